@@ -1,0 +1,5 @@
+"""`python -m evently` is the command line."""
+
+from evently.cli import main
+
+main()

@@ -1,0 +1,84 @@
+"""Ids: UUIDv7 inside (RFC 9562), a prefix and 26 characters of Crockford base32 outside (`evt_01m7y4ef72ev2sxmcnxfse27zp`).
+
+The text is what the TypeID specification describes: 128 bits, most significant first, padded with two zero bits.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+import uuid_utils
+from asyncpg.pgproto.pgproto import UUID as FastUUID  # a uuid.UUID in C: made, hashed and sent 3 times faster
+
+from evently.kit.errors import CommonRefusal, Refused
+
+IdSource = Callable[[], UUID]
+
+CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = [high + low for high in CROCKFORD for low in CROCKFORD]  # ten bits at a time
+_VALUES: Final = {character: value for value, character in enumerate(CROCKFORD)}
+_HALVES: Final = struct.Struct(">QQ")
+_TEXT_LENGTH: Final = 26
+
+
+def new_id() -> UUID:
+    """Return a UUIDv7: time-ordered, unique, no secret."""
+    made: UUID = FastUUID(uuid_utils.uuid7().bytes)
+    return made
+
+
+def show_id(prefix: str, value: UUID) -> str:
+    """Return the public form of an id; `prefix` comes without its underscore."""
+    high, low = _HALVES.unpack(value.bytes)
+    pairs = _PAIRS
+    return (
+        f"{prefix}_{pairs[high >> 56]}"
+        f"{pairs[high >> 46 & 1023]}{pairs[high >> 36 & 1023]}{pairs[high >> 26 & 1023]}"
+        f"{pairs[high >> 16 & 1023]}{pairs[high >> 6 & 1023]}{pairs[(high & 63) << 4 | low >> 60]}"
+        f"{pairs[low >> 50 & 1023]}{pairs[low >> 40 & 1023]}{pairs[low >> 30 & 1023]}"
+        f"{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+    )
+
+
+def find_id(prefix: str, text: str) -> UUID | None:
+    """Return the id that `text` shows, or None where it is no id of that prefix."""
+    head, _, tail = text.partition("_")
+    if head != prefix or len(tail) != _TEXT_LENGTH:
+        return None
+    number = 0
+    for character in tail:
+        value = _VALUES.get(character)
+        if value is None:
+            return None
+        number = number << 5 | value
+    if number >> 128:
+        return None
+    found: UUID = FastUUID(number.to_bytes(16, "big"))
+    return found
+
+
+def parse_id(prefix: str, text: str) -> UUID:
+    """Return the id that `text` shows; refuses with `not-found`, for an id that cannot exist is not there."""
+    found = find_id(prefix, text)
+    if found is None:
+        raise Refused(CommonRefusal.NOT_FOUND, f"{text[:80]!r} is not an id of the form {prefix}_…")
+    return found
+
+
+def reference_of(booking_id: UUID) -> str:
+    """Return the short reference that people read aloud: the last 8 characters of the id, as `7K3M-9QWE`.
+
+    The last 40 bits of our UUIDv7 are random and counted within a millisecond, so two bookings of one event practically never share it.
+    """
+    text = show_id("bkg", booking_id)[-8:].upper()
+    return f"{text[:4]}-{text[4:]}"
+
+
+def crockford(value: bytes) -> str:
+    """Return bytes as upper-case Crockford base32, most significant bit first, zero bits added at the front."""
+    number = int.from_bytes(value, "big")
+    length = -(-len(value) * 8 // 5)
+    return "".join(CROCKFORD[number >> 5 * place & 31] for place in reversed(range(length))).upper()
