@@ -1,0 +1,7 @@
+"""Alembic's entry point."""
+
+from alembic import context
+
+from evently.db.migrations.runner import run_revisions
+
+run_revisions(context, context.config)  # type: ignore[arg-type]

@@ -1,0 +1,60 @@
+"""Run the revisions in `versions/` that a database does not have yet, one process at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, pool, text
+from sqlalchemy.engine import URL, make_url
+
+_HERE: Final = Path(__file__).parent
+_LOCK_KEY: Final = 0x657665_6E746C79  # "evently": two processes that migrate at once take turns
+_LOCK_TIMEOUT: Final = "5s"  # a migration that cannot get its lock gives up instead of stopping the sale behind it
+
+
+def migrate(url: str) -> None:
+    """Bring the database at `url` to the newest revision; a no-op when it is there already."""
+    engine = create_engine(_driver_url(url), poolclass=pool.NullPool)
+    try:
+        with engine.connect() as connection, connection.begin():
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def head_revision() -> str:
+    """Return the revision that this code needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def run_revisions(environment: EnvironmentContext, config: Config) -> None:
+    """What `env.py` does: run inside the transaction that `migrate` has begun."""
+    environment.configure(connection=config.attributes["connection"], transactional_ddl=False)
+    environment.run_migrations()
+
+
+def read_revision(file: str) -> str:
+    """Return the SQL beside a revision file."""
+    return Path(file).with_suffix(".sql").read_text(encoding="utf-8")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _driver_url(url: str) -> URL:
+    return make_url(url).set(drivername="postgresql+psycopg")
