@@ -1,0 +1,180 @@
+"""The data directory: its lock, its password, and the cluster in it, made whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from evently.db.embedded.programs import Programs
+from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, OtherVersion, StartFailed
+from evently.db.embedded.users import Account, child_command, closed_to, find_account, give
+
+SUPERUSER: Final = "evently"
+ENVIRONMENT: Final = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # English messages, whatever the person speaks
+_INITDB_SECONDS_MAX: Final = 300.0
+_SOCKET_PATH_BYTES_MAX: Final = 103  # macOS: 104 with the final zero; Linux has 108
+_SOCKET_PATH_PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")  # anything else is a separator to somebody: PostgreSQL, a driver, a URL
+_PASSWORD_BYTES: Final = 24
+
+
+class Cluster:
+    """A data directory, locked by us from `take` to `leave`. Layout: see the package."""
+
+    def __init__(self, data_directory: Path) -> None:
+        self.data_directory = data_directory.absolute()
+        self.directory = self.data_directory / "postgres"
+        self.password_file = self.data_directory / "postgres.password"
+        self._lock: int | None = None
+
+    def take(self, user: str | None) -> Account | None:
+        """Make the data directory if need be, lock it, and make sure that PostgreSQL's user, which is returned, gets there. Idempotent."""
+        if not self.data_directory.exists():
+            self.data_directory.mkdir(mode=0o711, parents=True)
+        if self._lock is None:
+            self._lock = _lock(self.data_directory / "postgres.lock")
+        account = find_account(self.directory, user)
+        self._open_up_to(account)
+        return account
+
+    def leave(self) -> None:
+        """Unlock the data directory. The lock file stays: removing it would let two processes lock two files of the same name."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def read_password(self, account: Account | None) -> str:
+        """Return the superuser's password; the first time, make it."""
+        if not self.password_file.exists():
+            if self.directory.exists():
+                raise StartFailed(f"{self.password_file} is missing, and nobody can log in to {self.directory} without it; put it back.")
+            _write_secret(self.password_file, secrets.token_urlsafe(_PASSWORD_BYTES))
+        give(self.password_file, account)  # initdb reads it
+        return self.password_file.read_text(encoding="ascii").strip()
+
+    def ensure(self, programs: Programs, account: Account | None) -> None:
+        """Make the cluster if there is none; refuse one that these programs cannot open."""
+        for unfinished in self.data_directory.glob("postgres.new-*"):
+            shutil.rmtree(unfinished, ignore_errors=True)  # an initdb that lost its parent may still be writing; then next time
+        if not self.directory.exists():
+            self._initialise(programs, account)
+            return
+        self._check_owner()
+        give(self.directory, account)
+        made_by = (self.directory / "PG_VERSION").read_text(encoding="ascii").strip()
+        if made_by != str(programs.major):
+            raise OtherVersion(
+                f"{self.directory} was made by PostgreSQL {made_by}, but the programs at hand are PostgreSQL {programs.version}: "
+                f"set EVENTLY_PG_BINDIR to the programs of {made_by}, or export with pg_dump {made_by} and import into an empty data directory."
+            )
+
+    def socket_directory(self, account: Account | None, port: int) -> Path:
+        """Return a directory that only the server's user may enter, for a socket whose path every client understands."""
+        directory = self.data_directory / "postgres.socket"
+        if not _usable(directory, port):
+            directory = _temporary_directory(port)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        give(directory, account)
+        return directory
+
+    def _open_up_to(self, account: Account | None) -> None:
+        [closed] = closed_to(account, self.data_directory)
+        if closed == self.data_directory:
+            self.data_directory.chmod(self.data_directory.stat().st_mode | 0o001)  # ours; to pass through, not to list
+            [closed] = closed_to(account, self.data_directory)
+        if closed is not None:
+            assert account is not None
+            raise DirectoryUnreachable(
+                f"PostgreSQL does not run as root but as {account.name}, who may not enter {closed}: "
+                f"choose a data directory that {account.name} can reach, for example /var/lib/evently."
+            )
+
+    def _check_owner(self) -> None:
+        owner = self.directory.stat().st_uid
+        if os.geteuid() not in (0, owner):
+            raise DirectoryUnreachable(f"{self.directory} belongs to user {owner}, and we are user {os.geteuid()}: start as that user, or choose another data directory.")
+
+    def _initialise(self, programs: Programs, account: Account | None) -> None:
+        unfinished = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_directory))
+        give(unfinished, account)
+        for ctype in ("C.UTF-8", "en_US.UTF-8", "C"):  # full-text search asks it what a letter is; not every system has the first two
+            said = self._initdb(programs, account, unfinished, ctype)
+            if "invalid locale name" not in said:
+                break
+        if not (unfinished / "PG_VERSION").exists():
+            raise StartFailed(f"initdb failed: {_last_words(said)}")
+        unfinished.rename(self.directory)
+        _sync(self.data_directory)
+
+    def _initdb(self, programs: Programs, account: Account | None, directory: Path, ctype: str) -> str:
+        command = [programs.path("initdb"), "--pgdata", str(directory), "--username", SUPERUSER, "--pwfile", str(self.password_file), "--auth", "scram-sha-256"]
+        command += ["--encoding", "UTF8", "--data-checksums", "--locale", "C", "--lc-ctype", ctype, *_provider(programs.major), "--no-instructions"]
+        order = {"user": account and [account.uid, account.gid], "guard": "none", "directory": str(directory), "command": command, "environment": ENVIRONMENT}
+        ran = subprocess.run(child_command(order), check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_INITDB_SECONDS_MAX)
+        return "" if ran.returncode == 0 else ran.stderr
+
+
+def _lock(path: Path) -> int:
+    """Return a file descriptor that holds the lock; it goes with us, however we go."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise DirectoryInUse(f"{path.parent} is already served by process {owner or 'unknown'}; stop that, or choose another data directory.") from exc
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    """Write a file that only its owner can read; complete or not there."""
+    descriptor, unfinished = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # mode 0600
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    Path(unfinished).rename(path)
+
+
+def _usable(directory: Path, port: int) -> bool:
+    path = f"{directory}/.s.PGSQL.{port}"
+    return len(os.fsencode(path)) <= _SOCKET_PATH_BYTES_MAX and _SOCKET_PATH_PLAIN.fullmatch(path) is not None
+
+
+def _temporary_directory(port: int) -> Path:
+    for parent in (tempfile.gettempdir(), "/tmp"):
+        directory = Path(tempfile.mkdtemp(prefix="evently-", dir=parent))
+        if _usable(directory, port):
+            return directory
+        directory.rmdir()
+    raise AssertionError("a path below /tmp is short enough")
+
+
+def _provider(major: int) -> list[str]:
+    """Return the collation that is the same on every machine, the best that this version knows."""
+    if major >= 18:
+        return ["--locale-provider", "builtin", "--builtin-locale", "PG_UNICODE_FAST"]
+    if major == 17:
+        return ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
+    return []
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _last_words(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "it said nothing")

