@@ -1,0 +1,99 @@
+"""Fixtures for tests that need the database: `database_url` and `db` per test, `shared_database_url` and `shared_db` per module.
+
+There is one server per run. Without pytest-xdist it starts when the first test asks for it; with it, the controller starts it and tells its workers where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+import pytest_asyncio
+
+from evently.db import Database, DatabaseOptions
+from tests.postgres import ServerAddress, cloned_database, in_database, running_server
+
+Admin = psycopg.Connection[tuple[object, ...]]
+
+_ADDRESS = pytest.StashKey[ServerAddress]()
+_RUNNING = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server for the workers, or learn from the controller where it is."""
+    config.stash[_RUNNING] = ExitStack()
+    if (told := getattr(config, "workerinput", None)) is not None:
+        config.stash[_ADDRESS] = msgspec.convert(told["postgres"], ServerAddress)
+    elif config.getoption("tx", None) and not config.getoption("collectonly"):
+        _start(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the server is."""
+    node.workerinput["postgres"] = msgspec.to_builtins(node.config.stash[_ADDRESS])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server, if it is ours."""
+    config.stash[_RUNNING].close()
+
+
+def _start(config: pytest.Config) -> None:
+    config.stash[_ADDRESS] = config.stash[_RUNNING].enter_context(running_server())
+
+
+@pytest.fixture(scope="session")
+def postgres_address(request: pytest.FixtureRequest) -> ServerAddress:
+    """Where the server of this run is."""
+    if _ADDRESS not in request.config.stash:
+        _start(request.config)
+    return request.config.stash[_ADDRESS]
+
+
+@pytest.fixture(scope="session")
+def postgres_admin(postgres_address: ServerAddress) -> Iterator[Admin]:
+    """A superuser's connection, kept for making and dropping databases."""
+    with psycopg.connect(postgres_address.socket_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def database_url(postgres_address: ServerAddress, postgres_admin: Admin) -> Iterator[str]:
+    """A migrated, empty database of the test's own."""
+    with cloned_database(postgres_admin) as name:
+        yield in_database(postgres_address.socket_url, name)
+
+
+@pytest.fixture
+def external_database_url(postgres_address: ServerAddress, postgres_admin: Admin) -> Iterator[str]:
+    """The same over TCP, as if the server were somebody else's."""
+    with cloned_database(postgres_admin) as name:
+        yield in_database(postgres_address.tcp_url, name)
+
+
+@pytest_asyncio.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """The test's own database, open."""
+    database = await Database.open(DatabaseOptions(url=database_url))
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+def shared_database_url(postgres_address: ServerAddress, postgres_admin: Admin) -> Iterator[str]:
+    """A database for all tests of a module: for slow preparations and tests that only read."""
+    with cloned_database(postgres_admin) as name:
+        yield in_database(postgres_address.socket_url, name)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_db(shared_database_url: str) -> AsyncIterator[Database]:
+    """The module's database, open; its tests say `pytestmark = pytest.mark.asyncio(loop_scope="module")`."""
+    database = await Database.open(DatabaseOptions(url=shared_database_url))
+    yield database
+    await database.close()
