@@ -18,12 +18,17 @@ What holds, each with a test in `tests/db/test_embedded.py`:
 
 - As root, PostgreSQL runs as the owner of the cluster, at first `postgres` or else `nobody`. Only what is listed above is ever given to that user; no
   parent directory is changed, and a path that the user cannot reach is refused.
-- The server dies with the process that started it, even when that is killed: on Linux by PDEATHSIG, elsewhere by a pipe (see `child.py`).
+- The server dies with the process that started it, even when that is killed: on Linux by PDEATHSIG (`child.py`), elsewhere by a pipe (`watchdog.py`).
 - "Running" means *I can connect and it is my data directory*. A process id proves nothing: a stale `postmaster.pid` is no obstacle, and a crash recovery is waited for.
 - fsync, full_page_writes and synchronous_commit stay on. Logging in takes the password; TCP is off unless asked for, and then on 127.0.0.1 alone.
 
-It must never wait for a person, write to the terminal, or touch a file outside the data directory but the temporary socket directory.
+Linux and macOS; on Windows, and wherever PostgreSQL is run by somebody else, set `EVENTLY_DATABASE_URL` instead. It must never wait for a person, write to the terminal, or touch a file outside the data directory but the temporary socket directory.
 """
+
+import sys
+
+if sys.platform == "win32":
+    raise ImportError("The embedded PostgreSQL runs on Linux and macOS; on Windows, set EVENTLY_DATABASE_URL.")
 
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, EmbeddedRefusal, NoPrograms, OtherVersion, StartFailed
 from evently.db.embedded.server import EmbeddedOptions, EmbeddedPostgres

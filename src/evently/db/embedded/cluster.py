@@ -14,14 +14,15 @@ from typing import Final
 
 from evently.db.embedded.programs import Programs
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, OtherVersion, StartFailed
-from evently.db.embedded.users import Account, child_command, closed_to, find_account, give
+from evently.db.embedded.users import Account, becoming, closed_to, find_account, give
 
 SUPERUSER: Final = "evently"
-ENVIRONMENT: Final = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # English messages, whatever the person speaks
 _INITDB_SECONDS_MAX: Final = 300.0
 _SOCKET_PATH_BYTES_MAX: Final = 103  # macOS: 104 with the final zero; Linux has 108
 _SOCKET_PATH_PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")  # anything else is a separator to somebody: PostgreSQL, a driver, a URL
 _PASSWORD_BYTES: Final = 24
+_BUILTIN_COLLATION_SINCE: Final = 17  # major versions of PostgreSQL
+_UNICODE_COLLATION_SINCE: Final = 18
 
 
 class Cluster:
@@ -34,20 +35,32 @@ class Cluster:
         self._lock: int | None = None
 
     def take(self, user: str | None) -> Account | None:
-        """Make the data directory if need be, lock it, and make sure that PostgreSQL's user, which is returned, gets there. Idempotent."""
+        """Make the data directory if need be, lock it, and return whom PostgreSQL runs as (None: as us). Idempotent."""
         if not self.data_directory.exists():
             self.data_directory.mkdir(mode=0o711, parents=True)
         if self._lock is None:
             self._lock = _lock(self.data_directory / "postgres.lock")
-        account = find_account(self.directory, user)
-        self._open_up_to(account)
-        return account
+        return find_account(self.directory, user)
 
     def leave(self) -> None:
         """Unlock the data directory. The lock file stays: removing it would let two processes lock two files of the same name."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def open_up(self, account: Account | None, closed: Path | None) -> None:
+        """Let the account pass through the data directory, which is ours; refuse where `closed`, what it may not enter, lies above."""
+        if closed is None:
+            return
+        if closed == self.data_directory:
+            self.data_directory.chmod(self.data_directory.stat().st_mode | 0o001)
+            [closed] = closed_to(account, self.data_directory)
+        if closed is not None:
+            assert account is not None
+            raise DirectoryUnreachable(
+                f"PostgreSQL does not run as root but as {account.name}, who may not enter {closed}: "
+                f"choose a data directory that {account.name} can reach, for example /var/lib/evently."
+            )
 
     def read_password(self, account: Account | None) -> str:
         """Return the superuser's password; the first time, make it."""
@@ -83,22 +96,12 @@ class Cluster:
         give(directory, account)
         return directory
 
-    def _open_up_to(self, account: Account | None) -> None:
-        [closed] = closed_to(account, self.data_directory)
-        if closed == self.data_directory:
-            self.data_directory.chmod(self.data_directory.stat().st_mode | 0o001)  # ours; to pass through, not to list
-            [closed] = closed_to(account, self.data_directory)
-        if closed is not None:
-            assert account is not None
-            raise DirectoryUnreachable(
-                f"PostgreSQL does not run as root but as {account.name}, who may not enter {closed}: "
-                f"choose a data directory that {account.name} can reach, for example /var/lib/evently."
-            )
-
     def _check_owner(self) -> None:
         owner = self.directory.stat().st_uid
         if os.geteuid() not in (0, owner):
-            raise DirectoryUnreachable(f"{self.directory} belongs to user {owner}, and we are user {os.geteuid()}: start as that user, or choose another data directory.")
+            raise DirectoryUnreachable(
+                f"{self.directory} belongs to user {owner}, and we are user {os.geteuid()}: start as that user, or choose another data directory."
+            )
 
     def _initialise(self, programs: Programs, account: Account | None) -> None:
         unfinished = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_directory))
@@ -113,10 +116,30 @@ class Cluster:
         _sync(self.data_directory)
 
     def _initdb(self, programs: Programs, account: Account | None, directory: Path, ctype: str) -> str:
-        command = [programs.path("initdb"), "--pgdata", str(directory), "--username", SUPERUSER, "--pwfile", str(self.password_file), "--auth", "scram-sha-256"]
-        command += ["--encoding", "UTF8", "--data-checksums", "--locale", "C", "--lc-ctype", ctype, *_provider(programs.major), "--no-instructions"]
-        order = {"user": account and [account.uid, account.gid], "guard": "none", "directory": str(directory), "command": command, "environment": ENVIRONMENT}
-        ran = subprocess.run(child_command(order), check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_INITDB_SECONDS_MAX)
+        options = {
+            "pgdata": str(directory),
+            "username": SUPERUSER,
+            "pwfile": str(self.password_file),
+            "auth": "scram-sha-256",
+            "encoding": "UTF8",
+            "locale": "C",
+            "lc-ctype": ctype,
+            **_collation(programs.major),
+        }
+        command = [
+            programs.path("initdb"),
+            "--data-checksums",
+            "--no-instructions",
+            *(f"--{name}={value}" for name, value in options.items()),
+        ]
+        ran = subprocess.run(
+            becoming(account, directory, command),
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_INITDB_SECONDS_MAX,
+        )
         return "" if ran.returncode == 0 else ran.stderr
 
 
@@ -128,7 +151,8 @@ def _lock(path: Path) -> int:
     except BlockingIOError as exc:
         owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
         os.close(descriptor)
-        raise DirectoryInUse(f"{path.parent} is already served by process {owner or 'unknown'}; stop that, or choose another data directory.") from exc
+        words = f"{path.parent} is already served by process {owner or 'unknown'}; stop that, or choose another data directory."
+        raise DirectoryInUse(words) from exc
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
@@ -158,13 +182,11 @@ def _temporary_directory(port: int) -> Path:
     raise AssertionError("a path below /tmp is short enough")
 
 
-def _provider(major: int) -> list[str]:
+def _collation(major: int) -> dict[str, str]:
     """Return the collation that is the same on every machine, the best that this version knows."""
-    if major >= 18:
-        return ["--locale-provider", "builtin", "--builtin-locale", "PG_UNICODE_FAST"]
-    if major == 17:
-        return ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
-    return []
+    if major < _BUILTIN_COLLATION_SINCE:
+        return {}
+    return {"locale-provider": "builtin", "builtin-locale": "PG_UNICODE_FAST" if major >= _UNICODE_COLLATION_SINCE else "C.UTF-8"}
 
 
 def _sync(directory: Path) -> None:

@@ -14,7 +14,6 @@ from typing import Final
 import msgspec
 
 from evently.db.embedded.refusals import NoPrograms
-from evently.db.embedded.users import Account, closed_to
 
 _MAJOR_MIN: Final = 16  # the oldest that our statements run on
 _VERSION_SECONDS_MAX: Final = 30.0
@@ -38,7 +37,9 @@ class Programs(msgspec.Struct, frozen=True):
     def has_library(self, name: str) -> bool:
         """Tell whether a loadable module is there."""
         root = self.directory.parent
-        return any((place / f"{name}{suffix}").exists() for place in (root / "lib", root / "lib/postgresql") for suffix in (".so", ".dylib"))
+        return any(
+            (place / f"{name}{suffix}").exists() for place in (root / "lib", root / "lib/postgresql") for suffix in (".so", ".dylib")
+        )
 
 
 def find_programs(bin_directory: Path | None) -> Programs:
@@ -46,18 +47,17 @@ def find_programs(bin_directory: Path | None) -> Programs:
     directory = bin_directory or _wheel_directory()
     for name in ("postgres", "initdb"):
         if not os.access(directory / name, os.X_OK):
-            raise NoPrograms(f"There is no program {name} in {directory}; EVENTLY_PG_BINDIR must name the bin directory of PostgreSQL {_MAJOR_MIN} or newer.")
+            raise NoPrograms(
+                f"There is no program {name} in {directory}; EVENTLY_PG_BINDIR must name the bin directory of PostgreSQL {_MAJOR_MIN} or newer."
+            )
     programs = Programs(directory=directory, version=_version_of(directory / "postgres"))
     if programs.major < _MAJOR_MIN:
         raise NoPrograms(f"{directory} holds PostgreSQL {programs.version}; Evently needs {_MAJOR_MIN} or newer.")
     return programs
 
 
-def reachable_programs(programs: Programs, account: Account | None, data_directory: Path) -> Programs:
-    """Return the same programs where the account can run them: in place, or copied into the data directory (41 MB, once per version)."""
-    [closed] = closed_to(account, programs.directory / "postgres")
-    if closed is None:
-        return programs
+def copied_programs(programs: Programs, data_directory: Path) -> Programs:
+    """Return a copy of the programs that everybody can run, in the data directory: 41 MB, once per version."""
     made = int((programs.directory / "postgres").stat().st_mtime)
     copy = data_directory / f"postgres.programs-{programs.version}-{made}"
     if not copy.exists():

@@ -6,13 +6,15 @@
     ├── DirectoryUnreachable   the path cannot be used by whoever has to
     ├── OtherVersion           the cluster was made by another major version
     └── StartFailed            PostgreSQL itself said no; its words are in the message
+
+None of them leaves anything behind that a next start would stumble over.
 """
 
 from __future__ import annotations
 
 
 class EmbeddedRefusal(Exception):
-    """The server was not started, and nothing was changed that a next start would stumble over."""
+    """The server was not started."""
 
 
 class NoPrograms(EmbeddedRefusal):

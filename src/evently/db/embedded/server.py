@@ -21,23 +21,23 @@ from urllib.parse import quote
 import msgspec
 import psycopg
 
-from evently.db.embedded.cluster import ENVIRONMENT, SUPERUSER, Cluster
-from evently.db.embedded.programs import Programs, find_programs, reachable_programs
+from evently.db.embedded.cluster import SUPERUSER, Cluster
+from evently.db.embedded.programs import Programs, copied_programs, find_programs
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, StartFailed
 from evently.db.embedded.settings import server_settings
-from evently.db.embedded.users import Account, child_command
+from evently.db.embedded.users import Account, becoming, closed_to, watching
 
 DATABASE: Final = "evently"
 _PORT: Final = 5432  # in the name of the socket; no TCP port
 _POLL_SECONDS: Final = 0.01
 _POLL_SECONDS_MAX: Final = 0.25
 _RETRY_SECONDS: Final = 0.1
-_ORPHAN_SECONDS_MAX: Final = 3.0  # a server whose parent was killed notices at once; one that still answers after this was started by somebody else
+_ORPHAN_SECONDS_MAX: Final = 3.0  # an orphan stops at once; what still answers after this, somebody else started
 _FAST_SECONDS_MAX: Final = 60.0  # a fast shutdown writes a checkpoint of at most shared_buffers
 _IMMEDIATE_SECONDS_MAX: Final = 10.0
 _LOG_TAIL_BYTES: Final = 16384
 # PostgreSQL's ways of saying that an earlier server of this directory is still on its way out.
-_PASSING: Final = ("lock file", "shared memory block", "is in use", "starting up", "shutting down")
+_PASSING: Final = ("lock file", "shared memory block")
 
 Guard = Literal["death-signal", "pipe"]
 
@@ -119,7 +119,11 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> tuple[Account | None, Programs]:
         account = self._cluster.take(self._options.user)
-        programs = reachable_programs(find_programs(self._options.bin_directory), account, self._cluster.data_directory)
+        programs = find_programs(self._options.bin_directory)
+        closed_directory, closed_programs = closed_to(account, self._cluster.data_directory, programs.directory / "postgres")
+        self._cluster.open_up(account, closed_directory)
+        if closed_programs is not None:
+            programs = copied_programs(programs, self._cluster.data_directory)
         self._password = self._cluster.read_password(account)
         self._cluster.ensure(programs, account)
         if self._socket_directory is None:
@@ -149,7 +153,9 @@ class EmbeddedPostgres:
                 if self._says_ready() and self._answers():
                     return None
                 if time.monotonic() > deadline:
-                    raise StartFailed(f"PostgreSQL was not ready after {self._options.recovery_seconds_max:g} seconds; its log is in {self._cluster.directory}/log.")
+                    raise StartFailed(
+                        f"PostgreSQL was not ready after {self._options.recovery_seconds_max:g} seconds; its log is in {self._cluster.directory}/log."
+                    )
                 time.sleep(pause)
                 pause = min(pause * 1.2, _POLL_SECONDS_MAX)
             _end(self._process)
@@ -161,16 +167,11 @@ class EmbeddedPostgres:
         settings = server_settings(programs, self._socket_directory, tcp_port) | self._options.settings
         command = [programs.path("postgres"), "-D", str(self._cluster.directory)]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        order = {
-            "user": account and [account.uid, account.gid],
-            "guard": self._options.guard,
-            "parent": os.getpid(),
-            "directory": str(self._cluster.directory),
-            "command": command,
-            "environment": ENVIRONMENT,
-        }
-        stdin = subprocess.PIPE if self._options.guard == "pipe" else subprocess.DEVNULL
-        return subprocess.Popen(child_command(order), stdin=stdin, stdout=said, stderr=said, start_new_session=True)
+        if self._options.guard == "death-signal":
+            command, stdin = becoming(account, self._cluster.directory, command, guardian=os.getpid()), subprocess.DEVNULL
+        else:
+            command, stdin = watching(becoming(account, self._cluster.directory, command)), subprocess.PIPE
+        return subprocess.Popen(command, stdin=stdin, stdout=said, stderr=said, start_new_session=True)
 
     def _says_ready(self) -> bool:
         """Tell whether the server says that it is worth asking: cheap, and it leaves no line in the log. No proof."""
@@ -209,7 +210,9 @@ class EmbeddedPostgres:
         elif not _serves(pid := _first_number(lock), self._cluster.directory):
             lock.unlink(missing_ok=True)
         elif waited > _ORPHAN_SECONDS_MAX and self._says_ready():
-            raise DirectoryInUse(f"A PostgreSQL that this program did not start (process {pid}) serves {self._cluster.directory}; stop it with pg_ctl stop.")
+            raise DirectoryInUse(
+                f"A PostgreSQL that this program did not start (process {pid}) serves {self._cluster.directory}; stop it with pg_ctl stop."
+            )
 
     def _log_tail(self) -> str:
         logs = sorted(self._cluster.directory.glob("log/*.log"), key=lambda path: path.stat().st_mtime)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from evently.db.embedded.refusals import DirectoryUnreachable
 
-CHILD: Final = Path(__file__).with_name("child.py")
+_PYTHON: Final = (sys.executable, "-I", "-S")
+_CHILD: Final = Path(__file__).with_name("child.py")
+_WATCHDOG: Final = Path(__file__).with_name("watchdog.py")
 _UNPRIVILEGED: Final = ("postgres", "nobody")  # tried in this order; initdb insists on an account that exists
 _SYSTEM_DATA_DIRECTORY: Final = Path("/var/lib/evently")
 
@@ -46,25 +47,28 @@ def closed_to(account: Account | None, *paths: Path) -> list[Path | None]:
     """Return for each existing path its first part that the account may not enter (or run), or None. The kernel is asked, as that user."""
     if account is None:
         return [None for _ in paths]
-    order = {"user": [account.uid, account.gid], "paths": [str(path) for path in paths]}
-    answer = subprocess.run(child_command(order), check=True, capture_output=True, text=True)
-    return [part and Path(part) for part in json.loads(answer.stdout)]
+    answer = subprocess.run([*_child("closed", account), *map(str, paths)], check=True, capture_output=True).stdout
+    return [Path(os.fsdecode(part)) if part else None for part in answer.split(b"\0")[:-1]]
 
 
-def child_command(order: dict[str, Any]) -> list[str]:
-    """Return the command that carries out an order of `child.py`."""
-    return [sys.executable, "-I", "-S", str(CHILD), json.dumps(order)]
+def becoming(account: Account | None, directory: Path, command: list[str], guardian: int = 0) -> list[str]:
+    """Return the command that becomes `command` in `directory` as that account, and on Linux ends when the process `guardian` does."""
+    return [*_child("run", account), str(guardian), str(directory), *command]
+
+
+def watching(command: list[str]) -> list[str]:
+    """Return the command that runs `command` until its standard input ends."""
+    return [*_PYTHON, str(_WATCHDOG), *command]
 
 
 def give(path: Path, account: Account | None) -> None:
     """Make the account the owner of a file, or of a directory and all that it holds; nothing to do when it is, or when we are not root."""
     if account is None or path.stat().st_uid == account.uid:
         return
-    for directory, _, files in os.walk(path):
-        for name in files:
+    for directory, directories, files in os.walk(path):
+        for name in (*directories, *files):
             os.chown(os.path.join(directory, name), account.uid, account.gid, follow_symlinks=False)
-        os.chown(directory, account.uid, account.gid)
-    os.chown(path, account.uid, account.gid)
+    os.chown(path, account.uid, account.gid)  # last: it says that the rest is done
 
 
 def reachable_data_directory(wanted: Path) -> Path:
@@ -72,6 +76,11 @@ def reachable_data_directory(wanted: Path) -> Path:
     existing = next(part for part in [wanted.absolute(), *wanted.absolute().parents] if part.exists())
     [closed] = closed_to(find_account(wanted / "postgres", None), existing)
     return wanted if closed is None else _SYSTEM_DATA_DIRECTORY
+
+
+def _child(action: str, account: Account | None) -> list[str]:
+    user = ["-", "-"] if account is None else [str(account.uid), str(account.gid)]
+    return [*_PYTHON, str(_CHILD), action, *user]
 
 
 def _named(name: str) -> Account:

@@ -1,0 +1,32 @@
+"""Run a program, and end it when whoever started us is gone: the guard where the kernel has no death signal (macOS).
+
+Run by path, `python -I -S watchdog.py COMMAND...`. Standard input is a pipe that the parent holds and never writes to; its end is the parent's end.
+Signals are passed on, and the exit status is the program's.
+"""
+
+from __future__ import annotations
+
+import select
+import signal
+import subprocess
+import sys
+from typing import Final
+
+_FAST_SHUTDOWN: Final = signal.SIGINT
+_WATCH_SECONDS: Final = 0.05
+
+
+def _main(command: list[str]) -> int:
+    program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, lambda received, _frame: program.send_signal(received))
+    while (status := program.poll()) is None:
+        readable, _, _ = select.select([sys.stdin], [], [], _WATCH_SECONDS)
+        if readable:
+            program.send_signal(_FAST_SHUTDOWN)
+            return program.wait()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
