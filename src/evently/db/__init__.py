@@ -4,7 +4,7 @@
 `Trouble` (kit/errors.py). No session state is kept on pooled connections, so a transaction pooler may stand in between.
 """
 
-from evently.db.pool import Connection, Database, DatabaseOptions, Record
+from evently.db.pool import Connection, Database, DatabaseOptions, Record, gone
 from evently.db.queries import Queries, Query, load_queries
 
-__all__ = ["Connection", "Database", "DatabaseOptions", "Queries", "Query", "Record", "load_queries"]
+__all__ = ["Connection", "Database", "DatabaseOptions", "Queries", "Query", "Record", "gone", "load_queries"]

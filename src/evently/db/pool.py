@@ -24,7 +24,7 @@ ACQUIRE_SECONDS_MAX: Final = 5.0  # waiting longer for a connection than a perso
 READ_SECONDS_MAX: Final = 15.0  # a read may be cancelled; a statement that can commit never is
 
 # What the driver raises when the server is away, going or not yet there.
-_GONE: Final = (
+gone: Final = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, crashed
@@ -132,7 +132,7 @@ async def commit(transaction: asyncpg.transaction.Transaction) -> None:
     except asyncio.CancelledError:
         await committing
         raise
-    except _GONE as exc:
+    except gone as exc:
         raise OutcomeUnknown("the connection was lost while committing") from exc
 
 
@@ -141,7 +141,7 @@ def trouble() -> Iterator[None]:
     """Turn the driver's ways of saying that the server is away into `Unavailable`."""
     try:
         yield
-    except _GONE as exc:
+    except gone as exc:
         raise Unavailable("the database cannot be reached") from exc
 
 

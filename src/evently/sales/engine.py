@@ -1,0 +1,337 @@
+"""Lanes and batches: requests that arrive while a batch is being committed become the next batch.
+
+A lane owns one connection and runs one transaction at a time: gather -> lock and load -> decide -> write -> commit -> answer. There is no
+timer; an idle lane answers in one transaction's time and a busy one batches by itself. Correctness needs nothing else: other processes take
+turns on the row locks once per batch.
+
+What it must never do: answer before the commit; cancel a statement that can commit; grant anything from memory.
+
+Budget at saturation, one process on one core: 40 microseconds of Python a booking (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import os
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from evently.db import Connection, Database, Record, gone
+from evently.kit.clock import Clock
+from evently.kit.errors import Busy, OutcomeUnknown, Refused, Trouble, Unavailable
+from evently.kit.ids import IdSource, new_id
+from evently.sales import store
+from evently.sales.commands import Command, Done, No, Outcome, PlaceBooking, SalesRefusal
+from evently.sales.rules import Batch, Sale, decide
+
+log: Final = structlog.get_logger(__name__)
+
+GLANCE_SECONDS: Final = 0.25  # how long a process may refuse from memory; a person does not notice, a database does
+RECONNECT_SECONDS_MAX: Final = 2.0
+SALES_REMEMBERED_MAX: Final = 10_000  # of one lane: about 20 MB
+_SECRET_BYTES: Final = 10  # 80 random bits: nobody guesses a ticket code
+
+_batches = Counter("evently_batches", "Batches by result.", ["result"])
+_commands = Counter("evently_commands", "Commands by kind and outcome.", ["kind", "outcome"])
+_batch_size = Histogram("evently_batch_commands", "Commands in a batch.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
+_batch_seconds = Histogram(
+    "evently_batch_seconds", "Lock to commit.", buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5)
+)
+_commit_seconds = Histogram("evently_commit_seconds", "The commit alone.", buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.5))
+_queued = Gauge("evently_queued_commands", "Commands waiting for a lane.", multiprocess_mode="livesum")
+_from_memory = Counter("evently_refusals_from_memory", "Sold-out refusals that touched no database.")
+
+
+class EngineOptions(msgspec.Struct, frozen=True):
+    """How wide the engine is."""
+
+    lanes: int = 2
+    batch_commands_max: int = 500  # larger batches gain nothing (measured) and make the first of them wait
+    batch_events_max: int = 500  # 1 on a cluster, where a transaction locks one event
+    queue_commands_max: int = 20_000  # of one lane: about four seconds' work at full speed
+    batch_seconds_max: float = 30.0  # then the connection is dropped, and the outcome is unknown
+
+
+class Glance(NamedTuple):
+    """What the last batch saw, to refuse and to show with: true when taken, a guide for `GLANCE_SECONDS`."""
+
+    at: float  # monotonic
+    seq: int
+    available: Mapping[UUID, int]  # by ticket type
+
+
+class Pending(NamedTuple):
+    """A command and the request that waits for it."""
+
+    command: Command
+    answer: asyncio.Future[Outcome]
+
+
+class Engine:
+    """Answers commands, batch by batch. `start` before the first `submit`; `stop` answers what is pending."""
+
+    def __init__(self, database: Database, options: EngineOptions, clock: Clock, new_id: IdSource) -> None:
+        self._options = options
+        self._glances: OrderedDict[UUID, Glance] = OrderedDict()
+        self._lanes = [Lane(database, options, clock, new_id, self._glances) for _ in range(options.lanes)]
+
+    async def start(self) -> None:
+        """Start the lanes. They connect by themselves, and again whenever they must."""
+        for lane in self._lanes:
+            lane.start()
+
+    async def stop(self) -> None:
+        """Take nothing new, answer everything pending, close the connections."""
+        await asyncio.gather(*[lane.stop() for lane in self._lanes])
+
+    async def submit(self, command: Command) -> Outcome:
+        """Return the command's outcome once it is committed. Raises Busy, Unavailable (nothing was done) or OutcomeUnknown."""
+        if self._is_hopeless(command):
+            _from_memory.inc()
+            return No(SalesRefusal.SOLD_OUT)
+        lane = self._lanes[hash(command.event_id) % len(self._lanes)]
+        return await lane.add(command)
+
+    def glance(self, event_id: UUID) -> Glance | None:
+        """Return what this process saw of an event in the last quarter of a second."""
+        glance = self._glances.get(event_id)
+        if glance is None or time.monotonic() - glance.at > GLANCE_SECONDS:
+            return None
+        return glance
+
+    def _is_hopeless(self, command: Command) -> bool:
+        """Memory may only refuse; and never a request with a key, which may be the retry of one that succeeded."""
+        if not isinstance(command, PlaceBooking) or command.key is not None:
+            return False
+        glance = self.glance(command.event_id)
+        if glance is None:
+            return False
+        return any(line.quantity > glance.available.get(line.ticket_type_id, line.quantity) for line in command.lines)
+
+
+class Lane:
+    """One connection and the commands that wait for it."""
+
+    def __init__(
+        self, database: Database, options: EngineOptions, clock: Clock, new_id: IdSource, glances: OrderedDict[UUID, Glance]
+    ) -> None:
+        self._database = database
+        self._options = options
+        self._clock = clock
+        self._new_id = new_id
+        self._glances = glances
+        self._pending: deque[Pending] = deque()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._connection: asyncpg.Connection[Record] | None = None
+        self._remembered: OrderedDict[UUID, Sale] = OrderedDict()
+        self._standby_gave_up = False
+
+    def start(self) -> None:
+        """Begin to run batches."""
+        self._task = asyncio.create_task(self._run(), name="lane")
+
+    async def stop(self) -> None:
+        """Refuse new commands and return when the pending ones are answered."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    def add(self, command: Command) -> asyncio.Future[Outcome]:
+        """Queue a command; the future is its request's alone, so that a request that goes away takes nothing with it."""
+        if self._stopping or len(self._pending) >= self._options.queue_commands_max:
+            raise Busy("the server is stopping" if self._stopping else "too many bookings are waiting")
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._pending.append(Pending(command, answer))
+        self._wake.set()
+        return answer
+
+    async def _run(self) -> None:
+        while not (self._stopping and not self._pending):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                _queued.set(len(self._pending))
+                await self._carry_out(self._take())
+        if self._connection is not None:
+            await self._connection.close()
+
+    def _take(self) -> list[Pending]:
+        """Take what the next batch holds, in the order of arrival, up to its limits."""
+        events: set[UUID] = set()
+        taken: list[Pending] = []
+        pending, options = self._pending, self._options
+        while pending and len(taken) < options.batch_commands_max:
+            event_id = pending[0].command.event_id
+            if event_id not in events and len(events) >= options.batch_events_max:
+                break
+            events.add(event_id)
+            taken.append(pending.popleft())
+        return taken
+
+    async def _carry_out(self, pending: Sequence[Pending]) -> None:
+        """Run a batch and answer it. One that fails on its data is run again in halves until the bad command stands alone."""
+        try:
+            outcomes = await self._transact([command for command, _ in pending])
+        except Trouble as trouble:
+            _batches.labels("trouble").inc()
+            self._forget(pending)
+            _fail(pending, trouble)
+            if isinstance(trouble, Unavailable):
+                await asyncio.sleep(0.05)  # the database is away: do not spin while requests keep coming
+        except Exception as error:  # the outermost loop: whatever is wrong with one command must not stop the sale
+            self._forget(pending)
+            if len(pending) == 1:
+                _batches.labels("poison").inc()
+                log.exception("poison_command", command=type(pending[0].command).__name__, event_id=str(pending[0].command.event_id))
+                _fail(pending, error)
+                return
+            middle = len(pending) // 2
+            await self._carry_out(pending[:middle])
+            await self._carry_out(pending[middle:])
+        else:
+            _batches.labels("committed").inc()
+            _batch_size.observe(len(pending))
+            for (_, answer), outcome in zip(pending, outcomes, strict=True):
+                if not answer.done():  # done: its request went away
+                    answer.set_result(outcome)
+            _count(pending, outcomes)
+
+    async def _transact(self, commands: Sequence[Command]) -> list[Outcome]:
+        connection = await self._connected()
+        started = time.perf_counter()
+        # A connection that hangs is dropped, never cancelled: a cancel could hit a commit that has already happened.
+        watchdog = asyncio.get_running_loop().call_later(self._options.batch_seconds_max, connection.terminate)
+        try:
+            works, outcomes = await self._decide_and_write(connection, commands)
+        finally:
+            watchdog.cancel()
+        _batch_seconds.observe(time.perf_counter() - started)
+        self._remember(works)
+        return outcomes
+
+    async def _decide_and_write(
+        self, connection: asyncpg.Connection[Record], commands: Sequence[Command]
+    ) -> tuple[list[store.Work], list[Outcome]]:
+        transaction = connection.transaction()
+        try:
+            await transaction.start()
+            works, outcomes = await decide_and_write(connection, commands, self._remembered, self._clock, self._new_id)
+            if not any(work.batch.writes() for work in works):
+                await transaction.rollback()  # nothing to make durable: spare the flush
+                return works, outcomes
+        except gone as exc:
+            raise Unavailable("the database cannot be reached") from exc
+        except BaseException:
+            if not connection.is_closed():
+                with contextlib.suppress(*gone):
+                    await transaction.rollback()
+            raise
+        started = time.perf_counter()
+        try:
+            await transaction.commit()
+        except gone as exc:
+            raise OutcomeUnknown("the connection was lost while committing") from exc
+        if self._standby_gave_up:
+            self._standby_gave_up = False
+            raise OutcomeUnknown("the standby did not confirm the commit")
+        _commit_seconds.observe(time.perf_counter() - started)
+        return works, outcomes
+
+    async def _connected(self) -> asyncpg.Connection[Record]:
+        if self._connection is None or self._connection.is_closed():
+            self._remembered.clear()
+            self._connection = await self._database.connect()
+            self._connection.add_log_listener(self._hear)
+        return self._connection
+
+    def _hear(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
+        """A commit whose wait for the standby was cancelled succeeds with a warning; the booking may vanish at failover."""
+        if message.sqlstate == "01000" and "synchronous replication" in str(message):
+            self._standby_gave_up = True
+
+    def _remember(self, works: Sequence[store.Work]) -> None:
+        now = time.monotonic()
+        for work in works:
+            sale = work.sale
+            if sale is None:
+                continue
+            if work.batch.due:
+                self._remembered.pop(work.event_id, None)  # when the next hold runs out is not known any more
+            else:
+                self._remembered[work.event_id] = sale
+                self._remembered.move_to_end(work.event_id)
+            available = {terms.ticket_type_id: sale.available(terms) for terms in sale.ticket_types.values()}
+            self._glances[work.event_id] = Glance(now, sale.seq, available)
+            self._glances.move_to_end(work.event_id)
+        while len(self._remembered) > SALES_REMEMBERED_MAX:
+            self._remembered.popitem(last=False)
+        while len(self._glances) > SALES_REMEMBERED_MAX:
+            self._glances.popitem(last=False)
+
+    def _forget(self, pending: Sequence[Pending]) -> None:
+        for command, _ in pending:
+            self._remembered.pop(command.event_id, None)
+
+
+async def carry_out(transaction: Connection, command: Command, now: datetime, new_id: IdSource = new_id) -> Outcome:
+    """Carry out one command inside the caller's transaction; raises what it is refused for as `Refused`, so that nothing is left.
+
+    For what organizers do, together with their own tables. The event stays locked until the caller commits: do it last.
+    """
+    _, (outcome,) = await decide_and_write(transaction, [command], {}, lambda: now, new_id)
+    if isinstance(outcome, No):
+        raise Refused(outcome.refusal, outcome.detail)
+    return outcome
+
+
+async def decide_and_write(
+    connection: Connection, commands: Sequence[Command], remembered: Mapping[UUID, Sale], clock: Clock, new_id: IdSource
+) -> tuple[list[store.Work], list[Outcome]]:
+    """Lock, load, decide and write inside the caller's transaction. Returns each event's work, and the outcomes in the commands' order."""
+    now = clock()
+    by_event: dict[UUID, list[int]] = {}
+    for index, command in enumerate(commands):
+        by_event.setdefault(command.event_id, []).append(index)
+    works = [
+        store.Work(event_id, None, Batch(now, new_id, _new_secret), [commands[index] for index in indexes])
+        for event_id, indexes in by_event.items()
+    ]
+    await store.lock_and_load(connection, works, remembered)
+    outcomes: list[Outcome] = [Done()] * len(commands)
+    for work in works:
+        work.sale, decided = decide(work.sale, work.batch, work.commands)
+        for index, outcome in zip(by_event[work.event_id], decided, strict=True):
+            outcomes[index] = outcome
+    await store.write(connection, works)
+    return works, outcomes
+
+
+def _new_secret() -> bytes:
+    return os.urandom(_SECRET_BYTES)
+
+
+def _fail(pending: Sequence[Pending], error: Exception) -> None:
+    for _, answer in pending:
+        if not answer.done():
+            answer.set_exception(error)
+
+
+def _count(pending: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
+    results = [outcome.refusal.value if isinstance(outcome, No) else "done" for outcome in outcomes]
+    kinds = [type(command).__name__ for command, _ in pending]
+    for (kind, result), times in collections.Counter(zip(kinds, results, strict=True)).items():
+        _commands.labels(kind, result).inc(times)

@@ -1,0 +1,102 @@
+"""What people look at: bookings, availability, the journal. Nothing here decides anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Connection, Database, Record, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import Refused
+from evently.sales import store
+from evently.sales.commands import Booking, SalesRefusal
+from evently.sales.rules import Sale
+
+sql: Final = load_queries(__name__)
+
+KINDS: Final = ("upcoming", "past", "cancelled", "all")  # of a buyer's bookings
+
+
+class JournalRow(msgspec.Struct, frozen=True):
+    """One batch's facts about an event, as they were hashed."""
+
+    seq: int
+    at: datetime
+    facts: bytes
+    hash: bytes
+
+
+async def get_booking(database: Database, booking_id: UUID) -> Booking:
+    """Return a booking with its tickets, or refuse: not there."""
+    async with database.snapshot() as snapshot:
+        row = await snapshot.fetchrow(*sql.find_booking(booking_id=booking_id))
+        if row is None:
+            raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+        return (await _whole(snapshot, [row]))[0]
+
+
+async def list_bookings_of_buyer(
+    database: Database, buyer_id: UUID, kind: str, now: datetime, limit: int, after: str | None
+) -> Page[Booking]:
+    """Return a page of a buyer's bookings, newest first. `kind` is one of `KINDS`; the event's end divides upcoming from past."""
+    async with database.snapshot() as snapshot:
+        rows = await snapshot.fetch(*sql.list_of_buyer(buyer_id=buyer_id, kind=kind, now=now, after=_position(after), limit=limit + 1))
+        return await _page(snapshot, rows, limit)
+
+
+async def list_bookings_of_event(database: Database, event_id: UUID, state: str | None, limit: int, after: str | None) -> Page[Booking]:
+    """Return a page of an event's bookings, newest first."""
+    async with database.snapshot() as snapshot:
+        rows = await snapshot.fetch(*sql.list_of_event(event_id=event_id, state=state, after=_position(after), limit=limit + 1))
+        return await _page(snapshot, rows, limit)
+
+
+async def list_live_bookings(database: Database, event_id: UUID, after: UUID | None, limit: int) -> list[UUID]:
+    """Return the ids of some live bookings of an event, in order."""
+    return [row["booking_id"] for row in await database.fetch(*sql.list_live_of_event(event_id=event_id, after=after, limit=limit))]
+
+
+async def list_events_with_due_holds(database: Database, now: datetime, limit: int) -> list[UUID]:
+    """Return events with holds to take back."""
+    return [row["event_id"] for row in await database.fetch(*sql.list_events_with_due_holds(now=now, limit=limit))]
+
+
+async def read_sale(connection: Connection, event_id: UUID) -> Sale:
+    """Return the sale of an event as the connection's transaction sees it: window, pools with counters, ticket types."""
+    row = await connection.fetchrow(*sql.read_sale(event_id=event_id))
+    if row is None:
+        raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+    sale = Sale(*row.values())
+    await store.load_terms(connection, [sale])
+    return sale
+
+
+async def find_sale(database: Database, event_id: UUID) -> Sale:
+    """Return the sale of an event at one instant."""
+    async with database.snapshot() as snapshot:
+        return await read_sale(snapshot, event_id)
+
+
+async def list_journal(database: Database, event_id: UUID, after_seq: int, limit: int) -> list[JournalRow]:
+    """Return journal rows after `after_seq`, in order."""
+    return [JournalRow(*row.values()) for row in await database.fetch(*sql.list_journal(event_id=event_id, after=after_seq, limit=limit))]
+
+
+def _position(after: str | None) -> UUID | None:
+    return None if after is None else read_cursor(after, tuple[UUID])[0]
+
+
+async def _page(snapshot: Connection, rows: Sequence[Record], limit: int) -> Page[Booking]:
+    bookings = await _whole(snapshot, rows[:limit])
+    return Page(bookings, write_cursor((bookings[-1].booking_id,)) if len(rows) > limit else None)
+
+
+async def _whole(snapshot: Connection, rows: Sequence[Record]) -> list[Booking]:
+    currencies = {row["event_id"]: row["currency"] for row in rows}
+    bookings = await store.load_bookings(snapshot, [(row["event_id"], row["booking_id"]) for row in rows], currencies)
+    by_id = {booking.booking_id: booking for booking in bookings}
+    return [by_id[row["booking_id"]] for row in rows]

@@ -1,0 +1,67 @@
+-- What people look at. Nothing here decides anything.
+
+-- name: find_booking
+-- One booking, by its id alone.
+SELECT bookings.event_id, bookings.booking_id, sales.currency
+FROM bookings
+INNER JOIN sales ON sales.event_id = bookings.event_id
+WHERE bookings.booking_id = :booking_id;
+
+-- name: list_of_event
+-- The bookings of an event, newest first: ids are in the order of time.
+SELECT bookings.event_id, bookings.booking_id, sales.currency
+FROM bookings
+INNER JOIN sales ON sales.event_id = bookings.event_id
+WHERE
+    bookings.event_id = :event_id
+    AND (:after::uuid IS NULL OR bookings.booking_id < :after)
+    AND (:state::text IS NULL OR bookings.state = :state)
+ORDER BY bookings.booking_id DESC
+LIMIT :limit;
+
+-- name: list_of_buyer
+-- A buyer's bookings of one kind, newest first. One index holds all of a buyer's; ten thousand of them are sorted in milliseconds.
+SELECT bookings.event_id, bookings.booking_id, sales.currency
+FROM bookings
+INNER JOIN sales ON sales.event_id = bookings.event_id
+INNER JOIN events ON events.event_id = bookings.event_id
+WHERE
+    bookings.buyer_id = :buyer_id
+    AND (:after::uuid IS NULL OR bookings.booking_id < :after)
+    AND CASE :kind::text
+        WHEN 'upcoming' THEN bookings.state IN ('held', 'confirmed') AND events.ends_at > :now::timestamptz
+        WHEN 'past' THEN bookings.state IN ('held', 'confirmed') AND events.ends_at <= :now
+        WHEN 'cancelled' THEN bookings.state IN ('cancelled', 'expired')
+        ELSE true
+    END
+ORDER BY bookings.booking_id DESC
+LIMIT :limit;
+
+-- name: list_live_of_event
+-- Some live bookings of an event, for cancelling them all.
+SELECT booking_id
+FROM bookings
+WHERE event_id = :event_id AND state IN ('held', 'confirmed') AND (:after::uuid IS NULL OR booking_id > :after)
+ORDER BY booking_id
+LIMIT :limit;
+
+-- name: list_events_with_due_holds
+-- Events that have holds to take back, wherever nobody is booking.
+SELECT DISTINCT event_id
+FROM bookings
+WHERE state = 'held' AND expires_at <= :now
+LIMIT :limit;
+
+-- name: read_sale
+-- The sale of an event.
+SELECT event_id, state, currency, on_sale_at, off_sale_at, seq, head_hash, head_at
+FROM sales
+WHERE event_id = :event_id;
+
+-- name: list_journal
+-- The journal of an event, oldest first.
+SELECT seq, at, facts, hash
+FROM journal
+WHERE event_id = :event_id AND seq > :after
+ORDER BY seq
+LIMIT :limit;
