@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 import uuid_utils
-from asyncpg.pgproto.pgproto import UUID as FastUUID  # a uuid.UUID in C: made, hashed and sent 3 times faster
+from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811  # a uuid.UUID in C: made, hashed and sent 3 times faster
 
 from evently.kit.errors import CommonRefusal, Refused
 

@@ -282,9 +282,7 @@ def _new_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Booking:
         state, expires_at, confirmed_at = "confirmed", None, batch.now
     else:
         state, expires_at, confirmed_at = "held", batch.now + timedelta(seconds=command.hold_seconds), None
-    return Booking(
-        command.event_id, new_id(), command.buyer_id, state, sale.currency, batch.now, expires_at, confirmed_at, None, tickets
-    )
+    return Booking(command.event_id, new_id(), command.buyer_id, state, sale.currency, batch.now, expires_at, confirmed_at, None, tickets)
 
 
 def _expire(sale: Sale, batch: Batch, booking: Booking) -> None:
@@ -387,9 +385,7 @@ def _answer(batch: Batch, actor_id: UUID, key: str, answer: Answer) -> None:
 
 def _set_up(sale: Sale | None, batch: Batch, command: SetUpSale) -> tuple[Sale, Outcome]:
     assert sale is None, "an event has one sale"
-    made = Sale(
-        command.event_id, "closed", command.currency, command.on_sale_at, command.off_sale_at, 0, fact.NO_HASH, batch.now
-    )
+    made = Sale(command.event_id, "closed", command.currency, command.on_sale_at, command.off_sale_at, 0, fact.NO_HASH, batch.now)
     batch.created = True
     batch.facts.append(fact.SaleSetUp(command.currency, command.on_sale_at, command.off_sale_at))
     for pool in command.pools:

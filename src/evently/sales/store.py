@@ -7,7 +7,6 @@ Everything here runs on one connection inside one transaction that the caller be
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -87,7 +86,14 @@ def read_terms(row: Sequence[object]) -> TicketTypeTerms:
     """Return a ticket type from its columns in the order of `load_ticket_types`."""
     ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, *rest = row
     return TicketTypeTerms(  # type: ignore[misc]  # the columns have these types: the schema says so
-        ticket_type_id, name, description, position, price_minor, per_booking_max, tuple(pool_ids), *rest  # type: ignore[arg-type]
+        ticket_type_id,
+        name,
+        description,
+        position,
+        price_minor,
+        per_booking_max,
+        tuple(pool_ids),
+        *rest,  # type: ignore[arg-type]
     )
 
 
@@ -136,9 +142,7 @@ async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
         by_event[booking.event_id].batch.bookings[booking.booking_id] = booking
 
 
-async def load_bookings(
-    connection: Connection, named: Sequence[tuple[UUID, UUID]], currencies: Mapping[UUID, str]
-) -> list[Booking]:
+async def load_bookings(connection: Connection, named: Sequence[tuple[UUID, UUID]], currencies: Mapping[UUID, str]) -> list[Booking]:
     """Return the bookings named by (event, booking), whole, with their tickets in the order they were made."""
     places = list(dict.fromkeys(named))
     arguments = {"event_ids": [event for event, _ in places], "booking_ids": [booking for _, booking in places]}
@@ -150,8 +154,8 @@ async def load_bookings(
 
 
 def _booking(row: Record, currency: str, tickets: Sequence[Ticket]) -> Booking:
-    event_id, booking_id, buyer_id, state, *times = row.values()
-    return Booking(event_id, booking_id, buyer_id, state, currency, *times, tuple(tickets))  # type: ignore[arg-type]
+    event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, ended_at = row.values()
+    return Booking(event_id, booking_id, buyer_id, state, currency, placed_at, expires_at, confirmed_at, ended_at, tuple(tickets))
 
 
 def _may_have_due(work: Work) -> bool:
@@ -224,7 +228,10 @@ def _placed(works: Sequence[Work]) -> dict[str, object]:
                 (event_id, booking_id, booking.buyer_id, booking.state, booking.placed_at, booking.expires_at, booking.confirmed_at)
             )
             tickets.extend(
-                [(event_id, ticket.ticket_id, booking_id, ticket.ticket_type_id, ticket.price_minor, ticket.secret) for ticket in booking.tickets]
+                [
+                    (event_id, ticket.ticket_id, booking_id, ticket.ticket_type_id, ticket.price_minor, ticket.secret)
+                    for ticket in booking.tickets
+                ]
             )
     return _columns(
         (
