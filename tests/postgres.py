@@ -45,11 +45,23 @@ class ServerAddress(msgspec.Struct, frozen=True):
 @contextmanager
 def running_server() -> Iterator[ServerAddress]:
     """Run a server with the template in it."""
-    with _data_directory() as directory:
+    with scratch_directory() as directory:
         options = EmbeddedOptions(data_directory=directory, settings=_SETTINGS, tcp_port=0)
         with EmbeddedPostgres(options) as postgres:
             _make_template(postgres.url)
             yield ServerAddress(socket_url=postgres.url, tcp_url=postgres.tcp_url)
+
+
+@contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """Make a directory that every user can reach (pytest's own are private), in memory where there is room."""
+    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN
+    directory = Path(tempfile.mkdtemp(prefix="evently-tests-", dir=_MEMORY if roomy else None))
+    directory.chmod(0o755)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
 
 
 @contextmanager
@@ -77,13 +89,3 @@ def _make_template(url: str) -> None:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(template))
         migrate(in_database(url, TEMPLATE))
         connection.execute(sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false").format(template))
-
-
-@contextmanager
-def _data_directory() -> Iterator[Path]:
-    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN
-    directory = Path(tempfile.mkdtemp(prefix="evently-tests-", dir=_MEMORY if roomy else None))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory)

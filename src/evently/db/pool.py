@@ -1,6 +1,7 @@
 """The driver's pool, its connections and its errors.
 
-Releasing a pooled connection runs no RESET (measured: that halves the cost of a borrowed statement), so nobody may leave session state behind.
+Releasing a pooled connection runs no RESET (measured: that halves the cost of a borrowed statement), so nobody may leave session
+state behind.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ class Query:
         self.text = _PARAMETER.sub(lambda match: numbers[match[1]], _without_comments(text)).strip().rstrip(";")
 
     def __call__(self, **values: object) -> tuple[str, *tuple[object, ...]]:
+        """Return the statement and its values in order, for `fetch(*query(...))`."""
         assert values.keys() == set(self.parameters), f"{self.name} takes {self.parameters}, not {tuple(values)}"
         return (self.text, *[values[parameter] for parameter in self.parameters])
 

@@ -1,6 +1,7 @@
 """What can happen to a sale: the facts of the journal, past tense, people by id only.
 
-A journal row holds the facts of one batch as canonical JSON; those bytes are what is hashed. `at` of the row is the instant of all its facts.
+A journal row holds the facts of one batch as canonical JSON; those bytes are what is hashed. `at` of the row is the instant of all its
+facts.
 A ticket in a fact is `[ticket_id, ticket_type_id, price_minor]`.
 """
 

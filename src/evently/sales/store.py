@@ -72,6 +72,7 @@ async def write(connection: Connection, works: Iterable[Work]) -> None:
 
 
 async def load_terms(connection: Connection, sales: Sequence[Sale]) -> None:
+    """Fill in the pools, the ticket types and the next expiry of sales."""
     by_event = {sale.event_id: sale for sale in sales}
     event_ids = list(by_event)
     for event_id, *pool in await connection.fetch(*sql.load_pools(event_ids=event_ids)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -39,6 +40,8 @@ _LOG_TAIL_BYTES: Final = 16384
 # PostgreSQL's ways of saying that an earlier server of this directory is still on its way out.
 _PASSING: Final = ("lock file", "shared memory block")
 
+_WHO_ARE_YOU: Final = "SELECT current_setting('evently.launch', true), EXISTS (SELECT FROM pg_database WHERE datname = %s)"
+
 Guard = Literal["death-signal", "pipe"]
 
 
@@ -64,6 +67,7 @@ class EmbeddedPostgres:
         self._socket_directory: Path | None = None
         self._port = _PORT
         self._password = ""
+        self._launch_id = ""
 
     def __enter__(self) -> Self:
         """Start."""
@@ -98,6 +102,7 @@ class EmbeddedPostgres:
         """
         if self.running:
             return
+        self._end()
         assert threading.current_thread() is threading.main_thread(), "the death signal follows the thread that starts the server"
         try:
             with _explained():
@@ -109,9 +114,7 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """End the sessions, write a checkpoint, stop the server, and give the data directory back. Harmless when nothing runs."""
-        if self._process is not None:
-            _end(self._process)
-            self._process = None
+        self._end()
         if self._socket_directory is not None:
             self._remove_socket_directory(self._socket_directory)
             self._socket_directory = None
@@ -147,9 +150,9 @@ class EmbeddedPostgres:
     def _try(self, account: Account | None, programs: Programs, deadline: float) -> str | None:
         """Start the server once. Returns None when it answers, its last words when it ended."""
         with tempfile.TemporaryFile() as said:
-            self._process = self._launch(account, programs, said)
+            process = self._process = self._launch(account, programs, said)
             pause = _POLL_SECONDS
-            while self._process.poll() is None:
+            while process.poll() is None:
                 if self._says_ready() and self._answers():
                     return None
                 if time.monotonic() > deadline:
@@ -158,13 +161,16 @@ class EmbeddedPostgres:
                     )
                 time.sleep(pause)
                 pause = min(pause * 1.2, _POLL_SECONDS_MAX)
-            _end(self._process)
-            return _fatal_line(_read(said)) or _fatal_line(self._log_tail()) or f"it ended with status {self._process.returncode}."
+            self._end()
+            return _fatal_line(_read(said)) or _fatal_line(self._log_tail()) or f"it ended with status {process.returncode}."
 
     def _launch(self, account: Account | None, programs: Programs, said: IO[bytes]) -> subprocess.Popen[bytes]:
         assert self._socket_directory is not None
         tcp_port = None if self._options.tcp_port is None else self._port
-        settings = server_settings(programs, self._socket_directory, tcp_port) | self._options.settings
+        self._launch_id = secrets.token_hex(8)
+        settings = (
+            server_settings(programs, self._socket_directory, tcp_port) | self._options.settings | {"evently.launch": self._launch_id}
+        )
         command = [programs.path("postgres"), "-D", str(self._cluster.directory)]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         if self._options.guard == "death-signal":
@@ -179,23 +185,18 @@ class EmbeddedPostgres:
         return len(lines) >= 8 and lines[7].strip() == "ready"
 
     def _answers(self) -> bool:
-        """Tell whether we can connect and it is our data directory; make our database when it is not there."""
+        """Tell whether we can connect and it is the server that we launched, on our data directory; make our database when it is not there."""
         try:
-            connection = psycopg.connect(self._url_of("postgres"), autocommit=True)
+            with psycopg.connect(self._url_of("postgres"), autocommit=True) as connection:
+                row = connection.execute(_WHO_ARE_YOU, [DATABASE]).fetchone()
+                if row is None or row[0] != self._launch_id:
+                    return False  # an earlier server on its way out: ours will say that it is locked out
+                if not row[1]:
+                    connection.execute(f"CREATE DATABASE {DATABASE}")
         except psycopg.OperationalError as exc:
             if "password authentication failed" in str(exc):
                 raise StartFailed(f"The password in {self._cluster.password_file} is not the one of {self._cluster.directory}.") from exc
             return False
-        with connection:
-            row = connection.execute(
-                "SELECT current_setting('data_directory'), EXISTS (SELECT FROM pg_database WHERE datname = %s)", [DATABASE]
-            ).fetchone()
-            assert row is not None
-            if not self._cluster.directory.samefile(row[0]):
-                raise StartFailed(f"Another PostgreSQL answers at {self._socket_directory}: that of {row[0]}.")
-            if not row[1]:
-                connection.execute(f"CREATE DATABASE {DATABASE}")
-        connection.close()
         return True
 
     def _look_at_the_lock(self, words: str, waited: float) -> None:
@@ -222,9 +223,27 @@ class EmbeddedPostgres:
             file.seek(max(0, logs[-1].stat().st_size - _LOG_TAIL_BYTES))
             return file.read().decode("utf-8", "replace")
 
+    def _end(self) -> None:
+        """Stop the server: fast (sessions end, nothing is lost), or else at once (recovery at the next start)."""
+        if self._process is None:
+            return
+        for number, seconds_max in ((signal.SIGINT, _FAST_SECONDS_MAX), (signal.SIGQUIT, _IMMEDIATE_SECONDS_MAX), (signal.SIGKILL, None)):
+            self._process.send_signal(number)
+            try:
+                self._process.wait(seconds_max)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process = None
+
     def _remove_socket_directory(self, directory: Path) -> None:
-        for name in (f".s.PGSQL.{self._port}", f".s.PGSQL.{self._port}.lock"):
-            (directory / name).unlink(missing_ok=True)  # only a killed server leaves them
+        lock = directory / f".s.PGSQL.{self._port}.lock"
+        if lock.exists() and _serves(_first_number(lock), self._cluster.directory):
+            return  # not ours: we were locked out
+        for leftover in (directory / f".s.PGSQL.{self._port}", lock):
+            leftover.unlink(missing_ok=True)  # only a killed server leaves them
         directory.rmdir()
 
     def _url_of(self, database: str) -> str:
@@ -246,19 +265,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop a server: fast (sessions end, nothing is lost), or else at once (recovery at the next start)."""
-    for number, seconds_max in ((signal.SIGINT, _FAST_SECONDS_MAX), (signal.SIGQUIT, _IMMEDIATE_SECONDS_MAX), (signal.SIGKILL, None)):
-        process.send_signal(number)
-        try:
-            process.wait(seconds_max)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    if process.stdin is not None:
-        process.stdin.close()
 
 
 def _serves(pid: int, cluster: Path) -> bool:
