@@ -33,6 +33,7 @@ from evently.kit.errors import Busy, OutcomeUnknown, Refused, Trouble, Unavailab
 from evently.kit.ids import IdSource, new_id
 from evently.sales import store
 from evently.sales.commands import Command, Done, No, Outcome, PlaceBooking, SalesRefusal
+from evently.sales.reads import find_sale
 from evently.sales.rules import Batch, Sale, decide
 
 log: Final = structlog.get_logger(__name__)
@@ -68,6 +69,9 @@ class Glance(NamedTuple):
 
     at: float  # monotonic
     seq: int
+    state: str
+    on_sale_at: datetime
+    off_sale_at: datetime
     available: Mapping[UUID, int]  # by ticket type
 
 
@@ -82,8 +86,9 @@ class Engine:
     """Answers commands, batch by batch. `start` before the first `submit`; `stop` answers what is pending."""
 
     def __init__(self, database: Database, options: EngineOptions, clock: Clock, new_id: IdSource) -> None:
-        self._options = options
+        self._database = database
         self._glances: OrderedDict[UUID, Glance] = OrderedDict()
+        self._looking: dict[UUID, asyncio.Task[Glance]] = {}
         self._lanes = [Lane(database, options, clock, new_id, self._glances) for _ in range(options.lanes)]
 
     async def start(self) -> None:
@@ -108,6 +113,24 @@ class Engine:
         glance = self._glances.get(event_id)
         if glance is None or time.monotonic() - glance.at > GLANCE_SECONDS:
             return None
+        return glance
+
+    async def look(self, event_id: UUID) -> Glance:
+        """Return what can be shown of an event: a glance, or one read for all who ask at this moment. Refuses an event that is not there."""
+        if (glance := self.glance(event_id)) is not None:
+            return glance
+        looking = self._looking.get(event_id)
+        if looking is None:
+            looking = asyncio.create_task(self._read(event_id), name="look")
+            self._looking[event_id] = looking
+            looking.add_done_callback(lambda _: self._looking.pop(event_id))
+        return await asyncio.shield(looking)
+
+    async def _read(self, event_id: UUID) -> Glance:
+        glance = glance_at(await find_sale(self._database, event_id))
+        known = self._glances.get(event_id)
+        if known is None or known.seq <= glance.seq:
+            remember_glance(self._glances, event_id, glance)
         return glance
 
     def _is_hopeless(self, command: Command) -> bool:
@@ -264,7 +287,6 @@ class Lane:
             self._standby_gave_up = True
 
     def _remember(self, works: Sequence[store.Work]) -> None:
-        now = time.monotonic()
         for work in works:
             sale = work.sale
             if sale is None:
@@ -274,17 +296,27 @@ class Lane:
             else:
                 self._remembered[work.event_id] = sale
                 self._remembered.move_to_end(work.event_id)
-            available = {terms.ticket_type_id: sale.available(terms) for terms in sale.ticket_types.values()}
-            self._glances[work.event_id] = Glance(now, sale.seq, available)
-            self._glances.move_to_end(work.event_id)
+            remember_glance(self._glances, work.event_id, glance_at(sale))
         while len(self._remembered) > SALES_REMEMBERED_MAX:
             self._remembered.popitem(last=False)
-        while len(self._glances) > SALES_REMEMBERED_MAX:
-            self._glances.popitem(last=False)
 
     def _forget(self, pending: Sequence[Pending]) -> None:
         for command, _ in pending:
             self._remembered.pop(command.event_id, None)
+
+
+def glance_at(sale: Sale) -> Glance:
+    """Return what a sale shows now."""
+    available = {terms.ticket_type_id: sale.available(terms) for terms in sale.ticket_types.values()}
+    return Glance(time.monotonic(), sale.seq, sale.state, sale.on_sale_at, sale.off_sale_at, available)
+
+
+def remember_glance(glances: OrderedDict[UUID, Glance], event_id: UUID, glance: Glance) -> None:
+    """Keep a glance, and forget the one that was not renewed for longest when there are too many."""
+    glances[event_id] = glance
+    glances.move_to_end(event_id)
+    while len(glances) > SALES_REMEMBERED_MAX:
+        glances.popitem(last=False)
 
 
 async def carry_out(transaction: Connection, command: Command, now: datetime, new_id: IdSource = new_id) -> Outcome:

@@ -7,7 +7,7 @@ Everything here runs on one connection inside one transaction that the caller be
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -78,24 +78,15 @@ async def load_terms(connection: Connection, sales: Sequence[Sale]) -> None:
     for event_id, *pool in await connection.fetch(*sql.load_pools(event_ids=event_ids)):
         by_event[event_id].pools[pool[0]] = Pool(*pool)
     for event_id, *terms in await connection.fetch(*sql.load_ticket_types(event_ids=event_ids)):
-        by_event[event_id].ticket_types[terms[0]] = read_terms(terms)
+        by_event[event_id].ticket_types[terms[0]] = _read_terms(terms)
     for event_id, next_expiry_at in await connection.fetch(*sql.load_next_expiries(event_ids=event_ids)):
         by_event[event_id].next_expiry_at = next_expiry_at
 
 
-def read_terms(row: Sequence[object]) -> TicketTypeTerms:
+def _read_terms(row: Sequence[Any]) -> TicketTypeTerms:
     """Return a ticket type from its columns in the order of `load_ticket_types`."""
     ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, *rest = row
-    return TicketTypeTerms(  # type: ignore[misc]  # the columns have these types: the schema says so
-        ticket_type_id,
-        name,
-        description,
-        position,
-        price_minor,
-        per_booking_max,
-        tuple(pool_ids),
-        *rest,  # type: ignore[arg-type]
-    )
+    return TicketTypeTerms(ticket_type_id, name, description, position, price_minor, per_booking_max, tuple(pool_ids), *rest)
 
 
 async def _load_answers(connection: Connection, works: Sequence[Work]) -> None:
