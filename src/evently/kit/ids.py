@@ -21,6 +21,7 @@ CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = [high + low for high in CROCKFORD for low in CROCKFORD]  # ten bits at a time
 _VALUES: Final = {character: value for value, character in enumerate(CROCKFORD)}
 _HALVES: Final = struct.Struct(">QQ")
+_SECRET: Final = struct.Struct(">QH")
 _TEXT_LENGTH: Final = 26
 
 
@@ -77,8 +78,11 @@ def reference_of(booking_id: UUID) -> str:
     return f"{text[:4]}-{text[4:]}"
 
 
-def crockford(value: bytes) -> str:
-    """Return bytes as upper-case Crockford base32, most significant bit first, zero bits added at the front."""
-    number = int.from_bytes(value, "big")
-    length = -(-len(value) * 8 // 5)
-    return "".join(CROCKFORD[number >> 5 * place & 31] for place in reversed(range(length))).upper()
+def show_secret(secret: bytes) -> str:
+    """Return 10 random bytes as 16 upper-case characters."""
+    high, low = _SECRET.unpack(secret)
+    pairs = _PAIRS
+    return (
+        f"{pairs[high >> 54]}{pairs[high >> 44 & 1023]}{pairs[high >> 34 & 1023]}{pairs[high >> 24 & 1023]}"
+        f"{pairs[high >> 14 & 1023]}{pairs[high >> 4 & 1023]}{pairs[(high & 15) << 6 | low >> 10]}{pairs[low & 1023]}"
+    ).upper()

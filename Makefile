@@ -1,0 +1,53 @@
+# Everything one needs: `make up` to see it, `make check` before a commit. Only Python 3.11 or newer and make must be there.
+PYTHON ?= python3
+PORT ?= 8000
+DATA ?= var/data
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: up test check bench fmt openapi lock clean
+
+up: $(VENV)/run.stamp ## install, start PostgreSQL, migrate, seed the demo, serve
+	@$(BIN)/evently serve --demo --port $(PORT) --data $(DATA)
+
+test: $(VENV)/dev.stamp ## run all tests
+	@$(BIN)/python -m pytest -n auto --dist worksteal
+
+check: $(VENV)/dev.stamp ## format, lint, types, import contracts, migrations, tests: what CI runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+	$(BIN)/squawk --config .squawk.toml src/evently/db/migrations/versions/*.sql
+	@$(MAKE) --no-print-directory test
+
+bench: $(VENV)/dev.stamp ## measure the speed goals and write docs/benchmarks.md
+	@$(BIN)/python -m bench --write
+
+fmt: $(VENV)/dev.stamp ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+openapi: $(VENV)/dev.stamp ## refresh docs/openapi.json and docs/postman.json
+	@$(BIN)/evently openapi --write docs
+
+lock: ## renew both lock files (needs uv)
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -q --group build -o requirements.lock
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -q --group build --group dev -o requirements-dev.lock
+
+clean: ## remove what was installed and served here
+	rm -rf $(VENV) var
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Evently needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 up"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.lock pyproject.toml hatch_build.py | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
