@@ -137,19 +137,24 @@ CREATE TABLE events (
     ends_at timestamptz NOT NULL,
     state text NOT NULL, -- draft -> published -> cancelled
     sandbox boolean NOT NULL, -- made by a rehearsal: bookable, never listed
-    search tsvector NOT NULL,
+    search tsvector NOT NULL, -- the words of the text and the facets to filter by, made by the application (catalogue/words.py)
+    price_from_minor bigint, -- of the cheapest ticket type that is not retired: sorts out what a price filter need not look at
     version bigint NOT NULL,
     created_at timestamptz NOT NULL,
+    changed_at timestamptz NOT NULL, -- of the version
     published_at timestamptz,
     cancelled_at timestamptz,
     CONSTRAINT events_pk PRIMARY KEY (event_id),
     CONSTRAINT events_state_ck CHECK (state IN ('draft', 'published', 'cancelled')),
-    CONSTRAINT events_times_ck CHECK (ends_at > starts_at)
+    -- The longest event bounds how far back the upcoming ones may have begun.
+    CONSTRAINT events_times_ck CHECK (ends_at > starts_at AND ends_at <= starts_at + interval '768 hours')
 );
-CREATE INDEX events_upcoming_ix ON events (starts_at, event_id) WHERE state = 'published' AND NOT sandbox; -- browse
-CREATE INDEX events_search_ix ON events USING gin (search); -- browse ?q=
+CREATE INDEX events_upcoming_ix ON events (starts_at, event_id) WHERE state = 'published' AND NOT sandbox; -- browse by date
+CREATE INDEX events_newest_ix ON events (published_at, event_id) WHERE state = 'published' AND NOT sandbox; -- browse the newest
+CREATE INDEX events_price_ix ON events (price_from_minor) WHERE state = 'published' AND NOT sandbox; -- browse the cheap
+CREATE INDEX events_search_ix ON events USING gin (search) WITH (fastupdate = off); -- browse by words and facets; written rarely, read often
 CREATE INDEX events_organizer_ix ON events (organizer_id, event_id); -- the events of an organizer
-CREATE INDEX events_venue_ix ON events (venue_id); -- a venue that changes its name
+CREATE INDEX events_venue_ix ON events (venue_id, event_id); -- a venue that changes its name
 
 -- One event: the till ---------------------------------------------------------------------------------------------------
 
@@ -203,6 +208,24 @@ CREATE TABLE ticket_types (
     CONSTRAINT ticket_types_limits_ck CHECK (per_booking_max >= 1 AND per_buyer_max >= 1),
     CONSTRAINT ticket_types_pools_ck CHECK (cardinality(pool_ids) >= 1)
 );
+
+-- What browsing shows of the till: the ticket types of open sales that are not retired, with the window and the units they really have.
+CREATE VIEW open_ticket_types AS
+SELECT
+    ticket_types.event_id,
+    ticket_types.ticket_type_id,
+    sales.currency,
+    ticket_types.price_minor,
+    greatest(sales.on_sale_at, ticket_types.on_sale_at) AS on_sale_at,
+    least(sales.off_sale_at, ticket_types.off_sale_at) AS off_sale_at,
+    (
+        SELECT min(pools.capacity - pools.held - pools.sold - pools.set_aside)
+        FROM pools
+        WHERE pools.event_id = ticket_types.event_id AND pools.pool_id = ANY(ticket_types.pool_ids)
+    ) AS available
+FROM ticket_types
+INNER JOIN sales ON sales.event_id = ticket_types.event_id
+WHERE sales.state = 'open' AND NOT ticket_types.retired;
 
 CREATE TABLE bookings (
     event_id uuid NOT NULL,
