@@ -1,0 +1,46 @@
+"""Everything that answers HTTP, put together: `create_asgi(context)` gives the ASGI application."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp
+
+from evently.web.auth import guard
+from evently.web.context import Answer, Context, Request
+from evently.web.edge import Edge
+from evently.web.problems import HANDLERS
+
+_FACES: Final = ("accounts", "organizers", "admin", "catalogue", "bookings", "insight")
+
+
+def create_asgi(context: Context, routes: list[Any] | None = None) -> ASGIApp:
+    """Return the application. `routes` replaces the faces' (tests of the edge bring their own)."""
+    bound: type[Request] = type("BoundRequest", (Request,), {"context": context, "__slots__": ()})
+    app = Litestar(
+        _face_routes() if routes is None else routes,
+        guards=[guard],
+        request_class=bound,
+        response_class=Answer,
+        exception_handlers=HANDLERS,
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,  # the edge counts
+    )
+    _check_policies(app)
+    return Edge(app, context)
+
+
+def _face_routes() -> list[BaseRouteHandler]:
+    return [route for face in _FACES if find_spec(f"evently.web.{face}") for route in import_module(f"evently.web.{face}").routes]
+
+
+def _check_policies(app: Litestar) -> None:
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", []):
+            assert "policy" in handler.opt or handler.http_methods == {"OPTIONS"}, f"{handler} has no policy"

@@ -1,0 +1,20 @@
+"""What the edge can be told. `config.py` fills this in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+BODY_BYTES_MAX: Final = 256 * 1024  # a hundred ticket types with long descriptions are 60 KiB
+
+
+class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`public_url` has no slash at its end; empty means that addresses in answers are relative."""
+
+    public_url: str = ""
+    body_bytes_max: int = BODY_BYTES_MAX
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    access_log: bool = True
+    heavy_reads_max: int = 2

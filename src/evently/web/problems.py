@@ -1,0 +1,210 @@
+"""Every way to say no over HTTP (RFC 9457): one table from refusal codes to statuses, and the handlers that turn exceptions into answers.
+
+    PROBLEMS          code -> status, title, explanation; each is documented at /problems/<code>. A new refusal adds its row here (a test looks)
+    problems(...)     what a handler declares: `responses=problems(SalesRefusal.SOLD_OUT)`
+    problem(...)      builds the answer itself, for paths too hot for an exception
+    HANDLERS          exceptions -> answers, for the application
+
+A status comes from this table alone; no domain knows any.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import structlog
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from evently.kit.errors import Busy, CommonRefusal, FieldError, Invalid, OutcomeUnknown, Refusal, Refused, Trouble, Unavailable
+from evently.web.context import Answer, Disconnected, Request
+from evently.web.refusals import EdgeRefusal
+from evently.web.validation import errors_of
+
+PROBLEM_JSON: Final = "application/problem+json"
+_log = structlog.get_logger(__name__)
+
+
+class Row(NamedTuple):
+    """How a refusal looks from outside. `explanation` is for the page at /problems/<code>: what happened, what to do."""
+
+    status: int
+    title: str
+    explanation: str
+
+
+PROBLEMS: Final[dict[Refusal, Row]] = {
+    # Everywhere
+    EdgeRefusal.MALFORMED: Row(
+        400,
+        "The request cannot be read",
+        "The body is not JSON in UTF-8, or the request breaks the rules of HTTP. `detail` says where. Send it again once it is well formed.",
+    ),
+    EdgeRefusal.UNAUTHENTICATED: Row(
+        401,
+        "Who are you?",
+        "The address needs an access token or an API key in `Authorization: Bearer ...`, and there was none, or it is not valid (any more). "
+        "Log in, or refresh the access token.",
+    ),
+    CommonRefusal.FORBIDDEN: Row(
+        403,
+        "Not yours to do",
+        "We know who you are, and your role or the scopes of your API key do not include this. Asking again does not help.",
+    ),
+    CommonRefusal.NOT_FOUND: Row(
+        404,
+        "Not there",
+        "Nothing is at this address, or it is not yours to see. An id that cannot be one of ours is answered the same way.",
+    ),
+    EdgeRefusal.METHOD_NOT_ALLOWED: Row(405, "Not with this method", "The address exists; `Allow` names the methods it takes."),
+    CommonRefusal.STALE: Row(
+        412,
+        "Somebody was faster",
+        "`If-Match` names another version than the present one: the thing was changed since you read it. Read it again, and repeat your change if it still makes sense.",
+    ),
+    EdgeRefusal.TOO_LARGE: Row(413, "Too large", "The body is longer than this server takes."),
+    EdgeRefusal.MEDIA_TYPE: Row(415, "Not JSON", "Send the body as `Content-Type: application/json`."),
+    CommonRefusal.INVALID: Row(
+        422,
+        "Some fields are wrong",
+        "The request can be read, and what it says cannot be done. `errors` lists every wrong field: `pointer` is a JSON pointer into the body (`/tickets/0/quantity`), "
+        "`?limit` for the query parameter `limit`, or the name of a header; `detail` says what is wrong.",
+    ),
+    EdgeRefusal.IF_MATCH_MISSING: Row(
+        428,
+        "Say which version you edit",
+        "Edits need `If-Match` with the `ETag` of what you have read, so that nobody overwrites what somebody else has just written.",
+    ),
+    EdgeRefusal.RATE_LIMITED: Row(
+        429,
+        "Too many requests",
+        "`RateLimit-Policy` names the limit and `RateLimit` what is left of it. Come back after `Retry-After` seconds.",
+    ),
+    EdgeRefusal.INTERNAL: Row(500, "Our mistake", "The program is wrong. It was logged under the request id; please tell us that id."),
+    EdgeRefusal.BUSY: Row(
+        503,
+        "Busy",
+        "We are full and have done nothing. Come back after `Retry-After` seconds; with the same Idempotency-Key where you sent one.",
+    ),
+    EdgeRefusal.DATABASE_UNAVAILABLE: Row(503, "The database is away", "Nothing was done. Come back after `Retry-After` seconds."),
+    EdgeRefusal.OUTCOME_UNKNOWN: Row(
+        503,
+        "It may or may not have happened",
+        "The connection to the database was lost at the very moment of writing. Repeat the request with the same Idempotency-Key: "
+        "you will get the answer of the first one if it has happened, and it will happen now if not.",
+    ),
+}
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A problem, as RFC 9457 describes it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldError] = []
+
+
+_TROUBLE: Final[dict[type[Trouble], EdgeRefusal]] = {
+    Busy: EdgeRefusal.BUSY,
+    Unavailable: EdgeRefusal.DATABASE_UNAVAILABLE,
+    OutcomeUnknown: EdgeRefusal.OUTCOME_UNKNOWN,
+}
+# What Litestar itself refuses.
+_FRAMEWORK: Final[dict[int, Refusal]] = {
+    400: EdgeRefusal.MALFORMED,
+    401: EdgeRefusal.UNAUTHENTICATED,
+    403: CommonRefusal.FORBIDDEN,
+    404: CommonRefusal.NOT_FOUND,
+    405: EdgeRefusal.METHOD_NOT_ALLOWED,
+    413: EdgeRefusal.TOO_LARGE,
+    415: EdgeRefusal.MEDIA_TYPE,
+}
+
+
+def problem(
+    request: Request,
+    refusal: Refusal,
+    detail: str = "",
+    *,
+    errors: list[FieldError] | None = None,
+    headers: dict[str, str] | None = None,
+    **extra: object,
+) -> Answer[Any]:
+    """Return the answer for a refusal."""
+    row = PROBLEMS[refusal]
+    body: dict[str, object] = {
+        "type": f"{request.context.options.public_url}/problems/{refusal.value}",
+        "title": row.title,
+        "status": row.status,
+        "detail": detail or row.title,
+        "code": refusal.value,
+        "request_id": request.exchange.request_id,
+    }
+    if errors:
+        body["errors"] = errors
+    if extra:
+        body |= extra
+    return Answer(body, status_code=row.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def problems(*refusals: Refusal | int) -> dict[int, ResponseSpec]:
+    """Return the OpenAPI responses of these refusals (or, for an int, of all rows of that status)."""
+    by_status: defaultdict[int, list[Refusal]] = defaultdict(list)
+    for named in refusals:
+        for code in [named] if isinstance(named, Refusal) else _codes_of(named):
+            if code not in by_status[PROBLEMS[code].status]:
+                by_status[PROBLEMS[code].status].append(code)
+    return {status: _spec(codes) for status, codes in sorted(by_status.items())}
+
+
+def _codes_of(status: int) -> list[Refusal]:
+    return [refusal for refusal, row in PROBLEMS.items() if row.status == status]
+
+
+def _spec(codes: list[Refusal]) -> ResponseSpec:
+    description = "; ".join(f"{PROBLEMS[code].title} (`{code.value}`)" for code in codes)
+    return ResponseSpec(Problem, description=description, media_type=PROBLEM_JSON, generate_examples=False)
+
+
+def _refused(request: Request, exc: Refused) -> Answer[Any]:
+    headers = {"www-authenticate": "Bearer"} if PROBLEMS[exc.refusal].status == 401 else None  # noqa: PLR2004
+    errors = exc.errors if isinstance(exc, Invalid) else None
+    return problem(request, exc.refusal, exc.detail, errors=errors, headers=headers, **exc.extra)
+
+
+def _trouble(request: Request, exc: Trouble) -> Answer[Any]:
+    _log.warning("trouble", kind=type(exc).__name__, cause=repr(exc.__cause__ or exc), request_id=request.exchange.request_id)
+    return problem(request, _TROUBLE[type(exc)], str(exc), headers={"retry-after": str(exc.retry_after_seconds)})
+
+
+def _framework(request: Request, exc: HTTPException) -> Answer[Any]:
+    if isinstance(exc, ValidationException):
+        return _refused(request, Invalid(errors_of(exc)))
+    if exc.status_code not in _FRAMEWORK:
+        return _bug(request, exc)
+    headers = {name.lower(): value for name, value in (exc.headers or {}).items()}
+    return problem(request, _FRAMEWORK[exc.status_code], headers=headers)
+
+
+def _bug(request: Request, exc: Exception) -> Answer[Any]:
+    _log.error("bug", request_id=request.exchange.request_id, exc_info=exc)
+    return problem(request, EdgeRefusal.INTERNAL)
+
+
+def _disconnected(_request: Request, _exc: Disconnected) -> Answer[Any]:
+    return Answer(None, status_code=499)  # nobody reads it; the access log shows it, as other servers do
+
+
+HANDLERS: Final[dict[int | type[Exception], Any]] = {
+    Refused: _refused,
+    Trouble: _trouble,
+    HTTPException: _framework,
+    Disconnected: _disconnected,
+    500: _bug,
+}

@@ -1,0 +1,21 @@
+"""What the edge itself refuses."""
+
+from __future__ import annotations
+
+from evently.kit.errors import Refusal
+
+
+class EdgeRefusal(Refusal):
+    """Refusals that are about requests and not about tickets."""
+
+    MALFORMED = "malformed"
+    UNAUTHENTICATED = "unauthenticated"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    TOO_LARGE = "too-large"
+    MEDIA_TYPE = "unsupported-media-type"
+    IF_MATCH_MISSING = "if-match-missing"
+    RATE_LIMITED = "rate-limited"
+    INTERNAL = "internal-error"
+    BUSY = "busy"
+    DATABASE_UNAVAILABLE = "database-unavailable"
+    OUTCOME_UNKNOWN = "outcome-unknown"
