@@ -1,13 +1,14 @@
 """Become another program: as an unprivileged user, in its directory, and not outliving whoever started it.
 
-Run by path, `python -I -S child.py`, because `preexec_fn` is unsafe beside threads. It needs a little of the standard library (every module costs milliseconds of each
-start) and imports that before it drops privileges: the interpreter itself may be out of the new user's reach.
+Run by path, `python -I -S child.py`, because `preexec_fn` is unsafe beside threads. It needs a little of the standard library (every module
+costs milliseconds of each start) and imports that before it drops privileges: the interpreter itself may be out of the new user's reach.
 
     run    UID GID PARENT DIRECTORY PROGRAM [ARGUMENT...]    become the program; UID -: stay who we are; PARENT 0: outlive it
-    closed UID GID PATH...                                   write the first part of each path that the user may not enter, or nothing, zero-terminated
+    closed UID GID PATH...                                   write the first part of each path that the user may not enter,
+                                                             or nothing, zero-terminated
 
-The death signal (Linux) is sent when the *thread* that started us ends, therefore only main threads start servers. A change of user clears it, so it is set after
-that; and the parent may have died before it was set, so the parent is looked at again after that.
+The death signal (Linux) is sent when the *thread* that started us ends, therefore only main threads start servers. A change of user clears
+it, so it is set after that; and the parent may have died before it was set, so the parent is looked at again after that.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def _main(action: str, uid: str, gid: str, *rest: str) -> None:
     if parent != "0":
         _die_with(int(parent), libc)
     os.chdir(directory)
-    os.execve(command[0], command, _ENVIRONMENT)
+    os.execve(command[0], command, _ENVIRONMENT)  # noqa: S606 - this is what we are for
 
 
 def _become(uid: int, gid: int) -> None:
@@ -44,8 +45,8 @@ def _become(uid: int, gid: int) -> None:
 
 def _first_closed(path: str) -> str:
     parts = [path]
-    while os.path.dirname(parts[0]) != parts[0]:
-        parts.insert(0, os.path.dirname(parts[0]))
+    while (parent := os.path.dirname(parts[0])) != parts[0]:  # noqa: PTH120 - importing pathlib takes longer than all the rest
+        parts.insert(0, parent)
     return next((part for part in parts if not os.access(part, os.X_OK)), "")
 
 

@@ -84,7 +84,7 @@ class Cluster:
         if made_by != str(programs.major):
             raise OtherVersion(
                 f"{self.directory} was made by PostgreSQL {made_by}, but the programs at hand are PostgreSQL {programs.version}: "
-                f"set EVENTLY_PG_BINDIR to the programs of {made_by}, or export with pg_dump {made_by} and import into an empty data directory."
+                f"set EVENTLY_PG_BINDIR to the programs of {made_by}, or export with its pg_dump and import into an empty data directory."
             )
 
     def socket_directory(self, account: Account | None, port: int) -> Path:
@@ -100,7 +100,8 @@ class Cluster:
         owner = self.directory.stat().st_uid
         if os.geteuid() not in (0, owner):
             raise DirectoryUnreachable(
-                f"{self.directory} belongs to user {owner}, and we are user {os.geteuid()}: start as that user, or choose another data directory."
+                f"{self.directory} belongs to user {owner}, and we are user {os.geteuid()}: "
+                "start as that user, or choose another data directory."
             )
 
     def _initialise(self, programs: Programs, account: Account | None) -> None:
@@ -132,7 +133,7 @@ class Cluster:
             "--no-instructions",
             *(f"--{name}={value}" for name, value in options.items()),
         ]
-        ran = subprocess.run(
+        ran = subprocess.run(  # noqa: S603 - our own command
             becoming(account, directory, command),
             check=False,
             stdin=subprocess.DEVNULL,
@@ -174,7 +175,7 @@ def _usable(directory: Path, port: int) -> bool:
 
 
 def _temporary_directory(port: int) -> Path:
-    for parent in (tempfile.gettempdir(), "/tmp"):
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes a private directory in it
         directory = Path(tempfile.mkdtemp(prefix="evently-", dir=parent))
         if _usable(directory, port):
             return directory

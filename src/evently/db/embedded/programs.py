@@ -48,7 +48,8 @@ def find_programs(bin_directory: Path | None) -> Programs:
     for name in ("postgres", "initdb"):
         if not os.access(directory / name, os.X_OK):
             raise NoPrograms(
-                f"There is no program {name} in {directory}; EVENTLY_PG_BINDIR must name the bin directory of PostgreSQL {_MAJOR_MIN} or newer."
+                f"There is no program {name} in {directory}; "
+                f"EVENTLY_PG_BINDIR must name the bin directory of PostgreSQL {_MAJOR_MIN} or newer."
             )
     programs = Programs(directory=directory, version=_version_of(directory / "postgres"))
     if programs.major < _MAJOR_MIN:
@@ -76,7 +77,8 @@ def _wheel_directory() -> Path:
 
 def _version_of(postgres: Path) -> str:
     try:
-        said = subprocess.run([postgres, "--version"], check=True, capture_output=True, text=True, timeout=_VERSION_SECONDS_MAX).stdout
+        command = [str(postgres), "--version"]
+        said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_VERSION_SECONDS_MAX).stdout  # noqa: S603 - our own
     except (OSError, subprocess.SubprocessError) as exc:
         raise NoPrograms(f"{postgres} does not run on this machine: {exc}") from exc
     found = re.search(r"\(PostgreSQL\) (\d+(\.\d+)?)", said)

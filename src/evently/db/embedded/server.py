@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import signal
 import socket
@@ -27,6 +26,7 @@ from evently.db.embedded.programs import Programs, copied_programs, find_program
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, StartFailed
 from evently.db.embedded.settings import server_settings
 from evently.db.embedded.users import Account, becoming, closed_to, watching
+from evently.db.embedded.words import ServerWords
 
 DATABASE: Final = "evently"
 _PORT: Final = 5432  # in the name of the socket; no TCP port
@@ -36,7 +36,7 @@ _RETRY_SECONDS: Final = 0.1
 _ORPHAN_SECONDS_MAX: Final = 3.0  # an orphan stops at once; what still answers after this, somebody else started
 _FAST_SECONDS_MAX: Final = 60.0  # a fast shutdown writes a checkpoint of at most shared_buffers
 _IMMEDIATE_SECONDS_MAX: Final = 10.0
-_LOG_TAIL_BYTES: Final = 16384
+_STATUS_LINE: Final = 7  # of postmaster.pid, counted from 0 (PostgreSQL's miscadmin.h)
 # PostgreSQL's ways of saying that an earlier server of this directory is still on its way out.
 _PASSING: Final = ("lock file", "shared memory block")
 
@@ -46,7 +46,7 @@ Guard = Literal["death-signal", "pipe"]
 
 
 class EmbeddedOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`user`: whom PostgreSQL runs as when we are root. `settings` are added to our own. `tcp_port`: also listen on 127.0.0.1, 0 on any free port."""
+    """`user`: whom PostgreSQL runs as when we are root. `settings`: added to ours. `tcp_port`: also listen on 127.0.0.1; 0: any port."""
 
     data_directory: Path
     bin_directory: Path | None = None
@@ -97,7 +97,7 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Return when the server answers and the database exists; nothing to do when it runs. Call it in the main thread.
 
-        Raises an `EmbeddedRefusal` whose text is for a person. Waits for a crash recovery, and for an earlier server of this directory to go, for
+        Raises an `EmbeddedRefusal` whose text is for a person. Waits for a crash recovery, and for an earlier server to go, for
         `recovery_seconds_max`.
         """
         if self.running:
@@ -136,33 +136,31 @@ class EmbeddedPostgres:
 
     def _run(self, account: Account | None, programs: Programs) -> None:
         began = time.monotonic()
-        while True:
-            words = self._try(account, programs, began + self._options.recovery_seconds_max)
-            if words is None:
-                return
-            waited = time.monotonic() - began
-            if waited > self._options.recovery_seconds_max or not any(sign in words for sign in _PASSING):
-                raise StartFailed(f"PostgreSQL did not start in {self._cluster.directory}: {words}")
-            if "lock file" in words:
-                self._look_at_the_lock(words, waited)
+        deadline = began + self._options.recovery_seconds_max
+        reason = f"it was not ready after {self._options.recovery_seconds_max:g} seconds; its log is in {self._cluster.directory}/log."
+        while (words := self._try(account, programs, deadline)) is not None:
+            reason = words or reason
+            if time.monotonic() > deadline or not any(sign in reason for sign in _PASSING):
+                raise StartFailed(f"PostgreSQL did not start in {self._cluster.directory}: {reason}")
+            if "lock file" in reason:
+                self._look_at_the_lock(reason, time.monotonic() - began)
             time.sleep(_RETRY_SECONDS)
 
     def _try(self, account: Account | None, programs: Programs, deadline: float) -> str | None:
-        """Start the server once. Returns None when it answers, its last words when it ended."""
+        """Start the server once. Returns None when it answers, its last words when it ended, nothing to say when the time is up."""
         with tempfile.TemporaryFile() as said:
+            words = ServerWords(said, self._cluster.directory / "log")
             process = self._process = self._launch(account, programs, said)
             pause = _POLL_SECONDS
             while process.poll() is None:
                 if self._says_ready() and self._answers():
                     return None
                 if time.monotonic() > deadline:
-                    raise StartFailed(
-                        f"PostgreSQL was not ready after {self._options.recovery_seconds_max:g} seconds; its log is in {self._cluster.directory}/log."
-                    )
+                    return ""
                 time.sleep(pause)
                 pause = min(pause * 1.2, _POLL_SECONDS_MAX)
             self._end()
-            return _fatal_line(_read(said)) or _fatal_line(self._log_tail()) or f"it ended with status {process.returncode}."
+            return words.last() or f"it ended with status {process.returncode}."
 
     def _launch(self, account: Account | None, programs: Programs, said: IO[bytes]) -> subprocess.Popen[bytes]:
         assert self._socket_directory is not None
@@ -177,15 +175,15 @@ class EmbeddedPostgres:
             command, stdin = becoming(account, self._cluster.directory, command, guardian=os.getpid()), subprocess.DEVNULL
         else:
             command, stdin = watching(becoming(account, self._cluster.directory, command)), subprocess.PIPE
-        return subprocess.Popen(command, stdin=stdin, stdout=said, stderr=said, start_new_session=True)
+        return subprocess.Popen(command, stdin=stdin, stdout=said, stderr=said, start_new_session=True)  # noqa: S603 - our own command
 
     def _says_ready(self) -> bool:
         """Tell whether the server says that it is worth asking: cheap, and it leaves no line in the log. No proof."""
         lines = _lines(self._cluster.directory / "postmaster.pid")
-        return len(lines) >= 8 and lines[7].strip() == "ready"
+        return len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
 
     def _answers(self) -> bool:
-        """Tell whether we can connect and it is the server that we launched, on our data directory; make our database when it is not there."""
+        """Tell whether we can connect and it is the server that we launched, on our data directory; make the database if need be."""
         try:
             with psycopg.connect(self._url_of("postgres"), autocommit=True) as connection:
                 row = connection.execute(_WHO_ARE_YOU, [DATABASE]).fetchone()
@@ -200,9 +198,10 @@ class EmbeddedPostgres:
         return True
 
     def _look_at_the_lock(self, words: str, waited: float) -> None:
-        """Remove a lock file that PostgreSQL respects although the process it names is not a server of this directory; refuse when it is, and stays.
+        """Remove a lock file that PostgreSQL respects although the process it names is no server of ours; refuse when it is, and stays.
 
-        Without the file PostgreSQL still finds survivors of an earlier server by their shared memory, so no two servers can write to one directory.
+        Without the file PostgreSQL still finds survivors of an earlier server by their shared memory: never do two servers write to one
+        directory.
         """
         lock = self._cluster.directory / "postmaster.pid"
         if ".s.PGSQL" in words:
@@ -214,14 +213,6 @@ class EmbeddedPostgres:
             raise DirectoryInUse(
                 f"A PostgreSQL that this program did not start (process {pid}) serves {self._cluster.directory}; stop it with pg_ctl stop."
             )
-
-    def _log_tail(self) -> str:
-        logs = sorted(self._cluster.directory.glob("log/*.log"), key=lambda path: path.stat().st_mtime)
-        if not logs:
-            return ""
-        with logs[-1].open("rb") as file:
-            file.seek(max(0, logs[-1].stat().st_size - _LOG_TAIL_BYTES))
-            return file.read().decode("utf-8", "replace")
 
     def _end(self) -> None:
         """Stop the server: fast (sessions end, nothing is lost), or else at once (recovery at the next start)."""
@@ -269,13 +260,13 @@ def _free_port() -> int:
 
 def _serves(pid: int, cluster: Path) -> bool:
     """Tell whether a process is a server of this cluster: every PostgreSQL process works in its data directory."""
-    if sys.platform == "linux":
-        try:
-            return cluster.samefile(f"/proc/{pid}/cwd")
-        except OSError:  # gone, a zombie, or somebody else's
-            return False
-    name = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(pid)], check=False, capture_output=True, text=True).stdout
-    return name.strip().endswith("postgres")
+    if not Path("/proc/self/cwd").exists():  # macOS
+        command = ["/bin/ps", "-o", "comm=", "-p", str(pid)]
+        return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip().endswith("postgres")  # noqa: S603 - our own
+    try:
+        return cluster.samefile(f"/proc/{pid}/cwd")
+    except OSError:  # gone, a zombie, or somebody else's
+        return False
 
 
 def _first_number(path: Path) -> int:
@@ -288,14 +279,3 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
-
-
-def _read(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode("utf-8", "replace")
-
-
-def _fatal_line(text: str) -> str | None:
-    """Return the last thing that the server called fatal, leaving out what it told clients meanwhile; else the last line of Python's."""
-    lines = [line for line in text.splitlines() if re.search("FATAL|PANIC|Error:", line) and "the database system is" not in line]
-    return re.sub(r"^.*?(FATAL|PANIC):\s*", "", lines[-1]) if lines else None

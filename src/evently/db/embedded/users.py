@@ -29,7 +29,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def find_account(cluster: Path, wanted: str | None) -> Account | None:
-    """Return the user to become: `wanted`, or else the owner of the cluster, or else the first that exists. None: we are not root and stay who we are."""
+    """Return the user to become: `wanted`, or else the owner of the cluster, or else the first that exists. None: we are not root."""
     if os.geteuid() != 0:
         return None
     if wanted is not None:
@@ -47,7 +47,8 @@ def closed_to(account: Account | None, *paths: Path) -> list[Path | None]:
     """Return for each existing path its first part that the account may not enter (or run), or None. The kernel is asked, as that user."""
     if account is None:
         return [None for _ in paths]
-    answer = subprocess.run([*_child("closed", account), *map(str, paths)], check=True, capture_output=True).stdout
+    command = [*_child("closed", account), *map(str, paths)]
+    answer = subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603 - our own command
     return [Path(os.fsdecode(part)) if part else None for part in answer.split(b"\0")[:-1]]
 
 
@@ -67,7 +68,7 @@ def give(path: Path, account: Account | None) -> None:
         return
     for directory, directories, files in os.walk(path):
         for name in (*directories, *files):
-            os.chown(os.path.join(directory, name), account.uid, account.gid, follow_symlinks=False)
+            os.chown(Path(directory, name), account.uid, account.gid, follow_symlinks=False)
     os.chown(path, account.uid, account.gid)  # last: it says that the rest is done
 
 
