@@ -16,7 +16,7 @@ CREATE TABLE installation (
 
 CREATE TABLE people (
     person_id uuid NOT NULL,
-    email text, -- NULL once erased
+    email text COLLATE "C", -- ASCII, lower case; NULL once erased
     name text NOT NULL,
     password_hash text, -- NULL: cannot log in (erased, or made for a rehearsal)
     role text NOT NULL, -- of the platform
@@ -28,7 +28,9 @@ CREATE TABLE people (
     CONSTRAINT people_email_ck CHECK (email = lower(email)),
     CONSTRAINT people_erased_ck CHECK (erased_at IS NULL OR (email IS NULL AND password_hash IS NULL))
 );
-CREATE UNIQUE INDEX people_email_uq ON people (email); -- log in, register
+CREATE UNIQUE INDEX people_email_uq ON people (email); -- log in, register, search by the beginning
+CREATE INDEX people_name_ix ON people (lower(name) COLLATE "C"); -- search by the beginning
+CREATE INDEX people_admins_ix ON people (person_id) WHERE role = 'admin'; -- never without one
 
 -- A session is one log-in: a family of refresh tokens, each of which is used once.
 CREATE TABLE sessions (
@@ -43,27 +45,38 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_person_ix ON sessions (person_id); -- revoke all of a person
 CREATE INDEX sessions_expires_ix ON sessions (expires_at); -- forget the long expired
 
+-- Their numbers count from 1; the unique number is what makes two children of one token impossible.
 CREATE TABLE refresh_tokens (
-    token_hash bytea NOT NULL, -- sha256 of a random token
     session_id uuid NOT NULL,
-    issued_at timestamptz NOT NULL,
+    number integer NOT NULL,
+    token_hash bytea NOT NULL, -- sha256 of the token
     used_at timestamptz,
-    CONSTRAINT refresh_tokens_pk PRIMARY KEY (token_hash),
-    CONSTRAINT refresh_tokens_session_fk FOREIGN KEY (session_id) REFERENCES sessions (session_id) ON DELETE CASCADE
+    CONSTRAINT refresh_tokens_pk PRIMARY KEY (session_id, number),
+    CONSTRAINT refresh_tokens_session_fk FOREIGN KEY (session_id) REFERENCES sessions (session_id) ON DELETE CASCADE,
+    CONSTRAINT refresh_tokens_number_ck CHECK (number >= 1)
 );
-CREATE INDEX refresh_tokens_session_ix ON refresh_tokens (session_id); -- the cascade
+CREATE UNIQUE INDEX refresh_tokens_token_hash_uq ON refresh_tokens (token_hash); -- find the token of a request
 
--- What every process must learn within a second: access tokens of this session, or of this person issued before `at`, are void.
+-- What every process must learn within a second: access tokens of this session are void.
 -- Rows are dropped when the last access token they concern has expired.
 CREATE TABLE revocations (
-    revocation_id uuid NOT NULL,
-    session_id uuid,
-    person_id uuid,
+    session_id uuid NOT NULL,
     at timestamptz NOT NULL,
-    CONSTRAINT revocations_pk PRIMARY KEY (revocation_id),
-    CONSTRAINT revocations_subject_ck CHECK (num_nonnulls(session_id, person_id) = 1)
+    CONSTRAINT revocations_pk PRIMARY KEY (session_id)
 );
 CREATE INDEX revocations_at_ix ON revocations (at); -- each process asks for the news
+
+-- Passwords tried lately, by account and by where they came from. Both are keyed hashes: a stranger's address and an e-mail
+-- that nobody registered with are counted like any other, and are readable to nobody.
+CREATE TABLE login_attempts (
+    account_hash bytea NOT NULL,
+    origin_hash bytea NOT NULL, -- empty: all origins that the account does not know, together
+    tries integer NOT NULL, -- since `since`, without a success
+    since timestamptz NOT NULL,
+    trusted_until timestamptz, -- a log-in from here succeeded; strangers cannot lock this origin out
+    CONSTRAINT login_attempts_pk PRIMARY KEY (account_hash, origin_hash)
+);
+CREATE INDEX login_attempts_since_ix ON login_attempts (since); -- forget the old
 
 CREATE TABLE organizers (
     organizer_id uuid NOT NULL,
@@ -78,6 +91,7 @@ CREATE TABLE organizer_members (
     organizer_id uuid NOT NULL,
     person_id uuid NOT NULL,
     role text NOT NULL,
+    version bigint NOT NULL,
     since timestamptz NOT NULL,
     CONSTRAINT organizer_members_pk PRIMARY KEY (organizer_id, person_id),
     CONSTRAINT organizer_members_organizer_fk FOREIGN KEY (organizer_id) REFERENCES organizers (organizer_id),
@@ -85,6 +99,25 @@ CREATE TABLE organizer_members (
     CONSTRAINT organizer_members_role_ck CHECK (role IN ('owner', 'manager', 'door'))
 );
 CREATE INDEX organizer_members_person_ix ON organizer_members (person_id); -- the organizers of a person
+
+-- A code that the owner hands over and that only the person with this e-mail can redeem, once.
+CREATE TABLE organizer_invitations (
+    invitation_id uuid NOT NULL,
+    organizer_id uuid NOT NULL,
+    email text COLLATE "C" NOT NULL,
+    role text NOT NULL,
+    code_hash bytea NOT NULL, -- sha256 of the random code
+    invited_by uuid NOT NULL,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT organizer_invitations_pk PRIMARY KEY (invitation_id),
+    CONSTRAINT organizer_invitations_organizer_fk FOREIGN KEY (organizer_id) REFERENCES organizers (organizer_id),
+    CONSTRAINT organizer_invitations_role_ck CHECK (role IN ('owner', 'manager', 'door'))
+);
+CREATE UNIQUE INDEX organizer_invitations_email_uq ON organizer_invitations (organizer_id, email); -- one per person and organizer
+CREATE UNIQUE INDEX organizer_invitations_code_uq ON organizer_invitations (code_hash); -- redeem
+CREATE INDEX organizer_invitations_mine_ix ON organizer_invitations (email); -- forget those of somebody who leaves
+CREATE INDEX organizer_invitations_expires_ix ON organizer_invitations (expires_at); -- forget the expired
 
 CREATE TABLE api_keys (
     api_key_id uuid NOT NULL,
