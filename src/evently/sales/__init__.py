@@ -45,6 +45,7 @@ from evently.sales.reads import (
     list_events_with_due_holds,
     list_journal,
     list_live_bookings,
+    locate_booking,
     read_sale,
 )
 from evently.sales.rules import Pool, Sale
@@ -97,5 +98,6 @@ __all__ = [
     "list_events_with_due_holds",
     "list_journal",
     "list_live_bookings",
+    "locate_booking",
     "read_sale",
 ]

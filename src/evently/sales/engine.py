@@ -116,7 +116,7 @@ class Engine:
         return glance
 
     async def look(self, event_id: UUID) -> Glance:
-        """Return what can be shown of an event: a glance, or one read for all who ask at this moment. Refuses an event that is not there."""
+        """Return what can be shown of an event: a glance, or one read for all who ask now. Refuses an event that is not there."""
         if (glance := self.glance(event_id)) is not None:
             return glance
         looking = self._looking.get(event_id)

@@ -21,6 +21,14 @@ sql: Final = load_queries(__name__)
 KINDS: Final = ("upcoming", "past", "cancelled", "all")  # of a buyer's bookings
 
 
+class Whereabouts(msgspec.Struct, frozen=True):
+    """Where a booking is."""
+
+    event_id: UUID
+    buyer_id: UUID
+    event_starts_at: datetime
+
+
 class JournalRow(msgspec.Struct, frozen=True):
     """One batch's facts about an event, as they were hashed."""
 
@@ -37,6 +45,14 @@ async def get_booking(database: Database, booking_id: UUID) -> Booking:
         if row is None:
             raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
         return (await _whole(snapshot, [row]))[0]
+
+
+async def locate_booking(database: Database, booking_id: UUID) -> Whereabouts:
+    """Return where a booking is, or refuse: not there."""
+    row = await database.fetch_row(*sql.locate_booking(booking_id=booking_id))
+    if row is None:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return Whereabouts(*row.values())
 
 
 async def list_bookings_of_buyer(
@@ -81,9 +97,12 @@ async def find_sale(database: Database, event_id: UUID) -> Sale:
         return await read_sale(snapshot, event_id)
 
 
-async def list_journal(database: Database, event_id: UUID, after_seq: int, limit: int) -> list[JournalRow]:
-    """Return journal rows after `after_seq`, in order."""
-    return [JournalRow(*row.values()) for row in await database.fetch(*sql.list_journal(event_id=event_id, after=after_seq, limit=limit))]
+async def list_journal(database: Database, event_id: UUID, limit: int, after: str | None) -> Page[JournalRow]:
+    """Return a page of an event's journal, oldest first."""
+    after_seq = 0 if after is None else read_cursor(after, tuple[int])[0]
+    rows = await database.fetch(*sql.list_journal(event_id=event_id, after=after_seq, limit=limit + 1))
+    page = [JournalRow(*row.values()) for row in rows[:limit]]
+    return Page(page, write_cursor((page[-1].seq,)) if len(rows) > limit else None)
 
 
 def _position(after: str | None) -> UUID | None:

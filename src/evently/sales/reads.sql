@@ -7,6 +7,13 @@ FROM bookings
 INNER JOIN sales ON sales.event_id = bookings.event_id
 WHERE bookings.booking_id = :booking_id;
 
+-- name: locate_booking
+-- What cancelling must know beforehand: where a booking is, whose, and when its event starts.
+SELECT bookings.event_id, bookings.buyer_id, events.starts_at
+FROM bookings
+INNER JOIN events ON events.event_id = bookings.event_id
+WHERE bookings.booking_id = :booking_id;
+
 -- name: list_of_event
 -- The bookings of an event, newest first: ids are in the order of time.
 SELECT bookings.event_id, bookings.booking_id, sales.currency

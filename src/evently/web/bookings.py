@@ -1,37 +1,42 @@
-"""Book, look, cancel; availability, the journal and the proof of an event. The booking route is the hot path of the whole system."""
+"""Book, look, cancel; availability, the journal and the proof of an event. Placing a booking is the hot path of the whole system."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar import get, post
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
-from evently import catalogue, sales
+from evently import sales
+from evently.kit.cursors import Page
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import find_id, parse_id, reference_of, show_id, show_secret
 from evently.kit.money import Money
-from evently.web.auth import PUBLIC, SIGNED_IN, Actor, organizer, policy
+from evently.sales import SalesRefusal
+from evently.web.auth import PUBLIC, SIGNED_IN, organizer, policy
 from evently.web.conditional import etag_of, not_modified
-from evently.web.context import Context
-from evently.web.lists import After, Limit, PageView, paginated
+from evently.web.context import Answer, Request
+from evently.web.lists import LIMIT, After, Limit, paginated
 from evently.web.problems import problems
 
 _AT_THE_DOOR: Final = "door"
 _NOTHING: Final = "none"
+_PRIVATE: Final = {"cache-control": "no-store"}
+_FRESH: Final = "public, max-age=0, must-revalidate"  # a shared cache may keep it, and must ask each time: a sale is quicker than a cache
+_KEY_LENGTH_MAX: Final = 255
 _encode: Final = msgspec.json.Encoder().encode
 
-IdempotencyKey = Annotated[
+IdempotencyKey: TypeAlias = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         min_length=1,
-        max_length=255,
-        description="Makes the request safe to repeat: the same key and body are answered the same, whatever happened to the first answer.",
+        max_length=_KEY_LENGTH_MAX,
+        description="Makes the request safe to repeat: the same key and body are answered the same, whatever became of the first answer.",
     ),
 ]
 
@@ -130,107 +135,122 @@ class ProofView(msgspec.Struct, frozen=True):
     recomputed: list[PoolCounters]
 
 
+_PLACING: Final = (
+    SalesRefusal.EVENT_NOT_FOUND,
+    SalesRefusal.UNKNOWN_TICKET_TYPE,
+    SalesRefusal.SOLD_OUT,
+    SalesRefusal.NOT_ON_SALE_YET,
+    SalesRefusal.SALE_ENDED,
+    SalesRefusal.EVENT_CANCELLED,
+    SalesRefusal.OVER_BOOKING_LIMIT,
+    SalesRefusal.OVER_BUYER_LIMIT,
+    SalesRefusal.KEY_REUSED,
+)
+_CANCELLING: Final = (
+    SalesRefusal.BOOKING_NOT_FOUND,
+    SalesRefusal.UNKNOWN_TICKET,
+    SalesRefusal.ALREADY_CANCELLED,
+    SalesRefusal.HOLD_EXPIRED,
+    SalesRefusal.TICKET_USED,
+    SalesRefusal.KEY_REUSED,
+)
+
+
 @post(
     "/v1/events/{event_id:str}/bookings",
     operation_id="placeBooking",
     summary="Book tickets",
-    description="Free tickets are free; priced ones are confirmed at once and paid at the door.",
+    description="Confirmed at once: free tickets are free, priced ones are paid at the door.",
     tags=["Bookings"],
-    responses=problems(
-        401,
-        "event-not-found",
-        "unknown-ticket-type",
-        "sold-out",
-        "not-on-sale-yet",
-        "sale-ended",
-        "event-cancelled",
-        "over-booking-limit",
-        "over-buyer-limit",
-        "key-reused",
-        413,
-        415,
-        422,
-        429,
-        503,
-    ),
-    **policy(SIGNED_IN, rate="bookings"),
+    responses=problems(*_PLACING),
+    **policy(SIGNED_IN, limit="bookings"),
 )
 async def place_booking(
-    event_id: str, data: BookingBody, actor: Actor, context: Context, idempotency_key: IdempotencyKey = None
-) -> Response[BookingView]:
+    request: Request, event_id: FromPath[str], data: JSONBody[BookingBody], idempotency_key: IdempotencyKey = None
+) -> Answer[BookingView]:
     """Book tickets; answered once the booking is durable."""
     command = sales.PlaceBooking(
         parse_id("evt", event_id),
-        actor.id,
+        request.actor.id,
         _lines(data.lines),
-        key=idempotency_key,
+        key=_key(idempotency_key),
         fingerprint=_fingerprint("place", event_id, data),
     )
-    return _answer(await context.engine.submit(command), created=True)
+    return _answer(await request.context.engine.submit(command), created=True)
 
 
 @post(
     "/v1/bookings/{booking_id:str}/cancel",
     operation_id="cancelBooking",
-    summary="Cancel a booking or some of its tickets",
+    summary="Cancel my booking, or some of its tickets",
+    description="Possible until the event starts.",
     tags=["Bookings"],
     status_code=200,
-    responses=problems(
-        401,
-        "booking-not-found",
-        "unknown-ticket",
-        "already-cancelled",
-        "hold-expired",
-        "ticket-used",
-        "too-late-to-cancel",
-        "key-reused",
-        413,
-        415,
-        422,
-        429,
-        503,
-    ),
-    **policy(SIGNED_IN, rate="bookings", scope="bookings:write"),
+    responses=problems(*_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL),
+    **policy(SIGNED_IN, limit="bookings"),
 )
 async def cancel_booking(
-    booking_id: str, actor: Actor, context: Context, data: CancelBody | None = None, idempotency_key: IdempotencyKey = None
-) -> Response[BookingView]:
-    """Cancel: buyers their own until the event starts, managers of the organizer any."""
-    body = data or CancelBody()
-    booking = await sales.get_booking(context.database, parse_id("bkg", booking_id))
-    event = await catalogue.get_event(context.database, booking.event_id)
-    is_buyer = booking.buyer_id == actor.id
-    if not is_buyer and not await context.access.is_member(actor, event.organizer_id, "manager", "bookings:write"):
-        raise Refused(sales.SalesRefusal.BOOKING_NOT_FOUND)
-    command = sales.CancelBooking(
-        booking.event_id,
-        booking.booking_id,
-        actor.id,
-        actor.id if is_buyer else None,
-        _ticket_ids(body.ticket_ids),
-        event.starts_at if is_buyer else None,
-        idempotency_key,
-        _fingerprint("cancel", booking_id, body),
-    )
-    return _answer(await context.engine.submit(command), created=False)
+    request: Request, booking_id: FromPath[str], data: JSONBody[CancelBody], idempotency_key: IdempotencyKey = None
+) -> Answer[BookingView]:
+    """Cancel a booking of whoever asks."""
+    where = await sales.locate_booking(request.context.database, parse_id("bkg", booking_id))
+    command = _cancel_command(request, where.event_id, booking_id, data, idempotency_key)
+    own = msgspec.structs.replace(command, buyer_id=request.actor.id, not_after=where.event_starts_at)
+    return _answer(await request.context.engine.submit(own), created=False)
+
+
+@post(
+    "/v1/events/{event_id:str}/bookings/{booking_id:str}/cancel",
+    operation_id="cancelEventBooking",
+    summary="Cancel a buyer's booking, or some of its tickets",
+    description="For the organizer, at any time.",
+    tags=["Organizer: bookings"],
+    status_code=200,
+    responses=problems(*_CANCELLING),
+    **policy(organizer("manager", "bookings:write"), limit="writes"),
+)
+async def cancel_event_booking(
+    request: Request,
+    event_id: FromPath[str],
+    booking_id: FromPath[str],
+    data: JSONBody[CancelBody],
+    idempotency_key: IdempotencyKey = None,
+) -> Answer[BookingView]:
+    """Cancel a booking of the organizer's event."""
+    command = _cancel_command(request, parse_id("evt", event_id), booking_id, data, idempotency_key)
+    return _answer(await request.context.engine.submit(command), created=False)
 
 
 @get(
     "/v1/bookings/{booking_id:str}",
     operation_id="getBooking",
-    summary="One booking",
+    summary="One of my bookings",
     tags=["Bookings"],
-    responses=problems(401, "booking-not-found", 429, 503),
-    **policy(SIGNED_IN, scope="bookings:read"),
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
+    **policy(SIGNED_IN, limit="reads"),
 )
-async def get_booking(booking_id: str, actor: Actor, context: Context) -> BookingView:
-    """Return a booking to its buyer, and to members of its organizer."""
-    booking = await sales.get_booking(context.database, parse_id("bkg", booking_id))
-    if booking.buyer_id != actor.id:
-        event = await catalogue.get_event(context.database, booking.event_id)
-        if not await context.access.is_member(actor, event.organizer_id, "door", "bookings:read"):
-            raise Refused(sales.SalesRefusal.BOOKING_NOT_FOUND)
-    return show_booking(booking)
+async def get_booking(request: Request, booking_id: FromPath[str]) -> Answer[BookingView]:
+    """Return a booking to its buyer."""
+    booking = await sales.get_booking(request.context.database, parse_id("bkg", booking_id))
+    if booking.buyer_id != request.actor.id:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return Answer(show_booking(booking), headers=_PRIVATE)
+
+
+@get(
+    "/v1/events/{event_id:str}/bookings/{booking_id:str}",
+    operation_id="getEventBooking",
+    summary="One booking of an event",
+    tags=["Organizer: bookings"],
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
+    **policy(organizer("door", "bookings:read"), limit="reads"),
+)
+async def get_event_booking(request: Request, event_id: FromPath[str], booking_id: FromPath[str]) -> Answer[BookingView]:
+    """Return a booking of the organizer's event."""
+    booking = await sales.get_booking(request.context.database, parse_id("bkg", booking_id))
+    if booking.event_id != parse_id("evt", event_id):
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return Answer(show_booking(booking), headers=_PRIVATE)
 
 
 @get(
@@ -238,97 +258,94 @@ async def get_booking(booking_id: str, actor: Actor, context: Context) -> Bookin
     operation_id="listMyBookings",
     summary="My bookings, newest first",
     tags=["Bookings"],
-    responses=problems(401, 422, 429, 503),
-    **policy(SIGNED_IN),
+    responses=problems(),
+    **policy(SIGNED_IN, limit="reads"),
 )
 async def list_my_bookings(
-    request: Request[Any, Any, Any],
-    actor: Actor,
-    context: Context,
-    kind: Annotated[str, Parameter(description="upcoming, past, cancelled or all", pattern="^(upcoming|past|cancelled|all)$")] = "all",
-    limit: Limit = 20,
+    request: Request,
+    kind: Annotated[str, QueryParameter(pattern="^(upcoming|past|cancelled|all)$", description="upcoming, past, cancelled or all")] = "all",
+    limit: Limit = LIMIT,
     after: After = None,
-) -> Response[PageView[BookingView]]:
-    """List the bookings of whoever asks."""
-    page = await sales.list_bookings_of_buyer(context.database, actor.id, kind, context.clock(), limit, after)
-    return paginated(request, page, show_booking)
+) -> Answer[Page[BookingView]]:
+    """List the bookings of whoever asks. What is over is past; what was cancelled or expired is neither upcoming nor past."""
+    context = request.context
+    page = await sales.list_bookings_of_buyer(context.database, request.actor.id, kind, context.clock(), limit, after)
+    return paginated(request, _shown(page), _PRIVATE)
 
 
 @get(
     "/v1/events/{event_id:str}/bookings",
     operation_id="listEventBookings",
     summary="The bookings of an event, newest first",
-    tags=["Bookings"],
-    responses=problems(401, 403, 404, 422, 429, 503),
-    **policy(organizer("door", "bookings:read")),
+    tags=["Organizer: bookings"],
+    responses=problems(),
+    **policy(organizer("door", "bookings:read"), limit="reads"),
 )
 async def list_event_bookings(
-    request: Request[Any, Any, Any],
-    event_id: str,
-    context: Context,
-    state: Annotated[str | None, Parameter(pattern="^(held|confirmed|expired|cancelled)$")] = None,
-    limit: Limit = 20,
+    request: Request,
+    event_id: FromPath[str],
+    state: Annotated[str | None, QueryParameter(pattern="^(held|confirmed|expired|cancelled)$")] = None,
+    limit: Limit = LIMIT,
     after: After = None,
-) -> Response[PageView[BookingView]]:
+) -> Answer[Page[BookingView]]:
     """List an event's bookings for its organizer."""
-    page = await sales.list_bookings_of_event(context.database, parse_id("evt", event_id), state, limit, after)
-    return paginated(request, page, show_booking)
+    page = await sales.list_bookings_of_event(request.context.database, parse_id("evt", event_id), state, limit, after)
+    return paginated(request, _shown(page), _PRIVATE)
 
 
 @get(
     "/v1/events/{event_id:str}/availability",
     operation_id="getAvailability",
     summary="What is left",
+    description="At most a quarter of a second old. However many ask, it costs a handful of statements a second.",
     tags=["Events"],
-    responses=problems("event-not-found", 429, 503),
-    **policy(PUBLIC),
+    responses=problems(SalesRefusal.EVENT_NOT_FOUND),
+    **policy(PUBLIC, limit="reads"),
 )
-async def get_availability(request: Request[Any, Any, Any], event_id: str, context: Context) -> Response[AvailabilityView]:
-    """Return what an event has left. Costs no statement when somebody asked in the last quarter of a second."""
-    event = parse_id("evt", event_id)
-    glance = await context.engine.look(event)
+async def get_availability(request: Request, event_id: FromPath[str]) -> Answer[AvailabilityView] | Answer[None]:
+    """Return what an event has left."""
+    glance = await request.context.engine.look(parse_id("evt", event_id))
     if glance.state == "closed":
-        raise Refused(sales.SalesRefusal.EVENT_NOT_FOUND)
-    state = _state(glance, context.clock())
-    headers = {"ETag": etag_of(f"{glance.seq}-{state}"), "Cache-Control": "public, max-age=0, must-revalidate"}
-    if not_modified(request, headers["ETag"]):
-        return Response(content=None, status_code=304, headers=headers)  # type: ignore[arg-type]
+        raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+    state = _state(glance, request.context.clock())
+    etag = etag_of(f"{glance.seq}-{state}")
+    if unchanged := not_modified(request, etag, _FRESH):
+        return unchanged
     types = [TypeAvailability(show_id("tty", type_id), units) for type_id, units in glance.available.items()]
-    return Response(AvailabilityView(event_id, state, glance.on_sale_at, glance.off_sale_at, types), headers=headers)
+    view = AvailabilityView(event_id, state, glance.on_sale_at, glance.off_sale_at, types)
+    return Answer(view, headers={"etag": etag, "cache-control": _FRESH})
 
 
 @get(
     "/v1/events/{event_id:str}/journal",
     operation_id="readJournal",
     summary="Everything that ever happened to an event's sale",
-    tags=["Proof"],
-    responses=problems(401, 403, 404, 422, 429, 503),
-    **policy(organizer("manager", "events:read")),
+    description="In order. Facts name people, tickets and pools by their UUIDs, exactly as they were hashed.",
+    tags=["Organizer: proof"],
+    responses=problems(),
+    **policy(organizer("manager", "events:read"), limit="reads"),
 )
 async def read_journal(
-    event_id: str,
-    context: Context,
-    after_seq: Annotated[int, Parameter(query="after", ge=0, le=2**62, description="the `seq` after which to read")] = 0,
-    limit: Limit = 20,
-) -> PageView[JournalRowView]:
-    """Read the journal of an event in order. Facts name people, tickets and pools by their UUIDs, exactly as they were hashed."""
-    rows = await sales.list_journal(context.database, parse_id("evt", event_id), after_seq, limit + 1)
-    views = [JournalRowView(row.seq, row.at, row.hash.hex(), row.facts.decode()) for row in rows[:limit]]
-    return PageView(views, str(views[-1].seq) if len(rows) > limit else None)
+    request: Request, event_id: FromPath[str], limit: Limit = LIMIT, after: After = None
+) -> Answer[Page[JournalRowView]]:
+    """Return a page of the journal of an event."""
+    page = await sales.list_journal(request.context.database, parse_id("evt", event_id), limit, after)
+    rows = [JournalRowView(row.seq, row.at, row.hash.hex(), row.facts.decode()) for row in page.data]
+    return paginated(request, Page(rows, page.next_cursor), _PRIVATE)
 
 
 @get(
     "/v1/events/{event_id:str}/proof",
     operation_id="proveEvent",
-    summary="Counters beside a replay of the journal",
-    tags=["Proof"],
-    responses=problems(401, 403, 404, 429, 503),
-    **policy(organizer("manager", "events:read"), rate="heavy"),
+    summary="The counters beside a replay of the journal",
+    tags=["Organizer: proof"],
+    responses=problems(),
+    **policy(organizer("manager", "events:read"), limit="reads", heavy=True),
 )
-async def prove_event(event_id: str, context: Context) -> ProofView:
+async def prove_event(request: Request, event_id: FromPath[str]) -> Answer[ProofView]:
     """Replay the journal of an event from empty and compare it with what is stored, both at one instant."""
-    proof = await sales.prove(context.database, parse_id("evt", event_id))
-    return ProofView(
+    proof = await sales.prove(request.context.database, parse_id("evt", event_id))
+    view = ProofView(
         event_id,
         proof.seq,
         proof.head_hash.hex(),
@@ -337,6 +354,7 @@ async def prove_event(event_id: str, context: Context) -> ProofView:
         [_counters(pool) for pool in proof.stored],
         [_counters(pool) for pool in proof.recomputed],
     )
+    return Answer(view, headers=_PRIVATE)
 
 
 def show_booking(booking: sales.Booking) -> BookingView:
@@ -365,17 +383,45 @@ def _show_ticket(ticket: sales.Ticket, currency: str, *, confirmed: bool) -> Tic
     return TicketView(ticket_id, show_id("tty", ticket.ticket_type_id), Money(ticket.price_minor, currency), ticket.state, code)
 
 
-def _answer(outcome: sales.Outcome, *, created: bool) -> Response[BookingView]:
+def _shown(page: Page[sales.Booking]) -> Page[BookingView]:
+    return Page([show_booking(booking) for booking in page.data], page.next_cursor)
+
+
+def _answer(outcome: sales.Outcome, *, created: bool) -> Answer[BookingView]:
     if isinstance(outcome, sales.No):
         raise Refused(outcome.refusal, outcome.detail)
     assert isinstance(outcome, sales.Booked), "a booking command is answered with a booking"
     view = show_booking(outcome.booking)
-    headers = {"Cache-Control": "no-store"}
+    headers = {"cache-control": "no-store"}
     if created:
-        headers["Location"] = f"/v1/bookings/{view.id}"
+        headers["location"] = f"/v1/bookings/{view.id}"
     if outcome.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return Response(view, status_code=201 if created else 200, headers=headers)
+        headers["idempotent-replayed"] = "true"
+    return Answer(view, status_code=201 if created else 200, headers=headers)
+
+
+def _cancel_command(
+    request: Request, event_id: UUID, booking_id: str, data: CancelBody, idempotency_key: str | None
+) -> sales.CancelBooking:
+    return sales.CancelBooking(
+        event_id,
+        parse_id("bkg", booking_id),
+        request.actor.id,
+        None,
+        _ticket_ids(data.ticket_ids),
+        key=_key(idempotency_key),
+        fingerprint=_fingerprint("cancel", booking_id, data),
+    )
+
+
+def _key(given: str | None) -> str | None:
+    """Return the key, whether it came quoted (as the draft says) or bare (as everybody sends it); refuses what is no visible ASCII."""
+    if given is None:
+        return None
+    bare = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
+    if not bare or not bare.isascii() or not bare.isprintable():
+        raise Invalid([FieldError("Idempotency-Key", f"is 1 to {_KEY_LENGTH_MAX} printable ASCII characters")])
+    return bare
 
 
 def _lines(lines: list[LineBody]) -> tuple[sales.Line, ...]:
