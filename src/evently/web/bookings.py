@@ -12,7 +12,6 @@ from litestar import get, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from evently import sales
-from evently.kit.cursors import Page
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import find_id, parse_id, reference_of, show_id, show_secret
 from evently.kit.money import Money
@@ -20,7 +19,7 @@ from evently.sales import SalesRefusal
 from evently.web.auth import PUBLIC, SIGNED_IN, organizer, policy
 from evently.web.conditional import etag_of, not_modified
 from evently.web.context import Answer, Request
-from evently.web.lists import LIMIT, After, Limit, paginated
+from evently.web.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.problems import problems
 
 _AT_THE_DOOR: Final = "door"
@@ -163,7 +162,7 @@ _CANCELLING: Final = (
     description="Confirmed at once: free tickets are free, priced ones are paid at the door.",
     tags=["Bookings"],
     responses=problems(*_PLACING),
-    **policy(SIGNED_IN, limit="bookings"),
+    **policy(SIGNED_IN, rate="bookings"),
 )
 async def place_booking(
     request: Request, event_id: FromPath[str], data: JSONBody[BookingBody], idempotency_key: IdempotencyKey = None
@@ -187,7 +186,7 @@ async def place_booking(
     tags=["Bookings"],
     status_code=200,
     responses=problems(*_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL),
-    **policy(SIGNED_IN, limit="bookings"),
+    **policy(SIGNED_IN, rate="bookings"),
 )
 async def cancel_booking(
     request: Request, booking_id: FromPath[str], data: JSONBody[CancelBody], idempotency_key: IdempotencyKey = None
@@ -207,7 +206,7 @@ async def cancel_booking(
     tags=["Organizer: bookings"],
     status_code=200,
     responses=problems(*_CANCELLING),
-    **policy(organizer("manager", "bookings:write"), limit="writes"),
+    **policy(organizer("manager", "bookings:write")),
 )
 async def cancel_event_booking(
     request: Request,
@@ -227,7 +226,7 @@ async def cancel_event_booking(
     summary="One of my bookings",
     tags=["Bookings"],
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
-    **policy(SIGNED_IN, limit="reads"),
+    **policy(SIGNED_IN),
 )
 async def get_booking(request: Request, booking_id: FromPath[str]) -> Answer[BookingView]:
     """Return a booking to its buyer."""
@@ -243,7 +242,7 @@ async def get_booking(request: Request, booking_id: FromPath[str]) -> Answer[Boo
     summary="One booking of an event",
     tags=["Organizer: bookings"],
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
-    **policy(organizer("door", "bookings:read"), limit="reads"),
+    **policy(organizer("door", "bookings:read")),
 )
 async def get_event_booking(request: Request, event_id: FromPath[str], booking_id: FromPath[str]) -> Answer[BookingView]:
     """Return a booking of the organizer's event."""
@@ -259,18 +258,18 @@ async def get_event_booking(request: Request, event_id: FromPath[str], booking_i
     summary="My bookings, newest first",
     tags=["Bookings"],
     responses=problems(),
-    **policy(SIGNED_IN, limit="reads"),
+    **policy(SIGNED_IN),
 )
 async def list_my_bookings(
     request: Request,
     kind: Annotated[str, QueryParameter(pattern="^(upcoming|past|cancelled|all)$", description="upcoming, past, cancelled or all")] = "all",
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[Page[BookingView]]:
+) -> Answer[PageView[BookingView]]:
     """List the bookings of whoever asks. What is over is past; what was cancelled or expired is neither upcoming nor past."""
     context = request.context
     page = await sales.list_bookings_of_buyer(context.database, request.actor.id, kind, context.clock(), limit, after)
-    return paginated(request, _shown(page), _PRIVATE)
+    return paginated(request, page, show_booking)
 
 
 @get(
@@ -279,7 +278,7 @@ async def list_my_bookings(
     summary="The bookings of an event, newest first",
     tags=["Organizer: bookings"],
     responses=problems(),
-    **policy(organizer("door", "bookings:read"), limit="reads"),
+    **policy(organizer("door", "bookings:read")),
 )
 async def list_event_bookings(
     request: Request,
@@ -287,10 +286,10 @@ async def list_event_bookings(
     state: Annotated[str | None, QueryParameter(pattern="^(held|confirmed|expired|cancelled)$")] = None,
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[Page[BookingView]]:
+) -> Answer[PageView[BookingView]]:
     """List an event's bookings for its organizer."""
     page = await sales.list_bookings_of_event(request.context.database, parse_id("evt", event_id), state, limit, after)
-    return paginated(request, _shown(page), _PRIVATE)
+    return paginated(request, page, show_booking)
 
 
 @get(
@@ -300,7 +299,7 @@ async def list_event_bookings(
     description="At most a quarter of a second old. However many ask, it costs a handful of statements a second.",
     tags=["Events"],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND),
-    **policy(PUBLIC, limit="reads"),
+    **policy(PUBLIC),
 )
 async def get_availability(request: Request, event_id: FromPath[str]) -> Answer[AvailabilityView] | Answer[None]:
     """Return what an event has left."""
@@ -323,15 +322,14 @@ async def get_availability(request: Request, event_id: FromPath[str]) -> Answer[
     description="In order. Facts name people, tickets and pools by their UUIDs, exactly as they were hashed.",
     tags=["Organizer: proof"],
     responses=problems(),
-    **policy(organizer("manager", "events:read"), limit="reads"),
+    **policy(organizer("manager", "events:read")),
 )
 async def read_journal(
     request: Request, event_id: FromPath[str], limit: Limit = LIMIT, after: After = None
-) -> Answer[Page[JournalRowView]]:
+) -> Answer[PageView[JournalRowView]]:
     """Return a page of the journal of an event."""
     page = await sales.list_journal(request.context.database, parse_id("evt", event_id), limit, after)
-    rows = [JournalRowView(row.seq, row.at, row.hash.hex(), row.facts.decode()) for row in page.data]
-    return paginated(request, Page(rows, page.next_cursor), _PRIVATE)
+    return paginated(request, page, _show_journal_row)
 
 
 @get(
@@ -340,7 +338,7 @@ async def read_journal(
     summary="The counters beside a replay of the journal",
     tags=["Organizer: proof"],
     responses=problems(),
-    **policy(organizer("manager", "events:read"), limit="reads", heavy=True),
+    **policy(organizer("manager", "events:read"), rate="heavy"),
 )
 async def prove_event(request: Request, event_id: FromPath[str]) -> Answer[ProofView]:
     """Replay the journal of an event from empty and compare it with what is stored, both at one instant."""
@@ -383,8 +381,8 @@ def _show_ticket(ticket: sales.Ticket, currency: str, *, confirmed: bool) -> Tic
     return TicketView(ticket_id, show_id("tty", ticket.ticket_type_id), Money(ticket.price_minor, currency), ticket.state, code)
 
 
-def _shown(page: Page[sales.Booking]) -> Page[BookingView]:
-    return Page([show_booking(booking) for booking in page.data], page.next_cursor)
+def _show_journal_row(row: sales.JournalRow) -> JournalRowView:
+    return JournalRowView(row.seq, row.at, row.hash.hex(), row.facts.decode())
 
 
 def _answer(outcome: sales.Outcome, *, created: bool) -> Answer[BookingView]:
