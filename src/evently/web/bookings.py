@@ -20,7 +20,7 @@ from evently.web.auth import PUBLIC, SIGNED_IN, organizer, policy
 from evently.web.conditional import etag_of, not_modified
 from evently.web.context import Answer, Request
 from evently.web.lists import LIMIT, After, Limit, PageView, paginated
-from evently.web.problems import problems
+from evently.web.problems import problem, problems
 
 _AT_THE_DOOR: Final = "door"
 _NOTHING: Final = "none"
@@ -175,7 +175,7 @@ async def place_booking(
         key=_key(idempotency_key),
         fingerprint=_fingerprint("place", event_id, data),
     )
-    return _answer(await request.context.engine.submit(command), created=True)
+    return _answer(request, await request.context.engine.submit(command), created=True)
 
 
 @post(
@@ -195,7 +195,7 @@ async def cancel_booking(
     where = await sales.locate_booking(request.context.database, parse_id("bkg", booking_id))
     command = _cancel_command(request, where.event_id, booking_id, data, idempotency_key)
     own = msgspec.structs.replace(command, buyer_id=request.actor.id, not_after=where.event_starts_at)
-    return _answer(await request.context.engine.submit(own), created=False)
+    return _answer(request, await request.context.engine.submit(own), created=False)
 
 
 @post(
@@ -217,7 +217,7 @@ async def cancel_event_booking(
 ) -> Answer[BookingView]:
     """Cancel a booking of the organizer's event."""
     command = _cancel_command(request, parse_id("evt", event_id), booking_id, data, idempotency_key)
-    return _answer(await request.context.engine.submit(command), created=False)
+    return _answer(request, await request.context.engine.submit(command), created=False)
 
 
 @get(
@@ -385,9 +385,9 @@ def _show_journal_row(row: sales.JournalRow) -> JournalRowView:
     return JournalRowView(row.seq, row.at, row.hash.hex(), row.facts.decode())
 
 
-def _answer(outcome: sales.Outcome, *, created: bool) -> Answer[BookingView]:
+def _answer(request: Request, outcome: sales.Outcome, *, created: bool) -> Answer[BookingView]:
     if isinstance(outcome, sales.No):
-        raise Refused(outcome.refusal, outcome.detail)
+        return problem(request, outcome.refusal, outcome.detail)  # no exception: thousands a second are refused
     assert isinstance(outcome, sales.Booked), "a booking command is answered with a booking"
     view = show_booking(outcome.booking)
     headers = {"cache-control": "no-store"}

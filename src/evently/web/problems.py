@@ -19,6 +19,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
 from evently.kit.errors import Busy, CommonRefusal, FieldError, Invalid, OutcomeUnknown, Refusal, Refused, Trouble, Unavailable
+from evently.sales import SalesRefusal
 from evently.web.context import Answer, Disconnected, Request
 from evently.web.refusals import EdgeRefusal
 from evently.web.validation import errors_of
@@ -35,7 +36,7 @@ class Row(NamedTuple):
     explanation: str
 
 
-PROBLEMS: Final[dict[Refusal, Row]] = {
+PROBLEMS: Final[dict[str, Row]] = {
     # Everywhere
     EdgeRefusal.MALFORMED: Row(
         400,
@@ -95,6 +96,62 @@ PROBLEMS: Final[dict[Refusal, Row]] = {
         "The connection to the database was lost at the very moment of writing. Repeat the request with the same Idempotency-Key: "
         "you will get the answer of the first one if it has happened, and it will happen now if not.",
     ),
+    # Sales
+    SalesRefusal.EVENT_NOT_FOUND: Row(
+        404, "No such event", "There is no event with this id that you can see. A draft is seen by its organizer alone."
+    ),
+    SalesRefusal.BOOKING_NOT_FOUND: Row(404, "No such booking", "There is no booking with this id, or it is somebody else's."),
+    SalesRefusal.UNKNOWN_TICKET_TYPE: Row(
+        422, "No such ticket type", "The event has no ticket type with this id, or does not sell it any more. Read the event again."
+    ),
+    SalesRefusal.UNKNOWN_TICKET: Row(422, "No such ticket", "The booking has no ticket with this id."),
+    SalesRefusal.UNKNOWN_POOL: Row(422, "No such pool", "The event has no pool with this id."),
+    SalesRefusal.NOT_ON_SALE_YET: Row(
+        409, "Not on sale yet", "The sale of this event or ticket type has not begun; `detail` says when it does."
+    ),
+    SalesRefusal.SALE_ENDED: Row(409, "The sale has ended", "This event or ticket type is no longer sold."),
+    SalesRefusal.EVENT_CANCELLED: Row(
+        409, "The event is cancelled", "It will not take place and sells no more tickets. Its bookings are being cancelled."
+    ),
+    SalesRefusal.OVER_BOOKING_LIMIT: Row(
+        409, "Too many for one booking", "The ticket type allows fewer units in one booking; `detail` says how many."
+    ),
+    SalesRefusal.OVER_BUYER_LIMIT: Row(
+        409, "Too many for one buyer", "The ticket type allows fewer units for one buyer, over all bookings; `detail` says how many."
+    ),
+    SalesRefusal.SOLD_OUT: Row(
+        409,
+        "Sold out",
+        "Fewer units are available than you asked for. Fewer may still be there: look at the availability; tickets also come back when others cancel.",
+    ),
+    SalesRefusal.KEY_REUSED: Row(
+        422,
+        "The key was used for something else",
+        "An earlier request with this Idempotency-Key had another body or another address. Take a new key for a new wish.",
+    ),
+    SalesRefusal.HOLD_EXPIRED: Row(
+        409, "The hold has run out", "The booking was not confirmed in time, and its units have gone back on sale. Book again."
+    ),
+    SalesRefusal.ALREADY_CONFIRMED: Row(409, "Confirmed already", "The booking is confirmed; there is nothing left to confirm."),
+    SalesRefusal.ALREADY_CANCELLED: Row(
+        409, "Cancelled already", "The booking, or a ticket you named, was cancelled before. Nothing was given back twice."
+    ),
+    SalesRefusal.TICKET_USED: Row(
+        409, "The ticket was used", "A ticket that has admitted somebody cannot be cancelled. Name the other tickets to cancel those."
+    ),
+    SalesRefusal.TOO_LATE_TO_CANCEL: Row(409, "Too late to cancel", "The event has started. Ask the organizer."),
+    SalesRefusal.CAPACITY_TAKEN: Row(
+        409,
+        "More are taken than that",
+        "A capacity can be lowered no further than what is held, sold and set aside; `detail` says how many that is.",
+    ),
+    SalesRefusal.POOL_IN_USE: Row(
+        409, "The pool is in use", "A ticket type draws on this pool, or has sold from it, so it cannot be taken away."
+    ),
+    SalesRefusal.TOO_MANY_PARTS: Row(
+        409, "Too many pools or ticket types", "An event has a limited number of them; `detail` says how many."
+    ),
+    SalesRefusal.NOTHING_TO_SELL: Row(409, "Nothing to sell", "An event needs at least one ticket type before it is published."),
 }
 
 
@@ -153,22 +210,21 @@ def problem(
     return Answer(body, status_code=row.status, media_type=PROBLEM_JSON, headers=headers)
 
 
-def problems(*refusals: Refusal | int) -> dict[int, ResponseSpec]:
-    """Return the OpenAPI responses of these refusals (or, for an int, of all rows of that status)."""
-    by_status: defaultdict[int, list[Refusal]] = defaultdict(list)
-    for named in refusals:
-        for code in [named] if isinstance(named, Refusal) else _codes_of(named):
-            if code not in by_status[PROBLEMS[code].status]:
-                by_status[PROBLEMS[code].status].append(code)
-    return {status: _spec(codes) for status, codes in sorted(by_status.items())}
+def problems(*named: Refusal | str | int) -> dict[int, ResponseSpec]:
+    """Return the OpenAPI responses of these refusals or codes; a status stands for every refusal the edge itself has for it."""
+    by_status: defaultdict[int, dict[str, None]] = defaultdict(dict)
+    for name in named:
+        for code in _codes_of(name) if isinstance(name, int) else [str(name)]:
+            by_status[PROBLEMS[code].status][code] = None
+    return {status: _spec(list(codes)) for status, codes in sorted(by_status.items())}
 
 
-def _codes_of(status: int) -> list[Refusal]:
-    return [refusal for refusal, row in PROBLEMS.items() if row.status == status]
+def _codes_of(status: int) -> list[str]:
+    return [code.value for code, row in PROBLEMS.items() if row.status == status and isinstance(code, CommonRefusal | EdgeRefusal)]
 
 
-def _spec(codes: list[Refusal]) -> ResponseSpec:
-    description = "; ".join(f"{PROBLEMS[code].title} (`{code.value}`)" for code in codes)
+def _spec(codes: list[str]) -> ResponseSpec:
+    description = "; ".join(f"{PROBLEMS[code].title} (`{code}`)" for code in codes)
     return ResponseSpec(Problem, description=description, media_type=PROBLEM_JSON, generate_examples=False)
 
 
