@@ -92,9 +92,9 @@ def shared_database_url(postgres_address: ServerAddress, postgres_admin: Admin) 
         yield in_database(postgres_address.socket_url, name)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture
 async def shared_db(shared_database_url: str) -> AsyncIterator[Database]:
-    """The module's database, open; its tests say `pytestmark = pytest.mark.asyncio(loop_scope="module")`."""
+    """The module's database, opened anew for each test, because connections belong to the test's event loop."""
     database = await Database.open(DatabaseOptions(url=shared_database_url))
     yield database
     await database.close()
