@@ -1,0 +1,82 @@
+"""Venues: made, changed, listed. A venue that changes its name changes it on its events too, in the same transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+
+from evently.catalogue import events
+from evently.catalogue.checks import CatalogueRefusal, Complaints, check_venue
+from evently.catalogue.nouns import Seen, Venue, VenueChanges, VenueTerms
+from evently.db import Connection, Database, Record, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.ids import new_id
+
+sql: Final = load_queries(__name__)
+
+
+async def create_venue(tx: Connection, organizer_id: UUID, terms: VenueTerms, now: datetime, venue_id: UUID | None = None) -> Venue:
+    """Make a venue of an organizer. Refuses `invalid` with every wrong field."""
+    complaints = Complaints()
+    check_venue(complaints, terms)
+    complaints.refuse_if_any()
+    made = venue_id or new_id()
+    await tx.execute(*sql.insert_venue(venue_id=made, organizer_id=organizer_id, now=now, **_fields(terms)))
+    return _venue(await tx.fetchrow(*sql.find_venue(venue_id=made)))
+
+
+async def change_venue(tx: Connection, venue_id: UUID, changes: VenueChanges, seen: Seen, now: datetime) -> Venue:
+    """Change a venue, and what its events show of it. Its time zone is fixed once it has events: their local times hang on it.
+
+    Refuses `not-found`, `venue-in-use`, `invalid`, and whatever `seen` refuses.
+    """
+    venue = _venue(await tx.fetchrow(*sql.lock_venue(venue_id=venue_id)))
+    seen(venue.version)
+    changed = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    terms = VenueTerms(**{**_fields(venue), **changed})
+    complaints = Complaints()
+    check_venue(complaints, terms)
+    complaints.refuse_if_any()
+    if terms.time_zone != venue.time_zone and await events.has_events(tx, venue_id):
+        raise Refused(CatalogueRefusal.VENUE_IN_USE, "A venue with events keeps its time zone; make another venue and move the events.")
+    # After this point the change must succeed.
+    if _fields(terms) == _fields(venue):
+        return venue
+    await tx.execute(*sql.update_venue(venue_id=venue_id, **_fields(terms)))
+    renamed = _venue(await tx.fetchrow(*sql.find_venue(venue_id=venue_id)))
+    await events.copy_venue(tx, renamed.place, now)
+    return renamed
+
+
+async def share_venue(tx: Connection, venue_id: UUID, organizer_id: UUID) -> Venue | None:
+    """Return a venue of an organizer for copying onto an event in this transaction; None where there is none."""
+    row = await tx.fetchrow(*sql.share_venue(venue_id=venue_id))
+    return Venue(*row.values()) if row is not None and row["organizer_id"] == organizer_id else None
+
+
+async def get_venue(database: Database, venue_id: UUID) -> Venue:
+    """Return a venue, or refuse: not there."""
+    return _venue(await database.fetch_row(*sql.find_venue(venue_id=venue_id)))
+
+
+async def list_venues(database: Database, organizer_id: UUID, limit: int, after: str | None) -> Page[Venue]:
+    """Return a page of an organizer's venues, newest first."""
+    position = None if after is None else read_cursor(after, tuple[UUID])[0]
+    rows = await database.fetch(*sql.list_venues(organizer_id=organizer_id, after=position, limit=limit + 1))
+    venues = [Venue(*row.values()) for row in rows[:limit]]
+    return Page(venues, write_cursor((venues[-1].venue_id,)) if len(rows) > limit else None)
+
+
+def _venue(row: Record | None) -> Venue:
+    if row is None:
+        raise Refused(CommonRefusal.NOT_FOUND, "There is no such venue.")
+    return Venue(*row.values())
+
+
+def _fields(terms: VenueTerms | Venue) -> dict[str, str]:
+    return {name: getattr(terms, name) for name in VenueTerms.__struct_fields__}
