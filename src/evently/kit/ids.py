@@ -86,3 +86,10 @@ def show_secret(secret: bytes) -> str:
         f"{pairs[high >> 54]}{pairs[high >> 44 & 1023]}{pairs[high >> 34 & 1023]}{pairs[high >> 24 & 1023]}"
         f"{pairs[high >> 14 & 1023]}{pairs[high >> 4 & 1023]}{pairs[(high & 15) << 6 | low >> 10]}{pairs[low & 1023]}"
     ).upper()
+
+
+def crockford(value: bytes) -> str:
+    """Return bytes as upper-case Crockford base32, most significant bit first, zero bits added at the front."""
+    number = int.from_bytes(value, "big")
+    length = -(-len(value) * 8 // 5)
+    return "".join(CROCKFORD[number >> 5 * place & 31] for place in reversed(range(length))).upper()
