@@ -1,0 +1,306 @@
+"""What a buyer does, request by request, and what the buyers were told: the journal that judges a rehearsal, kept outside the system."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+
+from evently.rehearsal.crowd import Buyer
+from evently.rehearsal.driver import NO_ANSWER, Answer, HttpClient, Target, request_for
+from evently.rehearsal.recording import LOST, Recording
+
+PAUSE_SECONDS: Final = 0.1  # after a lost answer, doubled each time
+PAUSE_SECONDS_MAX: Final = 2.0
+GLANCE_SECONDS: Final = 0.3  # a server may show what was true a quarter of a second ago
+LAST_CALL_ROUNDS_MAX: Final = 200  # each sells what was returned; only a sale that never settles would need more
+_CREATED: Final = 201
+_OK: Final = 200
+_CONFLICT: Final = 409
+_BUSY: Final = (429, 503)
+_BAD_REQUEST: Final = 400
+_SERVER_ERROR: Final = 500
+
+
+class Seen(IntEnum):
+    """What a request turned out to be, in a rehearsal's recording."""
+
+    LOST = LOST
+    LOOKED = 1
+    BOOKED = 2
+    REPLAYED = 3
+    CANCELLED = 4
+    SOLD_OUT = 5
+    REFUSED = 6
+    BUSY = 7
+    FAILED = 8
+
+
+class TypeOnSale(msgspec.Struct, frozen=True):
+    """A ticket type of the rehearsed event."""
+
+    id: str
+    name: str
+    price_minor: int
+    units_max: int  # in one booking, for one buyer
+    pool_ids: list[str]  # a unit takes one unit of each
+
+
+class Ticketing(msgspec.Struct, frozen=True):
+    """The rehearsed event as the buyers know it, and who they are: ids and access tokens, by number."""
+
+    event_id: str
+    places: int
+    ticket_types: list[TypeOnSale]
+    buyer_ids: list[str]
+    tokens: list[str]
+
+
+class Told(msgspec.Struct):
+    """A booking that was acknowledged to a buyer. `cancelled`: acknowledged too; None while nobody knows (the answer was lost)."""
+
+    booking_id: str
+    buyer_id: str
+    ticket_type_id: str
+    units: int
+    amount_minor: int
+    cancelled: bool | None = False
+
+
+class Unsettled(msgspec.Struct, frozen=True):
+    """A request whose buyer gave up without an answer: a booking of this kind may exist, or not."""
+
+    buyer_id: str
+    ticket_type_id: str
+    units: int
+
+
+class ClientJournal(msgspec.Struct):
+    """What the buyers were told."""
+
+    bookings: dict[str, Told] = msgspec.field(default_factory=dict)  # by booking id
+    unsettled: list[Unsettled] = msgspec.field(default_factory=list)
+    contradictions: list[str] = msgspec.field(default_factory=list)  # one key, two answers
+    strange: list[str] = msgspec.field(default_factory=list)  # answers that no documented case explains
+    left: list[Buyer] = msgspec.field(default_factory=list)  # who went away without a ticket, because there was none
+    gave_up: int = 0  # because of trouble
+    sold_units: int = 0  # acknowledged and not known to be cancelled
+    sold_out_at: float | None = None  # seconds after the opening: when `sold_units` first were all places
+    arrived: int = 0
+
+    def add(self, told: Told, at: float, places: int) -> None:
+        """Write down an acknowledged booking."""
+        self.bookings[told.booking_id] = told
+        self.sold_units += told.units
+        if self.sold_out_at is None and self.sold_units >= places:
+            self.sold_out_at = at
+
+
+class MoneyShown(msgspec.Struct, frozen=True):
+    """An amount, as the API shows it."""
+
+    amount: int
+    currency: str
+
+
+class TicketShown(msgspec.Struct, frozen=True):
+    """A ticket, as the API shows it."""
+
+    ticket_type_id: str
+    price: MoneyShown
+    state: str
+
+
+class BookingShown(msgspec.Struct, frozen=True):
+    """A booking, as the API shows it: what the judge looks at."""
+
+    id: str
+    buyer_id: str
+    state: str
+    amount_due: MoneyShown
+    tickets: list[TicketShown]
+
+
+class Rush:
+    """The buyers at work: `run` lets all of them come, `last_call` sells what was returned after everybody had left."""
+
+    def __init__(self, client: HttpClient, ticketing: Ticketing, key_prefix: str) -> None:
+        self.journal = ClientJournal()
+        self.recording = Recording()
+        self.began = 0.0
+        self._client = client
+        self._target: Target = client.target
+        self._ticketing = ticketing
+        self._key_prefix = key_prefix
+        self._event_path = f"/v1/events/{ticketing.event_id}"
+
+    async def run(self, crowd: Sequence[Buyer]) -> None:
+        """Let the buyers come when they come; returns when the last has left."""
+        self.began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for buyer in crowd:
+                if (wait := self.began + buyer.arrives_at - time.perf_counter()) > 0:
+                    await asyncio.sleep(wait)
+                self.journal.arrived += 1
+                group.create_task(self._visit(buyer))
+
+    async def last_call(self) -> None:
+        """Offer returned tickets to those who left without, until there are none of either. Nobody cancels any more."""
+        empty_looks = 0
+        for round_number in range(LAST_CALL_ROUNDS_MAX):
+            if not self.journal.left:
+                return
+            available = await self._look_at_availability(self.journal.left[0])
+            offers = [(kind, available[kind.id]) for kind in self._ticketing.ticket_types if available.get(kind.id, 0) > 0]
+            empty_looks = 0 if offers else empty_looks + 1
+            if empty_looks > 1:
+                return
+            for kind, units in offers:
+                await self._offer(kind, units, f"last-{round_number}")
+            await asyncio.sleep(GLANCE_SECONDS)
+
+    def elapsed(self) -> float:
+        """Return the seconds since the opening."""
+        return time.perf_counter() - self.began
+
+    async def _offer(self, kind: TypeOnSale, units: int, attempt: str) -> None:
+        takers: list[tuple[Buyer, int]] = []
+        while units > 0 and self.journal.left:
+            buyer = self.journal.left.pop(0)
+            takers.append((buyer, min(buyer.units, units, kind.units_max)))
+            units -= takers[-1][1]
+        outcomes = await asyncio.gather(*[self._book(buyer, kind, wanted, attempt) for buyer, wanted in takers])
+        self.journal.left += [buyer for (buyer, _), outcome in zip(takers, outcomes, strict=True) if outcome is Seen.SOLD_OUT]
+
+    # One buyer -----------------------------------------------------------------------------------------------------------
+
+    async def _visit(self, buyer: Buyer) -> None:
+        if buyer.looks:
+            await self._send(self._request(buyer, "GET", self._event_path))
+            await asyncio.sleep(buyer.thinks_seconds)
+        told = await self._try_to_book(buyer)
+        if told is not None and buyer.cancels_after is not None:
+            await asyncio.sleep(buyer.cancels_after)
+            await self._cancel(buyer, told)
+
+    async def _try_to_book(self, buyer: Buyer) -> Told | None:
+        """Book what the buyer wants, or less, or later; None when the buyer leaves without."""
+        kind = self._ticketing.ticket_types[int(buyer.taste * len(self._ticketing.ticket_types))]
+        units = min(buyer.units, kind.units_max)
+        for attempt in range(buyer.returns_max + 2):
+            outcome = await self._book(buyer, kind, units, str(attempt))
+            if isinstance(outcome, Told):
+                return outcome
+            if outcome is not Seen.SOLD_OUT:
+                return None
+            if attempt == 0 and buyer.settles and units > 1:
+                units = 1
+            elif available := await self._wait_for_returned(buyer, kind, buyer.returns_max - attempt):
+                units = min(units, available)
+            else:
+                break
+        self.journal.left.append(buyer)
+        return None
+
+    async def _wait_for_returned(self, buyer: Buyer, kind: TypeOnSale, looks_max: int) -> int:
+        """Look now and then whether there is something again; returns how much."""
+        for _ in range(looks_max):
+            await asyncio.sleep(buyer.return_seconds)
+            if available := (await self._look_at_availability(buyer)).get(kind.id, 0):
+                return available
+        return 0
+
+    async def _look_at_availability(self, buyer: Buyer) -> dict[str, int]:
+        answer = await self._send(self._request(buyer, "GET", f"{self._event_path}/availability"))
+        if answer.status != _OK:
+            return {}
+        return {line["ticket_type_id"]: line["available"] for line in msgspec.json.decode(answer.body)["ticket_types"]}
+
+    async def _book(self, buyer: Buyer, kind: TypeOnSale, units: int, attempt: str) -> Told | Seen:
+        """Ask until there is an answer, always with the same key; returns the booking, or what was seen instead of one."""
+        body = msgspec.json.encode({"lines": [{"ticket_type_id": kind.id, "quantity": units}]})
+        request = self._request(buyer, "POST", f"{self._event_path}/bookings", f"{buyer.number}-{attempt}", body)
+        if buyer.clicks_twice:
+            twin = asyncio.ensure_future(self._send(request))
+            answer, unsure = await self._insist(buyer, request)
+            answer = self._compare(request, answer, await twin)
+        else:
+            answer, unsure = await self._insist(buyer, request)
+        seen = see(request, answer)
+        if seen in (Seen.BOOKED, Seen.REPLAYED):
+            return self._told(buyer, kind, answer)
+        if seen in (Seen.LOST, Seen.BUSY, Seen.FAILED):
+            self.journal.gave_up += 1
+            if unsure or seen is Seen.FAILED:
+                self.journal.unsettled.append(Unsettled(self._ticketing.buyer_ids[buyer.number], kind.id, units))
+        return seen
+
+    async def _cancel(self, buyer: Buyer, told: Told) -> None:
+        request = self._request(buyer, "POST", f"/v1/bookings/{told.booking_id}/cancel", f"{buyer.number}-cancel", b"{}")
+        answer, unsure = await self._insist(buyer, request)
+        seen = see(request, answer)
+        if seen is Seen.CANCELLED:
+            told.cancelled = True
+            self.journal.sold_units -= told.units
+        elif unsure or seen is Seen.FAILED:
+            told.cancelled = None
+
+    async def _insist(self, buyer: Buyer, request: bytes) -> tuple[Answer, bool]:
+        """Send a request until it is answered or the buyer gives up; returns the last answer, and whether it may have been done unseen."""
+        unsure = False
+        answer = NO_ANSWER
+        for tries in range(buyer.tries_max):
+            answer = await self._send(request, hang_up=buyer.hangs_up and tries == 0)
+            if see(request, answer) not in (Seen.LOST, Seen.BUSY):
+                return answer, False
+            unsure = unsure or answer.status == LOST or b"outcome-unknown" in answer.body
+            pause = min(PAUSE_SECONDS * 2**tries, PAUSE_SECONDS_MAX)
+            await asyncio.sleep(buyer.return_seconds * (pause if answer.status == LOST else answer.retry_after()))
+        return answer, unsure
+
+    async def _send(self, request: bytes, *, hang_up: bool = False) -> Answer:
+        due = time.perf_counter()
+        answer = await self._client.exchange(request, hang_up=hang_up)
+        seen = see(request, answer)
+        self.recording.add(due - self.began, time.perf_counter() - due, seen)
+        if seen is Seen.FAILED:
+            self.journal.strange.append(f"{request.split(b' HTTP', 1)[0].decode()}: {answer.status}")
+        return answer
+
+    def _request(self, buyer: Buyer, method: str, path: str, key: str | None = None, body: bytes | None = None) -> bytes:
+        whole_key = None if key is None else f"{self._key_prefix}-{key}"
+        return request_for(method, path, self._target, token=self._ticketing.tokens[buyer.number], key=whole_key, body=body)
+
+    def _compare(self, request: bytes, first: Answer, second: Answer) -> Answer:
+        """Return the better of two answers to one key; two bookings for it are a contradiction."""
+        if first.status == second.status == _CREATED:
+            bookings = {msgspec.json.decode(answer.body)["id"] for answer in (first, second)}
+            if len(bookings) > 1:
+                self.journal.contradictions.append(f"{request.split(b' HTTP', 1)[0].decode()}: {sorted(bookings)}")
+        return second if second.status == _CREATED else first
+
+    def _told(self, buyer: Buyer, kind: TypeOnSale, answer: Answer) -> Told:
+        booking = msgspec.json.decode(answer.body, type=BookingShown)
+        told = Told(booking.id, self._ticketing.buyer_ids[buyer.number], kind.id, len(booking.tickets), booking.amount_due.amount)
+        self.journal.add(told, self.elapsed(), self._ticketing.places)
+        return told
+
+
+def see(request: bytes, answer: Answer) -> Seen:
+    """Return what the answer to a buyer's request means."""
+    status = answer.status
+    if status == LOST:
+        return Seen.LOST
+    if status == _CREATED:
+        return Seen.REPLAYED if answer.header("idempotent-replayed") else Seen.BOOKED
+    if status == _OK:
+        return Seen.LOOKED if request.startswith(b"GET ") else Seen.CANCELLED
+    if status in _BUSY:
+        return Seen.BUSY
+    if status == _CONFLICT and b"sold-out" in answer.body:
+        return Seen.SOLD_OUT
+    return Seen.REFUSED if _BAD_REQUEST <= status < _SERVER_ERROR else Seen.FAILED
