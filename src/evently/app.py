@@ -1,0 +1,105 @@
+"""Builds everything from `Config`, starts it in order and stops it in the opposite one. The only place where things are constructed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Final
+
+import structlog
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from evently import reactions
+from evently.accounts import Attempts, Hasher, HashingOptions, Revocations, TokenOptions, Tokens, read_secret
+from evently.config import Config, read_config
+from evently.db import Database
+from evently.kit.clock import utc_now
+from evently.kit.ids import new_id
+from evently.kit.logs import configure_logs, is_pretty
+from evently.sales import Engine
+from evently.web.application import create_asgi
+from evently.web.context import Context
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class Application:
+    """The ASGI application of one process: built when the server says that it starts, taken down when it says that it stops."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._asgi: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or live from start to stop."""
+        if str(scope["type"]) == "lifespan":
+            await self._live(receive, send)
+        else:
+            assert self._asgi is not None, "the server sends requests only after the start"
+            await self._asgi(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Any) -> None:
+        await receive()
+        try:
+            async with running(self._config) as context:
+                self._asgi = create_asgi(context)
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception as exc:  # an outermost loop: the server must hear why it cannot start
+            _log.exception("start_or_stop_failed")
+            await send({"type": "lifespan.shutdown.failed" if self._asgi else "lifespan.startup.failed", "message": str(exc)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+
+
+def create() -> Application:
+    """Return the application of a worker process; it reads the environment that `serve` left for it."""
+    config = read_config()
+    configure_logs(config.log_options())
+    return Application(config)
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[Context]:
+    """Build everything, and yield what the faces get. At the end, what is pending is answered first."""
+    async with AsyncExitStack() as stack:
+        database = await Database.open(config.database_options())
+        stack.push_async_callback(database.close)
+        context = await build(config, database)
+        stack.callback(context.hasher.close)
+        stack.push_async_callback(context.limits.close)
+        await stack.enter_async_context(_in_background(context.revocations.run(database)))
+        await context.engine.start()
+        stack.push_async_callback(context.engine.stop)
+        if config.background:
+            await stack.enter_async_context(reactions.running(config.database_options(), database, context.engine, utc_now))
+        yield context
+
+
+async def build(config: Config, database: Database) -> Context:
+    """Construct what the faces get."""
+    secret = config.secret.encode() if config.secret is not None else await read_secret(database, utc_now())
+    revocations = Revocations(utc_now, TokenOptions(secret).access_seconds_max)
+    return Context(
+        options=config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr)),
+        database=database,
+        clock=utc_now,
+        engine=Engine(database, config.engine_options(), utc_now, new_id),
+        hasher=Hasher(HashingOptions()),
+        tokens=Tokens(TokenOptions(secret), utc_now, revocations),
+        revocations=revocations,
+        attempts=Attempts(secret),
+    )
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,139 @@
+"""Settings: the only reader of the environment. Every variable is `EVENTLY_` and a field's name in capitals; docs/configuration.md lists them.
+
+A variable that is no setting is refused, so that a typing error cannot silently leave a default in force.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from evently.db import DatabaseOptions
+from evently.kit.logs import LogFormat, LogOptions
+from evently.sales import EngineOptions
+from evently.web.options import RateOptions, WebOptions
+
+PREFIX: Final = "EVENTLY_"
+_NOT_SETTINGS: Final = frozenset({"EVENTLY_TOKEN"})  # read by `evently rehearse`, which knows why
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Rate = Annotated[int, msgspec.Meta(ge=0)]
+
+
+def _says(text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=text)
+
+
+class ConfigError(Exception):
+    """The environment cannot be understood; the message is for the person who set it."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings, with their defaults."""
+
+    database_url: Annotated[str | None, _says("PostgreSQL 16 or newer; may name several hosts. Without it, PostgreSQL runs embedded.")] = None
+    data: Annotated[Path, _says("Directory of the embedded PostgreSQL.")] = Path("var/data")
+    pg_bindir: Annotated[Path | None, _says("Directory of `postgres` and `initdb`, instead of those that are installed with Evently.")] = None
+    host: Annotated[str, _says("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535), _says("Port to listen on; 0 takes a free one.")] = 8000
+    workers: Annotated[Count, _says("Processes that answer requests. One sells several thousand tickets a second.")] = 1
+    public_url: Annotated[str, _says("How clients reach this server, without a slash at the end; makes addresses in answers absolute.")] = ""
+    secret: Annotated[str | None, _says("At least 32 characters that sign access tokens; without it, a secret kept in the database.")] = None
+    cors_origins: Annotated[str, _says("Origins whose pages may call the API, separated by commas.")] = ""
+    trusted_proxies: Annotated[str, _says("Networks whose X-Forwarded-For is believed, separated by commas.")] = ""
+    log_format: Annotated[LogFormat, _says("`json`, `pretty`, or `auto`: pretty on a terminal.")] = "auto"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _says("The least that is logged.")] = "info"
+    access_log: Annotated[bool, _says("A line for each request.")] = True
+    redis_url: Annotated[str | None, _says("Valkey or Redis for rate limits that all machines share. Losing it changes no ticket.")] = None
+    rate_bookings: Annotated[Rate, _says("Bookings and cancellations per minute for one person; 0 is no limit, here and below.")] = 120
+    rate_reads: Annotated[Rate, _says("Reads per minute for one person or address.")] = 60_000
+    rate_writes: Annotated[Rate, _says("Other writes per minute for one person.")] = 600
+    rate_heavy: Annotated[Rate, _says("Reports and exports per minute for one person.")] = 60
+    rate_login: Annotated[Rate, _says("Log-ins per minute from one address.")] = 60
+    rate_login_account: Annotated[Rate, _says("Log-ins per minute for one e-mail address.")] = 10
+    rate_register: Annotated[Rate, _says("Registrations per minute from one address.")] = 20
+    rate_register_account: Annotated[Rate, _says("Registrations per minute for one e-mail address.")] = 5
+    lanes: Annotated[Count, _says("Batches that one process runs at the same time, each on its own connection.")] = 2
+    batch_commands_max: Annotated[Count, _says("Bookings in one transaction.")] = 500
+    batch_events_max: Annotated[Count, _says("Events in one transaction; 1 on Citus.")] = 500
+    batch_seconds_max: Annotated[float, msgspec.Meta(gt=0), _says("After this a batch's connection is given up and its outcome unknown.")] = 30.0
+    queue_commands_max: Annotated[Count, _says("Bookings that wait for one lane; more are answered `busy` at once.")] = 20_000
+    pool_connections_max: Annotated[Count, _says("Database connections of one process, besides its lanes.")] = 8
+    prepared_statements: Annotated[bool, _says("False behind a transaction pooler that cannot carry prepared statements.")] = True
+    metrics_directory: Annotated[str | None, _says("Where several workers share their metrics; `serve` sets it.")] = None
+    background: Annotated[bool, _says("Whether this process also runs the relay, the sweeper and jobs; `serve` and `work` do.")] = True
+
+    def database_options(self) -> DatabaseOptions:
+        """Return where the database is."""
+        assert self.database_url is not None, "serve has started one, or there is no use asking"
+        return DatabaseOptions(self.database_url, self.pool_connections_max, self.prepared_statements)
+
+    def engine_options(self) -> EngineOptions:
+        """Return how wide the engine is."""
+        return EngineOptions(
+            self.lanes, self.batch_commands_max, self.batch_events_max, self.queue_commands_max, self.batch_seconds_max
+        )
+
+    def log_options(self) -> LogOptions:
+        """Return how to log."""
+        return LogOptions(self.log_format, self.log_level)
+
+    def web_options(self, *, pretty_logs: bool) -> WebOptions:
+        """Return what the edge is told."""
+        rates = {name: getattr(self, f"rate_{name}") for name in RateOptions.__struct_fields__ if name != "store_url"}
+        return WebOptions(
+            public_url=self.public_url.rstrip("/"),
+            cors_origins=_words(self.cors_origins),
+            trusted_proxies=_words(self.trusted_proxies),
+            access_log=self.access_log,
+            pretty_logs=pretty_logs,
+            metrics_directory=self.metrics_directory,
+            rates=RateOptions(**rates, store_url=self.redis_url),
+        )
+
+
+def read_config(environment: Mapping[str, str] | None = None) -> Config:
+    """Return the settings of this process; refuses a variable that is no setting, and a value that is none for it."""
+    found = os.environ if environment is None else environment
+    given = {name: value for name, value in found.items() if name.startswith(PREFIX) and name not in _NOT_SETTINGS}
+    known = {PREFIX + field.upper(): field for field in Config.__struct_fields__}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise ConfigError(f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else ""))
+    settings: dict[str, str] = {}
+    for name, value in given.items():
+        if value == "" and _takes_nothing(known[name]):
+            continue
+        settings[known[name]] = value
+    try:
+        config = msgspec.convert(settings, Config, strict=False)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(_explain(str(exc))) from exc
+    if config.secret is not None and len(config.secret) < 32:  # noqa: PLR2004  # as its description says
+        raise ConfigError("EVENTLY_SECRET has fewer than 32 characters.")
+    return config
+
+
+def give_to_workers(**settings: str) -> None:
+    """Set variables that the processes started from here will read."""
+    os.environ.update({PREFIX + name.upper(): value for name, value in settings.items()})
+
+
+def _takes_nothing(field: str) -> bool:
+    """Return whether an empty variable means the default: it does where a default is None."""
+    return Config().__getattribute__(field) is None
+
+
+def _explain(message: str) -> str:
+    reason, _, path = message.partition(" - at `$.")
+    return f"{PREFIX}{path.rstrip('`').upper()}: {reason}." if path else message
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
