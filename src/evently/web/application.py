@@ -9,31 +9,31 @@ from typing import Any, Final
 import msgspec
 from litestar import Litestar
 from litestar.handlers import BaseRouteHandler
-from litestar.types import ASGIApp
 
 from evently.web.auth import guard
 from evently.web.context import Answer, Context, Request
 from evently.web.edge import Edge
+from evently.web.fastlane import FastLane
 from evently.web.problems import HANDLERS
 
 _FACES: Final = ("accounts", "organizers", "admin", "catalogue", "bookings", "insight")
 
 
-def create_asgi(context: Context, routes: list[Any] | None = None) -> ASGIApp:
-    """Return the application. `routes` replaces the faces' (tests of the edge bring their own)."""
+def create_asgi(context: Context, routes: list[Any] | None = None, *, fast: bool = True) -> Edge:
+    """Return the application. Tests of the edge bring their own `routes`, and go the long way with `fast=False`."""
     bound: type[Request] = type("BoundRequest", (Request,), {"context": context, "__slots__": ()})
     app = Litestar(
         _face_routes() if routes is None else routes,
         guards=[guard],
         request_class=bound,
         response_class=Answer,
-        exception_handlers=HANDLERS,
+        exception_handlers=dict(HANDLERS),
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,  # the edge counts
     )
     _check_policies(app)
-    return Edge(app, context)
+    return Edge(app, FastLane(app, bound) if fast else None, context)
 
 
 def _face_routes() -> list[BaseRouteHandler]:

@@ -3,7 +3,7 @@
 Every route says its policy, `**policy(...)` in its decorator; a route without one fails at start. Policies:
 
     PUBLIC                       anybody, token or not (a token that is given must still be good)
-    SIGNED_IN                    a person, with an access token
+    SIGNED_IN                    a person, with an access token; with scope=..., an API key that has it, too
     ADMIN                        a person with the platform role admin
     organizer(role, scope)       a member of the organizer of the path's organizer_id, event_id, venue_id or booking_id, with at least that role
                                  (owner > manager > door); an API key of that organizer with that scope; or an admin. scope None: no API key
@@ -26,7 +26,8 @@ from evently.web.refusals import EdgeRefusal
 __all__ = ["ADMIN", "ANONYMOUS", "PUBLIC", "SIGNED_IN", "Actor", "MemberRole", "Policy", "organizer", "policy"]
 
 MemberRole = Literal["owner", "manager", "door"]
-RateLimit = Literal["reads", "writes", "bookings", "login", "register"]
+Rate = Literal["reads", "writes", "bookings", "login", "register", "heavy"]
+_BY_ADDRESS: Final = frozenset({"login", "register"})
 RANKS: Final[dict[str, int]] = {"door": 1, "manager": 2, "owner": 3}
 
 
@@ -48,22 +49,38 @@ def organizer(role: MemberRole, scope: str | None = None) -> Policy:
     return Policy("organizer", role, scope)
 
 
-def policy(who: Policy, *, limit: RateLimit | None = None, heavy: bool = False) -> dict[str, Any]:
-    """Return the keyword arguments for a handler's decorator. `heavy`: a report or an export, of which only a few run at a time."""
-    return {"opt": {"policy": who, "limit": limit, "heavy": heavy}}
+def policy(who: Policy, *, rate: Rate | None = None, scope: str | None = None, hot: bool = False) -> dict[str, Any]:
+    """Return the keyword arguments for a handler's decorator.
+
+    `rate` names a limit of `limits.py` (reads for GET and writes for others, unless told); of `heavy` ones, reports and exports, only a few run at a time.
+    `hot`: a crowd calls this; it goes the short way of `fastlane.py`.
+    """
+    return {"opt": {"policy": msgspec.structs.replace(who, scope=scope or who.scope), "rate": rate, "hot": hot}}
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Find the actor and enforce the handler's policy, before the body is read."""
     if isinstance(connection, Request):
-        await enforce(connection, handler.opt["policy"])
+        await enforce(connection, handler)
 
 
-async def enforce(request: Request, wanted: Policy) -> None:
-    """Refuse whoever may not."""
+async def enforce(request: Request, handler: BaseRouteHandler) -> None:
+    """Refuse whoever may not, or asks too often."""
     exchange = request.exchange
     exchange.actor = ANONYMOUS
+    wanted = handler.opt.get("policy", PUBLIC)  # only the answer to OPTIONS, which Litestar makes, has none
     if wanted.who != "public":
         raise Refused(EdgeRefusal.UNAUTHENTICATED, "Send an access token or an API key as Authorization: Bearer.")
     if wanted.who == "admin":
         raise Refused(CommonRefusal.FORBIDDEN, "This is for administrators of the platform.")
+    await _count(request, handler)
+
+
+async def _count(request: Request, handler: BaseRouteHandler) -> None:
+    """Count the request against its limit, and let it wait for its turn where only a few run at a time."""
+    exchange, limits = request.exchange, request.context.limits
+    rate = handler.opt.get("rate") or ("reads" if request.scope["method"] == "GET" else "writes")
+    by_address = exchange.actor is ANONYMOUS or rate in _BY_ADDRESS
+    await limits.check(rate, exchange.client if by_address else exchange.actor.id, exchange)
+    if rate == "heavy":
+        await limits.enter_heavy(exchange)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -13,19 +13,21 @@ KEY: Final = "evently"
 
 
 class Exchange:
-    """`headers` are the request's, names in lower case; of a header sent twice the last one counts."""
+    """`headers` are the request's, names in lower case; of a header sent twice the last one counts. The guard sets actor and organizer_id."""
 
-    __slots__ = ("actor", "client", "headers", "organizer_id", "rate_limit", "release", "request_id", "scope")
+    __slots__ = ("actor", "client", "headers", "organizer_id", "rate_limit", "release", "request_id", "scope", "trace_id")
 
     actor: Actor
     organizer_id: UUID
 
-    def __init__(self, scope: Any, headers: Mapping[bytes, bytes], request_id: str, client: str) -> None:
+    def __init__(self, scope: Any, headers: dict[bytes, bytes], request_id: str, client: str) -> None:
         self.scope = scope
         self.headers = headers
         self.request_id = request_id
         self.client = client
-        self.rate_limit: list[tuple[bytes, bytes]] | None = None
+        self.trace_id: str | None = None
+        self.rate_limit: tuple[tuple[bytes, bytes], ...] = ()
+        self.release: Callable[[], None] | None = None  # called when the answer is sent
 
     def header(self, name: bytes) -> str | None:
         """Return a request header, as Latin-1 text (RFC 9110, 5.5)."""
@@ -35,4 +37,5 @@ class Exchange:
 
 def exchange_of(scope: Any) -> Exchange:
     """Return what the edge put into the scope."""
-    return cast("Exchange", scope[KEY])
+    found: Exchange = scope[KEY]
+    return found

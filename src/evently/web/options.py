@@ -9,6 +9,20 @@ import msgspec
 BODY_BYTES_MAX: Final = 256 * 1024  # a hundred ticket types with long descriptions are 60 KiB
 
 
+class RateOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests per minute; 0 means as many as they like. `login` and `register` count per address, `*_account` per e-mail address."""
+
+    bookings: int = 120
+    reads: int = 60_000
+    writes: int = 600
+    heavy: int = 60
+    login: int = 60
+    login_account: int = 10
+    register: int = 20
+    register_account: int = 5
+    store_url: str | None = None
+
+
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`public_url` has no slash at its end; empty means that addresses in answers are relative."""
 
@@ -17,4 +31,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     access_log: bool = True
+    pretty_logs: bool = False
     heavy_reads_max: int = 2
+    metrics_directory: str | None = None
+    rates: RateOptions = RateOptions()

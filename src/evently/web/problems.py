@@ -2,8 +2,8 @@
 
     PROBLEMS          code -> status, title, explanation; each is documented at /problems/<code>. A new refusal adds its row here (a test looks)
     problems(...)     what a handler declares: `responses=problems(SalesRefusal.SOLD_OUT)`
-    problem(...)      builds the answer itself, for paths too hot for an exception
-    HANDLERS          exceptions -> answers, for the application
+    problem(...)      the answer for a refusal
+    answer_to(...)    the answer for an exception
 
 A status comes from this table alone; no domain knows any.
 """
@@ -11,6 +11,7 @@ A status comes from this table alone; no domain knows any.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from evently.kit.errors import Busy, CommonRefusal, FieldError, Invalid, OutcomeUnknown, Refusal, Refused, Trouble, Unavailable
 from evently.sales import SalesRefusal
-from evently.web.context import Answer, Disconnected, Request
+from evently.web.context import Answer, Context, Disconnected, Request
 from evently.web.refusals import EdgeRefusal
 from evently.web.validation import errors_of
 
@@ -184,30 +185,32 @@ _FRAMEWORK: Final[dict[int, Refusal]] = {
 }
 
 
-def problem(
-    request: Request,
-    refusal: Refusal,
-    detail: str = "",
-    *,
-    errors: list[FieldError] | None = None,
-    headers: dict[str, str] | None = None,
-    **extra: object,
-) -> Answer[Any]:
-    """Return the answer for a refusal."""
-    row = PROBLEMS[refusal]
+def problem_of(context: Context, request_id: str, exc: Refused) -> Answer[Any]:
+    """Return the answer for a refusal. `retry_after` among its extras is also sent as a header."""
+    row = PROBLEMS[exc.refusal]
     body: dict[str, object] = {
-        "type": f"{request.context.options.public_url}/problems/{refusal.value}",
+        "type": f"{context.options.public_url}/problems/{exc.refusal.value}",
         "title": row.title,
         "status": row.status,
-        "detail": detail or row.title,
-        "code": refusal.value,
-        "request_id": request.exchange.request_id,
+        "detail": exc.detail or row.title,
+        "code": exc.refusal.value,
+        "request_id": request_id,
     }
-    if errors:
-        body["errors"] = errors
-    if extra:
-        body |= extra
+    headers = {}
+    if isinstance(exc, Invalid):
+        body["errors"] = exc.errors
+    if exc.extra:
+        body |= exc.extra
+        if "retry_after" in exc.extra:
+            headers["retry-after"] = str(exc.extra["retry_after"])
+    if row.status == 401:  # noqa: PLR2004
+        headers["www-authenticate"] = "Bearer"
     return Answer(body, status_code=row.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def problem(request: Request, refusal: Refusal, detail: str = "", **extra: object) -> Answer[Any]:
+    """Return the answer for a refusal, where so many are refused that an exception would cost too much."""
+    return problem_of(request.context, request.exchange.request_id, Refused(refusal, detail, **extra))
 
 
 def problems(*named: Refusal | str | int) -> dict[int, ResponseSpec]:
@@ -228,39 +231,24 @@ def _spec(codes: list[str]) -> ResponseSpec:
     return ResponseSpec(Problem, description=description, media_type=PROBLEM_JSON, generate_examples=False)
 
 
-def _refused(request: Request, exc: Refused) -> Answer[Any]:
-    headers = {"www-authenticate": "Bearer"} if PROBLEMS[exc.refusal].status == 401 else None  # noqa: PLR2004
-    errors = exc.errors if isinstance(exc, Invalid) else None
-    return problem(request, exc.refusal, exc.detail, errors=errors, headers=headers, **exc.extra)
-
-
-def _trouble(request: Request, exc: Trouble) -> Answer[Any]:
-    _log.warning("trouble", kind=type(exc).__name__, cause=repr(exc.__cause__ or exc), request_id=request.exchange.request_id)
-    return problem(request, _TROUBLE[type(exc)], str(exc), headers={"retry-after": str(exc.retry_after_seconds)})
-
-
-def _framework(request: Request, exc: HTTPException) -> Answer[Any]:
+def answer_to(request: Request, exc: Exception) -> Answer[Any]:
+    """Return the answer for whatever a handler raised; what nobody foresaw is logged and answered with 500."""
+    context, request_id = request.context, request.exchange.request_id
+    if isinstance(exc, Refused):
+        return problem_of(context, request_id, exc)
+    if isinstance(exc, Trouble):
+        _log.warning("trouble", kind=type(exc).__name__, cause=repr(exc.__cause__ or exc), request_id=request_id)
+        return problem_of(context, request_id, Refused(_TROUBLE[type(exc)], str(exc), retry_after=exc.retry_after_seconds))
     if isinstance(exc, ValidationException):
-        return _refused(request, Invalid(errors_of(exc)))
-    if exc.status_code not in _FRAMEWORK:
-        return _bug(request, exc)
-    headers = {name.lower(): value for name, value in (exc.headers or {}).items()}
-    return problem(request, _FRAMEWORK[exc.status_code], headers=headers)
+        return problem_of(context, request_id, Invalid(errors_of(exc)))
+    if isinstance(exc, HTTPException) and exc.status_code in _FRAMEWORK:
+        answer = problem_of(context, request_id, Refused(_FRAMEWORK[exc.status_code]))
+        answer.headers = {**answer.headers, **{name.lower(): value for name, value in (exc.headers or {}).items()}}
+        return answer
+    if isinstance(exc, Disconnected):
+        return Answer(None, status_code=499)  # nobody reads it; the access log shows it, as other servers do
+    _log.error("bug", request_id=request_id, exc_info=exc)
+    return problem_of(context, request_id, Refused(EdgeRefusal.INTERNAL))
 
 
-def _bug(request: Request, exc: Exception) -> Answer[Any]:
-    _log.error("bug", request_id=request.exchange.request_id, exc_info=exc)
-    return problem(request, EdgeRefusal.INTERNAL)
-
-
-def _disconnected(_request: Request, _exc: Disconnected) -> Answer[Any]:
-    return Answer(None, status_code=499)  # nobody reads it; the access log shows it, as other servers do
-
-
-HANDLERS: Final[dict[int | type[Exception], Any]] = {
-    Refused: _refused,
-    Trouble: _trouble,
-    HTTPException: _framework,
-    Disconnected: _disconnected,
-    500: _bug,
-}
+HANDLERS: Final[Mapping[int | type[Exception], Any]] = {HTTPException: answer_to, Exception: answer_to}
