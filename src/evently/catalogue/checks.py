@@ -48,11 +48,11 @@ class Complaints:
     """Collects what is wrong with a request: `about` each field, then `refuse_if_any`."""
 
     def __init__(self) -> None:
-        self._errors: list[FieldError] = []
+        self.errors: list[FieldError] = []
 
     def about(self, pointer: str, detail: str) -> None:
         """Note one wrong field."""
-        self._errors.append(FieldError(pointer, detail))
+        self.errors.append(FieldError(pointer, detail))
 
     def about_text(self, pointer: str, text: str, characters_max: int, *, lines: bool = False, blank: bool = False) -> None:
         """Note what is wrong with a text: blank (unless it may be), too long, or with characters that nobody can read."""
@@ -65,8 +65,8 @@ class Complaints:
 
     def refuse_if_any(self) -> None:
         """Refuse with everything that was noted."""
-        if self._errors:
-            raise Invalid(self._errors)
+        if self.errors:
+            raise Invalid(self.errors)
 
 
 @cache

@@ -87,7 +87,7 @@ async def get_event(database: Database, event_id: UUID) -> Event:
     return _found(await database.fetch_row(*sql.find_events(event_ids=[event_id])))
 
 
-async def find_events(database: Database, event_ids: Iterable[UUID]) -> dict[UUID, Event]:
+async def find_events(database: Database | Connection, event_ids: Iterable[UUID]) -> dict[UUID, Event]:
     """Return those of the events that are there, by id."""
     return {row["event_id"]: read_event(row) for row in await database.fetch(*sql.find_events(event_ids=list(event_ids)))}
 

@@ -1,0 +1,128 @@
+"""The parts of an event's sale: pools and ticket types. Each verb leaves a new version of the event."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from evently import catalogue
+from evently.catalogue import NAME_CHARACTERS_MAX, Complaints, Event, Seen, whichever_version
+from evently.db import Connection
+from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.ids import new_id
+from evently.organizing.events import lock_changeable
+from evently.organizing.terms import (
+    NewPool,
+    PoolChanges,
+    TicketTypeChanges,
+    TicketTypeDraft,
+    check_new_name,
+    check_pool_ids,
+    check_ticket_type,
+    draft_of,
+    given,
+    terms_of,
+)
+from evently.sales import Command, PoolTerms, PutPool, PutTicketType, RemovePool, RetireTicketType, Sale, carry_out, read_sale
+
+Part = TypeVar("Part")
+
+
+async def add_pool(tx: Connection, event_id: UUID, pool: NewPool, now: datetime) -> tuple[Event, UUID]:
+    """Give an event one more pool."""
+    await lock_changeable(tx, event_id)
+    sale = await read_sale(tx, event_id)
+    made = PoolTerms(new_id(), pool.name, pool.capacity)
+    _check_pool(made, sale)
+    return await _carry_out(tx, PutPool(event_id, made), now), made.pool_id
+
+
+async def change_pool(
+    tx: Connection, event_id: UUID, pool_id: UUID, changes: PoolChanges, now: datetime, seen: Seen = whichever_version
+) -> Event:
+    """Rename a pool, raise its capacity, or lower it to no less than what is taken. Refuses `capacity-taken`."""
+    event = await lock_changeable(tx, event_id, seen)
+    sale = await read_sale(tx, event_id)
+    pool = _part(sale.pools, pool_id)
+    before = PoolTerms(pool_id, pool.name, pool.capacity)
+    after = replace(before, **given(changes))
+    _check_pool(after, sale)
+    return event if after == before else await _carry_out(tx, PutPool(event_id, after), now)
+
+
+async def remove_pool(tx: Connection, event_id: UUID, pool_id: UUID, now: datetime, seen: Seen = whichever_version) -> Event:
+    """Take away a pool that no ticket type draws on. Refuses `pool-in-use`."""
+    await lock_changeable(tx, event_id, seen)
+    _part((await read_sale(tx, event_id)).pools, pool_id)
+    return await _carry_out(tx, RemovePool(event_id, pool_id), now)
+
+
+async def add_ticket_type(
+    tx: Connection, event_id: UUID, draft: TicketTypeDraft, pool_ids: tuple[UUID, ...], now: datetime
+) -> tuple[Event, UUID]:
+    """Give an event one more ticket type, the last on its page. With one pool it need not be named."""
+    await lock_changeable(tx, event_id)
+    sale = await read_sale(tx, event_id)
+    if not pool_ids and len(sale.pools) == 1:
+        pool_ids = tuple(sale.pools)
+    _check_ticket_type(draft, pool_ids, sale, _names(sale))
+    position = max((terms.position for terms in sale.ticket_types.values()), default=0) + 1
+    made = terms_of(new_id(), draft, position, tuple(dict.fromkeys(pool_ids)))
+    return await _carry_out(tx, PutTicketType(event_id, made), now), made.ticket_type_id
+
+
+async def change_ticket_type(
+    tx: Connection, event_id: UUID, ticket_type_id: UUID, changes: TicketTypeChanges, now: datetime, seen: Seen = whichever_version
+) -> Event:
+    """Change a ticket type. Its price is that of later bookings; its pools stay once the event is published (`pool-in-use`)."""
+    event = await lock_changeable(tx, event_id, seen)
+    sale = await read_sale(tx, event_id)
+    before = _part(sale.ticket_types, ticket_type_id)
+    said = given(changes)
+    position, pool_ids = said.pop("position", before.position), said.pop("pool_ids", before.pool_ids)
+    draft = replace(draft_of(before, sale.currency), **said)
+    _check_ticket_type(draft, pool_ids, sale, _names(sale, ticket_type_id))
+    after = replace(terms_of(ticket_type_id, draft, position, tuple(dict.fromkeys(pool_ids))), retired=before.retired)
+    return event if after == before else await _carry_out(tx, PutTicketType(event_id, after), now)
+
+
+async def retire_ticket_type(tx: Connection, event_id: UUID, ticket_type_id: UUID, now: datetime, seen: Seen = whichever_version) -> Event:
+    """Stop selling a ticket type for good; its tickets stay valid."""
+    event = await lock_changeable(tx, event_id, seen)
+    terms = _part((await read_sale(tx, event_id)).ticket_types, ticket_type_id)
+    return event if terms.retired else await _carry_out(tx, RetireTicketType(event_id, ticket_type_id), now)
+
+
+def _check_pool(pool: PoolTerms, sale: Sale) -> None:
+    complaints = Complaints()
+    complaints.about_text("/name", pool.name, NAME_CHARACTERS_MAX)
+    check_new_name(complaints, pool.name, [other.name for other in sale.pools.values() if other.pool_id != pool.pool_id])
+    complaints.refuse_if_any()
+
+
+def _check_ticket_type(draft: TicketTypeDraft, pool_ids: tuple[UUID, ...], sale: Sale, other_names: list[str]) -> None:
+    complaints = Complaints()
+    check_ticket_type(complaints, "", draft, sale.currency)
+    check_new_name(complaints, draft.name, other_names)
+    check_pool_ids(complaints, pool_ids, sale)
+    complaints.refuse_if_any()
+
+
+async def _carry_out(tx: Connection, command: Command, now: datetime) -> Event:
+    await carry_out(tx, command, now)
+    return await catalogue.note_change(tx, command.event_id, now)
+
+
+def _part(parts: dict[UUID, Part], part_id: UUID) -> Part:
+    part = parts.get(part_id)
+    if part is None:
+        raise Refused(CommonRefusal.NOT_FOUND, "The event has no such part.")
+    return part
+
+
+def _names(sale: Sale, besides: UUID | None = None) -> list[str]:
+    """Return the names of the other ticket types that people can still see."""
+    return [terms.name for terms in sale.ticket_types.values() if not terms.retired and terms.ticket_type_id != besides]
