@@ -36,14 +36,22 @@ class ConfigError(Exception):
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings, with their defaults."""
 
-    database_url: Annotated[str | None, _says("PostgreSQL 16 or newer; may name several hosts. Without it, PostgreSQL runs embedded.")] = None
+    database_url: Annotated[str | None, _says("PostgreSQL 16 or newer; may name several hosts. Without it, PostgreSQL runs embedded.")] = (
+        None
+    )
     data: Annotated[Path, _says("Directory of the embedded PostgreSQL.")] = Path("var/data")
-    pg_bindir: Annotated[Path | None, _says("Directory of `postgres` and `initdb`, instead of those that are installed with Evently.")] = None
+    pg_bindir: Annotated[Path | None, _says("Directory of `postgres` and `initdb`, instead of those that are installed with Evently.")] = (
+        None
+    )
     host: Annotated[str, _says("Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535), _says("Port to listen on; 0 takes a free one.")] = 8000
     workers: Annotated[Count, _says("Processes that answer requests. One sells several thousand tickets a second.")] = 1
-    public_url: Annotated[str, _says("How clients reach this server, without a slash at the end; makes addresses in answers absolute.")] = ""
-    secret: Annotated[str | None, _says("At least 32 characters that sign access tokens; without it, a secret kept in the database.")] = None
+    public_url: Annotated[str, _says("How clients reach this server, without a slash at the end; makes addresses in answers absolute.")] = (
+        ""
+    )
+    secret: Annotated[str | None, _says("At least 32 characters that sign access tokens; without it, a secret kept in the database.")] = (
+        None
+    )
     cors_origins: Annotated[str, _says("Origins whose pages may call the API, separated by commas.")] = ""
     trusted_proxies: Annotated[str, _says("Networks whose X-Forwarded-For is believed, separated by commas.")] = ""
     log_format: Annotated[LogFormat, _says("`json`, `pretty`, or `auto`: pretty on a terminal.")] = "auto"
@@ -61,7 +69,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     lanes: Annotated[Count, _says("Batches that one process runs at the same time, each on its own connection.")] = 2
     batch_commands_max: Annotated[Count, _says("Bookings in one transaction.")] = 500
     batch_events_max: Annotated[Count, _says("Events in one transaction; 1 on Citus.")] = 500
-    batch_seconds_max: Annotated[float, msgspec.Meta(gt=0), _says("After this a batch's connection is given up and its outcome unknown.")] = 30.0
+    batch_seconds_max: Annotated[
+        float, msgspec.Meta(gt=0), _says("After this a batch's connection is given up and its outcome unknown.")
+    ] = 30.0
     queue_commands_max: Annotated[Count, _says("Bookings that wait for one lane; more are answered `busy` at once.")] = 20_000
     pool_connections_max: Annotated[Count, _says("Database connections of one process, besides its lanes.")] = 8
     prepared_statements: Annotated[bool, _says("False behind a transaction pooler that cannot carry prepared statements.")] = True
@@ -75,9 +85,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def engine_options(self) -> EngineOptions:
         """Return how wide the engine is."""
-        return EngineOptions(
-            self.lanes, self.batch_commands_max, self.batch_events_max, self.queue_commands_max, self.batch_seconds_max
-        )
+        return EngineOptions(self.lanes, self.batch_commands_max, self.batch_events_max, self.queue_commands_max, self.batch_seconds_max)
 
     def log_options(self) -> LogOptions:
         """Return how to log."""

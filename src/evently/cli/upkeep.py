@@ -1,0 +1,79 @@
+"""The commands that run and end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from evently.cli.serving import database
+from evently.config import Config
+
+
+def migrate_database(config: Config) -> None:
+    """Migrate; the embedded server runs for as long as it takes."""
+    from evently.db.migrations import head_revision
+
+    with _quietly(config):
+        Console(highlight=False).print(f"The database is at revision {head_revision()}.")
+
+
+def fill_with_demo(config: Config) -> None:
+    """Fill the database with the demo and say who may log in."""
+    from evently.demo import describe_accounts, fill
+
+    with _quietly(config) as ready:
+        asyncio.run(fill(ready.database_options()))
+    Console(highlight=False).print(describe_accounts())
+
+
+def create_admin(config: Config, email: str, name: str) -> None:
+    """Make an administrator and print the password: it is stored as a hash only."""
+    from evently.accounts import register_admin
+
+    with _quietly(config) as ready:
+        password = asyncio.run(register_admin(ready.database_options(), email, name))
+    Console(highlight=False).print(f"{email} is an administrator. Password (shown once): {password}")
+
+
+def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
+    """Audit, print what was found, and return whether it is clean."""
+    from evently.audit import audit, show
+
+    with _quietly(config) as ready:
+        findings = asyncio.run(audit(ready.database_options(), event))
+    if as_json:
+        json.dump([finding.as_dict() for finding in findings], sys.stdout, indent=2)
+    else:
+        Console(highlight=False).print(show(findings))
+    return all(finding.count == 0 for finding in findings)
+
+
+def run_rehearsal(buyers: int, places: int | None, url: str | None, event: str | None, token: str | None, report: Path, seed: int) -> bool:
+    """Rehearse and return whether the audit was clean."""
+    from evently.rehearsal import Plan, rehearse
+
+    return rehearse(Plan(buyers=buyers, places=places, url=url, event=event, token=token, report=report, seed=seed))
+
+
+def describe_api(write: Path | None) -> None:
+    """Print the OpenAPI document, or write it beside the Postman collection."""
+    from evently.web.documentation import openapi_json, postman_json
+
+    if write is None:
+        sys.stdout.write(openapi_json())
+        return
+    write.mkdir(parents=True, exist_ok=True)
+    (write / "openapi.json").write_text(openapi_json(), encoding="utf-8")
+    (write / "postman.json").write_text(postman_json(), encoding="utf-8")
+
+
+@contextmanager
+def _quietly(config: Config) -> Iterator[Config]:
+    with database(config) as (ready, _):
+        yield ready
