@@ -1,0 +1,49 @@
+-- name: count_live
+-- How many live keys an organizer has.
+SELECT count(*)
+FROM api_keys
+WHERE organizer_id = :organizer_id AND revoked_at IS NULL;
+
+-- name: add_key
+-- Add a key.
+INSERT INTO api_keys (api_key_id, organizer_id, name, hint, secret_hash, scopes, created_by, created_at, last_used_at, revoked_at)
+VALUES (:api_key_id, :organizer_id, :name, :hint, :secret_hash, :scopes, :created_by, :now, NULL, NULL);
+
+-- name: list_keys
+-- The keys of an organizer, newest first.
+SELECT api_key_id, organizer_id, name, hint, scopes, created_by, created_at, last_used_at, revoked_at
+FROM api_keys
+WHERE organizer_id = :organizer_id AND (:after::uuid IS NULL OR api_key_id < :after)
+ORDER BY api_key_id DESC
+LIMIT :limit;
+
+-- name: find_live
+-- The key of a request.
+SELECT api_key_id, organizer_id, name, hint, scopes, created_by, created_at, last_used_at, revoked_at
+FROM api_keys
+WHERE secret_hash = :secret_hash AND revoked_at IS NULL;
+
+-- name: revoke_key
+-- Revoke a key; the first time counts.
+UPDATE api_keys SET revoked_at = coalesce(revoked_at, :now)
+WHERE organizer_id = :organizer_id AND api_key_id = :api_key_id
+RETURNING api_key_id, organizer_id, name, hint, scopes, created_by, created_at, last_used_at, revoked_at;
+
+-- name: note_uses
+-- When keys were used, unless it was noted lately. Rows that another process is noting at this moment are left to it.
+WITH uses AS (
+    SELECT unnest(:api_key_ids::uuid[]) AS api_key_id, unnest(:used_at::timestamptz[]) AS used_at
+),
+
+locked AS (
+    SELECT api_keys.api_key_id, uses.used_at
+    FROM uses
+    INNER JOIN api_keys ON api_keys.api_key_id = uses.api_key_id
+    WHERE api_keys.last_used_at IS NULL OR api_keys.last_used_at <= uses.used_at - :precision::interval
+    ORDER BY api_keys.api_key_id
+    FOR NO KEY UPDATE OF api_keys SKIP LOCKED
+)
+
+UPDATE api_keys SET last_used_at = locked.used_at
+FROM locked
+WHERE api_keys.api_key_id = locked.api_key_id;

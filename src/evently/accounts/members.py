@@ -1,0 +1,120 @@
+"""Members of organizers and what they may do there: owner > manager > door. There is always an owner.
+
+Every change is made under the organizer's lock (`organizers.lock_organizer`), so two owners cannot remove each other at the same time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+
+from evently.accounts.memory import Memory
+from evently.accounts.refusals import AccountsRefusal
+from evently.db import Connection, Database, Record, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import CommonRefusal, Refused
+
+sql: Final = load_queries(__name__)
+
+MemberRole = Literal["owner", "manager", "door"]
+
+MEMBERS_MAX: Final = 500  # of one organizer: a festival's stewards
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Somebody who belongs to an organizer."""
+
+    organizer_id: UUID
+    person_id: UUID
+    name: str
+    email: str
+    role: MemberRole
+    version: int
+    since: datetime
+
+
+class Roles:
+    """Who may do what where, remembered for half a second: the guard asks at each request."""
+
+    def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._memory: Memory[tuple[UUID, UUID], MemberRole | None] = Memory(ticks)
+
+    async def find_role(self, database: Database, organizer_id: UUID, person_id: UUID) -> MemberRole | None:
+        """Return what a person is at an organizer, None for a stranger."""
+        return await self._memory.get((organizer_id, person_id), lambda: find_role(database, organizer_id, person_id))
+
+    def forget(self, organizer_id: UUID, person_id: UUID) -> None:
+        """Look again next time: this process has just changed a role."""
+        self._memory.forget((organizer_id, person_id))
+
+
+async def find_role(database: Database, organizer_id: UUID, person_id: UUID) -> MemberRole | None:
+    """Return what a person is at an organizer at this moment, None for a stranger."""
+    role: MemberRole | None = await database.fetch_value(*sql.find_role(organizer_id=organizer_id, person_id=person_id))
+    return role
+
+
+async def add_member(tx: Connection, organizer_id: UUID, person_id: UUID, role: MemberRole, now: datetime) -> None:
+    """Add somebody to a locked organizer; refuses with `already-member` or `limit-reached`."""
+    if await tx.fetchval(*sql.count_members(organizer_id=organizer_id)) >= MEMBERS_MAX:
+        raise Refused(AccountsRefusal.LIMIT_REACHED, f"An organizer has at most {MEMBERS_MAX} members.")
+    if await tx.fetchval(*sql.add_member(organizer_id=organizer_id, person_id=person_id, role=role, now=now)) is None:
+        raise Refused(AccountsRefusal.ALREADY_MEMBER, "They belong to this organizer already.")
+
+
+async def get_member(database: Database, organizer_id: UUID, person_id: UUID) -> Member:
+    """Return a member; refuses with `not-found`."""
+    return _member(await database.fetch_row(*sql.find_member(organizer_id=organizer_id, person_id=person_id)))
+
+
+async def list_members(database: Database, organizer_id: UUID, limit: int, after: str | None) -> Page[Member]:
+    """Return a page of an organizer's members."""
+    position = None if after is None else read_cursor(after, tuple[UUID])[0]
+    rows = await database.fetch(*sql.list_members(organizer_id=organizer_id, after=position, limit=limit + 1))
+    members = [_member(row) for row in rows[:limit]]
+    return Page(members, write_cursor((members[-1].person_id,)) if len(rows) > limit else None)
+
+
+async def read_member(tx: Connection, organizer_id: UUID, person_id: UUID) -> Member:
+    """Return a member of a locked organizer; refuses with `not-found`."""
+    return _member(await tx.fetchrow(*sql.find_member(organizer_id=organizer_id, person_id=person_id)))
+
+
+async def change_member_role(tx: Connection, member: Member, role: MemberRole) -> Member:
+    """Change what somebody may do at a locked organizer; refuses with `last-owner`."""
+    if role != "owner":
+        await _check_other_owner(tx, member)
+    await tx.execute(*sql.change_role(organizer_id=member.organizer_id, person_id=member.person_id, role=role))
+    return msgspec.structs.replace(member, role=role, version=member.version + 1)
+
+
+async def remove_member(tx: Connection, member: Member) -> None:
+    """Remove somebody from a locked organizer; refuses with `last-owner`."""
+    await _check_other_owner(tx, member)
+    await tx.execute(*sql.remove_member(organizer_id=member.organizer_id, person_id=member.person_id))
+
+
+async def leave_all(tx: Connection, person_id: UUID) -> None:
+    """Take a locked person out of every organizer; refuses with `last-owner` where one would be left without."""
+    await tx.fetch(*sql.lock_organizers_of(person_id=person_id))
+    names = [row["name"] for row in await tx.fetch(*sql.list_left_alone(person_id=person_id))]
+    if names:
+        raise Refused(AccountsRefusal.LAST_OWNER, f"Make somebody else an owner first, of: {', '.join(names)}.")
+    await tx.execute(*sql.leave_all(person_id=person_id))
+
+
+async def _check_other_owner(tx: Connection, member: Member) -> None:
+    others = await tx.fetchval(*sql.has_other_owner(organizer_id=member.organizer_id, person_id=member.person_id))
+    if member.role == "owner" and not others:
+        raise Refused(AccountsRefusal.LAST_OWNER, "Make somebody else an owner first.")
+
+
+def _member(row: Record | None) -> Member:
+    if row is None:
+        raise Refused(CommonRefusal.NOT_FOUND, "There is no such member.")
+    return Member(row["organizer_id"], row["person_id"], row["name"], row["email"], row["role"], row["version"], row["since"])

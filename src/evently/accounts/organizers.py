@@ -1,0 +1,84 @@
+"""Organizers: the parties that run events. Whoever creates one is its first owner."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently.accounts.members import MemberRole, add_member
+from evently.accounts.people import lock_person
+from evently.accounts.refusals import AccountsRefusal
+from evently.db import Connection, Database, Record, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import CommonRefusal, Refused
+
+sql: Final = load_queries(__name__)
+
+OWNED_MAX: Final = 50  # organizers of one owner
+
+
+class Organizer(msgspec.Struct, frozen=True):
+    """Who runs events. `contact_email` is shown to buyers."""
+
+    organizer_id: UUID
+    name: str
+    contact_email: str
+    version: int
+    created_at: datetime
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """An organizer, and what somebody is there."""
+
+    organizer: Organizer
+    role: MemberRole
+
+
+async def create_organizer(tx: Connection, organizer: Organizer, owner_id: UUID) -> None:
+    """Add an organizer with its owner; refuses with `limit-reached`."""
+    await lock_person(tx, owner_id)  # so that counting what they own is exact
+    if await tx.fetchval(*sql.count_owned(person_id=owner_id)) >= OWNED_MAX:
+        raise Refused(AccountsRefusal.LIMIT_REACHED, f"One person owns at most {OWNED_MAX} organizers.")
+    # After this point the organizer must be created.
+    await tx.execute(
+        *sql.add_organizer(
+            organizer_id=organizer.organizer_id,
+            name=organizer.name,
+            contact_email=organizer.contact_email,
+            version=organizer.version,
+            created_at=organizer.created_at,
+        )
+    )
+    await add_member(tx, organizer.organizer_id, owner_id, "owner", organizer.created_at)
+
+
+async def get_organizer(database: Database, organizer_id: UUID) -> Organizer:
+    """Return an organizer; refuses with `not-found`."""
+    return _organizer(await database.fetch_row(*sql.find_organizer(organizer_id=organizer_id)))
+
+
+async def list_memberships(database: Database, person_id: UUID, limit: int, after: str | None) -> Page[Membership]:
+    """Return a page of the organizers that somebody belongs to, oldest first."""
+    position = None if after is None else read_cursor(after, tuple[UUID])[0]
+    rows = await database.fetch(*sql.list_memberships(person_id=person_id, after=position, limit=limit + 1))
+    found = [Membership(_organizer(row), row["role"]) for row in rows[:limit]]
+    return Page(found, write_cursor((found[-1].organizer.organizer_id,)) if len(rows) > limit else None)
+
+
+async def lock_organizer(tx: Connection, organizer_id: UUID) -> Organizer:
+    """Return an organizer that, with its members, invitations and keys, only this transaction changes; refuses with `not-found`."""
+    return _organizer(await tx.fetchrow(*sql.lock_organizer(organizer_id=organizer_id)))
+
+
+async def edit_organizer(tx: Connection, organizer_id: UUID, name: str, contact_email: str) -> Organizer:
+    """Change a locked organizer."""
+    return _organizer(await tx.fetchrow(*sql.edit_organizer(organizer_id=organizer_id, name=name, contact_email=contact_email)))
+
+
+def _organizer(row: Record | None) -> Organizer:
+    if row is None:
+        raise Refused(CommonRefusal.NOT_FOUND, "There is no such organizer.")
+    return Organizer(row["organizer_id"], row["name"], row["contact_email"], row["version"], row["created_at"])

@@ -1,0 +1,22 @@
+"""What accounts refuse."""
+
+from __future__ import annotations
+
+from evently.kit.errors import Refusal
+
+
+class AccountsRefusal(Refusal):
+    """Refusals about people, their sessions, and organizers with their members and keys."""
+
+    WRONG_CREDENTIALS = "wrong-credentials"
+    WRONG_PASSWORD = "wrong-password"  # noqa: S105  # a code, no password
+    TOO_MANY_ATTEMPTS = "too-many-attempts"
+    TOKEN_INVALID = "token-invalid"  # noqa: S105  # the same
+    TOKEN_EXPIRED = "token-expired"  # noqa: S105  # the same
+    REFRESH_TOKEN_INVALID = "refresh-token-invalid"  # noqa: S105  # the same
+    REFRESH_TOKEN_REUSED = "refresh-token-reused"  # noqa: S105  # the same
+    LAST_ADMIN = "last-admin"
+    LAST_OWNER = "last-owner"
+    ALREADY_MEMBER = "already-member"
+    INVITATION_INVALID = "invitation-invalid"
+    LIMIT_REACHED = "limit-reached"

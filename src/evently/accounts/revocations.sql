@@ -1,0 +1,5 @@
+-- name: list_news
+-- The sessions that ended lately.
+SELECT session_id, at
+FROM revocations
+WHERE at > :since;
