@@ -38,6 +38,7 @@ from evently.sales.engine import GLANCE_SECONDS, Engine, EngineOptions, Glance, 
 from evently.sales.facts import NO_HASH, Fact, chain, decode_facts
 from evently.sales.reads import (
     JournalRow,
+    Proof,
     find_sale,
     get_booking,
     list_bookings_of_buyer,
@@ -46,8 +47,10 @@ from evently.sales.reads import (
     list_journal,
     list_live_bookings,
     locate_booking,
+    prove,
     read_sale,
 )
+from evently.sales.replay import Contradiction, Replay, Totals
 from evently.sales.rules import Pool, Sale
 
 __all__ = [
@@ -65,6 +68,7 @@ __all__ = [
     "ChangeSale",
     "Command",
     "ConfirmBooking",
+    "Contradiction",
     "Done",
     "Engine",
     "EngineOptions",
@@ -79,15 +83,18 @@ __all__ = [
     "PlaceBooking",
     "Pool",
     "PoolTerms",
+    "Proof",
     "PutPool",
     "PutTicketType",
     "RemovePool",
+    "Replay",
     "RetireTicketType",
     "Sale",
     "SalesRefusal",
     "SetUpSale",
     "Ticket",
     "TicketTypeTerms",
+    "Totals",
     "carry_out",
     "chain",
     "decode_facts",
@@ -99,5 +106,6 @@ __all__ = [
     "list_journal",
     "list_live_bookings",
     "locate_booking",
+    "prove",
     "read_sale",
 ]
