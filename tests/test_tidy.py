@@ -18,7 +18,18 @@ ROOT: Final = Path(__file__).parent.parent
 SOURCE: Final = ROOT / "src" / "evently"
 FUNCTION_LINES_MAX: Final = 70
 OWNERS: Final = {  # table -> the part of the tree that may write it
-    "accounts": ("installation", "people", "sessions", "refresh_tokens", "revocations", "organizers", "organizer_members", "api_keys"),
+    "accounts": (
+        "installation",
+        "people",
+        "sessions",
+        "refresh_tokens",
+        "revocations",
+        "login_attempts",
+        "organizers",
+        "organizer_members",
+        "organizer_invitations",
+        "api_keys",
+    ),
     "catalogue": ("venues", "events"),
     "sales": ("sales", "pools", "ticket_types", "bookings", "tickets", "idempotency_keys", "journal"),
     "analytics": ("event_totals", "event_quarters"),

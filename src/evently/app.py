@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import structlog
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from evently import reactions
-from evently.accounts import Attempts, Hasher, HashingOptions, Revocations, TokenOptions, Tokens, read_secret
+from evently.accounts import Accounts, TokenOptions, read_secret
 from evently.config import Config, read_config
 from evently.db import Database
 from evently.kit.clock import utc_now
@@ -68,9 +67,9 @@ async def running(config: Config) -> AsyncIterator[Context]:
         database = await Database.open(config.database_options())
         stack.push_async_callback(database.close)
         context = await build(config, database)
-        stack.callback(context.hasher.close)
         stack.push_async_callback(context.limits.close)
-        await stack.enter_async_context(_in_background(context.revocations.run(database)))
+        await context.accounts.start()
+        stack.push_async_callback(context.accounts.stop)
         await context.engine.start()
         stack.push_async_callback(context.engine.stop)
         if config.background:
@@ -81,25 +80,10 @@ async def running(config: Config) -> AsyncIterator[Context]:
 async def build(config: Config, database: Database) -> Context:
     """Construct what the faces get."""
     secret = config.secret.encode() if config.secret is not None else await read_secret(database, utc_now())
-    revocations = Revocations(utc_now, TokenOptions(secret).access_seconds_max)
     return Context(
         options=config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr)),
         database=database,
         clock=utc_now,
         engine=Engine(database, config.engine_options(), utc_now, new_id),
-        hasher=Hasher(HashingOptions()),
-        tokens=Tokens(TokenOptions(secret), utc_now, revocations),
-        revocations=revocations,
-        attempts=Attempts(secret),
+        accounts=Accounts(database, utc_now, TokenOptions(secret)),
     )
-
-
-@asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

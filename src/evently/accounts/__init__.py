@@ -4,7 +4,7 @@
 other names are verbs on rows, in the caller's transaction. Nothing here knows tickets, or HTTP.
 """
 
-from evently.accounts.desk import Accounts, Grant
+from evently.accounts.desk import Accounts, Grant, register_admin
 from evently.accounts.hashing import HashingOptions
 from evently.accounts.installation import read_secret
 from evently.accounts.invitations import Invitation, accept_invitation, invite, list_invitations, withdraw_invitation
@@ -100,6 +100,7 @@ __all__ = [
     "normalise_name",
     "read_member",
     "read_secret",
+    "register_admin",
     "remove_member",
     "rename",
     "revoke_key",

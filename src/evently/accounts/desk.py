@@ -17,6 +17,7 @@ import structlog
 from evently.accounts import people, sessions
 from evently.accounts.attempts import Attempts
 from evently.accounts.hashing import Hasher, HashingOptions
+from evently.accounts.installation import read_secret
 from evently.accounts.invitations import forget_invitations_to
 from evently.accounts.keys import KeyRing
 from evently.accounts.members import Roles, leave_all
@@ -25,8 +26,8 @@ from evently.accounts.people import Person, normalise_email, normalise_name
 from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.revocations import Revocations
 from evently.accounts.tokens import REFRESH_PREFIX, TokenOptions, Tokens
-from evently.db import Connection, Database
-from evently.kit.clock import Clock
+from evently.db import Connection, Database, DatabaseOptions
+from evently.kit.clock import Clock, utc_now
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused, Trouble
 from evently.kit.ids import crockford, new_id
 
@@ -232,6 +233,17 @@ class Accounts:
             await self.keys.note_uses(self._database)
         except Trouble as exc:
             _log.warning("the use of API keys cannot be noted", cause=repr(exc))
+
+
+async def register_admin(options: DatabaseOptions, email: str, name: str) -> str | None:
+    """Make an admin, from the command line; returns the generated password, or None where they keep their own."""
+    database = await Database.open(options)
+    accounts = Accounts(database, utc_now, TokenOptions(await read_secret(database, utc_now())))
+    try:
+        return (await accounts.create_admin(email, name))[1]
+    finally:
+        await accounts.stop()
+        await database.close()
 
 
 async def _still(tx: Connection, person: Person, password_hash: str, renewed: str | None) -> bool:

@@ -38,7 +38,8 @@ def create_admin(config: Config, email: str, name: str) -> None:
 
     with _quietly(config) as ready:
         password = asyncio.run(register_admin(ready.database_options(), email, name))
-    Console(highlight=False).print(f"{email} is an administrator. Password (shown once): {password}")
+    told = f"Password (shown once): {password}" if password else "They keep their password; whoever is logged in as them must log in again."
+    Console(highlight=False).print(f"{email} is an administrator. {told}")
 
 
 def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Generic, Literal, Self, TypeVar, cast
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar, cast
 from uuid import UUID
 
 import litestar
@@ -15,9 +15,12 @@ import msgspec
 from litestar.response import Response
 from litestar.types import Empty, Receive, Scope, Send
 
+from evently.accounts import Accounts
+from evently.accounts import Accounts
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.sales import Engine
+from evently.web.access import Access, Actor
 from evently.web.exchange import Exchange, exchange_of
 from evently.web.limits import Limits
 from evently.web.options import WebOptions
@@ -30,20 +33,6 @@ _ENCODED_TYPES: Final[dict[str, bytes]] = {JSON: b"application/json", "applicati
 _NO_CONTENT: Final = 204
 
 
-class Actor(msgspec.Struct, frozen=True):
-    """Whoever makes the request. `id` is a person's or an API key's; a visitor has none."""
-
-    kind: Literal["anonymous", "person", "api_key"]
-    id: UUID
-    role: Literal["buyer", "admin"] = "buyer"
-    session_id: UUID | None = None
-    organizer_id: UUID | None = None
-    scopes: frozenset[str] = frozenset()
-
-
-ANONYMOUS: Final = Actor(kind="anonymous", id=UUID(int=0))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """What `app.py` built, once per process."""
@@ -51,6 +40,7 @@ class Context:
     options: WebOptions
     database: Database
     clock: Clock
+    accounts: Accounts
     engine: Engine
     limits: Limits
 
