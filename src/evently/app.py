@@ -18,8 +18,10 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.kit.logs import configure_logs, is_pretty
 from evently.sales import Engine
+from evently.web.access import Access
 from evently.web.application import create_asgi
 from evently.web.context import Context
+from evently.web.limits import Limits
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -80,10 +82,14 @@ async def running(config: Config) -> AsyncIterator[Context]:
 async def build(config: Config, database: Database) -> Context:
     """Construct what the faces get."""
     secret = config.secret.encode() if config.secret is not None else await read_secret(database, utc_now())
+    options = config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr))
+    accounts = Accounts(database, utc_now, TokenOptions(secret))
     return Context(
-        options=config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr)),
+        options=options,
         database=database,
         clock=utc_now,
+        accounts=accounts,
+        access=Access(database, accounts, utc_now),
         engine=Engine(database, config.engine_options(), utc_now, new_id),
-        accounts=Accounts(database, utc_now, TokenOptions(secret)),
+        limits=Limits(options.rates, options.heavy_reads_max),
     )

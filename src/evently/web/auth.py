@@ -19,25 +19,16 @@ import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from evently.accounts import MemberRole
 from evently.kit.errors import CommonRefusal, Refused
-from evently.web.context import ANONYMOUS, Actor, Request
+from evently.web.access import ANONYMOUS, Access, Actor, Policy, check_scope
+from evently.web.context import Request
 from evently.web.refusals import EdgeRefusal
 
 __all__ = ["ADMIN", "ANONYMOUS", "PUBLIC", "SIGNED_IN", "Actor", "MemberRole", "Policy", "organizer", "policy"]
 
-MemberRole = Literal["owner", "manager", "door"]
 Rate = Literal["reads", "writes", "bookings", "login", "register", "heavy"]
 _BY_ADDRESS: Final = frozenset({"login", "register"})
-RANKS: Final[dict[str, int]] = {"door": 1, "manager": 2, "owner": 3}
-
-
-class Policy(msgspec.Struct, frozen=True):
-    """Who may use a route."""
-
-    who: Literal["public", "signed_in", "admin", "organizer"]
-    role: MemberRole | None = None
-    scope: str | None = None
-
 
 PUBLIC: Final = Policy("public")
 SIGNED_IN: Final = Policy("signed_in")
@@ -66,14 +57,29 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
 async def enforce(request: Request, handler: BaseRouteHandler) -> None:
     """Refuse whoever may not, or asks too often."""
-    exchange = request.exchange
-    exchange.actor = ANONYMOUS
-    wanted = handler.opt.get("policy", PUBLIC)  # only the answer to OPTIONS, which Litestar makes, has none
-    if wanted.who != "public":
-        raise Refused(EdgeRefusal.UNAUTHENTICATED, "Send an access token or an API key as Authorization: Bearer.")
-    if wanted.who == "admin":
-        raise Refused(CommonRefusal.FORBIDDEN, "This is for administrators of the platform.")
+    exchange, access = request.exchange, request.context.access
+    wanted: Policy = handler.opt.get("policy", PUBLIC)  # only the answer to OPTIONS, which Litestar makes, has none
+    given = exchange.headers.get(b"authorization")
+    if given is None or (wanted.who == "public" and request.scope["method"] != "GET"):
+        exchange.actor = ANONYMOUS  # logging in again must not fail because of an old token
+    else:
+        exchange.actor = await access.find_actor(given)
     await _count(request, handler)
+    if wanted.who != "public":
+        await _check(request, wanted, access)
+
+
+async def _check(request: Request, wanted: Policy, access: Access) -> None:
+    exchange = request.exchange
+    actor = exchange.actor
+    if actor.kind == "anonymous":
+        raise Refused(EdgeRefusal.UNAUTHENTICATED, "Send an access token or an API key as Authorization: Bearer.")
+    if wanted.who == "organizer":
+        exchange.organizer_id = await access.check_organizer(actor, request.scope["path_params"], wanted)
+    elif actor.kind == "api_key":
+        check_scope(actor, wanted.scope)
+    elif wanted.who == "admin" and actor.role != "admin":
+        raise Refused(CommonRefusal.FORBIDDEN, "This is for administrators of the platform.")
 
 
 async def _count(request: Request, handler: BaseRouteHandler) -> None:

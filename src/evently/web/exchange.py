@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from evently.web.context import Actor
+    from evently.web.access import Actor
 
 KEY: Final = "evently"
 
