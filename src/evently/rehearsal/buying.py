@@ -90,14 +90,22 @@ class ClientJournal(msgspec.Struct):
     gave_up: int = 0  # because of trouble
     sold_units: int = 0  # acknowledged and not known to be cancelled
     sold_out_at: float | None = None  # seconds after the opening: when `sold_units` first were all places
+    sales: list[tuple[float, int]] = msgspec.field(default_factory=list)  # seconds after the opening, units: + booked, - cancelled
     arrived: int = 0
 
     def add(self, told: Told, at: float, places: int) -> None:
         """Write down an acknowledged booking."""
         self.bookings[told.booking_id] = told
         self.sold_units += told.units
+        self.sales.append((at, told.units))
         if self.sold_out_at is None and self.sold_units >= places:
             self.sold_out_at = at
+
+    def take_back(self, told: Told, at: float) -> None:
+        """Write down an acknowledged cancellation."""
+        told.cancelled = True
+        self.sold_units -= told.units
+        self.sales.append((at, -told.units))
 
 
 class MoneyShown(msgspec.Struct, frozen=True):
@@ -244,8 +252,7 @@ class Rush:
         answer, unsure = await self._insist(buyer, request)
         seen = see(request, answer)
         if seen is Seen.CANCELLED:
-            told.cancelled = True
-            self.journal.sold_units -= told.units
+            self.journal.take_back(told, self.elapsed())
         elif unsure or seen is Seen.FAILED:
             told.cancelled = None
 

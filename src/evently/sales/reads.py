@@ -15,7 +15,7 @@ from evently.kit.errors import Refused
 from evently.sales import store
 from evently.sales.commands import Booking, SalesRefusal
 from evently.sales.facts import NO_HASH, chain, decode_facts
-from evently.sales.replay import Replay
+from evently.sales.replay import Contradiction, Replay
 from evently.sales.rules import Pool, Sale
 
 sql: Final = load_queries(__name__)
@@ -130,7 +130,11 @@ async def prove(database: Database, event_id: UUID) -> Proof:
                 differences.append(f"the chain breaks at row {row['seq']}")
                 break
             hash_before = row["hash"]
-            again.add(row["at"], decode_facts(row["facts"]))
+            try:
+                again.add(row["at"], decode_facts(row["facts"]))
+            except Contradiction as exc:
+                differences.append(f"row {seq} cannot have happened: {exc}")
+                break
         if not differences and (seq, hash_before) != (sale.seq, sale.head_hash):
             differences.append(f"the journal ends at row {seq}, the sale at {sale.seq}")
     stored = sorted(sale.pools.values(), key=lambda pool: pool.pool_id)

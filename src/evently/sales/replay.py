@@ -1,4 +1,4 @@
-"""The proof: an event's state, made from nothing but its journal. Pure; it shares no line with the rules, so that it can contradict them."""
+"""The proof: an event's state, made from nothing but its journal. Pure; no line of the rules is used, so that it can contradict them."""
 
 from __future__ import annotations
 
