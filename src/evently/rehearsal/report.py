@@ -1,0 +1,152 @@
+"""The report of a rehearsal: one HTML file that needs nothing else, to be shown to a colleague."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.resources import files
+from typing import Final
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from evently.rehearsal import charts
+from evently.rehearsal.buying import Seen
+from evently.rehearsal.judgement import Finding, is_clean
+from evently.rehearsal.recording import Bin, Recording, percentile
+
+BINS: Final = 120  # on a time line: as many as a reader tells apart
+BIN_SECONDS_MIN: Final = 0.1
+BOOKING_SEEN: Final = (Seen.BOOKED, Seen.REPLAYED, Seen.SOLD_OUT)  # answers of the till, whose latency is shown
+_NAMES: Final = {
+    Seen.BOOKED: ("booked", "blue"),
+    Seen.REPLAYED: ("booked, answered again", "violet"),
+    Seen.SOLD_OUT: ("refused: sold out", "amber"),
+    Seen.REFUSED: ("refused otherwise", "grey"),
+    Seen.CANCELLED: ("cancelled", "green"),
+    Seen.LOOKED: ("looked", "grey"),
+    Seen.BUSY: ("told to come back (429, 503)", "red"),
+    Seen.LOST: ("answer lost", "red"),
+    Seen.FAILED: ("failed", "red"),
+}
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Everything a rehearsal found out. Times are seconds after the opening."""
+
+    title: str
+    at: datetime
+    server: str
+    buyers: int
+    places: int
+    seed: int
+    spread_seconds: float
+    recording: Recording
+    sales: list[tuple[float, int]]  # when units were acknowledged as booked (+) or cancelled (-), in that order
+    sold_units: int
+    bookings: int  # acknowledged
+    cancelled: int
+    left: int
+    gave_up: int
+    sold_out_at: float | None
+    findings: list[Finding]
+    settings: dict[str, str] = {}
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """What happened in each stretch of time; rates a second, latencies in milliseconds, `sold` units so far."""
+
+    at: list[float]
+    booked: list[float]
+    refused: list[float]
+    looked: list[float]
+    p50: list[float]
+    p95: list[float]
+    p99: list[float]
+    sold: list[float]
+
+
+def render(outcome: Outcome) -> str:
+    """Return the report."""
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
+        files("evently.rehearsal").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    )
+    line = timeline(outcome.recording, outcome.sales)
+    till = outcome.recording.sorted_latencies(*BOOKING_SEEN)
+    return template.render(
+        outcome=outcome,
+        clean=is_clean(outcome.findings),
+        style=Markup(charts.STYLE),  # noqa: S704  # our own constant
+        charts={name: Markup(svg) for name, svg in _charts(outcome, line).items()},  # noqa: S704  # made by charts.py, which escapes
+        p50=percentile(till, 50) * 1000,
+        p99=percentile(till, 99) * 1000,
+        peak=max(line.booked, default=0.0),
+        requests=len(outcome.recording),
+        seconds=outcome.recording.last_answer_at(),
+    )
+
+
+def timeline(recording: Recording, sales: Sequence[tuple[float, int]]) -> Timeline:
+    """Return the time line of a rehearsal in about `BINS` stretches; `sold` is as of the end of each."""
+    width = bin_seconds(recording.last_answer_at())
+    bins = recording.bins(width, BOOKING_SEEN)
+
+    def rate(stretch: Bin, *seen: Seen) -> float:
+        return sum(stretch.counts.get(kind, 0) for kind in seen) / width
+
+    def latency(stretch: Bin, percent: float) -> float:
+        return percentile(stretch.latencies, percent) * 1000
+
+    return Timeline(
+        at=[stretch.at for stretch in bins],
+        booked=[rate(stretch, Seen.BOOKED, Seen.REPLAYED) for stretch in bins],
+        refused=[rate(stretch, Seen.SOLD_OUT, Seen.REFUSED) for stretch in bins],
+        looked=[rate(stretch, Seen.LOOKED) for stretch in bins],
+        p50=[latency(stretch, 50) for stretch in bins],
+        p95=[latency(stretch, 95) for stretch in bins],
+        p99=[latency(stretch, 99) for stretch in bins],
+        sold=[float(sum(units for at, units in sales if at <= stretch.at + width)) for stretch in bins],
+    )
+
+
+def bin_seconds(seconds: float) -> float:
+    """Return a round width for the stretches of a time line."""
+    width = BIN_SECONDS_MIN
+    for candidate in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0):
+        width = candidate
+        if seconds / candidate <= BINS:
+            break
+    return width
+
+
+def _charts(outcome: Outcome, line: Timeline) -> dict[str, str]:
+    marks = [] if outcome.sold_out_at is None else [charts.Mark(outcome.sold_out_at, "sold out")]
+    throughput = [
+        charts.Series("bookings/s", "blue", line.booked, area=True),
+        charts.Series("refusals/s", "amber", line.refused),
+        charts.Series("page views/s", "grey", line.looked),
+    ]
+    latency = [
+        charts.Series("p50", "green", line.p50),
+        charts.Series("p95", "violet", line.p95),
+        charts.Series("p99", "red", line.p99),
+    ]
+    counts = outcome.recording.counts()
+    answers = [charts.Bar(name, counts[seen], colour) for seen, (name, colour) in _NAMES.items() if counts.get(seen)]
+    fates = [
+        charts.Bar("went with tickets", outcome.bookings - outcome.cancelled, "blue"),
+        charts.Bar("booked and cancelled", outcome.cancelled, "green"),
+        charts.Bar("came too late: sold out", outcome.left, "amber"),
+        charts.Bar("gave up because of trouble", outcome.gave_up, "red"),
+    ]
+    rest = outcome.buyers - sum(int(fate.value) for fate in fates)
+    if rest > 0:
+        fates.append(charts.Bar("refused for another reason", rest, "grey"))
+    return {
+        "throughput": charts.line_chart("Throughput over time", line.at, throughput, marks=marks),
+        "latency": charts.line_chart("Latency over time", line.at, latency, show=lambda value: f"{value:,.0f} ms", marks=marks),
+        "sold": charts.line_chart("Tickets sold", line.at, [charts.Series("tickets sold", "blue", line.sold, area=True)], marks=marks),
+        "fates": charts.ring_chart("What became of the buyers", fates, f"{outcome.buyers:,}", "buyers"),
+        "answers": charts.bar_chart("Answers", answers),
+    }
