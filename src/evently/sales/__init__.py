@@ -35,7 +35,8 @@ from evently.sales.commands import (
     TicketTypeTerms,
 )
 from evently.sales.engine import GLANCE_SECONDS, Engine, EngineOptions, Glance, carry_out
-from evently.sales.facts import NO_HASH, Fact, chain, decode_facts
+from evently.sales.facts import NO_HASH, Fact, SaleCancelled, chain, decode_facts
+from evently.sales.outbox import Happened, list_undelivered, mark_delivered, oldest_undelivered
 from evently.sales.reads import (
     JournalRow,
     Proof,
@@ -75,6 +76,7 @@ __all__ = [
     "ExpireHolds",
     "Fact",
     "Glance",
+    "Happened",
     "JournalRow",
     "Line",
     "No",
@@ -90,6 +92,7 @@ __all__ = [
     "Replay",
     "RetireTicketType",
     "Sale",
+    "SaleCancelled",
     "SalesRefusal",
     "SetUpSale",
     "Ticket",
@@ -105,7 +108,10 @@ __all__ = [
     "list_events_with_due_holds",
     "list_journal",
     "list_live_bookings",
+    "list_undelivered",
     "locate_booking",
+    "mark_delivered",
+    "oldest_undelivered",
     "prove",
     "read_sale",
 ]

@@ -1,0 +1,175 @@
+"""Everything that happens because something else has happened, on one screen: facts, schedules, and what they set off.
+
+The relay reads the journal in order and, in one transaction, counts the facts (analytics), stores the jobs that `REACTIONS` names for them, and
+marks the rows delivered. One process at a time does it, by a lease whose row stays locked for the turn. What is set off runs at least once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from evently import accounts, analytics, jobs, sales
+from evently.db import Connection, Database, DatabaseOptions, gone
+from evently.db.leases import end_lease, take_lease
+from evently.jobs import Job
+from evently.kit.clock import Clock
+from evently.kit.errors import Trouble
+from evently.kit.ids import new_id, parse_id, show_id
+from evently.sales import Happened
+
+# When this happens ... ------------------------------------------------------------------------------------------------------
+
+
+def cancel_the_bookings(happened: Happened) -> Job:
+    """Return the job that cancels the bookings of a cancelled event."""
+    event_id = show_id("evt", happened.event_id)
+    return Job("cancel_bookings_of_event", {"event_id": event_id}, lock=event_id)
+
+
+REACTIONS: Final[dict[type[sales.Fact], tuple[Callable[[Happened], Job], ...]]] = {
+    sales.SaleCancelled: (cancel_the_bookings,),
+}
+
+# ... and by the clock -------------------------------------------------------------------------------------------------------
+
+SWEEP_SECONDS: Final = 1.0  # holds of events that nobody books are due for at most so long; a booking would free them at once
+FORGET_AT: Final = "*/10 * * * *"  # every ten minutes
+
+# How ------------------------------------------------------------------------------------------------------------------------
+
+LEASE: Final = "relay"
+LEASE_SECONDS: Final = 10.0  # how long others wait when the holder is killed
+ROWS_MAX: Final = 500  # of one turn: some 20 ms of a process that also sells
+IDLE_SECONDS: Final = 0.2
+BUSY_SECONDS: Final = 0.01  # between two turns when there is more: the booking path comes first
+FAILED_SECONDS: Final = 1.0
+EVENTS_SWEPT_MAX: Final = 200
+BOOKINGS_CANCELLED_MAX: Final = 200  # at a time, so that a cancelled event does not crowd out those that sell
+
+_log: Final = structlog.get_logger(__name__)
+_delivered = Counter("evently_relay_rows", "Journal rows delivered.")
+_behind = Gauge("evently_relay_seconds_behind", "Age of the oldest undelivered row when last looked.", multiprocess_mode="livemax")
+
+
+@asynccontextmanager
+async def running(options: DatabaseOptions, database: Database, engine: sales.Engine, clock: Clock) -> AsyncIterator[None]:
+    """React for as long as the block lasts."""
+    relay = Relay(database, clock)
+
+    async def cancel_bookings_of_event(event_id: str) -> None:
+        await cancel_bookings(database, engine, parse_id("evt", event_id))
+
+    async def forget_expired() -> None:
+        await accounts.forget_expired(database, clock(), accounts.ACCESS_SECONDS_MAX)
+
+    async def sweep() -> float:
+        if relay.leads:
+            await expire_due_holds(database, engine, clock)
+        return SWEEP_SECONDS
+
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(relay.retire)
+        await stack.enter_async_context(_repeating("relay", relay.turn))
+        await stack.enter_async_context(_repeating("sweeper", sweep))
+        tasks = {"cancel_bookings_of_event": cancel_bookings_of_event}
+        await stack.enter_async_context(jobs.working(options, tasks, {FORGET_AT: forget_expired}))
+        yield
+
+
+class Relay:
+    """One process's candidate for the relay."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._holder = new_id()
+        self._leads_until = clock()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one, as far as it knows."""
+        return self._clock() < self._leads_until
+
+    async def turn(self) -> float:
+        """Deliver some rows, if it is ours to do; return how many seconds to wait before the next turn."""
+        now = self._clock()
+        if (self._leads_until - now).total_seconds() > LEASE_SECONDS / 2 and await sales.oldest_undelivered(self._database) is None:
+            _behind.set(0)
+            return IDLE_SECONDS
+        async with self._database.transaction() as tx:
+            if not await take_lease(tx, LEASE, self._holder, now, LEASE_SECONDS):
+                self._leads_until = now
+                return LEASE_SECONDS / 4
+            rows = await sales.list_undelivered(tx, ROWS_MAX)
+            if rows:
+                _behind.set(max(0.0, (now - rows[0].at).total_seconds()))
+                await _deliver(tx, rows, now)
+        self._leads_until = now + timedelta(seconds=LEASE_SECONDS)
+        _delivered.inc(len(rows))
+        return BUSY_SECONDS if len(rows) == ROWS_MAX else IDLE_SECONDS
+
+    async def retire(self) -> None:
+        """Let the next one take over at once."""
+        with suppress(Trouble):
+            async with self._database.transaction() as tx:
+                await end_lease(tx, LEASE, self._holder)
+
+
+async def _deliver(tx: Connection, rows: Sequence[Happened], now: datetime) -> None:
+    """Let the facts have all their effects, in one transaction."""
+    await analytics.count(tx, rows)
+    await jobs.defer(tx, [react(row) for row in rows for each in row.facts for react in REACTIONS.get(type(each), ())])
+    await sales.mark_delivered(tx, rows, now)
+
+
+async def expire_due_holds(database: Database, engine: sales.Engine, clock: Clock) -> None:
+    """Give a batch to events whose holds are due: each batch begins by taking them back."""
+    due = await sales.list_events_with_due_holds(database, clock(), EVENTS_SWEPT_MAX)
+    await asyncio.gather(*[engine.submit(sales.ExpireHolds(event_id)) for event_id in due])
+
+
+async def cancel_bookings(database: Database, engine: sales.Engine, event_id: UUID) -> None:
+    """Cancel every live booking of a cancelled event, a page at a time. Harmless to repeat: it looks at what is still there.
+
+    A booking with a used ticket stays as it is: somebody was let in with it.
+    """
+    after: UUID | None = None
+    while booking_ids := await sales.list_live_bookings(database, event_id, after, BOOKINGS_CANCELLED_MAX):
+        commands = [sales.CancelBooking(event_id, booking_id, actor_id=event_id, buyer_id=None) for booking_id in booking_ids]
+        await asyncio.gather(*[engine.submit(command) for command in commands])
+        after = booking_ids[-1]
+
+
+@asynccontextmanager
+async def _repeating(name: str, turn: Callable[[], Awaitable[float]]) -> AsyncIterator[None]:
+    """Take turns for as long as the block lasts; a turn says how long to wait for the next one."""
+    task = asyncio.create_task(_repeat(name, turn), name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _repeat(name: str, turn: Callable[[], Awaitable[float]]) -> None:
+    failing = False
+    while True:
+        try:
+            pause, failing = await turn(), False
+        except (Trouble, *gone) as exc:
+            if not failing:
+                _log.warning("interrupted", what=name, cause=repr(exc.__cause__ or exc))
+            pause, failing = FAILED_SECONDS, True
+        except Exception:  # an outermost loop: a bug here must not stop what comes after it for ever
+            _log.exception("turn_failed", what=name)
+            pause = FAILED_SECONDS
+        await asyncio.sleep(pause)
