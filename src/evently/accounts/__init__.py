@@ -46,6 +46,7 @@ from evently.accounts.people import (
     rename,
 )
 from evently.accounts.refusals import AccountsRefusal
+from evently.accounts.rehearsals import REHEARSAL_BUYERS_MAX, add_rehearsal_buyers
 from evently.accounts.sessions import end_all_sessions
 from evently.accounts.tokens import Claims, PlatformRole, TokenOptions, derive_key
 from evently.accounts.upkeep import forget_expired
@@ -53,6 +54,7 @@ from evently.accounts.upkeep import forget_expired
 __all__ = [
     "PASSWORD_CHARACTERS_MAX",
     "PASSWORD_CHARACTERS_MIN",
+    "REHEARSAL_BUYERS_MAX",
     "SCOPES",
     "Accounts",
     "AccountsRefusal",
@@ -72,6 +74,7 @@ __all__ = [
     "accept_invitation",
     "add_member",
     "add_person",
+    "add_rehearsal_buyers",
     "change_member_role",
     "change_role",
     "create_key",

@@ -6,6 +6,7 @@ leaves a new version of the event behind, which is what the next editor must hav
 
 from evently.organizing.events import cancel_event, change_event, create_event, delete_event, publish_event
 from evently.organizing.parts import add_pool, add_ticket_type, change_pool, change_ticket_type, remove_pool, retire_ticket_type
+from evently.organizing.rehearsals import copy_for_rehearsal, make_for_rehearsal
 from evently.organizing.terms import (
     TICKET_TYPES_AT_ONCE_MAX,
     NewPool,
@@ -32,8 +33,10 @@ __all__ = [
     "change_event",
     "change_pool",
     "change_ticket_type",
+    "copy_for_rehearsal",
     "create_event",
     "delete_event",
+    "make_for_rehearsal",
     "publish_event",
     "remove_pool",
     "retire_ticket_type",

@@ -16,7 +16,7 @@ from evently.web.edge import Edge
 from evently.web.fastlane import FastLane
 from evently.web.problems import HANDLERS
 
-_FACES: Final = ("accounts", "organizers", "admin", "catalogue", "bookings", "insight")
+_FACES: Final = ("accounts", "organizers", "admin", "catalogue", "bookings", "insight", "rehearsals")
 
 
 def create_asgi(context: Context, routes: list[Any] | None = None, *, fast: bool = True) -> Edge:

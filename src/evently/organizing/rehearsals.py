@@ -1,0 +1,99 @@
+"""Rehearsals: an event on sale at once, that no list shows and no figure of the platform counts (`events.sandbox`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from evently import catalogue
+from evently.catalogue import NAME_CHARACTERS_MAX, Category, Event, EventTerms, VenueTerms
+from evently.db import Connection
+from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.ids import new_id
+from evently.kit.money import Money
+from evently.organizing.events import create_event, publish_event
+from evently.organizing.terms import NewTicketType, SaleTerms
+from evently.sales import OpenSale, PoolTerms, Sale, SetUpSale, TicketTypeTerms, carry_out, read_sale
+
+_AHEAD: Final = timedelta(days=1)  # a rehearsal's event starts no sooner, so that its tickets can be cancelled
+_LASTS: Final = timedelta(hours=3)
+_TITLE: Final = "Rehearsal: "
+_VENUE: Final = VenueTerms("Rehearsal hall", "Nowhere 1", "Nowhere", "DE", "Europe/Berlin")
+_PRICE: Final = Money(2500, "EUR")
+
+
+async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None, now: datetime) -> tuple[Event, Sale]:
+    """Make a sandbox copy of an event, published, with every ticket type on sale now; draft or past makes no difference to the copy.
+
+    `places`: how many its pools hold together, in the original's proportions; None: as many as the original's. Refuses `nothing-to-sell`.
+    """
+    original = (await catalogue.find_events(tx, [event_id])).get(event_id)
+    if original is None:
+        raise Refused(CommonRefusal.NOT_FOUND, "There is no such event.")
+    sale = await read_sale(tx, event_id)
+    starts_at = max(original.starts_at, now + _AHEAD)
+    terms = replace(
+        EventTerms(**{name: getattr(original, name) for name in EventTerms.__struct_fields__}),
+        title=(_TITLE + original.title)[:NAME_CHARACTERS_MAX],
+        starts_at=starts_at,
+        ends_at=starts_at + (original.ends_at - original.starts_at),
+    )
+    made = new_id()
+    pools, ticket_types = _copy_parts(sale, places)
+    await catalogue.insert_event(tx, made, terms, original.place, now, sandbox=True)
+    await carry_out(tx, SetUpSale(made, sale.currency, now, starts_at, pools, ticket_types), now)
+    await catalogue.mark_published(tx, made, now)
+    await carry_out(tx, OpenSale(made), now)
+    event = await catalogue.note_change(tx, made, now, versions=0)
+    return event, await read_sale(tx, made)
+
+
+async def make_for_rehearsal(tx: Connection, organizer_id: UUID, venue_id: UUID | None, places: int, now: datetime) -> tuple[Event, Sale]:
+    """Make a fresh sandbox event, published, with one ticket type; at a venue of the organizer, or at a new one where there is none."""
+    if venue_id is None:
+        venue_id = (await catalogue.create_venue(tx, organizer_id, _VENUE, now)).venue_id
+    starts_at = now + _AHEAD
+    terms = EventTerms(venue_id, f"{_TITLE}{places:,} places", "", Category.OTHER, (), None, starts_at, starts_at + _LASTS)
+    sale = SaleTerms(currency=_PRICE.currency, capacity=places, ticket_types=(NewTicketType(name="Standing", price=_PRICE),))
+    draft = await create_event(tx, organizer_id, terms, sale, now, sandbox=True)
+    event = await publish_event(tx, draft.event_id, now)
+    return event, await read_sale(tx, event.event_id)
+
+
+def scale(capacities: Sequence[int], places: int) -> list[int]:
+    """Return capacities in the same proportions that sum to `places`; what dividing leaves over goes to the largest remainders."""
+    total = sum(capacities)
+    if total == 0:
+        return [places, *[0] * (len(capacities) - 1)]
+    shares = [capacity * places // total for capacity in capacities]
+    by_remainder = sorted(range(len(capacities)), key=lambda index: -(capacities[index] * places % total))
+    for index in by_remainder[: places - sum(shares)]:
+        shares[index] += 1
+    return shares
+
+
+def _copy_parts(sale: Sale, places: int | None) -> tuple[tuple[PoolTerms, ...], tuple[TicketTypeTerms, ...]]:
+    """Return the ticket types that are still sold, without windows of their own, and the pools they draw on; all with new ids."""
+    sold = [terms for terms in sale.ticket_types.values() if not terms.retired]
+    drawn_on = {pool_id for terms in sold for pool_id in terms.pool_ids}
+    pools = [pool for pool in sale.pools.values() if pool.pool_id in drawn_on]
+    capacities = [pool.capacity for pool in pools]
+    if places is not None and pools:
+        capacities = scale(capacities, places)
+    new_ids = {pool.pool_id: new_id() for pool in pools}
+    copies = [PoolTerms(new_ids[pool.pool_id], pool.name, capacity) for pool, capacity in zip(pools, capacities, strict=True)]
+    types = [
+        replace(
+            terms,
+            ticket_type_id=new_id(),
+            pool_ids=tuple(new_ids[pool_id] for pool_id in terms.pool_ids),
+            on_sale_at=None,
+            off_sale_at=None,
+        )
+        for terms in sold
+    ]
+    return tuple(copies), tuple(types)
