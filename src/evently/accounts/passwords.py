@@ -24,7 +24,8 @@ _CONTEXT_CHARACTERS_MIN: Final = 3
 _PIECE_CHARACTERS_MAX: Final = 32
 _RUNS: Final = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "azertyuiop")
 _RUN_CHARACTERS_MIN: Final = 3
-_YEAR: Final = re.compile(r"(?:19|20)\d\d")
+_SEPARATORS: Final = " -_."
+_YEARS: Final = range(1900, 2100)
 _PLAIN: Final = str.maketrans("@4301!|$57", "aaeoilisst")
 
 
@@ -49,20 +50,22 @@ def password_errors(password: str, context: Iterable[str], pointer: str) -> list
 
 
 def count_pieces(password: str, context: Iterable[str] = ()) -> int:
-    """Return the fewest guessable pieces that make up a password; a character in none of them counts as one.
+    """Return the fewest guessable pieces that make up a password; a character in none of them counts as one, a separator as none.
 
     A piece is a common password, a word of the context, a row of keys or a year; repeating the one before costs nothing. Digits in place of
     letters change nothing.
     """
     text = password.casefold()
-    known = _common_passwords() | _words_of(context)
-    variants = {text, text.translate(_PLAIN)} if len(text.translate(_PLAIN)) == len(text) else {text}
+    common, words = _common_pieces(), _words_of(context)
+    plain = text.translate(_PLAIN)
     fewest = [0] * (len(text) + 1)
     for end in range(1, len(text) + 1):
-        fewest[end] = fewest[end - 1] + 1
+        fewest[end] = fewest[end - 1] + (text[end - 1] not in _SEPARATORS)
         for start in range(max(0, end - _PIECE_CHARACTERS_MAX), end - 1):
-            if fewest[start] + 1 < fewest[end] and any(_is_piece(variant[start:end], known) for variant in variants):
-                fewest[end] = fewest[start] + 1
+            if fewest[start] + 1 < fewest[end]:
+                piece, reading = text[start:end], plain[start:end]
+                if piece in common or reading in common or piece in words or reading in words:
+                    fewest[end] = fewest[start] + 1
         _repeat(text, end, fewest)
     return fewest[-1]
 
@@ -74,20 +77,19 @@ def _repeat(text: str, end: int, fewest: list[int]) -> None:
             fewest[end] = min(fewest[end], fewest[end - length])
 
 
-def _is_piece(text: str, known: frozenset[str]) -> bool:
-    return text in known or _YEAR.fullmatch(text) is not None or _is_run(text)
-
-
-def _is_run(text: str) -> bool:
-    return len(text) >= _RUN_CHARACTERS_MIN and any(text in run or text[::-1] in run for run in _RUNS)
-
-
 def _words_of(context: Iterable[str]) -> frozenset[str]:
     words = (word for text in (*_CONTEXT, *context) for word in (text.casefold(), *re.split(r"[\W_]+", text.casefold())))
     return frozenset(word for word in words if len(word) >= _CONTEXT_CHARACTERS_MIN)
 
 
 @cache
-def _common_passwords() -> frozenset[str]:
+def _common_pieces() -> frozenset[str]:
     lines = files("evently.accounts").joinpath("common_passwords.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(line for line in lines if not line.startswith("#"))
+    runs = {
+        run[start:end]
+        for row in _RUNS
+        for run in (row, row[::-1])
+        for start in range(len(run))
+        for end in range(start + _RUN_CHARACTERS_MIN, len(run) + 1)
+    }
+    return frozenset([line for line in lines if not line.startswith("#")]) | runs | {str(year) for year in _YEARS}

@@ -1,6 +1,6 @@
 """Access tokens are JWTs, verified without I/O; refresh tokens are random and say nothing: neither can pass for the other.
 
-The hot path: `verify_access` of a token seen before is two dictionary look-ups (0.6 us); a new one costs 25 us. A verified token is
+The hot path: `verify_access` of a token seen before is two dictionary look-ups (1 us); a new one costs 50 us. A verified token is
 remembered until it expires; whether its session was revoked is asked every time.
 """
 
@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Container
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from evently.kit.ids import crockford, find_id, show_id
 PlatformRole = Literal["buyer", "admin"]
 
 TOKEN_CHARACTERS_MAX: Final = 1024  # ours have about 340
-REMEMBERED_MAX: Final = 10_000  # tokens, 1 KB each; when they are full, they are forgotten together and cost 25 us once more
+REMEMBERED_MAX: Final = 10_000  # tokens, 1 KB each; when they are full, they are forgotten together, and each costs 50 us once more
 SKEW_SECONDS_MAX: Final = 60  # between the clocks of our machines
 REFRESH_PREFIX: Final = "evr_"
 _ALGORITHM: Final = "HS256"
@@ -50,12 +51,12 @@ class TokenOptions(msgspec.Struct, frozen=True):
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a good access token says. `expires_at` in seconds since 1970."""
+    """What a good access token says."""
 
     person_id: UUID
     session_id: UUID
     role: PlatformRole
-    expires_at: int
+    expires_at: datetime
 
 
 class _Payload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,7 +96,7 @@ class Tokens:
             if len(self._remembered) >= REMEMBERED_MAX:
                 self._remembered.clear()
             self._remembered[token] = claims
-        if claims.expires_at <= self._clock().timestamp():
+        if claims.expires_at <= self._clock():
             self._remembered.pop(token, None)
             raise Refused(AccountsRefusal.TOKEN_EXPIRED, "The access token has expired; refresh it.")
         if claims.session_id in self._revoked:
@@ -128,7 +129,7 @@ class Tokens:
         latest = self._clock().timestamp() + SKEW_SECONDS_MAX
         if person_id is None or session_id is None or payload.iat > latest or payload.exp - payload.iat > self.options.access_seconds_max:
             raise _invalid()
-        return Claims(person_id, session_id, payload.role, payload.exp)
+        return Claims(person_id, session_id, payload.role, datetime.fromtimestamp(payload.exp, UTC))
 
 
 def derive_key(secret: bytes, purpose: str) -> bytes:
