@@ -75,7 +75,8 @@ async def running(config: Config) -> AsyncIterator[Context]:
         await context.engine.start()
         stack.push_async_callback(context.engine.stop)
         if config.background:
-            await stack.enter_async_context(reactions.running(config.database_options(), database, context.engine, utc_now))
+            options = config.database_options()
+            await stack.enter_async_context(reactions.running(options, database, context.engine, context.accounts, utc_now))
         yield context
 
 
