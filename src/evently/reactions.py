@@ -1,7 +1,7 @@
 """Everything that happens because something else has happened, on one screen: facts, schedules, and what they set off.
 
-The relay reads the journal in order and, in one transaction, counts the facts (analytics), stores the jobs that `REACTIONS` names for them, and
-marks the rows delivered. One process at a time does it, by a lease. What is set off runs at least once.
+The relay reads the journal in order and, in one transaction, counts the facts (analytics), stores the jobs that `REACTIONS` names for
+them, and marks the rows delivered. One process at a time does it, by a lease whose row stays locked for the turn. What is set off runs at least once.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from prometheus_client import Counter, Gauge
 from evently import accounts, analytics, jobs, sales
 from evently.accounts import Accounts
 from evently.db import Connection, Database, DatabaseOptions, gone
-from evently.db.leases import ASK_AGAIN_SECONDS, Lease
+from evently.db.leases import end_lease, take_lease
 from evently.jobs import Job
 from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
@@ -46,6 +46,8 @@ FORGET_AT: Final = "*/10 * * * *"  # every ten minutes
 
 # How ------------------------------------------------------------------------------------------------------------------------
 
+LEASE: Final = "relay"
+LEASE_SECONDS: Final = 10.0  # how long others wait when the holder is killed
 ROWS_MAX: Final = 500  # of one turn: some 20 ms of a process that also sells
 IDLE_SECONDS: Final = 0.2
 BUSY_SECONDS: Final = 0.01  # between two turns when there is more: the booking path comes first
@@ -72,7 +74,7 @@ async def running(
         await accounts.forget_expired(database, clock(), desk.tokens.options.access_seconds_max)
 
     async def sweep() -> float:
-        if await relay.lease.is_ours():
+        if relay.leads:
             await expire_due_holds(database, engine, clock)
         return SWEEP_SECONDS
 
@@ -91,28 +93,37 @@ class Relay:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self.lease = Lease(database, "relay", new_id(), clock)
+        self._holder = new_id()
+        self._leads_until = clock()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one, as far as it knows."""
+        return self._clock() < self._leads_until
 
     async def turn(self) -> float:
         """Deliver some rows, if it is ours to do; return how many seconds to wait before the next turn."""
-        if not await self.lease.is_ours():
-            return ASK_AGAIN_SECONDS
-        if await sales.oldest_undelivered(self._database) is None:
+        now = self._clock()
+        if (self._leads_until - now).total_seconds() > LEASE_SECONDS / 2 and await sales.oldest_undelivered(self._database) is None:
             _behind.set(0)
             return IDLE_SECONDS
         async with self._database.transaction() as tx:
+            if not await take_lease(tx, LEASE, self._holder, now, LEASE_SECONDS):
+                self._leads_until = now
+                return LEASE_SECONDS / 4
             rows = await sales.list_undelivered(tx, ROWS_MAX)
             if rows:
-                now = self._clock()
                 _behind.set(max(0.0, (now - rows[0].at).total_seconds()))
                 await _deliver(tx, rows, now)
+        self._leads_until = now + timedelta(seconds=LEASE_SECONDS)
         _delivered.inc(len(rows))
         return BUSY_SECONDS if len(rows) == ROWS_MAX else IDLE_SECONDS
 
     async def retire(self) -> None:
         """Let the next one take over at once."""
         with suppress(Trouble):
-            await self.lease.give_back()
+            async with self._database.transaction() as tx:
+                await end_lease(tx, LEASE, self._holder)
 
 
 async def _deliver(tx: Connection, rows: Sequence[Happened], now: datetime) -> None:
@@ -161,7 +172,7 @@ async def _repeat(name: str, turn: Callable[[], Awaitable[float]]) -> None:
             if not failing:
                 _log.warning("interrupted", what=name, cause=repr(exc.__cause__ or exc))
             pause, failing = FAILED_SECONDS, True
-        except Exception:  # an outermost loop: a bug here must not stop what comes after it for ever
+        except Exception:  # noqa: BLE001  # an outermost loop: a bug here must not stop what comes after it for ever
             _log.exception("turn_failed", what=name)
             pause = FAILED_SECONDS
         await asyncio.sleep(pause)
