@@ -162,7 +162,7 @@ _CANCELLING: Final = (
     description="Confirmed at once: free tickets are free, priced ones are paid at the door.",
     tags=["Bookings"],
     responses=problems(*_PLACING),
-    **policy(SIGNED_IN, rate="bookings"),
+    **policy(SIGNED_IN, rate="bookings", hot=True),
 )
 async def place_booking(
     request: Request, event_id: FromPath[str], data: JSONBody[BookingBody], idempotency_key: IdempotencyKey = None
@@ -283,12 +283,15 @@ async def list_my_bookings(
 async def list_event_bookings(
     request: Request,
     event_id: FromPath[str],
-    state: Annotated[str | None, QueryParameter(pattern="^(held|confirmed|expired|cancelled)$")] = None,
+    in_state: Annotated[
+        str | None,
+        QueryParameter(name="state", pattern="^(held|confirmed|expired|cancelled)$", description="held, confirmed, expired or cancelled"),
+    ] = None,
     limit: Limit = LIMIT,
     after: After = None,
 ) -> Answer[PageView[BookingView]]:
     """List an event's bookings for its organizer."""
-    page = await sales.list_bookings_of_event(request.context.database, parse_id("evt", event_id), state, limit, after)
+    page = await sales.list_bookings_of_event(request.context.database, parse_id("evt", event_id), in_state, limit, after)
     return paginated(request, page, show_booking)
 
 
@@ -299,7 +302,7 @@ async def list_event_bookings(
     description="At most a quarter of a second old. However many ask, it costs a handful of statements a second.",
     tags=["Events"],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND),
-    **policy(PUBLIC),
+    **policy(PUBLIC, hot=True),
 )
 async def get_availability(request: Request, event_id: FromPath[str]) -> Answer[AvailabilityView] | Answer[None]:
     """Return what an event has left."""
