@@ -1,54 +1,26 @@
-"""What was sold, when: sums that the relay keeps, so that no question about them ever looks at a booking.
+"""The relay's half: adds the facts of journal rows to the sums of their event and of their quarter of an hour, each exactly once.
 
-    count(tx, rows)                        the relay's verb: adds the facts of journal rows, each exactly once
-    read_report(database, scope, span)     sums of an event, an organizer or the platform
-    read_series(database, scope, slots)    the same by day or by hour
-    list_most_booked(database, scope, ...) events in the order of tickets
-
-**Definitions.** A booking, its tickets and its amount count at the instant at which it is confirmed; nothing is counted while it is held. A
-cancellation counts when it happens, whenever the booking was confirmed; cancelling some tickets counts those tickets, cancelling the last
-one counts the booking, too. Amounts are what the tickets cost, exact integers of minor units, by currency. So `tickets - cancelled_tickets`
-over all time is what is sold now.
-
-Sums are kept by event and quarter of an hour (every time zone's days and hours are made of those), and whole by event. Sandbox events
-count for themselves, never for an organizer or the platform.
+`event_totals.seq` says how far an event has been counted; whoever counts holds the lock of that row.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import msgspec
-
+from evently.analytics.nouns import Sums, quarter_of
 from evently.db import Connection, load_queries
 from evently.sales import Fact, Happened
 from evently.sales.facts import BookingCancelled, BookingConfirmed, HoldConfirmed, TicketsCancelled
 
 sql: Final = load_queries(__name__)
 
-QUARTER: Final = timedelta(minutes=15)
-
 
 class OutOfOrder(Exception):
     """The relay delivered a journal row before the one it follows."""
-
-
-class Sums(msgspec.Struct):
-    """What was counted. Whatever was cancelled is also part of what was booked, now or earlier."""
-
-    bookings: int = 0
-    tickets: int = 0
-    amount_minor: int = 0
-    cancelled_bookings: int = 0
-    cancelled_tickets: int = 0
-    cancelled_minor: int = 0
-
-
-# Count ------------------------------------------------------------------------------------------------------------------------
 
 
 async def count(tx: Connection, rows: Sequence[Happened]) -> None:
@@ -84,11 +56,6 @@ def add_up(rows: Sequence[Happened]) -> tuple[defaultdict[UUID, Sums], dict[tupl
             for fact in counted:
                 _add(total, quarter, fact)
     return totals, quarters
-
-
-def quarter_of(at: datetime) -> datetime:
-    """Return the start of the quarter of an hour in which an instant lies."""
-    return at.replace(minute=at.minute - at.minute % 15, second=0, microsecond=0)
 
 
 async def _lock(tx: Connection, event_ids: Sequence[UUID]) -> dict[UUID, int]:

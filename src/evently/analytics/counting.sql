@@ -1,4 +1,4 @@
--- The roll-ups that the relay keeps, and what is read from them. `event_totals` and `event_quarters` are written here alone.
+-- The roll-ups that the relay keeps. `event_totals` and `event_quarters` are written here alone.
 
 -- name: lock_totals
 -- How far the events have been counted. Locked in key order, so that two relays never wait for each other in a circle; the

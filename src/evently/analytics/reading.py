@@ -1,0 +1,97 @@
+"""Insight's half: reads the sums. Costs what events and quarters in which something happened cost, however many the bookings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+
+from evently.analytics.nouns import EARLIEST, LATEST, Amounts, Capacity, EventSums, Point, Range, Report, Scope, Slot, Sums
+from evently.db import Connection, Database, Record, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+
+sql: Final = load_queries(__name__)
+
+_SUMS: Final = Sums.__struct_fields__
+BigInt = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
+
+
+async def read_report(database: Database, scope: Scope, asked: Range) -> Report:
+    """Return the sums of a scope over a range, and its capacity now, all at one instant."""
+    async with database.snapshot() as snapshot:
+        totals = await snapshot.fetch(*sql.sum_totals(**_of(scope)))
+        capacity = await snapshot.fetchrow(*sql.sum_capacity(**_of(scope)))
+        if asked == Range():
+            sums = {row["currency"]: _sums(row) for row in totals}
+        else:
+            sums = await _sum_range(snapshot, scope, asked)
+    assert capacity is not None, "a sum without a group is one row"
+    return Report(
+        asked,
+        sum(row["events"] for row in totals),
+        int(sum(row["rows_behind"] for row in totals)),
+        [Amounts(row["currency"], sums.get(row["currency"]) or Sums()) for row in totals],
+        _capacity(capacity),
+    )
+
+
+async def read_series(database: Database, scope: Scope, slots: Sequence[Slot]) -> list[Point]:
+    """Return the sums of a scope in each of the slots, which follow each other without a gap (`slots_of`)."""
+    if not slots:
+        return []
+    starts = [slot.starts_at for slot in slots]
+    rows = await database.fetch(*sql.sum_slots(**_of(scope), starts=starts, ends_at=slots[-1].ends_at))
+    by_slot = {slot: list(found) for slot, found in groupby(rows, key=lambda row: row["slot"])}
+    return [
+        Point(slot, [Amounts(row["currency"], _sums(row)) for row in by_slot.get(number, ())]) for number, slot in enumerate(slots, start=1)
+    ]
+
+
+async def list_most_booked(database: Database, organizer_id: UUID | None, asked: Range, limit: int, after: str | None) -> Page[EventSums]:
+    """Return a page of the events of an organizer, or of all, in the order of tickets booked and not cancelled in the range."""
+    tickets, event_id = (None, None) if after is None else read_cursor(after, tuple[BigInt, UUID])
+    shared = {
+        "organizer_id": organizer_id,
+        "platform": organizer_id is None,
+        "after_tickets": tickets,
+        "after_event": event_id,
+        "limit": limit + 1,
+    }
+    query = sql.rank_by_totals(**shared) if asked == Range() else sql.rank_by_quarters(**shared, **_ends(asked))
+    rows = await database.fetch(*query)
+    page = [_event(row) for row in rows[:limit]]
+    return Page(page, write_cursor(_position(page[-1])) if len(rows) > limit else None)
+
+
+async def _sum_range(snapshot: Connection, scope: Scope, asked: Range) -> dict[str, Sums]:
+    """Return the sums by currency: the range is one slot."""
+    from_at, to_at = _ends(asked).values()
+    rows = await snapshot.fetch(*sql.sum_slots(**_of(scope), starts=[from_at], ends_at=to_at))
+    return {row["currency"]: _sums(row) for row in rows}
+
+
+def _of(scope: Scope) -> dict[str, Any]:
+    return {"event_id": scope.event_id, "organizer_id": scope.organizer_id, "platform": scope == Scope()}
+
+
+def _ends(asked: Range) -> dict[str, Any]:
+    return {"from_at": asked.from_at or EARLIEST, "to_at": asked.to_at or LATEST}
+
+
+def _sums(row: Record) -> Sums:
+    return Sums(*[int(row[name]) for name in _SUMS])
+
+
+def _capacity(row: Record) -> Capacity:
+    return Capacity(*[int(row[name]) for name in Capacity.__struct_fields__])
+
+
+def _event(row: Record) -> EventSums:
+    return EventSums(row["event_id"], row["title"], row["starts_at"], row["state"], Amounts(row["currency"], _sums(row)), _capacity(row))
+
+
+def _position(last: EventSums) -> tuple[int, UUID]:
+    return last.amounts.sums.tickets - last.amounts.sums.cancelled_tickets, last.event_id
