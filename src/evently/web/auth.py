@@ -27,7 +27,7 @@ from evently.web.refusals import EdgeRefusal
 
 __all__ = ["ADMIN", "ANONYMOUS", "PUBLIC", "SIGNED_IN", "Actor", "MemberRole", "Policy", "organizer", "policy"]
 
-Rate = Literal["reads", "writes", "bookings", "login", "register", "heavy"]
+Rate = Literal["reads", "writes", "bookings", "login", "register", "heavy", "unlimited"]
 _BY_ADDRESS: Final = frozenset({"login", "register"})
 
 PUBLIC: Final = Policy("public")

@@ -19,6 +19,7 @@ import structlog
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
+from evently.accounts import AccountsRefusal
 from evently.kit.errors import Busy, CommonRefusal, FieldError, Invalid, OutcomeUnknown, Refusal, Refused, Trouble, Unavailable
 from evently.sales import SalesRefusal
 from evently.web.context import Answer, Context, Disconnected, Request
@@ -50,6 +51,12 @@ PROBLEMS: Final[dict[str, Row]] = {
         "The address needs an access token or an API key in `Authorization: Bearer ...`, and there was none, or it is not valid (any more). "
         "Log in, or refresh the access token.",
     ),
+    AccountsRefusal.TOKEN_INVALID: Row(
+        401,
+        "Not a token that works",
+        "The access token or API key is not ours, is damaged, was revoked, or its session has ended. Log in again.",
+    ),
+    AccountsRefusal.TOKEN_EXPIRED: Row(401, "The access token has expired", "Get a new one with the refresh token, and repeat the request."),
     CommonRefusal.FORBIDDEN: Row(
         403,
         "Not yours to do",
