@@ -41,6 +41,7 @@ class Context:
     database: Database
     clock: Clock
     accounts: Accounts
+    access: Access
     engine: Engine
     limits: Limits
 
