@@ -133,6 +133,11 @@ def give_to_workers(**settings: str) -> None:
     os.environ.update({PREFIX + name.upper(): value for name, value in settings.items()})
 
 
+def environment_for(**settings: str) -> dict[str, str]:
+    """Return the environment of a process to be started: ours, with other settings."""
+    return {**os.environ, **{PREFIX + name.upper(): value for name, value in settings.items()}}
+
+
 def _takes_nothing(field: str) -> bool:
     """Return whether an empty variable means the default: it does where a default is None."""
     return Config().__getattribute__(field) is None

@@ -10,3 +10,8 @@
 
 Nothing here is trusted by the product, and nothing here trusts it: everything goes over HTTP, as it would from somebody else's machine.
 """
+
+from evently.rehearsal.rehearse import Plan, rehearse
+from evently.rehearsal.server import CannotRehearse
+
+__all__ = ["CannotRehearse", "Plan", "rehearse"]
