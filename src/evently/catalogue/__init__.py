@@ -4,7 +4,7 @@ What is sold of an event is the till's (`evently.sales`); the verbs that concern
 Must never write a table of the till, and never decide who gets which unit.
 """
 
-from evently.catalogue.browse import Sort, Wish, browse, list_cards, list_events_of_organizer
+from evently.catalogue.browse import Sort, Wish, browse, list_events_of_organizer
 from evently.catalogue.calendar import calendar_of
 from evently.catalogue.checks import (
     CatalogueRefusal,
@@ -86,7 +86,6 @@ __all__ = [
     "get_venue",
     "insert_event",
     "is_within_reach",
-    "list_cards",
     "list_events_of_organizer",
     "list_venues",
     "lock_event",

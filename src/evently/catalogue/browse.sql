@@ -1,5 +1,10 @@
--- Browsing: which events come next (six ways along an index, each beginning after an instant and an id), and what a list shows of them.
--- The price here only sorts out what is certainly too dear; the cards say what an event costs and whether it can be booked.
+-- Browsing: which events come next (six ways along an index, each beginning after an instant and an id), and what the till says of them.
+-- The price here only sorts out what is certainly too dear; the till says what an event costs and whether it can be booked.
+
+-- name: plan_for_these_values
+-- Have the statements of this transaction planned for their values: the best way to `jazz` and to a word that stands everywhere differ by
+-- a hundred times, and a plan made for no word in particular takes the worse one.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: soonest
 -- By start, the soonest first: along events_upcoming_ix.
@@ -8,7 +13,7 @@ FROM events
 WHERE
     state = 'published' AND NOT sandbox
     AND starts_at >= :starts_from AND starts_at < :starts_before AND ends_at > :ends_after
-    AND (:price_max::bigint IS NULL OR price_from_minor <= :price_max)
+    AND (:price_max::bigint IS NULL OR (currency = :currency AND price_from_minor <= :price_max))
     AND (starts_at, event_id) > (:after_at::timestamptz, :after_id::uuid)
 ORDER BY starts_at, event_id
 LIMIT :limit;
@@ -20,7 +25,7 @@ FROM events
 WHERE
     state = 'published' AND NOT sandbox AND search @@ :search::text::tsquery
     AND starts_at >= :starts_from AND starts_at < :starts_before AND ends_at > :ends_after
-    AND (:price_max::bigint IS NULL OR price_from_minor <= :price_max)
+    AND (:price_max::bigint IS NULL OR (currency = :currency AND price_from_minor <= :price_max))
     AND (starts_at, event_id) > (:after_at::timestamptz, :after_id::uuid)
 ORDER BY starts_at, event_id
 LIMIT :limit;
@@ -32,7 +37,7 @@ FROM events
 WHERE
     state = 'published' AND NOT sandbox
     AND starts_at >= :starts_from AND starts_at < :starts_before AND ends_at > :ends_after
-    AND (:price_max::bigint IS NULL OR price_from_minor <= :price_max)
+    AND (:price_max::bigint IS NULL OR (currency = :currency AND price_from_minor <= :price_max))
     AND (starts_at, event_id) < (:after_at::timestamptz, :after_id::uuid)
 ORDER BY starts_at DESC, event_id DESC
 LIMIT :limit;
@@ -44,7 +49,7 @@ FROM events
 WHERE
     state = 'published' AND NOT sandbox AND search @@ :search::text::tsquery
     AND starts_at >= :starts_from AND starts_at < :starts_before AND ends_at > :ends_after
-    AND (:price_max::bigint IS NULL OR price_from_minor <= :price_max)
+    AND (:price_max::bigint IS NULL OR (currency = :currency AND price_from_minor <= :price_max))
     AND (starts_at, event_id) < (:after_at::timestamptz, :after_id::uuid)
 ORDER BY starts_at DESC, event_id DESC
 LIMIT :limit;
@@ -56,7 +61,7 @@ FROM events
 WHERE
     state = 'published' AND NOT sandbox
     AND starts_at >= :starts_from AND starts_at < :starts_before AND ends_at > :ends_after
-    AND (:price_max::bigint IS NULL OR price_from_minor <= :price_max)
+    AND (:price_max::bigint IS NULL OR (currency = :currency AND price_from_minor <= :price_max))
     AND (published_at, event_id) < (:after_at::timestamptz, :after_id::uuid)
 ORDER BY published_at DESC, event_id DESC
 LIMIT :limit;
@@ -68,22 +73,17 @@ FROM events
 WHERE
     state = 'published' AND NOT sandbox AND search @@ :search::text::tsquery
     AND starts_at >= :starts_from AND starts_at < :starts_before AND ends_at > :ends_after
-    AND (:price_max::bigint IS NULL OR price_from_minor <= :price_max)
+    AND (:price_max::bigint IS NULL OR (currency = :currency AND price_from_minor <= :price_max))
     AND (published_at, event_id) < (:after_at::timestamptz, :after_id::uuid)
 ORDER BY published_at DESC, event_id DESC
 LIMIT :limit;
 
--- name: list_cards
--- What a list shows of some events. Of a sale that is not open there is no cheapest ticket type left to buy, only the cheapest there is.
+-- name: look_at_till
+-- What some events cost at least, and whether one can book now. Where no sale is open there is no cheapest ticket type left to buy, only the
+-- cheapest there is.
 SELECT
-    events.event_id, events.organizer_id, events.venue_id, events.title, events.description, events.category, events.tags, events.image_url,
-    events.venue_name, events.city, events.time_zone, events.starts_at, events.ends_at, events.state, events.sandbox, events.version,
-    events.created_at, events.changed_at, events.published_at, events.cancelled_at,
-    sales.currency,
-    coalesce(till.price_minor, events.price_from_minor) AS price_from_minor,
-    coalesce(till.available, false) AS available
+    events.event_id, coalesce(till.price_minor, events.price_from_minor) AS price_from_minor, coalesce(till.available, false) AS available
 FROM events
-INNER JOIN sales ON sales.event_id = events.event_id
 CROSS JOIN LATERAL (
     SELECT min(types.price_minor) AS price_minor, bool_or(types.on_sale_at <= :now AND types.available > 0) AS available
     FROM open_ticket_types AS types

@@ -22,10 +22,19 @@ sql: Final = load_queries(__name__)
 _COPY_PAGE: Final = 500  # events renamed at once: ten megabytes where every description is as long as it may be
 
 
-async def insert_event(tx: Connection, event_id: UUID, terms: EventTerms, place: Place, now: datetime, *, sandbox: bool = False) -> None:
+async def insert_event(
+    tx: Connection, event_id: UUID, terms: EventTerms, place: Place, currency: str, now: datetime, *, sandbox: bool = False
+) -> None:
     """Write a new draft at a venue, which is shared. The times of `terms` are instants."""
     await tx.execute(
-        *sql.insert_event(event_id=event_id, organizer_id=place.organizer_id, sandbox=sandbox, now=now, **_columns(terms, place))
+        *sql.insert_event(
+            event_id=event_id,
+            organizer_id=place.organizer_id,
+            currency=currency,
+            sandbox=sandbox,
+            now=now,
+            **_columns(terms, place),
+        )
     )
 
 

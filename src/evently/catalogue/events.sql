@@ -4,18 +4,18 @@
 -- A new draft.
 INSERT INTO events (
     event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city, time_zone, starts_at, ends_at, state, sandbox,
-    search, price_from_minor, version, created_at, changed_at
+    search, currency, price_from_minor, version, created_at, changed_at
 )
 VALUES (
     :event_id, :organizer_id, :venue_id, :title, :description, :category, :tags, :image_url, :venue_name, :city, :time_zone, :starts_at, :ends_at,
-    'draft', :sandbox, array_to_tsvector(:lexemes::text[]), NULL, 1, :now, :now
+    'draft', :sandbox, array_to_tsvector(:lexemes::text[]), :currency, NULL, 1, :now, :now
 );
 
 -- name: find_events
 -- Some events by their ids.
 SELECT
     event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city, time_zone, starts_at, ends_at, state, sandbox,
-    version, created_at, changed_at, published_at, cancelled_at
+    currency, version, created_at, changed_at, published_at, cancelled_at
 FROM events
 WHERE event_id = ANY(:event_ids::uuid[]);
 
@@ -23,7 +23,7 @@ WHERE event_id = ANY(:event_ids::uuid[]);
 -- One event, to be changed: organizers take turns. Taken before the event's sale, always.
 SELECT
     event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city, time_zone, starts_at, ends_at, state, sandbox,
-    version, created_at, changed_at, published_at, cancelled_at
+    currency, version, created_at, changed_at, published_at, cancelled_at
 FROM events
 WHERE event_id = :event_id
 FOR UPDATE;

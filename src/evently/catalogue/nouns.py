@@ -149,6 +149,7 @@ class Event(msgspec.Struct, frozen=True):
     ends_at: datetime
     state: str
     sandbox: bool
+    currency: str
     version: int
     created_at: datetime
     changed_at: datetime
@@ -178,7 +179,6 @@ class EventCard(msgspec.Struct, frozen=True):
     """
 
     event: Event
-    currency: str
     price_from_minor: int | None
     available: bool
 

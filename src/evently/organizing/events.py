@@ -48,7 +48,7 @@ async def create_event(
     assert window is not None, "it was complained about"
     # After this point the event must come to be.
     made = event_id or new_id()
-    await catalogue.insert_event(tx, made, _at(terms, *times), venue.place, now, sandbox=sandbox)
+    await catalogue.insert_event(tx, made, _at(terms, *times), venue.place, sale.currency, now, sandbox=sandbox)
     pools = pools_of(sale, _ids())
     ticket_types = ticket_types_of(sale, pools, _ids())
     await carry_out(tx, SetUpSale(made, sale.currency, *window, tuple(pools), tuple(ticket_types)), now)

@@ -44,7 +44,7 @@ async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None,
     )
     made = new_id()
     pools, ticket_types = _copy_parts(sale, places)
-    await catalogue.insert_event(tx, made, terms, original.place, now, sandbox=True)
+    await catalogue.insert_event(tx, made, terms, original.place, sale.currency, now, sandbox=True)
     await carry_out(tx, SetUpSale(made, sale.currency, now, starts_at, pools, ticket_types), now)
     await catalogue.mark_published(tx, made, now)
     await carry_out(tx, OpenSale(made), now)

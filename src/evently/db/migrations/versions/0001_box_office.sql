@@ -171,6 +171,7 @@ CREATE TABLE events (
     state text NOT NULL, -- draft -> published -> cancelled
     sandbox boolean NOT NULL, -- made by a rehearsal: bookable, never listed
     search tsvector NOT NULL, -- the words of the text and the facets to filter by, made by the application (catalogue/words.py)
+    currency text NOT NULL, -- of the sale
     price_from_minor bigint, -- of the cheapest ticket type that is not retired: sorts out what a price filter need not look at
     version bigint NOT NULL,
     created_at timestamptz NOT NULL,
@@ -184,7 +185,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_upcoming_ix ON events (starts_at, event_id) WHERE state = 'published' AND NOT sandbox; -- browse by date
 CREATE INDEX events_newest_ix ON events (published_at, event_id) WHERE state = 'published' AND NOT sandbox; -- browse the newest
-CREATE INDEX events_price_ix ON events (price_from_minor) WHERE state = 'published' AND NOT sandbox; -- browse the cheap
+CREATE INDEX events_price_ix ON events (currency, price_from_minor) WHERE state = 'published' AND NOT sandbox; -- browse the cheap
 CREATE INDEX events_search_ix ON events USING gin (search) WITH (fastupdate = off); -- browse by words and facets; written rarely, read often
 CREATE INDEX events_organizer_ix ON events (organizer_id, event_id); -- the events of an organizer
 CREATE INDEX events_venue_ix ON events (venue_id, event_id); -- a venue that changes its name
@@ -247,7 +248,6 @@ CREATE VIEW open_ticket_types AS
 SELECT
     ticket_types.event_id,
     ticket_types.ticket_type_id,
-    sales.currency,
     ticket_types.price_minor,
     greatest(sales.on_sale_at, ticket_types.on_sale_at) AS on_sale_at,
     least(sales.off_sale_at, ticket_types.off_sale_at) AS off_sale_at,

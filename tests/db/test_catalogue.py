@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from evently import catalogue, organizing
+from evently.catalogue import CatalogueRefusal, Category, Sort, VenueChanges, VenueTerms, Wish, search_for
+from evently.db import Database
+from evently.kit.errors import CommonRefusal, Invalid, Refused
+from evently.kit.ids import new_id
+from evently.kit.money import Money
+from evently.sales import Line, PlaceBooking, carry_out, read_sale
+from tests.catalogue import NOW, make_event, make_organizer, make_venue, sale_terms, until_somebody_waits
+
+
+async def test_a_venue_is_made_found_and_listed(db: Database) -> None:
+    organizer_id = await make_organizer(db)
+    venues = [await make_venue(db, organizer_id) for _ in range(3)]
+    assert await catalogue.get_venue(db, venues[0].venue_id) == venues[0]
+    first = await catalogue.list_venues(db, organizer_id, 2, None)
+    second = await catalogue.list_venues(db, organizer_id, 2, first.next_cursor)
+    assert first.data + second.data == list(reversed(venues))
+    assert second.next_cursor is None
+    with pytest.raises(Refused) as refused:
+        await catalogue.get_venue(db, new_id())
+    assert refused.value.refusal == CommonRefusal.NOT_FOUND
+
+
+async def test_a_venue_is_refused_with_everything_that_is_wrong(db: Database) -> None:
+    organizer_id = await make_organizer(db)
+    with pytest.raises(Invalid) as refused:
+        await make_venue(db, organizer_id, VenueTerms(" ", "a\x00", "!!", "XX", "Mars/Base"))
+    assert {error.pointer for error in refused.value.errors} == {"/name", "/address", "/city", "/country", "/time_zone"}
+
+
+async def test_renaming_a_venue_renames_it_on_its_events(db: Database) -> None:
+    organizer_id = await make_organizer(db)
+    venue = await make_venue(db, organizer_id)
+    event = await make_event(db, venue)
+    elsewhere = await make_event(db, await make_venue(db, organizer_id))
+    async with db.transaction() as tx:
+        await catalogue.change_venue(tx, venue.venue_id, VenueChanges(name="Säälchen", city="Potsdam"), catalogue.whichever_version, NOW)
+    renamed = await catalogue.get_event(db, event.event_id)
+    assert (renamed.venue_name, renamed.city, renamed.version) == ("Säälchen", "Potsdam", event.version + 1)
+    assert (await catalogue.get_event(db, elsewhere.event_id)).venue_name == "Tempodrom"
+    assert await found(db, "saalchen potsdam") == [event.event_id]
+    assert event.event_id not in await found(db, "tempodrom")
+
+
+async def test_many_events_are_renamed_page_by_page(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evently.catalogue.events._COPY_PAGE", 2)
+    venue = await make_venue(db, await make_organizer(db))
+    events = [await make_event(db, venue) for _ in range(5)]
+    async with db.transaction() as tx:
+        await catalogue.change_venue(tx, venue.venue_id, VenueChanges(name="New"), catalogue.whichever_version, NOW)
+    assert {event.venue_name for event in (await catalogue.find_events(db, [e.event_id for e in events])).values()} == {"New"}
+
+
+async def test_a_venue_with_events_keeps_its_time_zone(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    changes = VenueChanges(time_zone="Europe/Paris")
+    async with db.transaction() as tx:
+        venue = await catalogue.change_venue(tx, venue.venue_id, changes, catalogue.whichever_version, NOW)
+    assert (venue.time_zone, venue.version) == ("Europe/Paris", 2)
+    await make_event(db, venue)
+    with pytest.raises(Refused) as refused:
+        async with db.transaction() as tx:
+            await catalogue.change_venue(tx, venue.venue_id, VenueChanges(time_zone="Europe/Rome"), catalogue.whichever_version, NOW)
+    assert refused.value.refusal == CatalogueRefusal.VENUE_IN_USE
+
+
+async def test_an_event_made_while_its_venue_is_renamed_has_the_new_name(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    async with db.transaction() as tx:
+        await catalogue.change_venue(tx, venue.venue_id, VenueChanges(name="New"), catalogue.whichever_version, NOW)
+        making = asyncio.create_task(make_event(db, venue))
+        await until_somebody_waits(db)
+    assert (await making).venue_name == "New"
+
+
+async def test_browsing_shows_what_has_not_ended_and_is_published(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    running = await make_event(db, venue, starts_at=NOW + timedelta(hours=1), ends_at=NOW + timedelta(hours=5))
+    coming = await make_event(db, venue)
+    await make_event(db, venue, publish=False)
+    async with db.transaction() as tx:
+        terms = (await make_event(db, venue)).event_id
+        await organizing.cancel_event(tx, terms, NOW)
+    assert await ids(db, Wish(), now=NOW + timedelta(hours=2)) == [running.event_id, coming.event_id]
+    assert await ids(db, Wish(), now=NOW + timedelta(hours=6)) == [coming.event_id]
+    assert await ids(db, Wish(starts_from=NOW), now=NOW + timedelta(hours=6)) == [running.event_id, coming.event_id]
+    assert await ids(db, Wish(starts_before=coming.starts_at), now=NOW) == [running.event_id]
+
+
+async def test_words_are_found_without_accents_and_while_they_are_typed(db: Database) -> None:
+    organizer_id = await make_organizer(db)
+    zurich = VenueTerms("Kaufleuten", "Pelikanplatz 18", "Zürich", "CH", "Europe/Zurich")
+    event = await make_event(db, await make_venue(db, organizer_id, zurich), title="Noël à la française", description="Crème brûlée")
+    await make_event(db, await make_venue(db, organizer_id), title="Something else")
+    for typed in ("noel", "NOËL fran", "zuri", "creme brulee", "kaufleuten", "Zürich noël"):
+        assert await found(db, typed) == [event.event_id], typed
+    for typed in ("noe zurich x", "fran noel2", "ranca"):
+        assert await found(db, typed) == [], typed
+
+
+async def test_facets_narrow_exactly(db: Database) -> None:
+    organizer_id, other_id = await make_organizer(db), await make_organizer(db)
+    event = await make_event(db, await make_venue(db, organizer_id), tags=("Late Night", "jazz"), category=Category.COMEDY)
+    other = await make_event(db, await make_venue(db, other_id), tags=("late",), category=Category.MUSIC)
+    for facets, expected in (
+        ([("tag", "late night")], [event]),
+        ([("tag", "LATE-night"), ("tag", "jazz")], [event]),
+        ([("tag", "late")], [other]),
+        ([("category", "comedy")], [event]),
+        ([("city", "BERLIN")], [event, other]),
+        ([("city", "Ber")], []),
+        ([("organizer", other_id.hex)], [other]),
+        ([("organizer", other_id.hex), ("category", "comedy")], []),
+    ):
+        assert await ids(db, Wish(search_for("", facets))) == [each.event_id for each in expected], facets
+
+
+async def test_relevance_puts_titles_first(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    in_text = await make_event(db, venue, title="Evening", description="Jazz in the garden", starts_at=NOW + timedelta(days=1))
+    half = await make_event(db, venue, title="Jazz evening", description="in the garden", starts_at=NOW + timedelta(days=2))
+    whole = await make_event(db, venue, title="Jazz in the garden", starts_at=NOW + timedelta(days=3))
+    wish = Wish(search_for("jazz garden", []), Sort.RELEVANCE)
+    assert await ids(db, wish) == [each.event_id for each in (whole, half, in_text)]
+    assert await pages(db, wish, 1) == [[whole.event_id], [half.event_id], [in_text.event_id]]
+
+
+@pytest.mark.parametrize("sort", [Sort.SOONEST, Sort.LATEST, Sort.NEWEST, Sort.RELEVANCE])
+async def test_pages_neither_repeat_nor_skip_while_events_come(db: Database, sort: Sort) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    there = {(await make_event(db, venue, starts_at=NOW + timedelta(days=day))).event_id for day in (1, 1, 1, 2, 3, 4, 5)}
+    wish = Wish(search_for("jazz", []), sort)
+    seen: list[UUID] = []
+    after = None
+    while True:
+        page = await catalogue.browse(db, wish, NOW, 2, after)
+        seen += [card.event.event_id for card in page.data]
+        for day in (1, 3, 9):
+            await make_event(db, venue, starts_at=NOW + timedelta(days=day), now=NOW - timedelta(days=1))
+        if page.next_cursor is None or len(seen) > 60:
+            break
+        after = page.next_cursor
+    assert len(seen) == len(set(seen))
+    assert there <= set(seen)
+
+
+async def test_a_cursor_of_another_order_is_refused(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    for _ in range(2):
+        await make_event(db, venue)
+    cursor = (await catalogue.browse(db, Wish(), NOW, 1)).next_cursor
+    for wish, after in ((Wish(sort=Sort.NEWEST), cursor), (Wish(), "nonsense"), (Wish(), "")):
+        with pytest.raises(Invalid):
+            await catalogue.browse(db, wish, NOW, 1, after)
+
+
+async def test_available_means_bookable_now(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    open_ = await make_event(db, venue)
+    later = await make_event(db, venue, sale_terms(on_sale_at=NOW + timedelta(days=1)))
+    ended = await make_event(db, venue, sale_terms(off_sale_at=NOW + timedelta(minutes=1)))
+    full = await make_event(db, venue, sale_terms(capacity=2))
+    await book_all(db, full.event_id, 2)
+    now = NOW + timedelta(minutes=2)
+    assert await ids(db, Wish(available=True), now=now) == [open_.event_id]
+    assert set(await ids(db, Wish(available=False), now=now)) == {later.event_id, ended.event_id, full.event_id}
+    assert await ids(db, Wish(available=True), now=NOW + timedelta(days=2)) == [open_.event_id, later.event_id]
+
+
+async def test_a_price_counts_while_it_can_be_paid(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    event = await make_event(db, venue)
+    async with db.transaction() as tx:
+        early = organizing.TicketTypeDraft(name="Early", price=Money(1000, "EUR"), off_sale_at=NOW + timedelta(days=1))
+        await organizing.add_ticket_type(tx, event.event_id, early, (), NOW)
+    cheap, dear = Wish(price_max=Money(1000, "EUR")), Wish(price_max=Money(2500, "EUR"))
+    assert await ids(db, cheap) == [event.event_id]
+    assert await ids(db, cheap, now=NOW + timedelta(days=2)) == []
+    assert await ids(db, dear, now=NOW + timedelta(days=2)) == [event.event_id]
+    assert await ids(db, Wish(price_max=Money(9900, "USD"))) == []
+    assert await ids(db, Wish(price_max=Money(999, "EUR"))) == []
+
+
+async def test_a_page_looks_at_so_many_candidates_and_no_more(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["evently.catalogue.browse"], "CANDIDATES_MAX", 4)
+    venue = await make_venue(db, await make_organizer(db))
+    for _ in range(9):
+        await make_event(db, venue, sale_terms(capacity=0))
+    last = await make_event(db, venue, starts_at=NOW + timedelta(days=40), ends_at=NOW + timedelta(days=41))
+    assert await pages(db, Wish(available=True), 1) == [[], [], [last.event_id]]
+
+
+async def test_an_organizers_own_list_has_drafts(db: Database) -> None:
+    organizer_id = await make_organizer(db)
+    venue = await make_venue(db, organizer_id)
+    draft, published = await make_event(db, venue, publish=False), await make_event(db, venue)
+    await make_event(db, await make_venue(db, await make_organizer(db)))
+    page = await catalogue.list_events_of_organizer(db, organizer_id, None, NOW, 1)
+    rest = await catalogue.list_events_of_organizer(db, organizer_id, None, NOW, 1, page.next_cursor)
+    assert [card.event.event_id for card in page.data + rest.data] == [published.event_id, draft.event_id]
+    assert (rest.data[0].price_from_minor, rest.data[0].available, rest.next_cursor) == (2500, False, None)
+    drafts = await catalogue.list_events_of_organizer(db, organizer_id, "draft", NOW, 5)
+    assert [card.event for card in drafts.data] == [draft]
+    assert len((await catalogue.list_events_of_organizer(db, None, None, NOW, 5)).data) == 3
+
+
+async def found(db: Database, typed: str) -> list[UUID]:
+    return await ids(db, Wish(search_for(typed, [])))
+
+
+async def ids(db: Database, wish: Wish, now: object = NOW) -> list[UUID]:
+    return [card.event.event_id for card in (await catalogue.browse(db, wish, now, 50)).data]  # type: ignore[arg-type]
+
+
+async def pages(db: Database, wish: Wish, limit: int) -> list[list[UUID]]:
+    found: list[list[UUID]] = []
+    after = None
+    while True:
+        page = await catalogue.browse(db, wish, NOW, limit, after)
+        found.append([card.event.event_id for card in page.data])
+        if page.next_cursor is None:
+            return found
+        after = page.next_cursor
+
+
+async def book_all(db: Database, event_id: UUID, units: int) -> None:
+    async with db.transaction() as tx:
+        (ticket_type_id,) = (await read_sale(tx, event_id)).ticket_types
+        await carry_out(tx, PlaceBooking(event_id, new_id(), (Line(ticket_type_id, units),)), NOW)
