@@ -111,5 +111,3 @@ async def _retry_stalled(context: JobContext, timestamp: int) -> None:  # noqa: 
 
 async def _forget_finished(context: JobContext, timestamp: int) -> None:  # noqa: ARG001
     await context.app.job_manager.delete_old_jobs(nb_hours=KEPT_HOURS)
-
-

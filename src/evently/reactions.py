@@ -1,7 +1,8 @@
 """Everything that happens because something else has happened, on one screen: facts, schedules, and what they set off.
 
-The relay reads the journal in order and, in one transaction, counts the facts (analytics), stores the jobs that `REACTIONS` names for
-them, and marks the rows delivered. One process at a time does it, by a lease whose row stays locked for the turn. What is set off runs at least once.
+The relay reads the journal in order and, in one transaction, counts the facts (analytics), stores the jobs that `REACTIONS` names for them,
+and marks the rows delivered. One process at a time does it, by a lease whose row stays locked for the turn. Facts are counted and jobs stored
+exactly once; what jobs do runs at least once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from evently.jobs import Job
 from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
 from evently.kit.ids import new_id, parse_id, show_id
-from evently.sales import Happened
+from evently.sales import Happened, Undelivered
 
 # When this happens ... ------------------------------------------------------------------------------------------------------
 
@@ -41,7 +42,7 @@ REACTIONS: Final[dict[type[sales.Fact], tuple[Callable[[Happened], Job], ...]]] 
 
 # ... and by the clock -------------------------------------------------------------------------------------------------------
 
-SWEEP_SECONDS: Final = 1.0  # holds of events that nobody books are due for at most so long; a booking would free them at once
+SWEEP_SECONDS: Final = 1.0  # how long holds of events that nobody books are due, about; a booking would free them at once
 FORGET_AT: Final = "*/10 * * * *"  # every ten minutes
 
 # How ------------------------------------------------------------------------------------------------------------------------
@@ -49,6 +50,8 @@ FORGET_AT: Final = "*/10 * * * *"  # every ten minutes
 LEASE: Final = "relay"
 LEASE_SECONDS: Final = 10.0  # how long others wait when the holder is killed
 ROWS_MAX: Final = 500  # of one turn: some 20 ms of a process that also sells
+BYTES_MAX: Final = 250_000  # of one turn: a thousand facts or so, which take 3 ms to read
+STUCK_SECONDS: Final = 30.0  # until an event whose facts could not be delivered is tried again: another version may have run meanwhile
 IDLE_SECONDS: Final = 0.2
 BUSY_SECONDS: Final = 0.01  # between two turns when there is more: the booking path comes first
 FAILED_SECONDS: Final = 1.0
@@ -57,13 +60,12 @@ BOOKINGS_CANCELLED_MAX: Final = 200  # at a time, so that a cancelled event does
 
 _log: Final = structlog.get_logger(__name__)
 _delivered = Counter("evently_relay_rows", "Journal rows delivered.")
+_stuck = Gauge("evently_relay_stuck_events", "Events whose facts cannot be delivered.", multiprocess_mode="livemax")
 _behind = Gauge("evently_relay_seconds_behind", "Age of the oldest undelivered row when last looked.", multiprocess_mode="livemax")
 
 
 @asynccontextmanager
-async def running(
-    options: DatabaseOptions, database: Database, engine: sales.Engine, desk: Accounts, clock: Clock
-) -> AsyncIterator[None]:
+async def running(options: DatabaseOptions, database: Database, engine: sales.Engine, desk: Accounts, clock: Clock) -> AsyncIterator[None]:
     """React for as long as the block lasts."""
     relay = Relay(database, clock)
 
@@ -74,9 +76,8 @@ async def running(
         await accounts.forget_expired(database, clock(), desk.tokens.options.access_seconds_max)
 
     async def sweep() -> float:
-        if relay.leads:
-            await expire_due_holds(database, engine, clock)
-        return SWEEP_SECONDS
+        found = relay.leads and await expire_due_holds(database, engine, clock)
+        return BUSY_SECONDS if found else SWEEP_SECONDS
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(relay.retire)
@@ -95,6 +96,7 @@ class Relay:
         self._clock = clock
         self._holder = new_id()
         self._leads_until = clock()
+        self._stuck: dict[UUID, datetime] = {}  # events that are passed over, until then
 
     @property
     def leads(self) -> bool:
@@ -110,14 +112,15 @@ class Relay:
         async with self._database.transaction() as tx:
             if not await take_lease(tx, LEASE, self._holder, now, LEASE_SECONDS):
                 self._leads_until = now
+                _behind.set(0)  # somebody else's to say
                 return LEASE_SECONDS / 4
-            rows = await sales.list_undelivered(tx, ROWS_MAX)
+            rows = await sales.list_undelivered(tx, ROWS_MAX, BYTES_MAX, self._passed_over(now))
             if rows:
                 _behind.set(max(0.0, (now - rows[0].at).total_seconds()))
-                await _deliver(tx, rows, now)
+                _delivered.inc(await self._deliver(tx, rows, now))
         self._leads_until = now + timedelta(seconds=LEASE_SECONDS)
-        _delivered.inc(len(rows))
-        return BUSY_SECONDS if len(rows) == ROWS_MAX else IDLE_SECONDS
+        more = len(rows) == ROWS_MAX or sum(len(row.facts) for row in rows) >= BYTES_MAX
+        return BUSY_SECONDS if more else IDLE_SECONDS
 
     async def retire(self) -> None:
         """Let the next one take over at once."""
@@ -125,18 +128,45 @@ class Relay:
             async with self._database.transaction() as tx:
                 await end_lease(tx, LEASE, self._holder)
 
+    async def _deliver(self, tx: Connection, rows: Sequence[Undelivered], now: datetime) -> int:
+        """Let the facts of rows have all their effects, and return of how many.
 
-async def _deliver(tx: Connection, rows: Sequence[Happened], now: datetime) -> None:
-    """Let the facts have all their effects, in one transaction."""
+        Where that fails on the data, it is tried in halves until the bad event stands alone; that one is passed over for a while. Facts that
+        this version does not know are such data: a newer one is being installed, and its relay will read them.
+        """
+        try:
+            async with tx.transaction():
+                await _let_happen(tx, [row.read() for row in rows], now)
+                return len(rows)
+        except (Trouble, *gone):
+            raise
+        except Exception:  # noqa: BLE001  # whatever is wrong with one event must not stop the others
+            events = list(dict.fromkeys(row.event_id for row in rows))
+            if len(events) == 1:
+                _log.exception("event_stuck", event_id=str(events[0]), seq=rows[0].seq)
+                self._stuck[events[0]] = now + timedelta(seconds=STUCK_SECONDS)
+                return 0
+            half = set(events[: len(events) // 2])
+            first = await self._deliver(tx, [row for row in rows if row.event_id in half], now)
+            return first + await self._deliver(tx, [row for row in rows if row.event_id not in half], now)
+
+    def _passed_over(self, now: datetime) -> list[UUID]:
+        self._stuck = {event_id: until for event_id, until in self._stuck.items() if until > now}
+        _stuck.set(len(self._stuck))
+        return list(self._stuck)
+
+
+async def _let_happen(tx: Connection, rows: Sequence[Happened], now: datetime) -> None:
     await analytics.count(tx, rows)
     await jobs.defer(tx, [react(row) for row in rows for each in row.facts for react in REACTIONS.get(type(each), ())])
     await sales.mark_delivered(tx, rows, now)
 
 
-async def expire_due_holds(database: Database, engine: sales.Engine, clock: Clock) -> None:
-    """Give a batch to events whose holds are due: each batch begins by taking them back."""
+async def expire_due_holds(database: Database, engine: sales.Engine, clock: Clock) -> int:
+    """Give a batch to events whose holds are due: each begins by taking some of them back. Returns to how many; there may be more."""
     due = await sales.list_events_with_due_holds(database, clock(), EVENTS_SWEPT_MAX)
     await asyncio.gather(*[engine.submit(sales.ExpireHolds(event_id)) for event_id in due])
+    return len(due)
 
 
 async def cancel_bookings(database: Database, engine: sales.Engine, event_id: UUID) -> None:

@@ -14,7 +14,8 @@ sql: Final = load_queries(__name__)
 
 async def take_lease(tx: Connection, name: str, holder: UUID, now: datetime, seconds: float) -> bool:
     """Take or keep a lease for so long; False when somebody else has it. Until the transaction ends nobody else can take it."""
-    query = sql.take_lease(name=name, holder=holder, now=now, expires_at=now + timedelta(seconds=seconds))
+    lasts = timedelta(seconds=seconds)
+    query = sql.take_lease(name=name, holder=holder, now=now, expires_at=now + lasts, idle_max=f"{lasts // timedelta(milliseconds=1)}ms")
     return await tx.fetchval(*query) is True
 
 

@@ -36,7 +36,7 @@ from evently.sales.commands import (
 )
 from evently.sales.engine import GLANCE_SECONDS, Engine, EngineOptions, Glance, carry_out
 from evently.sales.facts import NO_HASH, Fact, SaleCancelled, chain, decode_facts
-from evently.sales.outbox import Happened, list_undelivered, mark_delivered, oldest_undelivered
+from evently.sales.outbox import Happened, Undelivered, list_undelivered, mark_delivered, oldest_undelivered
 from evently.sales.reads import (
     JournalRow,
     Proof,
@@ -98,6 +98,7 @@ __all__ = [
     "Ticket",
     "TicketTypeTerms",
     "Totals",
+    "Undelivered",
     "carry_out",
     "chain",
     "decode_facts",

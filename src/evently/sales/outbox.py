@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -24,10 +24,26 @@ class Happened(msgspec.Struct, frozen=True):
     facts: list[Fact]
 
 
-async def list_undelivered(tx: Connection, limit: int) -> list[Happened]:
-    """Return the oldest undelivered rows; those of one event in the order of their `seq`, without a gap."""
-    rows = await tx.fetch(*sql.list_undelivered(limit=limit))
-    return [Happened(event_id, seq, at, decode_facts(facts)) for event_id, seq, at, facts in rows]
+class Undelivered(msgspec.Struct, frozen=True):
+    """A journal row as it is stored: whoever cannot read the facts of one event can go on with those of others."""
+
+    event_id: UUID
+    seq: int
+    at: datetime
+    facts: bytes
+
+    def read(self) -> Happened:
+        """Return the row with its facts. Raises `msgspec.ValidationError` for facts that this version does not know."""
+        return Happened(self.event_id, self.seq, self.at, decode_facts(self.facts))
+
+
+async def list_undelivered(tx: Connection, limit: int, bytes_max: int, besides: Collection[UUID]) -> list[Undelivered]:
+    """Return the oldest undelivered rows, besides those of some events; those of one event in the order of their `seq`, without a gap.
+
+    `bytes_max`: no more rows once their facts have so many bytes, which is what reading them costs. One row comes in any case.
+    """
+    rows = await tx.fetch(*sql.list_undelivered(limit=limit, bytes_max=bytes_max, besides=list(besides)))
+    return [Undelivered(event_id, seq, at, facts) for event_id, seq, at, facts in rows]
 
 
 async def mark_delivered(tx: Connection, rows: Sequence[Happened], now: datetime) -> None:

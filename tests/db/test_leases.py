@@ -1,0 +1,77 @@
+"""Leases: who has it, and what that protects."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from evently.db import Database
+from evently.db.leases import end_lease, take_lease
+from evently.kit.errors import Unavailable
+from evently.kit.ids import new_id
+from tests.catalogue import until_somebody_waits
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+SECONDS = 10.0
+ME, YOU = new_id(), new_id()
+
+
+async def taken(db: Database, holder: object, seconds_later: float = 0.0, lasts: float = SECONDS) -> bool:
+    async with db.transaction() as tx:
+        return await take_lease(tx, "relay", holder, NOW + timedelta(seconds=seconds_later), lasts)  # type: ignore[arg-type]
+
+
+async def test_one_of_many_has_it(db: Database) -> None:
+    assert sum(await asyncio.gather(*[taken(db, new_id()) for _ in range(8)])) == 1
+
+
+async def test_whoever_comes_back_in_time_keeps_it(db: Database) -> None:
+    for seconds in (0, 9, 18, 27):
+        assert await taken(db, ME, seconds)
+        assert not await taken(db, YOU, seconds + 9.999)
+
+
+async def test_an_expired_one_goes_to_whoever_asks_next(db: Database) -> None:
+    assert await taken(db, ME)
+    assert await taken(db, YOU, SECONDS)
+    assert not await taken(db, ME, SECONDS)
+
+
+async def test_one_that_is_given_back_is_free_at_once(db: Database) -> None:
+    assert await taken(db, ME)
+    for holder in (YOU, ME):  # it is not yours to give
+        assert not await taken(db, new_id())
+        async with db.transaction() as tx:
+            await end_lease(tx, "relay", holder)
+    assert await taken(db, YOU)
+
+
+async def test_two_names_are_two_leases(db: Database) -> None:
+    assert await taken(db, ME)
+    async with db.transaction() as tx:
+        assert await take_lease(tx, "another", YOU, NOW, SECONDS)
+
+
+async def test_nobody_takes_it_while_the_holder_works_under_it(db: Database) -> None:
+    assert await taken(db, ME)
+    async with db.transaction() as tx:
+        assert await take_lease(tx, "relay", ME, NOW, SECONDS)
+        waiting = asyncio.create_task(taken(db, YOU, SECONDS + 5))  # by that clock it has expired
+        await until_somebody_waits(db)
+        assert not waiting.done()
+    assert await waiting
+
+
+async def test_a_holder_that_was_cut_off_does_not_keep_it(db: Database) -> None:
+    """It neither works nor ends its transaction; the server ends its connection."""
+    with pytest.raises(Unavailable):  # noqa: PT012  # the end of the block is the point
+        async with db.transaction() as tx:
+            assert await take_lease(tx, "relay", ME, NOW, seconds=0.2)
+            assert await taken(db, YOU, seconds_later=1)  # waits for the row, and gets it although this block has not ended
+            async with asyncio.timeout(5):
+                while not tx.is_closed():
+                    await asyncio.sleep(0.005)
+    async with db.transaction() as tx:
+        assert await tx.fetchval("SHOW idle_in_transaction_session_timeout") == "0"  # no other transaction is in such a hurry
