@@ -6,9 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-import msgspec
 from litestar import Litestar
-from litestar.handlers import BaseRouteHandler
 
 from evently.web.auth import guard
 from evently.web.context import Answer, Context, Request
@@ -16,31 +14,34 @@ from evently.web.edge import Edge
 from evently.web.fastlane import FastLane
 from evently.web.problems import HANDLERS
 
-_FACES: Final = ("accounts", "organizers", "admin", "catalogue", "bookings", "insight", "rehearsals")
+_FACES: Final = ("accounts", "organizers", "admin", "catalogue", "bookings", "insight", "rehearsals", "health", "pages")
 
 
 def create_asgi(context: Context, routes: list[Any] | None = None, *, fast: bool = True) -> Edge:
     """Return the application. Tests of the edge bring their own `routes`, and go the long way with `fast=False`."""
     bound: type[Request] = type("BoundRequest", (Request,), {"context": context, "__slots__": ()})
+    app = litestar_of(all_routes() if routes is None else routes, bound)
+    return Edge(app, FastLane(app, bound) if fast else None, context)
+
+
+def litestar_of(routes: list[Any], request_class: type[Request]) -> Litestar:
+    """Return the handlers as an application, without the edge. What the edge or we ourselves do better is switched off."""
     app = Litestar(
-        _face_routes() if routes is None else routes,
+        routes,
         guards=[guard],
-        request_class=bound,
+        request_class=request_class,
         response_class=Answer,
         exception_handlers=dict(HANDLERS),
         openapi_config=None,
         logging_config=None,
-        request_max_body_size=None,  # the edge counts
+        request_max_body_size=None,
     )
-    _check_policies(app)
-    return Edge(app, FastLane(app, bound) if fast else None, context)
-
-
-def _face_routes() -> list[BaseRouteHandler]:
-    return [route for face in _FACES if find_spec(f"evently.web.{face}") for route in import_module(f"evently.web.{face}").routes]
-
-
-def _check_policies(app: Litestar) -> None:
     for route in app.routes:
         for handler in getattr(route, "route_handlers", []):
             assert "policy" in handler.opt or handler.http_methods == {"OPTIONS"}, f"{handler} has no policy"
+    return app
+
+
+def all_routes() -> list[Any]:
+    """Return the handlers of every face."""
+    return [route for face in _FACES if find_spec(f"evently.web.{face}") for route in import_module(f"evently.web.{face}").routes]

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import BodyKwarg, HeaderParameter, ParameterKwarg
+from litestar.params import HeaderParameter, ParameterKwarg
 from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
@@ -49,8 +49,24 @@ _HEADERS: Final = {
     "WWW-Authenticate": ("How to say who you are.", {"type": "string", "examples": ["Bearer"]}),
 }
 _IF_MATCH: Final = {CommonRefusal.STALE.value, EdgeRefusal.IF_MATCH_MISSING.value}
+_LIMITS: Final = ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern")
 _PAGE: Final = re.compile(r"PageView_(\w+)_")
 
+_SAMPLE: Final = "01m7y4ef72ev2sxmcnxfse27zp"
+_PREFIXES: Final = {
+    "person": "per", "buyer": "per", "owner": "per", "organizer": "org", "api_key": "key", "venue": "ven", "event": "evt", "pool": "pol", "ticket_type": "tty",
+    "tickettype": "tty", "booking": "bkg", "ticket": "tkt", "session": "ses",
+}  # fmt: skip
+_KNOWN: Final = {
+    **{f"{noun}_id": f"{prefix}_{_SAMPLE}" for noun, prefix in _PREFIXES.items()},
+    **{f"{noun}_ids": [f"{prefix}_{_SAMPLE}"] for noun, prefix in _PREFIXES.items()},
+    **dict.fromkeys(("placed_at", "created_at", "changed_at", "confirmed_at", "published_at", "at"), "2027-03-01T09:00:00.125Z"),
+    **dict.fromkeys(("on_sale_at",), "2027-03-01T09:00:00Z"),
+    **dict.fromkeys(("starts_at", "off_sale_at", "expires_at"), "2027-05-20T18:00:00Z"),
+    **dict.fromkeys(("ends_at", "ended_at"), "2027-05-20T21:00:00Z"),
+    "reference": "7K3M-9QWE",
+    "next_cursor": "kbDYxw",
+}
 Json = dict[str, Any]
 
 
@@ -127,37 +143,30 @@ class _Shapes:
             self._types += [_constrained(field) for field in operation.parameters.values()]
         schemas, components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
         self._schemas = [_renamed(schema) for schema in schemas]
-        self.components = {_page_name(name): _renamed(component) for name, component in components.items()}
+        self.components = {_page_name(name): _dated(_renamed(component)) for name, component in components.items()}
 
     def of(self, shape: Any) -> Json:
         """Return the schema of a type that was announced."""
         return self._schemas[next(index for index, known in enumerate(self._types) if known is shape or known == shape)]
 
-    def example_of(self, schema: Json) -> Any:
+    def example_of(self, schema: Json, name: str = "", owner: str = "") -> Any:
         """Return a value put together from the examples in a schema; optional fields without one are left out."""
         if "$ref" in schema:
-            return self.example_of(self.components[schema["$ref"].rpartition("/")[2]])
+            owner = schema["$ref"].rpartition("/")[2]
+            return self.example_of(self.components[owner], name, owner)
         if schema.get("examples"):
             return schema["examples"][0]
-        for key in ("default", "const"):
-            if schema.get(key) is not None:
-                return schema[key]
         if "enum" in schema:
             return schema["enum"][0]
         if "anyOf" in schema:
-            return self.example_of(schema["anyOf"][0])
-        if schema.get("type") == "object" or "properties" in schema:
-            return self._example_of_object(schema)
+            return self.example_of(schema["anyOf"][0], name, owner)
+        if "properties" in schema:
+            required = schema.get("required", ())
+            parts = {key: part for key, part in schema["properties"].items() if key in required or part.get("examples") or key in _KNOWN}
+            return {key: self.example_of(part, key, owner) for key, part in parts.items()}
         if schema.get("type") == "array":
-            return [self.example_of(schema["items"])] if schema.get("items") else []
-        return {"integer": schema.get("minimum", 1), "number": 1.0, "boolean": True, "null": None}.get(schema.get("type", ""), _text_for(schema))
-
-    def _example_of_object(self, schema: Json) -> Json:
-        found = {}
-        for name, part in schema.get("properties", {}).items():
-            if name in schema.get("required", ()) or _has_example(part):
-                found[name] = self.example_of(part)
-        return found
+            return [self.example_of(schema["items"], name, owner)] if schema.get("items") else []
+        return _plain_example(schema, name, owner)
 
 
 def _operation(operation: Operation, shapes: _Shapes) -> Json:
@@ -183,6 +192,8 @@ def _parameter(operation: Operation, name: str, field: FieldDefinition, shapes: 
     in_path = f"{{{name}}}" in operation.path
     place = "path" if in_path else "header" if isinstance(kwarg, HeaderParameter) else "query"
     schema = dict(shapes.of(_constrained(field)))
+    if name in _KNOWN:
+        schema["examples"] = [_KNOWN[name]]
     if not in_path and field.has_default and field.default is not None:
         schema["default"] = msgspec.to_builtins(field.default)
     found: Json = {
@@ -311,20 +322,29 @@ def _contents(operation: Operation) -> list[Any]:
 
 
 def _constrained(field: FieldDefinition) -> Any:
-    """Return a parameter's type as msgspec describes it: Litestar's constraints become msgspec's."""
+    """Return a parameter's type as msgspec describes it: Litestar's constraints become msgspec's, and what is left out is not null."""
     shape: Any = field.raw
-    metas = []
+    metas: tuple[Any, ...] = ()
     if get_origin(shape) is Annotated:
-        shape, *metas = get_args(shape)
+        shape, *rest = get_args(shape)
+        metas = tuple(each for each in rest if isinstance(each, msgspec.Meta))
+    if get_origin(shape) in (Union, UnionType):
+        members = [each for each in get_args(shape) if each is not NoneType]
+        shape = members[0] if len(members) == 1 else shape
     kwarg = field.kwarg_definition
-    limits: Json = {}
-    if isinstance(kwarg, ParameterKwarg) and not isinstance(kwarg, BodyKwarg):
-        limits = {name: getattr(kwarg, name) for name in ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern")}
-    meta = msgspec.Meta(**{name: value for name, value in limits.items() if value is not None})
-    metas = [each for each in metas if isinstance(each, msgspec.Meta)]
-    inner = [each for each in get_args(shape) if each is not NoneType] if get_origin(shape) in (Union, UnionType) else [shape]
-    bare = inner[0] if len(inner) == 1 else shape
-    return Annotated[bare, (*metas, meta)] if limits and any(limits.values()) else Annotated[bare, tuple(metas)] if metas else bare
+    limits = {} if kwarg is None else {name: getattr(kwarg, name, None) for name in _LIMITS}
+    if given := {name: value for name, value in limits.items() if value is not None}:
+        metas = (*metas, msgspec.Meta(**given))
+    return Annotated.__class_getitem__((shape, *metas)) if metas else shape  # type: ignore[attr-defined]  # how 3.11 spells Annotated[shape, *metas]
+
+
+def _dated(schema: Json) -> Json:
+    """Say that instants are instants: by convention, their names end in `_at`."""
+    for name, part in schema.get("properties", {}).items():
+        for choice in part.get("anyOf", [part]):
+            if (name == "at" or name.endswith("_at")) and choice.get("type") == "string":
+                choice["format"] = "date-time"
+    return schema
 
 
 def _renamed(schema: Any) -> Any:
@@ -345,12 +365,17 @@ def _page_name(name: str) -> str:
     return _PAGE.sub(r"\1Page", name)
 
 
-def _has_example(schema: Json) -> bool:
-    return bool(schema.get("examples"))
-
-
-def _text_for(schema: Json) -> str:
-    return {"date-time": "2027-05-20T18:00:00Z", "date": "2027-05-20"}.get(schema.get("format", ""), "text")
+def _plain_example(schema: Json, name: str, owner: str) -> Any:
+    """Return an example of a number or a text, by its name where that says enough."""
+    if name == "id":
+        name = f"{owner.removesuffix('View').lower()}_id"
+    if name in _KNOWN:
+        return _KNOWN[name]
+    if "default" in schema:
+        return schema["default"]
+    numbers = {"integer": schema.get("minimum", 1), "number": 0.5, "boolean": True, "null": None, "object": {}}
+    kind = schema.get("type", "string")
+    return numbers[kind] if kind in numbers else "text"
 
 
 def _first_line(text: str | None) -> str:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import zlib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final, NamedTuple
 
 import brotli
 import jinja2
-from litestar import get
+import msgspec
+from litestar import Litestar, get
 from litestar.params import FromPath
 
 from evently.kit.errors import CommonRefusal, Refused
 from evently.web.auth import PUBLIC, policy
 from evently.web.compression import best_coding
 from evently.web.conditional import etag_of, not_modified
-from evently.web.context import Answer, Request
+from evently.web.context import JSON, Answer, Request
+from evently.web.openapi import describe
 from evently.web.problems import PROBLEMS
 
 _STATIC: Final = files("evently.web").joinpath("static")
@@ -42,6 +44,15 @@ class Asset(NamedTuple):
     media_type: str
     etag: str
     bodies: dict[str | None, bytes]  # by coding
+
+
+@get("/openapi.json", include_in_schema=False, **policy(PUBLIC))
+async def openapi(request: Request) -> Answer[bytes] | Answer[None]:
+    """Send the API's description."""
+    content, etag = _description(request.app, request.context.options.public_url)
+    if (unchanged := not_modified(request, etag, _SHORT)) is not None:
+        return unchanged
+    return Answer(content, headers={"etag": etag, "cache-control": _SHORT}, media_type=JSON)
 
 
 @get("/docs", include_in_schema=False, **policy(PUBLIC))
@@ -87,6 +98,12 @@ async def static(request: Request, path: FromPath[str]) -> Answer[bytes] | Answe
     return Answer(asset.bodies[coding], headers=headers, media_type=asset.media_type)
 
 
+@lru_cache(maxsize=1)
+def _description(app: Litestar, public_url: str) -> tuple[bytes, str]:
+    content = msgspec.json.encode(describe(app, public_url))
+    return content, etag_of(hashlib.sha256(content).hexdigest()[:16])
+
+
 @cache
 def asset_names() -> frozenset[str]:
     """Return the files that are there to be sent; nothing else can be asked for."""
@@ -125,4 +142,4 @@ def _page(template: str, **values: object) -> Answer[str]:
     return Answer(_templates.get_template(template).render(**values), headers=headers, media_type=_HTML)
 
 
-routes: Final = [docs, redoc, problem_index, problem_page, static]
+routes: Final = [openapi, docs, redoc, problem_index, problem_page, static]

@@ -1,0 +1,28 @@
+"""The API's description as files: what `evently openapi` prints, and what stands in docs/, where a change of it is reviewed."""
+
+from __future__ import annotations
+
+import json
+
+from evently.web.application import all_routes, litestar_of
+from evently.web.context import Request
+from evently.web.openapi import Json, describe
+from evently.web.postman import collect
+
+
+def openapi_json() -> str:
+    """Return the OpenAPI document."""
+    return _text(_document())
+
+
+def postman_json() -> str:
+    """Return the Postman collection."""
+    return _text(collect(_document()))
+
+
+def _document() -> Json:
+    return describe(litestar_of(all_routes(), Request))
+
+
+def _text(value: Json) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
