@@ -12,20 +12,37 @@ from typing import Any, Final
 
 from litestar.types import Receive, Scope, Send
 
+from evently.analytics.export import BookingLine
+from evently.kit.ids import reference_of, show_id
 from evently.kit.money import exponent_of
 from evently.web.context import Answer
 
+CSV: Final = "text/csv; charset=utf-8; header=present"
 EXPORT_SECONDS_MAX: Final = 600  # a reader so slow holds a snapshot of the database for too long
 # A cell that begins like this is run as a formula by spreadsheets (OWASP, CSV injection), in their full-width forms by some.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_COLUMNS: Final = (
+    "reference",
+    "booking_id",
+    "state",
+    "buyer_name",
+    "buyer_email",
+    "tickets",
+    "amount",
+    "currency",
+    "placed_at",
+    "confirmed_at",
+    "ended_at",
+)
+_ERASED: Final = "(erased)"
 
 
-class Download(Answer[None]):
+class Download(Answer[bytes]):
     """An answer that is sent part by part, as a file. Ends early when nobody listens any more; breaks off after EXPORT_SECONDS_MAX."""
 
     def __init__(self, parts: AsyncIterator[bytes], *, filename: str, media_type: str) -> None:
         headers = {"content-disposition": f'attachment; filename="{filename}"', "cache-control": "no-store", "content-type": media_type}
-        super().__init__(None, status_code=200, headers=headers)
+        super().__init__(b"", status_code=200, headers=headers)
         self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI, by name
@@ -51,14 +68,27 @@ class Download(Answer[None]):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def csv_of(header: Sequence[str], lists: AsyncIterator[Iterable[Sequence[str | int]]]) -> AsyncIterator[bytes]:
-    """Yield a table as CSV: the header, then each list of rows. Text must have gone through `cell`."""
-    first = True
-    async for rows in lists:
-        yield _lines([header, *rows] if first else rows)
-        first = False
-    if first:
-        yield _lines([header])
+async def csv_of_bookings(lists: AsyncIterator[list[BookingLine]]) -> AsyncIterator[bytes]:
+    """Yield bookings as CSV, the names of the columns first."""
+    yield _lines([_COLUMNS])
+    async for bookings in lists:
+        yield _lines([_row(booking) for booking in bookings])
+
+
+def _row(booking: BookingLine) -> tuple[str | int, ...]:
+    return (
+        reference_of(booking.booking_id),
+        show_id("bkg", booking.booking_id),
+        booking.state,
+        _ERASED if booking.erased else cell(booking.buyer_name),
+        _ERASED if booking.erased else cell(booking.buyer_email),
+        booking.tickets,
+        decimal(booking.amount_minor, booking.currency),
+        booking.currency,
+        instant(booking.placed_at),
+        instant(booking.confirmed_at),
+        instant(booking.ended_at),
+    )
 
 
 def cell(text: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
@@ -14,34 +14,27 @@ from litestar.params import FromPath, QueryParameter
 
 from evently import analytics, catalogue
 from evently.analytics import EARLIEST, LATEST, Amounts, Range, Scope, Sums
-from evently.analytics.export import BookingLine, export_bookings
+from evently.analytics.export import export_bookings
 from evently.kit.errors import FieldError, Invalid
-from evently.kit.ids import parse_id, reference_of, show_id
+from evently.kit.ids import parse_id, show_id
 from evently.web.auth import ADMIN, organizer, policy
 from evently.web.context import Answer, Request
-from evently.web.exports import Download, cell, csv_of, decimal, instant
+from evently.web.exports import CSV, Download, csv_of_bookings
 from evently.web.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.problems import problems
+from evently.web.validation import Instant
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _PAST_UNLESS_TOLD: Final = {"day": timedelta(days=30), "hour": timedelta(hours=48)}
-_COLUMNS: Final = (
-    "reference",
-    "booking_id",
-    "state",
-    "buyer_name",
-    "buyer_email",
-    "tickets",
-    "amount",
-    "currency",
-    "placed_at",
-    "confirmed_at",
-    "ended_at",
-)
-_ERASED: Final = "(erased)"
 _ROUNDED: Final = "Bookings count when they are confirmed, cancellations when they happen. The range is rounded outwards to quarters of an hour; the answer says which it is."
-_WHOLE: Final = f"Whole days or hours of the time zone that cover the range, at most {analytics.SLOTS_MAX}; those in which nothing happened are there, too."
-_MOST: Final = "In the order of tickets booked and not cancelled in the range, which is rounded outwards to quarters of an hour; everything that was ever sold unless told."
+_WHOLE: Final = (
+    f"Whole days or hours of the time zone that cover the range, at most {analytics.SLOTS_MAX}; "
+    "those in which nothing happened are there, too. Unless told, the last 30 days or 48 hours."
+)
+_MOST: Final = (
+    "In the order of tickets booked and not cancelled in the range, which is rounded outwards to quarters of an hour; "
+    "everything that was ever sold unless told."
+)
 
 From: TypeAlias = Annotated[
     str | None,
@@ -73,7 +66,7 @@ class AmountsView(msgspec.Struct, frozen=True):
 
 
 class SumsView(msgspec.Struct, frozen=True):
-    """What was counted. `cancellation_rate`: bookings cancelled whole by bookings confirmed, both in the range; null when there were none."""
+    """What was counted. `cancellation_rate`: bookings cancelled whole, by bookings confirmed in the range; null when there were none."""
 
     bookings: int
     tickets: int
@@ -94,7 +87,7 @@ class CapacityView(msgspec.Struct, frozen=True):
 
 
 class ReportView(msgspec.Struct, frozen=True):
-    """Sums of a range (null: without an end), and the capacity now. Complete when `journal_rows_behind` is 0, which takes less than a second."""
+    """Sums of a range (null: without an end), and the capacity now. `journal_rows_behind` are yet to be counted; that takes a second."""
 
     from_at: datetime | None
     to_at: datetime | None
@@ -273,9 +266,8 @@ async def list_most_booked(
 )
 async def export_event_bookings(request: Request, event_id: FromPath[str]) -> Answer[bytes]:
     """Send an event's bookings."""
-    lines = export_bookings(request.context.database, parse_id("evt", event_id))
-    parts = csv_of(_COLUMNS, _cells(lines))
-    return Download(parts, filename=f"bookings-{event_id}.csv", media_type="text/csv; charset=utf-8; header=present")
+    lists = export_bookings(request.context.database, parse_id("evt", event_id))
+    return Download(csv_of_bookings(lists), filename=f"bookings-{event_id}.csv", media_type=CSV)
 
 
 async def _report(request: Request, scope: Scope, from_: str | None, to: str | None) -> Answer[ReportView]:
@@ -324,7 +316,7 @@ def _instant(pointer: str, text: str | None, errors: list[FieldError]) -> dateti
     if text is None:
         return None
     try:
-        at = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)]).astimezone(UTC)
+        at: datetime = msgspec.convert(text, Instant).astimezone(UTC)
     except (msgspec.ValidationError, OverflowError):
         errors.append(FieldError(pointer, "is not an instant with an offset, such as 2027-05-20T18:00:00Z (a plus sign is sent as %2B)."))
         return None
@@ -362,27 +354,6 @@ def _show_capacity(found: analytics.Capacity) -> CapacityView:
 
 def _ratio(part: int, whole: int) -> float | None:
     return round(part / whole, 6) if whole else None
-
-
-async def _cells(lists: AsyncIterator[list[BookingLine]]) -> AsyncIterator[list[tuple[str | int, ...]]]:
-    async for lines in lists:
-        yield [_row(line) for line in lines]
-
-
-def _row(line: BookingLine) -> tuple[str | int, ...]:
-    return (
-        reference_of(line.booking_id),
-        show_id("bkg", line.booking_id),
-        line.state,
-        _ERASED if line.erased else cell(line.buyer_name),
-        _ERASED if line.erased else cell(line.buyer_email),
-        line.tickets,
-        decimal(line.amount_minor, line.currency),
-        line.currency,
-        instant(line.placed_at),
-        instant(line.confirmed_at),
-        instant(line.ended_at),
-    )
 
 
 routes: Final = [

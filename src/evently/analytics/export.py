@@ -1,0 +1,40 @@
+"""The bookings of an event, all of them, a few at a time: for tables that people download."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Database, load_queries
+
+sql: Final = load_queries(__name__)
+
+ROWS_READ: Final = 200  # at a time: 2 ms of a process that also sells
+
+
+class BookingLine(msgspec.Struct, frozen=True):
+    """One booking. `tickets` and `amount_minor` are what it holds now: nothing, once cancelled or expired."""
+
+    booking_id: UUID
+    state: str
+    buyer_name: str | None
+    buyer_email: str | None
+    erased: bool
+    tickets: int
+    amount_minor: int
+    currency: str
+    placed_at: datetime
+    confirmed_at: datetime | None
+    ended_at: datetime | None
+
+
+async def export_bookings(database: Database, event_id: UUID) -> AsyncIterator[list[BookingLine]]:
+    """Yield the bookings of an event as they were at one instant, oldest first, in lists of at most ROWS_READ."""
+    async with database.snapshot() as snapshot:
+        cursor = await snapshot.cursor(*sql.export_bookings(event_id=event_id))
+        while rows := await cursor.fetch(ROWS_READ):
+            yield [BookingLine(*row.values()) for row in rows]

@@ -1,0 +1,31 @@
+-- The bookings of an event as a table for people.
+
+-- name: export_bookings
+-- Every booking of an event in the order of ids, which is that of time; with what it is worth now. The tickets are looked up booking by booking, so that
+-- the first row is there at once and nothing is sorted, whatever the size.
+SELECT
+    bookings.booking_id,
+    bookings.state,
+    people.name AS buyer_name,
+    people.email AS buyer_email,
+    people.erased_at IS NOT NULL OR people.person_id IS NULL AS erased,
+    worth.tickets,
+    worth.amount_minor,
+    sales.currency,
+    bookings.placed_at,
+    bookings.confirmed_at,
+    bookings.ended_at
+FROM bookings
+INNER JOIN sales ON sales.event_id = bookings.event_id
+LEFT JOIN people ON people.person_id = bookings.buyer_id
+CROSS JOIN LATERAL (
+    SELECT count(*) AS tickets, coalesce(sum(tickets.price_minor), 0)::bigint AS amount_minor
+    FROM tickets
+    WHERE
+        tickets.event_id = bookings.event_id
+        AND tickets.booking_id = bookings.booking_id
+        AND tickets.state != 'void'
+        AND bookings.state IN ('held', 'confirmed')
+) AS worth
+WHERE bookings.event_id = :event_id
+ORDER BY bookings.booking_id;
