@@ -70,9 +70,12 @@ class Download(Answer[bytes]):
 
 async def csv_of_bookings(lists: AsyncIterator[list[BookingLine]]) -> AsyncIterator[bytes]:
     """Yield bookings as CSV, the names of the columns first."""
-    yield _lines([_COLUMNS])
+    head: list[Sequence[str | int]] = [_COLUMNS]
     async for bookings in lists:
-        yield _lines([_row(booking) for booking in bookings])
+        yield _lines([*head, *map(_row, bookings)])
+        head = []
+    if head:
+        yield _lines(head)
 
 
 def _row(booking: BookingLine) -> tuple[str | int, ...]:

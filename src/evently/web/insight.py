@@ -26,7 +26,10 @@ from evently.web.validation import Instant
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _PAST_UNLESS_TOLD: Final = {"day": timedelta(days=30), "hour": timedelta(hours=48)}
-_ROUNDED: Final = "Bookings count when they are confirmed, cancellations when they happen. The range is rounded outwards to quarters of an hour; the answer says which it is."
+_ROUNDED: Final = (
+    "Bookings count when they are confirmed, cancellations when they happen. "
+    "The range is rounded outwards to quarters of an hour; the answer says which it is."
+)
 _WHOLE: Final = (
     f"Whole days or hours of the time zone that cover the range, at most {analytics.SLOTS_MAX}; "
     "those in which nothing happened are there, too. Unless told, the last 30 days or 48 hours."
