@@ -6,12 +6,12 @@
     buying       what one buyer does, and what the buyers were told
     judgement    what the buyers were told, compared with what the server says it sold
     charts       time lines, bars and rings as SVG; report: one HTML file; live: the terminal
-    rehearse     the verb behind `evently rehearse`
+    plan         the verb behind `evently rehearse`
 
 Nothing here is trusted by the product, and nothing here trusts it: everything goes over HTTP, as it would from somebody else's machine.
 """
 
-from evently.rehearsal.rehearse import Plan, rehearse
+from evently.rehearsal.plan import Plan, rehearse
 from evently.rehearsal.server import CannotRehearse
 
 __all__ = ["CannotRehearse", "Plan", "rehearse"]

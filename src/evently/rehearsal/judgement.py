@@ -67,7 +67,9 @@ def judge(journal: ClientJournal, ledger: Ledger, ticketing: Ticketing) -> list[
         _finding("I6", "keys that were answered with two bookings", journal.contradictions),
         _finding("I11", "differences between the counters and a replay of the journal", _differences(ledger.proof)),
         _finding("R1", "tickets left over although somebody went away without", _left_over(journal, ledger)),
-        _finding("R2", "places the event has, sold or not, other than were to be sold", _other_places(ledger, ticketing.places)),
+        _finding(
+            "R2", "tickets sold other than the places, although somebody went away without", _not_all_places(journal, ledger, ticketing)
+        ),
         _finding("R3", "answers that the API does not document", journal.strange),
     ]
 
@@ -148,6 +150,9 @@ def _left_over(journal: ClientJournal, ledger: Ledger) -> list[str]:
     return [f"{ledger.available} available, {len(journal.left)} buyers without"]
 
 
-def _other_places(ledger: Ledger, places: int) -> list[str]:
-    capacity = sum(pool.capacity for pool in ledger.proof.stored)
-    return [] if capacity == places else [f"{capacity} places, not {places}"]
+def _not_all_places(journal: ClientJournal, ledger: Ledger, ticketing: Ticketing) -> list[str]:
+    """Only where each unit takes one place can as many tickets as places be sold."""
+    if not journal.left or any(len(kind.pool_ids) != 1 for kind in ticketing.ticket_types):
+        return []
+    sold = sum(ticket.state != "void" for booking in ledger.bookings for ticket in booking.tickets)
+    return [] if sold == ticketing.places else [f"{sold} sold of {ticketing.places} places"]

@@ -73,6 +73,7 @@ def rehearse(plan: Plan, console: Console | None = None) -> bool:
         outcome = run(_rehearse(plan, stage, console))
         if stage.database_url is not None:
             outcome = msgspec.structs.replace(outcome, findings=outcome.findings + run(_audit(stage.database_url)))
+    console.print()
     console.print(show_findings(outcome.findings))
     clean = is_clean(outcome.findings)
     console.print("[bold green]Clean.[/]" if clean else "[bold red]Not clean.[/]", _in_a_sentence(outcome))
