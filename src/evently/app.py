@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -46,6 +47,7 @@ class Application:
         try:
             async with running(self._config) as context:
                 self._asgi = create_asgi(context)
+                _calm_the_collector()
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except Exception as exc:  # an outermost loop: the server must hear why it cannot start
@@ -60,6 +62,16 @@ def create() -> Application:
     config = read_config()
     configure_logs(config.log_options())
     return Application(config)
+
+
+def _calm_the_collector() -> None:
+    """Let the garbage collector look less often, and never at what lives as long as the process.
+
+    A batch makes thousands of objects that live for a few milliseconds, and walking them again and again cost a fifth of the booking path.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @asynccontextmanager

@@ -84,7 +84,7 @@ def _settings(options: LogOptions, shared: list[Any]) -> dict[str, Any]:
         "loggers": {
             **{name: {"level": options.level.upper(), "handlers": [], "propagate": True} for name in ("uvicorn", "uvicorn.error")},
             "uvicorn.access": {"level": "CRITICAL", "propagate": False},  # the edge writes a better one
-            "alembic": {"level": "WARNING"},
+            **{name: {"level": "WARNING"} for name in ("alembic", "procrastinate")},
         },
     }
 
