@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from multiprocessing import parent_process
 from typing import Any, Final
 
 import structlog
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import Receive, Scope, Send
 
 from evently import reactions
 from evently.accounts import Accounts, TokenOptions, read_secret
@@ -22,6 +25,7 @@ from evently.sales import Engine
 from evently.web.access import Access
 from evently.web.application import create_asgi
 from evently.web.context import Context
+from evently.web.edge import Edge
 from evently.web.limits import Limits
 
 _log: Final = structlog.get_logger(__name__)
@@ -32,7 +36,7 @@ class Application:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._asgi: ASGIApp | None = None
+        self._asgi: Edge | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or live from start to stop."""
@@ -55,6 +59,24 @@ class Application:
             await send({"type": "lifespan.shutdown.failed" if self._asgi else "lifespan.startup.failed", "message": str(exc)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
+        finally:
+            if self._asgi is not None:
+                self._asgi.close()
+
+
+def stop_with_parent() -> None:
+    """Stop this worker when the process that started it is gone, killed for example: its PostgreSQL is gone, too, and its port must become free."""
+    parent = parent_process()
+    if parent is None:
+        return
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_reader(parent.sentinel)
+        _log.error("the parent process has died")
+        signal.raise_signal(signal.SIGTERM)
+
+    loop.add_reader(parent.sentinel, stop)
 
 
 def create() -> Application:

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from evently.db import DatabaseOptions
 from evently.kit.logs import LogFormat, LogOptions
 from evently.sales import EngineOptions
-from evently.web.options import RateOptions, WebOptions
+from evently.web.options import BODY_BYTES_MAX, RateOptions, WebOptions
 
 PREFIX: Final = "EVENTLY_"
 _NOT_SETTINGS: Final = frozenset({"EVENTLY_TOKEN"})  # read by `evently rehearse`, which knows why
+
+_OF_THE_PARENT: Final = frozenset({"host", "port", "workers", "data", "pg_bindir"})
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[int, msgspec.Meta(ge=0)]
@@ -57,6 +60,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     log_format: Annotated[LogFormat, _says("`json`, `pretty`, or `auto`: pretty on a terminal.")] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _says("The least that is logged.")] = "info"
     access_log: Annotated[bool, _says("A line for each request.")] = True
+    body_bytes_max: Annotated[Count, _says("The longest body of a request, in bytes.")] = BODY_BYTES_MAX
+    heavy_reads_max: Annotated[Count, _says("Reports and exports that one process makes at a time; others wait for their turn.")] = 2
     redis_url: Annotated[str | None, _says("Valkey or Redis for rate limits that all machines share. Losing it changes no ticket.")] = None
     rate_bookings: Annotated[Rate, _says("Bookings and cancellations per minute for one person; 0 is no limit, here and below.")] = 120
     rate_reads: Annotated[Rate, _says("Reads per minute for one person or address.")] = 60_000
@@ -98,6 +103,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             public_url=self.public_url.rstrip("/"),
             cors_origins=_words(self.cors_origins),
             trusted_proxies=_words(self.trusted_proxies),
+            body_bytes_max=self.body_bytes_max,
+            heavy_reads_max=self.heavy_reads_max,
             access_log=self.access_log,
             pretty_logs=pretty_logs,
             metrics_directory=self.metrics_directory,
@@ -128,9 +135,16 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
     return config
 
 
-def give_to_workers(**settings: str) -> None:
-    """Set variables that the processes started from here will read."""
-    os.environ.update({PREFIX + name.upper(): value for name, value in settings.items()})
+def give_to_workers(variables: Mapping[str, str], metrics_directory: str) -> None:
+    """Set the environment of the processes started from here. The metrics library wants to be told in its own words, before it is imported."""
+    os.environ.update(variables)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_directory
+
+
+def variables_for_workers(config: Config, metrics_directory: str) -> dict[str, str]:
+    """Return the settings as variables, but for those that only the parent needs."""
+    settings = msgspec.to_builtins(replace(config, metrics_directory=metrics_directory), enc_hook=str)
+    return {PREFIX + name.upper(): str(value) for name, value in settings.items() if value is not None and name not in _OF_THE_PARENT}
 
 
 def environment_for(**settings: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """`serve` and `work`: a parent that keeps PostgreSQL and the workers alive, and stops them in order.
 
-The parent does nothing else, so that it can wait for a crash recovery while the workers answer 503. When it is killed, PostgreSQL is told by the
-kernel, and the workers notice within a second.
+The parent answers nothing itself, so that it can wait for a crash recovery while the workers answer 503. Told to stop, it tells the workers, which answer what is under
+way and let their lanes drain; then PostgreSQL stops. When the parent is killed, the kernel tells PostgreSQL (db/embedded) and the workers (app.py).
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -19,19 +21,23 @@ import structlog
 import uvicorn
 from msgspec.structs import replace
 from rich.console import Console
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from evently.config import Config, give_to_workers
+from evently.config import Config, give_to_workers, variables_for_workers
 from evently.db.migrations import migrate
 from evently.kit.logs import configure_logs
 
 if TYPE_CHECKING:
-    from socket import socket
-
     from evently.db.embedded import EmbeddedPostgres
 
 GRACE_SECONDS: Final = 8  # requests under way when told to stop have this long; streams end with it
+DRAIN_SECONDS: Final = 40.0  # the grace, then the longest batch (30 s): a worker that takes longer is ended
+READY_SECONDS_MAX: Final = 60.0  # a worker that is not up by then is given up
+HEALTH_SECONDS: Final = 30  # a worker that does not move for so long is replaced; a busy machine can stop one for seconds
 BACKLOG: Final = 8_192  # connections that may wait to be accepted: a crowd that arrives in one second
+KEEP_ALIVE_SECONDS: Final = 75  # longer than balancers keep theirs, so that they do not write into a connection that we have closed
+_POSTGRES_PAUSE_SECONDS: Final = 5.0  # between two tries to start it again
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -43,27 +49,14 @@ class CannotServe(Exception):
 def serve(config: Config, *, demo: bool) -> None:
     """Start everything, say where it is, and run until told to stop."""
     configure_logs(config.log_options())
-    server = uvicorn.Config(
-        "evently.app:create",
-        factory=True,
-        host=config.host,
-        port=config.port,
-        workers=config.workers,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=True,
-    )
-    listening = _bind(server)
-    with listening, database(config) as (ready, postgres), _shared_metrics() as metrics_directory:
+    with _listening(config) as listening, database(config) as (ready, postgres), _shared_metrics() as metrics_directory:
         if demo:
             _fill_with_demo(ready)
-        give_to_workers(**_for_workers(ready), metrics_directory=metrics_directory)
-        _say_where(listening, demo=demo)
-        Parent(server, [listening], postgres).run()
+        give_to_workers(variables_for_workers(ready, metrics_directory), metrics_directory)
+        parent = Parent(_server(ready), [listening], postgres, announce=lambda: _say_where(listening, demo=demo))
+        parent.run()
+    if parent.failed:
+        raise CannotServe("A worker could not start; the log says why.")
 
 
 def work(config: Config) -> None:
@@ -89,36 +82,83 @@ def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]
 
 
 class Parent(Multiprocess):
-    """Uvicorn's supervisor, which also keeps PostgreSQL alive."""
+    """Uvicorn's supervisor, which also keeps PostgreSQL alive, and says when the first worker is ready."""
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket], postgres: EmbeddedPostgres | None) -> None:
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], postgres: EmbeddedPostgres | None, announce: Callable[[], None]) -> None:
         super().__init__(config, sockets)
+        self.failed = False
         self._postgres = postgres
+        self._try_postgres_at = 0.0
+        self._announce = announce
+
+    def init_processes(self) -> None:
+        """Start the workers and wait for the first."""
+        super().init_processes()
+        if self.processes[0].wait_until_ready(READY_SECONDS_MAX):
+            self._announce()
+        else:
+            self.failed = True
+            self.should_exit.set()
 
     def keep_subprocess_alive(self) -> None:
-        """Start again what has died. PostgreSQL comes back by itself through crash recovery; until then the workers answer 503."""
-        if self._postgres is not None and not self._postgres.running and not self.should_exit.is_set():
-            _log.error("postgres_died")
-            self._postgres.start()
-            _log.info("postgres_is_back")
+        """Start again what has died. PostgreSQL comes back through crash recovery; until then the workers answer 503."""
+        self._keep_postgres_alive()
         _forget_dead_metrics({process.pid for process in self.processes if not process.process.is_alive()})
+        self.failed = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
         super().keep_subprocess_alive()
 
+    def join_all(self) -> None:
+        """Wait for the workers, but not for ever."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        for process in self.processes:
+            process.process.join(max(0.0, deadline - time.monotonic()))
+            if process.process.is_alive():
+                _log.error("worker would not stop", pid=process.pid)
+                process.process.kill()
+                process.process.join()
 
-def _bind(server: uvicorn.Config) -> socket:
-    try:
-        return server.bind_socket()
-    except SystemExit as exc:
-        raise CannotServe(f"{server.host}:{server.port} cannot be listened on; another program probably does. Try --port 0.") from exc
+    def _keep_postgres_alive(self) -> None:
+        if self._postgres is None or self._postgres.running or time.monotonic() < self._try_postgres_at:
+            return
+        from evently.db.embedded import EmbeddedRefusal
+
+        _log.error("PostgreSQL has died")
+        try:
+            self._postgres.start()
+            _log.info("PostgreSQL is back")
+        except EmbeddedRefusal as exc:
+            self._try_postgres_at = time.monotonic() + _POSTGRES_PAUSE_SECONDS
+            _log.error("PostgreSQL does not come back", reason=str(exc))  # noqa: TRY400  # the sentence says it all
 
 
-def _for_workers(config: Config) -> dict[str, str]:
-    """Return the settings as variables, but for those that are the parent's."""
-    import msgspec
+def _server(config: Config) -> uvicorn.Config:
+    return uvicorn.Config(
+        "evently.app:create",
+        factory=True,
+        workers=config.workers,
+        http="evently.web.protocol:Protocol",
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=HEALTH_SECONDS,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # the edge looks at X-Forwarded-For, and only where it may be believed
+        server_header=False,
+    )
 
-    settings = msgspec.to_builtins(config, enc_hook=str)
-    mine = {"host", "port", "workers", "data", "pg_bindir", "metrics_directory"}
-    return {name: str(value) for name, value in settings.items() if value is not None and name not in mine}
+
+@contextmanager
+def _listening(config: Config) -> Iterator[socket.socket]:
+    """Yield the socket that all workers share. Nobody is served before a worker accepts."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((config.host, config.port))
+        except OSError as exc:
+            raise CannotServe(f"{config.host}:{config.port} cannot be listened on: {exc.strerror or exc}. Try another --port; 0 takes a free one.") from exc
+        yield found
 
 
 @contextmanager
@@ -145,10 +185,10 @@ def _fill_with_demo(config: Config) -> None:
     asyncio.run(fill(config.database_options()))
 
 
-def _say_where(listening: socket, *, demo: bool) -> None:
+def _say_where(listening: socket.socket, *, demo: bool) -> None:
     host, port = listening.getsockname()[:2]
     here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]Evently[/] answers at [bold]{here}[/]")
     console.print(f"  API docs   {here}/docs (Swagger UI), {here}/redoc, {here}/openapi.json")
     console.print(f"  Health     {here}/health, {here}/metrics")

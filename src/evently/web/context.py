@@ -16,7 +16,6 @@ from litestar.response import Response
 from litestar.types import Empty, Receive, Scope, Send
 
 from evently.accounts import Accounts
-from evently.accounts import Accounts
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.sales import Engine

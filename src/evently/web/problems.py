@@ -74,6 +74,7 @@ PROBLEMS: Final[dict[str, Row]] = {
         "`If-Match` names another version than the present one: the thing was changed since you read it. Read it again, and repeat your change if it still makes sense.",
     ),
     EdgeRefusal.TOO_LARGE: Row(413, "Too large", "The body is longer than this server takes."),
+    EdgeRefusal.ADDRESS_TOO_LONG: Row(414, "The address is too long", "The address, its query included, is longer than 8 KiB."),
     EdgeRefusal.MEDIA_TYPE: Row(415, "Not JSON", "Send the body as `Content-Type: application/json`."),
     CommonRefusal.INVALID: Row(
         422,
@@ -91,6 +92,7 @@ PROBLEMS: Final[dict[str, Row]] = {
         "Too many requests",
         "`RateLimit-Policy` names the limit and `RateLimit` what is left of it. Come back after `Retry-After` seconds.",
     ),
+    EdgeRefusal.HEADERS_TOO_LONG: Row(431, "The headers are too long", "The headers of the request are longer than 32 KiB together."),
     EdgeRefusal.INTERNAL: Row(500, "Our mistake", "The program is wrong. It was logged under the request id; please tell us that id."),
     EdgeRefusal.BUSY: Row(
         503,
@@ -104,6 +106,39 @@ PROBLEMS: Final[dict[str, Row]] = {
         "The connection to the database was lost at the very moment of writing. Repeat the request with the same Idempotency-Key: "
         "you will get the answer of the first one if it has happened, and it will happen now if not.",
     ),
+    # Accounts
+    AccountsRefusal.WRONG_CREDENTIALS: Row(
+        401,
+        "No such account",
+        "No account has this e-mail and password. Whether the e-mail is known is not said, here as at registration.",
+    ),
+    AccountsRefusal.REFRESH_TOKEN_INVALID: Row(
+        401,
+        "Not a refresh token that works",
+        "It is not ours, or its session has ended: logged out, expired, or revoked. Log in again.",
+    ),
+    AccountsRefusal.REFRESH_TOKEN_REUSED: Row(
+        401,
+        "The refresh token was used before",
+        "Each refresh token works once (and, for a lost answer, a few seconds longer). Somebody used this one before, which may be a thief; so its session has ended. "
+        "Log in again.",
+    ),
+    AccountsRefusal.WRONG_PASSWORD: Row(403, "Not your password", "What you ask for needs your present password, and this is another."),
+    AccountsRefusal.TOO_MANY_ATTEMPTS: Row(
+        429,
+        "Too many wrong passwords",
+        "From here, or from places that the account does not know, too many passwords were tried. After `Retry-After` seconds the next one is looked at. "
+        "Places where somebody logged in to the account lately are not affected by what strangers try.",
+    ),
+    AccountsRefusal.LAST_ADMIN: Row(409, "The last administrator", "The platform needs one. Make somebody else an administrator first."),
+    AccountsRefusal.LAST_OWNER: Row(409, "The last owner", "An organizer needs an owner. Make somebody else an owner first."),
+    AccountsRefusal.ALREADY_MEMBER: Row(409, "A member already", "The person belongs to this organizer. Change their role instead."),
+    AccountsRefusal.INVITATION_INVALID: Row(
+        422,
+        "Not an invitation for you",
+        "The code was mistyped, used, withdrawn or has expired, or it was made for another e-mail than that of your account. Ask for a new one.",
+    ),
+    AccountsRefusal.LIMIT_REACHED: Row(409, "As many as there can be", "There is a limit to how many of these one person or organizer has; `detail` says which."),
     # Sales
     SalesRefusal.EVENT_NOT_FOUND: Row(
         404, "No such event", "There is no event with this id that you can see. A draft is seen by its organizer alone."

@@ -12,6 +12,8 @@ class EdgeRefusal(Refusal):
     UNAUTHENTICATED = "unauthenticated"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     TOO_LARGE = "too-large"
+    ADDRESS_TOO_LONG = "address-too-long"
+    HEADERS_TOO_LONG = "headers-too-long"
     MEDIA_TYPE = "unsupported-media-type"
     IF_MATCH_MISSING = "if-match-missing"
     RATE_LIMITED = "rate-limited"
