@@ -1,8 +1,8 @@
 """Everything that happens because something else has happened, on one screen: facts, schedules, and what they set off.
 
-The relay reads the journal in order and, in one transaction, counts the facts (analytics), stores the jobs that `REACTIONS` names for them,
-and marks the rows delivered. One process at a time does it, by a lease whose row stays locked for the turn. Facts are counted and jobs stored
-exactly once; what jobs do runs at least once.
+The relay reads the journal in order and, in one transaction, counts the facts (analytics), stores the jobs that `REACTIONS` names for
+them, and marks the rows delivered. One process at a time does it, by a lease whose row stays locked for the turn. Facts are counted and
+jobs stored exactly once; what jobs do runs at least once.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ class Relay:
     async def _deliver(self, tx: Connection, rows: Sequence[Undelivered], now: datetime) -> int:
         """Let the facts of rows have all their effects, and return of how many.
 
-        Where that fails on the data, it is tried in halves until the bad event stands alone; that one is passed over for a while. Facts that
-        this version does not know are such data: a newer one is being installed, and its relay will read them.
+        Where that fails on the data, it is tried in halves until the bad event stands alone; that one is passed over for a while. Facts
+        that this version does not know are such data: a newer one is being installed, and its relay will read them.
         """
         try:
             async with tx.transaction():

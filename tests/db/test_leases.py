@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -18,9 +19,9 @@ SECONDS = 10.0
 ME, YOU = new_id(), new_id()
 
 
-async def taken(db: Database, holder: object, seconds_later: float = 0.0, lasts: float = SECONDS) -> bool:
+async def taken(db: Database, holder: UUID, seconds_later: float = 0.0, lasts: float = SECONDS) -> bool:
     async with db.transaction() as tx:
-        return await take_lease(tx, "relay", holder, NOW + timedelta(seconds=seconds_later), lasts)  # type: ignore[arg-type]
+        return await take_lease(tx, "relay", holder, NOW + timedelta(seconds=seconds_later), lasts)
 
 
 async def test_one_of_many_has_it(db: Database) -> None:
@@ -69,9 +70,10 @@ async def test_a_holder_that_was_cut_off_does_not_keep_it(db: Database) -> None:
     with pytest.raises(Unavailable):  # noqa: PT012  # the end of the block is the point
         async with db.transaction() as tx:
             assert await take_lease(tx, "relay", ME, NOW, seconds=0.2)
+            cut_off = asyncio.Event()
+            tx.add_termination_listener(lambda _: cut_off.set())
             assert await taken(db, YOU, seconds_later=1)  # waits for the row, and gets it although this block has not ended
             async with asyncio.timeout(5):
-                while not tx.is_closed():
-                    await asyncio.sleep(0.005)
+                await cut_off.wait()
     async with db.transaction() as tx:
         assert await tx.fetchval("SHOW idle_in_transaction_session_timeout") == "0"  # no other transaction is in such a hurry

@@ -1,0 +1,291 @@
+"""The relay: each fact has its effects exactly once and in order, whatever happens to whoever relays it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from evently import reactions, sales
+from evently.catalogue import Event
+from evently.db import Database
+from evently.kit.errors import Unavailable
+from evently.reactions import BUSY_SECONDS, IDLE_SECONDS, LEASE_SECONDS, STUCK_SECONDS, Relay
+from evently.sales import CancelSale
+from tests.catalogue import until_somebody_waits
+from tests.till import Hands, Till, open_till
+
+
+@pytest_asyncio.fixture
+async def till(db: Database) -> AsyncIterator[Till]:
+    async with open_till(db) as opened:
+        yield opened
+
+
+async def deliver(relay: Relay, clock: Hands) -> int:
+    """Take turns until nothing is left; return how many it took."""
+    for turn in range(1, 1000):
+        if await relay.turn() == IDLE_SECONDS:
+            return turn
+        clock.move(seconds=BUSY_SECONDS)
+    raise AssertionError("the relay does not end")
+
+
+async def figures(db: Database, event: Event) -> dict[str, Any]:
+    row = await db.fetch_row(
+        "SELECT seq, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor FROM event_totals "
+        "WHERE event_id = $1",
+        event.event_id,
+    )
+    return dict(row) if row else {}
+
+
+async def undelivered(db: Database) -> int:
+    count: int = await db.fetch_value("SELECT count(*) FROM journal WHERE delivered_at IS NULL")
+    return count
+
+
+async def jobs(db: Database) -> list[tuple[str, str]]:
+    return [tuple(row) for row in await db.fetch("SELECT task_name, args->>'event_id' FROM procrastinate_jobs ORDER BY id")]
+
+
+@asynccontextmanager
+async def holding_back(db: Database, event: Event) -> AsyncIterator[None]:
+    """Let whoever counts an event wait, in the middle of its transaction."""
+    connection = await db.connect()
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM event_totals WHERE event_id = $1 FOR UPDATE", event.event_id)
+            yield
+    finally:
+        await connection.close()
+
+
+async def kill_who_waits(db: Database) -> None:
+    await until_somebody_waits(db)
+    await db.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%event_totals%'"
+    )
+
+
+async def begun(till: Till, relay: Relay) -> Event:
+    """Return an event with one booking that was delivered, so that its totals are there."""
+    event = await till.event()
+    await till.book(event)
+    await deliver(relay, till.clock)
+    return event
+
+
+async def test_everything_is_delivered_once(db: Database, till: Till) -> None:
+    relay, event = Relay(db, till.clock), await till.event()
+    first = await till.book(event, 3)
+    await till.book(event, 2)
+    await till.cancel(first, first.tickets[0].ticket_id)
+    await deliver(relay, till.clock)
+    await till.cancel(first)
+    await deliver(relay, till.clock)
+    await deliver(relay, till.clock)
+
+    assert await undelivered(db) == 0
+    sale = await sales.find_sale(db, event.event_id)
+    assert await figures(db, event) == {
+        "seq": sale.seq,
+        "bookings": 2,
+        "tickets": 5,
+        "amount_minor": 12_500,
+        "cancelled_bookings": 1,
+        "cancelled_tickets": 3,
+        "cancelled_minor": 7_500,
+    }
+
+
+async def test_more_than_one_turn_is_delivered_in_order(db: Database, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reactions, "ROWS_MAX", 7)
+    relay = Relay(db, till.clock)
+    events = [await till.event() for _ in range(3)]
+    for _ in range(10):  # one row each, all at the same instant
+        await asyncio.gather(*[till.book(event) for event in events])
+    assert await deliver(relay, till.clock) == 6  # 36 rows
+    assert [(await figures(db, event))["bookings"] for event in events] == [10, 10, 10]
+    assert await undelivered(db) == 0
+
+
+async def test_a_turn_is_bounded_by_what_its_facts_cost(db: Database, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    relay, event = Relay(db, till.clock), await till.event()
+    await deliver(relay, till.clock)
+    monkeypatch.setattr(reactions, "BYTES_MAX", 5_000)
+    for _ in range(4):
+        await till.book_many(event, 30)  # 7 KB of facts in one row
+    assert await relay.turn() == BUSY_SECONDS
+    assert (await figures(db, event))["seq"] == 3, "one row comes, however long it is"
+    await deliver(relay, till.clock)
+    assert (await figures(db, event))["bookings"] == 120
+
+
+async def test_a_crash_before_the_commit_delivers_nothing_and_the_next_turn_everything(db: Database, till: Till) -> None:
+    relay = Relay(db, till.clock)
+    event = await begun(till, relay)
+    await till.book_many(event, 5)
+    async with holding_back(db, event):
+        turn = asyncio.create_task(relay.turn())
+        await kill_who_waits(db)
+        with pytest.raises(Unavailable):
+            await turn
+    assert (await figures(db, event))["bookings"] == 1
+    assert await undelivered(db) > 0
+    await deliver(relay, till.clock)
+    assert (await figures(db, event))["bookings"] == 6
+    assert await undelivered(db) == 0
+
+
+async def test_a_relay_that_is_stopped_in_the_middle_leaves_nothing_behind(db: Database, till: Till) -> None:
+    relay = Relay(db, till.clock)
+    event = await begun(till, relay)
+    await till.book(event)
+    async with holding_back(db, event):
+        turn = asyncio.create_task(relay.turn())
+        await until_somebody_waits(db)
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+    await relay.retire()
+    await deliver(Relay(db, till.clock), till.clock)
+    assert (await figures(db, event))["bookings"] == 2
+
+
+async def test_the_other_one_waits_for_its_turn(db: Database, till: Till) -> None:
+    first, second = Relay(db, till.clock), Relay(db, till.clock)
+    event = await begun(till, first)
+    await till.book(event)
+    assert await second.turn() == LEASE_SECONDS / 4
+    assert (first.leads, second.leads) == (True, False)
+    assert (await figures(db, event))["bookings"] == 1
+
+
+async def test_two_at_once_with_an_expired_lease_count_once(db: Database, till: Till) -> None:
+    """The first is slow: while it is in the middle of a turn, its lease runs out and another takes over."""
+    first, second = Relay(db, till.clock), Relay(db, till.clock)
+    event = await begun(till, first)
+    await till.book_many(event, 5)
+    async with holding_back(db, event):
+        slow = asyncio.create_task(first.turn())
+        await until_somebody_waits(db)
+        till.clock.move(seconds=LEASE_SECONDS + 1)
+        heir = asyncio.create_task(second.turn())
+    await asyncio.gather(slow, heir)
+    assert (await figures(db, event))["bookings"] == 6
+    await deliver(second, till.clock)
+    assert (await figures(db, event))["bookings"] == 6
+
+
+async def test_an_heir_does_what_the_dead_one_did_not(db: Database, till: Till) -> None:
+    first, second = Relay(db, till.clock), Relay(db, till.clock)
+    event = await begun(till, first)
+    await till.book_many(event, 5)
+    async with holding_back(db, event):
+        dying = asyncio.create_task(first.turn())
+        await kill_who_waits(db)
+        with pytest.raises(Unavailable):
+            await dying
+    assert await second.turn() == LEASE_SECONDS / 4
+    till.clock.move(seconds=LEASE_SECONDS + 1)
+    await deliver(second, till.clock)
+    assert (await figures(db, event))["bookings"] == 6
+
+
+async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Database, till: Till) -> None:
+    """Each has its own clock, and those clocks agree on nothing, so that each often believes that it has the lease."""
+    events = [await till.event() for _ in range(5)]
+    clocks = [Hands(till.clock.now) for _ in range(3)]
+    relays = [Relay(db, clock) for clock in clocks]
+    selling = asyncio.Event()
+
+    async def relay_on(relay: Relay, clock: Hands) -> None:
+        while not selling.is_set():
+            await relay.turn()
+            clock.move(seconds=LEASE_SECONDS / 3)
+
+    fight = [asyncio.create_task(relay_on(relay, clock)) for relay, clock in zip(relays, clocks, strict=True)]
+    for _ in range(20):
+        booked = await asyncio.gather(*[till.book(event, 2) for event in events for _ in range(4)])
+        await asyncio.gather(*[till.cancel(each) for each in booked[::7]])
+    selling.set()
+    await asyncio.gather(*fight)
+    till.clock.now = max(clock.now for clock in clocks)
+    till.clock.move(seconds=LEASE_SECONDS)
+    await deliver(Relay(db, till.clock), till.clock)
+
+    for event in events:
+        booked_now = await db.fetch_value("SELECT count(*) FROM bookings WHERE event_id = $1", event.event_id)
+        cancelled = await db.fetch_value("SELECT count(*) FROM bookings WHERE event_id = $1 AND state = 'cancelled'", event.event_id)
+        found = await figures(db, event)
+        assert (found["bookings"], found["cancelled_bookings"]) == (booked_now, cancelled)
+        assert booked_now == 80
+    assert await undelivered(db) == 0
+
+
+async def test_a_reaction_is_stored_once_and_with_the_facts_it_belongs_to(db: Database, till: Till) -> None:
+    relay = Relay(db, till.clock)
+    event, other = await begun(till, relay), await till.event()
+    await till.engine.submit(CancelSale(event.event_id))
+    await till.book(other)
+    async with holding_back(db, event):
+        turn = asyncio.create_task(relay.turn())
+        await kill_who_waits(db)
+        with pytest.raises(Unavailable):
+            await turn
+    assert await jobs(db) == []
+    for _ in range(3):
+        await deliver(relay, till.clock)
+    (job,) = await jobs(db)
+    assert job[0] == "cancel_bookings_of_event"
+
+
+@pytest.mark.parametrize(
+    ("break_it", "mend_it"),
+    [
+        pytest.param(
+            'UPDATE journal SET facts = \'[{"type": "FromTheFuture"}]\' WHERE event_id = $1 AND seq = 4',
+            "UPDATE journal SET facts = '[]' WHERE event_id = $1 AND seq = 4",
+            id="facts that this version does not know",
+        ),
+        pytest.param(
+            "UPDATE journal SET delivered_at = at WHERE event_id = $1 AND seq = 4",
+            "UPDATE journal SET delivered_at = NULL WHERE event_id = $1 AND seq = 4",
+            id="a row that was skipped",
+        ),
+    ],
+)
+async def test_a_broken_event_does_not_stop_the_others(db: Database, till: Till, break_it: str, mend_it: str) -> None:
+    relay = Relay(db, till.clock)
+    events = [await begun(till, relay) for _ in range(5)]
+    for _ in range(3):
+        await asyncio.gather(*[till.book(event) for event in events])
+    broken = events[2]
+    async with db.transaction() as tx:
+        await tx.execute(break_it, broken.event_id)
+
+    await deliver(relay, till.clock)
+    await deliver(relay, till.clock)
+    assert [(await figures(db, event))["bookings"] for event in events] == [4, 4, 1, 4, 4]
+
+    async with db.transaction() as tx:
+        await tx.execute(mend_it, broken.event_id)
+    till.clock.move(seconds=STUCK_SECONDS)
+    await deliver(relay, till.clock)
+    assert await undelivered(db) == 0
+
+
+async def test_what_was_counted_already_is_only_marked(db: Database, till: Till) -> None:
+    relay = Relay(db, till.clock)
+    event = await begun(till, relay)
+    async with db.transaction() as tx:
+        await tx.execute("UPDATE journal SET delivered_at = NULL")
+    await deliver(relay, till.clock)
+    assert (await figures(db, event))["bookings"] == 1
+    assert await undelivered(db) == 0
