@@ -102,6 +102,7 @@ def check_times(
     complaints: Complaints, starts: Moment, ends: Moment, zone: ZoneInfo, now: datetime, *, in_future: bool = True
 ) -> tuple[datetime, datetime] | None:
     """Return start and end as instants, or note what is wrong with them. `in_future`: the start must be."""
+    complained = len(complaints.errors)
     starts_at = _check_moment(complaints, pointer_of("/starts_at", starts), starts, zone, now)
     ends_at = _check_moment(complaints, pointer_of("/ends_at", ends), ends, zone, now)
     if starts_at is not None and in_future and starts_at <= now:
@@ -112,7 +113,7 @@ def check_times(
         complaints.about(pointer_of("/ends_at", ends), "Must be after the start.")
     if ends_at - starts_at > EVENT_DURATION_MAX:
         complaints.about(pointer_of("/ends_at", ends), f"Must be at most {EVENT_DURATION_MAX.days} days after the start.")
-    return starts_at, ends_at
+    return (starts_at, ends_at) if len(complaints.errors) == complained else None
 
 
 def pointer_of(pointer: str, moment: Moment) -> str:

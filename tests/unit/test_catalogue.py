@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import icalendar
+import pytest
+from msgspec.structs import replace
+
+from evently.catalogue import (
+    Category,
+    Complaints,
+    Event,
+    VenueTerms,
+    calendar_of,
+    check_event,
+    check_times,
+    countries,
+    search_for,
+    time_zones,
+)
+from evently.catalogue.checks import check_venue
+from evently.catalogue.local_time import instant_of, is_within_reach, wall_time_of
+from evently.catalogue.words import lexemes_of, slug_of, tsqueries_by_relevance, tsquery_of, words_of
+from tests.catalogue import BERLIN, NOW, event_terms
+
+BERLIN_ZONE = ZoneInfo("Europe/Berlin")
+SOME_ID = UUID(int=7)
+EVENT = Event(
+    SOME_ID,
+    SOME_ID,
+    SOME_ID,
+    "Jazz; by night, mostly",
+    "Two sets.\nÜber alles: 50 % Swing",
+    Category.MUSIC,
+    ("jazz",),
+    None,
+    "Tempodrom",
+    "Berlin",
+    "Europe/Berlin",
+    datetime(2026, 10, 24, 18, tzinfo=UTC),
+    datetime(2026, 10, 25, 3, tzinfo=UTC),
+    "published",
+    False,
+    "EUR",
+    3,
+    NOW,
+    NOW + timedelta(days=1),
+    NOW,
+    None,
+)
+
+
+@pytest.mark.parametrize(
+    ("wall", "zone", "expected"),
+    [
+        ("2026-07-01T20:00", "Europe/Berlin", "2026-07-01T18:00"),
+        ("2026-12-01T20:00", "Europe/Berlin", "2026-12-01T19:00"),
+        ("2026-07-01T20:00", "Asia/Kathmandu", "2026-07-01T14:15"),
+        ("2026-03-29T01:59", "Europe/Berlin", "2026-03-29T00:59"),
+        ("2026-03-29T02:00", "Europe/Berlin", None),
+        ("2026-03-29T02:59", "Europe/Berlin", None),
+        ("2026-03-29T03:00", "Europe/Berlin", "2026-03-29T01:00"),
+        ("2026-10-25T02:30", "Europe/Berlin", "2026-10-25T00:30"),  # twice: the first
+        ("2026-10-25T03:00", "Europe/Berlin", "2026-10-25T02:00"),
+        ("2026-10-04T02:15", "Australia/Lord_Howe", None),  # half an hour forward
+        ("2011-12-30T12:00", "Pacific/Apia", None),  # a day that Samoa never had
+    ],
+)
+def test_wall_time(wall: str, zone: str, expected: str | None) -> None:
+    instant = instant_of(datetime.fromisoformat(wall), ZoneInfo(zone))
+    assert instant == (None if expected is None else datetime.fromisoformat(expected).replace(tzinfo=UTC))
+    if instant is not None:
+        assert wall_time_of(instant, ZoneInfo(zone)) == datetime.fromisoformat(wall)
+
+
+def test_an_instant_needs_no_zone() -> None:
+    assert instant_of(datetime.fromisoformat("2026-03-29T02:30:00-05:00"), BERLIN_ZONE) == datetime(2026, 3, 29, 7, 30, tzinfo=UTC)
+
+
+def test_what_cannot_be_calculated_with_is_out_of_reach() -> None:
+    for text in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59"):
+        assert not is_within_reach(datetime.fromisoformat(text))
+    assert is_within_reach(NOW)
+
+
+def test_every_time_zone_and_country_is_real() -> None:
+    assert {"Europe/Berlin", "UTC", "America/Argentina/Buenos_Aires"} <= time_zones()
+    assert not {"Factory", "localtime", "Mars/Base", ""} & time_zones()
+    for name in time_zones():
+        ZoneInfo(name)
+    assert {"DE", "GB", "JP", "NZ"} <= countries()
+    assert not {"UK", "XX", "de", ""} & countries()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Zürich ZURICH zürich", ["zurich"] * 3),
+        ("Größe, Œuvre & Łódź!", ["grosse", "oeuvre", "lodz"]),
+        ("Ærøskøbing (naïve) don't_stop", ["aeroskobing", "naive", "don", "t", "stop"]),
+        ("\ufb01ne Ⅻ ２０２６", ["fine", "xii", "2026"]),
+        ("東京ジャズ2026", ["東", "京", "シ", "ャ", "ス", "2026"]),
+        ("İstanbul Ελλάς Москва", ["istanbul", "ελλασ", "москва"]),
+        ("e\u0301te\u0301", ["ete"]),
+        ("🎉 --- ''' \\ :* & |", []),
+        ("x" * 100, ["x" * 40]),
+    ],
+)
+def test_words(text: str, words: list[str]) -> None:
+    assert words_of(text) == words
+
+
+def test_what_is_stored_of_an_event() -> None:
+    lexemes = lexemes_of("Café Jazz", ["jazz trio"], {"city": ["Zürich"], "tag": ["Late Night", "late-night"]})
+    assert lexemes == ["cafe", "jazz", "trio", "t=cafe", "t=jazz", "city=zurich", "tag=late-night"]
+    many = lexemes_of("Title", [" ".join(f"w{number}" for number in range(9_000))], {"city": ["Berlin"]})
+    assert len(many) == 4_002
+    assert {"title", "t=title", "city=berlin"} <= set(many)
+    assert all(len(lexeme.encode()) < 2_000 for lexeme in lexemes_of("ﷺ" * 200, ["ﷺ" * 20_000], {"tag": ["ﷺ" * 50]}))
+
+
+def test_searches() -> None:
+    assert tsquery_of(search_for("", [])) is None
+    assert tsquery_of(search_for("!", [("city", "Zürich")])) == "'city=zurich'"
+    assert tsquery_of(search_for("Jazz ber", [("tag", "x")])) == "'tag=x' & 'jazz' & 'ber':*"
+    assert tsquery_of(search_for("jazz b", [])) == "'jazz' & 'b'"
+    assert tsquery_of(search_for("it's :* | 'x' \\", [])) == "'it' & 's' & 'x'"
+    assert len(search_for("a b c d e f g h i j k l m", []).words) == 10
+    assert tsqueries_by_relevance(search_for("jazz ber", [])) == [
+        "'jazz' & 'ber':* & ('t=jazz' & 't=ber':*)",
+        "'jazz' & 'ber':* & ('t=jazz' | 't=ber':*) & !('t=jazz' & 't=ber':*)",
+        "'jazz' & 'ber':* & !('t=jazz' | 't=ber':*)",
+    ]
+    assert slug_of("Rock & Roll") == slug_of("rock roll")
+
+
+def complaints_about(**changes: object) -> dict[str, str]:
+    complaints = Complaints()
+    check_event(complaints, event_terms(SOME_ID, **changes))
+    return {error.pointer: error.detail for error in complaints.errors}
+
+
+def test_an_event_may_say_a_lot() -> None:
+    assert complaints_about(title="x" * 200, description="", tags=tuple(str(number) for number in range(20))) == {}
+    assert complaints_about(description="One.\r\n\tTwo.", image_url="https://img.example:8443/a%20b.jpg?w=1#x") == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointers"),
+    [
+        ({"title": "  "}, {"/title"}),
+        ({"title": "x" * 201}, {"/title"}),
+        ({"title": "a\nb"}, {"/title"}),
+        ({"description": "x" * 20_001}, {"/description"}),
+        ({"description": "a\x00b"}, {"/description"}),
+        ({"tags": ("",)}, {"/tags/0"}),
+        ({"tags": ("ok", "x" * 51, "🎉")}, {"/tags/1", "/tags/2"}),
+        ({"tags": tuple(str(number) for number in range(21))}, {"/tags"}),
+        ({"title": "", "description": "\x07", "tags": ("",), "image_url": "x"}, {"/title", "/description", "/tags/0", "/image_url"}),
+    ],
+)
+def test_every_wrong_field_is_named(changes: dict[str, object], pointers: set[str]) -> None:
+    assert complaints_about(**changes).keys() == pointers
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://img.example/a.jpg",
+        "https://",
+        "https:///a.jpg",
+        "//img.example/a",
+        "javascript:alert(1)",
+        "https://user@img.example/",
+        "a.jpg",
+        "https://img.example/ä.jpg",
+        "https://img.example/a b",
+        "https://[::1",
+        "https://img.example:99999/",
+        'https://img.example/"><script>',
+        "",
+        "https://img.example/" + "a" * 2_000,
+        "data:image/png;base64,AAAA",
+        "https:\\\\img.example",
+    ],
+)
+def test_an_image_has_an_https_address(url: str) -> None:
+    assert complaints_about(image_url=url).keys() == {"/image_url"}
+
+
+def times(starts: str, ends: str, *, in_future: bool = True) -> object:
+    complaints = Complaints()
+    found = check_times(complaints, datetime.fromisoformat(starts), datetime.fromisoformat(ends), BERLIN_ZONE, NOW, in_future=in_future)
+    return {error.pointer: error.detail for error in complaints.errors} or found
+
+
+def test_times() -> None:
+    expected = (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 4, tzinfo=UTC))
+    assert times("2026-10-25T02:30:00", "2026-10-25T05:00:00") == expected
+    assert times("2026-10-25T00:30:00+00:00", "2026-10-25T05:00:00") == expected
+    assert times("2026-06-01T11:00:00+00:00", "2026-06-01T13:00:00+00:00") == {"/starts_at": "Must be in the future."}
+    assert times("2026-06-01T11:00:00+00:00", "2026-06-01T13:00:00+00:00", in_future=False) == (
+        NOW - timedelta(hours=1),
+        NOW + timedelta(hours=1),
+    )
+    assert times("2027-03-28T02:30:00", "2027-03-28T02:45:00") == {
+        "/starts_at_local": "Does not exist in Europe/Berlin: the clocks go forward over it.",
+        "/ends_at_local": "Does not exist in Europe/Berlin: the clocks go forward over it.",
+    }
+    assert times("2026-07-01T20:00:00", "2026-07-01T20:00:00") == {"/ends_at_local": "Must be after the start."}
+    assert times("2026-07-01T20:00:00", "2026-08-01T20:00:01") == {"/ends_at_local": "Must be at most 31 days after the start."}
+    assert times("2026-07-01T20:00:00", "9999-12-31T23:59:59-12:00") == {"/ends_at": "Is too far away."}
+    assert times("2040-07-01T20:00:00", "2040-07-01T21:00:00") == {
+        "/starts_at_local": "Is too far away.",
+        "/ends_at_local": "Is too far away.",
+    }
+
+
+def test_a_venue_is_somewhere() -> None:
+    complaints = Complaints()
+    check_venue(complaints, BERLIN)
+    assert complaints.errors == []
+    check_venue(complaints, VenueTerms("", "", "🎉", "UK", "berlin"))
+    assert {error.pointer for error in complaints.errors} == {"/name", "/address", "/city", "/country", "/time_zone"}
+
+
+def test_a_calendar_entry_says_it_all() -> None:
+    calendar = icalendar.Calendar.from_ical(calendar_of(EVENT, "evt_1@tickets.example", "https://tickets.example/e/1", "Tempodrom, Berlin"))
+    (entry,) = calendar.walk("VEVENT")
+    assert entry.decoded("dtstart") == EVENT.starts_at
+    assert entry.decoded("dtend") == EVENT.ends_at
+    assert entry["dtstart"].params["TZID"] == "Europe/Berlin"
+    assert (str(entry["uid"]), int(str(entry["sequence"])), str(entry["status"])) == ("evt_1@tickets.example", 2, "CONFIRMED")
+    assert (str(entry["summary"]), str(entry["description"])) == (EVENT.title, EVENT.description)
+    assert entry.decoded("dtstamp") == EVENT.changed_at
+    assert str(calendar["method"]) == "PUBLISH"
+    cancelled = calendar_of(replace(EVENT, state="cancelled", cancelled_at=NOW, version=4), "u", "https://x.example", "Tempodrom")
+    assert b"STATUS:CANCELLED\r\n" in cancelled
+    assert b"SEQUENCE:3\r\n" in cancelled
+    assert all(len(line) <= 75 for line in cancelled.split(b"\r\n"))
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Tokyo", "Africa/Casablanca", "Europe/Dublin", "UTC"]
+)
+def test_the_entrys_own_time_zone_agrees_with_ours(zone: str) -> None:
+    """Read the rules as a strict calendar would: the last one whose local start, by the offset before, is not after the instant."""
+    for start in (datetime(2026, 3, 29, 1, 30, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)):
+        event = replace(EVENT, time_zone=zone, starts_at=start, ends_at=start + timedelta(days=20))
+        rules = [
+            part for part in icalendar.Calendar.from_ical(calendar_of(event, "u", "https://x.example", "x")).walk() if "TZOFFSETTO" in part
+        ]
+        since = {rule.decoded("dtstart").replace(tzinfo=UTC) - rule.decoded("tzoffsetfrom"): rule.decoded("tzoffsetto") for rule in rules}
+        for instant in (start, event.ends_at, start + timedelta(minutes=1)):
+            offset = since[max(each for each in since if each <= instant)]
+            assert offset == instant.astimezone(ZoneInfo(zone)).utcoffset()
