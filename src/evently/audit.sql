@@ -1,0 +1,220 @@
+-- Everything that must be 0. Each statement reads the snapshot of one audit, of one event or (NULL) of all; those that look for breaches return at most
+-- :examples_max of them, each with the number of all.
+
+-- name: find_oversold_pools
+-- I1: counters below zero, or more taken than there is.
+SELECT
+    pools.event_id,
+    format(
+        'pool %s: %s held + %s sold + %s set aside of %s', pools.pool_id, pools.held, pools.sold, pools.set_aside, pools.capacity
+    ) AS what,
+    count(*) OVER () AS total
+FROM pools
+WHERE
+    (:event_id::uuid IS NULL OR pools.event_id = :event_id)
+    AND (
+        least(pools.capacity, pools.held, pools.sold, pools.set_aside) < 0
+        OR pools.held::bigint + pools.sold + pools.set_aside > pools.capacity
+    )
+ORDER BY pools.event_id, pools.pool_id
+LIMIT :examples_max;
+
+-- name: find_miscounted_pools
+-- I2: counters that differ from the tickets of holds and of confirmed bookings. Counted by ticket type first, because a type's units are taken from each of
+-- its pools. Nothing sets units aside yet, so none may be.
+WITH sold AS (
+    SELECT
+        bookings.event_id,
+        tickets.ticket_type_id,
+        count(*) FILTER (WHERE bookings.state = 'held') AS held,
+        count(*) FILTER (WHERE bookings.state = 'confirmed') AS sold
+    FROM bookings
+    INNER JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
+    WHERE
+        (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
+        AND bookings.state IN ('held', 'confirmed')
+        AND tickets.state != 'void'
+    GROUP BY bookings.event_id, tickets.ticket_type_id
+),
+
+taken AS (
+    SELECT sold.event_id, drawn.pool_id, sum(sold.held) AS held, sum(sold.sold) AS sold
+    FROM sold
+    INNER JOIN ticket_types ON ticket_types.event_id = sold.event_id AND ticket_types.ticket_type_id = sold.ticket_type_id
+    CROSS JOIN LATERAL unnest(ticket_types.pool_ids) AS drawn (pool_id)
+    GROUP BY sold.event_id, drawn.pool_id
+),
+
+counted AS (
+    SELECT pools.event_id, pools.pool_id, pools.held, pools.sold, pools.set_aside
+    FROM pools
+    WHERE :event_id::uuid IS NULL OR pools.event_id = :event_id
+)
+
+SELECT
+    coalesce(counted.event_id, taken.event_id) AS event_id,
+    format(
+        'pool %s counts %s held, %s sold, %s set aside; the tickets are %s held, %s sold',
+        coalesce(counted.pool_id, taken.pool_id), counted.held, counted.sold, counted.set_aside, coalesce(taken.held, 0), coalesce(taken.sold, 0)
+    ) AS what,
+    count(*) OVER () AS total
+FROM counted
+FULL JOIN taken ON taken.event_id = counted.event_id AND taken.pool_id = counted.pool_id
+WHERE
+    counted.held IS DISTINCT FROM coalesce(taken.held, 0)
+    OR counted.sold IS DISTINCT FROM coalesce(taken.sold, 0)
+    OR counted.set_aside IS DISTINCT FROM 0
+ORDER BY 1, coalesce(counted.pool_id, taken.pool_id)
+LIMIT :examples_max;
+
+-- name: find_wrong_tickets
+-- I5: tickets with two owners or none, whose ticket type does not exist, or that would still admit after their booking was cancelled; and live bookings
+-- without a ticket.
+WITH breaches AS (
+    SELECT min(tickets.event_id::text)::uuid AS event_id, format('ticket %s has %s owners', tickets.ticket_id, count(*)) AS what
+    FROM tickets
+    WHERE :event_id::uuid IS NULL OR tickets.event_id = :event_id
+    GROUP BY tickets.ticket_id
+    HAVING count(*) > 1
+    UNION ALL
+    SELECT
+        tickets.event_id,
+        CASE
+            WHEN bookings.booking_id IS NULL THEN format('ticket %s is of no booking', tickets.ticket_id)
+            WHEN ticket_types.ticket_type_id IS NULL THEN format('ticket %s is of no ticket type', tickets.ticket_id)
+            ELSE format('ticket %s is %s, its booking is cancelled', tickets.ticket_id, tickets.state)
+        END AS what
+    FROM tickets
+    LEFT JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
+    LEFT JOIN ticket_types ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
+    WHERE
+        (:event_id::uuid IS NULL OR tickets.event_id = :event_id)
+        AND (
+            bookings.booking_id IS NULL
+            OR ticket_types.ticket_type_id IS NULL
+            OR (bookings.state = 'cancelled' AND tickets.state != 'void')
+        )
+    UNION ALL
+    SELECT bookings.event_id, format('booking %s has no ticket', bookings.booking_id) AS what
+    FROM bookings
+    WHERE
+        (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
+        AND bookings.state IN ('held', 'confirmed')
+        AND NOT EXISTS (
+            SELECT 1
+            FROM tickets
+            WHERE tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
+        )
+)
+
+SELECT breaches.event_id, breaches.what, count(*) OVER () AS total
+FROM breaches
+ORDER BY breaches.event_id, breaches.what
+LIMIT :examples_max;
+
+-- name: find_wrong_answers
+-- I6: keys with two answers, and answers about another booking than the one that was made, or about none. An answer holds the ids of its booking as text.
+WITH breaches AS (
+    SELECT idempotency_keys.event_id, format('key %L has %s answers', idempotency_keys.key, count(*)) AS what
+    FROM idempotency_keys
+    WHERE :event_id::uuid IS NULL OR idempotency_keys.event_id = :event_id
+    GROUP BY idempotency_keys.event_id, idempotency_keys.actor_id, idempotency_keys.key
+    HAVING count(*) > 1
+    UNION ALL
+    SELECT
+        idempotency_keys.event_id,
+        CASE
+            WHEN bookings.booking_id IS NULL THEN format('key %L: there is no booking %s', idempotency_keys.key, idempotency_keys.booking_id)
+            ELSE format('key %L is answered with something else than booking %s', idempotency_keys.key, idempotency_keys.booking_id)
+        END AS what
+    FROM idempotency_keys
+    LEFT JOIN bookings ON bookings.event_id = idempotency_keys.event_id AND bookings.booking_id = idempotency_keys.booking_id
+    WHERE
+        (:event_id::uuid IS NULL OR idempotency_keys.event_id = :event_id)
+        AND (
+            bookings.booking_id IS NULL
+            OR position(convert_to(bookings.booking_id::text, 'UTF8') IN idempotency_keys.answer) = 0
+            OR position(convert_to(bookings.event_id::text, 'UTF8') IN idempotency_keys.answer) = 0
+            OR position(convert_to(bookings.buyer_id::text, 'UTF8') IN idempotency_keys.answer) = 0
+        )
+)
+
+SELECT breaches.event_id, breaches.what, count(*) OVER () AS total
+FROM breaches
+ORDER BY breaches.event_id, breaches.what
+LIMIT :examples_max;
+
+-- name: find_stale_holds
+-- I9: holds that are still counted :grace after they ran out, by the database's clock; and holds that were confirmed when they had run out.
+SELECT
+    bookings.event_id,
+    format('booking %s, %s, ran out at %s', bookings.booking_id, bookings.state, bookings.expires_at) AS what,
+    count(*) OVER () AS total
+FROM bookings
+WHERE
+    (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
+    AND (
+        (bookings.state = 'held' AND bookings.expires_at < now() - :grace::interval)
+        OR bookings.confirmed_at >= bookings.expires_at
+    )
+ORDER BY bookings.event_id, bookings.booking_id
+LIMIT :examples_max;
+
+-- name: list_sales
+-- The sales to replay, with how far the roll-ups have counted them; `old_at` is when a row must have been delivered.
+SELECT
+    sales.event_id,
+    sales.state,
+    sales.currency,
+    sales.on_sale_at,
+    sales.off_sale_at,
+    sales.seq,
+    sales.head_hash,
+    coalesce(event_totals.seq, 0) AS counted_seq,
+    coalesce(event_totals.bookings, 0) AS bookings,
+    coalesce(event_totals.tickets, 0) AS tickets,
+    coalesce(event_totals.amount_minor, 0) AS amount_minor,
+    coalesce(event_totals.cancelled_bookings, 0) AS cancelled_bookings,
+    coalesce(event_totals.cancelled_tickets, 0) AS cancelled_tickets,
+    coalesce(event_totals.cancelled_minor, 0) AS cancelled_minor,
+    now() - :delivered_within::interval AS old_at
+FROM sales
+LEFT JOIN event_totals ON event_totals.event_id = sales.event_id
+WHERE :event_id::uuid IS NULL OR sales.event_id = :event_id
+ORDER BY sales.event_id;
+
+-- name: read_journal
+-- The whole journal of an event.
+SELECT journal.seq, journal.at, journal.facts, journal.hash, journal.delivered_at
+FROM journal
+WHERE journal.event_id = :event_id
+ORDER BY journal.seq;
+
+-- name: read_pools
+-- The pools of an event.
+SELECT pools.pool_id, pools.name, pools.capacity, pools.held, pools.sold, pools.set_aside
+FROM pools
+WHERE pools.event_id = :event_id;
+
+-- name: read_ticket_types
+-- What a replay knows of the ticket types of an event.
+SELECT ticket_types.ticket_type_id, ticket_types.pool_ids, ticket_types.retired
+FROM ticket_types
+WHERE ticket_types.event_id = :event_id;
+
+-- name: read_bookings
+-- The bookings of an event, one row for each ticket that is not void, and one for a booking without any.
+SELECT
+    bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor
+FROM bookings
+LEFT JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
+WHERE bookings.event_id = :event_id
+ORDER BY bookings.booking_id;
+
+-- name: read_quarters
+-- The roll-ups of an event by quarter of an hour.
+SELECT
+    event_quarters.quarter_at, event_quarters.bookings, event_quarters.tickets, event_quarters.amount_minor,
+    event_quarters.cancelled_bookings, event_quarters.cancelled_tickets, event_quarters.cancelled_minor
+FROM event_quarters
+WHERE event_quarters.event_id = :event_id;
