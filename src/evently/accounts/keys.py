@@ -30,7 +30,7 @@ sql: Final = load_queries(__name__)
 
 ScopeName = Literal["events:read", "events:write", "bookings:read", "bookings:write", "analytics:read", "checkin:write"]
 
-SCOPES: Final[tuple[str, ...]] = get_args(ScopeName)
+SCOPES: Final[tuple[ScopeName, ...]] = get_args(ScopeName)
 KEYS_MAX: Final = 100  # live ones of one organizer
 KEY_PREFIX: Final = "evk_"
 USED_AT_PRECISION: Final = timedelta(minutes=1)  # a write per minute and key, however busy it is

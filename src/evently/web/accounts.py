@@ -1,6 +1,7 @@
 """Register, log in, refresh, log out; the account of whoever asks.
 
-Registering answers the same whether or not the e-mail is taken. An account is no proof of an address: nothing is sent to it, so whoever has the address may find it taken.
+Registering answers the same whether or not the e-mail is taken. An account is no proof of an address: nothing is sent to it, so whoever has
+the address may find it taken.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ class TokensView(msgspec.Struct, frozen=True):
     operation_id="register",
     summary="Create an account",
     description=(
-        "Answers `accepted` whether or not the e-mail has an account already, and changes nothing in that case, so that nobody can ask who is here. "
-        "Log in next. Nothing is sent to the e-mail, and it is not verified."
+        "Answers `accepted` whether or not the e-mail has an account already, and changes nothing in that case, so that nobody can ask "
+        "who is here. Log in next. Nothing is sent to the e-mail, and it is not verified."
     ),
     tags=[_TAG],
     status_code=202,
@@ -129,7 +130,10 @@ async def register(request: Request, data: JSONBody[RegisterBody]) -> Answer[Acc
     "/v1/auth/login",
     operation_id="login",
     summary="Log in",
-    description="Ten wrong passwords from one address close it for a quarter of an hour; strangers' attempts never lock out an address that logged in lately.",
+    description=(
+        "Ten wrong passwords from one address close it for a quarter of an hour; "
+        "strangers' attempts never lock out an address that logged in lately."
+    ),
     tags=[_TAG],
     status_code=200,
     responses=problems(AccountsRefusal.WRONG_CREDENTIALS, AccountsRefusal.TOO_MANY_ATTEMPTS),
@@ -145,8 +149,8 @@ async def login(request: Request, data: JSONBody[LoginBody]) -> Answer[TokensVie
     operation_id="refresh",
     summary="Get a new access token",
     description=(
-        "Answers with a new refresh token, too; the old one has had its use. If the answer is lost, repeat the request within ten seconds: it is answered the same. "
-        "A token that is used again later ends the session, for one of the two who used it is a thief."
+        "Answers with a new refresh token, too; the old one has had its use. If the answer is lost, repeat the request within ten seconds: "
+        "it is answered the same. A token that is used again later ends the session, for one of the two who used it is a thief."
     ),
     tags=[_TAG],
     status_code=200,
@@ -169,7 +173,8 @@ async def refresh(request: Request, data: JSONBody[RefreshBody]) -> Answer[Token
     **policy(SIGNED_IN),
 )
 async def logout(
-    request: Request, everywhere: Annotated[bool, QueryParameter(description="End all my sessions, not only this one.")] = False
+    request: Request,
+    everywhere: Annotated[bool, QueryParameter(description="End all my sessions, not only this one.")] = False,  # noqa: FBT002  # of a URL
 ) -> Answer[None]:
     """End the session."""
     person_id, session_id = request.actor.id, request.actor.session_id
@@ -231,8 +236,8 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Ans
     operation_id="closeAccount",
     summary="Delete my account",
     description=(
-        "Erases my e-mail, my name and my password, ends my sessions and takes me out of my organizers. My bookings stay, under an id that no longer names anybody: "
-        "organizers need their figures, and a ticket that is sold is sold. Cancel first what you do not want to keep."
+        "Erases my e-mail, my name and my password, ends my sessions and takes me out of my organizers. My bookings stay, under an id "
+        "that no longer names anybody: organizers need their figures, and a ticket that is sold is sold. Cancel first what you do not want."
     ),
     tags=[_TAG],
     status_code=204,

@@ -62,9 +62,7 @@ async def list_users(
     return paginated(request, await accounts.list_people(request.context.database, q, limit, after), _show)
 
 
-@get(
-    "/v1/admin/users/{person_id:str}", operation_id="getUser", summary="One person", tags=[_TAG], responses=problems(), **policy(ADMIN)
-)
+@get("/v1/admin/users/{person_id:str}", operation_id="getUser", summary="One person", tags=[_TAG], responses=problems(), **policy(ADMIN))
 async def get_user(request: Request, person_id: FromPath[str]) -> Answer[UserView] | Answer[None]:
     """Return one person."""
     person = await accounts.get_person(request.context.database, parse_id("per", person_id))
@@ -100,9 +98,7 @@ def _answer(person: Person) -> Answer[UserView]:
 
 
 def _show(person: Person) -> UserView:
-    return UserView(
-        show_id("per", person.person_id), person.email, person.name, person.role, person.created_at, person.erased_at
-    )
+    return UserView(show_id("per", person.person_id), person.email, person.name, person.role, person.created_at, person.erased_at)
 
 
 routes: Final = [list_users, get_user, edit_user]

@@ -14,7 +14,7 @@ from evently.web.edge import Edge
 from evently.web.fastlane import FastLane
 from evently.web.problems import HANDLERS
 
-_FACES: Final = ("accounts", "organizers", "admin", "catalogue", "bookings", "insight", "rehearsals", "health", "pages")
+_FACES: Final = ("accounts", "organizers", "members", "admin", "catalogue", "bookings", "insight", "rehearsals", "health", "pages")
 
 
 def create_asgi(context: Context, routes: list[Any] | None = None, *, fast: bool = True) -> Edge:
