@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from evently import sales
@@ -16,6 +16,8 @@ from evently.kit.ids import new_id
 from evently.organizing import SaleTerms
 from evently.sales import Booked, Booking, CancelBooking, ConfirmBooking, Engine, EngineOptions, Line, Outcome, PlaceBooking
 from tests.catalogue import NOW, make_event, make_organizer, make_venue, sale_terms
+
+PATIENCE_SECONDS: Final = 20.0
 
 
 class Hands:
@@ -86,3 +88,10 @@ async def open_till(db: Database, **engine: Any) -> AsyncIterator[Till]:
         yield till
     finally:
         await till.engine.stop()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Return once it is so."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await condition():  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.02)

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 import structlog
 from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
+from prometheus_client import Counter
 
 from evently.db import Connection, DatabaseOptions, load_queries
 
@@ -28,6 +29,7 @@ KEPT_HOURS: Final = 72  # finished jobs are kept for whoever wants to know
 RETRY: Final = RetryStrategy(max_attempts=12, exponential_wait=2)
 
 _log: Final = structlog.get_logger(__name__)
+_attempts = Counter("evently_job_attempts", "Attempts at jobs by task and result.", ["task", "result"])
 
 Task = Callable[..., Awaitable[None]]
 
@@ -66,14 +68,14 @@ async def working(options: DatabaseOptions, tasks: Mapping[str, Task], periodic:
 
 
 def _build(options: DatabaseOptions, tasks: Mapping[str, Task], periodic: Mapping[str, Task]) -> App:
-    connector = PsycopgConnector(conninfo=options.url, kwargs={"prepare_threshold": None}, min_size=0, max_size=CONNECTIONS_MAX)
-    app = App(connector=connector)
+    connection = {"prepare_threshold": None, "target_session_attrs": "read-write"}
+    app = App(connector=PsycopgConnector(conninfo=options.url, kwargs=connection, min_size=0, max_size=CONNECTIONS_MAX))
     for name, task in tasks.items():
-        app.task(task, name=name, retry=RETRY)
+        app.task(name=name, retry=RETRY)(_counted(name, task))
     for cron, task in periodic.items():
-        app.periodic(cron=cron)(app.task(_at(task), name=task.__name__, retry=RETRY))
-    app.periodic(cron="* * * * *")(app.task(_retry_stalled, name="retry_stalled_jobs", pass_context=True))
-    app.periodic(cron="17 * * * *")(app.task(_forget_finished, name="forget_finished_jobs", pass_context=True))
+        app.periodic(cron=cron)(app.task(name=task.__name__, retry=RETRY)(_at(_counted(task.__name__, task))))
+    app.periodic(cron="* * * * *")(app.task(name="retry_stalled_jobs", pass_context=True)(_retry_stalled))
+    app.periodic(cron="17 * * * *")(app.task(name="forget_finished_jobs", pass_context=True)(_forget_finished))
     return app
 
 
@@ -93,6 +95,18 @@ async def _work(app: App) -> None:
         except Exception as exc:  # noqa: BLE001  # an outermost loop: the library raises whatever its driver does
             _log.warning("jobs_interrupted", cause=repr(exc))
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _counted(name: str, task: Task) -> Task:
+    async def run(**arguments: str) -> None:
+        try:
+            await task(**arguments)
+        except BaseException:
+            _attempts.labels(name, "failed").inc()
+            raise
+        _attempts.labels(name, "done").inc()
+
+    return run
 
 
 def _at(task: Task) -> Callable[[int], Awaitable[None]]:
