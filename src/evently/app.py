@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ class Application:
                 _calm_the_collector()
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
-        except Exception as exc:  # an outermost loop: the server must hear why it cannot start
+        except Exception as exc:  # noqa: BLE001  # an outermost loop: the server must hear why it cannot start
             _log.exception("start_or_stop_failed")
             await send({"type": "lifespan.shutdown.failed" if self._asgi else "lifespan.startup.failed", "message": str(exc)})
         else:
@@ -65,7 +65,7 @@ class Application:
 
 
 def stop_with_parent() -> None:
-    """Stop this worker when the process that started it is gone, killed for example: its PostgreSQL is gone, too, and its port must become free."""
+    """Stop this worker when the process that started it was killed: its PostgreSQL is gone, too, and its port must become free."""
     parent = parent_process()
     if parent is None:
         return

@@ -1,4 +1,6 @@
-"""Settings: the only reader of the environment. Every variable is `EVENTLY_` and a field's name in capitals; docs/configuration.md lists them.
+"""Settings: the only reader of the environment.
+
+Every variable is `EVENTLY_` and a field's name in capitals; docs/configuration.md lists them.
 
 A variable that is no setting is refused, so that a typing error cannot silently leave a default in force.
 """
@@ -136,7 +138,10 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
 
 
 def give_to_workers(variables: Mapping[str, str], metrics_directory: str) -> None:
-    """Set the environment of the processes started from here. The metrics library wants to be told in its own words, before it is imported."""
+    """Set the environment of the processes started from here.
+
+    The metrics library wants to be told in its own words, before it is imported.
+    """
     os.environ.update(variables)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_directory
 

@@ -9,8 +9,8 @@
     evently rehearse   rehearse an on-sale with simulated buyers
     evently openapi    print the API's description
 
-Exit codes: 0 done; 1 an audit or a rehearsal found something; 2 the command or a setting is wrong; 3 the world failed (a port, a directory, the
-database). Nothing heavy is imported before a command needs it, so that `--help` is quick.
+Exit codes: 0 done; 1 an audit or a rehearsal found something; 2 the command or a setting is wrong; 3 the world failed (a port, a directory,
+the database). Nothing heavy is imported before a command needs it, so that `--help` is quick.
 """
 
 from __future__ import annotations

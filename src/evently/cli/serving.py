@@ -1,7 +1,8 @@
 """`serve` and `work`: a parent that keeps PostgreSQL and the workers alive, and stops them in order.
 
-The parent answers nothing itself, so that it can wait for a crash recovery while the workers answer 503. Told to stop, it tells the workers, which answer what is under
-way and let their lanes drain; then PostgreSQL stops. When the parent is killed, the kernel tells PostgreSQL (db/embedded) and the workers (app.py).
+The parent answers nothing itself, so that it can wait for a crash recovery while the workers answer 503. Told to stop, it tells the
+workers, which answer what is under way and let their lanes drain; then PostgreSQL stops. When the parent is killed, the kernel tells
+PostgreSQL (db/embedded) and the workers (app.py).
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def work(config: Config) -> None:
 
 @contextmanager
 def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]:
-    """Yield the settings with a database that is there and migrated: the one they name, or an embedded one for as long as the block lasts."""
+    """Yield the settings with a migrated database: the one they name, or an embedded one for as long as the block lasts."""
     if config.database_url is not None:
         migrate(config.database_url)
         yield config, None
@@ -84,7 +85,9 @@ def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]
 class Parent(Multiprocess):
     """Uvicorn's supervisor, which also keeps PostgreSQL alive, and says when the first worker is ready."""
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], postgres: EmbeddedPostgres | None, announce: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket.socket], postgres: EmbeddedPostgres | None, announce: Callable[[], None]
+    ) -> None:
         super().__init__(config, sockets)
         self.failed = False
         self._postgres = postgres
@@ -128,7 +131,7 @@ class Parent(Multiprocess):
             _log.info("PostgreSQL is back")
         except EmbeddedRefusal as exc:
             self._try_postgres_at = time.monotonic() + _POSTGRES_PAUSE_SECONDS
-            _log.error("PostgreSQL does not come back", reason=str(exc))  # noqa: TRY400  # the sentence says it all
+            _log.error("PostgreSQL does not come back", reason=str(exc))  # the sentence says it all
 
 
 def _server(config: Config) -> uvicorn.Config:
@@ -157,7 +160,9 @@ def _listening(config: Config) -> Iterator[socket.socket]:
         try:
             found.bind((config.host, config.port))
         except OSError as exc:
-            raise CannotServe(f"{config.host}:{config.port} cannot be listened on: {exc.strerror or exc}. Try another --port; 0 takes a free one.") from exc
+            raise CannotServe(
+                f"{config.host}:{config.port} cannot be listened on: {exc.strerror or exc}. Try another --port; 0 takes a free one."
+            ) from exc
         yield found
 
 
@@ -176,7 +181,7 @@ def _forget_dead_metrics(pids: set[int | None]) -> None:
     from prometheus_client import multiprocess
 
     for pid in pids:
-        multiprocess.mark_process_dead(pid)
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # the library has no types here
 
 
 def _fill_with_demo(config: Config) -> None:

@@ -1,6 +1,7 @@
 """Who somebody is, and what they are to an organizer. No HTTP: `auth.py` asks.
 
-Access tokens are verified without I/O; roles and API keys are remembered for half a second (`evently.accounts`); which organizer a published event has never changes.
+Access tokens are verified without I/O; roles and API keys are remembered for half a second (`evently.accounts`); which organizer a
+published event has never changes.
 """
 
 from __future__ import annotations

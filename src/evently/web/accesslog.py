@@ -37,7 +37,8 @@ def access_line(exchange: Exchange, method: str, status: int, seconds: float, se
     scope = exchange.scope
     now, milliseconds = datetime.now(UTC), round(seconds * 1000, 3)
     if pretty:
-        return f"{now:%H:%M:%S} {method:<6} {status or '---'} {milliseconds:9.1f} ms  {scope['path'][:_PATH_LENGTH_MAX]!r}  {exchange.request_id}"
+        path = repr(scope["path"][:_PATH_LENGTH_MAX])[1:-1]  # no control characters on the terminal
+        return f"{now:%H:%M:%S} {method:<6} {status or '---'} {milliseconds:9.1f} ms  {path}  {exchange.request_id}"
     line = AccessLine(
         now,
         "info",

@@ -5,7 +5,8 @@ Every route says its policy, `**policy(...)` in its decorator; a route without o
     PUBLIC                       anybody, token or not (a token that is given must still be good)
     SIGNED_IN                    a person, with an access token; with scope=..., an API key that has it, too
     ADMIN                        a person with the platform role admin
-    organizer(role, scope)       a member of the organizer of the path's organizer_id, event_id, venue_id or booking_id, with at least that role
+    organizer(role, scope)       a member of the organizer of the path's organizer_id, event_id, venue_id or booking_id, with at least that
+    role
                                  (owner > manager > door); an API key of that organizer with that scope; or an admin. scope None: no API key
 
 A foreign draft is not there (404); a foreign event that everybody can see is there, and not yours to change (403).
@@ -20,9 +21,10 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from evently.accounts import MemberRole
-from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.web.access import ANONYMOUS, Access, Actor, Policy, check_scope
 from evently.web.context import Request
+from evently.web.parameters import parameter_errors
 from evently.web.refusals import EdgeRefusal
 
 __all__ = ["ADMIN", "ANONYMOUS", "PUBLIC", "SIGNED_IN", "Actor", "MemberRole", "Policy", "organizer", "policy"]
@@ -43,16 +45,18 @@ def organizer(role: MemberRole, scope: str | None = None) -> Policy:
 def policy(who: Policy, *, rate: Rate | None = None, scope: str | None = None, hot: bool = False) -> dict[str, Any]:
     """Return the keyword arguments for a handler's decorator.
 
-    `rate` names a limit of `limits.py` (reads for GET and writes for others, unless told); of `heavy` ones, reports and exports, only a few run at a time.
-    `hot`: a crowd calls this; it goes the short way of `fastlane.py`.
+    `rate` names a limit of `limits.py` (reads for GET and writes for others, unless told); of `heavy` ones, reports and exports, only a few
+    run at a time. `hot`: a crowd calls this; it goes the short way of `fastlane.py`.
     """
     return {"opt": {"policy": msgspec.structs.replace(who, scope=scope or who.scope), "rate": rate, "hot": hot}}
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Find the actor and enforce the handler's policy, before the body is read."""
+    """Find the actor and enforce the handler's policy; then look at the parameters. All before the body is read."""
     if isinstance(connection, Request):
         await enforce(connection, handler)
+        if errors := parameter_errors(handler, connection.exchange):
+            raise Invalid(errors)
 
 
 async def enforce(request: Request, handler: BaseRouteHandler) -> None:

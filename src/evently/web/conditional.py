@@ -1,6 +1,7 @@
-"""Validators (RFC 9110, section 13): an ETag says which version somebody has seen, If-Match that they edit that one, If-None-Match that they need no copy of it.
+"""Validators: an ETag says which version somebody has seen, If-Match that they edit that one (RFC 9110, 13).
 
-A tag is the version in quotes, `"7"`. An answer compressed on its way carries `"7-br"` or `"7-gzip"`: other bytes, so another tag; here they all mean version 7.
+A tag is the version in quotes, `"7"`. An answer compressed on its way carries `"7-br"` or `"7-gzip"`: other bytes, so another tag; here
+they all mean version 7.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Request(litestar.Request[Any, Any, Any]):
         request.scope = scope
         request.receive = receive
         request.send = send
-        request._body = Empty
+        request._body = Empty  # noqa: SLF001  # of our own class
         return request
 
     @property
@@ -89,6 +89,8 @@ class Request(litestar.Request[Any, Any, Any]):
                 body, message = await self._rest(body)
             if message["type"] == "http.disconnect":
                 raise Disconnected
+            if not body and "data" in self.route_handler.parsed_fn_signature.parameters:
+                decode_body(self.route_handler, exchange_of(self.scope), body)  # Litestar would take it for a missing parameter
             self._body = body
         return self._body
 
@@ -128,8 +130,8 @@ class Answer(Response[Content], Generic[Content]):
 
     def to_asgi_response(  # type: ignore[override]  # the base builds a second object with the same content; this one sends itself
         self,
-        app: object,
-        request: object,
+        app: object,  # noqa: ARG002  # the framework's signature
+        request: object,  # noqa: ARG002  # the same
         *,
         status_code: int | None = None,
         media_type: str | None = None,

@@ -13,7 +13,10 @@ KEY: Final = "evently"
 
 
 class Exchange:
-    """`headers` are the request's, names in lower case; of a header sent twice the last one counts. The guard sets actor and organizer_id."""
+    """`headers` are the request's, names in lower case; of a header sent twice the last one counts.
+
+    The guard sets actor and organizer_id.
+    """
 
     __slots__ = ("actor", "client", "headers", "organizer_id", "rate_limit", "release", "request_id", "scope", "trace_id")
 

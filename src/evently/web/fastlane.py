@@ -1,8 +1,9 @@
 """The short way to the handlers that a crowd calls: `policy(..., hot=True)`.
 
-Litestar takes 50-80 us to find a route, make the handler's arguments and send its answer; this takes 10, with the same guard, the same validation and the same
-problems, for handlers that need no more than the request, ids from the path, headers and a body. A handler on the fast lane is an ordinary handler: it stands in the OpenAPI
-document, and a test has both ways answer the same. What does not match a template exactly (a trailing slash, a query) goes the long way.
+Litestar takes 50-80 us to find a route, make the handler's arguments and send its answer; this takes 10, with the same guard, the same
+validation and the same problems, for handlers that need no more than the request, ids from the path, headers and a body. A handler on the
+fast lane is an ordinary handler: it stands in the OpenAPI document, and a test has both ways answer the same. What does not match a
+template exactly (a trailing slash, a query) goes the long way.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _Argument = Callable[[Request, dict[str, str], list[FieldError]], Any]
 
 
 class HotRoute(NamedTuple):
-    """One handler, ready to be called. `groups`: parameter in the path -> group of the pattern. `arguments` make what it is called with, but for the body."""
+    """One handler, ready to be called.
+
+    `groups`: parameter in the path -> group of the pattern. `arguments` make what it is called with, but for the body.
+    """
 
     handler: HTTPRouteHandler
     template: str

@@ -1,7 +1,7 @@
 """Is this process alive, can it serve, how is it, what has it counted.
 
-/livez answers from memory alone: a process whose database is away must not be restarted for that. /readyz says whether to send requests here. /health is for people
-(draft-inadarei-api-health-check). /metrics sums what all workers of this machine have counted.
+/livez answers from memory alone: a process whose database is away must not be restarted for that. /readyz says whether to send requests
+here. /health is for people (draft-inadarei-api-health-check). /metrics sums what all workers of this machine have counted.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _registry(directory: str | None) -> Any:
     if directory is None:
         return REGISTRY
     registry = CollectorRegistry(support_collectors_without_names=True)
-    MultiProcessCollector(registry, path=directory)
+    MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]  # the library has no types here
     return registry
 
 

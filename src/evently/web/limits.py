@@ -1,11 +1,12 @@
 """How often somebody may ask, and how many reports run at a time.
 
-A limit is counted per actor where there is one, else per client address; `login` and `register` always per address, and by their handlers per e-mail address, too
-(`check_account`). Answers say what is left: `RateLimit-Policy: "bookings";q=120;w=60` and `RateLimit: "bookings";r=119;t=1` (draft-ietf-httpapi-ratelimit-headers).
+A limit is counted per actor where there is one, else per client address; `login` and `register` always per address, and by their handlers
+per e-mail address, too (`check_account`). Answers say what is left: `RateLimit-Policy: "bookings";q=120;w=60` and `RateLimit:
+"bookings";r=119;t=1` (draft-ietf-httpapi-ratelimit-headers).
 
-In memory the limits are this process's own (GCRA: one number per key, no bursts at the edges of windows; 1 us). The memory of the `limits` library was measured at
-12-22 us and walks through all keys a hundred times a second, so the library is used for what it does well: one count for all processes, in Valkey or Redis. When that is away,
-each process counts for itself; no ticket depends on it.
+In memory the limits are this process's own (GCRA: one number per key, no bursts at the edges of windows; 1 us). The memory of the `limits`
+library was measured at 12-22 us and walks through all keys a hundred times a second, so the library is used for what it does well: one
+count for all processes, in Valkey or Redis. When that is away, each process counts for itself; no ticket depends on it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class Standing(NamedTuple):
-    """How a key stands after a request: allowed or not, requests left, seconds until one more is allowed (when none is left) or until all are."""
+    """How a key stands after a request: allowed or not, requests left, seconds until one more is allowed or, while some are, all."""
 
     allowed: bool
     left: int
@@ -47,7 +48,7 @@ class Standing(NamedTuple):
 
 
 class Limit:
-    """One named limit, counted in this process: the generic cell rate algorithm (ITU-T I.371), which keeps the instant at which a key owes nothing."""
+    """One limit, counted in this process by the instant at which a key owes nothing: the generic cell rate algorithm (ITU-T I.371)."""
 
     def __init__(self, name: str, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
         self.name = name
@@ -62,7 +63,7 @@ class Limit:
         """Count one request."""
         now = self._now()
         even_at = self._even_at.get(key, now)
-        even_at = (even_at if even_at > now else now) + self._interval
+        even_at = max(now, even_at) + self._interval
         owed = even_at - now
         if owed > WINDOW_SECONDS + 1e-9:
             return Standing(allowed=False, left=0, seconds=math.ceil(owed - WINDOW_SECONDS))
@@ -92,9 +93,16 @@ class Limits:
         if limit is None:
             return
         standing = limit.hit(key) if self._shared is None else await self._shared.hit(limit, key)
-        exchange.rate_limit = ((b"ratelimit-policy", limit.policy_header), (b"ratelimit", b'"%b";r=%d;t=%d' % (limit.name.encode(), standing[1], standing[2])))
+        exchange.rate_limit = (
+            (b"ratelimit-policy", limit.policy_header),
+            (b"ratelimit", b'"%b";r=%d;t=%d' % (limit.name.encode(), standing[1], standing[2])),
+        )
         if not standing.allowed:
-            raise Refused(EdgeRefusal.RATE_LIMITED, f"At most {limit.per_minute} in {WINDOW_SECONDS} seconds; come back in {standing.seconds}.", retry_after=standing.seconds)
+            raise Refused(
+                EdgeRefusal.RATE_LIMITED,
+                f"At most {limit.per_minute} in {WINDOW_SECONDS} seconds; come back in {standing.seconds}.",
+                retry_after=standing.seconds,
+            )
 
     async def check_account(self, name: str, account: str, exchange: Exchange) -> None:
         """Count one attempt for an e-mail address, known to us or not."""

@@ -1,4 +1,7 @@
-"""What is counted of every request: one histogram, whose count is the number of requests. A client can invent no label: routes are templates."""
+"""What is counted of every request: one histogram, whose count is the number of requests.
+
+A client can invent no label: routes are templates.
+"""
 
 from __future__ import annotations
 

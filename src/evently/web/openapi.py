@@ -1,7 +1,8 @@
 """The API's description, OpenAPI 3.1, made from the handlers: what they are called with, what they answer, who may, and every problem.
 
-Litestar can describe handlers, too, but knows nothing of forbidden fields, of our problems, and of names for pages; msgspec, which does the decoding, describes the Structs here.
-What every operation may answer (400, 401, 429, ...) is added from its policy and its parameters, so that no handler lists it.
+Litestar can describe handlers, too, but knows nothing of forbidden fields, of our problems, and of names for pages; msgspec, which does the
+decoding, describes the Structs here. What every operation may answer (400, 401, 429, ...) is added from its policy and its parameters, so
+that no handler lists it.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Any, Final, Union, get_args, get_origin
 
 import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import HeaderParameter, ParameterKwarg
+from litestar.params import KwargDefinition
 from litestar.routes import HTTPRoute
-from litestar.typing import FieldDefinition
 
 from evently import __version__
 from evently.kit.errors import CommonRefusal
 from evently.web.access import Policy
 from evently.web.context import JSON, Answer
+from evently.web.parameters import Parameter, parameters_of
 from evently.web.problems import PROBLEM_JSON, PROBLEMS, Problem, Row
 from evently.web.refusals import EdgeRefusal
 
@@ -30,7 +31,8 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 _DESCRIPTION: Final = """\
 Ticketing that stays correct and quick when everybody wants the same tickets in the same second.
 
-- Errors are `application/problem+json` (RFC 9457): `code` says what, `detail` this case, `errors` every wrong field. Each `type` is an address that explains it.
+- Errors are `application/problem+json` (RFC 9457): `code` says what, `detail` this case, `errors` every wrong field. Each `type` is an
+  address that explains it.
 - `Idempotency-Key` makes a booking safe to repeat: the same key and body are answered the same, whatever became of the first answer.
 - Lists are pages: `next_cursor` of one is `after` of the next; `Link` has its address.
 - Edits take `If-Match` with the `ETag` of what was read, and merge (RFC 7396). Public reads answer `If-None-Match` with 304.
@@ -38,8 +40,17 @@ Ticketing that stays correct and quick when everybody wants the same tickets in 
 - Wait `Retry-After` seconds after a 429 or 503, then repeat.
 """
 _SCHEMES: Final = {
-    "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /v1/auth/login; lives 15 minutes."},
-    "apiKey": {"type": "http", "scheme": "bearer", "description": "Of an organizer, with scopes: `evk_...`, from POST /v1/organizers/{organizer_id}/api-keys."},
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "From POST /v1/auth/login; lives 15 minutes.",
+    },
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Of an organizer, with scopes: `evk_...`, from POST /v1/organizers/{organizer_id}/api-keys.",
+    },
 }
 _HEADERS: Final = {
     "X-Request-Id": ("The id under which the request was logged; yours, if you sent one.", {"type": "string"}),
@@ -49,13 +60,12 @@ _HEADERS: Final = {
     "WWW-Authenticate": ("How to say who you are.", {"type": "string", "examples": ["Bearer"]}),
 }
 _IF_MATCH: Final = {CommonRefusal.STALE.value, EdgeRefusal.IF_MATCH_MISSING.value}
-_LIMITS: Final = ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern")
 _PAGE: Final = re.compile(r"PageView_(\w+)_")
 
 _SAMPLE: Final = "01m7y4ef72ev2sxmcnxfse27zp"
 _PREFIXES: Final = {
-    "person": "per", "buyer": "per", "owner": "per", "organizer": "org", "api_key": "key", "venue": "ven", "event": "evt", "pool": "pol", "ticket_type": "tty",
-    "tickettype": "tty", "booking": "bkg", "ticket": "tkt", "session": "ses",
+    "person": "per", "buyer": "per", "owner": "per", "organizer": "org", "api_key": "key", "venue": "ven", "event": "evt", "pool": "pol",
+    "ticket_type": "tty", "tickettype": "tty", "booking": "bkg", "ticket": "tkt", "session": "ses",
 }  # fmt: skip
 _KNOWN: Final = {
     **{f"{noun}_id": f"{prefix}_{_SAMPLE}" for noun, prefix in _PREFIXES.items()},
@@ -84,10 +94,9 @@ class Operation(msgspec.Struct, frozen=True):
         return found
 
     @property
-    def parameters(self) -> dict[str, FieldDefinition]:
+    def parameters(self) -> tuple[Parameter, ...]:
         """What it is called with, but for the request and the body."""
-        found = self.handler.parsed_fn_signature.parameters
-        return {name: field for name, field in found.items() if name not in {"request", "data"}}
+        return parameters_of(self.handler)
 
     @property
     def body(self) -> Any:
@@ -140,14 +149,15 @@ class _Shapes:
         self._types: list[Any] = [Problem]
         for operation in operations:
             self._types += [shape for shape in (operation.body, *_contents(operation)) if shape not in (None, bytes, str)]
-            self._types += [_constrained(field) for field in operation.parameters.values()]
+            self._types += [parameter.shape for parameter in operation.parameters]
         schemas, components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
         self._schemas = [_renamed(schema) for schema in schemas]
         self.components = {_page_name(name): _dated(_renamed(component)) for name, component in components.items()}
 
     def of(self, shape: Any) -> Json:
         """Return the schema of a type that was announced."""
-        return self._schemas[next(index for index, known in enumerate(self._types) if known is shape or known == shape)]
+        found: Json = self._schemas[next(index for index, known in enumerate(self._types) if known is shape or known == shape)]
+        return found
 
     def example_of(self, schema: Json, name: str = "", owner: str = "") -> Any:
         """Return a value put together from the examples in a schema; optional fields without one are left out."""
@@ -174,11 +184,13 @@ def _operation(operation: Operation, shapes: _Shapes) -> Json:
     found: Json = {
         "operationId": handler.operation_id,
         "summary": handler.summary,
-        "description": "\n\n".join(part for part in (handler.description or _first_line(handler.fn.__doc__), _who_may(operation.policy)) if part),
+        "description": "\n\n".join(
+            part for part in (handler.description or _first_line(handler.fn.__doc__), _who_may(operation.policy)) if part
+        ),
         "tags": list(handler.tags or ()),
         "security": _security(operation.policy),
     }
-    if parameters := [_parameter(operation, name, field, shapes) for name, field in operation.parameters.items()]:
+    if parameters := [_parameter(parameter, shapes) for parameter in operation.parameters]:
         found["parameters"] = parameters
     if operation.body is not None:
         schema = shapes.of(operation.body)
@@ -187,22 +199,15 @@ def _operation(operation: Operation, shapes: _Shapes) -> Json:
     return found
 
 
-def _parameter(operation: Operation, name: str, field: FieldDefinition, shapes: _Shapes) -> Json:
-    kwarg = field.kwarg_definition
-    in_path = f"{{{name}}}" in operation.path
-    place = "path" if in_path else "header" if isinstance(kwarg, HeaderParameter) else "query"
-    schema = dict(shapes.of(_constrained(field)))
-    if name in _KNOWN:
-        schema["examples"] = [_KNOWN[name]]
-    if not in_path and field.has_default and field.default is not None:
+def _parameter(parameter: Parameter, shapes: _Shapes) -> Json:
+    schema = dict(shapes.of(parameter.shape))
+    field, kwarg = parameter.field, parameter.field.kwarg_definition
+    if parameter.name in _KNOWN:
+        schema["examples"] = [_KNOWN[parameter.name]]
+    if parameter.place == "query" and field.has_default and field.default is not None:
         schema["default"] = msgspec.to_builtins(field.default)
-    found: Json = {
-        "name": (kwarg.name if isinstance(kwarg, ParameterKwarg) else None) or name,
-        "in": place,
-        "required": in_path or not (field.has_default or field.is_optional),
-        "schema": schema,
-    }
-    if isinstance(kwarg, ParameterKwarg) and kwarg.description:
+    found: Json = {"name": parameter.name, "in": parameter.place, "required": parameter.required, "schema": schema}
+    if isinstance(kwarg, KwargDefinition) and kwarg.description:
         found["description"] = kwarg.description
     return found
 
@@ -244,7 +249,9 @@ def _refusal(codes: list[str], shapes: _Shapes) -> Json:
     return {
         "description": "; ".join(f"`{code}`: {row.title}" for code, row in rows.items()),
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-        "content": {PROBLEM_JSON: {"schema": shapes.of(Problem), "examples": {code: {"value": _example(code, row)} for code, row in rows.items()}}},
+        "content": {
+            PROBLEM_JSON: {"schema": shapes.of(Problem), "examples": {code: {"value": _example(code, row)} for code, row in rows.items()}}
+        },
     }
 
 
@@ -321,23 +328,6 @@ def _contents(operation: Operation) -> list[Any]:
     return shapes
 
 
-def _constrained(field: FieldDefinition) -> Any:
-    """Return a parameter's type as msgspec describes it: Litestar's constraints become msgspec's, and what is left out is not null."""
-    shape: Any = field.raw
-    metas: tuple[Any, ...] = ()
-    if get_origin(shape) is Annotated:
-        shape, *rest = get_args(shape)
-        metas = tuple(each for each in rest if isinstance(each, msgspec.Meta))
-    if get_origin(shape) in (Union, UnionType):
-        members = [each for each in get_args(shape) if each is not NoneType]
-        shape = members[0] if len(members) == 1 else shape
-    kwarg = field.kwarg_definition
-    limits = {} if kwarg is None else {name: getattr(kwarg, name, None) for name in _LIMITS}
-    if given := {name: value for name, value in limits.items() if value is not None}:
-        metas = (*metas, msgspec.Meta(**given))
-    return Annotated.__class_getitem__((shape, *metas)) if metas else shape  # type: ignore[attr-defined]  # how 3.11 spells Annotated[shape, *metas]
-
-
 def _dated(schema: Json) -> Json:
     """Say that instants are instants: by convention, their names end in `_at`."""
     for name, part in schema.get("properties", {}).items():
@@ -350,7 +340,11 @@ def _dated(schema: Json) -> Json:
 def _renamed(schema: Any) -> Any:
     """Give pages a name that reads: BookingViewPage, not PageView_BookingView_."""
     if isinstance(schema, dict):
-        return {name: _reference(part) if name == "$ref" else _renamed(part) for name, part in schema.items() if name != "title" or not isinstance(part, str)}
+        return {
+            name: _reference(part) if name == "$ref" else _renamed(part)
+            for name, part in schema.items()
+            if name != "title" or not isinstance(part, str)
+        }
     if isinstance(schema, list):
         return [_renamed(part) for part in schema]
     return schema
@@ -375,10 +369,8 @@ def _plain_example(schema: Json, name: str, owner: str) -> Any:
         return schema["default"]
     numbers = {"integer": schema.get("minimum", 1), "number": 0.5, "boolean": True, "null": None, "object": {}}
     kind = schema.get("type", "string")
-    return numbers[kind] if kind in numbers else "text"
+    return numbers.get(kind, "text")
 
 
 def _first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0]
-
-

@@ -14,7 +14,10 @@ Json = dict[str, Any]
 
 _SCHEMA: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
-_KEEP_TOKEN: Final = ["const answer = pm.response.json();", "if (answer.access_token) pm.collectionVariables.set('accessToken', answer.access_token);"]
+_KEEP_TOKEN: Final = [
+    "const answer = pm.response.json();",
+    "if (answer.access_token) pm.collectionVariables.set('accessToken', answer.access_token);",
+]
 
 
 def collect(document: Json) -> Json:
@@ -51,7 +54,11 @@ def _request(path: str, method: str, operation: Json) -> Json:
     if "requestBody" in operation:
         example = operation["requestBody"]["content"]["application/json"]["example"]
         request["header"].append({"key": "Content-Type", "value": "application/json"})
-        request["body"] = {"mode": "raw", "raw": json.dumps(example, indent=2, ensure_ascii=False), "options": {"raw": {"language": "json"}}}
+        request["body"] = {
+            "mode": "raw",
+            "raw": json.dumps(example, indent=2, ensure_ascii=False),
+            "options": {"raw": {"language": "json"}},
+        }
     found: Json = {"name": operation["summary"], "request": request, "response": []}
     if operation["operationId"] in {"login", "refresh"}:
         found["event"] = [{"listen": "test", "script": {"type": "text/javascript", "exec": _KEEP_TOKEN}}]

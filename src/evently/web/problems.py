@@ -1,6 +1,7 @@
 """Every way to say no over HTTP (RFC 9457): one table from refusal codes to statuses, and the handlers that turn exceptions into answers.
 
-    PROBLEMS          code -> status, title, explanation; each is documented at /problems/<code>. A new refusal adds its row here (a test looks)
+    PROBLEMS          code -> status, title, explanation; each is documented at /problems/<code>. A new refusal adds its row here (a test
+                      looks)
     problems(...)     what a handler declares: `responses=problems(SalesRefusal.SOLD_OUT)`
     problem(...)      the answer for a refusal
     answer_to(...)    the answer for an exception
@@ -43,12 +44,14 @@ PROBLEMS: Final[dict[str, Row]] = {
     EdgeRefusal.MALFORMED: Row(
         400,
         "The request cannot be read",
-        "The body is not JSON in UTF-8, or the request breaks the rules of HTTP. `detail` says where. Send it again once it is well formed.",
+        "The body is not JSON in UTF-8, or the request breaks the rules of HTTP. `detail` says where. Send it again once it is well "
+        "formed.",
     ),
     EdgeRefusal.UNAUTHENTICATED: Row(
         401,
         "Who are you?",
-        "The address needs an access token or an API key in `Authorization: Bearer ...`, and there was none, or it is not valid (any more). "
+        "The address needs an access token or an API key in `Authorization: Bearer ...`, and there was none, or it is not valid (any "
+        "more). "
         "Log in, or refresh the access token.",
     ),
     AccountsRefusal.TOKEN_INVALID: Row(
@@ -56,7 +59,9 @@ PROBLEMS: Final[dict[str, Row]] = {
         "Not a token that works",
         "The access token or API key is not ours, is damaged, was revoked, or its session has ended. Log in again.",
     ),
-    AccountsRefusal.TOKEN_EXPIRED: Row(401, "The access token has expired", "Get a new one with the refresh token, and repeat the request."),
+    AccountsRefusal.TOKEN_EXPIRED: Row(
+        401, "The access token has expired", "Get a new one with the refresh token, and repeat the request."
+    ),
     CommonRefusal.FORBIDDEN: Row(
         403,
         "Not yours to do",
@@ -71,7 +76,8 @@ PROBLEMS: Final[dict[str, Row]] = {
     CommonRefusal.STALE: Row(
         412,
         "Somebody was faster",
-        "`If-Match` names another version than the present one: the thing was changed since you read it. Read it again, and repeat your change if it still makes sense.",
+        "`If-Match` names another version than the present one: the thing was changed since you read it. Read it again, and repeat "
+        "your change if it still makes sense.",
     ),
     EdgeRefusal.TOO_LARGE: Row(413, "Too large", "The body is longer than this server takes."),
     EdgeRefusal.ADDRESS_TOO_LONG: Row(414, "The address is too long", "The address, its query included, is longer than 8 KiB."),
@@ -79,7 +85,8 @@ PROBLEMS: Final[dict[str, Row]] = {
     CommonRefusal.INVALID: Row(
         422,
         "Some fields are wrong",
-        "The request can be read, and what it says cannot be done. `errors` lists every wrong field: `pointer` is a JSON pointer into the body (`/tickets/0/quantity`), "
+        "The request can be read, and what it says cannot be done. `errors` lists every wrong field: `pointer` is a JSON pointer into "
+        "the body (`/tickets/0/quantity`), "
         "`?limit` for the query parameter `limit`, or the name of a header; `detail` says what is wrong.",
     ),
     EdgeRefusal.IF_MATCH_MISSING: Row(
@@ -120,14 +127,16 @@ PROBLEMS: Final[dict[str, Row]] = {
     AccountsRefusal.REFRESH_TOKEN_REUSED: Row(
         401,
         "The refresh token was used before",
-        "Each refresh token works once (and, for a lost answer, a few seconds longer). Somebody used this one before, which may be a thief; so its session has ended. "
+        "Each refresh token works once (and, for a lost answer, a few seconds longer). Somebody used this one before, which may be a "
+        "thief; so its session has ended. "
         "Log in again.",
     ),
     AccountsRefusal.WRONG_PASSWORD: Row(403, "Not your password", "What you ask for needs your present password, and this is another."),
     AccountsRefusal.TOO_MANY_ATTEMPTS: Row(
         429,
         "Too many wrong passwords",
-        "From here, or from places that the account does not know, too many passwords were tried. After `Retry-After` seconds the next one is looked at. "
+        "From here, or from places that the account does not know, too many passwords were tried. After `Retry-After` seconds the next"
+        " one is looked at. "
         "Places where somebody logged in to the account lately are not affected by what strangers try.",
     ),
     AccountsRefusal.LAST_ADMIN: Row(409, "The last administrator", "The platform needs one. Make somebody else an administrator first."),
@@ -136,9 +145,12 @@ PROBLEMS: Final[dict[str, Row]] = {
     AccountsRefusal.INVITATION_INVALID: Row(
         422,
         "Not an invitation for you",
-        "The code was mistyped, used, withdrawn or has expired, or it was made for another e-mail than that of your account. Ask for a new one.",
+        "The code was mistyped, used, withdrawn or has expired, or it was made for another e-mail than that of your account. Ask for a"
+        " new one.",
     ),
-    AccountsRefusal.LIMIT_REACHED: Row(409, "As many as there can be", "There is a limit to how many of these one person or organizer has; `detail` says which."),
+    AccountsRefusal.LIMIT_REACHED: Row(
+        409, "As many as there can be", "There is a limit to how many of these one person or organizer has; `detail` says which."
+    ),
     # Sales
     SalesRefusal.EVENT_NOT_FOUND: Row(
         404, "No such event", "There is no event with this id that you can see. A draft is seen by its organizer alone."
@@ -165,7 +177,8 @@ PROBLEMS: Final[dict[str, Row]] = {
     SalesRefusal.SOLD_OUT: Row(
         409,
         "Sold out",
-        "Fewer units are available than you asked for. Fewer may still be there: look at the availability; tickets also come back when others cancel.",
+        "Fewer units are available than you asked for. Fewer may still be there: look at the availability; tickets also come back when"
+        " others cancel.",
     ),
     SalesRefusal.KEY_REUSED: Row(
         422,
@@ -210,6 +223,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: list[FieldError] = []
 
 
+_BAD_TOKEN: Final = (AccountsRefusal.TOKEN_INVALID, AccountsRefusal.TOKEN_EXPIRED)
 _TROUBLE: Final[dict[type[Trouble], EdgeRefusal]] = {
     Busy: EdgeRefusal.BUSY,
     Unavailable: EdgeRefusal.DATABASE_UNAVAILABLE,
@@ -246,7 +260,7 @@ def problem_of(context: Context, request_id: str, exc: Refused) -> Answer[Any]:
         if "retry_after" in exc.extra:
             headers["retry-after"] = str(exc.extra["retry_after"])
     if row.status == 401:  # noqa: PLR2004
-        headers["www-authenticate"] = "Bearer"
+        headers["www-authenticate"] = 'Bearer error="invalid_token"' if exc.refusal in _BAD_TOKEN else "Bearer"  # RFC 6750, 3
     return Answer(body, status_code=row.status, media_type=PROBLEM_JSON, headers=headers)
 
 

@@ -1,16 +1,18 @@
-"""Bodies and parameters: decoded once, strictly, straight into the handler's Struct; and when that fails, every error is found, not only the first.
+"""Bodies: decoded once, strictly, straight into the handler's Struct; when that fails, every error is found, not only the first.
 
-Where a wrong field is, is said by a pointer: `/tickets/0/quantity` in the body (RFC 6901), `?limit` for a query parameter, the bare name for a header.
+Where a wrong field is, is said by a pointer: `/tickets/0/quantity` in the body (RFC 6901), `?limit` for a query parameter, the bare name
+for a header.
 
-Malformed (400): no JSON, no UTF-8, lone surrogates, NaN, nesting so deep that it cannot be read. Invalid (422): everything that can be read, NUL characters
-(PostgreSQL's `text` cannot hold them) and instants that do not exist in UTC included. Of a key given twice the last one counts (RFC 8259, 4, leaves that open).
+Malformed (400): no JSON, no UTF-8, lone surrogates, NaN, nesting so deep that it cannot be read. Invalid (422): everything that can be
+read, NUL characters (PostgreSQL's `text` cannot hold them) and instants that do not exist in UTC included. Of a key given twice the last
+one counts (RFC 8259, 4, leaves that open).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeAlias, Union, get_args, get_origin
 
@@ -53,13 +55,11 @@ def errors_of(exc: ValidationException) -> list[FieldError]:
     """Return what the framework found wrong with parameters, all of it."""
     found = exc.extra if isinstance(exc.extra, list) else []
     prefixes = {"query": "?", "header": "", "cookie": "", "path": ""}
-    errors = [
-        FieldError(f"{prefixes.get(str(each.get('source')), '?')}{each.get('key', '')}", sentence(each["message"])) for each in found
-    ]
+    errors = [FieldError(f"{prefixes.get(str(each.get('source')), '?')}{each.get('key', '')}", sentence(each["message"])) for each in found]
     return errors or [FieldError("", exc.detail)]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _decoder_of(shape: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(shape)
 
@@ -173,4 +173,4 @@ def _below(pointer: str, name: str) -> str:
 
 def sentence(message: str) -> str:
     """Return msgspec's words without the path, which the pointer says."""
-    return f"{message.split(' - at `')[0].rstrip('.')}."
+    return f"{message.split(' - at `', maxsplit=1)[0].rstrip('.')}."
