@@ -476,7 +476,9 @@ def _counters(pool: sales.Pool) -> PoolCounters:
 routes: Final = [
     place_booking,
     cancel_booking,
+    cancel_event_booking,
     get_booking,
+    get_event_booking,
     list_my_bookings,
     list_event_bookings,
     get_availability,

@@ -1,0 +1,95 @@
+"""A whole server in this process, with an organizer, an event and as many people as a test wants, spoken to over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx2
+
+from evently import organizing
+from evently.app import running
+from evently.catalogue import Event, Venue
+from evently.config import Config
+from evently.kit.clock import utc_now
+from evently.kit.ids import new_id, show_id
+from evently.web.application import create_asgi
+from evently.web.context import Context
+from tests.catalogue import event_terms, make_organizer, make_venue, sale_terms
+
+SECRET = "a secret of the tests, long enough to sign"
+
+
+class BoxOffice:
+    """`client` speaks HTTP; `as_buyer` and `as_member` give the headers of somebody new."""
+
+    def __init__(self, context: Context, client: httpx2.AsyncClient, venue: Venue) -> None:
+        self.context = context
+        self.client = client
+        self.venue = venue
+
+    async def open_event(self, *, publish: bool = True, starts_in: timedelta = timedelta(days=30), **sale: Any) -> Event:
+        """Put an event on sale; `sale` as in `sale_terms`."""
+        now = utc_now()
+        terms = event_terms(self.venue.venue_id, starts_at=now + starts_in, ends_at=now + starts_in + timedelta(hours=3))
+        async with self.context.database.transaction() as tx:
+            event = await organizing.create_event(tx, self.venue.organizer_id, terms, sale_terms(**sale), now)
+            return await organizing.publish_event(tx, event.event_id, now) if publish else event
+
+    async def ticket_type(self, event: Event) -> str:
+        """Return the event's first ticket type."""
+        page = (await self.client.get(f"/v1/events/{show_id('evt', event.event_id)}/availability")).json()
+        first: str = page["ticket_types"][0]["ticket_type_id"]
+        return first
+
+    def as_person(self, person_id: UUID, role: Any = "buyer") -> dict[str, str]:
+        """Return the headers of a person with a session of their own."""
+        return {"Authorization": f"Bearer {self.context.accounts.tokens.issue_access(person_id, role, new_id())}"}
+
+    def as_buyer(self) -> dict[str, str]:
+        """Return the headers of somebody new."""
+        return self.as_person(new_id())
+
+    async def as_member(self, role: str, organizer_id: UUID | None = None) -> dict[str, str]:
+        """Return the headers of a new member of an organizer, ours unless told."""
+        person_id, now = new_id(), utc_now()
+        async with self.context.database.transaction() as tx:
+            await tx.execute(
+                "INSERT INTO people (person_id, email, name, role, version, created_at) VALUES ($1, $2, 'Member', 'buyer', 1, $3)",
+                person_id,
+                f"{person_id}@evently.example",
+                now,
+            )
+            await tx.execute(
+                "INSERT INTO organizer_members (organizer_id, person_id, role, version, since) VALUES ($1, $2, $3, 1, $4)",
+                organizer_id or self.venue.organizer_id,
+                person_id,
+                role,
+                now,
+            )
+        return self.as_person(person_id)
+
+    async def book(self, event: Event, headers: dict[str, str], quantity: int = 1, **more: str) -> httpx2.Response:
+        """Book the first ticket type; `key=` sends an Idempotency-Key."""
+        body = {"lines": [{"ticket_type_id": await self.ticket_type(event), "quantity": quantity}]}
+        sent = headers | ({"Idempotency-Key": more["key"]} if "key" in more else {})
+        return await self.client.post(f"/v1/events/{show_id('evt', event.event_id)}/bookings", json=body, headers=sent)
+
+
+@asynccontextmanager
+async def open_box_office(database_url: str, **settings: Any) -> AsyncIterator[BoxOffice]:
+    """Open everything on a database."""
+    config = Config(**{"database_url": database_url, "secret": SECRET, "background": False, "access_log": False, **settings})
+    async with running(config) as context:
+        transport = httpx2.ASGITransport(app=create_asgi(context))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://evently.example") as client:
+            venue = await make_venue(context.database, await make_organizer(context.database))
+            yield BoxOffice(context, client, venue)
+
+
+def instant(text: str) -> datetime:
+    """Return an instant as clients read it."""
+    return datetime.fromisoformat(text)
