@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from evently.audit import Finding
 from evently.rehearsal.buying import BookingShown, ClientJournal, Ticketing, Told, Unsettled
 
 EXAMPLES_MAX: Final = 3  # of each finding, shown to whoever must look into it
@@ -40,15 +41,6 @@ class Ledger(msgspec.Struct, frozen=True):
     bookings: list[BookingShown]
     proof: ProofShown
     available: int
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One check: how often it failed, and a few examples. Clean when 0."""
-
-    code: str
-    title: str
-    count: int
-    examples: list[str] = []
 
 
 def is_clean(findings: Iterable[Finding]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -15,8 +15,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from evently.audit import Finding
 from evently.rehearsal.buying import Rush, Seen
-from evently.rehearsal.judgement import Finding
 from evently.rehearsal.recording import Recording, percentile
 
 REFRESH_SECONDS: Final = 0.25
@@ -101,9 +101,13 @@ def spark(values: Iterable[int]) -> str:
     return "".join(_BLOCKS[-(-value * (len(_BLOCKS) - 1) // highest)] if highest else _BLOCKS[0] for value in shown)
 
 
-def show_findings(findings: Iterable[Finding]) -> Table:
-    """Return the audit as a table."""
-    table = Table(title="Audit: counts that must be 0", title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
+def show_audits(audits: Mapping[str, Iterable[Finding]]) -> Group:
+    """Return what the audits found, a table each."""
+    return Group(*[_table(name, findings) for name, findings in audits.items()])
+
+
+def _table(name: str, findings: Iterable[Finding]) -> Table:
+    table = Table(title=f"{name}: counts that must be 0", title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
     for finding in findings:
         style = "green" if finding.count == 0 else "bold red"
         table.add_row(Text(finding.code, style="bold"), finding.title, Text(f"{finding.count:,}", style=style))

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from evently import __version__, accounts
 from evently.accounts import REHEARSAL_BUYERS_MAX, SCOPES, Organizer, Person
+from evently.audit import Finding, audit
 from evently.config import ConfigError
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
@@ -30,13 +31,15 @@ from evently.rehearsal.api import Api
 from evently.rehearsal.buying import Rush, Seen, Ticketing
 from evently.rehearsal.crowd import CrowdOptions, make_crowd
 from evently.rehearsal.driver import HttpClient, Target
-from evently.rehearsal.judgement import Finding, is_clean, judge
-from evently.rehearsal.live import live, show_findings
+from evently.rehearsal.judgement import judge
+from evently.rehearsal.live import live, show_audits
 from evently.rehearsal.report import Outcome, render
 from evently.rehearsal.server import own_database, own_server, scratch_directory
 
 CONNECTIONS_MAX: Final = 4_000  # a machine's own limit on open files is usually lower
 _SPARE_FILES: Final = 64
+_BUYERS: Final = "What the buyers were told"
+_DATABASE: Final = "The database, recomputed"
 Result = TypeVar("Result")
 
 
@@ -72,15 +75,15 @@ def rehearse(plan: Plan, console: Console | None = None) -> bool:
     with _stage(plan) as stage:
         outcome = run(_rehearse(plan, stage, console))
         if stage.database_url is not None:
-            outcome = msgspec.structs.replace(outcome, findings=outcome.findings + run(_audit(stage.database_url)))
+            audits = outcome.audits | {_DATABASE: run(audit(DatabaseOptions(stage.database_url)))}
+            outcome = msgspec.structs.replace(outcome, audits=audits)
     console.print()
-    console.print(show_findings(outcome.findings))
-    clean = is_clean(outcome.findings)
-    console.print("[bold green]Clean.[/]" if clean else "[bold red]Not clean.[/]", _in_a_sentence(outcome))
+    console.print(show_audits(outcome.audits))
+    console.print("[bold green]Clean.[/]" if outcome.is_clean() else "[bold red]Not clean.[/]", _in_a_sentence(outcome))
     if plan.report is not None:
         plan.report.write_text(render(outcome), encoding="utf-8")
         console.print(f"Report: {plan.report}")
-    return clean
+    return outcome.is_clean()
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
@@ -153,12 +156,6 @@ async def _rehearse(plan: Plan, stage: Stage, console: Console) -> Outcome:
     return _outcome(plan, stage, prepared.title, began_at, ticketing, rush, judge(rush.journal, ledger, ticketing))
 
 
-async def _audit(database_url: str) -> list[Finding]:
-    """Return what the audit of the whole database finds."""
-    findings = await audit(DatabaseOptions(database_url))
-    return [Finding(f"{found.code}*", found.title, found.count) for found in findings]
-
-
 def _outcome(
     plan: Plan, stage: Stage, title: str, began_at: datetime, ticketing: Ticketing, rush: Rush, findings: list[Finding]
 ) -> Outcome:
@@ -180,7 +177,7 @@ def _outcome(
         left=len(journal.left),
         gave_up=journal.gave_up,
         sold_out_at=journal.sold_out_at,
-        findings=findings,
+        audits={_BUYERS: findings},
         settings={"Processes": str(plan.workers) if own else "the server's", "Evently": __version__},
     )
 

@@ -11,9 +11,10 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
+from evently.audit import Finding
 from evently.rehearsal import charts
 from evently.rehearsal.buying import Seen
-from evently.rehearsal.judgement import Finding, is_clean
+from evently.rehearsal.judgement import is_clean
 from evently.rehearsal.recording import Bin, Recording, percentile
 
 BINS: Final = 120  # on a time line: as many as a reader tells apart
@@ -50,8 +51,12 @@ class Outcome(msgspec.Struct, frozen=True):
     left: int
     gave_up: int
     sold_out_at: float | None
-    findings: list[Finding]
+    audits: dict[str, list[Finding]]  # by what was looked at
     settings: dict[str, str] = {}
+
+    def is_clean(self) -> bool:
+        """Return whether no audit found anything."""
+        return all(is_clean(findings) for findings in self.audits.values())
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -76,11 +81,11 @@ def render(outcome: Outcome) -> str:
     till = outcome.recording.sorted_latencies(*BOOKING_SEEN)
     return template.render(
         outcome=outcome,
-        clean=is_clean(outcome.findings),
+        clean=outcome.is_clean(),
         style=Markup(charts.STYLE),  # noqa: S704  # our own constant
         charts={name: Markup(svg) for name, svg in _charts(outcome, line).items()},  # noqa: S704  # made by charts.py, which escapes
-        p50=percentile(till, 50) * 1000,
-        p99=percentile(till, 99) * 1000,
+        p50=show_seconds(percentile(till, 50)),
+        p99=show_seconds(percentile(till, 99)),
         peak=max(line.booked, default=0.0),
         requests=len(outcome.recording),
         seconds=outcome.recording.last_answer_at(),
@@ -108,6 +113,11 @@ def timeline(recording: Recording, sales: Sequence[tuple[float, int]]) -> Timeli
         p99=[latency(stretch, 99) for stretch in bins],
         sold=[float(sum(units for at, units in sales if at <= stretch.at + width)) for stretch in bins],
     )
+
+
+def show_seconds(seconds: float) -> str:
+    """Return a duration for people."""
+    return f"{seconds * 1000:,.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def bin_seconds(seconds: float) -> float:

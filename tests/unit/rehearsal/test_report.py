@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from evently.audit import Finding
 from evently.rehearsal.buying import Seen
-from evently.rehearsal.judgement import Finding
 from evently.rehearsal.live import last_second, spark
 from evently.rehearsal.recording import Recording
 from evently.rehearsal.report import BINS, Outcome, bin_seconds, render, timeline
@@ -41,7 +41,7 @@ def outcome(**changes: object) -> Outcome:
         "left": 390,
         "gave_up": 2,
         "sold_out_at": 1.0,
-        "findings": [Finding("I1", "pools that are oversold", 0)],
+        "audits": {"What the buyers were told": [Finding("I1", "pools that are oversold", 0, [])]},
         "settings": {"Processes": "1"},
     }
     return Outcome(**{**given, **changes})  # type: ignore[arg-type]  # by name
@@ -97,7 +97,7 @@ def test_the_headline_numbers_and_the_audit() -> None:
         "went with tickets",
     ):
         assert shown in text, shown
-    unclean = " ".join(outline(render(outcome(findings=[Finding("I3", "lost", 2, ["bkg_<x>: is not there"])]))).text)
+    unclean = " ".join(outline(render(outcome(audits={"a": [], "b": [Finding("I3", "lost", 2, ["bkg_<x>: is not there"])]}))).text)
     assert "The audit found something" in unclean
     assert "bkg_<x>: is not there" in unclean
 
