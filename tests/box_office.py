@@ -84,7 +84,8 @@ async def open_box_office(database_url: str, **settings: Any) -> AsyncIterator[B
     """Open everything on a database."""
     config = Config(**{"database_url": database_url, "secret": SECRET, "background": False, "access_log": False, **settings})
     async with running(config) as context:
-        transport = httpx2.ASGITransport(app=create_asgi(context))
+        asgi: Any = create_asgi(context)
+        transport = httpx2.ASGITransport(app=asgi)
         async with httpx2.AsyncClient(transport=transport, base_url="http://evently.example") as client:
             venue = await make_venue(context.database, await make_organizer(context.database))
             yield BoxOffice(context, client, venue)
