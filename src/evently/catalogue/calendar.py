@@ -16,19 +16,19 @@ _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
 
 
-def calendar_of(event: Event, uid: str, url: str, address: str) -> bytes:
+def calendar_of(event: Event, uid: str, address: str, url: str | None = None) -> bytes:
     """Return the iCalendar object of an event. `uid` is unique in the world and never changes; `address` says where the venue is."""
     calendar = icalendar.Calendar()
     calendar.add("prodid", _PRODUCT)
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
     calendar.add_component(_zone(event.place.zone, (event.starts_at - _BEFORE).replace(second=0, microsecond=0), event.ends_at))
-    calendar.add_component(_entry(event, uid, url, address))
+    calendar.add_component(_entry(event, uid, address, url))
     made: bytes = calendar.to_ical()
     return made
 
 
-def _entry(event: Event, uid: str, url: str, address: str) -> icalendar.Event:
+def _entry(event: Event, uid: str, address: str, url: str | None) -> icalendar.Event:
     zone = event.place.zone
     entry = icalendar.Event()
     entry.add("uid", uid)
@@ -42,7 +42,8 @@ def _entry(event: Event, uid: str, url: str, address: str) -> icalendar.Event:
     entry.add("description", event.description)
     entry.add("location", address)
     entry.add("categories", [event.category.value, *event.tags])
-    entry.add("url", url)
+    if url is not None:
+        entry.add("url", url)
     entry.add("status", "CANCELLED" if event.state == "cancelled" else "CONFIRMED")
     return entry
 

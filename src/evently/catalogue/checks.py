@@ -63,6 +63,11 @@ class Complaints:
         if (_CONTROL_IN_LINES if lines else _CONTROL).search(text):
             self.about(pointer, "Must not contain control characters.")
 
+    def about_number(self, pointer: str, number: int | None, smallest: int, largest: int) -> None:
+        """Note that a number is out of its range."""
+        if number is not None and not smallest <= number <= largest:
+            self.about(pointer, f"Must be from {smallest} to {largest}.")
+
     def refuse_if_any(self) -> None:
         """Refuse with everything that was noted."""
         if self.errors:
@@ -99,12 +104,12 @@ def check_event(complaints: Complaints, terms: EventTerms) -> None:
 
 
 def check_times(
-    complaints: Complaints, starts: Moment, ends: Moment, zone: ZoneInfo, now: datetime, *, in_future: bool = True
+    complaints: Complaints, starts: Moment | None, ends: Moment | None, zone: ZoneInfo, now: datetime, *, in_future: bool = True
 ) -> tuple[datetime, datetime] | None:
     """Return start and end as instants, or note what is wrong with them. `in_future`: the start must be."""
     complained = len(complaints.errors)
-    starts_at = _check_moment(complaints, pointer_of("/starts_at", starts), starts, zone, now)
-    ends_at = _check_moment(complaints, pointer_of("/ends_at", ends), ends, zone, now)
+    starts_at = _check_moment(complaints, "/starts_at", starts, zone, now)
+    ends_at = _check_moment(complaints, "/ends_at", ends, zone, now)
     if starts_at is not None and in_future and starts_at <= now:
         complaints.about(pointer_of("/starts_at", starts), "Must be in the future.")
     if starts_at is None or ends_at is None:
@@ -116,12 +121,18 @@ def check_times(
     return (starts_at, ends_at) if len(complaints.errors) == complained else None
 
 
-def pointer_of(pointer: str, moment: Moment) -> str:
+def pointer_of(pointer: str, moment: Moment | None) -> str:
     """Return where in a request a moment was given: wall times have fields of their own."""
-    return pointer if moment.tzinfo is not None else f"{pointer}_local"
+    return pointer if moment is None or moment.tzinfo is not None else f"{pointer}_local"
 
 
-def _check_moment(complaints: Complaints, pointer: str, moment: Moment, zone: ZoneInfo, now: datetime) -> datetime | None:
+def _check_moment(complaints: Complaints, field: str, moment: Moment | None, zone: ZoneInfo, now: datetime) -> datetime | None:
+    pointer = pointer_of(field, moment)
+    if moment is None:
+        complaints.about(
+            pointer, "Missing: give the instant here, or the time on the clocks at the venue in the field that ends in _local."
+        )
+        return None
     if not is_within_reach(moment):
         complaints.about(pointer, "Is too far away.")
         return None

@@ -114,8 +114,8 @@ class EventTerms(msgspec.Struct, frozen=True):
     category: Category
     tags: tuple[str, ...]
     image_url: str | None
-    starts_at: Moment
-    ends_at: Moment
+    starts_at: Moment | None  # None: it was not said, which is refused with all else that is wrong
+    ends_at: Moment | None
 
 
 class EventChanges(msgspec.Struct, frozen=True):

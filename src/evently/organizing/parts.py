@@ -9,17 +9,19 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently import catalogue
-from evently.catalogue import NAME_CHARACTERS_MAX, Complaints, Event, Seen, whichever_version
+from evently.catalogue import Complaints, Event, Seen, whichever_version
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
 from evently.organizing.events import lock_changeable
 from evently.organizing.terms import (
+    POSITION_MAX,
     NewPool,
     PoolChanges,
     TicketTypeChanges,
     TicketTypeDraft,
     check_new_name,
+    check_pool,
     check_pool_ids,
     check_ticket_type,
     draft_of,
@@ -68,8 +70,8 @@ async def add_ticket_type(
     sale = await read_sale(tx, event_id)
     if not pool_ids and len(sale.pools) == 1:
         pool_ids = tuple(sale.pools)
-    _check_ticket_type(draft, pool_ids, sale, _names(sale))
-    position = max((terms.position for terms in sale.ticket_types.values()), default=0) + 1
+    position = min(max((terms.position for terms in sale.ticket_types.values()), default=0) + 1, POSITION_MAX)
+    _check_ticket_type(draft, position, pool_ids, sale, _names(sale))
     made = terms_of(new_id(), draft, position, tuple(dict.fromkeys(pool_ids)))
     return await _carry_out(tx, PutTicketType(event_id, made), now), made.ticket_type_id
 
@@ -84,7 +86,7 @@ async def change_ticket_type(
     said = given(changes)
     position, pool_ids = said.pop("position", before.position), said.pop("pool_ids", before.pool_ids)
     draft = replace(draft_of(before, sale.currency), **said)
-    _check_ticket_type(draft, pool_ids, sale, _names(sale, ticket_type_id))
+    _check_ticket_type(draft, position, pool_ids, sale, _names(sale, ticket_type_id))
     after = replace(terms_of(ticket_type_id, draft, position, tuple(dict.fromkeys(pool_ids))), retired=before.retired)
     return event if after == before else await _carry_out(tx, PutTicketType(event_id, after), now)
 
@@ -98,13 +100,14 @@ async def retire_ticket_type(tx: Connection, event_id: UUID, ticket_type_id: UUI
 
 def _check_pool(pool: PoolTerms, sale: Sale) -> None:
     complaints = Complaints()
-    complaints.about_text("/name", pool.name, NAME_CHARACTERS_MAX)
+    check_pool(complaints, "", pool.name, pool.capacity)
     check_new_name(complaints, pool.name, [other.name for other in sale.pools.values() if other.pool_id != pool.pool_id])
     complaints.refuse_if_any()
 
 
-def _check_ticket_type(draft: TicketTypeDraft, pool_ids: tuple[UUID, ...], sale: Sale, other_names: list[str]) -> None:
+def _check_ticket_type(draft: TicketTypeDraft, position: int, pool_ids: tuple[UUID, ...], sale: Sale, other_names: list[str]) -> None:
     complaints = Complaints()
+    complaints.about_number("/position", position, 1, POSITION_MAX)
     check_ticket_type(complaints, "", draft, sale.currency)
     check_new_name(complaints, draft.name, other_names)
     check_pool_ids(complaints, pool_ids, sale)

@@ -10,11 +10,14 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from evently.catalogue import DESCRIPTION_CHARACTERS_MAX, NAME_CHARACTERS_MAX, Complaints, is_within_reach
+from evently.catalogue import NAME_CHARACTERS_MAX, Complaints, is_within_reach
 from evently.kit.money import CURRENCIES, Money
-from evently.sales import PoolTerms, Sale, TicketTypeTerms
+from evently.sales import CAPACITY_MAX, POOLS_MAX, UNITS_MAX, PoolTerms, Sale, TicketTypeTerms
 
 TICKET_TYPES_AT_ONCE_MAX: Final = 50  # of a new event: more than a page can show
+TICKET_TYPE_DESCRIPTION_MAX: Final = 2_000  # characters: fifty of them still fit into a request
+PER_BUYER_MAX: Final = 10_000  # a limit above it limits nobody
+POSITION_MAX: Final = 1_000
 _ONLY_POOL: Final = "Admission"  # the name of the pool that `capacity` makes
 
 
@@ -97,10 +100,18 @@ def check_sale(complaints: Complaints, terms: SaleTerms) -> None:
 def check_ticket_type(complaints: Complaints, pointer: str, draft: TicketTypeDraft, currency: str) -> None:
     """Note what is wrong with a ticket type."""
     complaints.about_text(f"{pointer}/name", draft.name, NAME_CHARACTERS_MAX)
-    complaints.about_text(f"{pointer}/description", draft.description, DESCRIPTION_CHARACTERS_MAX, lines=True, blank=True)
+    complaints.about_text(f"{pointer}/description", draft.description, TICKET_TYPE_DESCRIPTION_MAX, lines=True, blank=True)
     if draft.price is not None and draft.price.currency != currency:
         complaints.about(f"{pointer}/price/currency", f"The event is sold in {currency}.")
+    complaints.about_number(f"{pointer}/per_booking_max", draft.per_booking_max, 1, UNITS_MAX)
+    complaints.about_number(f"{pointer}/per_buyer_max", draft.per_buyer_max, 1, PER_BUYER_MAX)
     check_window(complaints, pointer, draft.on_sale_at, draft.off_sale_at)
+
+
+def check_pool(complaints: Complaints, pointer: str, name: str, capacity: int) -> None:
+    """Note what is wrong with a pool."""
+    complaints.about_text(f"{pointer}/name", name, NAME_CHARACTERS_MAX)
+    complaints.about_number(f"{pointer}/capacity", capacity, 0, CAPACITY_MAX)
 
 
 def check_window(complaints: Complaints, pointer: str, on_sale_at: datetime | None, off_sale_at: datetime | None) -> None:
@@ -187,8 +198,13 @@ def _check_pools(complaints: Complaints, terms: SaleTerms) -> None:
         complaints.about("/capacity", "Give capacity or pools, not both.")
     if terms.ticket_types and terms.capacity is None and not terms.pools:
         complaints.about("/capacity", "Ticket types draw on pools: give capacity, or pools.")
+    if len(terms.pools) > POOLS_MAX:
+        complaints.about("/pools", f"Must have at most {POOLS_MAX} items.")
+    if len(terms.ticket_types) > TICKET_TYPES_AT_ONCE_MAX:
+        complaints.about("/ticket_types", f"Must have at most {TICKET_TYPES_AT_ONCE_MAX} items.")
+    complaints.about_number("/capacity", terms.capacity, 0, CAPACITY_MAX)
     for place, pool in enumerate(terms.pools):
-        complaints.about_text(f"/pools/{place}/name", pool.name, NAME_CHARACTERS_MAX)
+        check_pool(complaints, f"/pools/{place}", pool.name, pool.capacity)
 
 
 def _check_pool_names(complaints: Complaints, pointer: str, draft: NewTicketType, terms: SaleTerms) -> None:
