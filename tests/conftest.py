@@ -24,6 +24,12 @@ _ADDRESS = pytest.StashKey[ServerAddress]()
 _RUNNING = pytest.StashKey[ExitStack]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--prove` turns every random test up to the size of docs/proof.md; `--seed N` runs one seed of the simulation again."""
+    parser.addoption("--prove", action="store_true", help="run random histories at full size (hours)")
+    parser.addoption("--seed", type=int, help="simulate this seed alone")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server for the workers, or learn from the controller where it is."""
     config.stash[_RUNNING] = ExitStack()
@@ -46,6 +52,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _start(config: pytest.Config) -> None:
     config.stash[_ADDRESS] = config.stash[_RUNNING].enter_context(running_server())
+
+
+@pytest.fixture(scope="session")
+def prove(request: pytest.FixtureRequest) -> bool:
+    """Whether to run at full size."""
+    return bool(request.config.getoption("prove"))
 
 
 @pytest.fixture(scope="session")

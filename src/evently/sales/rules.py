@@ -167,8 +167,10 @@ def _place(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
             return No(SalesRefusal.OVER_BOOKING_LIMIT, f"at most {terms.per_booking_max} of {terms.name!r} in one booking")
         if no := _over_buyer_limit(batch, command.buyer_id, terms, line.quantity):
             return no
+        assert line.quantity > 0, "nobody books less than one"
         for pool_id in terms.pool_ids:
             needs[pool_id] = needs.get(pool_id, 0) + line.quantity
+    assert len({line.ticket_type_id for line in command.lines}) == len(command.lines) > 0, "lines name each ticket type once"
     for pool_id, units in needs.items():
         pool = sale.pools[pool_id]
         if units > pool.capacity - pool.held - pool.sold - pool.set_aside:
@@ -316,6 +318,7 @@ def _chosen_tickets(booking: Booking, ticket_ids: tuple[UUID, ...] | None) -> tu
         if any(ticket.state == "used" for ticket in booking.tickets):
             return No(SalesRefusal.TICKET_USED, "a ticket of this booking was used; cancel the others by naming them")
         return _valid_tickets(booking)
+    assert ticket_ids, "to cancel no ticket is no wish"
     tickets = {ticket.ticket_id: ticket for ticket in booking.tickets}
     if not tickets.keys() >= set(ticket_ids):
         return No(SalesRefusal.UNKNOWN_TICKET)
@@ -388,10 +391,10 @@ def _set_up(sale: Sale | None, batch: Batch, command: SetUpSale) -> tuple[Sale, 
     made = Sale(command.event_id, "closed", command.currency, command.on_sale_at, command.off_sale_at, 0, fact.NO_HASH, batch.now)
     batch.created = True
     batch.facts.append(fact.SaleSetUp(command.currency, command.on_sale_at, command.off_sale_at))
-    for pool in command.pools:
-        _put_pool(made, batch, PutPool(command.event_id, pool))
-    for terms in command.ticket_types:
-        if isinstance(outcome := _put_type(made, batch, PutTicketType(command.event_id, terms)), No):
+    parts = [_put_pool(made, batch, PutPool(command.event_id, pool)) for pool in command.pools]
+    parts += [_put_type(made, batch, PutTicketType(command.event_id, terms)) for terms in command.ticket_types]
+    for outcome in parts:
+        if isinstance(outcome, No):
             return made, outcome
     return made, Done()
 
@@ -458,8 +461,9 @@ def _remove_pool(sale: Sale, batch: Batch, command: RemovePool) -> Outcome:
 
 
 def _put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
-    terms = command.ticket_type
-    earlier = sale.ticket_types.get(terms.ticket_type_id)
+    earlier = sale.ticket_types.get(command.ticket_type.ticket_type_id)
+    terms = replace(command.ticket_type, retired=earlier is not None and earlier.retired)  # retired is for good
+    assert len(set(terms.pool_ids)) == len(terms.pool_ids), "a unit takes one unit of each of its pools"
     if earlier is None and len(sale.ticket_types) >= TICKET_TYPES_MAX:
         return No(SalesRefusal.TOO_MANY_PARTS, f"an event has at most {TICKET_TYPES_MAX} ticket types")
     if not sale.pools.keys() >= set(terms.pool_ids):
