@@ -42,6 +42,7 @@ HOLD_GRACE: Final = timedelta(seconds=5)  # the sweeper comes by every second; f
 DELIVERED_WITHIN: Final = timedelta(seconds=60)  # the relay needs a fraction of a second; a minute allows for one that was killed
 CLOCKS_DIFFER_MAX: Final = timedelta(seconds=5)  # of two machines, one of which took over the relay from the other
 _ROWS_READ: Final = 1_000  # at a time
+_JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes of facts at the most
 _QUARTER_MINUTES: Final = 15
 _SUMS: Final = ("bookings", "tickets", "amount_minor", "cancelled_bookings", "cancelled_tickets", "cancelled_minor")
 
@@ -136,6 +137,8 @@ class _Retelling:
         self._tallies = tallies
         self._replay = Replay()
         self._broken = False  # what cannot have happened was told: from there on, nothing can be compared
+        self._delivered_seq = 0  # of the last row that was delivered
+        self._delivered_at: datetime | None = None
         self._counted = Totals()  # up to where the roll-ups have counted
         self._quarters: dict[datetime, tuple[int, ...]] = {}
 
@@ -155,26 +158,31 @@ class _Retelling:
     async def _retell(self, snapshot: Connection) -> None:
         """Let the journal happen again, and look at the chain and at the deliveries on the way."""
         seq, hash_before = 0, NO_HASH
-        delivered_seq, delivered_at = 0, datetime.min.replace(tzinfo=self._sale["old_at"].tzinfo)
-        async for row in snapshot.cursor(*sql.read_journal(event_id=self._event_id), prefetch=_ROWS_READ):
+        async for row in snapshot.cursor(*sql.read_journal(event_id=self._event_id), prefetch=_JOURNAL_ROWS_READ):
             if row["seq"] != seq + 1:
                 self._found("I11", f"journal row {row['seq']} follows {seq}")
             if row["hash"] != chain(hash_before, row["facts"]):
                 self._found("I11", f"the hash of journal row {row['seq']} is wrong")
-            before, seq, hash_before = seq, row["seq"], row["hash"]
-            if row["delivered_at"] is None:
-                if row["at"] < self._sale["old_at"]:
-                    self._found("I12", f"journal row {seq} was never delivered")
-            elif delivered_seq != before or row["delivered_at"] < delivered_at - CLOCKS_DIFFER_MAX:
-                self._found("I12", f"journal row {seq} was delivered before the one before it")
-            if row["delivered_at"] is not None:
-                delivered_seq, delivered_at = seq, row["delivered_at"]
+            self._look_at_delivery(row, seq)
+            seq, hash_before = row["seq"], row["hash"]
             if not self._let_happen(row):
                 return
         if (seq, hash_before) != (self._sale["seq"], self._sale["head_hash"]):
             self._found("I11", f"the journal ends at row {seq}, the sale at {self._sale['seq']}, or with another hash")
-        if delivered_seq != self._sale["counted_seq"]:
-            self._found("I12", f"delivered up to row {delivered_seq}, counted up to {self._sale['counted_seq']}")
+        if self._delivered_seq != self._sale["counted_seq"]:
+            self._found("I12", f"delivered up to row {self._delivered_seq}, counted up to {self._sale['counted_seq']}")
+
+    def _look_at_delivery(self, row: Record, seq_before: int) -> None:
+        """Look at whether a row was delivered, and after the one before it."""
+        seq, delivered_at = row["seq"], row["delivered_at"]
+        if delivered_at is None:
+            if row["at"] < self._sale["old_at"]:
+                self._found("I12", f"journal row {seq} was never delivered")
+            return
+        before = self._delivered_at or delivered_at
+        if self._delivered_seq != seq_before or delivered_at < before - CLOCKS_DIFFER_MAX:
+            self._found("I12", f"journal row {seq} was delivered before the one before it")
+        self._delivered_seq, self._delivered_at = seq, delivered_at
 
     def _let_happen(self, row: Record) -> bool:
         """Tell one row; returns whether the tale can go on."""

@@ -1,0 +1,345 @@
+"""The audit: nothing is found after whatever may happen, and each planted corruption is."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+import pytest
+import pytest_asyncio
+from rich.console import Console
+
+from evently.audit import EXAMPLES_MAX, TITLES, Finding, audit, inspect, show
+from evently.catalogue import Event
+from evently.db import Database, DatabaseOptions
+from evently.kit.errors import Refused
+from evently.kit.ids import new_id, show_id
+from evently.reactions import IDLE_SECONDS, Relay
+from evently.sales import ExpireHolds, chain
+from tests.till import Hands, Till, open_till
+
+HOLD = 600
+
+
+@pytest_asyncio.fixture
+async def till(db: Database) -> AsyncIterator[Till]:
+    async with open_till(db) as opened:
+        opened.clock.now = datetime.now(UTC)  # the audit goes by the database's clock
+        yield opened
+
+
+async def put_on_sale(till: Till) -> Event:
+    starts_at = till.clock.now + timedelta(days=30)
+    return await till.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+
+
+async def deliver(db: Database, clock: Hands) -> None:
+    relay = Relay(db, clock)
+    while await relay.turn() != IDLE_SECONDS:
+        pass
+    await relay.retire()
+
+
+async def trade(till: Till) -> Event:
+    """Let everything happen that can happen to a booking."""
+    till.clock.now -= timedelta(seconds=2 * HOLD)
+    event = await put_on_sale(till)
+    await till.book(event, 2, hold_seconds=HOLD)  # runs out
+    till.clock.move(seconds=2 * HOLD)
+    await till.engine.submit(ExpireHolds(event.event_id))
+    await till.book(event, 2, hold_seconds=HOLD)
+    await till.confirm(await till.book(event, 3, hold_seconds=HOLD))
+    await till.cancel(await till.book(event, 1, hold_seconds=HOLD))
+    for key in ("first", "second"):
+        await till.book(event, 4, key=key, fingerprint=b"so many")
+    whole, part = await till.book(event, 2), await till.book(event, 3)
+    await till.cancel(whole)
+    await till.cancel(part, part.tickets[1].ticket_id)
+    await till.book(event, 5)
+    await deliver(till.db, till.clock)
+    return event
+
+
+def found(findings: Sequence[Finding]) -> dict[str, int]:
+    return {finding.code: finding.count for finding in findings if finding.count}
+
+
+async def test_nothing_is_found_in_an_empty_database(db: Database) -> None:
+    findings = await inspect(db)
+    assert [finding.code for finding in findings] == ["I1", "I2", "I4", "I5", "I6", "I9", "I11", "I12"]
+    assert found(findings) == {}
+
+
+async def test_nothing_is_found_after_whatever_may_happen(db: Database, till: Till) -> None:
+    events = [await trade(till) for _ in range(2)]
+    await put_on_sale(till)
+    await deliver(db, till.clock)
+    states = await db.fetch("SELECT state, count(*) AS bookings FROM bookings WHERE event_id = $1 GROUP BY state", events[0].event_id)
+    assert {row["state"]: row["bookings"] for row in states} == {"held": 1, "confirmed": 5, "cancelled": 2, "expired": 1}
+    findings = await inspect(db)
+    assert {finding.code: finding.examples for finding in findings} == {code: [] for code in TITLES}
+
+
+class Planted(NamedTuple):
+    """A corruption, in SQL about the event $1, and where it must show."""
+
+    what: str
+    statements: tuple[str, ...]
+    shows: frozenset[str]
+
+
+def planted(what: str, shows: str, *statements: str) -> Planted:
+    return Planted(what, statements, frozenset(shows.split()))
+
+
+ONE = "(SELECT booking_id FROM bookings WHERE event_id = $1 AND state = 'confirmed' ORDER BY booking_id DESC LIMIT 1)"  # without a key
+ONE_TICKET = f"(SELECT ticket_id FROM tickets WHERE event_id = $1 AND booking_id = {ONE} ORDER BY ticket_id LIMIT 1)"
+LAST = "(SELECT seq FROM sales WHERE event_id = $1)"
+
+PLANTED = [
+    planted(
+        "a negative counter",
+        "I1 I2 I11",
+        "ALTER TABLE pools DROP CONSTRAINT pools_counters_ck",
+        "UPDATE pools SET held = -1 WHERE event_id = $1",
+    ),
+    planted(
+        "more sold than there is",
+        "I1 I11",
+        "ALTER TABLE pools DROP CONSTRAINT pools_oversold_ck",
+        "UPDATE pools SET capacity = sold - 1 WHERE event_id = $1",
+    ),
+    planted("a unit counted twice", "I2 I11", "UPDATE pools SET sold = sold + 1 WHERE event_id = $1"),
+    planted("a held unit forgotten", "I2 I11", "UPDATE pools SET held = held - 1 WHERE event_id = $1"),
+    planted("units set aside for nobody", "I2 I11", "UPDATE pools SET set_aside = 7 WHERE event_id = $1"),
+    planted("a pool that is gone", "I2 I11", "DELETE FROM pools WHERE event_id = $1"),
+    planted(
+        "a booking without a fact",
+        "I4",
+        "INSERT INTO bookings (event_id, booking_id, buyer_id, state, placed_at, expires_at, ended_at) "
+        "VALUES ($1, gen_random_uuid(), gen_random_uuid(), 'expired', now(), now(), now())",
+    ),
+    planted(
+        "a booking of somebody else", "I4", f"UPDATE bookings SET buyer_id = gen_random_uuid() WHERE event_id = $1 AND booking_id = {ONE}"
+    ),
+    planted(
+        "a ticket without its booking",
+        "I2 I5 I11",
+        "ALTER TABLE tickets DROP CONSTRAINT tickets_booking_fk",
+        f"UPDATE tickets SET booking_id = gen_random_uuid() WHERE event_id = $1 AND ticket_id = {ONE_TICKET}",
+    ),
+    planted("a booking without its tickets", "I2 I5 I11", f"DELETE FROM tickets WHERE event_id = $1 AND booking_id = {ONE}"),
+    planted(
+        "a ticket that outlives its booking",
+        "I5 I11",
+        "UPDATE tickets SET state = 'valid' WHERE event_id = $1 AND booking_id IN "
+        "(SELECT booking_id FROM bookings WHERE event_id = $1 AND state = 'cancelled')",
+    ),
+    planted(
+        "a ticket of no type",
+        "I2 I5 I11",
+        f"UPDATE tickets SET ticket_type_id = gen_random_uuid() WHERE event_id = $1 AND ticket_id = {ONE_TICKET}",
+    ),
+    planted(
+        "a ticket with two owners",
+        "I2 I5 I11",
+        "ALTER TABLE tickets DROP CONSTRAINT tickets_pk",
+        "INSERT INTO tickets SELECT event_id, ticket_id, (SELECT booking_id FROM bookings WHERE event_id = $1 AND state = 'held'), "
+        f"ticket_type_id, price_minor, state, secret FROM tickets WHERE event_id = $1 AND ticket_id = {ONE_TICKET}",
+    ),
+    planted(
+        "a key with two bookings",
+        "I6",
+        "ALTER TABLE idempotency_keys DROP CONSTRAINT idempotency_keys_pk",
+        "INSERT INTO idempotency_keys SELECT first.event_id, first.actor_id, first.key, second.fingerprint, second.booking_id, "
+        "second.answer, 0 FROM idempotency_keys AS first, idempotency_keys AS second "
+        "WHERE first.event_id = $1 AND first.key = 'first' AND second.event_id = $1 AND second.key = 'second'",
+    ),
+    planted(
+        "a key with the answer to another",
+        "I6",
+        "UPDATE idempotency_keys SET answer = (SELECT answer FROM idempotency_keys WHERE event_id = $1 AND key = 'second') "
+        "WHERE event_id = $1 AND key = 'first'",
+    ),
+    planted(
+        "a key without a booking",
+        "I6",
+        "UPDATE idempotency_keys SET booking_id = gen_random_uuid() WHERE event_id = $1 AND key = 'first'",
+    ),
+    planted(
+        "a hold that nobody took back",
+        "I9",
+        "UPDATE bookings SET expires_at = now() - interval '6 seconds' WHERE event_id = $1 AND state = 'held'",
+    ),
+    planted(
+        "a hold confirmed too late",
+        "I9",
+        "UPDATE bookings SET expires_at = confirmed_at WHERE event_id = $1 AND state = 'confirmed' AND expires_at IS NOT NULL",
+    ),
+    planted("a row taken out of the journal", "I11", "DELETE FROM journal WHERE event_id = $1 AND seq = 3"),
+    planted("the end cut off the journal", "I4 I11 I12", f"DELETE FROM journal WHERE event_id = $1 AND seq = {LAST}"),
+    planted("a journal that is gone", "I4 I11 I12", "DELETE FROM journal WHERE event_id = $1"),
+    planted(
+        "facts that were changed",
+        "I11 I12",
+        "UPDATE journal SET facts = convert_to(replace(convert_from(facts, 'UTF8'), ',2500]', ',1]'), 'UTF8') "
+        f"WHERE event_id = $1 AND seq = {LAST}",
+    ),
+    planted("facts that nobody knows", "I11", f'UPDATE journal SET facts = \'[{{"type": "Magic"}}]\' WHERE event_id = $1 AND seq = {LAST}'),
+    planted(
+        "facts that cannot be",
+        "I11",
+        f"UPDATE journal SET facts = (SELECT facts FROM journal WHERE event_id = $1 AND seq = {LAST}) WHERE event_id = $1 AND seq = 3",
+    ),
+    planted("a hash that was changed", "I11", "UPDATE journal SET hash = sha256(hash) WHERE event_id = $1 AND seq = 4"),
+    planted("another head", "I11", "UPDATE sales SET head_hash = sha256(head_hash) WHERE event_id = $1"),
+    planted("a sale in another state", "I11", "UPDATE sales SET state = 'closed' WHERE event_id = $1"),
+    planted("another sale window", "I11", "UPDATE sales SET off_sale_at = off_sale_at + interval '1 day' WHERE event_id = $1"),
+    planted("another price", "I11", f"UPDATE tickets SET price_minor = 1 WHERE event_id = $1 AND ticket_id = {ONE_TICKET}"),
+    planted(
+        "another time", "I11", f"UPDATE bookings SET placed_at = placed_at - interval '1 second' WHERE event_id = $1 AND booking_id = {ONE}"
+    ),
+    planted(
+        "a booking in another state",
+        "I2 I11",
+        f"UPDATE bookings SET state = 'expired', confirmed_at = NULL, expires_at = now(), ended_at = now() "
+        f"WHERE event_id = $1 AND booking_id = {ONE}",
+    ),
+    planted(
+        "a booking that was lost",
+        "I2 I11",
+        "CREATE TEMPORARY TABLE lost AS SELECT event_id, booking_id FROM bookings WHERE event_id = $1 AND booking_id = " + ONE,
+        "DELETE FROM tickets USING lost WHERE tickets.event_id = lost.event_id AND tickets.booking_id = lost.booking_id",
+        "DELETE FROM bookings USING lost WHERE bookings.event_id = lost.event_id AND bookings.booking_id = lost.booking_id",
+    ),
+    planted(
+        "a ticket type that draws on another pool",
+        "I2 I11",
+        "UPDATE ticket_types SET pool_ids = ARRAY[gen_random_uuid()] WHERE event_id = $1",
+    ),
+    planted("a ticket type on sale again", "I11", "UPDATE ticket_types SET retired = true WHERE event_id = $1"),
+    planted("a booking counted twice", "I12", "UPDATE event_totals SET bookings = bookings + 1 WHERE event_id = $1"),
+    planted("an amount that is wrong by one", "I12", "UPDATE event_totals SET cancelled_minor = cancelled_minor - 1 WHERE event_id = $1"),
+    planted("a quarter of an hour that is wrong", "I12", "UPDATE event_quarters SET tickets = tickets - 1 WHERE event_id = $1"),
+    planted("a quarter of an hour that is gone", "I12", "DELETE FROM event_quarters WHERE event_id = $1"),
+    planted(
+        "a quarter of an hour too many",
+        "I12",
+        "INSERT INTO event_quarters SELECT event_id, quarter_at - interval '1 day', bookings, tickets, amount_minor, cancelled_bookings, "
+        "cancelled_tickets, cancelled_minor FROM event_quarters WHERE event_id = $1",
+    ),
+    planted("totals that are gone", "I12", "DELETE FROM event_totals WHERE event_id = $1"),
+    planted("facts counted and not delivered", "I12", f"UPDATE journal SET delivered_at = NULL WHERE event_id = $1 AND seq = {LAST}"),
+    planted("facts overtaken by later ones", "I12", "UPDATE journal SET delivered_at = NULL WHERE event_id = $1 AND seq = 2"),
+    planted(
+        "facts delivered before earlier ones",
+        "I12",
+        f"UPDATE journal SET delivered_at = delivered_at - interval '6 seconds' WHERE event_id = $1 AND seq = {LAST}",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.what)
+async def test_a_planted_corruption_is_found(db: Database, till: Till, case: Planted) -> None:
+    event, other = await trade(till), await trade(till)
+    async with db.transaction() as tx:
+        for statement in case.statements:
+            await tx.execute(statement, *([event.event_id] if "$1" in statement else []))
+    findings = await inspect(db)
+    assert found(findings).keys() == case.shows, [finding.as_dict() for finding in findings if finding.count]
+    for finding in findings:
+        assert len(finding.examples) == min(finding.count, EXAMPLES_MAX)
+        assert all(example.startswith(show_id("evt", event.event_id)) for example in finding.examples)
+    assert found(await inspect(db, event.event_id)) == found(findings)
+    assert found(await inspect(db, other.event_id)) == {}
+
+
+async def test_history_that_was_rewritten_whole_is_found_by_the_rows(db: Database, till: Till) -> None:
+    event = await trade(till)
+    rows = await db.fetch("SELECT seq, facts, hash FROM journal WHERE event_id = $1 ORDER BY seq", event.event_id)
+    forged = rows[-1]["facts"].replace(b",2500]", b",1]")
+    head = chain(rows[-2]["hash"], forged)
+    async with db.transaction() as tx:
+        await tx.execute(
+            "UPDATE journal SET facts = $2, hash = $3 WHERE event_id = $1 AND seq = $4", event.event_id, forged, head, len(rows)
+        )
+        await tx.execute("UPDATE sales SET head_hash = $2 WHERE event_id = $1", event.event_id, head)
+    findings = {finding.code: finding for finding in await inspect(db)}
+    assert findings["I11"].count == 1
+    assert "has other tickets than by the journal" in findings["I11"].examples[0]
+
+
+async def test_a_hold_has_a_few_seconds_grace(db: Database, till: Till) -> None:
+    event = await trade(till)
+    async with db.transaction() as tx:
+        await tx.execute(
+            "UPDATE bookings SET expires_at = now() - interval '1 second' WHERE event_id = $1 AND state = 'held'", event.event_id
+        )
+    assert found(await inspect(db)) == {}
+
+
+async def test_facts_have_a_minute_to_be_delivered(db: Database, till: Till) -> None:
+    event = await put_on_sale(till)
+    await till.book_many(event, 5)
+    assert found(await inspect(db)) == {}
+    till.clock.now -= timedelta(minutes=5)
+    late = await put_on_sale(till)
+    await till.book_many(late, 5)
+    rows = await db.fetch_value("SELECT count(*) FROM journal WHERE event_id = $1", late.event_id)
+    findings = await inspect(db)
+    assert found(findings) == {"I12": rows}
+    await deliver(db, till.clock)
+    assert found(await inspect(db)) == {}
+
+
+async def test_it_finds_nothing_while_tickets_are_being_sold(db: Database, till: Till) -> None:
+    """Many snapshots in the middle of selling, counting and delivering: each is of one instant, so each is clean."""
+    events = [await put_on_sale(till) for _ in range(3)]
+    relay = Relay(db, till.clock)
+    ended = asyncio.Event()
+
+    async def relay_on() -> None:
+        while not ended.is_set():
+            await relay.turn()
+
+    async def audit_on() -> int:
+        times = 0
+        while not ended.is_set():
+            assert found(await inspect(db)) == {}
+            times += 1
+        return times
+
+    relaying, auditing = asyncio.create_task(relay_on()), asyncio.create_task(audit_on())
+    for _ in range(10):
+        booked = [booking for event in events for booking in await till.book_many(event, 10, 2)]
+        await asyncio.gather(*[till.cancel(booking) for booking in booked[::3]])
+    ended.set()
+    await relaying
+    await relay.retire()
+    assert await auditing >= 3
+    await deliver(db, till.clock)
+    assert found(await inspect(db)) == {}
+
+
+async def test_the_command_opens_the_database_itself(database_url: str, db: Database, till: Till) -> None:
+    event = await trade(till)
+    async with db.transaction() as tx:
+        await tx.execute("UPDATE event_totals SET bookings = bookings + 1 WHERE event_id = $1", event.event_id)
+    findings = await audit(DatabaseOptions(database_url), show_id("evt", event.event_id))
+    assert found(findings) == {"I12": 1}
+    assert found(await audit(DatabaseOptions(database_url), show_id("evt", new_id()))) == {}
+    with pytest.raises(Refused):
+        await audit(DatabaseOptions(database_url), "evt_nonsense")
+
+    terminal = Console(file=io.StringIO(), width=200)
+    terminal.print(show(findings))
+    assert isinstance(terminal.file, io.StringIO)
+    shown = terminal.file.getvalue()
+    assert all(title in shown for title in TITLES.values())
+    assert show_id("evt", event.event_id) in shown
+    told = msgspec.json.decode(msgspec.json.encode([finding.as_dict() for finding in findings]))
+    assert {each["code"]: each["count"] for each in told} == {code: int(code == "I12") for code in TITLES}
