@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool, text
-from sqlalchemy.engine import URL, make_url
 
 _HERE: Final = Path(__file__).parent
 _LOCK_KEY: Final = 0x657665_6E746C79  # "evently": two processes that migrate at once take turns
@@ -19,7 +19,10 @@ _LOCK_TIMEOUT: Final = "5s"  # a migration that cannot get its lock gives up ins
 
 def migrate(url: str) -> None:
     """Bring the database at `url` to the newest revision; a no-op when it is there already."""
-    engine = create_engine(_driver_url(url), poolclass=pool.NullPool)
+    # SQLAlchemy's own URLs know one host; PostgreSQL's know several, of which the primary is wanted.
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(url, target_session_attrs="read-write"), poolclass=pool.NullPool
+    )
     try:
         with engine.connect() as connection, connection.begin():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
@@ -54,7 +57,3 @@ def _config() -> Config:
     config.set_main_option("script_location", str(_HERE))
     config.set_main_option("path_separator", "os")
     return config
-
-
-def _driver_url(url: str) -> URL:
-    return make_url(url).set(drivername="postgresql+psycopg")

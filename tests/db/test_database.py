@@ -1,0 +1,117 @@
+"""The pool, its transactions, and what becomes of the driver's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from evently.db import Database, DatabaseOptions, Queries
+from evently.db.migrations import migrate
+from evently.kit.errors import Busy, Unavailable
+
+
+def with_a_dead_host_first(url: str) -> str:
+    """Return the URL with one more host before its own, where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        dead = probe.getsockname()[1]
+    user, _, hosts = urlsplit(url).netloc.rpartition("@")
+    return url.replace(f"{user}@{hosts}", f"{user}@127.0.0.1:{dead},{hosts}")
+
+
+async def test_several_hosts(external_database_url: str) -> None:
+    """The one that answers is used, by the pool, by a connection of one's own, and by the migrations."""
+    url = with_a_dead_host_first(external_database_url)
+    migrate(url)
+    database = await Database.open(DatabaseOptions(url))
+    assert await database.fetch_value("SELECT 1") == 1
+    own = await database.connect()
+    assert await own.fetchval("SELECT 2") == 2
+    await own.close()
+    await database.close()
+
+
+async def test_no_host_at_all() -> None:
+    """Opening succeeds, so that a server may start before its database; asking does not."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    database = await Database.open(DatabaseOptions(f"postgresql://u:p@127.0.0.1:{port}/evently"))
+    with pytest.raises(Unavailable):
+        await database.fetch_value("SELECT 1")
+    with pytest.raises(Unavailable):
+        async with database.transaction():
+            pass
+    await database.close()
+
+
+async def test_a_transaction_is_all_or_nothing(db: Database) -> None:
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
+        async with db.transaction() as tx:
+            await tx.execute("INSERT INTO leases (name, holder, expires_at) VALUES ('a', gen_random_uuid(), now())")
+            raise ZeroDivisionError
+    assert await db.fetch_value("SELECT count(*) FROM leases") == 0
+
+
+async def test_a_cancelled_request_does_not_tear_its_commit(db: Database) -> None:
+    """Cancelled while it commits, the transaction commits all the same, and the connection is good for the next one."""
+    for _ in range(20):
+        entered = asyncio.Event()
+
+        async def write(entered: asyncio.Event) -> None:
+            async with db.transaction() as tx:
+                await tx.execute("INSERT INTO leases (name, holder, expires_at) VALUES (gen_random_uuid()::text, gen_random_uuid(), now())")
+                entered.set()
+
+        task = asyncio.create_task(write(entered))
+        await entered.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert await db.fetch_value("SELECT count(*) FROM leases") == 20
+
+
+async def test_a_snapshot_sees_one_instant_and_writes_nothing(db: Database) -> None:
+    async with db.snapshot() as snapshot:
+        assert await snapshot.fetchval("SELECT count(*) FROM leases") == 0
+        async with db.transaction() as tx:
+            await tx.execute("INSERT INTO leases (name, holder, expires_at) VALUES ('a', gen_random_uuid(), now())")
+        assert await snapshot.fetchval("SELECT count(*) FROM leases") == 0
+
+
+async def test_a_killed_session_is_replaced(db: Database) -> None:
+    """Whoever is hit hears that the database is away; the next one gets another connection."""
+    with pytest.raises(Unavailable):
+        await db.fetch_value("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await db.fetch_value("SELECT 1") == 1
+
+
+async def test_a_busy_pool_says_so(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evently.db.pool.ACQUIRE_SECONDS_MAX", 0.05)
+    database = await Database.open(DatabaseOptions(database_url, pool_connections_max=1))
+    async with database.transaction():
+        with pytest.raises(Busy):
+            await database.fetch_value("SELECT 1")
+    assert await database.fetch_value("SELECT 1") == 1
+    await database.close()
+
+
+def test_queries_are_named_and_numbered() -> None:
+    queries = Queries("""
+-- Comments before the first name belong to nobody: not even :this.
+
+-- name: find
+-- A sentence with :colons that is no parameter.
+SELECT a::text FROM t WHERE a = :first AND b = :second AND c = :first;
+
+-- name: nothing
+SELECT 1
+""")
+    assert queries.find(second=2, first=1) == ("SELECT a::text FROM t WHERE a = $1 AND b = $2 AND c = $1", 1, 2)
+    assert [query.name for query in queries] == ["find", "nothing"]
+    with pytest.raises(AssertionError, match="find takes"):
+        queries.find(first=1)
+    with pytest.raises(AttributeError):
+        queries.missing  # noqa: B018
