@@ -53,7 +53,7 @@ def policy(who: Policy, *, rate: Rate | None = None, scope: str | None = None, h
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Find the actor and enforce the handler's policy; then look at the parameters. All before the body is read."""
-    if isinstance(connection, Request):
+    if isinstance(connection, Request) and "policy" in handler.opt:  # but for the answer to OPTIONS, which Litestar makes
         await enforce(connection, handler)
         if errors := parameter_errors(handler, connection.exchange):
             raise Invalid(errors)
@@ -62,7 +62,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 async def enforce(request: Request, handler: BaseRouteHandler) -> None:
     """Refuse whoever may not, or asks too often."""
     exchange, access = request.exchange, request.context.access
-    wanted: Policy = handler.opt.get("policy", PUBLIC)  # only the answer to OPTIONS, which Litestar makes, has none
+    wanted: Policy = handler.opt["policy"]
     given = exchange.headers.get(b"authorization")
     if given is None or (wanted.who == "public" and request.scope["method"] != "GET"):
         exchange.actor = ANONYMOUS  # logging in again must not fail because of an old token

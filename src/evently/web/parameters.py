@@ -23,13 +23,14 @@ _NAME_LENGTH_MAX: Final = 100
 
 
 class Parameter(NamedTuple):
-    """One parameter of a handler. `place` is query, header or path; `many`: may be given more than once."""
+    """One parameter of a handler. `place` is query, header or path; `many`: may be given more than once; `text`: is no number."""
 
     name: str
     place: str
     shape: Any
     required: bool
     many: bool
+    text: bool
     field: FieldDefinition
 
 
@@ -78,7 +79,15 @@ def _parameter(name: str, field: FieldDefinition) -> Parameter:
     place = "header" if isinstance(kwarg, HeaderParameter) else "path" if isinstance(kwarg, PathParameter) else "query"
     shown = (kwarg.name if isinstance(kwarg, ParameterKwarg) else None) or name
     required = place == "path" or not (field.has_default or field.is_optional)
-    return Parameter(shown, place, constrained(field), required, field.is_non_string_sequence, field)
+    shape = constrained(field)
+    return Parameter(shown, place, shape, required, field.is_non_string_sequence, not _is_number(shape), field)
+
+
+def _is_number(shape: Any) -> bool:
+    info = msgspec.inspect.type_info(shape)
+    info = info.type if isinstance(info, msgspec.inspect.Metadata) else info
+    info = info.item_type if isinstance(info, msgspec.inspect.ListType) else info
+    return isinstance(info, msgspec.inspect.IntType | msgspec.inspect.FloatType | msgspec.inspect.BoolType)
 
 
 def _errors_of(parameter: Parameter, query: dict[str, list[str]], exchange: Exchange) -> Iterator[FieldError]:
@@ -99,6 +108,7 @@ def _errors_of(parameter: Parameter, query: dict[str, list[str]], exchange: Exch
         yield FieldError(pointer, "NUL characters cannot be stored.")
         return
     try:
-        msgspec.convert(values if parameter.many else values[-1], parameter.shape, strict=False)
+        # Strictly, "2027" is no instant; but "20" must be a number, for everything in a query is text.
+        msgspec.convert(values if parameter.many else values[-1], parameter.shape, strict=parameter.text)
     except msgspec.ValidationError as exc:
         yield FieldError(pointer, sentence(str(exc)))

@@ -81,6 +81,8 @@ def _malformed(exc: Exception) -> Refused:
 def _all_errors(shape: Any, body: bytes, first: msgspec.ValidationError) -> list[FieldError]:
     try:
         value = msgspec.json.decode(body)
+    except msgspec.ValidationError:  # a number that no computer holds; nothing else can then be looked at
+        return [FieldError(_pointer_in(str(first)), sentence(str(first)))]
     except (ValueError, RecursionError) as exc:
         raise _malformed(exc) from exc
     errors: list[FieldError] = []
@@ -169,6 +171,12 @@ def _unstorable(value: Any, pointer: str) -> Iterator[FieldError]:
 
 def _below(pointer: str, name: str) -> str:
     return f"{pointer}/{name[:_NAME_LENGTH_MAX].replace('~', '~0').replace('/', '~1')}"
+
+
+def _pointer_in(message: str) -> str:
+    """Return where msgspec says that it stopped, ``- at `$.lines[0].quantity```, as a pointer."""
+    path = message.partition(" - at `$")[2].rstrip("`")
+    return path.replace("[", ".").replace("]", "").replace(".", "/")
 
 
 def sentence(message: str) -> str:
