@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from importlib.resources import files
 
 import procrastinate.schema
 import pytest
@@ -148,7 +148,7 @@ async def all_in(db: Database, state: str) -> bool:
     return set(await states(db)) == {state}
 
 
-def test_the_schema_is_that_of_the_installed_release() -> None:
-    """When this fails, procrastinate has changed its schema: add a revision with its new migrations, then compare with that."""
-    ours = files("evently.db.migrations").joinpath("versions/0002_jobs.sql").read_text(encoding="utf-8")
-    assert procrastinate.schema.SchemaManager.get_schema() in ours
+def test_the_schema_is_that_of_revision_0002() -> None:
+    """When this fails, procrastinate has changed its schema: add a revision that runs its new migrations, then note the new hash."""
+    found = hashlib.sha256(procrastinate.schema.SchemaManager.get_schema().encode()).hexdigest()
+    assert found == "c70ec4b400a60ad9592787653aae5ae77ae41bf801d56b5bd2712751a07f2009"
