@@ -10,6 +10,9 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create everything; see the `.sql` file of the same name for what is ours. A release with another schema gets a revision of its own."""
-    op.get_bind().exec_driver_sql(SchemaManager.get_schema())
+    """Create everything; what we change is in the `.sql` file. A release with another schema gets a revision of its own."""
+    # On the driver's own connection: SQLAlchemy would take the percent signs in it for parameters.
+    driver = op.get_bind().connection.driver_connection
+    assert driver is not None, "a migration has a connection"
+    driver.execute(SchemaManager.get_schema())
     op.execute(read_revision(__file__))
