@@ -113,7 +113,8 @@ ORDER BY breaches.event_id, breaches.what
 LIMIT :examples_max;
 
 -- name: find_wrong_answers
--- I6: keys with two answers, and answers about another booking than the one that was made, or about none. An answer holds the ids of its booking as text.
+-- I6: keys with two answers, and answers about another booking than the one that was made, about other tickets than it has, or about none. An answer holds
+-- the ids of its booking and tickets as text.
 WITH breaches AS (
     SELECT idempotency_keys.event_id, format('key %L has %s answers', idempotency_keys.key, count(*)) AS what
     FROM idempotency_keys
@@ -136,6 +137,14 @@ WITH breaches AS (
             OR position(convert_to(bookings.booking_id::text, 'UTF8') IN idempotency_keys.answer) = 0
             OR position(convert_to(bookings.event_id::text, 'UTF8') IN idempotency_keys.answer) = 0
             OR position(convert_to(bookings.buyer_id::text, 'UTF8') IN idempotency_keys.answer) = 0
+            OR EXISTS (
+                SELECT 1
+                FROM tickets
+                WHERE
+                    tickets.event_id = bookings.event_id
+                    AND tickets.booking_id = bookings.booking_id
+                    AND position(convert_to(tickets.ticket_id::text, 'UTF8') IN idempotency_keys.answer) = 0
+            )
         )
 )
 

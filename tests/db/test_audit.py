@@ -171,6 +171,12 @@ PLANTED = [
         "UPDATE idempotency_keys SET booking_id = gen_random_uuid() WHERE event_id = $1 AND key = 'first'",
     ),
     planted(
+        "a key with an answer of fewer tickets",
+        "I2 I5 I6 I11",
+        "UPDATE tickets SET booking_id = (SELECT booking_id FROM idempotency_keys WHERE event_id = $1 AND key = 'first') "
+        "WHERE event_id = $1 AND booking_id = (SELECT booking_id FROM bookings WHERE event_id = $1 AND state = 'held')",
+    ),
+    planted(
         "a hold that nobody took back",
         "I9",
         "UPDATE bookings SET expires_at = now() - interval '6 seconds' WHERE event_id = $1 AND state = 'held'",

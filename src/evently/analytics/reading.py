@@ -16,7 +16,7 @@ from evently.kit.cursors import Page, read_cursor, write_cursor
 sql: Final = load_queries(__name__)
 
 _SUMS: Final = Sums.__struct_fields__
-BigInt = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
+BigInt = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 async def read_report(database: Database, scope: Scope, asked: Range) -> Report:

@@ -1,0 +1,399 @@
+"""The roll-ups: each fact is counted once, and what is read from them is what the rows say."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+import pytest_asyncio
+
+from evently import analytics, sales
+from evently.analytics import Amounts, Capacity, OutOfOrder, Range, Scope, Sums
+from evently.analytics.export import ROWS_READ, BookingLine, export_bookings
+from evently.catalogue import Event
+from evently.db import Database
+from evently.kit.errors import Invalid
+from evently.kit.ids import new_id
+from evently.kit.money import Money
+from evently.organizing import NewTicketType, SaleTerms
+from evently.sales import ExpireHolds, Fact, Happened, carry_out
+from evently.sales.facts import (
+    BookingCancelled,
+    BookingConfirmed,
+    BookingHeld,
+    HoldConfirmed,
+    HoldExpired,
+    SaleOpened,
+    TicketsCancelled,
+)
+from tests.accounts import MovableClock, make_person
+from tests.catalogue import NOW, make_event, make_organizer, make_venue, sale_terms, until_somebody_waits
+from tests.till import Till, open_till
+
+ALWAYS = Range()
+SOMEBODY = new_id()
+
+
+@pytest_asyncio.fixture
+async def till(db: Database) -> AsyncIterator[Till]:
+    async with open_till(db) as opened:
+        yield opened
+
+
+async def journal(db: Database, *events: Event) -> list[Happened]:
+    rows = await db.fetch(
+        "SELECT event_id, seq, at, facts FROM journal WHERE event_id = ANY($1) ORDER BY at, event_id, seq", [e.event_id for e in events]
+    )
+    return [Happened(row["event_id"], row["seq"], row["at"], sales.decode_facts(row["facts"])) for row in rows]
+
+
+async def count(db: Database, rows: Sequence[Happened]) -> None:
+    async with db.transaction() as tx:
+        await analytics.count(tx, rows)
+
+
+async def count_all(db: Database, *events: Event) -> None:
+    await count(db, await journal(db, *events))
+
+
+async def report(db: Database, event: Event, asked: Range = ALWAYS) -> Sums:
+    found = await analytics.read_report(db, Scope(event_id=event.event_id), asked)
+    (amounts,) = found.amounts
+    return amounts.sums
+
+
+# Counting -----------------------------------------------------------------------------------------------------------------
+
+
+def tickets(*prices: int) -> tuple[tuple[UUID, UUID, int], ...]:
+    return tuple((new_id(), new_id(), price) for price in prices)
+
+
+@pytest.mark.parametrize(
+    ("fact", "counts"),
+    [
+        (BookingConfirmed(SOMEBODY, SOMEBODY, tickets(100, 250)), Sums(bookings=1, tickets=2, amount_minor=350)),
+        (HoldConfirmed(SOMEBODY, tickets(100)), Sums(bookings=1, tickets=1, amount_minor=100)),
+        (BookingCancelled(SOMEBODY, "confirmed", tickets(100)), Sums(cancelled_bookings=1, cancelled_tickets=1, cancelled_minor=100)),
+        (TicketsCancelled(SOMEBODY, "confirmed", tickets(100, 1)), Sums(cancelled_tickets=2, cancelled_minor=101)),
+        (BookingCancelled(SOMEBODY, "held", tickets(100)), Sums()),
+        (TicketsCancelled(SOMEBODY, "held", tickets(100)), Sums()),
+        (BookingHeld(SOMEBODY, SOMEBODY, NOW, tickets(100)), Sums()),
+        (HoldExpired(SOMEBODY, tickets(100)), Sums()),
+        (SaleOpened(), Sums()),
+    ],
+    ids=lambda value: type(value).__name__ + (f" {value.was}" if hasattr(value, "was") else ""),
+)
+async def test_what_counts(db: Database, till: Till, fact: Fact, counts: Sums) -> None:
+    event = await till.event()
+    at = NOW + timedelta(minutes=22, seconds=30)
+    await count(db, [Happened(event.event_id, 1, at, [fact])])
+    assert await report(db, event) == counts
+    quarter = NOW + timedelta(minutes=15)
+    assert await report(db, event, Range(quarter, quarter + timedelta(minutes=15))) == counts
+    assert await report(db, event, Range(None, quarter)) == Sums()
+    assert await report(db, event, Range(quarter + timedelta(minutes=15), None)) == Sums()
+
+
+async def trade(till: Till, event: Event) -> None:
+    await till.book(event, 2, hold_seconds=60)
+    till.clock.move(minutes=16)
+    await till.engine.submit(ExpireHolds(event.event_id))
+    whole, part = await till.book(event, 2), await till.book(event, 5)
+    await till.confirm(await till.book(event, 3, hold_seconds=60))
+    till.clock.move(minutes=20)
+    await till.cancel(whole)
+    await till.cancel(part, *[ticket.ticket_id for ticket in part.tickets[:2]])
+
+
+TRADED = Sums(3, 10, 25_000, 1, 4, 10_000)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+async def test_rows_count_once_however_they_are_delivered(db: Database, till: Till, size: int) -> None:
+    """In parts, each of which comes twice, overlapping the one before."""
+    event, other = await till.event(), await till.event()
+    await trade(till, event)
+    await till.book(other)
+    rows = await journal(db, event, other)
+    for start in range(0, len(rows), size):
+        await count(db, rows[max(0, start - size) : start + size])
+        await count(db, rows[: start + size])
+    assert await report(db, event) == TRADED
+    assert await report(db, event, Range(NOW - timedelta(days=1), NOW + timedelta(days=1))) == TRADED
+    assert await report(db, other) == Sums(bookings=1, tickets=1, amount_minor=2_500)
+
+
+async def test_a_missing_row_is_not_skipped(db: Database, till: Till) -> None:
+    event = await till.event()
+    await trade(till, event)
+    rows = await journal(db, event)
+    for gap in ([*rows[:2], *rows[3:]], rows[1:], [rows[1], rows[0]]):
+        with pytest.raises(OutOfOrder):
+            await count(db, gap)
+    assert await report(db, event) == Sums()
+    await count(db, rows)
+    assert await report(db, event) == TRADED
+
+
+async def test_what_is_rolled_back_was_not_counted(db: Database, till: Till) -> None:
+    event = await till.event()
+    await trade(till, event)
+    rows = await journal(db, event)
+    connection = await db.connect()
+    try:
+        transaction = connection.transaction()
+        await transaction.start()
+        await analytics.count(connection, rows)
+        await transaction.rollback()
+    finally:
+        await connection.close()
+    assert await report(db, event) == Sums()
+    await count(db, rows)
+    assert await report(db, event) == TRADED
+
+
+@pytest.mark.parametrize("counted_before", [0, 3], ids=["an event that nobody has counted", "an event that was counted before"])
+async def test_two_who_count_the_same_rows_at_once_count_them_once(db: Database, till: Till, counted_before: int) -> None:
+    event = await till.event()
+    await trade(till, event)
+    rows = await journal(db, event)
+    if counted_before:
+        await count(db, rows[:counted_before])
+    async with db.transaction() as first:
+        await analytics.count(first, rows)
+        second = asyncio.create_task(count(db, rows))
+        await until_somebody_waits(db)
+    await second
+    assert await report(db, event) == TRADED
+    assert await report(db, event, Range(NOW - timedelta(days=1), None)) == TRADED
+
+
+async def test_many_events_in_one_delivery(db: Database, till: Till) -> None:
+    events = [await till.event() for _ in range(20)]
+    for event in events:
+        await till.book_many(event, 5, 2)
+    await count_all(db, *events)
+    for event in events:
+        assert await report(db, event) == Sums(bookings=5, tickets=10, amount_minor=25_000)
+
+
+# Reading ------------------------------------------------------------------------------------------------------------------
+
+
+def test_no_question_looks_at_a_booking() -> None:
+    text = files("evently.analytics").joinpath("reading.sql").read_text(encoding="utf-8")
+    read = set(re.findall(r"(?:FROM|JOIN)\s+([a-z_]+)", text))
+    assert read == {"events", "sales", "pools", "event_totals", "event_quarters", "ranked", "summed"}
+
+
+async def test_the_report_of_an_event(db: Database, till: Till) -> None:
+    event = await till.event(sale_terms(capacity=40))
+    await trade(till, event)
+    await till.book(event, 4, hold_seconds=60)
+    scope = Scope(event_id=event.event_id)
+    before = await analytics.read_report(db, scope, ALWAYS)
+    assert (before.amounts, before.rows_behind) == ([Amounts("EUR", Sums())], len(await journal(db, event)))
+    await count_all(db, event)
+    after = await analytics.read_report(db, scope, ALWAYS)
+    assert (after.events, after.amounts, after.rows_behind) == (1, [Amounts("EUR", TRADED)], 0)
+    assert after.capacity == Capacity(capacity=40, held=4, sold=6, set_aside=0)
+
+
+async def test_drafts_and_sandbox_events_count_for_themselves_alone(db: Database, till: Till) -> None:
+    shown, sandbox = await till.event(sale_terms(capacity=40)), await till.event(sale_terms(capacity=70))
+    draft = await make_event(db, till.venue, sale_terms(capacity=90), publish=False)
+    async with db.transaction() as tx:
+        await tx.execute("UPDATE events SET sandbox = true WHERE event_id = $1", sandbox.event_id)
+    for event in (shown, sandbox):
+        await trade(till, event)
+    await count_all(db, shown, sandbox)
+    for scope in (Scope(organizer_id=till.venue.organizer_id), Scope()):
+        found = await analytics.read_report(db, scope, ALWAYS)
+        assert (found.events, found.amounts, found.rows_behind) == (1, [Amounts("EUR", TRADED)], 0)
+        assert found.capacity == Capacity(40, 0, 6, 0)
+        assert (await analytics.read_report(db, scope, Range(NOW, None))).amounts == [Amounts("EUR", TRADED)]
+        slots = analytics.slots_of(NOW, NOW + timedelta(days=1), ZoneInfo("UTC"), "day")
+        assert [point.amounts for point in await analytics.read_series(db, scope, slots)] == [[Amounts("EUR", TRADED)], []]
+        page = await analytics.list_most_booked(db, scope.organizer_id, ALWAYS, 10, None)
+        assert [event.event_id for event in page.data] == [shown.event_id]
+    assert await report(db, sandbox) == TRADED
+    own = await analytics.read_report(db, Scope(event_id=draft.event_id), ALWAYS)
+    assert (own.amounts, own.capacity.capacity) == ([Amounts("EUR", Sums())], 90)
+
+
+async def test_a_cancelled_event_has_no_places(db: Database, till: Till) -> None:
+    event, cancelled = await till.event(sale_terms(capacity=40)), await till.event(sale_terms(capacity=70))
+    async with db.transaction() as tx:
+        await carry_out(tx, sales.CancelSale(cancelled.event_id), NOW)
+    found = await analytics.read_report(db, Scope(organizer_id=event.organizer_id), ALWAYS)
+    assert (found.events, found.capacity.capacity) == (2, 40)
+
+
+async def test_currencies_are_never_mixed_and_organizers_see_their_own(db: Database, till: Till) -> None:
+    yen = SaleTerms(currency="JPY", capacity=100, ticket_types=(NewTicketType(name="Regular", price=Money(3000, "JPY")),))
+    euros, yens = await till.event(), await till.event(yen)
+    foreign = await make_event(db, await make_venue(db, await make_organizer(db, "Elsewhere")))
+    for event, units in ((euros, 1), (yens, 2), (foreign, 4)):
+        await till.book(event, units)
+    await count_all(db, euros, yens, foreign)
+    own = await analytics.read_report(db, Scope(organizer_id=till.venue.organizer_id), ALWAYS)
+    assert own.amounts == [Amounts("EUR", Sums(1, 1, 2_500)), Amounts("JPY", Sums(1, 2, 6_000))]
+    everybodys = await analytics.read_report(db, Scope(), Range(NOW, NOW + timedelta(minutes=15)))
+    assert everybodys.amounts == [Amounts("EUR", Sums(2, 5, 12_500)), Amounts("JPY", Sums(1, 2, 6_000))]
+    assert (await analytics.read_report(db, Scope(organizer_id=new_id()), ALWAYS)).amounts == []
+
+
+async def book_at(till: Till, event: Event, *instants: str) -> None:
+    """Book one unit at each of these instants, which come in order."""
+    for text in instants:
+        till.clock.now = datetime.fromisoformat(text).astimezone(UTC)
+        await till.book(event)
+
+
+@pytest.mark.parametrize(
+    ("zone", "granularity", "instants", "expected"),
+    [
+        (
+            "Asia/Kathmandu",
+            "day",
+            ["2026-06-02T23:59:59+05:45", "2026-06-03T00:00:00+05:45", "2026-06-03T23:59:59+05:45", "2026-06-04T00:00:00+05:45"],
+            {"2026-06-02T00:00:00+05:45": 1, "2026-06-03T00:00:00+05:45": 2, "2026-06-04T00:00:00+05:45": 1},
+        ),
+        (
+            "Asia/Kathmandu",
+            "hour",
+            ["2026-06-02T17:14:59+00:00", "2026-06-02T17:15:00+00:00", "2026-06-02T18:14:59+00:00"],
+            {"2026-06-02T22:00:00+05:45": 1, "2026-06-02T23:00:00+05:45": 2},
+        ),
+        (
+            "America/New_York",
+            "day",
+            ["2026-10-31T23:59:59-04:00", "2026-11-01T00:00:00-04:00", "2026-11-01T23:59:59-05:00", "2026-11-02T00:00:00-05:00"],
+            {"2026-10-31T00:00:00-04:00": 1, "2026-11-01T00:00:00-04:00": 2, "2026-11-02T00:00:00-05:00": 1},
+        ),
+        (
+            "America/New_York",
+            "hour",
+            ["2026-11-01T01:59:59-04:00", "2026-11-01T01:00:00-05:00", "2026-11-01T02:00:00-05:00"],
+            {"2026-11-01T01:00:00-04:00": 1, "2026-11-01T01:00:00-05:00": 1, "2026-11-01T02:00:00-05:00": 1},
+        ),
+        (
+            "America/New_York",
+            "hour",
+            ["2027-03-14T01:59:59-05:00", "2027-03-14T03:00:00-04:00"],
+            {"2027-03-14T01:00:00-05:00": 1, "2027-03-14T03:00:00-04:00": 1},
+        ),
+    ],
+)
+async def test_a_series_by_the_clock_on_the_wall(
+    db: Database, till: Till, zone: str, granularity: analytics.Granularity, instants: list[str], expected: dict[str, int]
+) -> None:
+    starts_at = NOW + timedelta(days=600)
+    event = await till.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
+    await book_at(till, event, *instants)
+    await count_all(db, event)
+    first, last = datetime.fromisoformat(instants[0]), datetime.fromisoformat(instants[-1])
+    slots = analytics.slots_of(first, last + timedelta(seconds=1), ZoneInfo(zone), granularity)
+    points = await analytics.read_series(db, Scope(event_id=event.event_id), slots)
+    assert {point.slot.local_start.isoformat(): sum(each.sums.bookings for each in point.amounts) for point in points} == expected
+
+
+async def test_a_series_has_every_slot_and_the_sum_of_all(db: Database, till: Till) -> None:
+    event = await till.event()
+    await trade(till, event)
+    await count_all(db, event)
+    slots = analytics.slots_of(NOW - timedelta(hours=3), NOW + timedelta(hours=3), ZoneInfo("Europe/Berlin"), "hour")
+    points = await analytics.read_series(db, Scope(event_id=event.event_id), slots)
+    assert [point.slot for point in points] == slots
+    sums = [each.sums for point in points for each in point.amounts]
+    assert sum(each.tickets for each in sums) == TRADED.tickets
+    assert sum(each.cancelled_minor for each in sums) == TRADED.cancelled_minor
+    assert await analytics.read_series(db, Scope(event_id=event.event_id), []) == []
+
+
+async def test_the_most_booked_events_page_by_page(db: Database, till: Till) -> None:
+    events = [await till.event() for _ in range(6)]
+    for event, units in zip(events, (3, 9, 3, 1, 7, 0), strict=True):
+        if units:
+            await till.book(event, units)
+    await till.cancel(await till.book(events[3], 8))  # does not make it more booked
+    await count_all(db, *events)
+    expected = [events[1], events[4], events[2], events[0], events[3]]  # as many tickets: the later event first
+    for asked in (ALWAYS, Range(NOW, NOW + timedelta(minutes=15))):
+        for organizer_id in (till.venue.organizer_id, None):
+            found, after = [], None
+            for _ in range(10):
+                page = await analytics.list_most_booked(db, organizer_id, asked, 2, after)
+                found += page.data
+                if (after := page.next_cursor) is None:
+                    break
+            assert [event.event_id for event in found] == [event.event_id for event in expected]
+            assert found[0].amounts == Amounts("EUR", Sums(1, 9, 22_500))
+            assert found[0].capacity == Capacity(10_000, 0, 9, 0)
+            assert (found[0].title, found[0].state) == ("Jazz by night", "published")
+    nothing = await analytics.list_most_booked(db, None, Range(NOW + timedelta(days=1), None), 2, None)
+    assert nothing.data == []
+
+
+async def test_a_cursor_of_something_else_is_refused(db: Database) -> None:
+    for cursor in ("nonsense", "kgEC", "ksB_"):
+        with pytest.raises(Invalid):
+            await analytics.list_most_booked(db, None, ALWAYS, 2, cursor)
+
+
+# The file of bookings -----------------------------------------------------------------------------------------------------
+
+
+async def exported(db: Database, event: Event) -> list[BookingLine]:
+    return [line async for lines in export_bookings(db, event.event_id) for line in lines]
+
+
+async def test_every_booking_is_exported_once_in_order(db: Database, till: Till) -> None:
+    event, other = await till.event(), await till.event()
+    await trade(till, event)
+    await till.book(other)
+    await till.book_many(event, 2 * ROWS_READ)
+    lists = [lines async for lines in export_bookings(db, event.event_id)]
+    assert [len(lines) for lines in lists] == [ROWS_READ, ROWS_READ, 4]
+    lines = list(itertools.chain.from_iterable(lists))
+    assert len({line.booking_id for line in lines}) == len(lines)
+    assert [line.booking_id for line in lines] == sorted(line.booking_id for line in lines)
+    assert [(line.state, line.tickets, line.amount_minor, line.currency) for line in lines[:4]] == [
+        ("expired", 0, 0, "EUR"),
+        ("cancelled", 0, 0, "EUR"),
+        ("confirmed", 3, 7_500, "EUR"),
+        ("confirmed", 3, 7_500, "EUR"),
+    ]
+    assert await exported(db, await till.event()) == []
+
+
+async def test_an_export_shows_one_instant(db: Database, till: Till) -> None:
+    event = await till.event()
+    await till.book_many(event, ROWS_READ + 1)
+    lists = export_bookings(db, event.event_id)
+    assert len(await anext(lists)) == ROWS_READ
+    await till.book_many(event, 10)
+    assert [len(lines) async for lines in lists] == [1]
+
+
+async def test_people_are_named_and_the_erased_are_not(db: Database, till: Till) -> None:
+    event, clock = await till.event(), MovableClock()
+    known, erased = await make_person(db, "ada@example.org", clock), await make_person(db, "gone@example.org", clock)
+    for buyer in (known, erased, new_id()):
+        await till.book(event, buyer=buyer)
+    async with db.transaction() as tx:
+        await tx.execute("UPDATE people SET email = NULL, name = '', erased_at = $2 WHERE person_id = $1", erased, NOW)
+    lines = await exported(db, event)
+    assert [(line.buyer_name, line.buyer_email, line.erased) for line in lines] == [
+        ("ada", "ada@example.org", False),
+        ("", None, True),
+        (None, None, True),
+    ]
