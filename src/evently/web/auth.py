@@ -14,6 +14,7 @@ A foreign draft is not there (404); a foreign event that everybody can see is th
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -21,6 +22,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from evently.accounts import MemberRole
+from evently.accounts.attempts import network_of
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.web.access import ANONYMOUS, Access, Actor, Policy, check_scope
 from evently.web.context import Request
@@ -86,11 +88,17 @@ async def _check(request: Request, wanted: Policy, access: Access) -> None:
         raise Refused(CommonRefusal.FORBIDDEN, "This is for administrators of the platform.")
 
 
+@lru_cache(maxsize=10_000)
+def _network(client: str) -> str:
+    """Return what counts as one address: of IPv6, the /64 that one subscriber has."""
+    return network_of(client)
+
+
 async def _count(request: Request, handler: BaseRouteHandler) -> None:
     """Count the request against its limit, and let it wait for its turn where only a few run at a time."""
     exchange, limits = request.exchange, request.context.limits
     rate = handler.opt.get("rate") or ("reads" if request.scope["method"] == "GET" else "writes")
     by_address = exchange.actor is ANONYMOUS or rate in _BY_ADDRESS
-    await limits.check(rate, exchange.client if by_address else exchange.actor.id, exchange)
+    await limits.check(rate, _network(exchange.client) if by_address else exchange.actor.id, exchange)
     if rate == "heavy":
         await limits.enter_heavy(exchange)

@@ -1,0 +1,124 @@
+"""The short way answers what the long way answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from litestar import get, post
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+
+from evently.kit.errors import Busy, CommonRefusal, Refused
+from evently.kit.ids import parse_id
+from evently.web.auth import PUBLIC, SIGNED_IN, policy
+from evently.web.context import Answer, Request
+from evently.web.problems import problem
+from tests.edge import client_of, edge_of
+
+EVENT = "evt_01m7y4ef72ev2sxmcnxfse27zp"
+KEY = Annotated[str | None, HeaderParameter(name="Idempotency-Key", min_length=1, max_length=10)]
+
+
+class Wish(msgspec.Struct, forbid_unknown_fields=True):
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=10)]
+    note: str = ""
+
+
+@post("/v1/events/{event_id:str}/wishes", **policy(PUBLIC, hot=True, rate="bookings"))
+async def wish(request: Request, event_id: FromPath[str], data: JSONBody[Wish], key: KEY = None) -> Answer[dict[str, Any]]:
+    parse_id("evt", event_id)
+    if data.quantity == 9:
+        raise Busy("full")
+    if data.quantity == 8:
+        return problem(request, CommonRefusal.FORBIDDEN, "no")
+    if data.quantity == 7:
+        raise KeyError("bug")
+    return Answer({"event": event_id, "quantity": data.quantity, "key": key}, headers={"Location": "/v1/wishes/1"})
+
+
+@get("/v1/events/{event_id:str}/wishes/{number:str}", **policy(PUBLIC, hot=True))
+async def read(request: Request, event_id: FromPath[str], number: FromPath[str]) -> dict[str, str]:
+    if number == "none":
+        raise Refused(CommonRefusal.NOT_FOUND, "nothing")
+    return {"event": event_id, "number": number}
+
+
+@get("/v1/mine", **policy(SIGNED_IN, hot=True))
+async def mine(request: Request) -> None:
+    """Never reached without a token."""
+
+
+ROUTES = [wish, read, mine]
+JSON = {"Content-Type": "application/json"}
+PATH = f"/v1/events/{EVENT}/wishes"
+EXCHANGES: list[tuple[str, str, dict[str, str], str]] = [
+    ("POST", PATH, JSON | {"Idempotency-Key": "k"}, '{"quantity": 1}'),
+    ("POST", PATH, JSON, '{"quantity": 1, "note": "ä"}'),
+    ("POST", PATH, JSON, '{"quantity": 0, "extra": 1}'),
+    ("POST", PATH, JSON, '{"quantity": 1, "note": "\\u0000"}'),
+    ("POST", PATH, JSON | {"Idempotency-Key": "k" * 11}, '{"quantity": 1}'),
+    ("POST", PATH, JSON, "{"),
+    ("POST", PATH, JSON, ""),
+    ("POST", PATH, {"Content-Type": "text/plain"}, "{}"),
+    ("POST", PATH, {}, ""),
+    ("POST", PATH, JSON, '{"quantity": 9}'),
+    ("POST", PATH, JSON, '{"quantity": 8}'),
+    ("POST", PATH, JSON, '{"quantity": 7}'),
+    ("POST", f"{PATH}?unknown=1", JSON, '{"quantity": 1}'),
+    ("POST", "/v1/events/nonsense/wishes", JSON, '{"quantity": 1}'),
+    ("POST", "/v1/events/evt_%00/wishes", JSON, '{"quantity": 1}'),
+    ("POST", "/v1/events/a%2Fb/wishes", JSON, '{"quantity": 1}'),
+    ("POST", f"{PATH}/", JSON, '{"quantity": 1}'),
+    ("GET", PATH, {}, ""),
+    ("PUT", PATH, {}, ""),
+    ("OPTIONS", PATH, {}, ""),
+    ("GET", f"{PATH}/3", {}, ""),
+    ("HEAD", f"{PATH}/3", {}, ""),
+    ("GET", f"{PATH}/none", {}, ""),
+    ("GET", f"{PATH}/n%C3%A4chste", {}, ""),
+    ("GET", "/v1/mine", {}, ""),
+    ("GET", "/v1/mine", {"Authorization": "Basic abc"}, ""),
+    ("GET", "/v1/mine", {"Authorization": "Bearer abc"}, ""),
+    ("GET", f"{PATH}/3", {"Authorization": "Bearer abc"}, ""),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "body"), EXCHANGES)
+async def test_both_ways_answer_the_same(method: str, path: str, headers: dict[str, str], body: str) -> None:
+    answers = []
+    for fast in (True, False):
+        async with client_of(ROUTES, fast=fast) as client:
+            answer = await client.request(method, path, headers=headers | {"X-Request-Id": "same"}, content=body)
+            answers.append((answer.status_code, dict(sorted(answer.headers.items())), answer.content))
+    assert answers[0] == answers[1]
+
+
+async def test_hot_routes_really_go_the_short_way() -> None:
+    async with edge_of(ROUTES) as edge:
+        assert edge.fast_lane is not None
+        found = edge.fast_lane.find({"method": "POST", "path": PATH, "query_string": b""})
+        assert found is not None
+        assert found[0].template == "/v1/events/{event_id}/wishes"
+        for method, path, query in (("POST", f"{PATH}/", b""), ("POST", PATH, b"a=1"), ("DELETE", PATH, b""), ("GET", PATH, b"")):
+            assert edge.fast_lane.find({"method": method, "path": path, "query_string": query}) is None
+
+
+async def test_a_handler_that_needs_more_cannot_be_hot() -> None:
+    @get("/v1/things", **policy(PUBLIC, hot=True))
+    async def things(request: Request, q: Annotated[str, QueryParameter()] = "") -> None:
+        """Has a query."""
+
+    with pytest.raises(AssertionError, match="to be hot"):
+        async with edge_of([things]):
+            pass
+
+
+async def test_every_route_needs_a_policy() -> None:
+    @get("/v1/open")
+    async def forgotten() -> None:
+        """Has no policy."""
+
+    with pytest.raises(AssertionError, match="no policy"):
+        async with edge_of([forgotten]):
+            pass

@@ -1,0 +1,204 @@
+"""How often somebody may ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from litestar import get, post
+from litestar.response import Stream
+
+from evently.kit.errors import Busy, Refused
+from evently.web import limits as module
+from evently.web.auth import PUBLIC, policy
+from evently.web.context import Answer, Request
+from evently.web.exchange import Exchange
+from evently.web.limits import ClientAddress, Limit, Limits, Standing
+from evently.web.options import RateOptions
+from tests.edge import client_of
+
+
+class Hand:
+    """A clock's hand."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def test_a_minutes_worth_at_once_then_one_at_a_time() -> None:
+    hand = Hand()
+    limit = Limit("bookings", 6, hand)
+    assert [limit.hit("a").left for _ in range(6)] == [5, 4, 3, 2, 1, 0]
+    assert limit.hit("a") == Standing(allowed=False, left=0, seconds=10)
+    assert limit.hit("b").allowed, "everybody has their own"
+    hand.at += 9.5
+    assert limit.hit("a") == Standing(allowed=False, left=0, seconds=1)
+    hand.at += 0.5
+    assert limit.hit("a") == Standing(allowed=True, left=0, seconds=60)
+    hand.at += 60
+    assert limit.hit("a") == Standing(allowed=True, left=5, seconds=10)
+
+
+@given(st.lists(st.floats(min_value=0, max_value=40), max_size=80), st.integers(min_value=1, max_value=20))
+def test_no_minute_ever_sees_more_than_twice_the_limit(pauses: list[float], per_minute: int) -> None:
+    """A bucket that is full and refills lets through what it holds and what comes in: never more, wherever the minute begins."""
+    hand, allowed = Hand(), []
+    limit = Limit("x", per_minute, hand)
+    for pause in pauses:
+        hand.at += pause
+        if limit.hit("key").allowed:
+            allowed.append(hand.at)
+    for start in allowed:
+        assert sum(start <= at < start + 60 for at in allowed) <= 2 * per_minute
+
+
+def test_keys_that_owe_nothing_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEYS_MAX", 100)
+    hand = Hand()
+    limit = Limit("x", 60, hand)
+    for number in range(100):
+        limit.hit(number)
+    hand.at += 2
+    limit.hit("late")
+    assert len(limit._even_at) == 1
+    for number in range(1000):
+        limit.hit(number)
+    assert len(limit._even_at) == 1001, "who owes something is kept, however many there are"
+
+
+@get("/read", **policy(PUBLIC))
+async def read(request: Request) -> Answer[str]:
+    return Answer("read")
+
+
+@post("/login", **policy(PUBLIC, rate="login"))
+async def login(request: Request) -> Answer[str]:
+    await request.context.limits.check_account("login", " Ann@Example.org", request.exchange)
+    return Answer("in")
+
+
+@get("/report", **policy(PUBLIC, rate="heavy"))
+async def report(request: Request) -> Stream:
+    async def lines() -> AsyncIterator[str]:
+        yield "a report"
+
+    return Stream(lines())
+
+
+@get("/broken-report", **policy(PUBLIC, rate="heavy"))
+async def broken(request: Request) -> None:
+    raise KeyError("report")
+
+
+ROUTES = [read, login, report, broken]
+
+
+async def test_answers_say_what_is_left_and_when_to_come_back() -> None:
+    async with client_of(ROUTES, rates=RateOptions(reads=2)) as client:
+        first, second, third = [await client.get("/read") for _ in range(3)]
+    assert first.headers["ratelimit-policy"] == '"reads";q=2;w=60'
+    assert first.headers["ratelimit"] == '"reads";r=1;t=30'
+    assert second.headers["ratelimit"] == '"reads";r=0;t=60'
+    assert third.status_code == 429
+    assert third.json()["code"] == "rate-limited"
+    assert third.headers["retry-after"] == "30"
+    assert third.headers["ratelimit"] == '"reads";r=0;t=30'
+    assert third.json()["retry_after"] == 30
+
+
+async def test_without_a_limit_nothing_is_said() -> None:
+    async with client_of(ROUTES, rates=RateOptions(reads=0)) as client:
+        assert "ratelimit" not in (await client.get("/read")).headers
+
+
+async def test_an_account_is_guarded_whatever_the_address() -> None:
+    async with client_of(ROUTES, rates=RateOptions(login_account=2), trusted_proxies=("127.0.0.1",)) as client:
+        answers = [await client.post("/login", headers={"X-Forwarded-For": f"192.0.2.{number}"}) for number in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert answers[2].headers["ratelimit-policy"].startswith('"login-account"')
+
+
+async def test_an_address_is_limited_whatever_the_account() -> None:
+    async with client_of(ROUTES, rates=RateOptions(login=2), trusted_proxies=("127.0.0.1",)) as client:
+        same = [await client.post("/login", headers={"X-Forwarded-For": "192.0.2.1"}) for _ in range(3)]
+        other = await client.post("/login", headers={"X-Forwarded-For": "192.0.2.2"})
+        # One IPv6 subscriber has a whole /64.
+        many = [await client.post("/login", headers={"X-Forwarded-For": f"2001:db8::{number}"}) for number in range(3)]
+    assert [answer.status_code for answer in same] == [201, 201, 429]
+    assert other.status_code == 201
+    assert many[2].status_code == 429
+
+
+async def test_few_reports_run_at_a_time() -> None:
+    limits = Limits(RateOptions(), heavy_reads_max=1)
+    first, second = (Exchange({}, {}, "id", "127.0.0.1") for _ in range(2))
+    await limits.enter_heavy(first)
+    waiting = asyncio.create_task(limits.enter_heavy(second))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert first.release is not None
+    first.release()
+    await waiting
+    assert second.release is not None
+
+
+async def test_a_report_that_waits_too_long_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEAVY_WAIT_SECONDS_MAX", 0.01)
+    limits = Limits(RateOptions(), heavy_reads_max=1)
+    await limits.enter_heavy(Exchange({}, {}, "id", "127.0.0.1"))
+    with pytest.raises(Busy):
+        await limits.enter_heavy(Exchange({}, {}, "id", "127.0.0.1"))
+
+
+async def test_the_turn_of_a_report_ends_with_its_answer() -> None:
+    async with client_of(ROUTES, heavy_reads_max=1) as client:
+        for _ in range(3):
+            assert (await client.get("/report")).status_code == 200
+            assert (await client.get("/broken-report")).status_code == 500
+
+
+async def test_without_its_store_each_process_counts_for_itself() -> None:
+    limits = Limits(RateOptions(reads=2, store_url="memory://"), heavy_reads_max=1)
+    try:
+        exchange = Exchange({}, {}, "id", "127.0.0.1")
+        await limits.check("reads", "a", exchange)
+        await limits.check("reads", "a", exchange)
+        with pytest.raises(Refused):
+            await limits.check("reads", "a", exchange)
+    finally:
+        await limits.close()
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "forwarded", "found"),
+    [
+        ((), "203.0.113.9", "192.0.2.1", "203.0.113.9"),
+        (("10.0.0.0/8",), "203.0.113.9", "192.0.2.1", "203.0.113.9"),
+        (("10.0.0.0/8",), "10.1.1.1", "192.0.2.1", "192.0.2.1"),
+        (("10.0.0.0/8",), "10.1.1.1", "198.51.100.7, 192.0.2.1", "192.0.2.1"),
+        (("10.0.0.0/8",), "10.1.1.1", "192.0.2.1, 10.2.2.2", "192.0.2.1"),
+        (("10.0.0.0/8",), "10.1.1.1", "10.3.3.3, 10.2.2.2", "10.3.3.3"),
+        (("10.0.0.0/8",), "10.1.1.1", "nonsense", "10.1.1.1"),
+        (("10.0.0.0/8",), "10.1.1.1", "192.0.2.1, nonsense, 10.2.2.2", "10.2.2.2"),
+        (("10.0.0.0/8",), "10.1.1.1", "", "10.1.1.1"),
+        (("10.0.0.0/8",), "10.1.1.1", None, "10.1.1.1"),
+        (("::1",), "::1", "2001:db8::5", "2001:db8::5"),
+        (("127.0.0.1",), "", "192.0.2.1", ""),
+    ],
+)
+def test_only_proxies_of_ours_are_believed(trusted: tuple[str, ...], peer: str, forwarded: str | None, found: str) -> None:
+    headers = {} if forwarded is None else {b"x-forwarded-for": forwarded.encode()}
+    assert ClientAddress(trusted).find(peer, headers) == found
+
+
+async def test_the_address_in_the_answer_comes_from_the_client(capsys: pytest.CaptureFixture[str]) -> None:
+    async with client_of(ROUTES, rates=RateOptions(reads=1), trusted_proxies=("127.0.0.0/8",)) as client:
+        answers: list[httpx2.Response] = [await client.get("/read", headers={"X-Forwarded-For": f"192.0.2.{n}"}) for n in (1, 2, 1)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
