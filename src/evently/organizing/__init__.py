@@ -8,6 +8,9 @@ from evently.organizing.events import cancel_event, change_event, create_event, 
 from evently.organizing.parts import add_pool, add_ticket_type, change_pool, change_ticket_type, remove_pool, retire_ticket_type
 from evently.organizing.rehearsals import copy_for_rehearsal, make_for_rehearsal
 from evently.organizing.terms import (
+    PER_BUYER_MAX,
+    POSITION_MAX,
+    TICKET_TYPE_DESCRIPTION_MAX,
     TICKET_TYPES_AT_ONCE_MAX,
     NewPool,
     NewTicketType,
@@ -19,7 +22,10 @@ from evently.organizing.terms import (
 )
 
 __all__ = [
+    "PER_BUYER_MAX",
+    "POSITION_MAX",
     "TICKET_TYPES_AT_ONCE_MAX",
+    "TICKET_TYPE_DESCRIPTION_MAX",
     "NewPool",
     "NewTicketType",
     "PoolChanges",

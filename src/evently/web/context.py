@@ -6,7 +6,7 @@ Litestar's dependency injection is not used: it was measured at 130 us for two v
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar, cast
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from evently.sales import Engine
 from evently.web.access import Access, Actor
 from evently.web.exchange import Exchange, exchange_of
 from evently.web.limits import Limits
+from evently.web.memory import AnswerMemory
 from evently.web.options import WebOptions
 from evently.web.validation import decode_body
 
@@ -43,6 +44,7 @@ class Context:
     access: Access
     engine: Engine
     limits: Limits
+    memory: AnswerMemory = field(default_factory=AnswerMemory)
 
 
 class Request(litestar.Request[Any, Any, Any]):

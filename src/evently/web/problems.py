@@ -21,6 +21,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
 from evently.accounts import AccountsRefusal
+from evently.catalogue import CatalogueRefusal
 from evently.kit.errors import Busy, CommonRefusal, FieldError, Invalid, OutcomeUnknown, Refusal, Refused, Trouble, Unavailable
 from evently.sales import SalesRefusal
 from evently.web.context import Answer, Context, Disconnected, Request
@@ -150,6 +151,20 @@ PROBLEMS: Final[dict[str, Row]] = {
     ),
     AccountsRefusal.LIMIT_REACHED: Row(
         409, "As many as there can be", "There is a limit to how many of these one person or organizer has; `detail` says which."
+    ),
+    # Catalogue
+    CatalogueRefusal.NOT_A_DRAFT: Row(
+        409, "Not a draft", "Only a draft can be erased. What was published may have been booked: it is cancelled, and stays to be seen."
+    ),
+    CatalogueRefusal.STILL_A_DRAFT: Row(409, "Still a draft", "Nobody has seen a draft, so there is nothing to call off. Delete it."),
+    CatalogueRefusal.STARTED_ALREADY: Row(
+        409, "The start has passed", "An event is published before it starts. Move its start into the future first."
+    ),
+    CatalogueRefusal.ENDED_ALREADY: Row(409, "It has taken place", "An event that has ended cannot be called off any more."),
+    CatalogueRefusal.VENUE_IN_USE: Row(
+        409,
+        "The venue has events",
+        "Their times on the wall hang on its time zone, which therefore stays. Make another venue, and move the events there.",
     ),
     # Sales
     SalesRefusal.EVENT_NOT_FOUND: Row(
