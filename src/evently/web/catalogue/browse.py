@@ -153,11 +153,13 @@ async def list_events(
     **policy(MEMBERS),
 )
 async def list_organizer_events(
-    request: Request, organizer_id: FromPath[str], state: OfState = None, limit: Limit = LIMIT, after: After = None
+    request: Request, organizer_id: FromPath[str], in_state: OfState = None, limit: Limit = LIMIT, after: After = None
 ) -> Answer[PageView[EventCardView]]:
     """List the events of an organizer for its members."""
     context = request.context
-    page = await catalogue.list_events_of_organizer(context.database, parse_id("org", organizer_id), state, context.clock(), limit, after)
+    page = await catalogue.list_events_of_organizer(
+        context.database, parse_id("org", organizer_id), in_state, context.clock(), limit, after
+    )
     return paginated(request, page, show_card)
 
 
