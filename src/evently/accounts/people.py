@@ -109,7 +109,7 @@ async def find_password(database: Database, person_id: UUID) -> tuple[Person, st
 
 async def list_people(database: Database, search: str | None, limit: int, after: str | None) -> Page[Person]:
     """Return a page of people, newest first. `search` is how an e-mail or a name begins."""
-    low = None if search is None else normalise_name(search.replace("\0", "")).lower()  # which PostgreSQL's text cannot hold
+    low = None if search is None else normalise_name(search).lower()
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(
         *sql.list_people(low=low, high=None if low is None else low + _LAST_CHARACTER, after=position, limit=limit + 1)
