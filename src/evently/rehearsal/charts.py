@@ -86,13 +86,20 @@ def ticks(highest: float, count: int = _TICKS) -> list[float]:
 
 
 def line_chart(
-    title: str, at: Sequence[float], series: Sequence[Series], *, show: Show = show_number, height: int = 260, marks: Sequence[Mark] = ()
+    title: str,
+    at: Sequence[float],
+    series: Sequence[Series],
+    *,
+    unit: str = " s",
+    show: Show = show_number,
+    height: int = 260,
+    marks: Sequence[Mark] = (),
 ) -> str:
-    """Return lines over time: `at` are seconds, one for each value of each series."""
+    """Return lines: `at` are seconds, or whatever `unit` says, one for each value of each series."""
     y_ticks = ticks(max((value for line in series for value in line.values), default=0.0))
     plot = _Plot(at, y_ticks, max(len(show(tick)) for tick in y_ticks) * _CHARACTER_WIDTH + 12, height)
-    parts = [_grid(plot, show), _legend(series), *[_curve(plot, line) for line in series], *[_mark(plot, mark) for mark in marks]]
-    parts += _hovers(plot, series, show)
+    parts = [_grid(plot, show, unit), _legend(series), *[_curve(plot, line) for line in series], *[_mark(plot, mark) for mark in marks]]
+    parts += _hovers(plot, series, show, unit)
     return _svg(title, height, parts)
 
 
@@ -177,14 +184,15 @@ def _svg(title: str, height: int, parts: Sequence[str]) -> str:
     return f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
 
 
-def _grid(plot: _Plot, show: Show) -> str:
+def _grid(plot: _Plot, show: Show, unit: str) -> str:
     rows = [
         f'<path class="{"grid" if tick else "axis"}" d="M{plot.left:.1f} {plot.y(tick):.1f}H{WIDTH - _RIGHT}"/>'
         f'<text x="{plot.left - 8:.1f}" y="{plot.y(tick) + 4:.1f}" text-anchor="end">{escape(show(tick))}</text>'
         for tick in plot.y_ticks
     ]
     columns = [
-        f'<text x="{plot.x(tick):.1f}" y="{plot.bottom + 18}" text-anchor="middle">{show_number(tick)} s</text>' for tick in plot.x_ticks()
+        f'<text x="{plot.x(tick):.1f}" y="{plot.bottom + 18}" text-anchor="middle">{show_number(tick)}{unit}</text>'
+        for tick in plot.x_ticks()
     ]
     return "".join(rows + columns)
 
@@ -220,12 +228,12 @@ def _mark(plot: _Plot, mark: Mark) -> str:
     )
 
 
-def _hovers(plot: _Plot, series: Sequence[Series], show: Show) -> list[str]:
+def _hovers(plot: _Plot, series: Sequence[Series], show: Show, unit: str) -> list[str]:
     """One invisible column for each point, whose title says all values there."""
     width = (WIDTH - plot.left - _RIGHT) / max(1, len(plot.at) - 1)
     parts = []
     for index, at in enumerate(plot.at):
-        text = f"{show_number(at)} s&#10;" + "&#10;".join(f"{escape(line.name)}: {escape(show(line.values[index]))}" for line in series)
+        text = f"{show_number(at)}{unit}&#10;" + "&#10;".join(f"{escape(line.name)}: {escape(show(line.values[index]))}" for line in series)
         x = max(plot.left, plot.x(at) - width / 2)
         shown = min(width, WIDTH - _RIGHT - x)
         parts.append(

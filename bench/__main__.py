@@ -1,0 +1,251 @@
+"""`python -m bench`: measure, print, and with --write say it in docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.console import Console
+
+from bench.baselines import TECHNIQUES
+from bench.checks import audit_whole
+from bench.load import Measured, book, memory_of, read, refuse, settle, stampede
+from bench.machine import commit_measured, describe_machine
+from bench.results import OURS, Benchmark, Figure, Goal, Memory, Technique
+from bench.show import show_figures, show_techniques
+from bench.stage import Preparations, Stage
+from bench.write import write_document
+from evently.kit.clock import utc_now
+from evently.rehearsal.plan import raise_file_limit, run
+from evently.rehearsal.server import own_database, scratch_directory
+
+_COLUMNS: Final = 140  # of a log
+DOCS: Final = Path(__file__).parent.parent / "docs"
+ONE_EVENT: Final = Goal("durable bookings/s on one event, 256 clients", "/s", 5_000, "at_least", 8_000)
+MANY_EVENTS: Final = Goal("durable bookings/s over 1,000 events, 256 clients", "/s", 4_000, "at_least")
+TIMES_BEST: Final = Goal("times the best textbook technique, one event", "x", 5, "at_least")
+P99: Final = Goal("p99 of a booking at 64 clients", "ms", 40, "at_most")
+UNLOADED_P99: Final = Goal("p99 of a booking, one client", "ms", 10, "at_most")
+REFUSALS: Final = Goal("sold-out refusals/s without a key, from memory", "/s", 8_000, "at_least")
+KEYED_REFUSALS: Final = Goal("sold-out refusals/s with a key, through the batch", "/s", 6_000, "at_least")
+READS: Final = Goal("event page and availability reads/s", "/s", 8_000, "at_least")
+STAMPEDE: Final = Goal("5,000 clients at one instant: last answer", "s", 2, "at_most")
+PER_COMMIT: Final = Goal("bookings per commit at saturation", "", 20, "at_least")
+MEMORY: Final = Goal("memory of the server: growth over the second half of many bookings", "MB", 5, "at_most")
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How much is measured. The defaults take some ten minutes on two cores."""
+
+    seconds: float = 5.0
+    short_seconds: float = 3.0
+    runs: int = 3
+    many: int = 1_000
+    people: int = 5_000
+    clients: int = 256
+    fewer_clients: int = 64
+    by_clients: tuple[int, ...] = (16, 64, 256)
+    connections: tuple[int, ...] = (4, 12, 32)
+    stampede: int = 5_000
+    memory_bookings: int = 200_000
+    memory_steps: int = 10
+
+    def described(self) -> dict[str, str]:
+        """Return it for people."""
+        return {
+            "Runs": f"{self.runs} of each, {self.seconds:g} s or {self.short_seconds:g} s; the median counts",
+            "Clients": f"closed loop, kept-alive connections, {self.people:,} buyers in turn, one ticket a booking, with Idempotency-Key",
+            "Server": "one process, everything on: tokens, rate limits, access log, metrics, the relay",
+            "Baselines": f"pooled connections {', '.join(map(str, self.connections))}: the best of them, for one event and for many apart",
+        }
+
+
+QUICK: Final = Plan(
+    seconds=0.5,
+    short_seconds=0.3,
+    runs=1,
+    many=20,
+    people=200,
+    clients=32,
+    fewer_clients=16,
+    by_clients=(8, 32),
+    connections=(8,),
+    stampede=200,
+    memory_bookings=1_000,
+    memory_steps=4,
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Measure; the exit status is 1 when an audit found something."""
+    options = _parse(arguments)
+    plan = QUICK if options.quick else Plan()
+    if options.million:
+        plan = msgspec.structs.replace(plan, memory_bookings=1_000_000, memory_steps=20)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS)
+    raise_file_limit()
+    began = time.monotonic()
+    with scratch_directory() as directory, own_database(directory / "data") as url:
+        preparations = Preparations(directory, url)
+        benchmark = Benchmark(utc_now(), commit_measured(), describe_machine(directory), preparations.settings(), plan.described())
+        console.print(f"Preparing {plan.many:,} events and {plan.people:,} buyers.")
+        preparations.prepare(hot=plan.runs * 8 + 8, many=plan.many, few=2 * plan.runs, people=plan.people)
+        _measure_ours(preparations, plan, benchmark, console)
+        if not options.ours:
+            _measure_baselines(preparations, plan, benchmark, console)
+    benchmark.seconds = time.monotonic() - began
+    console.print(show_figures(benchmark))
+    if benchmark.techniques[1:]:
+        console.print(show_techniques(benchmark))
+    console.print(f"{benchmark.audits} audits found {benchmark.wrong:,} things that must not be. {benchmark.seconds:,.0f} s.")
+    if options.write:
+        write_document(benchmark, DOCS)
+        console.print(f"Written: {DOCS / 'benchmarks.md'}")
+    return 1 if benchmark.wrong else 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m bench", description="Measure the speed goals, and the textbook techniques beside them.")
+    parser.add_argument("--write", action="store_true", help="say it in docs/benchmarks.md, with plots")
+    parser.add_argument("--quick", action="store_true", help="only see that everything runs: the figures mean nothing")
+    parser.add_argument("--ours", action="store_true", help="leave the textbook techniques out")
+    parser.add_argument("--million", action="store_true", help="watch the memory over a million bookings, not two hundred thousand")
+    return parser.parse_args(arguments)
+
+
+# Ours -----------------------------------------------------------------------------------------------------------------------
+
+
+def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, console: Console) -> None:
+    with preparations.stage() as stage:
+        hot, few = iter(stage.prepared.hot), iter(stage.prepared.few)
+        book(stage, [next(hot)], plan.fewer_clients, plan.short_seconds)  # the first seconds warm up caches, pages and plans
+
+        def measure(goal: Goal, one_run: Callable[[], Measured]) -> list[Measured]:
+            runs = [_rested(preparations, stage, one_run) for _ in range(plan.runs)]
+            benchmark.count(runs)
+            _say(console, goal.name, runs)
+            return runs
+
+        one = measure(ONE_EVENT, lambda: book(stage, [next(hot)], plan.clients, plan.seconds))
+        many = measure(MANY_EVENTS, lambda: book(stage, stage.prepared.many, plan.clients, plan.seconds))
+        fewer = measure(P99, lambda: book(stage, [next(hot)], plan.fewer_clients, plan.seconds))
+        alone = measure(UNLOADED_P99, lambda: book(stage, [next(hot)], 1, plan.short_seconds))
+        refused = measure(REFUSALS, lambda: refuse(stage, next(few), plan.clients, plan.short_seconds, keyed=False))
+        keyed = measure(KEYED_REFUSALS, lambda: refuse(stage, next(few), plan.clients, plan.short_seconds, keyed=True))
+        reads = measure(READS, lambda: read(stage, stage.prepared.hot[0], plan.fewer_clients, plan.short_seconds))
+        rush = measure(STAMPEDE, lambda: stampede(stage, next(hot), plan.stampede))
+        by_clients = {plan.clients: one[0], plan.fewer_clients: fewer[0]}
+        for clients in plan.by_clients:
+            if clients not in by_clients:
+                by_clients[clients] = _rested(preparations, stage, partial(book, stage, [next(hot)], clients, plan.short_seconds))
+        benchmark.memory = _watch_memory(stage, plan, benchmark, console)
+        benchmark.wrong += run(audit_whole(stage))
+        benchmark.audits += 1
+    rates = {clients: by_clients[clients].per_second for clients in plan.by_clients}
+    benchmark.techniques.append(Technique(OURS, one, many, rates))
+    benchmark.figures += [
+        Figure(ONE_EVENT, [each.per_second for each in one], f"p50 {one[0].p50:.0f} ms, p99 {one[0].p99:.0f} ms"),
+        Figure(MANY_EVENTS, [each.per_second for each in many], f"p50 {many[0].p50:.0f} ms, p99 {many[0].p99:.0f} ms"),
+        Figure(P99, [each.p99 for each in fewer], f"{fewer[0].per_second:,.0f} bookings/s meanwhile"),
+        Figure(UNLOADED_P99, [each.p99 for each in alone], f"p50 {alone[0].p50:.1f} ms"),
+        Figure(REFUSALS, [each.per_second for each in refused]),
+        Figure(KEYED_REFUSALS, [each.per_second for each in keyed]),
+        Figure(READS, [each.per_second for each in reads], "in turn, with an access token"),
+        Figure(STAMPEDE, [each.last_answer_seconds for each in rush], f"p50 {rush[0].p50:,.0f} ms"),
+        Figure(PER_COMMIT, [each.per_commit or 0.0 for each in one]),
+        Figure(MEMORY, [benchmark.memory.growth()], _memory_note(benchmark.memory)),
+    ]
+
+
+def _watch_memory(stage: Stage, plan: Plan, benchmark: Benchmark, console: Console) -> Memory:
+    """Book on, in steps, and look at the memory after each."""
+    memory = Memory([0], [memory_of(stage)])
+    step = plan.memory_bookings // plan.memory_steps
+    for number in range(1, plan.memory_steps + 1):
+        last = number == plan.memory_steps
+        benchmark.count([book(stage, [stage.prepared.hot[-1]], plan.clients, 600.0, bookings_max=step, audited=last)])
+        memory.bookings.append(number * step)
+        memory.megabytes.append(memory_of(stage))
+    console.print(f"{MEMORY.name}: {_memory_note(memory)}")
+    return memory
+
+
+def _memory_note(memory: Memory) -> str:
+    return f"{memory.megabytes[0]:.0f} MB before, {memory.megabytes[-1]:.0f} MB after {memory.bookings[-1]:,} bookings"
+
+
+# Baselines ------------------------------------------------------------------------------------------------------------------
+
+
+def _measure_baselines(preparations: Preparations, plan: Plan, benchmark: Benchmark, console: Console) -> None:
+    for name in TECHNIQUES:
+        technique = _measure_baseline(preparations, plan, name)
+        benchmark.techniques.append(technique)
+        benchmark.count([*technique.one, *technique.many])
+        _say(console, f"{name}, one event", technique.one)
+        _say(console, f"{name}, many events", technique.many)
+    best = benchmark.best_baseline()
+    assert best is not None, "there are baselines"
+    ours = benchmark.techniques[0].one
+    times = [run.per_second / best.one_per_second() for run in ours]
+    benchmark.figures.insert(2, Figure(TIMES_BEST, times, f"the best is {best.name}: {best.one_per_second():,.0f}/s"))
+
+
+def _measure_baseline(preparations: Preparations, plan: Plan, name: str) -> Technique:
+    """Try every number of connections, and measure on with the best; the run that chose it counts, which helps the baseline."""
+    one: dict[int, list[Measured]] = {}
+    many: dict[int, list[Measured]] = {}
+    for connections in plan.connections:
+        for measured, runs in zip(_both(preparations, plan, name, connections, 1), (one, many), strict=True):
+            runs[connections] = measured
+    best_one, best_many = (max(runs, key=lambda connections: runs[connections][0].per_second) for runs in (one, many))
+    if plan.runs > 1:
+        more_one, more_many = _both(preparations, plan, name, best_one, plan.runs - 1)
+        one[best_one] += more_one
+        if best_many != best_one:
+            _, more_many = _both(preparations, plan, name, best_many, plan.runs - 1)
+        many[best_many] += more_many
+    by_clients = {plan.clients: one[best_one][0].per_second}
+    with preparations.stage(name, best_one) as stage:
+        for number, clients in enumerate(plan.by_clients):
+            if clients not in by_clients:
+                once = _rested(preparations, stage, partial(book, stage, [stage.prepared.hot[number]], clients, plan.short_seconds))
+                by_clients[clients] = once.per_second
+    return Technique(name, one[best_one], many[best_many], dict(sorted(by_clients.items())), (best_one, best_many))
+
+
+def _both(preparations: Preparations, plan: Plan, name: str, connections: int, runs: int) -> tuple[list[Measured], list[Measured]]:
+    """Return runs on one event and over many."""
+    with preparations.stage(name, connections) as stage:
+        hot = iter(stage.prepared.hot)
+        book(stage, [next(hot)], plan.clients, plan.short_seconds / 3)  # warm up
+        one = [_rested(preparations, stage, lambda: book(stage, [next(hot)], plan.clients, plan.short_seconds)) for _ in range(runs)]
+        many = [
+            _rested(preparations, stage, lambda: book(stage, stage.prepared.many, plan.clients, plan.short_seconds)) for _ in range(runs)
+        ]
+    return one, many
+
+
+def _rested(preparations: Preparations, stage: Stage, measure: Callable[[], Measured]) -> Measured:
+    """Measure once nothing of the run before is left to do."""
+    run(settle(stage))
+    preparations.checkpoint()
+    return measure()
+
+
+def _say(console: Console, name: str, runs: list[Measured]) -> None:
+    rates = ", ".join(f"{each.per_second:,.0f}" for each in runs)
+    odd = {status: count for each in runs for status, count in each.others.items()}
+    wrong = sum(each.wrong or 0 for each in runs)
+    console.print(f"{name}: {rates} /s; p99 {runs[0].p99:,.1f} ms{f'; others {odd}' if odd else ''}{f'; WRONG: {wrong}' if wrong else ''}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,49 @@
+-- The audit of a run, the same for every technique: what the clients were told against what is stored. Counts that must be 0.
+
+-- name: count_lost
+-- Acknowledged bookings that are missing, or are not confirmed with exactly one valid ticket (I3).
+SELECT count(*)
+FROM unnest(:booking_ids::uuid[]) AS told (booking_id)
+LEFT JOIN bookings ON bookings.booking_id = told.booking_id
+WHERE
+    bookings.state IS DISTINCT FROM 'confirmed'
+    OR (
+        SELECT count(*)
+        FROM tickets
+        WHERE tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state = 'valid'
+    ) != 1;
+
+-- name: count_bookings
+-- How many bookings some events have, to be compared with how many were acknowledged (I4).
+SELECT count(*) FROM bookings WHERE event_id = ANY(:event_ids::uuid[]);
+
+-- name: count_wrong_pools
+-- Pools that are oversold (I1) or whose counter is not the number of their tickets (I2).
+SELECT count(*)
+FROM pools
+LEFT JOIN (
+    SELECT tickets.event_id, count(*) AS valid
+    FROM tickets
+    WHERE tickets.event_id = ANY(:event_ids::uuid[]) AND tickets.state = 'valid'
+    GROUP BY tickets.event_id
+) AS counted ON counted.event_id = pools.event_id
+WHERE
+    pools.event_id = ANY(:event_ids)
+    AND (
+        pools.held + pools.sold + pools.set_aside > pools.capacity
+        OR pools.sold != coalesce(counted.valid, 0)
+    );
+
+-- name: count_wrong_keys
+-- Idempotency keys whose booking is not there, and bookings with two keys or none (I6).
+SELECT count(*)
+FROM bookings
+FULL JOIN (
+    SELECT idempotency_keys.event_id, idempotency_keys.booking_id, count(*) AS times
+    FROM idempotency_keys
+    WHERE idempotency_keys.event_id = ANY(:event_ids::uuid[])
+    GROUP BY idempotency_keys.event_id, idempotency_keys.booking_id
+) AS keys ON keys.event_id = bookings.event_id AND keys.booking_id = bookings.booking_id
+WHERE
+    (bookings.event_id = ANY(:event_ids) OR bookings.event_id IS NULL)
+    AND (keys.times IS DISTINCT FROM 1 OR bookings.booking_id IS NULL);

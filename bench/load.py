@@ -1,0 +1,202 @@
+"""What is sent to a stage, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench.checks import Tally
+from bench.stage import OnSale, Stage
+from evently.db import Database, DatabaseOptions
+from evently.rehearsal.driver import HttpClient, Target, request_for
+from evently.rehearsal.loops import NextRequest, Run, closed_loop, volley
+from evently.rehearsal.plan import run as run_in_loop
+from evently.rehearsal.recording import LOST, percentile
+
+CREATED: Final = 201
+CONFLICT: Final = 409
+OK: Final = 200
+_POLL_SECONDS: Final = 0.05
+_SETTLING_POLLS_MAX: Final = 400
+_STRIDE: Final = 7919  # prime, so that neighbours in time are no neighbours in the list of buyers
+_METRIC: Final = re.compile(r"^(evently_\w+)(\{[^}]*\})? (\S+)$", re.MULTILINE)
+_numbers: Final = itertools.count()  # keys are never used twice in one benchmark
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One run: wanted answers a second, their latencies in ms, other answers by status, what the audit found (None: none was due)."""
+
+    per_second: float
+    p50: float
+    p99: float
+    longest: float
+    answers: int
+    others: dict[int, int]
+    last_answer_seconds: float
+    wrong: int | None = None
+    per_commit: float | None = None
+    audit_seconds: float = 0.0
+
+
+def book(
+    stage: Stage, sales: Sequence[OnSale], clients: int, seconds: float, *, bookings_max: int | None = None, audited: bool = True
+) -> Measured:
+    """Let clients book one ticket each, again and again, spread over `sales`; audited now, or with the next run that books these."""
+    return run_in_loop(_book(stage, sales, clients, seconds, bookings_max, audited=audited))
+
+
+def refuse(stage: Stage, sale: OnSale, clients: int, seconds: float, *, keyed: bool) -> Measured:
+    """Sell an event out, then let clients try to book it."""
+    return run_in_loop(_refuse(stage, sale, clients, seconds, keyed=keyed))
+
+
+def read(stage: Stage, sale: OnSale, clients: int, seconds: float) -> Measured:
+    """Let clients look at an event and at its availability in turn."""
+    paths = itertools.cycle([f"/v1/events/{sale.event}", f"/v1/events/{sale.event}/availability"])
+    requests = _rotating(stage, lambda token: request_for("GET", next(paths), stage.target, token=token))
+    return measured(run_in_loop(closed_loop(stage.target, clients, requests, seconds)), OK)
+
+
+def stampede(stage: Stage, sale: OnSale, clients: int) -> Measured:
+    """Let many clients book at one instant, each on a connection of its own; audited."""
+    return run_in_loop(_stampede(stage, sale, clients))
+
+
+def measured(run: Run, wanted: int) -> Measured:
+    """Return the figures of a run."""
+    latencies = run.recording.sorted_latencies(wanted)
+    counts = run.recording.counts()
+    return Measured(
+        per_second=run.per_second(wanted),
+        p50=percentile(latencies, 50) * 1000,
+        p99=percentile(latencies, 99) * 1000,
+        longest=(latencies[-1] if latencies else 0.0) * 1000,
+        answers=counts.pop(wanted, 0),
+        others=counts,
+        last_answer_seconds=run.recording.last_answer_at(),
+    )
+
+
+def memory_of(stage: Stage) -> float:
+    """Return the resident memory of the process that answers, in MB: the largest of the server's own and its children."""
+    family = [stage.server.process_id, *_children(stage.server.process_id)]
+    return max(_resident_megabytes(process_id) for process_id in family)
+
+
+# Bookings -------------------------------------------------------------------------------------------------------------------
+
+
+async def _book(
+    stage: Stage, sales: Sequence[OnSale], clients: int, seconds: float, bookings_max: int | None, *, audited: bool
+) -> Measured:
+    before = await _metrics(stage.target)
+    requests = _bookings(stage, sales, bookings_max)
+    run = await closed_loop(stage.target, clients, requests, seconds, keep_status=CREATED)
+    after = await _metrics(stage.target)
+    return await _audited(stage, sales, run, _per_commit(before, after), check=audited)
+
+
+async def _stampede(stage: Stage, sale: OnSale, clients: int) -> Measured:
+    following = _bookings(stage, [sale], clients)
+    requests = [request for _ in range(clients) if (request := following()) is not None]
+    return await _audited(stage, [sale], await volley(stage.target, requests, keep_status=CREATED), None, check=True)
+
+
+async def _audited(stage: Stage, sales: Sequence[OnSale], run: Run, per_commit: float | None, *, check: bool) -> Measured:
+    began = time.perf_counter()
+    tally = _tallies.setdefault((stage.database_url, tuple(sale.event for sale in sales)), Tally(stage))
+    tally.add(sales, run.kept, run.recording.count(LOST, 503, 500))
+    wrong = await tally.check() if check else None
+    return msgspec.structs.replace(measured(run, CREATED), wrong=wrong, per_commit=per_commit, audit_seconds=time.perf_counter() - began)
+
+
+_tallies: Final[dict[tuple[str, tuple[str, ...]], Tally]] = {}  # events that are booked in several runs are audited over all of them
+
+
+def _bookings(stage: Stage, sales: Sequence[OnSale], bookings_max: int | None = None) -> NextRequest:
+    """Return what gives the next booking request: always another buyer, key and event than the one before. 0.6 us each."""
+    host = stage.target.authority().encode()
+    heads = [b"POST /v1/events/%b/bookings HTTP/1.1\r\nhost: %b\r\nauthorization: Bearer " % (sale.event.encode(), host) for sale in sales]
+    ends = [_end(b'{"lines":[{"ticket_type_id":"%b","quantity":1}]}' % sale.ticket_type.encode()) for sale in sales]
+    tokens = [buyer.token.encode() for buyer in stage.buyers]
+    several, people, first = len(sales), len(tokens), next(_numbers) * 1_000_003
+    left = iter(range(bookings_max)) if bookings_max is not None else itertools.count()
+
+    def following() -> bytes | None:
+        number = next(left, None)
+        if number is None:
+            return None
+        which = number % several
+        return b"%b%b\r\nidempotency-key: bench-%d-%d%b" % (heads[which], tokens[number * _STRIDE % people], first, number, ends[which])
+
+    return following
+
+
+def _end(body: bytes) -> bytes:
+    return b"\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+
+
+async def _refuse(stage: Stage, sale: OnSale, clients: int, seconds: float, *, keyed: bool) -> Measured:
+    following = _bookings(stage, [sale])
+    client = HttpClient(stage.target, 1)
+    while (answer := await client.exchange(following() or b"")).status != CONFLICT:
+        assert answer.status == CREATED, answer
+    client.close()
+    if not keyed:
+        body = b'{"lines":[{"ticket_type_id":"%b","quantity":1}]}' % sale.ticket_type.encode()
+        path = f"/v1/events/{sale.event}/bookings"
+        following = _rotating(stage, lambda token: request_for("POST", path, stage.target, token=token, body=body))
+    return measured(await closed_loop(stage.target, clients, following, seconds), CONFLICT)
+
+
+def _rotating(stage: Stage, make: Callable[[str], bytes]) -> NextRequest:
+    """Return what gives the next of some requests made beforehand, one for each buyer."""
+    return itertools.cycle([make(buyer.token) for buyer in stage.buyers]).__next__
+
+
+# What the server says of itself ---------------------------------------------------------------------------------------------
+
+
+async def _metrics(target: Target) -> dict[str, float]:
+    client = HttpClient(target, 1)
+    answer = await client.exchange(request_for("GET", "/metrics", target))
+    client.close()
+    return {name + (labels or ""): float(value) for name, labels, value in _METRIC.findall(answer.body.decode())}
+
+
+def _per_commit(before: dict[str, float], after: dict[str, float]) -> float | None:
+    """Return how many commands a batch held on average; None where no engine of ours ran."""
+    commands, batches = [
+        after.get(name, 0.0) - before.get(name, 0.0) for name in ("evently_batch_commands_sum", "evently_batch_commands_count")
+    ]
+    return commands / batches if batches else None
+
+
+def _children(process_id: int) -> list[int]:
+    found = Path(f"/proc/{process_id}/task/{process_id}/children")
+    return [int(child) for child in found.read_text(encoding="ascii").split()] if found.exists() else []
+
+
+def _resident_megabytes(process_id: int) -> float:
+    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
+    match = re.search(r"VmRSS:\s+(\d+) kB", status)
+    return int(match[1]) / 1024 if match else 0.0
+
+
+async def settle(stage: Stage) -> None:
+    """Return when the relay has delivered what the last run wrote, so that no run pays for the one before."""
+    database = await Database.open(DatabaseOptions(stage.database_url))
+    try:
+        for _ in range(_SETTLING_POLLS_MAX):
+            if not await database.fetch_value("SELECT EXISTS (SELECT FROM journal WHERE delivered_at IS NULL)"):
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+    finally:
+        await database.close()

@@ -1,0 +1,164 @@
+"""What is measured: a server on a fresh copy of a prepared database, with buyers who have access tokens, and events on sale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from evently import accounts, organizing
+from evently.accounts import Accounts, Organizer, Person, TokenOptions
+from evently.db import Database, DatabaseOptions
+from evently.db.migrations import migrate
+from evently.kit.clock import utc_now
+from evently.kit.ids import new_id, show_id
+from evently.rehearsal.driver import HttpClient, Target, request_for
+from evently.rehearsal.plan import run
+from evently.rehearsal.server import SERVE, RunningServer, own_server, tail_of
+
+TEMPLATE: Final = "bench_template"
+PLACES: Final = 1_000_000  # of an event that does not sell out
+FEW_PLACES: Final = 10  # of one that is sold out before it is measured
+_EVENTS_AT_ONCE: Final = 50
+
+
+class OnSale(msgspec.Struct, frozen=True):
+    """An event with one ticket type and one pool."""
+
+    event_id: UUID
+    event: str
+    ticket_type: str
+
+
+class Buyer(msgspec.Struct, frozen=True):
+    """Somebody with an access token."""
+
+    person_id: UUID
+    token: str
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What is in the prepared database. A run takes one of the `hot` events, or all of the `many`."""
+
+    hot: list[OnSale]
+    many: list[OnSale]
+    few: list[OnSale]
+    people: list[UUID]
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """A server that runs, and what it can be asked for."""
+
+    target: Target
+    server: RunningServer
+    database_url: str
+    prepared: Prepared
+    buyers: list[Buyer]
+
+
+class Preparations:
+    """One PostgreSQL server with the prepared database, of which every stage gets a copy."""
+
+    def __init__(self, directory: Path, url: str) -> None:
+        self._directory = directory
+        self._url = url
+        self._stages = 0
+        self.prepared = Prepared([], [], [], [])
+
+    def prepare(self, *, hot: int, many: int, few: int, people: int) -> None:
+        """Fill the database that is copied."""
+        self._sql("CREATE DATABASE {}", TEMPLATE)
+        migrate(self._in(TEMPLATE))
+        self.prepared = run(_fill(self._in(TEMPLATE), hot, many, few, people))
+
+    @contextmanager
+    def stage(self, technique: str | None = None, connections: int = 0) -> Iterator[Stage]:
+        """Run a server on a copy: the product's, or a baseline's with so many connections."""
+        self._stages += 1
+        name = f"bench_{self._stages}"
+        self._sql("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, TEMPLATE)
+        arguments = SERVE if technique is None else ("-m", "bench.server", technique, str(connections))
+        settings = {"database_url": self._in(name), "workers": "1", "public_url": ""}
+        try:
+            with own_server(self._directory, settings, arguments) as server:
+                target = Target.parse(server.url)
+                buyers = run(_buyers(self._in(name), self.prepared.people, target))
+                yield Stage(target, server, self._in(name), self.prepared, buyers)
+        finally:
+            self._sql("DROP DATABASE {} WITH (FORCE)", name)
+
+    def settings(self) -> dict[str, str]:
+        """Return the server's version and the settings that decide what a commit costs."""
+        names = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers", "max_wal_size")
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            rows = connection.execute("SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", (list(names),)).fetchall()
+        return {str(name): str(value) for name, value in rows}
+
+    def checkpoint(self) -> None:
+        """Write everything out, so that no run pays for the one before."""
+        self._sql("CHECKPOINT")
+
+    def _sql(self, statement: str, *names: str) -> None:
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*[sql.Identifier(name) for name in names]))
+
+    def _in(self, name: str) -> str:
+        front, slash, options = self._url.rpartition("/evently")
+        assert slash, "the server's own database is called evently"
+        return f"{front}/{name}{options}"
+
+
+async def _fill(url: str, hot: int, many: int, few: int, people: int) -> Prepared:
+    now = utc_now()
+    owner = Person(new_id(), "owner@bench.example", "Owner", "buyer", 1, now, None)
+    organizer = Organizer(new_id(), "Bench", "owner@bench.example", 1, now)
+    database = await Database.open(DatabaseOptions(url))
+    try:
+        async with database.transaction() as tx:
+            await accounts.add_person(tx, owner, None)
+            await accounts.create_organizer(tx, organizer, owner.person_id)
+            person_ids = await accounts.add_rehearsal_buyers(tx, people, now)
+            event, _ = await organizing.make_for_rehearsal(tx, organizer.organizer_id, None, 1, now)
+        places = [PLACES] * (hot + many) + [FEW_PLACES] * few
+        made: list[OnSale] = []
+        for start in range(0, len(places), _EVENTS_AT_ONCE):
+            made += await _add_events(database, organizer.organizer_id, event.venue_id, places[start : start + _EVENTS_AT_ONCE])
+    finally:
+        await database.close()
+    return Prepared(made[:hot], made[hot : hot + many], made[hot + many :], person_ids)
+
+
+async def _add_events(database: Database, organizer_id: UUID, venue_id: UUID, places: list[int]) -> list[OnSale]:
+    made = []
+    async with database.transaction() as tx:
+        for each in places:
+            event, sale = await organizing.make_for_rehearsal(tx, organizer_id, venue_id, each, utc_now())
+            made.append(OnSale(event.event_id, show_id("evt", event.event_id), show_id("tty", next(iter(sale.ticket_types)))))
+    return made
+
+
+async def _buyers(url: str, people: list[UUID], target: Target) -> list[Buyer]:
+    """Wait until the server answers, and return buyers with tokens that it accepts."""
+    database = await Database.open(DatabaseOptions(url))
+    try:
+        tokens = Accounts(database, utc_now, TokenOptions(await accounts.read_secret(database, utc_now()))).tokens
+    finally:
+        await database.close()
+    session_id = new_id()
+    buyers = [Buyer(person_id, tokens.issue_access(person_id, "buyer", session_id)) for person_id in people]
+    client = HttpClient(target, 1)
+    while (answer := await client.exchange(request_for("GET", "/readyz", target))).status != 200:
+        assert answer.status in (0, 503), answer
+    client.close()
+    return buyers
+
+
+def log_of(stage: Stage) -> str:
+    """Return the end of what the server wrote."""
+    return tail_of(stage.server.log)
