@@ -15,11 +15,11 @@ from evently.kit.ids import new_id
 from tests.catalogue import until_somebody_waits
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
-SECONDS = 10.0
+LASTS = timedelta(seconds=10)
 ME, YOU = new_id(), new_id()
 
 
-async def taken(db: Database, holder: UUID, seconds_later: float = 0.0, lasts: float = SECONDS) -> bool:
+async def taken(db: Database, holder: UUID, seconds_later: float = 0.0, lasts: timedelta = LASTS) -> bool:
     async with db.transaction() as tx:
         return await take_lease(tx, "relay", holder, NOW + timedelta(seconds=seconds_later), lasts)
 
@@ -36,8 +36,8 @@ async def test_whoever_comes_back_in_time_keeps_it(db: Database) -> None:
 
 async def test_an_expired_one_goes_to_whoever_asks_next(db: Database) -> None:
     assert await taken(db, ME)
-    assert await taken(db, YOU, SECONDS)
-    assert not await taken(db, ME, SECONDS)
+    assert await taken(db, YOU, 10)
+    assert not await taken(db, ME, 10)
 
 
 async def test_one_that_is_given_back_is_free_at_once(db: Database) -> None:
@@ -52,14 +52,14 @@ async def test_one_that_is_given_back_is_free_at_once(db: Database) -> None:
 async def test_two_names_are_two_leases(db: Database) -> None:
     assert await taken(db, ME)
     async with db.transaction() as tx:
-        assert await take_lease(tx, "another", YOU, NOW, SECONDS)
+        assert await take_lease(tx, "another", YOU, NOW, LASTS)
 
 
 async def test_nobody_takes_it_while_the_holder_works_under_it(db: Database) -> None:
     assert await taken(db, ME)
     async with db.transaction() as tx:
-        assert await take_lease(tx, "relay", ME, NOW, SECONDS)
-        waiting = asyncio.create_task(taken(db, YOU, SECONDS + 5))  # by that clock it has expired
+        assert await take_lease(tx, "relay", ME, NOW, LASTS)
+        waiting = asyncio.create_task(taken(db, YOU, 15))  # by that clock it has expired
         await until_somebody_waits(db)
         assert not waiting.done()
     assert await waiting
@@ -69,7 +69,7 @@ async def test_a_holder_that_was_cut_off_does_not_keep_it(db: Database) -> None:
     """It neither works nor ends its transaction; the server ends its connection."""
     with pytest.raises(Unavailable):  # noqa: PT012  # the end of the block is the point
         async with db.transaction() as tx:
-            assert await take_lease(tx, "relay", ME, NOW, seconds=0.2)
+            assert await take_lease(tx, "relay", ME, NOW, timedelta(seconds=0.2))
             cut_off = asyncio.Event()
             tx.add_termination_listener(lambda _: cut_off.set())
             assert await taken(db, YOU, seconds_later=1)  # waits for the row, and gets it although this block has not ended

@@ -12,9 +12,8 @@ from evently.db.queries import load_queries
 sql: Final = load_queries(__name__)
 
 
-async def take_lease(tx: Connection, name: str, holder: UUID, now: datetime, seconds: float) -> bool:
-    """Take or keep a lease for so long; False when somebody else has it. Until the transaction ends nobody else can take it."""
-    lasts = timedelta(seconds=seconds)
+async def take_lease(tx: Connection, name: str, holder: UUID, now: datetime, lasts: timedelta) -> bool:
+    """Take or keep a lease that lasts so long; False when somebody else has it. Until the transaction ends nobody else can take it."""
     query = sql.take_lease(name=name, holder=holder, now=now, expires_at=now + lasts, idle_max=f"{lasts // timedelta(milliseconds=1)}ms")
     return await tx.fetchval(*query) is True
 

@@ -37,21 +37,29 @@ class Undelivered(msgspec.Struct, frozen=True):
         return Happened(self.event_id, self.seq, self.at, decode_facts(self.facts))
 
 
-async def list_undelivered(tx: Connection, limit: int, bytes_max: int, besides: Collection[UUID]) -> list[Undelivered]:
+async def list_undelivered(
+    tx: Connection, limit: int, bytes_max: int, since: datetime | None = None, besides: Collection[UUID] = ()
+) -> list[Undelivered]:
     """Return the oldest undelivered rows, besides those of some events; those of one event in the order of their `seq`, without a gap.
 
     `bytes_max`: no more rows once their facts have so many bytes, which is what reading them costs. One row comes in any case.
+    `since`: there is nothing older, as far as is known, and knowing it saves the database a long look.
     """
-    rows = await tx.fetch(*sql.list_undelivered(limit=limit, bytes_max=bytes_max, besides=list(besides)))
+    rows = await tx.fetch(*sql.list_undelivered(limit=limit, bytes_max=bytes_max, since=since, besides=list(besides)))
     return [Undelivered(event_id, seq, at, facts) for event_id, seq, at, facts in rows]
 
 
-async def mark_delivered(tx: Connection, rows: Sequence[Happened], now: datetime) -> None:
-    """Note that the facts of these rows have had all their effects."""
-    await tx.execute(*sql.mark_delivered(event_ids=[row.event_id for row in rows], seqs=[row.seq for row in rows], now=now))
+async def mark_delivered(tx: Connection, rows: Sequence[Undelivered], now: datetime) -> None:
+    """Note that the facts of these rows have had all their effects. They are as `list_undelivered` gave them: without gaps."""
+    firsts: dict[UUID, int] = {}
+    lasts: dict[UUID, int] = {}
+    for row in rows:
+        firsts.setdefault(row.event_id, row.seq)
+        lasts[row.event_id] = row.seq
+    await tx.execute(*sql.mark_delivered(event_ids=list(firsts), first_seqs=list(firsts.values()), last_seqs=list(lasts.values()), now=now))
 
 
-async def oldest_undelivered(database: Database) -> datetime | None:
-    """Return since when somebody should have reacted, None when everything is delivered."""
-    oldest: datetime | None = await database.fetch_value(*sql.oldest_undelivered())
+async def oldest_undelivered(database: Database, since: datetime | None = None) -> datetime | None:
+    """Return since when somebody should have reacted, None when everything is delivered. `since`: as above."""
+    oldest: datetime | None = await database.fetch_value(*sql.oldest_undelivered(since=since))
     return oldest

@@ -2,14 +2,15 @@
 
 -- name: list_undelivered
 -- The oldest undelivered rows: at most :limit, and no more once they have :bytes_max bytes of facts, but always one. `at` never runs backwards
--- within an event, so they come in the order of `seq`. How long facts are is known without reading them.
+-- within an event, so they come in the order of `seq`. How long facts are is known without reading them. `since`: delivered rows leave dead
+-- entries at the beginning of the index until it is vacuumed, and passing 50,000 of them takes 5 ms.
 SELECT event_id, seq, at, facts
 FROM (
     SELECT event_id, seq, at, facts, sum(octet_length(facts)) OVER (ORDER BY at, event_id, seq) - octet_length(facts) AS bytes_before
     FROM (
         SELECT event_id, seq, at, facts
         FROM journal
-        WHERE delivered_at IS NULL AND event_id <> ALL(:besides::uuid[])
+        WHERE delivered_at IS NULL AND at >= coalesce(:since::timestamptz, '-infinity') AND event_id <> ALL(:besides::uuid[])
         ORDER BY at, event_id, seq
         LIMIT :limit
     ) AS oldest
@@ -18,12 +19,12 @@ WHERE bytes_before < :bytes_max
 ORDER BY at, event_id, seq;
 
 -- name: mark_delivered
--- Rows whose facts have had all their effects, in the transaction of those effects.
+-- Rows whose facts have had all their effects, in the transaction of those effects: from one to another of each event.
 UPDATE journal
 SET delivered_at = :now
-FROM unnest(:event_ids::uuid[], :seqs::bigint[]) AS done (event_id, seq)
-WHERE journal.event_id = done.event_id AND journal.seq = done.seq;
+FROM unnest(:event_ids::uuid[], :first_seqs::bigint[], :last_seqs::bigint[]) AS done (event_id, first_seq, last_seq)
+WHERE journal.event_id = done.event_id AND journal.seq BETWEEN done.first_seq AND done.last_seq AND journal.delivered_at IS NULL;
 
 -- name: oldest_undelivered
 -- Since when the relay is behind.
-SELECT min(at) FROM journal WHERE delivered_at IS NULL;
+SELECT min(at) FROM journal WHERE delivered_at IS NULL AND at >= coalesce(:since::timestamptz, '-infinity');
