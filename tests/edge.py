@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
+import msgspec
 
 from evently.accounts import Accounts, TokenOptions
 from evently.db import Database, DatabaseOptions
@@ -21,7 +22,7 @@ from evently.web.limits import Limits
 from evently.web.options import RateOptions, WebOptions
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
-UNLIMITED = RateOptions(**dict.fromkeys((name for name in RateOptions.__struct_fields__ if name != "store_url"), 0))
+UNLIMITED = msgspec.convert(dict.fromkeys(set(RateOptions.__struct_fields__) - {"store_url"}, 0), RateOptions)
 
 
 @asynccontextmanager

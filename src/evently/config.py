@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -129,12 +131,27 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
             continue
         settings[known[name]] = value
     try:
-        config = msgspec.convert(settings, Config, strict=False)
+        config = msgspec.convert(settings, Config, strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError as exc:
         raise ConfigError(_explain(str(exc))) from exc
+    _check(config)
+    return config
+
+
+def _check(config: Config) -> None:
+    """Refuse what only the whole can show to be wrong."""
     if config.secret is not None and len(config.secret) < 32:  # noqa: PLR2004  # as its description says
         raise ConfigError("EVENTLY_SECRET has fewer than 32 characters.")
-    return config
+    if config.public_url and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", config.public_url):
+        raise ConfigError(f"EVENTLY_PUBLIC_URL: {config.public_url!r} is no address like https://tickets.example.")
+    for origin in _words(config.cors_origins):
+        if not re.fullmatch(r"\*|https?://[^/?#]+", origin):
+            raise ConfigError(f"EVENTLY_CORS_ORIGINS: {origin!r} is no origin like https://shop.example.")
+    for network in _words(config.trusted_proxies):
+        try:
+            ip_network(network, strict=False)
+        except ValueError as exc:
+            raise ConfigError(f"EVENTLY_TRUSTED_PROXIES: {network!r} is no network like 10.0.0.0/8.") from exc
 
 
 def give_to_workers(variables: Mapping[str, str], metrics_directory: str) -> None:
@@ -155,6 +172,23 @@ def variables_for_workers(config: Config, metrics_directory: str) -> dict[str, s
 def environment_for(**settings: str) -> dict[str, str]:
     """Return the environment of a process to be started: ours, with other settings."""
     return {**os.environ, **{PREFIX + name.upper(): value for name, value in settings.items()}}
+
+
+def settings_table() -> str:
+    """Return the settings as the table of docs/configuration.md."""
+    lines = ["| variable | default | what it does |", "|---|---|---|"]
+    for field in msgspec.structs.fields(Config):
+        default = "" if field.default in (None, "") else f"`{_shown(field.default)}`"
+        lines.append(f"| `{PREFIX}{field.name.upper()}` | {default} | {_description(field.type)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _description(shape: object) -> str:
+    return next(meta.description for meta in getattr(shape, "__metadata__", ()) if isinstance(meta, msgspec.Meta) and meta.description)
 
 
 def _takes_nothing(field: str) -> bool:

@@ -14,7 +14,7 @@ import time
 from typing import Any, Final
 
 import structlog
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 
 from evently.kit.errors import Refused
 from evently.kit.logs import LineWriter
@@ -64,9 +64,9 @@ class Edge:
         self.lines = LineWriter(sys.stderr) if options.access_log else None
         self._clients = ClientAddress(options.trusted_proxies)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
-        if str(scope["type"]) != "http":
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
