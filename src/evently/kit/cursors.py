@@ -32,4 +32,4 @@ def read_cursor(text: str, shape: type[Position]) -> Position:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         return msgspec.msgpack.decode(raw, type=shape)
     except (binascii.Error, ValueError, UnicodeEncodeError, msgspec.MsgspecError) as exc:
-        raise Invalid([FieldError("/after", "is not a cursor of this list")]) from exc
+        raise Invalid([FieldError("?after", "This is no cursor of this list.")]) from exc
