@@ -22,7 +22,7 @@ CURRENCIES: Final = frozenset(_EXPONENTS) | frozenset(
 )
 
 
-class Money(msgspec.Struct, frozen=True):
+class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`amount` in minor units of `currency`: 5000 EUR is fifty euros, 5000 JPY five thousand yen."""
 
     amount: Annotated[int, msgspec.Meta(ge=0, le=AMOUNT_MINOR_MAX, examples=[5000])]
