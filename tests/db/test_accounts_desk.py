@@ -16,7 +16,6 @@ from argon2 import extract_parameters
 
 from evently.accounts import Accounts, AccountsRefusal, HashingOptions, TokenOptions, add_member, get_person, list_people
 from evently.accounts.attempts import STRANGERS_PERIOD, STRANGERS_TRIES_MAX, TRIES_MAX, TRIES_PERIOD
-from evently.accounts.hashing import Hasher
 from evently.accounts.sessions import SESSIONS_MAX
 from evently.db import Database
 from evently.kit.errors import Busy, CommonRefusal, Invalid, Refused
@@ -109,9 +108,10 @@ async def test_wrong_unknown_and_erased_are_refused_alike(accounts: Accounts, db
 async def test_known_and_unknown_take_as_long(db: Database, clock: MovableClock) -> None:
     async with open_accounts(db, clock, HashingOptions()) as accounts:
         await accounts.register(ADA, "Ada", PASSWORD, ORIGIN)
-        hashing = min([await seconds_of(accounts._hasher.hash(PASSWORD)) for _ in range(5)])
+        with accounts._hasher.place():
+            hashing = min([await seconds_of(accounts._hasher.hash(PASSWORD)) for _ in range(5)])
         gaps = []
-        for round_number in range(8):  # a busy machine may spoil some
+        for round_number in range(3):  # a collection of garbage may spoil one
             gaps.append(await _largest_gap(accounts, round_number))
             if gaps[-1] < min(0.005, hashing / 4):
                 return
@@ -131,10 +131,11 @@ async def _largest_gap(accounts: Accounts, round_number: int) -> float:
 
 
 async def seconds_of(work: Awaitable[object]) -> float:
-    started = time.perf_counter()
+    """Seconds of a core in this process: what an attacker would see on a machine that does nothing else, however busy this one is."""
+    started = time.process_time()
     with suppress(Refused):
         await work
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 async def test_hashes_have_the_parameters_of_owasp_and_are_renewed(accounts: Accounts, db: Database, clock: MovableClock) -> None:
@@ -152,17 +153,18 @@ async def test_parallel_logins_renew_a_hash_without_a_deadlock(accounts: Account
     await log_in(accounts, ADA)
     async with open_accounts(db, clock, HashingOptions(memory_kib=128, passes=1)) as today:
         outcomes = await asyncio.gather(*[today.login(ADA, PASSWORD, ORIGIN) for _ in range(6)], return_exceptions=True)
-        # Whoever verified the old hash while another renewed it is asked to try again; nobody waits for a deadlock.
-        assert all(not isinstance(outcome, BaseException) or isinstance(outcome, Refused) for outcome in outcomes)
-        assert any(not isinstance(outcome, BaseException) for outcome in outcomes)
+        assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
 
 
-async def test_the_line_for_hashing_has_an_end() -> None:
-    hasher = Hasher(HashingOptions(memory_kib=1024, passes=1, threads_max=1, waiting_max=4))
-    outcomes = await asyncio.gather(*[hasher.hash(PASSWORD) for _ in range(50)], return_exceptions=True)
-    hasher.close()
-    assert sum(isinstance(outcome, Busy) for outcome in outcomes) == 45
-    assert sum(isinstance(outcome, str) for outcome in outcomes) == 5
+async def test_the_line_for_hashing_has_an_end(db: Database, clock: MovableClock) -> None:
+    async with open_accounts(db, clock, HashingOptions(memory_kib=1024, passes=1, threads_max=1, waiting_max=4)) as accounts:
+        guesses = [accounts.login(f"nobody{number}@example.org", PASSWORD, ORIGIN) for number in range(50)]
+        outcomes = await asyncio.gather(*guesses, return_exceptions=True)
+        assert sum(isinstance(outcome, Busy) for outcome in outcomes) == 45
+        assert sum(isinstance(outcome, Refused) for outcome in outcomes) == 5
+        assert await db.fetch_value("SELECT count(*) FROM login_attempts") == 10  # whoever was turned away never got to the database
+        with accounts._hasher.place():
+            assert await accounts._hasher.hash(PASSWORD)
 
 
 async def test_sessions_of_a_person_are_bounded(accounts: Accounts, db: Database, clock: MovableClock) -> None:

@@ -46,7 +46,7 @@ def refused(code: AccountsRefusal | CommonRefusal) -> pytest.RaisesExc[Refused]:
 
 async def eventually(true: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
     async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110  # what is waited for comes from a database
+        while not true():  # what is waited for comes from a database
             await asyncio.sleep(0.01)
 
 

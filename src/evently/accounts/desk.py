@@ -32,7 +32,7 @@ from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused, Trou
 from evently.kit.ids import crockford, new_id
 
 NOTE_USES_SECONDS: Final = 20.0
-_GENERATED_BYTES: Final = 15
+_GENERATED_BYTES: Final = 5  # in each of three groups
 
 _log = structlog.get_logger(__name__)
 
@@ -80,14 +80,9 @@ class Accounts:
         way to tell the owner of an account; whoever has one already finds out by logging in.
         """
         email, name, password = normalise_email(email), normalise_name(name), normalise_password(password)
-        _check(
-            [
-                *people.email_errors(email, "/email"),
-                *people.name_errors(name, "/name"),
-                *password_errors(password, [email, name], "/password"),
-            ]
-        )
-        password_hash = await self._hasher.hash(password)
+        _check_new(email, name, password)
+        with self._hasher.place():
+            password_hash = await self._hasher.hash(password)
         person = Person(new_id(), email, name, "buyer", 1, self._clock(), None)
         async with self._database.transaction() as tx:
             added = await people.add_person(tx, person, password_hash)
@@ -96,21 +91,32 @@ class Accounts:
 
     async def login(self, email: str, password: str, origin: str) -> Grant:
         """Begin a session; refuses with `wrong-credentials` or `too-many-attempts`. `origin` is the client's address."""
-        email, password, now = normalise_email(email), normalise_password(password), self._clock()
+        with self._hasher.place():
+            return await self._login(normalise_email(email), normalise_password(password), origin)
+
+    async def _login(self, email: str, password: str, origin: str) -> Grant:
         await self._count_attempt(email, origin)
         person, password_hash = await people.find_by_email(self._database, email) or (None, None)
         if not await self._hasher.matches(password, password_hash) or person is None or password_hash is None:
             _log.warning("log-in refused", person_id=person and str(person.person_id), origin=origin)
-            raise _wrong_credentials()
+            raise Refused(AccountsRefusal.WRONG_CREDENTIALS, "No account has this e-mail and password.")
         renewed = await self._hasher.hash(password) if self._hasher.is_outdated(password_hash) else None
-        async with self._database.transaction() as tx:
-            if not await _still(tx, person, password_hash, renewed):
-                raise _wrong_credentials()
-            opened = await sessions.open_session(tx, self.tokens, person.person_id, now)
-            await self._attempts.succeed(tx, email, origin, now)
+        opened = await self._open(person, email, password_hash, renewed, origin)
+        if opened is None:
+            return await self._login(email, password, origin)
         self.revocations.add(opened.ended)
         _log.info("logged in", person_id=str(person.person_id), session_id=str(opened.session_id), origin=origin)
         return self._grant(opened)
+
+    async def _open(self, person: Person, email: str, password_hash: str, renewed: str | None, origin: str) -> sessions.Opened | None:
+        """Open a session, unless the hash that was verified was changed or renewed meanwhile: then look at the password again."""
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            if not await _still(tx, person, password_hash, renewed):
+                return None
+            opened = await sessions.open_session(tx, self.tokens, person.person_id, now)
+            await self._attempts.succeed(tx, email, origin, now)
+            return opened
 
     async def refresh(self, refresh_token: str) -> Grant:
         """Continue a session; refuses with `refresh-token-invalid` or, ending the session, `refresh-token-reused`."""
@@ -143,8 +149,10 @@ class Accounts:
         person, password_hash = await people.find_password(self._database, person_id)
         new = normalise_password(new)
         _check(password_errors(new, [person.email or "", person.name], "/new_password"))
-        await self._verify(person, password_hash, current, origin)
-        new_hash, now = await self._hasher.hash(new), self._clock()
+        with self._hasher.place():
+            await self._verify(person, password_hash, current, origin)
+            new_hash = await self._hasher.hash(new)
+        now = self._clock()
         async with self._database.transaction() as tx:
             if not await people.change_password(tx, person_id, password_hash, new_hash):
                 raise _wrong_password()
@@ -156,7 +164,8 @@ class Accounts:
     async def close_account(self, person_id: UUID, password: str, origin: str) -> None:
         """Erase a person; refuses with `wrong-password`, `too-many-attempts`, `last-owner` or `last-admin`."""
         person, password_hash = await people.find_password(self._database, person_id)
-        await self._verify(person, password_hash, password, origin)
+        with self._hasher.place():
+            await self._verify(person, password_hash, password, origin)
         now = self._clock()
         async with self._database.transaction() as tx:
             locked = await people.lock_with_admins(tx, person_id)
@@ -177,18 +186,11 @@ class Accounts:
         Somebody who is here already keeps their password and name. Refuses with `invalid`.
         """
         email, name = normalise_email(email), normalise_name(name)
-        generated = (
-            None if password is not None else "-".join(crockford(secrets.token_bytes(_GENERATED_BYTES // 3)).lower() for _ in range(3))
-        )
+        generated = _generated_password() if password is None else None
         chosen = normalise_password(password or generated or "")
-        _check(
-            [
-                *people.email_errors(email, "/email"),
-                *people.name_errors(name, "/name"),
-                *password_errors(chosen, [email, name], "/password"),
-            ]
-        )
-        password_hash = await self._hasher.hash(chosen)
+        _check_new(email, name, chosen)
+        with self._hasher.place():
+            password_hash = await self._hasher.hash(chosen)
         added = Person(new_id(), email, name, "admin", 1, self._clock(), None)
         async with self._database.transaction() as tx:
             if await people.add_person(tx, added, password_hash):
@@ -253,13 +255,20 @@ async def _still(tx: Connection, person: Person, password_hash: str, renewed: st
     return await people.confirm_password(tx, person.person_id, password_hash)
 
 
+def _check_new(email: str, name: str, password: str) -> None:
+    """Refuse what no account can have, all of it."""
+    wrong_password = password_errors(password, [email, name], "/password")
+    _check([*people.email_errors(email, "/email"), *people.name_errors(name, "/name"), *wrong_password])
+
+
+def _generated_password() -> str:
+    """Return a password of 120 random bits that can be read aloud."""
+    return "-".join(crockford(secrets.token_bytes(_GENERATED_BYTES)).lower() for _ in range(3))
+
+
 def _check(errors: list[FieldError]) -> None:
     if errors:
         raise Invalid(errors)
-
-
-def _wrong_credentials() -> Refused:
-    return Refused(AccountsRefusal.WRONG_CREDENTIALS, "No account has this e-mail and password.")
 
 
 def _wrong_password() -> Refused:

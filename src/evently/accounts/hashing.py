@@ -7,8 +7,9 @@ The parameters are OWASP's floor: 19 MiB, two passes, one lane. One hash costs a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import msgspec
@@ -30,19 +31,33 @@ class HashingOptions(msgspec.Struct, frozen=True):
 
 
 class Hasher:
-    """Hashes and verifies in threads of its own. Close it when done."""
+    """Hashes and verifies in threads of its own, for those who have a place in the line. Close it when done."""
 
     def __init__(self, options: HashingOptions) -> None:
         self._options = options
         self._argon2: Final = PasswordHasher(time_cost=options.passes, memory_cost=options.memory_kib, parallelism=1)
         self._threads = ThreadPoolExecutor(options.threads_max, thread_name_prefix="passwords")
-        self._under_way = 0
+        self._in_line = 0
         # Verified where there is no such person, so that a stranger cannot tell by the time it takes.
         self._nobody = self._argon2.hash("nobody has this password")
 
     def close(self) -> None:
         """Let the threads go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Have a place in the line; raises Busy where it is full.
+
+        Take it before anything else: who must be turned away should not have waited for a connection first.
+        """
+        if self._in_line >= self._options.threads_max + self._options.waiting_max:
+            raise Busy("Too many people are logging in at this moment.")
+        self._in_line += 1
+        try:
+            yield
+        finally:
+            self._in_line -= 1
 
     async def hash(self, password: str) -> str:
         """Return the hash of a normalised password."""
@@ -63,12 +78,5 @@ class Hasher:
             return False
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        if self._under_way >= self._options.threads_max + self._options.waiting_max:
-            raise Busy("too many people are logging in at this moment")
-        self._under_way += 1
-        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        future.add_done_callback(self._done)
-        return await future
-
-    def _done(self, _future: object) -> None:
-        self._under_way -= 1
+        assert self._in_line, "whoever hashes has a place in the line"
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
