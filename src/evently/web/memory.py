@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 KEPT_SECONDS: Final = 0.25  # as long as the till may refuse from memory; a person does not notice, a database does
-BYTES_MAX: Final = 32 * 1024 * 1024  # of one process: ten thousand events with descriptions of a page
+BYTES_MAX: Final = 32 * 1024 * 1024  # of one process: the largest pages there can be, a hundred of them
+ANSWERS_MAX: Final = 5_000  # more are not asked for in a quarter of a second; also bounds what their keys take
 _TAG_BYTES: Final = 8
 
 
@@ -33,9 +34,10 @@ class Kept(NamedTuple):
 class AnswerMemory:
     """Keeps answers by key, forgetting first those that nobody asked for."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic, bytes_max: int = BYTES_MAX) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, bytes_max: int = BYTES_MAX, answers_max: int = ANSWERS_MAX) -> None:
         self._monotonic = monotonic
         self._bytes_max = bytes_max
+        self._answers_max = answers_max
         self._bytes = 0
         self._kept: OrderedDict[Hashable, tuple[float, Kept]] = OrderedDict()
         self._making: dict[Hashable, asyncio.Task[Kept]] = {}
@@ -76,7 +78,7 @@ class AnswerMemory:
         self.forget(key)
         self._kept[key] = (until, made)
         self._bytes += len(made.body)
-        while self._bytes > self._bytes_max:
+        while self._bytes > self._bytes_max or len(self._kept) > self._answers_max:
             _, (_, dropped) = self._kept.popitem(last=False)
             self._bytes -= len(dropped.body)
 
