@@ -19,7 +19,8 @@ from evently.kit.clock import utc_now
 from evently.kit.errors import Unavailable
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
-from evently.reactions import IDLE_SECONDS, Relay
+from evently.reactions import REACTIONS
+from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.web.exports import Download, cell, decimal
 from tests.accounts import MovableClock, make_person
 from tests.box_office import BoxOffice, open_box_office
@@ -33,7 +34,7 @@ async def office(database_url: str) -> AsyncIterator[BoxOffice]:
 
 
 async def deliver(office: BoxOffice) -> None:
-    relay = Relay(office.context.database, utc_now)
+    relay = Relay(office.context.database, utc_now, REACTIONS)
     while await relay.turn() != IDLE_SECONDS:
         pass
     await relay.retire()

@@ -18,7 +18,8 @@ from evently.catalogue import Event
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id, show_id
-from evently.reactions import IDLE_SECONDS, Relay
+from evently.reactions import REACTIONS
+from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales import ExpireHolds, chain
 from tests.till import Hands, Till, open_till
 
@@ -38,7 +39,7 @@ async def put_on_sale(till: Till) -> Event:
 
 
 async def deliver(db: Database, clock: Hands) -> None:
-    relay = Relay(db, clock)
+    relay = Relay(db, clock, REACTIONS)
     while await relay.turn() != IDLE_SECONDS:
         pass
     await relay.retire()
@@ -305,7 +306,7 @@ async def test_facts_have_a_minute_to_be_delivered(db: Database, till: Till) -> 
 async def test_it_finds_nothing_while_tickets_are_being_sold(db: Database, till: Till) -> None:
     """Many snapshots in the middle of selling, counting and delivering: each is of one instant, so each is clean."""
     events = [await put_on_sale(till) for _ in range(3)]
-    relay = Relay(db, till.clock)
+    relay = Relay(db, till.clock, REACTIONS)
     ended = asyncio.Event()
 
     async def relay_on() -> None:

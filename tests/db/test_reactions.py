@@ -12,7 +12,8 @@ from evently.accounts import Accounts, TokenOptions
 from evently.catalogue import Event
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
-from evently.reactions import IDLE_SECONDS, Relay, cancel_bookings, expire_due_holds
+from evently.reactions import REACTIONS, cancel_bookings, expire_due_holds
+from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales import CancelSale, find_sale
 from tests.catalogue import sale_terms
 from tests.till import Till, open_till, until
@@ -115,7 +116,7 @@ async def test_all_of_it_runs_by_itself(db: Database, till: Till, database_url: 
     assert counted is not None
     assert tuple(counted) == (250, 250)
     # Whoever comes next need not wait for the lease.
-    assert await Relay(db, till.clock).turn() == IDLE_SECONDS
+    assert await Relay(db, till.clock, REACTIONS).turn() == IDLE_SECONDS
 
 
 async def test_the_loops_come_back_when_the_database_does(db: Database, till: Till, database_url: str) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from evently import reactions, sales
+from evently import sales
 from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Unavailable
 from evently.kit.ids import new_id
-from evently.reactions import BUSY_SECONDS, IDLE_SECONDS, LEASE, Relay
+from evently.reactions import REACTIONS
+from evently.reactions import relay as relaying
+from evently.reactions.relay import BUSY_SECONDS, IDLE_SECONDS, LEASE, Relay
 from evently.sales import CancelSale, Line, PlaceBooking
 from tests.catalogue import until_somebody_waits
 from tests.till import Hands, Till, open_till
@@ -83,7 +85,7 @@ async def begun(till: Till, relay: Relay) -> Event:
 
 
 async def test_everything_is_delivered_once(db: Database, till: Till) -> None:
-    relay, event = Relay(db, till.clock), await till.event()
+    relay, event = Relay(db, till.clock, REACTIONS), await till.event()
     first = await till.book(event, 3)
     await till.book(event, 2)
     await till.cancel(first, first.tickets[0].ticket_id)
@@ -106,8 +108,8 @@ async def test_everything_is_delivered_once(db: Database, till: Till) -> None:
 
 
 async def test_more_than_one_turn_is_delivered_in_order(db: Database, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reactions, "ROWS_MAX", 7)
-    relay = Relay(db, till.clock)
+    monkeypatch.setattr(relaying, "ROWS_MAX", 7)
+    relay = Relay(db, till.clock, REACTIONS)
     events = [await till.event() for _ in range(3)]
     for _ in range(10):  # one row each, all at the same instant
         await asyncio.gather(*[till.book(event) for event in events])
@@ -117,9 +119,9 @@ async def test_more_than_one_turn_is_delivered_in_order(db: Database, till: Till
 
 
 async def test_a_turn_is_bounded_by_what_its_facts_cost(db: Database, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    relay, event = Relay(db, till.clock), await till.event()
+    relay, event = Relay(db, till.clock, REACTIONS), await till.event()
     await deliver(relay, till.clock)
-    monkeypatch.setattr(reactions, "BYTES_MAX", 5_000)
+    monkeypatch.setattr(relaying, "BYTES_MAX", 5_000)
     for _ in range(4):
         await till.book_many(event, 30)  # 7 KB of facts in one row
     assert await relay.turn() == BUSY_SECONDS
@@ -129,7 +131,7 @@ async def test_a_turn_is_bounded_by_what_its_facts_cost(db: Database, till: Till
 
 
 async def test_a_crash_before_the_commit_delivers_nothing_and_the_next_turn_everything(db: Database, till: Till) -> None:
-    relay = Relay(db, till.clock)
+    relay = Relay(db, till.clock, REACTIONS)
     event = await begun(till, relay)
     await till.book_many(event, 5)
     async with holding_back(db, event):
@@ -145,7 +147,7 @@ async def test_a_crash_before_the_commit_delivers_nothing_and_the_next_turn_ever
 
 
 async def test_a_relay_that_is_stopped_in_the_middle_leaves_nothing_behind(db: Database, till: Till) -> None:
-    relay = Relay(db, till.clock)
+    relay = Relay(db, till.clock, REACTIONS)
     event = await begun(till, relay)
     await till.book(event)
     async with holding_back(db, event):
@@ -155,12 +157,12 @@ async def test_a_relay_that_is_stopped_in_the_middle_leaves_nothing_behind(db: D
         with pytest.raises(asyncio.CancelledError):
             await turn
     await relay.retire()
-    await deliver(Relay(db, till.clock), till.clock)
+    await deliver(Relay(db, till.clock, REACTIONS), till.clock)
     assert (await figures(db, event))["bookings"] == 2
 
 
 async def test_the_other_one_waits_for_its_turn(db: Database, till: Till) -> None:
-    first, second = Relay(db, till.clock), Relay(db, till.clock)
+    first, second = Relay(db, till.clock, REACTIONS), Relay(db, till.clock, REACTIONS)
     event = await begun(till, first)
     await till.book(event)
     assert await second.turn() == LEASE.total_seconds() / 4
@@ -170,7 +172,7 @@ async def test_the_other_one_waits_for_its_turn(db: Database, till: Till) -> Non
 
 async def test_two_at_once_with_an_expired_lease_count_once(db: Database, till: Till) -> None:
     """The first is slow: while it is in the middle of a turn, its lease runs out and another takes over."""
-    first, second = Relay(db, till.clock), Relay(db, till.clock)
+    first, second = Relay(db, till.clock, REACTIONS), Relay(db, till.clock, REACTIONS)
     event = await begun(till, first)
     await till.book_many(event, 5)
     async with holding_back(db, event):
@@ -185,7 +187,7 @@ async def test_two_at_once_with_an_expired_lease_count_once(db: Database, till: 
 
 
 async def test_an_heir_does_what_the_dead_one_did_not(db: Database, till: Till) -> None:
-    first, second = Relay(db, till.clock), Relay(db, till.clock)
+    first, second = Relay(db, till.clock, REACTIONS), Relay(db, till.clock, REACTIONS)
     event = await begun(till, first)
     await till.book_many(event, 5)
     async with holding_back(db, event):
@@ -203,7 +205,7 @@ async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Databa
     """Each has its own clock, and those clocks agree on nothing, so that each often believes that it has the lease."""
     events = [await till.event() for _ in range(5)]
     clocks = [Hands(till.clock.now) for _ in range(3)]
-    relays = [Relay(db, clock) for clock in clocks]
+    relays = [Relay(db, clock, REACTIONS) for clock in clocks]
     selling = asyncio.Event()
 
     async def relay_on(relay: Relay, clock: Hands) -> None:
@@ -219,7 +221,7 @@ async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Databa
     await asyncio.gather(*fight)
     till.clock.now = max(clock.now for clock in clocks)
     till.clock.move(seconds=10)
-    await deliver(Relay(db, till.clock), till.clock)
+    await deliver(Relay(db, till.clock, REACTIONS), till.clock)
 
     for event in events:
         booked_now = await db.fetch_value("SELECT count(*) FROM bookings WHERE event_id = $1", event.event_id)
@@ -231,7 +233,7 @@ async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Databa
 
 
 async def test_a_reaction_is_stored_once_and_with_the_facts_it_belongs_to(db: Database, till: Till) -> None:
-    relay = Relay(db, till.clock)
+    relay = Relay(db, till.clock, REACTIONS)
     event, other = await begun(till, relay), await till.event()
     await till.engine.submit(CancelSale(event.event_id))
     await till.book(other)
@@ -263,7 +265,7 @@ async def test_a_reaction_is_stored_once_and_with_the_facts_it_belongs_to(db: Da
     ],
 )
 async def test_a_broken_event_does_not_stop_the_others(db: Database, till: Till, break_it: str, mend_it: str) -> None:
-    relay = Relay(db, till.clock)
+    relay = Relay(db, till.clock, REACTIONS)
     events = [await begun(till, relay) for _ in range(5)]
     for _ in range(3):
         await asyncio.gather(*[till.book(event) for event in events])
@@ -284,7 +286,7 @@ async def test_a_broken_event_does_not_stop_the_others(db: Database, till: Till,
 
 async def test_a_row_that_comes_late_is_found(db: Database, till: Till) -> None:
     """One batch takes long to commit. Meanwhile later ones of other events are delivered; then the event goes on selling."""
-    relay = Relay(db, till.clock)
+    relay = Relay(db, till.clock, REACTIONS)
     slow, other = [await begun(till, relay) for _ in range(2)]
     (ticket_type,) = (await till.types(slow)).values()
     async with db.transaction() as tx:
@@ -299,7 +301,7 @@ async def test_a_row_that_comes_late_is_found(db: Database, till: Till) -> None:
 
 
 async def test_a_row_that_comes_late_and_last_is_found_by_looking_back(db: Database, till: Till) -> None:
-    relay = Relay(db, till.clock)
+    relay = Relay(db, till.clock, REACTIONS)
     slow, other = [await begun(till, relay) for _ in range(2)]
     (ticket_type,) = (await till.types(slow)).values()
     async with db.transaction() as tx:
@@ -313,7 +315,7 @@ async def test_a_row_that_comes_late_and_last_is_found_by_looking_back(db: Datab
 
 
 async def test_what_was_counted_already_is_only_marked(db: Database, till: Till) -> None:
-    relay = Relay(db, till.clock)
+    relay = Relay(db, till.clock, REACTIONS)
     event = await begun(till, relay)
     async with db.transaction() as tx:
         await tx.execute("UPDATE journal SET delivered_at = NULL")
