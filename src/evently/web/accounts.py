@@ -169,7 +169,7 @@ async def refresh(request: Request, data: JSONBody[RefreshBody]) -> Answer[Token
     description="The access token stops working within a second, wherever it is sent; the refresh token at once.",
     tags=[_TAG],
     status_code=204,
-    responses=problems(),
+    responses=problems(CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN),
 )
 async def logout(
@@ -183,7 +183,14 @@ async def logout(
     return Answer(None, headers=_PRIVATE)
 
 
-@get("/v1/me", operation_id="getMe", summary="My account", tags=[_TAG], responses=problems(), **policy(SIGNED_IN))
+@get(
+    "/v1/me",
+    operation_id="getMe",
+    summary="My account",
+    tags=[_TAG],
+    responses=problems(CommonRefusal.NOT_FOUND),
+    **policy(SIGNED_IN),
+)
 async def get_me(request: Request) -> Answer[PersonView] | Answer[None]:
     """Return the account of whoever asks."""
     person = await accounts.get_person(request.context.database, request.actor.id)
@@ -195,7 +202,7 @@ async def get_me(request: Request) -> Answer[PersonView] | Answer[None]:
     operation_id="editMe",
     summary="Change my name",
     tags=[_TAG],
-    responses=problems(CommonRefusal.STALE),
+    responses=problems(CommonRefusal.NOT_FOUND, CommonRefusal.STALE),
     **policy(SIGNED_IN),
 )
 async def edit_me(request: Request, data: JSONBody[ProfilePatch]) -> Answer[PersonView]:
@@ -218,7 +225,7 @@ async def edit_me(request: Request, data: JSONBody[ProfilePatch]) -> Answer[Pers
     description="My other sessions end; this one goes on.",
     tags=[_TAG],
     status_code=204,
-    responses=problems(AccountsRefusal.WRONG_PASSWORD, AccountsRefusal.TOO_MANY_ATTEMPTS),
+    responses=problems(CommonRefusal.NOT_FOUND, AccountsRefusal.WRONG_PASSWORD, AccountsRefusal.TOO_MANY_ATTEMPTS),
     **policy(SIGNED_IN, rate="login"),
 )
 async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Answer[None]:
@@ -242,7 +249,11 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Ans
     tags=[_TAG],
     status_code=204,
     responses=problems(
-        AccountsRefusal.WRONG_PASSWORD, AccountsRefusal.TOO_MANY_ATTEMPTS, AccountsRefusal.LAST_OWNER, AccountsRefusal.LAST_ADMIN
+        CommonRefusal.NOT_FOUND,
+        AccountsRefusal.WRONG_PASSWORD,
+        AccountsRefusal.TOO_MANY_ATTEMPTS,
+        AccountsRefusal.LAST_OWNER,
+        AccountsRefusal.LAST_ADMIN,
     ),
     **policy(SIGNED_IN, rate="login"),
 )

@@ -243,7 +243,9 @@ async def withdraw_invitation(request: Request, organizer_id: FromPath[str], inv
     description="With the code that an owner gave me, which is made for the e-mail of my account.",
     tags=[_MEMBERS],
     status_code=200,
-    responses=problems(AccountsRefusal.INVITATION_INVALID, AccountsRefusal.ALREADY_MEMBER, AccountsRefusal.LIMIT_REACHED),
+    responses=problems(
+        CommonRefusal.NOT_FOUND, AccountsRefusal.INVITATION_INVALID, AccountsRefusal.ALREADY_MEMBER, AccountsRefusal.LIMIT_REACHED
+    ),
     **policy(SIGNED_IN, rate="login"),
 )
 async def accept_invitation(request: Request, data: JSONBody[CodeBody]) -> Answer[MembershipView]:

@@ -98,7 +98,7 @@ class NewApiKeyView(ApiKeyView, frozen=True):
     description="I become its owner.",
     tags=[_ORGANIZERS],
     status_code=201,
-    responses=problems(AccountsRefusal.LIMIT_REACHED),
+    responses=problems(CommonRefusal.NOT_FOUND, AccountsRefusal.LIMIT_REACHED),
     **policy(SIGNED_IN),
 )
 async def create_organizer(request: Request, data: JSONBody[OrganizerBody]) -> Answer[OrganizerView]:
