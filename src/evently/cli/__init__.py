@@ -150,14 +150,18 @@ def rehearse(
     places: Annotated[int | None, Parameter(help="How many places there are; 1000, or as many as the event has.")] = None,
     url: Annotated[str | None, Parameter(help="A server that runs already; an own one unless told.")] = None,
     event: Annotated[str | None, Parameter(help="The event to copy, evt_...; a fresh one unless told.")] = None,
-    token: Annotated[str | None, Parameter(help="Of an organizer, with --url.", env_var="EVENTLY_TOKEN")] = None,
+    organizer: Annotated[str | None, Parameter(help="Whose fresh event it is, org_...; needed where the token is of several.")] = None,
+    token: Annotated[str | None, Parameter(help="Of an organizer's manager, or its API key; with --url.", env_var="EVENTLY_TOKEN")] = None,
+    workers: Annotated[int, Parameter(help="Processes of the own server.")] = 1,
     report: Annotated[Path, Parameter(help="Where the report goes.")] = Path("rehearsal.html"),
     seed: Annotated[int, Parameter(help="The same seed, the same crowd.")] = 1,
 ) -> None:
     """Rehearse an on-sale: a crowd books, retries, gives up and cancels over real connections; then everything is audited."""
     from evently.cli.upkeep import run_rehearsal
 
-    if not run_rehearsal(buyers, places, url, event, token, report, seed):
+    if not run_rehearsal(
+        buyers=buyers, places=places, url=url, event=event, organizer=organizer, token=token, workers=workers, report=report, seed=seed
+    ):
         sys.exit(FOUND_SOMETHING)
 
 

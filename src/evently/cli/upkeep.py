@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -55,11 +56,11 @@ def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
     return all(finding.count == 0 for finding in findings)
 
 
-def run_rehearsal(buyers: int, places: int | None, url: str | None, event: str | None, token: str | None, report: Path, seed: int) -> bool:
-    """Rehearse and return whether the audit was clean."""
+def run_rehearsal(**plan: Any) -> bool:
+    """Rehearse what a `Plan` says, and return whether the audit was clean."""
     from evently.rehearsal import Plan, rehearse
 
-    return rehearse(Plan(buyers=buyers, places=places, url=url, event=event, token=token, report=report, seed=seed))
+    return rehearse(Plan(**plan))
 
 
 def describe_api(write: Path | None) -> None:

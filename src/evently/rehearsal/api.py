@@ -14,7 +14,7 @@ from evently.rehearsal.judgement import Ledger, ProofShown
 from evently.rehearsal.recording import LOST
 from evently.rehearsal.server import CannotRehearse
 
-READY_SECONDS_MAX: Final = 30.0
+READY_SECONDS_MAX: Final = 5.0
 TRIES_MAX: Final = 5
 PREPARE_SECONDS_MAX: Final = 60.0  # twenty thousand people and their tokens
 _PAGE: Final = 100
@@ -101,7 +101,7 @@ class Api:
         self._token = token
 
     async def wait_until_ready(self) -> None:
-        """Return when the server says that it is ready."""
+        """Return when the server says that it is ready; one that runs already should be soon."""
         until = time.monotonic() + READY_SECONDS_MAX
         while (answer := await self._client.exchange(request_for("GET", "/readyz", self._client.target))).status not in _OK:
             if time.monotonic() > until:

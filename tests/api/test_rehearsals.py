@@ -1,0 +1,156 @@
+"""Preparing a rehearsal over the API, and rehearsing for real: a server of its own, simulated buyers, a clean audit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from rich.console import Console
+
+from evently import organizing
+from evently.catalogue import Event
+from evently.kit.clock import utc_now
+from evently.kit.ids import find_id, show_id
+from evently.kit.money import Money
+from evently.organizing import NewPool, NewTicketType, SaleTerms
+from evently.rehearsal import CannotRehearse, Plan, rehearse
+from evently.rehearsal.plan import make_organizer, run
+from evently.rehearsal.server import own_server
+from tests.box_office import BoxOffice, open_box_office
+from tests.catalogue import event_terms
+from tests.postgres import scratch_directory
+
+
+@pytest.fixture
+async def office(database_url: str) -> AsyncIterator[BoxOffice]:
+    async with open_box_office(database_url) as opened:
+        yield opened
+
+
+async def prepare(office: BoxOffice, event: Event, headers: dict[str, str], **body: Any) -> httpx2.Response:
+    return await office.client.post(f"/v1/events/{show_id('evt', event.event_id)}/rehearsals", json=body, headers=headers)
+
+
+async def two_pools(office: BoxOffice) -> Event:
+    """Return a draft whose two ticket types draw on pools of 300 and 100, one of them for everybody."""
+    hall, balcony = NewPool("Hall", 300), NewPool("Balcony", 100)
+    standing = NewTicketType(name="Standing", price=Money(2500, "EUR"), pools=("Hall",), per_buyer_max=2)
+    seated = NewTicketType(name="Seated", price=Money(4000, "EUR"), pools=("Balcony",))
+    terms = SaleTerms(currency="EUR", pools=(hall, balcony), ticket_types=(standing, seated))
+    now = utc_now()
+    starts_at = now + timedelta(days=30)
+    event = event_terms(office.venue.venue_id, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    async with office.context.database.transaction() as tx:
+        return await organizing.create_event(tx, office.venue.organizer_id, event, terms, now)
+
+
+async def test_a_copy_is_on_sale_and_its_buyers_can_book(office: BoxOffice) -> None:
+    original = await office.open_event(capacity=500)
+    answer = await prepare(office, original, await office.as_member("manager"), buyers=3, places=4)
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    made = answer.json()
+    assert (made["title"], made["places"], len(made["buyers"])) == ("Rehearsal: Jazz by night", 4, 3)
+    assert answer.headers["location"] == f"/v1/events/{made['event_id']}"
+    [kind] = made["ticket_types"]
+    statuses = []
+    for buyer in made["buyers"]:
+        booked = await office.client.post(
+            f"/v1/events/{made['event_id']}/bookings",
+            json={"lines": [{"ticket_type_id": kind["id"], "quantity": 2}]},
+            headers={"Authorization": f"Bearer {buyer['access_token']}"},
+        )
+        statuses.append(booked.status_code)
+        if booked.status_code == 201:
+            assert booked.json()["buyer_id"] == buyer["id"]
+    assert statuses == [201, 201, 409]
+    untouched = (await office.client.get(f"/v1/events/{show_id('evt', original.event_id)}/availability")).json()
+    assert untouched["ticket_types"][0]["available"] == 500
+
+
+async def test_its_buyers_are_people_who_cannot_log_in(office: BoxOffice) -> None:
+    made = (await prepare(office, await office.open_event(), await office.as_member("owner"), buyers=2)).json()
+    ids = [find_id("per", buyer["id"]) for buyer in made["buyers"]]
+    rows = await office.context.database.fetch(
+        "SELECT name, email, password_hash, role FROM people WHERE person_id = ANY($1) ORDER BY person_id", ids
+    )
+    assert [tuple(row) for row in rows] == [("Rehearsal buyer 1", None, None, "buyer"), ("Rehearsal buyer 2", None, None, "buyer")]
+    row = await office.context.database.fetch_row("SELECT sandbox, state FROM events WHERE event_id = $1", find_id("evt", made["event_id"]))
+    assert row is not None
+    assert tuple(row) == (True, "published")
+
+
+async def test_a_draft_with_pools_keeps_its_proportions(office: BoxOffice) -> None:
+    made = (await prepare(office, await two_pools(office), await office.as_member("manager"), buyers=1, places=40)).json()
+    standing, seated = made["ticket_types"]
+    assert (standing["name"], standing["per_buyer_max"], standing["price"]["amount"]) == ("Standing", 2, 2500)
+    left = (await office.client.get(f"/v1/events/{made['event_id']}/availability")).json()["ticket_types"]
+    assert {line["ticket_type_id"]: line["available"] for line in left} == {standing["id"]: 30, seated["id"]: 10}
+
+
+async def test_without_places_the_copy_has_the_originals(office: BoxOffice) -> None:
+    assert (await prepare(office, await two_pools(office), await office.as_member("manager"), buyers=1)).json()["places"] == 400
+
+
+async def test_a_fresh_event_at_the_organizers_venue(office: BoxOffice) -> None:
+    path = f"/v1/organizers/{show_id('org', office.venue.organizer_id)}/rehearsals"
+    made = await office.client.post(path, json={"buyers": 2, "places": 25}, headers=await office.as_member("manager"))
+    assert (made.status_code, made.json()["places"]) == (201, 25)
+    event_id = find_id("evt", made.json()["event_id"])
+    assert await office.context.database.fetch_value("SELECT venue_id FROM events WHERE event_id = $1", event_id) == office.venue.venue_id
+
+
+async def test_who_may(office: BoxOffice) -> None:
+    event = await office.open_event()
+    assert (await prepare(office, event, {}, buyers=1)).status_code == 401
+    assert (await prepare(office, event, office.as_buyer(), buyers=1)).status_code == 403
+    assert (await prepare(office, event, await office.as_member("door"), buyers=1)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({"buyers": 0}, ["/buyers"]),
+        ({"buyers": 20_001}, ["/buyers"]),
+        ({"buyers": 1, "places": 0}, ["/places"]),
+        ({"buyers": "1", "places": 1_000_001, "more": 1}, ["/buyers", "/more", "/places"]),
+        ({}, ["/buyers"]),
+    ],
+)
+async def test_what_is_asked_for_is_limited(office: BoxOffice, body: dict[str, Any], pointers: list[str]) -> None:
+    answer = await prepare(office, await office.open_event(), await office.as_member("manager"), **body)
+    assert answer.status_code == 422, answer.text
+    assert sorted(error["pointer"] for error in answer.json()["errors"]) == pointers
+
+
+def test_a_rehearsal_of_a_server_that_runs(database_url: str, tmp_path: Path) -> None:
+    console = Console(width=120, record=True, quiet=True)
+    with scratch_directory() as directory, own_server(directory, {"database_url": database_url, "workers": "1"}) as server:
+        organizer, key = run(make_organizer(database_url))
+        report = tmp_path / "report.html"
+        plan = Plan(buyers=50, places=20, url=server.url, organizer=organizer, token=key, report=report, seed=3, spread_seconds=0.2)
+        assert rehearse(plan, console)
+        with pytest.raises(CannotRehearse, match="401"):
+            rehearse(Plan(buyers=1, url=server.url, organizer=organizer, token="evk_nobody"), console)
+    html = report.read_text(encoding="utf-8")
+    assert "Audit clean" in html
+    assert "of 20 places" in html
+
+
+def test_the_command_starts_a_server_of_its_own_and_leaves_nothing(tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    command = [sys.executable, "-m", "evently", "rehearse", "--buyers", "12", "--places", "5", "--report", str(report)]
+    with scratch_directory() as temporary:
+        environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(temporary)}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=environment)
+        assert list(temporary.iterdir()) == []
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Clean. 5 of 5 places sold" in done.stdout
+    assert "The database, recomputed" in done.stdout
+    assert report.exists()
