@@ -48,6 +48,7 @@ class Application:
 
     async def _live(self, receive: Receive, send: Any) -> None:
         await receive()
+        stop_with_parent()
         try:
             async with running(self._config) as context:
                 self._asgi = create_asgi(context)

@@ -23,6 +23,7 @@ sql: Final = load_queries(__name__)
 POLL_SECONDS: Final = 1.0  # jobs here are not urgent to the second; polling spares every process a listening connection
 CONCURRENCY: Final = 2  # jobs of one process at a time: they share it with the booking path
 CONNECTIONS_MAX: Final = 3
+CONNECT_SECONDS_MAX: Final = 3.0  # a process that stops must not wait long for a database that is away
 STALLED_SECONDS: Final = 60  # a worker that has not been heard of for so long is dead
 KEPT_HOURS: Final = 72  # finished jobs are kept for whoever wants to know
 # Waits of 2, 4, 8, ... seconds: twelve attempts are a little more than two hours of trouble.
@@ -58,10 +59,12 @@ async def defer(tx: Connection, jobs: Sequence[Job]) -> None:
 async def working(options: DatabaseOptions, tasks: Mapping[str, Task], periodic: Mapping[str, Task]) -> AsyncIterator[None]:
     """Work on jobs for as long as the block lasts. `tasks` by name; `periodic` by cron expression."""
     app = _build(options, tasks, periodic)
-    worker = asyncio.create_task(_work(app), name="jobs")
+    stopping = asyncio.Event()
+    worker = asyncio.create_task(_work(app, stopping), name="jobs")
     try:
         yield
     finally:
+        stopping.set()
         worker.cancel()
         with suppress(asyncio.CancelledError):
             await worker
@@ -69,7 +72,11 @@ async def working(options: DatabaseOptions, tasks: Mapping[str, Task], periodic:
 
 def _build(options: DatabaseOptions, tasks: Mapping[str, Task], periodic: Mapping[str, Task]) -> App:
     connection = {"prepare_threshold": None, "target_session_attrs": "read-write"}
-    app = App(connector=PsycopgConnector(conninfo=options.url, kwargs=connection, min_size=0, max_size=CONNECTIONS_MAX))
+    app = App(
+        connector=PsycopgConnector(
+            conninfo=options.url, kwargs=connection, min_size=0, max_size=CONNECTIONS_MAX, timeout=CONNECT_SECONDS_MAX
+        )
+    )
     for name, task in tasks.items():
         app.task(name=name, retry=RETRY)(_counted(name, task))
     for cron, task in periodic.items():
@@ -79,9 +86,9 @@ def _build(options: DatabaseOptions, tasks: Mapping[str, Task], periodic: Mappin
     return app
 
 
-async def _work(app: App) -> None:
-    """Run the worker, again and again when the database goes away."""
-    while True:
+async def _work(app: App, stopping: asyncio.Event) -> None:
+    """Run the worker, again and again when the database goes away. Cancelled while it is away, the library fails instead of ending."""
+    while not stopping.is_set():
         try:
             async with app.open_async():
                 await app.run_worker_async(
