@@ -23,6 +23,7 @@ from evently import __version__
 from evently.kit.errors import CommonRefusal
 from evently.web.access import Policy
 from evently.web.context import JSON, Answer
+from evently.web.examples import named_example, own_example
 from evently.web.parameters import Parameter, parameters_of
 from evently.web.problems import PROBLEM_JSON, PROBLEMS, Problem, Row
 from evently.web.refusals import EdgeRefusal
@@ -60,23 +61,10 @@ _HEADERS: Final = {
     "WWW-Authenticate": ("How to say who you are.", {"type": "string", "examples": ["Bearer"]}),
 }
 _IF_MATCH: Final = {CommonRefusal.STALE.value, EdgeRefusal.IF_MATCH_MISSING.value}
+PLACEHOLDER: Final = "text"  # where no example is known; a test looks for it
+_METHODS: Final = ("get", "post", "put", "patch", "delete")
 _PAGE: Final = re.compile(r"PageView_(\w+)_")
 
-_SAMPLE: Final = "01m7y4ef72ev2sxmcnxfse27zp"
-_PREFIXES: Final = {
-    "person": "per", "buyer": "per", "owner": "per", "organizer": "org", "api_key": "key", "venue": "ven", "event": "evt", "pool": "pol",
-    "ticket_type": "tty", "tickettype": "tty", "booking": "bkg", "ticket": "tkt", "session": "ses",
-}  # fmt: skip
-_KNOWN: Final = {
-    **{f"{noun}_id": f"{prefix}_{_SAMPLE}" for noun, prefix in _PREFIXES.items()},
-    **{f"{noun}_ids": [f"{prefix}_{_SAMPLE}"] for noun, prefix in _PREFIXES.items()},
-    **dict.fromkeys(("placed_at", "created_at", "changed_at", "confirmed_at", "published_at", "at"), "2027-03-01T09:00:00.125Z"),
-    **dict.fromkeys(("on_sale_at",), "2027-03-01T09:00:00Z"),
-    **dict.fromkeys(("starts_at", "off_sale_at", "expires_at"), "2027-05-20T18:00:00Z"),
-    **dict.fromkeys(("ends_at", "ended_at"), "2027-05-20T21:00:00Z"),
-    "reference": "7K3M-9QWE",
-    "next_cursor": "kbDYxw",
-}
 Json = dict[str, Any]
 
 
@@ -106,14 +94,15 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 def operations_of(app: Litestar) -> list[Operation]:
-    """Return every operation that the document shows, in the order of the routes."""
-    return [
+    """Return every operation that the document shows, in an order that never changes."""
+    found = [
         Operation(route.path_format, method.lower(), handler)
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for method, (handler, _) in route.route_handler_map.items()
         if handler.resolve_include_in_schema() and method != "OPTIONS"
     ]
+    return sorted(found, key=lambda operation: (operation.path, _METHODS.index(operation.method)))
 
 
 def describe(app: Litestar, public_url: str = "") -> Json:
@@ -133,9 +122,10 @@ def describe(app: Litestar, public_url: str = "") -> Json:
         },
         "servers": [{"url": public_url or "/"}],
         "tags": [{"name": tag} for tag in dict.fromkeys(tag for operation in operations for tag in operation.handler.tags or ())],
-        "paths": dict(sorted(paths.items())),
+        "paths": paths,
         "components": {
             "schemas": dict(sorted(shapes.components.items())),
+            "responses": dict(sorted(shapes.answers.items())),
             "headers": {name: {"description": text, "schema": schema} for name, (text, schema) in _HEADERS.items()},
             "securitySchemes": _SCHEMES,
         },
@@ -146,6 +136,7 @@ class _Shapes:
     """Schemas of everything that is sent or answered, described together so that each is a component once."""
 
     def __init__(self, operations: list[Operation]) -> None:
+        self.answers: dict[str, Json] = {}
         self._types: list[Any] = [Problem]
         for operation in operations:
             self._types += [shape for shape in (operation.body, *_contents(operation)) if shape not in (None, bytes, str)]
@@ -154,29 +145,41 @@ class _Shapes:
         self._schemas = [_renamed(schema) for schema in schemas]
         self.components = {_page_name(name): _dated(_renamed(component)) for name, component in components.items()}
 
+    def refusal(self, codes: tuple[str, ...]) -> Json:
+        """Return the answer that says one of these codes; the same answer is described once."""
+        name = "_".join(codes)
+        if name not in self.answers:
+            self.answers[name] = _refusal(codes, self.of(Problem))
+        return {"$ref": f"#/components/responses/{name}"}
+
     def of(self, shape: Any) -> Json:
         """Return the schema of a type that was announced."""
         found: Json = self._schemas[next(index for index, known in enumerate(self._types) if known is shape or known == shape)]
         return found
 
     def example_of(self, schema: Json, name: str = "", owner: str = "") -> Any:
-        """Return a value put together from the examples in a schema; optional fields without one are left out."""
+        """Return a value put together from the examples in a schema and the names in it; optional fields without one are left out."""
         if "$ref" in schema:
             owner = schema["$ref"].rpartition("/")[2]
             return self.example_of(self.components[owner], name, owner)
+        if (known := own_example(owner, name)) is not None:
+            return known[0]
         if schema.get("examples"):
             return schema["examples"][0]
+        if (known := named_example(owner, name)) is not None:
+            return known[0]
         if "enum" in schema:
             return schema["enum"][0]
         if "anyOf" in schema:
             return self.example_of(schema["anyOf"][0], name, owner)
         if "properties" in schema:
-            required = schema.get("required", ())
-            parts = {key: part for key, part in schema["properties"].items() if key in required or part.get("examples") or key in _KNOWN}
-            return {key: self.example_of(part, key, owner) for key, part in parts.items()}
+            return {key: self.example_of(part, key, owner) for key, part in _shown_fields(schema)}
         if schema.get("type") == "array":
-            return [self.example_of(schema["items"], name, owner)] if schema.get("items") else []
-        return _plain_example(schema, name, owner)
+            return [self.example_of(schema["items"], name.removesuffix("s"), owner)] if schema.get("items") else []
+        if "default" in schema:
+            return schema["default"]
+        plain = {"integer": schema.get("minimum", 1), "number": 0.5, "boolean": True, "null": None, "object": {}}
+        return plain.get(schema.get("type", "string"), PLACEHOLDER)
 
 
 def _operation(operation: Operation, shapes: _Shapes) -> Json:
@@ -202,8 +205,8 @@ def _operation(operation: Operation, shapes: _Shapes) -> Json:
 def _parameter(parameter: Parameter, shapes: _Shapes) -> Json:
     schema = dict(shapes.of(parameter.shape))
     field, kwarg = parameter.field, parameter.field.kwarg_definition
-    if parameter.name in _KNOWN:
-        schema["examples"] = [_KNOWN[parameter.name]]
+    if parameter.place == "path" and (known := named_example("", parameter.name)) is not None:
+        schema["examples"] = [known[0]]
     if parameter.place == "query" and field.has_default and field.default is not None:
         schema["default"] = msgspec.to_builtins(field.default)
     found: Json = {"name": parameter.name, "in": parameter.place, "required": parameter.required, "schema": schema}
@@ -239,19 +242,17 @@ def _refusals(operation: Operation, shapes: _Shapes) -> Json:
         codes = by_status.setdefault(PROBLEMS[code].status, [])
         if code not in codes:
             codes.append(code)
-    return {str(status): _refusal(codes, shapes) for status, codes in sorted(by_status.items())}
+    return {str(status): shapes.refusal(tuple(sorted(codes))) for status, codes in sorted(by_status.items())}
 
 
-def _refusal(codes: list[str], shapes: _Shapes) -> Json:
-    rows = {code: PROBLEMS[code] for code in codes}
+def _refusal(codes: tuple[str, ...], schema: Json) -> Json:
+    rows = {str(code): PROBLEMS[code] for code in codes}
     status = next(iter(rows.values())).status
     headers = ["X-Request-Id", *(["Retry-After"] if status in (429, 503) else []), *(["WWW-Authenticate"] if status == 401 else [])]  # noqa: PLR2004
     return {
         "description": "; ".join(f"`{code}`: {row.title}" for code, row in rows.items()),
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-        "content": {
-            PROBLEM_JSON: {"schema": shapes.of(Problem), "examples": {code: {"value": _example(code, row)} for code, row in rows.items()}}
-        },
+        "content": {PROBLEM_JSON: {"schema": schema, "examples": {code: {"value": _example(code, row)} for code, row in rows.items()}}},
     }
 
 
@@ -359,17 +360,10 @@ def _page_name(name: str) -> str:
     return _PAGE.sub(r"\1Page", name)
 
 
-def _plain_example(schema: Json, name: str, owner: str) -> Any:
-    """Return an example of a number or a text, by its name where that says enough."""
-    if name == "id":
-        name = f"{owner.removesuffix('View').lower()}_id"
-    if name in _KNOWN:
-        return _KNOWN[name]
-    if "default" in schema:
-        return schema["default"]
-    numbers = {"integer": schema.get("minimum", 1), "number": 0.5, "boolean": True, "null": None, "object": {}}
-    kind = schema.get("type", "string")
-    return numbers.get(kind, "text")
+def _shown_fields(schema: Json) -> list[tuple[str, Json]]:
+    """Return the fields that an example shows: those that must be there, and those that have an example of their own."""
+    required = schema.get("required", ())
+    return [(key, part) for key, part in schema["properties"].items() if key in required or part.get("examples")]
 
 
 def _first_line(text: str | None) -> str:

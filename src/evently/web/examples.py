@@ -1,0 +1,97 @@
+"""Values for the description's examples where a field's name says enough; a field with an example of its own needs none of these."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_SAMPLE: Final = "01m7y4ef72ev2sxmcnxfse27zp"
+_PREFIXES: Final = {
+    "person": "per",
+    "buyer": "per",
+    "user": "per",
+    "owner": "per",
+    "rehearsalbuyer": "per",
+    "organizer": "org",
+    "api_key": "key",
+    "venue": "ven",
+    "event": "evt",
+    "pool": "pol",
+    "ticket_type": "tty",
+    "type": "tty",
+    "rehearsedtype": "tty",
+    "booking": "bkg",
+    "ticket": "tkt",
+    "session": "ses",
+}
+_NOW: Final = "2027-03-01T09:00:00.125Z"
+_START: Final = "2027-05-20T18:00:00Z"
+_END: Final = "2027-05-20T21:00:00Z"
+
+_BY_NAME: Final[dict[str, Any]] = {
+    **{f"{noun}_id": f"{prefix}_{_SAMPLE}" for noun, prefix in _PREFIXES.items()},
+    **dict.fromkeys(("at", "placed_at", "created_at", "changed_at", "confirmed_at", "published_at", "since", "last_used_at"), _NOW),
+    **dict.fromkeys(("cancelled_at", "revoked_at", "erased_at", "expires_at", "ended_at"), None),
+    **dict.fromkeys(("on_sale_at", "from_at"), "2027-03-01T09:00:00Z"),
+    **dict.fromkeys(("starts_at", "off_sale_at", "to_at", "tokens_expire_at"), _START),
+    "ends_at": _END,
+    "local_start": "2027-05-20T20:00",
+    "reference": "7K3M-9QWE",
+    "next_cursor": None,
+    "currency": "EUR",
+    "title": "Jazz by night",
+    "summary": "Four bands in one evening.",
+    "description": "Four bands in one evening, and a bar.",
+    "image_url": "https://images.example/jazz.jpg",
+    "tag": "jazz",
+    "name": "Ada Lovelace",
+    "venue_name": "Tempodrom",
+    "city": "Berlin",
+    "time_zone": "Europe/Berlin",
+    "email": "ada@example.org",
+    "contact_email": "office@concerts.example",
+    "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJwZXIifQ.c2lnbmF0dXJl",
+    "refresh_token": "evr_3k5m7p9r1t3v5x7z1b3d5f7h9k1m3p5r7t9v1x3z5b7d9f1h3k5m",
+    "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "head_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "facts_text": '[{"type":"SaleOpened"}]',
+    "payment": "door",
+    "version": 1,
+}
+_BY_OWNER: Final[dict[tuple[str, str], Any]] = {
+    ("ApiKeyView", "name"): "Gate tablet 3",
+    ("NewApiKeyView", "name"): "Gate tablet 3",
+    ("OrganizerBody", "name"): "Lakeside Concerts",
+    ("OrganizerPatch", "name"): "Lakeside Concerts",
+    ("OrganizerView", "name"): "Lakeside Concerts",
+    ("HostView", "name"): "Lakeside Concerts",
+    ("PoolCounters", "name"): "Floor",
+    ("PoolView", "name"): "Floor",
+    ("PoolBody", "name"): "Floor",
+    ("PoolPatch", "name"): "Floor",
+    ("TypeView", "name"): "Regular",
+    ("OrganizersTypeView", "name"): "Regular",
+    ("RehearsedType", "name"): "Regular",
+    ("AvailabilityView", "state"): "on_sale",
+    ("TypeView", "state"): "on_sale",
+    ("OrganizersTypeView", "state"): "on_sale",
+    ("BookingView", "state"): "confirmed",
+    ("EventView", "state"): "published",
+    ("EventCardView", "state"): "published",
+    ("MostBookedView", "state"): "published",
+    ("TicketView", "state"): "valid",
+    ("TicketView", "code"): "01M7Y4EF72EV2SXMCNXFSE27ZP3K5M7P9R1T3V5X7Z",
+    ("Health", "version"): "0.1.0",
+    ("ProofView", "differences"): [],
+}
+
+
+def own_example(owner: str, name: str) -> tuple[Any] | None:
+    """Return the example of this field of this shape, in a tuple because it may be None; or None."""
+    return (_BY_OWNER[owner, name],) if (owner, name) in _BY_OWNER else None
+
+
+def named_example(owner: str, name: str) -> tuple[Any] | None:
+    """Return the example of any field of this name, in the same way."""
+    if name == "id":
+        name = f"{owner.removesuffix('View').lower()}_id"
+    return (_BY_NAME[name],) if name in _BY_NAME else None

@@ -1,0 +1,152 @@
+"""The API's description: true, complete, and the one that was reviewed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import schemathesis
+
+from evently.kit.errors import Refused
+from evently.web.application import all_routes, litestar_of
+from evently.web.context import Request
+from evently.web.documentation import openapi_json, postman_json
+from evently.web.exchange import Exchange
+from evently.web.openapi import PLACEHOLDER, Operation, describe, operations_of
+from evently.web.problems import PROBLEMS
+from evently.web.validation import decode_as
+from tests.edge import client_of
+
+DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENT: dict[str, Any] = json.loads(openapi_json())
+OPERATIONS = operations_of(litestar_of(all_routes(), Request))
+NAMES = [f"{operation.method} {operation.path}" for operation in OPERATIONS]
+
+
+def described(operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][operation.path][operation.method]
+    return found
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference."""
+    found: Any = part
+    while "$ref" in found:
+        place: Any = DOCUMENT
+        for name in found["$ref"].removeprefix("#/").split("/"):
+            place = place[name]
+        found = place
+    return dict(found)
+
+
+@pytest.mark.parametrize(("file", "made"), [("openapi.json", openapi_json), ("postman.json", postman_json)])
+def test_what_was_reviewed_is_what_is_served(file: str, made: Any) -> None:
+    assert (DOCS / file).read_text(encoding="utf-8") == made(), "run `make openapi` and look at the difference"
+
+
+def test_the_document_is_openapi() -> None:
+    assert DOCUMENT["openapi"] == "3.1.0"
+    schema = schemathesis.openapi.from_dict(DOCUMENT)
+    schema.validate()
+    assert len(list(schema.get_all_operations())) == len(OPERATIONS)
+
+
+def test_operations_have_ids_that_are_their_own() -> None:
+    ids = [described(operation)["operationId"] for operation in OPERATIONS]
+    assert sorted(ids) == sorted(set(ids))
+    assert all(re.fullmatch(r"[a-z][A-Za-z]+", each) for each in ids), ids
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
+def test_operations_are_explained(operation: Operation) -> None:
+    found = described(operation)
+    assert found["summary"]
+    assert found["description"]
+    assert len(found["tags"]) == 1
+    successes = [status for status in found["responses"] if status.startswith("2")]
+    assert len(successes) == 1
+    for status in found["responses"]:
+        answer = resolved(found["responses"][status])
+        assert answer["description"], status
+        assert "X-Request-Id" in answer["headers"], status
+        if status.startswith(("4", "5")):
+            assert list(answer["content"]) == ["application/problem+json"]
+            assert answer["content"]["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            for code, example in answer["content"]["application/problem+json"]["examples"].items():
+                assert PROBLEMS[code].status == int(status)
+                assert example["value"]["code"] == code
+    wanted = {"400", "422", "429", "500", "503"}
+    if operation.body is not None:
+        wanted |= {"413", "415"}
+    if operation.policy.who != "public":
+        wanted |= {"401", "403"}
+        assert found["security"]
+    if "{" in operation.path:
+        wanted |= {"404"}
+    assert wanted <= set(found["responses"])
+
+
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.body is not None], ids=lambda each: each.handler.operation_id)
+def test_examples_are_taken_by_the_operations_they_stand_at(operation: Operation) -> None:
+    """An example that is pasted must work, as far as words and numbers go."""
+    content = described(operation)["requestBody"]["content"]["application/json"]
+    exchange = Exchange({}, {b"content-type": b"application/json"}, "id", "127.0.0.1")
+    try:
+        decode_as(operation.body, exchange, msgspec.json.encode(content["example"]))
+    except Refused as refused:
+        pytest.fail(f"{content['example']}: {getattr(refused, 'errors', refused)}")
+
+
+def test_bodies_and_answers_say_what_they_are() -> None:
+    placeholders = []
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            for content in [
+                operation.get("requestBody", {}).get("content", {}),
+                *(resolved(answer).get("content", {}) for answer in operation["responses"].values()),
+            ]:
+                for media in content.values():
+                    placeholders += [f"{method} {path}: {name}" for name in _placeholders(media.get("example"))]
+    assert placeholders == [], "fields without an example"
+
+
+def _placeholders(value: Any, name: str = "") -> list[str]:
+    if isinstance(value, dict):
+        return [found for key, part in value.items() for found in _placeholders(part, f"{name}/{key}")]
+    if isinstance(value, list):
+        return [found for part in value for found in _placeholders(part, f"{name}/*")]
+    return [name] if value == PLACEHOLDER else []
+
+
+async def test_it_is_served_and_cached() -> None:
+    async with client_of(None, public_url="https://tickets.example") as client:
+        answer = await client.get("/openapi.json")
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json()["servers"] == [{"url": "https://tickets.example"}]
+        assert answer.json()["paths"] == DOCUMENT["paths"]
+        assert (await client.get("/openapi.json", headers={"If-None-Match": answer.headers["etag"]})).status_code == 304
+
+
+def test_describing_changes_nothing() -> None:
+    app = litestar_of(all_routes(), Request)
+    assert describe(app) == describe(app) == DOCUMENT
+
+
+def test_the_collection_has_every_operation_once() -> None:
+    collection = json.loads(postman_json())
+    assert collection["info"]["schema"].endswith("/v2.1.0/collection.json")
+    requests = [request for folder in collection["item"] for request in folder["item"]]
+    assert len(requests) == len(OPERATIONS)
+    for request in requests:
+        url = request["request"]["url"]
+        assert url["raw"].startswith("{{baseUrl}}/")
+        assert {part[1:] for part in url["path"] if part.startswith(":")} == {variable["key"] for variable in url["variable"]}
+        if "body" in request["request"]:
+            json.loads(request["request"]["body"]["raw"])
+    login = next(request for request in requests if request["request"]["url"]["raw"].endswith("/v1/auth/login"))
+    assert login["request"]["auth"] == {"type": "noauth"}
+    assert "accessToken" in json.dumps(login["event"])
