@@ -136,6 +136,8 @@ def test_a_rehearsal_of_a_server_that_runs(database_url: str, tmp_path: Path) ->
         report = tmp_path / "report.html"
         plan = Plan(buyers=50, places=20, url=server.url, organizer=organizer, token=key, report=report, seed=3, spread_seconds=0.2)
         assert rehearse(plan, console)
+        with pytest.raises(CannotRehearse, match="name --organizer"):
+            rehearse(Plan(buyers=1, url=server.url, token=key), console)
         with pytest.raises(CannotRehearse, match="401"):
             rehearse(Plan(buyers=1, url=server.url, organizer=organizer, token="evk_nobody"), console)
     html = report.read_text(encoding="utf-8")

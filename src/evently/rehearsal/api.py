@@ -18,6 +18,8 @@ READY_SECONDS_MAX: Final = 5.0
 TRIES_MAX: Final = 5
 PREPARE_SECONDS_MAX: Final = 60.0  # twenty thousand people and their tokens
 _PAGE: Final = 100
+_API_KEY: Final = "evk_"
+_MAY_SELL: Final = ("owner", "manager")
 _OK: Final = (200, 201)
 _BUSY: Final = (LOST, 429, 503)
 Shape = TypeVar("Shape")
@@ -68,10 +70,17 @@ class OrganizerShown(msgspec.Struct, frozen=True):
     id: str
 
 
-class OrganizerPage(msgspec.Struct, frozen=True):
+class MembershipShown(msgspec.Struct, frozen=True):
+    """What the caller is there."""
+
+    organizer: OrganizerShown
+    role: str
+
+
+class MembershipPage(msgspec.Struct, frozen=True):
     """A page of them."""
 
-    data: list[OrganizerShown]
+    data: list[MembershipShown]
 
 
 class BookingPage(msgspec.Struct, frozen=True):
@@ -126,10 +135,14 @@ class Api:
         return Ledger(bookings, proof, sum(kind.available for kind in left.ticket_types))
 
     async def _only_organizer(self) -> str:
-        found = (await self._ask("GET", "/v1/organizers", OrganizerPage)).data
+        """Return the one organizer for which the caller may sell."""
+        if self._token.startswith(_API_KEY):
+            raise CannotRehearse("an API key does not say whose it is: name --organizer, or an --event to copy")
+        memberships = (await self._ask("GET", "/v1/organizers", MembershipPage)).data
+        found = [membership.organizer.id for membership in memberships if membership.role in _MAY_SELL]
         if len(found) != 1:
-            raise CannotRehearse(f"the token belongs to {len(found)} organizers: name one with --organizer, or an event with --event")
-        return found[0].id
+            raise CannotRehearse(f"the token is of {len(found)} organizers: name one with --organizer, or an --event to copy")
+        return found[0]
 
     async def _ask(self, method: str, path: str, shape: type[Shape], body: object = None) -> Shape:
         content = None if body is None else msgspec.json.encode(body)
