@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -30,6 +31,21 @@ def read_cursor(text: str, shape: type[Position]) -> Position:
     """Return the sort key in a cursor; refuses one that we did not write."""
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return msgspec.msgpack.decode(raw, type=shape)
-    except (binascii.Error, ValueError, UnicodeEncodeError, msgspec.MsgspecError) as exc:
+        position: Any = msgspec.msgpack.decode(raw, type=shape)
+        for part in position:
+            _check(part)
+    except (binascii.Error, ValueError, OverflowError, msgspec.MsgspecError) as exc:
         raise Invalid([FieldError("?after", "This is no cursor of this list.")]) from exc
+    return position  # type: ignore[no-any-return]  # it was decoded as `shape`
+
+
+def _check(part: object) -> None:
+    """Raise ValueError or OverflowError for what the database cannot hold: anybody can write a cursor."""
+    if isinstance(part, int) and not -(2**63) <= part < 2**63:
+        raise OverflowError
+    if isinstance(part, str) and "\x00" in part:
+        raise ValueError
+    if isinstance(part, datetime):
+        if part.tzinfo is None:
+            raise ValueError
+        part.astimezone(UTC)
