@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from evently.accounts import (
     Accounts,
@@ -187,23 +188,30 @@ async def test_a_revocation_reaches_other_processes_within_a_second(database_url
 
 
 async def test_a_poll_that_fails_forgets_nothing_and_goes_on(db: Database, clock: MovableClock) -> None:
-    async with open_accounts(db, clock) as accounts:
-        grant = await log_in(accounts, "ada@example.org")
-        claims = accounts.tokens.verify_access(grant.access_token)
-        listening = Revocations(clock, 900)
-        known = new_id()
-        listening.add([known])
+    listening, known = Revocations(clock, 900), new_id()
+    listening.add([known])
+    with capture_logs() as logs:
         task = asyncio.create_task(listening.run(db))
         await eventually(lambda: listening._asked_at is not None)
-        await db.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        await accounts.logout(claims.person_id, claims.session_id, everywhere=False)
-        await eventually(lambda: claims.session_id in listening)
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
+        await _survive(db, listening, clock, logs, cut, "SELECT")
+        await _survive(db, listening, clock, logs, "ALTER TABLE revocations RENAME TO gone", "ALTER TABLE gone RENAME TO revocations")
         assert known in listening
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+    assert {log["event"] for log in logs} == {"revocations cannot be read"}
+
+
+async def _survive(database: Database, listening: Revocations, clock: MovableClock, logs: Sized, breaks: str, mends: str) -> None:
+    """Break something, wait until it was noticed, mend it, and wait for the news."""
+    noticed, news = len(logs), new_id()
+    await database.fetch(breaks)
+    await eventually(lambda: len(logs) > noticed)
+    await database.fetch(mends)
+    await database.fetch("INSERT INTO revocations (session_id, at) VALUES ($1, $2)", news, clock())
+    await eventually(lambda: news in listening)
 
 
 async def test_a_row_that_becomes_visible_late_is_still_news(db: Database, clock: MovableClock) -> None:

@@ -28,7 +28,7 @@ from evently.accounts.revocations import Revocations
 from evently.accounts.tokens import REFRESH_PREFIX, TokenOptions, Tokens
 from evently.db import Connection, Database, DatabaseOptions
 from evently.kit.clock import Clock, utc_now
-from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused, Trouble
+from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import crockford, new_id
 
 NOTE_USES_SECONDS: Final = 20.0
@@ -233,7 +233,7 @@ class Accounts:
     async def _note_uses_once(self) -> None:
         try:
             await self.keys.note_uses(self._database)
-        except Trouble as exc:
+        except Exception as exc:  # noqa: BLE001  # an outermost loop; the next note tries again
             _log.warning("the use of API keys cannot be noted", cause=repr(exc))
 
 

@@ -15,9 +15,8 @@ from uuid import UUID
 
 import structlog
 
-from evently.db import Connection, Database, Record, gone, load_queries
+from evently.db import Connection, Database, Record, load_queries
 from evently.kit.clock import Clock
-from evently.kit.errors import Unavailable
 
 sql: Final = load_queries(__name__)
 
@@ -76,7 +75,7 @@ class Revocations:
                     async with asyncio.timeout(POLL_SECONDS_MAX):
                         await self.refresh(connection)
                     pause, failing = POLL_SECONDS, False
-                except (Unavailable, *gone) as exc:
+                except Exception as exc:  # noqa: BLE001  # an outermost loop: who stops listening trusts ended sessions
                     if not failing:
                         _log.warning("revocations cannot be read", cause=repr(exc))
                     pause, failing = min(2 * pause, POLL_SECONDS_MAX), True
