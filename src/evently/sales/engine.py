@@ -39,8 +39,9 @@ from evently.sales.rules import Batch, Sale, decide
 log: Final = structlog.get_logger(__name__)
 
 GLANCE_SECONDS: Final = 0.25  # how long a process may refuse from memory; a person does not notice, a database does
-RECONNECT_SECONDS_MAX: Final = 2.0
+CLOSE_SECONDS_MAX: Final = 5.0  # a connection that does not close by itself is dropped
 SALES_REMEMBERED_MAX: Final = 10_000  # of one lane: about 20 MB
+_PLAIN_WARNING: Final = "01000"  # SQLSTATE
 _SECRET_BYTES: Final = 10  # 80 random bits: nobody guesses a ticket code
 
 _batches = Counter("evently_batches", "Batches by result.", ["result"])
@@ -50,7 +51,7 @@ _batch_seconds = Histogram(
     "evently_batch_seconds", "Lock to commit.", buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5)
 )
 _commit_seconds = Histogram("evently_commit_seconds", "The commit alone.", buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.5))
-_queued = Gauge("evently_queued_commands", "Commands waiting for a lane.", multiprocess_mode="livesum")
+_queued = Gauge("evently_queued_commands", "Commands waiting for a lane.", ["lane"], multiprocess_mode="livesum")
 _from_memory = Counter("evently_refusals_from_memory", "Sold-out refusals that touched no database.")
 
 
@@ -62,6 +63,7 @@ class EngineOptions(msgspec.Struct, frozen=True):
     batch_events_max: int = 500  # 1 on a cluster, where a transaction locks one event
     queue_commands_max: int = 20_000  # of one lane: about four seconds' work at full speed
     batch_seconds_max: float = 30.0  # then the connection is dropped, and the outcome is unknown
+    silence_seconds_max: float = 5.0  # in the middle of a batch, then the server takes us for gone and lets others sell
 
 
 class Glance(NamedTuple):
@@ -72,7 +74,8 @@ class Glance(NamedTuple):
     state: str
     on_sale_at: datetime
     off_sale_at: datetime
-    available: Mapping[UUID, int]  # by ticket type
+    available: Mapping[UUID, int]  # by ticket type, retired ones left out
+    next_expiry_at: datetime | None  # from then on more may be available
 
 
 class Pending(NamedTuple):
@@ -87,9 +90,10 @@ class Engine:
 
     def __init__(self, database: Database, options: EngineOptions, clock: Clock, new_id: IdSource) -> None:
         self._database = database
+        self._clock = clock
         self._glances: OrderedDict[UUID, Glance] = OrderedDict()
         self._looking: dict[UUID, asyncio.Task[Glance]] = {}
-        self._lanes = [Lane(database, options, clock, new_id, self._glances) for _ in range(options.lanes)]
+        self._lanes = [Lane(number, database, options, clock, new_id, self._glances) for number in range(options.lanes)]
 
     async def start(self) -> None:
         """Start the lanes. They connect by themselves, and again whenever they must."""
@@ -127,7 +131,8 @@ class Engine:
         return await asyncio.shield(looking)
 
     async def _read(self, event_id: UUID) -> Glance:
-        glance = glance_at(await find_sale(self._database, event_id))
+        began = time.monotonic()  # what is read slowly is old when it comes
+        glance = glance_at(await find_sale(self._database, event_id), began)
         known = self._glances.get(event_id)
         if known is None or known.seq <= glance.seq:
             remember_glance(self._glances, event_id, glance)
@@ -138,19 +143,23 @@ class Engine:
         if not isinstance(command, PlaceBooking) or command.key is not None:
             return False
         glance = self.glance(command.event_id)
-        if glance is None:
+        if glance is None or glance.state != "open":
             return False
-        return any(line.quantity > glance.available.get(line.ticket_type_id, line.quantity) for line in command.lines)
+        if all(line.quantity <= glance.available.get(line.ticket_type_id, line.quantity) for line in command.lines):
+            return False
+        return glance.next_expiry_at is None or glance.next_expiry_at > self._clock()  # a due hold is as good as free
 
 
 class Lane:
     """One connection and the commands that wait for it."""
 
     def __init__(
-        self, database: Database, options: EngineOptions, clock: Clock, new_id: IdSource, glances: OrderedDict[UUID, Glance]
+        self, number: int, database: Database, options: EngineOptions, clock: Clock, new_id: IdSource, glances: OrderedDict[UUID, Glance]
     ) -> None:
+        self._queued = _queued.labels(str(number))
         self._database = database
         self._options = options
+        self._begin = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {int(options.silence_seconds_max * 1000)}"
         self._clock = clock
         self._new_id = new_id
         self._glances = glances
@@ -160,7 +169,7 @@ class Lane:
         self._task: asyncio.Task[None] | None = None
         self._connection: asyncpg.Connection[Record] | None = None
         self._remembered: OrderedDict[UUID, Sale] = OrderedDict()
-        self._standby_gave_up = False
+        self._warned = False
 
     def start(self) -> None:
         """Begin to run batches."""
@@ -187,10 +196,12 @@ class Lane:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                _queued.set(len(self._pending))
-                await self._carry_out(self._take())
+                taken = self._take()
+                self._queued.set(len(self._pending))
+                await self._carry_out(taken)
         if self._connection is not None:
-            await self._connection.close()
+            with contextlib.suppress(*gone):
+                await self._connection.close(timeout=CLOSE_SECONDS_MAX)
 
     def _take(self) -> list[Pending]:
         """Take what the next batch holds, in the order of arrival, up to its limits."""
@@ -208,10 +219,10 @@ class Lane:
     async def _carry_out(self, pending: Sequence[Pending]) -> None:
         """Run a batch and answer it. One that fails on its data is run again in halves until the bad command stands alone."""
         try:
-            outcomes = await self._transact([command for command, _ in pending])
+            works, outcomes = await self._transact([command for command, _ in pending])
         except Trouble as trouble:
             _batches.labels("trouble").inc()
-            self._forget(pending)
+            self._drop()
             _fail(pending, trouble)
             if isinstance(trouble, Unavailable):
                 await asyncio.sleep(0.05)  # the database is away: do not spin while requests keep coming
@@ -231,45 +242,42 @@ class Lane:
             for (_, answer), outcome in zip(pending, outcomes, strict=True):
                 if not answer.done():  # done: its request went away
                     answer.set_result(outcome)
+            self._remember(works)
             _count(pending, outcomes)
 
-    async def _transact(self, commands: Sequence[Command]) -> list[Outcome]:
+    async def _transact(self, commands: Sequence[Command]) -> tuple[list[store.Work], list[Outcome]]:
         connection = await self._connected()
         started = time.perf_counter()
         # A connection that hangs is dropped, never cancelled: a cancel could hit a commit that has already happened.
         watchdog = asyncio.get_running_loop().call_later(self._options.batch_seconds_max, connection.terminate)
         try:
-            works, outcomes = await self._decide_and_write(connection, commands)
+            return await self._decide_and_write(connection, commands)
         finally:
             watchdog.cancel()
-        _batch_seconds.observe(time.perf_counter() - started)
-        self._remember(works)
-        return outcomes
+            _batch_seconds.observe(time.perf_counter() - started)
 
     async def _decide_and_write(
         self, connection: asyncpg.Connection[Record], commands: Sequence[Command]
     ) -> tuple[list[store.Work], list[Outcome]]:
-        transaction = connection.transaction()
         try:
-            await transaction.start()
+            await connection.execute(self._begin)
             works, outcomes = await decide_and_write(connection, commands, self._remembered, self._clock, self._new_id)
             if not any(work.batch.writes() for work in works):
-                await transaction.rollback()  # nothing to make durable: spare the flush
+                await connection.execute("ROLLBACK")  # nothing to make durable: spare the flush
                 return works, outcomes
-        except gone as exc:
-            raise Unavailable("the database cannot be reached") from exc
-        except BaseException:
-            if not connection.is_closed():
-                with contextlib.suppress(*gone):
-                    await transaction.rollback()
+        except BaseException as exc:
+            await self._give_up(connection)
+            if isinstance(exc, gone):
+                raise Unavailable("the database cannot be reached") from exc
             raise
         started = time.perf_counter()
+        self._warned = False
         try:
-            await transaction.commit()
-        except gone as exc:
+            done = await connection.execute("COMMIT")
+        except (*gone, asyncpg.InternalClientError) as exc:
             raise OutcomeUnknown("the connection was lost while committing") from exc
-        if self._standby_gave_up:
-            self._standby_gave_up = False
+        assert done == "COMMIT", "a transaction that failed answers COMMIT with ROLLBACK"
+        if self._warned:
             raise OutcomeUnknown("the standby did not confirm the commit")
         _commit_seconds.observe(time.perf_counter() - started)
         return works, outcomes
@@ -277,26 +285,42 @@ class Lane:
     async def _connected(self) -> asyncpg.Connection[Record]:
         if self._connection is None or self._connection.is_closed():
             self._remembered.clear()
-            self._connection = await self._database.connect()
+            try:
+                self._connection = await self._database.connect()
+            except Trouble as trouble:
+                _fail(self._pending, trouble)  # whoever waits would wait for the next try to fail
+                self._pending.clear()
+                raise
             self._connection.add_log_listener(self._hear)
         return self._connection
 
+    async def _give_up(self, connection: asyncpg.Connection[Record]) -> None:
+        """Roll back; a connection that cannot even do that is dropped."""
+        try:
+            await connection.execute("ROLLBACK")
+        except (*gone, asyncpg.PostgresError, asyncpg.InternalClientError):
+            self._drop()
+
+    def _drop(self) -> None:
+        """Hang up. The next batch connects anew: to whichever server takes writes then, remembering nothing."""
+        if self._connection is not None:
+            self._connection.terminate()
+
     def _hear(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
-        """A commit whose wait for the standby was cancelled succeeds with a warning; the booking may vanish at failover."""
-        if message.sqlstate == "01000" and "synchronous replication" in str(message):
-            self._standby_gave_up = True
+        """A commit whose wait for the standby was cancelled succeeds with a warning, in any language; it may vanish at failover."""
+        self._warned |= message.sqlstate == _PLAIN_WARNING
 
     def _remember(self, works: Sequence[store.Work]) -> None:
         for work in works:
             sale = work.sale
             if sale is None:
                 continue
-            if work.batch.due:
-                self._remembered.pop(work.event_id, None)  # when the next hold runs out is not known any more
+            if sale.next_expiry_at is not None and sale.next_expiry_at <= work.batch.now:
+                self._remembered.pop(work.event_id, None)  # that hold is gone; when the next one runs out is not known
             else:
                 self._remembered[work.event_id] = sale
                 self._remembered.move_to_end(work.event_id)
-            remember_glance(self._glances, work.event_id, glance_at(sale))
+            remember_glance(self._glances, work.event_id, glance_at(sale, time.monotonic()))
         while len(self._remembered) > SALES_REMEMBERED_MAX:
             self._remembered.popitem(last=False)
 
@@ -305,10 +329,10 @@ class Lane:
             self._remembered.pop(command.event_id, None)
 
 
-def glance_at(sale: Sale) -> Glance:
-    """Return what a sale shows now."""
-    available = {terms.ticket_type_id: sale.available(terms) for terms in sale.ticket_types.values()}
-    return Glance(time.monotonic(), sale.seq, sale.state, sale.on_sale_at, sale.off_sale_at, available)
+def glance_at(sale: Sale, at: float) -> Glance:
+    """Return what a sale showed at an instant of the monotonic clock."""
+    available = {terms.ticket_type_id: sale.available(terms) for terms in sale.ticket_types.values() if not terms.retired}
+    return Glance(at, sale.seq, sale.state, sale.on_sale_at, sale.off_sale_at, available, sale.next_expiry_at)
 
 
 def remember_glance(glances: OrderedDict[UUID, Glance], event_id: UUID, glance: Glance) -> None:

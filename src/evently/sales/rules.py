@@ -67,7 +67,7 @@ class Pool:
 
 @dataclass(slots=True)
 class Sale:
-    """One event's sale as of journal row `seq`. True as long as the stored `seq` is the same: every change writes a journal row."""
+    """One event's sale as of journal row `seq`. True while the journal's head is the same: every change writes a journal row."""
 
     event_id: UUID
     state: str

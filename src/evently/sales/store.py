@@ -1,7 +1,7 @@
 """The engine's statements: lock the sales of a batch, load what its commands name, write what was decided.
 
 Everything here runs on one connection inside one transaction that the caller began. A batch concerns several events; each has its `Sale`
-(kept in memory between batches, true while the stored `seq` is the same) and its `Batch`.
+(kept in memory between batches, true while the journal's head is the same) and its `Batch`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def lock_and_load(connection: Connection, works: Sequence[Work], remembere
         if head is None:
             continue
         sale = remembered.get(work.event_id)
-        if sale is None or sale.seq != head["seq"]:
+        if sale is None or sale.head_hash != head["head_hash"]:  # the hash stands for the whole history: after a failover, a seq may lie
             sale = Sale(*head.values())
             strangers.append(sale)
         work.sale = sale
