@@ -288,7 +288,7 @@ async def _series(
     to_at = asked.to_at or request.context.clock()
     from_at = asked.from_at or max(EARLIEST, to_at - _PAST_UNLESS_TOLD[granularity])
     if to_at <= from_at:
-        raise Invalid([FieldError("?from", "must be before `to`, which is now unless told.")])
+        raise Invalid([FieldError("?from", "Must be before `to`, which is now unless told.")])
     slots = analytics.slots_of(from_at, to_at, ZoneInfo(time_zone), granularity)
     points = await analytics.read_series(request.context.database, scope, slots)
     shown = [PointView(point.slot.starts_at, point.slot.local_start.isoformat(), _show_sums(point.amounts)) for point in points]
@@ -307,9 +307,9 @@ def _range(from_: str | None, to: str | None, known_zone: str | None = None) -> 
     errors: list[FieldError] = []
     from_at, to_at = _instant("?from", from_, errors), _instant("?to", to, errors)
     if from_at is not None and to_at is not None and to_at <= from_at:
-        errors.append(FieldError("?to", "must be after `from`."))
+        errors.append(FieldError("?to", "Must be after `from`."))
     if known_zone is not None and known_zone not in catalogue.time_zones():
-        errors.append(FieldError("?time_zone", "is not a time zone of the IANA database."))
+        errors.append(FieldError("?time_zone", "This is no time zone of the IANA database."))
     if errors:
         raise Invalid(errors)
     return analytics.round_outwards(from_at, to_at)
@@ -321,10 +321,10 @@ def _instant(pointer: str, text: str | None, errors: list[FieldError]) -> dateti
     try:
         at: datetime = msgspec.convert(text, Instant).astimezone(UTC)
     except (msgspec.ValidationError, OverflowError):
-        errors.append(FieldError(pointer, "is not an instant with an offset, such as 2027-05-20T18:00:00Z (a plus sign is sent as %2B)."))
+        errors.append(FieldError(pointer, "This is no instant with an offset, such as 2027-05-20T18:00:00Z (a plus sign is sent as %2B)."))
         return None
     if not EARLIEST <= at <= LATEST:
-        errors.append(FieldError(pointer, f"must lie between {EARLIEST.year} and {LATEST.year}."))
+        errors.append(FieldError(pointer, f"Must lie between {EARLIEST.year} and {LATEST.year}."))
     return at
 
 
