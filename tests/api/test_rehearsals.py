@@ -14,9 +14,11 @@ import pytest
 from rich.console import Console
 
 from evently import organizing
+from evently.accounts import Accounts, TokenOptions, read_secret
 from evently.catalogue import Event
+from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
-from evently.kit.ids import find_id, show_id
+from evently.kit.ids import find_id, new_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.rehearsal import CannotRehearse, Plan, rehearse
@@ -129,6 +131,17 @@ async def test_what_is_asked_for_is_limited(office: BoxOffice, body: dict[str, A
     assert sorted(error["pointer"] for error in answer.json()["errors"]) == pointers
 
 
+async def owners_token(database_url: str) -> str:
+    """Return an access token of the one person who owns an organizer."""
+    database = await Database.open(DatabaseOptions(database_url))
+    try:
+        tokens = Accounts(database, utc_now, TokenOptions(await read_secret(database, utc_now()))).tokens
+        owner = await database.fetch_value("SELECT person_id FROM organizer_members WHERE role = 'owner'")
+    finally:
+        await database.close()
+    return tokens.issue_access(owner, "buyer", new_id())
+
+
 def test_a_rehearsal_of_a_server_that_runs(database_url: str, tmp_path: Path) -> None:
     console = Console(width=120, record=True, quiet=True)
     with scratch_directory() as directory, own_server(directory, {"database_url": database_url, "workers": "1"}) as server:
@@ -136,6 +149,7 @@ def test_a_rehearsal_of_a_server_that_runs(database_url: str, tmp_path: Path) ->
         report = tmp_path / "report.html"
         plan = Plan(buyers=50, places=20, url=server.url, organizer=organizer, token=key, report=report, seed=3, spread_seconds=0.2)
         assert rehearse(plan, console)
+        assert rehearse(Plan(buyers=3, places=9, url=server.url, token=run(owners_token(database_url)), spread_seconds=0.1), console)
         with pytest.raises(CannotRehearse, match="name --organizer"):
             rehearse(Plan(buyers=1, url=server.url, token=key), console)
         with pytest.raises(CannotRehearse, match="401"):
