@@ -1,4 +1,8 @@
-"""The proof: an event's state, made from nothing but its journal. Pure; no line of the rules is used, so that it can contradict them."""
+"""The proof: an event's state, made from nothing but its journal. Pure; no line of the rules is used, so that it can contradict them.
+
+A fact about something that is not there, or not in that state, is a contradiction; so is any moment at which more of a pool is taken than
+there is. It costs 6 us a fact, and 800 bytes a booking: of the largest events, follow the bookings part by part.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,15 @@ class ReplayedPool:
     held: int = 0
     sold: int = 0
     set_aside: int = 0
+
+    def taken(self) -> int:
+        """Return the units that are not available."""
+        return self.held + self.sold + self.set_aside
+
+    def check(self) -> None:
+        """Raise Contradiction for what no pool can be, even for a moment."""
+        if self.held < 0 or self.sold < 0 or self.taken() > self.capacity:
+            raise Contradiction(f"pool {self.pool_id} has {self.held} held and {self.sold} sold of {self.capacity}")
 
 
 @dataclass(slots=True)
@@ -52,6 +65,7 @@ class Contradiction(Exception):
 class Replay:
     """Feed it the facts of an event in order with `add`; then look at it."""
 
+    part: tuple[int, int] = (0, 1)  # which, of how many; `bookings` are those of this part
     state: str = ""
     currency: str = ""
     on_sale_at: datetime | None = None
@@ -70,18 +84,21 @@ class Replay:
         except KeyError as exc:
             raise Contradiction(f"nothing is known of {exc.args[0]}") from exc
 
+    def follows(self, booking_id: UUID) -> bool:
+        """Return whether a booking is of this part."""
+        part, parts = self.part
+        return parts == 1 or booking_id.int % parts == part
+
     def _let_happen(self, at: datetime, happened: fact.Fact) -> None:
         match happened:
             case fact.BookingConfirmed() | fact.BookingHeld():
                 self._place(at, happened)
             case fact.HoldConfirmed():
-                booking = self._in_state(happened.booking_id, "held")
-                booking.state = "confirmed"
+                self._end_hold(happened, "confirmed")
                 self._count(happened.tickets, held=-1, sold=+1)
                 self._count_sale(happened.tickets)
             case fact.HoldExpired():
-                booking = self._in_state(happened.booking_id, "held")
-                booking.state = "expired"
+                self._end_hold(happened, "expired")
                 self._count(happened.tickets, held=-1, sold=0)
             case fact.BookingCancelled() | fact.TicketsCancelled():
                 self._cancel(happened)
@@ -89,28 +106,37 @@ class Replay:
                 self._change_terms(happened)
 
     def _place(self, at: datetime, happened: fact.BookingConfirmed | fact.BookingHeld) -> None:
-        if happened.booking_id in self.bookings:
-            raise Contradiction(f"{happened.booking_id} was placed twice")
         confirmed = isinstance(happened, fact.BookingConfirmed)
-        tickets = {ticket_id: (type_id, price) for ticket_id, type_id, price in happened.tickets}
-        state = "confirmed" if confirmed else "held"
-        self.bookings[happened.booking_id] = ReplayedBooking(happened.buyer_id, state, at, tickets)
+        if self.follows(happened.booking_id):
+            if happened.booking_id in self.bookings:
+                raise Contradiction(f"{happened.booking_id} was placed twice")
+            state = "confirmed" if confirmed else "held"
+            self.bookings[happened.booking_id] = ReplayedBooking(happened.buyer_id, state, at, _by_id(happened.tickets))
         self._count(happened.tickets, held=0 if confirmed else +1, sold=+1 if confirmed else 0)
         if confirmed:
             self._count_sale(happened.tickets)
 
+    def _end_hold(self, happened: fact.HoldConfirmed | fact.HoldExpired, state: str) -> None:
+        if booking := self._in_state(happened.booking_id, "held"):
+            if booking.tickets != _by_id(happened.tickets):
+                raise Contradiction(f"{happened.booking_id} has other tickets")
+            booking.state = state
+
     def _cancel(self, happened: fact.BookingCancelled | fact.TicketsCancelled) -> None:
-        booking = self._in_state(happened.booking_id, happened.was)
-        for ticket_id, _, _ in happened.tickets:
-            del booking.tickets[ticket_id]
-        confirmed = happened.was == "confirmed"
+        confirmed, whole = happened.was == "confirmed", isinstance(happened, fact.BookingCancelled)
+        if booking := self._in_state(happened.booking_id, happened.was):
+            for ticket_id, type_id, price in happened.tickets:
+                if booking.tickets.pop(ticket_id) != (type_id, price):
+                    raise Contradiction(f"ticket {ticket_id} was another when it was booked")
+            if whole == bool(booking.tickets):
+                raise Contradiction(f"{happened.booking_id} has {len(booking.tickets)} tickets left")
+            if whole:
+                booking.state = "cancelled"
         self._count(happened.tickets, held=0 if confirmed else -1, sold=-1 if confirmed else 0)
         if confirmed:
+            self.totals.cancelled_bookings += whole
             self.totals.cancelled_tickets += len(happened.tickets)
             self.totals.cancelled_minor += sum(price for _, _, price in happened.tickets)
-        if isinstance(happened, fact.BookingCancelled):
-            booking.state = "cancelled"
-            self.totals.cancelled_bookings += confirmed
 
     def _change_terms(self, happened: fact.Fact) -> None:
         match happened:
@@ -126,8 +152,10 @@ class Replay:
             case fact.PoolPut():
                 pool = self.pools.setdefault(happened.pool_id, ReplayedPool(happened.pool_id, happened.name, happened.capacity))
                 pool.name, pool.capacity = happened.name, happened.capacity
+                pool.check()
             case fact.PoolRemoved():
-                del self.pools[happened.pool_id]
+                if self.pools.pop(happened.pool_id).taken():
+                    raise Contradiction(f"pool {happened.pool_id} was removed with units taken")
             case fact.TicketTypePut():
                 self.pools_of[happened.ticket_type_id] = happened.pool_ids
             case fact.TicketTypeRetired():
@@ -135,7 +163,10 @@ class Replay:
             case _:
                 raise AssertionError(f"a fact that replay does not know: {happened}")
 
-    def _in_state(self, booking_id: UUID, state: str) -> ReplayedBooking:
+    def _in_state(self, booking_id: UUID, state: str) -> ReplayedBooking | None:
+        """Return a booking that must be in that state; None when it is not of this part."""
+        if not self.follows(booking_id):
+            return None
         booking = self.bookings[booking_id]
         if booking.state != state:
             raise Contradiction(f"{booking_id} is {booking.state}, not {state}")
@@ -147,8 +178,13 @@ class Replay:
                 pool = self.pools[pool_id]
                 pool.held += held
                 pool.sold += sold
+                pool.check()
 
     def _count_sale(self, tickets: Sequence[fact.TicketFact]) -> None:
         self.totals.bookings += 1
         self.totals.tickets += len(tickets)
         self.totals.amount_minor += sum(price for _, _, price in tickets)
+
+
+def _by_id(tickets: Sequence[fact.TicketFact]) -> dict[UUID, tuple[UUID, int]]:
+    return {ticket_id: (type_id, price) for ticket_id, type_id, price in tickets}

@@ -1,0 +1,167 @@
+"""The replay: true histories are told as they were, and no tampering with one goes unnoticed."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from evently.sales import Contradiction, Replay
+from evently.sales.commands import CancelBooking, Command, ConfirmBooking, Line, OpenSale, PlaceBooking, PoolTerms, PutPool, SetUpSale
+from evently.sales.commands import TicketTypeTerms as Terms
+from evently.sales.facts import (
+    BookingCancelled,
+    BookingConfirmed,
+    BookingHeld,
+    Fact,
+    HoldConfirmed,
+    HoldExpired,
+    PoolPut,
+    PoolRemoved,
+    SaleSetUp,
+    TicketsCancelled,
+    TicketTypePut,
+)
+from tests.rows import Rows
+from tests.stories import EVENT, NOON
+
+HALL, BALCONY = UUID(int=11), UUID(int=12)
+PLAIN, NESTED = UUID(int=21), UUID(int=22)
+BUYER, STRANGER = UUID(int=31), UUID(int=32)
+Journal = list[tuple[datetime, list[Fact]]]
+
+steps = st.tuples(
+    st.sampled_from(["book", "book", "hold", "hold", "confirm", "cancel", "cancel some", "raise"]), st.integers(0, 10), st.integers(1, 3)
+)
+histories = st.lists(st.tuples(st.lists(steps, min_size=1, max_size=5), st.integers(0, 40)), min_size=1, max_size=8)
+
+
+def journal_of(batches: list[tuple[list[tuple[str, int, int]], int]]) -> tuple[Journal, Rows]:
+    """Let a history happen by the real rules; each batch some seconds after the one before it."""
+    rows, now = Rows(), NOON
+    pools = (PoolTerms(HALL, "hall", 9), PoolTerms(BALCONY, "balcony", 4))
+    types = (Terms(PLAIN, "plain", "", 1, 1000, 5, (HALL,)), Terms(NESTED, "nested", "", 2, 700, 5, (HALL, BALCONY)))
+    rows.run([SetUpSale(EVENT, "EUR", NOON, NOON + timedelta(days=1), pools, types), OpenSale(EVENT)], now)
+    for batch, seconds in batches:
+        now += timedelta(seconds=seconds)
+        rows.run([command for step in batch for command in _commands(rows, *step)], now)
+    return rows.journal, rows
+
+
+def _commands(rows: Rows, kind: str, pick: int, units: int) -> list[Command]:
+    if kind in {"book", "hold"}:
+        line = Line((PLAIN, NESTED)[pick % 2], units)
+        return [PlaceBooking(EVENT, (BUYER, STRANGER)[pick % 2], (line,), 30 if kind == "hold" else None)]
+    if kind == "raise":
+        return [PutPool(EVENT, PoolTerms(HALL, "hall", 9 + units))]
+    if not rows.bookings:
+        return []
+    booking = list(rows.bookings.values())[pick % len(rows.bookings)]
+    if kind == "confirm":
+        return [ConfirmBooking(EVENT, booking.booking_id)]
+    some = tuple(ticket.ticket_id for ticket in booking.tickets[:units]) if kind == "cancel some" else None
+    return [CancelBooking(EVENT, booking.booking_id, BUYER, None, some)]
+
+
+def told(journal: Journal, part: tuple[int, int] = (0, 1)) -> Replay:
+    replay = Replay(part)
+    for at, facts in journal:
+        replay.add(at, facts)
+    return replay
+
+
+def picture(replay: Replay) -> Any:
+    return [astuple(pool) for pool in replay.pools.values()], replay.bookings, astuple(replay.totals)
+
+
+@given(histories)
+def test_every_booking_is_told_as_it_is(batches: Any) -> None:
+    journal, rows = journal_of(batches)
+    replay = told(journal)
+    assert replay.bookings.keys() == rows.bookings.keys()
+    for booking_id, booking in rows.bookings.items():
+        left = {ticket.ticket_id: (ticket.ticket_type_id, ticket.price_minor) for ticket in booking.tickets if ticket.state != "void"}
+        again = replay.bookings[booking_id]
+        assert (again.buyer_id, again.state, again.placed_at, again.tickets) == (booking.buyer_id, booking.state, booking.placed_at, left)
+
+
+@given(histories, st.integers(2, 5))
+def test_the_parts_are_the_whole(batches: Any, parts: int) -> None:
+    journal, _ = journal_of(batches)
+    whole = told(journal)
+    each = [told(journal, (part, parts)) for part in range(parts)]
+    for replay in each:
+        assert picture(replay)[0] == picture(whole)[0]
+        assert replay.totals == whole.totals
+    assert sum(len(replay.bookings) for replay in each) == len(whole.bookings)
+    assert {booking_id: booking for replay in each for booking_id, booking in replay.bookings.items()} == whole.bookings
+
+
+@given(histories, st.data())
+def test_no_tampering_goes_unnoticed(batches: Any, data: st.DataObject) -> None:
+    journal, _ = journal_of(batches)
+    places = [(row, index) for row, (_, facts) in enumerate(journal) for index, fact in enumerate(facts) if hasattr(fact, "booking_id")]
+    assume(places)
+    row, index = data.draw(st.sampled_from(places))
+    forged = [(at, list(facts)) for at, facts in journal]
+    if data.draw(st.booleans(), label="told twice"):
+        forged[row][1].insert(index, forged[row][1][index])
+    else:
+        del forged[row][1][index]
+    try:
+        replay = told(forged)
+    except Contradiction:
+        return
+    assert picture(replay) != picture(told(journal))
+
+
+TICKETS: Final = ((UUID(int=41), PLAIN, 1000), (UUID(int=42), PLAIN, 1000))
+ONE, OTHER = (TICKETS[0],), ((UUID(int=43), PLAIN, 1000),)
+ID, UNKNOWN = UUID(int=51), UUID(int=59)
+LATER: Final = NOON + timedelta(minutes=1)
+BEFORE: Final[list[Fact]] = [
+    SaleSetUp("EUR", NOON, LATER),
+    PoolPut(HALL, "hall", 3),
+    TicketTypePut(PLAIN, "plain", 1000, 10, None, None, None, (HALL,)),
+]
+CONFIRMED, HELD = BookingConfirmed(ID, BUYER, TICKETS), BookingHeld(ID, BUYER, LATER, TICKETS)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    {
+        "more sold than there is": [CONFIRMED, BookingConfirmed(UNKNOWN, BUYER, TICKETS)],
+        "more held than there is": [CONFIRMED, BookingHeld(UNKNOWN, BUYER, LATER, TICKETS)],
+        "a pool made smaller than what is taken": [CONFIRMED, PoolPut(HALL, "hall", 1)],
+        "a pool removed with units taken": [CONFIRMED, PoolRemoved(HALL)],
+        "a pool that never was": [PoolRemoved(BALCONY)],
+        "a ticket type that never was": [BookingConfirmed(ID, BUYER, ((UUID(int=41), NESTED, 700),))],
+        "placed twice": [CONFIRMED, CONFIRMED],
+        "confirmed without a hold": [HoldConfirmed(ID, TICKETS)],
+        "confirmed twice": [HELD, HoldConfirmed(ID, TICKETS), HoldConfirmed(ID, TICKETS)],
+        "confirmed with fewer tickets": [HELD, HoldConfirmed(ID, ONE)],
+        "expired with other tickets": [HELD, HoldExpired(ID, OTHER)],
+        "expired after it was confirmed": [CONFIRMED, HoldExpired(ID, TICKETS)],
+        "confirmed after it expired": [HELD, HoldExpired(ID, TICKETS), HoldConfirmed(ID, TICKETS)],
+        "cancelled without a booking": [BookingCancelled(ID, "confirmed", TICKETS)],
+        "cancelled twice": [CONFIRMED, BookingCancelled(ID, "confirmed", TICKETS), BookingCancelled(ID, "confirmed", TICKETS)],
+        "cancelled as held when it was confirmed": [CONFIRMED, BookingCancelled(ID, "held", TICKETS)],
+        "cancelled whole with a ticket left": [CONFIRMED, BookingCancelled(ID, "confirmed", ONE)],
+        "cancelled in part with no ticket left": [CONFIRMED, TicketsCancelled(ID, "confirmed", TICKETS)],
+        "a ticket cancelled twice": [CONFIRMED, TicketsCancelled(ID, "confirmed", ONE), TicketsCancelled(ID, "confirmed", ONE)],
+        "somebody else's ticket cancelled": [CONFIRMED, TicketsCancelled(ID, "confirmed", OTHER)],
+        "a ticket cancelled at another price": [CONFIRMED, TicketsCancelled(ID, "confirmed", ((TICKETS[0][0], PLAIN, 1),))],
+    }.items(),
+    ids=lambda case: case[0],
+)
+def test_what_cannot_have_happened(facts: tuple[str, list[Fact]]) -> None:
+    replay = told([(NOON, BEFORE)])
+    *possible, impossible = facts[1]
+    replay.add(NOON, possible)
+    with pytest.raises(Contradiction):
+        replay.add(NOON, [impossible])
