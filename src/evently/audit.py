@@ -23,7 +23,7 @@ from rich.table import Table
 
 from evently.db import Connection, Database, DatabaseOptions, Query, Record, load_queries
 from evently.kit.ids import parse_id, show_id
-from evently.sales import NO_HASH, Contradiction, Replay, Totals, chain, decode_facts
+from evently.sales import NO_HASH, Contradiction, Replay, Totals, chain, decode_facts, find_sale
 
 sql: Final = load_queries(__name__)
 
@@ -61,10 +61,12 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def audit(options: DatabaseOptions, event: str | None = None) -> list[Finding]:
-    """Inspect the database at an address, or one event of it (`evt_...`)."""
+    """Inspect the database at an address, or one event of it (`evt_...`); refuses one that is not there."""
     event_id = None if event is None else parse_id("evt", event)
     database = await Database.open(options)
     try:
+        if event_id is not None:
+            await find_sale(database, event_id)
         return await inspect(database, event_id)
     finally:
         await database.close()
