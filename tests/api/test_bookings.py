@@ -122,7 +122,7 @@ async def test_all_that_is_wrong_is_said_at_once(office: BoxOffice) -> None:
         (b'{"lines": []}', "application/json", 422),
         (b'{"lines": null}', "application/json", 422),
         (b'{"lines": [{"ticket_type_id": "a\\u0000", "quantity": 1}]}', "application/json", 422),
-        (b'{"lines": [{"ticket_type_id": "x", "quantity": 1e400}]}', "application/json", 400),
+        (b'{"lines": [{"ticket_type_id": "x", "quantity": 1e400}]}', "application/json", 422),
         (b'{"lines": [{"ticket_type_id": "x", "quantity": 99999999999999999999}]}', "application/json", 422),
         (b'{"lines": [{"ticket_type_id": "x", "quantity": NaN}]}', "application/json", 400),
         (b"lines=1", "application/x-www-form-urlencoded", 415),
