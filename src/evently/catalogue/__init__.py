@@ -46,7 +46,7 @@ from evently.catalogue.nouns import (
     whichever_version,
 )
 from evently.catalogue.venues import change_venue, create_venue, get_venue, list_venues, share_venue
-from evently.catalogue.words import Search, search_for
+from evently.catalogue.words import Search, search_for, slug_of
 
 __all__ = [
     "ADDRESS_CHARACTERS_MAX",
@@ -94,6 +94,7 @@ __all__ = [
     "note_change",
     "search_for",
     "share_venue",
+    "slug_of",
     "time_zones",
     "update_event",
     "whichever_version",

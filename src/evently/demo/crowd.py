@@ -1,0 +1,77 @@
+"""What people did with the demo's events: who booked what when, and who changed their mind.
+
+Made up before anything is carried out, the same for the same event, and such that the till refuses nothing of it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently.demo.programme import EventSpec
+from evently.sales import Sale, TicketTypeTerms
+
+_QUANTITIES: Final = (1, 1, 2, 2, 2, 2, 3, 4, 4, 6)
+_RUSH: Final = (1.0, 2.2)  # of a beta distribution: most come soon after the opening
+_STAYING: Final = 14  # so many stay for one who changes their mind
+_TRIES_MAX: Final = 50
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """Somebody books, and perhaps cancels later."""
+
+    at: datetime
+    buyer_id: UUID
+    ticket_type_id: UUID
+    quantity: int
+    cancelled_at: datetime | None = None
+
+
+class Crowd:
+    """The people who came to one event's sale between two instants."""
+
+    def __init__(self, spec: EventSpec, sale: Sale, buyers: Sequence[UUID], opened: datetime, closed: datetime) -> None:
+        self._random = random.Random(f"{spec.title} {spec.week}")  # noqa: S311  # a story, no secret
+        self._sale = sale
+        self._types = list(sale.ticket_types.values())
+        self._buyers = buyers
+        self._opened, self._closed = opened, closed
+        self._left = {pool.pool_id: pool.capacity for pool in sale.pools.values()}
+        self._bought: Counter[tuple[UUID, UUID]] = Counter()
+
+    def wishes(self, units: int) -> list[Wish]:
+        """Return wishes that leave so many units sold (fewer where there are no more), and some that were taken back."""
+        wishes: list[Wish] = []
+        while units > 0 and (wish := self._wish(units)) is not None:
+            wishes.append(wish)
+            units -= wish.quantity
+        taken_back = [self._wish(2) for _ in range(len(wishes) // _STAYING)]
+        return wishes + [self._change_mind(wish) for wish in taken_back if wish is not None]
+
+    def _wish(self, units: int) -> Wish | None:
+        for _ in range(_TRIES_MAX):
+            at = self._opened + (self._closed - self._opened) * self._random.betavariate(*_RUSH)
+            buyer_id, terms = self._random.choice(self._buyers), self._random.choice(self._types)
+            quantity = min(self._random.choice(_QUANTITIES), units, terms.per_booking_max)
+            if self._is_possible(at, buyer_id, terms, quantity):
+                self._bought[buyer_id, terms.ticket_type_id] += quantity
+                for pool_id in terms.pool_ids:
+                    self._left[pool_id] -= quantity
+                return Wish(at, buyer_id, terms.ticket_type_id, quantity)
+        return None
+
+    def _is_possible(self, at: datetime, buyer_id: UUID, terms: TicketTypeTerms, quantity: int) -> bool:
+        if terms.off_sale_at is not None and at >= terms.off_sale_at:
+            return False
+        if terms.per_buyer_max is not None and self._bought[buyer_id, terms.ticket_type_id] + quantity > terms.per_buyer_max:
+            return False
+        return all(self._left[pool_id] >= quantity for pool_id in terms.pool_ids)
+
+    def _change_mind(self, wish: Wish) -> Wish:
+        return msgspec.structs.replace(wish, cancelled_at=wish.at + (self._closed - wish.at) * self._random.uniform(0.1, 0.9))
