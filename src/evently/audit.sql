@@ -186,6 +186,7 @@ SELECT
     coalesce(event_totals.cancelled_bookings, 0) AS cancelled_bookings,
     coalesce(event_totals.cancelled_tickets, 0) AS cancelled_tickets,
     coalesce(event_totals.cancelled_minor, 0) AS cancelled_minor,
+    (SELECT count(*) FROM bookings WHERE bookings.event_id = sales.event_id) AS bookings_stored,
     now() - :delivered_within::interval AS old_at
 FROM sales
 LEFT JOIN event_totals ON event_totals.event_id = sales.event_id
@@ -214,7 +215,8 @@ WHERE ticket_types.event_id = :event_id;
 -- name: read_bookings
 -- The bookings of an event, one row for each ticket that is not void, and one for a booking without any.
 SELECT
-    bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor
+    bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at, bookings.confirmed_at, bookings.ended_at,
+    tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor
 FROM bookings
 LEFT JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
 WHERE bookings.event_id = :event_id

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from rich.console import Console
 
+from evently import audit as auditing
 from evently.audit import EXAMPLES_MAX, TITLES, Finding, audit, inspect, show
 from evently.catalogue import Event
 from evently.db import Database, DatabaseOptions
@@ -179,12 +180,12 @@ PLANTED = [
     ),
     planted(
         "a hold that nobody took back",
-        "I9",
+        "I9 I11",
         "UPDATE bookings SET expires_at = now() - interval '6 seconds' WHERE event_id = $1 AND state = 'held'",
     ),
     planted(
         "a hold confirmed too late",
-        "I9",
+        "I9 I11",
         "UPDATE bookings SET expires_at = confirmed_at WHERE event_id = $1 AND state = 'confirmed' AND expires_at IS NOT NULL",
     ),
     planted("a row taken out of the journal", "I11", "DELETE FROM journal WHERE event_id = $1 AND seq = 3"),
@@ -280,13 +281,37 @@ async def test_history_that_was_rewritten_whole_is_found_by_the_rows(db: Databas
     assert "has other tickets than by the journal" in findings["I11"].examples[0]
 
 
-async def test_a_hold_has_a_few_seconds_grace(db: Database, till: Till) -> None:
+@pytest.mark.parametrize(("seconds_ago", "shows"), [(1, {}), (6, {"I9": 3})])
+async def test_a_hold_has_a_few_seconds_grace(db: Database, till: Till, seconds_ago: int, shows: dict[str, int]) -> None:
+    till.clock.move(seconds=-seconds_ago - 10)
+    event = await put_on_sale(till)
+    await till.book_many(event, 3, hold_seconds=10)
+    assert found(await inspect(db)) == shows
+
+
+@pytest.mark.parametrize("column", ["placed_at", "expires_at", "confirmed_at", "ended_at"])
+async def test_a_moment_of_a_booking_that_was_changed(db: Database, till: Till, column: str) -> None:
     event = await trade(till)
     async with db.transaction() as tx:
-        await tx.execute(
-            "UPDATE bookings SET expires_at = now() - interval '1 second' WHERE event_id = $1 AND state = 'held'", event.event_id
-        )
+        await tx.execute(f"UPDATE bookings SET {column} = {column} - interval '1 microsecond' WHERE event_id = $1", event.event_id)
+    findings = found(await inspect(db))
+    assert findings["I11"] == await db.fetch_value(f"SELECT count({column}) FROM bookings WHERE event_id = $1", event.event_id)
+
+
+@pytest.mark.parametrize("followed_max", [1, 3, 5])
+async def test_a_large_event_is_looked_at_in_parts(db: Database, till: Till, monkeypatch: pytest.MonkeyPatch, followed_max: int) -> None:
+    monkeypatch.setattr(auditing, "FOLLOWED_MAX", followed_max)
+    event, other = await trade(till), await trade(till)
     assert found(await inspect(db)) == {}
+    async with db.transaction() as tx:
+        await tx.execute("UPDATE bookings SET buyer_id = gen_random_uuid() WHERE event_id = $1", event.event_id)
+        await tx.execute("UPDATE tickets SET price_minor = 1 WHERE event_id = $1 AND state = 'valid'", other.event_id)
+        await tx.execute("UPDATE event_totals SET tickets = tickets + 1")
+    in_parts = found(await inspect(db))
+    monkeypatch.undo()
+    assert in_parts == found(await inspect(db))
+    assert in_parts["I4"] == await db.fetch_value("SELECT count(*) FROM bookings WHERE event_id = $1", event.event_id)
+    assert in_parts["I12"] == 2
 
 
 async def test_facts_have_a_minute_to_be_delivered(db: Database, till: Till) -> None:

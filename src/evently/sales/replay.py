@@ -42,6 +42,9 @@ class ReplayedBooking:
     buyer_id: UUID
     state: str
     placed_at: datetime
+    expires_at: datetime | None
+    confirmed_at: datetime | None
+    ended_at: datetime | None
     tickets: dict[UUID, tuple[UUID, int]]
 
 
@@ -94,35 +97,40 @@ class Replay:
             case fact.BookingConfirmed() | fact.BookingHeld():
                 self._place(at, happened)
             case fact.HoldConfirmed():
-                self._end_hold(happened, "confirmed")
+                if booking := self._held(happened):
+                    booking.state, booking.confirmed_at = "confirmed", at
                 self._count(happened.tickets, held=-1, sold=+1)
                 self._count_sale(happened.tickets)
             case fact.HoldExpired():
-                self._end_hold(happened, "expired")
+                if booking := self._held(happened):
+                    booking.state, booking.ended_at = "expired", at
                 self._count(happened.tickets, held=-1, sold=0)
             case fact.BookingCancelled() | fact.TicketsCancelled():
-                self._cancel(happened)
+                self._cancel(at, happened)
             case _:
                 self._change_terms(happened)
 
     def _place(self, at: datetime, happened: fact.BookingConfirmed | fact.BookingHeld) -> None:
-        confirmed = isinstance(happened, fact.BookingConfirmed)
+        expires_at = happened.expires_at if isinstance(happened, fact.BookingHeld) else None
+        held = expires_at is not None
         if self.follows(happened.booking_id):
             if happened.booking_id in self.bookings:
                 raise Contradiction(f"{happened.booking_id} was placed twice")
-            state = "confirmed" if confirmed else "held"
-            self.bookings[happened.booking_id] = ReplayedBooking(happened.buyer_id, state, at, _by_id(happened.tickets))
-        self._count(happened.tickets, held=0 if confirmed else +1, sold=+1 if confirmed else 0)
-        if confirmed:
+            state, confirmed_at = ("held", None) if held else ("confirmed", at)
+            tickets = _by_id(happened.tickets)
+            self.bookings[happened.booking_id] = ReplayedBooking(happened.buyer_id, state, at, expires_at, confirmed_at, None, tickets)
+        self._count(happened.tickets, held=+1 if held else 0, sold=0 if held else +1)
+        if not held:
             self._count_sale(happened.tickets)
 
-    def _end_hold(self, happened: fact.HoldConfirmed | fact.HoldExpired, state: str) -> None:
-        if booking := self._in_state(happened.booking_id, "held"):
-            if booking.tickets != _by_id(happened.tickets):
-                raise Contradiction(f"{happened.booking_id} has other tickets")
-            booking.state = state
+    def _held(self, happened: fact.HoldConfirmed | fact.HoldExpired) -> ReplayedBooking | None:
+        """Return the booking whose hold ends, with just those tickets; None when it is not of this part."""
+        booking = self._in_state(happened.booking_id, "held")
+        if booking is not None and booking.tickets != _by_id(happened.tickets):
+            raise Contradiction(f"{happened.booking_id} has other tickets")
+        return booking
 
-    def _cancel(self, happened: fact.BookingCancelled | fact.TicketsCancelled) -> None:
+    def _cancel(self, at: datetime, happened: fact.BookingCancelled | fact.TicketsCancelled) -> None:
         confirmed, whole = happened.was == "confirmed", isinstance(happened, fact.BookingCancelled)
         if booking := self._in_state(happened.booking_id, happened.was):
             for ticket_id, type_id, price in happened.tickets:
@@ -131,7 +139,7 @@ class Replay:
             if whole == bool(booking.tickets):
                 raise Contradiction(f"{happened.booking_id} has {len(booking.tickets)} tickets left")
             if whole:
-                booking.state = "cancelled"
+                booking.state, booking.ended_at = "cancelled", at
         self._count(happened.tickets, held=0 if confirmed else -1, sold=-1 if confirmed else 0)
         if confirmed:
             self.totals.cancelled_bookings += whole
