@@ -78,10 +78,10 @@ def lives(pid: int) -> bool:
 
 
 @contextmanager
-def serving(directory: Path, workers: int) -> Iterator[Server]:
+def serving(directory: Path, workers: int, *options: str) -> Iterator[Server]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EVENTLY_")}
     environment |= {"EVENTLY_SECRET": SECRET, "EVENTLY_RATE_BOOKINGS": "0", "EVENTLY_LOG_LEVEL": "error", "EVENTLY_ACCESS_LOG": "false"}
-    command = [sys.executable, "-m", "evently", "serve", "--port", "0", "--workers", str(workers), "--data", str(directory)]
+    command = [sys.executable, "-m", "evently", "serve", "--port", "0", "--workers", str(workers), "--data", str(directory), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout is not None
