@@ -93,5 +93,5 @@ async def open_till(db: Database, **engine: Any) -> AsyncIterator[Till]:
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Return once it is so."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await condition():  # noqa: ASYNC110  # nobody tells
+        while not await condition():  # nobody tells
             await asyncio.sleep(0.02)
