@@ -117,7 +117,7 @@ async def running(config: Config) -> AsyncIterator[Context]:
 
 async def build(config: Config, database: Database) -> Context:
     """Construct what the faces get."""
-    secret = config.secret.encode() if config.secret is not None else await read_secret(database, utc_now())
+    secret = config.secret_bytes() or await read_secret(database, utc_now())
     options = config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr))
     accounts = Accounts(database, utc_now, TokenOptions(secret))
     return Context(

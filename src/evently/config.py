@@ -24,6 +24,7 @@ from evently.sales import EngineOptions
 from evently.web.options import BODY_BYTES_MAX, RateOptions, WebOptions
 
 PREFIX: Final = "EVENTLY_"
+HEXADECIMAL: Final = "hex:"  # before a secret that is written so
 _NOT_SETTINGS: Final = frozenset({"EVENTLY_TOKEN"})  # read by `evently rehearse`, which knows why
 
 _OF_THE_PARENT: Final = frozenset({"host", "port", "workers", "data", "pg_bindir"})
@@ -56,9 +57,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     public_url: Annotated[str, _says("How clients reach this server, without a slash at the end; makes addresses in answers absolute.")] = (
         ""
     )
-    secret: Annotated[str | None, _says("At least 32 characters that sign access tokens; without it, a secret kept in the database.")] = (
-        None
-    )
+    secret: Annotated[
+        str | None,
+        _says("What signs access tokens: 32 characters or more, or `hex:` and digits. Without it, a secret kept in the database."),
+    ] = None
     cors_origins: Annotated[str, _says("Origins whose pages may call the API, separated by commas.")] = ""
     trusted_proxies: Annotated[str, _says("Networks whose X-Forwarded-For is believed, separated by commas.")] = ""
     log_format: Annotated[LogFormat, _says("`json`, `pretty`, or `auto`: pretty on a terminal.")] = "auto"
@@ -86,6 +88,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prepared_statements: Annotated[bool, _says("False behind a transaction pooler that cannot carry prepared statements.")] = True
     metrics_directory: Annotated[str | None, _says("Where several workers share their metrics; `serve` sets it.")] = None
     background: Annotated[bool, _says("Whether this process also runs the relay, the sweeper and jobs; `serve` and `work` do.")] = True
+
+    def secret_bytes(self) -> bytes | None:
+        """Return what signs access tokens, None to leave it to the database."""
+        if self.secret is None or not self.secret.startswith(HEXADECIMAL):
+            return None if self.secret is None else self.secret.encode()
+        return bytes.fromhex(self.secret.removeprefix(HEXADECIMAL))
 
     def database_options(self) -> DatabaseOptions:
         """Return where the database is."""
@@ -142,6 +150,10 @@ def _check(config: Config) -> None:
     """Refuse what only the whole can show to be wrong."""
     if config.secret is not None and len(config.secret) < 32:  # noqa: PLR2004  # as its description says
         raise ConfigError("EVENTLY_SECRET has fewer than 32 characters.")
+    try:
+        config.secret_bytes()
+    except ValueError as exc:
+        raise ConfigError("EVENTLY_SECRET: what follows hex: is not hexadecimal.") from exc
     if config.public_url and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", config.public_url):
         raise ConfigError(f"EVENTLY_PUBLIC_URL: {config.public_url!r} is no address like https://tickets.example.")
     for origin in _words(config.cors_origins):

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -25,8 +25,11 @@ from rich.console import Console
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from evently.config import Config, give_to_workers, variables_for_workers
+from evently.accounts import read_secret
+from evently.config import HEXADECIMAL, Config, give_to_workers, variables_for_workers
+from evently.db import Database
 from evently.db.migrations import migrate
+from evently.kit.clock import utc_now
 from evently.kit.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -50,7 +53,8 @@ class CannotServe(Exception):
 def serve(config: Config, *, demo: bool) -> None:
     """Start everything, say where it is, and run until told to stop."""
     configure_logs(config.log_options())
-    with _listening(config) as listening, database(config) as (ready, postgres), _shared_metrics() as metrics_directory:
+    with _listening(config) as listening, database(config) as (found, postgres), _shared_metrics() as metrics_directory:
+        ready = _with_secret(found)
         if demo:
             _fill_with_demo(ready)
         give_to_workers(variables_for_workers(ready, metrics_directory), metrics_directory)
@@ -80,6 +84,22 @@ def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]
     with EmbeddedPostgres(EmbeddedOptions(data_directory=directory, bin_directory=config.pg_bindir)) as postgres:
         migrate(postgres.url)
         yield replace(config, database_url=postgres.url), postgres
+
+
+@contextmanager
+def any_database(config: Config) -> Iterator[Config]:
+    """Yield the settings with a migrated database for a command that ends; while `serve` has the directory, the one that it serves."""
+    with ExitStack() as stack:
+        url = None if config.database_url is not None else _url_of_serving(config)
+        ready, _ = stack.enter_context(database(config if url is None else replace(config, database_url=url)))
+        yield ready
+
+
+def _url_of_serving(config: Config) -> str | None:
+    """Return where the database is when another process of ours serves the data directory, None when nobody does."""
+    from evently.db.embedded import reachable_data_directory, url_of_running
+
+    return url_of_running(config.data if config.data != Config().data else reachable_data_directory(config.data))
 
 
 class Parent(Multiprocess):
@@ -132,6 +152,19 @@ class Parent(Multiprocess):
         except EmbeddedRefusal as exc:
             self._try_postgres_at = time.monotonic() + _POSTGRES_PAUSE_SECONDS
             _log.error("PostgreSQL does not come back", reason=str(exc))  # the sentence says it all
+
+
+def _with_secret(config: Config) -> Config:
+    """Return the settings with the installation's secret, so that a worker can start, and answer 503, while the database is away."""
+    return config if config.secret is not None else replace(config, secret=HEXADECIMAL + asyncio.run(_read_secret(config)).hex())
+
+
+async def _read_secret(config: Config) -> bytes:
+    opened = await Database.open(config.database_options())
+    try:
+        return await read_secret(opened, utc_now())
+    finally:
+        await opened.close()
 
 
 def _server(config: Config) -> uvicorn.Config:

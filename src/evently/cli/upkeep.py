@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from evently.cli.serving import database
+from evently.cli.serving import any_database
 from evently.config import Config
 
 
@@ -20,7 +18,7 @@ def migrate_database(config: Config) -> None:
     """Migrate; the embedded server runs for as long as it takes."""
     from evently.db.migrations import head_revision
 
-    with _quietly(config):
+    with any_database(config):
         Console(highlight=False).print(f"The database is at revision {head_revision()}.")
 
 
@@ -28,7 +26,7 @@ def fill_with_demo(config: Config) -> None:
     """Fill the database with the demo and say who may log in."""
     from evently.demo import describe_accounts, fill
 
-    with _quietly(config) as ready:
+    with any_database(config) as ready:
         asyncio.run(fill(ready.database_options()))
     Console(highlight=False).print(describe_accounts())
 
@@ -37,7 +35,7 @@ def create_admin(config: Config, email: str, name: str) -> None:
     """Make an administrator and print the password: it is stored as a hash only."""
     from evently.accounts import register_admin
 
-    with _quietly(config) as ready:
+    with any_database(config) as ready:
         password = asyncio.run(register_admin(ready.database_options(), email, name))
     told = f"Password (shown once): {password}" if password else "They keep their password; whoever is logged in as them must log in again."
     Console(highlight=False).print(f"{email} is an administrator. {told}")
@@ -47,7 +45,7 @@ def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
     """Audit, print what was found, and return whether it is clean."""
     from evently.audit import audit, show
 
-    with _quietly(config) as ready:
+    with any_database(config) as ready:
         findings = asyncio.run(audit(ready.database_options(), event))
     if as_json:
         json.dump([finding.as_dict() for finding in findings], sys.stdout, indent=2)
@@ -73,9 +71,3 @@ def describe_api(write: Path | None) -> None:
     write.mkdir(parents=True, exist_ok=True)
     (write / "openapi.json").write_text(openapi_json(), encoding="utf-8")
     (write / "postman.json").write_text(postman_json(), encoding="utf-8")
-
-
-@contextmanager
-def _quietly(config: Config) -> Iterator[Config]:
-    with database(config) as (ready, _):
-        yield ready

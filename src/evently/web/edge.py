@@ -6,11 +6,13 @@ bytes. Measured on two cores that others used too: 9 us per request, with the ac
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -30,6 +32,9 @@ from evently.web.refusals import EdgeRefusal
 
 _log: Final = structlog.get_logger(__name__)
 
+DRAINED_BYTES_MAX: Final = 1024 * 1024
+DRAINING_SECONDS_MAX: Final = 1.0
+_TOO_LARGE: Final = 413
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")  # W3C Trace Context
 _EVENT_STREAM: Final = b"text/event-stream"
@@ -147,6 +152,8 @@ class _Serving(Exchange):
         """Pass on a part of the answer: the start is held until the first bytes say whether compressing them is worth it."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            if self._status == _TOO_LARGE:
+                await self._drain()
             self._head = message
             if not self._complete(message):
                 self._head = None
@@ -155,6 +162,19 @@ class _Serving(Exchange):
             await self._send_body(message)
         else:
             await self._send(message)
+
+    async def _drain(self) -> None:
+        """Take a little more of a body that is too long: a client that is still sending is reset before it reads its answer."""
+        if b"expect" in self.headers:
+            return  # it waits for our word before it sends
+        left = DRAINED_BYTES_MAX
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAINING_SECONDS_MAX):
+                while left > 0:
+                    message: Any = await self._receive()
+                    left -= len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     async def _send_body(self, message: Any) -> None:
         body = message.get("body", b"")
@@ -181,7 +201,7 @@ class _Serving(Exchange):
             headers.append(_NO_STORE)
         if b"allow" in names and b"GET" in names[b"allow"]:
             headers = [(name, value + b", HEAD" if name == b"allow" else value) for name, value in headers]
-        if self._status == 413:  # noqa: PLR2004
+        if self._status == _TOO_LARGE:
             headers.append((b"connection", b"close"))  # the rest of the body is not wanted
         if self._edge.origins and (origin := self.headers.get(b"origin")) is not None:
             headers += self._cross_origin(origin)

@@ -13,6 +13,7 @@ from evently.web.problems import PROBLEM_JSON, PROBLEMS
 from evently.web.refusals import EdgeRefusal
 
 ADDRESS_BYTES_MAX: Final = 8 * 1024  # RFC 9110, 4.1, asks for at least 8000
+LINGER_SECONDS: Final = 1.0
 HEADERS_BYTES_MAX: Final = 32 * 1024  # as other servers do
 
 
@@ -24,7 +25,13 @@ class Protocol(HttpToolsProtocol):
     """One connection."""
 
     _head_bytes = 0
+    _refused = False
     _refusal = EdgeRefusal.MALFORMED
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        if not self._refused:
+            super().data_received(data)
 
     def on_message_begin(self) -> None:
         """Begin to count."""
@@ -65,4 +72,8 @@ class Protocol(HttpToolsProtocol):
             f"x-request-id: {request_id}\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
-        self.transport.close()
+        # A client that is still sending would be reset before it reads; so listen a little longer, to nothing.
+        self._refused = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)

@@ -35,6 +35,7 @@ if sys.platform == "win32":
     raise ImportError("The embedded PostgreSQL runs on Linux and macOS; on Windows, set EVENTLY_DATABASE_URL.")
 
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, EmbeddedRefusal, NoPrograms, OtherVersion, StartFailed
+from evently.db.embedded.running import url_of_running
 from evently.db.embedded.server import EmbeddedOptions, EmbeddedPostgres
 from evently.db.embedded.users import reachable_data_directory
 
@@ -48,4 +49,5 @@ __all__ = [
     "OtherVersion",
     "StartFailed",
     "reachable_data_directory",
+    "url_of_running",
 ]
