@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 import pytest
@@ -35,7 +35,7 @@ from evently.accounts.invitations import LIFE
 from evently.accounts.keys import KeyRing, checksum_of
 from evently.accounts.members import Roles
 from evently.accounts.memory import REMEMBER_SECONDS
-from evently.db import Database
+from evently.db import Database, Record
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
 from tests.accounts import MovableClock, make_organizer, make_person
@@ -174,11 +174,46 @@ async def test_roles_are_remembered_for_half_a_second(db: Database, clock: Movab
     await join(db, organizer_id, bo, "manager", clock)
     assert await here.find_role(db, organizer_id, bo) == await elsewhere.find_role(db, organizer_id, bo) == "manager"
     await remove(db, organizer_id, bo)
-    here.forget(organizer_id, bo)
+    here.forget(organizer_id)
     assert await here.find_role(db, organizer_id, bo) is None
     assert await elsewhere.find_role(db, organizer_id, bo) == "manager"
     ticks.now += REMEMBER_SECONDS
     assert await elsewhere.find_role(db, organizer_id, bo) is None
+
+
+class Counting:
+    """A database that counts what it is asked."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.asked = 0
+
+    async def fetch(self, query: str, *values: object) -> list[Record]:
+        self.asked += 1
+        return await self.database.fetch(query, *values)
+
+
+async def test_a_crowd_of_strangers_costs_one_statement(db: Database, clock: MovableClock) -> None:
+    ada = await make_person(db, "ada@example.org", clock)
+    organizer_id = await make_organizer(db, ada, clock)
+    roles, counting = Roles(Ticks()), Counting(db)
+    people = [*[new_id() for _ in range(200)], ada]
+    found = await asyncio.gather(*[roles.find_role(cast("Database", counting), organizer_id, person_id) for person_id in people])
+    assert found == [None] * 200 + ["owner"]
+    assert counting.asked == 1
+
+
+async def test_what_was_forgotten_while_it_was_asked_is_asked_again(db: Database, clock: MovableClock) -> None:
+    ada, bo = await make_person(db, "ada@example.org", clock), await make_person(db, "bo@example.org", clock)
+    organizer_id = await make_organizer(db, ada, clock)
+    roles = Roles(Ticks())
+    asking = asyncio.ensure_future(roles.find_role(db, organizer_id, bo))
+    await asyncio.sleep(0)
+    await join(db, organizer_id, bo, "door", clock)
+    roles.forget(organizer_id)
+    assert await roles.find_role(db, organizer_id, bo) == "door"
+    assert await asking in {None, "door"}
+    assert await roles.find_role(db, organizer_id, bo) == "door"
 
 
 # Invitations ----------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,13 @@ SELECT role
 FROM organizer_members
 WHERE organizer_id = :organizer_id AND person_id = :person_id;
 
+-- name: list_roles
+-- What everybody is at an organizer, for the guard.
+SELECT person_id, role
+FROM organizer_members
+WHERE organizer_id = :organizer_id
+LIMIT :limit;
+
 -- name: count_members
 -- How many belong to an organizer.
 SELECT count(*)

@@ -128,7 +128,7 @@ async def edit_member(
         if data.role is msgspec.UNSET or data.role == member.role:
             return _answer_member(member)
         member = await accounts.change_member_role(tx, member, data.role)
-    context.accounts.roles.forget(member.organizer_id, member.person_id)
+    context.accounts.roles.forget(member.organizer_id)
     audit(request, "member role changed", organizer_id=member.organizer_id, person_id=member.person_id, role=member.role)
     return _answer_member(member)
 
@@ -253,7 +253,7 @@ async def accept_invitation(request: Request, data: JSONBody[CodeBody]) -> Answe
     context = request.context
     async with context.database.transaction() as tx:
         invitation = await accounts.accept_invitation(tx, request.actor.id, data.code, context.clock())
-    context.accounts.roles.forget(invitation.organizer_id, request.actor.id)
+    context.accounts.roles.forget(invitation.organizer_id)
     audit(request, "invitation accepted", organizer_id=invitation.organizer_id, role=invitation.role)
     joined = await accounts.get_organizer(context.database, invitation.organizer_id)
     return Answer(MembershipView(show_organizer(joined), invitation.role), headers=_PRIVATE)
@@ -263,7 +263,7 @@ async def accept_invitation(request: Request, data: JSONBody[CodeBody]) -> Answe
 
 
 def _gone(request: Request, member: Member) -> Answer[None]:
-    request.context.accounts.roles.forget(member.organizer_id, member.person_id)
+    request.context.accounts.roles.forget(member.organizer_id)
     audit(request, "member removed", organizer_id=member.organizer_id, person_id=member.person_id)
     return Answer(None, headers=_PRIVATE)
 

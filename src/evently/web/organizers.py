@@ -108,7 +108,7 @@ async def create_organizer(request: Request, data: JSONBody[OrganizerBody]) -> A
     made = Organizer(new_id(), name, contact_email, 1, context.clock())
     async with context.database.transaction() as tx:
         await accounts.create_organizer(tx, made, request.actor.id)
-    context.accounts.roles.forget(made.organizer_id, request.actor.id)
+    context.accounts.roles.forget(made.organizer_id)
     audit(request, "organizer created", organizer_id=made.organizer_id)
     view = show_organizer(made)
     headers = {"location": f"/v1/organizers/{view.id}", "etag": etag_of(made.version), **_PRIVATE}
