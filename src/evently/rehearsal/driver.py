@@ -244,60 +244,90 @@ async def connect_many(target: Target, count: int) -> list[HttpConnection]:
 
 
 class HttpClient:
-    """At most `connections_max` connections, used by whoever has something to send, first come first served."""
+    """At most `connections_max` connections, used by whoever has something to send, first come first served.
+
+    Who waits gets the next connection that is free, whether it was just opened or just used: otherwise, in a rush, those who came first
+    would wait for connections being opened while others take the idle ones.
+    """
 
     def __init__(self, target: Target, connections_max: int) -> None:
         self.target = target
-        self._idle: list[HttpConnection] = []  # the last used one first: it is the least likely to have been closed meanwhile
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._free = connections_max
-        self._connecting = asyncio.Semaphore(CONNECTING_MAX)
+        self._connections_max = connections_max
+        self._open = 0  # connections that are idle, in use or being opened
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._idle: list[HttpConnection] = []  # the last used one is taken first: it is the least likely to have been closed meanwhile
+        self._waiting: deque[asyncio.Future[HttpConnection | None]] = deque()
 
     async def exchange(self, request: bytes, *, hang_up: bool = False, seconds_max: float = ANSWER_SECONDS_MAX) -> Answer:
         """Send a request and return its answer, NO_ANSWER when there was none. `hang_up`: close the connection once it is sent."""
-        await self._acquire()
+        connection = self._take_idle() or await self._wait_for_one()
+        if connection is None:
+            return NO_ANSWER
         try:
-            connection = await self._connection()
-            if connection is None:
-                return NO_ANSWER
-            answer = await _ask(connection, request, hang_up=hang_up, seconds_max=seconds_max)
-            if not connection.closed:
-                self._idle.append(connection)
-            return answer
+            return await _ask(connection, request, hang_up=hang_up, seconds_max=seconds_max)
         finally:
-            self._release()
+            self._give_back(connection)
 
     def close(self) -> None:
         """Close the idle connections."""
         while self._idle:
             self._idle.pop().hang_up()
 
-    async def _acquire(self) -> None:
-        if self._free:
-            self._free -= 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        await turn
-
-    def _release(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
-
-    async def _connection(self) -> HttpConnection | None:
+    def _take_idle(self) -> HttpConnection | None:
         while self._idle:
             connection = self._idle.pop()
             if not connection.closed:
                 return connection
-        async with self._connecting:
-            try:
-                return await connect(self.target)
-            except OSError:
-                return None
+            self._open -= 1
+        return None
+
+    async def _wait_for_one(self) -> HttpConnection | None:
+        """Return the next free connection; None where one could not be opened."""
+        turn: asyncio.Future[HttpConnection | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._connect_more()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and (connection := turn.result()) is not None:
+                self._give_back(connection)
+            raise
+
+    def _connect_more(self) -> None:
+        """Open connections for those who wait, a few at a time."""
+        wanted = min(len(self._waiting), CONNECTING_MAX) - len(self._connecting)
+        for _ in range(min(wanted, self._connections_max - self._open)):
+            self._open += 1
+            task = asyncio.ensure_future(self._connect())
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self) -> None:
+        try:
+            connection: HttpConnection | None = await connect(self.target)
+        except OSError:
+            connection = None
+            self._open -= 1
+        self._hand_over(connection)
+
+    def _give_back(self, connection: HttpConnection) -> None:
+        if connection.closed:
+            self._open -= 1
+            self._connect_more()
+        else:
+            self._hand_over(connection)
+
+    def _hand_over(self, connection: HttpConnection | None) -> None:
+        """Give a connection, or the news that there is none, to whoever waits for longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(connection)
+                break
+        else:
+            if connection is not None:
+                self._idle.append(connection)
+        self._connect_more()
 
 
 async def _ask(connection: HttpConnection, request: bytes, *, hang_up: bool, seconds_max: float) -> Answer:
