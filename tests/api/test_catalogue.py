@@ -479,6 +479,10 @@ async def test_an_organizers_own_list(office: BoxOffice, manager: Headers) -> No
         page = await office.client.get(where, params=params, headers=manager)
         assert [event["title"] for event in page.json()["data"]] == expected
     assert pointers(await office.client.get(where, params={"state": "open"}, headers=manager)) == {"?state"}
+    admin = office.as_person(new_id(), "admin")
+    everything = await office.client.get("/v1/admin/events", params={"state": "draft"}, headers=admin)
+    assert [event["title"] for event in everything.json()["data"]] == ["Two"]
+    assert code_of(await office.client.get("/v1/admin/events", headers=manager), 403) == "forbidden"
 
 
 # Calendars ------------------------------------------------------------------------------------------------------------------

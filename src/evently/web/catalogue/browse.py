@@ -25,7 +25,7 @@ from evently.catalogue import (
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import find_id, parse_id, show_id
 from evently.kit.money import AMOUNT_MINOR_MAX, CURRENCIES, Money
-from evently.web.auth import PUBLIC, policy
+from evently.web.auth import ADMIN, PUBLIC, policy
 from evently.web.catalogue.answers import send
 from evently.web.catalogue.events import FRESH
 from evently.web.catalogue.shapes import EventCardView, State
@@ -120,7 +120,7 @@ async def list_events(
     sort: SortBy = Sort.SOONEST,
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[EventCardView]]:
+) -> Answer[PageView[EventCardView]] | Answer[None]:
     """Return a page of events, at most a quarter of a second old."""
     errors: list[FieldError] = []
     facets = _facets(errors, city=city, category=category, tags=tagged or (), organizer_id=organizer_id)
@@ -160,6 +160,23 @@ async def list_organizer_events(
     page = await catalogue.list_events_of_organizer(
         context.database, parse_id("org", organizer_id), in_state, context.clock(), limit, after
     )
+    return paginated(request, page, show_card)
+
+
+@get(
+    "/v1/admin/events",
+    operation_id="listAllEvents",
+    summary="Everybody's events in every state, newest first",
+    tags=["Administration"],
+    responses=problems(),
+    **policy(ADMIN),
+)
+async def list_all_events(
+    request: Request, in_state: OfState = None, limit: Limit = LIMIT, after: After = None
+) -> Answer[PageView[EventCardView]]:
+    """List all events, drafts and those of rehearsals too."""
+    context = request.context
+    page = await catalogue.list_events_of_organizer(context.database, None, in_state, context.clock(), limit, after)
     return paginated(request, page, show_card)
 
 
@@ -235,4 +252,4 @@ def _price(errors: list[FieldError], price_max: int | None, currency: str | None
     return None if price_max is None or currency is None else Money(price_max, currency)
 
 
-routes: Final = [list_events, list_organizer_events]
+routes: Final = [list_events, list_organizer_events, list_all_events]

@@ -32,7 +32,7 @@ _DOMAIN: Final = "evently"  # of the UID: the id alone is unique in the world, a
     responses=problems(SalesRefusal.EVENT_NOT_FOUND),
     **policy(PUBLIC),
 )
-async def get_event_calendar(request: Request, event_id: FromPath[str]) -> Answer[bytes]:
+async def get_event_calendar(request: Request, event_id: FromPath[str]) -> Answer[bytes] | Answer[None]:
     """Return a calendar with one entry."""
     context = request.context
     event = await catalogue.get_event(context.database, parse_id("evt", event_id))
@@ -40,7 +40,7 @@ async def get_event_calendar(request: Request, event_id: FromPath[str]) -> Answe
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     etag, cache_control = etag_of(event.version), "no-store" if event.state == "draft" else _MINUTE
     if unchanged := not_modified(request, etag, cache_control):
-        return unchanged  # type: ignore[return-value]  # a 304 has no body
+        return unchanged
     venue = await catalogue.get_venue(context.database, event.venue_id)
     address = ", ".join([venue.name, *venue.address.splitlines(), venue.city])
     base = context.options.public_url

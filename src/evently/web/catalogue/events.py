@@ -51,7 +51,7 @@ _encode: Final = msgspec.json.Encoder().encode
     responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN, scope="events:write"),
 )
-async def create_event(request: Request, data: JSONBody[EventBody]) -> Answer[bytes]:
+async def create_event(request: Request, data: JSONBody[EventBody]) -> Answer[EventView]:
     """Make a draft of an organizer that the actor manages."""
     context = request.context
     organizer_id = await context.access.check_organizer(request.actor, {"organizer_id": data.organizer_id}, MANAGERS)
@@ -83,7 +83,7 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Answer[by
     responses=problems(SalesRefusal.EVENT_NOT_FOUND),
     **policy(PUBLIC, hot=True),
 )
-async def get_event(request: Request, event_id: FromPath[str]) -> Answer[EventView]:
+async def get_event(request: Request, event_id: FromPath[str]) -> Answer[EventView] | Answer[None]:
     """Return an event; to members of its organizer as it is at this very moment."""
     context, actor = request.context, request.actor
     make = partial(_make, context, event_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from litestar import get, patch, post
 from litestar.params import FromPath, JSONBody
@@ -53,7 +53,7 @@ async def create_venue(request: Request, data: JSONBody[VenueBody]) -> Answer[Ve
     responses=problems(),
     **policy(MEMBERS),
 )
-async def get_venue(request: Request, venue_id: FromPath[str]) -> Answer[Any]:
+async def get_venue(request: Request, venue_id: FromPath[str]) -> Answer[VenueView] | Answer[None]:
     """Return a venue to its organizer. Everybody else sees it on its events."""
     venue = await catalogue.get_venue(request.context.database, parse_id("ven", venue_id))
     return not_modified(request, etag_of(venue.version)) or _answer(venue)
