@@ -74,9 +74,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rate_writes: Annotated[Rate, _says("Other writes per minute for one person.")] = 600
     rate_heavy: Annotated[Rate, _says("Reports and exports per minute for one person.")] = 60
     rate_login: Annotated[Rate, _says("Log-ins per minute from one address.")] = 60
-    rate_login_account: Annotated[Rate, _says("Log-ins per minute for one e-mail address.")] = 10
     rate_register: Annotated[Rate, _says("Registrations per minute from one address.")] = 20
-    rate_register_account: Annotated[Rate, _says("Registrations per minute for one e-mail address.")] = 5
     lanes: Annotated[Count, _says("Batches that one process runs at the same time, each on its own connection.")] = 2
     batch_commands_max: Annotated[Count, _says("Bookings in one transaction.")] = 500
     batch_events_max: Annotated[Count, _says("Events in one transaction; 1 on Citus.")] = 500

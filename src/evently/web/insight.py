@@ -216,7 +216,7 @@ async def list_most_booked_of_organizer(
     operation_id="getPlatformAnalytics",
     summary="What the platform has sold",
     description=_ROUNDED,
-    tags=["Admin"],
+    tags=["Administration"],
     responses=problems(),
     **policy(ADMIN, rate="heavy"),
 )
@@ -230,7 +230,7 @@ async def get_platform_analytics(request: Request, from_: From = None, to: To = 
     operation_id="getPlatformSeries",
     summary="What the platform has sold, by day or hour",
     description=f"{_WHOLE} The time zone is UTC unless told.",
-    tags=["Admin"],
+    tags=["Administration"],
     responses=problems(),
     **policy(ADMIN, rate="heavy"),
 )
@@ -246,7 +246,7 @@ async def get_platform_series(
     operation_id="listMostBookedEvents",
     summary="The most booked events",
     description=_MOST,
-    tags=["Admin"],
+    tags=["Administration"],
     responses=problems(),
     **policy(ADMIN, rate="heavy"),
 )

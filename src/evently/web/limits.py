@@ -1,8 +1,8 @@
 """How often somebody may ask, and how many reports run at a time.
 
-A limit is counted per actor where there is one, else per client address; `login` and `register` always per address, and by their handlers
-per e-mail address, too (`check_account`). Answers say what is left: `RateLimit-Policy: "bookings";q=120;w=60` and `RateLimit:
-"bookings";r=119;t=1` (draft-ietf-httpapi-ratelimit-headers).
+A limit is counted per actor where there is one, else per client address; `login` and `register` always per address. (Never per e-mail
+address: a stranger could lock its owner out. `accounts/attempts.py` slows guessing down.) Answers say what is left: `RateLimit-Policy:
+"bookings";q=120;w=60` and `RateLimit: "bookings";r=119;t=1` (draft-ietf-httpapi-ratelimit-headers).
 
 In memory the limits are this process's own (GCRA: one number per key, no bursts at the edges of windows; 1 us). The memory of the `limits`
 library was measured at 12-22 us and walks through all keys a hundred times a second, so the library is used for what it does well: one
@@ -103,10 +103,6 @@ class Limits:
                 f"At most {limit.per_minute} in {WINDOW_SECONDS} seconds; come back in {standing.seconds}.",
                 retry_after=standing.seconds,
             )
-
-    async def check_account(self, name: str, account: str, exchange: Exchange) -> None:
-        """Count one attempt for an e-mail address, known to us or not."""
-        await self.check(f"{name}_account", account.strip().lower(), exchange)
 
     async def enter_heavy(self, exchange: Exchange) -> None:
         """Wait for the turn of a report, which ends with the answer; raises Busy when that takes too long."""

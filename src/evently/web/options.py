@@ -10,16 +10,14 @@ BODY_BYTES_MAX: Final = 256 * 1024  # a hundred ticket types with long descripti
 
 
 class RateOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests per minute; 0 means as many as they like. `login` and `register` count per address, `*_account` per e-mail address."""
+    """Requests per minute; 0 means as many as they like. `login` and `register` count per address."""
 
     bookings: int = 120
     reads: int = 60_000
     writes: int = 600
     heavy: int = 60
     login: int = 60
-    login_account: int = 10
     register: int = 20
-    register_account: int = 5
     store_url: str | None = None
 
 
