@@ -514,8 +514,8 @@ async def test_a_calendar_entry(office: BoxOffice, manager: Headers) -> None:
 
 
 async def test_who_may_do_what(office: BoxOffice, manager: Headers) -> None:
-    published, draft = await make(office, manager), await make(office, manager, publish=False)
     door, owner = await office.as_member("door"), await office.as_member("owner")
+    published, draft = await make(office, manager), await make(office, manager, publish=False)
     stranger = await office.as_member("owner", await make_organizer(office.context.database))
     for event, foreign in ((published, 403), (draft, 404)):
         where, ticket_type = event.headers["location"], event.json()["ticket_types"][0]["id"]
