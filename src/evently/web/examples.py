@@ -34,6 +34,8 @@ _BY_NAME: Final[dict[str, Any]] = {
     **dict.fromkeys(("on_sale_at", "from_at"), "2027-03-01T09:00:00Z"),
     **dict.fromkeys(("starts_at", "off_sale_at", "to_at", "tokens_expire_at"), _START),
     "ends_at": _END,
+    "starts_at_local": "2027-05-20T20:00:00",
+    "ends_at_local": "2027-05-20T23:00:00",
     "local_start": "2027-05-20T20:00",
     "reference": "7K3M-9QWE",
     "next_cursor": None,

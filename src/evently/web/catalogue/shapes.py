@@ -43,6 +43,10 @@ def _items(most: int, examples: list[Any] | None = None) -> Any:
     return msgspec.Meta(examples=examples, extra_json_schema={"maxItems": most})
 
 
+_START: Final = msgspec.Meta(examples=["2027-05-20T18:00:00Z"])
+_END: Final = msgspec.Meta(examples=["2027-05-20T21:00:00Z"])
+_TYPES: Final = [{"name": "Regular", "price": {"amount": 2500, "currency": "EUR"}}, {"name": "Child"}]
+
 OrganizerId = Annotated[str, msgspec.Meta(examples=["org_01m7y4ef72ev2sxmcnxfse27zp"])]
 VenueId = Annotated[str, msgspec.Meta(examples=["ven_01m7y4ef72ev2sxmcnxfse27zp"])]
 EventId = Annotated[str, msgspec.Meta(examples=["evt_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -69,7 +73,6 @@ WallTime = Annotated[
             "What the clocks at the venue show. A time that they skip when they go forward is refused; "
             "of one that they show twice, the first is meant (give the instant for the second)."
         ),
-        examples=["2027-05-20T20:00:00"],
     ),
 ]
 Currency = Annotated[str, msgspec.Meta(description="ISO 4217.", examples=["EUR"], extra_json_schema={"pattern": "^[A-Z]{3}$"})]
@@ -158,16 +161,16 @@ class EventBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     category: Category = Category.OTHER
     tags: Tags = []
     image_url: ImageUrl | None = None
-    starts_at: Instant | None = None
+    starts_at: Annotated[Instant | None, _START] = None
     starts_at_local: WallTime | None = None
-    ends_at: Instant | None = None
+    ends_at: Annotated[Instant | None, _END] = None
     ends_at_local: WallTime | None = None
     currency: Currency
     on_sale_at: Annotated[Instant | None, msgspec.Meta(description="From now on, unless told.")] = None
     off_sale_at: Annotated[Instant | None, msgspec.Meta(description="Until the start, unless told.")] = None
-    capacity: Capacity | None = None
+    capacity: Annotated[Capacity | None, msgspec.Meta(examples=[500])] = None
     pools: Annotated[list[PoolBody], _items(POOLS_MAX)] = []
-    ticket_types: Annotated[list[NewTypeBody], _items(TICKET_TYPES_AT_ONCE_MAX)] = []
+    ticket_types: Annotated[list[NewTypeBody], _items(TICKET_TYPES_AT_ONCE_MAX, [_TYPES])] = []
 
 
 class EventPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -179,9 +182,9 @@ class EventPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     category: Category | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
     image_url: ImageUrl | UnsetType | None = UNSET
-    starts_at: Instant | UnsetType = UNSET
+    starts_at: Annotated[Instant | UnsetType, _START] = UNSET
     starts_at_local: WallTime | UnsetType = UNSET
-    ends_at: Instant | UnsetType = UNSET
+    ends_at: Annotated[Instant | UnsetType, _END] = UNSET
     ends_at_local: WallTime | UnsetType = UNSET
     on_sale_at: Instant | UnsetType | None = UNSET
     off_sale_at: Instant | UnsetType | None = UNSET
