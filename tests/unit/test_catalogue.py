@@ -249,9 +249,7 @@ def test_the_entrys_own_time_zone_agrees_with_ours(zone: str) -> None:
     """Read the rules as a strict calendar would: the last one whose local start, by the offset before, is not after the instant."""
     for start in (datetime(2026, 3, 29, 1, 30, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)):
         event = replace(EVENT, time_zone=zone, starts_at=start, ends_at=start + timedelta(days=20))
-        rules = [
-            part for part in icalendar.Calendar.from_ical(calendar_of(event, "u", "x")).walk() if "TZOFFSETTO" in part
-        ]
+        rules = [part for part in icalendar.Calendar.from_ical(calendar_of(event, "u", "x")).walk() if "TZOFFSETTO" in part]
         since = {rule.decoded("dtstart").replace(tzinfo=UTC) - rule.decoded("tzoffsetfrom"): rule.decoded("tzoffsetto") for rule in rules}
         for instant in (start, event.ends_at, start + timedelta(minutes=1)):
             offset = since[max(each for each in since if each <= instant)]
