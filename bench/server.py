@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from bench.baselines import TECHNIQUES
 from evently.app import running
-from evently.cli.serving import BACKLOG, GRACE_SECONDS
+from evently.cli.serving import ACCEPTED_AT_ONCE, BACKLOG, GRACE_SECONDS
 from evently.config import Config, read_config
 from evently.db import Database
 from evently.kit.clock import utc_now
@@ -69,7 +69,7 @@ def main(technique: str, connections: int) -> None:
         server_header=False,
         date_header=True,
     )
-    uvicorn.Server(settings).run(sockets=[listening])
+    uvicorn.Server(settings).run(sockets=[listening, *[listening.dup() for _ in range(ACCEPTED_AT_ONCE - 1)]])
 
 
 if __name__ == "__main__":
