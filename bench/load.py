@@ -57,11 +57,19 @@ def refuse(stage: Stage, sale: OnSale, clients: int, seconds: float, *, keyed: b
     return run_in_loop(_refuse(stage, sale, clients, seconds, keyed=keyed))
 
 
-def read(stage: Stage, sale: OnSale, clients: int, seconds: float) -> Measured:
-    """Let clients look at an event and at its availability in turn."""
+def read(stage: Stage, sale: OnSale, clients: int, seconds: float, *, signed_in: bool) -> Measured:
+    """Let people look at an event and at its availability in turn: visitors from many addresses, as behind a proxy, or buyers."""
     paths = itertools.cycle([f"/v1/events/{sale.event}", f"/v1/events/{sale.event}/availability"])
-    requests = _rotating(stage, lambda token: request_for("GET", next(paths), stage.target, token=token))
-    return measured(run_in_loop(closed_loop(stage.target, clients, requests, seconds)), OK)
+    addresses = itertools.count()
+
+    def request(token: str) -> bytes:
+        if signed_in:
+            return request_for("GET", next(paths), stage.target, token=token)
+        number = next(addresses)
+        head = request_for("GET", next(paths), stage.target)
+        return head.replace(b"\r\n\r\n", b"\r\nx-forwarded-for: 10.%d.%d.1\r\n\r\n" % (number // 250 % 250, number % 250))
+
+    return measured(run_in_loop(closed_loop(stage.target, clients, _rotating(stage, request), seconds)), OK)
 
 
 def stampede(stage: Stage, sale: OnSale, clients: int) -> Measured:

@@ -84,7 +84,7 @@ class Preparations:
         name = f"bench_{self._stages}"
         self._sql("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, TEMPLATE)
         arguments = SERVE if technique is None else ("-m", "bench.server", technique, str(connections))
-        settings = {"database_url": self._in(name), "workers": "1", "public_url": ""}
+        settings = {"database_url": self._in(name), "workers": "1", "public_url": "", "trusted_proxies": "127.0.0.1"}
         try:
             with own_server(self._directory, settings, arguments) as server:
                 target = Target.parse(server.url)
