@@ -5,12 +5,16 @@ It shares the replay of the journal with the product and nothing else; the produ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from evently.db import Connection, Database
-from evently.sales import NO_HASH, Replay, chain, decode_facts
+from evently.sales import NO_HASH, Booking, CancelBooking, PlaceBooking, Replay, chain, decode_facts, get_booking
+from tests.clients import Entry
 
 _LIVE_UNITS: Final = """
     SELECT bookings.event_id, pool_id, bookings.state, count(*) AS units
@@ -83,3 +87,49 @@ async def _judge_journal(snapshot: Connection, event_id: UUID, seq: int, head_ha
         for each, booking in again.bookings.items()
     }
     assert stored == told
+
+
+async def judge_clients(db: Database, diaries: Sequence[Sequence[Entry]]) -> None:
+    """I3, I4, I6: what clients were told is there, what is there was asked for, and a key was answered in one way.
+
+    Every request must have been answered in the end.
+    """
+    entries = [entry for diary in diaries for entry in diary]
+    wishes = {entry.key: entry.wish for entry in entries if entry.wish}
+    answers = _answers_by_key(entries)
+    assert wishes.keys() == answers.keys() | {entry.key for entry in entries if entry.refusal}, "somebody has no answer"
+    stored = {row["key"]: row["booking_id"] for row in await db.fetch("SELECT key, booking_id FROM idempotency_keys")}
+    assert stored == {key: booking.booking_id for key, booking in answers.items()}, "a key is answered exactly when it has an effect"
+    placed = {booking.booking_id: key for key, booking in answers.items() if isinstance(wishes[key], PlaceBooking)}
+    assert {row["booking_id"] for row in await db.fetch("SELECT booking_id FROM bookings")} == placed.keys(), "nobody asked for it"
+    cancelled = _cancelled_tickets(wishes, answers)
+    for booking_id, key in placed.items():
+        wish, told, found = wishes[key], answers[key], await get_booking(db, booking_id)
+        assert isinstance(wish, PlaceBooking)
+        gone = cancelled.get(booking_id, set())
+        assert found.buyer_id == wish.buyer_id
+        wanted = [line.ticket_type_id for line in wish.lines for _ in range(line.quantity)]
+        assert [ticket.ticket_type_id for ticket in told.tickets] == wanted
+        expected = [msgspec.structs.replace(ticket, state="void" if ticket.ticket_id in gone else "valid") for ticket in told.tickets]
+        assert list(found.tickets) == expected
+        assert found.state == ("cancelled" if gone == {ticket.ticket_id for ticket in told.tickets} else "confirmed")
+
+
+def _answers_by_key(entries: Sequence[Entry]) -> dict[str, Booking]:
+    """Return what each key was told; twice told must be the same."""
+    answers: dict[str, Booking] = {}
+    for entry in entries:
+        if entry.booked is not None:
+            assert answers.setdefault(entry.key, entry.booked.booking) == entry.booked.booking
+    return answers
+
+
+def _cancelled_tickets(wishes: dict[str, PlaceBooking | CancelBooking], answers: dict[str, Booking]) -> dict[UUID, set[UUID]]:
+    """Return the tickets of each booking that a cancellation was confirmed for."""
+    cancelled: dict[UUID, set[UUID]] = {}
+    for key, booking in answers.items():
+        wish = wishes[key]
+        if isinstance(wish, CancelBooking):
+            named = wish.ticket_ids or [ticket.ticket_id for ticket in booking.tickets]
+            cancelled.setdefault(booking.booking_id, set()).update(named)
+    return cancelled

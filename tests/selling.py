@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -85,10 +85,10 @@ async def pools(db: Database, event: Event) -> dict[str, Pool]:
     return {pool.name: pool for pool in (await find_sale(db, event.event_id)).pools.values()}
 
 
-async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
+async def eventually(check: Callable[[], bool]) -> None:
     """Return once a check holds."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not await check():
+        while not check():
             await asyncio.sleep(0.01)
 
 

@@ -32,7 +32,7 @@ gone: Final = (
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,  # "connection is closed"
     asyncpg.ReadOnlySQLTransactionError,  # a standby answered: the primary is moving
-    asyncpg.TargetServerAttributeNotMatched,
+    asyncpg.InternalClientError,  # no server takes writes; or its last words came while nobody had asked it anything
     ConnectionError,
 )
 

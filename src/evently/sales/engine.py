@@ -274,7 +274,7 @@ class Lane:
         self._warned = False
         try:
             done = await connection.execute("COMMIT")
-        except (*gone, asyncpg.InternalClientError) as exc:
+        except gone as exc:
             raise OutcomeUnknown("the connection was lost while committing") from exc
         assert done == "COMMIT", "a transaction that failed answers COMMIT with ROLLBACK"
         if self._warned:
@@ -298,7 +298,7 @@ class Lane:
         """Roll back; a connection that cannot even do that is dropped."""
         try:
             await connection.execute("ROLLBACK")
-        except (*gone, asyncpg.PostgresError, asyncpg.InternalClientError):
+        except (*gone, asyncpg.PostgresError):
             self._drop()
 
     def _drop(self) -> None:

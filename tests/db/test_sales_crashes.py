@@ -1,0 +1,167 @@
+"""`kill -9` of PostgreSQL and of selling processes, in the middle of everything: the clients' diaries are the judge."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import pytest
+
+from evently.catalogue import Event
+from evently.db import Database, DatabaseOptions
+from evently.db.embedded import EmbeddedPostgres
+from evently.kit.clock import utc_now
+from evently.kit.errors import OutcomeUnknown
+from evently.organizing import NewPool, NewTicketType, SaleTerms
+from evently.sales import find_sale
+from tests.catalogue import make_event, make_organizer, make_venue
+from tests.clients import DEATHS, Diary, let_clients_live
+from tests.faults import kill_postgres, own_postgres
+from tests.judge import judge, judge_clients
+from tests.selling import DEADLINE_SECONDS, eventually, open_engine, place, say
+
+ROOT: Final = Path(__file__).parents[2]
+PROCESS_SECONDS_MAX: Final = 90.0
+TERMS: Final = SaleTerms(
+    currency="EUR",
+    pools=(NewPool("hall", 1300), NewPool("balcony", 300)),
+    ticket_types=(
+        NewTicketType(name="floor", pools=("hall",)),
+        NewTicketType(name="view", pools=("hall", "balcony"), per_buyer_max=10),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A server that this module kills."""
+    with own_postgres() as server:
+        yield server
+
+
+@asynccontextmanager
+async def database_at(url: str) -> AsyncIterator[Database]:
+    database = await Database.open(DatabaseOptions(url))
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def put_on_sale(db: Database) -> tuple[Event, list[UUID]]:
+    """An event on sale by the real clock, and its ticket types."""
+    now = utc_now()
+    venue = await make_venue(db, await make_organizer(db))
+    starts_at = now + timedelta(days=1)
+    event = await make_event(db, venue, TERMS, now=now, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    return event, list((await find_sale(db, event.event_id)).ticket_types)
+
+
+async def test_postgres_is_killed_and_what_was_acknowledged_is_there(postgres: EmbeddedPostgres, tmp_path: Path, *, prove: bool) -> None:
+    kills = 100 if prove else 3
+    diaries = [Diary(tmp_path / f"diary-{number}") for number in range(2)]
+    async with database_at(postgres.url) as db:
+        event, types = await put_on_sale(db)
+        async with open_engine(postgres.url, utc_now) as one, open_engine(postgres.url, utc_now, batch_commands_max=5) as two:
+            living = [
+                asyncio.create_task(let_clients_live(engine, event.event_id, types, diary, number, kills * 150))
+                for number, (engine, diary) in enumerate(zip((one, two), diaries, strict=True))
+            ]
+            for kill in range(1, kills + 1):
+                await eventually(lambda least=kill * 100: _wishes(diaries) >= least or living[0].done() or living[1].done())  # type: ignore[misc]
+                kill_postgres(postgres)
+                postgres.start()
+            await asyncio.gather(*living)
+        await judge(db)
+        await judge_clients(db, [diary.entries for diary in diaries])
+    assert any(entry.trouble for diary in diaries for entry in diary.entries)
+
+
+async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(postgres: EmbeddedPostgres) -> None:
+    """Nor is its replay, for whoever answers that from a read acknowledges what a failover would lose."""
+    async with database_at(postgres.url) as db:
+        event, types = await put_on_sale(db)
+        wish = place(event, types[0], 2, key="k")
+        async with open_engine(postgres.url, utc_now) as engine:
+            await tell(db, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            for _ in range(2):
+                asked = asyncio.create_task(engine.submit(wish))
+                await until_somebody_waits_for_the_standby(db)
+                assert not asked.done()
+                assert await db.fetch_value("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+                with pytest.raises(OutcomeUnknown):
+                    await asked
+            await tell(db, "ALTER SYSTEM RESET synchronous_standby_names")
+            assert say(await engine.submit(wish)) == "confirmed again"
+            assert await db.fetch_value("SELECT replays FROM idempotency_keys WHERE key = 'k'") == 2
+        await judge(db)
+
+
+def _wishes(diaries: list[Diary]) -> int:
+    return sum(diary.wishes() for diary in diaries)
+
+
+async def tell(db: Database, statement: str) -> None:
+    """Change a setting of the whole server, now."""
+    connection = await db.connect()
+    await connection.execute(statement)
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
+
+
+async def until_somebody_waits_for_the_standby(db: Database) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await db.fetch_value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"):
+            await asyncio.sleep(0.005)
+
+
+# Processes that are killed ------------------------------------------------------------------------------------------------
+
+
+async def test_three_processes_sell_and_are_killed(db: Database, database_url: str, tmp_path: Path, *, prove: bool) -> None:
+    """One dies at each marked point in turn, one whenever it happens, one lives. Whoever comes next takes over the diary."""
+    event, _ = await put_on_sale(db)
+    lives, wishes = (50, 20_000) if prove else (1, 500)
+
+    def process(slot: int, death: str = "") -> Awaitable[asyncio.subprocess.Process]:
+        path = tmp_path / f"diary-{slot}"
+        arguments = (database_url, str(path), str(event.event_id), str(slot), str(wishes), death)
+        return asyncio.create_subprocess_exec(sys.executable, "-m", "tests.clients", *arguments, cwd=ROOT, env=environment())
+
+    async def die_at_each_point() -> None:
+        for death in DEATHS * lives:
+            assert await (await process(0, death)).wait() == -signal.SIGKILL
+        assert await (await process(0)).wait() == 0
+
+    async def die_whenever() -> None:
+        for life in range(1, lives + 1):
+            victim = await process(1)
+            size = life * wishes * 400 // (lives + 1)  # bytes: less than what the diary will be
+            await eventually(lambda least=size: diary_bytes(tmp_path / "diary-1") > least)  # type: ignore[misc]
+            victim.kill()
+            assert await victim.wait() == -signal.SIGKILL
+        assert await (await process(1)).wait() == 0
+
+    async def live() -> None:
+        assert await (await process(2)).wait() == 0
+
+    async with asyncio.timeout(None if prove else PROCESS_SECONDS_MAX):
+        await asyncio.gather(die_at_each_point(), die_whenever(), live())
+    await judge(db)
+    await judge_clients(db, [Diary(tmp_path / f"diary-{slot}").entries for slot in range(3)])
+
+
+def diary_bytes(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -1,0 +1,196 @@
+"""What goes wrong between an engine and its server: nothing is lost, nothing is done twice, and it recovers by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from evently.db import Database, DatabaseOptions
+from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
+from evently.sales import Command, Engine, Outcome
+from tests.catalogue import sale_terms, until_somebody_waits
+from tests.clients import Diary, let_clients_live
+from tests.faults import AFTER, HOLES, Fault, Proxy, proxy_to
+from tests.judge import judge, judge_clients
+from tests.selling import DEADLINE_SECONDS, eventually, held_up, open_engine, place, say, tally
+from tests.till import Till, open_till
+
+
+@pytest_asyncio.fixture
+async def till(db: Database) -> AsyncIterator[Till]:
+    """A till whose rows are judged in the end."""
+    async with open_till(db) as opened:
+        yield opened
+    await judge(db)
+
+
+@pytest_asyncio.fixture
+async def wire(external_database_url: str) -> AsyncIterator[Proxy]:
+    async with proxy_to(external_database_url) as proxy:
+        yield proxy
+
+
+@pytest_asyncio.fixture
+async def far(external_database_url: str) -> AsyncIterator[Till]:
+    """A till with a wire of its own; `wire` is the engine's."""
+    async with AsyncExitStack() as stack:
+        database = await Database.open(DatabaseOptions(external_database_url))
+        stack.push_async_callback(database.close)
+        till = await stack.enter_async_context(open_till(database))
+        yield till
+        await judge(database)
+
+
+async def ask_again(engine: Engine, command: Command) -> Outcome:
+    """Ask with the same key until there is an answer."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            try:
+                return await engine.submit(command)
+            except Trouble:
+                await asyncio.sleep(0.02)
+
+
+async def count_bookings(db: Database) -> int:
+    count: int = await db.fetch_value("SELECT count(*) FROM bookings")
+    return count
+
+
+# Stopping -----------------------------------------------------------------------------------------------------------------
+
+
+async def test_stopping_answers_everything_that_waits(till: Till, database_url: str) -> None:
+    event = await till.event()
+    regular = (await till.types(event))["Regular"]
+    async with open_engine(database_url, till.clock, batch_commands_max=10) as engine:
+        async with held_up(till.db, event):
+            waiting = [asyncio.create_task(engine.submit(place(event, regular))) for _ in range(55)]
+            await until_somebody_waits(till.db)
+            stopping = asyncio.create_task(engine.stop())
+            await eventually(lambda: all(lane._stopping for lane in engine._lanes))
+            with pytest.raises(Busy):
+                await engine.submit(place(event, regular))
+            assert not stopping.done()
+        await stopping
+        assert tally(await asyncio.gather(*waiting)) == {"confirmed": 55}
+
+
+async def test_stopping_does_not_need_a_server(far: Till, wire: Proxy) -> None:
+    event = await far.event()
+    async with open_engine(wire.url, far.clock) as engine:
+        assert say(await engine.submit(place(event, (await far.types(event))["Regular"]))) == "confirmed"
+        await wire.stop()
+
+
+# A connection that dies before the commit ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blow", ["pg_terminate_backend", "pg_cancel_backend"])
+async def test_a_batch_that_is_shot_down_leaves_nothing(till: Till, blow: str) -> None:
+    event = await till.event()
+    regular = (await till.types(event))["Regular"]
+    async with held_up(till.db, event):
+        waiting = [asyncio.create_task(till.engine.submit(place(event, regular, key=f"k{number}"))) for number in range(3)]
+        await until_somebody_waits(till.db)
+        await till.db.fetch(f"SELECT {blow}(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+        with pytest.raises(Unavailable):
+            await waiting[0]
+    outcomes = await asyncio.gather(*waiting[1:], return_exceptions=True)
+    done = sum(say(outcome) == "confirmed" for outcome in outcomes)
+    assert await count_bookings(till.db) == done
+    assert say(await till.engine.submit(place(event, regular, key="k0"))) == "confirmed"
+
+
+async def test_a_server_that_turns_read_only_is_left(till: Till) -> None:
+    """An old primary that comes back as a standby: the driver's connection is alive, and no good."""
+    event = await till.event()
+    await till.book(event)
+    for lane in till.engine._lanes:
+        if lane._connection is not None:
+            await lane._connection.execute("SET default_transaction_read_only = on")
+    with pytest.raises(Unavailable):
+        await till.book(event)
+    await till.book(event)
+    assert await count_bookings(till.db) == 2
+
+
+async def test_whoever_waits_for_a_server_that_is_away_is_told_at_once(far: Till, wire: Proxy) -> None:
+    event = await far.event()
+    regular = (await far.types(event))["Regular"]
+    async with open_engine(wire.url, far.clock, batch_commands_max=1) as engine:
+        await wire.stop()
+        outcomes = await asyncio.gather(*[engine.submit(place(event, regular)) for _ in range(500)], return_exceptions=True)
+        assert tally(outcomes) == {"Unavailable": 500}
+
+
+# A wire that breaks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("message", [b"BEGIN", b"FOR UPDATE", b"INSERT INTO journal"])
+@pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.LAST_WORDS])
+async def test_a_wire_cut_before_the_commit_leaves_nothing(far: Till, wire: Proxy, message: bytes, fault: Fault) -> None:
+    event = await far.event()
+    wish = place(event, (await far.types(event))["Regular"], 2, key="k")
+    async with open_engine(wire.url, far.clock) as engine:
+        wire.break_at(message, fault)
+        with pytest.raises(Trouble):
+            await engine.submit(wish)
+        assert await count_bookings(far.db) == 0
+        assert say(await engine.submit(wish)) == "confirmed"
+        assert wire.broken == 1
+
+
+@pytest.mark.parametrize("fault", [*HOLES, Fault.CUT_BEFORE, Fault.CUT_AFTER])
+async def test_a_wire_that_breaks_at_the_commit_leaves_a_question_that_the_key_answers(far: Till, wire: Proxy, fault: Fault) -> None:
+    event = await far.event()
+    wish = place(event, (await far.types(event))["Regular"], 2, key="k")
+    async with open_engine(wire.url, far.clock, batch_seconds_max=1.0, silence_seconds_max=0.5) as engine:
+        await ask_again(engine, place(event, (await far.types(event))["Regular"]))  # connected, prepared
+        wire.break_at(b"COMMIT", fault)
+        with pytest.raises(OutcomeUnknown):
+            await engine.submit(wish)
+        assert say(await ask_again(engine, wish)) == ("confirmed again" if fault in AFTER else "confirmed")
+    assert await far.db.fetch_value("SELECT count(*) FROM tickets") == 3
+
+
+async def test_a_silent_wire_is_dropped_and_holds_nobody_up(far: Till, wire: Proxy) -> None:
+    """The server never hears that we hung up, and lets go of the event by itself."""
+    event = await far.event()
+    regular = (await far.types(event))["Regular"]
+    async with open_engine(wire.url, far.clock, batch_seconds_max=1.0, silence_seconds_max=0.5) as engine:
+        wire.break_at(b"INSERT INTO journal", Fault.HOLE_BEFORE)
+        with pytest.raises(Unavailable):
+            await engine.submit(place(event, regular))
+        assert say(await ask_again(far.engine, place(event, regular, key="k"))) == "confirmed"
+    assert await count_bookings(far.db) == 1
+
+
+async def test_a_dripping_wire_only_drips(far: Till, wire: Proxy) -> None:
+    event = await far.event()
+    regular = (await far.types(event))["Regular"]
+    wire.drips = True
+    async with open_engine(wire.url, far.clock) as engine:
+        assert tally(await asyncio.gather(*[engine.submit(place(event, regular)) for _ in range(3)])) == {"confirmed": 3}
+
+
+async def test_a_wire_that_keeps_breaking(far: Till, wire: Proxy, tmp_path: Path, *, prove: bool) -> None:
+    event = await far.event(sale_terms(capacity=100))
+    types = list((await far.types(event)).values())
+    draw, diary = random.Random(5), Diary(tmp_path / "diary")
+    breaks = 1000 if prove else 10
+    async with open_engine(wire.url, far.clock, batch_commands_max=5) as engine:
+        living = asyncio.create_task(let_clients_live(engine, event.event_id, types, diary, 5, breaks * 40))
+        while not living.done() and wire.broken < breaks:
+            wire.break_at(draw.choice([b"COMMIT", b"COMMIT", b"ROLLBACK", b"BEGIN"]), draw.choice([Fault.CUT_BEFORE, Fault.CUT_AFTER]))
+            broken = wire.broken
+            await eventually(lambda before=broken: wire.broken > before or living.done())  # type: ignore[misc]
+        await living
+    assert wire.broken >= breaks
+    assert any(entry.trouble == "OutcomeUnknown" for entry in diary.entries)
+    await judge_clients(far.db, [diary.entries])
