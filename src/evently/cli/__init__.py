@@ -30,7 +30,17 @@ FOUND_SOMETHING: Final = 1
 WRONG_USE: Final = 2
 TROUBLE: Final = 3
 
-app: Final = App(name="evently", version=__version__, help="Ticketing that stays correct and quick when everybody wants the same tickets.")
+_EPILOGUE: Final = """\
+Settings are environment variables, EVENTLY_...; docs/configuration.md lists them.
+Exit codes: 0 done; 1 an audit or a rehearsal found something; 2 the command or a setting is wrong; 3 the world failed.
+"""
+
+app: Final = App(
+    name="evently",
+    version=__version__,
+    help="Ticketing that stays correct and quick when everybody wants the same tickets.",
+    help_epilogue=_EPILOGUE,
+)
 admin: Final = App(name="admin", help="Administrators of the platform.")
 app.command(admin)
 
@@ -189,8 +199,13 @@ def main() -> None:
 
 def _config(**given: object) -> Config:
     """Return the settings, with what the command line says instead of the environment."""
-    from msgspec.structs import replace
+    from evently.config import PREFIX, ConfigError, environment_for, read_config
 
-    from evently.config import read_config
-
-    return replace(read_config(), **{name: value for name, value in given.items() if value is not None})
+    told = {name: str(value) for name, value in given.items() if value is not None}
+    try:
+        return read_config(environment_for(**told))
+    except ConfigError as exc:
+        words = str(exc)
+        for name in told:
+            words = words.replace(PREFIX + name.upper(), f"--{name}")
+        raise ConfigError(words) from exc

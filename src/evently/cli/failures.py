@@ -23,8 +23,15 @@ def said_plainly() -> Iterator[None]:
         code = _code_of(exc)
         if code is None:
             raise
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]evently:[/] {exc}", markup=True)
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print("[bold red]evently:[/] ", end="")
+        console.print(_sentence(exc), markup=False)
         sys.exit(code)
+
+
+def _sentence(exc: Exception) -> str:
+    """Return what to say: of what SQLAlchemy wraps, the driver's own words, which do not advertise."""
+    return str(getattr(exc, "orig", None) or exc).strip()
 
 
 def _code_of(exc: Exception) -> int | None:
