@@ -58,14 +58,14 @@ def environment(**settings: str) -> dict[str, str]:
     }
 
 
-def evently(*arguments: str, seconds_max: float = 60, **settings: str) -> subprocess.CompletedProcess[str]:
+def evently(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "evently", *arguments],
         check=False,
         capture_output=True,
         text=True,
-        timeout=seconds_max,
+        timeout=START_SECONDS_MAX,
         env=environment(**settings),
     )
 

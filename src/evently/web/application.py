@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Final
 
 from litestar import Litestar
 
+from evently.web import accounts, admin, bookings, catalogue, health, insight, members, organizers, pages, rehearsals
 from evently.web.auth import guard
 from evently.web.context import Answer, Context, Request
 from evently.web.edge import Edge
 from evently.web.fastlane import FastLane
 from evently.web.problems import HANDLERS
 
-_FACES: Final = ("accounts", "organizers", "members", "admin", "catalogue", "bookings", "insight", "rehearsals", "health", "pages")
+FACES: Final = (accounts, organizers, members, catalogue, bookings, insight, rehearsals, admin, health, pages)
 
 
 def create_asgi(context: Context, routes: list[Any] | None = None, *, fast: bool = True) -> Edge:
@@ -44,4 +43,4 @@ def litestar_of(routes: list[Any], request_class: type[Request]) -> Litestar:
 
 def all_routes() -> list[Any]:
     """Return the handlers of every face."""
-    return [route for face in _FACES if find_spec(f"evently.web.{face}") for route in import_module(f"evently.web.{face}").routes]
+    return [route for face in FACES for route in face.routes]
