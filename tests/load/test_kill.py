@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
+import pytest
 
 from evently import organizing, sales
 from evently.accounts import TokenOptions
@@ -75,6 +77,20 @@ def lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def data_directory() -> Iterator[Path]:
+    """A data directory that PostgreSQL's own user can reach when the tests run as root. Not below pytest's, which pytest closes again at will."""
+    with tempfile.TemporaryDirectory(prefix="evently-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name) / "data"
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with data_directory() as made:
+        yield made
 
 
 @contextmanager
@@ -174,23 +190,22 @@ async def run_and_kill(server: Server, kill: list[int | None]) -> Crowd:
     return crowd
 
 
-async def test_workers_are_killed_while_they_sell(tmp_path: Path) -> None:
-    with serving(reachable(tmp_path), workers=2) as server:
+async def test_workers_are_killed_while_they_sell(directory: Path) -> None:
+    with serving(directory, workers=2) as server:
         crowd = await run_and_kill(server, [None, None])
         assert len(crowd.asked) == CLIENTS * 10
         await judge(server, crowd)
 
 
-async def test_postgres_is_killed_while_it_sells(tmp_path: Path) -> None:
+async def test_postgres_is_killed_while_it_sells(directory: Path) -> None:
     """The parent brings it back through crash recovery; until then clients hear 503 and repeat."""
-    with serving(reachable(tmp_path), workers=1) as server:
+    with serving(directory, workers=1) as server:
         crowd = await run_and_kill(server, [server.postgres()])
         await judge(server, crowd)
 
 
-async def test_everything_is_killed_while_it_sells(tmp_path: Path) -> None:
+async def test_everything_is_killed_while_it_sells(directory: Path) -> None:
     """The parent is killed, and everything with it; the next `serve` finds every booking that was acknowledged."""
-    directory = reachable(tmp_path)
     with serving(directory, workers=1) as server:
         database = await Database.open(server.database_options())
         path, body = await open_event(database)
@@ -219,9 +234,8 @@ async def test_everything_is_killed_while_it_sells(tmp_path: Path) -> None:
         await database.close()
 
 
-async def test_a_stop_answers_what_is_under_way(tmp_path: Path) -> None:
+async def test_a_stop_answers_what_is_under_way(directory: Path) -> None:
     """Told to stop in the middle of a rush, the server answers every booking that it makes."""
-    directory = reachable(tmp_path)
     with serving(directory, workers=1) as server:
         database = await Database.open(server.database_options())
         path, body = await open_event(database)
@@ -245,12 +259,3 @@ async def test_a_stop_answers_what_is_under_way(tmp_path: Path) -> None:
         await database.close()
         there = {show_id("bkg", row["booking_id"]): show_id("per", row["buyer_id"]) for row in rows}
         assert crowd.booked == there, "every booking was answered, and every answer is a booking"
-
-
-def reachable(directory: Path) -> Path:
-    """Return a data directory below one that PostgreSQL's own user can enter, should the tests run as root."""
-    for parent in (directory, *directory.parents):
-        if parent == Path("/tmp") or parent.stat().st_uid != os.getuid():  # noqa: S108  # pytest's directories lie there
-            break
-        parent.chmod(parent.stat().st_mode | 0o011)
-    return directory / "data"
