@@ -15,6 +15,7 @@ import pytest
 from evently.cli import app
 from evently.config import Config
 from evently.db import Database
+from evently.web.problems import PROBLEMS
 
 ROOT: Final = Path(__file__).parent.parent
 DATA_MODEL: Final = ROOT / "docs" / "data-model.md"
@@ -212,6 +213,22 @@ def test_routes_that_are_named_exist(path: Path) -> None:
     there = {(method.upper(), re.sub(r"\{\w+\}", "{}", route)) for route, item in paths.items() for method in item}
     named = re.findall(r"`(GET|POST|PATCH|PUT|DELETE) (/[^`?\s]*)", read(path))
     assert [f"{method} {route}" for method, route in named if (method, re.sub(r"\{\w+\}", "{}", route)) not in there] == []
+
+
+def test_metrics_that_are_named_exist_and_all_are_named() -> None:
+    text = read(ROOT / "docs" / "operations.md")
+    sources = "".join(read(path) for path in (ROOT / "src" / "evently").rglob("*.py"))
+    there = re.findall(r"(?:Counter|Gauge|Histogram)\(\s*\"(evently_\w+)\"", sources)
+    named = {name.removesuffix("_total") for name in re.findall(r"`(evently_\w+)`", text)}
+    assert named == set(there)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=names(DOCUMENTS))
+def test_problems_that_are_named_have_their_status(path: Path) -> None:
+    for status, codes in re.findall(r"\b([45]\d\d)((?: `[a-z-]+`,?)+)", read(path)):
+        for code in re.findall(r"`([a-z-]+)`", codes):
+            assert code in PROBLEMS, code
+            assert PROBLEMS[code].status == int(status), code
 
 
 # Commands -----------------------------------------------------------------------------------------------------------------------
