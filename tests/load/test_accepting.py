@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import pytest
+
 from evently.cli.serving import ACCEPTED_AT_ONCE, _listening
-from evently.config import Config
+from evently.config import Config, environment_for
 from evently.rehearsal.plan import run
 
 CROWD = 10 * ACCEPTED_AT_ONCE
@@ -55,6 +57,20 @@ def test_a_crowd_is_let_in() -> None:
     with _listening(Config(port=0)) as listening:
         assert len({each.getsockname() for each in listening}) == 1
         assert run(turns_until_all_are_in(listening)) <= 2 * CROWD // ACCEPTED_AT_ONCE
+
+
+def test_a_server_ends_with_its_workers_when_nobody_reads_where_it_is(database_url: str) -> None:
+    """As `evently serve | head -1` does, or whoever started it and was killed."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "evently", "serve", "--port", str(port)]
+    environment = environment_for(database_url=database_url)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(60) == 1
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
 
 
 def test_a_health_check_does_not_load_the_migrations() -> None:

@@ -118,6 +118,15 @@ class Parent(Multiprocess):
         self._try_postgres_at = 0.0
         self._announce = announce
 
+    def run(self) -> None:
+        """Run until told to stop. What else ends us, such as nobody reading where we are, ends the workers, too."""
+        try:
+            super().run()
+        except BaseException:
+            self.terminate_all()
+            self.join_all()
+            raise
+
     def init_processes(self) -> None:
         """Start the workers and wait for the first."""
         super().init_processes()
