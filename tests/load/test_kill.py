@@ -81,7 +81,7 @@ def lives(pid: int) -> bool:
 
 @contextmanager
 def data_directory() -> Iterator[Path]:
-    """A data directory that PostgreSQL's own user can reach when the tests run as root. Not below pytest's, which pytest closes again at will."""
+    """A data directory that PostgreSQL's own user can reach when we are root. Not below those of pytest, which it closes again at will."""
     with tempfile.TemporaryDirectory(prefix="evently-") as name:
         Path(name).chmod(0o711)
         yield Path(name) / "data"
