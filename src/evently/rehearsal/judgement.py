@@ -49,7 +49,7 @@ def is_clean(findings: Iterable[Finding]) -> bool:
 
 
 def judge(journal: ClientJournal, ledger: Ledger, ticketing: Ticketing) -> list[Finding]:
-    """Compare. The codes are those of the audit (docs/architecture.md) where they mean the same."""
+    """Compare. The codes are those of the audit (docs/proof.md) where they mean the same."""
     bookings = {booking.id: booking for booking in ledger.bookings}
     return [
         _finding("I1", "pools that are oversold", _oversold(ledger)),
