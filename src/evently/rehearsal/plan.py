@@ -72,7 +72,7 @@ def rehearse(plan: Plan, console: Console | None = None) -> bool:
     console = console or Console(highlight=False)
     if not 1 <= plan.buyers <= REHEARSAL_BUYERS_MAX:
         raise ConfigError(f"--buyers is 1 to {REHEARSAL_BUYERS_MAX:,}.")
-    with _stage(plan) as stage:
+    with _stage(plan, console) as stage:
         outcome = run(_rehearse(plan, stage, console))
         if stage.database_url is not None:
             audits = outcome.audits | {_DATABASE: run(audit(DatabaseOptions(stage.database_url)))}
@@ -101,7 +101,7 @@ def raise_file_limit() -> int:
 
 
 @contextmanager
-def _stage(plan: Plan) -> Iterator[Stage]:
+def _stage(plan: Plan, console: Console) -> Iterator[Stage]:
     """Yield a server with an organizer: somebody's, or an own one for as long as the block lasts."""
     raise_file_limit()
     if plan.url is not None:
@@ -111,6 +111,7 @@ def _stage(plan: Plan) -> Iterator[Stage]:
         return
     if plan.event is not None:
         raise ConfigError("--event needs --url: an own server has no events yet.")
+    console.print("Starting PostgreSQL and a server for the occasion.")
     with scratch_directory() as directory, own_database(directory / "data") as database_url:
         settings = {"database_url": database_url, "workers": str(plan.workers), "public_url": ""}
         with own_server(directory, settings) as server:
