@@ -58,19 +58,19 @@ async def livez(request: Request) -> Answer[Alive]:  # noqa: ARG001
     return Answer(Alive("pass"))
 
 
-@get("/readyz", operation_id="readyz", summary="Should requests be sent here?", tags=["Health"], **_OPEN)
+@get("/readyz", operation_id="readyz", summary="Should requests be sent here?", tags=["Health"], media_type=_HEALTH_JSON, **_OPEN)
 async def readyz(request: Request) -> Answer[Health]:
     """Answer 200 or 503."""
     return await _answer(request.context)
 
 
-@get("/health", operation_id="health", summary="How is it?", tags=["Health"], **_OPEN)
+@get("/health", operation_id="health", summary="How is it?", tags=["Health"], media_type=_HEALTH_JSON, **_OPEN)
 async def health(request: Request) -> Answer[Health]:
     """Answer with everything that is looked at."""
     return await _answer(request.context)
 
 
-@get("/metrics", operation_id="metrics", summary="What was counted, for Prometheus", tags=["Health"], **_OPEN)
+@get("/metrics", operation_id="metrics", summary="What was counted, for Prometheus", tags=["Health"], media_type="text/plain", **_OPEN)
 async def metrics(request: Request) -> Answer[bytes]:
     """Return the sums of all workers of this machine."""
     return Answer(generate_latest(_registry(request.context.options.metrics_directory)), media_type=CONTENT_TYPE_LATEST)
