@@ -22,7 +22,6 @@ from typing import Final, NamedTuple
 
 import structlog
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 from limits.storage import storage_from_string
@@ -126,8 +125,9 @@ class SharedCounts:
 
     def __init__(self, url: str) -> None:
         scheme, separator, rest = url.partition("://")
-        self._storage = storage_from_string(f"async+{scheme}{separator}{rest}")
-        assert isinstance(self._storage, Storage)
+        # The valkey client speaks to Redis as well; `limits` picks another one by itself.
+        client = {"implementation": "valkey"} if scheme.startswith(("redis", "valkey")) else {}
+        self._storage = storage_from_string(f"async+{scheme}{separator}{rest}", wrap_exceptions=True, **client)
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._away_until = 0.0
 
@@ -147,7 +147,10 @@ class SharedCounts:
         return Standing(allowed, stats.remaining, max(1, math.ceil(stats.reset_time - time.time())))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. The library has no word for it."""
+        bridge = getattr(self._storage, "bridge", None)
+        if bridge is not None:
+            await bridge.storage.aclose()
 
 
 class ClientAddress:
