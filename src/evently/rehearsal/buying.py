@@ -72,7 +72,7 @@ class Told(msgspec.Struct):
 
 
 class Unsettled(msgspec.Struct, frozen=True):
-    """A request whose buyer gave up without an answer: a booking of this kind may exist, or not."""
+    """A request that went unanswered at least once, and never succeeded: a booking of this kind may exist, or not."""
 
     buyer_id: str
     ticket_type_id: str
@@ -89,8 +89,9 @@ class ClientJournal(msgspec.Struct):
     left: list[Buyer] = msgspec.field(default_factory=list)  # who went away without a ticket, because there was none
     gave_up: int = 0  # because of trouble
     sold_units: int = 0  # acknowledged and not known to be cancelled
-    sold_out_at: float | None = None  # seconds after the opening: when `sold_units` first were all places
+    sold_out_at: float | None = None  # seconds after the opening: when all places were sold, as far as the buyers could tell
     sales: list[tuple[float, int]] = msgspec.field(default_factory=list)  # seconds after the opening, units: + booked, - cancelled
+    sold_out_types: set[str] = msgspec.field(default_factory=set)
     arrived: int = 0
 
     def add(self, told: Told, at: float, places: int) -> None:
@@ -99,6 +100,12 @@ class ClientJournal(msgspec.Struct):
         self.sold_units += told.units
         self.sales.append((at, told.units))
         if self.sold_out_at is None and self.sold_units >= places:
+            self.sold_out_at = at
+
+    def refuse_one(self, ticket_type_id: str, at: float, types: int) -> None:
+        """Write down that not a single unit of a ticket type was left."""
+        self.sold_out_types.add(ticket_type_id)
+        if self.sold_out_at is None and len(self.sold_out_types) == types:
             self.sold_out_at = at
 
     def take_back(self, told: Told, at: float) -> None:
@@ -232,19 +239,20 @@ class Rush:
         """Ask until there is an answer, always with the same key; returns the booking, or what was seen instead of one."""
         body = msgspec.json.encode({"lines": [{"ticket_type_id": kind.id, "quantity": units}]})
         request = self._request(buyer, "POST", f"{self._event_path}/bookings", f"{buyer.number}-{attempt}", body)
-        if buyer.clicks_twice:
-            twin = asyncio.ensure_future(self._send(request))
-            answer, unsure = await self._insist(buyer, request)
-            answer = self._compare(request, answer, await twin)
-        else:
-            answer, unsure = await self._insist(buyer, request)
+        twin = asyncio.ensure_future(self._send(request)) if buyer.clicks_twice else None
+        answer, unsure = await self._insist(buyer, request)
+        if twin is not None:
+            second = await twin
+            answer, unsure = self._compare(request, answer, second), unsure or second.status == LOST
         seen = see(request, answer)
         if seen in (Seen.BOOKED, Seen.REPLAYED):
             return self._told(buyer, kind, answer)
         if seen in (Seen.LOST, Seen.BUSY, Seen.FAILED):
             self.journal.gave_up += 1
-            if unsure or seen is Seen.FAILED:
-                self.journal.unsettled.append(Unsettled(self._ticketing.buyer_ids[buyer.number], kind.id, units))
+        elif seen is Seen.SOLD_OUT and units == 1:
+            self.journal.refuse_one(kind.id, self.elapsed(), len(self._ticketing.ticket_types))
+        if unsure or seen is Seen.FAILED:
+            self.journal.unsettled.append(Unsettled(self._ticketing.buyer_ids[buyer.number], kind.id, units))
         return seen
 
     async def _cancel(self, buyer: Buyer, told: Told) -> None:
@@ -257,13 +265,16 @@ class Rush:
             told.cancelled = None
 
     async def _insist(self, buyer: Buyer, request: bytes) -> tuple[Answer, bool]:
-        """Send a request until it is answered or the buyer gives up; returns the last answer, and whether it may have been done unseen."""
+        """Send a request until it is answered or the buyer gives up; returns the last answer, and whether it may have been done unseen.
+
+        A refusal settles nothing when an earlier try went unanswered: that one may still be on its way, and arrive after tickets came back.
+        """
         unsure = False
         answer = NO_ANSWER
         for tries in range(buyer.tries_max):
             answer = await self._send(request, hang_up=buyer.hangs_up and tries == 0)
             if see(request, answer) not in (Seen.LOST, Seen.BUSY):
-                return answer, False
+                return answer, unsure
             unsure = unsure or answer.status == LOST or b"outcome-unknown" in answer.body
             pause = min(PAUSE_SECONDS * 2**tries, PAUSE_SECONDS_MAX)
             await asyncio.sleep(buyer.return_seconds * (pause if answer.status == LOST else answer.retry_after()))

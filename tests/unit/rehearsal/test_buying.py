@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from evently.rehearsal.buying import ClientJournal, Seen, Told, see
+from evently.rehearsal.driver import NO_ANSWER, Answer
+
+GET, POST = b"GET / HTTP/1.1", b"POST / HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "answer", "seen"),
+    [
+        (GET, Answer(200, b"", b"{}"), Seen.LOOKED),
+        (POST, Answer(201, b"http/1.1 201 created", b"{}"), Seen.BOOKED),
+        (POST, Answer(201, b"http/1.1 201 created\r\nidempotent-replayed: true", b"{}"), Seen.REPLAYED),
+        (POST, Answer(200, b"", b"{}"), Seen.CANCELLED),
+        (POST, Answer(409, b"", b'{"code":"sold-out"}'), Seen.SOLD_OUT),
+        (POST, Answer(409, b"", b'{"code":"sale-ended"}'), Seen.REFUSED),
+        (POST, Answer(422, b"", b"{}"), Seen.REFUSED),
+        (POST, Answer(429, b"", b"{}"), Seen.BUSY),
+        (POST, Answer(503, b"", b"{}"), Seen.BUSY),
+        (POST, Answer(500, b"", b"{}"), Seen.FAILED),
+        (POST, Answer(302, b"", b""), Seen.FAILED),
+        (POST, NO_ANSWER, Seen.LOST),
+    ],
+)
+def test_what_an_answer_means(request_bytes: bytes, answer: Answer, seen: Seen) -> None:
+    assert see(request_bytes, answer) is seen
+
+
+def told(number: int, units: int) -> Told:
+    return Told(f"bkg_{number}", f"per_{number}", "tty_1", units, units * 100)
+
+
+def test_sold_out_is_when_the_last_place_was_told() -> None:
+    journal = ClientJournal()
+    journal.add(told(1, 3), 0.5, 5)
+    assert journal.sold_out_at is None
+    journal.add(told(2, 2), 0.7, 5)
+    journal.take_back(journal.bookings["bkg_1"], 0.9)
+    journal.add(told(3, 3), 1.1, 5)
+    assert (journal.sold_out_at, journal.sold_units) == (0.7, 5)
+    assert journal.sales == [(0.5, 3), (0.7, 2), (0.9, -3), (1.1, 3)]
+
+
+def test_sold_out_is_also_when_nobody_gets_a_single_one_of_any_type() -> None:
+    journal = ClientJournal()
+    journal.refuse_one("tty_1", 0.4, 2)
+    journal.refuse_one("tty_1", 0.5, 2)
+    assert journal.sold_out_at is None
+    journal.refuse_one("tty_2", 0.6, 2)
+    journal.refuse_one("tty_2", 0.8, 2)
+    assert journal.sold_out_at == 0.6
