@@ -1,7 +1,8 @@
 """The one ASGI middleware: request ids, access log, metrics, security headers, CORS, body limit, compression, an answer whatever happens.
 
 On the path of every booking, so it is written for that: one dict of the request's headers, one wrapped `send`, header lists prepared as
-bytes. Measured on two busy cores: 13 us per request, of which the access log takes 4 and the metrics 2."""
+bytes. Measured on two busy cores: 13 us per request, of which the access log takes 4 and the metrics 2.
+"""
 
 from __future__ import annotations
 
