@@ -42,6 +42,10 @@ class Ledger(msgspec.Struct, frozen=True):
     proof: ProofShown
     available: int
 
+    def sold(self) -> int:
+        """Return how many tickets are valid."""
+        return sum(ticket.state != "void" for booking in self.bookings for ticket in booking.tickets)
+
 
 def is_clean(findings: Iterable[Finding]) -> bool:
     """Return whether nothing was found."""
@@ -146,5 +150,4 @@ def _not_all_places(journal: ClientJournal, ledger: Ledger, ticketing: Ticketing
     """Only where each unit takes one place can as many tickets as places be sold."""
     if not journal.left or any(len(kind.pool_ids) != 1 for kind in ticketing.ticket_types):
         return []
-    sold = sum(ticket.state != "void" for booking in ledger.bookings for ticket in booking.tickets)
-    return [] if sold == ticketing.places else [f"{sold} sold of {ticketing.places} places"]
+    return [] if ledger.sold() == ticketing.places else [f"{ledger.sold()} sold of {ticketing.places} places"]

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from evently import __version__, accounts
 from evently.accounts import REHEARSAL_BUYERS_MAX, SCOPES, Organizer, Person
-from evently.audit import Finding, audit
+from evently.audit import audit
 from evently.config import ConfigError
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
@@ -31,7 +31,7 @@ from evently.rehearsal.api import Api
 from evently.rehearsal.buying import Rush, Seen, Ticketing
 from evently.rehearsal.crowd import CrowdOptions, make_crowd
 from evently.rehearsal.driver import HttpClient, Target
-from evently.rehearsal.judgement import judge
+from evently.rehearsal.judgement import Ledger, judge
 from evently.rehearsal.live import live, show_audits
 from evently.rehearsal.report import Outcome, render
 from evently.rehearsal.server import own_database, own_server, scratch_directory
@@ -154,12 +154,10 @@ async def _rehearse(plan: Plan, stage: Stage, console: Console) -> Outcome:
             await rush.run(crowd)
             await rush.last_call()
         ledger = await api.read_ledger(ticketing.event_id)
-    return _outcome(plan, stage, prepared.title, began_at, ticketing, rush, judge(rush.journal, ledger, ticketing))
+    return _outcome(plan, stage, prepared.title, began_at, ticketing, rush, ledger)
 
 
-def _outcome(
-    plan: Plan, stage: Stage, title: str, began_at: datetime, ticketing: Ticketing, rush: Rush, findings: list[Finding]
-) -> Outcome:
+def _outcome(plan: Plan, stage: Stage, title: str, began_at: datetime, ticketing: Ticketing, rush: Rush, ledger: Ledger) -> Outcome:
     journal = rush.journal
     own = stage.database_url is not None
     return Outcome(
@@ -172,13 +170,13 @@ def _outcome(
         spread_seconds=plan.spread_seconds,
         recording=rush.recording,
         sales=journal.sales,
-        sold_units=journal.sold_units,
+        sold_units=ledger.sold(),
         bookings=len(journal.bookings),
         cancelled=sum(told.cancelled is True for told in journal.bookings.values()),
         left=len(journal.left),
         gave_up=journal.gave_up,
         sold_out_at=journal.sold_out_at,
-        audits={_BUYERS: findings},
+        audits={_BUYERS: judge(journal, ledger, ticketing)},
         settings={"Processes": str(plan.workers) if own else "the server's", "Evently": __version__},
     )
 
