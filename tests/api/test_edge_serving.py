@@ -37,6 +37,14 @@ def server(shared_database_url: str) -> Iterator[Serving]:
         yield running
 
 
+@pytest.fixture
+def data_directory() -> Iterator[Path]:
+    """Where an embedded PostgreSQL may live: its own user must be able to enter, and pytest's directories are closed to it."""
+    with tempfile.TemporaryDirectory(prefix="evently-serving-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name) / "data"
+
+
 def raw(server: Serving, request: bytes) -> bytes:
     """Send bytes and return what comes back until the server closes."""
     parts = urlsplit(server.url)
@@ -164,8 +172,8 @@ def test_requests_under_way_are_answered_when_it_is_told_to_stop(shared_database
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_cleanly_and_leaves_nothing(tmp_path: Path, number: int) -> None:
-    data = reachable(tmp_path)
+def test_it_stops_cleanly_and_leaves_nothing(data_directory: Path, number: int) -> None:
+    data = data_directory
     with serving(data=str(data), **QUIET) as server:
         pids = server.children()
         assert server.stop(number) == 0
@@ -174,16 +182,16 @@ def test_it_stops_cleanly_and_leaves_nothing(tmp_path: Path, number: int) -> Non
         assert "Traceback" not in server.log()
 
 
-def test_everything_ends_with_the_parent(tmp_path: Path) -> None:
-    with serving("--workers", "2", data=str(reachable(tmp_path)), **QUIET) as server:
+def test_everything_ends_with_the_parent(data_directory: Path) -> None:
+    with serving("--workers", "2", data=str(data_directory), **QUIET) as server:
         pids = server.children()
         assert len(pids) >= 3
         server.process.kill()
         until(lambda: all_gone(pids), "workers and PostgreSQL are gone")
 
 
-def test_a_second_serve_on_the_same_directory_is_refused_and_commands_are_not(tmp_path: Path) -> None:
-    data = str(reachable(tmp_path))
+def test_a_second_serve_on_the_same_directory_is_refused_and_commands_are_not(data_directory: Path) -> None:
+    data = str(data_directory)
     with serving(data=data, **QUIET) as server:
         second = evently("serve", "--port", "0", "--data", data)
         assert second.returncode == 3
@@ -205,9 +213,9 @@ def test_a_port_that_is_taken_is_refused(shared_database_url: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_postgresql_comes_back_by_itself(tmp_path: Path) -> None:
+def test_postgresql_comes_back_by_itself(data_directory: Path) -> None:
     """Killed, it goes through crash recovery; meanwhile and afterwards the same workers answer."""
-    with serving(data=str(reachable(tmp_path)), **QUIET) as server:
+    with serving(data=str(data_directory), **QUIET) as server:
         workers = server.workers()
         answers: list[int] = []
         stop = threading.Event()
@@ -233,9 +241,9 @@ def test_postgresql_comes_back_by_itself(tmp_path: Path) -> None:
         assert not is_alive(killed)
 
 
-def test_an_external_database_may_go_and_come_and_workers_too(tmp_path: Path) -> None:
+def test_an_external_database_may_go_and_come_and_workers_too(data_directory: Path) -> None:
     """While it is away everything that needs it is answered 503 with Retry-After, also by a worker that starts just then."""
-    postgres = EmbeddedPostgres(EmbeddedOptions(data_directory=reachable(tmp_path)))
+    postgres = EmbeddedPostgres(EmbeddedOptions(data_directory=data_directory))
     postgres.start()
     try:
         with serving(database_url=postgres.url, **QUIET) as server:
@@ -314,10 +322,3 @@ def _connections(url: str) -> int:
         ).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def reachable(tmp_path: Path) -> Path:
-    """Return a data directory that PostgreSQL's own user can enter, for tests run as root."""
-    directory = Path(tempfile.mkdtemp(prefix="evently-", dir="/tmp"))  # pytest's own is closed to others
-    directory.chmod(0o755)
-    return directory / "data"
