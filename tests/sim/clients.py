@@ -1,0 +1,105 @@
+"""Who lives in the world: buyers who book, hold, confirm, cancel and insist; a network between them and the processes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from msgspec.structs import replace
+
+from evently.kit.errors import Trouble
+from evently.sales import Booked, Booking, CancelBooking, Command, ConfirmBooking, Line, Outcome, PlaceBooking
+from tests.sim.world import EVENTS, LIMITED, STANDARD, Lost, World
+
+TRIES_MAX: Final = 1_000
+HOLD_SECONDS: Final = 2
+
+
+class Client:
+    """One buyer. Its name is in its keys."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self._world = world
+        self._draw = world.draw
+        self._me = UUID(int=100 + number)
+        self._keys = 0
+        self._mine: list[Booking] = []
+
+    async def live(self, wishes: int) -> None:
+        for _ in range(wishes):
+            await asyncio.sleep(self._draw.random() * 0.2)
+            wish = self._wish()
+            outcome = await self._insist(wish)
+            if isinstance(wish, PlaceBooking) and isinstance(outcome, Booked):
+                self._mine.append(outcome.booking)
+
+    def _wish(self) -> Command:
+        dice = self._draw.random()
+        if dice < 0.03:
+            return replace(self._booking(), key="poison \0")
+        if self._mine and dice < 0.2:
+            return ConfirmBooking(self._mine[-1].event_id, self._mine[-1].booking_id)
+        if self._mine and dice < 0.5:
+            return self._cancellation(self._draw.choice(self._mine))
+        return self._booking()
+
+    def _booking(self) -> PlaceBooking:
+        types = self._draw.choice([(STANDARD,), (STANDARD,), (LIMITED,), (STANDARD, LIMITED)])
+        lines = tuple(Line(type_id, self._draw.randint(1, 3)) for type_id in types)
+        hold_seconds = self._draw.choice([None, None, HOLD_SECONDS])
+        key = self._key()
+        return PlaceBooking(self._draw.choice(EVENTS), self._me, lines, hold_seconds, key, repr((lines, hold_seconds)).encode())
+
+    def _cancellation(self, booking: Booking) -> CancelBooking:
+        some = tuple(ticket.ticket_id for ticket in booking.tickets[: self._draw.choice([1, 1, 9])])
+        ticket_ids = self._draw.choice([None, some])
+        fingerprint = repr((booking.booking_id, ticket_ids)).encode()
+        return CancelBooking(booking.event_id, booking.booking_id, self._me, self._me, ticket_ids, None, self._key(), fingerprint)
+
+    def _key(self) -> str | None:
+        if self._draw.random() < 0.15:
+            return None
+        self._keys += self._draw.random() < 0.95  # and now and then the key of the wish before
+        return f"{self._me.int}-{self._keys}"
+
+    async def _insist(self, command: Command) -> Outcome | None:
+        """Ask until there is an answer; without a key only once."""
+        self._world.asked.append(command)
+        for _ in range(TRIES_MAX):
+            try:
+                return await self._ask(command)
+            except asyncpg.DataError:
+                assert getattr(command, "key", None) == "poison \0"
+                return None
+            except (Lost, Trouble):
+                if getattr(command, "key", None) is None:
+                    return None
+                await asyncio.sleep(self._draw.random() * 0.2)
+        raise AssertionError(f"no answer to {command}")
+
+    async def _ask(self, command: Command) -> Outcome:
+        world, weather = self._world, self._world.weather
+        await asyncio.sleep(self._draw.random() * 0.02)
+        if world.chance(weather.lost_request):
+            raise Lost
+        if getattr(command, "key", None) is not None and world.chance(weather.repeated):
+            world.send(self._echo(command))
+        process = self._draw.choice(world.processes)
+        if self._draw.random() < 0.2:
+            world.send(process.look(command.event_id))
+        outcome = await process.submit(command)
+        if world.chance(weather.lost_answer):
+            raise Lost
+        return outcome
+
+    async def _echo(self, command: Command) -> None:
+        """A request that arrives once more, sooner or much later."""
+        await asyncio.sleep(self._draw.choice([0.01, 0.1, 5.0]) * self._draw.random())
+        try:
+            await self._draw.choice(self._world.processes).submit(command)
+        except asyncpg.DataError:
+            assert getattr(command, "key", None) == "poison \0"
+        except (Lost, Trouble):
+            pass  # nobody waits for it

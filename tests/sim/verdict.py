@@ -1,0 +1,132 @@
+"""Whether the rows of a simulated world can be true, and whether they are what everybody was told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import Final
+from uuid import UUID
+
+from evently.sales import Booked, Booking, CancelBooking, ConfirmBooking, PlaceBooking, Replay, decode_facts
+from tests.sim.statements import EventRows, Row
+from tests.sim.world import EVENTS, TICKET_TYPES, World
+
+POOLS_OF: Final = {terms.ticket_type_id: terms.pool_ids for terms in TICKET_TYPES}
+
+
+def judge(world: World) -> None:
+    """Fail unless everything adds up."""
+    for event_id in EVENTS:
+        rows = world.server.events[event_id]
+        _judge_counters(rows)
+        _judge_limits(rows)
+        _judge_journal(rows)
+        _judge_answers(world, event_id, rows)
+        _judge_bookings(world, event_id, rows)
+
+
+def _live(rows: EventRows, *states: str) -> list[tuple[Row, Row]]:
+    return [
+        (booking, ticket)
+        for ticket in rows.tickets.values()
+        if ticket["state"] != "void" and (booking := rows.bookings[ticket["booking_id"]])["state"] in states
+    ]
+
+
+def _judge_counters(rows: EventRows) -> None:
+    units = {
+        state: Counter(pool_id for _, ticket in _live(rows, state) for pool_id in POOLS_OF[ticket["ticket_type_id"]])
+        for state in ("held", "confirmed")
+    }
+    for pool_id, pool in rows.pools.items():
+        assert (pool["held"], pool["sold"]) == (units["held"][pool_id], units["confirmed"][pool_id])
+        assert pool["held"] + pool["sold"] <= pool["capacity"]
+        assert pool["held"] == 0, "every hold is over"
+
+
+def _judge_limits(rows: EventRows) -> None:
+    has = Counter((booking["buyer_id"], ticket["ticket_type_id"]) for booking, ticket in _live(rows, "held", "confirmed"))
+    for terms in TICKET_TYPES:
+        most = max((units for (_, type_id), units in has.items() if type_id == terms.ticket_type_id), default=0)
+        assert terms.per_buyer_max is None or most <= terms.per_buyer_max
+
+
+def _judge_journal(rows: EventRows) -> None:
+    again, before, at = Replay(), bytes(32), None
+    for seq in range(1, len(rows.journal) + 1):
+        row = rows.journal[seq]
+        assert row["hash"] == hashlib.sha256(before + row["facts"]).digest()
+        assert at is None or row["at"] >= at
+        before, at = row["hash"], row["at"]
+        again.add(at, decode_facts(row["facts"]))
+    assert (rows.sale["seq"], rows.sale["head_hash"], rows.sale["head_at"]) == (len(rows.journal), before, at)
+    stored = {each: (pool["capacity"], pool["held"], pool["sold"]) for each, pool in rows.pools.items()}
+    assert stored == {each: (pool.capacity, pool.held, pool.sold) for each, pool in again.pools.items()}
+    live: dict[UUID, set[UUID]] = {booking_id: set() for booking_id in rows.bookings}
+    for ticket_id, ticket in rows.tickets.items():
+        if ticket["state"] != "void":
+            live[ticket["booking_id"]].add(ticket_id)
+    told = {each: (booking.buyer_id, booking.state, set(booking.tickets)) for each, booking in again.bookings.items()}
+    assert {each: (row["buyer_id"], row["state"], live[each]) for each, row in rows.bookings.items()} == told
+
+
+def _judge_answers(world: World, event_id: UUID, rows: EventRows) -> None:
+    """A key has one answer, for one body, and the rows know it; it was executed only if somebody asked."""
+    answers: dict[tuple[UUID, str], tuple[bytes, Booking]] = {}
+    since: dict[tuple[UUID, str, bytes], float] = {}
+    for mention in world.mentions:
+        command, outcome = mention.command, mention.outcome
+        if isinstance(command, PlaceBooking | CancelBooking) and command.key is not None and command.event_id == event_id:
+            place = (command.buyer_id if isinstance(command, PlaceBooking) else command.actor_id, command.key)
+            request = (*place, command.fingerprint)
+            if isinstance(outcome, Booked):
+                answer = command.fingerprint, outcome.booking
+                assert answers.setdefault(place, answer) == answer
+                since.setdefault(request, mention.at)
+            else:
+                assert mention.began <= since.get(request, mention.began), "what was answered once is answered so ever after"
+    for place, (fingerprint, booking) in answers.items():
+        assert (rows.keys[place]["fingerprint"], rows.keys[place]["booking_id"]) == (fingerprint, booking.booking_id)
+    asked = {
+        (command.buyer_id if isinstance(command, PlaceBooking) else command.actor_id, command.key, command.fingerprint)
+        for command in world.asked
+        if isinstance(command, PlaceBooking | CancelBooking)
+    }
+    assert {(*place, row["fingerprint"]) for place, row in rows.keys.items()} <= asked
+
+
+def _judge_bookings(world: World, event_id: UUID, rows: EventRows) -> None:
+    """Everybody has what they were told and did not give back; nobody has what they did not ask for."""
+    mentions = [(each.command, each.outcome.booking) for each in world.mentions if isinstance(each.outcome, Booked)]
+    mine = [(command, booking) for command, booking in mentions if booking.event_id == event_id]
+    given_back = {each for command in world.asked if isinstance(command, CancelBooking) for each in _named(command, rows)}
+    for command, booking in mine:
+        row = rows.bookings[booking.booking_id]
+        assert row["buyer_id"] == booking.buyer_id
+        for ticket in booking.tickets:
+            stored = rows.tickets[ticket.ticket_id]
+            assert (stored["ticket_type_id"], stored["price_minor"], stored["secret"]) == (
+                ticket.ticket_type_id,
+                ticket.price_minor,
+                ticket.secret,
+            )
+            assert stored["state"] == "void" or ticket.state == "valid", "what was cancelled stays cancelled"
+            assert stored["state"] == "valid" or ticket.ticket_id in given_back, "nobody asked to cancel it"
+        if isinstance(command, ConfirmBooking) or booking.state == "confirmed":
+            assert row["state"] in {"confirmed", "cancelled"}
+        if booking.state == "cancelled":
+            assert row["state"] == "cancelled"
+    keyed = {row["booking_id"] for row in rows.keys.values()}
+    unkeyed = Counter(row["buyer_id"] for booking_id, row in rows.bookings.items() if booking_id not in keyed)
+    asked = Counter(
+        command.buyer_id
+        for command in world.asked
+        if isinstance(command, PlaceBooking) and command.key is None and command.event_id == event_id
+    )
+    assert unkeyed <= asked, "a request without a key is carried out once at most"
+
+
+def _named(command: CancelBooking, rows: EventRows) -> list[UUID]:
+    if command.ticket_ids is not None:
+        return list(command.ticket_ids)
+    return [ticket_id for ticket_id, ticket in rows.tickets.items() if ticket["booking_id"] == command.booking_id]
