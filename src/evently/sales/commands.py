@@ -9,13 +9,11 @@ from uuid import UUID
 import msgspec
 
 from evently.kit.errors import Refusal
+from evently.sales.terms import Conditions, PoolTerms, PromoTerms, Seating, TicketTypeTerms
 
 LINES_MAX: Final = 20  # ticket types in one booking: more than any event page offers at once
 UNITS_MAX: Final = 100  # units in one booking: a school class and its teachers; larger groups talk to the organizer
-CAPACITY_MAX: Final = 1_000_000  # of one pool: the largest paid crowds on record are half of it
-HOLD_SECONDS_MAX: Final = 3_600
-POOLS_MAX: Final = 50  # of one event
-TICKET_TYPES_MAX: Final = 100  # of one event, retired ones included
+WAITING_MAX: Final = 10_000  # live waitlist entries of one event: all are in the memory of a sale
 
 
 class SalesRefusal(Refusal):
@@ -42,6 +40,26 @@ class SalesRefusal(Refusal):
     POOL_IN_USE = "pool-in-use"
     TOO_MANY_PARTS = "too-many-parts"
     NOTHING_TO_SELL = "nothing-to-sell"
+    UNKNOWN_SEAT = "unknown-seat"
+    SEAT_TAKEN = "seat-taken"
+    SEAT_OF_ANOTHER_ZONE = "seat-of-another-zone"
+    ORPHAN_SEAT = "orphan-seat"
+    NOT_SEATED = "not-seated"
+    SEATS_IN_USE = "seats-in-use"
+    ALREADY_EXTENDED = "already-extended"
+    PAYMENT_MISMATCH = "payment-mismatch"
+    REFUND_NOT_FOUND = "refund-not-found"
+    UNKNOWN_PROMO_CODE = "unknown-promo-code"
+    PROMO_CODE_NOT_VALID = "promo-code-not-valid"
+    PROMO_CODE_USED_UP = "promo-code-used-up"
+    PROMO_CODE_TAKEN = "promo-code-taken"
+    ENTRY_NOT_FOUND = "waitlist-entry-not-found"
+    ALREADY_WAITING = "already-waiting"
+    WAITLIST_FULL = "waitlist-full"
+    NOT_OFFERED = "not-offered"
+    OFFER_EXPIRED = "offer-expired"
+    NOT_SOLD_OUT = "not-sold-out"
+    NOT_RETURNABLE = "not-returnable"
 
 
 # What is booked -----------------------------------------------------------------------------------------------------------
@@ -55,6 +73,19 @@ class Ticket(msgspec.Struct, frozen=True):
     price_minor: int
     state: str
     secret: bytes
+    discount_minor: int = 0
+    surcharge_minor: int = 0  # on top of the price: the fee that the buyer pays, the tax that is not included
+    fee_minor: int = 0  # whoever pays it
+    tax_minor: int = 0  # included or on top
+    seat_number: int | None = None
+    seat_id: str | None = None
+    seat_label: str | None = None
+    replaces: UUID | None = None  # the returned ticket whose unit and seat it takes when its booking is confirmed; none of its own before
+    returning_since: datetime | None = None  # its holder would let it go to somebody on the waitlist
+
+    def total_minor(self) -> int:
+        """Return what the buyer pays for it."""
+        return self.price_minor - self.discount_minor + self.surcharge_minor
 
 
 class Booking(msgspec.Struct, frozen=True):
@@ -70,24 +101,58 @@ class Booking(msgspec.Struct, frozen=True):
     confirmed_at: datetime | None
     ended_at: datetime | None
     tickets: tuple[Ticket, ...]
+    conditions_version: int = 0
+    promo_id: UUID | None = None
+    entry_id: UUID | None = None  # it is, or was, an offer to this waitlist entry
+    extended: bool = False
+    payment_id: UUID | None = None  # that confirmed it
+    paid_minor: int = 0  # authorised when it was confirmed
+    captured_at: datetime | None = None
+    refunded_minor: int = 0  # decided to be paid back
 
     def total_minor(self) -> int:
         """Return the amount due for the tickets that are not void."""
-        return sum(ticket.price_minor for ticket in self.tickets if ticket.state != "void")
+        return sum(ticket.total_minor() for ticket in self.tickets if ticket.state != "void")
+
+
+class WaitlistEntry(msgspec.Struct, frozen=True):
+    """One buyer's wish for a quantity. `state`: waiting, offered, fulfilled, withdrawn; `reason` says why it is withdrawn."""
+
+    event_id: UUID
+    entry_id: UUID
+    buyer_id: UUID
+    ticket_type_id: UUID
+    quantity: int
+    state: str
+    reason: str
+    joined_at: datetime
+    joined_seq: int
+    offered_at: datetime | None = None
+    booking_id: UUID | None = None
+    ended_at: datetime | None = None
 
 
 # What may be asked --------------------------------------------------------------------------------------------------------
 
 
 class Line(msgspec.Struct, frozen=True):
-    """So many units of one ticket type."""
+    """So many units of one ticket type; with assigned seating these seats (as many ids as units), or the best available ones.
+
+    `section` narrows the best available ones to a section of the map; so many of them are to be `accessible`, the others beside those.
+    """
 
     ticket_type_id: UUID
     quantity: int
+    seats: tuple[str, ...] | None = None
+    section: str | None = None
+    accessible: int = 0
 
 
 class PlaceBooking(msgspec.Struct, frozen=True):
-    """Book units: confirmed at once, or held for `hold_seconds` when given. `lines` name each ticket type once."""
+    """Book units. `lines` name each ticket type once, and no seat twice.
+
+    What is to be paid online is held as long as the conditions say, or for `hold_seconds` when given; everything else is confirmed at once.
+    """
 
     event_id: UUID
     buyer_id: UUID
@@ -95,17 +160,52 @@ class PlaceBooking(msgspec.Struct, frozen=True):
     hold_seconds: int | None = None
     key: str | None = None  # the Idempotency-Key of the request, within (event, actor)
     fingerprint: bytes = b""  # of the request: the same key with another one is refused
+    promo_code: str | None = None  # in any case
 
 
 class ConfirmBooking(msgspec.Struct, frozen=True):
-    """Turn a hold into a confirmed booking."""
+    """Turn a hold into a confirmed booking: paid with a payment that authorised what is due, or on site."""
 
     event_id: UUID
     booking_id: UUID
+    payment_id: UUID | None = None
+    amount_minor: int = 0
+
+
+class ExtendHold(msgspec.Struct, frozen=True):
+    """Give a hold its time once more, from now; once."""
+
+    event_id: UUID
+    booking_id: UUID
+    buyer_id: UUID
+
+
+class RecordCapture(msgspec.Struct, frozen=True):
+    """The payment of a confirmed booking was collected. Harmless to repeat."""
+
+    event_id: UUID
+    booking_id: UUID
+    payment_id: UUID
+
+
+class RecordRefund(msgspec.Struct, frozen=True):
+    """What was to be paid back was paid back; or never needs to be, because nothing was taken. Harmless to repeat.
+
+    `how`: gateway, or never_paid.
+    """
+
+    event_id: UUID
+    booking_id: UUID
+    refund_id: UUID
+    how: str = "gateway"
 
 
 class CancelBooking(msgspec.Struct, frozen=True):
-    """Cancel a booking, or only the tickets named. `buyer_id` None: the organizer asks, whoever's booking it is."""
+    """Cancel a booking, or only the tickets named. `buyer_id` None: the organizer asks, whoever's booking it is.
+
+    A buyer gets back what the conditions say, counted from `not_after`; for the organizer everything that was paid is paid back.
+    `unpaid`: the payment that confirmed it turned out to be void; nothing is paid back, for nothing was taken.
+    """
 
     event_id: UUID
     booking_id: UUID
@@ -115,36 +215,58 @@ class CancelBooking(msgspec.Struct, frozen=True):
     not_after: datetime | None = None  # the start of the event, for a buyer
     key: str | None = None
     fingerprint: bytes = b""
+    unpaid: bool = False
+
+
+class ReturnTickets(msgspec.Struct, frozen=True):
+    """Offer tickets of a confirmed booking to the waitlist; they stay their holder's until somebody takes them. Harmless to repeat."""
+
+    event_id: UUID
+    booking_id: UUID
+    buyer_id: UUID
+    ticket_ids: tuple[UUID, ...]
+
+
+class KeepTickets(msgspec.Struct, frozen=True):
+    """Take the return of tickets back, unless they are offered to somebody at the moment. Harmless to repeat."""
+
+    event_id: UUID
+    booking_id: UUID
+    buyer_id: UUID
+    ticket_ids: tuple[UUID, ...]
+
+
+class JoinWaitlist(msgspec.Struct, frozen=True):
+    """Wait for a quantity of a ticket type."""
+
+    event_id: UUID
+    buyer_id: UUID
+    ticket_type_id: UUID
+    quantity: int
+    key: str | None = None
+    fingerprint: bytes = b""
+
+
+class LeaveWaitlist(msgspec.Struct, frozen=True):
+    """Wait no longer, or decline an offer. Harmless to repeat."""
+
+    event_id: UUID
+    entry_id: UUID
+    buyer_id: UUID
+
+
+class AcceptOffer(msgspec.Struct, frozen=True):
+    """Take an offer: it becomes a hold like any other, to be paid in time; or a confirmed booking, with nothing to pay online."""
+
+    event_id: UUID
+    entry_id: UUID
+    buyer_id: UUID
 
 
 class ExpireHolds(msgspec.Struct, frozen=True):
     """Do nothing: every batch begins by taking back due holds, and this is a reason to run one."""
 
     event_id: UUID
-
-
-class PoolTerms(msgspec.Struct, frozen=True):
-    """A counted capacity."""
-
-    pool_id: UUID
-    name: str
-    capacity: int
-
-
-class TicketTypeTerms(msgspec.Struct, frozen=True):
-    """What a buyer picks. A unit takes one unit of each of `pool_ids`."""
-
-    ticket_type_id: UUID
-    name: str
-    description: str
-    position: int
-    price_minor: int
-    per_booking_max: int
-    pool_ids: tuple[UUID, ...]
-    per_buyer_max: int | None = None
-    on_sale_at: datetime | None = None
-    off_sale_at: datetime | None = None
-    retired: bool = False
 
 
 class SetUpSale(msgspec.Struct, frozen=True):
@@ -156,6 +278,8 @@ class SetUpSale(msgspec.Struct, frozen=True):
     off_sale_at: datetime
     pools: tuple[PoolTerms, ...]
     ticket_types: tuple[TicketTypeTerms, ...]
+    conditions: Conditions | None = None
+    seating: Seating | None = None
 
 
 class ChangeSale(msgspec.Struct, frozen=True):
@@ -206,10 +330,68 @@ class RetireTicketType(msgspec.Struct, frozen=True):
     ticket_type_id: UUID
 
 
+class PutConditions(msgspec.Struct, frozen=True):
+    """Sell under other conditions from now on; what was booked keeps its own."""
+
+    event_id: UUID
+    conditions: Conditions
+
+
+class PutSeating(msgspec.Struct, frozen=True):
+    """Give the event a copy of a seat map, or other zones. A new map needs a sale that is closed and has claimed no seat; a claimed seat
+    keeps its zone.
+    """
+
+    event_id: UUID
+    seating: Seating
+
+
+class BlockSeats(msgspec.Struct, frozen=True):
+    """Take free seats off the sale. Harmless to repeat; refused whole when one of them is taken."""
+
+    event_id: UUID
+    seats: tuple[str, ...]
+
+
+class UnblockSeats(msgspec.Struct, frozen=True):
+    """Sell blocked seats again. Harmless to repeat."""
+
+    event_id: UUID
+    seats: tuple[str, ...]
+
+
+class PutPromoCode(msgspec.Struct, frozen=True):
+    """Add a promo code or change it; its limits go no lower than what was used."""
+
+    event_id: UUID
+    promo: PromoTerms
+
+
+class RetirePromoCode(msgspec.Struct, frozen=True):
+    """Take no more bookings with a promo code; those that were made keep their price."""
+
+    event_id: UUID
+    promo_id: UUID
+
+
 Command: TypeAlias = (
     PlaceBooking
     | ConfirmBooking
+    | ExtendHold
+    | RecordCapture
+    | RecordRefund
     | CancelBooking
+    | ReturnTickets
+    | KeepTickets
+    | JoinWaitlist
+    | LeaveWaitlist
+    | AcceptOffer
+    | PutConditions
+    | PutSeating
+    | BlockSeats
+    | UnblockSeats
+    | PutPromoCode
+    | RetirePromoCode
     | ExpireHolds
     | SetUpSale
     | ChangeSale
@@ -231,6 +413,14 @@ class Booked(msgspec.Struct, frozen=True):
     replayed: bool = False
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """The waitlist entry as the command left it, with its booking once it is offered one."""
+
+    entry: WaitlistEntry
+    booking: Booking | None = None
+    replayed: bool = False
+
+
 class Done(msgspec.Struct, frozen=True):
     """A command about the sale itself was carried out."""
 
@@ -242,4 +432,4 @@ class No(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-Outcome: TypeAlias = Booked | Done | No
+Outcome: TypeAlias = Booked | Listed | Done | No

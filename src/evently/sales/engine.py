@@ -34,7 +34,9 @@ from evently.kit.ids import IdSource, new_id
 from evently.sales import store
 from evently.sales.commands import Command, Done, No, Outcome, PlaceBooking, SalesRefusal
 from evently.sales.reads import find_sale
-from evently.sales.rules import Batch, Sale, decide
+from evently.sales.loading import Work
+from evently.sales.rules import decide
+from evently.sales.state import Batch, Sale
 
 log: Final = structlog.get_logger(__name__)
 
@@ -245,7 +247,7 @@ class Lane:
             self._remember(works)
             _count(pending, outcomes)
 
-    async def _transact(self, commands: Sequence[Command]) -> tuple[list[store.Work], list[Outcome]]:
+    async def _transact(self, commands: Sequence[Command]) -> tuple[list[Work], list[Outcome]]:
         connection = await self._connected()
         started = time.perf_counter()
         # A connection that hangs is dropped, never cancelled: a cancel could hit a commit that has already happened.
@@ -258,7 +260,7 @@ class Lane:
 
     async def _decide_and_write(
         self, connection: asyncpg.Connection[Record], commands: Sequence[Command]
-    ) -> tuple[list[store.Work], list[Outcome]]:
+    ) -> tuple[list[Work], list[Outcome]]:
         try:
             await connection.execute(self._begin)
             works, outcomes = await decide_and_write(connection, commands, self._remembered, self._clock, self._new_id)
@@ -310,7 +312,7 @@ class Lane:
         """A commit whose wait for the standby was cancelled succeeds with a warning, in any language; it may vanish at failover."""
         self._warned |= message.sqlstate == _PLAIN_WARNING
 
-    def _remember(self, works: Sequence[store.Work]) -> None:
+    def _remember(self, works: Sequence[Work]) -> None:
         for work in works:
             sale = work.sale
             if sale is None:
@@ -331,7 +333,7 @@ class Lane:
 
 def glance_at(sale: Sale, at: float) -> Glance:
     """Return what a sale showed at an instant of the monotonic clock."""
-    available = {terms.ticket_type_id: sale.available(terms) for terms in sale.ticket_types.values() if not terms.retired}
+    available = {terms.ticket_type_id: sale.available(terms) for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)}
     return Glance(at, sale.seq, sale.state, sale.on_sale_at, sale.off_sale_at, available, sale.next_expiry_at)
 
 
@@ -356,14 +358,14 @@ async def carry_out(transaction: Connection, command: Command, now: datetime, ne
 
 async def decide_and_write(
     connection: Connection, commands: Sequence[Command], remembered: Mapping[UUID, Sale], clock: Clock, new_id: IdSource
-) -> tuple[list[store.Work], list[Outcome]]:
+) -> tuple[list[Work], list[Outcome]]:
     """Lock, load, decide and write inside the caller's transaction. Returns each event's work, and the outcomes in the commands' order."""
     now = clock()
     by_event: dict[UUID, list[int]] = {}
     for index, command in enumerate(commands):
         by_event.setdefault(command.event_id, []).append(index)
     works = [
-        store.Work(event_id, None, Batch(now, new_id, _new_secret), [commands[index] for index in indexes])
+        Work(event_id, None, Batch(now, new_id, _new_secret), [commands[index] for index in indexes])
         for event_id, indexes in by_event.items()
     ]
     await store.lock_and_load(connection, works, remembered)

@@ -2,7 +2,9 @@
 
 A journal row holds the facts of one batch as canonical JSON; those bytes are what is hashed. `at` of the row is the instant of all its
 facts.
-A ticket in a fact is `[ticket_id, ticket_type_id, price_minor]`.
+A ticket in a fact is `[ticket_id, ticket_type_id, price_minor]`; what only some tickets have stands beside them, in their order: `seats`
+(numbers in the layout, -1 without), `money` (`[discount, surcharge, fee, tax]` in minor units), `replaces` (returned tickets, or null).
+What is left out has its default.
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ from uuid import UUID
 
 import msgspec
 
+from evently.sales.terms import Conditions, PromoTerms
+
 NO_HASH: Final = bytes(32)  # what the first journal row follows
 
 TicketFact: TypeAlias = tuple[UUID, UUID, int]
+MoneyFact: TypeAlias = tuple[int, int, int, int]
 
 
-class _Fact(msgspec.Struct, frozen=True, tag_field="type"):
+class _Fact(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     """A fact is told apart by its `type`, the name of its class."""
 
 
@@ -72,6 +77,10 @@ class TicketTypePut(_Fact, frozen=True):
     on_sale_at: datetime | None
     off_sale_at: datetime | None
     pool_ids: tuple[UUID, ...]
+    zone: str | None = None
+    tax_basis_points: int = 0
+    tax_included: bool = True
+    hidden: bool = False
 
 
 class TicketTypeRetired(_Fact, frozen=True):
@@ -87,28 +96,48 @@ class BookingHeld(_Fact, frozen=True):
     buyer_id: UUID
     expires_at: datetime
     tickets: tuple[TicketFact, ...]
+    seats: tuple[int, ...] = ()
+    money: tuple[MoneyFact, ...] = ()
+    conditions_version: int = 0
+    promo_id: UUID | None = None
+    entry_id: UUID | None = None  # it is an offer
+    replaces: tuple[UUID | None, ...] = ()
 
 
 class BookingConfirmed(_Fact, frozen=True):
-    """Units were booked and confirmed in one step."""
+    """Units were booked and confirmed in one step; what they cost is paid at the door."""
 
     booking_id: UUID
     buyer_id: UUID
     tickets: tuple[TicketFact, ...]
+    seats: tuple[int, ...] = ()
+    money: tuple[MoneyFact, ...] = ()
+    conditions_version: int = 0
+    promo_id: UUID | None = None
+
+
+class HoldExtended(_Fact, frozen=True):
+    """A hold lasts longer."""
+
+    booking_id: UUID
+    expires_at: datetime
 
 
 class HoldConfirmed(_Fact, frozen=True):
-    """A hold became a confirmed booking."""
+    """A hold became a confirmed booking: paid with a payment, or at the door."""
 
     booking_id: UUID
     tickets: tuple[TicketFact, ...]
+    payment_id: UUID | None = None
+    paid_minor: int = 0
 
 
 class HoldExpired(_Fact, frozen=True):
-    """A hold was not confirmed in time; its units are free."""
+    """A hold was not confirmed in time; its units are free, and so are these seats."""
 
     booking_id: UUID
     tickets: tuple[TicketFact, ...]
+    freed: tuple[int, ...] = ()
 
 
 class BookingCancelled(_Fact, frozen=True):
@@ -117,14 +146,131 @@ class BookingCancelled(_Fact, frozen=True):
     booking_id: UUID
     was: str
     tickets: tuple[TicketFact, ...]
+    refund_id: UUID | None = None  # something is to be paid back
+    refund_minor: int = 0
+    unpaid: bool = False  # the payment turned out to be void
+    freed: tuple[int, ...] = ()  # seats
 
 
 class TicketsCancelled(_Fact, frozen=True):
-    """Some tickets of a booking were cancelled; it lives on with the others. `was` as above."""
+    """Some tickets of a booking were cancelled; it lives on with the others. As above."""
 
     booking_id: UUID
     was: str
     tickets: tuple[TicketFact, ...]
+    refund_id: UUID | None = None
+    refund_minor: int = 0
+    unpaid: bool = False
+    freed: tuple[int, ...] = ()
+
+
+class PaymentCaptured(_Fact, frozen=True):
+    """The payment of a booking was collected."""
+
+    booking_id: UUID
+    payment_id: UUID
+    amount_minor: int
+
+
+class RefundSettled(_Fact, frozen=True):
+    """What was to be paid back was. `how`: gateway, or never_paid."""
+
+    booking_id: UUID
+    refund_id: UUID
+    amount_minor: int
+    how: str
+
+
+class TicketsReturned(_Fact, frozen=True):
+    """A holder would let tickets go to the waitlist."""
+
+    booking_id: UUID
+    ticket_ids: tuple[UUID, ...]
+
+
+class TicketsKept(_Fact, frozen=True):
+    """A holder took that back."""
+
+    booking_id: UUID
+    ticket_ids: tuple[UUID, ...]
+
+
+class TicketUnbound(_Fact, frozen=True):
+    """A ticket of an offer stood for a returned one, which was cancelled: it now holds that unit and seat itself."""
+
+    booking_id: UUID
+    ticket_id: UUID
+    seat: int | None = None
+
+
+class ConditionsPut(_Fact, frozen=True):
+    """Bookings from now on are made under these conditions."""
+
+    version: int
+    conditions: Conditions
+
+
+class SeatingPut(_Fact, frozen=True):
+    """The event's seats and zones are these; `zone_of` as in the table, base64."""
+
+    digest: str
+    zones: tuple[str, ...]
+    zone_of: bytes
+
+
+class SeatsBlocked(_Fact, frozen=True):
+    """Seats were taken off the sale."""
+
+    seats: tuple[int, ...]
+
+
+class SeatsUnblocked(_Fact, frozen=True):
+    """Seats are sold again."""
+
+    seats: tuple[int, ...]
+
+
+class PromoCodePut(_Fact, frozen=True):
+    """A promo code came to be, or changed."""
+
+    promo: PromoTerms
+
+
+class WaitlistJoined(_Fact, frozen=True):
+    """Somebody waits."""
+
+    entry_id: UUID
+    buyer_id: UUID
+    ticket_type_id: UUID
+    quantity: int
+
+
+class OfferMade(_Fact, frozen=True):
+    """A waitlist entry was offered a booking, which is held."""
+
+    entry_id: UUID
+    booking_id: UUID
+
+
+class OfferAccepted(_Fact, frozen=True):
+    """An offer was taken; the entry is fulfilled."""
+
+    entry_id: UUID
+    booking_id: UUID
+
+
+class EntryWithdrawn(_Fact, frozen=True):
+    """An entry waits no longer. `reason`: left, declined, lapsed, cancelled."""
+
+    entry_id: UUID
+    reason: str
+
+
+class UnitsSetAside(_Fact, frozen=True):
+    """So many units are now set aside for those who wait for a ticket type."""
+
+    ticket_type_id: UUID
+    units: int
 
 
 Fact: TypeAlias = (
@@ -136,12 +282,28 @@ Fact: TypeAlias = (
     | PoolRemoved
     | TicketTypePut
     | TicketTypeRetired
+    | ConditionsPut
+    | SeatingPut
+    | SeatsBlocked
+    | SeatsUnblocked
+    | PromoCodePut
     | BookingHeld
     | BookingConfirmed
+    | HoldExtended
     | HoldConfirmed
     | HoldExpired
     | BookingCancelled
     | TicketsCancelled
+    | PaymentCaptured
+    | RefundSettled
+    | TicketsReturned
+    | TicketsKept
+    | TicketUnbound
+    | WaitlistJoined
+    | OfferMade
+    | OfferAccepted
+    | EntryWithdrawn
+    | UnitsSetAside
 )
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")

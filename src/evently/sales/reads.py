@@ -13,11 +13,11 @@ import msgspec
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
-from evently.sales import store
+from evently.sales import loading
 from evently.sales.commands import Booking, SalesRefusal
 from evently.sales.facts import NO_HASH, chain, decode_facts
 from evently.sales.replay import Contradiction, Replay
-from evently.sales.rules import Pool, Sale
+from evently.sales.state import Pool, Sale
 
 sql: Final = load_queries(__name__)
 
@@ -101,7 +101,7 @@ async def read_sale(connection: Connection, event_id: UUID) -> Sale:
     if row is None:
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     sale = Sale(*row.values())
-    await store.load_terms(connection, [sale])
+    await loading.load_sales(connection, [sale], {})
     return sale
 
 
@@ -158,6 +158,6 @@ async def _page(snapshot: Connection, rows: Sequence[Record], limit: int) -> Pag
 
 async def _whole(snapshot: Connection, rows: Sequence[Record]) -> list[Booking]:
     currencies = {row["event_id"]: row["currency"] for row in rows}
-    bookings = await store.load_bookings(snapshot, [(row["event_id"], row["booking_id"]) for row in rows], currencies)
+    bookings = await loading.load_bookings(snapshot, [(row["event_id"], row["booking_id"]) for row in rows], currencies)
     by_id = {booking.booking_id: booking for booking in bookings}
     return [by_id[row["booking_id"]] for row in rows]

@@ -1,37 +1,29 @@
-"""The engine's statements: lock the sales of a batch, load what its commands name, write what was decided.
+"""The engine's transaction: lock the sales of a batch, load what it must know (loading.py), write what was decided.
 
 Everything here runs on one connection inside one transaction that the caller began. A batch concerns several events; each has its `Sale`
-(kept in memory between batches, true while the journal's head is the same) and its `Batch`.
+(kept in memory between batches, true while the journal's head is the same) and its `Batch`. The number of statements never depends on the
+number of commands, and what is rare is written only where it happened.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from evently.db import Connection, Record, load_queries
-from evently.sales.commands import Booking, CancelBooking, Command, ConfirmBooking, PlaceBooking, Ticket, TicketTypeTerms
+from evently.db import Connection, load_queries
+from evently.sales.commands import Booking
 from evently.sales.facts import chain, encode_facts
-from evently.sales.rules import Answer, Batch, Pool, Sale
+from evently.sales.loading import Work, load_named, load_sales
+from evently.sales.state import Sale
 
 sql: Final = load_queries(__name__)
 
-DUE_MAX: Final = 500  # holds of one event taken back by one batch: as many as the largest batch could take
-
 _encode_answer: Final = msgspec.msgpack.Encoder().encode
-_decode_answer: Final = msgspec.msgpack.Decoder(Booking).decode
-
-
-class Work(msgspec.Struct):
-    """One event's part of a batch."""
-
-    event_id: UUID
-    sale: Sale | None
-    batch: Batch
-    commands: list[Command]
+_encode_conditions: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 async def lock_and_load(connection: Connection, works: Sequence[Work], remembered: Mapping[UUID, Sale]) -> None:
@@ -51,137 +43,33 @@ async def lock_and_load(connection: Connection, works: Sequence[Work], remembere
         # Clocks of several machines may disagree; an event's time never runs backwards.
         work.batch.now = max(work.batch.now, sale.head_at)
     if strangers:
-        await load_terms(connection, strangers)
-    await _load_answers(connection, works)
-    await _load_bookings(connection, works)
-    await _load_buyer_units(connection, works)
+        await load_sales(connection, strangers, remembered)
+    await load_named(connection, works)
 
 
 async def write(connection: Connection, works: Iterable[Work]) -> None:
     """Write what was decided and one journal row for each event on which anything happened."""
     works = [work for work in works if work.batch.writes()]
     for work in works:
+        _note_extras(work)
         if work.batch.writes_terms():
             await _write_terms(connection, work)
     if any(work.batch.facts for work in works):
         await connection.execute(*sql.write_batch(**_journal(works), **_counters(works), **_placed(works), **_answered(works)))
     await _write_changes(connection, works)
+    await _write_seats(connection, works)
+    await _write_waitlist(connection, works)
+    await _write_money(connection, works)
 
 
-# Load -----------------------------------------------------------------------------------------------------------------------
+def _note_extras(work: Work) -> None:
+    sale, extras = work.sale, work.batch.extras()
+    if sale is not None and extras & ~sale.extras:
+        sale.extras |= extras
+        work.batch.terms_changed = True
 
 
-async def load_terms(connection: Connection, sales: Sequence[Sale]) -> None:
-    """Fill in the pools, the ticket types and the next expiry of sales."""
-    by_event = {sale.event_id: sale for sale in sales}
-    event_ids = list(by_event)
-    for event_id, *pool in await connection.fetch(*sql.load_pools(event_ids=event_ids)):
-        by_event[event_id].pools[pool[0]] = Pool(*pool)
-    for event_id, *terms in await connection.fetch(*sql.load_ticket_types(event_ids=event_ids)):
-        by_event[event_id].ticket_types[terms[0]] = _read_terms(terms)
-    for event_id, next_expiry_at in await connection.fetch(*sql.load_next_expiries(event_ids=event_ids)):
-        by_event[event_id].next_expiry_at = next_expiry_at
-
-
-def _read_terms(row: Sequence[Any]) -> TicketTypeTerms:
-    """Return a ticket type from its columns in the order of `load_ticket_types`."""
-    ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, *rest = row
-    return TicketTypeTerms(ticket_type_id, name, description, position, price_minor, per_booking_max, tuple(pool_ids), *rest)
-
-
-async def _load_answers(connection: Connection, works: Sequence[Work]) -> None:
-    events: list[UUID] = []
-    actors: list[UUID] = []
-    keys: list[str] = []
-    for work in works:
-        for command in work.commands:
-            if isinstance(command, PlaceBooking):
-                actor_id = command.buyer_id
-            elif isinstance(command, CancelBooking):
-                actor_id = command.actor_id
-            else:
-                continue
-            if command.key is not None:
-                events.append(work.event_id)
-                actors.append(actor_id)
-                keys.append(command.key)
-    if not keys:
-        return
-    by_event = {work.event_id: work.batch for work in works}
-    for event_id, actor_id, key, fingerprint, answer in await connection.fetch(
-        *sql.load_answers(event_ids=events, actor_ids=actors, keys=keys)
-    ):
-        by_event[event_id].answers[actor_id, key] = Answer(fingerprint, _decode_answer(answer), stored=True)
-
-
-async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
-    by_event = {work.event_id: work for work in works if work.sale is not None}
-    due_events = [work.event_id for work in by_event.values() if _may_have_due(work)]
-    named = [
-        (work.event_id, command.booking_id)
-        for work in by_event.values()
-        for command in work.commands
-        if isinstance(command, ConfirmBooking | CancelBooking)
-    ]
-    if due_events:
-        nows = [by_event[event_id].batch.now for event_id in due_events]
-        for event_id, booking_id in await connection.fetch(*sql.load_due(event_ids=due_events, nows=nows, due_max=DUE_MAX)):
-            by_event[event_id].batch.due.append(booking_id)
-            named.append((event_id, booking_id))
-    if not named:
-        return
-    for booking in await load_bookings(connection, named, {event: work.sale.currency for event, work in by_event.items() if work.sale}):
-        by_event[booking.event_id].batch.bookings[booking.booking_id] = booking
-
-
-async def load_bookings(connection: Connection, named: Sequence[tuple[UUID, UUID]], currencies: Mapping[UUID, str]) -> list[Booking]:
-    """Return the bookings named by (event, booking), whole, with their tickets in the order they were made."""
-    places = list(dict.fromkeys(named))
-    arguments = {"event_ids": [event for event, _ in places], "booking_ids": [booking for _, booking in places]}
-    rows = await connection.fetch(*sql.load_bookings(**arguments))
-    tickets: dict[UUID, list[Ticket]] = {}
-    for _event_id, booking_id, *ticket in await connection.fetch(*sql.load_tickets(**arguments)):
-        tickets.setdefault(booking_id, []).append(Ticket(*ticket))
-    return [_booking(row, currencies[row["event_id"]], tickets[row["booking_id"]]) for row in rows]
-
-
-def _booking(row: Record, currency: str, tickets: Sequence[Ticket]) -> Booking:
-    event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, ended_at = row.values()
-    return Booking(event_id, booking_id, buyer_id, state, currency, placed_at, expires_at, confirmed_at, ended_at, tuple(tickets))
-
-
-def _may_have_due(work: Work) -> bool:
-    assert work.sale is not None
-    return work.sale.next_expiry_at is not None and work.sale.next_expiry_at <= work.batch.now
-
-
-async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> None:
-    places: set[tuple[UUID, UUID]] = set()
-    limited: set[UUID] = set()
-    for work in works:
-        if work.sale is None:
-            continue
-        limited_here = {terms.ticket_type_id for terms in work.sale.ticket_types.values() if terms.per_buyer_max is not None}
-        if not limited_here:
-            continue
-        limited |= limited_here
-        places |= {
-            (work.event_id, command.buyer_id)
-            for command in work.commands
-            if isinstance(command, PlaceBooking) and any(line.ticket_type_id in limited_here for line in command.lines)
-        }
-    if not places:
-        return
-    by_event = {work.event_id: work.batch for work in works}
-    for event_id, buyer_id, ticket_type_id, units in await connection.fetch(
-        *sql.load_buyer_units(
-            event_ids=[event for event, _ in places], buyer_ids=[buyer for _, buyer in places], ticket_type_ids=list(limited)
-        )
-    ):
-        by_event[event_id].buyer_units[buyer_id, ticket_type_id] = units
-
-
-# Write ----------------------------------------------------------------------------------------------------------------------
+# What almost every batch writes ---------------------------------------------------------------------------------------------
 
 
 def _journal(works: Sequence[Work]) -> dict[str, object]:
@@ -209,6 +97,16 @@ def _counters(works: Sequence[Work]) -> dict[str, object]:
     return _columns(("pool_events", "pool_ids", "pool_helds", "pool_solds", "pool_set_asides"), rows)
 
 
+_BOOKING_COLUMNS: Final = (
+    "booking_events", "booking_ids", "booking_buyers", "booking_states", "booking_placed_ats", "booking_expires_ats", "booking_confirmed_ats",
+    "booking_conditions", "booking_promos", "booking_entries",
+)  # fmt: skip
+_TICKET_COLUMNS: Final = (
+    "ticket_events", "ticket_ids", "ticket_bookings", "ticket_types", "ticket_prices", "ticket_secrets", "ticket_discounts",
+    "ticket_surcharges", "ticket_fees", "ticket_taxes", "ticket_seats", "ticket_seat_ids", "ticket_seat_labels", "ticket_replaces",
+)  # fmt: skip
+
+
 def _placed(works: Sequence[Work]) -> dict[str, object]:
     bookings: list[tuple[object, ...]] = []
     tickets: list[tuple[object, ...]] = []
@@ -217,70 +115,160 @@ def _placed(works: Sequence[Work]) -> dict[str, object]:
         for booking in work.batch.placed:
             booking_id = booking.booking_id
             bookings.append(
-                (event_id, booking_id, booking.buyer_id, booking.state, booking.placed_at, booking.expires_at, booking.confirmed_at)
+                (
+                    event_id,
+                    booking_id,
+                    booking.buyer_id,
+                    booking.state,
+                    booking.placed_at,
+                    booking.expires_at,
+                    booking.confirmed_at,
+                    booking.conditions_version,
+                    booking.promo_id,
+                    booking.entry_id,
+                )
             )
             tickets.extend(
                 [
-                    (event_id, ticket.ticket_id, booking_id, ticket.ticket_type_id, ticket.price_minor, ticket.secret)
+                    (
+                        event_id,
+                        ticket.ticket_id,
+                        booking_id,
+                        ticket.ticket_type_id,
+                        ticket.price_minor,
+                        ticket.secret,
+                        ticket.discount_minor,
+                        ticket.surcharge_minor,
+                        ticket.fee_minor,
+                        ticket.tax_minor,
+                        ticket.seat_number,
+                        ticket.seat_id,
+                        ticket.seat_label,
+                        ticket.replaces,
+                    )
                     for ticket in booking.tickets
                 ]
             )
-    return _columns(
-        (
-            "booking_events",
-            "booking_ids",
-            "booking_buyers",
-            "booking_states",
-            "booking_placed_ats",
-            "booking_expires_ats",
-            "booking_confirmed_ats",
-        ),
-        bookings,
-    ) | _columns(("ticket_events", "ticket_ids", "ticket_bookings", "ticket_types", "ticket_prices", "ticket_secrets"), tickets)
+    return _columns(_BOOKING_COLUMNS, bookings) | _columns(_TICKET_COLUMNS, tickets)
 
 
 def _answered(works: Sequence[Work]) -> dict[str, object]:
-    rows = [
-        (work.event_id, actor_id, key, answer.fingerprint, answer.booking.booking_id, _encode_answer(answer.booking))
-        for work in works
-        for actor_id, key, answer in work.batch.answered
-    ]
-    return _columns(("key_events", "key_actors", "keys", "key_fingerprints", "key_bookings", "key_answers"), rows)
+    rows = []
+    for work in works:
+        for actor_id, key, answer in work.batch.answered:
+            what = answer.what
+            booking_id, entry_id = (what.booking_id, None) if isinstance(what, Booking) else (None, what.entry_id)
+            rows.append((work.event_id, actor_id, key, answer.fingerprint, booking_id, entry_id, _encode_answer(what)))
+    return _columns(("key_events", "key_actors", "keys", "key_fingerprints", "key_bookings", "key_entries", "key_answers"), rows)
+
+
+# What only some write ---------------------------------------------------------------------------------------------------------
 
 
 async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
     if moved := [
-        (work.event_id, booking.booking_id, booking.state, booking.confirmed_at, booking.ended_at)
+        (
+            work.event_id,
+            booking.booking_id,
+            booking.state,
+            booking.expires_at,
+            booking.confirmed_at,
+            booking.ended_at,
+            booking.extended,
+            booking.payment_id,
+            booking.paid_minor,
+            booking.captured_at,
+            booking.refunded_minor,
+        )
         for work in works
         for booking in work.batch.moved.values()
     ]:
-        names = ("event_ids", "booking_ids", "states", "confirmed_ats", "ended_ats")
+        names = (
+            "event_ids", "booking_ids", "states", "expires_ats", "confirmed_ats", "ended_ats", "extendeds", "payment_ids", "paids_minor",
+            "captured_ats", "refundeds_minor",
+        )  # fmt: skip
         await connection.execute(*sql.move_bookings(**_columns(names, moved)))
+    if marked := [(work.event_id, ticket_id, since) for work in works for ticket_id, since in work.batch.marked.items()]:
+        await connection.execute(*sql.mark_tickets(**_columns(("event_ids", "ticket_ids", "sinces"), marked)))
+    if unbound := [(work.event_id, ticket_id) for work in works for ticket_id in work.batch.unbound]:
+        await connection.execute(*sql.unbind_tickets(**_columns(("event_ids", "ticket_ids"), unbound)))
     if voided := [(work.event_id, ticket_id) for work in works for ticket_id in work.batch.voided]:
         await connection.execute(*sql.void_tickets(**_columns(("event_ids", "ticket_ids"), voided)))
     if replayed := sorted({(work.event_id, actor_id, key) for work in works for actor_id, key in work.batch.replayed}):
         await connection.execute(*sql.count_replays(**_columns(("event_ids", "actor_ids", "keys"), replayed)))
 
 
+async def _write_seats(connection: Connection, works: Sequence[Work]) -> None:
+    claims = [(work.event_id, number, claim) for work in works for number, claim in work.batch.claims.items()]
+    if freed := [(event_id, number) for event_id, number, claim in claims if claim.was_taken]:
+        await connection.execute(*sql.free_seats(**_columns(("event_ids", "seat_numbers"), freed)))
+    if claimed := [(event_id, number, claim.ticket_id) for event_id, number, claim in claims if claim.taken]:
+        await connection.execute(*sql.claim_seats(**_columns(("event_ids", "seat_numbers", "ticket_ids"), claimed)))
+
+
+async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None:
+    if joined := [
+        (work.event_id, entry.entry_id, entry.buyer_id, entry.ticket_type_id, entry.quantity, entry.joined_at, entry.joined_seq)
+        for work in works
+        for entry in work.batch.entries_joined
+    ]:
+        names = ("event_ids", "entry_ids", "buyer_ids", "ticket_type_ids", "quantities", "joined_ats", "joined_seqs")
+        await connection.execute(*sql.join_waitlist(**_columns(names, joined)))
+    if moved := [
+        (work.event_id, entry.entry_id, entry.state, entry.reason, entry.offered_at, entry.booking_id, entry.ended_at)
+        for work in works
+        for entry in work.batch.entries_moved.values()
+    ]:
+        names = ("event_ids", "entry_ids", "states", "reasons", "offered_ats", "booking_ids", "ended_ats")
+        await connection.execute(*sql.move_entries(**_columns(names, moved)))
+    if aside := [
+        (work.event_id, type_id, work.sale.aside[type_id])
+        for work in works
+        if work.sale is not None
+        for type_id in work.batch.aside_changed
+    ]:
+        await connection.execute(*sql.put_set_asides(**_columns(("event_ids", "ticket_type_ids", "units"), aside)))
+
+
+async def _write_money(connection: Connection, works: Sequence[Work]) -> None:
+    if decided := [
+        (work.event_id, refund.refund_id, refund.booking_id, refund.amount_minor, refund.decided_at)
+        for work in works
+        for refund in work.batch.refunds_decided
+    ]:
+        names = ("event_ids", "refund_ids", "booking_ids", "amounts_minor", "decided_ats")
+        await connection.execute(*sql.decide_refunds(**_columns(names, decided)))
+    if settled := [(work.event_id, refund_id, work.batch.now) for work in works for refund_id in work.batch.refunds_settled]:
+        await connection.execute(*sql.settle_refunds(**_columns(("event_ids", "refund_ids", "settled_ats"), settled)))
+    if posted := [
+        (work.event_id, work.sale.seq, line, work.batch.now, *posting, work.sale.currency)
+        for work in works
+        if work.sale is not None
+        for line, posting in enumerate(work.batch.postings)
+    ]:
+        names = ("event_ids", "seqs", "lines", "ats", "booking_ids", "debits", "credits", "amounts_minor", "currencies")
+        await connection.execute(*sql.post(**_columns(names, posted)))
+    if promos := [
+        (work.event_id, promo.terms.promo_id, promo.uses, promo.spent_minor)
+        for work in works
+        if work.sale is not None
+        for promo in map(work.sale.promos.__getitem__, work.batch.promos_changed - work.batch.promos_put)
+    ]:
+        await connection.execute(*sql.count_promos(**_columns(("event_ids", "promo_ids", "uses", "spents_minor"), promos)))
+
+
+# The sale itself ----------------------------------------------------------------------------------------------------------------
+
+
 async def _write_terms(connection: Connection, work: Work) -> None:
     sale, batch = work.sale, work.batch
     assert sale is not None, "terms are a sale's"
+    window = {"event_id": sale.event_id, "state": sale.state, "on_sale_at": sale.on_sale_at, "off_sale_at": sale.off_sale_at}
     if batch.created:
-        await connection.execute(
-            *sql.create_sale(
-                event_id=sale.event_id,
-                state=sale.state,
-                currency=sale.currency,
-                on_sale_at=sale.on_sale_at,
-                off_sale_at=sale.off_sale_at,
-                head_hash=sale.head_hash,
-                head_at=sale.head_at,
-            )
-        )
+        head = {"currency": sale.currency, "head_hash": sale.head_hash, "head_at": sale.head_at, "extras": sale.extras}
+        await connection.execute(*sql.create_sale(**window, **head))
     elif batch.terms_changed:
-        await connection.execute(
-            *sql.change_sale(event_id=sale.event_id, state=sale.state, on_sale_at=sale.on_sale_at, off_sale_at=sale.off_sale_at)
-        )
+        await connection.execute(*sql.change_sale(**window, extras=sale.extras))
     if batch.pools_put:
         pools = [sale.pools[pool_id] for pool_id in batch.pools_put]
         rows = [(pool.pool_id, pool.name, pool.capacity, pool.held, pool.sold, pool.set_aside) for pool in pools]
@@ -291,6 +279,15 @@ async def _write_terms(connection: Connection, work: Work) -> None:
     for ticket_type_id in batch.types_changed:
         terms = msgspec.structs.asdict(sale.ticket_types[ticket_type_id])
         await connection.execute(*sql.put_ticket_type(event_id=sale.event_id, **terms))
+    for version in batch.conditions_put:
+        conditions = _encode_conditions(sale.conditions[version])
+        await connection.execute(*sql.put_conditions(event_id=sale.event_id, version=version, conditions=conditions))
+    for promo in map(sale.promos.__getitem__, batch.promos_put):
+        used = {"uses": promo.uses, "spent_minor": promo.spent_minor}
+        await connection.execute(*sql.put_promo(event_id=sale.event_id, **msgspec.structs.asdict(promo.terms), **used))
+    if (seating := batch.seating_put) is not None:
+        stored = {"layout": zlib.compress(seating.layout), "zones": seating.zones, "zone_of": seating.zone_of}
+        await connection.execute(*sql.put_seating(event_id=sale.event_id, digest=seating.digest, **stored))
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, object]:

@@ -1,0 +1,189 @@
+-- What a batch must know: each takes the events of a batch as arrays, and runs under the locks of their sales, as statements of their own
+-- after the lock: they must see what the previous holder committed.
+
+-- name: load_pools
+-- The pools of events that are not in memory. A statement of its own after the lock: it must see what the previous holder committed.
+SELECT event_id, pool_id, name, capacity, held, sold, set_aside
+FROM pools
+WHERE event_id = ANY(:event_ids::uuid[])
+ORDER BY event_id, pool_id;
+
+-- name: load_ticket_types
+-- The ticket types of events that are not in memory.
+SELECT
+    event_id, ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, per_buyer_max, on_sale_at, off_sale_at, retired,
+    zone, tax_basis_points, tax_included, hidden
+FROM ticket_types
+WHERE event_id = ANY(:event_ids::uuid[])
+ORDER BY event_id, position, ticket_type_id;
+
+-- name: load_next_expiries
+-- When the next hold of events that are not in memory runs out.
+SELECT event_id, min(expires_at) AS next_expiry_at
+FROM bookings
+WHERE event_id = ANY(:event_ids::uuid[]) AND state = 'held'
+GROUP BY event_id;
+
+-- name: load_due
+-- The bookings whose hold has run out, oldest first, at most :due_max of each event.
+SELECT named.event_id, due.booking_id
+FROM unnest(:event_ids::uuid[], :nows::timestamptz[]) AS named (event_id, now)
+CROSS JOIN LATERAL (
+    SELECT bookings.booking_id
+    FROM bookings
+    WHERE bookings.event_id = named.event_id AND bookings.state = 'held' AND bookings.expires_at <= named.now
+    ORDER BY bookings.expires_at, bookings.booking_id
+    LIMIT :due_max
+) AS due;
+
+-- name: load_bookings
+-- The bookings that commands name, and those whose hold is due.
+SELECT
+    bookings.event_id, bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at,
+    bookings.confirmed_at, bookings.ended_at, bookings.conditions_version, bookings.promo_id, bookings.entry_id, bookings.extended,
+    bookings.payment_id, bookings.paid_minor, bookings.captured_at, bookings.refunded_minor
+FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
+INNER JOIN bookings ON bookings.event_id = named.event_id AND bookings.booking_id = named.booking_id;
+
+-- name: load_tickets
+-- The tickets of those bookings.
+SELECT
+    tickets.event_id, tickets.booking_id, tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor, tickets.state, tickets.secret,
+    tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor, tickets.tax_minor, tickets.seat_number, tickets.seat_id, tickets.seat_label,
+    tickets.replaces, tickets.returning_since
+FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
+INNER JOIN tickets ON tickets.event_id = named.event_id AND tickets.booking_id = named.booking_id
+ORDER BY tickets.ticket_id;
+
+-- name: load_answers
+-- What was answered earlier to the idempotency keys of a batch.
+SELECT answers.event_id, answers.actor_id, answers.key, answers.fingerprint, answers.answer, answers.entry_id IS NOT NULL AS of_entry
+FROM unnest(:event_ids::uuid[], :actor_ids::uuid[], :keys::text[]) AS named (event_id, actor_id, key)
+INNER JOIN idempotency_keys AS answers
+    ON answers.event_id = named.event_id AND answers.actor_id = named.actor_id AND answers.key = named.key;
+
+-- name: load_buyer_units
+-- How many live units buyers have of the ticket types that limit them. A limit keeps the count small, so it is counted.
+SELECT bookings.event_id, bookings.buyer_id, tickets.ticket_type_id, count(*) AS units
+FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[]) AS named (event_id, buyer_id)
+INNER JOIN bookings
+    ON bookings.event_id = named.event_id AND bookings.buyer_id = named.buyer_id AND bookings.state IN ('held', 'confirmed')
+INNER JOIN tickets
+    ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
+WHERE tickets.ticket_type_id = ANY(:ticket_type_ids::uuid[])
+GROUP BY bookings.event_id, bookings.buyer_id, tickets.ticket_type_id;
+
+-- name: load_conditions
+-- All versions of the conditions of events that are not in memory: an organizer changes them a few times.
+SELECT event_id, version, conditions
+FROM sale_conditions
+WHERE event_id = ANY(:event_ids::uuid[])
+ORDER BY event_id, version;
+
+-- name: load_promos
+-- The promo codes of events that are not in memory, with how much of them is used.
+SELECT
+    event_id, promo_id, code, kind, value, ticket_type_ids, uses_max, per_buyer_max, budget_minor, from_at, until_at, retired, uses, spent_minor
+FROM promo_codes
+WHERE event_id = ANY(:event_ids::uuid[])
+ORDER BY event_id, promo_id;
+
+-- name: load_set_asides
+-- What is set aside for those who wait, of events that are not in memory.
+SELECT event_id, ticket_type_id, units
+FROM set_asides
+WHERE event_id = ANY(:event_ids::uuid[]) AND units > 0;
+
+-- name: load_waiting
+-- Who waits, in line, of events that are not in memory.
+SELECT
+    event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at, booking_id, ended_at
+FROM waitlist_entries
+WHERE event_id = ANY(:event_ids::uuid[]) AND state = 'waiting'
+ORDER BY event_id, joined_seq, entry_id;
+
+-- name: load_returned
+-- The tickets whose holders would let them go, of events that are not in memory; and whether somebody has an offer for them.
+SELECT
+    tickets.event_id,
+    tickets.ticket_id,
+    tickets.booking_id,
+    tickets.ticket_type_id,
+    tickets.seat_number,
+    EXISTS (
+        SELECT 1
+        FROM tickets AS offered
+        INNER JOIN bookings ON bookings.event_id = offered.event_id AND bookings.booking_id = offered.booking_id AND bookings.state = 'held'
+        WHERE offered.event_id = tickets.event_id AND offered.replaces = tickets.ticket_id AND offered.state = 'valid'
+    ) AS offered
+FROM tickets
+WHERE tickets.event_id = ANY(:event_ids::uuid[]) AND tickets.returning_since IS NOT NULL AND tickets.state = 'valid'
+ORDER BY tickets.event_id, tickets.returning_since, tickets.ticket_id;
+
+-- name: load_seating
+-- The zones of events that are not in memory; the layout is asked for only when no event with the same one is.
+SELECT event_id, digest, zones, zone_of
+FROM event_seating
+WHERE event_id = ANY(:event_ids::uuid[]);
+
+-- name: load_layout
+-- The layout of an event.
+SELECT layout
+FROM event_seating
+WHERE event_id = :event_id;
+
+-- name: load_claims
+-- The seats of an event that are taken and that are blocked, as two arrays: twenty thousand rows would cost ten times as much.
+SELECT
+    coalesce(array_agg(seat_number) FILTER (WHERE ticket_id IS NOT NULL), '{}') AS taken,
+    coalesce(array_agg(seat_number) FILTER (WHERE ticket_id IS NULL), '{}') AS blocked
+FROM seat_claims
+WHERE event_id = :event_id;
+
+-- name: load_news
+-- What happened to an event since a journal row, for whoever has its seats as they were then.
+SELECT facts
+FROM journal
+WHERE event_id = :event_id AND seq > :seq
+ORDER BY seq
+LIMIT :limit;
+
+-- name: load_entries
+-- The waitlist entries that commands name, those of the offers among the bookings, and the live ones of those who want to join.
+SELECT
+    entries.event_id, entries.entry_id, entries.buyer_id, entries.ticket_type_id, entries.quantity, entries.state, entries.reason,
+    entries.joined_at, entries.joined_seq, entries.offered_at, entries.booking_id, entries.ended_at
+FROM unnest(:event_ids::uuid[], :entry_ids::uuid[]) AS named (event_id, entry_id)
+INNER JOIN waitlist_entries AS entries ON entries.event_id = named.event_id AND entries.entry_id = named.entry_id
+UNION
+SELECT
+    entries.event_id, entries.entry_id, entries.buyer_id, entries.ticket_type_id, entries.quantity, entries.state, entries.reason,
+    entries.joined_at, entries.joined_seq, entries.offered_at, entries.booking_id, entries.ended_at
+FROM unnest(:join_event_ids::uuid[], :buyer_ids::uuid[]) AS joining (event_id, buyer_id)
+INNER JOIN waitlist_entries AS entries
+    ON entries.event_id = joining.event_id AND entries.buyer_id = joining.buyer_id AND entries.state IN ('waiting', 'offered');
+
+-- name: load_related
+-- The bookings that have something to do with these through a returned ticket: whose ticket an offer stands for, and whose offer stands for a ticket.
+SELECT theirs.event_id, theirs.booking_id
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
+INNER JOIN tickets AS theirs ON theirs.event_id = named.event_id AND theirs.ticket_id = named.ticket_id
+UNION
+SELECT offered.event_id, offered.booking_id
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
+INNER JOIN tickets AS offered ON offered.event_id = named.event_id AND offered.replaces = named.ticket_id AND offered.state = 'valid';
+
+-- name: load_refunds
+-- The refunds that commands name.
+SELECT refunds.event_id, refunds.refund_id, refunds.booking_id, refunds.amount_minor, refunds.decided_at, refunds.settled_at
+FROM unnest(:event_ids::uuid[], :refund_ids::uuid[]) AS named (event_id, refund_id)
+INNER JOIN refunds ON refunds.event_id = named.event_id AND refunds.refund_id = named.refund_id;
+
+-- name: load_promo_uses
+-- How many live bookings buyers have with promo codes that limit them.
+SELECT bookings.event_id, bookings.buyer_id, bookings.promo_id, count(*) AS uses
+FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[]) AS named (event_id, buyer_id)
+INNER JOIN bookings
+    ON bookings.event_id = named.event_id AND bookings.buyer_id = named.buyer_id AND bookings.state IN ('held', 'confirmed')
+WHERE bookings.promo_id IS NOT NULL
+GROUP BY bookings.event_id, bookings.buyer_id, bookings.promo_id;

@@ -1,0 +1,116 @@
+"""What an organizer says about selling: pools, ticket types, conditions, promo codes, seating. Plain values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+CAPACITY_MAX: Final = 1_000_000  # of one pool: the largest paid crowds on record are half of it
+POOLS_MAX: Final = 50  # of one event
+TICKET_TYPES_MAX: Final = 100  # of one event, retired ones included
+PROMO_CODES_MAX: Final = 1_000  # of one event, retired ones included: all are in the memory of a sale
+PROMO_CODE_CHARACTERS_MAX: Final = 40
+ZONES_MAX: Final = 100  # of one event: more colours than a plan can show
+HOLD_SECONDS_MAX: Final = 3_600
+OFFER_SECONDS_MAX: Final = 7 * 86_400
+REFUND_WINDOWS_MAX: Final = 10
+CONDITIONS_MAX: Final = 1_000  # versions of one event
+NOT_FOR_SALE: Final = 255  # in `zone_of`
+WHOLE: Final = 10_000  # basis points
+
+PaymentMode: TypeAlias = Literal["online", "door"]
+PromoKind: TypeAlias = Literal["percent", "fixed", "unlock"]
+
+
+class PoolTerms(msgspec.Struct, frozen=True):
+    """A counted capacity."""
+
+    pool_id: UUID
+    name: str
+    capacity: int
+
+
+class TicketTypeTerms(msgspec.Struct, frozen=True):
+    """What a buyer picks. A unit takes one unit of each of `pool_ids`, and a seat of `zone` when there is one.
+
+    `hidden`: sold only with a promo code that unlocks it. `tax_included`: in the price, or on top of it.
+    """
+
+    ticket_type_id: UUID
+    name: str
+    description: str
+    position: int
+    price_minor: int
+    per_booking_max: int
+    pool_ids: tuple[UUID, ...]
+    per_buyer_max: int | None = None
+    on_sale_at: datetime | None = None
+    off_sale_at: datetime | None = None
+    retired: bool = False
+    zone: str | None = None
+    tax_basis_points: int = 0
+    tax_included: bool = True
+    hidden: bool = False
+
+
+class Fees(msgspec.Struct, frozen=True):
+    """What selling a ticket costs: so much, and so much of its discounted price. Free tickets carry no fee."""
+
+    fixed_minor: int = 0
+    basis_points: int = 0
+    paid_by: Literal["buyer", "organizer"] = "buyer"
+
+
+class RefundWindow(msgspec.Struct, frozen=True):
+    """Until so many hours before the start, so much of what was paid is paid back."""
+
+    hours_before: int
+    basis_points: int
+
+
+class Conditions(msgspec.Struct, frozen=True):
+    """Conditions of sale, frozen on each booking. The default is a box office: paid at the door, cancelled freely until the start.
+
+    `refund_windows`: the one with the most hours that is still open counts; none is: nothing is paid back. `cancel_hours_before`: later
+    than that, buyers cannot cancel at all. `fee_kept`: the buyer's fee is never paid back.
+    """
+
+    payment: PaymentMode = "door"
+    hold_seconds: int = 600
+    offer_seconds: int = 3_600
+    fees: Fees = Fees()
+    refund_windows: tuple[RefundWindow, ...] = (RefundWindow(0, WHOLE),)
+    cancel_hours_before: int = 0
+    fee_kept: bool = False
+    orphans_forbidden: bool = False  # for seats that buyers name; best available avoids them by itself
+
+
+class PromoTerms(msgspec.Struct, frozen=True):
+    """A promo code. `value`: basis points, or minor units off each ticket. `ticket_type_ids`: what it is good for; empty: everything.
+
+    A code of any kind unlocks the hidden ticket types that it names.
+    """
+
+    promo_id: UUID
+    code: str  # upper case
+    kind: PromoKind
+    value: int
+    ticket_type_ids: tuple[UUID, ...] = ()
+    uses_max: int | None = None
+    per_buyer_max: int | None = None
+    budget_minor: int | None = None
+    from_at: datetime | None = None
+    until_at: datetime | None = None
+    retired: bool = False
+
+
+class Seating(msgspec.Struct, frozen=True):
+    """An event's copy of a seat map. `layout` is its canonical JSON; `zone_of` has one byte a seat: the index of its zone, or 255."""
+
+    digest: str
+    layout: bytes
+    zones: tuple[str, ...]
+    zone_of: bytes
