@@ -25,6 +25,7 @@ from evently.web.options import BODY_BYTES_MAX, RateOptions, WebOptions
 
 PREFIX: Final = "EVENTLY_"
 HEXADECIMAL: Final = "hex:"  # before a secret that is written so
+PROCESSES_UNASKED_MAX: Final = 4  # on one event, more processes gain little: they take turns on its row
 _NOT_SETTINGS: Final = frozenset({"EVENTLY_TOKEN"})  # read by `evently rehearse`, which knows why
 
 _OF_THE_PARENT: Final = frozenset({"host", "port", "workers", "data", "pg_bindir"})
@@ -53,7 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     )
     host: Annotated[str, _says("Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535), _says("Port to listen on; 0 takes a free one.")] = 8000
-    workers: Annotated[Count, _says("Processes that answer requests. One sells several thousand tickets a second.")] = 1
+    workers: Annotated[Rate, _says("Processes that answer requests; 0: one for each core, four at the most.")] = 0
     public_url: Annotated[str, _says("How clients reach this server, without a slash at the end; makes addresses in answers absolute.")] = (
         ""
     )
@@ -86,6 +87,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prepared_statements: Annotated[bool, _says("False behind a transaction pooler that cannot carry prepared statements.")] = True
     metrics_directory: Annotated[str | None, _says("Where several workers share their metrics; `serve` sets it.")] = None
     background: Annotated[bool, _says("Whether this process also runs the relay, the sweeper and jobs; `serve` and `work` do.")] = True
+
+    def processes(self) -> int:
+        """Return how many processes answer requests."""
+        return self.workers or min(
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, PROCESSES_UNASKED_MAX
+        )
 
     def secret_bytes(self) -> bytes | None:
         """Return what signs access tokens, None to leave it to the database."""

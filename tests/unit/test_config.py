@@ -51,7 +51,7 @@ def test_variables_are_read() -> None:
         ("EVENTLY_XYZZY", "1", "EVENTLY_XYZZY is no setting."),
         ("EVENTLY_PORT", "eighty", "EVENTLY_PORT: Expected `int`"),
         ("EVENTLY_PORT", "70000", "EVENTLY_PORT: Expected `int` <= 65535"),
-        ("EVENTLY_WORKERS", "0", "EVENTLY_WORKERS: Expected `int` >= 1"),
+        ("EVENTLY_WORKERS", "-1", "EVENTLY_WORKERS: Expected `int` >= 0"),
         ("EVENTLY_LOG_LEVEL", "loud", "EVENTLY_LOG_LEVEL: Invalid enum value 'loud'"),
         ("EVENTLY_ACCESS_LOG", "maybe", "EVENTLY_ACCESS_LOG: Expected `bool`"),
         ("EVENTLY_SECRET", "short", "EVENTLY_SECRET has fewer than 32 characters"),

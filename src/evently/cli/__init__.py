@@ -63,7 +63,7 @@ def serve(
     port
         Port to listen on; 0 takes a free one.
     workers
-        Processes that answer requests.
+        Processes that answer requests; one for each core, four at the most, unless told.
     data
         Directory of the embedded PostgreSQL.
     demo

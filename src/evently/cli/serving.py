@@ -184,7 +184,7 @@ def _server(config: Config) -> uvicorn.Config:
     return uvicorn.Config(
         "evently.app:create",
         factory=True,
-        workers=config.workers,
+        workers=config.processes(),
         http="evently.web.protocol:Protocol",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

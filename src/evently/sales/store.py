@@ -236,8 +236,8 @@ async def _write_money(connection: Connection, works: Sequence[Work]) -> None:
         for work in works
         for refund in work.batch.refunds_decided
     ]:
-        names = ("event_ids", "refund_ids", "booking_ids", "amounts_minor", "decided_ats")
-        await connection.execute(*sql.decide_refunds(**_columns(names, decided)))
+        columns = _columns(("event_ids", "refund_ids", "booking_ids", "amounts_minor", "decided_ats"), decided)
+        await connection.execute(*sql.decide_refunds(**columns))
     if settled := [(work.event_id, refund_id, work.batch.now) for work in works for refund_id in work.batch.refunds_settled]:
         await connection.execute(*sql.settle_refunds(**_columns(("event_ids", "refund_ids", "settled_ats"), settled)))
     if posted := [
@@ -246,8 +246,8 @@ async def _write_money(connection: Connection, works: Sequence[Work]) -> None:
         if work.sale is not None
         for line, posting in enumerate(work.batch.postings)
     ]:
-        names = ("event_ids", "seqs", "lines", "ats", "booking_ids", "debits", "credits", "amounts_minor", "currencies")
-        await connection.execute(*sql.post(**_columns(names, posted)))
+        columns = _columns(("event_ids", "seqs", "lines", "ats", "booking_ids", "debits", "credits", "amounts_minor", "currencies"), posted)
+        await connection.execute(*sql.post(**columns))
     if promos := [
         (work.event_id, promo.terms.promo_id, promo.uses, promo.spent_minor)
         for work in works

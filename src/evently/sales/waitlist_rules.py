@@ -167,9 +167,8 @@ def _seats_for(sale: Sale, terms: TicketTypeTerms, quantity: int) -> Sequence[in
     if terms.zone is None:
         return ()
     assert sale.hall is not None, "a zone is one of the seating"
-    seats = sale.hall.pick(terms.zone, quantity)
-    if seats is None:  # only accessible places are left: they are as good as others to whoever waits
-        seats = sale.hall.pick_any(terms.zone, quantity)
+    seats = sale.hall.pick(terms.zone, quantity) or sale.hall.pick_any(terms.zone, quantity)
+    assert seats is not None, "as many seats of the zone are free"
     sale.hall.take(seats)
     return seats
 
