@@ -99,6 +99,7 @@ from evently.sales.reads import (
     locate_booking,
     prove,
     read_sale,
+    read_seating,
 )
 from evently.sales.replay import (
     Contradiction,
@@ -238,6 +239,7 @@ __all__ = [
     "prove",
     "quote_cancellation",
     "read_sale",
+    "read_seating",
     "seat_changes",
     "window_at",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -18,6 +19,7 @@ from evently.sales.commands import Booking, SalesRefusal
 from evently.sales.facts import NO_HASH, chain, decode_facts
 from evently.sales.replay import Contradiction, Replay
 from evently.sales.state import Pool, Sale
+from evently.sales.terms import Seating
 
 sql: Final = load_queries(__name__)
 
@@ -109,6 +111,15 @@ async def find_sale(database: Database, event_id: UUID) -> Sale:
     """Return the sale of an event at one instant."""
     async with database.snapshot() as snapshot:
         return await read_sale(snapshot, event_id)
+
+
+async def read_seating(connection: Connection, event_id: UUID) -> Seating | None:
+    """Return an event's copy of a seat map with its zones, or None without assigned seating. Reads the whole layout."""
+    row = await connection.fetchrow(*loading.sql.load_seating(event_ids=[event_id]))
+    if row is None:
+        return None
+    layout = zlib.decompress(await connection.fetchval(*loading.sql.load_layout(event_id=event_id)))
+    return Seating(row["digest"], layout, tuple(row["zones"]), row["zone_of"])
 
 
 async def list_journal(database: Database, event_id: UUID, limit: int, after: str | None) -> Page[JournalRow]:
