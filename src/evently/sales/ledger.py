@@ -39,7 +39,7 @@ class Split(NamedTuple):
 
 def confirmed(booking_id: UUID, tickets: Iterable[Ticket], owes: str) -> list[Posting]:
     """Tickets were confirmed; `owes`: buyer or door."""
-    return [posting for posting in _moves(booking_id, split_of(tickets), owes) if posting.amount_minor]
+    return _moves(booking_id, split_of(tickets), owes)
 
 
 def undone(booking_id: UUID, tickets: Iterable[Ticket], owes: str) -> list[Posting]:
@@ -56,7 +56,7 @@ def paid_back(booking_id: UUID, tickets: Sequence[Ticket], refund_minor: int, *,
     tax = whole.tax * refund_minor // total
     fees = 0 if fee_kept else whole.fees * refund_minor // total
     share = Split(refund_minor - tax - fees, tax, fees)
-    return [_turned(posting) for posting in _moves(booking_id, share, "refunds") if posting.amount_minor]
+    return [_turned(posting) for posting in _moves(booking_id, share, "refunds")]
 
 
 def captured(booking_id: UUID, amount_minor: int) -> list[Posting]:
@@ -71,16 +71,16 @@ def settled(booking_id: UUID, amount_minor: int, how: str) -> list[Posting]:
 
 def split_of(tickets: Iterable[Ticket]) -> Split:
     """Return who gets what of the price of tickets."""
-    organizer = tax = fees = 0
+    total = tax = fees = 0
     for ticket in tickets:
+        total += ticket.price_minor - ticket.discount_minor + ticket.surcharge_minor
         tax += ticket.tax_minor
         fees += ticket.fee_minor
-        organizer += ticket.total_minor() - ticket.tax_minor - ticket.fee_minor
-    return Split(organizer, tax, fees)
+    return Split(total - tax - fees, tax, fees)
 
 
 def _moves(booking_id: UUID, split: Split, account: str) -> list[Posting]:
-    return [Posting(booking_id, account, name, amount) for name, amount in zip(("organizer", "tax", "fees"), split, strict=True)]
+    return [Posting(booking_id, account, name, amount) for name, amount in zip(Split._fields, split, strict=True) if amount]
 
 
 def _turned(posting: Posting) -> Posting:

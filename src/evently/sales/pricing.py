@@ -41,8 +41,8 @@ def amounts_of(terms: TicketTypeTerms, discount_minor: int, fees: Fees) -> Amoun
     """Return what belongs to a ticket of a type, with a discount."""
     price = terms.price_minor - discount_minor
     assert discount_minor >= 0 <= price, "a discount takes off no more than the price"
-    if price == 0:
-        return Amounts(discount_minor, 0, 0, 0)
+    if price == 0 or not (terms.tax_basis_points or fees.fixed_minor or fees.basis_points):
+        return Amounts(discount_minor, 0, 0, 0) if discount_minor else NOTHING
     fee = fees.fixed_minor + share_of(price, fees.basis_points)
     if terms.tax_included:
         tax = price - _divided(price * WHOLE, WHOLE + terms.tax_basis_points)

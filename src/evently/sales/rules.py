@@ -56,6 +56,7 @@ from evently.sales.commands import (
 from evently.sales.state import Answer, Batch, Sale
 
 Keyed: TypeAlias = PlaceBooking | CancelBooking | JoinWaitlist
+_KEYED: Final = (PlaceBooking, CancelBooking, JoinWaitlist)  # testing for a tuple takes half the time
 
 
 def decide(sale: Sale | None, batch: Batch, commands: Sequence[Command]) -> tuple[Sale | None, list[Outcome]]:
@@ -86,7 +87,7 @@ def _serve(sale: Sale, batch: Batch) -> None:
 
 
 def _answer(sale: Sale, batch: Batch, command: Command) -> Outcome:
-    if not isinstance(command, PlaceBooking | CancelBooking | JoinWaitlist) or command.key is None:
+    if not isinstance(command, _KEYED) or command.key is None:
         return _DECISIONS[type(command)](sale, batch, command)
     place = (actor_of(command), command.key)
     if earlier := batch.answers.get(place):

@@ -96,8 +96,8 @@ def place(sale: Sale, batch: Batch, booking: Booking) -> None:
     held = booking.state == "held"
     move_units(sale, batch, booking.tickets, held=1 if held else 0, sold=0 if held else 1)
     for ticket in booking.tickets:
-        place_of = (booking.buyer_id, ticket.ticket_type_id)
         if sale.ticket_types[ticket.ticket_type_id].per_buyer_max is not None:
+            place_of = (booking.buyer_id, ticket.ticket_type_id)
             batch.buyer_units[place_of] = batch.buyer_units.get(place_of, 0) + 1
         if ticket.seat_number is not None and ticket.replaces is None:
             claim_seat(batch, ticket.seat_number, ticket.ticket_id, was_taken=False)
@@ -110,20 +110,26 @@ def place(sale: Sale, batch: Batch, booking: Booking) -> None:
 
 def _placed_fact(booking: Booking) -> fact.Fact:
     tickets = booking.tickets
-    details = (
+    seats = seats_of(tickets)
+    money = tuple([(ticket.discount_minor, ticket.surcharge_minor, ticket.fee_minor, ticket.tax_minor) for ticket in tickets])
+    if not any(map(any, money)):
+        money = ()
+    if booking.expires_at is None:
+        return fact.BookingConfirmed(
+            booking.booking_id, booking.buyer_id, ticket_facts(tickets), seats, money, booking.conditions_version, booking.promo_id
+        )
+    replaces = tuple([ticket.replaces for ticket in tickets]) if booking.entry_id is not None else ()
+    return fact.BookingHeld(
+        booking.booking_id,
+        booking.buyer_id,
+        booking.expires_at,
         ticket_facts(tickets),
-        seats_of(tickets),
-        tuple([(ticket.discount_minor, ticket.surcharge_minor, ticket.fee_minor, ticket.tax_minor) for ticket in tickets])
-        if any([ticket.discount_minor or ticket.surcharge_minor or ticket.fee_minor or ticket.tax_minor for ticket in tickets])
-        else (),
+        seats,
+        money,
         booking.conditions_version,
         booking.promo_id,
-    )
-    if booking.expires_at is None:
-        return fact.BookingConfirmed(booking.booking_id, booking.buyer_id, *details)
-    replaces = tuple([ticket.replaces for ticket in tickets])
-    return fact.BookingHeld(
-        booking.booking_id, booking.buyer_id, booking.expires_at, *details, booking.entry_id, replaces if any(replaces) else ()
+        booking.entry_id,
+        replaces if any(replaces) else (),
     )
 
 
@@ -218,8 +224,10 @@ def ticket_facts(tickets: Iterable[Ticket]) -> tuple[fact.TicketFact, ...]:
 
 def seats_of(tickets: Iterable[Ticket]) -> tuple[int, ...]:
     """Return the seats of tickets as facts name them: nothing when none has one."""
-    seats = tuple([NO_SEAT if ticket.seat_number is None else ticket.seat_number for ticket in tickets])
-    return seats if any([number != NO_SEAT for number in seats]) else ()
+    numbers = [ticket.seat_number for ticket in tickets]
+    if not any(number is not None for number in numbers):
+        return ()
+    return tuple([NO_SEAT if number is None else number for number in numbers])
 
 
 def freed_by(tickets: Iterable[Ticket]) -> tuple[int, ...]:
