@@ -1,30 +1,62 @@
-"""The rules of sale with rows in memory: what the store would load and write, in plain dictionaries."""
+"""The rules of sale with rows in memory: what the store would load and write, in plain dictionaries.
+
+A batch is given what loading.py would give it and no more, so that a rule that needs more fails here; and only what the store would write
+is kept. What then is in memory must be what anybody would load, and the rows must add up.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from evently.sales import Replay
-from evently.sales.commands import Booking, Command, Outcome, PlaceBooking
+from evently.sales.commands import (
+    AcceptOffer,
+    Booking,
+    CancelBooking,
+    Command,
+    JoinWaitlist,
+    LeaveWaitlist,
+    Outcome,
+    PlaceBooking,
+    RecordRefund,
+    Ticket,
+    WaitlistEntry,
+)
 from evently.sales.facts import Fact, decode_facts, encode_facts
-from evently.sales.rules import Answer, Batch, Sale, decide
+from evently.sales.ledger import Posting
+from evently.sales.loading import NAMES_BOOKING
+from evently.sales.replay import Replay
+from evently.sales.rules import actor_of, decide
+from evently.sales.state import Answer, Batch, Pool, Promo, Refund, Returned, Sale
+from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
+from evently.seating import Hall, Plan
 
 LIVE: Final = {"held", "confirmed"}
 
 
 class Rows:
-    """One sale and its rows."""
+    """One sale and its rows. `remember`: the sale stays in memory between batches, as in a lane that nobody disturbs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remember: bool = True) -> None:
+        self.remember = remember
         self.sale: Sale | None = None
+        self.pools: dict[UUID, tuple[str, int, int, int, int]] = {}
+        self.ticket_types: dict[UUID, TicketTypeTerms] = {}
+        self.conditions: dict[int, Conditions] = {}
+        self.seating: Seating | None = None
+        self.claims: dict[int, UUID | None] = {}
+        self.promos: dict[UUID, tuple[PromoTerms, int, int]] = {}
+        self.entries: dict[UUID, WaitlistEntry] = {}
+        self.aside: dict[UUID, int] = {}
         self.bookings: dict[UUID, Booking] = {}
+        self.refunds: dict[UUID, Refund] = {}
+        self.ledger: list[Posting] = []
         self.answers: dict[tuple[UUID, str], Answer] = {}
         self.journal: list[tuple[datetime, list[Fact]]] = []
         self.replays = 0
@@ -32,18 +64,14 @@ class Rows:
 
     def run(self, commands: Sequence[Command], now: datetime) -> list[Outcome]:
         """Decide one batch and keep what it changed."""
+        if self.sale is not None and not self.remember:
+            self.sale = self.load()
         batch = Batch(now, lambda: UUID(int=next(self._ids)), lambda: bytes(10))
-        batch.bookings = dict(self.bookings)
-        batch.answers = dict(self.answers)
-        batch.buyer_units = self._buyer_units({command.buyer_id for command in commands if isinstance(command, PlaceBooking)})
-        batch.due = [booking.booking_id for booking in self.bookings.values() if is_due(booking, now)]
+        if self.sale is not None:
+            _Loading(self, self.sale, batch).load(commands)
         self.sale, outcomes = decide(self.sale, batch, commands)
-        self.bookings |= {booking.booking_id: booking for booking in batch.placed}
-        self.bookings |= batch.moved
-        self.answers |= {(actor, key): Answer(answer.fingerprint, answer.booking, stored=True) for actor, key, answer in batch.answered}
-        self.replays += len(batch.replayed)
-        if batch.facts:
-            self.journal.append((now, decode_facts(encode_facts(batch.facts))))
+        if self.sale is not None and batch.writes():
+            self._keep(self.sale, batch)
         return outcomes
 
     def use(self, booking: Booking, count: int) -> None:
@@ -52,44 +80,314 @@ class Rows:
         tickets = tuple(replace(ticket, state="used") if ticket.ticket_id in scanned else ticket for ticket in booking.tickets)
         self.bookings[booking.booking_id] = replace(booking, tickets=tickets)
 
+    # What is loaded
+
+    def load(self) -> Sale:
+        """Return the sale as somebody would load it who has never seen it."""
+        known = self.sale
+        assert known is not None
+        sale = Sale(known.event_id, known.state, known.currency, known.on_sale_at, known.off_sale_at, known.seq, known.head_hash, known.head_at)
+        sale.pools = {each: Pool(each, *row) for each, row in self.pools.items()}
+        sale.ticket_types = dict(self.ticket_types)
+        sale.next_expiry_at = min((each.expires_at for each in self.bookings.values() if each.state == "held" and each.expires_at), default=None)
+        sale.conditions = dict(self.conditions)
+        sale.promos = {terms.code: Promo(terms, uses, spent) for terms, uses, spent in self.promos.values()}
+        for entry in sorted(self.entries.values(), key=lambda entry: (entry.joined_seq, entry.entry_id)):
+            if entry.state == "waiting":
+                sale.waiting.setdefault(entry.ticket_type_id, {})[entry.entry_id] = entry
+                sale.waiters.add((entry.buyer_id, entry.ticket_type_id))
+        sale.aside = {type_id: units for type_id, units in self.aside.items() if units}
+        sale.returned = self._returned()
+        sale.hall = self._hall()
+        return sale
+
+    def _returned(self) -> dict[UUID, Returned]:
+        offered = {ticket.replaces for ticket in self.tickets("held")}
+        returned = [
+            (ticket.returning_since, Returned(ticket.ticket_id, booking.booking_id, ticket.ticket_type_id, ticket.seat_number))
+            for booking in self.bookings.values()
+            for ticket in booking.tickets
+            if ticket.state == "valid" and ticket.returning_since is not None
+        ]
+        for _, each in returned:
+            each.offered = each.ticket_id in offered
+        return {each.ticket_id: each for _, each in sorted(returned, key=lambda pair: (pair[0], pair[1].ticket_id))}
+
+    def _hall(self) -> Hall | None:
+        if self.seating is None:
+            return None
+        taken = [number for number, ticket_id in self.claims.items() if ticket_id is not None]
+        blocked = [number for number, ticket_id in self.claims.items() if ticket_id is None]
+        return Hall(Plan.of(self.seating.layout), self.seating.zones, self.seating.zone_of, taken, blocked)
+
+    # What is written
+
+    def _keep(self, sale: Sale, batch: Batch) -> None:
+        if batch.facts:
+            sale.seq += 1
+            self.journal.append((batch.now, decode_facts(encode_facts(batch.facts))))
+        assert bool(batch.facts) or not batch.postings, "money moves with a fact"
+        self.replays += len(batch.replayed)
+        self.answers |= {(actor, key): Answer(answer.fingerprint, answer.what, stored=True) for actor, key, answer in batch.answered}
+        self._keep_terms(sale, batch)
+        self._keep_bookings(batch)
+        self._keep_seats(batch)
+        self._keep_waitlist(sale, batch)
+        self.ledger += batch.postings
+        for refund in batch.refunds_decided:
+            assert refund.refund_id not in self.refunds
+            self.refunds[refund.refund_id] = refund
+        for refund_id in batch.refunds_settled:
+            assert self.refunds[refund_id].settled_at is None
+            self.refunds[refund_id] = replace(self.refunds[refund_id], settled_at=batch.now)
+
+    def _keep_terms(self, sale: Sale, batch: Batch) -> None:
+        for pool_id in batch.pools_removed:
+            self.pools.pop(pool_id)
+        for pool_id in (batch.pools_put | batch.pools_changed) - set(batch.pools_removed):
+            pool = sale.pools[pool_id]
+            self.pools[pool_id] = (pool.name, pool.capacity, pool.held, pool.sold, pool.set_aside)
+        self.ticket_types |= {type_id: sale.ticket_types[type_id] for type_id in batch.types_changed}
+        self.conditions |= {version: sale.conditions[version] for version in batch.conditions_put}
+        for promo_id in batch.promos_changed | batch.promos_put:
+            promo = sale.promo(promo_id)
+            assert promo is not None
+            self.promos[promo_id] = (promo.terms, promo.uses, promo.spent_minor)
+        if batch.seating_put is not None:
+            self.seating = batch.seating_put
+
+    def _keep_bookings(self, batch: Batch) -> None:
+        for booking in batch.placed:
+            assert booking.booking_id not in self.bookings
+            self.bookings[booking.booking_id] = booking
+        for booking_id, moved in batch.moved.items():
+            self.bookings[booking_id] = replace(moved, tickets=self.bookings[booking_id].tickets)
+        voided, unbound = set(batch.voided), set(batch.unbound)
+        for booking in list(self.bookings.values()):
+            self.bookings[booking.booking_id] = replace(
+                booking, tickets=tuple(_written(ticket, voided, unbound, batch.marked) for ticket in booking.tickets)
+            )
+        for booking_id, booking in batch.bookings.items():
+            assert self.bookings[booking_id] == booking, "what is written of a booking is what the rules made of it"
+
+    def _keep_seats(self, batch: Batch) -> None:
+        for number, claim in batch.claims.items():
+            if claim.was_taken:
+                del self.claims[number]
+        for number, claim in batch.claims.items():
+            if claim.taken:
+                assert number not in self.claims, "a seat has one owner"
+                self.claims[number] = claim.ticket_id
+
+    def _keep_waitlist(self, sale: Sale, batch: Batch) -> None:
+        for entry in batch.entries_joined:
+            assert entry.state == "waiting"
+            self.entries[entry.entry_id] = entry
+        for entry_id, moved in batch.entries_moved.items():
+            assert replace(self.entries[entry_id], state="", reason="", offered_at=None, booking_id=None, ended_at=None) == replace(
+                moved, state="", reason="", offered_at=None, booking_id=None, ended_at=None
+            )
+            self.entries[entry_id] = moved
+        self.aside |= {type_id: sale.aside[type_id] for type_id in batch.aside_changed}
+
+    # What must always be so
+
+    def tickets(self, *states: str) -> list[Ticket]:
+        """Return the tickets that are not void, of bookings in these states."""
+        return [ticket for each in self.bookings.values() if each.state in states for ticket in each.tickets if ticket.state != "void"]
+
     def check(self) -> None:
-        """The counters are what the bookings add up to, nothing is oversold, and the journal tells the same."""
+        """Nothing is oversold, the counters are what the rows add up to, memory is what anybody would load, the journal tells the same."""
         assert self.sale is not None
+        self._check_memory(self.sale)
+        self._check_pools()
+        self._check_seats()
+        self._check_money()
+        self._check_promos()
+        self._check_waitlist(self.sale)
+        self._check_replay(self.sale)
+
+    def _check_memory(self, sale: Sale) -> None:
+        loaded = self.load()
+        for name in ("pools", "ticket_types", "conditions", "promos", "waiters", "returned"):
+            assert getattr(sale, name) == getattr(loaded, name), name
+        assert {type_id: units for type_id, units in sale.aside.items() if units} == loaded.aside
+        lines = [{type_id: list(line) for type_id, line in each.waiting.items() if line} for each in (sale, loaded)]
+        assert lines[0] == lines[1]
+        assert (sale.hall is None) == (loaded.hall is None)
+        if sale.hall is not None and loaded.hall is not None:
+            assert sale.hall.states() == loaded.hall.states()
+            assert all(sale.hall.free_in(zone) == loaded.hall.free_in(zone) for zone in sale.hall.zones)
+        if loaded.next_expiry_at is not None:
+            assert sale.next_expiry_at is not None
+            assert sale.next_expiry_at <= loaded.next_expiry_at
+
+    def _check_pools(self) -> None:
+        held, sold = self._units_of("held"), self._units_of("confirmed")
+        aside: Counter[UUID] = Counter()
+        for type_id, units in self.aside.items():
+            aside.update(dict.fromkeys(self.ticket_types[type_id].pool_ids, units))
+        for pool_id, (_, capacity, *counted) in self.pools.items():
+            assert counted == [held[pool_id], sold[pool_id], aside[pool_id]]
+            assert 0 <= sum(counted) <= capacity
+
+    def _units_of(self, state: str) -> Counter[UUID]:
+        own = [ticket for ticket in self.tickets(state) if ticket.replaces is None]
+        return Counter(pool_id for ticket in own for pool_id in self.ticket_types[ticket.ticket_type_id].pool_ids)
+
+    def _check_seats(self) -> None:
+        seats = {ticket.seat_number: ticket.ticket_id for ticket in self.tickets(*LIVE) if ticket.replaces is None}
+        seats.pop(None, None)
+        assert len(seats) == sum(ticket.seat_number is not None and ticket.replaces is None for ticket in self.tickets(*LIVE))
+        assert {number: ticket_id for number, ticket_id in self.claims.items() if ticket_id is not None} == seats
+        for ticket in self.tickets(*LIVE):
+            assert (self.ticket_types[ticket.ticket_type_id].zone is None) == (ticket.seat_number is None)
+
+    def _check_money(self) -> None:
+        balances: Counter[str] = Counter()
+        buyers: Counter[UUID] = Counter()
+        for posting in self.ledger:
+            assert posting.amount_minor > 0
+            balances[posting.debit] += posting.amount_minor
+            balances[posting.credit] -= posting.amount_minor
+            buyers[posting.booking_id] += ((posting.debit == "buyer") - (posting.credit == "buyer")) * posting.amount_minor
+        assert sum(balances.values()) == 0
+        open_refunds = sum(refund.amount_minor for refund in self.refunds.values() if refund.settled_at is None)
+        assert balances["refunds"] == -open_refunds
+        on_site = [each for each in self.bookings.values() if each.state == "confirmed" and each.payment_id is None]
+        assert balances["door"] == sum(each.total_minor() for each in on_site)
+        for name in ("organizer", "tax", "fees"):
+            assert balances[name] <= 0, f"{name} paid back more than it got"
+        for booking in self.bookings.values():
+            refunds = [refund.amount_minor for refund in self.refunds.values() if refund.booking_id == booking.booking_id]
+            assert booking.refunded_minor == sum(refunds) <= booking.paid_minor
+            assert (booking.payment_id is None) == (booking.paid_minor == 0)
+            if booking.captured_at is not None:
+                assert buyers[booking.booking_id] <= 0
+
+    def _check_promos(self) -> None:
+        for promo_id, (terms, uses, spent) in self.promos.items():
+            with_it = [each for each in self.bookings.values() if each.promo_id == promo_id and each.state in LIVE]
+            assert uses == len(with_it)
+            assert spent == sum(ticket.discount_minor for each in with_it for ticket in each.tickets)
+            assert terms.uses_max is None or uses <= terms.uses_max
+            assert terms.budget_minor is None or spent <= terms.budget_minor
+
+    def _check_waitlist(self, sale: Sale) -> None:
+        offers = {each.entry_id for each in self.bookings.values() if each.state == "held"}
+        for entry in self.entries.values():
+            assert entry.state != "offered" or entry.entry_id in offers
+        live = [(entry.buyer_id, entry.ticket_type_id) for entry in self.entries.values() if entry.state in {"waiting", "offered"}]
+        assert len(set(live)) == len(live), "one live entry of a buyer for a ticket type"
+        for type_id, units in self.aside.items():
+            waiting = [each.quantity for each in sale.waiting.get(type_id, {}).values()]
+            assert 0 <= units <= sum(waiting), "nothing stays set aside when nobody waits"
+        replaced = [ticket.replaces for ticket in self.tickets("held") if ticket.replaces is not None]
+        assert len(set(replaced)) == len(replaced), "a returned ticket is offered once"
+        assert all(ticket.replaces is None for ticket in self.tickets("confirmed"))
+
+    def _check_replay(self, sale: Sale) -> None:
         again = Replay()
         for at, facts in self.journal:
             again.add(at, facts)
-        assert again.state == self.sale.state
-        assert again.retired == {each for each, terms in self.sale.ticket_types.items() if terms.retired}
-        assert again.pools.keys() == self.sale.pools.keys()
-        held, sold = self._units_of("held"), self._units_of("confirmed")
-        for pool_id, pool in self.sale.pools.items():
-            assert (pool.held, pool.sold, pool.set_aside) == (held[pool_id], sold[pool_id], 0)
-            assert pool.taken() <= pool.capacity
+        assert again.state == sale.state
+        assert again.retired == {each for each, terms in sale.ticket_types.items() if terms.retired}
+        assert again.pools.keys() == sale.pools.keys()
+        for pool_id, pool in sale.pools.items():
             replayed = again.pools[pool_id]
-            assert (replayed.held, replayed.sold, replayed.capacity) == (pool.held, pool.sold, pool.capacity)
+            counted = (replayed.held, replayed.sold, replayed.set_aside, replayed.capacity)
+            assert counted == (pool.held, pool.sold, pool.set_aside, pool.capacity)
         assert {(each, booking.state, booking.buyer_id) for each, booking in again.bookings.items()} == {
             (each, booking.state, booking.buyer_id) for each, booking in self.bookings.items()
         }
 
-    def _units_of(self, state: str) -> Counter[UUID]:
-        assert self.sale is not None
-        return Counter(
-            pool_id
-            for booking in self.bookings.values()
-            if booking.state == state
-            for ticket in booking.tickets
-            if ticket.state != "void"
-            for pool_id in self.sale.ticket_types[ticket.ticket_type_id].pool_ids
+
+def _written(ticket: Ticket, voided: set[UUID], unbound: set[UUID], marked: dict[UUID, datetime | None]) -> Ticket:
+    """Return a ticket after the statements of the store, in their order."""
+    if ticket.ticket_id in marked:
+        ticket = replace(ticket, returning_since=marked[ticket.ticket_id])
+    if ticket.ticket_id in unbound:
+        ticket = replace(ticket, replaces=None)
+    if ticket.ticket_id in voided:
+        ticket = replace(ticket, state="void", returning_since=None, replaces=None)
+    return ticket
+
+
+class _Loading:
+    """What loading.py does for a batch, on rows in memory."""
+
+    def __init__(self, rows: Rows, sale: Sale, batch: Batch) -> None:
+        self.rows = rows
+        self.sale = sale
+        self.batch = batch
+
+    def load(self, commands: Sequence[Command]) -> None:
+        rows, batch = self.rows, self.batch
+        keyed = [command for command in commands if isinstance(command, PlaceBooking | CancelBooking | JoinWaitlist)]
+        places = {(actor_of(command), command.key) for command in keyed if command.key is not None}
+        batch.answers = {place: answer for place, answer in rows.answers.items() if place in places}
+        self._entries(commands)
+        self._bookings(commands)
+        refunds = {command.refund_id for command in commands if isinstance(command, RecordRefund)}
+        batch.refunds = {each: refund for each, refund in rows.refunds.items() if each in refunds}
+        self._buyer_units(commands)
+        buyers = {command.buyer_id for command in commands if isinstance(command, PlaceBooking) and command.promo_code is not None}
+        batch.promo_uses = Counter(
+            (each.buyer_id, each.promo_id)
+            for each in rows.bookings.values()
+            if each.buyer_id in buyers and each.promo_id is not None and each.state in LIVE
         )
 
-    def _buyer_units(self, buyers: set[UUID]) -> dict[tuple[UUID, UUID], int]:
-        return Counter(
+    def _entries(self, commands: Sequence[Command]) -> None:
+        named = {command.entry_id for command in commands if isinstance(command, AcceptOffer | LeaveWaitlist)}
+        joining = {command.buyer_id for command in commands if isinstance(command, JoinWaitlist)}
+        self.batch.entries = {
+            each: entry
+            for each, entry in self.rows.entries.items()
+            if each in named or (entry.buyer_id in joining and entry.state in {"waiting", "offered"})
+        }
+
+    def _bookings(self, commands: Sequence[Command]) -> None:
+        rows, batch = self.rows, self.batch
+        named = {command.booking_id for command in commands if isinstance(command, NAMES_BOOKING)}
+        if any(isinstance(command, AcceptOffer | LeaveWaitlist) for command in commands):
+            named |= {entry.booking_id for entry in batch.entries.values() if entry.booking_id is not None}
+            named |= {returned.booking_id for returned in self.sale.returned.values()}
+        if self.sale.next_expiry_at is not None and self.sale.next_expiry_at <= batch.now:
+            due = [booking for booking in rows.bookings.values() if is_due(booking, batch.now)]
+            batch.due = [each.booking_id for each in sorted(due, key=lambda each: (each.expires_at, each.booking_id))]
+        named |= set(batch.due)
+        batch.bookings = {each: booking for each, booking in rows.bookings.items() if each in named}
+        related = {
+            ticket.replaces or ticket.ticket_id
+            for booking in batch.bookings.values()
+            for ticket in booking.tickets
+            if ticket.replaces is not None or ticket.returning_since is not None
+        }
+        batch.bookings |= {each.booking_id: each for each in rows.bookings.values() if _concerns(each, related)}
+        for booking in batch.bookings.values():
+            if booking.entry_id is not None:
+                batch.entries.setdefault(booking.entry_id, rows.entries[booking.entry_id])
+
+    def _buyer_units(self, commands: Iterable[Command]) -> None:
+        limited = {terms.ticket_type_id for terms in self.sale.ticket_types.values() if terms.per_buyer_max is not None}
+        buyers = {buyer_id for buyer_id, type_id in self.sale.waiters if type_id in limited}
+        for command in commands:
+            if isinstance(command, PlaceBooking) and any(line.ticket_type_id in limited for line in command.lines):
+                buyers.add(command.buyer_id)
+            if isinstance(command, JoinWaitlist) and command.ticket_type_id in limited:
+                buyers.add(command.buyer_id)
+        self.batch.buyer_units = Counter(
             (booking.buyer_id, ticket.ticket_type_id)
-            for booking in self.bookings.values()
+            for booking in self.rows.bookings.values()
             if booking.buyer_id in buyers and booking.state in LIVE
             for ticket in booking.tickets
-            if ticket.state != "void"
+            if ticket.state != "void" and ticket.ticket_type_id in limited
         )
+
+
+def _concerns(booking: Booking, tickets: set[UUID]) -> bool:
+    return any(ticket.ticket_id in tickets or (ticket.replaces in tickets and ticket.state == "valid") for ticket in booking.tickets)
 
 
 def is_due(booking: Booking, now: datetime) -> bool:

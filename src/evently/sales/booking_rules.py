@@ -173,7 +173,7 @@ def _discounts(sale: Sale, promo: Promo, lines: Sequence[Line]) -> dict[UUID, in
 def _use_promo(batch: Batch, promo: Promo, booking: Booking) -> None:
     promo.uses += 1
     promo.spent_minor += sum([ticket.discount_minor for ticket in booking.tickets])
-    batch.promos_changed.add(promo.terms.code)
+    batch.promos_changed.add(promo.terms.promo_id)
     if promo.terms.per_buyer_max is not None:
         used = (booking.buyer_id, promo.terms.promo_id)
         batch.promo_uses[used] = batch.promo_uses.get(used, 0) + 1

@@ -203,7 +203,7 @@ def put_promo_code(sale: Sale, batch: Batch, command: PutPromoCode) -> Outcome:
     if earlier is not None:
         del sale.promos[earlier.terms.code]
     sale.promos[terms.code] = promo
-    batch.promos_put.add(terms.code)
+    batch.promos_put.add(terms.promo_id)
     batch.facts.append(fact.PromoCodePut(terms))
     return Done()
 

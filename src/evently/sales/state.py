@@ -171,8 +171,8 @@ class Batch:
     pools_removed: list[UUID] = field(default_factory=list)
     types_changed: set[UUID] = field(default_factory=set)
     claims: dict[int, Claim] = field(default_factory=dict)  # by seat
-    promos_changed: set[str] = field(default_factory=set)  # codes
-    promos_put: set[str] = field(default_factory=set)  # codes
+    promos_changed: set[UUID] = field(default_factory=set)
+    promos_put: set[UUID] = field(default_factory=set)
     entries_joined: list[WaitlistEntry] = field(default_factory=list)
     entries_moved: dict[UUID, WaitlistEntry] = field(default_factory=dict)
     aside_changed: set[UUID] = field(default_factory=set)  # ticket types

@@ -18,7 +18,7 @@ from evently.db import Connection, load_queries
 from evently.sales.commands import Booking
 from evently.sales.facts import chain, encode_facts
 from evently.sales.loading import Work, load_named, load_sales
-from evently.sales.state import Sale
+from evently.sales.state import Promo, Sale
 
 sql: Final = load_queries(__name__)
 
@@ -252,7 +252,7 @@ async def _write_money(connection: Connection, works: Sequence[Work]) -> None:
         (work.event_id, promo.terms.promo_id, promo.uses, promo.spent_minor)
         for work in works
         if work.sale is not None
-        for promo in map(work.sale.promos.__getitem__, work.batch.promos_changed - work.batch.promos_put)
+        for promo in _promos(work.sale, work.batch.promos_changed - work.batch.promos_put)
     ]:
         await connection.execute(*sql.count_promos(**_columns(("event_ids", "promo_ids", "uses", "spents_minor"), promos)))
 
@@ -282,12 +282,16 @@ async def _write_terms(connection: Connection, work: Work) -> None:
     for version in batch.conditions_put:
         conditions = _encode_conditions(sale.conditions[version])
         await connection.execute(*sql.put_conditions(event_id=sale.event_id, version=version, conditions=conditions))
-    for promo in map(sale.promos.__getitem__, batch.promos_put):
+    for promo in _promos(sale, batch.promos_put):
         used = {"uses": promo.uses, "spent_minor": promo.spent_minor}
         await connection.execute(*sql.put_promo(event_id=sale.event_id, **msgspec.structs.asdict(promo.terms), **used))
     if (seating := batch.seating_put) is not None:
         stored = {"layout": zlib.compress(seating.layout), "zones": seating.zones, "zone_of": seating.zone_of}
         await connection.execute(*sql.put_seating(event_id=sale.event_id, digest=seating.digest, **stored))
+
+
+def _promos(sale: Sale, promo_ids: set[UUID]) -> list[Promo]:
+    return [promo for promo in sale.promos.values() if promo.terms.promo_id in promo_ids]
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, object]:

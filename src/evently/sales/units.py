@@ -173,7 +173,7 @@ def give_promo_back(sale: Sale, batch: Batch, booking: Booking) -> None:
         return
     promo.uses -= 1
     promo.spent_minor -= sum(ticket.discount_minor for ticket in booking.tickets)
-    batch.promos_changed.add(promo.terms.code)
+    batch.promos_changed.add(promo.terms.promo_id)
     used = (booking.buyer_id, promo.terms.promo_id)
     if used in batch.promo_uses:
         batch.promo_uses[used] -= 1
