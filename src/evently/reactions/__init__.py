@@ -27,7 +27,7 @@ from evently.sales import Happened
 # When this happens ... ------------------------------------------------------------------------------------------------------
 
 
-def cancel_the_bookings(happened: Happened) -> Job:
+def cancel_the_bookings(happened: Happened, _fact: sales.Fact) -> Job:
     """Return the job that cancels the bookings of a cancelled event."""
     event_id = show_id("evt", happened.event_id)
     return Job("cancel_bookings_of_event", {"event_id": event_id}, lock=event_id)

@@ -31,7 +31,7 @@ from evently.kit.ids import new_id
 from evently.sales import Fact, Happened, Undelivered
 
 Found = TypeVar("Found")
-Reaction: TypeAlias = Callable[[Happened], Job]
+Reaction: TypeAlias = Callable[[Happened, Fact], Job | None]  # None: this one sets nothing off
 Reactions: TypeAlias = Mapping[type[Fact], Sequence[Reaction]]
 
 LEASE: Final = timedelta(seconds=10)  # how long others wait when the holder is killed
@@ -128,8 +128,13 @@ class Relay:
     async def _let_happen(self, tx: Connection, rows: Sequence[Undelivered], now: datetime) -> None:
         happened = await _read(rows)
         await analytics.count(tx, happened)
-        await jobs.defer(tx, [react(row) for row in happened for each in row.facts for react in self._reactions.get(type(each), ())])
+        await jobs.defer(tx, self._set_off(happened))
         await sales.mark_delivered(tx, rows, now)
+
+    def _set_off(self, happened: Sequence[Happened]) -> list[Job]:
+        reactions = self._reactions
+        found = [react(row, each) for row in happened for each in row.facts for react in reactions.get(type(each), ())]
+        return [job for job in found if job is not None]
 
     async def _look(self, looking: Awaitable[Found], since: datetime | None) -> Found:
         """Return what is found; after a long look, the next one is far away."""
