@@ -1,0 +1,13 @@
+"""Payments and refunds, on their way and arrived."""
+
+from alembic import op
+
+from evently.db.migrations.runner import read_revision
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Create what is new."""
+    op.execute(read_revision(__file__))
