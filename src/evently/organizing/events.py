@@ -14,7 +14,9 @@ from evently.catalogue import CatalogueRefusal, Complaints, Event, EventChanges,
 from evently.db import Connection
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
+from evently.organizing.maps import copy_map
 from evently.organizing.terms import SaleTerms, WindowChanges, check_sale, check_window, given, pools_of, ticket_types_of
+from evently.organizing.zones import seats_by_zone
 from evently.sales import CancelSale, ChangeSale, OpenSale, Sale, SalesRefusal, SetUpSale, carry_out, read_sale
 
 _NO_SUCH_VENUE = "There is no such venue of this organizer."
@@ -30,16 +32,18 @@ async def create_event(
     event_id: UUID | None = None,
     sandbox: bool = False,
 ) -> Event:
-    """Make a draft with its pools and ticket types. Refuses `invalid` with every wrong field."""
+    """Make a draft with its pools, ticket types, seats and conditions. Refuses `invalid` with every wrong field."""
     complaints = Complaints()
     venue = await catalogue.share_venue(tx, terms.venue_id, organizer_id)
     catalogue.check_event(complaints, terms)
     check_sale(complaints, sale)
-    times = window = None
+    times = window = seating = None
     if venue is None:
         complaints.about("/venue_id", _NO_SUCH_VENUE)
     else:
         times = catalogue.check_times(complaints, terms.starts_at, terms.ends_at, venue.place.zone, now)
+        if sale.seating is not None:
+            seating = await copy_map(tx, complaints, "/seating", sale.seating, terms.venue_id)
     if times is not None:
         window = _check_window(complaints, sale.on_sale_at or now, sale.off_sale_at or times[0], times[1])
     complaints.refuse_if_any()
@@ -49,9 +53,10 @@ async def create_event(
     # After this point the event must come to be.
     made = event_id or new_id()
     await catalogue.insert_event(tx, made, _at(terms, *times), venue.place, sale.currency, now, sandbox=sandbox)
-    pools = pools_of(sale, _ids())
-    ticket_types = ticket_types_of(sale, pools, _ids())
-    await carry_out(tx, SetUpSale(made, sale.currency, *window, tuple(pools), tuple(ticket_types)), now)
+    seats = {} if seating is None else seats_by_zone(seating)
+    pools = tuple(pools_of(sale, seats, _ids()))
+    ticket_types = tuple(ticket_types_of(sale, pools, seats, _ids()))
+    await carry_out(tx, SetUpSale(made, sale.currency, *window, pools, ticket_types, sale.conditions, seating), now)
     return await catalogue.note_change(tx, made, now, versions=0)
 
 

@@ -1,4 +1,4 @@
-"""The parts of an event's sale: pools and ticket types. Each verb leaves a new version of the event."""
+"""The parts of an event's sale: pools, ticket types, conditions. Each verb leaves a new version of the event."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from evently.catalogue import Complaints, Event, Seen, whichever_version
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
+from evently.organizing.conditions import ConditionsChanges, changed_conditions, check_conditions, check_fee_currency, fee_currency_of
 from evently.organizing.events import lock_changeable
 from evently.organizing.terms import (
     POSITION_MAX,
@@ -24,11 +25,24 @@ from evently.organizing.terms import (
     check_pool,
     check_pool_ids,
     check_ticket_type,
+    check_zone,
     draft_of,
     given,
     terms_of,
 )
-from evently.sales import Command, PoolTerms, PutPool, PutTicketType, RemovePool, RetireTicketType, Sale, carry_out, read_sale
+from evently.organizing.zones import same
+from evently.sales import (
+    Command,
+    PoolTerms,
+    PutConditions,
+    PutPool,
+    PutTicketType,
+    RemovePool,
+    RetireTicketType,
+    Sale,
+    carry_out,
+    read_sale,
+)
 
 Part = TypeVar("Part")
 
@@ -65,10 +79,19 @@ async def remove_pool(tx: Connection, event_id: UUID, pool_id: UUID, now: dateti
 async def add_ticket_type(
     tx: Connection, event_id: UUID, draft: TicketTypeDraft, pool_ids: tuple[UUID, ...], now: datetime
 ) -> tuple[Event, UUID]:
-    """Give an event one more ticket type, the last on its page. With one pool it need not be named."""
+    """Give an event one more ticket type, the last on its page. With one pool it need not be named.
+
+    With a zone it need not be named either: it is the one of the zone's name, made here when there is none.
+    """
     await lock_changeable(tx, event_id)
     sale = await read_sale(tx, event_id)
-    if not pool_ids and len(sale.pools) == 1:
+    draft, zone_pool = _in_zone(sale, draft)
+    if not pool_ids and zone_pool is not None:
+        pool_ids = (zone_pool.pool_id,)
+        if zone_pool.pool_id not in sale.pools:
+            await carry_out(tx, PutPool(event_id, zone_pool), now)
+            sale = await read_sale(tx, event_id)
+    elif not pool_ids and len(sale.pools) == 1:
         pool_ids = tuple(sale.pools)
     position = min(max((terms.position for terms in sale.ticket_types.values()), default=0) + 1, POSITION_MAX)
     _check_ticket_type(draft, position, pool_ids, sale, _names(sale))
@@ -85,7 +108,7 @@ async def change_ticket_type(
     before = _part(sale.ticket_types, ticket_type_id)
     said = given(changes)
     position, pool_ids = said.pop("position", before.position), said.pop("pool_ids", before.pool_ids)
-    draft = replace(draft_of(before, sale.currency), **said)
+    draft, _ = _in_zone(sale, replace(draft_of(before, sale.currency), **said))
     _check_ticket_type(draft, position, pool_ids, sale, _names(sale, ticket_type_id))
     after = replace(terms_of(ticket_type_id, draft, position, tuple(dict.fromkeys(pool_ids))), retired=before.retired)
     return event if after == before else await _carry_out(tx, PutTicketType(event_id, after), now)
@@ -96,6 +119,33 @@ async def retire_ticket_type(tx: Connection, event_id: UUID, ticket_type_id: UUI
     event = await lock_changeable(tx, event_id, seen)
     terms = _part((await read_sale(tx, event_id)).ticket_types, ticket_type_id)
     return event if terms.retired else await _carry_out(tx, RetireTicketType(event_id, ticket_type_id), now)
+
+
+async def change_conditions(
+    tx: Connection, event_id: UUID, changes: ConditionsChanges, now: datetime, seen: Seen = whichever_version
+) -> Event:
+    """Sell under other conditions from now on; bookings that were made keep theirs."""
+    event = await lock_changeable(tx, event_id, seen)
+    sale = await read_sale(tx, event_id)
+    _, before = sale.conditions_now()
+    after = changed_conditions(before, changes)
+    complaints = Complaints()
+    check_conditions(complaints, "", after)
+    check_fee_currency(complaints, "", fee_currency_of(changes), sale.currency)
+    complaints.refuse_if_any()
+    return event if after == before else await _carry_out(tx, PutConditions(event_id, after), now)
+
+
+def _in_zone(sale: Sale, draft: TicketTypeDraft) -> tuple[TicketTypeDraft, PoolTerms | None]:
+    """Return a ticket type with the name of its zone as the seating has it, and that zone's own pool, which may be new."""
+    if sale.hall is None or draft.zone is None:
+        return draft, None
+    for index, zone in enumerate(sale.hall.zones):
+        if same(zone) == same(draft.zone):
+            pool = next((pool for pool in sale.pools.values() if same(pool.name) == same(zone)), None)
+            made = PoolTerms(new_id(), zone, sale.hall.zone_of.count(index))
+            return replace(draft, zone=zone), made if pool is None else PoolTerms(pool.pool_id, pool.name, pool.capacity)
+    return draft, None
 
 
 def _check_pool(pool: PoolTerms, sale: Sale) -> None:
@@ -111,6 +161,7 @@ def _check_ticket_type(draft: TicketTypeDraft, position: int, pool_ids: tuple[UU
     check_ticket_type(complaints, "", draft, sale.currency)
     check_new_name(complaints, draft.name, other_names)
     check_pool_ids(complaints, pool_ids, sale)
+    check_zone(complaints, "/zone", draft.zone, () if sale.hall is None else sale.hall.zones)
     complaints.refuse_if_any()
 
 

@@ -12,13 +12,15 @@ from msgspec.structs import replace
 from evently import catalogue
 from evently.catalogue import NAME_CHARACTERS_MAX, Category, Event, EventTerms, VenueTerms
 from evently.db import Connection
-from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing.events import create_event, publish_event
 from evently.organizing.terms import NewTicketType, SaleTerms
-from evently.sales import OpenSale, PoolTerms, Sale, SetUpSale, TicketTypeTerms, carry_out, read_sale
+from evently.sales import BlockSeats, OpenSale, PoolTerms, Sale, SetUpSale, TicketTypeTerms, carry_out, read_sale, read_seating
+from evently.seating import Hall
 
+_BLOCKED: Final = 2  # in `Hall.states`
 _AHEAD: Final = timedelta(days=1)  # a rehearsal's event starts no sooner, so that its tickets can be cancelled
 _LASTS: Final = timedelta(hours=3)
 _TITLE: Final = "Rehearsal: "
@@ -29,12 +31,15 @@ _PRICE: Final = Money(2500, "EUR")
 async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None, now: datetime) -> tuple[Event, Sale]:
     """Make a sandbox copy of an event, published, with every ticket type on sale now; draft or past makes no difference to the copy.
 
-    `places`: how many its pools hold together, in the original's proportions; None: as many as the original's. Refuses `nothing-to-sell`.
+    `places`: how many its pools hold together, in the original's proportions; None: as many as the original's. A hall has the seats that it
+    has: with assigned seating `places` is refused. Refuses `nothing-to-sell`.
     """
     original = (await catalogue.find_events(tx, [event_id])).get(event_id)
     if original is None:
         raise Refused(CommonRefusal.NOT_FOUND, "There is no such event.")
     sale = await read_sale(tx, event_id)
+    if sale.hall is not None and places is not None:
+        raise Invalid([FieldError("/places", "The event has assigned seating: its copy has as many places, leave them out.")])
     starts_at = max(original.starts_at, now + _AHEAD)
     terms = replace(
         EventTerms(**{name: getattr(original, name) for name in EventTerms.__struct_fields__}),
@@ -45,7 +50,12 @@ async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None,
     made = new_id()
     pools, ticket_types = _copy_parts(sale, places)
     await catalogue.insert_event(tx, made, terms, original.place, sale.currency, now, sandbox=True)
-    await carry_out(tx, SetUpSale(made, sale.currency, now, starts_at, pools, ticket_types), now)
+    version, present = sale.conditions_now()
+    conditions = present if version else None
+    seating = await read_seating(tx, event_id)
+    await carry_out(tx, SetUpSale(made, sale.currency, now, starts_at, pools, ticket_types, conditions, seating), now)
+    if sale.hall is not None and (blocked := _blocked(sale.hall)):
+        await carry_out(tx, BlockSeats(made, blocked), now)
     await catalogue.mark_published(tx, made, now)
     await carry_out(tx, OpenSale(made), now)
     event = await catalogue.note_change(tx, made, now, versions=0)
@@ -74,6 +84,11 @@ def scale(capacities: Sequence[int], places: int) -> list[int]:
     for index in by_remainder[: places - sum(shares)]:
         shares[index] += 1
     return shares
+
+
+def _blocked(hall: Hall) -> tuple[str, ...]:
+    """Return the seats that the organizer took off the sale."""
+    return tuple(seat_id for seat_id, state in zip(hall.plan.ids, hall.states(), strict=True) if state == _BLOCKED)
 
 
 def _copy_parts(sale: Sale, places: int | None) -> tuple[tuple[PoolTerms, ...], tuple[TicketTypeTerms, ...]]:

@@ -1,0 +1,81 @@
+"""The seats of an event: its copy of a map with zones, and which seats are blocked. A seat that is taken stays as it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from evently import catalogue
+from evently.catalogue import Complaints, Event, Seen, whichever_version
+from evently.db import Connection
+from evently.kit.errors import Refused
+from evently.organizing.events import lock_changeable
+from evently.organizing.maps import copy_map
+from evently.organizing.zones import SeatChoice, SeatingDraft, SeatNames, check_zone_names, seats_by_zone
+from evently.sales import (
+    BlockSeats,
+    PoolTerms,
+    PutPool,
+    PutSeating,
+    Sale,
+    SalesRefusal,
+    Seating,
+    UnblockSeats,
+    carry_out,
+    read_sale,
+    read_seating,
+)
+
+
+async def put_seating(tx: Connection, event_id: UUID, draft: SeatingDraft, now: datetime, seen: Seen = whichever_version) -> Event:
+    """Give an event its seats, or other zones. Refuses `seats-in-use` where a seat that may have been sold would change.
+
+    A pool that had one unit for each seat of the zone it is called after goes on having that.
+    """
+    event = await lock_changeable(tx, event_id, seen)
+    before = await read_seating(tx, event_id)
+    complaints = Complaints()
+    check_zone_names(complaints, "", draft.zones)
+    after = await copy_map(tx, complaints, "", draft, event.venue_id, before)
+    complaints.refuse_if_any()
+    assert after is not None, "it was complained about"
+    if after == before:
+        return event
+    await carry_out(tx, PutSeating(event_id, after), now)
+    for pool in _resized(await read_sale(tx, event_id), before, after):
+        await carry_out(tx, PutPool(event_id, pool), now)
+    return await catalogue.note_change(tx, event_id, now)
+
+
+async def block_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> None:
+    """Take free seats off the sale. Refuses `seat-taken`, and then blocks none. Stands in nobody's edit's way: the version stays."""
+    await carry_out(tx, BlockSeats(event_id, await _chosen(tx, event_id, choice)), now)
+
+
+async def unblock_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> None:
+    """Sell blocked seats again; of those chosen, the ones that are not blocked stay as they are."""
+    await carry_out(tx, UnblockSeats(event_id, await _chosen(tx, event_id, choice)), now)
+
+
+async def _chosen(tx: Connection, event_id: UUID, choice: SeatChoice) -> tuple[str, ...]:
+    await lock_changeable(tx, event_id)
+    seating = await read_seating(tx, event_id)
+    if seating is None:
+        raise Refused(SalesRefusal.NOT_SEATED, "The event has no seats to choose.")
+    complaints = Complaints()
+    if choice.is_empty():
+        complaints.about("", "Name sections, rows or seats.")
+    names = SeatNames(seating.layout)
+    numbers = {number for _, some in names.chosen(complaints, "", choice) for number in some}
+    complaints.refuse_if_any()
+    return tuple(names.ids[number] for number in sorted(numbers))
+
+
+def _resized(sale: Sale, before: Seating | None, after: Seating) -> list[PoolTerms]:
+    """Return the pools that follow the number of seats of their zone."""
+    earlier, seats = {} if before is None else seats_by_zone(before), seats_by_zone(after)
+    return [
+        PoolTerms(pool.pool_id, pool.name, seats[pool.name])
+        for pool in sale.pools.values()
+        if pool.name in seats and pool.capacity == earlier.get(pool.name) != seats[pool.name]
+    ]
