@@ -77,14 +77,14 @@ async def test_the_number_of_statements_does_not_depend_on_the_number_of_command
     lane = till.engine._lanes[hash(event.event_id) % 2]
     assert lane._connection is not None
     counts = []
-    for some in (booked[:1], booked[1:]):
+    for some in (booked[:1], booked[1:2], booked[2:]):  # the first time, the driver also asks for the types of new arguments
         commands = [place(event, regular, key=f"k{new_id()}") for _ in some]
         cancels = [CancelBooking(event.event_id, each.booking_id, each.buyer_id, None, (each.tickets[0].ticket_id,)) for each in some]
         with lane._connection.query_logger(lambda record: statements.append(record.query)):
             assert tally(await one_batch(till.db, event, till.engine, [*commands, *cancels])) == {"confirmed": 2 * len(some)}
         counts.append(len(statements))
         statements.clear()
-    assert counts[0] == counts[1]
+    assert counts[1] == counts[2]
 
 
 async def test_the_bookings_of_a_batch_are_whole(till: Till) -> None:
@@ -305,7 +305,7 @@ async def test_memory_gives_way_to_another_past(till: Till, other: Engine) -> No
     head = dict((await till.db.fetch("SELECT seq, head_hash, head_at FROM sales"))[0])
     await till.book(event, 1)
     async with till.db.transaction() as tx:  # the failover
-        for table in ("tickets", "bookings"):
+        for table in ("ledger", "tickets", "bookings"):
             await tx.execute(f"DELETE FROM {table}")
         await tx.execute("DELETE FROM journal WHERE seq > $1", head["seq"])
         await tx.execute("UPDATE sales SET seq = $1, head_hash = $2, head_at = $3", *head.values())
