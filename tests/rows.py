@@ -86,10 +86,14 @@ class Rows:
         """Return the sale as somebody would load it who has never seen it."""
         known = self.sale
         assert known is not None
-        sale = Sale(known.event_id, known.state, known.currency, known.on_sale_at, known.off_sale_at, known.seq, known.head_hash, known.head_at)
+        sale = Sale(
+            known.event_id, known.state, known.currency, known.on_sale_at, known.off_sale_at, known.seq, known.head_hash, known.head_at
+        )
         sale.pools = {each: Pool(each, *row) for each, row in self.pools.items()}
         sale.ticket_types = dict(self.ticket_types)
-        sale.next_expiry_at = min((each.expires_at for each in self.bookings.values() if each.state == "held" and each.expires_at), default=None)
+        sale.next_expiry_at = min(
+            (each.expires_at for each in self.bookings.values() if each.state == "held" and each.expires_at), default=None
+        )
         sale.conditions = dict(self.conditions)
         sale.promos = {terms.code: Promo(terms, uses, spent) for terms, uses, spent in self.promos.values()}
         for entry in sorted(self.entries.values(), key=lambda entry: (entry.joined_seq, entry.entry_id)):

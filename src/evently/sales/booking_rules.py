@@ -453,8 +453,11 @@ def _end_tickets(
 
 def _unbind(sale: Sale, batch: Batch, returned: Returned) -> None:
     """Give the unit and the seat of a returned ticket that has ended to the offer that stood for it."""
-    offers = [other for other in batch.bookings.values() if any([ticket.replaces == returned.ticket_id for ticket in other.tickets])]
-    (offer,) = offers
+    (offer,) = [
+        other
+        for other in batch.bookings.values()
+        if other.state == "held" and any([ticket.replaces == returned.ticket_id for ticket in other.tickets])  # not one that has lapsed
+    ]
     own = tuple([replace(ticket, replaces=None) for ticket in offer.tickets if ticket.replaces == returned.ticket_id])
     remember(batch, _with_own(sale, batch, offer, own))
 
@@ -479,7 +482,7 @@ def _post_cancellation(sale: Sale, batch: Batch, booking: Booking, chosen: Seque
         batch.postings += ledger.undone(booking.booking_id, chosen, "buyer" if unpaid else "door")
         return
     conditions = sale.conditions_of(booking)
-    kept = conditions.fee_kept and refund_minor < sum([ticket.total_minor() for ticket in chosen])
+    kept = conditions.fee_kept and conditions.fees.paid_by == "buyer" and refund_minor < sum([ticket.total_minor() for ticket in chosen])
     batch.postings += ledger.paid_back(booking.booking_id, chosen, refund_minor, fee_kept=kept)
 
 

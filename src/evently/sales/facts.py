@@ -260,7 +260,7 @@ class OfferAccepted(_Fact, frozen=True):
 
 
 class EntryWithdrawn(_Fact, frozen=True):
-    """An entry waits no longer. `reason`: left, declined, lapsed, cancelled."""
+    """An entry waits no longer. `reason`: left, declined, lapsed, cancelled, over_limit."""
 
     entry_id: UUID
     reason: str

@@ -48,9 +48,9 @@ def undone(booking_id: UUID, tickets: Iterable[Ticket], owes: str) -> list[Posti
 
 
 def paid_back(booking_id: UUID, tickets: Sequence[Ticket], refund_minor: int, *, fee_kept: bool) -> list[Posting]:
-    """Tickets were cancelled that had been paid, and so much is owed back: of tax and fees the same share as of the whole."""
+    """Tickets were cancelled that had been paid, and so much is owed back: of tax and fees the same share as of all that can be."""
     whole = split_of(tickets)
-    total = sum(whole)
+    total = whole.organizer + whole.tax + (0 if fee_kept else whole.fees)
     if not refund_minor:
         return []
     tax = whole.tax * refund_minor // total

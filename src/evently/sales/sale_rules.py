@@ -57,6 +57,7 @@ def change_sale(sale: Sale, batch: Batch, command: ChangeSale) -> Outcome:
         return No(SalesRefusal.EVENT_CANCELLED)
     sale.on_sale_at, sale.off_sale_at = command.on_sale_at, command.off_sale_at
     batch.terms_changed = True
+    batch.released = True  # those who wait can be served, or no longer
     batch.facts.append(fact.SaleChanged(command.on_sale_at, command.off_sale_at))
     return Done()
 
@@ -134,6 +135,7 @@ def put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
         return No(SalesRefusal.POOL_IN_USE, "the pools and the zone of a ticket type cannot change once it may have sold")
     sale.ticket_types[terms.ticket_type_id] = terms
     batch.types_changed.add(terms.ticket_type_id)
+    batch.released = True  # its window may have moved
     batch.facts.append(
         fact.TicketTypePut(
             terms.ticket_type_id,
@@ -235,7 +237,7 @@ def put_seating(sale: Sale, batch: Batch, command: PutSeating) -> Outcome:
         if _moves_taken(hall, seating):
             return No(SalesRefusal.SEATS_IN_USE, "a seat that is taken keeps its zone")
         hall.rezone(seating.zones, seating.zone_of)
-        batch.released = True
+        batch.released = True  # or fewer are left to be set aside
     batch.seating_put = seating
     batch.facts.append(fact.SeatingPut(seating.digest, seating.zones, seating.zone_of))
     return Done()
@@ -264,6 +266,7 @@ def block_seats(sale: Sale, batch: Batch, command: BlockSeats) -> Outcome:
     sale.hall.block(free)
     for number in free:
         claim_seat(batch, number, None, was_taken=False)
+    batch.released = True  # nothing did, but fewer are left to be set aside
     batch.facts.append(fact.SeatsBlocked(tuple(free)))
     return Done()
 

@@ -9,6 +9,7 @@ A returned ticket stays its holder's: an offer may stand for it instead of for a
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -55,6 +56,8 @@ def join(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
     sale.waiters.add((entry.buyer_id, entry.ticket_type_id))
     batch.entries[entry.entry_id] = entry
     batch.entries_joined.append(entry)
+    # What is set aside for groups, or was returned when nobody waited, may suffice for the newcomer.
+    batch.released = any(sale.aside.values()) or any([not returned.offered for returned in sale.returned.values()])
     batch.facts.append(fact.WaitlistJoined(entry.entry_id, entry.buyer_id, entry.ticket_type_id, entry.quantity))
     return Listed(entry)
 
@@ -88,23 +91,24 @@ def fulfil(sale: Sale, batch: Batch, booking: Booking) -> WaitlistEntry | None:
 
 
 def serve(sale: Sale, batch: Batch) -> None:
-    """Offer what is free to those who wait, and set the rest aside for them. Runs after every command that let units fall free."""
+    """Offer what is free to those who wait, and set the rest aside for them. Runs after every command that let units fall free.
+
+    There is one line for all ticket types, for they may share pools; what is set aside for a group is offered to whoever fits before it.
+    """
     batch.released = False
-    for type_id in list(sale.aside):
-        set_aside(sale, batch, type_id, min(sale.aside[type_id], _wanted(sale, type_id)))
-    waited_for = [type_id for type_id, line in sale.waiting.items() if line]
-    waited_for.sort(key=lambda type_id: _place_in_line(next(iter(sale.waiting[type_id].values()))))
-    for type_id in waited_for:
-        terms = sale.ticket_types[type_id]
-        if not_selling(sale, sale.on_sale_at, sale.off_sale_at, batch.now) or not_selling(
-            sale, terms.on_sale_at, terms.off_sale_at, batch.now
-        ):
+    selling = [type_id for type_id, line in sale.waiting.items() if line and _is_selling(sale, batch, sale.ticket_types[type_id])]
+    dry: set[UUID] = set()  # ticket types of which nothing is left
+    for entry in heapq.merge(*[list(sale.waiting[type_id].values()) for type_id in selling], key=_place_in_line):
+        if entry.ticket_type_id in dry:
             continue
-        _make_offers(sale, batch, terms)
-    for type_id in waited_for:
-        terms = sale.ticket_types[type_id]
-        free = sale.aside.get(type_id, 0) + max(0, sale.available(terms))
-        set_aside(sale, batch, type_id, min(free, _wanted(sale, type_id)))
+        own, returned = _left_for(sale, entry.ticket_type_id)
+        if entry.quantity <= own + len(returned):
+            _offer_or_withdraw(sale, batch, entry, own, returned)
+        elif not (own or returned):
+            dry.add(entry.ticket_type_id)
+            if len(dry) == len(selling):
+                break
+    _set_asides(sale, batch, selling)
 
 
 def withdraw_all(sale: Sale, batch: Batch, reason: str) -> None:
@@ -113,27 +117,54 @@ def withdraw_all(sale: Sale, batch: Batch, reason: str) -> None:
         withdraw(sale, batch, entry, reason)
 
 
-def _make_offers(sale: Sale, batch: Batch, terms: TicketTypeTerms) -> None:
-    type_id = terms.ticket_type_id
-    returned = [each for each in sale.returned.values() if each.ticket_type_id == type_id and not each.offered]
-    for entry in list(sale.waiting[type_id].values()):
-        free = sale.aside.get(type_id, 0) + max(0, sale.available(terms))
-        if free + len(returned) <= 0:
-            return
-        if entry.quantity > free + len(returned):
-            continue
-        if over_buyer_limit(batch, entry.buyer_id, terms, entry.quantity):
-            withdraw(sale, batch, entry, "over_limit")
-            continue
-        own = min(entry.quantity, free)
-        theirs, returned = returned[: entry.quantity - own], returned[entry.quantity - own :]
-        _offer(sale, batch, entry, terms, own, theirs)
+def _is_selling(sale: Sale, batch: Batch, terms: TicketTypeTerms) -> bool:
+    return not (
+        not_selling(sale, sale.on_sale_at, sale.off_sale_at, batch.now) or not_selling(sale, terms.on_sale_at, terms.off_sale_at, batch.now)
+    )
+
+
+def _left_for(sale: Sale, type_id: UUID) -> tuple[int, list[Returned]]:
+    """Return what those who wait for a ticket type can get: so many units, free or set aside for whomever, and these returned tickets."""
+    terms = sale.ticket_types[type_id]
+    units = min([pool.capacity - pool.held - pool.sold for pool in map(sale.pools.__getitem__, terms.pool_ids)])
+    if terms.zone is not None:
+        assert sale.hall is not None, "a zone is one of the seating"
+        units = min(units, sale.hall.free_in(terms.zone))
+    return units, [each for each in sale.returned.values() if each.ticket_type_id == type_id and not each.offered]
+
+
+def _offer_or_withdraw(sale: Sale, batch: Batch, entry: WaitlistEntry, own: int, returned: Sequence[Returned]) -> None:
+    terms = sale.ticket_types[entry.ticket_type_id]
+    if over_buyer_limit(batch, entry.buyer_id, terms, entry.quantity):
+        withdraw(sale, batch, entry, "over_limit")
+        return
+    for type_id in sale.aside:  # what is left of it is set aside anew in the end
+        set_aside(sale, batch, type_id, 0)
+    own = min(entry.quantity, own)
+    _offer(sale, batch, entry, terms, own, returned[: entry.quantity - own])
+
+
+def _set_asides(sale: Sale, batch: Batch, selling: Sequence[UUID]) -> None:
+    """Set aside what is left and wanted, in the order of the lines; what is set aside no longer first, for others may get it."""
+    left = {pool.pool_id: pool.capacity - pool.held - pool.sold for pool in sale.pools.values()}
+    seats = {} if sale.hall is None else {zone: sale.hall.free_in(zone) for zone in sale.hall.zones}
+    units = dict.fromkeys(sale.aside, 0)
+    for line in sorted(
+        [line for type_id in selling if (line := sale.waiting[type_id])], key=lambda line: _place_in_line(next(iter(line.values())))
+    ):
+        terms = sale.ticket_types[next(iter(line.values())).ticket_type_id]
+        most = [left[pool_id] for pool_id in terms.pool_ids] + ([] if terms.zone is None else [seats[terms.zone]])
+        aside = units[terms.ticket_type_id] = min(*most, sum([entry.quantity for entry in line.values()]))
+        left |= {pool_id: left[pool_id] - aside for pool_id in terms.pool_ids}
+        if terms.zone is not None:
+            seats[terms.zone] -= aside
+    for type_id, aside in sorted(units.items(), key=lambda each: each[1] - sale.aside.get(each[0], 0)):
+        set_aside(sale, batch, type_id, aside)
 
 
 def _offer(sale: Sale, batch: Batch, entry: WaitlistEntry, terms: TicketTypeTerms, own: int, theirs: Sequence[Returned]) -> None:
     """Hold free units, and returned tickets in the place of others, for somebody who waits."""
     version, conditions = sale.conditions_now()
-    set_aside(sale, batch, terms.ticket_type_id, max(0, sale.aside.get(terms.ticket_type_id, 0) - own))
     tickets: list[Ticket] = []
     if own:
         tickets += make_tickets(sale, batch, terms, conditions, own, _seats_for(sale, terms, own))
@@ -186,10 +217,6 @@ def _has_offer(batch: Batch, command: JoinWaitlist) -> bool:
             for entry in batch.entries.values()
         ]
     )
-
-
-def _wanted(sale: Sale, type_id: UUID) -> int:
-    return sum([entry.quantity for entry in sale.waiting.get(type_id, {}).values()])
 
 
 def _place_in_line(entry: WaitlistEntry) -> tuple[int, UUID]:

@@ -135,7 +135,7 @@ CREATE TABLE waitlist_entries (
     ticket_type_id uuid NOT NULL,
     quantity integer NOT NULL,
     state text NOT NULL, -- waiting -> offered | withdrawn; offered -> fulfilled | withdrawn
-    reason text NOT NULL, -- why it is withdrawn: left, declined, lapsed, cancelled; otherwise empty
+    reason text NOT NULL, -- why it is withdrawn: left, declined, lapsed, cancelled, over_limit; otherwise empty
     joined_at timestamptz NOT NULL,
     joined_seq bigint NOT NULL, -- place in the line: the journal row, then the id
     offered_at timestamptz,
