@@ -176,5 +176,8 @@ class Gateway(Protocol):
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:
         """Return what a request of the gateway says, its signature checked; raises `Forged`. Header names are in lower case."""
 
+    def storable_method(self, method: str | None) -> str | None:
+        """Return what may be kept of a buyer's `method`, good for `Intent.method`: never a whole card number."""
+
     async def close(self) -> None:
         """Let go of connections."""

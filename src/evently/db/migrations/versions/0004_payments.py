@@ -1,0 +1,13 @@
+"""Payments: the demo gateway's own tables, and the inbox of what gateways tell."""
+
+from alembic import op
+
+from evently.db.migrations.runner import read_revision
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Create what is new."""
+    op.execute(read_revision(__file__))

@@ -1,0 +1,26 @@
+"""Why a payment was declined: our stable codes, and what the buyer is told. Never why a bank suspects somebody."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from evently.payments.gateway import Declined
+
+DECLINED: Final = "card_declined"
+CODES: Final = {
+    DECLINED: "Your bank declined the payment. Try another card, or ask your bank.",
+    "insufficient_funds": "There is not enough money on this card.",
+    "expired_card": "This card has expired.",
+    "wrong_number": "This card number is not right.",
+    "wrong_code": "The security code of the card is not right.",
+    "not_supported": "This card does not support this kind of payment, or this currency.",
+    "try_again": "Your bank could not answer. Try again in a moment.",
+    "not_confirmed": "The payment was not confirmed with your bank.",
+    "abandoned": "The payment was not finished in time.",
+    "not_accepted": "This way of paying is not accepted. Choose another one.",
+}
+
+
+def declined(reference: str | None, code: str) -> Declined:
+    """Return a decline with the message of its code."""
+    return Declined(reference, code, CODES[code])
