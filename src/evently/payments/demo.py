@@ -1,0 +1,291 @@
+"""The demo gateway: test cards (cards.py) and a page, instead of a bank. It takes nobody's money.
+
+It plays an outside provider: it has its own rows, keys and short transactions, and keeps a journal of what it did, by which it, and
+whoever asks it, is judged. It must never be part of somebody else's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Database, Record, load_queries
+from evently.kit.clock import Clock
+from evently.kit.errors import Trouble
+from evently.kit.ids import IdSource, new_id
+from evently.payments.cards import LATE_SECONDS, PAGE, Card, card_of
+from evently.payments.declines import declined
+from evently.payments.gateway import (
+    ActionNeeded,
+    Authorisation,
+    Authorised,
+    Captured,
+    Forged,
+    Found,
+    GatewayTrouble,
+    Intent,
+    Lost,
+    Notice,
+    Refunded,
+    RefundFailed,
+    Refunding,
+    Voided,
+    Waiting,
+)
+
+State: TypeAlias = Literal["arriving", "waiting", "action_needed", "authorised", "captured", "declined", "lost", "voided"]
+LAST_DIGITS: Final = 4
+
+sql: Final = load_queries(__name__)
+
+
+class DemoCharge(msgspec.Struct, frozen=True):
+    """What the demo gateway knows of an attempt. Its page shows it."""
+
+    reference: str
+    payment_id: UUID
+    attempt: int
+    event_id: UUID
+    booking_id: UUID
+    booking_reference: str
+    description: str
+    card: str  # its name
+    last_digits: str
+    state: State
+    decline_code: str | None
+    return_url: str | None
+    amount_minor: int
+    captured_minor: int
+    refunded_minor: int
+    currency: str
+    created_at: datetime
+    decides_at: datetime | None
+
+    @property
+    def key(self) -> str:
+        """The key of its authorisation."""
+        return f"{self.payment_id}:{self.attempt}:authorise"
+
+
+class DemoEffect(msgspec.Struct, frozen=True):
+    """One thing that the demo gateway did."""
+
+    reference: str
+    key: str
+    kind: Literal["authorised", "captured", "voided", "refunded", "refund_failed"]
+    amount_minor: int
+    at: datetime
+
+
+class DemoGateway:
+    """See `Gateway`. `page_url`: where its page is, without a slash at the end; a charge's page is `page_url/reference`."""
+
+    name = "demo"
+
+    def __init__(self, database: Database, clock: Clock, page_url: str = "/demo/pay", ids: IdSource = new_id) -> None:
+        self._database = database
+        self._clock = clock
+        self._page_url = page_url
+        self._ids = ids
+
+    async def authorise(self, intent: Intent) -> Authorisation:
+        """Do what the card does. A charge that was taken or let go meanwhile is answered as it was authorised, or as declined."""
+        card = PAGE if intent.hosted else card_of(intent.method)
+        with _trouble():
+            made = await self._database.fetch_value(*sql.begin_charge(**self._charge(intent, card)))
+            if made is not None and card.name == "request-lost":
+                raise GatewayTrouble("the demo gateway was not reached", effect_unknown=True)
+            if made is not None and card.name == "answer-lost":
+                raise GatewayTrouble("the demo gateway's answer was lost", effect_unknown=True)
+            charge = await self._attempt(intent)
+            assert charge is not None, "it was made, now or before"
+            if charge.state == "arriving":
+                charge = await self._move(charge)
+        return _authorisation(self._found(charge))
+
+    async def find(self, intent: Intent, reference: str | None) -> Found | None:
+        """Return what became of an attempt."""
+        with _trouble():
+            charge = await self._attempt(intent)
+        return None if charge is None or charge.state == "arriving" else self._found(charge)
+
+    async def capture(self, reference: str, amount_minor: int, key: str) -> Captured | Lost:
+        """Take reserved money, once."""
+        with _trouble():
+            await self._settled(reference)
+            await self._database.fetch(
+                *sql.capture_charge(reference=reference, amount_minor=amount_minor, key=key, now=self._clock()),
+            )
+            charge = await self._settled(reference)
+        if charge is None:
+            return Lost(reference, "no such charge")
+        if charge.state == "captured":
+            return Captured(reference, charge.captured_minor)
+        assert charge.state != "authorised", "more is to be taken than was reserved"
+        return Lost(reference, "the card failed when it was charged" if charge.state == "lost" else f"the charge is {charge.state}")
+
+    async def void(self, reference: str, key: str) -> Voided | Captured:
+        """Let go of a charge; a charge that is not there is let go of."""
+        with _trouble():
+            await self._database.fetch(*sql.void_charge(reference=reference, key=key, now=self._clock()))
+            charge = await self._settled(reference)
+        return Captured(reference, charge.captured_minor) if charge is not None and charge.state == "captured" else Voided(reference)
+
+    async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
+        """Pay back, once for each key; the first refund of one card fails."""
+        with _trouble():
+            async with self._database.transaction() as tx:
+                charge = await tx.fetchrow(*sql.lock_charge(reference=reference))
+                earlier = await tx.fetch(*sql.list_refunds(reference=reference))
+                if mine := next((row for row in earlier if row["key"] == key), None):
+                    return _refunding(reference, mine, amount_minor, refund_id)
+                left = 0 if charge is None else charge["captured_minor"] - charge["refunded_minor"]
+                if charge is None or amount_minor > left:
+                    return RefundFailed(reference, "too_much", f"Of this payment {left} can be paid back, in minor units.")
+                # After this point the gateway has an opinion on the refund.
+                kind = "refund_failed" if charge["card"] == "refund-fails" and not earlier else "refunded"
+                row = {"key": key, "kind": kind, "amount_minor": amount_minor}
+                await tx.execute(*sql.refund_charge(reference=reference, now=self._clock(), **row))
+        return _refunding(reference, row, amount_minor, refund_id)
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:  # noqa: ARG002  # the port's
+        """Nobody speaks for the demo gateway: its page tells the checkout by itself."""
+        raise Forged("the demo gateway sends no notices")
+
+    def storable_method(self, method: str | None) -> str | None:
+        """Keep the card's name: somebody may have typed a real number."""
+        return None if method is None else card_of(method).name
+
+    async def close(self) -> None:
+        """Nothing is open: the database is somebody else's."""
+
+    # Its page
+
+    async def find_charge(self, reference: str) -> DemoCharge | None:
+        """Return a charge as it is now, for the page."""
+        with _trouble():
+            return await self._settled(reference)
+
+    async def approve(self, reference: str) -> DemoCharge | None:
+        """The buyer said yes on the page. Said again, or too late, it changes nothing; the charge tells."""
+        with _trouble():
+            charge = await self._settled(reference)
+            if charge is not None and charge.state == "action_needed":
+                charge = await self._move(charge)
+            return charge
+
+    async def decline(self, reference: str) -> DemoCharge | None:
+        """The buyer said no on the page."""
+        with _trouble():
+            await self._database.fetch(*sql.decline_charge(reference=reference, decline_code="not_confirmed"))
+            return await self._settled(reference)
+
+    # For those who judge
+
+    async def list_effects(self, payment_id: UUID) -> list[DemoEffect]:
+        """Return what was done for a payment, oldest first."""
+        return [DemoEffect(*row.values()) for row in await self._database.fetch(*sql.list_effects(payment_id=payment_id))]
+
+    def _charge(self, intent: Intent, card: Card) -> dict[str, object]:
+        now = self._clock()
+        digits = "".join(filter(str.isdigit, intent.method or ""))
+        return {
+            "reference": f"demo_{self._ids().hex}",
+            "payment_id": intent.payment_id,
+            "attempt": intent.attempt,
+            "event_id": intent.event_id,
+            "booking_id": intent.booking_id,
+            "booking_reference": intent.reference,
+            "description": intent.description,
+            "card": card.name,
+            "last_digits": (digits or card.number)[-LAST_DIGITS:],
+            "state": _first_state(card),
+            "decline_code": card.decline_code,
+            "return_url": intent.return_url,
+            "amount_minor": intent.amount_minor,
+            "currency": intent.currency,
+            "now": now,
+            "decides_at": now + timedelta(seconds=LATE_SECONDS) if card.name == "late" else None,
+            "key": intent.key("authorise"),
+        }
+
+    async def _attempt(self, intent: Intent) -> DemoCharge | None:
+        return await self._settle(
+            await self._database.fetch_row(*sql.find_attempt(payment_id=intent.payment_id, attempt=intent.attempt)),
+        )
+
+    async def _settled(self, reference: str) -> DemoCharge | None:
+        return await self._settle(await self._database.fetch_row(*sql.find_charge(reference=reference)))
+
+    async def _settle(self, row: Record | None) -> DemoCharge | None:
+        """Return the charge of a row; one that waited long enough is authorised first."""
+        if row is None:
+            return None
+        charge = DemoCharge(*row.values())
+        if charge.state == "waiting" and charge.decides_at is not None and charge.decides_at <= self._clock():
+            return await self._move(charge)
+        return charge
+
+    async def _move(self, charge: DemoCharge) -> DemoCharge:
+        await self._database.fetch(
+            *sql.authorise_charge(reference=charge.reference, state=charge.state, key=charge.key, now=self._clock()),
+        )
+        row = await self._database.fetch_row(*sql.find_charge(reference=charge.reference))
+        assert row is not None, "a charge stays"
+        return DemoCharge(*row.values())
+
+    def _found(self, charge: DemoCharge) -> Found:
+        match charge.state:
+            case "declined":
+                assert charge.decline_code is not None, "the table says so"
+                return declined(charge.reference, charge.decline_code)
+            case "action_needed":
+                return ActionNeeded(charge.reference, url=f"{self._page_url}/{charge.reference}")
+            case "waiting":
+                return Waiting(charge.reference)
+            case "captured":
+                return Captured(charge.reference, charge.captured_minor)
+            case "voided":
+                return Voided(charge.reference)
+            case "lost":
+                return Lost(charge.reference, "the card failed when it was charged")
+            case _:
+                return Authorised(charge.reference)
+
+
+def _first_state(card: Card) -> State:
+    if card.decline_code is not None:
+        return "declined"
+    by_name: dict[str, State] = {"page": "action_needed", "asks": "action_needed", "late": "waiting", "request-lost": "arriving"}
+    return by_name.get(card.name, "authorised")
+
+
+def _authorisation(found: Found) -> Authorisation:
+    """Say of a finished charge what authorising it says: it was authorised once, or will not be any more."""
+    if isinstance(found, Captured):
+        return Authorised(found.reference)
+    return declined(found.reference, "abandoned") if isinstance(found, Voided | Lost) else found
+
+
+def _refunding(reference: str, row: Mapping[str, object] | Record, amount_minor: int, refund_id: UUID) -> Refunding:
+    if row["amount_minor"] != amount_minor:
+        return RefundFailed(reference, "key_reused", "This refund was asked for before, with another amount.")
+    if row["kind"] == "refund_failed":
+        return RefundFailed(reference, "card_refused", "The card took no refund. Another attempt may work.")
+    return Refunded(reference, f"demo_{refund_id.hex}")
+
+
+@contextmanager
+def _trouble() -> Iterator[None]:
+    """Put the database's trouble as a provider's: its callers know no database of ours behind it."""
+    try:
+        yield
+    except GatewayTrouble:
+        raise
+    except (Trouble, TimeoutError) as exc:
+        raise GatewayTrouble("the demo gateway cannot be reached", effect_unknown=True) from exc
