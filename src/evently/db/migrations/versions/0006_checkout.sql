@@ -21,6 +21,8 @@ CREATE TABLE payments (
     method text, -- how to pay, in the gateway's words; NULL: the buyer is asked
     hosted boolean NOT NULL, -- on a page of the gateway
     return_url text, -- where that page leads when it is done
+    description text NOT NULL, -- what is paid for, as the buyer sees it
+    expires_at timestamptz NOT NULL, -- the end of the hold when it began
     reference text, -- the gateway's name for it
     next_action text, -- what the buyer must do, as JSON
     failure_code text,

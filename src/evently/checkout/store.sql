@@ -1,0 +1,311 @@
+-- Payments and refunds on their way. Each change of state names the state before it, so that of two who go on from it one does.
+
+-- name: find_due_booking
+-- What a payment must know of a booking: whose, whether it waits for money, and how much. Without conditions it is sold on site.
+SELECT
+    bookings.event_id,
+    bookings.booking_id,
+    bookings.buyer_id,
+    bookings.state,
+    bookings.expires_at,
+    coalesce(convert_from(sale_conditions.conditions, 'UTF8')::jsonb ->> 'payment' = 'online', false) AS online,
+    due.amount_minor,
+    sales.currency,
+    bookings.payment_id,
+    events.title AS description
+FROM bookings
+INNER JOIN sales ON sales.event_id = bookings.event_id
+INNER JOIN events ON events.event_id = bookings.event_id
+LEFT JOIN sale_conditions
+    ON sale_conditions.event_id = bookings.event_id AND sale_conditions.version = bookings.conditions_version
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor), 0)::bigint AS amount_minor
+    FROM tickets
+    WHERE tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
+) AS due
+WHERE bookings.booking_id = :booking_id;
+
+-- name: insert_payment
+-- Begin an attempt at paying, unless the booking has a live one or the key was used: then there is no row. The indexes decide, for many may
+-- ask at once.
+INSERT INTO payments (
+    event_id, payment_id, booking_id, buyer_id, attempt, idempotency_key, fingerprint, gateway, method, hosted, return_url, description, expires_at,
+    state, amount_minor, currency, created_at, changed_at, resume_at, tries
+)
+SELECT
+    :event_id::uuid,
+    :payment_id::uuid,
+    :booking_id::uuid,
+    :buyer_id::uuid,
+    coalesce(max(earlier.attempt), 0) + 1,
+    :key::text,
+    :fingerprint::bytea,
+    :gateway::text,
+    :method::text,
+    :hosted::boolean,
+    :return_url::text,
+    :description::text,
+    :expires_at::timestamptz,
+    'authorising',
+    :amount_minor::bigint,
+    :currency::text,
+    :now::timestamptz,
+    :now,
+    :resume_at::timestamptz,
+    0
+FROM payments AS earlier
+WHERE earlier.event_id = :event_id AND earlier.booking_id = :booking_id
+ON CONFLICT DO NOTHING
+RETURNING
+    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
+    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries;
+
+-- name: move_payment
+-- Bring a payment from one state to another (or note more about the same); no row when it is in another one by now. What is NULL stays, but
+-- for what the buyer must do, which is said anew each time.
+UPDATE payments
+SET
+    state = :state,
+    reference = coalesce(:reference, reference),
+    next_action = :next_action,
+    failure_code = coalesce(:failure_code, failure_code),
+    failure_message = coalesce(:failure_message, failure_message),
+    changed_at = CASE WHEN state = :state THEN changed_at ELSE :now END,
+    tries = CASE WHEN state = :state THEN tries ELSE 0 END,
+    resume_at = :resume_at
+WHERE event_id = :event_id AND payment_id = :payment_id AND state = :was
+RETURNING
+    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
+    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries;
+
+-- name: find_payment
+-- One payment, by its id alone.
+SELECT
+    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
+    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries
+FROM payments
+WHERE payment_id = :payment_id;
+
+-- name: find_payment_by_reference
+-- One payment, by the gateway's name for it.
+SELECT
+    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
+    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries
+FROM payments
+WHERE gateway = :gateway AND reference = :reference
+LIMIT 1;
+
+-- name: find_payment_by_key
+-- The payment that an earlier request with this key began.
+SELECT
+    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
+    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries
+FROM payments
+WHERE event_id = :event_id AND buyer_id = :buyer_id AND idempotency_key = :key;
+
+-- name: find_latest_payment
+-- The latest attempt at paying for a booking, wherever its event is.
+SELECT
+    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
+    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries
+FROM payments
+WHERE (event_id, booking_id) = (SELECT bookings.event_id, bookings.booking_id FROM bookings WHERE bookings.booking_id = :booking_id)
+ORDER BY attempt DESC
+LIMIT 1;
+
+-- name: list_payments
+-- The attempts at paying for a booking, the latest first.
+SELECT
+    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
+    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries
+FROM payments
+WHERE (event_id, booking_id) = (SELECT bookings.event_id, bookings.booking_id FROM bookings WHERE bookings.booking_id = :booking_id)
+ORDER BY attempt DESC
+LIMIT :limit;
+
+-- name: take_due_payments
+-- Payments that somebody should look at, and when to look again should nothing come of it: twice as long after each try, from the first to the
+-- longest pause. Rows that another one is taking at this moment are skipped, not waited for.
+WITH due AS (
+    SELECT event_id, payment_id
+    FROM payments
+    WHERE resume_at <= :now
+    ORDER BY resume_at
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+
+UPDATE payments
+SET
+    tries = payments.tries + 1,
+    resume_at = :now::timestamptz + least(:first_pause::interval * power(2, least(payments.tries, 20)), :longest_pause::interval)
+FROM due
+WHERE payments.event_id = due.event_id AND payments.payment_id = due.payment_id
+RETURNING payments.event_id, payments.payment_id;
+
+-- name: insert_refund
+-- Begin to pay back what the till has decided to, if it is not settled. Harmless to repeat.
+INSERT INTO payment_refunds (
+    event_id, refund_id, booking_id, payment_id, amount_minor, attempt, state, created_at, changed_at, resume_at, tries
+)
+SELECT
+    refunds.event_id,
+    refunds.refund_id,
+    refunds.booking_id,
+    payments.payment_id,
+    refunds.amount_minor,
+    1,
+    'asking',
+    :now::timestamptz,
+    :now,
+    :resume_at::timestamptz,
+    0
+FROM refunds
+INNER JOIN bookings ON bookings.event_id = refunds.event_id AND bookings.booking_id = refunds.booking_id
+INNER JOIN payments ON payments.event_id = bookings.event_id AND payments.payment_id = bookings.payment_id
+WHERE refunds.event_id = :event_id AND refunds.refund_id = :refund_id AND refunds.settled_at IS NULL
+ON CONFLICT DO NOTHING;
+
+-- name: find_refund
+-- How far paying back is.
+SELECT
+    payment_refunds.event_id,
+    payment_refunds.refund_id,
+    payment_refunds.booking_id,
+    payment_refunds.payment_id,
+    payment_refunds.amount_minor,
+    payment_refunds.attempt,
+    payment_refunds.reference,
+    payment_refunds.failure_code,
+    payment_refunds.failure_message,
+    payment_refunds.state,
+    payment_refunds.created_at,
+    payment_refunds.changed_at,
+    payment_refunds.resume_at,
+    payment_refunds.tries,
+    payments.currency
+FROM payment_refunds
+INNER JOIN payments ON payments.event_id = payment_refunds.event_id AND payments.payment_id = payment_refunds.payment_id
+WHERE payment_refunds.event_id = :event_id AND payment_refunds.refund_id = :refund_id;
+
+-- name: list_refunds
+-- The refunds of an event, the latest first; of one state, or all.
+SELECT
+    payment_refunds.event_id,
+    payment_refunds.refund_id,
+    payment_refunds.booking_id,
+    payment_refunds.payment_id,
+    payment_refunds.amount_minor,
+    payment_refunds.attempt,
+    payment_refunds.reference,
+    payment_refunds.failure_code,
+    payment_refunds.failure_message,
+    payment_refunds.state,
+    payment_refunds.created_at,
+    payment_refunds.changed_at,
+    payment_refunds.resume_at,
+    payment_refunds.tries,
+    payments.currency
+FROM payment_refunds
+INNER JOIN payments ON payments.event_id = payment_refunds.event_id AND payments.payment_id = payment_refunds.payment_id
+WHERE
+    payment_refunds.event_id = :event_id
+    AND (:state::text IS NULL OR payment_refunds.state = :state)
+    AND (:after::uuid IS NULL OR payment_refunds.refund_id < :after)
+ORDER BY payment_refunds.refund_id DESC
+LIMIT :limit;
+
+-- name: list_refunds_of_payment
+-- What was paid back of a payment, as far as anybody knows.
+SELECT refund_id
+FROM payment_refunds
+WHERE event_id = :event_id AND payment_id = :payment_id AND state = 'settled'
+ORDER BY refund_id
+LIMIT :limit;
+
+-- name: move_refund
+-- Bring a refund's current attempt from one state to another; no row when it is somewhere else by now.
+UPDATE payment_refunds
+SET
+    state = :state,
+    reference = coalesce(:reference, reference),
+    failure_code = :failure_code,
+    failure_message = :failure_message,
+    changed_at = CASE WHEN state = :state THEN changed_at ELSE :now END,
+    resume_at = CASE WHEN :state = 'asking' THEN resume_at END
+WHERE event_id = :event_id AND refund_id = :refund_id AND attempt = :attempt AND state = :was
+RETURNING refund_id;
+
+-- name: retry_refund
+-- Ask the gateway anew for a refund that has failed for good.
+UPDATE payment_refunds
+SET attempt = attempt + 1, state = 'asking', changed_at = :now, resume_at = :now, tries = 0
+WHERE event_id = :event_id AND refund_id = :refund_id AND state = 'failed'
+RETURNING refund_id;
+
+-- name: take_due_refunds
+-- Refunds that somebody should look at; as `take_due_payments`.
+WITH due AS (
+    SELECT event_id, refund_id
+    FROM payment_refunds
+    WHERE resume_at <= :now
+    ORDER BY resume_at
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+
+UPDATE payment_refunds
+SET
+    tries = payment_refunds.tries + 1,
+    resume_at = :now::timestamptz + least(:first_pause::interval * power(2, least(payment_refunds.tries, 20)), :longest_pause::interval)
+FROM due
+WHERE payment_refunds.event_id = due.event_id AND payment_refunds.refund_id = due.refund_id
+RETURNING payment_refunds.event_id, payment_refunds.refund_id;
+
+-- name: list_forgotten_refunds
+-- Refunds that were decided a while ago and that nobody has begun to pay back.
+SELECT refunds.event_id, refunds.refund_id
+FROM refunds
+INNER JOIN bookings ON bookings.event_id = refunds.event_id AND bookings.booking_id = refunds.booking_id
+INNER JOIN payments ON payments.event_id = bookings.event_id AND payments.payment_id = bookings.payment_id
+WHERE
+    refunds.settled_at IS NULL
+    AND refunds.decided_at <= :before
+    AND NOT EXISTS (
+        SELECT FROM payment_refunds
+        WHERE payment_refunds.event_id = refunds.event_id AND payment_refunds.refund_id = refunds.refund_id
+    )
+ORDER BY refunds.decided_at
+LIMIT :limit;
+
+-- name: read_cancellation
+-- How far the cancellation of an event is.
+SELECT
+    events.state,
+    sales.currency,
+    counted.bookings,
+    counted.bookings_left,
+    owed.refunds,
+    owed.refunds_settled,
+    owed.refunds_failed,
+    owed.refunded_minor,
+    owed.to_refund_minor
+FROM events
+INNER JOIN sales ON sales.event_id = events.event_id
+CROSS JOIN LATERAL (
+    SELECT count(*) AS bookings, count(*) FILTER (WHERE bookings.state IN ('held', 'confirmed')) AS bookings_left
+    FROM bookings
+    WHERE bookings.event_id = events.event_id
+) AS counted
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) AS refunds,
+        count(*) FILTER (WHERE refunds.settled_at IS NOT NULL) AS refunds_settled,
+        count(*) FILTER (WHERE payment_refunds.state = 'failed') AS refunds_failed,
+        coalesce(sum(refunds.amount_minor) FILTER (WHERE refunds.settled_at IS NOT NULL), 0)::bigint AS refunded_minor,
+        coalesce(sum(refunds.amount_minor), 0)::bigint AS to_refund_minor
+    FROM refunds
+    LEFT JOIN payment_refunds ON payment_refunds.event_id = refunds.event_id AND payment_refunds.refund_id = refunds.refund_id
+    WHERE refunds.event_id = events.event_id
+) AS owed
+WHERE events.event_id = :event_id;
