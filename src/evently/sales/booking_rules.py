@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -60,14 +60,14 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     """Book units and seats, if all of them are there."""
     if no := not_selling(sale, sale.on_sale_at, sale.off_sale_at, batch.now):
         return no
-    promo = None if command.promo_code is None else _find_promo(sale, batch, command.promo_code, command.buyer_id)
+    promo = None if command.promo_code is None else find_promo(sale, batch, command.promo_code, command.buyer_id)
     if isinstance(promo, No):
         return promo
     needs: dict[UUID, int] = {}
     seated = False
     for line in command.lines:
         terms = sale.ticket_types.get(line.ticket_type_id)
-        if terms is None or terms.retired or (terms.hidden and not _unlocks(promo, terms)):
+        if terms is None or terms.retired or (terms.hidden and not unlocks(promo, terms)):
             return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
         if no := not_selling(sale, terms.on_sale_at, terms.off_sale_at, batch.now):
             return no
@@ -84,7 +84,7 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
         pool = sale.pools[pool_id]
         if units > pool.capacity - pool.held - pool.sold - pool.set_aside:
             return No(SalesRefusal.SOLD_OUT)
-    discounts = _NO_DISCOUNTS if promo is None else _discounts(sale, promo, command.lines)
+    discounts = _NO_DISCOUNTS if promo is None else discounts_of(sale, promo, command.lines)
     if isinstance(discounts, No):
         return discounts
     seats = _take_seats(sale, command.lines) if seated else _NO_SEATS
@@ -140,7 +140,8 @@ def _new_booking(
 # Promo codes
 
 
-def _find_promo(sale: Sale, batch: Batch, code: str, buyer_id: UUID) -> Promo | No:
+def find_promo(sale: Sale, batch: Batch, code: str, buyer_id: UUID) -> Promo | No:
+    """Return the promo code that a buyer names, or why it cannot be used now."""
     promo = sale.promos.get(code.strip().upper())
     if promo is None or promo.terms.retired:
         return No(SalesRefusal.UNKNOWN_PROMO_CODE)
@@ -154,11 +155,12 @@ def _find_promo(sale: Sale, batch: Batch, code: str, buyer_id: UUID) -> Promo | 
     return promo
 
 
-def _unlocks(promo: Promo | None, terms: TicketTypeTerms) -> bool:
+def unlocks(promo: Promo | None, terms: TicketTypeTerms) -> bool:
+    """Return whether a hidden ticket type is sold with a promo code."""
     return promo is not None and terms.ticket_type_id in promo.terms.ticket_type_ids
 
 
-def _discounts(sale: Sale, promo: Promo, lines: Sequence[Line]) -> dict[UUID, int] | No:
+def discounts_of(sale: Sale, promo: Promo, lines: Sequence[Line]) -> dict[UUID, int] | No:
     """Return what the code takes off a ticket of each type; refuses one that is good for none of them, and one whose budget is too small."""
     named = promo.terms.ticket_type_ids
     if named and not any([line.ticket_type_id in named for line in lines]):
@@ -398,20 +400,26 @@ def cancel_booking(sale: Sale, batch: Batch, command: CancelBooking) -> Outcome:
     booking = batch.bookings.get(command.booking_id)
     if booking is None or command.buyer_id not in (None, booking.buyer_id):
         return No(SalesRefusal.BOOKING_NOT_FOUND)
-    if booking.state == "cancelled":
-        return No(SalesRefusal.ALREADY_CANCELLED)
-    if booking.state == "expired":
-        return No(SalesRefusal.HOLD_EXPIRED)
     conditions = sale.conditions_of(booking)
-    if command.not_after is not None and booking.state == "confirmed" and batch.now >= cancellable_until(conditions, command.not_after):
-        return No(SalesRefusal.TOO_LATE_TO_CANCEL)
-    if command.not_after is not None and batch.now >= command.not_after:
-        return No(SalesRefusal.TOO_LATE_TO_CANCEL)
-    chosen = _chosen_tickets(booking, command.ticket_ids)
+    if no := not_cancellable(booking, conditions, command.not_after, batch.now):
+        return no
+    chosen = chosen_tickets(booking, command.ticket_ids)
     if isinstance(chosen, No):
         return chosen
     # After this point the cancellation must succeed.
     return Booked(_end_tickets(sale, batch, booking, chosen, _refund(booking, chosen, conditions, command, batch), unpaid=command.unpaid))
+
+
+def not_cancellable(booking: Booking, conditions: Conditions, not_after: datetime | None, now: datetime) -> No | None:
+    """Return why a booking cannot be cancelled any more; `not_after` is the start of the event, for a buyer."""
+    if booking.state == "cancelled":
+        return No(SalesRefusal.ALREADY_CANCELLED)
+    if booking.state == "expired":
+        return No(SalesRefusal.HOLD_EXPIRED)
+    if not_after is None:
+        return None
+    until = cancellable_until(conditions, not_after) if booking.state == "confirmed" else not_after
+    return No(SalesRefusal.TOO_LATE_TO_CANCEL) if now >= until else None
 
 
 def _refund(booking: Booking, chosen: Sequence[Ticket], conditions: Conditions, command: CancelBooking, batch: Batch) -> int:
@@ -486,7 +494,8 @@ def _post_cancellation(sale: Sale, batch: Batch, booking: Booking, chosen: Seque
     batch.postings += ledger.paid_back(booking.booking_id, chosen, refund_minor, fee_kept=kept)
 
 
-def _chosen_tickets(booking: Booking, ticket_ids: tuple[UUID, ...] | None) -> tuple[Ticket, ...] | No:
+def chosen_tickets(booking: Booking, ticket_ids: tuple[UUID, ...] | None) -> tuple[Ticket, ...] | No:
+    """Return the tickets of a booking that are meant, all valid ones when none are named; or why they cannot be."""
     if ticket_ids is None:
         if any(ticket.state == "used" for ticket in booking.tickets):
             return No(SalesRefusal.TICKET_USED, "a ticket of this booking was used; cancel the others by naming them")
@@ -551,7 +560,7 @@ def return_tickets(sale: Sale, batch: Batch, command: ReturnTickets) -> Outcome:
         return No(SalesRefusal.NOT_RETURNABLE, f"the booking is {booking.state}")
     if no := not_selling(sale, sale.on_sale_at, sale.off_sale_at, batch.now):
         return no
-    chosen = _chosen_tickets(booking, command.ticket_ids)
+    chosen = chosen_tickets(booking, command.ticket_ids)
     if isinstance(chosen, No):
         return chosen
     chosen = tuple([ticket for ticket in chosen if ticket.returning_since is None])
@@ -573,7 +582,7 @@ def keep_tickets(sale: Sale, batch: Batch, command: KeepTickets) -> Outcome:
     booking = batch.bookings.get(command.booking_id)
     if booking is None or booking.buyer_id != command.buyer_id:
         return No(SalesRefusal.BOOKING_NOT_FOUND)
-    chosen = _chosen_tickets(booking, command.ticket_ids)
+    chosen = chosen_tickets(booking, command.ticket_ids)
     if isinstance(chosen, No):
         return chosen
     chosen = tuple([ticket for ticket in chosen if ticket.returning_since is not None])
