@@ -4,6 +4,16 @@ Money is reserved, taken, let go and given back here, and nowhere is decided wha
 for one key, keep a card number, or believe a notice that is not signed.
 """
 
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from evently.db import Database
+from evently.kit.clock import Clock
+from evently.payments.demo import DemoCharge, DemoEffect, DemoGateway
+from evently.payments.door import DoorGateway
 from evently.payments.gateway import (
     ActionNeeded,
     Authorisation,
@@ -27,6 +37,8 @@ from evently.payments.gateway import (
     Voided,
     Waiting,
 )
+from evently.payments.guarded import GatewayDown, Guarded, GuardOptions
+from evently.payments.inbox import StoredNotice, forget_notices, list_unhandled, mark_handled, store_notice, store_notices
 
 __all__ = [
     "ActionNeeded",
@@ -34,20 +46,62 @@ __all__ = [
     "Authorised",
     "Captured",
     "Declined",
+    "DemoCharge",
+    "DemoEffect",
+    "DemoGateway",
+    "DoorGateway",
     "Forged",
     "Found",
     "Gateway",
+    "GatewayDown",
     "GatewayTrouble",
+    "GuardOptions",
+    "Guarded",
     "Intent",
     "Lost",
     "Notice",
     "NoticeKind",
+    "PaymentOptions",
     "RefundByHand",
     "RefundFailed",
     "RefundWaiting",
     "Refunded",
     "Refunding",
     "Step",
+    "StoredNotice",
     "Voided",
     "Waiting",
+    "forget_notices",
+    "list_unhandled",
+    "mark_handled",
+    "open_gateway",
+    "store_notice",
+    "store_notices",
 ]
+
+
+class PaymentOptions(msgspec.Struct, frozen=True):
+    """Which gateway, and what it needs. `demo_page_url`: where the demo gateway's page is, without a slash at the end."""
+
+    gateway: Literal["demo", "stripe", "door"] = "demo"
+    stripe_key: str = ""
+    stripe_webhook_secret: str = ""
+    stripe_api_base: str | None = None  # None: Stripe's own
+    demo_page_url: str = "/demo/pay"
+    guard: GuardOptions = GuardOptions()
+
+
+async def open_gateway(options: PaymentOptions, database: Database, clock: Clock) -> Guarded:
+    """Return the gateway, guarded. Raises ValueError where Stripe is chosen without its key and secret, or without the extra."""
+    match options.gateway:
+        case "demo":
+            return Guarded(DemoGateway(database, clock, options.demo_page_url), options.guard)
+        case "door":
+            return Guarded(DoorGateway(), options.guard)
+        case "stripe":
+            try:
+                from evently.payments.stripe import StripeGateway  # noqa: PLC0415  # an extra
+            except ModuleNotFoundError as exc:
+                raise ValueError("Stripe is an extra: pip install 'evently[stripe]'") from exc
+            stripe = StripeGateway(options.stripe_key, options.stripe_webhook_secret, options.stripe_api_base)
+            return Guarded(stripe, options.guard)

@@ -108,7 +108,7 @@ class DemoGateway:
                 charge = await self._move(charge)
         return _authorisation(self._found(charge))
 
-    async def find(self, intent: Intent, reference: str | None) -> Found | None:
+    async def find(self, intent: Intent, reference: str | None) -> Found | None:  # noqa: ARG002  # the attempt says it
         """Return what became of an attempt."""
         with _trouble():
             charge = await self._attempt(intent)

@@ -136,7 +136,7 @@ class Guarded:
             raise GatewayDown(f"the gateway {self.name} is down", wait, effect_unknown=False)
         self._looking = half_open
         try:
-            answer = await self._breaker.call_async(call)
+            answer: Answer = await self._breaker.call_async(call)
         except GatewayTrouble:
             _CALLS.labels(self.name, step, "trouble").inc()
             raise

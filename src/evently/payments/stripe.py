@@ -1,0 +1,413 @@
+"""Stripe behind the port, through its own client: payment intents with manual capture, hosted Checkout as an option. An extra.
+
+An intent is created first and confirmed then, so that an attempt whose answers were lost can be looked for by creating it again, which
+reserves nothing. Its keys live for a day at Stripe; where something could happen twice after that, Stripe is asked first.
+Sources: docs.stripe.com/api/payment_intents, /api/checkout/sessions, /api/refunds, /api/idempotent_requests, /webhooks/signature.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import httpx
+import msgspec
+import stripe
+
+from evently.payments.declines import DECLINED, declined
+from evently.payments.gateway import (
+    ActionNeeded,
+    Authorisation,
+    Authorised,
+    Captured,
+    Declined,
+    Forged,
+    Found,
+    GatewayTrouble,
+    Intent,
+    Lost,
+    Notice,
+    NoticeKind,
+    Refunded,
+    RefundFailed,
+    Refunding,
+    RefundWaiting,
+    Voided,
+    Waiting,
+)
+
+if TYPE_CHECKING:
+    from stripe.checkout import Session
+    from stripe.params import PaymentIntentCreateParams
+    from stripe.params.checkout import SessionCreateParams
+
+CALL_SECONDS_MAX: Final = 10.0  # Stripe answers within a few; its own default is 80
+TOLERANCE_SECONDS: Final = 300  # between its clock and ours, as its libraries have it
+CHECKOUT_SECONDS: Final = 3600  # it takes 30 minutes to 24 hours after the call; we close a session ourselves when the hold ends
+REFUNDS_MAX: Final = 100  # its largest page
+_METHOD: Final = re.compile(r"(?:pm|card|src|ba|tok)_[A-Za-z0-9_]{1,100}")
+_SENT_NOTHING: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_DECLINES: Final = {  # its words (docs.stripe.com/declines/codes) -> ours
+    "insufficient_funds": "insufficient_funds",
+    "withdrawal_count_limit_exceeded": "insufficient_funds",
+    "card_velocity_exceeded": "insufficient_funds",
+    "expired_card": "expired_card",
+    "incorrect_number": "wrong_number",
+    "invalid_number": "wrong_number",
+    "incorrect_cvc": "wrong_code",
+    "invalid_cvc": "wrong_code",
+    "card_not_supported": "not_supported",
+    "currency_not_supported": "not_supported",
+    "processing_error": "try_again",
+    "issuer_not_available": "try_again",
+    "try_again_later": "try_again",
+    "reenter_transaction": "try_again",
+    "authentication_required": "not_confirmed",
+    "payment_intent_authentication_failure": "not_confirmed",
+}
+_NOTICES: Final[dict[str, NoticeKind]] = {
+    "payment_intent.amount_capturable_updated": "authorised",
+    "checkout.session.completed": "authorised",
+    "payment_intent.requires_action": "action_needed",
+    "payment_intent.payment_failed": "declined",
+    "checkout.session.expired": "declined",
+    "payment_intent.succeeded": "captured",
+    "payment_intent.canceled": "voided",
+    "charge.refunded": "refunded",
+    "refund.failed": "refund_failed",
+}
+
+
+class _Object(msgspec.Struct):
+    """The part of an event's object that we read."""
+
+    id: str = ""
+    payment_intent: str | None = None
+    status: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+class _Data(msgspec.Struct):
+    object: _Object
+
+
+class _Event(msgspec.Struct):
+    """The part of an event that we read."""
+
+    id: str
+    type: str
+    created: int
+    data: _Data
+
+
+class StripeGateway:
+    """See `Gateway`. References are ids of payment intents, or of Checkout sessions for what is hosted. Made inside a running loop."""
+
+    name = "stripe"
+
+    def __init__(self, key: str, webhook_secret: str, api_base: str | None = None) -> None:
+        if not key.strip() or not webhook_secret.strip():
+            raise ValueError("Stripe needs its secret key and the secret of its webhook")
+        self._webhook_secret = webhook_secret
+        self._http = stripe.HTTPXClient(timeout=CALL_SECONDS_MAX)
+        self._client = stripe.StripeClient(
+            key,
+            base_addresses={"api": api_base} if api_base else {},
+            http_client=self._http,
+            max_network_retries=0,  # retries are the guard's
+        )
+
+    async def authorise(self, intent: Intent) -> Authorisation:
+        """Create and confirm a payment intent, or open a Checkout session."""
+        with _speaking():
+            try:
+                if intent.hosted:
+                    return _authorisation(await self._of_session(intent, await self._open_session(intent)))
+                made = await self._create(intent)
+                if intent.method is None or not _is_new(made):
+                    return _authorisation(await self._of_intent(intent, made) or Waiting(made.id))
+                return _authorisation(await self._confirm(intent, made.id, intent.method) or Waiting(made.id))
+            except stripe.InvalidRequestError:
+                return declined(None, "not_accepted")  # an unknown method, too small an amount: nothing was reserved
+
+    async def find(self, intent: Intent, reference: str | None) -> Found | None:
+        """Ask Stripe what became of it; without a reference, by creating it again under its key, which reserves nothing."""
+        with _speaking():
+            if intent.hosted:
+                return await self._of_session(intent, await self._session(reference) if reference else await self._open_session(intent))
+            return await self._of_intent(intent, await self._retrieve(reference) if reference else await self._create(intent))
+
+    async def capture(self, reference: str, amount_minor: int, key: str) -> Captured | Lost:
+        """Take reserved money. An intent can be captured once, whatever the key says, so it is safe after a day, too."""
+        with _speaking():
+            payment = await self._intent_of(reference)
+            if payment is not None and payment.status == "requires_capture":
+                try:
+                    capture = self._client.v1.payment_intents.capture_async
+                    payment = await _fresh(lambda options: capture(payment.id, {"amount_to_capture": amount_minor}, options), key)
+                except (stripe.CardError, stripe.InvalidRequestError) as exc:
+                    payment = await self._retrieve(payment.id)
+                    if payment.status != "succeeded":
+                        return Lost(reference, exc.code or "refused")
+        if payment is not None and payment.status == "succeeded":
+            return Captured(reference, payment.amount_received)
+        return Lost(reference, "never authorised" if payment is None else (payment.cancellation_reason or payment.status))
+
+    async def void(self, reference: str, key: str) -> Voided | Captured:
+        """Expire an open session, cancel an intent. What cannot be let go of yet is trouble: it will be, or it is taken."""
+        with _speaking():
+            if reference.startswith("cs_"):
+                with suppress(stripe.InvalidRequestError):  # it is completed or expired
+                    await self._client.v1.checkout.sessions.expire_async(reference, {}, {"idempotency_key": f"{key}:session"})
+            payment = await self._intent_of(reference)
+            if payment is not None and payment.status not in {"canceled", "succeeded"}:
+                payment = await self._cancel(payment.id, key)
+        if payment is not None and payment.status == "succeeded":
+            return Captured(reference, payment.amount_received)
+        if payment is not None and payment.status != "canceled":
+            raise GatewayTrouble(f"the payment intent is {payment.status} and cannot be let go of now", effect_unknown=False)
+        return Voided(reference)
+
+    async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
+        """Give money back. Refunds of the intent are looked through first: a key is forgotten after a day, a refund never."""
+        with _speaking():
+            payment = await self._intent_of(reference)
+            if payment is None:
+                return RefundFailed(reference, "not_captured", "Nothing was taken that could be paid back.")
+            refunds = self._client.v1.refunds
+            listed = await refunds.list_async({"payment_intent": payment.id, "limit": REFUNDS_MAX})
+            made = next((refund for refund in listed.data if _key_of(refund) == key), None)
+            if made is None:
+                metadata = {"refund_id": str(refund_id), "key": key}
+                try:
+                    made = await refunds.create_async(
+                        {"payment_intent": payment.id, "amount": amount_minor, "metadata": metadata}, {"idempotency_key": key}
+                    )
+                except stripe.InvalidRequestError as exc:
+                    return RefundFailed(reference, exc.code or "refused", exc.user_message or "Stripe refused the refund.")
+        return _refunding(reference, made)
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:
+        """Check Stripe's signature and our clock's distance, and return the one notice in the body."""
+        signature = headers.get("stripe-signature", "")
+        try:
+            stripe.WebhookSignature.verify_header(body, signature, self._webhook_secret)
+            signed_at = int(next(part[2:] for part in signature.split(",") if part.startswith("t=")))
+            event = msgspec.json.decode(body, type=_Event)
+        except (stripe.SignatureVerificationError, ValueError, StopIteration) as exc:
+            raise Forged("Stripe did not sign this") from exc
+        if abs(now.timestamp() - signed_at) > TOLERANCE_SECONDS:
+            raise Forged("this was signed too long ago")
+        return [_notice(event)]
+
+    def storable_method(self, method: str | None) -> str | None:
+        """Keep ids of payment methods; what is none of these (a card number?) becomes one that is not accepted."""
+        return method if method is None or _METHOD.fullmatch(method) else "pm_unknown"
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+    # Payment intents
+
+    async def _create(self, intent: Intent) -> stripe.PaymentIntent:
+        """Create the intent of an attempt, or return it as it is now."""
+        options: stripe.RequestOptions = {"idempotency_key": f"{intent.key('authorise')}:create"}
+        made = await self._client.v1.payment_intents.create_async(_intent_params(intent), options)
+        return await self._retrieve(made.id) if _is_replayed(made.last_response) else made
+
+    async def _confirm(self, intent: Intent, reference: str, method: str) -> Found | None:
+        try:
+            confirmed = await self._client.v1.payment_intents.confirm_async(
+                reference,
+                {"payment_method": method, **({"return_url": intent.return_url} if intent.return_url else {})},
+                {"idempotency_key": f"{intent.key('authorise')}:confirm"},
+            )
+        except stripe.CardError:
+            confirmed = await self._retrieve(reference)
+        return await self._of_intent(intent, confirmed)
+
+    async def _retrieve(self, reference: str) -> stripe.PaymentIntent:
+        return await self._client.v1.payment_intents.retrieve_async(reference)
+
+    async def _cancel(self, reference: str, key: str) -> stripe.PaymentIntent:
+        """Cancel an intent, or return it as it is, where it cannot be."""
+        try:
+            return await _fresh(lambda options: self._client.v1.payment_intents.cancel_async(reference, {}, options), key)
+        except stripe.InvalidRequestError:
+            return await self._retrieve(reference)
+
+    async def _intent_of(self, reference: str) -> stripe.PaymentIntent | None:
+        """Return the intent behind a reference; None: a session that was never paid."""
+        if not reference.startswith("cs_"):
+            return await self._retrieve(reference)
+        session = await self._session(reference)
+        return session.payment_intent if isinstance(session.payment_intent, stripe.PaymentIntent) else None
+
+    async def _of_intent(self, intent: Intent, payment: stripe.PaymentIntent) -> Found | None:
+        """Return what an intent's state means. A declined one is cancelled: its secret is with the buyer, who could go on with it."""
+        error = payment.last_payment_error
+        if intent.method is not None and error is not None and payment.status in {"requires_payment_method", "canceled"}:
+            if payment.status != "canceled":
+                await self._cancel(payment.id, f"{intent.key('authorise')}:decline")
+            return _declined(payment.id, error.decline_code or error.code)
+        return _meaning(payment, asked=intent.method is None)
+
+    # Checkout sessions
+
+    async def _open_session(self, intent: Intent) -> Session:
+        options: stripe.RequestOptions = {"idempotency_key": f"{intent.key('authorise')}:session"}
+        made = await self._client.v1.checkout.sessions.create_async(_session_params(intent), options)
+        return await self._session(made.id)
+
+    async def _session(self, reference: str) -> Session:
+        return await self._client.v1.checkout.sessions.retrieve_async(reference, {"expand": ["payment_intent"]})
+
+    async def _of_session(self, intent: Intent, session: Session) -> Found | None:
+        if session.status == "open":
+            return ActionNeeded(session.id, url=session.url)
+        if session.status == "expired" or not isinstance(session.payment_intent, stripe.PaymentIntent):
+            return declined(session.id, "abandoned")
+        found = await self._of_intent(intent, session.payment_intent)
+        return None if found is None else msgspec.structs.replace(found, reference=session.id)
+
+
+def _intent_params(intent: Intent) -> PaymentIntentCreateParams:
+    return {
+        "amount": intent.amount_minor,
+        "currency": intent.currency.lower(),
+        "capture_method": "manual",
+        "automatic_payment_methods": {"enabled": True, "allow_redirects": "always" if intent.return_url else "never"},
+        "description": f"{intent.reference} {intent.description}",
+        "metadata": _metadata(intent),
+    }
+
+
+def _session_params(intent: Intent) -> SessionCreateParams:
+    if intent.return_url is None:
+        raise ValueError("a hosted page needs somewhere to lead to")
+    # From the payment's id (UUIDv7 begins with its milliseconds): repeated later, the call says the same.
+    began_at = (intent.payment_id.int >> 80) // 1000
+    return {
+        "mode": "payment",
+        "line_items": [
+            {
+                "quantity": 1,
+                "price_data": {
+                    "currency": intent.currency.lower(),
+                    "unit_amount": intent.amount_minor,
+                    "product_data": {"name": f"{intent.reference} {intent.description}"},
+                },
+            }
+        ],
+        "client_reference_id": str(intent.booking_id),
+        "success_url": intent.return_url,
+        "cancel_url": intent.return_url,
+        "expires_at": began_at + CHECKOUT_SECONDS,
+        "metadata": _metadata(intent),
+        "payment_intent_data": {"capture_method": "manual", "metadata": _metadata(intent)},
+    }
+
+
+def _metadata(intent: Intent) -> dict[str, str]:
+    return {
+        "payment_id": str(intent.payment_id),
+        "attempt": str(intent.attempt),
+        "event_id": str(intent.event_id),
+        "booking_id": str(intent.booking_id),
+        "booking": intent.reference,
+    }
+
+
+def _is_new(payment: stripe.PaymentIntent) -> bool:
+    return payment.status in {"requires_payment_method", "requires_confirmation"} and payment.last_payment_error is None
+
+
+def _meaning(payment: stripe.PaymentIntent, *, asked: bool) -> Found | None:
+    """Return what an intent's state means; `asked`: the buyer pays with the gateway's own script, and may try again with it."""
+    match payment.status:
+        case "requires_capture":
+            return Authorised(payment.id)
+        case "succeeded":
+            return Captured(payment.id, payment.amount_received)
+        case "processing":
+            return Waiting(payment.id)
+        case "canceled":
+            by_itself = payment.cancellation_reason in {"automatic", "expired"}
+            return Lost(payment.id, "the authorisation expired") if by_itself else Voided(payment.id)
+        case "requires_action":
+            redirect = payment.next_action.redirect_to_url if payment.next_action else None
+            return ActionNeeded(payment.id, redirect.url if redirect else None, payment.client_secret)
+        case _:  # not confirmed yet
+            return ActionNeeded(payment.id, client_secret=payment.client_secret) if asked else None
+
+
+def _authorisation(found: Found | None) -> Authorisation:
+    """Say of a finished intent what authorising it says: it was authorised once, or will not be any more."""
+    assert found is not None, "a hosted session means something"
+    if isinstance(found, Captured):
+        return Authorised(found.reference)
+    return declined(found.reference, "abandoned") if isinstance(found, Voided | Lost) else found
+
+
+def _declined(reference: str, code: str | None) -> Declined:
+    return declined(reference, _DECLINES.get(code or "", DECLINED))
+
+
+def _key_of(refund: stripe.Refund) -> str | None:
+    metadata: dict[str, str] = {} if refund.metadata is None else refund.metadata.to_dict()
+    return metadata.get("key")
+
+
+def _refunding(reference: str, refund: stripe.Refund) -> Refunding:
+    if refund.status == "succeeded":
+        return Refunded(reference, refund.id)
+    if refund.status in {"failed", "canceled"}:
+        return RefundFailed(reference, refund.failure_reason or "refused", "The bank did not take the refund.")
+    return RefundWaiting(reference, refund.id)
+
+
+def _notice(event: _Event) -> Notice:
+    about = event.data.object
+    kind = _NOTICES.get(event.type, "other")
+    if event.type in {"refund.created", "refund.updated", "charge.refund.updated"}:
+        kind = {"succeeded": "refunded", "failed": "refund_failed"}.get(about.status or "", "other")  # type: ignore[assignment]
+    reference = about.payment_intent if about.payment_intent and not about.id.startswith("cs_") else about.id
+    payment_id = None
+    with suppress(ValueError):
+        payment_id = UUID((about.metadata or {}).get("payment_id", ""))
+    return Notice(event.id, kind, reference, datetime.fromtimestamp(event.created, UTC), payment_id, event.type)
+
+
+async def _fresh(call: Any, key: str) -> stripe.PaymentIntent:
+    """Make a call that repeats harmlessly by nature. Stripe also replays its own failures under a key, so then it is asked without."""
+    try:
+        return await call({"idempotency_key": key})  # type: ignore[no-any-return]
+    except stripe.APIError as exc:
+        if (exc.headers or {}).get("idempotent-replayed") != "true":
+            raise
+        return await call({})  # type: ignore[no-any-return]
+
+
+def _is_replayed(response: Any) -> bool:
+    return response is not None and response.headers.get("idempotent-replayed") == "true"
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Turn the client's ways of saying that the world failed into `GatewayTrouble`; see `stripe._error`."""
+    try:
+        yield
+    except stripe.APIConnectionError as exc:
+        sent = not isinstance(exc.__cause__, _SENT_NOTHING)
+        raise GatewayTrouble("Stripe cannot be reached", effect_unknown=sent) from exc
+    except stripe.RateLimitError as exc:
+        raise GatewayTrouble("Stripe is asked too much", effect_unknown=False) from exc
+    except (stripe.AuthenticationError, stripe.PermissionError) as exc:
+        raise GatewayTrouble("Stripe does not accept our key", effect_unknown=False) from exc
+    except stripe.StripeError as exc:
+        raise GatewayTrouble(f"Stripe failed: {exc.code or type(exc).__name__}", effect_unknown=True) from exc
