@@ -67,16 +67,11 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     seated = False
     for line in command.lines:
         terms = sale.ticket_types.get(line.ticket_type_id)
-        if terms is None or terms.retired or (terms.hidden and not unlocks(promo, terms)):
+        if terms is None or terms.retired or (terms.hidden and not _unlocks(promo, terms)):
             return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
-        if no := not_selling(sale, terms.on_sale_at, terms.off_sale_at, batch.now):
+        if no := _against_line(sale, batch, command.buyer_id, line, terms):
             return no
-        if line.quantity > terms.per_booking_max:
-            return No(SalesRefusal.OVER_BOOKING_LIMIT, f"at most {terms.per_booking_max} of {terms.name!r} in one booking")
-        if no := over_buyer_limit(batch, command.buyer_id, terms, line.quantity):
-            return no
-        assert line.quantity > 0, "nobody books less than one"
-        seated = seated or terms.zone is not None or line.seats is not None
+        seated = seated or terms.zone is not None
         for pool_id in terms.pool_ids:
             needs[pool_id] = needs.get(pool_id, 0) + line.quantity
     assert len({line.ticket_type_id for line in command.lines}) == len(command.lines) > 0, "lines name each ticket type once"
@@ -96,6 +91,19 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     if promo is not None:
         _use_promo(batch, promo, booking)
     return Booked(booking)
+
+
+def _against_line(sale: Sale, batch: Batch, buyer_id: UUID, line: Line, terms: TicketTypeTerms) -> No | None:
+    if no := not_selling(sale, terms.on_sale_at, terms.off_sale_at, batch.now):
+        return no
+    if line.quantity > terms.per_booking_max:
+        return No(SalesRefusal.OVER_BOOKING_LIMIT, f"at most {terms.per_booking_max} of {terms.name!r} in one booking")
+    if no := over_buyer_limit(batch, buyer_id, terms, line.quantity):
+        return no
+    if terms.zone is None and (line.seats is not None or line.section is not None or line.accessible):
+        return No(SalesRefusal.NOT_SEATED)
+    assert line.quantity > 0, "nobody books less than one"
+    return None
 
 
 _NO_SEATS: dict[UUID, tuple[int, ...]] = {}
@@ -210,11 +218,8 @@ def _too_few_seats(sale: Sale, lines: Sequence[Line]) -> No | None:
     wanted: dict[str, int] = {}
     for line in lines:
         zone = sale.ticket_types[line.ticket_type_id].zone
-        if zone is None:
-            if line.seats is not None or line.section is not None or line.accessible:
-                return No(SalesRefusal.NOT_SEATED)
-            continue
-        wanted[zone] = wanted.get(zone, 0) + line.quantity
+        if zone is not None:
+            wanted[zone] = wanted.get(zone, 0) + line.quantity
     if any([units > sale.free_seats(zone) for zone, units in wanted.items()]):
         return No(SalesRefusal.SOLD_OUT)
     return None
