@@ -59,7 +59,7 @@ PLANS_MAX: Final = 64  # in memory: 20 MB each for the largest halls
 
 _decode_booking: Final = msgspec.msgpack.Decoder(Booking).decode
 _decode_entry: Final = msgspec.msgpack.Decoder(WaitlistEntry).decode
-_decode_conditions: Final = msgspec.json.Decoder(Conditions).decode
+decode_conditions: Final = msgspec.json.Decoder(Conditions).decode
 _plans: Final[OrderedDict[str, Plan]] = OrderedDict()  # of this process, by digest: they never change
 
 NAMES_BOOKING: Final = (ConfirmBooking, CancelBooking, ExtendHold, RecordCapture, RecordRefund, ReturnTickets, KeepTickets)
@@ -96,6 +96,18 @@ async def load_sales(connection: Connection, sales: Sequence[Sale], remembered: 
             await _load_hall(connection, sale, remembered.get(sale.event_id))
 
 
+async def load_prices(connection: Connection, sale: Sale, batch: Batch, buyer_id: UUID | None) -> None:
+    """Fill in what a quote must know of a sale of which only the row is known; and how often a buyer has used its promo codes."""
+    for _, *terms in await connection.fetch(*sql.load_ticket_types(event_ids=[sale.event_id])):
+        sale.ticket_types[terms[0]] = _read_terms(terms)
+    if sale.extras & HAS_CONDITIONS:
+        await _load_conditions(connection, {sale.event_id: sale})
+    if buyer_id is not None and sale.extras & HAS_PROMOS:
+        await _load_promos(connection, {sale.event_id: sale})
+        for _, _, promo_id, uses in await connection.fetch(*sql.load_promo_uses(event_ids=[sale.event_id], buyer_ids=[buyer_id])):
+            batch.promo_uses[buyer_id, promo_id] = uses
+
+
 def _read_terms(row: Sequence[Any]) -> TicketTypeTerms:
     """Return a ticket type from its columns in the order of `load_ticket_types`."""
     ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, *rest = row
@@ -104,7 +116,7 @@ def _read_terms(row: Sequence[Any]) -> TicketTypeTerms:
 
 async def _load_conditions(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
     for event_id, version, stored in await connection.fetch(*sql.load_conditions(event_ids=list(sales))):
-        sales[event_id].conditions[version] = _decode_conditions(stored)
+        sales[event_id].conditions[version] = decode_conditions(stored)
 
 
 async def _load_promos(connection: Connection, sales: Mapping[UUID, Sale]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,12 +14,14 @@ import msgspec
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
+from evently.kit.ids import new_id
 from evently.sales import loading
-from evently.sales.commands import Booking, SalesRefusal
+from evently.sales.commands import Booking, Line, No, SalesRefusal
 from evently.sales.facts import NO_HASH, chain, decode_facts
+from evently.sales.quoting import BookingQuote, CancellationQuote, quote_booking, quote_ending
 from evently.sales.replay import Contradiction, Replay
-from evently.sales.state import Pool, Sale
-from evently.sales.terms import Seating
+from evently.sales.state import Batch, Pool, Refund, Sale
+from evently.sales.terms import Conditions, Seating
 
 sql: Final = load_queries(__name__)
 
@@ -122,6 +124,53 @@ async def read_seating(connection: Connection, event_id: UUID) -> Seating | None
     return Seating(row["digest"], layout, tuple(row["zones"]), row["zone_of"])
 
 
+async def list_refunds(database: Database, event_id: UUID, booking_id: UUID) -> list[Refund]:
+    """Return what is, or was, paid back for a booking, oldest first."""
+    rows = await database.fetch(*sql.list_refunds(event_id=event_id, booking_id=booking_id))
+    return [Refund(*row.values()) for row in rows]
+
+
+async def list_paid_at_door(database: Database, bookings: Sequence[Booking]) -> set[UUID]:
+    """Return which of these bookings are offers that are paid at the door: of a hold, its conditions alone say that."""
+    offers = [each for each in bookings if each.entry_id is not None and each.confirmed_at is None and each.conditions_version]
+    if not offers:
+        return set()
+    conditions = await _find_conditions(database, {(each.event_id, each.conditions_version) for each in offers})
+    return {each.booking_id for each in offers if conditions[each.event_id, each.conditions_version].payment == "door"}
+
+
+async def find_booking_quote(
+    database: Database, event_id: UUID, buyer_id: UUID, lines: Sequence[Line], promo_code: str | None, now: datetime
+) -> BookingQuote:
+    """Return what lines would cost a buyer, or refuse as booking them would; whether as many are there is not asked."""
+    async with database.snapshot() as snapshot:
+        row = await snapshot.fetchrow(*sql.read_sale(event_id=event_id))
+        if row is None:
+            raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+        sale, batch = Sale(*row.values()), Batch(now, new_id, bytes)
+        await loading.load_prices(snapshot, sale, batch, None if promo_code is None else buyer_id)
+    quote = quote_booking(sale, batch, buyer_id, lines, promo_code)
+    if isinstance(quote, No):
+        raise Refused(quote.refusal, quote.detail)
+    return quote
+
+
+async def find_cancellation_quote(
+    database: Database, booking_id: UUID, buyer_id: UUID, ticket_ids: tuple[UUID, ...] | None, now: datetime
+) -> CancellationQuote:
+    """Return what a buyer who cancels now would get back, or refuse as cancelling would."""
+    where = await locate_booking(database, booking_id)
+    if where.buyer_id != buyer_id:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    booking = await get_booking(database, booking_id)
+    version = (booking.event_id, booking.conditions_version)
+    conditions = (await _find_conditions(database, {version}))[version] if booking.conditions_version else Conditions()
+    quote = quote_ending(booking, conditions, ticket_ids, where.event_starts_at, now)
+    if isinstance(quote, No):
+        raise Refused(quote.refusal, quote.detail)
+    return quote
+
+
 async def list_journal(database: Database, event_id: UUID, limit: int, after: str | None) -> Page[JournalRow]:
     """Return a page of an event's journal, oldest first."""
     after_seq = 0 if after is None else read_cursor(after, tuple[int])[0]
@@ -156,6 +205,12 @@ async def prove(database: Database, event_id: UUID) -> Proof:
     if len(stored) != len(recomputed):
         differences.append("there are other pools")
     return Proof(sale.seq, sale.head_hash, differences, stored, recomputed)
+
+
+async def _find_conditions(database: Database, versions: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], Conditions]:
+    event_ids, numbers = [event_id for event_id, _ in versions], [version for _, version in versions]
+    rows = await database.fetch(*sql.list_conditions(event_ids=event_ids, versions=numbers))
+    return {(event_id, version): loading.decode_conditions(stored) for event_id, version, stored in rows}
 
 
 def _position(after: str | None) -> UUID | None:

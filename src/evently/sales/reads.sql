@@ -72,3 +72,16 @@ FROM journal
 WHERE event_id = :event_id AND seq > :after
 ORDER BY seq
 LIMIT :limit;
+
+-- name: list_refunds
+-- What is paid back for a booking, oldest first: at most one for each of its tickets.
+SELECT refund_id, booking_id, amount_minor, decided_at, settled_at
+FROM refunds
+WHERE event_id = :event_id AND booking_id = :booking_id
+ORDER BY refund_id;
+
+-- name: list_conditions
+-- Some versions of the conditions of events.
+SELECT sale_conditions.event_id, sale_conditions.version, sale_conditions.conditions
+FROM unnest(:event_ids::uuid[], :versions::integer[]) AS named (event_id, version)
+INNER JOIN sale_conditions ON sale_conditions.event_id = named.event_id AND sale_conditions.version = named.version;

@@ -10,7 +10,10 @@ BODY_BYTES_MAX: Final = 256 * 1024  # a hundred ticket types with long descripti
 
 
 class RateOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests per minute; 0 means as many as they like. `login` and `register` count per address."""
+    """Requests per minute; 0 means as many as they like. `login` and `register` count per address.
+
+    `promo_codes`: bookings and quotes with a promo code, which could otherwise be guessed.
+    """
 
     bookings: int = 120
     reads: int = 60_000
@@ -18,6 +21,7 @@ class RateOptions(msgspec.Struct, frozen=True, kw_only=True):
     heavy: int = 60
     login: int = 60
     register: int = 20
+    promo_codes: int = 30
     store_url: str | None = None
 
 

@@ -1,0 +1,115 @@
+"""What people see of the waitlist: entries, their place in the line, how long it may take. Nothing here decides anything."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Database, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import Refused
+from evently.sales.commands import SalesRefusal, WaitlistEntry
+from evently.sales.terms import TICKET_TYPES_MAX
+
+sql: Final = load_queries(__name__)
+
+OBSERVED: Final = timedelta(days=14)  # what was offered longer ago says little about tomorrow
+OBSERVED_MIN: Final = timedelta(hours=1)  # a first offer a minute after the first entry does not make sixty an hour
+_DAY: Final = timedelta(days=1)
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """When an entry may be offered something, if units keep falling free as they did. `in_time`: before the sale ends."""
+
+    units_per_day: float
+    expected_at: datetime
+    in_time: bool
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How an entry stands: its place in the line of its ticket type, from 1, while it waits; until when its offer lasts, if it has one."""
+
+    position: int | None
+    units_ahead: int | None
+    estimate: Estimate | None
+    offer_expires_at: datetime | None
+
+
+class Depth(msgspec.Struct, frozen=True):
+    """How long the line for a ticket type is, and what became of those who waited."""
+
+    ticket_type_id: UUID
+    waiting_entries: int
+    waiting_units: int
+    offered_entries: int
+    offered_units: int
+    fulfilled_entries: int
+    withdrawn_entries: int
+    set_aside_units: int
+
+
+async def get_entry(database: Database, entry_id: UUID) -> WaitlistEntry:
+    """Return a waitlist entry, or refuse: not there."""
+    row = await database.fetch_row(*sql.find_entry(entry_id=entry_id))
+    if row is None:
+        raise Refused(SalesRefusal.ENTRY_NOT_FOUND)
+    return WaitlistEntry(*row.values())
+
+
+async def find_standing(database: Database, entry: WaitlistEntry, now: datetime) -> Standing:
+    """Return how an entry stands: its place in line and an estimate while it waits, the end of its offer while it has one."""
+    async with database.snapshot() as snapshot:
+        row = await snapshot.fetchrow(*sql.find_standing(event_id=entry.event_id, entry_id=entry.entry_id))
+        assert row is not None, "an entry is never deleted"
+        if entry.state != "waiting":
+            return Standing(None, None, None, row["offer_expires_at"])
+        since = now - OBSERVED
+        offers = await snapshot.fetchrow(*sql.measure_offers(event_id=entry.event_id, ticket_type_id=entry.ticket_type_id, since=since))
+        assert offers is not None, "a sum is always there"
+    estimate = estimate_of(
+        offers["units"], max(since, offers["first_joined_at"]), row["units_ahead"] + entry.quantity, row["off_sale_at"], now
+    )
+    return Standing(row["entries_ahead"] + 1, row["units_ahead"], estimate, None)
+
+
+def estimate_of(units_offered: int, since: datetime, units_to_come: int, off_sale_at: datetime, now: datetime) -> Estimate | None:
+    """Return when so many more units will have been offered, at the rate at which they were since an instant; None: none were."""
+    if units_offered == 0:
+        return None
+    a_unit = max(now - since, OBSERVED_MIN) / units_offered
+    expected_in = min(a_unit * units_to_come, timedelta(days=3_650))  # after ten years it does not matter when
+    return Estimate(round(_DAY / a_unit, 2), now + expected_in, now + expected_in < off_sale_at)
+
+
+async def list_live_entries(database: Database, event_id: UUID, buyer_id: UUID, ticket_type_id: UUID | None) -> list[WaitlistEntry]:
+    """Return the entries of a buyer that wait, or have an offer, at an event: one for each ticket type at the most."""
+    rows = await database.fetch(
+        *sql.list_live_entries_of(event_id=event_id, buyer_id=buyer_id, ticket_type_id=ticket_type_id, limit=TICKET_TYPES_MAX)
+    )
+    return [WaitlistEntry(*row.values()) for row in rows]
+
+
+async def list_entries_of_buyer(database: Database, buyer_id: UUID, limit: int, after: str | None, *, live: bool) -> Page[WaitlistEntry]:
+    """Return a page of a buyer's waitlist entries, newest first; only those that wait or have an offer, when `live`."""
+    position = None if after is None else read_cursor(after, tuple[UUID])[0]
+    rows = await database.fetch(*sql.list_entries_of_buyer(buyer_id=buyer_id, live=live, after=position, limit=limit + 1))
+    page = [WaitlistEntry(*row.values()) for row in rows[:limit]]
+    return Page(page, write_cursor((page[-1].entry_id,)) if len(rows) > limit else None)
+
+
+async def list_line(database: Database, event_id: UUID, ticket_type_id: UUID | None, limit: int, after: str | None) -> Page[WaitlistEntry]:
+    """Return a page of those who wait or have an offer at an event, in the order in which they joined."""
+    after_seq, after_id = (None, None) if after is None else read_cursor(after, tuple[int, UUID])
+    rows = await database.fetch(
+        *sql.list_line(event_id=event_id, ticket_type_id=ticket_type_id, after_seq=after_seq, after_id=after_id, limit=limit + 1)
+    )
+    page = [WaitlistEntry(*row.values()) for row in rows[:limit]]
+    return Page(page, write_cursor((page[-1].joined_seq, page[-1].entry_id)) if len(rows) > limit else None)
+
+
+async def list_depths(database: Database, event_id: UUID) -> list[Depth]:
+    """Return how long the line is for each ticket type of an event that anybody ever waited for."""
+    return [Depth(*row.values()) for row in await database.fetch(*sql.list_depths(event_id=event_id))]

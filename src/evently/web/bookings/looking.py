@@ -1,0 +1,105 @@
+"""Looking at bookings: one's own, and those of an organizer's event."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Final
+
+from litestar import get
+from litestar.params import FromPath, QueryParameter
+
+from evently import sales
+from evently.kit.errors import Refused
+from evently.kit.ids import parse_id
+from evently.sales import SalesRefusal
+from evently.web.auth import SIGNED_IN, organizer, policy
+from evently.web.bookings.views import PRIVATE, BookingView, WholeBookingView, show_booking, show_whole_booking
+from evently.web.context import Answer, Request
+from evently.web.lists import LIMIT, After, Limit, PageView, paginated
+from evently.web.problems import problems
+
+
+@get(
+    "/v1/bookings/{booking_id:str}",
+    operation_id="getBooking",
+    summary="One of my bookings",
+    tags=["Bookings"],
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
+    **policy(SIGNED_IN),
+)
+async def get_booking(request: Request, booking_id: FromPath[str]) -> Answer[WholeBookingView]:
+    """Return a booking to its buyer."""
+    booking = await sales.get_booking(request.context.database, parse_id("bkg", booking_id))
+    if booking.buyer_id != request.actor.id:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return await _whole(request, booking)
+
+
+@get(
+    "/v1/events/{event_id:str}/bookings/{booking_id:str}",
+    operation_id="getEventBooking",
+    summary="One booking of an event",
+    tags=["Organizer: bookings"],
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
+    **policy(organizer("door", "bookings:read")),
+)
+async def get_event_booking(request: Request, event_id: FromPath[str], booking_id: FromPath[str]) -> Answer[WholeBookingView]:
+    """Return a booking of the organizer's event."""
+    booking = await sales.get_booking(request.context.database, parse_id("bkg", booking_id))
+    if booking.event_id != parse_id("evt", event_id):
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return await _whole(request, booking)
+
+
+@get(
+    "/v1/me/bookings",
+    operation_id="listMyBookings",
+    summary="My bookings, newest first",
+    tags=["Bookings"],
+    responses=problems(),
+    **policy(SIGNED_IN),
+)
+async def list_my_bookings(
+    request: Request,
+    kind: Annotated[str, QueryParameter(pattern="^(upcoming|past|cancelled|all)$", description="upcoming, past, cancelled or all")] = "all",
+    limit: Limit = LIMIT,
+    after: After = None,
+) -> Answer[PageView[BookingView]]:
+    """List the bookings of whoever asks. What is over is past; what was cancelled or expired is neither upcoming nor past."""
+    context = request.context
+    page = await sales.list_bookings_of_buyer(context.database, request.actor.id, kind, context.clock(), limit, after)
+    at_door = await sales.list_paid_at_door(context.database, page.data)
+    return paginated(request, page, partial(show_booking, at_door=at_door))
+
+
+@get(
+    "/v1/events/{event_id:str}/bookings",
+    operation_id="listEventBookings",
+    summary="The bookings of an event, newest first",
+    tags=["Organizer: bookings"],
+    responses=problems(),
+    **policy(organizer("door", "bookings:read")),
+)
+async def list_event_bookings(
+    request: Request,
+    event_id: FromPath[str],
+    in_state: Annotated[
+        str | None,
+        QueryParameter(name="state", pattern="^(held|confirmed|expired|cancelled)$", description="held, confirmed, expired or cancelled"),
+    ] = None,
+    limit: Limit = LIMIT,
+    after: After = None,
+) -> Answer[PageView[BookingView]]:
+    """List an event's bookings for its organizer."""
+    database = request.context.database
+    page = await sales.list_bookings_of_event(database, parse_id("evt", event_id), in_state, limit, after)
+    return paginated(request, page, partial(show_booking, at_door=await sales.list_paid_at_door(database, page.data)))
+
+
+async def _whole(request: Request, booking: sales.Booking) -> Answer[WholeBookingView]:
+    database = request.context.database
+    refunds = await sales.list_refunds(database, booking.event_id, booking.booking_id) if booking.refunded_minor else []
+    return Answer(show_whole_booking(booking, await sales.list_paid_at_door(database, [booking]), refunds), headers=PRIVATE)
+
+
+routes: Final = [get_booking, get_event_booking, list_my_bookings, list_event_bookings]
