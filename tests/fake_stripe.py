@@ -176,13 +176,13 @@ class FakeStripe:
             ("GET", r"/v1/payment_intents/(\w+)", lambda name: self._get(self.intents, name)),
             ("POST", r"/v1/payment_intents/(\w+)/confirm", lambda name: self._confirm_intent(name, params)),
             ("POST", r"/v1/payment_intents/(\w+)/capture", lambda name: self._capture_intent(name, params)),
-            ("POST", r"/v1/payment_intents/(\w+)/cancel", lambda name: self._cancel_intent(name)),
+            ("POST", r"/v1/payment_intents/(\w+)/cancel", self._cancel_intent),
             ("POST", r"/v1/refunds", lambda: self._create_refund(params)),
             ("GET", r"/v1/refunds", lambda: self._list_refunds(params)),
             ("GET", r"/v1/refunds/(\w+)", lambda name: self._get(self.refunds, name)),
             ("POST", r"/v1/checkout/sessions", lambda: self._create_session(params)),
             ("GET", r"/v1/checkout/sessions/(\w+)", lambda name: self._expanded(self._get(self.sessions, name), params)),
-            ("POST", r"/v1/checkout/sessions/(\w+)/expire", lambda name: self._expire_session(name)),
+            ("POST", r"/v1/checkout/sessions/(\w+)/expire", self._expire_session),
         ]
         for verb, pattern, handler in routes:
             if verb == method and (match := re.fullmatch(pattern, path)):
