@@ -107,15 +107,19 @@ class Rows:
 
     def _returned(self) -> dict[UUID, Returned]:
         offered = {ticket.replaces for ticket in self.tickets("held")}
-        returned = [
-            (ticket.returning_since, Returned(ticket.ticket_id, booking.booking_id, ticket.ticket_type_id, ticket.seat_number))
+        return {
+            ticket.ticket_id: Returned(
+                ticket.ticket_id,
+                booking.booking_id,
+                ticket.ticket_type_id,
+                ticket.seat_number,
+                ticket.returning_since,
+                ticket.ticket_id in offered,
+            )
             for booking in self.bookings.values()
             for ticket in booking.tickets
             if ticket.state == "valid" and ticket.returning_since is not None
-        ]
-        for _, each in returned:
-            each.offered = each.ticket_id in offered
-        return {each.ticket_id: each for _, each in sorted(returned, key=lambda pair: (pair[0], pair[1].ticket_id))}
+        }
 
     def _hall(self) -> Hall | None:
         if self.seating is None:

@@ -576,7 +576,9 @@ def return_tickets(sale: Sale, batch: Batch, command: ReturnTickets) -> Outcome:
         return Booked(booking)
     # After this point the tickets must be returned.
     for ticket in chosen:
-        sale.returned[ticket.ticket_id] = Returned(ticket.ticket_id, booking.booking_id, ticket.ticket_type_id, ticket.seat_number)
+        sale.returned[ticket.ticket_id] = Returned(
+            ticket.ticket_id, booking.booking_id, ticket.ticket_type_id, ticket.seat_number, batch.now
+        )
     batch.facts.append(fact.TicketsReturned(booking.booking_id, tuple([ticket.ticket_id for ticket in chosen])))
     batch.released = True
     return Booked(_mark(batch, booking, chosen, returning=True))

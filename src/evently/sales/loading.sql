@@ -110,6 +110,7 @@ SELECT
     tickets.booking_id,
     tickets.ticket_type_id,
     tickets.seat_number,
+    tickets.returning_since,
     EXISTS (
         SELECT 1
         FROM tickets AS offered

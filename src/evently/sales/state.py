@@ -59,6 +59,7 @@ class Returned:
     booking_id: UUID
     ticket_type_id: UUID
     seat_number: int | None
+    since: datetime
     offered: bool = False
 
 
@@ -94,7 +95,7 @@ class Sale:
     waiting: dict[UUID, dict[UUID, WaitlistEntry]] = field(default_factory=dict)  # by ticket type; those that wait, in line
     waiters: set[tuple[UUID, UUID]] = field(default_factory=set)  # who waits: buyer and ticket type
     aside: dict[UUID, int] = field(default_factory=dict)  # units set aside, by ticket type
-    returned: dict[UUID, Returned] = field(default_factory=dict)  # by ticket, in the order of the returns
+    returned: dict[UUID, Returned] = field(default_factory=dict)  # by ticket
 
     def available(self, terms: TicketTypeTerms) -> int:
         """Return how many units of a ticket type could be booked now."""

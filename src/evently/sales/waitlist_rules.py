@@ -130,7 +130,8 @@ def _left_for(sale: Sale, type_id: UUID) -> tuple[int, list[Returned]]:
     if terms.zone is not None:
         assert sale.hall is not None, "a zone is one of the seating"
         units = min(units, sale.hall.free_in(terms.zone))
-    return units, [each for each in sale.returned.values() if each.ticket_type_id == type_id and not each.offered]
+    returned = [each for each in sale.returned.values() if each.ticket_type_id == type_id and not each.offered]
+    return units, sorted(returned, key=lambda each: (each.since, each.ticket_id))  # whoever has loaded them has them in another order
 
 
 def _offer_or_withdraw(sale: Sale, batch: Batch, entry: WaitlistEntry, own: int, returned: Sequence[Returned]) -> None:
