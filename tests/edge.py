@@ -10,6 +10,7 @@ import httpx2
 import msgspec
 
 from evently.accounts import Accounts, TokenOptions
+from evently.checkout import Checkout
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
@@ -31,13 +32,15 @@ async def edge_of(routes: Sequence[Any] | None, *, fast: bool = True, **options:
     told = WebOptions(**{"access_log": False, "rates": UNLIMITED, **options})
     database = await Database.open(DatabaseOptions(NOWHERE))
     accounts = Accounts(database, utc_now, TokenOptions(b"a secret of the tests"))
+    engine = Engine(database, EngineOptions(), utc_now, new_id)
     context = Context(
         options=told,
         database=database,
         clock=utc_now,
         accounts=accounts,
         access=Access(database, accounts, utc_now),
-        engine=Engine(database, EngineOptions(), utc_now, new_id),
+        engine=engine,
+        checkout=Checkout(database, engine, {}, None, utc_now, new_id),
         limits=Limits(told.rates, told.heavy_reads_max),
     )
     try:

@@ -16,11 +16,13 @@ from litestar.types import Receive, Scope, Send
 
 from evently import reactions
 from evently.accounts import Accounts, TokenOptions, read_secret
+from evently.checkout import Checkout
 from evently.config import Config, read_config
 from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.kit.logs import configure_logs, is_pretty
+from evently.payments import open_gateway
 from evently.sales import Engine
 from evently.web.access import Access
 from evently.web.application import create_asgi
@@ -109,9 +111,12 @@ async def running(config: Config) -> AsyncIterator[Context]:
         stack.push_async_callback(context.accounts.stop)
         await context.engine.start()
         stack.push_async_callback(context.engine.stop)
+        stack.push_async_callback(context.checkout.stop)
         if config.background:
             options = config.database_options()
-            await stack.enter_async_context(reactions.running(options, database, context.engine, context.accounts, utc_now))
+            await stack.enter_async_context(
+                reactions.running(options, database, context.engine, context.checkout, context.accounts, utc_now)
+            )
         yield context
 
 
@@ -120,12 +125,15 @@ async def build(config: Config, database: Database) -> Context:
     secret = config.secret_bytes() or await read_secret(database, utc_now())
     options = config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr))
     accounts = Accounts(database, utc_now, TokenOptions(secret))
+    engine = Engine(database, config.engine_options(), utc_now, new_id)
+    gateway = await open_gateway(config.payment_options(), database, utc_now)
     return Context(
         options=options,
         database=database,
         clock=utc_now,
         accounts=accounts,
         access=Access(database, accounts, utc_now),
-        engine=Engine(database, config.engine_options(), utc_now, new_id),
+        engine=engine,
+        checkout=Checkout(database, engine, {gateway.name: gateway}, gateway.name, utc_now, new_id),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

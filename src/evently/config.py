@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from evently.db import DatabaseOptions
 from evently.kit.logs import LogFormat, LogOptions
+from evently.payments import PaymentOptions
 from evently.sales import EngineOptions
 from evently.web.options import BODY_BYTES_MAX, RateOptions, WebOptions
 
@@ -76,6 +77,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rate_heavy: Annotated[Rate, _says("Reports and exports per minute for one person.")] = 60
     rate_login: Annotated[Rate, _says("Log-ins per minute from one address.")] = 60
     rate_register: Annotated[Rate, _says("Registrations per minute from one address.")] = 20
+    rate_promo_codes: Annotated[Rate, _says("Bookings and quotes with a promo code per minute for one person.")] = 30
     lanes: Annotated[Count, _says("Batches that one process runs at the same time, each on its own connection.")] = 2
     batch_commands_max: Annotated[Count, _says("Bookings in one transaction.")] = 500
     batch_events_max: Annotated[Count, _says("Events in one transaction; 1 on Citus.")] = 500
@@ -85,6 +87,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     queue_commands_max: Annotated[Count, _says("Bookings that wait for one lane; more are answered `busy` at once.")] = 20_000
     pool_connections_max: Annotated[Count, _says("Database connections of one process, besides its lanes.")] = 8
     prepared_statements: Annotated[bool, _says("False behind a transaction pooler that cannot carry prepared statements.")] = True
+    gateway: Annotated[
+        Literal["demo", "stripe", "door"],
+        _says(
+            "Who takes the money of what is paid online: `demo` takes nobody's, `stripe` needs the extra, with `door` people pay on site."
+        ),
+    ] = "demo"
+    stripe_key: Annotated[str | None, _says("Stripe's secret key.")] = None
+    stripe_webhook_secret: Annotated[
+        str | None, _says("What Stripe signs its webhooks with; they go to `/v1/gateways/stripe/webhooks`.")
+    ] = None
+    stripe_api_base: Annotated[str | None, _says("Where Stripe's API is, instead of at Stripe.")] = None
     metrics_directory: Annotated[str | None, _says("Where several workers share their metrics; `serve` sets it.")] = None
     background: Annotated[bool, _says("Whether this process also runs the relay, the sweeper and jobs; `serve` and `work` do.")] = True
 
@@ -108,6 +121,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def engine_options(self) -> EngineOptions:
         """Return how wide the engine is."""
         return EngineOptions(self.lanes, self.batch_commands_max, self.batch_events_max, self.queue_commands_max, self.batch_seconds_max)
+
+    def payment_options(self) -> PaymentOptions:
+        """Return who takes the money."""
+        return PaymentOptions(
+            self.gateway,
+            self.stripe_key or "",
+            self.stripe_webhook_secret or "",
+            self.stripe_api_base,
+            demo_page_url=f"{self.public_url.rstrip('/')}/pay",
+        )
 
     def log_options(self) -> LogOptions:
         """Return how to log."""
@@ -161,6 +184,8 @@ def _check(config: Config) -> None:
         raise ConfigError("EVENTLY_SECRET: what follows hex: is not hexadecimal.") from exc
     if config.public_url and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", config.public_url):
         raise ConfigError(f"EVENTLY_PUBLIC_URL: {config.public_url!r} is no address like https://tickets.example.")
+    if config.gateway == "stripe" and not (config.stripe_key and config.stripe_webhook_secret):
+        raise ConfigError("EVENTLY_GATEWAY=stripe needs EVENTLY_STRIPE_KEY and EVENTLY_STRIPE_WEBHOOK_SECRET.")
     for origin in _words(config.cors_origins):
         if not re.fullmatch(r"\*|https?://[^/?#]+", origin):
             raise ConfigError(f"EVENTLY_CORS_ORIGINS: {origin!r} is no origin like https://shop.example.")

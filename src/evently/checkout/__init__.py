@@ -1,10 +1,10 @@
 """The checkout: the only place where money meets tickets (docs/checkout.md).
 
-A hold is paid: the gateway reserves the money, the till confirms the booking, the gateway takes the money; where the till says no, the money
-is let go. What the till decides to pay back is paid back. It must never take money for a booking that is not confirmed, nor twice for one.
+A hold is paid: the gateway reserves the money, the till confirms the booking, the gateway takes the money; where the till says no, it is
+let go. What the till decides to pay back is paid back. It must never take money for a booking that is not confirmed, nor twice for one.
 """
 
-from evently.checkout.desk import ANSWER_SECONDS_MAX, Checkout, job_for_payment, job_for_refund
+from evently.checkout.desk import ANSWER_SECONDS_MAX, SWEPT_MAX, Checkout, job_for_payment, job_for_refund
 from evently.checkout.nouns import (
     CancellationProgress,
     CheckoutRefusal,
@@ -22,6 +22,7 @@ from evently.checkout.store import find_refund, list_payments, list_refunds, rea
 
 __all__ = [
     "ANSWER_SECONDS_MAX",
+    "SWEPT_MAX",
     "CancellationProgress",
     "Checkout",
     "CheckoutRefusal",

@@ -258,6 +258,11 @@ class Checkout:
             await self._hear(notice.gateway, notice)
         return len(notices)
 
+    async def forget(self) -> None:
+        """Forget what gateways told long ago."""
+        async with self._database.transaction() as tx:
+            await inbox.forget_notices(tx, self._clock())
+
     async def _hear(self, name: str, notice: Notice | StoredNotice) -> None:
         """Understand a notice: it is a hint to look, never the truth. A payment that is not ours is somebody else's."""
         try:

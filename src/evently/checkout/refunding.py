@@ -6,6 +6,7 @@ fails for good is for a person to look at; the next attempt is theirs to order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -13,8 +14,8 @@ import structlog
 from prometheus_client import Counter
 
 from evently.checkout import store
-from evently.checkout.nouns import Payment, RefundRow
-from evently.checkout.saga import Saga
+from evently.checkout.nouns import Payment, RefundRow, RefundState
+from evently.checkout.saga import Saga, gateway_of
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.payments import Gateway, RefundByHand, Refunded, RefundFailed, Refunding, RefundWaiting
@@ -28,7 +29,7 @@ _BY_HAND: Final = "by-hand"
 class Refunds:
     """Carries out refunds. Raises `Trouble` when the world fails; the row then says that somebody must go on."""
 
-    def __init__(self, database: Database, engine: Engine, saga: Saga, gateways: dict[str, Gateway], clock: Clock) -> None:
+    def __init__(self, database: Database, engine: Engine, saga: Saga, gateways: Mapping[str, Gateway], clock: Clock) -> None:
         self._database = database
         self._engine = engine
         self._saga = saga
@@ -60,7 +61,8 @@ class Refunds:
     async def _ask(self, refund: RefundRow, payment: Payment) -> Refunding:
         assert payment.reference is not None, "what was captured has a name"
         key = f"{refund.refund_id}:{refund.attempt}"
-        return await self._gateways[payment.gateway].refund(payment.reference, refund.amount_minor, key, refund.refund_id)
+        gateway = gateway_of(self._gateways, payment.gateway)
+        return await gateway.refund(payment.reference, refund.amount_minor, key, refund.refund_id)
 
     async def _note(self, refund: RefundRow, payment: Payment, told: Refunding) -> None:
         match told:
@@ -79,7 +81,7 @@ class Refunds:
         """Tell the till, then note it: a crash in between tells the till again, which is harmless."""
         outcome = await self._engine.submit(RecordRefund(refund.event_id, refund.booking_id, refund.refund_id, how))
         assert isinstance(outcome, Booked), f"the till has decided on this refund: {outcome}"
-        state = "settled" if how == "gateway" else "never_paid"
+        state: RefundState = "settled" if how == "gateway" else "never_paid"
         await store.move_refund(self._database, refund, state, self._clock(), reference=reference, failure_code=code)
 
     async def _fail(self, refund: RefundRow, payment: Payment, told: RefundFailed) -> None:

@@ -27,6 +27,7 @@ from evently.payments import (
     Declined,
     Found,
     Gateway,
+    GatewayTrouble,
     Lost,
     RefundFailed,
     Voided,
@@ -160,7 +161,7 @@ class Saga:
         return Change(state="voided", reference=reference) if await self._release(payment, reference) else None
 
     async def _lose(self, payment: Payment) -> Change:
-        """Cancel the booking that was confirmed with money that never came. A ticket that was used admits nobody a second time: it stays."""
+        """Cancel the booking that was confirmed with money that never came. A used ticket stays: somebody was let in with it."""
         booking = await sales.get_booking(self._database, payment.booking_id)
         unused = tuple(ticket.ticket_id for ticket in booking.tickets if ticket.state == "valid")
         if unused and booking.state == "confirmed":
@@ -195,7 +196,7 @@ class Saga:
         return booking.is_held(self._clock())
 
     def _gateway(self, payment: Payment) -> Gateway:
-        return self._gateways[payment.gateway]
+        return gateway_of(self._gateways, payment.gateway)
 
 
 _TOO_LATE: Final = "The hold ran out before it was paid."
@@ -214,8 +215,8 @@ def _after(payment: Payment, found: Found | None) -> Change | None:
         case Authorised(reference) | Captured(reference):
             return Change(state="authorised", reference=reference)
         case ActionNeeded(reference, url, client_secret):
-            kind = "client" if url is None else "redirect"
-            return Change(state="action_needed", reference=reference, next_action=NextAction(kind, url, client_secret))
+            action = NextAction("client" if url is None else "redirect", url, client_secret)
+            return Change(state="action_needed", reference=reference, next_action=action)
         case Waiting(reference):
             return Change(state=payment.state, reference=reference, next_action=payment.next_action)
         case Declined(reference, code, message):
@@ -226,6 +227,13 @@ def _after(payment: Payment, found: Found | None) -> Change | None:
             return Change(state="declined", reference=reference, failure_code="lost", failure_message=why)
         case None:
             return Change(state="declined", failure_code="lost", failure_message="The gateway knows nothing of this payment.")
+
+
+def gateway_of(gateways: Mapping[str, Gateway], name: str) -> Gateway:
+    """Return the gateway that a payment was made with. One that is configured no longer is trouble: it may be again."""
+    if name not in gateways:
+        raise GatewayTrouble(f"there is no gateway {name} here", effect_unknown=False)
+    return gateways[name]
 
 
 def look_at(now: datetime, state: PaymentState) -> datetime | None:

@@ -144,7 +144,7 @@ async def list_settled_refunds(database: Database, payment: Payment) -> list[UUI
     return [row["refund_id"] for row in await database.fetch(*query)]
 
 
-async def move_refund(  # noqa: PLR0913  # a row's new contents
+async def move_refund(
     database: Database,
     refund: RefundRow,
     state: RefundState,

@@ -14,8 +14,9 @@ from uuid import UUID
 
 import structlog
 
-from evently import accounts, jobs, sales
+from evently import accounts, checkout, jobs, sales
 from evently.accounts import Accounts
+from evently.checkout import Checkout
 from evently.db import Database, DatabaseOptions, gone
 from evently.jobs import Job
 from evently.kit.clock import Clock
@@ -33,13 +34,23 @@ def cancel_the_bookings(happened: Happened, _fact: sales.Fact) -> Job:
     return Job("cancel_bookings_of_event", {"event_id": event_id}, lock=event_id)
 
 
+def pay_back(happened: Happened, cancelled: sales.Fact) -> Job | None:
+    """Return the job that pays back what was cancelled, if anything is to be paid back."""
+    assert isinstance(cancelled, sales.BookingCancelled | sales.TicketsCancelled), "as the table below says"
+    return None if cancelled.refund_id is None else checkout.job_for_refund(happened.event_id, cancelled.refund_id)
+
+
 REACTIONS: Final[dict[type[sales.Fact], tuple[Reaction, ...]]] = {
     sales.SaleCancelled: (cancel_the_bookings,),
+    sales.BookingCancelled: (pay_back,),
+    sales.TicketsCancelled: (pay_back,),
 }
 
 # ... and by the clock -------------------------------------------------------------------------------------------------------
 
 SWEEP_SECONDS: Final = 1.0  # how long holds of events that nobody books are due, about; a booking would free them at once
+CHECKOUT_SECONDS: Final = 1.0  # how long payments and refunds that are stuck are due, about
+LISTEN_AT: Final = "* * * * *"  # every minute, to what gateways told and nobody has understood
 FORGET_AT: Final = "*/10 * * * *"  # every ten minutes
 
 # How ------------------------------------------------------------------------------------------------------------------------
@@ -52,7 +63,9 @@ _log: Final = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def running(options: DatabaseOptions, database: Database, engine: sales.Engine, desk: Accounts, clock: Clock) -> AsyncIterator[None]:
+async def running(
+    options: DatabaseOptions, database: Database, engine: sales.Engine, payments: Checkout, desk: Accounts, clock: Clock
+) -> AsyncIterator[None]:
     """React for as long as the block lasts."""
     relay = Relay(database, clock, REACTIONS)
 
@@ -61,6 +74,20 @@ async def running(options: DatabaseOptions, database: Database, engine: sales.En
 
     async def forget_expired() -> None:
         await accounts.forget_expired(database, clock(), desk.tokens.options.access_seconds_max)
+        await payments.forget()
+
+    async def resume_payment(payment_id: str) -> None:
+        await payments.resume_payment(parse_id("pay", payment_id))
+
+    async def pay_back(event_id: str, refund_id: str) -> None:
+        await payments.pay_back(parse_id("evt", event_id), parse_id("rfd", refund_id))
+
+    async def hear_the_unheard() -> None:
+        await payments.hear_the_unheard()
+
+    async def look_after_payments() -> float:
+        found = relay.leads and await payments.sweep()
+        return BUSY_SECONDS if found >= checkout.SWEPT_MAX else CHECKOUT_SECONDS
 
     async def sweep() -> float:
         found = relay.leads and await expire_due_holds(database, engine, clock)
@@ -70,8 +97,13 @@ async def running(options: DatabaseOptions, database: Database, engine: sales.En
         stack.push_async_callback(relay.retire)
         await stack.enter_async_context(_repeating("relay", relay.turn))
         await stack.enter_async_context(_repeating("sweeper", sweep))
-        tasks = {"cancel_bookings_of_event": cancel_bookings_of_event}
-        await stack.enter_async_context(jobs.working(options, tasks, {FORGET_AT: forget_expired}))
+        await stack.enter_async_context(_repeating("checkout", look_after_payments))
+        tasks: dict[str, jobs.Task] = {
+            "cancel_bookings_of_event": cancel_bookings_of_event,
+            "resume_payment": resume_payment,
+            "pay_back": pay_back,
+        }
+        await stack.enter_async_context(jobs.working(options, tasks, {FORGET_AT: forget_expired, LISTEN_AT: hear_the_unheard}))
         yield
 
 

@@ -6,14 +6,27 @@ from typing import Any, Final
 
 from litestar import Litestar
 
-from evently.web import accounts, admin, bookings, catalogue, health, insight, members, organizers, pages, rehearsals
+from evently.web import (
+    accounts,
+    admin,
+    bookings,
+    catalogue,
+    demo_gateway,
+    health,
+    insight,
+    members,
+    organizers,
+    pages,
+    payments,
+    rehearsals,
+)
 from evently.web.auth import guard
 from evently.web.context import Answer, Context, Request
 from evently.web.edge import Edge
 from evently.web.fastlane import FastLane
 from evently.web.problems import HANDLERS
 
-FACES: Final = (accounts, organizers, members, catalogue, bookings, insight, rehearsals, admin, health, pages)
+FACES: Final = (accounts, organizers, members, catalogue, bookings, payments, insight, rehearsals, admin, health, pages, demo_gateway)
 
 
 def create_asgi(context: Context, routes: list[Any] | None = None, *, fast: bool = True) -> Edge:

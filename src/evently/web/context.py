@@ -16,6 +16,7 @@ from litestar.response import Response
 from litestar.types import Empty, Receive, Scope, Send
 
 from evently.accounts import Accounts
+from evently.checkout import Checkout
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.sales import Engine
@@ -43,6 +44,7 @@ class Context:
     accounts: Accounts
     access: Access
     engine: Engine
+    checkout: Checkout
     limits: Limits
     memory: AnswerMemory = field(default_factory=AnswerMemory)
 

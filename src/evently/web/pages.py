@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import zlib
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -137,9 +138,13 @@ def _viewer(name: str) -> Answer[str]:
     return _page(f"{name}.html")
 
 
-def _page(template: str, **values: object) -> Answer[str]:
-    headers = {"cache-control": _SHORT, "content-security-policy": _PAGE_POLICY}
+def render(template: str, headers: Mapping[str, str], **values: object) -> Answer[str]:
+    """Return a page made from a template."""
     return Answer(_templates.get_template(template).render(**values), headers=headers, media_type=_HTML)
+
+
+def _page(template: str, **values: object) -> Answer[str]:
+    return render(template, {"cache-control": _SHORT, "content-security-policy": _PAGE_POLICY}, **values)
 
 
 routes: Final = [openapi, docs, redoc, problem_index, problem_page, static]
