@@ -22,6 +22,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from evently.accounts import AccountsRefusal
 from evently.catalogue import CatalogueRefusal
+from evently.checkout import CheckoutRefusal
 from evently.kit.errors import Busy, CommonRefusal, FieldError, Invalid, OutcomeUnknown, Refusal, Refused, Trouble, Unavailable
 from evently.sales import SalesRefusal
 from evently.web.context import Answer, Context, Disconnected, Request
@@ -210,7 +211,11 @@ PROBLEMS: Final[dict[str, Row]] = {
     SalesRefusal.TICKET_USED: Row(
         409, "The ticket was used", "A ticket that has admitted somebody cannot be cancelled. Name the other tickets to cancel those."
     ),
-    SalesRefusal.TOO_LATE_TO_CANCEL: Row(409, "Too late to cancel", "The event has started. Ask the organizer."),
+    SalesRefusal.TOO_LATE_TO_CANCEL: Row(
+        409,
+        "Too late to cancel",
+        "The event has started, or it is later than the organizer lets buyers cancel; the cancellation quote says until when. Ask them.",
+    ),
     SalesRefusal.CAPACITY_TAKEN: Row(
         409,
         "More are taken than that",
@@ -222,7 +227,109 @@ PROBLEMS: Final[dict[str, Row]] = {
     SalesRefusal.TOO_MANY_PARTS: Row(
         409, "Too many pools or ticket types", "An event has a limited number of them; `detail` says how many."
     ),
+    # Checkout
+    CheckoutRefusal.PAYMENT_NOT_FOUND: Row(404, "No such payment", "There is no payment with this id, or it is somebody else's."),
+    CheckoutRefusal.PAYMENT_PENDING: Row(
+        409,
+        "A payment is under way",
+        "Another payment for this booking is at the gateway, and nobody knows yet what comes of it. `payment_id` names it: look at it "
+        "again in a few seconds. When it fails, pay another way; when it succeeds, the booking is confirmed.",
+    ),
+    CheckoutRefusal.NOTHING_TO_PAY: Row(
+        409, "Nothing to pay here", "The booking is free, is paid at the door, or this installation takes no payments online."
+    ),
+    CheckoutRefusal.REFUND_NOT_FAILED: Row(
+        409, "The refund has not failed", "Only a refund that has failed for good is tried anew by hand; any other goes on by itself."
+    ),
+    CheckoutRefusal.UNKNOWN_GATEWAY: Row(404, "No such gateway", "This installation has no payment gateway of this name."),
+    CheckoutRefusal.WEBHOOK_FORGED: Row(
+        400,
+        "Not signed by the gateway",
+        "The signature is missing, wrong or too old for this body. Nothing was believed and nothing was done.",
+    ),
     SalesRefusal.NOTHING_TO_SELL: Row(409, "Nothing to sell", "An event needs at least one ticket type before it is published."),
+    # Seats
+    SalesRefusal.UNKNOWN_SEAT: Row(
+        422,
+        "No such seat",
+        "The event's map has no seat, or no section, of this name; `detail` says which. Read the seats of the event again.",
+    ),
+    SalesRefusal.SEAT_TAKEN: Row(
+        409,
+        "The seat is taken",
+        "Somebody was quicker, or the organizer has taken the seat off the sale; `detail` says which. None of the other seats was taken "
+        "for you either: choose again, or leave the choice to us by naming a quantity only.",
+    ),
+    SalesRefusal.SEAT_OF_ANOTHER_ZONE: Row(
+        422,
+        "Not a seat of this ticket type",
+        "A ticket type sells the seats of one price zone, and the seat is in another, or not for sale at all; `detail` says which.",
+    ),
+    SalesRefusal.ORPHAN_SEAT: Row(
+        409,
+        "That would leave a single seat",
+        "The organizer wants no single free seat left beside yours, which nobody would book. Move by one, or take that one, too.",
+    ),
+    SalesRefusal.NOT_SEATED: Row(
+        422,
+        "This has no seats to choose",
+        "The event, or the ticket type, admits without seats. Say how many, without seats, a section or accessible places.",
+    ),
+    SalesRefusal.SEATS_IN_USE: Row(
+        409,
+        "Seats are in use",
+        "Seats that somebody has, or may have had, keep their map and their zone. Block the others, or sell them as another ticket type.",
+    ),
+    # Holds and money
+    SalesRefusal.ALREADY_EXTENDED: Row(
+        409,
+        "Extended already",
+        "A hold is given its time once more, once. An offer has its own time: accept it first. Pay before `expires_at`.",
+    ),
+    SalesRefusal.PAYMENT_MISMATCH: Row(
+        409, "Not what is to be paid", "The payment is not of the amount that is due, or another one has confirmed the booking."
+    ),
+    SalesRefusal.REFUND_NOT_FOUND: Row(404, "No such refund", "There is no refund with this id, or it is that of another booking."),
+    # Promo codes
+    SalesRefusal.UNKNOWN_PROMO_CODE: Row(
+        422, "No such promo code", "The event has no promo code of this name, or takes it no longer. Upper and lower case do not matter."
+    ),
+    SalesRefusal.PROMO_CODE_NOT_VALID: Row(
+        409, "The promo code is not for this", "It is not for this time, or for none of these ticket types; `detail` says which."
+    ),
+    SalesRefusal.PROMO_CODE_USED_UP: Row(
+        409,
+        "The promo code is used up",
+        "It was used as often as it may be, by everybody or by you, or what is left of its budget does not suffice for this booking. "
+        "It may come back when others cancel.",
+    ),
+    SalesRefusal.PROMO_CODE_TAKEN: Row(409, "The promo code is taken", "The event has a promo code of this name. Take another name."),
+    # The waitlist
+    SalesRefusal.ENTRY_NOT_FOUND: Row(404, "No such waitlist entry", "There is no waitlist entry with this id, or it is somebody else's."),
+    SalesRefusal.ALREADY_WAITING: Row(
+        409,
+        "You are waiting already",
+        "One entry for each ticket type: look at it at `GET /v1/me/waitlist`. To wait for another quantity, leave and join again.",
+    ),
+    SalesRefusal.WAITLIST_FULL: Row(409, "The waitlist is full", "More people wait than could ever get something; `detail` says how many."),
+    SalesRefusal.NOT_OFFERED: Row(
+        409,
+        "There is no offer",
+        "The entry is still waiting, or its offer was accepted before: then cancel the booking if you do not want it. `detail` says which.",
+    ),
+    SalesRefusal.OFFER_EXPIRED: Row(
+        409,
+        "The offer has ended",
+        "It was not accepted in time, was declined, or what was offered is gone. The next in line has been asked. Join again to wait on.",
+    ),
+    SalesRefusal.NOT_SOLD_OUT: Row(
+        409, "It is not sold out", "Tickets are returned to those who wait, and nobody waits for what can be bought. Cancel it instead."
+    ),
+    SalesRefusal.NOT_RETURNABLE: Row(
+        409,
+        "It cannot be returned or kept now",
+        "Only tickets of a confirmed booking are returned, and nothing is kept while it is offered to somebody; `detail` says which.",
+    ),
 }
 
 
