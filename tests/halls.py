@@ -15,7 +15,7 @@ class SmallMap:
 
     def __init__(self, sections: Mapping[str, Mapping[str, int]], kinds: Mapping[str, str] | None = None) -> None:
         self.ids = [f"{row}{number}" for rows in sections.values() for row, seats in rows.items() for number in range(1, seats + 1)]
-        content = {"sections": [_section(name, rows, kinds or {}, at) for at, (name, rows) in enumerate(sections.items())]}
+        content = {"name": "Small hall", "sections": [_section(name, rows, kinds or {}, at) for at, (name, rows) in enumerate(sections.items())]}
         self.layout = json.dumps(content).encode()
         self.digest = Plan.of(self.layout).digest
 

@@ -1,0 +1,92 @@
+"""The seat maps of venues, in versions that never change. Events take a copy, so a new version concerns none of them."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Connection, Database, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.ids import new_id
+from evently.seating.seatmap import SeatMap, canonical, digest_of
+
+sql: Final = load_queries(__name__)
+
+
+class SeatMapVersion(msgspec.Struct, frozen=True):
+    """What is known of a version of a seat map without its layout."""
+
+    seat_map_id: UUID
+    version: int
+    venue_id: UUID
+    organizer_id: UUID
+    name: str
+    digest: str
+    seats: int
+    created_at: datetime
+
+
+class StoredSeatMap(SeatMapVersion, frozen=True):
+    """A version of a seat map. `layout` is its canonical JSON."""
+
+    layout: bytes
+
+
+async def add_seat_map(tx: Connection, organizer_id: UUID, venue_id: UUID, seat_map: SeatMap, now: datetime) -> SeatMapVersion:
+    """Give a venue one more seat map."""
+    layout = canonical(seat_map)
+    seats = sum(1 for _ in seat_map.seats())
+    added = SeatMapVersion(new_id(), 1, venue_id, organizer_id, seat_map.name, digest_of(layout), seats, now)
+    await _insert(tx, added, layout)
+    return added
+
+
+async def add_version(tx: Connection, seat_map_id: UUID, seat_map: SeatMap, now: datetime) -> SeatMapVersion:
+    """Give a seat map its next version; the same content again is the version that is there. Refuses `not-found`."""
+    row = await tx.fetchrow(*sql.lock_latest(seat_map_id=seat_map_id))
+    if row is None:
+        raise Refused(CommonRefusal.NOT_FOUND, "There is no such seat map.")
+    latest = SeatMapVersion(*row.values())
+    layout = canonical(seat_map)
+    if digest_of(layout) == latest.digest:
+        return latest
+    seats = sum(1 for _ in seat_map.seats())
+    changes: dict[str, Any] = {"version": latest.version + 1, "digest": digest_of(layout), "seats": seats, "name": seat_map.name}
+    added = msgspec.structs.replace(latest, created_at=now, **changes)
+    await _insert(tx, added, layout)
+    return added
+
+
+async def find_seat_map(tx: Connection, seat_map_id: UUID, version: int | None = None) -> StoredSeatMap | None:
+    """Return a version of a seat map, the latest unless told; None when there is none."""
+    row = await tx.fetchrow(*sql.find_version(seat_map_id=seat_map_id, version=version))
+    if row is None:
+        return None
+    *known, layout = row.values()
+    return StoredSeatMap(*known, layout=zlib.decompress(layout))
+
+
+async def get_seat_map(database: Database, seat_map_id: UUID, version: int | None = None) -> StoredSeatMap:
+    """Return a version of a seat map, the latest unless told. Refuses `not-found`."""
+    async with database.snapshot() as snapshot:
+        found = await find_seat_map(snapshot, seat_map_id, version)
+    if found is None:
+        raise Refused(CommonRefusal.NOT_FOUND, "There is no such seat map, or no such version of it.")
+    return found
+
+
+async def list_seat_maps(database: Database, venue_id: UUID, limit: int, after: str | None) -> Page[SeatMapVersion]:
+    """Return a page of the seat maps of a venue, each in its latest version, oldest first."""
+    position = None if after is None else read_cursor(after, tuple[UUID])[0]
+    rows = await database.fetch(*sql.list_of_venue(venue_id=venue_id, after=position, limit=limit + 1))
+    page = [SeatMapVersion(*row.values()) for row in rows[:limit]]
+    return Page(page, write_cursor((page[-1].seat_map_id,)) if len(rows) > limit else None)
+
+
+async def _insert(tx: Connection, added: SeatMapVersion, layout: bytes) -> None:
+    await tx.execute(*sql.add_version(**msgspec.structs.asdict(added), layout=zlib.compress(layout)))

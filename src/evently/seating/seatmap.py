@@ -1,0 +1,240 @@
+"""The format of a seat map: sections of rows of seats, as JSON (docs/seat-maps.md). Pure.
+
+`parse` refuses with every fault at once; `canonical` gives the bytes that are stored and hashed, so that equal maps have one digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from math import hypot, isfinite
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from evently.kit.errors import FieldError, Invalid
+
+SEATS_MAX: Final = 100_000  # the largest stadium of the world has fewer for sale
+SECTIONS_MAX: Final = 500
+ROWS_MAX: Final = 500  # of a section
+ROW_SEATS_MAX: Final = 500
+SHAPES_MAX: Final = 500
+POINTS_MAX: Final = 200  # of a shape
+NAME_CHARACTERS_MAX: Final = 80
+ID_CHARACTERS_MAX: Final = 60
+METRES_MAX: Final = 2_000.0  # from the origin: no hall is larger
+SEATS_APART_MIN: Final = 0.3  # metres: less is one on top of the other
+FAULTS_MAX: Final = 100  # that are told at once
+
+Kind: TypeAlias = Literal["standard", "accessible", "companion", "restricted_view"]
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of a map; what is left out has its default."""
+
+
+class Point(_Part, frozen=True):
+    """A place, in metres; x to the right, y away from the viewer's top edge, so downwards."""
+
+    x: float
+    y: float
+
+
+class Seat(_Part, frozen=True):
+    """Where one person sits. `id` is unique in the map, `label` in its row."""
+
+    id: str
+    label: str
+    x: float
+    y: float
+    kind: Kind = "standard"
+
+
+class Row(_Part, frozen=True):
+    """A line of seats, from one end to the other."""
+
+    name: str
+    seats: tuple[Seat, ...]
+
+
+class Section(_Part, frozen=True):
+    """An area with rows, the front one first."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+
+class Shape(_Part, frozen=True):
+    """A hint for drawing: a stage, an area such as a standing floor, or a text at its first point."""
+
+    kind: Literal["stage", "area", "text"]
+    points: tuple[Point, ...]
+    text: str = ""
+
+
+class SeatMap(_Part, frozen=True):
+    """A plan of a venue. `focal_point` is what people look at: the nearer, the better."""
+
+    name: str
+    sections: tuple[Section, ...]
+    focal_point: Point = Point(0.0, 0.0)
+    shapes: tuple[Shape, ...] = ()
+
+    def seats(self) -> Iterator[Seat]:
+        """Yield all seats, in the order of their numbers."""
+        for section in self.sections:
+            for row in section.rows:
+                yield from row.seats
+
+
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+_decode: Final = msgspec.json.Decoder(SeatMap).decode
+
+
+def parse(content: Any) -> SeatMap:
+    """Return a map from what JSON decodes to; refuses `invalid` with all its faults."""
+    try:
+        seat_map = msgspec.convert(content, SeatMap)
+    except msgspec.ValidationError as exc:
+        raise Invalid([_field_error(str(exc))]) from exc
+    if faults := check(seat_map):
+        raise Invalid(faults)
+    return seat_map
+
+
+def canonical(seat_map: SeatMap) -> bytes:
+    """Return the bytes of a map: what is stored, hashed and sent."""
+    return _encode(seat_map)
+
+
+def digest_of(layout: bytes) -> str:
+    """Return the version of a layout: the SHA-256 of its canonical bytes, hexadecimal."""
+    return hashlib.sha256(layout).hexdigest()
+
+
+def decode_map(layout: bytes) -> SeatMap:
+    """Return the map of canonical bytes."""
+    return _decode(layout)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the format."""
+    (schema,), components = msgspec.json.schema_components([SeatMap], ref_template="#/$defs/{name}")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Seat map", **schema, "$defs": components}
+
+
+# Faults ----------------------------------------------------------------------------------------------------------------------
+
+
+def check(seat_map: SeatMap) -> list[FieldError]:
+    """Return everything that is wrong with a map, at most `FAULTS_MAX` of it."""
+    faults: list[FieldError] = []
+    for fault in _faults(seat_map):
+        faults.append(fault)
+        if len(faults) == FAULTS_MAX:
+            break
+    return faults
+
+
+def _faults(seat_map: SeatMap) -> Iterator[FieldError]:
+    yield from _text("/name", seat_map.name, NAME_CHARACTERS_MAX)
+    yield from _points("/focal_point", [seat_map.focal_point])
+    yield from _count("/sections", len(seat_map.sections), SECTIONS_MAX)
+    yield from _twice("/sections", [section.name for section in seat_map.sections], "name", "section")
+    for number, section in enumerate(seat_map.sections):
+        yield from _section_faults(f"/sections/{number}", section)
+    yield from _shape_faults(seat_map)
+    if sum(len(row.seats) for section in seat_map.sections for row in section.rows) > SEATS_MAX:
+        yield FieldError("/sections", f"A map has at most {SEATS_MAX:,} seats.")
+    yield from _id_faults(seat_map)
+    yield from _overlaps(seat_map)
+
+
+def _section_faults(pointer: str, section: Section) -> Iterator[FieldError]:
+    yield from _text(f"{pointer}/name", section.name, NAME_CHARACTERS_MAX)
+    yield from _count(f"{pointer}/rows", len(section.rows), ROWS_MAX)
+    yield from _twice(f"{pointer}/rows", [row.name for row in section.rows], "name", "row of this section")
+    for number, row in enumerate(section.rows):
+        at = f"{pointer}/rows/{number}"
+        yield from _text(f"{at}/name", row.name, NAME_CHARACTERS_MAX)
+        yield from _count(f"{at}/seats", len(row.seats), ROW_SEATS_MAX)
+        yield from _twice(f"{at}/seats", [seat.label for seat in row.seats], "label", "seat of this row")
+        for place, seat in enumerate(row.seats):
+            yield from _text(f"{at}/seats/{place}/id", seat.id, ID_CHARACTERS_MAX)
+            yield from _text(f"{at}/seats/{place}/label", seat.label, NAME_CHARACTERS_MAX)
+            yield from _points(f"{at}/seats/{place}", [Point(seat.x, seat.y)])
+
+
+def _shape_faults(seat_map: SeatMap) -> Iterator[FieldError]:
+    if len(seat_map.shapes) > SHAPES_MAX:
+        yield FieldError("/shapes", f"Must have at most {SHAPES_MAX} items.")
+    for number, shape in enumerate(seat_map.shapes):
+        least = 1 if shape.kind == "text" else 3
+        if not least <= len(shape.points) <= POINTS_MAX:
+            yield FieldError(f"/shapes/{number}/points", f"Must have {least} to {POINTS_MAX} items.")
+        if len(shape.text) > NAME_CHARACTERS_MAX:
+            yield FieldError(f"/shapes/{number}/text", f"Must have at most {NAME_CHARACTERS_MAX} characters.")
+        yield from _points(f"/shapes/{number}/points", shape.points)
+
+
+def _id_faults(seat_map: SeatMap) -> Iterator[FieldError]:
+    counts = Counter(seat.id for seat in seat_map.seats())
+    if len(counts) == sum(counts.values()):
+        return
+    seen: set[str] = set()
+    for pointer, seat in _placed_seats(seat_map):
+        if seat.id in seen:
+            yield FieldError(f"{pointer}/id", f"There is another seat {seat.id!r}.")
+        seen.add(seat.id)
+
+
+def _overlaps(seat_map: SeatMap) -> Iterator[FieldError]:
+    """Look at each seat's neighbours in a grid, so that 100,000 seats take a second and not a day."""
+    grid: dict[tuple[int, int], list[Seat]] = {}
+    for pointer, seat in _placed_seats(seat_map):
+        if not (isfinite(seat.x) and isfinite(seat.y)):
+            continue
+        column, line = int(seat.x // SEATS_APART_MIN), int(seat.y // SEATS_APART_MIN)
+        near = [other for across in (-1, 0, 1) for along in (-1, 0, 1) for other in grid.get((column + across, line + along), ())]
+        for other in near:
+            if hypot(other.x - seat.x, other.y - seat.y) < SEATS_APART_MIN:
+                yield FieldError(pointer, f"It overlaps seat {other.id!r}: seats are {SEATS_APART_MIN} m apart or more.")
+                break
+        grid.setdefault((column, line), []).append(seat)
+
+
+def _placed_seats(seat_map: SeatMap) -> Iterator[tuple[str, Seat]]:
+    for section_number, section in enumerate(seat_map.sections):
+        for row_number, row in enumerate(section.rows):
+            for place, seat in enumerate(row.seats):
+                yield f"/sections/{section_number}/rows/{row_number}/seats/{place}", seat
+
+
+def _text(pointer: str, text: str, characters_max: int) -> Iterator[FieldError]:
+    if not text.strip() or len(text) > characters_max or not text.isprintable():
+        yield FieldError(pointer, f"Must have 1 to {characters_max} characters that can be seen.")
+
+
+def _count(pointer: str, count: int, most: int) -> Iterator[FieldError]:
+    if not 1 <= count <= most:
+        yield FieldError(pointer, f"Must have 1 to {most} items.")
+
+
+def _points(pointer: str, points: Iterable[Point]) -> Iterator[FieldError]:
+    if not all(isfinite(each) and abs(each) <= METRES_MAX for point in points for each in (point.x, point.y)):
+        yield FieldError(pointer, f"Places are at most {METRES_MAX:,.0f} m from the origin.")
+
+
+def _twice(pointer: str, names: Iterable[str], what: str, noun: str) -> Iterator[FieldError]:
+    seen: set[str] = set()
+    for number, name in enumerate(names):
+        if name in seen:
+            yield FieldError(f"{pointer}/{number}/{what}", f"There is another {noun} {name!r}.")
+        seen.add(name)
+
+
+def _field_error(message: str) -> FieldError:
+    """Turn "... - at `$.sections[0].name`" into a pointer and a sentence."""
+    detail, _, path = message.partition(" - at `$")
+    return FieldError(path.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/"), detail + ".")
