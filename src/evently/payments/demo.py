@@ -50,7 +50,6 @@ class DemoCharge(msgspec.Struct, frozen=True):
     reference: str
     payment_id: UUID
     attempt: int
-    event_id: UUID
     booking_id: UUID
     booking_reference: str
     description: str
@@ -198,7 +197,6 @@ class DemoGateway:
             "reference": f"demo_{self._ids().hex}",
             "payment_id": intent.payment_id,
             "attempt": intent.attempt,
-            "event_id": intent.event_id,
             "booking_id": intent.booking_id,
             "booking_reference": intent.reference,
             "description": intent.description,

@@ -4,11 +4,11 @@
 -- A charge for an attempt, unless there is one, and what was reserved with it.
 WITH made AS (
     INSERT INTO demo_charges (
-        reference, payment_id, attempt, event_id, booking_id, booking_reference, description, card, last_digits, state, decline_code,
+        reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
         return_url, amount_minor, currency, created_at, decides_at
     )
     VALUES (
-        :reference, :payment_id, :attempt, :event_id, :booking_id, :booking_reference, :description, :card, :last_digits, :state,
+        :reference, :payment_id, :attempt, :booking_id, :booking_reference, :description, :card, :last_digits, :state,
         :decline_code, :return_url, :amount_minor, :currency, :now, :decides_at
     )
     ON CONFLICT (payment_id, attempt) DO NOTHING
@@ -25,7 +25,7 @@ SELECT made.reference FROM made;
 -- name: find_attempt
 -- The charge of an attempt.
 SELECT
-    reference, payment_id, attempt, event_id, booking_id, booking_reference, description, card, last_digits, state, decline_code,
+    reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
     return_url, amount_minor, captured_minor, refunded_minor, currency, created_at, decides_at
 FROM demo_charges
 WHERE payment_id = :payment_id AND attempt = :attempt;
@@ -33,7 +33,7 @@ WHERE payment_id = :payment_id AND attempt = :attempt;
 -- name: find_charge
 -- A charge.
 SELECT
-    reference, payment_id, attempt, event_id, booking_id, booking_reference, description, card, last_digits, state, decline_code,
+    reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
     return_url, amount_minor, captured_minor, refunded_minor, currency, created_at, decides_at
 FROM demo_charges
 WHERE reference = :reference;

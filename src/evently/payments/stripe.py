@@ -8,10 +8,10 @@ Sources: docs.stripe.com/api/payment_intents, /api/checkout/sessions, /api/refun
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
 import httpx2
@@ -42,12 +42,15 @@ from evently.payments.gateway import (
 
 if TYPE_CHECKING:
     from stripe.checkout import Session
-    from stripe.params import PaymentIntentCreateParams
+    from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams, RefundCreateParams
     from stripe.params.checkout import SessionCreateParams
+
+Answer = TypeVar("Answer")
 
 CALL_SECONDS_MAX: Final = 10.0  # Stripe answers within a few; its own default is 80
 TOLERANCE_SECONDS: Final = 300  # between its clock and ours, as its libraries have it
 CHECKOUT_SECONDS: Final = 3600  # it takes 30 minutes to 24 hours after the call; we close a session ourselves when the hold ends
+UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
 REFUNDS_MAX: Final = 100  # its largest page
 _METHOD: Final = re.compile(r"(?:pm|card|src|ba|tok)_[A-Za-z0-9_]{1,100}")
 _SENT_NOTHING: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -170,11 +173,11 @@ class StripeGateway:
         with _speaking():
             payment = await self._intent_of(reference)
             if payment is not None and payment.status == "requires_capture":
+                capture, name = self._client.v1.payment_intents.capture_async, payment.id
                 try:
-                    capture = self._client.v1.payment_intents.capture_async
-                    payment = await _fresh(lambda options: capture(payment.id, {"amount_to_capture": amount_minor}, options), key)
+                    payment = await _fresh(lambda options: capture(name, {"amount_to_capture": amount_minor}, options), key)
                 except (stripe.CardError, stripe.InvalidRequestError) as exc:
-                    payment = await self._retrieve(payment.id)
+                    payment = await self._retrieve(name)
                     if payment.status != "succeeded":
                         return Lost(reference, exc.code or "refused")
         if payment is not None and payment.status == "succeeded":
@@ -206,11 +209,10 @@ class StripeGateway:
             listed = await refunds.list_async({"payment_intent": payment.id, "limit": REFUNDS_MAX})
             made = next((refund for refund in listed.data if _key_of(refund) == key), None)
             if made is None:
-                metadata = {"refund_id": str(refund_id), "key": key}
+                params: RefundCreateParams = {"payment_intent": payment.id, "amount": amount_minor}
+                params["metadata"] = {"refund_id": str(refund_id), "key": key}
                 try:
-                    made = await refunds.create_async(
-                        {"payment_intent": payment.id, "amount": amount_minor, "metadata": metadata}, {"idempotency_key": key}
-                    )
+                    made = await _fresh(lambda options: refunds.create_async(params, options), key, f"{key}:again")
                 except stripe.InvalidRequestError as exc:
                     return RefundFailed(reference, exc.code or "refused", exc.user_message or "Stripe refused the refund.")
         return _refunding(reference, made)
@@ -240,19 +242,20 @@ class StripeGateway:
 
     async def _create(self, intent: Intent) -> stripe.PaymentIntent:
         """Create the intent of an attempt, or return it as it is now."""
-        options: stripe.RequestOptions = {"idempotency_key": f"{intent.key('authorise')}:create"}
-        made = await self._client.v1.payment_intents.create_async(_intent_params(intent), options)
+        create, key = self._client.v1.payment_intents.create_async, f"{intent.key('authorise')}:create"
+        made = await _fresh(lambda options: create(_intent_params(intent), options), key, f"{key}:again")
         return await self._retrieve(made.id) if _is_replayed(made.last_response) else made
 
     async def _confirm(self, intent: Intent, reference: str, method: str) -> Found | None:
+        confirm, params = self._client.v1.payment_intents.confirm_async, _confirm_params(intent, method)
         try:
-            confirmed = await self._client.v1.payment_intents.confirm_async(
-                reference,
-                {"payment_method": method, **({"return_url": intent.return_url} if intent.return_url else {})},
-                {"idempotency_key": f"{intent.key('authorise')}:confirm"},
-            )
+            confirmed = await _fresh(lambda options: confirm(reference, params, options), f"{intent.key('authorise')}:confirm")
         except stripe.CardError:
             confirmed = await self._retrieve(reference)
+        except stripe.InvalidRequestError as exc:
+            if exc.code != UNEXPECTED_STATE:
+                raise
+            confirmed = await self._retrieve(reference)  # an earlier call has arrived after all
         return await self._of_intent(intent, confirmed)
 
     async def _retrieve(self, reference: str) -> stripe.PaymentIntent:
@@ -309,6 +312,12 @@ def _intent_params(intent: Intent) -> PaymentIntentCreateParams:
         "description": f"{intent.reference} {intent.description}",
         "metadata": _metadata(intent),
     }
+
+
+def _confirm_params(intent: Intent, method: str) -> PaymentIntentConfirmParams:
+    if intent.return_url is None:
+        return {"payment_method": method}
+    return {"payment_method": method, "return_url": intent.return_url}
 
 
 def _session_params(intent: Intent) -> SessionCreateParams:
@@ -407,14 +416,18 @@ def _notice(event: _Event) -> Notice:
     return Notice(event.id, kind, reference, datetime.fromtimestamp(event.created, UTC), payment_id, event.type)
 
 
-async def _fresh(call: Any, key: str) -> stripe.PaymentIntent:
-    """Make a call that repeats harmlessly by nature. Stripe also replays its own failures under a key, so then it is asked without."""
+async def _fresh(call: Callable[[stripe.RequestOptions], Awaitable[Answer]], key: str, again: str | None = None) -> Answer:
+    """Make a call that may be made anew where Stripe repeats an old failure of it, as it does for a day under a key.
+
+    `again` is the second key; None: without, for what an intent's state lets happen only once.
+    """
     try:
-        return await call({"idempotency_key": key})  # type: ignore[no-any-return]
-    except stripe.APIError as exc:
-        if (exc.headers or {}).get("idempotent-replayed") != "true":
+        return await call({"idempotency_key": key})
+    except stripe.StripeError as exc:
+        own = isinstance(exc, stripe.APIError)  # its failure, not an answer
+        if (exc.headers or {}).get("idempotent-replayed") != "true" or (again is not None and not own):
             raise
-        return await call({})  # type: ignore[no-any-return]
+        return await call({} if again is None else {"idempotency_key": again})
 
 
 def _is_replayed(response: Any) -> bool:

@@ -11,7 +11,6 @@ CREATE TABLE demo_charges (
     reference text NOT NULL,
     payment_id uuid NOT NULL,
     attempt integer NOT NULL,
-    event_id uuid NOT NULL,
     booking_id uuid NOT NULL,
     booking_reference text NOT NULL, -- shown on its page, like the description
     description text NOT NULL,
