@@ -67,8 +67,8 @@ async def find_seat_map(tx: Connection, seat_map_id: UUID, version: int | None =
     row = await tx.fetchrow(*sql.find_version(seat_map_id=seat_map_id, version=version))
     if row is None:
         return None
-    *known, layout = row.values()
-    return StoredSeatMap(*known, layout=zlib.decompress(layout))
+    known = dict(row)
+    return StoredSeatMap(**known | {"layout": zlib.decompress(known["layout"])})
 
 
 async def get_seat_map(database: Database, seat_map_id: UUID, version: int | None = None) -> StoredSeatMap:

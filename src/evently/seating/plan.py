@@ -1,9 +1,8 @@
-"""A seat map as selling needs it: seats by number, rows cut into blocks of adjacent seats. Pure, immutable, shared by all events with the
-map.
+"""A seat map as selling needs it: seats by number, rows cut into blocks of adjacent seats. Pure, and shared by events with the same map.
 
-Seats are numbered from 0 in the order of the layout, section by section and row by row. A block is a stretch of a row without an aisle,
-so its seats are adjacent and their numbers consecutive: bit `i` of a block's mask is its seat `first + i`. Making one takes 100 ms for
-20,000 seats.
+Seats are numbered from 0 in the order of the layout, section by section and row by row. A block is a stretch of a row without an aisle, so
+its seats are adjacent and their numbers consecutive: bit `i` of a block's mask is its seat `first + i`. Making one takes 100 ms for 20,000
+seats.
 """
 
 from __future__ import annotations
