@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -346,3 +347,49 @@ def test_an_intent_is_known_by_payment_and_attempt() -> None:
     intent = an_intent()
     assert intent.key("capture") == f"{intent.payment_id}:1:capture"
     assert intent.key("capture") != msgspec.structs.replace(intent, attempt=2).key("capture")
+
+
+async def test_webhooks_arrive_twice_in_any_order_late_and_forged(fake: FakeStripe, gateway: StripeGateway) -> None:
+    intent = an_intent()
+    authorised = await gateway.authorise(intent)
+    assert isinstance(authorised, Authorised)
+    await gateway.capture(authorised.reference, 5000, intent.key("capture"))
+    seen: list[str] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[1:]
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        body = await reader.readexactly(int(headers["content-length"]))
+        try:
+            seen.extend(notice.kind for notice in gateway.read_webhook(headers, body, utc_now()))
+            writer.write(b"HTTP/1.1 204 .\r\nconnection: close\r\n\r\n")
+        except Forged:
+            writer.write(b"HTTP/1.1 400 .\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        assert await fake.deliver(url, twice=True, reordered=True) == [204] * 4
+        assert await fake.deliver(url, signed_at=utc_now().timestamp() - 301) == [400] * 2
+        assert await fake.deliver(url, secret="whsec_other") == [400] * 2
+    assert seen == ["captured", "captured", "authorised", "authorised"]
+
+
+async def test_an_answer_that_takes_too_long_is_trouble(fake: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evently.payments.stripe.CALL_SECONDS_MAX", 0.05)
+    gateway, intent = StripeGateway(KEY, SECRET, fake.url), an_intent()
+    fake.fail("delay", "/confirm", seconds=0.2)
+    with pytest.raises(GatewayTrouble) as caught:
+        await gateway.authorise(intent)
+    assert caught.value.effect_unknown
+    async with asyncio.timeout(5):
+        while not fake.count("authorised"):  # it arrives after all
+            await asyncio.sleep(0.01)
+    await gateway.close()
+    monkeypatch.undo()
+    patient = StripeGateway(KEY, SECRET, fake.url)
+    assert isinstance(await patient.authorise(intent), Authorised)
+    await patient.close()
+    assert fake.count("authorised") == 1
