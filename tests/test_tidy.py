@@ -32,7 +32,10 @@ OWNERS: Final = {  # table -> the part of the tree that may write it
     ),
     "catalogue": ("venues", "events"),
     "sales": ("sales", "pools", "ticket_types", "bookings", "tickets", "idempotency_keys", "journal"),
+    "checkout": ("payments", "payment_refunds"),
+    "payments": ("demo_charges", "demo_effects", "payment_notices"),
     "analytics": ("event_totals", "event_quarters"),
+    "notifications": ("notifications",),
     "db": ("leases",),
 }
 

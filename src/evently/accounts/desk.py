@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -33,6 +34,8 @@ from evently.kit.ids import crockford, new_id
 
 NOTE_USES_SECONDS: Final = 20.0
 _GENERATED_BYTES: Final = 5  # in each of three groups
+
+Erasing: TypeAlias = Callable[[Connection, UUID], Awaitable[None]]  # what somebody else knows of a person, in the same transaction
 
 _log = structlog.get_logger(__name__)
 
@@ -161,8 +164,8 @@ class Accounts:
         self.revocations.add(ended)
         _log.info("password changed", person_id=str(person_id), sessions_ended=len(ended))
 
-    async def close_account(self, person_id: UUID, password: str, origin: str) -> None:
-        """Erase a person; refuses with `wrong-password`, `too-many-attempts`, `last-owner` or `last-admin`."""
+    async def close_account(self, person_id: UUID, password: str, origin: str, *also: Erasing) -> None:
+        """Erase a person, and what others know of them; refuses `wrong-password`, `too-many-attempts`, `last-owner` and `last-admin`."""
         person, password_hash = await people.find_password(self._database, person_id)
         with self._hasher.place():
             await self._verify(person, password_hash, password, origin)
@@ -175,6 +178,8 @@ class Accounts:
             await leave_all(tx, person_id)
             ended = await sessions.end_all_sessions(tx, person_id, now)
             await people.erase_person(tx, person_id, now)
+            for erase in also:
+                await erase(tx, person_id)
             await self._attempts.forget(tx, person.email or "")
             await forget_invitations_to(tx, person.email or "")
         self.revocations.add(ended)

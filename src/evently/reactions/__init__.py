@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 
-from evently import accounts, checkout, jobs, sales
+from evently import accounts, checkout, jobs, notifications, sales
 from evently.accounts import Accounts
 from evently.checkout import Checkout
 from evently.db import Database, DatabaseOptions, gone
@@ -74,6 +74,7 @@ async def running(
 
     async def forget_expired() -> None:
         await accounts.forget_expired(database, clock(), desk.tokens.options.access_seconds_max)
+        await notifications.forget_old(database, clock())
         await payments.forget()
 
     async def resume_payment(payment_id: str) -> None:

@@ -1,8 +1,9 @@
 """The relay: what has happened is counted, and what is to be done about it is stored.
 
-It reads the journal in order (that of each event) and, in one transaction, counts the facts (analytics), stores the jobs that they set off,
-and marks the rows delivered. One process at a time does it, by a lease whose row stays locked for the turn. Should two believe that they
-have it, each row is still delivered once: the second waits for the first, and then finds it delivered.
+It reads the journal in order (that of each event) and, in one transaction, counts the facts (analytics), tells people of them
+(notifications), stores the jobs that they set off, and marks the rows delivered. One process at a time does it, by a lease whose row stays
+locked for the turn. Should two believe that they have it, each row is still delivered once: the second waits for the first, and then finds
+it delivered.
 
 It shares a process with the booking path, so its turns are short and, when many events sell, far apart. Measured with 4,000 rows/s over
 1,000 events: 24 us of Python a row, at most 1.5 s behind; a look when there is nothing costs the database 0.5-2 ms.
@@ -21,7 +22,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter, Gauge
 
-from evently import analytics, jobs, sales
+from evently import analytics, jobs, notifications, sales
 from evently.db import Connection, Database, gone
 from evently.db.leases import end_lease, take_lease
 from evently.jobs import Job
@@ -128,6 +129,7 @@ class Relay:
     async def _let_happen(self, tx: Connection, rows: Sequence[Undelivered], now: datetime) -> None:
         happened = await _read(rows)
         await analytics.count(tx, happened)
+        await notifications.add(tx, happened)
         await jobs.defer(tx, self._set_off(happened))
         await sales.mark_delivered(tx, rows, now)
 

@@ -13,7 +13,7 @@ import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import JSONBody, QueryParameter
 
-from evently import accounts
+from evently import accounts, notifications
 from evently.accounts import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, AccountsRefusal, Grant, Person, PlatformRole
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import show_id
@@ -243,8 +243,9 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Ans
     operation_id="closeAccount",
     summary="Delete my account",
     description=(
-        "Erases my e-mail, my name and my password, ends my sessions and takes me out of my organizers. My bookings stay, under an id "
-        "that no longer names anybody: organizers need their figures, and a ticket that is sold is sold. Cancel first what you do not want."
+        "Erases my e-mail, my name, my password and what I was told, ends my sessions and takes me out of my organizers. My bookings "
+        "stay, under an id that no longer names anybody: organizers need their figures, and a ticket that is sold is sold. Cancel first "
+        "what you do not want."
     ),
     tags=[_TAG],
     status_code=204,
@@ -259,7 +260,7 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Ans
 )
 async def close_account(request: Request, data: JSONBody[CloseBody]) -> Answer[None]:
     """Erase whoever asks."""
-    await request.context.accounts.close_account(request.actor.id, data.password, request.exchange.client)
+    await request.context.accounts.close_account(request.actor.id, data.password, request.exchange.client, notifications.forget_person)
     return Answer(None, headers=_PRIVATE)
 
 

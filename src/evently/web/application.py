@@ -15,10 +15,12 @@ from evently.web import (
     health,
     insight,
     members,
+    notifications,
     organizers,
     pages,
     payments,
     rehearsals,
+    waitlist,
 )
 from evently.web.auth import guard
 from evently.web.context import Answer, Context, Request
@@ -26,7 +28,22 @@ from evently.web.edge import Edge
 from evently.web.fastlane import FastLane
 from evently.web.problems import HANDLERS
 
-FACES: Final = (accounts, organizers, members, catalogue, bookings, payments, insight, rehearsals, admin, health, pages, demo_gateway)
+FACES: Final = (
+    accounts,
+    organizers,
+    members,
+    catalogue,
+    bookings,
+    waitlist,
+    payments,
+    notifications,
+    insight,
+    rehearsals,
+    admin,
+    health,
+    pages,
+    demo_gateway,
+)
 
 
 def create_asgi(context: Context, routes: list[Any] | None = None, *, fast: bool = True) -> Edge:

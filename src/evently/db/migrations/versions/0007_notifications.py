@@ -1,0 +1,13 @@
+"""What people are told."""
+
+from alembic import op
+
+from evently.db.migrations.runner import read_revision
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Create what is new."""
+    op.execute(read_revision(__file__))

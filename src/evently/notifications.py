@@ -1,0 +1,159 @@
+"""What people are told: that they are offered something, that a booking is confirmed or cancelled, that money is paid back.
+
+The relay makes notifications from the facts of the journal, in the transaction that marks them delivered; the place in the journal is their
+key. They hold ids only: whoever shows or sends one looks up the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Connection, Database, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.ids import new_id
+from evently.sales import (
+    BookingCancelled,
+    BookingConfirmed,
+    EntryWithdrawn,
+    Fact,
+    Happened,
+    HoldConfirmed,
+    OfferAccepted,
+    OfferMade,
+    RefundSettled,
+    TicketsCancelled,
+    TicketUnbound,
+)
+
+sql: Final = load_queries(__name__)
+
+KEPT: Final = timedelta(days=365)  # longer ago, everybody has read it or never will
+FORGOTTEN_MAX: Final = 10_000  # at a time
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What is to be told, before it is known to whom. `line`: of which fact of the row."""
+
+    line: int
+    kind: str
+    person_id: UUID | None = None
+    booking_id: UUID | None = None
+    entry_id: UUID | None = None
+    refund_id: UUID | None = None
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """What somebody was told; the kinds are listed with the table (migration 0007)."""
+
+    notification_id: UUID
+    event_id: UUID
+    kind: str
+    booking_id: UUID | None
+    entry_id: UUID | None
+    refund_id: UUID | None
+    created_at: datetime
+    read_at: datetime | None
+
+
+async def add(tx: Connection, rows: Sequence[Happened]) -> None:
+    """Tell people what these journal rows say: one statement, however many rows. A row that was told of before tells nobody twice."""
+    told = [(row, note) for row in rows for note in notes_of(row.facts)]
+    if not told:
+        return
+    await tx.execute(
+        *sql.add(
+            event_ids=[row.event_id for row, _ in told],
+            seqs=[row.seq for row, _ in told],
+            lines=[note.line for _, note in told],
+            ids=[new_id() for _ in told],
+            person_ids=[note.person_id for _, note in told],
+            kinds=[note.kind for _, note in told],
+            booking_ids=[note.booking_id for _, note in told],
+            entry_ids=[note.entry_id for _, note in told],
+            refund_ids=[note.refund_id for _, note in told],
+            ats=[row.at for row, _ in told],
+        )
+    )
+
+
+async def list_notifications(
+    database: Database, person_id: UUID, limit: int, after: str | None, *, unread: bool = False
+) -> Page[Notification]:
+    """Return a page of what a person was told, newest first; only what they have not read, when `unread`."""
+    position = None if after is None else read_cursor(after, tuple[UUID])[0]
+    rows = await database.fetch(*sql.list_of_person(person_id=person_id, unread=unread, after=position, limit=limit + 1))
+    page = [Notification(*row.values()) for row in rows[:limit]]
+    return Page(page, write_cursor((page[-1].notification_id,)) if len(rows) > limit else None)
+
+
+async def mark_read(tx: Connection, person_id: UUID, notification_id: UUID, now: datetime) -> Notification:
+    """Note that a person has read what they were told, or refuse: not theirs. Harmless to repeat."""
+    row = await tx.fetchrow(*sql.mark_read(person_id=person_id, notification_id=notification_id, now=now))
+    if row is None:
+        raise Refused(CommonRefusal.NOT_FOUND)
+    return Notification(*row.values())
+
+
+async def forget_person(tx: Connection, person_id: UUID) -> None:
+    """Erase what a person was told, who is being erased."""
+    await tx.execute(*sql.forget_person(person_id=person_id))
+
+
+async def forget_old(database: Database, now: datetime) -> None:
+    """Erase some of what is too old to matter."""
+    async with database.transaction() as tx:
+        await tx.execute(*sql.forget_old(before=now - KEPT, limit=FORGOTTEN_MAX))
+
+
+def notes_of(facts: Sequence[Fact]) -> list[Note]:
+    """Return what the facts of a journal row are to be told of. What is held and let go is nobody's news."""
+    taken = _taken(facts)
+    notes = [_note_of(line, each, taken=line in taken) for line, each in enumerate(facts)]
+    return [note for note in notes if note is not None]
+
+
+def _note_of(line: int, fact: Fact, *, taken: bool) -> Note | None:
+    match fact:
+        case BookingConfirmed(booking_id=booking_id, buyer_id=buyer_id):
+            return Note(line, "booking_confirmed", buyer_id, booking_id)
+        case HoldConfirmed(booking_id=booking_id):
+            return Note(line, "booking_confirmed", booking_id=booking_id)
+        case BookingCancelled(booking_id=booking_id, was="confirmed"):
+            return Note(line, "return_taken" if taken else "booking_cancelled", booking_id=booking_id, refund_id=fact.refund_id)
+        case TicketsCancelled(booking_id=booking_id, was="confirmed"):
+            return Note(line, "return_taken" if taken else "tickets_cancelled", booking_id=booking_id, refund_id=fact.refund_id)
+        case RefundSettled(booking_id=booking_id, refund_id=refund_id, how="gateway"):
+            return Note(line, "refund_paid", booking_id=booking_id, refund_id=refund_id)
+        case OfferMade(entry_id=entry_id, booking_id=booking_id):
+            return Note(line, "offer_made", booking_id=booking_id, entry_id=entry_id)
+        case EntryWithdrawn(entry_id=entry_id, reason="lapsed"):
+            return Note(line, "offer_lapsed", entry_id=entry_id)
+        case EntryWithdrawn(entry_id=entry_id, reason="cancelled" | "over_limit"):  # nobody's own doing
+            return Note(line, "entry_withdrawn", entry_id=entry_id)
+    return None
+
+
+def _taken(facts: Sequence[Fact]) -> set[int]:
+    """Return the cancellations of tickets that their holders had returned and somebody has taken.
+
+    They stand between the confirmation of the offer and the facts that give it their units.
+    """
+    taken: set[int] = set()
+    since: list[int] = []
+    confirmed: UUID | None = None
+    for line, fact in enumerate(facts):
+        if isinstance(fact, HoldConfirmed):
+            confirmed, since = fact.booking_id, []
+        elif isinstance(fact, BookingCancelled | TicketsCancelled):
+            since.append(line)
+        elif isinstance(fact, TicketUnbound) and fact.booking_id == confirmed:
+            taken.update(since)
+        elif not isinstance(fact, OfferAccepted):
+            confirmed = None
+    return taken
