@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
+
+import msgspec
 
 from evently import sales
 from evently.catalogue import Event
 from evently.checkout import Checkout, Paid, Payment, Wish, find_payment_by_id
 from evently.db import Database
 from evently.kit.ids import new_id, parse_id
+from evently.organizing import SaleTerms
 from evently.payments import DemoGateway, Gateway
 from evently.sales import Booking, Conditions
 from tests.catalogue import sale_terms
@@ -33,7 +35,7 @@ class Desk(Till):
 
     async def hall(self, capacity: int = 100, conditions: Conditions = ONLINE) -> Event:
         """Put an event on sale that is paid online."""
-        return await self.event(sales_of(capacity, conditions))
+        return await self.event(sold_under(conditions, capacity))
 
     async def hold(self, event: Event | None = None, units: int = 2) -> Booking:
         """Hold units of an event, a new one unless told."""
@@ -89,15 +91,8 @@ async def open_desk(db: Database, **engine: Any) -> AsyncIterator[Desk]:
             await desk.checkout.stop()
 
 
-def sales_of(capacity: int, conditions: Conditions) -> Any:
-    """Return how such an event is sold."""
-    return sales_terms_with(conditions, capacity)
-
-
-def sales_terms_with(conditions: Conditions, capacity: int) -> Any:
-    """Return sale terms under these conditions."""
-    import msgspec
-
+def sold_under(conditions: Conditions, capacity: int = 100) -> SaleTerms:
+    """Return how an event is sold under these conditions: one ticket type for 25 euros."""
     return msgspec.structs.replace(sale_terms(capacity=capacity), conditions=conditions)
 
 
@@ -105,7 +100,7 @@ async def run_jobs(db: Database, checkout: Checkout) -> int:
     """Do the jobs that are stored, as the worker would; returns how many."""
     async with db.transaction() as tx:
         rows = await tx.fetch(
-            "UPDATE procrastinate_jobs SET status = 'doing' WHERE status = 'todo' RETURNING task_name, args::text AS args"
+            "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE status = 'todo' RETURNING task_name, args::text AS args"
         )
     for row in rows:
         await run_job(checkout, row["task_name"], row["args"])
@@ -114,8 +109,6 @@ async def run_jobs(db: Database, checkout: Checkout) -> int:
 
 async def run_job(checkout: Checkout, task: str, arguments: str) -> None:
     """Do one job."""
-    import msgspec
-
     said: dict[str, str] = msgspec.json.decode(arguments)
     if task == "resume_payment":
         await checkout.resume_payment(parse_id("pay", said["payment_id"]))
@@ -129,8 +122,3 @@ async def unfinished(db: Database) -> int:
         "SELECT (SELECT count(*) FROM payments WHERE resume_at IS NOT NULL) + (SELECT count(*) FROM refunds WHERE settled_at IS NULL)"
     )
     return found
-
-
-def ids(bookings: list[Booking]) -> list[UUID]:
-    """Return the ids of bookings."""
-    return [booking.booking_id for booking in bookings]

@@ -10,8 +10,10 @@ import pytest_asyncio
 from evently import reactions
 from evently.accounts import Accounts, TokenOptions
 from evently.catalogue import Event
+from evently.checkout import Checkout
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
+from evently.kit.ids import new_id
 from evently.reactions import REACTIONS, cancel_bookings, expire_due_holds
 from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales import CancelSale, find_sale
@@ -28,7 +30,8 @@ async def till(db: Database) -> AsyncIterator[Till]:
 @asynccontextmanager
 async def running(till: Till, url: str) -> AsyncIterator[None]:
     desk = Accounts(till.db, utc_now, TokenOptions(bytes(32)))
-    async with reactions.running(DatabaseOptions(url), till.db, till.engine, desk, till.clock):
+    checkout = Checkout(till.db, till.engine, {}, None, till.clock, new_id)
+    async with reactions.running(DatabaseOptions(url), till.db, till.engine, checkout, desk, till.clock):
         yield
 
 

@@ -1,0 +1,205 @@
+"""The process dies between any two steps of a payment or a refund, and another one goes on.
+
+The end is always one of two: paid, confirmed and captured once; or nothing taken, and the place free. The gateway's own journal says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+import pytest_asyncio
+
+from evently.checkout import Checkout, Payment, Wish, list_payments
+from evently.db import Database
+from evently.kit.errors import Refused
+from evently.sales import Booking, CancelBooking, ExpireHolds, find_sale
+from tests.doom import Died, Fuse, doomed
+from tests.paying import Desk, open_desk
+
+POINTS_MAX = 60  # the longest of these lives has fewer
+
+
+@pytest_asyncio.fixture
+async def desk(db: Database) -> AsyncIterator[Desk]:
+    async with open_desk(db) as opened:
+        yield opened
+
+
+async def judge(desk: Desk, held: Booking) -> str:
+    """Return `paid`, or `free`; anything else fails the test."""
+    payments = await list_payments(desk.db, held.booking_id)
+    effects = {payment.payment_id: await desk.effects(payment) for payment in payments}
+    booking = await desk.booking_now(held)
+    captures = sum(each.count("captured") for each in effects.values())
+    if booking.state == "confirmed":
+        assert captures == 1
+        assert booking.captured_at is not None
+        (paid,) = [payment for payment in payments if payment.state == "captured"]
+        assert booking.payment_id == paid.payment_id
+    for payment in payments:
+        assert payment.is_final, payment.state
+        done = effects[payment.payment_id]
+        assert done.count("authorised") <= 1
+        if "authorised" in done and payment.state != "captured":
+            assert "voided" in done or payment.state == "lost", (payment.state, done)
+    if booking.state == "confirmed":
+        return "paid"
+    assert booking.state in {"expired", "cancelled"}
+    refunded = sum(each.count("refunded") for each in effects.values())
+    assert captures == refunded
+    (pool,) = (await find_sale(desk.db, held.event_id)).pools.values()
+    assert pool.taken() == 0
+    return "free"
+
+
+async def let_end(desk: Desk, held: Booking) -> None:
+    """Let a new process do what is left, and a hold that nobody paid for run out."""
+    await desk.carry_on(desk.open())
+    desk.clock.move(seconds=700)
+    await desk.engine.submit(ExpireHolds(held.event_id))
+    await desk.carry_on(desk.open())
+
+
+async def each_death(
+    desk: Desk, live: Callable[[Checkout, Booking], Awaitable[None]], after: Callable[[Booking], Awaitable[str]]
+) -> list[str]:
+    """Live a life again and again, each time until one point further; return how each ended, the one that was lived to its end at last."""
+    ends: list[str] = []
+    for points in range(1, POINTS_MAX):
+        held, fuse = await desk.hold(), Fuse(points)
+        process = doomed(desk, fuse)
+        with suppress(Died):
+            await live(process, held)
+        await process.quiet()
+        ends.append(await after(held))
+        if not fuse.blown:
+            return ends
+    raise AssertionError("it never ended")
+
+
+def pays(method: str) -> Callable[[Checkout, Booking], Awaitable[None]]:
+    async def live(process: Checkout, held: Booking) -> None:
+        await process.pay(held.booking_id, held.buyer_id, Wish(method), "a key")
+
+    return live
+
+
+@pytest.mark.parametrize("method", ["succeeds", "answer-lost", "request-lost", "late"])
+async def test_a_payment_that_somebody_goes_on_with_in_time_is_paid(desk: Desk, method: str) -> None:
+    async def after(held: Booking) -> str:
+        begun = await list_payments(desk.db, held.booking_id)
+        await let_end(desk, held)
+        end = await judge(desk, held)
+        assert end == ("paid" if begun else "free")
+        return end
+
+    ends = await each_death(desk, pays(method), after)
+    assert ends[0] == "free"
+    assert set(ends[2:]) == {"paid"}
+
+
+@pytest.mark.parametrize("method", ["succeeds", "answer-lost", "request-lost", "late", "asks"])
+async def test_a_payment_that_nobody_goes_on_with_in_time_takes_nothing(desk: Desk, method: str) -> None:
+    async def after(held: Booking) -> str:
+        confirmed = (await desk.booking_now(held)).state == "confirmed"
+        desk.clock.move(seconds=601)
+        await let_end(desk, held)
+        end = await judge(desk, held)
+        assert end == ("paid" if confirmed else "free")
+        return end
+
+    ends = await each_death(desk, pays(method), after)
+    assert len(ends) > 4
+
+
+@pytest.mark.parametrize("method", ["declined", "capture-fails"])
+async def test_a_card_that_fails_leaves_nothing(desk: Desk, method: str) -> None:
+    async def after(held: Booking) -> str:
+        await let_end(desk, held)
+        return await judge(desk, held)
+
+    assert set(await each_death(desk, pays(method), after)) == {"free"}
+
+
+async def test_the_key_gets_the_same_payment_after_any_death(desk: Desk) -> None:
+    async def after(held: Booking) -> str:
+        again = desk.open()
+        paid = await again.pay(held.booking_id, held.buyer_id, Wish("succeeds"), "a key")
+        await again.quiet()
+        assert paid.payment.attempt == 1
+        assert paid.payment.state in {"confirmed", "captured"}
+        await let_end(desk, held)
+        return await judge(desk, held)
+
+    assert set(await each_death(desk, pays("succeeds"), after)) == {"paid"}
+
+
+async def test_a_hold_that_is_lost_meanwhile_costs_nothing(desk: Desk) -> None:
+    async def live(process: Checkout, held: Booking) -> None:
+        with suppress(Refused):
+            await process.pay(held.booking_id, held.buyer_id, Wish("asks"), "a key")
+        await desk.engine.submit(CancelBooking(held.event_id, held.booking_id, held.buyer_id, held.buyer_id))
+        (payment,) = await list_payments(desk.db, held.booking_id) or [None]
+        if payment is not None:
+            if payment.reference is not None:
+                await desk.demo.approve(payment.reference)
+            await process.resume_payment(payment.payment_id)
+
+    async def after(held: Booking) -> str:
+        await let_end(desk, held)
+        return await judge(desk, held)
+
+    assert set(await each_death(desk, live, after)) == {"free"}
+
+
+@pytest.mark.parametrize("method", ["succeeds", "refund-fails"])
+async def test_a_refund_is_made_once(desk: Desk, method: str) -> None:
+    async def live(process: Checkout, held: Booking) -> None:
+        payment = await desk.pay(held, method)
+        await desk.engine.submit(CancelBooking(held.event_id, held.booking_id, held.event_id, None))
+        await process.pay_back(held.event_id, await only_refund(desk, held))
+        assert payment.state == "captured"
+
+    async def after(held: Booking) -> str:
+        await desk.carry_on(desk.open(), rounds=14)
+        await desk.checkout.quiet()
+        if method == "refund-fails":
+            refund_id = await only_refund(desk, held)
+            await desk.checkout.retry_refund(held.event_id, refund_id)
+            await desk.carry_on(desk.open())
+        end = await judge(desk, held)
+        payment = await latest(desk, held)
+        effects = await desk.effects(payment)
+        assert effects.count("refunded") == 1
+        return end
+
+    assert set(await each_death(desk, live, after)) == {"free"}
+
+
+async def test_what_is_cancelled_before_it_is_captured_is_captured_and_paid_back(desk: Desk) -> None:
+    async def live(process: Checkout, held: Booking) -> None:
+        fuse = Fuse(9)  # the booking is confirmed, and nothing is captured
+        first = doomed(desk, fuse)
+        with suppress(Died):
+            await first.pay(held.booking_id, held.buyer_id, Wish("succeeds"))
+        await first.quiet()
+        assert (await desk.booking_now(held)).state == "confirmed"
+        await desk.engine.submit(CancelBooking(held.event_id, held.booking_id, held.event_id, None))
+        await process.pay_back(held.event_id, await only_refund(desk, held))
+
+    async def after(held: Booking) -> str:
+        await desk.carry_on(desk.open())
+        assert await desk.effects(await latest(desk, held)) == ["authorised", "captured", "refunded"]
+        return await judge(desk, held)
+
+    assert set(await each_death(desk, live, after)) == {"free"}
+
+
+async def only_refund(desk: Desk, held: Booking) -> object:
+    return await desk.db.fetch_value("SELECT refund_id FROM refunds WHERE booking_id = $1", held.booking_id)
+
+
+async def latest(desk: Desk, held: Booking) -> Payment:
+    return (await list_payments(desk.db, held.booking_id))[0]
