@@ -24,6 +24,7 @@ from evently.kit.clock import utc_now
 from evently.kit.errors import Trouble
 from evently.kit.ids import new_id
 from evently.sales import Booked, Booking, CancelBooking, Engine, EngineOptions, Line, No, Outcome, PlaceBooking, find_sale, store
+from evently.sales.loading import Work
 
 CLIENTS: Final = 16  # of a process
 RETRY_SECONDS: Final = 0.02
@@ -146,7 +147,7 @@ def _arrange(death: str) -> None:
     """Let the process kill itself at a point of a batch that writes."""
     write, left = store.write, _BATCHES_OF_A_LIFE
 
-    async def write_and_die(connection: Connection, works: list[store.Work]) -> None:
+    async def write_and_die(connection: Connection, works: list[Work]) -> None:
         nonlocal left
         left -= any(work.batch.facts for work in works)
         if left == 0 and death == "before-apply":

@@ -67,7 +67,7 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     seated = False
     for line in command.lines:
         terms = sale.ticket_types.get(line.ticket_type_id)
-        if terms is None or terms.retired or (terms.hidden and not _unlocks(promo, terms)):
+        if terms is None or terms.retired or (terms.hidden and not unlocks(promo, terms)):
             return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
         if no := _against_line(sale, batch, command.buyer_id, line, terms):
             return no
