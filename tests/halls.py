@@ -15,7 +15,10 @@ class SmallMap:
 
     def __init__(self, sections: Mapping[str, Mapping[str, int]], kinds: Mapping[str, str] | None = None) -> None:
         self.ids = [f"{row}{number}" for rows in sections.values() for row, seats in rows.items() for number in range(1, seats + 1)]
-        content = {"name": "Small hall", "sections": [_section(name, rows, kinds or {}, at) for at, (name, rows) in enumerate(sections.items())]}
+        content = {
+            "name": "Small hall",
+            "sections": [_section(name, rows, kinds or {}, at) for at, (name, rows) in enumerate(sections.items())],
+        }
         self.layout = json.dumps(content).encode()
         self.digest = Plan.of(self.layout).digest
 
@@ -48,5 +51,8 @@ def _section(name: str, rows: Mapping[str, int], kinds: Mapping[str, str], at: i
     }
 
 
-SMALL_HALL: Final = SmallMap({"stalls": {"A": 6, "B": 6}, "balcony": {"C": 4}}, {"B1": "accessible", "B2": "companion"})
+SMALL_HALL: Final = SmallMap(
+    {"stalls": {"A": 6, "B": 6}, "balcony": {"C": 4}, "floor": {"D": 3}},
+    {"D1": "accessible", "D2": "companion"},
+)
 OTHER_HALL: Final = SmallMap({"stalls": {"A": 3}})

@@ -130,11 +130,13 @@ BEST: Final[dict[str, str]] = {
     """,
     "friends sit together while there are such seats": """
         seated
-        block A3                    -> done
+        block A3,B3                 -> done
         book A 3                    -> booked
         row A                       -> ..#XXX
-        book B 6                    -> booked
-        row B                       -> XXXXXX
+        book B 2                    -> booked
+        row A                       -> XX#XXX
+        book C 4                    -> booked
+        row B                       -> X.#XXX
     """,
     "whatever is left is better than nothing": """
         seated
@@ -150,15 +152,16 @@ BEST: Final[dict[str, str]] = {
         book A 2 loge section=balcony -> booked
         book B 2 loge section=stalls -> sold-out
         book B 2 loge section=nowhere -> unknown-seat
-        row C                       -> .XX.
+        row C                       -> XX..
     """,
     "several ticket types of one zone sit together": """
         seated
         type kid hall zone=stalls price=500 -> done
         book A 2 std 2 kid          -> booked
         due A                       -> 3000
-        block C1                    -> done
+        row A                       -> XXXX..
         book B 2 std 2 kid          -> booked
+        row B                       -> XXXX..
         book C 2 std 3 kid          -> sold-out
         book C 2 std 2 kid          -> booked
         left std                    -> 0
@@ -205,10 +208,14 @@ BEST: Final[dict[str, str]] = {
     """,
     "accessible places, and beside them whoever comes along": """
         seated
-        book A 2 accessible=1       -> booked
-        seats A                     -> B1 B2
-        book B 2 accessible=1       -> sold-out
-        book B 2                    -> booked
+        seating stalls=A,B,D balcony=C -> done
+        book A 10                   -> booked
+        book B 3                    -> booked
+        row D                       -> ..X
+        left std                    -> 2
+        book C 1                    -> sold-out
+        book C 2 accessible=1       -> booked
+        seats C                     -> D1 D2
     """,
 }
 
