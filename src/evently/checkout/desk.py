@@ -177,19 +177,26 @@ class Checkout:
             self._go_on(self._resume(given_up))
         return None
 
-    async def _advance(self, payment: Payment) -> Payment:
-        """Go on with a payment until there is something to tell, within a bound; then let it go on by itself."""
-        if payment.state in _ANSWERS:
+    async def _advance(self, payment: Payment, until: frozenset[PaymentState] = _ANSWERS) -> Payment:
+        """Go on with a payment; return it once there is something to tell, or after a while as it is. It goes on by itself."""
+        if payment.state in until:
             return payment
-        task = self._go_on(self._resume(payment, _ANSWERS))
-        await asyncio.wait({task}, timeout=self._answer_seconds_max)
-        if not task.done() or (told := task.result()) is None:
-            found = await store.find_payment(self._database, payment.payment_id)
-            assert found is not None, "payments are never deleted"
-            return found
-        if told.state in _TO_BE_ENDED and len(self._going_on) < GOING_ON_MAX:
-            self._go_on(self._resume(told))
+        answer: asyncio.Future[Payment | None] = asyncio.get_running_loop().create_future()
+        task = self._go_on(self._live(payment, until, answer))
+        either: set[asyncio.Future[Any]] = {answer, task}
+        await asyncio.wait(either, timeout=self._answer_seconds_max, return_when=asyncio.FIRST_COMPLETED)
+        told = answer.result() if answer.done() else task.result() if task.done() else None
+        if told is None:
+            told = await store.find_payment(self._database, payment.payment_id)
+            assert told is not None, "payments are never deleted"
         return told
+
+    async def _live(self, payment: Payment, until: frozenset[PaymentState], answer: asyncio.Future[Payment | None]) -> None:
+        """Tell what there is to tell of a payment, and then bring it to its end."""
+        told = await self._resume(payment, until)
+        answer.set_result(told)
+        if told is not None and told.state in _TO_BE_ENDED and len(self._going_on) < GOING_ON_MAX:
+            await self._resume(told)
 
     # Jobs --------------------------------------------------------------------------------------------------------------------
 
@@ -249,7 +256,7 @@ class Checkout:
     async def hear_of(self, name: str, reference: str) -> Payment | None:
         """Go on with the payment that a gateway calls so: something has happened to it. None: it is not ours."""
         payment = await store.find_payment_by_reference(self._database, name, reference)
-        return payment if payment is None else await self._advance_again(payment)
+        return payment if payment is None else await self._advance(payment, _ANSWERS - {"action_needed"})
 
     async def hear_the_unheard(self) -> int:
         """Understand what was stored and not understood: its process died, or the world failed."""
@@ -297,11 +304,6 @@ class Checkout:
         except Trouble as trouble:
             _log.warning("payment_waits", payment_id=str(payment.payment_id), cause=repr(trouble.__cause__ or trouble))
             return None
-
-    async def _advance_again(self, payment: Payment) -> Payment:
-        """Go on with a payment that waited for its buyer."""
-        told = await self._resume(payment, _ANSWERS - {"action_needed"})
-        return payment if told is None else await self._advance(told)
 
     async def quiet(self) -> None:
         """Return when nothing goes on any more."""
