@@ -8,12 +8,12 @@ from typing import Annotated, Final
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
-from evently import sales
+from evently import checkout, sales
 from evently.kit.errors import Refused
 from evently.kit.ids import parse_id
 from evently.sales import SalesRefusal
 from evently.web.auth import SIGNED_IN, organizer, policy
-from evently.web.bookings.views import PRIVATE, BookingView, WholeBookingView, show_booking, show_whole_booking
+from evently.web.bookings.views import ONLINE, PRIVATE, BookingView, WholeBookingView, payment_of, show_booking, show_whole_booking
 from evently.web.context import Answer, Request
 from evently.web.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.problems import problems
@@ -99,7 +99,9 @@ async def list_event_bookings(
 async def _whole(request: Request, booking: sales.Booking) -> Answer[WholeBookingView]:
     database = request.context.database
     refunds = await sales.list_refunds(database, booking.event_id, booking.booking_id) if booking.refunded_minor else []
-    return Answer(show_whole_booking(booking, await sales.list_paid_at_door(database, [booking]), refunds), headers=PRIVATE)
+    payment = await checkout.find_payment(database, booking.booking_id) if payment_of(booking) == ONLINE else None
+    at_door = await sales.list_paid_at_door(database, [booking])
+    return Answer(show_whole_booking(booking, at_door, refunds, payment), headers=PRIVATE)
 
 
 routes: Final = [get_booking, get_event_booking, list_my_bookings, list_event_bookings]

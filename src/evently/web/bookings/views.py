@@ -11,13 +11,17 @@ import msgspec
 from msgspec.structs import asdict
 
 from evently import sales
+from evently.checkout import Payment
 from evently.kit.ids import reference_of, show_id, show_secret
 from evently.kit.money import Money
 from evently.web.context import Answer, Request
+from evently.web.payments import PaymentView, show_payment
 from evently.web.problems import problem
 
 PRIVATE: Final = {"cache-control": "no-store"}
-_DOOR, _ONLINE, _NOTHING = "door", "online", "none"
+ONLINE: Final = "online"
+_DOOR: Final = "door"
+_NOTHING: Final = "none"
 
 
 class SeatView(msgspec.Struct, frozen=True):
@@ -73,7 +77,7 @@ class BookingView(msgspec.Struct, frozen=True):
     tickets: list[TicketView]
 
 
-class RefundView(msgspec.Struct, frozen=True):
+class BookingRefundView(msgspec.Struct, frozen=True):
     """What is paid back. `state`: pending, or settled."""
 
     id: str
@@ -84,9 +88,10 @@ class RefundView(msgspec.Struct, frozen=True):
 
 
 class WholeBookingView(BookingView, frozen=True):
-    """One booking, with what is paid back for it."""
+    """One booking, with what is paid back for it and how far the latest payment is."""
 
-    refunds: list[RefundView]
+    refunds: list[BookingRefundView]
+    latest_payment: PaymentView | None
 
 
 def show_booking(booking: sales.Booking, at_door: Collection[UUID] = ()) -> BookingView:
@@ -118,10 +123,14 @@ def show_booking(booking: sales.Booking, at_door: Collection[UUID] = ()) -> Book
     )
 
 
-def show_whole_booking(booking: sales.Booking, at_door: Collection[UUID], refunds: Sequence[sales.Refund]) -> WholeBookingView:
-    """Return a booking with its refunds."""
+def show_whole_booking(
+    booking: sales.Booking, at_door: Collection[UUID], refunds: Sequence[sales.Refund], payment: Payment | None
+) -> WholeBookingView:
+    """Return a booking with its refunds and its latest payment."""
     return WholeBookingView(
-        **asdict(show_booking(booking, at_door)), refunds=[_show_refund(refund, booking.currency) for refund in refunds]
+        **asdict(show_booking(booking, at_door)),
+        refunds=[_show_refund(refund, booking.currency) for refund in refunds],
+        latest_payment=None if payment is None else show_payment(payment),
     )
 
 
@@ -143,12 +152,12 @@ async def answer_booking(request: Request, outcome: sales.Outcome, *, created: b
 def payment_of(booking: sales.Booking, at_door: Collection[UUID] = ()) -> str:
     """Return how a booking is paid: what was confirmed without a payment at the door, what is held online; but for some offers."""
     if booking.payment_id is not None:
-        return _ONLINE
+        return ONLINE
     if not any(ticket.total_minor() for ticket in booking.tickets):
         return _NOTHING
     if booking.confirmed_at is not None or booking.conditions_version == 0 or booking.booking_id in at_door:
         return _DOOR
-    return _ONLINE
+    return ONLINE
 
 
 def _payment_state(booking: sales.Booking, total: int) -> str:
@@ -177,6 +186,8 @@ def _show_ticket(ticket: sales.Ticket, currency: str, nothing: Money, *, confirm
     )
 
 
-def _show_refund(refund: sales.Refund, currency: str) -> RefundView:
+def _show_refund(refund: sales.Refund, currency: str) -> BookingRefundView:
     state = "pending" if refund.settled_at is None else "settled"
-    return RefundView(show_id("rfd", refund.refund_id), Money(refund.amount_minor, currency), state, refund.decided_at, refund.settled_at)
+    return BookingRefundView(
+        show_id("rfd", refund.refund_id), Money(refund.amount_minor, currency), state, refund.decided_at, refund.settled_at
+    )
