@@ -43,7 +43,7 @@ def test_help_loads_nothing_heavy() -> None:
         (("serf",), {}, 'Did you mean "serve"?'),
         (("serve", "--port", "abc"), {}, "Invalid value for --port"),
         (("serve", "--port", "70000"), {}, "--port: Expected `int` <= 65535."),
-        (("serve", "--workers", "0"), {}, "--workers: Expected `int` >= 1."),
+        (("serve", "--workers=-1"), {}, "--workers: Expected `int` >= 0."),
         (("admin", "create"), {}, "--email requires an argument"),
         (("serve",), {"prot": "1"}, "EVENTLY_PROT is no setting. Did you mean EVENTLY_PORT?"),
         (("migrate",), {"workers": "many"}, "EVENTLY_WORKERS: Expected `int`"),
