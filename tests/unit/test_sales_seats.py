@@ -1,4 +1,4 @@
-"""Seats, as the box office would tell it: named ones, the best available, zones, blocked ones. `.` free, `X` taken, `#` blocked, `-` no zone."""
+"""Seats, as the box office would tell it: named, best available, zones, blocked ones. `.` free, `X` taken, `#` blocked, `-` no zone."""
 
 from __future__ import annotations
 
