@@ -10,17 +10,41 @@ from uuid import UUID
 
 import httpx2
 
-from evently import organizing
+from evently import organizing, sales
 from evently.app import running
 from evently.catalogue import Event, Venue
 from evently.config import Config
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
+from evently.kit.money import Money
+from evently.organizing import NewPool, NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
+from evently.reactions import REACTIONS
+from evently.reactions.relay import Relay
+from evently.sales import Conditions
+from evently.seating import SeatMap, add_seat_map, parse
 from evently.web.application import create_asgi
 from evently.web.context import Context
 from tests.catalogue import event_terms, make_organizer, make_venue, sale_terms
 
 SECRET = "a secret of the tests, long enough to sign"
+
+
+def _row(section: str, name: str, seats: int, y: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "seats": [{"id": f"{section}-{name}-{number}", "label": str(number), "x": number, "y": y} for number in range(1, seats + 1)],
+    }
+
+
+HALL: SeatMap = parse(
+    {
+        "name": "Hall",
+        "sections": [
+            {"name": "Stalls", "rows": [_row("S", "A", 6, 2), _row("S", "B", 6, 3)]},
+            {"name": "Balcony", "rows": [_row("B", "A", 4, 9)]},
+        ],
+    }
+)
 
 
 class BoxOffice:
@@ -31,19 +55,45 @@ class BoxOffice:
         self.client = client
         self.venue = venue
 
-    async def open_event(self, *, publish: bool = True, starts_in: timedelta = timedelta(days=30), **sale: Any) -> Event:
-        """Put an event on sale; `sale` as in `sale_terms`."""
+    async def open_event(
+        self, *, publish: bool = True, starts_in: timedelta = timedelta(days=30), terms: SaleTerms | None = None, **sale: Any
+    ) -> Event:
+        """Put an event on sale: under `terms`, or else `sale` as in `sale_terms`."""
         now = utc_now()
-        terms = event_terms(self.venue.venue_id, starts_at=now + starts_in, ends_at=now + starts_in + timedelta(hours=3))
+        said = event_terms(self.venue.venue_id, starts_at=now + starts_in, ends_at=now + starts_in + timedelta(hours=3))
         async with self.context.database.transaction() as tx:
-            event = await organizing.create_event(tx, self.venue.organizer_id, terms, sale_terms(**sale), now)
+            event = await organizing.create_event(tx, self.venue.organizer_id, said, terms or sale_terms(**sale), now)
             return await organizing.publish_event(tx, event.event_id, now) if publish else event
+
+    async def open_hall(self, **conditions: Any) -> Event:
+        """Put an event on sale with seats, stalls and a balcony, and a standing floor; with `conditions` of sale."""
+        async with self.context.database.transaction() as tx:
+            added = await add_seat_map(tx, self.venue.organizer_id, self.venue.venue_id, HALL, utc_now())
+        zones = (ZoneDraft(name="Stalls", sections=("Stalls",)), ZoneDraft(name="Balcony", sections=("Balcony",)))
+        terms = SaleTerms(
+            currency="EUR",
+            pools=(NewPool("Floor", 50),),
+            ticket_types=(
+                NewTicketType(name="Stalls", price=Money(4000, "EUR"), zone="Stalls"),
+                NewTicketType(name="Child", price=Money(2000, "EUR"), zone="Stalls"),
+                NewTicketType(name="Balcony", price=Money(3000, "EUR"), zone="Balcony"),
+                NewTicketType(name="Floor", price=Money(2500, "EUR"), pools=("Floor",)),
+            ),
+            conditions=Conditions(**conditions) if conditions else None,
+            seating=SeatingDraft(seat_map_id=added.seat_map_id, zones=zones),
+        )
+        return await self.open_event(terms=terms)
 
     async def ticket_type(self, event: Event) -> str:
         """Return the event's first ticket type."""
         page = (await self.client.get(f"/v1/events/{show_id('evt', event.event_id)}/availability")).json()
         first: str = page["ticket_types"][0]["ticket_type_id"]
         return first
+
+    async def types(self, event: Event) -> dict[str, str]:
+        """Return the event's ticket types by name."""
+        sale = await sales.find_sale(self.context.database, event.event_id)
+        return {terms.name: show_id("tty", terms.ticket_type_id) for terms in sale.ticket_types.values()}
 
     def as_person(self, person_id: UUID, role: Any = "buyer") -> dict[str, str]:
         """Return the headers of a person with a session of their own."""
@@ -72,6 +122,21 @@ class BoxOffice:
             )
         return self.as_person(person_id)
 
+    async def post(self, path: str, headers: dict[str, str], /, **body: Any) -> httpx2.Response:
+        """Post a body."""
+        return await self.client.post(path, json=body, headers=headers)
+
+    async def place(self, event: Event, headers: dict[str, str], *lines: dict[str, Any], **more: Any) -> httpx2.Response:
+        """Book lines."""
+        return await self.post(f"/v1/events/{show_id('evt', event.event_id)}/bookings", headers, lines=lines, **more)
+
+    async def deliver(self) -> None:
+        """Let the relay deliver everything that has happened."""
+        relay = Relay(self.context.database, self.context.clock, REACTIONS)
+        while await self.context.database.fetch_value("SELECT count(*) FROM journal WHERE delivered_at IS NULL"):
+            await relay.turn()
+        await relay.retire()
+
     async def book(self, event: Event, headers: dict[str, str], quantity: int = 1, **more: str) -> httpx2.Response:
         """Book the first ticket type; `key=` sends an Idempotency-Key."""
         body = {"lines": [{"ticket_type_id": await self.ticket_type(event), "quantity": quantity}]}
@@ -94,3 +159,14 @@ async def open_box_office(database_url: str, **settings: Any) -> AsyncIterator[B
 def instant(text: str) -> datetime:
     """Return an instant as clients read it."""
     return datetime.fromisoformat(text)
+
+
+def problem_of(response: httpx2.Response, status: int) -> str:
+    """Return the code of a problem, which must be a whole one."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    said = response.json()
+    assert said["status"] == status
+    assert said["request_id"] == response.headers["x-request-id"]
+    code: str = said["code"]
+    return code

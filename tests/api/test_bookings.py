@@ -6,12 +6,11 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
-from tests.box_office import BoxOffice, instant, open_box_office
+from tests.box_office import BoxOffice, instant, open_box_office, problem_of
 from tests.catalogue import make_organizer
 
 
@@ -19,16 +18,6 @@ from tests.catalogue import make_organizer
 async def office(database_url: str) -> AsyncIterator[BoxOffice]:
     async with open_box_office(database_url) as opened:
         yield opened
-
-
-def problem_of(response: httpx2.Response, status: int) -> str:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    said = response.json()
-    assert said["status"] == status
-    assert said["request_id"] == response.headers["x-request-id"]
-    code: str = said["code"]
-    return code
 
 
 async def test_a_booking_is_answered_with_everything_one_needs(office: BoxOffice) -> None:
