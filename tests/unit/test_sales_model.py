@@ -80,7 +80,7 @@ class AnyHistory(RuleBasedStateMachine):
     def set_up(self, *, remember: bool, online: bool, full: bool) -> None:
         conditions = ONLINE if online else DOOR
         seating = SMALL_HALL.seating({"stalls": ["A"]})
-        self.rows = Rows(remember=remember)
+        self.rows = self.make_rows(remember=remember)
         set_up = SetUpSale(EVENT, "EUR", NOON, NOON + timedelta(days=1), POOLS, TICKET_TYPES, conditions, seating)
         self.rows.run([set_up, PutPromoCode(EVENT, PROMO), OpenSale(EVENT)], NOON)
         types = {terms.ticket_type_id: terms for terms in TICKET_TYPES}
@@ -90,6 +90,9 @@ class AnyHistory(RuleBasedStateMachine):
         self.now = NOON
         if full:
             self._sell_out()
+
+    def make_rows(self, *, remember: bool) -> Rows:
+        return Rows(remember=remember)
 
     def _sell_out(self) -> None:
         """Most of what is interesting happens when nothing is left."""
