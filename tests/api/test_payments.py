@@ -12,6 +12,7 @@ import pytest_asyncio
 from evently import organizing
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
+from evently.kit.ids import show_id
 from evently.sales import Conditions
 from tests.box_office import BoxOffice, open_box_office
 from tests.catalogue import event_terms
@@ -72,3 +73,130 @@ async def test_a_hold_is_paid(office: BoxOffice) -> None:
     looked = (await buyer.look(answer.headers["location"])).json()
     assert (looked["state"], looked["id"]) == ("captured", paid["id"])
     assert (await buyer.look(f"/v1/bookings/{buyer.booking['id']}")).json()["state"] == "confirmed"
+    listed = (await buyer.look(f"/v1/bookings/{buyer.booking['id']}/payments")).json()
+    assert [each["id"] for each in listed["data"]] == [paid["id"]]
+    again = await buyer.pay(method="succeeds")
+    assert (again.status_code, again.json()["code"]) == (409, "already-confirmed")
+
+
+async def test_a_key_makes_paying_safe_to_repeat(office: BoxOffice) -> None:
+    buyer = await buyer_of(office)
+    first = await buyer.pay(key="one", method="4242 4242 4242 4242")
+    again = await buyer.pay(key='"one"', method="4242424242424242")
+    assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+    assert (first.headers.get("idempotent-replayed"), again.headers["idempotent-replayed"]) == (None, "true")
+    other = await buyer.pay(key="one", method="declined")
+    assert (other.status_code, other.json()["code"]) == (422, "key-reused")
+    rows = await office.context.database.fetch("SELECT method, fingerprint FROM payments WHERE booking_id IS NOT NULL")
+    assert not any("4242" in (row["method"] or "") for row in rows), "no card number is kept"
+
+
+async def test_a_declined_card_says_so_and_another_one_pays(office: BoxOffice) -> None:
+    buyer = await buyer_of(office)
+    declined = (await buyer.pay(method="4000000000000002")).json()
+    assert (declined["state"], declined["failure"]["code"]) == ("declined", "card_declined")
+    assert declined["failure"]["message"]
+    assert (await buyer.look(f"/v1/bookings/{buyer.booking['id']}")).json()["state"] == "held"
+    paid = (await buyer.pay(method="4242424242424242")).json()
+    assert (paid["state"], paid["attempt"]) == ("confirmed", 2)
+
+
+async def test_a_payment_that_waits_says_what_happens_next(office: BoxOffice) -> None:
+    buyer = await buyer_of(office)
+    waiting = (await buyer.pay(method="late")).json()
+    assert waiting["state"] == "waiting"
+    assert "keep your tickets" in waiting["message"]
+    other = await buyer.pay(method="succeeds")
+    assert (other.status_code, other.json()["code"], other.json()["payment_id"]) == (409, "payment-pending", waiting["id"])
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"method": ""}, "/method"),
+        ({"method": 4242}, "/method"),
+        ({"card": "4242"}, "/card"),
+        ({"hosted": True}, "/return_url"),
+        ({"return_url": "javascript:alert(1)"}, "/return_url"),
+        ({"return_url": "https://a b"}, "/return_url"),
+    ],
+)
+async def test_bad_wishes_are_refused(office: BoxOffice, body: dict[str, Any], pointer: str) -> None:
+    buyer = await buyer_of(office)
+    answer = await buyer.pay(**body)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    assert (await buyer.look(f"/v1/bookings/{buyer.booking['id']}/payments")).json() == {"data": []}
+
+
+async def test_nobody_sees_or_pays_what_is_somebody_elses(office: BoxOffice) -> None:
+    buyer = await buyer_of(office)
+    stranger = Buyer(office, office.as_buyer(), buyer.event, buyer.booking)
+    assert ((await stranger.pay(method="succeeds")).status_code, (await buyer.pay(method="declined")).status_code) == (404, 201)
+    payment = (await buyer.look(f"/v1/bookings/{buyer.booking['id']}/payments")).json()["data"][0]
+    for path in (f"/v1/payments/{payment['id']}", f"/v1/bookings/{buyer.booking['id']}/payments", "/v1/payments/pay_nonsense"):
+        assert (await stranger.look(path)).status_code == 404, path
+    assert (await office.client.get(f"/v1/payments/{payment['id']}")).status_code == 401
+
+
+async def test_the_page_of_the_demo_gateway(office: BoxOffice) -> None:
+    buyer = await buyer_of(office)
+    asked = (await buyer.pay(hosted=True, return_url='https://shop.example/?a="><script>')).json()
+    assert (asked["state"], asked["next_action"]["kind"]) == ("action_needed", "redirect")
+    url = asked["next_action"]["url"]
+    page = await office.client.get(url)
+    assert (page.status_code, page.headers["content-type"], page.headers["cache-control"]) == (200, "text/html; charset=utf-8", "no-store")
+    assert "form-action 'self'" in page.headers["content-security-policy"]
+    assert "script-src" not in page.headers["content-security-policy"]
+    assert "50.00 EUR" in page.text
+    for said in ({"answer": "perhaps"}, {}):
+        assert 'value="yes"' in (await office.client.post(url, data=said)).text
+    done = await office.client.post(url, data={"answer": "yes"})
+    assert "Paid. Thank you!" in done.text
+    assert "<script>" not in done.text
+    assert 'href="https://shop.example/?a=&#34;&gt;&lt;script&gt;"' in done.text
+    await office.context.checkout.quiet()
+    assert (await buyer.look(f"/v1/payments/{asked['id']}")).json()["state"] == "captured"
+    assert "Paid. Thank you!" in (await office.client.post(url, data={"answer": "no"})).text, "said twice, it changes nothing"
+
+
+async def test_a_no_on_the_page_is_a_no(office: BoxOffice) -> None:
+    buyer = await buyer_of(office)
+    asked = (await buyer.pay(method="asks")).json()
+    assert "Declined" in (await office.client.post(asked["next_action"]["url"], data={"answer": "no"})).text
+    declined = (await buyer.look(f"/v1/payments/{asked['id']}")).json()
+    assert (declined["state"], declined["failure"]["code"]) == ("declined", "not_confirmed")
+    assert (await office.client.get("/pay/nothing")).status_code == 404
+
+
+async def test_refunds_and_the_cancellation_of_an_event_for_its_organizer(office: BoxOffice) -> None:
+    buyer = await buyer_of(office)
+    await buyer.pay(method="refund-fails")
+    manager, event_id = await office.as_member("manager"), show_id("evt", buyer.event.event_id)
+    before = (await office.client.get(f"/v1/events/{event_id}/cancellation", headers=manager)).json()
+    assert (before["state"], before["bookings_left"]) == ("not_cancelled", 1)
+    cancelled = await office.client.post(f"/v1/events/{event_id}/bookings/{buyer.booking['id']}/cancel", json={}, headers=manager)
+    assert cancelled.status_code == 200, cancelled.text
+    (refund_id,) = [
+        row["refund_id"] for row in await office.context.database.fetch("SELECT refund_id FROM refunds WHERE settled_at IS NULL")
+    ]
+    await office.context.checkout.pay_back(buyer.event.event_id, refund_id)
+    listed = (await office.client.get(f"/v1/events/{event_id}/refunds?state=failed", headers=manager)).json()
+    (failed,) = listed["data"]
+    assert (failed["id"], failed["state"], failed["failure"]["code"]) == (show_id("rfd", refund_id), "failed", "card_refused")
+    retry = f"/v1/events/{event_id}/refunds/{failed['id']}/retry"
+    assert (await office.client.post(retry, headers=buyer.headers)).status_code == 403
+    retried = (await office.client.post(retry, headers=manager)).json()
+    assert (retried["state"], retried["attempt"]) == ("asking", 2)
+    again = await office.client.post(retry, headers=manager)
+    assert (again.status_code, again.json()["code"]) == (409, "refund-not-failed")
+    await office.context.checkout.pay_back(buyer.event.event_id, refund_id)
+    listed = (await office.client.get(f"/v1/events/{event_id}/refunds", headers=manager)).json()
+    assert [each["state"] for each in listed["data"]] == ["settled"]
+    unknown = await office.client.post(f"/v1/events/{event_id}/refunds/{show_id('rfd', refund_id)[:-1]}0/retry", headers=manager)
+    assert unknown.status_code in {404, 409}
+
+
+async def test_webhooks_of_gateways_that_are_not_here_or_do_not_speak(office: BoxOffice) -> None:
+    assert (await office.client.post("/v1/gateways/stripe/webhooks", content=b"{}")).json()["code"] == "unknown-gateway"
+    forged = await office.client.post("/v1/gateways/demo/webhooks", content=b"{}", headers={"content-type": "application/json"})
+    assert (forged.status_code, forged.json()["code"]) == (400, "webhook-forged")

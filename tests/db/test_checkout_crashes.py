@@ -117,7 +117,7 @@ async def test_a_payment_that_nobody_goes_on_with_in_time_takes_nothing(desk: De
         return end
 
     ends = await each_death(desk, pays(method), after)
-    assert len(ends) > 4
+    assert len(ends) >= 4
 
 
 @pytest.mark.parametrize("method", ["declined", "capture-fails"])

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from evently import checkout, sales
 from evently.checkout import CancellationProgress, CheckoutRefusal, Payment, RefundRow, Wish
-from evently.kit.errors import Refused
+from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import parse_id, show_id
 from evently.kit.money import Money
 from evently.sales import SalesRefusal
@@ -176,6 +176,8 @@ async def pay_booking(
     request: Request, booking_id: FromPath[str], data: JSONBody[PaymentBody], idempotency_key: IdempotencyKey = None
 ) -> Answer[PaymentView]:
     """Pay for a booking of whoever asks."""
+    if data.hosted and data.return_url is None:
+        raise Invalid([FieldError("/return_url", "is where the gateway's page leads to: it needs one")])
     wish = Wish(data.method, data.hosted, data.return_url)
     key = key_of(idempotency_key)
     paid = await request.context.checkout.pay(parse_id("bkg", booking_id), request.actor.id, wish, key)
