@@ -207,20 +207,26 @@ async def _write_seats(connection: Connection, works: Sequence[Work]) -> None:
 
 
 async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None:
-    if joined := [
-        (work.event_id, entry.entry_id, entry.buyer_id, entry.ticket_type_id, entry.quantity, entry.joined_at, entry.joined_seq)
-        for work in works
-        for entry in work.batch.entries_joined
-    ]:
-        names = ("event_ids", "entry_ids", "buyer_ids", "ticket_type_ids", "quantities", "joined_ats", "joined_seqs")
-        await connection.execute(*sql.join_waitlist(**_columns(names, joined)))
+    entries = [(work.event_id, entry) for work in works for entry in work.batch.entries_moved.values()]
+    new = {entry.entry_id for work in works for entry in work.batch.entries_joined}
+    # Before `join_waitlist`: whoever leaves may join again in one batch, and has one live entry.
     if moved := [
-        (work.event_id, entry.entry_id, entry.state, entry.reason, entry.offered_at, entry.booking_id, entry.ended_at)
-        for work in works
-        for entry in work.batch.entries_moved.values()
+        (event_id, entry.entry_id, entry.state, entry.reason, entry.offered_at, entry.booking_id, entry.ended_at)
+        for event_id, entry in entries
+        if entry.entry_id not in new
     ]:
         names = ("event_ids", "entry_ids", "states", "reasons", "offered_ats", "booking_ids", "ended_ats")
         await connection.execute(*sql.move_entries(**_columns(names, moved)))
+    if joined := [
+        msgspec.structs.astuple(work.batch.entries_moved.get(entry.entry_id, entry))
+        for work in works
+        for entry in work.batch.entries_joined
+    ]:
+        columns = (
+            "event_ids", "entry_ids", "buyer_ids", "ticket_type_ids", "quantities", "states", "reasons", "joined_ats", "joined_seqs",
+            "offered_ats", "booking_ids", "ended_ats",
+        )  # fmt: skip
+        await connection.execute(*sql.join_waitlist(**_columns(columns, joined)))
     if aside := [
         (work.event_id, type_id, work.sale.aside[type_id])
         for work in works

@@ -122,13 +122,19 @@ SELECT claimed.event_id, claimed.seat_number, claimed.ticket_id
 FROM unnest(:event_ids::uuid[], :seat_numbers::integer[], :ticket_ids::uuid[]) AS claimed (event_id, seat_number, ticket_id);
 
 -- name: join_waitlist
--- Those who wait from now on.
-INSERT INTO waitlist_entries (event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq)
-SELECT new.event_id, new.entry_id, new.buyer_id, new.ticket_type_id, new.quantity, 'waiting', '', new.joined_at, new.joined_seq
+-- Those who wait from now on, or were offered something in this very batch.
+INSERT INTO waitlist_entries (
+    event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at, booking_id, ended_at
+)
+SELECT
+    new.event_id, new.entry_id, new.buyer_id, new.ticket_type_id, new.quantity, new.state, new.reason, new.joined_at, new.joined_seq, new.offered_at,
+    new.booking_id, new.ended_at
 FROM unnest(
-    :event_ids::uuid[], :entry_ids::uuid[], :buyer_ids::uuid[], :ticket_type_ids::uuid[], :quantities::integer[], :joined_ats::timestamptz[],
-    :joined_seqs::bigint[]
-) AS new (event_id, entry_id, buyer_id, ticket_type_id, quantity, joined_at, joined_seq);
+    :event_ids::uuid[], :entry_ids::uuid[], :buyer_ids::uuid[], :ticket_type_ids::uuid[], :quantities::integer[], :states::text[], :reasons::text[],
+    :joined_ats::timestamptz[], :joined_seqs::bigint[], :offered_ats::timestamptz[], :booking_ids::uuid[], :ended_ats::timestamptz[]
+) AS new (
+    event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at, booking_id, ended_at
+);
 
 -- name: move_entries
 -- Waitlist entries that were offered something, or wait no longer.
