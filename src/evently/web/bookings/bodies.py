@@ -12,6 +12,7 @@ from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import find_id
 
 _NAME_CHARACTERS_MAX: Final = 200  # of a seat or a section: longer than the format of seat maps allows
+_Units = Annotated[int, msgspec.Meta(ge=1, le=sales.UNITS_MAX)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_CHARACTERS_MAX)]
 
 PromoCode = Annotated[
@@ -24,6 +25,8 @@ PromoCode = Annotated[
     ),
 ]
 
+_LINES: Final = [{"ticket_type_id": "tty_01m7y4ef72ev2sxmcnxfse27zp", "quantity": 2}]
+
 
 class LineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """So many tickets of one type. With assigned seating: these `seats`, or else the best available ones.
@@ -33,10 +36,10 @@ class LineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """
 
     ticket_type_id: Annotated[str, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
-    quantity: Annotated[int, msgspec.Meta(ge=1, le=sales.UNITS_MAX, examples=[2])] | None = None
-    seats: Annotated[list[_Name], msgspec.Meta(min_length=1, max_length=sales.UNITS_MAX, examples=[None])] | None = None
-    section: Annotated[_Name, msgspec.Meta(examples=[None])] | None = None
-    accessible: Annotated[int, msgspec.Meta(ge=0, le=sales.UNITS_MAX, examples=[0])] = 0
+    quantity: Annotated[_Units | None, msgspec.Meta(examples=[2])] = None
+    seats: Annotated[list[_Name], msgspec.Meta(min_length=1, max_length=sales.UNITS_MAX)] | None = None
+    section: _Name | None = None
+    accessible: Annotated[int, msgspec.Meta(ge=0, le=sales.UNITS_MAX)] = 0
 
     def units(self) -> int:
         """Return how many units it is."""
@@ -53,8 +56,8 @@ class BookingBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
 class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):
     """What would be booked. Without lines: what the promo code unlocks."""
 
-    lines: Annotated[list[LineBody], msgspec.Meta(max_length=sales.LINES_MAX)] = []
-    promo_code: PromoCode | None = None
+    lines: Annotated[list[LineBody], msgspec.Meta(max_length=sales.LINES_MAX, examples=[_LINES])] = []
+    promo_code: Annotated[PromoCode | None, msgspec.Meta(examples=["EARLYBIRD"])] = None
 
 
 class CancelBody(msgspec.Struct, forbid_unknown_fields=True):
