@@ -1,0 +1,217 @@
+"""The checkout with the real Stripe client, against a server that speaks like Stripe; its journal is the judge. Notices in any order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from evently.checkout import Checkout, Payment, Wish, find_payment_by_id
+from evently.db import Database
+from evently.kit.errors import Refused
+from evently.kit.ids import new_id
+from evently.payments import Guarded, GuardOptions
+from evently.payments.stripe import StripeGateway
+from evently.sales import Booking, CancelBooking
+from tests.fake_stripe import KEY, SECRET, FakeStripe, fake_stripe, sign
+from tests.paying import Desk, open_desk
+
+QUICK = GuardOptions(tries_max=2, wait_seconds=0.001, wait_seconds_max=0.002, failures_max=50)
+VISA = "pm_card_visa"
+
+
+class StripeDesk:
+    """A desk whose payments go to Stripe."""
+
+    def __init__(self, desk: Desk, stripe: FakeStripe) -> None:
+        self.desk = desk
+        self.stripe = stripe
+        self.checkout = self.open()
+        self._opened = [self.checkout]
+
+    def open(self) -> Checkout:
+        gateway = Guarded(StripeGateway(KEY, SECRET, self.stripe.url), QUICK)
+        return Checkout(self.desk.db, self.desk.engine, {"stripe": gateway}, "stripe", self.desk.clock, new_id)
+
+    async def pay(self, held: Booking, method: str | None = VISA, *, hosted: bool = False) -> Payment:
+        wish = Wish(method, hosted, "https://shop.example/done" if hosted else None)
+        paid = await self.checkout.pay(held.booking_id, held.buyer_id, wish)
+        await self.checkout.quiet()
+        return await self.look(paid.payment)
+
+    async def look(self, payment: Payment) -> Payment:
+        found = await find_payment_by_id(self.desk.db, payment.payment_id)
+        assert found is not None
+        return found
+
+    async def tell(self, *, times: int = 1, shuffle: random.Random | None = None) -> int:
+        """Deliver every notice so far; return how many were new."""
+        events = [event for event in self.stripe.events for _ in range(times)]
+        if shuffle is not None:
+            shuffle.shuffle(events)
+        new = 0
+        for event in events:
+            headers, body = sign(event, self.desk.clock().timestamp())
+            new += await self.checkout.receive("stripe", headers, body)
+        await self.checkout.quiet()
+        return new
+
+    def effects(self) -> list[tuple[str, int]]:
+        return [(effect.kind, effect.amount) for effect in self.stripe.journal]
+
+
+@pytest_asyncio.fixture
+async def at_stripe(db: Database) -> AsyncIterator[StripeDesk]:
+    async with fake_stripe() as stripe, open_desk(db) as desk:
+        opened = StripeDesk(desk, stripe)
+        yield opened
+        await opened.checkout.stop()
+
+
+async def test_a_card_is_authorised_confirmed_and_captured(at_stripe: StripeDesk) -> None:
+    payment = await at_stripe.pay(await at_stripe.desk.hold())
+    assert payment.state == "captured"
+    assert at_stripe.effects() == [("authorised", 5000), ("captured", 5000)]
+
+
+async def test_a_declined_card_and_then_another_one(at_stripe: StripeDesk) -> None:
+    held = await at_stripe.desk.hold()
+    declined = await at_stripe.pay(held, "pm_card_chargeDeclinedInsufficientFunds")
+    assert (declined.state, declined.failure_code) == ("declined", "insufficient_funds")
+    assert (await at_stripe.pay(held)).state == "captured"
+    assert at_stripe.stripe.count("captured") == 1
+
+
+async def test_a_number_that_is_no_method_is_not_kept(at_stripe: StripeDesk) -> None:
+    declined = await at_stripe.pay(await at_stripe.desk.hold(), "4242424242424242")
+    assert (declined.state, declined.failure_code, declined.method) == ("declined", "not_accepted", "pm_unknown")
+
+
+async def test_the_hosted_page_and_its_notices_twice_and_in_any_order(at_stripe: StripeDesk) -> None:
+    held = await at_stripe.desk.hold()
+    asked = await at_stripe.pay(held, None, hosted=True)
+    assert asked.next_action is not None
+    assert asked.reference is not None
+    assert (asked.state, asked.next_action.kind) == ("action_needed", "redirect")
+    at_stripe.stripe.pay_session(asked.reference)
+    assert await at_stripe.tell(times=3, shuffle=random.Random(7)) == len(at_stripe.stripe.events) - at_stripe.stripe.count("captured")
+    assert (await at_stripe.look(asked)).state == "captured"
+    await at_stripe.tell(times=2, shuffle=random.Random(8))
+    assert await at_stripe.tell() == 0
+    assert at_stripe.effects() == [("authorised", 5000), ("captured", 5000)]
+    assert await at_stripe.desk.db.fetch_value("SELECT count(*) FROM payment_notices WHERE handled_at IS NULL") == 0
+
+
+@pytest.mark.parametrize("says", ["yes", "no"])
+async def test_the_bank_asks_its_customer(at_stripe: StripeDesk, says: str) -> None:
+    held = await at_stripe.desk.hold()
+    asked = await at_stripe.pay(held, "pm_card_authenticationRequired")
+    assert asked.state == "action_needed"
+    assert asked.reference is not None
+    at_stripe.stripe.buyer(asked.reference, "yes" if says == "yes" else "no")
+    await at_stripe.tell()
+    assert (await at_stripe.look(asked)).state == ("captured" if says == "yes" else "declined")
+    assert at_stripe.stripe.count("captured") == (says == "yes")
+
+
+async def test_a_notice_after_the_hold_lets_the_money_go(at_stripe: StripeDesk) -> None:
+    held = await at_stripe.desk.hold()
+    asked = await at_stripe.pay(held, "pm_late")
+    assert asked.state == "authorising"
+    assert asked.reference is not None
+    at_stripe.desk.clock.move(seconds=601)
+    at_stripe.stripe.buyer(asked.reference, "yes")
+    await at_stripe.tell()
+    assert (await at_stripe.look(asked)).state == "voided"
+    assert at_stripe.effects() == [("authorised", 5000), ("voided", 5000)]
+    at_stripe.desk.clock.move(days=1)
+    await at_stripe.tell(times=2)
+    assert at_stripe.effects() == [("authorised", 5000), ("voided", 5000)]
+
+
+async def test_forged_notices_do_nothing_and_leave_nothing(at_stripe: StripeDesk) -> None:
+    held = await at_stripe.desk.hold()
+    asked = await at_stripe.pay(held, "pm_card_authenticationRequired")
+    assert asked.reference is not None
+    at_stripe.stripe.buyer(asked.reference, "yes")
+    event, now = at_stripe.stripe.events[-1], at_stripe.desk.clock().timestamp()
+    good, body = sign(event, now)
+    old, old_body = sign(event, now - 3600)
+    ahead, ahead_body = sign(event, now + 3600)
+    foreign, foreign_body = sign(event, now, "whsec_another")
+    for headers, sent in ((foreign, foreign_body), (old, old_body), (ahead, ahead_body), ({}, body), (good, body + b" "), (good, b"")):
+        with pytest.raises(Refused, match="webhook-forged"):
+            await at_stripe.checkout.receive("stripe", headers, sent)
+    assert await at_stripe.desk.db.fetch_value("SELECT count(*) FROM payment_notices") == 0
+    assert (await at_stripe.look(asked)).state == "action_needed"
+    assert await at_stripe.checkout.receive("stripe", good, body) == 1
+
+
+async def test_notices_about_what_is_not_ours_are_kept_and_nothing_happens(at_stripe: StripeDesk) -> None:
+    await at_stripe.pay(await at_stripe.desk.hold())
+    stranger = {**at_stripe.stripe.events[0], "id": "evt_of_somebody"}
+    stranger = {**stranger, "data": {"object": {"id": "pi_of_somebody", "object": "payment_intent", "status": "succeeded"}}}
+    headers, body = sign(stranger, at_stripe.desk.clock().timestamp())
+    assert await at_stripe.checkout.receive("stripe", headers, body) == 1
+    await at_stripe.checkout.quiet()
+    assert await at_stripe.desk.db.fetch_value("SELECT handled_at IS NOT NULL FROM payment_notices") is True
+
+
+async def test_a_notice_that_was_stored_and_not_understood_is_understood_later(at_stripe: StripeDesk) -> None:
+    asked = await at_stripe.pay(await at_stripe.desk.hold(), "pm_card_authenticationRequired")
+    assert asked.reference is not None
+    at_stripe.stripe.buyer(asked.reference, "yes")
+    at_stripe.stripe.fail("drop_before", times=100)
+    await at_stripe.tell()
+    assert (await at_stripe.look(asked)).state == "action_needed"
+    at_stripe.stripe.faults.clear()
+    other = at_stripe.open()
+    assert await other.hear_the_unheard() == 2
+    await other.stop()
+    assert (await at_stripe.look(asked)).state == "captured"
+    assert await at_stripe.checkout.hear_the_unheard() == 0
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "fail", "fail_after", "too_many", "garbage"])
+@pytest.mark.parametrize("place", ["/payment_intents", "/confirm", "/capture"])
+async def test_whatever_is_lost_on_the_way_it_is_paid_once(at_stripe: StripeDesk, kind: str, place: str) -> None:
+    at_stripe.stripe.fail(kind, place, times=3)  # type: ignore[arg-type]
+    held = await at_stripe.desk.hold()
+    payment = await at_stripe.pay(held)
+    await at_stripe.desk.carry_on(at_stripe.checkout)
+    assert (await at_stripe.look(payment)).state == "captured"
+    assert at_stripe.effects() == [("authorised", 5000), ("captured", 5000)]
+    assert (await at_stripe.desk.booking_now(held)).captured_at is not None
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "fail_after"])
+async def test_whatever_is_lost_on_the_way_it_is_paid_back_once(at_stripe: StripeDesk, kind: str) -> None:
+    held = await at_stripe.desk.hold()
+    await at_stripe.pay(held)
+    await at_stripe.desk.engine.submit(CancelBooking(held.event_id, held.booking_id, held.event_id, None))
+    at_stripe.stripe.fail(kind, "/refunds", times=3)  # type: ignore[arg-type]
+    at_stripe.desk.clock.move(minutes=6)
+    await at_stripe.desk.carry_on(at_stripe.checkout)
+    assert at_stripe.effects() == [("authorised", 5000), ("captured", 5000), ("refunded", 5000)]
+
+
+async def test_a_bank_that_refuses_a_refund_late_is_noticed(at_stripe: StripeDesk) -> None:
+    held = await at_stripe.desk.hold()
+    await at_stripe.pay(held, "pm_refund_late")
+    await at_stripe.desk.engine.submit(CancelBooking(held.event_id, held.booking_id, held.event_id, None))
+    at_stripe.desk.clock.move(minutes=6)
+    await at_stripe.desk.carry_on(at_stripe.checkout, rounds=3)
+    (refund_id,) = at_stripe.stripe.refunds
+    at_stripe.stripe.settle_refund(refund_id, "failed")
+    await at_stripe.tell()
+    await at_stripe.desk.carry_on(at_stripe.checkout, rounds=14)
+    assert await at_stripe.desk.db.fetch_value("SELECT state FROM payment_refunds") == "failed"
+
+
+async def test_an_authorisation_that_expired_cancels_the_booking(at_stripe: StripeDesk) -> None:
+    payment = await at_stripe.pay(held := await at_stripe.desk.hold(), "pm_capture_fails")
+    assert payment.state == "lost"
+    assert (await at_stripe.desk.booking_now(held)).state == "cancelled"
+    assert at_stripe.stripe.count("captured") == 0
