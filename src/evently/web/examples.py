@@ -114,7 +114,7 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     **dict.fromkeys([(owner, "extended") for owner in ("BookingView", "WholeBookingView")], False),
     **dict.fromkeys([(owner, name) for owner in ("TicketView", "QuotedLine", "QuoteView") for name in ("discount", "fee")], _NO_MONEY),
     **dict.fromkeys([(owner, "booking_id") for owner in ("EntryView", "WaitingView", "StandingView")], None),
-    **dict.fromkeys([(owner, "tax") for owner in ("TicketView", "QuotedLine", "QuoteView")], {"amount": 798, "currency": "EUR"}),
+    **{(owner, "tax"): {"amount": 798, "currency": "EUR"} for owner in ("TicketView", "QuotedLine", "QuoteView")},
     ("TicketView", "returning"): False,
     ("WholeBookingView", "refunds"): [],
     ("WholeBookingView", "latest_payment"): None,
