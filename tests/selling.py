@@ -15,7 +15,7 @@ from evently.catalogue import Event
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import Clock
 from evently.kit.ids import new_id
-from evently.sales import Booked, CancelBooking, Command, Engine, EngineOptions, Line, No, Outcome, PlaceBooking, Pool, find_sale
+from evently.sales import Booked, CancelBooking, Command, Engine, EngineOptions, Line, Listed, No, Outcome, PlaceBooking, Pool, find_sale
 from tests.catalogue import until_somebody_waits
 
 DEADLINE_SECONDS: Final = 30.0
@@ -77,6 +77,8 @@ def say(outcome: Outcome | BaseException) -> str:
     """Return the state of the booking, the refusal, or what went wrong."""
     if isinstance(outcome, Booked):
         return f"{outcome.booking.state} again" if outcome.replayed else outcome.booking.state
+    if isinstance(outcome, Listed):
+        return f"{outcome.entry.state} again" if outcome.replayed else outcome.entry.state
     return outcome.refusal.value if isinstance(outcome, No) else type(outcome).__name__
 
 

@@ -14,7 +14,26 @@ from evently.catalogue import Event, Venue
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.organizing import SaleTerms
-from evently.sales import Booked, Booking, CancelBooking, ConfirmBooking, Engine, EngineOptions, Line, Outcome, PlaceBooking
+from evently.sales import (
+    Booked,
+    Booking,
+    CancelBooking,
+    Command,
+    Conditions,
+    ConfirmBooking,
+    Engine,
+    EngineOptions,
+    Line,
+    OpenSale,
+    Outcome,
+    PlaceBooking,
+    PutConditions,
+    PutSeating,
+    PutTicketType,
+    Seating,
+    TicketTypeTerms,
+    carry_out,
+)
 from tests.catalogue import NOW, make_event, make_organizer, make_venue, sale_terms
 
 PATIENCE_SECONDS: Final = 20.0
@@ -46,6 +65,27 @@ class Till:
     async def event(self, sale: SaleTerms | None = None, **changes: Any) -> Event:
         """Put one more event on sale."""
         return await make_event(self.db, self.venue, sale or sale_terms(capacity=10_000), now=self.clock(), **changes)
+
+    async def seated(
+        self, seating: Seating, conditions: Conditions | None = None, *, capacity: int = 100_000, opened: bool = True, **ticket_type: Any
+    ) -> Event:
+        """Put an event with seats on sale: a ticket type for each zone, of one pool, called after the zone."""
+        event = await make_event(self.db, self.venue, sale_terms(capacity=capacity), publish=False, now=self.clock())
+        sale = await sales.find_sale(self.db, event.event_id)
+        changes: list[Command] = [PutSeating(event.event_id, seating)]
+        changes += [PutConditions(event.event_id, conditions)] if conditions is not None else []
+        for position, zone in enumerate(seating.zones):
+            said: dict[str, Any] = {"price_minor": 1000, "per_booking_max": 10, **ticket_type}
+            terms = TicketTypeTerms(new_id(), zone, "", position, pool_ids=tuple(sale.pools), zone=zone, **said)
+            changes.append(PutTicketType(event.event_id, terms))
+        await self.change(*changes, *[OpenSale(event.event_id)] * opened)
+        return event
+
+    async def change(self, *commands: Command) -> None:
+        """Let the organizer change something, one transaction each."""
+        for command in commands:
+            async with self.db.transaction() as tx:
+                await carry_out(tx, command, self.clock())
 
     async def types(self, event: Event) -> dict[str, UUID]:
         """Return the ticket types of an event by name."""
