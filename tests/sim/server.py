@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 
 from evently.db import Query
-from evently.sales import reads, store
+from evently.sales import loading, reads, store
 from tests.sim.statements import STATEMENTS, EventRows, Row
 
 
@@ -44,7 +44,7 @@ class Server:
         self.commits = 0
         self._owners: dict[UUID, Connection] = {}
         self._waiting: dict[UUID, deque[asyncio.Future[None]]] = defaultdict(deque)
-        self.queries: dict[str, Query] = {query.text: query for query in (*store.sql, *reads.sql)}
+        self.queries: dict[str, Query] = {query.text: query for query in (*store.sql, *loading.sql, *reads.sql)}
 
     async def connect(self, seconds_max: float | None = None) -> Connection:
         await asyncio.sleep(self.draw.random() * 0.005)

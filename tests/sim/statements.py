@@ -1,10 +1,13 @@
-"""What each statement of sales/store.sql does to the rows of its events, in Python; and the constraints of the schema that cost money."""
+"""What the statements of sales/loading.sql and store.sql do to the rows of their events, in Python; and the constraints that cost money.
+
+Seats, promo codes and returned tickets are not of this world: their statements are proved by tests/db.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
@@ -29,11 +32,16 @@ class EventRows:
     tickets: dict[UUID, Row] = field(default_factory=dict)
     keys: dict[tuple[UUID, str], Row] = field(default_factory=dict)
     journal: dict[int, Row] = field(default_factory=dict)
+    conditions: dict[int, Row] = field(default_factory=dict)
+    entries: dict[UUID, Row] = field(default_factory=dict)
+    asides: dict[UUID, Row] = field(default_factory=dict)
+    refunds: dict[UUID, Row] = field(default_factory=dict)
+    ledger: dict[tuple[int, int], Row] = field(default_factory=dict)
 
     def copy(self) -> EventRows:
         """Return rows that can be replaced without anybody noticing."""
-        parts = (self.pools, self.ticket_types, self.bookings, self.tickets, self.keys, self.journal)
-        return EventRows(self.sale, *[dict(part) for part in parts])  # type: ignore[arg-type]
+        parts = {each.name: dict(getattr(self, each.name)) for each in fields(self) if each.name != "sale"}
+        return EventRows(self.sale, **parts)
 
 
 class Session(Protocol):
@@ -145,10 +153,9 @@ def load_bookings(session: Session, arguments: Arguments) -> list[Row]:
 
 @statement
 def load_tickets(session: Session, arguments: Arguments) -> list[Row]:
-    names = ("event_id", "booking_id", "ticket_id", "ticket_type_id", "price_minor", "state", "secret")
-    found = []
+    found: list[Row] = []
     for rows, (booking_id,) in _named(session, arguments, "event_ids", "booking_ids"):
-        found += [Row({name: ticket[name] for name in names}) for ticket in rows.tickets.values() if ticket["booking_id"] == booking_id]
+        found += [ticket for ticket in rows.tickets.values() if ticket["booking_id"] == booking_id]
     return sorted(found, key=lambda ticket: ticket["ticket_id"])
 
 
@@ -158,7 +165,9 @@ def load_answers(session: Session, arguments: Arguments) -> list[Row]:
     for event_id, actor_id, key in zip(arguments["event_ids"], arguments["actor_ids"], arguments["keys"], strict=True):
         rows = session.rows_of(event_id)
         if rows is not None and (answer := rows.keys.get((actor_id, _text(key)))):
-            found.append(Row(event_id=event_id, actor_id=actor_id, key=key, fingerprint=answer["fingerprint"], answer=answer["answer"]))
+            of_entry = answer["entry_id"] is not None
+            known = {"fingerprint": answer["fingerprint"], "answer": answer["answer"], "of_entry": of_entry}
+            found.append(Row(event_id=event_id, actor_id=actor_id, key=key, **known))
     return found
 
 
@@ -191,38 +200,96 @@ def write_batch(session: Session, arguments: Arguments) -> None:
     pool_names = ("pool_events", "pool_ids", "pool_helds", "pool_solds", "pool_set_asides")
     for rows, (pool_id, held, sold, set_aside) in _named(session, arguments, *pool_names):
         rows.pools[pool_id] = _checked(Row({**rows.pools[pool_id], "held": held, "sold": sold, "set_aside": set_aside}))
-    booking_names = (
-        "booking_ids",
-        "booking_buyers",
-        "booking_states",
-        "booking_placed_ats",
-        "booking_expires_ats",
-        "booking_confirmed_ats",
-    )
-    for event_id, *values in zip(arguments["booking_events"], *[arguments[name] for name in booking_names], strict=True):
-        (rows,) = [rows for _, rows in _events(session, [event_id])]
-        columns = ("event_id", "booking_id", "buyer_id", "state", "placed_at", "expires_at", "confirmed_at")
-        _insert(rows.bookings, values[0], Row(zip(columns, (event_id, *values), strict=True), ended_at=None))
-    ticket_names = ("ticket_ids", "ticket_bookings", "ticket_types", "ticket_prices", "ticket_secrets")
-    for event_id, ticket_id, booking_id, *values in zip(
-        arguments["ticket_events"], *[arguments[name] for name in ticket_names], strict=True
-    ):
-        (rows,) = [rows for _, rows in _events(session, [event_id])]
-        type_id, price_minor, secret = values
-        ticket = Row(event_id=event_id, ticket_id=ticket_id, booking_id=booking_id, ticket_type_id=type_id, price_minor=price_minor)
-        _insert(rows.tickets, ticket_id, Row({**ticket, "state": "valid", "secret": secret}))
-    key_names = ("key_events", "key_actors", "keys", "key_fingerprints", "key_bookings", "key_answers")
-    for rows, (actor_id, key, fingerprint, booking_id, answer) in _named(session, arguments, *key_names):
-        row = Row(key=key, fingerprint=fingerprint, booking_id=booking_id, answer=answer, replays=0)
+    for event_id, *values in _rows_of(arguments, "booking_", _PLACED):
+        _insert(_rows(session, event_id).bookings, values[0], _booking(event_id, values))
+    for event_id, *values in _rows_of(arguments, "ticket_", _TICKET):
+        _insert(_rows(session, event_id).tickets, values[0], _ticket(event_id, values))
+    key_names = ("key_events", "key_actors", "keys", "key_fingerprints", "key_bookings", "key_entries", "key_answers")
+    for rows, (actor_id, key, fingerprint, booking_id, entry_id, answer) in _named(session, arguments, *key_names):
+        row = Row(key=key, fingerprint=fingerprint, booking_id=booking_id, entry_id=entry_id, answer=answer, replays=0)
         _insert(rows.keys, (actor_id, _text(key)), row)
+
+
+_PLACED: Final = ("events", "ids", "buyers", "states", "placed_ats", "expires_ats", "confirmed_ats", "conditions", "promos", "entries")
+_TICKET: Final = (
+    "events", "ids", "bookings", "types", "prices", "secrets", "discounts", "surcharges", "fees", "taxes", "seats", "seat_ids", "seat_labels",
+    "replaces",
+)  # fmt: skip
+
+
+def _rows_of(arguments: Arguments, prefix: str, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*[arguments[prefix + name] for name in names], strict=True)
+
+
+def _rows(session: Session, event_id: UUID) -> EventRows:
+    rows = session.rows_of(event_id)
+    assert rows is not None, "nothing is named of an event that is not there"
+    return rows
+
+
+def _booking(event_id: UUID, values: Sequence[Any]) -> Row:
+    booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, conditions_version, promo_id, entry_id = values
+    return Row(
+        event_id=event_id,
+        booking_id=booking_id,
+        buyer_id=buyer_id,
+        state=state,
+        placed_at=placed_at,
+        expires_at=expires_at,
+        confirmed_at=confirmed_at,
+        ended_at=None,
+        conditions_version=conditions_version,
+        promo_id=promo_id,
+        entry_id=entry_id,
+        extended=False,
+        payment_id=None,
+        paid_minor=0,
+        captured_at=None,
+        refunded_minor=0,
+    )
+
+
+def _ticket(event_id: UUID, values: Sequence[Any]) -> Row:
+    ticket_id, booking_id, type_id, price_minor, secret, discount_minor, surcharge_minor, fee_minor, tax_minor, *seat, replaces = values
+    assert seat == [None, None, None], "there are no seats"
+    return Row(
+        event_id=event_id,
+        booking_id=booking_id,
+        ticket_id=ticket_id,
+        ticket_type_id=type_id,
+        price_minor=price_minor,
+        state="valid",
+        secret=secret,
+        discount_minor=discount_minor,
+        surcharge_minor=surcharge_minor,
+        fee_minor=fee_minor,
+        tax_minor=tax_minor,
+        seat_number=None,
+        seat_id=None,
+        seat_label=None,
+        replaces=replaces,
+        returning_since=None,
+    )
 
 
 @statement
 def move_bookings(session: Session, arguments: Arguments) -> None:
-    names = ("event_ids", "booking_ids", "states", "confirmed_ats", "ended_ats")
-    for rows, (booking_id, state, confirmed_at, ended_at) in _named(session, arguments, *names):
-        moved = {"state": state, "confirmed_at": confirmed_at, "ended_at": ended_at}
-        rows.bookings[booking_id] = Row({**rows.bookings[booking_id], **moved})
+    columns = {
+        "states": "state",
+        "expires_ats": "expires_at",
+        "confirmed_ats": "confirmed_at",
+        "ended_ats": "ended_at",
+        "extendeds": "extended",
+        "payment_ids": "payment_id",
+        "paids_minor": "paid_minor",
+        "captured_ats": "captured_at",
+        "refundeds_minor": "refunded_minor",
+    }
+    for rows, (booking_id, *values) in _named(session, arguments, "event_ids", "booking_ids", *columns):
+        moved = Row({**rows.bookings[booking_id], **dict(zip(columns.values(), values, strict=True))})
+        if not 0 <= moved["refunded_minor"] <= moved["paid_minor"]:
+            raise asyncpg.CheckViolationError("bookings_refunded_ck")
+        rows.bookings[booking_id] = moved
 
 
 @statement
@@ -239,7 +306,7 @@ def count_replays(session: Session, arguments: Arguments) -> None:
 
 @statement
 def create_sale(session: Session, arguments: Arguments) -> None:
-    names = ("event_id", "state", "currency", "on_sale_at", "off_sale_at", "seq", "head_hash", "head_at")
+    names = ("event_id", "state", "currency", "on_sale_at", "off_sale_at", "seq", "head_hash", "head_at", "extras")
     session.make(arguments["event_id"], Row({name: arguments.get(name, 0) for name in names}))
 
 
@@ -261,6 +328,98 @@ def put_pools(session: Session, arguments: Arguments) -> None:
 @statement
 def put_ticket_type(session: Session, arguments: Arguments) -> None:
     names = ("ticket_type_id", "name", "description", "position", "price_minor", "per_booking_max", "pool_ids")
-    more = ("per_buyer_max", "on_sale_at", "off_sale_at", "retired")
+    more = ("per_buyer_max", "on_sale_at", "off_sale_at", "retired", "zone", "tax_basis_points", "tax_included", "hidden")
     for _, rows in _events(session, [arguments["event_id"]]):
         rows.ticket_types[arguments["ticket_type_id"]] = Row({name: arguments[name] for name in names + more})
+
+
+# Money ----------------------------------------------------------------------------------------------------------------------
+
+
+@statement
+def load_conditions(session: Session, arguments: Arguments) -> list[Row]:
+    return [row for _, rows in _events(session, arguments["event_ids"]) for _, row in sorted(rows.conditions.items())]
+
+
+@statement
+def put_conditions(session: Session, arguments: Arguments) -> None:
+    _insert(_rows(session, arguments["event_id"]).conditions, arguments["version"], Row(arguments))
+
+
+@statement
+def load_refunds(session: Session, arguments: Arguments) -> list[Row]:
+    named = _named(session, arguments, "event_ids", "refund_ids")
+    return [rows.refunds[refund_id] for rows, (refund_id,) in named if refund_id in rows.refunds]
+
+
+@statement
+def decide_refunds(session: Session, arguments: Arguments) -> None:
+    names = ("event_id", "refund_id", "booking_id", "amount_minor", "decided_at")
+    for values in zip(*[arguments[f"{name}s" if name != "amount_minor" else "amounts_minor"] for name in names], strict=True):
+        _insert(_rows(session, values[0]).refunds, values[1], Row(zip(names, values, strict=True), settled_at=None))
+
+
+@statement
+def settle_refunds(session: Session, arguments: Arguments) -> None:
+    for rows, (refund_id, settled_at) in _named(session, arguments, "event_ids", "refund_ids", "settled_ats"):
+        rows.refunds[refund_id] = Row({**rows.refunds[refund_id], "settled_at": settled_at})
+
+
+@statement
+def post(session: Session, arguments: Arguments) -> None:
+    names = ("event_ids", "seqs", "lines", "ats", "booking_ids", "debits", "credits", "amounts_minor", "currencies")
+    for rows, (seq, line, _at, booking_id, debit, credit, amount_minor, _currency) in _named(session, arguments, *names):
+        _insert(rows.ledger, (seq, line), Row(booking_id=booking_id, debit=debit, credit=credit, amount_minor=amount_minor))
+
+
+# The waitlist ---------------------------------------------------------------------------------------------------------------
+
+_ENTRY: Final = (
+    "event_id", "entry_id", "buyer_id", "ticket_type_id", "quantity", "state", "reason", "joined_at", "joined_seq", "offered_at", "booking_id",
+    "ended_at",
+)  # fmt: skip
+
+
+@statement
+def load_waiting(session: Session, arguments: Arguments) -> list[Row]:
+    found = [row for _, rows in _events(session, arguments["event_ids"]) for row in rows.entries.values() if row["state"] == "waiting"]
+    return sorted(found, key=lambda row: (row["event_id"], row["joined_seq"], row["entry_id"]))
+
+
+@statement
+def load_set_asides(session: Session, arguments: Arguments) -> list[Row]:
+    return [row for _, rows in _events(session, arguments["event_ids"]) for row in rows.asides.values() if row["units"]]
+
+
+@statement
+def load_entries(session: Session, arguments: Arguments) -> list[Row]:
+    found = {}
+    for rows, (entry_id,) in _named(session, arguments, "event_ids", "entry_ids"):
+        if entry_id in rows.entries:
+            found[entry_id] = rows.entries[entry_id]
+    for event_id, buyer_id in zip(arguments["join_event_ids"], arguments["buyer_ids"], strict=True):
+        rows_of_event = session.rows_of(event_id)
+        for row in [] if rows_of_event is None else rows_of_event.entries.values():
+            if row["buyer_id"] == buyer_id and row["state"] in {"waiting", "offered"}:
+                found[row["entry_id"]] = row
+    return list(found.values())
+
+
+@statement
+def join_waitlist(session: Session, arguments: Arguments) -> None:
+    columns = [{"quantity": "quantities"}.get(name, f"{name}s") for name in _ENTRY]
+    for values in zip(*[arguments[name] for name in columns], strict=True):
+        _insert(_rows(session, values[0]).entries, values[1], Row(zip(_ENTRY, values, strict=True)))
+
+
+@statement
+def move_entries(session: Session, arguments: Arguments) -> None:
+    names = ("state", "reason", "offered_at", "booking_id", "ended_at")
+    for rows, (entry_id, *values) in _named(session, arguments, "event_ids", "entry_ids", *[f"{name}s" for name in names]):
+        rows.entries[entry_id] = Row({**rows.entries[entry_id], **dict(zip(names, values, strict=True))})
+
+
+@statement
+def put_set_asides(session: Session, arguments: Arguments) -> None:
+    for event_id, type_id, units in zip(arguments["event_ids"], arguments["ticket_type_ids"], arguments["units"], strict=True):
+        _rows(session, event_id).asides[type_id] = Row(event_id=event_id, ticket_type_id=type_id, units=units)
