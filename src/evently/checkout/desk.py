@@ -96,7 +96,7 @@ class Checkout:
 
         The answer is what is known within a few seconds: `authorising` means that the gateway has not answered, and that we go on asking.
         """
-        due = await store.get_due_booking(self._database, booking_id)
+        due = await self.saga.rows.get_due_booking(booking_id)
         if due.buyer_id != buyer_id:
             raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
         wish = self._storable(wish)
@@ -104,7 +104,7 @@ class Checkout:
         for _ in range(ROOM_TRIES_MAX):
             now = self._clock()
             no = self._no_payment(due, now)
-            begun = None if no else await store.insert_payment(self._database, self._attempt(due, wish, fingerprint, now), key)
+            begun = None if no else await self.saga.rows.begin(self._attempt(due, wish, fingerprint, now), key)
             if begun is not None:
                 return Paid(await self._advance(begun), replayed=False)
             if key is not None and (again := await store.find_payment_by_key(self._database, due.event_id, buyer_id, key)) is not None:
@@ -115,7 +115,7 @@ class Checkout:
                 raise no
             if (same := await self._make_way(due, fingerprint)) is not None:
                 return Paid(await self._advance(same), replayed=True)
-            due = await store.get_due_booking(self._database, booking_id)
+            due = await self.saga.rows.get_due_booking(booking_id)
         raise Refused(CheckoutRefusal.PAYMENT_PENDING)
 
     def _storable(self, wish: Wish) -> Wish:

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from evently import sales
 from evently.checkout import store
 from evently.checkout.nouns import NextAction, Payment, PaymentState
-from evently.checkout.store import Change
+from evently.checkout.store import Change, Rows
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.kit.errors import Refused
@@ -62,6 +62,7 @@ class Saga:
     """The steps of payments. Raises `Trouble` when the world fails; the row then says where to go on."""
 
     def __init__(self, database: Database, engine: Engine, gateways: Mapping[str, Gateway], clock: Clock) -> None:
+        self.rows = Rows(database)
         self._database = database
         self._engine = engine
         self._gateways = gateways
@@ -96,7 +97,7 @@ class Saga:
         """Write a change; None when the payment has left its state meanwhile."""
         now = self._clock()
         resume_at = payment.resume_at if change.state == payment.state else look_at(now, change.state)
-        moved = await store.move_payment(self._database, payment, change, now, resume_at)
+        moved = await self.rows.move(payment, change, now, resume_at)
         if moved is not None and moved.is_final:
             _ended.labels(moved.gateway, moved.state).inc()
         return moved
@@ -132,7 +133,7 @@ class Saga:
         if isinstance(outcome, Booked):
             return Change(state="confirmed")
         assert isinstance(outcome, No), "confirming is answered with a booking or a refusal"
-        booking = await store.get_due_booking(self._database, payment.booking_id)
+        booking = await self.rows.get_due_booking(payment.booking_id)
         if booking.payment_id == payment.payment_id:
             return Change(state="confirmed")  # and cancelled since: what is paid back of it must have been taken
         return Change(state="voiding", failure_code=outcome.refusal.value, failure_message=outcome.detail or None)
@@ -192,7 +193,7 @@ class Saga:
         return found
 
     async def _is_wanted(self, payment: Payment) -> bool:
-        booking = await store.get_due_booking(self._database, payment.booking_id)
+        booking = await self.rows.get_due_booking(payment.booking_id)
         return booking.is_held(self._clock())
 
     def _gateway(self, payment: Payment) -> Gateway:

@@ -1,7 +1,7 @@
 -- Payments and refunds on their way. Each change of state names the state before it, so that of two who go on from it one does.
 
--- name: find_due_booking
--- What a payment must know of a booking: whose, whether it waits for money, and how much. Without conditions it is sold on site.
+-- name: find_due_bookings
+-- What payments must know of bookings: whose, whether they wait for money, and how much. Without conditions a booking is sold on site.
 SELECT
     bookings.event_id,
     bookings.booking_id,
@@ -23,60 +23,106 @@ CROSS JOIN LATERAL (
     FROM tickets
     WHERE tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
 ) AS due
-WHERE bookings.booking_id = :booking_id;
+WHERE bookings.booking_id = ANY(:booking_ids::uuid[]);
 
--- name: insert_payment
--- Begin an attempt at paying, unless the booking has a live one or the key was used: then there is no row. The indexes decide, for many may
--- ask at once.
+-- name: insert_payments
+-- Begin attempts at paying, but for bookings that have a live one and keys that were used: for these there is no row. The indexes decide, for
+-- many may ask at once.
 INSERT INTO payments (
-    event_id, payment_id, booking_id, buyer_id, attempt, idempotency_key, fingerprint, gateway, method, hosted, return_url, description, expires_at,
-    state, amount_minor, currency, created_at, changed_at, resume_at, tries
+    event_id, payment_id, booking_id, buyer_id, attempt, idempotency_key, fingerprint, gateway, method, hosted, return_url, description,
+    expires_at, state, amount_minor, currency, created_at, changed_at, resume_at, tries
 )
 SELECT
-    :event_id::uuid,
-    :payment_id::uuid,
-    :booking_id::uuid,
-    :buyer_id::uuid,
-    coalesce(max(earlier.attempt), 0) + 1,
-    :key::text,
-    :fingerprint::bytea,
-    :gateway::text,
-    :method::text,
-    :hosted::boolean,
-    :return_url::text,
-    :description::text,
-    :expires_at::timestamptz,
+    new.event_id,
+    new.payment_id,
+    new.booking_id,
+    new.buyer_id,
+    coalesce(earlier.attempt, 0) + 1,
+    new.idempotency_key,
+    new.fingerprint,
+    new.gateway,
+    new.method,
+    new.hosted,
+    new.return_url,
+    new.description,
+    new.expires_at,
     'authorising',
-    :amount_minor::bigint,
-    :currency::text,
-    :now::timestamptz,
-    :now,
-    :resume_at::timestamptz,
+    new.amount_minor,
+    new.currency,
+    new.created_at,
+    new.created_at,
+    new.resume_at,
     0
-FROM payments AS earlier
-WHERE earlier.event_id = :event_id AND earlier.booking_id = :booking_id
+FROM unnest(
+    :event_ids::uuid[], :payment_ids::uuid[], :booking_ids::uuid[], :buyer_ids::uuid[], :idempotency_keys::text[], :fingerprints::bytea[],
+    :gateways::text[], :methods::text[], :hosteds::boolean[], :return_urls::text[], :descriptions::text[], :expires_ats::timestamptz[],
+    :amount_minors::bigint[], :currencys::text[], :created_ats::timestamptz[], :resume_ats::timestamptz[]
+) AS new (
+    event_id, payment_id, booking_id, buyer_id, idempotency_key, fingerprint, gateway, method, hosted, return_url, description, expires_at,
+    amount_minor, currency, created_at, resume_at
+)
+LEFT JOIN LATERAL (
+    SELECT max(payments.attempt) AS attempt
+    FROM payments
+    WHERE payments.event_id = new.event_id AND payments.booking_id = new.booking_id
+) AS earlier ON true
+ORDER BY new.event_id, new.booking_id -- so that two that begin payments for the same bookings wait for each other in one order
 ON CONFLICT DO NOTHING
 RETURNING
-    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
-    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries;
+    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference,
+    next_action, failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries;
 
--- name: move_payment
--- Bring a payment from one state to another (or note more about the same); no row when it is in another one by now. What is NULL stays, but
--- for what the buyer must do, which is said anew each time.
+-- name: move_payments
+-- Bring payments from one state to another (or note more about the same); no row for one that is in another state by now. What is NULL stays,
+-- but for what the buyer must do, which is said anew each time. Locked in key order: others may move the same ones.
+WITH wanted AS (
+    SELECT payments.event_id, payments.payment_id, new.state, new.reference, new.next_action, new.failure_code, new.failure_message,
+        new.at, new.resume_at
+    FROM unnest(
+        :event_ids::uuid[], :payment_ids::uuid[], :was::text[], :states::text[], :refs::text[], :next_actions::text[], :failure_codes::text[],
+        :failure_messages::text[], :ats::timestamptz[], :resume_ats::timestamptz[]
+    ) AS new (event_id, payment_id, was, state, reference, next_action, failure_code, failure_message, at, resume_at)
+    INNER JOIN payments ON payments.event_id = new.event_id AND payments.payment_id = new.payment_id AND payments.state = new.was
+    ORDER BY payments.event_id, payments.payment_id
+    FOR UPDATE OF payments
+)
+
 UPDATE payments
 SET
-    state = :state,
-    reference = coalesce(:reference, reference),
-    next_action = :next_action,
-    failure_code = coalesce(:failure_code, failure_code),
-    failure_message = coalesce(:failure_message, failure_message),
-    changed_at = CASE WHEN state = :state THEN changed_at ELSE :now END,
-    tries = CASE WHEN state = :state THEN tries ELSE 0 END,
-    resume_at = :resume_at
-WHERE event_id = :event_id AND payment_id = :payment_id AND state = :was
+    state = wanted.state,
+    reference = coalesce(wanted.reference, payments.reference),
+    next_action = wanted.next_action,
+    failure_code = coalesce(wanted.failure_code, payments.failure_code),
+    failure_message = coalesce(wanted.failure_message, payments.failure_message),
+    changed_at = CASE WHEN payments.state = wanted.state THEN payments.changed_at ELSE wanted.at END,
+    tries = CASE WHEN payments.state = wanted.state THEN payments.tries ELSE 0 END,
+    resume_at = wanted.resume_at
+FROM wanted
+WHERE payments.event_id = wanted.event_id AND payments.payment_id = wanted.payment_id
 RETURNING
-    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
-    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries;
+    payments.event_id,
+    payments.payment_id,
+    payments.booking_id,
+    payments.buyer_id,
+    payments.attempt,
+    payments.fingerprint,
+    payments.gateway,
+    payments.method,
+    payments.hosted,
+    payments.return_url,
+    payments.description,
+    payments.expires_at,
+    payments.reference,
+    payments.next_action,
+    payments.failure_code,
+    payments.failure_message,
+    payments.state,
+    payments.amount_minor,
+    payments.currency,
+    payments.created_at,
+    payments.changed_at,
+    payments.resume_at,
+    payments.tries;
 
 -- name: find_payment
 -- One payment, by its id alone.
