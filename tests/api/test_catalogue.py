@@ -77,6 +77,7 @@ def event_body(office: BoxOffice, **changes: Any) -> Json:
         "currency": "EUR",
         "capacity": 100,
         "ticket_types": [{"name": "Regular", "price": {"amount": 2500, "currency": "EUR"}}, {"name": "Student"}],
+        "conditions": {"payment": "door"},
     }
     return {name: value for name, value in {**said, **changes}.items() if value is not ...}
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import catalogue
+from evently import catalogue, seating
 from evently.accounts import Accounts, AccountsRefusal, MemberRole, get_organizer
 from evently.db import Database
 from evently.kit.clock import Clock
@@ -111,6 +111,8 @@ class Access:
             return Owner((await get_organizer(self._database, parse_id("org", text))).organizer_id, public=True)
         if (text := path.get("event_id")) is not None:
             return await self._owner_of_event(parse_id("evt", text))
+        if (text := path.get("seat_map_id")) is not None:
+            return Owner((await seating.get_seat_map(self._database, parse_id("smp", text))).organizer_id, public=False)
         return Owner((await catalogue.get_venue(self._database, parse_id("ven", path["venue_id"]))).organizer_id, public=False)
 
     async def _owner_of_event(self, event_id: UUID) -> Owner:

@@ -19,12 +19,14 @@ from evently.web import (
     organizers,
     pages,
     payments,
+    promos,
     rehearsals,
+    seatmaps,
     waitlist,
 )
 from evently.web.auth import guard
 from evently.web.context import Answer, Context, Request
-from evently.web.edge import Edge
+from evently.web.edge import Edge, LongBody, path_pattern
 from evently.web.fastlane import FastLane
 from evently.web.problems import HANDLERS
 
@@ -38,7 +40,9 @@ FACES: Final = (
     payments,
     notifications,
     insight,
+    promos,
     rehearsals,
+    seatmaps,
     admin,
     health,
     pages,
@@ -50,7 +54,7 @@ def create_asgi(context: Context, routes: list[Any] | None = None, *, fast: bool
     """Return the application. Tests of the edge bring their own `routes`, and go the long way with `fast=False`."""
     bound: type[Request] = type("BoundRequest", (Request,), {"context": context, "__slots__": ()})
     app = litestar_of(all_routes() if routes is None else routes, bound)
-    return Edge(app, FastLane(app, bound) if fast else None, context)
+    return Edge(app, FastLane(app, bound) if fast else None, context, long_bodies(app))
 
 
 def litestar_of(routes: list[Any], request_class: type[Request]) -> Litestar:
@@ -69,6 +73,16 @@ def litestar_of(routes: list[Any], request_class: type[Request]) -> Litestar:
         for handler in getattr(route, "route_handlers", []):
             assert "policy" in handler.opt or handler.http_methods == {"OPTIONS"}, f"{handler} has no policy"
     return app
+
+
+def long_bodies(app: Litestar) -> list[LongBody]:
+    """Return where bodies may be longer than elsewhere."""
+    return [
+        LongBody(path_pattern(route.path_format), handler.opt["body_bytes_max"])
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", [])
+        if handler.opt.get("body_bytes_max") is not None
+    ]
 
 
 def all_routes() -> list[Any]:

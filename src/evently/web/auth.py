@@ -5,9 +5,9 @@ Every route says its policy, `**policy(...)` in its decorator; a route without o
     PUBLIC                       anybody, token or not (a token that is given must still be good)
     SIGNED_IN                    a person, with an access token; with scope=..., an API key that has it, too
     ADMIN                        a person with the platform role admin
-    organizer(role, scope)       a member of the organizer of the path's organizer_id, event_id, venue_id or booking_id, with at least that
-    role
-                                 (owner > manager > door); an API key of that organizer with that scope; or an admin. scope None: no API key
+    organizer(role, scope)       a member of the organizer of the path's organizer_id, event_id, venue_id or seat_map_id, with at least
+                                 that role (owner > manager > door); an API key of that organizer with that scope; or an admin.
+                                 scope None: no API key
 
 A foreign draft is not there (404); a foreign event that everybody can see is there, and not yours to change (403).
 """
@@ -44,13 +44,23 @@ def organizer(role: MemberRole, scope: str | None = None) -> Policy:
     return Policy("organizer", role, scope)
 
 
-def policy(who: Policy, *, rate: Rate | None = None, scope: str | None = None, hot: bool = False) -> dict[str, Any]:
+def policy(
+    who: Policy, *, rate: Rate | None = None, scope: str | None = None, hot: bool = False, body_bytes_max: int | None = None
+) -> dict[str, Any]:
     """Return the keyword arguments for a handler's decorator.
 
     `rate` names a limit of `limits.py` (reads for GET and writes for others, unless told); of `heavy` ones, reports and exports, only a few
-    run at a time. `hot`: a crowd calls this; it goes the short way of `fastlane.py`.
+    run at a time. `hot`: a crowd calls this; it goes the short way of `fastlane.py`. `body_bytes_max`: its bodies may be longer than those
+    of others.
     """
-    return {"opt": {"policy": msgspec.structs.replace(who, scope=scope or who.scope), "rate": rate, "hot": hot}}
+    return {
+        "opt": {
+            "policy": msgspec.structs.replace(who, scope=scope or who.scope),
+            "rate": rate,
+            "hot": hot,
+            "body_bytes_max": body_bytes_max,
+        }
+    }
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

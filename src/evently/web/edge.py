@@ -12,8 +12,9 @@ import re
 import secrets
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from litestar.types import ASGIApp, Receive, Send
@@ -55,14 +56,22 @@ _ids: Final = itertools.count()
 _process_id: Final = secrets.token_hex(6)  # with the count, no two requests of any process share an id
 
 
+class LongBody(NamedTuple):
+    """An address that takes longer bodies than others."""
+
+    pattern: re.Pattern[str]
+    bytes_max: int
+
+
 class Edge:
     """The middleware. `close` writes what the access log still holds."""
 
-    def __init__(self, app: ASGIApp, fast_lane: FastLane | None, context: Context) -> None:
+    def __init__(self, app: ASGIApp, fast_lane: FastLane | None, context: Context, long_bodies: Sequence[LongBody] = ()) -> None:
         options = context.options
         self.app = app
         self.fast_lane = fast_lane
         self.context = context
+        self.long_bodies = long_bodies
         self.measures = Measures()
         self.security = (*_SECURITY, _STRICT_TRANSPORT) if options.public_url.startswith("https:") else _SECURITY
         self.origins = frozenset(origin.encode() for origin in options.cors_origins)
@@ -79,6 +88,11 @@ class Edge:
         client = self._clients.find(peer[0] if peer else "", headers)
         serving = _Serving(self, scope, headers, _request_id(headers), client, receive, send)
         await serving.run()
+
+    def body_bytes_max(self, scope: Any) -> int:
+        """Return how long the body of a request may be. Asked only about those that are too long for most addresses."""
+        allowed = [each.bytes_max for each in self.long_bodies if each.pattern.fullmatch(scope["path"])]
+        return max(allowed, default=self.context.options.body_bytes_max)
 
     def close(self) -> None:
         """Write what the access log still holds."""
@@ -131,8 +145,8 @@ class _Serving(Exchange):
         if (traceparent := headers.get(b"traceparent")) and (match := _TRACEPARENT.fullmatch(traceparent)):
             self.trace_id = match[1].decode()
         length = headers.get(b"content-length")
-        if length is not None and (len(length) > 15 or int(length) > self._edge.context.options.body_bytes_max):  # noqa: PLR2004
-            return problem_of(self._edge.context, self.request_id, _too_large(self._edge.context))
+        if length is not None and (len(length) > 15 or self._is_too_long(int(length))):  # noqa: PLR2004
+            return problem_of(self._edge.context, self.request_id, self._too_large())
         if self.scope["method"] == "OPTIONS" and b"access-control-request-method" in headers and b"origin" in headers:
             return Answer(None, headers={"allow": _ALLOWED_METHODS.decode()})
         return None
@@ -144,9 +158,16 @@ class _Serving(Exchange):
     async def _receive_counted(self) -> Any:
         message: Any = await self._receive()
         self._taken_bytes += len(message.get("body", b""))
-        if self._taken_bytes > self._edge.context.options.body_bytes_max:
-            raise _too_large(self._edge.context)
+        if self._is_too_long(self._taken_bytes):
+            raise self._too_large()
         return message
+
+    def _is_too_long(self, body_bytes: int) -> bool:
+        edge = self._edge
+        return body_bytes > edge.context.options.body_bytes_max and body_bytes > edge.body_bytes_max(self.scope)
+
+    def _too_large(self) -> Refused:
+        return Refused(EdgeRefusal.TOO_LARGE, f"At most {self._edge.body_bytes_max(self.scope)} bytes.")
 
     async def send(self, message: Any) -> None:
         """Pass on a part of the answer: the start is held until the first bytes say whether compressing them is worth it."""
@@ -244,12 +265,13 @@ class _Serving(Exchange):
             edge.lines.add(access_line(self, method, self._status, seconds, self._sent_bytes, pretty=edge.context.options.pretty_logs))
 
 
+def path_pattern(template: str) -> re.Pattern[str]:
+    """Return what matches the paths of a template such as `/v1/events/{event_id}`."""
+    return re.compile(re.sub(r"\\\{[^/]*\\\}", "[^/]+", re.escape(template)))
+
+
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id")
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given.decode()
     return f"{_process_id}-{next(_ids):x}"
-
-
-def _too_large(context: Context) -> Refused:
-    return Refused(EdgeRefusal.TOO_LARGE, f"At most {context.options.body_bytes_max} bytes.")

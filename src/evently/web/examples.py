@@ -30,6 +30,8 @@ _PREFIXES: Final = {
     "waiting": "wle",
     "standing": "wle",
     "notification": "ntf",
+    "seat_map": "smp",
+    "promo": "prm",
 }
 _HAPPENED: Final = (
     "at",
@@ -110,9 +112,11 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("MostBookedView", "state"): "published",
     ("WholeBookingView", "state"): "confirmed",
     ("BookingRefundView", "state"): "pending",
-    **dict.fromkeys([(owner, "refunded") for owner in ("BookingView", "WholeBookingView")], _NO_MONEY),
+    **dict.fromkeys([(owner, "refunded") for owner in ("BookingView", "WholeBookingView")], None),
     **dict.fromkeys([(owner, "extended") for owner in ("BookingView", "WholeBookingView")], False),
-    **dict.fromkeys([(owner, name) for owner in ("TicketView", "QuotedLine", "QuoteView") for name in ("discount", "fee")], _NO_MONEY),
+    **dict.fromkeys([(owner, name) for owner in ("QuotedLine", "QuoteView") for name in ("discount", "fee")], _NO_MONEY),
+    ("TicketView", "discount"): None,
+    ("TicketView", "fee"): None,
     **dict.fromkeys([(owner, "booking_id") for owner in ("EntryView", "WaitingView", "StandingView")], None),
     **{(owner, "tax"): {"amount": 798, "currency": "EUR"} for owner in ("TicketView", "QuotedLine", "QuoteView")},
     ("TicketView", "returning"): False,

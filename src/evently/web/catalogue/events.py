@@ -21,9 +21,11 @@ from evently.kit.ids import find_id, parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms, WindowChanges
 from evently.sales import Sale, SalesRefusal, TicketTypeTerms, read_sale
+from evently.seating import Hall
 from evently.web.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.catalogue.answers import send
-from evently.web.catalogue.shapes import EventBody, EventPatch, EventView, HostView, SaleState, TypeView, taken
+from evently.web.catalogue.sale_shapes import SeatingView, TaxView, ZoneView, conditions_of, seating_draft, show_to_buyers
+from evently.web.catalogue.shapes import EventBody, EventPatch, EventView, HostView, SaleState, TypeView, taken, tax_said
 from evently.web.catalogue.venues import MANAGERS, show_venue
 from evently.web.conditional import require_if_match
 from evently.web.context import Answer, Context, Request
@@ -45,7 +47,8 @@ _encode: Final = msgspec.json.Encoder().encode
     description=(
         "Makes a draft, which nobody but its organizer sees. The short form gives `capacity` and ticket types; the long form gives "
         "`pools`, each with a name and a capacity, and ticket types that name their pools. A ticket takes one unit of each of its "
-        "pools, so 100 early birds inside a hall of 500 are two pools, and the early bird's ticket type names both."
+        "pools, so 100 early birds inside a hall of 500 are two pools, and the early bird's ticket type names both. With `seating`, ticket "
+        "types with a `zone` sell seats of it, and those without are general admission: a standing floor under a seated balcony."
     ),
     tags=[_ORGANIZERS],
     responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND),
@@ -207,7 +210,7 @@ async def _look(context: Context, event_id: UUID) -> tuple[Event, EventView]:
     venue = await catalogue.get_venue(context.database, event.venue_id)
     host = await get_organizer(context.database, event.organizer_id)
     now = context.clock()
-    types = [terms for terms in sale.ticket_types.values() if not terms.retired]
+    types = [terms for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)]
     view = EventView(
         id=show_id("evt", event_id),
         organizer=HostView(show_id("org", host.organizer_id), host.name, host.contact_email),
@@ -229,6 +232,8 @@ async def _look(context: Context, event_id: UUID) -> tuple[Event, EventView]:
         sale_state=_state_of_sale(sale, types, now),
         price_from=_price_from(sale, types, now),
         ticket_types=[TypeView(**type_fields(sale, terms, now)) for terms in types],
+        conditions=show_to_buyers(sale.conditions_now()[1], sale.currency),
+        seating=None if sale.hall is None else show_seating(sale.hall),
         created_at=event.created_at,
         changed_at=event.changed_at,
         published_at=event.published_at,
@@ -248,9 +253,17 @@ def type_fields(sale: Sale, terms: TicketTypeTerms, now: datetime) -> dict[str, 
         "off_sale_at": terms.off_sale_at,
         "per_booking_max": terms.per_booking_max,
         "per_buyer_max": terms.per_buyer_max,
+        "zone": terms.zone,
+        "tax": TaxView(terms.tax_basis_points, terms.tax_included) if terms.tax_basis_points else None,
         "state": _state_of_type(sale, terms, now),
         "available": 0 if sale.state == "cancelled" else sale.available(terms),
     }
+
+
+def show_seating(hall: Hall) -> SeatingView:
+    """Return what everybody sees of assigned seating; the seats themselves have an address of their own."""
+    zones = [ZoneView(zone, hall.zone_of.count(index)) for index, zone in enumerate(hall.zones)]
+    return SeatingView(hall.plan.digest, sum(zone.seats for zone in zones), zones)
 
 
 def _state_of_type(sale: Sale, terms: TicketTypeTerms, now: datetime) -> SaleState:
@@ -278,11 +291,15 @@ def _price_from(sale: Sale, types: Sequence[TicketTypeTerms], now: datetime) -> 
 
 
 def _sale_terms(data: EventBody) -> SaleTerms:
+    conditions, fee_currency = conditions_of(data.conditions)
     return taken(
         SaleTerms,
         data,
         pools=tuple(NewPool(pool.name, pool.capacity) for pool in data.pools),
-        ticket_types=tuple(taken(NewTicketType, each, pools=tuple(each.pools)) for each in data.ticket_types),
+        ticket_types=tuple(taken(NewTicketType, each, pools=tuple(each.pools), **tax_said(each.tax)) for each in data.ticket_types),
+        conditions=conditions,
+        fee_currency=fee_currency,
+        seating=None if data.seating is None else seating_draft(data.seating),
     )
 
 

@@ -18,7 +18,7 @@ from evently.organizing import NewPool, PoolChanges, TicketTypeChanges, TicketTy
 from evently.sales import Pool, Sale, SalesRefusal, TicketTypeTerms, read_sale
 from evently.web.auth import policy
 from evently.web.catalogue.events import type_fields
-from evently.web.catalogue.shapes import OrganizersTypeView, PoolBody, PoolPatch, PoolView, TypeBody, TypePatch, taken
+from evently.web.catalogue.shapes import OrganizersTypeView, PoolBody, PoolPatch, PoolView, TypeBody, TypePatch, taken, tax_said
 from evently.web.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.conditional import etag_of, require_if_match
 from evently.web.context import Answer, Context, Request
@@ -42,8 +42,8 @@ _NOTHING: Final = UUID(int=0)  # an id that no part has
 )
 async def list_pools(request: Request, event_id: FromPath[str]) -> Answer[PageView[PoolView]]:
     """Return every pool with its counters; an event has few."""
-    event, sale = await _look(request.context, event_id)
-    return _answer(event, PageView([_show_pool(pool) for pool in sale.pools.values()], None))
+    event, sale = await look_at_sale(request.context, event_id)
+    return answer_part(event, PageView([_show_pool(pool) for pool in sale.pools.values()], None))
 
 
 @get(
@@ -56,8 +56,8 @@ async def list_pools(request: Request, event_id: FromPath[str]) -> Answer[PageVi
 )
 async def get_pool(request: Request, event_id: FromPath[str], pool_id: FromPath[str]) -> Answer[PoolView]:
     """Return a pool with its counters."""
-    event, sale = await _look(request.context, event_id)
-    return _answer(event, _show_pool(_part(sale.pools, parse_id("pol", pool_id))))
+    event, sale = await look_at_sale(request.context, event_id)
+    return answer_part(event, _show_pool(_part(sale.pools, parse_id("pol", pool_id))))
 
 
 @post(
@@ -74,7 +74,7 @@ async def add_pool(request: Request, event_id: FromPath[str], data: JSONBody[Poo
     async with context.database.transaction() as tx:
         changed, pool_id = await organizing.add_pool(tx, event, NewPool(data.name, data.capacity), context.clock())
         sale = await read_sale(tx, event)
-    return _made(request, changed, "pools", show_id("pol", pool_id), _show_pool(sale.pools[pool_id]))
+    return answer_made_part(request, changed, "pools", show_id("pol", pool_id), _show_pool(sale.pools[pool_id]))
 
 
 @patch(
@@ -93,7 +93,7 @@ async def change_pool(request: Request, event_id: FromPath[str], pool_id: FromPa
     async with context.database.transaction() as tx:
         changed = await organizing.change_pool(tx, event, pool, changes, context.clock(), seen)
         sale = await read_sale(tx, event)
-    return _changed(request, changed, _show_pool(sale.pools[pool]))
+    return answer_changed_part(request, changed, _show_pool(sale.pools[pool]))
 
 
 @delete(
@@ -110,7 +110,7 @@ async def remove_pool(request: Request, event_id: FromPath[str], pool_id: FromPa
     context, event, pool = request.context, parse_id("evt", event_id), parse_id("pol", pool_id)
     async with context.database.transaction() as tx:
         changed = await organizing.remove_pool(tx, event, pool, context.clock(), partial(require_if_match, request))
-    return _changed(request, changed, None)
+    return answer_changed_part(request, changed, None)
 
 
 @get(
@@ -123,8 +123,8 @@ async def remove_pool(request: Request, event_id: FromPath[str], pool_id: FromPa
 )
 async def list_ticket_types(request: Request, event_id: FromPath[str]) -> Answer[PageView[OrganizersTypeView]]:
     """Return every ticket type, in the order of the page; an event has few."""
-    event, sale = await _look(request.context, event_id)
-    return _answer(event, PageView([_show_type(request.context, sale, terms) for terms in sale.ticket_types.values()], None))
+    event, sale = await look_at_sale(request.context, event_id)
+    return answer_part(event, PageView([_show_type(request.context, sale, terms) for terms in sale.ticket_types.values()], None))
 
 
 @get(
@@ -137,8 +137,8 @@ async def list_ticket_types(request: Request, event_id: FromPath[str]) -> Answer
 )
 async def get_ticket_type(request: Request, event_id: FromPath[str], ticket_type_id: FromPath[str]) -> Answer[OrganizersTypeView]:
     """Return a ticket type."""
-    event, sale = await _look(request.context, event_id)
-    return _answer(event, _show_type(request.context, sale, _part(sale.ticket_types, parse_id("tty", ticket_type_id))))
+    event, sale = await look_at_sale(request.context, event_id)
+    return answer_part(event, _show_type(request.context, sale, _part(sale.ticket_types, parse_id("tty", ticket_type_id))))
 
 
 @post(
@@ -152,12 +152,12 @@ async def get_ticket_type(request: Request, event_id: FromPath[str], ticket_type
 async def add_ticket_type(request: Request, event_id: FromPath[str], data: JSONBody[TypeBody]) -> Answer[OrganizersTypeView]:
     """Give an event one more ticket type, the last on its page."""
     context, event = request.context, parse_id("evt", event_id)
-    draft, pool_ids = taken(TicketTypeDraft, data), _pool_ids(data.pool_ids)
+    draft, pool_ids = taken(TicketTypeDraft, data, **tax_said(data.tax)), _pool_ids(data.pool_ids)
     async with context.database.transaction() as tx:
         changed, ticket_type_id = await organizing.add_ticket_type(tx, event, draft, pool_ids, context.clock())
         sale = await read_sale(tx, event)
     view = _show_type(context, sale, sale.ticket_types[ticket_type_id])
-    return _made(request, changed, "ticket-types", view.id, view)
+    return answer_made_part(request, changed, "ticket-types", view.id, view)
 
 
 @patch(
@@ -175,11 +175,11 @@ async def change_ticket_type(
     """Change a ticket type."""
     context, event, ticket_type = request.context, parse_id("evt", event_id), parse_id("tty", ticket_type_id)
     pool_ids = UNSET if data.pool_ids is UNSET else _pool_ids(data.pool_ids)
-    changes, seen = taken(TicketTypeChanges, data, pool_ids=pool_ids), partial(require_if_match, request)
+    changes, seen = taken(TicketTypeChanges, data, pool_ids=pool_ids, **tax_said(data.tax)), partial(require_if_match, request)
     async with context.database.transaction() as tx:
         changed = await organizing.change_ticket_type(tx, event, ticket_type, changes, context.clock(), seen)
         sale = await read_sale(tx, event)
-    return _changed(request, changed, _show_type(context, sale, sale.ticket_types[ticket_type]))
+    return answer_changed_part(request, changed, _show_type(context, sale, sale.ticket_types[ticket_type]))
 
 
 @delete(
@@ -196,10 +196,11 @@ async def retire_ticket_type(request: Request, event_id: FromPath[str], ticket_t
     context, event, ticket_type = request.context, parse_id("evt", event_id), parse_id("tty", ticket_type_id)
     async with context.database.transaction() as tx:
         changed = await organizing.retire_ticket_type(tx, event, ticket_type, context.clock(), partial(require_if_match, request))
-    return _changed(request, changed, None)
+    return answer_changed_part(request, changed, None)
 
 
-async def _look(context: Context, event_id: str) -> tuple[Event, Sale]:
+async def look_at_sale(context: Context, event_id: str) -> tuple[Event, Sale]:
+    """Return an event and its sale at one instant."""
     event_id_ = parse_id("evt", event_id)
     async with context.database.snapshot() as snapshot:
         event = (await catalogue.find_events(snapshot, [event_id_])).get(event_id_)
@@ -229,21 +230,25 @@ def _show_type(context: Context, sale: Sale, terms: TicketTypeTerms) -> Organize
         **type_fields(sale, terms, context.clock()),
         position=terms.position,
         pool_ids=[show_id("pol", pool_id) for pool_id in terms.pool_ids],
+        hidden=terms.hidden,
         retired=terms.retired,
     )
 
 
-def _answer(event: Event, view: View) -> Answer[View]:
+def answer_part(event: Event, view: View) -> Answer[View]:
+    """Return a part of an event, under its version."""
     return Answer(view, headers={"etag": etag_of(event.version), "cache-control": "no-store"})
 
 
-def _changed(request: Request, event: Event, view: View) -> Answer[View]:
+def answer_changed_part(request: Request, event: Event, view: View) -> Answer[View]:
+    """Return a part that was changed a moment ago, and let nobody here see the old one."""
     request.context.memory.forget(show_id("evt", event.event_id))
-    return _answer(event, view)
+    return answer_part(event, view)
 
 
-def _made(request: Request, event: Event, kind: str, part_id: str, view: View) -> Answer[View]:
-    answer = _changed(request, event, view)
+def answer_made_part(request: Request, event: Event, kind: str, part_id: str, view: View) -> Answer[View]:
+    """Return a part that was made a moment ago; `kind` is the list it is in."""
+    answer = answer_changed_part(request, event, view)
     answer.status_code = 201
     answer.headers["location"] = f"/v1/events/{show_id('evt', event.event_id)}/{kind}/{part_id}"
     return answer

@@ -24,6 +24,7 @@ from evently.catalogue import (
 from evently.kit.money import Money
 from evently.organizing import PER_BUYER_MAX, POSITION_MAX, TICKET_TYPE_DESCRIPTION_MAX, TICKET_TYPES_AT_ONCE_MAX
 from evently.sales import CAPACITY_MAX, POOLS_MAX, UNITS_MAX
+from evently.web.catalogue.sale_shapes import BuyersConditionsView, ConditionsBody, SeatingBody, SeatingView, TaxBody, TaxView, ZoneName
 from evently.web.validation import Instant
 
 Shape = TypeVar("Shape")
@@ -134,7 +135,10 @@ class PoolBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class TypeTermsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A new ticket type. Without a price it is free; without a window of its own it is sold as long as the event is."""
+    """A new ticket type. Without a price it is free; without a window of its own it is sold as long as the event is.
+
+    `zone`: each ticket has a seat of this price zone. `hidden`: shown to nobody, and sold only with a promo code that names it.
+    """
 
     name: PartName
     description: TypeDescription = ""
@@ -143,10 +147,16 @@ class TypeTermsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     off_sale_at: Instant | None = None
     per_booking_max: PerBooking = PER_BOOKING_UNLESS_TOLD
     per_buyer_max: PerBuyer | None = None
+    zone: ZoneName | None = None
+    tax: TaxBody | None = None
+    hidden: bool = False
 
 
 class NewTypeBody(TypeTermsBody, kw_only=True, forbid_unknown_fields=True):
-    """A ticket type of a new event. `pools` names the pools of which each ticket takes a unit; with one pool there is nothing to name."""
+    """A ticket type of a new event. `pools` names the pools of which each ticket takes a unit; with one pool there is nothing to name.
+
+    With a zone neither: it has a pool of its name, with as many units as seats, made for it unless there is one.
+    """
 
     pools: Annotated[list[str], _items(POOLS_MAX, [["Hall"]])] = []
 
@@ -171,6 +181,8 @@ class EventBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     capacity: Annotated[Capacity | None, msgspec.Meta(examples=[500])] = None
     pools: Annotated[list[PoolBody], _items(POOLS_MAX)] = []
     ticket_types: Annotated[list[NewTypeBody], _items(TICKET_TYPES_AT_ONCE_MAX, [_TYPES])] = []
+    conditions: ConditionsBody = msgspec.field(default_factory=ConditionsBody)
+    seating: SeatingBody | None = None
 
 
 class EventPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -201,6 +213,8 @@ class TypeView(msgspec.Struct, frozen=True):
     off_sale_at: datetime | None
     per_booking_max: int
     per_buyer_max: int | None
+    zone: str | None
+    tax: TaxView | None
     state: SaleState
     available: int
 
@@ -214,7 +228,7 @@ class HostView(msgspec.Struct, frozen=True):
 
 
 class EventView(msgspec.Struct, frozen=True):
-    """An event. `price_from`: the cheapest ticket type whose sale has not ended."""
+    """An event. `price_from`: the cheapest ticket type whose sale has not ended. Hidden ticket types are not shown."""
 
     id: EventId
     organizer: HostView
@@ -236,6 +250,8 @@ class EventView(msgspec.Struct, frozen=True):
     sale_state: SaleState
     price_from: Money | None
     ticket_types: list[TypeView]
+    conditions: BuyersConditionsView
+    seating: SeatingView | None
     created_at: datetime
     changed_at: datetime
     published_at: datetime | None
@@ -304,6 +320,9 @@ class TypePatch(msgspec.Struct, forbid_unknown_fields=True):
     off_sale_at: Instant | UnsetType | None = UNSET
     per_booking_max: PerBooking | UnsetType = UNSET
     per_buyer_max: PerBuyer | UnsetType | None = UNSET
+    zone: ZoneName | UnsetType | None = UNSET
+    tax: TaxBody | UnsetType | None = UNSET
+    hidden: bool | UnsetType = UNSET
     position: Position | UnsetType = UNSET
     pool_ids: PoolIds | UnsetType = UNSET
 
@@ -313,7 +332,17 @@ class OrganizersTypeView(TypeView, frozen=True, kw_only=True):
 
     position: int
     pool_ids: list[str]
+    hidden: bool
     retired: bool
+
+
+def tax_said(tax: TaxBody | UnsetType | None) -> dict[str, Any]:
+    """Return a tax as the domain's Structs have it; null is none, and what is unset stays unset."""
+    if tax is UNSET:
+        return {"tax_basis_points": UNSET, "tax_included": UNSET}
+    if tax is None:
+        return {"tax_basis_points": 0, "tax_included": True}
+    return {"tax_basis_points": tax.basis_points, "tax_included": tax.included}
 
 
 def taken(shape: type[Shape], body: msgspec.Struct, **more: Any) -> Shape:
