@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from math import hypot, isfinite
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 
 import msgspec
 
@@ -97,7 +98,7 @@ def parse(content: Any) -> SeatMap:
     try:
         seat_map = msgspec.convert(content, SeatMap)
     except msgspec.ValidationError as exc:
-        raise Invalid([_field_error(str(exc))]) from exc
+        raise Invalid(list(islice(_malformed(SeatMap, content, ""), FAULTS_MAX))) from exc
     if faults := check(seat_map):
         raise Invalid(faults)
     return seat_map
@@ -234,7 +235,29 @@ def _twice(pointer: str, names: Iterable[str], what: str, noun: str) -> Iterator
         seen.add(name)
 
 
-def _field_error(message: str) -> FieldError:
-    """Turn "... - at `$.sections[0].name`" into a pointer and a sentence."""
-    detail, _, path = message.partition(" - at `$")
-    return FieldError(path.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/"), detail + ".")
+# What msgspec would tell only the first of ------------------------------------------------------------------------------------
+
+
+def _malformed(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
+    """Yield each place of JSON that is not of its shape. A map has only structs, tuples of one kind, and plain values."""
+    if isinstance(value, dict) and isinstance(shape, type) and issubclass(shape, msgspec.Struct):
+        yield from _malformed_fields(shape, value, pointer)
+    elif isinstance(value, list) and get_origin(shape) is tuple:
+        for index, item in enumerate(value):
+            yield from _malformed(get_args(shape)[0], item, f"{pointer}/{index}")
+    else:
+        try:
+            msgspec.convert(value, shape)
+        except msgspec.ValidationError as exc:
+            yield FieldError(pointer, f"{exc}.")
+
+
+def _malformed_fields(shape: type[msgspec.Struct], value: dict[str, Any], pointer: str) -> Iterator[FieldError]:
+    known = msgspec.structs.fields(shape)
+    for field in known:
+        if field.name in value:
+            yield from _malformed(field.type, value[field.name], f"{pointer}/{field.name}")
+        elif field.required:
+            yield FieldError(f"{pointer}/{field.name}", "Missing.")
+    for name in sorted(map(str, value.keys() - {field.name for field in known})):
+        yield FieldError(f"{pointer}/{name[:NAME_CHARACTERS_MAX].replace('~', '~0').replace('/', '~1')}", "There is no such field.")
