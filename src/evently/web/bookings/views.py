@@ -1,4 +1,4 @@
-"""Bookings as clients see them."""
+"""Bookings as clients see them. Amounts that are nothing are null: a booking then stays below what is worth compressing."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class TicketView(msgspec.Struct, frozen=True):
     """One ticket. `code` admits one person; it is null while the booking is not confirmed.
 
     `total` is what it costs: the price, less the discount, and on top the fee where the buyer pays it and the tax where the price does not
-    include it. `returning`: it is offered to the waitlist, and stays its holder's until somebody takes it.
+    include it; null where there is none. `returning`: it is offered to the waitlist, and stays its holder's until somebody takes it.
     """
 
     id: str
     ticket_type_id: str
     price: Money
-    discount: Money
-    fee: Money
-    tax: Money
+    discount: Money | None
+    fee: Money | None
+    tax: Money | None
     total: Money
     state: str
     code: str | None
@@ -55,7 +55,7 @@ class BookingView(msgspec.Struct, frozen=True):
     """One booking. `amount_due` is what its tickets cost, `payment` how it is paid: `online`, at the `door`, or `none`.
 
     `payment_state`: nothing (is or was to be paid), due, paid (authorised), or captured (collected). `refunded` is decided to be paid back.
-    `waitlist_entry_id`: it is an offer to this entry, or was one. What cancelling would pay back is at `cancellation_quote`.
+    Both are null when there is nothing. `waitlist_entry_id`: it is an offer to this entry, or was one.
     """
 
     id: str
@@ -69,11 +69,10 @@ class BookingView(msgspec.Struct, frozen=True):
     amount_due: Money
     payment: str
     payment_state: str
-    paid: Money
-    refunded: Money
+    paid: Money | None
+    refunded: Money | None
     extended: bool
     waitlist_entry_id: str | None
-    cancellation_quote: str
     tickets: list[TicketView]
 
 
@@ -88,8 +87,9 @@ class BookingRefundView(msgspec.Struct, frozen=True):
 
 
 class WholeBookingView(BookingView, frozen=True):
-    """One booking, with what is paid back for it and how far the latest payment is."""
+    """One booking, with what is paid back for it, how far the latest payment is, and where to see what cancelling would pay back."""
 
+    cancellation_quote: str
     refunds: list[BookingRefundView]
     latest_payment: PaymentView | None
 
@@ -99,11 +99,10 @@ def show_booking(booking: sales.Booking, at_door: Collection[UUID] = ()) -> Book
 
     `at_door`: bookings of which `list_paid_at_door` says so.
     """
-    currency, shown = booking.currency, show_id("bkg", booking.booking_id)
-    confirmed, nothing = booking.confirmed_at is not None, Money(0, booking.currency)
-    total = booking.total_minor()
+    currency, total = booking.currency, booking.total_minor()
+    confirmed = booking.confirmed_at is not None
     return BookingView(
-        shown,
+        show_id("bkg", booking.booking_id),
         reference_of(booking.booking_id),
         show_id("evt", booking.event_id),
         show_id("per", booking.buyer_id),
@@ -114,12 +113,11 @@ def show_booking(booking: sales.Booking, at_door: Collection[UUID] = ()) -> Book
         Money(total, currency),
         payment_of(booking, at_door),
         _payment_state(booking, total),
-        Money(booking.paid_minor, currency) if booking.paid_minor else nothing,
-        Money(booking.refunded_minor, currency) if booking.refunded_minor else nothing,
+        Money(booking.paid_minor, currency) if booking.paid_minor else None,
+        Money(booking.refunded_minor, currency) if booking.refunded_minor else None,
         booking.extended,
         None if booking.entry_id is None else show_id("wle", booking.entry_id),
-        f"/v1/bookings/{shown}/cancellation-quote",
-        [_show_ticket(ticket, currency, nothing, confirmed=confirmed) for ticket in booking.tickets],
+        [_show_ticket(ticket, currency, confirmed=confirmed) for ticket in booking.tickets],
     )
 
 
@@ -127,8 +125,10 @@ def show_whole_booking(
     booking: sales.Booking, at_door: Collection[UUID], refunds: Sequence[sales.Refund], payment: Payment | None
 ) -> WholeBookingView:
     """Return a booking with its refunds and its latest payment."""
+    view = show_booking(booking, at_door)
     return WholeBookingView(
-        **asdict(show_booking(booking, at_door)),
+        **asdict(view),
+        cancellation_quote=f"/v1/bookings/{view.id}/cancellation-quote",
         refunds=[_show_refund(refund, booking.currency) for refund in refunds],
         latest_payment=None if payment is None else show_payment(payment),
     )
@@ -166,7 +166,7 @@ def _payment_state(booking: sales.Booking, total: int) -> str:
     return "due" if total and booking.ended_at is None else "nothing"
 
 
-def _show_ticket(ticket: sales.Ticket, currency: str, nothing: Money, *, confirmed: bool) -> TicketView:
+def _show_ticket(ticket: sales.Ticket, currency: str, *, confirmed: bool) -> TicketView:
     """Return a ticket. Its code is its id, which finds it, and its secret, which proves it."""
     ticket_id = show_id("tkt", ticket.ticket_id)
     price = Money(ticket.price_minor, currency)
@@ -175,9 +175,9 @@ def _show_ticket(ticket: sales.Ticket, currency: str, nothing: Money, *, confirm
         ticket_id,
         show_id("tty", ticket.ticket_type_id),
         price,
-        Money(ticket.discount_minor, currency) if ticket.discount_minor else nothing,
-        Money(ticket.fee_minor, currency) if ticket.fee_minor else nothing,
-        Money(ticket.tax_minor, currency) if ticket.tax_minor else nothing,
+        Money(ticket.discount_minor, currency) if ticket.discount_minor else None,
+        Money(ticket.fee_minor, currency) if ticket.fee_minor else None,
+        Money(ticket.tax_minor, currency) if ticket.tax_minor else None,
         price if total == ticket.price_minor else Money(total, currency),
         ticket.state,
         ticket_id[4:].upper() + show_secret(ticket.secret) if confirmed else None,
