@@ -212,8 +212,8 @@ def write_batch(session: Session, arguments: Arguments) -> None:
 
 _PLACED: Final = ("events", "ids", "buyers", "states", "placed_ats", "expires_ats", "confirmed_ats", "conditions", "promos", "entries")
 _TICKET: Final = (
-    "events", "ids", "bookings", "types", "prices", "secrets", "discounts", "surcharges", "fees", "taxes", "seats", "seat_ids", "seat_labels",
-    "replaces",
+    "events", "ids", "bookings", "types", "prices", "secrets", "discounts", "surcharges", "fees", "taxes", "seats", "seat_ids",
+    "seat_labels", "replaces",
 )  # fmt: skip
 
 
@@ -375,8 +375,8 @@ def post(session: Session, arguments: Arguments) -> None:
 # The waitlist ---------------------------------------------------------------------------------------------------------------
 
 _ENTRY: Final = (
-    "event_id", "entry_id", "buyer_id", "ticket_type_id", "quantity", "state", "reason", "joined_at", "joined_seq", "offered_at", "booking_id",
-    "ended_at",
+    "event_id", "entry_id", "buyer_id", "ticket_type_id", "quantity", "state", "reason", "joined_at", "joined_seq", "offered_at",
+    "booking_id", "ended_at",
 )  # fmt: skip
 
 

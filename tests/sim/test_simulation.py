@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Final
 
@@ -40,15 +41,21 @@ async def history(seed: int) -> World:
     return world
 
 
-@pytest.fixture(autouse=True)
-def _simulated_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The engine's stopwatch is the loop's."""
+@contextmanager
+def simulated_time() -> Iterator[None]:
+    """Let the engine's stopwatch be the loop's."""
 
     def now() -> float:
         return asyncio.get_running_loop().time()
 
-    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=now, perf_counter=now))
-    with capture_logs():
+    with pytest.MonkeyPatch.context() as patch, capture_logs():
+        patch.setattr(engine, "time", SimpleNamespace(monotonic=now, perf_counter=now))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _simulated_time() -> Iterator[None]:
+    with simulated_time():
         yield
 
 
