@@ -1,0 +1,311 @@
+"""Believable halls of exactly as many seats as wanted, for demos, rehearsals and tests, and blocks to make others of. Pure.
+
+The focal point, the middle of the stage's edge, is the origin; the audience sits below it (y grows away from the stage). Everything is
+in metres. The same numbers always give the same map.
+
+An arena is drawn for 20,000 and grows with the square root of its seats: a floor, a lower tier and an upper tier around it, which gets
+as many rows as are missing. A theatre has stalls, a circle and boxes. The rear row is shortened until the number is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, pairwise
+from math import cos, radians, sin, sqrt
+from typing import Final, TypeAlias
+
+from evently.seating.seatmap import Kind, Point, Row, Seat, SeatMap, Section, Shape
+
+ARENA_SEATS: Final = (2_000, 60_000)  # the fewest and the most
+THEATRE_SEATS: Final = (200, 3_000)
+
+ARENA_SPACING: Final = 0.5  # from seat to seat
+THEATRE_SPACING: Final = 0.55
+ROW_PITCH: Final = 0.9  # from row to row
+AISLE: Final = 1.2
+ROW_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # I and O are read as 1 and 0
+
+Spots: TypeAlias = list[tuple[float, float]]
+KindOf: TypeAlias = Callable[[int, int, int, float, float], Kind]  # row, place in it, seats of it, x, y
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A section in the making: `rows` of places, the front one first. `code` begins the ids of its seats."""
+
+    name: str
+    code: str
+    rows: list[Spots]
+    letters: bool = False  # rows are A, B, C instead of 1, 2, 3
+    kind_of: KindOf = lambda *_: "standard"
+
+    def section(self) -> Section:
+        """Return it with names, labels and ids."""
+        return Section(self.name, tuple(self._row(number, spots) for number, spots in enumerate(self.rows)))
+
+    def _row(self, number: int, spots: Spots) -> Row:
+        name = row_letters(number) if self.letters else str(number + 1)
+        kinds = [self.kind_of(number, place, len(spots), x, y) for place, (x, y) in enumerate(spots)]
+        seats = [
+            Seat(f"{self.code}-{name}-{place}", str(place), x, y, kind)
+            for place, ((x, y), kind) in enumerate(zip(spots, kinds, strict=True), start=1)
+        ]
+        return Row(name, tuple(seats))
+
+
+def row_letters(number: int) -> str:
+    """Return the name of a row: A, B, ... Z, AA, AB, ..., without I and O."""
+    times, letter = divmod(number, len(ROW_LETTERS))
+    return (ROW_LETTERS[times - 1] if times else "") + ROW_LETTERS[letter]
+
+
+# Blocks: the rows of a section -----------------------------------------------------------------------------------------------
+
+
+def straight_rows(
+    middle: tuple[float, float], facing: float, width: float, rows: int, *, spacing: float = THEATRE_SPACING, pitch: float = ROW_PITCH
+) -> list[Spots]:
+    """Return rows of a rectangle. `middle`: of its front row; `facing`: where it extends to, in degrees, 0 is away from the stage."""
+    seats = max(1, int(width / spacing + 1e-9) + 1)
+    out, along = (sin(radians(facing)), cos(radians(facing))), (cos(radians(facing)), -sin(radians(facing)))
+    places = [(place - (seats - 1) / 2) * spacing for place in range(seats)]
+    return [
+        [_spot(middle[0] + out[0] * row * pitch + along[0] * at, middle[1] + out[1] * row * pitch + along[1] * at) for at in places]
+        for row in range(rows)
+    ]
+
+
+def curved_rows(
+    centre: tuple[float, float],
+    radius: float,
+    angles: Sequence[float],
+    rows: int,
+    *,
+    spacing: float = THEATRE_SPACING,
+    pitch: float = ROW_PITCH,
+    aisle: float = AISLE,
+) -> list[Spots]:
+    """Return rows on arcs. `angles`, in degrees, 0 is away from the stage: where it begins, where aisles are, where it ends."""
+    return [_arc(centre, radius + row * pitch, angles, spacing, aisle) for row in range(rows)]
+
+
+def _arc(centre: tuple[float, float], radius: float, angles: Sequence[float], spacing: float, aisle: float) -> Spots:
+    spots: Spots = []
+    for begin, end in pairwise([radians(angle) for angle in angles]):
+        room = (end - begin) * radius - aisle
+        seats = max(1, int(room / spacing + 1e-9) + 1)
+        for place in range(seats):
+            angle = (begin + end) / 2 + (place - (seats - 1) / 2) * spacing / radius
+            spots.append(_spot(centre[0] + radius * sin(angle), centre[1] + radius * cos(angle)))
+    return spots
+
+
+def _spot(x: float, y: float) -> tuple[float, float]:
+    return round(x, 2), round(y, 2)
+
+
+# An arena --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Bowl:
+    """The inner edge of the tiers: a U around the floor with round corners; all of it follows from the scale, 1 for 20,000 seats."""
+
+    scale: float
+
+    @property
+    def half_width(self) -> float:
+        return 19.0 * self.scale
+
+    @property
+    def far_end(self) -> float:
+        return 48.0 * self.scale
+
+    @property
+    def near_end(self) -> float:
+        return -9.0 * self.scale
+
+    @property
+    def corner(self) -> float:
+        return 9.0 * self.scale
+
+    def tier(self, away: float, rows: int) -> Iterator[list[Spots]]:
+        """Yield the rows of each section, from one side of the stage round to the other. `away`: of the front row from the edge."""
+        sides, ends = max(1, round(5 * self.scale)), max(1, round(2 * self.scale))
+        length = (self.far_end - self.corner - self.near_end) / sides
+        width = 2 * (self.half_width - self.corner) / ends
+        side, back = self.half_width + away, self.far_end + away
+        middles = [self.near_end + (number + 0.5) * length for number in range(sides)]
+        for y in middles:
+            yield straight_rows((-side, y), -90, length - AISLE, rows, spacing=ARENA_SPACING)
+        yield from self._corner(-1, away, rows)
+        for number in range(ends):
+            x = -self.half_width + self.corner + (number + 0.5) * width
+            yield straight_rows((x, back), 0, width - AISLE, rows, spacing=ARENA_SPACING)
+        yield from self._corner(1, away, rows)
+        for y in reversed(middles):
+            yield straight_rows((side, y), 90, length - AISLE, rows, spacing=ARENA_SPACING)
+
+    def _corner(self, side: int, away: float, rows: int) -> Iterator[list[Spots]]:
+        centre = (side * (self.half_width - self.corner), self.far_end - self.corner)
+        pieces = 1 if away < 5 else 2
+        step = 90 / pieces
+        first = -90 if side < 0 else 0
+        for number in range(pieces):
+            angles = (first + number * step, first + (number + 1) * step)
+            yield curved_rows(centre, self.corner + away, angles, rows, spacing=ARENA_SPACING)
+
+
+def arena(seats: int = 20_000) -> SeatMap:
+    """Return an arena with a stage at one end: a floor, and two tiers around it."""
+    _check(seats, ARENA_SEATS, "An arena")
+    scale = sqrt(seats / 20_000)
+    bowl = _Bowl(scale)
+    lower_rows = max(4, round(20 * scale))
+    floor = list(_floor(scale))
+    lower = list(_tier(bowl, 100, 1.0, lower_rows, lower_rows - 1))
+    missing = seats - _size(floor) - _size(lower)
+    upper_away = 1.0 + lower_rows * ROW_PITCH + 3.5 * max(scale, 0.6)
+    rows = next(rows for rows in count(1) if _size(_tier(bowl, 300, upper_away, rows, 0)) >= missing)
+    upper = list(_tier(bowl, 300, upper_away, rows, 0))
+    _shorten(upper, _size(upper) - missing)
+    sections = tuple(block.section() for block in [*floor, *lower, *upper])
+    return SeatMap(f"Arena, {seats:,} seats", sections, Point(0.0, 0.0), _arena_shapes(scale, bowl))
+
+
+def _tier(bowl: _Bowl, hundred: int, away: float, rows: int, platform: int) -> Iterator[Block]:
+    """Yield the sections of a tier. `platform`: the row that can be reached without steps."""
+
+    def kind_of(row: int, place: int, seats: int, _x: float, y: float) -> Kind:
+        if row == platform and (kind := _on_platform(place, seats)):
+            return kind
+        return "restricted_view" if y < -1.0 else "standard"
+
+    for number, spots in enumerate(bowl.tier(away, rows), start=hundred + 1):
+        yield Block(str(number), str(number), spots, kind_of=kind_of)
+
+
+def _on_platform(place: int, seats: int) -> Kind | None:
+    """Return what is in the middle of a row that wheelchairs reach: places, each with the seat of a companion beside it."""
+    begin = (seats - 4) // 2
+    if not 0 <= place - begin < 4 or seats < 6:
+        return None
+    return "accessible" if (place - begin) % 2 == 0 else "companion"
+
+
+def _floor(scale: float) -> Iterator[Block]:
+    """Yield the blocks in front of the stage, called A to ..., three in a line."""
+    width, rows = 9.0 * scale, max(3, round(8 * scale))
+    depth = rows * ROW_PITCH + AISLE
+    lines = max(1, int(32 * scale / depth))
+
+    def kind_of(row: int, place: int, seats: int, _x: float, _y: float) -> Kind:
+        return (row == rows - 1 and _on_platform(place, seats)) or "standard"
+
+    for line in range(lines):
+        for column in range(3):
+            name = f"Floor {ROW_LETTERS[line * 3 + column]}"
+            middle = ((column - 1) * (width + AISLE), 11 * scale + line * depth)
+            spots = straight_rows(middle, 0, width - ARENA_SPACING, rows, spacing=ARENA_SPACING)
+            yield Block(name, f"F{ROW_LETTERS[line * 3 + column]}", spots, letters=True, kind_of=kind_of)
+
+
+def _arena_shapes(scale: float, bowl: _Bowl) -> tuple[Shape, ...]:
+    runway = [(-13, -9), (13, -9), (13, 0), (1.6, 0), (1.6, 5), (3, 5), (3, 8), (-3, 8), (-3, 5), (-1.6, 5), (-1.6, 0), (-13, 0)]
+    stage = Shape("stage", _points((x * scale, y * scale) for x, y in runway), "Stage")
+    width, end, corner = bowl.half_width, bowl.far_end, bowl.corner
+    edge = [(-width, bowl.near_end), (width, bowl.near_end), *_bend(width - corner, end - corner, corner, 90, 0)]
+    floor = Shape("area", _points([*edge, *_bend(-width + corner, end - corner, corner, 0, -90)]))
+    return floor, stage
+
+
+def _bend(x: float, y: float, radius: float, begin: float, end: float) -> Iterator[tuple[float, float]]:
+    for step in range(13):
+        angle = radians(begin + (end - begin) * step / 12)
+        yield x + radius * sin(angle), y + radius * cos(angle)
+
+
+# A theatre -------------------------------------------------------------------------------------------------------------------
+
+_CENTRE: Final = (0.0, -13.0)  # of all its arcs
+_STALLS: Final = (-31.0, -12.0, 12.0, 31.0)
+_CIRCLE: Final = (-37.0, -14.0, 14.0, 37.0)
+
+
+def theatre(seats: int = 800) -> SeatMap:
+    """Return a theatre: stalls with two aisles, a circle behind them, and boxes at the sides."""
+    _check(seats, THEATRE_SEATS, "A theatre")
+    boxes = list(_boxes(4 if seats >= 500 else 2))
+    front = 17.0
+    rows = next(rows for rows in count(1) if _size([_stalls(front, rows + 1)]) > 0.62 * seats)
+    stalls = _stalls(front, rows)
+    missing = seats - _size([stalls, *boxes])
+    behind = front + rows * ROW_PITCH + 2.6
+    circle_rows = next(rows for rows in count(1) if _size([_circle(behind, rows)]) >= missing)
+    circle = _circle(behind, circle_rows)
+    _shorten([circle], _size([circle]) - missing)
+    sections = tuple(block.section() for block in [stalls, circle, *boxes])
+    return SeatMap(f"Theatre, {seats:,} seats", sections, Point(0.0, 0.0), _theatre_shapes())
+
+
+def _stalls(radius: float, rows: int) -> Block:
+    def kind_of(row: int, place: int, seats: int, _x: float, _y: float) -> Kind:
+        at_the_ends = min(place, seats - 1 - place)
+        if row == rows - 1 and at_the_ends < 4:  # beside the doors
+            return "accessible" if at_the_ends % 2 == 0 else "companion"
+        return "restricted_view" if row < 2 and at_the_ends < 3 else "standard"
+
+    return Block("Stalls", "ST", curved_rows(_CENTRE, radius, _STALLS, rows), letters=True, kind_of=kind_of)
+
+
+def _circle(radius: float, rows: int) -> Block:
+    def kind_of(_row: int, place: int, seats: int, _x: float, _y: float) -> Kind:
+        return "restricted_view" if min(place, seats - 1 - place) < 4 else "standard"
+
+    return Block("Circle", "CI", curved_rows(_CENTRE, radius, _CIRCLE, rows), letters=True, kind_of=kind_of)
+
+
+def _boxes(of_a_side: int) -> Iterator[Block]:
+    """Yield the boxes, the nearest to the stage first: two rows of two."""
+    for side, name in ((-1, "left"), (1, "right")):
+        for number in range(of_a_side):
+            middle = (side * (14.0 + 0.75 * number), 1.0 + 2.1 * number)
+            kind: Kind = "restricted_view" if number == 0 else "standard"
+            spots = straight_rows(middle, side * 70, THEATRE_SPACING, 2)
+            yield Block(f"Box {number + 1} {name}", f"B{number + 1}{name[0].upper()}", spots, kind_of=lambda *_, kind=kind: kind)
+
+
+def _theatre_shapes() -> tuple[Shape, ...]:
+    edge = [(sin(radians(angle)) * 14.0, cos(radians(angle)) * 14.0 - 14.0) for angle in range(36, -37, -4)]
+    stage = Shape("stage", _points([(-7.5, -8.0), (7.5, -8.0), *edge]), "Stage")
+    return (stage,)
+
+
+# Common to both --------------------------------------------------------------------------------------------------------------
+
+
+def _check(seats: int, limits: tuple[int, int], what: str) -> None:
+    if not limits[0] <= seats <= limits[1]:
+        raise ValueError(f"{what} has {limits[0]:,} to {limits[1]:,} seats, not {seats:,}.")
+
+
+def _size(blocks: Iterable[Block]) -> int:
+    return sum(len(spots) for block in blocks for spots in block.rows)
+
+
+def _shorten(blocks: Sequence[Block], surplus: int) -> None:
+    """Take seats off the rear rows, by turns from the sections and from both ends of the row."""
+    turn = 0
+    while surplus:
+        for block in blocks:
+            if surplus and block.rows:
+                block.rows[-1].pop(0 if turn % 2 else -1)
+                surplus -= 1
+                if not block.rows[-1]:
+                    block.rows.pop()
+        turn += 1
+
+
+def _points(places: Iterable[tuple[float, float]]) -> tuple[Point, ...]:
+    return tuple(Point(round(x, 2), round(y, 2)) for x, y in places)
