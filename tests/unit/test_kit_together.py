@@ -43,7 +43,7 @@ async def test_what_is_asked_meanwhile_is_done_together_next() -> None:
 async def test_two_of_one_key_are_not_done_at_once_and_no_batch_is_endless() -> None:
     oven = Oven()
     together = Together(oven.bake, lambda item: item % 1000)
-    assert await asyncio.gather(together.add(1), together.add(1001), together.add(2)) == [2, 2002, 4]
+    assert await asyncio.gather(*[together.add(item) for item in (1, 1001, 2)]) == [2, 2002, 4]
     assert oven.batches == [[1, 2], [1001]]
     oven.batches.clear()
     await asyncio.gather(*[together.add(item) for item in range(500, 500 + ITEMS_MAX + 1)])
