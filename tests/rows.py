@@ -308,9 +308,33 @@ class Rows:
             replayed = again.pools[pool_id]
             counted = (replayed.held, replayed.sold, replayed.set_aside, replayed.capacity)
             assert counted == (pool.held, pool.sold, pool.set_aside, pool.capacity)
-        assert {(each, booking.state, booking.buyer_id) for each, booking in again.bookings.items()} == {
-            (each, booking.state, booking.buyer_id) for each, booking in self.bookings.items()
+        assert again.seats == self.claims
+        assert {each: units for each, units in again.aside.items() if units} == {each: units for each, units in self.aside.items() if units}
+        assert {each: (promo.uses, promo.spent_minor) for each, promo in again.promos.items()} == {
+            each: (uses, spent_minor) for each, (_, uses, spent_minor) in self.promos.items()
         }
+        assert {each: (refund.booking_id, refund.amount_minor, refund.settled) for each, refund in again.refunds.items()} == {
+            each: (refund.booking_id, refund.amount_minor, refund.settled_at is not None) for each, refund in self.refunds.items()
+        }
+        assert {each: entry.state for each, entry in again.entries.items()} == {each: entry.state for each, entry in self.entries.items()}
+        assert not again.overtaken
+        self._check_replayed_bookings(again)
+
+    def _check_replayed_bookings(self, again: Replay) -> None:
+        names = (
+            "buyer_id state placed_at confirmed_at ended_at promo_id entry_id payment_id paid_minor captured_at refunded_minor "
+            "conditions_version"
+        ).split()
+        assert again.bookings.keys() == self.bookings.keys()
+        for booking_id, booking in self.bookings.items():
+            replayed = again.bookings[booking_id]
+            assert [getattr(replayed, name) for name in names] == [getattr(booking, name) for name in names]
+            posted: Counter[tuple[str, str]] = Counter()
+            for posting in self.ledger:
+                if posting.booking_id == booking_id:
+                    debit = "" if posting.credit == "refunds" else posting.debit  # how a refund is shared out, a replay does not know
+                    posted[debit, posting.credit] += posting.amount_minor
+            assert +posted == +replayed.posted
 
 
 def _written(ticket: Ticket, voided: set[UUID], unbound: set[UUID], marked: dict[UUID, datetime | None]) -> Ticket:
