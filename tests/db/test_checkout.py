@@ -335,6 +335,16 @@ async def test_twenty_who_pay_one_booking_at_once_pay_once(desk: Desk, database_
     assert await balance(desk, held) == {"gateway": 5000, "organizer": -5000}
 
 
+async def test_one_key_at_once_is_one_payment(desk: Desk) -> None:
+    held = await desk.hold()
+    processes = [desk.open() for _ in range(4)]
+    wish = Wish("declined")
+    paid = await asyncio.gather(*[processes[n % 4].pay(held.booking_id, held.buyer_id, wish, "one") for n in range(20)])
+    assert len({each.payment.payment_id for each in paid}) == 1
+    assert [each.replayed for each in paid].count(False) == 1
+    assert len(await list_payments(desk.db, held.booking_id)) == 1
+
+
 async def test_a_hundred_refunds_of_one_cancellation_pay_back_once(desk: Desk) -> None:
     held = await desk.hold()
     payment = await desk.pay(held)
