@@ -10,7 +10,21 @@ import asyncpg
 from msgspec.structs import replace
 
 from evently.kit.errors import Trouble
-from evently.sales import Booked, Booking, CancelBooking, Command, ConfirmBooking, Line, Outcome, PlaceBooking
+from evently.sales import (
+    AcceptOffer,
+    Booked,
+    Booking,
+    CancelBooking,
+    Command,
+    ConfirmBooking,
+    JoinWaitlist,
+    LeaveWaitlist,
+    Line,
+    Listed,
+    Outcome,
+    PlaceBooking,
+    WaitlistEntry,
+)
 from tests.sim.world import EVENTS, LIMITED, STANDARD, Lost, World
 
 TRIES_MAX: Final = 1_000
@@ -26,6 +40,7 @@ class Client:
         self._me = UUID(int=100 + number)
         self._keys = 0
         self._mine: list[Booking] = []
+        self._entries: list[WaitlistEntry] = []
 
     async def live(self, wishes: int) -> None:
         for _ in range(wishes):
@@ -34,13 +49,23 @@ class Client:
             outcome = await self._insist(wish)
             if isinstance(wish, PlaceBooking) and isinstance(outcome, Booked):
                 self._mine.append(outcome.booking)
+            if isinstance(outcome, Listed):
+                self._entries.append(outcome.entry)
+                self._mine += [] if outcome.booking is None else [outcome.booking]
 
     def _wish(self) -> Command:
         dice = self._draw.random()
         if dice < 0.03:
             return replace(self._booking(), key="poison \0")
         if self._mine and dice < 0.2:
-            return ConfirmBooking(self._mine[-1].event_id, self._mine[-1].booking_id)
+            return self._payment(self._mine[-1])
+        if dice < 0.27:
+            return JoinWaitlist(self._draw.choice(EVENTS), self._me, self._draw.choice([STANDARD, LIMITED]), self._draw.randint(1, 3))
+        if self._entries and dice < 0.35:
+            entry = self._draw.choice(self._entries)
+            if self._draw.random() < 0.3:
+                return LeaveWaitlist(entry.event_id, entry.entry_id, self._me)
+            return AcceptOffer(entry.event_id, entry.entry_id, self._me)
         if self._mine and dice < 0.5:
             return self._cancellation(self._draw.choice(self._mine))
         return self._booking()
@@ -51,6 +76,11 @@ class Client:
         hold_seconds = self._draw.choice([None, None, HOLD_SECONDS])
         key = self._key()
         return PlaceBooking(self._draw.choice(EVENTS), self._me, lines, hold_seconds, key, repr((lines, hold_seconds)).encode())
+
+    def _payment(self, booking: Booking) -> ConfirmBooking:
+        if booking.event_id == EVENTS[0]:
+            return ConfirmBooking(booking.event_id, booking.booking_id)
+        return ConfirmBooking(booking.event_id, booking.booking_id, self._world.new_id(), booking.total_minor())
 
     def _cancellation(self, booking: Booking) -> CancelBooking:
         some = tuple(ticket.ticket_id for ticket in booking.tickets[: self._draw.choice([1, 1, 9])])

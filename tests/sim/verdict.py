@@ -20,6 +20,7 @@ def judge(world: World) -> None:
         rows = world.server.events[event_id]
         _judge_counters(rows)
         _judge_limits(rows)
+        _judge_money(rows)
         _judge_journal(rows)
         _judge_answers(world, event_id, rows)
         _judge_bookings(world, event_id, rows)
@@ -40,8 +41,31 @@ def _judge_counters(rows: EventRows) -> None:
     }
     for pool_id, pool in rows.pools.items():
         assert (pool["held"], pool["sold"]) == (units["held"][pool_id], units["confirmed"][pool_id])
-        assert pool["held"] + pool["sold"] <= pool["capacity"]
+        assert pool["held"] + pool["sold"] + pool["set_aside"] <= pool["capacity"]
+        assert pool["set_aside"] == sum(aside["units"] for type_id, aside in rows.asides.items() if pool_id in POOLS_OF[type_id])
         assert pool["held"] == 0, "every hold is over"
+    for type_id, aside in rows.asides.items():
+        wished = [
+            entry["quantity"] for entry in rows.entries.values() if entry["state"] == "waiting" and entry["ticket_type_id"] == type_id
+        ]
+        assert aside["units"] <= sum(wished), "nothing stays set aside when nobody waits"
+        assert all(quantity > aside["units"] for quantity in wished if aside["units"]), "what suffices is offered"
+    assert all(entry["state"] != "offered" for entry in rows.entries.values()), "every offer is over"
+
+
+def _judge_money(rows: EventRows) -> None:
+    """What the ledger says of each booking is what the booking says, and nobody is paid back more than was paid."""
+    for booking_id, booking in rows.bookings.items():
+        posted = Counter[str]()
+        for row in rows.ledger.values():
+            if row["booking_id"] == booking_id:
+                posted[row["debit"]] += row["amount_minor"]
+                posted[row["credit"]] -= row["amount_minor"]
+        decided = sum(refund["amount_minor"] for refund in rows.refunds.values() if refund["booking_id"] == booking_id)
+        assert posted["buyer"] == booking["paid_minor"], "nothing is captured in this world"
+        assert -posted["refunds"] == booking["refunded_minor"] == decided <= booking["paid_minor"]
+        if booking["state"] == "cancelled":
+            assert decided == booking["paid_minor"]
 
 
 def _judge_limits(rows: EventRows) -> None:
@@ -60,8 +84,10 @@ def _judge_journal(rows: EventRows) -> None:
         before, at = row["hash"], row["at"]
         again.add(at, decode_facts(row["facts"]))
     assert (rows.sale["seq"], rows.sale["head_hash"], rows.sale["head_at"]) == (len(rows.journal), before, at)
-    stored = {each: (pool["capacity"], pool["held"], pool["sold"]) for each, pool in rows.pools.items()}
-    assert stored == {each: (pool.capacity, pool.held, pool.sold) for each, pool in again.pools.items()}
+    assert not again.overtaken
+    stored = {each: (pool["capacity"], pool["held"], pool["sold"], pool["set_aside"]) for each, pool in rows.pools.items()}
+    assert stored == {each: (pool.capacity, pool.held, pool.sold, pool.set_aside) for each, pool in again.pools.items()}
+    assert {each: row["state"] for each, row in rows.entries.items()} == {each: entry.state for each, entry in again.entries.items()}
     live: dict[UUID, set[UUID]] = {booking_id: set() for booking_id in rows.bookings}
     for ticket_id, ticket in rows.tickets.items():
         if ticket["state"] != "void":
@@ -117,7 +143,7 @@ def _judge_bookings(world: World, event_id: UUID, rows: EventRows) -> None:
         if booking.state == "cancelled":
             assert row["state"] == "cancelled"
     keyed = {row["booking_id"] for row in rows.keys.values()}
-    unkeyed = Counter(row["buyer_id"] for booking_id, row in rows.bookings.items() if booking_id not in keyed)
+    unkeyed = Counter(row["buyer_id"] for booking_id, row in rows.bookings.items() if booking_id not in keyed and not row["entry_id"])
     asked = Counter(
         command.buyer_id
         for command in world.asked

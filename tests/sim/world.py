@@ -24,9 +24,11 @@ from evently.db.pool import trouble
 from evently.kit.errors import Refused, Trouble
 from evently.sales import (
     Command,
+    Conditions,
     Engine,
     EngineOptions,
     ExpireHolds,
+    Fees,
     OpenSale,
     Outcome,
     PoolTerms,
@@ -47,8 +49,13 @@ TICKET_TYPES: Final = (
     TicketTypeTerms(STANDARD, "standard", "", 1, 1000, 4, (HALL,)),
     TicketTypeTerms(LIMITED, "limited", "", 2, 1500, 3, (HALL, BALCONY), per_buyer_max=3),
 )
+CONDITIONS: Final[dict[UUID, Conditions]] = {  # one event is paid on site, the other online
+    EVENTS[0]: Conditions(offer_seconds=2),
+    EVENTS[1]: Conditions(payment="online", hold_seconds=2, offer_seconds=2, fees=Fees(50)),
+}
 KEEPALIVE_SECONDS: Final = 2.0  # a connection of the pool does not live longer, so that silence ends
 SETTLED_SECONDS: Final = 30.0  # after which everything is over: holds, repeated requests, silence
+OFFERS_MAX: Final = 40  # one after the other, until nobody waits
 
 
 class Lost(Exception):
@@ -128,7 +135,8 @@ class World:
     async def open(self) -> None:
         """Put the events on sale and start the processes."""
         for event_id in EVENTS:
-            for command in (SetUpSale(event_id, "EUR", NOON, NOON + timedelta(days=1), POOLS, TICKET_TYPES), OpenSale(event_id)):
+            made = SetUpSale(event_id, "EUR", NOON, NOON + timedelta(days=1), POOLS, TICKET_TYPES, CONDITIONS[event_id])
+            for command in (made, OpenSale(event_id)):
                 await self.organize(command)
         self.processes += [Process(self) for _ in range(PROCESSES)]
         for process in self.processes:
@@ -171,8 +179,10 @@ class World:
         """Let everything end: what was sent, what was held."""
         await asyncio.gather(*self.errands)
         await asyncio.sleep(SETTLED_SECONDS)
-        for event_id in EVENTS:
-            await self.processes[0].submit(ExpireHolds(event_id))
+        for _ in range(OFFERS_MAX):  # each lets somebody else have what lapsed
+            for event_id in EVENTS:
+                await self.processes[0].submit(ExpireHolds(event_id))
+            await asyncio.sleep(SETTLED_SECONDS)
         for process in self.processes:
             await process.engine.stop()
 
