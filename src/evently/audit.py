@@ -4,14 +4,15 @@
     inspect(database, event_id)       the same on a database that is open
     show(findings)                    a table for the terminal
 
-It sees one instant of the whole database (REPEATABLE READ, read only) and takes no lock, so nobody waits for it. I1, I2, I5, I6 and I9 are
-set-based statements; I4, I11 and I12 replay each event's journal from empty and lay it beside the rows, one event at a time, the largest
-ones in several parts, because each booking that is followed takes a kilobyte. Nothing here uses a line of what it checks: not the rules,
-not the engine, not the counting of the roll-ups.
+It sees one instant of the whole database (REPEATABLE READ, read only) and takes no lock, so nobody waits for it. I1, I2, I5, I6, I7 and I9
+are set-based statements; I4, I8, I10, I11 and I12 replay each event's journal from empty and lay it beside the rows, one event at a time, the
+largest ones in several parts, because each booking that is followed takes a kilobyte. Nothing here uses a line of what it checks: not the
+rules, not the engine, not the counting of the roll-ups.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
@@ -32,14 +33,18 @@ TITLES: Final = {
     "I1": "pools with a negative counter, or with more taken than there is",
     "I2": "pools whose counters differ from the tickets",
     "I4": "bookings that nobody asked for, or that somebody else asked for",
-    "I5": "tickets with two owners or none, and bookings without tickets",
+    "I5": "tickets with two owners or none, bookings without tickets, seats that differ from the tickets",
     "I6": "idempotency keys with two answers, or with an answer about another booking",
+    "I7": "bookings confirmed without their money, money without its booking, more paid back than was paid",
+    "I8": "bookings whose rows in the money ledger differ from what the journal calls for",
     "I9": "holds still counted 5 seconds after they ran out, or confirmed afterwards",
+    "I10": "waitlist entries overtaken by a later one that fitted no better",
     "I11": "differences between the rows and a replay of the journal; gaps and broken hashes in it",
     "I12": "facts not delivered within a minute, out of order, or counted otherwise than once",
 }
 EXAMPLES_MAX: Final = 5
 HOLD_GRACE: Final = timedelta(seconds=5)  # the sweeper comes by every second; five allow for a busy one
+CHECKOUT_GRACE: Final = timedelta(minutes=5)  # between what the gateway did and what the till knows of it: a job is tried again within that
 DELIVERED_WITHIN: Final = timedelta(seconds=60)  # the relay needs a fraction of a second; a minute allows for one that was killed
 CLOCKS_DIFFER_MAX: Final = timedelta(seconds=5)  # of two machines, one of which took over the relay from the other
 FOLLOWED_MAX: Final = 250_000  # bookings at a time: 250 MB; each further part of an event reads its journal once more
@@ -78,7 +83,7 @@ async def inspect(database: Database, event_id: UUID | None = None) -> list[Find
     """Return what every invariant has to say about one instant, whether anything was found or not."""
     tallies = {code: Tally() for code in TITLES}
     async with database.snapshot() as snapshot:
-        for code, query in _SET_BASED.items():
+        for code, query in _SET_BASED:
             await _ask(snapshot, query, event_id, tallies[code])
         async for sale in snapshot.cursor(*sql.list_sales(event_id=event_id, delivered_within=DELIVERED_WITHIN), prefetch=_ROWS_READ):
             await _Retelling(sale, tallies).compare(snapshot)
@@ -110,19 +115,21 @@ class Tally:
 
 # Set-based ----------------------------------------------------------------------------------------------------------------------
 
-_SET_BASED: Final = {
-    "I1": sql.find_oversold_pools,
-    "I2": sql.find_miscounted_pools,
-    "I5": sql.find_wrong_tickets,
-    "I6": sql.find_wrong_answers,
-    "I9": sql.find_stale_holds,
-}
+_SET_BASED: Final = (
+    ("I1", sql.find_oversold_pools),
+    ("I2", sql.find_miscounted_pools),
+    ("I5", sql.find_wrong_tickets),
+    ("I5", sql.find_wrong_seats),
+    ("I6", sql.find_wrong_answers),
+    ("I7", sql.find_wrong_payments),
+    ("I9", sql.find_stale_holds),
+)
 
 
 async def _ask(snapshot: Connection, query: Query, event_id: UUID | None, tally: Tally) -> None:
     values: dict[str, object] = {"event_id": event_id, "examples_max": EXAMPLES_MAX}
     if "grace" in query.parameters:
-        values["grace"] = HOLD_GRACE
+        values["grace"] = CHECKOUT_GRACE if query is sql.find_wrong_payments else HOLD_GRACE
     rows = await snapshot.fetch(*query(**values))
     for row in rows:
         tally.add(row["event_id"], row["what"], total=0)
@@ -154,6 +161,7 @@ class _Retelling:
             return
         self._compare_sale()
         await self._compare_parts(snapshot)
+        await self._compare_rest(snapshot)
         await self._compare_sums(snapshot)
         await self._compare_bookings(snapshot)
         for part in range(1, self._parts):
@@ -239,7 +247,36 @@ class _Retelling:
         for type_id, _, _ in _differing(types, told):
             self._found("I11", f"ticket type {type_id} differs from the journal's")
 
+    async def _compare_rest(self, snapshot: Connection) -> None:
+        """Seats, promo codes, refunds, the waitlist and its order."""
+        told = self._replay
+        event_id = self._event_id
+        for what, query, expected in (
+            ("seat", sql.read_claims, {number: (owner,) for number, owner in told.seats.items()}),
+            ("promo code", sql.read_promos, {promo_id: astuple(promo) for promo_id, promo in told.promos.items()}),
+            ("refund", sql.read_refunds, {refund_id: astuple(refund) for refund_id, refund in told.refunds.items()}),
+            ("waitlist entry", sql.read_entries, {entry_id: astuple(entry)[:4] for entry_id, entry in told.entries.items()}),
+        ):
+            rows = {key: tuple(rest) for key, *rest in await snapshot.fetch(*query(event_id=event_id))}
+            for key, stored, by_journal in _differing(rows, expected):
+                self._found("I11", f"{what} {key} is {_plain(stored)}, by the journal {_plain(by_journal)}")
+        for sentence in told.overtaken:
+            self._found("I10", sentence)
+
+    async def _compare_money(self, snapshot: Connection) -> None:
+        """The ledger of the bookings of this part. How a refund is shared among accounts is left to it; that it sums up is not."""
+        stored: dict[UUID, Counter[tuple[str, str]]] = {}
+        for booking_id, debit, credit, currency, amount in await snapshot.fetch(*sql.read_ledger(event_id=self._event_id)):
+            if self._replay.follows(booking_id):
+                stored.setdefault(booking_id, Counter())["" if credit == "refunds" else debit, credit] += amount
+                if currency != self._sale["currency"]:
+                    self._found("I8", f"booking {booking_id} has money in {currency}")
+        told = {booking_id: +booking.posted for booking_id, booking in self._replay.bookings.items() if +booking.posted}
+        for booking_id, rows, by_journal in _differing(stored, told):
+            self._found("I8", f"booking {booking_id} has {dict(rows or {})}, by the journal {dict(by_journal or {})}")
+
     async def _compare_bookings(self, snapshot: Connection) -> None:
+        await self._compare_money(snapshot)
         left = self._replay.bookings
         async for booking_id, buyer_id, stands, tickets in _bookings(snapshot, self._event_id):
             if not self._replay.follows(booking_id):
@@ -287,7 +324,20 @@ async def _bookings(
 
 
 def _stands(booking: ReplayedBooking) -> tuple[object, ...]:
-    return booking.state, booking.placed_at, booking.expires_at, booking.confirmed_at, booking.ended_at
+    return (
+        booking.state,
+        booking.placed_at,
+        booking.expires_at,
+        booking.confirmed_at,
+        booking.ended_at,
+        booking.conditions_version,
+        booking.promo_id,
+        booking.entry_id,
+        booking.payment_id,
+        booking.paid_minor,
+        booking.captured_at,
+        booking.refunded_minor,
+    )
 
 
 def _differing(stored: dict[Any, Any], told: dict[Any, Any]) -> Iterator[tuple[Any, Any, Any]]:

@@ -20,8 +20,8 @@ ORDER BY pools.event_id, pools.pool_id
 LIMIT :examples_max;
 
 -- name: find_miscounted_pools
--- I2: counters that differ from the tickets of holds and of confirmed bookings. Counted by ticket type first, because a type's units are taken from each of
--- its pools. Nothing sets units aside yet, so none may be.
+-- I2: counters that differ from the tickets of holds and of confirmed bookings, and from what is set aside. Counted by ticket type first, because a type's
+-- units are taken from each of its pools. A ticket that stands for a returned one has no unit of its own.
 WITH sold AS (
     SELECT
         bookings.event_id,
@@ -34,12 +34,22 @@ WITH sold AS (
         (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
         AND bookings.state IN ('held', 'confirmed')
         AND tickets.state != 'void'
+        AND tickets.replaces IS NULL
     GROUP BY bookings.event_id, tickets.ticket_type_id
 ),
 
-taken AS (
-    SELECT sold.event_id, drawn.pool_id, sum(sold.held) AS held, sum(sold.sold) AS sold
+wanted AS (
+    SELECT sold.event_id, sold.ticket_type_id, sold.held, sold.sold, 0 AS set_aside
     FROM sold
+    UNION ALL
+    SELECT set_asides.event_id, set_asides.ticket_type_id, 0, 0, set_asides.units
+    FROM set_asides
+    WHERE (:event_id::uuid IS NULL OR set_asides.event_id = :event_id) AND set_asides.units > 0
+),
+
+taken AS (
+    SELECT sold.event_id, drawn.pool_id, sum(sold.held) AS held, sum(sold.sold) AS sold, sum(sold.set_aside) AS set_aside
+    FROM wanted AS sold
     INNER JOIN ticket_types ON ticket_types.event_id = sold.event_id AND ticket_types.ticket_type_id = sold.ticket_type_id
     CROSS JOIN LATERAL unnest(ticket_types.pool_ids) AS drawn (pool_id)
     GROUP BY sold.event_id, drawn.pool_id
@@ -54,8 +64,9 @@ counted AS (
 SELECT
     coalesce(counted.event_id, taken.event_id) AS event_id,
     format(
-        'pool %s counts %s held, %s sold, %s set aside; the tickets are %s held, %s sold',
-        coalesce(counted.pool_id, taken.pool_id), counted.held, counted.sold, counted.set_aside, coalesce(taken.held, 0), coalesce(taken.sold, 0)
+        'pool %s counts %s held, %s sold, %s set aside; the tickets are %s held, %s sold, %s set aside',
+        coalesce(counted.pool_id, taken.pool_id), counted.held, counted.sold, counted.set_aside, coalesce(taken.held, 0), coalesce(taken.sold, 0),
+        coalesce(taken.set_aside, 0)
     ) AS what,
     count(*) OVER () AS total
 FROM counted
@@ -63,7 +74,7 @@ FULL JOIN taken ON taken.event_id = counted.event_id AND taken.pool_id = counted
 WHERE
     counted.held IS DISTINCT FROM coalesce(taken.held, 0)
     OR counted.sold IS DISTINCT FROM coalesce(taken.sold, 0)
-    OR counted.set_aside IS DISTINCT FROM 0
+    OR counted.set_aside IS DISTINCT FROM coalesce(taken.set_aside, 0)
 ORDER BY 1, coalesce(counted.pool_id, taken.pool_id)
 LIMIT :examples_max;
 
@@ -112,6 +123,131 @@ FROM breaches
 ORDER BY breaches.event_id, breaches.what
 LIMIT :examples_max;
 
+-- name: find_wrong_seats
+-- I5: live tickets with a seat that is not claimed for them, claims of tickets that are not live or sit elsewhere, seats that the map does not have, and
+-- seats of another zone than the ticket type's. The key of a claim is what makes two owners of one seat impossible.
+WITH seated AS (
+    SELECT tickets.event_id, tickets.ticket_id, tickets.ticket_type_id, tickets.seat_number
+    FROM tickets
+    INNER JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
+    WHERE
+        (:event_id::uuid IS NULL OR tickets.event_id = :event_id)
+        AND tickets.seat_number IS NOT NULL
+        AND tickets.state != 'void'
+        AND tickets.replaces IS NULL
+        AND bookings.state IN ('held', 'confirmed')
+),
+
+claims AS (
+    SELECT seat_claims.event_id, seat_claims.seat_number, seat_claims.ticket_id
+    FROM seat_claims
+    WHERE :event_id::uuid IS NULL OR seat_claims.event_id = :event_id
+),
+
+breaches AS (
+    SELECT seated.event_id, format('ticket %s sits on %s, which is not claimed for it', seated.ticket_id, seated.seat_number) AS what
+    FROM seated
+    LEFT JOIN claims ON claims.event_id = seated.event_id AND claims.seat_number = seated.seat_number AND claims.ticket_id = seated.ticket_id
+    WHERE claims.event_id IS NULL
+    UNION ALL
+    SELECT claims.event_id, format('seat %s is claimed for ticket %s, which does not sit there', claims.seat_number, claims.ticket_id) AS what
+    FROM claims
+    LEFT JOIN seated ON seated.event_id = claims.event_id AND seated.ticket_id = claims.ticket_id AND seated.seat_number = claims.seat_number
+    WHERE claims.ticket_id IS NOT NULL AND seated.event_id IS NULL
+    UNION ALL
+    SELECT claims.event_id, format('there is no seat %s', claims.seat_number) AS what
+    FROM claims
+    LEFT JOIN event_seating ON event_seating.event_id = claims.event_id
+    WHERE event_seating.event_id IS NULL OR claims.seat_number >= octet_length(event_seating.zone_of)
+    UNION ALL
+    SELECT seated.event_id, format('ticket %s sits on %s, which is of another zone', seated.ticket_id, seated.seat_number) AS what
+    FROM seated
+    INNER JOIN event_seating ON event_seating.event_id = seated.event_id AND seated.seat_number < octet_length(event_seating.zone_of)
+    INNER JOIN ticket_types ON ticket_types.event_id = seated.event_id AND ticket_types.ticket_type_id = seated.ticket_type_id
+    WHERE ticket_types.zone IS DISTINCT FROM event_seating.zones[get_byte(event_seating.zone_of, seated.seat_number) + 1]
+)
+
+SELECT breaches.event_id, breaches.what, count(*) OVER () AS total
+FROM breaches
+ORDER BY breaches.event_id, breaches.what
+LIMIT :examples_max;
+
+-- name: find_wrong_payments
+-- I7: what was to be paid online and was confirmed without a payment; bookings whose payment is not there, or was captured unknown to one of the two; two
+-- captured payments of one booking; more paid back than was paid. The checkout has :grace between any two steps.
+WITH breaches AS (
+    SELECT bookings.event_id, format('booking %s was confirmed without a payment', bookings.booking_id) AS what
+    FROM bookings
+    INNER JOIN sale_conditions
+        ON sale_conditions.event_id = bookings.event_id AND sale_conditions.version = bookings.conditions_version
+    WHERE
+        (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
+        AND bookings.state = 'confirmed'
+        AND bookings.payment_id IS NULL
+        AND convert_from(sale_conditions.conditions, 'UTF8')::jsonb ->> 'payment' = 'online'
+        AND EXISTS (
+            SELECT 1
+            FROM tickets
+            WHERE
+                tickets.event_id = bookings.event_id
+                AND tickets.booking_id = bookings.booking_id
+                AND tickets.state != 'void'
+                AND tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor > 0
+        )
+    UNION ALL
+    SELECT
+        bookings.event_id,
+        CASE
+            WHEN payments.payment_id IS NULL THEN format('booking %s was confirmed with payment %s, which is not there', bookings.booking_id, bookings.payment_id)
+            ELSE format('booking %s says that payment %s was captured; it is %s', bookings.booking_id, bookings.payment_id, payments.state)
+        END AS what
+    FROM bookings
+    LEFT JOIN payments ON payments.event_id = bookings.event_id AND payments.payment_id = bookings.payment_id
+    WHERE
+        (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
+        AND bookings.payment_id IS NOT NULL
+        AND (
+            payments.payment_id IS NULL
+            OR payments.booking_id != bookings.booking_id
+            OR (bookings.captured_at < now() - :grace::interval AND payments.state != 'captured')
+        )
+    UNION ALL
+    SELECT payments.event_id, format('payment %s was captured for booking %s, which does not know', payments.payment_id, payments.booking_id) AS what
+    FROM payments
+    INNER JOIN bookings ON bookings.event_id = payments.event_id AND bookings.booking_id = payments.booking_id
+    WHERE
+        (:event_id::uuid IS NULL OR payments.event_id = :event_id)
+        AND payments.state = 'captured'
+        AND (bookings.payment_id IS DISTINCT FROM payments.payment_id OR bookings.captured_at IS NULL)
+        AND payments.changed_at < now() - :grace::interval
+    UNION ALL
+    SELECT payments.event_id, format('booking %s was paid %s times', payments.booking_id, count(*)) AS what
+    FROM payments
+    WHERE (:event_id::uuid IS NULL OR payments.event_id = :event_id) AND payments.state = 'captured'
+    GROUP BY payments.event_id, payments.booking_id
+    HAVING count(*) > 1
+    UNION ALL
+    SELECT
+        bookings.event_id,
+        format('booking %s was paid %s; %s is decided to be paid back', bookings.booking_id, bookings.paid_minor, bookings.refunded_minor) AS what
+    FROM bookings
+    WHERE
+        (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
+        AND (
+            bookings.refunded_minor > bookings.paid_minor
+            OR bookings.refunded_minor != (
+                SELECT coalesce(sum(refunds.amount_minor), 0)
+                FROM refunds
+                WHERE refunds.event_id = bookings.event_id AND refunds.booking_id = bookings.booking_id
+            )
+        )
+)
+
+SELECT breaches.event_id, breaches.what, count(*) OVER () AS total
+FROM breaches
+ORDER BY breaches.event_id, breaches.what
+LIMIT :examples_max;
+
 -- name: find_wrong_answers
 -- I6: keys with two answers, and answers about another booking than the one that was made, about other tickets than it has, or about none. An answer holds
 -- the ids of its booking and tickets as text.
@@ -132,6 +268,7 @@ WITH breaches AS (
     LEFT JOIN bookings ON bookings.event_id = idempotency_keys.event_id AND bookings.booking_id = idempotency_keys.booking_id
     WHERE
         (:event_id::uuid IS NULL OR idempotency_keys.event_id = :event_id)
+        AND idempotency_keys.entry_id IS NULL
         AND (
             bookings.booking_id IS NULL
             OR position(convert_to(bookings.booking_id::text, 'UTF8') IN idempotency_keys.answer) = 0
@@ -145,6 +282,22 @@ WITH breaches AS (
                     AND tickets.booking_id = bookings.booking_id
                     AND position(convert_to(tickets.ticket_id::text, 'UTF8') IN idempotency_keys.answer) = 0
             )
+        )
+    UNION ALL
+    SELECT
+        idempotency_keys.event_id,
+        format('key %L is answered with something else than waitlist entry %s', idempotency_keys.key, idempotency_keys.entry_id) AS what
+    FROM idempotency_keys
+    LEFT JOIN waitlist_entries
+        ON waitlist_entries.event_id = idempotency_keys.event_id AND waitlist_entries.entry_id = idempotency_keys.entry_id
+    WHERE
+        (:event_id::uuid IS NULL OR idempotency_keys.event_id = :event_id)
+        AND idempotency_keys.entry_id IS NOT NULL
+        AND (
+            waitlist_entries.entry_id IS NULL
+            OR idempotency_keys.booking_id IS NOT NULL
+            OR position(convert_to(waitlist_entries.entry_id::text, 'UTF8') IN idempotency_keys.answer) = 0
+            OR position(convert_to(waitlist_entries.buyer_id::text, 'UTF8') IN idempotency_keys.answer) = 0
         )
 )
 
@@ -216,7 +369,8 @@ WHERE ticket_types.event_id = :event_id;
 -- The bookings of an event, one row for each ticket that is not void, and one for a booking without any.
 SELECT
     bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at, bookings.confirmed_at, bookings.ended_at,
-    tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor
+    bookings.conditions_version, bookings.promo_id, bookings.entry_id, bookings.payment_id, bookings.paid_minor, bookings.captured_at,
+    bookings.refunded_minor, tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor
 FROM bookings
 LEFT JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
 WHERE bookings.event_id = :event_id
@@ -229,3 +383,34 @@ SELECT
     event_quarters.cancelled_bookings, event_quarters.cancelled_tickets, event_quarters.cancelled_minor
 FROM event_quarters
 WHERE event_quarters.event_id = :event_id;
+
+-- name: read_claims
+-- The seats of an event that are taken or blocked.
+SELECT seat_claims.seat_number, seat_claims.ticket_id
+FROM seat_claims
+WHERE seat_claims.event_id = :event_id;
+
+-- name: read_entries
+-- The waitlist of an event.
+SELECT waitlist_entries.entry_id, waitlist_entries.buyer_id, waitlist_entries.ticket_type_id, waitlist_entries.quantity, waitlist_entries.state
+FROM waitlist_entries
+WHERE waitlist_entries.event_id = :event_id;
+
+-- name: read_promos
+-- How much of an event's promo codes is used.
+SELECT promo_codes.promo_id, promo_codes.uses, promo_codes.spent_minor
+FROM promo_codes
+WHERE promo_codes.event_id = :event_id;
+
+-- name: read_refunds
+-- What an event has to pay back.
+SELECT refunds.refund_id, refunds.booking_id, refunds.amount_minor, refunds.settled_at IS NOT NULL AS settled
+FROM refunds
+WHERE refunds.event_id = :event_id;
+
+-- name: read_ledger
+-- The money of each booking of an event, summed up by accounts.
+SELECT ledger.booking_id, ledger.debit, ledger.credit, ledger.currency, sum(ledger.amount_minor)::bigint AS amount_minor
+FROM ledger
+WHERE ledger.event_id = :event_id
+GROUP BY ledger.booking_id, ledger.debit, ledger.credit, ledger.currency;

@@ -1,0 +1,238 @@
+"""The audit of seats, money and the waitlist: nothing is found after whatever may happen, and each planted corruption is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from evently import sales
+from evently.audit import inspect
+from evently.db import Database
+from evently.kit.ids import new_id
+from evently.sales import (
+    AcceptOffer,
+    BlockSeats,
+    Booked,
+    Booking,
+    CancelBooking,
+    Command,
+    Conditions,
+    ConfirmBooking,
+    Fees,
+    JoinWaitlist,
+    Line,
+    Listed,
+    Outcome,
+    PlaceBooking,
+    PoolTerms,
+    PromoTerms,
+    PutConditions,
+    PutPool,
+    PutPromoCode,
+    PutSeating,
+    PutTicketType,
+    RecordCapture,
+    RecordRefund,
+    RefundWindow,
+    ReturnTickets,
+    TicketTypeTerms,
+)
+from tests.catalogue import sale_terms
+from tests.db.test_audit import Planted, deliver, found, planted
+from tests.halls import SMALL_HALL
+from tests.till import Till, booking, open_till
+
+A_PAYMENT: Final = """
+    INSERT INTO payments (
+        event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, hosted, description, expires_at, reference, state, amount_minor,
+        currency, created_at, changed_at, tries
+    )
+    SELECT event_id, $2, booking_id, buyer_id, 1, '', 'demo', false, '', now(), 'ref', 'captured', paid_minor, 'EUR', now(), now(), 0
+    FROM bookings
+    WHERE booking_id = $1
+"""
+
+
+@pytest_asyncio.fixture
+async def till(db: Database) -> AsyncIterator[Till]:
+    async with open_till(db) as opened:
+        opened.clock.now = datetime.now(UTC)  # the audit goes by the database's clock
+        yield opened
+
+
+def entry_of(outcome: Outcome) -> UUID:
+    assert isinstance(outcome, Listed), outcome
+    return outcome.entry.entry_id
+
+
+async def carry_out(till: Till, *commands: Command) -> None:
+    for command in commands:
+        async with till.db.transaction() as tx:
+            await sales.carry_out(tx, command, till.clock())
+
+
+async def pay(till: Till, held: Booking) -> Booking:
+    """Let a hold be paid, as the checkout would."""
+    payment_id = new_id()
+    await till.engine.submit(ConfirmBooking(held.event_id, held.booking_id, payment_id, held.total_minor()))
+    async with till.db.transaction() as tx:
+        await tx.execute(A_PAYMENT, held.booking_id, payment_id)
+    return booking(await till.engine.submit(RecordCapture(held.event_id, held.booking_id, payment_id)))
+
+
+async def bustle(till: Till) -> UUID:
+    """Sell seats and standing places online, with a code; sell out; let people wait, return, take over, cancel and be paid back."""
+    starts_at = till.clock() + timedelta(days=30)
+    event = await till.event(sale_terms(capacity=4), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    event_id = event.event_id
+    (standing,) = (await till.types(event)).values()
+    seats, seated = new_id(), new_id()
+    await carry_out(
+        till,
+        PutConditions(
+            event_id, Conditions("online", fees=Fees(100, 500), refund_windows=(RefundWindow(24, 10_000), RefundWindow(0, 5_000)))
+        ),
+        PutSeating(event_id, SMALL_HALL.seating({"front": ["A", "B"], "back": ["C"]})),
+        PutPool(event_id, PoolTerms(seats, "Seats", 12)),
+        PutTicketType(event_id, TicketTypeTerms(seated, "Seat", "", 2, 4_000, 10, (seats,), zone="front", tax_basis_points=1_900)),
+        PutPromoCode(event_id, PromoTerms(new_id(), "EARLY", "percent", 1_000, uses_max=5, budget_minor=10_000)),
+        BlockSeats(event_id, ("A6",)),
+    )
+
+    async def book(type_id: UUID, units: int, code: str | None = None) -> Booking:
+        return booking(await till.engine.submit(PlaceBooking(event_id, new_id(), (Line(type_id, units),), promo_code=code)))
+
+    async def join(units: int, key: str | None = None) -> tuple[UUID, UUID]:
+        buyer = new_id()
+        return buyer, entry_of(await till.engine.submit(JoinWaitlist(event_id, buyer, standing, units, key, b"")))
+
+    sitting = await pay(till, await book(seated, 3, "early"))
+    await book(seated, 2)  # stays held
+    part = CancelBooking(event_id, sitting.booking_id, sitting.buyer_id, sitting.buyer_id, (sitting.tickets[0].ticket_id,), starts_at)
+    outcome = await till.engine.submit(part)
+    assert isinstance(outcome, Booked)
+    refund_id = await till.db.fetch_value("SELECT refund_id FROM refunds WHERE event_id = $1", event_id)
+    await till.engine.submit(RecordRefund(event_id, sitting.booking_id, refund_id))
+    holder = await pay(till, await book(standing, 4, "early"))
+    _, group = await join(3, "group")
+    lucky, one = await join(1)
+    await till.engine.submit(ReturnTickets(event_id, holder.booking_id, holder.buyer_id, (holder.tickets[0].ticket_id,)))
+    taken = await till.engine.submit(AcceptOffer(event_id, one, lucky))
+    assert isinstance(taken, Listed)
+    assert taken.booking is not None
+    await pay(till, taken.booking)
+    await till.engine.submit(CancelBooking(event_id, holder.booking_id, holder.buyer_id, None, (holder.tickets[1].ticket_id,)))
+    await join(2)  # one unit is set aside, and suffices for neither
+    states = {row["entry_id"]: row["state"] for row in await till.db.fetch("SELECT entry_id, state FROM waitlist_entries")}
+    assert (states[group], states[one]) == ("waiting", "fulfilled")
+    await deliver(till.db, till.clock)
+    return event_id
+
+
+async def test_whoever_is_overtaken_is_found(db: Database, till: Till) -> None:
+    """The rules let nobody be overtaken, so the journal is told with two of its facts exchanged."""
+    event_id = await bustle(till)
+    rows = await db.fetch("SELECT at, facts FROM journal WHERE event_id = $1 ORDER BY seq", event_id)
+    told = [(row["at"], sales.decode_facts(row["facts"])) for row in rows]
+    joined = [(at, [fact]) for at, facts in told for fact in facts if isinstance(fact, sales.WaitlistJoined)]
+    waiting = {fact.entry_id: fact.quantity for _, facts in joined for fact in facts}
+    first, second = [entry_id for entry_id, quantity in waiting.items() if quantity > 1]
+    assert waiting[first] > waiting[second], "the group of three has joined before the pair"
+    replay = sales.Replay()
+    for at, facts in told:
+        replay.add(at, facts)
+    assert replay.overtaken == []
+    for entry_id in (second, first):
+        replay.add(told[-1][0], [sales.OfferMade(entry_id, new_id())])
+    assert replay.overtaken == [], "a pair may pass a group of three"
+    later, again = new_id(), sales.Replay()
+    for at, facts in told:
+        again.add(at, facts)
+    again.add(told[-1][0], [sales.WaitlistJoined(later, new_id(), joined[0][1][0].ticket_type_id, 2), sales.OfferMade(later, new_id())])
+    assert again.overtaken == [f"entry {second} was overtaken by {later}"]
+
+
+async def test_nothing_is_found_after_whatever_may_happen(db: Database, till: Till) -> None:
+    for _ in range(2):
+        await bustle(till)
+    assert {finding.code: finding.examples for finding in await inspect(db) if finding.count} == {}
+    assert await db.fetch_value("SELECT sum(set_aside) FROM pools") == 2
+
+
+SEATED = "(SELECT seat_number FROM seat_claims WHERE event_id = $1 AND ticket_id IS NOT NULL ORDER BY seat_number LIMIT 1)"
+PAID = (
+    "(SELECT booking_id FROM bookings WHERE event_id = $1 AND payment_id IS NOT NULL AND state = 'confirmed' ORDER BY booking_id LIMIT 1)"
+)
+
+PLANTED = [
+    planted("a seat that is sold again", "I5 I11", f"DELETE FROM seat_claims WHERE event_id = $1 AND seat_number = {SEATED}"),
+    planted(
+        "a seat of somebody else",
+        "I5 I11",
+        f"UPDATE seat_claims SET ticket_id = gen_random_uuid() WHERE event_id = $1 AND seat_number = {SEATED}",
+    ),
+    planted(
+        "two tickets for one seat",
+        "I5",
+        f"UPDATE tickets SET seat_number = {SEATED} WHERE event_id = $1 AND seat_number IS NOT NULL AND state = 'valid'",
+    ),
+    planted("a seat that the map does not have", "I5 I11", "INSERT INTO seat_claims VALUES ($1, 4000, NULL)"),
+    planted("a blocked seat on sale", "I11", "DELETE FROM seat_claims WHERE event_id = $1 AND ticket_id IS NULL"),
+    planted("a seat of another zone", "I5", "UPDATE event_seating SET zone_of = set_byte(zone_of, 1, 1) WHERE event_id = $1"),
+    planted(
+        "money that nobody took",
+        "I7",
+        "DELETE FROM payments WHERE event_id = $1",
+    ),
+    planted(
+        "a booking that was never paid",
+        "I7 I11",
+        f"UPDATE bookings SET payment_id = NULL, paid_minor = 0, captured_at = NULL, refunded_minor = 0 WHERE event_id = $1 AND booking_id = {PAID}",
+    ),
+    planted(
+        "a booking paid twice",
+        "I7",
+        "DROP INDEX payments_live_uq",
+        "INSERT INTO payments (event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, hosted, description, expires_at, reference, "
+        "state, amount_minor, currency, created_at, changed_at, tries) SELECT event_id, gen_random_uuid(), booking_id, buyer_id, 2, '', 'demo', "
+        "false, '', now(), 'more', 'captured', paid_minor, 'EUR', now(), now(), 0 FROM bookings WHERE event_id = $1 AND payment_id IS NOT NULL",
+    ),
+    planted("more paid back than was decided", "I7 I11", "UPDATE refunds SET amount_minor = amount_minor + 1 WHERE event_id = $1"),
+    planted("a refund that was settled unseen", "I11", "UPDATE refunds SET settled_at = now() WHERE event_id = $1 AND settled_at IS NULL"),
+    planted("a posting too few", "I8", "DELETE FROM ledger WHERE event_id = $1 AND debit = 'gateway'"),
+    planted(
+        "a posting that is wrong by one", "I8", "UPDATE ledger SET amount_minor = amount_minor + 1 WHERE event_id = $1 AND credit = 'tax'"
+    ),
+    planted("money in another currency", "I8", "UPDATE ledger SET currency = 'USD' WHERE event_id = $1 AND credit = 'organizer'"),
+    planted(
+        "money moved to another account",
+        "I8",
+        "UPDATE ledger SET credit = 'fees' WHERE event_id = $1 AND credit = 'organizer' AND debit = 'buyer'",
+    ),
+    planted("a code that was used more often", "I11", "UPDATE promo_codes SET uses = uses - 1 WHERE event_id = $1"),
+    planted("an entry that is gone", "I6 I11", "DELETE FROM waitlist_entries WHERE event_id = $1"),
+    planted("somebody else in the line", "I6 I11", "UPDATE waitlist_entries SET buyer_id = gen_random_uuid() WHERE event_id = $1"),
+    planted("units no longer set aside", "I2 I11", "UPDATE pools SET set_aside = 0 WHERE event_id = $1 AND set_aside > 0"),
+    planted("units set aside and not counted", "I2", "UPDATE set_asides SET units = 0 WHERE event_id = $1"),
+    planted(
+        "a ticket that stands for another",
+        "I2 I5",
+        "UPDATE tickets SET replaces = gen_random_uuid() WHERE event_id = $1 AND state = 'valid' AND seat_number IS NOT NULL",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.what)
+async def test_a_planted_corruption_is_found(db: Database, till: Till, case: Planted) -> None:
+    event_id, other_id = await bustle(till), await bustle(till)
+    async with db.transaction() as tx:
+        for statement in case.statements:
+            await tx.execute(statement, *([event_id] if "$1" in statement else []))
+    findings = await inspect(db)
+    assert found(findings).keys() == case.shows, [finding.as_dict() for finding in findings if finding.count]
+    assert found(await inspect(db, other_id)) == {}
