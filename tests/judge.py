@@ -55,10 +55,11 @@ async def _judge_counters(snapshot: Connection) -> None:
 
 
 async def _judge_keys(snapshot: Connection) -> None:
-    """I6: a key has one booking, its actor's or one that the organizer cancelled."""
+    """I6: a key has one booking, its actor's or one that the organizer cancelled; or one waitlist entry."""
     orphans = await snapshot.fetchval("""
         SELECT count(*) FROM idempotency_keys AS keys
         WHERE NOT EXISTS (SELECT FROM bookings WHERE bookings.event_id = keys.event_id AND bookings.booking_id = keys.booking_id)
+            AND NOT EXISTS (SELECT FROM waitlist_entries AS e WHERE e.event_id = keys.event_id AND e.entry_id = keys.entry_id)
     """)
     assert orphans == 0
 

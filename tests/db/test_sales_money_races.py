@@ -37,6 +37,7 @@ from evently.sales import (
     WaitlistEntry,
 )
 from tests.catalogue import sale_terms
+from tests.judge import judge
 from tests.selling import all_at_once, one_batch, open_engine, place, pools, tally
 from tests.stored import check_stored
 from tests.till import Till, open_till
@@ -50,6 +51,7 @@ async def till(db: Database) -> AsyncIterator[Till]:
     async with open_till(db, batch_commands_max=20) as opened:
         yield opened
     await check_stored(db)
+    await judge(db)
 
 
 @pytest_asyncio.fixture

@@ -33,6 +33,7 @@ from evently.sales import (
 from evently.sales import loading as sales_loading
 from evently.sales.state import Sale
 from tests.halls import OTHER_HALL, SMALL_HALL, SmallMap
+from tests.judge import judge
 from tests.selling import all_at_once, one_batch, open_engine, say, tally
 from tests.stored import check_stored
 from tests.till import Till, booking, open_till
@@ -46,6 +47,7 @@ async def till(db: Database) -> AsyncIterator[Till]:
     async with open_till(db, batch_commands_max=20) as opened:
         yield opened
     await check_stored(db)
+    await judge(db)
 
 
 @pytest_asyncio.fixture
