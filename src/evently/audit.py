@@ -5,9 +5,9 @@
     show(findings)                    a table for the terminal
 
 It sees one instant of the whole database (REPEATABLE READ, read only) and takes no lock, so nobody waits for it. I1, I2, I5, I6, I7 and I9
-are set-based statements; I4, I8, I10, I11 and I12 replay each event's journal from empty and lay it beside the rows, one event at a time, the
-largest ones in several parts, because each booking that is followed takes a kilobyte. Nothing here uses a line of what it checks: not the
-rules, not the engine, not the counting of the roll-ups.
+are set-based statements; I4, I8, I10, I11 and I12 replay each event's journal from empty and lay it beside the rows, one event at a time,
+the largest ones in several parts, because each booking that is followed takes a kilobyte. Nothing here uses a line of what it checks: not
+the rules, not the engine, not the counting of the roll-ups.
 """
 
 from __future__ import annotations

@@ -49,8 +49,8 @@ from tests.till import Till, booking, open_till
 
 A_PAYMENT: Final = """
     INSERT INTO payments (
-        event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, hosted, description, expires_at, reference, state, amount_minor,
-        currency, created_at, changed_at, tries
+        event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, hosted, description, expires_at, reference, state,
+        amount_minor, currency, created_at, changed_at, tries
     )
     SELECT event_id, $2, booking_id, buyer_id, 1, '', 'demo', false, '', now(), 'ref', 'captured', paid_minor, 'EUR', now(), now(), 0
     FROM bookings
@@ -192,15 +192,16 @@ PLANTED = [
     planted(
         "a booking that was never paid",
         "I7 I11",
-        f"UPDATE bookings SET payment_id = NULL, paid_minor = 0, captured_at = NULL, refunded_minor = 0 WHERE event_id = $1 AND booking_id = {PAID}",
+        f"UPDATE bookings SET payment_id = NULL, paid_minor = 0, captured_at = NULL, refunded_minor = 0 WHERE event_id = $1 "
+        f"AND booking_id = {PAID}",
     ),
     planted(
         "a booking paid twice",
         "I7",
         "DROP INDEX payments_live_uq",
-        "INSERT INTO payments (event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, hosted, description, expires_at, reference, "
-        "state, amount_minor, currency, created_at, changed_at, tries) SELECT event_id, gen_random_uuid(), booking_id, buyer_id, 2, '', 'demo', "
-        "false, '', now(), 'more', 'captured', paid_minor, 'EUR', now(), now(), 0 FROM bookings WHERE event_id = $1 AND payment_id IS NOT NULL",
+        A_PAYMENT.replace("$2", "gen_random_uuid()")
+        .replace("buyer_id, 1, ''", "buyer_id, 2, ''")
+        .replace("WHERE booking_id = $1", "WHERE event_id = $1 AND payment_id IS NOT NULL"),
     ),
     planted("more paid back than was decided", "I7 I11", "UPDATE refunds SET amount_minor = amount_minor + 1 WHERE event_id = $1"),
     planted("a refund that was settled unseen", "I11", "UPDATE refunds SET settled_at = now() WHERE event_id = $1 AND settled_at IS NULL"),

@@ -12,8 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evently.sales import Contradiction, Replay
-from evently.sales.commands import CancelBooking, Command, ConfirmBooking, Line, OpenSale, PlaceBooking, PoolTerms, PutPool, SetUpSale
-from evently.sales.commands import TicketTypeTerms as Terms
+from evently.sales.commands import CancelBooking, Command, ConfirmBooking, Line, OpenSale, PlaceBooking, PutPool, SetUpSale
 from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
@@ -27,6 +26,8 @@ from evently.sales.facts import (
     TicketsCancelled,
     TicketTypePut,
 )
+from evently.sales.terms import PoolTerms
+from evently.sales.terms import TicketTypeTerms as Terms
 from tests.rows import Rows
 from tests.stories import EVENT, NOON
 

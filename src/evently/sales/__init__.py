@@ -65,8 +65,8 @@ from evently.sales.facts import (
     RefundSettled,
     SaleCancelled,
     TicketsCancelled,
-    WaitlistJoined,
     TicketUnbound,
+    WaitlistJoined,
     chain,
     decode_facts,
 )

@@ -120,7 +120,7 @@ def _new_booking(
         terms = sale.ticket_types[type_id]
         tickets += make_tickets(sale, batch, terms, conditions, line.quantity, seats.get(type_id, ()), discounts.get(type_id, 0))
     hold_seconds = command.hold_seconds
-    if hold_seconds is None and conditions.payment == "online" and any([ticket.total_minor() for ticket in tickets]):
+    if hold_seconds is None and conditions.payment == "online" and any(ticket.total_minor() for ticket in tickets):
         hold_seconds = conditions.hold_seconds
     if hold_seconds is None:
         state, expires_at, confirmed_at = "confirmed", None, batch.now
@@ -169,9 +169,9 @@ def unlocks(promo: Promo | None, terms: TicketTypeTerms) -> bool:
 
 
 def discounts_of(sale: Sale, promo: Promo, lines: Sequence[Line]) -> dict[UUID, int] | No:
-    """Return what the code takes off a ticket of each type; refuses one that is good for none of them, and one whose budget is too small."""
+    """Return what the code takes off a ticket of each type; refuses one that is good for none, or whose budget is too small."""
     named = promo.terms.ticket_type_ids
-    if named and not any([line.ticket_type_id in named for line in lines]):
+    if named and not any(line.ticket_type_id in named for line in lines):
         return No(SalesRefusal.PROMO_CODE_NOT_VALID, "not for these ticket types")
     discounts = {line.ticket_type_id: discount_of(promo.terms, sale.ticket_types[line.ticket_type_id]) for line in lines}
     spent = promo.spent_minor + sum([discounts[line.ticket_type_id] * line.quantity for line in lines])
@@ -220,7 +220,7 @@ def _too_few_seats(sale: Sale, lines: Sequence[Line]) -> No | None:
         zone = sale.ticket_types[line.ticket_type_id].zone
         if zone is not None:
             wanted[zone] = wanted.get(zone, 0) + line.quantity
-    if any([units > sale.free_seats(zone) for zone, units in wanted.items()]):
+    if any(units > sale.free_seats(zone) for zone, units in wanted.items()):
         return No(SalesRefusal.SOLD_OUT)
     return None
 
@@ -324,7 +324,7 @@ def _confirm(sale: Sale, batch: Batch, booking: Booking, payment_id: UUID | None
     move_units(sale, batch, tickets, held=-1, sold=+1)
     batch.facts.append(fact.HoldConfirmed(booking.booking_id, ticket_facts(tickets), payment_id, paid_minor))
     waitlist_rules.fulfil(sale, batch, booking)
-    if any([ticket.replaces for ticket in tickets]):
+    if any(ticket.replaces for ticket in tickets):
         booking = _replace_tickets(sale, batch, booking)
     confirmed = replace(booking, state="confirmed", confirmed_at=batch.now, payment_id=payment_id, paid_minor=paid_minor)
     remember(batch, confirmed)
@@ -335,7 +335,7 @@ def _confirm(sale: Sale, batch: Batch, booking: Booking, payment_id: UUID | None
 def _replace_tickets(sale: Sale, batch: Batch, booking: Booking) -> Booking:
     """Let the returned tickets that an offer stands for end, and have their units and seats. Their holders are paid back."""
     replaced = {ticket.replaces: ticket for ticket in valid_tickets(booking) if ticket.replaces is not None}
-    holders = [other for other in batch.bookings.values() if any([each.ticket_id in replaced for each in other.tickets])]
+    holders = [other for other in batch.bookings.values() if any(each.ticket_id in replaced for each in other.tickets)]
     for holder in holders:
         theirs = tuple([each for each in holder.tickets if each.ticket_id in replaced])
         for each in theirs:
@@ -442,7 +442,7 @@ def _end_tickets(
     """Let tickets of a booking end, and the booking with the last of them."""
     returned = [each for each in [sale.returned.pop(ticket.ticket_id, None) for ticket in chosen] if each is not None]
     left = without(booking, [ticket.ticket_id for ticket in chosen])
-    whole = all([ticket.state == "void" for ticket in left])
+    whole = all(ticket.state == "void" for ticket in left)
     batch.voided += [ticket.ticket_id for ticket in chosen]
     refund_id = batch.new_id() if refund_minor else None
     kind = fact.BookingCancelled if whole else fact.TicketsCancelled
@@ -469,7 +469,7 @@ def _unbind(sale: Sale, batch: Batch, returned: Returned) -> None:
     (offer,) = [
         other
         for other in batch.bookings.values()
-        if other.state == "held" and any([ticket.replaces == returned.ticket_id for ticket in other.tickets])  # not one that has lapsed
+        if other.state == "held" and any(ticket.replaces == returned.ticket_id for ticket in other.tickets)  # not one that has lapsed
     ]
     own = tuple([replace(ticket, replaces=None) for ticket in offer.tickets if ticket.replaces == returned.ticket_id])
     remember(batch, _with_own(sale, batch, offer, own))
@@ -593,7 +593,7 @@ def keep_tickets(sale: Sale, batch: Batch, command: KeepTickets) -> Outcome:
     if isinstance(chosen, No):
         return chosen
     chosen = tuple([ticket for ticket in chosen if ticket.returning_since is not None])
-    if any([sale.returned[ticket.ticket_id].offered for ticket in chosen]):
+    if any(sale.returned[ticket.ticket_id].offered for ticket in chosen):
         return No(SalesRefusal.NOT_RETURNABLE, "it is being offered to somebody")
     if not chosen:
         return Booked(booking)

@@ -338,8 +338,9 @@ class PutConditions(msgspec.Struct, frozen=True):
 
 
 class PutSeating(msgspec.Struct, frozen=True):
-    """Give the event a copy of a seat map, or other zones. A new map needs a sale that is closed and has claimed no seat; a claimed seat
-    keeps its zone.
+    """Give the event a copy of a seat map, or other zones.
+
+    A new map needs a sale that is closed and has claimed no seat; a claimed seat keeps its zone.
     """
 
     event_id: UUID

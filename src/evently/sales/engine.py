@@ -33,8 +33,8 @@ from evently.kit.errors import Busy, OutcomeUnknown, Refused, Trouble, Unavailab
 from evently.kit.ids import IdSource, new_id
 from evently.sales import store
 from evently.sales.commands import Command, Done, No, Outcome, PlaceBooking, SalesRefusal
-from evently.sales.reads import find_sale
 from evently.sales.loading import Work
+from evently.sales.reads import find_sale
 from evently.sales.rules import decide
 from evently.sales.state import Batch, Sale
 

@@ -38,7 +38,7 @@ def seat_changes(facts: Iterable[fact.Fact]) -> Iterator[SeatChange]:
 
 def changes_seating(facts: Iterable[fact.Fact]) -> bool:
     """Return whether facts did more to the seating than to states of seats: then it is to be loaded anew."""
-    return any([isinstance(each, fact.SeatingPut) for each in facts])
+    return any(isinstance(each, fact.SeatingPut) for each in facts)
 
 
 def follow(hall: Hall, facts: Iterable[fact.Fact]) -> None:

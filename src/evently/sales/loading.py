@@ -1,6 +1,7 @@
 """What a batch must know before it decides: the sales that are not in memory, and whatever its commands name.
 
-Everything runs on one connection, under the locks of the sales. What is rare (seats, promo codes, a waitlist) is asked for only where it is.
+Everything runs on one connection, under the locks of the sales. What is rare (seats, promo codes, a waitlist) is asked for only where it
+is.
 """
 
 from __future__ import annotations
@@ -282,7 +283,7 @@ async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
 
 def _of_entries(work: Work) -> Iterable[UUID]:
     """Yield the bookings that commands on the waitlist are about; taking an offer may also end tickets of those who returned them."""
-    if not any([isinstance(command, AcceptOffer | LeaveWaitlist) for command in work.commands]):
+    if not any(isinstance(command, AcceptOffer | LeaveWaitlist) for command in work.commands):
         return
     yield from [entry.booking_id for entry in work.batch.entries.values() if entry.booking_id is not None]
     assert work.sale is not None
@@ -366,9 +367,11 @@ def _limited_buyers(work: Work, limited: set[UUID]) -> Iterable[UUID]:
     """Yield those who may get units of limited ticket types: who books or joins, and who waits, for offers may be made to them."""
     assert work.sale is not None
     for command in work.commands:
-        if isinstance(command, PlaceBooking) and any([line.ticket_type_id in limited for line in command.lines]):
-            yield command.buyer_id
-        elif isinstance(command, JoinWaitlist) and command.ticket_type_id in limited:
+        if isinstance(command, PlaceBooking):
+            wanted = {line.ticket_type_id for line in command.lines}
+        else:
+            wanted = {command.ticket_type_id} if isinstance(command, JoinWaitlist) else set()
+        if isinstance(command, PlaceBooking | JoinWaitlist) and wanted & limited:
             yield command.buyer_id
     for buyer_id, type_id in work.sale.waiters:
         if type_id in limited:

@@ -98,7 +98,8 @@ def _counters(works: Sequence[Work]) -> dict[str, object]:
 
 
 _BOOKING_COLUMNS: Final = (
-    "booking_events", "booking_ids", "booking_buyers", "booking_states", "booking_placed_ats", "booking_expires_ats", "booking_confirmed_ats",
+    "booking_events", "booking_ids", "booking_buyers", "booking_states", "booking_placed_ats", "booking_expires_ats",
+    "booking_confirmed_ats",
     "booking_conditions", "booking_promos", "booking_entries",
 )  # fmt: skip
 _TICKET_COLUMNS: Final = (

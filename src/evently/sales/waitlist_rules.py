@@ -57,7 +57,7 @@ def join(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
     batch.entries[entry.entry_id] = entry
     batch.entries_joined.append(entry)
     # What is set aside for groups, or was returned when nobody waited, may suffice for the newcomer.
-    batch.released = any(sale.aside.values()) or any([not returned.offered for returned in sale.returned.values()])
+    batch.released = any(sale.aside.values()) or any(not returned.offered for returned in sale.returned.values())
     batch.facts.append(fact.WaitlistJoined(entry.entry_id, entry.buyer_id, entry.ticket_type_id, entry.quantity))
     return Listed(entry)
 
@@ -213,10 +213,8 @@ def _move(sale: Sale, batch: Batch, entry: WaitlistEntry) -> None:
 
 def _has_offer(batch: Batch, command: JoinWaitlist) -> bool:
     return any(
-        [
-            entry.state == "offered" and entry.buyer_id == command.buyer_id and entry.ticket_type_id == command.ticket_type_id
-            for entry in batch.entries.values()
-        ]
+        entry.state == "offered" and entry.buyer_id == command.buyer_id and entry.ticket_type_id == command.ticket_type_id
+        for entry in batch.entries.values()
     )
 
 
