@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from litestar import get, post
@@ -14,6 +14,7 @@ from evently import catalogue, seating
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import parse_id, show_id
 from evently.seating import SeatMap, SeatMapVersion
+from evently.seating.generate import ARENA_SEATS, THEATRE_SEATS, arena, theatre
 from evently.web.auth import policy
 from evently.web.catalogue.sale_shapes import SeatMapId
 from evently.web.catalogue.shapes import VenueId
@@ -26,6 +27,7 @@ from evently.web.problems import problems
 _TAG: Final = "Organizer: seat maps"
 MAP_BYTES_MAX: Final = 16 * 1024 * 1024  # the largest map, 100,000 seats, written with spaces
 _FOR_EVER: Final = "private, max-age=31536000, immutable"  # what a version says never changes
+_HALLS: Final = {"arena": (arena, ARENA_SEATS), "theatre": (theatre, THEATRE_SEATS)}
 _encode: Final = msgspec.json.Encoder().encode
 Version: TypeAlias = Annotated[int | None, QueryParameter(ge=1, le=2**31 - 1, description="This version; the latest unless told.")]
 
@@ -48,10 +50,18 @@ class WholeSeatMapView(SeatMapView, frozen=True):
     map: SeatMap
 
 
-class SeatMapBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A seat map: sections of rows of seats, in metres; the front row first."""
+class GenerateBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A believable hall of exactly so many seats: an arena of 2,000 to 60,000, or a theatre of 200 to 3,000."""
 
-    map: SeatMap
+    kind: Literal["arena", "theatre"]
+    seats: Annotated[int, msgspec.Meta(examples=[20_000])]
+
+
+class SeatMapBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A seat map: one that is given, with sections of rows of seats, in metres, the front row first; or one to be generated."""
+
+    map: SeatMap | None = None
+    generate: GenerateBody | None = None
 
 
 @post(
@@ -66,10 +76,10 @@ class SeatMapBody(msgspec.Struct, forbid_unknown_fields=True):
 async def add_seat_map(request: Request, venue_id: FromPath[str], data: JSONBody[SeatMapBody]) -> Answer[SeatMapView]:
     """Give a venue one more seat map."""
     context, venue = request.context, parse_id("ven", venue_id)
-    await _check(data.map)
+    seat_map = await asyncio.to_thread(_map_of, data)
     owner = (await catalogue.get_venue(context.database, venue)).organizer_id
     async with context.database.transaction() as tx:
-        added = await seating.add_seat_map(tx, owner, venue, data.map, context.clock())
+        added = await seating.add_seat_map(tx, owner, venue, seat_map, context.clock())
     return _made(added)
 
 
@@ -121,16 +131,32 @@ async def get_seat_map(request: Request, seat_map_id: FromPath[str], version: Ve
 async def add_seat_map_version(request: Request, seat_map_id: FromPath[str], data: JSONBody[SeatMapBody]) -> Answer[SeatMapView]:
     """Change a seat map."""
     context, map_id = request.context, parse_id("smp", seat_map_id)
-    await _check(data.map)
+    seat_map = await asyncio.to_thread(_map_of, data)
     async with context.database.transaction() as tx:
-        added = await seating.add_version(tx, map_id, data.map, context.clock())
+        added = await seating.add_version(tx, map_id, seat_map, context.clock())
     return _made(added)
 
 
-async def _check(seat_map: SeatMap) -> None:
-    """Refuse with everything that is wrong with a map. In a thread: the largest takes a second, and buyers want the processor, too."""
-    if faults := await asyncio.to_thread(seating.check, seat_map):
+def _map_of(body: SeatMapBody) -> SeatMap:
+    """Return the map that is given or to be generated; refuses with everything that is wrong with it.
+
+    For a thread: the largest takes a second, and buyers want the processor, too.
+    """
+    if (body.map is None) == (body.generate is None):
+        raise Invalid([FieldError("/map", "Give a map, or say in generate which one to make.")])
+    if body.generate is not None:
+        return _generated(body.generate)
+    assert body.map is not None, "it is one of the two"
+    if faults := seating.check(body.map):
         raise Invalid([FieldError(f"/map{fault.pointer}", fault.detail) for fault in faults])
+    return body.map
+
+
+def _generated(wanted: GenerateBody) -> SeatMap:
+    make, (fewest, most) = _HALLS[wanted.kind]
+    if not fewest <= wanted.seats <= most:
+        raise Invalid([FieldError("/generate/seats", f"Must be from {fewest} to {most}.")])
+    return make(wanted.seats)
 
 
 def _show(known: SeatMapVersion) -> SeatMapView:
