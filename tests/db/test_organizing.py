@@ -16,15 +16,33 @@ from evently.kit.errors import CommonRefusal, Invalid, Refusal, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing import (
+    ConditionsChanges,
+    FeesChanges,
     NewPool,
     NewTicketType,
     PoolChanges,
     SaleTerms,
+    SeatingDraft,
     TicketTypeChanges,
     TicketTypeDraft,
     WindowChanges,
+    ZoneDraft,
 )
-from evently.sales import Line, PlaceBooking, Sale, SalesRefusal, carry_out, decode_facts, find_sale, list_journal
+from evently.sales import (
+    Conditions,
+    Fees,
+    Line,
+    PlaceBooking,
+    RefundWindow,
+    Sale,
+    SalesRefusal,
+    carry_out,
+    decode_facts,
+    find_sale,
+    list_journal,
+)
+from evently.seating import add_seat_map
+from tests.box_office import HALL
 from tests.catalogue import NOW, event_terms, make_event, make_organizer, make_venue, sale_terms, until_somebody_waits
 
 STAYS = WindowChanges()
@@ -477,3 +495,49 @@ async def test_renaming_venues_while_events_move_between_them(db: Database, venu
         )
         found = await catalogue.find_events(db, [event.event_id for event in events])
         assert all(event.venue_name == names[event.venue_id] for event in found.values())
+
+
+# Seats, conditions, promo codes ------------------------------------------------------------------------------------------------
+
+
+async def test_a_box_office_unless_told(db: Database, venue: Venue) -> None:
+    sale = await find_sale(db, (await make_event(db, venue)).event_id)
+    assert sale.conditions_now() == (0, Conditions())
+    told = await make_event(db, venue, replace(sale_terms(), conditions=Conditions("online", hold_seconds=60)))
+    assert (await find_sale(db, told.event_id)).conditions_now() == (1, Conditions("online", hold_seconds=60))
+
+
+async def test_conditions_are_put_anew_only_when_they_change(db: Database, venue: Venue) -> None:
+    event = await make_event(db, venue)
+    changes = ConditionsChanges(fees=FeesChanges(fixed=Money(100, "EUR")), refund_windows=(RefundWindow(24, 5_000),))
+    changed = await run(db, organizing.change_conditions, event.event_id, changes, NOW)
+    assert await run(db, organizing.change_conditions, event.event_id, changes, NOW) == changed
+    expected = Conditions(fees=Fees(100), refund_windows=(RefundWindow(24, 5_000),))
+    assert (await find_sale(db, event.event_id)).conditions_now() == (1, expected)
+    wrong = ConditionsChanges(fees=FeesChanges(fixed=Money(100, "USD")), hold_seconds=0)
+    assert await wrong_fields(db, organizing.change_conditions, event.event_id, wrong, NOW) == {"/fees/fixed/currency", "/hold_seconds"}
+
+
+async def test_a_zone_has_a_pool_of_its_own_or_one_that_is_named(db: Database, venue: Venue) -> None:
+    added = await run(db, add_seat_map, venue.organizer_id, venue.venue_id, HALL, NOW)
+    seating = SeatingDraft(
+        seat_map_id=added.seat_map_id,
+        zones=(ZoneDraft(name="Stalls", sections=("Stalls",)), ZoneDraft(name="Rest")),
+    )
+    terms = SaleTerms(
+        currency="EUR",
+        pools=(NewPool("All seats", 10),),
+        ticket_types=(NewTicketType(name="Stalls", zone="stalls", pools=("All seats",)), NewTicketType(name="Rest", zone="Rest")),
+        seating=seating,
+    )
+    event = await make_event(db, venue, terms)
+    sale = await find_sale(db, event.event_id)
+    assert {pool.name: pool.capacity for pool in sale.pools.values()} == {"All seats": 10, "Rest": 4}
+    assert {terms.name: (terms.zone, sale.available(terms)) for terms in sale.ticket_types.values()} == {
+        "Stalls": ("Stalls", 10),
+        "Rest": ("Rest", 4),
+    }
+    copy, copied = await run(db, organizing.copy_for_rehearsal, event.event_id, None, NOW)
+    assert copied.hall is not None
+    assert copied.hall.plan.digest == added.digest
+    assert copy.event_id != event.event_id

@@ -346,7 +346,7 @@ def _renamed(schema: Any) -> Any:
             for name, part in schema.items()
             if name != "title" or not isinstance(part, str)
         }
-    if isinstance(schema, list):
+    if isinstance(schema, list | tuple):
         return [_renamed(part) for part in schema]
     return schema
 
