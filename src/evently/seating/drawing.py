@@ -15,6 +15,7 @@ from evently.seating.seatmap import Kind, Point, Row, Seat, SeatMap, Section, Sh
 UNITS: Final = 20
 MARGIN: Final = 3.0  # metres
 RADIUS: Final = 0.2
+SMALL: Final = 20  # seats of a section, such as a box
 COLOURS: Final = ("#3b6fb6", "#2a9d8f", "#7a5ea8", "#c8663c", "#4f8a3c", "#b0477a", "#8a6d3b", "#4a7f9e")
 LEGEND: Final[tuple[tuple[Kind, str], ...]] = (
     ("standard", "Standard"),
@@ -89,10 +90,14 @@ def _middle(points: tuple[Point, ...]) -> Point:
 
 
 def _name_of(section: Section, size: float) -> str:
-    """Return the name, in the middle of the section's middle row, on a halo so that it can be read on seats."""
+    """Return the name: in the middle of the section on a halo; of a small one, where it would hide all, above it."""
+    seats = [seat for row in section.rows for seat in row.seats]
+    if len(seats) < SMALL:
+        xs, height = [seat.x for seat in seats], size / 100
+        return _text(section.name, (min(xs) + max(xs)) / 2, min(seat.y for seat in seats) - height, height)
     row = section.rows[len(section.rows) // 2].seats
-    seat = row[len(row) // 2]
-    return _text(section.name, seat.x, seat.y, size / 75, halo=True)
+    middle = row[len(row) // 2]
+    return _text(section.name, middle.x, middle.y, size / 80, halo=True)
 
 
 def _legend(left: float, right: float, bottom: float, size: float) -> Iterator[str]:

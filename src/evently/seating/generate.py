@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, pairwise
-from math import cos, radians, sin, sqrt
+from math import atan2, cos, degrees, radians, sin, sqrt
 from typing import Final, TypeAlias
 
 from evently.seating.seatmap import Kind, Point, Row, Seat, SeatMap, Section, Shape
@@ -20,6 +20,8 @@ from evently.seating.seatmap import Kind, Point, Row, Seat, SeatMap, Section, Sh
 ARENA_SEATS: Final = (2_000, 60_000)  # the fewest and the most
 THEATRE_SEATS: Final = (200, 3_000)
 
+PLATFORM: Final = 4  # places of wheelchairs and companions, in the middle of a row
+FAR_SIDE: Final = 33.0  # degrees from the axis of a theatre: who sits further out does not see the whole stage
 ARENA_SPACING: Final = 0.5  # from seat to seat
 THEATRE_SPACING: Final = 0.55
 ROW_PITCH: Final = 0.9  # from row to row
@@ -149,7 +151,7 @@ class _Bowl:
 
     def _corner(self, side: int, away: float, rows: int) -> Iterator[list[Spots]]:
         centre = (side * (self.half_width - self.corner), self.far_end - self.corner)
-        pieces = 1 if away < 5 else 2
+        pieces = max(1, round(away / self.corner))  # the upper tier's are twice as wide
         step = 90 / pieces
         first = -90 if side < 0 else 0
         for number in range(pieces):
@@ -188,17 +190,17 @@ def _tier(bowl: _Bowl, hundred: int, away: float, rows: int, platform: int) -> I
 
 def _on_platform(place: int, seats: int) -> Kind | None:
     """Return what is in the middle of a row that wheelchairs reach: places, each with the seat of a companion beside it."""
-    begin = (seats - 4) // 2
-    if not 0 <= place - begin < 4 or seats < 6:
+    begin = (seats - PLATFORM) // 2
+    if not 0 <= place - begin < PLATFORM or begin < 1:
         return None
     return "accessible" if (place - begin) % 2 == 0 else "companion"
 
 
 def _floor(scale: float) -> Iterator[Block]:
     """Yield the blocks in front of the stage, called A to ..., three in a line."""
-    width, rows = 9.0 * scale, max(3, round(8 * scale))
+    width, rows = 10.2 * scale, max(3, round(9 * scale))
     depth = rows * ROW_PITCH + AISLE
-    lines = max(1, int(32 * scale / depth))
+    lines = max(1, int(36 * scale / depth))
 
     def kind_of(row: int, place: int, seats: int, _x: float, _y: float) -> Kind:
         return (row == rows - 1 and _on_platform(place, seats)) or "standard"
@@ -212,12 +214,14 @@ def _floor(scale: float) -> Iterator[Block]:
 
 
 def _arena_shapes(scale: float, bowl: _Bowl) -> tuple[Shape, ...]:
-    runway = [(-13, -9), (13, -9), (13, 0), (1.6, 0), (1.6, 5), (3, 5), (3, 8), (-3, 8), (-3, 5), (-1.6, 5), (-1.6, 0), (-13, 0)]
-    stage = Shape("stage", _points((x * scale, y * scale) for x, y in runway), "Stage")
+    corners = [(-13, -9), (13, -9), (13, 0), (-13, 0)]
+    stage = Shape("stage", _points((x * scale, y * scale) for x, y in corners), "Stage")
+    walk = [(-1.6, 0), (1.6, 0), (1.6, 5), (3, 5), (3, 8), (-3, 8), (-3, 5), (-1.6, 5)]
+    runway = Shape("stage", _points((x * scale, y * scale) for x, y in walk))
     width, end, corner = bowl.half_width, bowl.far_end, bowl.corner
     edge = [(-width, bowl.near_end), (width, bowl.near_end), *_bend(width - corner, end - corner, corner, 90, 0)]
     floor = Shape("area", _points([*edge, *_bend(-width + corner, end - corner, corner, 0, -90)]))
-    return floor, stage
+    return floor, stage, runway
 
 
 def _bend(x: float, y: float, radius: float, begin: float, end: float) -> Iterator[tuple[float, float]]:
@@ -236,7 +240,7 @@ _CIRCLE: Final = (-37.0, -14.0, 14.0, 37.0)
 def theatre(seats: int = 800) -> SeatMap:
     """Return a theatre: stalls with two aisles, a circle behind them, and boxes at the sides."""
     _check(seats, THEATRE_SEATS, "A theatre")
-    boxes = list(_boxes(4 if seats >= 500 else 2))
+    boxes = list(_boxes(min(4, seats // 150)))
     front = 17.0
     rows = next(rows for rows in count(1) if _size([_stalls(front, rows + 1)]) > 0.62 * seats)
     stalls = _stalls(front, rows)
@@ -250,27 +254,31 @@ def theatre(seats: int = 800) -> SeatMap:
 
 
 def _stalls(radius: float, rows: int) -> Block:
-    def kind_of(row: int, place: int, seats: int, _x: float, _y: float) -> Kind:
-        at_the_ends = min(place, seats - 1 - place)
-        if row == rows - 1 and at_the_ends < 4:  # beside the doors
-            return "accessible" if at_the_ends % 2 == 0 else "companion"
-        return "restricted_view" if row < 2 and at_the_ends < 3 else "standard"
+    def kind_of(row: int, place: int, seats: int, x: float, y: float) -> Kind:
+        from_the_end = min(place, seats - 1 - place)
+        if row == rows - 1 and from_the_end < PLATFORM:  # beside the doors
+            return "accessible" if from_the_end % 2 == 0 else "companion"
+        return "restricted_view" if abs(x) > 1.9 * y else "standard"
 
     return Block("Stalls", "ST", curved_rows(_CENTRE, radius, _STALLS, rows), letters=True, kind_of=kind_of)
 
 
 def _circle(radius: float, rows: int) -> Block:
-    def kind_of(_row: int, place: int, seats: int, _x: float, _y: float) -> Kind:
-        return "restricted_view" if min(place, seats - 1 - place) < 4 else "standard"
+    def kind_of(_row: int, _place: int, _seats: int, x: float, y: float) -> Kind:
+        return "restricted_view" if _is_far_aside(x, y - _CENTRE[1]) else "standard"
 
     return Block("Circle", "CI", curved_rows(_CENTRE, radius, _CIRCLE, rows), letters=True, kind_of=kind_of)
+
+
+def _is_far_aside(x: float, away: float) -> bool:
+    return abs(degrees(atan2(x, away))) > FAR_SIDE
 
 
 def _boxes(of_a_side: int) -> Iterator[Block]:
     """Yield the boxes, the nearest to the stage first: two rows of two."""
     for side, name in ((-1, "left"), (1, "right")):
         for number in range(of_a_side):
-            middle = (side * (14.0 + 0.75 * number), 1.0 + 2.1 * number)
+            middle = (side * (12.5 + 0.95 * number), 2.0 + 2.3 * number)
             kind: Kind = "restricted_view" if number == 0 else "standard"
             spots = straight_rows(middle, side * 70, THEATRE_SPACING, 2)
             yield Block(f"Box {number + 1} {name}", f"B{number + 1}{name[0].upper()}", spots, kind_of=lambda *_, kind=kind: kind)
