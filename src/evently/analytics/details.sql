@@ -97,7 +97,6 @@ ORDER BY ticket_types.position, ticket_types.ticket_type_id;
 SELECT
     ticket_types.ticket_type_id,
     ticket_types.name,
-    ticket_types.position,
     tickets.section,
     coalesce(tickets.sold, 0) AS sold,
     coalesce(tickets.sold_minor, 0) AS sold_minor,
@@ -119,6 +118,10 @@ LEFT JOIN (
 ) AS tickets ON tickets.ticket_type_id = ticket_types.ticket_type_id
 WHERE ticket_types.event_id = :event_id
 ORDER BY ticket_types.position, ticket_types.ticket_type_id, tickets.section NULLS LAST;
+
+-- name: read_currency
+-- What the sale of an event is counted in.
+SELECT currency FROM sales WHERE event_id = :event_id;
 
 -- name: read_seat_prices
 -- The seats that are taken or blocked, as arrays beside each other: twenty thousand rows would cost ten times as much.
