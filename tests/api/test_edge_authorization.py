@@ -13,11 +13,12 @@ from evently.accounts import SCOPES, create_key
 from evently.config import Config
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
+from evently.seating import add_seat_map
 from evently.web.access import Policy
 from evently.web.application import all_routes, litestar_of
 from evently.web.context import Request
 from evently.web.openapi import Operation, describe, operations_of
-from tests.box_office import BoxOffice, open_box_office
+from tests.box_office import HALL, BoxOffice, open_box_office
 from tests.catalogue import make_organizer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,6 +45,8 @@ async def stage(shared_database_url: str) -> AsyncIterator[Stage]:
     async with open_box_office(shared_database_url, **UNLIMITED) as office:
         organizer_id = office.venue.organizer_id
         event, draft = await office.open_event(), await office.open_event(publish=False)
+        async with office.context.database.transaction() as tx:
+            seat_map = await add_seat_map(tx, organizer_id, office.venue.venue_id, HALL, utc_now())
         elsewhere = await make_organizer(office.context.database)
         actors = {
             "nobody": {},
@@ -57,6 +60,7 @@ async def stage(shared_database_url: str) -> AsyncIterator[Stage]:
             "organizer_id": show_id("org", organizer_id),
             "event_id": show_id("evt", event.event_id),
             "venue_id": show_id("ven", office.venue.venue_id),
+            "seat_map_id": show_id("smp", seat_map.seat_map_id),
         }
         yield Stage(office, actors, values, show_id("evt", draft.event_id))
 

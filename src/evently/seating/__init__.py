@@ -7,7 +7,16 @@ Hall                        the states of one event's seats, and `pick` (hall.py
 """
 
 from evently.seating.hall import Hall
-from evently.seating.maps import SeatMapVersion, StoredSeatMap, add_seat_map, add_version, find_seat_map, get_seat_map, list_seat_maps
+from evently.seating.maps import (
+    SeatMapVersion,
+    StoredSeatMap,
+    add_seat_map,
+    add_version,
+    find_seat_map,
+    get_owner,
+    get_seat_map,
+    list_seat_maps,
+)
 from evently.seating.plan import Plan
 from evently.seating.seatmap import SeatMap, canonical, check, decode_map, digest_of, json_schema, parse
 
@@ -24,6 +33,7 @@ __all__ = [
     "decode_map",
     "digest_of",
     "find_seat_map",
+    "get_owner",
     "get_seat_map",
     "json_schema",
     "list_seat_maps",

@@ -80,6 +80,15 @@ async def get_seat_map(database: Database, seat_map_id: UUID, version: int | Non
     return found
 
 
+async def get_owner(database: Database, seat_map_id: UUID) -> UUID:
+    """Return the organizer whose seat map it is. Refuses `not-found`."""
+    row = await database.fetch_row(*sql.find_owner(seat_map_id=seat_map_id))
+    if row is None:
+        raise Refused(CommonRefusal.NOT_FOUND, "There is no such seat map.")
+    owner: UUID = row["organizer_id"]
+    return owner
+
+
 async def list_seat_maps(database: Database, venue_id: UUID, limit: int, after: str | None) -> Page[SeatMapVersion]:
     """Return a page of the seat maps of a venue, each in its latest version, oldest first."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]

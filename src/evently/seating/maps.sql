@@ -22,6 +22,12 @@ WHERE seat_map_id = :seat_map_id AND (:version::integer IS NULL OR version = :ve
 ORDER BY version DESC
 LIMIT 1;
 
+-- name: find_owner
+-- Whose seat map it is; the same for all its versions.
+SELECT organizer_id
+FROM seat_maps
+WHERE seat_map_id = :seat_map_id AND version = 1;
+
 -- name: list_of_venue
 -- The latest versions of the seat maps of a venue, oldest map first.
 SELECT DISTINCT ON (seat_map_id) seat_map_id, version, venue_id, organizer_id, name, digest, seats, created_at

@@ -112,7 +112,7 @@ class Access:
         if (text := path.get("event_id")) is not None:
             return await self._owner_of_event(parse_id("evt", text))
         if (text := path.get("seat_map_id")) is not None:
-            return Owner((await seating.get_seat_map(self._database, parse_id("smp", text))).organizer_id, public=False)
+            return Owner(await seating.get_owner(self._database, parse_id("smp", text)), public=False)
         return Owner((await catalogue.get_venue(self._database, parse_id("ven", path["venue_id"]))).organizer_id, public=False)
 
     async def _owner_of_event(self, event_id: UUID) -> Owner:
