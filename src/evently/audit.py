@@ -260,6 +260,14 @@ class _Retelling:
             rows = {key: tuple(rest) for key, *rest in await snapshot.fetch(*query(event_id=event_id))}
             for key, stored, by_journal in _differing(rows, expected):
                 self._found("I11", f"{what} {key} is {_plain(stored)}, by the journal {_plain(by_journal)}")
+        conditions = {row["version"]: row["conditions"] for row in await snapshot.fetch(*sql.read_conditions(event_id=event_id))}
+        for version, _, _ in _differing(
+            conditions, {version: msgspec.json.encode(each, order="deterministic") for version, each in told.conditions.items()}
+        ):
+            self._found("I11", f"the conditions of version {version} differ from the journal's")
+        seating = await snapshot.fetchrow(*sql.read_seating(event_id=event_id))
+        if (None if seating is None else (seating["digest"], tuple(seating["zones"]), seating["zone_of"])) != told.seating:
+            self._found("I11", "the seating differs from the journal's")
         for sentence in told.overtaken:
             self._found("I10", sentence)
 

@@ -174,7 +174,8 @@ LIMIT :examples_max;
 
 -- name: find_wrong_payments
 -- I7: what was to be paid online and was confirmed without a payment; bookings whose payment is not there, or was captured unknown to one of the two; two
--- captured payments of one booking; more paid back than was paid. The checkout has :grace between any two steps.
+-- captured payments of one booking; more paid back than was paid. The checkout has :grace between any two steps, and eight hours, in which gateways are up
+-- again or the payment is given up, to collect what was authorised.
 WITH breaches AS (
     SELECT bookings.event_id, format('booking %s was confirmed without a payment', bookings.booking_id) AS what
     FROM bookings
@@ -199,7 +200,10 @@ WITH breaches AS (
         bookings.event_id,
         CASE
             WHEN payments.payment_id IS NULL THEN format('booking %s was confirmed with payment %s, which is not there', bookings.booking_id, bookings.payment_id)
-            ELSE format('booking %s says that payment %s was captured; it is %s', bookings.booking_id, bookings.payment_id, payments.state)
+            ELSE format(
+                'booking %s was paid %s with payment %s of %s, which is %s', bookings.booking_id, bookings.paid_minor, bookings.payment_id,
+                payments.amount_minor, payments.state
+            )
         END AS what
     FROM bookings
     LEFT JOIN payments ON payments.event_id = bookings.event_id AND payments.payment_id = bookings.payment_id
@@ -209,7 +213,9 @@ WITH breaches AS (
         AND (
             payments.payment_id IS NULL
             OR payments.booking_id != bookings.booking_id
+            OR payments.amount_minor != bookings.paid_minor
             OR (bookings.captured_at < now() - :grace::interval AND payments.state != 'captured')
+            OR (bookings.captured_at IS NULL AND bookings.state = 'confirmed' AND bookings.confirmed_at < now() - interval '8 hours')
         )
     UNION ALL
     SELECT payments.event_id, format('payment %s was captured for booking %s, which does not know', payments.payment_id, payments.booking_id) AS what
@@ -414,3 +420,15 @@ SELECT ledger.booking_id, ledger.debit, ledger.credit, ledger.currency, sum(ledg
 FROM ledger
 WHERE ledger.event_id = :event_id
 GROUP BY ledger.booking_id, ledger.debit, ledger.credit, ledger.currency;
+
+-- name: read_conditions
+-- The conditions of an event, by version.
+SELECT sale_conditions.version, sale_conditions.conditions
+FROM sale_conditions
+WHERE sale_conditions.event_id = :event_id;
+
+-- name: read_seating
+-- The seats and zones of an event.
+SELECT event_seating.digest, event_seating.zones, event_seating.zone_of
+FROM event_seating
+WHERE event_seating.event_id = :event_id;

@@ -11,11 +11,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from evently import organizing
 from evently.accounts import Accounts, TokenOptions, read_secret
+from evently.audit import audit
 from evently.catalogue import Event
+from evently.config import ConfigError
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.ids import find_id, new_id, show_id
@@ -157,6 +160,22 @@ def test_a_rehearsal_of_a_server_that_runs(database_url: str, tmp_path: Path) ->
     html = report.read_text(encoding="utf-8")
     assert "Audit clean" in html
     assert "of 20 places" in html
+
+
+def test_seats_and_payments(database_url: str, tmp_path: Path) -> None:
+    console = Console(width=120, record=True, quiet=True)
+    with scratch_directory() as directory, own_server(directory, {"database_url": database_url, "workers": "1"}) as server:
+        organizer, key = run(make_organizer(database_url))
+        plan = Plan(buyers=60, places=44, url=server.url, organizer=organizer, token=key, spread_seconds=0.2)
+        report = tmp_path / "report.html"
+        assert rehearse(replace(plan, seats="random", hold_seconds=2, abandon=0.3, report=report), console)
+        assert rehearse(replace(plan, seats="best"), console)
+        with pytest.raises(ConfigError, match="--abandon needs --hold-seconds"):
+            rehearse(replace(plan, abandon=0.5), console)
+    assert {finding.code: finding.count for finding in run(audit(DatabaseOptions(database_url))) if finding.count} == {}
+    html = report.read_text(encoding="utf-8")
+    assert "Bookings paid online" in html
+    assert "named by the buyers at random" in html
 
 
 def test_the_command_starts_a_server_of_its_own_and_leaves_nothing(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ PLANTED = [
     ),
     planted("a seat that the map does not have", "I5 I11", "INSERT INTO seat_claims VALUES ($1, 4000, NULL)"),
     planted("a blocked seat on sale", "I11", "DELETE FROM seat_claims WHERE event_id = $1 AND ticket_id IS NULL"),
-    planted("a seat of another zone", "I5", "UPDATE event_seating SET zone_of = set_byte(zone_of, 1, 1) WHERE event_id = $1"),
+    planted("a seat of another zone", "I5 I11", "UPDATE event_seating SET zone_of = set_byte(zone_of, 1, 1) WHERE event_id = $1"),
     planted(
         "money that nobody took",
         "I7",
@@ -214,6 +214,18 @@ PLANTED = [
         "money moved to another account",
         "I8",
         "UPDATE ledger SET credit = 'fees' WHERE event_id = $1 AND credit = 'organizer' AND debit = 'buyer'",
+    ),
+    planted(
+        "other conditions",
+        "I11",
+        "UPDATE sale_conditions SET conditions = conditions || ' ' WHERE event_id = $1",
+    ),
+    planted("a payment of another amount", "I7", "UPDATE payments SET amount_minor = amount_minor + 1 WHERE event_id = $1"),
+    planted(
+        "money that nobody collects",
+        "I7 I11",
+        "UPDATE bookings SET captured_at = NULL, confirmed_at = confirmed_at - interval '9 hours', placed_at = placed_at - interval '9 hours', "
+        "expires_at = expires_at - interval '9 hours' WHERE event_id = $1 AND payment_id IS NOT NULL AND state = 'confirmed'",
     ),
     planted("a code that was used more often", "I11", "UPDATE promo_codes SET uses = uses - 1 WHERE event_id = $1"),
     planted("an entry that is gone", "I6 I11", "DELETE FROM waitlist_entries WHERE event_id = $1"),

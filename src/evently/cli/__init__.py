@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import App, Parameter
 
@@ -163,6 +163,11 @@ def rehearse(
     organizer: Annotated[str | None, Parameter(help="Whose fresh event it is, org_...; needed where the token is of several.")] = None,
     token: Annotated[str | None, Parameter(help="Of an organizer's manager, or its API key; with --url.", env_var="EVENTLY_TOKEN")] = None,
     workers: Annotated[int, Parameter(help="Processes of the own server.")] = 1,
+    seats: Annotated[
+        Literal["best", "random"] | None, Parameter(help="Assigned seating: the best available seats, or such as buyers name at random.")
+    ] = None,
+    hold_seconds: Annotated[int | None, Parameter(help="Tickets are paid online, and held for so long; at the door unless told.")] = None,
+    abandon: Annotated[float, Parameter(help="Share of buyers who hold tickets and never pay, 0 to 1.")] = 0.0,
     report: Annotated[Path, Parameter(help="Where the report goes.")] = Path("rehearsal.html"),
     seed: Annotated[int, Parameter(help="The same seed, the same crowd.")] = 1,
 ) -> None:
@@ -170,7 +175,18 @@ def rehearse(
     from evently.cli.upkeep import run_rehearsal
 
     if not run_rehearsal(
-        buyers=buyers, places=places, url=url, event=event, organizer=organizer, token=token, workers=workers, report=report, seed=seed
+        buyers=buyers,
+        places=places,
+        url=url,
+        event=event,
+        organizer=organizer,
+        token=token,
+        workers=workers,
+        seats=seats,
+        hold_seconds=hold_seconds,
+        abandon=abandon,
+        report=report,
+        seed=seed,
     ):
         sys.exit(FOUND_SOMETHING)
 

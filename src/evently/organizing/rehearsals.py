@@ -17,8 +17,24 @@ from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing.events import create_event, publish_event
 from evently.organizing.terms import NewTicketType, SaleTerms
-from evently.sales import BlockSeats, OpenSale, PoolTerms, Sale, SetUpSale, TicketTypeTerms, carry_out, read_sale, read_seating
-from evently.seating import Hall
+from evently.sales import (
+    BlockSeats,
+    Conditions,
+    OpenSale,
+    PoolTerms,
+    PutConditions,
+    PutSeating,
+    PutTicketType,
+    Sale,
+    Seating,
+    SetUpSale,
+    TicketTypeTerms,
+    carry_out,
+    read_sale,
+    read_seating,
+)
+from evently.seating import Hall, SeatMap, canonical, digest_of
+from evently.seating.seatmap import Point, Row, Seat, Section
 
 _BLOCKED: Final = 2  # in `Hall.states`
 _AHEAD: Final = timedelta(days=1)  # a rehearsal's event starts no sooner, so that its tickets can be cancelled
@@ -26,6 +42,13 @@ _LASTS: Final = timedelta(hours=3)
 _TITLE: Final = "Rehearsal: "
 _VENUE: Final = VenueTerms("Rehearsal hall", "Nowhere 1", "Nowhere", "DE", "Europe/Berlin")
 _PRICE: Final = Money(2500, "EUR")
+_ZONE: Final = "Seats"
+_ROW_SEATS: Final = 40
+_SECTION_ROWS: Final = 25
+_SEAT_METRES: Final = 0.55
+_ROW_METRES: Final = 0.9
+_AISLE_METRES: Final = 1.2
+_SECTION_METRES: Final = 26.0
 
 
 async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None, now: datetime) -> tuple[Event, Sale]:
@@ -62,16 +85,61 @@ async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None,
     return event, await read_sale(tx, made)
 
 
-async def make_for_rehearsal(tx: Connection, organizer_id: UUID, venue_id: UUID | None, places: int, now: datetime) -> tuple[Event, Sale]:
-    """Make a fresh sandbox event, published, with one ticket type; at a venue of the organizer, or at a new one where there is none."""
+async def make_for_rehearsal(
+    tx: Connection,
+    organizer_id: UUID,
+    venue_id: UUID | None,
+    places: int,
+    now: datetime,
+    *,
+    seated: bool = False,
+    hold_seconds: int | None = None,
+) -> tuple[Event, Sale]:
+    """Make a fresh sandbox event, published, with one ticket type; at a venue of the organizer, or at a new one where there is none.
+
+    `seated`: each place is a seat of a plain hall. `hold_seconds`: paid online, in that time; None: at the door.
+    """
     if venue_id is None:
         venue_id = (await catalogue.create_venue(tx, organizer_id, _VENUE, now)).venue_id
     starts_at = now + _AHEAD
     terms = EventTerms(venue_id, f"{_TITLE}{places:,} places", "", Category.OTHER, (), None, starts_at, starts_at + _LASTS)
     sale = SaleTerms(currency=_PRICE.currency, capacity=places, ticket_types=(NewTicketType(name="Standing", price=_PRICE),))
     draft = await create_event(tx, organizer_id, terms, sale, now, sandbox=True)
+    if seated:
+        await _seat(tx, draft.event_id, places, now)
+    if hold_seconds is not None:
+        await carry_out(tx, PutConditions(draft.event_id, Conditions("online", hold_seconds=hold_seconds)), now)
     event = await publish_event(tx, draft.event_id, now)
     return event, await read_sale(tx, event.event_id)
+
+
+async def _seat(tx: Connection, event_id: UUID, places: int, now: datetime) -> None:
+    """Let the one ticket type of an event sell the seats of a plain hall."""
+    layout = canonical(plain_hall(places))
+    await carry_out(tx, PutSeating(event_id, Seating(digest_of(layout), layout, (_ZONE,), bytes(places))), now)
+    (terms,) = (await read_sale(tx, event_id)).ticket_types.values()
+    await carry_out(tx, PutTicketType(event_id, replace(terms, name="Seat", zone=_ZONE)), now)
+
+
+def plain_hall(places: int) -> SeatMap:
+    """Return a hall of so many seats: sections beside each other, rows of forty with an aisle in the middle."""
+    left = places
+    sections: list[Section] = []
+    while left:
+        number = len(sections)
+        rows: list[Row] = []
+        while left and len(rows) < _SECTION_ROWS:
+            seats = min(left, _ROW_SEATS)
+            rows.append(Row(str(len(rows) + 1), tuple(_plain_seat(number, len(rows), place) for place in range(seats))))
+            left -= seats
+        sections.append(Section(f"Block {number + 1}", tuple(rows)))
+    return SeatMap("Rehearsal hall", tuple(sections), Point(len(sections) * _SECTION_METRES / 2, -5.0))
+
+
+def _plain_seat(section: int, row: int, place: int) -> Seat:
+    aisle = _AISLE_METRES if place >= _ROW_SEATS // 2 else 0.0
+    x = round(section * _SECTION_METRES + place * _SEAT_METRES + aisle, 2)
+    return Seat(f"{section + 1}-{row + 1}-{place + 1}", str(place + 1), x, round(row * _ROW_METRES, 2))
 
 
 def scale(capacities: Sequence[int], places: int) -> list[int]:

@@ -51,9 +51,11 @@ class Prepared(msgspec.Struct, frozen=True):
     places: int
     ticket_types: list[TypeMade]
     buyers: list[BuyerMade]
+    hold_seconds: int | None = None
+    seat_ids: list[str] = []
 
-    def ticketing(self) -> Ticketing:
-        """Return it as the buyers need it."""
+    def ticketing(self, seats: str | None) -> Ticketing:
+        """Return it as the buyers need it, who take `random` seats or the `best` ones."""
         types = [
             TypeOnSale(
                 kind.id, kind.name, kind.price.amount, min(kind.per_booking_max, kind.per_buyer_max or kind.per_booking_max), kind.pool_ids
@@ -61,7 +63,8 @@ class Prepared(msgspec.Struct, frozen=True):
             for kind in self.ticket_types
         ]
         ids, tokens = [buyer.id for buyer in self.buyers], [buyer.access_token for buyer in self.buyers]
-        return Ticketing(self.event_id, self.places, types, ids, tokens)
+        named = self.seat_ids if seats == "random" else []
+        return Ticketing(self.event_id, self.places, types, ids, tokens, self.hold_seconds, named)
 
 
 class OrganizerShown(msgspec.Struct, frozen=True):
@@ -117,10 +120,10 @@ class Api:
                 raise CannotRehearse(f"the server is not ready: {_said(answer)}")
             await asyncio.sleep(0.05)
 
-    async def prepare(self, event: str | None, organizer: str | None, buyers: int, places: int | None) -> Prepared:
+    async def prepare(self, event: str | None, organizer: str | None, body: dict[str, object]) -> Prepared:
         """Make a sandbox event, a copy of `event` or a fresh one, and its buyers."""
         path = f"/v1/events/{event}/rehearsals" if event else f"/v1/organizers/{organizer or await self._only_organizer()}/rehearsals"
-        return await self._ask("POST", path, Prepared, {"buyers": buyers, "places": places})
+        return await self._ask("POST", path, Prepared, body)
 
     async def read_ledger(self, event_id: str) -> Ledger:
         """Return everything that the server sold of an event."""

@@ -17,7 +17,10 @@ from evently.rehearsal.recording import LOST, Recording
 PAUSE_SECONDS: Final = 0.1  # after a lost answer, doubled each time
 PAUSE_SECONDS_MAX: Final = 2.0
 GLANCE_SECONDS: Final = 0.3  # a server may show what was true a quarter of a second ago
+EXPIRY_SECONDS: Final = 1.5  # after which a hold that has run out can be had again, and is shown as such
+SEATS_TRIES_MAX: Final = 4  # seats that a buyer names before any will do
 LAST_CALL_ROUNDS_MAX: Final = 200  # each sells what was returned; only a sale that never settles would need more
+_PAYING: Final = b"POST /payments HTTP"
 _CREATED: Final = 201
 _OK: Final = 200
 _CONFLICT: Final = 409
@@ -38,6 +41,10 @@ class Seen(IntEnum):
     REFUSED = 6
     BUSY = 7
     FAILED = 8
+    PAID = 9
+    DECLINED = 10
+    SEAT_TAKEN = 11
+    UNPAID = 12
 
 
 class TypeOnSale(msgspec.Struct, frozen=True):
@@ -58,10 +65,15 @@ class Ticketing(msgspec.Struct, frozen=True):
     ticket_types: list[TypeOnSale]
     buyer_ids: list[str]
     tokens: list[str]
+    hold_seconds: int | None = None  # paid online within that; None: at the door
+    seat_ids: list[str] = []  # those that buyers name, row by row; none: the server picks
 
 
 class Told(msgspec.Struct):
-    """A booking that was acknowledged to a buyer. `cancelled`: acknowledged too; None while nobody knows (the answer was lost)."""
+    """A booking that was acknowledged to a buyer. `cancelled`: acknowledged too; None while nobody knows (the answer was lost).
+
+    `owed`: it was held until it is paid. `paid`: acknowledged too; None while nobody knows.
+    """
 
     booking_id: str
     buyer_id: str
@@ -69,6 +81,8 @@ class Told(msgspec.Struct):
     units: int
     amount_minor: int
     cancelled: bool | None = False
+    owed: bool = False
+    paid: bool | None = False
 
 
 class Unsettled(msgspec.Struct, frozen=True):
@@ -93,6 +107,8 @@ class ClientJournal(msgspec.Struct):
     sales: list[tuple[float, int]] = msgspec.field(default_factory=list)  # seconds after the opening, units: + booked, - cancelled
     sold_out_types: set[str] = msgspec.field(default_factory=set)
     arrived: int = 0
+    abandoned: int = 0  # holds that were never paid
+    last_expiry_at: float = 0.0  # of those
 
     def add(self, told: Told, at: float, places: int) -> None:
         """Write down an acknowledged booking."""
@@ -107,6 +123,13 @@ class ClientJournal(msgspec.Struct):
         self.sold_out_types.add(ticket_type_id)
         if self.sold_out_at is None and len(self.sold_out_types) == types:
             self.sold_out_at = at
+
+    def let_go(self, told: Told, at: float) -> None:
+        """Write down that a hold will run out then, unpaid."""
+        self.sold_units -= told.units
+        self.abandoned += 1
+        self.sales.append((at, -told.units))
+        self.last_expiry_at = max(self.last_expiry_at, at)
 
     def take_back(self, told: Told, at: float) -> None:
         """Write down an acknowledged cancellation."""
@@ -165,6 +188,8 @@ class Rush:
 
     async def last_call(self) -> None:
         """Offer returned tickets to those who left without, until there are none of either. Nobody cancels any more."""
+        if (wait := self.journal.last_expiry_at + EXPIRY_SECONDS - self.elapsed()) > 0:
+            await asyncio.sleep(wait)  # what was held and never paid falls free
         empty_looks = 0
         for round_number in range(LAST_CALL_ROUNDS_MAX):
             if not self.journal.left:
@@ -189,6 +214,7 @@ class Rush:
             takers.append((buyer, min(buyer.units, units, kind.units_max)))
             units -= takers[-1][1]
         outcomes = await asyncio.gather(*[self._book(buyer, kind, wanted, attempt) for buyer, wanted in takers])
+        await asyncio.gather(*[self._pay(buyer, told) for (buyer, _), told in zip(takers, outcomes, strict=True) if isinstance(told, Told)])
         self.journal.left += [buyer for (buyer, _), outcome in zip(takers, outcomes, strict=True) if outcome is Seen.SOLD_OUT]
 
     # One buyer -----------------------------------------------------------------------------------------------------------
@@ -198,6 +224,11 @@ class Rush:
             await self._send(self._request(buyer, "GET", self._event_path))
             await asyncio.sleep(buyer.thinks_seconds)
         told = await self._try_to_book(buyer)
+        if told is not None and told.owed and buyer.abandons:
+            self.journal.let_go(told, self.elapsed() + (self._ticketing.hold_seconds or 0))
+            return
+        if told is not None:
+            await self._pay(buyer, told)
         if told is not None and buyer.cancels_after is not None:
             await asyncio.sleep(buyer.cancels_after)
             await self._cancel(buyer, told)
@@ -237,7 +268,22 @@ class Rush:
 
     async def _book(self, buyer: Buyer, kind: TypeOnSale, units: int, attempt: str) -> Told | Seen:
         """Ask until there is an answer, always with the same key; returns the booking, or what was seen instead of one."""
-        body = msgspec.json.encode({"lines": [{"ticket_type_id": kind.id, "quantity": units}]})
+        for place in range(SEATS_TRIES_MAX):
+            outcome = await self._book_once(buyer, kind, units, f"{attempt}-{place}" if place else attempt, place)
+            if outcome is not Seen.SEAT_TAKEN:
+                return outcome
+        return await self._book_once(buyer, kind, units, f"{attempt}-any", None)
+
+    def _line(self, buyer: Buyer, kind: TypeOnSale, units: int, place: int | None) -> dict[str, object]:
+        """Return what is asked for: these seats beside each other, or any."""
+        seats = self._ticketing.seat_ids
+        if not seats or place is None:
+            return {"ticket_type_id": kind.id, "quantity": units}
+        first = (buyer.dice + 7919 * place) % max(1, len(seats) - units + 1)
+        return {"ticket_type_id": kind.id, "seats": seats[first : first + units]}
+
+    async def _book_once(self, buyer: Buyer, kind: TypeOnSale, units: int, attempt: str, place: int | None) -> Told | Seen:
+        body = msgspec.json.encode({"lines": [self._line(buyer, kind, units, place)]})
         request = self._request(buyer, "POST", f"{self._event_path}/bookings", f"{buyer.number}-{attempt}", body)
         twin = asyncio.ensure_future(self._send(request)) if buyer.clicks_twice else None
         answer, unsure = await self._insist(buyer, request)
@@ -254,6 +300,18 @@ class Rush:
         if unsure or seen is Seen.FAILED:
             self.journal.unsettled.append(Unsettled(self._ticketing.buyer_ids[buyer.number], kind.id, units))
         return seen
+
+    async def _pay(self, buyer: Buyer, told: Told) -> None:
+        """Pay what is held, with a second card when the first is declined."""
+        if not told.owed:
+            return
+        told.paid = None
+        path = f"/v1/bookings/{told.booking_id}/payments"
+        for number, card in enumerate(("declined", "succeeds") if buyer.declined_first else ("succeeds",)):
+            body = msgspec.json.encode({"method": card})
+            answer, _ = await self._insist(buyer, self._request(buyer, "POST", path, f"{buyer.number}-pay-{number}", body))
+            if see(_PAYING, answer) is Seen.PAID:
+                told.paid = True
 
     async def _cancel(self, buyer: Buyer, told: Told) -> None:
         request = self._request(buyer, "POST", f"/v1/bookings/{told.booking_id}/cancel", f"{buyer.number}-cancel", b"{}")
@@ -304,6 +362,7 @@ class Rush:
     def _told(self, buyer: Buyer, kind: TypeOnSale, answer: Answer) -> Told:
         booking = msgspec.json.decode(answer.body, type=BookingShown)
         told = Told(booking.id, self._ticketing.buyer_ids[buyer.number], kind.id, len(booking.tickets), booking.amount_due.amount)
+        told.owed = booking.state == "held"
         self.journal.add(told, self.elapsed(), self._ticketing.places)
         return told
 
@@ -313,6 +372,8 @@ def see(request: bytes, answer: Answer) -> Seen:
     status = answer.status
     if status == LOST:
         return Seen.LOST
+    if status in (_OK, _CREATED) and b"/payments HTTP" in request:
+        return _see_payment(msgspec.json.decode(answer.body)["state"])
     if status == _CREATED:
         return Seen.REPLAYED if answer.header("idempotent-replayed") else Seen.BOOKED
     if status == _OK:
@@ -321,4 +382,12 @@ def see(request: bytes, answer: Answer) -> Seen:
         return Seen.BUSY
     if status == _CONFLICT and b"sold-out" in answer.body:
         return Seen.SOLD_OUT
+    if status == _CONFLICT and b"seat-taken" in answer.body:
+        return Seen.SEAT_TAKEN
     return Seen.REFUSED if _BAD_REQUEST <= status < _SERVER_ERROR else Seen.FAILED
+
+
+def _see_payment(state: str) -> Seen:
+    if state in ("confirmed", "captured"):
+        return Seen.PAID
+    return Seen.DECLINED if state == "declined" else Seen.UNPAID

@@ -13,6 +13,7 @@ from random import Random
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 BUYERS_MAX: Final = 20_000  # the access tokens of one rehearsal (web/rehearsals.py)
 EAGER_SHARE: Final = 0.35
@@ -27,6 +28,7 @@ DOUBLE_CLICK_SHARE: Final = 0.02
 SETTLE_SHARE: Final = 0.6
 CANCEL_SHARE: Final = 0.05
 CANCEL_SECONDS: Final = 1.5
+DECLINED_SHARE: Final = 0.08
 TRIES_MAX: Final = (4, 10)  # after trouble, before giving up
 RETURNS_MAX: Final = 3
 RETURN_SECONDS: Final = 1.0
@@ -38,6 +40,7 @@ class CrowdOptions(msgspec.Struct, frozen=True):
     buyers: int
     seed: int
     spread_seconds: float = 2.0
+    abandon_share: float = 0.0  # of those who hold something that is to be paid
 
 
 class Buyer(msgspec.Struct, frozen=True):
@@ -56,13 +59,25 @@ class Buyer(msgspec.Struct, frozen=True):
     returns_max: int
     return_seconds: float
     cancels_after: float | None
+    abandons: bool = False  # holds tickets, and never pays
+    declined_first: bool = False  # the first card fails
+    dice: int = 0  # which seats
 
 
 def make_crowd(options: CrowdOptions) -> list[Buyer]:
     """Return the buyers in the order of their arrival; `number` is their place in it, from 0."""
     random = Random(options.seed)  # noqa: S311  # a simulation that can be repeated
     arrivals = sorted(_arrival(random, options.spread_seconds) for _ in range(options.buyers))
-    return [_buyer(random, number, arrives_at) for number, arrives_at in enumerate(arrivals)]
+    wallets = Random(options.seed + 1)  # noqa: S311  # apart, so that the crowd is the same whether or not it pays
+    return [
+        replace(
+            _buyer(random, number, arrives_at),
+            abandons=wallets.random() < options.abandon_share,
+            declined_first=wallets.random() < DECLINED_SHARE,
+            dice=wallets.getrandbits(32),
+        )
+        for number, arrives_at in enumerate(arrivals)
+    ]
 
 
 def _arrival(random: Random, spread_seconds: float) -> float:

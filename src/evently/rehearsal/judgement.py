@@ -11,6 +11,7 @@ import msgspec
 from evently.audit import Finding
 from evently.rehearsal.buying import BookingShown, ClientJournal, Ticketing, Told, Unsettled
 
+_LIVE: Final = ("held", "confirmed")
 EXAMPLES_MAX: Final = 3  # of each finding, shown to whoever must look into it
 
 
@@ -44,7 +45,7 @@ class Ledger(msgspec.Struct, frozen=True):
 
     def sold(self) -> int:
         """Return how many tickets are valid."""
-        return sum(ticket.state != "void" for booking in self.bookings for ticket in booking.tickets)
+        return sum(ticket.state != "void" for booking in self.bookings if booking.state in _LIVE for ticket in booking.tickets)
 
 
 def is_clean(findings: Iterable[Finding]) -> bool:
@@ -83,7 +84,8 @@ def _oversold(ledger: Ledger) -> list[str]:
 
 
 def _miscounted(ledger: Ledger, ticketing: Ticketing) -> list[str]:
-    valid = Counter(ticket.ticket_type_id for booking in ledger.bookings for ticket in booking.tickets if ticket.state != "void")
+    live = [booking for booking in ledger.bookings if booking.state in _LIVE]
+    valid = Counter(ticket.ticket_type_id for booking in live for ticket in booking.tickets if ticket.state != "void")
     taken: Counter[str] = Counter()
     for kind in ticketing.ticket_types:
         for pool_id in kind.pool_ids:
@@ -108,7 +110,7 @@ def _difference(told: Told, found: BookingShown | None) -> str | None:
         return "is not there"
     if found.buyer_id != told.buyer_id:
         return f"belongs to {found.buyer_id}, not {told.buyer_id}"
-    states = {True: {"cancelled"}, False: {"confirmed"}, None: {"confirmed", "cancelled"}}[told.cancelled]
+    states = _states_of(told)
     if found.state not in states:
         return f"is {found.state}, not {' or '.join(sorted(states))}"
     kinds = Counter(ticket.ticket_type_id for ticket in found.tickets)
@@ -116,6 +118,16 @@ def _difference(told: Told, found: BookingShown | None) -> str | None:
         return f"has {dict(kinds)}, not {told.units} of {told.ticket_type_id}"
     prices = sum(ticket.price.amount for ticket in found.tickets)
     return None if prices == told.amount_minor else f"costs {prices}, not {told.amount_minor}"
+
+
+def _states_of(told: Told) -> set[str]:
+    """Return how a booking may stand after what its buyer was told."""
+    if told.cancelled:
+        return {"cancelled"}
+    states = {"confirmed"} if told.cancelled is False else {"confirmed", "cancelled"}
+    if not told.owed or told.paid:
+        return states
+    return {"held", "expired"} if told.paid is False else states | {"held", "expired"}
 
 
 def _unasked(journal: ClientJournal, bookings: Sequence[BookingShown]) -> list[str]:

@@ -60,7 +60,7 @@ class LiveView:
         """Return what to show now."""
         journal, recent = self._rush.journal, last_second(self._rush.recording, self._rush.elapsed())
         booked = sum(seen in (Seen.BOOKED, Seen.REPLAYED) for seen, _ in recent)
-        refused = sum(seen in (Seen.SOLD_OUT, Seen.REFUSED) for seen, _ in recent)
+        refused = sum(seen in (Seen.SOLD_OUT, Seen.SEAT_TAKEN, Seen.REFUSED) for seen, _ in recent)
         waits = sorted(latency for seen, latency in recent if seen in _TILL)
         self._bookings.append(booked)
         numbers = Table.grid(padding=(0, 3))

@@ -15,7 +15,7 @@ from datetime import datetime
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 from rich.console import Console
@@ -56,6 +56,9 @@ class Plan(msgspec.Struct, frozen=True):
     organizer: str | None = None
     workers: int = 1
     spread_seconds: float = 2.0
+    seats: Literal["best", "random"] | None = None  # assigned seating: picked by the server, or named by the buyers
+    hold_seconds: int | None = None  # paid online within that; None: at the door
+    abandon: float = 0.0  # share of buyers who hold tickets and never pay
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -72,6 +75,12 @@ def rehearse(plan: Plan, console: Console | None = None) -> bool:
     console = console or Console(highlight=False)
     if not 1 <= plan.buyers <= REHEARSAL_BUYERS_MAX:
         raise ConfigError(f"--buyers is 1 to {REHEARSAL_BUYERS_MAX:,}.")
+    if not 0.0 <= plan.abandon <= 1.0:
+        raise ConfigError("--abandon is a share, 0 to 1.")
+    if plan.event is not None and plan.hold_seconds is not None:
+        raise ConfigError("--hold-seconds is for a fresh event: a copy is sold as the original is.")
+    if plan.abandon and plan.event is None and plan.hold_seconds is None:
+        raise ConfigError("--abandon needs --hold-seconds: at the door nothing is held.")
     with _stage(plan, console) as stage:
         outcome = run(_rehearse(plan, stage, console))
         if stage.database_url is not None:
@@ -146,15 +155,30 @@ async def _rehearse(plan: Plan, stage: Stage, console: Console) -> Outcome:
     began_at = utc_now()
     async with _closing(client):
         await api.wait_until_ready()
-        prepared = await api.prepare(plan.event, stage.organizer, plan.buyers, plan.places)
-        ticketing = prepared.ticketing()
+        prepared = await api.prepare(plan.event, stage.organizer, _wanted(plan))
+        ticketing = prepared.ticketing(plan.seats)
         rush = Rush(client, ticketing, f"rehearsal-{plan.seed}-{ticketing.event_id[-8:]}")
-        crowd = make_crowd(CrowdOptions(plan.buyers, plan.seed, plan.spread_seconds))
+        crowd = make_crowd(CrowdOptions(plan.buyers, plan.seed, plan.spread_seconds, plan.abandon))
         async with live(console, rush, prepared.title, plan.buyers, ticketing.places):
             await rush.run(crowd)
             await rush.last_call()
         ledger = await api.read_ledger(ticketing.event_id)
     return _outcome(plan, stage, prepared.title, began_at, ticketing, rush, ledger)
+
+
+def _settings(plan: Plan) -> dict[str, str]:
+    """Return how the tickets were sold, for the report."""
+    seats = {"best": "the best available ones", "random": "named by the buyers at random"}
+    said = {} if plan.seats is None else {"Seats": seats[plan.seats]}
+    if plan.hold_seconds is not None:
+        said["Payment"] = f"online, within {plan.hold_seconds} s; {plan.abandon:.0%} of the buyers never pay"
+    return said
+
+
+def _wanted(plan: Plan) -> dict[str, object]:
+    """Return what is asked of the server. A copy of an event has its own seats and conditions."""
+    wanted: dict[str, object] = {"buyers": plan.buyers, "places": plan.places}
+    return wanted if plan.event is not None else wanted | {"seated": plan.seats is not None, "hold_seconds": plan.hold_seconds}
 
 
 def _outcome(plan: Plan, stage: Stage, title: str, began_at: datetime, ticketing: Ticketing, rush: Rush, ledger: Ledger) -> Outcome:
@@ -177,7 +201,9 @@ def _outcome(plan: Plan, stage: Stage, title: str, began_at: datetime, ticketing
         gave_up=journal.gave_up,
         sold_out_at=journal.sold_out_at,
         audits={_BUYERS: judge(journal, ledger, ticketing)},
-        settings={"Processes": str(plan.workers) if own else "the server's", "Evently": __version__},
+        abandoned=journal.abandoned,
+        paid=sum(told.paid is True for told in journal.bookings.values()),
+        settings=_settings(plan) | {"Processes": str(plan.workers) if own else "the server's", "Evently": __version__},
     )
 
 

@@ -24,6 +24,10 @@ _NAMES: Final = {
     Seen.BOOKED: ("booked", "blue"),
     Seen.REPLAYED: ("booked, answered again", "violet"),
     Seen.SOLD_OUT: ("refused: sold out", "amber"),
+    Seen.SEAT_TAKEN: ("refused: somebody was quicker on that seat", "amber"),
+    Seen.PAID: ("paid", "green"),
+    Seen.DECLINED: ("card declined", "amber"),
+    Seen.UNPAID: ("payment under way, or too late", "grey"),
     Seen.REFUSED: ("refused otherwise", "grey"),
     Seen.CANCELLED: ("cancelled", "green"),
     Seen.LOOKED: ("looked", "grey"),
@@ -52,6 +56,8 @@ class Outcome(msgspec.Struct, frozen=True):
     gave_up: int
     sold_out_at: float | None
     audits: dict[str, list[Finding]]  # by what was looked at
+    paid: int = 0  # bookings that were paid online
+    abandoned: int = 0  # holds that were never paid
     settings: dict[str, str] = {}
 
     def is_clean(self) -> bool:
@@ -106,7 +112,7 @@ def timeline(recording: Recording, sales: Sequence[tuple[float, int]]) -> Timeli
     return Timeline(
         at=[stretch.at for stretch in bins],
         booked=[rate(stretch, Seen.BOOKED, Seen.REPLAYED) for stretch in bins],
-        refused=[rate(stretch, Seen.SOLD_OUT, Seen.REFUSED) for stretch in bins],
+        refused=[rate(stretch, Seen.SOLD_OUT, Seen.SEAT_TAKEN, Seen.REFUSED) for stretch in bins],
         looked=[rate(stretch, Seen.LOOKED) for stretch in bins],
         p50=[latency(stretch, 50) for stretch in bins],
         p95=[latency(stretch, 95) for stretch in bins],

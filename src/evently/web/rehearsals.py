@@ -36,6 +36,13 @@ class RehearsalBody(msgspec.Struct, forbid_unknown_fields=True):
     places: Places | None = None
 
 
+class FreshRehearsalBody(RehearsalBody, forbid_unknown_fields=True):
+    """As above; and whether each place is a seat, and whether it is paid online: then it is held for `hold_seconds`."""
+
+    seated: bool = False
+    hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=600, examples=[5])] | None = None
+
+
 class RehearsedType(msgspec.Struct, frozen=True):
     """A ticket type of the sandbox event. A unit takes one unit of each of `pool_ids`."""
 
@@ -55,7 +62,10 @@ class RehearsalBuyer(msgspec.Struct, frozen=True):
 
 
 class RehearsalView(msgspec.Struct, frozen=True):
-    """A rehearsal. `places` is what all pools hold together. The tokens cannot be refreshed: a rehearsal is over before they expire."""
+    """A rehearsal. `places` is what all pools hold together. The tokens cannot be refreshed: a rehearsal is over before they expire.
+
+    `hold_seconds`: for how long a booking is held until it is paid online; null: paid at the door. `seat_ids`: all seats, row by row.
+    """
 
     event_id: str
     title: str
@@ -63,6 +73,8 @@ class RehearsalView(msgspec.Struct, frozen=True):
     ticket_types: list[RehearsedType]
     buyers: list[RehearsalBuyer]
     tokens_expire_at: datetime
+    hold_seconds: int | None
+    seat_ids: list[str]
 
 
 @post(
@@ -92,7 +104,7 @@ async def rehearse_event(request: Request, event_id: FromPath[str], data: JSONBo
     responses=problems(),
     **policy(organizer("manager", "events:write"), rate="heavy"),
 )
-async def rehearse_fresh_event(request: Request, organizer_id: FromPath[str], data: JSONBody[RehearsalBody]) -> Answer[RehearsalView]:
+async def rehearse_fresh_event(request: Request, organizer_id: FromPath[str], data: JSONBody[FreshRehearsalBody]) -> Answer[RehearsalView]:
     """Make an event for a rehearsal."""
     context, now = request.context, request.context.clock()
     owner = parse_id("org", organizer_id)
@@ -100,7 +112,9 @@ async def rehearse_fresh_event(request: Request, organizer_id: FromPath[str], da
     venue_id = venues.data[0].venue_id if venues.data else None
     async with context.database.transaction() as tx:
         buyers = await accounts.add_rehearsal_buyers(tx, data.buyers, now)
-        event, sale = await organizing.make_for_rehearsal(tx, owner, venue_id, data.places or _PLACES, now)
+        event, sale = await organizing.make_for_rehearsal(
+            tx, owner, venue_id, data.places or _PLACES, now, seated=data.seated, hold_seconds=data.hold_seconds
+        )
     return await _answer(context, event, sale, buyers, now)
 
 
@@ -112,6 +126,7 @@ async def _answer(context: Context, event: Event, sale: Sale, buyers: Sequence[U
         views.append(RehearsalBuyer(show_id("per", person_id), tokens.issue_access(person_id, "buyer", session_id)))
         if number % _TOKENS_AT_ONCE == 0:
             await asyncio.sleep(0)
+    _, conditions = sale.conditions_now()
     view = RehearsalView(
         show_id("evt", event.event_id),
         event.title,
@@ -119,6 +134,8 @@ async def _answer(context: Context, event: Event, sale: Sale, buyers: Sequence[U
         [_show_type(terms, sale.currency) for terms in sale.ticket_types.values()],
         views,
         now + timedelta(seconds=tokens.options.access_seconds_max),
+        conditions.hold_seconds if conditions.payment == "online" else None,
+        [] if sale.hall is None else list(sale.hall.plan.ids),
     )
     return Answer(view, status_code=201, headers={"location": f"/v1/events/{view.event_id}", "cache-control": "no-store"})
 

@@ -53,6 +53,12 @@ def without_first(ledger: Ledger) -> Ledger:
     return replace(ledger, bookings=ledger.bookings[1:])
 
 
+def owed(journal: ClientJournal, ledger: Ledger, *, paid: bool | None) -> Ledger:
+    """The first booking was held until it is paid."""
+    journal.bookings["bkg_1"].owed, journal.bookings["bkg_1"].paid = True, paid
+    return ledger
+
+
 def codes(journal: ClientJournal, ledger: Ledger) -> set[str]:
     return {finding.code for finding in judge(journal, ledger, TICKETING) if finding.count}
 
@@ -78,7 +84,12 @@ LIES: Final[dict[str, tuple[Callable[[ClientJournal, Ledger], Ledger], set[str]]
     ),
     "the journal differs": (lambda _, ledger: replace(ledger, proof=replace(ledger.proof, consistent=False)), {"I11"}),
     "tickets left over": (lambda _, ledger: replace(ledger, available=1), {"R1"}),
-    "fewer sold than places": (lambda _, ledger: with_pool(with_booking(ledger, 2, state="cancelled"), sold=5), {"I3"}),
+    "fewer sold than places": (lambda _, ledger: with_pool(with_booking(ledger, 2, state="cancelled"), sold=2), {"I3", "R2"}),
+    "a hold that was never paid is confirmed": (lambda journal, ledger: owed(journal, ledger, paid=False), {"I3"}),
+    "a paid booking has run out": (
+        lambda journal, ledger: with_pool(with_booking(owed(journal, ledger, paid=True), 0, state="expired"), sold=3),
+        {"I3", "R2"},
+    ),
 }
 
 
@@ -120,3 +131,13 @@ def test_tickets_may_be_left_when_nobody_wants_them() -> None:
     journal, ledger = world()
     journal.left.clear()
     assert codes(journal, replace(ledger, available=1)) == set()
+
+
+@pytest.mark.parametrize(
+    ("paid", "state", "sold"), [(True, "confirmed", 5), (False, "expired", 3), (None, "confirmed", 5), (None, "expired", 3)]
+)
+def test_what_was_held_may_stand_as_its_buyer_was_told(*, paid: bool | None, state: str, sold: int) -> None:
+    journal, ledger = world()
+    journal.left.clear()
+    told = with_pool(with_booking(owed(journal, ledger, paid=paid), 0, state=state), sold=sold)
+    assert codes(journal, told) == set()
