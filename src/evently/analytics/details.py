@@ -116,7 +116,7 @@ class TypesReport(msgspec.Struct, frozen=True):
 
 
 class SeatPrices(msgspec.Struct, frozen=True):
-    """Seats in the order of the layout: a state each (0 free, 1 held, 2 sold, 3 blocked, 4 not for sale), and what was paid for sold ones."""
+    """Seats in the order of the layout: a state each (`SEAT_FREE` and so on), and what sold ones cost."""
 
     digest: str
     currency: str
@@ -130,7 +130,7 @@ async def read_money(database: Database, event_id: UUID) -> list[EventMoney]:
         rows = await snapshot.fetch(*sql.sum_money(event_id=event_id))
         found = await snapshot.fetch(*sql.sum_discounts(event_id=event_id))
     discounts = {row["currency"]: int(row["discount_minor"]) for row in found}
-    return [EventMoney(row["currency"], *_integers(row, skip=1), discounts.get(row["currency"], 0)) for row in rows]
+    return [EventMoney(row["currency"], *_integers(row, skip=1), discount_minor=discounts.get(row["currency"], 0)) for row in rows]
 
 
 async def read_conversion(database: Database, event_id: UUID) -> Conversion:
@@ -161,7 +161,7 @@ async def read_ticket_types(database: Database, event_id: UUID) -> TypesReport:
 
 async def read_seat_prices(database: Database, event_id: UUID) -> SeatPrices:
     """Return the states and prices of an event's seats; refuses `not-seated`."""
-    row = await database.fetchrow(*sql.read_seat_prices(event_id=event_id))
+    row = await database.fetch_row(*sql.read_seat_prices(event_id=event_id))
     if row is None:
         raise Refused(SalesRefusal.NOT_SEATED, "The event has general admission only.")
     states = [SEAT_FREE if zone < row["zones"] else SEAT_NOT_FOR_SALE for zone in row["zone_of"]]
