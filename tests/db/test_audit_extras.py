@@ -225,7 +225,8 @@ PLANTED = [
         "money that nobody collects",
         "I7 I11",
         "UPDATE bookings SET captured_at = NULL, confirmed_at = confirmed_at - interval '9 hours', "
-        "placed_at = placed_at - interval '9 hours', expires_at = expires_at - interval '9 hours' WHERE event_id = $1 AND payment_id IS NOT NULL AND state = 'confirmed'",
+        "placed_at = placed_at - interval '9 hours', expires_at = expires_at - interval '9 hours' "
+        "WHERE event_id = $1 AND payment_id IS NOT NULL AND state = 'confirmed'",
     ),
     planted("a code that was used more often", "I11", "UPDATE promo_codes SET uses = uses - 1 WHERE event_id = $1"),
     planted("an entry that is gone", "I6 I11", "DELETE FROM waitlist_entries WHERE event_id = $1"),
