@@ -23,7 +23,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.kit.logs import configure_logs, is_pretty
 from evently.payments import open_gateway
-from evently.sales import Engine
+from evently.sales import Engine, SeatBoards
 from evently.web.access import Access
 from evently.web.application import create_asgi
 from evently.web.context import Context
@@ -134,6 +134,7 @@ async def build(config: Config, database: Database) -> Context:
         accounts=accounts,
         access=Access(database, accounts, utc_now),
         engine=engine,
+        boards=SeatBoards(database),
         checkout=Checkout(database, engine, {gateway.name: gateway}, gateway.name, utc_now, new_id),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

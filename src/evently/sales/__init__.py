@@ -4,6 +4,13 @@ Buyers' commands go through an `Engine` (`await engine.submit(command)`); organi
 inside the caller's transaction. Both end in the same pure rules (rules.py), under the same lock, with a row in the event's journal.
 """
 
+from evently.sales.boards import (
+    BOARD_SECONDS,
+    SeatBoard,
+    SeatBoards,
+    ZoneType,
+    picture_digest,
+)
 from evently.sales.commands import (
     LINES_MAX,
     UNITS_MAX,
@@ -159,6 +166,7 @@ from evently.sales.waiting import (
 )
 
 __all__ = [
+    "BOARD_SECONDS",
     "CAPACITY_MAX",
     "GLANCE_SECONDS",
     "HOLD_SECONDS_MAX",
@@ -240,6 +248,8 @@ __all__ = [
     "Sale",
     "SaleCancelled",
     "SalesRefusal",
+    "SeatBoard",
+    "SeatBoards",
     "Seating",
     "SetUpSale",
     "Standing",
@@ -253,6 +263,7 @@ __all__ = [
     "Undelivered",
     "WaitlistEntry",
     "WaitlistJoined",
+    "ZoneType",
     "amounts_of",
     "cancellable_until",
     "carry_out",
@@ -282,6 +293,7 @@ __all__ = [
     "locate_booking",
     "mark_delivered",
     "oldest_undelivered",
+    "picture_digest",
     "prove",
     "quote_cancellation",
     "read_sale",

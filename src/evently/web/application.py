@@ -23,6 +23,7 @@ from evently.web import (
     promos,
     rehearsals,
     seatmaps,
+    seats,
     waitlist,
 )
 from evently.web.auth import guard
@@ -45,6 +46,7 @@ FACES: Final = (
     promos,
     rehearsals,
     seatmaps,
+    seats,
     admin,
     health,
     pages,

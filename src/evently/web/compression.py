@@ -71,6 +71,11 @@ def best_coding(accepted: bytes) -> str | None:
     return found if weights.get(found, weights.get("*", 0)) > 0 else None
 
 
+def compress(body: bytes, coding: str) -> bytes:
+    """Return a whole body in a coding, for who keeps it."""
+    return (_Brotli() if coding == "br" else _Gzip()).add(body, last=True)
+
+
 def _of_coding(name: bytes, value: bytes, coding: str) -> tuple[bytes, bytes]:
     """Return a header as it is for the compressed answer: other bytes, so another entity tag (`conditional.py` knows)."""
     if name == b"etag" and value.endswith(b'"'):

@@ -19,7 +19,7 @@ from evently.accounts import Accounts
 from evently.checkout import Checkout
 from evently.db import Database
 from evently.kit.clock import Clock
-from evently.sales import Engine
+from evently.sales import Engine, SeatBoards
 from evently.web.access import Access, Actor
 from evently.web.exchange import Exchange, exchange_of
 from evently.web.limits import Limits
@@ -44,6 +44,7 @@ class Context:
     accounts: Accounts
     access: Access
     engine: Engine
+    boards: SeatBoards
     checkout: Checkout
     limits: Limits
     memory: AnswerMemory = field(default_factory=AnswerMemory)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import HeaderParameter
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.routes import HTTPRoute
 from litestar.types import Receive, Scope, Send
 
@@ -130,6 +130,8 @@ def _argument(handler: HTTPRouteHandler, name: str, path_names: list[str]) -> _A
         return lambda _request, values, _errors: values[name]
     parameter = handler.parsed_fn_signature.parameters[name]
     kwarg = parameter.kwarg_definition
+    if isinstance(kwarg, QueryParameter):
+        return lambda _request, _values, _errors: parameter.default  # a request with a query goes the long way
     assert isinstance(kwarg, HeaderParameter), f"{handler}: {name} must come from the path, a header or the body to be hot"
     assert kwarg.name is not None
     return _header_argument(kwarg.name, kwarg)
