@@ -131,10 +131,10 @@ async def _send(request: Request, key: tuple[Hashable, ...], tag: str, cache_con
 
 async def _pack(make: _Make, coding: str | None, cache_control: str, seconds: float) -> Kept:
     tag, body = await make()
-    headers = {"cache-control": cache_control, "vary": "Accept-Encoding"}
+    headers = {"cache-control": cache_control}
     if coding is not None and len(body) >= SMALLEST_BYTES:
         body = await asyncio.to_thread(compress, body, coding)
-        headers["content-encoding"] = coding
+        headers |= {"content-encoding": coding, "vary": "Accept-Encoding"}  # the edge says so of what is long and not compressed
         tag = f"{tag}-{coding}"
     headers["etag"] = etag_of(tag)
     return Kept(body, headers["etag"], cache_control, headers, seconds)
