@@ -106,8 +106,8 @@ async def test_hot_routes_really_go_the_short_way() -> None:
 
 async def test_a_handler_that_needs_more_cannot_be_hot() -> None:
     @get("/v1/things", **policy(PUBLIC, hot=True))
-    async def things(request: Request, q: Annotated[str, QueryParameter()] = "") -> None:
-        """Has a query."""
+    async def things(request: Request, q: Annotated[str, QueryParameter()]) -> None:
+        """Has a query that it needs."""
 
     with pytest.raises(AssertionError, match="to be hot"):
         async with edge_of([things]):
