@@ -132,7 +132,9 @@ def _argument(handler: HTTPRouteHandler, name: str, path_names: list[str]) -> _A
     kwarg = parameter.kwarg_definition
     if isinstance(kwarg, QueryParameter) and parameter.has_default:
         return lambda _request, _values, _errors: parameter.default  # a request with a query goes the long way
-    assert isinstance(kwarg, HeaderParameter), f"{handler}: {name} must come from the path, a header, the body or a query that may be left out to be hot"
+    assert isinstance(kwarg, HeaderParameter), (
+        f"{handler}: {name} must come from the path, a header, the body or a query that may be left out to be hot"
+    )
     assert kwarg.name is not None
     return _header_argument(kwarg.name, kwarg)
 
