@@ -13,8 +13,7 @@ import msgspec
 
 from evently.db import Database, Record, load_queries
 from evently.kit.errors import Refused
-from evently.sales import SalesRefusal
-from evently.sales.loading import load_hall
+from evently.sales import SalesRefusal, load_hall
 
 sql: Final = load_queries(__name__)
 

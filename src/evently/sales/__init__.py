@@ -82,6 +82,7 @@ from evently.sales.following import (
     follow,
     seat_changes,
 )
+from evently.sales.loading import load_hall
 from evently.sales.outbox import (
     Happened,
     Undelivered,
@@ -290,6 +291,7 @@ __all__ = [
     "list_paid_at_door",
     "list_refunds",
     "list_undelivered",
+    "load_hall",
     "locate_booking",
     "mark_delivered",
     "oldest_undelivered",
