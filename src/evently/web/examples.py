@@ -90,6 +90,8 @@ _BY_NAME: Final[dict[str, Any]] = {
     "expected_at": "2027-04-02T12:00:00Z",
     "kind": "offer_made",
     "version": 1,
+    "section": "Stalls",
+    "seat_ids": ["stalls-a-1", "stalls-a-2"],
 }
 _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("ApiKeyView", "name"): "Gate tablet 3",
@@ -143,6 +145,14 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("Seat", "label"): "12",
     ("SeatView", "id"): "stalls-a-12",
     ("SeatView", "label"): "Stalls, row A, seat 12",
+    ("LayoutLink", "url"): f"/v1/events/evt_{_SAMPLE}/seats/layout/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ("SeatsView", "seats"): "0011-0",
+    ("ZoneTypeView", "id"): f"tty_{_SAMPLE}",
+    ("LayoutView", "zones"): ["Stalls", "Balcony"],
+    ("LayoutView", "map"): {
+        "name": "Great hall",
+        "sections": [{"name": "Stalls", "rows": [{"name": "A", "seats": [{"id": "stalls-a-1", "label": "1", "x": 0.0, "y": 3.0}]}]}],
+    },
     ("TicketView", "state"): "valid",
     ("TicketView", "code"): "01M7Y4EF72EV2SXMCNXFSE27ZP3K5M7P9R1T3V5X7Z",
     ("Health", "version"): "0.1.0",
