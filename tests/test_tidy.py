@@ -31,6 +31,7 @@ OWNERS: Final = {  # table -> the part of the tree that may write it
         "api_keys",
     ),
     "catalogue": ("venues", "events"),
+    "seating": ("seat_maps",),
     "sales": ("sales", "pools", "ticket_types", "bookings", "tickets", "idempotency_keys", "journal"),
     "checkout": ("payments", "payment_refunds"),
     "payments": ("demo_charges", "demo_effects", "payment_notices"),
