@@ -161,4 +161,4 @@ def test_canonical_bytes_decode_to_the_same_map() -> None:
 
 
 def test_the_published_schema_is_current() -> None:
-    assert SCHEMA.read_text(encoding="utf-8") == json.dumps(json_schema(), indent=2) + "\n", "evently seatmap schema prints it"
+    assert SCHEMA.read_text(encoding="utf-8") == json.dumps(json_schema(), indent=2) + "\n", "it is what json_schema returns"

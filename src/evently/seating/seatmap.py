@@ -98,7 +98,7 @@ def parse(content: Any) -> SeatMap:
     try:
         seat_map = msgspec.convert(content, SeatMap)
     except msgspec.ValidationError as exc:
-        raise Invalid(list(islice(_malformed(SeatMap, content, ""), FAULTS_MAX))) from exc
+        raise Invalid(malformed(SeatMap, content)) from exc
     if faults := check(seat_map):
         raise Invalid(faults)
     return seat_map
@@ -238,6 +238,11 @@ def _twice(pointer: str, names: Iterable[str], what: str, noun: str) -> Iterator
 # What msgspec would tell only the first of ------------------------------------------------------------------------------------
 
 
+def malformed(shape: type[msgspec.Struct], content: Any) -> list[FieldError]:
+    """Return each place of JSON that is not of its shape, at most `FAULTS_MAX` of them. Only for structs whose names are JSON's."""
+    return list(islice(_malformed(shape, content, ""), FAULTS_MAX))
+
+
 def _malformed(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
     """Yield each place of JSON that is not of its shape. A map has only structs, tuples of one kind, and plain values."""
     if isinstance(value, dict) and isinstance(shape, type) and issubclass(shape, msgspec.Struct):
@@ -259,5 +264,7 @@ def _malformed_fields(shape: type[msgspec.Struct], value: dict[str, Any], pointe
             yield from _malformed(field.type, value[field.name], f"{pointer}/{field.name}")
         elif field.required:
             yield FieldError(f"{pointer}/{field.name}", "Missing.")
+    if not shape.__struct_config__.forbid_unknown_fields:
+        return
     for name in sorted(map(str, value.keys() - {field.name for field in known})):
         yield FieldError(f"{pointer}/{name[:NAME_CHARACTERS_MAX].replace('~', '~0').replace('/', '~1')}", "There is no such field.")
