@@ -17,6 +17,7 @@ from evently.demo import ACCOUNTS, PASSWORD, describe_accounts, read_programme
 from evently.kit.clock import utc_now
 from evently.reactions import REACTIONS
 from evently.reactions.relay import IDLE_SECONDS, Relay
+from evently.sales import find_sale
 
 TABLES = (
     "people",
@@ -139,7 +140,7 @@ async def test_it_can_be_made_at_an_awkward_moment(db: Database) -> None:
     """The last second of a leap year's February, which is March already in half of the world."""
     now = datetime(2028, 2, 29, 23, 59, 59, tzinfo=UTC)
     assert await demo.seed(db, now, "no hash")
-    assert await db.fetch_value("SELECT count(*) FROM events WHERE starts_at > $1", now) == len(read_programme().upcoming)
+    assert await db.fetch_value("SELECT count(*) FROM events WHERE starts_at > $1", now) == len(read_programme().upcoming) + 3
 
 
 def test_days_are_never_today_and_always_the_right_ones() -> None:
@@ -153,3 +154,22 @@ def test_days_are_never_today_and_always_the_right_ones() -> None:
                 assert names[day.weekday()] == spec.day
                 away = (today - day if past else day - today).days
                 assert 1 + 7 * spec.week <= away <= 7 + 7 * spec.week
+
+
+async def test_it_shows_seats_prices_and_a_waitlist(filled: Database) -> None:
+    titles = ("Winter Night at the Theatre", "Brass on the Floor", "Stories by the Stove")
+    ids = {row["title"]: row["event_id"] for row in await filled.fetch("SELECT title, event_id FROM events WHERE title = ANY($1)", titles)}
+    theatre, mixed, sold_out = [await find_sale(filled, ids[title]) for title in titles]
+    assert theatre.hall is not None
+    states = theatre.hall.states()
+    assert states.count(1) > 100
+    assert states.count(2) > 10
+    assert theatre.conditions_now()[1].payment == "online"
+    assert theatre.hall.zones == ("Stalls", "Circle", "Boxes")
+    assert [promo.terms.code for promo in theatre.promos.values()] == ["EARLY10"]
+    assert {terms.zone for terms in mixed.ticket_types.values()} == {None, "Circle"}
+    assert any(terms.hidden for terms in mixed.ticket_types.values())
+    (terms,) = sold_out.ticket_types.values()
+    assert sold_out.available(terms) == 0
+    entries = await filled.fetch("SELECT state FROM waitlist_entries ORDER BY joined_seq")
+    assert [entry["state"] for entry in entries] == ["offered", "waiting", "waiting", "waiting", "waiting"]

@@ -16,6 +16,7 @@ from evently.db import Connection, Database, load_queries
 from evently.demo.crowd import Crowd, Wish
 from evently.demo.people import ACCOUNTS, BUYERS, DOMAIN
 from evently.demo.programme import EventSpec, Programme, VenueSpec, read_programme
+from evently.demo.showcase import VENUE, Stage, add_showcase
 from evently.kit.errors import Refused
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms
@@ -46,6 +47,7 @@ async def seed(database: Database, now: datetime, password_hash: str) -> bool:
             await demo.add_event(tx, spec, past=True)
         for spec in demo.programme.upcoming:
             await demo.add_event(tx, spec, past=False)
+        await add_showcase(tx, demo.stage())
     return True
 
 
@@ -129,6 +131,13 @@ class _Demo:
         booked = await self._sell(tx, spec, event_id, published, closed)
         if spec.cancelled:
             await _call_off(tx, organizer_id, event_id, booked, closed)
+
+    def stage(self) -> Stage:
+        """Return where the showcase takes place."""
+        venue = self.programme.venues[VENUE]
+        buyers = [self._people[name] for name in BUYERS]
+        organizer_id, venue_id = self._organizers[venue.organizer], self._venues[VENUE]
+        return Stage(organizer_id, venue_id, venue.currency, self._now, buyers, lambda title: self._id("event", f"{title} upcoming"))
 
     def _sale_terms(self, spec: EventSpec, venue: VenueSpec, starts_at: datetime) -> SaleTerms:
         return SaleTerms(
