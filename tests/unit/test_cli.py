@@ -11,7 +11,7 @@ import pytest
 
 from tests.serving import evently
 
-COMMANDS = ("serve", "work", "migrate", "demo", "admin", "audit", "rehearse", "openapi")
+COMMANDS = ("serve", "work", "migrate", "demo", "admin", "audit", "rehearse", "seatmap", "openapi")
 
 
 def test_help_names_every_command_and_the_exit_codes() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from evently.db import Database, Record, load_queries
 from evently.kit.errors import Refused
@@ -129,7 +130,7 @@ async def read_money(database: Database, event_id: UUID) -> list[EventMoney]:
         rows = await snapshot.fetch(*sql.sum_money(event_id=event_id))
         found = await snapshot.fetch(*sql.sum_discounts(event_id=event_id))
     discounts = {row["currency"]: int(row["discount_minor"]) for row in found}
-    return [EventMoney(row["currency"], *_integers(row, skip=1), discount_minor=discounts.get(row["currency"], 0)) for row in rows]
+    return [replace(EventMoney(row["currency"], *_integers(row, skip=1)), discount_minor=discounts.get(row["currency"], 0)) for row in rows]
 
 
 async def read_conversion(database: Database, event_id: UUID) -> Conversion:

@@ -7,10 +7,11 @@
     evently admin      make an administrator
     evently audit      recompute everything and compare
     evently rehearse   rehearse an on-sale with simulated buyers
+    evently seatmap    make, check, import and draw seat maps
     evently openapi    print the API's description
 
-Exit codes: 0 done; 1 an audit or a rehearsal found something; 2 the command or a setting is wrong; 3 the world failed (a port, a directory,
-the database). Nothing heavy is imported before a command needs it, so that `--help` is quick.
+Exit codes: 0 done; 1 an audit, a rehearsal or a check found something; 2 the command or a setting is wrong; 3 the world failed (a port,
+a directory, the database). Nothing heavy is imported before a command needs it, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from cyclopts import App, Parameter
 
 from evently import __version__
+from evently.cli.seatmap import seatmap
 
 if TYPE_CHECKING:
     from evently.config import Config
@@ -32,7 +34,7 @@ TROUBLE: Final = 3
 
 _EPILOGUE: Final = """\
 Settings are environment variables, EVENTLY_...; docs/configuration.md lists them.
-Exit codes: 0 done; 1 an audit or a rehearsal found something; 2 the command or a setting is wrong; 3 the world failed.
+Exit codes: 0 done; 1 an audit, a rehearsal or a check found something; 2 the command or a setting is wrong; 3 the world failed.
 """
 
 app: Final = App(
@@ -43,6 +45,7 @@ app: Final = App(
 )
 admin: Final = App(name="admin", help="Administrators of the platform.")
 app.command(admin)
+app.command(seatmap)
 
 
 @app.command

@@ -19,6 +19,7 @@ import msgspec
 from evently.kit.errors import FieldError, Invalid
 from evently.seating.seatmap import FAULTS_MAX, Point, Row, Seat, SeatMap, Section, Shape, check, malformed
 
+CORNERS_MIN: Final = 3  # of an area
 SPACING: Final = 0.55  # metres
 CIRCLE_POINTS: Final = 24
 
@@ -202,7 +203,7 @@ def _shape(area: Area, zone: Place, scale: float) -> Shape:
     middle, text = zone.plus(area.position), area.text.text
     points = tuple(_point(middle.plus(_turned(corner, area.rotation)), scale) for corner in _corners(area))
     is_stage = "stage" in text.lower()
-    if len(points) < 3:
+    if len(points) < CORNERS_MIN:
         return Shape("text", (_point(middle, scale),), text)
     return Shape("stage" if is_stage else "area", points, text)
 

@@ -151,8 +151,8 @@ class TypesReportView(msgspec.Struct, frozen=True):
 class SeatPricesView(msgspec.Struct, frozen=True):
     """A heat map: two arrays with an element for each seat, in the order of the layout that `digest` names.
 
-    `states`: 0 free, 1 held, 2 sold, 3 blocked, 4 not for sale. `prices`: what a sold seat cost, in minor units of `currency`, discounts taken
-    off, fees and tax on top included; otherwise null.
+    `states`: 0 free, 1 held, 2 sold, 3 blocked, 4 not for sale. `prices`: what a sold seat cost, in minor units of `currency`, discounts
+    taken off, fees and tax on top included; otherwise null.
     """
 
     digest: str
