@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 from rich.console import Console
 
+from bench import halls
 from bench.baselines import TECHNIQUES
 from bench.checks import audit_whole
 from bench.load import Measured, book, memory_of, read, refuse, settle, stampede
@@ -37,23 +38,31 @@ KEYED_REFUSALS: Final = Goal("sold-out refusals/s with a key, through the batch"
 READS: Final = Goal("event page and availability reads/s", "/s", 8_000, "at_least")
 STAMPEDE: Final = Goal("5,000 clients at one instant: last answer", "s", 2, "at_most")
 PER_COMMIT: Final = Goal("bookings per commit at saturation", "", 20, "at_least")
+NAMED_SEATS: Final = Goal("bookings/s of named seats in a hall of 20,000", "/s", 1_500, "at_least")
+BEST_SEATS: Final = Goal("bookings/s of best available seats in a hall of 20,000", "/s", 1_500, "at_least")
+FLOWS: Final = Goal("held, paid with the demo gateway and confirmed, whole flows/s", "/s", 800, "at_least")
+SEAT_STATES: Final = Goal("states of 20,000 seats/s, compressed", "/s", 1_500, "at_least")
+PICKING: Final = Goal("500 times the best four of 20,000 seats, picked in one batch", "ms", 50, "at_most")
 MEMORY: Final = Goal("memory of the server: growth over the second half of many bookings", "MB", 5, "at_most")
+
+
+Measuring: TypeAlias = Callable[[Goal, Callable[[], Measured]], list[Measured]]
 
 
 class Plan(msgspec.Struct, frozen=True):
     """How much is measured. The defaults take some ten minutes on two cores."""
 
-    seconds: float = 5.0
-    short_seconds: float = 3.0
+    seconds: float = 4.0
+    short_seconds: float = 2.5
     runs: int = 3
     many: int = 1_000
     people: int = 5_000
     clients: int = 256
     fewer_clients: int = 64
     by_clients: tuple[int, ...] = (16, 64, 256)
-    connections: tuple[int, ...] = (4, 12, 32)
+    connections: tuple[int, ...] = (4, 12)
     stampede: int = 5_000
-    memory_bookings: int = 200_000
+    memory_bookings: int = 100_000
     memory_steps: int = 10
 
     def described(self) -> dict[str, str]:
@@ -61,7 +70,7 @@ class Plan(msgspec.Struct, frozen=True):
         return {
             "Runs": f"{self.runs} of each, {self.seconds:g} s or {self.short_seconds:g} s; the median counts",
             "Clients": f"closed loop, kept-alive connections, {self.people:,} buyers in turn, one ticket a booking, with Idempotency-Key",
-            "Server": "one process, everything on: tokens, rate limits, access log, metrics, the relay",
+            "Server": "a process for each core, everything on: tokens, rate limits, access log, metrics, the relay",
             "Baselines": f"pooled connections {', '.join(map(str, self.connections))}: the best of them, for one event and for many apart",
         }
 
@@ -92,10 +101,10 @@ def main(arguments: list[str]) -> int:
     raise_file_limit()
     began = time.monotonic()
     with scratch_directory() as directory, own_database(directory / "data") as url:
-        preparations = Preparations(directory, url)
+        preparations = Preparations(directory, url, options.workers)
         benchmark = Benchmark(utc_now(), commit_measured(), describe_machine(directory), preparations.settings(), plan.described())
         console.print(f"Preparing {plan.many:,} events and {plan.people:,} buyers.")
-        preparations.prepare(hot=plan.runs * 8 + 8, many=plan.many, few=2 * plan.runs, people=plan.people)
+        preparations.prepare(hot=plan.runs * 8 + 8, many=plan.many, few=2 * plan.runs, people=plan.people, halls=2 * plan.runs + 1)
         _measure_ours(preparations, plan, benchmark, console)
         if not options.ours:
             _measure_baselines(preparations, plan, benchmark, console)
@@ -115,7 +124,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="say it in docs/benchmarks.md, with plots")
     parser.add_argument("--quick", action="store_true", help="only see that everything runs: the figures mean nothing")
     parser.add_argument("--ours", action="store_true", help="leave the textbook techniques out")
-    parser.add_argument("--million", action="store_true", help="watch the memory over a million bookings, not two hundred thousand")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes of the server; 0: one for each core, as the product does by itself"
+    )
+    parser.add_argument("--million", action="store_true", help="watch the memory over a million bookings, not a hundred thousand")
     return parser.parse_args(arguments)
 
 
@@ -142,6 +154,7 @@ def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, 
         reads = measure(READS, lambda: read(stage, stage.prepared.hot[0], plan.fewer_clients, plan.short_seconds, signed_in=False))
         signed_in = read(stage, stage.prepared.hot[0], plan.fewer_clients, plan.short_seconds, signed_in=True)
         rush = measure(STAMPEDE, lambda: stampede(stage, next(hot), plan.stampede))
+        _measure_halls(stage, plan, benchmark, measure)
         by_clients = {plan.clients: one[0], plan.fewer_clients: fewer[0]}
         for clients in plan.by_clients:
             if clients not in by_clients:
@@ -151,7 +164,7 @@ def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, 
         benchmark.audits += 1
     rates = {clients: by_clients[clients].per_second for clients in plan.by_clients}
     benchmark.techniques.append(Technique(OURS, one, many, rates))
-    benchmark.figures += [
+    benchmark.figures[:0] = [
         Figure(ONE_EVENT, [each.per_second for each in one], f"p50 {one[0].p50:.0f} ms, p99 {one[0].p99:.0f} ms"),
         Figure(MANY_EVENTS, [each.per_second for each in many], f"p50 {many[0].p50:.0f} ms, p99 {many[0].p99:.0f} ms"),
         Figure(P99, [each.p99 for each in fewer], f"{fewer[0].per_second:,.0f} bookings/s meanwhile"),
@@ -162,6 +175,24 @@ def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, 
         Figure(STAMPEDE, [each.last_answer_seconds for each in rush], f"p50 {rush[0].p50:,.0f} ms"),
         Figure(PER_COMMIT, [each.per_commit or 0.0 for each in one]),
         Figure(MEMORY, [benchmark.memory.growth()], _memory_note(benchmark.memory)),
+    ]
+
+
+def _measure_halls(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Measuring) -> None:
+    """Measure seats and payments; the audit of the whole stage at the end looks at what they sold."""
+    each = iter(stage.prepared.halls)
+    (online,) = stage.prepared.online
+    named = measure(NAMED_SEATS, lambda: halls.book_named(stage, next(each), plan.fewer_clients, plan.short_seconds))
+    best = measure(BEST_SEATS, lambda: halls.book_best(stage, next(each), plan.fewer_clients, plan.short_seconds))
+    flows = measure(FLOWS, lambda: halls.buy(stage, online, plan.fewer_clients, plan.short_seconds))
+    states = measure(SEAT_STATES, lambda: halls.look_at_seats(stage, stage.prepared.halls[0], plan.fewer_clients, plan.short_seconds))
+    taken = sum(each.others.get(409, 0) for each in named)
+    benchmark.figures += [
+        Figure(NAMED_SEATS, [each.per_second for each in named], f"two seats each; {taken:,} times somebody was quicker"),
+        Figure(BEST_SEATS, [each.per_second for each in best], f"two seats each; p99 {best[0].p99:.0f} ms"),
+        Figure(FLOWS, [each.per_second for each in flows], f"p50 {flows[0].p50:.0f} ms, p99 {flows[0].p99:.0f} ms"),
+        Figure(SEAT_STATES, [each.per_second for each in states], f"p99 {states[0].p99:.0f} ms"),
+        Figure(PICKING, [halls.pick_seconds() * 1000 for _ in range(plan.runs)], "without HTTP and database"),
     ]
 
 
@@ -194,9 +225,15 @@ def _measure_baselines(preparations: Preparations, plan: Plan, benchmark: Benchm
         _say(console, f"{name}, many events", technique.many)
     best = benchmark.best_baseline()
     assert best is not None, "there are baselines"
-    ours = benchmark.techniques[0].one
+    with preparations.stage(workers=1) as stage:  # as many as a baseline has
+        hot = iter(stage.prepared.hot)
+        book(stage, [next(hot)], plan.clients, plan.short_seconds / 3)  # warm up
+        ours = [_rested(preparations, stage, lambda: book(stage, [next(hot)], plan.clients, plan.short_seconds)) for _ in range(plan.runs)]
+    benchmark.count(ours)
+    _say(console, f"{OURS}, one event, one process", ours)
     times = [run.per_second / best.one_per_second() for run in ours]
-    benchmark.figures.insert(2, Figure(TIMES_BEST, times, f"the best is {best.name}: {best.one_per_second():,.0f}/s"))
+    note = f"one process each; the best is {best.name}: {best.one_per_second():,.0f}/s"
+    benchmark.figures.insert(2, Figure(TIMES_BEST, times, note))
 
 
 def _measure_baseline(preparations: Preparations, plan: Plan, name: str) -> Technique:

@@ -12,7 +12,10 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+import jwt
+
 _PAGE: Final = bytes(8192)
+_DECODES: Final = 3_000
 _FLUSHES: Final = 200
 _LIBRARIES: Final = ("litestar", "uvicorn", "uvloop", "asyncpg", "msgspec")
 
@@ -24,8 +27,20 @@ def describe_machine(directory: Path) -> dict[str, str]:
         "Memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1024**3:.0f} GB",
         "Storage": f"{flush_milliseconds(directory):.2f} ms to write 8 kB and flush it (fdatasync, median of {_FLUSHES})",
         "System": f"{platform.system()} {platform.release()}",
+        "Speed": f"{decode_microseconds():.0f} us to decode a JWT (PyJWT, HS256); 31 us on the machine on which the goals were set",
         "Python": f"{platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in _LIBRARIES)}",
     }
+
+
+def decode_microseconds() -> float:
+    """Return how long one access token takes to be decoded: what a core of this machine is worth, today."""
+    token = jwt.encode({"sub": "per_" + "0" * 26, "exp": 4_102_444_800}, "s" * 32, "HS256")
+    taken = []
+    for _ in range(_DECODES):
+        began = time.perf_counter()
+        jwt.decode(token, "s" * 32, algorithms=["HS256"])
+        taken.append(time.perf_counter() - began)
+    return median(taken) * 1e6
 
 
 def flush_milliseconds(directory: Path) -> float:

@@ -24,6 +24,8 @@ from evently.rehearsal.server import SERVE, RunningServer, own_server, tail_of
 
 TEMPLATE: Final = "bench_template"
 PLACES: Final = 1_000_000  # of an event that does not sell out
+HALL_SEATS: Final = 20_000
+HOLD_SECONDS: Final = 600
 FEW_PLACES: Final = 10  # of one that is sold out before it is measured
 _EVENTS_AT_ONCE: Final = 50
 
@@ -44,12 +46,17 @@ class Buyer(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What is in the prepared database. A run takes one of the `hot` events, or all of the `many`."""
+    """What is in the prepared database. A run takes one of the `hot` events, or all of the `many`.
+
+    `halls` have seats, and are paid at the door like the others; `online` is paid with the demo gateway.
+    """
 
     hot: list[OnSale]
     many: list[OnSale]
     few: list[OnSale]
     people: list[UUID]
+    halls: list[OnSale]
+    online: list[OnSale]
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -65,26 +72,32 @@ class Stage(msgspec.Struct, frozen=True):
 class Preparations:
     """One PostgreSQL server with the prepared database, of which every stage gets a copy."""
 
-    def __init__(self, directory: Path, url: str) -> None:
+    def __init__(self, directory: Path, url: str, workers: int = 0) -> None:
         self._directory = directory
+        self._workers = workers
         self._url = url
         self._stages = 0
-        self.prepared = Prepared([], [], [], [])
+        self.prepared = Prepared([], [], [], [], [], [])
 
-    def prepare(self, *, hot: int, many: int, few: int, people: int) -> None:
+    def prepare(self, *, hot: int, many: int, few: int, people: int, halls: int) -> None:
         """Fill the database that is copied."""
         self._sql("CREATE DATABASE {}", TEMPLATE)
         migrate(self._in(TEMPLATE))
-        self.prepared = run(_fill(self._in(TEMPLATE), hot, many, few, people))
+        self.prepared = run(_fill(self._in(TEMPLATE), hot, many, few, people, halls))
 
     @contextmanager
-    def stage(self, technique: str | None = None, connections: int = 0) -> Iterator[Stage]:
-        """Run a server on a copy: the product's, or a baseline's with so many connections."""
+    def stage(self, technique: str | None = None, connections: int = 0, workers: int | None = None) -> Iterator[Stage]:
+        """Run a server on a copy: the product's, with as many processes as asked for, or a baseline's, one with so many connections."""
         self._stages += 1
         name = f"bench_{self._stages}"
         self._sql("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, TEMPLATE)
         arguments = SERVE if technique is None else ("-m", "bench.server", technique, str(connections))
-        settings = {"database_url": self._in(name), "workers": "1", "public_url": "", "trusted_proxies": "127.0.0.1"}
+        settings = {
+            "database_url": self._in(name),
+            "workers": str(self._workers if workers is None else workers),
+            "public_url": "",
+            "trusted_proxies": "127.0.0.1",
+        }
         try:
             with own_server(self._directory, settings, arguments) as server:
                 target = Target.parse(server.url)
@@ -114,7 +127,7 @@ class Preparations:
         return f"{front}/{name}{options}"
 
 
-async def _fill(url: str, hot: int, many: int, few: int, people: int) -> Prepared:
+async def _fill(url: str, hot: int, many: int, few: int, people: int, halls: int) -> Prepared:
     now = utc_now()
     owner = Person(new_id(), "owner@bench.example", "Owner", "buyer", 1, now, None)
     organizer = Organizer(new_id(), "Bench", "owner@bench.example", 1, now)
@@ -129,16 +142,22 @@ async def _fill(url: str, hot: int, many: int, few: int, people: int) -> Prepare
         made: list[OnSale] = []
         for start in range(0, len(places), _EVENTS_AT_ONCE):
             made += await _add_events(database, organizer.organizer_id, event.venue_id, places[start : start + _EVENTS_AT_ONCE])
+        seated = await _add_events(database, organizer.organizer_id, event.venue_id, [HALL_SEATS] * halls, seated=True)
+        online = await _add_events(database, organizer.organizer_id, event.venue_id, [PLACES], hold_seconds=HOLD_SECONDS)
     finally:
         await database.close()
-    return Prepared(made[:hot], made[hot : hot + many], made[hot + many :], person_ids)
+    return Prepared(made[:hot], made[hot : hot + many], made[hot + many :], person_ids, seated, online)
 
 
-async def _add_events(database: Database, organizer_id: UUID, venue_id: UUID, places: list[int]) -> list[OnSale]:
+async def _add_events(
+    database: Database, organizer_id: UUID, venue_id: UUID, places: list[int], *, seated: bool = False, hold_seconds: int | None = None
+) -> list[OnSale]:
     made = []
     async with database.transaction() as tx:
         for each in places:
-            event, sale = await organizing.make_for_rehearsal(tx, organizer_id, venue_id, each, utc_now())
+            event, sale = await organizing.make_for_rehearsal(
+                tx, organizer_id, venue_id, each, utc_now(), seated=seated, hold_seconds=hold_seconds
+            )
             made.append(OnSale(event.event_id, show_id("evt", event.event_id), show_id("tty", next(iter(sale.ticket_types)))))
     return made
 

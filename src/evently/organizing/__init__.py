@@ -25,7 +25,7 @@ from evently.organizing.promos import (
     draft_of_promo,
     retire_promo_code,
 )
-from evently.organizing.rehearsals import copy_for_rehearsal, make_for_rehearsal
+from evently.organizing.rehearsals import copy_for_rehearsal, make_for_rehearsal, plain_hall
 from evently.organizing.seats import block_seats, put_seating, unblock_seats
 from evently.organizing.terms import (
     PER_BUYER_MAX,
@@ -81,6 +81,7 @@ __all__ = [
     "delete_event",
     "draft_of_promo",
     "make_for_rehearsal",
+    "plain_hall",
     "publish_event",
     "put_seating",
     "remove_pool",

@@ -1,0 +1,115 @@
+"""Seats and money: what is sent to a stage with a hall of twenty thousand seats, and to an event that is paid online."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from bench.load import CREATED, OK, Measured, measured
+from bench.stage import HALL_SEATS, OnSale, Stage
+from evently.organizing import plain_hall
+from evently.rehearsal.driver import HttpClient, request_for
+from evently.rehearsal.loops import NextRequest, Run, closed_loop
+from evently.rehearsal.plan import run as run_in_loop
+from evently.rehearsal.recording import Recording
+from evently.seating import Hall, Plan, canonical
+
+_PAID: Final = ("confirmed", "captured")
+_PICKS: Final = 500  # as many as a batch holds
+_PARTY: Final = 4
+_QUICKER: Final = 0.1  # of those who name seats, how many name taken ones
+_numbers: Final = itertools.count()  # keys are never used twice in one benchmark
+
+
+def book_best(stage: Stage, hall: OnSale, clients: int, seconds: float) -> Measured:
+    """Let clients book two best available seats, again and again."""
+    line = b'{"lines":[{"ticket_type_id":"%b","quantity":2}]}' % hall.ticket_type.encode()
+    return _book(stage, clients, seconds, _requests(stage, hall, itertools.repeat(line, HALL_SEATS // 2)))
+
+
+def book_named(stage: Stage, hall: OnSale, clients: int, seconds: float) -> Measured:
+    """Let clients book two seats beside each other that they name; one in ten names seats that somebody else has just named."""
+    draw = random.Random(1)  # the same crowd each time
+    ids = [seat.id for seat in plain_hall(HALL_SEATS).seats()]
+    pairs = [ids[first : first + 2] for first in range(0, HALL_SEATS, 2)]
+    draw.shuffle(pairs)
+    wanted = (pairs[max(0, place - 1)] if draw.random() < _QUICKER else pair for place, pair in enumerate(pairs))
+    bodies = (msgspec.json.encode({"lines": [{"ticket_type_id": hall.ticket_type, "seats": pair}]}) for pair in wanted)
+    return _book(stage, clients, seconds, _requests(stage, hall, bodies))
+
+
+def buy(stage: Stage, sale: OnSale, clients: int, seconds: float) -> Measured:
+    """Let clients hold a ticket and pay it with the demo gateway, again and again; counted when the answer says that it is confirmed."""
+    return run_in_loop(_buy(stage, sale, clients, seconds))
+
+
+def look_at_seats(stage: Stage, hall: OnSale, clients: int, seconds: float) -> Measured:
+    """Let people ask for the state of every seat, compressed."""
+    head = request_for("GET", f"/v1/events/{hall.event}/seats", stage.target)
+    request = head.replace(b"\r\n\r\n", b"\r\naccept-encoding: gzip\r\n\r\n")
+    addresses = itertools.count()
+
+    def following() -> bytes:
+        number = next(addresses)
+        return request.replace(b"\r\n\r\n", b"\r\nx-forwarded-for: 10.%d.%d.1\r\n\r\n" % (number // 250 % 250, number % 250))
+
+    return measured(run_in_loop(closed_loop(stage.target, clients, following, seconds)), OK)
+
+
+def pick_seconds() -> float:
+    """Return how long the best four of twenty thousand seats take to be found and taken, as often as one batch may ask."""
+    hall = Hall(Plan.of(canonical(plain_hall(HALL_SEATS))), ("all",), bytes(HALL_SEATS), (), ())
+    began = time.perf_counter()
+    for _ in range(_PICKS):
+        seats = hall.pick("all", _PARTY)
+        assert seats is not None, "there are enough"
+        hall.take(seats)
+    return time.perf_counter() - began
+
+
+def _book(stage: Stage, clients: int, seconds: float, following: NextRequest) -> Measured:
+    return measured(run_in_loop(closed_loop(stage.target, clients, following, seconds)), CREATED)
+
+
+def _requests(stage: Stage, sale: OnSale, bodies: Iterable[bytes]) -> NextRequest:
+    path, first = f"/v1/events/{sale.event}/bookings", next(_numbers)
+    people = itertools.cycle(stage.buyers)
+    numbered = enumerate(bodies)
+
+    def following() -> bytes | None:
+        if (numbered_body := next(numbered, None)) is None:
+            return None
+        number, body = numbered_body
+        return request_for("POST", path, stage.target, token=next(people).token, key=f"hall-{first}-{number}", body=body)
+
+    return following
+
+
+async def _buy(stage: Stage, sale: OnSale, clients: int, seconds: float) -> Measured:
+    client, recording = HttpClient(stage.target, clients), Recording()
+    path, first = f"/v1/events/{sale.event}/bookings", next(_numbers)
+    body = msgspec.json.encode({"lines": [{"ticket_type_id": sale.ticket_type, "quantity": 1}]})
+    numbers, people = itertools.count(), itertools.cycle(stage.buyers)
+    began = time.perf_counter()
+
+    async def shop() -> None:
+        while (started := time.perf_counter()) < began + seconds:
+            key, token = f"flow-{first}-{next(numbers)}", next(people).token
+            held = await client.exchange(request_for("POST", path, stage.target, token=token, key=key, body=body))
+            status = held.status
+            if status == CREATED:
+                paying = f"/v1/bookings/{msgspec.json.decode(held.body)['id']}/payments"
+                paid = await client.exchange(request_for("POST", paying, stage.target, token=token, key=key, body=b'{"method":"succeeds"}'))
+                confirmed = paid.status == CREATED and msgspec.json.decode(paid.body)["state"] in _PAID
+                status = CREATED if confirmed else paid.status + 1
+            recording.add(started - began, time.perf_counter() - started, status)
+
+    await asyncio.gather(*[shop() for _ in range(clients)])
+    client.close()
+    return measured(Run(recording, []), CREATED)
