@@ -108,16 +108,17 @@ async def _book(
     requests = _bookings(stage, sales, bookings_max)
     run = await closed_loop(stage.target, clients, requests, seconds, keep_status=CREATED)
     after = await _metrics(stage.target)
-    return await _audited(stage, sales, run, _per_commit(before, after), check=audited)
+    return await with_audit(stage, sales, run, _per_commit(before, after), check=audited)
 
 
 async def _stampede(stage: Stage, sale: OnSale, clients: int) -> Measured:
     following = _bookings(stage, [sale], clients)
     requests = [request for _ in range(clients) if (request := following()) is not None]
-    return await _audited(stage, [sale], await volley(stage.target, requests, keep_status=CREATED), None, check=True)
+    return await with_audit(stage, [sale], await volley(stage.target, requests, keep_status=CREATED), None, check=True)
 
 
-async def _audited(stage: Stage, sales: Sequence[OnSale], run: Run, per_commit: float | None, *, check: bool) -> Measured:
+async def with_audit(stage: Stage, sales: Sequence[OnSale], run: Run, per_commit: float | None, *, check: bool) -> Measured:
+    """Return the figures of a run that booked, and what is wrong with what its clients were told; `check`: now, or with a later run."""
     began = time.perf_counter()
     tally = _tallies.setdefault((stage.database_url, tuple(sale.event for sale in sales)), Tally(stage))
     tally.add(sales, run.kept, run.recording.count(LOST, 503, 500))
