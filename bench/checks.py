@@ -30,6 +30,7 @@ class Tally:
         self._told: dict[UUID, None] = {}
         self._unsure = 0
         self._events: dict[UUID, None] = {}
+        self._units = 1  # tickets of a booking
 
     def add(self, events: Sequence[OnSale], bodies: Sequence[bytes], unsure: int) -> None:
         """Note the answers of a run."""
@@ -37,6 +38,7 @@ class Tally:
         self._told |= {parse_id("bkg", decoder.decode(body).id): None for body in bodies}
         self._events |= {event.event_id: None for event in events}
         self._unsure += unsure
+        (self._units,) = {event.units for event in events}
 
     async def check(self) -> int:
         """Return how much is wrong with all events noted so far; 0 is right."""
@@ -46,7 +48,7 @@ class Tally:
             events, told = list(self._events), list(self._told)
             lost = sum(
                 [
-                    await connection.fetchval(*sql.count_lost(booking_ids=told[start : start + _AT_ONCE]))
+                    await connection.fetchval(*sql.count_lost(booking_ids=told[start : start + _AT_ONCE], units=self._units))
                     for start in range(0, len(told), _AT_ONCE)
                 ]
             )

@@ -1,7 +1,7 @@
 -- The audit of a run, the same for every technique: what the clients were told against what is stored. Counts that must be 0.
 
 -- name: count_lost
--- Acknowledged bookings that are missing, or are not confirmed with exactly one valid ticket (I3).
+-- Acknowledged bookings that are missing, or are not confirmed with exactly so many valid tickets (I3).
 SELECT count(*)
 FROM unnest(:booking_ids::uuid[]) AS told (booking_id)
 LEFT JOIN bookings ON bookings.booking_id = told.booking_id
@@ -11,7 +11,7 @@ WHERE
         SELECT count(*)
         FROM tickets
         WHERE tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state = 'valid'
-    ) != 1;
+    ) != :units::integer;
 
 -- name: count_bookings
 -- How many bookings some events have, to be compared with how many were acknowledged (I4).

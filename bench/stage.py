@@ -36,6 +36,7 @@ class OnSale(msgspec.Struct, frozen=True):
     event_id: UUID
     event: str
     ticket_type: str
+    units: int = 1  # that are booked at a time
 
 
 class Buyer(msgspec.Struct, frozen=True):
@@ -158,7 +159,8 @@ async def _add_events(
             event, sale = await organizing.make_for_rehearsal(
                 tx, organizer_id, venue_id, each, utc_now(), seated=seated, hold_seconds=hold_seconds
             )
-            made.append(OnSale(event.event_id, show_id("evt", event.event_id), show_id("tty", next(iter(sale.ticket_types)))))
+            shown = show_id("evt", event.event_id), show_id("tty", next(iter(sale.ticket_types)))
+            made.append(OnSale(event.event_id, *shown, units=2 if seated else 1))
     return made
 
 
