@@ -7,7 +7,20 @@ from typing import Final
 
 import pytest
 
-from evently.sales import booking_rules, engine, facts, ledger, pricing, rules, sale_rules, state, store, units, waitlist_rules
+from evently.sales import (
+    booking_rules,
+    engine,
+    facts,
+    ledger,
+    placing_rules,
+    pricing,
+    rules,
+    sale_rules,
+    state,
+    store,
+    units,
+    waitlist_rules,
+)
 from tests.mutants import Mutant, planted
 from tests.sim.loop import simulate
 from tests.sim.test_simulation import history, simulated_time
@@ -30,10 +43,10 @@ _LATE: Final = (
 )
 
 BOOKINGS: Final = [
-    Mutant("nobody counts", booking_rules, f"units > {_COUNTS}", "units > pool.capacity"),
-    Mutant("holds are not counted", booking_rules, f"units > {_COUNTS}", "units > pool.capacity - pool.sold"),
+    Mutant("nobody counts", placing_rules, f"units > {_COUNTS}", "units > pool.capacity"),
+    Mutant("holds are not counted", placing_rules, f"units > {_COUNTS}", "units > pool.capacity - pool.sold"),
     Mutant(
-        "one pool of several is enough", booking_rules, "in terms.pool_ids:\n            needs", "in terms.pool_ids[:1]:\n            needs"
+        "one pool of several is enough", placing_rules, "in terms.pool_ids:\n            needs", "in terms.pool_ids[:1]:\n            needs"
     ),
     Mutant("the key is not bound to the body", rules, "if earlier.fingerprint != command.fingerprint:", "if False:"),
     Mutant("the key is not kept", rules, "batch.answered.append((*place, answer))", "pass"),
@@ -66,8 +79,8 @@ BOOKINGS: Final = [
     Mutant("capacity is lowered below holds", sale_rules, "terms.capacity < pool.taken()", "terms.capacity < pool.sold"),
 ]
 SEATS: Final = [
-    Mutant("a seat that is taken is sold", booking_rules, "if not hall.is_free(number) or number in numbers:", "if number in numbers:"),
-    Mutant("a seat is sold as any ticket type", booking_rules, "if hall.zone_of_seat(number) != zone:", "if False:"),
+    Mutant("a seat that is taken is sold", placing_rules, "if not hall.is_free(number) or number in numbers:", "if number in numbers:"),
+    Mutant("a seat is sold as any ticket type", placing_rules, "if hall.zone_of_seat(number) != zone:", "if False:"),
     Mutant("a seat's claim is not written", units, "claim_seat(batch, ticket.seat_number, ticket.ticket_id, was_taken=False)", "pass"),
     Mutant(
         "a seat's claim is not given up",
@@ -76,10 +89,10 @@ SEATS: Final = [
         "    sale.hall.give_back([number])",
     ),
     Mutant("a seat in memory is not given back", units, "    sale.hall.give_back([number])\n", ""),
-    Mutant("seats that are owed are sold", booking_rules, "units > sale.free_seats(zone)", "units > sale.hall.free_in(zone)"),
-    Mutant("what is refused keeps its seats", booking_rules, "            sale.hall.give_back(numbers)\n", "            pass\n"),
+    Mutant("seats that are owed are sold", placing_rules, "units > sale.free_seats(zone)", "units > sale.hall.free_in(zone)"),
+    Mutant("what is refused keeps its seats", placing_rules, "            sale.hall.give_back(numbers)\n", "            pass\n"),
     Mutant("a taken seat changes its price", sale_rules, "state == 1 and hall.zone_of_seat", "state == 9 and hall.zone_of_seat"),
-    Mutant("orphans are never forbidden", booking_rules, "if conditions.orphans_forbidden and", "if False and"),
+    Mutant("orphans are never forbidden", placing_rules, "if conditions.orphans_forbidden and", "if False and"),
 ]
 MONEY: Final = [
     Mutant("any amount will do", booking_rules, "command.amount_minor == due > 0", "due > 0"),
@@ -104,13 +117,13 @@ MONEY: Final = [
         "return [_turned(posting) for posting in confirmed(",
         "return [posting for posting in confirmed(",
     ),
-    Mutant("a code is used once too often", booking_rules, "promo.uses >= terms.uses_max", "promo.uses > terms.uses_max"),
-    Mutant("a buyer uses a code once too often", booking_rules, ", 0) >= terms.per_buyer_max", ", 0) > terms.per_buyer_max"),
-    Mutant("a budget is passed", booking_rules, "spent > promo.terms.budget_minor", "promo.spent_minor > promo.terms.budget_minor"),
+    Mutant("a code is used once too often", placing_rules, "promo.uses >= terms.uses_max", "promo.uses > terms.uses_max"),
+    Mutant("a buyer uses a code once too often", placing_rules, ", 0) >= terms.per_buyer_max", ", 0) > terms.per_buyer_max"),
+    Mutant("a budget is passed", placing_rules, "spent > promo.terms.budget_minor", "promo.spent_minor > promo.terms.budget_minor"),
     Mutant("a use is not given back", units, "promo.uses -= 1", "pass"),
 ]
 WAITLIST: Final = [
-    Mutant("somebody snipes", booking_rules, f"units > {_COUNTS}", "units > pool.capacity - pool.held - pool.sold"),
+    Mutant("somebody snipes", placing_rules, f"units > {_COUNTS}", "units > pool.capacity - pool.held - pool.sold"),
     Mutant(
         "somebody snipes in the batch",
         rules,

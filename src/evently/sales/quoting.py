@@ -8,8 +8,9 @@ from uuid import UUID
 
 import msgspec
 
-from evently.sales.booking_rules import chosen_tickets, discounts_of, find_promo, not_cancellable, unlocks
+from evently.sales.booking_rules import chosen_tickets, not_cancellable
 from evently.sales.commands import Booking, Line, No, SalesRefusal
+from evently.sales.placing_rules import discounts_of, find_promo, unlocks
 from evently.sales.pricing import TicketQuote, amounts_of, quote_cancellation
 from evently.sales.state import Batch, Promo, Sale
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms

@@ -4,7 +4,8 @@ The state comes in as a `Sale` (what lasts from batch to batch) and a `Batch` (w
 place, so that the second command of a batch sees what the first one did; a batch that fails throws both away. Nothing here refuses by
 raising: a refusal is a value, and one refused command never disturbs its neighbours.
 
-    booking_rules   place, hold, confirm, extend, cancel, expire, return; accept and decline an offer
+    placing_rules   place: units, the best seats or named ones, promo codes
+    booking_rules   hold, confirm, extend, cancel, expire, return; accept and decline an offer
     waitlist_rules  join; who is asked first when units fall free
     sale_rules      what an organizer may change
     units           the moves that they are made of; pricing and ledger: the money
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
-from evently.sales import booking_rules, sale_rules, waitlist_rules
+from evently.sales import booking_rules, placing_rules, sale_rules, waitlist_rules
 from evently.sales.commands import (
     AcceptOffer,
     BlockSeats,
@@ -117,7 +118,7 @@ def _replay(batch: Batch, command: Keyed, earlier: Answer) -> Outcome:
 
 
 _DECISIONS: Final[dict[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
-    PlaceBooking: booking_rules.place_booking,
+    PlaceBooking: placing_rules.place_booking,
     ConfirmBooking: booking_rules.confirm_booking,
     ExtendHold: booking_rules.extend_hold,
     ExpireHolds: booking_rules.expire_nothing,
