@@ -29,7 +29,7 @@ class Fault(Enum):
 
 
 AFTER: Final = {Fault.CUT_AFTER, Fault.HOLE_AFTER}
-HOLES: Final = {Fault.HOLE_BEFORE, Fault.HOLE_AFTER}
+HOLES: Final = (Fault.HOLE_BEFORE, Fault.HOLE_AFTER)  # in an order: tests are made of them
 
 
 class Proxy:
