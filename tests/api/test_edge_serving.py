@@ -134,11 +134,22 @@ def test_a_route_that_is_none_is_no_label(server: Serving) -> None:
 
 
 def test_a_worker_that_is_killed_is_replaced(server: Serving) -> None:
+    HTTP.get(f"{server.url}/livez")
     before = server.workers()
     os.kill(before[0], signal.SIGKILL)
     until(lambda: len(server.workers()) == 2 and before[0] not in server.workers(), "two workers again")
     until(lambda: all(HTTP.get(f"{server.url}/readyz").status_code == 200 for _ in range(20)), "both answer")
     assert counted(server, "/livez") > 0, "what the dead one counted is still counted"
+
+
+def test_a_worker_that_dies_while_it_is_asked_for_life_is_replaced_at_once(server: Serving) -> None:
+    """And not when the 30 seconds are over that a slow one has for its answer."""
+    before = server.workers()
+    os.kill(before[0], signal.SIGSTOP)
+    time.sleep(2)  # the parent asks twice a second
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: len(server.workers()) == 2 and before[0] not in server.workers(), "two workers again", seconds_max=20)
+    until(lambda: all(HTTP.get(f"{server.url}/readyz").status_code == 200 for _ in range(20)), "both answer")
 
 
 def test_the_access_log_is_json_and_knows_the_trace(server: Serving) -> None:

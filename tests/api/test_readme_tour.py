@@ -27,6 +27,10 @@ SAID: Final = (  # in this order
     r'"state": "void"',
     r'"state": "valid"',
     r"^2$",
+    r'"state":"(confirmed|captured)"',  # the payment
+    r'"state": "confirmed"',
+    r'"label": "Stalls, row',
+    r'"refund": \{\s+"amount": [1-9]',
     r"^1 true .*SaleSetUp",
     r"^2 true .*SaleOpened",
     r"^3 true .*BookingConfirmed",

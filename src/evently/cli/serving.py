@@ -139,6 +139,8 @@ class Parent(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         """Start again what has died. PostgreSQL comes back through crash recovery; until then the workers answer 503."""
         self._keep_postgres_alive()
+        for process in self.processes:
+            process.child_conn.close()  # the worker's end: while we hold it too, one that dies while asked for life looks merely slow
         _forget_dead_metrics({process.pid for process in self.processes if not process.process.is_alive()})
         self.failed = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
         super().keep_subprocess_alive()
