@@ -96,6 +96,25 @@ async def test_money_is_reserved_taken_and_given_back(demo: DemoGateway, clock: 
     assert await done(demo, intent) == ["authorised", "captured", "refunded"]
 
 
+async def test_many_at_once_are_each_served_as_if_alone(demo: DemoGateway) -> None:
+    """They share statements: one that fails on its data, one asked twice and cards of all kinds disturb nobody."""
+    intents = [an_intent(card.name) for card in CARDS] + [an_intent() for _ in range(20)]
+    broken = an_intent(amount_minor=0)
+    *answers, failed, again = await asyncio.gather(
+        *(demo.authorise(intent) for intent in [*intents, broken, intents[-1]]), return_exceptions=True
+    )
+    assert isinstance(failed, Exception)
+    assert not isinstance(failed, GatewayTrouble)
+    assert again == answers[-1]
+    reserved = [(intent, each) for intent, each in zip(intents, answers, strict=True) if isinstance(each, Authorised)]
+    assert len(reserved) > 20
+    taken = await asyncio.gather(*(demo.capture(each.reference, 5000, intent.key("capture")) for intent, each in reserved * 2))
+    for (intent, each), first, second in zip(reserved, taken[: len(reserved)], taken[len(reserved) :], strict=True):
+        assert first == second
+        assert first.reference == each.reference
+        assert await done(demo, intent) == ["authorised", *["captured"] * isinstance(first, Captured)]
+
+
 async def test_no_number_is_kept(demo: DemoGateway, shared_db: Database) -> None:
     for method in ("4242424242424242", "4000 0566 5566 5556"):
         intent = an_intent(method)

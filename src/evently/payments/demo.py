@@ -6,10 +6,10 @@ whoever asks it, is judged. It must never be part of somebody else's transaction
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,7 @@ from evently.db import Database, Record, load_queries
 from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
 from evently.kit.ids import IdSource, new_id
+from evently.kit.together import Together
 from evently.payments.cards import LATE_SECONDS, PAGE, Card, card_of
 from evently.payments.declines import declined
 from evently.payments.gateway import (
@@ -81,6 +82,15 @@ class DemoEffect(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class _Taking(NamedTuple):
+    """Reserved money to be taken."""
+
+    reference: str
+    amount_minor: int
+    key: str
+    at: datetime
+
+
 class DemoGateway:
     """See `Gateway`. `page_url`: where its page is, without a slash at the end; a charge's page is `page_url/reference`."""
 
@@ -91,18 +101,20 @@ class DemoGateway:
         self._clock = clock
         self._page_url = page_url
         self._ids = ids
+        self._begun = Together(self._begin, lambda charge: (charge.payment_id, charge.attempt))
+        self._taken = Together(self._take, lambda taking: taking.reference)
 
     async def authorise(self, intent: Intent) -> Authorisation:
         """Do what the card does. A charge that was taken or let go meanwhile is answered as it was authorised, or as declined."""
         card = PAGE if intent.hosted else card_of(intent.method)
         with _trouble():
-            made = await self._database.fetch_value(*sql.begin_charge(**self._charge(intent, card)))
-            if made is not None and card.name == "request-lost":
+            charge = await self._begun.add(self._charge(intent, card))
+            if charge is not None and card.name == "request-lost":
                 raise GatewayTrouble("the demo gateway was not reached", effect_unknown=True)
-            if made is not None and card.name == "answer-lost":
+            if charge is not None and card.name == "answer-lost":
                 raise GatewayTrouble("the demo gateway's answer was lost", effect_unknown=True)
-            charge = await self._attempt(intent)
-            assert charge is not None, "it was made, now or before"
+            charge = charge or await self._attempt(intent)
+            assert charge is not None, "it was begun, now or before"
             if charge.state == "arriving":
                 charge = await self._move(charge)
         return _authorisation(self._found(charge))
@@ -116,11 +128,12 @@ class DemoGateway:
     async def capture(self, reference: str, amount_minor: int, key: str) -> Captured | Lost:
         """Take reserved money, once."""
         with _trouble():
-            await self._settled(reference)
-            await self._database.fetch(
-                *sql.capture_charge(reference=reference, amount_minor=amount_minor, key=key, now=self._clock()),
-            )
-            charge = await self._settled(reference)
+            taking = _Taking(reference, amount_minor, key, self._clock())
+            charge = await self._taken.add(taking)
+            if charge is None:  # there was no reserved money; a charge that waited may have some by now
+                charge = await self._settled(reference)
+                if charge is not None and charge.state == "authorised":
+                    charge = await self._taken.add(taking) or await self._settled(reference)
         if charge is None:
             return Lost(reference, "no such charge")
         if charge.state == "captured":
@@ -190,27 +203,56 @@ class DemoGateway:
         """Return what was done for a payment, oldest first."""
         return [DemoEffect(*row.values()) for row in await self._database.fetch(*sql.list_effects(payment_id=payment_id))]
 
-    def _charge(self, intent: Intent, card: Card) -> dict[str, object]:
+    def _charge(self, intent: Intent, card: Card) -> DemoCharge:
         now = self._clock()
         digits = "".join(filter(str.isdigit, intent.method or ""))
-        return {
-            "reference": f"demo_{self._ids().hex}",
-            "payment_id": intent.payment_id,
-            "attempt": intent.attempt,
-            "booking_id": intent.booking_id,
-            "booking_reference": intent.reference,
-            "description": intent.description,
-            "card": card.name,
-            "last_digits": (digits or card.number)[-LAST_DIGITS:],
-            "state": _first_state(card),
-            "decline_code": card.decline_code,
-            "return_url": intent.return_url,
-            "amount_minor": intent.amount_minor,
-            "currency": intent.currency,
-            "now": now,
-            "decides_at": now + timedelta(seconds=LATE_SECONDS) if card.name == "late" else None,
-            "key": intent.key("authorise"),
-        }
+        return DemoCharge(
+            reference=f"demo_{self._ids().hex}",
+            payment_id=intent.payment_id,
+            attempt=intent.attempt,
+            booking_id=intent.booking_id,
+            booking_reference=intent.reference,
+            description=intent.description,
+            card=card.name,
+            last_digits=(digits or card.number)[-LAST_DIGITS:],
+            state=_first_state(card),
+            decline_code=card.decline_code,
+            return_url=intent.return_url,
+            amount_minor=intent.amount_minor,
+            captured_minor=0,
+            refunded_minor=0,
+            currency=intent.currency,
+            created_at=now,
+            decides_at=now + timedelta(seconds=LATE_SECONDS) if card.name == "late" else None,
+        )
+
+    async def _begin(self, charges: Sequence[DemoCharge]) -> list[DemoCharge | None]:
+        """Begin charges; None for an attempt that has one."""
+        query = sql.begin_charges(
+            references=[charge.reference for charge in charges],
+            payment_ids=[charge.payment_id for charge in charges],
+            attempts=[charge.attempt for charge in charges],
+            booking_ids=[charge.booking_id for charge in charges],
+            booking_references=[charge.booking_reference for charge in charges],
+            descriptions=[charge.description for charge in charges],
+            cards=[charge.card for charge in charges],
+            last_digits=[charge.last_digits for charge in charges],
+            states=[charge.state for charge in charges],
+            decline_codes=[charge.decline_code for charge in charges],
+            return_urls=[charge.return_url for charge in charges],
+            amounts_minor=[charge.amount_minor for charge in charges],
+            currencies=[charge.currency for charge in charges],
+            ats=[charge.created_at for charge in charges],
+            decide_ats=[charge.decides_at for charge in charges],
+            keys=[charge.key for charge in charges],
+        )
+        return _in_order(await self._database.fetch(*query), [charge.reference for charge in charges])
+
+    async def _take(self, takings: Sequence[_Taking]) -> list[DemoCharge | None]:
+        """Take reserved money; None where there is none."""
+        references, amounts, keys, ats = map(list, zip(*takings, strict=True))
+        query = sql.capture_charges(references=references, amounts_minor=amounts, keys=keys, ats=ats)
+        return _in_order(await self._database.fetch(*query), references)
 
     async def _attempt(self, intent: Intent) -> DemoCharge | None:
         return await self._settle(
@@ -254,6 +296,11 @@ class DemoGateway:
                 return Lost(charge.reference, "the card failed when it was charged")
             case _:
                 return Authorised(charge.reference)
+
+
+def _in_order(rows: Sequence[Record], references: Sequence[str]) -> list[DemoCharge | None]:
+    found = {row["reference"]: DemoCharge(*row.values()) for row in rows}
+    return [found.get(reference) for reference in references]
 
 
 def _first_state(card: Card) -> State:

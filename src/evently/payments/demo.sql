@@ -1,26 +1,38 @@
 -- The demo gateway's own statements. It plays an outside provider: each is a short transaction of its own, and nobody else writes these tables.
 
--- name: begin_charge
--- A charge for an attempt, unless there is one, and what was reserved with it.
+-- name: begin_charges
+-- Charges for attempts that have none, and what was reserved with them. Attempts that have one get no row. Many at once, in one order, so that
+-- two that begin the same ones wait for each other.
 WITH made AS (
     INSERT INTO demo_charges (
         reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
         return_url, amount_minor, currency, created_at, decides_at
     )
-    VALUES (
-        :reference, :payment_id, :attempt, :booking_id, :booking_reference, :description, :card, :last_digits, :state,
-        :decline_code, :return_url, :amount_minor, :currency, :now, :decides_at
+    SELECT *
+    FROM unnest(
+        :references::text[], :payment_ids::uuid[], :attempts::integer[], :booking_ids::uuid[], :booking_references::text[],
+        :descriptions::text[], :cards::text[], :last_digits::text[], :states::text[], :decline_codes::text[], :return_urls::text[],
+        :amounts_minor::bigint[], :currencies::text[], :ats::timestamptz[], :decide_ats::timestamptz[]
+    ) AS new (
+        reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
+        return_url, amount_minor, currency, created_at, decides_at
     )
+    ORDER BY new.payment_id, new.attempt
     ON CONFLICT (payment_id, attempt) DO NOTHING
-    RETURNING reference, state, amount_minor
+    RETURNING
+        reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
+        return_url, amount_minor, captured_minor, refunded_minor, currency, created_at, decides_at
 ),
 
 effect AS (
     INSERT INTO demo_effects (reference, key, kind, amount_minor, at)
-    SELECT made.reference, :key, 'authorised', made.amount_minor, :now FROM made WHERE made.state = 'authorised'
+    SELECT made.reference, asked.key, 'authorised', made.amount_minor, made.created_at
+    FROM made
+    INNER JOIN unnest(:references::text[], :keys::text[]) AS asked (reference, key) ON asked.reference = made.reference
+    WHERE made.state = 'authorised'
 )
 
-SELECT made.reference FROM made;
+SELECT * FROM made;
 
 -- name: find_attempt
 -- The charge of an attempt.
@@ -57,23 +69,54 @@ UPDATE demo_charges
 SET state = 'declined', decline_code = :decline_code
 WHERE reference = :reference AND state = 'action_needed';
 
--- name: capture_charge
--- Take reserved money, or lose it where the card is made for that. Whoever comes second finds no reserved money any more.
-WITH taken AS (
+-- name: capture_charges
+-- Take reserved money, or lose it where the card is made for that. Whoever comes second finds no reserved money any more, and gets no row. Many
+-- at once, locked in one order.
+WITH wanted AS (
+    SELECT demo_charges.reference, asked.amount_minor, asked.key, asked.at
+    FROM unnest(:references::text[], :amounts_minor::bigint[], :keys::text[], :ats::timestamptz[]) AS asked (reference, amount_minor, key, at)
+    INNER JOIN demo_charges ON demo_charges.reference = asked.reference
+    WHERE demo_charges.state = 'authorised' AND demo_charges.amount_minor >= asked.amount_minor
+    ORDER BY demo_charges.reference
+    FOR NO KEY UPDATE OF demo_charges
+),
+
+taken AS (
     UPDATE demo_charges
     SET
-        state = CASE WHEN card = 'capture-fails' THEN 'lost' ELSE 'captured' END,
-        captured_minor = CASE WHEN card = 'capture-fails' THEN 0 ELSE :amount_minor::bigint END
-    WHERE reference = :reference AND state = 'authorised' AND amount_minor >= :amount_minor
-    RETURNING reference, state, captured_minor
+        state = CASE WHEN demo_charges.card = 'capture-fails' THEN 'lost' ELSE 'captured' END,
+        captured_minor = CASE WHEN demo_charges.card = 'capture-fails' THEN 0 ELSE wanted.amount_minor END
+    FROM wanted
+    WHERE demo_charges.reference = wanted.reference
+    RETURNING
+        demo_charges.reference,
+        demo_charges.payment_id,
+        demo_charges.attempt,
+        demo_charges.booking_id,
+        demo_charges.booking_reference,
+        demo_charges.description,
+        demo_charges.card,
+        demo_charges.last_digits,
+        demo_charges.state,
+        demo_charges.decline_code,
+        demo_charges.return_url,
+        demo_charges.amount_minor,
+        demo_charges.captured_minor,
+        demo_charges.refunded_minor,
+        demo_charges.currency,
+        demo_charges.created_at,
+        demo_charges.decides_at
 ),
 
 effect AS (
     INSERT INTO demo_effects (reference, key, kind, amount_minor, at)
-    SELECT taken.reference, :key, 'captured', taken.captured_minor, :now FROM taken WHERE taken.state = 'captured'
+    SELECT taken.reference, wanted.key, 'captured', taken.captured_minor, wanted.at
+    FROM taken
+    INNER JOIN wanted ON wanted.reference = taken.reference
+    WHERE taken.state = 'captured'
 )
 
-SELECT taken.state FROM taken;
+SELECT * FROM taken;
 
 -- name: void_charge
 -- Let go of a charge that took nothing.
