@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
 from urllib.parse import parse_qsl
@@ -34,11 +33,17 @@ class Parameter(NamedTuple):
     field: FieldDefinition
 
 
-@cache
+_parameters: Final[dict[Callable[..., Any], tuple[Parameter, ...]]] = {}
+
+
 def parameters_of(handler: BaseRouteHandler) -> tuple[Parameter, ...]:
     """Return what a handler is called with, but for the request and the body."""
-    found = handler.parsed_fn_signature.parameters
-    return tuple(_parameter(name, field) for name, field in found.items() if name not in _NOT_PARAMETERS)
+    known = _parameters.get(handler.fn)  # not by handler: Litestar gives guards a copy of it with each request
+    if known is None:
+        found = handler.parsed_fn_signature.parameters
+        known = tuple(_parameter(name, field) for name, field in found.items() if name not in _NOT_PARAMETERS)
+        _parameters[handler.fn] = known
+    return known
 
 
 def parameter_errors(handler: BaseRouteHandler, exchange: Exchange) -> list[FieldError]:

@@ -170,7 +170,7 @@ _PAYING: Final = (
     ),
     tags=["Payments"],
     responses=problems(*_PAYING),
-    **policy(SIGNED_IN, rate="bookings"),
+    **policy(SIGNED_IN, rate="bookings", hot=True),
 )
 async def pay_booking(
     request: Request, booking_id: FromPath[str], data: JSONBody[PaymentBody], idempotency_key: IdempotencyKey = None
@@ -211,7 +211,7 @@ async def list_payments(request: Request, booking_id: FromPath[str]) -> Answer[P
     description="To look what has become of it.",
     tags=["Payments"],
     responses=problems(CheckoutRefusal.PAYMENT_NOT_FOUND),
-    **policy(SIGNED_IN),
+    **policy(SIGNED_IN, hot=True),
 )
 async def get_payment(request: Request, payment_id: FromPath[str]) -> Answer[PaymentView]:
     """Return a payment to its buyer."""

@@ -99,7 +99,7 @@ async def quote_cancellation(
     tags=["Bookings"],
     status_code=200,
     responses=problems(*_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL, SalesRefusal.KEY_REUSED),
-    **policy(SIGNED_IN, rate="bookings"),
+    **policy(SIGNED_IN, rate="bookings", hot=True),
 )
 async def cancel_booking(
     request: Request, booking_id: FromPath[str], data: JSONBody[CancelBody], idempotency_key: IdempotencyKey = None

@@ -25,7 +25,7 @@ from evently.web.problems import problems
     summary="One of my bookings",
     tags=["Bookings"],
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
-    **policy(SIGNED_IN),
+    **policy(SIGNED_IN, hot=True),
 )
 async def get_booking(request: Request, booking_id: FromPath[str]) -> Answer[WholeBookingView]:
     """Return a booking to its buyer."""
@@ -57,7 +57,7 @@ async def get_event_booking(request: Request, event_id: FromPath[str], booking_i
     summary="My bookings, newest first",
     tags=["Bookings"],
     responses=problems(),
-    **policy(SIGNED_IN),
+    **policy(SIGNED_IN, hot=True),
 )
 async def list_my_bookings(
     request: Request,

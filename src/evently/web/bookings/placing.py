@@ -81,7 +81,7 @@ async def place_booking(
         SalesRefusal.ALREADY_CANCELLED,
         SalesRefusal.HOLD_EXPIRED,
     ),
-    **policy(SIGNED_IN, rate="bookings"),
+    **policy(SIGNED_IN, rate="bookings", hot=True),
 )
 async def extend_hold(request: Request, booking_id: FromPath[str]) -> Answer[BookingView]:
     """Give a hold of whoever asks its time once more."""
