@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import zlib
@@ -363,3 +364,20 @@ def _scope(path: str, method: str = "GET", headers: list[tuple[bytes, bytes]] | 
 
 async def _no_body() -> Any:
     return {"type": "http.request", "body": b"", "more_body": False}
+
+
+@pytest.mark.parametrize("path", ["/short", "/long", "/short?unknown=1", "/nowhere"])
+async def test_nothing_of_a_request_is_kept(path: str) -> None:
+    """Whatever a process keeps of each request, an object even, fills it up in a month."""
+    async with client_of([short, long]) as client:
+
+        async def kept_by(requests: int) -> int:
+            gc.collect()
+            before = len(gc.get_objects())
+            for _ in range(requests):
+                await client.get(path)
+            gc.collect()
+            return len(gc.get_objects()) - before
+
+        await kept_by(50)
+        assert await kept_by(200) < 100
