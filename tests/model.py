@@ -106,24 +106,26 @@ class Model:
     aside: dict[UUID, int] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
     answers: dict[tuple[UUID, str], tuple[bytes, UUID]] = field(default_factory=dict)
+    for_everybody: dict[UUID, int] = field(default_factory=dict)  # of ticket types with a line: what could be booked before a command
     unseen: list[Waiting] = field(default_factory=list)  # whose offers were made in this batch
     _ids: int = 0
 
     # Batches
 
     def begin(self, now: datetime) -> None:
-        """Let what has run out fall free."""
+        """Let what has run out fall free, and look at the line: what is waited for may be on sale by now."""
+        self._note_for_everybody()
         self.now = now
         due = [claim for claim in self.claims.values() if claim.live() and claim.expires_at is not None and claim.expires_at <= now]
         for claim in due:
             self._end(claim, SalesRefusal.HOLD_EXPIRED)
-        if due:
-            self._serve()
+        self._serve()
 
     def judge(self, command: Command, outcome: Outcome) -> None:
         """Accept what the rules answered, and remember it; or fail."""
         if self._judge_replay(command, outcome):
             return
+        self._note_for_everybody()
         reasons = self.reasons_against(command)
         if isinstance(outcome, No):
             allowed = reasons | self._perhaps(command)
@@ -224,8 +226,20 @@ class Model:
 
     # The line
 
+    def _note_for_everybody(self) -> None:
+        waited_for = {each.type_id for each in self.line if each.state == "waiting"}
+        self.for_everybody = {type_id: self._units_for_sale(type_id) for type_id in waited_for}
+
+    def _units_for_sale(self, type_id: UUID) -> int:
+        units = 0
+        while self._for_sale({type_id: units + 1}):
+            units += 1
+        return units
+
     def _serve(self) -> None:
-        """Give what is free to whoever is first and fits; promise the rest to those who are left, in their order."""
+        """Give what is free to whoever is first and fits; promise to the others, in their order, what was not for everybody before."""
+        for_everybody = {type_id: self.for_everybody.get(type_id, self._units_for_sale(type_id)) for type_id in self.ticket_types}
+        owed = {type_id: self._free(terms) - for_everybody[type_id] for type_id, terms in self.ticket_types.items()}
         waiting = [each for each in self.line if each.state == "waiting"]
         for each in waiting:
             terms = self.ticket_types[each.type_id]
@@ -242,7 +256,7 @@ class Model:
         waiting = [each for each in self.line if each.state == "waiting" and self._sells(self.ticket_types[each.type_id])]
         for type_id in dict.fromkeys(each.type_id for each in waiting):
             terms = self.ticket_types[type_id]
-            wished = sum(each.quantity for each in waiting if each.type_id == type_id)
+            wished = min(sum(each.quantity for each in waiting if each.type_id == type_id), max(0, owed[type_id]))
             units = min(wished, *(left[pool_id] for pool_id in terms.pool_ids), seats.get(terms.zone or "", wished))
             self.aside[type_id] = units
             for pool_id in terms.pool_ids:
@@ -570,8 +584,7 @@ class Model:
         assert isinstance(outcome, Listed)
         assert outcome.entry.state == "waiting"
         self.line.append(Waiting(outcome.entry.entry_id, command.buyer_id, command.ticket_type_id, command.quantity))
-        if any(self.aside.values()) or any(self._returned(type_id) for type_id in self.ticket_types):
-            self._serve()
+        self._serve()
 
     def _accept(self, waiting: Waiting) -> None:
         if waiting.state == "fulfilled":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest_asyncio
 
@@ -14,9 +15,9 @@ from evently.checkout import Checkout
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
-from evently.reactions import REACTIONS, cancel_bookings, expire_due_holds
+from evently.reactions import REACTIONS, cancel_bookings, expire_due_holds, serve_lines
 from evently.reactions.relay import IDLE_SECONDS, Relay
-from evently.sales import CancelSale, find_sale
+from evently.sales import CancelSale, ChangeSale, JoinWaitlist, find_sale
 from tests.catalogue import sale_terms
 from tests.till import Till, open_till, until
 
@@ -68,6 +69,39 @@ async def test_more_due_holds_than_one_batch_takes_back(db: Database, till: Till
         turns += 1
     assert turns == 3
     assert await taken(db, event) == 0
+
+
+async def test_those_who_wait_for_an_opening_are_served_when_nobody_books(db: Database, till: Till, database_url: str) -> None:
+    noon = till.clock()
+    events = [await till.event() for _ in range(3)]
+    for hours, event in zip((1, 1, 2), events, strict=True):
+        await till.change(ChangeSale(event.event_id, noon + timedelta(hours=hours), noon + timedelta(hours=9)))
+        type_id = next(iter((await till.types(event)).values()))
+        await till.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, 2))
+    assert await serve_lines(db, till.engine, None, till.clock()) == 0
+    till.clock.move(hours=1)
+    assert await serve_lines(db, till.engine, noon, till.clock()) == 2
+    assert [await count(db, event, "held") for event in events] == [1, 1, 0]
+    assert await serve_lines(db, till.engine, noon, till.clock()) == 0, "who has an offer does not wait"
+    till.clock.move(hours=1)
+    async with running(till, database_url):
+
+        async def the_last_is_served() -> bool:
+            return await count(db, events[2], "held") == 1
+
+        await until(the_last_is_served)
+
+
+async def test_a_line_that_cannot_be_served_is_looked_at_and_left(db: Database, till: Till) -> None:
+    event = await till.event(sale_terms(capacity=2))
+    (type_id,) = (await till.types(event)).values()
+    await till.book(event, 2)
+    opened = till.clock()
+    await till.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, 2))
+    till.clock.move(hours=1)
+    assert await serve_lines(db, till.engine, None, till.clock()) == 1
+    assert await serve_lines(db, till.engine, opened, till.clock()) == 0
+    assert await count(db, event, "held") == 0
 
 
 async def test_the_bookings_of_a_cancelled_event_are_cancelled(db: Database, till: Till) -> None:

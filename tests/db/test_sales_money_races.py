@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from evently.sales import (
     AcceptOffer,
     Booking,
     CancelBooking,
+    ChangeSale,
     Command,
     Conditions,
     ConfirmBooking,
@@ -218,6 +220,18 @@ async def test_offers_are_accepted_or_lapse_and_go_on(till: Till, both: list[Eng
     till.clock.move(seconds=30)  # the accepted offer was not paid, and the next one not accepted
     assert tally(await all_at_once(both, [place(event, regular)] * 2)) == {"sold-out": 2}
     assert await states(till, event) == ["fulfilled", "offered", "withdrawn", "withdrawn", "withdrawn", "waiting"]
+
+
+async def test_whoever_joined_before_the_opening_comes_first_in_every_process(till: Till, both: list[Engine]) -> None:
+    event, regular = await put_on_sale(till, 30)
+    opens_at, ends_at = till.clock() + timedelta(hours=1), till.clock() + timedelta(hours=2)
+    await till.change(ChangeSale(event.event_id, opens_at, ends_at))
+    await join(till, both, event, regular, [1, 2, 4] * 3)
+    assert tally(await all_at_once(both, [place(event, regular, key=f"k{number}") for number in range(4)])) == {"not-on-sale-yet": 4}
+    till.clock.move(hours=1)
+    wishes = [place(event, regular, key=f"l{number}") for number in range(80)]
+    assert tally(await all_at_once(both, wishes)) == {"held": 9, "sold-out": 71}
+    assert await states(till, event) == ["offered"] * 9
 
 
 async def test_everybody_joins_at_once_and_each_has_a_place(till: Till, both: list[Engine]) -> None:

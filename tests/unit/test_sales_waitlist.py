@@ -309,6 +309,9 @@ LINE: Final[dict[str, str]] = {
     """,
     "joining has limits": """
         type std hall max=4    -> done
+        book X 4               -> booked
+        book Y 4               -> booked
+        book Z 2               -> booked
         join A 5               -> over-booking-limit
         join A 4 nobody        -> unknown-ticket-type
         join A 4 key=k         -> waiting
@@ -319,14 +322,96 @@ LINE: Final[dict[str, str]] = {
         accept A               -> not-offered
         leave A                -> withdrawn
     """,
-    "one may join before the sale begins, and is asked when it is sold out": """
+    "whoever joined before the sale begins comes first when it does": """
+        window 1h 2d           -> done
+        join A 2               -> waiting
+        join B 3               -> waiting
+        wait 59m
+        book C 1               -> not-on-sale-yet
+        entry A                -> waiting
+        wait 1m
+        book C 10              -> sold-out
+        & book C 5             -> booked
+        entry A                -> offered
+        entry B                -> offered
+        left std               -> 0
+    """,
+    "and when nobody books": """
         window 1h 2d           -> done
         join A 2               -> waiting
         wait 1h
-        book X 10              -> booked
-        cancel X 2             -> booked
-        & book B 1             -> sold-out
+        nothing                -> done
         entry A                -> offered
+        left std               -> 8
+    """,
+    "and so it is when the sale of the ticket type alone begins": """
+        type vip hall from=1h  -> done
+        join A 2 vip           -> waiting
+        join B 1 vip           -> waiting
+        book X 8               -> booked
+        entry A                -> waiting
+        wait 1h
+        book C 1               -> sold-out
+        & book C 1 vip         -> sold-out
+        entry A                -> offered
+        entry B                -> waiting
+        aside vip              -> 0
+    """,
+    "and so it is with what fell free before": """
+        book X 10              -> booked
+        window 1h 2d           -> done
+        join A 2               -> waiting
+        cancel X 3             -> booked
+        entry A                -> waiting
+        wait 1h
+        book B 2               -> sold-out
+        & book B 1             -> booked
+        entry A                -> offered
+    """,
+    "a group that the whole hall would not suffice for keeps nobody from buying": """
+        type std hall max=20   -> done
+        window 1h 2d           -> done
+        join A 11              -> waiting
+        wait 1h
+        book B 6               -> booked
+        aside std              -> 0
+        join C 5               -> waiting
+        left std               -> 4
+        entry C                -> waiting
+        cancel B 1             -> booked
+        entry C                -> offered
+        left std               -> 0
+        join D 1               -> waiting
+        cancel B 3             -> booked
+        entry D                -> offered
+        aside std              -> 2
+    """,
+    "whoever joins where enough is left is asked at once": """
+        book X 6               -> booked
+        join A 2               -> waiting
+        entry A                -> offered
+        left std               -> 2
+        join B 3               -> waiting
+        entry B                -> waiting
+        left std               -> 2
+        book C 1               -> booked
+        cancel X 1             -> booked
+        aside std              -> 1
+        left std               -> 1
+        join D 1               -> waiting
+        entry D                -> offered
+        aside std              -> 1
+        left std               -> 0
+    """,
+    "when the sale has ended, nothing stays set aside": """
+        book X 10              -> booked
+        join A 4               -> waiting
+        cancel X 2             -> booked
+        aside std              -> 2
+        wait 1d
+        nothing                -> done
+        aside std              -> 0
+        entry A                -> waiting
     """,
     "who waits is not served before the sale begins": """
         book X 10              -> booked

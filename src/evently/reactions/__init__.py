@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -49,6 +50,7 @@ REACTIONS: Final[dict[type[sales.Fact], tuple[Reaction, ...]]] = {
 # ... and by the clock -------------------------------------------------------------------------------------------------------
 
 SWEEP_SECONDS: Final = 1.0  # how long holds of events that nobody books are due, about; a booking would free them at once
+CLOCKS_APART_MAX: Final = timedelta(minutes=1)  # between who moved a sale window and who looks for it
 CHECKOUT_SECONDS: Final = 1.0  # how long payments and refunds that are stuck are due, about
 LISTEN_AT: Final = "* * * * *"  # every minute, to what gateways told and nobody has understood
 FORGET_AT: Final = "*/10 * * * *"  # every ten minutes
@@ -94,10 +96,23 @@ async def running(
         found = relay.leads and await expire_due_holds(database, engine, clock)
         return BUSY_SECONDS if found else SWEEP_SECONDS
 
+    looked_at: datetime | None = None
+
+    async def serve() -> float:
+        nonlocal looked_at
+        if not relay.leads:
+            looked_at = None  # whoever leads for the first time looks at all of them
+            return SWEEP_SECONDS
+        now = clock()
+        await serve_lines(database, engine, None if looked_at is None else looked_at - CLOCKS_APART_MAX, now)
+        looked_at = now
+        return SWEEP_SECONDS
+
     async with AsyncExitStack() as stack:
         stack.push_async_callback(relay.retire)
         await stack.enter_async_context(_repeating("relay", relay.turn))
         await stack.enter_async_context(_repeating("sweeper", sweep))
+        await stack.enter_async_context(_repeating("waitlist", serve))
         await stack.enter_async_context(_repeating("checkout", look_after_payments))
         tasks: dict[str, jobs.Task] = {
             "cancel_bookings_of_event": cancel_bookings_of_event,
@@ -113,6 +128,15 @@ async def expire_due_holds(database: Database, engine: sales.Engine, clock: Cloc
     due = await sales.list_events_with_due_holds(database, clock(), EVENTS_SWEPT_MAX)
     await asyncio.gather(*[engine.submit(sales.ExpireHolds(event_id)) for event_id in due])
     return len(due)
+
+
+async def serve_lines(database: Database, engine: sales.Engine, since: datetime | None, now: datetime) -> int:
+    """Give a batch to events where people wait for what came on sale since an instant (None: ever): it serves them. Returns to how many."""
+    found, after = 0, None
+    while events := await sales.list_events_to_serve(database, since, now, after, EVENTS_SWEPT_MAX):
+        await asyncio.gather(*[engine.submit(sales.ExpireHolds(event_id)) for event_id in events])
+        found, after = found + len(events), events[-1]
+    return found
 
 
 async def cancel_bookings(database: Database, engine: sales.Engine, event_id: UUID) -> None:

@@ -162,6 +162,7 @@ from evently.sales.waiting import (
     get_entry,
     list_depths,
     list_entries_of_buyer,
+    list_events_to_serve,
     list_line,
     list_live_entries,
 )
@@ -283,6 +284,7 @@ __all__ = [
     "list_bookings_of_event",
     "list_depths",
     "list_entries_of_buyer",
+    "list_events_to_serve",
     "list_events_with_due_holds",
     "list_journal",
     "list_line",

@@ -64,26 +64,28 @@ def decide(sale: Sale | None, batch: Batch, commands: Sequence[Command]) -> tupl
     """Answer the commands on one event, in order. Returns the sale (new if it was set up here) and one outcome for each command."""
     outcomes: list[Outcome] = []
     if sale is not None:
-        for booking_id in batch.due:
-            booking_rules.expire(sale, batch, batch.bookings[booking_id])
-        _serve(sale, batch)
+        _begin(sale, batch)
     for command in commands:
         if isinstance(command, SetUpSale):
             sale, outcome = sale_rules.set_up(sale, batch, command)
         elif sale is None:
             outcome = No(SalesRefusal.EVENT_NOT_FOUND)
         else:
+            if sale.waiting and not isinstance(command, PlaceBooking):  # a booking lets nothing fall free
+                waitlist_rules.note_for_everybody(sale, batch)
             outcome = _answer(sale, batch, command)
-            _serve(sale, batch)
+            if batch.released:  # before the next command: nobody is quicker than those who wait
+                waitlist_rules.serve(sale, batch)
         outcomes.append(outcome)
     return sale, outcomes
 
 
-def _serve(sale: Sale, batch: Batch) -> None:
-    while batch.released:  # whoever is served may let others go
-        if not (sale.waiting or sale.aside):
-            batch.released = False
-            return
+def _begin(sale: Sale, batch: Batch) -> None:
+    """Take back what is due, and look at the line: what is waited for may be on sale since a moment ago."""
+    waitlist_rules.note_for_everybody(sale, batch)
+    for booking_id in batch.due:
+        booking_rules.expire(sale, batch, batch.bookings[booking_id])
+    if sale.waiting or sale.aside:
         waitlist_rules.serve(sale, batch)
 
 

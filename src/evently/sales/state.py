@@ -159,6 +159,7 @@ class Batch:
     created: bool = False
     terms_changed: bool = False
     released: bool = False  # units fell free, or somebody new wants some: those who wait come first
+    for_everybody: dict[UUID, int] = field(default_factory=dict)  # of ticket types with a line: what could be booked before the command
     facts: list[fact.Fact] = field(default_factory=list)
     placed: list[Booking] = field(default_factory=list)
     moved: dict[UUID, Booking] = field(default_factory=dict)  # bookings that changed

@@ -12,6 +12,7 @@ from evently.db import Database, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
 from evently.sales.commands import SalesRefusal, WaitlistEntry
+from evently.sales.state import HAS_WAITLIST
 from evently.sales.terms import TICKET_TYPES_MAX
 
 sql: Final = load_queries(__name__)
@@ -113,3 +114,9 @@ async def list_line(database: Database, event_id: UUID, ticket_type_id: UUID | N
 async def list_depths(database: Database, event_id: UUID) -> list[Depth]:
     """Return how long the line is for each ticket type of an event that anybody ever waited for."""
     return [Depth(*row.values()) for row in await database.fetch(*sql.list_depths(event_id=event_id))]
+
+
+async def list_events_to_serve(database: Database, since: datetime | None, now: datetime, after: UUID | None, limit: int) -> list[UUID]:
+    """Return events, in order, where people wait for what came on sale after an instant, or (None) for whatever is on sale."""
+    parts = {"has_waitlist": HAS_WAITLIST, "since": since, "now": now, "after": after, "limit": limit}
+    return [row["event_id"] for row in await database.fetch(*sql.list_events_to_serve(**parts))]

@@ -101,3 +101,33 @@ LEFT JOIN set_asides ON set_asides.event_id = entries.event_id AND set_asides.ti
 WHERE entries.event_id = :event_id
 GROUP BY entries.ticket_type_id
 ORDER BY entries.ticket_type_id;
+
+-- name: list_events_to_serve
+-- Events where somebody waits for a ticket type whose sale began after an instant, and where nothing has happened since; without an instant, all
+-- where somebody waits for what is on sale. `extras` spares a look at the events that never had a waitlist.
+SELECT DISTINCT sales.event_id
+FROM sales
+INNER JOIN ticket_types ON ticket_types.event_id = sales.event_id
+WHERE
+    sales.extras & :has_waitlist::integer != 0
+    AND sales.state = 'open'
+    AND (:after::uuid IS NULL OR sales.event_id > :after)
+    AND greatest(sales.on_sale_at, ticket_types.on_sale_at) <= :now
+    AND least(sales.off_sale_at, ticket_types.off_sale_at) > :now
+    AND (
+        :since::timestamptz IS NULL
+        OR (
+            greatest(sales.on_sale_at, ticket_types.on_sale_at) > :since
+            AND greatest(sales.on_sale_at, ticket_types.on_sale_at) > sales.head_at
+        )
+    )
+    AND EXISTS (
+        SELECT 1
+        FROM waitlist_entries
+        WHERE
+            waitlist_entries.event_id = ticket_types.event_id
+            AND waitlist_entries.ticket_type_id = ticket_types.ticket_type_id
+            AND waitlist_entries.state = 'waiting'
+    )
+ORDER BY sales.event_id
+LIMIT :limit;

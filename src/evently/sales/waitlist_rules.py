@@ -1,8 +1,9 @@
 """The rules of the waitlist. Pure.
 
-Whenever units fall free while somebody waits, those who wait come first: every entry that the free units suffice for gets an offer, in the
-order in which they joined; a group that they do not suffice for is passed over and keeps its place. What suffices for nobody is set aside
-until it does, or until nobody wants it. An offer is a hold; when it ends, its units fall free again, and the next is asked.
+While a ticket type is on sale, those who wait for it come first, also where they joined before the sale began: every entry that the free
+units suffice for gets an offer, in the order in which they joined; a group that they do not suffice for is passed over and keeps its place.
+What suffices for nobody is set aside until it does, or until nobody wants it. An offer is a hold; when it ends, its units fall free again,
+and the next is asked. No clock is needed to see that a sale has begun: every batch looks at the line before its first command.
 
 A returned ticket stays its holder's: an offer may stand for it instead of for a free unit, and takes its place when it is confirmed.
 """
@@ -10,7 +11,7 @@ A returned ticket stays its holder's: an offer may stand for it instead of for a
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -56,8 +57,7 @@ def join(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
     sale.waiters.add((entry.buyer_id, entry.ticket_type_id))
     batch.entries[entry.entry_id] = entry
     batch.entries_joined.append(entry)
-    # What is set aside for groups, or was returned when nobody waited, may suffice for the newcomer.
-    batch.released = any(sale.aside.values()) or any(not returned.offered for returned in sale.returned.values())
+    batch.released = True  # what is free, or set aside for groups, or was returned when nobody waited, may suffice for the newcomer
     batch.facts.append(fact.WaitlistJoined(entry.entry_id, entry.buyer_id, entry.ticket_type_id, entry.quantity))
     return Listed(entry)
 
@@ -90,13 +90,22 @@ def fulfil(sale: Sale, batch: Batch, booking: Booking) -> WaitlistEntry | None:
     return done
 
 
+def note_for_everybody(sale: Sale, batch: Batch) -> None:
+    """Note what anybody could book of what is waited for: it stays on sale, unless somebody who waits can have it."""
+    batch.for_everybody = {type_id: sale.available(sale.ticket_types[type_id]) for type_id, line in sale.waiting.items() if line}
+
+
 def serve(sale: Sale, batch: Batch) -> None:
-    """Offer what is free to those who wait, and set the rest aside for them. Runs after every command that let units fall free.
+    """Offer what is free to those who wait, and set aside for them what else fell free. Runs before the first command, and after each.
 
     There is one line for all ticket types, for they may share pools; what is set aside for a group is offered to whoever fits before it.
     """
     batch.released = False
     selling = [type_id for type_id, line in sale.waiting.items() if line and _is_selling(sale, batch, sale.ticket_types[type_id])]
+    owed = {
+        type_id: _left_for(sale, type_id)[0] - batch.for_everybody.get(type_id, sale.available(sale.ticket_types[type_id]))
+        for type_id in selling
+    }
     dry: set[UUID] = set()  # ticket types of which nothing is left
     for entry in heapq.merge(*[list(sale.waiting[type_id].values()) for type_id in selling], key=_place_in_line):
         if entry.ticket_type_id in dry:
@@ -108,7 +117,8 @@ def serve(sale: Sale, batch: Batch) -> None:
             dry.add(entry.ticket_type_id)
             if len(dry) == len(selling):
                 break
-    _set_asides(sale, batch, selling)
+    _set_asides(sale, batch, owed)
+    batch.released = False  # what those who were withdrawn let go is set aside for the others, or for everybody
 
 
 def withdraw_all(sale: Sale, batch: Batch, reason: str) -> None:
@@ -145,17 +155,18 @@ def _offer_or_withdraw(sale: Sale, batch: Batch, entry: WaitlistEntry, own: int,
     _offer(sale, batch, entry, terms, own, returned[: entry.quantity - own])
 
 
-def _set_asides(sale: Sale, batch: Batch, selling: Sequence[UUID]) -> None:
-    """Set aside what is left and wanted, in the order of the lines; what is set aside no longer first, for others may get it."""
+def _set_asides(sale: Sale, batch: Batch, owed: Mapping[UUID, int]) -> None:
+    """Set aside what is left, owed and wanted, in the order of the lines; what is set aside no longer first, for others may get it."""
     left = {pool.pool_id: pool.capacity - pool.held - pool.sold for pool in sale.pools.values()}
     seats = {} if sale.hall is None else {zone: sale.hall.free_in(zone) for zone in sale.hall.zones}
     units = dict.fromkeys(sale.aside, 0)
     for line in sorted(
-        [line for type_id in selling if (line := sale.waiting[type_id])], key=lambda line: _place_in_line(next(iter(line.values())))
+        [line for type_id in owed if (line := sale.waiting[type_id])], key=lambda line: _place_in_line(next(iter(line.values())))
     ):
         terms = sale.ticket_types[next(iter(line.values())).ticket_type_id]
         most = [left[pool_id] for pool_id in terms.pool_ids] + ([] if terms.zone is None else [seats[terms.zone]])
-        aside = units[terms.ticket_type_id] = min(*most, sum([entry.quantity for entry in line.values()]))
+        wanted = sum([entry.quantity for entry in line.values()])
+        aside = units[terms.ticket_type_id] = max(0, min(*most, wanted, owed[terms.ticket_type_id]))
         left |= {pool_id: left[pool_id] - aside for pool_id in terms.pool_ids}
         if terms.zone is not None:
             seats[terms.zone] -= aside
