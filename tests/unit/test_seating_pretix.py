@@ -2,73 +2,275 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import pytest
 
 from evently.kit.errors import Invalid
-from evently.seating.pretix import import_pretix
+from evently.seating import SeatMap, check
+from evently.seating.drawing import draw
+from evently.seating.pretix import PIXEL, SPACING, ZoneChoice, import_pretix
+from evently.seating.pretix_format import PIXELS_MAX
+from evently.seating.seatmap import FAULTS_MAX, METRES_MAX
+
+SCALE: Final = SPACING / 20
 
 
 def plan() -> dict[str, Any]:
     """Return a plan of two zones: one with two rows of the same name, one without a name; seats are 20 pixels apart."""
-    area = {"shape": "rectangle", "position": {"x": 0, "y": -80}, "rectangle": {"width": 60, "height": 40}, "text": {"text": "Stage"}}
-    first = {"name": "Stalls", "position": {"x": 100, "y": 200}, "rows": [row("a", "1", 0), row("b", "1", 40)], "areas": [area]}
+    stage = area("rectangle", {"x": 0, "y": -80}, {"width": 60, "height": 40}, text("Stage", 30, 20))
+    first = {"name": "Stalls", "position": {"x": 100, "y": 200}, "rows": [row("a", "1", 0), row("b", "1", 40)], "areas": [stage]}
     second = {"position": {"x": 100, "y": 400}, "rows": [row("c", "1", 0, "Cheap")], "areas": []}
     categories = [{"name": "Dear", "color": "#f00"}, {"name": "Cheap", "color": "#0f0"}]
     return {"name": "Hall", "categories": categories, "zones": [first, second], "size": {"width": 600, "height": 600}}
 
 
 def row(code: str, name: str, y: float, category: str = "Dear") -> dict[str, Any]:
-    """Return a row of three seats."""
+    """Return a row of three seats, with all that the editor writes."""
     seats = [
-        {"seat_guid": f"{code}{at}", "seat_number": str(at), "position": {"x": at * 20, "y": 5}, "category": category} for at in range(3)
+        {
+            "seat_guid": f"{code}{at}",
+            "seat_number": str(at),
+            "position": {"x": at * 20, "y": 5},
+            "category": category,
+            "uuid": f"5b1d0f0e-0000-4000-8000-{code}{at}",
+            "radius": 9,
+            "start_direction": None,
+        }
+        for at in range(3)
     ]
-    return {"row_number": name, "position": {"x": 10, "y": y}, "seats": seats}
+    shown = {"row_number_position": "both", "row_label": None, "seat_label": "Seat %s", "uuid": f"6c2e1f1f-0000-4000-8000-{code}"}
+    return {"row_number": name, "position": {"x": 10, "y": y}, "seats": seats, **shown}
 
 
-def faults(content: object) -> set[str]:
-    """Return where something is wrong."""
+def text(words: str, x: float = 0, y: float = 0) -> dict[str, Any]:
+    """Return what is written, and where."""
+    return {"text": words, "position": {"x": x, "y": y}, "color": "#333", "size": 16}
+
+
+def area(shape: str, position: dict[str, float], size: Any, words: dict[str, Any] | None = None, rotation: float = 0) -> dict[str, Any]:
+    """Return an area of a form."""
+    drawn = {shape: size} | ({} if words is None else {"text": words})
+    return {"shape": shape, "color": "#eee", "border_color": "#999", "position": position, "rotation": rotation, **drawn}
+
+
+def with_area(*areas: dict[str, Any]) -> SeatMap:
+    """Return the map of the plan with other areas, in a zone that is at (100, 200)."""
+    changed = plan()
+    changed["zones"][0]["areas"] = list(areas)
+    return import_pretix(changed)[0]
+
+
+def corners(seat_map: SeatMap) -> list[tuple[float, float]]:
+    """Return the points of its only shape, in pixels from the zone."""
+    (shape,) = seat_map.shapes
+    return [(round(point.x / SCALE - 100, 0), round(point.y / SCALE - 200, 0)) for point in shape.points]
+
+
+def faults(content: object) -> dict[str, str]:
+    """Return what is wrong, by pointer."""
     with pytest.raises(Invalid) as caught:
         import_pretix(content)
-    return {error.pointer for error in caught.value.errors}
+    return {error.pointer: error.detail for error in caught.value.errors}
 
 
 def test_places_add_up_and_are_scaled_to_metres() -> None:
     seat_map, _ = import_pretix(plan())
-    scale = 0.55 / 20
     last = seat_map.sections[0].rows[1].seats[2]
-    assert (last.x, last.y) == pytest.approx((150 * scale, 245 * scale), abs=0.001)
+    assert (last.x, last.y) == pytest.approx((150 * SCALE, 245 * SCALE), abs=0.001)
+    assert check(seat_map) == []
 
 
 def test_sections_and_rows_have_names() -> None:
-    seat_map, _ = import_pretix(plan())
+    nameless = plan()
+    nameless["zones"][1]["rows"][0]["row_number"] = " "
+    seat_map, _ = import_pretix(nameless)
     assert [section.name for section in seat_map.sections] == ["Stalls", "Zone 2"]
-    assert [row.name for row in seat_map.sections[0].rows] == ["1", "1 (2)"]
+    assert [[each.name for each in section.rows] for section in seat_map.sections] == [["1", "1 (2)"], ["1"]]
 
 
-def test_categories_are_told_by_seat() -> None:
-    _, categories = import_pretix(plan())
-    assert categories == {"Dear": ["a0", "a1", "a2", "b0", "b1", "b2"], "Cheap": ["c0", "c1", "c2"]}
+def test_where_no_seat_has_a_neighbour_a_seat_is_as_wide_as_pretix_draws_it() -> None:
+    lonely = plan()
+    for zone in lonely["zones"]:
+        for each in zone["rows"]:
+            del each["seats"][1:]
+    seat_map, _ = import_pretix(lonely)
+    assert seat_map.sections[1].rows[0].seats[0].x == pytest.approx(110 * PIXEL)
 
 
-def test_the_stage_is_what_people_look_at() -> None:
-    seat_map, _ = import_pretix(plan())
+# Areas ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_rectangle_turns_clockwise_about_its_upper_left_corner() -> None:
+    assert corners(with_area(area("rectangle", {"x": 50, "y": 60}, {"width": 30, "height": 10}))) == [
+        (50, 60),
+        (80, 60),
+        (80, 70),
+        (50, 70),
+    ]
+    turned = with_area(area("rectangle", {"x": 50, "y": 60}, {"width": 30, "height": 10}, rotation=90))
+    assert corners(turned) == [(50, 60), (50, 90), (40, 90), (40, 60)]  # y is downwards: to the right becomes downwards
+
+
+def test_a_circle_and_an_ellipse_are_about_their_middle() -> None:
+    round_about = corners(with_area(area("circle", {"x": 50, "y": 60}, {"radius": 20})))
+    assert (min(round_about), max(round_about)) == ((30, 60), (70, 60))
+    oval = {"radius": {"x": 40, "y": 10}}
+    across = corners(with_area(area("ellipse", {"x": 50, "y": 60}, oval)))
+    assert {(10, 60), (90, 60), (50, 50), (50, 70)} <= set(across)
+    upright = corners(with_area(area("ellipse", {"x": 50, "y": 60}, oval, rotation=90)))
+    assert {(50, 20), (50, 100), (40, 60), (60, 60)} <= set(upright)
+
+
+def test_the_corners_of_a_polygon_are_from_its_position() -> None:
+    points = [{"x": 0, "y": 0}, {"x": 30, "y": -10}, {"x": 20, "y": 40}]
+    assert corners(with_area(area("polygon", {"x": 50, "y": 60}, {"points": points}))) == [(50, 60), (80, 50), (70, 100)]
+    assert with_area(area("polygon", {"x": 50, "y": 60}, {"points": points[:2]})).shapes == ()
+
+
+def test_a_text_turns_with_its_area() -> None:
+    (alone,) = (seat_map := with_area(area("text", {"x": 50, "y": 60}, text("Bar\n and  food", 10, 0), rotation=90))).shapes
+    assert (alone.kind, alone.text) == ("text", "Bar and food")
+    assert corners(seat_map) == [(50, 70)]
+    assert with_area(area("text", {"x": 0, "y": 0}, text(" "))).shapes == ()
+
+
+def test_what_is_written_in_the_middle_is_of_the_area_and_anything_else_stands_where_it_was() -> None:
+    (inside,) = with_area(area("circle", {"x": 50, "y": 60}, {"radius": 20}, text("Table"))).shapes
+    assert (inside.kind, inside.text) == ("area", "Table")
+    floor, words = with_area(area("rectangle", {"x": 50, "y": 60}, {"width": 300, "height": 90}, text("Floor", 40, 80))).shapes
+    assert (floor.kind, floor.text, words.kind, words.text) == ("area", "", "text", "Floor")
+    assert (words.points[0].x, words.points[0].y) == pytest.approx((190 * SCALE, 340 * SCALE), abs=0.001)
+
+
+def test_an_area_without_a_form_is_what_is_written_on_it() -> None:
+    (words,) = with_area({"position": {"x": 5, "y": 5}, "text": text("Entrance")}).shapes
+    assert (words.kind, words.text) == ("text", "Entrance")
+    assert with_area({}).shapes == ()
+
+
+@pytest.mark.parametrize("name", ["Stage", "MAIN STAGE", "Hauptbühne", "Orchester / Bühne", "La scène", "Leinwand"])
+def test_the_stage_is_what_people_look_at(name: str) -> None:
+    drawn = plan()
+    drawn["zones"][0]["areas"][0]["text"]["text"] = name
+    seat_map, _ = import_pretix(drawn)
     (stage,) = seat_map.shapes
-    assert (stage.kind, stage.text, len(stage.points)) == ("stage", "Stage", 4)
-    assert (seat_map.focal_point.x, seat_map.focal_point.y) == pytest.approx((130 * 0.0275, 140 * 0.0275), abs=0.001)
+    assert (stage.kind, stage.text, len(stage.points)) == ("stage", name, 4)
+    assert (seat_map.focal_point.x, seat_map.focal_point.y) == pytest.approx((130 * SCALE, 140 * SCALE), abs=0.001)
 
 
-def test_all_faults_are_told_at_their_places_in_the_plan() -> None:
+def test_where_no_area_is_a_stage_they_look_at_the_word_or_else_to_the_front() -> None:
+    word = with_area(area("text", {"x": 40, "y": -90}, text("Stage"))).focal_point
+    assert (word.x, word.y) == pytest.approx((140 * SCALE, 110 * SCALE), abs=0.001)
+    front = with_area(area("rectangle", {"x": 0, "y": -80}, {"width": 60, "height": 40}, text("Backstage", 30, 20))).focal_point
+    assert (front.x, front.y) == pytest.approx((130 * SCALE, 205 * SCALE), abs=0.001)
+
+
+def test_a_plan_of_every_form_can_be_drawn() -> None:
+    forms = [
+        area("ellipse", {"x": 20, "y": 130}, {"radius": {"x": 40, "y": 15}}, text("Floor"), 30),
+        area("polygon", {"x": 0, "y": 150}, {"points": [{"x": 0, "y": 0}, {"x": 9, "y": 0}, {"x": 9, "y": 9}]}, text("<Bar>", -5, 3)),
+    ]
+    assert "&lt;Bar&gt;" in draw(with_area(*forms))
+
+
+# Categories -------------------------------------------------------------------------------------------------------------------
+
+
+def test_categories_are_told_as_zones_are_named() -> None:
+    assert import_pretix(plan())[1] == [ZoneChoice("Dear", ("Stalls",), (), ()), ZoneChoice("Cheap", ("Zone 2",), (), ())]
+    mixed = plan()
+    mixed["categories"].append({"name": "Nobody"})
+    mixed["zones"][0]["rows"][1]["seats"][2]["category"] = "Cheap"
+    mixed["zones"][0]["rows"][1]["seats"][0]["category"] = ""  # as the editor leaves it: not sold
+    assert import_pretix(mixed)[1] == [ZoneChoice("Dear", (), ("Stalls/1",), ("b1",)), ZoneChoice("Cheap", ("Zone 2",), (), ("b2",))]
+
+
+def test_rows_that_would_be_called_the_same_are_told_seat_by_seat() -> None:
+    same = plan()
+    same["zones"][0] |= {"name": "A", "rows": [row("a", "B/C", 0), row("d", "D", 40, "Cheap")]}
+    same["zones"][1] |= {"name": "A/B", "rows": [row("c", "C", 0, "Cheap"), row("e", "E", 40)]}
+    dear, cheap = import_pretix(same)[1]
+    assert (dear.rows, dear.seats) == (("A/B/E",), ("a0", "a1", "a2"))
+    assert (cheap.rows, cheap.seats) == (("A/D",), ("c0", "c1", "c2"))
+
+
+# Faults -----------------------------------------------------------------------------------------------------------------------
+
+SEAT: Final = "/zones/0/rows/0/seats/1"
+FAULTS: Final[list[tuple[str, Any, str, str]]] = [
+    ("/name", "", "/name", "1 to 80 characters"),
+    ("/zones", [], "/zones", "1 to 500 items"),
+    ("/zones/0/name", "x" * 81, "/zones/0/name", "1 to 80 characters"),
+    ("/zones/0/rows/0/seats", [], "/zones/0/rows/0/seats", "1 to 500 items"),
+    ("/zones/0/rows/0/row_number", "\x07", "/zones/0/rows/0/row_number", "1 to 80 characters"),
+    (f"{SEAT}/seat_guid", "", f"{SEAT}/seat_guid", "1 to 60 characters"),
+    (f"{SEAT}/seat_guid", 5, f"{SEAT}/seat_guid", "Expected `str`"),
+    (f"{SEAT}/seat_guid", "a0", f"{SEAT}/seat_guid", "another seat 'a0'"),
+    (f"{SEAT}/seat_number", "", f"{SEAT}/seat_number", "1 to 80 characters"),
+    (f"{SEAT}/seat_number", "0", f"{SEAT}/seat_number", "another seat of this row '0'"),
+    (f"{SEAT}/category", "None", f"{SEAT}/category", "no category 'None'"),
+    (f"{SEAT}/category", None, f"{SEAT}/category", "Expected `str`"),
+    (f"{SEAT}/position", {"x": 1, "y": 5}, SEAT, "overlaps seat 'a0'"),
+    (f"{SEAT}/position", {"x": 1e308, "y": 5}, f"{SEAT}/position", f"{PIXELS_MAX:,} pixels"),
+    (f"{SEAT}/position", {"x": 900_000, "y": 5}, SEAT, f"{METRES_MAX:,.0f} m"),
+    (f"{SEAT}/position/x", float("nan"), f"{SEAT}/position", f"{PIXELS_MAX:,} pixels"),
+    ("/zones/0/rows/0/position/y", float("-inf"), "/zones/0/rows/0/position", f"{PIXELS_MAX:,} pixels"),
+    ("/zones/0/position", {"x": 2e6, "y": 0}, "/zones/0/position", f"{PIXELS_MAX:,} pixels"),
+    ("/zones/0/areas/0/position/x", 1e308, "/zones/0/areas/0/position", f"{PIXELS_MAX:,} pixels"),
+    ("/zones/0/areas/0/rectangle", {"width": 1e308, "height": 1}, "/zones/0/areas/0", f"{METRES_MAX:,.0f} m"),
+    ("/zones/0/areas/0/rectangle", {"width": 1}, "/zones/0/areas/0/rectangle/height", "Missing"),
+    ("/zones/0/areas/0/shape", "circle", "/zones/0/areas/0/circle", "Missing"),
+    ("/zones/0/areas/0/shape", "star", "/zones/0/areas/0/shape", "'star'"),
+    ("/zones/0/areas/0/rotation", "north", "/zones/0/areas/0/rotation", "Expected `float`"),
+    ("/zones/0/areas/0/text/text", "Stage " * 20, "/zones/0/areas/0/text/text", "at most 80 characters"),
+    ("/zones/0/areas/0/text/text", "Stage\x07", "/zones/0/areas/0/text/text", "that can be seen"),
+    ("/zones/0/areas", [{"text": text("Bar")}] * 501, "/zones", "at most 500 together"),
+    ("/zones/0/areas", [area("polygon", {"x": 0, "y": 0}, {"points": [{}] * 201})], "/zones/0/areas/0", "3 to 200 items"),
+]
+
+
+def put(content: Any, path: str, value: Any) -> None:
+    """Change one place."""
+    *way, last = path.strip("/").split("/")
+    for step in way:
+        content = content[int(step)] if isinstance(content, list) else content[step]
+    content[int(last) if isinstance(content, list) else last] = value
+
+
+@pytest.mark.parametrize(("path", "value", "pointer", "detail"), FAULTS)
+def test_faults_are_told_at_their_places_in_the_plan(path: str, value: Any, pointer: str, detail: str) -> None:
     wrong = plan()
-    wrong["zones"][0]["rows"][0]["seats"][1]["seat_guid"] = 5
-    del wrong["zones"][1]["position"]
-    assert faults(wrong) == {"/zones/0/rows/0/seats/1/seat_guid", "/zones/1/position"}
-    assert faults([]) == {""}
+    put(wrong, path, value)
+    found = faults(wrong)
+    assert detail in found.pop(pointer)
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "pointers"),
+    [
+        (lambda wrong: [seat.pop("seat_guid") for seat in wrong["zones"][1]["rows"][0]["seats"]], {"/zones/1/rows/0/seats/{}/seat_guid"}),
+        (lambda wrong: wrong["zones"][1].pop("position"), {"/zones/1/position"}),
+        (lambda wrong: [wrong.pop(name) for name in ("name", "categories", "zones")], {"/name", "/categories", "/zones"}),
+    ],
+)
+def test_what_is_missing_is_told_at_once(change: Callable[[Any], Any], pointers: set[str]) -> None:
     wrong = plan()
-    wrong["zones"][1]["rows"][0]["seats"][0]["seat_guid"] = "a0"
-    wrong["zones"][0]["rows"][0]["seats"][1]["seat_number"] = ""
-    assert faults(wrong) == {"/zones/1/rows/0/seats/0/seat_guid", "/zones/0/rows/0/seats/1/seat_number"}
+    change(wrong)
+    assert set(faults(wrong)) == {pointer.format(at) for pointer in pointers for at in range(3)}
+
+
+@pytest.mark.parametrize("nonsense", [None, [], "plan", 5, True])
+def test_what_is_no_plan_at_all(nonsense: Any) -> None:
+    assert list(faults(nonsense)) == [""]
+
+
+def test_no_more_is_told_than_can_be_read_and_too_many_seats_are_not_looked_at() -> None:
     wrong = plan()
-    wrong["zones"][1]["rows"][0]["seats"][0]["category"] = "None"
-    assert faults(wrong) == {"/zones/1/rows/0/seats/0/category"}
+    wrong["zones"][0]["rows"][0]["seats"] = [{}] * 300
+    assert len(faults(wrong)) == FAULTS_MAX
+    wrong = plan()
+    wrong["zones"][0]["rows"] = [{**row("a", "1", 0, "None"), "seats": row("a", "1", 0, "None")["seats"] * 200}] * 200
+    assert faults(wrong) == {"/zones": "A map has at most 100,000 seats."}

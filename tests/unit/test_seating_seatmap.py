@@ -82,7 +82,13 @@ FAULTS: Final = [
     ("/shapes/0/points", [{"x": 0, "y": 0}] * 201, "/shapes/0/points", "3 to 200 items"),
     ("/shapes/0", {"kind": "text", "points": []}, "/shapes/0/points", "1 to 200 items"),
     ("/shapes/0/points/1/x", 3000, "/shapes/0/points", "2,000 m"),
+    ("/sections/0/rows/1/seats/2/label", "\t", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
+    ("/sections/0/rows/1/seats/2/label", "1\u202e", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
+    ("/sections/0/rows/1/seats/2/label", "\u200d", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
+    ("/sections/0/rows/1/seats/2/label", "\u3000", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
+    ("/sections/0/rows/0/seats", [*many(2), {**many(3)[2], "id": "a\x1b"}], "/sections/0/rows/0/seats/2/id", "1 to 60 characters"),
     ("/shapes/0/text", "x" * 81, "/shapes/0/text", "at most 80 characters"),
+    ("/shapes/0/text", "St\x07age", "/shapes/0/text", "that can be seen"),
     ("/shapes", [{"kind": "text", "points": [{"x": 0, "y": 0}]}] * 501, "/shapes", "at most 500 items"),
 ]
 
@@ -143,6 +149,18 @@ def test_too_many_seats() -> None:
         wrong["sections"] = [{"name": "Everybody", "rows": rows}]
 
     assert faults(change) == {"/sections": "A map has at most 100,000 seats."}
+
+
+def test_labels_in_the_scripts_of_the_world() -> None:
+    labels = ["７列\u3000Ａ", "می\u200cنشیند", "👩\u200d👧", "Nº\xa01", "Ж-1", "e\u0301"]
+    seats = [{**seat, "label": label} for seat, label in zip(many(6), labels, strict=True)]
+    right = content()
+    put("/sections/0/rows/0/seats", seats)(right)
+    assert [seat.label for seat in decode_map(canonical(parse(right))).sections[0].rows[0].seats] == labels
+    twice = [{**seat, "label": label} for seat, label in zip(many(2), ["é", "e\u0301"], strict=True)]
+    assert faults(put("/sections/0/rows/0/seats", twice)) == {
+        "/sections/0/rows/0/seats/1/label": "There is another seat of this row 'e\u0301'."
+    }
 
 
 def test_equal_maps_have_one_digest() -> None:

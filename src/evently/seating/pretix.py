@@ -1,163 +1,76 @@
-"""Import of pretix's public seating-plan JSON, which has places in pixels. Pure.
+"""Import of pretix's public seating plans (pretix_format.py), which have places in pixels. Pure.
 
 A zone becomes a section. The places of zone, row and seat add up; they are scaled so that the median distance of neighbours is
-`SPACING`. Categories are prices and not of the map: which seats are in them is told beside it. Areas become hints for drawing; colours
-are left out. The focal point is the middle of the area that calls itself a stage, or else the middle of the upper edge of the seats.
+`SPACING`. Categories are prices and not of the map: which seats are in them is told beside it, as an event names its price zones. Areas
+become hints for drawing; colours are left out. The focal point is the middle of what calls itself a stage, or else the middle of the
+upper edge of the seats.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import islice, pairwise
-from math import cos, hypot, pi, radians, sin
+from math import cos, hypot, inf, pi, radians, sin
 from statistics import median
 from typing import Final
 
 import msgspec
 
 from evently.kit.errors import FieldError, Invalid
-from evently.seating.seatmap import FAULTS_MAX, Point, Row, Seat, SeatMap, Section, Shape, check, malformed
+from evently.seating.pretix_format import PretixArea, PretixPlace, PretixPlan, PretixRow, PretixZone, plan_faults
+from evently.seating.seatmap import FAULTS_MAX, SHAPES_MAX, Point, Row, Seat, SeatMap, Section, Shape, check, malformed
 
-CORNERS_MIN: Final = 3  # of an area
 SPACING: Final = 0.55  # metres
-CIRCLE_POINTS: Final = 24
+PIXEL: Final = 0.025  # metres, where no seat has a neighbour: pretix draws a seat of half a metre 20 pixels wide
+CORNERS_MIN: Final = 3  # of an area
+OVAL_POINTS: Final = 24
+STAGES: Final = ("stage", "bühne", "scène", "scena", "escenario", "palcoscenico", "podium", "screen", "leinwand")  # a word that ends so
+NOT_STAGES: Final = {"backstage"}
 
 
-class Place(msgspec.Struct, frozen=True):
-    """A place in pixels, from where its parent is."""
-
-    x: float = 0.0
-    y: float = 0.0
-
-    def plus(self, other: Place) -> Place:
-        """Return the sum."""
-        return Place(self.x + other.x, self.y + other.y)
-
-
-class PlanSeat(msgspec.Struct, frozen=True):
-    """A seat."""
-
-    seat_guid: str
-    seat_number: str
-    position: Place
-    category: str
-
-
-class PlanRow(msgspec.Struct, frozen=True):
-    """A row; without a position it is where its zone is."""
-
-    row_number: str
-    seats: tuple[PlanSeat, ...]
-    position: Place = Place()
-
-
-class Rectangle(msgspec.Struct, frozen=True):
-    """The size of an area."""
-
-    width: float = 0.0
-    height: float = 0.0
-
-
-class Circle(msgspec.Struct, frozen=True):
-    """The size of a round area."""
-
-    radius: float = 0.0
-
-
-class Polygon(msgspec.Struct, frozen=True):
-    """The corners of an area."""
-
-    points: tuple[Place, ...] = ()
-
-
-class Caption(msgspec.Struct, frozen=True):
-    """What is written on an area, and where."""
-
-    text: str = ""
-
-
-class Area(msgspec.Struct, frozen=True):
-    """Something that is drawn. `rotation`: in degrees, clockwise, about its position."""
-
-    shape: str
-    position: Place = Place()
-    rectangle: Rectangle = Rectangle()
-    circle: Circle = Circle()
-    polygon: Polygon = Polygon()
-    text: Caption = Caption()
-    rotation: float = 0.0
-
-
-class Zone(msgspec.Struct, frozen=True):
-    """A part of the plan."""
-
-    position: Place
-    rows: tuple[PlanRow, ...]
-    name: str = ""
-    areas: tuple[Area, ...] = ()
-
-
-class Category(msgspec.Struct, frozen=True):
-    """A price."""
+class ZoneChoice(msgspec.Struct, frozen=True):
+    """The seats of a category as an event names those of a price zone: whole sections, whole rows (`Balcony/A`), and single seats."""
 
     name: str
+    sections: tuple[str, ...]
+    rows: tuple[str, ...]
+    seats: tuple[str, ...]
 
 
-class SeatingPlan(msgspec.Struct, frozen=True):
-    """The whole."""
-
-    name: str
-    categories: tuple[Category, ...]
-    zones: tuple[Zone, ...]
-
-
-def import_pretix(content: object) -> tuple[SeatMap, dict[str, list[str]]]:
-    """Return the map of a plan, and the ids of the seats of each category. Refuses `invalid` with all faults."""
+def import_pretix(content: object) -> tuple[SeatMap, list[ZoneChoice]]:
+    """Return the map of what JSON decodes to, and its categories. Refuses `invalid` with all faults."""
     try:
-        plan = msgspec.convert(content, SeatingPlan)
+        plan = msgspec.convert(content, PretixPlan)
     except msgspec.ValidationError as exc:
-        raise Invalid(malformed(SeatingPlan, content)) from exc
-    if faults := list(islice(_unknown_categories(plan), FAULTS_MAX)):
+        raise Invalid(malformed(PretixPlan, content)) from exc
+    return import_plan(plan)
+
+
+def import_plan(plan: PretixPlan) -> tuple[SeatMap, list[ZoneChoice]]:
+    """Return the map of a plan, and which seats its categories are; such as have none are left out. Refuses `invalid` with all faults."""
+    if faults := list(islice(plan_faults(plan), FAULTS_MAX)):
         raise Invalid(faults)
-    seat_map = _map_of(plan)
-    if faults := [_in_the_plan(fault, plan) for fault in check(seat_map)]:
-        raise Invalid(faults)
-    return seat_map, _seats_by_category(plan)
-
-
-def _unknown_categories(plan: SeatingPlan) -> Iterator[FieldError]:
-    known = {category.name for category in plan.categories}
-    for zone_number, zone in enumerate(plan.zones):
-        for row_number, row in enumerate(zone.rows):
-            for number, seat in enumerate(row.seats):
-                if seat.category not in known:
-                    pointer = f"/zones/{zone_number}/rows/{row_number}/seats/{number}/category"
-                    yield FieldError(pointer, f"There is no category {seat.category!r}.")
-
-
-def _seats_by_category(plan: SeatingPlan) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {category.name: [] for category in plan.categories}
-    for zone in plan.zones:
-        for row in zone.rows:
-            for seat in row.seats:
-                found[seat.category].append(seat.seat_guid)
-    return found
+    scale = _scale(plan)
+    drawn = [(at, shape) for at, area, zone in _areas(plan) for shape in _shapes(area, zone, scale)]
+    seat_map = _map_of(plan, tuple(shape for _, shape in drawn), scale)
+    if faults := [_in_the_plan(fault, plan, [at for at, _ in drawn]) for fault in check(seat_map) if fault.pointer != "/focal_point"]:
+        raise Invalid(faults)  # the focal point is amid the rest: where it is too far away, something else is, too
+    return seat_map, _choices(plan, seat_map)
 
 
 # The map ----------------------------------------------------------------------------------------------------------------------
 
 
-def _map_of(plan: SeatingPlan) -> SeatMap:
-    scale = _scale(plan)
+def _map_of(plan: PretixPlan, shapes: tuple[Shape, ...], scale: float) -> SeatMap:
     seated = [zone for zone in plan.zones if zone.rows]  # others only have areas
     names = _distinct([zone.name.strip() or f"Zone {number}" for number, zone in enumerate(plan.zones, start=1) if zone.rows])
     sections = tuple(_section(name, zone, scale) for name, zone in zip(names, seated, strict=True))
-    shapes = tuple(_shape(area, zone.position, scale) for zone in plan.zones for area in zone.areas)
     return SeatMap(plan.name, sections, _focal_point(sections, shapes), shapes)
 
 
-def _scale(plan: SeatingPlan) -> float:
+def _scale(plan: PretixPlan) -> float:
     """Return the metres of a pixel."""
     steps = [
         hypot(right.position.x - left.position.x, right.position.y - left.position.y)
@@ -166,15 +79,15 @@ def _scale(plan: SeatingPlan) -> float:
         for left, right in pairwise(row.seats)
     ]
     between = median(steps) if steps else 0.0
-    return SPACING / between if between > 0 else 1.0
+    return SPACING / between if between > 0 else PIXEL
 
 
-def _section(name: str, zone: Zone, scale: float) -> Section:
-    names = _distinct([row.row_number for row in zone.rows])
+def _section(name: str, zone: PretixZone, scale: float) -> Section:
+    names = _distinct([row.row_number.strip() or str(number) for number, row in enumerate(zone.rows, start=1)])
     return Section(name, tuple(_row(name, row, zone.position, scale) for name, row in zip(names, zone.rows, strict=True)))
 
 
-def _row(name: str, row: PlanRow, at: Place, scale: float) -> Row:
+def _row(name: str, row: PretixRow, at: PretixPlace, scale: float) -> Row:
     points = [_point(at.plus(row.position).plus(seat.position), scale) for seat in row.seats]
     return Row(name, tuple(Seat(seat.seat_guid, seat.seat_number, at.x, at.y) for seat, at in zip(row.seats, points, strict=True)))
 
@@ -192,46 +105,110 @@ def _distinct(names: list[str]) -> list[str]:
     return found
 
 
-def _point(place: Place, scale: float) -> Point:
+def _point(place: PretixPlace, scale: float) -> Point:
     return Point(round(place.x * scale, 3), round(place.y * scale, 3))
 
 
 # Areas ------------------------------------------------------------------------------------------------------------------------
 
 
-def _shape(area: Area, zone: Place, scale: float) -> Shape:
-    middle, text = zone.plus(area.position), area.text.text
-    points = tuple(_point(middle.plus(_turned(corner, area.rotation)), scale) for corner in _corners(area))
-    is_stage = "stage" in text.lower()
-    if len(points) < CORNERS_MIN:
-        return Shape("text", (_point(middle, scale),), text)
-    return Shape("stage" if is_stage else "area", points, text)
+def _areas(plan: PretixPlan) -> Iterator[tuple[str, PretixArea, PretixPlace]]:
+    """Yield each area between its pointer and the place of its zone."""
+    for zone_number, zone in enumerate(plan.zones):
+        for number, area in enumerate(zone.areas):
+            yield f"/zones/{zone_number}/areas/{number}", area, zone.position
 
 
-def _corners(area: Area) -> list[Place]:
-    """Return where its corners are from its position."""
-    width, height = area.rectangle.width, area.rectangle.height
-    if area.shape == "rectangle":
-        return [Place(0, 0), Place(width, 0), Place(width, height), Place(0, height)]
-    if area.shape == "circle":
-        turns = [2 * pi * number / CIRCLE_POINTS for number in range(CIRCLE_POINTS)]
-        return [Place(area.circle.radius * cos(turn), area.circle.radius * sin(turn)) for turn in turns]
-    return list(area.polygon.points)
+def _shapes(area: PretixArea, zone: PretixPlace, scale: float) -> Iterator[Shape]:
+    """Yield the form of an area and its text; both as one where the text is in the middle, and always of a stage."""
+    middle, corners = zone.plus(area.position), _corners(area)
+    text = "" if area.text is None else " ".join(area.text.text.split())
+    written = PretixPlace() if area.text is None else area.text.position
+    at = _point(middle.plus(_turned(written, area.rotation)), scale)
+    points = tuple(_point(middle.plus(_turned(corner, area.rotation)), scale) for corner in corners)
+    if len(points) >= CORNERS_MIN:
+        is_stage = _is_stage(text)
+        is_inside = is_stage or _distance(at, _middle(points)) <= SPACING
+        yield Shape("stage" if is_stage else "area", points, text if is_inside else "")
+        if is_inside:
+            return
+    if text:
+        yield Shape("text", (at,), text)
 
 
-def _turned(corner: Place, rotation: float) -> Place:
+def _corners(area: PretixArea) -> list[PretixPlace]:
+    """Return where its corners are from its position; a text has none."""
+    if area.shape == "rectangle" and area.rectangle is not None:
+        width, height = area.rectangle.width, area.rectangle.height
+        return [PretixPlace(0, 0), PretixPlace(width, 0), PretixPlace(width, height), PretixPlace(0, height)]
+    if area.shape == "circle" and area.circle is not None:
+        return _oval(area.circle.radius, area.circle.radius)
+    if area.shape == "ellipse" and area.ellipse is not None:
+        return _oval(area.ellipse.radius.x, area.ellipse.radius.y)
+    if area.shape == "polygon" and area.polygon is not None:
+        return list(area.polygon.points)
+    return []
+
+
+def _oval(across: float, along: float) -> list[PretixPlace]:
+    turns = [2 * pi * number / OVAL_POINTS for number in range(OVAL_POINTS)]
+    return [PretixPlace(across * cos(turn), along * sin(turn)) for turn in turns]
+
+
+def _turned(corner: PretixPlace, rotation: float) -> PretixPlace:
     across, along = cos(radians(rotation)), sin(radians(rotation))
-    return Place(corner.x * across - corner.y * along, corner.x * along + corner.y * across)
+    return PretixPlace(corner.x * across - corner.y * along, corner.x * along + corner.y * across)
+
+
+def _distance(one: Point, other: Point) -> float:
+    return hypot(one.x - other.x, one.y - other.y)
+
+
+def _middle(points: tuple[Point, ...]) -> Point:
+    xs, ys = [point.x for point in points], [point.y for point in points]
+    return Point(round((min(xs) + max(xs)) / 2, 3), round((min(ys) + max(ys)) / 2, 3))
+
+
+def _is_stage(text: str) -> bool:
+    return any(word.endswith(STAGES) and word not in NOT_STAGES for word in re.findall(r"\w+", text.casefold()))
 
 
 def _focal_point(sections: tuple[Section, ...], shapes: tuple[Shape, ...]) -> Point:
-    stage = next((shape.points for shape in shapes if shape.kind == "stage"), ())
-    places = [(point.x, point.y) for point in stage]
-    seats = [(seat.x, seat.y) for section in sections for row in section.rows for seat in row.seats]
-    if not (places or seats):
-        return Point(0.0, 0.0)
-    xs, ys = [x for x, _ in places or seats], [y for _, y in places or seats]
-    return Point(round((min(xs) + max(xs)) / 2, 3), round((min(ys) + max(ys)) / 2 if places else min(ys), 3))
+    stages = [shape for shape in shapes if _is_stage(shape.text)]
+    if stages:
+        return _middle(min(stages, key=lambda shape: shape.kind != "stage").points)
+    places = tuple(Point(seat.x, seat.y) for section in sections for row in section.rows for seat in row.seats)
+    top = min((place.y for place in places), default=inf)
+    return Point(_middle(places).x, top) if places else Point(0.0, 0.0)
+
+
+# Categories -------------------------------------------------------------------------------------------------------------------
+
+
+def _choices(plan: PretixPlan, seat_map: SeatMap) -> list[ZoneChoice]:
+    """Return what is in each category, said as shortly as can be: by section, else by row, else seat by seat."""
+    category_of = {seat.seat_guid: seat.category for *_, seat in plan.seats()}
+    keys = Counter(f"{section.name}/{row.name}" for section in seat_map.sections for row in section.rows)
+    sections, rows, seats = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for section in seat_map.sections:
+        if category := _only({category_of[seat.id] for row in section.rows for seat in row.seats}):
+            sections[category].append(section.name)
+            continue
+        for row in section.rows:
+            key = f"{section.name}/{row.name}"
+            if (category := _only({category_of[seat.id] for seat in row.seats})) and keys[key] == 1:
+                rows[category].append(key)
+                continue
+            for seat in row.seats:
+                seats[category_of[seat.id]].append(seat.id)
+    names = dict.fromkeys(category.name for category in plan.categories if category.name)
+    every = [ZoneChoice(name, tuple(sections[name]), tuple(rows[name]), tuple(seats[name])) for name in names]
+    return [choice for choice in every if choice.sections or choice.rows or choice.seats]
+
+
+def _only(categories: set[str]) -> str:
+    """Return the one category that there is, or nothing."""
+    return next(iter(categories)) if len(categories) == 1 else ""
 
 
 # Faults -----------------------------------------------------------------------------------------------------------------------
@@ -239,20 +216,21 @@ def _focal_point(sections: tuple[Section, ...], shapes: tuple[Shape, ...]) -> Po
 _FIELDS: Final = {"id": "seat_guid", "label": "seat_number"}
 
 
-def _in_the_plan(fault: FieldError, plan: SeatingPlan) -> FieldError:
-    """Return a fault of the map with the pointer of where it is in the plan."""
+def _in_the_plan(fault: FieldError, plan: PretixPlan, drawn: list[str]) -> FieldError:
+    """Return a fault of the map with the pointer of where it is in the plan. `drawn`: the area of each shape."""
     match fault.pointer.split("/")[1:]:
+        case ["sections"]:
+            return FieldError("/zones", fault.detail)
         case ["sections", section, *rest]:
             zone = [number for number, zone in enumerate(plan.zones) if zone.rows][int(section)]
             words = ["zones", str(zone), *rest]
-            if rest[0] == "rows" and rest[-1] == "name":
-                words[-1] = "row_number"
-        case ["sections"]:
-            words = ["zones"]
-        case ["shapes", shape, *rest]:
-            areas = [[str(zone), "areas", str(area)] for zone, each in enumerate(plan.zones) for area in range(len(each.areas))]
-            words = ["zones", *areas[int(shape)], *rest]
-        case words:
-            pass
-    words[-1] = _FIELDS.get(words[-1], words[-1])
-    return FieldError("/" + "/".join(words), fault.detail)
+            words[-1] = "row_number" if rest[0] == "rows" and rest[-1] == "name" else _FIELDS.get(words[-1], words[-1])
+            return FieldError("/" + "/".join(words), fault.detail)
+        case ["shapes"]:
+            return FieldError("/zones", f"Areas, and texts that are not in the middle of one, are at most {SHAPES_MAX} together.")
+        case ["shapes", shape, "text"]:
+            return FieldError(f"{drawn[int(shape)]}/text/text", fault.detail)
+        case ["shapes", shape, *_]:
+            return FieldError(drawn[int(shape)], fault.detail)
+        case _:
+            return fault

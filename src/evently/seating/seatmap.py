@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from math import hypot, isfinite
+from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
+from unicodedata import normalize
 
 import msgspec
 
@@ -27,6 +29,7 @@ ID_CHARACTERS_MAX: Final = 60
 METRES_MAX: Final = 2_000.0  # from the origin: no hall is larger
 SEATS_APART_MIN: Final = 0.3  # metres: less is one on top of the other
 FAULTS_MAX: Final = 100  # that are told at once
+_PLAIN: Final = {0x200C: "", 0x200D: "", 0xA0: " ", 0x3000: " "}  # Persian words and joined emoji need the first two, Japanese the last
 
 Kind: TypeAlias = Literal["standard", "accessible", "companion", "restricted_view"]
 
@@ -142,12 +145,13 @@ def _faults(seat_map: SeatMap) -> Iterator[FieldError]:
     yield from _text("/name", seat_map.name, NAME_CHARACTERS_MAX)
     yield from _points("/focal_point", [seat_map.focal_point])
     yield from _count("/sections", len(seat_map.sections), SECTIONS_MAX)
+    if sum(len(row.seats) for section in seat_map.sections for row in section.rows) > SEATS_MAX:
+        yield FieldError("/sections", f"A map has at most {SEATS_MAX:,} seats.")
+        return  # to look at every one of a million would take as long as the sender likes
     yield from _twice("/sections", [section.name for section in seat_map.sections], "name", "section")
     for number, section in enumerate(seat_map.sections):
         yield from _section_faults(f"/sections/{number}", section)
     yield from _shape_faults(seat_map)
-    if sum(len(row.seats) for section in seat_map.sections for row in section.rows) > SEATS_MAX:
-        yield FieldError("/sections", f"A map has at most {SEATS_MAX:,} seats.")
     yield from _id_faults(seat_map)
     yield from _overlaps(seat_map)
 
@@ -174,8 +178,8 @@ def _shape_faults(seat_map: SeatMap) -> Iterator[FieldError]:
         least = 1 if shape.kind == "text" else 3
         if not least <= len(shape.points) <= POINTS_MAX:
             yield FieldError(f"/shapes/{number}/points", f"Must have {least} to {POINTS_MAX} items.")
-        if len(shape.text) > NAME_CHARACTERS_MAX:
-            yield FieldError(f"/shapes/{number}/text", f"Must have at most {NAME_CHARACTERS_MAX} characters.")
+        if len(shape.text) > NAME_CHARACTERS_MAX or not _plain(shape.text).isprintable():
+            yield FieldError(f"/shapes/{number}/text", f"Must have at most {NAME_CHARACTERS_MAX} characters that can be seen.")
         yield from _points(f"/shapes/{number}/points", shape.points)
 
 
@@ -213,8 +217,13 @@ def _placed_seats(seat_map: SeatMap) -> Iterator[tuple[str, Seat]]:
 
 
 def _text(pointer: str, text: str, characters_max: int) -> Iterator[FieldError]:
-    if not text.strip() or len(text) > characters_max or not text.isprintable():
+    plain = _plain(text)
+    if not plain.strip() or len(text) > characters_max or not plain.isprintable():
         yield FieldError(pointer, f"Must have 1 to {characters_max} characters that can be seen.")
+
+
+def _plain(text: str) -> str:
+    return text if text.isascii() else text.translate(_PLAIN)
 
 
 def _count(pointer: str, count: int, most: int) -> Iterator[FieldError]:
@@ -230,9 +239,10 @@ def _points(pointer: str, points: Iterable[Point]) -> Iterator[FieldError]:
 def _twice(pointer: str, names: Iterable[str], what: str, noun: str) -> Iterator[FieldError]:
     seen: set[str] = set()
     for number, name in enumerate(names):
-        if name in seen:
+        looks = normalize("NFC", name)  # an é can be written in two ways, and nobody sees which it is
+        if looks in seen:
             yield FieldError(f"{pointer}/{number}/{what}", f"There is another {noun} {name!r}.")
-        seen.add(name)
+        seen.add(looks)
 
 
 # What msgspec would tell only the first of ------------------------------------------------------------------------------------
@@ -244,7 +254,10 @@ def malformed(shape: type[msgspec.Struct], content: Any) -> list[FieldError]:
 
 
 def _malformed(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
-    """Yield each place of JSON that is not of its shape. A map has only structs, tuples of one kind, and plain values."""
+    """Yield each place of JSON that is not of its shape: structs, tuples of one kind, plain values, and any of these or None."""
+    members = [each for each in get_args(shape) if each is not NoneType] if get_origin(shape) is UnionType else []
+    if len(members) == 1 and value is not None:
+        shape = members[0]
     if isinstance(value, dict) and isinstance(shape, type) and issubclass(shape, msgspec.Struct):
         yield from _malformed_fields(shape, value, pointer)
     elif isinstance(value, list) and get_origin(shape) is tuple:
