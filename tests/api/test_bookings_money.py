@@ -86,7 +86,8 @@ async def test_what_is_paid_online_is_held(office: BoxOffice) -> None:
     assert all(ticket["code"] is None for ticket in held["tickets"]), "a hold admits nobody"
     booked = await pay(office, held, buyer)
     assert (booked["state"], booked["payment"], booked["payment_state"]) == ("confirmed", "online", "captured")
-    assert amount(booked["paid"]) == 5000
+    assert (amount(held["amount_due"]), amount(held["total"])) == (5000, 5000)
+    assert (amount(booked["amount_due"]), amount(booked["total"]), amount(booked["paid"])) == (0, 5000, 5000)
     assert booked["latest_payment"]["state"] == "captured"
     assert all(ticket["code"] for ticket in booked["tickets"])
 

@@ -159,7 +159,7 @@ class BookingShown(msgspec.Struct, frozen=True):
     id: str
     buyer_id: str
     state: str
-    amount_due: MoneyShown
+    total: MoneyShown
     tickets: list[TicketShown]
 
 
@@ -361,7 +361,7 @@ class Rush:
 
     def _told(self, buyer: Buyer, kind: TypeOnSale, answer: Answer) -> Told:
         booking = msgspec.json.decode(answer.body, type=BookingShown)
-        told = Told(booking.id, self._ticketing.buyer_ids[buyer.number], kind.id, len(booking.tickets), booking.amount_due.amount)
+        told = Told(booking.id, self._ticketing.buyer_ids[buyer.number], kind.id, len(booking.tickets), booking.total.amount)
         told.owed = booking.state == "held"
         self.journal.add(told, self.elapsed(), self._ticketing.places)
         return told

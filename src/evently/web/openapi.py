@@ -261,7 +261,7 @@ def _example(code: str, row: Row) -> Json:
         "type": f"/problems/{code}",
         "title": row.title,
         "status": row.status,
-        "detail": row.title,
+        "detail": row.explanation,
         "code": code,
         "request_id": "9f2c41d07a3b-1f4",
     }

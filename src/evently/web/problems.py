@@ -370,13 +370,13 @@ def problem_of(context: Context, request_id: str, exc: Refused) -> Answer[Any]:
         "type": f"{context.options.public_url}/problems/{exc.refusal.value}",
         "title": row.title,
         "status": row.status,
-        "detail": exc.detail or row.title,
+        "detail": _as_sentence(exc.detail) if exc.detail else row.explanation,
         "code": exc.refusal.value,
         "request_id": request_id,
     }
     headers = {}
     if isinstance(exc, Invalid):
-        body["errors"] = exc.errors
+        body["errors"] = [FieldError(error.pointer, _as_sentence(error.detail)) for error in exc.errors]
     if exc.extra:
         body |= exc.extra
         if "retry_after" in exc.extra:
@@ -384,6 +384,11 @@ def problem_of(context: Context, request_id: str, exc: Refused) -> Answer[Any]:
     if row.status == 401:  # noqa: PLR2004
         headers["www-authenticate"] = 'Bearer error="invalid_token"' if exc.refusal in _BAD_TOKEN else "Bearer"  # RFC 6750, 3
     return Answer(body, status_code=row.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def _as_sentence(detail: str) -> str:
+    """Return what a domain says, mostly half a sentence, as a whole one."""
+    return f"{detail[0].upper()}{detail[1:]}{'' if detail.endswith(('.', '!', '?', '…')) else '.'}"
 
 
 def problem(request: Request, refusal: Refusal, detail: str = "", **extra: object) -> Answer[Any]:

@@ -52,10 +52,11 @@ class TicketView(msgspec.Struct, frozen=True):
 
 
 class BookingView(msgspec.Struct, frozen=True):
-    """One booking. `amount_due` is what its tickets cost, `payment` how it is paid: `online`, at the `door`, or `none`.
+    """One booking. `total` is what its valid tickets cost, `amount_due` what is still to be paid of it.
 
-    `payment_state`: nothing (is or was to be paid), due, paid (authorised), or captured (collected). `refunded` is decided to be paid back.
-    Both are null when there is nothing. `waitlist_entry_id`: it is an offer to this entry, or was one.
+    `payment` is how: `online`, at the `door`, or `none`. `payment_state`: nothing (is or was to be paid), due, paid (authorised), or
+    captured (collected). `paid` and `refunded`, which is decided to be paid back, are null when there is nothing. `waitlist_entry_id`: it
+    is an offer to this entry, or was one.
     """
 
     id: str
@@ -66,6 +67,7 @@ class BookingView(msgspec.Struct, frozen=True):
     placed_at: datetime
     expires_at: datetime | None
     ended_at: datetime | None
+    total: Money
     amount_due: Money
     payment: str
     payment_state: str
@@ -101,6 +103,7 @@ def show_booking(booking: sales.Booking, at_door: Collection[UUID] = ()) -> Book
     """
     currency, total = booking.currency, booking.total_minor()
     confirmed = booking.confirmed_at is not None
+    state = _payment_state(booking, total)
     return BookingView(
         show_id("bkg", booking.booking_id),
         reference_of(booking.booking_id),
@@ -111,8 +114,9 @@ def show_booking(booking: sales.Booking, at_door: Collection[UUID] = ()) -> Book
         booking.expires_at,
         booking.ended_at,
         Money(total, currency),
+        Money(total if state == "due" else 0, currency),
         payment_of(booking, at_door),
-        _payment_state(booking, total),
+        state,
         Money(booking.paid_minor, currency) if booking.paid_minor else None,
         Money(booking.refunded_minor, currency) if booking.refunded_minor else None,
         booking.extended,
