@@ -19,12 +19,16 @@ from evently.sales.commands import (
     AcceptOffer,
     Booking,
     CancelBooking,
+    CancelSale,
     Command,
+    ConfirmBooking,
+    ExpireHolds,
     JoinWaitlist,
     LeaveWaitlist,
     Outcome,
     PlaceBooking,
     RecordRefund,
+    RetireTicketType,
     Ticket,
     WaitlistEntry,
 )
@@ -33,18 +37,24 @@ from evently.sales.ledger import Posting
 from evently.sales.loading import NAMES_BOOKING
 from evently.sales.replay import Replay
 from evently.sales.rules import actor_of, decide
-from evently.sales.state import Answer, Batch, Pool, Promo, Refund, Returned, Sale
+from evently.sales.state import LINE_KNOWN_MAX, Answer, Batch, Line, Pool, Promo, Refund, Returned, Sale, place_in_line
 from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
+from evently.sales.waitlist_rules import can_serve
 from evently.seating import Hall, Plan
 
 LIVE: Final = {"held", "confirmed"}
+_LIVE_ENTRY: Final = {"waiting", "offered"}
 
 
 class Rows:
-    """One sale and its rows. `remember`: the sale stays in memory between batches, as in a lane that nobody disturbs."""
+    """One sale and its rows. `remember`: the sale stays in memory between batches, as in a lane that nobody disturbs.
 
-    def __init__(self, *, remember: bool = True) -> None:
+    `known_max`: how many of those who wish for the same a batch knows of; more are served by further batches, as a lane would run them.
+    """
+
+    def __init__(self, *, remember: bool = True, known_max: int = LINE_KNOWN_MAX) -> None:
         self.remember = remember
+        self.known_max = known_max
         self.sale: Sale | None = None
         self.pools: dict[UUID, tuple[str, int, int, int, int]] = {}
         self.ticket_types: dict[UUID, TicketTypeTerms] = {}
@@ -64,15 +74,24 @@ class Rows:
 
     def run(self, commands: Sequence[Command], now: datetime) -> list[Outcome]:
         """Decide one batch and keep what it changed."""
+        outcomes, unserved = self._decide(commands, now)
+        while unserved:
+            assert self.sale is not None, "somebody waits for it"
+            _, unserved = self._decide([ExpireHolds(self.sale.event_id)], now)
+        return outcomes
+
+    def _decide(self, commands: Sequence[Command], now: datetime) -> tuple[list[Outcome], bool]:
         if self.sale is not None and not self.remember:
             self.sale = self.load()
+        if self.sale is not None and any(line.is_short() for line in self.sale.lines.values()):
+            self.sale.lines = self.lines()
         batch = Batch(now, lambda: UUID(int=next(self._ids)), lambda: bytes(10))
         if self.sale is not None:
             _Loading(self, self.sale, batch).load(commands)
         self.sale, outcomes = decide(self.sale, batch, commands)
         if self.sale is not None and batch.writes():
             self._keep(self.sale, batch)
-        return outcomes
+        return outcomes, batch.unserved
 
     def use(self, booking: Booking, count: int) -> None:
         """Let so many of a booking's tickets be scanned at the door."""
@@ -96,14 +115,19 @@ class Rows:
         )
         sale.conditions = dict(self.conditions)
         sale.promos = {terms.code: Promo(terms, uses, spent) for terms, uses, spent in self.promos.values()}
-        for entry in sorted(self.entries.values(), key=lambda entry: (entry.joined_seq, entry.entry_id)):
-            if entry.state == "waiting":
-                sale.waiting.setdefault(entry.ticket_type_id, {})[entry.entry_id] = entry
-                sale.waiters.add((entry.buyer_id, entry.ticket_type_id))
+        sale.lines = self.lines()
         sale.aside = {type_id: units for type_id, units in self.aside.items() if units}
         sale.returned = self._returned()
         sale.hall = self._hall()
         return sale
+
+    def lines(self) -> dict[UUID, Line]:
+        """Return who waits, as far as a batch knows of them."""
+        lines: dict[UUID, Line] = {}
+        for entry in sorted(self.entries.values(), key=place_in_line):
+            if entry.state == "waiting":
+                lines.setdefault(entry.ticket_type_id, Line(self.known_max)).add(entry)
+        return lines
 
     def _returned(self) -> dict[UUID, Returned]:
         offered = {ticket.replaces for ticket in self.tickets("held")}
@@ -217,14 +241,13 @@ class Rows:
 
     def _check_memory(self, sale: Sale) -> None:
         loaded = self.load()
-        for name in ("pools", "ticket_types", "conditions", "promos", "waiters"):
+        for name in ("pools", "ticket_types", "conditions", "promos"):
             assert getattr(sale, name) == getattr(loaded, name), name
         # A ticket that is used stays in memory until it is loaded anew: the scanner tells nobody.
         used = {ticket.ticket_id for each in self.bookings.values() for ticket in each.tickets if ticket.state == "used"}
         assert {each: returned for each, returned in sale.returned.items() if each not in used} == loaded.returned
         assert {type_id: units for type_id, units in sale.aside.items() if units} == loaded.aside
-        lines = [{type_id: list(line) for type_id, line in each.waiting.items() if line} for each in (sale, loaded)]
-        assert lines[0] == lines[1]
+        self._check_lines(sale)
         assert (sale.hall is None) == (loaded.hall is None)
         if sale.hall is not None and loaded.hall is not None:
             assert sale.hall.states() == loaded.hall.states()
@@ -232,6 +255,16 @@ class Rows:
         if loaded.next_expiry_at is not None:
             assert sale.next_expiry_at is not None
             assert sale.next_expiry_at <= loaded.next_expiry_at
+
+    def _check_lines(self, sale: Sale) -> None:
+        waiting = sorted([entry for entry in self.entries.values() if entry.state == "waiting"], key=place_in_line)
+        assert {each.ticket_type_id for each in waiting} == {type_id for type_id, line in sale.lines.items() if line.counts}
+        for type_id, line in sale.lines.items():
+            wishes = [entry for entry in waiting if entry.ticket_type_id == type_id]
+            assert line.counts == Counter(entry.quantity for entry in wishes)
+            assert line.firsts.keys() == line.counts.keys()
+            for quantity, firsts in line.firsts.items():
+                assert list(firsts.values()) == [entry for entry in wishes if entry.quantity == quantity][: len(firsts)]
 
     def _check_pools(self) -> None:
         held, sold = self._units_of("held"), self._units_of("confirmed")
@@ -291,8 +324,8 @@ class Rows:
         live = [(entry.buyer_id, entry.ticket_type_id) for entry in self.entries.values() if entry.state in {"waiting", "offered"}]
         assert len(set(live)) == len(live), "one live entry of a buyer for a ticket type"
         for type_id, units in self.aside.items():
-            waiting = [each.quantity for each in sale.waiting.get(type_id, {}).values()]
-            assert 0 <= units <= sum(waiting), "nothing stays set aside when nobody waits"
+            wanted = sale.lines[type_id].units() if type_id in sale.lines else 0
+            assert 0 <= units <= wanted, "nothing stays set aside when nobody waits"
         replaced = [ticket.replaces for ticket in self.tickets("held") if ticket.replaces is not None]
         assert len(set(replaced)) == len(replaced), "a returned ticket is offered once"
         assert all(ticket.replaces is None for ticket in self.tickets("confirmed"))
@@ -376,11 +409,14 @@ class _Loading:
     def _entries(self, commands: Sequence[Command]) -> None:
         named = {command.entry_id for command in commands if isinstance(command, AcceptOffer | LeaveWaitlist)}
         joining = {command.buyer_id for command in commands if isinstance(command, JoinWaitlist)}
+        everybody = any(isinstance(command, CancelSale | RetireTicketType) for command in commands)
         self.batch.entries = {
             each: entry
             for each, entry in self.rows.entries.items()
-            if each in named or (entry.buyer_id in joining and entry.state in {"waiting", "offered"})
+            if each in named or (entry.buyer_id in joining and entry.state in _LIVE_ENTRY) or (everybody and entry.state == "waiting")
         }
+        entries = self.batch.entries.values()
+        self.batch.live = {(entry.buyer_id, entry.ticket_type_id) for entry in entries if entry.state in _LIVE_ENTRY}
 
     def _bookings(self, commands: Sequence[Command]) -> None:
         rows, batch = self.rows, self.batch
@@ -406,19 +442,20 @@ class _Loading:
 
     def _buyer_units(self, commands: Iterable[Command]) -> None:
         limited = {terms.ticket_type_id for terms in self.sale.ticket_types.values() if terms.per_buyer_max is not None}
-        buyers = {buyer_id for buyer_id, type_id in self.sale.waiters if type_id in limited}
+        lines = [line for type_id, line in self.sale.lines.items() if type_id in limited]
+        if all(isinstance(command, PlaceBooking | ConfirmBooking) for command in commands) and not self.batch.due:
+            lines = lines if can_serve(self.sale, self.batch) else []
+        buyers = {entry.buyer_id for line in lines for firsts in line.firsts.values() for entry in firsts.values()}
         for command in commands:
             if isinstance(command, PlaceBooking) and any(line.ticket_type_id in limited for line in command.lines):
                 buyers.add(command.buyer_id)
             if isinstance(command, JoinWaitlist) and command.ticket_type_id in limited:
                 buyers.add(command.buyer_id)
-        self.batch.buyer_units = Counter(
-            (booking.buyer_id, ticket.ticket_type_id)
-            for booking in self.rows.bookings.values()
-            if booking.buyer_id in buyers and booking.state in LIVE
-            for ticket in booking.tickets
-            if ticket.state != "void" and ticket.ticket_type_id in limited
-        )
+        self.batch.buyer_units = {(buyer_id, type_id): 0 for buyer_id in buyers for type_id in limited}
+        for booking in self.rows.bookings.values():
+            for ticket in booking.tickets if booking.state in LIVE else ():
+                if ticket.state != "void" and (booking.buyer_id, ticket.ticket_type_id) in self.batch.buyer_units:
+                    self.batch.buyer_units[booking.buyer_id, ticket.ticket_type_id] += 1
 
 
 def _concerns(booking: Booking, tickets: set[UUID]) -> bool:

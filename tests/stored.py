@@ -17,7 +17,7 @@ from evently.sales.commands import Booking, Command, Outcome, Ticket, WaitlistEn
 from evently.sales.engine import decide_and_write
 from evently.sales.facts import decode_facts
 from evently.sales.ledger import Posting
-from evently.sales.loading import load_sales
+from evently.sales.loading import load_lines, load_sales
 from evently.sales.state import Pool, Refund, Sale
 from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
 from tests.rows import Rows
@@ -72,6 +72,7 @@ class StoredRows(Rows):
         assert row is not None
         sale = Sale(*row.values())
         await load_sales(self._connection, [sale], {})
+        await load_lines(self._connection, {self._event_id: sale})
         return sale
 
 

@@ -381,6 +381,15 @@ _ENTRY: Final = (
 
 
 @statement
+def load_lines(session: Session, arguments: Arguments) -> list[Row]:
+    known: dict[tuple[Any, ...], list[Row]] = {}
+    for row in load_waiting(session, arguments):
+        known.setdefault((row["event_id"], row["ticket_type_id"], row["quantity"]), []).append(row)
+    firsts = [Row(waiting=len(rows), **row) for rows in known.values() for row in rows[: arguments["known_max"]]]
+    return sorted(firsts, key=lambda row: (row["event_id"], row["joined_seq"], row["entry_id"]))
+
+
+@statement
 def load_waiting(session: Session, arguments: Arguments) -> list[Row]:
     found = [row for _, rows in _events(session, arguments["event_ids"]) for row in rows.entries.values() if row["state"] == "waiting"]
     return sorted(found, key=lambda row: (row["event_id"], row["joined_seq"], row["entry_id"]))

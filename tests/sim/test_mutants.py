@@ -133,18 +133,18 @@ WAITLIST: Final = [
     Mutant(
         "somebody snipes at the opening",
         rules,
-        "    if sale.waiting or sale.aside:\n        waitlist_rules.serve(sale, batch)\n",
+        "    if sale.lines or sale.aside:\n        waitlist_rules.serve(sale, batch)\n",
         "    if batch.due:\n        waitlist_rules.serve(sale, batch)\n",
     ),
     Mutant(
         "a group keeps everybody from buying",
         waitlist_rules,
-        "max(0, min(*most, wanted, owed[terms.ticket_type_id]))",
-        "min(*most, wanted)",
+        "aside = max(0, min(aside, owed[type_id]))",
+        "pass",
     ),
-    Mutant("somebody is overtaken", waitlist_rules, "return entry.joined_seq, entry.entry_id", "return -entry.joined_seq, entry.entry_id"),
-    Mutant("a group keeps everybody waiting", waitlist_rules, "elif not (own or returned):", "else:"),
-    Mutant("a group gets less than it wished for", waitlist_rules, "if entry.quantity <= own + len(returned):", "if own + len(returned):"),
+    Mutant("somebody is overtaken", state, "return entry.joined_seq, entry.entry_id", "return -entry.joined_seq, entry.entry_id"),
+    Mutant("a group keeps everybody waiting", state, "quantity <= units and firsts]", "firsts]"),
+    Mutant("a group gets less than it wished for", state, "quantity <= units and firsts]", "units and firsts]"),
     Mutant("nothing is set aside", waitlist_rules, "    _set_asides(sale, batch, owed)\n", ""),
     Mutant("what is set aside is not counted", units, "sale.pools[pool_id].set_aside += change", "pass"),
     Mutant(
@@ -154,6 +154,7 @@ WAITLIST: Final = [
         "if False:",
     ),
     Mutant("a returned ticket is offered twice", waitlist_rules, "returned.offered = True", "pass"),
+    Mutant("the end of what is known is the end of the line", state, "if quantity <= units and not firsts]", "if False]"),
     Mutant("who joins later is not asked", waitlist_rules, "batch.released = True  # what is free", "pass  #"),
     Mutant("an offer that lapsed waits on", booking_rules, 'waitlist_rules.end_offer(sale, batch, booking, "lapsed")', "pass"),
     Mutant("a used ticket goes to somebody else", booking_rules, 'if theirs.state == "used":', "if False:"),
@@ -169,7 +170,12 @@ WAITLIST: Final = [
         "        if each.offered:\n            _unbind",
         "        if False:\n            _unbind",
     ),
-    Mutant("the line goes on after the sale", waitlist_rules, "withdraw(sale, batch, entry, reason)\n\n\ndef _", "pass\n\n\ndef _"),
+    Mutant(
+        "the line goes on after the sale",
+        waitlist_rules,
+        "        withdraw(sale, batch, entry, reason)\n    assert",
+        "        pass\n    assert",
+    ),
 ]
 ENGINE: Final = [
     Mutant("read, then write, without the lock", store.sql.lock_sales, "FOR UPDATE", ""),

@@ -103,8 +103,9 @@ async def running(
         if not relay.leads:
             looked_at = None  # whoever leads for the first time looks at all of them
             return SWEEP_SECONDS
-        now = clock()
-        await serve_lines(database, engine, None if looked_at is None else looked_at - CLOCKS_APART_MAX, now)
+        now, since = clock(), looked_at and looked_at - CLOCKS_APART_MAX
+        looked_at = None  # after a failure, too
+        await serve_lines(database, engine, since, now)
         looked_at = now
         return SWEEP_SECONDS
 

@@ -13,7 +13,7 @@ from evently.sales.terms import Conditions, PoolTerms, PromoTerms, Seating, Tick
 
 LINES_MAX: Final = 20  # ticket types in one booking: more than any event page offers at once
 UNITS_MAX: Final = 100  # units in one booking: a school class and its teachers; larger groups talk to the organizer
-WAITING_MAX: Final = 10_000  # live waitlist entries of one event: all are in the memory of a sale
+WAITING_MAX: Final = 10_000  # who waits for one event: calling it off sends all of them home in one batch
 
 
 class SalesRefusal(Refusal):

@@ -32,7 +32,7 @@ from evently.kit.clock import Clock
 from evently.kit.errors import Busy, OutcomeUnknown, Refused, Trouble, Unavailable
 from evently.kit.ids import IdSource, new_id
 from evently.sales import store
-from evently.sales.commands import Command, Done, No, Outcome, PlaceBooking, SalesRefusal
+from evently.sales.commands import Command, Done, ExpireHolds, No, Outcome, PlaceBooking, SalesRefusal
 from evently.sales.loading import Work
 from evently.sales.reads import find_sale
 from evently.sales.rules import decide
@@ -245,6 +245,7 @@ class Lane:
                 if not answer.done():  # done: its request went away
                     answer.set_result(outcome)
             self._remember(works)
+            self._go_on(works)
             _count(pending, outcomes)
 
     async def _transact(self, commands: Sequence[Command]) -> tuple[list[Work], list[Outcome]]:
@@ -326,6 +327,16 @@ class Lane:
         while len(self._remembered) > SALES_REMEMBERED_MAX:
             self._remembered.popitem(last=False)
 
+    def _go_on(self, works: Sequence[Work]) -> None:
+        """Give another batch to events where more people wait who can be served: one batch serves only so many."""
+        if self._stopping:
+            return  # who leads the sweepers next looks at all lines
+        for work in works:
+            if work.batch.unserved:
+                answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+                answer.add_done_callback(asyncio.Future.exception)  # nobody waits for it
+                self._pending.append(Pending(ExpireHolds(work.event_id), answer))
+
     def _forget(self, pending: Sequence[Pending]) -> None:
         for command, _ in pending:
             self._remembered.pop(command.event_id, None)
@@ -350,9 +361,12 @@ async def carry_out(transaction: Connection, command: Command, now: datetime, ne
 
     For what organizers do, together with their own tables. The event stays locked until the caller commits: do it last.
     """
-    _, (outcome,) = await decide_and_write(transaction, [command], {}, lambda: now, new_id)
+    works, (outcome,) = await decide_and_write(transaction, [command], {}, lambda: now, new_id)
     if isinstance(outcome, No):
         raise Refused(outcome.refusal, outcome.detail)
+    while any(work.batch.unserved for work in works):  # more people can be served than one batch serves
+        known = {work.event_id: work.sale for work in works if work.sale is not None}
+        works, _ = await decide_and_write(transaction, [ExpireHolds(command.event_id)], known, lambda: now, new_id)
     return outcome
 
 

@@ -19,6 +19,7 @@ from evently.sales.commands import (
     AcceptOffer,
     Booking,
     CancelBooking,
+    CancelSale,
     Command,
     ConfirmBooking,
     ExtendHold,
@@ -28,6 +29,7 @@ from evently.sales.commands import (
     PlaceBooking,
     RecordCapture,
     RecordRefund,
+    RetireTicketType,
     ReturnTickets,
     Ticket,
     WaitlistEntry,
@@ -41,8 +43,10 @@ from evently.sales.state import (
     HAS_RETURNS,
     HAS_SEATING,
     HAS_WAITLIST,
+    LINE_KNOWN_MAX,
     Answer,
     Batch,
+    Line,
     Pool,
     Promo,
     Refund,
@@ -50,6 +54,7 @@ from evently.sales.state import (
     Sale,
 )
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
+from evently.sales.waitlist_rules import can_serve
 from evently.seating import Hall, Plan
 
 sql: Final = load_queries(__name__)
@@ -63,6 +68,7 @@ _decode_entry: Final = msgspec.msgpack.Decoder(WaitlistEntry).decode
 decode_conditions: Final = msgspec.json.Decoder(Conditions).decode
 _plans: Final[OrderedDict[str, Plan]] = OrderedDict()  # of this process, by digest: they never change
 
+_FREES_NOTHING: Final = (PlaceBooking, ConfirmBooking, ExtendHold, RecordCapture, RecordRefund)
 NAMES_BOOKING: Final = (ConfirmBooking, CancelBooking, ExtendHold, RecordCapture, RecordRefund, ReturnTickets, KeepTickets)
 Place: TypeAlias = tuple[UUID, UUID]  # event and whatever of it
 
@@ -127,13 +133,8 @@ async def _load_promos(connection: Connection, sales: Mapping[UUID, Sale]) -> No
         sales[event_id].promos[code] = Promo(PromoTerms(promo_id, code, kind, value, tuple(type_ids), *limits), uses, spent)
 
 
-async def _load_waitlist(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
-    event_ids = list(sales)
-    for row in await connection.fetch(*sql.load_waiting(event_ids=event_ids)):
-        entry = WaitlistEntry(*row.values())
-        sales[entry.event_id].waiting.setdefault(entry.ticket_type_id, {})[entry.entry_id] = entry
-        sales[entry.event_id].waiters.add((entry.buyer_id, entry.ticket_type_id))
-    for event_id, ticket_type_id, units in await connection.fetch(*sql.load_set_asides(event_ids=event_ids)):
+async def _load_asides(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
+    for event_id, ticket_type_id, units in await connection.fetch(*sql.load_set_asides(event_ids=list(sales))):
         sales[event_id].aside[ticket_type_id] = units
 
 
@@ -145,7 +146,7 @@ async def _load_returned(connection: Connection, sales: Mapping[UUID, Sale]) -> 
 _EXTRAS: Final[dict[int, Callable[[Connection, Mapping[UUID, Sale]], Any]]] = {
     HAS_CONDITIONS: _load_conditions,
     HAS_PROMOS: _load_promos,
-    HAS_WAITLIST: _load_waitlist,
+    HAS_WAITLIST: _load_asides,
     HAS_RETURNS: _load_returned,
 }
 
@@ -209,6 +210,8 @@ async def _follow(connection: Connection, sale: Sale, older: Sale) -> bool:
 async def load_named(connection: Connection, works: Sequence[Work]) -> None:
     """Fill in what the commands of each work name: keys, bookings, waitlist entries, refunds, what buyers have."""
     await _load_answers(connection, works)
+    if lacking := {work.event_id: work.sale for work in works if work.sale is not None and _lacks_lines(work.sale)}:
+        await load_lines(connection, lacking)
     await _load_entries(connection, works)
     await _load_bookings(connection, works)
     await _load_refunds(connection, works)
@@ -234,6 +237,21 @@ async def _load_answers(connection: Connection, works: Sequence[Work]) -> None:
         by_event[event_id].answers[actor_id, key] = Answer(fingerprint, what, stored=True)
 
 
+async def load_lines(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
+    """Fill in who waits for events: of each quantity of a ticket type the first, and how many they are."""
+    for sale in sales.values():
+        sale.lines, sale.lines_known = {}, True
+    for waiting, *row in await connection.fetch(*sql.load_lines(event_ids=list(sales), known_max=LINE_KNOWN_MAX)):
+        entry = WaitlistEntry(*row)
+        line = sales[entry.event_id].lines.setdefault(entry.ticket_type_id, Line())
+        line.firsts.setdefault(entry.quantity, {})[entry.entry_id] = entry
+        line.counts[entry.quantity] = waiting
+
+
+def _lacks_lines(sale: Sale) -> bool:
+    return bool(sale.extras & HAS_WAITLIST) and (not sale.lines_known or any(line.is_short() for line in sale.lines.values()))
+
+
 async def _load_entries(connection: Connection, works: Sequence[Work]) -> None:
     named = [
         (work.event_id, command.entry_id) for work in works for command in work.commands if isinstance(command, AcceptOffer | LeaveWaitlist)
@@ -241,20 +259,29 @@ async def _load_entries(connection: Connection, works: Sequence[Work]) -> None:
     joining = [(work.event_id, command.buyer_id) for work in works for command in work.commands if isinstance(command, JoinWaitlist)]
     if named or joining:
         await _fetch_entries(connection, works, named, joining)
+    sent_home = [work.event_id for work in works if any(isinstance(command, CancelSale | RetireTicketType) for command in work.commands)]
+    if sent_home:
+        _keep_entries(works, await connection.fetch(*sql.load_waiting(event_ids=sent_home)))
 
 
 async def _fetch_entries(connection: Connection, works: Sequence[Work], named: Sequence[Place], joining: Sequence[Place]) -> None:
+    arguments = {
+        "event_ids": [event for event, _ in named],
+        "entry_ids": [entry for _, entry in named],
+        "join_event_ids": [event for event, _ in joining],
+        "buyer_ids": [buyer for _, buyer in joining],
+    }
+    _keep_entries(works, await connection.fetch(*sql.load_entries(**arguments)))
+
+
+def _keep_entries(works: Sequence[Work], rows: Iterable[Record]) -> None:
     by_event = {work.event_id: work.batch for work in works}
-    for row in await connection.fetch(
-        *sql.load_entries(
-            event_ids=[event for event, _ in named],
-            entry_ids=[entry for _, entry in named],
-            join_event_ids=[event for event, _ in joining],
-            buyer_ids=[buyer for _, buyer in joining],
-        )
-    ):
+    for row in rows:
         entry = WaitlistEntry(*row.values())
-        by_event[entry.event_id].entries[entry.entry_id] = entry
+        batch = by_event[entry.event_id]
+        batch.entries[entry.entry_id] = entry
+        if entry.state in ("waiting", "offered"):
+            batch.live.add((entry.buyer_id, entry.ticket_type_id))
 
 
 async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
@@ -344,17 +371,14 @@ async def _load_refunds(connection: Connection, works: Sequence[Work]) -> None:
 async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> None:
     places: set[Place] = set()
     limited: set[UUID] = set()
+    by_event = {work.event_id: work.batch for work in works}
     for work in works:
-        if work.sale is None:
-            continue
-        limited_here = {terms.ticket_type_id for terms in work.sale.ticket_types.values() if terms.per_buyer_max is not None}
-        if not limited_here:
-            continue
-        limited |= limited_here
-        places |= {(work.event_id, buyer_id) for buyer_id in _limited_buyers(work, limited_here)}
+        if (limited_here := _limited_types(work)) and (buyers := set(_limited_buyers(work, limited_here))):
+            limited |= limited_here
+            places |= {(work.event_id, buyer_id) for buyer_id in buyers}
+            work.batch.buyer_units = {(buyer_id, type_id): 0 for buyer_id in buyers for type_id in limited_here}
     if not places:
         return
-    by_event = {work.event_id: work.batch for work in works}
     for event_id, buyer_id, ticket_type_id, units in await connection.fetch(
         *sql.load_buyer_units(
             event_ids=[event for event, _ in places], buyer_ids=[buyer for _, buyer in places], ticket_type_ids=list(limited)
@@ -363,8 +387,14 @@ async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> No
         by_event[event_id].buyer_units[buyer_id, ticket_type_id] = units
 
 
+def _limited_types(work: Work) -> set[UUID]:
+    if work.sale is None:
+        return set()
+    return {terms.ticket_type_id for terms in work.sale.ticket_types.values() if terms.per_buyer_max is not None}
+
+
 def _limited_buyers(work: Work, limited: set[UUID]) -> Iterable[UUID]:
-    """Yield those who may get units of limited ticket types: who books or joins, and who waits, for offers may be made to them."""
+    """Yield those who may get units of limited ticket types: who books or joins, and the first of those who wait, if one may be asked."""
     assert work.sale is not None
     for command in work.commands:
         if isinstance(command, PlaceBooking):
@@ -373,9 +403,16 @@ def _limited_buyers(work: Work, limited: set[UUID]) -> Iterable[UUID]:
             wanted = {command.ticket_type_id} if isinstance(command, JoinWaitlist) else set()
         if isinstance(command, PlaceBooking | JoinWaitlist) and wanted & limited:
             yield command.buyer_id
-    for buyer_id, type_id in work.sale.waiters:
-        if type_id in limited:
-            yield buyer_id
+    if work.sale.lines and not _serves_nobody(work):
+        for type_id in limited & work.sale.lines.keys():
+            yield from [entry.buyer_id for firsts in work.sale.lines[type_id].firsts.values() for entry in firsts.values()]
+
+
+def _serves_nobody(work: Work) -> bool:
+    """Return whether nothing falls free here that those who wait could be offered. Should it all the same, another batch serves them."""
+    assert work.sale is not None
+    frees_nothing = all(isinstance(command, _FREES_NOTHING) for command in work.commands)
+    return frees_nothing and not work.batch.due and not can_serve(work.sale, work.batch)
 
 
 async def _load_promo_uses(connection: Connection, works: Sequence[Work]) -> None:

@@ -63,15 +63,22 @@ INNER JOIN idempotency_keys AS answers
     ON answers.event_id = named.event_id AND answers.actor_id = named.actor_id AND answers.key = named.key;
 
 -- name: load_buyer_units
--- How many live units buyers have of the ticket types that limit them. A limit keeps the count small, so it is counted.
-SELECT bookings.event_id, bookings.buyer_id, tickets.ticket_type_id, count(*) AS units
+-- How many live units buyers have of the ticket types that limit them. A limit keeps the count small, so it is counted; buyer by buyer, lest a
+-- planner that knows nothing of a new event join all its tickets with all of them (measured: 75 ms for 200 buyers and 200 tickets, now 1 ms).
+SELECT named.event_id, named.buyer_id, has.ticket_type_id, has.units
 FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[]) AS named (event_id, buyer_id)
-INNER JOIN bookings
-    ON bookings.event_id = named.event_id AND bookings.buyer_id = named.buyer_id AND bookings.state IN ('held', 'confirmed')
-INNER JOIN tickets
-    ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
-WHERE tickets.ticket_type_id = ANY(:ticket_type_ids::uuid[])
-GROUP BY bookings.event_id, bookings.buyer_id, tickets.ticket_type_id;
+CROSS JOIN LATERAL (
+    SELECT tickets.ticket_type_id, count(*) AS units
+    FROM bookings
+    INNER JOIN tickets
+        ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
+    WHERE
+        bookings.event_id = named.event_id
+        AND bookings.buyer_id = named.buyer_id
+        AND bookings.state IN ('held', 'confirmed')
+        AND tickets.ticket_type_id = ANY(:ticket_type_ids::uuid[])
+    GROUP BY tickets.ticket_type_id
+) AS has;
 
 -- name: load_conditions
 -- All versions of the conditions of events that are not in memory: an organizer changes them a few times.
@@ -94,8 +101,36 @@ SELECT event_id, ticket_type_id, units
 FROM set_asides
 WHERE event_id = ANY(:event_ids::uuid[]) AND units > 0;
 
+-- name: load_lines
+-- Who waits, of events of which it is not in memory: of each quantity of a ticket type how many, and the first :known_max of them, in line. With ten
+-- thousand in line they are counted in an index (a millisecond or two); a table of counts would have to be kept right by every batch instead.
+SELECT
+    counted.waiting,
+    firsts.event_id, firsts.entry_id, firsts.buyer_id, firsts.ticket_type_id, firsts.quantity, firsts.state, firsts.reason, firsts.joined_at,
+    firsts.joined_seq, firsts.offered_at, firsts.booking_id, firsts.ended_at
+FROM (
+    SELECT event_id, ticket_type_id, quantity, count(*) AS waiting
+    FROM waitlist_entries
+    WHERE event_id = ANY(:event_ids::uuid[]) AND state = 'waiting'
+    GROUP BY event_id, ticket_type_id, quantity
+) AS counted
+CROSS JOIN LATERAL (
+    SELECT
+        entries.event_id, entries.entry_id, entries.buyer_id, entries.ticket_type_id, entries.quantity, entries.state, entries.reason,
+        entries.joined_at, entries.joined_seq, entries.offered_at, entries.booking_id, entries.ended_at
+    FROM waitlist_entries AS entries
+    WHERE
+        entries.event_id = counted.event_id
+        AND entries.ticket_type_id = counted.ticket_type_id
+        AND entries.quantity = counted.quantity
+        AND entries.state = 'waiting'
+    ORDER BY entries.joined_seq, entries.entry_id
+    LIMIT :known_max
+) AS firsts
+ORDER BY firsts.event_id, firsts.joined_seq, firsts.entry_id;
+
 -- name: load_waiting
--- Who waits, in line, of events that are not in memory.
+-- Everybody who waits for events that are called off, or for a ticket type that is retired: all of them are sent home.
 SELECT
     event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at, booking_id, ended_at
 FROM waitlist_entries

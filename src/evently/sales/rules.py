@@ -71,7 +71,7 @@ def decide(sale: Sale | None, batch: Batch, commands: Sequence[Command]) -> tupl
         elif sale is None:
             outcome = No(SalesRefusal.EVENT_NOT_FOUND)
         else:
-            if sale.waiting and not isinstance(command, PlaceBooking):  # a booking lets nothing fall free
+            if sale.lines and not isinstance(command, PlaceBooking):  # a booking lets nothing fall free
                 waitlist_rules.note_for_everybody(sale, batch)
             outcome = _answer(sale, batch, command)
             if batch.released:  # before the next command: nobody is quicker than those who wait
@@ -85,7 +85,7 @@ def _begin(sale: Sale, batch: Batch) -> None:
     waitlist_rules.note_for_everybody(sale, batch)
     for booking_id in batch.due:
         booking_rules.expire(sale, batch, batch.bookings[booking_id])
-    if sale.waiting or sale.aside:
+    if sale.lines or sale.aside:
         waitlist_rules.serve(sale, batch)
 
 

@@ -165,8 +165,7 @@ def retire_type(sale: Sale, batch: Batch, command: RetireTicketType) -> Outcome:
     sale.ticket_types[terms.ticket_type_id] = replace(terms, retired=True)
     batch.types_changed.add(terms.ticket_type_id)
     batch.facts.append(fact.TicketTypeRetired(terms.ticket_type_id))
-    for entry in list(sale.waiting.get(terms.ticket_type_id, {}).values()):
-        waitlist_rules.withdraw(sale, batch, entry, "cancelled")
+    waitlist_rules.withdraw_all(sale, batch, "cancelled", terms.ticket_type_id)
     return Done()
 
 

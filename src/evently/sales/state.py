@@ -16,13 +16,14 @@ import msgspec
 
 from evently.kit.ids import IdSource
 from evently.sales import facts as fact
-from evently.sales.commands import Booking, WaitlistEntry
+from evently.sales.commands import UNITS_MAX, Booking, WaitlistEntry
 from evently.sales.ledger import Posting
 from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
 from evently.seating import Hall
 
 SecretSource = Callable[[], bytes]
 HAS_CONDITIONS, HAS_SEATING, HAS_PROMOS, HAS_WAITLIST, HAS_RETURNS = 1, 2, 4, 8, 16  # bits of `extras`: what has to be loaded at all
+LINE_KNOWN_MAX: Final = 50  # of each quantity: a few milliseconds to load, and as many offers as a batch should make beside its commands
 BOX_OFFICE: Final = Conditions()  # version 0: those of a sale that has none
 
 
@@ -74,6 +75,54 @@ class Refund(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
+class Line:
+    """Those who wait for a ticket type, by how much they wish for: how many they are, and the first of them, in the order of joining.
+
+    Whoever is not among the first is only counted: a batch that serves all it knows of goes on in another one.
+    """
+
+    known_max: int = LINE_KNOWN_MAX
+    counts: dict[int, int] = field(default_factory=dict)
+    firsts: dict[int, dict[UUID, WaitlistEntry]] = field(default_factory=dict)  # the same quantities
+
+    def units(self) -> int:
+        """Return what they wish for together."""
+        return sum([quantity * count for quantity, count in self.counts.items()])
+
+    def knows(self, units: int) -> bool:
+        """Return whether whoever is next is known, among those whom so many units suffice for."""
+        return not [quantity for quantity, firsts in self.firsts.items() if quantity <= units and not firsts]
+
+    def is_short(self) -> bool:
+        """Return whether all that were known of some are gone, and others of them wait."""
+        return not self.knows(UNITS_MAX)
+
+    def first(self, units: int) -> WaitlistEntry | None:
+        """Return who joined first of those whom so many units suffice for."""
+        heads = [next(iter(firsts.values())) for quantity, firsts in self.firsts.items() if quantity <= units and firsts]
+        return min(heads, key=place_in_line, default=None)
+
+    def add(self, entry: WaitlistEntry) -> None:
+        """Let somebody wait behind all others."""
+        count, firsts = self.counts.get(entry.quantity, 0), self.firsts.setdefault(entry.quantity, {})
+        if count == len(firsts) < self.known_max:
+            firsts[entry.entry_id] = entry
+        self.counts[entry.quantity] = count + 1
+
+    def remove(self, entry: WaitlistEntry) -> None:
+        """Let somebody wait no longer."""
+        self.firsts[entry.quantity].pop(entry.entry_id, None)
+        self.counts[entry.quantity] -= 1
+        if not self.counts[entry.quantity]:
+            del self.counts[entry.quantity], self.firsts[entry.quantity]
+
+
+def place_in_line(entry: WaitlistEntry) -> tuple[int, UUID]:
+    """Return an entry's place among all that wait for an event: one line for all ticket types, for they may share pools."""
+    return entry.joined_seq, entry.entry_id
+
+
+@dataclass(slots=True)
 class Sale:
     """One event's sale as of journal row `seq`. True while the journal's head is the same: every change writes a journal row."""
 
@@ -92,8 +141,8 @@ class Sale:
     conditions: dict[int, Conditions] = field(default_factory=dict)  # by version
     hall: Hall | None = None
     promos: dict[str, Promo] = field(default_factory=dict)  # by code
-    waiting: dict[UUID, dict[UUID, WaitlistEntry]] = field(default_factory=dict)  # by ticket type; those that wait, in line
-    waiters: set[tuple[UUID, UUID]] = field(default_factory=set)  # who waits: buyer and ticket type
+    lines: dict[UUID, Line] = field(default_factory=dict)  # by ticket type: who waits
+    lines_known: bool = False  # False: there may be lines, not loaded yet; whoever only looks does not need them
     aside: dict[UUID, int] = field(default_factory=dict)  # units set aside, by ticket type
     returned: dict[UUID, Returned] = field(default_factory=dict)  # by ticket
 
@@ -150,9 +199,12 @@ class Batch:
     new_secret: SecretSource
     bookings: dict[UUID, Booking] = field(default_factory=dict)
     answers: dict[tuple[UUID, str], Answer] = field(default_factory=dict)  # by actor and key
-    buyer_units: dict[tuple[UUID, UUID], int] = field(default_factory=dict)  # live units by buyer and limited ticket type
+    buyer_units: dict[tuple[UUID, UUID], int] = field(
+        default_factory=dict
+    )  # live units by buyer and limited ticket type, of whom may get some
     promo_uses: dict[tuple[UUID, UUID], int] = field(default_factory=dict)  # live bookings by buyer and limited promo code
     entries: dict[UUID, WaitlistEntry] = field(default_factory=dict)  # that commands name, and those of the offers among the bookings
+    live: set[tuple[UUID, UUID]] = field(default_factory=set)  # buyers and ticket types of the entries that wait or are offered something
     refunds: dict[UUID, Refund] = field(default_factory=dict)  # that commands name
     due: list[UUID] = field(default_factory=list)  # bookings whose hold has run out
 
@@ -160,6 +212,7 @@ class Batch:
     terms_changed: bool = False
     released: bool = False  # units fell free, or somebody new wants some: those who wait come first
     for_everybody: dict[UUID, int] = field(default_factory=dict)  # of ticket types with a line: what could be booked before the command
+    unserved: bool = False  # there are more in line who can be served: it takes another batch
     facts: list[fact.Fact] = field(default_factory=list)
     placed: list[Booking] = field(default_factory=list)
     moved: dict[UUID, Booking] = field(default_factory=dict)  # bookings that changed

@@ -1,0 +1,152 @@
+"""Lines longer than a batch knows of: everybody is served in order all the same, and a batch costs no more for those behind."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import pytest_asyncio
+
+from evently.catalogue import Event
+from evently.db import Database
+from evently.kit.ids import new_id
+from evently.sales import (
+    CancelSale,
+    ChangeSale,
+    Conditions,
+    Engine,
+    ExpireHolds,
+    JoinWaitlist,
+    LeaveWaitlist,
+    Listed,
+    PoolTerms,
+    PutConditions,
+    PutPool,
+    RetireTicketType,
+    WaitlistEntry,
+)
+from evently.sales.loading import load_lines
+from evently.sales.reads import read_sale
+from evently.sales.state import LINE_KNOWN_MAX
+from tests.catalogue import sale_terms
+from tests.judge import judge
+from tests.selling import all_at_once, open_engine, place, pools, tally
+from tests.stored import check_stored
+from tests.till import Till, open_till, until
+
+WAITING: Final = 3 * LINE_KNOWN_MAX + 20
+
+
+@pytest_asyncio.fixture
+async def till(db: Database) -> AsyncIterator[Till]:
+    """A till whose rows are checked in the end."""
+    async with open_till(db) as opened:
+        yield opened
+    await check_stored(db)
+    await judge(db)
+
+
+@pytest_asyncio.fixture
+async def both(till: Till, database_url: str) -> AsyncIterator[list[Engine]]:
+    """The till's engine and another process's."""
+    async with open_engine(database_url, till.clock) as other:
+        yield [till.engine, other]
+
+
+async def long_line(till: Till, engines: list[Engine], capacity: int, limit: int | None = None) -> tuple[Event, list[WaitlistEntry]]:
+    """Return an event whose sale has not begun, and those who wait for it: for one, two or one."""
+    event = await till.event(sale_terms(capacity=capacity, per_buyer_max=limit))
+    await till.change(PutConditions(event.event_id, Conditions(payment="online")))
+    await till.change(ChangeSale(event.event_id, till.clock() + timedelta(hours=1), till.clock() + timedelta(hours=9)))
+    (type_id,) = (await till.types(event)).values()
+    joined = await all_at_once(engines, [JoinWaitlist(event.event_id, new_id(), type_id, 1 + each % 3 % 2) for each in range(WAITING)])
+    entries = [outcome.entry for outcome in joined if isinstance(outcome, Listed)]
+    assert len(entries) == WAITING
+    return event, sorted(entries, key=lambda entry: (entry.joined_seq, entry.entry_id))
+
+
+async def states(till: Till, event: Event) -> list[str]:
+    """Return the states of the entries in line."""
+    rows = await till.db.fetch("SELECT state FROM waitlist_entries WHERE event_id = $1 ORDER BY joined_seq, entry_id", event.event_id)
+    return [row["state"] for row in rows]
+
+
+async def test_a_batch_knows_the_first_and_counts_the_others(till: Till, both: list[Engine]) -> None:
+    event, entries = await long_line(till, both, 10)
+    async with till.db.snapshot() as snapshot:
+        sale = await read_sale(snapshot, event.event_id)
+        assert not sale.lines, "whoever only looks does not need them"
+        await load_lines(snapshot, {event.event_id: sale})
+    (line,) = sale.lines.values()
+    assert line.counts == Counter(entry.quantity for entry in entries)
+    for quantity, firsts in line.firsts.items():
+        assert list(firsts.values()) == [entry for entry in entries if entry.quantity == quantity][:LINE_KNOWN_MAX]
+
+
+async def test_all_are_served_at_the_opening_and_nobody_comes_between(till: Till, both: list[Engine]) -> None:
+    event, entries = await long_line(till, both, 300, limit=2)
+    (type_id,) = (await till.types(event)).values()
+    till.clock.move(hours=1)
+    wanted = sum(entry.quantity for entry in entries)
+    wishes = [place(event, type_id, key=f"k{number}") for number in range(150)]
+    assert tally(await all_at_once(both, wishes))["held"] <= 300 - wanted
+
+    async def all_are_served() -> bool:
+        return set(await states(till, event)) == {"offered"}
+
+    await until(all_are_served)
+    more = tally(await all_at_once(both, [place(event, type_id, key=f"l{number}") for number in range(150)]))
+    assert (await pools(till.db, event))["Admission"].held == 300
+    assert more["sold-out"] > 0
+
+
+async def test_who_is_not_served_for_want_of_room_is_behind_those_who_are(till: Till, both: list[Engine]) -> None:
+    event, entries = await long_line(till, both, 150)
+    till.clock.move(hours=1)
+    await both[1].submit(ExpireHolds(event.event_id))
+
+    async def nothing_is_left() -> bool:
+        return (await pools(till.db, event))["Admission"].held == 150
+
+    await until(nothing_is_left)
+    served = [(entry.quantity, state == "offered") for entry, state in zip(entries, await states(till, event), strict=True)]
+    for quantity in (1, 2):
+        alike = [offered for each, offered in served if each == quantity]
+        assert alike == sorted(alike, reverse=True), "the last unit may pass over a pair, and nobody else"
+    assert sum(each for each, offered in served if offered) == 150
+
+
+async def test_more_room_serves_the_whole_line_in_the_organizers_transaction(till: Till, both: list[Engine]) -> None:
+    event, _ = await long_line(till, both, 1, limit=2)
+    (type_id,) = (await till.types(event)).values()
+    till.clock.move(hours=1)
+    pool = (await pools(till.db, event))["Admission"]
+    await till.change(PutPool(event.event_id, PoolTerms(pool.pool_id, pool.name, 300)))
+    assert set(await states(till, event)) == {"offered"}
+    assert tally(await all_at_once(both, [place(event, type_id)]))["held"] == 1
+
+
+async def test_whoever_is_far_behind_leaves_and_all_are_sent_home(till: Till, both: list[Engine]) -> None:
+    event, entries = await long_line(till, both, 1)
+    behind = [LeaveWaitlist(event.event_id, entry.entry_id, entry.buyer_id) for entry in entries[-10:]]
+    assert tally(await all_at_once(both, behind)) == {"withdrawn": 10}
+    again = [JoinWaitlist(event.event_id, entry.buyer_id, entry.ticket_type_id, 1) for entry in entries[-11:]]
+    assert tally(await all_at_once(both, again)) == {"waiting": 10, "already-waiting": 1}
+    assert await gone(till, event) == 10
+    await till.change(CancelSale(event.event_id))
+    assert await gone(till, event) == WAITING + 10
+
+
+async def test_all_who_wait_for_a_retired_ticket_type_are_sent_home(till: Till, both: list[Engine]) -> None:
+    event, entries = await long_line(till, both, 1)
+    type_id: UUID = entries[0].ticket_type_id
+    await all_at_once(both, [RetireTicketType(event.event_id, type_id)] * 2)
+    assert await gone(till, event) == WAITING
+
+
+async def gone(till: Till, event: Event) -> int:
+    """Return how many wait no longer."""
+    return (await states(till, event)).count("withdrawn")
