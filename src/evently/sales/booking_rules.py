@@ -396,7 +396,7 @@ def accept_offer(sale: Sale, batch: Batch, command: AcceptOffer) -> Outcome:
     if entry is None or entry.buyer_id != command.buyer_id:
         return No(SalesRefusal.ENTRY_NOT_FOUND)
     if entry.state == "waiting":
-        return No(SalesRefusal.NOT_OFFERED)
+        return No(SalesRefusal.NOT_OFFERED, "the entry is still waiting")
     booking = None if entry.booking_id is None else batch.bookings[entry.booking_id]
     if entry.state == "withdrawn" or booking is None:
         return No(SalesRefusal.OFFER_EXPIRED)
