@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from evently.cli.seatmap import check, draw, generate
+from evently.cli.seatmap import check, draw, generate, import_pretix
 from evently.config import ConfigError
 from evently.seating import Plan
 from evently.seating.generate import arena, theatre
 from evently.seating.seatmap import SeatMap, canonical
 from evently.seating.seatmap import check as faults_of
+from tests.unit.test_seating_pretix import plan
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,20 @@ def test_wrong_use_is_said_in_a_sentence(tmp_path: Path) -> None:
         check(tmp_path / "nothing.json")
     with pytest.raises(ConfigError, match="--out: "):
         generate("theatre", out=tmp_path)
+
+
+def test_a_plan_of_pretix_becomes_a_hall_and_its_zones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given, hall, zones = (tmp_path / name for name in ("plan.json", "hall.json", "zones.json"))
+    given.write_text(json.dumps(plan()), encoding="utf-8")
+    import_pretix(given, out=hall, zones=zones)
+    check(hall)
+    assert [(zone["name"], zone["sections"]) for zone in json.loads(zones.read_text(encoding="utf-8"))] == [
+        ("Dear", ["Stalls"]),
+        ("Cheap", ["Zone 2"]),
+    ]
+    with pytest.raises(ConfigError, match="--zones: "):
+        import_pretix(given, out=hall, zones=tmp_path)
+    given.write_text(json.dumps({**plan(), "zones": 5}), encoding="utf-8")
+    with pytest.raises(SystemExit):
+        import_pretix(given)
+    assert capsys.readouterr().out.startswith("/zones: ")

@@ -76,6 +76,7 @@ FAULTS: Final = [
     ("/sections/1/rows/1/seats/2/x", 0.6, "/sections/1/rows/1/seats/2", "overlaps seat 'B11'"),
     ("/sections/1/rows/1/seats/2/x", float("nan"), "/sections/1/rows/1/seats/2", "2,000 m"),
     ("/sections/1/rows/1/seats/2/y", float("inf"), "/sections/1/rows/1/seats/2", "2,000 m"),
+    ("/sections/1/rows/1/seats/2/y", 1e308, "/sections/1/rows/1/seats/2", "2,000 m"),
     ("/sections/1/rows/1/seats/2/y", -2000.5, "/sections/1/rows/1/seats/2", "2,000 m"),
     ("/focal_point/x", 1e9, "/focal_point", "2,000 m"),
     ("/shapes/0/points", [{"x": 0, "y": 0}], "/shapes/0/points", "3 to 200 items"),

@@ -42,13 +42,22 @@ def check(file: Path) -> None:
 
 
 @seatmap.command
-def import_pretix(file: Path, *, out: Out = None) -> None:
+def import_pretix(
+    file: Path,
+    *,
+    out: Out = None,
+    zones: Annotated[Path | None, Parameter(help="Where its categories go, as price zones of an event.")] = None,
+) -> None:
     """Make a seat map of a seating plan of pretix."""
+    import msgspec
+
     from evently.seating.pretix import import_pretix as convert
     from evently.seating.seatmap import canonical
 
-    seat_map, _ = _or_faults(convert, _read_json(file))
+    seat_map, choices = _or_faults(convert, _read_json(file))
     _write(canonical(seat_map).decode() + "\n", out)
+    if zones is not None:
+        _write(msgspec.json.format(msgspec.json.encode(choices)).decode() + "\n", zones, "--zones")
 
 
 @seatmap.command
@@ -88,7 +97,7 @@ def _or_faults(convert: Callable[[Any], Made], content: Any) -> Made:
         sys.exit(FOUND_SOMETHING)
 
 
-def _write(text: str, out: Path | None) -> None:
+def _write(text: str, out: Path | None, option: str = "--out") -> None:
     from evently.config import ConfigError
 
     if out is None:
@@ -97,4 +106,4 @@ def _write(text: str, out: Path | None) -> None:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as exc:
-        raise ConfigError(f"--out: {exc}") from exc
+        raise ConfigError(f"{option}: {exc}") from exc

@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from math import hypot, isfinite
+from math import hypot
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 from unicodedata import normalize
@@ -198,8 +198,8 @@ def _overlaps(seat_map: SeatMap) -> Iterator[FieldError]:
     """Look at each seat's neighbours in a grid, so that 100,000 seats take a second and not a day."""
     grid: dict[tuple[int, int], list[Seat]] = {}
     for pointer, seat in _placed_seats(seat_map):
-        if not (isfinite(seat.x) and isfinite(seat.y)):
-            continue
+        if not _in_reach(seat.x, seat.y):
+            continue  # that has been said, and what it is divided into may be no number
         column, line = int(seat.x // SEATS_APART_MIN), int(seat.y // SEATS_APART_MIN)
         near = [other for across in (-1, 0, 1) for along in (-1, 0, 1) for other in grid.get((column + across, line + along), ())]
         for other in near:
@@ -232,8 +232,13 @@ def _count(pointer: str, count: int, most: int) -> Iterator[FieldError]:
 
 
 def _points(pointer: str, points: Iterable[Point]) -> Iterator[FieldError]:
-    if not all(isfinite(each) and abs(each) <= METRES_MAX for point in points for each in (point.x, point.y)):
+    if not all(_in_reach(point.x, point.y) for point in points):
         yield FieldError(pointer, f"Places are at most {METRES_MAX:,.0f} m from the origin.")
+
+
+def _in_reach(x: float, y: float) -> bool:
+    """Return whether a place can be one; NaN is none."""
+    return abs(x) <= METRES_MAX and abs(y) <= METRES_MAX
 
 
 def _twice(pointer: str, names: Iterable[str], what: str, noun: str) -> Iterator[FieldError]:

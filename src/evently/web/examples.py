@@ -93,6 +93,39 @@ _BY_NAME: Final[dict[str, Any]] = {
     "section": "Stalls",
     "seat_ids": ["stalls-a-1", "stalls-a-2"],
 }
+_LITTLE_HALL: Final = {
+    "name": "Great hall",
+    "sections": [{"name": "Stalls", "rows": [{"name": "A", "seats": [{"id": "stalls-a-1", "label": "1", "x": 0.0, "y": 3.0}]}]}],
+}
+_PRETIX_PLAN: Final = {
+    "name": "Great hall",
+    "categories": [{"name": "Stalls", "color": "#2a9d8f"}],
+    "zones": [
+        {
+            "name": "Stalls",
+            "position": {"x": 100, "y": 120},
+            "rows": [
+                {
+                    "row_number": "A",
+                    "position": {"x": 0, "y": 0},
+                    "seats": [
+                        {"seat_guid": "stalls-a-1", "seat_number": "1", "position": {"x": 0, "y": 0}, "category": "Stalls"},
+                        {"seat_guid": "stalls-a-2", "seat_number": "2", "position": {"x": 25, "y": 0}, "category": "Stalls"},
+                    ],
+                }
+            ],
+            "areas": [
+                {
+                    "shape": "rectangle",
+                    "position": {"x": -50, "y": -80},
+                    "rectangle": {"width": 125, "height": 40},
+                    "text": {"text": "Stage", "position": {"x": 62, "y": 20}},
+                }
+            ],
+        }
+    ],
+    "size": {"width": 400, "height": 300},
+}
 _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("ApiKeyView", "name"): "Gate tablet 3",
     ("NewApiKeyView", "name"): "Gate tablet 3",
@@ -137,8 +170,10 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     **dict.fromkeys([("PromoView", name) for name in ("amount", "budget", "uses_max", "per_buyer_max", "from_at", "until_at")], None),
     ("PromoView", "retired"): False,
     ("PromoView", "uses"): 12,
-    ("SeatMapBody", "generate"): None,
-    **dict.fromkeys([(owner, "name") for owner in ("SeatMapView", "WholeSeatMapView", "SeatMap")], "Great hall"),
+    ("SeatMapBody", ""): {"map": _LITTLE_HALL},
+    ("PretixPlan", ""): _PRETIX_PLAN,
+    ("ImportedSeatMapView", "zones"): [{"name": "Stalls", "sections": ["Stalls"], "rows": [], "seats": []}],
+    **dict.fromkeys([(owner, "name") for owner in ("SeatMapView", "WholeSeatMapView", "ImportedSeatMapView", "SeatMap")], "Great hall"),
     ("Section", "name"): "Stalls",
     ("Row", "name"): "A",
     ("Seat", "id"): "stalls-a-12",
@@ -149,10 +184,7 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("SeatsView", "seats"): "0011-0",
     ("ZoneTypeView", "id"): f"tty_{_SAMPLE}",
     ("LayoutView", "zones"): ["Stalls", "Balcony"],
-    ("LayoutView", "map"): {
-        "name": "Great hall",
-        "sections": [{"name": "Stalls", "rows": [{"name": "A", "seats": [{"id": "stalls-a-1", "label": "1", "x": 0.0, "y": 3.0}]}]}],
-    },
+    ("LayoutView", "map"): _LITTLE_HALL,
     ("TicketView", "state"): "valid",
     ("TicketView", "code"): "01M7Y4EF72EV2SXMCNXFSE27ZP3K5M7P9R1T3V5X7Z",
     ("Health", "version"): "0.1.0",

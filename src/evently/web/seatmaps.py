@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+from uuid import UUID
 
 import msgspec
 from litestar import get, post
@@ -15,12 +16,14 @@ from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import parse_id, show_id
 from evently.seating import SeatMap, SeatMapVersion
 from evently.seating.generate import ARENA_SEATS, THEATRE_SEATS, arena, theatre
+from evently.seating.pretix import ZoneChoice, import_plan
+from evently.seating.pretix_format import PretixPlan
 from evently.web.auth import policy
 from evently.web.catalogue.sale_shapes import SeatMapId
 from evently.web.catalogue.shapes import VenueId
 from evently.web.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.conditional import etag_of, not_modified
-from evently.web.context import JSON, Answer, Request
+from evently.web.context import JSON, Answer, Context, Request
 from evently.web.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.problems import problems
 
@@ -28,6 +31,14 @@ _TAG: Final = "Organizer: seat maps"
 MAP_BYTES_MAX: Final = 16 * 1024 * 1024  # the largest map, 100,000 seats, written with spaces
 _FOR_EVER: Final = "private, max-age=31536000, immutable"  # what a version says never changes
 _HALLS: Final = {"arena": (arena, ARENA_SEATS), "theatre": (theatre, THEATRE_SEATS)}
+_IMPORTING: Final = (
+    f"The body is a plan as pretix's editor saves it, of up to {MAP_BYTES_MAX // 2**20} MiB. Zones become sections, seats keep their ids "
+    "(`seat_guid`) and labels (`seat_number`), and all is scaled so that neighbours sit 0.55 m apart; areas and texts are kept as hints "
+    "for drawing. `zones` of the answer are the plan's categories, as `seating.zones` of an event takes them. Everything wrong with a "
+    "plan is said at once, at its place in the plan: what is missing or of another kind, seats without an id or with one that is there "
+    "already, labels twice in a row, categories that are not listed, rows and plans without seats, seats on top of each other, places "
+    "too far away, too many of anything."
+)
 _encode: Final = msgspec.json.Encoder().encode
 Version: TypeAlias = Annotated[int | None, QueryParameter(ge=1, le=2**31 - 1, description="This version; the latest unless told.")]
 
@@ -48,6 +59,15 @@ class WholeSeatMapView(SeatMapView, frozen=True):
     """A version of a seat map with its layout."""
 
     map: SeatMap
+
+
+class ImportedSeatMapView(SeatMapView, frozen=True):
+    """A version of a seat map that was imported. `zones`: what is sold at one price in the plan, as an event names its price zones."""
+
+    zones: list[ZoneChoice]
+
+
+Made = TypeVar("Made", bound=SeatMapView)
 
 
 class GenerateBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,12 +95,25 @@ class SeatMapBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 )
 async def add_seat_map(request: Request, venue_id: FromPath[str], data: JSONBody[SeatMapBody]) -> Answer[SeatMapView]:
     """Give a venue one more seat map."""
-    context, venue = request.context, parse_id("ven", venue_id)
+    venue = parse_id("ven", venue_id)
     seat_map = await asyncio.to_thread(_map_of, data)
-    owner = (await catalogue.get_venue(context.database, venue)).organizer_id
-    async with context.database.transaction() as tx:
-        added = await seating.add_seat_map(tx, owner, venue, seat_map, context.clock())
-    return _made(added)
+    return _made(_show(await _add_map(request.context, venue, seat_map)))
+
+
+@post(
+    "/v1/venues/{venue_id:str}/seat-maps/import-pretix",
+    operation_id="importSeatMap",
+    summary="Add a seat map from a seating plan of pretix",
+    description=_IMPORTING,
+    tags=[_TAG],
+    responses=problems(413),
+    **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
+)
+async def import_seat_map(request: Request, venue_id: FromPath[str], data: JSONBody[PretixPlan]) -> Answer[ImportedSeatMapView]:
+    """Give a venue one more seat map, from a plan."""
+    venue = parse_id("ven", venue_id)
+    seat_map, zones = await asyncio.to_thread(import_plan, data)
+    return _made(_show_imported(await _add_map(request.context, venue, seat_map), zones))
 
 
 @get(
@@ -130,11 +163,36 @@ async def get_seat_map(request: Request, seat_map_id: FromPath[str], version: Ve
 )
 async def add_seat_map_version(request: Request, seat_map_id: FromPath[str], data: JSONBody[SeatMapBody]) -> Answer[SeatMapView]:
     """Change a seat map."""
-    context, map_id = request.context, parse_id("smp", seat_map_id)
+    map_id = parse_id("smp", seat_map_id)
     seat_map = await asyncio.to_thread(_map_of, data)
+    return _made(_show(await _add_version(request.context, map_id, seat_map)))
+
+
+@post(
+    "/v1/seat-maps/{seat_map_id:str}/versions/import-pretix",
+    operation_id="importSeatMapVersion",
+    summary="Add the next version of a seat map from a seating plan of pretix",
+    description=f"Events keep the version that they copied. What the latest version says already makes none.\n\n{_IMPORTING}",
+    tags=[_TAG],
+    responses=problems(413),
+    **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
+)
+async def import_seat_map_version(request: Request, seat_map_id: FromPath[str], data: JSONBody[PretixPlan]) -> Answer[ImportedSeatMapView]:
+    """Change a seat map to what a plan says."""
+    map_id = parse_id("smp", seat_map_id)
+    seat_map, zones = await asyncio.to_thread(import_plan, data)
+    return _made(_show_imported(await _add_version(request.context, map_id, seat_map), zones))
+
+
+async def _add_map(context: Context, venue_id: UUID, seat_map: SeatMap) -> SeatMapVersion:
+    owner = (await catalogue.get_venue(context.database, venue_id)).organizer_id
     async with context.database.transaction() as tx:
-        added = await seating.add_version(tx, map_id, seat_map, context.clock())
-    return _made(added)
+        return await seating.add_seat_map(tx, owner, venue_id, seat_map, context.clock())
+
+
+async def _add_version(context: Context, seat_map_id: UUID, seat_map: SeatMap) -> SeatMapVersion:
+    async with context.database.transaction() as tx:
+        return await seating.add_version(tx, seat_map_id, seat_map, context.clock())
 
 
 def _map_of(body: SeatMapBody) -> SeatMap:
@@ -171,10 +229,13 @@ def _show(known: SeatMapVersion) -> SeatMapView:
     )
 
 
-def _made(added: SeatMapVersion) -> Answer[SeatMapView]:
-    view = _show(added)
+def _show_imported(known: SeatMapVersion, zones: list[ZoneChoice]) -> ImportedSeatMapView:
+    return ImportedSeatMapView(**msgspec.structs.asdict(_show(known)), zones=zones)
+
+
+def _made(view: Made) -> Answer[Made]:
     where = f"/v1/seat-maps/{view.id}?version={view.version}"
     return Answer(view, status_code=201, headers={"location": where, "etag": etag_of(view.version), "cache-control": "no-store"})
 
 
-routes: Final = [add_seat_map, list_seat_maps, get_seat_map, add_seat_map_version]
+routes: Final = [add_seat_map, import_seat_map, list_seat_maps, get_seat_map, add_seat_map_version, import_seat_map_version]
