@@ -83,6 +83,84 @@ async def test_an_unlocking_code_sells_what_is_hidden(office: BoxOffice, manager
     assert code_of(without, 422) == "unknown-ticket-type"
 
 
+async def test_whoever_names_a_code_sees_what_it_unlocks_and_no_cache_does(office: BoxOffice, manager: Headers) -> None:
+    types = [
+        {"name": "Regular", "price": euros(500)},
+        {"name": "Members", "hidden": True, "price": euros(100)},
+        {"name": "Crew", "hidden": True},
+    ]
+    event = await make(office, manager, ticket_types=types)
+    where = event.headers["location"]
+    regular, members, _ = [each["id"] for each in (await office.client.get(f"{where}/ticket-types", headers=manager)).json()["data"]]
+    body = {"code": "MEMBERS", "kind": "unlock", "ticket_type_ids": [members]}
+    assert (await office.client.post(f"{where}/promo-codes", json=body, headers=manager)).status_code == 201
+    before = await office.client.get(where)
+    assert ([each["id"] for each in before.json()["ticket_types"]], before.headers["cache-control"]) == ([regular], "public, max-age=1")
+    for headers in ({}, office.as_buyer()):
+        shown = await office.client.get(where, params={"promo_code": " members "}, headers=headers)
+        assert shown.headers["cache-control"] == "private, no-store"
+        assert "etag" not in shown.headers
+        assert {**shown.json(), "ticket_types": None, "price_from": None} == {**before.json(), "ticket_types": None, "price_from": None}
+        assert [(each["id"], each["state"], each["available"]) for each in shown.json()["ticket_types"]] == [
+            (regular, "on_sale", 100),
+            (members, "on_sale", 100),
+        ]
+        assert shown.json()["price_from"] == euros(100)
+        left = await office.client.get(f"{where}/availability", params={"promo_code": "Members"}, headers=headers)
+        assert left.headers["cache-control"] == "private, no-store"
+        assert [(each["ticket_type_id"], each["available"]) for each in left.json()["ticket_types"]] == [(regular, 100), (members, 100)]
+    assert (await use(office, where, members, "members")).status_code == 201
+    again = await office.client.get(f"{where}/availability", params={"promo_code": "members"})
+    assert [each["available"] for each in again.json()["ticket_types"]] == [98, 98]
+    after = await office.client.get(where)
+    assert [each["id"] for each in after.json()["ticket_types"]] == [regular], "nobody else sees it"
+    assert [each["ticket_type_id"] for each in (await office.client.get(f"{where}/availability")).json()["ticket_types"]] == [regular]
+
+
+async def test_a_code_that_is_none_is_refused_as_it_is_when_booking(office: BoxOffice, manager: Headers) -> None:
+    event = await make(office, manager)
+    where, type_id = event.headers["location"], event.json()["ticket_types"][0]["id"]
+    codes: tuple[dict[str, Any], ...] = (
+        {"code": "LATER", "from_at": in_days(1)},
+        {"code": "ONCE", "uses_max": 1},
+        {"code": "MINE", "per_buyer_max": 1},
+    )
+    for promo in codes:
+        assert (await office.client.post(f"{where}/promo-codes", json={**TEN, **promo}, headers=manager)).status_code == 201
+    assert (await use(office, where, type_id, "once")).status_code == 201
+    buyer = office.as_buyer()
+    body = {"lines": [{"ticket_type_id": type_id, "quantity": 1}], "promo_code": "mine"}
+    assert (await office.client.post(f"{where}/bookings", json=body, headers=buyer)).status_code == 201
+    for code, status, refusal in (
+        ("NEVER", 422, "unknown-promo-code"),
+        ("LATER", 409, "promo-code-not-valid"),
+        ("ONCE", 409, "promo-code-used-up"),
+        ("MINE", 409, "promo-code-used-up"),
+    ):
+        quoted = await office.client.post(f"{where}/quote", json={"promo_code": code}, headers=buyer)
+        for url in (where, f"{where}/availability"):
+            answer = await office.client.get(url, params={"promo_code": code}, headers=buyer)
+            assert code_of(answer, status) == code_of(quoted, status) == refusal
+            assert answer.json()["detail"] == quoted.json()["detail"]
+    assert (await office.client.get(where, params={"promo_code": "mine"})).status_code == 200, "nobody we know has not used it"
+    assert pointers(await office.client.get(where, params={"promo_code": "x" * 200})) == {"?promo_code"}
+    draft = (await make(office, manager, publish=False)).headers["location"]
+    for url in (draft, f"{draft}/availability"):
+        assert code_of(await office.client.get(url, params={"promo_code": "x"}), 404) == "event-not-found"
+
+
+async def test_codes_are_not_guessed(office: BoxOffice, manager: Headers) -> None:
+    where, buyer = (await make(office, manager)).headers["location"], office.as_buyer()
+    for number in range(40):
+        url = where if number % 2 else f"{where}/availability"
+        answer = await office.client.get(url, params={"promo_code": f"C{number}"}, headers=buyer)
+        if answer.status_code == 429:
+            break
+    assert number == 30
+    assert code_of(answer, 429) == "rate-limited"
+    assert (await office.client.get(where, headers=buyer)).status_code == 200
+
+
 async def test_codes_are_unique_and_listed_page_by_page(office: BoxOffice, manager: Headers) -> None:
     where = (await make(office, manager)).headers["location"]
     for number in range(3):

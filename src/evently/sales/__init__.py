@@ -121,6 +121,7 @@ from evently.sales.reads import (
     prove,
     read_sale,
     read_seating,
+    read_types_for,
 )
 from evently.sales.replay import (
     Contradiction,
@@ -302,6 +303,7 @@ __all__ = [
     "quote_cancellation",
     "read_sale",
     "read_seating",
+    "read_types_for",
     "seat_changes",
     "window_at",
 ]

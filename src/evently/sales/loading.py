@@ -111,8 +111,13 @@ async def load_prices(connection: Connection, sale: Sale, batch: Batch, buyer_id
         await _load_conditions(connection, {sale.event_id: sale})
     if buyer_id is not None and sale.extras & HAS_PROMOS:
         await _load_promos(connection, {sale.event_id: sale})
-        for _, _, promo_id, uses in await connection.fetch(*sql.load_promo_uses(event_ids=[sale.event_id], buyer_ids=[buyer_id])):
-            batch.promo_uses[buyer_id, promo_id] = uses
+        batch.promo_uses = await load_promo_uses(connection, sale.event_id, buyer_id)
+
+
+async def load_promo_uses(connection: Connection, event_id: UUID, buyer_id: UUID) -> dict[tuple[UUID, UUID], int]:
+    """Return how often a buyer uses the promo codes of an event, by buyer and code."""
+    rows = await connection.fetch(*sql.load_promo_uses(event_ids=[event_id], buyer_ids=[buyer_id]))
+    return {(buyer_id, promo_id): uses for _, _, promo_id, uses in rows}
 
 
 def _read_terms(row: Sequence[Any]) -> TicketTypeTerms:

@@ -74,7 +74,7 @@ def quote_booking(sale: Sale, batch: Batch, buyer_id: UUID, lines: Sequence[Line
         [_quote_line(sale, conditions, line, discounts.get(line.ticket_type_id, 0)) for line in lines],
         conditions,
         None if promo is None else promo.terms,
-        _unlocked(sale, promo),
+        unlocked_by(sale, promo),
     )
 
 
@@ -97,5 +97,6 @@ def _quote_line(sale: Sale, conditions: Conditions, line: Line, discount_minor: 
     return LineQuote(terms.ticket_type_id, line.quantity, terms.price_minor, *amounts_of(terms, discount_minor, conditions.fees))
 
 
-def _unlocked(sale: Sale, promo: Promo | None) -> list[TicketTypeTerms]:
+def unlocked_by(sale: Sale, promo: Promo | None) -> list[TicketTypeTerms]:
+    """Return the hidden ticket types that are sold with a promo code."""
     return [terms for terms in sale.ticket_types.values() if terms.hidden and not terms.retired and unlocks(promo, terms)]

@@ -18,13 +18,15 @@ from evently.kit.ids import new_id
 from evently.sales import loading
 from evently.sales.commands import Booking, Line, No, SalesRefusal
 from evently.sales.facts import NO_HASH, chain, decode_facts
-from evently.sales.quoting import BookingQuote, CancellationQuote, quote_booking, quote_ending
+from evently.sales.placing_rules import find_promo
+from evently.sales.quoting import BookingQuote, CancellationQuote, quote_booking, quote_ending, unlocked_by
 from evently.sales.replay import Contradiction, Replay
 from evently.sales.state import Batch, Pool, Refund, Sale
-from evently.sales.terms import Conditions, Seating
+from evently.sales.terms import Conditions, Seating, TicketTypeTerms
 
 sql: Final = load_queries(__name__)
 
+_NOBODY: Final = UUID(int=0)  # has used no code
 JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes at the most
 KINDS: Final = ("upcoming", "past", "cancelled", "all")  # of a buyer's bookings
 
@@ -113,6 +115,24 @@ async def find_sale(database: Database, event_id: UUID) -> Sale:
     """Return the sale of an event at one instant."""
     async with database.snapshot() as snapshot:
         return await read_sale(snapshot, event_id)
+
+
+async def read_types_for(
+    connection: Connection, sale: Sale, buyer_id: UUID | None, promo_code: str | None, now: datetime
+) -> list[TicketTypeTerms]:
+    """Return the ticket types that a buyer sees (None: nobody we know), and those that a code unlocks; or refuse as booking would."""
+    shown = [terms for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)]
+    if promo_code is None:
+        return shown
+    if sale.state == "closed":
+        raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+    batch = Batch(now, new_id, bytes)
+    if buyer_id is not None:
+        batch.promo_uses = await loading.load_promo_uses(connection, sale.event_id, buyer_id)
+    promo = find_promo(sale, batch, promo_code, buyer_id or _NOBODY)
+    if isinstance(promo, No):
+        raise Refused(promo.refusal, promo.detail)
+    return shown + unlocked_by(sale, promo)
 
 
 async def read_seating(connection: Connection, event_id: UUID) -> Seating | None:

@@ -29,7 +29,7 @@ from evently.web.context import Request
 from evently.web.parameters import parameter_errors
 from evently.web.refusals import EdgeRefusal
 
-__all__ = ["ADMIN", "ANONYMOUS", "PUBLIC", "SIGNED_IN", "Actor", "MemberRole", "Policy", "organizer", "policy"]
+__all__ = ["ADMIN", "ANONYMOUS", "PUBLIC", "SIGNED_IN", "Actor", "MemberRole", "Policy", "counted", "organizer", "policy"]
 
 Rate = Literal["reads", "writes", "bookings", "login", "register", "heavy", "unlimited"]
 _BY_ADDRESS: Final = frozenset({"login", "register"})
@@ -104,11 +104,16 @@ def _network(client: str) -> str:
     return network_of(client)
 
 
+def counted(request: Request) -> object:
+    """Return whose requests a limit counts: the actor's, or of nobody we know, the address's."""
+    exchange = request.exchange
+    return _network(exchange.client) if exchange.actor is ANONYMOUS else exchange.actor.id
+
+
 async def _count(request: Request, handler: BaseRouteHandler) -> None:
     """Count the request against its limit, and let it wait for its turn where only a few run at a time."""
     exchange, limits = request.exchange, request.context.limits
     rate = handler.opt.get("rate") or ("reads" if request.scope["method"] == "GET" else "writes")
-    by_address = exchange.actor is ANONYMOUS or rate in _BY_ADDRESS
-    await limits.check(rate, _network(exchange.client) if by_address else exchange.actor.id, exchange)
+    await limits.check(rate, _network(exchange.client) if rate in _BY_ADDRESS else counted(request), exchange)
     if rate == "heavy":
         await limits.enter_heavy(exchange)

@@ -20,7 +20,7 @@ from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import find_id, parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms, WindowChanges
-from evently.sales import Sale, SalesRefusal, TicketTypeTerms, read_sale
+from evently.sales import Sale, SalesRefusal, TicketTypeTerms, read_sale, read_types_for
 from evently.seating import Hall
 from evently.web.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.catalogue.answers import send
@@ -31,6 +31,7 @@ from evently.web.conditional import require_if_match
 from evently.web.context import Answer, Context, Request
 from evently.web.memory import Kept, kept
 from evently.web.problems import problems
+from evently.web.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 
 FRESH: Final = "public, max-age=1"  # with the quarter of a second that we keep it ourselves, no cache outlives a sale
 _PRIVATE: Final = "no-store"
@@ -80,15 +81,19 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Answer[Ev
     summary="One event",
     description=(
         "Published and cancelled events are for everybody, and at most a quarter of a second old; drafts are for members of the organizer. "
-        "The `ETag` is what edits send in `If-Match`; it also changes when only the availability does, which stands in no edit's way."
+        "The `ETag` is what edits send in `If-Match`; it also changes when only the availability does, which stands in no edit's way. "
+        "With `promo_code`, the hidden ticket types that it unlocks are shown as well: as of this moment, and to be kept by no cache."
     ),
     tags=[_TAG],
-    responses=problems(SalesRefusal.EVENT_NOT_FOUND),
+    responses=problems(SalesRefusal.EVENT_NOT_FOUND, *REFUSALS),
     **policy(PUBLIC, hot=True),
 )
-async def get_event(request: Request, event_id: FromPath[str]) -> Answer[EventView] | Answer[None]:
-    """Return an event; to members of its organizer as it is at this very moment."""
+async def get_event(request: Request, event_id: FromPath[str], promo_code: PromoCode = None) -> Answer[EventView] | Answer[None]:
+    """Return an event; to members of its organizer, and to whoever names a promo code, as it is at this very moment."""
     context, actor = request.context, request.actor
+    if promo_code is not None:
+        _, view = await _look(context, parse_id("evt", event_id), promo_code, await count_guess(request))
+        return Answer(view, headers=UNLOCKED)
     make = partial(_make, context, event_id)
     found = await context.memory.get(event_id, make)
     organizer_id = found.organizer_id
@@ -201,16 +206,15 @@ def _private(found: Kept) -> Kept:
     return found._replace(cache_control=_PRIVATE, headers={**found.headers, "cache-control": _PRIVATE})
 
 
-async def _look(context: Context, event_id: UUID) -> tuple[Event, EventView]:
+async def _look(context: Context, event_id: UUID, promo_code: str | None = None, buyer_id: UUID | None = None) -> tuple[Event, EventView]:
     async with context.database.snapshot() as snapshot:
         event = (await catalogue.find_events(snapshot, [event_id])).get(event_id)
         if event is None:
             raise Refused(SalesRefusal.EVENT_NOT_FOUND)
-        sale = await read_sale(snapshot, event_id)
+        sale, now = await read_sale(snapshot, event_id), context.clock()
+        types = await read_types_for(snapshot, sale, buyer_id, promo_code, now)
     venue = await catalogue.get_venue(context.database, event.venue_id)
     host = await get_organizer(context.database, event.organizer_id)
-    now = context.clock()
-    types = [terms for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)]
     view = EventView(
         id=show_id("evt", event_id),
         organizer=HostView(show_id("org", host.organizer_id), host.name, host.contact_email),

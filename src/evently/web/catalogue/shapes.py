@@ -228,7 +228,10 @@ class HostView(msgspec.Struct, frozen=True):
 
 
 class EventView(msgspec.Struct, frozen=True):
-    """An event. `price_from`: the cheapest ticket type whose sale has not ended. Hidden ticket types are not shown."""
+    """An event. `price_from`: the cheapest ticket type whose sale has not ended.
+
+    Hidden ticket types are shown to whoever names a promo code that unlocks them.
+    """
 
     id: EventId
     organizer: HostView
