@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
 import msgspec
 import pytest
 import pytest_asyncio
@@ -16,8 +17,11 @@ from evently.kit.ids import show_id
 from evently.kit.money import Money
 from evently.organizing import NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
 from evently.sales import BOARD_SECONDS
+from evently.sales.boards import CHANGES_MAX
 from evently.seating import add_seat_map, canonical
 from evently.seating.generate import theatre
+from evently.web.application import create_asgi
+from evently.web.seats import get_seats
 from tests.box_office import HALL, BoxOffice, open_box_office, problem_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -80,6 +84,35 @@ async def test_states_and_what_changed(office: BoxOffice) -> None:
     assert (await look(office, event, since=changed["seq"]))["changes"] == []
     ancient = await look(office, event, since=0)
     assert (ancient["seats"], ancient["changes"]) == ("0100001" + "0" * 9, None)
+
+
+async def test_both_ways_tell_the_same(office: BoxOffice) -> None:
+    event = await office.open_hall()
+    types = await office.types(event)
+    first = await look(office, event)
+    for seat in ("S-A-1", "S-A-3", "S-A-5"):
+        await office.place(event, office.as_buyer(), {"ticket_type_id": types["Stalls"], "seats": [seat]})
+    last = first
+    while last["seats"].count("1") < 3:
+        last = await look_after(office, event, last["seq"])
+    transport = httpx2.ASGITransport(app=create_asgi(office.context, fast=False))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://evently.example") as slow:
+        for since in (*map(str, range(last["seq"] + 3)), "9223372036854775807", "9223372036854775808", "-1", "01", "x", "", "1&since=2"):
+            for headers in ({}, {"Accept-Encoding": "br"}, {"If-None-Match": '"x"'}):
+                url = f"{seats_of(event)}?since={since}"
+                answers = [await each.get(url, headers={"X-Request-Id": "same", **headers}) for each in (office.client, slow)]
+                told = [(each.status_code, {**each.headers, "ratelimit": "one less"}, each.content) for each in answers]
+                assert told[0] == told[1], url
+
+
+async def test_what_is_too_long_ago_or_yet_to_come_is_one_answer_kept_once(office: BoxOffice) -> None:
+    event = await office.open_hall()
+    first = await look(office, event)
+    before = len(office.context.memory._kept)
+    for since in (first["seq"] + 1, first["seq"] + 1_000, 2**63 - 1, *range(first["seq"])):
+        assert await look(office, event, since=since) == first
+    assert len(office.context.memory._kept) <= before + 2  # a board may have been read anew
+    assert f"more than {CHANGES_MAX:,} rows" in (get_seats.description or "")
 
 
 async def test_who_has_it_is_told_so(office: BoxOffice) -> None:

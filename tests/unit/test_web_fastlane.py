@@ -19,6 +19,9 @@ from tests.edge import client_of, edge_of
 EVENT = "evt_01m7y4ef72ev2sxmcnxfse27zp"
 KEY = Annotated[str | None, HeaderParameter(name="Idempotency-Key", min_length=1, max_length=10)]
 
+SINCE = Annotated[int | None, QueryParameter(ge=0, le=2**63 - 1)]
+LEAST = Annotated[int, QueryParameter(name="at-least", ge=1, le=100)]
+
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True):
     quantity: Annotated[int, msgspec.Meta(ge=1, le=10)]
@@ -44,12 +47,55 @@ async def read(request: Request, event_id: FromPath[str], number: FromPath[str])
     return {"event": event_id, "number": number}
 
 
+@get("/v1/counts/{thing:str}", **policy(PUBLIC, hot=True))
+async def count(
+    request: Request, thing: FromPath[str], since: SINCE = None, least: LEAST = 1, q: Annotated[str | None, QueryParameter()] = None
+) -> dict[str, Any]:
+    return {"thing": thing, "since": since, "least": least, "q": q}
+
+
 @get("/v1/mine", **policy(SIGNED_IN, hot=True))
 async def mine(request: Request) -> None:
     """Never reached without a token."""
 
 
-ROUTES = [wish, read, mine]
+ROUTES = [wish, read, count, mine]
+QUERIES = {  # and whether it goes the short way
+    "": True,
+    "since=0": True,
+    "since=17": True,
+    f"since={2**63 - 1}": True,
+    "since=17&at-least=3": True,
+    "at-least=100": True,
+    f"since={2**63}": False,
+    "since=99999999999999999999999999": False,
+    "since=-1": False,
+    "since=-0": False,
+    "since=%31": False,
+    "since=+1": False,
+    "since=01": False,
+    "since=1.0": False,
+    "since=1e3": False,
+    "since=1_000": False,
+    "since=\u0661": False,
+    "since=x": False,
+    "since=": False,
+    "since": False,
+    "since=1&since=2": False,
+    "since=1&": False,
+    "&": False,
+    "=": False,
+    "=1": False,
+    "Since=1": False,
+    "at-least=0": False,
+    "at-least=101": False,
+    "least=3": False,
+    "q=1": False,
+    "since=1&q=2": False,
+    "unknown=1": False,
+    "since=1&unknown=1": False,
+    "since=1;at-least=2": False,
+}
 JSON = {"Content-Type": "application/json"}
 PATH = f"/v1/events/{EVENT}/wishes"
 EXCHANGES: list[tuple[str, str, dict[str, str], str]] = [
@@ -81,6 +127,11 @@ EXCHANGES: list[tuple[str, str, dict[str, str], str]] = [
     ("GET", "/v1/mine", {"Authorization": "Basic abc"}, ""),
     ("GET", "/v1/mine", {"Authorization": "Bearer abc"}, ""),
     ("GET", f"{PATH}/3", {"Authorization": "Bearer abc"}, ""),
+    *[("GET", f"/v1/counts/3?{query}", {}, "") for query in QUERIES],
+    ("HEAD", "/v1/counts/3?since=17", {}, ""),
+    ("GET", "/v1/counts/3?since=17", {"Authorization": "Bearer abc"}, ""),
+    ("POST", "/v1/counts/3?since=17", JSON, "{}"),
+    ("GET", "/v1/mine?since=17", {}, ""),
 ]
 
 
@@ -99,9 +150,17 @@ async def test_hot_routes_really_go_the_short_way() -> None:
         assert edge.fast_lane is not None
         found = edge.fast_lane.find({"method": "POST", "path": PATH, "query_string": b""})
         assert found is not None
-        assert found[0].template == "/v1/events/{event_id}/wishes"
+        assert found.route.template == "/v1/events/{event_id}/wishes"
         for method, path, query in (("POST", f"{PATH}/", b""), ("POST", PATH, b"a=1"), ("DELETE", PATH, b""), ("GET", PATH, b"")):
             assert edge.fast_lane.find({"method": method, "path": path, "query_string": query}) is None
+
+
+@pytest.mark.parametrize(("query", "is_short"), QUERIES.items())
+async def test_only_plain_numbers_in_a_query_go_the_short_way(query: str, *, is_short: bool) -> None:
+    async with edge_of(ROUTES) as edge:
+        assert edge.fast_lane is not None
+        found = edge.fast_lane.find({"method": "GET", "path": "/v1/counts/3", "query_string": query.encode()})
+        assert (found is not None) == is_short
 
 
 async def test_a_handler_that_needs_more_cannot_be_hot() -> None:

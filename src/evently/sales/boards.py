@@ -65,11 +65,15 @@ class SeatBoard:
         """Return a character a seat, in the order of the layout: 0 free, 1 not to be had, - not for sale."""
         return self._states.decode("ascii")
 
+    def knows(self, seq: int) -> bool:
+        """Return whether the board can tell what changed since a row: one not too long ago, and not in the future."""
+        return 0 <= self.seq - seq <= len(self._changes)
+
     def changes_since(self, seq: int) -> list[tuple[int, str]] | None:
-        """Return the seats that changed since a row, with what they are now; None where the board does not go back so far."""
-        rows = self.seq - seq
-        if not 0 <= rows <= len(self._changes):
+        """Return the seats that changed since a row, with what they are now; None where the board does not know."""
+        if not self.knows(seq):
             return None
+        rows = self.seq - seq
         numbers = {number for row in islice(reversed(self._changes), rows) for number in row}
         return [(number, chr(self._states[number])) for number in sorted(numbers)]
 

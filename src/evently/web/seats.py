@@ -83,9 +83,9 @@ class LayoutView(msgspec.Struct, frozen=True):
     description=(
         "At most a quarter of a second old, and the same for everybody. `seats` has one character a seat, in the order of the layout "
         "(section by section, row by row): `0` free, `1` not to be had, `-` not for sale. A seat's place in it is its number, from 0. "
-        "With `since`, `seats` is null and `changes` says what has changed since that `seq`, as `[number, state]`; where that is too long "
-        "ago, `changes` is null and `seats` is complete again. Processes look on their own: an answer with a smaller `seq` than yours is "
-        "an older one."
+        "With `since`, `seats` is null and `changes` says what has changed since that `seq`, as `[number, state]`. Where that is too long "
+        "ago (more than 1,000 rows of the journal, or before who answers first looked) or has not happened yet for who answers, `changes` "
+        "is null and `seats` is complete again. Processes look on their own: an answer with a smaller `seq` than yours is an older one."
     ),
     tags=["Events"],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, SalesRefusal.NOT_SEATED),
@@ -94,6 +94,8 @@ class LayoutView(msgspec.Struct, frozen=True):
 async def get_seats(request: Request, event_id: FromPath[str], since: Since = None) -> Answer[SeatsView] | Answer[None]:
     """Return the states of all seats, or what has changed."""
     board = await request.context.boards.look(parse_id("evt", event_id))
+    if since is not None and not board.knows(since):
+        since = None  # whatever anybody makes up is one answer, and is kept once
     key = ("seats", board.sale.event_id, board.tag, since)
     return await _send(request, key, board.tag, _FRESH, _STATES_SECONDS, partial(_states, board, since))
 
