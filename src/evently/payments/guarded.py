@@ -110,6 +110,10 @@ class Guarded:
         await self.inner.close()
 
     async def _ask(self, step: Step, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        try:
+            return await self._once(step, call)
+        except GatewayTrouble as trouble:
+            first = trouble  # of the tries below: setting up their loop for nothing took a seventh of a payment's time
         options = self._options
         unknown = False  # an earlier try may have arrived, whatever becomes of the later ones
         async for attempt in stamina.retry_context(
@@ -122,6 +126,8 @@ class Guarded:
         ):
             with attempt:
                 try:
+                    if attempt.num == 1:
+                        raise first
                     return await self._once(step, call)
                 except GatewayTrouble as trouble:
                     trouble.effect_unknown = unknown = unknown or trouble.effect_unknown
