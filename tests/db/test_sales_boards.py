@@ -114,6 +114,19 @@ async def test_it_follows_what_another_engine_sells(lobby: Lobby) -> None:
     assert board.changes_since(first - 1) is None
 
 
+async def test_more_changes_than_there_are_seats_are_forgotten(lobby: Lobby) -> None:
+    await lobby.states()
+    first = (board := await lobby.look()).seq
+    for _ in range(5):
+        await lobby.till.change(BlockSeats(lobby.event.event_id, ("A1", "A2")))
+        await lobby.till.change(UnblockSeats(lobby.event.event_id, ("A1", "A2")))
+        await lobby.look()
+    assert board is await lobby.look()
+    assert board.seq == first + 10
+    assert board.changes_since(first) is None, "twenty changes of nineteen seats"
+    assert board.changes_since(first + 1) == [(0, "0"), (1, "0")]
+
+
 async def test_holds_that_run_out(lobby: Lobby) -> None:
     assert await lobby.states() == EMPTY
     seq = (await lobby.look()).seq

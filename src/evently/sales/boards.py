@@ -49,7 +49,8 @@ class SeatBoard:
         self.types = types
         self.digest = _digest(hall)
         self._states = bytearray(b"".join([_SHOWN[state] for state in hall.states()]))
-        self._changes: deque[tuple[int, ...]] = deque(maxlen=CHANGES_MAX)  # by journal row, up to `seq`
+        self._changes: deque[tuple[int, ...]] = deque()  # by journal row, up to `seq`
+        self._changed = 0  # numbers in all of them
 
     @property
     def seq(self) -> int:
@@ -85,8 +86,15 @@ class SeatBoard:
             for change in changes:
                 for number in change.seats:
                     self._states[number] = self._character(number, change.state)
-            self._changes.append(tuple([number for change in changes for number in change.seats]))
+            self._remember(tuple([number for change in changes for number in change.seats]))
         self.sale, self.types = sale, types
+
+    def _remember(self, numbers: tuple[int, ...]) -> None:
+        """Keep what a row changed, and forget the oldest where it is longer to tell what changed than what is."""
+        self._changes.append(numbers)
+        self._changed += len(numbers)
+        while len(self._changes) > CHANGES_MAX or self._changed > len(self._states):
+            self._changed -= len(self._changes.popleft())
 
     def _character(self, number: int, state: str) -> int:
         if state in {"taken", "blocked"}:

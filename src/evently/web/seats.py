@@ -84,8 +84,9 @@ class LayoutView(msgspec.Struct, frozen=True):
         "At most a quarter of a second old, and the same for everybody. `seats` has one character a seat, in the order of the layout "
         "(section by section, row by row): `0` free, `1` not to be had, `-` not for sale. A seat's place in it is its number, from 0. "
         "With `since`, `seats` is null and `changes` says what has changed since that `seq`, as `[number, state]`. Where that is too long "
-        "ago (more than 1,000 rows of the journal, or before who answers first looked) or has not happened yet for who answers, `changes` "
-        "is null and `seats` is complete again. Processes look on their own: an answer with a smaller `seq` than yours is an older one."
+        "ago (more than 1,000 rows of the journal, more changes than there are seats, or before who answers first looked) or has not "
+        "happened yet for who answers, `changes` is null and `seats` is complete again. Processes look on their own: an answer with a "
+        "smaller `seq` than yours is an older one."
     ),
     tags=["Events"],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, SalesRefusal.NOT_SEATED),
