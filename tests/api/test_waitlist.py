@@ -353,14 +353,18 @@ async def test_whoever_leaves_is_told_nothing_any_more(office: BoxOffice) -> Non
 
 
 async def test_estimates_are_honest() -> None:
-    end = NOW + timedelta(days=10)
-    assert estimate_of(0, NOW - timedelta(days=3), 1, end, NOW) is None
-    steady = estimate_of(6, NOW - timedelta(days=3), 4, end, NOW)
+    begun, end = NOW - timedelta(days=9), NOW + timedelta(days=10)
+    assert estimate_of(0, NOW - timedelta(days=3), 1, begun, end, NOW) is None, "nothing is known"
+    steady = estimate_of(6, NOW - timedelta(days=3), 4, begun, end, NOW)
     assert steady is not None
     assert (steady.units_per_day, steady.expected_at, steady.in_time) == (2.0, NOW + timedelta(days=2), True)
-    late = estimate_of(1, NOW - timedelta(days=14), 2, end, NOW)
+    late = estimate_of(1, NOW - timedelta(days=14), 2, begun, end, NOW)
     assert late is not None
     assert (late.expected_at, late.in_time) == (NOW + timedelta(days=28), False)
-    rash = estimate_of(1, NOW - timedelta(seconds=1), 1, end, NOW)
+    rash = estimate_of(1, NOW - timedelta(seconds=1), 1, begun, end, NOW)
     assert rash is not None
     assert rash.expected_at == NOW + timedelta(hours=1)
+    assert estimate_of(6, NOW - timedelta(days=3), 4, begun, NOW, NOW) is None, "nothing is offered any more"
+    again = estimate_of(6, NOW - timedelta(days=3), 4, NOW + timedelta(days=5), end, NOW)
+    assert again is not None
+    assert again.expected_at == NOW + timedelta(days=7), "nothing is offered before the sale goes on"

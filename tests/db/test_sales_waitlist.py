@@ -1,4 +1,4 @@
-"""Lines longer than a batch knows of: everybody is served in order all the same, and a batch costs no more for those behind."""
+"""Lines longer than a batch knows of: everybody is served in order all the same, and a batch costs no more for those behind. Estimates."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.sales import (
+    CancelBooking,
     CancelSale,
     ChangeSale,
     Conditions,
@@ -26,7 +27,9 @@ from evently.sales import (
     PutConditions,
     PutPool,
     RetireTicketType,
+    Standing,
     WaitlistEntry,
+    find_standing,
 )
 from evently.sales.loading import load_lines
 from evently.sales.reads import read_sale
@@ -150,3 +153,68 @@ async def test_all_who_wait_for_a_retired_ticket_type_are_sent_home(till: Till, 
 async def gone(till: Till, event: Event) -> int:
     """Return how many wait no longer."""
     return (await states(till, event)).count("withdrawn")
+
+
+# How long it takes
+
+
+async def join(till: Till, event: Event, quantity: int) -> WaitlistEntry:
+    """Let somebody wait for so many."""
+    (type_id,) = (await till.types(event)).values()
+    outcome = await till.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, quantity))
+    assert isinstance(outcome, Listed)
+    return outcome.entry
+
+
+async def stands(till: Till, entry: WaitlistEntry) -> Standing:
+    """Return how an entry that waits stands now."""
+    return await find_standing(till.db, entry, till.clock())
+
+
+async def test_what_was_there_at_the_opening_says_nothing_of_what_will_fall_free(till: Till) -> None:
+    event = await till.event(sale_terms(capacity=20))
+    opens_at = till.clock() + timedelta(hours=1)
+    await till.change(ChangeSale(event.event_id, opens_at, opens_at + timedelta(days=9)))
+    served = [await join(till, event, 4) for _ in range(5)]
+    entry = await join(till, event, 1)
+    assert await stands(till, entry) == Standing(6, 20, None, None), "before the sale begins nothing is known"
+    till.clock.move(hours=1)
+    await till.engine.submit(ExpireHolds(event.event_id))
+    assert await stands(till, entry) == Standing(1, 0, None, None), "nothing has fallen free"
+    behind = await join(till, event, 2)
+    till.clock.move(minutes=30)
+    (leaves,) = await till.db.fetch("SELECT booking_id, buyer_id FROM bookings WHERE entry_id = $1", served[0].entry_id)
+    await till.engine.submit(CancelBooking(event.event_id, leaves["booking_id"], leaves["buyer_id"], None))
+    till.clock.move(hours=5, minutes=30)
+    await till.engine.submit(
+        ExpireHolds(event.event_id)
+    )  # all offers have lapsed, those who waited were asked, and the rest is for everybody
+    await till.book_many(event, 19)
+    last = await join(till, event, 2)
+    estimate = (await stands(till, last)).estimate
+    assert estimate is not None
+    assert estimate.units_per_day == 12.0, "three units in six hours since the sale began, not twenty more"
+    assert estimate.expected_at == till.clock() + timedelta(hours=4)
+    assert behind.joined_seq < last.joined_seq
+
+
+async def test_a_group_is_told_that_others_may_be_asked_first(till: Till) -> None:
+    event = await till.event(sale_terms(capacity=8))
+    booked = await till.book_many(event, 8)
+    first, group = await join(till, event, 1), await join(till, event, 3)
+    till.clock.move(hours=12)
+    await till.cancel(booked[0])
+    till.clock.move(hours=12)
+    alone = (await stands(till, group)).estimate
+    assert alone is not None
+    assert (alone.units_per_day, alone.expected_at) == (1.0, till.clock() + timedelta(days=3))
+    for _ in range(3):  # the first of them is offered what the first of all let lapse
+        await join(till, event, 1)
+    await join(till, event, 3)
+    standing = await stands(till, group)
+    assert (standing.position, standing.units_ahead) == (1, 0)
+    assert standing.estimate is not None
+    assert standing.estimate.expected_at == till.clock() + timedelta(days=5), "two who wish for less may be asked before it"
+    assert (await stands(till, first)).estimate is None, "who has an offer does not wait"
+    till.clock.move(days=40)
+    assert (await stands(till, group)).estimate is None, "nothing is offered when the sale has ended"

@@ -23,7 +23,11 @@ _DAY: Final = timedelta(days=1)
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """When an entry may be offered something, if units keep falling free as they did. `in_time`: before the sale ends."""
+    """When an entry may be offered something, if units keep falling free as they did, and nobody leaves. `in_time`: before the sale ends.
+
+    What was offered when the sale began, or on joining, did not fall free and is not counted. Whoever wishes for less may be passed the
+    units that are not enough for a group, also from behind it, and so is counted before it.
+    """
 
     units_per_day: float
     expected_at: datetime
@@ -65,24 +69,30 @@ async def find_standing(database: Database, entry: WaitlistEntry, now: datetime)
     async with database.snapshot() as snapshot:
         row = await snapshot.fetchrow(*sql.find_standing(event_id=entry.event_id, entry_id=entry.entry_id))
         assert row is not None, "an entry is never deleted"
-        if entry.state != "waiting":
+        if row["state"] != "waiting":  # perhaps since a moment ago
             return Standing(None, None, None, row["offer_expires_at"])
-        since = now - OBSERVED
-        offers = await snapshot.fetchrow(*sql.measure_offers(event_id=entry.event_id, ticket_type_id=entry.ticket_type_id, since=since))
+        since, on_sale_at = now - OBSERVED, row["on_sale_at"]
+        of_type = {"event_id": entry.event_id, "ticket_type_id": entry.ticket_type_id}
+        offers = await snapshot.fetchrow(*sql.measure_offers(**of_type, since=since, on_sale_at=on_sale_at))
         assert offers is not None, "a sum is always there"
-    estimate = estimate_of(
-        offers["units"], max(since, offers["first_joined_at"]), row["units_ahead"] + entry.quantity, row["off_sale_at"], now
-    )
+    since = max(since, offers["first_joined_at"], *([on_sale_at] if on_sale_at <= now else []))
+    estimate = estimate_of(offers["units"], since, row["units_first"] + entry.quantity, on_sale_at, row["off_sale_at"], now)
     return Standing(row["entries_ahead"] + 1, row["units_ahead"], estimate, None)
 
 
-def estimate_of(units_offered: int, since: datetime, units_to_come: int, off_sale_at: datetime, now: datetime) -> Estimate | None:
-    """Return when so many more units will have been offered, at the rate at which they were since an instant; None: none were."""
-    if units_offered == 0:
+def estimate_of(
+    units_offered: int, since: datetime, units_to_come: int, on_sale_at: datetime, off_sale_at: datetime, now: datetime
+) -> Estimate | None:
+    """Return when so many more units will have been offered, at the rate at which they were since an instant.
+
+    None where nothing is known, for none were, and where nothing will be offered any more, for the sale has ended.
+    """
+    if units_offered == 0 or now >= off_sale_at:
         return None
     a_unit = max(now - since, OBSERVED_MIN) / units_offered
     expected_in = min(a_unit * units_to_come, timedelta(days=3_650))  # after ten years it does not matter when
-    return Estimate(round(_DAY / a_unit, 2), now + expected_in, now + expected_in < off_sale_at)
+    expected_at = max(now, on_sale_at) + expected_in
+    return Estimate(round(_DAY / a_unit, 2), expected_at, expected_at < off_sale_at)
 
 
 async def list_live_entries(database: Database, event_id: UUID, buyer_id: UUID, ticket_type_id: UUID | None) -> list[WaitlistEntry]:

@@ -54,9 +54,9 @@ class EntryView(msgspec.Struct, frozen=True):
 
 
 class EstimateView(msgspec.Struct, frozen=True):
-    """When something may be offered, if tickets fall free as they did in the last two weeks; nobody promises that.
+    """When something may be offered, if tickets fall free as they did in the last two weeks, and nobody leaves; nobody promises that.
 
-    `units_per_day`: tickets of this type that were offered to the waitlist, by the day. `in_time`: before the sale ends.
+    `units_per_day`: tickets of this type that fell free and were offered to the waitlist, by the day. `in_time`: before the sale ends.
     """
 
     units_per_day: float
@@ -67,7 +67,8 @@ class EstimateView(msgspec.Struct, frozen=True):
 class StandingView(EntryView, frozen=True):
     """An entry and how it stands. `position` in the line of its ticket type, from 1, and how many units those before it wait for.
 
-    `estimate` is null as long as nothing has been offered to anybody: then nothing is known. `offer_expires_at`: until when an offer lasts.
+    `estimate` is null as long as nothing has fallen free, for then nothing is known, and when the sale has ended. `offer_expires_at`: until
+    when an offer lasts.
     """
 
     position: int | None
@@ -196,8 +197,11 @@ async def list_my_waitlist(
     operation_id="getWaitlistEntry",
     summary="How my wish stands",
     description=(
-        "Its place in the line of its ticket type, and how long it may take: the units that are before it and its own, at the rate at "
-        "which units of this type were offered to the waitlist in the last fourteen days, or since somebody waits. Null while none were."
+        "Its place in the line of its ticket type, and how long it may take: what is wished for before it, behind it by those who wish for "
+        "less (they are asked first where it is not enough for a group), and by itself, at the rate at which tickets of this type fell "
+        "free and were offered to those who waited, in the last fourteen days, or since the sale began, or since somebody waits. What "
+        "was there when the sale began, and what is offered on joining, is not counted. Null while nothing has fallen free, and when "
+        "the sale has ended."
     ),
     tags=["Waitlist"],
     responses=problems(SalesRefusal.ENTRY_NOT_FOUND),
