@@ -36,6 +36,7 @@ from evently.sales.facts import Fact, decode_facts, encode_facts
 from evently.sales.ledger import Posting
 from evently.sales.loading import NAMES_BOOKING
 from evently.sales.replay import Replay
+from evently.sales.replay.retold import NOTHING_MORE
 from evently.sales.rules import actor_of, decide
 from evently.sales.state import LINE_KNOWN_MAX, Answer, Batch, Line, Pool, Promo, Refund, Returned, Sale, place_in_line
 from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
@@ -349,24 +350,39 @@ class Rows:
         assert {each: (refund.booking_id, refund.amount_minor, refund.settled) for each, refund in again.refunds.items()} == {
             each: (refund.booking_id, refund.amount_minor, refund.settled_at is not None) for each, refund in self.refunds.items()
         }
-        assert {each: entry.state for each, entry in again.entries.items()} == {each: entry.state for each, entry in self.entries.items()}
+        names = [name for name in WaitlistEntry.__struct_fields__ if name not in {"event_id", "entry_id"}]
+        assert {each: [getattr(entry, name) for name in names] for each, entry in again.entries.items()} == {
+            each: [getattr(entry, name) for name in names] for each, entry in self.entries.items()
+        }
         assert not again.overtaken
         self._check_replayed_bookings(again)
 
     def _check_replayed_bookings(self, again: Replay) -> None:
         names = (
-            "buyer_id state placed_at confirmed_at ended_at promo_id entry_id payment_id paid_minor captured_at refunded_minor "
-            "conditions_version"
+            "buyer_id state placed_at expires_at confirmed_at ended_at extended promo_id entry_id payment_id paid_minor captured_at "
+            "refunded_minor conditions_version"
         ).split()
         assert again.bookings.keys() == self.bookings.keys()
         for booking_id, booking in self.bookings.items():
             replayed = again.bookings[booking_id]
             assert [getattr(replayed, name) for name in names] == [getattr(booking, name) for name in names]
+            for ticket in booking.tickets:
+                kept = replayed.voided if ticket.state == "void" else replayed.tickets
+                assert kept[ticket.ticket_id] == (ticket.ticket_type_id, ticket.price_minor)
+                more = (
+                    ticket.discount_minor,
+                    ticket.surcharge_minor,
+                    ticket.fee_minor,
+                    ticket.tax_minor,
+                    ticket.seat_number,
+                    ticket.replaces,
+                )
+                assert replayed.more.get(ticket.ticket_id, NOTHING_MORE) == more
+                assert again.returning.get(ticket.ticket_id) == ticket.returning_since
             posted: Counter[tuple[str, str]] = Counter()
             for posting in self.ledger:
                 if posting.booking_id == booking_id:
-                    debit = "" if posting.credit == "refunds" else posting.debit  # how a refund is shared out, a replay does not know
-                    posted[debit, posting.credit] += posting.amount_minor
+                    posted[posting.debit, posting.credit] += posting.amount_minor
             assert +posted == +replayed.posted
 
 

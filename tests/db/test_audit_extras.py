@@ -178,7 +178,7 @@ PLANTED = [
     ),
     planted(
         "two tickets for one seat",
-        "I5",
+        "I5 I11",
         f"UPDATE tickets SET seat_number = {SEATED} WHERE event_id = $1 AND seat_number IS NOT NULL AND state = 'valid'",
     ),
     planted("a seat that the map does not have", "I5 I11", "INSERT INTO seat_claims VALUES ($1, 4000, NULL)"),
@@ -232,10 +232,10 @@ PLANTED = [
     planted("an entry that is gone", "I6 I11", "DELETE FROM waitlist_entries WHERE event_id = $1"),
     planted("somebody else in the line", "I6 I11", "UPDATE waitlist_entries SET buyer_id = gen_random_uuid() WHERE event_id = $1"),
     planted("units no longer set aside", "I2 I11", "UPDATE pools SET set_aside = 0 WHERE event_id = $1 AND set_aside > 0"),
-    planted("units set aside and not counted", "I2", "UPDATE set_asides SET units = 0 WHERE event_id = $1"),
+    planted("units set aside and not counted", "I2 I11", "UPDATE set_asides SET units = 0 WHERE event_id = $1"),
     planted(
         "a ticket that stands for another",
-        "I2 I5",
+        "I2 I5 I11",
         "UPDATE tickets SET replaces = gen_random_uuid() WHERE event_id = $1 AND state = 'valid' AND seat_number IS NOT NULL",
     ),
 ]

@@ -213,7 +213,9 @@ WITH breaches AS (
         AND (
             payments.payment_id IS NULL
             OR payments.booking_id != bookings.booking_id
+            OR payments.buyer_id != bookings.buyer_id
             OR payments.amount_minor != bookings.paid_minor
+            OR payments.currency != (SELECT sales.currency FROM sales WHERE sales.event_id = bookings.event_id)
             OR (bookings.captured_at < now() - :grace::interval AND payments.state != 'captured')
             OR (bookings.captured_at IS NULL AND bookings.state = 'confirmed' AND bookings.confirmed_at < now() - interval '8 hours')
         )
@@ -254,9 +256,89 @@ FROM breaches
 ORDER BY breaches.event_id, breaches.what
 LIMIT :examples_max;
 
+-- name: find_wrong_refunds
+-- I7: refunds that the checkout carries out otherwise than the till has decided; and that one of the two knows to be done, and the other does not, :grace
+-- after it.
+WITH breaches AS (
+    SELECT
+        payment_refunds.event_id,
+        format(
+            'refund %s is %s of payment %s for booking %s; it was decided to be %s of payment %s for booking %s',
+            payment_refunds.refund_id, payment_refunds.amount_minor, payment_refunds.payment_id, payment_refunds.booking_id, refunds.amount_minor,
+            bookings.payment_id, refunds.booking_id
+        ) AS what
+    FROM payment_refunds
+    LEFT JOIN refunds ON refunds.event_id = payment_refunds.event_id AND refunds.refund_id = payment_refunds.refund_id
+    LEFT JOIN bookings ON bookings.event_id = refunds.event_id AND bookings.booking_id = refunds.booking_id
+    WHERE
+        (:event_id::uuid IS NULL OR payment_refunds.event_id = :event_id)
+        AND (payment_refunds.amount_minor, payment_refunds.booking_id, payment_refunds.payment_id)
+        IS DISTINCT FROM (refunds.amount_minor, refunds.booking_id, bookings.payment_id)
+    UNION ALL
+    SELECT
+        refunds.event_id,
+        format(
+            'refund %s was %s by the till, and is %s by the checkout',
+            refunds.refund_id, CASE WHEN refunds.settled_at IS NULL THEN 'decided' ELSE 'settled' END, coalesce(payment_refunds.state, 'not known')
+        ) AS what
+    FROM refunds
+    LEFT JOIN payment_refunds ON payment_refunds.event_id = refunds.event_id AND payment_refunds.refund_id = refunds.refund_id
+    WHERE
+        (:event_id::uuid IS NULL OR refunds.event_id = :event_id)
+        AND (refunds.settled_at IS NOT NULL) != (coalesce(payment_refunds.state, 'asking') IN ('settled', 'never_paid'))
+        AND coalesce(refunds.settled_at, payment_refunds.changed_at) < now() - :grace::interval
+)
+
+SELECT breaches.event_id, breaches.what, count(*) OVER () AS total
+FROM breaches
+ORDER BY breaches.event_id, breaches.what
+LIMIT :examples_max;
+
+-- name: find_wrong_postings
+-- I8: rows of the ledger in another currency than the sale's, at another time than their journal row, or out of line: the lines of a journal row count from
+-- 0. What the amounts must be is for the replay to say.
+WITH numbered AS (
+    SELECT
+        ledger.event_id, ledger.seq, ledger.line, ledger.at, ledger.currency,
+        row_number() OVER (PARTITION BY ledger.event_id, ledger.seq ORDER BY ledger.line) - 1 AS place
+    FROM ledger
+    WHERE :event_id::uuid IS NULL OR ledger.event_id = :event_id
+)
+
+SELECT
+    numbered.event_id,
+    format('the posting at %s in %s is line %s of journal row %s', numbered.at, numbered.currency, numbered.line, numbered.seq) AS what,
+    count(*) OVER () AS total
+FROM numbered
+LEFT JOIN journal ON journal.event_id = numbered.event_id AND journal.seq = numbered.seq
+LEFT JOIN sales ON sales.event_id = numbered.event_id
+WHERE
+    numbered.at IS DISTINCT FROM journal.at
+    OR numbered.currency IS DISTINCT FROM sales.currency
+    OR numbered.line != numbered.place
+ORDER BY numbered.event_id, numbered.seq, numbered.line
+LIMIT :examples_max;
+
+-- name: find_wrong_events
+-- I11: events that are shown in another state or currency than they are sold in.
+SELECT
+    events.event_id,
+    format('the event is %s in %s, its sale %s in %s', events.state, events.currency, sales.state, sales.currency) AS what,
+    count(*) OVER () AS total
+FROM events
+INNER JOIN sales ON sales.event_id = events.event_id
+WHERE
+    (:event_id::uuid IS NULL OR events.event_id = :event_id)
+    AND (
+        events.currency != sales.currency
+        OR sales.state != CASE events.state WHEN 'draft' THEN 'closed' WHEN 'published' THEN 'open' ELSE events.state END
+    )
+ORDER BY events.event_id
+LIMIT :examples_max;
+
 -- name: find_wrong_answers
 -- I6: keys with two answers, and answers about another booking than the one that was made, about other tickets than it has, or about none. An answer holds
--- the ids of its booking and tickets as text.
+-- the ids of its booking and tickets as text, and the secrets of the tickets as bytes: the journal does not have those.
 WITH breaches AS (
     SELECT idempotency_keys.event_id, format('key %L has %s answers', idempotency_keys.key, count(*)) AS what
     FROM idempotency_keys
@@ -286,7 +368,10 @@ WITH breaches AS (
                 WHERE
                     tickets.event_id = bookings.event_id
                     AND tickets.booking_id = bookings.booking_id
-                    AND position(convert_to(tickets.ticket_id::text, 'UTF8') IN idempotency_keys.answer) = 0
+                    AND (
+                        position(convert_to(tickets.ticket_id::text, 'UTF8') IN idempotency_keys.answer) = 0
+                        OR position(tickets.secret IN idempotency_keys.answer) = 0
+                    )
             )
         )
     UNION ALL
@@ -327,108 +412,3 @@ WHERE
     )
 ORDER BY bookings.event_id, bookings.booking_id
 LIMIT :examples_max;
-
--- name: list_sales
--- The sales to replay, with how far the roll-ups have counted them; `old_at` is when a row must have been delivered.
-SELECT
-    sales.event_id,
-    sales.state,
-    sales.currency,
-    sales.on_sale_at,
-    sales.off_sale_at,
-    sales.seq,
-    sales.head_hash,
-    coalesce(event_totals.seq, 0) AS counted_seq,
-    coalesce(event_totals.bookings, 0) AS bookings,
-    coalesce(event_totals.tickets, 0) AS tickets,
-    coalesce(event_totals.amount_minor, 0) AS amount_minor,
-    coalesce(event_totals.cancelled_bookings, 0) AS cancelled_bookings,
-    coalesce(event_totals.cancelled_tickets, 0) AS cancelled_tickets,
-    coalesce(event_totals.cancelled_minor, 0) AS cancelled_minor,
-    (SELECT count(*) FROM bookings WHERE bookings.event_id = sales.event_id) AS bookings_stored,
-    now() - :delivered_within::interval AS old_at
-FROM sales
-LEFT JOIN event_totals ON event_totals.event_id = sales.event_id
-WHERE :event_id::uuid IS NULL OR sales.event_id = :event_id
-ORDER BY sales.event_id;
-
--- name: read_journal
--- The whole journal of an event.
-SELECT journal.seq, journal.at, journal.facts, journal.hash, journal.delivered_at
-FROM journal
-WHERE journal.event_id = :event_id
-ORDER BY journal.seq;
-
--- name: read_pools
--- The pools of an event.
-SELECT pools.pool_id, pools.name, pools.capacity, pools.held, pools.sold, pools.set_aside
-FROM pools
-WHERE pools.event_id = :event_id;
-
--- name: read_ticket_types
--- What a replay knows of the ticket types of an event.
-SELECT ticket_types.ticket_type_id, ticket_types.pool_ids, ticket_types.retired
-FROM ticket_types
-WHERE ticket_types.event_id = :event_id;
-
--- name: read_bookings
--- The bookings of an event, one row for each ticket that is not void, and one for a booking without any.
-SELECT
-    bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at, bookings.confirmed_at, bookings.ended_at,
-    bookings.conditions_version, bookings.promo_id, bookings.entry_id, bookings.payment_id, bookings.paid_minor, bookings.captured_at,
-    bookings.refunded_minor, tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor
-FROM bookings
-LEFT JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
-WHERE bookings.event_id = :event_id
-ORDER BY bookings.booking_id;
-
--- name: read_quarters
--- The roll-ups of an event by quarter of an hour.
-SELECT
-    event_quarters.quarter_at, event_quarters.bookings, event_quarters.tickets, event_quarters.amount_minor,
-    event_quarters.cancelled_bookings, event_quarters.cancelled_tickets, event_quarters.cancelled_minor
-FROM event_quarters
-WHERE event_quarters.event_id = :event_id;
-
--- name: read_claims
--- The seats of an event that are taken or blocked.
-SELECT seat_claims.seat_number, seat_claims.ticket_id
-FROM seat_claims
-WHERE seat_claims.event_id = :event_id;
-
--- name: read_entries
--- The waitlist of an event.
-SELECT waitlist_entries.entry_id, waitlist_entries.buyer_id, waitlist_entries.ticket_type_id, waitlist_entries.quantity, waitlist_entries.state
-FROM waitlist_entries
-WHERE waitlist_entries.event_id = :event_id;
-
--- name: read_promos
--- How much of an event's promo codes is used.
-SELECT promo_codes.promo_id, promo_codes.uses, promo_codes.spent_minor
-FROM promo_codes
-WHERE promo_codes.event_id = :event_id;
-
--- name: read_refunds
--- What an event has to pay back.
-SELECT refunds.refund_id, refunds.booking_id, refunds.amount_minor, refunds.settled_at IS NOT NULL AS settled
-FROM refunds
-WHERE refunds.event_id = :event_id;
-
--- name: read_ledger
--- The money of each booking of an event, summed up by accounts.
-SELECT ledger.booking_id, ledger.debit, ledger.credit, ledger.currency, sum(ledger.amount_minor)::bigint AS amount_minor
-FROM ledger
-WHERE ledger.event_id = :event_id
-GROUP BY ledger.booking_id, ledger.debit, ledger.credit, ledger.currency;
-
--- name: read_conditions
--- The conditions of an event, by version.
-SELECT sale_conditions.version, sale_conditions.conditions
-FROM sale_conditions
-WHERE sale_conditions.event_id = :event_id;
-
--- name: read_seating
--- The seats and zones of an event.
-SELECT event_seating.digest, event_seating.zones, event_seating.zone_of
-FROM event_seating
-WHERE event_seating.event_id = :event_id;

@@ -1,0 +1,98 @@
+"""Everything recomputed and compared: the audit that ends every benchmark and every rehearsal; it may run while tickets are being sold.
+
+    audit(options, event)             open the database, inspect it, close it: what the command line does
+    inspect(database, event_id)       the same on a database that is open
+    examine(snapshot, event_id)       the same on a connection that sees one instant
+    show(findings)                    a table for the terminal
+
+It sees one instant of the whole database (REPEATABLE READ, read only) and takes no lock, so nobody waits for it. Breaches are looked for by
+set-based statements (breaches.sql); then each event's journal is replayed from empty and laid beside the rows (retelling.py), one event at
+a time, the largest ones in several parts, because each booking that is followed takes a kilobyte. Nothing here uses a line of what it
+checks: not the rules, not the engine, not the counting of the roll-ups. Which columns nothing can be compared with: docs/proof.md.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from rich.table import Table
+
+from evently.audit.findings import EXAMPLES_MAX, TITLES, Finding, Tally
+from evently.audit.retelling import retell_all
+from evently.db import Connection, Database, DatabaseOptions, Query, load_queries
+from evently.kit.ids import parse_id
+from evently.sales import find_sale
+
+sql: Final = load_queries("evently.audit.breaches")
+
+__all__ = ["EXAMPLES_MAX", "TITLES", "Finding", "audit", "examine", "inspect", "show"]
+
+HOLD_GRACE: Final = timedelta(seconds=5)  # the sweeper comes by every second; five allow for a busy one
+CHECKOUT_GRACE: Final = timedelta(minutes=5)  # between what the gateway did and what the till knows of it: a job is tried again within that
+
+
+async def audit(options: DatabaseOptions, event: str | None = None) -> list[Finding]:
+    """Inspect the database at an address, or one event of it (`evt_...`); refuses one that is not there."""
+    event_id = None if event is None else parse_id("evt", event)
+    database = await Database.open(options)
+    try:
+        if event_id is not None:
+            await find_sale(database, event_id)
+        return await inspect(database, event_id)
+    finally:
+        await database.close()
+
+
+async def inspect(database: Database, event_id: UUID | None = None) -> list[Finding]:
+    """Return what every invariant has to say about one instant, whether anything was found or not."""
+    async with database.snapshot() as snapshot:
+        return await examine(snapshot, event_id)
+
+
+async def examine(snapshot: Connection, event_id: UUID | None = None) -> list[Finding]:
+    """The same, of what a connection sees; it is in a transaction."""
+    tallies = {code: Tally() for code in TITLES}
+    for code, query in _SET_BASED:
+        await _ask(snapshot, query, event_id, tallies[code])
+    await retell_all(snapshot, event_id, tallies)
+    return [Finding(code, title, tallies[code].count, tallies[code].examples) for code, title in TITLES.items()]
+
+
+def show(findings: list[Finding]) -> Table:
+    """Return the findings for the terminal."""
+    table = Table("", "found", "what must not be", box=None, pad_edge=False)
+    for finding in findings:
+        style = "green" if finding.count == 0 else "bold red"
+        table.add_row(finding.code, f"[{style}]{finding.count:,}[/]", "\n".join([finding.title, *map(_escaped, finding.examples)]))
+    return table
+
+
+_SET_BASED: Final = (
+    ("I1", sql.find_oversold_pools),
+    ("I2", sql.find_miscounted_pools),
+    ("I5", sql.find_wrong_tickets),
+    ("I5", sql.find_wrong_seats),
+    ("I6", sql.find_wrong_answers),
+    ("I7", sql.find_wrong_payments),
+    ("I7", sql.find_wrong_refunds),
+    ("I8", sql.find_wrong_postings),
+    ("I9", sql.find_stale_holds),
+    ("I11", sql.find_wrong_events),
+)
+_GRACE: Final = {sql.find_stale_holds: HOLD_GRACE, sql.find_wrong_payments: CHECKOUT_GRACE, sql.find_wrong_refunds: CHECKOUT_GRACE}
+
+
+async def _ask(snapshot: Connection, query: Query, event_id: UUID | None, tally: Tally) -> None:
+    values: dict[str, object] = {"event_id": event_id, "examples_max": EXAMPLES_MAX}
+    if query in _GRACE:
+        values["grace"] = _GRACE[query]
+    rows = await snapshot.fetch(*query(**values))
+    for row in rows:
+        tally.add(row["event_id"], row["what"], total=0)
+    tally.count += rows[0]["total"] if rows else 0
+
+
+def _escaped(text: str) -> str:
+    return "  " + text.replace("[", r"\[")

@@ -1,0 +1,344 @@
+"""One event told again from its journal, beside its rows: every column that the journal knows of."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import astuple
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from evently.audit.findings import Tally
+from evently.db import Connection, Query, Record, load_queries
+from evently.sales import NO_HASH, Contradiction, Replay, Totals, chain, decode_facts
+from evently.sales.replay import ReplayedBooking
+from evently.sales.replay.retold import NOTHING_MORE
+from evently.seating import decode_map, digest_of
+
+sql: Final = load_queries(__name__)
+
+DELIVERED_WITHIN: Final = timedelta(seconds=60)  # the relay needs a fraction of a second; a minute allows for one that was killed
+CLOCKS_DIFFER_MAX: Final = timedelta(seconds=5)  # of two machines, one of which took over the relay from the other
+FOLLOWED_MAX: Final = 250_000  # bookings at a time: 250 MB; each further part of an event reads its journal once more
+_ROWS_READ: Final = 1_000  # at a time
+_JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes of facts at the most
+_QUARTER_MINUTES: Final = 15
+_SUMS: Final = ("bookings", "tickets", "amount_minor", "cancelled_bookings", "cancelled_tickets", "cancelled_minor")
+_SALE: Final = ("state", "currency", "on_sale_at", "off_sale_at", "extras")
+_NO_SEAT: Final[tuple[str | None, str | None]] = (None, None)
+
+Rows = dict[Any, tuple[Any, ...]]
+
+
+async def retell_all(snapshot: Connection, event_id: UUID | None, tallies: Mapping[str, Tally]) -> None:
+    """Tell one event again, or all of them."""
+    async for sale in snapshot.cursor(*sql.list_sales(event_id=event_id, delivered_within=DELIVERED_WITHIN), prefetch=_ROWS_READ):
+        await _Retelling(sale, tallies).compare(snapshot)
+
+
+class _Retelling:
+    """One event, told again from its journal, beside its rows."""
+
+    def __init__(self, sale: Record, tallies: Mapping[str, Tally]) -> None:
+        self._sale = sale
+        self._event_id: UUID = sale["event_id"]
+        self._tallies = tallies
+        self._parts = 1 + sale["bookings_stored"] // FOLLOWED_MAX
+        self._replay = Replay((0, self._parts))
+        self._broken = False  # what cannot have happened was told: from there on, nothing can be compared
+        self._delivered_seq = 0  # of the last row that was delivered
+        self._delivered_at: datetime | None = None
+        self._counted = Totals()  # up to where the roll-ups have counted
+        self._quarters: dict[datetime, tuple[int, ...]] = {}
+        self._seats: list[tuple[str, str]] = []  # id and label by number
+
+    async def compare(self, snapshot: Connection) -> None:
+        """Replay, then lay it beside the rows."""
+        await self._retell(snapshot)
+        if self._broken:
+            return
+        await self._compare_sale(snapshot)
+        await self._compare_seating(snapshot)
+        for what, query, told in self._tables():
+            await self._compare_table(snapshot, what, query, told)
+        await self._compare_settled(snapshot)
+        for sentence in self._replay.overtaken:
+            self._found("I10", sentence)
+        await self._compare_sums(snapshot)
+        await self._compare_bookings(snapshot)
+        for part in range(1, self._parts):
+            self._replay = Replay((part, self._parts))
+            async for row in self._journal(snapshot):
+                if not self._let_happen(row):
+                    return
+            await self._compare_bookings(snapshot)
+
+    def _journal(self, snapshot: Connection) -> AsyncIterable[Record]:
+        return snapshot.cursor(*sql.read_journal(event_id=self._event_id), prefetch=_JOURNAL_ROWS_READ)
+
+    def _found(self, code: str, what: str) -> None:
+        self._tallies[code].add(self._event_id, what)
+
+    # The journal
+
+    async def _retell(self, snapshot: Connection) -> None:
+        """Let the journal happen again, and look at the chain and at the deliveries on the way."""
+        seq, hash_before = 0, NO_HASH
+        async for row in self._journal(snapshot):
+            if row["seq"] != seq + 1:
+                self._found("I11", f"journal row {row['seq']} follows {seq}")
+            if row["hash"] != chain(hash_before, row["facts"]):
+                self._found("I11", f"the hash of journal row {row['seq']} is wrong")
+            self._look_at_delivery(row, seq)
+            seq, hash_before = row["seq"], row["hash"]
+            before = astuple(self._replay.totals)
+            if not self._let_happen(row):
+                return
+            if seq <= self._sale["counted_seq"]:
+                self._sum_up(row["at"], before)
+        if (seq, hash_before) != (self._sale["seq"], self._sale["head_hash"]):
+            self._found("I11", f"the journal ends at row {seq}, the sale at {self._sale['seq']}, or with another hash")
+        if self._delivered_seq != self._sale["counted_seq"]:
+            self._found("I12", f"delivered up to row {self._delivered_seq}, counted up to {self._sale['counted_seq']}")
+
+    def _look_at_delivery(self, row: Record, seq_before: int) -> None:
+        """Look at whether a row was delivered, and after the one before it."""
+        seq, delivered_at = row["seq"], row["delivered_at"]
+        if delivered_at is None:
+            if row["at"] < self._sale["old_at"]:
+                self._found("I12", f"journal row {seq} was never delivered")
+            return
+        before = self._delivered_at or delivered_at
+        if self._delivered_seq != seq_before or delivered_at < before - CLOCKS_DIFFER_MAX:
+            self._found("I12", f"journal row {seq} was delivered before the one before it")
+        self._delivered_seq, self._delivered_at = seq, delivered_at
+
+    def _let_happen(self, row: Record) -> bool:
+        """Tell one row; returns whether the tale can go on."""
+        try:
+            self._replay.add(row["at"], decode_facts(row["facts"]))
+        except (Contradiction, msgspec.MsgspecError) as exc:
+            self._found("I11", f"journal row {row['seq']} cannot have happened: {exc}")
+            self._broken = True
+        return not self._broken
+
+    def _sum_up(self, at: datetime, before: tuple[int, ...]) -> None:
+        after = astuple(self._replay.totals)
+        if after == before:
+            return
+        self._counted = Totals(*after)
+        quarter_at = at.replace(minute=at.minute // _QUARTER_MINUTES * _QUARTER_MINUTES, second=0, microsecond=0)
+        so_far = self._quarters.get(quarter_at, (0,) * len(_SUMS))
+        self._quarters[quarter_at] = tuple(sums + new - old for sums, new, old in zip(so_far, after, before, strict=True))
+
+    # What is sold
+
+    async def _compare_sale(self, snapshot: Connection) -> None:
+        told = self._replay
+        self._compare("I11", "the sale", _SALE, tuple(self._sale[name] for name in _SALE), tuple(getattr(told, name) for name in _SALE))
+        if told.at is not None:
+            self._compare("I11", "the sale", ("head_at",), (self._sale["head_at"],), (told.at,))
+        stored = {row["version"]: row["conditions"] for row in await snapshot.fetch(*sql.read_conditions(event_id=self._event_id))}
+        expected = {version: msgspec.json.encode(each, order="deterministic") for version, each in told.conditions.items()}
+        for version in _differing(stored, expected):
+            self._found("I11", f"the conditions of version {version} differ from the journal's")
+
+    async def _compare_seating(self, snapshot: Connection) -> None:
+        """The map with its digest, and the zones."""
+        row = await snapshot.fetchrow(*sql.read_seating(event_id=self._event_id))
+        if (None if row is None else (row["digest"], tuple(row["zones"]), row["zone_of"])) != self._replay.seating:
+            self._found("I11", "the seating differs from the journal's")
+        elif row is not None:
+            try:
+                layout = zlib.decompress(row["layout"])
+            except zlib.error as exc:
+                self._found("I11", f"the seat map cannot be read: {exc}")
+                return
+            if digest_of(layout) != row["digest"]:
+                self._found("I11", "the seat map is not the one of its digest")
+                return
+            self._seats = [
+                (seat.id, f"{section.name}, row {line.name}, seat {seat.label}")
+                for section in decode_map(layout).sections
+                for line in section.rows
+                for seat in line.seats
+            ]
+
+    def _tables(self) -> Iterator[tuple[str, Query, Rows]]:
+        """Yield what is compared whole: the rows as the journal has them, without their key in the order of the statement."""
+        told = self._replay
+        yield "pool", sql.read_pools, {pool_id: astuple(pool)[1:] for pool_id, pool in told.pools.items()}
+        yield "ticket type", sql.read_ticket_types, {type_id: self._told_type(type_id) for type_id in told.types}
+        yield "seat", sql.read_claims, {number: (owner,) for number, owner in told.seats.items()}
+        yield (
+            "promo code",
+            sql.read_promos,
+            {
+                promo_id: (*msgspec.structs.astuple(promo.terms)[1:], promo.uses, promo.spent_minor)
+                for promo_id, promo in told.promos.items()
+            },
+        )
+        yield "refund", sql.read_refunds, {refund_id: astuple(refund)[:4] for refund_id, refund in told.refunds.items()}
+        yield (
+            "waitlist entry",
+            sql.read_entries,
+            {entry_id: astuple(entry) for entry_id, entry in told.entries.items()},
+        )
+        yield "set-aside of ticket type", sql.read_set_asides, {type_id: (units,) for type_id, units in told.aside.items()}
+
+    async def _compare_settled(self, snapshot: Connection) -> None:
+        """How refunds were settled. When the till knows of one, and the checkout does not, is looked at elsewhere."""
+        for refund_id, how in await snapshot.fetch(*sql.read_settled(event_id=self._event_id)):
+            refund = self._replay.refunds.get(refund_id)
+            if refund is not None and refund.how not in (None, how):
+                self._found("I7", f"refund {refund_id} was settled as {how}, by the journal {refund.how}")
+
+    def _told_type(self, type_id: UUID) -> tuple[Any, ...]:
+        put = self._replay.types[type_id]
+        return (
+            put.name,
+            put.price_minor,
+            put.per_booking_max,
+            put.per_buyer_max,
+            put.on_sale_at,
+            put.off_sale_at,
+            put.pool_ids,
+            put.zone,
+            put.tax_basis_points,
+            put.tax_included,
+            put.hidden,
+            type_id in self._replay.retired,
+        )
+
+    async def _compare_table(self, snapshot: Connection, what: str, query: Query, told: Rows) -> None:
+        rows = await snapshot.fetch(*query(event_id=self._event_id))
+        names = tuple(rows[0].keys())[1:] if rows else ()
+        stored: Rows = {key: tuple(tuple(each) if isinstance(each, list) else each for each in rest) for key, *rest in rows}
+        for key in _differing(stored, told):
+            self._compare("I11", f"{what} {key}", names, stored.get(key), told.get(key))
+
+    def _compare(self, code: str, what: str, names: Sequence[str], stored: tuple[Any, ...] | None, told: tuple[Any, ...] | None) -> None:
+        """Say what differs, if anything does."""
+        if stored is None:
+            self._found(code, f"{what} is in the journal alone")
+        elif told is None:
+            self._found(code, f"{what} is not in the journal")
+        elif differences := [
+            f"{name} is {mine}, by the journal {theirs}" for name, mine, theirs in zip(names, stored, told, strict=True) if mine != theirs
+        ]:
+            self._found(code, f"{what}: {'; '.join(differences)}")
+
+    # Bookings
+
+    async def _compare_bookings(self, snapshot: Connection) -> None:
+        await self._compare_money(snapshot)
+        left = self._replay.bookings
+        async for booking_id, buyer_id, stored, tickets in _bookings(snapshot, self._event_id):
+            if not self._replay.follows(booking_id):
+                continue
+            told = left.pop(booking_id, None)
+            if told is None:
+                self._found("I4", f"booking {booking_id} is not in the journal")
+            elif told.buyer_id != buyer_id:
+                self._found("I4", f"booking {booking_id} is of {buyer_id}; {told.buyer_id} asked for it")
+            else:
+                if (as_told := _as_stored(told)) != stored:
+                    self._compare("I11", f"booking {booking_id}", _BOOKING, stored, as_told)
+                self._compare_tickets(booking_id, told, tickets)
+        for booking_id in left:
+            self._found("I11", f"booking {booking_id} is in the journal alone")
+
+    def _compare_tickets(self, booking_id: UUID, booking: ReplayedBooking, tickets: Rows) -> None:
+        told: Rows = {}
+        returning = self._replay.returning
+        for which, void in ((booking.tickets, False), (booking.voided, True)):
+            for ticket_id, (type_id, price) in which.items():
+                more = booking.more.get(ticket_id, NOTHING_MORE)
+                seat = _NO_SEAT
+                if more.seat is not None:
+                    seat = self._seats[more.seat] if more.seat < len(self._seats) else seat
+                told[ticket_id] = (type_id, price, void, *more, returning.get(ticket_id), *seat)
+        for ticket_id in _differing(tickets, told):
+            self._compare("I11", f"ticket {ticket_id} of booking {booking_id}", _TICKET, tickets.get(ticket_id), told.get(ticket_id))
+
+    async def _compare_money(self, snapshot: Connection) -> None:
+        """The ledger of the bookings of this part."""
+        stored: dict[UUID, list[tuple[Any, ...]]] = {}
+        async for booking_id, *posted in snapshot.cursor(*sql.read_ledger(event_id=self._event_id), prefetch=_ROWS_READ):
+            if self._replay.follows(booking_id):
+                stored.setdefault(booking_id, []).append(tuple(posted))
+        told = {booking_id: booking.postings for booking_id, booking in self._replay.bookings.items() if booking.postings}
+        for booking_id in sorted(stored.keys() | told.keys()):
+            rows, by_journal = sorted(stored.get(booking_id, ())), sorted(told.get(booking_id, ()))
+            if rows != by_journal:
+                self._found("I8", f"booking {booking_id} has {_money(rows)}, by the journal {_money(by_journal)}")
+
+    # Roll-ups
+
+    async def _compare_sums(self, snapshot: Connection) -> None:
+        """The roll-ups, up to where they have counted."""
+        for name in _SUMS:
+            if (stored := self._sale[name]) != (told := getattr(self._counted, name)):
+                self._found("I12", f"{name} up to row {self._sale['counted_seq']} are {stored}, by the journal {told}")
+        rows = await snapshot.fetch(*sql.read_quarters(event_id=self._event_id))
+        quarters = {row["quarter_at"]: tuple(row[name] for name in _SUMS) for row in rows}
+        for quarter_at in _differing(quarters, self._quarters):
+            self._compare("I12", f"the quarter from {quarter_at}", _SUMS, quarters.get(quarter_at), self._quarters.get(quarter_at))
+
+
+_BOOKING: Final = (
+    "state", "placed_at", "expires_at", "confirmed_at", "ended_at", "conditions_version", "promo_id", "entry_id", "extended", "payment_id",
+    "paid_minor", "captured_at", "refunded_minor",
+)  # fmt: skip
+_TICKET: Final = (
+    "ticket_type_id", "price_minor", "void", "discount_minor", "surcharge_minor", "fee_minor", "tax_minor", "seat_number", "replaces",
+    "returning_since", "seat_id", "seat_label",
+)  # fmt: skip
+_TICKET_FROM: Final = 2 + len(_BOOKING)  # in a row of `read_bookings`
+
+
+def _as_stored(booking: ReplayedBooking) -> tuple[Any, ...]:
+    return (
+        booking.state,
+        booking.placed_at,
+        booking.expires_at,
+        booking.confirmed_at,
+        booking.ended_at,
+        booking.conditions_version,
+        booking.promo_id,
+        booking.entry_id,
+        booking.extended,
+        booking.payment_id,
+        booking.paid_minor,
+        booking.captured_at,
+        booking.refunded_minor,
+    )
+
+
+async def _bookings(snapshot: Connection, event_id: UUID) -> AsyncIterator[tuple[UUID, UUID, tuple[Any, ...], Rows]]:
+    """Yield the bookings of an event: id, buyer, `_BOOKING`, and `_TICKET` of each ticket."""
+    head: tuple[Any, ...] = ()
+    tickets: Rows = {}
+    async for row in snapshot.cursor(*sql.read_bookings(event_id=event_id), prefetch=_ROWS_READ):
+        if not head or head[0] != row[0]:
+            if head:
+                yield (*head, tickets)
+            head, tickets = (row[0], row[1], tuple(row[2:_TICKET_FROM])), {}
+        if (ticket_id := row[_TICKET_FROM]) is not None:
+            tickets[ticket_id] = tuple(row[_TICKET_FROM + 1 :])
+    if head:
+        yield (*head, tickets)
+
+
+def _differing(stored: Mapping[Any, Any], told: Mapping[Any, Any]) -> list[Any]:
+    """Return the keys of what differs."""
+    if stored == told:
+        return []
+    return sorted([key for key in stored.keys() | told.keys() if stored.get(key) != told.get(key)])
+
+
+def _money(postings: Sequence[tuple[Any, ...]]) -> str:
+    return ", ".join(f"{amount} from {debit} to {credit} (row {seq})" for seq, debit, credit, amount in postings) or "nothing"

@@ -1,0 +1,130 @@
+-- The rows of an event, to be laid beside a replay of its journal. Of each, the first column names the row, and the others are compared.
+
+-- name: list_sales
+-- The sales to replay, with how far the roll-ups have counted them; `old_at` is when a row must have been delivered.
+SELECT
+    sales.event_id,
+    sales.state,
+    sales.currency,
+    sales.on_sale_at,
+    sales.off_sale_at,
+    sales.extras,
+    sales.seq,
+    sales.head_hash,
+    sales.head_at,
+    coalesce(event_totals.seq, 0) AS counted_seq,
+    coalesce(event_totals.bookings, 0) AS bookings,
+    coalesce(event_totals.tickets, 0) AS tickets,
+    coalesce(event_totals.amount_minor, 0) AS amount_minor,
+    coalesce(event_totals.cancelled_bookings, 0) AS cancelled_bookings,
+    coalesce(event_totals.cancelled_tickets, 0) AS cancelled_tickets,
+    coalesce(event_totals.cancelled_minor, 0) AS cancelled_minor,
+    (SELECT count(*) FROM bookings WHERE bookings.event_id = sales.event_id) AS bookings_stored,
+    now() - :delivered_within::interval AS old_at
+FROM sales
+LEFT JOIN event_totals ON event_totals.event_id = sales.event_id
+WHERE :event_id::uuid IS NULL OR sales.event_id = :event_id
+ORDER BY sales.event_id;
+
+-- name: read_journal
+-- The whole journal of an event.
+SELECT journal.seq, journal.at, journal.facts, journal.hash, journal.delivered_at
+FROM journal
+WHERE journal.event_id = :event_id
+ORDER BY journal.seq;
+
+-- name: read_pools
+-- The pools of an event.
+SELECT pools.pool_id, pools.name, pools.capacity, pools.held, pools.sold, pools.set_aside
+FROM pools
+WHERE pools.event_id = :event_id;
+
+-- name: read_ticket_types
+-- What the journal knows of the ticket types of an event.
+SELECT
+    ticket_types.ticket_type_id, ticket_types.name, ticket_types.price_minor, ticket_types.per_booking_max, ticket_types.per_buyer_max,
+    ticket_types.on_sale_at, ticket_types.off_sale_at, ticket_types.pool_ids, ticket_types.zone, ticket_types.tax_basis_points,
+    ticket_types.tax_included, ticket_types.hidden, ticket_types.retired
+FROM ticket_types
+WHERE ticket_types.event_id = :event_id;
+
+-- name: read_bookings
+-- The bookings of an event, one row for each ticket, and one for a booking without any.
+SELECT
+    bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at, bookings.confirmed_at, bookings.ended_at,
+    bookings.conditions_version, bookings.promo_id, bookings.entry_id, bookings.extended, bookings.payment_id, bookings.paid_minor,
+    bookings.captured_at, bookings.refunded_minor, tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor,
+    tickets.state = 'void' AS void, tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor, tickets.tax_minor, tickets.seat_number,
+    tickets.replaces, tickets.returning_since, tickets.seat_id, tickets.seat_label
+FROM bookings
+LEFT JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
+WHERE bookings.event_id = :event_id
+ORDER BY bookings.booking_id;
+
+-- name: read_quarters
+-- The roll-ups of an event by quarter of an hour.
+SELECT
+    event_quarters.quarter_at, event_quarters.bookings, event_quarters.tickets, event_quarters.amount_minor,
+    event_quarters.cancelled_bookings, event_quarters.cancelled_tickets, event_quarters.cancelled_minor
+FROM event_quarters
+WHERE event_quarters.event_id = :event_id;
+
+-- name: read_claims
+-- The seats of an event that are taken or blocked.
+SELECT seat_claims.seat_number, seat_claims.ticket_id
+FROM seat_claims
+WHERE seat_claims.event_id = :event_id;
+
+-- name: read_entries
+-- The waitlist of an event.
+SELECT
+    waitlist_entries.entry_id, waitlist_entries.buyer_id, waitlist_entries.ticket_type_id, waitlist_entries.quantity, waitlist_entries.joined_at,
+    waitlist_entries.joined_seq, waitlist_entries.state, waitlist_entries.reason, waitlist_entries.offered_at, waitlist_entries.booking_id,
+    waitlist_entries.ended_at
+FROM waitlist_entries
+WHERE waitlist_entries.event_id = :event_id;
+
+-- name: read_set_asides
+-- What is set aside for those who wait for a ticket type.
+SELECT set_asides.ticket_type_id, set_asides.units
+FROM set_asides
+WHERE set_asides.event_id = :event_id;
+
+-- name: read_promos
+-- The promo codes of an event, and how much of them is used.
+SELECT
+    promo_codes.promo_id, promo_codes.code, promo_codes.kind, promo_codes.value, promo_codes.ticket_type_ids, promo_codes.uses_max,
+    promo_codes.per_buyer_max, promo_codes.budget_minor, promo_codes.from_at, promo_codes.until_at, promo_codes.retired, promo_codes.uses,
+    promo_codes.spent_minor
+FROM promo_codes
+WHERE promo_codes.event_id = :event_id;
+
+-- name: read_refunds
+-- What an event has to pay back.
+SELECT refunds.refund_id, refunds.booking_id, refunds.amount_minor, refunds.decided_at, refunds.settled_at
+FROM refunds
+WHERE refunds.event_id = :event_id;
+
+-- name: read_settled
+-- How refunds were settled, by the checkout: as the journal calls it.
+SELECT payment_refunds.refund_id, CASE payment_refunds.state WHEN 'settled' THEN 'gateway' ELSE payment_refunds.state END AS how
+FROM payment_refunds
+WHERE payment_refunds.event_id = :event_id AND payment_refunds.state IN ('settled', 'never_paid');
+
+-- name: read_ledger
+-- The money of an event. Where in its journal row a posting stands is looked at elsewhere.
+SELECT ledger.booking_id, ledger.seq, ledger.debit, ledger.credit, ledger.amount_minor
+FROM ledger
+WHERE ledger.event_id = :event_id;
+
+-- name: read_conditions
+-- The conditions of an event, by version.
+SELECT sale_conditions.version, sale_conditions.conditions
+FROM sale_conditions
+WHERE sale_conditions.event_id = :event_id;
+
+-- name: read_seating
+-- The seats and zones of an event.
+SELECT event_seating.digest, event_seating.zones, event_seating.zone_of, event_seating.layout
+FROM event_seating
+WHERE event_seating.event_id = :event_id;
