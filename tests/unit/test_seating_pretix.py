@@ -226,8 +226,22 @@ FAULTS: Final[list[tuple[str, Any, str, str]]] = [
     ("/zones/0/areas/0/rotation", "north", "/zones/0/areas/0/rotation", "Expected `float`"),
     ("/zones/0/areas/0/text/text", "Stage " * 20, "/zones/0/areas/0/text/text", "at most 80 characters"),
     ("/zones/0/areas/0/text/text", "Stage\x07", "/zones/0/areas/0/text/text", "that can be seen"),
-    ("/zones/0/areas", [{"text": text("Bar")}] * 501, "/zones", "at most 500 together"),
-    ("/zones/0/areas", [area("polygon", {"x": 0, "y": 0}, {"points": [{}] * 201})], "/zones/0/areas/0", "3 to 200 items"),
+    ("/zones/0/areas", [{"text": text("Bar")}] * 501, "/zones", "at most 500 areas and texts"),
+    (
+        "/zones/0/areas",
+        [area("circle", {"x": 0, "y": 0}, {"radius": 5}, text("Bar", 90, 90))] * 251,
+        "/zones",
+        "at most 500 together",
+    ),
+    (
+        "/zones/0/areas",
+        [area("polygon", {"x": 0, "y": 0}, {"points": [{"x": 0, "y": 0}] * 201})],
+        "/zones/0/areas/0/polygon/points",
+        "200 items",
+    ),
+    ("/zones/1/rows", [{"row_number": "1", "seats": []}] * 501, "/zones/1/rows", "at most 500 items"),
+    ("/zones", [{"position": {"x": 0, "y": 0}, "rows": []}] * 501, "/zones", "at most 500 items"),
+    ("/categories", [{"name": "Dear"}] * 501, "/categories", "at most 500 items"),
 ]
 
 

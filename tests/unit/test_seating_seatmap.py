@@ -144,6 +144,16 @@ def test_all_faults_at_once_but_no_more_than_can_be_read() -> None:
     assert len(faults(put("/sections/0/rows/0/seats", [{"id": 1}] * 300))) == FAULTS_MAX
 
 
+def test_what_is_quoted_is_short() -> None:
+    long = "x" * 100_000
+    crowd = [{"id": long if at == 0 else f"m{at}", "label": str(at), "x": 0, "y": 50} for at in range(50)]
+    found = faults(
+        lambda wrong: (put("/sections/0/rows/0/seats", crowd)(wrong), [put(f"/sections/{at}/name", long)(wrong) for at in (0, 1)])
+    )
+    assert len(found) > 50
+    assert max(map(len, found.values())) < 200
+
+
 def test_too_many_seats() -> None:
     def change(wrong: dict[str, Any]) -> None:
         rows = [{"name": str(row), "seats": [{**each, "id": f"{row}-{each['id']}", "y": row} for each in many(500)]} for row in range(201)]

@@ -13,8 +13,9 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from evently.kit.errors import FieldError
-from evently.seating.seatmap import SEATS_MAX
+from evently.seating.seatmap import POINTS_MAX, ROWS_MAX, SEATS_MAX, SECTIONS_MAX, SHAPES_MAX, shown
 
+CATEGORIES_MAX: Final = 500  # as many as sections: no hall has more prices
 PIXELS_MAX: Final = 1_000_000  # of a place: no screen, and no plan that was drawn on one, is larger
 
 Form: TypeAlias = Literal["polygon", "rectangle", "ellipse", "circle", "text"]
@@ -124,15 +125,16 @@ class PretixPlan(msgspec.Struct, frozen=True):
 
 
 def plan_faults(plan: PretixPlan) -> Iterator[FieldError]:
-    """Yield what is wrong with a plan whatever its map would be."""
-    if sum(len(row.seats) for zone in plan.zones for row in zone.rows) > SEATS_MAX:
-        yield FieldError("/zones", f"A map has at most {SEATS_MAX:,} seats.")
-        return
+    """Yield what is wrong with a plan whatever its map would be: that there is too much of something, or else all the rest."""
+    crowded = list(_crowded(plan))
+    if crowded:
+        yield from crowded
+        return  # to look at a million of anything would take as long as the sender likes
     known = {category.name for category in plan.categories} | {""}
     for zone_number, row_number, number, seat in plan.seats():
         pointer = f"/zones/{zone_number}/rows/{row_number}/seats/{number}"
         if seat.category not in known:
-            yield FieldError(f"{pointer}/category", f"There is no category {seat.category!r}.")
+            yield FieldError(f"{pointer}/category", f"There is no category {shown(seat.category)}.")
         yield from _far(pointer, seat.position)
     for zone_number, zone in enumerate(plan.zones):
         yield from _far(f"/zones/{zone_number}", zone.position)
@@ -143,6 +145,25 @@ def plan_faults(plan: PretixPlan) -> Iterator[FieldError]:
             yield from _far(pointer, area.position)
             if area.shape is not None and getattr(area, area.shape) is None:
                 yield FieldError(f"{pointer}/{area.shape}", "Missing.")
+
+
+def _crowded(plan: PretixPlan) -> Iterator[FieldError]:
+    yield from _at_most("/categories", len(plan.categories), CATEGORIES_MAX)
+    yield from _at_most("/zones", len(plan.zones), SECTIONS_MAX)
+    if sum(len(row.seats) for zone in plan.zones for row in zone.rows) > SEATS_MAX:
+        yield FieldError("/zones", f"A map has at most {SEATS_MAX:,} seats.")
+    if sum(len(zone.areas) for zone in plan.zones) > SHAPES_MAX:
+        yield FieldError("/zones", f"A map has at most {SHAPES_MAX} areas and texts.")
+    for zone_number, zone in enumerate(plan.zones[:SECTIONS_MAX]):
+        yield from _at_most(f"/zones/{zone_number}/rows", len(zone.rows), ROWS_MAX)
+        for area_number, area in enumerate(zone.areas[:SHAPES_MAX]):
+            points = 0 if area.polygon is None else len(area.polygon.points)
+            yield from _at_most(f"/zones/{zone_number}/areas/{area_number}/polygon/points", points, POINTS_MAX)
+
+
+def _at_most(pointer: str, count: int, most: int) -> Iterator[FieldError]:
+    if count > most:
+        yield FieldError(pointer, f"Must have at most {most} items.")
 
 
 def _far(pointer: str, place: PretixPlace) -> Iterator[FieldError]:

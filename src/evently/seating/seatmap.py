@@ -174,6 +174,7 @@ def _section_faults(pointer: str, section: Section) -> Iterator[FieldError]:
 def _shape_faults(seat_map: SeatMap) -> Iterator[FieldError]:
     if len(seat_map.shapes) > SHAPES_MAX:
         yield FieldError("/shapes", f"Must have at most {SHAPES_MAX} items.")
+        return
     for number, shape in enumerate(seat_map.shapes):
         least = 1 if shape.kind == "text" else 3
         if not least <= len(shape.points) <= POINTS_MAX:
@@ -190,7 +191,7 @@ def _id_faults(seat_map: SeatMap) -> Iterator[FieldError]:
     seen: set[str] = set()
     for pointer, seat in _placed_seats(seat_map):
         if seat.id in seen:
-            yield FieldError(f"{pointer}/id", f"There is another seat {seat.id!r}.")
+            yield FieldError(f"{pointer}/id", f"There is another seat {shown(seat.id)}.")
         seen.add(seat.id)
 
 
@@ -204,7 +205,7 @@ def _overlaps(seat_map: SeatMap) -> Iterator[FieldError]:
         near = [other for across in (-1, 0, 1) for along in (-1, 0, 1) for other in grid.get((column + across, line + along), ())]
         for other in near:
             if hypot(other.x - seat.x, other.y - seat.y) < SEATS_APART_MIN:
-                yield FieldError(pointer, f"It overlaps seat {other.id!r}: seats are {SEATS_APART_MIN} m apart or more.")
+                yield FieldError(pointer, f"It overlaps seat {shown(other.id)}: seats are {SEATS_APART_MIN} m apart or more.")
                 break
         grid.setdefault((column, line), []).append(seat)
 
@@ -244,10 +245,15 @@ def _in_reach(x: float, y: float) -> bool:
 def _twice(pointer: str, names: Iterable[str], what: str, noun: str) -> Iterator[FieldError]:
     seen: set[str] = set()
     for number, name in enumerate(names):
-        looks = normalize("NFC", name)  # an é can be written in two ways, and nobody sees which it is
+        looks = name if len(name) > NAME_CHARACTERS_MAX else normalize("NFC", name)  # an é can be written in two ways; nobody sees in which
         if looks in seen:
-            yield FieldError(f"{pointer}/{number}/{what}", f"There is another {noun} {name!r}.")
+            yield FieldError(f"{pointer}/{number}/{what}", f"There is another {noun} {shown(name)}.")
         seen.add(looks)
+
+
+def shown(text: str) -> str:
+    """Return a text as a fault quotes it: of one that is too long the beginning, for a hundred faults may quote the same."""
+    return repr(text if len(text) <= NAME_CHARACTERS_MAX else f"{text[:NAME_CHARACTERS_MAX]}…")
 
 
 # What msgspec would tell only the first of ------------------------------------------------------------------------------------
