@@ -216,6 +216,7 @@ FAULTS: Final[list[tuple[str, Any, str, str]]] = [
     (f"{SEAT}/position", {"x": 1e308, "y": 5}, f"{SEAT}/position", f"{PIXELS_MAX:,} pixels"),
     (f"{SEAT}/position", {"x": 900_000, "y": 5}, SEAT, f"{METRES_MAX:,.0f} m"),
     (f"{SEAT}/position/x", float("nan"), f"{SEAT}/position", f"{PIXELS_MAX:,} pixels"),
+    (f"{SEAT}/position", {"y": 5}, f"{SEAT}/position/x", "Missing"),
     ("/zones/0/rows/0/position/y", float("-inf"), "/zones/0/rows/0/position", f"{PIXELS_MAX:,} pixels"),
     ("/zones/0/position", {"x": 2e6, "y": 0}, "/zones/0/position", f"{PIXELS_MAX:,} pixels"),
     ("/zones/0/areas/0/position/x", 1e308, "/zones/0/areas/0/position", f"{PIXELS_MAX:,} pixels"),

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from evently.kit.errors import FieldError, Invalid
-from evently.seating.pretix_format import PretixArea, PretixPlace, PretixPlan, PretixRow, PretixZone, plan_faults
+from evently.seating.pretix_format import ORIGIN, PretixArea, PretixPlace, PretixPlan, PretixRow, PretixZone, plan_faults
 from evently.seating.seatmap import FAULTS_MAX, SHAPES_MAX, Point, Row, Seat, SeatMap, Section, Shape, check, malformed
 
 SPACING: Final = 0.55  # metres
@@ -123,7 +123,7 @@ def _shapes(area: PretixArea, zone: PretixPlace, scale: float) -> Iterator[Shape
     """Yield the form of an area and its text; both as one where the text is in the middle, and always of a stage."""
     middle, corners = zone.plus(area.position), _corners(area)
     text = "" if area.text is None else " ".join(area.text.text.split())
-    written = PretixPlace() if area.text is None else area.text.position
+    written = ORIGIN if area.text is None else area.text.position
     at = _point(middle.plus(_turned(written, area.rotation)), scale)
     points = tuple(_point(middle.plus(_turned(corner, area.rotation)), scale) for corner in corners)
     if len(points) >= CORNERS_MIN:

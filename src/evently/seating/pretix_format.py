@@ -24,12 +24,15 @@ Form: TypeAlias = Literal["polygon", "rectangle", "ellipse", "circle", "text"]
 class PretixPlace(msgspec.Struct, frozen=True):
     """A place, or a size along each axis, in pixels."""
 
-    x: float = 0.0
-    y: float = 0.0
+    x: float
+    y: float
 
     def plus(self, other: PretixPlace) -> PretixPlace:
         """Return the sum."""
         return PretixPlace(self.x + other.x, self.y + other.y)
+
+
+ORIGIN: Final = PretixPlace(0.0, 0.0)
 
 
 class PretixSeat(msgspec.Struct, frozen=True):
@@ -46,7 +49,7 @@ class PretixRow(msgspec.Struct, frozen=True):
 
     row_number: str
     seats: tuple[PretixSeat, ...]
-    position: PretixPlace = PretixPlace()
+    position: PretixPlace = ORIGIN
 
 
 class PretixRectangle(msgspec.Struct, frozen=True):
@@ -78,14 +81,14 @@ class PretixText(msgspec.Struct, frozen=True):
     """What is written; its middle is at `position`, from the area's."""
 
     text: str
-    position: PretixPlace = PretixPlace()
+    position: PretixPlace = ORIGIN
 
 
 class PretixArea(msgspec.Struct, frozen=True):
     """What is drawn: a form, a text, or both. `rotation`: of all of it, in degrees, clockwise, about its position."""
 
     shape: Form | None = None
-    position: PretixPlace = PretixPlace()
+    position: PretixPlace = ORIGIN
     rectangle: PretixRectangle | None = None
     circle: PretixCircle | None = None
     ellipse: PretixEllipse | None = None
