@@ -13,6 +13,7 @@ import pytest_asyncio
 from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.ids import new_id
+from evently.reactions import serve_lines
 from evently.sales import (
     CancelBooking,
     CancelSale,
@@ -31,6 +32,7 @@ from evently.sales import (
     WaitlistEntry,
     find_standing,
 )
+from evently.sales.engine import decide_and_write
 from evently.sales.loading import load_lines
 from evently.sales.reads import read_sale
 from evently.sales.state import LINE_KNOWN_MAX
@@ -120,6 +122,40 @@ async def test_who_is_not_served_for_want_of_room_is_behind_those_who_are(till: 
         alike = [offered for each, offered in served if each == quantity]
         assert alike == sorted(alike, reverse=True), "the last unit may pass over a pair, and nobody else"
     assert sum(each for each, offered in served if offered) == 150
+
+
+async def test_a_process_that_dies_in_the_middle_leaves_nobody_out_and_lets_nobody_in(till: Till, both: list[Engine]) -> None:
+    event, entries = await long_line(till, both, 300)
+    (type_id,) = (await till.types(event)).values()
+    till.clock.move(hours=1)
+    async with till.db.transaction() as tx:  # one batch, and nobody to give the event another one
+        (work,), _ = await decide_and_write(tx, [ExpireHolds(event.event_id)], {}, till.clock, new_id)
+    assert work.batch.unserved
+    assert set(await states(till, event)) == {"offered", "waiting"}
+    admission = (await pools(till.db, event))["Admission"]
+    wanted = sum(entry.quantity for entry in entries)
+    assert (admission.held + admission.set_aside, admission.held < wanted) == (wanted, True)
+    wishes = [place(event, type_id, key=f"k{number}") for number in range(150)]
+    assert tally(await all_at_once(both, wishes)) == {"held": 300 - wanted, "sold-out": 150 - (300 - wanted)}
+
+    async def all_are_served() -> bool:
+        return set(await states(till, event)) == {"offered"}
+
+    await until(all_are_served)
+
+
+async def test_whoever_leads_the_sweepers_first_looks_at_all_lines(till: Till, both: list[Engine]) -> None:
+    event, _ = await long_line(till, both, 300)
+    till.clock.move(hours=1)
+    async with till.db.transaction() as tx:
+        await decide_and_write(tx, [ExpireHolds(event.event_id)], {}, till.clock, new_id)
+    assert await serve_lines(till.db, both[1], till.clock() - timedelta(hours=1), till.clock()) == 0, "it was looked at since it opened"
+    assert await serve_lines(till.db, both[1], None, till.clock()) == 1
+
+    async def all_are_served() -> bool:
+        return set(await states(till, event)) == {"offered"}
+
+    await until(all_are_served)
 
 
 async def test_more_room_serves_the_whole_line_in_the_organizers_transaction(till: Till, both: list[Engine]) -> None:
