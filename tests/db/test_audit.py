@@ -323,6 +323,7 @@ async def test_facts_have_a_minute_to_be_delivered(db: Database, till: Till) -> 
     rows = await db.fetch_value("SELECT count(*) FROM journal WHERE event_id = $1", late.event_id)
     findings = await inspect(db)
     assert found(findings) == {"I12": rows}
+    till.clock.move(minutes=5)
     await deliver(db, till.clock)
     assert found(await inspect(db)) == {}
 

@@ -52,9 +52,18 @@ A_PAYMENT: Final = """
         event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, hosted, description, expires_at, reference, state,
         amount_minor, currency, created_at, changed_at, tries
     )
-    SELECT event_id, $2, booking_id, buyer_id, 1, '', 'demo', false, '', now(), 'ref', 'captured', paid_minor, 'EUR', now(), now(), 0
+    SELECT event_id, $2, booking_id, buyer_id, 1, '', 'demo', false, '', now(), 'ref', 'captured', paid_minor, 'EUR', placed_at, placed_at, 0
     FROM bookings
     WHERE booking_id = $1
+"""
+A_REFUND: Final = """
+    INSERT INTO payment_refunds (
+        event_id, refund_id, booking_id, payment_id, amount_minor, attempt, state, created_at, changed_at, tries
+    )
+    SELECT refunds.event_id, refund_id, booking_id, payment_id, amount_minor, 1, 'settled', $2, $2, 0
+    FROM refunds
+    INNER JOIN bookings USING (event_id, booking_id)
+    WHERE refund_id = $1
 """
 
 
@@ -118,6 +127,8 @@ async def bustle(till: Till) -> UUID:
     assert isinstance(outcome, Booked)
     refund_id = await till.db.fetch_value("SELECT refund_id FROM refunds WHERE event_id = $1", event_id)
     await till.engine.submit(RecordRefund(event_id, sitting.booking_id, refund_id))
+    async with till.db.transaction() as tx:
+        await tx.execute(A_REFUND, refund_id, till.clock())
     holder = await pay(till, await book(standing, 4, "early"))
     _, group = await join(3, "group")
     lucky, one = await join(1)
@@ -187,6 +198,7 @@ PLANTED = [
     planted(
         "money that nobody took",
         "I7",
+        "DELETE FROM payment_refunds WHERE event_id = $1",
         "DELETE FROM payments WHERE event_id = $1",
     ),
     planted(
@@ -207,7 +219,9 @@ PLANTED = [
     planted("a refund that was settled unseen", "I11", "UPDATE refunds SET settled_at = now() WHERE event_id = $1 AND settled_at IS NULL"),
     planted("a posting too few", "I8", "DELETE FROM ledger WHERE event_id = $1 AND debit = 'gateway'"),
     planted(
-        "a posting that is wrong by one", "I8", "UPDATE ledger SET amount_minor = amount_minor + 1 WHERE event_id = $1 AND credit = 'tax'"
+        "a posting that is wrong by one",
+        "I8 I12",
+        "UPDATE ledger SET amount_minor = amount_minor + 1 WHERE event_id = $1 AND credit = 'tax'",
     ),
     planted("money in another currency", "I8", "UPDATE ledger SET currency = 'USD' WHERE event_id = $1 AND credit = 'organizer'"),
     planted(

@@ -320,20 +320,22 @@ ORDER BY numbered.event_id, numbered.seq, numbered.line
 LIMIT :examples_max;
 
 -- name: find_wrong_events
--- I11: events that are shown in another state or currency than they are sold in.
+-- I11: sales without an event, and events that are shown in another state or currency than they are sold in.
 SELECT
-    events.event_id,
-    format('the event is %s in %s, its sale %s in %s', events.state, events.currency, sales.state, sales.currency) AS what,
+    sales.event_id,
+    format(
+        'the event is %s in %s, its sale %s in %s', coalesce(events.state, 'not there'), coalesce(events.currency, 'nothing'), sales.state, sales.currency
+    ) AS what,
     count(*) OVER () AS total
-FROM events
-INNER JOIN sales ON sales.event_id = events.event_id
+FROM sales
+LEFT JOIN events ON events.event_id = sales.event_id
 WHERE
-    (:event_id::uuid IS NULL OR events.event_id = :event_id)
+    (:event_id::uuid IS NULL OR sales.event_id = :event_id)
     AND (
-        events.currency != sales.currency
+        events.currency IS DISTINCT FROM sales.currency
         OR sales.state != CASE events.state WHEN 'draft' THEN 'closed' WHEN 'published' THEN 'open' ELSE events.state END
     )
-ORDER BY events.event_id
+ORDER BY sales.event_id
 LIMIT :examples_max;
 
 -- name: find_wrong_answers

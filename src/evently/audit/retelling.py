@@ -13,9 +13,9 @@ import msgspec
 
 from evently.audit.findings import Tally
 from evently.db import Connection, Query, Record, load_queries
-from evently.sales import NO_HASH, Contradiction, Replay, Totals, chain, decode_facts
+from evently.sales import NO_HASH, Booking, Contradiction, Replay, Totals, WaitlistEntry, chain, decode_facts
 from evently.sales.replay import ReplayedBooking
-from evently.sales.replay.retold import NOTHING_MORE
+from evently.sales.replay.retold import NOTHING_MORE, ReplayedEntry
 from evently.seating import decode_map, digest_of
 
 sql: Final = load_queries(__name__)
@@ -111,7 +111,7 @@ class _Retelling:
             if row["at"] < self._sale["old_at"]:
                 self._found("I12", f"journal row {seq} was never delivered")
             return
-        before = self._delivered_at or delivered_at
+        before = self._delivered_at or row["at"]
         if self._delivered_seq != seq_before or delivered_at < before - CLOCKS_DIFFER_MAX:
             self._found("I12", f"journal row {seq} was delivered before the one before it")
         self._delivered_seq, self._delivered_at = seq, delivered_at
@@ -235,6 +235,7 @@ class _Retelling:
 
     async def _compare_bookings(self, snapshot: Connection) -> None:
         await self._compare_money(snapshot)
+        await self._compare_answers(snapshot)
         left = self._replay.bookings
         async for booking_id, buyer_id, stored, tickets in _bookings(snapshot, self._event_id):
             if not self._replay.follows(booking_id):
@@ -276,6 +277,20 @@ class _Retelling:
             if rows != by_journal:
                 self._found("I8", f"booking {booking_id} has {_money(rows)}, by the journal {_money(by_journal)}")
 
+    async def _compare_answers(self, snapshot: Connection) -> None:
+        """What was answered about the bookings of this part, and about entries: as far as that never changes."""
+        told = self._replay
+        async for key, booking_id, entry_id, answer in snapshot.cursor(*sql.read_answers(event_id=self._event_id), prefetch=_ROWS_READ):
+            try:
+                if entry_id is not None:
+                    right = entry_id in told.entries and _is_about_entry(_decode_entry(answer), told.entries[entry_id])
+                else:
+                    right = booking_id not in told.bookings or _is_about(_decode_booking(answer), told.bookings[booking_id], told.currency)
+            except msgspec.MsgspecError:
+                right = False
+            if not right:
+                self._found("I6", f"key {key!r} is answered with something else than by the journal")
+
     # Roll-ups
 
     async def _compare_sums(self, snapshot: Connection) -> None:
@@ -316,6 +331,31 @@ def _as_stored(booking: ReplayedBooking) -> tuple[Any, ...]:
         booking.captured_at,
         booking.refunded_minor,
     )
+
+
+_decode_booking: Final = msgspec.msgpack.Decoder(Booking).decode
+_decode_entry: Final = msgspec.msgpack.Decoder(WaitlistEntry).decode
+
+
+def _is_about(answer: Booking, told: ReplayedBooking, currency: str) -> bool:
+    """Return whether an answer is about that booking, as far as it never changes."""
+    tickets = {
+        ticket.ticket_id: (
+            (ticket.ticket_type_id, ticket.price_minor),
+            (ticket.discount_minor, ticket.surcharge_minor, ticket.fee_minor, ticket.tax_minor, ticket.seat_number),
+        )
+        for ticket in answer.tickets
+    }
+    mine = (answer.buyer_id, answer.currency, answer.placed_at, answer.conditions_version, answer.promo_id, answer.entry_id, tickets)
+    expected = {
+        ticket_id: (what, told.more.get(ticket_id, NOTHING_MORE)[:5]) for ticket_id, what in [*told.tickets.items(), *told.voided.items()]
+    }
+    return mine == (told.buyer_id, currency, told.placed_at, told.conditions_version, told.promo_id, told.entry_id, expected)
+
+
+def _is_about_entry(answer: WaitlistEntry, told: ReplayedEntry) -> bool:
+    mine = (answer.buyer_id, answer.ticket_type_id, answer.quantity, answer.joined_at, answer.joined_seq)
+    return mine == (told.buyer_id, told.ticket_type_id, told.quantity, told.joined_at, told.joined_seq)
 
 
 async def _bookings(snapshot: Connection, event_id: UUID) -> AsyncIterator[tuple[UUID, UUID, tuple[Any, ...], Rows]]:

@@ -111,6 +111,12 @@ SELECT payment_refunds.refund_id, CASE payment_refunds.state WHEN 'settled' THEN
 FROM payment_refunds
 WHERE payment_refunds.event_id = :event_id AND payment_refunds.state IN ('settled', 'never_paid');
 
+-- name: read_answers
+-- What was answered to requests with a key.
+SELECT idempotency_keys.key, idempotency_keys.booking_id, idempotency_keys.entry_id, idempotency_keys.answer
+FROM idempotency_keys
+WHERE idempotency_keys.event_id = :event_id;
+
 -- name: read_ledger
 -- The money of an event. Where in its journal row a posting stands is looked at elsewhere.
 SELECT ledger.booking_id, ledger.seq, ledger.debit, ledger.credit, ledger.amount_minor

@@ -1,0 +1,180 @@
+"""Whatever is changed in a row is found: each column of each table of an event, one by one, generated from the schema.
+
+Which columns are not compared, and why, is said in docs/proof.md; what is neither there nor found fails here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest_asyncio
+
+from evently.audit import examine
+from evently.db import Connection, Database, Record
+from evently.kit.ids import new_id
+from evently.sales import ExtendHold, JoinWaitlist, LeaveWaitlist, Line, PlaceBooking, ReturnTickets
+from tests.catalogue import sale_terms
+from tests.db.test_audit import deliver, found, trade
+from tests.db.test_audit_extras import bustle, entry_of
+from tests.till import Till, booking, open_till
+
+PROOF: Final = (Path(__file__).parents[2] / "docs" / "proof.md").read_text(encoding="utf-8")
+
+VALID: Final = {  # what else a state could be; whether a ticket was used is not told yet
+    ("events", "state"): "draft published cancelled",
+    ("sales", "state"): "closed open cancelled",
+    ("bookings", "state"): "held confirmed expired cancelled",
+    ("tickets", "state"): "valid void",
+    ("promo_codes", "kind"): "percent fixed unlock",
+    ("ledger", "debit"): "buyer door gateway organizer tax fees refunds",
+    ("ledger", "credit"): "buyer door gateway organizer tax fees refunds",
+    ("waitlist_entries", "state"): "waiting offered fulfilled withdrawn",
+    ("waitlist_entries", "reason"): "left declined lapsed cancelled over_limit",
+    ("payments", "state"): "authorising action_needed authorised confirmed declined voiding voided losing lost captured",
+    ("payment_refunds", "state"): "asking settled never_paid failed",
+}
+OTHER: Final = {
+    "uuid": "gen_random_uuid()",
+    "uuid[]": "array_append({0}, gen_random_uuid())",
+    "text[]": "array_append({0}, 'x')",
+    "text": "{0} || 'x'",
+    "integer": "{0} + 1",
+    "bigint": "{0} + 1",
+    "boolean": "NOT {0}",
+    "timestamp with time zone": "{0} - interval '1 microsecond'",
+    "bytea": "set_byte({0}, octet_length({0}) / 2, get_byte({0}, octet_length({0}) / 2) # 1)",
+}
+OTHER_OF: Final = {
+    ("journal", "delivered_at"): "at - interval '1 minute'",  # clocks differ by less
+    ("idempotency_keys", "answer"): "overlay({0} PLACING '\\x00'::bytea FROM position('buyer_id'::bytea IN {0}) + 12)",
+}
+SOME: Final = {"uuid": "gen_random_uuid()", "text": "'x'", "integer": "1", "bigint": "1", "timestamp with time zone": "now()"}
+WHERE: Final = {  # of which rows a column can be compared, as docs/proof.md says
+    ("tickets", "secret"): "booking_id IN (SELECT booking_id FROM idempotency_keys)",
+    ("journal", "at"): "convert_from(facts, 'UTF8') ~ 'booking_id|entry_id|ticket_ids'",
+}
+
+
+class Column(NamedTuple):
+    """A column of a table of events."""
+
+    table: str
+    name: str
+    type: str
+    nullable: bool
+
+
+def uncompared() -> dict[tuple[str, str], str]:
+    """Return what docs/proof.md says about columns that are not compared: why."""
+    _, section = PROOF.split("\n## What is not compared\n")
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", section.split("\n## ")[0], re.MULTILINE)
+    return {(table, column): why for table, columns, why in rows for column in re.findall(r"`(\w+)`", columns)}
+
+
+async def columns_of_events(connection: Connection) -> list[Column]:
+    """Return the columns of every table that belongs to an event."""
+    rows = await connection.fetch("""
+        SELECT tables.relname, columns.attname, format_type(columns.atttypid, NULL), NOT columns.attnotnull
+        FROM pg_attribute AS columns
+        INNER JOIN pg_class AS tables ON tables.oid = columns.attrelid AND tables.relkind = 'r'
+        WHERE tables.relnamespace = 'public'::regnamespace AND columns.attnum > 0 AND NOT columns.attisdropped
+            AND EXISTS (SELECT FROM pg_attribute AS key WHERE key.attrelid = tables.oid AND key.attname = 'event_id')
+        ORDER BY tables.relname, columns.attnum
+    """)
+    return [Column(*row) for row in rows]
+
+
+async def forget_constraints(connection: Connection) -> None:
+    """Let rows be what the schema forbids: what the constraints guarantee, the audit must see without them."""
+    for table, name in await connection.fetch("""
+        SELECT conrelid::regclass::text, conname
+        FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u') AND conrelid::regclass::text !~ '^procrastinate'
+    """):
+        await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name} CASCADE")
+    for (name,) in await connection.fetch("SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname ~ '_uq$'"):
+        await connection.execute(f"DROP INDEX {name}")
+
+
+def corruptions(column: Column, row: Record) -> Iterator[str]:
+    """Yield what the column of a row could be changed to, in SQL."""
+    value = row[column.name]
+    if states := VALID.get((column.table, column.name)):
+        yield from [f"'{state}'" for state in states.split() if state != value]
+    elif value is None:
+        yield SOME[column.type]
+    else:
+        yield OTHER_OF.get(column[:2], OTHER[column.type]).format(column.name)
+    if value is not None and column.nullable:
+        yield "NULL"
+
+
+async def unseen(connection: Connection, column: Column, row: Record, to: str) -> bool:
+    """Return whether nobody sees that change."""
+    change = connection.transaction()
+    await change.start()
+    try:
+        await connection.execute(f"UPDATE {column.table} SET {column.name} = {to} WHERE ctid = $1", row["ctid"])
+        return not found(await examine(connection, None if column.name == "event_id" else row["event_id"]))
+    finally:
+        await change.rollback()
+
+
+@pytest_asyncio.fixture
+async def till(db: Database) -> AsyncIterator[Till]:
+    async with open_till(db) as opened:
+        opened.clock.now = datetime.now(UTC) - timedelta(minutes=10)  # the checkout is done with what was paid
+        yield opened
+
+
+async def wait_and_hold(till: Till) -> None:
+    """Leave an offer that stands for a returned ticket, one that was declined, and a hold that lasts longer."""
+    starts_at = till.clock() + timedelta(days=30)
+    event = await till.event(sale_terms(capacity=1), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    (type_id,) = (await till.types(event)).values()
+    holder = await till.book(event, 1)
+    waits = new_id()
+    declined = JoinWaitlist(event.event_id, new_id(), type_id, 1)
+    entry_id = entry_of(await till.engine.submit(declined))
+    await till.engine.submit(ReturnTickets(event.event_id, holder.booking_id, holder.buyer_id, (holder.tickets[0].ticket_id,)))
+    await till.engine.submit(LeaveWaitlist(event.event_id, entry_id, declined.buyer_id))
+    await till.engine.submit(JoinWaitlist(event.event_id, waits, type_id, 1, "waits", b"so much"))
+    other = await till.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    (type_id,) = (await till.types(other)).values()
+    held = booking(await till.engine.submit(PlaceBooking(other.event_id, new_id(), (Line(type_id, 2),), 600)))
+    await till.engine.submit(ExtendHold(other.event_id, held.booking_id, held.buyer_id))
+
+
+async def test_every_column_is_compared_or_said_not_to_be(db: Database, till: Till, *, prove: bool) -> None:
+    """Each change alone: another value, none instead of one, one instead of none. Of one row of each kind, or (--prove) of every row."""
+    await bustle(till)
+    await wait_and_hold(till)
+    till.clock.move(minutes=10)
+    await trade(till)
+    await deliver(db, till.clock)
+    said, missed, tried = uncompared(), list[str](), set[tuple[str, str]]()
+    async with db.transaction() as tx:
+        assert found(await examine(tx)) == {}
+        await forget_constraints(tx)
+        for column in await columns_of_events(tx):
+            if column[:2] in said:
+                continue
+            where = WHERE.get(column[:2], "true")
+            seen = set[Any]()
+            for row in await tx.fetch(f"SELECT ctid, * FROM {column.table} WHERE {where} ORDER BY ctid"):
+                kind = row[column.name] if column[:2] in VALID else row[column.name] is None
+                if kind in seen and not prove:
+                    continue
+                seen.add(kind)
+                for to in corruptions(column, row):
+                    tried.add(column[:2])
+                    if await unseen(tx, column, row, to):
+                        missed.append(f"{column.table}.{column.name} = {to} of {dict(row)}")
+        every = {column[:2] for column in await columns_of_events(tx)}
+    assert not missed, "nobody has seen\n" + "\n".join(missed)
+    assert every - tried - said.keys() == set(), "there is no row to try it with"
+    assert said.keys() - every == set(), "docs/proof.md names what is not there"
