@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from evently import analytics, sales
-from evently.analytics import Amounts, Capacity, OutOfOrder, Range, Scope, Sums
+from evently.analytics import Amounts, Capacity, OutOfOrder, Range, Revenue, Scope, Sums
 from evently.analytics.export import ROWS_READ, BookingLine, export_bookings
 from evently.catalogue import Event
 from evently.db import Database
@@ -114,6 +114,7 @@ async def trade(till: Till, event: Event) -> None:
 
 
 TRADED = Sums(3, 10, 25_000, 1, 4, 10_000)
+EARNED = Revenue(25_000, 10_000)  # paid at the door: what was cancelled was never paid
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
@@ -203,7 +204,7 @@ async def test_the_report_of_an_event(db: Database, till: Till) -> None:
     assert (before.amounts, before.rows_behind) == ([Amounts("EUR", Sums())], len(await journal(db, event)))
     await count_all(db, event)
     after = await analytics.read_report(db, scope, ALWAYS)
-    assert (after.events, after.amounts, after.rows_behind) == (1, [Amounts("EUR", TRADED)], 0)
+    assert (after.events, after.amounts, after.rows_behind) == (1, [Amounts("EUR", TRADED, EARNED)], 0)
     assert after.capacity == Capacity(capacity=40, held=4, sold=6, set_aside=0)
 
 
@@ -217,11 +218,11 @@ async def test_drafts_and_sandbox_events_count_for_themselves_alone(db: Database
     await count_all(db, shown, sandbox)
     for scope in (Scope(organizer_id=till.venue.organizer_id), Scope()):
         found = await analytics.read_report(db, scope, ALWAYS)
-        assert (found.events, found.amounts, found.rows_behind) == (1, [Amounts("EUR", TRADED)], 0)
+        assert (found.events, found.amounts, found.rows_behind) == (1, [Amounts("EUR", TRADED, EARNED)], 0)
         assert found.capacity == Capacity(40, 0, 6, 0)
-        assert (await analytics.read_report(db, scope, Range(NOW, None))).amounts == [Amounts("EUR", TRADED)]
+        assert (await analytics.read_report(db, scope, Range(NOW, None))).amounts == [Amounts("EUR", TRADED, EARNED)]
         slots = analytics.slots_of(NOW, NOW + timedelta(days=1), ZoneInfo("UTC"), "day")
-        assert [point.amounts for point in await analytics.read_series(db, scope, slots)] == [[Amounts("EUR", TRADED)], []]
+        assert [point.amounts for point in await analytics.read_series(db, scope, slots)] == [[Amounts("EUR", TRADED, EARNED)], []]
         page = await analytics.list_most_booked(db, scope.organizer_id, ALWAYS, 10, None)
         assert [event.event_id for event in page.data] == [shown.event_id]
     assert await report(db, sandbox) == TRADED
@@ -245,9 +246,9 @@ async def test_currencies_are_never_mixed_and_organizers_see_their_own(db: Datab
         await till.book(event, units)
     await count_all(db, euros, yens, foreign)
     own = await analytics.read_report(db, Scope(organizer_id=till.venue.organizer_id), ALWAYS)
-    assert own.amounts == [Amounts("EUR", Sums(1, 1, 2_500)), Amounts("JPY", Sums(1, 2, 6_000))]
+    assert own.amounts == [Amounts("EUR", Sums(1, 1, 2_500), Revenue(2_500)), Amounts("JPY", Sums(1, 2, 6_000), Revenue(6_000))]
     everybodys = await analytics.read_report(db, Scope(), Range(NOW, NOW + timedelta(minutes=15)))
-    assert everybodys.amounts == [Amounts("EUR", Sums(2, 5, 12_500)), Amounts("JPY", Sums(1, 2, 6_000))]
+    assert everybodys.amounts == [Amounts("EUR", Sums(2, 5, 12_500), Revenue(12_500)), Amounts("JPY", Sums(1, 2, 6_000), Revenue(6_000))]
     assert (await analytics.read_report(db, Scope(organizer_id=new_id()), ALWAYS)).amounts == []
 
 
@@ -336,7 +337,7 @@ async def test_the_most_booked_events_page_by_page(db: Database, till: Till) -> 
                 if (after := page.next_cursor) is None:
                     break
             assert [event.event_id for event in found] == [event.event_id for event in expected]
-            assert found[0].amounts == Amounts("EUR", Sums(1, 9, 22_500))
+            assert found[0].amounts == Amounts("EUR", Sums(1, 9, 22_500), Revenue(22_500))
             assert found[0].capacity == Capacity(10_000, 0, 9, 0)
             assert (found[0].title, found[0].state) == ("Jazz by night", "published")
     nothing = await analytics.list_most_booked(db, None, Range(NOW + timedelta(days=1), None), 2, None)

@@ -7,8 +7,9 @@
 
 **Definitions.** A booking, its tickets and its amount count at the instant at which it is confirmed; nothing counts while it is held. A
 cancellation counts when it happens, whenever the booking was confirmed; cancelling some tickets counts those tickets, cancelling the last
-one counts the booking, too. So `tickets - cancelled_tickets` over all time is what is sold now. Amounts are what the tickets cost, exact
-integers of minor units, by currency. Capacity is what it is now, of everything that is on sale or over.
+one counts the booking, too. So `tickets - cancelled_tickets` over all time is what is sold now. Amounts are what the tickets cost by their
+prices, exact integers of minor units, by currency; revenue is what the ledger says, with discounts, fees, taxes and refunds, when it was
+posted. Capacity is what it is now, of everything that is on sale or over.
 
 Sums are kept whole by event, and by event and quarter of an hour: every time zone's days and hours are made of quarters. A range is
 therefore rounded outwards to quarters, a series to whole days or hours. Sandbox events count for themselves, never for an organizer or
@@ -26,6 +27,7 @@ from evently.analytics.nouns import (
     Point,
     Range,
     Report,
+    Revenue,
     Scope,
     Slot,
     Sums,
@@ -46,6 +48,7 @@ __all__ = [
     "Point",
     "Range",
     "Report",
+    "Revenue",
     "Scope",
     "Slot",
     "Sums",

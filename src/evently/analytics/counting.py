@@ -1,4 +1,4 @@
-"""The relay's half: adds the facts of journal rows to the sums of their event and of their quarter of an hour, each exactly once.
+"""The relay's half: adds the facts of journal rows, and their ledger, to the sums of their event and quarter of an hour, each exactly once.
 
 `event_totals.seq` says how far an event has been counted; whoever counts holds the lock of that row.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -31,9 +31,10 @@ class OutOfOrder(Exception):
 async def count(tx: Connection, rows: Sequence[Happened]) -> None:
     """Count the facts of journal rows, those of one event in the order of `seq`. Rows that were counted before are passed over.
 
-    Three statements, however many rows. Raises OutOfOrder when a row is missing before one of these.
+    Four statements, however many rows. Raises OutOfOrder when a row is missing before one of these.
     """
-    rows = _not_counted(rows, await _lock(tx, sorted({row.event_id for row in rows})))
+    stood = await _lock(tx, sorted({row.event_id for row in rows}))
+    rows = _not_counted(rows, stood)
     if not rows:
         return
     quarters: Quarters = {}
@@ -52,6 +53,7 @@ async def count(tx: Connection, rows: Sequence[Happened]) -> None:
                 **_columns([quarters[place] for place in places]),
             )
         )
+    await tx.execute(*sql.add_revenue(event_ids=list(seqs), after_seqs=[stood[event_id] for event_id in seqs], seqs=list(seqs.values())))
 
 
 def add_up(rows: Iterable[Happened], quarters: Quarters) -> None:
@@ -92,15 +94,15 @@ async def _lock_known(tx: Connection, event_ids: Sequence[UUID]) -> dict[UUID, i
     return {row["event_id"]: row["seq"] for row in await tx.fetch(*sql.lock_totals(event_ids=event_ids))}
 
 
-def _not_counted(rows: Iterable[Happened], stood: dict[UUID, int]) -> list[Happened]:
-    left = []
+def _not_counted(rows: Iterable[Happened], stood: Mapping[UUID, int]) -> list[Happened]:
+    left, reached = [], dict(stood)
     for row in rows:
-        before = stood[row.event_id]
+        before = reached[row.event_id]
         if row.seq <= before:
             continue
         if row.seq != before + 1:
             raise OutOfOrder(f"event {row.event_id}: row {row.seq} follows {before}")
-        stood[row.event_id] = row.seq
+        reached[row.event_id] = row.seq
         left.append(row)
     return left
 

@@ -54,3 +54,57 @@ SET
     cancelled_bookings = event_quarters.cancelled_bookings + excluded.cancelled_bookings,
     cancelled_tickets = event_quarters.cancelled_tickets + excluded.cancelled_tickets,
     cancelled_minor = event_quarters.cancelled_minor + excluded.cancelled_minor;
+
+-- name: add_revenue
+-- Add what the ledger says of the journal rows that are counted now: after one seq, up to another. The totals are locked.
+WITH posted AS (
+    SELECT
+        ledger.event_id,
+        date_bin('15 minutes', ledger.at, '2000-01-01T00:00:00Z') AS quarter_at,
+        coalesce(sum(ledger.amount_minor) FILTER (WHERE ledger.debit IN ('buyer', 'door') AND ledger.credit IN ('organizer', 'tax', 'fees')), 0) AS gross_minor,
+        coalesce(sum(ledger.amount_minor) FILTER (WHERE ledger.debit IN ('organizer', 'tax', 'fees') AND ledger.credit IN ('buyer', 'door')), 0) AS struck_minor,
+        coalesce(sum(ledger.amount_minor) FILTER (WHERE ledger.credit = 'refunds'), 0) AS refunded_minor,
+        coalesce(sum(CASE 'tax' WHEN ledger.credit THEN ledger.amount_minor WHEN ledger.debit THEN -ledger.amount_minor END), 0) AS tax_minor,
+        coalesce(sum(CASE 'fees' WHEN ledger.credit THEN ledger.amount_minor WHEN ledger.debit THEN -ledger.amount_minor END), 0) AS fees_minor
+    FROM unnest(:event_ids::uuid[], :after_seqs::bigint[], :seqs::bigint[]) AS counted (event_id, after_seq, seq)
+    INNER JOIN ledger ON ledger.event_id = counted.event_id AND ledger.seq > counted.after_seq AND ledger.seq <= counted.seq
+    GROUP BY ledger.event_id, quarter_at
+),
+
+totals AS (
+    UPDATE event_totals
+    SET
+        gross_minor = event_totals.gross_minor + new.gross_minor,
+        struck_minor = event_totals.struck_minor + new.struck_minor,
+        refunded_minor = event_totals.refunded_minor + new.refunded_minor,
+        tax_minor = event_totals.tax_minor + new.tax_minor,
+        fees_minor = event_totals.fees_minor + new.fees_minor
+    FROM (
+        SELECT
+            posted.event_id,
+            sum(posted.gross_minor) AS gross_minor,
+            sum(posted.struck_minor) AS struck_minor,
+            sum(posted.refunded_minor) AS refunded_minor,
+            sum(posted.tax_minor) AS tax_minor,
+            sum(posted.fees_minor) AS fees_minor
+        FROM posted
+        GROUP BY posted.event_id
+    ) AS new
+    WHERE event_totals.event_id = new.event_id
+)
+
+INSERT INTO event_quarters (
+    event_id, quarter_at, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor, gross_minor, struck_minor,
+    refunded_minor, tax_minor, fees_minor
+)
+SELECT
+    posted.event_id, posted.quarter_at, 0, 0, 0, 0, 0, 0, posted.gross_minor, posted.struck_minor, posted.refunded_minor, posted.tax_minor,
+    posted.fees_minor
+FROM posted
+ON CONFLICT (event_id, quarter_at) DO UPDATE
+SET
+    gross_minor = event_quarters.gross_minor + excluded.gross_minor,
+    struck_minor = event_quarters.struck_minor + excluded.struck_minor,
+    refunded_minor = event_quarters.refunded_minor + excluded.refunded_minor,
+    tax_minor = event_quarters.tax_minor + excluded.tax_minor,
+    fees_minor = event_quarters.fees_minor + excluded.fees_minor;

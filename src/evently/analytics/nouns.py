@@ -48,11 +48,26 @@ class Sums(msgspec.Struct):
     cancelled_minor: int = 0
 
 
+class Revenue(msgspec.Struct, frozen=True):
+    """What the ledger says, in minor units. `struck`: cancelled before anybody had paid. Of tax and fees, what was given back is off."""
+
+    gross_minor: int = 0
+    struck_minor: int = 0
+    refunded_minor: int = 0
+    tax_minor: int = 0
+    fees_minor: int = 0
+
+    def net_minor(self) -> int:
+        """Return what the organizer keeps. Negative where more was given back than sold."""
+        return self.gross_minor - self.struck_minor - self.refunded_minor - self.tax_minor - self.fees_minor
+
+
 class Amounts(msgspec.Struct, frozen=True):
-    """The sums of the events that sell in one currency."""
+    """The sums of the events that sell in one currency, by the prices of their tickets, and by what was owed and paid for them."""
 
     currency: str
     sums: Sums
+    revenue: Revenue = Revenue()
 
 
 class Capacity(msgspec.Struct, frozen=True):

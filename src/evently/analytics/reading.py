@@ -9,13 +9,14 @@ from uuid import UUID
 
 import msgspec
 
-from evently.analytics.nouns import EARLIEST, LATEST, Amounts, Capacity, EventSums, Point, Range, Report, Scope, Slot, Sums
+from evently.analytics.nouns import EARLIEST, LATEST, Amounts, Capacity, EventSums, Point, Range, Report, Revenue, Scope, Slot, Sums
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 
 sql: Final = load_queries(__name__)
 
 _SUMS: Final = Sums.__struct_fields__
+_REVENUE: Final = Revenue.__struct_fields__
 BigInt = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
@@ -25,15 +26,15 @@ async def read_report(database: Database, scope: Scope, asked: Range) -> Report:
         totals = await snapshot.fetch(*sql.sum_totals(**_of(scope)))
         capacity = await snapshot.fetchrow(*sql.sum_capacity(**_of(scope)))
         if asked == Range():
-            sums = {row["currency"]: _sums(row) for row in totals}
+            amounts = {row["currency"]: _amounts(row) for row in totals}
         else:
-            sums = await _sum_range(snapshot, scope, asked)
+            amounts = await _sum_range(snapshot, scope, asked)
     assert capacity is not None, "a sum without a group is one row"
     return Report(
         asked,
         sum(row["events"] for row in totals),
         int(sum(row["rows_behind"] for row in totals)),
-        [Amounts(row["currency"], sums.get(row["currency"]) or Sums()) for row in totals],
+        [amounts.get(row["currency"]) or Amounts(row["currency"], Sums()) for row in totals],
         _capacity(capacity),
     )
 
@@ -45,9 +46,7 @@ async def read_series(database: Database, scope: Scope, slots: Sequence[Slot]) -
     starts = [slot.starts_at for slot in slots]
     rows = await database.fetch(*sql.sum_slots(**_of(scope), starts=starts, ends_at=slots[-1].ends_at))
     by_slot = {slot: list(found) for slot, found in groupby(rows, key=lambda row: row["slot"])}
-    return [
-        Point(slot, [Amounts(row["currency"], _sums(row)) for row in by_slot.get(number, ())]) for number, slot in enumerate(slots, start=1)
-    ]
+    return [Point(slot, [_amounts(row) for row in by_slot.get(number, ())]) for number, slot in enumerate(slots, start=1)]
 
 
 async def list_most_booked(database: Database, organizer_id: UUID | None, asked: Range, limit: int, after: str | None) -> Page[EventSums]:
@@ -66,11 +65,11 @@ async def list_most_booked(database: Database, organizer_id: UUID | None, asked:
     return Page(page, write_cursor(_position(page[-1])) if len(rows) > limit else None)
 
 
-async def _sum_range(snapshot: Connection, scope: Scope, asked: Range) -> dict[str, Sums]:
-    """Return the sums by currency: the range is one slot."""
+async def _sum_range(snapshot: Connection, scope: Scope, asked: Range) -> dict[str, Amounts]:
+    """Return the amounts by currency: the range is one slot."""
     from_at, to_at = _ends(asked).values()
     rows = await snapshot.fetch(*sql.sum_slots(**_of(scope), starts=[from_at], ends_at=to_at))
-    return {row["currency"]: _sums(row) for row in rows}
+    return {row["currency"]: _amounts(row) for row in rows}
 
 
 def _of(scope: Scope) -> dict[str, Any]:
@@ -81,8 +80,9 @@ def _ends(asked: Range) -> dict[str, Any]:
     return {"from_at": asked.from_at or EARLIEST, "to_at": asked.to_at or LATEST}
 
 
-def _sums(row: Record) -> Sums:
-    return Sums(*[int(row[name]) for name in _SUMS])
+def _amounts(row: Record) -> Amounts:
+    sums, revenue = [[int(row[name]) for name in names] for names in (_SUMS, _REVENUE)]
+    return Amounts(row["currency"], Sums(*sums), Revenue(*revenue))
 
 
 def _capacity(row: Record) -> Capacity:
@@ -90,7 +90,7 @@ def _capacity(row: Record) -> Capacity:
 
 
 def _event(row: Record) -> EventSums:
-    return EventSums(row["event_id"], row["title"], row["starts_at"], row["state"], Amounts(row["currency"], _sums(row)), _capacity(row))
+    return EventSums(row["event_id"], row["title"], row["starts_at"], row["state"], _amounts(row), _capacity(row))
 
 
 def _position(last: EventSums) -> tuple[int, UUID]:

@@ -12,7 +12,12 @@ SELECT
     coalesce(sum(event_totals.amount_minor), 0) AS amount_minor,
     coalesce(sum(event_totals.cancelled_bookings), 0) AS cancelled_bookings,
     coalesce(sum(event_totals.cancelled_tickets), 0) AS cancelled_tickets,
-    coalesce(sum(event_totals.cancelled_minor), 0) AS cancelled_minor
+    coalesce(sum(event_totals.cancelled_minor), 0) AS cancelled_minor,
+    coalesce(sum(event_totals.gross_minor), 0) AS gross_minor,
+    coalesce(sum(event_totals.struck_minor), 0) AS struck_minor,
+    coalesce(sum(event_totals.refunded_minor), 0) AS refunded_minor,
+    coalesce(sum(event_totals.tax_minor), 0) AS tax_minor,
+    coalesce(sum(event_totals.fees_minor), 0) AS fees_minor
 FROM sales
 LEFT JOIN event_totals ON event_totals.event_id = sales.event_id
 WHERE
@@ -56,7 +61,12 @@ SELECT
     sum(event_quarters.amount_minor) AS amount_minor,
     sum(event_quarters.cancelled_bookings) AS cancelled_bookings,
     sum(event_quarters.cancelled_tickets) AS cancelled_tickets,
-    sum(event_quarters.cancelled_minor) AS cancelled_minor
+    sum(event_quarters.cancelled_minor) AS cancelled_minor,
+    sum(event_quarters.gross_minor) AS gross_minor,
+    sum(event_quarters.struck_minor) AS struck_minor,
+    sum(event_quarters.refunded_minor) AS refunded_minor,
+    sum(event_quarters.tax_minor) AS tax_minor,
+    sum(event_quarters.fees_minor) AS fees_minor
 FROM event_quarters
 INNER JOIN sales ON sales.event_id = event_quarters.event_id
 WHERE
@@ -77,7 +87,8 @@ ORDER BY slot, sales.currency;
 WITH ranked AS (
     SELECT
         event_totals.event_id, event_totals.bookings, event_totals.tickets, event_totals.amount_minor, event_totals.cancelled_bookings,
-        event_totals.cancelled_tickets, event_totals.cancelled_minor
+        event_totals.cancelled_tickets, event_totals.cancelled_minor, event_totals.gross_minor, event_totals.struck_minor,
+        event_totals.refunded_minor, event_totals.tax_minor, event_totals.fees_minor
     FROM event_totals
     WHERE
         event_totals.event_id = ANY(ARRAY(
@@ -96,7 +107,8 @@ WITH ranked AS (
 
 SELECT
     ranked.event_id, events.title, events.starts_at, events.state, sales.currency, ranked.bookings, ranked.tickets, ranked.amount_minor,
-    ranked.cancelled_bookings, ranked.cancelled_tickets, ranked.cancelled_minor, units.capacity, units.held, units.sold, units.set_aside
+    ranked.cancelled_bookings, ranked.cancelled_tickets, ranked.cancelled_minor, ranked.gross_minor, ranked.struck_minor, ranked.refunded_minor,
+    ranked.tax_minor, ranked.fees_minor, units.capacity, units.held, units.sold, units.set_aside
 FROM ranked
 INNER JOIN events ON events.event_id = ranked.event_id
 INNER JOIN sales ON sales.event_id = ranked.event_id
@@ -119,7 +131,12 @@ WITH summed AS (
         sum(event_quarters.amount_minor) AS amount_minor,
         sum(event_quarters.cancelled_bookings)::bigint AS cancelled_bookings,
         sum(event_quarters.cancelled_tickets)::bigint AS cancelled_tickets,
-        sum(event_quarters.cancelled_minor) AS cancelled_minor
+        sum(event_quarters.cancelled_minor) AS cancelled_minor,
+        sum(event_quarters.gross_minor) AS gross_minor,
+        sum(event_quarters.struck_minor) AS struck_minor,
+        sum(event_quarters.refunded_minor) AS refunded_minor,
+        sum(event_quarters.tax_minor) AS tax_minor,
+        sum(event_quarters.fees_minor) AS fees_minor
     FROM event_quarters
     WHERE
         event_quarters.event_id = ANY(ARRAY(
@@ -135,7 +152,7 @@ WITH summed AS (
 ranked AS (
     SELECT
         summed.event_id, summed.bookings, summed.tickets, summed.amount_minor, summed.cancelled_bookings, summed.cancelled_tickets,
-        summed.cancelled_minor
+        summed.cancelled_minor, summed.gross_minor, summed.struck_minor, summed.refunded_minor, summed.tax_minor, summed.fees_minor
     FROM summed
     WHERE
         :after_tickets::bigint IS NULL
@@ -146,7 +163,8 @@ ranked AS (
 
 SELECT
     ranked.event_id, events.title, events.starts_at, events.state, sales.currency, ranked.bookings, ranked.tickets, ranked.amount_minor,
-    ranked.cancelled_bookings, ranked.cancelled_tickets, ranked.cancelled_minor, units.capacity, units.held, units.sold, units.set_aside
+    ranked.cancelled_bookings, ranked.cancelled_tickets, ranked.cancelled_minor, ranked.gross_minor, ranked.struck_minor, ranked.refunded_minor,
+    ranked.tax_minor, ranked.fees_minor, units.capacity, units.held, units.sold, units.set_aside
 FROM ranked
 INNER JOIN events ON events.event_id = ranked.event_id
 INNER JOIN sales ON sales.event_id = ranked.event_id

@@ -13,7 +13,7 @@ from litestar import get
 from litestar.params import FromPath, QueryParameter
 
 from evently import analytics, catalogue
-from evently.analytics import EARLIEST, LATEST, Amounts, Range, Scope, Sums
+from evently.analytics import EARLIEST, LATEST, Amounts, Range, Scope
 from evently.analytics.export import export_bookings
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import parse_id, show_id
@@ -60,12 +60,30 @@ class Total(msgspec.Struct, frozen=True):
     currency: str
 
 
+class RevenueView(msgspec.Struct, frozen=True):
+    """What the ledger says of the range: `gross - cancelled_unpaid - refunded - tax - fees` is `net`, the organizer's, exactly.
+
+    A booking counts when it is confirmed, a refund when it is decided. What was given back of tax and fees is off.
+    """
+
+    gross: Total
+    cancelled_unpaid: Total
+    refunded: Total
+    tax: Total
+    fees: Total
+    net: Total
+
+
 class AmountsView(msgspec.Struct, frozen=True):
-    """What was booked and what was cancelled in one currency; `net` is the difference."""
+    """What was booked and what was cancelled in one currency, by the prices of the tickets; `net` is the difference.
+
+    `revenue` is what was owed and paid for them: with discounts, fees, taxes and what is paid back.
+    """
 
     booked: Total
     cancelled: Total
     net: Total
+    revenue: RevenueView
 
 
 class SumsView(msgspec.Struct, frozen=True):
@@ -341,21 +359,24 @@ def _show_sums(amounts: Sequence[Amounts]) -> SumsView:
         sum(sums.tickets for sums in every),
         cancelled,
         sum(sums.cancelled_tickets for sums in every),
-        _ratio(cancelled, bookings),
-        [_show_amounts(each.currency, each.sums) for each in amounts],
+        ratio(cancelled, bookings),
+        [_show_amounts(each) for each in amounts],
     )
 
 
-def _show_amounts(currency: str, sums: Sums) -> AmountsView:
-    booked, cancelled = sums.amount_minor, sums.cancelled_minor
-    return AmountsView(Total(booked, currency), Total(cancelled, currency), Total(booked - cancelled, currency))
+def _show_amounts(amounts: Amounts) -> AmountsView:
+    currency, sums, revenue = amounts.currency, amounts.sums, amounts.revenue
+    posted = RevenueView(*[Total(amount, currency) for amount in (*msgspec.structs.astuple(revenue), revenue.net_minor())])
+    net = sums.amount_minor - sums.cancelled_minor
+    return AmountsView(Total(sums.amount_minor, currency), Total(sums.cancelled_minor, currency), Total(net, currency), posted)
 
 
 def _show_capacity(found: analytics.Capacity) -> CapacityView:
-    return CapacityView(found.capacity, found.held, found.sold, found.set_aside, _ratio(found.sold, found.capacity))
+    return CapacityView(found.capacity, found.held, found.sold, found.set_aside, ratio(found.sold, found.capacity))
 
 
-def _ratio(part: int, whole: int) -> float | None:
+def ratio(part: int, whole: int) -> float | None:
+    """Return a share, from 0 to 1; None where there is nothing to divide by."""
     return round(part / whole, 6) if whole else None
 
 

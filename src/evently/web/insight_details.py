@@ -14,10 +14,10 @@ from evently.kit.ids import parse_id, show_id
 from evently.sales import SalesRefusal
 from evently.web.auth import organizer, policy
 from evently.web.context import Answer, Request
-from evently.web.insight import Total
+from evently.web.insight import Total, ratio
 from evently.web.problems import problems
 
-_PRIVATE: Final = {"cache-control": "private, no-store"}
+_PRIVATE: Final = {"cache-control": "no-store"}
 _TAG: Final = "Organizer: insight"
 _MANAGERS: Final[dict[str, Any]] = policy(organizer("manager", "analytics:read"), rate="heavy")
 
@@ -255,7 +255,7 @@ def _show_money(found: EventMoney) -> MoneyView:
 
 
 def _show_fates(found: Fates) -> FatesView:
-    rate = _ratio(found.confirmed, found.placed - found.held)
+    rate = ratio(found.confirmed, found.placed - found.held)
     return FatesView(found.placed, found.confirmed, found.expired, found.cancelled, found.held, rate)
 
 
@@ -272,7 +272,7 @@ def _show_waiting(found: Waiting) -> WaitingTypeView:
         found.fulfilled,
         found.fulfilled_units,
         WithdrawnView(found.left, found.declined, found.lapsed, found.cancelled, found.over_limit),
-        _ratio(found.fulfilled, found.joined),
+        ratio(found.fulfilled, found.joined),
         found.set_aside,
     )
 
@@ -296,10 +296,6 @@ def _show_sections(sections: dict[str, TicketSums], currency: str) -> list[Secti
 
 def _show_sold(sums: TicketSums, currency: str) -> SoldView:
     return SoldView(sums.sold, Total(sums.sold_minor, currency), sums.cancelled, Total(sums.cancelled_minor, currency))
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return round(part / whole, 6) if whole else None
 
 
 routes: Final = [get_event_money, get_event_conversion, get_event_waitlist, get_event_ticket_types, get_event_seat_prices]

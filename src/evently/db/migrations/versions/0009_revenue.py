@@ -1,0 +1,13 @@
+"""Revenue by event and quarter of an hour."""
+
+from alembic import op
+
+from evently.db.migrations.runner import read_revision
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    """Create what is new."""
+    op.execute(read_revision(__file__))
