@@ -88,6 +88,7 @@ class Waiting:
     quantity: int
     state: str = "waiting"
     offer: Claim | None = None
+    new: bool = True  # joined in this batch
 
 
 @dataclass
@@ -115,6 +116,8 @@ class Model:
     def begin(self, now: datetime) -> None:
         """Let what has run out fall free, and look at the line: what is waited for may be on sale by now."""
         self._note_for_everybody()
+        for waiting in self.line:
+            waiting.new = False
         self.now = now
         due = [claim for claim in self.claims.values() if claim.live() and claim.expires_at is not None and claim.expires_at <= now]
         for claim in due:
@@ -268,7 +271,10 @@ class Model:
         total = self._total(waiting.type_id, 0, self.conditions)
         stand_for: list[UUID | None] = [None] * own + list(returned[: waiting.quantity - own])
         tickets = {self._nobody_knows(): Ticket(waiting.type_id, total, replaces=each) for each in stand_for}
-        expires_at = self.now + timedelta(seconds=self.conditions.offer_seconds)
+        seconds = self.conditions.offer_seconds
+        if waiting.new:
+            seconds = min(seconds, self.conditions.hold_seconds)
+        expires_at = self.now + timedelta(seconds=seconds)
         waiting.offer = Claim(waiting.buyer_id, tickets, expires_at, self.conditions, entry_id=waiting.entry_id)
         waiting.state = "offered"
         self.unseen.append(waiting)

@@ -155,6 +155,7 @@ WAITLIST: Final = [
     ),
     Mutant("a returned ticket is offered twice", waitlist_rules, "returned.offered = True", "pass"),
     Mutant("the end of what is known is the end of the line", state, "if quantity <= units and not firsts]", "if False]"),
+    Mutant("joining holds longer than booking", waitlist_rules, "if entry.joined_seq > sale.seq:", "if False:"),
     Mutant("who joins later is not asked", waitlist_rules, "batch.released = True  # what is free", "pass  #"),
     Mutant("an offer that lapsed waits on", booking_rules, 'waitlist_rules.end_offer(sale, batch, booking, "lapsed")', "pass"),
     Mutant("a used ticket goes to somebody else", booking_rules, 'if theirs.state == "used":', "if False:"),

@@ -61,7 +61,7 @@ TICKET_TYPES: Final = (
 )
 SEATS: Final = [f"A{number}" for number in range(1, 7)]
 WINDOWS: Final = (RefundWindow(2, 10_000), RefundWindow(1, 5_000))
-ONLINE: Final = Conditions("online", 60, 30, Fees(50), WINDOWS, cancel_hours_before=1)
+ONLINE: Final = Conditions("online", 20, 30, Fees(50), WINDOWS, cancel_hours_before=1)
 DOOR: Final = Conditions("door", 60, 30, Fees(), WINDOWS)
 
 TYPE_IDS: Final = [terms.ticket_type_id for terms in TICKET_TYPES]

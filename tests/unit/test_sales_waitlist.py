@@ -403,6 +403,26 @@ LINE: Final[dict[str, str]] = {
         aside std              -> 1
         left std               -> 0
     """,
+    "joining holds nothing for longer than booking would": """
+        terms online hold=600 offer=3600 -> done
+        join A 2               -> waiting
+        entry A                -> offered
+        hold X 8               -> held
+        join B 1               -> waiting
+        wait 599s
+        nothing                -> done
+        entry A                -> offered
+        wait 1s
+        nothing                -> done
+        entry A                -> lapsed
+        entry B                -> offered
+        wait 3599s
+        nothing                -> done
+        entry B                -> offered
+        wait 1s
+        nothing                -> done
+        entry B                -> lapsed
+    """,
     "when the sale has ended, nothing stays set aside": """
         book X 10              -> booked
         join A 4               -> waiting

@@ -221,7 +221,10 @@ def _offer(sale: Sale, batch: Batch, entry: WaitlistEntry, terms: TicketTypeTerm
         (ticket,) = make_tickets(sale, batch, terms, conditions, 1, seats)
         tickets.append(replace(ticket, replaces=returned.ticket_id))
         returned.offered = True
-    expires_at = batch.now + timedelta(seconds=conditions.offer_seconds)
+    seconds = conditions.offer_seconds
+    if entry.joined_seq > sale.seq:  # whoever joins where enough is left is there, and gets no more time than who books
+        seconds = min(seconds, conditions.hold_seconds)
+    expires_at = batch.now + timedelta(seconds=seconds)
     booking = Booking(
         sale.event_id,
         batch.new_id(),

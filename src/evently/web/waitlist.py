@@ -115,8 +115,9 @@ class DepthsView(msgspec.Struct, frozen=True):
     description=(
         "What falls free is offered to those who wait before anybody can book it: first come, first served, among those for whom it is "
         "enough. One entry for each ticket type. Those who join before the sale begins come first when it does, before whoever books then; "
-        "while it has not begun, nobody is offered anything. If enough is there at once, the offer is made at once: look at the entry. "
-        "What is on sale and not enough for those who wait stays on sale; only what falls free is set aside for them."
+        "while it has not begun, nobody is offered anything. If enough is there at once, the offer is made at once, for no longer than a "
+        "hold lasts: look at the entry. What is on sale and not enough for those who wait stays on sale; only what falls free is set aside "
+        "for them."
     ),
     tags=["Waitlist"],
     responses=problems(
