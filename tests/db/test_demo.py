@@ -10,6 +10,7 @@ import pytest
 
 from evently import catalogue, demo
 from evently.accounts import Accounts, TokenOptions, list_memberships
+from evently.analytics import details
 from evently.audit import audit
 from evently.catalogue import Wish
 from evently.db import Database, DatabaseOptions
@@ -173,3 +174,26 @@ async def test_it_shows_seats_prices_and_a_waitlist(filled: Database) -> None:
     assert sold_out.available(terms) == 0
     entries = await filled.fetch("SELECT state FROM waitlist_entries ORDER BY joined_seq")
     assert [entry["state"] for entry in entries] == ["offered", "waiting", "waiting", "waiting", "waiting"]
+
+
+async def test_it_shows_what_was_paid_and_paid_back(filled: Database) -> None:
+    states = {row["state"]: row["n"] for row in await filled.fetch("SELECT state, count(*) AS n FROM payments GROUP BY state")}
+    assert (states["captured"] > 20, states["declined"], set(states)) == (True, 3, {"captured", "declined"})
+    online = "bookings JOIN sales USING (event_id) WHERE conditions_version = 2"
+    held = {row["state"]: row["n"] for row in await filled.fetch(f"SELECT bookings.state, count(*) AS n FROM {online} GROUP BY 1")}
+    assert held == {"confirmed": 28, "cancelled": 1, "expired": 3}
+    assert await filled.fetch_value(f"SELECT count(*) FROM {online} AND promo_id IS NOT NULL") >= 6
+    refunds = await filled.fetch("SELECT amount_minor, settled_at < now() AS settled FROM refunds")
+    assert len(refunds) == 2
+    assert all(refund["settled"] and refund["amount_minor"] > 0 for refund in refunds)
+    theatre = await filled.fetch_value("SELECT event_id FROM payments LIMIT 1")
+    (money,) = await details.read_money(filled, theatre)
+    assert 0 not in (
+        money.refunded_minor,
+        money.tax_minor,
+        money.fees_minor,
+        money.captured_minor,
+        money.at_door_minor,
+        money.discount_minor,
+    )
+    assert (money.settled_minor, money.uncaptured_minor) == (money.refunded_minor, 0)

@@ -1,4 +1,4 @@
-"""Puts the demo into the database: the same verbs as for everybody, with the time as an argument, all in one transaction."""
+"""Puts the demo into the database: the same verbs as for everybody, at any time, and all but payments in one transaction."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from evently.accounts import Organizer, Person
 from evently.catalogue import EventTerms, VenueTerms
 from evently.db import Connection, Database, load_queries
 from evently.demo.crowd import Crowd, Wish
+from evently.demo.online import buy_online
 from evently.demo.people import ACCOUNTS, BUYERS, DOMAIN
 from evently.demo.programme import EventSpec, Programme, VenueSpec, read_programme
 from evently.demo.showcase import VENUE, Stage, add_showcase
@@ -47,7 +48,9 @@ async def seed(database: Database, now: datetime, password_hash: str) -> bool:
             await demo.add_event(tx, spec, past=True)
         for spec in demo.programme.upcoming:
             await demo.add_event(tx, spec, past=False)
-        await add_showcase(tx, demo.stage())
+        stage = demo.stage()
+        online = await add_showcase(tx, stage)
+    await buy_online(database, online, stage.buyers, stage.now)
     return True
 
 

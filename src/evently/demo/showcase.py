@@ -65,15 +65,16 @@ class Stage(msgspec.Struct, frozen=True):
         return (self.now + timedelta(weeks=weeks)).replace(hour=18, minute=30, second=0, microsecond=0).astimezone(UTC)
 
 
-async def add_showcase(tx: Connection, stage: Stage) -> None:
-    """Add the three events."""
+async def add_showcase(tx: Connection, stage: Stage) -> UUID:
+    """Add the three events; returns the one that is paid online."""
     seat_map = await seating.add_seat_map(tx, stage.organizer_id, stage.venue_id, theatre(SEATS), stage.now - timedelta(days=30))
-    await _add_theatre(tx, stage, seat_map.seat_map_id)
+    online = await _add_theatre(tx, stage, seat_map.seat_map_id)
     await _add_floor_and_circle(tx, stage, seat_map.seat_map_id)
     await _add_sold_out(tx, stage)
+    return online
 
 
-async def _add_theatre(tx: Connection, stage: Stage, seat_map_id: UUID) -> None:
+async def _add_theatre(tx: Connection, stage: Stage, seat_map_id: UUID) -> UUID:
     zones = (ZoneDraft(name="Stalls", sections=("Stalls",)), ZoneDraft(name="Circle", sections=("Circle",)), ZoneDraft(name="Boxes"))
     prices = {"Stalls": 4_900, "Circle": 3_400, "Boxes": 7_500}
     types = tuple(
@@ -101,6 +102,7 @@ async def _add_theatre(tx: Connection, stage: Stage, seat_map_id: UUID) -> None:
     await carry_out(tx, PutConditions(event_id, _ONLINE), _ago(stage, days=10))
     early = PromoDraft(code="EARLY10", kind="percent", basis_points=1_000, uses_max=200, per_buyer_max=1)
     await organizing.add_promo_code(tx, event_id, early, _ago(stage, days=10))
+    return event_id
 
 
 async def _add_floor_and_circle(tx: Connection, stage: Stage, seat_map_id: UUID) -> None:

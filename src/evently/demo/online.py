@@ -1,0 +1,94 @@
+"""Who has bought the demo's theatre online: through the checkout's desk and the demo gateway, as buyers do, at believable times.
+
+Most paid at once; some with a card that was declined first, or a promo code; some let their hold run out; two changed their minds and
+were paid back. The demo gateway and the till have transactions of their own, so this follows what `seeding` does in one. Broken off in
+the middle it leaves fewer buyers, each of them whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from evently import sales
+from evently.checkout import Checkout, Wish
+from evently.db import Database
+from evently.kit.ids import new_id
+from evently.payments import DemoGateway
+from evently.sales import Booked, Booking, CancelBooking, Engine, EngineOptions, ExpireHolds, Line, PlaceBooking
+
+_BUYERS: Final = 32
+_EVERY: Final = timedelta(hours=6, minutes=23)
+_CHOSEN: Final = ("Stalls", "Circle", "Stalls, reduced", "Circle", "Stalls")
+_PROMO: Final = "EARLY10"  # one in four has it
+_FORGOTTEN: Final = frozenset({6, 17, 29})  # never paid
+_DECLINED_FIRST: Final = frozenset({3, 12, 21})
+_GIVEN_BACK: Final = {10: 1, 23: None}  # how many of the tickets; None: all
+
+
+class _Shop(NamedTuple):
+    """The till, the desk and a clock that is moved by hand."""
+
+    database: Database
+    engine: Engine
+    checkout: Checkout
+    clock: _Clock
+
+
+class _Clock:
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+async def buy_online(database: Database, event_id: UUID, buyers: Sequence[UUID], now: datetime) -> None:
+    """Let people buy seats of an event that is paid online, in the days before `now`."""
+    types = {terms.name: terms.ticket_type_id for terms in (await sales.find_sale(database, event_id)).ticket_types.values()}
+    async with _open(database, now) as shop:
+        for number in range(_BUYERS):
+            shop.clock.now = now - (_BUYERS - number) * _EVERY
+            line = Line(types[_CHOSEN[number % len(_CHOSEN)]], 1 + number % 3)
+            promo_code = _PROMO if number % 4 == 1 else None
+            held = _booked(await shop.engine.submit(PlaceBooking(event_id, buyers[number % len(buyers)], (line,), promo_code=promo_code)))
+            if number in _FORGOTTEN:
+                shop.clock.now += timedelta(minutes=11)
+                await shop.engine.submit(ExpireHolds(event_id))
+                continue
+            for card in ("declined", "succeeds") if number in _DECLINED_FIRST else ("succeeds",):
+                shop.clock.now += timedelta(seconds=95)
+                await shop.checkout.pay(held.booking_id, held.buyer_id, Wish(card))
+                await shop.checkout.quiet()
+            if number in _GIVEN_BACK:
+                shop.clock.now += timedelta(hours=3)
+                await _give_back(shop, held, _GIVEN_BACK[number])
+
+
+@asynccontextmanager
+async def _open(database: Database, now: datetime) -> AsyncIterator[_Shop]:
+    clock = _Clock(now)
+    engine = Engine(database, EngineOptions(lanes=1), clock, new_id)
+    checkout = Checkout(database, engine, {"demo": DemoGateway(database, clock)}, "demo", clock, new_id)
+    await engine.start()
+    try:
+        yield _Shop(database, engine, checkout, clock)
+    finally:
+        await checkout.stop()
+        await engine.stop()
+
+
+async def _give_back(shop: _Shop, booking: Booking, tickets: int | None) -> None:
+    chosen = None if tickets is None else tuple(ticket.ticket_id for ticket in booking.tickets[:tickets])
+    _booked(await shop.engine.submit(CancelBooking(booking.event_id, booking.booking_id, booking.buyer_id, booking.buyer_id, chosen)))
+    for refund in await sales.list_refunds(shop.database, booking.event_id, booking.booking_id):
+        shop.clock.now += timedelta(seconds=4)
+        await shop.checkout.pay_back(booking.event_id, refund.refund_id)
+
+
+def _booked(outcome: sales.Outcome) -> Booking:
+    assert isinstance(outcome, Booked), f"there are seats enough, and it is in time: {outcome}"
+    return outcome.booking
