@@ -11,6 +11,7 @@ import pytest
 
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
+from evently.sales import proving
 from evently.web.compression import SMALLEST_BYTES
 from tests.box_office import BoxOffice, instant, open_box_office, problem_of
 from tests.catalogue import make_organizer
@@ -285,6 +286,13 @@ async def test_the_journal_proves_the_counters(office: BoxOffice) -> None:
     assert proof["consistent"] is True
     assert proof["stored"] == proof["recomputed"]
     assert proof["stored"][0]["sold"] == 2
+    assert {(each["kind"], each["state"]): each["stored"] for each in proof["figures"]} == {
+        ("bookings", "confirmed"): 1,
+        ("tickets", "confirmed"): 2,
+        ("tickets", "void"): 1,
+    }
+    assert sum(each["stored"] for each in proof["balances"]) == 0
+    assert all(each["stored"] == each["recomputed"] for each in proof["figures"] + proof["balances"])
     rows, url = [], f"{base}/journal?limit=1"
     while url:
         page = await office.client.get(url, headers=manager)
@@ -307,3 +315,31 @@ async def test_tampering_shows(office: BoxOffice) -> None:
     proof = (await office.client.get(f"/v1/events/{show_id('evt', event.event_id)}/proof", headers=manager)).json()
     assert proof["consistent"] is False
     assert proof["differences"] == ["pool 'Admission' differs"]
+    async with office.context.database.transaction() as tx:
+        await tx.execute("UPDATE pools SET sold = 3")
+        await tx.execute("UPDATE tickets SET state = 'void' WHERE ticket_id = (SELECT min(ticket_id::text)::uuid FROM tickets)")
+        await tx.execute("UPDATE ledger SET amount_minor = amount_minor + 1 WHERE credit = 'organizer'")
+        await tx.execute("INSERT INTO seat_claims SELECT event_id, 7, NULL FROM sales")
+    proof = (await office.client.get(f"/v1/events/{show_id('evt', event.event_id)}/proof", headers=manager)).json()
+    organizer, whole = (next(each for each in proof["balances"] if each["account"] == name) for name in ("organizer", "door"))
+    assert organizer["stored"] - organizer["recomputed"] == -1 == whole["recomputed"] - whole["stored"]
+    assert proof["differences"] == [
+        "seats blocked: 1, not 0",
+        "tickets confirmed: 2, not 3",
+        "tickets void: 1, not 0",
+        "seats are somebody else's: 1",
+        f"the account door has {whole['stored']}, not {whole['recomputed']}",
+        f"the account organizer has {organizer['stored']}, not {organizer['recomputed']}",
+    ]
+
+
+async def test_a_large_event_is_proven_in_parts(office: BoxOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    event, manager = await office.open_event(capacity=20), await office.as_member("manager")
+    for _ in range(7):
+        await office.book(event, office.as_buyer(), 2)
+    url = f"/v1/events/{show_id('evt', event.event_id)}/proof"
+    whole = (await office.client.get(url, headers=manager)).json()
+    monkeypatch.setattr(proving, "FOLLOWED_MAX", 2)
+    assert (await office.client.get(url, headers=manager)).json() == whole
+    assert whole["consistent"] is True
+    assert {each["kind"]: each["stored"] for each in whole["figures"]} == {"bookings": 7, "tickets": 14}

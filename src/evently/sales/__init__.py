@@ -98,6 +98,12 @@ from evently.sales.pricing import (
     quote_cancellation,
     window_at,
 )
+from evently.sales.proving import (
+    Balance,
+    Figure,
+    Proof,
+    prove,
+)
 from evently.sales.quoting import (
     BookingQuote,
     CancellationQuote,
@@ -105,7 +111,6 @@ from evently.sales.quoting import (
 )
 from evently.sales.reads import (
     JournalRow,
-    Proof,
     find_booking_quote,
     find_cancellation_quote,
     find_sale,
@@ -118,7 +123,6 @@ from evently.sales.reads import (
     list_paid_at_door,
     list_refunds,
     locate_booking,
-    prove,
     read_sale,
     read_seating,
     read_types_for,
@@ -187,6 +191,7 @@ __all__ = [
     "WHOLE",
     "ZONES_MAX",
     "AcceptOffer",
+    "Balance",
     "BlockSeats",
     "Booked",
     "Booking",
@@ -211,6 +216,7 @@ __all__ = [
     "ExtendHold",
     "Fact",
     "Fees",
+    "Figure",
     "Glance",
     "Happened",
     "HoldConfirmed",

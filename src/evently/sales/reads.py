@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -17,28 +16,15 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.sales import loading
 from evently.sales.commands import Booking, Line, No, SalesRefusal
-from evently.sales.facts import NO_HASH, chain, decode_facts
 from evently.sales.placing_rules import find_promo
 from evently.sales.quoting import BookingQuote, CancellationQuote, quote_booking, quote_ending, unlocked_by
-from evently.sales.replay import Contradiction, Replay
-from evently.sales.state import Batch, Pool, Refund, Sale
+from evently.sales.state import Batch, Refund, Sale
 from evently.sales.terms import Conditions, Seating, TicketTypeTerms
 
 sql: Final = load_queries(__name__)
 
 _NOBODY: Final = UUID(int=0)  # has used no code
-JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes at the most
 KINDS: Final = ("upcoming", "past", "cancelled", "all")  # of a buyer's bookings
-
-
-class Proof(msgspec.Struct, frozen=True):
-    """What is stored and what the journal gives. `differences` are sentences; none means that they agree."""
-
-    seq: int
-    head_hash: bytes
-    differences: list[str]
-    stored: list[Pool]
-    recomputed: list[Pool]
 
 
 class Whereabouts(msgspec.Struct, frozen=True):
@@ -197,34 +183,6 @@ async def list_journal(database: Database, event_id: UUID, limit: int, after: st
     rows = await database.fetch(*sql.list_journal(event_id=event_id, after=after_seq, limit=limit + 1))
     page = [JournalRow(*row.values()) for row in rows[:limit]]
     return Page(page, write_cursor((page[-1].seq,)) if len(rows) > limit else None)
-
-
-async def prove(database: Database, event_id: UUID) -> Proof:
-    """Replay an event's journal from empty and compare it with the rows, both at one instant. Costs as much as the event has sold."""
-    async with database.snapshot() as snapshot:
-        sale = await read_sale(snapshot, event_id)
-        again, differences = Replay(), list[str]()
-        hash_before, seq = NO_HASH, 0
-        async for row in snapshot.cursor(*sql.list_journal(event_id=event_id, after=0, limit=sale.seq), prefetch=JOURNAL_ROWS_READ):
-            seq += 1
-            if row["seq"] != seq or row["hash"] != chain(hash_before, row["facts"]):
-                differences.append(f"the chain breaks at row {row['seq']}")
-                break
-            hash_before = row["hash"]
-            try:
-                again.add(row["at"], decode_facts(row["facts"]))
-            except Contradiction as exc:
-                differences.append(f"row {seq} cannot have happened: {exc}")
-                break
-            await asyncio.sleep(0)  # buyers want the processor, too
-        if not differences and (seq, hash_before) != (sale.seq, sale.head_hash):
-            differences.append(f"the journal ends at row {seq}, the sale at {sale.seq}")
-    stored = sorted(sale.pools.values(), key=lambda pool: pool.pool_id)
-    recomputed = [Pool(*[getattr(pool, name) for name in Pool.__slots__]) for _, pool in sorted(again.pools.items())]
-    differences += [f"pool {mine.name!r} differs" for mine, theirs in zip(stored, recomputed, strict=False) if mine != theirs]
-    if len(stored) != len(recomputed):
-        differences.append("there are other pools")
-    return Proof(sale.seq, sale.head_hash, differences, stored, recomputed)
 
 
 async def _find_conditions(database: Database, versions: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], Conditions]:

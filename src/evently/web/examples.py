@@ -189,6 +189,11 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("TicketView", "code"): "01M7Y4EF72EV2SXMCNXFSE27ZP3K5M7P9R1T3V5X7Z",
     ("Health", "version"): "0.1.0",
     ("ProofView", "differences"): [],
+    ("FigureView", "kind"): "bookings",
+    ("FigureView", "state"): "confirmed",
+    **dict.fromkeys([("FigureView", name) for name in ("stored", "recomputed")], 120),
+    ("BalanceView", "account"): "organizer",
+    **dict.fromkeys([("BalanceView", name) for name in ("stored", "recomputed")], -1_450_000),
 }
 
 

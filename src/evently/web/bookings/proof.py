@@ -1,4 +1,4 @@
-"""The journal of an event, and the counters beside a replay of it."""
+"""The journal of an event, and what is stored beside a replay of it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,29 @@ class PoolCounters(msgspec.Struct, frozen=True):
     set_aside: int
 
 
+class FigureView(msgspec.Struct, frozen=True):
+    """So many `bookings`, `tickets`, `seats`, `waitlist_entries` or `refunds` are in a state; tickets in that of their booking, or void."""
+
+    kind: str
+    state: str
+    stored: int
+    recomputed: int
+
+
+class BalanceView(msgspec.Struct, frozen=True):
+    """What an account of the ledger has got, less what was taken from it, in minor units. All accounts together have nothing."""
+
+    account: str
+    currency: str
+    stored: int
+    recomputed: int
+
+
 class ProofView(msgspec.Struct, frozen=True):
-    """What is stored beside what a replay of the journal from empty gives. `consistent` says whether they are the same."""
+    """What is stored beside what a replay of the journal from empty gives. `consistent` says whether they are the same.
+
+    `stored` and `recomputed` are the counters of the pools. Whose each seat is was compared, too.
+    """
 
     event_id: str
     seq: int
@@ -48,6 +69,8 @@ class ProofView(msgspec.Struct, frozen=True):
     differences: list[str]
     stored: list[PoolCounters]
     recomputed: list[PoolCounters]
+    figures: list[FigureView]
+    balances: list[BalanceView]
 
 
 @get(
@@ -70,7 +93,7 @@ async def read_journal(
 @get(
     "/v1/events/{event_id:str}/proof",
     operation_id="proveEvent",
-    summary="The counters beside a replay of the journal",
+    summary="What is stored beside a replay of the journal",
     tags=["Organizer: proof"],
     responses=problems(),
     **policy(organizer("manager", "events:read"), rate="heavy"),
@@ -86,6 +109,8 @@ async def prove_event(request: Request, event_id: FromPath[str]) -> Answer[Proof
         proof.differences,
         [_counters(pool) for pool in proof.stored],
         [_counters(pool) for pool in proof.recomputed],
+        [FigureView(each.kind, each.state, each.stored, each.recomputed) for each in proof.figures],
+        [BalanceView(each.account, proof.currency, each.stored_minor, each.recomputed_minor) for each in proof.balances],
     )
     return Answer(view, headers=PRIVATE)
 
