@@ -226,7 +226,7 @@ PLANTED = [
     planted("money in another currency", "I8", "UPDATE ledger SET currency = 'USD' WHERE event_id = $1 AND credit = 'organizer'"),
     planted(
         "money moved to another account",
-        "I8",
+        "I8 I12",
         "UPDATE ledger SET credit = 'fees' WHERE event_id = $1 AND credit = 'organizer' AND debit = 'buyer'",
     ),
     planted(

@@ -80,6 +80,7 @@ _SET_BASED: Final = (
     ("I8", sql.find_wrong_postings),
     ("I9", sql.find_stale_holds),
     ("I11", sql.find_wrong_events),
+    ("I12", sql.find_miscounted_money),
 )
 _GRACE: Final = {sql.find_stale_holds: HOLD_GRACE, sql.find_wrong_payments: CHECKOUT_GRACE, sql.find_wrong_refunds: CHECKOUT_GRACE}
 

@@ -319,6 +319,66 @@ WHERE
 ORDER BY numbered.event_id, numbered.seq, numbered.line
 LIMIT :examples_max;
 
+-- name: find_miscounted_money
+-- I12: the money of the roll-ups, of each quarter of an hour and of the whole (quarter NULL), beside the ledger up to where they have counted.
+WITH counted AS (
+    SELECT
+        event_quarters.event_id, event_quarters.quarter_at, event_quarters.gross_minor, event_quarters.struck_minor,
+        event_quarters.refunded_minor, event_quarters.tax_minor, event_quarters.fees_minor
+    FROM event_quarters
+    WHERE :event_id::uuid IS NULL OR event_quarters.event_id = :event_id
+    UNION ALL
+    SELECT
+        event_totals.event_id, NULL, event_totals.gross_minor, event_totals.struck_minor, event_totals.refunded_minor, event_totals.tax_minor,
+        event_totals.fees_minor
+    FROM event_totals
+    WHERE :event_id::uuid IS NULL OR event_totals.event_id = :event_id
+),
+
+posted AS (
+    SELECT
+        ledger.event_id,
+        to_timestamp(floor(extract(EPOCH FROM ledger.at) / 900) * 900) AS quarter_at,
+        CASE WHEN ledger.debit IN ('buyer', 'door') AND ledger.credit != 'refunds' THEN ledger.amount_minor ELSE 0 END AS gross_minor,
+        CASE WHEN ledger.credit IN ('buyer', 'door') AND ledger.debit IN ('organizer', 'tax', 'fees') THEN ledger.amount_minor ELSE 0 END AS struck_minor,
+        CASE WHEN ledger.credit = 'refunds' THEN ledger.amount_minor ELSE 0 END AS refunded_minor,
+        CASE WHEN ledger.credit = 'tax' THEN ledger.amount_minor WHEN ledger.debit = 'tax' THEN -ledger.amount_minor ELSE 0 END AS tax_minor,
+        CASE WHEN ledger.credit = 'fees' THEN ledger.amount_minor WHEN ledger.debit = 'fees' THEN -ledger.amount_minor ELSE 0 END AS fees_minor
+    FROM ledger
+    INNER JOIN event_totals ON event_totals.event_id = ledger.event_id AND event_totals.seq >= ledger.seq
+    WHERE :event_id::uuid IS NULL OR ledger.event_id = :event_id
+),
+
+beside AS (
+    SELECT counted.event_id, counted.quarter_at, counted.gross_minor, counted.struck_minor, counted.refunded_minor, counted.tax_minor, counted.fees_minor
+    FROM counted
+    UNION ALL
+    SELECT posted.event_id, posted.quarter_at, -posted.gross_minor, -posted.struck_minor, -posted.refunded_minor, -posted.tax_minor, -posted.fees_minor
+    FROM posted
+    UNION ALL
+    SELECT posted.event_id, NULL, -posted.gross_minor, -posted.struck_minor, -posted.refunded_minor, -posted.tax_minor, -posted.fees_minor
+    FROM posted
+)
+
+SELECT
+    beside.event_id,
+    format(
+        'the roll-up of %s differs from the ledger by %s gross, %s struck, %s refunded, %s tax, %s fees',
+        coalesce('the quarter from ' || beside.quarter_at, 'the whole'), sum(beside.gross_minor), sum(beside.struck_minor), sum(beside.refunded_minor),
+        sum(beside.tax_minor), sum(beside.fees_minor)
+    ) AS what,
+    count(*) OVER () AS total
+FROM beside
+GROUP BY beside.event_id, beside.quarter_at
+HAVING
+    sum(beside.gross_minor) != 0
+    OR sum(beside.struck_minor) != 0
+    OR sum(beside.refunded_minor) != 0
+    OR sum(beside.tax_minor) != 0
+    OR sum(beside.fees_minor) != 0
+ORDER BY beside.event_id, beside.quarter_at
+LIMIT :examples_max;
+
 -- name: find_wrong_events
 -- I11: sales without an event, and events that are shown in another state or currency than they are sold in.
 SELECT
