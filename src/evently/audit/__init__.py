@@ -7,7 +7,7 @@
 
 It sees one instant of the whole database (REPEATABLE READ, read only) and takes no lock, so nobody waits for it. Breaches are looked for by
 set-based statements (breaches.sql); then each event's journal is replayed from empty and laid beside the rows (retelling.py), one event at
-a time, the largest ones in several parts, because each booking that is followed takes a kilobyte. Nothing here uses a line of what it
+a time, the largest ones in several parts, because each booking that is followed takes memory. Nothing here uses a line of what it
 checks: not the rules, not the engine, not the counting of the roll-ups. Which columns nothing can be compared with: docs/proof.md.
 """
 

@@ -22,7 +22,7 @@ sql: Final = load_queries(__name__)
 
 DELIVERED_WITHIN: Final = timedelta(seconds=60)  # the relay needs a fraction of a second; a minute allows for one that was killed
 CLOCKS_DIFFER_MAX: Final = timedelta(seconds=5)  # of two machines, one of which took over the relay from the other
-FOLLOWED_MAX: Final = 250_000  # bookings at a time: 250 MB; each further part of an event reads its journal once more
+FOLLOWED_MAX: Final = 100_000  # bookings at a time: up to 250 MB; each further part of an event reads its journal once more
 _ROWS_READ: Final = 1_000  # at a time
 _JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes of facts at the most
 _QUARTER_MINUTES: Final = 15

@@ -22,7 +22,7 @@ from evently.sales.state import Pool, Sale
 
 sql: Final = load_queries(__name__)
 
-FOLLOWED_MAX: Final = 50_000  # bookings at a time: 50 MB of a process that serves others, too
+FOLLOWED_MAX: Final = 50_000  # bookings at a time: up to 125 MB of a process that serves others, too
 _ACCOUNTS: Final = ("buyer", "door", "gateway", "organizer", "tax", "fees", "refunds")
 _JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes at the most
 _BOOKINGS_SUMMED: Final = 1_000  # before others get the processor

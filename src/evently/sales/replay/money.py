@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from evently.sales import facts as fact
-from evently.sales.replay.retold import NOTHING_MORE, Cancelled, Contradiction, Placed, Posted, PromoUse, ReplayedBooking, Retold
+from evently.sales.replay.retold import NOTHING_MORE, Cancelled, Contradiction, Placed, PromoUse, ReplayedBooking, Retold
 from evently.sales.terms import Conditions
 
 HAS_PROMOS = 4  # of `sales.extras`
@@ -23,6 +23,11 @@ class _Parts(NamedTuple):
 
 def post_confirmation(told: Retold, booking: ReplayedBooking, tickets: Sequence[fact.TicketFact], owes: str) -> int:
     """Post what confirming these tickets owes to whom; return the whole."""
+    if not booking.more:  # the most of them: nothing but a price
+        price_minor = sum([price for _, _, price in tickets])
+        if price_minor:
+            booking.postings.append((told.seq, owes, "organizer", price_minor))
+        return price_minor
     parts = _parts(booking, tickets)
     _post(told, booking, [(owes, account, amount) for account, amount in zip(_Parts._fields, parts, strict=True)])
     return sum(parts)
@@ -110,4 +115,4 @@ def _parts(booking: ReplayedBooking, tickets: Sequence[fact.TicketFact]) -> _Par
 
 
 def _post(told: Retold, booking: ReplayedBooking, moves: Sequence[tuple[str, str, int]]) -> None:
-    booking.postings += [Posted(told.seq, *move) for move in moves if move[2]]
+    booking.postings += [(told.seq, *move) for move in moves if move[2]]

@@ -34,13 +34,7 @@ class More(NamedTuple):
 NOTHING_MORE = More()
 
 
-class Posted(NamedTuple):
-    """A row that the ledger must have, of the journal row `seq`."""
-
-    seq: int
-    debit: str
-    credit: str
-    amount_minor: int
+Posted: TypeAlias = tuple[int, str, str, int]  # a row that the ledger must have: seq of the journal row, debit, credit, amount
 
 
 @dataclass(slots=True)
@@ -221,10 +215,9 @@ class Retold:
 
     def count(self, tickets: Iterable[fact.TicketFact], *, held: int = 0, sold: int = 0) -> None:
         """Count the units of tickets; one that stands for another has none of its own."""
-        units: dict[UUID, int] = {}
-        for ticket_id, type_id, _ in tickets:
-            if ticket_id not in self.standing:
-                units[type_id] = units.get(type_id, 0) + 1
+        standing = self.standing
+        own = [type_id for ticket_id, type_id, _ in tickets if ticket_id not in standing] if standing else [each[1] for each in tickets]
+        units = {own[0]: len(own)} if own and own.count(own[0]) == len(own) else Counter(own)  # mostly of one type
         for type_id, number in units.items():
             for pool_id in self.types[type_id].pool_ids:
                 pool = self.pools[pool_id]
