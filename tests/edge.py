@@ -14,7 +14,7 @@ from evently.checkout import Checkout
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
-from evently.sales import Engine, EngineOptions, SeatBoards
+from evently.sales import Engine, EngineOptions, Lines, SeatBoards
 from evently.web.access import Access
 from evently.web.application import create_asgi
 from evently.web.context import Context
@@ -41,6 +41,7 @@ async def edge_of(routes: Sequence[Any] | None, *, fast: bool = True, **options:
         access=Access(database, accounts, utc_now),
         engine=engine,
         boards=SeatBoards(database),
+        lines=Lines(database, utc_now),
         checkout=Checkout(database, engine, {}, None, utc_now, new_id),
         limits=Limits(told.rates, told.heavy_reads_max),
     )

@@ -23,7 +23,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.kit.logs import configure_logs, is_pretty
 from evently.payments import open_gateway
-from evently.sales import Engine, SeatBoards
+from evently.sales import Engine, Lines, SeatBoards
 from evently.web.access import Access
 from evently.web.application import create_asgi
 from evently.web.context import Context
@@ -135,6 +135,7 @@ async def build(config: Config, database: Database) -> Context:
         access=Access(database, accounts, utc_now),
         engine=engine,
         boards=SeatBoards(database),
+        lines=Lines(database, utc_now),
         checkout=Checkout(database, engine, {gateway.name: gateway}, gateway.name, utc_now, new_id),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

@@ -52,7 +52,8 @@ A_PAYMENT: Final = """
         event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, hosted, description, expires_at, reference, state,
         amount_minor, currency, created_at, changed_at, tries
     )
-    SELECT event_id, $2, booking_id, buyer_id, 1, '', 'demo', false, '', now(), 'ref', 'captured', paid_minor, 'EUR', placed_at, placed_at, 0
+    SELECT
+        event_id, $2, booking_id, buyer_id, 1, '', 'demo', false, '', now(), 'ref', 'captured', paid_minor, 'EUR', placed_at, placed_at, 0
     FROM bookings
     WHERE booking_id = $1
 """

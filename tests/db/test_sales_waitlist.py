@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -23,6 +24,7 @@ from evently.sales import (
     ExpireHolds,
     JoinWaitlist,
     LeaveWaitlist,
+    Lines,
     Listed,
     PoolTerms,
     PutConditions,
@@ -30,7 +32,6 @@ from evently.sales import (
     RetireTicketType,
     Standing,
     WaitlistEntry,
-    find_standing,
 )
 from evently.sales.engine import decide_and_write
 from evently.sales.loading import load_lines
@@ -204,7 +205,7 @@ async def join(till: Till, event: Event, quantity: int) -> WaitlistEntry:
 
 async def stands(till: Till, entry: WaitlistEntry) -> Standing:
     """Return how an entry that waits stands now."""
-    return await find_standing(till.db, entry, till.clock())
+    return await Lines(till.db, till.clock).find_standing(entry)
 
 
 async def test_what_was_there_at_the_opening_says_nothing_of_what_will_fall_free(till: Till) -> None:
@@ -254,3 +255,25 @@ async def test_a_group_is_told_that_others_may_be_asked_first(till: Till) -> Non
     assert (await stands(till, first)).estimate is None, "who has an offer does not wait"
     till.clock.move(days=40)
     assert (await stands(till, group)).estimate is None, "nothing is offered when the sale has ended"
+
+
+async def test_a_crowd_that_asks_where_it_stands_costs_a_look_a_second(till: Till) -> None:
+    event = await till.event(sale_terms(capacity=1))
+    await till.book(event, 1)
+    entries = [await join(till, event, 1 + number % 3) for number in range(30)]
+    watch = [0.0]
+    lines = Lines(till.db, till.clock, lambda: watch[0])
+    for _ in range(2):
+        standings = await asyncio.gather(*[lines.find_standing(entry) for entry in entries])
+    for ahead, (entry, standing) in enumerate(zip(entries, standings, strict=True)):
+        assert standing == Standing(ahead + 1, sum(each.quantity for each in entries[:ahead]), None, None)
+        assert standing == await stands(till, entry)
+    await till.engine.submit(LeaveWaitlist(event.event_id, entries[0].entry_id, entries[0].buyer_id))
+    assert (await lines.find_standing(entries[5])).position == 6, "as it was a moment ago"
+    newest = await join(till, event, 1)
+    assert (await lines.find_standing(newest)).position == 30, "but whoever has just joined is in line"
+    assert (await lines.find_standing(entries[5])).position == 5
+    await till.engine.submit(LeaveWaitlist(event.event_id, entries[1].entry_id, entries[1].buyer_id))
+    watch[0] = 1.0
+    assert (await lines.find_standing(entries[5])).position == 4
+    assert await lines.find_standing(entries[1]) == Standing(None, None, None, None), "who has left meanwhile"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import accumulate
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from evently.db import Database, load_queries
+from evently.kit.clock import Clock
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
-from evently.sales.commands import SalesRefusal, WaitlistEntry
+from evently.kit.recent import Recent
+from evently.sales.commands import WAITING_MAX, SalesRefusal, WaitlistEntry
 from evently.sales.state import HAS_WAITLIST
 from evently.sales.terms import TICKET_TYPES_MAX
 
@@ -19,6 +25,9 @@ sql: Final = load_queries(__name__)
 
 OBSERVED: Final = timedelta(days=14)  # what was offered longer ago says little about tomorrow
 OBSERVED_MIN: Final = timedelta(hours=1)  # a first offer a minute after the first entry does not make sixty an hour
+LINE_SECONDS: Final = 1.0  # how old a look at a line may be: nobody's place changes faster than they can read it
+LINES_MAX: Final = 50  # of one process: 2 MB each for the longest
+LOOKS_MAX: Final = 3  # at a line for somebody who should be in it
 _DAY: Final = timedelta(days=1)
 
 
@@ -64,20 +73,74 @@ async def get_entry(database: Database, entry_id: UUID) -> WaitlistEntry:
     return WaitlistEntry(*row.values())
 
 
-async def find_standing(database: Database, entry: WaitlistEntry, now: datetime) -> Standing:
-    """Return how an entry stands: its place in line and an estimate while it waits, the end of its offer while it has one."""
-    async with database.snapshot() as snapshot:
-        row = await snapshot.fetchrow(*sql.find_standing(event_id=entry.event_id, entry_id=entry.entry_id))
-        assert row is not None, "an entry is never deleted"
-        if row["state"] != "waiting":  # perhaps since a moment ago
-            return Standing(None, None, None, row["offer_expires_at"])
-        since, on_sale_at = now - OBSERVED, row["on_sale_at"]
-        of_type = {"event_id": entry.event_id, "ticket_type_id": entry.ticket_type_id}
-        offers = await snapshot.fetchrow(*sql.measure_offers(**of_type, since=since, on_sale_at=on_sale_at))
-        assert offers is not None, "a sum is always there"
-    since = max(since, offers["first_joined_at"], *([on_sale_at] if on_sale_at <= now else []))
-    estimate = estimate_of(offers["units"], since, row["units_first"] + entry.quantity, on_sale_at, row["off_sale_at"], now)
-    return Standing(row["entries_ahead"] + 1, row["units_ahead"], estimate, None)
+class LineSeen(NamedTuple):
+    """Who waits for a ticket type, as of one instant, and how fast they are served."""
+
+    places: Mapping[UUID, int]  # of entries, from 0
+    units_before: Sequence[int]  # by place: what is wished for before it
+    by_quantity: Mapping[int, Sequence[int]]  # the places of those who wish for so much
+    units_offered: int  # since `since`
+    since: datetime
+    on_sale_at: datetime
+    off_sale_at: datetime
+
+    def standing(self, entry: WaitlistEntry, now: datetime) -> Standing | None:
+        """Return how an entry stands that waits; None when it was not in line then."""
+        place = self.places.get(entry.entry_id)
+        if place is None:
+            return None
+        units_ahead = self.units_before[place]
+        passed_by = sum(
+            [
+                quantity * (len(places) - bisect_right(places, place))
+                for quantity, places in self.by_quantity.items()
+                if quantity < entry.quantity
+            ]
+        )
+        to_come = units_ahead + passed_by + entry.quantity
+        estimate = estimate_of(self.units_offered, self.since, to_come, self.on_sale_at, self.off_sale_at, now)
+        return Standing(place + 1, units_ahead, estimate, None)
+
+
+class Lines:
+    """How those who wait stand, by a look at their line that is at most a second old: thousands may ask, and it costs a read a second."""
+
+    def __init__(self, database: Database, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._seen = Recent(self._read, LINE_SECONDS, LINES_MAX, monotonic)
+
+    async def find_standing(self, entry: WaitlistEntry) -> Standing:
+        """Return how an entry stands: its place in line and an estimate while it waits, the end of its offer while it has one."""
+        if entry.state == "waiting":
+            now, place, seen = self._clock(), (entry.event_id, entry.ticket_type_id), None
+            for _ in range(LOOKS_MAX):  # whoever has just joined was not in line a second ago
+                seen = await self._seen.get(place, seen)
+                if (standing := seen.standing(entry, now)) is not None:
+                    return standing
+        ends_at = await self._database.fetch_value(*sql.find_offer_end(event_id=entry.event_id, entry_id=entry.entry_id))
+        return Standing(None, None, None, ends_at)
+
+    async def _read(self, place: tuple[UUID, UUID]) -> LineSeen:
+        (event_id, ticket_type_id), now = place, self._clock()
+        of_type = {"event_id": event_id, "ticket_type_id": ticket_type_id}
+        async with self._database.snapshot() as snapshot:
+            line = await snapshot.fetch(*sql.read_line(**of_type, limit=WAITING_MAX))
+            offers = await snapshot.fetchrow(*sql.measure_offers(**of_type, since=now - OBSERVED))
+        assert offers is not None, "somebody waits for it, so there is the ticket type"
+        by_quantity: dict[int, list[int]] = {}
+        for number, (_, quantity) in enumerate(line):
+            by_quantity.setdefault(quantity, []).append(number)
+        on_sale_at = offers["on_sale_at"]
+        return LineSeen(
+            {entry_id: number for number, (entry_id, _) in enumerate(line)},
+            list(accumulate([quantity for _, quantity in line], initial=0)),
+            by_quantity,
+            offers["units"],
+            max(now - OBSERVED, offers["first_joined_at"], *([on_sale_at] if on_sale_at <= now else [])),
+            on_sale_at,
+            offers["off_sale_at"],
+        )
 
 
 def estimate_of(

@@ -7,67 +7,68 @@ SELECT
 FROM waitlist_entries
 WHERE entry_id = :entry_id;
 
--- name: find_standing
--- Who is before a waiting entry among those who wait for its ticket type, and what may be offered before it: to them, and to those behind it who wish
--- for less. Until when an offer that it has lasts; when the sale of the ticket type begins and ends.
-SELECT
-    entries.state,
-    others.entries_ahead,
-    others.units_ahead,
-    others.units_first,
-    (
-        SELECT bookings.expires_at
-        FROM bookings
-        WHERE bookings.event_id = entries.event_id AND bookings.booking_id = entries.booking_id AND bookings.state = 'held'
-    ) AS offer_expires_at,
-    greatest(sales.on_sale_at, ticket_types.on_sale_at) AS on_sale_at,
-    least(sales.off_sale_at, ticket_types.off_sale_at) AS off_sale_at
+-- name: find_offer_end
+-- Until when the offer of an entry lasts; NULL without one.
+SELECT bookings.expires_at
 FROM waitlist_entries AS entries
-INNER JOIN sales ON sales.event_id = entries.event_id
-INNER JOIN ticket_types ON ticket_types.event_id = entries.event_id AND ticket_types.ticket_type_id = entries.ticket_type_id
-CROSS JOIN LATERAL (
-    SELECT
-        count(*) FILTER (WHERE each.ahead) AS entries_ahead,
-        coalesce(sum(each.quantity) FILTER (WHERE each.ahead), 0)::bigint AS units_ahead,
-        coalesce(sum(each.quantity) FILTER (WHERE each.ahead OR each.quantity < entries.quantity), 0)::bigint AS units_first
-    FROM (
-        SELECT waiting.quantity, (waiting.joined_seq, waiting.entry_id) < (entries.joined_seq, entries.entry_id) AS ahead
-        FROM waitlist_entries AS waiting
-        WHERE
-            waiting.event_id = entries.event_id
-            AND waiting.ticket_type_id = entries.ticket_type_id
-            AND waiting.state = 'waiting'
-            AND entries.state = 'waiting'
-            AND waiting.entry_id != entries.entry_id
-    ) AS each
-) AS others
+LEFT JOIN bookings
+    ON bookings.event_id = entries.event_id AND bookings.booking_id = entries.booking_id AND bookings.state = 'held'
 WHERE entries.event_id = :event_id AND entries.entry_id = :entry_id;
 
+-- name: read_line
+-- Who waits for a ticket type, in the order in which they joined, and for how much: all of them, which an event allows only so many of.
+SELECT entry_id, quantity
+FROM waitlist_entries
+WHERE event_id = :event_id AND ticket_type_id = :ticket_type_id AND state = 'waiting'
+ORDER BY joined_seq, entry_id
+LIMIT :limit;
+
 -- name: measure_offers
--- How many units of a ticket type were offered since an instant to those who waited for them, and since when somebody waits at all. What was offered
--- within a minute of :on_sale_at's first offers did not fall free, it was there when the sale began; so was what somebody was offered on joining.
-SELECT
-    coalesce(
-        sum(entries.quantity) FILTER (
-            WHERE
-                entries.offered_at >= :since::timestamptz
-                AND entries.offered_at > entries.joined_at
-                AND (opening.served_at IS NULL OR entries.offered_at > opening.served_at + interval '1 minute')
-        ),
-        0
-    )::bigint AS units,
-    min(entries.joined_at) AS first_joined_at
-FROM waitlist_entries AS entries
-CROSS JOIN (
+-- When the sale of a ticket type begins and ends; how many units of it were offered since an instant to those who waited for them, and since when
+-- somebody waits at all. What was offered within a minute of the first offers of the sale did not fall free, it was there when the sale began; so was
+-- what somebody was offered on joining.
+WITH sold AS (
+    SELECT
+        greatest(sales.on_sale_at, ticket_types.on_sale_at) AS on_sale_at,
+        least(sales.off_sale_at, ticket_types.off_sale_at) AS off_sale_at
+    FROM sales
+    INNER JOIN ticket_types ON ticket_types.event_id = sales.event_id
+    WHERE sales.event_id = :event_id AND ticket_types.ticket_type_id = :ticket_type_id
+),
+
+opening AS (
     SELECT min(waited.offered_at) AS served_at
     FROM waitlist_entries AS waited
+    CROSS JOIN sold
     WHERE
         waited.event_id = :event_id
         AND waited.ticket_type_id = :ticket_type_id
-        AND waited.joined_at < :on_sale_at::timestamptz
-        AND waited.offered_at >= :on_sale_at
-) AS opening
-WHERE entries.event_id = :event_id AND entries.ticket_type_id = :ticket_type_id;
+        AND waited.joined_at < sold.on_sale_at
+        AND waited.offered_at >= sold.on_sale_at
+)
+
+SELECT
+    sold.on_sale_at,
+    sold.off_sale_at,
+    offers.units,
+    offers.first_joined_at
+FROM sold
+CROSS JOIN (
+    SELECT
+        coalesce(
+            sum(entries.quantity) FILTER (
+                WHERE
+                    entries.offered_at >= :since::timestamptz
+                    AND entries.offered_at > entries.joined_at
+                    AND (opening.served_at IS NULL OR entries.offered_at > opening.served_at + interval '1 minute')
+            ),
+            0
+        )::bigint AS units,
+        min(entries.joined_at) AS first_joined_at
+    FROM waitlist_entries AS entries
+    CROSS JOIN opening
+    WHERE entries.event_id = :event_id AND entries.ticket_type_id = :ticket_type_id
+) AS offers;
 
 -- name: list_live_entries_of
 -- A buyer's live entries of an event, for leaving them.

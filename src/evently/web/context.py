@@ -19,7 +19,7 @@ from evently.accounts import Accounts
 from evently.checkout import Checkout
 from evently.db import Database
 from evently.kit.clock import Clock
-from evently.sales import Engine, SeatBoards
+from evently.sales import Engine, Lines, SeatBoards
 from evently.web.access import Access, Actor
 from evently.web.exchange import Exchange, exchange_of
 from evently.web.limits import Limits
@@ -45,6 +45,7 @@ class Context:
     access: Access
     engine: Engine
     boards: SeatBoards
+    lines: Lines
     checkout: Checkout
     limits: Limits
     memory: AnswerMemory = field(default_factory=AnswerMemory)
