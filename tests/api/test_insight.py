@@ -118,6 +118,12 @@ async def test_what_an_event_earns(office: BoxOffice) -> None:
     assert conversion["holds"] == {"placed": 3, "confirmed": 2, "expired": 0, "cancelled": 0, "held": 1, "rate": 1.0}
     (sold,) = (await get(office, f"{of_event(event)}/analytics/ticket-types", manager))["ticket_types"]
     assert sold["sums"] == {"sold": 2, "cancelled": 1} | in_euros(sold_amount=2 * 2463, cancelled_amount=2725)
+    _, *rows = await table(office, event, manager)
+    assert [row[5:10] for row in rows] == [
+        ["2", "49.26", "EUR", "49.26", "0.00"],
+        ["0", "0.00", "EUR", "27.25", "12.50"],
+        ["2", "54.50", "EUR", "0.00", "0.00"],
+    ]
 
 
 async def test_what_an_event_has_sold(office: BoxOffice) -> None:
@@ -277,8 +283,8 @@ async def test_the_platform_is_for_administrators(office: BoxOffice, what: str) 
 # The file of bookings -----------------------------------------------------------------------------------------------------
 
 
-async def table(office: BoxOffice, event: Event) -> list[list[str]]:
-    answer = await office.client.get(f"{of_event(event)}/bookings.csv", headers=await office.as_member("manager"))
+async def table(office: BoxOffice, event: Event, manager: dict[str, str] | None = None) -> list[list[str]]:
+    answer = await office.client.get(f"{of_event(event)}/bookings.csv", headers=manager or await office.as_member("manager"))
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
     assert answer.headers["content-disposition"] == f'attachment; filename="bookings-{show_id("evt", event.event_id)}.csv"'
@@ -303,13 +309,29 @@ async def test_the_bookings_of_an_event_as_a_file(office: BoxOffice) -> None:
         "tickets",
         "amount",
         "currency",
+        "paid",
+        "refunded",
         "placed_at",
         "confirmed_at",
         "ended_at",
     ]
     placed_at = booked["placed_at"].partition(".")[0] + "Z"
     assert rows == [
-        [booked["reference"], booked["id"], "confirmed", "ada", "ada@example.org", "3", "75.00", "EUR", placed_at, placed_at, ""]
+        [
+            booked["reference"],
+            booked["id"],
+            "confirmed",
+            "ada",
+            "ada@example.org",
+            "3",
+            "75.00",
+            "EUR",
+            "0.00",
+            "0.00",
+            placed_at,
+            placed_at,
+            "",
+        ]
     ]
 
 

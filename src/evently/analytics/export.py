@@ -17,7 +17,10 @@ ROWS_READ: Final = 200  # at a time: 2 ms of a process that also sells
 
 
 class BookingLine(msgspec.Struct, frozen=True):
-    """One booking. `tickets` and `amount_minor` are what it holds now: nothing, once cancelled or expired."""
+    """One booking. `tickets` and what they cost, `amount_minor`, are what it holds now: nothing, once cancelled or expired.
+
+    `paid_minor` was paid online for all that it ever held; `refunded_minor` of it is, or is to be, paid back.
+    """
 
     booking_id: UUID
     state: str
@@ -27,6 +30,8 @@ class BookingLine(msgspec.Struct, frozen=True):
     tickets: int
     amount_minor: int
     currency: str
+    paid_minor: int
+    refunded_minor: int
     placed_at: datetime
     confirmed_at: datetime | None
     ended_at: datetime | None

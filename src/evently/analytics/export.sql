@@ -12,6 +12,8 @@ SELECT
     worth.tickets,
     worth.amount_minor,
     sales.currency,
+    bookings.paid_minor,
+    bookings.refunded_minor,
     bookings.placed_at,
     bookings.confirmed_at,
     bookings.ended_at
@@ -19,7 +21,9 @@ FROM bookings
 INNER JOIN sales ON sales.event_id = bookings.event_id
 LEFT JOIN people ON people.person_id = bookings.buyer_id
 CROSS JOIN LATERAL (
-    SELECT count(*) AS tickets, coalesce(sum(tickets.price_minor), 0)::bigint AS amount_minor
+    SELECT
+        count(*) AS tickets,
+        coalesce(sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor), 0)::bigint AS amount_minor
     FROM tickets
     WHERE
         tickets.event_id = bookings.event_id

@@ -198,11 +198,11 @@ async def list_my_waitlist(
     operation_id="getWaitlistEntry",
     summary="How my wish stands",
     description=(
-        "Its place in the line of its ticket type, as it was a second ago at the most, and how long it may take: what is wished for before it, behind it by those who wish for "
-        "less (they are asked first where it is not enough for a group), and by itself, at the rate at which tickets of this type fell "
-        "free and were offered to those who waited, in the last fourteen days, or since the sale began, or since somebody waits. What "
-        "was there when the sale began, and what is offered on joining, is not counted. Null while nothing has fallen free, and when "
-        "the sale has ended."
+        "Its place in the line of its ticket type, as it was a second ago at the most, and how long it may take: what is wished for "
+        "before it, behind it by those who wish for less (they are asked first where it is not enough for a group), and by itself, at "
+        "the rate at which tickets of this type fell free and were offered to those who waited, in the last fourteen days, or since the "
+        "sale began, or since somebody waits. What was there when the sale began, and what is offered on joining, is not counted. Null "
+        "while nothing has fallen free, and when the sale has ended."
     ),
     tags=["Waitlist"],
     responses=problems(SalesRefusal.ENTRY_NOT_FOUND),
