@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import pytest_asyncio
 
@@ -52,10 +53,26 @@ OTHER_OF: Final = {
     ("journal", "delivered_at"): "at - interval '1 minute'",  # clocks differ by less
     ("idempotency_keys", "answer"): "overlay({0} PLACING '\\x00'::bytea FROM position('buyer_id'::bytea IN {0}) + 12)",
 }
+ANOTHER_KEY: Final = OTHER | {"integer": "{0} + 1000", "bigint": "{0} + 1000", "timestamp with time zone": "{0} - interval '1 day'"}
 SOME: Final = {"uuid": "gen_random_uuid()", "text": "'x'", "integer": "1", "bigint": "1", "timestamp with time zone": "now()"}
 WHERE: Final = {  # of which rows a column can be compared, as docs/proof.md says
     ("tickets", "secret"): "booking_id IN (SELECT booking_id FROM idempotency_keys)",
     ("journal", "at"): "convert_from(facts, 'UTF8') ~ 'booking_id|entry_id|ticket_ids'",
+}
+
+
+KEYS: Final = {
+    "events": "event_id",
+    "sales": "event_id",
+    "event_seating": "event_id",
+    "event_totals": "event_id",
+    "idempotency_keys": "key",
+}
+UNSEEN: Final = {  # what docs/proof.md says of whole rows
+    ("idempotency_keys", "lost"),
+    ("idempotency_keys", "all lost"),
+    ("idempotency_keys", "twice"),
+    ("event_seating", "twice"),  # of an event that there is not
 }
 
 
@@ -113,13 +130,13 @@ def corruptions(column: Column, row: Record) -> Iterator[str]:
         yield "NULL"
 
 
-async def unseen(connection: Connection, column: Column, row: Record, to: str) -> bool:
-    """Return whether nobody sees that change."""
+async def unseen(connection: Connection, event_id: UUID | None, statement: str, ctid: object) -> bool:
+    """Return whether nobody sees what a statement does to a row ($1)."""
     change = connection.transaction()
     await change.start()
     try:
-        await connection.execute(f"UPDATE {column.table} SET {column.name} = {to} WHERE ctid = $1", row["ctid"])
-        return not found(await examine(connection, None if column.name == "event_id" else row["event_id"]))
+        await connection.execute(statement, ctid)
+        return not found(await examine(connection, event_id))
     finally:
         await change.rollback()
 
@@ -149,13 +166,18 @@ async def wait_and_hold(till: Till) -> None:
     await till.engine.submit(ExtendHold(other.event_id, held.booking_id, held.buyer_id))
 
 
-async def test_every_column_is_compared_or_said_not_to_be(db: Database, till: Till, *, prove: bool) -> None:
-    """Each change alone: another value, none instead of one, one instead of none. Of one row of each kind, or (--prove) of every row."""
+async def everything(till: Till) -> None:
+    """Let everything happen that can happen to an event, to several."""
     await bustle(till)
     await wait_and_hold(till)
     till.clock.move(minutes=10)
     await trade(till)
-    await deliver(db, till.clock)
+    await deliver(till.db, till.clock)
+
+
+async def test_every_column_is_compared_or_said_not_to_be(db: Database, till: Till, *, prove: bool) -> None:
+    """Each change alone: another value, none instead of one, one instead of none. Of one row of each kind, or (--prove) of every row."""
+    await everything(till)
     said, missed, tried = uncompared(), list[str](), set[tuple[str, str]]()
     async with db.transaction() as tx:
         assert found(await examine(tx)) == {}
@@ -172,9 +194,33 @@ async def test_every_column_is_compared_or_said_not_to_be(db: Database, till: Ti
                 seen.add(kind)
                 for to in corruptions(column, row):
                     tried.add(column[:2])
-                    if await unseen(tx, column, row, to):
+                    event_id = None if column.name == "event_id" else row["event_id"]
+                    if await unseen(tx, event_id, f"UPDATE {column.table} SET {column.name} = {to} WHERE ctid = $1", row["ctid"]):
                         missed.append(f"{column.table}.{column.name} = {to} of {dict(row)}")
         every = {column[:2] for column in await columns_of_events(tx)}
     assert not missed, "nobody has seen\n" + "\n".join(missed)
     assert every - tried - said.keys() == set(), "there is no row to try it with"
     assert said.keys() - every == set(), "docs/proof.md names what is not there"
+
+
+async def test_no_row_is_lost_and_none_is_there_twice(db: Database, till: Till) -> None:
+    """A row of each table is deleted, or is there once more under another key; or all rows of its event are gone."""
+    await everything(till)
+    missed = list[str]()
+    async with db.transaction() as tx:
+        await forget_constraints(tx)
+        columns = await columns_of_events(tx)
+        for table in sorted({column.table for column in columns} - {"notifications"}):
+            mine = [column for column in columns if column.table == table]
+            row = await tx.fetchrow(f"SELECT ctid, * FROM {table} ORDER BY ctid DESC LIMIT 1")
+            assert row is not None
+            key = next((column for column in mine if column.name == KEYS.get(table)), mine[1])  # the first is event_id
+            copy = ", ".join(ANOTHER_KEY[each.type].format(each.name) if each is key else each.name for each in mine)
+            for what, statement in {
+                "lost": f"DELETE FROM {table} WHERE ctid = $1",
+                "twice": f"INSERT INTO {table} SELECT {copy} FROM {table} WHERE ctid = $1",
+                "all lost": f"DELETE FROM {table} WHERE event_id = (SELECT event_id FROM {table} WHERE ctid = $1)",
+            }.items():
+                if (table, what) not in UNSEEN and await unseen(tx, None, statement, row["ctid"]):
+                    missed.append(f"{table}: {what}: {dict(row)}")
+    assert not missed, "nobody has seen\n" + "\n".join(missed)

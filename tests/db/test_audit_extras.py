@@ -42,6 +42,7 @@ from evently.sales import (
     ReturnTickets,
     TicketTypeTerms,
 )
+from evently.sales.facts import BookingHeld, PoolPut
 from tests.catalogue import sale_terms
 from tests.db.test_audit import Planted, deliver, found, planted
 from tests.halls import SMALL_HALL
@@ -147,26 +148,38 @@ async def bustle(till: Till) -> UUID:
 
 
 async def test_whoever_is_overtaken_is_found(db: Database, till: Till) -> None:
-    """The rules let nobody be overtaken, so the journal is told with two of its facts exchanged."""
+    """The rules let nobody be overtaken, so the journal is told further: there is room for all, and they are asked in another order."""
     event_id = await bustle(till)
     rows = await db.fetch("SELECT at, facts FROM journal WHERE event_id = $1 ORDER BY seq", event_id)
     told = [(row["at"], sales.decode_facts(row["facts"])) for row in rows]
-    joined = [(at, [fact]) for at, facts in told for fact in facts if isinstance(fact, sales.WaitlistJoined)]
-    waiting = {fact.entry_id: fact.quantity for _, facts in joined for fact in facts}
-    first, second = [entry_id for entry_id, quantity in waiting.items() if quantity > 1]
-    assert waiting[first] > waiting[second], "the group of three has joined before the pair"
-    replay = sales.Replay()
-    for at, facts in told:
-        replay.add(at, facts)
-    assert replay.overtaken == []
-    for entry_id in (second, first):
-        replay.add(told[-1][0], [sales.OfferMade(entry_id, new_id())])
-    assert replay.overtaken == [], "a pair may pass a group of three"
-    later, again = new_id(), sales.Replay()
-    for at, facts in told:
-        again.add(at, facts)
-    again.add(told[-1][0], [sales.WaitlistJoined(later, new_id(), joined[0][1][0].ticket_type_id, 2), sales.OfferMade(later, new_id())])
-    assert again.overtaken == [f"entry {second} was overtaken by {later}"]
+    now, joined = told[-1][0], [fact for _, facts in told for fact in facts if isinstance(fact, sales.WaitlistJoined)]
+    first, second = [fact for fact in joined if fact.quantity > 1]
+    assert first.quantity > second.quantity, "the group of three has joined before the pair"
+
+    def tell_further(*offered: sales.WaitlistJoined, also: tuple[sales.WaitlistJoined, ...] = ()) -> sales.Replay:
+        replay = sales.Replay()
+        for at, facts in told:
+            replay.add(at, facts)
+        assert replay.overtaken == []
+        replay.add(now, [*[PoolPut(pool_id, pool.name, 100) for pool_id, pool in replay.pools.items()], *also])
+        for entry in offered:
+            replay.add(now, offer_of(entry, replay))
+        return replay
+
+    assert tell_further(second, first).overtaken == [], "a pair may pass a group of three"
+    later = sales.WaitlistJoined(new_id(), new_id(), first.ticket_type_id, 2)
+    assert tell_further(later, also=(later,)).overtaken == [f"entry {second.entry_id} was overtaken by {later.entry_id}"]
+    with pytest.raises(sales.Contradiction, match="something else than it wished for"):
+        tell_further(sales.WaitlistJoined(first.entry_id, second.buyer_id, first.ticket_type_id, 3))
+
+
+def offer_of(entry: sales.WaitlistJoined, replay: sales.Replay) -> list[sales.Fact]:
+    """Return the facts of an offer."""
+    price, booking_id = replay.types[entry.ticket_type_id].price_minor, new_id()
+    tickets = tuple((new_id(), entry.ticket_type_id, price) for _ in range(entry.quantity))
+    assert replay.at is not None
+    held = BookingHeld(booking_id, entry.buyer_id, replay.at, tickets, (), (), len(replay.conditions), None, entry.entry_id)
+    return [held, sales.OfferMade(entry.entry_id, booking_id)]
 
 
 async def test_nothing_is_found_after_whatever_may_happen(db: Database, till: Till) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from evently.sales import Contradiction, Replay
 from evently.sales.commands import CancelBooking, Command, ConfirmBooking, Line, OpenSale, PlaceBooking, PutPool, SetUpSale
@@ -17,16 +18,26 @@ from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
     BookingHeld,
+    ConditionsPut,
+    EntryWithdrawn,
     Fact,
     HoldConfirmed,
     HoldExpired,
+    HoldExtended,
+    OfferAccepted,
+    OfferMade,
     PoolPut,
     PoolRemoved,
+    PromoCodePut,
+    SaleCancelled,
+    SaleOpened,
     SaleSetUp,
     TicketsCancelled,
     TicketTypePut,
+    TicketTypeRetired,
+    WaitlistJoined,
 )
-from evently.sales.terms import PoolTerms
+from evently.sales.terms import Conditions, PoolTerms, PromoTerms
 from evently.sales.terms import TicketTypeTerms as Terms
 from tests.rows import Rows
 from tests.stories import EVENT, NOON
@@ -129,6 +140,7 @@ BEFORE: Final[list[Fact]] = [
     SaleSetUp("EUR", NOON, LATER),
     PoolPut(HALL, "hall", 3),
     TicketTypePut(PLAIN, "plain", 1000, 10, None, None, None, (HALL,)),
+    SaleOpened(),
 ]
 CONFIRMED, HELD = BookingConfirmed(ID, BUYER, TICKETS), BookingHeld(ID, BUYER, LATER, TICKETS)
 
@@ -166,3 +178,50 @@ def test_what_cannot_have_happened(facts: tuple[str, list[Fact]]) -> None:
     replay.add(NOON, possible)
     with pytest.raises(Contradiction):
         replay.add(NOON, [impossible])
+
+
+SELLING: Final = [*BEFORE, TicketTypePut(NESTED, "later", 700, 10, None, NOON + timedelta(seconds=30), None, (HALL,))]
+CODE: Final = PromoTerms(UUID(int=71), "ONCE", "percent", 0, uses_max=0)
+CHEAP: Final = BookingConfirmed(ID, BUYER, ((UUID(int=41), PLAIN, 1),))
+LATE: Final = BookingConfirmed(ID, BUYER, ((UUID(int=41), NESTED, 700),))
+
+
+@pytest.mark.parametrize(
+    ("facts", "at"),
+    {
+        "before the event was published": ([*SELLING[:-2], CONFIRMED], NOON),
+        "after the sale was called off": ([*SELLING, SaleCancelled(), CONFIRMED], NOON),
+        "when the sale has ended": ([*SELLING, CONFIRMED], LATER),
+        "of a ticket type that is not on sale yet": ([*SELLING, LATE], NOON),
+        "of a ticket type that is retired": ([*SELLING, TicketTypeRetired(PLAIN), CONFIRMED], NOON),
+        "at another price": ([*SELLING, CHEAP], NOON),
+        "under conditions that there are not": ([*SELLING, replace(CONFIRMED, conditions_version=1)], NOON),
+        "under conditions that are no more": ([*SELLING, ConditionsPut(1, Conditions()), CONFIRMED], NOON),
+        "with a code that there is not": ([*SELLING, replace(CONFIRMED, promo_id=UNKNOWN)], NOON),
+        "with a code that is used up": ([*SELLING, PromoCodePut(CODE), replace(CONFIRMED, promo_id=CODE.promo_id)], NOON),
+    }.values(),
+    ids=lambda case: str(case)[:20],
+)
+def test_what_cannot_have_been_sold(facts: list[Fact], at: datetime) -> None:
+    replay = told([(NOON, facts[:-1])])
+    with pytest.raises(Contradiction):
+        replay.add(at, facts[-1:])
+
+
+def test_an_accepted_offer_may_still_be_extended_once() -> None:
+    entry = UUID(int=61)
+    replay = told([(NOON, [*BEFORE, WaitlistJoined(entry, BUYER, PLAIN, 2), replace(HELD, entry_id=entry), OfferMade(entry, ID)])])
+    replay.add(NOON, [OfferAccepted(entry, ID), HoldExtended(ID, LATER)])
+    assert not replay.bookings[ID].extended
+    replay.add(NOON, [HoldExtended(ID, LATER)])
+    assert replay.bookings[ID].extended
+    with pytest.raises(Contradiction):
+        replay.add(NOON, [HoldExtended(ID, LATER)])
+
+
+def test_an_offer_ends_with_its_hold() -> None:
+    entry = UUID(int=61)
+    before: list[Fact] = [*BEFORE, WaitlistJoined(entry, BUYER, PLAIN, 2), replace(HELD, entry_id=entry), OfferMade(entry, ID)]
+    told([(NOON, [*before, HoldExpired(ID, TICKETS), EntryWithdrawn(entry, "lapsed")])])
+    with pytest.raises(Contradiction, match="still has it"):
+        told([(NOON, [*before, HoldExpired(ID, TICKETS)])])

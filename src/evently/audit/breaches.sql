@@ -93,7 +93,7 @@ WITH breaches AS (
         CASE
             WHEN bookings.booking_id IS NULL THEN format('ticket %s is of no booking', tickets.ticket_id)
             WHEN ticket_types.ticket_type_id IS NULL THEN format('ticket %s is of no ticket type', tickets.ticket_id)
-            ELSE format('ticket %s is %s, its booking is cancelled', tickets.ticket_id, tickets.state)
+            ELSE format('ticket %s is %s, its booking is %s', tickets.ticket_id, tickets.state, bookings.state)
         END AS what
     FROM tickets
     LEFT JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
@@ -104,6 +104,7 @@ WITH breaches AS (
             bookings.booking_id IS NULL
             OR ticket_types.ticket_type_id IS NULL
             OR (bookings.state = 'cancelled' AND tickets.state != 'void')
+            OR (bookings.state != 'confirmed' AND tickets.state = 'used')
         )
     UNION ALL
     SELECT bookings.event_id, format('booking %s has no ticket', bookings.booking_id) AS what
@@ -124,8 +125,8 @@ ORDER BY breaches.event_id, breaches.what
 LIMIT :examples_max;
 
 -- name: find_wrong_seats
--- I5: live tickets with a seat that is not claimed for them, claims of tickets that are not live or sit elsewhere, seats that the map does not have, and
--- seats of another zone than the ticket type's. The key of a claim is what makes two owners of one seat impossible.
+-- I5: live tickets with a seat that is not claimed for them, claims of tickets that are not live or sit elsewhere, seats that the map does not have,
+-- seats of another zone than the ticket type's, and tickets of a zone without a seat. The key of a claim is what makes two owners of one seat impossible.
 WITH seated AS (
     SELECT tickets.event_id, tickets.ticket_id, tickets.ticket_type_id, tickets.seat_number
     FROM tickets
@@ -165,6 +166,15 @@ breaches AS (
     INNER JOIN event_seating ON event_seating.event_id = seated.event_id AND seated.seat_number < octet_length(event_seating.zone_of)
     INNER JOIN ticket_types ON ticket_types.event_id = seated.event_id AND ticket_types.ticket_type_id = seated.ticket_type_id
     WHERE ticket_types.zone IS DISTINCT FROM event_seating.zones[get_byte(event_seating.zone_of, seated.seat_number) + 1]
+    UNION ALL
+    SELECT tickets.event_id, format('ticket %s is of zone %s and has no seat', tickets.ticket_id, ticket_types.zone) AS what
+    FROM tickets
+    INNER JOIN ticket_types ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
+    WHERE
+        (:event_id::uuid IS NULL OR tickets.event_id = :event_id)
+        AND ticket_types.zone IS NOT NULL
+        AND tickets.seat_number IS NULL
+        AND tickets.state != 'void'
 )
 
 SELECT breaches.event_id, breaches.what, count(*) OVER () AS total
@@ -222,7 +232,7 @@ WITH breaches AS (
     UNION ALL
     SELECT payments.event_id, format('payment %s was captured for booking %s, which does not know', payments.payment_id, payments.booking_id) AS what
     FROM payments
-    INNER JOIN bookings ON bookings.event_id = payments.event_id AND bookings.booking_id = payments.booking_id
+    LEFT JOIN bookings ON bookings.event_id = payments.event_id AND bookings.booking_id = payments.booking_id
     WHERE
         (:event_id::uuid IS NULL OR payments.event_id = :event_id)
         AND payments.state = 'captured'
@@ -257,8 +267,8 @@ ORDER BY breaches.event_id, breaches.what
 LIMIT :examples_max;
 
 -- name: find_wrong_refunds
--- I7: refunds that the checkout carries out otherwise than the till has decided; and that one of the two knows to be done, and the other does not, :grace
--- after it.
+-- I7: refunds that the checkout carries out otherwise than the till has decided; that one of the two knows to be done, and the other does not, :grace
+-- after it; and that nobody has begun to carry out after eight hours.
 WITH breaches AS (
     SELECT
         payment_refunds.event_id,
@@ -287,6 +297,15 @@ WITH breaches AS (
         (:event_id::uuid IS NULL OR refunds.event_id = :event_id)
         AND (refunds.settled_at IS NOT NULL) != (coalesce(payment_refunds.state, 'asking') IN ('settled', 'never_paid'))
         AND coalesce(refunds.settled_at, payment_refunds.changed_at) < now() - :grace::interval
+    UNION ALL
+    SELECT refunds.event_id, format('refund %s was decided at %s, and nobody pays it back', refunds.refund_id, refunds.decided_at) AS what
+    FROM refunds
+    LEFT JOIN payment_refunds ON payment_refunds.event_id = refunds.event_id AND payment_refunds.refund_id = refunds.refund_id
+    WHERE
+        (:event_id::uuid IS NULL OR refunds.event_id = :event_id)
+        AND refunds.settled_at IS NULL
+        AND payment_refunds.refund_id IS NULL
+        AND refunds.decided_at < now() - interval '8 hours'
 )
 
 SELECT breaches.event_id, breaches.what, count(*) OVER () AS total
@@ -380,22 +399,23 @@ ORDER BY beside.event_id, beside.quarter_at
 LIMIT :examples_max;
 
 -- name: find_wrong_events
--- I11: sales without an event, and events that are shown in another state or currency than they are sold in.
+-- I11: sales without an event, events without a sale, and events that are shown in another state or currency than they are sold in.
 SELECT
-    sales.event_id,
+    coalesce(sales.event_id, events.event_id) AS event_id,
     format(
-        'the event is %s in %s, its sale %s in %s', coalesce(events.state, 'not there'), coalesce(events.currency, 'nothing'), sales.state, sales.currency
+        'the event is %s in %s, its sale %s in %s',
+        coalesce(events.state, 'not there'), coalesce(events.currency, 'nothing'), coalesce(sales.state, 'not there'), coalesce(sales.currency, 'nothing')
     ) AS what,
     count(*) OVER () AS total
 FROM sales
-LEFT JOIN events ON events.event_id = sales.event_id
+FULL JOIN events ON events.event_id = sales.event_id
 WHERE
-    (:event_id::uuid IS NULL OR sales.event_id = :event_id)
+    (:event_id::uuid IS NULL OR coalesce(sales.event_id, events.event_id) = :event_id)
     AND (
         events.currency IS DISTINCT FROM sales.currency
-        OR sales.state != CASE events.state WHEN 'draft' THEN 'closed' WHEN 'published' THEN 'open' ELSE events.state END
+        OR sales.state IS DISTINCT FROM CASE events.state WHEN 'draft' THEN 'closed' WHEN 'published' THEN 'open' ELSE events.state END
     )
-ORDER BY sales.event_id
+ORDER BY 1
 LIMIT :examples_max;
 
 -- name: find_wrong_answers

@@ -38,6 +38,8 @@ class Replay(Retold):
             for each in facts:
                 _HAPPENING[type(each)](self, each)
                 self.accepted = each.booking_id if type(each) is fact.OfferAccepted else None
+            if self.offers_ended:
+                waiting.look_at_ended_offers(self)
         except KeyError as exc:
             raise Contradiction(f"nothing is known of {exc.args[0]}") from exc
 

@@ -62,9 +62,8 @@ def _more_of(happened: Placed) -> dict[UUID, More]:
 
 
 def _take(told: Retold, happened: Placed, replaces: Sequence[UUID | None]) -> None:
-    """Note under which conditions, with which promo code, which tickets stand for returned ones, and which seats the others take."""
-    if happened.conditions_version != len(told.conditions):
-        raise Contradiction(f"{happened.booking_id} has conditions {happened.conditions_version}, of {len(told.conditions)}")
+    """Note under which terms, with which promo code, which tickets stand for returned ones, and which seats the others take."""
+    _look_at_terms(told, happened)
     if happened.promo_id is not None:
         money.use_promo(told, happened)
     if not (happened.seats or replaces):
@@ -76,6 +75,23 @@ def _take(told: Retold, happened: Placed, replaces: Sequence[UUID | None]) -> No
             told.standing[ticket_id] = Standing(type_id, "held")
         elif happened.seats and happened.seats[place] >= 0:
             told.take_seat(happened.seats[place], ticket_id)
+
+
+def _look_at_terms(told: Retold, happened: Placed) -> None:
+    """Look at whether this was on sale, at this price, under these conditions."""
+    at = told.now()
+    if told.state != "open" or told.on_sale_at is None or told.off_sale_at is None or not told.on_sale_at <= at < told.off_sale_at:
+        raise Contradiction(f"{happened.booking_id} was placed while the sale was {told.state}, or outside of its window")
+    if happened.conditions_version != len(told.conditions):
+        raise Contradiction(f"{happened.booking_id} has conditions {happened.conditions_version}, of {len(told.conditions)}")
+    terms = None
+    for ticket_id, type_id, price in happened.tickets:
+        if terms is None or terms.ticket_type_id != type_id:
+            terms = told.types[type_id]
+            if type_id in told.retired or at < (terms.on_sale_at or at) or (terms.off_sale_at is not None and at >= terms.off_sale_at):
+                raise Contradiction(f"ticket type {type_id} was not on sale")
+        if price != terms.price_minor:
+            raise Contradiction(f"ticket {ticket_id} was sold for {price}, not {terms.price_minor}")
 
 
 def confirm(told: Retold, happened: fact.HoldConfirmed) -> None:
@@ -115,6 +131,7 @@ def expire(told: Retold, happened: fact.HoldExpired) -> None:
     """A hold was not confirmed in time."""
     if booking := _held(told, happened):
         booking.state, booking.ended_at = "expired", told.at
+        _end_offer(told, booking)
     _end(told, happened.booking_id, happened.tickets, happened.freed, was="held", whole=True)
 
 
@@ -129,6 +146,7 @@ def cancel(told: Retold, happened: Cancelled) -> None:
             raise Contradiction(f"{happened.booking_id} has {len(booking.tickets)} tickets left")
         if whole:
             booking.state, booking.ended_at = "cancelled", told.at
+            _end_offer(told, booking)
         booking.refunded_minor += happened.refund_minor
         if booking.refunded_minor > booking.paid_minor:
             raise Contradiction(f"{happened.booking_id} was paid {booking.paid_minor}, and {booking.refunded_minor} is to be paid back")
@@ -177,6 +195,11 @@ def _held(told: Retold, happened: fact.HoldConfirmed | fact.HoldExpired) -> Repl
     if booking is not None and booking.tickets != _by_id(happened.tickets):
         raise Contradiction(f"{happened.booking_id} has other tickets")
     return booking
+
+
+def _end_offer(told: Retold, booking: ReplayedBooking) -> None:
+    if booking.entry_id is not None:
+        told.offers_ended.append(booking.entry_id)
 
 
 def _void(booking: ReplayedBooking, happened: Cancelled) -> None:

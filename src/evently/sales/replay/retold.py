@@ -192,6 +192,7 @@ class Retold:
     waiting: dict[UUID, dict[UUID, int]] = field(default_factory=dict)  # by ticket type: quantities of those who wait, in line
     standing: dict[UUID, Standing] = field(default_factory=dict)  # by ticket
     promo_uses: dict[UUID, PromoUse] = field(default_factory=dict)  # by live booking
+    offers_ended: list[UUID] = field(default_factory=list)  # entries whose hold has ended in this row
     accepted: UUID | None = None  # the booking of an offer that the fact before accepted: what it gets then is a hold like any other
 
     def follows(self, booking_id: UUID) -> bool:

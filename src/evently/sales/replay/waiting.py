@@ -22,6 +22,10 @@ def join(told: Retold, happened: fact.WaitlistJoined) -> None:
 def offer(told: Retold, happened: fact.OfferMade) -> None:
     """An entry was offered a booking, which is held."""
     entry = _entry(told, happened.entry_id, "waiting")
+    if booking := told.in_state(happened.booking_id, "held"):
+        theirs = [type_id for type_id, _ in booking.tickets.values()]
+        if (booking.entry_id, booking.buyer_id) != (happened.entry_id, entry.buyer_id) or theirs != [entry.ticket_type_id] * entry.quantity:
+            raise Contradiction(f"entry {happened.entry_id} was offered something else than it wished for")
     _look_for_overtaken(told, happened.entry_id, entry)
     entry.state, entry.booking_id, entry.offered_at = "offered", happened.booking_id, told.at
 
@@ -50,6 +54,14 @@ def set_aside(told: Retold, happened: fact.UnitsSetAside) -> None:
     for pool_id in told.types[happened.ticket_type_id].pool_ids:
         told.pools[pool_id].set_aside += change
         told.pools[pool_id].check()
+
+
+def look_at_ended_offers(told: Retold) -> None:
+    """A row was told in which holds of offers ended: nobody has an offer without a hold."""
+    for entry_id in told.offers_ended:
+        if told.entries[entry_id].state == "offered":
+            raise Contradiction(f"the offer of entry {entry_id} has ended, and it still has it")
+    told.offers_ended.clear()
 
 
 def _entry(told: Retold, entry_id: UUID, state: str) -> ReplayedEntry:
