@@ -6,9 +6,9 @@
     show(findings)                    a table for the terminal
 
 It sees one instant of the whole database (REPEATABLE READ, read only) and takes no lock, so nobody waits for it. Breaches are looked for by
-set-based statements (breaches.sql); then each event's journal is replayed from empty and laid beside the rows (retelling.py), one event at
-a time, the largest ones in several parts, because each booking that is followed takes memory. Nothing here uses a line of what it
-checks: not the rules, not the engine, not the counting of the roll-ups. Which columns nothing can be compared with: docs/proof.md.
+set-based statements (breaches.sql, money.sql); then each event's journal is replayed from empty and laid beside the rows (retelling.py),
+one event at a time, the largest ones in several parts, because each booking that is followed takes memory. Nothing here uses a line of what
+it checks: not the rules, not the engine, not the counting of the roll-ups. Which columns nothing is compared with: docs/proof.md.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from evently.kit.ids import parse_id
 from evently.sales import find_sale
 
 sql: Final = load_queries("evently.audit.breaches")
+money: Final = load_queries("evently.audit.money")
 
 __all__ = ["EXAMPLES_MAX", "TITLES", "Finding", "audit", "examine", "inspect", "show"]
 
@@ -75,14 +76,14 @@ _SET_BASED: Final = (
     ("I5", sql.find_wrong_tickets),
     ("I5", sql.find_wrong_seats),
     ("I6", sql.find_wrong_answers),
-    ("I7", sql.find_wrong_payments),
-    ("I7", sql.find_wrong_refunds),
-    ("I8", sql.find_wrong_postings),
+    ("I7", money.find_wrong_payments),
+    ("I7", money.find_wrong_refunds),
+    ("I8", money.find_wrong_postings),
     ("I9", sql.find_stale_holds),
     ("I11", sql.find_wrong_events),
-    ("I12", sql.find_miscounted_money),
+    ("I12", money.find_miscounted_money),
 )
-_GRACE: Final = {sql.find_stale_holds: HOLD_GRACE, sql.find_wrong_payments: CHECKOUT_GRACE, sql.find_wrong_refunds: CHECKOUT_GRACE}
+_GRACE: Final = {sql.find_stale_holds: HOLD_GRACE, money.find_wrong_payments: CHECKOUT_GRACE, money.find_wrong_refunds: CHECKOUT_GRACE}
 
 
 async def _ask(snapshot: Connection, query: Query, event_id: UUID | None, tally: Tally) -> None:
