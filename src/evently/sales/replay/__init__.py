@@ -6,8 +6,8 @@
     waiting.py, terms.py       to the waitlist; to what is sold
 
 A fact about something that is not there, or not in that state, is a contradiction; so is any moment at which more of a pool is taken than
-there is, a seat has two owners, or more is paid back than was paid. A booking costs 20 us, one that was held and paid 40 (measured, on a
-slow and busy core, a quarter of it the collector of garbage), and 1.5 or 2.5 kilobytes of memory: of the largest events, follow the
+there is, a seat has two owners, or more is paid back than was paid. A booking costs 20 us, one that was held and paid 50 or more (on a
+slow and busy core; a third of it is the collector of garbage), and 1.5 or 2.5 kilobytes of memory: of the largest events, follow the
 bookings part by part.
 """
 
