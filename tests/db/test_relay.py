@@ -18,7 +18,7 @@ from evently.kit.ids import new_id
 from evently.reactions import REACTIONS
 from evently.reactions import relay as relaying
 from evently.reactions.relay import BUSY_SECONDS, IDLE_SECONDS, LEASE, Relay
-from evently.sales import CancelSale, Line, PlaceBooking
+from evently.sales import CancelSale, Line, PlaceBooking, store
 from tests.catalogue import until_somebody_waits
 from tests.till import Hands, Till, open_till
 
@@ -74,6 +74,22 @@ async def kill_who_waits(db: Database) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%event_totals%'"
     )
+
+
+async def test_the_relay_and_the_till_wait_for_nobody(db: Database, till: Till) -> None:
+    """Sums refer to a sale that a batch has locked, and must not wait for it: the batch may need what the relay's transaction refers to."""
+    events = [await till.event() for _ in range(3)]
+    for event in events:
+        await till.book(event)
+    connection = await db.connect()
+    try:
+        async with connection.transaction():
+            await connection.fetch(*store.sql.lock_sales(event_ids=[event.event_id for event in events]))
+            async with asyncio.timeout(10):
+                await deliver(Relay(db, till.clock, REACTIONS), till.clock)
+    finally:
+        await connection.close()
+    assert [(await figures(db, event))["bookings"] for event in events] == [1, 1, 1]
 
 
 async def begun(till: Till, relay: Relay) -> Event:

@@ -132,7 +132,7 @@ async def test_whoever_waits_for_a_server_that_is_away_is_told_at_once(far: Till
 # A wire that breaks -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("message", [b"BEGIN", b"FOR UPDATE", b"INSERT INTO journal"])
+@pytest.mark.parametrize("message", [b"BEGIN", b"FOR NO KEY UPDATE", b"INSERT INTO journal"])
 @pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.LAST_WORDS])
 async def test_a_wire_cut_before_the_commit_leaves_nothing(far: Till, wire: Proxy, message: bytes, fault: Fault) -> None:
     event = await far.event()

@@ -187,7 +187,7 @@ class Connection:
             return None
         query = self.server.queries[text]
         arguments: dict[str, Any] = dict(zip(query.parameters, values, strict=True))
-        if "FOR UPDATE" in text:
+        if "FOR NO KEY UPDATE" in text:
             for event_id in sorted(arguments["event_ids"]):
                 await self.server.lock(self, event_id)
         return STATEMENTS[query.name](self, arguments)

@@ -179,7 +179,7 @@ WAITLIST: Final = [
     ),
 ]
 ENGINE: Final = [
-    Mutant("read, then write, without the lock", store.sql.lock_sales, "FOR UPDATE", ""),
+    Mutant("read, then write, without the lock", store.sql.lock_sales, "FOR NO KEY UPDATE", ""),
     Mutant(
         "the answer is not kept with its effect",
         store,

@@ -6,22 +6,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from evently.analytics.nouns import Sums, quarter_of
-from evently.db import Connection, load_queries
+from msgspec.structs import astuple
+
+from evently.analytics.nouns import Revenue, Sums, quarter_of
+from evently.db import Connection, Record, load_queries
 from evently.sales import Fact, Happened
 from evently.sales.facts import BookingCancelled, BookingConfirmed, HoldConfirmed, TicketsCancelled
 
 sql: Final = load_queries(__name__)
 
 _QUARTER: Final = timedelta(minutes=15)
+_COLUMNS: Final = (*Sums.__struct_fields__, *Revenue.__struct_fields__)
+_NOTHING: Final = (0,) * len(Revenue.__struct_fields__)
 SLICE_ROWS: Final = 500  # that are added up before others get the processor: the booking path runs in the same process
 
-Quarters: TypeAlias = dict[tuple[UUID, datetime], Sums]  # by event and quarter of an hour
+Quarter: TypeAlias = tuple[UUID, datetime]  # an event's quarter of an hour
 
 
 class OutOfOrder(Exception):
@@ -37,26 +41,25 @@ async def count(tx: Connection, rows: Sequence[Happened]) -> None:
     rows = _not_counted(rows, stood)
     if not rows:
         return
-    quarters: Quarters = {}
+    sums: dict[Quarter, Sums] = {}
     for start in range(0, len(rows), SLICE_ROWS):
-        add_up(rows[start : start + SLICE_ROWS], quarters)
+        add_up(rows[start : start + SLICE_ROWS], sums)
         await asyncio.sleep(0)
     seqs = {row.event_id: row.seq for row in rows}
-    totals = _totals(seqs, quarters)
-    await tx.execute(*sql.add_totals(event_ids=list(seqs), seqs=list(seqs.values()), **_columns(totals)))
+    posted = await tx.fetch(
+        *sql.sum_ledger(event_ids=list(seqs), after_seqs=[stood[event_id] for event_id in seqs], seqs=list(seqs.values()))
+    )
+    quarters = _beside(sums, posted)
+    totals = {event_id: [0] * len(_COLUMNS) for event_id in seqs}
+    for (event_id, _), tally in quarters.items():
+        totals[event_id] = [before + more for before, more in zip(totals[event_id], tally, strict=True)]
+    await tx.execute(*sql.add_totals(event_ids=list(seqs), seqs=list(seqs.values()), **_columns(totals.values())))
     if quarters:
-        places = sorted(quarters)
-        await tx.execute(
-            *sql.add_quarters(
-                event_ids=[event_id for event_id, _ in places],
-                quarter_ats=[quarter_at for _, quarter_at in places],
-                **_columns([quarters[place] for place in places]),
-            )
-        )
-    await tx.execute(*sql.add_revenue(event_ids=list(seqs), after_seqs=[stood[event_id] for event_id in seqs], seqs=list(seqs.values())))
+        event_ids, quarter_ats = map(list, zip(*quarters, strict=True))
+        await tx.execute(*sql.add_quarters(event_ids=event_ids, quarter_ats=quarter_ats, **_columns(quarters.values())))
 
 
-def add_up(rows: Iterable[Happened], quarters: Quarters) -> None:
+def add_up(rows: Iterable[Happened], quarters: dict[Quarter, Sums]) -> None:
     """Add the facts of rows to the sums of their quarters; a quarter in which nothing counts is not begun. 2 us a row."""
     begins_at = ends_at = None
     for row in rows:
@@ -69,16 +72,6 @@ def add_up(rows: Iterable[Happened], quarters: Quarters) -> None:
                 if sums is None:
                     sums = quarters[row.event_id, begins_at] = Sums()
                 _add(sums, fact)
-
-
-def _totals(seqs: Iterable[UUID], quarters: Quarters) -> list[Sums]:
-    """Return the sums of events over their quarters, in the order of the events."""
-    totals = {event_id: Sums() for event_id in seqs}
-    for (event_id, _), sums in quarters.items():
-        total = totals[event_id]
-        for name in Sums.__struct_fields__:
-            setattr(total, name, getattr(total, name) + getattr(sums, name))
-    return list(totals.values())
 
 
 async def _lock(tx: Connection, event_ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -126,12 +119,11 @@ def _add(sums: Sums, fact: Fact) -> None:
             sums.cancelled_minor += sum([ticket[2] for ticket in tickets])
 
 
-def _columns(every: Sequence[Sums]) -> dict[str, list[int]]:
-    return {
-        "bookings": [each.bookings for each in every],
-        "tickets": [each.tickets for each in every],
-        "amounts_minor": [each.amount_minor for each in every],
-        "cancelled_bookings": [each.cancelled_bookings for each in every],
-        "cancelled_tickets": [each.cancelled_tickets for each in every],
-        "cancelled_minor": [each.cancelled_minor for each in every],
-    }
+def _beside(sums: Mapping[Quarter, Sums], posted: Iterable[Record]) -> dict[Quarter, list[int]]:
+    """Return what is added to each quarter, in the order of their keys: the facts beside the ledger, in the order of `_COLUMNS`."""
+    revenue = {(event_id, quarter_at): [int(minor) for minor in amounts] for event_id, quarter_at, *amounts in posted}
+    return {place: [*astuple(sums.get(place) or Sums()), *revenue.get(place, _NOTHING)] for place in sorted(sums.keys() | revenue.keys())}
+
+
+def _columns(tallies: Collection[Sequence[int]]) -> dict[str, list[int]]:
+    return {name: [tally[number] for tally in tallies] for number, name in enumerate(_COLUMNS)}

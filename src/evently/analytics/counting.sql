@@ -17,47 +17,11 @@ FROM unnest(:event_ids::uuid[]) AS new (event_id)
 ORDER BY new.event_id
 ON CONFLICT (event_id) DO NOTHING;
 
--- name: add_totals
--- Add to the sums of events, which are locked.
-UPDATE event_totals
-SET
-    seq = new.seq,
-    bookings = event_totals.bookings + new.bookings,
-    tickets = event_totals.tickets + new.tickets,
-    amount_minor = event_totals.amount_minor + new.amount_minor,
-    cancelled_bookings = event_totals.cancelled_bookings + new.cancelled_bookings,
-    cancelled_tickets = event_totals.cancelled_tickets + new.cancelled_tickets,
-    cancelled_minor = event_totals.cancelled_minor + new.cancelled_minor
-FROM unnest(
-    :event_ids::uuid[], :seqs::bigint[], :bookings::bigint[], :tickets::bigint[], :amounts_minor::bigint[], :cancelled_bookings::bigint[],
-    :cancelled_tickets::bigint[], :cancelled_minor::bigint[]
-) AS new (event_id, seq, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor)
-WHERE event_totals.event_id = new.event_id;
-
--- name: add_quarters
--- Add to the sums of quarters of an hour of events whose totals are locked.
-INSERT INTO event_quarters (
-    event_id, quarter_at, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor
-)
-SELECT
-    new.event_id, new.quarter_at, new.bookings, new.tickets, new.amount_minor, new.cancelled_bookings, new.cancelled_tickets,
-    new.cancelled_minor
-FROM unnest(
-    :event_ids::uuid[], :quarter_ats::timestamptz[], :bookings::bigint[], :tickets::bigint[], :amounts_minor::bigint[],
-    :cancelled_bookings::bigint[], :cancelled_tickets::bigint[], :cancelled_minor::bigint[]
-) AS new (event_id, quarter_at, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor)
-ON CONFLICT (event_id, quarter_at) DO UPDATE
-SET
-    bookings = event_quarters.bookings + excluded.bookings,
-    tickets = event_quarters.tickets + excluded.tickets,
-    amount_minor = event_quarters.amount_minor + excluded.amount_minor,
-    cancelled_bookings = event_quarters.cancelled_bookings + excluded.cancelled_bookings,
-    cancelled_tickets = event_quarters.cancelled_tickets + excluded.cancelled_tickets,
-    cancelled_minor = event_quarters.cancelled_minor + excluded.cancelled_minor;
-
--- name: add_revenue
--- Add what the ledger says of the journal rows that are counted now: after one seq, up to another. The totals are locked.
-WITH posted AS (
+-- name: sum_ledger
+-- What the ledger says of the journal rows that are counted now, by event and quarter of an hour: after one seq, up to another. What is only captured
+-- or paid back at last was owed before, and is no row.
+SELECT event_id, quarter_at, gross_minor, struck_minor, refunded_minor, tax_minor, fees_minor
+FROM (
     SELECT
         ledger.event_id,
         date_bin('15 minutes', ledger.at, '2000-01-01T00:00:00Z') AS quarter_at,
@@ -69,40 +33,60 @@ WITH posted AS (
     FROM unnest(:event_ids::uuid[], :after_seqs::bigint[], :seqs::bigint[]) AS counted (event_id, after_seq, seq)
     INNER JOIN ledger ON ledger.event_id = counted.event_id AND ledger.seq > counted.after_seq AND ledger.seq <= counted.seq
     GROUP BY ledger.event_id, quarter_at
-),
+) AS posted
+WHERE gross_minor != 0 OR struck_minor != 0 OR refunded_minor != 0;
 
-totals AS (
-    UPDATE event_totals
-    SET
-        gross_minor = event_totals.gross_minor + new.gross_minor,
-        struck_minor = event_totals.struck_minor + new.struck_minor,
-        refunded_minor = event_totals.refunded_minor + new.refunded_minor,
-        tax_minor = event_totals.tax_minor + new.tax_minor,
-        fees_minor = event_totals.fees_minor + new.fees_minor
-    FROM (
-        SELECT
-            posted.event_id,
-            sum(posted.gross_minor) AS gross_minor,
-            sum(posted.struck_minor) AS struck_minor,
-            sum(posted.refunded_minor) AS refunded_minor,
-            sum(posted.tax_minor) AS tax_minor,
-            sum(posted.fees_minor) AS fees_minor
-        FROM posted
-        GROUP BY posted.event_id
-    ) AS new
-    WHERE event_totals.event_id = new.event_id
+-- name: add_totals
+-- Add to the sums of events, which are locked.
+UPDATE event_totals
+SET
+    seq = new.seq,
+    bookings = event_totals.bookings + new.bookings,
+    tickets = event_totals.tickets + new.tickets,
+    amount_minor = event_totals.amount_minor + new.amount_minor,
+    cancelled_bookings = event_totals.cancelled_bookings + new.cancelled_bookings,
+    cancelled_tickets = event_totals.cancelled_tickets + new.cancelled_tickets,
+    cancelled_minor = event_totals.cancelled_minor + new.cancelled_minor,
+    gross_minor = event_totals.gross_minor + new.gross_minor,
+    struck_minor = event_totals.struck_minor + new.struck_minor,
+    refunded_minor = event_totals.refunded_minor + new.refunded_minor,
+    tax_minor = event_totals.tax_minor + new.tax_minor,
+    fees_minor = event_totals.fees_minor + new.fees_minor
+FROM unnest(
+    :event_ids::uuid[], :seqs::bigint[], :bookings::bigint[], :tickets::bigint[], :amount_minor::bigint[], :cancelled_bookings::bigint[],
+    :cancelled_tickets::bigint[], :cancelled_minor::bigint[], :gross_minor::bigint[], :struck_minor::bigint[], :refunded_minor::bigint[],
+    :tax_minor::bigint[], :fees_minor::bigint[]
+) AS new (
+    event_id, seq, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor, gross_minor, struck_minor,
+    refunded_minor, tax_minor, fees_minor
 )
+WHERE event_totals.event_id = new.event_id;
 
+-- name: add_quarters
+-- Add to the sums of quarters of an hour of events whose totals are locked.
 INSERT INTO event_quarters (
     event_id, quarter_at, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor, gross_minor, struck_minor,
     refunded_minor, tax_minor, fees_minor
 )
 SELECT
-    posted.event_id, posted.quarter_at, 0, 0, 0, 0, 0, 0, posted.gross_minor, posted.struck_minor, posted.refunded_minor, posted.tax_minor,
-    posted.fees_minor
-FROM posted
+    new.event_id, new.quarter_at, new.bookings, new.tickets, new.amount_minor, new.cancelled_bookings, new.cancelled_tickets,
+    new.cancelled_minor, new.gross_minor, new.struck_minor, new.refunded_minor, new.tax_minor, new.fees_minor
+FROM unnest(
+    :event_ids::uuid[], :quarter_ats::timestamptz[], :bookings::bigint[], :tickets::bigint[], :amount_minor::bigint[], :cancelled_bookings::bigint[],
+    :cancelled_tickets::bigint[], :cancelled_minor::bigint[], :gross_minor::bigint[], :struck_minor::bigint[], :refunded_minor::bigint[],
+    :tax_minor::bigint[], :fees_minor::bigint[]
+) AS new (
+    event_id, quarter_at, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor, gross_minor, struck_minor,
+    refunded_minor, tax_minor, fees_minor
+)
 ON CONFLICT (event_id, quarter_at) DO UPDATE
 SET
+    bookings = event_quarters.bookings + excluded.bookings,
+    tickets = event_quarters.tickets + excluded.tickets,
+    amount_minor = event_quarters.amount_minor + excluded.amount_minor,
+    cancelled_bookings = event_quarters.cancelled_bookings + excluded.cancelled_bookings,
+    cancelled_tickets = event_quarters.cancelled_tickets + excluded.cancelled_tickets,
+    cancelled_minor = event_quarters.cancelled_minor + excluded.cancelled_minor,
     gross_minor = event_quarters.gross_minor + excluded.gross_minor,
     struck_minor = event_quarters.struck_minor + excluded.struck_minor,
     refunded_minor = event_quarters.refunded_minor + excluded.refunded_minor,

@@ -3,12 +3,13 @@
 
 -- name: lock_sales
 -- Lock the sales of a batch. Key order, so that two batches never wait for each other in a circle; the sales rows alone, without a join, so that
--- a cluster can route it. What is read here is the newest committed state, for waiting for the lock re-reads the row.
+-- a cluster can route it. What is read here is the newest committed state, for waiting for the lock re-reads the row. No key changes: whoever else
+-- refers to a sale (the relay's sums, payments) need not wait for it, nor it for them.
 SELECT event_id, state, currency, on_sale_at, off_sale_at, seq, head_hash, head_at, extras
 FROM sales
 WHERE event_id = ANY(:event_ids::uuid[])
 ORDER BY event_id
-FOR UPDATE;
+FOR NO KEY UPDATE;
 
 -- name: write_batch
 -- What almost every batch writes, in one statement (measured on one server: 1.1 to 1.5 times as fast as five).
