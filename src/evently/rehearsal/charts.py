@@ -190,9 +190,10 @@ def _grid(plot: _Plot, show: Show, unit: str) -> str:
         f'<text x="{plot.left - 8:.1f}" y="{plot.y(tick) + 4:.1f}" text-anchor="end">{escape(show(tick))}</text>'
         for tick in plot.y_ticks
     ]
-    columns = [
-        f'<text x="{plot.x(tick):.1f}" y="{plot.bottom + 18}" text-anchor="middle">{show_number(tick)}{unit}</text>'
-        for tick in plot.x_ticks()
+    labels = [(plot.x(tick), f"{show_number(tick)}{unit}") for tick in plot.x_ticks()]
+    columns = [  # the last one may have to move to the left to be seen whole
+        f'<text x="{min(x, WIDTH - len(label) * _CHARACTER_WIDTH / 2 - 2):.1f}" y="{plot.bottom + 18}" text-anchor="middle">{label}</text>'
+        for x, label in labels
     ]
     return "".join(rows + columns)
 
