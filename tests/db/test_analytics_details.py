@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import itertools
+import random
+from datetime import timedelta
 from importlib.resources import files
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from evently import analytics, sales
-from evently.analytics import Range, Revenue, Scope, details
+from evently.analytics import Range, Revenue, Scope, details, slots_of
+from evently.catalogue import Event
 from evently.db import Database
-from evently.sales import Happened
-from tests.db.test_audit_extras import bustle, till
-from tests.till import Till
+from evently.kit.ids import new_id
+from evently.kit.money import Money
+from evently.sales import (
+    Conditions,
+    ExpireHolds,
+    Fees,
+    Happened,
+    Line,
+    PlaceBooking,
+    PromoTerms,
+    PutPromoCode,
+    RecordRefund,
+    RefundWindow,
+)
+from tests.catalogue import sale_terms
+from tests.db.test_audit_extras import bustle, pay, till
+from tests.till import Till, booking
 
 __all__ = ["till"]
 
@@ -90,3 +108,61 @@ async def test_what_was_counted_before_there_was_revenue_is_summed_up(db: Databa
         await tx.execute(files("evently.db.migrations.versions").joinpath("0009_revenue.sql").read_text(encoding="utf-8"))
     await count(db, journal)
     assert [[dict(row) for row in await db.fetch(query)] for query in read] == expected
+
+
+SOLD = (  # everything that decides what a ticket costs, and what comes back of it
+    (Conditions("online", fees=Fees(100, 500), refund_windows=(RefundWindow(0, 5_000),), fee_kept=True), 1_900, True),
+    (Conditions("online", fees=Fees(30, 250, "organizer"), refund_windows=(RefundWindow(0, 10_000),)), 700, False),
+    (Conditions("door", fees=Fees(0, 333)), 1_111, False),
+)
+
+
+async def deal(till: Till, event: Event, draw: random.Random) -> None:
+    """Let one buyer do something: pay or forget, and perhaps give some of it back, or all."""
+    line = Line(next(iter((await till.types(event)).values())), draw.randint(1, 3))
+    code = draw.choice((None, "TENTH"))
+    held = booking(await till.engine.submit(PlaceBooking(event.event_id, new_id(), (line,), promo_code=code)))
+    till.clock.move(minutes=draw.randint(0, 9))
+    if held.state == "held" and draw.random() < 0.3:
+        till.clock.move(minutes=11)
+        await till.engine.submit(ExpireHolds(event.event_id))
+        return
+    bought = await pay(till, held) if held.state == "held" else held
+    if draw.random() < 0.5:
+        await till.cancel(bought, *[ticket.ticket_id for ticket in bought.tickets[: draw.randint(0, 1)]])
+    for refund in await sales.list_refunds(till.db, event.event_id, bought.booking_id):
+        if draw.random() < 0.5:
+            await till.engine.submit(RecordRefund(event.event_id, bought.booking_id, refund.refund_id))
+
+
+async def test_whatever_was_sold_and_however_it_is_delivered_the_sums_are_the_ledgers(db: Database, till: Till) -> None:
+    draw, began = random.Random(7), till.clock()
+    events = []
+    for conditions, basis_points, included in SOLD:
+        starts_at = till.clock() + timedelta(days=30)
+        terms = sale_terms(capacity=200, price=Money(1_999, "EUR"), tax_basis_points=basis_points, tax_included=included)
+        terms = msgspec.structs.replace(terms, conditions=conditions)
+        events.append(await till.event(terms, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)))
+        await till.change(PutPromoCode(events[-1].event_id, PromoTerms(new_id(), "TENTH", "percent", 1_000)))
+    journals: dict[UUID, list[Happened]] = {}
+    for _ in range(4):
+        for event in draw.choices(events, k=12):
+            await deal(till, event, draw)
+        journals = {event.event_id: await journal_of(db, event.event_id) for event in events}
+        await count(db, *[journal[: draw.randint(0, len(journal))] for journal in journals.values()])
+    await count(db, list(itertools.chain(*journals.values())))
+    posted = {}
+    for event in events:
+        (money,) = await details.read_money(db, event.event_id)
+        posted[event.event_id] = (money.gross_minor, money.struck_minor, money.refunded_minor, money.tax_minor, money.fees_minor)
+        (amounts,) = (await analytics.read_report(db, Scope(event_id=event.event_id), Range())).amounts
+        assert (msgspec.structs.astuple(amounts.revenue), amounts.revenue.net_minor()) == (posted[event.event_id], money.net_minor)
+    whole = tuple(sum(each) for each in zip(*posted.values(), strict=True))
+    assert 0 not in whole
+    slots = slots_of(began, till.clock(), ZoneInfo("UTC"), "hour")
+    for scope in (Scope(organizer_id=till.venue.organizer_id), Scope()):
+        (amounts,) = (await analytics.read_report(db, scope, Range())).amounts
+        assert msgspec.structs.astuple(amounts.revenue) == whole
+        points = [each.revenue for point in await analytics.read_series(db, scope, slots) for each in point.amounts]
+        assert len(points) > 3
+        assert tuple(sum(each) for each in zip(*map(msgspec.structs.astuple, points), strict=True)) == whole
