@@ -126,6 +126,51 @@ async def test_what_an_event_earns(office: BoxOffice) -> None:
     ]
 
 
+async def test_how_a_waitlist_does(office: BoxOffice) -> None:
+    event, manager, holder = await office.open_event(capacity=3), await office.as_member("manager"), office.as_buyer()
+    (type_id,) = (await office.types(event)).values()
+    booked = (await office.book(event, holder, 3)).json()
+    for quantity in (1, 2, 2):
+        joined = await office.post(f"{of_event(event)}/waitlist", office.as_buyer(), ticket_type_id=type_id, quantity=quantity)
+        assert joined.status_code == 201
+    given_back = [ticket["id"] for ticket in booked["tickets"][:2]]
+    assert (await office.post(f"/v1/bookings/{booked['id']}/cancel", holder, ticket_ids=given_back)).status_code == 200
+    (line,) = (await get(office, f"{of_event(event)}/analytics/waitlist", manager))["ticket_types"]
+    withdrawn = dict.fromkeys(("left", "declined", "lapsed", "cancelled", "over_limit"), 0)
+    assert line == {
+        "ticket_type_id": type_id,
+        "name": "Regular",
+        "joined": 3,
+        "waiting": 2,
+        "waiting_units": 4,
+        "offered": 1,
+        "offered_units": 1,
+        "ever_offered": 1,
+        "fulfilled": 0,
+        "fulfilled_units": 0,
+        "withdrawn": withdrawn,
+        "fill_rate": 0.0,
+        "set_aside_units": 1,
+    }
+
+
+async def test_which_seats_sell(office: BoxOffice) -> None:
+    event, manager, buyer = await office.open_hall(), await office.as_member("manager"), office.as_buyer()
+    types = await office.types(event)
+    lines = [{"ticket_type_id": types["Stalls"], "seats": ["S-A-1", "S-A-2"]}, {"ticket_type_id": types["Child"], "seats": ["S-A-3"]}]
+    booked = (await office.place(event, buyer, *lines)).json()
+    assert (await office.post(f"/v1/bookings/{booked['id']}/cancel", buyer, ticket_ids=[booked["tickets"][1]["id"]])).status_code == 200
+    found = await get(office, f"{of_event(event)}/analytics/seats", manager)
+    paid = {ticket["seat"]["id"]: ticket["total"]["amount"] for ticket in booked["tickets"] if ticket != booked["tickets"][1]}
+    assert sorted(price for price in found["prices"] if price is not None) == sorted(paid.values())
+    assert [state for state, price in zip(found["states"], found["prices"], strict=True) if price is not None] == [2, 2]
+    assert found["states"].count(2) == 2
+    sales = await get(office, f"{of_event(event)}/analytics/ticket-types", manager)
+    sold = {each["name"]: (each["sums"]["sold"], each["sums"]["cancelled"]) for each in sales["ticket_types"]}
+    assert (sold["Stalls"], sold["Child"]) == ((1, 1), (1, 0))
+    assert sum(section["sums"]["sold"] for section in sales["sections"]) == 2
+
+
 async def test_what_an_event_has_sold(office: BoxOffice) -> None:
     event, manager = await office.open_event(capacity=10), await office.as_member("manager")
     booked = await sell(office, event, 2, 3)
