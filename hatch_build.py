@@ -1,8 +1,9 @@
 """Fetch what browsers need and nobody should commit: Swagger UI and ReDoc, from npm, at build time.
 
-Each package is pinned by version and by the SHA-512 of its archive; of each, only the named files are kept. `npm` is asked for the archive,
-so that whatever registry is configured is the one that is used. Where there is no `npm`, it comes as a Python wheel for the time of the
-build; where nothing works, the build goes on without, says so, and the pages say so, too.
+Each package is pinned by version and by the SHA-512 of its archive; of each, only the named files are kept.
+`npm` is asked for the archive, so that whatever registry is configured is the one that is used. Where there
+is no `npm`, it comes as a Python wheel for the time of the build; where nothing works, the build goes on
+without, says so, and the pages say so, too.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ class VendoredAssets(BuildHookInterface[Any]):
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        """Ask for an npm where the machine has none. Without build isolation nobody listens; `npm_command` helps itself then."""
+        """Ask for an npm where the machine has none.
+
+        Without build isolation nobody listens; `npm_command` helps itself then.
+        """
         return [] if shutil.which("npm") else [NODE]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
@@ -100,7 +104,18 @@ def npm_command(scratch: Path) -> list[str]:
     if spec is None or spec.origin is None:
         target = scratch / "node"
         subprocess.run(  # noqa: S603  # our own interpreter, pinned
-            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", str(target), NODE],
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--target",
+                str(target),
+                NODE,
+            ],
             check=True,
             timeout=SECONDS_MAX,
             stderr=subprocess.DEVNULL,
@@ -115,7 +130,14 @@ def fetch(npm: list[str], package: Package, scratch: Path) -> Path:
     """Download a package's archive and check that it is the one we know."""
     # npm would take a package.json in the present directory for a project to work on.
     answer = subprocess.run(  # noqa: S603  # npm, pinned
-        [*npm, "pack", f"{package.name}@{package.version}", "--silent", "--ignore-scripts", f"--pack-destination={scratch}"],
+        [
+            *npm,
+            "pack",
+            f"{package.name}@{package.version}",
+            "--silent",
+            "--ignore-scripts",
+            f"--pack-destination={scratch}",
+        ],
         check=True,
         timeout=SECONDS_MAX,
         cwd=scratch,

@@ -1,1 +1,4 @@
-"""Measures the speed goals, and the textbook techniques beside them: `python -m bench --help`. Nothing here is part of the product."""
+"""Measures the speed goals, and the textbook techniques beside them: `python -m bench --help`.
+
+Nothing here is part of the product.
+"""

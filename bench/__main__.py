@@ -38,9 +38,15 @@ KEYED_REFUSALS: Final = Goal("sold-out refusals/s with a key, through the batch"
 READS: Final = Goal("event page and availability reads/s", "/s", 8_000, "at_least")
 STAMPEDE: Final = Goal("5,000 clients at one instant: last answer", "s", 2, "at_most")
 PER_COMMIT: Final = Goal("bookings per commit at saturation", "", 20, "at_least")
-NAMED_SEATS: Final = Goal("bookings/s of named seats in a hall of 20,000, 256 clients", "/s", 1_500, "at_least")
-BEST_SEATS: Final = Goal("bookings/s of best available seats in a hall of 20,000, 256 clients", "/s", 1_500, "at_least")
-FLOWS: Final = Goal("held, paid with the demo gateway and confirmed, whole flows/s, 256 clients", "/s", 800, "at_least")
+NAMED_SEATS: Final = Goal(
+    "bookings/s of named seats in a hall of 20,000, 256 clients", "/s", 1_500, "at_least"
+)
+BEST_SEATS: Final = Goal(
+    "bookings/s of best available seats in a hall of 20,000, 256 clients", "/s", 1_500, "at_least"
+)
+FLOWS: Final = Goal(
+    "held, paid with the demo gateway and confirmed, whole flows/s, 256 clients", "/s", 800, "at_least"
+)
 SEAT_STATES: Final = Goal("states of 20,000 seats/s, compressed", "/s", 1_500, "at_least")
 PICKING: Final = Goal("500 times the best four of 20,000 seats, picked in one batch", "ms", 50, "at_most")
 MEMORY: Final = Goal("memory of the server: growth over the second half of many bookings", "MB", 5, "at_most")
@@ -102,9 +108,21 @@ def main(arguments: list[str]) -> int:
     began = time.monotonic()
     with scratch_directory() as directory, own_database(directory / "data") as url:
         preparations = Preparations(directory, url, options.workers)
-        benchmark = Benchmark(utc_now(), commit_measured(), describe_machine(directory), preparations.settings(), plan.described())
+        benchmark = Benchmark(
+            utc_now(),
+            commit_measured(),
+            describe_machine(directory),
+            preparations.settings(),
+            plan.described(),
+        )
         console.print(f"Preparing {plan.many:,} events and {plan.people:,} buyers.")
-        preparations.prepare(hot=plan.runs * 8 + 8, many=plan.many, few=2 * plan.runs, people=plan.people, halls=2 * plan.runs + 1)
+        preparations.prepare(
+            hot=plan.runs * 8 + 8,
+            many=plan.many,
+            few=2 * plan.runs,
+            people=plan.people,
+            halls=2 * plan.runs + 1,
+        )
         _measure_ours(preparations, plan, benchmark, console)
         if not options.ours:
             _measure_baselines(preparations, plan, benchmark, console)
@@ -112,7 +130,9 @@ def main(arguments: list[str]) -> int:
     console.print(show_figures(benchmark))
     if benchmark.techniques[1:]:
         console.print(show_techniques(benchmark))
-    console.print(f"{benchmark.audits} audits found {benchmark.wrong:,} things that must not be. {benchmark.seconds:,.0f} s.")
+    console.print(
+        f"{benchmark.audits} audits found {benchmark.wrong:,} things that must not be. {benchmark.seconds:,.0f} s."
+    )
     if options.write:
         write_document(benchmark, DOCS)
         console.print(f"Written: {DOCS / 'benchmarks.md'}")
@@ -120,24 +140,37 @@ def main(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m bench", description="Measure the speed goals, and the textbook techniques beside them.")
+    parser = argparse.ArgumentParser(
+        "python -m bench", description="Measure the speed goals, and the textbook techniques beside them."
+    )
     parser.add_argument("--write", action="store_true", help="say it in docs/benchmarks.md, with plots")
-    parser.add_argument("--quick", action="store_true", help="only see that everything runs: the figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="only see that everything runs: the figures mean nothing"
+    )
     parser.add_argument("--ours", action="store_true", help="leave the textbook techniques out")
     parser.add_argument(
-        "--workers", type=int, default=0, help="processes of the server; 0: one for each core, as the product does by itself"
+        "--workers",
+        type=int,
+        default=0,
+        help="processes of the server; 0: one for each core, as the product does by itself",
     )
-    parser.add_argument("--million", action="store_true", help="watch the memory over a million bookings, not a hundred thousand")
+    parser.add_argument(
+        "--million",
+        action="store_true",
+        help="watch the memory over a million bookings, not a hundred thousand",
+    )
     return parser.parse_args(arguments)
 
 
-# Ours -----------------------------------------------------------------------------------------------------------------------
+# Ours -------------------------------------------------------------------------------------------------------
 
 
 def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, console: Console) -> None:
     with preparations.stage() as stage:
         hot, few = iter(stage.prepared.hot), iter(stage.prepared.few)
-        book(stage, [next(hot)], plan.fewer_clients, plan.short_seconds)  # the first seconds warm up caches, pages and plans
+        book(
+            stage, [next(hot)], plan.fewer_clients, plan.short_seconds
+        )  # the first seconds warm up caches, pages and plans
 
         def measure(goal: Goal, one_run: Callable[[], Measured]) -> list[Measured]:
             runs = [_rested(preparations, stage, one_run) for _ in range(plan.runs)]
@@ -149,29 +182,50 @@ def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, 
         many = measure(MANY_EVENTS, lambda: book(stage, stage.prepared.many, plan.clients, plan.seconds))
         fewer = measure(P99, lambda: book(stage, [next(hot)], plan.fewer_clients, plan.seconds))
         alone = measure(UNLOADED_P99, lambda: book(stage, [next(hot)], 1, plan.short_seconds))
-        refused = measure(REFUSALS, lambda: refuse(stage, next(few), plan.clients, plan.short_seconds, keyed=False))
-        keyed = measure(KEYED_REFUSALS, lambda: refuse(stage, next(few), plan.clients, plan.short_seconds, keyed=True))
-        reads = measure(READS, lambda: read(stage, stage.prepared.hot[0], plan.fewer_clients, plan.short_seconds, signed_in=False))
+        refused = measure(
+            REFUSALS, lambda: refuse(stage, next(few), plan.clients, plan.short_seconds, keyed=False)
+        )
+        keyed = measure(
+            KEYED_REFUSALS, lambda: refuse(stage, next(few), plan.clients, plan.short_seconds, keyed=True)
+        )
+        reads = measure(
+            READS,
+            lambda: read(
+                stage, stage.prepared.hot[0], plan.fewer_clients, plan.short_seconds, signed_in=False
+            ),
+        )
         signed_in = read(stage, stage.prepared.hot[0], plan.fewer_clients, plan.short_seconds, signed_in=True)
         rush = measure(STAMPEDE, lambda: stampede(stage, next(hot), plan.stampede))
         _measure_halls(stage, plan, benchmark, measure)
         by_clients = {plan.clients: one[0], plan.fewer_clients: fewer[0]}
         for clients in plan.by_clients:
             if clients not in by_clients:
-                by_clients[clients] = _rested(preparations, stage, partial(book, stage, [next(hot)], clients, plan.short_seconds))
+                by_clients[clients] = _rested(
+                    preparations, stage, partial(book, stage, [next(hot)], clients, plan.short_seconds)
+                )
         benchmark.memory = _watch_memory(stage, plan, benchmark, console)
         benchmark.wrong += run(audit_whole(stage))
         benchmark.audits += 1
     rates = {clients: by_clients[clients].per_second for clients in plan.by_clients}
     benchmark.techniques.append(Technique(OURS, one, many, rates))
     benchmark.figures[:0] = [
-        Figure(ONE_EVENT, [each.per_second for each in one], f"p50 {one[0].p50:.0f} ms, p99 {one[0].p99:.0f} ms"),
-        Figure(MANY_EVENTS, [each.per_second for each in many], f"p50 {many[0].p50:.0f} ms, p99 {many[0].p99:.0f} ms"),
+        Figure(
+            ONE_EVENT, [each.per_second for each in one], f"p50 {one[0].p50:.0f} ms, p99 {one[0].p99:.0f} ms"
+        ),
+        Figure(
+            MANY_EVENTS,
+            [each.per_second for each in many],
+            f"p50 {many[0].p50:.0f} ms, p99 {many[0].p99:.0f} ms",
+        ),
         Figure(P99, [each.p99 for each in fewer], f"{fewer[0].per_second:,.0f} bookings/s meanwhile"),
         Figure(UNLOADED_P99, [each.p99 for each in alone], f"p50 {alone[0].p50:.1f} ms"),
         Figure(REFUSALS, [each.per_second for each in refused]),
         Figure(KEYED_REFUSALS, [each.per_second for each in keyed]),
-        Figure(READS, [each.per_second for each in reads], f"in turn, by visitors; {signed_in.per_second:,.0f}/s signed in"),
+        Figure(
+            READS,
+            [each.per_second for each in reads],
+            f"in turn, by visitors; {signed_in.per_second:,.0f}/s signed in",
+        ),
         Figure(STAMPEDE, [each.last_answer_seconds for each in rush], f"p50 {rush[0].p50:,.0f} ms"),
         Figure(PER_COMMIT, [each.per_commit or 0.0 for each in one]),
         Figure(MEMORY, [benchmark.memory.growth()], _memory_note(benchmark.memory)),
@@ -182,15 +236,28 @@ def _measure_halls(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Meas
     """Measure seats and payments; the audit of the whole stage at the end looks at what they sold."""
     each = iter(stage.prepared.halls)
     (online,) = stage.prepared.online
-    named = measure(NAMED_SEATS, lambda: halls.book_named(stage, next(each), plan.clients, plan.short_seconds))
+    named = measure(
+        NAMED_SEATS, lambda: halls.book_named(stage, next(each), plan.clients, plan.short_seconds)
+    )
     best = measure(BEST_SEATS, lambda: halls.book_best(stage, next(each), plan.clients, plan.short_seconds))
     flows = measure(FLOWS, lambda: halls.buy(stage, online, plan.clients, plan.short_seconds))
-    states = measure(SEAT_STATES, lambda: halls.look_at_seats(stage, stage.prepared.halls[0], plan.fewer_clients, plan.short_seconds))
+    states = measure(
+        SEAT_STATES,
+        lambda: halls.look_at_seats(stage, stage.prepared.halls[0], plan.fewer_clients, plan.short_seconds),
+    )
     taken = sum(each.others.get(409, 0) for each in named)
     benchmark.figures += [
-        Figure(NAMED_SEATS, [each.per_second for each in named], f"two seats each; {taken:,} times somebody was quicker"),
+        Figure(
+            NAMED_SEATS,
+            [each.per_second for each in named],
+            f"two seats each; {taken:,} times somebody was quicker",
+        ),
         Figure(BEST_SEATS, [each.per_second for each in best], f"two seats each; p99 {best[0].p99:.0f} ms"),
-        Figure(FLOWS, [each.per_second for each in flows], f"p50 {flows[0].p50:.0f} ms, p99 {flows[0].p99:.0f} ms"),
+        Figure(
+            FLOWS,
+            [each.per_second for each in flows],
+            f"p50 {flows[0].p50:.0f} ms, p99 {flows[0].p99:.0f} ms",
+        ),
         Figure(SEAT_STATES, [each.per_second for each in states], f"p99 {states[0].p99:.0f} ms"),
         Figure(PICKING, [halls.pick_seconds() * 1000 for _ in range(plan.runs)], "without HTTP and database"),
     ]
@@ -202,7 +269,9 @@ def _watch_memory(stage: Stage, plan: Plan, benchmark: Benchmark, console: Conso
     step = plan.memory_bookings // plan.memory_steps
     for number in range(1, plan.memory_steps + 1):
         last = number == plan.memory_steps
-        benchmark.count([book(stage, [stage.prepared.hot[-1]], plan.clients, 600.0, bookings_max=step, audited=last)])
+        benchmark.count(
+            [book(stage, [stage.prepared.hot[-1]], plan.clients, 600.0, bookings_max=step, audited=last)]
+        )
         memory.bookings.append(number * step)
         memory.megabytes.append(memory_of(stage))
     console.print(f"{MEMORY.name}: {_memory_note(memory)}")
@@ -213,10 +282,12 @@ def _memory_note(memory: Memory) -> str:
     return f"{memory.megabytes[0]:.0f} MB before, {memory.megabytes[-1]:.0f} MB after {memory.bookings[-1]:,} bookings"
 
 
-# Baselines ------------------------------------------------------------------------------------------------------------------
+# Baselines --------------------------------------------------------------------------------------------------
 
 
-def _measure_baselines(preparations: Preparations, plan: Plan, benchmark: Benchmark, console: Console) -> None:
+def _measure_baselines(
+    preparations: Preparations, plan: Plan, benchmark: Benchmark, console: Console
+) -> None:
     for name in TECHNIQUES:
         technique = _measure_baseline(preparations, plan, name)
         benchmark.techniques.append(technique)
@@ -228,7 +299,10 @@ def _measure_baselines(preparations: Preparations, plan: Plan, benchmark: Benchm
     with preparations.stage(workers=1) as stage:  # as many as a baseline has
         hot = iter(stage.prepared.hot)
         book(stage, [next(hot)], plan.clients, plan.short_seconds / 3)  # warm up
-        ours = [_rested(preparations, stage, lambda: book(stage, [next(hot)], plan.clients, plan.short_seconds)) for _ in range(plan.runs)]
+        ours = [
+            _rested(preparations, stage, lambda: book(stage, [next(hot)], plan.clients, plan.short_seconds))
+            for _ in range(plan.runs)
+        ]
     benchmark.count(ours)
     _say(console, f"{OURS}, one event, one process", ours)
     times = [run.per_second / best.one_per_second() for run in ours]
@@ -243,7 +317,9 @@ def _measure_baseline(preparations: Preparations, plan: Plan, name: str) -> Tech
     for connections in plan.connections:
         for measured, runs in zip(_both(preparations, plan, name, connections, 1), (one, many), strict=True):
             runs[connections] = measured
-    best_one, best_many = (max(runs, key=lambda connections: runs[connections][0].per_second) for runs in (one, many))
+    best_one, best_many = (
+        max(runs, key=lambda connections: runs[connections][0].per_second) for runs in (one, many)
+    )
     if plan.runs > 1:
         more_one, more_many = _both(preparations, plan, name, best_one, plan.runs - 1)
         one[best_one] += more_one
@@ -254,19 +330,35 @@ def _measure_baseline(preparations: Preparations, plan: Plan, name: str) -> Tech
     with preparations.stage(name, best_one) as stage:
         for number, clients in enumerate(plan.by_clients):
             if clients not in by_clients:
-                once = _rested(preparations, stage, partial(book, stage, [stage.prepared.hot[number]], clients, plan.short_seconds))
+                once = _rested(
+                    preparations,
+                    stage,
+                    partial(book, stage, [stage.prepared.hot[number]], clients, plan.short_seconds),
+                )
                 by_clients[clients] = once.per_second
-    return Technique(name, one[best_one], many[best_many], dict(sorted(by_clients.items())), (best_one, best_many))
+    return Technique(
+        name, one[best_one], many[best_many], dict(sorted(by_clients.items())), (best_one, best_many)
+    )
 
 
-def _both(preparations: Preparations, plan: Plan, name: str, connections: int, runs: int) -> tuple[list[Measured], list[Measured]]:
+def _both(
+    preparations: Preparations, plan: Plan, name: str, connections: int, runs: int
+) -> tuple[list[Measured], list[Measured]]:
     """Return runs on one event and over many."""
     with preparations.stage(name, connections) as stage:
         hot = iter(stage.prepared.hot)
         book(stage, [next(hot)], plan.clients, plan.short_seconds / 3)  # warm up
-        one = [_rested(preparations, stage, lambda: book(stage, [next(hot)], plan.clients, plan.short_seconds)) for _ in range(runs)]
+        one = [
+            _rested(preparations, stage, lambda: book(stage, [next(hot)], plan.clients, plan.short_seconds))
+            for _ in range(runs)
+        ]
         many = [
-            _rested(preparations, stage, lambda: book(stage, stage.prepared.many, plan.clients, plan.short_seconds)) for _ in range(runs)
+            _rested(
+                preparations,
+                stage,
+                lambda: book(stage, stage.prepared.many, plan.clients, plan.short_seconds),
+            )
+            for _ in range(runs)
         ]
     return one, many
 
@@ -282,7 +374,9 @@ def _say(console: Console, name: str, runs: list[Measured]) -> None:
     rates = ", ".join(f"{each.per_second:,.0f}" for each in runs)
     odd = {status: count for each in runs for status, count in each.others.items()}
     wrong = sum(each.wrong or 0 for each in runs)
-    console.print(f"{name}: {rates} /s; p99 {runs[0].p99:,.1f} ms{f'; others {odd}' if odd else ''}{f'; WRONG: {wrong}' if wrong else ''}")
+    console.print(
+        f"{name}: {rates} /s; p99 {runs[0].p99:,.1f} ms{f'; others {odd}' if odd else ''}{f'; WRONG: {wrong}' if wrong else ''}"
+    )
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@
     conditional   one statement: UPDATE ... WHERE enough is left
     job-queue     store a job, one worker carries out one after the other
 
-They are given what helps them: the terms of a sale are read once and kept, a booking is one statement, connections are pooled and as many
-as suit each best (the benchmark tries), there is no journal and no limit per buyer.
+They are given what helps them: the terms of a sale are read once and kept, a booking is one statement,
+connections are pooled and as many as suit each best (the benchmark tries), there is no journal and no limit
+per buyer.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ from evently.db import Connection, Database, load_queries
 from evently.kit.clock import Clock
 from evently.kit.errors import Busy
 from evently.kit.ids import new_id
-from evently.sales import Booked, Booking, Command, Engine, EngineOptions, No, Outcome, PlaceBooking, Sale, SalesRefusal, Ticket, find_sale
+from evently.sales import Engine, EngineOptions
+from evently.sales.commands import Booked, Booking, Command, No, Outcome, PlaceBooking, SalesRefusal, Ticket
+from evently.sales.reads import Sale, find_sale
 
 sql: Final = load_queries(__name__)
 
 TRIES_MAX: Final = 200  # optimistic: then 503, as any bounded retry must end
-PAUSE_SECONDS: Final = 0.002  # optimistic: a random part of it before the next try, so that not everybody comes at once
+# Optimistic: a random part of it before the next try, so that not everybody comes at once
+PAUSE_SECONDS: Final = 0.002
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_booking: Final = msgspec.msgpack.Decoder(Booking).decode
@@ -72,7 +76,9 @@ class Baseline(Engine):
         raise NotImplementedError
 
     async def _replay(self, command: PlaceBooking) -> Outcome:
-        row = await self.database.fetch_row(*sql.find_answer(event_id=command.event_id, actor_id=command.buyer_id, key=command.key))
+        row = await self.database.fetch_row(
+            *sql.find_answer(event_id=command.event_id, actor_id=command.buyer_id, key=command.key)
+        )
         assert row is not None, "the key was there a moment ago"
         if row["fingerprint"] != command.fingerprint:
             return No(SalesRefusal.KEY_REUSED)
@@ -87,7 +93,9 @@ class RowLock(Baseline):
         """Lock, look, write, commit."""
         booking, values = booking_of(command, sale, self.clock())
         async with self.database.transaction() as tx:
-            available = await tx.fetchval(*sql.lock_pool(event_id=command.event_id, pool_id=values["pool_id"]))
+            available = await tx.fetchval(
+                *sql.lock_pool(event_id=command.event_id, pool_id=values["pool_id"])
+            )
             if available < values["units"]:
                 return No(SalesRefusal.SOLD_OUT)
             await tx.fetchval(*sql.book_locked(**values))
@@ -101,12 +109,16 @@ class Optimistic(Baseline):
         """Try until nobody came between."""
         booking, values = booking_of(command, sale, self.clock())
         for _ in range(TRIES_MAX):
-            row = await self.database.fetch_row(*sql.read_pool(event_id=command.event_id, pool_id=values["pool_id"]))
+            row = await self.database.fetch_row(
+                *sql.read_pool(event_id=command.event_id, pool_id=values["pool_id"])
+            )
             assert row is not None, "the sale has this pool"
             held, sold, set_aside, capacity = row.values()
             if held + sold + set_aside + values["units"] > capacity:
                 return No(SalesRefusal.SOLD_OUT)
-            if await write(self.database, sql.book_if_unchanged(**values, held=held, sold=sold, set_aside=set_aside)):
+            if await write(
+                self.database, sql.book_if_unchanged(**values, held=held, sold=sold, set_aside=set_aside)
+            ):
                 return Booked(booking)
             await asyncio.sleep(random.random() * PAUSE_SECONDS)
         raise Busy("somebody always came between")
@@ -124,7 +136,10 @@ class Conditional(Baseline):
 
 
 class JobQueue(Baseline):
-    """A durable queue and one worker. The worker hears of jobs and answers in memory: no polling, which helps it."""
+    """A durable queue and one worker.
+
+    The worker hears of jobs and answers in memory: no polling, which helps it.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         super().__init__(database, clock)
@@ -202,8 +217,22 @@ def booking_of(command: PlaceBooking, sale: Sale, now: datetime) -> tuple[Bookin
     """Return the booking that a command asks for, and what the statements write of it."""
     [line] = command.lines
     terms = sale.ticket_types[line.ticket_type_id]
-    tickets = tuple(Ticket(new_id(), line.ticket_type_id, terms.price_minor, "valid", os.urandom(10)) for _ in range(line.quantity))
-    booking = Booking(command.event_id, new_id(), command.buyer_id, "confirmed", sale.currency, now, None, now, None, tickets)
+    tickets = tuple(
+        Ticket(new_id(), line.ticket_type_id, terms.price_minor, "valid", os.urandom(10))
+        for _ in range(line.quantity)
+    )
+    booking = Booking(
+        command.event_id,
+        new_id(),
+        command.buyer_id,
+        "confirmed",
+        sale.currency,
+        now,
+        None,
+        now,
+        None,
+        tickets,
+    )
     return booking, {
         "event_id": command.event_id,
         "pool_id": terms.pool_ids[0],

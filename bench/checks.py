@@ -23,7 +23,10 @@ class _Told(msgspec.Struct):
 
 
 class Tally:
-    """What the clients were told about some events since they were last audited. `unsure` requests may have booked without an answer."""
+    """What the clients were told about some events since they were last audited.
+
+    `unsure` requests may have booked without an answer.
+    """
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -48,7 +51,9 @@ class Tally:
             events, told = list(self._events), list(self._told)
             lost = sum(
                 [
-                    await connection.fetchval(*sql.count_lost(booking_ids=told[start : start + _AT_ONCE], units=self._units))
+                    await connection.fetchval(
+                        *sql.count_lost(booking_ids=told[start : start + _AT_ONCE], units=self._units)
+                    )
                     for start in range(0, len(told), _AT_ONCE)
                 ]
             )

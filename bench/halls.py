@@ -40,8 +40,13 @@ def book_named(stage: Stage, hall: OnSale, clients: int, seconds: float) -> Meas
     ids = [seat.id for seat in plain_hall(HALL_SEATS).seats()]
     pairs = [ids[first : first + 2] for first in range(0, HALL_SEATS, 2)]
     draw.shuffle(pairs)
-    wanted = (pairs[max(0, place - 1)] if draw.random() < _QUICKER else pair for place, pair in enumerate(pairs))
-    bodies = (msgspec.json.encode({"lines": [{"ticket_type_id": hall.ticket_type, "seats": pair}]}) for pair in wanted)
+    wanted = (
+        pairs[max(0, place - 1)] if draw.random() < _QUICKER else pair for place, pair in enumerate(pairs)
+    )
+    bodies = (
+        msgspec.json.encode({"lines": [{"ticket_type_id": hall.ticket_type, "seats": pair}]})
+        for pair in wanted
+    )
     return run_in_loop(_book(stage, hall, clients, seconds, bodies))
 
 
@@ -58,7 +63,9 @@ def look_at_seats(stage: Stage, hall: OnSale, clients: int, seconds: float) -> M
 
     def following() -> bytes:
         number = next(addresses)
-        return request.replace(b"\r\n\r\n", b"\r\nx-forwarded-for: 10.%d.%d.1\r\n\r\n" % (number // 250 % 250, number % 250))
+        return request.replace(
+            b"\r\n\r\n", b"\r\nx-forwarded-for: 10.%d.%d.1\r\n\r\n" % (number // 250 % 250, number % 250)
+        )
 
     return measured(run_in_loop(closed_loop(stage.target, clients, following, seconds)), OK)
 
@@ -74,8 +81,12 @@ def pick_seconds() -> float:
     return time.perf_counter() - began
 
 
-async def _book(stage: Stage, hall: OnSale, clients: int, seconds: float, bodies: Iterable[bytes]) -> Measured:
-    run = await closed_loop(stage.target, clients, _requests(stage, hall, bodies), seconds, keep_status=CREATED)
+async def _book(
+    stage: Stage, hall: OnSale, clients: int, seconds: float, bodies: Iterable[bytes]
+) -> Measured:
+    run = await closed_loop(
+        stage.target, clients, _requests(stage, hall, bodies), seconds, keep_status=CREATED
+    )
     return await with_audit(stage, [hall], run, None, check=True)
 
 
@@ -88,7 +99,9 @@ def _requests(stage: Stage, sale: OnSale, bodies: Iterable[bytes]) -> NextReques
         if (numbered_body := next(numbered, None)) is None:
             return None
         number, body = numbered_body
-        return request_for("POST", path, stage.target, token=next(people).token, key=f"hall-{first}-{number}", body=body)
+        return request_for(
+            "POST", path, stage.target, token=next(people).token, key=f"hall-{first}-{number}", body=body
+        )
 
     return following
 
@@ -103,11 +116,17 @@ async def _buy(stage: Stage, sale: OnSale, clients: int, seconds: float) -> Meas
     async def shop() -> None:
         while (started := time.perf_counter()) < began + seconds:
             key, token = f"flow-{first}-{next(numbers)}", next(people).token
-            held = await client.exchange(request_for("POST", path, stage.target, token=token, key=key, body=body))
+            held = await client.exchange(
+                request_for("POST", path, stage.target, token=token, key=key, body=body)
+            )
             status = held.status
             if status == CREATED:
                 paying = f"/v1/bookings/{msgspec.json.decode(held.body)['id']}/payments"
-                paid = await client.exchange(request_for("POST", paying, stage.target, token=token, key=key, body=b'{"method":"succeeds"}'))
+                paid = await client.exchange(
+                    request_for(
+                        "POST", paying, stage.target, token=token, key=key, body=b'{"method":"succeeds"}'
+                    )
+                )
                 confirmed = paid.status == CREATED and msgspec.json.decode(paid.body)["state"] in _PAID
                 status = CREATED if confirmed else _NOT_YET if paid.status == CREATED else paid.status
             recording.add(started - began, time.perf_counter() - started, status)

@@ -46,7 +46,13 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def book(
-    stage: Stage, sales: Sequence[OnSale], clients: int, seconds: float, *, bookings_max: int | None = None, audited: bool = True
+    stage: Stage,
+    sales: Sequence[OnSale],
+    clients: int,
+    seconds: float,
+    *,
+    bookings_max: int | None = None,
+    audited: bool = True,
 ) -> Measured:
     """Let clients book one ticket each, again and again, spread over `sales`; audited now, or with the next run that books these."""
     return run_in_loop(_book(stage, sales, clients, seconds, bookings_max, audited=audited))
@@ -67,7 +73,9 @@ def read(stage: Stage, sale: OnSale, clients: int, seconds: float, *, signed_in:
             return request_for("GET", next(paths), stage.target, token=token)
         number = next(addresses)
         head = request_for("GET", next(paths), stage.target)
-        return head.replace(b"\r\n\r\n", b"\r\nx-forwarded-for: 10.%d.%d.1\r\n\r\n" % (number // 250 % 250, number % 250))
+        return head.replace(
+            b"\r\n\r\n", b"\r\nx-forwarded-for: 10.%d.%d.1\r\n\r\n" % (number // 250 % 250, number % 250)
+        )
 
     return measured(run_in_loop(closed_loop(stage.target, clients, _rotating(stage, request), seconds)), OK)
 
@@ -98,11 +106,17 @@ def memory_of(stage: Stage) -> float:
     return max(_resident_megabytes(process_id) for process_id in family)
 
 
-# Bookings -------------------------------------------------------------------------------------------------------------------
+# Bookings ---------------------------------------------------------------------------------------------------
 
 
 async def _book(
-    stage: Stage, sales: Sequence[OnSale], clients: int, seconds: float, bookings_max: int | None, *, audited: bool
+    stage: Stage,
+    sales: Sequence[OnSale],
+    clients: int,
+    seconds: float,
+    bookings_max: int | None,
+    *,
+    audited: bool,
 ) -> Measured:
     before = await _metrics(stage.target)
     requests = _bookings(stage, sales, bookings_max)
@@ -114,26 +128,44 @@ async def _book(
 async def _stampede(stage: Stage, sale: OnSale, clients: int) -> Measured:
     following = _bookings(stage, [sale], clients)
     requests = [request for _ in range(clients) if (request := following()) is not None]
-    return await with_audit(stage, [sale], await volley(stage.target, requests, keep_status=CREATED), None, check=True)
+    return await with_audit(
+        stage, [sale], await volley(stage.target, requests, keep_status=CREATED), None, check=True
+    )
 
 
-async def with_audit(stage: Stage, sales: Sequence[OnSale], run: Run, per_commit: float | None, *, check: bool) -> Measured:
+async def with_audit(
+    stage: Stage, sales: Sequence[OnSale], run: Run, per_commit: float | None, *, check: bool
+) -> Measured:
     """Return the figures of a run that booked, and what is wrong with what its clients were told; `check`: now, or with a later run."""
     began = time.perf_counter()
     tally = _tallies.setdefault((stage.database_url, tuple(sale.event for sale in sales)), Tally(stage))
     tally.add(sales, run.kept, run.recording.count(LOST, 503, 500))
     wrong = await tally.check() if check else None
-    return msgspec.structs.replace(measured(run, CREATED), wrong=wrong, per_commit=per_commit, audit_seconds=time.perf_counter() - began)
+    return msgspec.structs.replace(
+        measured(run, CREATED), wrong=wrong, per_commit=per_commit, audit_seconds=time.perf_counter() - began
+    )
 
 
-_tallies: Final[dict[tuple[str, tuple[str, ...]], Tally]] = {}  # events that are booked in several runs are audited over all of them
+_tallies: Final[
+    dict[tuple[str, tuple[str, ...]], Tally]
+] = {}  # events that are booked in several runs are audited over all of them
 
 
 def _bookings(stage: Stage, sales: Sequence[OnSale], bookings_max: int | None = None) -> NextRequest:
-    """Return what gives the next booking request: always another buyer, key and event than the one before. 0.6 us each."""
+    """Return what gives the next booking request: always another buyer, key and event than the one before.
+
+    0.6 us each.
+    """
     host = stage.target.authority().encode()
-    heads = [b"POST /v1/events/%b/bookings HTTP/1.1\r\nhost: %b\r\nauthorization: Bearer " % (sale.event.encode(), host) for sale in sales]
-    ends = [_end(b'{"lines":[{"ticket_type_id":"%b","quantity":1}]}' % sale.ticket_type.encode()) for sale in sales]
+    heads = [
+        b"POST /v1/events/%b/bookings HTTP/1.1\r\nhost: %b\r\nauthorization: Bearer "
+        % (sale.event.encode(), host)
+        for sale in sales
+    ]
+    ends = [
+        _end(b'{"lines":[{"ticket_type_id":"%b","quantity":1}]}' % sale.ticket_type.encode())
+        for sale in sales
+    ]
     tokens = [buyer.token.encode() for buyer in stage.buyers]
     several, people, first = len(sales), len(tokens), next(_numbers) * 1_000_003
     left = iter(range(bookings_max)) if bookings_max is not None else itertools.count()
@@ -143,7 +175,13 @@ def _bookings(stage: Stage, sales: Sequence[OnSale], bookings_max: int | None = 
         if number is None:
             return None
         which = number % several
-        return b"%b%b\r\nidempotency-key: bench-%d-%d%b" % (heads[which], tokens[number * _STRIDE % people], first, number, ends[which])
+        return b"%b%b\r\nidempotency-key: bench-%d-%d%b" % (
+            heads[which],
+            tokens[number * _STRIDE % people],
+            first,
+            number,
+            ends[which],
+        )
 
     return following
 
@@ -161,7 +199,9 @@ async def _refuse(stage: Stage, sale: OnSale, clients: int, seconds: float, *, k
     if not keyed:
         body = b'{"lines":[{"ticket_type_id":"%b","quantity":1}]}' % sale.ticket_type.encode()
         path = f"/v1/events/{sale.event}/bookings"
-        following = _rotating(stage, lambda token: request_for("POST", path, stage.target, token=token, body=body))
+        following = _rotating(
+            stage, lambda token: request_for("POST", path, stage.target, token=token, body=body)
+        )
     return measured(await closed_loop(stage.target, clients, following, seconds), CONFLICT)
 
 
@@ -170,20 +210,23 @@ def _rotating(stage: Stage, make: Callable[[str], bytes]) -> NextRequest:
     return itertools.cycle([make(buyer.token) for buyer in stage.buyers]).__next__
 
 
-# What the server says of itself ---------------------------------------------------------------------------------------------
+# What the server says of itself -----------------------------------------------------------------------------
 
 
 async def _metrics(target: Target) -> dict[str, float]:
     client = HttpClient(target, 1)
     answer = await client.exchange(request_for("GET", "/metrics", target))
     client.close()
-    return {name + (labels or ""): float(value) for name, labels, value in _METRIC.findall(answer.body.decode())}
+    return {
+        name + (labels or ""): float(value) for name, labels, value in _METRIC.findall(answer.body.decode())
+    }
 
 
 def _per_commit(before: dict[str, float], after: dict[str, float]) -> float | None:
     """Return how many commands a batch held on average; None where no engine of ours ran."""
     commands, batches = [
-        after.get(name, 0.0) - before.get(name, 0.0) for name in ("evently_batch_commands_sum", "evently_batch_commands_count")
+        after.get(name, 0.0) - before.get(name, 0.0)
+        for name in ("evently_batch_commands_sum", "evently_batch_commands_count")
     ]
     return commands / batches if batches else None
 
@@ -204,7 +247,9 @@ async def settle(stage: Stage) -> None:
     database = await Database.open(DatabaseOptions(stage.database_url))
     try:
         for _ in range(_SETTLING_POLLS_MAX):
-            if not await database.fetch_value("SELECT EXISTS (SELECT FROM journal WHERE delivered_at IS NULL)"):
+            if not await database.fetch_value(
+                "SELECT EXISTS (SELECT FROM journal WHERE delivered_at IS NULL)"
+            ):
                 return
             await asyncio.sleep(_POLL_SECONDS)
     finally:

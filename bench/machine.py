@@ -65,12 +65,20 @@ def commit_measured() -> str:
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=False
     ).stdout.strip()
     changed = subprocess.run(
-        ["git", "status", "--porcelain", "src", "bench"], cwd=here.parent, capture_output=True, text=True, check=False
+        ["git", "status", "--porcelain", "src", "bench"],
+        cwd=here.parent,
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout.strip()
     return f"{commit or 'unknown'}{' with changes' if changed else ''}"
 
 
 def _processor() -> str:
     found = Path("/proc/cpuinfo")
-    match = re.search(r"^model name\s*:\s*(.+)$", found.read_text(encoding="utf-8"), re.MULTILINE) if found.exists() else None
+    match = (
+        re.search(r"^model name\s*:\s*(.+)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+        if found.exists()
+        else None
+    )
     return match[1] if match else platform.processor() or platform.machine()

@@ -45,7 +45,10 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Technique(msgspec.Struct, frozen=True):
-    """How one technique did: runs on one hot event, runs spread over many, and by number of clients. `connections` suit it best on each."""
+    """How one technique did: runs on one hot event, runs spread over many, and by number of clients.
+
+    `connections` suit it best on each.
+    """
 
     name: str
     one: list[Measured]

@@ -15,7 +15,13 @@ def show_figures(benchmark: Benchmark) -> Table:
         table.add_column(name, justify="left" if not name else "right")
     for figure in benchmark.figures:
         style = "green" if figure.is_met() else "bold red"
-        table.add_row(figure.goal.name, goal_of(figure), Text(value_of(figure, figure.middle()), style=style), runs_of(figure), figure.note)
+        table.add_row(
+            figure.goal.name,
+            goal_of(figure),
+            Text(value_of(figure, figure.middle()), style=style),
+            runs_of(figure),
+            figure.note,
+        )
     return table
 
 
@@ -38,7 +44,11 @@ def cells_of(technique: Technique) -> list[str]:
         f"{technique.one[0].p99:,.0f} ms",
         f"{technique.many_per_second():,.0f}",
         f"{technique.many[0].p99:,.0f} ms",
-        "2 lanes" if connections is None else f"{connections[0]}" if len(set(connections)) == 1 else f"{connections[0]} / {connections[1]}",
+        "2 lanes"
+        if connections is None
+        else f"{connections[0]}"
+        if len(set(connections)) == 1
+        else f"{connections[0]} / {connections[1]}",
         str(sum(run.wrong or 0 for run in [*technique.one, *technique.many])),
     ]
 

@@ -87,7 +87,9 @@ class Preparations:
         self.prepared = run(_fill(self._in(TEMPLATE), hot, many, few, people, halls))
 
     @contextmanager
-    def stage(self, technique: str | None = None, connections: int = 0, workers: int | None = None) -> Iterator[Stage]:
+    def stage(
+        self, technique: str | None = None, connections: int = 0, workers: int | None = None
+    ) -> Iterator[Stage]:
         """Run a server on a copy: the product's, with as many processes as asked for, or a baseline's, one with so many connections."""
         self._stages += 1
         name = f"bench_{self._stages}"
@@ -109,9 +111,19 @@ class Preparations:
 
     def settings(self) -> dict[str, str]:
         """Return the server's version and the settings that decide what a commit costs."""
-        names = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers", "max_wal_size")
+        names = (
+            "server_version",
+            "fsync",
+            "synchronous_commit",
+            "full_page_writes",
+            "wal_sync_method",
+            "shared_buffers",
+            "max_wal_size",
+        )
         with psycopg.connect(self._url, autocommit=True) as connection:
-            rows = connection.execute("SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", (list(names),)).fetchall()
+            rows = connection.execute(
+                "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", (list(names),)
+            ).fetchall()
         return {str(name): str(value) for name, value in rows}
 
     def checkpoint(self) -> None:
@@ -142,16 +154,28 @@ async def _fill(url: str, hot: int, many: int, few: int, people: int, halls: int
         places = [PLACES] * (hot + many) + [FEW_PLACES] * few
         made: list[OnSale] = []
         for start in range(0, len(places), _EVENTS_AT_ONCE):
-            made += await _add_events(database, organizer.organizer_id, event.venue_id, places[start : start + _EVENTS_AT_ONCE])
-        seated = await _add_events(database, organizer.organizer_id, event.venue_id, [HALL_SEATS] * halls, seated=True)
-        online = await _add_events(database, organizer.organizer_id, event.venue_id, [PLACES], hold_seconds=HOLD_SECONDS)
+            made += await _add_events(
+                database, organizer.organizer_id, event.venue_id, places[start : start + _EVENTS_AT_ONCE]
+            )
+        seated = await _add_events(
+            database, organizer.organizer_id, event.venue_id, [HALL_SEATS] * halls, seated=True
+        )
+        online = await _add_events(
+            database, organizer.organizer_id, event.venue_id, [PLACES], hold_seconds=HOLD_SECONDS
+        )
     finally:
         await database.close()
     return Prepared(made[:hot], made[hot : hot + many], made[hot + many :], person_ids, seated, online)
 
 
 async def _add_events(
-    database: Database, organizer_id: UUID, venue_id: UUID, places: list[int], *, seated: bool = False, hold_seconds: int | None = None
+    database: Database,
+    organizer_id: UUID,
+    venue_id: UUID,
+    places: list[int],
+    *,
+    seated: bool = False,
+    hold_seconds: int | None = None,
 ) -> list[OnSale]:
     made = []
     async with database.transaction() as tx:
@@ -168,7 +192,9 @@ async def _buyers(url: str, people: list[UUID], target: Target) -> list[Buyer]:
     """Wait until the server answers, and return buyers with tokens that it accepts."""
     database = await Database.open(DatabaseOptions(url))
     try:
-        tokens = Accounts(database, utc_now, TokenOptions(await accounts.read_secret(database, utc_now()))).tokens
+        tokens = Accounts(
+            database, utc_now, TokenOptions(await accounts.read_secret(database, utc_now()))
+        ).tokens
     finally:
         await database.close()
     session_id = new_id()

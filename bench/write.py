@@ -10,9 +10,15 @@ import jinja2
 
 from bench.results import OURS, Benchmark
 from bench.show import cells_of, goal_of, runs_of, value_of
-from evently.rehearsal.charts import Bar, Series, bar_chart, line_chart, standalone
+from evently.kit.charts import Bar, Series, bar_chart, line_chart, standalone
 
-_COLOURS: Final = {OURS: "blue", "row-lock": "amber", "optimistic": "violet", "conditional": "green", "job-queue": "grey"}
+_COLOURS: Final = {
+    OURS: "blue",
+    "row-lock": "amber",
+    "optimistic": "violet",
+    "conditional": "green",
+    "job-queue": "grey",
+}
 
 
 def write_document(benchmark: Benchmark, docs: Path) -> None:
@@ -30,8 +36,12 @@ def draw(benchmark: Benchmark) -> dict[str, str]:
     if benchmark.techniques[1:]:
         one = sorted(benchmark.techniques, key=lambda technique: -technique.one_per_second())
         many = sorted(benchmark.techniques, key=lambda technique: -technique.many_per_second())
-        plots["one-event"] = _bars("Bookings a second on one event", [(each.name, each.one_per_second()) for each in one])
-        plots["many-events"] = _bars("Bookings a second over many events", [(each.name, each.many_per_second()) for each in many])
+        plots["one-event"] = _bars(
+            "Bookings a second on one event", [(each.name, each.one_per_second()) for each in one]
+        )
+        plots["many-events"] = _bars(
+            "Bookings a second over many events", [(each.name, each.many_per_second()) for each in many]
+        )
         plots["by-clients"] = _by_clients(benchmark)
     if benchmark.memory is not None:
         at = [float(bookings) for bookings in benchmark.memory.bookings]
@@ -45,7 +55,9 @@ def render(benchmark: Benchmark) -> str:
     environment = jinja2.Environment(  # noqa: S701  # Markdown of our own figures
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    template = environment.from_string(Path(__file__).with_name("benchmarks.md.jinja").read_text(encoding="utf-8"))
+    template = environment.from_string(
+        Path(__file__).with_name("benchmarks.md.jinja").read_text(encoding="utf-8")
+    )
     figures = [
         [
             figure.goal.name,
@@ -77,7 +89,9 @@ def _by_clients(benchmark: Benchmark) -> str:
         for technique in benchmark.techniques
         for number in clients
     ]
-    return bar_chart("Bookings a second on one event, by number of clients", bars, label_width=120, row_height=24)
+    return bar_chart(
+        "Bookings a second on one event, by number of clients", bars, label_width=120, row_height=24
+    )
 
 
 def _rows(rows: Sequence[Sequence[str]]) -> str:

@@ -1,7 +1,7 @@
 """Fixtures for tests that need the database: `database_url` and `db` per test, `shared_database_url` and `shared_db` per module.
 
-There is one server per run. Without pytest-xdist it starts when the first test asks for it; with it, the controller starts it and tells
-its workers where it is.
+There is one server per run. Without pytest-xdist it starts when the first test asks for it; with it, the
+controller starts it and tells its workers where it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from evently.db import Database, DatabaseOptions
-from tests.postgres import ServerAddress, cloned_database, in_database, running_server
+from tests.support.postgres import ServerAddress, cloned_database, in_database, running_server
 
 Admin = psycopg.Connection[tuple[object, ...]]
 

@@ -15,11 +15,16 @@ import pytest
 from evently.cli import app
 from evently.config import Config
 from evently.db import Database
-from evently.web.problems import PROBLEMS
+from evently.web.edge.problems import PROBLEMS
 
 ROOT: Final = Path(__file__).parent.parent
 DATA_MODEL: Final = ROOT / "docs" / "data-model.md"
-DOCUMENTS: Final = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS: Final = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 NOT_SETTINGS: Final = {"EVENTLY_TOKEN"}  # read by the rehearsal
 # In the tables of libraries we do not look.
 OURS: Final = "table_name NOT LIKE 'procrastinate%' AND table_name <> 'alembic_version'"
@@ -51,7 +56,7 @@ def names(paths: list[Path]) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in paths]
 
 
-# The data model ---------------------------------------------------------------------------------------------------------------
+# The data model ---------------------------------------------------------------------------------------------
 
 
 @cache
@@ -64,7 +69,9 @@ def diagrams() -> list[str]:
 @cache
 def drawn_tables() -> dict[str, dict[str, Column]]:
     tables: dict[str, dict[str, Column]] = {}
-    for table, body in re.findall(r"^    (\w+) \{\n(.*?)^    \}$", "\n".join(diagrams()), re.MULTILINE | re.DOTALL):
+    for table, body in re.findall(
+        r"^    (\w+) \{\n(.*?)^    \}$", "\n".join(diagrams()), re.MULTILINE | re.DOTALL
+    ):
         assert table not in tables, f"{table} is drawn twice"
         tables[table] = {}
         for line in body.splitlines():
@@ -72,14 +79,20 @@ def drawn_tables() -> dict[str, dict[str, Column]]:
             assert match, f"{table}: {line!r}"
             kind, name, keys, comment = match.groups()
             assert name not in tables[table], f"{table}.{name} is drawn twice"
-            tables[table][name] = Column(kind, frozenset(re.findall("[PFU]K", keys)), (comment or "").startswith("nullable"))
+            tables[table][name] = Column(
+                kind, frozenset(re.findall("[PFU]K", keys)), (comment or "").startswith("nullable")
+            )
     return tables
 
 
 @cache
 def drawn_lines() -> list[Line]:
-    found = re.findall(r"^    (\w+) \|\|(--|\.\.)(o\{|o\|) (\w+) : \"([^\"]+)\"$", "\n".join(diagrams()), re.MULTILINE)
-    return [Line(parent, child, line == "--", end == "o|", label) for parent, line, end, child, label in found]
+    found = re.findall(
+        r"^    (\w+) \|\|(--|\.\.)(o\{|o\|) (\w+) : \"([^\"]+)\"$", "\n".join(diagrams()), re.MULTILINE
+    )
+    return [
+        Line(parent, child, line == "--", end == "o|", label) for parent, line, end, child, label in found
+    ]
 
 
 def test_every_line_of_a_diagram_is_understood() -> None:
@@ -157,7 +170,7 @@ async def test_constraints_and_indexes_that_are_named_exist(shared_db: Database)
             assert name in there, f"{path.relative_to(ROOT)}: {name}"
 
 
-# Links and names ----------------------------------------------------------------------------------------------------------------
+# Links and names --------------------------------------------------------------------------------------------
 
 
 def without_code(text: str) -> str:
@@ -190,7 +203,11 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_every_document_is_in_the_index() -> None:
     index = ROOT / "docs" / "README.md"
     listed = {(index.parent / link).resolve() for link in links(index)}
-    assert [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")) if path not in listed | {index}] == []
+    assert [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "docs").rglob("*.md"))
+        if path not in listed | {index}
+    ] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=names(DOCUMENTS))
@@ -210,9 +227,15 @@ def test_settings_that_are_named_exist(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=names(DOCUMENTS))
 def test_routes_that_are_named_exist(path: Path) -> None:
     paths = json.loads(read(ROOT / "docs" / "openapi.json"))["paths"]
-    there = {(method.upper(), re.sub(r"\{\w+\}", "{}", route)) for route, item in paths.items() for method in item}
+    there = {
+        (method.upper(), re.sub(r"\{\w+\}", "{}", route)) for route, item in paths.items() for method in item
+    }
     named = re.findall(r"`(GET|POST|PATCH|PUT|DELETE) (/[^`?\s]*)", read(path))
-    assert [f"{method} {route}" for method, route in named if (method, re.sub(r"\{\w+\}", "{}", route)) not in there] == []
+    assert [
+        f"{method} {route}"
+        for method, route in named
+        if (method, re.sub(r"\{\w+\}", "{}", route)) not in there
+    ] == []
 
 
 def test_metrics_that_are_named_exist_and_all_are_named() -> None:
@@ -231,7 +254,7 @@ def test_problems_that_are_named_have_their_status(path: Path) -> None:
             assert PROBLEMS[code].status == int(status), code
 
 
-# Commands -----------------------------------------------------------------------------------------------------------------------
+# Commands ---------------------------------------------------------------------------------------------------
 
 
 def commands(path: Path) -> Iterator[str]:
@@ -243,8 +266,13 @@ def commands(path: Path) -> Iterator[str]:
 
 
 def words_after(program: str, command: str) -> list[str] | None:
-    """Return what comes after a program's name, None where another program is run. Settings may stand before, a comment behind."""
-    match = re.match(rf"(?:[A-Z_]+=(?:'[^']*'|\"[^\"]*\"|\S*) )*(?:\S*/)?{program}(?: (.*))?$", command.strip())
+    """Return what comes after a program's name, None where another program is run.
+
+    Settings may stand before, a comment behind.
+    """
+    match = re.match(
+        rf"(?:[A-Z_]+=(?:'[^']*'|\"[^\"]*\"|\S*) )*(?:\S*/)?{program}(?: (.*))?$", command.strip()
+    )
     return None if match is None else shlex.split(match[1] or "", comments=True)
 
 

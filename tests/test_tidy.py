@@ -69,7 +69,8 @@ def test_only_config_reads_the_environment() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
-    # The embedded server hands its own environment on to PostgreSQL, and `serve` tells its workers where the metrics are.
+    # The embedded server hands its own environment on to PostgreSQL, and `serve` tells its workers where the
+    # metrics are.
     assert readers <= {"config.py", "cli.py", "db/embedded/server.py", "db/embedded/processes.py"}
 
 
@@ -78,7 +79,9 @@ def test_nobody_writes_anothers_tables() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} writes {table}, which is {owner_of[table]}'s"
         for path in sql_files()
-        for table in re.findall(r"(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_]+)", path.read_text(encoding="utf-8"))
+        for table in re.findall(
+            r"(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_]+)", path.read_text(encoding="utf-8")
+        )
         if owner_of.get(table) not in (None, path.relative_to(SOURCE).parts[0].removesuffix(".sql"))
     ]
     assert wrong == []
@@ -88,16 +91,24 @@ def test_statements_have_a_sentence() -> None:
     silent = [
         f"{path.name}: {name}"
         for path in sql_files()
-        for name, after in re.findall(r"^-- name: ([a-z_]+)\n(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for name, after in re.findall(
+            r"^-- name: ([a-z_]+)\n(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
         if not after.startswith("-- ")
     ]
     assert silent == []
 
 
 def test_the_booking_path_has_no_trigger_notification_or_volatile_write() -> None:
-    for path in (SOURCE / "sales" / "store.sql", SOURCE / "db" / "migrations" / "versions" / "0001_box_office.sql"):
+    for path in (
+        SOURCE / "sales" / "store.sql",
+        SOURCE / "db" / "migrations" / "versions" / "0001_box_office.sql",
+    ):
         text = re.sub(r"--.*", "", path.read_text(encoding="utf-8")).lower()
-        assert not re.search(r"\b(trigger|notify|nextval|serial|identity|now\(\)|clock_timestamp|random\(\)|gen_random_uuid)\b", text), path
+        assert not re.search(
+            r"\b(trigger|notify|nextval|serial|identity|now\(\)|clock_timestamp|random\(\)|gen_random_uuid)\b",
+            text,
+        ), path
 
 
 def test_constraints_have_short_names() -> None:
@@ -105,7 +116,9 @@ def test_constraints_have_short_names() -> None:
     names = re.findall(r"CONSTRAINT ([a-z_]+)", schema) + re.findall(r"INDEX ([a-z_]+)", schema)
     assert names
     assert [name for name in names if len(name) > 48] == []
-    assert not re.search(r"^\s+(PRIMARY KEY|UNIQUE|CHECK|FOREIGN KEY)", schema, re.MULTILINE), "a constraint without a name"
+    assert not re.search(r"^\s+(PRIMARY KEY|UNIQUE|CHECK|FOREIGN KEY)", schema, re.MULTILINE), (
+        "a constraint without a name"
+    )
 
 
 async def test_event_tables_lead_with_event_id(shared_db: Database) -> None:
@@ -131,4 +144,9 @@ async def test_every_statement_fits_the_schema(path: Path, shared_db: Database) 
 def test_the_command_line_starts_without_the_server() -> None:
     """`--help` is quick because nothing heavy is imported for it."""
     code = "import sys, evently.cli; print([m for m in ('litestar', 'sqlalchemy', 'asyncpg', 'procrastinate') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        == "[]"
+    )

@@ -1,4 +1,7 @@
-"""Builds everything from `Config`, starts it in order and stops it in the opposite one. The only place where things are constructed."""
+"""Builds everything from `Config`, starts it in order and stops it in the opposite one.
+
+The only place where things are constructed.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,13 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.kit.logs import configure_logs, is_pretty
 from evently.payments import open_gateway
-from evently.sales import Engine, Lines, SeatBoards
-from evently.web.access import Access
+from evently.sales import Engine
+from evently.sales.reads import Lines, SeatBoards
 from evently.web.application import create_asgi
-from evently.web.context import Context
-from evently.web.edge import Edge
-from evently.web.limits import Limits
+from evently.web.edge.access import Access
+from evently.web.edge.context import Context
+from evently.web.edge.limits import Limits
+from evently.web.edge.middleware import Edge
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -59,7 +63,12 @@ class Application:
                 await receive()
         except Exception as exc:  # noqa: BLE001  # an outermost loop: the server must hear why it cannot start
             _log.exception("start_or_stop_failed")
-            await send({"type": "lifespan.shutdown.failed" if self._asgi else "lifespan.startup.failed", "message": str(exc)})
+            await send(
+                {
+                    "type": "lifespan.shutdown.failed" if self._asgi else "lifespan.startup.failed",
+                    "message": str(exc),
+                }
+            )
         else:
             await send({"type": "lifespan.shutdown.complete"})
         finally:
@@ -92,7 +101,8 @@ def create() -> Application:
 def _calm_the_collector() -> None:
     """Let the garbage collector look less often, and never at what lives as long as the process.
 
-    A batch makes thousands of objects that live for a few milliseconds, and walking them again and again cost a fifth of the booking path.
+    A batch makes thousands of objects that live for a few milliseconds, and walking them again and again cost
+    a fifth of the booking path.
     """
     gc.collect()
     gc.freeze()
@@ -115,7 +125,9 @@ async def running(config: Config) -> AsyncIterator[Context]:
         if config.background:
             options = config.database_options()
             await stack.enter_async_context(
-                reactions.running(options, database, context.engine, context.checkout, context.accounts, utc_now)
+                reactions.running(
+                    options, database, context.engine, context.checkout, context.accounts, utc_now
+                )
             )
         yield context
 

@@ -22,7 +22,7 @@ from evently.db import DatabaseOptions
 from evently.kit.logs import LogFormat, LogOptions
 from evently.payments import PaymentOptions
 from evently.sales import EngineOptions
-from evently.web.options import BODY_BYTES_MAX, RateOptions, WebOptions
+from evently.web.edge.options import BODY_BYTES_MAX, RateOptions, WebOptions
 
 PREFIX: Final = "EVENTLY_"
 HEXADECIMAL: Final = "hex:"  # before a secret that is written so
@@ -46,47 +46,79 @@ class ConfigError(Exception):
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings, with their defaults."""
 
-    database_url: Annotated[str | None, _says("PostgreSQL 16 or newer; may name several hosts. Without it, PostgreSQL runs embedded.")] = (
-        None
-    )
+    database_url: Annotated[
+        str | None,
+        _says("PostgreSQL 16 or newer; may name several hosts. Without it, PostgreSQL runs embedded."),
+    ] = None
     data: Annotated[Path, _says("Directory of the embedded PostgreSQL.")] = Path("var/data")
-    pg_bindir: Annotated[Path | None, _says("Directory of `postgres` and `initdb`, instead of those that are installed with Evently.")] = (
-        None
-    )
+    pg_bindir: Annotated[
+        Path | None,
+        _says("Directory of `postgres` and `initdb`, instead of those that are installed with Evently."),
+    ] = None
     host: Annotated[str, _says("Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535), _says("Port to listen on; 0 takes a free one.")] = 8000
-    workers: Annotated[Rate, _says("Processes that answer requests; 0: one for each core, four at the most.")] = 0
-    public_url: Annotated[str, _says("How clients reach this server, without a slash at the end; makes addresses in answers absolute.")] = (
-        ""
-    )
+    workers: Annotated[
+        Rate, _says("Processes that answer requests; 0: one for each core, four at the most.")
+    ] = 0
+    public_url: Annotated[
+        str,
+        _says(
+            "How clients reach this server, without a slash at the end; makes addresses in answers absolute."
+        ),
+    ] = ""
     secret: Annotated[
         str | None,
-        _says("What signs access tokens: 32 characters or more, or `hex:` and digits. Without it, a secret kept in the database."),
+        _says(
+            "What signs access tokens: 32 characters or more, or `hex:` and digits. Without it, a secret kept in the database."
+        ),
     ] = None
     cors_origins: Annotated[str, _says("Origins whose pages may call the API, separated by commas.")] = ""
-    trusted_proxies: Annotated[str, _says("Networks whose X-Forwarded-For is believed, separated by commas.")] = ""
+    trusted_proxies: Annotated[
+        str, _says("Networks whose X-Forwarded-For is believed, separated by commas.")
+    ] = ""
     log_format: Annotated[LogFormat, _says("`json`, `pretty`, or `auto`: pretty on a terminal.")] = "auto"
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], _says("The least that is logged.")] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _says("The least that is logged.")] = (
+        "info"
+    )
     access_log: Annotated[bool, _says("A line for each request.")] = True
     body_bytes_max: Annotated[Count, _says("The longest body of a request, in bytes.")] = BODY_BYTES_MAX
-    heavy_reads_max: Annotated[Count, _says("Reports and exports that one process makes at a time; others wait for their turn.")] = 2
-    redis_url: Annotated[str | None, _says("Valkey or Redis for rate limits that all machines share. Losing it changes no ticket.")] = None
-    rate_bookings: Annotated[Rate, _says("Bookings and cancellations per minute for one person; 0 is no limit, here and below.")] = 120
+    heavy_reads_max: Annotated[
+        Count, _says("Reports and exports that one process makes at a time; others wait for their turn.")
+    ] = 2
+    redis_url: Annotated[
+        str | None,
+        _says("Valkey or Redis for rate limits that all machines share. Losing it changes no ticket."),
+    ] = None
+    rate_bookings: Annotated[
+        Rate, _says("Bookings and cancellations per minute for one person; 0 is no limit, here and below.")
+    ] = 120
     rate_reads: Annotated[Rate, _says("Reads per minute for one person or address.")] = 60_000
     rate_writes: Annotated[Rate, _says("Other writes per minute for one person.")] = 600
     rate_heavy: Annotated[Rate, _says("Reports and exports per minute for one person.")] = 60
     rate_login: Annotated[Rate, _says("Log-ins per minute from one address.")] = 60
     rate_register: Annotated[Rate, _says("Registrations per minute from one address.")] = 20
-    rate_promo_codes: Annotated[Rate, _says("Bookings and quotes with a promo code per minute for one person.")] = 30
-    lanes: Annotated[Count, _says("Batches that one process runs at the same time, each on its own connection.")] = 2
+    rate_promo_codes: Annotated[
+        Rate, _says("Bookings and quotes with a promo code per minute for one person.")
+    ] = 30
+    lanes: Annotated[
+        Count, _says("Batches that one process runs at the same time, each on its own connection.")
+    ] = 2
     batch_commands_max: Annotated[Count, _says("Bookings in one transaction.")] = 500
     batch_events_max: Annotated[Count, _says("Events in one transaction; 1 on Citus.")] = 500
     batch_seconds_max: Annotated[
-        float, msgspec.Meta(gt=0), _says("After this a batch's connection is given up and its outcome unknown.")
+        float,
+        msgspec.Meta(gt=0),
+        _says("After this a batch's connection is given up and its outcome unknown."),
     ] = 30.0
-    queue_commands_max: Annotated[Count, _says("Bookings that wait for one lane; more are answered `busy` at once.")] = 20_000
-    pool_connections_max: Annotated[Count, _says("Database connections of one process, besides its lanes.")] = 8
-    prepared_statements: Annotated[bool, _says("False behind a transaction pooler that cannot carry prepared statements.")] = True
+    queue_commands_max: Annotated[
+        Count, _says("Bookings that wait for one lane; more are answered `busy` at once.")
+    ] = 20_000
+    pool_connections_max: Annotated[
+        Count, _says("Database connections of one process, besides its lanes.")
+    ] = 8
+    prepared_statements: Annotated[
+        bool, _says("False behind a transaction pooler that cannot carry prepared statements.")
+    ] = True
     gateway: Annotated[
         Literal["demo", "stripe", "door"],
         _says(
@@ -98,13 +130,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str | None, _says("What Stripe signs its webhooks with; they go to `/v1/gateways/stripe/webhooks`.")
     ] = None
     stripe_api_base: Annotated[str | None, _says("Where Stripe's API is, instead of at Stripe.")] = None
-    metrics_directory: Annotated[str | None, _says("Where several workers share their metrics; `serve` sets it.")] = None
-    background: Annotated[bool, _says("Whether this process also runs the relay, the sweeper and jobs; `serve` and `work` do.")] = True
+    metrics_directory: Annotated[
+        str | None, _says("Where several workers share their metrics; `serve` sets it.")
+    ] = None
+    background: Annotated[
+        bool, _says("Whether this process also runs the relay, the sweeper and jobs; `serve` and `work` do.")
+    ] = True
 
     def processes(self) -> int:
         """Return how many processes answer requests."""
         return self.workers or min(
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, PROCESSES_UNASKED_MAX
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            PROCESSES_UNASKED_MAX,
         )
 
     def secret_bytes(self) -> bytes | None:
@@ -120,7 +157,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def engine_options(self) -> EngineOptions:
         """Return how wide the engine is."""
-        return EngineOptions(self.lanes, self.batch_commands_max, self.batch_events_max, self.queue_commands_max, self.batch_seconds_max)
+        return EngineOptions(
+            self.lanes,
+            self.batch_commands_max,
+            self.batch_events_max,
+            self.queue_commands_max,
+            self.batch_seconds_max,
+        )
 
     def payment_options(self) -> PaymentOptions:
         """Return who takes the money."""
@@ -138,7 +181,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def web_options(self, *, pretty_logs: bool) -> WebOptions:
         """Return what the edge is told."""
-        rates = {name: getattr(self, f"rate_{name}") for name in RateOptions.__struct_fields__ if name != "store_url"}
+        rates = {
+            name: getattr(self, f"rate_{name}")
+            for name in RateOptions.__struct_fields__
+            if name != "store_url"
+        }
         return WebOptions(
             public_url=self.public_url.rstrip("/"),
             cors_origins=_words(self.cors_origins),
@@ -155,7 +202,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def read_config(environment: Mapping[str, str] | None = None) -> Config:
     """Return the settings of this process; refuses a variable that is no setting, and a value that is none for it."""
     found = os.environ if environment is None else environment
-    given = {name: value for name, value in found.items() if name.startswith(PREFIX) and name not in _NOT_SETTINGS}
+    given = {
+        name: value for name, value in found.items() if name.startswith(PREFIX) and name not in _NOT_SETTINGS
+    }
     known = {PREFIX + field.upper(): field for field in Config.__struct_fields__}
     for name in given:
         if name not in known:
@@ -183,9 +232,13 @@ def _check(config: Config) -> None:
     except ValueError as exc:
         raise ConfigError("EVENTLY_SECRET: what follows hex: is not hexadecimal.") from exc
     if config.public_url and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", config.public_url):
-        raise ConfigError(f"EVENTLY_PUBLIC_URL: {config.public_url!r} is no address like https://tickets.example.")
+        raise ConfigError(
+            f"EVENTLY_PUBLIC_URL: {config.public_url!r} is no address like https://tickets.example."
+        )
     if config.gateway == "stripe" and not (config.stripe_key and config.stripe_webhook_secret):
-        raise ConfigError("EVENTLY_GATEWAY=stripe needs EVENTLY_STRIPE_KEY and EVENTLY_STRIPE_WEBHOOK_SECRET.")
+        raise ConfigError(
+            "EVENTLY_GATEWAY=stripe needs EVENTLY_STRIPE_KEY and EVENTLY_STRIPE_WEBHOOK_SECRET."
+        )
     for origin in _words(config.cors_origins):
         if not re.fullmatch(r"\*|https?://[^/?#]+", origin):
             raise ConfigError(f"EVENTLY_CORS_ORIGINS: {origin!r} is no origin like https://shop.example.")
@@ -208,7 +261,11 @@ def give_to_workers(variables: Mapping[str, str], metrics_directory: str) -> Non
 def variables_for_workers(config: Config, metrics_directory: str) -> dict[str, str]:
     """Return the settings as variables, but for those that only the parent needs."""
     settings = msgspec.to_builtins(replace(config, metrics_directory=metrics_directory), enc_hook=str)
-    return {PREFIX + name.upper(): str(value) for name, value in settings.items() if value is not None and name not in _OF_THE_PARENT}
+    return {
+        PREFIX + name.upper(): str(value)
+        for name, value in settings.items()
+        if value is not None and name not in _OF_THE_PARENT
+    }
 
 
 def environment_for(**settings: str) -> dict[str, str]:
@@ -230,7 +287,11 @@ def _shown(value: object) -> str:
 
 
 def _description(shape: object) -> str:
-    return next(meta.description for meta in getattr(shape, "__metadata__", ()) if isinstance(meta, msgspec.Meta) and meta.description)
+    return next(
+        meta.description
+        for meta in getattr(shape, "__metadata__", ())
+        if isinstance(meta, msgspec.Meta) and meta.description
+    )
 
 
 def _takes_nothing(field: str) -> bool:

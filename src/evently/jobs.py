@@ -1,7 +1,7 @@
 """Background work, stored as rows: deferred in the caller's transaction, done later by whichever process is free.
 
-Procrastinate keeps the rows, the retries and the schedule; it brings its own driver and its own small pool. A job runs at least once, so
-every job must be harmless to repeat.
+Procrastinate keeps the rows, the retries and the schedule; it brings its own driver and its own small pool. A
+job runs at least once, so every job must be harmless to repeat.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from evently.db import Connection, DatabaseOptions, load_queries
 
 sql: Final = load_queries(__name__)
 
-POLL_SECONDS: Final = 1.0  # jobs here are not urgent to the second; polling spares every process a listening connection
+# Jobs here are not urgent to the second; polling spares every process a listening connection
+POLL_SECONDS: Final = 1.0
 CONCURRENCY: Final = 2  # jobs of one process at a time: they share it with the booking path
 CONNECTIONS_MAX: Final = 3
 CONNECT_SECONDS_MAX: Final = 3.0  # a process that stops must not wait long for a database that is away
@@ -56,7 +57,9 @@ async def defer(tx: Connection, jobs: Sequence[Job]) -> None:
 
 
 @asynccontextmanager
-async def working(options: DatabaseOptions, tasks: Mapping[str, Task], periodic: Mapping[str, Task]) -> AsyncIterator[None]:
+async def working(
+    options: DatabaseOptions, tasks: Mapping[str, Task], periodic: Mapping[str, Task]
+) -> AsyncIterator[None]:
     """Work on jobs for as long as the block lasts. `tasks` by name; `periodic` by cron expression."""
     app = _build(options, tasks, periodic)
     stopping = asyncio.Event()
@@ -74,7 +77,11 @@ def _build(options: DatabaseOptions, tasks: Mapping[str, Task], periodic: Mappin
     connection = {"prepare_threshold": None, "target_session_attrs": "read-write"}
     app = App(
         connector=PsycopgConnector(
-            conninfo=options.url, kwargs=connection, min_size=0, max_size=CONNECTIONS_MAX, timeout=CONNECT_SECONDS_MAX
+            conninfo=options.url,
+            kwargs=connection,
+            min_size=0,
+            max_size=CONNECTIONS_MAX,
+            timeout=CONNECT_SECONDS_MAX,
         )
     )
     for name, task in tasks.items():
@@ -82,12 +89,17 @@ def _build(options: DatabaseOptions, tasks: Mapping[str, Task], periodic: Mappin
     for cron, task in periodic.items():
         app.periodic(cron=cron)(app.task(name=task.__name__, retry=RETRY)(_at(_counted(task.__name__, task))))
     app.periodic(cron="* * * * *")(app.task(name="retry_stalled_jobs", pass_context=True)(_retry_stalled))
-    app.periodic(cron="17 * * * *")(app.task(name="forget_finished_jobs", pass_context=True)(_forget_finished))
+    app.periodic(cron="17 * * * *")(
+        app.task(name="forget_finished_jobs", pass_context=True)(_forget_finished)
+    )
     return app
 
 
 async def _work(app: App, stopping: asyncio.Event) -> None:
-    """Run the worker, again and again when the database goes away. Cancelled while it is away, the library fails instead of ending."""
+    """Run the worker, again and again when the database goes away.
+
+    Cancelled while it is away, the library fails instead of ending.
+    """
     while not stopping.is_set():
         try:
             async with app.open_async():

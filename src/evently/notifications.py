@@ -1,7 +1,7 @@
 """What people are told: that they are offered something, that a booking is confirmed or cancelled, that money is paid back.
 
-The relay makes notifications from the facts of the journal, in the transaction that marks them delivered; the place in the journal is their
-key. They hold ids only: whoever shows or sends one looks up the rest.
+The relay makes notifications from the facts of the journal, in the transaction that marks them delivered; the
+place in the journal is their key. They hold ids only: whoever shows or sends one looks up the rest.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from evently.db import Connection, Database, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
-from evently.sales import (
+from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
     EntryWithdrawn,
     Fact,
-    Happened,
     HoldConfirmed,
     OfferAccepted,
     OfferMade,
@@ -30,6 +29,7 @@ from evently.sales import (
     TicketsCancelled,
     TicketUnbound,
 )
+from evently.sales.outbox import Happened
 
 sql: Final = load_queries(__name__)
 
@@ -62,7 +62,10 @@ class Notification(msgspec.Struct, frozen=True):
 
 
 async def add(tx: Connection, rows: Sequence[Happened]) -> None:
-    """Tell people what these journal rows say: one statement, however many rows. A row that was told of before tells nobody twice."""
+    """Tell people what these journal rows say: one statement, however many rows.
+
+    A row that was told of before tells nobody twice.
+    """
     told = [(row, note) for row in rows for note in notes_of(row.facts)]
     if not told:
         return
@@ -87,7 +90,9 @@ async def list_notifications(
 ) -> Page[Notification]:
     """Return a page of what a person was told, newest first; only what they have not read, when `unread`."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
-    rows = await database.fetch(*sql.list_of_person(person_id=person_id, unread=unread, after=position, limit=limit + 1))
+    rows = await database.fetch(
+        *sql.list_of_person(person_id=person_id, unread=unread, after=position, limit=limit + 1)
+    )
     page = [Notification(*row.values()) for row in rows[:limit]]
     return Page(page, write_cursor((page[-1].notification_id,)) if len(rows) > limit else None)
 
@@ -125,9 +130,19 @@ def _note_of(line: int, fact: Fact, *, taken: bool) -> Note | None:
         case HoldConfirmed(booking_id=booking_id):
             return Note(line, "booking_confirmed", booking_id=booking_id)
         case BookingCancelled(booking_id=booking_id, was="confirmed"):
-            return Note(line, "return_taken" if taken else "booking_cancelled", booking_id=booking_id, refund_id=fact.refund_id)
+            return Note(
+                line,
+                "return_taken" if taken else "booking_cancelled",
+                booking_id=booking_id,
+                refund_id=fact.refund_id,
+            )
         case TicketsCancelled(booking_id=booking_id, was="confirmed"):
-            return Note(line, "return_taken" if taken else "tickets_cancelled", booking_id=booking_id, refund_id=fact.refund_id)
+            return Note(
+                line,
+                "return_taken" if taken else "tickets_cancelled",
+                booking_id=booking_id,
+                refund_id=fact.refund_id,
+            )
         case RefundSettled(booking_id=booking_id, refund_id=refund_id, how="gateway"):
             return Note(line, "refund_paid", booking_id=booking_id, refund_id=refund_id)
         case OfferMade(entry_id=entry_id, booking_id=booking_id):

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from evently.kit.ids import new_id, show_id
-from tests.box_office import BoxOffice, open_box_office
+from tests.support.box_office import BoxOffice, open_box_office
 
 PASSWORD: Final = "nine lively herons wade"
 OTHER: Final = "eleven quiet owls blink"
@@ -34,13 +34,19 @@ def bearer(tokens: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
-async def sign_up(office: BoxOffice, email: str = "ada@example.org", name: str = "Ada Lovelace") -> dict[str, Any]:
-    registered = await office.client.post("/v1/auth/register", json={"email": email, "name": name, "password": PASSWORD})
+async def sign_up(
+    office: BoxOffice, email: str = "ada@example.org", name: str = "Ada Lovelace"
+) -> dict[str, Any]:
+    registered = await office.client.post(
+        "/v1/auth/register", json={"email": email, "name": name, "password": PASSWORD}
+    )
     assert registered.status_code == 202, registered.text
     return await log_in(office, email)
 
 
-async def log_in(office: BoxOffice, email: str = "ada@example.org", password: str = PASSWORD) -> dict[str, Any]:
+async def log_in(
+    office: BoxOffice, email: str = "ada@example.org", password: str = PASSWORD
+) -> dict[str, Any]:
     answer = await office.client.post("/v1/auth/login", json={"email": email, "password": password})
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
@@ -52,13 +58,15 @@ async def administrator(office: BoxOffice) -> dict[str, str]:
     return office.as_person(person.person_id, "admin")
 
 
-# Register, log in, refresh, log out -----------------------------------------------------------------------------------------
+# Register, log in, refresh, log out -------------------------------------------------------------------------
 
 
 async def test_register_log_in_and_look(office: BoxOffice) -> None:
     registered = await office.client.post("/v1/auth/register", json=ADA)
     assert (registered.status_code, registered.json()) == (202, {"status": "accepted"})
-    answer = await office.client.post("/v1/auth/login", json={"email": " ADA@example.org", "password": PASSWORD})
+    answer = await office.client.post(
+        "/v1/auth/login", json={"email": " ADA@example.org", "password": PASSWORD}
+    )
     assert answer.headers["cache-control"] == "no-store"
     tokens = answer.json()
     assert tokens.keys() == {"access_token", "token_type", "expires_in", "refresh_token", "person"}
@@ -76,23 +84,42 @@ async def test_registering_a_taken_email_is_answered_alike(office: BoxOffice) ->
     second = await office.client.post("/v1/auth/register", json=ADA | {"name": "Eve", "password": OTHER})
     assert (first.status_code, first.content) == (second.status_code, second.content)
     ignored = {"x-request-id", "ratelimit", "date"}
-    assert {name for name in first.headers if name not in ignored} == {name for name in second.headers if name not in ignored}
+    assert {name for name in first.headers if name not in ignored} == {
+        name for name in second.headers if name not in ignored
+    }
     assert (await log_in(office))["person"]["name"] == "Ada Lovelace"
 
 
 async def test_all_that_is_wrong_is_said_at_once(office: BoxOffice) -> None:
-    answer = await office.client.post("/v1/auth/register", json={"email": "nobody", "name": "", "password": "short"})
+    answer = await office.client.post(
+        "/v1/auth/register", json={"email": "nobody", "name": "", "password": "short"}
+    )
     assert problem_of(answer, 422) == "invalid"
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/email", "/name", "/password"]
     answer = await office.client.post("/v1/auth/register", json={"email": 1, "role": "admin"})
-    assert {error["pointer"] for error in answer.json()["errors"]} == {"/email", "/name", "/password", "/role"}
+    assert {error["pointer"] for error in answer.json()["errors"]} == {
+        "/email",
+        "/name",
+        "/password",
+        "/role",
+    }
 
 
-@pytest.mark.parametrize("field", ["role", "is_admin", "id", "person_id", "version", "created_at", "password_hash", "erased_at"])
+@pytest.mark.parametrize(
+    "field", ["role", "is_admin", "id", "person_id", "version", "created_at", "password_hash", "erased_at"]
+)
 async def test_nobody_assigns_what_the_server_owns(office: BoxOffice, field: str) -> None:
-    assert problem_of(await office.client.post("/v1/auth/register", json=ADA | {field: "admin"}), 422) == "invalid"
+    assert (
+        problem_of(await office.client.post("/v1/auth/register", json=ADA | {field: "admin"}), 422)
+        == "invalid"
+    )
     headers = office.as_buyer() | {"If-Match": "*"}
-    assert problem_of(await office.client.patch("/v1/me", json={"name": "Ada", field: "admin"}, headers=headers), 422) == "invalid"
+    assert (
+        problem_of(
+            await office.client.patch("/v1/me", json={"name": "Ada", field: "admin"}, headers=headers), 422
+        )
+        == "invalid"
+    )
 
 
 async def test_wrong_and_unknown_are_refused_alike(office: BoxOffice) -> None:
@@ -121,7 +148,9 @@ async def test_guessing_is_told_when_to_come_back(office: BoxOffice) -> None:
 async def test_an_old_token_does_not_keep_anybody_from_logging_in(office: BoxOffice) -> None:
     await office.client.post("/v1/auth/register", json=ADA)
     answer = await office.client.post(
-        "/v1/auth/login", json={"email": ADA["email"], "password": PASSWORD}, headers={"Authorization": "Bearer old"}
+        "/v1/auth/login",
+        json={"email": ADA["email"], "password": PASSWORD},
+        headers={"Authorization": "Bearer old"},
     )
     assert answer.status_code == 200
 
@@ -129,7 +158,10 @@ async def test_an_old_token_does_not_keep_anybody_from_logging_in(office: BoxOff
 async def test_refreshing_and_reuse(office: BoxOffice) -> None:
     tokens = await sign_up(office)
     answers = await asyncio.gather(
-        *[office.client.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]}) for _ in range(10)]
+        *[
+            office.client.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+            for _ in range(10)
+        ]
     )
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["refresh_token"] for answer in answers}) == 1
@@ -147,7 +179,10 @@ async def test_kinds_of_tokens_are_exclusive(office: BoxOffice) -> None:
     as_access = {"Authorization": f"Bearer {tokens['refresh_token']}"}
     assert problem_of(await office.client.get("/v1/me", headers=as_access), 401) == "token-invalid"
     as_refresh = {"refresh_token": tokens["access_token"]}
-    assert problem_of(await office.client.post("/v1/auth/refresh", json=as_refresh), 401) == "refresh-token-invalid"
+    assert (
+        problem_of(await office.client.post("/v1/auth/refresh", json=as_refresh), 401)
+        == "refresh-token-invalid"
+    )
 
 
 async def test_logging_out(office: BoxOffice) -> None:
@@ -158,31 +193,52 @@ async def test_logging_out(office: BoxOffice) -> None:
     refreshed = await office.client.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     assert problem_of(refreshed, 401) == "refresh-token-invalid"
     third = await log_in(office)
-    assert (await office.client.post("/v1/auth/logout?everywhere=true", headers=bearer(other))).status_code == 204
+    assert (
+        await office.client.post("/v1/auth/logout?everywhere=true", headers=bearer(other))
+    ).status_code == 204
     assert problem_of(await office.client.get("/v1/me", headers=bearer(third)), 401) == "token-invalid"
 
 
-# My account -----------------------------------------------------------------------------------------------------------------
+# My account -------------------------------------------------------------------------------------------------
 
 
 async def test_editing_my_name_takes_the_version(office: BoxOffice) -> None:
     headers = bearer(await sign_up(office))
-    assert problem_of(await office.client.patch("/v1/me", json={"name": "Ada"}, headers=headers), 428) == "if-match-missing"
-    edited = await office.client.patch("/v1/me", json={"name": "  Ada   King "}, headers=headers | {"If-Match": '"1"'})
+    assert (
+        problem_of(await office.client.patch("/v1/me", json={"name": "Ada"}, headers=headers), 428)
+        == "if-match-missing"
+    )
+    edited = await office.client.patch(
+        "/v1/me", json={"name": "  Ada   King "}, headers=headers | {"If-Match": '"1"'}
+    )
     assert (edited.json()["name"], edited.headers["etag"]) == ("Ada King", '"2"')
-    assert problem_of(await office.client.patch("/v1/me", json={"name": "Eve"}, headers=headers | {"If-Match": '"1"'}), 412) == "stale"
+    assert (
+        problem_of(
+            await office.client.patch("/v1/me", json={"name": "Eve"}, headers=headers | {"If-Match": '"1"'}),
+            412,
+        )
+        == "stale"
+    )
     nothing = await office.client.patch("/v1/me", json={}, headers=headers | {"If-Match": '"2"'})
     assert (nothing.status_code, nothing.headers["etag"]) == (200, '"2"')
-    wrong = await office.client.patch("/v1/me", json={"name": "\u0007"}, headers=headers | {"If-Match": '"2"'})
+    wrong = await office.client.patch(
+        "/v1/me", json={"name": "\u0007"}, headers=headers | {"If-Match": '"2"'}
+    )
     assert problem_of(wrong, 422) == "invalid"
 
 
 async def test_changing_my_password(office: BoxOffice) -> None:
     tokens, other = await sign_up(office), await log_in(office)
     body = {"current_password": OTHER, "new_password": OTHER}
-    assert problem_of(await office.client.post("/v1/me/password", json=body, headers=bearer(tokens)), 403) == "wrong-password"
+    assert (
+        problem_of(await office.client.post("/v1/me/password", json=body, headers=bearer(tokens)), 403)
+        == "wrong-password"
+    )
     body = {"current_password": PASSWORD, "new_password": "ada lovelace ada"}
-    assert problem_of(await office.client.post("/v1/me/password", json=body, headers=bearer(tokens)), 422) == "invalid"
+    assert (
+        problem_of(await office.client.post("/v1/me/password", json=body, headers=bearer(tokens)), 422)
+        == "invalid"
+    )
     body = {"current_password": PASSWORD, "new_password": OTHER}
     assert (await office.client.post("/v1/me/password", json=body, headers=bearer(tokens))).status_code == 204
     assert (await office.client.get("/v1/me", headers=bearer(tokens))).status_code == 200
@@ -192,10 +248,15 @@ async def test_changing_my_password(office: BoxOffice) -> None:
 
 async def test_deleting_my_account(office: BoxOffice) -> None:
     tokens = await sign_up(office)
-    assert problem_of(await office.client.request("DELETE", "/v1/me", headers=bearer(tokens)), 415) == "unsupported-media-type"
+    assert (
+        problem_of(await office.client.request("DELETE", "/v1/me", headers=bearer(tokens)), 415)
+        == "unsupported-media-type"
+    )
     wrong = await office.client.request("DELETE", "/v1/me", json={"password": OTHER}, headers=bearer(tokens))
     assert problem_of(wrong, 403) == "wrong-password"
-    gone = await office.client.request("DELETE", "/v1/me", json={"password": PASSWORD}, headers=bearer(tokens))
+    gone = await office.client.request(
+        "DELETE", "/v1/me", json={"password": PASSWORD}, headers=bearer(tokens)
+    )
     assert gone.status_code == 204
     assert problem_of(await office.client.get("/v1/me", headers=bearer(tokens)), 401) == "token-invalid"
     again = await office.client.post("/v1/auth/login", json={"email": ADA["email"], "password": PASSWORD})
@@ -216,34 +277,54 @@ async def test_my_account_needs_me(office: BoxOffice) -> None:
             assert problem_of(refused, 401) in {"unauthenticated", "token-invalid"}
 
 
-# People, for administrators -------------------------------------------------------------------------------------------------
+# People, for administrators ---------------------------------------------------------------------------------
 
 
 async def test_administrators_list_search_and_look(office: BoxOffice) -> None:
     root = await administrator(office)
     for number in range(3):
-        await office.context.accounts.register(f"p{number}@example.org", f"Person {number}", PASSWORD, "192.0.2.1")
+        await office.context.accounts.register(
+            f"p{number}@example.org", f"Person {number}", PASSWORD, "192.0.2.1"
+        )
     page = await office.client.get("/v1/admin/users?limit=2", headers=root)
     assert [user["email"] for user in page.json()["data"]] == ["p2@example.org", "p1@example.org"]
     assert page.json()["data"][0].keys() == {"id", "email", "name", "role", "created_at", "erased_at"}
     assert 'rel="next"' in page.headers["link"]
-    rest = await office.client.get(f"/v1/admin/users?limit=100&after={page.json()['next_cursor']}", headers=root)
+    rest = await office.client.get(
+        f"/v1/admin/users?limit=100&after={page.json()['next_cursor']}", headers=root
+    )
     assert rest.json()["next_cursor"] is None
-    found = (await office.client.get("/v1/admin/users", params={"q": "PERSON 1"}, headers=root)).json()["data"]
+    found = (await office.client.get("/v1/admin/users", params={"q": "PERSON 1"}, headers=root)).json()[
+        "data"
+    ]
     assert [user["email"] for user in found] == ["p1@example.org"]
     one = await office.client.get(f"/v1/admin/users/{found[0]['id']}", headers=root)
     assert (one.json(), one.headers["etag"]) == (found[0], '"1"')
     for q in ("%", "_", "' OR 1=1", "\udcff".encode("utf-8", "surrogateescape").decode("latin-1"), "x" * 254):
         assert (await office.client.get("/v1/admin/users", params={"q": q}, headers=root)).status_code == 200
-    assert problem_of(await office.client.get("/v1/admin/users", params={"q": "x" * 255}, headers=root), 422) == "invalid"
-    assert problem_of(await office.client.get("/v1/admin/users", params={"q": "\x00"}, headers=root), 422) == "invalid"
+    assert (
+        problem_of(await office.client.get("/v1/admin/users", params={"q": "x" * 255}, headers=root), 422)
+        == "invalid"
+    )
+    assert (
+        problem_of(await office.client.get("/v1/admin/users", params={"q": "\x00"}, headers=root), 422)
+        == "invalid"
+    )
 
 
 async def test_a_role_counts_at_once(office: BoxOffice) -> None:
     root, tokens = await administrator(office), await sign_up(office)
     path = f"/v1/admin/users/{tokens['person']['id']}"
-    assert problem_of(await office.client.patch(path, json={"role": "admin"}, headers=root), 428) == "if-match-missing"
-    assert problem_of(await office.client.patch(path, json={"role": "god"}, headers=root | {"If-Match": "*"}), 422) == "invalid"
+    assert (
+        problem_of(await office.client.patch(path, json={"role": "admin"}, headers=root), 428)
+        == "if-match-missing"
+    )
+    assert (
+        problem_of(
+            await office.client.patch(path, json={"role": "god"}, headers=root | {"If-Match": "*"}), 422
+        )
+        == "invalid"
+    )
     promoted = await office.client.patch(path, json={"role": "admin"}, headers=root | {"If-Match": '"1"'})
     assert (promoted.json()["role"], promoted.headers["etag"]) == ("admin", '"2"')
     assert problem_of(await office.client.get("/v1/me", headers=bearer(tokens)), 401) == "token-invalid"
@@ -251,23 +332,39 @@ async def test_a_role_counts_at_once(office: BoxOffice) -> None:
     assert (await office.client.get("/v1/admin/users", headers=bearer(again))).status_code == 200
     deposed = await office.client.patch(path, json={"role": "buyer"}, headers=root | {"If-Match": '"2"'})
     assert deposed.status_code == 200
-    assert problem_of(await office.client.get("/v1/admin/users", headers=bearer(again)), 401) == "token-invalid"
+    assert (
+        problem_of(await office.client.get("/v1/admin/users", headers=bearer(again)), 401) == "token-invalid"
+    )
 
 
 async def test_there_is_always_an_administrator(office: BoxOffice) -> None:
     person, _ = await office.context.accounts.create_admin("root@example.org", "Root")
     root = office.as_person(person.person_id, "admin") | {"If-Match": "*"}
     path = f"/v1/admin/users/{show_id('per', person.person_id)}"
-    assert problem_of(await office.client.patch(path, json={"role": "buyer"}, headers=root), 409) == "last-admin"
+    assert (
+        problem_of(await office.client.patch(path, json={"role": "buyer"}, headers=root), 409) == "last-admin"
+    )
 
 
 async def test_administration_is_for_administrators(office: BoxOffice) -> None:
     somebody = show_id("per", new_id())
     owner = await office.as_member("owner")
-    for method, path in (("GET", "/v1/admin/users"), ("GET", f"/v1/admin/users/{somebody}"), ("PATCH", f"/v1/admin/users/{somebody}")):
+    for method, path in (
+        ("GET", "/v1/admin/users"),
+        ("GET", f"/v1/admin/users/{somebody}"),
+        ("PATCH", f"/v1/admin/users/{somebody}"),
+    ):
         assert problem_of(await office.client.request(method, path), 401) == "unauthenticated"
         for headers in (office.as_buyer(), owner):
-            assert problem_of(await office.client.request(method, path, json={"role": "admin"}, headers=headers), 403) == "forbidden"
+            assert (
+                problem_of(
+                    await office.client.request(method, path, json={"role": "admin"}, headers=headers), 403
+                )
+                == "forbidden"
+            )
     root = await administrator(office)
     for unknown in (somebody, "per_x", show_id("org", new_id())):
-        assert problem_of(await office.client.get(f"/v1/admin/users/{unknown}", headers=root), 404) == "not-found"
+        assert (
+            problem_of(await office.client.get(f"/v1/admin/users/{unknown}", headers=root), 404)
+            == "not-found"
+        )

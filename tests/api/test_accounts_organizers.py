@@ -12,7 +12,7 @@ import pytest
 from evently.accounts import Person, add_person
 from evently.kit.clock import utc_now
 from evently.kit.ids import find_id, new_id, show_id
-from tests.box_office import BoxOffice, open_box_office
+from tests.support.box_office import BoxOffice, open_box_office
 
 TERMS: Final = {"name": "Moor Sounds", "contact_email": "hello@moor.example"}
 
@@ -68,16 +68,24 @@ async def join(owner: Somebody, path: str, member: Somebody, role: str) -> None:
 
 async def test_create_look_and_edit(office: BoxOffice) -> None:
     ada = await somebody(office, "ada@example.org")
-    made = await ada.ask("POST", "/v1/organizers", {"name": " Moor  Sounds", "contact_email": "Hello@Moor.example"})
+    made = await ada.ask(
+        "POST", "/v1/organizers", {"name": " Moor  Sounds", "contact_email": "Hello@Moor.example"}
+    )
     assert (made.status_code, made.headers["etag"]) == (201, '"1"')
     assert made.json().keys() == {"id", "name", "contact_email", "created_at"}
     assert (made.json()["name"], made.json()["contact_email"]) == ("Moor Sounds", "hello@moor.example")
     path = made.headers["location"]
     assert (await ada.ask("GET", path)).json() == made.json()
-    assert (await ada.ask("GET", "/v1/organizers")).json()["data"] == [{"organizer": made.json(), "role": "owner"}]
+    assert (await ada.ask("GET", "/v1/organizers")).json()["data"] == [
+        {"organizer": made.json(), "role": "owner"}
+    ]
     assert problem_of(await ada.ask("PATCH", path, {"name": "Fen"}), 428) == "if-match-missing"
     edited = await ada.ask("PATCH", path, {"name": "Fen Sounds"}, If_Match='"1"')
-    assert (edited.json()["name"], edited.json()["contact_email"], edited.headers["etag"]) == ("Fen Sounds", "hello@moor.example", '"2"')
+    assert (edited.json()["name"], edited.json()["contact_email"], edited.headers["etag"]) == (
+        "Fen Sounds",
+        "hello@moor.example",
+        '"2"',
+    )
     assert problem_of(await ada.ask("PATCH", path, {"name": "Fen"}, If_Match='"1"'), 412) == "stale"
     wrong = await ada.ask("PATCH", path, {"name": " ", "contact_email": "nobody"}, If_Match="*")
     assert [error["pointer"] for error in wrong.json()["errors"]] == ["/name", "/contact_email"]
@@ -90,11 +98,17 @@ async def test_members(office: BoxOffice) -> None:
     path = await ada.found()
     await join(ada, path, bo, "manager")
     members = (await bo.ask("GET", f"{path}/members")).json()["data"]
-    assert [(member["email"], member["role"]) for member in members] == [("ada@example.org", "owner"), ("bo@example.org", "manager")]
+    assert [(member["email"], member["role"]) for member in members] == [
+        ("ada@example.org", "owner"),
+        ("bo@example.org", "manager"),
+    ]
     assert members[0].keys() == {"person_id", "name", "email", "role", "since"}
     one = await ada.ask("GET", f"{path}/members/{bo.id}")
     assert (one.json(), one.headers["etag"]) == (members[1], '"1"')
-    assert problem_of(await ada.ask("PATCH", f"{path}/members/{bo.id}", {"role": "door"}), 428) == "if-match-missing"
+    assert (
+        problem_of(await ada.ask("PATCH", f"{path}/members/{bo.id}", {"role": "door"}), 428)
+        == "if-match-missing"
+    )
     changed = await ada.ask("PATCH", f"{path}/members/{bo.id}", {"role": "door"}, If_Match='"1"')
     assert (changed.json()["role"], changed.headers["etag"]) == ("door", '"2"')
     assert problem_of(await bo.ask("GET", f"{path}/members"), 403) == "forbidden"
@@ -109,7 +123,10 @@ async def test_there_is_always_an_owner(office: BoxOffice) -> None:
     ada, bo = await somebody(office, "ada@example.org"), await somebody(office, "bo@example.org")
     path = await ada.found()
     assert problem_of(await ada.ask("DELETE", f"{path}/members/{ada.id}", If_Match="*"), 409) == "last-owner"
-    assert problem_of(await ada.ask("PATCH", f"{path}/members/{ada.id}", {"role": "door"}, If_Match="*"), 409) == "last-owner"
+    assert (
+        problem_of(await ada.ask("PATCH", f"{path}/members/{ada.id}", {"role": "door"}, If_Match="*"), 409)
+        == "last-owner"
+    )
     assert problem_of(await ada.ask("POST", f"{path}/leave"), 409) == "last-owner"
     await join(ada, path, bo, "owner")
     assert (await ada.ask("POST", f"{path}/leave")).status_code == 204
@@ -121,17 +138,27 @@ async def test_an_invitation_says_nothing_about_who_is_here(office: BoxOffice) -
     ada, bo = await somebody(office, "ada@example.org"), await somebody(office, "bo@example.org")
     path = await ada.found()
     answers = [
-        (await ada.ask("POST", f"{path}/invitations", {"email": email, "role": "door"})).json() for email in (bo.email, "no@example.org")
+        (await ada.ask("POST", f"{path}/invitations", {"email": email, "role": "door"})).json()
+        for email in (bo.email, "no@example.org")
     ]
     assert answers[0].keys() == answers[1].keys()
     shown = (await ada.ask("GET", f"{path}/invitations")).json()["data"]
     assert [invitation["email"] for invitation in shown] == ["bo@example.org", "no@example.org"]
     assert all("code" not in invitation for invitation in shown)
-    assert problem_of(await ada.ask("POST", "/v1/me/invitations/accept", {"code": answers[0]["code"]}), 422) == "invitation-invalid"
+    assert (
+        problem_of(await ada.ask("POST", "/v1/me/invitations/accept", {"code": answers[0]["code"]}), 422)
+        == "invitation-invalid"
+    )
     withdrawn = await ada.ask("POST", f"{path}/invitations/{answers[0]['id']}/withdraw")
     assert withdrawn.status_code == 204
-    assert problem_of(await bo.ask("POST", "/v1/me/invitations/accept", {"code": answers[0]["code"]}), 422) == "invitation-invalid"
-    assert problem_of(await ada.ask("POST", f"{path}/invitations/{answers[0]['id']}/withdraw"), 404) == "not-found"
+    assert (
+        problem_of(await bo.ask("POST", "/v1/me/invitations/accept", {"code": answers[0]["code"]}), 422)
+        == "invitation-invalid"
+    )
+    assert (
+        problem_of(await ada.ask("POST", f"{path}/invitations/{answers[0]['id']}/withdraw"), 404)
+        == "not-found"
+    )
     member = await ada.ask("POST", f"{path}/invitations", {"email": ada.email, "role": "door"})
     assert problem_of(member, 409) == "already-member"
 
@@ -139,7 +166,9 @@ async def test_an_invitation_says_nothing_about_who_is_here(office: BoxOffice) -
 async def test_a_key_does_what_its_scopes_say_until_it_is_revoked(office: BoxOffice) -> None:
     ada = await somebody(office, "ada@example.org")
     path, other = await ada.found(), await ada.found()
-    made = await ada.ask("POST", f"{path}/api-keys", {"name": "Gate tablet", "scopes": ["events:read", "checkin:write"]})
+    made = await ada.ask(
+        "POST", f"{path}/api-keys", {"name": "Gate tablet", "scopes": ["events:read", "checkin:write"]}
+    )
     assert made.status_code == 201, made.text
     key = made.json()
     assert key["key"].startswith(key["hint"])
@@ -163,7 +192,11 @@ async def test_a_key_does_what_its_scopes_say_until_it_is_revoked(office: BoxOff
     assert problem_of(await office.client.get(path, headers=as_key), 401) == "token-invalid"
     assert (await ada.ask("POST", f"{path}/api-keys/{key['id']}/revoke")).json() == revoked.json()
     assert problem_of(await ada.ask("POST", f"{other}/api-keys/{key['id']}/revoke"), 404) == "not-found"
-    for body in ({"name": "x", "scopes": []}, {"name": "x", "scopes": ["all"]}, {"name": " ", "scopes": ["events:read"]}):
+    for body in (
+        {"name": "x", "scopes": []},
+        {"name": "x", "scopes": ["all"]},
+        {"name": " ", "scopes": ["events:read"]},
+    ):
         assert problem_of(await ada.ask("POST", f"{path}/api-keys", body), 422) == "invalid"
 
 
@@ -171,13 +204,20 @@ async def test_every_cell_of_who_may_what(office: BoxOffice) -> None:
     """Every route of an organizer, asked by everybody who may not: refused, and without effect."""
     ada = await somebody(office, "ada@example.org")
     path = await ada.found()
-    people = {role: await somebody(office, f"{role}@example.org") for role in ("manager", "door", "stranger", "removed")}
+    people = {
+        role: await somebody(office, f"{role}@example.org")
+        for role in ("manager", "door", "stranger", "removed")
+    }
     for role in ("manager", "door"):
         await join(ada, path, people[role], role)
     await join(ada, path, people["removed"], "owner")
     assert (await people["removed"].ask("POST", f"{path}/leave")).status_code == 204
-    key = (await ada.ask("POST", f"{path}/api-keys", {"name": "all", "scopes": ["events:read", "events:write"]})).json()
-    invitation = (await ada.ask("POST", f"{path}/invitations", {"email": "x@example.org", "role": "owner"})).json()
+    key = (
+        await ada.ask("POST", f"{path}/api-keys", {"name": "all", "scopes": ["events:read", "events:write"]})
+    ).json()
+    invitation = (
+        await ada.ask("POST", f"{path}/invitations", {"email": "x@example.org", "role": "owner"})
+    ).json()
     member = people["manager"].id
     routes: list[tuple[str, str, Any, set[str]]] = [
         ("GET", path, None, {"manager", "door"}),
@@ -195,7 +235,9 @@ async def test_every_cell_of_who_may_what(office: BoxOffice) -> None:
     ]
     before = await everything(office)
     for method, route, body, allowed in routes:
-        assert problem_of(await office.client.request(method, route, json=body), 401) == "unauthenticated", route
+        assert problem_of(await office.client.request(method, route, json=body), 401) == "unauthenticated", (
+            route
+        )
         for role, person in people.items():
             answer = await person.ask(method, route, body, If_Match="*")
             assert answer.status_code == (200 if role in allowed else 403), (method, route, role, answer.text)
@@ -210,7 +252,9 @@ async def everything(office: BoxOffice) -> list[str]:
     """All rows of organizers, as text."""
     tables = ("organizers", "organizer_members", "organizer_invitations", "api_keys")
     return [
-        await office.context.database.fetch_value(f"SELECT string_agg({table}::text, ' ' ORDER BY {table}::text) FROM {table}")
+        await office.context.database.fetch_value(
+            f"SELECT string_agg({table}::text, ' ' ORDER BY {table}::text) FROM {table}"
+        )
         for table in tables
     ]
 

@@ -11,10 +11,10 @@ import pytest
 
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
-from evently.sales import proving
-from evently.web.compression import SMALLEST_BYTES
-from tests.box_office import BoxOffice, instant, open_box_office, problem_of
-from tests.catalogue import make_organizer
+from evently.sales.reads import proof as proving
+from evently.web.edge.compression import SMALLEST_BYTES
+from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
+from tests.support.catalogue import make_organizer
 
 
 @pytest.fixture
@@ -25,7 +25,11 @@ async def office(database_url: str) -> AsyncIterator[BoxOffice]:
 
 def more(booking: Any) -> dict[str, Any]:
     """Return what is seen of a booking only when one looks at it."""
-    return {"refunds": [], "latest_payment": None, "cancellation_quote": f"/v1/bookings/{booking['id']}/cancellation-quote"}
+    return {
+        "refunds": [],
+        "latest_payment": None,
+        "cancellation_quote": f"/v1/bookings/{booking['id']}/cancellation-quote",
+    }
 
 
 async def test_a_booking_is_answered_with_everything_one_needs(office: BoxOffice) -> None:
@@ -59,7 +63,13 @@ async def test_a_key_makes_a_request_safe_to_repeat(office: BoxOffice) -> None:
     answers = await asyncio.gather(*[office.book(event, buyer, 2, key="one wish") for _ in range(5)])
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
-    assert sorted(answer.headers.get("idempotent-replayed", "") for answer in answers) == ["", "true", "true", "true", "true"]
+    assert sorted(answer.headers.get("idempotent-replayed", "") for answer in answers) == [
+        "",
+        "true",
+        "true",
+        "true",
+        "true",
+    ]
     assert problem_of(await office.book(event, buyer, 3, key="one wish"), 422) == "key-reused"
     quoted = await office.book(event, buyer, 2, key='"one wish"')
     assert quoted.headers["idempotent-replayed"] == "true"
@@ -88,7 +98,11 @@ async def test_all_that_is_wrong_is_said_at_once(office: BoxOffice) -> None:
     event, buyer = await office.open_event(capacity=10), office.as_buyer()
     type_id = await office.ticket_type(event)
     url = f"/v1/events/{show_id('evt', event.event_id)}/bookings"
-    lines = [{"ticket_type_id": type_id, "quantity": 0}, {"quantity": "2"}, {"ticket_type_id": 7, "quantity": 1.5, "price": 1}]
+    lines = [
+        {"ticket_type_id": type_id, "quantity": 0},
+        {"quantity": "2"},
+        {"ticket_type_id": 7, "quantity": 1.5, "price": 1},
+    ]
     wrong = await office.client.post(url, json={"lines": lines, "buyer_id": "per_x"}, headers=buyer)
     assert problem_of(wrong, 422) == "invalid"
     assert {error["pointer"] for error in wrong.json()["errors"]} == {
@@ -106,7 +120,10 @@ async def test_all_that_is_wrong_is_said_at_once(office: BoxOffice) -> None:
         {"ticket_type_id": "tty_x", "quantity": 1},
     ]
     repeated = await office.client.post(url, json={"lines": twice}, headers=buyer)
-    assert [error["pointer"] for error in repeated.json()["errors"]] == ["/lines/1/ticket_type_id", "/lines/2/ticket_type_id"]
+    assert [error["pointer"] for error in repeated.json()["errors"]] == [
+        "/lines/1/ticket_type_id",
+        "/lines/2/ticket_type_id",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -127,9 +144,13 @@ async def test_all_that_is_wrong_is_said_at_once(office: BoxOffice) -> None:
         (b" " * 300_000, "application/json", 413),
     ],
 )
-async def test_hostile_bodies_get_their_answer(office: BoxOffice, body: bytes, media_type: str, status: int) -> None:
+async def test_hostile_bodies_get_their_answer(
+    office: BoxOffice, body: bytes, media_type: str, status: int
+) -> None:
     url = f"/v1/events/{show_id('evt', new_id())}/bookings"
-    response = await office.client.post(url, content=body, headers=office.as_buyer() | {"Content-Type": media_type})
+    response = await office.client.post(
+        url, content=body, headers=office.as_buyer() | {"Content-Type": media_type}
+    )
     problem_of(response, status)
 
 
@@ -137,8 +158,13 @@ async def test_hostile_bodies_get_their_answer(office: BoxOffice, body: bytes, m
 async def test_a_key_that_is_none(office: BoxOffice, key: str) -> None:
     event = await office.open_event(capacity=10)
     body = {"lines": [{"ticket_type_id": await office.ticket_type(event), "quantity": 1}]}
-    headers = [(b"authorization", office.as_buyer()["Authorization"].encode()), (b"idempotency-key", key.encode("latin-1"))]
-    response = await office.client.post(f"/v1/events/{show_id('evt', event.event_id)}/bookings", json=body, headers=headers)
+    headers = [
+        (b"authorization", office.as_buyer()["Authorization"].encode()),
+        (b"idempotency-key", key.encode("latin-1")),
+    ]
+    response = await office.client.post(
+        f"/v1/events/{show_id('evt', event.event_id)}/bookings", json=body, headers=headers
+    )
     assert problem_of(response, 422) == "invalid"
     assert response.json()["errors"][0]["pointer"] == "Idempotency-Key"
 
@@ -153,12 +179,23 @@ async def test_the_world_says_no(office: BoxOffice) -> None:
     small = await office.open_event(capacity=1)
     assert problem_of(await office.book(small, buyer, 2), 409) == "sold-out"
     unknown = {"lines": [{"ticket_type_id": await office.ticket_type(limited), "quantity": 1}]}
-    response = await office.client.post(f"/v1/events/{show_id('evt', small.event_id)}/bookings", json=unknown, headers=buyer)
+    response = await office.client.post(
+        f"/v1/events/{show_id('evt', small.event_id)}/bookings", json=unknown, headers=buyer
+    )
     assert problem_of(response, 422) == "unknown-ticket-type"
-    missing = await office.client.post(f"/v1/events/{show_id('evt', new_id())}/bookings", json=unknown, headers=buyer)
+    missing = await office.client.post(
+        f"/v1/events/{show_id('evt', new_id())}/bookings", json=unknown, headers=buyer
+    )
     assert problem_of(missing, 404) == "event-not-found"
-    assert problem_of(await office.client.post("/v1/events/evt_nonsense/bookings", json=unknown, headers=buyer), 404) == "not-found"
-    anonymous = await office.client.post(f"/v1/events/{show_id('evt', small.event_id)}/bookings", json=unknown)
+    assert (
+        problem_of(
+            await office.client.post("/v1/events/evt_nonsense/bookings", json=unknown, headers=buyer), 404
+        )
+        == "not-found"
+    )
+    anonymous = await office.client.post(
+        f"/v1/events/{show_id('evt', small.event_id)}/bookings", json=unknown
+    )
     assert problem_of(anonymous, 401) == "unauthenticated"
     assert anonymous.headers["www-authenticate"].startswith("Bearer")
 
@@ -170,7 +207,9 @@ async def test_two_hundred_requests_of_one_buyer_cannot_pass_the_limit(office: B
     office.context.limits._limits.pop("bookings")
     answers = await asyncio.gather(*[office.client.post(url, json=body, headers=buyer) for _ in range(200)])
     assert sum(answer.status_code == 201 for answer in answers) == 7
-    assert {problem_of(answer, 409) for answer in answers if answer.status_code != 201} == {"over-buyer-limit"}
+    assert {problem_of(answer, 409) for answer in answers if answer.status_code != 201} == {
+        "over-buyer-limit"
+    }
 
 
 async def test_cancelling_whole_and_in_part(office: BoxOffice) -> None:
@@ -182,10 +221,19 @@ async def test_cancelling_whole_and_in_part(office: BoxOffice) -> None:
     assert [ticket["state"] for ticket in part.json()["tickets"]] == ["void", "valid", "valid"]
     assert part.json()["amount_due"]["amount"] == 5000
     assert part.json()["state"] == "confirmed"
-    assert problem_of(await office.client.post(url, json={"ticket_ids": [first, second]}, headers=buyer), 409) == "already-cancelled"
+    assert (
+        problem_of(await office.client.post(url, json={"ticket_ids": [first, second]}, headers=buyer), 409)
+        == "already-cancelled"
+    )
     stranger = show_id("tkt", new_id())
-    assert problem_of(await office.client.post(url, json={"ticket_ids": [stranger]}, headers=buyer), 422) == "unknown-ticket"
-    assert problem_of(await office.client.post(url, json={"ticket_ids": ["tkt_x"]}, headers=buyer), 422) == "invalid"
+    assert (
+        problem_of(await office.client.post(url, json={"ticket_ids": [stranger]}, headers=buyer), 422)
+        == "unknown-ticket"
+    )
+    assert (
+        problem_of(await office.client.post(url, json={"ticket_ids": ["tkt_x"]}, headers=buyer), 422)
+        == "invalid"
+    )
     both = await asyncio.gather(*[office.client.post(url, json={}, headers=buyer) for _ in range(2)])
     assert sorted(answer.status_code for answer in both) == [200, 409]
     page = (await office.client.get(f"/v1/events/{show_id('evt', event.event_id)}/availability")).json()
@@ -208,29 +256,55 @@ async def test_after_the_start_only_the_organizer_cancels(office: BoxOffice) -> 
     booked = (await office.book(event, buyer)).json()
     async with office.context.database.transaction() as tx:
         await tx.execute("UPDATE events SET starts_at = created_at")
-    assert problem_of(await office.client.post(f"/v1/bookings/{booked['id']}/cancel", json={}, headers=buyer), 409) == "too-late-to-cancel"
+    assert (
+        problem_of(
+            await office.client.post(f"/v1/bookings/{booked['id']}/cancel", json={}, headers=buyer), 409
+        )
+        == "too-late-to-cancel"
+    )
     manager = await office.as_member("manager")
     organizers = f"/v1/events/{show_id('evt', event.event_id)}/bookings/{booked['id']}/cancel"
     assert (await office.client.post(organizers, json={}, headers=manager)).json()["state"] == "cancelled"
 
 
 async def test_bookings_are_their_buyers_and_their_organizers(office: BoxOffice) -> None:
-    event, other_event, buyer = await office.open_event(capacity=5), await office.open_event(capacity=5), office.as_buyer()
+    event, other_event, buyer = (
+        await office.open_event(capacity=5),
+        await office.open_event(capacity=5),
+        office.as_buyer(),
+    )
     booked = (await office.book(event, buyer)).json()
-    mine, theirs = f"/v1/bookings/{booked['id']}", f"/v1/events/{show_id('evt', event.event_id)}/bookings/{booked['id']}"
-    stranger, door, manager = office.as_buyer(), await office.as_member("door"), await office.as_member("manager")
+    mine, theirs = (
+        f"/v1/bookings/{booked['id']}",
+        f"/v1/events/{show_id('evt', event.event_id)}/bookings/{booked['id']}",
+    )
+    stranger, door, manager = (
+        office.as_buyer(),
+        await office.as_member("door"),
+        await office.as_member("manager"),
+    )
     foreign = await office.as_member("owner", await make_organizer(office.context.database, "Somebody else"))
     assert problem_of(await office.client.get(mine, headers=stranger), 404) == "booking-not-found"
-    assert problem_of(await office.client.post(f"{mine}/cancel", json={}, headers=stranger), 404) == "booking-not-found"
+    assert (
+        problem_of(await office.client.post(f"{mine}/cancel", json={}, headers=stranger), 404)
+        == "booking-not-found"
+    )
     assert problem_of(await office.client.get(theirs, headers=stranger), 403) == "forbidden"
     assert problem_of(await office.client.get(theirs, headers=foreign), 403) == "forbidden"
     assert problem_of(await office.client.post(f"{theirs}/cancel", json={}, headers=door), 403) == "forbidden"
-    assert problem_of(await office.client.post(f"{theirs}/cancel", json={}, headers=foreign), 403) == "forbidden"
+    assert (
+        problem_of(await office.client.post(f"{theirs}/cancel", json={}, headers=foreign), 403) == "forbidden"
+    )
     assert (await office.client.get(theirs, headers=door)).json() == booked | more(booked)
     nested = f"/v1/events/{show_id('evt', other_event.event_id)}/bookings/{booked['id']}"
     assert problem_of(await office.client.get(nested, headers=manager), 404) == "booking-not-found"
-    assert problem_of(await office.client.post(f"{nested}/cancel", json={}, headers=manager), 404) == "booking-not-found"
-    assert (await office.client.get(mine, headers=buyer)).json()["state"] == "confirmed", "nobody did anything"
+    assert (
+        problem_of(await office.client.post(f"{nested}/cancel", json={}, headers=manager), 404)
+        == "booking-not-found"
+    )
+    assert (await office.client.get(mine, headers=buyer)).json()["state"] == "confirmed", (
+        "nobody did anything"
+    )
 
 
 async def test_my_history(office: BoxOffice) -> None:
@@ -249,15 +323,28 @@ async def test_my_history(office: BoxOffice) -> None:
         for kind in ("upcoming", "past", "cancelled", "all")
     }
     shown = {kind: [booking["id"] for booking in page["data"]] for kind, page in kinds.items()}
-    assert shown == {"upcoming": placed[:0:-1], "past": [past], "cancelled": placed[:1], "all": [past, *placed[::-1]]}
+    assert shown == {
+        "upcoming": placed[:0:-1],
+        "past": [past],
+        "cancelled": placed[:1],
+        "all": [past, *placed[::-1]],
+    }
     found, url = [], "/v1/me/bookings?limit=4"
     while url:
         page = await office.client.get(url, headers=buyer)
         found += [booking["id"] for booking in page.json()["data"]]
         url = page.links["next"]["url"] if "next" in page.links else ""
     assert found == [past, *placed[::-1]]
-    assert problem_of(await office.client.get("/v1/me/bookings?kind=odd&limit=0&after=nonsense", headers=buyer), 422) == "invalid"
-    assert (await office.client.get("/v1/me/bookings", headers=office.as_buyer())).json() == {"data": [], "next_cursor": None}
+    assert (
+        problem_of(
+            await office.client.get("/v1/me/bookings?kind=odd&limit=0&after=nonsense", headers=buyer), 422
+        )
+        == "invalid"
+    )
+    assert (await office.client.get("/v1/me/bookings", headers=office.as_buyer())).json() == {
+        "data": [],
+        "next_cursor": None,
+    }
 
 
 async def test_availability_is_shown_and_cached_no_longer_than_true(office: BoxOffice) -> None:
@@ -274,13 +361,24 @@ async def test_availability_is_shown_and_cached_no_longer_than_true(office: BoxO
     assert after.status_code == 200
     assert after.json()["state"] == "sold_out"
     draft = await office.open_event(capacity=2, publish=False)
-    assert problem_of(await office.client.get(f"/v1/events/{show_id('evt', draft.event_id)}/availability"), 404) == "event-not-found"
+    assert (
+        problem_of(await office.client.get(f"/v1/events/{show_id('evt', draft.event_id)}/availability"), 404)
+        == "event-not-found"
+    )
 
 
 async def test_the_journal_proves_the_counters(office: BoxOffice) -> None:
-    event, buyer, manager = await office.open_event(capacity=9), office.as_buyer(), await office.as_member("manager")
+    event, buyer, manager = (
+        await office.open_event(capacity=9),
+        office.as_buyer(),
+        await office.as_member("manager"),
+    )
     booked = (await office.book(event, buyer, 3)).json()
-    await office.client.post(f"/v1/bookings/{booked['id']}/cancel", json={"ticket_ids": [booked["tickets"][0]["id"]]}, headers=buyer)
+    await office.client.post(
+        f"/v1/bookings/{booked['id']}/cancel",
+        json={"ticket_ids": [booked["tickets"][0]["id"]]},
+        headers=buyer,
+    )
     base = f"/v1/events/{show_id('evt', event.event_id)}"
     proof = (await office.client.get(f"{base}/proof", headers=manager)).json()
     assert proof["consistent"] is True
@@ -304,7 +402,10 @@ async def test_the_journal_proves_the_counters(office: BoxOffice) -> None:
         head = hashlib.sha256(head + row["facts_text"].encode()).digest()
         assert row["hash"] == head.hex()
     assert proof["head_hash"] == head.hex()
-    assert problem_of(await office.client.get(f"{base}/journal", headers=await office.as_member("door")), 403) == "forbidden"
+    assert (
+        problem_of(await office.client.get(f"{base}/journal", headers=await office.as_member("door")), 403)
+        == "forbidden"
+    )
 
 
 async def test_tampering_shows(office: BoxOffice) -> None:
@@ -312,16 +413,24 @@ async def test_tampering_shows(office: BoxOffice) -> None:
     await office.book(event, office.as_buyer(), 3)
     async with office.context.database.transaction() as tx:
         await tx.execute("UPDATE pools SET sold = 2")
-    proof = (await office.client.get(f"/v1/events/{show_id('evt', event.event_id)}/proof", headers=manager)).json()
+    proof = (
+        await office.client.get(f"/v1/events/{show_id('evt', event.event_id)}/proof", headers=manager)
+    ).json()
     assert proof["consistent"] is False
     assert proof["differences"] == ["pool 'Admission' differs"]
     async with office.context.database.transaction() as tx:
         await tx.execute("UPDATE pools SET sold = 3")
-        await tx.execute("UPDATE tickets SET state = 'void' WHERE ticket_id = (SELECT min(ticket_id::text)::uuid FROM tickets)")
+        await tx.execute(
+            "UPDATE tickets SET state = 'void' WHERE ticket_id = (SELECT min(ticket_id::text)::uuid FROM tickets)"
+        )
         await tx.execute("UPDATE ledger SET amount_minor = amount_minor + 1 WHERE credit = 'organizer'")
         await tx.execute("INSERT INTO seat_claims SELECT event_id, 7, NULL FROM sales")
-    proof = (await office.client.get(f"/v1/events/{show_id('evt', event.event_id)}/proof", headers=manager)).json()
-    organizer, whole = (next(each for each in proof["balances"] if each["account"] == name) for name in ("organizer", "door"))
+    proof = (
+        await office.client.get(f"/v1/events/{show_id('evt', event.event_id)}/proof", headers=manager)
+    ).json()
+    organizer, whole = (
+        next(each for each in proof["balances"] if each["account"] == name) for name in ("organizer", "door")
+    )
     assert organizer["stored"] - organizer["recomputed"] == -1 == whole["recomputed"] - whole["stored"]
     assert proof["differences"] == [
         "seats blocked: 1, not 0",

@@ -15,8 +15,9 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewTicketType, PromoDraft, SaleTerms
-from evently.sales import CancelBooking, Conditions, Fees, RefundWindow
-from tests.box_office import BoxOffice, instant, open_box_office, problem_of
+from evently.sales.commands import CancelBooking
+from evently.sales.terms import Conditions, Fees, RefundWindow
+from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,7 +49,9 @@ async def add_promo(office: BoxOffice, event: Event, **said: Any) -> None:
 async def run_out(office: BoxOffice, booking_id: str) -> None:
     """Let the time of a hold be over."""
     async with office.context.database.transaction() as tx:
-        await tx.execute("UPDATE bookings SET expires_at = placed_at WHERE booking_id = $1", parse_id("bkg", booking_id))
+        await tx.execute(
+            "UPDATE bookings SET expires_at = placed_at WHERE booking_id = $1", parse_id("bkg", booking_id)
+        )
 
 
 async def hold(office: BoxOffice, event: Event, buyer: dict[str, str], quantity: int = 2) -> Any:
@@ -75,17 +78,26 @@ def quote_url(booking: Any) -> str:
     return f"/v1/bookings/{booking['id']}/cancellation-quote"
 
 
-# Holds --------------------------------------------------------------------------------------------------------------------
+# Holds ------------------------------------------------------------------------------------------------------
 
 
 async def test_what_is_paid_online_is_held(office: BoxOffice) -> None:
     event, buyer = await online_event(office), office.as_buyer()
     held = await hold(office, event, buyer)
-    assert (held["state"], held["payment"], held["payment_state"], held["extended"]) == ("held", "online", "due", False)
+    assert (held["state"], held["payment"], held["payment_state"], held["extended"]) == (
+        "held",
+        "online",
+        "due",
+        False,
+    )
     assert instant(held["expires_at"]) - instant(held["placed_at"]) == timedelta(seconds=600)
     assert all(ticket["code"] is None for ticket in held["tickets"]), "a hold admits nobody"
     booked = await pay(office, held, buyer)
-    assert (booked["state"], booked["payment"], booked["payment_state"]) == ("confirmed", "online", "captured")
+    assert (booked["state"], booked["payment"], booked["payment_state"]) == (
+        "confirmed",
+        "online",
+        "captured",
+    )
     assert (amount(held["amount_due"]), amount(held["total"])) == (5000, 5000)
     assert (amount(booked["amount_due"]), amount(booked["total"]), amount(booked["paid"])) == (0, 5000, 5000)
     assert booked["latest_payment"]["state"] == "captured"
@@ -109,11 +121,17 @@ async def test_a_hold_is_extended_once(office: BoxOffice) -> None:
     assert problem_of(await office.post(f"/v1/bookings/{gone['id']}/extend", buyer), 409) == "hold-expired"
     let_go = await hold(office, event, buyer)
     assert (await office.post(f"/v1/bookings/{let_go['id']}/cancel", buyer)).json()["state"] == "cancelled"
-    assert problem_of(await office.post(f"/v1/bookings/{let_go['id']}/extend", buyer), 409) == "already-cancelled"
-    assert problem_of(await office.post(f"/v1/bookings/{show_id('bkg', new_id())}/extend", buyer), 404) == "booking-not-found"
+    assert (
+        problem_of(await office.post(f"/v1/bookings/{let_go['id']}/extend", buyer), 409)
+        == "already-cancelled"
+    )
+    assert (
+        problem_of(await office.post(f"/v1/bookings/{show_id('bkg', new_id())}/extend", buyer), 404)
+        == "booking-not-found"
+    )
 
 
-# Quotes and promo codes ---------------------------------------------------------------------------------------------------
+# Quotes and promo codes -------------------------------------------------------------------------------------
 
 
 async def test_a_quote_is_what_a_booking_then_costs(office: BoxOffice) -> None:
@@ -121,30 +139,44 @@ async def test_a_quote_is_what_a_booking_then_costs(office: BoxOffice) -> None:
     event, buyer = await online_event(office, Conditions(payment="online", fees=fees)), office.as_buyer()
     await add_promo(office, event, code="Early", kind="percent", basis_points=1000)
     line = {"ticket_type_id": (await office.types(event))["Regular"], "quantity": 3}
-    quote = await office.post(f"/v1/events/{show_id('evt', event.event_id)}/quote", buyer, lines=[line], promo_code=" early ")
+    quote = await office.post(
+        f"/v1/events/{show_id('evt', event.event_id)}/quote", buyer, lines=[line], promo_code=" early "
+    )
     assert quote.status_code == 200, quote.text
     said = quote.json()
     assert quote.headers["cache-control"] == "no-store"
-    assert (said["payment"], said["hold_seconds"], said["promo_code"], said["unlocks"]) == ("online", 600, "EARLY", [])
+    assert (said["payment"], said["hold_seconds"], said["promo_code"], said["unlocks"]) == (
+        "online",
+        600,
+        "EARLY",
+        [],
+    )
     assert (amount(said["price"]), amount(said["discount"])) == (7500, 750)
-    assert amount(said["total"]) == amount(said["price"]) - amount(said["discount"]) + amount(said["fee"]), "the tax is in the price"
+    assert amount(said["total"]) == amount(said["price"]) - amount(said["discount"]) + amount(said["fee"]), (
+        "the tax is in the price"
+    )
     assert amount(said["fee"]) == 3 * (100 + 113)
     booked = (await office.place(event, buyer, line, promo_code="EARLY")).json()
     assert booked["amount_due"] == said["total"]
     for name in ("price", "discount", "fee", "tax", "total"):
         quoted = said["lines"][0][name]
-        assert all((ticket[name] or {"amount": 0, "currency": "EUR"}) == quoted for ticket in booked["tickets"]), name
+        assert all(
+            (ticket[name] or {"amount": 0, "currency": "EUR"}) == quoted for ticket in booked["tickets"]
+        ), name
 
 
 async def test_a_code_unlocks_what_is_hidden(office: BoxOffice) -> None:
     event, buyer = await online_event(office), office.as_buyer()
     backstage = (await office.types(event))["Backstage"]
     await add_promo(office, event, code="BAND", kind="unlock", ticket_type_ids=(parse_id("tty", backstage),))
-    url, line = f"/v1/events/{show_id('evt', event.event_id)}/quote", {"ticket_type_id": backstage, "quantity": 1}
+    url, line = (
+        f"/v1/events/{show_id('evt', event.event_id)}/quote",
+        {"ticket_type_id": backstage, "quantity": 1},
+    )
     unlocked = (await office.post(url, buyer, promo_code="band")).json()
-    assert [(each["ticket_type_id"], each["name"], amount(each["price"])) for each in unlocked["unlocks"]] == [
-        (backstage, "Backstage", 9000)
-    ]
+    assert [
+        (each["ticket_type_id"], each["name"], amount(each["price"])) for each in unlocked["unlocks"]
+    ] == [(backstage, "Backstage", 9000)]
     assert (unlocked["lines"], unlocked["payment"]) == ([], "none")
     assert problem_of(await office.post(url, buyer, lines=[line]), 422) == "unknown-ticket-type"
     assert problem_of(await office.place(event, buyer, line), 422) == "unknown-ticket-type"
@@ -154,28 +186,55 @@ async def test_a_code_unlocks_what_is_hidden(office: BoxOffice) -> None:
 async def test_codes_that_do_not_work(office: BoxOffice) -> None:
     event, buyer = await online_event(office), office.as_buyer()
     types = await office.types(event)
-    url, line = f"/v1/events/{show_id('evt', event.event_id)}/quote", {"ticket_type_id": types["Regular"], "quantity": 1}
-    await add_promo(office, event, code="LATER", kind="fixed", amount=Money(100, "EUR"), from_at=utc_now() + timedelta(days=1))
+    url, line = (
+        f"/v1/events/{show_id('evt', event.event_id)}/quote",
+        {"ticket_type_id": types["Regular"], "quantity": 1},
+    )
     await add_promo(
-        office, event, code="OTHER", kind="fixed", amount=Money(100, "EUR"), ticket_type_ids=(parse_id("tty", types["Backstage"]),)
+        office,
+        event,
+        code="LATER",
+        kind="fixed",
+        amount=Money(100, "EUR"),
+        from_at=utc_now() + timedelta(days=1),
+    )
+    await add_promo(
+        office,
+        event,
+        code="OTHER",
+        kind="fixed",
+        amount=Money(100, "EUR"),
+        ticket_type_ids=(parse_id("tty", types["Backstage"]),),
     )
     await add_promo(office, event, code="ONCE", kind="fixed", amount=Money(100, "EUR"), uses_max=1)
     await add_promo(office, event, code="MINE", kind="fixed", amount=Money(100, "EUR"), per_buyer_max=1)
-    await add_promo(office, event, code="SMALL", kind="fixed", amount=Money(100, "EUR"), budget=Money(50, "EUR"))
+    await add_promo(
+        office, event, code="SMALL", kind="fixed", amount=Money(100, "EUR"), budget=Money(50, "EUR")
+    )
     for code, status, refusal in (
         ("nonsense", 422, "unknown-promo-code"),
         ("LATER", 409, "promo-code-not-valid"),
         ("OTHER", 409, "promo-code-not-valid"),
         ("SMALL", 409, "promo-code-used-up"),
     ):
-        assert problem_of(await office.post(url, buyer, lines=[line], promo_code=code), status) == refusal, code
+        assert problem_of(await office.post(url, buyer, lines=[line], promo_code=code), status) == refusal, (
+            code
+        )
         assert problem_of(await office.place(event, buyer, line, promo_code=code), status) == refusal, code
     first = await office.place(event, buyer, line, promo_code="ONCE")
-    assert problem_of(await office.place(event, office.as_buyer(), line, promo_code="ONCE"), 409) == "promo-code-used-up"
+    assert (
+        problem_of(await office.place(event, office.as_buyer(), line, promo_code="ONCE"), 409)
+        == "promo-code-used-up"
+    )
     await office.post(f"/v1/bookings/{first.json()['id']}/cancel", buyer)
-    assert (await office.place(event, office.as_buyer(), line, promo_code="ONCE")).status_code == 201, "a use that ended is given back"
+    assert (await office.place(event, office.as_buyer(), line, promo_code="ONCE")).status_code == 201, (
+        "a use that ended is given back"
+    )
     assert (await office.place(event, buyer, line, promo_code="MINE")).status_code == 201
-    assert problem_of(await office.post(url, buyer, lines=[line], promo_code="MINE"), 409) == "promo-code-used-up"
+    assert (
+        problem_of(await office.post(url, buyer, lines=[line], promo_code="MINE"), 409)
+        == "promo-code-used-up"
+    )
     assert (await office.post(url, office.as_buyer(), lines=[line], promo_code="MINE")).status_code == 200
 
 
@@ -195,24 +254,42 @@ async def test_codes_cannot_be_guessed(office: BoxOffice) -> None:
 
 async def test_what_cannot_be_quoted(office: BoxOffice) -> None:
     buyer, draft = office.as_buyer(), await online_event(office, publish=False)
-    assert problem_of(await office.post(f"/v1/events/{show_id('evt', draft.event_id)}/quote", buyer), 404) == "event-not-found"
-    assert problem_of(await office.post(f"/v1/events/{show_id('evt', new_id())}/quote", buyer), 404) == "event-not-found"
+    assert (
+        problem_of(await office.post(f"/v1/events/{show_id('evt', draft.event_id)}/quote", buyer), 404)
+        == "event-not-found"
+    )
+    assert (
+        problem_of(await office.post(f"/v1/events/{show_id('evt', new_id())}/quote", buyer), 404)
+        == "event-not-found"
+    )
     assert problem_of(await office.post("/v1/events/evt_x/quote", buyer), 404) == "not-found"
-    assert problem_of(await office.post(f"/v1/events/{show_id('evt', draft.event_id)}/quote", {}), 401) == "unauthenticated"
+    assert (
+        problem_of(await office.post(f"/v1/events/{show_id('evt', draft.event_id)}/quote", {}), 401)
+        == "unauthenticated"
+    )
     event = await online_event(office)
     url = f"/v1/events/{show_id('evt', event.event_id)}/quote"
-    odd = await office.post(url, buyer, lines=[{"ticket_type_id": "tty_x", "quantity": 0}], promo_code="", buyer_id="per_x")
+    odd = await office.post(
+        url, buyer, lines=[{"ticket_type_id": "tty_x", "quantity": 0}], promo_code="", buyer_id="per_x"
+    )
     assert problem_of(odd, 422) == "invalid"
-    assert {error["pointer"] for error in odd.json()["errors"]} == {"/lines/0/quantity", "/promo_code", "/buyer_id"}
+    assert {error["pointer"] for error in odd.json()["errors"]} == {
+        "/lines/0/quantity",
+        "/promo_code",
+        "/buyer_id",
+    }
     async with office.context.database.transaction() as tx:
         await organizing.cancel_event(tx, event.event_id, utc_now())
     assert problem_of(await office.post(url, buyer), 409) == "event-cancelled"
 
 
-# Cancelling ---------------------------------------------------------------------------------------------------------------
+# Cancelling -------------------------------------------------------------------------------------------------
 
 WINDOWS = Conditions(
-    payment="online", refund_windows=(RefundWindow(24 * 7, 10_000), RefundWindow(24, 5_000)), cancel_hours_before=12, fee_kept=True
+    payment="online",
+    refund_windows=(RefundWindow(24 * 7, 10_000), RefundWindow(24, 5_000)),
+    cancel_hours_before=12,
+    fee_kept=True,
 )
 
 
@@ -227,12 +304,18 @@ async def test_the_quote_is_what_cancelling_pays_back(office: BoxOffice) -> None
         assert instant(quote["cancellable_until"]) == event.starts_at - timedelta(hours=12)
         assert [window["basis_points"] for window in quote["windows"]] == [10_000, 5_000]
         assert quote["fee_kept"] is True
-        some = await office.client.get(booked["cancellation_quote"], params={"ticket_ids": tickets[:2]}, headers=buyer)
+        some = await office.client.get(
+            booked["cancellation_quote"], params={"ticket_ids": tickets[:2]}, headers=buyer
+        )
         assert [each["ticket_id"] for each in some.json()["tickets"]] == tickets[:2]
-        cancelled = (await office.post(f"/v1/bookings/{booked['id']}/cancel", buyer, ticket_ids=tickets[:2])).json()
+        cancelled = (
+            await office.post(f"/v1/bookings/{booked['id']}/cancel", buyer, ticket_ids=tickets[:2])
+        ).json()
         assert (cancelled["refunded"] or {"amount": 0, "currency": "EUR"}) == some.json()["refund"]
         shown = (await office.client.get(f"/v1/bookings/{booked['id']}", headers=buyer)).json()
-        assert [amount(refund["amount"]) for refund in shown["refunds"]] == ([amount(cancelled["refunded"])] if share else [])
+        assert [amount(refund["amount"]) for refund in shown["refunds"]] == (
+            [amount(cancelled["refunded"])] if share else []
+        )
         if share:
             assert shown["refunds"][0]["state"] == "pending"
             assert (quote["window"] or {})["basis_points"] == 10_000 // share
@@ -255,7 +338,10 @@ async def test_what_is_not_paid_is_not_paid_back(office: BoxOffice) -> None:
     buyer = office.as_buyer()
     held = await hold(office, await online_event(office), buyer)
     quote = (await office.client.get(quote_url(held), headers=buyer)).json()
-    assert (amount(quote["refund"]), [amount(each["total"]) for each in quote["tickets"]]) == (0, [2500, 2500])
+    assert (amount(quote["refund"]), [amount(each["total"]) for each in quote["tickets"]]) == (
+        0,
+        [2500, 2500],
+    )
     at_the_door = (await office.book(await office.open_event(capacity=5), buyer)).json()
     assert (at_the_door["payment"], at_the_door["payment_state"]) == ("door", "due")
     assert amount((await office.client.get(quote_url(at_the_door), headers=buyer)).json()["refund"]) == 0
@@ -264,25 +350,36 @@ async def test_what_is_not_paid_is_not_paid_back(office: BoxOffice) -> None:
 async def test_a_quote_is_refused_as_cancelling_would_be(office: BoxOffice) -> None:
     event, buyer = await online_event(office, WINDOWS, starts_in=timedelta(hours=6)), office.as_buyer()
     held = await hold(office, event, buyer)
-    assert (await office.client.get(quote_url(held), headers=buyer)).status_code == 200, "a hold can be let go until the start"
-    assert problem_of(await office.client.get(quote_url(held), headers=office.as_buyer()), 404) == "booking-not-found"
-    foreign = await office.client.get(quote_url(held), params={"ticket_ids": show_id("tkt", new_id())}, headers=buyer)
+    assert (await office.client.get(quote_url(held), headers=buyer)).status_code == 200, (
+        "a hold can be let go until the start"
+    )
+    assert (
+        problem_of(await office.client.get(quote_url(held), headers=office.as_buyer()), 404)
+        == "booking-not-found"
+    )
+    foreign = await office.client.get(
+        quote_url(held), params={"ticket_ids": show_id("tkt", new_id())}, headers=buyer
+    )
     assert problem_of(foreign, 422) == "unknown-ticket"
-    odd = await office.client.get(quote_url(held), params={"ticket_ids": ["tkt_x", held["tickets"][0]["id"]]}, headers=buyer)
+    odd = await office.client.get(
+        quote_url(held), params={"ticket_ids": ["tkt_x", held["tickets"][0]["id"]]}, headers=buyer
+    )
     assert problem_of(odd, 422) == "invalid"
     assert [error["pointer"] for error in odd.json()["errors"]] == ["?ticket_ids"]
     booked = await pay(office, held, buyer)
     url = f"/v1/bookings/{booked['id']}/cancel"
     assert problem_of(await office.client.get(quote_url(held), headers=buyer), 409) == "too-late-to-cancel"
     assert problem_of(await office.post(url, buyer), 409) == "too-late-to-cancel"
-    await office.context.engine.submit(CancelBooking(event.event_id, parse_id("bkg", booked["id"]), new_id(), None))
+    await office.context.engine.submit(
+        CancelBooking(event.event_id, parse_id("bkg", booked["id"]), new_id(), None)
+    )
     assert problem_of(await office.client.get(quote_url(held), headers=buyer), 409) == "already-cancelled"
     gone = await hold(office, await online_event(office), buyer)
     await run_out(office, gone["id"])
     assert problem_of(await office.client.get(quote_url(gone), headers=buyer), 409) == "hold-expired"
 
 
-# Returning ----------------------------------------------------------------------------------------------------------------
+# Returning --------------------------------------------------------------------------------------------------
 
 
 async def test_a_ticket_is_returned_and_kept(office: BoxOffice) -> None:
@@ -293,18 +390,31 @@ async def test_a_ticket_is_returned_and_kept(office: BoxOffice) -> None:
     assert (await office.book(event, office.as_buyer())).status_code == 201
     returned = await office.post(f"{url}/return", buyer, ticket_ids=ticket)
     assert returned.status_code == 200, returned.text
-    assert (returned.json()["tickets"][0]["returning"], returned.json()["tickets"][0]["state"]) == (True, "valid")
-    assert (await office.post(f"{url}/return", buyer, ticket_ids=ticket)).json() == returned.json(), "harmless to repeat"
+    assert (returned.json()["tickets"][0]["returning"], returned.json()["tickets"][0]["state"]) == (
+        True,
+        "valid",
+    )
+    assert (await office.post(f"{url}/return", buyer, ticket_ids=ticket)).json() == returned.json(), (
+        "harmless to repeat"
+    )
     kept = await office.post(f"{url}/keep", buyer, ticket_ids=ticket)
     assert kept.json()["tickets"][0]["returning"] is False
     stranger = office.as_buyer()
     for verb in ("return", "keep"):
-        assert problem_of(await office.post(f"{url}/{verb}", stranger, ticket_ids=ticket), 404) == "booking-not-found"
-        assert problem_of(await office.post(f"{url}/{verb}", buyer, ticket_ids=[show_id("tkt", new_id())]), 422) == "unknown-ticket"
+        assert (
+            problem_of(await office.post(f"{url}/{verb}", stranger, ticket_ids=ticket), 404)
+            == "booking-not-found"
+        )
+        assert (
+            problem_of(await office.post(f"{url}/{verb}", buyer, ticket_ids=[show_id("tkt", new_id())]), 422)
+            == "unknown-ticket"
+        )
         assert problem_of(await office.post(f"{url}/{verb}", buyer, ticket_ids=[]), 422) == "invalid"
         assert problem_of(await office.post(f"{url}/{verb}", buyer), 422) == "invalid"
         odd = await office.post(f"{url}/{verb}", buyer, ticket_ids=[*ticket, "tkt_x"])
         assert [error["pointer"] for error in odd.json()["errors"]] == ["/ticket_ids/1"]
     held = await hold(office, await online_event(office), buyer)
-    not_yet = await office.post(f"/v1/bookings/{held['id']}/return", buyer, ticket_ids=[held["tickets"][0]["id"]])
+    not_yet = await office.post(
+        f"/v1/bookings/{held['id']}/return", buyer, ticket_ids=[held["tickets"][0]["id"]]
+    )
     assert problem_of(not_yet, 409) == "not-returnable"

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from tests.box_office import BoxOffice, open_box_office, problem_of
+from tests.support.box_office import BoxOffice, open_box_office, problem_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,16 +34,27 @@ def wrong(answer: httpx2.Response) -> set[str]:
 async def test_seats_that_are_named(office: BoxOffice) -> None:
     event, buyer = await office.open_hall(), office.as_buyer()
     types = await office.types(event)
-    booked = await office.place(event, buyer, {"ticket_type_id": types["Stalls"], "seats": ["S-A-2", "S-A-1"]})
+    booked = await office.place(
+        event, buyer, {"ticket_type_id": types["Stalls"], "seats": ["S-A-2", "S-A-1"]}
+    )
     assert sorted(seats_of(booked)) == ["S-A-1", "S-A-2"]
-    assert "row A" in booked.json()["tickets"][0]["seat"]["label"] or "A" in booked.json()["tickets"][0]["seat"]["label"]
+    assert (
+        "row A" in booked.json()["tickets"][0]["seat"]["label"]
+        or "A" in booked.json()["tickets"][0]["seat"]["label"]
+    )
     assert booked.json()["amount_due"]["amount"] == 8000
     shown = await office.client.get(booked.headers["location"], headers=buyer)
     assert shown.json()["tickets"] == booked.json()["tickets"]
-    again = await office.place(event, office.as_buyer(), {"ticket_type_id": types["Stalls"], "seats": ["S-A-3", "S-A-2"], "quantity": 2})
+    again = await office.place(
+        event,
+        office.as_buyer(),
+        {"ticket_type_id": types["Stalls"], "seats": ["S-A-3", "S-A-2"], "quantity": 2},
+    )
     assert problem_of(again, 409) == "seat-taken"
     assert "S-A-2" in again.json()["detail"]
-    third = await office.place(event, office.as_buyer(), {"ticket_type_id": types["Child"], "seats": ["S-A-3"]})
+    third = await office.place(
+        event, office.as_buyer(), {"ticket_type_id": types["Child"], "seats": ["S-A-3"]}
+    )
     assert seats_of(third) == ["S-A-3"], "the seat of the refused request stayed free"
 
 
@@ -53,7 +64,9 @@ async def test_a_cancelled_seat_is_free_at_once(office: BoxOffice) -> None:
     booked = (await office.place(event, buyer, line)).json()
     first = booked["tickets"][0]
     await office.post(f"/v1/bookings/{booked['id']}/cancel", buyer, ticket_ids=[first["id"]])
-    assert seats_of(await office.place(event, buyer, {**line, "seats": [first["seat"]["id"]]})) == [first["seat"]["id"]]
+    assert seats_of(await office.place(event, buyer, {**line, "seats": [first["seat"]["id"]]})) == [
+        first["seat"]["id"]
+    ]
 
 
 async def test_best_available_and_a_standing_floor_in_one_booking(office: BoxOffice) -> None:
@@ -73,7 +86,9 @@ async def test_best_available_and_a_standing_floor_in_one_booking(office: BoxOff
     assert len({seat[:3] for seat in chosen}) == 1, "the family sits in one row"
     numbers = [int(seat[-1]) for seat in chosen]
     assert numbers == list(range(numbers[0], numbers[0] + 4)), "side by side"
-    in_section = await office.place(event, buyer, {"ticket_type_id": types["Balcony"], "quantity": 1, "section": "Balcony"})
+    in_section = await office.place(
+        event, buyer, {"ticket_type_id": types["Balcony"], "quantity": 1, "section": "Balcony"}
+    )
     assert seats_of(in_section)[0].startswith("B-")
 
 
@@ -108,12 +123,18 @@ async def test_one_seat_of_many_who_name_it(office: BoxOffice) -> None:
         ({"type": "Balcony", "quantity": 5}, 409, "sold-out"),
     ],
 )
-async def test_seats_that_cannot_be_had(office: BoxOffice, line: dict[str, Any], status: int, code: str) -> None:
+async def test_seats_that_cannot_be_had(
+    office: BoxOffice, line: dict[str, Any], status: int, code: str
+) -> None:
     event = await office.open_hall()
     types = await office.types(event)
-    named = {name: value for name, value in line.items() if name != "type"} | {"ticket_type_id": types[line["type"]]}
+    named = {name: value for name, value in line.items() if name != "type"} | {
+        "ticket_type_id": types[line["type"]]
+    }
     assert problem_of(await office.place(event, office.as_buyer(), named), status) == code
-    everything = await office.place(event, office.as_buyer(), {"ticket_type_id": types["Balcony"], "quantity": 4})
+    everything = await office.place(
+        event, office.as_buyer(), {"ticket_type_id": types["Balcony"], "quantity": 4}
+    )
     assert len(seats_of(everything)) == 4, "nothing was taken by halves"
 
 
@@ -122,7 +143,10 @@ async def test_lines_that_make_no_sense(office: BoxOffice) -> None:
     types = await office.types(event)
     stalls, child = types["Stalls"], types["Child"]
     twice = await office.place(
-        event, buyer, {"ticket_type_id": stalls, "seats": ["S-A-1", "S-A-1"]}, {"ticket_type_id": child, "seats": ["S-A-2", "S-A-1"]}
+        event,
+        buyer,
+        {"ticket_type_id": stalls, "seats": ["S-A-1", "S-A-1"]},
+        {"ticket_type_id": child, "seats": ["S-A-2", "S-A-1"]},
     )
     assert wrong(twice) == {"/lines/0/seats/1", "/lines/1/seats/1"}
     odd = await office.place(
@@ -132,7 +156,13 @@ async def test_lines_that_make_no_sense(office: BoxOffice) -> None:
         {"ticket_type_id": child},
         {"ticket_type_id": types["Balcony"], "quantity": 1, "accessible": 2},
     )
-    assert wrong(odd) == {"/lines/0/quantity", "/lines/0/section", "/lines/0/accessible", "/lines/1/quantity", "/lines/2/accessible"}
+    assert wrong(odd) == {
+        "/lines/0/quantity",
+        "/lines/0/section",
+        "/lines/0/accessible",
+        "/lines/1/quantity",
+        "/lines/2/accessible",
+    }
     empty = await office.place(
         event,
         buyer,
@@ -150,7 +180,9 @@ async def test_lines_that_make_no_sense(office: BoxOffice) -> None:
         "/lines/2/section",
         "/lines/3/seats/0",
     }
-    many = await office.place(event, buyer, {"ticket_type_id": stalls, "seats": [f"S-{number}" for number in range(101)]})
+    many = await office.place(
+        event, buyer, {"ticket_type_id": stalls, "seats": [f"S-{number}" for number in range(101)]}
+    )
     assert wrong(many) == {"/lines/0/seats"}
 
 
@@ -158,9 +190,15 @@ async def test_seats_and_ticket_types_of_another_event(office: BoxOffice) -> Non
     hall, other = await office.open_hall(), await office.open_hall()
     plain = await office.open_event(capacity=10)
     buyer, theirs = office.as_buyer(), (await office.types(other))["Stalls"]
-    assert problem_of(await office.place(hall, buyer, {"ticket_type_id": theirs, "seats": ["S-A-1"]}), 422) == "unknown-ticket-type"
+    assert (
+        problem_of(await office.place(hall, buyer, {"ticket_type_id": theirs, "seats": ["S-A-1"]}), 422)
+        == "unknown-ticket-type"
+    )
     regular = (await office.types(plain))["Regular"]
-    assert problem_of(await office.place(plain, buyer, {"ticket_type_id": regular, "seats": ["S-A-1"]}), 422) == "not-seated"
+    assert (
+        problem_of(await office.place(plain, buyer, {"ticket_type_id": regular, "seats": ["S-A-1"]}), 422)
+        == "not-seated"
+    )
     mixed = await office.place(
         hall,
         buyer,
@@ -173,9 +211,18 @@ async def test_seats_and_ticket_types_of_another_event(office: BoxOffice) -> Non
 async def test_a_single_seat_left_over_where_that_is_forbidden(office: BoxOffice) -> None:
     event, buyer = await office.open_hall(orphans_forbidden=True), office.as_buyer()
     balcony = (await office.types(event))["Balcony"]
-    lonely = await office.place(event, buyer, {"ticket_type_id": balcony, "seats": ["B-A-1", "B-A-2", "B-A-3"]})
+    lonely = await office.place(
+        event, buyer, {"ticket_type_id": balcony, "seats": ["B-A-1", "B-A-2", "B-A-3"]}
+    )
     assert problem_of(lonely, 409) == "orphan-seat"
-    assert len(seats_of(await office.place(event, buyer, {"ticket_type_id": balcony, "seats": ["B-A-1", "B-A-2"]}))) == 2
+    assert (
+        len(
+            seats_of(
+                await office.place(event, buyer, {"ticket_type_id": balcony, "seats": ["B-A-1", "B-A-2"]})
+            )
+        )
+        == 2
+    )
 
 
 async def test_a_key_makes_seats_safe_to_ask_for_again(office: BoxOffice) -> None:

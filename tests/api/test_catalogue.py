@@ -12,8 +12,8 @@ import icalendar
 import pytest
 
 from evently.kit.ids import new_id, show_id
-from tests.box_office import BoxOffice, open_box_office
-from tests.catalogue import make_organizer, make_venue
+from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.catalogue import make_organizer, make_venue
 
 Json = dict[str, Any]
 Headers = dict[str, str]
@@ -49,7 +49,9 @@ def seen(response: httpx2.Response, headers: Headers) -> Headers:
 
 
 def in_days(days: float) -> str:
-    return (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    return (
+        (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    )
 
 
 def venue_body(office: BoxOffice, **changes: Any) -> Json:
@@ -76,13 +78,18 @@ def event_body(office: BoxOffice, **changes: Any) -> Json:
         "ends_at": in_days(30.1),
         "currency": "EUR",
         "capacity": 100,
-        "ticket_types": [{"name": "Regular", "price": {"amount": 2500, "currency": "EUR"}}, {"name": "Student"}],
+        "ticket_types": [
+            {"name": "Regular", "price": {"amount": 2500, "currency": "EUR"}},
+            {"name": "Student"},
+        ],
         "conditions": {"payment": "door"},
     }
     return {name: value for name, value in {**said, **changes}.items() if value is not ...}
 
 
-async def make(office: BoxOffice, manager: Headers, *, publish: bool = True, **changes: Any) -> httpx2.Response:
+async def make(
+    office: BoxOffice, manager: Headers, *, publish: bool = True, **changes: Any
+) -> httpx2.Response:
     made = await office.client.post("/v1/events", json=event_body(office, **changes), headers=manager)
     assert made.status_code == 201, made.text
     if not publish:
@@ -99,7 +106,7 @@ async def listed(office: BoxOffice, **params: Any) -> list[str]:
     return [event["title"] for event in answer.json()["data"]]
 
 
-# Venues ---------------------------------------------------------------------------------------------------------------------
+# Venues -----------------------------------------------------------------------------------------------------
 
 
 async def test_a_venue_from_making_to_changing(office: BoxOffice, manager: Headers) -> None:
@@ -110,13 +117,23 @@ async def test_a_venue_from_making_to_changing(office: BoxOffice, manager: Heade
     found = await office.client.get(where, headers=manager)
     assert found.json() == made.json()
     assert found.headers["cache-control"] == "no-store"
-    assert (await office.client.get(where, headers={**manager, "If-None-Match": found.headers["etag"]})).status_code == 304
+    assert (
+        await office.client.get(where, headers={**manager, "If-None-Match": found.headers["etag"]})
+    ).status_code == 304
     changed = await office.client.patch(where, json={"name": "Elphi"}, headers=seen(found, manager))
     assert changed.json() == {**made.json(), "name": "Elphi"}
     assert changed.headers["etag"] != found.headers["etag"]
-    assert code_of(await office.client.patch(where, json={"name": "x"}, headers=seen(found, manager)), 412) == "stale"
-    assert code_of(await office.client.patch(where, json={"name": "x"}, headers=manager), 428) == "if-match-missing"
-    page = await office.client.get(f"/v1/organizers/{made.json()['organizer_id']}/venues", params={"limit": 1}, headers=manager)
+    assert (
+        code_of(await office.client.patch(where, json={"name": "x"}, headers=seen(found, manager)), 412)
+        == "stale"
+    )
+    assert (
+        code_of(await office.client.patch(where, json={"name": "x"}, headers=manager), 428)
+        == "if-match-missing"
+    )
+    page = await office.client.get(
+        f"/v1/organizers/{made.json()['organizer_id']}/venues", params={"limit": 1}, headers=manager
+    )
     assert page.json()["data"] == [changed.json()]
     assert 'rel="next"' in page.headers["link"]
 
@@ -144,7 +161,9 @@ async def test_everything_wrong_with_a_venue_is_said_at_once(office: BoxOffice, 
 async def test_the_time_zone_of_a_venue_in_use_stays(office: BoxOffice, manager: Headers) -> None:
     await make(office, manager)
     where = f"/v1/venues/{show_id('ven', office.venue.venue_id)}"
-    answer = await office.client.patch(where, json={"time_zone": "Europe/Paris"}, headers={**manager, "If-Match": "*"})
+    answer = await office.client.patch(
+        where, json={"time_zone": "Europe/Paris"}, headers={**manager, "If-Match": "*"}
+    )
     assert code_of(answer, 409) == "venue-in-use"
 
 
@@ -158,14 +177,21 @@ async def test_renaming_a_venue_shows_on_its_events(office: BoxOffice, manager: 
     assert await listed(office, q="neue halle") == ["Nachtmusik"]
 
 
-# Events ---------------------------------------------------------------------------------------------------------------------
+# Events -----------------------------------------------------------------------------------------------------
 
 
 async def test_an_event_from_draft_to_cancelled(office: BoxOffice, manager: Headers) -> None:
     made = await make(office, manager, publish=False)
     where, draft = made.headers["location"], made.json()
-    assert (draft["state"], draft["sale_state"], draft["price_from"]) == ("draft", "not_yet_on_sale", {"amount": 0, "currency": "EUR"})
-    assert draft["starts_at_local"] == datetime.fromisoformat(draft["starts_at"]).astimezone(office.venue.place.zone).isoformat()[:19]
+    assert (draft["state"], draft["sale_state"], draft["price_from"]) == (
+        "draft",
+        "not_yet_on_sale",
+        {"amount": 0, "currency": "EUR"},
+    )
+    assert (
+        draft["starts_at_local"]
+        == datetime.fromisoformat(draft["starts_at"]).astimezone(office.venue.place.zone).isoformat()[:19]
+    )
     assert [(each["name"], each["price"]["amount"], each["available"]) for each in draft["ticket_types"]] == [
         ("Regular", 2500, 100),
         ("Student", 0, 100),
@@ -207,17 +233,33 @@ async def test_a_draft_can_be_erased(office: BoxOffice, manager: Headers) -> Non
 
 async def test_wall_times_are_the_venues(office: BoxOffice, manager: Headers) -> None:
     year = datetime.now(UTC).year + 1
-    local: Json = {"starts_at": ..., "ends_at": ..., "starts_at_local": f"{year}-07-01T20:00:00", "ends_at_local": f"{year}-07-01T22:30:00"}
+    local: Json = {
+        "starts_at": ...,
+        "ends_at": ...,
+        "starts_at_local": f"{year}-07-01T20:00:00",
+        "ends_at_local": f"{year}-07-01T22:30:00",
+    }
     made = (await make(office, manager, **local)).json()
-    assert (made["starts_at"], made["starts_at_local"]) == (f"{year}-07-01T18:00:00Z", f"{year}-07-01T20:00:00")
+    assert (made["starts_at"], made["starts_at_local"]) == (
+        f"{year}-07-01T18:00:00Z",
+        f"{year}-07-01T20:00:00",
+    )
     assert (made["ends_at_local"], made["time_zone"]) == (f"{year}-07-01T22:30:00", "Europe/Berlin")
     both = event_body(office, starts_at_local=f"{year}-07-01T20:00:00")
     assert pointers(await office.client.post("/v1/events", json=both, headers=manager)) == {"/starts_at"}
     neither = event_body(office, starts_at=..., ends_at=...)
-    assert pointers(await office.client.post("/v1/events", json=neither, headers=manager)) == {"/starts_at", "/ends_at"}
+    assert pointers(await office.client.post("/v1/events", json=neither, headers=manager)) == {
+        "/starts_at",
+        "/ends_at",
+    }
     swapped = event_body(office, starts_at=f"{year}-07-01T20:00:00", starts_at_local=in_days(3))
-    assert pointers(await office.client.post("/v1/events", json=swapped, headers=manager)) == {"/starts_at", "/starts_at_local"}
-    skipped = event_body(office, **local | {"starts_at_local": "2027-03-28T02:30:00", "ends_at_local": "2027-03-28T04:00:00"})
+    assert pointers(await office.client.post("/v1/events", json=swapped, headers=manager)) == {
+        "/starts_at",
+        "/starts_at_local",
+    }
+    skipped = event_body(
+        office, **local | {"starts_at_local": "2027-03-28T02:30:00", "ends_at_local": "2027-03-28T04:00:00"}
+    )
     skipped = {name: value for name, value in skipped.items() if value is not ...}
     answer = await office.client.post("/v1/events", json=skipped, headers=manager)
     assert pointers(answer) == {"/starts_at_local"}
@@ -234,7 +276,14 @@ async def test_everything_wrong_with_an_event_is_said_at_once(office: BoxOffice,
         image_url="ftp://x.example",
         currency="DM",
         capacity=1_000_001,
-        ticket_types=[{"name": "", "per_booking_max": 0, "per_buyer_max": 10_001, "price": {"amount": 1, "currency": "USD"}}],
+        ticket_types=[
+            {
+                "name": "",
+                "per_booking_max": 0,
+                "per_buyer_max": 10_001,
+                "price": {"amount": 1, "currency": "USD"},
+            }
+        ],
     )
     found = pointers(await office.client.post("/v1/events", json=wrong, headers=manager))
     assert found == {"/description"}  # no database could store it
@@ -252,7 +301,9 @@ async def test_everything_wrong_with_an_event_is_said_at_once(office: BoxOffice,
         "/ticket_types/0/per_buyer_max",
         "/ticket_types/0/price/currency",
     }
-    shapeless = event_body(office, title=7, category="noise", starts_at="tomorrow", capacity=1.5, surprise=True)
+    shapeless = event_body(
+        office, title=7, category="noise", starts_at="tomorrow", capacity=1.5, surprise=True
+    )
     assert pointers(await office.client.post("/v1/events", json=shapeless, headers=manager)) == {
         "/title",
         "/category",
@@ -267,7 +318,13 @@ async def test_an_event_is_patched(office: BoxOffice, manager: Headers) -> None:
     where = first.headers["location"]
     changed = await office.client.patch(
         where,
-        json={"title": "Tagmusik", "image_url": None, "tags": ["day"], "category": "family", "off_sale_at": in_days(10)},
+        json={
+            "title": "Tagmusik",
+            "image_url": None,
+            "tags": ["day"],
+            "category": "family",
+            "off_sale_at": in_days(10),
+        },
         headers=seen(first, manager),
     )
     assert changed.status_code == 200, changed.text
@@ -282,7 +339,13 @@ async def test_an_event_is_patched(office: BoxOffice, manager: Headers) -> None:
     assert (nothing.json(), nothing.headers["etag"]) == (changed.json(), changed.headers["etag"])
     again = await office.client.patch(where, json={"off_sale_at": None}, headers=seen(nothing, manager))
     assert again.json()["off_sale_at"] == again.json()["starts_at"]
-    for wrong in ({"currency": "USD"}, {"title": None}, {"title": ""}, {"starts_at": in_days(-1)}, {"venue_id": "ven_x"}):
+    for wrong in (
+        {"currency": "USD"},
+        {"title": None},
+        {"title": ""},
+        {"starts_at": in_days(-1)},
+        {"venue_id": "ven_x"},
+    ):
         answer = await office.client.patch(where, json=wrong, headers=seen(again, manager))
         assert pointers(answer) >= {f"/{name}" for name in wrong}, wrong
 
@@ -291,24 +354,33 @@ async def test_a_booking_changes_the_tag_but_not_the_version(office: BoxOffice, 
     first = await make(office, manager)
     where = first.headers["location"]
     body = {"lines": [{"ticket_type_id": first.json()["ticket_types"][0]["id"], "quantity": 3}]}
-    assert (await office.client.post(f"{where}/bookings", json=body, headers=office.as_buyer())).status_code == 201
+    assert (
+        await office.client.post(f"{where}/bookings", json=body, headers=office.as_buyer())
+    ).status_code == 201
     now = await office.client.get(where, headers=manager)
     assert {each["available"] for each in now.json()["ticket_types"]} == {97}
     assert now.headers["etag"] != first.headers["etag"]
-    assert (await office.client.patch(where, json={"title": "x"}, headers=seen(first, manager))).status_code == 200
+    assert (
+        await office.client.patch(where, json={"title": "x"}, headers=seen(first, manager))
+    ).status_code == 200
 
 
 async def test_what_cannot_be_published(office: BoxOffice, manager: Headers) -> None:
     empty = await make(office, manager, publish=False, capacity=..., ticket_types=[])
     assert empty.json()["price_from"] is None
-    assert code_of(await office.client.post(f"{empty.headers['location']}/publish", headers=manager), 409) == "nothing-to-sell"
+    assert (
+        code_of(await office.client.post(f"{empty.headers['location']}/publish", headers=manager), 409)
+        == "nothing-to-sell"
+    )
     event = await office.open_event(publish=False, starts_in=timedelta(seconds=0.2))
     await asyncio.sleep(0.3)
     answer = await office.client.post(f"/v1/events/{show_id('evt', event.event_id)}/publish", headers=manager)
     assert code_of(answer, 409) == "started-already"
 
 
-async def test_a_page_kept_in_memory_is_never_older_than_a_quarter_of_a_second(office: BoxOffice, manager: Headers) -> None:
+async def test_a_page_kept_in_memory_is_never_older_than_a_quarter_of_a_second(
+    office: BoxOffice, manager: Headers
+) -> None:
     event = await make(office, manager)
     where = event.headers["location"]
     before = (await office.client.get(where)).json()
@@ -316,11 +388,13 @@ async def test_a_page_kept_in_memory_is_never_older_than_a_quarter_of_a_second(o
         await tx.execute("UPDATE events SET title = 'Behind our back'")
     assert (await office.client.get(where)).json() == before
     async with asyncio.timeout(2):
-        while (await office.client.get(where)).json()["title"] != "Behind our back":  # time is what is waited for
+        while (await office.client.get(where)).json()[
+            "title"
+        ] != "Behind our back":  # time is what is waited for
             await asyncio.sleep(0.02)
 
 
-# Pools and ticket types -------------------------------------------------------------------------------------------------------
+# Pools and ticket types -------------------------------------------------------------------------------------
 
 
 async def test_pools(office: BoxOffice, manager: Headers) -> None:
@@ -331,17 +405,27 @@ async def test_pools(office: BoxOffice, manager: Headers) -> None:
     assert (pool["name"], pool["capacity"], pool["available"]) == ("Admission", 100, 100)
     body = {"lines": [{"ticket_type_id": event.json()["ticket_types"][0]["id"], "quantity": 4}]}
     await office.client.post(f"{where}/bookings", json=body, headers=office.as_buyer())
-    lowered = await office.client.patch(f"{where}/pools/{pool['id']}", json={"capacity": 3}, headers=seen(first, manager))
+    lowered = await office.client.patch(
+        f"{where}/pools/{pool['id']}", json={"capacity": 3}, headers=seen(first, manager)
+    )
     assert code_of(lowered, 409) == "capacity-taken"
-    changed = await office.client.patch(f"{where}/pools/{pool['id']}", json={"capacity": 4, "name": "Floor"}, headers=seen(first, manager))
+    changed = await office.client.patch(
+        f"{where}/pools/{pool['id']}", json={"capacity": 4, "name": "Floor"}, headers=seen(first, manager)
+    )
     assert changed.json() == {**pool, "name": "Floor", "capacity": 4, "sold": 4, "available": 0}
     assert (await office.client.get(where)).json()["sale_state"] == "sold_out"
-    stale = await office.client.patch(f"{where}/pools/{pool['id']}", json={"capacity": 9}, headers=seen(first, manager))
+    stale = await office.client.patch(
+        f"{where}/pools/{pool['id']}", json={"capacity": 9}, headers=seen(first, manager)
+    )
     assert code_of(stale, 412) == "stale"
-    added = await office.client.post(f"{where}/pools", json={"name": "Balcony", "capacity": 10}, headers=manager)
+    added = await office.client.post(
+        f"{where}/pools", json={"name": "Balcony", "capacity": 10}, headers=manager
+    )
     assert added.status_code == 201, added.text
     assert (await office.client.get(added.headers["location"], headers=manager)).json() == added.json()
-    assert pointers(await office.client.post(f"{where}/pools", json={"name": "balcony", "capacity": -1}, headers=manager)) == {
+    assert pointers(
+        await office.client.post(f"{where}/pools", json={"name": "balcony", "capacity": -1}, headers=manager)
+    ) == {
         "/name",
         "/capacity",
     }
@@ -350,21 +434,40 @@ async def test_pools(office: BoxOffice, manager: Headers) -> None:
     removed = await office.client.delete(added.headers["location"], headers=seen(added, manager))
     assert removed.status_code == 204
     assert code_of(await office.client.get(added.headers["location"], headers=manager), 404) == "not-found"
-    assert code_of(await office.client.delete(added.headers["location"], headers=seen(removed, manager)), 404) == "not-found"
+    assert (
+        code_of(await office.client.delete(added.headers["location"], headers=seen(removed, manager)), 404)
+        == "not-found"
+    )
 
 
 async def test_ticket_types(office: BoxOffice, manager: Headers) -> None:
     event = await make(office, manager)
     where = event.headers["location"]
-    vip = {"name": "VIP", "price": {"amount": 9900, "currency": "EUR"}, "per_buyer_max": 2, "off_sale_at": in_days(3)}
+    vip = {
+        "name": "VIP",
+        "price": {"amount": 9900, "currency": "EUR"},
+        "per_buyer_max": 2,
+        "off_sale_at": in_days(3),
+    }
     added = await office.client.post(f"{where}/ticket-types", json=vip, headers=manager)
     assert added.status_code == 201, added.text
     assert (added.json()["position"], added.json()["state"], added.json()["retired"]) == (3, "on_sale", False)
     assert (await office.client.get(added.headers["location"], headers=manager)).json() == added.json()
-    patched = {"price": {"amount": 8900, "currency": "EUR"}, "per_buyer_max": None, "position": 1, "description": "Sofa"}
+    patched = {
+        "price": {"amount": 8900, "currency": "EUR"},
+        "per_buyer_max": None,
+        "position": 1,
+        "description": "Sofa",
+    }
     changed = await office.client.patch(added.headers["location"], json=patched, headers=seen(added, manager))
     assert {name: changed.json()[name] for name in patched} == patched
-    wrong = {"name": "regular", "price": {"amount": 1, "currency": "USD"}, "pool_ids": ["pol_x"], "per_booking_max": 101, "position": 0}
+    wrong = {
+        "name": "regular",
+        "price": {"amount": 1, "currency": "USD"},
+        "pool_ids": ["pol_x"],
+        "per_booking_max": 101,
+        "position": 0,
+    }
     answer = await office.client.patch(added.headers["location"], json=wrong, headers=seen(changed, manager))
     assert pointers(answer) == {"/name", "/price/currency", "/pool_ids/0", "/per_booking_max", "/position"}
     retired = await office.client.delete(added.headers["location"], headers=seen(changed, manager))
@@ -372,8 +475,14 @@ async def test_ticket_types(office: BoxOffice, manager: Headers) -> None:
     page = await office.client.get(f"{where}/ticket-types", headers=manager)
     shown = {each["name"]: (each["retired"], each["state"]) for each in page.json()["data"]}
     assert shown == {"Regular": (False, "on_sale"), "Student": (False, "on_sale"), "VIP": (True, "ended")}
-    assert [each["name"] for each in (await office.client.get(where)).json()["ticket_types"]] == ["Regular", "Student"]
-    assert code_of(await office.client.get(f"{where}/ticket-types/tty_{NOT_THERE}", headers=manager), 404) == "not-found"
+    assert [each["name"] for each in (await office.client.get(where)).json()["ticket_types"]] == [
+        "Regular",
+        "Student",
+    ]
+    assert (
+        code_of(await office.client.get(f"{where}/ticket-types/tty_{NOT_THERE}", headers=manager), 404)
+        == "not-found"
+    )
 
 
 async def test_the_long_form(office: BoxOffice, manager: Headers) -> None:
@@ -382,18 +491,36 @@ async def test_the_long_form(office: BoxOffice, manager: Headers) -> None:
         manager,
         capacity=...,
         pools=[{"name": "Hall", "capacity": 50}, {"name": "Early", "capacity": 10}],
-        ticket_types=[{"name": "Early bird", "pools": ["Hall", "Early"]}, {"name": "Regular", "pools": ["Hall"]}],
+        ticket_types=[
+            {"name": "Early bird", "pools": ["Hall", "Early"]},
+            {"name": "Regular", "pools": ["Hall"]},
+        ],
     )
     assert [each["available"] for each in event.json()["ticket_types"]] == [10, 50]
     assert "pools" not in event.json()
 
 
-# Browsing -------------------------------------------------------------------------------------------------------------------
+# Browsing ---------------------------------------------------------------------------------------------------
 
 
 async def test_browsing(office: BoxOffice, manager: Headers) -> None:
-    await make(office, manager, title="Später Jazz", starts_at=in_days(3), ends_at=in_days(3.1), tags=["jazz", "night"])
-    await make(office, manager, title="Early jazz", starts_at=in_days(1), ends_at=in_days(1.1), category="family", capacity=0)
+    await make(
+        office,
+        manager,
+        title="Später Jazz",
+        starts_at=in_days(3),
+        ends_at=in_days(3.1),
+        tags=["jazz", "night"],
+    )
+    await make(
+        office,
+        manager,
+        title="Early jazz",
+        starts_at=in_days(1),
+        ends_at=in_days(1.1),
+        category="family",
+        capacity=0,
+    )
     await make(office, manager, title="Draft", publish=False)
     assert await listed(office) == ["Early jazz", "Später Jazz"]
     assert await listed(office, sort="-starts_at") == ["Später Jazz", "Early jazz"]
@@ -430,7 +557,9 @@ async def test_browsing_page_by_page(office: BoxOffice, manager: Headers) -> Non
     assert second.json()["next_cursor"] is None
     assert "link" not in second.headers
     unchanged = await office.client.get(
-        "/v1/events", params={"limit": 2, "sort": "-starts_at"}, headers={"If-None-Match": first.headers["etag"]}
+        "/v1/events",
+        params={"limit": 2, "sort": "-starts_at"},
+        headers={"If-None-Match": first.headers["etag"]},
     )
     assert (unchanged.status_code, unchanged.headers["etag"]) == (304, first.headers["etag"])
     assert first.headers["cache-control"] == "public, max-age=1"
@@ -462,7 +591,9 @@ async def test_every_wrong_parameter_is_named(office: BoxOffice, params: Json, e
 
 async def test_hostile_words_find_nothing_and_break_nothing(office: BoxOffice) -> None:
     for typed in ("' OR 1=1 --", "a & b | !c <-> d:*", "\\'x", "日本語", "%00x", "x" * 200, "ﷺ" * 200):
-        answer = await office.client.get("/v1/events", params={"q": typed, "city": typed[:100], "tag": typed[:50]})
+        answer = await office.client.get(
+            "/v1/events", params={"q": typed, "city": typed[:100], "tag": typed[:50]}
+        )
         assert answer.status_code == 200, (typed, answer.text)
         assert answer.json()["data"] == []
 
@@ -486,7 +617,7 @@ async def test_an_organizers_own_list(office: BoxOffice, manager: Headers) -> No
     assert code_of(await office.client.get("/v1/admin/events", headers=manager), 403) == "forbidden"
 
 
-# Calendars ------------------------------------------------------------------------------------------------------------------
+# Calendars --------------------------------------------------------------------------------------------------
 
 
 async def test_a_calendar_entry(office: BoxOffice, manager: Headers) -> None:
@@ -495,7 +626,9 @@ async def test_a_calendar_entry(office: BoxOffice, manager: Headers) -> None:
     answer = await office.client.get(where)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
-    assert (await office.client.get(where, headers={"If-None-Match": answer.headers["etag"]})).status_code == 304
+    assert (
+        await office.client.get(where, headers={"If-None-Match": answer.headers["etag"]})
+    ).status_code == 304
     (entry,) = icalendar.Calendar.from_ical(answer.content).walk("VEVENT")
     assert str(entry["uid"]) == f"{event.json()['id']}@evently"
     assert str(entry["status"]) == "CONFIRMED"
@@ -507,11 +640,16 @@ async def test_a_calendar_entry(office: BoxOffice, manager: Headers) -> None:
     assert (str(cancelled["uid"]), str(cancelled["status"])) == (str(entry["uid"]), "CANCELLED")
     assert int(str(cancelled["sequence"])) > int(str(entry["sequence"]))
     draft = await make(office, manager, publish=False)
-    assert code_of(await office.client.get(f"{draft.headers['location']}/calendar.ics"), 404) == "event-not-found"
-    assert (await office.client.get(f"{draft.headers['location']}/calendar.ics", headers=manager)).status_code == 200
+    assert (
+        code_of(await office.client.get(f"{draft.headers['location']}/calendar.ics"), 404)
+        == "event-not-found"
+    )
+    assert (
+        await office.client.get(f"{draft.headers['location']}/calendar.ics", headers=manager)
+    ).status_code == 200
 
 
-# Who may ----------------------------------------------------------------------------------------------------------------------
+# Who may ----------------------------------------------------------------------------------------------------
 
 
 async def test_who_may_do_what(office: BoxOffice, manager: Headers) -> None:
@@ -521,7 +659,12 @@ async def test_who_may_do_what(office: BoxOffice, manager: Headers) -> None:
     for event, foreign in ((published, 403), (draft, 404)):
         where, ticket_type = event.headers["location"], event.json()["ticket_types"][0]["id"]
         pool = (await office.client.get(f"{where}/pools", headers=manager)).json()["data"][0]["id"]
-        reads = [f"{where}/pools", f"{where}/pools/{pool}", f"{where}/ticket-types", f"{where}/ticket-types/{ticket_type}"]
+        reads = [
+            f"{where}/pools",
+            f"{where}/pools/{pool}",
+            f"{where}/ticket-types",
+            f"{where}/ticket-types/{ticket_type}",
+        ]
         for path in reads:
             assert (await office.client.get(path)).status_code == 401, path
             assert (await office.client.get(path, headers=stranger)).status_code == foreign, path
@@ -541,7 +684,9 @@ async def test_who_may_do_what(office: BoxOffice, manager: Headers) -> None:
         ]
         for method, path, body in writes:
             for headers, expected in ((NOBODY, 401), (stranger, foreign), (door, 403)):
-                answer = await office.client.request(method, path, json=body, headers={**headers, "If-Match": "*"})
+                answer = await office.client.request(
+                    method, path, json=body, headers={**headers, "If-Match": "*"}
+                )
                 assert answer.status_code == expected, (method, path, answer.text)
         assert (await office.client.get(where, headers=manager)).json() == event.json()
     assert (await office.client.get(draft.headers["location"], headers=door)).status_code == 200
@@ -556,13 +701,20 @@ async def test_who_may_make_things(office: BoxOffice, manager: Headers) -> None:
             assert (await office.client.post(path, json=body, headers=headers)).status_code == expected, path
         unknown = {**body, "organizer_id": f"org_{NOT_THERE}"}
         assert code_of(await office.client.post(path, json=unknown, headers=manager), 404) == "not-found"
-        assert (await office.client.post(path, json=body, headers=office.as_person(new_id(), "admin"))).status_code == 201
+        assert (
+            await office.client.post(path, json=body, headers=office.as_person(new_id(), "admin"))
+        ).status_code == 201
     foreign = await make_venue(office.context.database, other_id)
     body = event_body(office, venue_id=show_id("ven", foreign.venue_id))
     assert pointers(await office.client.post("/v1/events", json=body, headers=manager)) == {"/venue_id"}
-    venue, organizer = f"/v1/venues/{show_id('ven', office.venue.venue_id)}", f"/v1/organizers/{show_id('org', office.venue.organizer_id)}"
+    venue, organizer = (
+        f"/v1/venues/{show_id('ven', office.venue.venue_id)}",
+        f"/v1/organizers/{show_id('org', office.venue.organizer_id)}",
+    )
     assert (await office.client.get(venue, headers=stranger)).status_code == 404
-    assert (await office.client.patch(venue, json={}, headers={**stranger, "If-Match": "*"})).status_code == 404
+    assert (
+        await office.client.patch(venue, json={}, headers={**stranger, "If-Match": "*"})
+    ).status_code == 404
     assert (await office.client.patch(venue, json={}, headers={**door, "If-Match": "*"})).status_code == 403
     for path in ("venues", "events"):
         assert (await office.client.get(f"{organizer}/{path}", headers=stranger)).status_code == 403
@@ -579,5 +731,9 @@ async def test_an_api_key_does_what_its_scopes_say(office: BoxOffice) -> None:
         keys[scope] = {"Authorization": f"Bearer {made.json()['key']}"}
     made = await make(office, keys["events:write"], publish=False)
     assert (await office.client.get(made.headers["location"], headers=keys["events:read"])).status_code == 200
-    assert (await office.client.get(made.headers["location"], headers=keys["bookings:read"])).status_code == 404
-    assert (await office.client.post("/v1/events", json=event_body(office), headers=keys["events:read"])).status_code == 403
+    assert (
+        await office.client.get(made.headers["location"], headers=keys["bookings:read"])
+    ).status_code == 404
+    assert (
+        await office.client.post("/v1/events", json=event_body(office), headers=keys["events:read"])
+    ).status_code == 403

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.api.test_catalogue import Headers, code_of, event_body, make, pointers, seen
-from tests.box_office import BoxOffice, open_box_office
+from tests.support.box_office import BoxOffice, open_box_office
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 FEES = {"fixed": {"amount": 150, "currency": "EUR"}, "basis_points": 500, "paid_by": "buyer"}
@@ -60,8 +60,18 @@ async def test_conditions_change_for_later_bookings(office: BoxOffice, manager: 
     where = event.headers["location"]
     assert (await place(office, where, event.json()))["state"] == "confirmed"
     first = await office.client.get(f"{where}/conditions", headers=manager)
-    assert (first.json()["version"], first.json()["payment"], first.json()["offer_seconds"]) == (1, "door", 3600)
-    said = {"payment": "online", "hold_seconds": 120, "fees": FEES, "refund_windows": WINDOWS, "fee_kept": True}
+    assert (first.json()["version"], first.json()["payment"], first.json()["offer_seconds"]) == (
+        1,
+        "door",
+        3600,
+    )
+    said = {
+        "payment": "online",
+        "hold_seconds": 120,
+        "fees": FEES,
+        "refund_windows": WINDOWS,
+        "fee_kept": True,
+    }
     changed = await office.client.patch(f"{where}/conditions", json=said, headers=seen(first, manager))
     assert changed.status_code == 200, changed.text
     assert {name: changed.json()[name] for name in said} == said
@@ -70,14 +80,25 @@ async def test_conditions_change_for_later_bookings(office: BoxOffice, manager: 
     assert (await place(office, where, event.json()))["state"] == "held"
     stale = await office.client.patch(f"{where}/conditions", json=said, headers=seen(first, manager))
     assert code_of(stale, 412) == "stale"
-    assert code_of(await office.client.patch(f"{where}/conditions", json=said, headers=manager), 428) == "if-match-missing"
+    assert (
+        code_of(await office.client.patch(f"{where}/conditions", json=said, headers=manager), 428)
+        == "if-match-missing"
+    )
     nothing = await office.client.patch(f"{where}/conditions", json=said, headers=seen(changed, manager))
     assert (nothing.json(), nothing.headers["etag"]) == (changed.json(), changed.headers["etag"])
-    ours = await office.client.patch(f"{where}/conditions", json={"fees": {"paid_by": "organizer"}}, headers=seen(changed, manager))
+    ours = await office.client.patch(
+        f"{where}/conditions", json={"fees": {"paid_by": "organizer"}}, headers=seen(changed, manager)
+    )
     assert ours.json()["fees"] == {**FEES, "paid_by": "organizer"}, "merged"
-    assert (await office.client.get(where)).json()["conditions"]["fees"] is None, "what the organizer pays is not the buyers' business"
+    assert (await office.client.get(where)).json()["conditions"]["fees"] is None, (
+        "what the organizer pays is not the buyers' business"
+    )
     none = await office.client.patch(f"{where}/conditions", json={"fees": None}, headers=seen(ours, manager))
-    assert none.json()["fees"] == {"fixed": {"amount": 0, "currency": "EUR"}, "basis_points": 0, "paid_by": "buyer"}
+    assert none.json()["fees"] == {
+        "fixed": {"amount": 0, "currency": "EUR"},
+        "basis_points": 0,
+        "paid_by": "buyer",
+    }
 
 
 WRONG: dict[str, Any] = {
@@ -109,20 +130,32 @@ async def test_everything_wrong_with_conditions_is_said_at_once(office: BoxOffic
     answer = await office.client.post("/v1/events", json=body, headers=manager)
     assert pointers(answer) == {f"/conditions{pointer}" for pointer in WRONG_AT}
     where = (await make(office, manager)).headers["location"]
-    patched = await office.client.patch(f"{where}/conditions", json=WRONG, headers={**manager, "If-Match": "*"})
+    patched = await office.client.patch(
+        f"{where}/conditions", json=WRONG, headers={**manager, "If-Match": "*"}
+    )
     assert pointers(patched) == WRONG_AT
-    shapeless = {"payment": "barter", "fees": {"fixed": {"amount": -1, "currency": "EUR"}, "paid_by": "nobody"}, "x": 1}
-    patched = await office.client.patch(f"{where}/conditions", json=shapeless, headers={**manager, "If-Match": "*"})
+    shapeless = {
+        "payment": "barter",
+        "fees": {"fixed": {"amount": -1, "currency": "EUR"}, "paid_by": "nobody"},
+        "x": 1,
+    }
+    patched = await office.client.patch(
+        f"{where}/conditions", json=shapeless, headers={**manager, "If-Match": "*"}
+    )
     assert pointers(patched) == {"/payment", "/fees/fixed/amount", "/fees/paid_by", "/x"}
     many = [{"hours_before": 20 - number, "basis_points": 0} for number in range(11)]
-    patched = await office.client.patch(f"{where}/conditions", json={"refund_windows": many}, headers={**manager, "If-Match": "*"})
+    patched = await office.client.patch(
+        f"{where}/conditions", json={"refund_windows": many}, headers={**manager, "If-Match": "*"}
+    )
     assert pointers(patched) == {"/refund_windows"}
 
 
 async def test_who_may_look_and_change(office: BoxOffice, manager: Headers, door: Headers) -> None:
     where = (await make(office, manager)).headers["location"]
     assert (await office.client.get(f"{where}/conditions", headers=door)).status_code == 200
-    assert code_of(await office.client.get(f"{where}/conditions", headers=office.as_buyer()), 403) == "forbidden"
+    assert (
+        code_of(await office.client.get(f"{where}/conditions", headers=office.as_buyer()), 403) == "forbidden"
+    )
     change = await office.client.patch(f"{where}/conditions", json={}, headers={**door, "If-Match": "*"})
     assert code_of(change, 403) == "forbidden"
 
@@ -134,16 +167,23 @@ async def test_tax_and_hidden_ticket_types(office: BoxOffice, manager: Headers) 
     ]
     event = await make(office, manager, ticket_types=types)
     where = event.headers["location"]
-    assert [(each["name"], each["tax"]) for each in event.json()["ticket_types"]] == [("Regular", {"basis_points": 700, "included": True})]
+    assert [(each["name"], each["tax"]) for each in event.json()["ticket_types"]] == [
+        ("Regular", {"basis_points": 700, "included": True})
+    ]
     assert event.json()["price_from"]["amount"] == 2000
     page = (await office.client.get(f"{where}/ticket-types", headers=manager)).json()["data"]
     assert {each["name"]: each["hidden"] for each in page} == {"Regular": False, "Members": True}
     hidden = f"{where}/ticket-types/{page[1]['id']}"
     said = {"hidden": False, "tax": {"basis_points": 1900, "included": False}}
     patched = await office.client.patch(hidden, json=said, headers=seen(event, manager))
-    assert (patched.json()["hidden"], patched.json()["tax"]) == (False, {"basis_points": 1900, "included": False})
+    assert (patched.json()["hidden"], patched.json()["tax"]) == (
+        False,
+        {"basis_points": 1900, "included": False},
+    )
     assert len((await office.client.get(where)).json()["ticket_types"]) == 2
     untaxed = await office.client.patch(hidden, json={"tax": None}, headers=seen(patched, manager))
     assert untaxed.json()["tax"] is None
-    wrong = await office.client.patch(hidden, json={"tax": {"basis_points": 10_001}, "zone": "x"}, headers=seen(untaxed, manager))
+    wrong = await office.client.patch(
+        hidden, json={"tax": {"basis_points": 10_001}, "zone": "x"}, headers=seen(untaxed, manager)
+    )
     assert pointers(wrong) == {"/tax/basis_points", "/zone"}

@@ -14,12 +14,12 @@ from evently.config import Config
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.seating import add_seat_map
-from evently.web.access import Policy
 from evently.web.application import all_routes, litestar_of
-from evently.web.context import Request
-from evently.web.openapi import Operation, describe, operations_of
-from tests.box_office import HALL, BoxOffice, open_box_office
-from tests.catalogue import make_organizer
+from evently.web.edge.access import Policy
+from evently.web.edge.context import Request
+from evently.web.edge.openapi import Operation, describe, operations_of
+from tests.support.box_office import HALL, BoxOffice, open_box_office
+from tests.support.catalogue import make_organizer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -81,7 +81,11 @@ def expected(policy: Policy, actor: str) -> set[int] | None:
     if policy.who == "admin":
         return None if actor == "admin" else {403}
     if policy.who == "signed_in":
-        return None if not is_key or (actor in {f"key {policy.scope}", "foreign key"} and policy.scope) else {403}
+        return (
+            None
+            if not is_key or (actor in {f"key {policy.scope}", "foreign key"} and policy.scope)
+            else {403}
+        )
     if actor in {"buyer", "stranger", "foreign key"}:
         return {403, 404}
     if is_key:
@@ -96,9 +100,14 @@ async def ask(stage: Stage, operation: Operation, headers: Headers, **values: st
     for parameter in described.get("parameters", ()):
         if parameter["in"] == "path":
             known = {**stage.path_values, **values}.get(parameter["name"])
-            path = path.replace(f"{{{parameter['name']}}}", known or str((parameter["schema"].get("examples") or ["nothing"])[0]))
+            path = path.replace(
+                f"{{{parameter['name']}}}",
+                known or str((parameter["schema"].get("examples") or ["nothing"])[0]),
+            )
     body = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
-    answer = await stage.office.client.request(operation.method.upper(), path, headers=headers, json=body if body is not None else None)
+    answer = await stage.office.client.request(
+        operation.method.upper(), path, headers=headers, json=body if body is not None else None
+    )
     assert answer.status_code < 500, answer.text
     return int(answer.status_code)
 
@@ -106,9 +115,13 @@ async def ask(stage: Stage, operation: Operation, headers: Headers, **values: st
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: str(operation.handler.operation_id))
 async def test_only_those_come_in_who_may(stage: Stage, operation: Operation) -> None:
     policy = operation.policy
-    members = {role: await stage.office.as_member(role) for role in RANKS}  # new ones each time: some operations remove them
+    members = {
+        role: await stage.office.as_member(role) for role in RANKS
+    }  # new ones each time: some operations remove them
     stage.office.context.accounts.roles.forget(stage.office.venue.organizer_id)
-    for actor, headers in sorted([*stage.actors.items(), *members.items()], key=lambda item: expected(policy, item[0]) is None):
+    for actor, headers in sorted(
+        [*stage.actors.items(), *members.items()], key=lambda item: expected(policy, item[0]) is None
+    ):
         refused = expected(policy, actor)
         status = await ask(stage, operation, headers)
         if refused is not None:

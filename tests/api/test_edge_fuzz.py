@@ -10,7 +10,11 @@ import pytest
 import schemathesis
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from evently.accounts import TokenOptions
 from evently.accounts.tokens import Tokens
@@ -18,9 +22,9 @@ from evently.config import Config
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.web.application import all_routes, litestar_of
-from evently.web.context import Request
-from evently.web.openapi import describe
-from tests.serving import Serving, serving
+from evently.web.edge.context import Request
+from evently.web.edge.openapi import describe
+from tests.support.serving import Serving, serving
 
 SECRET = "a secret of the tests, long enough to sign"
 EXAMPLES_PER_OPERATION = 8
@@ -48,7 +52,9 @@ def admin_headers() -> dict[str, str]:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-def test_every_answer_is_one_that_is_described(server: Serving, admin_headers: dict[str, str], operation: Any) -> None:
+def test_every_answer_is_one_that_is_described(
+    server: Serving, admin_headers: dict[str, str], operation: Any
+) -> None:
     @hypothesis.settings(
         max_examples=EXAMPLES_PER_OPERATION,
         deadline=None,

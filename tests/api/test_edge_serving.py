@@ -22,9 +22,12 @@ import psycopg
 import pytest
 
 from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres
-from tests.serving import Serving, all_gone, environment, evently, is_alive, serving, until
+from tests.support.serving import Serving, all_gone, environment, evently, is_alive, serving, until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes the Linux way")]
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes the Linux way"),
+]
 
 # One client, because making one takes 50 ms; a new connection each time, so that every worker gets some.
 HTTP = httpx2.Client(limits=httpx2.Limits(max_keepalive_connections=0), trust_env=False)
@@ -89,7 +92,9 @@ def test_it_is_alive_ready_and_well(server: Serving) -> None:
         (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n", 431, "headers-too-long"),
     ],
 )
-def test_what_cannot_be_read_is_a_problem_too(server: Serving, request_bytes: bytes, status: int, code: str) -> None:
+def test_what_cannot_be_read_is_a_problem_too(
+    server: Serving, request_bytes: bytes, status: int, code: str
+) -> None:
     found, said = problem_in(raw(server, request_bytes))
     assert (found, said["status"], said["code"]) == (status, status, code)
 
@@ -148,13 +153,20 @@ def test_a_worker_that_dies_while_it_is_asked_for_life_is_replaced_at_once(serve
     os.kill(before[0], signal.SIGSTOP)
     time.sleep(2)  # the parent asks twice a second
     os.kill(before[0], signal.SIGKILL)
-    until(lambda: len(server.workers()) == 2 and before[0] not in server.workers(), "two workers again", seconds_max=20)
+    until(
+        lambda: len(server.workers()) == 2 and before[0] not in server.workers(),
+        "two workers again",
+        seconds_max=20,
+    )
     until(lambda: all(HTTP.get(f"{server.url}/readyz").status_code == 200 for _ in range(20)), "both answer")
 
 
 def test_the_access_log_is_json_and_knows_the_trace(server: Serving) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    HTTP.get(f"{server.url}/livez", headers={"X-Request-Id": "look-for-me", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    HTTP.get(
+        f"{server.url}/livez",
+        headers={"X-Request-Id": "look-for-me", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"},
+    )
     until(lambda: "look-for-me" in server.log(), "the line is written")
     line = next(json.loads(line) for line in server.log().splitlines() if "look-for-me" in line)
     assert (line["path"], line["status"], line["trace_id"]) == ("/livez", 200, trace)
@@ -167,7 +179,10 @@ def test_requests_under_way_are_answered_when_it_is_told_to_stop(shared_database
         parts = urlsplit(server.url)
         body = b'{"email":"nobody@example.org","password":"wrong password"}'
         with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
-            head = b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+            head = (
+                b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                % len(body)
+            )
             connection.sendall(head + body[:10])
             until(lambda: HTTP.get(f"{server.url}/livez").status_code == 200, "the head has arrived")
             server.process.send_signal(signal.SIGTERM)
@@ -261,7 +276,11 @@ def test_an_external_database_may_go_and_come_and_workers_too(data_directory: Pa
             assert HTTP.get(server.url + something_new()).status_code == 200
             postgres.stop()
             away = HTTP.get(server.url + something_new(), timeout=30)
-            assert (away.status_code, away.json()["code"], away.headers["retry-after"]) == (503, "database-unavailable", "2")
+            assert (away.status_code, away.json()["code"], away.headers["retry-after"]) == (
+                503,
+                "database-unavailable",
+                "2",
+            )
             assert HTTP.get(f"{server.url}/readyz", timeout=30).status_code == 503
             assert HTTP.get(f"{server.url}/livez").status_code == 200
             os.kill(server.workers()[0], signal.SIGKILL)
@@ -316,7 +335,10 @@ def test_a_database_of_a_newer_version_is_still_served(external_database_url: st
 def test_work_runs_without_answering(database_url: str) -> None:
     """`evently work` relays and sweeps; nothing listens."""
     with subprocess.Popen(
-        [sys.executable, "-m", "evently", "work"], stderr=subprocess.PIPE, text=True, env=environment(database_url=database_url)
+        [sys.executable, "-m", "evently", "work"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(database_url=database_url),
     ) as process:
         until(lambda: _connections(database_url) > 0, "it has connected")
         assert process.poll() is None

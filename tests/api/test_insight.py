@@ -23,11 +23,11 @@ from evently.kit.money import Money
 from evently.organizing import NewTicketType, PromoDraft, SaleTerms
 from evently.reactions import REACTIONS
 from evently.reactions.relay import IDLE_SECONDS, Relay
-from evently.sales import Conditions, Fees, RefundWindow
-from evently.web.exports import Download, cell, decimal
-from tests.accounts import MovableClock, make_person
-from tests.box_office import BoxOffice, open_box_office
-from tests.catalogue import make_organizer
+from evently.sales.terms import Conditions, Fees, RefundWindow
+from evently.web.api.analytics.exports import Download, cell, decimal
+from tests.support.accounts import MovableClock, make_person
+from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.catalogue import make_organizer
 
 
 @pytest.fixture
@@ -78,7 +78,9 @@ async def buy(office: BoxOffice, event: Event, quantity: int, **said: Any) -> An
     buyer = office.as_buyer()
     line = {"ticket_type_id": (await office.types(event))["Regular"], "quantity": quantity}
     booking = (await office.place(event, buyer, line, **said)).json()
-    assert (await office.post(f"/v1/bookings/{booking['id']}/payments", buyer, method="succeeds")).status_code == 201
+    assert (
+        await office.post(f"/v1/bookings/{booking['id']}/payments", buyer, method="succeeds")
+    ).status_code == 201
     await office.context.checkout.quiet()
     return booking, buyer
 
@@ -86,26 +88,43 @@ async def buy(office: BoxOffice, event: Event, quantity: int, **said: Any) -> An
 async def test_what_an_event_earns(office: BoxOffice) -> None:
     """With a promo code, a fee that buyers pay, a tax in the price and a refund of half, all worked out by hand.
 
-    Two tickets for 25.00 less 10 %: 22.50 each, of which 3.59 are tax, and a fee of 1.00 and 5 %: 2.13. One for 25.00: 3.99 of tax, and
-    2.25 of fee; of it 12.50 are paid back, 1.99 of them tax, and the fee is kept. Another two are held.
+    Two tickets for 25.00 less 10 %: 22.50 each, of which 3.59 are tax, and a fee of 1.00 and 5 %: 2.13. One
+    for 25.00: 3.99 of tax, and 2.25 of fee; of it 12.50 are paid back, 1.99 of them tax, and the fee is kept.
+    Another two are held.
     """
     conditions = Conditions(
-        payment="online", fees=Fees(fixed_minor=100, basis_points=500), refund_windows=(RefundWindow(0, 5_000),), fee_kept=True
+        payment="online",
+        fees=Fees(fixed_minor=100, basis_points=500),
+        refund_windows=(RefundWindow(0, 5_000),),
+        fee_kept=True,
     )
     regular = NewTicketType(name="Regular", price=Money(2500, "EUR"), tax_basis_points=1900)
-    event = await office.open_event(terms=SaleTerms(currency="EUR", capacity=10, ticket_types=(regular,), conditions=conditions))
+    event = await office.open_event(
+        terms=SaleTerms(currency="EUR", capacity=10, ticket_types=(regular,), conditions=conditions)
+    )
     async with office.context.database.transaction() as tx:
-        await organizing.add_promo_code(tx, event.event_id, PromoDraft(code="EARLY", kind="percent", basis_points=1000), utc_now())
+        await organizing.add_promo_code(
+            tx, event.event_id, PromoDraft(code="EARLY", kind="percent", basis_points=1000), utc_now()
+        )
     manager = await office.as_member("manager")
     await buy(office, event, 2, promo_code="early")
     cancelled, its_buyer = await buy(office, event, 1)
     await office.book(event, office.as_buyer(), 2)
     assert (await office.post(f"/v1/bookings/{cancelled['id']}/cancel", its_buyer)).status_code == 200
     await deliver(office)
-    revenue = in_euros(gross=2 * 2463 + 2725, cancelled_unpaid=0, refunded=1250, tax=2 * 359 + 399 - 199, fees=2 * 213 + 225, net=4832)
+    revenue = in_euros(
+        gross=2 * 2463 + 2725,
+        cancelled_unpaid=0,
+        refunded=1250,
+        tax=2 * 359 + 399 - 199,
+        fees=2 * 213 + 225,
+        net=4832,
+    )
     for address in (of_event(event), of_organizer(office)):
         report = await get(office, f"{address}/analytics", manager)
-        assert report["sums"]["amounts"] == [in_euros(booked=7500, cancelled=2500, net=5000) | {"revenue": revenue}]
+        assert report["sums"]["amounts"] == [
+            in_euros(booked=7500, cancelled=2500, net=5000) | {"revenue": revenue}
+        ]
         series = await get(office, f"{address}/analytics/series", manager)
         (point,) = [point for point in series["points"] if point["sums"]["amounts"]]
         assert point["sums"] == report["sums"]
@@ -115,7 +134,14 @@ async def test_what_an_event_earns(office: BoxOffice) -> None:
     assert money == revenue | in_euros(settled=0, captured=7651, outstanding=0, due_at_door=0, discount=500)
     conversion = await get(office, f"{of_event(event)}/analytics/conversion", manager)
     assert (conversion["confirmed_at_once"], conversion["offers"]["placed"]) == (0, 0)
-    assert conversion["holds"] == {"placed": 3, "confirmed": 2, "expired": 0, "cancelled": 0, "held": 1, "rate": 1.0}
+    assert conversion["holds"] == {
+        "placed": 3,
+        "confirmed": 2,
+        "expired": 0,
+        "cancelled": 0,
+        "held": 1,
+        "rate": 1.0,
+    }
     (sold,) = (await get(office, f"{of_event(event)}/analytics/ticket-types", manager))["ticket_types"]
     assert sold["sums"] == {"sold": 2, "cancelled": 1} | in_euros(sold_amount=2 * 2463, cancelled_amount=2725)
     _, *rows = await table(office, event, manager)
@@ -127,14 +153,22 @@ async def test_what_an_event_earns(office: BoxOffice) -> None:
 
 
 async def test_how_a_waitlist_does(office: BoxOffice) -> None:
-    event, manager, holder = await office.open_event(capacity=3), await office.as_member("manager"), office.as_buyer()
+    event, manager, holder = (
+        await office.open_event(capacity=3),
+        await office.as_member("manager"),
+        office.as_buyer(),
+    )
     (type_id,) = (await office.types(event)).values()
     booked = (await office.book(event, holder, 3)).json()
     for quantity in (1, 2, 2):
-        joined = await office.post(f"{of_event(event)}/waitlist", office.as_buyer(), ticket_type_id=type_id, quantity=quantity)
+        joined = await office.post(
+            f"{of_event(event)}/waitlist", office.as_buyer(), ticket_type_id=type_id, quantity=quantity
+        )
         assert joined.status_code == 201
     given_back = [ticket["id"] for ticket in booked["tickets"][:2]]
-    assert (await office.post(f"/v1/bookings/{booked['id']}/cancel", holder, ticket_ids=given_back)).status_code == 200
+    assert (
+        await office.post(f"/v1/bookings/{booked['id']}/cancel", holder, ticket_ids=given_back)
+    ).status_code == 200
     (line,) = (await get(office, f"{of_event(event)}/analytics/waitlist", manager))["ticket_types"]
     withdrawn = dict.fromkeys(("left", "declined", "lapsed", "cancelled", "over_limit"), 0)
     assert line == {
@@ -157,13 +191,26 @@ async def test_how_a_waitlist_does(office: BoxOffice) -> None:
 async def test_which_seats_sell(office: BoxOffice) -> None:
     event, manager, buyer = await office.open_hall(), await office.as_member("manager"), office.as_buyer()
     types = await office.types(event)
-    lines = [{"ticket_type_id": types["Stalls"], "seats": ["S-A-1", "S-A-2"]}, {"ticket_type_id": types["Child"], "seats": ["S-A-3"]}]
+    lines = [
+        {"ticket_type_id": types["Stalls"], "seats": ["S-A-1", "S-A-2"]},
+        {"ticket_type_id": types["Child"], "seats": ["S-A-3"]},
+    ]
     booked = (await office.place(event, buyer, *lines)).json()
-    assert (await office.post(f"/v1/bookings/{booked['id']}/cancel", buyer, ticket_ids=[booked["tickets"][1]["id"]])).status_code == 200
+    assert (
+        await office.post(
+            f"/v1/bookings/{booked['id']}/cancel", buyer, ticket_ids=[booked["tickets"][1]["id"]]
+        )
+    ).status_code == 200
     found = await get(office, f"{of_event(event)}/analytics/seats", manager)
-    paid = {ticket["seat"]["id"]: ticket["total"]["amount"] for ticket in booked["tickets"] if ticket != booked["tickets"][1]}
+    paid = {
+        ticket["seat"]["id"]: ticket["total"]["amount"]
+        for ticket in booked["tickets"]
+        if ticket != booked["tickets"][1]
+    }
     assert sorted(price for price in found["prices"] if price is not None) == sorted(paid.values())
-    assert [state for state, price in zip(found["states"], found["prices"], strict=True) if price is not None] == [2, 2]
+    assert [
+        state for state, price in zip(found["states"], found["prices"], strict=True) if price is not None
+    ] == [2, 2]
     assert found["states"].count(2) == 2
     sales = await get(office, f"{of_event(event)}/analytics/ticket-types", manager)
     sold = {each["name"]: (each["sums"]["sold"], each["sums"]["cancelled"]) for each in sales["ticket_types"]}
@@ -174,7 +221,9 @@ async def test_which_seats_sell(office: BoxOffice) -> None:
 async def test_what_an_event_has_sold(office: BoxOffice) -> None:
     event, manager = await office.open_event(capacity=10), await office.as_member("manager")
     booked = await sell(office, event, 2, 3)
-    cancelled = await office.client.post(f"{of_event(event)}/bookings/{booked[0]['id']}/cancel", json={}, headers=manager)
+    cancelled = await office.client.post(
+        f"{of_event(event)}/bookings/{booked[0]['id']}/cancel", json={}, headers=manager
+    )
     assert cancelled.status_code == 200
     behind = await get(office, f"{of_event(event)}/analytics", manager)
     assert (behind["sums"]["bookings"], behind["journal_rows_behind"] > 0) == (0, True)
@@ -190,7 +239,9 @@ async def test_what_an_event_has_sold(office: BoxOffice) -> None:
                 "booked": {"amount": 12_500, "currency": "EUR"},
                 "cancelled": {"amount": 5_000, "currency": "EUR"},
                 "net": {"amount": 7_500, "currency": "EUR"},
-                "revenue": in_euros(gross=12_500, cancelled_unpaid=5_000, refunded=0, tax=0, fees=0, net=7_500),
+                "revenue": in_euros(
+                    gross=12_500, cancelled_unpaid=5_000, refunded=0, tax=0, fees=0, net=7_500
+                ),
             }
         ],
     }
@@ -209,7 +260,9 @@ async def test_what_an_event_has_sold(office: BoxOffice) -> None:
 
 
 async def test_nothing_sold_has_no_rates(office: BoxOffice) -> None:
-    manager = await office.as_member("manager", organizer_id := await make_organizer(office.context.database, "New here"))
+    manager = await office.as_member(
+        "manager", organizer_id := await make_organizer(office.context.database, "New here")
+    )
     found = await get(office, f"/v1/organizers/{show_id('org', organizer_id)}/analytics", manager)
     assert found["sums"]["cancellation_rate"] is None
     assert found["capacity"] == {"capacity": 0, "held": 0, "sold": 0, "set_aside": 0, "utilisation": None}
@@ -221,11 +274,16 @@ async def test_a_range_is_rounded_outwards_and_said(office: BoxOffice) -> None:
     await sell(office, event, 2)
     await deliver(office)
     found = await get(
-        office, f"{of_event(event)}/analytics", manager, **{"from": "2026-01-01T10:07:00+05:45", "to": "2199-06-01T10:00:01Z"}
+        office,
+        f"{of_event(event)}/analytics",
+        manager,
+        **{"from": "2026-01-01T10:07:00+05:45", "to": "2199-06-01T10:00:01Z"},
     )
     assert (found["from_at"], found["to_at"]) == ("2026-01-01T04:15:00Z", "2199-06-01T10:15:00Z")
     assert found["sums"]["tickets"] == 2
-    before = await get(office, f"{of_event(event)}/analytics", manager, to=(utc_now() - timedelta(days=1)).isoformat())
+    before = await get(
+        office, f"{of_event(event)}/analytics", manager, to=(utc_now() - timedelta(days=1)).isoformat()
+    )
     assert before["sums"]["tickets"] == 0
     assert before["capacity"]["sold"] == 2, "capacity is what it is now"
 
@@ -238,20 +296,35 @@ async def test_a_series(office: BoxOffice, where: str) -> None:
     address = {"event": of_event(event), "organizer": of_organizer(office), "platform": "/v1/admin"}[where]
     headers = office.as_person(new_id(), "admin") if where == "platform" else manager
     by_day = await get(office, f"{address}/analytics/series", headers)
-    assert (by_day["granularity"], by_day["time_zone"]) == ("day", "Europe/Berlin" if where == "event" else "UTC")
+    assert (by_day["granularity"], by_day["time_zone"]) == (
+        "day",
+        "Europe/Berlin" if where == "event" else "UTC",
+    )
     assert len(by_day["points"]) == 31
     assert by_day["points"][0]["starts_at"] == by_day["from_at"]
     assert sum(point["sums"]["tickets"] for point in by_day["points"]) == 5
 
-    by_hour = await get(office, f"{address}/analytics/series", headers, granularity="hour", time_zone="Asia/Kathmandu")
-    assert (by_hour["granularity"], by_hour["time_zone"], len(by_hour["points"])) == ("hour", "Asia/Kathmandu", 49)
+    by_hour = await get(
+        office, f"{address}/analytics/series", headers, granularity="hour", time_zone="Asia/Kathmandu"
+    )
+    assert (by_hour["granularity"], by_hour["time_zone"], len(by_hour["points"])) == (
+        "hour",
+        "Asia/Kathmandu",
+        49,
+    )
     assert all(point["local_start"].endswith(":00:00+05:45") for point in by_hour["points"])
     assert all(datetime.fromisoformat(point["starts_at"]).minute == 15 for point in by_hour["points"])
-    assert [point["sums"]["bookings"] for point in by_hour["points"] if point["sums"]["amounts"]] in ([2], [1, 1])
+    assert [point["sums"]["bookings"] for point in by_hour["points"] if point["sums"]["amounts"]] in (
+        [2],
+        [1, 1],
+    )
 
 
 async def test_the_most_booked_events(office: BoxOffice) -> None:
-    events, manager = [await office.open_event(capacity=10) for _ in range(3)], await office.as_member("manager")
+    events, manager = (
+        [await office.open_event(capacity=10) for _ in range(3)],
+        await office.as_member("manager"),
+    )
     for event, quantity in zip(events, (1, 5, 3), strict=True):
         await sell(office, event, quantity)
     await deliver(office)
@@ -261,7 +334,9 @@ async def test_the_most_booked_events(office: BoxOffice) -> None:
         ("/v1/admin/analytics/events", office.as_person(new_id(), "admin")),
     ):
         first = await office.client.get(address, params={"limit": "2"}, headers=headers)
-        second = await office.client.get(first.headers["link"].partition(">")[0].removeprefix("<"), headers=headers)
+        second = await office.client.get(
+            first.headers["link"].partition(">")[0].removeprefix("<"), headers=headers
+        )
         shown = first.json()["data"] + second.json()["data"]
         assert [event["event_id"] for event in shown] == expected
         assert second.json()["next_cursor"] is None
@@ -285,12 +360,18 @@ async def test_the_most_booked_events(office: BoxOffice) -> None:
         ("analytics/series", {"from": "2199-01-01T00:00:00Z"}, ["?from"]),
         ("analytics/series", {"from": "2001-01-01T00:00:00Z"}, ["?from"]),
         ("analytics/series", {"to": "2000-01-01T00:00:00Z"}, ["?from"]),
-        ("analytics/series", {"granularity": "hour", "from": "2026-01-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}, ["?from"]),
+        (
+            "analytics/series",
+            {"granularity": "hour", "from": "2026-01-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"},
+            ["?from"],
+        ),
         ("analytics/events", {"limit": "101"}, ["?limit"]),
         ("analytics/events", {"after": "nonsense"}, ["?after"]),
     ],
 )
-async def test_what_makes_no_sense_is_refused(office: BoxOffice, address: str, query: dict[str, str], pointers: list[str]) -> None:
+async def test_what_makes_no_sense_is_refused(
+    office: BoxOffice, address: str, query: dict[str, str], pointers: list[str]
+) -> None:
     manager = await office.as_member("manager")
     answer = await office.client.get(f"{of_organizer(office)}/{address}", params=query, headers=manager)
     assert wrong_fields(answer) == pointers
@@ -299,7 +380,10 @@ async def test_what_makes_no_sense_is_refused(office: BoxOffice, address: str, q
 async def test_a_series_may_have_a_thousand_points(office: BoxOffice) -> None:
     manager = await office.as_member("manager")
     range_of = {"from": "2024-01-01T00:00:00Z", "to": "2026-09-27T00:00:00Z"}
-    assert len((await get(office, f"{of_organizer(office)}/analytics/series", manager, **range_of))["points"]) == SLOTS_MAX
+    assert (
+        len((await get(office, f"{of_organizer(office)}/analytics/series", manager, **range_of))["points"])
+        == SLOTS_MAX
+    )
 
 
 @pytest.mark.parametrize("what", ["analytics", "analytics/series", "bookings.csv"])
@@ -314,25 +398,40 @@ async def test_it_is_for_managers(office: BoxOffice, what: str) -> None:
         (await office.as_member("manager"), 200, 200),
         (office.as_person(new_id(), "admin"), 200, 200),
     ):
-        assert (await office.client.get(f"{of_event(event)}/{what}", headers=headers)).status_code == published
-        assert (await office.client.get(f"{of_event(draft)}/{what}", headers=headers)).status_code == unpublished
-    assert (await office.client.get(f"/v1/events/{show_id('evt', new_id())}/{what}", headers=stranger)).status_code == 404
+        assert (
+            await office.client.get(f"{of_event(event)}/{what}", headers=headers)
+        ).status_code == published
+        assert (
+            await office.client.get(f"{of_event(draft)}/{what}", headers=headers)
+        ).status_code == unpublished
+    assert (
+        await office.client.get(f"/v1/events/{show_id('evt', new_id())}/{what}", headers=stranger)
+    ).status_code == 404
 
 
 @pytest.mark.parametrize("what", ["analytics", "analytics/series", "analytics/events"])
 async def test_the_platform_is_for_administrators(office: BoxOffice, what: str) -> None:
-    for headers, status in (({}, 401), (await office.as_member("owner"), 403), (office.as_person(new_id(), "admin"), 200)):
+    for headers, status in (
+        ({}, 401),
+        (await office.as_member("owner"), 403),
+        (office.as_person(new_id(), "admin"), 200),
+    ):
         assert (await office.client.get(f"/v1/admin/{what}", headers=headers)).status_code == status
 
 
-# The file of bookings -----------------------------------------------------------------------------------------------------
+# The file of bookings ---------------------------------------------------------------------------------------
 
 
 async def table(office: BoxOffice, event: Event, manager: dict[str, str] | None = None) -> list[list[str]]:
-    answer = await office.client.get(f"{of_event(event)}/bookings.csv", headers=manager or await office.as_member("manager"))
+    answer = await office.client.get(
+        f"{of_event(event)}/bookings.csv", headers=manager or await office.as_member("manager")
+    )
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
-    assert answer.headers["content-disposition"] == f'attachment; filename="bookings-{show_id("evt", event.event_id)}.csv"'
+    assert (
+        answer.headers["content-disposition"]
+        == f'attachment; filename="bookings-{show_id("evt", event.event_id)}.csv"'
+    )
     assert answer.headers["cache-control"] == "no-store"
     assert answer.content.startswith(b"reference,")
     assert b"ended_at\r\n" in answer.content
@@ -422,7 +521,9 @@ async def test_no_name_is_a_formula(office: BoxOffice, name: str) -> None:
     assert (await table(office, event))[1][3] == f"'{name}"
 
 
-@pytest.mark.parametrize("name", ['Ann "The Hat", Jr.', "line\r\nbreak", "Zoë; O'Hara", "नेपाल", "a=b", " lead"])
+@pytest.mark.parametrize(
+    "name", ['Ann "The Hat", Jr.', "line\r\nbreak", "Zoë; O'Hara", "नेपाल", "a=b", " lead"]
+)
 async def test_names_survive_as_they_are(office: BoxOffice, name: str) -> None:
     event = await office.open_event(capacity=10)
     person_id = await make_person(office.context.database, "ann@example.org", MovableClock())
@@ -438,7 +539,11 @@ async def test_the_erased_are_not_named(office: BoxOffice) -> None:
     person_id = await make_person(office.context.database, "gone@example.org", MovableClock())
     await office.book(event, office.as_person(person_id), 1)
     async with office.context.database.transaction() as tx:
-        await tx.execute("UPDATE people SET email = NULL, name = '', erased_at = $2 WHERE person_id = $1", person_id, utc_now())
+        await tx.execute(
+            "UPDATE people SET email = NULL, name = '', erased_at = $2 WHERE person_id = $1",
+            person_id,
+            utc_now(),
+        )
     assert (await table(office, event))[1][3:5] == ["(erased)", "(erased)"]
 
 
@@ -486,5 +591,7 @@ async def test_an_answer_has_not_begun_when_the_database_is_away() -> None:
     listener = Listener(parts=3)
     nobody: Any = {}
     with pytest.raises(Unavailable):
-        await Download(parts(), filename="x.csv", media_type="text/csv")(nobody, listener.receive, listener.send)
+        await Download(parts(), filename="x.csv", media_type="text/csv")(
+            nobody, listener.receive, listener.send
+        )
     assert listener.messages == []

@@ -13,10 +13,10 @@ from evently import organizing
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import show_id
-from evently.sales import Conditions
-from tests.box_office import BoxOffice, open_box_office
-from tests.catalogue import event_terms
-from tests.paying import ONLINE, sold_under
+from evently.sales.terms import Conditions
+from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.catalogue import event_terms
+from tests.support.paying import ONLINE, sold_under
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -30,7 +30,9 @@ async def office(shared_database_url: str) -> AsyncIterator[BoxOffice]:
 class Buyer:
     """Somebody who holds tickets of an event that is paid online."""
 
-    def __init__(self, office: BoxOffice, headers: dict[str, str], event: Event, booking: dict[str, Any]) -> None:
+    def __init__(
+        self, office: BoxOffice, headers: dict[str, str], event: Event, booking: dict[str, Any]
+    ) -> None:
         self.office = office
         self.headers = headers
         self.event = event
@@ -38,7 +40,9 @@ class Buyer:
 
     async def pay(self, key: str | None = None, **body: Any) -> Any:
         sent = self.headers | ({"Idempotency-Key": key} if key else {})
-        answer = await self.office.client.post(f"/v1/bookings/{self.booking['id']}/payments", json=body, headers=sent)
+        answer = await self.office.client.post(
+            f"/v1/bookings/{self.booking['id']}/payments", json=body, headers=sent
+        )
         await self.office.context.checkout.quiet()
         return answer
 
@@ -48,9 +52,13 @@ class Buyer:
 
 async def online_event(office: BoxOffice, conditions: Conditions = ONLINE) -> Event:
     now = utc_now()
-    terms = event_terms(office.venue.venue_id, starts_at=now + timedelta(days=30), ends_at=now + timedelta(days=30, hours=3))
+    terms = event_terms(
+        office.venue.venue_id, starts_at=now + timedelta(days=30), ends_at=now + timedelta(days=30, hours=3)
+    )
     async with office.context.database.transaction() as tx:
-        event = await organizing.create_event(tx, office.venue.organizer_id, terms, sold_under(conditions), now)
+        event = await organizing.create_event(
+            tx, office.venue.organizer_id, terms, sold_under(conditions), now
+        )
         return await organizing.publish_event(tx, event.event_id, now)
 
 
@@ -87,7 +95,9 @@ async def test_a_key_makes_paying_safe_to_repeat(office: BoxOffice) -> None:
     assert (first.headers.get("idempotent-replayed"), again.headers["idempotent-replayed"]) == (None, "true")
     other = await buyer.pay(key="one", method="declined")
     assert (other.status_code, other.json()["code"]) == (422, "key-reused")
-    rows = await office.context.database.fetch("SELECT method, fingerprint FROM payments WHERE booking_id IS NOT NULL")
+    rows = await office.context.database.fetch(
+        "SELECT method, fingerprint FROM payments WHERE booking_id IS NOT NULL"
+    )
     assert not any("4242" in (row["method"] or "") for row in rows), "no card number is kept"
 
 
@@ -107,7 +117,11 @@ async def test_a_payment_that_waits_says_what_happens_next(office: BoxOffice) ->
     assert waiting["state"] == "waiting"
     assert "keep your tickets" in waiting["message"]
     other = await buyer.pay(method="succeeds")
-    assert (other.status_code, other.json()["code"], other.json()["payment_id"]) == (409, "payment-pending", waiting["id"])
+    assert (other.status_code, other.json()["code"], other.json()["payment_id"]) == (
+        409,
+        "payment-pending",
+        waiting["id"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,9 +145,16 @@ async def test_bad_wishes_are_refused(office: BoxOffice, body: dict[str, Any], p
 async def test_nobody_sees_or_pays_what_is_somebody_elses(office: BoxOffice) -> None:
     buyer = await buyer_of(office)
     stranger = Buyer(office, office.as_buyer(), buyer.event, buyer.booking)
-    assert ((await stranger.pay(method="succeeds")).status_code, (await buyer.pay(method="declined")).status_code) == (404, 201)
+    assert (
+        (await stranger.pay(method="succeeds")).status_code,
+        (await buyer.pay(method="declined")).status_code,
+    ) == (404, 201)
     payment = (await buyer.look(f"/v1/bookings/{buyer.booking['id']}/payments")).json()["data"][0]
-    for path in (f"/v1/payments/{payment['id']}", f"/v1/bookings/{buyer.booking['id']}/payments", "/v1/payments/pay_nonsense"):
+    for path in (
+        f"/v1/payments/{payment['id']}",
+        f"/v1/bookings/{buyer.booking['id']}/payments",
+        "/v1/payments/pay_nonsense",
+    ):
         assert (await stranger.look(path)).status_code == 404, path
     assert (await office.client.get(f"/v1/payments/{payment['id']}")).status_code == 401
 
@@ -144,7 +165,11 @@ async def test_the_page_of_the_demo_gateway(office: BoxOffice) -> None:
     assert (asked["state"], asked["next_action"]["kind"]) == ("action_needed", "redirect")
     url = asked["next_action"]["url"]
     page = await office.client.get(url)
-    assert (page.status_code, page.headers["content-type"], page.headers["cache-control"]) == (200, "text/html; charset=utf-8", "no-store")
+    assert (page.status_code, page.headers["content-type"], page.headers["cache-control"]) == (
+        200,
+        "text/html; charset=utf-8",
+        "no-store",
+    )
     assert "form-action 'self'" in page.headers["content-security-policy"]
     assert "script-src" not in page.headers["content-security-policy"]
     assert "50.00 EUR" in page.text
@@ -156,7 +181,9 @@ async def test_the_page_of_the_demo_gateway(office: BoxOffice) -> None:
     assert 'href="https://shop.example/?a=&#34;&gt;&lt;script&gt;"' in done.text
     await office.context.checkout.quiet()
     assert (await buyer.look(f"/v1/payments/{asked['id']}")).json()["state"] == "captured"
-    assert "Paid. Thank you!" in (await office.client.post(url, data={"answer": "no"})).text, "said twice, it changes nothing"
+    assert "Paid. Thank you!" in (await office.client.post(url, data={"answer": "no"})).text, (
+        "said twice, it changes nothing"
+    )
 
 
 async def test_a_no_on_the_page_is_a_no(office: BoxOffice) -> None:
@@ -174,15 +201,24 @@ async def test_refunds_and_the_cancellation_of_an_event_for_its_organizer(office
     manager, event_id = await office.as_member("manager"), show_id("evt", buyer.event.event_id)
     before = (await office.client.get(f"/v1/events/{event_id}/cancellation", headers=manager)).json()
     assert (before["state"], before["bookings_left"]) == ("not_cancelled", 1)
-    cancelled = await office.client.post(f"/v1/events/{event_id}/bookings/{buyer.booking['id']}/cancel", json={}, headers=manager)
+    cancelled = await office.client.post(
+        f"/v1/events/{event_id}/bookings/{buyer.booking['id']}/cancel", json={}, headers=manager
+    )
     assert cancelled.status_code == 200, cancelled.text
     (refund_id,) = [
-        row["refund_id"] for row in await office.context.database.fetch("SELECT refund_id FROM refunds WHERE settled_at IS NULL")
+        row["refund_id"]
+        for row in await office.context.database.fetch(
+            "SELECT refund_id FROM refunds WHERE settled_at IS NULL"
+        )
     ]
     await office.context.checkout.pay_back(buyer.event.event_id, refund_id)
     listed = (await office.client.get(f"/v1/events/{event_id}/refunds?state=failed", headers=manager)).json()
     (failed,) = listed["data"]
-    assert (failed["id"], failed["state"], failed["failure"]["code"]) == (show_id("rfd", refund_id), "failed", "card_refused")
+    assert (failed["id"], failed["state"], failed["failure"]["code"]) == (
+        show_id("rfd", refund_id),
+        "failed",
+        "card_refused",
+    )
     retry = f"/v1/events/{event_id}/refunds/{failed['id']}/retry"
     assert (await office.client.post(retry, headers=buyer.headers)).status_code == 403
     retried = (await office.client.post(retry, headers=manager)).json()
@@ -192,11 +228,17 @@ async def test_refunds_and_the_cancellation_of_an_event_for_its_organizer(office
     await office.context.checkout.pay_back(buyer.event.event_id, refund_id)
     listed = (await office.client.get(f"/v1/events/{event_id}/refunds", headers=manager)).json()
     assert [each["state"] for each in listed["data"]] == ["settled"]
-    unknown = await office.client.post(f"/v1/events/{event_id}/refunds/{show_id('rfd', refund_id)[:-1]}0/retry", headers=manager)
+    unknown = await office.client.post(
+        f"/v1/events/{event_id}/refunds/{show_id('rfd', refund_id)[:-1]}0/retry", headers=manager
+    )
     assert unknown.status_code in {404, 409}
 
 
 async def test_webhooks_of_gateways_that_are_not_here_or_do_not_speak(office: BoxOffice) -> None:
-    assert (await office.client.post("/v1/gateways/stripe/webhooks", content=b"{}")).json()["code"] == "unknown-gateway"
-    forged = await office.client.post("/v1/gateways/demo/webhooks", content=b"{}", headers={"content-type": "application/json"})
+    assert (await office.client.post("/v1/gateways/stripe/webhooks", content=b"{}")).json()[
+        "code"
+    ] == "unknown-gateway"
+    forged = await office.client.post(
+        "/v1/gateways/demo/webhooks", content=b"{}", headers={"content-type": "application/json"}
+    )
     assert (forged.status_code, forged.json()["code"]) == (400, "webhook-forged")

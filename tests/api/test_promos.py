@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from evently.kit.ids import new_id, show_id
 from tests.api.test_catalogue import Headers, code_of, in_days, make, pointers, seen
-from tests.box_office import BoxOffice, open_box_office
+from tests.support.box_office import BoxOffice, open_box_office
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TEN = {"code": "spring-27", "kind": "percent", "basis_points": 1000}
@@ -46,7 +46,9 @@ async def use(office: BoxOffice, where: str, type_id: str, code: str) -> httpx2.
 async def test_a_promo_code_from_making_to_retiring(office: BoxOffice, manager: Headers) -> None:
     event = await make(office, manager)
     where, type_id = event.headers["location"], event.json()["ticket_types"][0]["id"]
-    made = await office.client.post(f"{where}/promo-codes", json={**TEN, "budget": euros(5000), "uses_max": 9}, headers=manager)
+    made = await office.client.post(
+        f"{where}/promo-codes", json={**TEN, "budget": euros(5000), "uses_max": 9}, headers=manager
+    )
     assert made.status_code == 201, made.text
     assert (made.json()["code"], made.json()["uses"], made.json()["spent"]) == ("SPRING-27", 0, euros(0))
     promo = made.headers["location"]
@@ -56,10 +58,18 @@ async def test_a_promo_code_from_making_to_retiring(office: BoxOffice, manager: 
     assert found.json() == {**made.json(), "uses": 1, "spent": euros(500)}
     lowered = await office.client.patch(promo, json={"budget": euros(499)}, headers=seen(found, manager))
     assert code_of(lowered, 409) == "capacity-taken"
-    changed = await office.client.patch(promo, json={"code": "SUMMER", "basis_points": 2000, "budget": None}, headers=seen(found, manager))
+    changed = await office.client.patch(
+        promo, json={"code": "SUMMER", "basis_points": 2000, "budget": None}, headers=seen(found, manager)
+    )
     assert changed.json() == {**found.json(), "code": "SUMMER", "basis_points": 2000, "budget": None}
-    assert code_of(await office.client.patch(promo, json={"code": "x"}, headers=seen(found, manager)), 412) == "stale"
-    assert code_of(await office.client.patch(promo, json={"code": "x"}, headers=manager), 428) == "if-match-missing"
+    assert (
+        code_of(await office.client.patch(promo, json={"code": "x"}, headers=seen(found, manager)), 412)
+        == "stale"
+    )
+    assert (
+        code_of(await office.client.patch(promo, json={"code": "x"}, headers=manager), 428)
+        == "if-match-missing"
+    )
     assert code_of(await use(office, where, type_id, "SPRING-27"), 422) == "unknown-promo-code"
     for _ in range(2):  # harmless to repeat
         retired = await office.client.post(f"{promo}/retire", headers=manager)
@@ -83,7 +93,9 @@ async def test_an_unlocking_code_sells_what_is_hidden(office: BoxOffice, manager
     assert code_of(without, 422) == "unknown-ticket-type"
 
 
-async def test_whoever_names_a_code_sees_what_it_unlocks_and_no_cache_does(office: BoxOffice, manager: Headers) -> None:
+async def test_whoever_names_a_code_sees_what_it_unlocks_and_no_cache_does(
+    office: BoxOffice, manager: Headers
+) -> None:
     types = [
         {"name": "Regular", "price": euros(500)},
         {"name": "Members", "hidden": True, "price": euros(100)},
@@ -91,33 +103,53 @@ async def test_whoever_names_a_code_sees_what_it_unlocks_and_no_cache_does(offic
     ]
     event = await make(office, manager, ticket_types=types)
     where = event.headers["location"]
-    regular, members, _ = [each["id"] for each in (await office.client.get(f"{where}/ticket-types", headers=manager)).json()["data"]]
+    regular, members, _ = [
+        each["id"]
+        for each in (await office.client.get(f"{where}/ticket-types", headers=manager)).json()["data"]
+    ]
     body = {"code": "MEMBERS", "kind": "unlock", "ticket_type_ids": [members]}
     assert (await office.client.post(f"{where}/promo-codes", json=body, headers=manager)).status_code == 201
     before = await office.client.get(where)
-    assert ([each["id"] for each in before.json()["ticket_types"]], before.headers["cache-control"]) == ([regular], "public, max-age=1")
+    assert ([each["id"] for each in before.json()["ticket_types"]], before.headers["cache-control"]) == (
+        [regular],
+        "public, max-age=1",
+    )
     for headers in ({}, office.as_buyer()):
         shown = await office.client.get(where, params={"promo_code": " members "}, headers=headers)
         assert shown.headers["cache-control"] == "private, no-store"
         assert "etag" not in shown.headers
-        assert {**shown.json(), "ticket_types": None, "price_from": None} == {**before.json(), "ticket_types": None, "price_from": None}
+        assert {**shown.json(), "ticket_types": None, "price_from": None} == {
+            **before.json(),
+            "ticket_types": None,
+            "price_from": None,
+        }
         assert [(each["id"], each["state"], each["available"]) for each in shown.json()["ticket_types"]] == [
             (regular, "on_sale", 100),
             (members, "on_sale", 100),
         ]
         assert shown.json()["price_from"] == euros(100)
-        left = await office.client.get(f"{where}/availability", params={"promo_code": "Members"}, headers=headers)
+        left = await office.client.get(
+            f"{where}/availability", params={"promo_code": "Members"}, headers=headers
+        )
         assert left.headers["cache-control"] == "private, no-store"
-        assert [(each["ticket_type_id"], each["available"]) for each in left.json()["ticket_types"]] == [(regular, 100), (members, 100)]
+        assert [(each["ticket_type_id"], each["available"]) for each in left.json()["ticket_types"]] == [
+            (regular, 100),
+            (members, 100),
+        ]
     assert (await use(office, where, members, "members")).status_code == 201
     again = await office.client.get(f"{where}/availability", params={"promo_code": "members"})
     assert [each["available"] for each in again.json()["ticket_types"]] == [98, 98]
     after = await office.client.get(where)
     assert [each["id"] for each in after.json()["ticket_types"]] == [regular], "nobody else sees it"
-    assert [each["ticket_type_id"] for each in (await office.client.get(f"{where}/availability")).json()["ticket_types"]] == [regular]
+    assert [
+        each["ticket_type_id"]
+        for each in (await office.client.get(f"{where}/availability")).json()["ticket_types"]
+    ] == [regular]
 
 
-async def test_a_code_that_is_none_is_refused_as_it_is_when_booking(office: BoxOffice, manager: Headers) -> None:
+async def test_a_code_that_is_none_is_refused_as_it_is_when_booking(
+    office: BoxOffice, manager: Headers
+) -> None:
     event = await make(office, manager)
     where, type_id = event.headers["location"], event.json()["ticket_types"][0]["id"]
     codes: tuple[dict[str, Any], ...] = (
@@ -126,7 +158,9 @@ async def test_a_code_that_is_none_is_refused_as_it_is_when_booking(office: BoxO
         {"code": "MINE", "per_buyer_max": 1},
     )
     for promo in codes:
-        assert (await office.client.post(f"{where}/promo-codes", json={**TEN, **promo}, headers=manager)).status_code == 201
+        assert (
+            await office.client.post(f"{where}/promo-codes", json={**TEN, **promo}, headers=manager)
+        ).status_code == 201
     assert (await use(office, where, type_id, "once")).status_code == 201
     buyer = office.as_buyer()
     body = {"lines": [{"ticket_type_id": type_id, "quantity": 1}], "promo_code": "mine"}
@@ -142,7 +176,9 @@ async def test_a_code_that_is_none_is_refused_as_it_is_when_booking(office: BoxO
             answer = await office.client.get(url, params={"promo_code": code}, headers=buyer)
             assert code_of(answer, status) == code_of(quoted, status) == refusal
             assert answer.json()["detail"] == quoted.json()["detail"]
-    assert (await office.client.get(where, params={"promo_code": "mine"})).status_code == 200, "nobody we know has not used it"
+    assert (await office.client.get(where, params={"promo_code": "mine"})).status_code == 200, (
+        "nobody we know has not used it"
+    )
     assert pointers(await office.client.get(where, params={"promo_code": "x" * 200})) == {"?promo_code"}
     draft = (await make(office, manager, publish=False)).headers["location"]
     for url in (draft, f"{draft}/availability"):
@@ -165,17 +201,29 @@ async def test_codes_are_unique_and_listed_page_by_page(office: BoxOffice, manag
     where = (await make(office, manager)).headers["location"]
     for number in range(3):
         body = {"code": f"CODE{number}", "kind": "fixed", "amount": euros(500)}
-        assert (await office.client.post(f"{where}/promo-codes", json=body, headers=manager)).status_code == 201
+        assert (
+            await office.client.post(f"{where}/promo-codes", json=body, headers=manager)
+        ).status_code == 201
     again = await office.client.post(f"{where}/promo-codes", json={**TEN, "code": "code1"}, headers=manager)
     assert code_of(again, 409) == "promo-code-taken"
     first = await office.client.get(f"{where}/promo-codes", params={"limit": 2}, headers=manager)
-    rest = await office.client.get(f"{where}/promo-codes", params={"limit": 2, "after": first.json()["next_cursor"]}, headers=manager)
-    assert [each["code"] for each in first.json()["data"] + rest.json()["data"]] == ["CODE0", "CODE1", "CODE2"]
+    rest = await office.client.get(
+        f"{where}/promo-codes", params={"limit": 2, "after": first.json()["next_cursor"]}, headers=manager
+    )
+    assert [each["code"] for each in first.json()["data"] + rest.json()["data"]] == [
+        "CODE0",
+        "CODE1",
+        "CODE2",
+    ]
     assert rest.json()["next_cursor"] is None
-    assert pointers(await office.client.get(f"{where}/promo-codes", params={"after": "x"}, headers=manager)) == {"?after"}
+    assert pointers(
+        await office.client.get(f"{where}/promo-codes", params={"after": "x"}, headers=manager)
+    ) == {"?after"}
 
 
-async def test_everything_wrong_with_a_promo_code_is_said_at_once(office: BoxOffice, manager: Headers) -> None:
+async def test_everything_wrong_with_a_promo_code_is_said_at_once(
+    office: BoxOffice, manager: Headers
+) -> None:
     where = (await make(office, manager)).headers["location"]
     common = {
         "code": "two words",
@@ -186,7 +234,15 @@ async def test_everything_wrong_with_a_promo_code_is_said_at_once(office: BoxOff
         "from_at": in_days(2),
         "until_at": in_days(1),
     }
-    wrong = {"/code", "/ticket_type_ids/0", "/ticket_type_ids/1", "/uses_max", "/per_buyer_max", "/budget/currency", "/until_at"}
+    wrong = {
+        "/code",
+        "/ticket_type_ids/0",
+        "/ticket_type_ids/1",
+        "/uses_max",
+        "/per_buyer_max",
+        "/budget/currency",
+        "/until_at",
+    }
     for kind, expected in (
         ({"kind": "percent", "basis_points": 10_001}, {"/basis_points"}),
         ({"kind": "percent", "basis_points": 0, "amount": euros(1)}, {"/basis_points", "/amount"}),
@@ -197,7 +253,9 @@ async def test_everything_wrong_with_a_promo_code_is_said_at_once(office: BoxOff
     ):
         answer = await office.client.post(f"{where}/promo-codes", json={**common, **kind}, headers=manager)
         assert pointers(answer) == wrong | expected, kind
-    empty = await office.client.post(f"{where}/promo-codes", json={"code": "X", "kind": "unlock"}, headers=manager)
+    empty = await office.client.post(
+        f"{where}/promo-codes", json={"code": "X", "kind": "unlock"}, headers=manager
+    )
     assert pointers(empty) == {"/ticket_type_ids"}
     shapeless = {"code": 1, "kind": "gift", "budget": {"amount": -1, "currency": "EUR"}, "x": 1}
     answer = await office.client.post(f"{where}/promo-codes", json=shapeless, headers=manager)
@@ -207,8 +265,13 @@ async def test_everything_wrong_with_a_promo_code_is_said_at_once(office: BoxOff
 async def test_codes_are_for_managers(office: BoxOffice, manager: Headers, door: Headers) -> None:
     where = (await make(office, manager)).headers["location"]
     assert code_of(await office.client.get(f"{where}/promo-codes", headers=door), 403) == "forbidden"
-    assert code_of(await office.client.post(f"{where}/promo-codes", json=TEN, headers=door), 403) == "forbidden"
-    assert code_of(await office.client.get(f"{where}/promo-codes", headers=office.as_buyer()), 403) == "forbidden"
+    assert (
+        code_of(await office.client.post(f"{where}/promo-codes", json=TEN, headers=door), 403) == "forbidden"
+    )
+    assert (
+        code_of(await office.client.get(f"{where}/promo-codes", headers=office.as_buyer()), 403)
+        == "forbidden"
+    )
     absent = f"{where}/promo-codes/{show_id('prm', new_id())}"
     assert code_of(await office.client.get(absent, headers=manager), 404) == "not-found"
     assert code_of(await office.client.post(f"{absent}/retire", headers=manager), 404) == "not-found"

@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from tests.postgres import scratch_directory
-from tests.serving import environment, serving
+from tests.support.postgres import scratch_directory
+from tests.support.serving import environment, serving
 
 README: Final = Path(__file__).parent.parent.parent / "README.md"
 SAID: Final = (  # in this order
@@ -46,11 +46,16 @@ SAID: Final = (  # in this order
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the tour needs curl")
 def test_the_tour_works_when_pasted(tmp_path: Path) -> None:
     """Each block runs without an error and says what the README says it will."""
-    blocks = re.findall(r"^```bash tour\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(
+        r"^```bash tour\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
     (programs / "evently").symlink_to(Path(sys.executable).parent / "evently")
-    with scratch_directory() as directory, serving("--demo", data=str(directory / "data"), access_log="false") as server:
+    with (
+        scratch_directory() as directory,
+        serving("--demo", data=str(directory / "data"), access_log="false") as server,
+    ):
         done = subprocess.run(
             ["bash", "-c", "set -euo pipefail\n" + "\n".join(blocks)],
             check=False,

@@ -27,9 +27,9 @@ from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.rehearsal import CannotRehearse, Plan, rehearse
 from evently.rehearsal.plan import make_organizer, run
 from evently.rehearsal.server import own_server
-from tests.box_office import BoxOffice, open_box_office
-from tests.catalogue import event_terms
-from tests.postgres import scratch_directory
+from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.catalogue import event_terms
+from tests.support.postgres import scratch_directory
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ async def office(database_url: str) -> AsyncIterator[BoxOffice]:
 
 
 async def prepare(office: BoxOffice, event: Event, headers: dict[str, str], **body: Any) -> httpx2.Response:
-    return await office.client.post(f"/v1/events/{show_id('evt', event.event_id)}/rehearsals", json=body, headers=headers)
+    return await office.client.post(
+        f"/v1/events/{show_id('evt', event.event_id)}/rehearsals", json=body, headers=headers
+    )
 
 
 async def two_pools(office: BoxOffice) -> Event:
@@ -75,40 +77,62 @@ async def test_a_copy_is_on_sale_and_its_buyers_can_book(office: BoxOffice) -> N
         if booked.status_code == 201:
             assert booked.json()["buyer_id"] == buyer["id"]
     assert statuses == [201, 201, 409]
-    untouched = (await office.client.get(f"/v1/events/{show_id('evt', original.event_id)}/availability")).json()
+    untouched = (
+        await office.client.get(f"/v1/events/{show_id('evt', original.event_id)}/availability")
+    ).json()
     assert untouched["ticket_types"][0]["available"] == 500
 
 
 async def test_its_buyers_are_people_who_cannot_log_in(office: BoxOffice) -> None:
-    made = (await prepare(office, await office.open_event(), await office.as_member("owner"), buyers=2)).json()
+    made = (
+        await prepare(office, await office.open_event(), await office.as_member("owner"), buyers=2)
+    ).json()
     ids = [find_id("per", buyer["id"]) for buyer in made["buyers"]]
     rows = await office.context.database.fetch(
-        "SELECT name, email, password_hash, role FROM people WHERE person_id = ANY($1) ORDER BY person_id", ids
+        "SELECT name, email, password_hash, role FROM people WHERE person_id = ANY($1) ORDER BY person_id",
+        ids,
     )
-    assert [tuple(row) for row in rows] == [("Rehearsal buyer 1", None, None, "buyer"), ("Rehearsal buyer 2", None, None, "buyer")]
-    row = await office.context.database.fetch_row("SELECT sandbox, state FROM events WHERE event_id = $1", find_id("evt", made["event_id"]))
+    assert [tuple(row) for row in rows] == [
+        ("Rehearsal buyer 1", None, None, "buyer"),
+        ("Rehearsal buyer 2", None, None, "buyer"),
+    ]
+    row = await office.context.database.fetch_row(
+        "SELECT sandbox, state FROM events WHERE event_id = $1", find_id("evt", made["event_id"])
+    )
     assert row is not None
     assert tuple(row) == (True, "published")
 
 
 async def test_a_draft_with_pools_keeps_its_proportions(office: BoxOffice) -> None:
-    made = (await prepare(office, await two_pools(office), await office.as_member("manager"), buyers=1, places=40)).json()
+    made = (
+        await prepare(office, await two_pools(office), await office.as_member("manager"), buyers=1, places=40)
+    ).json()
     standing, seated = made["ticket_types"]
     assert (standing["name"], standing["per_buyer_max"], standing["price"]["amount"]) == ("Standing", 2, 2500)
     left = (await office.client.get(f"/v1/events/{made['event_id']}/availability")).json()["ticket_types"]
-    assert {line["ticket_type_id"]: line["available"] for line in left} == {standing["id"]: 30, seated["id"]: 10}
+    assert {line["ticket_type_id"]: line["available"] for line in left} == {
+        standing["id"]: 30,
+        seated["id"]: 10,
+    }
 
 
 async def test_without_places_the_copy_has_the_originals(office: BoxOffice) -> None:
-    assert (await prepare(office, await two_pools(office), await office.as_member("manager"), buyers=1)).json()["places"] == 400
+    assert (
+        await prepare(office, await two_pools(office), await office.as_member("manager"), buyers=1)
+    ).json()["places"] == 400
 
 
 async def test_a_fresh_event_at_the_organizers_venue(office: BoxOffice) -> None:
     path = f"/v1/organizers/{show_id('org', office.venue.organizer_id)}/rehearsals"
-    made = await office.client.post(path, json={"buyers": 2, "places": 25}, headers=await office.as_member("manager"))
+    made = await office.client.post(
+        path, json={"buyers": 2, "places": 25}, headers=await office.as_member("manager")
+    )
     assert (made.status_code, made.json()["places"]) == (201, 25)
     event_id = find_id("evt", made.json()["event_id"])
-    assert await office.context.database.fetch_value("SELECT venue_id FROM events WHERE event_id = $1", event_id) == office.venue.venue_id
+    assert (
+        await office.context.database.fetch_value("SELECT venue_id FROM events WHERE event_id = $1", event_id)
+        == office.venue.venue_id
+    )
 
 
 async def test_who_may(office: BoxOffice) -> None:
@@ -128,7 +152,9 @@ async def test_who_may(office: BoxOffice) -> None:
         ({}, ["/buyers"]),
     ],
 )
-async def test_what_is_asked_for_is_limited(office: BoxOffice, body: dict[str, Any], pointers: list[str]) -> None:
+async def test_what_is_asked_for_is_limited(
+    office: BoxOffice, body: dict[str, Any], pointers: list[str]
+) -> None:
     answer = await prepare(office, await office.open_event(), await office.as_member("manager"), **body)
     assert answer.status_code == 422, answer.text
     assert sorted(error["pointer"] for error in answer.json()["errors"]) == pointers
@@ -147,12 +173,29 @@ async def owners_token(database_url: str) -> str:
 
 def test_a_rehearsal_of_a_server_that_runs(database_url: str, tmp_path: Path) -> None:
     console = Console(width=120, record=True, quiet=True)
-    with scratch_directory() as directory, own_server(directory, {"database_url": database_url, "workers": "1"}) as server:
+    with (
+        scratch_directory() as directory,
+        own_server(directory, {"database_url": database_url, "workers": "1"}) as server,
+    ):
         organizer, key = run(make_organizer(database_url))
         report = tmp_path / "report.html"
-        plan = Plan(buyers=50, places=20, url=server.url, organizer=organizer, token=key, report=report, seed=3, spread_seconds=0.2)
+        plan = Plan(
+            buyers=50,
+            places=20,
+            url=server.url,
+            organizer=organizer,
+            token=key,
+            report=report,
+            seed=3,
+            spread_seconds=0.2,
+        )
         assert rehearse(plan, console)
-        assert rehearse(Plan(buyers=3, places=9, url=server.url, token=run(owners_token(database_url)), spread_seconds=0.1), console)
+        assert rehearse(
+            Plan(
+                buyers=3, places=9, url=server.url, token=run(owners_token(database_url)), spread_seconds=0.1
+            ),
+            console,
+        )
         with pytest.raises(CannotRehearse, match="name --organizer"):
             rehearse(Plan(buyers=1, url=server.url, token=key), console)
         with pytest.raises(CannotRehearse, match="401"):
@@ -164,7 +207,10 @@ def test_a_rehearsal_of_a_server_that_runs(database_url: str, tmp_path: Path) ->
 
 def test_seats_and_payments(database_url: str, tmp_path: Path) -> None:
     console = Console(width=120, record=True, quiet=True)
-    with scratch_directory() as directory, own_server(directory, {"database_url": database_url, "workers": "1"}) as server:
+    with (
+        scratch_directory() as directory,
+        own_server(directory, {"database_url": database_url, "workers": "1"}) as server,
+    ):
         organizer, key = run(make_organizer(database_url))
         plan = Plan(buyers=60, places=44, url=server.url, organizer=organizer, token=key, spread_seconds=0.2)
         report = tmp_path / "report.html"
@@ -172,7 +218,9 @@ def test_seats_and_payments(database_url: str, tmp_path: Path) -> None:
         assert rehearse(replace(plan, seats="best"), console)
         with pytest.raises(ConfigError, match="--abandon needs --hold-seconds"):
             rehearse(replace(plan, abandon=0.5), console)
-    assert {finding.code: finding.count for finding in run(audit(DatabaseOptions(database_url))) if finding.count} == {}
+    assert {
+        finding.code: finding.count for finding in run(audit(DatabaseOptions(database_url))) if finding.count
+    } == {}
     html = report.read_text(encoding="utf-8")
     assert "Bookings paid online" in html
     assert "named by the buyers at random" in html
@@ -180,10 +228,23 @@ def test_seats_and_payments(database_url: str, tmp_path: Path) -> None:
 
 def test_the_command_starts_a_server_of_its_own_and_leaves_nothing(tmp_path: Path) -> None:
     report = tmp_path / "report.html"
-    command = [sys.executable, "-m", "evently", "rehearse", "--buyers", "12", "--places", "5", "--report", str(report)]
+    command = [
+        sys.executable,
+        "-m",
+        "evently",
+        "rehearse",
+        "--buyers",
+        "12",
+        "--places",
+        "5",
+        "--report",
+        str(report),
+    ]
     with scratch_directory() as temporary:
         environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(temporary)}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=100, check=False, env=environment
+        )
         assert list(temporary.iterdir()) == []
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Clean. 5 of 5 places sold" in done.stdout

@@ -12,10 +12,10 @@ import pytest_asyncio
 
 from evently.kit.ids import new_id, show_id
 from evently.seating import canonical
-from evently.web.examples import own_example
+from evently.web.edge.examples import own_example
 from tests.api.test_catalogue import Headers, code_of, make, pointers
-from tests.box_office import HALL, BoxOffice, open_box_office
-from tests.catalogue import make_organizer
+from tests.support.box_office import HALL, BoxOffice, open_box_office
+from tests.support.catalogue import make_organizer
 from tests.unit.test_seating_pretix import FAULTS as PLAN_FAULTS
 from tests.unit.test_seating_pretix import plan, put
 from tests.unit.test_seating_pretix import row as plan_row
@@ -68,7 +68,9 @@ async def test_a_map_and_its_versions(office: BoxOffice, manager: Headers) -> No
     assert made.headers["location"] == f"{where}?version=1"
     found = await office.client.get(where, headers=manager)
     assert found.json() == {**first, "map": hall()["map"]}
-    assert (await office.client.get(where, headers={**manager, "If-None-Match": found.headers["etag"]})).status_code == 304
+    assert (
+        await office.client.get(where, headers={**manager, "If-None-Match": found.headers["etag"]})
+    ).status_code == 304
     same = await office.client.post(f"{where}/versions", json=hall(), headers=manager)
     assert same.json() == first
     changed = await office.client.post(f"{where}/versions", json=hall(name="Larger hall"), headers=manager)
@@ -88,7 +90,13 @@ async def test_every_fault_of_a_map_is_told_with_its_place(office: BoxOffice, ma
     wrong = hall(
         name=" ",
         sections=[
-            {"name": "A", "rows": [row("1", seat("a", "1", 0), seat("a", "2", 1), seat("b", "2", 2)), row("1", seat("c", "1", 2.1))]},
+            {
+                "name": "A",
+                "rows": [
+                    row("1", seat("a", "1", 0), seat("a", "2", 1), seat("b", "2", 2)),
+                    row("1", seat("c", "1", 2.1)),
+                ],
+            },
             {"name": "A", "rows": []},
         ],
     )
@@ -101,7 +109,13 @@ async def test_every_fault_of_a_map_is_told_with_its_place(office: BoxOffice, ma
         "/map/sections/0/rows/1/seats/0",  # on top of another
         "/map/sections/1/rows",
     }
-    shapeless = {"map": {"name": "Hall", "sections": [{"name": 1, "rows": [{"seats": [{"id": "a"}]}]}], "colour": "red"}}
+    shapeless = {
+        "map": {
+            "name": "Hall",
+            "sections": [{"name": 1, "rows": [{"seats": [{"id": "a"}]}]}],
+            "colour": "red",
+        }
+    }
     assert pointers(await office.client.post(maps_of(office), json=shapeless, headers=manager)) >= {
         "/map/sections/0/name",
         "/map/sections/0/rows/0/name",
@@ -112,9 +126,13 @@ async def test_every_fault_of_a_map_is_told_with_its_place(office: BoxOffice, ma
 
 async def test_a_hall_is_generated(office: BoxOffice, manager: Headers) -> None:
     for kind, seats in (("theatre", 777), ("arena", 2_000)):
-        made = await office.client.post(maps_of(office), json={"generate": {"kind": kind, "seats": seats}}, headers=manager)
+        made = await office.client.post(
+            maps_of(office), json={"generate": {"kind": kind, "seats": seats}}, headers=manager
+        )
         assert (made.status_code, made.json()["seats"]) == (201, seats)
-    small = await office.client.post(maps_of(office), json={"generate": {"kind": "arena", "seats": 10}}, headers=manager)
+    small = await office.client.post(
+        maps_of(office), json={"generate": {"kind": "arena", "seats": 10}}, headers=manager
+    )
     assert pointers(small) == {"/generate/seats"}
     for body in ({}, {**hall(), "generate": {"kind": "arena", "seats": 2_000}}):
         assert pointers(await office.client.post(maps_of(office), json=body, headers=manager)) == {"/map"}
@@ -122,17 +140,29 @@ async def test_a_hall_is_generated(office: BoxOffice, manager: Headers) -> None:
 
 async def test_a_hall_of_twenty_thousand_seats_fits(office: BoxOffice, manager: Headers) -> None:
     sections = [
-        {"name": f"S{s}", "rows": [row(str(r), *[seat(f"s{s}-{r}-{n}", str(n), n + 50 * s, r) for n in range(40)]) for r in range(50)]}
+        {
+            "name": f"S{s}",
+            "rows": [
+                row(str(r), *[seat(f"s{s}-{r}-{n}", str(n), n + 50 * s, r) for n in range(40)])
+                for r in range(50)
+            ],
+        }
         for s in range(10)
     ]
     body = msgspec.json.encode(hall(sections=sections))
     assert len(body) > office.context.options.body_bytes_max
-    made = await office.client.post(maps_of(office), content=body, headers={**manager, "Content-Type": "application/json"})
+    made = await office.client.post(
+        maps_of(office), content=body, headers={**manager, "Content-Type": "application/json"}
+    )
     assert (made.status_code, made.json()["seats"]) == (201, 20_000)
-    elsewhere = await office.client.post("/v1/venues", content=body, headers={**manager, "Content-Type": "application/json"})
+    elsewhere = await office.client.post(
+        "/v1/venues", content=body, headers={**manager, "Content-Type": "application/json"}
+    )
     assert code_of(elsewhere, 413) == "too-large"
     too_long = {**manager, "Content-Type": "application/json", "Content-Length": str(17 * 2**20)}
-    assert code_of(await office.client.post(maps_of(office), content=b"", headers=too_long), 413) == "too-large"
+    assert (
+        code_of(await office.client.post(maps_of(office), content=b"", headers=too_long), 413) == "too-large"
+    )
 
 
 async def test_maps_are_their_organizers(office: BoxOffice, manager: Headers, door: Headers) -> None:
@@ -143,8 +173,13 @@ async def test_maps_are_their_organizers(office: BoxOffice, manager: Headers, do
     assert code_of(await office.client.get(where), 401) == "unauthenticated"
     assert code_of(await office.client.get(where, headers=stranger), 404) == "not-found"
     assert code_of(await office.client.get(maps_of(office), headers=stranger), 404) == "not-found"
-    assert code_of(await office.client.post(f"{where}/versions", json=hall(), headers=stranger), 404) == "not-found"
-    assert code_of(await office.client.post(f"{where}/versions", json=hall(), headers=door), 403) == "forbidden"
+    assert (
+        code_of(await office.client.post(f"{where}/versions", json=hall(), headers=stranger), 404)
+        == "not-found"
+    )
+    assert (
+        code_of(await office.client.post(f"{where}/versions", json=hall(), headers=door), 403) == "forbidden"
+    )
     assert code_of(await office.client.post(maps_of(office), json=hall(), headers=door), 403) == "forbidden"
     nowhere = f"/v1/seat-maps/{show_id('smp', new_id())}"
     assert code_of(await office.client.get(nowhere, headers=manager), 404) == "not-found"
@@ -158,7 +193,7 @@ async def test_the_examples_are_accepted(office: BoxOffice, manager: Headers) ->
         assert (made.status_code, made.json()["name"]) == (201, "Great hall")
 
 
-# Whatever is sent -------------------------------------------------------------------------------------------------------------
+# Whatever is sent -------------------------------------------------------------------------------------------
 
 
 def is_json(value: Any) -> bool:
@@ -183,14 +218,20 @@ def is_json(value: Any) -> bool:
         ("/shapes/0/text", "\x1b[31m", "/shapes/0/text"),
     ],
 )
-async def test_a_wrong_map_is_answered_with_the_place(office: BoxOffice, manager: Headers, path: str, value: Any, pointer: str) -> None:
+async def test_a_wrong_map_is_answered_with_the_place(
+    office: BoxOffice, manager: Headers, path: str, value: Any, pointer: str
+) -> None:
     wrong = right_map()
     put(wrong, path, value)
-    assert pointers(await office.client.post(maps_of(office), json={"map": wrong}, headers=manager)) == {f"/map{pointer}"}
+    assert pointers(await office.client.post(maps_of(office), json={"map": wrong}, headers=manager)) == {
+        f"/map{pointer}"
+    }
 
 
 async def send(office: BoxOffice, path: str, manager: Headers, body: bytes) -> Any:
-    return await office.client.post(path, content=body, headers={**manager, "Content-Type": "application/json"})
+    return await office.client.post(
+        path, content=body, headers={**manager, "Content-Type": "application/json"}
+    )
 
 
 _OUTSIDE: Final[list[tuple[bytes, int, str]]] = [
@@ -211,35 +252,54 @@ _OUTSIDE: Final[list[tuple[bytes, int, str]]] = [
 
 @pytest.mark.parametrize(("body", "status", "code"), _OUTSIDE)
 @pytest.mark.parametrize("ending", ["", "/import-pretix"])
-async def test_what_is_no_map_and_no_plan(office: BoxOffice, manager: Headers, ending: str, body: bytes, status: int, code: str) -> None:
+async def test_what_is_no_map_and_no_plan(
+    office: BoxOffice, manager: Headers, ending: str, body: bytes, status: int, code: str
+) -> None:
     assert code_of(await send(office, f"{maps_of(office)}{ending}", manager, body), status) == code
 
 
 async def test_numbers_that_no_computer_holds(office: BoxOffice, manager: Headers) -> None:
     huge = json.dumps(right_map()).replace('"x": 0.5', '"x": 1e400', 1).encode()
-    assert pointers(await send(office, maps_of(office), manager, b'{"map": ' + huge + b"}")) == {"/map/sections/0/rows/0/seats/1/x"}
+    assert pointers(await send(office, maps_of(office), manager, b'{"map": ' + huge + b"}")) == {
+        "/map/sections/0/rows/0/seats/1/x"
+    }
     huge = json.dumps(plan()).replace('"x": 20', '"x": 1e400', 1).encode()
     answer = await send(office, f"{maps_of(office)}/import-pretix", manager, huge)
     assert pointers(answer) == {"/zones/0/rows/0/seats/1/position/x"}
 
 
 async def test_too_many_seats(office: BoxOffice, manager: Headers) -> None:
-    rows = [{"name": str(line), "seats": [{**each, "id": f"{line}{each['id']}", "y": line} for each in many(500)]} for line in range(201)]
-    body = msgspec.json.encode({"map": {"name": "Everybody", "sections": [{"name": "Everybody", "rows": rows}]}})
+    rows = [
+        {"name": str(line), "seats": [{**each, "id": f"{line}{each['id']}", "y": line} for each in many(500)]}
+        for line in range(201)
+    ]
+    body = msgspec.json.encode(
+        {"map": {"name": "Everybody", "sections": [{"name": "Everybody", "rows": rows}]}}
+    )
     assert pointers(await send(office, maps_of(office), manager, body)) == {"/map/sections"}
     seats = plan_row("a", "1", 0)["seats"] * 170
-    short = [{key: seat[key] for key in ("seat_guid", "seat_number", "position", "category")} for seat in seats]
-    crowded = {**plan(), "zones": [{"position": {"x": 0, "y": 0}, "rows": [{"row_number": "1", "seats": short}] * 200}]}
-    assert pointers(await send(office, f"{maps_of(office)}/import-pretix", manager, msgspec.json.encode(crowded))) == {"/zones"}
+    short = [
+        {key: seat[key] for key in ("seat_guid", "seat_number", "position", "category")} for seat in seats
+    ]
+    crowded = {
+        **plan(),
+        "zones": [{"position": {"x": 0, "y": 0}, "rows": [{"row_number": "1", "seats": short}] * 200}],
+    }
+    assert pointers(
+        await send(office, f"{maps_of(office)}/import-pretix", manager, msgspec.json.encode(crowded))
+    ) == {"/zones"}
 
 
 async def test_a_million_seats_are_too_large_to_read(office: BoxOffice, manager: Headers) -> None:
-    body = b'{"map":{"name":"x","sections":[{"name":"x","rows":[{"name":"x","seats":[' + b'{"id":"1","label":"1","x":1,"y":1},' * 1_000_000
+    body = (
+        b'{"map":{"name":"x","sections":[{"name":"x","rows":[{"name":"x","seats":['
+        + b'{"id":"1","label":"1","x":1,"y":1},' * 1_000_000
+    )
     for path in (maps_of(office), f"{maps_of(office)}/import-pretix"):
         assert code_of(await send(office, path, manager, body), 413) == "too-large"
 
 
-# Plans of pretix --------------------------------------------------------------------------------------------------------------
+# Plans of pretix --------------------------------------------------------------------------------------------
 
 
 async def test_a_plan_of_pretix_becomes_a_map_that_can_be_sold(office: BoxOffice, manager: Headers) -> None:
@@ -252,14 +312,19 @@ async def test_a_plan_of_pretix_becomes_a_map_that_can_be_sold(office: BoxOffice
         {"name": "Cheap", "sections": ["Zone 2"], "rows": [], "seats": []},
     ]
     assert made.headers["location"] == f"/v1/seat-maps/{shown['id']}?version=1"
-    types = [{"name": zone["name"], "price": {"amount": 4000, "currency": "EUR"}, "zone": zone["name"]} for zone in shown["zones"]]
+    types = [
+        {"name": zone["name"], "price": {"amount": 4000, "currency": "EUR"}, "zone": zone["name"]}
+        for zone in shown["zones"]
+    ]
     seating = {"seat_map_id": shown["id"], "zones": shown["zones"]}
     event = await make(office, manager, capacity=..., seating=seating, ticket_types=types)
     assert event.json()["seating"]["zones"] == [{"name": "Dear", "seats": 6}, {"name": "Cheap", "seats": 3}]
 
 
 async def test_a_plan_of_pretix_becomes_the_next_version(office: BoxOffice, manager: Headers) -> None:
-    first = (await office.client.post(f"{maps_of(office)}/import-pretix", json=plan(), headers=manager)).json()
+    first = (
+        await office.client.post(f"{maps_of(office)}/import-pretix", json=plan(), headers=manager)
+    ).json()
     versions = f"/v1/seat-maps/{first['id']}/versions/import-pretix"
     assert (await office.client.post(versions, json=plan(), headers=manager)).json() == first
     larger = plan()
@@ -271,12 +336,17 @@ async def test_a_plan_of_pretix_becomes_the_next_version(office: BoxOffice, mana
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "pointer"), [(path, value, pointer) for path, value, pointer, _ in PLAN_FAULTS if is_json(value)]
+    ("path", "value", "pointer"),
+    [(path, value, pointer) for path, value, pointer, _ in PLAN_FAULTS if is_json(value)],
 )
-async def test_a_wrong_plan_is_answered_with_the_place(office: BoxOffice, manager: Headers, path: str, value: Any, pointer: str) -> None:
+async def test_a_wrong_plan_is_answered_with_the_place(
+    office: BoxOffice, manager: Headers, path: str, value: Any, pointer: str
+) -> None:
     wrong = plan()
     put(wrong, path, value)
-    assert pointers(await office.client.post(f"{maps_of(office)}/import-pretix", json=wrong, headers=manager)) == {pointer}
+    assert pointers(
+        await office.client.post(f"{maps_of(office)}/import-pretix", json=wrong, headers=manager)
+    ) == {pointer}
 
 
 async def test_all_that_is_missing_in_a_plan_is_told_at_once(office: BoxOffice, manager: Headers) -> None:
@@ -284,12 +354,16 @@ async def test_all_that_is_missing_in_a_plan_is_told_at_once(office: BoxOffice, 
     for seat in wrong["zones"][1]["rows"][0]["seats"]:
         del seat["seat_guid"]
     del wrong["categories"], wrong["zones"][0]["position"]
-    assert pointers(await office.client.post(f"{maps_of(office)}/import-pretix", json=wrong, headers=manager)) == {
+    assert pointers(
+        await office.client.post(f"{maps_of(office)}/import-pretix", json=wrong, headers=manager)
+    ) == {
         *(f"/zones/1/rows/0/seats/{at}/seat_guid" for at in range(3)),
         "/categories",
         "/zones/0/position",
     }
-    assert pointers(await office.client.post(f"{maps_of(office)}/import-pretix", json=right_map(), headers=manager)) >= {"/zones"}
+    assert pointers(
+        await office.client.post(f"{maps_of(office)}/import-pretix", json=right_map(), headers=manager)
+    ) >= {"/zones"}
 
 
 async def test_plans_are_imported_by_managers(office: BoxOffice, manager: Headers, door: Headers) -> None:
@@ -300,6 +374,9 @@ async def test_plans_are_imported_by_managers(office: BoxOffice, manager: Header
         assert code_of(await office.client.post(path, json=plan(), headers=stranger), 404) == "not-found"
         assert code_of(await office.client.post(path, json=plan(), headers=door), 403) == "forbidden"
         assert (
-            code_of(await office.client.post(path, content=b"x", headers={**manager, "Content-Type": "text/csv"}), 415)
+            code_of(
+                await office.client.post(path, content=b"x", headers={**manager, "Content-Type": "text/csv"}),
+                415,
+            )
             == "unsupported-media-type"
         )

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from evently.kit.ids import new_id, show_id
 from tests.api.test_catalogue import Headers, code_of, event_body, make, pointers, seen
-from tests.box_office import HALL, BoxOffice, open_box_office
-from tests.catalogue import make_venue
+from tests.support.box_office import HALL, BoxOffice, open_box_office
+from tests.support.catalogue import make_venue
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 STALLS = {"name": "Stalls", "sections": ["Stalls"]}
@@ -44,7 +44,9 @@ async def hall(office: BoxOffice, manager: Headers) -> str:
 
 async def add_map(office: BoxOffice, manager: Headers, venue_id: Any) -> str:
     body = {"map": msgspec.to_builtins(HALL)}
-    made = await office.client.post(f"/v1/venues/{show_id('ven', venue_id)}/seat-maps", json=body, headers=manager)
+    made = await office.client.post(
+        f"/v1/venues/{show_id('ven', venue_id)}/seat-maps", json=body, headers=manager
+    )
     added: str = made.json()["id"]
     return added
 
@@ -81,13 +83,19 @@ async def test_a_mixed_event(office: BoxOffice, manager: Headers, hall: str) -> 
         ("Floor", None, 50),
     ]
     pools = await office.client.get(f"{event.headers['location']}/pools", headers=manager)
-    assert {pool["name"]: pool["capacity"] for pool in pools.json()["data"]} == {"Floor": 50, "Stalls": 12, "Balcony": 4}
+    assert {pool["name"]: pool["capacity"] for pool in pools.json()["data"]} == {
+        "Floor": 50,
+        "Stalls": 12,
+        "Balcony": 4,
+    }
     counts = await office.client.get(f"{event.headers['location']}/seating", headers=manager)
     assert counts.json()["map_version"] == shown["seating"]["map_version"]
     assert counts.json()["zones"][0] == {"name": "Stalls", "seats": 12, "free": 12, "taken": 0, "blocked": 0}
 
 
-async def test_everything_wrong_with_seating_is_said_at_once(office: BoxOffice, manager: Headers, hall: str) -> None:
+async def test_everything_wrong_with_seating_is_said_at_once(
+    office: BoxOffice, manager: Headers, hall: str
+) -> None:
     zones = (
         {"name": "One", "sections": ["Stalls", "Gods"]},
         {"name": "one ", "rows": ["Stalls/A"], "seats": ["S-B-1", "nowhere"]},
@@ -112,7 +120,9 @@ async def test_everything_wrong_with_seating_is_said_at_once(office: BoxOffice, 
 
 
 async def test_a_map_of_another_venue_is_not_there(office: BoxOffice, manager: Headers, hall: str) -> None:
-    other = await add_map(office, manager, (await make_venue(office.context.database, office.venue.organizer_id)).venue_id)
+    other = await add_map(
+        office, manager, (await make_venue(office.context.database, office.venue.organizer_id)).venue_id
+    )
     for seating in (
         {"seat_map_id": other, "zones": [STALLS]},
         {"seat_map_id": show_id("smp", new_id()), "zones": [STALLS]},
@@ -121,10 +131,14 @@ async def test_a_map_of_another_venue_is_not_there(office: BoxOffice, manager: H
         {"zones": [STALLS]},
     ):
         body = event_body(office, seating=seating)
-        assert pointers(await office.client.post("/v1/events", json=body, headers=manager)) == {"/seating/seat_map_id"}, seating
+        assert pointers(await office.client.post("/v1/events", json=body, headers=manager)) == {
+            "/seating/seat_map_id"
+        }, seating
 
 
-async def test_other_zones_leave_taken_seats_where_they_are(office: BoxOffice, manager: Headers, hall: str) -> None:
+async def test_other_zones_leave_taken_seats_where_they_are(
+    office: BoxOffice, manager: Headers, hall: str
+) -> None:
     event = await make(office, manager, **seated(hall))
     where = event.headers["location"]
     await book(office, where, event.json()["ticket_types"][1], "S-A-1")
@@ -137,16 +151,28 @@ async def test_other_zones_leave_taken_seats_where_they_are(office: BoxOffice, m
     assert changed.json()["zones"][0] == {"name": "Stalls", "seats": 6, "free": 5, "taken": 1, "blocked": 0}
     pools = await office.client.get(f"{where}/pools", headers=manager)
     assert {pool["name"]: pool["capacity"] for pool in pools.json()["data"]}["Stalls"] == 6
-    added = await office.client.post(f"{where}/ticket-types", json={"name": "Front", "zone": "front"}, headers=manager)
+    added = await office.client.post(
+        f"{where}/ticket-types", json={"name": "Front", "zone": "front"}, headers=manager
+    )
     assert (added.status_code, added.json()["zone"], added.json()["available"]) == (201, "Front", 6)
     stale = await office.client.put(f"{where}/seating", json=moved, headers=seen(event, manager))
     assert code_of(stale, 412) == "stale"
     anywhere = {**manager, "If-Match": "*"}
-    taken = {"zones": [{"name": "Stalls", "rows": ["Stalls/B"]}, BALCONY, {"name": "Front", "rows": ["Stalls/A"]}]}
-    assert code_of(await office.client.put(f"{where}/seating", json=taken, headers=anywhere), 409) == "seats-in-use"
-    assert code_of(await office.client.put(f"{where}/seating", json={"zones": [BALCONY]}, headers=anywhere), 409) == "seats-in-use"
+    taken = {
+        "zones": [{"name": "Stalls", "rows": ["Stalls/B"]}, BALCONY, {"name": "Front", "rows": ["Stalls/A"]}]
+    }
+    assert (
+        code_of(await office.client.put(f"{where}/seating", json=taken, headers=anywhere), 409)
+        == "seats-in-use"
+    )
+    assert (
+        code_of(await office.client.put(f"{where}/seating", json={"zones": [BALCONY]}, headers=anywhere), 409)
+        == "seats-in-use"
+    )
     nowhere = {"name": "x", "zone": "Gods"}
-    assert "/zone" in pointers(await office.client.post(f"{where}/ticket-types", json=nowhere, headers=manager))
+    assert "/zone" in pointers(
+        await office.client.post(f"{where}/ticket-types", json=nowhere, headers=manager)
+    )
 
 
 async def test_a_draft_gets_seats_later(office: BoxOffice, manager: Headers, hall: str) -> None:
@@ -155,17 +181,25 @@ async def test_a_draft_gets_seats_later(office: BoxOffice, manager: Headers, hal
     assert draft.json()["seating"] is None
     assert code_of(await office.client.get(f"{where}/seating", headers=manager), 422) == "not-seated"
     given = await office.client.put(
-        f"{where}/seating", json={"seat_map_id": hall, "zones": [{"name": "Seats"}]}, headers=seen(draft, manager)
+        f"{where}/seating",
+        json={"seat_map_id": hall, "zones": [{"name": "Seats"}]},
+        headers=seen(draft, manager),
     )
     assert (given.status_code, given.json()["not_for_sale"]) == (200, 0)
-    assert (await office.client.get(where, headers=manager)).json()["seating"]["zones"] == [{"name": "Seats", "seats": 16}]
+    assert (await office.client.get(where, headers=manager)).json()["seating"]["zones"] == [
+        {"name": "Seats", "seats": 16}
+    ]
 
 
-async def test_seats_are_blocked_and_unblocked(office: BoxOffice, manager: Headers, hall: str, door: Headers) -> None:
+async def test_seats_are_blocked_and_unblocked(
+    office: BoxOffice, manager: Headers, hall: str, door: Headers
+) -> None:
     event = await make(office, manager, **seated(hall))
     where = event.headers["location"]
     for _ in range(2):  # harmless to repeat
-        blocked = await office.client.post(f"{where}/seats/block", json={"rows": ["Stalls/A"], "seats": ["B-A-1"]}, headers=manager)
+        blocked = await office.client.post(
+            f"{where}/seats/block", json={"rows": ["Stalls/A"], "seats": ["B-A-1"]}, headers=manager
+        )
         assert blocked.status_code == 200, blocked.text
         assert [(zone["free"], zone["blocked"]) for zone in blocked.json()["zones"]] == [(6, 6), (3, 1)]
     assert (await office.client.get(where)).json()["ticket_types"][0]["available"] == 6
@@ -176,12 +210,24 @@ async def test_seats_are_blocked_and_unblocked(office: BoxOffice, manager: Heade
     assert code_of(taken, 409) == "seat-taken"
     counts = await office.client.get(f"{where}/seating", headers=manager)
     assert counts.json()["zones"][0] == {"name": "Stalls", "seats": 12, "free": 11, "taken": 1, "blocked": 0}
-    for body, expected in (({}, {""}), ({"seats": ["x"], "rows": ["A"], "sections": ["y"]}, {"/seats/0", "/rows/0", "/sections/0"})):
-        assert pointers(await office.client.post(f"{where}/seats/block", json=body, headers=manager)) == expected
+    for body, expected in (
+        ({}, {""}),
+        ({"seats": ["x"], "rows": ["A"], "sections": ["y"]}, {"/seats/0", "/rows/0", "/sections/0"}),
+    ):
+        assert (
+            pointers(await office.client.post(f"{where}/seats/block", json=body, headers=manager)) == expected
+        )
     plain = await make(office, manager)
-    answer = await office.client.post(f"{plain.headers['location']}/seats/block", json={"seats": ["x"]}, headers=manager)
+    answer = await office.client.post(
+        f"{plain.headers['location']}/seats/block", json={"seats": ["x"]}, headers=manager
+    )
     assert code_of(answer, 422) == "not-seated"
-    assert code_of(await office.client.post(f"{where}/seats/block", json={"seats": ["S-A-1"]}, headers=door), 403) == "forbidden"
+    assert (
+        code_of(
+            await office.client.post(f"{where}/seats/block", json={"seats": ["S-A-1"]}, headers=door), 403
+        )
+        == "forbidden"
+    )
 
 
 async def test_a_rehearsal_has_the_same_hall(office: BoxOffice, manager: Headers, hall: str) -> None:
@@ -191,7 +237,9 @@ async def test_a_rehearsal_has_the_same_hall(office: BoxOffice, manager: Headers
     copied = await office.client.post(f"{where}/rehearsals", json={"buyers": 1}, headers=manager)
     assert copied.status_code == 201, copied.text
     copy = f"/v1/events/{copied.json()['event_id']}"
-    mine, theirs = [(await office.client.get(f"{each}/seating", headers=manager)).json() for each in (where, copy)]
+    mine, theirs = [
+        (await office.client.get(f"{each}/seating", headers=manager)).json() for each in (where, copy)
+    ]
     assert mine == theirs
     assert (await office.client.get(f"{copy}/conditions", headers=manager)).json()["hold_seconds"] == 7
     assert copied.json()["places"] == 66

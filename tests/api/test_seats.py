@@ -16,13 +16,13 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import show_id
 from evently.kit.money import Money
 from evently.organizing import NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
-from evently.sales import BOARD_SECONDS
-from evently.sales.boards import CHANGES_MAX
+from evently.sales.reads import BOARD_SECONDS
+from evently.sales.reads.seats import CHANGES_MAX
 from evently.seating import add_seat_map, canonical
 from evently.seating.generate import theatre
+from evently.web.api.seating.seats import get_seats
 from evently.web.application import create_asgi
-from evently.web.seats import get_seats
-from tests.box_office import HALL, BoxOffice, open_box_office, problem_of
+from tests.support.box_office import HALL, BoxOffice, open_box_office, problem_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,7 +42,9 @@ async def theatre_event(office: BoxOffice) -> Event:
     zones = (ZoneDraft(name="All", sections=tuple(section.name for section in hall.sections)),)
     types = (NewTicketType(name="Seat", price=Money(4000, "EUR"), zone="All"),)
     seating = SeatingDraft(seat_map_id=added.seat_map_id, zones=zones)
-    return await office.open_event(terms=SaleTerms(currency="EUR", pools=(), ticket_types=types, seating=seating))
+    return await office.open_event(
+        terms=SaleTerms(currency="EUR", pools=(), ticket_types=types, seating=seating)
+    )
 
 
 def seats_of(event: Event) -> str:
@@ -75,7 +77,9 @@ async def test_states_and_what_changed(office: BoxOffice) -> None:
         {"id": types["Stalls"], "name": "Stalls", "price": {"amount": 4000, "currency": "EUR"}},
         {"id": types["Child"], "name": "Child", "price": {"amount": 2000, "currency": "EUR"}},
     ]
-    booked = await office.place(event, office.as_buyer(), {"ticket_type_id": types["Stalls"], "seats": ["S-A-2", "S-B-1"]})
+    booked = await office.place(
+        event, office.as_buyer(), {"ticket_type_id": types["Stalls"], "seats": ["S-A-2", "S-B-1"]}
+    )
     assert booked.status_code == 201, booked.text
     changed = await look_after(office, event, first["seq"], since=first["seq"])
     assert (changed["seats"], changed["changes"]) == (None, [[1, "1"], [6, "1"]])
@@ -97,11 +101,26 @@ async def test_both_ways_tell_the_same(office: BoxOffice) -> None:
         last = await look_after(office, event, last["seq"])
     transport = httpx2.ASGITransport(app=create_asgi(office.context, fast=False))
     async with httpx2.AsyncClient(transport=transport, base_url="http://evently.example") as slow:
-        for since in (*map(str, range(last["seq"] + 3)), "9223372036854775807", "9223372036854775808", "-1", "01", "x", "", "1&since=2"):
+        for since in (
+            *map(str, range(last["seq"] + 3)),
+            "9223372036854775807",
+            "9223372036854775808",
+            "-1",
+            "01",
+            "x",
+            "",
+            "1&since=2",
+        ):
             for headers in ({}, {"Accept-Encoding": "br"}, {"If-None-Match": '"x"'}):
                 url = f"{seats_of(event)}?since={since}"
-                answers = [await each.get(url, headers={"X-Request-Id": "same", **headers}) for each in (office.client, slow)]
-                told = [(each.status_code, {**each.headers, "ratelimit": "one less"}, each.content) for each in answers]
+                answers = [
+                    await each.get(url, headers={"X-Request-Id": "same", **headers})
+                    for each in (office.client, slow)
+                ]
+                told = [
+                    (each.status_code, {**each.headers, "ratelimit": "one less"}, each.content)
+                    for each in answers
+                ]
                 assert told[0] == told[1], url
 
 
@@ -135,15 +154,21 @@ async def test_a_layout_is_for_ever(office: BoxOffice) -> None:
         "zone_of": [0] * 12 + [1] * 4,
         "map": msgspec.json.decode(canonical(HALL)),
     }
-    assert (await office.client.get(link["url"], headers={"If-None-Match": found.headers["etag"]})).status_code == 304
+    assert (
+        await office.client.get(link["url"], headers={"If-None-Match": found.headers["etag"]})
+    ).status_code == 304
     other = await office.client.get(f"{seats_of(event)}/layout/{'0' * 64}")
     assert problem_of(other, 404) == "not-found"
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip"])
 @pytest.mark.parametrize("what", ["states", "layout"])
-async def test_it_is_compressed_as_asked_for(office: BoxOffice, theatre_event: Event, what: str, coding: str) -> None:
-    url = seats_of(theatre_event) if what == "states" else (await look(office, theatre_event))["layout"]["url"]
+async def test_it_is_compressed_as_asked_for(
+    office: BoxOffice, theatre_event: Event, what: str, coding: str
+) -> None:
+    url = (
+        seats_of(theatre_event) if what == "states" else (await look(office, theatre_event))["layout"]["url"]
+    )
     plain = await office.client.get(url, headers={"Accept-Encoding": "identity"})
     packed = await office.client.get(url, headers={"Accept-Encoding": coding})
     assert "content-encoding" not in plain.headers
@@ -152,7 +177,9 @@ async def test_it_is_compressed_as_asked_for(office: BoxOffice, theatre_event: E
     assert packed.headers["etag"] == plain.headers["etag"][:-1] + f'-{coding}"'
     assert packed.json() == plain.json()
     assert int(packed.headers["content-length"]) < len(plain.content) / 2
-    same = await office.client.get(url, headers={"If-None-Match": packed.headers["etag"], "Accept-Encoding": coding})
+    same = await office.client.get(
+        url, headers={"If-None-Match": packed.headers["etag"], "Accept-Encoding": coding}
+    )
     assert (same.status_code, same.headers["etag"]) == (304, packed.headers["etag"])
 
 
@@ -161,5 +188,7 @@ async def test_what_is_not_there(office: BoxOffice) -> None:
     assert problem_of(await office.client.get(seats_of(standing)), 422) == "not-seated"
     draft = await office.open_event(publish=False)
     assert problem_of(await office.client.get(seats_of(draft)), 404) == "event-not-found"
-    assert problem_of(await office.client.get(f"{seats_of(draft)}/layout/{'0' * 64}"), 404) == "event-not-found"
+    assert (
+        problem_of(await office.client.get(f"{seats_of(draft)}/layout/{'0' * 64}"), 404) == "event-not-found"
+    )
     assert problem_of(await office.client.get(seats_of(standing), params={"since": "x"}), 422) == "invalid"

@@ -17,9 +17,10 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewTicketType, SaleTerms, WindowChanges
-from evently.sales import Conditions, ExpireHolds
-from evently.sales.waiting import estimate_of
-from tests.box_office import BoxOffice, instant, open_box_office, problem_of
+from evently.sales.commands import ExpireHolds
+from evently.sales.reads.waitlist import estimate_of
+from evently.sales.terms import Conditions
+from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -34,7 +35,9 @@ async def office(shared_database_url: str) -> AsyncIterator[BoxOffice]:
 class Line:
     """The waitlist of an event whose tickets somebody has booked, all of them."""
 
-    def __init__(self, office: BoxOffice, event: Event, holder: dict[str, str], booking: Any, type_id: str) -> None:
+    def __init__(
+        self, office: BoxOffice, event: Event, holder: dict[str, str], booking: Any, type_id: str
+    ) -> None:
         self.office = office
         self.event = event
         self.holder = holder
@@ -55,7 +58,9 @@ class Line:
     async def free(self, tickets: int) -> None:
         """Let the holder cancel so many tickets."""
         valid = [ticket["id"] for ticket in self.booking["tickets"] if ticket["state"] == "valid"]
-        cancelled = await self.office.post(f"/v1/bookings/{self.booking['id']}/cancel", self.holder, ticket_ids=valid[:tickets])
+        cancelled = await self.office.post(
+            f"/v1/bookings/{self.booking['id']}/cancel", self.holder, ticket_ids=valid[:tickets]
+        )
         self.booking = cancelled.json()
 
     async def act(self, entry: Any, verb: str, buyer: dict[str, str]) -> httpx2.Response:
@@ -93,16 +98,26 @@ async def told(office: BoxOffice, buyer: dict[str, str], **query: Any) -> list[A
     return notifications
 
 
-# Waiting ------------------------------------------------------------------------------------------------------------------
+# Waiting ----------------------------------------------------------------------------------------------------
 
 
 async def test_joining_says_where_one_stands(office: BoxOffice) -> None:
     line, ann, bob = await sold_out(office), office.as_buyer(), office.as_buyer()
     first, second = await line.join(ann, 3), await line.join(bob, 2)
     assert first["id"].startswith("wle_")
-    assert (first["state"], first["reason"], first["booking_id"], first["quantity"]) == ("waiting", None, None, 3)
+    assert (first["state"], first["reason"], first["booking_id"], first["quantity"]) == (
+        "waiting",
+        None,
+        None,
+        3,
+    )
     stands = await line.look(second, bob)
-    assert (stands["position"], stands["units_ahead"], stands["estimate"], stands["offer_expires_at"]) == (2, 3, None, None)
+    assert (stands["position"], stands["units_ahead"], stands["estimate"], stands["offer_expires_at"]) == (
+        2,
+        3,
+        None,
+        None,
+    )
     mine = (await office.client.get("/v1/me/waitlist", headers=bob)).json()
     assert mine == {"data": [second], "next_cursor": None}
 
@@ -113,31 +128,60 @@ async def test_a_key_joins_once(office: BoxOffice) -> None:
     again = await office.post(line.url, ann, ticket_type_id=line.type_id, quantity=1)
     assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
     assert again.headers["location"] == f"/v1/waitlist/{first.json()['id']}"
-    assert problem_of(await office.post(line.url, ann, ticket_type_id=line.type_id, quantity=2), 422) == "key-reused"
+    assert (
+        problem_of(await office.post(line.url, ann, ticket_type_id=line.type_id, quantity=2), 422)
+        == "key-reused"
+    )
 
 
 async def test_who_cannot_join(office: BoxOffice) -> None:
     line, ann = await sold_out(office, per_buyer_max=5), office.as_buyer()
     await line.join(ann)
-    assert problem_of(await office.post(line.url, ann, ticket_type_id=line.type_id, quantity=1), 409) == "already-waiting"
+    assert (
+        problem_of(await office.post(line.url, ann, ticket_type_id=line.type_id, quantity=1), 409)
+        == "already-waiting"
+    )
     bob = office.as_buyer()
-    assert problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=11), 409) == "over-booking-limit"
-    assert problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=6), 409) == "over-buyer-limit"
+    assert (
+        problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=11), 409)
+        == "over-booking-limit"
+    )
+    assert (
+        problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=6), 409)
+        == "over-buyer-limit"
+    )
     unknown = show_id("tty", new_id())
-    assert problem_of(await office.post(line.url, bob, ticket_type_id=unknown, quantity=1), 422) == "unknown-ticket-type"
+    assert (
+        problem_of(await office.post(line.url, bob, ticket_type_id=unknown, quantity=1), 422)
+        == "unknown-ticket-type"
+    )
     odd = await office.post(line.url, bob, ticket_type_id="tty_x", quantity=1)
     assert [error["pointer"] for error in odd.json()["errors"]] == ["/ticket_type_id"]
     for quantity in (0, -1, 101, "1", None):
-        assert problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=quantity), 422) == "invalid"
+        assert (
+            problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=quantity), 422)
+            == "invalid"
+        )
     missing = f"/v1/events/{show_id('evt', new_id())}/waitlist"
-    assert problem_of(await office.post(missing, bob, ticket_type_id=line.type_id, quantity=1), 404) == "event-not-found"
+    assert (
+        problem_of(await office.post(missing, bob, ticket_type_id=line.type_id, quantity=1), 404)
+        == "event-not-found"
+    )
     draft = await office.open_event(publish=False)
-    hidden = await office.post(f"/v1/events/{show_id('evt', draft.event_id)}/waitlist", bob, ticket_type_id=line.type_id, quantity=1)
+    hidden = await office.post(
+        f"/v1/events/{show_id('evt', draft.event_id)}/waitlist", bob, ticket_type_id=line.type_id, quantity=1
+    )
     assert problem_of(hidden, 404) == "event-not-found"
-    assert problem_of(await office.post(line.url, {}, ticket_type_id=line.type_id, quantity=1), 401) == "unauthenticated"
+    assert (
+        problem_of(await office.post(line.url, {}, ticket_type_id=line.type_id, quantity=1), 401)
+        == "unauthenticated"
+    )
     async with office.context.database.transaction() as tx:
         await organizing.cancel_event(tx, line.event.event_id, utc_now())
-    assert problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=1), 409) == "event-cancelled"
+    assert (
+        problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=1), 409)
+        == "event-cancelled"
+    )
 
 
 async def test_leaving(office: BoxOffice) -> None:
@@ -145,9 +189,14 @@ async def test_leaving(office: BoxOffice) -> None:
     types, url = await office.types(hall), f"/v1/events/{show_id('evt', hall.event_id)}/waitlist"
     for name, units in (("Stalls", 10), ("Stalls", 2), ("Balcony", 4)):
         await office.place(hall, office.as_buyer(), {"ticket_type_id": types[name], "quantity": units})
-    entries = [(await office.post(url, ann, ticket_type_id=types[name], quantity=1)).json() for name in ("Stalls", "Balcony", "Child")]
+    entries = [
+        (await office.post(url, ann, ticket_type_id=types[name], quantity=1)).json()
+        for name in ("Stalls", "Balcony", "Child")
+    ]
     one = await office.client.delete(url, params={"ticket_type_id": types["Balcony"]}, headers=ann)
-    assert [(each["id"], each["state"], each["reason"]) for each in one.json()["data"]] == [(entries[1]["id"], "withdrawn", "left")]
+    assert [(each["id"], each["state"], each["reason"]) for each in one.json()["data"]] == [
+        (entries[1]["id"], "withdrawn", "left")
+    ]
     assert len((await office.client.get("/v1/me/waitlist?kind=live", headers=ann)).json()["data"]) == 2
     all_of_them = await office.client.delete(url, headers=ann)
     assert {each["id"] for each in all_of_them.json()["data"]} == {entries[0]["id"], entries[2]["id"]}
@@ -163,7 +212,7 @@ async def test_leaving(office: BoxOffice) -> None:
     assert problem_of(await office.client.get("/v1/me/waitlist?kind=x", headers=ann), 422) == "invalid"
 
 
-# Offers -------------------------------------------------------------------------------------------------------------------
+# Offers -----------------------------------------------------------------------------------------------------
 
 
 async def test_what_falls_free_is_offered_in_order_and_nobody_snipes(office: BoxOffice) -> None:
@@ -173,7 +222,11 @@ async def test_what_falls_free_is_offered_in_order_and_nobody_snipes(office: Box
     assert (await line.look(group, ann))["state"] == "waiting", "a group keeps its place"
     offered = await line.look(single, bob)
     assert (offered["state"], offered["position"]) == ("offered", None)
-    assert timedelta(seconds=1790) < instant(offered["offer_expires_at"]) - instant(offered["offered_at"]) <= timedelta(seconds=1800)
+    assert (
+        timedelta(seconds=1790)
+        < instant(offered["offer_expires_at"]) - instant(offered["offered_at"])
+        <= timedelta(seconds=1800)
+    )
     await line.free(2)
     assert problem_of(await office.book(line.event, office.as_buyer()), 409) == "sold-out"
     stands = await line.look(group, ann)
@@ -191,11 +244,17 @@ async def test_an_offer_at_the_door_is_confirmed_when_it_is_accepted(office: Box
     booking_id = (await line.look(entry, ann))["booking_id"]
     offer = (await office.client.get(f"/v1/bookings/{booking_id}", headers=ann)).json()
     assert (offer["state"], offer["payment"], offer["waitlist_entry_id"]) == ("held", "door", entry["id"])
-    assert [booking["payment"] for booking in (await office.client.get("/v1/me/bookings", headers=ann)).json()["data"]] == ["door"]
+    assert [
+        booking["payment"]
+        for booking in (await office.client.get("/v1/me/bookings", headers=ann)).json()["data"]
+    ] == ["door"]
     stranger = office.as_buyer()
     for verb in ("accept", "decline"):
         assert problem_of(await line.act(entry, verb, stranger), 404) == "waitlist-entry-not-found"
-    assert problem_of(await office.client.get(f"/v1/waitlist/{entry['id']}", headers=stranger), 404) == "waitlist-entry-not-found"
+    assert (
+        problem_of(await office.client.get(f"/v1/waitlist/{entry['id']}", headers=stranger), 404)
+        == "waitlist-entry-not-found"
+    )
     accepted = await asyncio.gather(*[line.act(entry, "accept", ann) for _ in range(3)])
     assert {answer.json()["state"] for answer in accepted} == {"confirmed"}
     assert {answer.json()["id"] for answer in accepted} == {booking_id}
@@ -210,7 +269,12 @@ async def test_an_offer_online_becomes_a_hold_to_be_paid(office: BoxOffice) -> N
     booking_id = (await line.look(entry, ann))["booking_id"]
     assert problem_of(await office.post(f"/v1/bookings/{booking_id}/extend", ann), 409) == "already-extended"
     accepted = (await line.act(entry, "accept", ann)).json()
-    assert (accepted["id"], accepted["state"], accepted["payment"], accepted["payment_state"]) == (booking_id, "held", "online", "due")
+    assert (accepted["id"], accepted["state"], accepted["payment"], accepted["payment_state"]) == (
+        booking_id,
+        "held",
+        "online",
+        "due",
+    )
     await pay(office, accepted, ann)
     assert (await office.client.get(f"/v1/bookings/{booking_id}", headers=ann)).json()["state"] == "confirmed"
 
@@ -244,8 +308,12 @@ async def lapse(office: BoxOffice, line: Line, entry: Any, buyer: dict[str, str]
     """Let the time of an offer be over, and somebody look."""
     booking_id = (await line.look(entry, buyer))["booking_id"]
     async with office.context.database.transaction() as tx:
-        await tx.execute("UPDATE bookings SET expires_at = placed_at WHERE booking_id = $1", parse_id("bkg", booking_id))
-        window = WindowChanges(off_sale_at=line.event.starts_at + timedelta(hours=1))  # so that whoever remembers the sale reads it again
+        await tx.execute(
+            "UPDATE bookings SET expires_at = placed_at WHERE booking_id = $1", parse_id("bkg", booking_id)
+        )
+        window = WindowChanges(
+            off_sale_at=line.event.starts_at + timedelta(hours=1)
+        )  # so that whoever remembers the sale reads it again
         await organizing.change_event(tx, line.event.event_id, EventChanges(), window, utc_now())
     await office.context.engine.submit(ExpireHolds(line.event.event_id))
 
@@ -253,7 +321,9 @@ async def lapse(office: BoxOffice, line: Line, entry: Any, buyer: dict[str, str]
 async def test_a_returned_ticket_is_its_holders_until_it_is_taken(office: BoxOffice) -> None:
     line, ann = await sold_out(office, payment="online"), office.as_buyer()
     entry, ticket = await line.join(ann), line.booking["tickets"][0]["id"]
-    returned = await office.post(f"/v1/bookings/{line.booking['id']}/return", line.holder, ticket_ids=[ticket])
+    returned = await office.post(
+        f"/v1/bookings/{line.booking['id']}/return", line.holder, ticket_ids=[ticket]
+    )
     assert returned.status_code == 200, returned.text
     assert (await line.look(entry, ann))["state"] == "offered"
     keep = await office.post(f"/v1/bookings/{line.booking['id']}/keep", line.holder, ticket_ids=[ticket])
@@ -271,12 +341,15 @@ async def test_a_returned_ticket_is_its_holders_until_it_is_taken(office: BoxOff
     assert (latest["kind"], latest["refund_id"]) == ("refund_paid", after["refunds"][0]["id"])
 
 
-# The organizer ------------------------------------------------------------------------------------------------------------
+# The organizer ----------------------------------------------------------------------------------------------
 
 
 async def test_the_organizer_sees_the_line(office: BoxOffice) -> None:
     line, door, ann = await sold_out(office), await office.as_member("door"), office.as_buyer()
-    entries = [await line.join(buyer, quantity) for buyer, quantity in ((ann, 3), (office.as_buyer(), 2), (office.as_buyer(), 1))]
+    entries = [
+        await line.join(buyer, quantity)
+        for buyer, quantity in ((ann, 3), (office.as_buyer(), 2), (office.as_buyer(), 1))
+    ]
     await line.free(1)
     found, url = [], f"{line.url}?limit=2&ticket_type_id={line.type_id}"
     while url:
@@ -305,7 +378,7 @@ async def test_the_organizer_sees_the_line(office: BoxOffice) -> None:
         assert problem_of(await office.client.get(path), 401) == "unauthenticated"
 
 
-# What people are told -----------------------------------------------------------------------------------------------------
+# What people are told ---------------------------------------------------------------------------------------
 
 
 async def test_people_are_told_once_and_say_that_they_have_read_it(office: BoxOffice) -> None:
@@ -314,7 +387,11 @@ async def test_people_are_told_once_and_say_that_they_have_read_it(office: BoxOf
     await office.post(f"/v1/bookings/{booked['id']}/cancel", ann, ticket_ids=[booked["tickets"][0]["id"]])
     await office.post(f"/v1/bookings/{booked['id']}/cancel", ann)
     notifications = await told(office, ann)
-    assert [each["kind"] for each in notifications] == ["booking_cancelled", "tickets_cancelled", "booking_confirmed"]
+    assert [each["kind"] for each in notifications] == [
+        "booking_cancelled",
+        "tickets_cancelled",
+        "booking_confirmed",
+    ]
     assert {each["booking_id"] for each in notifications} == {booked["id"]}
     async with office.context.database.transaction() as tx:  # as if nobody had marked them
         await tx.execute("UPDATE journal SET delivered_at = NULL WHERE event_id = $1", event.event_id)
@@ -324,7 +401,10 @@ async def test_people_are_told_once_and_say_that_they_have_read_it(office: BoxOf
     read = await office.post(url, ann)
     assert read.json() == notifications[0] | {"read_at": read.json()["read_at"]}
     assert (await office.post(url, ann)).json() == read.json()
-    assert [each["kind"] for each in await told(office, ann, unread=True)] == ["tickets_cancelled", "booking_confirmed"]
+    assert [each["kind"] for each in await told(office, ann, unread=True)] == [
+        "tickets_cancelled",
+        "booking_confirmed",
+    ]
     page = await office.client.get("/v1/me/notifications?limit=1", headers=ann)
     rest = await office.client.get(page.links["next"]["url"], headers=ann)
     assert rest.json()["data"] == notifications[1:2]
@@ -336,7 +416,9 @@ async def test_whoever_leaves_is_told_nothing_any_more(office: BoxOffice) -> Non
     client, event = office.client, await office.open_event(capacity=5)
     account = {"email": "leaving@example.org", "name": "Leaving", "password": "a good long passphrase 1"}
     assert (await client.post("/v1/auth/register", json=account)).status_code == 202
-    login = (await client.post("/v1/auth/login", json={"email": account["email"], "password": account["password"]})).json()
+    login = (
+        await client.post("/v1/auth/login", json={"email": account["email"], "password": account["password"]})
+    ).json()
     leaving = {"Authorization": f"Bearer {login['access_token']}"}
     booked = (await office.book(event, leaving)).json()
     assert len(await told(office, leaving)) == 1
@@ -346,10 +428,15 @@ async def test_whoever_leaves_is_told_nothing_any_more(office: BoxOffice) -> Non
     await office.post(f"/v1/events/{show_id('evt', event.event_id)}/bookings/{booked['id']}/cancel", manager)
     await office.deliver()
     person = parse_id("per", booked["buyer_id"])
-    assert await office.context.database.fetch_value("SELECT count(*) FROM notifications WHERE person_id = $1", person) == 0
+    assert (
+        await office.context.database.fetch_value(
+            "SELECT count(*) FROM notifications WHERE person_id = $1", person
+        )
+        == 0
+    )
 
 
-# How long it takes --------------------------------------------------------------------------------------------------------
+# How long it takes ------------------------------------------------------------------------------------------
 
 
 async def test_estimates_are_honest() -> None:

@@ -14,12 +14,30 @@ import pytest
 import pytest_asyncio
 from argon2 import extract_parameters
 
-from evently.accounts import Accounts, AccountsRefusal, HashingOptions, TokenOptions, add_member, get_person, list_people
+from evently.accounts import (
+    Accounts,
+    AccountsRefusal,
+    HashingOptions,
+    TokenOptions,
+    add_member,
+    get_person,
+    list_people,
+)
 from evently.accounts.attempts import STRANGERS_PERIOD, STRANGERS_TRIES_MAX, TRIES_MAX, TRIES_PERIOD
 from evently.accounts.sessions import SESSIONS_MAX
 from evently.db import Database
 from evently.kit.errors import Busy, CommonRefusal, Invalid, Refused
-from tests.accounts import CHEAP, ORIGIN, PASSWORD, SECRET, MovableClock, log_in, make_organizer, make_person, open_accounts
+from tests.support.accounts import (
+    CHEAP,
+    ORIGIN,
+    PASSWORD,
+    SECRET,
+    MovableClock,
+    log_in,
+    make_organizer,
+    make_person,
+    open_accounts,
+)
 
 ADA: Final = "ada@example.org"
 OTHER_PASSWORD: Final = "eleven quiet owls blink"
@@ -47,7 +65,7 @@ async def fail_to_log_in(accounts: Accounts, email: str, origin: str, times: int
         assert caught.value.refusal is AccountsRefusal.WRONG_CREDENTIALS
 
 
-# Register and log in --------------------------------------------------------------------------------------------------------
+# Register and log in ----------------------------------------------------------------------------------------
 
 
 async def test_register_and_log_in(accounts: Accounts, clock: MovableClock) -> None:
@@ -55,7 +73,11 @@ async def test_register_and_log_in(accounts: Accounts, clock: MovableClock) -> N
     grant = await accounts.login("ADA@example.ORG ", PASSWORD, ORIGIN)
     assert (grant.person.email, grant.person.name, grant.person.role) == (ADA, "Ada Lovelace", "buyer")
     claims = accounts.tokens.verify_access(grant.access_token)
-    assert (claims.person_id, claims.role, claims.expires_at) == (grant.person.person_id, "buyer", clock() + timedelta(minutes=15))
+    assert (claims.person_id, claims.role, claims.expires_at) == (
+        grant.person.person_id,
+        "buyer",
+        clock() + timedelta(minutes=15),
+    )
 
 
 async def test_a_taken_email_says_nothing_and_changes_nothing(accounts: Accounts, db: Database) -> None:
@@ -94,11 +116,19 @@ async def test_registering_one_email_over_and_over_is_bounded(accounts: Accounts
     await accounts.login(ADA, PASSWORD, ORIGIN)
 
 
-async def test_wrong_unknown_and_erased_are_refused_alike(accounts: Accounts, db: Database, clock: MovableClock) -> None:
+async def test_wrong_unknown_and_erased_are_refused_alike(
+    accounts: Accounts, db: Database, clock: MovableClock
+) -> None:
     await accounts.register(ADA, "Ada", PASSWORD, ORIGIN)
     await make_person(db, "no-password@example.org", clock)
     said = set()
-    for email in (ADA, "nobody@example.org", "no-password@example.org", "not an address", "\nada@example.org"):
+    for email in (
+        ADA,
+        "nobody@example.org",
+        "no-password@example.org",
+        "not an address",
+        "\nada@example.org",
+    ):
         with pytest.raises(Refused) as caught:
             await accounts.login(email, "wrong " + PASSWORD, ORIGIN)
         said.add((caught.value.refusal, caught.value.detail))
@@ -125,8 +155,14 @@ async def _largest_gap(accounts: Accounts, round_number: int) -> float:
     for number in range(7):
         origin = f"198.51.{round_number}.{number}"
         for index, email in enumerate((ADA, f"nobody{round_number}{number}@example.org")):
-            registrations[index].append(await seconds_of(accounts.register(email, "Eve", OTHER_PASSWORD, origin)))
-            log_ins[index].append(await seconds_of(accounts.login(email if index == 0 else f"un{email}", "wrong " + PASSWORD, origin)))
+            registrations[index].append(
+                await seconds_of(accounts.register(email, "Eve", OTHER_PASSWORD, origin))
+            )
+            log_ins[index].append(
+                await seconds_of(
+                    accounts.login(email if index == 0 else f"un{email}", "wrong " + PASSWORD, origin)
+                )
+            )
     return max(abs(median(known) - median(unknown)) for known, unknown in (log_ins, registrations))
 
 
@@ -138,7 +174,9 @@ async def seconds_of(work: Awaitable[object]) -> float:
     return time.process_time() - started
 
 
-async def test_hashes_have_the_parameters_of_owasp_and_are_renewed(accounts: Accounts, db: Database, clock: MovableClock) -> None:
+async def test_hashes_have_the_parameters_of_owasp_and_are_renewed(
+    accounts: Accounts, db: Database, clock: MovableClock
+) -> None:
     await log_in(accounts, ADA)
     async with open_accounts(db, clock, HashingOptions()) as today:
         await today.login(ADA, PASSWORD, ORIGIN)
@@ -149,25 +187,35 @@ async def test_hashes_have_the_parameters_of_owasp_and_are_renewed(accounts: Acc
     await accounts.login(ADA, PASSWORD, ORIGIN)
 
 
-async def test_parallel_logins_renew_a_hash_without_a_deadlock(accounts: Accounts, db: Database, clock: MovableClock) -> None:
+async def test_parallel_logins_renew_a_hash_without_a_deadlock(
+    accounts: Accounts, db: Database, clock: MovableClock
+) -> None:
     await log_in(accounts, ADA)
     async with open_accounts(db, clock, HashingOptions(memory_kib=128, passes=1)) as today:
-        outcomes = await asyncio.gather(*[today.login(ADA, PASSWORD, ORIGIN) for _ in range(6)], return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *[today.login(ADA, PASSWORD, ORIGIN) for _ in range(6)], return_exceptions=True
+        )
         assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
 
 
 async def test_the_line_for_hashing_has_an_end(db: Database, clock: MovableClock) -> None:
-    async with open_accounts(db, clock, HashingOptions(memory_kib=1024, passes=1, threads_max=1, waiting_max=4)) as accounts:
+    async with open_accounts(
+        db, clock, HashingOptions(memory_kib=1024, passes=1, threads_max=1, waiting_max=4)
+    ) as accounts:
         guesses = [accounts.login(f"nobody{number}@example.org", PASSWORD, ORIGIN) for number in range(50)]
         outcomes = await asyncio.gather(*guesses, return_exceptions=True)
         assert sum(isinstance(outcome, Busy) for outcome in outcomes) == 45
         assert sum(isinstance(outcome, Refused) for outcome in outcomes) == 5
-        assert await db.fetch_value("SELECT count(*) FROM login_attempts") == 10  # whoever was turned away never got to the database
+        assert (
+            await db.fetch_value("SELECT count(*) FROM login_attempts") == 10
+        )  # whoever was turned away never got to the database
         with accounts._hasher.place():
             assert await accounts._hasher.hash(PASSWORD)
 
 
-async def test_sessions_of_a_person_are_bounded(accounts: Accounts, db: Database, clock: MovableClock) -> None:
+async def test_sessions_of_a_person_are_bounded(
+    accounts: Accounts, db: Database, clock: MovableClock
+) -> None:
     first = await log_in(accounts, ADA)
     for _ in range(SESSIONS_MAX):
         clock.move(seconds=1)
@@ -178,7 +226,7 @@ async def test_sessions_of_a_person_are_bounded(accounts: Accounts, db: Database
     accounts.tokens.verify_access(latest.access_token)
 
 
-# Guessing -------------------------------------------------------------------------------------------------------------------
+# Guessing ---------------------------------------------------------------------------------------------------
 
 
 async def test_one_origin_has_ten_tries(accounts: Accounts, clock: MovableClock) -> None:
@@ -200,7 +248,9 @@ async def test_a_success_forgets_what_was_counted(accounts: Accounts) -> None:
         await accounts.login(ADA, PASSWORD, ORIGIN)
 
 
-async def test_strangers_cannot_guess_on_and_cannot_lock_the_owner_out(accounts: Accounts, db: Database, clock: MovableClock) -> None:
+async def test_strangers_cannot_guess_on_and_cannot_lock_the_owner_out(
+    accounts: Accounts, db: Database, clock: MovableClock
+) -> None:
     await log_in(accounts, ADA)
     for number in range(STRANGERS_TRIES_MAX):
         await fail_to_log_in(accounts, ADA, f"198.51.100.{number}")
@@ -223,7 +273,11 @@ async def test_a_thousand_guesses_at_once_are_counted_before_they_are_looked_at(
     await accounts.register(ADA, "Ada", PASSWORD, ORIGIN)
     guesses = [accounts.login(ADA, f"wrong {number}", "203.0.113.9") for number in range(200)]
     outcomes = await asyncio.gather(*guesses, return_exceptions=True)
-    looked_at = [outcome for outcome in outcomes if isinstance(outcome, Refused) and outcome.refusal is AccountsRefusal.WRONG_CREDENTIALS]
+    looked_at = [
+        outcome
+        for outcome in outcomes
+        if isinstance(outcome, Refused) and outcome.refusal is AccountsRefusal.WRONG_CREDENTIALS
+    ]
     assert len(looked_at) == TRIES_MAX
 
 
@@ -242,7 +296,7 @@ async def test_neither_addresses_nor_origins_are_stored(accounts: Accounts, db: 
     assert b"192" not in stored
 
 
-# Sessions -------------------------------------------------------------------------------------------------------------------
+# Sessions ---------------------------------------------------------------------------------------------------
 
 
 async def test_refreshing_rotates(accounts: Accounts, clock: MovableClock) -> None:
@@ -263,7 +317,9 @@ async def test_fifty_parallel_refreshes_have_one_live_child(accounts: Accounts, 
     await accounts.refresh(children[0].refresh_token)
 
 
-async def test_a_lost_answer_can_be_repeated_within_the_grace(accounts: Accounts, clock: MovableClock) -> None:
+async def test_a_lost_answer_can_be_repeated_within_the_grace(
+    accounts: Accounts, clock: MovableClock
+) -> None:
     grant = await log_in(accounts, ADA)
     child = await accounts.refresh(grant.refresh_token)
     clock.move(seconds=10)
@@ -283,7 +339,9 @@ async def test_reuse_after_the_grace_ends_the_session(accounts: Accounts, clock:
         accounts.tokens.verify_access(child.access_token)
 
 
-async def test_reuse_after_the_child_was_used_ends_the_session_even_within_the_grace(accounts: Accounts) -> None:
+async def test_reuse_after_the_child_was_used_ends_the_session_even_within_the_grace(
+    accounts: Accounts,
+) -> None:
     grant = await log_in(accounts, ADA)
     child = await accounts.refresh(grant.refresh_token)
     grandchild = await accounts.refresh(child.refresh_token)
@@ -314,7 +372,13 @@ async def test_a_session_ends_after_thirty_days(accounts: Accounts, clock: Movab
 async def test_no_other_token_refreshes(accounts: Accounts, clock: MovableClock, db: Database) -> None:
     grant = await log_in(accounts, ADA)
     foreign = Accounts(db, clock, TokenOptions(b"x" * 32), CHEAP)
-    for token in (grant.access_token, "", "evr_", accounts.tokens.new_refresh_token(), foreign.tokens.child_of(grant.refresh_token)):
+    for token in (
+        grant.access_token,
+        "",
+        "evr_",
+        accounts.tokens.new_refresh_token(),
+        foreign.tokens.child_of(grant.refresh_token),
+    ):
         with refused(AccountsRefusal.REFRESH_TOKEN_INVALID):
             await accounts.refresh(token)
     await foreign.stop()
@@ -350,7 +414,7 @@ async def test_logging_out_everywhere_ends_every_session(accounts: Accounts) -> 
     accounts.tokens.verify_access(stranger.access_token)
 
 
-# Change the password, leave -------------------------------------------------------------------------------------------------
+# Change the password, leave ---------------------------------------------------------------------------------
 
 
 async def test_changing_the_password_ends_the_other_sessions(accounts: Accounts) -> None:
@@ -370,9 +434,13 @@ async def test_changing_the_password_needs_the_present_one_and_a_good_one(accoun
     grant = await log_in(accounts, ADA, "Ada Lovelace")
     claims = accounts.tokens.verify_access(grant.access_token)
     with refused(AccountsRefusal.WRONG_PASSWORD):
-        await accounts.change_password(claims.person_id, claims.session_id, OTHER_PASSWORD, OTHER_PASSWORD, ORIGIN)
+        await accounts.change_password(
+            claims.person_id, claims.session_id, OTHER_PASSWORD, OTHER_PASSWORD, ORIGIN
+        )
     with pytest.raises(Invalid) as caught:
-        await accounts.change_password(claims.person_id, claims.session_id, PASSWORD, "ada lovelace 1915", ORIGIN)
+        await accounts.change_password(
+            claims.person_id, claims.session_id, PASSWORD, "ada lovelace 1915", ORIGIN
+        )
     assert [error.pointer for error in caught.value.errors] == ["/new_password"]
     await accounts.login(ADA, PASSWORD, ORIGIN)
 
@@ -382,7 +450,9 @@ async def test_a_stolen_token_does_not_help_in_guessing(accounts: Accounts) -> N
     claims = accounts.tokens.verify_access(grant.access_token)
     for _ in range(TRIES_MAX):
         with refused(AccountsRefusal.WRONG_PASSWORD):
-            await accounts.change_password(claims.person_id, claims.session_id, "wrong", OTHER_PASSWORD, "203.0.113.9")
+            await accounts.change_password(
+                claims.person_id, claims.session_id, "wrong", OTHER_PASSWORD, "203.0.113.9"
+            )
     with refused(AccountsRefusal.TOO_MANY_ATTEMPTS):
         await accounts.close_account(claims.person_id, PASSWORD, "203.0.113.9")
 
@@ -391,7 +461,10 @@ async def test_of_parallel_password_changes_one_succeeds(accounts: Accounts) -> 
     grant = await log_in(accounts, ADA)
     claims = accounts.tokens.verify_access(grant.access_token)
     changes = [
-        accounts.change_password(claims.person_id, claims.session_id, PASSWORD, f"{OTHER_PASSWORD} {number}", ORIGIN) for number in range(5)
+        accounts.change_password(
+            claims.person_id, claims.session_id, PASSWORD, f"{OTHER_PASSWORD} {number}", ORIGIN
+        )
+        for number in range(5)
     ]
     outcomes = await asyncio.gather(*changes, return_exceptions=True)
     assert outcomes.count(None) == 1
@@ -404,7 +477,9 @@ async def test_no_session_survives_a_password_change(accounts: Accounts, db: Dat
     claims = accounts.tokens.verify_access(grant.access_token)
     logins = [accounts.login(ADA, PASSWORD, ORIGIN) for _ in range(8)]
     await asyncio.gather(
-        *logins, accounts.change_password(claims.person_id, claims.session_id, PASSWORD, OTHER_PASSWORD, ORIGIN), return_exceptions=True
+        *logins,
+        accounts.change_password(claims.person_id, claims.session_id, PASSWORD, OTHER_PASSWORD, ORIGIN),
+        return_exceptions=True,
     )
     live = await db.fetch("SELECT session_id FROM sessions WHERE revoked_at IS NULL")
     assert [row["session_id"] for row in live] == [claims.session_id]
@@ -416,7 +491,12 @@ async def test_leaving_erases_what_a_person_can_be_known_by(accounts: Accounts, 
     person = await get_person(db, grant.person.person_id)
     assert (person.email, person.name, person.erased_at is not None) == (None, "erased", True)
     assert await db.fetch_value("SELECT password_hash FROM people") is None
-    assert await db.fetch_value("SELECT count(*) FROM login_attempts WHERE account_hash = $1", accounts._attempts._hash(ADA)) == 0
+    assert (
+        await db.fetch_value(
+            "SELECT count(*) FROM login_attempts WHERE account_hash = $1", accounts._attempts._hash(ADA)
+        )
+        == 0
+    )
     with refused(AccountsRefusal.TOKEN_INVALID):
         accounts.tokens.verify_access(grant.access_token)
     with refused(AccountsRefusal.REFRESH_TOKEN_INVALID):
@@ -447,16 +527,25 @@ async def test_the_only_owner_cannot_leave(accounts: Accounts, db: Database, clo
     assert await db.fetch_value("SELECT count(*) FROM organizer_members") == 1
 
 
-async def test_two_owners_who_leave_at_once_leave_one_behind(accounts: Accounts, db: Database, clock: MovableClock) -> None:
+async def test_two_owners_who_leave_at_once_leave_one_behind(
+    accounts: Accounts, db: Database, clock: MovableClock
+) -> None:
     for attempt in range(5):
-        first, second = await log_in(accounts, f"first{attempt}@example.org"), await log_in(accounts, f"second{attempt}@example.org")
+        first, second = (
+            await log_in(accounts, f"first{attempt}@example.org"),
+            await log_in(accounts, f"second{attempt}@example.org"),
+        )
         organizer_id = await make_organizer(db, first.person.person_id, clock)
         async with db.transaction() as tx:
             await add_member(tx, organizer_id, second.person.person_id, "owner", clock())
-        leaving = [accounts.close_account(grant.person.person_id, PASSWORD, ORIGIN) for grant in (first, second)]
+        leaving = [
+            accounts.close_account(grant.person.person_id, PASSWORD, ORIGIN) for grant in (first, second)
+        ]
         outcomes = await asyncio.gather(*leaving, return_exceptions=True)
         assert outcomes.count(None) == 1
-        owners = await db.fetch_value("SELECT count(*) FROM organizer_members WHERE organizer_id = $1", organizer_id)
+        owners = await db.fetch_value(
+            "SELECT count(*) FROM organizer_members WHERE organizer_id = $1", organizer_id
+        )
         assert owners == 1
 
 
@@ -467,7 +556,12 @@ async def test_create_admin_makes_one_or_promotes(accounts: Accounts) -> None:
     assert (await accounts.login("root@example.org", generated, ORIGIN)).person.role == "admin"
     ada = await log_in(accounts, ADA, "Ada")
     promoted, generated = await accounts.create_admin(ADA, "Somebody else")
-    assert (promoted.person_id, promoted.name, promoted.role, generated) == (ada.person.person_id, "Ada", "admin", None)
+    assert (promoted.person_id, promoted.name, promoted.role, generated) == (
+        ada.person.person_id,
+        "Ada",
+        "admin",
+        None,
+    )
     with refused(AccountsRefusal.TOKEN_INVALID):
         accounts.tokens.verify_access(ada.access_token)
     assert (await accounts.login(ADA, PASSWORD, ORIGIN)).person.role == "admin"

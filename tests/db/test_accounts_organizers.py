@@ -38,7 +38,7 @@ from evently.accounts.memory import REMEMBER_SECONDS
 from evently.db import Database, Record
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
-from tests.accounts import MovableClock, make_organizer, make_person
+from tests.support.accounts import MovableClock, make_organizer, make_person
 
 SCOPES: Final = frozenset({"events:read", "bookings:read"})
 
@@ -74,13 +74,15 @@ async def change(database: Database, organizer_id: UUID, person_id: UUID, role: 
         await change_member_role(tx, await read_member(tx, organizer_id, person_id), role)
 
 
-async def join(database: Database, organizer_id: UUID, person_id: UUID, role: MemberRole, clock: MovableClock) -> None:
+async def join(
+    database: Database, organizer_id: UUID, person_id: UUID, role: MemberRole, clock: MovableClock
+) -> None:
     async with database.transaction() as tx:
         await lock_organizer(tx, organizer_id)
         await add_member(tx, organizer_id, person_id, role, clock())
 
 
-# Organizers and members -----------------------------------------------------------------------------------------------------
+# Organizers and members -------------------------------------------------------------------------------------
 
 
 async def test_whoever_creates_an_organizer_owns_it(db: Database, clock: MovableClock) -> None:
@@ -123,7 +125,11 @@ async def test_editing_raises_the_version(db: Database, clock: MovableClock) -> 
 async def test_what_is_not_there_is_not_found(db: Database, clock: MovableClock) -> None:
     organizer_id = await make_organizer(db, await make_person(db, "ada@example.org", clock), clock)
     stranger = await make_person(db, "eve@example.org", clock)
-    for asking in (get_organizer(db, new_id()), get_member(db, organizer_id, stranger), remove(db, organizer_id, stranger)):
+    for asking in (
+        get_organizer(db, new_id()),
+        get_member(db, organizer_id, stranger),
+        remove(db, organizer_id, stranger),
+    ):
         with refused(CommonRefusal.NOT_FOUND):
             await asking
     assert await find_role(db, organizer_id, stranger) is None
@@ -134,7 +140,9 @@ async def test_owned_organizers_are_bounded_however_many_are_created_at_once(
 ) -> None:
     monkeypatch.setattr("evently.accounts.organizers.OWNED_MAX", 3)
     ada = await make_person(db, "ada@example.org", clock)
-    outcomes = await asyncio.gather(*[make_organizer(db, ada, clock) for _ in range(8)], return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *[make_organizer(db, ada, clock) for _ in range(8)], return_exceptions=True
+    )
     assert sum(isinstance(outcome, UUID) for outcome in outcomes) == 3
     refusals = {outcome.refusal for outcome in outcomes if isinstance(outcome, Refused)}
     assert refusals == {AccountsRefusal.LIMIT_REACHED}
@@ -158,12 +166,23 @@ async def test_there_is_always_an_owner(db: Database, clock: MovableClock) -> No
 
 async def test_two_owners_who_remove_each_other_leave_one(db: Database, clock: MovableClock) -> None:
     for attempt in range(10):
-        ada, bo = await make_person(db, f"ada{attempt}@example.org", clock), await make_person(db, f"bo{attempt}@example.org", clock)
+        ada, bo = (
+            await make_person(db, f"ada{attempt}@example.org", clock),
+            await make_person(db, f"bo{attempt}@example.org", clock),
+        )
         organizer_id = await make_organizer(db, ada, clock)
         await join(db, organizer_id, bo, "owner", clock)
-        outcomes = await asyncio.gather(remove(db, organizer_id, bo), change(db, organizer_id, ada, "door"), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            remove(db, organizer_id, bo), change(db, organizer_id, ada, "door"), return_exceptions=True
+        )
         assert outcomes.count(None) == 1
-        assert await db.fetch_value("SELECT count(*) FROM organizer_members WHERE organizer_id = $1 AND role = 'owner'", organizer_id) == 1
+        assert (
+            await db.fetch_value(
+                "SELECT count(*) FROM organizer_members WHERE organizer_id = $1 AND role = 'owner'",
+                organizer_id,
+            )
+            == 1
+        )
 
 
 async def test_roles_are_remembered_for_half_a_second(db: Database, clock: MovableClock) -> None:
@@ -172,7 +191,11 @@ async def test_roles_are_remembered_for_half_a_second(db: Database, clock: Movab
     ticks = Ticks()
     here, elsewhere = Roles(ticks), Roles(ticks)
     await join(db, organizer_id, bo, "manager", clock)
-    assert await here.find_role(db, organizer_id, bo) == await elsewhere.find_role(db, organizer_id, bo) == "manager"
+    assert (
+        await here.find_role(db, organizer_id, bo)
+        == await elsewhere.find_role(db, organizer_id, bo)
+        == "manager"
+    )
     await remove(db, organizer_id, bo)
     here.forget(organizer_id)
     assert await here.find_role(db, organizer_id, bo) is None
@@ -198,12 +221,16 @@ async def test_a_crowd_of_strangers_costs_one_statement(db: Database, clock: Mov
     organizer_id = await make_organizer(db, ada, clock)
     roles, counting = Roles(Ticks()), Counting(db)
     people = [*[new_id() for _ in range(200)], ada]
-    found = await asyncio.gather(*[roles.find_role(cast("Database", counting), organizer_id, person_id) for person_id in people])
+    found = await asyncio.gather(
+        *[roles.find_role(cast("Database", counting), organizer_id, person_id) for person_id in people]
+    )
     assert found == [None] * 200 + ["owner"]
     assert counting.asked == 1
 
 
-async def test_what_was_forgotten_while_it_was_asked_is_asked_again(db: Database, clock: MovableClock) -> None:
+async def test_what_was_forgotten_while_it_was_asked_is_asked_again(
+    db: Database, clock: MovableClock
+) -> None:
     ada, bo = await make_person(db, "ada@example.org", clock), await make_person(db, "bo@example.org", clock)
     organizer_id = await make_organizer(db, ada, clock)
     roles = Roles(Ticks())
@@ -216,10 +243,12 @@ async def test_what_was_forgotten_while_it_was_asked_is_asked_again(db: Database
     assert await roles.find_role(db, organizer_id, bo) == "door"
 
 
-# Invitations ----------------------------------------------------------------------------------------------------------------
+# Invitations ------------------------------------------------------------------------------------------------
 
 
-async def ask(database: Database, organizer_id: UUID, email: str, clock: MovableClock, role: MemberRole = "manager") -> str:
+async def ask(
+    database: Database, organizer_id: UUID, email: str, clock: MovableClock, role: MemberRole = "manager"
+) -> str:
     async with database.transaction() as tx:
         await lock_organizer(tx, organizer_id)
         return (await invite(tx, organizer_id, email, role, new_id(), clock()))[1]
@@ -296,7 +325,9 @@ async def test_of_parallel_acceptances_one_succeeds(db: Database, clock: Movable
     assert outcomes.count(None) == 1
 
 
-async def test_open_invitations_are_bounded(db: Database, clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_open_invitations_are_bounded(
+    db: Database, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("evently.accounts.invitations.INVITATIONS_MAX", 2)
     organizer_id = await make_organizer(db, await make_person(db, "ada@example.org", clock), clock)
     for number in range(2):
@@ -313,7 +344,7 @@ async def test_codes_are_stored_as_hashes(db: Database, clock: MovableClock) -> 
     assert len(await db.fetch_value("SELECT code_hash FROM organizer_invitations")) == 32
 
 
-# API keys -------------------------------------------------------------------------------------------------------------------
+# API keys ---------------------------------------------------------------------------------------------------
 
 
 async def make_key(database: Database, organizer_id: UUID, clock: MovableClock) -> tuple[UUID, str]:
@@ -361,7 +392,18 @@ async def test_made_up_keys_never_reach_the_database(db: Database, clock: Movabl
     ring = KeyRing(Ticks())
     await db.close()
     changed = text[:20] + ("0" if text[20] != "0" else "1") + text[21:]
-    for wrong in ("", "evk_", text[:-1], text + "0", text.upper(), changed, "evr" + text[3:], f" {text}", text + "\n", "evk_" + "é" * 60):
+    for wrong in (
+        "",
+        "evk_",
+        text[:-1],
+        text + "0",
+        text.upper(),
+        changed,
+        "evr" + text[3:],
+        f" {text}",
+        text + "\n",
+        "evk_" + "é" * 60,
+    ):
         assert await ring.find_key(db, wrong, clock()) is None
 
 

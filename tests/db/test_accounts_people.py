@@ -31,7 +31,16 @@ from evently.accounts.revocations import OVERLAP, Revocations
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import new_id
-from tests.accounts import CHEAP, ORIGIN, PASSWORD, SECRET, MovableClock, log_in, make_person, open_accounts
+from tests.support.accounts import (
+    CHEAP,
+    ORIGIN,
+    PASSWORD,
+    SECRET,
+    MovableClock,
+    log_in,
+    make_person,
+    open_accounts,
+)
 
 DEADLINE_SECONDS: Final = 10.0
 
@@ -51,17 +60,25 @@ async def eventually(true: Callable[[], bool], seconds: float = DEADLINE_SECONDS
             await asyncio.sleep(0.01)
 
 
-async def set_role(database: Database, person_id: UUID, role: PlatformRole, clock: MovableClock) -> list[UUID]:
+async def set_role(
+    database: Database, person_id: UUID, role: PlatformRole, clock: MovableClock
+) -> list[UUID]:
     async with database.transaction() as tx:
         await change_role(tx, await lock_with_admins(tx, person_id), role)
         return await end_all_sessions(tx, person_id, clock())
 
 
-# People ---------------------------------------------------------------------------------------------------------------------
+# People -----------------------------------------------------------------------------------------------------
 
 
 async def test_people_are_found_by_how_their_email_or_name_begins(db: Database, clock: MovableClock) -> None:
-    emails = ["ada@example.org", "adam_x@example.org", "bo@example.org", "a%a@example.org", "zoë@".replace("ë", "e") + "example.org"]
+    emails = [
+        "ada@example.org",
+        "adam_x@example.org",
+        "bo@example.org",
+        "a%a@example.org",
+        "zoë@".replace("ë", "e") + "example.org",
+    ]
     for email in emails:
         await make_person(db, email, clock)
     async with db.transaction() as tx:
@@ -138,7 +155,10 @@ def _session_of(accounts: Accounts, token: str) -> UUID:
 
 
 async def test_there_is_always_an_admin(db: Database, clock: MovableClock) -> None:
-    first, second = await make_person(db, "a@example.org", clock, "admin"), await make_person(db, "b@example.org", clock, "admin")
+    first, second = (
+        await make_person(db, "a@example.org", clock, "admin"),
+        await make_person(db, "b@example.org", clock, "admin"),
+    )
     for _ in range(10):
         deposing = [set_role(db, person_id, "buyer", clock) for person_id in (first, second, first)]
         outcomes = await asyncio.gather(*deposing, return_exceptions=True)
@@ -164,17 +184,21 @@ async def test_no_login_misses_a_change_of_role(db: Database, clock: MovableCloc
         person = (await log_in(accounts, "ada@example.org")).person
         for _ in range(10):
             await set_role(db, person.person_id, "admin", clock)
-            logins = [asyncio.create_task(accounts.login("ada@example.org", PASSWORD, ORIGIN)) for _ in range(4)]
+            logins = [
+                asyncio.create_task(accounts.login("ada@example.org", PASSWORD, ORIGIN)) for _ in range(4)
+            ]
             accounts.revocations.add(await set_role(db, person.person_id, "buyer", clock))
             for grant in [await login for login in logins]:
                 session_id = accounts.tokens._verify(grant.access_token).session_id
                 assert grant.person.role == "buyer" or session_id in accounts.revocations
 
 
-# Revocations ----------------------------------------------------------------------------------------------------------------
+# Revocations ------------------------------------------------------------------------------------------------
 
 
-async def test_a_revocation_reaches_other_processes_within_a_second(database_url: str, clock: MovableClock) -> None:
+async def test_a_revocation_reaches_other_processes_within_a_second(
+    database_url: str, clock: MovableClock
+) -> None:
     here, there = [await Database.open(DatabaseOptions(database_url)) for _ in range(2)]
     mine, theirs = [Accounts(database, clock, TokenOptions(SECRET), CHEAP) for database in (here, there)]
     await theirs.start()
@@ -196,7 +220,14 @@ async def test_a_poll_that_fails_forgets_nothing_and_goes_on(db: Database, clock
         others = "datname = current_database() AND pid <> pg_backend_pid()"
         cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
         await _survive(db, listening, clock, logs, cut, "SELECT")
-        await _survive(db, listening, clock, logs, "ALTER TABLE revocations RENAME TO gone", "ALTER TABLE gone RENAME TO revocations")
+        await _survive(
+            db,
+            listening,
+            clock,
+            logs,
+            "ALTER TABLE revocations RENAME TO gone",
+            "ALTER TABLE gone RENAME TO revocations",
+        )
         assert known in listening
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -204,7 +235,9 @@ async def test_a_poll_that_fails_forgets_nothing_and_goes_on(db: Database, clock
     assert {log["event"] for log in logs} == {"revocations cannot be read"}
 
 
-async def _survive(database: Database, listening: Revocations, clock: MovableClock, logs: Sized, breaks: str, mends: str) -> None:
+async def _survive(
+    database: Database, listening: Revocations, clock: MovableClock, logs: Sized, breaks: str, mends: str
+) -> None:
     """Break something, wait until it was noticed, mend it, and wait for the news."""
     noticed, news = len(logs), new_id()
     await database.fetch(breaks)
@@ -226,8 +259,12 @@ async def test_a_row_that_becomes_visible_late_is_still_news(db: Database, clock
 
 async def test_a_process_that_starts_learns_what_still_matters(db: Database, clock: MovableClock) -> None:
     recent, old = new_id(), new_id()
-    await db.fetch("INSERT INTO revocations (session_id, at) VALUES ($1, $2)", recent, clock() - timedelta(minutes=14))
-    await db.fetch("INSERT INTO revocations (session_id, at) VALUES ($1, $2)", old, clock() - timedelta(hours=1))
+    await db.fetch(
+        "INSERT INTO revocations (session_id, at) VALUES ($1, $2)", recent, clock() - timedelta(minutes=14)
+    )
+    await db.fetch(
+        "INSERT INTO revocations (session_id, at) VALUES ($1, $2)", old, clock() - timedelta(hours=1)
+    )
     listening = Revocations(clock, 900)
     await listening.refresh(db)
     assert recent in listening
@@ -241,12 +278,15 @@ async def test_parallel_endings_of_one_session_write_one_row(db: Database, clock
     async with open_accounts(db, clock) as accounts:
         grant = await log_in(accounts, "ada@example.org")
         claims = accounts.tokens.verify_access(grant.access_token)
-        logouts = [accounts.logout(claims.person_id, claims.session_id, everywhere=number % 2 == 0) for number in range(8)]
+        logouts = [
+            accounts.logout(claims.person_id, claims.session_id, everywhere=number % 2 == 0)
+            for number in range(8)
+        ]
         await asyncio.gather(*logouts)
         assert await db.fetch_value("SELECT count(*) FROM revocations") == 1
 
 
-# What is forgotten, and what is not -----------------------------------------------------------------------------------------
+# What is forgotten, and what is not -------------------------------------------------------------------------
 
 
 async def test_what_no_longer_matters_is_forgotten(db: Database, clock: MovableClock) -> None:
@@ -266,7 +306,12 @@ async def test_what_no_longer_matters_is_forgotten(db: Database, clock: MovableC
     assert await counts() == before
     clock.move(hours=2)
     await forget_expired(db, clock(), 900)
-    assert await counts() == {"sessions": 1, "refresh_tokens": 1, "revocations": 0, "login_attempts": 1}  # ada's origin is still known
+    assert await counts() == {
+        "sessions": 1,
+        "refresh_tokens": 1,
+        "revocations": 0,
+        "login_attempts": 1,
+    }  # ada's origin is still known
     clock.move(days=100)
     await forget_expired(db, clock(), 900)
     assert await counts() == {"sessions": 0, "refresh_tokens": 0, "revocations": 0, "login_attempts": 0}

@@ -23,19 +23,29 @@ from evently.kit.errors import Invalid
 from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing import NewTicketType, SaleTerms
-from evently.sales import ExpireHolds, Fact, Happened, carry_out
+from evently.sales import carry_out
+from evently.sales.commands import ExpireHolds
 from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
     BookingHeld,
+    Fact,
     HoldConfirmed,
     HoldExpired,
     SaleOpened,
     TicketsCancelled,
 )
-from tests.accounts import MovableClock, make_person
-from tests.catalogue import NOW, make_event, make_organizer, make_venue, sale_terms, until_somebody_waits
-from tests.till import Till, open_till
+from evently.sales.outbox import Happened
+from tests.support.accounts import MovableClock, make_person
+from tests.support.catalogue import (
+    NOW,
+    make_event,
+    make_organizer,
+    make_venue,
+    sale_terms,
+    until_somebody_waits,
+)
+from tests.support.till import Till, open_till
 
 ALWAYS = Range()
 SOMEBODY = new_id()
@@ -49,9 +59,13 @@ async def till(db: Database) -> AsyncIterator[Till]:
 
 async def journal(db: Database, *events: Event) -> list[Happened]:
     rows = await db.fetch(
-        "SELECT event_id, seq, at, facts FROM journal WHERE event_id = ANY($1) ORDER BY at, event_id, seq", [e.event_id for e in events]
+        "SELECT event_id, seq, at, facts FROM journal WHERE event_id = ANY($1) ORDER BY at, event_id, seq",
+        [e.event_id for e in events],
     )
-    return [Happened(row["event_id"], row["seq"], row["at"], sales.decode_facts(row["facts"])) for row in rows]
+    return [
+        Happened(row["event_id"], row["seq"], row["at"], sales.facts.decode_facts(row["facts"]))
+        for row in rows
+    ]
 
 
 async def count(db: Database, rows: Sequence[Happened]) -> None:
@@ -69,7 +83,7 @@ async def report(db: Database, event: Event, asked: Range = ALWAYS) -> Sums:
     return amounts.sums
 
 
-# Counting -----------------------------------------------------------------------------------------------------------------
+# Counting ---------------------------------------------------------------------------------------------------
 
 
 def tickets(*prices: int) -> tuple[tuple[UUID, UUID, int], ...]:
@@ -79,10 +93,19 @@ def tickets(*prices: int) -> tuple[tuple[UUID, UUID, int], ...]:
 @pytest.mark.parametrize(
     ("fact", "counts"),
     [
-        (BookingConfirmed(SOMEBODY, SOMEBODY, tickets(100, 250)), Sums(bookings=1, tickets=2, amount_minor=350)),
+        (
+            BookingConfirmed(SOMEBODY, SOMEBODY, tickets(100, 250)),
+            Sums(bookings=1, tickets=2, amount_minor=350),
+        ),
         (HoldConfirmed(SOMEBODY, tickets(100)), Sums(bookings=1, tickets=1, amount_minor=100)),
-        (BookingCancelled(SOMEBODY, "confirmed", tickets(100)), Sums(cancelled_bookings=1, cancelled_tickets=1, cancelled_minor=100)),
-        (TicketsCancelled(SOMEBODY, "confirmed", tickets(100, 1)), Sums(cancelled_tickets=2, cancelled_minor=101)),
+        (
+            BookingCancelled(SOMEBODY, "confirmed", tickets(100)),
+            Sums(cancelled_bookings=1, cancelled_tickets=1, cancelled_minor=100),
+        ),
+        (
+            TicketsCancelled(SOMEBODY, "confirmed", tickets(100, 1)),
+            Sums(cancelled_tickets=2, cancelled_minor=101),
+        ),
         (BookingCancelled(SOMEBODY, "held", tickets(100)), Sums()),
         (TicketsCancelled(SOMEBODY, "held", tickets(100)), Sums()),
         (BookingHeld(SOMEBODY, SOMEBODY, NOW, tickets(100)), Sums()),
@@ -161,8 +184,12 @@ async def test_what_is_rolled_back_was_not_counted(db: Database, till: Till) -> 
     assert await report(db, event) == TRADED
 
 
-@pytest.mark.parametrize("counted_before", [0, 3], ids=["an event that nobody has counted", "an event that was counted before"])
-async def test_two_who_count_the_same_rows_at_once_count_them_once(db: Database, till: Till, counted_before: int) -> None:
+@pytest.mark.parametrize(
+    "counted_before", [0, 3], ids=["an event that nobody has counted", "an event that was counted before"]
+)
+async def test_two_who_count_the_same_rows_at_once_count_them_once(
+    db: Database, till: Till, counted_before: int
+) -> None:
     event = await till.event()
     await trade(till, event)
     rows = await journal(db, event)
@@ -186,7 +213,7 @@ async def test_many_events_in_one_delivery(db: Database, till: Till) -> None:
         assert await report(db, event) == Sums(bookings=5, tickets=10, amount_minor=25_000)
 
 
-# Reading ------------------------------------------------------------------------------------------------------------------
+# Reading ----------------------------------------------------------------------------------------------------
 
 
 def test_no_question_looks_at_a_booking() -> None:
@@ -220,9 +247,14 @@ async def test_drafts_and_sandbox_events_count_for_themselves_alone(db: Database
         found = await analytics.read_report(db, scope, ALWAYS)
         assert (found.events, found.amounts, found.rows_behind) == (1, [Amounts("EUR", TRADED, EARNED)], 0)
         assert found.capacity == Capacity(40, 0, 6, 0)
-        assert (await analytics.read_report(db, scope, Range(NOW, None))).amounts == [Amounts("EUR", TRADED, EARNED)]
+        assert (await analytics.read_report(db, scope, Range(NOW, None))).amounts == [
+            Amounts("EUR", TRADED, EARNED)
+        ]
         slots = analytics.slots_of(NOW, NOW + timedelta(days=1), ZoneInfo("UTC"), "day")
-        assert [point.amounts for point in await analytics.read_series(db, scope, slots)] == [[Amounts("EUR", TRADED, EARNED)], []]
+        assert [point.amounts for point in await analytics.read_series(db, scope, slots)] == [
+            [Amounts("EUR", TRADED, EARNED)],
+            [],
+        ]
         page = await analytics.list_most_booked(db, scope.organizer_id, ALWAYS, 10, None)
         assert [event.event_id for event in page.data] == [shown.event_id]
     assert await report(db, sandbox) == TRADED
@@ -233,22 +265,30 @@ async def test_drafts_and_sandbox_events_count_for_themselves_alone(db: Database
 async def test_a_cancelled_event_has_no_places(db: Database, till: Till) -> None:
     event, cancelled = await till.event(sale_terms(capacity=40)), await till.event(sale_terms(capacity=70))
     async with db.transaction() as tx:
-        await carry_out(tx, sales.CancelSale(cancelled.event_id), NOW)
+        await carry_out(tx, sales.commands.CancelSale(cancelled.event_id), NOW)
     found = await analytics.read_report(db, Scope(organizer_id=event.organizer_id), ALWAYS)
     assert (found.events, found.capacity.capacity) == (2, 40)
 
 
 async def test_currencies_are_never_mixed_and_organizers_see_their_own(db: Database, till: Till) -> None:
-    yen = SaleTerms(currency="JPY", capacity=100, ticket_types=(NewTicketType(name="Regular", price=Money(3000, "JPY")),))
+    yen = SaleTerms(
+        currency="JPY", capacity=100, ticket_types=(NewTicketType(name="Regular", price=Money(3000, "JPY")),)
+    )
     euros, yens = await till.event(), await till.event(yen)
     foreign = await make_event(db, await make_venue(db, await make_organizer(db, "Elsewhere")))
     for event, units in ((euros, 1), (yens, 2), (foreign, 4)):
         await till.book(event, units)
     await count_all(db, euros, yens, foreign)
     own = await analytics.read_report(db, Scope(organizer_id=till.venue.organizer_id), ALWAYS)
-    assert own.amounts == [Amounts("EUR", Sums(1, 1, 2_500), Revenue(2_500)), Amounts("JPY", Sums(1, 2, 6_000), Revenue(6_000))]
+    assert own.amounts == [
+        Amounts("EUR", Sums(1, 1, 2_500), Revenue(2_500)),
+        Amounts("JPY", Sums(1, 2, 6_000), Revenue(6_000)),
+    ]
     everybodys = await analytics.read_report(db, Scope(), Range(NOW, NOW + timedelta(minutes=15)))
-    assert everybodys.amounts == [Amounts("EUR", Sums(2, 5, 12_500), Revenue(12_500)), Amounts("JPY", Sums(1, 2, 6_000), Revenue(6_000))]
+    assert everybodys.amounts == [
+        Amounts("EUR", Sums(2, 5, 12_500), Revenue(12_500)),
+        Amounts("JPY", Sums(1, 2, 6_000), Revenue(6_000)),
+    ]
     assert (await analytics.read_report(db, Scope(organizer_id=new_id()), ALWAYS)).amounts == []
 
 
@@ -265,7 +305,12 @@ async def book_at(till: Till, event: Event, *instants: str) -> None:
         (
             "Asia/Kathmandu",
             "day",
-            ["2026-06-02T23:59:59+05:45", "2026-06-03T00:00:00+05:45", "2026-06-03T23:59:59+05:45", "2026-06-04T00:00:00+05:45"],
+            [
+                "2026-06-02T23:59:59+05:45",
+                "2026-06-03T00:00:00+05:45",
+                "2026-06-03T23:59:59+05:45",
+                "2026-06-04T00:00:00+05:45",
+            ],
             {"2026-06-02T00:00:00+05:45": 1, "2026-06-03T00:00:00+05:45": 2, "2026-06-04T00:00:00+05:45": 1},
         ),
         (
@@ -277,7 +322,12 @@ async def book_at(till: Till, event: Event, *instants: str) -> None:
         (
             "America/New_York",
             "day",
-            ["2026-10-31T23:59:59-04:00", "2026-11-01T00:00:00-04:00", "2026-11-01T23:59:59-05:00", "2026-11-02T00:00:00-05:00"],
+            [
+                "2026-10-31T23:59:59-04:00",
+                "2026-11-01T00:00:00-04:00",
+                "2026-11-01T23:59:59-05:00",
+                "2026-11-02T00:00:00-05:00",
+            ],
             {"2026-10-31T00:00:00-04:00": 1, "2026-11-01T00:00:00-04:00": 2, "2026-11-02T00:00:00-05:00": 1},
         ),
         (
@@ -295,7 +345,12 @@ async def book_at(till: Till, event: Event, *instants: str) -> None:
     ],
 )
 async def test_a_series_by_the_clock_on_the_wall(
-    db: Database, till: Till, zone: str, granularity: analytics.Granularity, instants: list[str], expected: dict[str, int]
+    db: Database,
+    till: Till,
+    zone: str,
+    granularity: analytics.Granularity,
+    instants: list[str],
+    expected: dict[str, int],
 ) -> None:
     starts_at = NOW + timedelta(days=600)
     event = await till.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
@@ -304,14 +359,19 @@ async def test_a_series_by_the_clock_on_the_wall(
     first, last = datetime.fromisoformat(instants[0]), datetime.fromisoformat(instants[-1])
     slots = analytics.slots_of(first, last + timedelta(seconds=1), ZoneInfo(zone), granularity)
     points = await analytics.read_series(db, Scope(event_id=event.event_id), slots)
-    assert {point.slot.local_start.isoformat(): sum(each.sums.bookings for each in point.amounts) for point in points} == expected
+    assert {
+        point.slot.local_start.isoformat(): sum(each.sums.bookings for each in point.amounts)
+        for point in points
+    } == expected
 
 
 async def test_a_series_has_every_slot_and_the_sum_of_all(db: Database, till: Till) -> None:
     event = await till.event()
     await trade(till, event)
     await count_all(db, event)
-    slots = analytics.slots_of(NOW - timedelta(hours=3), NOW + timedelta(hours=3), ZoneInfo("Europe/Berlin"), "hour")
+    slots = analytics.slots_of(
+        NOW - timedelta(hours=3), NOW + timedelta(hours=3), ZoneInfo("Europe/Berlin"), "hour"
+    )
     points = await analytics.read_series(db, Scope(event_id=event.event_id), slots)
     assert [point.slot for point in points] == slots
     sums = [each.sums for point in points for each in point.amounts]
@@ -327,7 +387,13 @@ async def test_the_most_booked_events_page_by_page(db: Database, till: Till) -> 
             await till.book(event, units)
     await till.cancel(await till.book(events[3], 8))  # does not make it more booked
     await count_all(db, *events)
-    expected = [events[1], events[4], events[2], events[0], events[3]]  # as many tickets: the later event first
+    expected = [
+        events[1],
+        events[4],
+        events[2],
+        events[0],
+        events[3],
+    ]  # as many tickets: the later event first
     for asked in (ALWAYS, Range(NOW, NOW + timedelta(minutes=15))):
         for organizer_id in (till.venue.organizer_id, None):
             found, after = [], None
@@ -350,7 +416,7 @@ async def test_a_cursor_of_something_else_is_refused(db: Database) -> None:
             await analytics.list_most_booked(db, None, ALWAYS, 2, cursor)
 
 
-# The file of bookings -----------------------------------------------------------------------------------------------------
+# The file of bookings ---------------------------------------------------------------------------------------
 
 
 async def exported(db: Database, event: Event) -> list[BookingLine]:
@@ -387,11 +453,16 @@ async def test_an_export_shows_one_instant(db: Database, till: Till) -> None:
 
 async def test_people_are_named_and_the_erased_are_not(db: Database, till: Till) -> None:
     event, clock = await till.event(), MovableClock()
-    known, erased = await make_person(db, "ada@example.org", clock), await make_person(db, "gone@example.org", clock)
+    known, erased = (
+        await make_person(db, "ada@example.org", clock),
+        await make_person(db, "gone@example.org", clock),
+    )
     for buyer in (known, erased, new_id()):
         await till.book(event, buyer=buyer)
     async with db.transaction() as tx:
-        await tx.execute("UPDATE people SET email = NULL, name = '', erased_at = $2 WHERE person_id = $1", erased, NOW)
+        await tx.execute(
+            "UPDATE people SET email = NULL, name = '', erased_at = $2 WHERE person_id = $1", erased, NOW
+        )
     lines = await exported(db, event)
     assert [(line.buyer_name, line.buyer_email, line.erased) for line in lines] == [
         ("ada", "ada@example.org", False),

@@ -17,28 +17,19 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.kit.money import Money
-from evently.sales import (
-    Conditions,
-    ExpireHolds,
-    Fees,
-    Happened,
-    Line,
-    PlaceBooking,
-    PromoTerms,
-    PutPromoCode,
-    RecordRefund,
-    RefundWindow,
-)
-from tests.catalogue import sale_terms
+from evently.sales.commands import ExpireHolds, Line, PlaceBooking, PutPromoCode, RecordRefund
+from evently.sales.outbox import Happened
+from evently.sales.terms import Conditions, Fees, PromoTerms, RefundWindow
 from tests.db.test_audit_extras import bustle, pay, till
-from tests.till import Till, booking
+from tests.support.catalogue import sale_terms
+from tests.support.till import Till, booking
 
 __all__ = ["till"]
 
 
 async def journal_of(db: Database, event_id: UUID) -> list[Happened]:
     rows = await db.fetch("SELECT seq, at, facts FROM journal WHERE event_id = $1 ORDER BY seq", event_id)
-    return [Happened(event_id, row["seq"], row["at"], sales.decode_facts(row["facts"])) for row in rows]
+    return [Happened(event_id, row["seq"], row["at"], sales.facts.decode_facts(row["facts"])) for row in rows]
 
 
 async def count(db: Database, *parts: list[Happened]) -> None:
@@ -54,16 +45,34 @@ async def test_what_a_busy_event_adds_up_to(db: Database, till: Till) -> None:
     assert left == money.net_minor > 0
     paid = await db.fetch_value("SELECT sum(paid_minor)::bigint FROM bookings WHERE captured_at IS NOT NULL")
     decided = await db.fetch_value("SELECT sum(amount_minor)::bigint FROM refunds")
-    settled = await db.fetch_value("SELECT sum(amount_minor)::bigint FROM refunds WHERE settled_at IS NOT NULL")
-    assert (money.gross_minor, money.captured_minor, money.uncaptured_minor, money.at_door_minor) == (paid, paid, 0, 0)
+    settled = await db.fetch_value(
+        "SELECT sum(amount_minor)::bigint FROM refunds WHERE settled_at IS NOT NULL"
+    )
+    assert (money.gross_minor, money.captured_minor, money.uncaptured_minor, money.at_door_minor) == (
+        paid,
+        paid,
+        0,
+        0,
+    )
     assert (money.refunded_minor, money.settled_minor) == (decided, settled)
     assert money.discount_minor > 0
     conversion = await details.read_conversion(db, event_id)
-    assert (conversion.at_once.placed, conversion.holds.placed, conversion.holds.confirmed, conversion.holds.held) == (0, 3, 2, 1)
+    assert (
+        conversion.at_once.placed,
+        conversion.holds.placed,
+        conversion.holds.confirmed,
+        conversion.holds.held,
+    ) == (0, 3, 2, 1)
     assert (conversion.offers.placed, conversion.offers.confirmed) == (1, 1)
     waiting = {line.name: line for line in await details.read_waiting(db, event_id)}
     regular = waiting["Regular"]
-    assert (regular.joined, regular.waiting, regular.waiting_units, regular.fulfilled, regular.set_aside) == (3, 2, 5, 1, 1)
+    assert (regular.joined, regular.waiting, regular.waiting_units, regular.fulfilled, regular.set_aside) == (
+        3,
+        2,
+        5,
+        1,
+        1,
+    )
     types = await details.read_ticket_types(db, event_id)
     assert {each.name: each.sums.sold for each in types.ticket_types} == {"Regular": 3, "Seat": 2}
     assert {name: sums.sold for name, sums in types.sections.items() if sums.sold} == {"stalls": 2}
@@ -78,14 +87,19 @@ async def test_the_roll_ups_are_the_ledger(db: Database, till: Till) -> None:
     journal = await journal_of(db, event_id)
     await count(db, journal[:7], journal[3:9], journal)
     (money,) = await details.read_money(db, event_id)
-    posted = Revenue(money.gross_minor, money.struck_minor, money.refunded_minor, money.tax_minor, money.fees_minor)
+    posted = Revenue(
+        money.gross_minor, money.struck_minor, money.refunded_minor, money.tax_minor, money.fees_minor
+    )
     assert 0 not in (posted.gross_minor, posted.refunded_minor, posted.tax_minor, posted.fees_minor)
     assert posted.net_minor() == money.net_minor
     for scope in (Scope(event_id=event_id), Scope(organizer_id=till.venue.organizer_id), Scope()):
         (whole,) = (await analytics.read_report(db, scope, Range())).amounts
         assert whole.revenue == posted
         for quarter_at in {analytics.quarter_of(row.at) for row in journal}:
-            parts = [await analytics.read_report(db, scope, asked) for asked in (Range(None, quarter_at), Range(quarter_at, None))]
+            parts = [
+                await analytics.read_report(db, scope, asked)
+                for asked in (Range(None, quarter_at), Range(quarter_at, None))
+            ]
             halves = [msgspec.structs.astuple(amounts.revenue) for part in parts for amounts in part.amounts]
             assert Revenue(*[sum(each) for each in zip(*halves, strict=True)]) == posted
     (ranked,) = (await analytics.list_most_booked(db, None, Range(), 10, None)).data
@@ -105,14 +119,24 @@ async def test_what_was_counted_before_there_was_revenue_is_summed_up(db: Databa
     async with db.transaction() as tx:
         for table, name in itertools.product(("event_totals", "event_quarters"), Revenue.__struct_fields__):
             await tx.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
-        await tx.execute(files("evently.db.migrations.versions").joinpath("0009_revenue.sql").read_text(encoding="utf-8"))
+        await tx.execute(
+            files("evently.db.migrations.versions").joinpath("0009_revenue.sql").read_text(encoding="utf-8")
+        )
     await count(db, journal)
     assert [[dict(row) for row in await db.fetch(query)] for query in read] == expected
 
 
 SOLD = (  # everything that decides what a ticket costs, and what comes back of it
-    (Conditions("online", fees=Fees(100, 500), refund_windows=(RefundWindow(0, 5_000),), fee_kept=True), 1_900, True),
-    (Conditions("online", fees=Fees(30, 250, "organizer"), refund_windows=(RefundWindow(0, 10_000),)), 700, False),
+    (
+        Conditions("online", fees=Fees(100, 500), refund_windows=(RefundWindow(0, 5_000),), fee_kept=True),
+        1_900,
+        True,
+    ),
+    (
+        Conditions("online", fees=Fees(30, 250, "organizer"), refund_windows=(RefundWindow(0, 10_000),)),
+        700,
+        False,
+    ),
     (Conditions("door", fees=Fees(0, 333)), 1_111, False),
 )
 
@@ -130,17 +154,21 @@ async def deal(till: Till, event: Event, draw: random.Random) -> None:
     bought = await pay(till, held) if held.state == "held" else held
     if draw.random() < 0.5:
         await till.cancel(bought, *[ticket.ticket_id for ticket in bought.tickets[: draw.randint(0, 1)]])
-    for refund in await sales.list_refunds(till.db, event.event_id, bought.booking_id):
+    for refund in await sales.reads.list_refunds(till.db, event.event_id, bought.booking_id):
         if draw.random() < 0.5:
             await till.engine.submit(RecordRefund(event.event_id, bought.booking_id, refund.refund_id))
 
 
-async def test_whatever_was_sold_and_however_it_is_delivered_the_sums_are_the_ledgers(db: Database, till: Till) -> None:
+async def test_whatever_was_sold_and_however_it_is_delivered_the_sums_are_the_ledgers(
+    db: Database, till: Till
+) -> None:
     draw, began = random.Random(7), till.clock()
     events = []
     for conditions, basis_points, included in SOLD:
         starts_at = till.clock() + timedelta(days=30)
-        terms = sale_terms(capacity=200, price=Money(1_999, "EUR"), tax_basis_points=basis_points, tax_included=included)
+        terms = sale_terms(
+            capacity=200, price=Money(1_999, "EUR"), tax_basis_points=basis_points, tax_included=included
+        )
         terms = msgspec.structs.replace(terms, conditions=conditions)
         events.append(await till.event(terms, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)))
         await till.change(PutPromoCode(events[-1].event_id, PromoTerms(new_id(), "TENTH", "percent", 1_000)))
@@ -154,15 +182,26 @@ async def test_whatever_was_sold_and_however_it_is_delivered_the_sums_are_the_le
     posted = {}
     for event in events:
         (money,) = await details.read_money(db, event.event_id)
-        posted[event.event_id] = (money.gross_minor, money.struck_minor, money.refunded_minor, money.tax_minor, money.fees_minor)
+        posted[event.event_id] = (
+            money.gross_minor,
+            money.struck_minor,
+            money.refunded_minor,
+            money.tax_minor,
+            money.fees_minor,
+        )
         (amounts,) = (await analytics.read_report(db, Scope(event_id=event.event_id), Range())).amounts
-        assert (msgspec.structs.astuple(amounts.revenue), amounts.revenue.net_minor()) == (posted[event.event_id], money.net_minor)
+        assert (msgspec.structs.astuple(amounts.revenue), amounts.revenue.net_minor()) == (
+            posted[event.event_id],
+            money.net_minor,
+        )
     whole = tuple(sum(each) for each in zip(*posted.values(), strict=True))
     assert 0 not in whole
     slots = slots_of(began, till.clock(), ZoneInfo("UTC"), "hour")
     for scope in (Scope(organizer_id=till.venue.organizer_id), Scope()):
         (amounts,) = (await analytics.read_report(db, scope, Range())).amounts
         assert msgspec.structs.astuple(amounts.revenue) == whole
-        points = [each.revenue for point in await analytics.read_series(db, scope, slots) for each in point.amounts]
+        points = [
+            each.revenue for point in await analytics.read_series(db, scope, slots) for each in point.amounts
+        ]
         assert len(points) > 3
         assert tuple(sum(each) for each in zip(*map(msgspec.structs.astuple, points), strict=True)) == whole

@@ -21,8 +21,9 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id, show_id
 from evently.reactions import REACTIONS
 from evently.reactions.relay import IDLE_SECONDS, Relay
-from evently.sales import ExpireHolds, chain
-from tests.till import Hands, Till, open_till
+from evently.sales.commands import ExpireHolds
+from evently.sales.facts import chain
+from tests.support.till import Hands, Till, open_till
 
 HOLD = 600
 
@@ -72,7 +73,19 @@ def found(findings: Iterable[Finding]) -> dict[str, int]:
 
 async def test_nothing_is_found_in_an_empty_database(db: Database) -> None:
     findings = await inspect(db)
-    assert [finding.code for finding in findings] == ["I1", "I2", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12"]
+    assert [finding.code for finding in findings] == [
+        "I1",
+        "I2",
+        "I4",
+        "I5",
+        "I6",
+        "I7",
+        "I8",
+        "I9",
+        "I10",
+        "I11",
+        "I12",
+    ]
     assert found(findings) == {}
 
 
@@ -80,8 +93,16 @@ async def test_nothing_is_found_after_whatever_may_happen(db: Database, till: Ti
     events = [await trade(till) for _ in range(2)]
     await put_on_sale(till)
     await deliver(db, till.clock)
-    states = await db.fetch("SELECT state, count(*) AS bookings FROM bookings WHERE event_id = $1 GROUP BY state", events[0].event_id)
-    assert {row["state"]: row["bookings"] for row in states} == {"held": 1, "confirmed": 5, "cancelled": 2, "expired": 1}
+    states = await db.fetch(
+        "SELECT state, count(*) AS bookings FROM bookings WHERE event_id = $1 GROUP BY state",
+        events[0].event_id,
+    )
+    assert {row["state"]: row["bookings"] for row in states} == {
+        "held": 1,
+        "confirmed": 5,
+        "cancelled": 2,
+        "expired": 1,
+    }
     findings = await inspect(db)
     assert {finding.code: finding.examples for finding in findings} == {code: [] for code in TITLES}
 
@@ -98,8 +119,11 @@ def planted(what: str, shows: str, *statements: str) -> Planted:
     return Planted(what, statements, frozenset(shows.split()))
 
 
-ONE = "(SELECT booking_id FROM bookings WHERE event_id = $1 AND state = 'confirmed' ORDER BY booking_id DESC LIMIT 1)"  # without a key
-ONE_TICKET = f"(SELECT ticket_id FROM tickets WHERE event_id = $1 AND booking_id = {ONE} ORDER BY ticket_id LIMIT 1)"
+# Without a key
+ONE = "(SELECT booking_id FROM bookings WHERE event_id = $1 AND state = 'confirmed' ORDER BY booking_id DESC LIMIT 1)"
+ONE_TICKET = (
+    f"(SELECT ticket_id FROM tickets WHERE event_id = $1 AND booking_id = {ONE} ORDER BY ticket_id LIMIT 1)"
+)
 LAST = "(SELECT seq FROM sales WHERE event_id = $1)"
 
 PLANTED = [
@@ -126,7 +150,9 @@ PLANTED = [
         "VALUES ($1, gen_random_uuid(), gen_random_uuid(), 'expired', now(), now(), now())",
     ),
     planted(
-        "a booking of somebody else", "I4", f"UPDATE bookings SET buyer_id = gen_random_uuid() WHERE event_id = $1 AND booking_id = {ONE}"
+        "a booking of somebody else",
+        "I4",
+        f"UPDATE bookings SET buyer_id = gen_random_uuid() WHERE event_id = $1 AND booking_id = {ONE}",
     ),
     planted(
         "a ticket without its booking",
@@ -134,7 +160,11 @@ PLANTED = [
         "ALTER TABLE tickets DROP CONSTRAINT tickets_booking_fk",
         f"UPDATE tickets SET booking_id = gen_random_uuid() WHERE event_id = $1 AND ticket_id = {ONE_TICKET}",
     ),
-    planted("a booking without its tickets", "I2 I5 I11", f"DELETE FROM tickets WHERE event_id = $1 AND booking_id = {ONE}"),
+    planted(
+        "a booking without its tickets",
+        "I2 I5 I11",
+        f"DELETE FROM tickets WHERE event_id = $1 AND booking_id = {ONE}",
+    ),
     planted(
         "a ticket that outlives its booking",
         "I5 I11",
@@ -189,7 +219,11 @@ PLANTED = [
         "UPDATE bookings SET expires_at = confirmed_at WHERE event_id = $1 AND state = 'confirmed' AND expires_at IS NOT NULL",
     ),
     planted("a row taken out of the journal", "I11", "DELETE FROM journal WHERE event_id = $1 AND seq = 3"),
-    planted("the end cut off the journal", "I4 I8 I11 I12", f"DELETE FROM journal WHERE event_id = $1 AND seq = {LAST}"),
+    planted(
+        "the end cut off the journal",
+        "I4 I8 I11 I12",
+        f"DELETE FROM journal WHERE event_id = $1 AND seq = {LAST}",
+    ),
     planted("a journal that is gone", "I4 I8 I11 I12", "DELETE FROM journal WHERE event_id = $1"),
     planted(
         "facts that were changed",
@@ -197,19 +231,37 @@ PLANTED = [
         "UPDATE journal SET facts = convert_to(replace(convert_from(facts, 'UTF8'), ',2500]', ',1]'), 'UTF8') "
         f"WHERE event_id = $1 AND seq = {LAST}",
     ),
-    planted("facts that nobody knows", "I11", f'UPDATE journal SET facts = \'[{{"type": "Magic"}}]\' WHERE event_id = $1 AND seq = {LAST}'),
+    planted(
+        "facts that nobody knows",
+        "I11",
+        f'UPDATE journal SET facts = \'[{{"type": "Magic"}}]\' WHERE event_id = $1 AND seq = {LAST}',
+    ),
     planted(
         "facts that cannot be",
         "I11",
         f"UPDATE journal SET facts = (SELECT facts FROM journal WHERE event_id = $1 AND seq = {LAST}) WHERE event_id = $1 AND seq = 3",
     ),
-    planted("a hash that was changed", "I11", "UPDATE journal SET hash = sha256(hash) WHERE event_id = $1 AND seq = 4"),
+    planted(
+        "a hash that was changed",
+        "I11",
+        "UPDATE journal SET hash = sha256(hash) WHERE event_id = $1 AND seq = 4",
+    ),
     planted("another head", "I11", "UPDATE sales SET head_hash = sha256(head_hash) WHERE event_id = $1"),
     planted("a sale in another state", "I11", "UPDATE sales SET state = 'closed' WHERE event_id = $1"),
-    planted("another sale window", "I11", "UPDATE sales SET off_sale_at = off_sale_at + interval '1 day' WHERE event_id = $1"),
-    planted("another price", "I11", f"UPDATE tickets SET price_minor = 1 WHERE event_id = $1 AND ticket_id = {ONE_TICKET}"),
     planted(
-        "another time", "I11", f"UPDATE bookings SET placed_at = placed_at - interval '1 second' WHERE event_id = $1 AND booking_id = {ONE}"
+        "another sale window",
+        "I11",
+        "UPDATE sales SET off_sale_at = off_sale_at + interval '1 day' WHERE event_id = $1",
+    ),
+    planted(
+        "another price",
+        "I11",
+        f"UPDATE tickets SET price_minor = 1 WHERE event_id = $1 AND ticket_id = {ONE_TICKET}",
+    ),
+    planted(
+        "another time",
+        "I11",
+        f"UPDATE bookings SET placed_at = placed_at - interval '1 second' WHERE event_id = $1 AND booking_id = {ONE}",
     ),
     planted(
         "a booking in another state",
@@ -220,7 +272,8 @@ PLANTED = [
     planted(
         "a booking that was lost",
         "I2 I11",
-        "CREATE TEMPORARY TABLE lost AS SELECT event_id, booking_id FROM bookings WHERE event_id = $1 AND booking_id = " + ONE,
+        "CREATE TEMPORARY TABLE lost AS SELECT event_id, booking_id FROM bookings WHERE event_id = $1 AND booking_id = "
+        + ONE,
         "DELETE FROM tickets USING lost WHERE tickets.event_id = lost.event_id AND tickets.booking_id = lost.booking_id",
         "DELETE FROM bookings USING lost WHERE bookings.event_id = lost.event_id AND bookings.booking_id = lost.booking_id",
     ),
@@ -229,10 +282,24 @@ PLANTED = [
         "I2 I11",
         "UPDATE ticket_types SET pool_ids = ARRAY[gen_random_uuid()] WHERE event_id = $1",
     ),
-    planted("a ticket type on sale again", "I11", "UPDATE ticket_types SET retired = true WHERE event_id = $1"),
-    planted("a booking counted twice", "I12", "UPDATE event_totals SET bookings = bookings + 1 WHERE event_id = $1"),
-    planted("an amount that is wrong by one", "I12", "UPDATE event_totals SET cancelled_minor = cancelled_minor - 1 WHERE event_id = $1"),
-    planted("a quarter of an hour that is wrong", "I12", "UPDATE event_quarters SET tickets = tickets - 1 WHERE event_id = $1"),
+    planted(
+        "a ticket type on sale again", "I11", "UPDATE ticket_types SET retired = true WHERE event_id = $1"
+    ),
+    planted(
+        "a booking counted twice",
+        "I12",
+        "UPDATE event_totals SET bookings = bookings + 1 WHERE event_id = $1",
+    ),
+    planted(
+        "an amount that is wrong by one",
+        "I12",
+        "UPDATE event_totals SET cancelled_minor = cancelled_minor - 1 WHERE event_id = $1",
+    ),
+    planted(
+        "a quarter of an hour that is wrong",
+        "I12",
+        "UPDATE event_quarters SET tickets = tickets - 1 WHERE event_id = $1",
+    ),
     planted("a quarter of an hour that is gone", "I12", "DELETE FROM event_quarters WHERE event_id = $1"),
     planted(
         "a quarter of an hour too many",
@@ -241,8 +308,16 @@ PLANTED = [
         "cancelled_tickets, cancelled_minor FROM event_quarters WHERE event_id = $1",
     ),
     planted("totals that are gone", "I12", "DELETE FROM event_totals WHERE event_id = $1"),
-    planted("facts counted and not delivered", "I12", f"UPDATE journal SET delivered_at = NULL WHERE event_id = $1 AND seq = {LAST}"),
-    planted("facts overtaken by later ones", "I12", "UPDATE journal SET delivered_at = NULL WHERE event_id = $1 AND seq = 2"),
+    planted(
+        "facts counted and not delivered",
+        "I12",
+        f"UPDATE journal SET delivered_at = NULL WHERE event_id = $1 AND seq = {LAST}",
+    ),
+    planted(
+        "facts overtaken by later ones",
+        "I12",
+        "UPDATE journal SET delivered_at = NULL WHERE event_id = $1 AND seq = 2",
+    ),
     planted(
         "facts delivered before earlier ones",
         "I12",
@@ -279,13 +354,19 @@ async def test_history_that_was_rewritten_whole_is_found_by_the_rows(
     db: Database, till: Till, told: bytes, instead: bytes, code: str, shows: str
 ) -> None:
     event = await trade(till)
-    rows = await db.fetch("SELECT seq, facts, hash FROM journal WHERE event_id = $1 ORDER BY seq", event.event_id)
+    rows = await db.fetch(
+        "SELECT seq, facts, hash FROM journal WHERE event_id = $1 ORDER BY seq", event.event_id
+    )
     forged = re.sub(told, instead, rows[-1]["facts"])
     assert forged != rows[-1]["facts"]
     head = chain(rows[-2]["hash"], forged)
     async with db.transaction() as tx:
         await tx.execute(
-            "UPDATE journal SET facts = $2, hash = $3 WHERE event_id = $1 AND seq = $4", event.event_id, forged, head, len(rows)
+            "UPDATE journal SET facts = $2, hash = $3 WHERE event_id = $1 AND seq = $4",
+            event.event_id,
+            forged,
+            head,
+            len(rows),
         )
         await tx.execute("UPDATE sales SET head_hash = $2 WHERE event_id = $1", event.event_id, head)
     findings = {finding.code: finding for finding in await inspect(db)}
@@ -294,7 +375,9 @@ async def test_history_that_was_rewritten_whole_is_found_by_the_rows(
 
 
 @pytest.mark.parametrize(("seconds_ago", "shows"), [(1, {}), (6, {"I9": 3})])
-async def test_a_hold_has_a_few_seconds_grace(db: Database, till: Till, seconds_ago: int, shows: dict[str, int]) -> None:
+async def test_a_hold_has_a_few_seconds_grace(
+    db: Database, till: Till, seconds_ago: int, shows: dict[str, int]
+) -> None:
     till.clock.move(seconds=-seconds_ago - 10)
     event = await put_on_sale(till)
     await till.book_many(event, 3, hold_seconds=10)
@@ -305,24 +388,37 @@ async def test_a_hold_has_a_few_seconds_grace(db: Database, till: Till, seconds_
 async def test_a_moment_of_a_booking_that_was_changed(db: Database, till: Till, column: str) -> None:
     event = await trade(till)
     async with db.transaction() as tx:
-        await tx.execute(f"UPDATE bookings SET {column} = {column} - interval '1 microsecond' WHERE event_id = $1", event.event_id)
+        await tx.execute(
+            f"UPDATE bookings SET {column} = {column} - interval '1 microsecond' WHERE event_id = $1",
+            event.event_id,
+        )
     findings = found(await inspect(db))
-    assert findings["I11"] == await db.fetch_value(f"SELECT count({column}) FROM bookings WHERE event_id = $1", event.event_id)
+    assert findings["I11"] == await db.fetch_value(
+        f"SELECT count({column}) FROM bookings WHERE event_id = $1", event.event_id
+    )
 
 
 @pytest.mark.parametrize("followed_max", [1, 3, 5])
-async def test_a_large_event_is_looked_at_in_parts(db: Database, till: Till, monkeypatch: pytest.MonkeyPatch, followed_max: int) -> None:
+async def test_a_large_event_is_looked_at_in_parts(
+    db: Database, till: Till, monkeypatch: pytest.MonkeyPatch, followed_max: int
+) -> None:
     monkeypatch.setattr(retelling, "FOLLOWED_MAX", followed_max)
     event, other = await trade(till), await trade(till)
     assert found(await inspect(db)) == {}
     async with db.transaction() as tx:
-        await tx.execute("UPDATE bookings SET buyer_id = gen_random_uuid() WHERE event_id = $1", event.event_id)
-        await tx.execute("UPDATE tickets SET price_minor = 1 WHERE event_id = $1 AND state = 'valid'", other.event_id)
+        await tx.execute(
+            "UPDATE bookings SET buyer_id = gen_random_uuid() WHERE event_id = $1", event.event_id
+        )
+        await tx.execute(
+            "UPDATE tickets SET price_minor = 1 WHERE event_id = $1 AND state = 'valid'", other.event_id
+        )
         await tx.execute("UPDATE event_totals SET tickets = tickets + 1")
     in_parts = found(await inspect(db))
     monkeypatch.undo()
     assert in_parts == found(await inspect(db))
-    assert in_parts["I4"] == await db.fetch_value("SELECT count(*) FROM bookings WHERE event_id = $1", event.event_id)
+    assert in_parts["I4"] == await db.fetch_value(
+        "SELECT count(*) FROM bookings WHERE event_id = $1", event.event_id
+    )
     assert in_parts["I12"] == 2
 
 
@@ -373,7 +469,9 @@ async def test_it_finds_nothing_while_tickets_are_being_sold(db: Database, till:
 async def test_the_command_opens_the_database_itself(database_url: str, db: Database, till: Till) -> None:
     event = await trade(till)
     async with db.transaction() as tx:
-        await tx.execute("UPDATE event_totals SET bookings = bookings + 1 WHERE event_id = $1", event.event_id)
+        await tx.execute(
+            "UPDATE event_totals SET bookings = bookings + 1 WHERE event_id = $1", event.event_id
+        )
     findings = await audit(DatabaseOptions(database_url), show_id("evt", event.event_id))
     assert found(findings) == {"I12": 1}
     for unknown in ("evt_nonsense", show_id("evt", new_id())):

@@ -17,11 +17,11 @@ import pytest_asyncio
 from evently.audit import examine
 from evently.db import Connection, Database, Record
 from evently.kit.ids import new_id
-from evently.sales import ExtendHold, JoinWaitlist, LeaveWaitlist, Line, PlaceBooking, ReturnTickets
-from tests.catalogue import sale_terms
+from evently.sales.commands import ExtendHold, JoinWaitlist, LeaveWaitlist, Line, PlaceBooking, ReturnTickets
 from tests.db.test_audit import deliver, found, trade
 from tests.db.test_audit_extras import bustle, entry_of
-from tests.till import Till, booking, open_till
+from tests.support.catalogue import sale_terms
+from tests.support.till import Till, booking, open_till
 
 PROOF: Final = (Path(__file__).parents[2] / "docs" / "proof.md").read_text(encoding="utf-8")
 
@@ -35,7 +35,10 @@ VALID: Final = {  # what else a state could be; whether a ticket was used is not
     ("ledger", "credit"): "buyer door gateway organizer tax fees refunds",
     ("waitlist_entries", "state"): "waiting offered fulfilled withdrawn",
     ("waitlist_entries", "reason"): "left declined lapsed cancelled over_limit",
-    ("payments", "state"): "authorising action_needed authorised confirmed declined voiding voided losing lost captured",
+    (
+        "payments",
+        "state",
+    ): "authorising action_needed authorised confirmed declined voiding voided losing lost captured",
     ("payment_refunds", "state"): "asking settled never_paid failed",
 }
 OTHER: Final = {
@@ -51,10 +54,23 @@ OTHER: Final = {
 }
 OTHER_OF: Final = {
     ("journal", "delivered_at"): "at - interval '1 minute'",  # clocks differ by less
-    ("idempotency_keys", "answer"): "overlay({0} PLACING '\\x00'::bytea FROM position('buyer_id'::bytea IN {0}) + 12)",
+    (
+        "idempotency_keys",
+        "answer",
+    ): "overlay({0} PLACING '\\x00'::bytea FROM position('buyer_id'::bytea IN {0}) + 12)",
 }
-ANOTHER_KEY: Final = OTHER | {"integer": "{0} + 1000", "bigint": "{0} + 1000", "timestamp with time zone": "{0} - interval '1 day'"}
-SOME: Final = {"uuid": "gen_random_uuid()", "text": "'x'", "integer": "1", "bigint": "1", "timestamp with time zone": "now()"}
+ANOTHER_KEY: Final = OTHER | {
+    "integer": "{0} + 1000",
+    "bigint": "{0} + 1000",
+    "timestamp with time zone": "{0} - interval '1 day'",
+}
+SOME: Final = {
+    "uuid": "gen_random_uuid()",
+    "text": "'x'",
+    "integer": "1",
+    "bigint": "1",
+    "timestamp with time zone": "now()",
+}
 WHERE: Final = {  # of which rows a column can be compared, as docs/proof.md says
     ("tickets", "secret"): "booking_id IN (SELECT booking_id FROM idempotency_keys)",
     ("journal", "at"): "convert_from(facts, 'UTF8') ~ 'booking_id|entry_id|ticket_ids'",
@@ -90,7 +106,9 @@ def uncompared() -> dict[tuple[str, str], str]:
     """Return what docs/proof.md says about columns that are not compared: why."""
     _, section = PROOF.split("\n## What is not compared\n")
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", section.split("\n## ")[0], re.MULTILINE)
-    return {(table, column): why for table, columns, why in rows for column in re.findall(r"`(\w+)`", columns)}
+    return {
+        (table, column): why for table, columns, why in rows for column in re.findall(r"`(\w+)`", columns)
+    }
 
 
 async def columns_of_events(connection: Connection) -> list[Column]:
@@ -114,7 +132,9 @@ async def forget_constraints(connection: Connection) -> None:
         WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u') AND conrelid::regclass::text !~ '^procrastinate'
     """):
         await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name} CASCADE")
-    for (name,) in await connection.fetch("SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname ~ '_uq$'"):
+    for (name,) in await connection.fetch(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname ~ '_uq$'"
+    ):
         await connection.execute(f"DROP INDEX {name}")
 
 
@@ -145,20 +165,26 @@ async def unseen(connection: Connection, event_id: UUID | None, statement: str, 
 @pytest_asyncio.fixture
 async def till(db: Database) -> AsyncIterator[Till]:
     async with open_till(db) as opened:
-        opened.clock.now = datetime.now(UTC) - timedelta(minutes=10)  # the checkout is done with what was paid
+        opened.clock.now = datetime.now(UTC) - timedelta(
+            minutes=10
+        )  # the checkout is done with what was paid
         yield opened
 
 
 async def wait_and_hold(till: Till) -> None:
     """Leave an offer that stands for a returned ticket, one that was declined, and a hold that lasts longer."""
     starts_at = till.clock() + timedelta(days=30)
-    event = await till.event(sale_terms(capacity=1), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    event = await till.event(
+        sale_terms(capacity=1), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)
+    )
     (type_id,) = (await till.types(event)).values()
     holder = await till.book(event, 1)
     waits = new_id()
     declined = JoinWaitlist(event.event_id, new_id(), type_id, 1)
     entry_id = entry_of(await till.engine.submit(declined))
-    await till.engine.submit(ReturnTickets(event.event_id, holder.booking_id, holder.buyer_id, (holder.tickets[0].ticket_id,)))
+    await till.engine.submit(
+        ReturnTickets(event.event_id, holder.booking_id, holder.buyer_id, (holder.tickets[0].ticket_id,))
+    )
     await till.engine.submit(LeaveWaitlist(event.event_id, entry_id, declined.buyer_id))
     await till.engine.submit(JoinWaitlist(event.event_id, waits, type_id, 1, "waits", b"so much"))
     other = await till.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
@@ -177,7 +203,10 @@ async def everything(till: Till) -> None:
 
 
 async def test_every_column_is_compared_or_said_not_to_be(db: Database, till: Till, *, prove: bool) -> None:
-    """Each change alone: another value, none instead of one, one instead of none. Of one row of each kind, or (--prove) of every row."""
+    """Each change alone: another value, none instead of one, one instead of none.
+
+    Of one row of each kind, or (--prove) of every row.
+    """
     await everything(till)
     said, missed, tried = uncompared(), list[str](), set[tuple[str, str]]()
     async with db.transaction() as tx:
@@ -196,7 +225,12 @@ async def test_every_column_is_compared_or_said_not_to_be(db: Database, till: Ti
                 for to in corruptions(column, row):
                     tried.add(column[:2])
                     event_id = None if column.name == "event_id" else row["event_id"]
-                    if await unseen(tx, event_id, f"UPDATE {column.table} SET {column.name} = {to} WHERE ctid = $1", row["ctid"]):
+                    if await unseen(
+                        tx,
+                        event_id,
+                        f"UPDATE {column.table} SET {column.name} = {to} WHERE ctid = $1",
+                        row["ctid"],
+                    ):
                         missed.append(f"{column.table}.{column.name} = {to} of {dict(row)}")
         every = {column[:2] for column in await columns_of_events(tx)}
     assert not missed, "nobody has seen\n" + "\n".join(missed)
@@ -215,8 +249,12 @@ async def test_no_row_is_lost_and_none_is_there_twice(db: Database, till: Till) 
             mine = [column for column in columns if column.table == table]
             row = await tx.fetchrow(f"SELECT ctid, * FROM {table} ORDER BY ctid DESC LIMIT 1")
             assert row is not None
-            key = next((column for column in mine if column.name == KEYS.get(table)), mine[1])  # the first is event_id
-            copy = ", ".join(ANOTHER_KEY[each.type].format(each.name) if each is key else each.name for each in mine)
+            key = next(
+                (column for column in mine if column.name == KEYS.get(table)), mine[1]
+            )  # the first is event_id
+            copy = ", ".join(
+                ANOTHER_KEY[each.type].format(each.name) if each is key else each.name for each in mine
+            )
             for what, statement in {
                 "lost": f"DELETE FROM {table} WHERE ctid = $1",
                 "twice": f"INSERT INTO {table} SELECT {copy} FROM {table} WHERE ctid = $1",

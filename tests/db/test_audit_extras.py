@@ -14,23 +14,19 @@ from evently import sales
 from evently.audit import inspect
 from evently.db import Database
 from evently.kit.ids import new_id
-from evently.sales import (
+from evently.sales.commands import (
     AcceptOffer,
     BlockSeats,
     Booked,
     Booking,
     CancelBooking,
     Command,
-    Conditions,
     ConfirmBooking,
-    Fees,
     JoinWaitlist,
     Line,
     Listed,
     Outcome,
     PlaceBooking,
-    PoolTerms,
-    PromoTerms,
     PutConditions,
     PutPool,
     PutPromoCode,
@@ -38,15 +34,14 @@ from evently.sales import (
     PutTicketType,
     RecordCapture,
     RecordRefund,
-    RefundWindow,
     ReturnTickets,
-    TicketTypeTerms,
 )
 from evently.sales.facts import BookingHeld, PoolPut
-from tests.catalogue import sale_terms
+from evently.sales.terms import Conditions, Fees, PoolTerms, PromoTerms, RefundWindow, TicketTypeTerms
 from tests.db.test_audit import Planted, deliver, found, planted
-from tests.halls import SMALL_HALL
-from tests.till import Till, booking, open_till
+from tests.support.catalogue import sale_terms
+from tests.support.halls import SMALL_HALL
+from tests.support.till import Till, booking, open_till
 
 A_PAYMENT: Final = """
     INSERT INTO payments (
@@ -99,32 +94,57 @@ async def pay(till: Till, held: Booking) -> Booking:
 async def bustle(till: Till) -> UUID:
     """Sell seats and standing places online, with a code; sell out; let people wait, return, take over, cancel and be paid back."""
     starts_at = till.clock() + timedelta(days=30)
-    event = await till.event(sale_terms(capacity=4), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    event = await till.event(
+        sale_terms(capacity=4), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)
+    )
     event_id = event.event_id
     (standing,) = (await till.types(event)).values()
     seats, seated = new_id(), new_id()
     await carry_out(
         till,
         PutConditions(
-            event_id, Conditions("online", fees=Fees(100, 500), refund_windows=(RefundWindow(24, 10_000), RefundWindow(0, 5_000)))
+            event_id,
+            Conditions(
+                "online",
+                fees=Fees(100, 500),
+                refund_windows=(RefundWindow(24, 10_000), RefundWindow(0, 5_000)),
+            ),
         ),
         PutSeating(event_id, SMALL_HALL.seating({"front": ["A", "B"], "back": ["C"]})),
         PutPool(event_id, PoolTerms(seats, "Seats", 12)),
-        PutTicketType(event_id, TicketTypeTerms(seated, "Seat", "", 2, 4_000, 10, (seats,), zone="front", tax_basis_points=1_900)),
-        PutPromoCode(event_id, PromoTerms(new_id(), "EARLY", "percent", 1_000, uses_max=5, budget_minor=10_000)),
+        PutTicketType(
+            event_id,
+            TicketTypeTerms(seated, "Seat", "", 2, 4_000, 10, (seats,), zone="front", tax_basis_points=1_900),
+        ),
+        PutPromoCode(
+            event_id, PromoTerms(new_id(), "EARLY", "percent", 1_000, uses_max=5, budget_minor=10_000)
+        ),
         BlockSeats(event_id, ("A6",)),
     )
 
     async def book(type_id: UUID, units: int, code: str | None = None) -> Booking:
-        return booking(await till.engine.submit(PlaceBooking(event_id, new_id(), (Line(type_id, units),), promo_code=code)))
+        return booking(
+            await till.engine.submit(
+                PlaceBooking(event_id, new_id(), (Line(type_id, units),), promo_code=code)
+            )
+        )
 
     async def join(units: int, key: str | None = None) -> tuple[UUID, UUID]:
         buyer = new_id()
-        return buyer, entry_of(await till.engine.submit(JoinWaitlist(event_id, buyer, standing, units, key, b"")))
+        return buyer, entry_of(
+            await till.engine.submit(JoinWaitlist(event_id, buyer, standing, units, key, b""))
+        )
 
     sitting = await pay(till, await book(seated, 3, "early"))
     await book(seated, 2)  # stays held
-    part = CancelBooking(event_id, sitting.booking_id, sitting.buyer_id, sitting.buyer_id, (sitting.tickets[0].ticket_id,), starts_at)
+    part = CancelBooking(
+        event_id,
+        sitting.booking_id,
+        sitting.buyer_id,
+        sitting.buyer_id,
+        (sitting.tickets[0].ticket_id,),
+        starts_at,
+    )
     outcome = await till.engine.submit(part)
     assert isinstance(outcome, Booked)
     refund_id = await till.db.fetch_value("SELECT refund_id FROM refunds WHERE event_id = $1", event_id)
@@ -134,14 +154,21 @@ async def bustle(till: Till) -> UUID:
     holder = await pay(till, await book(standing, 4, "early"))
     _, group = await join(3, "group")
     lucky, one = await join(1)
-    await till.engine.submit(ReturnTickets(event_id, holder.booking_id, holder.buyer_id, (holder.tickets[0].ticket_id,)))
+    await till.engine.submit(
+        ReturnTickets(event_id, holder.booking_id, holder.buyer_id, (holder.tickets[0].ticket_id,))
+    )
     taken = await till.engine.submit(AcceptOffer(event_id, one, lucky))
     assert isinstance(taken, Listed)
     assert taken.booking is not None
     await pay(till, taken.booking)
-    await till.engine.submit(CancelBooking(event_id, holder.booking_id, holder.buyer_id, None, (holder.tickets[1].ticket_id,)))
+    await till.engine.submit(
+        CancelBooking(event_id, holder.booking_id, holder.buyer_id, None, (holder.tickets[1].ticket_id,))
+    )
     await join(2)  # one unit is set aside, and suffices for neither
-    states = {row["entry_id"]: row["state"] for row in await till.db.fetch("SELECT entry_id, state FROM waitlist_entries")}
+    states = {
+        row["entry_id"]: row["state"]
+        for row in await till.db.fetch("SELECT entry_id, state FROM waitlist_entries")
+    }
     assert (states[group], states[one]) == ("waiting", "fulfilled")
     await deliver(till.db, till.clock)
     return event_id
@@ -151,35 +178,46 @@ async def test_whoever_is_overtaken_is_found(db: Database, till: Till) -> None:
     """The rules let nobody be overtaken, so the journal is told further: there is room for all, and they are asked in another order."""
     event_id = await bustle(till)
     rows = await db.fetch("SELECT at, facts FROM journal WHERE event_id = $1 ORDER BY seq", event_id)
-    told = [(row["at"], sales.decode_facts(row["facts"])) for row in rows]
-    now, joined = told[-1][0], [fact for _, facts in told for fact in facts if isinstance(fact, sales.WaitlistJoined)]
+    told = [(row["at"], sales.facts.decode_facts(row["facts"])) for row in rows]
+    now, joined = (
+        told[-1][0],
+        [fact for _, facts in told for fact in facts if isinstance(fact, sales.facts.WaitlistJoined)],
+    )
     first, second = [fact for fact in joined if fact.quantity > 1]
     assert first.quantity > second.quantity, "the group of three has joined before the pair"
 
-    def tell_further(*offered: sales.WaitlistJoined, also: tuple[sales.WaitlistJoined, ...] = ()) -> sales.Replay:
-        replay = sales.Replay()
+    def tell_further(
+        *offered: sales.facts.WaitlistJoined, also: tuple[sales.facts.WaitlistJoined, ...] = ()
+    ) -> sales.replay.Replay:
+        replay = sales.replay.Replay()
         for at, facts in told:
             replay.add(at, facts)
         assert replay.overtaken == []
-        replay.add(now, [*[PoolPut(pool_id, pool.name, 100) for pool_id, pool in replay.pools.items()], *also])
+        replay.add(
+            now, [*[PoolPut(pool_id, pool.name, 100) for pool_id, pool in replay.pools.items()], *also]
+        )
         for entry in offered:
             replay.add(now, offer_of(entry, replay))
         return replay
 
     assert tell_further(second, first).overtaken == [], "a pair may pass a group of three"
-    later = sales.WaitlistJoined(new_id(), new_id(), first.ticket_type_id, 2)
-    assert tell_further(later, also=(later,)).overtaken == [f"entry {second.entry_id} was overtaken by {later.entry_id}"]
-    with pytest.raises(sales.Contradiction, match="something else than it wished for"):
-        tell_further(sales.WaitlistJoined(first.entry_id, second.buyer_id, first.ticket_type_id, 3))
+    later = sales.facts.WaitlistJoined(new_id(), new_id(), first.ticket_type_id, 2)
+    assert tell_further(later, also=(later,)).overtaken == [
+        f"entry {second.entry_id} was overtaken by {later.entry_id}"
+    ]
+    with pytest.raises(sales.replay.Contradiction, match="something else than it wished for"):
+        tell_further(sales.facts.WaitlistJoined(first.entry_id, second.buyer_id, first.ticket_type_id, 3))
 
 
-def offer_of(entry: sales.WaitlistJoined, replay: sales.Replay) -> list[sales.Fact]:
+def offer_of(entry: sales.facts.WaitlistJoined, replay: sales.replay.Replay) -> list[sales.facts.Fact]:
     """Return the facts of an offer."""
     price, booking_id = replay.types[entry.ticket_type_id].price_minor, new_id()
     tickets = tuple((new_id(), entry.ticket_type_id, price) for _ in range(entry.quantity))
     assert replay.at is not None
-    held = BookingHeld(booking_id, entry.buyer_id, replay.at, tickets, (), (), len(replay.conditions), None, entry.entry_id)
-    return [held, sales.OfferMade(entry.entry_id, booking_id)]
+    held = BookingHeld(
+        booking_id, entry.buyer_id, replay.at, tickets, (), (), len(replay.conditions), None, entry.entry_id
+    )
+    return [held, sales.facts.OfferMade(entry.entry_id, booking_id)]
 
 
 async def test_nothing_is_found_after_whatever_may_happen(db: Database, till: Till) -> None:
@@ -190,12 +228,14 @@ async def test_nothing_is_found_after_whatever_may_happen(db: Database, till: Ti
 
 
 SEATED = "(SELECT seat_number FROM seat_claims WHERE event_id = $1 AND ticket_id IS NOT NULL ORDER BY seat_number LIMIT 1)"
-PAID = (
-    "(SELECT booking_id FROM bookings WHERE event_id = $1 AND payment_id IS NOT NULL AND state = 'confirmed' ORDER BY booking_id LIMIT 1)"
-)
+PAID = "(SELECT booking_id FROM bookings WHERE event_id = $1 AND payment_id IS NOT NULL AND state = 'confirmed' ORDER BY booking_id LIMIT 1)"
 
 PLANTED = [
-    planted("a seat that is sold again", "I5 I11", f"DELETE FROM seat_claims WHERE event_id = $1 AND seat_number = {SEATED}"),
+    planted(
+        "a seat that is sold again",
+        "I5 I11",
+        f"DELETE FROM seat_claims WHERE event_id = $1 AND seat_number = {SEATED}",
+    ),
     planted(
         "a seat of somebody else",
         "I5 I11",
@@ -207,8 +247,14 @@ PLANTED = [
         f"UPDATE tickets SET seat_number = {SEATED} WHERE event_id = $1 AND seat_number IS NOT NULL AND state = 'valid'",
     ),
     planted("a seat that the map does not have", "I5 I11", "INSERT INTO seat_claims VALUES ($1, 4000, NULL)"),
-    planted("a blocked seat on sale", "I11", "DELETE FROM seat_claims WHERE event_id = $1 AND ticket_id IS NULL"),
-    planted("a seat of another zone", "I5 I11", "UPDATE event_seating SET zone_of = set_byte(zone_of, 1, 1) WHERE event_id = $1"),
+    planted(
+        "a blocked seat on sale", "I11", "DELETE FROM seat_claims WHERE event_id = $1 AND ticket_id IS NULL"
+    ),
+    planted(
+        "a seat of another zone",
+        "I5 I11",
+        "UPDATE event_seating SET zone_of = set_byte(zone_of, 1, 1) WHERE event_id = $1",
+    ),
     planted(
         "money that nobody took",
         "I7",
@@ -229,15 +275,27 @@ PLANTED = [
         .replace("buyer_id, 1, ''", "buyer_id, 2, ''")
         .replace("WHERE booking_id = $1", "WHERE event_id = $1 AND payment_id IS NOT NULL"),
     ),
-    planted("more paid back than was decided", "I7 I11", "UPDATE refunds SET amount_minor = amount_minor + 1 WHERE event_id = $1"),
-    planted("a refund that was settled unseen", "I11", "UPDATE refunds SET settled_at = now() WHERE event_id = $1 AND settled_at IS NULL"),
+    planted(
+        "more paid back than was decided",
+        "I7 I11",
+        "UPDATE refunds SET amount_minor = amount_minor + 1 WHERE event_id = $1",
+    ),
+    planted(
+        "a refund that was settled unseen",
+        "I11",
+        "UPDATE refunds SET settled_at = now() WHERE event_id = $1 AND settled_at IS NULL",
+    ),
     planted("a posting too few", "I8", "DELETE FROM ledger WHERE event_id = $1 AND debit = 'gateway'"),
     planted(
         "a posting that is wrong by one",
         "I8 I12",
         "UPDATE ledger SET amount_minor = amount_minor + 1 WHERE event_id = $1 AND credit = 'tax'",
     ),
-    planted("money in another currency", "I8", "UPDATE ledger SET currency = 'USD' WHERE event_id = $1 AND credit = 'organizer'"),
+    planted(
+        "money in another currency",
+        "I8",
+        "UPDATE ledger SET currency = 'USD' WHERE event_id = $1 AND credit = 'organizer'",
+    ),
     planted(
         "money moved to another account",
         "I8 I12",
@@ -248,7 +306,11 @@ PLANTED = [
         "I11",
         "UPDATE sale_conditions SET conditions = conditions || ' ' WHERE event_id = $1",
     ),
-    planted("a payment of another amount", "I7", "UPDATE payments SET amount_minor = amount_minor + 1 WHERE event_id = $1"),
+    planted(
+        "a payment of another amount",
+        "I7",
+        "UPDATE payments SET amount_minor = amount_minor + 1 WHERE event_id = $1",
+    ),
     planted(
         "money that nobody collects",
         "I7 I11",
@@ -256,11 +318,23 @@ PLANTED = [
         "placed_at = placed_at - interval '9 hours', expires_at = expires_at - interval '9 hours' "
         "WHERE event_id = $1 AND payment_id IS NOT NULL AND state = 'confirmed'",
     ),
-    planted("a code that was used more often", "I11", "UPDATE promo_codes SET uses = uses - 1 WHERE event_id = $1"),
+    planted(
+        "a code that was used more often", "I11", "UPDATE promo_codes SET uses = uses - 1 WHERE event_id = $1"
+    ),
     planted("an entry that is gone", "I6 I11", "DELETE FROM waitlist_entries WHERE event_id = $1"),
-    planted("somebody else in the line", "I6 I11", "UPDATE waitlist_entries SET buyer_id = gen_random_uuid() WHERE event_id = $1"),
-    planted("units no longer set aside", "I2 I11", "UPDATE pools SET set_aside = 0 WHERE event_id = $1 AND set_aside > 0"),
-    planted("units set aside and not counted", "I2 I11", "UPDATE set_asides SET units = 0 WHERE event_id = $1"),
+    planted(
+        "somebody else in the line",
+        "I6 I11",
+        "UPDATE waitlist_entries SET buyer_id = gen_random_uuid() WHERE event_id = $1",
+    ),
+    planted(
+        "units no longer set aside",
+        "I2 I11",
+        "UPDATE pools SET set_aside = 0 WHERE event_id = $1 AND set_aside > 0",
+    ),
+    planted(
+        "units set aside and not counted", "I2 I11", "UPDATE set_asides SET units = 0 WHERE event_id = $1"
+    ),
     planted(
         "a ticket that stands for another",
         "I2 I5 I11",

@@ -14,8 +14,9 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
-from evently.sales import Booked, Line, No, Outcome, PlaceBooking, SalesRefusal, find_sale
-from tests.catalogue import make_event, make_organizer, make_venue, sale_terms
+from evently.sales.commands import Booked, Line, No, Outcome, PlaceBooking, SalesRefusal
+from evently.sales.reads import find_sale
+from tests.support.catalogue import make_event, make_organizer, make_venue, sale_terms
 
 
 @pytest.fixture(params=sorted(TECHNIQUES))
@@ -30,13 +31,22 @@ async def on_sale(db: Database, capacity: int) -> Event:
     venue = await make_venue(db, await make_organizer(db))
     now = utc_now()
     return await make_event(
-        db, venue, sale_terms(capacity=capacity), now=now, starts_at=now + timedelta(days=30), ends_at=now + timedelta(days=30, hours=3)
+        db,
+        venue,
+        sale_terms(capacity=capacity),
+        now=now,
+        starts_at=now + timedelta(days=30),
+        ends_at=now + timedelta(days=30, hours=3),
     )
 
 
-async def command(db: Database, event: Event, units: int = 1, key: str | None = None, fingerprint: bytes = b"1") -> PlaceBooking:
+async def command(
+    db: Database, event: Event, units: int = 1, key: str | None = None, fingerprint: bytes = b"1"
+) -> PlaceBooking:
     kind = next(iter((await find_sale(db, event.event_id)).ticket_types))
-    return PlaceBooking(event.event_id, new_id(), (Line(kind, units),), key=key or str(new_id()), fingerprint=fingerprint)
+    return PlaceBooking(
+        event.event_id, new_id(), (Line(kind, units),), key=key or str(new_id()), fingerprint=fingerprint
+    )
 
 
 def kind_of(outcome: Outcome) -> str:
@@ -52,11 +62,17 @@ async def test_nobody_is_oversold(engine: Baseline, db: Database) -> None:
     row = await db.fetch_row("SELECT sold, capacity FROM pools WHERE event_id = $1", event.event_id)
     assert row is not None
     assert row["sold"] == units <= row["capacity"]
-    assert await db.fetch_value("SELECT count(*) FROM tickets WHERE event_id = $1 AND state = 'valid'", event.event_id) == units
+    assert (
+        await db.fetch_value(
+            "SELECT count(*) FROM tickets WHERE event_id = $1 AND state = 'valid'", event.event_id
+        )
+        == units
+    )
     told = {outcome.booking.booking_id for outcome in outcomes if isinstance(outcome, Booked)}
     for table in ("bookings", "idempotency_keys"):
         assert {
-            found["booking_id"] for found in await db.fetch(f"SELECT booking_id FROM {table} WHERE event_id = $1", event.event_id)
+            found["booking_id"]
+            for found in await db.fetch(f"SELECT booking_id FROM {table} WHERE event_id = $1", event.event_id)
         } == told
     assert {kind_of(outcome) for outcome in outcomes} == {"Booked", "sold-out"}
 
@@ -71,5 +87,8 @@ async def test_a_key_is_answered_once(db: Database) -> None:
     event = await on_sale(db, 100)
     asked = await command(db, event, key="k")
     outcomes = await asyncio.gather(*[engine.submit(asked) for _ in range(10)])
-    assert Counter(outcome.replayed for outcome in outcomes if isinstance(outcome, Booked)) == {False: 1, True: 9}
+    assert Counter(outcome.replayed for outcome in outcomes if isinstance(outcome, Booked)) == {
+        False: 1,
+        True: 9,
+    }
     assert len({outcome.booking.booking_id for outcome in outcomes if isinstance(outcome, Booked)}) == 1

@@ -13,8 +13,17 @@ from evently.db import Database
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
-from evently.sales import Line, PlaceBooking, carry_out, read_sale
-from tests.catalogue import NOW, make_event, make_organizer, make_venue, sale_terms, until_somebody_waits
+from evently.sales import carry_out
+from evently.sales.commands import Line, PlaceBooking
+from evently.sales.reads import read_sale
+from tests.support.catalogue import (
+    NOW,
+    make_event,
+    make_organizer,
+    make_venue,
+    sale_terms,
+    until_somebody_waits,
+)
 
 
 async def test_a_venue_is_made_found_and_listed(db: Database) -> None:
@@ -34,7 +43,13 @@ async def test_a_venue_is_refused_with_everything_that_is_wrong(db: Database) ->
     organizer_id = await make_organizer(db)
     with pytest.raises(Invalid) as refused:
         await make_venue(db, organizer_id, VenueTerms(" ", "a\x00", "!!", "XX", "Mars/Base"))
-    assert {error.pointer for error in refused.value.errors} == {"/name", "/address", "/city", "/country", "/time_zone"}
+    assert {error.pointer for error in refused.value.errors} == {
+        "/name",
+        "/address",
+        "/city",
+        "/country",
+        "/time_zone",
+    }
 
 
 async def test_renaming_a_venue_renames_it_on_its_events(db: Database) -> None:
@@ -43,7 +58,13 @@ async def test_renaming_a_venue_renames_it_on_its_events(db: Database) -> None:
     event = await make_event(db, venue)
     elsewhere = await make_event(db, await make_venue(db, organizer_id))
     async with db.transaction() as tx:
-        await catalogue.change_venue(tx, venue.venue_id, VenueChanges(name="Säälchen", city="Potsdam"), catalogue.whichever_version, NOW)
+        await catalogue.change_venue(
+            tx,
+            venue.venue_id,
+            VenueChanges(name="Säälchen", city="Potsdam"),
+            catalogue.whichever_version,
+            NOW,
+        )
     renamed = await catalogue.get_event(db, event.event_id)
     assert (renamed.venue_name, renamed.city, renamed.version) == ("Säälchen", "Potsdam", event.version + 1)
     assert (await catalogue.get_event(db, elsewhere.event_id)).venue_name == "Tempodrom"
@@ -56,8 +77,12 @@ async def test_many_events_are_renamed_page_by_page(db: Database, monkeypatch: p
     venue = await make_venue(db, await make_organizer(db))
     events = [await make_event(db, venue) for _ in range(5)]
     async with db.transaction() as tx:
-        await catalogue.change_venue(tx, venue.venue_id, VenueChanges(name="New"), catalogue.whichever_version, NOW)
-    assert {event.venue_name for event in (await catalogue.find_events(db, [e.event_id for e in events])).values()} == {"New"}
+        await catalogue.change_venue(
+            tx, venue.venue_id, VenueChanges(name="New"), catalogue.whichever_version, NOW
+        )
+    assert {
+        event.venue_name for event in (await catalogue.find_events(db, [e.event_id for e in events])).values()
+    } == {"New"}
 
 
 async def test_a_venue_with_events_keeps_its_time_zone(db: Database) -> None:
@@ -69,14 +94,18 @@ async def test_a_venue_with_events_keeps_its_time_zone(db: Database) -> None:
     await make_event(db, venue)
     with pytest.raises(Refused) as refused:
         async with db.transaction() as tx:
-            await catalogue.change_venue(tx, venue.venue_id, VenueChanges(time_zone="Europe/Rome"), catalogue.whichever_version, NOW)
+            await catalogue.change_venue(
+                tx, venue.venue_id, VenueChanges(time_zone="Europe/Rome"), catalogue.whichever_version, NOW
+            )
     assert refused.value.refusal == CatalogueRefusal.VENUE_IN_USE
 
 
 async def test_an_event_made_while_its_venue_is_renamed_has_the_new_name(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
     async with db.transaction() as tx:
-        await catalogue.change_venue(tx, venue.venue_id, VenueChanges(name="New"), catalogue.whichever_version, NOW)
+        await catalogue.change_venue(
+            tx, venue.venue_id, VenueChanges(name="New"), catalogue.whichever_version, NOW
+        )
         making = asyncio.create_task(make_event(db, venue))
         await until_somebody_waits(db)
     assert (await making).venue_name == "New"
@@ -84,7 +113,9 @@ async def test_an_event_made_while_its_venue_is_renamed_has_the_new_name(db: Dat
 
 async def test_browsing_shows_what_has_not_ended_and_is_published(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
-    running = await make_event(db, venue, starts_at=NOW + timedelta(hours=1), ends_at=NOW + timedelta(hours=5))
+    running = await make_event(
+        db, venue, starts_at=NOW + timedelta(hours=1), ends_at=NOW + timedelta(hours=5)
+    )
     coming = await make_event(db, venue)
     await make_event(db, venue, publish=False)
     async with db.transaction() as tx:
@@ -92,14 +123,22 @@ async def test_browsing_shows_what_has_not_ended_and_is_published(db: Database) 
         await organizing.cancel_event(tx, terms, NOW)
     assert await ids(db, Wish(), now=NOW + timedelta(hours=2)) == [running.event_id, coming.event_id]
     assert await ids(db, Wish(), now=NOW + timedelta(hours=6)) == [coming.event_id]
-    assert await ids(db, Wish(starts_from=NOW), now=NOW + timedelta(hours=6)) == [running.event_id, coming.event_id]
+    assert await ids(db, Wish(starts_from=NOW), now=NOW + timedelta(hours=6)) == [
+        running.event_id,
+        coming.event_id,
+    ]
     assert await ids(db, Wish(starts_before=coming.starts_at), now=NOW) == [running.event_id]
 
 
 async def test_words_are_found_without_accents_and_while_they_are_typed(db: Database) -> None:
     organizer_id = await make_organizer(db)
     zurich = VenueTerms("Kaufleuten", "Pelikanplatz 18", "Zürich", "CH", "Europe/Zurich")
-    event = await make_event(db, await make_venue(db, organizer_id, zurich), title="Noël à la française", description="Crème brûlée")
+    event = await make_event(
+        db,
+        await make_venue(db, organizer_id, zurich),
+        title="Noël à la française",
+        description="Crème brûlée",
+    )
     await make_event(db, await make_venue(db, organizer_id), title="Something else")
     for typed in ("noel", "NOËL fran", "zuri", "creme brulee", "kaufleuten", "Zürich noël"):
         assert await found(db, typed) == [event.event_id], typed
@@ -109,7 +148,9 @@ async def test_words_are_found_without_accents_and_while_they_are_typed(db: Data
 
 async def test_facets_narrow_exactly(db: Database) -> None:
     organizer_id, other_id = await make_organizer(db), await make_organizer(db)
-    event = await make_event(db, await make_venue(db, organizer_id), tags=("Late Night", "jazz"), category=Category.COMEDY)
+    event = await make_event(
+        db, await make_venue(db, organizer_id), tags=("Late Night", "jazz"), category=Category.COMEDY
+    )
     other = await make_event(db, await make_venue(db, other_id), tags=("late",), category=Category.MUSIC)
     for facets, expected in (
         ([("tag", "late night")], [event]),
@@ -126,8 +167,12 @@ async def test_facets_narrow_exactly(db: Database) -> None:
 
 async def test_relevance_puts_titles_first(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
-    in_text = await make_event(db, venue, title="Evening", description="Jazz in the garden", starts_at=NOW + timedelta(days=1))
-    half = await make_event(db, venue, title="Jazz evening", description="in the garden", starts_at=NOW + timedelta(days=2))
+    in_text = await make_event(
+        db, venue, title="Evening", description="Jazz in the garden", starts_at=NOW + timedelta(days=1)
+    )
+    half = await make_event(
+        db, venue, title="Jazz evening", description="in the garden", starts_at=NOW + timedelta(days=2)
+    )
     whole = await make_event(db, venue, title="Jazz in the garden", starts_at=NOW + timedelta(days=3))
     wish = Wish(search_for("jazz garden", []), Sort.RELEVANCE)
     assert await ids(db, wish) == [each.event_id for each in (whole, half, in_text)]
@@ -137,7 +182,10 @@ async def test_relevance_puts_titles_first(db: Database) -> None:
 @pytest.mark.parametrize("sort", [Sort.SOONEST, Sort.LATEST, Sort.NEWEST, Sort.RELEVANCE])
 async def test_pages_neither_repeat_nor_skip_while_events_come(db: Database, sort: Sort) -> None:
     venue = await make_venue(db, await make_organizer(db))
-    there = {(await make_event(db, venue, starts_at=NOW + timedelta(days=day))).event_id for day in (1, 1, 1, 2, 3, 4, 5)}
+    there = {
+        (await make_event(db, venue, starts_at=NOW + timedelta(days=day))).event_id
+        for day in (1, 1, 1, 2, 3, 4, 5)
+    }
     wish = Wish(search_for("jazz", []), sort)
     seen: list[UUID] = []
     after = None
@@ -172,15 +220,24 @@ async def test_available_means_bookable_now(db: Database) -> None:
     await book_all(db, full.event_id, 2)
     now = NOW + timedelta(minutes=2)
     assert await ids(db, Wish(available=True), now=now) == [open_.event_id]
-    assert set(await ids(db, Wish(available=False), now=now)) == {later.event_id, ended.event_id, full.event_id}
-    assert await ids(db, Wish(available=True), now=NOW + timedelta(days=2)) == [open_.event_id, later.event_id]
+    assert set(await ids(db, Wish(available=False), now=now)) == {
+        later.event_id,
+        ended.event_id,
+        full.event_id,
+    }
+    assert await ids(db, Wish(available=True), now=NOW + timedelta(days=2)) == [
+        open_.event_id,
+        later.event_id,
+    ]
 
 
 async def test_a_price_counts_while_it_can_be_paid(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
     event = await make_event(db, venue)
     async with db.transaction() as tx:
-        early = organizing.TicketTypeDraft(name="Early", price=Money(1000, "EUR"), off_sale_at=NOW + timedelta(days=1))
+        early = organizing.TicketTypeDraft(
+            name="Early", price=Money(1000, "EUR"), off_sale_at=NOW + timedelta(days=1)
+        )
         await organizing.add_ticket_type(tx, event.event_id, early, (), NOW)
     cheap, dear = Wish(price_max=Money(1000, "EUR")), Wish(price_max=Money(2500, "EUR"))
     assert await ids(db, cheap) == [event.event_id]
@@ -190,7 +247,9 @@ async def test_a_price_counts_while_it_can_be_paid(db: Database) -> None:
     assert await ids(db, Wish(price_max=Money(999, "EUR"))) == []
 
 
-async def test_a_page_looks_at_so_many_candidates_and_no_more(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_looks_at_so_many_candidates_and_no_more(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys.modules["evently.catalogue.browse"], "CANDIDATES_MAX", 4)
     venue = await make_venue(db, await make_organizer(db))
     for _ in range(9):

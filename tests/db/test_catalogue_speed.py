@@ -1,4 +1,7 @@
-"""Browsing a big catalogue: whatever is asked, a small part of it is read. Counted in pages that the database touches, not in time."""
+"""Browsing a big catalogue: whatever is asked, a small part of it is read.
+
+Counted in pages that the database touches, not in time.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,9 @@ def _big_catalogue(shared_database_url: str) -> None:
 async def pages_touched(db: Database, query: tuple[Any, ...]) -> int:
     async with db.snapshot() as snapshot:
         await snapshot.execute(*sql.plan_for_these_values())
-        plan = json.loads(await snapshot.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query[0]}", *query[1:]))[0]["Plan"]
+        plan = json.loads(
+            await snapshot.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query[0]}", *query[1:])
+        )[0]["Plan"]
         return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
@@ -77,5 +82,7 @@ async def test_every_combination_reads_little(shared_db: Database, sort: Sort, l
 
 async def test_the_till_is_asked_about_few_events(shared_db: Database) -> None:
     rows = await shared_db.fetch("SELECT event_id FROM events LIMIT $1", CANDIDATES_MAX)
-    touched = await pages_touched(shared_db, sql.look_at_till(event_ids=[row["event_id"] for row in rows], now=utc_now()))
+    touched = await pages_touched(
+        shared_db, sql.look_at_till(event_ids=[row["event_id"] for row in rows], now=utc_now())
+    )
     assert touched < 20 * CANDIDATES_MAX

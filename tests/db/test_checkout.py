@@ -12,17 +12,27 @@ import pytest_asyncio
 
 from evently import reactions
 from evently.accounts import Accounts, TokenOptions
-from evently.checkout import Checkout, Payment, Wish, find_payment, find_refund, list_payments, list_refunds, read_cancellation
+from evently.checkout import (
+    Checkout,
+    Payment,
+    Wish,
+    find_payment,
+    find_refund,
+    list_payments,
+    list_refunds,
+    read_cancellation,
+)
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.payments import Authorisation, DemoGateway, GatewayTrouble, Intent
 from evently.reactions import cancel_bookings
-from evently.sales import Booked, Booking, CancelBooking, CancelSale, Conditions, ExpireHolds, ExtendHold, RefundWindow
-from tests.paying import Desk, open_desk
-from tests.selling import open_engine
-from tests.till import until
+from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExpireHolds, ExtendHold
+from evently.sales.terms import Conditions, RefundWindow
+from tests.support.paying import Desk, open_desk
+from tests.support.selling import open_engine
+from tests.support.till import until
 
 
 @pytest_asyncio.fixture
@@ -37,21 +47,27 @@ async def refused(desk: Desk, held: Booking, *how: Any, **more: Any) -> str:
     return str(no.value.refusal.value)
 
 
-async def cancel(desk: Desk, booked: Booking, *, by_buyer: bool = False, tickets: int | None = None) -> Booking:
+async def cancel(
+    desk: Desk, booked: Booking, *, by_buyer: bool = False, tickets: int | None = None
+) -> Booking:
     ids = None if tickets is None else tuple(ticket.ticket_id for ticket in booked.tickets[:tickets])
     start = desk.clock() + timedelta(days=10)
     buyer_id = booked.buyer_id if by_buyer else None
-    outcome = await desk.engine.submit(CancelBooking(booked.event_id, booked.booking_id, booked.buyer_id, buyer_id, ids, start))
+    outcome = await desk.engine.submit(
+        CancelBooking(booked.event_id, booked.booking_id, booked.buyer_id, buyer_id, ids, start)
+    )
     assert isinstance(outcome, Booked), outcome
     return outcome.booking
 
 
 async def refund_ids(desk: Desk, booked: Booking) -> list[Any]:
-    rows = await desk.db.fetch("SELECT refund_id FROM refunds WHERE booking_id = $1 ORDER BY refund_id", booked.booking_id)
+    rows = await desk.db.fetch(
+        "SELECT refund_id FROM refunds WHERE booking_id = $1 ORDER BY refund_id", booked.booking_id
+    )
     return [row["refund_id"] for row in rows]
 
 
-# Paying ----------------------------------------------------------------------------------------------------------------------
+# Paying -----------------------------------------------------------------------------------------------------
 
 
 async def test_a_hold_that_is_paid_is_confirmed_and_then_captured(desk: Desk) -> None:
@@ -61,7 +77,11 @@ async def test_a_hold_that_is_paid_is_confirmed_and_then_captured(desk: Desk) ->
     await desk.checkout.quiet()
     assert (await desk.look(paid.payment)).state == "captured"
     booking = await desk.booking_now(held)
-    assert (booking.state, booking.payment_id, booking.paid_minor) == ("confirmed", paid.payment.payment_id, 5000)
+    assert (booking.state, booking.payment_id, booking.paid_minor) == (
+        "confirmed",
+        paid.payment.payment_id,
+        5000,
+    )
     assert booking.captured_at is not None
     assert await desk.effects(paid.payment) == ["authorised", "captured"]
     shown = await find_payment(desk.db, held.booking_id)
@@ -76,7 +96,10 @@ async def test_a_declined_card_leaves_the_hold_for_another_try(desk: Desk) -> No
     assert (await desk.booking_now(held)).state == "held"
     second = await desk.pay(held)
     assert (second.state, second.attempt) == ("captured", 2)
-    assert [payment.state for payment in await list_payments(desk.db, held.booking_id)] == ["captured", "declined"]
+    assert [payment.state for payment in await list_payments(desk.db, held.booking_id)] == [
+        "captured",
+        "declined",
+    ]
     assert await desk.effects(first) == []
 
 
@@ -84,7 +107,11 @@ async def test_a_key_is_answered_with_its_payment(desk: Desk) -> None:
     held = await desk.hold()
     first = await desk.try_to_pay(held, "declined", key="one")
     again = await desk.try_to_pay(held, "declined", key="one")
-    assert (again.payment.payment_id, again.payment.state, again.replayed) == (first.payment.payment_id, "declined", True)
+    assert (again.payment.payment_id, again.payment.state, again.replayed) == (
+        first.payment.payment_id,
+        "declined",
+        True,
+    )
     assert await refused(desk, held, "succeeds", key="one") == "key-reused"
     await desk.try_to_pay(held, key="two")
     assert (await desk.try_to_pay(held, key="two")).payment.state in {"confirmed", "captured"}
@@ -130,7 +157,9 @@ async def test_the_buyer_is_asked_on_a_page(desk: Desk) -> None:
     assert asked.next_action.kind == "redirect"
     assert asked.reference is not None
     assert asked.next_action.url == f"/demo/pay/{asked.reference}"
-    assert (await desk.try_to_pay(held, None, hosted=True, return_url="https://shop.example/done")).payment == asked, "the same wish"
+    assert (
+        await desk.try_to_pay(held, None, hosted=True, return_url="https://shop.example/done")
+    ).payment == asked, "the same wish"
     await desk.demo.approve(asked.reference)
     told = await desk.checkout.hear_of("demo", asked.reference)
     await desk.checkout.quiet()
@@ -215,10 +244,14 @@ async def test_a_used_ticket_stays_when_its_money_never_came(desk: Desk) -> None
         await tx.execute("UPDATE tickets SET state = 'used' WHERE ticket_id = $1", held.tickets[0].ticket_id)
     assert (await desk.pay(held, "capture-fails")).state == "lost"
     booking = await desk.booking_now(held)
-    assert [booking.state, *sorted(ticket.state for ticket in booking.tickets)] == ["confirmed", "used", "void"]
+    assert [booking.state, *sorted(ticket.state for ticket in booking.tickets)] == [
+        "confirmed",
+        "used",
+        "void",
+    ]
 
 
-# Trouble ---------------------------------------------------------------------------------------------------------------------
+# Trouble ----------------------------------------------------------------------------------------------------
 
 
 class Moody(DemoGateway):
@@ -290,7 +323,9 @@ async def test_what_is_stuck_is_looked_at_less_and_less_often(desk: Desk) -> Non
     gateway = Moody(desk.db, desk.clock)
     desk.checkout = desk.open(gateway)
     gateway.away = True
-    await desk.pay(await desk.hold(await desk.hall(conditions=Conditions(payment="online", hold_seconds=3600))))
+    await desk.pay(
+        await desk.hold(await desk.hall(conditions=Conditions(payment="online", hold_seconds=3600)))
+    )
     looks = []
     for second in range(0, 1800, 10):
         if await desk.checkout.sweep():
@@ -299,14 +334,18 @@ async def test_what_is_stuck_is_looked_at_less_and_less_often(desk: Desk) -> Non
     assert looks[:4] == [10, 20, 30, 40]
     assert looks[-1] - looks[-2] == 300
     assert len(looks) < 15
-    assert await desk.db.fetch_value("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'resume_payment'") == len(looks)
+    assert await desk.db.fetch_value(
+        "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'resume_payment'"
+    ) == len(looks)
 
 
-# Many at once ----------------------------------------------------------------------------------------------------------------
+# Many at once -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("keyed", [True, False])
-async def test_twenty_who_pay_one_booking_at_once_pay_once(desk: Desk, database_url: str, *, keyed: bool) -> None:
+async def test_twenty_who_pay_one_booking_at_once_pay_once(
+    desk: Desk, database_url: str, *, keyed: bool
+) -> None:
     held = await desk.hold()
     async with open_engine(database_url, desk.clock) as other:
         processes = [desk.checkout, Checkout(desk.db, other, {"demo": desk.demo}, "demo", desk.clock, new_id)]
@@ -316,7 +355,9 @@ async def test_twenty_who_pay_one_booking_at_once_pay_once(desk: Desk, database_
             key = f"key {number}" if keyed else None
             wish = Wish(methods[number % 4] if keyed else "succeeds")
             try:
-                return (await processes[number % 2].pay(held.booking_id, held.buyer_id, wish, key)).payment.state
+                return (
+                    await processes[number % 2].pay(held.booking_id, held.buyer_id, wish, key)
+                ).payment.state
             except Refused as no:
                 return no.refusal.value
 
@@ -339,7 +380,9 @@ async def test_one_key_at_once_is_one_payment(desk: Desk) -> None:
     held = await desk.hold()
     processes = [desk.open() for _ in range(4)]
     wish = Wish("declined")
-    paid = await asyncio.gather(*[processes[n % 4].pay(held.booking_id, held.buyer_id, wish, "one") for n in range(20)])
+    paid = await asyncio.gather(
+        *[processes[n % 4].pay(held.booking_id, held.buyer_id, wish, "one") for n in range(20)]
+    )
     assert len({each.payment.payment_id for each in paid}) == 1
     assert [each.replayed for each in paid].count(False) == 1
     assert len(await list_payments(desk.db, held.booking_id)) == 1
@@ -373,15 +416,20 @@ async def test_paying_and_expiring_at_once_ends_one_way(desk: Desk) -> None:
             assert booking.state == "expired"
             continue
         effects = await desk.effects(outcome.payment)
-        assert effects == {"confirmed": ["authorised", "captured"], "expired": ["authorised", "voided"]}[booking.state]
+        assert (
+            effects
+            == {"confirmed": ["authorised", "captured"], "expired": ["authorised", "voided"]}[booking.state]
+        )
 
 
-# Refunds ---------------------------------------------------------------------------------------------------------------------
+# Refunds ----------------------------------------------------------------------------------------------------
 
 
 async def balance(desk: Desk, booking: Booking) -> dict[str, int]:
     """Return what each account has of a booking, debits counted up; accounts that are even are left out."""
-    rows = await desk.db.fetch("SELECT debit, credit, amount_minor FROM ledger WHERE booking_id = $1", booking.booking_id)
+    rows = await desk.db.fetch(
+        "SELECT debit, credit, amount_minor FROM ledger WHERE booking_id = $1", booking.booking_id
+    )
     found: dict[str, int] = {}
     for row in rows:
         found[row["debit"]] = found.get(row["debit"], 0) + row["amount_minor"]
@@ -397,7 +445,13 @@ async def test_tickets_are_paid_back_one_by_one(desk: Desk) -> None:
         await desk.cancel(held, left[0].ticket_id)
         for refund_id in await refund_ids(desk, held):
             await desk.checkout.pay_back(held.event_id, refund_id)
-    assert sorted(await desk.effects(payment)) == ["authorised", "captured", "refunded", "refunded", "refunded"]
+    assert sorted(await desk.effects(payment)) == [
+        "authorised",
+        "captured",
+        "refunded",
+        "refunded",
+        "refunded",
+    ]
     assert (await desk.booking_now(held)).refunded_minor == 7500
     assert await balance(desk, held) == {}
 
@@ -424,7 +478,12 @@ async def test_a_refund_that_fails_is_tried_again_by_hand(desk: Desk) -> None:
     await desk.checkout.pay_back(held.event_id, refund_id)
     await desk.checkout.pay_back(held.event_id, refund_id)
     (failed,) = (await list_refunds(desk.db, held.event_id, "failed", 10, None)).data
-    assert (failed.refund_id, failed.state, failed.failure_code, failed.attempt) == (refund_id, "failed", "card_refused", 1)
+    assert (failed.refund_id, failed.state, failed.failure_code, failed.attempt) == (
+        refund_id,
+        "failed",
+        "card_refused",
+        1,
+    )
     assert (await read_cancellation(desk.db, held.event_id)).refunds_failed == 1
     await desk.checkout.retry_refund(held.event_id, refund_id)
     with pytest.raises(Refused, match="refund-not-failed"):
@@ -458,7 +517,9 @@ async def test_what_was_never_taken_is_not_paid_back(desk: Desk) -> None:
     desk.clock.move(minutes=6)
     await desk.carry_on(desk.checkout)
     assert (await desk.look(payment)).state == "lost"
-    assert [refund.state for refund in (await list_refunds(desk.db, held.event_id, None, 10, None)).data] == ["never_paid"]
+    assert [refund.state for refund in (await list_refunds(desk.db, held.event_id, None, 10, None)).data] == [
+        "never_paid"
+    ]
     assert (await desk.booking_now(held)).state == "cancelled"
     assert await desk.effects(payment) == ["authorised"]
     assert await balance(desk, held) == {}
@@ -484,7 +545,12 @@ async def test_a_cancelled_event_is_paid_back_and_says_how_far_it_is(desk: Desk)
     assert (before.bookings, before.bookings_left, before.refunds) == (6, 6, 0)
     await cancel_bookings(desk.db, desk.engine, event.event_id)
     decided = await read_cancellation(desk.db, event.event_id)
-    assert (decided.bookings_left, decided.refunds, decided.refunds_settled, decided.to_refund_minor) == (0, 5, 0, 25_000)
+    assert (decided.bookings_left, decided.refunds, decided.refunds_settled, decided.to_refund_minor) == (
+        0,
+        5,
+        0,
+        25_000,
+    )
     desk.clock.move(minutes=6)
     await desk.carry_on(desk.checkout)
     after = await read_cancellation(desk.db, event.event_id)
@@ -499,7 +565,9 @@ async def test_all_of_it_happens_by_itself(desk: Desk, database_url: str) -> Non
     late = (await desk.try_to_pay(held[2], "late")).payment
     desk.clock.move(seconds=20)
     people = Accounts(desk.db, utc_now, TokenOptions(bytes(32)))
-    async with reactions.running(DatabaseOptions(database_url), desk.db, desk.engine, desk.checkout, people, desk.clock):
+    async with reactions.running(
+        DatabaseOptions(database_url), desk.db, desk.engine, desk.checkout, people, desk.clock
+    ):
 
         async def captured() -> bool:
             return (await desk.look(late)).state == "captured"

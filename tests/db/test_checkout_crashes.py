@@ -1,6 +1,7 @@
 """The process dies between any two steps of a payment or a refund, and another one goes on.
 
-The end is always one of two: paid, confirmed and captured once; or nothing taken, and the place free. The gateway's own journal says which.
+The end is always one of two: paid, confirmed and captured once; or nothing taken, and the place free. The
+gateway's own journal says which.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import pytest_asyncio
 from evently.checkout import Checkout, Payment, Wish, list_payments
 from evently.db import Database
 from evently.kit.errors import Refused
-from evently.sales import Booking, CancelBooking, ExpireHolds, find_sale
-from tests.doom import Died, Fuse, doomed
-from tests.paying import Desk, open_desk
+from evently.sales.commands import Booking, CancelBooking, ExpireHolds
+from evently.sales.reads import find_sale
+from tests.support.doom import Died, Fuse, doomed
+from tests.support.paying import Desk, open_desk
 
 POINTS_MAX = 60  # the longest of these lives has fewer
 
@@ -69,7 +71,9 @@ async def let_end(desk: Desk, held: Booking) -> None:
 
 
 async def each_death(
-    desk: Desk, live: Callable[[Checkout, Booking], Awaitable[None]], after: Callable[[Booking], Awaitable[str]]
+    desk: Desk,
+    live: Callable[[Checkout, Booking], Awaitable[None]],
+    after: Callable[[Booking], Awaitable[str]],
 ) -> list[str]:
     """Live a life again and again, each time until one point further; return how each ended, the one that was lived to its end at last."""
     ends: list[str] = []
@@ -203,7 +207,9 @@ async def test_what_is_cancelled_before_it_is_captured_is_captured_and_paid_back
 
 
 async def only_refund(desk: Desk, held: Booking) -> UUID:
-    found: UUID = await desk.db.fetch_value("SELECT refund_id FROM refunds WHERE booking_id = $1", held.booking_id)
+    found: UUID = await desk.db.fetch_value(
+        "SELECT refund_id FROM refunds WHERE booking_id = $1", held.booking_id
+    )
     return found
 
 

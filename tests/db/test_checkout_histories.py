@@ -1,7 +1,7 @@
 """Random histories of one booking's money: buyers who insist, processes that die, notices at any time, holds that run out.
 
-However it went, it ends in one of two ways (`judge` in test_checkout_crashes): paid, confirmed and captured once; or nothing taken, and
-the place free; and what was decided to be paid back is paid back once.
+However it went, it ends in one of two ways (`judge` in test_checkout_crashes): paid, confirmed and captured
+once; or nothing taken, and the place free; and what was decided to be paid back is paid back once.
 """
 
 from __future__ import annotations
@@ -18,20 +18,26 @@ from hypothesis import strategies as st
 from evently.checkout import Checkout, Wish, list_payments
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Refused
-from evently.sales import Booked, Booking, CancelBooking, CancelSale, ExpireHolds, ExtendHold
+from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExpireHolds, ExtendHold
 from tests.db.test_checkout_crashes import judge
-from tests.doom import Died, Fuse, doomed
-from tests.paying import Desk, open_desk
+from tests.support.doom import Died, Fuse, doomed
+from tests.support.paying import Desk, open_desk
 
 METHODS = ("succeeds", "declined", "asks", "late", "answer-lost", "request-lost", "capture-fails")
 POINTS_MAX = 24
 
-pay = st.tuples(st.just("pay"), st.sampled_from(METHODS), st.integers(1, POINTS_MAX), st.sampled_from(("a", "b", None)))
+pay = st.tuples(
+    st.just("pay"), st.sampled_from(METHODS), st.integers(1, POINTS_MAX), st.sampled_from(("a", "b", None))
+)
 pay_thrice = st.tuples(st.just("pay at once"), st.sampled_from(METHODS), st.integers(2, 4))
 resume = st.tuples(st.just("resume"), st.integers(1, POINTS_MAX))
 buyer = st.tuples(st.sampled_from(("approve", "decline", "approve and tell", "tell")))
 time = st.tuples(st.just("wait"), st.sampled_from((5, 30, 100, 400, 601)))
-till = st.tuples(st.sampled_from(("expire", "extend", "cancel", "cancel one", "organizer cancels", "event cancelled", "sweep")))
+till = st.tuples(
+    st.sampled_from(
+        ("expire", "extend", "cancel", "cancel one", "organizer cancels", "event cancelled", "sweep")
+    )
+)
 histories = st.lists(st.one_of(pay, pay_thrice, resume, buyer, time, till), min_size=1, max_size=12)
 
 
@@ -57,7 +63,9 @@ class History:
         return await judge(desk, self.held)
 
     async def _pay(self, method: str, points: int, key: str | None) -> None:
-        await self._die_at(points, lambda process: process.pay(self.held.booking_id, self.held.buyer_id, Wish(method), key))
+        await self._die_at(
+            points, lambda process: process.pay(self.held.booking_id, self.held.buyer_id, Wish(method), key)
+        )
 
     async def _pay_at_once(self, method: str, times: int) -> None:
         processes = [self.desk.open() for _ in range(times)]
@@ -106,13 +114,19 @@ class History:
         await self.desk.engine.submit(ExpireHolds(self.held.event_id))
 
     async def _extend(self) -> None:
-        await self.desk.engine.submit(ExtendHold(self.held.event_id, self.held.booking_id, self.held.buyer_id))
+        await self.desk.engine.submit(
+            ExtendHold(self.held.event_id, self.held.booking_id, self.held.buyer_id)
+        )
 
     async def _cancel(self) -> None:
         await self._cancelled(self.held.buyer_id, None)
 
     async def _cancel_one(self) -> None:
-        valid = [ticket.ticket_id for ticket in (await self.desk.booking_now(self.held)).tickets if ticket.state == "valid"]
+        valid = [
+            ticket.ticket_id
+            for ticket in (await self.desk.booking_now(self.held)).tickets
+            if ticket.state == "valid"
+        ]
         if valid:
             await self._cancelled(self.held.buyer_id, (valid[0],))
 
@@ -124,8 +138,16 @@ class History:
             CancelBooking(self.held.event_id, self.held.booking_id, self.held.buyer_id, buyer_id, ticket_ids)
         )
         if isinstance(outcome, Booked):
-            rows = await self.desk.db.fetch("SELECT refund_id FROM refunds WHERE booking_id = $1", self.held.booking_id)
-            await asyncio.gather(*[self.desk.open().pay_back(self.held.event_id, row["refund_id"]) for row in rows for _ in range(2)])
+            rows = await self.desk.db.fetch(
+                "SELECT refund_id FROM refunds WHERE booking_id = $1", self.held.booking_id
+            )
+            await asyncio.gather(
+                *[
+                    self.desk.open().pay_back(self.held.event_id, row["refund_id"])
+                    for row in rows
+                    for _ in range(2)
+                ]
+            )
 
     async def _event_cancelled(self) -> None:
         await self.desk.engine.submit(CancelSale(self.held.event_id))

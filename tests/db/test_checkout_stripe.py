@@ -14,9 +14,9 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.payments import Guarded, GuardOptions
 from evently.payments.stripe import StripeGateway
-from evently.sales import Booking, CancelBooking
-from tests.fake_stripe import KEY, SECRET, FakeStripe, fake_stripe, sign
-from tests.paying import Desk, open_desk
+from evently.sales.commands import Booking, CancelBooking
+from tests.support.fake_stripe import KEY, SECRET, FakeStripe, fake_stripe, sign
+from tests.support.paying import Desk, open_desk
 
 QUICK = GuardOptions(tries_max=2, wait_seconds=0.001, wait_seconds_max=0.002, failures_max=50)
 VISA = "pm_card_visa"
@@ -33,7 +33,9 @@ class StripeDesk:
 
     def open(self) -> Checkout:
         gateway = Guarded(StripeGateway(KEY, SECRET, self.stripe.url), QUICK)
-        return Checkout(self.desk.db, self.desk.engine, {"stripe": gateway}, "stripe", self.desk.clock, new_id)
+        return Checkout(
+            self.desk.db, self.desk.engine, {"stripe": gateway}, "stripe", self.desk.clock, new_id
+        )
 
     async def pay(self, held: Booking, method: str | None = VISA, *, hosted: bool = False) -> Payment:
         wish = Wish(method, hosted, "https://shop.example/done" if hosted else None)
@@ -86,7 +88,11 @@ async def test_a_declined_card_and_then_another_one(at_stripe: StripeDesk) -> No
 
 async def test_a_number_that_is_no_method_is_not_kept(at_stripe: StripeDesk) -> None:
     declined = await at_stripe.pay(await at_stripe.desk.hold(), "4242424242424242")
-    assert (declined.state, declined.failure_code, declined.method) == ("declined", "not_accepted", "pm_unknown")
+    assert (declined.state, declined.failure_code, declined.method) == (
+        "declined",
+        "not_accepted",
+        "pm_unknown",
+    )
 
 
 async def test_the_hosted_page_and_its_notices_twice_and_in_any_order(at_stripe: StripeDesk) -> None:
@@ -96,12 +102,17 @@ async def test_the_hosted_page_and_its_notices_twice_and_in_any_order(at_stripe:
     assert asked.reference is not None
     assert (asked.state, asked.next_action.kind) == ("action_needed", "redirect")
     at_stripe.stripe.pay_session(asked.reference)
-    assert await at_stripe.tell(times=3, shuffle=random.Random(7)) == len(at_stripe.stripe.events) - at_stripe.stripe.count("captured")
+    assert await at_stripe.tell(times=3, shuffle=random.Random(7)) == len(
+        at_stripe.stripe.events
+    ) - at_stripe.stripe.count("captured")
     assert (await at_stripe.look(asked)).state == "captured"
     await at_stripe.tell(times=2, shuffle=random.Random(8))
     assert await at_stripe.tell() == 0
     assert at_stripe.effects() == [("authorised", 5000), ("captured", 5000)]
-    assert await at_stripe.desk.db.fetch_value("SELECT count(*) FROM payment_notices WHERE handled_at IS NULL") == 0
+    assert (
+        await at_stripe.desk.db.fetch_value("SELECT count(*) FROM payment_notices WHERE handled_at IS NULL")
+        == 0
+    )
 
 
 @pytest.mark.parametrize("says", ["yes", "no"])
@@ -141,7 +152,14 @@ async def test_forged_notices_do_nothing_and_leave_nothing(at_stripe: StripeDesk
     old, old_body = sign(event, now - 3600)
     ahead, ahead_body = sign(event, now + 3600)
     foreign, foreign_body = sign(event, now, "whsec_another")
-    for headers, sent in ((foreign, foreign_body), (old, old_body), (ahead, ahead_body), ({}, body), (good, body + b" "), (good, b"")):
+    for headers, sent in (
+        (foreign, foreign_body),
+        (old, old_body),
+        (ahead, ahead_body),
+        ({}, body),
+        (good, body + b" "),
+        (good, b""),
+    ):
         with pytest.raises(Refused, match="webhook-forged"):
             await at_stripe.checkout.receive("stripe", headers, sent)
     assert await at_stripe.desk.db.fetch_value("SELECT count(*) FROM payment_notices") == 0
@@ -152,7 +170,10 @@ async def test_forged_notices_do_nothing_and_leave_nothing(at_stripe: StripeDesk
 async def test_notices_about_what_is_not_ours_are_kept_and_nothing_happens(at_stripe: StripeDesk) -> None:
     await at_stripe.pay(await at_stripe.desk.hold())
     stranger = {**at_stripe.stripe.events[0], "id": "evt_of_somebody"}
-    stranger = {**stranger, "data": {"object": {"id": "pi_of_somebody", "object": "payment_intent", "status": "succeeded"}}}
+    stranger = {
+        **stranger,
+        "data": {"object": {"id": "pi_of_somebody", "object": "payment_intent", "status": "succeeded"}},
+    }
     headers, body = sign(stranger, at_stripe.desk.clock().timestamp())
     assert await at_stripe.checkout.receive("stripe", headers, body) == 1
     await at_stripe.checkout.quiet()
@@ -176,7 +197,9 @@ async def test_a_notice_that_was_stored_and_not_understood_is_understood_later(a
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "fail", "fail_after", "too_many", "garbage"])
 @pytest.mark.parametrize("place", ["/payment_intents", "/confirm", "/capture"])
-async def test_whatever_is_lost_on_the_way_it_is_paid_once(at_stripe: StripeDesk, kind: str, place: str) -> None:
+async def test_whatever_is_lost_on_the_way_it_is_paid_once(
+    at_stripe: StripeDesk, kind: str, place: str
+) -> None:
     at_stripe.stripe.fail(kind, place, times=3)  # type: ignore[arg-type]
     held = await at_stripe.desk.hold()
     payment = await at_stripe.pay(held)

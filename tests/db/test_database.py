@@ -51,7 +51,9 @@ async def test_no_host_at_all() -> None:
 async def test_a_transaction_is_all_or_nothing(db: Database) -> None:
     with pytest.raises(ZeroDivisionError):  # noqa: PT012
         async with db.transaction() as tx:
-            await tx.execute("INSERT INTO leases (name, holder, expires_at) VALUES ('a', gen_random_uuid(), now())")
+            await tx.execute(
+                "INSERT INTO leases (name, holder, expires_at) VALUES ('a', gen_random_uuid(), now())"
+            )
             raise ZeroDivisionError
     assert await db.fetch_value("SELECT count(*) FROM leases") == 0
 
@@ -63,7 +65,9 @@ async def test_a_cancelled_request_does_not_tear_its_commit(db: Database) -> Non
 
         async def write(entered: asyncio.Event) -> None:
             async with db.transaction() as tx:
-                await tx.execute("INSERT INTO leases (name, holder, expires_at) VALUES (gen_random_uuid()::text, gen_random_uuid(), now())")
+                await tx.execute(
+                    "INSERT INTO leases (name, holder, expires_at) VALUES (gen_random_uuid()::text, gen_random_uuid(), now())"
+                )
                 entered.set()
 
         task = asyncio.create_task(write(entered))
@@ -77,7 +81,9 @@ async def test_a_snapshot_sees_one_instant_and_writes_nothing(db: Database) -> N
     async with db.snapshot() as snapshot:
         assert await snapshot.fetchval("SELECT count(*) FROM leases") == 0
         async with db.transaction() as tx:
-            await tx.execute("INSERT INTO leases (name, holder, expires_at) VALUES ('a', gen_random_uuid(), now())")
+            await tx.execute(
+                "INSERT INTO leases (name, holder, expires_at) VALUES ('a', gen_random_uuid(), now())"
+            )
         assert await snapshot.fetchval("SELECT count(*) FROM leases") == 0
 
 
@@ -109,7 +115,11 @@ SELECT a::text FROM t WHERE a = :first AND b = :second AND c = :first;
 -- name: nothing
 SELECT 1
 """)
-    assert queries.find(second=2, first=1) == ("SELECT a::text FROM t WHERE a = $1 AND b = $2 AND c = $1", 1, 2)
+    assert queries.find(second=2, first=1) == (
+        "SELECT a::text FROM t WHERE a = $1 AND b = $2 AND c = $1",
+        1,
+        2,
+    )
     assert [query.name for query in queries] == ["find", "nothing"]
     with pytest.raises(AssertionError, match="find takes"):
         queries.find(first=1)

@@ -18,7 +18,7 @@ from evently.demo import ACCOUNTS, PASSWORD, describe_accounts, read_programme
 from evently.kit.clock import utc_now
 from evently.reactions import REACTIONS
 from evently.reactions.relay import IDLE_SECONDS, Relay
-from evently.sales import find_sale
+from evently.sales.reads import find_sale
 
 TABLES = (
     "people",
@@ -47,7 +47,10 @@ def filled(filled_url: str, shared_db: Database) -> Database:
 
 
 async def contents(db: Database) -> list[Any]:
-    return [await db.fetch_value(f"SELECT md5(string_agg(row::text, '' ORDER BY row::text)) FROM {table} AS row") for table in TABLES]
+    return [
+        await db.fetch_value(f"SELECT md5(string_agg(row::text, '' ORDER BY row::text)) FROM {table} AS row")
+        for table in TABLES
+    ]
 
 
 async def test_a_second_time_changes_nothing(filled: Database, filled_url: str) -> None:
@@ -114,7 +117,9 @@ async def test_everybody_can_log_in_and_is_what_they_say(filled: Database) -> No
         assert (grant.person.name, grant.person.role) == (account.name, account.role)
         assert account.email in told
         memberships = (await list_memberships(filled, grant.person.person_id, 10, None)).data
-        assert [each.role for each in memberships] == ([] if account.member_role is None else [account.member_role])
+        assert [each.role for each in memberships] == (
+            [] if account.member_role is None else [account.member_role]
+        )
     await accounts.stop()
     assert PASSWORD in told
     assert {account.member_role for account in ACCOUNTS} >= {"owner", "manager", "door"}
@@ -134,14 +139,21 @@ async def test_the_audit_finds_nothing(filled: Database, filled_url: str) -> Non
     while await relay.turn() != IDLE_SECONDS:
         pass
     await relay.retire()
-    assert {finding.code: finding.count for finding in await audit(DatabaseOptions(url=filled_url), None) if finding.count} == {}
+    assert {
+        finding.code: finding.count
+        for finding in await audit(DatabaseOptions(url=filled_url), None)
+        if finding.count
+    } == {}
 
 
 async def test_it_can_be_made_at_an_awkward_moment(db: Database) -> None:
     """The last second of a leap year's February, which is March already in half of the world."""
     now = datetime(2028, 2, 29, 23, 59, 59, tzinfo=UTC)
     assert await demo.seed(db, now, "no hash")
-    assert await db.fetch_value("SELECT count(*) FROM events WHERE starts_at > $1", now) == len(read_programme().upcoming) + 3
+    assert (
+        await db.fetch_value("SELECT count(*) FROM events WHERE starts_at > $1", now)
+        == len(read_programme().upcoming) + 3
+    )
 
 
 def test_days_are_never_today_and_always_the_right_ones() -> None:
@@ -159,7 +171,10 @@ def test_days_are_never_today_and_always_the_right_ones() -> None:
 
 async def test_it_shows_seats_prices_and_a_waitlist(filled: Database) -> None:
     titles = ("Winter Night at the Theatre", "Brass on the Floor", "Stories by the Stove")
-    ids = {row["title"]: row["event_id"] for row in await filled.fetch("SELECT title, event_id FROM events WHERE title = ANY($1)", titles)}
+    ids = {
+        row["title"]: row["event_id"]
+        for row in await filled.fetch("SELECT title, event_id FROM events WHERE title = ANY($1)", titles)
+    }
     theatre, mixed, sold_out = [await find_sale(filled, ids[title]) for title in titles]
     assert theatre.hall is not None
     states = theatre.hall.states()
@@ -177,10 +192,16 @@ async def test_it_shows_seats_prices_and_a_waitlist(filled: Database) -> None:
 
 
 async def test_it_shows_what_was_paid_and_paid_back(filled: Database) -> None:
-    states = {row["state"]: row["n"] for row in await filled.fetch("SELECT state, count(*) AS n FROM payments GROUP BY state")}
+    states = {
+        row["state"]: row["n"]
+        for row in await filled.fetch("SELECT state, count(*) AS n FROM payments GROUP BY state")
+    }
     assert (states["captured"] > 20, states["declined"], set(states)) == (True, 3, {"captured", "declined"})
     online = "bookings JOIN sales USING (event_id) WHERE conditions_version = 2"
-    held = {row["state"]: row["n"] for row in await filled.fetch(f"SELECT bookings.state, count(*) AS n FROM {online} GROUP BY 1")}
+    held = {
+        row["state"]: row["n"]
+        for row in await filled.fetch(f"SELECT bookings.state, count(*) AS n FROM {online} GROUP BY 1")
+    }
     assert held == {"confirmed": 28, "cancelled": 1, "expired": 3}
     assert await filled.fetch_value(f"SELECT count(*) FROM {online} AND promo_id IS NOT NULL") >= 6
     refunds = await filled.fetch("SELECT amount_minor, settled_at < now() AS settled FROM refunds")

@@ -33,7 +33,7 @@ from evently.db.embedded import (
     reachable_data_directory,
 )
 from evently.db.embedded.programs import find_programs
-from tests.postgres import scratch_directory
+from tests.support.postgres import scratch_directory
 
 DEADLINE_SECONDS: Final = 30.0
 AS_ROOT: Final = os.geteuid() == 0
@@ -87,7 +87,9 @@ def serving(data_directory: Path, **more: Any) -> Iterator[subprocess.Popen[str]
 
 
 @contextmanager
-def child(data_directory: Path, python: str = sys.executable, user: int | None = None, **more: Any) -> Iterator[subprocess.Popen[str]]:
+def child(
+    data_directory: Path, python: str = sys.executable, user: int | None = None, **more: Any
+) -> Iterator[subprocess.Popen[str]]:
     command = [python, "-c", SERVE, str(data_directory), json.dumps(more)]
     with subprocess.Popen(
         command,
@@ -107,7 +109,11 @@ def child(data_directory: Path, python: str = sys.executable, user: int | None =
 
 
 def python_environment() -> dict[str, str]:
-    return {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PATH": os.defpath,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def server_pid(data_directory: Path) -> int:
@@ -128,7 +134,9 @@ def eventually(true: Callable[[], bool]) -> None:
 
 def gone(pid: int) -> bool:
     """Whether a process has ended, reaped or not."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True).stdout.strip()
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True
+    ).stdout.strip()
     return not state or state.startswith("Z")
 
 
@@ -184,7 +192,10 @@ def test_the_cluster_speaks_unicode_and_checks_its_pages(data: Path) -> None:
     with EmbeddedPostgres(options(data)) as postgres:
         assert ask(postgres.url, "SELECT upper('straße')") == "STRASSE"
         assert ask(postgres.url, "SELECT 'Ä' < 'a' COLLATE \"C\"") is False
-        assert ask(postgres.url, "SELECT to_tsvector('simple', 'Café – „Zürich“')::text") == "'café':1 'zürich':2"
+        assert (
+            ask(postgres.url, "SELECT to_tsvector('simple', 'Café – „Zürich“')::text")
+            == "'café':1 'zürich':2"
+        )
         for setting, value in {
             "server_encoding": "UTF8",
             "data_checksums": "on",
@@ -207,7 +218,11 @@ def test_settings_are_added_to_ours(data: Path) -> None:
 def test_the_log_goes_to_a_week_of_files(data: Path) -> None:
     with EmbeddedPostgres(options(data)) as postgres:
         tell(postgres.url, "DO $$ BEGIN RAISE WARNING 'a wet ticket'; END $$")
-        eventually(lambda: any("a wet ticket" in path.read_text() for path in data.glob("postgres/log/postgres-???.log")))
+        eventually(
+            lambda: any(
+                "a wet ticket" in path.read_text() for path in data.glob("postgres/log/postgres-???.log")
+            )
+        )
         assert ask(postgres.url, "SHOW log_truncate_on_rotation") == "on"
 
 
@@ -226,8 +241,14 @@ def test_an_initdb_that_was_killed_leaves_nothing_that_looks_like_a_cluster(plac
 def test_nobody_gets_in_without_the_password(data: Path) -> None:
     with EmbeddedPostgres(options(data, tcp_port=0)) as postgres:
         assert ask(postgres.tcp_url, "SELECT host(inet_server_addr())") == "127.0.0.1"
-        assert ask(postgres.url, "SELECT string_agg(DISTINCT auth_method, ' ') FROM pg_hba_file_rules") == "scram-sha-256"
-        assert ask(postgres.url, "SELECT left(rolpassword, 13) FROM pg_authid WHERE rolname = 'evently'") == "SCRAM-SHA-256"
+        assert (
+            ask(postgres.url, "SELECT string_agg(DISTINCT auth_method, ' ') FROM pg_hba_file_rules")
+            == "scram-sha-256"
+        )
+        assert (
+            ask(postgres.url, "SELECT left(rolpassword, 13) FROM pg_authid WHERE rolname = 'evently'")
+            == "SCRAM-SHA-256"
+        )
         password = (data / "postgres.password").read_text().strip()
         for url in (postgres.url, postgres.tcp_url):
             with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
@@ -259,7 +280,10 @@ def test_a_password_of_somebody_else_is_said_plainly(data: Path) -> None:
 
 @ROOT_ONLY
 def test_root_serves_as_somebody_else_and_touches_nothing_above(place: Path) -> None:
-    above = {path: (path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in [place, *place.parents]}
+    above = {
+        path: (path.stat().st_mode, path.stat().st_uid, path.stat().st_gid)
+        for path in [place, *place.parents]
+    }
     with EmbeddedPostgres(options(place / "data")):
         owner = Path(f"/proc/{server_pid(place / 'data')}").stat().st_uid
         assert owner != 0
@@ -269,7 +293,10 @@ def test_root_serves_as_somebody_else_and_touches_nothing_above(place: Path) -> 
             "postgres.password": owner,
             "postgres.socket": owner,
         }
-    assert above == {path: (path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in [place, *place.parents]}
+    assert above == {
+        path: (path.stat().st_mode, path.stat().st_uid, path.stat().st_gid)
+        for path in [place, *place.parents]
+    }
 
 
 @ROOT_ONLY
@@ -277,7 +304,9 @@ def test_root_serves_as_the_user_it_is_told(place: Path) -> None:
     with EmbeddedPostgres(options(place / "data", user="nobody")):
         assert Path(f"/proc/{server_pid(place / 'data')}").stat().st_uid == NOBODY.pw_uid
     with EmbeddedPostgres(options(place / "data")):
-        assert Path(f"/proc/{server_pid(place / 'data')}").stat().st_uid == NOBODY.pw_uid, "the owner of a cluster keeps it"
+        assert Path(f"/proc/{server_pid(place / 'data')}").stat().st_uid == NOBODY.pw_uid, (
+            "the owner of a cluster keeps it"
+        )
 
 
 @ROOT_ONLY
@@ -330,7 +359,11 @@ def test_not_root_serves_as_itself(place: Path) -> None:
 
 def python_for(uid: int) -> str:
     """Return a Python that the user can run with our packages: ours, or the system's where ours lives in somebody's home."""
-    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}", f"/usr/local/bin/python3.{sys.version_info.minor}"):
+    for python in (
+        sys.executable,
+        f"/usr/bin/python3.{sys.version_info.minor}",
+        f"/usr/local/bin/python3.{sys.version_info.minor}",
+    ):
         try:
             subprocess.run(
                 [python, "-c", "import evently.db.embedded"],
@@ -357,9 +390,14 @@ def test_killing_the_parent_leaves_no_server(data: Path, guard: str) -> None:
         process.kill()
         eventually(lambda: gone(server))
     control = subprocess.run(
-        [find_programs(None).path("pg_controldata"), data / "postgres"], check=True, capture_output=True, text=True
+        [find_programs(None).path("pg_controldata"), data / "postgres"],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
-    assert "shut down" in next(line for line in control.splitlines() if line.startswith("Database cluster state")), "it went cleanly"
+    assert "shut down" in next(
+        line for line in control.splitlines() if line.startswith("Database cluster state")
+    ), "it went cleanly"
 
 
 @pytest.mark.parametrize("guard", GUARDS)
@@ -376,7 +414,9 @@ def test_a_start_right_after_the_parent_was_killed(data: Path, guard: str) -> No
 
 @pytest.mark.parametrize("guard", GUARDS)
 def test_killing_the_server_and_starting_again_at_once_loses_nothing(data: Path, guard: str) -> None:
-    postgres = EmbeddedPostgres(EmbeddedOptions(data_directory=data, guard="pipe" if guard == "pipe" else "death-signal"))
+    postgres = EmbeddedPostgres(
+        EmbeddedOptions(data_directory=data, guard="pipe" if guard == "pipe" else "death-signal")
+    )
     postgres.start()
     tell(postgres.url, "CREATE TABLE kept (value int)")
     for value in range(3):
@@ -443,7 +483,13 @@ def test_a_recovery_is_not_waited_for_for_ever(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["{pid}\n{data}/postgres\n1700000000\n5432\n{data}/postgres.socket\n\n 1 2\nready   \n", "{pid}\n", "", "soup\n"]
+    "content",
+    [
+        "{pid}\n{data}/postgres\n1700000000\n5432\n{data}/postgres.socket\n\n 1 2\nready   \n",
+        "{pid}\n",
+        "",
+        "soup\n",
+    ],
 )
 def test_a_stale_pid_file_is_no_obstacle(data: Path, content: str) -> None:
     with unrelated_process(data) as pid:
@@ -460,7 +506,9 @@ def test_a_stale_socket_lock_is_no_obstacle(data: Path) -> None:
     with unrelated_process(data) as pid:
         owner = (data / "postgres").stat().st_uid
         (data / "postgres.socket").mkdir(mode=0o700)
-        (data / "postgres.socket/.s.PGSQL.5432.lock").write_text(f"{pid}\n{data}/postgres\n1700000000\n5432\n{data}/postgres.socket\n")
+        (data / "postgres.socket/.s.PGSQL.5432.lock").write_text(
+            f"{pid}\n{data}/postgres\n1700000000\n5432\n{data}/postgres.socket\n"
+        )
         for path in (data / "postgres.socket", data / "postgres.socket/.s.PGSQL.5432.lock"):
             shutil.chown(path, owner)
         with EmbeddedPostgres(options(data, recovery_seconds_max=20.0)) as postgres:
@@ -490,8 +538,18 @@ def test_a_second_start_is_refused_at_once(data: Path) -> None:
 def test_a_server_that_somebody_else_started_is_left_alone(data: Path) -> None:
     (data / "sockets").mkdir()
     shutil.chown(data / "sockets", (data / "postgres").stat().st_uid)
-    foreign = [find_programs(None).path("postgres"), "-D", str(data / "postgres"), "-c", "listen_addresses=", "-k", str(data / "sockets")]
-    with subprocess.Popen(foreign, user=server_user(data), cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    foreign = [
+        find_programs(None).path("postgres"),
+        "-D",
+        str(data / "postgres"),
+        "-c",
+        "listen_addresses=",
+        "-k",
+        str(data / "sockets"),
+    ]
+    with subprocess.Popen(
+        foreign, user=server_user(data), cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         eventually((data / "sockets/.s.PGSQL.5432").exists)
         with pytest.raises(DirectoryInUse, match=f"did not start \\(process {process.pid}\\)"):
             EmbeddedPostgres(options(data)).start()
@@ -505,7 +563,8 @@ def test_a_server_that_somebody_else_started_is_left_alone(data: Path) -> None:
 def test_a_cluster_of_another_version_is_refused_with_both_named(data: Path) -> None:
     (data / "postgres/PG_VERSION").write_text("17\n")
     with pytest.raises(
-        OtherVersion, match=r"made by PostgreSQL 17, but the programs at hand are PostgreSQL 18\.\d+: set EVENTLY_PG_BINDIR"
+        OtherVersion,
+        match=r"made by PostgreSQL 17, but the programs at hand are PostgreSQL 18\.\d+: set EVENTLY_PG_BINDIR",
     ):
         EmbeddedPostgres(options(data)).start()
 

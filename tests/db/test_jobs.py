@@ -13,7 +13,7 @@ import pytest
 from evently import jobs
 from evently.db import Database, DatabaseOptions
 from evently.jobs import RETRY, Job, Task
-from tests.till import until
+from tests.support.till import until
 
 
 class Notebook:
@@ -95,7 +95,9 @@ async def test_a_job_that_fails_is_tried_again_later(db: Database, database_url:
     assert notebook.pages == ["one", "one"]
 
 
-async def test_a_job_that_always_fails_is_given_up_and_kept_to_be_looked_at(db: Database, database_url: str) -> None:
+async def test_a_job_that_always_fails_is_given_up_and_kept_to_be_looked_at(
+    db: Database, database_url: str
+) -> None:
     notebook = Notebook(failures=1_000)
     await defer(db, Job("write", {"page": "one"}))
     async with db.transaction() as tx:
@@ -109,8 +111,12 @@ async def test_a_job_of_a_dead_worker_goes_to_the_living(db: Database, database_
     notebook = Notebook()
     await defer(db, Job("write", {"page": "one"}))
     async with db.transaction() as tx:
-        await tx.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')")
-        await tx.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)")
+        await tx.execute(
+            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')"
+        )
+        await tx.execute(
+            "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
+        )
     async with working(database_url, {"write": notebook.write}):
         await until(lambda: all_in(db, "succeeded"))
     assert notebook.pages == ["one"]

@@ -12,7 +12,7 @@ from evently.db import Database
 from evently.db.leases import end_lease, take_lease
 from evently.kit.errors import Unavailable
 from evently.kit.ids import new_id
-from tests.catalogue import until_somebody_waits
+from tests.support.catalogue import until_somebody_waits
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 LASTS = timedelta(seconds=10)
@@ -72,8 +72,12 @@ async def test_a_holder_that_was_cut_off_does_not_keep_it(db: Database) -> None:
             assert await take_lease(tx, "relay", ME, NOW, timedelta(seconds=0.2))
             cut_off = asyncio.Event()
             tx.add_termination_listener(lambda _: cut_off.set())
-            assert await taken(db, YOU, seconds_later=1)  # waits for the row, and gets it although this block has not ended
+            assert await taken(
+                db, YOU, seconds_later=1
+            )  # waits for the row, and gets it although this block has not ended
             async with asyncio.timeout(5):
                 await cut_off.wait()
     async with db.transaction() as tx:
-        assert await tx.fetchval("SHOW idle_in_transaction_session_timeout") == "0"  # no other transaction is in such a hurry
+        assert (
+            await tx.fetchval("SHOW idle_in_transaction_session_timeout") == "0"
+        )  # no other transaction is in such a hurry

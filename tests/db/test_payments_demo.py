@@ -54,8 +54,19 @@ def demo(shared_db: Database, clock: Hands) -> DemoGateway:
 
 
 def an_intent(method: str | None = "succeeds", **more: Any) -> Intent:
-    told: dict[str, Any] = {"payment_id": new_id(), "attempt": 1, "event_id": new_id(), "booking_id": new_id()}
-    told |= {"amount_minor": 5000, "currency": "EUR", "reference": "7K3M-9QWE", "description": "2 tickets", "method": method}
+    told: dict[str, Any] = {
+        "payment_id": new_id(),
+        "attempt": 1,
+        "event_id": new_id(),
+        "booking_id": new_id(),
+    }
+    told |= {
+        "amount_minor": 5000,
+        "currency": "EUR",
+        "reference": "7K3M-9QWE",
+        "description": "2 tickets",
+        "method": method,
+    }
     return Intent(**(told | {"expires_at": datetime(2026, 11, 21, 12, 10, tzinfo=UTC)} | more))
 
 
@@ -81,7 +92,11 @@ async def test_money_is_reserved_taken_and_given_back(demo: DemoGateway, clock: 
     for _ in range(2):
         clock.now += timedelta(seconds=1)
         assert await demo.capture(reference, 4000, intent.key("capture")) == Captured(reference, 4000)
-    assert await demo.find(intent, reference) == await demo.void(reference, intent.key("void")) == Captured(reference, 4000)
+    assert (
+        await demo.find(intent, reference)
+        == await demo.void(reference, intent.key("void"))
+        == Captured(reference, 4000)
+    )
     assert await demo.authorise(intent) == authorised
     clock.now += timedelta(seconds=1)
     refund_id = new_id()
@@ -106,10 +121,16 @@ async def test_many_at_once_are_each_served_as_if_alone(demo: DemoGateway) -> No
     assert isinstance(failed, Exception)
     assert not isinstance(failed, GatewayTrouble)
     assert again == answers[-1]
-    reserved = [(intent, each) for intent, each in zip(intents, answers, strict=True) if isinstance(each, Authorised)]
+    reserved = [
+        (intent, each) for intent, each in zip(intents, answers, strict=True) if isinstance(each, Authorised)
+    ]
     assert len(reserved) > 20
-    taken = await asyncio.gather(*(demo.capture(each.reference, 5000, intent.key("capture")) for intent, each in reserved * 2))
-    for (intent, each), first, second in zip(reserved, taken[: len(reserved)], taken[len(reserved) :], strict=True):
+    taken = await asyncio.gather(
+        *(demo.capture(each.reference, 5000, intent.key("capture")) for intent, each in reserved * 2)
+    )
+    for (intent, each), first, second in zip(
+        reserved, taken[: len(reserved)], taken[len(reserved) :], strict=True
+    ):
         assert first == second
         assert first.reference == each.reference
         assert await done(demo, intent) == ["authorised", *["captured"] * isinstance(first, Captured)]
@@ -125,7 +146,9 @@ async def test_no_number_is_kept(demo: DemoGateway, shared_db: Database) -> None
         assert method.replace(" ", "") not in str(dict(row))
 
 
-@pytest.mark.parametrize(("name", "code"), [(card.name, card.decline_code) for card in CARDS if card.decline_code])
+@pytest.mark.parametrize(
+    ("name", "code"), [(card.name, card.decline_code) for card in CARDS if card.decline_code]
+)
 async def test_cards_that_decline(demo: DemoGateway, name: str, code: str) -> None:
     intent = an_intent(name)
     answer = await demo.authorise(intent)
@@ -168,11 +191,15 @@ async def test_a_card_that_pays_late(demo: DemoGateway, clock: Hands) -> None:
     clock.now += timedelta(seconds=5)
     assert await demo.find(intent, waiting.reference) == Authorised(waiting.reference)
     assert await demo.find(abandoned, other.reference) == Voided(other.reference)
-    assert await demo.capture(waiting.reference, 5000, intent.key("capture")) == Captured(waiting.reference, 5000)
+    assert await demo.capture(waiting.reference, 5000, intent.key("capture")) == Captured(
+        waiting.reference, 5000
+    )
     assert await done(demo, abandoned) == ["voided"]
 
 
-@pytest.mark.parametrize("more", [{"method": "asks"}, {"method": None}, {"method": "succeeds", "hosted": True}])
+@pytest.mark.parametrize(
+    "more", [{"method": "asks"}, {"method": None}, {"method": "succeeds", "hosted": True}]
+)
 @pytest.mark.parametrize("says", ["yes", "no"])
 async def test_the_page_asks_the_buyer(demo: DemoGateway, says: str, more: dict[str, Any]) -> None:
     intent = an_intent(**more)
@@ -181,7 +208,11 @@ async def test_the_page_asks_the_buyer(demo: DemoGateway, says: str, more: dict[
     assert asked.url == f"https://evently.example/demo/pay/{asked.reference}"
     charge = await demo.find_charge(asked.reference)
     assert charge is not None
-    assert (charge.payment_id, charge.state, charge.amount_minor) == (intent.payment_id, "action_needed", 5000)
+    assert (charge.payment_id, charge.state, charge.amount_minor) == (
+        intent.payment_id,
+        "action_needed",
+        5000,
+    )
     for _ in range(2):
         charge = await (demo.approve if says == "yes" else demo.decline)(asked.reference)
         assert charge is not None
@@ -232,9 +263,13 @@ async def test_racing_calls_move_money_once(demo: DemoGateway) -> None:
     reference = answers[0].reference
     assert reference is not None
     assert set(answers) == {Authorised(reference)}
-    captures = await asyncio.gather(*[demo.capture(reference, 5000, f"{intent.payment_id}:{racer}") for racer in range(RACERS)])
+    captures = await asyncio.gather(
+        *[demo.capture(reference, 5000, f"{intent.payment_id}:{racer}") for racer in range(RACERS)]
+    )
     assert set(captures) == {Captured(reference, 5000)}
-    refunds = await asyncio.gather(*[demo.refund(reference, 5000, f"{refund_id}:1", refund_id) for _ in range(RACERS)])
+    refunds = await asyncio.gather(
+        *[demo.refund(reference, 5000, f"{refund_id}:1", refund_id) for _ in range(RACERS)]
+    )
     assert len(set(refunds)) == 1
     assert sorted(await done(demo, intent)) == ["authorised", "captured", "refunded"]
 
@@ -245,7 +280,9 @@ async def test_capture_and_void_cannot_both_win(demo: DemoGateway) -> None:
         authorised = await demo.authorise(intent)
         assert isinstance(authorised, Authorised)
         reference = authorised.reference
-        taken, let_go = await asyncio.gather(demo.capture(reference, 5000, intent.key("capture")), demo.void(reference, intent.key("void")))
+        taken, let_go = await asyncio.gather(
+            demo.capture(reference, 5000, intent.key("capture")), demo.void(reference, intent.key("void"))
+        )
         assert isinstance(taken, Captured) is isinstance(let_go, Captured)
         assert len(await done(demo, intent)) == 2
 

@@ -17,9 +17,10 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.reactions import REACTIONS, cancel_bookings, expire_due_holds, serve_lines
 from evently.reactions.relay import IDLE_SECONDS, Relay
-from evently.sales import CancelSale, ChangeSale, JoinWaitlist, find_sale
-from tests.catalogue import sale_terms
-from tests.till import Till, open_till, until
+from evently.sales.commands import CancelSale, ChangeSale, JoinWaitlist
+from evently.sales.reads import find_sale
+from tests.support.catalogue import sale_terms
+from tests.support.till import Till, open_till, until
 
 
 @pytest_asyncio.fixture
@@ -37,7 +38,9 @@ async def running(till: Till, url: str) -> AsyncIterator[None]:
 
 
 async def count(db: Database, event: Event, state: str) -> int:
-    found: int = await db.fetch_value("SELECT count(*) FROM bookings WHERE event_id = $1 AND state = $2", event.event_id, state)
+    found: int = await db.fetch_value(
+        "SELECT count(*) FROM bookings WHERE event_id = $1 AND state = $2", event.event_id, state
+    )
     return found
 
 
@@ -71,11 +74,15 @@ async def test_more_due_holds_than_one_batch_takes_back(db: Database, till: Till
     assert await taken(db, event) == 0
 
 
-async def test_those_who_wait_for_an_opening_are_served_when_nobody_books(db: Database, till: Till, database_url: str) -> None:
+async def test_those_who_wait_for_an_opening_are_served_when_nobody_books(
+    db: Database, till: Till, database_url: str
+) -> None:
     noon = till.clock()
     events = [await till.event() for _ in range(3)]
     for hours, event in zip((1, 1, 2), events, strict=True):
-        await till.change(ChangeSale(event.event_id, noon + timedelta(hours=hours), noon + timedelta(hours=9)))
+        await till.change(
+            ChangeSale(event.event_id, noon + timedelta(hours=hours), noon + timedelta(hours=9))
+        )
         type_id = next(iter((await till.types(event)).values()))
         await till.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, 2))
     assert await serve_lines(db, till.engine, None, till.clock()) == 0
@@ -130,7 +137,9 @@ async def test_a_used_ticket_keeps_its_booking(db: Database, till: Till) -> None
         await tx.execute("UPDATE tickets SET state = 'used' WHERE ticket_id = $1", used.tickets[0].ticket_id)
     await till.engine.submit(CancelSale(event.event_id))
     await cancel_bookings(db, till.engine, event.event_id)
-    states = {row["booking_id"]: row["state"] for row in await db.fetch("SELECT booking_id, state FROM bookings")}
+    states = {
+        row["booking_id"]: row["state"] for row in await db.fetch("SELECT booking_id, state FROM bookings")
+    }
     assert states == {used.booking_id: "confirmed", unused.booking_id: "cancelled"}
 
 
@@ -144,19 +153,25 @@ async def test_all_of_it_runs_by_itself(db: Database, till: Till, database_url: 
         await till.engine.submit(CancelSale(cancelled.event_id))
 
         async def all_happened() -> bool:
-            return (await taken(db, cancelled), await taken(db, held), await taken(db, sold)) == (0, 0, 10) and not await db.fetch_value(
-                "SELECT count(*) FROM journal WHERE delivered_at IS NULL"
-            )
+            return (await taken(db, cancelled), await taken(db, held), await taken(db, sold)) == (
+                0,
+                0,
+                10,
+            ) and not await db.fetch_value("SELECT count(*) FROM journal WHERE delivered_at IS NULL")
 
         await until(all_happened)
-    counted = await db.fetch_row("SELECT bookings, cancelled_bookings FROM event_totals WHERE event_id = $1", cancelled.event_id)
+    counted = await db.fetch_row(
+        "SELECT bookings, cancelled_bookings FROM event_totals WHERE event_id = $1", cancelled.event_id
+    )
     assert counted is not None
     assert tuple(counted) == (250, 250)
     # Whoever comes next need not wait for the lease.
     assert await Relay(db, till.clock, REACTIONS).turn() == IDLE_SECONDS
 
 
-async def test_the_loops_come_back_when_the_database_does(db: Database, till: Till, database_url: str) -> None:
+async def test_the_loops_come_back_when_the_database_does(
+    db: Database, till: Till, database_url: str
+) -> None:
     event = await till.event(sale_terms(capacity=50))
     async with running(till, database_url):
         for round_ in range(1, 3):
@@ -166,7 +181,11 @@ async def test_the_loops_come_back_when_the_database_does(db: Database, till: Ti
             )
 
             async def counted(bookings: int = 5 * round_) -> bool:
-                return bool(await db.fetch_value("SELECT bookings = $2 FROM event_totals WHERE event_id = $1", event.event_id, bookings))
+                return bool(
+                    await db.fetch_value(
+                        "SELECT bookings = $2 FROM event_totals WHERE event_id = $1", event.event_id, bookings
+                    )
+                )
 
             await until(counted)
             await till.db.fetch("SELECT 1")

@@ -18,9 +18,10 @@ from evently.kit.ids import new_id
 from evently.reactions import REACTIONS
 from evently.reactions import relay as relaying
 from evently.reactions.relay import BUSY_SECONDS, IDLE_SECONDS, LEASE, Relay
-from evently.sales import CancelSale, Line, PlaceBooking, store
-from tests.catalogue import until_somebody_waits
-from tests.till import Hands, Till, open_till
+from evently.sales import store
+from evently.sales.commands import CancelSale, Line, PlaceBooking
+from tests.support.catalogue import until_somebody_waits
+from tests.support.till import Hands, Till, open_till
 
 
 @pytest_asyncio.fixture
@@ -53,7 +54,10 @@ async def undelivered(db: Database) -> int:
 
 
 async def jobs(db: Database) -> list[tuple[str, str]]:
-    return [tuple(row) for row in await db.fetch("SELECT task_name, args->>'event_id' FROM procrastinate_jobs ORDER BY id")]
+    return [
+        tuple(row)
+        for row in await db.fetch("SELECT task_name, args->>'event_id' FROM procrastinate_jobs ORDER BY id")
+    ]
 
 
 @asynccontextmanager
@@ -62,7 +66,9 @@ async def holding_back(db: Database, event: Event) -> AsyncIterator[None]:
     connection = await db.connect()
     try:
         async with connection.transaction():
-            await connection.execute("SELECT FROM event_totals WHERE event_id = $1 FOR UPDATE", event.event_id)
+            await connection.execute(
+                "SELECT FROM event_totals WHERE event_id = $1 FOR UPDATE", event.event_id
+            )
             yield
     finally:
         await connection.close()
@@ -111,7 +117,7 @@ async def test_everything_is_delivered_once(db: Database, till: Till) -> None:
     await deliver(relay, till.clock)
 
     assert await undelivered(db) == 0
-    sale = await sales.find_sale(db, event.event_id)
+    sale = await sales.reads.find_sale(db, event.event_id)
     assert await figures(db, event) == {
         "seq": sale.seq,
         "bookings": 2,
@@ -123,7 +129,9 @@ async def test_everything_is_delivered_once(db: Database, till: Till) -> None:
     }
 
 
-async def test_more_than_one_turn_is_delivered_in_order(db: Database, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_than_one_turn_is_delivered_in_order(
+    db: Database, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(relaying, "ROWS_MAX", 7)
     relay = Relay(db, till.clock, REACTIONS)
     events = [await till.event() for _ in range(3)]
@@ -134,7 +142,9 @@ async def test_more_than_one_turn_is_delivered_in_order(db: Database, till: Till
     assert await undelivered(db) == 0
 
 
-async def test_a_turn_is_bounded_by_what_its_facts_cost(db: Database, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_turn_is_bounded_by_what_its_facts_cost(
+    db: Database, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
     relay, event = Relay(db, till.clock, REACTIONS), await till.event()
     await deliver(relay, till.clock)
     monkeypatch.setattr(relaying, "BYTES_MAX", 5_000)
@@ -146,7 +156,9 @@ async def test_a_turn_is_bounded_by_what_its_facts_cost(db: Database, till: Till
     assert (await figures(db, event))["bookings"] == 120
 
 
-async def test_a_crash_before_the_commit_delivers_nothing_and_the_next_turn_everything(db: Database, till: Till) -> None:
+async def test_a_crash_before_the_commit_delivers_nothing_and_the_next_turn_everything(
+    db: Database, till: Till
+) -> None:
     relay = Relay(db, till.clock, REACTIONS)
     event = await begun(till, relay)
     await till.book_many(event, 5)
@@ -241,7 +253,9 @@ async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Databa
 
     for event in events:
         booked_now = await db.fetch_value("SELECT count(*) FROM bookings WHERE event_id = $1", event.event_id)
-        cancelled = await db.fetch_value("SELECT count(*) FROM bookings WHERE event_id = $1 AND state = 'cancelled'", event.event_id)
+        cancelled = await db.fetch_value(
+            "SELECT count(*) FROM bookings WHERE event_id = $1 AND state = 'cancelled'", event.event_id
+        )
         found = await figures(db, event)
         assert (found["bookings"], found["cancelled_bookings"]) == (booked_now, cancelled)
         assert booked_now == 80
@@ -280,7 +294,9 @@ async def test_a_reaction_is_stored_once_and_with_the_facts_it_belongs_to(db: Da
         ),
     ],
 )
-async def test_a_broken_event_does_not_stop_the_others(db: Database, till: Till, break_it: str, mend_it: str) -> None:
+async def test_a_broken_event_does_not_stop_the_others(
+    db: Database, till: Till, break_it: str, mend_it: str
+) -> None:
     relay = Relay(db, till.clock, REACTIONS)
     events = [await begun(till, relay) for _ in range(5)]
     for _ in range(3):
@@ -301,12 +317,17 @@ async def test_a_broken_event_does_not_stop_the_others(db: Database, till: Till,
 
 
 async def test_a_row_that_comes_late_is_found(db: Database, till: Till) -> None:
-    """One batch takes long to commit. Meanwhile later ones of other events are delivered; then the event goes on selling."""
+    """One batch takes long to commit.
+
+    Meanwhile later ones of other events are delivered; then the event goes on selling.
+    """
     relay = Relay(db, till.clock, REACTIONS)
     slow, other = [await begun(till, relay) for _ in range(2)]
     (ticket_type,) = (await till.types(slow)).values()
     async with db.transaction() as tx:
-        await sales.carry_out(tx, PlaceBooking(slow.event_id, new_id(), (Line(ticket_type, 1),)), till.clock())
+        await sales.carry_out(
+            tx, PlaceBooking(slow.event_id, new_id(), (Line(ticket_type, 1),)), till.clock()
+        )
         till.clock.move(seconds=9)
         await till.book(other)
         await deliver(relay, till.clock)
@@ -321,7 +342,9 @@ async def test_a_row_that_comes_late_and_last_is_found_by_looking_back(db: Datab
     slow, other = [await begun(till, relay) for _ in range(2)]
     (ticket_type,) = (await till.types(slow)).values()
     async with db.transaction() as tx:
-        await sales.carry_out(tx, PlaceBooking(slow.event_id, new_id(), (Line(ticket_type, 1),)), till.clock())
+        await sales.carry_out(
+            tx, PlaceBooking(slow.event_id, new_id(), (Line(ticket_type, 1),)), till.clock()
+        )
         till.clock.move(seconds=9)
         await till.book(other)
         await deliver(relay, till.clock)

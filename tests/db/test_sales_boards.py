@@ -13,8 +13,7 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
-from evently.sales import (
-    BOARD_SECONDS,
+from evently.sales.commands import (
     BlockSeats,
     Booking,
     ExpireHolds,
@@ -22,12 +21,11 @@ from evently.sales import (
     PlaceBooking,
     PutSeating,
     SalesRefusal,
-    SeatBoard,
-    SeatBoards,
     UnblockSeats,
 )
-from tests.halls import SMALL_HALL
-from tests.till import Till, booking, open_till
+from evently.sales.reads import BOARD_SECONDS, SeatBoard, SeatBoards
+from tests.support.halls import SMALL_HALL
+from tests.support.till import Till, booking, open_till
 
 ZONES = {"stalls": ["A", "B"], "balcony": ["C"]}  # row D, three seats, is not for sale
 EMPTY = "0" * 16 + "---"
@@ -62,13 +60,16 @@ class Lobby:
         shown = await self.look()
         fresh = await SeatBoards(self.till.db).look(self.event.event_id)
         assert (shown.states(), shown.tag, shown.digest) == (fresh.states(), fresh.tag, fresh.digest)
-        assert [shown.hall.free_in(zone) for zone in shown.hall.zones] == [fresh.hall.free_in(zone) for zone in fresh.hall.zones]
+        assert [shown.hall.free_in(zone) for zone in shown.hall.zones] == [
+            fresh.hall.free_in(zone) for zone in fresh.hall.zones
+        ]
         return shown.states()
 
     async def take(self, *seats: str, **more: int) -> Booking:
         """Book seats of the stalls."""
         line = Line((await self.till.types(self.event))["stalls"], len(seats), seats)
-        return booking(await self.till.engine.submit(PlaceBooking(self.event.event_id, new_id(), (line,), **more)))  # type: ignore[arg-type]
+        command = PlaceBooking(self.event.event_id, new_id(), (line,), **more)  # type: ignore[arg-type]
+        return booking(await self.till.engine.submit(command))
 
 
 @pytest_asyncio.fixture
@@ -152,7 +153,9 @@ async def test_it_is_a_quarter_of_a_second_old_and_one_reads_for_all(lobby: Lobb
 async def test_another_seating_is_loaded_anew(lobby: Lobby) -> None:
     before = await lobby.look()
     digest, seq = before.digest, before.seq
-    await lobby.till.change(PutSeating(lobby.event.event_id, SMALL_HALL.seating({"stalls": ["A", "B"], "balcony": ["C", "D"]})))
+    await lobby.till.change(
+        PutSeating(lobby.event.event_id, SMALL_HALL.seating({"stalls": ["A", "B"], "balcony": ["C", "D"]}))
+    )
     assert await lobby.states() == "0" * 19
     board = await lobby.look()
     assert board.digest != digest
@@ -162,7 +165,9 @@ async def test_another_seating_is_loaded_anew(lobby: Lobby) -> None:
 async def test_a_chain_that_does_not_fit_is_not_followed(lobby: Lobby) -> None:
     board = await lobby.look()
     seq = board.seq
-    board.sale.head_hash = b"\0" * 32  # as after a failover that lost the row: this one was of a history that is no more
+    board.sale.head_hash = (
+        b"\0" * 32
+    )  # as after a failover that lost the row: this one was of a history that is no more
     await lobby.take("A4")
     assert await lobby.states() == "0001" + EMPTY[4:]
     assert (await lobby.look()).changes_since(seq) is None

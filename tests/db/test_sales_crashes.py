@@ -21,12 +21,12 @@ from evently.db.embedded import EmbeddedPostgres
 from evently.kit.clock import utc_now
 from evently.kit.errors import OutcomeUnknown
 from evently.organizing import NewPool, NewTicketType, SaleTerms
-from evently.sales import find_sale
-from tests.catalogue import make_event, make_organizer, make_venue
-from tests.clients import DEATHS, Diary, let_clients_live
-from tests.faults import kill_postgres, own_postgres
-from tests.judge import judge, judge_clients
-from tests.selling import DEADLINE_SECONDS, eventually, open_engine, place, say
+from evently.sales.reads import find_sale
+from tests.support.catalogue import make_event, make_organizer, make_venue
+from tests.support.clients import DEATHS, Diary, let_clients_live
+from tests.support.faults import kill_postgres, own_postgres
+from tests.support.judge import judge, judge_clients
+from tests.support.selling import DEADLINE_SECONDS, eventually, open_engine, place, say
 
 ROOT: Final = Path(__file__).parents[2]
 PROCESS_SECONDS_MAX: Final = 90.0
@@ -61,22 +61,35 @@ async def put_on_sale(db: Database) -> tuple[Event, list[UUID]]:
     now = utc_now()
     venue = await make_venue(db, await make_organizer(db))
     starts_at = now + timedelta(days=1)
-    event = await make_event(db, venue, TERMS, now=now, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    event = await make_event(
+        db, venue, TERMS, now=now, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)
+    )
     return event, list((await find_sale(db, event.event_id)).ticket_types)
 
 
-async def test_postgres_is_killed_and_what_was_acknowledged_is_there(postgres: EmbeddedPostgres, tmp_path: Path, *, prove: bool) -> None:
+async def test_postgres_is_killed_and_what_was_acknowledged_is_there(
+    postgres: EmbeddedPostgres, tmp_path: Path, *, prove: bool
+) -> None:
     kills = 100 if prove else 3
     diaries = [Diary(tmp_path / f"diary-{number}") for number in range(2)]
     async with database_at(postgres.url) as db:
         event, types = await put_on_sale(db)
-        async with open_engine(postgres.url, utc_now) as one, open_engine(postgres.url, utc_now, batch_commands_max=5) as two:
+        async with (
+            open_engine(postgres.url, utc_now) as one,
+            open_engine(postgres.url, utc_now, batch_commands_max=5) as two,
+        ):
             living = [
-                asyncio.create_task(let_clients_live(engine, event.event_id, types, diary, number, kills * 150))
+                asyncio.create_task(
+                    let_clients_live(engine, event.event_id, types, diary, number, kills * 150)
+                )
                 for number, (engine, diary) in enumerate(zip((one, two), diaries, strict=True))
             ]
             for kill in range(1, kills + 1):
-                await eventually(lambda least=kill * 100: _wishes(diaries) >= least or living[0].done() or living[1].done())  # type: ignore[misc]
+                await eventually(
+                    lambda least=kill * 100: (  # type: ignore[misc]
+                        _wishes(diaries) >= least or living[0].done() or living[1].done()
+                    )
+                )
                 kill_postgres(postgres)
                 postgres.start()
             await asyncio.gather(*living)
@@ -96,7 +109,9 @@ async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(postgres: 
                 asked = asyncio.create_task(engine.submit(wish))
                 await until_somebody_waits_for_the_standby(db)
                 assert not asked.done()
-                assert await db.fetch_value("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+                assert await db.fetch_value(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+                )
                 with pytest.raises(OutcomeUnknown):
                     await asked
             await tell(db, "ALTER SYSTEM RESET synchronous_standby_names")
@@ -123,18 +138,25 @@ async def until_somebody_waits_for_the_standby(db: Database) -> None:
             await asyncio.sleep(0.005)
 
 
-# Processes that are killed ------------------------------------------------------------------------------------------------
+# Processes that are killed ----------------------------------------------------------------------------------
 
 
-async def test_three_processes_sell_and_are_killed(db: Database, database_url: str, tmp_path: Path, *, prove: bool) -> None:
-    """One dies at each marked point in turn, one whenever it happens, one lives. Whoever comes next takes over the diary."""
+async def test_three_processes_sell_and_are_killed(
+    db: Database, database_url: str, tmp_path: Path, *, prove: bool
+) -> None:
+    """One dies at each marked point in turn, one whenever it happens, one lives.
+
+    Whoever comes next takes over the diary.
+    """
     event, _ = await put_on_sale(db)
     lives, wishes = (50, 20_000) if prove else (1, 500)
 
     def process(slot: int, death: str = "") -> Awaitable[asyncio.subprocess.Process]:
         path = tmp_path / f"diary-{slot}"
         arguments = (database_url, str(path), str(event.event_id), str(slot), str(wishes), death)
-        return asyncio.create_subprocess_exec(sys.executable, "-m", "tests.clients", *arguments, cwd=ROOT, env=environment())
+        return asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.support.clients", *arguments, cwd=ROOT, env=environment()
+        )
 
     async def die_at_each_point() -> None:
         for death in DEATHS * lives:

@@ -1,4 +1,7 @@
-"""The engine on real PostgreSQL: batches, keys, poison, the queue, the memory. Two engines stand for two processes."""
+"""The engine on real PostgreSQL: batches, keys, poison, the queue, the memory.
+
+Two engines stand for two processes.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,13 @@ from evently.db import Database
 from evently.kit.errors import Busy
 from evently.kit.ids import new_id
 from evently.organizing import NewPool, NewTicketType, SaleTerms
-from evently.sales import CancelBooking, Engine, PoolTerms, PutPool, RetireTicketType, carry_out
-from tests.catalogue import sale_terms, until_somebody_waits
-from tests.judge import judge
-from tests.selling import held_up, one_batch, open_engine, place, pools, say, tally
-from tests.till import Till, open_till
+from evently.sales import Engine, carry_out
+from evently.sales.commands import CancelBooking, PutPool, RetireTicketType
+from evently.sales.terms import PoolTerms
+from tests.support.catalogue import sale_terms, until_somebody_waits
+from tests.support.judge import judge
+from tests.support.selling import held_up, one_batch, open_engine, place, pools, say, tally
+from tests.support.till import Till, open_till
 
 
 @pytest_asyncio.fixture
@@ -48,25 +53,27 @@ async def other(till: Till, database_url: str) -> AsyncIterator[Engine]:
         yield engine
 
 
-# Batches ------------------------------------------------------------------------------------------------------------------
+# Batches ----------------------------------------------------------------------------------------------------
 
 
 async def test_what_waits_for_a_batch_is_the_next_batch(till: Till) -> None:
     event = await till.event()
     regular = (await till.types(event))["Regular"]
-    before = (await sales.find_sale(till.db, event.event_id)).seq
+    before = (await sales.reads.find_sale(till.db, event.event_id)).seq
     outcomes = await one_batch(till.db, event, till.engine, [place(event, regular) for _ in range(100)])
     assert tally(outcomes) == {"confirmed": 100}
-    assert (await sales.find_sale(till.db, event.event_id)).seq == before + 1
+    assert (await sales.reads.find_sale(till.db, event.event_id)).seq == before + 1
 
 
 async def test_a_batch_is_no_larger_than_allowed(db: Database) -> None:
     async with open_till(db, batch_commands_max=10) as till:
         event = await till.event()
         regular = (await till.types(event))["Regular"]
-        before = (await sales.find_sale(db, event.event_id)).seq
-        assert tally(await one_batch(db, event, till.engine, [place(event, regular) for _ in range(100)])) == {"confirmed": 100}
-        assert (await sales.find_sale(db, event.event_id)).seq == before + 10
+        before = (await sales.reads.find_sale(db, event.event_id)).seq
+        assert tally(
+            await one_batch(db, event, till.engine, [place(event, regular) for _ in range(100)])
+        ) == {"confirmed": 100}
+        assert (await sales.reads.find_sale(db, event.event_id)).seq == before + 10
 
 
 async def test_the_number_of_statements_does_not_depend_on_the_number_of_commands(till: Till) -> None:
@@ -77,11 +84,20 @@ async def test_the_number_of_statements_does_not_depend_on_the_number_of_command
     lane = till.engine._lanes[hash(event.event_id) % 2]
     assert lane._connection is not None
     counts = []
-    for some in (booked[:1], booked[1:2], booked[2:]):  # the first time, the driver also asks for the types of new arguments
+    for some in (
+        booked[:1],
+        booked[1:2],
+        booked[2:],
+    ):  # the first time, the driver also asks for the types of new arguments
         commands = [place(event, regular, key=f"k{new_id()}") for _ in some]
-        cancels = [CancelBooking(event.event_id, each.booking_id, each.buyer_id, None, (each.tickets[0].ticket_id,)) for each in some]
+        cancels = [
+            CancelBooking(event.event_id, each.booking_id, each.buyer_id, None, (each.tickets[0].ticket_id,))
+            for each in some
+        ]
         with lane._connection.query_logger(lambda record: statements.append(record.query)):
-            assert tally(await one_batch(till.db, event, till.engine, [*commands, *cancels])) == {"confirmed": 2 * len(some)}
+            assert tally(await one_batch(till.db, event, till.engine, [*commands, *cancels])) == {
+                "confirmed": 2 * len(some)
+            }
         counts.append(len(statements))
         statements.clear()
     assert counts[1] == counts[2]
@@ -91,15 +107,23 @@ async def test_the_bookings_of_a_batch_are_whole(till: Till) -> None:
     terms = SaleTerms(
         currency="EUR",
         pools=(NewPool("hall", 10), NewPool("balcony", 4)),
-        ticket_types=(NewTicketType(name="floor", pools=("hall",)), NewTicketType(name="view", pools=("hall", "balcony"))),
+        ticket_types=(
+            NewTicketType(name="floor", pools=("hall",)),
+            NewTicketType(name="view", pools=("hall", "balcony")),
+        ),
     )
     event = await till.event(terms)
     types = await till.types(event)
-    outcomes = await one_batch(till.db, event, till.engine, [place(event, types["view"], 3), place(event, types["floor"], 4)])
+    outcomes = await one_batch(
+        till.db, event, till.engine, [place(event, types["view"], 3), place(event, types["floor"], 4)]
+    )
     for outcome in outcomes:
-        assert isinstance(outcome, sales.Booked)
-        assert await sales.get_booking(till.db, outcome.booking.booking_id) == outcome.booking
-    assert {name: pool.sold for name, pool in (await pools(till.db, event)).items()} == {"hall": 7, "balcony": 3}
+        assert isinstance(outcome, sales.commands.Booked)
+        assert await sales.reads.get_booking(till.db, outcome.booking.booking_id) == outcome.booking
+    assert {name: pool.sold for name, pool in (await pools(till.db, event)).items()} == {
+        "hall": 7,
+        "balcony": 3,
+    }
 
 
 async def test_a_lane_takes_one_event_at_a_time_where_it_must(db: Database) -> None:
@@ -111,7 +135,7 @@ async def test_a_lane_takes_one_event_at_a_time_where_it_must(db: Database) -> N
     await judge(db)
 
 
-# Keys ---------------------------------------------------------------------------------------------------------------------
+# Keys -------------------------------------------------------------------------------------------------------
 
 
 async def test_a_replay_writes(till: Till, other: Engine) -> None:
@@ -128,7 +152,9 @@ async def test_one_key_at_many_doors_books_once(till: Till, other: Engine) -> No
     event = await till.event()
     regular = (await till.types(event))["Regular"]
     wishes = [place(event, regular, 1 + number % 3, key=f"k{number}") for number in range(25)]
-    outcomes = await asyncio.gather(*[engine.submit(wish) for wish in wishes for engine in (till.engine, other) * 3])
+    outcomes = await asyncio.gather(
+        *[engine.submit(wish) for wish in wishes for engine in (till.engine, other) * 3]
+    )
     assert tally(outcomes) == {"confirmed": 25, "confirmed again": 125}
     for number in range(25):
         assert len({outcome.booking.booking_id for outcome in outcomes[6 * number : 6 * number + 6]}) == 1  # type: ignore[union-attr]
@@ -138,7 +164,9 @@ async def test_a_key_is_bound_to_its_body(till: Till, other: Engine) -> None:
     event = await till.event()
     regular, buyer = (await till.types(event))["Regular"], new_id()
     wishes = [place(event, regular, units, buyer, key="k") for units in (1, 2, 1, 2)]
-    outcomes = await asyncio.gather(*[engine.submit(wish) for wish, engine in zip(wishes, [till.engine, other] * 2, strict=True)])
+    outcomes = await asyncio.gather(
+        *[engine.submit(wish) for wish, engine in zip(wishes, [till.engine, other] * 2, strict=True)]
+    )
     assert tally(outcomes) == {"confirmed": 1, "confirmed again": 1, "key-reused": 2}
     assert await till.db.fetch_value("SELECT count(*) FROM bookings") == 1
 
@@ -154,7 +182,7 @@ async def test_a_refused_key_may_succeed_later(till: Till) -> None:
     assert say(await till.engine.submit(wish)) == "confirmed again"
 
 
-# Poison -------------------------------------------------------------------------------------------------------------------
+# Poison -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -174,8 +202,12 @@ async def test_poison_hurts_nobody_else(till: Till, poison: dict[str, Any], logs
     for position in (3, 17, 18):
         commands[position] = place(event, regular, **poison)
     outcomes = await one_batch(till.db, event, till.engine, commands)
-    assert {position for position, outcome in enumerate(outcomes) if isinstance(outcome, Exception)} == {3, 17, 18}
-    assert not any(isinstance(outcome, sales.No) for outcome in outcomes)
+    assert {position for position, outcome in enumerate(outcomes) if isinstance(outcome, Exception)} == {
+        3,
+        17,
+        18,
+    }
+    assert not any(isinstance(outcome, sales.commands.No) for outcome in outcomes)
     assert [log["event"] for log in logs] == ["poison_command"] * 3
     assert await till.db.fetch_value("SELECT count(*) FROM bookings") == 37
     assert say(await till.engine.submit(place(event, regular))) == "confirmed"
@@ -198,7 +230,7 @@ async def test_the_constraint_guarantees(till: Till) -> None:
         assert refused.value.constraint_name == constraint
 
 
-# The queue ----------------------------------------------------------------------------------------------------------------
+# The queue --------------------------------------------------------------------------------------------------
 
 
 async def test_a_full_queue_says_so_at_once(db: Database) -> None:
@@ -227,11 +259,16 @@ async def test_a_request_that_goes_away_takes_nothing_with_it(till: Till) -> Non
         await asyncio.sleep(0)  # let them queue
         gone.cancel()
         waiting[1].cancel()
-    assert tally(await asyncio.gather(gone, *waiting, return_exceptions=True)) == {"confirmed": 2, "CancelledError": 2}
-    assert await till.db.fetch_value("SELECT count(*) FROM bookings") == 4, "what a lane has is carried out, whoever listens"
+    assert tally(await asyncio.gather(gone, *waiting, return_exceptions=True)) == {
+        "confirmed": 2,
+        "CancelledError": 2,
+    }
+    assert await till.db.fetch_value("SELECT count(*) FROM bookings") == 4, (
+        "what a lane has is carried out, whoever listens"
+    )
 
 
-# The memory ---------------------------------------------------------------------------------------------------------------
+# The memory -------------------------------------------------------------------------------------------------
 
 
 async def test_sold_out_is_refused_without_the_database_and_only_for_so_long(till: Till) -> None:
@@ -267,7 +304,10 @@ async def test_memory_knows_nothing_of_drafts_and_retired_types(till: Till) -> N
     assert say(await till.engine.submit(place(event, regular, 4))) == "unknown-ticket-type"
     draft = await till.event(sale_terms(capacity=3), publish=False)
     await till.engine.look(draft.event_id)
-    assert say(await till.engine.submit(place(draft, (await till.types(draft))["Regular"], 4))) == "event-not-found"
+    assert (
+        say(await till.engine.submit(place(draft, (await till.types(draft))["Regular"], 4)))
+        == "event-not-found"
+    )
 
 
 async def test_memory_refuses_nothing_that_a_due_hold_would_free(till: Till) -> None:
@@ -291,7 +331,12 @@ async def test_memory_gives_way_to_another_process(till: Till, other: Engine) ->
     await till.book(event, 10)
     assert say(await other.submit(place(event, regular, 10))) == "confirmed"
     await till.book(event, 10)
-    await carry_out_alone(till, PutPool(event.event_id, PoolTerms((await pools(till.db, event))["Admission"].pool_id, "Admission", 35)))
+    await carry_out_alone(
+        till,
+        PutPool(
+            event.event_id, PoolTerms((await pools(till.db, event))["Admission"].pool_id, "Admission", 35)
+        ),
+    )
     age(till.engine)
     age(other)
     assert say(await other.submit(place(event, regular, 6))) == "sold-out"
@@ -318,7 +363,9 @@ async def test_memory_gives_way_to_another_past(till: Till, other: Engine) -> No
 async def test_memory_survives_holds_that_end_in_every_way(till: Till) -> None:
     event = await till.event(sale_terms(capacity=10))
     regular = (await till.types(event))["Regular"]
-    confirmed, cancelled, _expired = [await till.book(event, 2, hold_seconds=seconds) for seconds in (10, 20, 30)]
+    confirmed, cancelled, _expired = [
+        await till.book(event, 2, hold_seconds=seconds) for seconds in (10, 20, 30)
+    ]
     await till.confirm(confirmed)
     await till.cancel(cancelled)
     till.clock.move(seconds=20)
@@ -333,6 +380,6 @@ def age(engine: Engine) -> None:
         engine._glances[event_id] = glance._replace(at=time.monotonic() - sales.GLANCE_SECONDS - 1)
 
 
-async def carry_out_alone(till: Till, command: sales.Command) -> None:
+async def carry_out_alone(till: Till, command: sales.commands.Command) -> None:
     async with till.db.transaction() as tx:
         await carry_out(tx, command, till.clock())

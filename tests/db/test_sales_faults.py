@@ -13,13 +13,14 @@ import pytest_asyncio
 
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
-from evently.sales import Command, Engine, Outcome
-from tests.catalogue import sale_terms, until_somebody_waits
-from tests.clients import Diary, let_clients_live
-from tests.faults import AFTER, HOLES, Fault, Proxy, proxy_to
-from tests.judge import judge, judge_clients
-from tests.selling import DEADLINE_SECONDS, eventually, held_up, open_engine, place, say, tally
-from tests.till import Till, open_till
+from evently.sales import Engine
+from evently.sales.commands import Command, Outcome
+from tests.support.catalogue import sale_terms, until_somebody_waits
+from tests.support.clients import Diary, let_clients_live
+from tests.support.faults import AFTER, HOLES, Fault, Proxy, proxy_to
+from tests.support.judge import judge, judge_clients
+from tests.support.selling import DEADLINE_SECONDS, eventually, held_up, open_engine, place, say, tally
+from tests.support.till import Till, open_till
 
 
 @pytest_asyncio.fixture
@@ -62,7 +63,7 @@ async def count_bookings(db: Database) -> int:
     return count
 
 
-# Stopping -----------------------------------------------------------------------------------------------------------------
+# Stopping ---------------------------------------------------------------------------------------------------
 
 
 async def test_stopping_answers_everything_that_waits(till: Till, database_url: str) -> None:
@@ -88,7 +89,7 @@ async def test_stopping_does_not_need_a_server(far: Till, wire: Proxy) -> None:
         await wire.stop()
 
 
-# A connection that dies before the commit ---------------------------------------------------------------------------------
+# A connection that dies before the commit -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("blow", ["pg_terminate_backend", "pg_cancel_backend"])
@@ -96,9 +97,14 @@ async def test_a_batch_that_is_shot_down_leaves_nothing(till: Till, blow: str) -
     event = await till.event()
     regular = (await till.types(event))["Regular"]
     async with held_up(till.db, event):
-        waiting = [asyncio.create_task(till.engine.submit(place(event, regular, key=f"k{number}"))) for number in range(3)]
+        waiting = [
+            asyncio.create_task(till.engine.submit(place(event, regular, key=f"k{number}")))
+            for number in range(3)
+        ]
         await until_somebody_waits(till.db)
-        await till.db.fetch(f"SELECT {blow}(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+        await till.db.fetch(
+            f"SELECT {blow}(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
         with pytest.raises(Unavailable):
             await waiting[0]
     outcomes = await asyncio.gather(*waiting[1:], return_exceptions=True)
@@ -125,16 +131,20 @@ async def test_whoever_waits_for_a_server_that_is_away_is_told_at_once(far: Till
     regular = (await far.types(event))["Regular"]
     async with open_engine(wire.url, far.clock, batch_commands_max=1) as engine:
         await wire.stop()
-        outcomes = await asyncio.gather(*[engine.submit(place(event, regular)) for _ in range(500)], return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *[engine.submit(place(event, regular)) for _ in range(500)], return_exceptions=True
+        )
         assert tally(outcomes) == {"Unavailable": 500}
 
 
-# A wire that breaks -------------------------------------------------------------------------------------------------------
+# A wire that breaks -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("message", [b"BEGIN", b"FOR NO KEY UPDATE", b"INSERT INTO journal"])
 @pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.LAST_WORDS])
-async def test_a_wire_cut_before_the_commit_leaves_nothing(far: Till, wire: Proxy, message: bytes, fault: Fault) -> None:
+async def test_a_wire_cut_before_the_commit_leaves_nothing(
+    far: Till, wire: Proxy, message: bytes, fault: Fault
+) -> None:
     event = await far.event()
     wish = place(event, (await far.types(event))["Regular"], 2, key="k")
     async with open_engine(wire.url, far.clock) as engine:
@@ -147,7 +157,9 @@ async def test_a_wire_cut_before_the_commit_leaves_nothing(far: Till, wire: Prox
 
 
 @pytest.mark.parametrize("fault", [*HOLES, Fault.CUT_BEFORE, Fault.CUT_AFTER])
-async def test_a_wire_that_breaks_at_the_commit_leaves_a_question_that_the_key_answers(far: Till, wire: Proxy, fault: Fault) -> None:
+async def test_a_wire_that_breaks_at_the_commit_leaves_a_question_that_the_key_answers(
+    far: Till, wire: Proxy, fault: Fault
+) -> None:
     event = await far.event()
     wish = place(event, (await far.types(event))["Regular"], 2, key="k")
     async with open_engine(wire.url, far.clock, batch_seconds_max=1.0, silence_seconds_max=0.5) as engine:
@@ -176,7 +188,9 @@ async def test_a_dripping_wire_only_drips(far: Till, wire: Proxy) -> None:
     regular = (await far.types(event))["Regular"]
     wire.drips = True
     async with open_engine(wire.url, far.clock) as engine:
-        assert tally(await asyncio.gather(*[engine.submit(place(event, regular)) for _ in range(3)])) == {"confirmed": 3}
+        assert tally(await asyncio.gather(*[engine.submit(place(event, regular)) for _ in range(3)])) == {
+            "confirmed": 3
+        }
 
 
 async def test_a_wire_that_keeps_breaking(far: Till, wire: Proxy, tmp_path: Path, *, prove: bool) -> None:
@@ -187,7 +201,10 @@ async def test_a_wire_that_keeps_breaking(far: Till, wire: Proxy, tmp_path: Path
     async with open_engine(wire.url, far.clock, batch_commands_max=5) as engine:
         living = asyncio.create_task(let_clients_live(engine, event.event_id, types, diary, 5, breaks * 40))
         while not living.done() and wire.broken < breaks:
-            wire.break_at(draw.choice([b"COMMIT", b"COMMIT", b"ROLLBACK", b"BEGIN"]), draw.choice([Fault.CUT_BEFORE, Fault.CUT_AFTER]))
+            wire.break_at(
+                draw.choice([b"COMMIT", b"COMMIT", b"ROLLBACK", b"BEGIN"]),
+                draw.choice([Fault.CUT_BEFORE, Fault.CUT_AFTER]),
+            )
             broken = wire.broken
             await eventually(lambda before=broken: wire.broken > before or living.done())  # type: ignore[misc]
         await living

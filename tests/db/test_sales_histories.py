@@ -15,10 +15,10 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from evently import organizing
 from evently.db import Connection, Database, DatabaseOptions
-from tests.catalogue import event_terms, make_organizer, make_venue, sale_terms
-from tests.rows import Rows
-from tests.stored import StoredRows
-from tests.stories import EVENT, NOON
+from tests.support.catalogue import event_terms, make_organizer, make_venue, sale_terms
+from tests.support.rows import Rows
+from tests.support.stored import StoredRows
+from tests.support.stories import EVENT, NOON
 from tests.unit.test_sales_model import AnyHistory
 
 EXAMPLES: Final = 30
@@ -40,7 +40,9 @@ def stored(database_url: str) -> Iterator[tuple[asyncio.AbstractEventLoop, Conne
 async def _make_event(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
     async with db.transaction() as tx:
-        await organizing.create_event(tx, venue.organizer_id, event_terms(venue.venue_id), sale_terms(), NOON, event_id=EVENT)
+        await organizing.create_event(
+            tx, venue.organizer_id, event_terms(venue.venue_id), sale_terms(), NOON, event_id=EVENT
+        )
 
 
 def test_any_history_is_stored(stored: tuple[asyncio.AbstractEventLoop, Connection], *, prove: bool) -> None:
@@ -60,7 +62,9 @@ def test_any_history_is_stored(stored: tuple[asyncio.AbstractEventLoop, Connecti
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=checks,
-            phases=[Phase.generate],  # shrinking takes minutes here, and what fails is told by the model's own test
+            phases=[
+                Phase.generate
+            ],  # shrinking takes minutes here, and what fails is told by the model's own test
             print_blob=True,
         ),
     )

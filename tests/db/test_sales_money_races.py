@@ -13,23 +13,20 @@ import pytest_asyncio
 from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.ids import new_id
-from evently.sales import (
+from evently.sales import Engine
+from evently.sales.commands import (
     AcceptOffer,
     Booking,
     CancelBooking,
     ChangeSale,
     Command,
-    Conditions,
     ConfirmBooking,
-    Engine,
     ExtendHold,
     JoinWaitlist,
     LeaveWaitlist,
     Line,
     Listed,
     PlaceBooking,
-    PoolTerms,
-    PromoTerms,
     PutConditions,
     PutPool,
     PutPromoCode,
@@ -38,11 +35,12 @@ from evently.sales import (
     ReturnTickets,
     WaitlistEntry,
 )
-from tests.catalogue import sale_terms
-from tests.judge import judge
-from tests.selling import all_at_once, one_batch, open_engine, place, pools, tally
-from tests.stored import check_stored
-from tests.till import Till, open_till
+from evently.sales.terms import Conditions, PoolTerms, PromoTerms
+from tests.support.catalogue import sale_terms
+from tests.support.judge import judge
+from tests.support.selling import all_at_once, one_batch, open_engine, place, pools, tally
+from tests.support.stored import check_stored
+from tests.support.till import Till, open_till
 
 ONLINE: Final = Conditions(payment="online", hold_seconds=60, offer_seconds=30)
 
@@ -63,7 +61,9 @@ async def both(till: Till, database_url: str) -> AsyncIterator[list[Engine]]:
         yield [till.engine, other]
 
 
-async def put_on_sale(till: Till, capacity: int, conditions: Conditions | None = ONLINE, **ticket_type: Any) -> tuple[Event, UUID]:
+async def put_on_sale(
+    till: Till, capacity: int, conditions: Conditions | None = ONLINE, **ticket_type: Any
+) -> tuple[Event, UUID]:
     event = await till.event(sale_terms(capacity=capacity, **ticket_type))
     if conditions is not None:
         await till.change(PutConditions(event.event_id, conditions))
@@ -82,7 +82,9 @@ async def buy(till: Till, event: Event, units: int = 1) -> Booking:
 
 
 async def refunds(till: Till, event: Event) -> list[tuple[UUID, UUID, int]]:
-    rows = await till.db.fetch("SELECT refund_id, booking_id, amount_minor FROM refunds WHERE event_id = $1", event.event_id)
+    rows = await till.db.fetch(
+        "SELECT refund_id, booking_id, amount_minor FROM refunds WHERE event_id = $1", event.event_id
+    )
     return [(row["refund_id"], row["booking_id"], row["amount_minor"]) for row in rows]
 
 
@@ -94,7 +96,10 @@ async def test_a_hold_is_paid_or_lost_never_both(till: Till, both: list[Engine])
     holds = [await till.book(event) for _ in range(40)]
     till.clock.move(seconds=59)
     half: list[Command] = [pay(held) for held in holds[:20]]
-    assert tally(await all_at_once(both, [*half, *[place(event, regular) for _ in range(20)]])) == {"confirmed": 20, "sold-out": 20}
+    assert tally(await all_at_once(both, [*half, *[place(event, regular) for _ in range(20)]])) == {
+        "confirmed": 20,
+        "sold-out": 20,
+    }
     till.clock.move(seconds=1)
     rivals: list[Command] = [command for held in holds[20:] for command in (pay(held), place(event, regular))]
     assert tally(await all_at_once(both, rivals)) == {"hold-expired": 20, "held": 20}
@@ -107,7 +112,9 @@ async def test_two_payments_of_one_hold_confirm_it_once(till: Till, both: list[E
     outcomes = await all_at_once(both, [pay(held) for _ in range(20)])
     assert tally(outcomes) == {"confirmed": 1, "already-confirmed": 19}
     same = await buy(till, event)
-    payment_id = await till.db.fetch_value("SELECT payment_id FROM bookings WHERE booking_id = $1", same.booking_id)
+    payment_id = await till.db.fetch_value(
+        "SELECT payment_id FROM bookings WHERE booking_id = $1", same.booking_id
+    )
     assert tally(await all_at_once(both, [pay(same, payment_id)] * 20)) == {"confirmed": 20}
 
 
@@ -126,7 +133,14 @@ async def test_cancelling_at_once_pays_back_once(till: Till, both: list[Engine])
     booked = await buy(till, event, 4)
     whole = CancelBooking(event.event_id, booked.booking_id, booked.buyer_id, booked.buyer_id)
     single = [
-        CancelBooking(event.event_id, booked.booking_id, booked.buyer_id, None, (ticket.ticket_id,), key=f"{ticket.ticket_id}")
+        CancelBooking(
+            event.event_id,
+            booked.booking_id,
+            booked.buyer_id,
+            None,
+            (ticket.ticket_id,),
+            key=f"{ticket.ticket_id}",
+        )
         for ticket in booked.tickets
     ]
     await all_at_once(both, [*single * 5, whole] * 2)
@@ -138,11 +152,17 @@ async def test_a_refund_is_settled_once_and_a_capture_counted_once(till: Till, b
     booked = await till.book(event, 2)
     payment_id = new_id()
     await till.engine.submit(pay(booked, payment_id))
-    assert tally(await all_at_once(both, [RecordCapture(event.event_id, booked.booking_id, payment_id)] * 20)) == {"confirmed": 20}
+    assert tally(
+        await all_at_once(both, [RecordCapture(event.event_id, booked.booking_id, payment_id)] * 20)
+    ) == {"confirmed": 20}
     await till.cancel(booked)
     ((refund_id, booking_id, amount),) = await refunds(till, event)
-    assert tally(await all_at_once(both, [RecordRefund(event.event_id, booking_id, refund_id)] * 20)) == {"cancelled": 20}
-    moved = await till.db.fetch("SELECT debit, credit, amount_minor FROM ledger WHERE event_id = $1", event.event_id)
+    assert tally(await all_at_once(both, [RecordRefund(event.event_id, booking_id, refund_id)] * 20)) == {
+        "cancelled": 20
+    }
+    moved = await till.db.fetch(
+        "SELECT debit, credit, amount_minor FROM ledger WHERE event_id = $1", event.event_id
+    )
     assert [tuple(row) for row in moved].count(("gateway", "buyer", amount)) == 1
     assert [tuple(row) for row in moved].count(("refunds", "gateway", amount)) == 1
 
@@ -157,31 +177,45 @@ async def test_200_requests_do_not_pass_a_code_limit_by_one(till: Till, both: li
     await till.change(*[PutPromoCode(event.event_id, terms) for terms in codes.values()])
     buyer = new_id()
     draw = random.Random(3)
-    wishes = [PlaceBooking(event.event_id, buyer, (Line(regular, 1),), promo_code=draw.choice(list(codes))) for _ in range(200)]
+    wishes = [
+        PlaceBooking(event.event_id, buyer, (Line(regular, 1),), promo_code=draw.choice(list(codes)))
+        for _ in range(200)
+    ]
     outcomes = await all_at_once(both, wishes)
     assert set(tally(outcomes)) == {"held", "promo-code-used-up"}
-    used = await till.db.fetch("SELECT code, uses, spent_minor FROM promo_codes WHERE event_id = $1", event.event_id)
+    used = await till.db.fetch(
+        "SELECT code, uses, spent_minor FROM promo_codes WHERE event_id = $1", event.event_id
+    )
     assert {row["code"]: row["uses"] for row in used} == {"USES": 7, "EACH": 3, "BUDGET": 3}
     till.clock.move(seconds=60)
-    again = await all_at_once(both, [PlaceBooking(event.event_id, new_id(), (Line(regular, 1),), promo_code="USES") for _ in range(20)])
+    again = await all_at_once(
+        both,
+        [PlaceBooking(event.event_id, new_id(), (Line(regular, 1),), promo_code="USES") for _ in range(20)],
+    )
     assert tally(again) == {"held": 7, "promo-code-used-up": 13}
 
 
 async def test_a_code_of_one_batch_is_counted_in_the_batch(till: Till) -> None:
     event, regular = await put_on_sale(till, 1000)
     await till.change(PutPromoCode(event.event_id, PromoTerms(new_id(), "ONE", "percent", 1000, uses_max=1)))
-    wishes = [PlaceBooking(event.event_id, new_id(), (Line(regular, 1),), promo_code="one") for _ in range(10)]
+    wishes = [
+        PlaceBooking(event.event_id, new_id(), (Line(regular, 1),), promo_code="one") for _ in range(10)
+    ]
     assert tally(await one_batch(till.db, event, till.engine, wishes)) == {"held": 1, "promo-code-used-up": 9}
 
 
 # The waitlist
 
 
-async def join(till: Till, engines: Sequence[Engine], event: Event, type_id: UUID, quantities: Sequence[int]) -> list[WaitlistEntry]:
+async def join(
+    till: Till, engines: Sequence[Engine], event: Event, type_id: UUID, quantities: Sequence[int]
+) -> list[WaitlistEntry]:
     """Let so many join, one after the other, each through another engine."""
     entries = []
     for number, quantity in enumerate(quantities):
-        outcome = await engines[number % len(engines)].submit(JoinWaitlist(event.event_id, new_id(), type_id, quantity))
+        outcome = await engines[number % len(engines)].submit(
+            JoinWaitlist(event.event_id, new_id(), type_id, quantity)
+        )
         assert isinstance(outcome, Listed)
         entries.append(outcome.entry)
     return entries
@@ -189,7 +223,9 @@ async def join(till: Till, engines: Sequence[Engine], event: Event, type_id: UUI
 
 async def states(till: Till, event: Event) -> list[str]:
     """Return the states of the entries in line."""
-    rows = await till.db.fetch("SELECT state FROM waitlist_entries WHERE event_id = $1 ORDER BY joined_seq, entry_id", event.event_id)
+    rows = await till.db.fetch(
+        "SELECT state FROM waitlist_entries WHERE event_id = $1 ORDER BY joined_seq, entry_id", event.event_id
+    )
     return [row["state"] for row in rows]
 
 
@@ -198,7 +234,9 @@ async def test_nobody_snipes(till: Till, both: list[Engine]) -> None:
     booked = [await buy(till, event) for _ in range(30)]
     await join(till, both, event, regular, [1] * 20)
     draw = random.Random(2)
-    wishes: list[Command] = [CancelBooking(event.event_id, each.booking_id, each.buyer_id, each.buyer_id) for each in booked[:20]]
+    wishes: list[Command] = [
+        CancelBooking(event.event_id, each.booking_id, each.buyer_id, each.buyer_id) for each in booked[:20]
+    ]
     wishes += [place(event, regular, key=f"k{number}") for number in range(80)]
     draw.shuffle(wishes)
     assert tally(await all_at_once(both, wishes)) == {"cancelled": 20, "sold-out": 80}
@@ -211,23 +249,46 @@ async def test_offers_are_accepted_or_lapse_and_go_on(till: Till, both: list[Eng
     entries = await join(till, both, event, regular, [2, 4, 1, 1, 2, 1])
     await till.cancel(four)
     assert await states(till, event) == ["offered", "waiting", "offered", "offered", "waiting", "waiting"]
-    outcomes = await all_at_once(both, [AcceptOffer(event.event_id, entries[0].entry_id, entries[0].buyer_id)] * 9)
+    outcomes = await all_at_once(
+        both, [AcceptOffer(event.event_id, entries[0].entry_id, entries[0].buyer_id)] * 9
+    )
     assert tally(outcomes) == {"fulfilled": 9}
     till.clock.move(seconds=30)
     late = [AcceptOffer(event.event_id, each.entry_id, each.buyer_id) for each in entries[2:4]]
-    assert tally(await all_at_once(both, [*late, *[place(event, regular) for _ in range(5)]])) == {"offer-expired": 2, "sold-out": 5}
-    assert await states(till, event) == ["fulfilled", "waiting", "withdrawn", "withdrawn", "offered", "waiting"]
+    assert tally(await all_at_once(both, [*late, *[place(event, regular) for _ in range(5)]])) == {
+        "offer-expired": 2,
+        "sold-out": 5,
+    }
+    assert await states(till, event) == [
+        "fulfilled",
+        "waiting",
+        "withdrawn",
+        "withdrawn",
+        "offered",
+        "waiting",
+    ]
     till.clock.move(seconds=30)  # the accepted offer was not paid, and the next one not accepted
     assert tally(await all_at_once(both, [place(event, regular)] * 2)) == {"sold-out": 2}
-    assert await states(till, event) == ["fulfilled", "offered", "withdrawn", "withdrawn", "withdrawn", "waiting"]
+    assert await states(till, event) == [
+        "fulfilled",
+        "offered",
+        "withdrawn",
+        "withdrawn",
+        "withdrawn",
+        "waiting",
+    ]
 
 
-async def test_whoever_joined_before_the_opening_comes_first_in_every_process(till: Till, both: list[Engine]) -> None:
+async def test_whoever_joined_before_the_opening_comes_first_in_every_process(
+    till: Till, both: list[Engine]
+) -> None:
     event, regular = await put_on_sale(till, 30)
     opens_at, ends_at = till.clock() + timedelta(hours=1), till.clock() + timedelta(hours=2)
     await till.change(ChangeSale(event.event_id, opens_at, ends_at))
     await join(till, both, event, regular, [1, 2, 4] * 3)
-    assert tally(await all_at_once(both, [place(event, regular, key=f"k{number}") for number in range(4)])) == {"not-on-sale-yet": 4}
+    assert tally(
+        await all_at_once(both, [place(event, regular, key=f"k{number}") for number in range(4)])
+    ) == {"not-on-sale-yet": 4}
     till.clock.move(hours=1)
     wishes = [place(event, regular, key=f"l{number}") for number in range(80)]
     assert tally(await all_at_once(both, wishes)) == {"held": 9, "sold-out": 71}
@@ -238,10 +299,15 @@ async def test_everybody_joins_at_once_and_each_has_a_place(till: Till, both: li
     event, regular = await put_on_sale(till, 2)
     await buy(till, event, 2)
     buyers = [new_id() for _ in range(200)]
-    wishes = [JoinWaitlist(event.event_id, buyer, regular, 1 + number % 3, f"k{number % 2}") for number, buyer in enumerate(buyers)]
+    wishes = [
+        JoinWaitlist(event.event_id, buyer, regular, 1 + number % 3, f"k{number % 2}")
+        for number, buyer in enumerate(buyers)
+    ]
     outcomes = await all_at_once(both, [*wishes, *wishes])
     assert tally(outcomes) == {"waiting": 200, "waiting again": 200}
-    again = await all_at_once(both, [JoinWaitlist(event.event_id, buyer, regular, 1) for buyer in buyers[:50]])
+    again = await all_at_once(
+        both, [JoinWaitlist(event.event_id, buyer, regular, 1) for buyer in buyers[:50]]
+    )
     assert tally(again) == {"already-waiting": 50}
     places = await till.db.fetch_value("SELECT count(DISTINCT (joined_seq, entry_id)) FROM waitlist_entries")
     assert places == 200
@@ -251,7 +317,10 @@ async def test_leaving_and_joining_again_in_one_batch(till: Till) -> None:
     event, regular = await put_on_sale(till, 2)
     await buy(till, event, 2)
     (entry,) = await join(till, [till.engine], event, regular, [1])
-    leave, again = LeaveWaitlist(event.event_id, entry.entry_id, entry.buyer_id), JoinWaitlist(event.event_id, entry.buyer_id, regular, 2)
+    leave, again = (
+        LeaveWaitlist(event.event_id, entry.entry_id, entry.buyer_id),
+        JoinWaitlist(event.event_id, entry.buyer_id, regular, 2),
+    )
     outcomes = await one_batch(till.db, event, till.engine, [leave, again, again])
     assert tally(outcomes) == {"withdrawn": 1, "waiting": 1, "already-waiting": 1}
 
@@ -262,7 +331,9 @@ async def test_more_room_races_with_buyers_and_the_line_comes_first(till: Till, 
     await join(till, both, event, regular, [2, 2, 1])
     pool = (await pools(till.db, event))["Admission"]
     await till.change(PutPool(event.event_id, PoolTerms(pool.pool_id, pool.name, 12)))
-    assert tally(await all_at_once(both, [place(event, regular, key=f"k{number}") for number in range(10)])) == {"held": 2, "sold-out": 8}
+    assert tally(
+        await all_at_once(both, [place(event, regular, key=f"k{number}") for number in range(10)])
+    ) == {"held": 2, "sold-out": 8}
     assert await states(till, event) == ["offered"] * 3
 
 
@@ -271,7 +342,10 @@ async def test_returned_tickets_go_to_one_each(till: Till, both: list[Engine]) -
     booked = [await buy(till, event, 2) for _ in range(5)]
     entries = await join(till, both, event, regular, [1] * 20)
     give = [
-        ReturnTickets(event.event_id, each.booking_id, each.buyer_id, tuple(ticket.ticket_id for ticket in each.tickets)) for each in booked
+        ReturnTickets(
+            event.event_id, each.booking_id, each.buyer_id, tuple(ticket.ticket_id for ticket in each.tickets)
+        )
+        for each in booked
     ]
     assert tally(await all_at_once(both, give * 3)) == {"confirmed": 15}
     assert await states(till, event) == ["offered"] * 10 + ["waiting"] * 10
@@ -279,10 +353,14 @@ async def test_returned_tickets_go_to_one_each(till: Till, both: list[Engine]) -
     offers = await till.db.fetch("SELECT booking_id, buyer_id FROM bookings WHERE state = 'held'")
     paid = [ConfirmBooking(event.event_id, row["booking_id"], new_id(), 2500) for row in offers]
     accept = [AcceptOffer(event.event_id, each.entry_id, each.buyer_id) for each in entries[:10]]
-    cancel: list[Command] = [CancelBooking(event.event_id, each.booking_id, each.buyer_id, None) for each in booked]
+    cancel: list[Command] = [
+        CancelBooking(event.event_id, each.booking_id, each.buyer_id, None) for each in booked
+    ]
     rivals: list[Command] = [*paid, *accept, *cancel]
     random.Random(4).shuffle(rivals)
     await all_at_once(both, rivals)
-    assert sum(amount for *_, amount in await refunds(till, event)) == 10 * 2500, "each ticket was paid back once"
+    assert sum(amount for *_, amount in await refunds(till, event)) == 10 * 2500, (
+        "each ticket was paid back once"
+    )
     till.clock.move(minutes=2)
     await all_at_once(both, [place(event, regular, key="k")])

@@ -13,11 +13,13 @@ from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.organizing import NewPool, NewTicketType, SaleTerms
-from evently.sales import Booked, CancelBooking, Command, ConfirmBooking, Engine, PoolTerms, PutPool, carry_out
-from tests.catalogue import sale_terms
-from tests.judge import judge
-from tests.selling import Skewed, all_at_once, open_engine, place, pools, say, tally
-from tests.till import Till, open_till
+from evently.sales import Engine, carry_out
+from evently.sales.commands import Booked, CancelBooking, Command, ConfirmBooking, PutPool
+from evently.sales.terms import PoolTerms
+from tests.support.catalogue import sale_terms
+from tests.support.judge import judge
+from tests.support.selling import Skewed, all_at_once, open_engine, place, pools, say, tally
+from tests.support.till import Till, open_till
 
 
 @pytest_asyncio.fixture
@@ -59,7 +61,10 @@ async def test_nested_pools_never_disagree(till: Till, both: list[Engine]) -> No
     event = await till.event(SaleTerms(currency="EUR", pools=(hall, early, stage), ticket_types=types))
     ids = await till.types(event)
     draw = random.Random(7)
-    wishes = [place(event, ids[draw.choice(list(kinds))], draw.randint(1, 3), key=f"k{number}") for number in range(300)]
+    wishes = [
+        place(event, ids[draw.choice(list(kinds))], draw.randint(1, 3), key=f"k{number}")
+        for number in range(300)
+    ]
     assert set(tally(await all_at_once(both, wishes))) == {"confirmed", "sold-out"}
     assert (await pools(till.db, event))["hall"].sold == 60
 
@@ -78,7 +83,13 @@ async def test_each_ticket_is_cancelled_once(till: Till, both: list[Engine]) -> 
     booked = await till.book(event, 5)
     singles = [
         CancelBooking(
-            event.event_id, booked.booking_id, booked.buyer_id, None, (ticket.ticket_id,), key=f"{ticket.ticket_id}", fingerprint=b"1"
+            event.event_id,
+            booked.booking_id,
+            booked.buyer_id,
+            None,
+            (ticket.ticket_id,),
+            key=f"{ticket.ticket_id}",
+            fingerprint=b"1",
         )
         for ticket in booked.tickets
     ]
@@ -110,7 +121,10 @@ async def test_a_due_hold_is_free_without_any_sweeper(till: Till, both: list[Eng
     held = await till.book(event, 10, hold_seconds=60)
     assert say(await both[1].submit(place(event, regular, key="k"))) == "sold-out"
     till.clock.move(seconds=60)
-    rivals: list[Command] = [ConfirmBooking(event.event_id, held.booking_id), *[place(event, regular, 10) for _ in range(9)]]
+    rivals: list[Command] = [
+        ConfirmBooking(event.event_id, held.booking_id),
+        *[place(event, regular, 10) for _ in range(9)],
+    ]
     assert tally(await all_at_once(both, rivals)) == {"hold-expired": 1, "confirmed": 1, "sold-out": 8}
 
 
@@ -119,7 +133,11 @@ async def test_no_deadlock_over_many_events(till: Till, both: list[Engine]) -> N
     types = [(await till.types(event))["Regular"] for event in events]
     draw = random.Random(11)
     picks = [draw.randrange(8) for _ in range(600)]
-    counts = tally(await all_at_once(both, [place(events[pick], types[pick], key=f"k{number}") for number, pick in enumerate(picks)]))
+    counts = tally(
+        await all_at_once(
+            both, [place(events[pick], types[pick], key=f"k{number}") for number, pick in enumerate(picks)]
+        )
+    )
     assert counts == {"confirmed": 240, "sold-out": 360}
 
 
@@ -133,7 +151,11 @@ async def test_capacity_is_never_lowered_below_what_is_taken(till: Till, both: l
         while not refusals:
             try:
                 async with till.db.transaction() as tx:
-                    await carry_out(tx, PutPool(event.event_id, PoolTerms(pool.pool_id, pool.name, lowered[-1] - 20)), till.clock())
+                    await carry_out(
+                        tx,
+                        PutPool(event.event_id, PoolTerms(pool.pool_id, pool.name, lowered[-1] - 20)),
+                        till.clock(),
+                    )
             except Refused as refused:
                 refusals.append(refused.refusal)
             else:
@@ -157,7 +179,10 @@ async def test_an_event_has_one_time_whatever_the_clocks(till: Till, database_ur
         open_engine(database_url, Skewed(till.clock, timedelta(hours=1))) as fast,
         open_engine(database_url, Skewed(till.clock, -timedelta(hours=1))) as slow,
     ):
-        outcomes = [await engine.submit(place(event, regular)) for engine in (till.engine, fast, slow, till.engine, slow, fast)]
+        outcomes = [
+            await engine.submit(place(event, regular))
+            for engine in (till.engine, fast, slow, till.engine, slow, fast)
+        ]
     placed = [outcome.booking.placed_at for outcome in outcomes if isinstance(outcome, Booked)]
     assert placed == sorted(placed)
     assert placed[0] < placed[1] == placed[-1]

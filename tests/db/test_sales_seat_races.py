@@ -16,27 +16,27 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
-from evently.sales import (
+from evently.sales import Engine
+from evently.sales import loading as sales_loading
+from evently.sales.commands import (
     BlockSeats,
     Booked,
     CancelBooking,
     Command,
-    Engine,
     Line,
     OpenSale,
     Outcome,
     PlaceBooking,
     PutSeating,
     UnblockSeats,
-    find_sale,
 )
-from evently.sales import loading as sales_loading
-from evently.sales.state import Sale
-from tests.halls import OTHER_HALL, SMALL_HALL, SmallMap
-from tests.judge import judge
-from tests.selling import all_at_once, one_batch, open_engine, say, tally
-from tests.stored import check_stored
-from tests.till import Till, booking, open_till
+from evently.sales.reads import find_sale
+from evently.sales.rules.state import Sale
+from tests.support.halls import OTHER_HALL, SMALL_HALL, SmallMap
+from tests.support.judge import judge
+from tests.support.selling import all_at_once, one_batch, open_engine, say, tally
+from tests.support.stored import check_stored
+from tests.support.till import Till, booking, open_till
 
 ROWS = SmallMap({"stalls": dict.fromkeys("ABCDEFGHIJ", 20)})  # 200 seats
 
@@ -54,7 +54,10 @@ async def till(db: Database) -> AsyncIterator[Till]:
 async def engines(till: Till, database_url: str) -> AsyncIterator[list[Engine]]:
     """The till's engine and those of two other processes. Small batches make them meet often."""
     async with AsyncExitStack() as stack:
-        others = [await stack.enter_async_context(open_engine(database_url, till.clock, batch_commands_max=20)) for _ in range(2)]
+        others = [
+            await stack.enter_async_context(open_engine(database_url, till.clock, batch_commands_max=20))
+            for _ in range(2)
+        ]
         yield [till.engine, *others]
 
 
@@ -78,7 +81,12 @@ def best(event: Event, type_id: UUID, quantity: int) -> PlaceBooking:
 
 def given(outcomes: Iterable[Outcome]) -> list[str]:
     """Return all seats that were booked."""
-    return [str(ticket.seat_id) for outcome in outcomes if isinstance(outcome, Booked) for ticket in outcome.booking.tickets]
+    return [
+        str(ticket.seat_id)
+        for outcome in outcomes
+        if isinstance(outcome, Booked)
+        for ticket in outcome.booking.tickets
+    ]
 
 
 def hall_of(engine: Engine, event: Event) -> Sale:
@@ -86,7 +94,9 @@ def hall_of(engine: Engine, event: Event) -> Sale:
     return engine._lanes[hash(event.event_id) % len(engine._lanes)]._remembered[event.event_id]
 
 
-async def test_500_buyers_for_the_same_seats_from_three_processes(till: Till, engines: list[Engine], event: Event) -> None:
+async def test_500_buyers_for_the_same_seats_from_three_processes(
+    till: Till, engines: list[Engine], event: Event
+) -> None:
     type_id = await the_type(till, event)
     draw = random.Random(5)
     wanted = [draw.sample([f"A{number}" for number in range(1, 21)], 2) for _ in range(500)]
@@ -97,30 +107,49 @@ async def test_500_buyers_for_the_same_seats_from_three_processes(till: Till, en
     assert len(claimed) == len(given(outcomes))
 
 
-async def test_best_available_from_three_processes_gives_everybody_other_seats(till: Till, engines: list[Engine], event: Event) -> None:
+async def test_best_available_from_three_processes_gives_everybody_other_seats(
+    till: Till, engines: list[Engine], event: Event
+) -> None:
     type_id = await the_type(till, event)
     outcomes = await all_at_once(engines, [best(event, type_id, 4) for _ in range(60)])
     assert tally(outcomes) == {"confirmed": 50, "sold-out": 10}
     assert sorted(Counter(given(outcomes)).values()) == [1] * 200
-    together = [{ticket.seat_id[0] for ticket in each.booking.tickets if ticket.seat_id} for each in outcomes if isinstance(each, Booked)]
+    together = [
+        {ticket.seat_id[0] for ticket in each.booking.tickets if ticket.seat_id}
+        for each in outcomes
+        if isinstance(each, Booked)
+    ]
     assert all(len(rows) == 1 for rows in together), "five times four are a row"
 
 
-async def test_named_and_best_seats_and_cancellations_mixed(till: Till, engines: list[Engine], event: Event) -> None:
+async def test_named_and_best_seats_and_cancellations_mixed(
+    till: Till, engines: list[Engine], event: Event
+) -> None:
     type_id = await the_type(till, event)
     draw = random.Random(8)
     booked: list[Outcome] = []
     for _ in range(6):
         wishes: list[Command] = [best(event, type_id, draw.randint(1, 5)) for _ in range(20)]
-        wishes += [seats(event, type_id, f"{draw.choice('ABCDEFGHIJ')}{draw.randint(1, 20)}") for _ in range(20)]
+        wishes += [
+            seats(event, type_id, f"{draw.choice('ABCDEFGHIJ')}{draw.randint(1, 20)}") for _ in range(20)
+        ]
         given_back = [each.booking for each in booked if isinstance(each, Booked) and draw.random() < 0.5]
-        wishes += [CancelBooking(event.event_id, each.booking_id, each.buyer_id, each.buyer_id) for each in given_back]
+        wishes += [
+            CancelBooking(event.event_id, each.booking_id, each.buyer_id, each.buyer_id)
+            for each in given_back
+        ]
         draw.shuffle(wishes)
-        booked = [each for each in await all_at_once(engines, wishes) if isinstance(each, Booked) and each.booking.state == "confirmed"]
+        booked = [
+            each
+            for each in await all_at_once(engines, wishes)
+            if isinstance(each, Booked) and each.booking.state == "confirmed"
+        ]
         await check_stored(till.db)
 
 
-async def test_an_engine_that_missed_rows_follows_them(till: Till, engines: list[Engine], event: Event) -> None:
+async def test_an_engine_that_missed_rows_follows_them(
+    till: Till, engines: list[Engine], event: Event
+) -> None:
     type_id = await the_type(till, event)
     first, second, _ = engines
     await second.submit(best(event, type_id, 1))
@@ -131,7 +160,11 @@ async def test_an_engine_that_missed_rows_follows_them(till: Till, engines: list
             await first.submit(CancelBooking(event.event_id, booked.booking_id, booked.buyer_id, None))
         if number == 18:
             break
-    await till.change(BlockSeats(event.event_id, ("C1", "C2")), BlockSeats(event.event_id, ("D1",)), UnblockSeats(event.event_id, ("C2",)))
+    await till.change(
+        BlockSeats(event.event_id, ("C1", "C2")),
+        BlockSeats(event.event_id, ("D1",)),
+        UnblockSeats(event.event_id, ("C2",)),
+    )
     assert say(await second.submit(seats(event, type_id, "B2"))) == "seat-taken"
     assert say(await second.submit(seats(event, type_id, "B1"))) == "confirmed"
     assert say(await second.submit(seats(event, type_id, "C1"))) == "seat-taken"
@@ -157,11 +190,19 @@ async def test_an_engine_that_missed_too_many_rows_loads_anew(
 async def test_other_zones_are_seen_by_every_engine(till: Till, engines: list[Engine]) -> None:
     event = await till.seated(SMALL_HALL.seating({"stalls": ["A", "B"], "balcony": ["C"]}))
     stalls, balcony = await the_type(till, event), await the_type(till, event, "balcony")
-    await all_at_once(engines, [seats(event, stalls, "A1"), seats(event, stalls, "A2"), seats(event, stalls, "A3")])
-    await till.change(PutSeating(event.event_id, SMALL_HALL.seating({"stalls": ["A"], "balcony": ["B", "C"]})))
-    again = await all_at_once(engines, [seats(event, stalls, "B1"), seats(event, stalls, "B2"), seats(event, stalls, "B3")])
+    await all_at_once(
+        engines, [seats(event, stalls, "A1"), seats(event, stalls, "A2"), seats(event, stalls, "A3")]
+    )
+    await till.change(
+        PutSeating(event.event_id, SMALL_HALL.seating({"stalls": ["A"], "balcony": ["B", "C"]}))
+    )
+    again = await all_at_once(
+        engines, [seats(event, stalls, "B1"), seats(event, stalls, "B2"), seats(event, stalls, "B3")]
+    )
     assert tally(again) == {"seat-of-another-zone": 3}
-    outcomes = await all_at_once(engines, [seats(event, balcony, "B1"), seats(event, balcony, "B1"), seats(event, balcony, "B1")])
+    outcomes = await all_at_once(
+        engines, [seats(event, balcony, "B1"), seats(event, balcony, "B1"), seats(event, balcony, "B1")]
+    )
     assert tally(outcomes) == {"confirmed": 1, "seat-taken": 2}
 
 
@@ -169,10 +210,21 @@ async def test_another_map_is_seen_by_every_engine(till: Till, engines: list[Eng
     draft = await till.seated(SMALL_HALL.seating({"Regular": ["A", "B"]}), opened=False)
     regular = next(iter((await till.types(draft)).values()))
     assert tally(await all_at_once(engines, [seats(draft, regular, "B1")] * 3)) == {"event-not-found": 3}
-    await till.change(PutSeating(draft.event_id, OTHER_HALL.seating({"Regular": ["A"]})), OpenSale(draft.event_id))
-    seated = next(each for each in (await find_sale(till.db, draft.event_id)).ticket_types.values() if each.zone is not None)
-    assert tally(await all_at_once(engines, [seats(draft, seated.ticket_type_id, "B1")] * 3)) == {"unknown-seat": 3}
-    assert tally(await all_at_once(engines, [best(draft, seated.ticket_type_id, 1)] * 4)) == {"confirmed": 3, "sold-out": 1}
+    await till.change(
+        PutSeating(draft.event_id, OTHER_HALL.seating({"Regular": ["A"]})), OpenSale(draft.event_id)
+    )
+    seated = next(
+        each
+        for each in (await find_sale(till.db, draft.event_id)).ticket_types.values()
+        if each.zone is not None
+    )
+    assert tally(await all_at_once(engines, [seats(draft, seated.ticket_type_id, "B1")] * 3)) == {
+        "unknown-seat": 3
+    }
+    assert tally(await all_at_once(engines, [best(draft, seated.ticket_type_id, 1)] * 4)) == {
+        "confirmed": 3,
+        "sold-out": 1,
+    }
 
 
 async def test_a_batch_that_fails_forgets_its_hall(till: Till, event: Event) -> None:
@@ -181,7 +233,9 @@ async def test_a_batch_that_fails_forgets_its_hall(till: Till, event: Event) -> 
     await till.engine.submit(best(event, type_id, 1))
     before = hall_of(till.engine, event).hall
     poison = PlaceBooking(event.event_id, new_id(), (Line(type_id, 1, ("C3",)),), key="bad\x00key")
-    outcomes = await one_batch(till.db, event, till.engine, [seats(event, type_id, "C1", "C2"), poison, seats(event, type_id, "C4")])
+    outcomes = await one_batch(
+        till.db, event, till.engine, [seats(event, type_id, "C1", "C2"), poison, seats(event, type_id, "C4")]
+    )
     assert [say(each) for each in outcomes] == ["confirmed", "CharacterNotInRepertoireError", "confirmed"]
     assert hall_of(till.engine, event).hall is not before
     assert say(await till.engine.submit(seats(event, type_id, "C1"))) == "seat-taken"
@@ -208,11 +262,15 @@ async def test_the_key_refuses_what_a_wrong_memory_would_sell(till: Till, event:
     with pytest.raises(Exception, match="seat_claims_pk"):
         await till.engine.submit(seats(event, type_id, "C1"))
     assert say(await till.engine.submit(seats(event, type_id, "C1"))) == "seat-taken"
-    owner = await till.db.fetch_value("SELECT ticket_id FROM seat_claims WHERE seat_number = $1", taken.tickets[0].seat_number)
+    owner = await till.db.fetch_value(
+        "SELECT ticket_id FROM seat_claims WHERE seat_number = $1", taken.tickets[0].seat_number
+    )
     assert owner == taken.tickets[0].ticket_id
 
 
-async def test_a_hall_of_another_past_is_not_believed(till: Till, engines: list[Engine], event: Event) -> None:
+async def test_a_hall_of_another_past_is_not_believed(
+    till: Till, engines: list[Engine], event: Event
+) -> None:
     """After a failover, what was remembered may never have happened, though the journal has come as far again with something else."""
     type_id = await the_type(till, event)
     head = dict((await till.db.fetch("SELECT seq, head_hash, head_at FROM sales"))[0])
@@ -241,7 +299,8 @@ async def test_blocking_races_with_booking(till: Till, engines: list[Engine], ev
         return "done"
 
     blocked, booked = await asyncio.gather(
-        asyncio.gather(*[block(each) for each in named]), all_at_once(engines, [seats(event, type_id, each) for each in named])
+        asyncio.gather(*[block(each) for each in named]),
+        all_at_once(engines, [seats(event, type_id, each) for each in named]),
     )
     for mine, theirs in zip(blocked, booked, strict=True):
         assert {mine, say(theirs)} in ({"done", "seat-taken"}, {"seat-taken", "confirmed"})

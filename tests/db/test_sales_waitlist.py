@@ -15,33 +15,30 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.reactions import serve_lines
-from evently.sales import (
+from evently.sales import Engine
+from evently.sales.commands import (
     CancelBooking,
     CancelSale,
     ChangeSale,
-    Conditions,
-    Engine,
     ExpireHolds,
     JoinWaitlist,
     LeaveWaitlist,
-    Lines,
     Listed,
-    PoolTerms,
     PutConditions,
     PutPool,
     RetireTicketType,
-    Standing,
     WaitlistEntry,
 )
 from evently.sales.engine import decide_and_write
 from evently.sales.loading import load_lines
-from evently.sales.reads import read_sale
-from evently.sales.state import LINE_KNOWN_MAX
-from tests.catalogue import sale_terms
-from tests.judge import judge
-from tests.selling import all_at_once, open_engine, place, pools, tally
-from tests.stored import check_stored
-from tests.till import Till, open_till, until
+from evently.sales.reads import Lines, Standing, read_sale
+from evently.sales.rules.state import LINE_KNOWN_MAX
+from evently.sales.terms import Conditions, PoolTerms
+from tests.support.catalogue import sale_terms
+from tests.support.judge import judge
+from tests.support.selling import all_at_once, open_engine, place, pools, tally
+from tests.support.stored import check_stored
+from tests.support.till import Till, open_till, until
 
 WAITING: Final = 3 * LINE_KNOWN_MAX + 20
 
@@ -62,13 +59,20 @@ async def both(till: Till, database_url: str) -> AsyncIterator[list[Engine]]:
         yield [till.engine, other]
 
 
-async def long_line(till: Till, engines: list[Engine], capacity: int, limit: int | None = None) -> tuple[Event, list[WaitlistEntry]]:
+async def long_line(
+    till: Till, engines: list[Engine], capacity: int, limit: int | None = None
+) -> tuple[Event, list[WaitlistEntry]]:
     """Return an event whose sale has not begun, and those who wait for it: for one, two or one."""
     event = await till.event(sale_terms(capacity=capacity, per_buyer_max=limit))
     await till.change(PutConditions(event.event_id, Conditions(payment="online")))
-    await till.change(ChangeSale(event.event_id, till.clock() + timedelta(hours=1), till.clock() + timedelta(hours=9)))
+    await till.change(
+        ChangeSale(event.event_id, till.clock() + timedelta(hours=1), till.clock() + timedelta(hours=9))
+    )
     (type_id,) = (await till.types(event)).values()
-    joined = await all_at_once(engines, [JoinWaitlist(event.event_id, new_id(), type_id, 1 + each % 3 % 2) for each in range(WAITING)])
+    joined = await all_at_once(
+        engines,
+        [JoinWaitlist(event.event_id, new_id(), type_id, 1 + each % 3 % 2) for each in range(WAITING)],
+    )
     entries = [outcome.entry for outcome in joined if isinstance(outcome, Listed)]
     assert len(entries) == WAITING
     return event, sorted(entries, key=lambda entry: (entry.joined_seq, entry.entry_id))
@@ -76,7 +80,9 @@ async def long_line(till: Till, engines: list[Engine], capacity: int, limit: int
 
 async def states(till: Till, event: Event) -> list[str]:
     """Return the states of the entries in line."""
-    rows = await till.db.fetch("SELECT state FROM waitlist_entries WHERE event_id = $1 ORDER BY joined_seq, entry_id", event.event_id)
+    rows = await till.db.fetch(
+        "SELECT state FROM waitlist_entries WHERE event_id = $1 ORDER BY joined_seq, entry_id", event.event_id
+    )
     return [row["state"] for row in rows]
 
 
@@ -89,7 +95,10 @@ async def test_a_batch_knows_the_first_and_counts_the_others(till: Till, both: l
     (line,) = sale.lines.values()
     assert line.counts == Counter(entry.quantity for entry in entries)
     for quantity, firsts in line.firsts.items():
-        assert list(firsts.values()) == [entry for entry in entries if entry.quantity == quantity][:LINE_KNOWN_MAX]
+        assert (
+            list(firsts.values())
+            == [entry for entry in entries if entry.quantity == quantity][:LINE_KNOWN_MAX]
+        )
 
 
 async def test_all_are_served_at_the_opening_and_nobody_comes_between(till: Till, both: list[Engine]) -> None:
@@ -109,7 +118,9 @@ async def test_all_are_served_at_the_opening_and_nobody_comes_between(till: Till
     assert more["sold-out"] > 0
 
 
-async def test_who_is_not_served_for_want_of_room_is_behind_those_who_are(till: Till, both: list[Engine]) -> None:
+async def test_who_is_not_served_for_want_of_room_is_behind_those_who_are(
+    till: Till, both: list[Engine]
+) -> None:
     event, entries = await long_line(till, both, 150)
     till.clock.move(hours=1)
     await both[1].submit(ExpireHolds(event.event_id))
@@ -118,14 +129,19 @@ async def test_who_is_not_served_for_want_of_room_is_behind_those_who_are(till: 
         return (await pools(till.db, event))["Admission"].held == 150
 
     await until(nothing_is_left)
-    served = [(entry.quantity, state == "offered") for entry, state in zip(entries, await states(till, event), strict=True)]
+    served = [
+        (entry.quantity, state == "offered")
+        for entry, state in zip(entries, await states(till, event), strict=True)
+    ]
     for quantity in (1, 2):
         alike = [offered for each, offered in served if each == quantity]
         assert alike == sorted(alike, reverse=True), "the last unit may pass over a pair, and nobody else"
     assert sum(each for each, offered in served if offered) == 150
 
 
-async def test_a_process_that_dies_in_the_middle_leaves_nobody_out_and_lets_nobody_in(till: Till, both: list[Engine]) -> None:
+async def test_a_process_that_dies_in_the_middle_leaves_nobody_out_and_lets_nobody_in(
+    till: Till, both: list[Engine]
+) -> None:
     event, entries = await long_line(till, both, 300)
     (type_id,) = (await till.types(event)).values()
     till.clock.move(hours=1)
@@ -150,7 +166,9 @@ async def test_whoever_leads_the_sweepers_first_looks_at_all_lines(till: Till, b
     till.clock.move(hours=1)
     async with till.db.transaction() as tx:
         await decide_and_write(tx, [ExpireHolds(event.event_id)], {}, till.clock, new_id)
-    assert await serve_lines(till.db, both[1], till.clock() - timedelta(hours=1), till.clock()) == 0, "it was looked at since it opened"
+    assert await serve_lines(till.db, both[1], till.clock() - timedelta(hours=1), till.clock()) == 0, (
+        "it was looked at since it opened"
+    )
     assert await serve_lines(till.db, both[1], None, till.clock()) == 1
 
     async def all_are_served() -> bool:
@@ -159,7 +177,9 @@ async def test_whoever_leads_the_sweepers_first_looks_at_all_lines(till: Till, b
     await until(all_are_served)
 
 
-async def test_more_room_serves_the_whole_line_in_the_organizers_transaction(till: Till, both: list[Engine]) -> None:
+async def test_more_room_serves_the_whole_line_in_the_organizers_transaction(
+    till: Till, both: list[Engine]
+) -> None:
     event, _ = await long_line(till, both, 1, limit=2)
     (type_id,) = (await till.types(event)).values()
     till.clock.move(hours=1)
@@ -220,7 +240,9 @@ async def test_what_was_there_at_the_opening_says_nothing_of_what_will_fall_free
     assert await stands(till, entry) == Standing(1, 0, None, None), "nothing has fallen free"
     behind = await join(till, event, 2)
     till.clock.move(minutes=30)
-    (leaves,) = await till.db.fetch("SELECT booking_id, buyer_id FROM bookings WHERE entry_id = $1", served[0].entry_id)
+    (leaves,) = await till.db.fetch(
+        "SELECT booking_id, buyer_id FROM bookings WHERE entry_id = $1", served[0].entry_id
+    )
     await till.engine.submit(CancelBooking(event.event_id, leaves["booking_id"], leaves["buyer_id"], None))
     till.clock.move(hours=5, minutes=30)
     await till.engine.submit(
@@ -251,7 +273,9 @@ async def test_a_group_is_told_that_others_may_be_asked_first(till: Till) -> Non
     standing = await stands(till, group)
     assert (standing.position, standing.units_ahead) == (1, 0)
     assert standing.estimate is not None
-    assert standing.estimate.expected_at == till.clock() + timedelta(days=5), "two who wish for less may be asked before it"
+    assert standing.estimate.expected_at == till.clock() + timedelta(days=5), (
+        "two who wish for less may be asked before it"
+    )
     assert (await stands(till, first)).estimate is None, "who has an offer does not wait"
     till.clock.move(days=40)
     assert (await stands(till, group)).estimate is None, "nothing is offered when the sale has ended"

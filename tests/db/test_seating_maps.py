@@ -9,7 +9,7 @@ from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.seating.generate import theatre
-from tests.catalogue import NOW, make_organizer, make_venue
+from tests.support.catalogue import NOW, make_organizer, make_venue
 
 
 async def test_versions_of_a_map(db: Database) -> None:
@@ -17,7 +17,9 @@ async def test_versions_of_a_map(db: Database) -> None:
     small, large = theatre(200), theatre(300)
     async with db.transaction() as tx:
         first = await seating.add_seat_map(tx, venue.organizer_id, venue.venue_id, small, NOW)
-        assert await seating.add_version(tx, first.seat_map_id, small, NOW) == first, "the same content is the same version"
+        assert await seating.add_version(tx, first.seat_map_id, small, NOW) == first, (
+            "the same content is the same version"
+        )
         second = await seating.add_version(tx, first.seat_map_id, large, NOW)
         other = await seating.add_seat_map(tx, venue.organizer_id, venue.venue_id, large, NOW)
     assert (first.version, first.seats, second.version, second.seats) == (1, 200, 2, 300)

@@ -39,7 +39,9 @@ def crowd(port: int) -> Iterator[None]:
 async def turns_until_all_are_in(listening: list[socket.socket]) -> int:
     """Return how many turns of the loop it took to let in a crowd that was there before the first."""
     loop, made = asyncio.get_running_loop(), list[asyncio.BaseTransport]()
-    servers = [await loop.create_server(lambda: Counting(made), sock=each, backlog=CROWD) for each in listening]
+    servers = [
+        await loop.create_server(lambda: Counting(made), sock=each, backlog=CROWD) for each in listening
+    ]
     with crowd(listening[0].getsockname()[1]):
         turns = 0
         while len(made) < CROWD:
@@ -65,7 +67,9 @@ def test_a_server_ends_with_its_workers_when_nobody_reads_where_it_is(database_u
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "evently", "serve", "--port", str(port)]
     environment = environment_for(database_url=database_url)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
         assert process.stdout is not None
         process.stdout.close()
         assert process.wait(60) == 1
@@ -75,4 +79,9 @@ def test_a_server_ends_with_its_workers_when_nobody_reads_where_it_is(database_u
 
 def test_a_health_check_does_not_load_the_migrations() -> None:
     code = "import sys; from evently.db.revision import newest_revision; assert newest_revision(); print('alembic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "False"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        == "False"
+    )

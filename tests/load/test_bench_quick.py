@@ -11,7 +11,12 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_a_quick_benchmark_is_clean() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "--quick", "--ours"], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, "-m", "bench", "--quick", "--ours"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "audits found 0 things that must not be" in done.stdout

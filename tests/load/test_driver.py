@@ -9,12 +9,22 @@ from typing import Final
 
 import pytest
 
-from evently.rehearsal.driver import NO_ANSWER, Answer, HttpClient, HttpConnection, Target, connect, request_for
+from evently.rehearsal.driver import (
+    NO_ANSWER,
+    Answer,
+    HttpClient,
+    HttpConnection,
+    Target,
+    connect,
+    request_for,
+)
 from evently.rehearsal.loops import closed_loop, open_loop, volley
 from evently.rehearsal.recording import LOST
 
 OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-Script = Callable[[int, bytes], list[bytes | None]]  # the number of the request and the request -> parts to send; None: close
+Script = Callable[
+    [int, bytes], list[bytes | None]
+]  # the number of the request and the request -> parts to send; None: close
 
 
 class Scripted(asyncio.Protocol):
@@ -60,7 +70,9 @@ class TinyServer:
 @asynccontextmanager
 async def serving(script: Script) -> AsyncIterator[tuple[TinyServer, Target]]:
     tiny = TinyServer(script)
-    server = await asyncio.get_running_loop().create_server(lambda: Scripted(tiny), "127.0.0.1", 0, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Scripted(tiny), "127.0.0.1", 0, backlog=1024
+    )
     tiny.server = server
     async with server:
         yield tiny, Target("127.0.0.1", server.sockets[0].getsockname()[1])
@@ -81,12 +93,22 @@ async def ask(script: Script) -> tuple[Answer, TinyServer]:
         pytest.param([bytes([byte]) for byte in OK], 200, b"hi", id="byte by byte"),
         pytest.param([b"HTTP/1.1 204 No Content\r\n\r\n"], 204, b"", id="no content"),
         pytest.param(
-            [b"HTTP/1.1 304 Not Modified\r\ncontent-length: 77\r\n\r\n"], 304, b"", id="not modified has no body, whatever its length says"
+            [b"HTTP/1.1 304 Not Modified\r\ncontent-length: 77\r\n\r\n"],
+            304,
+            b"",
+            id="not modified has no body, whatever its length says",
         ),
-        pytest.param([b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n", OK], 200, b"hi", id="early hints first"),
+        pytest.param(
+            [b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n", OK], 200, b"hi", id="early hints first"
+        ),
         pytest.param([b"HTTP/1.1 100 Continue\r\n\r\n" + OK], 200, b"hi", id="continue first, in one piece"),
         pytest.param(
-            [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"4\r\nWiki\r\n", b"6;x=y\r\npedia ", b"\r\n0\r\n\r\n"],
+            [
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"4\r\nWiki\r\n",
+                b"6;x=y\r\npedia ",
+                b"\r\n0\r\n\r\n",
+            ],
             200,
             b"Wikipedia ",
             id="chunked",
@@ -98,9 +120,14 @@ async def ask(script: Script) -> tuple[Answer, TinyServer]:
             id="chunked with a trailer",
         ),
         pytest.param(
-            [b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nuntil", b" the end", None], 200, b"until the end", id="until it closes"
+            [b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nuntil", b" the end", None],
+            200,
+            b"until the end",
+            id="until it closes",
         ),
-        pytest.param([b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", None], LOST, b"", id="closed half-way"),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", None], LOST, b"", id="closed half-way"
+        ),
         pytest.param([None], LOST, b"", id="closed without a word"),
     ],
 )
@@ -118,7 +145,9 @@ async def test_a_large_body_in_pieces() -> None:
 
 
 async def test_headers() -> None:
-    answer, _ = await ask(lambda _n, _r: [b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nX-Thing:  a b \r\ncontent-length: 0\r\n\r\n"])
+    answer, _ = await ask(
+        lambda _n, _r: [b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nX-Thing:  a b \r\ncontent-length: 0\r\n\r\n"]
+    )
     assert answer.status == 503
     assert answer.retry_after() == 7.0
     assert answer.header("x-thing") == "a b"
@@ -157,9 +186,15 @@ async def test_no_more_connections_than_allowed() -> None:
 
 
 async def test_the_server_asks_to_close() -> None:
-    async with serving(lambda _n, _r: [b"HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 0\r\n\r\n"]) as (tiny, target):
+    async with serving(
+        lambda _n, _r: [b"HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 0\r\n\r\n"]
+    ) as (tiny, target):
         client = HttpClient(target, 1)
-        assert [(await client.exchange(request_for("GET", "/", target))).status for _ in range(3)] == [200, 200, 200]
+        assert [(await client.exchange(request_for("GET", "/", target))).status for _ in range(3)] == [
+            200,
+            200,
+            200,
+        ]
     assert tiny.connections == 3
 
 
@@ -181,7 +216,10 @@ async def test_hanging_up_loses_the_answer_and_not_the_request() -> None:
 
 async def test_waiting_has_an_end() -> None:
     async with serving(lambda _number, _request: []) as (_, target):
-        assert await HttpClient(target, 1).exchange(request_for("GET", "/", target), seconds_max=0.05) == NO_ANSWER
+        assert (
+            await HttpClient(target, 1).exchange(request_for("GET", "/", target), seconds_max=0.05)
+            == NO_ANSWER
+        )
 
 
 async def test_nobody_listens() -> None:
@@ -203,7 +241,13 @@ async def test_sending_on_a_closed_connection_is_lost_at_once() -> None:
 async def test_closed_loop_until_there_is_nothing_left() -> None:
     left = list(range(100))
     async with serving(lambda _number, _request: [OK]) as (tiny, target):
-        run = await closed_loop(target, 8, lambda: request_for("GET", f"/{left.pop()}", target) if left else None, 30.0, keep_status=200)
+        run = await closed_loop(
+            target,
+            8,
+            lambda: request_for("GET", f"/{left.pop()}", target) if left else None,
+            30.0,
+            keep_status=200,
+        )
     assert run.recording.counts() == {200: 100}
     assert run.kept == [b"hi"] * 100
     assert len({request.split()[1] for request in tiny.requests}) == 100
@@ -224,7 +268,9 @@ async def test_closed_loop_connects_again() -> None:
 
     left = list(range(200))
     async with serving(script) as (tiny, target):
-        run = await closed_loop(target, 4, lambda: request_for("GET", f"/{left.pop()}", target) if left else None, 30.0)
+        run = await closed_loop(
+            target, 4, lambda: request_for("GET", f"/{left.pop()}", target) if left else None, 30.0
+        )
     assert run.recording.counts() == {200: 180, LOST: 20}
     assert tiny.connections > 4
 
@@ -245,7 +291,9 @@ async def test_closed_loop_ends_when_the_server_goes_away() -> None:
 async def test_open_loop_sends_on_time_and_counts_waiting() -> None:
     due = [0.0, 0.0, 0.05, 0.1]
     async with serving(lambda _number, _request: [OK]) as (tiny, target):
-        run = await open_loop(target, 1, [request_for("GET", f"/{number}", target) for number in range(4)], due)
+        run = await open_loop(
+            target, 1, [request_for("GET", f"/{number}", target) for number in range(4)], due
+        )
     assert run.recording.counts() == {200: 4}
     assert [request.split()[1] for request in tiny.requests] == [b"/0", b"/1", b"/2", b"/3"]
     assert list(run.recording.starts) == pytest.approx(due)
@@ -257,7 +305,9 @@ async def test_open_loop_with_a_server_that_closes() -> None:
         return [None] if number % 3 == 0 else [OK]
 
     async with serving(script) as (_, target):
-        run = await open_loop(target, 2, [request_for("GET", "/", target)] * 30, [number / 1000 for number in range(30)])
+        run = await open_loop(
+            target, 2, [request_for("GET", "/", target)] * 30, [number / 1000 for number in range(30)]
+        )
     assert run.recording.counts() == {200: 20, LOST: 10}
 
 

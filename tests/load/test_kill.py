@@ -30,7 +30,7 @@ from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.rehearsal.driver import HttpClient, Target, request_for
-from tests.catalogue import event_terms, make_organizer, make_venue, sale_terms
+from tests.support.catalogue import event_terms, make_organizer, make_venue, sale_terms
 
 SECRET = "a secret of the tests, long enough to sign"
 CAPACITY = 300
@@ -52,7 +52,9 @@ class Server:
         password = quote((self.directory / "postgres.password").read_text(encoding="ascii").strip(), safe="")
         with next(self.directory.glob("postgres/postmaster.pid")).open(encoding="ascii") as lines:
             socket_directory = lines.read().splitlines()[4]
-        return DatabaseOptions(f"postgresql://evently:{password}@/evently?host={quote(socket_directory, safe='')}")
+        return DatabaseOptions(
+            f"postgresql://evently:{password}@/evently?host={quote(socket_directory, safe='')}"
+        )
 
     def workers(self) -> list[int]:
         """Return the process ids of the workers."""
@@ -60,11 +62,15 @@ class Server:
 
     def postgres(self) -> int:
         """Return the process id of PostgreSQL."""
-        return int((self.directory / "postgres" / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
+        return int(
+            (self.directory / "postgres" / "postmaster.pid").read_text(encoding="ascii").splitlines()[0]
+        )
 
 
 def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    return [
+        int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    ]
 
 
 def command_of(pid: int) -> str:
@@ -81,7 +87,10 @@ def lives(pid: int) -> bool:
 
 @contextmanager
 def data_directory() -> Iterator[Path]:
-    """A data directory that PostgreSQL's own user can reach when we are root. Not below those of pytest, which it closes again at will."""
+    """A data directory that PostgreSQL's own user can reach when we are root.
+
+    Not below those of pytest, which it closes again at will.
+    """
     with tempfile.TemporaryDirectory(prefix="evently-") as name:
         Path(name).chmod(0o711)
         yield Path(name) / "data"
@@ -96,8 +105,25 @@ def directory() -> Iterator[Path]:
 @contextmanager
 def serving(directory: Path, workers: int, *options: str) -> Iterator[Server]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EVENTLY_")}
-    environment |= {"EVENTLY_SECRET": SECRET, "EVENTLY_RATE_BOOKINGS": "0", "EVENTLY_LOG_LEVEL": "error", "EVENTLY_ACCESS_LOG": "false"}
-    command = [sys.executable, "-m", "evently", "serve", "--port", "0", "--workers", str(workers), "--data", str(directory), *options]
+    environment |= {
+        "EVENTLY_SECRET": SECRET,
+        "EVENTLY_RATE_BOOKINGS": "0",
+        "EVENTLY_LOG_LEVEL": "error",
+        "EVENTLY_ACCESS_LOG": "false",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "evently",
+        "serve",
+        "--port",
+        "0",
+        "--workers",
+        str(workers),
+        "--data",
+        str(directory),
+        *options,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout is not None
@@ -119,7 +145,10 @@ def address_in(lines: Iterator[str]) -> str:
 
 
 class Crowd:
-    """Clients that book, and repeat with the same key until they hear a definite answer. `booked` and `refused` are what they heard."""
+    """Clients that book, and repeat with the same key until they hear a definite answer.
+
+    `booked` and `refused` are what they heard.
+    """
 
     def __init__(self, server: Server, event_path: str, body: bytes) -> None:
         self._client = HttpClient(server.target, CLIENTS)
@@ -138,7 +167,9 @@ class Crowd:
             buyer = show_id("per", buyer_id)
             self.asked.add(buyer)
             token = self._tokens.issue_access(buyer_id, "buyer", new_id())
-            request = request_for("POST", self._path, self._server.target, token=token, key=f"wish of {buyer}", body=self._body)
+            request = request_for(
+                "POST", self._path, self._server.target, token=token, key=f"wish of {buyer}", body=self._body
+            )
             while (answer := await self._client.exchange(request)).status not in {201, 409}:
                 assert answer.status in {0, 503}, answer
                 await asyncio.sleep(0.05)
@@ -152,11 +183,15 @@ class Crowd:
 async def open_event(database: Database) -> tuple[str, bytes]:
     now = utc_now()
     venue = await make_venue(database, await make_organizer(database))
-    terms = event_terms(venue.venue_id, starts_at=now + timedelta(days=9), ends_at=now + timedelta(days=9, hours=2))
+    terms = event_terms(
+        venue.venue_id, starts_at=now + timedelta(days=9), ends_at=now + timedelta(days=9, hours=2)
+    )
     async with database.transaction() as tx:
-        event = await organizing.create_event(tx, venue.organizer_id, terms, sale_terms(capacity=CAPACITY), now)
+        event = await organizing.create_event(
+            tx, venue.organizer_id, terms, sale_terms(capacity=CAPACITY), now
+        )
         await organizing.publish_event(tx, event.event_id, now)
-    (type_id,) = (await sales.find_sale(database, event.event_id)).ticket_types
+    (type_id,) = (await sales.reads.find_sale(database, event.event_id)).ticket_types
     body = msgspec.json.encode({"lines": [{"ticket_type_id": show_id("tty", type_id), "quantity": 1}]})
     return f"/v1/events/{show_id('evt', event.event_id)}", body
 
@@ -165,7 +200,11 @@ async def judge(server: Server, crowd: Crowd) -> None:
     """Compare what the clients heard with what is there."""
     database = await Database.open(server.database_options())
     rows = await database.fetch("SELECT booking_id, buyer_id, state FROM bookings")
-    there = {show_id("bkg", row["booking_id"]): show_id("per", row["buyer_id"]) for row in rows if row["state"] == "confirmed"}
+    there = {
+        show_id("bkg", row["booking_id"]): show_id("per", row["buyer_id"])
+        for row in rows
+        if row["state"] == "confirmed"
+    }
     assert crowd.booked.items() <= there.items(), "an acknowledged booking is lost"
     assert crowd.booked == there, "somebody has a booking and was never told"
     assert len(there) == CAPACITY
@@ -175,7 +214,10 @@ async def judge(server: Server, crowd: Crowd) -> None:
 
 
 async def run_and_kill(server: Server, kill: list[int | None]) -> Crowd:
-    """Sell out while processes are killed, each of `kill` or, where it is None, the first worker. Returns when everybody was answered."""
+    """Sell out while processes are killed, each of `kill` or, where it is None, the first worker.
+
+    Returns when everybody was answered.
+    """
     database = await Database.open(server.database_options())
     path, body = await open_event(database)
     await database.close()
@@ -230,7 +272,9 @@ async def test_everything_is_killed_while_it_sells(directory: Path) -> None:
         assert crowd.booked.items() <= there.items(), "an acknowledged booking is lost"
         assert set(there.values()) <= crowd.asked
         event_id = parse_id("evt", path.rpartition("/")[2])
-        assert {finding.code: finding.count for finding in await inspect(database, event_id) if finding.count} == {}
+        assert {
+            finding.code: finding.count for finding in await inspect(database, event_id) if finding.count
+        } == {}
         await database.close()
 
 

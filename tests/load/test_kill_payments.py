@@ -1,4 +1,7 @@
-"""Everybody pays while processes are killed: each ends paid and confirmed, or not paid. The demo gateway's own journal judges."""
+"""Everybody pays while processes are killed: each ends paid and confirmed, or not paid.
+
+The demo gateway's own journal judges.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.rehearsal.driver import HttpClient, request_for
-from tests.catalogue import event_terms, make_organizer, make_venue
 from tests.load.test_kill import CLIENTS, RUN_SECONDS_MAX, SECRET, Server, data_directory, serving
-from tests.paying import ONLINE, sold_under
+from tests.support.catalogue import event_terms, make_organizer, make_venue
+from tests.support.paying import ONLINE, sold_under
 
 PAYMENTS = 240
 CARDS = ("succeeds", "succeeds", "declined", "succeeds", "answer-lost", "capture-fails")
@@ -34,7 +37,10 @@ pytestmark = pytest.mark.timeout(300)
 
 
 class Buyers:
-    """Clients that hold a ticket and pay it, and repeat both with the same keys until they hear. `heard`: booking -> payment's state."""
+    """Clients that hold a ticket and pay it, and repeat both with the same keys until they hear.
+
+    `heard`: booking -> payment's state.
+    """
 
     def __init__(self, server: Server, path: str, body: bytes) -> None:
         self._client = HttpClient(server.target, CLIENTS)
@@ -68,11 +74,15 @@ async def open_event(database: Database) -> tuple[str, bytes]:
     """Put an event on sale that is paid online."""
     now = utc_now()
     venue = await make_venue(database, await make_organizer(database))
-    terms = event_terms(venue.venue_id, starts_at=now + timedelta(days=9), ends_at=now + timedelta(days=9, hours=2))
+    terms = event_terms(
+        venue.venue_id, starts_at=now + timedelta(days=9), ends_at=now + timedelta(days=9, hours=2)
+    )
     async with database.transaction() as tx:
-        event = await organizing.create_event(tx, venue.organizer_id, terms, sold_under(ONLINE, PAYMENTS), now)
+        event = await organizing.create_event(
+            tx, venue.organizer_id, terms, sold_under(ONLINE, PAYMENTS), now
+        )
         await organizing.publish_event(tx, event.event_id, now)
-    (type_id,) = (await sales.find_sale(database, event.event_id)).ticket_types
+    (type_id,) = (await sales.reads.find_sale(database, event.event_id)).ticket_types
     body = msgspec.json.encode({"lines": [{"ticket_type_id": show_id("tty", type_id), "quantity": 1}]})
     return f"/v1/events/{show_id('evt', event.event_id)}", body
 
@@ -80,7 +90,9 @@ async def open_event(database: Database) -> tuple[str, bytes]:
 async def judge(database: Database, heard: dict[str, str]) -> None:
     """Compare what buyers heard, what the gateway did, and what is booked, once every payment has come to its end."""
     async with asyncio.timeout(SETTLED_SECONDS_MAX):
-        while await database.fetch_value("SELECT count(*) FROM payments WHERE state NOT IN ('captured', 'declined', 'voided', 'lost')"):
+        while await database.fetch_value(
+            "SELECT count(*) FROM payments WHERE state NOT IN ('captured', 'declined', 'voided', 'lost')"
+        ):
             await asyncio.sleep(0.2)
     rows = await database.fetch(
         "SELECT bookings.booking_id, bookings.state AS booking, payments.state AS payment, charge.state AS charge, charge.captured_minor,"

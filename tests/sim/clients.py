@@ -10,7 +10,7 @@ import asyncpg
 from msgspec.structs import replace
 
 from evently.kit.errors import Trouble
-from evently.sales import (
+from evently.sales.commands import (
     AcceptOffer,
     Booked,
     Booking,
@@ -60,7 +60,12 @@ class Client:
         if self._mine and dice < 0.2:
             return self._payment(self._mine[-1])
         if dice < 0.27:
-            return JoinWaitlist(self._draw.choice(EVENTS), self._me, self._draw.choice([STANDARD, LIMITED]), self._draw.randint(1, 3))
+            return JoinWaitlist(
+                self._draw.choice(EVENTS),
+                self._me,
+                self._draw.choice([STANDARD, LIMITED]),
+                self._draw.randint(1, 3),
+            )
         if self._entries and dice < 0.35:
             entry = self._draw.choice(self._entries)
             if self._draw.random() < 0.3:
@@ -75,18 +80,36 @@ class Client:
         lines = tuple(Line(type_id, self._draw.randint(1, 3)) for type_id in types)
         hold_seconds = self._draw.choice([None, None, HOLD_SECONDS])
         key = self._key()
-        return PlaceBooking(self._draw.choice(EVENTS), self._me, lines, hold_seconds, key, repr((lines, hold_seconds)).encode())
+        return PlaceBooking(
+            self._draw.choice(EVENTS),
+            self._me,
+            lines,
+            hold_seconds,
+            key,
+            repr((lines, hold_seconds)).encode(),
+        )
 
     def _payment(self, booking: Booking) -> ConfirmBooking:
         if booking.event_id == EVENTS[0]:
             return ConfirmBooking(booking.event_id, booking.booking_id)
-        return ConfirmBooking(booking.event_id, booking.booking_id, self._world.new_id(), booking.total_minor())
+        return ConfirmBooking(
+            booking.event_id, booking.booking_id, self._world.new_id(), booking.total_minor()
+        )
 
     def _cancellation(self, booking: Booking) -> CancelBooking:
         some = tuple(ticket.ticket_id for ticket in booking.tickets[: self._draw.choice([1, 1, 9])])
         ticket_ids = self._draw.choice([None, some])
         fingerprint = repr((booking.booking_id, ticket_ids)).encode()
-        return CancelBooking(booking.event_id, booking.booking_id, self._me, self._me, ticket_ids, None, self._key(), fingerprint)
+        return CancelBooking(
+            booking.event_id,
+            booking.booking_id,
+            self._me,
+            self._me,
+            ticket_ids,
+            None,
+            self._key(),
+            fingerprint,
+        )
 
     def _key(self) -> str | None:
         if self._draw.random() < 0.15:

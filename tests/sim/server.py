@@ -1,7 +1,8 @@
 """PostgreSQL as far as the engine knows it: the statements of sales/store.sql, row locks, transactions, and connections that die.
 
-An event's rows are one value. A transaction works on a copy and puts it back when it commits, so there is nothing to undo. What each
-statement does is written down a second time in statements.py; that the real ones do the same is what tests/db proves.
+An event's rows are one value. A transaction works on a copy and puts it back when it commits, so there is
+nothing to undo. What each statement does is written down a second time in statements.py; that the real ones
+do the same is what tests/db proves.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from uuid import UUID
 import asyncpg
 
 from evently.db import Query
-from evently.sales import loading, reads, store
+from evently.sales import loading, store
+from evently.sales.reads import bookings as reads
 from tests.sim.statements import STATEMENTS, EventRows, Row
 
 
@@ -44,7 +46,9 @@ class Server:
         self.commits = 0
         self._owners: dict[UUID, Connection] = {}
         self._waiting: dict[UUID, deque[asyncio.Future[None]]] = defaultdict(deque)
-        self.queries: dict[str, Query] = {query.text: query for query in (*store.sql, *loading.sql, *reads.sql)}
+        self.queries: dict[str, Query] = {
+            query.text: query for query in (*store.sql, *loading.sql, *reads.sql)
+        }
 
     async def connect(self, seconds_max: float | None = None) -> Connection:
         await asyncio.sleep(self.draw.random() * 0.005)

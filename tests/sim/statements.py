@@ -70,7 +70,9 @@ def _events(session: Session, event_ids: Sequence[UUID]) -> Iterator[tuple[UUID,
             yield event_id, rows
 
 
-def _named(session: Session, arguments: Arguments, *names: str) -> Iterator[tuple[EventRows, tuple[Any, ...]]]:
+def _named(
+    session: Session, arguments: Arguments, *names: str
+) -> Iterator[tuple[EventRows, tuple[Any, ...]]]:
     """Zip the arguments as `unnest` would; the first is the event of each row."""
     for event_id, *values in zip(*[arguments[name] for name in names], strict=True):
         rows = session.rows_of(event_id)
@@ -99,7 +101,7 @@ def _text(value: str) -> str:
     return value
 
 
-# Load -----------------------------------------------------------------------------------------------------------------------
+# Load -------------------------------------------------------------------------------------------------------
 
 
 @statement
@@ -114,13 +116,19 @@ def read_sale(session: Session, arguments: Arguments) -> list[Row]:
 
 @statement
 def load_pools(session: Session, arguments: Arguments) -> list[Row]:
-    return [Row(event_id=event_id, **pool) for event_id, rows in _events(session, arguments["event_ids"]) for pool in rows.pools.values()]
+    return [
+        Row(event_id=event_id, **pool)
+        for event_id, rows in _events(session, arguments["event_ids"])
+        for pool in rows.pools.values()
+    ]
 
 
 @statement
 def load_ticket_types(session: Session, arguments: Arguments) -> list[Row]:
     return [
-        Row(event_id=event_id, **each) for event_id, rows in _events(session, arguments["event_ids"]) for each in rows.ticket_types.values()
+        Row(event_id=event_id, **each)
+        for event_id, rows in _events(session, arguments["event_ids"])
+        for each in rows.ticket_types.values()
     ]
 
 
@@ -128,7 +136,9 @@ def load_ticket_types(session: Session, arguments: Arguments) -> list[Row]:
 def load_next_expiries(session: Session, arguments: Arguments) -> list[Row]:
     found = []
     for event_id, rows in _events(session, arguments["event_ids"]):
-        if held := [booking["expires_at"] for booking in rows.bookings.values() if booking["state"] == "held"]:
+        if held := [
+            booking["expires_at"] for booking in rows.bookings.values() if booking["state"] == "held"
+        ]:
             found.append(Row(event_id=event_id, next_expiry_at=min(held)))
     return found
 
@@ -139,9 +149,16 @@ def load_due(session: Session, arguments: Arguments) -> list[Row]:
     for event_id, now in zip(arguments["event_ids"], arguments["nows"], strict=True):
         rows = session.rows_of(event_id)
         assert rows is not None
-        due = [booking for booking in rows.bookings.values() if booking["state"] == "held" and booking["expires_at"] <= now]
+        due = [
+            booking
+            for booking in rows.bookings.values()
+            if booking["state"] == "held" and booking["expires_at"] <= now
+        ]
         due.sort(key=lambda booking: (booking["expires_at"], booking["booking_id"]))
-        found += [Row(event_id=event_id, booking_id=booking["booking_id"]) for booking in due[: arguments["due_max"]]]
+        found += [
+            Row(event_id=event_id, booking_id=booking["booking_id"])
+            for booking in due[: arguments["due_max"]]
+        ]
     return found
 
 
@@ -162,7 +179,9 @@ def load_tickets(session: Session, arguments: Arguments) -> list[Row]:
 @statement
 def load_answers(session: Session, arguments: Arguments) -> list[Row]:
     found = []
-    for event_id, actor_id, key in zip(arguments["event_ids"], arguments["actor_ids"], arguments["keys"], strict=True):
+    for event_id, actor_id, key in zip(
+        arguments["event_ids"], arguments["actor_ids"], arguments["keys"], strict=True
+    ):
         rows = session.rows_of(event_id)
         if rows is not None and (answer := rows.keys.get((actor_id, _text(key)))):
             of_entry = answer["entry_id"] is not None
@@ -178,16 +197,22 @@ def load_buyer_units(session: Session, arguments: Arguments) -> list[Row]:
         rows = session.rows_of(event_id)
         assert rows is not None
         live = {
-            each["booking_id"] for each in rows.bookings.values() if each["buyer_id"] == buyer_id and each["state"] in {"held", "confirmed"}
+            each["booking_id"]
+            for each in rows.bookings.values()
+            if each["buyer_id"] == buyer_id and each["state"] in {"held", "confirmed"}
         }
-        tickets = [ticket for ticket in rows.tickets.values() if ticket["booking_id"] in live and ticket["state"] != "void"]
+        tickets = [
+            ticket
+            for ticket in rows.tickets.values()
+            if ticket["booking_id"] in live and ticket["state"] != "void"
+        ]
         for type_id, units in Counter(ticket["ticket_type_id"] for ticket in tickets).items():
             if type_id in arguments["ticket_type_ids"]:
                 found.append(Row(event_id=event_id, buyer_id=buyer_id, ticket_type_id=type_id, units=units))
     return found
 
 
-# Write ----------------------------------------------------------------------------------------------------------------------
+# Write ------------------------------------------------------------------------------------------------------
 
 
 @statement
@@ -199,18 +224,48 @@ def write_batch(session: Session, arguments: Arguments) -> None:
         _insert(rows.journal, seq, Row(seq=seq, at=at, facts=facts, hash=head_hash))
     pool_names = ("pool_events", "pool_ids", "pool_helds", "pool_solds", "pool_set_asides")
     for rows, (pool_id, held, sold, set_aside) in _named(session, arguments, *pool_names):
-        rows.pools[pool_id] = _checked(Row({**rows.pools[pool_id], "held": held, "sold": sold, "set_aside": set_aside}))
+        rows.pools[pool_id] = _checked(
+            Row({**rows.pools[pool_id], "held": held, "sold": sold, "set_aside": set_aside})
+        )
     for event_id, *values in _rows_of(arguments, "booking_", _PLACED):
         _insert(_rows(session, event_id).bookings, values[0], _booking(event_id, values))
     for event_id, *values in _rows_of(arguments, "ticket_", _TICKET):
         _insert(_rows(session, event_id).tickets, values[0], _ticket(event_id, values))
-    key_names = ("key_events", "key_actors", "keys", "key_fingerprints", "key_bookings", "key_entries", "key_answers")
-    for rows, (actor_id, key, fingerprint, booking_id, entry_id, answer) in _named(session, arguments, *key_names):
-        row = Row(key=key, fingerprint=fingerprint, booking_id=booking_id, entry_id=entry_id, answer=answer, replays=0)
+    key_names = (
+        "key_events",
+        "key_actors",
+        "keys",
+        "key_fingerprints",
+        "key_bookings",
+        "key_entries",
+        "key_answers",
+    )
+    for rows, (actor_id, key, fingerprint, booking_id, entry_id, answer) in _named(
+        session, arguments, *key_names
+    ):
+        row = Row(
+            key=key,
+            fingerprint=fingerprint,
+            booking_id=booking_id,
+            entry_id=entry_id,
+            answer=answer,
+            replays=0,
+        )
         _insert(rows.keys, (actor_id, _text(key)), row)
 
 
-_PLACED: Final = ("events", "ids", "buyers", "states", "placed_ats", "expires_ats", "confirmed_ats", "conditions", "promos", "entries")
+_PLACED: Final = (
+    "events",
+    "ids",
+    "buyers",
+    "states",
+    "placed_ats",
+    "expires_ats",
+    "confirmed_ats",
+    "conditions",
+    "promos",
+    "entries",
+)
 _TICKET: Final = (
     "events", "ids", "bookings", "types", "prices", "secrets", "discounts", "surcharges", "fees", "taxes", "seats", "seat_ids",
     "seat_labels", "replaces",
@@ -228,7 +283,17 @@ def _rows(session: Session, event_id: UUID) -> EventRows:
 
 
 def _booking(event_id: UUID, values: Sequence[Any]) -> Row:
-    booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, conditions_version, promo_id, entry_id = values
+    (
+        booking_id,
+        buyer_id,
+        state,
+        placed_at,
+        expires_at,
+        confirmed_at,
+        conditions_version,
+        promo_id,
+        entry_id,
+    ) = values
     return Row(
         event_id=event_id,
         booking_id=booking_id,
@@ -250,7 +315,19 @@ def _booking(event_id: UUID, values: Sequence[Any]) -> Row:
 
 
 def _ticket(event_id: UUID, values: Sequence[Any]) -> Row:
-    ticket_id, booking_id, type_id, price_minor, secret, discount_minor, surcharge_minor, fee_minor, tax_minor, *seat, replaces = values
+    (
+        ticket_id,
+        booking_id,
+        type_id,
+        price_minor,
+        secret,
+        discount_minor,
+        surcharge_minor,
+        fee_minor,
+        tax_minor,
+        *seat,
+        replaces,
+    ) = values
     assert seat == [None, None, None], "there are no seats"
     return Row(
         event_id=event_id,
@@ -306,7 +383,17 @@ def count_replays(session: Session, arguments: Arguments) -> None:
 
 @statement
 def create_sale(session: Session, arguments: Arguments) -> None:
-    names = ("event_id", "state", "currency", "on_sale_at", "off_sale_at", "seq", "head_hash", "head_at", "extras")
+    names = (
+        "event_id",
+        "state",
+        "currency",
+        "on_sale_at",
+        "off_sale_at",
+        "seq",
+        "head_hash",
+        "head_at",
+        "extras",
+    )
     session.make(arguments["event_id"], Row({name: arguments.get(name, 0) for name in names}))
 
 
@@ -327,18 +414,39 @@ def put_pools(session: Session, arguments: Arguments) -> None:
 
 @statement
 def put_ticket_type(session: Session, arguments: Arguments) -> None:
-    names = ("ticket_type_id", "name", "description", "position", "price_minor", "per_booking_max", "pool_ids")
-    more = ("per_buyer_max", "on_sale_at", "off_sale_at", "retired", "zone", "tax_basis_points", "tax_included", "hidden")
+    names = (
+        "ticket_type_id",
+        "name",
+        "description",
+        "position",
+        "price_minor",
+        "per_booking_max",
+        "pool_ids",
+    )
+    more = (
+        "per_buyer_max",
+        "on_sale_at",
+        "off_sale_at",
+        "retired",
+        "zone",
+        "tax_basis_points",
+        "tax_included",
+        "hidden",
+    )
     for _, rows in _events(session, [arguments["event_id"]]):
         rows.ticket_types[arguments["ticket_type_id"]] = Row({name: arguments[name] for name in names + more})
 
 
-# Money ----------------------------------------------------------------------------------------------------------------------
+# Money ------------------------------------------------------------------------------------------------------
 
 
 @statement
 def load_conditions(session: Session, arguments: Arguments) -> list[Row]:
-    return [row for _, rows in _events(session, arguments["event_ids"]) for _, row in sorted(rows.conditions.items())]
+    return [
+        row
+        for _, rows in _events(session, arguments["event_ids"])
+        for _, row in sorted(rows.conditions.items())
+    ]
 
 
 @statement
@@ -355,8 +463,14 @@ def load_refunds(session: Session, arguments: Arguments) -> list[Row]:
 @statement
 def decide_refunds(session: Session, arguments: Arguments) -> None:
     names = ("event_id", "refund_id", "booking_id", "amount_minor", "decided_at")
-    for values in zip(*[arguments[f"{name}s" if name != "amount_minor" else "amounts_minor"] for name in names], strict=True):
-        _insert(_rows(session, values[0]).refunds, values[1], Row(zip(names, values, strict=True), settled_at=None))
+    for values in zip(
+        *[arguments[f"{name}s" if name != "amount_minor" else "amounts_minor"] for name in names], strict=True
+    ):
+        _insert(
+            _rows(session, values[0]).refunds,
+            values[1],
+            Row(zip(names, values, strict=True), settled_at=None),
+        )
 
 
 @statement
@@ -367,12 +481,28 @@ def settle_refunds(session: Session, arguments: Arguments) -> None:
 
 @statement
 def post(session: Session, arguments: Arguments) -> None:
-    names = ("event_ids", "seqs", "lines", "ats", "booking_ids", "debits", "credits", "amounts_minor", "currencies")
-    for rows, (seq, line, _at, booking_id, debit, credit, amount_minor, _currency) in _named(session, arguments, *names):
-        _insert(rows.ledger, (seq, line), Row(booking_id=booking_id, debit=debit, credit=credit, amount_minor=amount_minor))
+    names = (
+        "event_ids",
+        "seqs",
+        "lines",
+        "ats",
+        "booking_ids",
+        "debits",
+        "credits",
+        "amounts_minor",
+        "currencies",
+    )
+    for rows, (seq, line, _at, booking_id, debit, credit, amount_minor, _currency) in _named(
+        session, arguments, *names
+    ):
+        _insert(
+            rows.ledger,
+            (seq, line),
+            Row(booking_id=booking_id, debit=debit, credit=credit, amount_minor=amount_minor),
+        )
 
 
-# The waitlist ---------------------------------------------------------------------------------------------------------------
+# The waitlist -----------------------------------------------------------------------------------------------
 
 _ENTRY: Final = (
     "event_id", "entry_id", "buyer_id", "ticket_type_id", "quantity", "state", "reason", "joined_at", "joined_seq", "offered_at",
@@ -385,19 +515,31 @@ def load_lines(session: Session, arguments: Arguments) -> list[Row]:
     known: dict[tuple[Any, ...], list[Row]] = {}
     for row in load_waiting(session, arguments):
         known.setdefault((row["event_id"], row["ticket_type_id"], row["quantity"]), []).append(row)
-    firsts = [Row(waiting=len(rows), **row) for rows in known.values() for row in rows[: arguments["known_max"]]]
+    firsts = [
+        Row(waiting=len(rows), **row) for rows in known.values() for row in rows[: arguments["known_max"]]
+    ]
     return sorted(firsts, key=lambda row: (row["event_id"], row["joined_seq"], row["entry_id"]))
 
 
 @statement
 def load_waiting(session: Session, arguments: Arguments) -> list[Row]:
-    found = [row for _, rows in _events(session, arguments["event_ids"]) for row in rows.entries.values() if row["state"] == "waiting"]
+    found = [
+        row
+        for _, rows in _events(session, arguments["event_ids"])
+        for row in rows.entries.values()
+        if row["state"] == "waiting"
+    ]
     return sorted(found, key=lambda row: (row["event_id"], row["joined_seq"], row["entry_id"]))
 
 
 @statement
 def load_set_asides(session: Session, arguments: Arguments) -> list[Row]:
-    return [row for _, rows in _events(session, arguments["event_ids"]) for row in rows.asides.values() if row["units"]]
+    return [
+        row
+        for _, rows in _events(session, arguments["event_ids"])
+        for row in rows.asides.values()
+        if row["units"]
+    ]
 
 
 @statement
@@ -424,11 +566,15 @@ def join_waitlist(session: Session, arguments: Arguments) -> None:
 @statement
 def move_entries(session: Session, arguments: Arguments) -> None:
     names = ("state", "reason", "offered_at", "booking_id", "ended_at")
-    for rows, (entry_id, *values) in _named(session, arguments, "event_ids", "entry_ids", *[f"{name}s" for name in names]):
+    for rows, (entry_id, *values) in _named(
+        session, arguments, "event_ids", "entry_ids", *[f"{name}s" for name in names]
+    ):
         rows.entries[entry_id] = Row({**rows.entries[entry_id], **dict(zip(names, values, strict=True))})
 
 
 @statement
 def put_set_asides(session: Session, arguments: Arguments) -> None:
-    for event_id, type_id, units in zip(arguments["event_ids"], arguments["ticket_type_ids"], arguments["units"], strict=True):
+    for event_id, type_id, units in zip(
+        arguments["event_ids"], arguments["ticket_type_ids"], arguments["units"], strict=True
+    ):
         _rows(session, event_id).asides[type_id] = Row(event_id=event_id, ticket_type_id=type_id, units=units)

@@ -1,4 +1,7 @@
-"""Random histories of a small world (tests/sim/world.py). A failing seed is printed; `pytest tests/sim --seed N` runs it again."""
+"""Random histories of a small world (tests/sim/world.py).
+
+A failing seed is printed; `pytest tests/sim --seed N` runs it again.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from evently.sales import engine
-from tests.selling import say
 from tests.sim.clients import Client
 from tests.sim.loop import simulate
 from tests.sim.verdict import judge
 from tests.sim.world import Weather, World
+from tests.support.selling import say
 
 SEEDS: Final = 1_000
 SEEDS_TO_PROVE: Final = 100_000

@@ -7,7 +7,9 @@ from collections import Counter
 from typing import Final
 from uuid import UUID
 
-from evently.sales import Booked, Booking, CancelBooking, ConfirmBooking, PlaceBooking, Replay, decode_facts
+from evently.sales.commands import Booked, Booking, CancelBooking, ConfirmBooking, PlaceBooking
+from evently.sales.facts import decode_facts
+from evently.sales.replay import Replay
 from tests.sim.statements import EventRows, Row
 from tests.sim.world import EVENTS, TICKET_TYPES, World
 
@@ -36,20 +38,28 @@ def _live(rows: EventRows, *states: str) -> list[tuple[Row, Row]]:
 
 def _judge_counters(rows: EventRows) -> None:
     units = {
-        state: Counter(pool_id for _, ticket in _live(rows, state) for pool_id in POOLS_OF[ticket["ticket_type_id"]])
+        state: Counter(
+            pool_id for _, ticket in _live(rows, state) for pool_id in POOLS_OF[ticket["ticket_type_id"]]
+        )
         for state in ("held", "confirmed")
     }
     for pool_id, pool in rows.pools.items():
         assert (pool["held"], pool["sold"]) == (units["held"][pool_id], units["confirmed"][pool_id])
         assert pool["held"] + pool["sold"] + pool["set_aside"] <= pool["capacity"]
-        assert pool["set_aside"] == sum(aside["units"] for type_id, aside in rows.asides.items() if pool_id in POOLS_OF[type_id])
+        assert pool["set_aside"] == sum(
+            aside["units"] for type_id, aside in rows.asides.items() if pool_id in POOLS_OF[type_id]
+        )
         assert pool["held"] == 0, "every hold is over"
     for type_id, aside in rows.asides.items():
         wished = [
-            entry["quantity"] for entry in rows.entries.values() if entry["state"] == "waiting" and entry["ticket_type_id"] == type_id
+            entry["quantity"]
+            for entry in rows.entries.values()
+            if entry["state"] == "waiting" and entry["ticket_type_id"] == type_id
         ]
         assert aside["units"] <= sum(wished), "nothing stays set aside when nobody waits"
-        assert all(quantity > aside["units"] for quantity in wished if aside["units"]), "what suffices is offered"
+        assert all(quantity > aside["units"] for quantity in wished if aside["units"]), (
+            "what suffices is offered"
+        )
     assert all(entry["state"] != "offered" for entry in rows.entries.values()), "every offer is over"
 
 
@@ -61,7 +71,9 @@ def _judge_money(rows: EventRows) -> None:
             if row["booking_id"] == booking_id:
                 posted[row["debit"]] += row["amount_minor"]
                 posted[row["credit"]] -= row["amount_minor"]
-        decided = sum(refund["amount_minor"] for refund in rows.refunds.values() if refund["booking_id"] == booking_id)
+        decided = sum(
+            refund["amount_minor"] for refund in rows.refunds.values() if refund["booking_id"] == booking_id
+        )
         assert posted["buyer"] == booking["paid_minor"], "nothing is captured in this world"
         assert -posted["refunds"] == booking["refunded_minor"] == decided <= booking["paid_minor"]
         if booking["state"] == "cancelled":
@@ -69,9 +81,14 @@ def _judge_money(rows: EventRows) -> None:
 
 
 def _judge_limits(rows: EventRows) -> None:
-    has = Counter((booking["buyer_id"], ticket["ticket_type_id"]) for booking, ticket in _live(rows, "held", "confirmed"))
+    has = Counter(
+        (booking["buyer_id"], ticket["ticket_type_id"])
+        for booking, ticket in _live(rows, "held", "confirmed")
+    )
     for terms in TICKET_TYPES:
-        most = max((units for (_, type_id), units in has.items() if type_id == terms.ticket_type_id), default=0)
+        most = max(
+            (units for (_, type_id), units in has.items() if type_id == terms.ticket_type_id), default=0
+        )
         assert terms.per_buyer_max is None or most <= terms.per_buyer_max
 
 
@@ -85,14 +102,24 @@ def _judge_journal(rows: EventRows) -> None:
         again.add(at, decode_facts(row["facts"]))
     assert (rows.sale["seq"], rows.sale["head_hash"], rows.sale["head_at"]) == (len(rows.journal), before, at)
     assert not again.overtaken
-    stored = {each: (pool["capacity"], pool["held"], pool["sold"], pool["set_aside"]) for each, pool in rows.pools.items()}
-    assert stored == {each: (pool.capacity, pool.held, pool.sold, pool.set_aside) for each, pool in again.pools.items()}
-    assert {each: row["state"] for each, row in rows.entries.items()} == {each: entry.state for each, entry in again.entries.items()}
+    stored = {
+        each: (pool["capacity"], pool["held"], pool["sold"], pool["set_aside"])
+        for each, pool in rows.pools.items()
+    }
+    assert stored == {
+        each: (pool.capacity, pool.held, pool.sold, pool.set_aside) for each, pool in again.pools.items()
+    }
+    assert {each: row["state"] for each, row in rows.entries.items()} == {
+        each: entry.state for each, entry in again.entries.items()
+    }
     live: dict[UUID, set[UUID]] = {booking_id: set() for booking_id in rows.bookings}
     for ticket_id, ticket in rows.tickets.items():
         if ticket["state"] != "void":
             live[ticket["booking_id"]].add(ticket_id)
-    told = {each: (booking.buyer_id, booking.state, set(booking.tickets)) for each, booking in again.bookings.items()}
+    told = {
+        each: (booking.buyer_id, booking.state, set(booking.tickets))
+        for each, booking in again.bookings.items()
+    }
     assert {each: (row["buyer_id"], row["state"], live[each]) for each, row in rows.bookings.items()} == told
 
 
@@ -102,7 +129,11 @@ def _judge_answers(world: World, event_id: UUID, rows: EventRows) -> None:
     since: dict[tuple[UUID, str, bytes], float] = {}
     for mention in world.mentions:
         command, outcome = mention.command, mention.outcome
-        if isinstance(command, PlaceBooking | CancelBooking) and command.key is not None and command.event_id == event_id:
+        if (
+            isinstance(command, PlaceBooking | CancelBooking)
+            and command.key is not None
+            and command.event_id == event_id
+        ):
             place = (command.buyer_id if isinstance(command, PlaceBooking) else command.actor_id, command.key)
             request = (*place, command.fingerprint)
             if isinstance(outcome, Booked):
@@ -110,11 +141,20 @@ def _judge_answers(world: World, event_id: UUID, rows: EventRows) -> None:
                 assert answers.setdefault(place, answer) == answer
                 since.setdefault(request, mention.at)
             else:
-                assert mention.began <= since.get(request, mention.began), "what was answered once is answered so ever after"
+                assert mention.began <= since.get(request, mention.began), (
+                    "what was answered once is answered so ever after"
+                )
     for place, (fingerprint, booking) in answers.items():
-        assert (rows.keys[place]["fingerprint"], rows.keys[place]["booking_id"]) == (fingerprint, booking.booking_id)
+        assert (rows.keys[place]["fingerprint"], rows.keys[place]["booking_id"]) == (
+            fingerprint,
+            booking.booking_id,
+        )
     asked = {
-        (command.buyer_id if isinstance(command, PlaceBooking) else command.actor_id, command.key, command.fingerprint)
+        (
+            command.buyer_id if isinstance(command, PlaceBooking) else command.actor_id,
+            command.key,
+            command.fingerprint,
+        )
         for command in world.asked
         if isinstance(command, PlaceBooking | CancelBooking)
     }
@@ -123,9 +163,16 @@ def _judge_answers(world: World, event_id: UUID, rows: EventRows) -> None:
 
 def _judge_bookings(world: World, event_id: UUID, rows: EventRows) -> None:
     """Everybody has what they were told and did not give back; nobody has what they did not ask for."""
-    mentions = [(each.command, each.outcome.booking) for each in world.mentions if isinstance(each.outcome, Booked)]
+    mentions = [
+        (each.command, each.outcome.booking) for each in world.mentions if isinstance(each.outcome, Booked)
+    ]
     mine = [(command, booking) for command, booking in mentions if booking.event_id == event_id]
-    given_back = {each for command in world.asked if isinstance(command, CancelBooking) for each in _named(command, rows)}
+    given_back = {
+        each
+        for command in world.asked
+        if isinstance(command, CancelBooking)
+        for each in _named(command, rows)
+    }
     for command, booking in mine:
         row = rows.bookings[booking.booking_id]
         assert row["buyer_id"] == booking.buyer_id
@@ -143,7 +190,11 @@ def _judge_bookings(world: World, event_id: UUID, rows: EventRows) -> None:
         if booking.state == "cancelled":
             assert row["state"] == "cancelled"
     keyed = {row["booking_id"] for row in rows.keys.values()}
-    unkeyed = Counter(row["buyer_id"] for booking_id, row in rows.bookings.items() if booking_id not in keyed and not row["entry_id"])
+    unkeyed = Counter(
+        row["buyer_id"]
+        for booking_id, row in rows.bookings.items()
+        if booking_id not in keyed and not row["entry_id"]
+    )
     asked = Counter(
         command.buyer_id
         for command in world.asked
@@ -155,4 +206,6 @@ def _judge_bookings(world: World, event_id: UUID, rows: EventRows) -> None:
 def _named(command: CancelBooking, rows: EventRows) -> list[UUID]:
     if command.ticket_ids is not None:
         return list(command.ticket_ids)
-    return [ticket_id for ticket_id, ticket in rows.tickets.items() if ticket["booking_id"] == command.booking_id]
+    return [
+        ticket_id for ticket_id, ticket in rows.tickets.items() if ticket["booking_id"] == command.booking_id
+    ]

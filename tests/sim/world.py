@@ -1,8 +1,9 @@
 """A small world, decided by a seed: processes with the real engine, a server that fails, clients who insist, a network that repeats itself.
 
-Everything that may go wrong does: connections are lost before and after each statement, a commit's answer is lost, wires fall silent, the
-server restarts, processes are killed; requests are lost, repeated and overtaken; clocks differ. Then everything works again, every client
-gets its answers, and the rows must be what the clients were told (tests/sim/verdict.py).
+Everything that may go wrong does: connections are lost before and after each statement, a commit's answer is
+lost, wires fall silent, the server restarts, processes are killed; requests are lost, repeated and overtaken;
+clocks differ. Then everything works again, every client gets its answers, and the rows must be what the
+clients were told (tests/sim/verdict.py).
 """
 
 from __future__ import annotations
@@ -22,25 +23,15 @@ import asyncpg
 from evently.db import Database
 from evently.db.pool import trouble
 from evently.kit.errors import Refused, Trouble
-from evently.sales import (
-    Command,
-    Conditions,
-    Engine,
-    EngineOptions,
-    ExpireHolds,
-    Fees,
-    OpenSale,
-    Outcome,
-    PoolTerms,
-    PutPool,
-    SetUpSale,
-    TicketTypeTerms,
-    carry_out,
-)
+from evently.sales import Engine, EngineOptions, carry_out
+from evently.sales.commands import Command, ExpireHolds, OpenSale, Outcome, PutPool, SetUpSale
+from evently.sales.terms import Conditions, Fees, PoolTerms, TicketTypeTerms
 from tests.sim.server import Connection, Fate, Server
 
 NOON: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
-OPTIONS: Final = EngineOptions(lanes=2, batch_commands_max=6, queue_commands_max=12, batch_seconds_max=1.5, silence_seconds_max=0.5)
+OPTIONS: Final = EngineOptions(
+    lanes=2, batch_commands_max=6, queue_commands_max=12, batch_seconds_max=1.5, silence_seconds_max=0.5
+)
 PROCESSES: Final = 2
 EVENTS: Final = [UUID(int=1), UUID(int=2)]
 HALL, BALCONY, STANDARD, LIMITED = (UUID(int=number) for number in (11, 12, 21, 22))
@@ -89,7 +80,13 @@ class Weather:
             return draw.choice([0.0, most / 4, most])
 
         return cls(
-            often(0.03), often(0.004), often(0.2), often(0.2), often(0.4), draw.choice([0.3, 1.0, 1000.0]), draw.choice([0.0, 0.5, 5.0])
+            often(0.03),
+            often(0.004),
+            often(0.2),
+            often(0.2),
+            often(0.4),
+            draw.choice([0.3, 1.0, 1000.0]),
+            draw.choice([0.0, 0.5, 5.0]),
         )
 
 
@@ -135,7 +132,9 @@ class World:
     async def open(self) -> None:
         """Put the events on sale and start the processes."""
         for event_id in EVENTS:
-            made = SetUpSale(event_id, "EUR", NOON, NOON + timedelta(days=1), POOLS, TICKET_TYPES, CONDITIONS[event_id])
+            made = SetUpSale(
+                event_id, "EUR", NOON, NOON + timedelta(days=1), POOLS, TICKET_TYPES, CONDITIONS[event_id]
+            )
             for command in (made, OpenSale(event_id)):
                 await self.organize(command)
         self.processes += [Process(self) for _ in range(PROCESSES)]
@@ -188,7 +187,10 @@ class World:
 
 
 class Process:
-    """A serving process: an engine and its connections, which go when it goes. Started again, it remembers nothing."""
+    """A serving process: an engine and its connections, which go when it goes.
+
+    Started again, it remembers nothing.
+    """
 
     engine: Engine
 
@@ -201,7 +203,12 @@ class Process:
     async def start(self) -> None:
         self._died = asyncio.get_running_loop().create_future()
         self._database = SimulatedDatabase(self._world.server)
-        self.engine = Engine(cast("Database", self._database), OPTIONS, lambda: self._world.now() + self._skew, self._world.new_id)
+        self.engine = Engine(
+            cast("Database", self._database),
+            OPTIONS,
+            lambda: self._world.now() + self._skew,
+            self._world.new_id,
+        )
         await self.engine.start()
 
     async def kill(self) -> None:
@@ -219,7 +226,9 @@ class Process:
         assert self._died is not None
         began = asyncio.get_running_loop().time()
         asking = asyncio.ensure_future(self.engine.submit(command))
-        await asyncio.wait([asking, cast("asyncio.Future[Outcome]", self._died)], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            [asking, cast("asyncio.Future[Outcome]", self._died)], return_when=asyncio.FIRST_COMPLETED
+        )
         if not asking.done():
             asking.cancel()
             raise Lost

@@ -4,7 +4,12 @@ from importlib.resources import files
 
 import pytest
 
-from evently.accounts.passwords import PASSWORD_CHARACTERS_MAX, count_pieces, normalise_password, password_errors
+from evently.accounts.passwords import (
+    PASSWORD_CHARACTERS_MAX,
+    count_pieces,
+    normalise_password,
+    password_errors,
+)
 
 CONTEXT = ["ada.lovelace@analytical.example", "Ada Lovelace"]
 
@@ -64,13 +69,21 @@ def test_passwords_that_everybody_tries(password: str) -> None:
 
 
 def test_every_common_password_is_refused_alone_repeated_and_padded() -> None:
-    lines = files("evently.accounts").joinpath("common_passwords.txt").read_text(encoding="utf-8").splitlines()
+    lines = (
+        files("evently.accounts").joinpath("common_passwords.txt").read_text(encoding="utf-8").splitlines()
+    )
     common = [line for line in lines if not line.startswith("#")]
     assert len(common) > 3000
     accepted = [
         candidate
         for word in common
-        for candidate in (word, word.title(), word * (15 // len(word) + 1), f"{word}1234567890123", f"123456789{word}2027")
+        for candidate in (
+            word,
+            word.title(),
+            word * (15 // len(word) + 1),
+            f"{word}1234567890123",
+            f"123456789{word}2027",
+        )
         if not errors(candidate)
     ]
     assert accepted == []

@@ -17,7 +17,7 @@ from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.tokens import TOKEN_CHARACTERS_MAX, Claims, TokenOptions, Tokens, derive_key
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id, show_id
-from tests.accounts import SECRET, MovableClock
+from tests.support.accounts import SECRET, MovableClock
 
 KEY: Final = derive_key(SECRET, "access tokens")
 PERSON: Final = new_id()
@@ -111,7 +111,7 @@ def _seconds_of(work: Callable[[], object]) -> float:
     return (time.perf_counter() - started) / 500
 
 
-# Crafted tokens -------------------------------------------------------------------------------------------------------------
+# Crafted tokens ---------------------------------------------------------------------------------------------
 
 
 def segment(value: Any) -> str:
@@ -222,12 +222,18 @@ def test_no_other_header_passes(name: str, tokens: Tokens, clock: MovableClock) 
 
 @pytest.mark.parametrize("name", PAYLOAD_ATTACKS)
 def test_no_other_claims_pass(name: str, tokens: Tokens, clock: MovableClock) -> None:
-    assert refusal_of(tokens, sign(GOOD_HEADER, payload_of(clock, **PAYLOAD_ATTACKS[name]))) is AccountsRefusal.TOKEN_INVALID
+    assert (
+        refusal_of(tokens, sign(GOOD_HEADER, payload_of(clock, **PAYLOAD_ATTACKS[name])))
+        is AccountsRefusal.TOKEN_INVALID
+    )
 
 
 def test_the_forger_of_these_tests_can_make_a_good_one(tokens: Tokens, clock: MovableClock) -> None:
     assert refusal_of(tokens, sign(GOOD_HEADER, payload_of(clock))) is None
-    assert refusal_of(tokens, sign(GOOD_HEADER, payload_of(clock, exp=1, iat=0))) is AccountsRefusal.TOKEN_EXPIRED
+    assert (
+        refusal_of(tokens, sign(GOOD_HEADER, payload_of(clock, exp=1, iat=0)))
+        is AccountsRefusal.TOKEN_EXPIRED
+    )
 
 
 @pytest.mark.parametrize(
@@ -270,7 +276,15 @@ def test_no_character_can_be_changed(tokens: Tokens) -> None:
             if other != character:
                 changed = token[:index] + other + token[index + 1 :]
                 assert refusal_of(tokens, changed) is AccountsRefusal.TOKEN_INVALID, index
-    for changed in (token + "=", token + "A", token[:-1], token + ".", "." + token, token + "\n", " " + token):
+    for changed in (
+        token + "=",
+        token + "A",
+        token[:-1],
+        token + ".",
+        "." + token,
+        token + "\n",
+        " " + token,
+    ):
         assert refusal_of(tokens, changed) is AccountsRefusal.TOKEN_INVALID
 
 

@@ -42,8 +42,14 @@ def test_a_range_is_rounded_outwards(given_at: str, rounded_down: str, rounded_u
 
 def test_a_day_in_kathmandu_begins_at_a_quarter_past_six_in_the_evening() -> None:
     slots = slots_of(at("2026-06-01T12:00Z"), at("2026-06-02T12:00Z"), ZoneInfo("Asia/Kathmandu"), "day")
-    assert [slot.starts_at.isoformat() for slot in slots] == ["2026-05-31T18:15:00+00:00", "2026-06-01T18:15:00+00:00"]
-    assert [slot.local_start.isoformat() for slot in slots] == ["2026-06-01T00:00:00+05:45", "2026-06-02T00:00:00+05:45"]
+    assert [slot.starts_at.isoformat() for slot in slots] == [
+        "2026-05-31T18:15:00+00:00",
+        "2026-06-01T18:15:00+00:00",
+    ]
+    assert [slot.local_start.isoformat() for slot in slots] == [
+        "2026-06-01T00:00:00+05:45",
+        "2026-06-02T00:00:00+05:45",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -101,8 +107,20 @@ def test_hours(what: str, from_at: str, to_at: str, zone: str, expected: list[st
 @pytest.mark.parametrize(
     ("what", "zone", "around", "expected", "hours"),
     [
-        ("forward in New York", "America/New_York", "2026-03-08T12:00Z", ["03-07 00:00-0500", "03-08 00:00-0500", "03-09 00:00-0400"], 23),
-        ("back in New York", "America/New_York", "2026-11-01T12:00Z", ["10-31 00:00-0400", "11-01 00:00-0400", "11-02 00:00-0500"], 25),
+        (
+            "forward in New York",
+            "America/New_York",
+            "2026-03-08T12:00Z",
+            ["03-07 00:00-0500", "03-08 00:00-0500", "03-09 00:00-0400"],
+            23,
+        ),
+        (
+            "back in New York",
+            "America/New_York",
+            "2026-11-01T12:00Z",
+            ["10-31 00:00-0400", "11-01 00:00-0400", "11-02 00:00-0500"],
+            25,
+        ),
         (
             "midnight skipped in Beirut",
             "Asia/Beirut",
@@ -117,11 +135,19 @@ def test_hours(what: str, from_at: str, to_at: str, zone: str, expected: list[st
             ["10-31 00:00-0400", "11-01 00:00-0400", "11-02 00:00-0500"],
             25,
         ),
-        ("a day skipped in Apia", "Pacific/Apia", "2011-12-31T00:00Z", ["12-29 00:00-1000", "12-31 00:00+1400", "01-01 00:00+1400"], 24),
+        (
+            "a day skipped in Apia",
+            "Pacific/Apia",
+            "2011-12-31T00:00Z",
+            ["12-29 00:00-1000", "12-31 00:00+1400", "01-01 00:00+1400"],
+            24,
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) and " in " in value else "",
 )
-def test_days_when_the_clocks_change(what: str, zone: str, around: str, expected: list[str], hours: int) -> None:
+def test_days_when_the_clocks_change(
+    what: str, zone: str, around: str, expected: list[str], hours: int
+) -> None:
     middle = at(around)
     slots = slots_of(middle - timedelta(days=1), middle + timedelta(days=1), ZoneInfo(zone), "day")
     assert [slot.local_start.strftime("%m-%d %H:%M%z") for slot in slots] == expected
@@ -134,7 +160,12 @@ def test_days_when_the_clocks_change(what: str, zone: str, around: str, expected
     hours=st.integers(1, 100),
     by_day=st.booleans(),
 )
-def test_slots_cover_the_range_and_are_made_of_quarters(zone: str, from_at: datetime, hours: int, by_day: bool) -> None:  # noqa: FBT001
+def test_slots_cover_the_range_and_are_made_of_quarters(
+    zone: str,
+    from_at: datetime,
+    hours: int,
+    by_day: bool,  # noqa: FBT001  # drawn
+) -> None:
     to_at = from_at + timedelta(hours=hours)
     slots = slots_of(from_at, to_at, ZoneInfo(zone), "day" if by_day else "hour")
     assert slots[0].starts_at <= from_at < slots[0].ends_at
@@ -151,7 +182,10 @@ def test_slots_cover_the_range_and_are_made_of_quarters(zone: str, from_at: date
 def test_a_series_is_bounded() -> None:
     begin = at("2026-01-01T00:00Z")
     assert len(slots_of(begin, begin + timedelta(days=SLOTS_MAX), ZoneInfo("UTC"), "day")) == SLOTS_MAX
-    for granularity, more in (("day", timedelta(days=SLOTS_MAX, seconds=1)), ("hour", timedelta(hours=SLOTS_MAX, seconds=1))):
+    for granularity, more in (
+        ("day", timedelta(days=SLOTS_MAX, seconds=1)),
+        ("hour", timedelta(hours=SLOTS_MAX, seconds=1)),
+    ):
         with pytest.raises(Invalid):
             slots_of(begin, begin + more, ZoneInfo("UTC"), "day" if granularity == "day" else "hour")
     with pytest.raises(Invalid):

@@ -24,12 +24,23 @@ def run_of(per_second: float, wrong: int | None = 0) -> Measured:
 
 def technique(name: str, one: float, many: float, connections: tuple[int, int] | None = None) -> Technique:
     rates = {16: one / 2, 64: one, 256: one}
-    return Technique(name, [run_of(one), run_of(one * 2), run_of(one * 3)], [run_of(many)], rates, connections)
+    return Technique(
+        name, [run_of(one), run_of(one * 2), run_of(one * 3)], [run_of(many)], rates, connections
+    )
 
 
 def benchmark() -> Benchmark:
-    made = Benchmark(datetime(2026, 3, 1, tzinfo=UTC), "abc", {"Processor": "two cores"}, {"fsync": "on"}, {"Runs": "3"}, seconds=480.0)
-    made.figures.append(Figure(Goal("bookings/s", "/s", 5_000, "at_least", 8_000), [4_000.0, 6_000.0, 9_000.0], "p99 8 ms"))
+    made = Benchmark(
+        datetime(2026, 3, 1, tzinfo=UTC),
+        "abc",
+        {"Processor": "two cores"},
+        {"fsync": "on"},
+        {"Runs": "3"},
+        seconds=480.0,
+    )
+    made.figures.append(
+        Figure(Goal("bookings/s", "/s", 5_000, "at_least", 8_000), [4_000.0, 6_000.0, 9_000.0], "p99 8 ms")
+    )
     made.figures.append(Figure(Goal("p99", "ms", 10, "at_most"), [12.0]))
     made.techniques += [
         technique(OURS, 3_000, 2_500),
@@ -96,7 +107,13 @@ def test_without_baselines_nothing_is_compared(tmp_path: Path) -> None:
     made = benchmark()
     del made.techniques[1:]
     write_document(made, tmp_path)
-    assert "textbook" not in (tmp_path / "benchmarks.md").read_text(encoding="utf-8").split("## Memory")[0].split("## The goals")[1]
+    assert (
+        "textbook"
+        not in (tmp_path / "benchmarks.md")
+        .read_text(encoding="utf-8")
+        .split("## Memory")[0]
+        .split("## The goals")[1]
+    )
 
 
 def test_the_tables_fit_a_terminal() -> None:
@@ -110,5 +127,10 @@ def test_what_a_run_measured() -> None:
     for start, latency, status in ((0.0, 0.5, 201), (0.5, 0.5, 201), (1.0, 1.0, 503)):
         recording.add(start, latency, status)
     found = measured(Run(recording, []), 201)
-    assert (found.per_second, found.answers, found.others, found.last_answer_seconds) == (1.0, 2, {503: 1}, 2.0)
+    assert (found.per_second, found.answers, found.others, found.last_answer_seconds) == (
+        1.0,
+        2,
+        {503: 1},
+        2.0,
+    )
     assert (found.p50, found.p99, found.longest) == (500.0, 500.0, 500.0)

@@ -23,7 +23,7 @@ from evently.catalogue import (
 from evently.catalogue.checks import check_venue
 from evently.catalogue.local_time import instant_of, is_within_reach, wall_time_of
 from evently.catalogue.words import lexemes_of, slug_of, tsqueries_by_relevance, tsquery_of, words_of
-from tests.catalogue import BERLIN, NOW, event_terms
+from tests.support.catalogue import BERLIN, NOW, event_terms
 
 BERLIN_ZONE = ZoneInfo("Europe/Berlin")
 SOME_ID = UUID(int=7)
@@ -76,7 +76,9 @@ def test_wall_time(wall: str, zone: str, expected: str | None) -> None:
 
 
 def test_an_instant_needs_no_zone() -> None:
-    assert instant_of(datetime.fromisoformat("2026-03-29T02:30:00-05:00"), BERLIN_ZONE) == datetime(2026, 3, 29, 7, 30, tzinfo=UTC)
+    assert instant_of(datetime.fromisoformat("2026-03-29T02:30:00-05:00"), BERLIN_ZONE) == datetime(
+        2026, 3, 29, 7, 30, tzinfo=UTC
+    )
 
 
 def test_what_cannot_be_calculated_with_is_out_of_reach() -> None:
@@ -113,12 +115,16 @@ def test_words(text: str, words: list[str]) -> None:
 
 
 def test_what_is_stored_of_an_event() -> None:
-    lexemes = lexemes_of("Café Jazz", ["jazz trio"], {"city": ["Zürich"], "tag": ["Late Night", "late-night"]})
+    lexemes = lexemes_of(
+        "Café Jazz", ["jazz trio"], {"city": ["Zürich"], "tag": ["Late Night", "late-night"]}
+    )
     assert lexemes == ["cafe", "jazz", "trio", "t=cafe", "t=jazz", "city=zurich", "tag=late-night"]
     many = lexemes_of("Title", [" ".join(f"w{number}" for number in range(9_000))], {"city": ["Berlin"]})
     assert len(many) == 4_002
     assert {"title", "t=title", "city=berlin"} <= set(many)
-    assert all(len(lexeme.encode()) < 2_000 for lexeme in lexemes_of("ﷺ" * 200, ["ﷺ" * 20_000], {"tag": ["ﷺ" * 50]}))
+    assert all(
+        len(lexeme.encode()) < 2_000 for lexeme in lexemes_of("ﷺ" * 200, ["ﷺ" * 20_000], {"tag": ["ﷺ" * 50]})
+    )
 
 
 def test_searches() -> None:
@@ -143,8 +149,14 @@ def complaints_about(**changes: object) -> dict[str, str]:
 
 
 def test_an_event_may_say_a_lot() -> None:
-    assert complaints_about(title="x" * 200, description="", tags=tuple(str(number) for number in range(20))) == {}
-    assert complaints_about(description="One.\r\n\tTwo.", image_url="https://img.example:8443/a%20b.jpg?w=1#x") == {}
+    assert (
+        complaints_about(title="x" * 200, description="", tags=tuple(str(number) for number in range(20)))
+        == {}
+    )
+    assert (
+        complaints_about(description="One.\r\n\tTwo.", image_url="https://img.example:8443/a%20b.jpg?w=1#x")
+        == {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +170,10 @@ def test_an_event_may_say_a_lot() -> None:
         ({"tags": ("",)}, {"/tags/0"}),
         ({"tags": ("ok", "x" * 51, "🎉")}, {"/tags/1", "/tags/2"}),
         ({"tags": tuple(str(number) for number in range(21))}, {"/tags"}),
-        ({"title": "", "description": "\x07", "tags": ("",), "image_url": "x"}, {"/title", "/description", "/tags/0", "/image_url"}),
+        (
+            {"title": "", "description": "\x07", "tags": ("",), "image_url": "x"},
+            {"/title", "/description", "/tags/0", "/image_url"},
+        ),
     ],
 )
 def test_every_wrong_field_is_named(changes: dict[str, object], pointers: set[str]) -> None:
@@ -192,7 +207,14 @@ def test_an_image_has_an_https_address(url: str) -> None:
 
 def times(starts: str, ends: str, *, in_future: bool = True) -> object:
     complaints = Complaints()
-    found = check_times(complaints, datetime.fromisoformat(starts), datetime.fromisoformat(ends), BERLIN_ZONE, NOW, in_future=in_future)
+    found = check_times(
+        complaints,
+        datetime.fromisoformat(starts),
+        datetime.fromisoformat(ends),
+        BERLIN_ZONE,
+        NOW,
+        in_future=in_future,
+    )
     return {error.pointer: error.detail for error in complaints.errors} or found
 
 
@@ -200,7 +222,9 @@ def test_times() -> None:
     expected = (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 4, tzinfo=UTC))
     assert times("2026-10-25T02:30:00", "2026-10-25T05:00:00") == expected
     assert times("2026-10-25T00:30:00+00:00", "2026-10-25T05:00:00") == expected
-    assert times("2026-06-01T11:00:00+00:00", "2026-06-01T13:00:00+00:00") == {"/starts_at": "Must be in the future."}
+    assert times("2026-06-01T11:00:00+00:00", "2026-06-01T13:00:00+00:00") == {
+        "/starts_at": "Must be in the future."
+    }
     assert times("2026-06-01T11:00:00+00:00", "2026-06-01T13:00:00+00:00", in_future=False) == (
         NOW - timedelta(hours=1),
         NOW + timedelta(hours=1),
@@ -209,8 +233,12 @@ def test_times() -> None:
         "/starts_at_local": "Does not exist in Europe/Berlin: the clocks go forward over it.",
         "/ends_at_local": "Does not exist in Europe/Berlin: the clocks go forward over it.",
     }
-    assert times("2026-07-01T20:00:00", "2026-07-01T20:00:00") == {"/ends_at_local": "Must be after the start."}
-    assert times("2026-07-01T20:00:00", "2026-08-01T20:00:01") == {"/ends_at_local": "Must be at most 31 days after the start."}
+    assert times("2026-07-01T20:00:00", "2026-07-01T20:00:00") == {
+        "/ends_at_local": "Must be after the start."
+    }
+    assert times("2026-07-01T20:00:00", "2026-08-01T20:00:01") == {
+        "/ends_at_local": "Must be at most 31 days after the start."
+    }
     assert times("2026-07-01T20:00:00", "9999-12-31T23:59:59-12:00") == {"/ends_at": "Is too far away."}
     assert times("2040-07-01T20:00:00", "2040-07-01T21:00:00") == {
         "/starts_at_local": "Is too far away.",
@@ -223,16 +251,28 @@ def test_a_venue_is_somewhere() -> None:
     check_venue(complaints, BERLIN)
     assert complaints.errors == []
     check_venue(complaints, VenueTerms("", "", "🎉", "UK", "berlin"))
-    assert {error.pointer for error in complaints.errors} == {"/name", "/address", "/city", "/country", "/time_zone"}
+    assert {error.pointer for error in complaints.errors} == {
+        "/name",
+        "/address",
+        "/city",
+        "/country",
+        "/time_zone",
+    }
 
 
 def test_a_calendar_entry_says_it_all() -> None:
-    calendar = icalendar.Calendar.from_ical(calendar_of(EVENT, "evt_1@tickets.example", "Tempodrom, Berlin", "https://tickets.example/e/1"))
+    calendar = icalendar.Calendar.from_ical(
+        calendar_of(EVENT, "evt_1@tickets.example", "Tempodrom, Berlin", "https://tickets.example/e/1")
+    )
     (entry,) = calendar.walk("VEVENT")
     assert entry.decoded("dtstart") == EVENT.starts_at
     assert entry.decoded("dtend") == EVENT.ends_at
     assert entry["dtstart"].params["TZID"] == "Europe/Berlin"
-    assert (str(entry["uid"]), int(str(entry["sequence"])), str(entry["status"])) == ("evt_1@tickets.example", 2, "CONFIRMED")
+    assert (str(entry["uid"]), int(str(entry["sequence"])), str(entry["status"])) == (
+        "evt_1@tickets.example",
+        2,
+        "CONFIRMED",
+    )
     assert (str(entry["summary"]), str(entry["description"])) == (EVENT.title, EVENT.description)
     assert entry.decoded("dtstamp") == EVENT.changed_at
     assert str(calendar["method"]) == "PUBLISH"
@@ -243,14 +283,36 @@ def test_a_calendar_entry_says_it_all() -> None:
 
 
 @pytest.mark.parametrize(
-    "zone", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Tokyo", "Africa/Casablanca", "Europe/Dublin", "UTC"]
+    "zone",
+    [
+        "Europe/Berlin",
+        "America/St_Johns",
+        "Australia/Lord_Howe",
+        "Asia/Tokyo",
+        "Africa/Casablanca",
+        "Europe/Dublin",
+        "UTC",
+    ],
 )
 def test_the_entrys_own_time_zone_agrees_with_ours(zone: str) -> None:
     """Read the rules as a strict calendar would: the last one whose local start, by the offset before, is not after the instant."""
-    for start in (datetime(2026, 3, 29, 1, 30, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)):
+    for start in (
+        datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
+        datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+        datetime(2027, 1, 1, tzinfo=UTC),
+    ):
         event = replace(EVENT, time_zone=zone, starts_at=start, ends_at=start + timedelta(days=20))
-        rules = [part for part in icalendar.Calendar.from_ical(calendar_of(event, "u", "x")).walk() if "TZOFFSETTO" in part]
-        since = {rule.decoded("dtstart").replace(tzinfo=UTC) - rule.decoded("tzoffsetfrom"): rule.decoded("tzoffsetto") for rule in rules}
+        rules = [
+            part
+            for part in icalendar.Calendar.from_ical(calendar_of(event, "u", "x")).walk()
+            if "TZOFFSETTO" in part
+        ]
+        since = {
+            rule.decoded("dtstart").replace(tzinfo=UTC) - rule.decoded("tzoffsetfrom"): rule.decoded(
+                "tzoffsetto"
+            )
+            for rule in rules
+        }
         for instant in (start, event.ends_at, start + timedelta(minutes=1)):
             offset = since[max(each for each in since if each <= instant)]
             assert offset == instant.astimezone(ZoneInfo(zone)).utcoffset()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import evently
+from tests.support.serving import evently
 
 COMMANDS = ("serve", "work", "migrate", "demo", "admin", "audit", "rehearse", "seatmap", "openapi")
 
@@ -32,7 +32,11 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     program = "import sys\nfrom evently.cli import app\ntry: app(['--help'])\nexcept SystemExit: pass\nprint(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.splitlines()[-1].split()
+    loaded = (
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+        .stdout.splitlines()[-1]
+        .split()
+    )
     assert not {"litestar", "sqlalchemy", "asyncpg", "uvicorn", "procrastinate"} & set(loaded)
 
 
@@ -49,7 +53,9 @@ def test_help_loads_nothing_heavy() -> None:
         (("migrate",), {"workers": "many"}, "EVENTLY_WORKERS: Expected `int`"),
     ],
 )
-def test_wrong_use_is_said_in_a_sentence(arguments: tuple[str, ...], settings: dict[str, str], sentence: str) -> None:
+def test_wrong_use_is_said_in_a_sentence(
+    arguments: tuple[str, ...], settings: dict[str, str], sentence: str
+) -> None:
     done = evently(*arguments, **settings)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -57,7 +63,9 @@ def test_wrong_use_is_said_in_a_sentence(arguments: tuple[str, ...], settings: d
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [("migrate",), ("work",), ("audit",), ("admin", "create", "ann@example.org")])
+@pytest.mark.parametrize(
+    "command", [("migrate",), ("work",), ("audit",), ("admin", "create", "ann@example.org")]
+)
 def test_trouble_is_said_in_a_sentence(command: tuple[str, ...]) -> None:
     done = evently(*command, database_url="postgresql://nobody@127.0.0.1:1/nothing")
     assert done.returncode == 3

@@ -18,7 +18,9 @@ from tests.unit.test_seating_pretix import plan
 
 
 @pytest.mark.parametrize(
-    "made", [arena(), arena(2_000), arena(60_000), theatre(), theatre(200), theatre(3_000)], ids=lambda made: made.name
+    "made",
+    [arena(), arena(2_000), arena(60_000), theatre(), theatre(200), theatre(3_000)],
+    ids=lambda made: made.name,
 )
 def test_a_generated_hall_is_sound(made: SeatMap) -> None:
     assert faults_of(made) == []
@@ -63,7 +65,9 @@ def test_wrong_use_is_said_in_a_sentence(tmp_path: Path) -> None:
         generate("theatre", out=tmp_path)
 
 
-def test_a_plan_of_pretix_becomes_a_hall_and_its_zones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_of_pretix_becomes_a_hall_and_its_zones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     given, hall, zones = (tmp_path / name for name in ("plan.json", "hall.json", "zones.json"))
     given.write_text(json.dumps(plan()), encoding="utf-8")
     import_pretix(given, out=hall, zones=zones)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from evently.config import PREFIX, Config, ConfigError, read_config, settings_table, variables_for_workers
-from evently.web.options import RateOptions
+from evently.web.edge.options import RateOptions
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -68,7 +68,12 @@ def test_what_is_no_setting_is_refused_with_a_sentence(name: str, value: str, se
 
 def test_workers_read_what_their_parent_decided() -> None:
     config = Config(
-        database_url="postgresql:///x", port=1, rate_bookings=7, access_log=False, cors_origins="https://a.example", log_format="json"
+        database_url="postgresql:///x",
+        port=1,
+        rate_bookings=7,
+        access_log=False,
+        cors_origins="https://a.example",
+        log_format="json",
     )
     variables = variables_for_workers(config, "/tmp/metrics")  # noqa: S108  # a name
     again = read_config(variables)
@@ -77,7 +82,9 @@ def test_workers_read_what_their_parent_decided() -> None:
 
 
 def test_every_rate_can_be_set() -> None:
-    assert {f"rate_{name}" for name in RateOptions.__struct_fields__ if name != "store_url"} <= set(Config.__struct_fields__)
+    assert {f"rate_{name}" for name in RateOptions.__struct_fields__ if name != "store_url"} <= set(
+        Config.__struct_fields__
+    )
     assert Config().web_options(pretty_logs=False).rates == RateOptions()
 
 

@@ -21,7 +21,20 @@ def test_a_position_survives() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "é", "!", "a", "kg", "AAAA", write_cursor(()), write_cursor((1, 2)), write_cursor(("x",)), write_cursor((None,)), "=", "a" * 500],
+    [
+        "",
+        "é",
+        "!",
+        "a",
+        "kg",
+        "AAAA",
+        write_cursor(()),
+        write_cursor((1, 2)),
+        write_cursor(("x",)),
+        write_cursor((None,)),
+        "=",
+        "a" * 500,
+    ],
 )
 def test_what_we_did_not_write_is_refused(text: str) -> None:
     with pytest.raises(Invalid):

@@ -53,7 +53,9 @@ async def test_two_of_one_key_are_not_done_at_once_and_no_batch_is_endless() -> 
 async def test_a_bad_item_fails_alone_and_trouble_is_everybodys() -> None:
     oven = Oven()
     together = Together(oven.bake, lambda item: item)
-    told: list[object] = list(await asyncio.gather(*[together.add(item) for item in (12, 13, 14)], return_exceptions=True))
+    told: list[object] = list(
+        await asyncio.gather(*[together.add(item) for item in (12, 13, 14)], return_exceptions=True)
+    )
     assert told[::2] == [24, 28]
     assert isinstance(told[1], ValueError)
     oven.trouble = True

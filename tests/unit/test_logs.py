@@ -43,7 +43,12 @@ def run(**options: str) -> str:
 def test_json_lines() -> None:
     text = run()
     hello, uvicorn, bug = (json.loads(line) for line in text.splitlines())
-    assert (hello["message"], hello["level"], hello["logger"], hello["number"]) == ("hello", "info", "evently.test", 7)
+    assert (hello["message"], hello["level"], hello["logger"], hello["number"]) == (
+        "hello",
+        "info",
+        "evently.test",
+        7,
+    )
     assert hello["timestamp"].endswith("Z")
     assert hello["token_type"] == "Bearer"
     assert (uvicorn["message"], uvicorn["logger"]) == ("from uvicorn", "uvicorn.error")
@@ -73,7 +78,9 @@ def test_pretty_only_on_a_terminal() -> None:
     assert not is_pretty(LogOptions("json"))
 
 
-@pytest.mark.parametrize("name", ["password", "new_password", "refresh_token", "Authorization", "api_key", "secret_hash", "cookie"])
+@pytest.mark.parametrize(
+    "name", ["password", "new_password", "refresh_token", "Authorization", "api_key", "secret_hash", "cookie"]
+)
 def test_secrets_are_blanked(name: str) -> None:
     event: dict[str, Any] = {"event": "x", name: "hidden"}
     assert blank_secrets(logging.getLogger(), "info", event)[name] == "***"

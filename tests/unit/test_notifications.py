@@ -21,52 +21,63 @@ TICKETS = ((UUID(int=41), UUID(int=51), 2500),)
 @pytest.mark.parametrize(
     ("fact", "note"),
     [
-        (sales.BookingConfirmed(BOOKING, BUYER, TICKETS), Note(0, "booking_confirmed", BUYER, BOOKING)),
-        (sales.HoldConfirmed(BOOKING, TICKETS), Note(0, "booking_confirmed", booking_id=BOOKING)),
-        (sales.BookingCancelled(BOOKING, "confirmed", TICKETS, REFUND, 1), Note(0, "booking_cancelled", None, BOOKING, refund_id=REFUND)),
-        (sales.TicketsCancelled(BOOKING, "confirmed", TICKETS), Note(0, "tickets_cancelled", None, BOOKING)),
-        (sales.RefundSettled(BOOKING, REFUND, 100, "gateway"), Note(0, "refund_paid", None, BOOKING, refund_id=REFUND)),
-        (sales.OfferMade(ENTRY, BOOKING), Note(0, "offer_made", None, BOOKING, ENTRY)),
-        (sales.EntryWithdrawn(ENTRY, "lapsed"), Note(0, "offer_lapsed", entry_id=ENTRY)),
-        (sales.EntryWithdrawn(ENTRY, "cancelled"), Note(0, "entry_withdrawn", entry_id=ENTRY)),
-        (sales.EntryWithdrawn(ENTRY, "over_limit"), Note(0, "entry_withdrawn", entry_id=ENTRY)),
+        (sales.facts.BookingConfirmed(BOOKING, BUYER, TICKETS), Note(0, "booking_confirmed", BUYER, BOOKING)),
+        (sales.facts.HoldConfirmed(BOOKING, TICKETS), Note(0, "booking_confirmed", booking_id=BOOKING)),
+        (
+            sales.facts.BookingCancelled(BOOKING, "confirmed", TICKETS, REFUND, 1),
+            Note(0, "booking_cancelled", None, BOOKING, refund_id=REFUND),
+        ),
+        (
+            sales.facts.TicketsCancelled(BOOKING, "confirmed", TICKETS),
+            Note(0, "tickets_cancelled", None, BOOKING),
+        ),
+        (
+            sales.facts.RefundSettled(BOOKING, REFUND, 100, "gateway"),
+            Note(0, "refund_paid", None, BOOKING, refund_id=REFUND),
+        ),
+        (sales.facts.OfferMade(ENTRY, BOOKING), Note(0, "offer_made", None, BOOKING, ENTRY)),
+        (sales.facts.EntryWithdrawn(ENTRY, "lapsed"), Note(0, "offer_lapsed", entry_id=ENTRY)),
+        (sales.facts.EntryWithdrawn(ENTRY, "cancelled"), Note(0, "entry_withdrawn", entry_id=ENTRY)),
+        (sales.facts.EntryWithdrawn(ENTRY, "over_limit"), Note(0, "entry_withdrawn", entry_id=ENTRY)),
     ],
     ids=lambda each: each.kind if isinstance(each, Note) else type(each).__name__,
 )
-def test_what_people_are_told(fact: sales.Fact, note: Note) -> None:
+def test_what_people_are_told(fact: sales.facts.Fact, note: Note) -> None:
     assert notes_of([fact]) == [note]
 
 
 @pytest.mark.parametrize(
     "fact",
     [
-        sales.BookingCancelled(BOOKING, "held", TICKETS),
-        sales.TicketsCancelled(BOOKING, "held", TICKETS),
+        sales.facts.BookingCancelled(BOOKING, "held", TICKETS),
+        sales.facts.TicketsCancelled(BOOKING, "held", TICKETS),
         HoldExpired(BOOKING, TICKETS),
-        sales.RefundSettled(BOOKING, REFUND, 100, "never_paid"),
-        sales.EntryWithdrawn(ENTRY, "left"),
-        sales.EntryWithdrawn(ENTRY, "declined"),
+        sales.facts.RefundSettled(BOOKING, REFUND, 100, "never_paid"),
+        sales.facts.EntryWithdrawn(ENTRY, "left"),
+        sales.facts.EntryWithdrawn(ENTRY, "declined"),
         WaitlistJoined(ENTRY, BUYER, UUID(int=51), 1),
         TicketsReturned(BOOKING, (UUID(int=41),)),
-        sales.SaleCancelled(),
+        sales.facts.SaleCancelled(),
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_what_is_no_news(fact: sales.Fact) -> None:
+def test_what_is_no_news(fact: sales.facts.Fact) -> None:
     assert notes_of([fact]) == []
 
 
 def test_a_returned_ticket_that_was_taken_is_told_apart_from_what_stands_beside_it() -> None:
-    facts: list[sales.Fact] = [
-        sales.HoldConfirmed(MORE, TICKETS),  # an ordinary hold, and a cancellation that has nothing to do with it
-        sales.TicketsCancelled(OTHER, "confirmed", TICKETS),
-        sales.HoldConfirmed(BOOKING, TICKETS),
-        sales.OfferAccepted(ENTRY, BOOKING),
-        sales.TicketsCancelled(HOLDER, "confirmed", TICKETS, REFUND, 2500),
-        sales.BookingCancelled(THEIRS, "confirmed", TICKETS),
-        sales.TicketUnbound(BOOKING, UUID(int=61)),
-        sales.TicketUnbound(BOOKING, UUID(int=62)),
-        sales.BookingCancelled(OTHER, "confirmed", TICKETS),
+    facts: list[sales.facts.Fact] = [
+        sales.facts.HoldConfirmed(
+            MORE, TICKETS
+        ),  # an ordinary hold, and a cancellation that has nothing to do with it
+        sales.facts.TicketsCancelled(OTHER, "confirmed", TICKETS),
+        sales.facts.HoldConfirmed(BOOKING, TICKETS),
+        sales.facts.OfferAccepted(ENTRY, BOOKING),
+        sales.facts.TicketsCancelled(HOLDER, "confirmed", TICKETS, REFUND, 2500),
+        sales.facts.BookingCancelled(THEIRS, "confirmed", TICKETS),
+        sales.facts.TicketUnbound(BOOKING, UUID(int=61)),
+        sales.facts.TicketUnbound(BOOKING, UUID(int=62)),
+        sales.facts.BookingCancelled(OTHER, "confirmed", TICKETS),
     ]
     assert [(note.line, note.kind) for note in notes_of(facts)] == [
         (0, "booking_confirmed"),
@@ -79,9 +90,9 @@ def test_a_returned_ticket_that_was_taken_is_told_apart_from_what_stands_beside_
 
 
 def test_whoever_cancels_a_ticket_that_is_on_offer_has_cancelled_it() -> None:
-    facts: list[sales.Fact] = [
-        sales.HoldConfirmed(MORE, TICKETS),
-        sales.BookingCancelled(THEIRS, "confirmed", TICKETS),
-        sales.TicketUnbound(BOOKING, UUID(int=61)),  # the offer that stood for it has its place now
+    facts: list[sales.facts.Fact] = [
+        sales.facts.HoldConfirmed(MORE, TICKETS),
+        sales.facts.BookingCancelled(THEIRS, "confirmed", TICKETS),
+        sales.facts.TicketUnbound(BOOKING, UUID(int=61)),  # the offer that stood for it has its place now
     ]
     assert [note.kind for note in notes_of(facts)] == ["booking_confirmed", "booking_cancelled"]

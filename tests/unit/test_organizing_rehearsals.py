@@ -28,4 +28,7 @@ def test_scaling_loses_no_place(capacities: list[int], places: int) -> None:
     assert sum(scaled) == places
     assert min(scaled) >= 0
     if sum(capacities):
-        assert all(abs(share - capacity * places / sum(capacities)) < 1 for share, capacity in zip(scaled, capacities, strict=True))
+        assert all(
+            abs(share - capacity * places / sum(capacities)) < 1
+            for share, capacity in zip(scaled, capacities, strict=True)
+        )

@@ -85,8 +85,15 @@ async def test_what_passes_in_a_moment_is_not_noticed(ticking: Ticking) -> None:
     assert (gateway.asked, calls("trouble") - before[0], calls("captured") - before[1]) == (3, 2, 1)
 
 
-@pytest.mark.parametrize(("troubles", "unknown"), [([False] * 3, False), ([True, False, False], True), ([False, False, True], True)])
-async def test_tries_are_bounded_and_one_that_may_have_arrived_counts(ticking: Ticking, troubles: list[bool], unknown: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("troubles", "unknown"),
+    [([False] * 3, False), ([True, False, False], True), ([False, False, True], True)],
+)
+async def test_tries_are_bounded_and_one_that_may_have_arrived_counts(
+    ticking: Ticking,
+    troubles: list[bool],
+    unknown: bool,  # noqa: FBT001  # a case
+) -> None:
     gateway = Shaky()
     gateway.troubles = [*troubles, True]
     with pytest.raises(GatewayTrouble) as caught:
@@ -166,4 +173,6 @@ def test_the_demo_gateway_keeps_no_number() -> None:
 def test_the_document_lists_the_cards() -> None:
     document = (Path(__file__).parent.parent.parent / "docs" / "payments.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \| ([\d ]+) \| (.*) \|$", document, re.MULTILINE)
-    assert [(name, number.replace(" ", ""), what) for name, number, what in rows] == [(card.name, card.number, card.what) for card in CARDS]
+    assert [(name, number.replace(" ", ""), what) for name, number, what in rows] == [
+        (card.name, card.number, card.what) for card in CARDS
+    ]

@@ -31,7 +31,7 @@ from evently.payments import (
     Waiting,
 )
 from evently.payments.stripe import StripeGateway
-from tests.fake_stripe import KEY, SECRET, FakeStripe, FaultKind, fake_stripe, sign
+from tests.support.fake_stripe import KEY, SECRET, FakeStripe, FaultKind, fake_stripe, sign
 
 PATIENT = GuardOptions(tries_max=4, wait_seconds=0, wait_seconds_max=0, failures_max=100)
 
@@ -50,9 +50,19 @@ async def gateway(fake: FakeStripe) -> AsyncIterator[StripeGateway]:
 
 
 def an_intent(method: str | None = "pm_card_visa", **more: Any) -> Intent:
-    told: dict[str, Any] = {"payment_id": new_id(), "attempt": 1, "event_id": new_id(), "booking_id": new_id()}
+    told: dict[str, Any] = {
+        "payment_id": new_id(),
+        "attempt": 1,
+        "event_id": new_id(),
+        "booking_id": new_id(),
+    }
     told |= {"amount_minor": 5000, "currency": "EUR"}
-    told |= {"reference": "7K3M-9QWE", "description": "2 tickets", "expires_at": utc_now() + timedelta(minutes=10), "method": method}
+    told |= {
+        "reference": "7K3M-9QWE",
+        "description": "2 tickets",
+        "expires_at": utc_now() + timedelta(minutes=10),
+        "method": method,
+    }
     return Intent(**(told | more))
 
 
@@ -77,7 +87,12 @@ async def test_money_is_reserved_taken_and_given_back(fake: FakeStripe, gateway:
     assert await gateway.refund(reference, 2000, f"{refund_id}:1", refund_id) == first
     other = new_id()
     assert isinstance(await gateway.refund(reference, 3001, f"{other}:1", other), RefundFailed)
-    assert (fake.count("authorised"), fake.count("captured"), fake.count("refunded"), fake.count("voided")) == (1, 1, 1, 0)
+    assert (
+        fake.count("authorised"),
+        fake.count("captured"),
+        fake.count("refunded"),
+        fake.count("voided"),
+    ) == (1, 1, 1, 0)
 
 
 async def test_reserved_money_is_let_go(fake: FakeStripe, gateway: StripeGateway) -> None:
@@ -98,8 +113,12 @@ async def test_an_authorisation_that_expired_is_lost(fake: FakeStripe, gateway: 
     authorised = await gateway.authorise(intent)
     assert isinstance(authorised, Authorised)
     fake.expire_authorisation(authorised.reference)
-    assert await gateway.find(intent, authorised.reference) == Lost(authorised.reference, "the authorisation expired")
-    assert await gateway.capture(authorised.reference, 5000, intent.key("capture")) == Lost(authorised.reference, "automatic")
+    assert await gateway.find(intent, authorised.reference) == Lost(
+        authorised.reference, "the authorisation expired"
+    )
+    assert await gateway.capture(authorised.reference, 5000, intent.key("capture")) == Lost(
+        authorised.reference, "automatic"
+    )
 
 
 async def test_a_capture_may_fail(fake: FakeStripe, gateway: StripeGateway) -> None:
@@ -120,13 +139,17 @@ async def test_a_capture_may_fail(fake: FakeStripe, gateway: StripeGateway) -> N
         ("pm_card_chargeDeclinedIncorrectCvc", "wrong_code"),
     ],
 )
-async def test_a_decline_is_an_answer_and_stays_one(fake: FakeStripe, gateway: StripeGateway, method: str, code: str) -> None:
+async def test_a_decline_is_an_answer_and_stays_one(
+    fake: FakeStripe, gateway: StripeGateway, method: str, code: str
+) -> None:
     intent = an_intent(method)
     answer = await gateway.authorise(intent)
     assert isinstance(answer, Declined)
     assert (answer.code, fake.count("authorised")) == (code, 0)
     assert await gateway.authorise(intent) == await gateway.find(intent, answer.reference) == answer
-    assert [each["status"] for each in fake.intents.values()] == ["canceled"]  # nobody goes on with its secret
+    assert [each["status"] for each in fake.intents.values()] == [
+        "canceled"
+    ]  # nobody goes on with its secret
 
 
 async def test_what_stripe_refuses_is_declined(fake: FakeStripe, gateway: StripeGateway) -> None:
@@ -143,7 +166,10 @@ async def test_the_bank_asks_the_buyer(fake: FakeStripe, gateway: StripeGateway,
     intent = an_intent("pm_card_authenticationRequired", return_url="https://evently.example/back")
     asked = await gateway.authorise(intent)
     assert isinstance(asked, ActionNeeded)
-    assert (asked.url, asked.client_secret) == (f"https://bank.example/{asked.reference}", f"{asked.reference}_secret")
+    assert (asked.url, asked.client_secret) == (
+        f"https://bank.example/{asked.reference}",
+        f"{asked.reference}_secret",
+    )
     assert await gateway.find(intent, asked.reference) == asked
     fake.buyer(asked.reference, says)
     found = await gateway.find(intent, asked.reference)
@@ -183,7 +209,9 @@ async def test_a_hosted_page_is_paid_captured_and_refunded(fake: FakeStripe, gat
     assert len(fake.sessions) == 1
     fake.pay_session(asked.reference)
     assert await gateway.find(intent, asked.reference) == Authorised(asked.reference)
-    assert await gateway.capture(asked.reference, 5000, intent.key("capture")) == Captured(asked.reference, 5000)
+    assert await gateway.capture(asked.reference, 5000, intent.key("capture")) == Captured(
+        asked.reference, 5000
+    )
     refund_id = new_id()
     assert isinstance(await gateway.refund(asked.reference, 5000, f"{refund_id}:1", refund_id), Refunded)
     assert (fake.count("captured"), fake.count("refunded")) == (1, 1)
@@ -235,18 +263,24 @@ FAULTS: list[FaultKind] = ["drop_before", "drop_after", "fail", "fail_after", "t
 
 @pytest.mark.parametrize("path", ["payment_intents", "/confirm", "/capture", "/refunds"])
 @pytest.mark.parametrize("kind", FAULTS)
-async def test_whatever_breaks_money_moves_once(fake: FakeStripe, gateway: StripeGateway, kind: FaultKind, path: str) -> None:
+async def test_whatever_breaks_money_moves_once(
+    fake: FakeStripe, gateway: StripeGateway, kind: FaultKind, path: str
+) -> None:
     guarded, intent, refund_id = Guarded(gateway, PATIENT), an_intent(), new_id()
     fake.fail(kind, path, times=2)
     authorised = await guarded.authorise(intent)
     assert isinstance(authorised, Authorised)
-    assert await guarded.capture(authorised.reference, 5000, intent.key("capture")) == Captured(authorised.reference, 5000)
+    assert await guarded.capture(authorised.reference, 5000, intent.key("capture")) == Captured(
+        authorised.reference, 5000
+    )
     assert isinstance(await guarded.refund(authorised.reference, 5000, f"{refund_id}:1", refund_id), Refunded)
     assert [effect.kind for effect in fake.journal] == ["authorised", "captured", "refunded"]
 
 
 @pytest.mark.parametrize("path", ["/capture", "/cancel"])
-async def test_a_failure_that_stripe_repeats_under_the_key_is_passed_by(fake: FakeStripe, gateway: StripeGateway, path: str) -> None:
+async def test_a_failure_that_stripe_repeats_under_the_key_is_passed_by(
+    fake: FakeStripe, gateway: StripeGateway, path: str
+) -> None:
     guarded, intent = Guarded(gateway, PATIENT), an_intent()
     authorised = await guarded.authorise(intent)
     assert isinstance(authorised, Authorised)
@@ -255,10 +289,15 @@ async def test_a_failure_that_stripe_repeats_under_the_key_is_passed_by(fake: Fa
         assert isinstance(await guarded.capture(authorised.reference, 5000, intent.key("capture")), Captured)
     else:
         assert isinstance(await guarded.void(authorised.reference, intent.key("void")), Voided)
-    assert [effect.kind for effect in fake.journal] == ["authorised", "captured" if path == "/capture" else "voided"]
+    assert [effect.kind for effect in fake.journal] == [
+        "authorised",
+        "captured" if path == "/capture" else "voided",
+    ]
 
 
-@pytest.mark.parametrize(("kind", "unknown"), [("drop_before", True), ("drop_after", True), ("fail", True), ("too_many", False)])
+@pytest.mark.parametrize(
+    ("kind", "unknown"), [("drop_before", True), ("drop_after", True), ("fail", True), ("too_many", False)]
+)
 async def test_trouble_says_whether_something_may_have_happened(
     fake: FakeStripe,
     gateway: StripeGateway,
@@ -318,7 +357,12 @@ async def test_notices_say_what_happened(fake: FakeStripe, gateway: StripeGatewa
 
 async def test_forged_old_early_and_broken_notices_are_refused(gateway: StripeGateway) -> None:
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
-    event = {"id": "evt_1", "type": "payment_intent.succeeded", "created": 1, "data": {"object": {"id": "pi_1"}}}
+    event = {
+        "id": "evt_1",
+        "type": "payment_intent.succeeded",
+        "created": 1,
+        "data": {"object": {"id": "pi_1"}},
+    }
     headers, body = sign(event, now.timestamp() - 299)
     assert [notice.kind for notice in gateway.read_webhook(headers, body, now)] == ["captured"]
     forged: list[tuple[dict[str, str], bytes]] = [
@@ -349,7 +393,9 @@ def test_an_intent_is_known_by_payment_and_attempt() -> None:
     assert intent.key("capture") != msgspec.structs.replace(intent, attempt=2).key("capture")
 
 
-async def test_webhooks_arrive_twice_in_any_order_late_and_forged(fake: FakeStripe, gateway: StripeGateway) -> None:
+async def test_webhooks_arrive_twice_in_any_order_late_and_forged(
+    fake: FakeStripe, gateway: StripeGateway
+) -> None:
     intent = an_intent()
     authorised = await gateway.authorise(intent)
     assert isinstance(authorised, Authorised)
@@ -377,7 +423,9 @@ async def test_webhooks_arrive_twice_in_any_order_late_and_forged(fake: FakeStri
     assert seen == ["captured", "captured", "authorised", "authorised"]
 
 
-async def test_an_answer_that_takes_too_long_is_trouble(fake: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_takes_too_long_is_trouble(
+    fake: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("evently.payments.stripe.CALL_SECONDS_MAX", 0.05)
     gateway, intent = StripeGateway(KEY, SECRET, fake.url), an_intent()
     fake.fail("delay", "/confirm", seconds=0.2)

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from tests.stories import tell
+from tests.support.stories import tell
 
 STORIES: Final[dict[str, str]] = {
     "what is paid online is held until it is paid": """

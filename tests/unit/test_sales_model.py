@@ -9,7 +9,14 @@ from uuid import UUID
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from msgspec.structs import replace
 
 from evently.sales.commands import (
@@ -38,10 +45,10 @@ from evently.sales.commands import (
     UnblockSeats,
 )
 from evently.sales.terms import Conditions, Fees, PoolTerms, PromoTerms, RefundWindow, TicketTypeTerms
-from tests.halls import SMALL_HALL
-from tests.model import Model
-from tests.rows import Rows
-from tests.stories import EVENT, NOON
+from tests.support.halls import SMALL_HALL
+from tests.support.model import Model
+from tests.support.rows import Rows
+from tests.support.stories import EVENT, NOON
 
 EXAMPLES: Final = 200
 EXAMPLES_TO_PROVE: Final = 20_000
@@ -51,7 +58,11 @@ BUYERS: Final = [UUID(int=number) for number in (31, 32, 33)]
 CARDS: Final = [UUID(int=number) for number in (41, 42)]
 PROMO: Final = PromoTerms(UUID(int=51), "TEN", "percent", 1000, uses_max=3, per_buyer_max=2, budget_minor=700)
 POOLS: Final = (PoolTerms(HALL, "hall", 8), PoolTerms(BALCONY, "balcony", 3))
-SOON, LATER, STARTS = NOON + timedelta(seconds=20), NOON + timedelta(minutes=5), NOON + timedelta(hours=2, minutes=1)
+SOON, LATER, STARTS = (
+    NOON + timedelta(seconds=20),
+    NOON + timedelta(minutes=5),
+    NOON + timedelta(hours=2, minutes=1),
+)
 TICKET_TYPES: Final = (
     TicketTypeTerms(STANDARD, "standard", "", 1, 1000, 4, (HALL,)),
     TicketTypeTerms(LIMITED, "limited", "", 2, 500, 3, (HALL,), per_buyer_max=3),
@@ -81,10 +92,19 @@ class AnyHistory(RuleBasedStateMachine):
         conditions = ONLINE if online else DOOR
         seating = SMALL_HALL.seating({"stalls": ["A"]})
         self.rows = self.make_rows(remember=remember)
-        set_up = SetUpSale(EVENT, "EUR", NOON, NOON + timedelta(days=1), POOLS, TICKET_TYPES, conditions, seating)
+        set_up = SetUpSale(
+            EVENT, "EUR", NOON, NOON + timedelta(days=1), POOLS, TICKET_TYPES, conditions, seating
+        )
         self.rows.run([set_up, PutPromoCode(EVENT, PROMO), OpenSale(EVENT)], NOON)
         types = {terms.ticket_type_id: terms for terms in TICKET_TYPES}
-        self.model = Model({pool.pool_id: pool for pool in POOLS}, types, conditions, dict.fromkeys(SEATS, "stalls"), PROMO, NOON)
+        self.model = Model(
+            {pool.pool_id: pool for pool in POOLS},
+            types,
+            conditions,
+            dict.fromkeys(SEATS, "stalls"),
+            PROMO,
+            NOON,
+        )
         self.batch: list[Command] = []
         self.asked: list[Command] = []  # all keyed requests, to repeat them
         self.now = NOON
@@ -107,11 +127,27 @@ class AnyHistory(RuleBasedStateMachine):
     # Buyers
 
     @rule(
-        buyer_id=buyers, order=orders, hold_seconds=st.sampled_from([None, None, 10]), key=keys, promo=st.sampled_from([None, None, "ten"])
+        buyer_id=buyers,
+        order=orders,
+        hold_seconds=st.sampled_from([None, None, 10]),
+        key=keys,
+        promo=st.sampled_from([None, None, "ten"]),
     )
-    def place(self, *, buyer_id: UUID, order: dict[UUID, int], hold_seconds: int | None, key: str | None, promo: str | None) -> None:
+    def place(
+        self,
+        *,
+        buyer_id: UUID,
+        order: dict[UUID, int],
+        hold_seconds: int | None,
+        key: str | None,
+        promo: str | None,
+    ) -> None:
         lines = tuple(Line(type_id, quantity) for type_id, quantity in order.items())
-        self._ask(PlaceBooking(EVENT, buyer_id, lines, hold_seconds, key, repr((lines, hold_seconds, promo)).encode(), promo))
+        self._ask(
+            PlaceBooking(
+                EVENT, buyer_id, lines, hold_seconds, key, repr((lines, hold_seconds, promo)).encode(), promo
+            )
+        )
 
     @rule(buyer_id=buyers, seats=some_seats)
     def place_on_seats(self, buyer_id: UUID, seats: list[str]) -> None:
@@ -126,7 +162,9 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(pick=picks, card=st.sampled_from([*CARDS, CARDS[0], None]), more=st.sampled_from([0, 0, 0, 1]))
     def confirm(self, pick: int, card: UUID | None, more: int) -> None:
         booking = self._pick(pick, "held")
-        self._ask(ConfirmBooking(EVENT, booking.booking_id, card, booking.total_minor() + more if card else 0))
+        self._ask(
+            ConfirmBooking(EVENT, booking.booking_id, card, booking.total_minor() + more if card else 0)
+        )
 
     @precondition(lambda self: self.rows.bookings)
     @rule(pick=picks, buyer_id=buyers, mine=st.sampled_from([True, True, False]))
@@ -136,13 +174,21 @@ class AnyHistory(RuleBasedStateMachine):
 
     @precondition(lambda self: self.rows.bookings)
     @rule(pick=picks, buyer_id=buyers, mine=owners, key=keys, tickets=st.none() | st.sets(picks, min_size=1))
-    def cancel(self, *, pick: int, buyer_id: UUID, mine: bool | None, key: str | None, tickets: Iterable[int] | None) -> None:
+    def cancel(
+        self, *, pick: int, buyer_id: UUID, mine: bool | None, key: str | None, tickets: Iterable[int] | None
+    ) -> None:
         booking = self._pick(pick, "held", "confirmed")
         owner = None if mine is None else booking.buyer_id if mine else buyer_id
-        ids = None if tickets is None else tuple({booking.tickets[each % len(booking.tickets)].ticket_id for each in tickets})
+        ids = (
+            None
+            if tickets is None
+            else tuple({booking.tickets[each % len(booking.tickets)].ticket_id for each in tickets})
+        )
         fingerprint = repr((booking.booking_id, ids)).encode()
         before = STARTS if owner else None
-        self._ask(CancelBooking(EVENT, booking.booking_id, owner or EVENT, owner, ids, before, key, fingerprint))
+        self._ask(
+            CancelBooking(EVENT, booking.booking_id, owner or EVENT, owner, ids, before, key, fingerprint)
+        )
 
     @precondition(lambda self: self.rows.bookings)
     @rule(pick=picks, card=st.sampled_from(CARDS))
@@ -179,7 +225,11 @@ class AnyHistory(RuleBasedStateMachine):
         self._ask((LeaveWaitlist if leave else AcceptOffer)(EVENT, entry.entry_id, entry.buyer_id))
 
     @precondition(lambda self: self.rows.tickets("confirmed"))
-    @rule(pick=picks, tickets=st.sets(picks, min_size=1, max_size=3), keep=st.sampled_from([False, False, False, True]))
+    @rule(
+        pick=picks,
+        tickets=st.sets(picks, min_size=1, max_size=3),
+        keep=st.sampled_from([False, False, False, True]),
+    )
     def give_away(self, *, pick: int, tickets: set[int], keep: bool) -> None:
         confirmed = [booking for booking in self.rows.bookings.values() if booking.state == "confirmed"]
         booking = confirmed[pick % len(confirmed)]
@@ -193,7 +243,11 @@ class AnyHistory(RuleBasedStateMachine):
         if first:
             self._ask(JoinWaitlist(EVENT, buyer_id, type_id, 1))
         for booking in self.rows.bookings.values():
-            ours = [ticket.ticket_id for ticket in booking.tickets if ticket.state == "valid" and ticket.ticket_type_id == type_id]
+            ours = [
+                ticket.ticket_id
+                for ticket in booking.tickets
+                if ticket.state == "valid" and ticket.ticket_type_id == type_id
+            ]
             if booking.state == "confirmed" and booking.buyer_id != buyer_id and ours:
                 self._ask(ReturnTickets(EVENT, booking.booking_id, booking.buyer_id, (ours[0],)))
                 break
@@ -297,5 +351,11 @@ def test_any_history(*, prove: bool) -> None:
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     run_state_machine_as_test(
         AnyHistory,
-        settings=settings(max_examples=examples, stateful_step_count=50, deadline=None, suppress_health_check=checks, print_blob=True),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=50,
+            deadline=None,
+            suppress_health_check=checks,
+            print_blob=True,
+        ),
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.stories import tell
+from tests.support.stories import tell
 
 PRICES: Final[dict[str, str]] = {
     "paying moves money from the buyer to whom it is due": """

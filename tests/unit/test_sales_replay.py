@@ -12,8 +12,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from evently.sales import Contradiction, Replay
-from evently.sales.commands import CancelBooking, Command, ConfirmBooking, Line, OpenSale, PlaceBooking, PutPool, SetUpSale
+from evently.sales.commands import (
+    CancelBooking,
+    Command,
+    ConfirmBooking,
+    Line,
+    OpenSale,
+    PlaceBooking,
+    PutPool,
+    SetUpSale,
+)
 from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
@@ -37,10 +45,11 @@ from evently.sales.facts import (
     TicketTypeRetired,
     WaitlistJoined,
 )
+from evently.sales.replay import Contradiction, Replay
 from evently.sales.terms import Conditions, PoolTerms, PromoTerms
 from evently.sales.terms import TicketTypeTerms as Terms
-from tests.rows import Rows
-from tests.stories import EVENT, NOON
+from tests.support.rows import Rows
+from tests.support.stories import EVENT, NOON
 
 HALL, BALCONY = UUID(int=11), UUID(int=12)
 PLAIN, NESTED = UUID(int=21), UUID(int=22)
@@ -48,16 +57,23 @@ BUYER, STRANGER = UUID(int=31), UUID(int=32)
 Journal = list[tuple[datetime, list[Fact]]]
 
 steps = st.tuples(
-    st.sampled_from(["book", "book", "hold", "hold", "confirm", "cancel", "cancel some", "raise"]), st.integers(0, 10), st.integers(1, 3)
+    st.sampled_from(["book", "book", "hold", "hold", "confirm", "cancel", "cancel some", "raise"]),
+    st.integers(0, 10),
+    st.integers(1, 3),
 )
-histories = st.lists(st.tuples(st.lists(steps, min_size=1, max_size=5), st.integers(0, 40)), min_size=1, max_size=8)
+histories = st.lists(
+    st.tuples(st.lists(steps, min_size=1, max_size=5), st.integers(0, 40)), min_size=1, max_size=8
+)
 
 
 def journal_of(batches: list[tuple[list[tuple[str, int, int]], int]]) -> tuple[Journal, Rows]:
     """Let a history happen by the real rules; each batch some seconds after the one before it."""
     rows, now = Rows(), NOON
     pools = (PoolTerms(HALL, "hall", 9), PoolTerms(BALCONY, "balcony", 4))
-    types = (Terms(PLAIN, "plain", "", 1, 1000, 5, (HALL,)), Terms(NESTED, "nested", "", 2, 700, 5, (HALL, BALCONY)))
+    types = (
+        Terms(PLAIN, "plain", "", 1, 1000, 5, (HALL,)),
+        Terms(NESTED, "nested", "", 2, 700, 5, (HALL, BALCONY)),
+    )
     rows.run([SetUpSale(EVENT, "EUR", NOON, NOON + timedelta(days=1), pools, types), OpenSale(EVENT)], now)
     for batch, seconds in batches:
         now += timedelta(seconds=seconds)
@@ -97,9 +113,18 @@ def test_every_booking_is_told_as_it_is(batches: Any) -> None:
     replay = told(journal)
     assert replay.bookings.keys() == rows.bookings.keys()
     for booking_id, booking in rows.bookings.items():
-        left = {ticket.ticket_id: (ticket.ticket_type_id, ticket.price_minor) for ticket in booking.tickets if ticket.state != "void"}
+        left = {
+            ticket.ticket_id: (ticket.ticket_type_id, ticket.price_minor)
+            for ticket in booking.tickets
+            if ticket.state != "void"
+        }
         again = replay.bookings[booking_id]
-        assert (again.buyer_id, again.state, again.placed_at, again.tickets) == (booking.buyer_id, booking.state, booking.placed_at, left)
+        assert (again.buyer_id, again.state, again.placed_at, again.tickets) == (
+            booking.buyer_id,
+            booking.state,
+            booking.placed_at,
+            left,
+        )
 
 
 @given(histories, st.integers(2, 5))
@@ -111,13 +136,20 @@ def test_the_parts_are_the_whole(batches: Any, parts: int) -> None:
         assert picture(replay)[0] == picture(whole)[0]
         assert replay.totals == whole.totals
     assert sum(len(replay.bookings) for replay in each) == len(whole.bookings)
-    assert {booking_id: booking for replay in each for booking_id, booking in replay.bookings.items()} == whole.bookings
+    assert {
+        booking_id: booking for replay in each for booking_id, booking in replay.bookings.items()
+    } == whole.bookings
 
 
 @given(histories, st.data())
 def test_no_tampering_goes_unnoticed(batches: Any, data: st.DataObject) -> None:
     journal, _ = journal_of(batches)
-    places = [(row, index) for row, (_, facts) in enumerate(journal) for index, fact in enumerate(facts) if hasattr(fact, "booking_id")]
+    places = [
+        (row, index)
+        for row, (_, facts) in enumerate(journal)
+        for index, fact in enumerate(facts)
+        if hasattr(fact, "booking_id")
+    ]
     assume(places)
     row, index = data.draw(st.sampled_from(places))
     forged = [(at, list(facts)) for at, facts in journal]
@@ -162,13 +194,24 @@ CONFIRMED, HELD = BookingConfirmed(ID, BUYER, TICKETS), BookingHeld(ID, BUYER, L
         "expired after it was confirmed": [CONFIRMED, HoldExpired(ID, TICKETS)],
         "confirmed after it expired": [HELD, HoldExpired(ID, TICKETS), HoldConfirmed(ID, TICKETS)],
         "cancelled without a booking": [BookingCancelled(ID, "confirmed", TICKETS)],
-        "cancelled twice": [CONFIRMED, BookingCancelled(ID, "confirmed", TICKETS), BookingCancelled(ID, "confirmed", TICKETS)],
+        "cancelled twice": [
+            CONFIRMED,
+            BookingCancelled(ID, "confirmed", TICKETS),
+            BookingCancelled(ID, "confirmed", TICKETS),
+        ],
         "cancelled as held when it was confirmed": [CONFIRMED, BookingCancelled(ID, "held", TICKETS)],
         "cancelled whole with a ticket left": [CONFIRMED, BookingCancelled(ID, "confirmed", ONE)],
         "cancelled in part with no ticket left": [CONFIRMED, TicketsCancelled(ID, "confirmed", TICKETS)],
-        "a ticket cancelled twice": [CONFIRMED, TicketsCancelled(ID, "confirmed", ONE), TicketsCancelled(ID, "confirmed", ONE)],
+        "a ticket cancelled twice": [
+            CONFIRMED,
+            TicketsCancelled(ID, "confirmed", ONE),
+            TicketsCancelled(ID, "confirmed", ONE),
+        ],
         "somebody else's ticket cancelled": [CONFIRMED, TicketsCancelled(ID, "confirmed", OTHER)],
-        "a ticket cancelled at another price": [CONFIRMED, TicketsCancelled(ID, "confirmed", ((TICKETS[0][0], PLAIN, 1),))],
+        "a ticket cancelled at another price": [
+            CONFIRMED,
+            TicketsCancelled(ID, "confirmed", ((TICKETS[0][0], PLAIN, 1),)),
+        ],
     }.items(),
     ids=lambda case: case[0],
 )
@@ -180,7 +223,10 @@ def test_what_cannot_have_happened(facts: tuple[str, list[Fact]]) -> None:
         replay.add(NOON, [impossible])
 
 
-SELLING: Final = [*BEFORE, TicketTypePut(NESTED, "later", 700, 10, None, NOON + timedelta(seconds=30), None, (HALL,))]
+SELLING: Final = [
+    *BEFORE,
+    TicketTypePut(NESTED, "later", 700, 10, None, NOON + timedelta(seconds=30), None, (HALL,)),
+]
 CODE: Final = PromoTerms(UUID(int=71), "ONCE", "percent", 0, uses_max=0)
 CHEAP: Final = BookingConfirmed(ID, BUYER, ((UUID(int=41), PLAIN, 1),))
 LATE: Final = BookingConfirmed(ID, BUYER, ((UUID(int=41), NESTED, 700),))
@@ -198,7 +244,10 @@ LATE: Final = BookingConfirmed(ID, BUYER, ((UUID(int=41), NESTED, 700),))
         "under conditions that there are not": ([*SELLING, replace(CONFIRMED, conditions_version=1)], NOON),
         "under conditions that are no more": ([*SELLING, ConditionsPut(1, Conditions()), CONFIRMED], NOON),
         "with a code that there is not": ([*SELLING, replace(CONFIRMED, promo_id=UNKNOWN)], NOON),
-        "with a code that is used up": ([*SELLING, PromoCodePut(CODE), replace(CONFIRMED, promo_id=CODE.promo_id)], NOON),
+        "with a code that is used up": (
+            [*SELLING, PromoCodePut(CODE), replace(CONFIRMED, promo_id=CODE.promo_id)],
+            NOON,
+        ),
     }.values(),
     ids=lambda case: str(case)[:20],
 )
@@ -210,7 +259,19 @@ def test_what_cannot_have_been_sold(facts: list[Fact], at: datetime) -> None:
 
 def test_an_accepted_offer_may_still_be_extended_once() -> None:
     entry = UUID(int=61)
-    replay = told([(NOON, [*BEFORE, WaitlistJoined(entry, BUYER, PLAIN, 2), replace(HELD, entry_id=entry), OfferMade(entry, ID)])])
+    replay = told(
+        [
+            (
+                NOON,
+                [
+                    *BEFORE,
+                    WaitlistJoined(entry, BUYER, PLAIN, 2),
+                    replace(HELD, entry_id=entry),
+                    OfferMade(entry, ID),
+                ],
+            )
+        ]
+    )
     replay.add(NOON, [OfferAccepted(entry, ID), HoldExtended(ID, LATER)])
     assert not replay.bookings[ID].extended
     replay.add(NOON, [HoldExtended(ID, LATER)])
@@ -221,7 +282,12 @@ def test_an_accepted_offer_may_still_be_extended_once() -> None:
 
 def test_an_offer_ends_with_its_hold() -> None:
     entry = UUID(int=61)
-    before: list[Fact] = [*BEFORE, WaitlistJoined(entry, BUYER, PLAIN, 2), replace(HELD, entry_id=entry), OfferMade(entry, ID)]
+    before: list[Fact] = [
+        *BEFORE,
+        WaitlistJoined(entry, BUYER, PLAIN, 2),
+        replace(HELD, entry_id=entry),
+        OfferMade(entry, ID),
+    ]
     told([(NOON, [*before, HoldExpired(ID, TICKETS), EntryWithdrawn(entry, "lapsed")])])
     with pytest.raises(Contradiction, match="still has it"):
         told([(NOON, [*before, HoldExpired(ID, TICKETS)])])

@@ -8,21 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from evently.sales import (
-    POOLS_MAX,
-    TICKET_TYPES_MAX,
-    CancelBooking,
-    Line,
-    No,
-    Outcome,
-    PlaceBooking,
-    PoolTerms,
-    SalesRefusal,
-    SetUpSale,
-    TicketTypeTerms,
-)
-from tests.rows import Rows
-from tests.stories import EVENT, NOON, tell
+from evently.sales.commands import CancelBooking, Line, No, Outcome, PlaceBooking, SalesRefusal, SetUpSale
+from evently.sales.terms import POOLS_MAX, TICKET_TYPES_MAX, PoolTerms, TicketTypeTerms
+from tests.support.rows import Rows
+from tests.support.stories import EVENT, NOON, tell
 
 STORIES: Final[dict[str, str]] = {
     "the last unit goes to the first who asks": """
@@ -431,7 +420,12 @@ def test_a_sale_has_so_many_parts(pools: int, ticket_types: int, refusal: SalesR
 
 
 def test_one_more_part_than_allowed_is_refused() -> None:
-    tell("\n".join(f"pool p{number} 1 -> {'done' if number < POOLS_MAX else 'too-many-parts'}" for number in range(1, POOLS_MAX + 1)))
+    tell(
+        "\n".join(
+            f"pool p{number} 1 -> {'done' if number < POOLS_MAX else 'too-many-parts'}"
+            for number in range(1, POOLS_MAX + 1)
+        )
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Seats, as the box office would tell it: named, best available, zones, blocked ones. `.` free, `X` taken, `#` blocked, `-` no zone."""
+"""Seats, as the box office would tell it: named, best available, zones, blocked ones.
+
+`.` free, `X` taken, `#` blocked, `-` no zone.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.stories import tell
+from tests.support.stories import tell
 
 NAMED: Final[dict[str, str]] = {
     "a seat is sold once": """

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from tests.stories import tell
+from tests.support.stories import tell
 
 LINE: Final[dict[str, str]] = {
     "what falls free is offered to who waits": """

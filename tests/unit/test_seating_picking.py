@@ -25,16 +25,21 @@ def hall_of(*rows: str, sections: Sequence[int] | None = None, focal: Point | No
     widest = max(len(row) for row in rows)
     lines = iter(enumerate(rows))
     parts = tuple(
-        Section(f"S{number}", tuple(_row(*next(lines)) for _ in range(count))) for number, count in enumerate(sections or [len(rows)])
+        Section(f"S{number}", tuple(_row(*next(lines)) for _ in range(count)))
+        for number, count in enumerate(sections or [len(rows)])
     )
     plan = Plan.of(canonical(SeatMap("Drawn", parts, focal or Point((widest - 1) / 4, -1.0))))
     marks = "".join(rows).replace(" ", "")
-    return Hall(plan, ("a",), bytes(plan.size), [number for number, mark in enumerate(marks) if mark == "X"], ())
+    return Hall(
+        plan, ("a",), bytes(plan.size), [number for number, mark in enumerate(marks) if mark == "X"], ()
+    )
 
 
 def _row(line: int, marks: str) -> Row:
     seats = [
-        Seat(f"{line}-{at}", str(at), at * 0.5, line * 1.0, KINDS.get(mark, "standard")) for at, mark in enumerate(marks) if mark != " "
+        Seat(f"{line}-{at}", str(at), at * 0.5, line * 1.0, KINDS.get(mark, "standard"))
+        for at, mark in enumerate(marks)
+        if mark != " "
     ]
     return Row(str(line), tuple(seats))
 
@@ -44,7 +49,10 @@ def drawn(rows: Sequence[str], chosen: Sequence[int] | None) -> list[str] | None
     if chosen is None:
         return None
     numbers = iter(range(10_000))
-    return ["".join(mark if mark == " " else "o" if next(numbers) in chosen else mark for mark in row) for row in rows]
+    return [
+        "".join(mark if mark == " " else "o" if next(numbers) in chosen else mark for mark in row)
+        for row in rows
+    ]
 
 
 ANYBODY: Final = {
@@ -89,8 +97,12 @@ ACCESSIBLE: Final = {
 }
 
 
-@pytest.mark.parametrize(("quantity", "accessible", "rows", "expected"), ACCESSIBLE.values(), ids=list(ACCESSIBLE))
-def test_accessible_places(quantity: int, accessible: int, rows: list[str], expected: list[str] | None) -> None:
+@pytest.mark.parametrize(
+    ("quantity", "accessible", "rows", "expected"), ACCESSIBLE.values(), ids=list(ACCESSIBLE)
+)
+def test_accessible_places(
+    quantity: int, accessible: int, rows: list[str], expected: list[str] | None
+) -> None:
     assert drawn(rows, hall_of(*rows).pick("a", quantity, accessible=accessible)) == expected
 
 
@@ -153,7 +165,7 @@ def test_a_seat_that_is_blocked_is_not_free() -> None:
     assert hall.pick("a", 2) == (0, 1)
 
 
-# Against a reference ----------------------------------------------------------------------------------------------------------
+# Against a reference ----------------------------------------------------------------------------------------
 
 
 def best_run(hall: Hall, quantity: int) -> tuple[int, ...] | None:
@@ -176,7 +188,11 @@ def rows_spanned(hall: Hall, quantity: int) -> int:
     for number in filter(hall.is_free, range(hall.plan.size)):
         counts[hall.plan.row_of_seat[number]] = counts.get(hall.plan.row_of_seat[number], 0) + 1
     ends = [(row, row) for row in counts] + list(combinations(sorted(counts), 2))
-    return min(end - start for start, end in ends if sum(counts.get(row, 0) for row in range(start, end + 1)) >= quantity)
+    return min(
+        end - start
+        for start, end in ends
+        if sum(counts.get(row, 0) for row in range(start, end + 1)) >= quantity
+    )
 
 
 @pytest.mark.parametrize("seed", range(300))

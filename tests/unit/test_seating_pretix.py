@@ -20,10 +20,20 @@ SCALE: Final = SPACING / 20
 def plan() -> dict[str, Any]:
     """Return a plan of two zones: one with two rows of the same name, one without a name; seats are 20 pixels apart."""
     stage = area("rectangle", {"x": 0, "y": -80}, {"width": 60, "height": 40}, text("Stage", 30, 20))
-    first = {"name": "Stalls", "position": {"x": 100, "y": 200}, "rows": [row("a", "1", 0), row("b", "1", 40)], "areas": [stage]}
+    first = {
+        "name": "Stalls",
+        "position": {"x": 100, "y": 200},
+        "rows": [row("a", "1", 0), row("b", "1", 40)],
+        "areas": [stage],
+    }
     second = {"position": {"x": 100, "y": 400}, "rows": [row("c", "1", 0, "Cheap")], "areas": []}
     categories = [{"name": "Dear", "color": "#f00"}, {"name": "Cheap", "color": "#0f0"}]
-    return {"name": "Hall", "categories": categories, "zones": [first, second], "size": {"width": 600, "height": 600}}
+    return {
+        "name": "Hall",
+        "categories": categories,
+        "zones": [first, second],
+        "size": {"width": 600, "height": 600},
+    }
 
 
 def row(code: str, name: str, y: float, category: str = "Dear") -> dict[str, Any]:
@@ -40,7 +50,12 @@ def row(code: str, name: str, y: float, category: str = "Dear") -> dict[str, Any
         }
         for at in range(3)
     ]
-    shown = {"row_number_position": "both", "row_label": None, "seat_label": "Seat %s", "uuid": f"6c2e1f1f-0000-4000-8000-{code}"}
+    shown = {
+        "row_number_position": "both",
+        "row_label": None,
+        "seat_label": "Seat %s",
+        "uuid": f"6c2e1f1f-0000-4000-8000-{code}",
+    }
     return {"row_number": name, "position": {"x": 10, "y": y}, "seats": seats, **shown}
 
 
@@ -49,10 +64,23 @@ def text(words: str, x: float = 0, y: float = 0) -> dict[str, Any]:
     return {"text": words, "position": {"x": x, "y": y}, "color": "#333", "size": 16}
 
 
-def area(shape: str, position: dict[str, float], size: Any, words: dict[str, Any] | None = None, rotation: float = 0) -> dict[str, Any]:
+def area(
+    shape: str,
+    position: dict[str, float],
+    size: Any,
+    words: dict[str, Any] | None = None,
+    rotation: float = 0,
+) -> dict[str, Any]:
     """Return an area of a form."""
     drawn = {shape: size} | ({} if words is None else {"text": words})
-    return {"shape": shape, "color": "#eee", "border_color": "#999", "position": position, "rotation": rotation, **drawn}
+    return {
+        "shape": shape,
+        "color": "#eee",
+        "border_color": "#999",
+        "position": position,
+        "rotation": rotation,
+        **drawn,
+    }
 
 
 def with_area(*areas: dict[str, Any]) -> SeatMap:
@@ -99,7 +127,7 @@ def test_where_no_seat_has_a_neighbour_a_seat_is_as_wide_as_pretix_draws_it() ->
     assert seat_map.sections[1].rows[0].seats[0].x == pytest.approx(110 * PIXEL)
 
 
-# Areas ------------------------------------------------------------------------------------------------------------------------
+# Areas ------------------------------------------------------------------------------------------------------
 
 
 def test_a_rectangle_turns_clockwise_about_its_upper_left_corner() -> None:
@@ -110,7 +138,12 @@ def test_a_rectangle_turns_clockwise_about_its_upper_left_corner() -> None:
         (50, 70),
     ]
     turned = with_area(area("rectangle", {"x": 50, "y": 60}, {"width": 30, "height": 10}, rotation=90))
-    assert corners(turned) == [(50, 60), (50, 90), (40, 90), (40, 60)]  # y is downwards: to the right becomes downwards
+    assert corners(turned) == [
+        (50, 60),
+        (50, 90),
+        (40, 90),
+        (40, 60),
+    ]  # y is downwards: to the right becomes downwards
 
 
 def test_a_circle_and_an_ellipse_are_about_their_middle() -> None:
@@ -125,12 +158,18 @@ def test_a_circle_and_an_ellipse_are_about_their_middle() -> None:
 
 def test_the_corners_of_a_polygon_are_from_its_position() -> None:
     points = [{"x": 0, "y": 0}, {"x": 30, "y": -10}, {"x": 20, "y": 40}]
-    assert corners(with_area(area("polygon", {"x": 50, "y": 60}, {"points": points}))) == [(50, 60), (80, 50), (70, 100)]
+    assert corners(with_area(area("polygon", {"x": 50, "y": 60}, {"points": points}))) == [
+        (50, 60),
+        (80, 50),
+        (70, 100),
+    ]
     assert with_area(area("polygon", {"x": 50, "y": 60}, {"points": points[:2]})).shapes == ()
 
 
 def test_a_text_turns_with_its_area() -> None:
-    (alone,) = (seat_map := with_area(area("text", {"x": 50, "y": 60}, text("Bar\n and  food", 10, 0), rotation=90))).shapes
+    (alone,) = (
+        seat_map := with_area(area("text", {"x": 50, "y": 60}, text("Bar\n and  food", 10, 0), rotation=90))
+    ).shapes
     assert (alone.kind, alone.text) == ("text", "Bar and food")
     assert corners(seat_map) == [(50, 70)]
     assert with_area(area("text", {"x": 0, "y": 0}, text(" "))).shapes == ()
@@ -139,7 +178,9 @@ def test_a_text_turns_with_its_area() -> None:
 def test_what_is_written_in_the_middle_is_of_the_area_and_anything_else_stands_where_it_was() -> None:
     (inside,) = with_area(area("circle", {"x": 50, "y": 60}, {"radius": 20}, text("Table"))).shapes
     assert (inside.kind, inside.text) == ("area", "Table")
-    floor, words = with_area(area("rectangle", {"x": 50, "y": 60}, {"width": 300, "height": 90}, text("Floor", 40, 80))).shapes
+    floor, words = with_area(
+        area("rectangle", {"x": 50, "y": 60}, {"width": 300, "height": 90}, text("Floor", 40, 80))
+    ).shapes
     assert (floor.kind, floor.text, words.kind, words.text) == ("area", "", "text", "Floor")
     assert (words.points[0].x, words.points[0].y) == pytest.approx((190 * SCALE, 340 * SCALE), abs=0.001)
 
@@ -150,41 +191,58 @@ def test_an_area_without_a_form_is_what_is_written_on_it() -> None:
     assert with_area({}).shapes == ()
 
 
-@pytest.mark.parametrize("name", ["Stage", "MAIN STAGE", "Hauptbühne", "Orchester / Bühne", "La scène", "Leinwand"])
+@pytest.mark.parametrize(
+    "name", ["Stage", "MAIN STAGE", "Hauptbühne", "Orchester / Bühne", "La scène", "Leinwand"]
+)
 def test_the_stage_is_what_people_look_at(name: str) -> None:
     drawn = plan()
     drawn["zones"][0]["areas"][0]["text"]["text"] = name
     seat_map, _ = import_pretix(drawn)
     (stage,) = seat_map.shapes
     assert (stage.kind, stage.text, len(stage.points)) == ("stage", name, 4)
-    assert (seat_map.focal_point.x, seat_map.focal_point.y) == pytest.approx((130 * SCALE, 140 * SCALE), abs=0.001)
+    assert (seat_map.focal_point.x, seat_map.focal_point.y) == pytest.approx(
+        (130 * SCALE, 140 * SCALE), abs=0.001
+    )
 
 
 def test_where_no_area_is_a_stage_they_look_at_the_word_or_else_to_the_front() -> None:
     word = with_area(area("text", {"x": 40, "y": -90}, text("Stage"))).focal_point
     assert (word.x, word.y) == pytest.approx((140 * SCALE, 110 * SCALE), abs=0.001)
-    front = with_area(area("rectangle", {"x": 0, "y": -80}, {"width": 60, "height": 40}, text("Backstage", 30, 20))).focal_point
+    front = with_area(
+        area("rectangle", {"x": 0, "y": -80}, {"width": 60, "height": 40}, text("Backstage", 30, 20))
+    ).focal_point
     assert (front.x, front.y) == pytest.approx((130 * SCALE, 205 * SCALE), abs=0.001)
 
 
 def test_a_plan_of_every_form_can_be_drawn() -> None:
     forms = [
         area("ellipse", {"x": 20, "y": 130}, {"radius": {"x": 40, "y": 15}}, text("Floor"), 30),
-        area("polygon", {"x": 0, "y": 150}, {"points": [{"x": 0, "y": 0}, {"x": 9, "y": 0}, {"x": 9, "y": 9}]}, text("<Bar>", -5, 3)),
+        area(
+            "polygon",
+            {"x": 0, "y": 150},
+            {"points": [{"x": 0, "y": 0}, {"x": 9, "y": 0}, {"x": 9, "y": 9}]},
+            text("<Bar>", -5, 3),
+        ),
     ]
     assert "&lt;Bar&gt;" in draw(with_area(*forms))
 
 
-# Categories -------------------------------------------------------------------------------------------------------------------
+# Categories -------------------------------------------------------------------------------------------------
 
 
 def test_categories_are_told_as_zones_are_named() -> None:
-    assert import_pretix(plan())[1] == [ZoneChoice("Dear", ("Stalls",), (), ()), ZoneChoice("Cheap", ("Zone 2",), (), ())]
+    assert import_pretix(plan())[1] == [
+        ZoneChoice("Dear", ("Stalls",), (), ()),
+        ZoneChoice("Cheap", ("Zone 2",), (), ()),
+    ]
     mixed = plan()
     mixed["categories"].append({"name": "Nobody"})
     mixed["zones"][0]["rows"][1]["seats"][2]["category"] = "Cheap"
     mixed["zones"][0]["rows"][1]["seats"][0]["category"] = ""  # as the editor leaves it: not sold
-    assert import_pretix(mixed)[1] == [ZoneChoice("Dear", (), ("Stalls/1",), ("b1",)), ZoneChoice("Cheap", ("Zone 2",), (), ("b2",))]
+    assert import_pretix(mixed)[1] == [
+        ZoneChoice("Dear", (), ("Stalls/1",), ("b1",)),
+        ZoneChoice("Cheap", ("Zone 2",), (), ("b2",)),
+    ]
 
 
 def test_rows_that_would_be_called_the_same_are_told_seat_by_seat() -> None:
@@ -196,7 +254,7 @@ def test_rows_that_would_be_called_the_same_are_told_seat_by_seat() -> None:
     assert (cheap.rows, cheap.seats) == (("A/D",), ("c0", "c1", "c2"))
 
 
-# Faults -----------------------------------------------------------------------------------------------------------------------
+# Faults -----------------------------------------------------------------------------------------------------
 
 SEAT: Final = "/zones/0/rows/0/seats/1"
 FAULTS: Final[list[tuple[str, Any, str, str]]] = [
@@ -255,7 +313,9 @@ def put(content: Any, path: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(("path", "value", "pointer", "detail"), FAULTS)
-def test_faults_are_told_at_their_places_in_the_plan(path: str, value: Any, pointer: str, detail: str) -> None:
+def test_faults_are_told_at_their_places_in_the_plan(
+    path: str, value: Any, pointer: str, detail: str
+) -> None:
     wrong = plan()
     put(wrong, path, value)
     found = faults(wrong)
@@ -266,9 +326,15 @@ def test_faults_are_told_at_their_places_in_the_plan(path: str, value: Any, poin
 @pytest.mark.parametrize(
     ("change", "pointers"),
     [
-        (lambda wrong: [seat.pop("seat_guid") for seat in wrong["zones"][1]["rows"][0]["seats"]], {"/zones/1/rows/0/seats/{}/seat_guid"}),
+        (
+            lambda wrong: [seat.pop("seat_guid") for seat in wrong["zones"][1]["rows"][0]["seats"]],
+            {"/zones/1/rows/0/seats/{}/seat_guid"},
+        ),
         (lambda wrong: wrong["zones"][1].pop("position"), {"/zones/1/position"}),
-        (lambda wrong: [wrong.pop(name) for name in ("name", "categories", "zones")], {"/name", "/categories", "/zones"}),
+        (
+            lambda wrong: [wrong.pop(name) for name in ("name", "categories", "zones")],
+            {"/name", "/categories", "/zones"},
+        ),
     ],
 )
 def test_what_is_missing_is_told_at_once(change: Callable[[Any], Any], pointers: set[str]) -> None:
@@ -287,5 +353,7 @@ def test_no_more_is_told_than_can_be_read_and_too_many_seats_are_not_looked_at()
     wrong["zones"][0]["rows"][0]["seats"] = [{}] * 300
     assert len(faults(wrong)) == FAULTS_MAX
     wrong = plan()
-    wrong["zones"][0]["rows"] = [{**row("a", "1", 0, "None"), "seats": row("a", "1", 0, "None")["seats"] * 200}] * 200
+    wrong["zones"][0]["rows"] = [
+        {**row("a", "1", 0, "None"), "seats": row("a", "1", 0, "None")["seats"] * 200}
+    ] * 200
     assert faults(wrong) == {"/zones": "A map has at most 100,000 seats."}

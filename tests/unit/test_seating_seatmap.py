@@ -23,13 +23,25 @@ def content() -> dict[str, Any]:
     return {
         "name": "Small hall",
         "focal_point": {"x": 1.0, "y": -3.0},
-        "sections": [{"name": name, "rows": [_row(name, row, at * 4 + row) for row in range(2)]} for at, name in enumerate("AB")],
-        "shapes": [{"kind": "stage", "points": [{"x": 0, "y": -3}, {"x": 2, "y": -3}, {"x": 2, "y": -2}], "text": "Stage"}],
+        "sections": [
+            {"name": name, "rows": [_row(name, row, at * 4 + row) for row in range(2)]}
+            for at, name in enumerate("AB")
+        ],
+        "shapes": [
+            {
+                "kind": "stage",
+                "points": [{"x": 0, "y": -3}, {"x": 2, "y": -3}, {"x": 2, "y": -2}],
+                "text": "Stage",
+            }
+        ],
     }
 
 
 def _row(section: str, row: int, y: float) -> dict[str, Any]:
-    return {"name": str(row), "seats": [{"id": f"{section}{row}{at}", "label": str(at), "x": at * 0.5, "y": y} for at in range(3)]}
+    return {
+        "name": str(row),
+        "seats": [{"id": f"{section}{row}{at}", "label": str(at), "x": at * 0.5, "y": y} for at in range(3)],
+    }
 
 
 def faults(change: Callable[[dict[str, Any]], Any]) -> dict[str, str]:
@@ -69,7 +81,12 @@ FAULTS: Final = [
     ("/sections/1/name", "A", "/sections/1/name", "another section 'A'"),
     ("/sections/1/name", " ", "/sections/1/name", "1 to 80 characters"),
     ("/sections/0/rows/1/name", "0", "/sections/0/rows/1/name", "another row of this section '0'"),
-    ("/sections/0/rows/1/seats/2/label", "0", "/sections/0/rows/1/seats/2/label", "another seat of this row '0'"),
+    (
+        "/sections/0/rows/1/seats/2/label",
+        "0",
+        "/sections/0/rows/1/seats/2/label",
+        "another seat of this row '0'",
+    ),
     ("/sections/0/rows/1/seats/2/label", "", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
     ("/sections/1/rows/1/seats/2/id", "A00", "/sections/1/rows/1/seats/2/id", "another seat 'A00'"),
     ("/sections/1/rows/1/seats/2/id", "x" * 61, "/sections/1/rows/1/seats/2/id", "1 to 60 characters"),
@@ -87,7 +104,12 @@ FAULTS: Final = [
     ("/sections/0/rows/1/seats/2/label", "1\u202e", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
     ("/sections/0/rows/1/seats/2/label", "\u200d", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
     ("/sections/0/rows/1/seats/2/label", "\u3000", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
-    ("/sections/0/rows/0/seats", [*many(2), {**many(3)[2], "id": "a\x1b"}], "/sections/0/rows/0/seats/2/id", "1 to 60 characters"),
+    (
+        "/sections/0/rows/0/seats",
+        [*many(2), {**many(3)[2], "id": "a\x1b"}],
+        "/sections/0/rows/0/seats/2/id",
+        "1 to 60 characters",
+    ),
     ("/shapes/0/text", "x" * 81, "/shapes/0/text", "at most 80 characters"),
     ("/shapes/0/text", "St\x07age", "/shapes/0/text", "that can be seen"),
     ("/shapes", [{"kind": "text", "points": [{"x": 0, "y": 0}]}] * 501, "/shapes", "at most 500 items"),
@@ -125,7 +147,9 @@ def test_all_that_is_malformed_is_told_at_once() -> None:
             if path not in ("/sections", "/sections/0/rows/1/seats/1"):
                 put(path, value)(wrong)
 
-    assert set(faults(change)) == {pointer for path, _, pointer in MALFORMED if path not in ("/sections", "/sections/0/rows/1/seats/1")}
+    assert set(faults(change)) == {
+        pointer for path, _, pointer in MALFORMED if path not in ("/sections", "/sections/0/rows/1/seats/1")
+    }
 
 
 @pytest.mark.parametrize("nonsense", [None, [], "map", 5, True])
@@ -136,11 +160,16 @@ def test_what_is_no_map_at_all(nonsense: Any) -> None:
 
 
 def test_all_faults_at_once_but_no_more_than_can_be_read() -> None:
-    assert set(faults(lambda wrong: (put("/name", "")(wrong), put("/sections/1/rows/0/seats", [])(wrong)))) == {
+    assert set(
+        faults(lambda wrong: (put("/name", "")(wrong), put("/sections/1/rows/0/seats", [])(wrong)))
+    ) == {
         "/name",
         "/sections/1/rows/0/seats",
     }
-    assert len(faults(put("/sections/0/rows/0/seats", [{**each, "x": 0, "y": 90} for each in many(300)]))) == FAULTS_MAX
+    assert (
+        len(faults(put("/sections/0/rows/0/seats", [{**each, "x": 0, "y": 90} for each in many(300)])))
+        == FAULTS_MAX
+    )
     assert len(faults(put("/sections/0/rows/0/seats", [{"id": 1}] * 300))) == FAULTS_MAX
 
 
@@ -148,7 +177,10 @@ def test_what_is_quoted_is_short() -> None:
     long = "x" * 100_000
     crowd = [{"id": long if at == 0 else f"m{at}", "label": str(at), "x": 0, "y": 50} for at in range(50)]
     found = faults(
-        lambda wrong: (put("/sections/0/rows/0/seats", crowd)(wrong), [put(f"/sections/{at}/name", long)(wrong) for at in (0, 1)])
+        lambda wrong: (
+            put("/sections/0/rows/0/seats", crowd)(wrong),
+            [put(f"/sections/{at}/name", long)(wrong) for at in (0, 1)],
+        )
     )
     assert len(found) > 50
     assert max(map(len, found.values())) < 200
@@ -156,7 +188,13 @@ def test_what_is_quoted_is_short() -> None:
 
 def test_too_many_seats() -> None:
     def change(wrong: dict[str, Any]) -> None:
-        rows = [{"name": str(row), "seats": [{**each, "id": f"{row}-{each['id']}", "y": row} for each in many(500)]} for row in range(201)]
+        rows = [
+            {
+                "name": str(row),
+                "seats": [{**each, "id": f"{row}-{each['id']}", "y": row} for each in many(500)],
+            }
+            for row in range(201)
+        ]
         wrong["sections"] = [{"name": "Everybody", "rows": rows}]
 
     assert faults(change) == {"/sections": "A map has at most 100,000 seats."}
@@ -190,4 +228,6 @@ def test_canonical_bytes_decode_to_the_same_map() -> None:
 
 
 def test_the_published_schema_is_current() -> None:
-    assert SCHEMA.read_text(encoding="utf-8") == json.dumps(json_schema(), indent=2) + "\n", "it is what json_schema returns"
+    assert SCHEMA.read_text(encoding="utf-8") == json.dumps(json_schema(), indent=2) + "\n", (
+        "it is what json_schema returns"
+    )

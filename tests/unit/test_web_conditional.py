@@ -8,17 +8,19 @@ import httpx2
 import pytest
 from litestar import get, patch
 
-from evently.web.auth import PUBLIC, policy
-from evently.web.conditional import etag_of, not_modified, require_if_match
-from evently.web.context import Answer, Request
-from tests.edge import client_of
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.conditional import etag_of, not_modified, require_if_match
+from evently.web.edge.context import Answer, Request
+from tests.support.edge import client_of
 
 TEXT = "some text " * 500
 
 
 @get("/thing", **policy(PUBLIC))
 async def read(request: Request) -> Answer[str] | Answer[None]:
-    return not_modified(request, etag_of(7), "public") or Answer(TEXT, headers={"etag": etag_of(7)}, media_type="text/plain")
+    return not_modified(request, etag_of(7), "public") or Answer(
+        TEXT, headers={"etag": etag_of(7)}, media_type="text/plain"
+    )
 
 
 @patch("/thing", **policy(PUBLIC))
@@ -49,7 +51,9 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
         ('"', 200),
     ],
 )
-async def test_what_the_client_has_is_not_sent_again(client: httpx2.AsyncClient, given: str, status: int) -> None:
+async def test_what_the_client_has_is_not_sent_again(
+    client: httpx2.AsyncClient, given: str, status: int
+) -> None:
     answer = await client.get("/thing", headers={"If-None-Match": given})
     assert answer.status_code == status
     if status == 304:
@@ -61,7 +65,9 @@ async def test_what_the_client_has_is_not_sent_again(client: httpx2.AsyncClient,
 async def test_the_tag_of_a_compressed_answer_is_its_own_and_works(client: httpx2.AsyncClient) -> None:
     first = await client.get("/thing", headers={"Accept-Encoding": "br"})
     assert first.headers["etag"] == '"7-br"'
-    again = await client.get("/thing", headers={"Accept-Encoding": "br", "If-None-Match": first.headers["etag"]})
+    again = await client.get(
+        "/thing", headers={"Accept-Encoding": "br", "If-None-Match": first.headers["etag"]}
+    )
     assert (again.status_code, again.headers["etag"]) == (304, '"7-br"')
     assert (await client.patch("/thing", headers={"If-Match": first.headers["etag"]})).status_code == 200
 
@@ -79,7 +85,9 @@ async def test_the_tag_of_a_compressed_answer_is_its_own_and_works(client: httpx
         (None, 428),
     ],
 )
-async def test_an_edit_names_the_version_it_edits(client: httpx2.AsyncClient, given: str | None, status: int) -> None:
+async def test_an_edit_names_the_version_it_edits(
+    client: httpx2.AsyncClient, given: str | None, status: int
+) -> None:
     answer = await client.patch("/thing", headers={} if given is None else {"If-Match": given})
     assert answer.status_code == status
     if status == 412:

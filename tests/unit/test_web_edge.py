@@ -19,10 +19,10 @@ from litestar.params import JSONBody
 from litestar.response import Stream
 
 from evently.kit.errors import Busy, OutcomeUnknown, Unavailable
-from evently.web.auth import PUBLIC, policy
-from evently.web.compression import best_coding
-from evently.web.context import Answer, Request
-from tests.edge import client_of, edge_of
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.compression import best_coding
+from evently.web.edge.context import Answer, Request
+from tests.support.edge import client_of, edge_of
 
 LONG = "a ticket, please. " * 200
 
@@ -43,7 +43,11 @@ async def long(request: Request) -> Answer[Note]:
 
 @get("/page", **policy(PUBLIC))
 async def page(request: Request) -> Answer[str]:
-    return Answer("<p>", media_type="text/html; charset=utf-8", headers={"content-security-policy": "default-src 'self'"})
+    return Answer(
+        "<p>",
+        media_type="text/html; charset=utf-8",
+        headers={"content-security-policy": "default-src 'self'"},
+    )
 
 
 @get("/stream", media_type="text/csv", **policy(PUBLIC))
@@ -71,9 +75,12 @@ async def note(request: Request, data: JSONBody[Note]) -> Answer[Note]:
 
 @get("/fail/{how:str}", **policy(PUBLIC))
 async def fail(request: Request) -> None:
-    raise {"bug": KeyError("secret"), "busy": Busy("full"), "away": Unavailable("gone"), "unknown": OutcomeUnknown("lost")}[
-        request.path_params["how"]
-    ]
+    raise {
+        "bug": KeyError("secret"),
+        "busy": Busy("full"),
+        "away": Unavailable("gone"),
+        "unknown": OutcomeUnknown("lost"),
+    }[request.path_params["how"]]
 
 
 @get("/half", **policy(PUBLIC))
@@ -177,14 +184,22 @@ async def test_head_is_get_without_a_body(client: httpx2.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     ("how", "code", "status", "wait"),
-    [("busy", "busy", 503, "1"), ("away", "database-unavailable", 503, "2"), ("unknown", "outcome-unknown", 503, "1")],
+    [
+        ("busy", "busy", 503, "1"),
+        ("away", "database-unavailable", 503, "2"),
+        ("unknown", "outcome-unknown", 503, "1"),
+    ],
 )
-async def test_trouble_is_answered_with_when_to_come_back(client: httpx2.AsyncClient, how: str, code: str, status: int, wait: str) -> None:
+async def test_trouble_is_answered_with_when_to_come_back(
+    client: httpx2.AsyncClient, how: str, code: str, status: int, wait: str
+) -> None:
     answer = await client.get(f"/fail/{how}")
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (status, code, wait)
 
 
-async def test_a_bug_is_answered_and_logged_and_tells_nothing(client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_is_answered_and_logged_and_tells_nothing(
+    client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
     answer = await client.get("/fail/bug", headers={"X-Request-Id": "the-one"})
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal-error"
@@ -206,7 +221,9 @@ async def test_an_answer_that_breaks_off_is_not_taken_for_whole() -> None:
 
 @pytest.mark.parametrize("length", ["300000", "99999999999999999999"])
 async def test_a_body_that_says_it_is_too_long_is_not_read(client: httpx2.AsyncClient, length: str) -> None:
-    answer = await client.post("/note", headers={"Content-Length": length, "Content-Type": "application/json"}, content=b"")
+    answer = await client.post(
+        "/note", headers={"Content-Length": length, "Content-Type": "application/json"}, content=b""
+    )
     assert answer.status_code == 413
     assert answer.json()["code"] == "too-large"
     assert answer.headers["connection"] == "close"
@@ -244,7 +261,10 @@ async def test_long_answers_are_compressed(client: httpx2.AsyncClient) -> None:
 
 async def test_short_answers_and_streams_of_events_are_not_compressed(client: httpx2.AsyncClient) -> None:
     headers = {"Accept-Encoding": "br, gzip"}
-    short_one, messages = await client.get("/short", headers=headers), await client.get("/events", headers=headers)
+    short_one, messages = (
+        await client.get("/short", headers=headers),
+        await client.get("/events", headers=headers),
+    )
     for answer in (short_one, messages):
         assert "content-encoding" not in answer.headers
         assert "vary" not in answer.headers
@@ -286,7 +306,16 @@ async def test_pages_of_allowed_origins_may_call() -> None:
         assert mine.headers["access-control-allow-origin"] == "https://shop.example"
         assert mine.headers["vary"] == "Origin"
         exposed = mine.headers["access-control-expose-headers"]
-        for name in ("ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "Location", "X-Request-Id", "Idempotent-Replayed"):
+        for name in (
+            "ETag",
+            "Link",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Retry-After",
+            "Location",
+            "X-Request-Id",
+            "Idempotent-Replayed",
+        ):
             assert name in exposed.split(", ")
         assert "access-control-allow-credentials" not in mine.headers
         foreign = await client.get("/short", headers={"Origin": "https://evil.example"})
@@ -294,11 +323,17 @@ async def test_pages_of_allowed_origins_may_call() -> None:
         assert foreign.headers["vary"] == "Origin"
         assert "vary" not in (await client.get("/short")).headers
         refused = await client.get("/nothing", headers={"Origin": "https://shop.example"})
-        assert refused.headers["access-control-allow-origin"] == "https://shop.example", "pages must be able to read problems"
+        assert refused.headers["access-control-allow-origin"] == "https://shop.example", (
+            "pages must be able to read problems"
+        )
 
 
 async def test_browsers_may_ask_before_they_call() -> None:
-    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    asked = {
+        "Origin": "https://shop.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
     async with client_of(ROUTES, cors_origins=("https://shop.example",)) as client:
         answer = await client.options("/note", headers=asked)
         assert answer.status_code == 204
@@ -322,8 +357,17 @@ async def test_the_access_log_has_one_line_per_request(capsys: pytest.CaptureFix
     text = capsys.readouterr().err
     first, second = (json.loads(line) for line in text.splitlines())
     assert "hidden" not in text
-    assert (first["method"], first["path"], first["route"], first["status"]) == ("POST", "/note", "/note", 422)
-    assert (first["request_id"], first["trace_id"], first["client"]) == ("one", "4bf92f3577b34da6a3ce929d0e0e4736", "127.0.0.1")
+    assert (first["method"], first["path"], first["route"], first["status"]) == (
+        "POST",
+        "/note",
+        "/note",
+        422,
+    )
+    assert (first["request_id"], first["trace_id"], first["client"]) == (
+        "one",
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "127.0.0.1",
+    )
     assert first["milliseconds"] >= 0
     assert first["bytes"] > 100
     assert (second["route"], second["status"]) == ("unmatched", 404)
@@ -340,7 +384,11 @@ async def test_a_client_that_goes_away_is_no_alarm(caplog: pytest.LogCaptureFixt
             """Nobody is there."""
 
         with caplog.at_level(logging.WARNING):
-            await edge(_scope("/note", "POST", [(b"content-type", b"application/json"), (b"content-length", b"10")]), gone, send)
+            await edge(
+                _scope("/note", "POST", [(b"content-type", b"application/json"), (b"content-length", b"10")]),
+                gone,
+                send,
+            )
     assert caplog.records == []
 
 

@@ -11,10 +11,10 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from evently.kit.errors import Busy, CommonRefusal, Refused
 from evently.kit.ids import parse_id
-from evently.web.auth import PUBLIC, SIGNED_IN, policy
-from evently.web.context import Answer, Request
-from evently.web.problems import problem
-from tests.edge import client_of, edge_of
+from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.problems import problem
+from tests.support.edge import client_of, edge_of
 
 EVENT = "evt_01m7y4ef72ev2sxmcnxfse27zp"
 KEY = Annotated[str | None, HeaderParameter(name="Idempotency-Key", min_length=1, max_length=10)]
@@ -29,7 +29,9 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @post("/v1/events/{event_id:str}/wishes", **policy(PUBLIC, hot=True, rate="bookings"))
-async def wish(request: Request, event_id: FromPath[str], data: JSONBody[Wish], key: KEY = None) -> Answer[dict[str, Any]]:
+async def wish(
+    request: Request, event_id: FromPath[str], data: JSONBody[Wish], key: KEY = None
+) -> Answer[dict[str, Any]]:
     parse_id("evt", event_id)
     if data.quantity == 9:
         raise Busy("full")
@@ -37,7 +39,9 @@ async def wish(request: Request, event_id: FromPath[str], data: JSONBody[Wish], 
         return problem(request, CommonRefusal.FORBIDDEN, "no")
     if data.quantity == 7:
         raise KeyError("bug")
-    return Answer({"event": event_id, "quantity": data.quantity, "key": key}, headers={"Location": "/v1/wishes/1"})
+    return Answer(
+        {"event": event_id, "quantity": data.quantity, "key": key}, headers={"Location": "/v1/wishes/1"}
+    )
 
 
 @get("/v1/events/{event_id:str}/wishes/{number:str}", **policy(PUBLIC, hot=True))
@@ -49,7 +53,11 @@ async def read(request: Request, event_id: FromPath[str], number: FromPath[str])
 
 @get("/v1/counts/{thing:str}", **policy(PUBLIC, hot=True))
 async def count(
-    request: Request, thing: FromPath[str], since: SINCE = None, least: LEAST = 1, q: Annotated[str | None, QueryParameter()] = None
+    request: Request,
+    thing: FromPath[str],
+    since: SINCE = None,
+    least: LEAST = 1,
+    q: Annotated[str | None, QueryParameter()] = None,
 ) -> dict[str, Any]:
     return {"thing": thing, "since": since, "least": least, "q": q}
 
@@ -140,7 +148,9 @@ async def test_both_ways_answer_the_same(method: str, path: str, headers: dict[s
     answers = []
     for fast in (True, False):
         async with client_of(ROUTES, fast=fast) as client:
-            answer = await client.request(method, path, headers=headers | {"X-Request-Id": "same"}, content=body)
+            answer = await client.request(
+                method, path, headers=headers | {"X-Request-Id": "same"}, content=body
+            )
             answers.append((answer.status_code, dict(sorted(answer.headers.items())), answer.content))
     assert answers[0] == answers[1]
 
@@ -151,7 +161,12 @@ async def test_hot_routes_really_go_the_short_way() -> None:
         found = edge.fast_lane.find({"method": "POST", "path": PATH, "query_string": b""})
         assert found is not None
         assert found.route.template == "/v1/events/{event_id}/wishes"
-        for method, path, query in (("POST", f"{PATH}/", b""), ("POST", PATH, b"a=1"), ("DELETE", PATH, b""), ("GET", PATH, b"")):
+        for method, path, query in (
+            ("POST", f"{PATH}/", b""),
+            ("POST", PATH, b"a=1"),
+            ("DELETE", PATH, b""),
+            ("GET", PATH, b""),
+        ):
             assert edge.fast_lane.find({"method": method, "path": path, "query_string": query}) is None
 
 

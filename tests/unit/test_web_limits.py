@@ -13,13 +13,13 @@ from litestar import get, post
 from litestar.response import Stream
 
 from evently.kit.errors import Busy, Refused
-from evently.web import limits as module
-from evently.web.auth import PUBLIC, policy
-from evently.web.context import Answer, Request
-from evently.web.exchange import Exchange
-from evently.web.limits import ClientAddress, Limit, Limits, Standing
-from evently.web.options import RateOptions
-from tests.edge import client_of
+from evently.web.edge import limits as module
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.exchange import Exchange
+from evently.web.edge.limits import ClientAddress, Limit, Limits, Standing
+from evently.web.edge.options import RateOptions
+from tests.support.edge import client_of
 
 
 class Hand:
@@ -122,7 +122,10 @@ async def test_an_address_is_limited_whatever_the_account() -> None:
         same = [await client.post("/login", headers={"X-Forwarded-For": "192.0.2.1"}) for _ in range(3)]
         other = await client.post("/login", headers={"X-Forwarded-For": "192.0.2.2"})
         # One IPv6 subscriber has a whole /64.
-        many = [await client.post("/login", headers={"X-Forwarded-For": f"2001:db8::{number}"}) for number in range(3)]
+        many = [
+            await client.post("/login", headers={"X-Forwarded-For": f"2001:db8::{number}"})
+            for number in range(3)
+        ]
     assert [answer.status_code for answer in same] == [201, 201, 429]
     assert other.status_code == 201
     assert many[2].status_code == 429
@@ -185,12 +188,16 @@ async def test_without_its_store_each_process_counts_for_itself() -> None:
         (("127.0.0.1",), "", "192.0.2.1", ""),
     ],
 )
-def test_only_proxies_of_ours_are_believed(trusted: tuple[str, ...], peer: str, forwarded: str | None, found: str) -> None:
+def test_only_proxies_of_ours_are_believed(
+    trusted: tuple[str, ...], peer: str, forwarded: str | None, found: str
+) -> None:
     headers = {} if forwarded is None else {b"x-forwarded-for": forwarded.encode()}
     assert ClientAddress(trusted).find(peer, headers) == found
 
 
 async def test_the_address_in_the_answer_comes_from_the_client(capsys: pytest.CaptureFixture[str]) -> None:
     async with client_of(ROUTES, rates=RateOptions(reads=1), trusted_proxies=("127.0.0.0/8",)) as client:
-        answers: list[httpx2.Response] = [await client.get("/read", headers={"X-Forwarded-For": f"192.0.2.{n}"}) for n in (1, 2, 1)]
+        answers: list[httpx2.Response] = [
+            await client.get("/read", headers={"X-Forwarded-For": f"192.0.2.{n}"}) for n in (1, 2, 1)
+        ]
     assert [answer.status_code for answer in answers] == [200, 200, 429]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from evently.kit.errors import CommonRefusal, Refused
-from evently.web.memory import KEPT_SECONDS, AnswerMemory, Kept, kept
+from evently.web.edge.memory import KEPT_SECONDS, AnswerMemory, Kept, kept
 
 
 class Now:

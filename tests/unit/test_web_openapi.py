@@ -13,13 +13,13 @@ import schemathesis
 
 from evently.kit.errors import Refused
 from evently.web.application import all_routes, litestar_of
-from evently.web.context import Request
 from evently.web.documentation import openapi_json, postman_json
-from evently.web.exchange import Exchange
-from evently.web.openapi import PLACEHOLDER, Operation, describe, operations_of
-from evently.web.problems import PROBLEMS
-from evently.web.validation import decode_as
-from tests.edge import client_of
+from evently.web.edge.context import Request
+from evently.web.edge.exchange import Exchange
+from evently.web.edge.openapi import PLACEHOLDER, Operation, describe, operations_of
+from evently.web.edge.problems import PROBLEMS
+from evently.web.edge.validation import decode_as
+from tests.support.edge import client_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT: dict[str, Any] = json.loads(openapi_json())
@@ -45,7 +45,9 @@ def resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("file", "made"), [("openapi.json", openapi_json), ("postman.json", postman_json)])
 def test_what_was_reviewed_is_what_is_served(file: str, made: Any) -> None:
-    assert (DOCS / file).read_text(encoding="utf-8") == made(), "run `make openapi` and look at the difference"
+    assert (DOCS / file).read_text(encoding="utf-8") == made(), (
+        "run `make openapi` and look at the difference"
+    )
 
 
 def test_the_document_is_openapi() -> None:
@@ -75,7 +77,9 @@ def test_operations_are_explained(operation: Operation) -> None:
         assert "X-Request-Id" in answer["headers"], status
         if status.startswith(("4", "5")):
             assert list(answer["content"]) == ["application/problem+json"]
-            assert answer["content"]["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert answer["content"]["application/problem+json"]["schema"] == {
+                "$ref": "#/components/schemas/Problem"
+            }
             for code, example in answer["content"]["application/problem+json"]["examples"].items():
                 assert PROBLEMS[code].status == int(status)
                 assert example["value"]["code"] == code
@@ -90,7 +94,11 @@ def test_operations_are_explained(operation: Operation) -> None:
     assert wanted <= set(found["responses"])
 
 
-@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.body is not None], ids=lambda each: each.handler.operation_id)
+@pytest.mark.parametrize(
+    "operation",
+    [each for each in OPERATIONS if each.body is not None],
+    ids=lambda each: each.handler.operation_id,
+)
 def test_examples_are_taken_by_the_operations_they_stand_at(operation: Operation) -> None:
     """An example that is pasted must work, as far as words and numbers go."""
     content = described(operation)["requestBody"]["content"]["application/json"]
@@ -110,7 +118,9 @@ def test_bodies_and_answers_say_what_they_are() -> None:
                 *(resolved(answer).get("content", {}) for answer in operation["responses"].values()),
             ]:
                 for media in content.values():
-                    placeholders += [f"{method} {path}: {name}" for name in _placeholders(media.get("example"))]
+                    placeholders += [
+                        f"{method} {path}: {name}" for name in _placeholders(media.get("example"))
+                    ]
     assert placeholders == [], "fields without an example"
 
 
@@ -128,7 +138,9 @@ async def test_it_is_served_and_cached() -> None:
         assert answer.headers["content-type"] == "application/json"
         assert answer.json()["servers"] == [{"url": "https://tickets.example"}]
         assert answer.json()["paths"] == DOCUMENT["paths"]
-        assert (await client.get("/openapi.json", headers={"If-None-Match": answer.headers["etag"]})).status_code == 304
+        assert (
+            await client.get("/openapi.json", headers={"If-None-Match": answer.headers["etag"]})
+        ).status_code == 304
 
 
 def test_describing_changes_nothing() -> None:
@@ -144,9 +156,13 @@ def test_the_collection_has_every_operation_once() -> None:
     for request in requests:
         url = request["request"]["url"]
         assert url["raw"].startswith("{{baseUrl}}/")
-        assert {part[1:] for part in url["path"] if part.startswith(":")} == {variable["key"] for variable in url["variable"]}
+        assert {part[1:] for part in url["path"] if part.startswith(":")} == {
+            variable["key"] for variable in url["variable"]
+        }
         if "body" in request["request"]:
             json.loads(request["request"]["body"]["raw"])
-    login = next(request for request in requests if request["request"]["url"]["raw"].endswith("/v1/auth/login"))
+    login = next(
+        request for request in requests if request["request"]["url"]["raw"].endswith("/v1/auth/login")
+    )
     assert login["request"]["auth"] == {"type": "noauth"}
     assert "accessToken" in json.dumps(login["event"])

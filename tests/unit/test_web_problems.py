@@ -10,15 +10,20 @@ import httpx2
 
 import evently
 from evently.kit.errors import Refusal
-from evently.web import pages
-from evently.web.problems import PROBLEMS, problems
-from tests.edge import client_of
+from evently.web.api import docs
+from evently.web.edge.problems import PROBLEMS, problems
+from evently.web.pages import assets
+from tests.support.edge import client_of
 
 
 def all_refusals() -> list[Refusal]:
     """Return every member of every subclass in the code base, whatever module it hides in."""
     for module in pkgutil.walk_packages(evently.__path__, "evently."):
-        if not module.name.endswith("__main__") and ".migrations.versions" not in module.name and not module.name.endswith(".env"):
+        if (
+            not module.name.endswith("__main__")
+            and ".migrations.versions" not in module.name
+            and not module.name.endswith(".env")
+        ):
             importlib.import_module(module.name)
     found: list[Refusal] = []
     pending = list(Refusal.__subclasses__())
@@ -54,7 +59,7 @@ def test_a_handler_declares_refusals_codes_or_statuses() -> None:
 
 
 async def test_every_problem_is_explained_at_its_address() -> None:
-    async with client_of(pages.routes) as client:
+    async with client_of([*docs.routes, *assets.routes]) as client:
         index = await client.get("/problems")
         assert index.headers["content-type"] == "text/html; charset=utf-8"
         for code, row in PROBLEMS.items():
@@ -67,7 +72,7 @@ async def test_every_problem_is_explained_at_its_address() -> None:
 
 
 async def test_the_pages_load_nothing_from_elsewhere() -> None:
-    async with client_of(pages.routes) as client:
+    async with client_of([*docs.routes, *assets.routes]) as client:
         for path in ("/docs", "/redoc", "/problems", "/problems/sold-out"):
             page = await client.get(path)
             assert page.status_code == 200
@@ -88,7 +93,9 @@ async def _check_file(client: httpx2.AsyncClient, address: str) -> None:
     assert answer.status_code == 200, address
     assert answer.headers["content-encoding"] == "br"
     assert "max-age=" in answer.headers["cache-control"]
-    again = await client.get(address, headers={"Accept-Encoding": "br", "If-None-Match": answer.headers["etag"]})
+    again = await client.get(
+        address, headers={"Accept-Encoding": "br", "If-None-Match": answer.headers["etag"]}
+    )
     assert again.status_code == 304
     assert again.headers["etag"] == answer.headers["etag"]
     if address.endswith(".css"):
@@ -97,6 +104,6 @@ async def _check_file(client: httpx2.AsyncClient, address: str) -> None:
 
 
 async def test_only_what_is_there_to_be_sent_is_sent() -> None:
-    async with client_of(pages.routes) as client:
+    async with client_of([*docs.routes, *assets.routes]) as client:
         for path in ("", "../pages.py", "%2e%2e/pages.py", "vendor", "nothing.js", "/etc/passwd"):
             assert (await client.get(f"/static/{path}")).status_code == 404, path

@@ -18,14 +18,14 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from evently.kit.errors import Invalid, Refused
 from evently.seating.pretix_format import PretixPlan
 from evently.web.application import all_routes, litestar_of
-from evently.web.auth import PUBLIC, policy
-from evently.web.context import Answer, Request
-from evently.web.exchange import Exchange
-from evently.web.lists import LIMIT, After, Limit
-from evently.web.openapi import operations_of
-from evently.web.parameters import parameters_of
-from evently.web.validation import Instant, decode_as
-from tests.edge import client_of
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.exchange import Exchange
+from evently.web.edge.lists import LIMIT, After, Limit
+from evently.web.edge.openapi import operations_of
+from evently.web.edge.parameters import parameters_of
+from evently.web.edge.validation import Instant, decode_as
+from tests.support.edge import client_of
 
 
 class Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,7 +68,9 @@ def errors_of(body: bytes) -> dict[str, str]:
 
 
 def test_what_is_right_is_decoded() -> None:
-    order = decode(b'{"lines":[{"kind":"a","quantity":1}],"at":"2027-05-20T20:00:00+02:00","payment":{"method":"card","number":"1234"}}')
+    order = decode(
+        b'{"lines":[{"kind":"a","quantity":1}],"at":"2027-05-20T20:00:00+02:00","payment":{"method":"card","number":"1234"}}'
+    )
     assert order.lines == [Line("a", 1)]
     assert order.at == datetime(2027, 5, 20, 18, tzinfo=UTC)
     assert order.payment == Card("1234")
@@ -110,7 +112,10 @@ def test_every_wrong_field_is_named() -> None:
         (b'{"lines":{}}', "/lines"),
         (b'{"lines":[{"kind":"a","quantity":1}],"payment":{"method":"gold"}}', "/payment"),
         (b'{"lines":[{"kind":"a","quantity":1}],"payment":{"number":"1234"}}', "/payment"),
-        (b'{"lines":[{"kind":"a","quantity":1}],"payment":{"method":"cash","coins":[1,2,3,4]}}', "/payment/coins"),
+        (
+            b'{"lines":[{"kind":"a","quantity":1}],"payment":{"method":"cash","coins":[1,2,3,4]}}',
+            "/payment/coins",
+        ),
         (b'{"lines":[{"kind":"a","quantity":1}],"name":"never"}', ""),
         (b'{"lines":[{"kind":"a","quantity":1}],"a/b~c":1}', "/a~1b~0c"),
         (b'{"lines":[{"kind":"a","quantity":1e400}]}', "/lines/0/quantity"),
@@ -164,12 +169,24 @@ def test_zero_in_a_backslash_is_no_nul() -> None:
 
 
 def test_no_more_than_a_hundred_errors_are_listed() -> None:
-    body = b'{"lines":[{"kind":"a","quantity":1}],' + b",".join(b'"x%d":1' % number for number in range(5000)) + b"}"
+    body = (
+        b'{"lines":[{"kind":"a","quantity":1}],'
+        + b",".join(b'"x%d":1' % number for number in range(5000))
+        + b"}"
+    )
     assert len(errors_of(body)) == 100
 
 
 @pytest.mark.parametrize(
-    "media_type", [b"text/plain", b"", b"application/x-www-form-urlencoded", b"multipart/form-data", b"application/jsonp", None]
+    "media_type",
+    [
+        b"text/plain",
+        b"",
+        b"application/x-www-form-urlencoded",
+        b"multipart/form-data",
+        b"application/jsonp",
+        None,
+    ],
 )
 def test_other_media_types_are_refused(media_type: bytes | None) -> None:
     headers = {} if media_type is None else {b"content-type": media_type}
@@ -178,7 +195,9 @@ def test_other_media_types_are_refused(media_type: bytes | None) -> None:
     assert caught.value.refusal == "unsupported-media-type"
 
 
-@pytest.mark.parametrize("media_type", [b"application/json; charset=utf-8", b"Application/JSON", b"application/merge-patch+json"])
+@pytest.mark.parametrize(
+    "media_type", [b"application/json; charset=utf-8", b"Application/JSON", b"application/merge-patch+json"]
+)
 def test_json_by_any_spelling_is_taken(media_type: bytes) -> None:
     assert decode(b'{"lines":[{"kind":"a","quantity":1}]}', {b"content-type": media_type})
 
@@ -186,7 +205,8 @@ def test_json_by_any_spelling_is_taken(media_type: bytes) -> None:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.sampled_from(Order.__struct_fields__), inner, max_size=4)
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=5) | st.sampled_from(Order.__struct_fields__), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -224,7 +244,9 @@ async def search(
     since: Annotated[Instant | None, QueryParameter()] = None,
     trace: Annotated[str | None, HeaderParameter(name="X-Trace", max_length=3)] = None,
 ) -> Answer[dict[str, Any]]:
-    return Answer({"q": q, "limit": limit, "after": after, "kind": kind, "tag": tag, "since": since, "trace": trace})
+    return Answer(
+        {"q": q, "limit": limit, "after": after, "kind": kind, "tag": tag, "since": since, "trace": trace}
+    )
 
 
 @post("/orders/{order_id:str}", **policy(PUBLIC))
@@ -239,7 +261,9 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def test_parameters_arrive(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/search?q=x&limit=5&kind=b&tag=1&tag=2&since=2027-05-20T18:00:00Z", headers={"X-Trace": "abc"})
+    answer = await client.get(
+        "/search?q=x&limit=5&kind=b&tag=1&tag=2&since=2027-05-20T18:00:00Z", headers={"X-Trace": "abc"}
+    )
     assert answer.json() == {
         "q": "x",
         "limit": 5,
@@ -270,7 +294,9 @@ async def test_parameters_arrive(client: httpx2.AsyncClient) -> None:
         ("q=x&after=" + "a" * 501, ["?after"]),
     ],
 )
-async def test_every_wrong_parameter_is_named(client: httpx2.AsyncClient, query: str, pointers: list[str]) -> None:
+async def test_every_wrong_parameter_is_named(
+    client: httpx2.AsyncClient, query: str, pointers: list[str]
+) -> None:
     answer = await client.get(f"/search?{query}")
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid"
@@ -296,12 +322,18 @@ def _loose(info: Any, place: str, seen: set[Any]) -> Iterator[str]:
     match info:
         case msgspec.inspect.DateTimeType(tz=None):
             yield f"{place}: an instant without a time zone"
-        case msgspec.inspect.ListType(item_type=inner) | msgspec.inspect.DictType(value_type=inner) | msgspec.inspect.Metadata(type=inner):
+        case (
+            msgspec.inspect.ListType(item_type=inner)
+            | msgspec.inspect.DictType(value_type=inner)
+            | msgspec.inspect.Metadata(type=inner)
+        ):
             yield from _loose(inner, f"{place}/*", seen)
         case msgspec.inspect.UnionType(types=members):
             for member in members:
                 yield from _loose(member, place, seen)
-        case msgspec.inspect.StructType(cls=cls) if cls not in seen and cls is not PretixPlan:  # what others export may say more
+        case msgspec.inspect.StructType(cls=cls) if (
+            cls not in seen and cls is not PretixPlan
+        ):  # what others export may say more
             if not info.forbid_unknown_fields:
                 yield f"{place}: {cls.__name__} takes unknown fields"
             for field in info.fields:

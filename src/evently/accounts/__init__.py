@@ -7,7 +7,13 @@ other names are verbs on rows, in the caller's transaction. Nothing here knows t
 from evently.accounts.desk import Accounts, Grant, register_admin
 from evently.accounts.hashing import HashingOptions
 from evently.accounts.installation import read_secret
-from evently.accounts.invitations import Invitation, accept_invitation, invite, list_invitations, withdraw_invitation
+from evently.accounts.invitations import (
+    Invitation,
+    accept_invitation,
+    invite,
+    list_invitations,
+    withdraw_invitation,
+)
 from evently.accounts.keys import SCOPES, ApiKey, ScopeName, create_key, list_keys, revoke_key
 from evently.accounts.members import (
     Member,

@@ -36,14 +36,21 @@ class Attempts:
         self._key = derive_key(secret, "log-in attempts")
 
     async def count(self, tx: Connection, email: str, origin: str, now: datetime) -> None:
-        """Count a try, before the password is looked at; refuses with `too-many-attempts`. Commit at once: others wait."""
+        """Count a try, before the password is looked at; refuses with `too-many-attempts`.
+
+        Commit at once: others wait.
+        """
         account, here = self._hash(email), self._hash(network_of(origin))
-        row = await tx.fetchrow(*sql.count_try(account=account, origin=here, now=now, expired=now - TRIES_PERIOD))
+        row = await tx.fetchrow(
+            *sql.count_try(account=account, origin=here, now=now, expired=now - TRIES_PERIOD)
+        )
         assert row is not None, "an upsert returns its row"
         if row["tries"] > TRIES_MAX:
             raise _too_many(row["since"] + TRIES_PERIOD - now)
         if row["trusted_until"] is None or row["trusted_until"] <= now:
-            row = await tx.fetchrow(*sql.count_try(account=account, origin=_STRANGERS, now=now, expired=now - STRANGERS_PERIOD))
+            row = await tx.fetchrow(
+                *sql.count_try(account=account, origin=_STRANGERS, now=now, expired=now - STRANGERS_PERIOD)
+            )
             assert row is not None, "an upsert returns its row"
             if row["tries"] > STRANGERS_TRIES_MAX:
                 raise _too_many(row["since"] + STRANGERS_PERIOD - now)
@@ -51,7 +58,11 @@ class Attempts:
     async def succeed(self, tx: Connection, email: str, origin: str, now: datetime) -> None:
         """Forget what was counted here and among strangers, and know this origin from now on."""
         here = self._hash(network_of(origin))
-        await tx.execute(*sql.succeed(account=self._hash(email), origin=here, strangers=_STRANGERS, trusted_until=now + TRUST))
+        await tx.execute(
+            *sql.succeed(
+                account=self._hash(email), origin=here, strangers=_STRANGERS, trusted_until=now + TRUST
+            )
+        )
 
     async def forget(self, tx: Connection, email: str) -> None:
         """Forget an account altogether."""
@@ -75,5 +86,7 @@ def network_of(origin: str) -> str:
 def _too_many(wait: timedelta) -> Refused:
     seconds = max(1, round(wait.total_seconds()))
     return Refused(
-        AccountsRefusal.TOO_MANY_ATTEMPTS, f"Too many wrong passwords. The next try counts in {seconds} seconds.", retry_after=seconds
+        AccountsRefusal.TOO_MANY_ATTEMPTS,
+        f"Too many wrong passwords. The next try counts in {seconds} seconds.",
+        retry_after=seconds,
     )

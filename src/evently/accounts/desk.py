@@ -1,7 +1,10 @@
-"""The desk where people register, log in and out, and leave. `Accounts` is what a process keeps for that, built once.
+"""The desk where people register, log in and out, and leave.
 
-The commands here look at passwords, which takes 20 ms in a thread; meanwhile they must hold no connection. So they begin their own
-transactions, unlike the verbs they are made of, and check in the last one that the password is still the one that was verified.
+`Accounts` is what a process keeps for that, built once.
+
+The commands here look at passwords, which takes 20 ms in a thread; meanwhile they must hold no connection. So
+they begin their own transactions, unlike the verbs they are made of, and check in the last one that the
+password is still the one that was verified.
 """
 
 from __future__ import annotations
@@ -35,7 +38,9 @@ from evently.kit.ids import crockford, new_id
 NOTE_USES_SECONDS: Final = 20.0
 _GENERATED_BYTES: Final = 5  # in each of three groups
 
-Erasing: TypeAlias = Callable[[Connection, UUID], Awaitable[None]]  # what somebody else knows of a person, in the same transaction
+Erasing: TypeAlias = Callable[
+    [Connection, UUID], Awaitable[None]
+]  # what somebody else knows of a person, in the same transaction
 
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +57,9 @@ class Grant(msgspec.Struct, frozen=True):
 class Accounts:
     """Everything about accounts that lives as long as the process. `start` it, and `stop` it when done."""
 
-    def __init__(self, database: Database, clock: Clock, tokens: TokenOptions, hashing: HashingOptions | None = None) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, tokens: TokenOptions, hashing: HashingOptions | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self._hasher = Hasher(hashing or HashingOptions())
@@ -65,7 +72,10 @@ class Accounts:
 
     async def start(self) -> None:
         """Begin to listen for revocations and to note the use of keys."""
-        self._upkeep = [asyncio.create_task(self.revocations.run(self._database)), asyncio.create_task(self._note_uses())]
+        self._upkeep = [
+            asyncio.create_task(self.revocations.run(self._database)),
+            asyncio.create_task(self._note_uses()),
+        ]
 
     async def stop(self) -> None:
         """Stop both, after a last note."""
@@ -77,10 +87,13 @@ class Accounts:
         self._hasher.close()
 
     async def register(self, email: str, name: str, password: str, origin: str) -> None:
-        """Add somebody; refuses what no account can have with `invalid`. Says nothing, and changes nothing, where the e-mail is taken.
+        """Add somebody; refuses what no account can have with `invalid`.
 
-        Whether it is taken shows neither in the answer nor in its time: both ways hash, write and commit. Without e-mail there is no better
-        way to tell the owner of an account; whoever has one already finds out by logging in.
+        Says nothing, and changes nothing, where the e-mail is taken.
+
+        Whether it is taken shows neither in the answer nor in its time: both ways hash, write and commit.
+        Without e-mail there is no better way to tell the owner of an account; whoever has one already finds
+        out by logging in.
         """
         email, name, password = normalise_email(email), normalise_name(name), normalise_password(password)
         _check_new(email, name, password)
@@ -89,11 +102,19 @@ class Accounts:
         person = Person(new_id(), email, name, "buyer", 1, self._clock(), None)
         async with self._database.transaction() as tx:
             added = await people.add_person(tx, person, password_hash)
-            await self._attempts.count(tx, f"\n{email}", origin, person.created_at)  # no log-in has an e-mail like that
-        _log.info("registered" if added else "registration of a taken e-mail", person_id=str(person.person_id) if added else None)
+            await self._attempts.count(
+                tx, f"\n{email}", origin, person.created_at
+            )  # no log-in has an e-mail like that
+        _log.info(
+            "registered" if added else "registration of a taken e-mail",
+            person_id=str(person.person_id) if added else None,
+        )
 
     async def login(self, email: str, password: str, origin: str) -> Grant:
-        """Begin a session; refuses with `wrong-credentials` or `too-many-attempts`. `origin` is the client's address."""
+        """Begin a session; refuses with `wrong-credentials` or `too-many-attempts`.
+
+        `origin` is the client's address.
+        """
         with self._hasher.place():
             return await self._login(normalise_email(email), normalise_password(password), origin)
 
@@ -108,10 +129,14 @@ class Accounts:
         if opened is None:
             return await self._login(email, password, origin)
         self.revocations.add(opened.ended)
-        _log.info("logged in", person_id=str(person.person_id), session_id=str(opened.session_id), origin=origin)
+        _log.info(
+            "logged in", person_id=str(person.person_id), session_id=str(opened.session_id), origin=origin
+        )
         return self._grant(opened)
 
-    async def _open(self, person: Person, email: str, password_hash: str, renewed: str | None, origin: str) -> sessions.Opened | None:
+    async def _open(
+        self, person: Person, email: str, password_hash: str, renewed: str | None, origin: str
+    ) -> sessions.Opened | None:
         """Open a session, unless the hash that was verified was changed or renewed meanwhile: then look at the password again."""
         now = self._clock()
         async with self._database.transaction() as tx:
@@ -129,9 +154,14 @@ class Accounts:
             outcome = await sessions.refresh_session(tx, self.tokens, refresh_token, self._clock())
         if isinstance(outcome, sessions.Broken):
             self.revocations.add([outcome.session_id])
-            _log.warning("refresh token used twice", person_id=str(outcome.person_id), session_id=str(outcome.session_id))
+            _log.warning(
+                "refresh token used twice",
+                person_id=str(outcome.person_id),
+                session_id=str(outcome.session_id),
+            )
             raise Refused(
-                outcome.refusal, "This refresh token was used before. Its session has ended, in case it was stolen; log in again."
+                outcome.refusal,
+                "This refresh token was used before. Its session has ended, in case it was stolen; log in again.",
             )
         return self._grant(outcome)
 
@@ -147,7 +177,9 @@ class Accounts:
         self.revocations.add(ended)
         _log.info("logged out", person_id=str(person_id), sessions=len(ended))
 
-    async def change_password(self, person_id: UUID, session_id: UUID, current: str, new: str, origin: str) -> None:
+    async def change_password(
+        self, person_id: UUID, session_id: UUID, current: str, new: str, origin: str
+    ) -> None:
         """Change a password and end the person's other sessions; refuses with `wrong-password`, `too-many-attempts` or `invalid`."""
         person, password_hash = await people.find_password(self._database, person_id)
         new = normalise_password(new)
@@ -185,7 +217,9 @@ class Accounts:
         self.revocations.add(ended)
         _log.info("account erased", person_id=str(person_id))
 
-    async def create_admin(self, email: str, name: str, password: str | None = None) -> tuple[Person, str | None]:
+    async def create_admin(
+        self, email: str, name: str, password: str | None = None
+    ) -> tuple[Person, str | None]:
         """Make an admin of whoever has this e-mail, adding them if nobody has; returns the password that was generated, if any.
 
         Somebody who is here already keeps their password and name. Refuses with `invalid`.
@@ -227,8 +261,12 @@ class Accounts:
             raise _wrong_password()
 
     def _grant(self, opened: sessions.Opened) -> Grant:
-        access_token = self.tokens.issue_access(opened.person.person_id, opened.person.role, opened.session_id)
-        return Grant(opened.person, access_token, self.tokens.options.access_seconds_max, opened.refresh_token)
+        access_token = self.tokens.issue_access(
+            opened.person.person_id, opened.person.role, opened.session_id
+        )
+        return Grant(
+            opened.person, access_token, self.tokens.options.access_seconds_max, opened.refresh_token
+        )
 
     async def _note_uses(self) -> None:
         while True:

@@ -1,7 +1,7 @@
 """Hashing passwords: argon2id, off the event loop, a few at a time, in a line that has an end.
 
-The parameters are OWASP's floor: 19 MiB, two passes, one lane. One hash costs about 20 ms of a core here; the library's defaults cost
-107 ms, which on two cores is a denial of service of one's own making.
+The parameters are OWASP's floor: 19 MiB, two passes, one lane. One hash costs about 20 ms of a core here; the
+library's defaults cost 107 ms, which on two cores is a denial of service of one's own making.
 """
 
 from __future__ import annotations
@@ -31,11 +31,16 @@ class HashingOptions(msgspec.Struct, frozen=True):
 
 
 class Hasher:
-    """Hashes and verifies in threads of its own, for those who have a place in the line. Close it when done."""
+    """Hashes and verifies in threads of its own, for those who have a place in the line.
+
+    Close it when done.
+    """
 
     def __init__(self, options: HashingOptions) -> None:
         self._options = options
-        self._argon2: Final = PasswordHasher(time_cost=options.passes, memory_cost=options.memory_kib, parallelism=1)
+        self._argon2: Final = PasswordHasher(
+            time_cost=options.passes, memory_cost=options.memory_kib, parallelism=1
+        )
         self._threads = ThreadPoolExecutor(options.threads_max, thread_name_prefix="passwords")
         self._in_line = 0
         # Verified where there is no such person, so that a stranger cannot tell by the time it takes.
@@ -65,7 +70,10 @@ class Hasher:
 
     async def matches(self, password: str, password_hash: str | None) -> bool:
         """Return whether this is the password. Without a hash it is not, which takes as long to say."""
-        return await self._run(lambda: self._verify(password_hash or self._nobody, password)) and password_hash is not None
+        return (
+            await self._run(lambda: self._verify(password_hash or self._nobody, password))
+            and password_hash is not None
+        )
 
     def is_outdated(self, password_hash: str) -> bool:
         """Return whether a hash was made with other parameters than today's."""

@@ -2,9 +2,9 @@
 
 The owner hands the code over as they like; whoever is logged in with that e-mail redeems it.
 
-Asking to add an e-mail directly would tell every organizer who has an account here; an invitation is the same whether or not anybody has
-that e-mail. Addresses are not verified, so the e-mail alone is no proof, and a code can go astray, so the code alone is none either: both
-are needed. The code is shown once.
+Asking to add an e-mail directly would tell every organizer who has an account here; an invitation is the same
+whether or not anybody has that e-mail. Addresses are not verified, so the e-mail alone is no proof, and a
+code can go astray, so the code alone is none either: both are needed. The code is shown once.
 """
 
 from __future__ import annotations
@@ -49,14 +49,18 @@ class Invitation(msgspec.Struct, frozen=True):
 async def invite(
     tx: Connection, organizer_id: UUID, email: str, role: MemberRole, invited_by: UUID, now: datetime
 ) -> tuple[Invitation, str]:
-    """Invite a normalised e-mail to a locked organizer; returns the code. An open invitation of that e-mail is replaced.
+    """Invite a normalised e-mail to a locked organizer; returns the code.
+
+    An open invitation of that e-mail is replaced.
 
     Refuses with `already-member` or `limit-reached`.
     """
     if await tx.fetchval(*sql.is_member(organizer_id=organizer_id, email=email)):
         raise Refused(AccountsRefusal.ALREADY_MEMBER, "They belong to this organizer already.")
     if await tx.fetchval(*sql.count_open(organizer_id=organizer_id, email=email, now=now)) >= INVITATIONS_MAX:
-        raise Refused(AccountsRefusal.LIMIT_REACHED, f"An organizer has at most {INVITATIONS_MAX} open invitations.")
+        raise Refused(
+            AccountsRefusal.LIMIT_REACHED, f"An organizer has at most {INVITATIONS_MAX} open invitations."
+        )
     # After this point the invitation must be written.
     code = CODE_PREFIX + crockford(secrets.token_bytes(_CODE_BYTES)).lower()
     made = Invitation(new_id(), organizer_id, email, role, invited_by, now, now + LIFE)
@@ -65,10 +69,14 @@ async def invite(
     return made, code
 
 
-async def list_invitations(database: Database, organizer_id: UUID, now: datetime, limit: int, after: str | None) -> Page[Invitation]:
+async def list_invitations(
+    database: Database, organizer_id: UUID, now: datetime, limit: int, after: str | None
+) -> Page[Invitation]:
     """Return a page of an organizer's open invitations, oldest first."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
-    rows = await database.fetch(*sql.list_open(organizer_id=organizer_id, now=now, after=position, limit=limit + 1))
+    rows = await database.fetch(
+        *sql.list_open(organizer_id=organizer_id, now=now, after=position, limit=limit + 1)
+    )
     found = [_invitation(row) for row in rows[:limit]]
     return Page(found, write_cursor((found[-1].invitation_id,)) if len(rows) > limit else None)
 
@@ -88,7 +96,8 @@ async def accept_invitation(tx: Connection, person_id: UUID, code: str, now: dat
     row = await tx.fetchrow(*sql.redeem(code_hash=hash_secret(code), email=person.email, now=now))
     if row is None:
         raise Refused(
-            AccountsRefusal.INVITATION_INVALID, "This code is not valid for you: mistyped, used, expired, or made for another e-mail."
+            AccountsRefusal.INVITATION_INVALID,
+            "This code is not valid for you: mistyped, used, expired, or made for another e-mail.",
         )
     invitation = _invitation(row)
     await add_member(tx, invitation.organizer_id, person_id, invitation.role, now)

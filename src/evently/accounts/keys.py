@@ -1,4 +1,6 @@
-"""API keys of organizers: for programs. A key has scopes, is shown once, stored as a hash, and works until it is revoked.
+"""API keys of organizers: for programs.
+
+A key has scopes, is shown once, stored as a hash, and works until it is revoked.
 
     evk_<52 characters of secret><8 characters of checksum>     all Crockford base32, lower case
 
@@ -28,7 +30,9 @@ from evently.kit.ids import crockford, new_id
 
 sql: Final = load_queries(__name__)
 
-ScopeName = Literal["events:read", "events:write", "bookings:read", "bookings:write", "analytics:read", "checkin:write"]
+ScopeName = Literal[
+    "events:read", "events:write", "bookings:read", "bookings:write", "analytics:read", "checkin:write"
+]
 
 SCOPES: Final[tuple[ScopeName, ...]] = get_args(ScopeName)
 KEYS_MAX: Final = 100  # live ones of one organizer
@@ -83,14 +87,21 @@ class KeyRing:
         if not uses:
             return
         async with database.transaction() as tx:
-            await tx.execute(*sql.note_uses(api_key_ids=list(uses), used_at=list(uses.values()), precision=USED_AT_PRECISION))
+            await tx.execute(
+                *sql.note_uses(
+                    api_key_ids=list(uses), used_at=list(uses.values()), precision=USED_AT_PRECISION
+                )
+            )
         self._uses = {key_id: at for key_id, at in self._uses.items() if uses.get(key_id) != at}
 
 
 async def create_key(
     tx: Connection, organizer_id: UUID, name: str, scopes: frozenset[str], created_by: UUID, now: datetime
 ) -> tuple[ApiKey, str]:
-    """Make a key of a locked organizer; returns it with its text, which is not stored. Refuses with `limit-reached`."""
+    """Make a key of a locked organizer; returns it with its text, which is not stored.
+
+    Refuses with `limit-reached`.
+    """
     if await tx.fetchval(*sql.count_live(organizer_id=organizer_id)) >= KEYS_MAX:
         raise Refused(AccountsRefusal.LIMIT_REACHED, f"An organizer has at most {KEYS_MAX} API keys.")
     # After this point the key must be created.

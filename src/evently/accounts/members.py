@@ -1,6 +1,7 @@
 """Members of organizers and what they may do there: owner > manager > door. There is always an owner.
 
-Every change is made under the organizer's lock (`organizers.lock_organizer`), so two owners cannot remove each other at the same time.
+Every change is made under the organizer's lock (`organizers.lock_organizer`), so two owners cannot remove
+each other at the same time.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Member(msgspec.Struct, frozen=True):
 class Roles:
     """Who may do what where, remembered for half a second: the guard asks at each request.
 
-    All roles of an organizer are read at once: a crowd of strangers that looks at an event then costs one statement, not one each.
+    All roles of an organizer are read at once: a crowd of strangers that looks at an event then costs one
+    statement, not one each.
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +51,9 @@ class Roles:
 
     async def find_role(self, database: Database, organizer_id: UUID, person_id: UUID) -> MemberRole | None:
         """Return what a person is at an organizer, None for a stranger."""
-        return (await self._memory.get(organizer_id, lambda: _list_roles(database, organizer_id))).get(person_id)
+        return (await self._memory.get(organizer_id, lambda: _list_roles(database, organizer_id))).get(
+            person_id
+        )
 
     def forget(self, organizer_id: UUID) -> None:
         """Look again next time: this process has just changed a role."""
@@ -58,15 +62,22 @@ class Roles:
 
 async def find_role(database: Database, organizer_id: UUID, person_id: UUID) -> MemberRole | None:
     """Return what a person is at an organizer at this moment, None for a stranger."""
-    role: MemberRole | None = await database.fetch_value(*sql.find_role(organizer_id=organizer_id, person_id=person_id))
+    role: MemberRole | None = await database.fetch_value(
+        *sql.find_role(organizer_id=organizer_id, person_id=person_id)
+    )
     return role
 
 
-async def add_member(tx: Connection, organizer_id: UUID, person_id: UUID, role: MemberRole, now: datetime) -> None:
+async def add_member(
+    tx: Connection, organizer_id: UUID, person_id: UUID, role: MemberRole, now: datetime
+) -> None:
     """Add somebody to a locked organizer; refuses with `already-member` or `limit-reached`."""
     if await tx.fetchval(*sql.count_members(organizer_id=organizer_id)) >= MEMBERS_MAX:
         raise Refused(AccountsRefusal.LIMIT_REACHED, f"An organizer has at most {MEMBERS_MAX} members.")
-    if await tx.fetchval(*sql.add_member(organizer_id=organizer_id, person_id=person_id, role=role, now=now)) is None:
+    if (
+        await tx.fetchval(*sql.add_member(organizer_id=organizer_id, person_id=person_id, role=role, now=now))
+        is None
+    ):
         raise Refused(AccountsRefusal.ALREADY_MEMBER, "They belong to this organizer already.")
 
 
@@ -92,7 +103,9 @@ async def change_member_role(tx: Connection, member: Member, role: MemberRole) -
     """Change what somebody may do at a locked organizer; refuses with `last-owner`."""
     if role != "owner":
         await _check_other_owner(tx, member)
-    await tx.execute(*sql.change_role(organizer_id=member.organizer_id, person_id=member.person_id, role=role))
+    await tx.execute(
+        *sql.change_role(organizer_id=member.organizer_id, person_id=member.person_id, role=role)
+    )
     return msgspec.structs.replace(member, role=role, version=member.version + 1)
 
 
@@ -107,12 +120,16 @@ async def leave_all(tx: Connection, person_id: UUID) -> None:
     await tx.fetch(*sql.lock_organizers_of(person_id=person_id))
     names = [row["name"] for row in await tx.fetch(*sql.list_left_alone(person_id=person_id))]
     if names:
-        raise Refused(AccountsRefusal.LAST_OWNER, f"Make somebody else an owner first, of: {', '.join(names)}.")
+        raise Refused(
+            AccountsRefusal.LAST_OWNER, f"Make somebody else an owner first, of: {', '.join(names)}."
+        )
     await tx.execute(*sql.leave_all(person_id=person_id))
 
 
 async def _check_other_owner(tx: Connection, member: Member) -> None:
-    others = await tx.fetchval(*sql.has_other_owner(organizer_id=member.organizer_id, person_id=member.person_id))
+    others = await tx.fetchval(
+        *sql.has_other_owner(organizer_id=member.organizer_id, person_id=member.person_id)
+    )
     if member.role == "owner" and not others:
         raise Refused(AccountsRefusal.LAST_OWNER, "Make somebody else an owner first.")
 
@@ -120,7 +137,15 @@ async def _check_other_owner(tx: Connection, member: Member) -> None:
 def _member(row: Record | None) -> Member:
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "There is no such member.")
-    return Member(row["organizer_id"], row["person_id"], row["name"], row["email"], row["role"], row["version"], row["since"])
+    return Member(
+        row["organizer_id"],
+        row["person_id"],
+        row["name"],
+        row["email"],
+        row["role"],
+        row["version"],
+        row["since"],
+    )
 
 
 async def _list_roles(database: Database, organizer_id: UUID) -> dict[UUID, MemberRole]:

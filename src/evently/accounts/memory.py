@@ -10,7 +10,8 @@ from typing import Any, Final, Generic, TypeVar
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-REMEMBER_SECONDS: Final = 0.5  # a removed member or a revoked key is refused within a second, reading included
+# A removed member or a revoked key is refused within a second, reading included
+REMEMBER_SECONDS: Final = 0.5
 REMEMBERED_MAX: Final = 10_000
 
 

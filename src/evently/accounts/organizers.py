@@ -60,7 +60,9 @@ async def get_organizer(database: Database, organizer_id: UUID) -> Organizer:
     return _organizer(await database.fetch_row(*sql.find_organizer(organizer_id=organizer_id)))
 
 
-async def list_memberships(database: Database, person_id: UUID, limit: int, after: str | None) -> Page[Membership]:
+async def list_memberships(
+    database: Database, person_id: UUID, limit: int, after: str | None
+) -> Page[Membership]:
     """Return a page of the organizers that somebody belongs to, oldest first."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(*sql.list_memberships(person_id=person_id, after=position, limit=limit + 1))
@@ -75,10 +77,16 @@ async def lock_organizer(tx: Connection, organizer_id: UUID) -> Organizer:
 
 async def edit_organizer(tx: Connection, organizer_id: UUID, name: str, contact_email: str) -> Organizer:
     """Change a locked organizer."""
-    return _organizer(await tx.fetchrow(*sql.edit_organizer(organizer_id=organizer_id, name=name, contact_email=contact_email)))
+    return _organizer(
+        await tx.fetchrow(
+            *sql.edit_organizer(organizer_id=organizer_id, name=name, contact_email=contact_email)
+        )
+    )
 
 
 def _organizer(row: Record | None) -> Organizer:
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "There is no such organizer.")
-    return Organizer(row["organizer_id"], row["name"], row["contact_email"], row["version"], row["created_at"])
+    return Organizer(
+        row["organizer_id"], row["name"], row["contact_email"], row["version"], row["created_at"]
+    )

@@ -1,8 +1,9 @@
 """What a password may be. Pure.
 
-NIST SP 800-63B-4, 3.1.1: at least 15 characters where it is the only factor, at least 64 accepted, nothing asked of its composition,
-compared with what everybody uses. Nothing on the usual lists has 15 characters, so comparing alone would find nothing: what makes a long
-password weak is being made of few such pieces ("passwordpassword1"). So pieces are counted.
+NIST SP 800-63B-4, 3.1.1: at least 15 characters where it is the only factor, at least 64 accepted, nothing
+asked of its composition, compared with what everybody uses. Nothing on the usual lists has 15 characters, so
+comparing alone would find nothing: what makes a long password weak is being made of few such pieces
+("passwordpassword1"). So pieces are counted.
 """
 
 from __future__ import annotations
@@ -17,12 +18,22 @@ from typing import Final
 from evently.kit.errors import FieldError
 
 PASSWORD_CHARACTERS_MIN: Final = 15  # NIST SP 800-63B-4, 3.1.1.2
-PASSWORD_CHARACTERS_MAX: Final = 128  # twice what NIST asks to accept; long enough for any passphrase and any manager
-PIECES_MIN: Final = 4  # three of the 3,000 commonest words are 35 bits, four are 46: what the shortest accepted passphrase has
+# Twice what NIST asks to accept; long enough for any passphrase and any manager
+PASSWORD_CHARACTERS_MAX: Final = 128
+# Three of the 3,000 commonest words are 35 bits, four are 46: what the shortest accepted passphrase has
+PIECES_MIN: Final = 4
 _CONTEXT: Final = ("evently", "ticket", "tickets")
 _CONTEXT_CHARACTERS_MIN: Final = 3
 _PIECE_CHARACTERS_MAX: Final = 32
-_RUNS: Final = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "azertyuiop")
+_RUNS: Final = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qwertzuiop",
+    "azertyuiop",
+)
 _RUN_CHARACTERS_MIN: Final = 3
 _SEPARATORS: Final = " -_."
 _YEARS: Final = range(1900, 2100)
@@ -31,20 +42,33 @@ _PLAIN: Final = str.maketrans("@4301!|$57", "aaeoilisst")
 
 def normalise_password(text: str) -> str:
     """Return a password as it is hashed: RFC 8265's OpaqueString, so that another keyboard's composed letters and spaces are the same."""
-    return unicodedata.normalize("NFC", "".join(" " if unicodedata.category(character) == "Zs" else character for character in text))
+    return unicodedata.normalize(
+        "NFC", "".join(" " if unicodedata.category(character) == "Zs" else character for character in text)
+    )
 
 
 def password_errors(password: str, context: Iterable[str], pointer: str) -> list[FieldError]:
-    """Return what is wrong with a normalised password. `context` is what an attacker knows of its owner: e-mail, name."""
+    """Return what is wrong with a normalised password.
+
+    `context` is what an attacker knows of its owner: e-mail, name.
+    """
     if len(password) < PASSWORD_CHARACTERS_MIN:
-        return [FieldError(pointer, f"A password has at least {PASSWORD_CHARACTERS_MIN} characters; a few words in a row are a good one.")]
+        return [
+            FieldError(
+                pointer,
+                f"A password has at least {PASSWORD_CHARACTERS_MIN} characters; a few words in a row are a good one.",
+            )
+        ]
     if len(password) > PASSWORD_CHARACTERS_MAX:
         return [FieldError(pointer, f"A password has at most {PASSWORD_CHARACTERS_MAX} characters.")]
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
         return [FieldError(pointer, "A password has no control characters.")]
     if count_pieces(password, context) < PIECES_MIN:
         return [
-            FieldError(pointer, "This password is made of what everybody tries first: common passwords, rows of keys, your name or e-mail.")
+            FieldError(
+                pointer,
+                "This password is made of what everybody tries first: common passwords, rows of keys, your name or e-mail.",
+            )
         ]
     return []
 
@@ -52,8 +76,8 @@ def password_errors(password: str, context: Iterable[str], pointer: str) -> list
 def count_pieces(password: str, context: Iterable[str] = ()) -> int:
     """Return the fewest guessable pieces that make up a password; a character in none of them counts as one, a separator as none.
 
-    A piece is a common password, a word of the context, a row of keys or a year; repeating the one before costs nothing. Digits in place of
-    letters change nothing.
+    A piece is a common password, a word of the context, a row of keys or a year; repeating the one before
+    costs nothing. Digits in place of letters change nothing.
     """
     text = password.casefold()
     common, words = _common_pieces(), _words_of(context)
@@ -78,13 +102,19 @@ def _repeat(text: str, end: int, fewest: list[int]) -> None:
 
 
 def _words_of(context: Iterable[str]) -> frozenset[str]:
-    words = (word for text in (*_CONTEXT, *context) for word in (text.casefold(), *re.split(r"[\W_]+", text.casefold())))
+    words = (
+        word
+        for text in (*_CONTEXT, *context)
+        for word in (text.casefold(), *re.split(r"[\W_]+", text.casefold()))
+    )
     return frozenset(word for word in words if len(word) >= _CONTEXT_CHARACTERS_MIN)
 
 
 @cache
 def _common_pieces() -> frozenset[str]:
-    lines = files("evently.accounts").joinpath("common_passwords.txt").read_text(encoding="utf-8").splitlines()
+    lines = (
+        files("evently.accounts").joinpath("common_passwords.txt").read_text(encoding="utf-8").splitlines()
+    )
     runs = {
         run[start:end]
         for row in _RUNS
@@ -92,4 +122,8 @@ def _common_pieces() -> frozenset[str]:
         for start in range(len(run))
         for end in range(start + _RUN_CHARACTERS_MIN, len(run) + 1)
     }
-    return frozenset([line for line in lines if not line.startswith("#")]) | runs | {str(year) for year in _YEARS}
+    return (
+        frozenset([line for line in lines if not line.startswith("#")])
+        | runs
+        | {str(year) for year in _YEARS}
+    )

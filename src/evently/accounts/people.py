@@ -58,7 +58,8 @@ def email_errors(email: str, pointer: str) -> list[FieldError]:
     if len(email) > EMAIL_CHARACTERS_MAX or len(local) > _LOCAL_CHARACTERS_MAX:
         return [
             FieldError(
-                pointer, f"An e-mail address has at most {EMAIL_CHARACTERS_MAX} characters, {_LOCAL_CHARACTERS_MAX} of them before the @."
+                pointer,
+                f"An e-mail address has at most {EMAIL_CHARACTERS_MAX} characters, {_LOCAL_CHARACTERS_MAX} of them before the @.",
             )
         ]
     if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
@@ -112,7 +113,9 @@ async def list_people(database: Database, search: str | None, limit: int, after:
     low = None if search is None else normalise_name(search).lower()
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(
-        *sql.list_people(low=low, high=None if low is None else low + _LAST_CHARACTER, after=position, limit=limit + 1)
+        *sql.list_people(
+            low=low, high=None if low is None else low + _LAST_CHARACTER, after=position, limit=limit + 1
+        )
     )
     people = [_person(row) for row in rows[:limit]]
     return Page(people, write_cursor((people[-1].person_id,)) if len(rows) > limit else None)
@@ -157,16 +160,23 @@ async def check_other_admin(tx: Connection, person: Person) -> None:
 
 async def confirm_password(tx: Connection, person_id: UUID, password_hash: str) -> bool:
     """Return whether the verified password is still the password, and keep it so until the transaction ends."""
-    return await tx.fetchval(*sql.confirm_password(person_id=person_id, password_hash=password_hash)) is not None
+    return (
+        await tx.fetchval(*sql.confirm_password(person_id=person_id, password_hash=password_hash)) is not None
+    )
 
 
 async def change_password(tx: Connection, person_id: UUID, before: str | None, after: str) -> bool:
     """Store another hash of a password; returns False where the one before is no longer the one that was looked at."""
-    return await tx.fetchval(*sql.change_password(person_id=person_id, before=before, after=after)) is not None
+    return (
+        await tx.fetchval(*sql.change_password(person_id=person_id, before=before, after=after)) is not None
+    )
 
 
 async def erase_person(tx: Connection, person_id: UUID, now: datetime) -> None:
-    """Erase what a person can be known by. The id stays: bookings and journals name it, and say no more than that somebody was there."""
+    """Erase what a person can be known by.
+
+    The id stays: bookings and journals name it, and say no more than that somebody was there.
+    """
     await tx.execute(*sql.erase_person(person_id=person_id, name=ERASED_NAME, now=now))
 
 
@@ -180,7 +190,15 @@ def _present(row: Record | None) -> Person:
 def _person(row: Record | None) -> Person:
     if row is None:
         raise _not_there()
-    return Person(row["person_id"], row["email"], row["name"], row["role"], row["version"], row["created_at"], row["erased_at"])
+    return Person(
+        row["person_id"],
+        row["email"],
+        row["name"],
+        row["role"],
+        row["version"],
+        row["created_at"],
+        row["erased_at"],
+    )
 
 
 def _not_there() -> Refused:

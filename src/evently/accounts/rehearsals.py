@@ -11,7 +11,8 @@ from evently.kit.ids import new_id
 
 sql: Final = load_queries(__name__)
 
-REHEARSAL_BUYERS_MAX: Final = 20_000  # at once: their access tokens are an answer of seven megabytes, made in half a second
+# At once: their access tokens are an answer of seven megabytes, made in half a second
+REHEARSAL_BUYERS_MAX: Final = 20_000
 
 
 async def add_rehearsal_buyers(tx: Connection, count: int, now: datetime) -> list[UUID]:

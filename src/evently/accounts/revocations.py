@@ -1,8 +1,8 @@
 """Sessions that have ended although their access tokens have not expired, in the memory of each process.
 
-Whoever ends a session writes a row in the same transaction; every process asks for the news 2.5 times a second, on a connection of its own
-so that a busy pool cannot delay it. A revocation thus counts everywhere within a second. When the database cannot be asked, what is known
-stays known.
+Whoever ends a session writes a row in the same transaction; every process asks for the news 2.5 times a
+second, on a connection of its own so that a busy pool cannot delay it. A revocation thus counts everywhere
+within a second. When the database cannot be asked, what is known stays known.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ sql: Final = load_queries(__name__)
 
 POLL_SECONDS: Final = 0.4
 POLL_SECONDS_MAX: Final = 0.8  # between polls that fail, and for one poll
-OVERLAP: Final = timedelta(seconds=60)  # a row may become visible this long after its `at`: slow transactions, clocks that differ
+# A row may become visible this long after its `at`: slow transactions, clocks that differ
+OVERLAP: Final = timedelta(seconds=60)
 
 _log = structlog.get_logger(__name__)
 

@@ -1,4 +1,6 @@
-"""Sessions: one log-in each. A session's refresh tokens form a line in which each is used once and has one child.
+"""Sessions: one log-in each.
+
+A session's refresh tokens form a line in which each is used once and has one child.
 
     refreshed once                      -> the child
     again within the grace              -> the same child: the answer was lost on its way
@@ -30,7 +32,10 @@ REFRESH_TOKENS_KEPT_MAX: Final = 3000  # of one session: thirty days of one ever
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """A session with the refresh token that continues it. `ended` are other sessions that ended because of it."""
+    """A session with the refresh token that continues it.
+
+    `ended` are other sessions that ended because of it.
+    """
 
     person: Person
     session_id: UUID
@@ -54,12 +59,18 @@ async def open_session(tx: Connection, tokens: Tokens, person_id: UUID, now: dat
     expires_at = now + timedelta(days=tokens.options.refresh_days_max)
     crowded_out = await tx.fetch(*sql.list_oldest(person_id=person_id, now=now, kept=SESSIONS_MAX - 1))
     ended = await end_sessions(tx, [row["session_id"] for row in crowded_out], now)
-    await tx.execute(*sql.open_session(session_id=session_id, person_id=person_id, now=now, expires_at=expires_at))
-    await tx.execute(*sql.add_token(session_id=session_id, number=1, token_hash=hash_secret(refresh_token), forgotten=0))
+    await tx.execute(
+        *sql.open_session(session_id=session_id, person_id=person_id, now=now, expires_at=expires_at)
+    )
+    await tx.execute(
+        *sql.add_token(session_id=session_id, number=1, token_hash=hash_secret(refresh_token), forgotten=0)
+    )
     return Opened(person, session_id, refresh_token, expires_at, ended)
 
 
-async def refresh_session(tx: Connection, tokens: Tokens, refresh_token: str, now: datetime) -> Opened | Broken:
+async def refresh_session(
+    tx: Connection, tokens: Tokens, refresh_token: str, now: datetime
+) -> Opened | Broken:
     """Exchange a refresh token for its child; refuses with `refresh-token-invalid`, or ends the session of one that was used before."""
     owner = await tx.fetchval(*sql.find_owner(token_hash=hash_secret(refresh_token)))
     if owner is None:
@@ -84,7 +95,9 @@ async def end_sessions(tx: Connection, session_ids: list[UUID], now: datetime) -
     return [row["session_id"] for row in await tx.fetch(*sql.end_sessions(session_ids=session_ids, now=now))]
 
 
-async def end_all_sessions(tx: Connection, person_id: UUID, now: datetime, kept: UUID | None = None) -> list[UUID]:
+async def end_all_sessions(
+    tx: Connection, person_id: UUID, now: datetime, kept: UUID | None = None
+) -> list[UUID]:
     """End every session of a locked person, but for the one that is kept; returns those that had not ended before."""
     rows = await tx.fetch(*sql.list_live(person_id=person_id, kept=kept))
     return await end_sessions(tx, [row["session_id"] for row in rows], now)
@@ -107,9 +120,17 @@ async def _add_child(tx: Connection, token: Record, child_hash: bytes, now: date
     number = token["number"] + 1
     await tx.execute(*sql.use_token(session_id=token["session_id"], number=token["number"], now=now))
     await tx.execute(
-        *sql.add_token(session_id=token["session_id"], number=number, token_hash=child_hash, forgotten=number - REFRESH_TOKENS_KEPT_MAX)
+        *sql.add_token(
+            session_id=token["session_id"],
+            number=number,
+            token_hash=child_hash,
+            forgotten=number - REFRESH_TOKENS_KEPT_MAX,
+        )
     )
 
 
 def _unknown() -> Refused:
-    return Refused(AccountsRefusal.REFRESH_TOKEN_INVALID, "This refresh token is not ours, or its session has ended; log in again.")
+    return Refused(
+        AccountsRefusal.REFRESH_TOKEN_INVALID,
+        "This refresh token is not ours, or its session has ended; log in again.",
+    )

@@ -1,7 +1,7 @@
 """Access tokens are JWTs, verified without I/O; refresh tokens are random and say nothing: neither can pass for the other.
 
-The hot path: `verify_access` of a token seen before is two dictionary look-ups (1 us); a new one costs 50 us. A verified token is
-remembered until it expires; whether its session was revoked is asked every time.
+The hot path: `verify_access` of a token seen before is two dictionary look-ups (1 us); a new one costs 50 us.
+A verified token is remembered until it expires; whether its session was revoked is asked every time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from evently.kit.ids import crockford, find_id, show_id
 PlatformRole = Literal["buyer", "admin"]
 
 TOKEN_CHARACTERS_MAX: Final = 1024  # ours have about 340
-REMEMBERED_MAX: Final = 10_000  # tokens, 1 KB each; when they are full, they are forgotten together, and each costs 50 us once more
+# Tokens, 1 KB each; when they are full, they are forgotten together, and each costs 50 us once more
+REMEMBERED_MAX: Final = 10_000
 SKEW_SECONDS_MAX: Final = 60  # between the clocks of our machines
 REFRESH_PREFIX: Final = "evr_"
 _ALGORITHM: Final = "HS256"
@@ -85,7 +86,15 @@ class Tokens:
         """Return an access token."""
         now = int(self._clock().timestamp())
         subject, session = show_id("per", person_id), show_id("ses", session_id)
-        payload = _Payload(self.options.issuer, self.options.audience, subject, session, role, now, now + self.options.access_seconds_max)
+        payload = _Payload(
+            self.options.issuer,
+            self.options.audience,
+            subject,
+            session,
+            role,
+            now,
+            now + self.options.access_seconds_max,
+        )
         return jwt.encode(msgspec.to_builtins(payload), self._signing_key, _ALGORITHM, _HEADER)
 
     def verify_access(self, token: str) -> Claims:
@@ -100,7 +109,9 @@ class Tokens:
             self._remembered.pop(token, None)
             raise Refused(AccountsRefusal.TOKEN_EXPIRED, "The access token has expired; refresh it.")
         if claims.session_id in self._revoked:
-            raise Refused(AccountsRefusal.TOKEN_INVALID, "The session of this access token has ended; log in again.")
+            raise Refused(
+                AccountsRefusal.TOKEN_INVALID, "The session of this access token has ended; log in again."
+            )
         return claims
 
     def new_refresh_token(self) -> str:
@@ -110,24 +121,45 @@ class Tokens:
     def child_of(self, refresh_token: str) -> str:
         """Return the one token that follows a refresh token.
 
-        It follows from its parent by our key: whoever repeats a refresh gets the same child again, although only hashes are stored.
+        It follows from its parent by our key: whoever repeats a refresh gets the same child again, although
+        only hashes are stored.
         """
-        return REFRESH_PREFIX + crockford(hmac.digest(self._refreshing_key, refresh_token.encode(), "sha256")).lower()
+        return (
+            REFRESH_PREFIX
+            + crockford(hmac.digest(self._refreshing_key, refresh_token.encode(), "sha256")).lower()
+        )
 
     def _verify(self, token: str) -> Claims:
-        """Check what never changes. Our header is always the same bytes, so no other is even parsed (RFC 8725, 3.1, 3.11)."""
-        if len(token) > TOKEN_CHARACTERS_MAX or not token.startswith(self._header) or not _is_canonical(token):
+        """Check what never changes.
+
+        Our header is always the same bytes, so no other is even parsed (RFC 8725, 3.1, 3.11).
+        """
+        if (
+            len(token) > TOKEN_CHARACTERS_MAX
+            or not token.startswith(self._header)
+            or not _is_canonical(token)
+        ):
             raise _invalid()
         try:
             decoded = jwt.decode(
-                token, self._signing_key, [_ALGORITHM], _DECODING, audience=self.options.audience, issuer=self.options.issuer
+                token,
+                self._signing_key,
+                [_ALGORITHM],
+                _DECODING,
+                audience=self.options.audience,
+                issuer=self.options.issuer,
             )
             payload = msgspec.convert(decoded, _Payload)
         except (jwt.PyJWTError, msgspec.ValidationError, UnicodeEncodeError) as exc:
             raise _invalid() from exc
         person_id, session_id = find_id("per", payload.sub), find_id("ses", payload.sid)
         latest = self._clock().timestamp() + SKEW_SECONDS_MAX
-        if person_id is None or session_id is None or payload.iat > latest or payload.exp - payload.iat > self.options.access_seconds_max:
+        if (
+            person_id is None
+            or session_id is None
+            or payload.iat > latest
+            or payload.exp - payload.iat > self.options.access_seconds_max
+        ):
             raise _invalid()
         return Claims(person_id, session_id, payload.role, datetime.fromtimestamp(payload.exp, UTC))
 

@@ -11,9 +11,9 @@ one counts the booking, too. So `tickets - cancelled_tickets` over all time is w
 prices, exact integers of minor units, by currency; revenue is what the ledger says, with discounts, fees, taxes and refunds, when it was
 posted. Capacity is what it is now, of everything that is on sale or over.
 
-Sums are kept whole by event, and by event and quarter of an hour: every time zone's days and hours are made of quarters. A range is
-therefore rounded outwards to quarters, a series to whole days or hours. Sandbox events count for themselves, never for an organizer or
-the platform.
+Sums are kept whole by event, and by event and quarter of an hour: every time zone's days and hours are made
+of quarters. A range is therefore rounded outwards to quarters, a series to whole days or hours. Sandbox
+events count for themselves, never for an organizer or the platform.
 """
 
 from evently.analytics.counting import OutOfOrder, count

@@ -15,15 +15,16 @@ from msgspec.structs import astuple
 
 from evently.analytics.nouns import Revenue, Sums, quarter_of
 from evently.db import Connection, Record, load_queries
-from evently.sales import Fact, Happened
-from evently.sales.facts import BookingCancelled, BookingConfirmed, HoldConfirmed, TicketsCancelled
+from evently.sales.facts import BookingCancelled, BookingConfirmed, Fact, HoldConfirmed, TicketsCancelled
+from evently.sales.outbox import Happened
 
 sql: Final = load_queries(__name__)
 
 _QUARTER: Final = timedelta(minutes=15)
 _COLUMNS: Final = (*Sums.__struct_fields__, *Revenue.__struct_fields__)
 _NOTHING: Final = (0,) * len(Revenue.__struct_fields__)
-SLICE_ROWS: Final = 500  # that are added up before others get the processor: the booking path runs in the same process
+# That are added up before others get the processor: the booking path runs in the same process
+SLICE_ROWS: Final = 500
 
 Quarter: TypeAlias = tuple[UUID, datetime]  # an event's quarter of an hour
 
@@ -33,7 +34,9 @@ class OutOfOrder(Exception):
 
 
 async def count(tx: Connection, rows: Sequence[Happened]) -> None:
-    """Count the facts of journal rows, those of one event in the order of `seq`. Rows that were counted before are passed over.
+    """Count the facts of journal rows, those of one event in the order of `seq`.
+
+    Rows that were counted before are passed over.
 
     Four statements, however many rows. Raises OutOfOrder when a row is missing before one of these.
     """
@@ -47,20 +50,29 @@ async def count(tx: Connection, rows: Sequence[Happened]) -> None:
         await asyncio.sleep(0)
     seqs = {row.event_id: row.seq for row in rows}
     posted = await tx.fetch(
-        *sql.sum_ledger(event_ids=list(seqs), after_seqs=[stood[event_id] for event_id in seqs], seqs=list(seqs.values()))
+        *sql.sum_ledger(
+            event_ids=list(seqs), after_seqs=[stood[event_id] for event_id in seqs], seqs=list(seqs.values())
+        )
     )
     quarters = _beside(sums, posted)
     totals = {event_id: [0] * len(_COLUMNS) for event_id in seqs}
     for (event_id, _), tally in quarters.items():
         totals[event_id] = [before + more for before, more in zip(totals[event_id], tally, strict=True)]
-    await tx.execute(*sql.add_totals(event_ids=list(seqs), seqs=list(seqs.values()), **_columns(totals.values())))
+    await tx.execute(
+        *sql.add_totals(event_ids=list(seqs), seqs=list(seqs.values()), **_columns(totals.values()))
+    )
     if quarters:
         event_ids, quarter_ats = map(list, zip(*quarters, strict=True))
-        await tx.execute(*sql.add_quarters(event_ids=event_ids, quarter_ats=quarter_ats, **_columns(quarters.values())))
+        await tx.execute(
+            *sql.add_quarters(event_ids=event_ids, quarter_ats=quarter_ats, **_columns(quarters.values()))
+        )
 
 
 def add_up(rows: Iterable[Happened], quarters: dict[Quarter, Sums]) -> None:
-    """Add the facts of rows to the sums of their quarters; a quarter in which nothing counts is not begun. 2 us a row."""
+    """Add the facts of rows to the sums of their quarters; a quarter in which nothing counts is not begun.
+
+    2 us a row.
+    """
     begins_at = ends_at = None
     for row in rows:
         if begins_at is None or ends_at is None or not begins_at <= row.at < ends_at:
@@ -121,8 +133,13 @@ def _add(sums: Sums, fact: Fact) -> None:
 
 def _beside(sums: Mapping[Quarter, Sums], posted: Iterable[Record]) -> dict[Quarter, list[int]]:
     """Return what is added to each quarter, in the order of their keys: the facts beside the ledger, in the order of `_COLUMNS`."""
-    revenue = {(event_id, quarter_at): [int(minor) for minor in amounts] for event_id, quarter_at, *amounts in posted}
-    return {place: [*astuple(sums.get(place) or Sums()), *revenue.get(place, _NOTHING)] for place in sorted(sums.keys() | revenue.keys())}
+    revenue = {
+        (event_id, quarter_at): [int(minor) for minor in amounts] for event_id, quarter_at, *amounts in posted
+    }
+    return {
+        place: [*astuple(sums.get(place) or Sums()), *revenue.get(place, _NOTHING)]
+        for place in sorted(sums.keys() | revenue.keys())
+    }
 
 
 def _columns(tallies: Collection[Sequence[int]]) -> dict[str, list[int]]:

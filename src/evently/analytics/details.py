@@ -1,6 +1,7 @@
 """What insight knows of one event beyond the roll-ups: its money, its holds, its waitlist, its ticket types and its seats.
 
-Each answer is one instant's, from the tables that the till itself keeps, in a few statements whatever the event's size.
+Each answer is one instant's, from the tables that the till itself keeps, in a few statements whatever the
+event's size.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from msgspec.structs import replace
 
 from evently.db import Database, Record, load_queries
 from evently.kit.errors import Refused
-from evently.sales import SalesRefusal, load_hall
+from evently.sales.commands import SalesRefusal
+from evently.sales.reads import load_hall
 
 sql: Final = load_queries(__name__)
 
@@ -26,7 +28,9 @@ SEAT_NOT_FOR_SALE: Final = 4
 
 
 class EventMoney(msgspec.Struct, frozen=True):
-    """The ledger of an event in one currency, in minor units. `gross - struck - refunded - tax - fees == net`, always.
+    """The ledger of an event in one currency, in minor units.
+
+    `gross - struck - refunded - tax - fees == net`, always.
 
     `struck`: cancelled before anybody had paid. `settled` of `refunded` is paid back or needed not be. `uncaptured`: authorised and not yet
     collected. `at_door`: still owed on site. `discount` is what was taken off the tickets that are sold now; gross is without it.
@@ -47,7 +51,10 @@ class EventMoney(msgspec.Struct, frozen=True):
 
 
 class Fates(msgspec.Struct, frozen=True):
-    """What became of bookings. One that was confirmed stays confirmed here, even if it was cancelled later."""
+    """What became of bookings.
+
+    One that was confirmed stays confirmed here, even if it was cancelled later.
+    """
 
     placed: int = 0
     confirmed: int = 0
@@ -95,7 +102,14 @@ class TicketSums(msgspec.Struct, frozen=True):
 
     def __add__(self, other: TicketSums) -> TicketSums:
         """Return both together."""
-        return TicketSums(*[mine + its for mine, its in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)])
+        return TicketSums(
+            *[
+                mine + its
+                for mine, its in zip(
+                    msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True
+                )
+            ]
+        )
 
 
 class TypeSums(msgspec.Struct, frozen=True):
@@ -130,7 +144,13 @@ async def read_money(database: Database, event_id: UUID) -> list[EventMoney]:
         rows = await snapshot.fetch(*sql.sum_money(event_id=event_id))
         found = await snapshot.fetch(*sql.sum_discounts(event_id=event_id))
     discounts = {row["currency"]: int(row["discount_minor"]) for row in found}
-    return [replace(EventMoney(row["currency"], *_integers(row, skip=1)), discount_minor=discounts.get(row["currency"], 0)) for row in rows]
+    return [
+        replace(
+            EventMoney(row["currency"], *_integers(row, skip=1)),
+            discount_minor=discounts.get(row["currency"], 0),
+        )
+        for row in rows
+    ]
 
 
 async def read_conversion(database: Database, event_id: UUID) -> Conversion:
@@ -154,8 +174,13 @@ async def read_ticket_types(database: Database, event_id: UUID) -> TypesReport:
         names = hall.plan.sections if hall is not None else ()
         rows = await snapshot.fetch(*sql.sum_ticket_types(event_id=event_id, sections=sections))
         currency = await snapshot.fetchval(*sql.read_currency(event_id=event_id))
-    types = [_type_sums(list(found), names) for _, found in groupby(rows, key=lambda row: row["ticket_type_id"])]
-    totals = {name: sum([each.sections[name] for each in types if name in each.sections], TicketSums()) for name in names}
+    types = [
+        _type_sums(list(found), names) for _, found in groupby(rows, key=lambda row: row["ticket_type_id"])
+    ]
+    totals = {
+        name: sum([each.sections[name] for each in types if name in each.sections], TicketSums())
+        for name in names
+    }
     return TypesReport(currency, types, totals)
 
 
@@ -174,7 +199,9 @@ async def read_seat_prices(database: Database, event_id: UUID) -> SeatPrices:
 def _type_sums(rows: list[Record], names: tuple[str, ...]) -> TypeSums:
     sums = [(row["section"], TicketSums(*_integers(row, skip=3))) for row in rows]
     sections = {names[section]: each for section, each in sums if section is not None}
-    return TypeSums(rows[0]["ticket_type_id"], rows[0]["name"], sum([each for _, each in sums], TicketSums()), sections)
+    return TypeSums(
+        rows[0]["ticket_type_id"], rows[0]["name"], sum([each for _, each in sums], TicketSums()), sections
+    )
 
 
 def _integers(row: Record, skip: int) -> list[int]:

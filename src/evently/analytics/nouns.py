@@ -23,7 +23,10 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Range(msgspec.Struct, frozen=True):
-    """From an instant, included, to another, excluded; both at quarters of an hour. None: without an end on that side."""
+    """From an instant, included, to another, excluded; both at quarters of an hour.
+
+    None: without an end on that side.
+    """
 
     from_at: datetime | None = None
     to_at: datetime | None = None
@@ -49,7 +52,10 @@ class Sums(msgspec.Struct):
 
 
 class Revenue(msgspec.Struct, frozen=True):
-    """What the ledger says, in minor units. `struck`: cancelled before anybody had paid. Of tax and fees, what was given back is off."""
+    """What the ledger says, in minor units.
+
+    `struck`: cancelled before anybody had paid. Of tax and fees, what was given back is off.
+    """
 
     gross_minor: int = 0
     struck_minor: int = 0

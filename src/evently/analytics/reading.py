@@ -1,4 +1,7 @@
-"""Insight's half: reads the sums. Costs what events and quarters in which something happened cost, however many the bookings."""
+"""Insight's half: reads the sums.
+
+Costs what events and quarters in which something happened cost, however many the bookings.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,20 @@ from uuid import UUID
 
 import msgspec
 
-from evently.analytics.nouns import EARLIEST, LATEST, Amounts, Capacity, EventSums, Point, Range, Report, Revenue, Scope, Slot, Sums
+from evently.analytics.nouns import (
+    EARLIEST,
+    LATEST,
+    Amounts,
+    Capacity,
+    EventSums,
+    Point,
+    Range,
+    Report,
+    Revenue,
+    Scope,
+    Slot,
+    Sums,
+)
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 
@@ -46,10 +62,15 @@ async def read_series(database: Database, scope: Scope, slots: Sequence[Slot]) -
     starts = [slot.starts_at for slot in slots]
     rows = await database.fetch(*sql.sum_slots(**_of(scope), starts=starts, ends_at=slots[-1].ends_at))
     by_slot = {slot: list(found) for slot, found in groupby(rows, key=lambda row: row["slot"])}
-    return [Point(slot, [_amounts(row) for row in by_slot.get(number, ())]) for number, slot in enumerate(slots, start=1)]
+    return [
+        Point(slot, [_amounts(row) for row in by_slot.get(number, ())])
+        for number, slot in enumerate(slots, start=1)
+    ]
 
 
-async def list_most_booked(database: Database, organizer_id: UUID | None, asked: Range, limit: int, after: str | None) -> Page[EventSums]:
+async def list_most_booked(
+    database: Database, organizer_id: UUID | None, asked: Range, limit: int, after: str | None
+) -> Page[EventSums]:
     """Return a page of the events of an organizer, or of all, in the order of tickets booked and not cancelled in the range."""
     tickets, event_id = (None, None) if after is None else read_cursor(after, tuple[BigInt, UUID])
     shared = {
@@ -59,7 +80,9 @@ async def list_most_booked(database: Database, organizer_id: UUID | None, asked:
         "after_event": event_id,
         "limit": limit + 1,
     }
-    query = sql.rank_by_totals(**shared) if asked == Range() else sql.rank_by_quarters(**shared, **_ends(asked))
+    query = (
+        sql.rank_by_totals(**shared) if asked == Range() else sql.rank_by_quarters(**shared, **_ends(asked))
+    )
     rows = await database.fetch(*query)
     page = [_event(row) for row in rows[:limit]]
     return Page(page, write_cursor(_position(page[-1])) if len(rows) > limit else None)
@@ -90,7 +113,9 @@ def _capacity(row: Record) -> Capacity:
 
 
 def _event(row: Record) -> EventSums:
-    return EventSums(row["event_id"], row["title"], row["starts_at"], row["state"], _amounts(row), _capacity(row))
+    return EventSums(
+        row["event_id"], row["title"], row["starts_at"], row["state"], _amounts(row), _capacity(row)
+    )
 
 
 def _position(last: EventSums) -> tuple[int, UUID]:

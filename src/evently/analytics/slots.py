@@ -30,13 +30,18 @@ def slots_of(from_at: datetime, to_at: datetime, zone: ZoneInfo, granularity: Gr
         if end > from_at:
             slots.append(Slot(start, end, start.astimezone(zone)))
         if len(slots) > SLOTS_MAX:
-            raise Invalid([FieldError("?from", f"There are more than {SLOTS_MAX} {granularity}s from there to `to`.")])
+            raise Invalid(
+                [FieldError("?from", f"There are more than {SLOTS_MAX} {granularity}s from there to `to`.")]
+            )
         start = end
     return slots
 
 
 def _start_of_day(local: datetime) -> datetime:
-    """Return when a local day begins. A midnight that the clocks skip is the instant at which they do; of two midnights it is the first."""
+    """Return when a local day begins.
+
+    A midnight that the clocks skip is the instant at which they do; of two midnights it is the first.
+    """
     return datetime.combine(local.date(), time(), local.tzinfo).astimezone(UTC)
 
 

@@ -5,10 +5,12 @@
     examine(snapshot, event_id)       the same on a connection that sees one instant
     show(findings)                    a table for the terminal
 
-It sees one instant of the whole database (REPEATABLE READ, read only) and takes no lock, so nobody waits for it. Breaches are looked for by
-set-based statements (breaches.sql, money.sql); then each event's journal is replayed from empty and laid beside the rows (retelling.py),
-one event at a time, the largest ones in several parts, because each booking that is followed takes memory. Nothing here uses a line of what
-it checks: not the rules, not the engine, not the counting of the roll-ups. Which columns nothing is compared with: docs/proof.md.
+It sees one instant of the whole database (REPEATABLE READ, read only) and takes no lock, so nobody waits for
+it. Breaches are looked for by set-based statements (breaches.sql, money.sql); then each event's journal is
+replayed from empty and laid beside the rows (retelling.py), one event at a time, the largest ones in several
+parts, because each booking that is followed takes memory. Nothing here uses a line of what it checks: not the
+rules, not the engine, not the counting of the roll-ups. Which columns nothing is compared with:
+docs/proof.md.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from evently.audit.findings import EXAMPLES_MAX, TITLES, Finding, Tally
 from evently.audit.retelling import retell_all
 from evently.db import Connection, Database, DatabaseOptions, Query, load_queries
 from evently.kit.ids import parse_id
-from evently.sales import find_sale
+from evently.sales.reads import find_sale
 
 sql: Final = load_queries("evently.audit.breaches")
 money: Final = load_queries("evently.audit.money")
@@ -31,7 +33,8 @@ money: Final = load_queries("evently.audit.money")
 __all__ = ["EXAMPLES_MAX", "TITLES", "Finding", "audit", "examine", "inspect", "show"]
 
 HOLD_GRACE: Final = timedelta(seconds=5)  # the sweeper comes by every second; five allow for a busy one
-CHECKOUT_GRACE: Final = timedelta(minutes=5)  # between what the gateway did and what the till knows of it: a job is tried again within that
+# Between what the gateway did and what the till knows of it: a job is tried again within that
+CHECKOUT_GRACE: Final = timedelta(minutes=5)
 
 
 async def audit(options: DatabaseOptions, event: str | None = None) -> list[Finding]:
@@ -58,7 +61,9 @@ async def examine(snapshot: Connection, event_id: UUID | None = None) -> list[Fi
     for code, query in _SET_BASED:
         await _ask(snapshot, query, event_id, tallies[code])
     await retell_all(snapshot, event_id, tallies)
-    return [Finding(code, title, tallies[code].count, tallies[code].examples) for code, title in TITLES.items()]
+    return [
+        Finding(code, title, tallies[code].count, tallies[code].examples) for code, title in TITLES.items()
+    ]
 
 
 def show(findings: list[Finding]) -> Table:
@@ -66,7 +71,11 @@ def show(findings: list[Finding]) -> Table:
     table = Table("", "found", "what must not be", box=None, pad_edge=False)
     for finding in findings:
         style = "green" if finding.count == 0 else "bold red"
-        table.add_row(finding.code, f"[{style}]{finding.count:,}[/]", "\n".join([finding.title, *map(_escaped, finding.examples)]))
+        table.add_row(
+            finding.code,
+            f"[{style}]{finding.count:,}[/]",
+            "\n".join([finding.title, *map(_escaped, finding.examples)]),
+        )
     return table
 
 
@@ -83,7 +92,11 @@ _SET_BASED: Final = (
     ("I11", sql.find_wrong_events),
     ("I12", money.find_miscounted_money),
 )
-_GRACE: Final = {sql.find_stale_holds: HOLD_GRACE, money.find_wrong_payments: CHECKOUT_GRACE, money.find_wrong_refunds: CHECKOUT_GRACE}
+_GRACE: Final = {
+    sql.find_stale_holds: HOLD_GRACE,
+    money.find_wrong_payments: CHECKOUT_GRACE,
+    money.find_wrong_refunds: CHECKOUT_GRACE,
+}
 
 
 async def _ask(snapshot: Connection, query: Query, event_id: UUID | None, tally: Tally) -> None:

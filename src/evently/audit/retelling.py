@@ -13,20 +13,31 @@ import msgspec
 
 from evently.audit.findings import Tally
 from evently.db import Connection, Query, Record, load_queries
-from evently.sales import NO_HASH, Booking, Contradiction, Replay, Totals, WaitlistEntry, chain, decode_facts
-from evently.sales.replay import ReplayedBooking
-from evently.sales.replay.retold import NOTHING_MORE, ReplayedEntry
+from evently.sales.commands import Booking, WaitlistEntry
+from evently.sales.facts import NO_HASH, chain, decode_facts
+from evently.sales.replay import Contradiction, Replay, ReplayedBooking, Totals
+from evently.sales.replay.state import NOTHING_MORE, ReplayedEntry
 from evently.seating import decode_map, digest_of
 
 sql: Final = load_queries(__name__)
 
-DELIVERED_WITHIN: Final = timedelta(seconds=60)  # the relay needs a fraction of a second; a minute allows for one that was killed
-CLOCKS_DIFFER_MAX: Final = timedelta(seconds=5)  # of two machines, one of which took over the relay from the other
-FOLLOWED_MAX: Final = 100_000  # bookings at a time: up to 250 MB; each further part of an event reads its journal once more
+# The relay needs a fraction of a second; a minute allows for one that was killed
+DELIVERED_WITHIN: Final = timedelta(seconds=60)
+# Of two machines, one of which took over the relay from the other
+CLOCKS_DIFFER_MAX: Final = timedelta(seconds=5)
+# Bookings at a time: up to 250 MB; each further part of an event reads its journal once more
+FOLLOWED_MAX: Final = 100_000
 _ROWS_READ: Final = 1_000  # at a time
 _JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes of facts at the most
 _QUARTER_MINUTES: Final = 15
-_SUMS: Final = ("bookings", "tickets", "amount_minor", "cancelled_bookings", "cancelled_tickets", "cancelled_minor")
+_SUMS: Final = (
+    "bookings",
+    "tickets",
+    "amount_minor",
+    "cancelled_bookings",
+    "cancelled_tickets",
+    "cancelled_minor",
+)
 _SALE: Final = ("state", "currency", "on_sale_at", "off_sale_at", "extras")
 _NO_SEAT: Final[tuple[str | None, str | None]] = (None, None)
 
@@ -35,7 +46,9 @@ Rows = dict[Any, tuple[Any, ...]]
 
 async def retell_all(snapshot: Connection, event_id: UUID | None, tallies: Mapping[str, Tally]) -> None:
     """Tell one event again, or all of them."""
-    async for sale in snapshot.cursor(*sql.list_sales(event_id=event_id, delivered_within=DELIVERED_WITHIN), prefetch=_ROWS_READ):
+    async for sale in snapshot.cursor(
+        *sql.list_sales(event_id=event_id, delivered_within=DELIVERED_WITHIN), prefetch=_ROWS_READ
+    ):
         await _Retelling(sale, tallies).compare(snapshot)
 
 
@@ -100,9 +113,13 @@ class _Retelling:
             if seq <= self._sale["counted_seq"]:
                 self._sum_up(row["at"], before)
         if (seq, hash_before) != (self._sale["seq"], self._sale["head_hash"]):
-            self._found("I11", f"the journal ends at row {seq}, the sale at {self._sale['seq']}, or with another hash")
+            self._found(
+                "I11", f"the journal ends at row {seq}, the sale at {self._sale['seq']}, or with another hash"
+            )
         if self._delivered_seq != self._sale["counted_seq"]:
-            self._found("I12", f"delivered up to row {self._delivered_seq}, counted up to {self._sale['counted_seq']}")
+            self._found(
+                "I12", f"delivered up to row {self._delivered_seq}, counted up to {self._sale['counted_seq']}"
+            )
 
     def _look_at_delivery(self, row: Record, seq_before: int) -> None:
         """Look at whether a row was delivered, and after the one before it."""
@@ -130,26 +147,44 @@ class _Retelling:
         if after == before:
             return
         self._counted = Totals(*after)
-        quarter_at = at.replace(minute=at.minute // _QUARTER_MINUTES * _QUARTER_MINUTES, second=0, microsecond=0)
+        quarter_at = at.replace(
+            minute=at.minute // _QUARTER_MINUTES * _QUARTER_MINUTES, second=0, microsecond=0
+        )
         so_far = self._quarters.get(quarter_at, (0,) * len(_SUMS))
-        self._quarters[quarter_at] = tuple(sums + new - old for sums, new, old in zip(so_far, after, before, strict=True))
+        self._quarters[quarter_at] = tuple(
+            sums + new - old for sums, new, old in zip(so_far, after, before, strict=True)
+        )
 
     # What is sold
 
     async def _compare_sale(self, snapshot: Connection) -> None:
         told = self._replay
-        self._compare("I11", "the sale", _SALE, tuple(self._sale[name] for name in _SALE), tuple(getattr(told, name) for name in _SALE))
+        self._compare(
+            "I11",
+            "the sale",
+            _SALE,
+            tuple(self._sale[name] for name in _SALE),
+            tuple(getattr(told, name) for name in _SALE),
+        )
         if told.at is not None:
             self._compare("I11", "the sale", ("head_at",), (self._sale["head_at"],), (told.at,))
-        stored = {row["version"]: row["conditions"] for row in await snapshot.fetch(*sql.read_conditions(event_id=self._event_id))}
-        expected = {version: msgspec.json.encode(each, order="deterministic") for version, each in told.conditions.items()}
+        stored = {
+            row["version"]: row["conditions"]
+            for row in await snapshot.fetch(*sql.read_conditions(event_id=self._event_id))
+        }
+        expected = {
+            version: msgspec.json.encode(each, order="deterministic")
+            for version, each in told.conditions.items()
+        }
         for version in _differing(stored, expected):
             self._found("I11", f"the conditions of version {version} differ from the journal's")
 
     async def _compare_seating(self, snapshot: Connection) -> None:
         """The map with its digest, and the zones."""
         row = await snapshot.fetchrow(*sql.read_seating(event_id=self._event_id))
-        if (None if row is None else (row["digest"], tuple(row["zones"]), row["zone_of"])) != self._replay.seating:
+        if (
+            None if row is None else (row["digest"], tuple(row["zones"]), row["zone_of"])
+        ) != self._replay.seating:
             self._found("I11", "the seating differs from the journal's")
         elif row is not None:
             try:
@@ -171,7 +206,11 @@ class _Retelling:
         """Yield what is compared whole: the rows as the journal has them, without their key in the order of the statement."""
         told = self._replay
         yield "pool", sql.read_pools, {pool_id: astuple(pool)[1:] for pool_id, pool in told.pools.items()}
-        yield "ticket type", sql.read_ticket_types, {type_id: self._told_type(type_id) for type_id in told.types}
+        yield (
+            "ticket type",
+            sql.read_ticket_types,
+            {type_id: self._told_type(type_id) for type_id in told.types},
+        )
         yield "seat", sql.read_claims, {number: (owner,) for number, owner in told.seats.items()}
         yield (
             "promo code",
@@ -181,16 +220,27 @@ class _Retelling:
                 for promo_id, promo in told.promos.items()
             },
         )
-        yield "refund", sql.read_refunds, {refund_id: astuple(refund)[:4] for refund_id, refund in told.refunds.items()}
+        yield (
+            "refund",
+            sql.read_refunds,
+            {refund_id: astuple(refund)[:4] for refund_id, refund in told.refunds.items()},
+        )
         yield (
             "waitlist entry",
             sql.read_entries,
             {entry_id: astuple(entry) for entry_id, entry in told.entries.items()},
         )
-        yield "set-aside of ticket type", sql.read_set_asides, {type_id: (units,) for type_id, units in told.aside.items()}
+        yield (
+            "set-aside of ticket type",
+            sql.read_set_asides,
+            {type_id: (units,) for type_id, units in told.aside.items()},
+        )
 
     async def _compare_settled(self, snapshot: Connection) -> None:
-        """How refunds were settled. When the till knows of one, and the checkout does not, is looked at elsewhere."""
+        """How refunds were settled.
+
+        When the till knows of one, and the checkout does not, is looked at elsewhere.
+        """
         for refund_id, how in await snapshot.fetch(*sql.read_settled(event_id=self._event_id)):
             refund = self._replay.refunds.get(refund_id)
             if refund is not None and refund.how not in (None, how):
@@ -216,18 +266,30 @@ class _Retelling:
     async def _compare_table(self, snapshot: Connection, what: str, query: Query, told: Rows) -> None:
         rows = await snapshot.fetch(*query(event_id=self._event_id))
         names = tuple(rows[0].keys())[1:] if rows else ()
-        stored: Rows = {key: tuple(tuple(each) if isinstance(each, list) else each for each in rest) for key, *rest in rows}
+        stored: Rows = {
+            key: tuple(tuple(each) if isinstance(each, list) else each for each in rest)
+            for key, *rest in rows
+        }
         for key in _differing(stored, told):
             self._compare("I11", f"{what} {key}", names, stored.get(key), told.get(key))
 
-    def _compare(self, code: str, what: str, names: Sequence[str], stored: tuple[Any, ...] | None, told: tuple[Any, ...] | None) -> None:
+    def _compare(
+        self,
+        code: str,
+        what: str,
+        names: Sequence[str],
+        stored: tuple[Any, ...] | None,
+        told: tuple[Any, ...] | None,
+    ) -> None:
         """Say what differs, if anything does."""
         if stored is None:
             self._found(code, f"{what} is in the journal alone")
         elif told is None:
             self._found(code, f"{what} is not in the journal")
         elif differences := [
-            f"{name} is {mine}, by the journal {theirs}" for name, mine, theirs in zip(names, stored, told, strict=True) if mine != theirs
+            f"{name} is {mine}, by the journal {theirs}"
+            for name, mine, theirs in zip(names, stored, told, strict=True)
+            if mine != theirs
         ]:
             self._found(code, f"{what}: {'; '.join(differences)}")
 
@@ -263,29 +325,49 @@ class _Retelling:
                     seat = self._seats[more.seat] if more.seat < len(self._seats) else seat
                 told[ticket_id] = (type_id, price, void, *more, returning.get(ticket_id), *seat)
         for ticket_id in _differing(tickets, told):
-            self._compare("I11", f"ticket {ticket_id} of booking {booking_id}", _TICKET, tickets.get(ticket_id), told.get(ticket_id))
+            self._compare(
+                "I11",
+                f"ticket {ticket_id} of booking {booking_id}",
+                _TICKET,
+                tickets.get(ticket_id),
+                told.get(ticket_id),
+            )
 
     async def _compare_money(self, snapshot: Connection) -> None:
         """The ledger of the bookings of this part."""
         stored: dict[UUID, list[tuple[Any, ...]]] = {}
-        async for booking_id, *posted in snapshot.cursor(*sql.read_ledger(event_id=self._event_id), prefetch=_ROWS_READ):
+        async for booking_id, *posted in snapshot.cursor(
+            *sql.read_ledger(event_id=self._event_id), prefetch=_ROWS_READ
+        ):
             if self._replay.follows(booking_id):
                 stored.setdefault(booking_id, []).append(tuple(posted))
-        told = {booking_id: booking.postings for booking_id, booking in self._replay.bookings.items() if booking.postings}
+        told = {
+            booking_id: booking.postings
+            for booking_id, booking in self._replay.bookings.items()
+            if booking.postings
+        }
         for booking_id in sorted(stored.keys() | told.keys()):
             rows, by_journal = sorted(stored.get(booking_id, ())), sorted(told.get(booking_id, ()))
             if rows != by_journal:
-                self._found("I8", f"booking {booking_id} has {_money(rows)}, by the journal {_money(by_journal)}")
+                self._found(
+                    "I8", f"booking {booking_id} has {_money(rows)}, by the journal {_money(by_journal)}"
+                )
 
     async def _compare_answers(self, snapshot: Connection) -> None:
         """What was answered about the bookings of this part, and about entries: as far as that never changes."""
         told = self._replay
-        async for key, booking_id, entry_id, answer in snapshot.cursor(*sql.read_answers(event_id=self._event_id), prefetch=_ROWS_READ):
+        async for key, booking_id, entry_id, answer in snapshot.cursor(
+            *sql.read_answers(event_id=self._event_id), prefetch=_ROWS_READ
+        ):
             try:
                 if entry_id is not None:
-                    right = entry_id in told.entries and _is_about_entry(_decode_entry(answer), told.entries[entry_id])
+                    right = entry_id in told.entries and _is_about_entry(
+                        _decode_entry(answer), told.entries[entry_id]
+                    )
                 else:
-                    right = booking_id not in told.bookings or _is_about(_decode_booking(answer), told.bookings[booking_id], told.currency)
+                    right = booking_id not in told.bookings or _is_about(
+                        _decode_booking(answer), told.bookings[booking_id], told.currency
+                    )
             except msgspec.MsgspecError:
                 right = False
             if not right:
@@ -297,11 +379,19 @@ class _Retelling:
         """The roll-ups, up to where they have counted."""
         for name in _SUMS:
             if (stored := self._sale[name]) != (told := getattr(self._counted, name)):
-                self._found("I12", f"{name} up to row {self._sale['counted_seq']} are {stored}, by the journal {told}")
+                self._found(
+                    "I12", f"{name} up to row {self._sale['counted_seq']} are {stored}, by the journal {told}"
+                )
         rows = await snapshot.fetch(*sql.read_quarters(event_id=self._event_id))
         quarters = {row["quarter_at"]: tuple(row[name] for name in _SUMS) for row in rows}
         for quarter_at in _differing(quarters, self._quarters):
-            self._compare("I12", f"the quarter from {quarter_at}", _SUMS, quarters.get(quarter_at), self._quarters.get(quarter_at))
+            self._compare(
+                "I12",
+                f"the quarter from {quarter_at}",
+                _SUMS,
+                quarters.get(quarter_at),
+                self._quarters.get(quarter_at),
+            )
 
 
 _BOOKING: Final = (
@@ -342,15 +432,38 @@ def _is_about(answer: Booking, told: ReplayedBooking, currency: str) -> bool:
     tickets = {
         ticket.ticket_id: (
             (ticket.ticket_type_id, ticket.price_minor),
-            (ticket.discount_minor, ticket.surcharge_minor, ticket.fee_minor, ticket.tax_minor, ticket.seat_number),
+            (
+                ticket.discount_minor,
+                ticket.surcharge_minor,
+                ticket.fee_minor,
+                ticket.tax_minor,
+                ticket.seat_number,
+            ),
         )
         for ticket in answer.tickets
     }
-    mine = (answer.buyer_id, answer.currency, answer.placed_at, answer.conditions_version, answer.promo_id, answer.entry_id, tickets)
+    mine = (
+        answer.buyer_id,
+        answer.currency,
+        answer.placed_at,
+        answer.conditions_version,
+        answer.promo_id,
+        answer.entry_id,
+        tickets,
+    )
     expected = {
-        ticket_id: (what, told.more.get(ticket_id, NOTHING_MORE)[:5]) for ticket_id, what in [*told.tickets.items(), *told.voided.items()]
+        ticket_id: (what, told.more.get(ticket_id, NOTHING_MORE)[:5])
+        for ticket_id, what in [*told.tickets.items(), *told.voided.items()]
     }
-    return mine == (told.buyer_id, currency, told.placed_at, told.conditions_version, told.promo_id, told.entry_id, expected)
+    return mine == (
+        told.buyer_id,
+        currency,
+        told.placed_at,
+        told.conditions_version,
+        told.promo_id,
+        told.entry_id,
+        expected,
+    )
 
 
 def _is_about_entry(answer: WaitlistEntry, told: ReplayedEntry) -> bool:
@@ -358,7 +471,9 @@ def _is_about_entry(answer: WaitlistEntry, told: ReplayedEntry) -> bool:
     return mine == (told.buyer_id, told.ticket_type_id, told.quantity, told.joined_at, told.joined_seq)
 
 
-async def _bookings(snapshot: Connection, event_id: UUID) -> AsyncIterator[tuple[UUID, UUID, tuple[Any, ...], Rows]]:
+async def _bookings(
+    snapshot: Connection, event_id: UUID
+) -> AsyncIterator[tuple[UUID, UUID, tuple[Any, ...], Rows]]:
     """Yield the bookings of an event: id, buyer, `_BOOKING`, and `_TICKET` of each ticket."""
     head: tuple[Any, ...] = ()
     tickets: Rows = {}
@@ -381,4 +496,7 @@ def _differing(stored: Mapping[Any, Any], told: Mapping[Any, Any]) -> list[Any]:
 
 
 def _money(postings: Sequence[tuple[Any, ...]]) -> str:
-    return ", ".join(f"{amount} from {debit} to {credit} (row {seq})" for seq, debit, credit, amount in postings) or "nothing"
+    return (
+        ", ".join(f"{amount} from {debit} to {credit} (row {seq})" for seq, debit, credit, amount in postings)
+        or "nothing"
+    )

@@ -1,7 +1,7 @@
 """The catalogue: venues and events, as people read and find them.
 
-What is sold of an event is the till's (`evently.sales`); the verbs that concern both, such as publishing, are in `evently.organizing`.
-Must never write a table of the till, and never decide who gets which unit.
+What is sold of an event is the till's (`evently.sales`); the verbs that concern both, such as publishing, are
+in `evently.organizing`. Must never write a table of the till, and never decide who gets which unit.
 """
 
 from evently.catalogue.browse import Sort, Wish, browse, list_events_of_organizer

@@ -1,10 +1,11 @@
 """Browsing: pages of published events, by date, by publication or by relevance, with every filter; and an organizer's own events.
 
-A page is found in two steps: the next candidates along an index, then what the till says of them, by which the other filters choose. It
-looks at `CANDIDATES_MAX` events at most, so that no filter makes it slow; it may then hold fewer than were asked for and still have a
-next one.
+A page is found in two steps: the next candidates along an index, then what the till says of them, by which
+the other filters choose. It looks at `CANDIDATES_MAX` events at most, so that no filter makes it slow; it may
+then hold fewer than were asked for and still have a next one.
 
-Every order is a keyset over things that do not change while somebody turns pages: no page repeats or skips an event because others came.
+Every order is a keyset over things that do not change while somebody turns pages: no page repeats or skips an
+event because others came.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ class Sort(StrEnum):
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What somebody browses for. Without `starts_from`, events that have not ended; `starts_before` is excluded."""
+    """What somebody browses for.
+
+    Without `starts_from`, events that have not ended; `starts_before` is excluded.
+    """
 
     search: Search = Search()
     sort: Sort = Sort.SOONEST
@@ -70,7 +74,9 @@ class Till(NamedTuple):
     available: bool
 
 
-async def browse(database: Database, wish: Wish, now: datetime, limit: int, after: str | None = None) -> Page[EventCard]:
+async def browse(
+    database: Database, wish: Wish, now: datetime, limit: int, after: str | None = None
+) -> Page[EventCard]:
     """Return a page of published events. It may hold fewer than `limit` and still have a next one."""
     position = _first(wish) if after is None else _read_position(after, wish)
     async with database.snapshot() as snapshot:
@@ -81,12 +87,19 @@ async def browse(database: Database, wish: Wish, now: datetime, limit: int, afte
 
 
 async def list_events_of_organizer(
-    database: Database, organizer_id: UUID | None, state: str | None, now: datetime, limit: int, after: str | None = None
+    database: Database,
+    organizer_id: UUID | None,
+    state: str | None,
+    now: datetime,
+    limit: int,
+    after: str | None = None,
 ) -> Page[EventCard]:
     """Return a page of an organizer's events (None: of everybody's) in one state or every, newest first."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     async with database.snapshot() as snapshot:
-        rows = await snapshot.fetch(*sql.list_of_organizer(organizer_id=organizer_id, state=state, after=position, limit=limit + 1))
+        rows = await snapshot.fetch(
+            *sql.list_of_organizer(organizer_id=organizer_id, state=state, after=position, limit=limit + 1)
+        )
         event_ids = [row["event_id"] for row in rows[:limit]]
         tills = await _look_at_till(snapshot, event_ids, now)
         cards = await _list_cards(snapshot, [(event_id, tills[event_id]) for event_id in event_ids])
@@ -102,7 +115,9 @@ async def _list_wished(
     while left > 0:
         candidates = await _list_candidates(snapshot, wish, now, position, size)
         tills = await _look_at_till(snapshot, [candidate.event_id for candidate in candidates], now)
-        found += [(each, tills[each.event_id]) for each in candidates if _is_wished(wish, tills[each.event_id])]
+        found += [
+            (each, tills[each.event_id]) for each in candidates if _is_wished(wish, tills[each.event_id])
+        ]
         if len(found) > limit:
             return found[:limit], found[limit - 1][0]
         if len(candidates) < size:
@@ -123,7 +138,9 @@ async def _list_cards(snapshot: Connection, chosen: Sequence[tuple[UUID, Till]])
     return [EventCard(events[event_id], *till) for event_id, till in chosen]
 
 
-async def _list_candidates(snapshot: Connection, wish: Wish, now: datetime, position: Position, limit: int) -> list[Position]:
+async def _list_candidates(
+    snapshot: Connection, wish: Wish, now: datetime, position: Position, limit: int
+) -> list[Position]:
     """Return the next events that everything but the till lets pass."""
     query, found_query = _QUERIES[wish.sort]
     searches: list[str | None] = [tsquery_of(wish.search)]
@@ -134,7 +151,9 @@ async def _list_candidates(snapshot: Connection, wish: Wish, now: datetime, posi
         start = position if tier == position.tier else _first(wish, tier)
         arguments = _arguments(wish, now, start, limit - len(candidates))
         search = searches[tier]
-        rows = await snapshot.fetch(*(query(**arguments) if search is None else found_query(search=search, **arguments)))
+        rows = await snapshot.fetch(
+            *(query(**arguments) if search is None else found_query(search=search, **arguments))
+        )
         candidates += [Position(wish.sort, tier, row["at"], row["event_id"]) for row in rows]
         if len(candidates) == limit:
             break
@@ -143,7 +162,8 @@ async def _list_candidates(snapshot: Connection, wish: Wish, now: datetime, posi
 
 def _arguments(wish: Wish, now: datetime, start: Position, limit: int) -> dict[str, object]:
     return {
-        # What has not ended began no longer ago than the longest event lasts: this bounds the stretch of the index.
+        # What has not ended began no longer ago than the longest event lasts: this bounds the stretch of the
+        # index.
         "starts_from": wish.starts_from or now - EVENT_DURATION_MAX,
         "starts_before": wish.starts_before or LATEST,
         "ends_after": EARLIEST if wish.starts_from else now,
@@ -158,7 +178,9 @@ def _arguments(wish: Wish, now: datetime, start: Position, limit: int) -> dict[s
 def _is_wished(wish: Wish, till: Till) -> bool:
     if wish.available is not None and till.available != wish.available:
         return False
-    return wish.price_max is None or (till.price_from_minor is not None and till.price_from_minor <= wish.price_max.amount)
+    return wish.price_max is None or (
+        till.price_from_minor is not None and till.price_from_minor <= wish.price_max.amount
+    )
 
 
 def _first(wish: Wish, tier: int = 0) -> Position:
@@ -170,7 +192,12 @@ def _first(wish: Wish, tier: int = 0) -> Position:
 def _read_position(after: str, wish: Wish) -> Position:
     position = Position(*read_cursor(after, tuple[str, int, datetime, UUID]))
     tiers = 3 if wish.sort is Sort.RELEVANCE else 1
-    if position.sort != wish.sort or not 0 <= position.tier < tiers or position.at.tzinfo is None or not is_within_reach(position.at):
+    if (
+        position.sort != wish.sort
+        or not 0 <= position.tier < tiers
+        or position.at.tzinfo is None
+        or not is_within_reach(position.at)
+    ):
         raise Invalid([FieldError("?after", "This is a cursor of a list in another order.")])
     return position
 

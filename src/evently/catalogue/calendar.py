@@ -1,4 +1,7 @@
-"""An event as a calendar entry (RFC 5545). Importing it again updates the entry: its UID stays, its SEQUENCE grows with the version."""
+"""An event as a calendar entry (RFC 5545).
+
+Importing it again updates the entry: its UID stays, its SEQUENCE grows with the version.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,24 @@ import icalendar
 from evently.catalogue.nouns import Event
 
 _PRODUCT: Final = "-//Evently//Events//EN"
-_BEFORE: Final = timedelta(days=400)  # so that the rule in force when the event starts is in the entry, and the one before
+# So that the rule in force when the event starts is in the entry, and the one before
+_BEFORE: Final = timedelta(days=400)
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
 
 
 def calendar_of(event: Event, uid: str, address: str, url: str | None = None) -> bytes:
-    """Return the iCalendar object of an event. `uid` is unique in the world and never changes; `address` says where the venue is."""
+    """Return the iCalendar object of an event.
+
+    `uid` is unique in the world and never changes; `address` says where the venue is.
+    """
     calendar = icalendar.Calendar()
     calendar.add("prodid", _PRODUCT)
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
-    calendar.add_component(_zone(event.place.zone, (event.starts_at - _BEFORE).replace(second=0, microsecond=0), event.ends_at))
+    calendar.add_component(
+        _zone(event.place.zone, (event.starts_at - _BEFORE).replace(second=0, microsecond=0), event.ends_at)
+    )
     calendar.add_component(_entry(event, uid, address, url))
     made: bytes = calendar.to_ical()
     return made
@@ -59,12 +68,16 @@ def _zone(zone: ZoneInfo, first: datetime, last: datetime) -> icalendar.Timezone
     day = first
     while day < last:
         if _offset(day, zone) != _offset(day + _DAY, zone):
-            component.add_component(_rule(_change_within(day, zone), _offset(day, zone), _offset(day + _DAY, zone)))
+            component.add_component(
+                _rule(_change_within(day, zone), _offset(day, zone), _offset(day + _DAY, zone))
+            )
         day += _DAY
     return component
 
 
-def _rule(since: datetime, before: timedelta, after: timedelta) -> icalendar.TimezoneStandard | icalendar.TimezoneDaylight:
+def _rule(
+    since: datetime, before: timedelta, after: timedelta
+) -> icalendar.TimezoneStandard | icalendar.TimezoneDaylight:
     """Return that the offset is `after` since an instant; its DTSTART is what the clocks showed by the offset `before`."""
     rule = icalendar.TimezoneDaylight() if after > before else icalendar.TimezoneStandard()
     rule.add("dtstart", (since + before).replace(tzinfo=None))

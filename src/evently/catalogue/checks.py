@@ -28,7 +28,8 @@ from evently.catalogue.nouns import (
 from evently.catalogue.words import slug_of
 from evently.kit.errors import FieldError, Invalid, Refusal
 
-# Control characters, of which a text of several lines may hold three: tabulator, line feed, carriage return. PostgreSQL stores no NUL.
+# Control characters, of which a text of several lines may hold three: tabulator, line feed, carriage return.
+# PostgreSQL stores no NUL.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NOT_IN_URL: Final = re.compile(r"[^!-~]|[\"<>\\^`{|}]")  # RFC 3986, 2: what must be percent-encoded
@@ -54,7 +55,9 @@ class Complaints:
         """Note one wrong field."""
         self.errors.append(FieldError(pointer, detail))
 
-    def about_text(self, pointer: str, text: str, characters_max: int, *, lines: bool = False, blank: bool = False) -> None:
+    def about_text(
+        self, pointer: str, text: str, characters_max: int, *, lines: bool = False, blank: bool = False
+    ) -> None:
         """Note what is wrong with a text: blank (unless it may be), too long, or with characters that nobody can read."""
         if not blank and not text.strip():
             self.about(pointer, "Must not be blank.")
@@ -97,14 +100,25 @@ def check_venue(complaints: Complaints, terms: VenueTerms) -> None:
 def check_event(complaints: Complaints, terms: EventTerms) -> None:
     """Note what is wrong with an event, its times aside: those need the venue."""
     complaints.about_text("/title", terms.title, NAME_CHARACTERS_MAX)
-    complaints.about_text("/description", terms.description, DESCRIPTION_CHARACTERS_MAX, lines=True, blank=True)
+    complaints.about_text(
+        "/description", terms.description, DESCRIPTION_CHARACTERS_MAX, lines=True, blank=True
+    )
     _check_tags(complaints, terms.tags)
     if terms.image_url is not None and not _is_image_url(terms.image_url):
-        complaints.about("/image_url", f"Must be an https:// address of at most {URL_CHARACTERS_MAX} characters, without a user.")
+        complaints.about(
+            "/image_url",
+            f"Must be an https:// address of at most {URL_CHARACTERS_MAX} characters, without a user.",
+        )
 
 
 def check_times(
-    complaints: Complaints, starts: Moment | None, ends: Moment | None, zone: ZoneInfo, now: datetime, *, in_future: bool = True
+    complaints: Complaints,
+    starts: Moment | None,
+    ends: Moment | None,
+    zone: ZoneInfo,
+    now: datetime,
+    *,
+    in_future: bool = True,
 ) -> tuple[datetime, datetime] | None:
     """Return start and end as instants, or note what is wrong with them. `in_future`: the start must be."""
     complained = len(complaints.errors)
@@ -117,7 +131,9 @@ def check_times(
     if ends_at <= starts_at:
         complaints.about(pointer_of("/ends_at", ends), "Must be after the start.")
     if ends_at - starts_at > EVENT_DURATION_MAX:
-        complaints.about(pointer_of("/ends_at", ends), f"Must be at most {EVENT_DURATION_MAX.days} days after the start.")
+        complaints.about(
+            pointer_of("/ends_at", ends), f"Must be at most {EVENT_DURATION_MAX.days} days after the start."
+        )
     return (starts_at, ends_at) if len(complaints.errors) == complained else None
 
 
@@ -126,11 +142,14 @@ def pointer_of(pointer: str, moment: Moment | None) -> str:
     return pointer if moment is None or moment.tzinfo is not None else f"{pointer}_local"
 
 
-def _check_moment(complaints: Complaints, field: str, moment: Moment | None, zone: ZoneInfo, now: datetime) -> datetime | None:
+def _check_moment(
+    complaints: Complaints, field: str, moment: Moment | None, zone: ZoneInfo, now: datetime
+) -> datetime | None:
     pointer = pointer_of(field, moment)
     if moment is None:
         complaints.about(
-            pointer, "Missing: give the instant here, or the time on the clocks at the venue in the field that ends in _local."
+            pointer,
+            "Missing: give the instant here, or the time on the clocks at the venue in the field that ends in _local.",
         )
         return None
     if not is_within_reach(moment):
@@ -158,6 +177,8 @@ def _is_image_url(text: str) -> bool:
         return False
     try:
         parts = urlsplit(text)
-        return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        return (
+            parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        )
     except ValueError:  # a host or a port that cannot be
         return False

@@ -1,6 +1,9 @@
-"""Events: draft -> published -> cancelled. This module keeps what people read; `organizing` changes it together with what is sold.
+"""Events: draft -> published -> cancelled.
 
-The writing functions expect the event's row to be locked by `lock_event` in the same transaction, and decide nothing: the verbs do.
+This module keeps what people read; `organizing` changes it together with what is sold.
+
+The writing functions expect the event's row to be locked by `lock_event` in the same transaction, and decide
+nothing: the verbs do.
 """
 
 from __future__ import annotations
@@ -19,11 +22,19 @@ from evently.kit.errors import CommonRefusal, Refused
 
 sql: Final = load_queries(__name__)
 
-_COPY_PAGE: Final = 500  # events renamed at once: ten megabytes where every description is as long as it may be
+# Events renamed at once: ten megabytes where every description is as long as it may be
+_COPY_PAGE: Final = 500
 
 
 async def insert_event(
-    tx: Connection, event_id: UUID, terms: EventTerms, place: Place, currency: str, now: datetime, *, sandbox: bool = False
+    tx: Connection,
+    event_id: UUID,
+    terms: EventTerms,
+    place: Place,
+    currency: str,
+    now: datetime,
+    *,
+    sandbox: bool = False,
 ) -> None:
     """Write a new draft at a venue, which is shared. The times of `terms` are instants."""
     await tx.execute(
@@ -39,7 +50,10 @@ async def insert_event(
 
 
 async def update_event(tx: Connection, event_id: UUID, terms: EventTerms, place: Place) -> None:
-    """Write what an event says about itself; where it moves, the venue is shared. The times of `terms` are instants."""
+    """Write what an event says about itself; where it moves, the venue is shared.
+
+    The times of `terms` are instants.
+    """
     await tx.execute(*sql.update_event(event_id=event_id, **_columns(terms, place)))
 
 
@@ -77,7 +91,9 @@ async def has_events(tx: Connection, venue_id: UUID) -> bool:
 async def copy_venue(tx: Connection, place: Place, now: datetime) -> None:
     """Write a changed venue onto its events, page by page."""
     after = UUID(int=0)
-    while rows := await tx.fetch(*sql.lock_events_of_venue(venue_id=place.venue_id, after=after, limit=_COPY_PAGE)):
+    while rows := await tx.fetch(
+        *sql.lock_events_of_venue(venue_id=place.venue_id, after=after, limit=_COPY_PAGE)
+    ):
         after = rows[-1]["event_id"]
         await tx.execute(
             *sql.update_venue_copies(
@@ -86,7 +102,10 @@ async def copy_venue(tx: Connection, place: Place, now: datetime) -> None:
                 time_zone=place.time_zone,
                 now=now,
                 event_ids=[row["event_id"] for row in rows],
-                lexemes=[" ".join(_lexemes(place, row["title"], row["description"], row["category"], row["tags"])) for row in rows],
+                lexemes=[
+                    " ".join(_lexemes(place, row["title"], row["description"], row["category"], row["tags"]))
+                    for row in rows
+                ],
             )
         )
 
@@ -98,7 +117,10 @@ async def get_event(database: Database, event_id: UUID) -> Event:
 
 async def find_events(database: Database | Connection, event_ids: Iterable[UUID]) -> dict[UUID, Event]:
     """Return those of the events that are there, by id."""
-    return {row["event_id"]: read_event(row) for row in await database.fetch(*sql.find_events(event_ids=list(event_ids)))}
+    return {
+        row["event_id"]: read_event(row)
+        for row in await database.fetch(*sql.find_events(event_ids=list(event_ids)))
+    }
 
 
 def read_event(row: Record) -> Event:
@@ -125,5 +147,10 @@ def _columns(terms: EventTerms, place: Place) -> dict[str, object]:
 
 def _lexemes(place: Place, title: str, description: str, category: str, tags: Iterable[str]) -> list[str]:
     texts = [description, place.venue_name, place.city, *tags]
-    facets = {"city": [place.city], "category": [category], "tag": tags, "organizer": [place.organizer_id.hex]}
+    facets = {
+        "city": [place.city],
+        "category": [category],
+        "tag": tags,
+        "organizer": [place.organizer_id.hex],
+    }
     return lexemes_of(title, texts, facets)

@@ -1,7 +1,8 @@
 """Time as it is where an event takes place: IANA zones, wall time, and what daylight saving does to it.
 
-A wall time that the clocks skip (the night they go forward) does not exist and is refused. One that they show twice (the night they go
-back) means the first, as in RFC 5545, 3.3.5; whoever means the second gives the instant.
+A wall time that the clocks skip (the night they go forward) does not exist and is refused. One that they show
+twice (the night they go back) means the first, as in RFC 5545, 3.3.5; whoever means the second gives the
+instant.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What the catalogue is about: venues and events. Ids are UUIDs, times are instants in UTC, texts as the organizer wrote them."""
+"""What the catalogue is about: venues and events.
+
+Ids are UUIDs, times are instants in UTC, texts as the organizer wrote them.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,20 @@ DESCRIPTION_CHARACTERS_MAX: Final = 20_000  # ten printed pages
 TAGS_MAX: Final = 20
 TAG_CHARACTERS_MAX: Final = 50
 URL_CHARACTERS_MAX: Final = 2_000  # what every browser takes
-EVENT_DURATION_MAX: Final = timedelta(days=31)  # what lasts longer is a series; also how far back browsing looks for what has begun
+# What lasts longer is a series; also how far back browsing looks for what has begun
+EVENT_DURATION_MAX: Final = timedelta(days=31)
 EVENT_AHEAD_MAX: Final = timedelta(days=3_660)  # ten years: a slip of the finger is further away
 
-Seen: TypeAlias = Callable[[int], None]  # refuses the version of a thing that is not the one its editor has seen
+Seen: TypeAlias = Callable[
+    [int], None
+]  # refuses the version of a thing that is not the one its editor has seen
 
 
 class Category(StrEnum):
-    """The one shelf that an event stands on; everything finer is a tag. New ones may be added, none is ever taken away."""
+    """The one shelf that an event stands on; everything finer is a tag.
+
+    New ones may be added, none is ever taken away.
+    """
 
     ART = "art"
     BUSINESS = "business"
@@ -106,7 +115,10 @@ class Venue(msgspec.Struct, frozen=True):
 
 
 class EventTerms(msgspec.Struct, frozen=True):
-    """What an organizer says about an event. `starts_at` and `ends_at` are instants; without an offset, wall times at the venue."""
+    """What an organizer says about an event.
+
+    `starts_at` and `ends_at` are instants; without an offset, wall times at the venue.
+    """
 
     venue_id: UUID
     title: str
@@ -119,7 +131,10 @@ class EventTerms(msgspec.Struct, frozen=True):
 
 
 class EventChanges(msgspec.Struct, frozen=True):
-    """What an organizer says anew; what is unset stays. Wall times are those of the venue named here, if one is."""
+    """What an organizer says anew; what is unset stays.
+
+    Wall times are those of the venue named here, if one is.
+    """
 
     venue_id: UUID | UnsetType = UNSET
     title: str | UnsetType = UNSET

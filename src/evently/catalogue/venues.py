@@ -1,4 +1,7 @@
-"""Venues: made, changed, listed. A venue that changes its name changes it on its events too, in the same transaction."""
+"""Venues: made, changed, listed.
+
+A venue that changes its name changes it on its events too, in the same transaction.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ from evently.kit.ids import new_id
 sql: Final = load_queries(__name__)
 
 
-async def create_venue(tx: Connection, organizer_id: UUID, terms: VenueTerms, now: datetime, venue_id: UUID | None = None) -> Venue:
+async def create_venue(
+    tx: Connection, organizer_id: UUID, terms: VenueTerms, now: datetime, venue_id: UUID | None = None
+) -> Venue:
     """Make a venue of an organizer. Refuses `invalid` with every wrong field."""
     complaints = Complaints()
     check_venue(complaints, terms)
@@ -30,8 +35,12 @@ async def create_venue(tx: Connection, organizer_id: UUID, terms: VenueTerms, no
     return _venue(await tx.fetchrow(*sql.find_venue(venue_id=made)))
 
 
-async def change_venue(tx: Connection, venue_id: UUID, changes: VenueChanges, seen: Seen, now: datetime) -> Venue:
-    """Change a venue, and what its events show of it. Its time zone is fixed once it has events: their local times hang on it.
+async def change_venue(
+    tx: Connection, venue_id: UUID, changes: VenueChanges, seen: Seen, now: datetime
+) -> Venue:
+    """Change a venue, and what its events show of it.
+
+    Its time zone is fixed once it has events: their local times hang on it.
 
     Refuses `not-found`, `venue-in-use`, `invalid`, and whatever `seen` refuses.
     """
@@ -43,7 +52,10 @@ async def change_venue(tx: Connection, venue_id: UUID, changes: VenueChanges, se
     check_venue(complaints, terms)
     complaints.refuse_if_any()
     if terms.time_zone != venue.time_zone and await events.has_events(tx, venue_id):
-        raise Refused(CatalogueRefusal.VENUE_IN_USE, "A venue with events keeps its time zone; make another venue and move the events.")
+        raise Refused(
+            CatalogueRefusal.VENUE_IN_USE,
+            "A venue with events keeps its time zone; make another venue and move the events.",
+        )
     # After this point the change must succeed.
     if _fields(terms) == _fields(venue):
         return venue

@@ -1,8 +1,9 @@
 """The words by which events are found: the same normalisation when an event is written and when somebody searches.
 
-A word is a run of letters and digits, without case and accents: `Zürich` and `zurich` are one. Scripts that write no spaces (Han, kana)
-give one word for each character. What is stored of an event, in one GIN index, is its words, its title's words once more (`t=jazz`), and
-its facets (`city=zurich`): any combination of filters is then one intersection inside one index.
+A word is a run of letters and digits, without case and accents: `Zürich` and `zurich` are one. Scripts that
+write no spaces (Han, kana) give one word for each character. What is stored of an event, in one GIN index, is
+its words, its title's words once more (`t=jazz`), and its facets (`city=zurich`): any combination of filters
+is then one intersection inside one index.
 """
 
 from __future__ import annotations
@@ -16,19 +17,27 @@ from typing import Final
 import msgspec
 
 WORDS_MAX: Final = 10  # of a search: people type three
-_BEGINNING_CHARACTERS_MIN: Final = 2  # of an unfinished word: one letter begins everything, and takes 50 ms (measured)
-_EVENT_WORDS_MAX: Final = 4_000  # different ones of an event: a description has room for 3,000, and PostgreSQL for a megabyte
+# Of an unfinished word: one letter begins everything, and takes 50 ms (measured)
+_BEGINNING_CHARACTERS_MIN: Final = 2
+# Different ones of an event: a description has room for 3,000, and PostgreSQL for a megabyte
+_EVENT_WORDS_MAX: Final = 4_000
 _SLUG_CHARACTERS_MAX: Final = 200
-_WORD_CHARACTERS_MAX: Final = 40  # of a word: the longest in a dictionary; more is no word, and its beginning finds it
+# Of a word: the longest in a dictionary; more is no word, and its beginning finds it
+_WORD_CHARACTERS_MAX: Final = 40
 _UNSPACED: Final = r"\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # Han and kana
 _WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 # Letters that Unicode does not take apart, and how people type them without their keyboard.
-_PLAIN: Final = str.maketrans({"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+_PLAIN: Final = str.maketrans(
+    {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
 _TITLE: Final = "t="
 
 
 class Search(msgspec.Struct, frozen=True):
-    """What somebody looks for. `words` come from what they typed, the last one perhaps unfinished; `facets` are exact, `(name, value)`."""
+    """What somebody looks for.
+
+    `words` come from what they typed, the last one perhaps unfinished; `facets` are exact, `(name, value)`.
+    """
 
     words: tuple[str, ...] = ()
     facets: tuple[tuple[str, str], ...] = ()
@@ -37,12 +46,17 @@ class Search(msgspec.Struct, frozen=True):
 def words_of(text: str) -> list[str]:
     """Return the words of a text in its order, each as often as it stands there."""
     apart = unicodedata.normalize("NFKD", text).casefold()
-    plain = "".join(character for character in apart if not unicodedata.combining(character)).translate(_PLAIN)
+    plain = "".join(character for character in apart if not unicodedata.combining(character)).translate(
+        _PLAIN
+    )
     return [word[:_WORD_CHARACTERS_MAX] for word in _WORD.findall(plain)]
 
 
 def slug_of(text: str) -> str:
-    """Return a name as a facet's value: `Jazz & Soul` and `jazz soul` are one. Empty where it has neither letter nor digit."""
+    """Return a name as a facet's value: `Jazz & Soul` and `jazz soul` are one.
+
+    Empty where it has neither letter nor digit.
+    """
     return "-".join(words_of(text))[:_SLUG_CHARACTERS_MAX]
 
 
@@ -50,7 +64,9 @@ def lexemes_of(title: str, texts: Iterable[str], facets: Mapping[str, Iterable[s
     """Return what is stored of an event: `texts` are what can be found besides the title."""
     in_title = dict.fromkeys(words_of(title))
     words = in_title | dict.fromkeys(word for text in texts for word in words_of(text))
-    marked = [_TITLE + word for word in in_title] + [_facet(name, slug_of(value)) for name, values in facets.items() for value in values]
+    marked = [_TITLE + word for word in in_title] + [
+        _facet(name, slug_of(value)) for name, values in facets.items() for value in values
+    ]
     return [*islice(words, _EVENT_WORDS_MAX), *dict.fromkeys(marked)]
 
 

@@ -1,7 +1,8 @@
 """The checkout: the only place where money meets tickets (docs/checkout.md).
 
-A hold is paid: the gateway reserves the money, the till confirms the booking, the gateway takes the money; where the till says no, it is
-let go. What the till decides to pay back is paid back. It must never take money for a booking that is not confirmed, nor twice for one.
+A hold is paid: the gateway reserves the money, the till confirms the booking, the gateway takes the money;
+where the till says no, it is let go. What the till decides to pay back is paid back. It must never take money
+for a booking that is not confirmed, nor twice for one.
 """
 
 from evently.checkout.desk import ANSWER_SECONDS_MAX, SWEPT_MAX, Checkout, job_for_payment, job_for_refund

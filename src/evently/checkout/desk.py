@@ -1,7 +1,7 @@
 """The checkout desk: what requests, jobs and the gateways ask for.
 
-A request does what it can within a bound and answers what is known; what it began goes on in this process, and should that die, by a job:
-the row says when somebody should look at it (`sweep`).
+A request does what it can within a bound and answers what is known; what it began goes on in this process,
+and should that die, by a job: the row says when somebody should look at it (`sweep`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,17 @@ from msgspec.structs import replace
 
 from evently import jobs
 from evently.checkout import store
-from evently.checkout.nouns import LIVE, PAID, CheckoutRefusal, DueBooking, Paid, Payment, PaymentState, RefundRow, Wish
+from evently.checkout.nouns import (
+    LIVE,
+    PAID,
+    CheckoutRefusal,
+    DueBooking,
+    Paid,
+    Payment,
+    PaymentState,
+    RefundRow,
+    Wish,
+)
 from evently.checkout.refunding import Refunds
 from evently.checkout.saga import Saga, look_at
 from evently.checkout.store import Change
@@ -31,7 +41,8 @@ from evently.kit.errors import Refused, Trouble
 from evently.kit.ids import IdSource, show_id
 from evently.payments import Forged, Gateway, Notice, inbox
 from evently.payments.inbox import StoredNotice
-from evently.sales import Engine, SalesRefusal
+from evently.sales import Engine
+from evently.sales.commands import SalesRefusal
 
 ANSWER_SECONDS_MAX: Final = 8.0  # a request waits no longer for a gateway; a person would think that it hangs
 ROOM_TRIES_MAX: Final = 4  # to begin a payment while others begin and end theirs
@@ -89,12 +100,13 @@ class Checkout:
         for gateway in self.gateways.values():
             await gateway.close()
 
-    # Buyers ------------------------------------------------------------------------------------------------------------------
+    # Buyers -------------------------------------------------------------------------------------------------
 
     async def pay(self, booking_id: UUID, buyer_id: UUID, wish: Wish, key: str | None = None) -> Paid:
         """Pay for a booking, or go on with the payment that it has. Refuses what cannot or need not be paid.
 
-        The answer is what is known within a few seconds: `authorising` means that the gateway has not answered, and that we go on asking.
+        The answer is what is known within a few seconds: `authorising` means that the gateway has not
+        answered, and that we go on asking.
         """
         due = await self.saga.rows.get_due_booking(booking_id)
         if due.buyer_id != buyer_id:
@@ -104,10 +116,16 @@ class Checkout:
         for _ in range(ROOM_TRIES_MAX):
             now = self._clock()
             no = self._no_payment(due, now)
-            begun = None if no else await self.saga.rows.begin(self._attempt(due, wish, fingerprint, now), key)
+            begun = (
+                None if no else await self.saga.rows.begin(self._attempt(due, wish, fingerprint, now), key)
+            )
             if begun is not None:
                 return Paid(await self._advance(begun), replayed=False)
-            if key is not None and (again := await store.find_payment_by_key(self._database, due.event_id, buyer_id, key)) is not None:
+            if (
+                key is not None
+                and (again := await store.find_payment_by_key(self._database, due.event_id, buyer_id, key))
+                is not None
+            ):
                 if again.fingerprint != fingerprint:
                     raise Refused(SalesRefusal.KEY_REUSED)
                 return Paid(await self._advance(again), replayed=True)
@@ -120,7 +138,11 @@ class Checkout:
 
     def _storable(self, wish: Wish) -> Wish:
         """Return a wish as it may be kept: without a card number."""
-        return wish if self._gateway is None else replace(wish, method=self.gateways[self._gateway].storable_method(wish.method))
+        return (
+            wish
+            if self._gateway is None
+            else replace(wish, method=self.gateways[self._gateway].storable_method(wish.method))
+        )
 
     def _no_payment(self, due: DueBooking, now: datetime) -> Refused | None:
         """Return why a booking cannot, or need not, be paid now."""
@@ -132,7 +154,11 @@ class Checkout:
             return Refused(SalesRefusal.HOLD_EXPIRED)
         if not due.online or due.amount_minor == 0:
             return Refused(CheckoutRefusal.NOTHING_TO_PAY)
-        return Refused(CheckoutRefusal.NOTHING_TO_PAY, "This installation takes no payments online.") if self._gateway is None else None
+        return (
+            Refused(CheckoutRefusal.NOTHING_TO_PAY, "This installation takes no payments online.")
+            if self._gateway is None
+            else None
+        )
 
     def _attempt(self, due: DueBooking, wish: Wish, fingerprint: bytes, now: datetime) -> Payment:
         assert self._gateway is not None, "somebody takes the money"
@@ -172,13 +198,18 @@ class Checkout:
             return latest
         if latest.state != "action_needed":
             raise Refused(CheckoutRefusal.PAYMENT_PENDING, payment_id=show_id("pay", latest.payment_id))
-        given_up = await self.saga.move(latest, Change(state="voiding", failure_code="replaced", failure_message=_REPLACED))
+        given_up = await self.saga.move(
+            latest, Change(state="voiding", failure_code="replaced", failure_message=_REPLACED)
+        )
         if given_up is not None:
             self._go_on(self._resume(given_up))
         return None
 
     async def _advance(self, payment: Payment, until: frozenset[PaymentState] = _ANSWERS) -> Payment:
-        """Go on with a payment; return it once there is something to tell, or after a while as it is. It goes on by itself."""
+        """Go on with a payment; return it once there is something to tell, or after a while as it is.
+
+        It goes on by itself.
+        """
         if payment.state in until:
             return payment
         answer: asyncio.Future[Payment | None] = asyncio.get_running_loop().create_future()
@@ -191,14 +222,16 @@ class Checkout:
             assert told is not None, "payments are never deleted"
         return told
 
-    async def _live(self, payment: Payment, until: frozenset[PaymentState], answer: asyncio.Future[Payment | None]) -> None:
+    async def _live(
+        self, payment: Payment, until: frozenset[PaymentState], answer: asyncio.Future[Payment | None]
+    ) -> None:
         """Tell what there is to tell of a payment, and then bring it to its end."""
         told = await self._resume(payment, until)
         answer.set_result(told)
         if told is not None and told.state in _TO_BE_ENDED and len(self._going_on) < GOING_ON_MAX:
             await self._resume(told)
 
-    # Jobs --------------------------------------------------------------------------------------------------------------------
+    # Jobs ---------------------------------------------------------------------------------------------------
 
     async def resume_payment(self, payment_id: UUID) -> None:
         """Go on with a payment. Harmless to repeat."""
@@ -235,10 +268,13 @@ class Checkout:
             raise Refused(CheckoutRefusal.REFUND_NOT_FAILED, f"It is {refund.state}.")
         return refund
 
-    # Gateways ----------------------------------------------------------------------------------------------------------------
+    # Gateways -----------------------------------------------------------------------------------------------
 
     async def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Take what a gateway tells: checked, stored, answered; understood afterwards. Returns how much of it was new."""
+        """Take what a gateway tells: checked, stored, answered; understood afterwards.
+
+        Returns how much of it was new.
+        """
         gateway = self.gateways.get(name)
         if gateway is None:
             raise Refused(CheckoutRefusal.UNKNOWN_GATEWAY)
@@ -254,7 +290,10 @@ class Checkout:
         return len(new)
 
     async def hear_of(self, name: str, reference: str) -> Payment | None:
-        """Go on with the payment that a gateway calls so: something has happened to it. None: it is not ours."""
+        """Go on with the payment that a gateway calls so: something has happened to it.
+
+        None: it is not ours.
+        """
         payment = await store.find_payment_by_reference(self._database, name, reference)
         return payment if payment is None else await self._advance(payment, _ANSWERS - {"action_needed"})
 
@@ -271,7 +310,10 @@ class Checkout:
             await inbox.forget_notices(tx, self._clock())
 
     async def _hear(self, name: str, notice: Notice | StoredNotice) -> None:
-        """Understand a notice: it is a hint to look, never the truth. A payment that is not ours is somebody else's."""
+        """Understand a notice: it is a hint to look, never the truth.
+
+        A payment that is not ours is somebody else's.
+        """
         try:
             payment = await self._payment_of(name, notice)
             if payment is not None:
@@ -279,7 +321,12 @@ class Checkout:
             async with self._database.transaction() as tx:
                 await inbox.mark_handled(tx, name, [notice.notice_id], self._clock())
         except Trouble as trouble:
-            _log.warning("notice_waits", gateway=name, notice_id=notice.notice_id, cause=repr(trouble.__cause__ or trouble))
+            _log.warning(
+                "notice_waits",
+                gateway=name,
+                notice_id=notice.notice_id,
+                cause=repr(trouble.__cause__ or trouble),
+            )
 
     async def _payment_of(self, name: str, notice: Notice | StoredNotice) -> Payment | None:
         if notice.payment_id is not None:
@@ -295,14 +342,16 @@ class Checkout:
         elif payment.state == "captured" and notice.kind in _GIVES_BACK:
             await self.refunds.check_again(payment)
 
-    # How ---------------------------------------------------------------------------------------------------------------------
+    # How ----------------------------------------------------------------------------------------------------
 
     async def _resume(self, payment: Payment, until: frozenset[PaymentState] = frozenset()) -> Payment | None:
         """Go on with a payment; None when the world fails: the row says when somebody will look at it again."""
         try:
             return await self.saga.resume(payment, until)
         except Trouble as trouble:
-            _log.warning("payment_waits", payment_id=str(payment.payment_id), cause=repr(trouble.__cause__ or trouble))
+            _log.warning(
+                "payment_waits", payment_id=str(payment.payment_id), cause=repr(trouble.__cause__ or trouble)
+            )
             return None
 
     async def quiet(self) -> None:

@@ -1,4 +1,7 @@
-"""What checkout speaks of. Plain values; the transitions of the states are listed with their tables (migration 0006)."""
+"""What checkout speaks of.
+
+Plain values; the transitions of the states are listed with their tables (migration 0006).
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,22 @@ from evently.kit.ids import reference_of
 from evently.payments import Intent
 
 PaymentState: TypeAlias = Literal[
-    "authorising", "action_needed", "authorised", "confirmed", "captured", "declined", "voiding", "voided", "losing", "lost"
+    "authorising",
+    "action_needed",
+    "authorised",
+    "confirmed",
+    "captured",
+    "declined",
+    "voiding",
+    "voided",
+    "losing",
+    "lost",
 ]
 RefundState: TypeAlias = Literal["asking", "settled", "never_paid", "failed"]
 
 FINAL: Final = frozenset({"captured", "declined", "voided", "lost"})
-LIVE: Final = frozenset({"authorising", "action_needed", "authorised", "confirmed", "captured"})  # can still take money, or has
+# Can still take money, or has
+LIVE: Final = frozenset({"authorising", "action_needed", "authorised", "confirmed", "captured"})
 PAID: Final = frozenset({"confirmed", "captured"})  # with it the booking is confirmed
 
 
@@ -34,7 +47,10 @@ class CheckoutRefusal(Refusal):
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """How a buyer wants to pay. `method` in the gateway's words, None: the buyer is asked; `hosted`: on a page of the gateway."""
+    """How a buyer wants to pay.
+
+    `method` in the gateway's words, None: the buyer is asked; `hosted`: on a page of the gateway.
+    """
 
     method: str | None = None
     hosted: bool = False
@@ -42,7 +58,10 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class NextAction(msgspec.Struct, frozen=True):
-    """What the buyer must do. `redirect`: open `url`; `client`: hand `client_secret` to the gateway's own script."""
+    """What the buyer must do.
+
+    `redirect`: open `url`; `client`: hand `client_secret` to the gateway's own script.
+    """
 
     kind: Literal["redirect", "client"]
     url: str | None = None

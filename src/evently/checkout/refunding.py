@@ -1,7 +1,7 @@
 """Paying back what the till has decided to pay back: once, however often it is asked for.
 
-The gateway is asked with the key `refund:attempt`, so that a repetition tells how far the refund is and never pays twice. An attempt that
-fails for good is for a person to look at; the next attempt is theirs to order.
+The gateway is asked with the key `refund:attempt`, so that a repetition tells how far the refund is and never
+pays twice. An attempt that fails for good is for a person to look at; the next attempt is theirs to order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from evently.checkout.saga import Saga, gateway_of
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.payments import Gateway, RefundByHand, Refunded, RefundFailed, Refunding, RefundWaiting
-from evently.sales import Booked, Engine, RecordRefund
+from evently.sales import Engine
+from evently.sales.commands import Booked, RecordRefund
 
 _log: Final = structlog.get_logger(__name__)
 _refunds = Counter("evently_refunds", "Attempts at refunds by gateway and result.", ["gateway", "result"])
@@ -29,7 +30,9 @@ _BY_HAND: Final = "by-hand"
 class Refunds:
     """Carries out refunds. Raises `Trouble` when the world fails; the row then says that somebody must go on."""
 
-    def __init__(self, database: Database, engine: Engine, saga: Saga, gateways: Mapping[str, Gateway], clock: Clock) -> None:
+    def __init__(
+        self, database: Database, engine: Engine, saga: Saga, gateways: Mapping[str, Gateway], clock: Clock
+    ) -> None:
         self._database = database
         self._engine = engine
         self._saga = saga
@@ -37,7 +40,10 @@ class Refunds:
         self._clock = clock
 
     async def carry_out(self, event_id: UUID, refund_id: UUID) -> None:
-        """Pay back, or find out how far that is. Harmless to repeat. Money that was not taken yet is taken first."""
+        """Pay back, or find out how far that is.
+
+        Harmless to repeat. Money that was not taken yet is taken first.
+        """
         refund = await store.begin_refund(self._database, event_id, refund_id, self._clock())
         if refund is None or refund.state != "asking":
             return
@@ -73,21 +79,38 @@ class Refunds:
                 _refunds.labels(payment.gateway, "by_hand").inc()
                 await self._settle(refund, "gateway", None, _BY_HAND)
             case RefundWaiting(_, refund_reference):
-                await store.move_refund(self._database, refund, "asking", self._clock(), reference=refund_reference)
+                await store.move_refund(
+                    self._database, refund, "asking", self._clock(), reference=refund_reference
+                )
             case RefundFailed():
                 await self._fail(refund, payment, told)
 
-    async def _settle(self, refund: RefundRow, how: str, reference: str | None = None, code: str | None = None) -> None:
+    async def _settle(
+        self, refund: RefundRow, how: str, reference: str | None = None, code: str | None = None
+    ) -> None:
         """Tell the till, then note it: a crash in between tells the till again, which is harmless."""
-        outcome = await self._engine.submit(RecordRefund(refund.event_id, refund.booking_id, refund.refund_id, how))
+        outcome = await self._engine.submit(
+            RecordRefund(refund.event_id, refund.booking_id, refund.refund_id, how)
+        )
         assert isinstance(outcome, Booked), f"the till has decided on this refund: {outcome}"
         state: RefundState = "settled" if how == "gateway" else "never_paid"
-        await store.move_refund(self._database, refund, state, self._clock(), reference=reference, failure_code=code)
+        await store.move_refund(
+            self._database, refund, state, self._clock(), reference=reference, failure_code=code
+        )
 
     async def _fail(self, refund: RefundRow, payment: Payment, told: RefundFailed) -> None:
         _refunds.labels(payment.gateway, "failed").inc()
-        _log.error("refund_failed", refund_id=str(refund.refund_id), event_id=str(refund.event_id), code=told.code)
-        await store.move_refund(self._database, refund, "failed", self._clock(), failure_code=told.code, failure_message=told.message)
+        _log.error(
+            "refund_failed", refund_id=str(refund.refund_id), event_id=str(refund.event_id), code=told.code
+        )
+        await store.move_refund(
+            self._database,
+            refund,
+            "failed",
+            self._clock(),
+            failure_code=told.code,
+            failure_message=told.message,
+        )
 
     async def _payment_of(self, refund: RefundRow) -> Payment:
         payment = await store.find_payment(self._database, refund.payment_id)

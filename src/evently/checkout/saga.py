@@ -33,10 +33,12 @@ from evently.payments import (
     Voided,
     Waiting,
 )
-from evently.sales import Booked, CancelBooking, ConfirmBooking, Engine, No, RecordCapture, SalesRefusal
+from evently.sales import Engine
+from evently.sales.commands import Booked, CancelBooking, ConfirmBooking, No, RecordCapture, SalesRefusal
 
 STEPS_MAX: Final = 12  # of one resumption: the longest way has six
-# How long after a change of state somebody looks whether it was forgotten. Whoever made the change normally goes on at once.
+# How long after a change of state somebody looks whether it was forgotten. Whoever made the change normally
+# goes on at once.
 LOOK_AFTER: Final[dict[PaymentState, timedelta | None]] = {
     "authorising": timedelta(seconds=10),
     "action_needed": timedelta(seconds=30),
@@ -49,11 +51,14 @@ LOOK_AFTER: Final[dict[PaymentState, timedelta | None]] = {
     "voided": None,
     "lost": None,
 }
-# A call to the gateway that somebody made and did not hear the end of may arrive so much later; nothing is concluded from silence before.
+# A call to the gateway that somebody made and did not hear the end of may arrive so much later; nothing is
+# concluded from silence before.
 SILENCE: Final = timedelta(seconds=90)
 
 _log: Final = structlog.get_logger(__name__)
-_ended = Counter("evently_payments", "Payments by gateway and the state that they came to.", ["gateway", "state"])
+_ended = Counter(
+    "evently_payments", "Payments by gateway and the state that they came to.", ["gateway", "state"]
+)
 
 Step: TypeAlias = Callable[[Payment], Awaitable[Change | None]]
 
@@ -61,7 +66,9 @@ Step: TypeAlias = Callable[[Payment], Awaitable[Change | None]]
 class Saga:
     """The steps of payments. Raises `Trouble` when the world fails; the row then says where to go on."""
 
-    def __init__(self, database: Database, engine: Engine, gateways: Mapping[str, Gateway], clock: Clock) -> None:
+    def __init__(
+        self, database: Database, engine: Engine, gateways: Mapping[str, Gateway], clock: Clock
+    ) -> None:
         self.rows = Rows(database)
         self._database = database
         self._engine = engine
@@ -109,7 +116,7 @@ class Saga:
             _log.warning("late_authorisation", payment_id=str(payment.payment_id), found=type(found).__name__)
             await self._release(payment, found.reference)
 
-    # The steps: each returns what it makes of the payment, or None when there is nothing to do but wait --------------------------
+    # The steps: each returns what it makes of the payment, or None when there is nothing to do but wait -----
 
     async def _authorise(self, payment: Payment) -> Change | None:
         """Ask the gateway to reserve the money; once it knows of the payment, or nobody wants it any more, ask what became of it."""
@@ -129,23 +136,33 @@ class Saga:
 
     async def _confirm(self, payment: Payment) -> Change:
         """Ask the till. It confirms a booking with one payment; with any other, and after the hold, it refuses."""
-        outcome = await self._engine.submit(ConfirmBooking(payment.event_id, payment.booking_id, payment.payment_id, payment.amount_minor))
+        outcome = await self._engine.submit(
+            ConfirmBooking(payment.event_id, payment.booking_id, payment.payment_id, payment.amount_minor)
+        )
         if isinstance(outcome, Booked):
             return Change(state="confirmed")
         assert isinstance(outcome, No), "confirming is answered with a booking or a refusal"
         booking = await self.rows.get_due_booking(payment.booking_id)
         if booking.payment_id == payment.payment_id:
-            return Change(state="confirmed")  # and cancelled since: what is paid back of it must have been taken
-        return Change(state="voiding", failure_code=outcome.refusal.value, failure_message=outcome.detail or None)
+            return Change(
+                state="confirmed"
+            )  # and cancelled since: what is paid back of it must have been taken
+        return Change(
+            state="voiding", failure_code=outcome.refusal.value, failure_message=outcome.detail or None
+        )
 
     async def _capture(self, payment: Payment) -> Change:
         """Take the money, and tell the till."""
         reference = _reference(payment)
-        outcome = await self._gateway(payment).capture(reference, payment.amount_minor, payment.intent().key("capture"))
+        outcome = await self._gateway(payment).capture(
+            reference, payment.amount_minor, payment.intent().key("capture")
+        )
         if isinstance(outcome, Lost):
             _log.error("capture_lost", payment_id=str(payment.payment_id), why=outcome.why)
             return Change(state="losing", failure_code="capture-lost", failure_message=outcome.why)
-        recorded = await self._engine.submit(RecordCapture(payment.event_id, payment.booking_id, payment.payment_id))
+        recorded = await self._engine.submit(
+            RecordCapture(payment.event_id, payment.booking_id, payment.payment_id)
+        )
         assert isinstance(recorded, Booked), f"the booking was confirmed with this payment: {recorded}"
         return Change(state="captured")
 
@@ -159,14 +176,21 @@ class Saga:
             if isinstance(found, Declined | Voided | Lost):
                 return Change(state="voided")
             reference = found.reference
-        return Change(state="voided", reference=reference) if await self._release(payment, reference) else None
+        return (
+            Change(state="voided", reference=reference) if await self._release(payment, reference) else None
+        )
 
     async def _lose(self, payment: Payment) -> Change:
-        """Cancel the booking that was confirmed with money that never came. A used ticket stays: somebody was let in with it."""
-        booking = await sales.get_booking(self._database, payment.booking_id)
+        """Cancel the booking that was confirmed with money that never came.
+
+        A used ticket stays: somebody was let in with it.
+        """
+        booking = await sales.reads.get_booking(self._database, payment.booking_id)
         unused = tuple(ticket.ticket_id for ticket in booking.tickets if ticket.state == "valid")
         if unused and booking.state == "confirmed":
-            command = CancelBooking(payment.event_id, payment.booking_id, payment.payment_id, None, unused, unpaid=True)
+            command = CancelBooking(
+                payment.event_id, payment.booking_id, payment.payment_id, None, unused, unpaid=True
+            )
             outcome = await self._engine.submit(command)
             if isinstance(outcome, No) and outcome.refusal not in _CANCELLED_MEANWHILE:
                 raise Refused(outcome.refusal, outcome.detail)
@@ -178,17 +202,27 @@ class Saga:
         if isinstance(await gateway.void(reference, intent.key("void")), Voided):
             return True
         _log.error("taken_before_it_was_let_go", payment_id=str(payment.payment_id))
-        given_back = await gateway.refund(reference, payment.amount_minor, intent.key("refund"), payment.payment_id)
+        given_back = await gateway.refund(
+            reference, payment.amount_minor, intent.key("refund"), payment.payment_id
+        )
         if isinstance(given_back, RefundFailed):
             _log.error("not_given_back", payment_id=str(payment.payment_id), code=given_back.code)
             return False
         return True
 
     async def _overtaken(self, payment: Payment, change: Change) -> Payment:
-        """Return the payment as somebody else has left it. When they gave it up before we heard what was reserved, that is let go."""
+        """Return the payment as somebody else has left it.
+
+        When they gave it up before we heard what was reserved, that is let go.
+        """
         found = await store.find_payment(self._database, payment.payment_id)
         assert found is not None, "payments are never deleted"
-        if change.state in _RESERVES and change.reference is not None and found.reference is None and found.state == "voided":
+        if (
+            change.state in _RESERVES
+            and change.reference is not None
+            and found.reference is None
+            and found.state == "voided"
+        ):
             await self._release(payment, change.reference)
         return found
 
@@ -223,15 +257,27 @@ def _after(payment: Payment, found: Found | None) -> Change | None:
         case Declined(reference, code, message):
             return Change(state="declined", reference=reference, failure_code=code, failure_message=message)
         case Voided(reference):
-            return Change(state="declined", reference=reference, failure_code="cancelled", failure_message="The payment was cancelled.")
+            return Change(
+                state="declined",
+                reference=reference,
+                failure_code="cancelled",
+                failure_message="The payment was cancelled.",
+            )
         case Lost(reference, why):
             return Change(state="declined", reference=reference, failure_code="lost", failure_message=why)
         case None:
-            return Change(state="declined", failure_code="lost", failure_message="The gateway knows nothing of this payment.")
+            return Change(
+                state="declined",
+                failure_code="lost",
+                failure_message="The gateway knows nothing of this payment.",
+            )
 
 
 def gateway_of(gateways: Mapping[str, Gateway], name: str) -> Gateway:
-    """Return the gateway that a payment was made with. One that is configured no longer is trouble: it may be again."""
+    """Return the gateway that a payment was made with.
+
+    One that is configured no longer is trouble: it may be again.
+    """
     if name not in gateways:
         raise GatewayTrouble(f"there is no gateway {name} here", effect_unknown=False)
     return gateways[name]

@@ -1,4 +1,7 @@
-"""The rows of payments and refunds. Each change names the state before it: of two who go on from one state, one does."""
+"""The rows of payments and refunds.
+
+Each change names the state before it: of two who go on from one state, one does.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,25 @@ from uuid import UUID
 
 import msgspec
 
-from evently.checkout.nouns import CancellationProgress, DueBooking, NextAction, Payment, PaymentState, RefundRow, RefundState
+from evently.checkout.nouns import (
+    CancellationProgress,
+    DueBooking,
+    NextAction,
+    Payment,
+    PaymentState,
+    RefundRow,
+    RefundState,
+)
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
 from evently.kit.together import Together
-from evently.sales import SalesRefusal
+from evently.sales.commands import SalesRefusal
 
 sql: Final = load_queries(__name__)
 
-FIRST_PAUSE: Final = timedelta(seconds=2)  # before something that is stuck is looked at again; then twice as long, each time,
+# Before something that is stuck is looked at again; then twice as long, each time,
+FIRST_PAUSE: Final = timedelta(seconds=2)
 LONGEST_PAUSE: Final = timedelta(minutes=5)  # up to this
 ATTEMPTS_SHOWN_MAX: Final = 100  # of one booking
 REFUNDS_OF_PAYMENT_MAX: Final = 100  # as many as a booking has tickets
@@ -73,7 +85,9 @@ class Rows:
         """Begin an attempt, unless the booking has a live one or the key was used."""
         return await self._begun.add(Begin(payment, key))
 
-    async def move(self, payment: Payment, change: Change, at: datetime, resume_at: datetime | None) -> Payment | None:
+    async def move(
+        self, payment: Payment, change: Change, at: datetime, resume_at: datetime | None
+    ) -> Payment | None:
         """Bring a payment to another state; None when it has left its own meanwhile."""
         return await self._moved.add(Move(payment, change, at, resume_at))
 
@@ -85,7 +99,9 @@ class Rows:
     async def _begin(self, begins: Sequence[Begin]) -> list[Payment | None]:
         said = {f"{name}s": [getattr(begin.payment, name) for begin in begins] for name in _INSERTED}
         async with self._database.transaction() as tx:
-            rows = await tx.fetch(*sql.insert_payments(**said, idempotency_keys=[begin.key for begin in begins]))
+            rows = await tx.fetch(
+                *sql.insert_payments(**said, idempotency_keys=[begin.key for begin in begins])
+            )
         return _in_order(rows, [begin.payment for begin in begins])
 
     async def _move(self, moves: Sequence[Move]) -> list[Payment | None]:
@@ -120,12 +136,16 @@ async def find_payment(database: Database, payment_id: UUID) -> Payment | None:
 
 async def find_payment_by_reference(database: Database, gateway: str, reference: str) -> Payment | None:
     """Return the payment that a gateway calls so."""
-    return _found(await database.fetch_row(*sql.find_payment_by_reference(gateway=gateway, reference=reference)))
+    return _found(
+        await database.fetch_row(*sql.find_payment_by_reference(gateway=gateway, reference=reference))
+    )
 
 
 async def find_payment_by_key(database: Database, event_id: UUID, buyer_id: UUID, key: str) -> Payment | None:
     """Return the payment that an earlier request of this buyer with this key began."""
-    return _found(await database.fetch_row(*sql.find_payment_by_key(event_id=event_id, buyer_id=buyer_id, key=key)))
+    return _found(
+        await database.fetch_row(*sql.find_payment_by_key(event_id=event_id, buyer_id=buyer_id, key=key))
+    )
 
 
 async def find_latest_payment(database: Database, booking_id: UUID) -> Payment | None:
@@ -135,13 +155,20 @@ async def find_latest_payment(database: Database, booking_id: UUID) -> Payment |
 
 async def list_payments(database: Database, booking_id: UUID) -> list[Payment]:
     """Return the attempts at paying for a booking, the latest first."""
-    return [payment_of(row) for row in await database.fetch(*sql.list_payments(booking_id=booking_id, limit=ATTEMPTS_SHOWN_MAX))]
+    return [
+        payment_of(row)
+        for row in await database.fetch(*sql.list_payments(booking_id=booking_id, limit=ATTEMPTS_SHOWN_MAX))
+    ]
 
 
-async def list_refunds(database: Database, event_id: UUID, state: str | None, limit: int, after: str | None) -> Page[RefundRow]:
+async def list_refunds(
+    database: Database, event_id: UUID, state: str | None, limit: int, after: str | None
+) -> Page[RefundRow]:
     """Return a page of an event's refunds, the latest first; of one state, or all."""
     after_id = None if after is None else read_cursor(after, tuple[UUID])[0]
-    rows = await database.fetch(*sql.list_refunds(event_id=event_id, state=state, after=after_id, limit=limit + 1))
+    rows = await database.fetch(
+        *sql.list_refunds(event_id=event_id, state=state, after=after_id, limit=limit + 1)
+    )
     page = [RefundRow(*row.values()) for row in rows[:limit]]
     return Page(page, write_cursor((page[-1].refund_id,)) if len(rows) > limit else None)
 
@@ -168,12 +195,16 @@ async def take_due_refunds(tx: Connection, now: datetime, limit: int) -> list[tu
     return [(row["event_id"], row["refund_id"]) for row in rows]
 
 
-async def begin_refund(database: Database, event_id: UUID, refund_id: UUID, now: datetime) -> RefundRow | None:
+async def begin_refund(
+    database: Database, event_id: UUID, refund_id: UUID, now: datetime
+) -> RefundRow | None:
     """Return how far paying back is, having begun it if need be; None when there is nothing to be paid back."""
     if (found := await find_refund(database, event_id, refund_id)) is not None:
         return found
     async with database.transaction() as tx:
-        await tx.execute(*sql.insert_refund(event_id=event_id, refund_id=refund_id, now=now, resume_at=now + FIRST_PAUSE))
+        await tx.execute(
+            *sql.insert_refund(event_id=event_id, refund_id=refund_id, now=now, resume_at=now + FIRST_PAUSE)
+        )
     return await find_refund(database, event_id, refund_id)
 
 
@@ -185,7 +216,9 @@ async def find_refund(database: Database, event_id: UUID, refund_id: UUID) -> Re
 
 async def list_settled_refunds(database: Database, payment: Payment) -> list[UUID]:
     """Return what was paid back of a payment, as far as anybody knows."""
-    query = sql.list_refunds_of_payment(event_id=payment.event_id, payment_id=payment.payment_id, limit=REFUNDS_OF_PAYMENT_MAX)
+    query = sql.list_refunds_of_payment(
+        event_id=payment.event_id, payment_id=payment.payment_id, limit=REFUNDS_OF_PAYMENT_MAX
+    )
     return [row["refund_id"] for row in await database.fetch(*query)]
 
 

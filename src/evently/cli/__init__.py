@@ -10,8 +10,9 @@
     evently seatmap    make, check, import and draw seat maps
     evently openapi    print the API's description
 
-Exit codes: 0 done; 1 an audit, a rehearsal or a check found something; 2 the command or a setting is wrong; 3 the world failed (a port,
-a directory, the database). Nothing heavy is imported before a command needs it, so that `--help` is quick.
+Exit codes: 0 done; 1 an audit, a rehearsal or a check found something; 2 the command or a setting is wrong; 3
+the world failed (a port, a directory, the database). Nothing heavy is imported before a command needs it, so
+that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -160,17 +161,31 @@ def audit(*, event: str | None = None, json: bool = False, data: Path | None = N
 def rehearse(
     *,
     buyers: Annotated[int, Parameter(help="How many people want tickets.")] = 5_000,
-    places: Annotated[int | None, Parameter(help="How many places there are; 1000, or as many as the event has.")] = None,
+    places: Annotated[
+        int | None, Parameter(help="How many places there are; 1000, or as many as the event has.")
+    ] = None,
     url: Annotated[str | None, Parameter(help="A server that runs already; an own one unless told.")] = None,
-    event: Annotated[str | None, Parameter(help="The event to copy, evt_...; a fresh one unless told.")] = None,
-    organizer: Annotated[str | None, Parameter(help="Whose fresh event it is, org_...; needed where the token is of several.")] = None,
-    token: Annotated[str | None, Parameter(help="Of an organizer's manager, or its API key; with --url.", env_var="EVENTLY_TOKEN")] = None,
+    event: Annotated[
+        str | None, Parameter(help="The event to copy, evt_...; a fresh one unless told.")
+    ] = None,
+    organizer: Annotated[
+        str | None, Parameter(help="Whose fresh event it is, org_...; needed where the token is of several.")
+    ] = None,
+    token: Annotated[
+        str | None,
+        Parameter(help="Of an organizer's manager, or its API key; with --url.", env_var="EVENTLY_TOKEN"),
+    ] = None,
     workers: Annotated[int, Parameter(help="Processes of the own server.")] = 1,
     seats: Annotated[
-        Literal["best", "random"] | None, Parameter(help="Assigned seating: the best available seats, or such as buyers name at random.")
+        Literal["best", "random"] | None,
+        Parameter(help="Assigned seating: the best available seats, or such as buyers name at random."),
     ] = None,
-    hold_seconds: Annotated[int | None, Parameter(help="Tickets are paid online, and held for so long; at the door unless told.")] = None,
-    abandon: Annotated[float, Parameter(help="Share of buyers who hold tickets and never pay, 0 to 1.")] = 0.0,
+    hold_seconds: Annotated[
+        int | None, Parameter(help="Tickets are paid online, and held for so long; at the door unless told.")
+    ] = None,
+    abandon: Annotated[
+        float, Parameter(help="Share of buyers who hold tickets and never pay, 0 to 1.")
+    ] = 0.0,
     report: Annotated[Path, Parameter(help="Where the report goes.")] = Path("rehearsal.html"),
     seed: Annotated[int, Parameter(help="The same seed, the same crowd.")] = 1,
 ) -> None:

@@ -46,7 +46,9 @@ def import_pretix(
     file: Path,
     *,
     out: Out = None,
-    zones: Annotated[Path | None, Parameter(help="Where its categories go, as price zones of an event.")] = None,
+    zones: Annotated[
+        Path | None, Parameter(help="Where its categories go, as price zones of an event.")
+    ] = None,
 ) -> None:
     """Make a seat map of a seating plan of pretix."""
     import msgspec

@@ -1,8 +1,8 @@
 """`serve` and `work`: a parent that keeps PostgreSQL and the workers alive, and stops them in order.
 
-The parent answers nothing itself, so that it can wait for a crash recovery while the workers answer 503. Told to stop, it tells the
-workers, which answer what is under way and let their lanes drain; then PostgreSQL stops. When the parent is killed, the kernel tells
-PostgreSQL (db/embedded) and the workers (app.py).
+The parent answers nothing itself, so that it can wait for a crash recovery while the workers answer 503. Told
+to stop, it tells the workers, which answer what is under way and let their lanes drain; then PostgreSQL
+stops. When the parent is killed, the kernel tells PostgreSQL (db/embedded) and the workers (app.py).
 """
 
 from __future__ import annotations
@@ -38,13 +38,16 @@ if TYPE_CHECKING:
 GRACE_SECONDS: Final = 8  # requests under way when told to stop have this long; streams end with it
 DRAIN_SECONDS: Final = 40.0  # the grace, then the longest batch (30 s): a worker that takes longer is ended
 READY_SECONDS_MAX: Final = 60.0  # a worker that is not up by then is given up
-HEALTH_SECONDS: Final = 30  # a worker that does not move for so long is replaced; a busy machine can stop one for seconds
+# A worker that does not move for so long is replaced; a busy machine can stop one for seconds
+HEALTH_SECONDS: Final = 30
 BACKLOG: Final = 8_192  # connections that may wait to be accepted: a crowd that arrives in one second
-# uvloop accepts one connection for each listening socket and turn of its loop (libuv since 1.45). In a rush a turn takes 50 ms, and those
-# who connect would wait for seconds while those who are connected are served. Copies of the socket let so many in at each turn (5,000
-# buyers within three seconds: the longest wait fell from 15 s to 4 s); an idle worker pays 16 us for a connection.
+# uvloop accepts one connection for each listening socket and turn of its loop (libuv since 1.45). In a rush a
+# turn takes 50 ms, and those who connect would wait for seconds while those who are connected are served.
+# Copies of the socket let so many in at each turn (5,000 buyers within three seconds: the longest wait fell
+# from 15 s to 4 s); an idle worker pays 16 us for a connection.
 ACCEPTED_AT_ONCE: Final = 16
-KEEP_ALIVE_SECONDS: Final = 75  # longer than balancers keep theirs, so that they do not write into a connection that we have closed
+# Longer than balancers keep theirs, so that they do not write into a connection that we have closed
+KEEP_ALIVE_SECONDS: Final = 75
 _POSTGRES_PAUSE_SECONDS: Final = 5.0  # between two tries to start it again
 
 _log: Final = structlog.get_logger(__name__)
@@ -57,12 +60,18 @@ class CannotServe(Exception):
 def serve(config: Config, *, demo: bool) -> None:
     """Start everything, say where it is, and run until told to stop."""
     configure_logs(config.log_options())
-    with _listening(config) as listening, database(config) as (found, postgres), _shared_metrics() as metrics_directory:
+    with (
+        _listening(config) as listening,
+        database(config) as (found, postgres),
+        _shared_metrics() as metrics_directory,
+    ):
         ready = _with_secret(found)
         if demo:
             _fill_with_demo(ready)
         give_to_workers(variables_for_workers(ready, metrics_directory), metrics_directory)
-        parent = Parent(_server(ready), listening, postgres, announce=lambda: _say_where(listening[0], demo=demo))
+        parent = Parent(
+            _server(ready), listening, postgres, announce=lambda: _say_where(listening[0], demo=demo)
+        )
         parent.run()
     if parent.failed:
         raise CannotServe("A worker could not start; the log says why.")
@@ -85,7 +94,9 @@ def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]
     from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres, reachable_data_directory
 
     directory = config.data if config.data != Config().data else reachable_data_directory(config.data)
-    with EmbeddedPostgres(EmbeddedOptions(data_directory=directory, bin_directory=config.pg_bindir)) as postgres:
+    with EmbeddedPostgres(
+        EmbeddedOptions(data_directory=directory, bin_directory=config.pg_bindir)
+    ) as postgres:
         migrate(postgres.url)
         yield replace(config, database_url=postgres.url), postgres
 
@@ -103,14 +114,20 @@ def _url_of_serving(config: Config) -> str | None:
     """Return where the database is when another process of ours serves the data directory, None when nobody does."""
     from evently.db.embedded import reachable_data_directory, url_of_running
 
-    return url_of_running(config.data if config.data != Config().data else reachable_data_directory(config.data))
+    return url_of_running(
+        config.data if config.data != Config().data else reachable_data_directory(config.data)
+    )
 
 
 class Parent(Multiprocess):
     """Uvicorn's supervisor, which also keeps PostgreSQL alive, and says when the first worker is ready."""
 
     def __init__(
-        self, config: uvicorn.Config, sockets: list[socket.socket], postgres: EmbeddedPostgres | None, announce: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        sockets: list[socket.socket],
+        postgres: EmbeddedPostgres | None,
+        announce: Callable[[], None],
     ) -> None:
         super().__init__(config, sockets)
         self.failed = False
@@ -119,7 +136,10 @@ class Parent(Multiprocess):
         self._announce = announce
 
     def run(self) -> None:
-        """Run until told to stop. What else ends us, such as nobody reading where we are, ends the workers, too."""
+        """Run until told to stop.
+
+        What else ends us, such as nobody reading where we are, ends the workers, too.
+        """
         try:
             super().run()
         except BaseException:
@@ -137,10 +157,14 @@ class Parent(Multiprocess):
             self.should_exit.set()
 
     def keep_subprocess_alive(self) -> None:
-        """Start again what has died. PostgreSQL comes back through crash recovery; until then the workers answer 503."""
+        """Start again what has died.
+
+        PostgreSQL comes back through crash recovery; until then the workers answer 503.
+        """
         self._keep_postgres_alive()
         for process in self.processes:
-            process.child_conn.close()  # the worker's end: while we hold it too, one that dies while asked for life looks merely slow
+            # The worker's end: while we hold it too, one that dies while asked for life looks merely slow
+            process.child_conn.close()
         _forget_dead_metrics({process.pid for process in self.processes if not process.process.is_alive()})
         self.failed = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
         super().keep_subprocess_alive()
@@ -171,7 +195,11 @@ class Parent(Multiprocess):
 
 def _with_secret(config: Config) -> Config:
     """Return the settings with the installation's secret, so that a worker can start, and answer 503, while the database is away."""
-    return config if config.secret is not None else replace(config, secret=HEXADECIMAL + asyncio.run(_read_secret(config)).hex())
+    return (
+        config
+        if config.secret is not None
+        else replace(config, secret=HEXADECIMAL + asyncio.run(_read_secret(config)).hex())
+    )
 
 
 async def _read_secret(config: Config) -> bytes:
@@ -187,7 +215,7 @@ def _server(config: Config) -> uvicorn.Config:
         "evently.app:create",
         factory=True,
         workers=config.processes(),
-        http="evently.web.protocol:Protocol",
+        http="evently.web.edge.protocol:Protocol",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -37,7 +37,11 @@ def create_admin(config: Config, email: str, name: str) -> None:
 
     with any_database(config) as ready:
         password = asyncio.run(register_admin(ready.database_options(), email, name))
-    told = f"Password (shown once): {password}" if password else "They keep their password; whoever is logged in as them must log in again."
+    told = (
+        f"Password (shown once): {password}"
+        if password
+        else "They keep their password; whoever is logged in as them must log in again."
+    )
     Console(highlight=False).print(f"{email} is an administrator. {told}")
 
 

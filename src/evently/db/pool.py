@@ -1,7 +1,7 @@
 """The driver's pool, its connections and its errors.
 
-Releasing a pooled connection runs no RESET (measured: that halves the cost of a borrowed statement), so nobody may leave session
-state behind.
+Releasing a pooled connection runs no RESET (measured: that halves the cost of a borrowed statement), so
+nobody may leave session state behind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ Record: TypeAlias = "asyncpg.Record"
 Connection: TypeAlias = "asyncpg.Connection[Record] | PoolConnectionProxy[Record]"
 
 CONNECT_SECONDS_MAX: Final = 10.0
-ACQUIRE_SECONDS_MAX: Final = 5.0  # waiting longer for a connection than a person waits for a page helps nobody
+# Waiting longer for a connection than a person waits for a page helps nobody
+ACQUIRE_SECONDS_MAX: Final = 5.0
 READ_SECONDS_MAX: Final = 15.0  # a read may be cancelled; a statement that can commit never is
 
 # What the driver raises when the server is away, going or not yet there.
@@ -32,7 +33,8 @@ gone: Final = (
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,  # "connection is closed"
     asyncpg.ReadOnlySQLTransactionError,  # a standby answered: the primary is moving
-    asyncpg.InternalClientError,  # no server takes writes; or its last words came while nobody had asked it anything
+    # No server takes writes; or its last words came while nobody had asked it anything
+    asyncpg.InternalClientError,
     ConnectionError,
 )
 
@@ -89,7 +91,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Yield a connection in a transaction that commits at the end of the block. Verbs take it and never commit."""
+        """Yield a connection in a transaction that commits at the end of the block.
+
+        Verbs take it and never commit.
+        """
         async with self._borrow() as connection:
             transaction = connection.transaction()
             await transaction.start()
@@ -104,7 +109,10 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """Yield a connection that sees one instant of everything and can write nothing."""
-        async with self._borrow() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        async with (
+            self._borrow() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
             yield connection
 
     async def connect(self) -> asyncpg.Connection[Record]:
@@ -152,7 +160,10 @@ def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
         "timeout": CONNECT_SECONDS_MAX,
         "target_session_attrs": "read-write",
         "statement_cache_size": 200 if options.prepared_statements else 0,
-        "server_settings": {"application_name": "evently", "jit": "off"},  # our statements are short; compiling them costs more
+        "server_settings": {
+            "application_name": "evently",
+            "jit": "off",
+        },  # our statements are short; compiling them costs more
     }
 
 

@@ -18,11 +18,15 @@ class Query:
         self.name = name
         self.parameters: tuple[str, ...] = tuple(dict.fromkeys(_PARAMETER.findall(_without_comments(text))))
         numbers = {parameter: f"${number}" for number, parameter in enumerate(self.parameters, start=1)}
-        self.text = _PARAMETER.sub(lambda match: numbers[match[1]], _without_comments(text)).strip().rstrip(";")
+        self.text = (
+            _PARAMETER.sub(lambda match: numbers[match[1]], _without_comments(text)).strip().rstrip(";")
+        )
 
     def __call__(self, **values: object) -> tuple[str, *tuple[object, ...]]:
         """Return the statement and its values in order, for `fetch(*query(...))`."""
-        assert values.keys() == set(self.parameters), f"{self.name} takes {self.parameters}, not {tuple(values)}"
+        assert values.keys() == set(self.parameters), (
+            f"{self.name} takes {self.parameters}, not {tuple(values)}"
+        )
         return (self.text, *[values[parameter] for parameter in self.parameters])
 
     def __repr__(self) -> str:

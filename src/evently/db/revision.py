@@ -15,7 +15,9 @@ sql: Final = load_queries(__name__)
 
 def newest_revision() -> str:
     """Return the revision that this code needs; the files in `versions/` begin with theirs."""
-    versions = files("evently.db").joinpath("migrations", "versions").iterdir()  # naming that package here would load it, and Alembic
+    versions = (
+        files("evently.db").joinpath("migrations", "versions").iterdir()
+    )  # naming that package here would load it, and Alembic
     return max(file.name.partition("_")[0] for file in versions if file.name.endswith(".sql"))
 
 

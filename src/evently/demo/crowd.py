@@ -1,6 +1,7 @@
 """What people did with the demo's events: who booked what when, and who changed their mind.
 
-Made up before anything is carried out, the same for the same event, and such that the till refuses nothing of it.
+Made up before anything is carried out, the same for the same event, and such that the till refuses nothing of
+it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from uuid import UUID
 import msgspec
 
 from evently.demo.programme import EventSpec
-from evently.sales import Sale, TicketTypeTerms
+from evently.sales.reads import Sale
+from evently.sales.terms import TicketTypeTerms
 
 _QUANTITIES: Final = (1, 1, 2, 2, 2, 2, 3, 4, 4, 6)
 _RUSH: Final = (1.0, 2.2)  # of a beta distribution: most come soon after the opening
@@ -36,7 +38,9 @@ class Wish(msgspec.Struct, frozen=True):
 class Crowd:
     """The people who came to one event's sale between two instants."""
 
-    def __init__(self, spec: EventSpec, sale: Sale, buyers: Sequence[UUID], opened: datetime, closed: datetime) -> None:
+    def __init__(
+        self, spec: EventSpec, sale: Sale, buyers: Sequence[UUID], opened: datetime, closed: datetime
+    ) -> None:
         self._random = random.Random(f"{spec.title} {spec.week}")  # noqa: S311  # a story, no secret
         self._sale = sale
         self._types = list(sale.ticket_types.values())
@@ -69,9 +73,14 @@ class Crowd:
     def _is_possible(self, at: datetime, buyer_id: UUID, terms: TicketTypeTerms, quantity: int) -> bool:
         if terms.off_sale_at is not None and at >= terms.off_sale_at:
             return False
-        if terms.per_buyer_max is not None and self._bought[buyer_id, terms.ticket_type_id] + quantity > terms.per_buyer_max:
+        if (
+            terms.per_buyer_max is not None
+            and self._bought[buyer_id, terms.ticket_type_id] + quantity > terms.per_buyer_max
+        ):
             return False
         return all(self._left[pool_id] >= quantity for pool_id in terms.pool_ids)
 
     def _change_mind(self, wish: Wish) -> Wish:
-        return msgspec.structs.replace(wish, cancelled_at=wish.at + (self._closed - wish.at) * self._random.uniform(0.1, 0.9))
+        return msgspec.structs.replace(
+            wish, cancelled_at=wish.at + (self._closed - wish.at) * self._random.uniform(0.1, 0.9)
+        )

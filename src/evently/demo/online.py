@@ -1,8 +1,8 @@
 """Who has bought the demo's theatre online: through the checkout's desk and the demo gateway, as buyers do, at believable times.
 
-Most paid at once; some with a card that was declined first, or a promo code; some let their hold run out; two changed their minds and
-were paid back. The demo gateway and the till have transactions of their own, so this follows what `seeding` does in one. Broken off in
-the middle it leaves fewer buyers, each of them whole.
+Most paid at once; some with a card that was declined first, or a promo code; some let their hold run out; two
+changed their minds and were paid back. The demo gateway and the till have transactions of their own, so this
+follows what `seeding` does in one. Broken off in the middle it leaves fewer buyers, each of them whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from evently.checkout import Checkout, Wish
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.payments import DemoGateway
-from evently.sales import Booked, Booking, CancelBooking, Engine, EngineOptions, ExpireHolds, Line, PlaceBooking
+from evently.sales import Engine, EngineOptions
+from evently.sales.commands import Booked, Booking, CancelBooking, ExpireHolds, Line, PlaceBooking
 
 _BUYERS: Final = 32
 _EVERY: Final = timedelta(hours=6, minutes=23)
@@ -48,13 +49,20 @@ class _Clock:
 
 async def buy_online(database: Database, event_id: UUID, buyers: Sequence[UUID], now: datetime) -> None:
     """Let people buy seats of an event that is paid online, in the days before `now`."""
-    types = {terms.name: terms.ticket_type_id for terms in (await sales.find_sale(database, event_id)).ticket_types.values()}
+    types = {
+        terms.name: terms.ticket_type_id
+        for terms in (await sales.reads.find_sale(database, event_id)).ticket_types.values()
+    }
     async with _open(database, now) as shop:
         for number in range(_BUYERS):
             shop.clock.now = now - (_BUYERS - number) * _EVERY
             line = Line(types[_CHOSEN[number % len(_CHOSEN)]], 1 + number % 3)
             promo_code = _PROMO if number % 4 == 1 else None
-            held = _booked(await shop.engine.submit(PlaceBooking(event_id, buyers[number % len(buyers)], (line,), promo_code=promo_code)))
+            held = _booked(
+                await shop.engine.submit(
+                    PlaceBooking(event_id, buyers[number % len(buyers)], (line,), promo_code=promo_code)
+                )
+            )
             if number in _FORGOTTEN:
                 shop.clock.now += timedelta(minutes=11)
                 await shop.engine.submit(ExpireHolds(event_id))
@@ -83,12 +91,16 @@ async def _open(database: Database, now: datetime) -> AsyncIterator[_Shop]:
 
 async def _give_back(shop: _Shop, booking: Booking, tickets: int | None) -> None:
     chosen = None if tickets is None else tuple(ticket.ticket_id for ticket in booking.tickets[:tickets])
-    _booked(await shop.engine.submit(CancelBooking(booking.event_id, booking.booking_id, booking.buyer_id, booking.buyer_id, chosen)))
-    for refund in await sales.list_refunds(shop.database, booking.event_id, booking.booking_id):
+    _booked(
+        await shop.engine.submit(
+            CancelBooking(booking.event_id, booking.booking_id, booking.buyer_id, booking.buyer_id, chosen)
+        )
+    )
+    for refund in await sales.reads.list_refunds(shop.database, booking.event_id, booking.booking_id):
         shop.clock.now += timedelta(seconds=4)
         await shop.checkout.pay_back(booking.event_id, refund.refund_id)
 
 
-def _booked(outcome: sales.Outcome) -> Booking:
+def _booked(outcome: sales.commands.Outcome) -> Booking:
     assert isinstance(outcome, Booked), f"there are seats enough, and it is in time: {outcome}"
     return outcome.booking

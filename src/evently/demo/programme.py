@@ -101,7 +101,9 @@ class _Events(msgspec.Struct, forbid_unknown_fields=True):
 def read_programme() -> Programme:
     """Return the programme."""
     places = msgspec.toml.decode(_file("programme.toml"), type=_Places)
-    past, upcoming = (msgspec.toml.decode(_file(name), type=_Events).event for name in ("past.toml", "upcoming.toml"))
+    past, upcoming = (
+        msgspec.toml.decode(_file(name), type=_Events).event for name in ("past.toml", "upcoming.toml")
+    )
     return Programme(places.organizer, {venue.key: venue for venue in places.venue}, past, upcoming)
 
 

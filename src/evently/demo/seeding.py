@@ -21,7 +21,9 @@ from evently.demo.showcase import VENUE, Stage, add_showcase
 from evently.kit.errors import Refused
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms
-from evently.sales import Booked, CancelBooking, Line, PlaceBooking, carry_out, read_sale
+from evently.sales import carry_out
+from evently.sales.commands import Booked, CancelBooking, Line, PlaceBooking
+from evently.sales.reads import read_sale
 
 sql: Final = load_queries(__name__, "demo.sql")
 
@@ -74,16 +76,29 @@ class _Demo:
         return True
 
     async def add_people(self, tx: Connection, database: Database) -> None:
-        """Add those who log in, and those who only book. Whoever has such an address already keeps the account, and plays the part."""
+        """Add those who log in, and those who only book.
+
+        Whoever has such an address already keeps the account, and plays the part.
+        """
         for account in ACCOUNTS:
-            person = Person(self._id("person", account.email), account.email, account.name, account.role, 1, self._joined, None)
+            person = Person(
+                self._id("person", account.email),
+                account.email,
+                account.name,
+                account.role,
+                1,
+                self._joined,
+                None,
+            )
             await self._add_person(tx, database, account.user, person, self._password_hash)
         for name in BUYERS:
             email = f"{catalogue.slug_of(name).replace('-', '.')}@{DOMAIN}"
             person = Person(self._id("person", email), email, name, "buyer", 1, self._joined, None)
             await self._add_person(tx, database, name, person, None)
 
-    async def _add_person(self, tx: Connection, database: Database, key: str, person: Person, password_hash: str | None) -> None:
+    async def _add_person(
+        self, tx: Connection, database: Database, key: str, person: Person, password_hash: str | None
+    ) -> None:
         if await accounts.add_person(tx, person, password_hash):
             self._people[key] = person.person_id
         else:
@@ -107,7 +122,9 @@ class _Demo:
         """Add the venues."""
         for venue in self.programme.venues.values():
             terms = VenueTerms(venue.name, venue.address, venue.city, venue.country, venue.time_zone)
-            await catalogue.create_venue(tx, self._organizers[venue.organizer], terms, self._joined, self._venues[venue.key])
+            await catalogue.create_venue(
+                tx, self._organizers[venue.organizer], terms, self._joined, self._venues[venue.key]
+            )
 
     async def add_event(self, tx: Connection, spec: EventSpec, *, past: bool) -> None:
         """Add an event as if it had been made when it was announced, and let people book it until now, or until it started."""
@@ -125,7 +142,10 @@ class _Demo:
             starts_at,
             starts_at + timedelta(hours=spec.hours),
         )
-        organizer_id, event_id = self._organizers[venue.organizer], self._id("event", f"{spec.title} {'past' if past else 'upcoming'}")
+        organizer_id, event_id = (
+            self._organizers[venue.organizer],
+            self._id("event", f"{spec.title} {'past' if past else 'upcoming'}"),
+        )
         sale = self._sale_terms(spec, venue, starts_at)
         await organizing.create_event(tx, organizer_id, terms, sale, announced, event_id=event_id)
         published = announced + timedelta(hours=4)
@@ -140,7 +160,14 @@ class _Demo:
         venue = self.programme.venues[VENUE]
         buyers = [self._people[name] for name in BUYERS]
         organizer_id, venue_id = self._organizers[venue.organizer], self._venues[VENUE]
-        return Stage(organizer_id, venue_id, venue.currency, self._now, buyers, lambda title: self._id("event", f"{title} upcoming"))
+        return Stage(
+            organizer_id,
+            venue_id,
+            venue.currency,
+            self._now,
+            buyers,
+            lambda title: self._id("event", f"{title} upcoming"),
+        )
 
     def _sale_terms(self, spec: EventSpec, venue: VenueSpec, starts_at: datetime) -> SaleTerms:
         return SaleTerms(
@@ -153,7 +180,9 @@ class _Demo:
                     name=each.name,
                     description=each.note,
                     price=Money(each.price, venue.currency),
-                    off_sale_at=None if each.until_days is None else starts_at - timedelta(days=each.until_days),
+                    off_sale_at=None
+                    if each.until_days is None
+                    else starts_at - timedelta(days=each.until_days),
                     per_booking_max=each.per_booking,
                     per_buyer_max=each.per_buyer,
                     pools=each.pools,
@@ -162,7 +191,9 @@ class _Demo:
             ),
         )
 
-    async def _sell(self, tx: Connection, spec: EventSpec, event_id: UUID, opened: datetime, closed: datetime) -> list[UUID]:
+    async def _sell(
+        self, tx: Connection, spec: EventSpec, event_id: UUID, opened: datetime, closed: datetime
+    ) -> list[UUID]:
         sale = await read_sale(tx, event_id)
         units = sum(pool.capacity for pool in sale.pools.values()) if spec.sold_out else spec.sold
         buyers = [self._people[name] for name in BUYERS] + [self._people["buyer"]] * _REGULAR
@@ -170,19 +201,31 @@ class _Demo:
 
     def _announced_ago(self, spec: EventSpec) -> timedelta:
         first, last = _ANNOUNCED
-        return timedelta(days=first + sum(spec.title.encode()) % (last - first), minutes=sum(spec.text.encode()) % 600)
+        return timedelta(
+            days=first + sum(spec.title.encode()) % (last - first), minutes=sum(spec.text.encode()) % 600
+        )
 
     def _id(self, kind: str, name: str) -> UUID:
         """Return an id that is the same in every demo, and in the order of being made, like any UUIDv7."""
         milliseconds = _FIRST_ID_MILLISECONDS + next(self._numbers)
         tail = uuid5(_NAMESPACE, f"{kind} {name}").int
-        return UUID(int=milliseconds << 80 | 0x7 << 76 | (tail >> 64 & 0xFFF) << 64 | 0b10 << 62 | tail & (1 << 62) - 1)
+        return UUID(
+            int=milliseconds << 80
+            | 0x7 << 76
+            | (tail >> 64 & 0xFFF) << 64
+            | 0b10 << 62
+            | tail & (1 << 62) - 1
+        )
 
 
 async def _carry_out(tx: Connection, event_id: UUID, wishes: Sequence[Wish]) -> list[UUID]:
     """Let everything happen in its order; returns the bookings that live."""
     steps = [(wish.at, number, wish) for number, wish in enumerate(wishes)]
-    steps += [(wish.cancelled_at, number, wish) for number, wish in enumerate(wishes) if wish.cancelled_at is not None]
+    steps += [
+        (wish.cancelled_at, number, wish)
+        for number, wish in enumerate(wishes)
+        if wish.cancelled_at is not None
+    ]
     placed: dict[int, UUID] = {}
     for at, number, wish in sorted(steps, key=lambda step: step[:2]):
         if number in placed:
@@ -195,8 +238,12 @@ async def _carry_out(tx: Connection, event_id: UUID, wishes: Sequence[Wish]) -> 
     return list(placed.values())
 
 
-async def _call_off(tx: Connection, organizer_id: UUID, event_id: UUID, booking_ids: Sequence[UUID], at: datetime) -> None:
+async def _call_off(
+    tx: Connection, organizer_id: UUID, event_id: UUID, booking_ids: Sequence[UUID], at: datetime
+) -> None:
     """Cancel an event and its bookings, as the job does that waits for this fact."""
     await organizing.cancel_event(tx, event_id, at)
     for booking_id in booking_ids:
-        await carry_out(tx, CancelBooking(event_id, booking_id, organizer_id, None), at + timedelta(minutes=1))
+        await carry_out(
+            tx, CancelBooking(event_id, booking_id, organizer_id, None), at + timedelta(minutes=1)
+        )

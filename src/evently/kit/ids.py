@@ -1,6 +1,7 @@
 """Ids: UUIDv7 inside (RFC 9562), a prefix and 26 characters of Crockford base32 outside (`evt_01m7y4ef72ev2sxmcnxfse27zp`).
 
-The text is what the TypeID specification describes: 128 bits, most significant first, padded with two zero bits.
+The text is what the TypeID specification describes: 128 bits, most significant first, padded with two zero
+bits.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def parse_id(prefix: str, text: str) -> UUID:
 def reference_of(booking_id: UUID) -> str:
     """Return the short reference that people read aloud: the last 8 characters of the id, as `7K3M-9QWE`.
 
-    The last 40 bits of our UUIDv7 are random and counted within a millisecond, so two bookings of one event practically never share it.
+    The last 40 bits of our UUIDv7 are random and counted within a millisecond, so two bookings of one event
+    practically never share it.
     """
     text = show_id("bkg", booking_id)[-8:].upper()
     return f"{text[:4]}-{text[4:]}"

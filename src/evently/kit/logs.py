@@ -3,7 +3,8 @@
     configure_logs(...)   once per process, before anything is logged
     LineWriter            for the access log: a line costs a microsecond or two, because lines are written together
 
-Nobody logs a token, a password or a key; as a last resort, values under such names are blanked here. Tracebacks show no local variables.
+Nobody logs a token, a password or a key; as a last resort, values under such names are blanked here.
+Tracebacks show no local variables.
 """
 
 from __future__ import annotations
@@ -48,7 +49,11 @@ def configure_logs(options: LogOptions) -> None:
         blank_secrets,
     ]
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -65,7 +70,11 @@ def blank_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]
 
 def _settings(options: LogOptions, shared: list[Any]) -> dict[str, Any]:
     last = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if is_pretty(options)
         else [structlog.processors.format_exc_info, structlog.processors.EventRenamer("message"), _render]
     )
@@ -79,10 +88,19 @@ def _settings(options: LogOptions, shared: list[Any]) -> dict[str, Any]:
                 "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
             }
         },
-        "handlers": {"evently": {"class": "logging.StreamHandler", "formatter": "evently", "stream": "ext://sys.stderr"}},
+        "handlers": {
+            "evently": {
+                "class": "logging.StreamHandler",
+                "formatter": "evently",
+                "stream": "ext://sys.stderr",
+            }
+        },
         "root": {"level": options.level.upper(), "handlers": ["evently"]},
         "loggers": {
-            **{name: {"level": options.level.upper(), "handlers": [], "propagate": True} for name in ("uvicorn", "uvicorn.error")},
+            **{
+                name: {"level": options.level.upper(), "handlers": [], "propagate": True}
+                for name in ("uvicorn", "uvicorn.error")
+            },
             "uvicorn.access": {"level": "CRITICAL", "propagate": False},  # the edge writes a better one
             **{name: {"level": "WARNING"} for name in ("alembic", "procrastinate")},
         },

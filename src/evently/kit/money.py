@@ -6,11 +6,33 @@ from typing import Annotated, Final
 
 import msgspec
 
-AMOUNT_MINOR_MAX: Final = 10**12  # ten billion euros: far above any ticket, far below 2**63 / any quantity we sell
+AMOUNT_MINOR_MAX: Final = (
+    10**12
+)  # ten billion euros: far above any ticket, far below 2**63 / any quantity we sell
 
 # Currencies whose minor unit is not a hundredth (ISO 4217, list one).
 _EXPONENTS: Final = {
-    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(
+        (
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ),
+        0,
+    ),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
 }
 CURRENCIES: Final = frozenset(_EXPONENTS) | frozenset(

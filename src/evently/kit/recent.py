@@ -21,7 +21,11 @@ class Recent(Generic[Key, Value]):
     """Keeps what `read` returns for `seconds` since it was asked, of `kept_max` keys; what was asked for longest ago is forgotten first."""
 
     def __init__(
-        self, read: Callable[[Key], Awaitable[Value]], seconds: float, kept_max: int, monotonic: Callable[[], float] = time.monotonic
+        self,
+        read: Callable[[Key], Awaitable[Value]],
+        seconds: float,
+        kept_max: int,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
         self._seconds = seconds

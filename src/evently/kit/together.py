@@ -1,4 +1,7 @@
-"""Many of one thing, done together: what is asked for while it is being done is done next, all at once. No timer, no waiting when idle."""
+"""Many of one thing, done together: what is asked for while it is being done is done next, all at once.
+
+No timer, no waiting when idle.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,26 @@ class _Asked(NamedTuple, Generic[Item, Answer]):
 
 
 class Together(Generic[Item, Answer]):
-    """Does things in batches. `do` answers every item of a batch, in order; it never gets two items of one `key` at once.
+    """Does things in batches.
+
+    `do` answers every item of a batch, in order; it never gets two items of one `key` at once.
 
     Where a batch fails on its data, each of it is done by itself, so that only the bad one fails.
     """
 
-    def __init__(self, do: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], key: Callable[[Item], Hashable]) -> None:
+    def __init__(
+        self, do: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], key: Callable[[Item], Hashable]
+    ) -> None:
         self._do = do
         self._key = key
         self._asked: list[_Asked[Item, Answer]] = []
         self._running: asyncio.Task[None] | None = None
 
     async def add(self, item: Item) -> Answer:
-        """Return the answer to an item, or raise what became of it. Whoever goes away takes nothing with them."""
+        """Return the answer to an item, or raise what became of it.
+
+        Whoever goes away takes nothing with them.
+        """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._asked.append(_Asked(item, answer))
         if self._running is None:

@@ -1,10 +1,17 @@
 """What organizers do with their events: one verb each, on the catalogue and the till together, in the caller's transaction.
 
-Every verb takes the event's row first and its sale last, so that two organizers take turns and never wait for each other in a circle. It
-leaves a new version of the event behind, which is what the next editor must have seen.
+Every verb takes the event's row first and its sale last, so that two organizers take turns and never wait for
+each other in a circle. It leaves a new version of the event behind, which is what the next editor must have
+seen.
 """
 
-from evently.organizing.conditions import HOURS_BEFORE_MAX, ONLINE, ConditionsChanges, FeesChanges, changed_conditions
+from evently.organizing.conditions import (
+    HOURS_BEFORE_MAX,
+    ONLINE,
+    ConditionsChanges,
+    FeesChanges,
+    changed_conditions,
+)
 from evently.organizing.events import cancel_event, change_event, create_event, delete_event, publish_event
 from evently.organizing.parts import (
     add_pool,

@@ -1,4 +1,7 @@
-"""Conditions of sale, as an organizer says them: payment, holds, fees, refunds. Pure; bookings that were made keep theirs."""
+"""Conditions of sale, as an organizer says them: payment, holds, fees, refunds.
+
+Pure; bookings that were made keep theirs.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,15 @@ from msgspec.structs import replace
 
 from evently.catalogue import Complaints
 from evently.kit.money import AMOUNT_MINOR_MAX, Money
-from evently.sales import HOLD_SECONDS_MAX, OFFER_SECONDS_MAX, REFUND_WINDOWS_MAX, WHOLE, Conditions, Fees, RefundWindow
+from evently.sales.terms import (
+    HOLD_SECONDS_MAX,
+    OFFER_SECONDS_MAX,
+    REFUND_WINDOWS_MAX,
+    WHOLE,
+    Conditions,
+    Fees,
+    RefundWindow,
+)
 
 HOURS_BEFORE_MAX: Final = 8_784  # a year: nobody promises refunds further ahead
 ONLINE: Final = Conditions(payment="online")  # a new event's over HTTP, unless told
@@ -39,7 +50,11 @@ class ConditionsChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 def changed_conditions(before: Conditions, changes: ConditionsChanges) -> Conditions:
     """Return the conditions after the changes, unchecked."""
-    said = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET and name != "fees"}
+    said = {
+        name: value
+        for name, value in msgspec.structs.asdict(changes).items()
+        if value is not UNSET and name != "fees"
+    }
     return replace(before, **said, fees=_changed_fees(before.fees, changes.fees))
 
 
@@ -49,7 +64,9 @@ def check_conditions(complaints: Complaints, pointer: str, conditions: Condition
     complaints.about_number(f"{pointer}/offer_seconds", conditions.offer_seconds, 1, OFFER_SECONDS_MAX)
     complaints.about_number(f"{pointer}/fees/fixed/amount", conditions.fees.fixed_minor, 0, AMOUNT_MINOR_MAX)
     complaints.about_number(f"{pointer}/fees/basis_points", conditions.fees.basis_points, 0, WHOLE)
-    complaints.about_number(f"{pointer}/cancel_hours_before", conditions.cancel_hours_before, 0, HOURS_BEFORE_MAX)
+    complaints.about_number(
+        f"{pointer}/cancel_hours_before", conditions.cancel_hours_before, 0, HOURS_BEFORE_MAX
+    )
     _check_windows(complaints, f"{pointer}/refund_windows", conditions.refund_windows)
 
 
@@ -70,7 +87,9 @@ def _changed_fees(before: Fees, changes: FeesChanges | UnsetType | None) -> Fees
         return before
     if changes is None:
         return Fees()
-    fixed_minor = before.fixed_minor if changes.fixed is UNSET else 0 if changes.fixed is None else changes.fixed.amount
+    fixed_minor = (
+        before.fixed_minor if changes.fixed is UNSET else 0 if changes.fixed is None else changes.fixed.amount
+    )
     return Fees(
         fixed_minor,
         before.basis_points if changes.basis_points is UNSET else changes.basis_points,

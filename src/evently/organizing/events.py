@@ -10,14 +10,33 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from evently import catalogue
-from evently.catalogue import CatalogueRefusal, Complaints, Event, EventChanges, EventTerms, Place, Seen, whichever_version
+from evently.catalogue import (
+    CatalogueRefusal,
+    Complaints,
+    Event,
+    EventChanges,
+    EventTerms,
+    Place,
+    Seen,
+    whichever_version,
+)
 from evently.db import Connection
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.organizing.maps import copy_map
-from evently.organizing.terms import SaleTerms, WindowChanges, check_sale, check_window, given, pools_of, ticket_types_of
+from evently.organizing.terms import (
+    SaleTerms,
+    WindowChanges,
+    check_sale,
+    check_window,
+    given,
+    pools_of,
+    ticket_types_of,
+)
 from evently.organizing.zones import seats_by_zone
-from evently.sales import CancelSale, ChangeSale, OpenSale, Sale, SalesRefusal, SetUpSale, carry_out, read_sale
+from evently.sales import carry_out
+from evently.sales.commands import CancelSale, ChangeSale, OpenSale, SalesRefusal, SetUpSale
+from evently.sales.reads import Sale, read_sale
 
 _NO_SUCH_VENUE = "There is no such venue of this organizer."
 
@@ -32,7 +51,10 @@ async def create_event(
     event_id: UUID | None = None,
     sandbox: bool = False,
 ) -> Event:
-    """Make a draft with its pools, ticket types, seats and conditions. Refuses `invalid` with every wrong field."""
+    """Make a draft with its pools, ticket types, seats and conditions.
+
+    Refuses `invalid` with every wrong field.
+    """
     complaints = Complaints()
     venue = await catalogue.share_venue(tx, terms.venue_id, organizer_id)
     catalogue.check_event(complaints, terms)
@@ -52,18 +74,29 @@ async def create_event(
     assert window is not None, "it was complained about"
     # After this point the event must come to be.
     made = event_id or new_id()
-    await catalogue.insert_event(tx, made, _at(terms, *times), venue.place, sale.currency, now, sandbox=sandbox)
+    await catalogue.insert_event(
+        tx, made, _at(terms, *times), venue.place, sale.currency, now, sandbox=sandbox
+    )
     seats = {} if seating is None else seats_by_zone(seating)
     pools = tuple(pools_of(sale, seats, _ids()))
     ticket_types = tuple(ticket_types_of(sale, pools, seats, _ids()))
-    await carry_out(tx, SetUpSale(made, sale.currency, *window, pools, ticket_types, sale.conditions, seating), now)
+    await carry_out(
+        tx, SetUpSale(made, sale.currency, *window, pools, ticket_types, sale.conditions, seating), now
+    )
     return await catalogue.note_change(tx, made, now, versions=0)
 
 
 async def change_event(
-    tx: Connection, event_id: UUID, changes: EventChanges, window: WindowChanges, now: datetime, seen: Seen = whichever_version
+    tx: Connection,
+    event_id: UUID,
+    changes: EventChanges,
+    window: WindowChanges,
+    now: datetime,
+    seen: Seen = whichever_version,
 ) -> Event:
-    """Change what an event says, where and when it takes place, when it is sold. A start that moves must be in the future.
+    """Change what an event says, where and when it takes place, when it is sold.
+
+    A start that moves must be in the future.
 
     Refuses `not-found`, `event-cancelled`, `invalid`, and whatever `seen` refuses.
     """
@@ -89,19 +122,26 @@ async def change_event(
 
 
 async def publish_event(tx: Connection, event_id: UUID, now: datetime) -> Event:
-    """Show a draft to everybody and open its sale; harmless when it is published. Refuses `started-already` and `nothing-to-sell`."""
+    """Show a draft to everybody and open its sale; harmless when it is published.
+
+    Refuses `started-already` and `nothing-to-sell`.
+    """
     event = await lock_changeable(tx, event_id)
     if event.state == "published":
         return event
     if event.starts_at <= now:
-        raise Refused(CatalogueRefusal.STARTED_ALREADY, "The start has passed: move it before publishing the event.")
+        raise Refused(
+            CatalogueRefusal.STARTED_ALREADY, "The start has passed: move it before publishing the event."
+        )
     await catalogue.mark_published(tx, event_id, now)
     await carry_out(tx, OpenSale(event_id), now)
     return await catalogue.note_change(tx, event_id, now)
 
 
 async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Event:
-    """Call a published event off and close its sale for good; harmless when it is cancelled. Its bookings are cancelled by a job.
+    """Call a published event off and close its sale for good; harmless when it is cancelled.
+
+    Its bookings are cancelled by a job.
 
     Refuses `still-a-draft` and `ended-already`.
     """
@@ -136,27 +176,41 @@ async def lock_changeable(tx: Connection, event_id: UUID, seen: Seen = whichever
 
 
 async def _share_venue_for(tx: Connection, event_id: UUID, venue_id: UUID) -> Place | None:
-    """Return where an event is to move, for which its organizer must own the venue. An event never changes its organizer."""
+    """Return where an event is to move, for which its organizer must own the venue.
+
+    An event never changes its organizer.
+    """
     event = (await catalogue.find_events(tx, [event_id])).get(event_id)
     venue = None if event is None else await catalogue.share_venue(tx, venue_id, event.organizer_id)
     return None if venue is None else venue.place
 
 
 def _check_changes(
-    complaints: Complaints, event: Event, changes: EventChanges, sale: Sale, window: WindowChanges, place: Place, now: datetime
+    complaints: Complaints,
+    event: Event,
+    changes: EventChanges,
+    sale: Sale,
+    window: WindowChanges,
+    place: Place,
+    now: datetime,
 ) -> tuple[EventTerms, tuple[datetime, datetime]]:
     """Return what the event says and its sale window after the changes; or note what is wrong with them."""
     terms = replace(_terms_of(event), **given(changes))
     catalogue.check_event(complaints, terms)
     moved = changes.starts_at is not UNSET
-    times = catalogue.check_times(complaints, terms.starts_at, terms.ends_at, place.zone, now, in_future=moved)
+    times = catalogue.check_times(
+        complaints, terms.starts_at, terms.ends_at, place.zone, now, in_future=moved
+    )
     if times is None:
         return terms, (sale.on_sale_at, sale.off_sale_at)
     starts_at, ends_at = times
     until_start = starts_at if sale.off_sale_at == event.starts_at else sale.off_sale_at
     on_sale_at = sale.on_sale_at if window.on_sale_at is UNSET else window.on_sale_at or now
     off_sale_at = until_start if window.off_sale_at is UNSET else window.off_sale_at or starts_at
-    return _at(terms, *times), _check_window(complaints, on_sale_at, off_sale_at, ends_at) or (sale.on_sale_at, sale.off_sale_at)
+    return _at(terms, *times), _check_window(complaints, on_sale_at, off_sale_at, ends_at) or (
+        sale.on_sale_at,
+        sale.off_sale_at,
+    )
 
 
 def _check_window(
@@ -167,7 +221,9 @@ def _check_window(
     check_window(complaints, "", on_sale_at, off_sale_at)
     if off_sale_at > ends_at:
         complaints.about("/off_sale_at", "Must not be after the end of the event.")
-    return None if len(complaints.errors) > before else (on_sale_at.astimezone(UTC), off_sale_at.astimezone(UTC))
+    return (
+        None if len(complaints.errors) > before else (on_sale_at.astimezone(UTC), off_sale_at.astimezone(UTC))
+    )
 
 
 def _terms_of(event: Event) -> EventTerms:

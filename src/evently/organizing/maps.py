@@ -8,11 +8,16 @@ from evently import seating
 from evently.catalogue import Complaints
 from evently.db import Connection
 from evently.organizing.zones import SeatingDraft, SeatNames, check_zones
-from evently.sales import Seating
+from evently.sales.terms import Seating
 
 
 async def copy_map(
-    tx: Connection, complaints: Complaints, pointer: str, draft: SeatingDraft, venue_id: UUID, present: Seating | None = None
+    tx: Connection,
+    complaints: Complaints,
+    pointer: str,
+    draft: SeatingDraft,
+    venue_id: UUID,
+    present: Seating | None = None,
 ) -> Seating | None:
     """Return the seats of an event at a venue as its organizer wants them; or note what is wrong with that, which may come to nothing.
 
@@ -20,14 +25,18 @@ async def copy_map(
     """
     found = await _find_layout(tx, draft, venue_id, present)
     if found is None:
-        complaints.about(f"{pointer}/seat_map_id", "There is no such seat map of this venue, or no such version of it.")
+        complaints.about(
+            f"{pointer}/seat_map_id", "There is no such seat map of this venue, or no such version of it."
+        )
         return None
     digest, layout = found
     zone_of = check_zones(complaints, pointer, draft.zones, SeatNames(layout))
     return Seating(digest, layout, tuple(zone.name for zone in draft.zones), zone_of)
 
 
-async def _find_layout(tx: Connection, draft: SeatingDraft, venue_id: UUID, present: Seating | None) -> tuple[str, bytes] | None:
+async def _find_layout(
+    tx: Connection, draft: SeatingDraft, venue_id: UUID, present: Seating | None
+) -> tuple[str, bytes] | None:
     """Return digest and layout of the map that is meant."""
     if draft.seat_map_id is None:
         return None if present is None else (present.digest, present.layout)

@@ -1,4 +1,7 @@
-"""The parts of an event's sale: pools, ticket types, conditions. Each verb leaves a new version of the event."""
+"""The parts of an event's sale: pools, ticket types, conditions.
+
+Each verb leaves a new version of the event.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,13 @@ from evently.catalogue import Complaints, Event, Seen, whichever_version
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
-from evently.organizing.conditions import ConditionsChanges, changed_conditions, check_conditions, check_fee_currency, fee_currency_of
+from evently.organizing.conditions import (
+    ConditionsChanges,
+    changed_conditions,
+    check_conditions,
+    check_fee_currency,
+    fee_currency_of,
+)
 from evently.organizing.events import lock_changeable
 from evently.organizing.terms import (
     POSITION_MAX,
@@ -31,18 +40,17 @@ from evently.organizing.terms import (
     terms_of,
 )
 from evently.organizing.zones import same
-from evently.sales import (
+from evently.sales import carry_out
+from evently.sales.commands import (
     Command,
-    PoolTerms,
     PutConditions,
     PutPool,
     PutTicketType,
     RemovePool,
     RetireTicketType,
-    Sale,
-    carry_out,
-    read_sale,
 )
+from evently.sales.reads import Sale, read_sale
+from evently.sales.terms import PoolTerms
 
 Part = TypeVar("Part")
 
@@ -57,9 +65,17 @@ async def add_pool(tx: Connection, event_id: UUID, pool: NewPool, now: datetime)
 
 
 async def change_pool(
-    tx: Connection, event_id: UUID, pool_id: UUID, changes: PoolChanges, now: datetime, seen: Seen = whichever_version
+    tx: Connection,
+    event_id: UUID,
+    pool_id: UUID,
+    changes: PoolChanges,
+    now: datetime,
+    seen: Seen = whichever_version,
 ) -> Event:
-    """Rename a pool, raise its capacity, or lower it to no less than what is taken. Refuses `capacity-taken`."""
+    """Rename a pool, raise its capacity, or lower it to no less than what is taken.
+
+    Refuses `capacity-taken`.
+    """
     event = await lock_changeable(tx, event_id, seen)
     sale = await read_sale(tx, event_id)
     pool = _part(sale.pools, pool_id)
@@ -69,7 +85,9 @@ async def change_pool(
     return event if after == before else await _carry_out(tx, PutPool(event_id, after), now)
 
 
-async def remove_pool(tx: Connection, event_id: UUID, pool_id: UUID, now: datetime, seen: Seen = whichever_version) -> Event:
+async def remove_pool(
+    tx: Connection, event_id: UUID, pool_id: UUID, now: datetime, seen: Seen = whichever_version
+) -> Event:
     """Take away a pool that no ticket type draws on. Refuses `pool-in-use`."""
     await lock_changeable(tx, event_id, seen)
     _part((await read_sale(tx, event_id)).pools, pool_id)
@@ -100,9 +118,17 @@ async def add_ticket_type(
 
 
 async def change_ticket_type(
-    tx: Connection, event_id: UUID, ticket_type_id: UUID, changes: TicketTypeChanges, now: datetime, seen: Seen = whichever_version
+    tx: Connection,
+    event_id: UUID,
+    ticket_type_id: UUID,
+    changes: TicketTypeChanges,
+    now: datetime,
+    seen: Seen = whichever_version,
 ) -> Event:
-    """Change a ticket type. Its price is that of later bookings; its pools stay once the event is published (`pool-in-use`)."""
+    """Change a ticket type.
+
+    Its price is that of later bookings; its pools stay once the event is published (`pool-in-use`).
+    """
     event = await lock_changeable(tx, event_id, seen)
     sale = await read_sale(tx, event_id)
     before = _part(sale.ticket_types, ticket_type_id)
@@ -110,11 +136,15 @@ async def change_ticket_type(
     position, pool_ids = said.pop("position", before.position), said.pop("pool_ids", before.pool_ids)
     draft, _ = _in_zone(sale, replace(draft_of(before, sale.currency), **said))
     _check_ticket_type(draft, position, pool_ids, sale, _names(sale, ticket_type_id))
-    after = replace(terms_of(ticket_type_id, draft, position, tuple(dict.fromkeys(pool_ids))), retired=before.retired)
+    after = replace(
+        terms_of(ticket_type_id, draft, position, tuple(dict.fromkeys(pool_ids))), retired=before.retired
+    )
     return event if after == before else await _carry_out(tx, PutTicketType(event_id, after), now)
 
 
-async def retire_ticket_type(tx: Connection, event_id: UUID, ticket_type_id: UUID, now: datetime, seen: Seen = whichever_version) -> Event:
+async def retire_ticket_type(
+    tx: Connection, event_id: UUID, ticket_type_id: UUID, now: datetime, seen: Seen = whichever_version
+) -> Event:
     """Stop selling a ticket type for good; its tickets stay valid."""
     event = await lock_changeable(tx, event_id, seen)
     terms = _part((await read_sale(tx, event_id)).ticket_types, ticket_type_id)
@@ -144,18 +174,24 @@ def _in_zone(sale: Sale, draft: TicketTypeDraft) -> tuple[TicketTypeDraft, PoolT
         if same(zone) == same(draft.zone):
             pool = next((pool for pool in sale.pools.values() if same(pool.name) == same(zone)), None)
             made = PoolTerms(new_id(), zone, sale.hall.zone_of.count(index))
-            return replace(draft, zone=zone), made if pool is None else PoolTerms(pool.pool_id, pool.name, pool.capacity)
+            return replace(draft, zone=zone), made if pool is None else PoolTerms(
+                pool.pool_id, pool.name, pool.capacity
+            )
     return draft, None
 
 
 def _check_pool(pool: PoolTerms, sale: Sale) -> None:
     complaints = Complaints()
     check_pool(complaints, "", pool.name, pool.capacity)
-    check_new_name(complaints, pool.name, [other.name for other in sale.pools.values() if other.pool_id != pool.pool_id])
+    check_new_name(
+        complaints, pool.name, [other.name for other in sale.pools.values() if other.pool_id != pool.pool_id]
+    )
     complaints.refuse_if_any()
 
 
-def _check_ticket_type(draft: TicketTypeDraft, position: int, pool_ids: tuple[UUID, ...], sale: Sale, other_names: list[str]) -> None:
+def _check_ticket_type(
+    draft: TicketTypeDraft, position: int, pool_ids: tuple[UUID, ...], sale: Sale, other_names: list[str]
+) -> None:
     complaints = Complaints()
     complaints.about_number("/position", position, 1, POSITION_MAX)
     check_ticket_type(complaints, "", draft, sale.currency)
@@ -179,4 +215,8 @@ def _part(parts: dict[UUID, Part], part_id: UUID) -> Part:
 
 def _names(sale: Sale, besides: UUID | None = None) -> list[str]:
     """Return the names of the other ticket types that people can still see."""
-    return [terms.name for terms in sale.ticket_types.values() if not terms.retired and terms.ticket_type_id != besides]
+    return [
+        terms.name
+        for terms in sale.ticket_types.values()
+        if not terms.retired and terms.ticket_type_id != besides
+    ]

@@ -19,19 +19,10 @@ from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing.events import lock_changeable
 from evently.organizing.terms import PER_BUYER_MAX, check_instants, given, utc
-from evently.sales import (
-    PROMO_CODE_CHARACTERS_MAX,
-    TICKET_TYPES_MAX,
-    WHOLE,
-    Promo,
-    PromoKind,
-    PromoTerms,
-    PutPromoCode,
-    RetirePromoCode,
-    Sale,
-    carry_out,
-    read_sale,
-)
+from evently.sales import carry_out
+from evently.sales.commands import PutPromoCode, RetirePromoCode
+from evently.sales.reads import Promo, Sale, read_sale
+from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, TICKET_TYPES_MAX, WHOLE, PromoKind, PromoTerms
 
 USES_MAX: Final = 1_000_000  # a limit above it limits nobody: no event has more units
 AMOUNT_OFF_MINOR_MAX: Final = 2**31 - 1  # off one ticket; what its column holds
@@ -39,7 +30,10 @@ _CODE: Final = re.compile(r"[A-Z0-9._-]+")  # what can be read aloud, and typed 
 
 
 class PromoDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A promo code, as its organizer says it. `basis_points` are those of a percentage, `amount` is taken off each ticket."""
+    """A promo code, as its organizer says it.
+
+    `basis_points` are those of a percentage, `amount` is taken off each ticket.
+    """
 
     code: str
     kind: PromoKind
@@ -67,7 +61,9 @@ class PromoChanges(msgspec.Struct, frozen=True, kw_only=True):
     until_at: datetime | UnsetType | None = UNSET
 
 
-async def add_promo_code(tx: Connection, event_id: UUID, draft: PromoDraft, now: datetime) -> tuple[Event, UUID]:
+async def add_promo_code(
+    tx: Connection, event_id: UUID, draft: PromoDraft, now: datetime
+) -> tuple[Event, UUID]:
     """Give an event a promo code. Refuses `promo-code-taken`."""
     await lock_changeable(tx, event_id)
     _check_promo(draft, await read_sale(tx, event_id))
@@ -77,9 +73,17 @@ async def add_promo_code(tx: Connection, event_id: UUID, draft: PromoDraft, now:
 
 
 async def change_promo_code(
-    tx: Connection, event_id: UUID, promo_id: UUID, changes: PromoChanges, now: datetime, seen: Seen = whichever_version
+    tx: Connection,
+    event_id: UUID,
+    promo_id: UUID,
+    changes: PromoChanges,
+    now: datetime,
+    seen: Seen = whichever_version,
 ) -> Event:
-    """Change a promo code for later bookings. Refuses `promo-code-taken`, and `capacity-taken` for limits below what was used."""
+    """Change a promo code for later bookings.
+
+    Refuses `promo-code-taken`, and `capacity-taken` for limits below what was used.
+    """
     event = await lock_changeable(tx, event_id, seen)
     sale = await read_sale(tx, event_id)
     before = _promo(sale, promo_id).terms
@@ -137,7 +141,10 @@ def _check_promo(draft: PromoDraft, sale: Sale) -> None:
     complaints = Complaints()
     code = draft.code.strip().upper()
     if not 1 <= len(code) <= PROMO_CODE_CHARACTERS_MAX or not _CODE.fullmatch(code):
-        complaints.about("/code", f"Must be 1 to {PROMO_CODE_CHARACTERS_MAX} letters, digits, dots, hyphens and underscores (ASCII).")
+        complaints.about(
+            "/code",
+            f"Must be 1 to {PROMO_CODE_CHARACTERS_MAX} letters, digits, dots, hyphens and underscores (ASCII).",
+        )
     _check_value(complaints, draft, sale.currency)
     if len(draft.ticket_type_ids) > TICKET_TYPES_MAX:
         complaints.about("/ticket_type_ids", f"Must have at most {TICKET_TYPES_MAX} items.")

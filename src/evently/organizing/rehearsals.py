@@ -17,27 +17,16 @@ from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing.events import create_event, publish_event
 from evently.organizing.terms import NewTicketType, SaleTerms
-from evently.sales import (
-    BlockSeats,
-    Conditions,
-    OpenSale,
-    PoolTerms,
-    PutConditions,
-    PutSeating,
-    PutTicketType,
-    Sale,
-    Seating,
-    SetUpSale,
-    TicketTypeTerms,
-    carry_out,
-    read_sale,
-    read_seating,
-)
+from evently.sales import carry_out
+from evently.sales.commands import BlockSeats, OpenSale, PutConditions, PutSeating, PutTicketType, SetUpSale
+from evently.sales.reads import Sale, read_sale, read_seating
+from evently.sales.terms import Conditions, PoolTerms, Seating, TicketTypeTerms
 from evently.seating import Hall, SeatMap, canonical, digest_of
 from evently.seating.seatmap import Point, Row, Seat, Section
 
 _BLOCKED: Final = 2  # in `Hall.states`
-_AHEAD: Final = timedelta(days=1)  # a rehearsal's event starts no sooner, so that its tickets can be cancelled
+# A rehearsal's event starts no sooner, so that its tickets can be cancelled
+_AHEAD: Final = timedelta(days=1)
 _LASTS: Final = timedelta(hours=3)
 _TITLE: Final = "Rehearsal: "
 _VENUE: Final = VenueTerms("Rehearsal hall", "Nowhere 1", "Nowhere", "DE", "Europe/Berlin")
@@ -51,7 +40,9 @@ _AISLE_METRES: Final = 1.2
 _SECTION_METRES: Final = 26.0
 
 
-async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None, now: datetime) -> tuple[Event, Sale]:
+async def copy_for_rehearsal(
+    tx: Connection, event_id: UUID, places: int | None, now: datetime
+) -> tuple[Event, Sale]:
     """Make a sandbox copy of an event, published, with every ticket type on sale now; draft or past makes no difference to the copy.
 
     `places`: how many its pools hold together, in the original's proportions; None: as many as the original's. A hall has the seats that it
@@ -62,7 +53,13 @@ async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None,
         raise Refused(CommonRefusal.NOT_FOUND, "There is no such event.")
     sale = await read_sale(tx, event_id)
     if sale.hall is not None and places is not None:
-        raise Invalid([FieldError("/places", "The event has assigned seating: its copy has as many places, leave them out.")])
+        raise Invalid(
+            [
+                FieldError(
+                    "/places", "The event has assigned seating: its copy has as many places, leave them out."
+                )
+            ]
+        )
     starts_at = max(original.starts_at, now + _AHEAD)
     terms = replace(
         EventTerms(**{name: getattr(original, name) for name in EventTerms.__struct_fields__}),
@@ -76,7 +73,9 @@ async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None,
     version, present = sale.conditions_now()
     conditions = present if version else None
     seating = await read_seating(tx, event_id)
-    await carry_out(tx, SetUpSale(made, sale.currency, now, starts_at, pools, ticket_types, conditions, seating), now)
+    await carry_out(
+        tx, SetUpSale(made, sale.currency, now, starts_at, pools, ticket_types, conditions, seating), now
+    )
     if sale.hall is not None and (blocked := _blocked(sale.hall)):
         await carry_out(tx, BlockSeats(made, blocked), now)
     await catalogue.mark_published(tx, made, now)
@@ -102,13 +101,21 @@ async def make_for_rehearsal(
     if venue_id is None:
         venue_id = (await catalogue.create_venue(tx, organizer_id, _VENUE, now)).venue_id
     starts_at = now + _AHEAD
-    terms = EventTerms(venue_id, f"{_TITLE}{places:,} places", "", Category.OTHER, (), None, starts_at, starts_at + _LASTS)
-    sale = SaleTerms(currency=_PRICE.currency, capacity=places, ticket_types=(NewTicketType(name="Standing", price=_PRICE),))
+    terms = EventTerms(
+        venue_id, f"{_TITLE}{places:,} places", "", Category.OTHER, (), None, starts_at, starts_at + _LASTS
+    )
+    sale = SaleTerms(
+        currency=_PRICE.currency,
+        capacity=places,
+        ticket_types=(NewTicketType(name="Standing", price=_PRICE),),
+    )
     draft = await create_event(tx, organizer_id, terms, sale, now, sandbox=True)
     if seated:
         await _seat(tx, draft.event_id, places, now)
     if hold_seconds is not None:
-        await carry_out(tx, PutConditions(draft.event_id, Conditions("online", hold_seconds=hold_seconds)), now)
+        await carry_out(
+            tx, PutConditions(draft.event_id, Conditions("online", hold_seconds=hold_seconds)), now
+        )
     event = await publish_event(tx, draft.event_id, now)
     return event, await read_sale(tx, event.event_id)
 
@@ -116,7 +123,9 @@ async def make_for_rehearsal(
 async def _seat(tx: Connection, event_id: UUID, places: int, now: datetime) -> None:
     """Let the one ticket type of an event sell the seats of a plain hall."""
     layout = canonical(plain_hall(places))
-    await carry_out(tx, PutSeating(event_id, Seating(digest_of(layout), layout, (_ZONE,), bytes(places))), now)
+    await carry_out(
+        tx, PutSeating(event_id, Seating(digest_of(layout), layout, (_ZONE,), bytes(places))), now
+    )
     (terms,) = (await read_sale(tx, event_id)).ticket_types.values()
     await carry_out(tx, PutTicketType(event_id, replace(terms, name="Seat", zone=_ZONE)), now)
 
@@ -130,7 +139,11 @@ def plain_hall(places: int) -> SeatMap:
         rows: list[Row] = []
         while left and len(rows) < _SECTION_ROWS:
             seats = min(left, _ROW_SEATS)
-            rows.append(Row(str(len(rows) + 1), tuple(_plain_seat(number, len(rows), place) for place in range(seats))))
+            rows.append(
+                Row(
+                    str(len(rows) + 1), tuple(_plain_seat(number, len(rows), place) for place in range(seats))
+                )
+            )
             left -= seats
         sections.append(Section(f"Block {number + 1}", tuple(rows)))
     return SeatMap("Rehearsal hall", tuple(sections), Point(len(sections) * _SECTION_METRES / 2, -5.0))
@@ -156,7 +169,9 @@ def scale(capacities: Sequence[int], places: int) -> list[int]:
 
 def _blocked(hall: Hall) -> tuple[str, ...]:
     """Return the seats that the organizer took off the sale."""
-    return tuple(seat_id for seat_id, state in zip(hall.plan.ids, hall.states(), strict=True) if state == _BLOCKED)
+    return tuple(
+        seat_id for seat_id, state in zip(hall.plan.ids, hall.states(), strict=True) if state == _BLOCKED
+    )
 
 
 def _copy_parts(sale: Sale, places: int | None) -> tuple[tuple[PoolTerms, ...], tuple[TicketTypeTerms, ...]]:
@@ -168,7 +183,10 @@ def _copy_parts(sale: Sale, places: int | None) -> tuple[tuple[PoolTerms, ...], 
     if places is not None and pools:
         capacities = scale(capacities, places)
     new_ids = {pool.pool_id: new_id() for pool in pools}
-    copies = [PoolTerms(new_ids[pool.pool_id], pool.name, capacity) for pool, capacity in zip(pools, capacities, strict=True)]
+    copies = [
+        PoolTerms(new_ids[pool.pool_id], pool.name, capacity)
+        for pool, capacity in zip(pools, capacities, strict=True)
+    ]
     types = [
         replace(
             terms,

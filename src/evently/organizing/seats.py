@@ -1,4 +1,7 @@
-"""The seats of an event: its copy of a map with zones, and which seats are blocked. A seat that is taken stays as it is."""
+"""The seats of an event: its copy of a map with zones, and which seats are blocked.
+
+A seat that is taken stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,18 @@ from evently.kit.errors import Refused
 from evently.organizing.events import lock_changeable
 from evently.organizing.maps import copy_map
 from evently.organizing.zones import SeatChoice, SeatingDraft, SeatNames, check_zone_names, seats_by_zone
-from evently.sales import (
-    BlockSeats,
-    PoolTerms,
-    PutPool,
-    PutSeating,
-    Sale,
-    SalesRefusal,
-    Seating,
-    UnblockSeats,
-    carry_out,
-    read_sale,
-    read_seating,
-)
+from evently.sales import carry_out
+from evently.sales.commands import BlockSeats, PutPool, PutSeating, SalesRefusal, UnblockSeats
+from evently.sales.reads import Sale, read_sale, read_seating
+from evently.sales.terms import PoolTerms, Seating
 
 
-async def put_seating(tx: Connection, event_id: UUID, draft: SeatingDraft, now: datetime, seen: Seen = whichever_version) -> Event:
-    """Give an event its seats, or other zones. Refuses `seats-in-use` where a seat that may have been sold would change.
+async def put_seating(
+    tx: Connection, event_id: UUID, draft: SeatingDraft, now: datetime, seen: Seen = whichever_version
+) -> Event:
+    """Give an event its seats, or other zones.
+
+    Refuses `seats-in-use` where a seat that may have been sold would change.
 
     A pool that had one unit for each seat of the zone it is called after goes on having that.
     """
@@ -48,7 +46,10 @@ async def put_seating(tx: Connection, event_id: UUID, draft: SeatingDraft, now: 
 
 
 async def block_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> None:
-    """Take free seats off the sale. Refuses `seat-taken`, and then blocks none. Stands in nobody's edit's way: the version stays."""
+    """Take free seats off the sale.
+
+    Refuses `seat-taken`, and then blocks none. Stands in nobody's edit's way: the version stays.
+    """
     await carry_out(tx, BlockSeats(event_id, await _chosen(tx, event_id, choice)), now)
 
 

@@ -15,7 +15,9 @@ from evently.catalogue import NAME_CHARACTERS_MAX, Complaints, is_within_reach
 from evently.kit.money import CURRENCIES, Money
 from evently.organizing.conditions import check_conditions, check_fee_currency
 from evently.organizing.zones import SeatingDraft, check_zone_names, same
-from evently.sales import CAPACITY_MAX, POOLS_MAX, UNITS_MAX, WHOLE, Conditions, PoolTerms, Sale, TicketTypeTerms
+from evently.sales.commands import UNITS_MAX
+from evently.sales.reads import Sale
+from evently.sales.terms import CAPACITY_MAX, POOLS_MAX, WHOLE, Conditions, PoolTerms, TicketTypeTerms
 
 TICKET_TYPES_AT_ONCE_MAX: Final = 50  # of a new event: more than a page can show
 TICKET_TYPE_DESCRIPTION_MAX: Final = 2_000  # characters: fifty of them still fit into a request
@@ -32,7 +34,10 @@ class NewPool(msgspec.Struct, frozen=True):
 
 
 class TicketTypeDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said about a ticket type, its pools aside. Without a price it is free; without a zone it admits without a seat."""
+    """What is said about a ticket type, its pools aside.
+
+    Without a price it is free; without a zone it admits without a seat.
+    """
 
     name: str
     description: str = ""
@@ -48,7 +53,10 @@ class TicketTypeDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewTicketType(TicketTypeDraft, frozen=True, kw_only=True):
-    """A ticket type of a new event. It names its pools, unless there is one; or unless it has a zone, which has a pool of its own."""
+    """A ticket type of a new event.
+
+    It names its pools, unless there is one; or unless it has a zone, which has a pool of its own.
+    """
 
     pools: tuple[str, ...] = ()
 
@@ -124,7 +132,9 @@ def check_sale(complaints: Complaints, terms: SaleTerms) -> None:
 def check_ticket_type(complaints: Complaints, pointer: str, draft: TicketTypeDraft, currency: str) -> None:
     """Note what is wrong with a ticket type."""
     complaints.about_text(f"{pointer}/name", draft.name, NAME_CHARACTERS_MAX)
-    complaints.about_text(f"{pointer}/description", draft.description, TICKET_TYPE_DESCRIPTION_MAX, lines=True, blank=True)
+    complaints.about_text(
+        f"{pointer}/description", draft.description, TICKET_TYPE_DESCRIPTION_MAX, lines=True, blank=True
+    )
     if draft.price is not None and draft.price.currency != currency:
         complaints.about(f"{pointer}/price/currency", f"The event is sold in {currency}.")
     complaints.about_number(f"{pointer}/per_booking_max", draft.per_booking_max, 1, UNITS_MAX)
@@ -145,7 +155,9 @@ def check_pool(complaints: Complaints, pointer: str, name: str, capacity: int) -
     complaints.about_number(f"{pointer}/capacity", capacity, 0, CAPACITY_MAX)
 
 
-def check_window(complaints: Complaints, pointer: str, on_sale_at: datetime | None, off_sale_at: datetime | None) -> None:
+def check_window(
+    complaints: Complaints, pointer: str, on_sale_at: datetime | None, off_sale_at: datetime | None
+) -> None:
     """Note what is wrong with a sale window, an end of which may be open."""
     check_instants(complaints, pointer, on_sale_at=on_sale_at, off_sale_at=off_sale_at)
 
@@ -169,7 +181,8 @@ def check_new_name(complaints: Complaints, name: str, others: Iterable[str]) -> 
 def pools_of(terms: SaleTerms, seats: Mapping[str, int], ids: Iterable[UUID]) -> list[PoolTerms]:
     """Return the pools of a new event, which has no complaints. `seats`: how many each zone has.
 
-    A zone from which a ticket type sells without naming a pool gets one of its name, with as many units as it has seats.
+    A zone from which a ticket type sells without naming a pool gets one of its name, with as many units as it
+    has seats.
     """
     pools = [*_said_pools(terms)]
     named = {same(pool.name) for pool in pools}
@@ -178,7 +191,9 @@ def pools_of(terms: SaleTerms, seats: Mapping[str, int], ids: Iterable[UUID]) ->
     return [PoolTerms(pool_id, pool.name, pool.capacity) for pool_id, pool in zip(ids, pools, strict=False)]
 
 
-def ticket_types_of(terms: SaleTerms, pools: Sequence[PoolTerms], seats: Mapping[str, int], ids: Iterable[UUID]) -> list[TicketTypeTerms]:
+def ticket_types_of(
+    terms: SaleTerms, pools: Sequence[PoolTerms], seats: Mapping[str, int], ids: Iterable[UUID]
+) -> list[TicketTypeTerms]:
     """Return the ticket types of a new event, which has no complaints, in the order they were given."""
     by_name = {same(pool.name): pool.pool_id for pool in pools}
     only = tuple(by_name[same(pool.name)] for pool in _said_pools(terms)[:1])
@@ -192,7 +207,9 @@ def ticket_types_of(terms: SaleTerms, pools: Sequence[PoolTerms], seats: Mapping
 
     return [
         made(ticket_type_id, draft, position)
-        for position, (ticket_type_id, draft) in enumerate(zip(ids, terms.ticket_types, strict=False), start=1)
+        for position, (ticket_type_id, draft) in enumerate(
+            zip(ids, terms.ticket_types, strict=False), start=1
+        )
     ]
 
 
@@ -201,7 +218,9 @@ def zone_names(seating: SeatingDraft | None) -> list[str]:
     return [] if seating is None else [zone.name for zone in seating.zones]
 
 
-def terms_of(ticket_type_id: UUID, draft: TicketTypeDraft, position: int, pool_ids: tuple[UUID, ...]) -> TicketTypeTerms:
+def terms_of(
+    ticket_type_id: UUID, draft: TicketTypeDraft, position: int, pool_ids: tuple[UUID, ...]
+) -> TicketTypeTerms:
     """Return a ticket type as the till takes it."""
     return TicketTypeTerms(
         ticket_type_id,

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from evently.catalogue import NAME_CHARACTERS_MAX, Complaints
-from evently.sales import NOT_FOR_SALE, ZONES_MAX, Seating
+from evently.sales.terms import NOT_FOR_SALE, ZONES_MAX, Seating
 
 COMPLAINTS_MAX: Final = 100  # a list of twenty thousand wrong seats is as clear after a hundred
 
@@ -34,7 +34,10 @@ class ZoneDraft(SeatChoice, frozen=True, kw_only=True):
 
 
 class SeatingDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """Which map an event copies, in its latest version unless told, and its zones. No map: the copy that the event has."""
+    """Which map an event copies, in its latest version unless told, and its zones.
+
+    No map: the copy that the event has.
+    """
 
     seat_map_id: UUID | None = None
     version: int | None = None
@@ -74,7 +77,9 @@ class SeatNames:
                 self.rows.setdefault(f"{section.name}/{row.name}", []).extend(numbers)
         self.seats = {seat_id: [number] for number, seat_id in enumerate(self.ids)}
 
-    def chosen(self, complaints: Complaints, pointer: str, choice: SeatChoice) -> Iterator[tuple[str, list[int]]]:
+    def chosen(
+        self, complaints: Complaints, pointer: str, choice: SeatChoice
+    ) -> Iterator[tuple[str, list[int]]]:
         """Yield the seats that each part of a choice means, after where it stands; or note that it means none."""
         kinds: Mapping[str, tuple[Sequence[str], Mapping[str, list[int]], str]] = {
             "sections": (choice.sections, self.sections, "section"),
@@ -95,7 +100,9 @@ class SeatNames:
 def check_zone_names(complaints: Complaints, pointer: str, zones: Sequence[ZoneDraft]) -> None:
     """Note what is wrong with zones whatever the map is."""
     if not zones:
-        complaints.about(f"{pointer}/zones", "Name at least one zone; one that names no seats is all of them.")
+        complaints.about(
+            f"{pointer}/zones", "Name at least one zone; one that names no seats is all of them."
+        )
     if len(zones) > ZONES_MAX:
         complaints.about(f"{pointer}/zones", f"Must have at most {ZONES_MAX} items.")
     seen: set[str] = set()
@@ -106,7 +113,10 @@ def check_zone_names(complaints: Complaints, pointer: str, zones: Sequence[ZoneD
             complaints.about(f"{pointer}/zones/{place}/name", "This name is taken.")
         seen.add(same(zone.name))
         if zone.is_empty() and rest_seen:
-            complaints.about(f"{pointer}/zones/{place}", "Another zone is all the rest already: name sections, rows or seats.")
+            complaints.about(
+                f"{pointer}/zones/{place}",
+                "Another zone is all the rest already: name sections, rows or seats.",
+            )
         rest_seen |= zone.is_empty()
 
 
@@ -118,9 +128,14 @@ def check_zones(complaints: Complaints, pointer: str, zones: Sequence[ZoneDraft]
         if zone.is_empty():
             rest = index
         for where, numbers in names.chosen(complaints, f"{pointer}/zones/{index}", zone):
-            elsewhere = next((number for number in numbers if zone_of[number] not in (NOT_FOR_SALE, index)), None)
+            elsewhere = next(
+                (number for number in numbers if zone_of[number] not in (NOT_FOR_SALE, index)), None
+            )
             if elsewhere is not None:
-                complaints.about(where, f"Seat {names.ids[elsewhere]!r} is in the zone {zones[zone_of[elsewhere]].name!r}, too.")
+                complaints.about(
+                    where,
+                    f"Seat {names.ids[elsewhere]!r} is in the zone {zones[zone_of[elsewhere]].name!r}, too.",
+                )
             for number in numbers:
                 zone_of[number] = index
     if rest is not None:

@@ -1,7 +1,7 @@
 """Payments: the port to a payment provider, its three adapters (demo, stripe, door), and the inbox of what providers tell by themselves.
 
-Money is reserved, taken, let go and given back here, and nowhere is decided what for: that is checkout. It must never move money twice
-for one key, keep a card number, or believe a notice that is not signed.
+Money is reserved, taken, let go and given back here, and nowhere is decided what for: that is checkout. It
+must never move money twice for one key, keep a card number, or believe a notice that is not signed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,14 @@ from evently.payments.gateway import (
     Waiting,
 )
 from evently.payments.guarded import GatewayDown, Guarded, GuardOptions
-from evently.payments.inbox import StoredNotice, forget_notices, list_unhandled, mark_handled, store_notice, store_notices
+from evently.payments.inbox import (
+    StoredNotice,
+    forget_notices,
+    list_unhandled,
+    mark_handled,
+    store_notice,
+    store_notices,
+)
 
 __all__ = [
     "ActionNeeded",
@@ -81,7 +88,10 @@ __all__ = [
 
 
 class PaymentOptions(msgspec.Struct, frozen=True):
-    """Which gateway, and what it needs. `demo_page_url`: where the demo gateway's page is, without a slash at the end."""
+    """Which gateway, and what it needs.
+
+    `demo_page_url`: where the demo gateway's page is, without a slash at the end.
+    """
 
     gateway: Literal["demo", "stripe", "door"] = "demo"
     stripe_key: str = ""
@@ -92,7 +102,10 @@ class PaymentOptions(msgspec.Struct, frozen=True):
 
 
 async def open_gateway(options: PaymentOptions, database: Database, clock: Clock) -> Guarded:
-    """Return the gateway, guarded. Raises ValueError where Stripe is chosen without its key and secret, or without the extra."""
+    """Return the gateway, guarded.
+
+    Raises ValueError where Stripe is chosen without its key and secret, or without the extra.
+    """
     match options.gateway:
         case "demo":
             return Guarded(DemoGateway(database, clock, options.demo_page_url), options.guard)

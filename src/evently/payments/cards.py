@@ -1,4 +1,7 @@
-"""The test cards of the demo gateway. Each does one thing, always; no other number is a card, and no number is kept whole."""
+"""The test cards of the demo gateway.
+
+Each does one thing, always; no other number is a card, and no number is kept whole.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,11 @@ CARDS: Final = (
     Card("asks", "4000002500003155", "asks the buyer, on a page of the gateway"),
     Card("late", "4000000000000077", f"waits for {LATE_SECONDS:g} seconds, then is authorised"),
     Card("answer-lost", "4000000000006668", "is authorised, but the first answer is lost on its way back"),
-    Card("request-lost", "4000000000006676", "loses the first request on its way to the gateway, and is authorised by the second"),
+    Card(
+        "request-lost",
+        "4000000000006676",
+        "loses the first request on its way to the gateway, and is authorised by the second",
+    ),
     Card("capture-fails", "4000000000000341", "is authorised, and fails when the money is to be taken"),
     Card("refund-fails", "4000000000005126", "is captured; its first refund fails, a further attempt works"),
 )

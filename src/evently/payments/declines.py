@@ -1,4 +1,7 @@
-"""Why a payment was declined: our stable codes, and what the buyer is told. Never why a bank suspects somebody."""
+"""Why a payment was declined: our stable codes, and what the buyer is told.
+
+Never why a bank suspects somebody.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The demo gateway: test cards (cards.py) and a page, instead of a bank. It takes nobody's money.
 
-It plays an outside provider: it has its own rows, keys and short transactions, and keeps a journal of what it did, by which it, and
-whoever asks it, is judged. It must never be part of somebody else's transaction.
+It plays an outside provider: it has its own rows, keys and short transactions, and keeps a journal of what it
+did, by which it, and whoever asks it, is judged. It must never be part of somebody else's transaction.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ from evently.payments.gateway import (
     Waiting,
 )
 
-State: TypeAlias = Literal["arriving", "waiting", "action_needed", "authorised", "captured", "declined", "lost", "voided"]
+State: TypeAlias = Literal[
+    "arriving", "waiting", "action_needed", "authorised", "captured", "declined", "lost", "voided"
+]
 LAST_DIGITS: Final = 4
 
 sql: Final = load_queries(__name__)
@@ -96,7 +98,9 @@ class DemoGateway:
 
     name = "demo"
 
-    def __init__(self, database: Database, clock: Clock, page_url: str = "/demo/pay", ids: IdSource = new_id) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, page_url: str = "/demo/pay", ids: IdSource = new_id
+    ) -> None:
         self._database = database
         self._clock = clock
         self._page_url = page_url
@@ -105,7 +109,10 @@ class DemoGateway:
         self._taken = Together(self._take, lambda taking: taking.reference)
 
     async def authorise(self, intent: Intent) -> Authorisation:
-        """Do what the card does. A charge that was taken or let go meanwhile is answered as it was authorised, or as declined."""
+        """Do what the card does.
+
+        A charge that was taken or let go meanwhile is answered as it was authorised, or as declined.
+        """
         card = PAGE if intent.hosted else card_of(intent.method)
         with _trouble():
             charge = await self._begun.add(self._charge(intent, card))
@@ -139,14 +146,23 @@ class DemoGateway:
         if charge.state == "captured":
             return Captured(reference, charge.captured_minor)
         assert charge.state != "authorised", "more is to be taken than was reserved"
-        return Lost(reference, "the card failed when it was charged" if charge.state == "lost" else f"the charge is {charge.state}")
+        return Lost(
+            reference,
+            "the card failed when it was charged"
+            if charge.state == "lost"
+            else f"the charge is {charge.state}",
+        )
 
     async def void(self, reference: str, key: str) -> Voided | Captured:
         """Let go of a charge; a charge that is not there is let go of."""
         with _trouble():
             await self._database.fetch(*sql.void_charge(reference=reference, key=key, now=self._clock()))
             charge = await self._settled(reference)
-        return Captured(reference, charge.captured_minor) if charge is not None and charge.state == "captured" else Voided(reference)
+        return (
+            Captured(reference, charge.captured_minor)
+            if charge is not None and charge.state == "captured"
+            else Voided(reference)
+        )
 
     async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
         """Pay back, once for each key; the first refund of one card fails."""
@@ -158,7 +174,9 @@ class DemoGateway:
                     return _refunding(reference, mine, amount_minor, refund_id)
                 left = 0 if charge is None else charge["captured_minor"] - charge["refunded_minor"]
                 if charge is None or amount_minor > left:
-                    return RefundFailed(reference, "too_much", f"Of this payment {left} can be paid back, in minor units.")
+                    return RefundFailed(
+                        reference, "too_much", f"Of this payment {left} can be paid back, in minor units."
+                    )
                 # After this point the gateway has an opinion on the refund.
                 kind = "refund_failed" if charge["card"] == "refund-fails" and not earlier else "refunded"
                 row = {"key": key, "kind": kind, "amount_minor": amount_minor}
@@ -201,7 +219,10 @@ class DemoGateway:
 
     async def list_effects(self, payment_id: UUID) -> list[DemoEffect]:
         """Return what was done for a payment, oldest first."""
-        return [DemoEffect(*row.values()) for row in await self._database.fetch(*sql.list_effects(payment_id=payment_id))]
+        return [
+            DemoEffect(*row.values())
+            for row in await self._database.fetch(*sql.list_effects(payment_id=payment_id))
+        ]
 
     def _charge(self, intent: Intent, card: Card) -> DemoCharge:
         now = self._clock()
@@ -256,7 +277,9 @@ class DemoGateway:
 
     async def _attempt(self, intent: Intent) -> DemoCharge | None:
         return await self._settle(
-            await self._database.fetch_row(*sql.find_attempt(payment_id=intent.payment_id, attempt=intent.attempt)),
+            await self._database.fetch_row(
+                *sql.find_attempt(payment_id=intent.payment_id, attempt=intent.attempt)
+            ),
         )
 
     async def _settled(self, reference: str) -> DemoCharge | None:
@@ -273,7 +296,9 @@ class DemoGateway:
 
     async def _move(self, charge: DemoCharge) -> DemoCharge:
         await self._database.fetch(
-            *sql.authorise_charge(reference=charge.reference, state=charge.state, key=charge.key, now=self._clock()),
+            *sql.authorise_charge(
+                reference=charge.reference, state=charge.state, key=charge.key, now=self._clock()
+            ),
         )
         row = await self._database.fetch_row(*sql.find_charge(reference=charge.reference))
         assert row is not None, "a charge stays"
@@ -306,7 +331,12 @@ def _in_order(rows: Sequence[Record], references: Sequence[str]) -> list[DemoCha
 def _first_state(card: Card) -> State:
     if card.decline_code is not None:
         return "declined"
-    by_name: dict[str, State] = {"page": "action_needed", "asks": "action_needed", "late": "waiting", "request-lost": "arriving"}
+    by_name: dict[str, State] = {
+        "page": "action_needed",
+        "asks": "action_needed",
+        "late": "waiting",
+        "request-lost": "arriving",
+    }
     return by_name.get(card.name, "authorised")
 
 
@@ -317,7 +347,9 @@ def _authorisation(found: Found) -> Authorisation:
     return declined(found.reference, "abandoned") if isinstance(found, Voided | Lost) else found
 
 
-def _refunding(reference: str, row: Mapping[str, object] | Record, amount_minor: int, refund_id: UUID) -> Refunding:
+def _refunding(
+    reference: str, row: Mapping[str, object] | Record, amount_minor: int, refund_id: UUID
+) -> Refunding:
     if row["amount_minor"] != amount_minor:
         return RefundFailed(reference, "key_reused", "This refund was asked for before, with another amount.")
     if row["kind"] == "refund_failed":

@@ -1,4 +1,7 @@
-"""The door: buyers pay on site. Nothing is reserved, taken or given back here; people at the desk do that with their hands."""
+"""The door: buyers pay on site.
+
+Nothing is reserved, taken or given back here; people at the desk do that with their hands.
+"""
 
 from __future__ import annotations
 

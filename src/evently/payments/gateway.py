@@ -1,8 +1,9 @@
 """The port to a payment provider: what is asked of a gateway, and what it may answer.
 
-Outcomes are values: a decline is an answer, no failure. Only the world's failures are raised, as `GatewayTrouble`. Every call carries a
-key or belongs to one payment and attempt, so repeating it, with the same content, is harmless: it takes, gives back and lets go once.
-Money is in minor units of its currency. Nothing here knows bookings: ids pass through and come back with notices.
+Outcomes are values: a decline is an answer, no failure. Only the world's failures are raised, as
+`GatewayTrouble`. Every call carries a key or belongs to one payment and attempt, so repeating it, with the
+same content, is harmless: it takes, gives back and lets go once. Money is in minor units of its currency.
+Nothing here knows bookings: ids pass through and come back with notices.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ import msgspec
 from evently.kit.errors import Trouble
 
 Step: TypeAlias = Literal["authorise", "find", "capture", "void", "refund"]
-NoticeKind: TypeAlias = Literal["authorised", "action_needed", "declined", "captured", "voided", "refunded", "refund_failed", "other"]
+NoticeKind: TypeAlias = Literal[
+    "authorised", "action_needed", "declined", "captured", "voided", "refunded", "refund_failed", "other"
+]
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """A wish to take money. One `(payment_id, attempt)` always comes with the same content, `expires_at` aside: keys hang on it.
+    """A wish to take money.
+
+    One `(payment_id, attempt)` always comes with the same content, `expires_at` aside: keys hang on it.
 
     `method`: how to pay, in the gateway's words (a card number of the demo gateway, a payment method's id at Stripe); None: the buyer is
     asked. `hosted`: on a page of the gateway, which leads to `return_url`. `expires_at`: the end of the hold that it pays for.
@@ -52,7 +57,10 @@ class Authorised(msgspec.Struct, frozen=True):
 
 
 class Declined(msgspec.Struct, frozen=True):
-    """The money will not come this way. `code` is stable (`CODES` in declines.py), `message` is for the buyer."""
+    """The money will not come this way.
+
+    `code` is stable (`CODES` in declines.py), `message` is for the buyer.
+    """
 
     reference: str | None
     code: str
@@ -127,7 +135,10 @@ Refunding: TypeAlias = Refunded | RefundWaiting | RefundFailed | RefundByHand
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Something that the gateway tells by itself: late, twice, in any order. So it is a hint to ask `find`, never the truth."""
+    """Something that the gateway tells by itself: late, twice, in any order.
+
+    So it is a hint to ask `find`, never the truth.
+    """
 
     notice_id: str
     kind: NoticeKind
@@ -138,7 +149,10 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class GatewayTrouble(Trouble):
-    """The gateway failed or cannot be reached. `effect_unknown`: it may have done what was asked; repeat, or ask `find`."""
+    """The gateway failed or cannot be reached.
+
+    `effect_unknown`: it may have done what was asked; repeat, or ask `find`.
+    """
 
     retry_after_seconds = 5
 
@@ -162,19 +176,28 @@ class Gateway(Protocol):
         """Reserve the money. Repeated, it answers as before, or with what became of it."""
 
     async def find(self, intent: Intent, reference: str | None) -> Found | None:
-        """Return what became of an attempt; with `reference` None also whether it has arrived at all. None: nothing was or is reserved."""
+        """Return what became of an attempt; with `reference` None also whether it has arrived at all.
+
+        None: nothing was or is reserved.
+        """
 
     async def capture(self, reference: str, amount_minor: int, key: str) -> Captured | Lost:
         """Take the reserved money, once. The amount is at most what was reserved; the rest is let go."""
 
     async def void(self, reference: str, key: str) -> Voided | Captured:
-        """Let go of the reserved money, or stop asking for it. `Captured`: too late, it is taken and would have to be refunded."""
+        """Let go of the reserved money, or stop asking for it.
+
+        `Captured`: too late, it is taken and would have to be refunded.
+        """
 
     async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
         """Give back money that was taken, once for each key. Repeated, it tells how far the refund is."""
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:
-        """Return what a request of the gateway says, its signature checked; raises `Forged`. Header names are in lower case."""
+        """Return what a request of the gateway says, its signature checked; raises `Forged`.
+
+        Header names are in lower case.
+        """
 
     def storable_method(self, method: str | None) -> str | None:
         """Return what may be kept of a buyer's `method`, good for `Intent.method`: never a whole card number."""

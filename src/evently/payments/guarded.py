@@ -1,7 +1,7 @@
 """Bounded retries and a circuit breaker around any gateway, so that one that is down costs neither time nor connections.
 
-A decline is an answer and no failure. While the breaker is open, calls fail at once with `GatewayDown`; after a while one call at a time
-is let through to look. The breaker is this process's own.
+A decline is an answer and no failure. While the breaker is open, calls fail at once with `GatewayDown`; after
+a while one call at a time is let through to look. The breaker is this process's own.
 """
 
 from __future__ import annotations
@@ -32,9 +32,14 @@ from evently.payments.gateway import (
 
 Answer = TypeVar("Answer")
 
-_CALLS: Final = Counter("evently_gateway_calls", "Calls to a payment gateway, each try by itself.", ["gateway", "step", "outcome"])
+_CALLS: Final = Counter(
+    "evently_gateway_calls", "Calls to a payment gateway, each try by itself.", ["gateway", "step", "outcome"]
+)
 _OPEN: Final = Gauge(
-    "evently_gateway_breaker_open", "1 while calls to a payment gateway fail at once.", ["gateway"], multiprocess_mode="livemax"
+    "evently_gateway_breaker_open",
+    "1 while calls to a payment gateway fail at once.",
+    ["gateway"],
+    multiprocess_mode="livemax",
 )
 
 
@@ -42,10 +47,13 @@ class GuardOptions(msgspec.Struct, frozen=True):
     """How patient we are. A step is a durable job besides, so this only bridges what passes in a moment."""
 
     tries_max: int = 3
-    wait_seconds: float = 0.1  # before the second try, doubled for each further one, with as much at random on top
+    # Before the second try, doubled for each further one, with as much at random on top
+    wait_seconds: float = 0.1
     wait_seconds_max: float = 2.0
     failures_max: int = 5  # in a row; then the breaker opens
-    open_seconds: int = 15  # half of the shortest hold that one would offer would be 60: a look each quarter minute loses few buyers
+    # Half of the shortest hold that one would offer would be 60: a look each quarter minute loses few
+    # buyers
+    open_seconds: int = 15
 
 
 class GatewayDown(GatewayTrouble):
@@ -62,7 +70,9 @@ class Guarded:
     def __init__(self, inner: Gateway, options: GuardOptions | None = None) -> None:
         self.inner = inner
         self._options = options or GuardOptions()
-        self._breaker = CircuitBreaker(self._options.failures_max, self._options.open_seconds, GatewayTrouble, inner.name)
+        self._breaker = CircuitBreaker(
+            self._options.failures_max, self._options.open_seconds, GatewayTrouble, inner.name
+        )
         self._looking = False  # a call is on its way to see whether the gateway is back
         _OPEN.labels(inner.name).set(0)
 
@@ -113,7 +123,8 @@ class Guarded:
         try:
             return await self._once(step, call)
         except GatewayTrouble as trouble:
-            first = trouble  # of the tries below: setting up their loop for nothing took a seventh of a payment's time
+            # Of the tries below: setting up their loop for nothing took a seventh of a payment's time
+            first = trouble
         options = self._options
         unknown = False  # an earlier try may have arrived, whatever becomes of the later ones
         async for attempt in stamina.retry_context(

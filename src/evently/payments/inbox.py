@@ -32,7 +32,9 @@ class StoredNotice(msgspec.Struct, frozen=True):
     received_at: datetime
 
 
-async def store_notices(tx: Connection, gateway: str, notices: Sequence[Notice], body: bytes, now: datetime) -> list[Notice]:
+async def store_notices(
+    tx: Connection, gateway: str, notices: Sequence[Notice], body: bytes, now: datetime
+) -> list[Notice]:
     """Keep what a checked request said, with its body as it came; returns those that were not seen before."""
     rows = await tx.fetch(
         *sql.store_notices(

@@ -1,8 +1,9 @@
 """Stripe behind the port, through its own client: payment intents with manual capture, hosted Checkout as an option. An extra.
 
-An intent is created first and confirmed then, so that an attempt whose answers were lost can be looked for by creating it again, which
-reserves nothing. Its keys live for a day at Stripe; where something could happen twice after that, Stripe is asked first.
-Sources: docs.stripe.com/api/payment_intents, /api/checkout/sessions, /api/refunds, /api/idempotent_requests, /webhooks/signature.
+An intent is created first and confirmed then, so that an attempt whose answers were lost can be looked for by
+creating it again, which reserves nothing. Its keys live for a day at Stripe; where something could happen
+twice after that, Stripe is asked first. Sources: docs.stripe.com/api/payment_intents, /api/checkout/sessions,
+/api/refunds, /api/idempotent_requests, /webhooks/signature.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ Answer = TypeVar("Answer")
 
 CALL_SECONDS_MAX: Final = 10.0  # Stripe answers within a few; its own default is 80
 TOLERANCE_SECONDS: Final = 300  # between its clock and ours, as its libraries have it
-CHECKOUT_SECONDS: Final = 3600  # it takes 30 minutes to 24 hours after the call; we close a session ourselves when the hold ends
+# It takes 30 minutes to 24 hours after the call; we close a session ourselves when the hold ends
+CHECKOUT_SECONDS: Final = 3600
 UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
 REFUNDS_MAX: Final = 100  # its largest page
 _METHOD: Final = re.compile(r"(?:pm|card|src|ba|tok)_[A-Za-z0-9_]{1,100}")
@@ -108,7 +110,10 @@ class _Event(msgspec.Struct):
 
 
 class _Http(stripe.HTTPClient):
-    """How Stripe's client speaks HTTP. Its own one over httpx (which has stopped) sends forms in a way that httpx warns of."""
+    """How Stripe's client speaks HTTP.
+
+    Its own one over httpx (which has stopped) sends forms in a way that httpx warns of.
+    """
 
     name = "httpx2"
 
@@ -132,7 +137,10 @@ class _Http(stripe.HTTPClient):
 
 
 class StripeGateway:
-    """See `Gateway`. References are ids of payment intents, or of Checkout sessions for what is hosted. Made inside a running loop."""
+    """See `Gateway`. References are ids of payment intents, or of Checkout sessions for what is hosted.
+
+    Made inside a running loop.
+    """
 
     name = "stripe"
 
@@ -159,14 +167,20 @@ class StripeGateway:
                     return _authorisation(await self._of_intent(intent, made) or Waiting(made.id))
                 return _authorisation(await self._confirm(intent, made.id, intent.method) or Waiting(made.id))
             except stripe.InvalidRequestError:
-                return declined(None, "not_accepted")  # an unknown method, too small an amount: nothing was reserved
+                return declined(
+                    None, "not_accepted"
+                )  # an unknown method, too small an amount: nothing was reserved
 
     async def find(self, intent: Intent, reference: str | None) -> Found | None:
         """Ask Stripe what became of it; without a reference, by creating it again under its key, which reserves nothing."""
         with _speaking():
             if intent.hosted:
-                return await self._of_session(intent, await self._session(reference) if reference else await self._open_session(intent))
-            return await self._of_intent(intent, await self._retrieve(reference) if reference else await self._create(intent))
+                return await self._of_session(
+                    intent, await self._session(reference) if reference else await self._open_session(intent)
+                )
+            return await self._of_intent(
+                intent, await self._retrieve(reference) if reference else await self._create(intent)
+            )
 
     async def capture(self, reference: str, amount_minor: int, key: str) -> Captured | Lost:
         """Take reserved money. An intent can be captured once, whatever the key says, so it is safe after a day, too."""
@@ -175,28 +189,40 @@ class StripeGateway:
             if payment is not None and payment.status == "requires_capture":
                 capture, name = self._client.v1.payment_intents.capture_async, payment.id
                 try:
-                    payment = await _fresh(lambda options: capture(name, {"amount_to_capture": amount_minor}, options), key)
+                    payment = await _fresh(
+                        lambda options: capture(name, {"amount_to_capture": amount_minor}, options), key
+                    )
                 except (stripe.CardError, stripe.InvalidRequestError) as exc:
                     payment = await self._retrieve(name)
                     if payment.status != "succeeded":
                         return Lost(reference, exc.code or "refused")
         if payment is not None and payment.status == "succeeded":
             return Captured(reference, payment.amount_received)
-        return Lost(reference, "never authorised" if payment is None else (payment.cancellation_reason or payment.status))
+        return Lost(
+            reference,
+            "never authorised" if payment is None else (payment.cancellation_reason or payment.status),
+        )
 
     async def void(self, reference: str, key: str) -> Voided | Captured:
-        """Expire an open session, cancel an intent. What cannot be let go of yet is trouble: it will be, or it is taken."""
+        """Expire an open session, cancel an intent.
+
+        What cannot be let go of yet is trouble: it will be, or it is taken.
+        """
         with _speaking():
             if reference.startswith("cs_"):
                 with suppress(stripe.InvalidRequestError):  # it is completed or expired
-                    await self._client.v1.checkout.sessions.expire_async(reference, {}, {"idempotency_key": f"{key}:session"})
+                    await self._client.v1.checkout.sessions.expire_async(
+                        reference, {}, {"idempotency_key": f"{key}:session"}
+                    )
             payment = await self._intent_of(reference)
             if payment is not None and payment.status not in {"canceled", "succeeded"}:
                 payment = await self._cancel(payment.id, key)
         if payment is not None and payment.status == "succeeded":
             return Captured(reference, payment.amount_received)
         if payment is not None and payment.status != "canceled":
-            raise GatewayTrouble(f"the payment intent is {payment.status} and cannot be let go of now", effect_unknown=False)
+            raise GatewayTrouble(
+                f"the payment intent is {payment.status} and cannot be let go of now", effect_unknown=False
+            )
         return Voided(reference)
 
     async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
@@ -212,9 +238,13 @@ class StripeGateway:
                 params: RefundCreateParams = {"payment_intent": payment.id, "amount": amount_minor}
                 params["metadata"] = {"refund_id": str(refund_id), "key": key}
                 try:
-                    made = await _fresh(lambda options: refunds.create_async(params, options), key, f"{key}:again")
+                    made = await _fresh(
+                        lambda options: refunds.create_async(params, options), key, f"{key}:again"
+                    )
                 except stripe.InvalidRequestError as exc:
-                    return RefundFailed(reference, exc.code or "refused", exc.user_message or "Stripe refused the refund.")
+                    return RefundFailed(
+                        reference, exc.code or "refused", exc.user_message or "Stripe refused the refund."
+                    )
         return _refunding(reference, made)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:
@@ -249,7 +279,9 @@ class StripeGateway:
     async def _confirm(self, intent: Intent, reference: str, method: str) -> Found | None:
         confirm, params = self._client.v1.payment_intents.confirm_async, _confirm_params(intent, method)
         try:
-            confirmed = await _fresh(lambda options: confirm(reference, params, options), f"{intent.key('authorise')}:confirm")
+            confirmed = await _fresh(
+                lambda options: confirm(reference, params, options), f"{intent.key('authorise')}:confirm"
+            )
         except stripe.CardError:
             confirmed = await self._retrieve(reference)
         except stripe.InvalidRequestError as exc:
@@ -264,7 +296,9 @@ class StripeGateway:
     async def _cancel(self, reference: str, key: str) -> stripe.PaymentIntent:
         """Cancel an intent, or return it as it is, where it cannot be."""
         try:
-            return await _fresh(lambda options: self._client.v1.payment_intents.cancel_async(reference, {}, options), key)
+            return await _fresh(
+                lambda options: self._client.v1.payment_intents.cancel_async(reference, {}, options), key
+            )
         except stripe.InvalidRequestError:
             return await self._retrieve(reference)
 
@@ -276,9 +310,16 @@ class StripeGateway:
         return session.payment_intent if isinstance(session.payment_intent, stripe.PaymentIntent) else None
 
     async def _of_intent(self, intent: Intent, payment: stripe.PaymentIntent) -> Found | None:
-        """Return what an intent's state means. A declined one is cancelled: its secret is with the buyer, who could go on with it."""
+        """Return what an intent's state means.
+
+        A declined one is cancelled: its secret is with the buyer, who could go on with it.
+        """
         error = payment.last_payment_error
-        if intent.method is not None and error is not None and payment.status in {"requires_payment_method", "canceled"}:
+        if (
+            intent.method is not None
+            and error is not None
+            and payment.status in {"requires_payment_method", "canceled"}
+        ):
             if payment.status != "canceled":
                 await self._cancel(payment.id, f"{intent.key('authorise')}:decline")
             return _declined(payment.id, error.decline_code or error.code)
@@ -292,7 +333,9 @@ class StripeGateway:
         return await self._session(made.id)
 
     async def _session(self, reference: str) -> Session:
-        return await self._client.v1.checkout.sessions.retrieve_async(reference, {"expand": ["payment_intent"]})
+        return await self._client.v1.checkout.sessions.retrieve_async(
+            reference, {"expand": ["payment_intent"]}
+        )
 
     async def _of_session(self, intent: Intent, session: Session) -> Found | None:
         if session.status == "open":
@@ -308,7 +351,10 @@ def _intent_params(intent: Intent) -> PaymentIntentCreateParams:
         "amount": intent.amount_minor,
         "currency": intent.currency.lower(),
         "capture_method": "manual",
-        "automatic_payment_methods": {"enabled": True, "allow_redirects": "always" if intent.return_url else "never"},
+        "automatic_payment_methods": {
+            "enabled": True,
+            "allow_redirects": "always" if intent.return_url else "never",
+        },
         "description": f"{intent.reference} {intent.description}",
         "metadata": _metadata(intent),
     }
@@ -357,7 +403,10 @@ def _metadata(intent: Intent) -> dict[str, str]:
 
 
 def _is_new(payment: stripe.PaymentIntent) -> bool:
-    return payment.status in {"requires_payment_method", "requires_confirmation"} and payment.last_payment_error is None
+    return (
+        payment.status in {"requires_payment_method", "requires_confirmation"}
+        and payment.last_payment_error is None
+    )
 
 
 def _meaning(payment: stripe.PaymentIntent, *, asked: bool) -> Found | None:
@@ -400,7 +449,9 @@ def _refunding(reference: str, refund: stripe.Refund) -> Refunding:
     if refund.status == "succeeded":
         return Refunded(reference, refund.id)
     if refund.status in {"failed", "canceled"}:
-        return RefundFailed(reference, refund.failure_reason or "refused", "The bank did not take the refund.")
+        return RefundFailed(
+            reference, refund.failure_reason or "refused", "The bank did not take the refund."
+        )
     return RefundWaiting(reference, refund.id)
 
 
@@ -413,10 +464,14 @@ def _notice(event: _Event) -> Notice:
     payment_id = None
     with suppress(ValueError):
         payment_id = UUID((about.metadata or {}).get("payment_id", ""))
-    return Notice(event.id, kind, reference, datetime.fromtimestamp(event.created, UTC), payment_id, event.type)
+    return Notice(
+        event.id, kind, reference, datetime.fromtimestamp(event.created, UTC), payment_id, event.type
+    )
 
 
-async def _fresh(call: Callable[[stripe.RequestOptions], Awaitable[Answer]], key: str, again: str | None = None) -> Answer:
+async def _fresh(
+    call: Callable[[stripe.RequestOptions], Awaitable[Answer]], key: str, again: str | None = None
+) -> Answer:
     """Make a call that may be made anew where Stripe repeats an old failure of it, as it does for a day under a key.
 
     `again` is the second key; None: without, for what an intent's state lets happen only once.

@@ -1,7 +1,7 @@
 """Everything that happens because something else has happened, on one screen: facts, schedules, and what they set off.
 
-The relay (relay.py) counts the facts of the journal and stores the jobs that `REACTIONS` names for them, exactly once; a job runs at least
-once, so each is harmless to repeat.
+The relay (relay.py) counts the facts of the journal and stores the jobs that `REACTIONS` names for them,
+exactly once; a job runs at least once, so each is harmless to repeat.
 """
 
 from __future__ import annotations
@@ -24,38 +24,45 @@ from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
 from evently.kit.ids import parse_id, show_id
 from evently.reactions.relay import BUSY_SECONDS, Reaction, Relay
-from evently.sales import Happened
+from evently.sales.outbox import Happened
 
-# When this happens ... ------------------------------------------------------------------------------------------------------
+# When this happens ... --------------------------------------------------------------------------------------
 
 
-def cancel_the_bookings(happened: Happened, _fact: sales.Fact) -> Job:
+def cancel_the_bookings(happened: Happened, _fact: sales.facts.Fact) -> Job:
     """Return the job that cancels the bookings of a cancelled event."""
     event_id = show_id("evt", happened.event_id)
     return Job("cancel_bookings_of_event", {"event_id": event_id}, lock=event_id)
 
 
-def pay_back(happened: Happened, cancelled: sales.Fact) -> Job | None:
+def pay_back(happened: Happened, cancelled: sales.facts.Fact) -> Job | None:
     """Return the job that pays back what was cancelled, if anything is to be paid back."""
-    assert isinstance(cancelled, sales.BookingCancelled | sales.TicketsCancelled), "as the table below says"
-    return None if cancelled.refund_id is None else checkout.job_for_refund(happened.event_id, cancelled.refund_id)
+    assert isinstance(cancelled, sales.facts.BookingCancelled | sales.facts.TicketsCancelled), (
+        "as the table below says"
+    )
+    return (
+        None
+        if cancelled.refund_id is None
+        else checkout.job_for_refund(happened.event_id, cancelled.refund_id)
+    )
 
 
-REACTIONS: Final[dict[type[sales.Fact], tuple[Reaction, ...]]] = {
-    sales.SaleCancelled: (cancel_the_bookings,),
-    sales.BookingCancelled: (pay_back,),
-    sales.TicketsCancelled: (pay_back,),
+REACTIONS: Final[dict[type[sales.facts.Fact], tuple[Reaction, ...]]] = {
+    sales.facts.SaleCancelled: (cancel_the_bookings,),
+    sales.facts.BookingCancelled: (pay_back,),
+    sales.facts.TicketsCancelled: (pay_back,),
 }
 
-# ... and by the clock -------------------------------------------------------------------------------------------------------
+# ... and by the clock ---------------------------------------------------------------------------------------
 
-SWEEP_SECONDS: Final = 1.0  # how long holds of events that nobody books are due, about; a booking would free them at once
+# How long holds of events that nobody books are due, about; a booking would free them at once
+SWEEP_SECONDS: Final = 1.0
 CLOCKS_APART_MAX: Final = timedelta(minutes=1)  # between who moved a sale window and who looks for it
 CHECKOUT_SECONDS: Final = 1.0  # how long payments and refunds that are stuck are due, about
 LISTEN_AT: Final = "* * * * *"  # every minute, to what gateways told and nobody has understood
 FORGET_AT: Final = "*/10 * * * *"  # every ten minutes
 
-# How ------------------------------------------------------------------------------------------------------------------------
+# How --------------------------------------------------------------------------------------------------------
 
 FAILED_SECONDS: Final = 1.0  # before a loop tries again
 EVENTS_SWEPT_MAX: Final = 200  # at a time: a batch holds 500, and buyers want to be in it
@@ -66,7 +73,12 @@ _log: Final = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def running(
-    options: DatabaseOptions, database: Database, engine: sales.Engine, payments: Checkout, desk: Accounts, clock: Clock
+    options: DatabaseOptions,
+    database: Database,
+    engine: sales.Engine,
+    payments: Checkout,
+    desk: Accounts,
+    clock: Clock,
 ) -> AsyncIterator[None]:
     """React for as long as the block lasts."""
     relay = Relay(database, clock, REACTIONS)
@@ -120,34 +132,46 @@ async def running(
             "resume_payment": resume_payment,
             "pay_back": pay_back,
         }
-        await stack.enter_async_context(jobs.working(options, tasks, {FORGET_AT: forget_expired, LISTEN_AT: hear_the_unheard}))
+        await stack.enter_async_context(
+            jobs.working(options, tasks, {FORGET_AT: forget_expired, LISTEN_AT: hear_the_unheard})
+        )
         yield
 
 
 async def expire_due_holds(database: Database, engine: sales.Engine, clock: Clock) -> int:
-    """Give a batch to events whose holds are due: each begins by taking some of them back. Returns to how many; there may be more."""
-    due = await sales.list_events_with_due_holds(database, clock(), EVENTS_SWEPT_MAX)
-    await asyncio.gather(*[engine.submit(sales.ExpireHolds(event_id)) for event_id in due])
+    """Give a batch to events whose holds are due: each begins by taking some of them back.
+
+    Returns to how many; there may be more.
+    """
+    due = await sales.reads.list_events_with_due_holds(database, clock(), EVENTS_SWEPT_MAX)
+    await asyncio.gather(*[engine.submit(sales.commands.ExpireHolds(event_id)) for event_id in due])
     return len(due)
 
 
 async def serve_lines(database: Database, engine: sales.Engine, since: datetime | None, now: datetime) -> int:
     """Give a batch to events where people wait for what came on sale since an instant (None: ever): it serves them. Returns to how many."""
     found, after = 0, None
-    while events := await sales.list_events_to_serve(database, since, now, after, EVENTS_SWEPT_MAX):
-        await asyncio.gather(*[engine.submit(sales.ExpireHolds(event_id)) for event_id in events])
+    while events := await sales.reads.list_events_to_serve(database, since, now, after, EVENTS_SWEPT_MAX):
+        await asyncio.gather(*[engine.submit(sales.commands.ExpireHolds(event_id)) for event_id in events])
         found, after = found + len(events), events[-1]
     return found
 
 
 async def cancel_bookings(database: Database, engine: sales.Engine, event_id: UUID) -> None:
-    """Cancel every live booking of a cancelled event, a page at a time. Harmless to repeat: it looks at what is still there.
+    """Cancel every live booking of a cancelled event, a page at a time.
+
+    Harmless to repeat: it looks at what is still there.
 
     A booking with a used ticket stays as it is: somebody was let in with it.
     """
     after: UUID | None = None
-    while booking_ids := await sales.list_live_bookings(database, event_id, after, BOOKINGS_CANCELLED_MAX):
-        commands = [sales.CancelBooking(event_id, booking_id, actor_id=event_id, buyer_id=None) for booking_id in booking_ids]
+    while booking_ids := await sales.reads.list_live_bookings(
+        database, event_id, after, BOOKINGS_CANCELLED_MAX
+    ):
+        commands = [
+            sales.commands.CancelBooking(event_id, booking_id, actor_id=event_id, buyer_id=None)
+            for booking_id in booking_ids
+        ]
         await asyncio.gather(*[engine.submit(command) for command in commands])
         after = booking_ids[-1]
 

@@ -1,12 +1,13 @@
 """The relay: what has happened is counted, and what is to be done about it is stored.
 
-It reads the journal in order (that of each event) and, in one transaction, counts the facts (analytics), tells people of them
-(notifications), stores the jobs that they set off, and marks the rows delivered. One process at a time does it, by a lease whose row stays
-locked for the turn. Should two believe that they have it, each row is still delivered once: the second waits for the first, and then finds
-it delivered.
+It reads the journal in order (that of each event) and, in one transaction, counts the facts (analytics),
+tells people of them (notifications), stores the jobs that they set off, and marks the rows delivered. One
+process at a time does it, by a lease whose row stays locked for the turn. Should two believe that they have
+it, each row is still delivered once: the second waits for the first, and then finds it delivered.
 
-It shares a process with the booking path, so its turns are short and, when many events sell, far apart. Measured with 4,000 rows/s over
-1,000 events: 24 us of Python a row, at most 1.5 s behind; a look when there is nothing costs the database 0.5-2 ms.
+It shares a process with the booking path, so its turns are short and, when many events sell, far apart.
+Measured with 4,000 rows/s over 1,000 events: 24 us of Python a row, at most 1.5 s behind; a look when there
+is nothing costs the database 0.5-2 ms.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ from evently.jobs import Job
 from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
 from evently.kit.ids import new_id
-from evently.sales import Fact, Happened, Undelivered
+from evently.sales.facts import Fact
+from evently.sales.outbox import Happened, Undelivered
 
 Found = TypeVar("Found")
 Reaction: TypeAlias = Callable[[Happened, Fact], Job | None]  # None: this one sets nothing off
 Reactions: TypeAlias = Mapping[type[Fact], Sequence[Reaction]]
 
 LEASE: Final = timedelta(seconds=10)  # how long others wait when the holder is killed
-# A turn costs 17 values for each event in it and 6 us for each row, so when many events sell it pays to wait until there are more.
+# A turn costs 17 values for each event in it and 6 us for each row, so when many events sell it pays to wait
+# until there are more.
 ROWS_MAX: Final = 4_000  # of one turn
 BYTES_MAX: Final = 1_000_000  # of one turn: four thousand facts or so
 SLICE_BYTES: Final = 100_000  # that are read at once: 1 ms of a process that also sells
@@ -44,17 +47,25 @@ IDLE_SECONDS: Final = 0.2  # between two turns
 MANY_ROWS: Final = 200
 MANY_SECONDS: Final = 1.0  # between two turns when there were many rows
 BUSY_SECONDS: Final = 0.01  # when more are waiting: the booking path comes first
-STUCK: Final = timedelta(seconds=30)  # until an event that could not be delivered is tried again: another version may have run meanwhile
-# Delivered rows leave dead entries in the index; most turns therefore look only at the rows of the last seconds. A row may come later than
-# that, for a batch may take long and clocks disagree: some turns look at all of them, for at most a fiftieth of the time.
+# Until an event that could not be delivered is tried again: another version may have run meanwhile
+STUCK: Final = timedelta(seconds=30)
+# Delivered rows leave dead entries in the index; most turns therefore look only at the rows of the last
+# seconds. A row may come later than that, for a batch may take long and clocks disagree: some turns look at
+# all of them, for at most a fiftieth of the time.
 LATE: Final = timedelta(seconds=5)
 LOOK_BACK: Final = timedelta(seconds=10)
 LOOK_BACK_SHARE: Final = 50
 
 _log: Final = structlog.get_logger(__name__)
 _delivered = Counter("evently_relay_rows", "Journal rows delivered.")
-_stuck = Gauge("evently_relay_stuck_events", "Events whose facts cannot be delivered.", multiprocess_mode="livemax")
-_behind = Gauge("evently_relay_seconds_behind", "Age of the oldest undelivered row when last looked.", multiprocess_mode="livemax")
+_stuck = Gauge(
+    "evently_relay_stuck_events", "Events whose facts cannot be delivered.", multiprocess_mode="livemax"
+)
+_behind = Gauge(
+    "evently_relay_seconds_behind",
+    "Age of the oldest undelivered row when last looked.",
+    multiprocess_mode="livemax",
+)
 
 
 class Relay:
@@ -79,7 +90,10 @@ class Relay:
         """Deliver some rows, if it is ours to do; return how many seconds to wait before the next turn."""
         now = self._clock()
         since = self._since if now < self._look_back_at else None
-        if self._leads_until - now > LEASE / 2 and await self._look(sales.oldest_undelivered(self._database, since), since) is None:
+        if (
+            self._leads_until - now > LEASE / 2
+            and await self._look(sales.outbox.oldest_undelivered(self._database, since), since) is None
+        ):
             _behind.set(0)
             return IDLE_SECONDS
         async with self._database.transaction() as tx:
@@ -87,7 +101,9 @@ class Relay:
                 self._leads_until, self._since = now, None
                 _behind.set(0)  # somebody else's to say
                 return LEASE.total_seconds() / 4
-            rows = await self._look(sales.list_undelivered(tx, ROWS_MAX, BYTES_MAX, since, self._passed_over(now)), since)
+            rows = await self._look(
+                sales.outbox.list_undelivered(tx, ROWS_MAX, BYTES_MAX, since, self._passed_over(now)), since
+            )
             if rows:
                 _behind.set(max(0.0, (now - rows[0].at).total_seconds()))
                 _delivered.inc(await self._deliver(tx, rows, now, sure=since is None))
@@ -100,12 +116,15 @@ class Relay:
             async with self._database.transaction() as tx:
                 await end_lease(tx, "relay", self._holder)
 
-    async def _deliver(self, tx: Connection, rows: Sequence[Undelivered], now: datetime, *, sure: bool) -> int:
+    async def _deliver(
+        self, tx: Connection, rows: Sequence[Undelivered], now: datetime, *, sure: bool
+    ) -> int:
         """Let the facts of rows have all their effects, and return of how many.
 
-        Where that fails on the data, it is tried in halves until the bad event stands alone; that one is passed over for a while. Facts
-        that this version does not know are such data: a newer one is being installed, and its relay will read them. Unless we are `sure`
-        to have all rows: then one that came late may be missing, and the next turn looks back.
+        Where that fails on the data, it is tried in halves until the bad event stands alone; that one is
+        passed over for a while. Facts that this version does not know are such data: a newer one is being
+        installed, and its relay will read them. Unless we are `sure` to have all rows: then one that came
+        late may be missing, and the next turn looks back.
         """
         try:
             async with tx.transaction():
@@ -124,18 +143,25 @@ class Relay:
                 return 0
             half = set(events[: len(events) // 2])
             first = await self._deliver(tx, [row for row in rows if row.event_id in half], now, sure=True)
-            return first + await self._deliver(tx, [row for row in rows if row.event_id not in half], now, sure=True)
+            return first + await self._deliver(
+                tx, [row for row in rows if row.event_id not in half], now, sure=True
+            )
 
     async def _let_happen(self, tx: Connection, rows: Sequence[Undelivered], now: datetime) -> None:
         happened = await _read(rows)
         await analytics.count(tx, happened)
         await notifications.add(tx, happened)
         await jobs.defer(tx, self._set_off(happened))
-        await sales.mark_delivered(tx, rows, now)
+        await sales.outbox.mark_delivered(tx, rows, now)
 
     def _set_off(self, happened: Sequence[Happened]) -> list[Job]:
         reactions = self._reactions
-        found = [react(row, each) for row in happened for each in row.facts for react in reactions.get(type(each), ())]
+        found = [
+            react(row, each)
+            for row in happened
+            for each in row.facts
+            for react in reactions.get(type(each), ())
+        ]
         return [job for job in found if job is not None]
 
     async def _look(self, looking: Awaitable[Found], since: datetime | None) -> Found:
@@ -155,7 +181,11 @@ class Relay:
     def _pause(self, rows: Sequence[Undelivered], now: datetime) -> float:
         if rows:
             self._since = rows[-1].at - LATE
-        if len(rows) == ROWS_MAX or sum(len(row.facts) for row in rows) >= BYTES_MAX or self._look_back_at <= now:
+        if (
+            len(rows) == ROWS_MAX
+            or sum(len(row.facts) for row in rows) >= BYTES_MAX
+            or self._look_back_at <= now
+        ):
             return BUSY_SECONDS
         return MANY_SECONDS if len(rows) >= MANY_ROWS else IDLE_SECONDS
 

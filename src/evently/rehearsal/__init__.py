@@ -8,7 +8,8 @@
     charts       time lines, bars and rings as SVG; report: one HTML file; live: the terminal
     plan         the verb behind `evently rehearse`
 
-Nothing here is trusted by the product, and nothing here trusts it: everything goes over HTTP, as it would from somebody else's machine.
+Nothing here is trusted by the product, and nothing here trusts it: everything goes over HTTP, as it would
+from somebody else's machine.
 """
 
 from evently.rehearsal.plan import Plan, rehearse

@@ -58,7 +58,11 @@ class Prepared(msgspec.Struct, frozen=True):
         """Return it as the buyers need it, who take `random` seats or the `best` ones."""
         types = [
             TypeOnSale(
-                kind.id, kind.name, kind.price.amount, min(kind.per_booking_max, kind.per_buyer_max or kind.per_booking_max), kind.pool_ids
+                kind.id,
+                kind.name,
+                kind.price.amount,
+                min(kind.per_booking_max, kind.per_buyer_max or kind.per_booking_max),
+                kind.pool_ids,
             )
             for kind in self.ticket_types
         ]
@@ -115,14 +119,20 @@ class Api:
     async def wait_until_ready(self) -> None:
         """Return when the server says that it is ready; one that runs already should be soon."""
         until = time.monotonic() + READY_SECONDS_MAX
-        while (answer := await self._client.exchange(request_for("GET", "/readyz", self._client.target))).status not in _OK:
+        while (
+            answer := await self._client.exchange(request_for("GET", "/readyz", self._client.target))
+        ).status not in _OK:
             if time.monotonic() > until:
                 raise CannotRehearse(f"the server is not ready: {_said(answer)}")
             await asyncio.sleep(0.05)
 
     async def prepare(self, event: str | None, organizer: str | None, body: dict[str, object]) -> Prepared:
         """Make a sandbox event, a copy of `event` or a fresh one, and its buyers."""
-        path = f"/v1/events/{event}/rehearsals" if event else f"/v1/organizers/{organizer or await self._only_organizer()}/rehearsals"
+        path = (
+            f"/v1/events/{event}/rehearsals"
+            if event
+            else f"/v1/organizers/{organizer or await self._only_organizer()}/rehearsals"
+        )
         return await self._ask("POST", path, Prepared, body)
 
     async def read_ledger(self, event_id: str) -> Ledger:
@@ -132,7 +142,9 @@ class Api:
         while path is not None:
             page = await self._ask("GET", path, BookingPage)
             bookings += page.data
-            path = page.next_cursor and f"/v1/events/{event_id}/bookings?limit={_PAGE}&after={page.next_cursor}"
+            path = (
+                page.next_cursor and f"/v1/events/{event_id}/bookings?limit={_PAGE}&after={page.next_cursor}"
+            )
         proof = await self._ask("GET", f"/v1/events/{event_id}/proof", ProofShown)
         left = await self._ask("GET", f"/v1/events/{event_id}/availability", AvailabilityShown)
         return Ledger(bookings, proof, sum(kind.available for kind in left.ticket_types))
@@ -140,11 +152,15 @@ class Api:
     async def _only_organizer(self) -> str:
         """Return the one organizer for which the caller may sell."""
         if self._token.startswith(_API_KEY):
-            raise CannotRehearse("an API key does not say whose it is: name --organizer, or an --event to copy")
+            raise CannotRehearse(
+                "an API key does not say whose it is: name --organizer, or an --event to copy"
+            )
         memberships = (await self._ask("GET", "/v1/organizers", MembershipPage)).data
         found = [membership.organizer.id for membership in memberships if membership.role in _MAY_SELL]
         if len(found) != 1:
-            raise CannotRehearse(f"the token is of {len(found)} organizers: name one with --organizer, or an --event to copy")
+            raise CannotRehearse(
+                f"the token is of {len(found)} organizers: name one with --organizer, or an --event to copy"
+            )
         return found[0]
 
     async def _ask(self, method: str, path: str, shape: type[Shape], body: object = None) -> Shape:
@@ -161,4 +177,8 @@ class Api:
 
 
 def _said(answer: Answer) -> str:
-    return "no answer" if answer.status == LOST else f"{answer.status} {answer.body[:500].decode('utf-8', 'replace')}"
+    return (
+        "no answer"
+        if answer.status == LOST
+        else f"{answer.status} {answer.body[:500].decode('utf-8', 'replace')}"
+    )

@@ -19,7 +19,8 @@ PAUSE_SECONDS_MAX: Final = 2.0
 GLANCE_SECONDS: Final = 0.3  # a server may show what was true a quarter of a second ago
 EXPIRY_SECONDS: Final = 1.5  # after which a hold that has run out can be had again, and is shown as such
 SEATS_TRIES_MAX: Final = 4  # seats that a buyer names before any will do
-LAST_CALL_ROUNDS_MAX: Final = 200  # each sells what was returned; only a sale that never settles would need more
+# Each sells what was returned; only a sale that never settles would need more
+LAST_CALL_ROUNDS_MAX: Final = 200
 _PAYING: Final = b"POST /payments HTTP"
 _CREATED: Final = 201
 _OK: Final = 200
@@ -70,7 +71,9 @@ class Ticketing(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct):
-    """A booking that was acknowledged to a buyer. `cancelled`: acknowledged too; None while nobody knows (the answer was lost).
+    """A booking that was acknowledged to a buyer.
+
+    `cancelled`: acknowledged too; None while nobody knows (the answer was lost).
 
     `owed`: it was held until it is paid. `paid`: acknowledged too; None while nobody knows.
     """
@@ -100,11 +103,14 @@ class ClientJournal(msgspec.Struct):
     unsettled: list[Unsettled] = msgspec.field(default_factory=list)
     contradictions: list[str] = msgspec.field(default_factory=list)  # one key, two answers
     strange: list[str] = msgspec.field(default_factory=list)  # answers that no documented case explains
-    left: list[Buyer] = msgspec.field(default_factory=list)  # who went away without a ticket, because there was none
+    # Who went away without a ticket, because there was none
+    left: list[Buyer] = msgspec.field(default_factory=list)
     gave_up: int = 0  # because of trouble
     sold_units: int = 0  # acknowledged and not known to be cancelled
-    sold_out_at: float | None = None  # seconds after the opening: when all places were sold, as far as the buyers could tell
-    sales: list[tuple[float, int]] = msgspec.field(default_factory=list)  # seconds after the opening, units: + booked, - cancelled
+    # Seconds after the opening: when all places were sold, as far as the buyers could tell
+    sold_out_at: float | None = None
+    # Seconds after the opening, units: + booked, - cancelled
+    sales: list[tuple[float, int]] = msgspec.field(default_factory=list)
     sold_out_types: set[str] = msgspec.field(default_factory=set)
     arrived: int = 0
     abandoned: int = 0  # holds that were never paid
@@ -187,7 +193,10 @@ class Rush:
                 group.create_task(self._visit(buyer))
 
     async def last_call(self) -> None:
-        """Offer returned tickets to those who left without, until there are none of either. Nobody cancels any more."""
+        """Offer returned tickets to those who left without, until there are none of either.
+
+        Nobody cancels any more.
+        """
         if (wait := self.journal.last_expiry_at + EXPIRY_SECONDS - self.elapsed()) > 0:
             await asyncio.sleep(wait)  # what was held and never paid falls free
         empty_looks = 0
@@ -195,7 +204,11 @@ class Rush:
             if not self.journal.left:
                 return
             available = await self._look_at_availability(self.journal.left[0])
-            offers = [(kind, available[kind.id]) for kind in self._ticketing.ticket_types if available.get(kind.id, 0) > 0]
+            offers = [
+                (kind, available[kind.id])
+                for kind in self._ticketing.ticket_types
+                if available.get(kind.id, 0) > 0
+            ]
             empty_looks = 0 if offers else empty_looks + 1
             if empty_looks > 1:
                 return
@@ -213,11 +226,21 @@ class Rush:
             buyer = self.journal.left.pop(0)
             takers.append((buyer, min(buyer.units, units, kind.units_max)))
             units -= takers[-1][1]
-        outcomes = await asyncio.gather(*[self._book(buyer, kind, wanted, attempt) for buyer, wanted in takers])
-        await asyncio.gather(*[self._pay(buyer, told) for (buyer, _), told in zip(takers, outcomes, strict=True) if isinstance(told, Told)])
-        self.journal.left += [buyer for (buyer, _), outcome in zip(takers, outcomes, strict=True) if outcome is Seen.SOLD_OUT]
+        outcomes = await asyncio.gather(
+            *[self._book(buyer, kind, wanted, attempt) for buyer, wanted in takers]
+        )
+        await asyncio.gather(
+            *[
+                self._pay(buyer, told)
+                for (buyer, _), told in zip(takers, outcomes, strict=True)
+                if isinstance(told, Told)
+            ]
+        )
+        self.journal.left += [
+            buyer for (buyer, _), outcome in zip(takers, outcomes, strict=True) if outcome is Seen.SOLD_OUT
+        ]
 
-    # One buyer -----------------------------------------------------------------------------------------------------------
+    # One buyer ----------------------------------------------------------------------------------------------
 
     async def _visit(self, buyer: Buyer) -> None:
         if buyer.looks:
@@ -264,12 +287,17 @@ class Rush:
         answer = await self._send(self._request(buyer, "GET", f"{self._event_path}/availability"))
         if answer.status != _OK:
             return {}
-        return {line["ticket_type_id"]: line["available"] for line in msgspec.json.decode(answer.body)["ticket_types"]}
+        return {
+            line["ticket_type_id"]: line["available"]
+            for line in msgspec.json.decode(answer.body)["ticket_types"]
+        }
 
     async def _book(self, buyer: Buyer, kind: TypeOnSale, units: int, attempt: str) -> Told | Seen:
         """Ask until there is an answer, always with the same key; returns the booking, or what was seen instead of one."""
         for place in range(SEATS_TRIES_MAX):
-            outcome = await self._book_once(buyer, kind, units, f"{attempt}-{place}" if place else attempt, place)
+            outcome = await self._book_once(
+                buyer, kind, units, f"{attempt}-{place}" if place else attempt, place
+            )
             if outcome is not Seen.SEAT_TAKEN:
                 return outcome
         return await self._book_once(buyer, kind, units, f"{attempt}-any", None)
@@ -282,9 +310,13 @@ class Rush:
         first = (buyer.dice + 7919 * place) % max(1, len(seats) - units + 1)
         return {"ticket_type_id": kind.id, "seats": seats[first : first + units]}
 
-    async def _book_once(self, buyer: Buyer, kind: TypeOnSale, units: int, attempt: str, place: int | None) -> Told | Seen:
+    async def _book_once(
+        self, buyer: Buyer, kind: TypeOnSale, units: int, attempt: str, place: int | None
+    ) -> Told | Seen:
         body = msgspec.json.encode({"lines": [self._line(buyer, kind, units, place)]})
-        request = self._request(buyer, "POST", f"{self._event_path}/bookings", f"{buyer.number}-{attempt}", body)
+        request = self._request(
+            buyer, "POST", f"{self._event_path}/bookings", f"{buyer.number}-{attempt}", body
+        )
         twin = asyncio.ensure_future(self._send(request)) if buyer.clicks_twice else None
         answer, unsure = await self._insist(buyer, request)
         if twin is not None:
@@ -309,12 +341,16 @@ class Rush:
         path = f"/v1/bookings/{told.booking_id}/payments"
         for number, card in enumerate(("declined", "succeeds") if buyer.declined_first else ("succeeds",)):
             body = msgspec.json.encode({"method": card})
-            answer, _ = await self._insist(buyer, self._request(buyer, "POST", path, f"{buyer.number}-pay-{number}", body))
+            answer, _ = await self._insist(
+                buyer, self._request(buyer, "POST", path, f"{buyer.number}-pay-{number}", body)
+            )
             if see(_PAYING, answer) is Seen.PAID:
                 told.paid = True
 
     async def _cancel(self, buyer: Buyer, told: Told) -> None:
-        request = self._request(buyer, "POST", f"/v1/bookings/{told.booking_id}/cancel", f"{buyer.number}-cancel", b"{}")
+        request = self._request(
+            buyer, "POST", f"/v1/bookings/{told.booking_id}/cancel", f"{buyer.number}-cancel", b"{}"
+        )
         answer, unsure = await self._insist(buyer, request)
         seen = see(request, answer)
         if seen is Seen.CANCELLED:
@@ -325,7 +361,8 @@ class Rush:
     async def _insist(self, buyer: Buyer, request: bytes) -> tuple[Answer, bool]:
         """Send a request until it is answered or the buyer gives up; returns the last answer, and whether it may have been done unseen.
 
-        A refusal settles nothing when an earlier try went unanswered: that one may still be on its way, and arrive after tickets came back.
+        A refusal settles nothing when an earlier try went unanswered: that one may still be on its way, and
+        arrive after tickets came back.
         """
         unsure = False
         answer = NO_ANSWER
@@ -335,7 +372,9 @@ class Rush:
                 return answer, unsure
             unsure = unsure or answer.status == LOST or b"outcome-unknown" in answer.body
             pause = min(PAUSE_SECONDS * 2**tries, PAUSE_SECONDS_MAX)
-            await asyncio.sleep(buyer.return_seconds * (pause if answer.status == LOST else answer.retry_after()))
+            await asyncio.sleep(
+                buyer.return_seconds * (pause if answer.status == LOST else answer.retry_after())
+            )
         return answer, unsure
 
     async def _send(self, request: bytes, *, hang_up: bool = False) -> Answer:
@@ -347,21 +386,33 @@ class Rush:
             self.journal.strange.append(f"{request.split(b' HTTP', 1)[0].decode()}: {answer.status}")
         return answer
 
-    def _request(self, buyer: Buyer, method: str, path: str, key: str | None = None, body: bytes | None = None) -> bytes:
+    def _request(
+        self, buyer: Buyer, method: str, path: str, key: str | None = None, body: bytes | None = None
+    ) -> bytes:
         whole_key = None if key is None else f"{self._key_prefix}-{key}"
-        return request_for(method, path, self._target, token=self._ticketing.tokens[buyer.number], key=whole_key, body=body)
+        return request_for(
+            method, path, self._target, token=self._ticketing.tokens[buyer.number], key=whole_key, body=body
+        )
 
     def _compare(self, request: bytes, first: Answer, second: Answer) -> Answer:
         """Return the better of two answers to one key; two bookings for it are a contradiction."""
         if first.status == second.status == _CREATED:
             bookings = {msgspec.json.decode(answer.body)["id"] for answer in (first, second)}
             if len(bookings) > 1:
-                self.journal.contradictions.append(f"{request.split(b' HTTP', 1)[0].decode()}: {sorted(bookings)}")
+                self.journal.contradictions.append(
+                    f"{request.split(b' HTTP', 1)[0].decode()}: {sorted(bookings)}"
+                )
         return second if second.status == _CREATED else first
 
     def _told(self, buyer: Buyer, kind: TypeOnSale, answer: Answer) -> Told:
         booking = msgspec.json.decode(answer.body, type=BookingShown)
-        told = Told(booking.id, self._ticketing.buyer_ids[buyer.number], kind.id, len(booking.tickets), booking.total.amount)
+        told = Told(
+            booking.id,
+            self._ticketing.buyer_ids[buyer.number],
+            kind.id,
+            len(booking.tickets),
+            booking.total.amount,
+        )
         told.owed = booking.state == "held"
         self.journal.add(told, self.elapsed(), self._ticketing.places)
         return told

@@ -1,10 +1,14 @@
-"""Who comes when, and what they want. Pure: the same options give the same crowd, and nothing here knows of clocks or connections.
+"""Who comes when, and what they want.
 
-The shape of a rush. A third of the buyers sits in front of the page and clicks when the sale opens, each after a human reaction (half of a
-normal distribution, 0.25 s wide). The others come as the word goes round: exponentially, `spread_seconds` on average, nobody later than
-five times that. Most want two tickets. Some look at the event first, some click twice, some lose the answer on the way (they close the
-page, or a train enters a tunnel) and send the same request again; some settle for fewer, come back for returned tickets, or change their
-mind and cancel. The shares are assumptions, chosen to exercise every path, not measurements of anybody's audience.
+Pure: the same options give the same crowd, and nothing here knows of clocks or connections.
+
+The shape of a rush. A third of the buyers sits in front of the page and clicks when the sale opens, each
+after a human reaction (half of a normal distribution, 0.25 s wide). The others come as the word goes round:
+exponentially, `spread_seconds` on average, nobody later than five times that. Most want two tickets. Some
+look at the event first, some click twice, some lose the answer on the way (they close the page, or a train
+enters a tunnel) and send the same request again; some settle for fewer, come back for returned tickets, or
+change their mind and cancel. The shares are assumptions, chosen to exercise every path, not measurements of
+anybody's audience.
 """
 
 from __future__ import annotations

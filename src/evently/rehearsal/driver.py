@@ -3,11 +3,11 @@
     client = HttpClient(Target.parse(url), connections_max=500)
     answer = await client.exchange(request_for("GET", "/v1/events", client.target))
 
-A connection carries one request at a time; nothing is pipelined, and nothing is sent again here: whoever asks decides what a lost answer
-means. Loops that send as much as a server can take are in `loops.py`.
+A connection carries one request at a time; nothing is pipelined, and nothing is sent again here: whoever asks
+decides what a lost answer means. Loops that send as much as a server can take are in `loops.py`.
 
-Budget: 20 microseconds of processor time a request in a closed loop with uvloop (docs/benchmarks.md); so there is no task, no timer and no
-header map for a request, only a callback.
+Budget: 20 microseconds of processor time a request in a closed loop with uvloop (docs/benchmarks.md); so
+there is no task, no timer and no header map for a request, only a callback.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ import msgspec
 from evently.rehearsal.recording import LOST
 
 HEAD_BYTES_MAX: Final = 64 * 1024  # what servers send at most
-CONNECTING_MAX: Final = 128  # at once: more overflow the server's queue of connections, and wait a second for the next try
+# At once: more overflow the server's queue of connections, and wait a second for the next try
+CONNECTING_MAX: Final = 128
 ANSWER_SECONDS_MAX: Final = 30.0
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LENGTH: Final = b"\r\ncontent-length:"
@@ -54,7 +55,10 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Answer(NamedTuple):
-    """A complete answer, or `status` LOST where the connection ended before it. `head` is in lower case, without the empty line."""
+    """A complete answer, or `status` LOST where the connection ended before it.
+
+    `head` is in lower case, without the empty line.
+    """
 
     status: int
     head: bytes
@@ -79,7 +83,13 @@ OnAnswer = Callable[[Answer], None]
 
 
 def request_for(
-    method: str, path: str, target: Target, *, token: str | None = None, key: str | None = None, body: bytes | None = None
+    method: str,
+    path: str,
+    target: Target,
+    *,
+    token: str | None = None,
+    key: str | None = None,
+    body: bytes | None = None,
 ) -> bytes:
     """Return the bytes of a request; `key` is its Idempotency-Key, `body` is JSON."""
     lines = [f"{method} {path} HTTP/1.1", f"host: {target.authority()}"]
@@ -209,7 +219,9 @@ class HttpConnection(asyncio.Protocol):
 
     def _complete(self, body: bytes) -> None:
         head, on_answer = self._head, self._on_answer
-        if on_answer is None:  # the server speaks unasked: nothing sent on this connection could be told from it
+        if (
+            on_answer is None
+        ):  # the server speaks unasked: nothing sent on this connection could be told from it
             self.abort()
             return
         self._head = self._held = b""
@@ -231,7 +243,9 @@ class HttpConnection(asyncio.Protocol):
 async def connect(target: Target) -> HttpConnection:
     """Open a connection; raises OSError."""
     context = ssl.create_default_context() if target.https else None
-    _, connection = await asyncio.get_running_loop().create_connection(HttpConnection, target.host, target.port, ssl=context)
+    _, connection = await asyncio.get_running_loop().create_connection(
+        HttpConnection, target.host, target.port, ssl=context
+    )
     return connection
 
 
@@ -239,15 +253,17 @@ async def connect_many(target: Target, count: int) -> list[HttpConnection]:
     """Open many connections, a few at a time; raises OSError."""
     connections: list[HttpConnection] = []
     while len(connections) < count:
-        connections += await asyncio.gather(*[connect(target) for _ in range(min(CONNECTING_MAX, count - len(connections)))])
+        connections += await asyncio.gather(
+            *[connect(target) for _ in range(min(CONNECTING_MAX, count - len(connections)))]
+        )
     return connections
 
 
 class HttpClient:
     """At most `connections_max` connections, used by whoever has something to send, first come first served.
 
-    Who waits gets the next connection that is free, whether it was just opened or just used: otherwise, in a rush, those who came first
-    would wait for connections being opened while others take the idle ones.
+    Who waits gets the next connection that is free, whether it was just opened or just used: otherwise, in a
+    rush, those who came first would wait for connections being opened while others take the idle ones.
     """
 
     def __init__(self, target: Target, connections_max: int) -> None:
@@ -255,11 +271,18 @@ class HttpClient:
         self._connections_max = connections_max
         self._open = 0  # connections that are idle, in use or being opened
         self._connecting: set[asyncio.Task[None]] = set()
-        self._idle: list[HttpConnection] = []  # the last used one is taken first: it is the least likely to have been closed meanwhile
+        self._idle: list[
+            HttpConnection
+        ] = []  # the last used one is taken first: it is the least likely to have been closed meanwhile
         self._waiting: deque[asyncio.Future[HttpConnection | None]] = deque()
 
-    async def exchange(self, request: bytes, *, hang_up: bool = False, seconds_max: float = ANSWER_SECONDS_MAX) -> Answer:
-        """Send a request and return its answer, NO_ANSWER when there was none. `hang_up`: close the connection once it is sent."""
+    async def exchange(
+        self, request: bytes, *, hang_up: bool = False, seconds_max: float = ANSWER_SECONDS_MAX
+    ) -> Answer:
+        """Send a request and return its answer, NO_ANSWER when there was none.
+
+        `hang_up`: close the connection once it is sent.
+        """
         connection = self._take_idle() or await self._wait_for_one()
         if connection is None:
             return NO_ANSWER

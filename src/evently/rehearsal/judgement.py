@@ -45,7 +45,12 @@ class Ledger(msgspec.Struct, frozen=True):
 
     def sold(self) -> int:
         """Return how many tickets are valid."""
-        return sum(ticket.state != "void" for booking in self.bookings if booking.state in _LIVE for ticket in booking.tickets)
+        return sum(
+            ticket.state != "void"
+            for booking in self.bookings
+            if booking.state in _LIVE
+            for ticket in booking.tickets
+        )
 
 
 def is_clean(findings: Iterable[Finding]) -> bool:
@@ -59,13 +64,19 @@ def judge(journal: ClientJournal, ledger: Ledger, ticketing: Ticketing) -> list[
     return [
         _finding("I1", "pools that are oversold", _oversold(ledger)),
         _finding("I2", "pools whose counter is not the number of tickets", _miscounted(ledger, ticketing)),
-        _finding("I3", "acknowledged bookings that are missing or differ", _missing_or_different(journal, bookings)),
+        _finding(
+            "I3", "acknowledged bookings that are missing or differ", _missing_or_different(journal, bookings)
+        ),
         _finding("I4", "bookings that nobody asked for", _unasked(journal, ledger.bookings)),
         _finding("I6", "keys that were answered with two bookings", journal.contradictions),
-        _finding("I11", "differences between the counters and a replay of the journal", _differences(ledger.proof)),
+        _finding(
+            "I11", "differences between the counters and a replay of the journal", _differences(ledger.proof)
+        ),
         _finding("R1", "tickets left over although somebody went away without", _left_over(journal, ledger)),
         _finding(
-            "R2", "tickets sold other than the places, although somebody went away without", _not_all_places(journal, ledger, ticketing)
+            "R2",
+            "tickets sold other than the places, although somebody went away without",
+            _not_all_places(journal, ledger, ticketing),
         ),
         _finding("R3", "answers that the API does not document", journal.strange),
     ]
@@ -79,13 +90,16 @@ def _oversold(ledger: Ledger) -> list[str]:
     return [
         f"{pool.name}: {pool.held} held, {pool.sold} sold, {pool.set_aside} set aside of {pool.capacity}"
         for pool in ledger.proof.stored
-        if pool.held + pool.sold + pool.set_aside > pool.capacity or min(pool.held, pool.sold, pool.set_aside) < 0
+        if pool.held + pool.sold + pool.set_aside > pool.capacity
+        or min(pool.held, pool.sold, pool.set_aside) < 0
     ]
 
 
 def _miscounted(ledger: Ledger, ticketing: Ticketing) -> list[str]:
     live = [booking for booking in ledger.bookings if booking.state in _LIVE]
-    valid = Counter(ticket.ticket_type_id for booking in live for ticket in booking.tickets if ticket.state != "void")
+    valid = Counter(
+        ticket.ticket_type_id for booking in live for ticket in booking.tickets if ticket.state != "void"
+    )
     taken: Counter[str] = Counter()
     for kind in ticketing.ticket_types:
         for pool_id in kind.pool_ids:
@@ -140,7 +154,9 @@ def _unasked(journal: ClientJournal, bookings: Sequence[BookingShown]) -> list[s
         if booking.id in journal.bookings:
             continue
         kinds = {ticket.ticket_type_id for ticket in booking.tickets}
-        reasons = explained.get((booking.buyer_id, kinds.pop() if len(kinds) == 1 else "", len(booking.tickets)))
+        reasons = explained.get(
+            (booking.buyer_id, kinds.pop() if len(kinds) == 1 else "", len(booking.tickets))
+        )
         if reasons:
             reasons.pop()
         else:

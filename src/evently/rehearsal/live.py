@@ -66,7 +66,12 @@ class LiveView:
         numbers = Table.grid(padding=(0, 3))
         for _ in range(6):
             numbers.add_column(justify="right")
-        numbers.add_row(*[Text(name, style="dim") for name in ("bookings/s", "refusals/s", "p50", "p99", "arrived", "sold out after")])
+        numbers.add_row(
+            *[
+                Text(name, style="dim")
+                for name in ("bookings/s", "refusals/s", "p50", "p99", "arrived", "sold out after")
+            ]
+        )
         numbers.add_row(
             Text(f"{booked:,}", style="bold blue"),
             Text(f"{refused:,}", style="bold yellow"),
@@ -81,7 +86,12 @@ class LiveView:
             f"{journal.sold_units:,} of {self._places:,} sold",
             Text(spark(self._bookings), style="blue"),
         )
-        return Panel(Group(sold, Text(), numbers), title=self._title, subtitle=f"{self._rush.elapsed():.1f} s", width=100)
+        return Panel(
+            Group(sold, Text(), numbers),
+            title=self._title,
+            subtitle=f"{self._rush.elapsed():.1f} s",
+            width=100,
+        )
 
 
 def last_second(recording: Recording, now: float) -> list[tuple[Seen, float]]:
@@ -98,7 +108,9 @@ def spark(values: Iterable[int]) -> str:
     """Return values as a row of blocks."""
     shown = list(values)
     highest = max(shown, default=0)
-    return "".join(_BLOCKS[-(-value * (len(_BLOCKS) - 1) // highest)] if highest else _BLOCKS[0] for value in shown)
+    return "".join(
+        _BLOCKS[-(-value * (len(_BLOCKS) - 1) // highest)] if highest else _BLOCKS[0] for value in shown
+    )
 
 
 def show_audits(audits: Mapping[str, Iterable[Finding]]) -> Group:
@@ -107,10 +119,18 @@ def show_audits(audits: Mapping[str, Iterable[Finding]]) -> Group:
 
 
 def _table(name: str, findings: Iterable[Finding]) -> Table:
-    table = Table(title=f"{name}: counts that must be 0", title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
+    table = Table(
+        title=f"{name}: counts that must be 0",
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+        show_header=False,
+    )
     for finding in findings:
         style = "green" if finding.count == 0 else "bold red"
-        table.add_row(Text(finding.code, style="bold"), finding.title, Text(f"{finding.count:,}", style=style))
+        table.add_row(
+            Text(finding.code, style="bold"), finding.title, Text(f"{finding.count:,}", style=style)
+        )
         for example in finding.examples:
             table.add_row("", Text(example, style="dim"), "")
     return table

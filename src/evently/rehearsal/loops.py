@@ -4,8 +4,8 @@
     await open_loop(target, 256, requests, due=[0.0, 0.001, ...])     requests leave on time, whatever the server does
     await volley(target, requests)                                    every client at one instant
 
-The latency of an open loop counts from when a request was due, so that a slow server is not excused by the requests it kept from being sent
-(coordinated omission).
+The latency of an open loop counts from when a request was due, so that a slow server is not excused by the
+requests it kept from being sent (coordinated omission).
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class _Loop:
 class _ClosedLoop(_Loop):
     """Clients that send their next request when they have the answer to the last."""
 
-    def __init__(self, target: Target, next_request: NextRequest, seconds: float, keep_status: int | None) -> None:
+    def __init__(
+        self, target: Target, next_request: NextRequest, seconds: float, keep_status: int | None
+    ) -> None:
         super().__init__(target, keep_status)
         self._next_request = next_request
         self._until = time.perf_counter() + seconds
@@ -127,7 +129,9 @@ class _ClosedLoop(_Loop):
 class _OpenLoop(_Loop):
     """Requests that leave when they are due, on whichever connection is idle; the others queue, and their waiting counts."""
 
-    def __init__(self, target: Target, requests: Sequence[bytes], due: Sequence[float], keep_status: int | None) -> None:
+    def __init__(
+        self, target: Target, requests: Sequence[bytes], due: Sequence[float], keep_status: int | None
+    ) -> None:
         super().__init__(target, keep_status)
         self._requests = requests
         self._due = due
@@ -172,10 +176,13 @@ class _OpenLoop(_Loop):
         self._queue.clear()
 
 
-async def closed_loop(target: Target, clients: int, next_request: NextRequest, seconds: float, *, keep_status: int | None = None) -> Run:
+async def closed_loop(
+    target: Target, clients: int, next_request: NextRequest, seconds: float, *, keep_status: int | None = None
+) -> Run:
     """Let each of `clients` send its next request when it has the answer to the last, until `seconds` are over or there is no next.
 
-    A client whose connection was lost connects again. Raises OSError when the first connections cannot be made.
+    A client whose connection was lost connects again. Raises OSError when the first connections cannot be
+    made.
     """
     connections = await connect_many(target, clients)
     loop = _ClosedLoop(target, next_request, seconds, keep_status)
@@ -184,7 +191,12 @@ async def closed_loop(target: Target, clients: int, next_request: NextRequest, s
 
 
 async def open_loop(
-    target: Target, connections: int, requests: Sequence[bytes], due: Sequence[float], *, keep_status: int | None = None
+    target: Target,
+    connections: int,
+    requests: Sequence[bytes],
+    due: Sequence[float],
+    *,
+    keep_status: int | None = None,
 ) -> Run:
     """Send each request when it is due (seconds from the beginning, in order), over at most `connections`; latency counts from then.
 

@@ -1,8 +1,8 @@
 """The verb behind `evently rehearse`: prepare, let the crowd in, audit, report.
 
-With a URL, somebody's server is rehearsed: a sandbox event and its buyers are made over the API, by an access token or an API key of the
-organizer (scopes events:write, events:read and bookings:read). Without one, PostgreSQL and a server are started for the occasion, in a
-temporary directory, and stopped afterwards.
+With a URL, somebody's server is rehearsed: a sandbox event and its buyers are made over the API, by an access
+token or an API key of the organizer (scopes events:write, events:read and bookings:read). Without one,
+PostgreSQL and a server are started for the occasion, in a temporary directory, and stopped afterwards.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Plan(msgspec.Struct, frozen=True):
     organizer: str | None = None
     workers: int = 1
     spread_seconds: float = 2.0
-    seats: Literal["best", "random"] | None = None  # assigned seating: picked by the server, or named by the buyers
+    seats: Literal["best", "random"] | None = (
+        None  # assigned seating: picked by the server, or named by the buyers
+    )
     hold_seconds: int | None = None  # paid online within that; None: at the door
     abandon: float = 0.0  # share of buyers who hold tickets and never pay
 
@@ -71,7 +73,10 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 def rehearse(plan: Plan, console: Console | None = None) -> bool:
-    """Rehearse, print what was found, write the report, and return whether the audit is clean. Raises ConfigError and Trouble."""
+    """Rehearse, print what was found, write the report, and return whether the audit is clean.
+
+    Raises ConfigError and Trouble.
+    """
     console = console or Console(highlight=False)
     if not 1 <= plan.buyers <= REHEARSAL_BUYERS_MAX:
         raise ConfigError(f"--buyers is 1 to {REHEARSAL_BUYERS_MAX:,}.")
@@ -88,7 +93,9 @@ def rehearse(plan: Plan, console: Console | None = None) -> bool:
             outcome = msgspec.structs.replace(outcome, audits=audits)
     console.print()
     console.print(show_audits(outcome.audits))
-    console.print("[bold green]Clean.[/]" if outcome.is_clean() else "[bold red]Not clean.[/]", _in_a_sentence(outcome))
+    console.print(
+        "[bold green]Clean.[/]" if outcome.is_clean() else "[bold red]Not clean.[/]", _in_a_sentence(outcome)
+    )
     if plan.report is not None:
         plan.report.write_text(render(outcome), encoding="utf-8")
         console.print(f"Report: {plan.report}")
@@ -97,7 +104,9 @@ def rehearse(plan: Plan, console: Console | None = None) -> bool:
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine in the quickest event loop there is."""
-    factory: Callable[[], asyncio.AbstractEventLoop] | None = import_module("uvloop").new_event_loop if find_spec("uvloop") else None
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = (
+        import_module("uvloop").new_event_loop if find_spec("uvloop") else None
+    )
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(work)
 
@@ -139,7 +148,9 @@ async def make_organizer(database_url: str) -> tuple[str, str]:
             await accounts.add_person(tx, owner, None)
             await accounts.create_organizer(tx, organizer, owner.person_id)
             await accounts.lock_organizer(tx, organizer.organizer_id)
-            _, key = await accounts.create_key(tx, organizer.organizer_id, "Rehearsal", frozenset(SCOPES), owner.person_id, now)
+            _, key = await accounts.create_key(
+                tx, organizer.organizer_id, "Rehearsal", frozenset(SCOPES), owner.person_id, now
+            )
     finally:
         await database.close()
     return show_id("org", organizer.organizer_id), key
@@ -178,10 +189,16 @@ def _settings(plan: Plan) -> dict[str, str]:
 def _wanted(plan: Plan) -> dict[str, object]:
     """Return what is asked of the server. A copy of an event has its own seats and conditions."""
     wanted: dict[str, object] = {"buyers": plan.buyers, "places": plan.places}
-    return wanted if plan.event is not None else wanted | {"seated": plan.seats is not None, "hold_seconds": plan.hold_seconds}
+    return (
+        wanted
+        if plan.event is not None
+        else wanted | {"seated": plan.seats is not None, "hold_seconds": plan.hold_seconds}
+    )
 
 
-def _outcome(plan: Plan, stage: Stage, title: str, began_at: datetime, ticketing: Ticketing, rush: Rush, ledger: Ledger) -> Outcome:
+def _outcome(
+    plan: Plan, stage: Stage, title: str, began_at: datetime, ticketing: Ticketing, rush: Rush, ledger: Ledger
+) -> Outcome:
     journal = rush.journal
     own = stage.database_url is not None
     return Outcome(
@@ -203,7 +220,8 @@ def _outcome(plan: Plan, stage: Stage, title: str, began_at: datetime, ticketing
         audits={_BUYERS: judge(journal, ledger, ticketing)},
         abandoned=journal.abandoned,
         paid=sum(told.paid is True for told in journal.bookings.values()),
-        settings=_settings(plan) | {"Processes": str(plan.workers) if own else "the server's", "Evently": __version__},
+        settings=_settings(plan)
+        | {"Processes": str(plan.workers) if own else "the server's", "Evently": __version__},
     )
 
 

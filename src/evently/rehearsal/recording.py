@@ -52,11 +52,15 @@ class Recording:
         if not results:
             return sorted(self.latencies)
         wanted = set(results)
-        return sorted(latency for latency, result in zip(self.latencies, self.results, strict=True) if result in wanted)
+        return sorted(
+            latency for latency, result in zip(self.latencies, self.results, strict=True) if result in wanted
+        )
 
     def last_answer_at(self) -> float:
         """Return when the last answer came, in seconds from the beginning."""
-        return max((start + latency for start, latency in zip(self.starts, self.latencies, strict=True)), default=0.0)
+        return max(
+            (start + latency for start, latency in zip(self.starts, self.latencies, strict=True)), default=0.0
+        )
 
     def bins(self, seconds: float, timed: Iterable[int]) -> list[Bin]:
         """Return what was answered in each stretch of `seconds`, without a gap; latencies of the results in `timed`."""
@@ -69,7 +73,9 @@ class Recording:
             counts[index][result] += 1
             if result in wanted:
                 latencies[index].append(latency)
-        return [Bin(index * seconds, dict(counts[index]), sorted(latencies[index])) for index in range(number)]
+        return [
+            Bin(index * seconds, dict(counts[index]), sorted(latencies[index])) for index in range(number)
+        ]
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

@@ -12,14 +12,18 @@ import msgspec
 from markupsafe import Markup
 
 from evently.audit import Finding
-from evently.rehearsal import charts
+from evently.kit import charts
 from evently.rehearsal.buying import Seen
 from evently.rehearsal.judgement import is_clean
 from evently.rehearsal.recording import Bin, Recording, percentile
 
 BINS: Final = 120  # on a time line: as many as a reader tells apart
 BIN_SECONDS_MIN: Final = 0.1
-BOOKING_SEEN: Final = (Seen.BOOKED, Seen.REPLAYED, Seen.SOLD_OUT)  # answers of the till, whose latency is shown
+BOOKING_SEEN: Final = (
+    Seen.BOOKED,
+    Seen.REPLAYED,
+    Seen.SOLD_OUT,
+)  # answers of the till, whose latency is shown
 _NAMES: Final = {
     Seen.BOOKED: ("booked", "blue"),
     Seen.REPLAYED: ("booked, answered again", "violet"),
@@ -48,7 +52,9 @@ class Outcome(msgspec.Struct, frozen=True):
     seed: int
     spread_seconds: float
     recording: Recording
-    sales: list[tuple[float, int]]  # when units were acknowledged as booked (+) or cancelled (-), in that order
+    sales: list[
+        tuple[float, int]
+    ]  # when units were acknowledged as booked (+) or cancelled (-), in that order
     sold_units: int
     bookings: int  # acknowledged
     cancelled: int
@@ -80,9 +86,9 @@ class Timeline(msgspec.Struct, frozen=True):
 
 def render(outcome: Outcome) -> str:
     """Return the report."""
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
-        files("evently.rehearsal").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    )
+    template = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string(files("evently.rehearsal").joinpath("report.html.jinja").read_text(encoding="utf-8"))
     line = timeline(outcome.recording, outcome.sales)
     till = outcome.recording.sorted_latencies(*BOOKING_SEEN)
     return template.render(
@@ -149,7 +155,9 @@ def _charts(outcome: Outcome, line: Timeline) -> dict[str, str]:
         charts.Series("p99", "red", line.p99),
     ]
     counts = outcome.recording.counts()
-    answers = [charts.Bar(name, counts[seen], colour) for seen, (name, colour) in _NAMES.items() if counts.get(seen)]
+    answers = [
+        charts.Bar(name, counts[seen], colour) for seen, (name, colour) in _NAMES.items() if counts.get(seen)
+    ]
     fates = [
         charts.Bar("went with tickets", outcome.bookings - outcome.cancelled, "blue"),
         charts.Bar("booked and cancelled", outcome.cancelled, "green"),
@@ -161,8 +169,15 @@ def _charts(outcome: Outcome, line: Timeline) -> dict[str, str]:
         fates.append(charts.Bar("refused for another reason", rest, "grey"))
     return {
         "throughput": charts.line_chart("Throughput over time", line.at, throughput, marks=marks),
-        "latency": charts.line_chart("Latency over time", line.at, latency, show=lambda value: f"{value:,.0f} ms", marks=marks),
-        "sold": charts.line_chart("Tickets sold", line.at, [charts.Series("tickets sold", "blue", line.sold, area=True)], marks=marks),
+        "latency": charts.line_chart(
+            "Latency over time", line.at, latency, show=lambda value: f"{value:,.0f} ms", marks=marks
+        ),
+        "sold": charts.line_chart(
+            "Tickets sold",
+            line.at,
+            [charts.Series("tickets sold", "blue", line.sold, area=True)],
+            marks=marks,
+        ),
         "fates": charts.ring_chart("What became of the buyers", fates, f"{outcome.buyers:,}", "buyers"),
         "answers": charts.bar_chart("Answers", answers),
     }

@@ -38,7 +38,10 @@ class CannotRehearse(Trouble):
 
 
 class RunningServer(msgspec.Struct, frozen=True):
-    """Where a server answers. `process_id` is that of its parent process, `log` the file with what it wrote."""
+    """Where a server answers.
+
+    `process_id` is that of its parent process, `log` the file with what it wrote.
+    """
 
     url: str
     process_id: int
@@ -47,7 +50,10 @@ class RunningServer(msgspec.Struct, frozen=True):
 
 @contextmanager
 def scratch_directory() -> Iterator[Path]:
-    """Make a directory that is gone afterwards. Every user can enter it, for as root PostgreSQL runs as another one."""
+    """Make a directory that is gone afterwards.
+
+    Every user can enter it, for as root PostgreSQL runs as another one.
+    """
     with tempfile.TemporaryDirectory(prefix="evently-rehearsal-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         directory.chmod(0o755)
@@ -56,14 +62,22 @@ def scratch_directory() -> Iterator[Path]:
 
 @contextmanager
 def own_database(directory: Path) -> Iterator[str]:
-    """Run PostgreSQL in a directory, with the settings of a real one: what is committed is flushed. Yields its URL."""
+    """Run PostgreSQL in a directory, with the settings of a real one: what is committed is flushed.
+
+    Yields its URL.
+    """
     with EmbeddedPostgres(EmbeddedOptions(data_directory=directory)) as postgres:
         yield postgres.url
 
 
 @contextmanager
-def own_server(directory: Path, settings: Mapping[str, str], arguments: Sequence[str] = SERVE) -> Iterator[RunningServer]:
-    """Run a server, Python with `arguments`, that says where it answers; `settings` are those of `config.py`. Raises CannotRehearse."""
+def own_server(
+    directory: Path, settings: Mapping[str, str], arguments: Sequence[str] = SERVE
+) -> Iterator[RunningServer]:
+    """Run a server, Python with `arguments`, that says where it answers; `settings` are those of `config.py`.
+
+    Raises CannotRehearse.
+    """
     command = [sys.executable, *arguments]
     if sys.platform == "linux":
         command = [sys.executable, "-I", "-S", "-c", _WITH_US, str(os.getpid()), *command]

@@ -1,4 +1,7 @@
-"""What may be asked of a sale, and what may be answered. Plain values; the ids in a command were made by whoever sends it."""
+"""What may be asked of a sale, and what may be answered.
+
+Plain values; the ids in a command were made by whoever sends it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from evently.kit.errors import Refusal
 from evently.sales.terms import Conditions, PoolTerms, PromoTerms, Seating, TicketTypeTerms
 
 LINES_MAX: Final = 20  # ticket types in one booking: more than any event page offers at once
-UNITS_MAX: Final = 100  # units in one booking: a school class and its teachers; larger groups talk to the organizer
+# Units in one booking: a school class and its teachers; larger groups talk to the organizer
+UNITS_MAX: Final = 100
 WAITING_MAX: Final = 10_000  # who waits for one event: calling it off sends all of them home in one batch
 
 
@@ -62,7 +66,7 @@ class SalesRefusal(Refusal):
     NOT_RETURNABLE = "not-returnable"
 
 
-# What is booked -----------------------------------------------------------------------------------------------------------
+# What is booked ---------------------------------------------------------------------------------------------
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -80,7 +84,11 @@ class Ticket(msgspec.Struct, frozen=True):
     seat_number: int | None = None
     seat_id: str | None = None
     seat_label: str | None = None
-    replaces: UUID | None = None  # the returned ticket whose unit and seat it takes when its booking is confirmed; none of its own before
+    replaces: UUID | None = (
+        # The returned ticket whose unit and seat it takes when its booking is confirmed; none of its own
+        # before
+        None
+    )
     returning_since: datetime | None = None  # its holder would let it go to somebody on the waitlist
 
     def total_minor(self) -> int:
@@ -116,7 +124,10 @@ class Booking(msgspec.Struct, frozen=True):
 
 
 class WaitlistEntry(msgspec.Struct, frozen=True):
-    """One buyer's wish for a quantity. `state`: waiting, offered, fulfilled, withdrawn; `reason` says why it is withdrawn."""
+    """One buyer's wish for a quantity.
+
+    `state`: waiting, offered, fulfilled, withdrawn; `reason` says why it is withdrawn.
+    """
 
     event_id: UUID
     entry_id: UUID
@@ -132,7 +143,7 @@ class WaitlistEntry(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
 
 
-# What may be asked --------------------------------------------------------------------------------------------------------
+# What may be asked ------------------------------------------------------------------------------------------
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -151,7 +162,8 @@ class Line(msgspec.Struct, frozen=True):
 class PlaceBooking(msgspec.Struct, frozen=True):
     """Book units. `lines` name each ticket type once, and no seat twice.
 
-    What is to be paid online is held as long as the conditions say, or for `hold_seconds` when given; everything else is confirmed at once.
+    What is to be paid online is held as long as the conditions say, or for `hold_seconds` when given;
+    everything else is confirmed at once.
     """
 
     event_id: UUID
@@ -189,7 +201,9 @@ class RecordCapture(msgspec.Struct, frozen=True):
 
 
 class RecordRefund(msgspec.Struct, frozen=True):
-    """What was to be paid back was paid back; or never needs to be, because nothing was taken. Harmless to repeat.
+    """What was to be paid back was paid back; or never needs to be, because nothing was taken.
+
+    Harmless to repeat.
 
     `how`: gateway, or never_paid.
     """
@@ -201,7 +215,9 @@ class RecordRefund(msgspec.Struct, frozen=True):
 
 
 class CancelBooking(msgspec.Struct, frozen=True):
-    """Cancel a booking, or only the tickets named. `buyer_id` None: the organizer asks, whoever's booking it is.
+    """Cancel a booking, or only the tickets named.
+
+    `buyer_id` None: the organizer asks, whoever's booking it is.
 
     A buyer gets back what the conditions say, counted from `not_after`; for the organizer everything that was paid is paid back.
     `unpaid`: the payment that confirmed it turned out to be void; nothing is paid back, for nothing was taken.
@@ -228,7 +244,10 @@ class ReturnTickets(msgspec.Struct, frozen=True):
 
 
 class KeepTickets(msgspec.Struct, frozen=True):
-    """Take the return of tickets back, unless they are offered to somebody at the moment. Harmless to repeat."""
+    """Take the return of tickets back, unless they are offered to somebody at the moment.
+
+    Harmless to repeat.
+    """
 
     event_id: UUID
     booking_id: UUID
@@ -404,7 +423,7 @@ Command: TypeAlias = (
     | RetireTicketType
 )
 
-# What may be answered -----------------------------------------------------------------------------------------------------
+# What may be answered ---------------------------------------------------------------------------------------
 
 
 class Booked(msgspec.Struct, frozen=True):

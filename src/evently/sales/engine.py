@@ -1,10 +1,11 @@
 """Lanes and batches: requests that arrive while a batch is being committed become the next batch.
 
-A lane owns one connection and runs one transaction at a time: gather -> lock and load -> decide -> write -> commit -> answer. There is no
-timer; an idle lane answers in one transaction's time and a busy one batches by itself. Correctness needs nothing else: other processes take
-turns on the row locks once per batch.
+A lane owns one connection and runs one transaction at a time: gather -> lock and load -> decide -> write ->
+commit -> answer. There is no timer; an idle lane answers in one transaction's time and a busy one batches by
+itself. Correctness needs nothing else: other processes take turns on the row locks once per batch.
 
-What it must never do: answer before the commit; cancel a statement that can commit; grant anything from memory.
+What it must never do: answer before the commit; cancel a statement that can commit; grant anything from
+memory.
 
 Budget at saturation, one process on one core: 40 microseconds of Python a booking (docs/benchmarks.md).
 """
@@ -34,13 +35,14 @@ from evently.kit.ids import IdSource, new_id
 from evently.sales import store
 from evently.sales.commands import Command, Done, ExpireHolds, No, Outcome, PlaceBooking, SalesRefusal
 from evently.sales.loading import Work
-from evently.sales.reads import find_sale
+from evently.sales.reads.sale import find_sale
 from evently.sales.rules import decide
-from evently.sales.state import Batch, Sale
+from evently.sales.rules.state import Batch, Sale
 
 log: Final = structlog.get_logger(__name__)
 
-GLANCE_SECONDS: Final = 0.25  # how long a process may refuse from memory; a person does not notice, a database does
+# How long a process may refuse from memory; a person does not notice, a database does
+GLANCE_SECONDS: Final = 0.25
 CLOSE_SECONDS_MAX: Final = 5.0  # a connection that does not close by itself is dropped
 SALES_REMEMBERED_MAX: Final = 10_000  # of one lane: about 20 MB
 _PLAIN_WARNING: Final = "01000"  # SQLSTATE
@@ -48,12 +50,22 @@ _SECRET_BYTES: Final = 10  # 80 random bits: nobody guesses a ticket code
 
 _batches = Counter("evently_batches", "Batches by result.", ["result"])
 _commands = Counter("evently_commands", "Commands by kind and outcome.", ["kind", "outcome"])
-_batch_size = Histogram("evently_batch_commands", "Commands in a batch.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
-_batch_seconds = Histogram(
-    "evently_batch_seconds", "Lock to commit.", buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5)
+_batch_size = Histogram(
+    "evently_batch_commands", "Commands in a batch.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )
-_commit_seconds = Histogram("evently_commit_seconds", "The commit alone.", buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.5))
-_queued = Gauge("evently_queued_commands", "Commands waiting for a lane.", ["lane"], multiprocess_mode="livesum")
+_batch_seconds = Histogram(
+    "evently_batch_seconds",
+    "Lock to commit.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+_commit_seconds = Histogram(
+    "evently_commit_seconds",
+    "The commit alone.",
+    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.5),
+)
+_queued = Gauge(
+    "evently_queued_commands", "Commands waiting for a lane.", ["lane"], multiprocess_mode="livesum"
+)
 _from_memory = Counter("evently_refusals_from_memory", "Sold-out refusals that touched no database.")
 
 
@@ -65,7 +77,8 @@ class EngineOptions(msgspec.Struct, frozen=True):
     batch_events_max: int = 500  # 1 on a cluster, where a transaction locks one event
     queue_commands_max: int = 20_000  # of one lane: about four seconds' work at full speed
     batch_seconds_max: float = 30.0  # then the connection is dropped, and the outcome is unknown
-    silence_seconds_max: float = 5.0  # in the middle of a batch, then the server takes us for gone and lets others sell
+    # In the middle of a batch, then the server takes us for gone and lets others sell
+    silence_seconds_max: float = 5.0
 
 
 class Glance(NamedTuple):
@@ -95,7 +108,9 @@ class Engine:
         self._clock = clock
         self._glances: OrderedDict[UUID, Glance] = OrderedDict()
         self._looking: dict[UUID, asyncio.Task[Glance]] = {}
-        self._lanes = [Lane(number, database, options, clock, new_id, self._glances) for number in range(options.lanes)]
+        self._lanes = [
+            Lane(number, database, options, clock, new_id, self._glances) for number in range(options.lanes)
+        ]
 
     async def start(self) -> None:
         """Start the lanes. They connect by themselves, and again whenever they must."""
@@ -107,7 +122,10 @@ class Engine:
         await asyncio.gather(*[lane.stop() for lane in self._lanes])
 
     async def submit(self, command: Command) -> Outcome:
-        """Return the command's outcome once it is committed. Raises Busy, Unavailable (nothing was done) or OutcomeUnknown."""
+        """Return the command's outcome once it is committed.
+
+        Raises Busy, Unavailable (nothing was done) or OutcomeUnknown.
+        """
         if self._is_hopeless(command):
             _from_memory.inc()
             return No(SalesRefusal.SOLD_OUT)
@@ -122,7 +140,10 @@ class Engine:
         return glance
 
     async def look(self, event_id: UUID) -> Glance:
-        """Return what can be shown of an event: a glance, or one read for all who ask now. Refuses an event that is not there."""
+        """Return what can be shown of an event: a glance, or one read for all who ask now.
+
+        Refuses an event that is not there.
+        """
         if (glance := self.glance(event_id)) is not None:
             return glance
         looking = self._looking.get(event_id)
@@ -147,16 +168,27 @@ class Engine:
         glance = self.glance(command.event_id)
         if glance is None or glance.state != "open":
             return False
-        if all(line.quantity <= glance.available.get(line.ticket_type_id, line.quantity) for line in command.lines):
+        if all(
+            line.quantity <= glance.available.get(line.ticket_type_id, line.quantity)
+            for line in command.lines
+        ):
             return False
-        return glance.next_expiry_at is None or glance.next_expiry_at > self._clock()  # a due hold is as good as free
+        return (
+            glance.next_expiry_at is None or glance.next_expiry_at > self._clock()
+        )  # a due hold is as good as free
 
 
 class Lane:
     """One connection and the commands that wait for it."""
 
     def __init__(
-        self, number: int, database: Database, options: EngineOptions, clock: Clock, new_id: IdSource, glances: OrderedDict[UUID, Glance]
+        self,
+        number: int,
+        database: Database,
+        options: EngineOptions,
+        clock: Clock,
+        new_id: IdSource,
+        glances: OrderedDict[UUID, Glance],
     ) -> None:
         self._queued = _queued.labels(str(number))
         self._database = database
@@ -219,7 +251,10 @@ class Lane:
         return taken
 
     async def _carry_out(self, pending: Sequence[Pending]) -> None:
-        """Run a batch and answer it. One that fails on its data is run again in halves until the bad command stands alone."""
+        """Run a batch and answer it.
+
+        One that fails on its data is run again in halves until the bad command stands alone.
+        """
         try:
             works, outcomes = await self._transact([command for command, _ in pending])
         except Trouble as trouble:
@@ -228,11 +263,17 @@ class Lane:
             _fail(pending, trouble)
             if isinstance(trouble, Unavailable):
                 await asyncio.sleep(0.05)  # the database is away: do not spin while requests keep coming
-        except Exception as error:  # the outermost loop: whatever is wrong with one command must not stop the sale
+        except (
+            Exception
+        ) as error:  # the outermost loop: whatever is wrong with one command must not stop the sale
             self._forget(pending)
             if len(pending) == 1:
                 _batches.labels("poison").inc()
-                log.exception("poison_command", command=type(pending[0].command).__name__, event_id=str(pending[0].command.event_id))
+                log.exception(
+                    "poison_command",
+                    command=type(pending[0].command).__name__,
+                    event_id=str(pending[0].command.event_id),
+                )
                 _fail(pending, error)
                 return
             middle = len(pending) // 2
@@ -251,8 +292,11 @@ class Lane:
     async def _transact(self, commands: Sequence[Command]) -> tuple[list[Work], list[Outcome]]:
         connection = await self._connected()
         started = time.perf_counter()
-        # A connection that hangs is dropped, never cancelled: a cancel could hit a commit that has already happened.
-        watchdog = asyncio.get_running_loop().call_later(self._options.batch_seconds_max, connection.terminate)
+        # A connection that hangs is dropped, never cancelled: a cancel could hit a commit that has already
+        # happened.
+        watchdog = asyncio.get_running_loop().call_later(
+            self._options.batch_seconds_max, connection.terminate
+        )
         try:
             return await self._decide_and_write(connection, commands)
         finally:
@@ -264,7 +308,9 @@ class Lane:
     ) -> tuple[list[Work], list[Outcome]]:
         try:
             await connection.execute(self._begin)
-            works, outcomes = await decide_and_write(connection, commands, self._remembered, self._clock, self._new_id)
+            works, outcomes = await decide_and_write(
+                connection, commands, self._remembered, self._clock, self._new_id
+            )
             if not any(work.batch.writes() for work in works):
                 await connection.execute("ROLLBACK")  # nothing to make durable: spare the flush
                 return works, outcomes
@@ -319,7 +365,9 @@ class Lane:
             if sale is None:
                 continue
             if sale.next_expiry_at is not None and sale.next_expiry_at <= work.batch.now:
-                self._remembered.pop(work.event_id, None)  # that hold is gone; when the next one runs out is not known
+                self._remembered.pop(
+                    work.event_id, None
+                )  # that hold is gone; when the next one runs out is not known
             else:
                 self._remembered[work.event_id] = sale
                 self._remembered.move_to_end(work.event_id)
@@ -344,7 +392,11 @@ class Lane:
 
 def glance_at(sale: Sale, at: float) -> Glance:
     """Return what a sale showed at an instant of the monotonic clock."""
-    available = {terms.ticket_type_id: sale.available(terms) for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)}
+    available = {
+        terms.ticket_type_id: sale.available(terms)
+        for terms in sale.ticket_types.values()
+        if not (terms.retired or terms.hidden)
+    }
     return Glance(at, sale.seq, sale.state, sale.on_sale_at, sale.off_sale_at, available, sale.next_expiry_at)
 
 
@@ -356,24 +408,36 @@ def remember_glance(glances: OrderedDict[UUID, Glance], event_id: UUID, glance: 
         glances.popitem(last=False)
 
 
-async def carry_out(transaction: Connection, command: Command, now: datetime, new_id: IdSource = new_id) -> Outcome:
+async def carry_out(
+    transaction: Connection, command: Command, now: datetime, new_id: IdSource = new_id
+) -> Outcome:
     """Carry out one command inside the caller's transaction; raises what it is refused for as `Refused`, so that nothing is left.
 
-    For what organizers do, together with their own tables. The event stays locked until the caller commits: do it last.
+    For what organizers do, together with their own tables. The event stays locked until the caller commits:
+    do it last.
     """
     works, (outcome,) = await decide_and_write(transaction, [command], {}, lambda: now, new_id)
     if isinstance(outcome, No):
         raise Refused(outcome.refusal, outcome.detail)
     while any(work.batch.unserved for work in works):  # more people can be served than one batch serves
         known = {work.event_id: work.sale for work in works if work.sale is not None}
-        works, _ = await decide_and_write(transaction, [ExpireHolds(command.event_id)], known, lambda: now, new_id)
+        works, _ = await decide_and_write(
+            transaction, [ExpireHolds(command.event_id)], known, lambda: now, new_id
+        )
     return outcome
 
 
 async def decide_and_write(
-    connection: Connection, commands: Sequence[Command], remembered: Mapping[UUID, Sale], clock: Clock, new_id: IdSource
+    connection: Connection,
+    commands: Sequence[Command],
+    remembered: Mapping[UUID, Sale],
+    clock: Clock,
+    new_id: IdSource,
 ) -> tuple[list[Work], list[Outcome]]:
-    """Lock, load, decide and write inside the caller's transaction. Returns each event's work, and the outcomes in the commands' order."""
+    """Lock, load, decide and write inside the caller's transaction.
+
+    Returns each event's work, and the outcomes in the commands' order.
+    """
     now = clock()
     by_event: dict[UUID, list[int]] = {}
     for index, command in enumerate(commands):

@@ -1,10 +1,10 @@
 """What can happen to a sale: the facts of the journal, past tense, people by id only.
 
-A journal row holds the facts of one batch as canonical JSON; those bytes are what is hashed. `at` of the row is the instant of all its
-facts.
-A ticket in a fact is `[ticket_id, ticket_type_id, price_minor]`; what only some tickets have stands beside them, in their order: `seats`
-(numbers in the layout, -1 without), `money` (`[discount, surcharge, fee, tax]` in minor units), `replaces` (returned tickets, or null).
-What is left out has its default.
+A journal row holds the facts of one batch as canonical JSON; those bytes are what is hashed. `at` of the row
+is the instant of all its facts. A ticket in a fact is `[ticket_id, ticket_type_id, price_minor]`; what only
+some tickets have stands beside them, in their order: `seats` (numbers in the layout, -1 without), `money`
+(`[discount, surcharge, fee, tax]` in minor units), `replaces` (returned tickets, or null). What is left out
+has its default.
 """
 
 from __future__ import annotations
@@ -141,7 +141,10 @@ class HoldExpired(_Fact, frozen=True):
 
 
 class BookingCancelled(_Fact, frozen=True):
-    """A booking ended; `tickets` are those that were still valid. `was` is the state before: held or confirmed."""
+    """A booking ended; `tickets` are those that were still valid.
+
+    `was` is the state before: held or confirmed.
+    """
 
     booking_id: UUID
     was: str

@@ -1,7 +1,7 @@
 """What a batch must know before it decides: the sales that are not in memory, and whatever its commands name.
 
-Everything runs on one connection, under the locks of the sales. What is rare (seats, promo codes, a waitlist) is asked for only where it
-is.
+Everything runs on one connection, under the locks of the sales. What is rare (seats, promo codes, a waitlist)
+is asked for only where it is.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from evently.sales.commands import (
     WaitlistEntry,
 )
 from evently.sales.facts import chain, decode_facts
-from evently.sales.following import changes_seating, follow
 from evently.sales.rules import actor_of
-from evently.sales.state import (
+from evently.sales.rules.seat_changes import changes_seating, follow
+from evently.sales.rules.state import (
     HAS_CONDITIONS,
     HAS_PROMOS,
     HAS_RETURNS,
@@ -53,14 +53,15 @@ from evently.sales.state import (
     Returned,
     Sale,
 )
+from evently.sales.rules.waitlist import can_serve
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
-from evently.sales.waitlist_rules import can_serve
 from evently.seating import Hall, Plan
 
 sql: Final = load_queries(__name__)
 
 DUE_MAX: Final = 500  # holds of one event taken back by one batch: as many as the largest batch could take
-NEWS_ROWS_MAX: Final = 1_000  # journal rows that are followed; whoever missed more loads the seats anew, which costs no more
+# Journal rows that are followed; whoever missed more loads the seats anew, which costs no more
+NEWS_ROWS_MAX: Final = 1_000
 PLANS_MAX: Final = 64  # in memory: 20 MB each for the largest halls
 
 _decode_booking: Final = msgspec.msgpack.Decoder(Booking).decode
@@ -69,7 +70,15 @@ decode_conditions: Final = msgspec.json.Decoder(Conditions).decode
 _plans: Final[OrderedDict[str, Plan]] = OrderedDict()  # of this process, by digest: they never change
 
 _FREES_NOTHING: Final = (PlaceBooking, ConfirmBooking, ExtendHold, RecordCapture, RecordRefund)
-NAMES_BOOKING: Final = (ConfirmBooking, CancelBooking, ExtendHold, RecordCapture, RecordRefund, ReturnTickets, KeepTickets)
+NAMES_BOOKING: Final = (
+    ConfirmBooking,
+    CancelBooking,
+    ExtendHold,
+    RecordCapture,
+    RecordRefund,
+    ReturnTickets,
+    KeepTickets,
+)
 Place: TypeAlias = tuple[UUID, UUID]  # event and whatever of it
 
 
@@ -82,11 +91,14 @@ class Work(msgspec.Struct):
     commands: list[Command]
 
 
-# Sales ----------------------------------------------------------------------------------------------------------------------
+# Sales ------------------------------------------------------------------------------------------------------
 
 
 async def load_sales(connection: Connection, sales: Sequence[Sale], remembered: Mapping[UUID, Sale]) -> None:
-    """Fill in everything about sales of which only the row is known. What is `remembered` of their seats is followed to the head."""
+    """Fill in everything about sales of which only the row is known.
+
+    What is `remembered` of their seats is followed to the head.
+    """
     by_event = {sale.event_id: sale for sale in sales}
     event_ids = list(by_event)
     for event_id, *pool in await connection.fetch(*sql.load_pools(event_ids=event_ids)):
@@ -114,7 +126,9 @@ async def load_prices(connection: Connection, sale: Sale, batch: Batch, buyer_id
         batch.promo_uses = await load_promo_uses(connection, sale.event_id, buyer_id)
 
 
-async def load_promo_uses(connection: Connection, event_id: UUID, buyer_id: UUID) -> dict[tuple[UUID, UUID], int]:
+async def load_promo_uses(
+    connection: Connection, event_id: UUID, buyer_id: UUID
+) -> dict[tuple[UUID, UUID], int]:
     """Return how often a buyer uses the promo codes of an event, by buyer and code."""
     rows = await connection.fetch(*sql.load_promo_uses(event_ids=[event_id], buyer_ids=[buyer_id]))
     return {(buyer_id, promo_id): uses for _, _, promo_id, uses in rows}
@@ -123,7 +137,9 @@ async def load_promo_uses(connection: Connection, event_id: UUID, buyer_id: UUID
 def _read_terms(row: Sequence[Any]) -> TicketTypeTerms:
     """Return a ticket type from its columns in the order of `load_ticket_types`."""
     ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, *rest = row
-    return TicketTypeTerms(ticket_type_id, name, description, position, price_minor, per_booking_max, tuple(pool_ids), *rest)
+    return TicketTypeTerms(
+        ticket_type_id, name, description, position, price_minor, per_booking_max, tuple(pool_ids), *rest
+    )
 
 
 async def _load_conditions(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
@@ -135,11 +151,15 @@ async def _load_promos(connection: Connection, sales: Mapping[UUID, Sale]) -> No
     for event_id, promo_id, code, kind, value, type_ids, *limits, uses, spent in await connection.fetch(
         *sql.load_promos(event_ids=list(sales))
     ):
-        sales[event_id].promos[code] = Promo(PromoTerms(promo_id, code, kind, value, tuple(type_ids), *limits), uses, spent)
+        sales[event_id].promos[code] = Promo(
+            PromoTerms(promo_id, code, kind, value, tuple(type_ids), *limits), uses, spent
+        )
 
 
 async def _load_asides(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
-    for event_id, ticket_type_id, units in await connection.fetch(*sql.load_set_asides(event_ids=list(sales))):
+    for event_id, ticket_type_id, units in await connection.fetch(
+        *sql.load_set_asides(event_ids=list(sales))
+    ):
         sales[event_id].aside[ticket_type_id] = units
 
 
@@ -156,7 +176,7 @@ _EXTRAS: Final[dict[int, Callable[[Connection, Mapping[UUID, Sale]], Any]]] = {
 }
 
 
-# Seats ----------------------------------------------------------------------------------------------------------------------
+# Seats ------------------------------------------------------------------------------------------------------
 
 
 async def _load_hall(connection: Connection, sale: Sale, older: Sale | None) -> None:
@@ -190,12 +210,18 @@ async def _load_plan(connection: Connection, event_id: UUID, digest: str) -> Pla
 async def _follow(connection: Connection, sale: Sale, older: Sale) -> bool:
     """Let the seats that another process has sold meanwhile be taken; False when the journal does not lead from there to here.
 
-    The chain proves it: the hash that we knew and the facts since must give the head. After a failover they may not.
+    The chain proves it: the hash that we knew and the facts since must give the head. After a failover they
+    may not.
     """
     assert older.hall is not None, "there is something to follow"
     if not 0 <= sale.seq - older.seq <= NEWS_ROWS_MAX:
         return False
-    news = [row["facts"] for row in await connection.fetch(*sql.load_news(event_id=sale.event_id, seq=older.seq, limit=NEWS_ROWS_MAX))]
+    news = [
+        row["facts"]
+        for row in await connection.fetch(
+            *sql.load_news(event_id=sale.event_id, seq=older.seq, limit=NEWS_ROWS_MAX)
+        )
+    ]
     head = older.head_hash
     for stored in news:
         head = chain(head, stored)
@@ -209,13 +235,15 @@ async def _follow(connection: Connection, sale: Sale, older: Sale) -> bool:
     return True
 
 
-# What commands name -----------------------------------------------------------------------------------------------------------
+# What commands name -----------------------------------------------------------------------------------------
 
 
 async def load_named(connection: Connection, works: Sequence[Work]) -> None:
     """Fill in what the commands of each work name: keys, bookings, waitlist entries, refunds, what buyers have."""
     await _load_answers(connection, works)
-    if lacking := {work.event_id: work.sale for work in works if work.sale is not None and _lacks_lines(work.sale)}:
+    if lacking := {
+        work.event_id: work.sale for work in works if work.sale is not None and _lacks_lines(work.sale)
+    }:
         await load_lines(connection, lacking)
     await _load_entries(connection, works)
     await _load_bookings(connection, works)
@@ -246,7 +274,9 @@ async def load_lines(connection: Connection, sales: Mapping[UUID, Sale]) -> None
     """Fill in who waits for events: of each quantity of a ticket type the first, and how many they are."""
     for sale in sales.values():
         sale.lines, sale.lines_known = {}, True
-    for waiting, *row in await connection.fetch(*sql.load_lines(event_ids=list(sales), known_max=LINE_KNOWN_MAX)):
+    for waiting, *row in await connection.fetch(
+        *sql.load_lines(event_ids=list(sales), known_max=LINE_KNOWN_MAX)
+    ):
         entry = WaitlistEntry(*row)
         line = sales[entry.event_id].lines.setdefault(entry.ticket_type_id, Line())
         line.firsts.setdefault(entry.quantity, {})[entry.entry_id] = entry
@@ -254,22 +284,38 @@ async def load_lines(connection: Connection, sales: Mapping[UUID, Sale]) -> None
 
 
 def _lacks_lines(sale: Sale) -> bool:
-    return bool(sale.extras & HAS_WAITLIST) and (not sale.lines_known or any(line.is_short() for line in sale.lines.values()))
+    return bool(sale.extras & HAS_WAITLIST) and (
+        not sale.lines_known or any(line.is_short() for line in sale.lines.values())
+    )
 
 
 async def _load_entries(connection: Connection, works: Sequence[Work]) -> None:
     named = [
-        (work.event_id, command.entry_id) for work in works for command in work.commands if isinstance(command, AcceptOffer | LeaveWaitlist)
+        (work.event_id, command.entry_id)
+        for work in works
+        for command in work.commands
+        if isinstance(command, AcceptOffer | LeaveWaitlist)
     ]
-    joining = [(work.event_id, command.buyer_id) for work in works for command in work.commands if isinstance(command, JoinWaitlist)]
+    joining = [
+        (work.event_id, command.buyer_id)
+        for work in works
+        for command in work.commands
+        if isinstance(command, JoinWaitlist)
+    ]
     if named or joining:
         await _fetch_entries(connection, works, named, joining)
-    sent_home = [work.event_id for work in works if any(isinstance(command, CancelSale | RetireTicketType) for command in work.commands)]
+    sent_home = [
+        work.event_id
+        for work in works
+        if any(isinstance(command, CancelSale | RetireTicketType) for command in work.commands)
+    ]
     if sent_home:
         _keep_entries(works, await connection.fetch(*sql.load_waiting(event_ids=sent_home)))
 
 
-async def _fetch_entries(connection: Connection, works: Sequence[Work], named: Sequence[Place], joining: Sequence[Place]) -> None:
+async def _fetch_entries(
+    connection: Connection, works: Sequence[Work], named: Sequence[Place], joining: Sequence[Place]
+) -> None:
     arguments = {
         "event_ids": [event for event, _ in named],
         "entry_ids": [entry for _, entry in named],
@@ -292,12 +338,17 @@ def _keep_entries(works: Sequence[Work], rows: Iterable[Record]) -> None:
 async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
     by_event = {work.event_id: work for work in works if work.sale is not None}
     named = [
-        (work.event_id, command.booking_id) for work in by_event.values() for command in work.commands if isinstance(command, NAMES_BOOKING)
+        (work.event_id, command.booking_id)
+        for work in by_event.values()
+        for command in work.commands
+        if isinstance(command, NAMES_BOOKING)
     ]
     named += [(work.event_id, booking_id) for work in by_event.values() for booking_id in _of_entries(work)]
     if due_events := [work.event_id for work in by_event.values() if _may_have_due(work)]:
         nows = [by_event[event_id].batch.now for event_id in due_events]
-        for event_id, booking_id in await connection.fetch(*sql.load_due(event_ids=due_events, nows=nows, due_max=DUE_MAX)):
+        for event_id, booking_id in await connection.fetch(
+            *sql.load_due(event_ids=due_events, nows=nows, due_max=DUE_MAX)
+        ):
             by_event[event_id].batch.due.append(booking_id)
             named.append((event_id, booking_id))
     if not named:
@@ -305,7 +356,9 @@ async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
     found = await _fetch_bookings(connection, by_event, named)
     if related := _related(found):
         more = await connection.fetch(
-            *sql.load_related(event_ids=[event for event, _ in related], ticket_ids=[each for _, each in related])
+            *sql.load_related(
+                event_ids=[event for event, _ in related], ticket_ids=[each for _, each in related]
+            )
         )
         found += await _fetch_bookings(connection, by_event, [(event, booking) for event, booking in more])
     offers = [(booking.event_id, booking.entry_id) for booking in found if booking.entry_id is not None]
@@ -332,7 +385,9 @@ def _related(bookings: Iterable[Booking]) -> list[Place]:
     ]
 
 
-async def _fetch_bookings(connection: Connection, by_event: Mapping[UUID, Work], named: Sequence[Place]) -> list[Booking]:
+async def _fetch_bookings(
+    connection: Connection, by_event: Mapping[UUID, Work], named: Sequence[Place]
+) -> list[Booking]:
     currencies = {event: work.sale.currency for event, work in by_event.items() if work.sale}
     fresh = [place for place in named if place[1] not in by_event[place[0]].batch.bookings]
     found = await load_bookings(connection, fresh, currencies) if fresh else []
@@ -341,10 +396,15 @@ async def _fetch_bookings(connection: Connection, by_event: Mapping[UUID, Work],
     return found
 
 
-async def load_bookings(connection: Connection, named: Sequence[Place], currencies: Mapping[UUID, str]) -> list[Booking]:
+async def load_bookings(
+    connection: Connection, named: Sequence[Place], currencies: Mapping[UUID, str]
+) -> list[Booking]:
     """Return the bookings named by (event, booking), whole, with their tickets in the order they were made."""
     places = list(dict.fromkeys(named))
-    arguments = {"event_ids": [event for event, _ in places], "booking_ids": [booking for _, booking in places]}
+    arguments = {
+        "event_ids": [event for event, _ in places],
+        "booking_ids": [booking for _, booking in places],
+    }
     rows = await connection.fetch(*sql.load_bookings(**arguments))
     tickets: dict[UUID, list[Ticket]] = {}
     for _event_id, booking_id, *ticket in await connection.fetch(*sql.load_tickets(**arguments)):
@@ -354,7 +414,19 @@ async def load_bookings(connection: Connection, named: Sequence[Place], currenci
 
 def _booking(row: Record, currency: str, tickets: Sequence[Ticket]) -> Booking:
     event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, ended_at, *rest = row.values()
-    return Booking(event_id, booking_id, buyer_id, state, currency, placed_at, expires_at, confirmed_at, ended_at, tuple(tickets), *rest)
+    return Booking(
+        event_id,
+        booking_id,
+        buyer_id,
+        state,
+        currency,
+        placed_at,
+        expires_at,
+        confirmed_at,
+        ended_at,
+        tuple(tickets),
+        *rest,
+    )
 
 
 def _may_have_due(work: Work) -> bool:
@@ -363,7 +435,12 @@ def _may_have_due(work: Work) -> bool:
 
 
 async def _load_refunds(connection: Connection, works: Sequence[Work]) -> None:
-    named = [(work.event_id, command.refund_id) for work in works for command in work.commands if isinstance(command, RecordRefund)]
+    named = [
+        (work.event_id, command.refund_id)
+        for work in works
+        for command in work.commands
+        if isinstance(command, RecordRefund)
+    ]
     if not named:
         return
     by_event = {work.event_id: work.batch for work in works}
@@ -381,12 +458,16 @@ async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> No
         if (limited_here := _limited_types(work)) and (buyers := set(_limited_buyers(work, limited_here))):
             limited |= limited_here
             places |= {(work.event_id, buyer_id) for buyer_id in buyers}
-            work.batch.buyer_units = {(buyer_id, type_id): 0 for buyer_id in buyers for type_id in limited_here}
+            work.batch.buyer_units = {
+                (buyer_id, type_id): 0 for buyer_id in buyers for type_id in limited_here
+            }
     if not places:
         return
     for event_id, buyer_id, ticket_type_id, units in await connection.fetch(
         *sql.load_buyer_units(
-            event_ids=[event for event, _ in places], buyer_ids=[buyer for _, buyer in places], ticket_type_ids=list(limited)
+            event_ids=[event for event, _ in places],
+            buyer_ids=[buyer for _, buyer in places],
+            ticket_type_ids=list(limited),
         )
     ):
         by_event[event_id].buyer_units[buyer_id, ticket_type_id] = units
@@ -395,7 +476,9 @@ async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> No
 def _limited_types(work: Work) -> set[UUID]:
     if work.sale is None:
         return set()
-    return {terms.ticket_type_id for terms in work.sale.ticket_types.values() if terms.per_buyer_max is not None}
+    return {
+        terms.ticket_type_id for terms in work.sale.ticket_types.values() if terms.per_buyer_max is not None
+    }
 
 
 def _limited_buyers(work: Work, limited: set[UUID]) -> Iterable[UUID]:
@@ -410,11 +493,18 @@ def _limited_buyers(work: Work, limited: set[UUID]) -> Iterable[UUID]:
             yield command.buyer_id
     if work.sale.lines and not _serves_nobody(work):
         for type_id in limited & work.sale.lines.keys():
-            yield from [entry.buyer_id for firsts in work.sale.lines[type_id].firsts.values() for entry in firsts.values()]
+            yield from [
+                entry.buyer_id
+                for firsts in work.sale.lines[type_id].firsts.values()
+                for entry in firsts.values()
+            ]
 
 
 def _serves_nobody(work: Work) -> bool:
-    """Return whether nothing falls free here that those who wait could be offered. Should it all the same, another batch serves them."""
+    """Return whether nothing falls free here that those who wait could be offered.
+
+    Should it all the same, another batch serves them.
+    """
     assert work.sale is not None
     frees_nothing = all(isinstance(command, _FREES_NOTHING) for command in work.commands)
     return frees_nothing and not work.batch.due and not can_serve(work.sale, work.batch)
@@ -432,6 +522,8 @@ async def _load_promo_uses(connection: Connection, works: Sequence[Work]) -> Non
         return
     by_event = {work.event_id: work.batch for work in works}
     for event_id, buyer_id, promo_id, uses in await connection.fetch(
-        *sql.load_promo_uses(event_ids=[event for event, _ in places], buyer_ids=[buyer for _, buyer in places])
+        *sql.load_promo_uses(
+            event_ids=[event for event, _ in places], buyer_ids=[buyer for _, buyer in places]
+        )
     ):
         by_event[event_id].promo_uses[buyer_id, promo_id] = uses

@@ -1,4 +1,7 @@
-"""The journal as an outbox: what happened and nobody has reacted to yet. For the relay, which is one process at a time."""
+"""The journal as an outbox: what happened and nobody has reacted to yet.
+
+For the relay, which is one process at a time.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ class Undelivered(msgspec.Struct, frozen=True):
     facts: bytes
 
     def read(self) -> Happened:
-        """Return the row with its facts. Raises `msgspec.ValidationError` for facts that this version does not know."""
+        """Return the row with its facts.
+
+        Raises `msgspec.ValidationError` for facts that this version does not know.
+        """
         return Happened(self.event_id, self.seq, self.at, decode_facts(self.facts))
 
 
@@ -45,21 +51,33 @@ async def list_undelivered(
     `bytes_max`: no more rows once their facts have so many bytes, which is what reading them costs. One row comes in any case.
     `since`: there is nothing older, as far as is known, and knowing it saves the database a long look.
     """
-    rows = await tx.fetch(*sql.list_undelivered(limit=limit, bytes_max=bytes_max, since=since, besides=list(besides)))
+    rows = await tx.fetch(
+        *sql.list_undelivered(limit=limit, bytes_max=bytes_max, since=since, besides=list(besides))
+    )
     return [Undelivered(event_id, seq, at, facts) for event_id, seq, at, facts in rows]
 
 
 async def mark_delivered(tx: Connection, rows: Sequence[Undelivered], now: datetime) -> None:
-    """Note that the facts of these rows have had all their effects. They are as `list_undelivered` gave them: without gaps."""
+    """Note that the facts of these rows have had all their effects.
+
+    They are as `list_undelivered` gave them: without gaps.
+    """
     firsts: dict[UUID, int] = {}
     lasts: dict[UUID, int] = {}
     for row in rows:
         firsts.setdefault(row.event_id, row.seq)
         lasts[row.event_id] = row.seq
-    await tx.execute(*sql.mark_delivered(event_ids=list(firsts), first_seqs=list(firsts.values()), last_seqs=list(lasts.values()), now=now))
+    await tx.execute(
+        *sql.mark_delivered(
+            event_ids=list(firsts), first_seqs=list(firsts.values()), last_seqs=list(lasts.values()), now=now
+        )
+    )
 
 
 async def oldest_undelivered(database: Database, since: datetime | None = None) -> datetime | None:
-    """Return since when somebody should have reacted, None when everything is delivered. `since`: as above."""
+    """Return since when somebody should have reacted, None when everything is delivered.
+
+    `since`: as above.
+    """
     oldest: datetime | None = await database.fetch_value(*sql.oldest_undelivered(since=since))
     return oldest

@@ -1,8 +1,9 @@
 """The engine's transaction: lock the sales of a batch, load what it must know (loading.py), write what was decided.
 
-Everything here runs on one connection inside one transaction that the caller began. A batch concerns several events; each has its `Sale`
-(kept in memory between batches, true while the journal's head is the same) and its `Batch`. The number of statements never depends on the
-number of commands, and what is rare is written only where it happened.
+Everything here runs on one connection inside one transaction that the caller began. A batch concerns several
+events; each has its `Sale` (kept in memory between batches, true while the journal's head is the same) and
+its `Batch`. The number of statements never depends on the number of commands, and what is rare is written
+only where it happened.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from evently.db import Connection, load_queries
 from evently.sales.commands import Booking
 from evently.sales.facts import chain, encode_facts
 from evently.sales.loading import Work, load_named, load_sales
-from evently.sales.state import Promo, Sale
+from evently.sales.rules.state import Promo, Sale
 
 sql: Final = load_queries(__name__)
 
@@ -26,7 +27,9 @@ _encode_answer: Final = msgspec.msgpack.Encoder().encode
 _encode_conditions: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
-async def lock_and_load(connection: Connection, works: Sequence[Work], remembered: Mapping[UUID, Sale]) -> None:
+async def lock_and_load(
+    connection: Connection, works: Sequence[Work], remembered: Mapping[UUID, Sale]
+) -> None:
     """Lock the sales of the batch and fill in each work's sale and what its commands name."""
     rows = await connection.fetch(*sql.lock_sales(event_ids=[work.event_id for work in works]))
     heads = {row["event_id"]: row for row in rows}
@@ -36,7 +39,9 @@ async def lock_and_load(connection: Connection, works: Sequence[Work], remembere
         if head is None:
             continue
         sale = remembered.get(work.event_id)
-        if sale is None or sale.head_hash != head["head_hash"]:  # the hash stands for the whole history: after a failover, a seq may lie
+        if (
+            sale is None or sale.head_hash != head["head_hash"]
+        ):  # the hash stands for the whole history: after a failover, a seq may lie
             sale = Sale(*head.values())
             strangers.append(sale)
         work.sale = sale
@@ -55,7 +60,9 @@ async def write(connection: Connection, works: Iterable[Work]) -> None:
         if work.batch.writes_terms():
             await _write_terms(connection, work)
     if any(work.batch.facts for work in works):
-        await connection.execute(*sql.write_batch(**_journal(works), **_counters(works), **_placed(works), **_answered(works)))
+        await connection.execute(
+            *sql.write_batch(**_journal(works), **_counters(works), **_placed(works), **_answered(works))
+        )
     await _write_changes(connection, works)
     await _write_seats(connection, works)
     await _write_waitlist(connection, works)
@@ -69,7 +76,7 @@ def _note_extras(work: Work) -> None:
         work.batch.terms_changed = True
 
 
-# What almost every batch writes ---------------------------------------------------------------------------------------------
+# What almost every batch writes -----------------------------------------------------------------------------
 
 
 def _journal(works: Sequence[Work]) -> dict[str, object]:
@@ -158,12 +165,27 @@ def _answered(works: Sequence[Work]) -> dict[str, object]:
     for work in works:
         for actor_id, key, answer in work.batch.answered:
             what = answer.what
-            booking_id, entry_id = (what.booking_id, None) if isinstance(what, Booking) else (None, what.entry_id)
-            rows.append((work.event_id, actor_id, key, answer.fingerprint, booking_id, entry_id, _encode_answer(what)))
-    return _columns(("key_events", "key_actors", "keys", "key_fingerprints", "key_bookings", "key_entries", "key_answers"), rows)
+            booking_id, entry_id = (
+                (what.booking_id, None) if isinstance(what, Booking) else (None, what.entry_id)
+            )
+            rows.append(
+                (work.event_id, actor_id, key, answer.fingerprint, booking_id, entry_id, _encode_answer(what))
+            )
+    return _columns(
+        (
+            "key_events",
+            "key_actors",
+            "keys",
+            "key_fingerprints",
+            "key_bookings",
+            "key_entries",
+            "key_answers",
+        ),
+        rows,
+    )
 
 
-# What only some write ---------------------------------------------------------------------------------------------------------
+# What only some write ---------------------------------------------------------------------------------------
 
 
 async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
@@ -189,13 +211,17 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
             "captured_ats", "refundeds_minor",
         )  # fmt: skip
         await connection.execute(*sql.move_bookings(**_columns(names, moved)))
-    if marked := [(work.event_id, ticket_id, since) for work in works for ticket_id, since in work.batch.marked.items()]:
+    if marked := [
+        (work.event_id, ticket_id, since) for work in works for ticket_id, since in work.batch.marked.items()
+    ]:
         await connection.execute(*sql.mark_tickets(**_columns(("event_ids", "ticket_ids", "sinces"), marked)))
     if unbound := [(work.event_id, ticket_id) for work in works for ticket_id in work.batch.unbound]:
         await connection.execute(*sql.unbind_tickets(**_columns(("event_ids", "ticket_ids"), unbound)))
     if voided := [(work.event_id, ticket_id) for work in works for ticket_id in work.batch.voided]:
         await connection.execute(*sql.void_tickets(**_columns(("event_ids", "ticket_ids"), voided)))
-    if replayed := sorted({(work.event_id, actor_id, key) for work in works for actor_id, key in work.batch.replayed}):
+    if replayed := sorted(
+        {(work.event_id, actor_id, key) for work in works for actor_id, key in work.batch.replayed}
+    ):
         await connection.execute(*sql.count_replays(**_columns(("event_ids", "actor_ids", "keys"), replayed)))
 
 
@@ -204,7 +230,9 @@ async def _write_seats(connection: Connection, works: Sequence[Work]) -> None:
     if freed := [(event_id, number) for event_id, number, claim in claims if claim.was_taken]:
         await connection.execute(*sql.free_seats(**_columns(("event_ids", "seat_numbers"), freed)))
     if claimed := [(event_id, number, claim.ticket_id) for event_id, number, claim in claims if claim.taken]:
-        await connection.execute(*sql.claim_seats(**_columns(("event_ids", "seat_numbers", "ticket_ids"), claimed)))
+        await connection.execute(
+            *sql.claim_seats(**_columns(("event_ids", "seat_numbers", "ticket_ids"), claimed))
+        )
 
 
 async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None:
@@ -212,7 +240,15 @@ async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None
     new = {entry.entry_id for work in works for entry in work.batch.entries_joined}
     # Before `join_waitlist`: whoever leaves may join again in one batch, and has one live entry.
     if moved := [
-        (event_id, entry.entry_id, entry.state, entry.reason, entry.offered_at, entry.booking_id, entry.ended_at)
+        (
+            event_id,
+            entry.entry_id,
+            entry.state,
+            entry.reason,
+            entry.offered_at,
+            entry.booking_id,
+            entry.ended_at,
+        )
         for event_id, entry in entries
         if entry.entry_id not in new
     ]:
@@ -234,7 +270,9 @@ async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None
         if work.sale is not None
         for type_id in work.batch.aside_changed
     ]:
-        await connection.execute(*sql.put_set_asides(**_columns(("event_ids", "ticket_type_ids", "units"), aside)))
+        await connection.execute(
+            *sql.put_set_asides(**_columns(("event_ids", "ticket_type_ids", "units"), aside))
+        )
 
 
 async def _write_money(connection: Connection, works: Sequence[Work]) -> None:
@@ -243,17 +281,38 @@ async def _write_money(connection: Connection, works: Sequence[Work]) -> None:
         for work in works
         for refund in work.batch.refunds_decided
     ]:
-        columns = _columns(("event_ids", "refund_ids", "booking_ids", "amounts_minor", "decided_ats"), decided)
+        columns = _columns(
+            ("event_ids", "refund_ids", "booking_ids", "amounts_minor", "decided_ats"), decided
+        )
         await connection.execute(*sql.decide_refunds(**columns))
-    if settled := [(work.event_id, refund_id, work.batch.now) for work in works for refund_id in work.batch.refunds_settled]:
-        await connection.execute(*sql.settle_refunds(**_columns(("event_ids", "refund_ids", "settled_ats"), settled)))
+    if settled := [
+        (work.event_id, refund_id, work.batch.now)
+        for work in works
+        for refund_id in work.batch.refunds_settled
+    ]:
+        await connection.execute(
+            *sql.settle_refunds(**_columns(("event_ids", "refund_ids", "settled_ats"), settled))
+        )
     if posted := [
         (work.event_id, work.sale.seq, line, work.batch.now, *posting, work.sale.currency)
         for work in works
         if work.sale is not None
         for line, posting in enumerate(work.batch.postings)
     ]:
-        columns = _columns(("event_ids", "seqs", "lines", "ats", "booking_ids", "debits", "credits", "amounts_minor", "currencies"), posted)
+        columns = _columns(
+            (
+                "event_ids",
+                "seqs",
+                "lines",
+                "ats",
+                "booking_ids",
+                "debits",
+                "credits",
+                "amounts_minor",
+                "currencies",
+            ),
+            posted,
+        )
         await connection.execute(*sql.post(**columns))
     if promos := [
         (work.event_id, promo.terms.promo_id, promo.uses, promo.spent_minor)
@@ -261,24 +320,38 @@ async def _write_money(connection: Connection, works: Sequence[Work]) -> None:
         if work.sale is not None
         for promo in _promos(work.sale, work.batch.promos_changed - work.batch.promos_put)
     ]:
-        await connection.execute(*sql.count_promos(**_columns(("event_ids", "promo_ids", "uses", "spents_minor"), promos)))
+        await connection.execute(
+            *sql.count_promos(**_columns(("event_ids", "promo_ids", "uses", "spents_minor"), promos))
+        )
 
 
-# The sale itself ----------------------------------------------------------------------------------------------------------------
+# The sale itself --------------------------------------------------------------------------------------------
 
 
 async def _write_terms(connection: Connection, work: Work) -> None:
     sale, batch = work.sale, work.batch
     assert sale is not None, "terms are a sale's"
-    window = {"event_id": sale.event_id, "state": sale.state, "on_sale_at": sale.on_sale_at, "off_sale_at": sale.off_sale_at}
+    window = {
+        "event_id": sale.event_id,
+        "state": sale.state,
+        "on_sale_at": sale.on_sale_at,
+        "off_sale_at": sale.off_sale_at,
+    }
     if batch.created:
-        head = {"currency": sale.currency, "head_hash": sale.head_hash, "head_at": sale.head_at, "extras": sale.extras}
+        head = {
+            "currency": sale.currency,
+            "head_hash": sale.head_hash,
+            "head_at": sale.head_at,
+            "extras": sale.extras,
+        }
         await connection.execute(*sql.create_sale(**window, **head))
     elif batch.terms_changed:
         await connection.execute(*sql.change_sale(**window, extras=sale.extras))
     if batch.pools_put:
         pools = [sale.pools[pool_id] for pool_id in batch.pools_put]
-        rows = [(pool.pool_id, pool.name, pool.capacity, pool.held, pool.sold, pool.set_aside) for pool in pools]
+        rows = [
+            (pool.pool_id, pool.name, pool.capacity, pool.held, pool.sold, pool.set_aside) for pool in pools
+        ]
         names = ("pool_ids", "names", "capacities", "helds", "solds", "set_asides")
         await connection.execute(*sql.put_pools(event_id=sale.event_id, **_columns(names, rows)))
     if batch.pools_removed:
@@ -288,10 +361,14 @@ async def _write_terms(connection: Connection, work: Work) -> None:
         await connection.execute(*sql.put_ticket_type(event_id=sale.event_id, **terms))
     for version in batch.conditions_put:
         conditions = _encode_conditions(sale.conditions[version])
-        await connection.execute(*sql.put_conditions(event_id=sale.event_id, version=version, conditions=conditions))
+        await connection.execute(
+            *sql.put_conditions(event_id=sale.event_id, version=version, conditions=conditions)
+        )
     for promo in _promos(sale, batch.promos_put):
         used = {"uses": promo.uses, "spent_minor": promo.spent_minor}
-        await connection.execute(*sql.put_promo(event_id=sale.event_id, **msgspec.structs.asdict(promo.terms), **used))
+        await connection.execute(
+            *sql.put_promo(event_id=sale.event_id, **msgspec.structs.asdict(promo.terms), **used)
+        )
     if (seating := batch.seating_put) is not None:
         stored = {"layout": zlib.compress(seating.layout), "zones": seating.zones, "zone_of": seating.zone_of}
         await connection.execute(*sql.put_seating(event_id=sale.event_id, digest=seating.digest, **stored))

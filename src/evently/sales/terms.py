@@ -1,4 +1,7 @@
-"""What an organizer says about selling: pools, ticket types, conditions, promo codes, seating. Plain values."""
+"""What an organizer says about selling: pools, ticket types, conditions, promo codes, seating.
+
+Plain values.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,10 @@ class TicketTypeTerms(msgspec.Struct, frozen=True):
 
 
 class Fees(msgspec.Struct, frozen=True):
-    """What selling a ticket costs: so much, and so much of its discounted price. Free tickets carry no fee."""
+    """What selling a ticket costs: so much, and so much of its discounted price.
+
+    Free tickets carry no fee.
+    """
 
     fixed_minor: int = 0
     basis_points: int = 0
@@ -72,7 +78,9 @@ class RefundWindow(msgspec.Struct, frozen=True):
 
 
 class Conditions(msgspec.Struct, frozen=True):
-    """Conditions of sale, frozen on each booking. The default is a box office: paid at the door, cancelled freely until the start.
+    """Conditions of sale, frozen on each booking.
+
+    The default is a box office: paid at the door, cancelled freely until the start.
 
     `refund_windows`: the one with the most hours that is still open counts; none is: nothing is paid back. `cancel_hours_before`: later
     than that, buyers cannot cancel at all. `fee_kept`: the buyer's fee is never paid back.
@@ -89,7 +97,9 @@ class Conditions(msgspec.Struct, frozen=True):
 
 
 class PromoTerms(msgspec.Struct, frozen=True):
-    """A promo code. `value`: basis points, or minor units off each ticket. `ticket_type_ids`: what it is good for; empty: everything.
+    """A promo code. `value`: basis points, or minor units off each ticket.
+
+    `ticket_type_ids`: what it is good for; empty: everything.
 
     A code of any kind unlocks the hidden ticket types that it names.
     """
@@ -108,7 +118,10 @@ class PromoTerms(msgspec.Struct, frozen=True):
 
 
 class Seating(msgspec.Struct, frozen=True):
-    """An event's copy of a seat map. `layout` is its canonical JSON; `zone_of` has one byte a seat: the index of its zone, or 255."""
+    """An event's copy of a seat map.
+
+    `layout` is its canonical JSON; `zone_of` has one byte a seat: the index of its zone, or 255.
+    """
 
     digest: str
     layout: bytes

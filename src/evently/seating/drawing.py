@@ -1,7 +1,8 @@
 """A seat map as a picture (SVG). Pure.
 
-Sections have colours, kinds of seats have shapes of their own: a ring is a restricted view, a white dot an accessible place, a white ring
-a companion's seat. Seats know their names: point at one in a browser. One metre is `UNITS` units.
+Sections have colours, kinds of seats have shapes of their own: a ring is a restricted view, a white dot an
+accessible place, a white ring a companion's seat. Seats know their names: point at one in a browser. One
+metre is `UNITS` units.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ def draw(seat_map: SeatMap) -> str:
         f"<style>{STYLE}</style>",
         f'<rect x="{_number(left)}" y="{_number(top)}" width="100%" height="100%" fill="#fbfcfd"/>',
         *(_shape(shape, size) for shape in seat_map.shapes),
-        *(part for number, section in enumerate(seat_map.sections) for part in _section(section, COLOURS[number % len(COLOURS)])),
+        *(
+            part
+            for number, section in enumerate(seat_map.sections)
+            for part in _section(section, COLOURS[number % len(COLOURS)])
+        ),
         *(_name_of(section, size) for section in seat_map.sections),
         *_legend(left, right, bottom, size),
         "</svg>",
@@ -51,7 +56,9 @@ def draw(seat_map: SeatMap) -> str:
 
 
 def _frame(seat_map: SeatMap) -> tuple[float, float, float, float]:
-    places = [(seat.x, seat.y) for seat in seat_map.seats()] + [(point.x, point.y) for shape in seat_map.shapes for point in shape.points]
+    places = [(seat.x, seat.y) for seat in seat_map.seats()] + [
+        (point.x, point.y) for shape in seat_map.shapes for point in shape.points
+    ]
     xs, ys = [x for x, _ in places], [y for _, y in places]
     return min(xs) - MARGIN, min(ys) - MARGIN, max(xs) + MARGIN, max(ys) + MARGIN
 
@@ -110,7 +117,16 @@ def _legend(left: float, right: float, bottom: float, size: float) -> Iterator[s
     yield "</g>"
 
 
-def _text(words: str, x: float, y: float, height: float, colour: str = "#22303c", *, halo: bool = False, anchor: str = "middle") -> str:
+def _text(
+    words: str,
+    x: float,
+    y: float,
+    height: float,
+    colour: str = "#22303c",
+    *,
+    halo: bool = False,
+    anchor: str = "middle",
+) -> str:
     style = f"fill:{colour};font-size:{_number(height)}px;text-anchor:{anchor}"
     if halo:
         style += f";font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:{_number(height / 4)}px;pointer-events:none"

@@ -1,10 +1,11 @@
 """Believable halls of exactly as many seats as wanted, for demos, rehearsals and tests, and blocks to make others of. Pure.
 
-The focal point, the middle of the stage's edge, is the origin; the audience sits below it (y grows away from the stage). Everything is
-in metres. The same numbers always give the same map.
+The focal point, the middle of the stage's edge, is the origin; the audience sits below it (y grows away from
+the stage). Everything is in metres. The same numbers always give the same map.
 
-An arena is drawn for 20,000 and grows with the square root of its seats: a floor, a lower tier and an upper tier around it, which gets
-as many rows as are missing. A theatre has stalls, a circle and boxes. The rear row is shortened until the number is right.
+An arena is drawn for 20,000 and grows with the square root of its seats: a floor, a lower tier and an upper
+tier around it, which gets as many rows as are missing. A theatre has stalls, a circle and boxes. The rear row
+is shortened until the number is right.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ ARENA_SEATS: Final = (2_000, 60_000)  # the fewest and the most
 THEATRE_SEATS: Final = (200, 3_000)
 
 PLATFORM: Final = 4  # places of wheelchairs and companions, in the middle of a row
-FAR_SIDE: Final = 33.0  # degrees from the axis of a theatre: who sits further out does not see the whole stage
+# Degrees from the axis of a theatre: who sits further out does not see the whole stage
+FAR_SIDE: Final = 33.0
 ARENA_SPACING: Final = 0.5  # from seat to seat
 THEATRE_SPACING: Final = 0.55
 ROW_PITCH: Final = 0.9  # from row to row
@@ -62,18 +64,33 @@ def row_letters(number: int) -> str:
     return (ROW_LETTERS[times - 1] if times else "") + ROW_LETTERS[letter]
 
 
-# Blocks: the rows of a section -----------------------------------------------------------------------------------------------
+# Blocks: the rows of a section ------------------------------------------------------------------------------
 
 
 def straight_rows(
-    middle: tuple[float, float], facing: float, width: float, rows: int, *, spacing: float = THEATRE_SPACING, pitch: float = ROW_PITCH
+    middle: tuple[float, float],
+    facing: float,
+    width: float,
+    rows: int,
+    *,
+    spacing: float = THEATRE_SPACING,
+    pitch: float = ROW_PITCH,
 ) -> list[Spots]:
-    """Return rows of a rectangle. `middle`: of its front row; `facing`: where it extends to, in degrees, 0 is away from the stage."""
+    """Return rows of a rectangle.
+
+    `middle`: of its front row; `facing`: where it extends to, in degrees, 0 is away from the stage.
+    """
     seats = max(1, int(width / spacing + 1e-9) + 1)
     out, along = (sin(radians(facing)), cos(radians(facing))), (cos(radians(facing)), -sin(radians(facing)))
     places = [(place - (seats - 1) / 2) * spacing for place in range(seats)]
     return [
-        [_spot(middle[0] + out[0] * row * pitch + along[0] * at, middle[1] + out[1] * row * pitch + along[1] * at) for at in places]
+        [
+            _spot(
+                middle[0] + out[0] * row * pitch + along[0] * at,
+                middle[1] + out[1] * row * pitch + along[1] * at,
+            )
+            for at in places
+        ]
         for row in range(rows)
     ]
 
@@ -92,7 +109,9 @@ def curved_rows(
     return [_arc(centre, radius + row * pitch, angles, spacing, aisle) for row in range(rows)]
 
 
-def _arc(centre: tuple[float, float], radius: float, angles: Sequence[float], spacing: float, aisle: float) -> Spots:
+def _arc(
+    centre: tuple[float, float], radius: float, angles: Sequence[float], spacing: float, aisle: float
+) -> Spots:
     spots: Spots = []
     for begin, end in pairwise([radians(angle) for angle in angles]):
         room = (end - begin) * radius - aisle
@@ -107,7 +126,7 @@ def _spot(x: float, y: float) -> tuple[float, float]:
     return round(x, 2), round(y, 2)
 
 
-# An arena --------------------------------------------------------------------------------------------------------------------
+# An arena ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +152,10 @@ class _Bowl:
         return 9.0 * self.scale
 
     def tier(self, away: float, rows: int) -> Iterator[list[Spots]]:
-        """Yield the rows of each section, from one side of the stage round to the other. `away`: of the front row from the edge."""
+        """Yield the rows of each section, from one side of the stage round to the other.
+
+        `away`: of the front row from the edge.
+        """
         sides, ends = max(1, round(5 * self.scale)), max(1, round(2 * self.scale))
         length = (self.far_end - self.corner - self.near_end) / sides
         width = 2 * (self.half_width - self.corner) / ends
@@ -219,7 +241,11 @@ def _arena_shapes(scale: float, bowl: _Bowl) -> tuple[Shape, ...]:
     walk = [(-1.6, 0), (1.6, 0), (1.6, 5), (3, 5), (3, 8), (-3, 8), (-3, 5), (-1.6, 5)]
     runway = Shape("stage", _points((x * scale, y * scale) for x, y in walk))
     width, end, corner = bowl.half_width, bowl.far_end, bowl.corner
-    edge = [(-width, bowl.near_end), (width, bowl.near_end), *_bend(width - corner, end - corner, corner, 90, 0)]
+    edge = [
+        (-width, bowl.near_end),
+        (width, bowl.near_end),
+        *_bend(width - corner, end - corner, corner, 90, 0),
+    ]
     floor = Shape("area", _points([*edge, *_bend(-width + corner, end - corner, corner, 0, -90)]))
     return floor, stage, runway
 
@@ -230,7 +256,7 @@ def _bend(x: float, y: float, radius: float, begin: float, end: float) -> Iterat
         yield x + radius * sin(angle), y + radius * cos(angle)
 
 
-# A theatre -------------------------------------------------------------------------------------------------------------------
+# A theatre --------------------------------------------------------------------------------------------------
 
 _CENTRE: Final = (0.0, -13.0)  # of all its arcs
 _STALLS: Final = (-31.0, -12.0, 12.0, 31.0)
@@ -281,7 +307,12 @@ def _boxes(of_a_side: int) -> Iterator[Block]:
             middle = (side * (12.5 + 0.95 * number), 2.0 + 2.3 * number)
             kind: Kind = "restricted_view" if number == 0 else "standard"
             spots = straight_rows(middle, side * 70, THEATRE_SPACING, 2)
-            yield Block(f"Box {number + 1} {name}", f"B{number + 1}{name[0].upper()}", spots, kind_of=lambda *_, kind=kind: kind)
+            yield Block(
+                f"Box {number + 1} {name}",
+                f"B{number + 1}{name[0].upper()}",
+                spots,
+                kind_of=lambda *_, kind=kind: kind,
+            )
 
 
 def _theatre_shapes() -> tuple[Shape, ...]:
@@ -290,7 +321,7 @@ def _theatre_shapes() -> tuple[Shape, ...]:
     return (stage,)
 
 
-# Common to both --------------------------------------------------------------------------------------------------------------
+# Common to both ---------------------------------------------------------------------------------------------
 
 
 def _check(seats: int, limits: tuple[int, int], what: str) -> None:

@@ -1,7 +1,9 @@
-"""The seats of one event: which are free, taken, blocked, and of which price zone. Pure; whoever decides keeps it in memory.
+"""The seats of one event: which are free, taken, blocked, and of which price zone.
 
-The free seats of a block are bits of an integer, so that runs of free seats are found by shifting (picking.py). Building one takes 20
-ms for 20,000 seats.
+Pure; whoever decides keeps it in memory.
+
+The free seats of a block are bits of an integer, so that runs of free seats are found by shifting
+(picking.py). Building one takes 20 ms for 20,000 seats.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ NO_ZONE: Final = 255
 class Hall:
     """The states of all seats. `zone_of[number]` is the index of a seat's zone; 255: not for sale."""
 
-    def __init__(self, plan: Plan, zones: Sequence[str], zone_of: bytes, taken: Iterable[int], blocked: Iterable[int]) -> None:
+    def __init__(
+        self, plan: Plan, zones: Sequence[str], zone_of: bytes, taken: Iterable[int], blocked: Iterable[int]
+    ) -> None:
         self.plan = plan
         self._states = bytearray(plan.size)
         for numbers, state in ((taken, TAKEN), (blocked, BLOCKED)):
@@ -89,7 +93,9 @@ class Hall:
         """Let blocked seats be free."""
         self._open(numbers, BLOCKED)
 
-    def pick(self, zone: str, quantity: int, section: str | None = None, accessible: int = 0) -> tuple[int, ...] | None:
+    def pick(
+        self, zone: str, quantity: int, section: str | None = None, accessible: int = 0
+    ) -> tuple[int, ...] | None:
         """Return the best available seats of a zone, in order, or None; none is taken by that. picking.py says which are best."""
         wanted_section = None if section is None else self.plan.sections.index(section)
         return self._picker.pick(self.zones.index(zone), quantity, wanted_section, accessible)
@@ -97,7 +103,11 @@ class Hall:
     def pick_any(self, zone: str, quantity: int) -> tuple[int, ...] | None:
         """Return free seats of a zone of whatever kind and wherever, in order, or None: for those to whom any is better than none."""
         index = self.zones.index(zone)
-        free = [number for number, state in enumerate(self._states) if state == FREE and self.zone_of[number] == index]
+        free = [
+            number
+            for number, state in enumerate(self._states)
+            if state == FREE and self.zone_of[number] == index
+        ]
         return tuple(free[:quantity]) if len(free) >= quantity else None
 
     def leaves_orphan(self, numbers: Sequence[int]) -> bool:

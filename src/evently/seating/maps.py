@@ -1,4 +1,7 @@
-"""The seat maps of venues, in versions that never change. Events take a copy, so a new version concerns none of them."""
+"""The seat maps of venues, in versions that never change.
+
+Events take a copy, so a new version concerns none of them.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,9 @@ class StoredSeatMap(SeatMapVersion, frozen=True):
     layout: bytes
 
 
-async def add_seat_map(tx: Connection, organizer_id: UUID, venue_id: UUID, seat_map: SeatMap, now: datetime) -> SeatMapVersion:
+async def add_seat_map(
+    tx: Connection, organizer_id: UUID, venue_id: UUID, seat_map: SeatMap, now: datetime
+) -> SeatMapVersion:
     """Give a venue one more seat map."""
     layout = canonical(seat_map)
     seats = sum(1 for _ in seat_map.seats())
@@ -47,7 +52,10 @@ async def add_seat_map(tx: Connection, organizer_id: UUID, venue_id: UUID, seat_
 
 
 async def add_version(tx: Connection, seat_map_id: UUID, seat_map: SeatMap, now: datetime) -> SeatMapVersion:
-    """Give a seat map its next version; the same content again is the version that is there. Refuses `not-found`."""
+    """Give a seat map its next version; the same content again is the version that is there.
+
+    Refuses `not-found`.
+    """
     row = await tx.fetchrow(*sql.lock_latest(seat_map_id=seat_map_id))
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "There is no such seat map.")
@@ -56,13 +64,20 @@ async def add_version(tx: Connection, seat_map_id: UUID, seat_map: SeatMap, now:
     if digest_of(layout) == latest.digest:
         return latest
     seats = sum(1 for _ in seat_map.seats())
-    changes: dict[str, Any] = {"version": latest.version + 1, "digest": digest_of(layout), "seats": seats, "name": seat_map.name}
+    changes: dict[str, Any] = {
+        "version": latest.version + 1,
+        "digest": digest_of(layout),
+        "seats": seats,
+        "name": seat_map.name,
+    }
     added = msgspec.structs.replace(latest, created_at=now, **changes)
     await _insert(tx, added, layout)
     return added
 
 
-async def find_seat_map(tx: Connection, seat_map_id: UUID, version: int | None = None) -> StoredSeatMap | None:
+async def find_seat_map(
+    tx: Connection, seat_map_id: UUID, version: int | None = None
+) -> StoredSeatMap | None:
     """Return a version of a seat map, the latest unless told; None when there is none."""
     row = await tx.fetchrow(*sql.find_version(seat_map_id=seat_map_id, version=version))
     if row is None:
@@ -89,7 +104,9 @@ async def get_owner(database: Database, seat_map_id: UUID) -> UUID:
     return owner
 
 
-async def list_seat_maps(database: Database, venue_id: UUID, limit: int, after: str | None) -> Page[SeatMapVersion]:
+async def list_seat_maps(
+    database: Database, venue_id: UUID, limit: int, after: str | None
+) -> Page[SeatMapVersion]:
     """Return a page of the seat maps of a venue, each in its latest version, oldest first."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(*sql.list_of_venue(venue_id=venue_id, after=position, limit=limit + 1))

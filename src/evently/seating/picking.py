@@ -1,17 +1,18 @@
 """Best available: which seats are proposed for a quantity. Pure and deterministic.
 
-In this order of wishes: side by side without leaving a single seat free beside them; side by side; near each other, in as few and as
-near rows of one section as possible. Among equals, nearest to the focal point of the map (the least sum of squared distances), then the
-lowest number. Accessible places and their companions are only given to those who ask for them, seats with a restricted view only when
-nothing else fits.
+In this order of wishes: side by side without leaving a single seat free beside them; side by side; near each
+other, in as few and as near rows of one section as possible. Among equals, nearest to the focal point of the
+map (the least sum of squared distances), then the lowest number. Accessible places and their companions are
+only given to those who ask for them, seats with a restricted view only when nothing else fits.
 
-The free seats of a block (plan.py) are the bits of an integer: where runs of `n` begin is found with a few shifts, and so is which of
-them would leave an orphan. For each wish a heap holds the best run of every block; blocks that have changed since it was last asked are
-put in anew, and what comes up that is older than its block is dropped. Rows are counted likewise for those who get no seats side by
-side.
+The free seats of a block (plan.py) are the bits of an integer: where runs of `n` begin is found with a few
+shifts, and so is which of them would leave an orphan. For each wish a heap holds the best run of every block;
+blocks that have changed since it was last asked are put in anew, and what comes up that is older than its
+block is dropped. Rows are counted likewise for those who get no seats side by side.
 
-Budget: 500 wishes of one batch in 50 ms. Measured in a hall of 20,000 on a slow day of two slow cores: 500 times four seats 34 ms, 41
-ms with seats given back in between; where 17,000 were taken at random, so that most wishes are split, 146 ms.
+Budget: 500 wishes of one batch in 50 ms. Measured in a hall of 20,000 on a slow day of two slow cores: 500
+times four seats 34 ms, 41 ms with seats given back in between; where 17,000 were taken at random, so that
+most wishes are split, 146 ms.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import Final, NamedTuple
 
 from evently.seating.plan import Block, Plan, bits
 
-HEAPS_MAX: Final = 200  # kinds of wishes remembered for one hall: a heap of the largest has a thousand entries
+# Kinds of wishes remembered for one hall: a heap of the largest has a thousand entries
+HEAPS_MAX: Final = 200
 
 
 class Wish(NamedTuple):
@@ -45,7 +47,10 @@ class Run(NamedTuple):
 
 
 class _Counts:
-    """How many seats each row has for those who would take any of a zone. `ends`: of each row, where its section ends."""
+    """How many seats each row has for those who would take any of a zone.
+
+    `ends`: of each row, where its section ends.
+    """
 
     __slots__ = ("blocks", "counts", "ends", "index", "read", "rows")
 
@@ -112,7 +117,10 @@ class Picker:
         for number in numbers:
             block = self._plan.block_of[number]
             taken[block] = taken.get(block, 0) | 1 << number - self._plan.blocks[block].first
-        return any(_singles(self._free[block] & ~mask) & ~_singles(self._free[block]) for block, mask in taken.items())
+        return any(
+            _singles(self._free[block] & ~mask) & ~_singles(self._free[block])
+            for block, mask in taken.items()
+        )
 
     def pick(self, zone: int, quantity: int, section: int | None, accessible: int) -> tuple[int, ...] | None:
         """Return the best available seats, in order, or None."""
@@ -160,7 +168,9 @@ class Picker:
         if not starts:
             return None
         start = next(start for start in block.order(quantity) if starts >> start & 1)
-        return Run(block.score(start, quantity), block.first + start, block.number, self._versions[block.number])
+        return Run(
+            block.score(start, quantity), block.first + start, block.number, self._versions[block.number]
+        )
 
     def _wanted(self, zone: int, block: Block, *, restricted: bool) -> int:
         """Return the free seats of a zone that anybody may have."""
@@ -171,13 +181,19 @@ class Picker:
         key = (zone, section)
         blocks = self._blocks.get(key)
         if blocks is None:
-            blocks = [block for block in self._plan.blocks if zone in self._zone_masks[block.number] and section in (None, block.section)]
+            blocks = [
+                block
+                for block in self._plan.blocks
+                if zone in self._zone_masks[block.number] and section in (None, block.section)
+            ]
             self._blocks[key] = blocks
         return blocks
 
     # Near each other
 
-    def _split(self, zone: int, quantity: int, section: int | None, *, restricted: bool) -> tuple[int, ...] | None:
+    def _split(
+        self, zone: int, quantity: int, section: int | None, *, restricted: bool
+    ) -> tuple[int, ...] | None:
         """Return seats of as few and as near rows of one section as possible; of several sections only when none has as many."""
         counted = self._count(zone, section, restricted=restricted)
         span = _narrowest(counted, quantity)
@@ -203,21 +219,30 @@ class Picker:
             changed = {self._plan.blocks[block].row for block in self._changed[counted.read :]}
             rows = [counted.index[row] for row in changed if row in counted.index]
         for index in rows:
-            counted.counts[index] = sum([self._wanted(zone, block, restricted=restricted).bit_count() for block in counted.blocks[index]])
+            counted.counts[index] = sum(
+                [
+                    self._wanted(zone, block, restricted=restricted).bit_count()
+                    for block in counted.blocks[index]
+                ]
+            )
         counted.read = len(self._changed)
         return counted
 
     def _nearest(self, pieces: Sequence[tuple[Block, int]], quantity: int) -> tuple[int, ...]:
         """Return seats of these blocks: the longest runs first, so that few are alone; the nearest of equals."""
         runs = sorted(
-            [run for block, mask in pieces for run in _runs(block, mask)], key=lambda run: (-min(len(run), quantity), self._far(run))
+            [run for block, mask in pieces for run in _runs(block, mask)],
+            key=lambda run: (-min(len(run), quantity), self._far(run)),
         )
         chosen: list[int] = []
         for run in runs:
             missing = quantity - len(chosen)
             if missing == 0:
                 break
-            chosen += min([run[start : start + missing] for start in range(max(1, len(run) - missing + 1))], key=self._far)
+            chosen += min(
+                [run[start : start + missing] for start in range(max(1, len(run) - missing + 1))],
+                key=self._far,
+            )
         return tuple(sorted(chosen))
 
     def _far(self, seats: Iterable[int]) -> tuple[int, int]:
@@ -226,19 +251,28 @@ class Picker:
 
     # Accessible places
 
-    def _pick_accessible(self, zone: int, quantity: int, section: int | None, accessible: int) -> tuple[int, ...] | None:
+    def _pick_accessible(
+        self, zone: int, quantity: int, section: int | None, accessible: int
+    ) -> tuple[int, ...] | None:
         """Return accessible places and seats beside them: companions first, then any neighbours; the nearest to the first place."""
         blocks = self._blocks_of(zone, section)
 
         def free_of(kind: str) -> list[int]:
-            masks = [(block, self._free[block.number] & self._zone_masks[block.number][zone] & block.masks[kind]) for block in blocks]
+            masks = [
+                (block, self._free[block.number] & self._zone_masks[block.number][zone] & block.masks[kind])
+                for block in blocks
+            ]
             return [block.first + place for block, mask in masks if mask for place in bits(mask)]
 
         places = free_of("accessible")
         others = quantity - accessible
         if others < 0 or len(places) < accessible:
             return None
-        beside = [(0, number) for number in free_of("companion")] + [(1, number) for number in free_of("standard")] if others else []
+        beside = (
+            [(0, number) for number in free_of("companion")] + [(1, number) for number in free_of("standard")]
+            if others
+            else []
+        )
         if len(beside) < others:
             return None
         best = None
@@ -247,7 +281,11 @@ class Picker:
             chosen = heapq.nsmallest(accessible, places, key=lambda number: (near(number), number))
             with_them = heapq.nsmallest(others, beside, key=lambda each: (near(each[1]) + each[0], each[1]))
             cost = sum([near(number) for number in chosen]) + sum([near(number) for _, number in with_them])
-            found = (cost, self._plan.distances[anchor], tuple(sorted([*chosen, *[number for _, number in with_them]])))
+            found = (
+                cost,
+                self._plan.distances[anchor],
+                tuple(sorted([*chosen, *[number for _, number in with_them]])),
+            )
             best = found if best is None else min(best, found)
         return None if best is None else best[2]
 
@@ -259,7 +297,9 @@ class Picker:
         def near(number: int) -> int:
             if plan.row_of_seat[number] == row:
                 return abs(number - anchor)
-            return 1_000 * abs(plan.row_of_seat[number] - row) + 1_000_000 * (plan.section_of_seat[number] != section)
+            return 1_000 * abs(plan.row_of_seat[number] - row) + 1_000_000 * (
+                plan.section_of_seat[number] != section
+            )
 
         return near
 
@@ -282,7 +322,10 @@ def _narrowest(counted: _Counts, quantity: int) -> tuple[int, int] | None:
 
 
 def _starts(mask: int, quantity: int) -> int:
-    """Return where runs of so many set bits begin. Doubles the length that is known, so it takes log(quantity) shifts."""
+    """Return where runs of so many set bits begin.
+
+    Doubles the length that is known, so it takes log(quantity) shifts.
+    """
     length = 1
     while length < quantity and mask:
         step = min(length, quantity - length)

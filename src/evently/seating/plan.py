@@ -1,8 +1,10 @@
-"""A seat map as selling needs it: seats by number, rows cut into blocks of adjacent seats. Pure, and shared by events with the same map.
+"""A seat map as selling needs it: seats by number, rows cut into blocks of adjacent seats.
 
-Seats are numbered from 0 in the order of the layout, section by section and row by row. A block is a stretch of a row without an aisle, so
-its seats are adjacent and their numbers consecutive: bit `i` of a block's mask is its seat `first + i`. Making one takes 100 ms for 20,000
-seats.
+Pure, and shared by events with the same map.
+
+Seats are numbered from 0 in the order of the layout, section by section and row by row. A block is a stretch
+of a row without an aisle, so its seats are adjacent and their numbers consecutive: bit `i` of a block's mask
+is its seat `first + i`. Making one takes 100 ms for 20,000 seats.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ AISLE: Final = 1.6  # times the spacing of a row: what is further apart than tha
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Adjacent seats of one row. `masks`: which are of each kind. `sums`: of their distances, so that a run is one subtraction."""
+    """Adjacent seats of one row.
+
+    `masks`: which are of each kind. `sums`: of their distances, so that a run is one subtraction.
+    """
 
     number: int
     section: int
@@ -31,13 +36,18 @@ class Block:
     length: int
     masks: dict[str, int]
     sums: tuple[int, ...]
-    orders: dict[int, tuple[int, ...]] = field(default_factory=dict)  # by quantity: where a run may begin, the best first
+    # By quantity: where a run may begin, the best first
+    orders: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def order(self, quantity: int) -> tuple[int, ...]:
         """Return where a run of so many seats may begin, the nearest to the focal point first."""
         order = self.orders.get(quantity)
         if order is None:
-            order = tuple(sorted(range(self.length - quantity + 1), key=lambda start: (self.score(start, quantity), start)))
+            order = tuple(
+                sorted(
+                    range(self.length - quantity + 1), key=lambda start: (self.score(start, quantity), start)
+                )
+            )
             self.orders[quantity] = order
         return order
 
@@ -87,7 +97,9 @@ class Plan:
     def _add_row(self, section_number: int, section: str, row: Row, focal: tuple[float, float]) -> None:
         row_number, first = len(self.rows), len(self.kinds)
         self.rows.append((section, row.name))
-        distances = [round(((seat.x - focal[0]) ** 2 + (seat.y - focal[1]) ** 2) * 10_000) for seat in row.seats]
+        distances = [
+            round(((seat.x - focal[0]) ** 2 + (seat.y - focal[1]) ** 2) * 10_000) for seat in row.seats
+        ]
         self.distances += distances
         self.kinds += [seat.kind for seat in row.seats]
         self.section_of_seat += [section_number] * len(row.seats)
@@ -95,9 +107,13 @@ class Plan:
         self._seat_labels += [seat.label for seat in row.seats]
         for start, end in _stretches(row.seats):
             kinds = [seat.kind for seat in row.seats[start:end]]
-            masks = {kind: sum(1 << place for place, each in enumerate(kinds) if each == kind) for kind in KINDS}
+            masks = {
+                kind: sum(1 << place for place, each in enumerate(kinds) if each == kind) for kind in KINDS
+            }
             sums = (0, *accumulate(distances[start:end]))
-            self.blocks.append(Block(len(self.blocks), section_number, row_number, first + start, end - start, masks, sums))
+            self.blocks.append(
+                Block(len(self.blocks), section_number, row_number, first + start, end - start, masks, sums)
+            )
 
 
 def _stretches(seats: Sequence[Seat]) -> Iterator[tuple[int, int]]:

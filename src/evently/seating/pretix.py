@@ -19,14 +19,44 @@ from typing import Final
 import msgspec
 
 from evently.kit.errors import FieldError, Invalid
-from evently.seating.pretix_format import ORIGIN, PretixArea, PretixPlace, PretixPlan, PretixRow, PretixZone, plan_faults
-from evently.seating.seatmap import FAULTS_MAX, SHAPES_MAX, Point, Row, Seat, SeatMap, Section, Shape, check, malformed
+from evently.seating.pretix_format import (
+    ORIGIN,
+    PretixArea,
+    PretixPlace,
+    PretixPlan,
+    PretixRow,
+    PretixZone,
+    plan_faults,
+)
+from evently.seating.seatmap import (
+    FAULTS_MAX,
+    SHAPES_MAX,
+    Point,
+    Row,
+    Seat,
+    SeatMap,
+    Section,
+    Shape,
+    check,
+    malformed,
+)
 
 SPACING: Final = 0.55  # metres
-PIXEL: Final = 0.025  # metres, where no seat has a neighbour: pretix draws a seat of half a metre 20 pixels wide
+# Metres, where no seat has a neighbour: pretix draws a seat of half a metre 20 pixels wide
+PIXEL: Final = 0.025
 CORNERS_MIN: Final = 3  # of an area
 OVAL_POINTS: Final = 24
-STAGES: Final = ("stage", "bühne", "scène", "scena", "escenario", "palcoscenico", "podium", "screen", "leinwand")  # a word that ends so
+STAGES: Final = (
+    "stage",
+    "bühne",
+    "scène",
+    "scena",
+    "escenario",
+    "palcoscenico",
+    "podium",
+    "screen",
+    "leinwand",
+)  # a word that ends so
 NOT_STAGES: Final = {"backstage"}
 
 
@@ -49,23 +79,38 @@ def import_pretix(content: object) -> tuple[SeatMap, list[ZoneChoice]]:
 
 
 def import_plan(plan: PretixPlan) -> tuple[SeatMap, list[ZoneChoice]]:
-    """Return the map of a plan, and which seats its categories are; such as have none are left out. Refuses `invalid` with all faults."""
+    """Return the map of a plan, and which seats its categories are; such as have none are left out.
+
+    Refuses `invalid` with all faults.
+    """
     if faults := list(islice(plan_faults(plan), FAULTS_MAX)):
         raise Invalid(faults)
     scale = _scale(plan)
     drawn = [(at, shape) for at, area, zone in _areas(plan) for shape in _shapes(area, zone, scale)]
     seat_map = _map_of(plan, tuple(shape for _, shape in drawn), scale)
-    if faults := [_in_the_plan(fault, plan, [at for at, _ in drawn]) for fault in check(seat_map) if fault.pointer != "/focal_point"]:
-        raise Invalid(faults)  # the focal point is amid the rest: where it is too far away, something else is, too
+    if faults := [
+        _in_the_plan(fault, plan, [at for at, _ in drawn])
+        for fault in check(seat_map)
+        if fault.pointer != "/focal_point"
+    ]:
+        raise Invalid(
+            faults
+        )  # the focal point is amid the rest: where it is too far away, something else is, too
     return seat_map, _choices(plan, seat_map)
 
 
-# The map ----------------------------------------------------------------------------------------------------------------------
+# The map ----------------------------------------------------------------------------------------------------
 
 
 def _map_of(plan: PretixPlan, shapes: tuple[Shape, ...], scale: float) -> SeatMap:
     seated = [zone for zone in plan.zones if zone.rows]  # others only have areas
-    names = _distinct([zone.name.strip() or f"Zone {number}" for number, zone in enumerate(plan.zones, start=1) if zone.rows])
+    names = _distinct(
+        [
+            zone.name.strip() or f"Zone {number}"
+            for number, zone in enumerate(plan.zones, start=1)
+            if zone.rows
+        ]
+    )
     sections = tuple(_section(name, zone, scale) for name, zone in zip(names, seated, strict=True))
     return SeatMap(plan.name, sections, _focal_point(sections, shapes), shapes)
 
@@ -83,13 +128,23 @@ def _scale(plan: PretixPlan) -> float:
 
 
 def _section(name: str, zone: PretixZone, scale: float) -> Section:
-    names = _distinct([row.row_number.strip() or str(number) for number, row in enumerate(zone.rows, start=1)])
-    return Section(name, tuple(_row(name, row, zone.position, scale) for name, row in zip(names, zone.rows, strict=True)))
+    names = _distinct(
+        [row.row_number.strip() or str(number) for number, row in enumerate(zone.rows, start=1)]
+    )
+    return Section(
+        name, tuple(_row(name, row, zone.position, scale) for name, row in zip(names, zone.rows, strict=True))
+    )
 
 
 def _row(name: str, row: PretixRow, at: PretixPlace, scale: float) -> Row:
     points = [_point(at.plus(row.position).plus(seat.position), scale) for seat in row.seats]
-    return Row(name, tuple(Seat(seat.seat_guid, seat.seat_number, at.x, at.y) for seat, at in zip(row.seats, points, strict=True)))
+    return Row(
+        name,
+        tuple(
+            Seat(seat.seat_guid, seat.seat_number, at.x, at.y)
+            for seat, at in zip(row.seats, points, strict=True)
+        ),
+    )
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -109,7 +164,7 @@ def _point(place: PretixPlace, scale: float) -> Point:
     return Point(round(place.x * scale, 3), round(place.y * scale, 3))
 
 
-# Areas ------------------------------------------------------------------------------------------------------------------------
+# Areas ------------------------------------------------------------------------------------------------------
 
 
 def _areas(plan: PretixPlan) -> Iterator[tuple[str, PretixArea, PretixPlace]]:
@@ -170,26 +225,34 @@ def _middle(points: tuple[Point, ...]) -> Point:
 
 
 def _is_stage(text: str) -> bool:
-    return any(word.endswith(STAGES) and word not in NOT_STAGES for word in re.findall(r"\w+", text.casefold()))
+    return any(
+        word.endswith(STAGES) and word not in NOT_STAGES for word in re.findall(r"\w+", text.casefold())
+    )
 
 
 def _focal_point(sections: tuple[Section, ...], shapes: tuple[Shape, ...]) -> Point:
     stages = [shape for shape in shapes if _is_stage(shape.text)]
     if stages:
         return _middle(min(stages, key=lambda shape: shape.kind != "stage").points)
-    places = tuple(Point(seat.x, seat.y) for section in sections for row in section.rows for seat in row.seats)
+    places = tuple(
+        Point(seat.x, seat.y) for section in sections for row in section.rows for seat in row.seats
+    )
     top = min((place.y for place in places), default=inf)
     return Point(_middle(places).x, top) if places else Point(0.0, 0.0)
 
 
-# Categories -------------------------------------------------------------------------------------------------------------------
+# Categories -------------------------------------------------------------------------------------------------
 
 
 def _choices(plan: PretixPlan, seat_map: SeatMap) -> list[ZoneChoice]:
     """Return what is in each category, said as shortly as can be: by section, else by row, else seat by seat."""
     category_of = {seat.seat_guid: seat.category for *_, seat in plan.seats()}
     keys = Counter(f"{section.name}/{row.name}" for section in seat_map.sections for row in section.rows)
-    sections, rows, seats = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    sections, rows, seats = (
+        defaultdict[str, list[str]](list),
+        defaultdict[str, list[str]](list),
+        defaultdict[str, list[str]](list),
+    )
     for section in seat_map.sections:
         if category := _only({category_of[seat.id] for row in section.rows for seat in row.seats}):
             sections[category].append(section.name)
@@ -211,23 +274,33 @@ def _only(categories: set[str]) -> str:
     return next(iter(categories)) if len(categories) == 1 else ""
 
 
-# Faults -----------------------------------------------------------------------------------------------------------------------
+# Faults -----------------------------------------------------------------------------------------------------
 
 _FIELDS: Final = {"id": "seat_guid", "label": "seat_number"}
 
 
 def _in_the_plan(fault: FieldError, plan: PretixPlan, drawn: list[str]) -> FieldError:
-    """Return a fault of the map with the pointer of where it is in the plan. `drawn`: the area of each shape."""
+    """Return a fault of the map with the pointer of where it is in the plan.
+
+    `drawn`: the area of each shape.
+    """
     match fault.pointer.split("/")[1:]:
         case ["sections"]:
             return FieldError("/zones", fault.detail)
         case ["sections", section, *rest]:
             zone = [number for number, zone in enumerate(plan.zones) if zone.rows][int(section)]
             words = ["zones", str(zone), *rest]
-            words[-1] = "row_number" if rest[0] == "rows" and rest[-1] == "name" else _FIELDS.get(words[-1], words[-1])
+            words[-1] = (
+                "row_number"
+                if rest[0] == "rows" and rest[-1] == "name"
+                else _FIELDS.get(words[-1], words[-1])
+            )
             return FieldError("/" + "/".join(words), fault.detail)
         case ["shapes"]:
-            return FieldError("/zones", f"Areas, and texts that are not in the middle of one, are at most {SHAPES_MAX} together.")
+            return FieldError(
+                "/zones",
+                f"Areas, and texts that are not in the middle of one, are at most {SHAPES_MAX} together.",
+            )
         case ["shapes", shape, "text"]:
             return FieldError(f"{drawn[int(shape)]}/text/text", fault.detail)
         case ["shapes", shape, *_]:

@@ -1,8 +1,9 @@
 """The format of pretix's public seating plans, as far as it is read, and what is wrong with a plan before it becomes a map. Pure.
 
-Places are pixels from where the parent is: a seat's from its row, a row's and an area's from their zone. What the format has besides
-(identifiers of the editor, sizes, colours, where row numbers are drawn) is not read and may be anything. Source: the JSON Schema that
-pretix publishes with its code, and how its editor draws what the schema leaves open.
+Places are pixels from where the parent is: a seat's from its row, a row's and an area's from their zone. What
+the format has besides (identifiers of the editor, sizes, colours, where row numbers are drawn) is not read
+and may be anything. Source: the JSON Schema that pretix publishes with its code, and how its editor draws
+what the schema leaves open.
 """
 
 from __future__ import annotations
@@ -85,7 +86,10 @@ class PretixText(msgspec.Struct, frozen=True):
 
 
 class PretixArea(msgspec.Struct, frozen=True):
-    """What is drawn: a form, a text, or both. `rotation`: of all of it, in degrees, clockwise, about its position."""
+    """What is drawn: a form, a text, or both.
+
+    `rotation`: of all of it, in degrees, clockwise, about its position.
+    """
 
     shape: Form | None = None
     position: PretixPlace = ORIGIN
@@ -161,7 +165,9 @@ def _crowded(plan: PretixPlan) -> Iterator[FieldError]:
         yield from _at_most(f"/zones/{zone_number}/rows", len(zone.rows), ROWS_MAX)
         for area_number, area in enumerate(zone.areas[:SHAPES_MAX]):
             points = 0 if area.polygon is None else len(area.polygon.points)
-            yield from _at_most(f"/zones/{zone_number}/areas/{area_number}/polygon/points", points, POINTS_MAX)
+            yield from _at_most(
+                f"/zones/{zone_number}/areas/{area_number}/polygon/points", points, POINTS_MAX
+            )
 
 
 def _at_most(pointer: str, count: int, most: int) -> Iterator[FieldError]:
@@ -171,4 +177,6 @@ def _at_most(pointer: str, count: int, most: int) -> Iterator[FieldError]:
 
 def _far(pointer: str, place: PretixPlace) -> Iterator[FieldError]:
     if not (abs(place.x) <= PIXELS_MAX and abs(place.y) <= PIXELS_MAX):
-        yield FieldError(f"{pointer}/position", f"Places are at most {PIXELS_MAX:,} pixels from where their parent is.")
+        yield FieldError(
+            f"{pointer}/position", f"Places are at most {PIXELS_MAX:,} pixels from where their parent is."
+        )

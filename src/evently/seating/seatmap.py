@@ -29,7 +29,12 @@ ID_CHARACTERS_MAX: Final = 60
 METRES_MAX: Final = 2_000.0  # from the origin: no hall is larger
 SEATS_APART_MIN: Final = 0.3  # metres: less is one on top of the other
 FAULTS_MAX: Final = 100  # that are told at once
-_PLAIN: Final = {0x200C: "", 0x200D: "", 0xA0: " ", 0x3000: " "}  # Persian words and joined emoji need the first two, Japanese the last
+_PLAIN: Final = {
+    0x200C: "",
+    0x200D: "",
+    0xA0: " ",
+    0x3000: " ",
+}  # Persian words and joined emoji need the first two, Japanese the last
 
 Kind: TypeAlias = Literal["standard", "accessible", "companion", "restricted_view"]
 
@@ -125,10 +130,15 @@ def decode_map(layout: bytes) -> SeatMap:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the format."""
     (schema,), components = msgspec.json.schema_components([SeatMap], ref_template="#/$defs/{name}")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Seat map", **schema, "$defs": components}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Seat map",
+        **schema,
+        "$defs": components,
+    }
 
 
-# Faults ----------------------------------------------------------------------------------------------------------------------
+# Faults -----------------------------------------------------------------------------------------------------
 
 
 def check(seat_map: SeatMap) -> list[FieldError]:
@@ -180,7 +190,10 @@ def _shape_faults(seat_map: SeatMap) -> Iterator[FieldError]:
         if not least <= len(shape.points) <= POINTS_MAX:
             yield FieldError(f"/shapes/{number}/points", f"Must have {least} to {POINTS_MAX} items.")
         if len(shape.text) > NAME_CHARACTERS_MAX or not _plain(shape.text).isprintable():
-            yield FieldError(f"/shapes/{number}/text", f"Must have at most {NAME_CHARACTERS_MAX} characters that can be seen.")
+            yield FieldError(
+                f"/shapes/{number}/text",
+                f"Must have at most {NAME_CHARACTERS_MAX} characters that can be seen.",
+            )
         yield from _points(f"/shapes/{number}/points", shape.points)
 
 
@@ -202,10 +215,18 @@ def _overlaps(seat_map: SeatMap) -> Iterator[FieldError]:
         if not _in_reach(seat.x, seat.y):
             continue  # that has been said, and what it is divided into may be no number
         column, line = int(seat.x // SEATS_APART_MIN), int(seat.y // SEATS_APART_MIN)
-        near = [other for across in (-1, 0, 1) for along in (-1, 0, 1) for other in grid.get((column + across, line + along), ())]
+        near = [
+            other
+            for across in (-1, 0, 1)
+            for along in (-1, 0, 1)
+            for other in grid.get((column + across, line + along), ())
+        ]
         for other in near:
             if hypot(other.x - seat.x, other.y - seat.y) < SEATS_APART_MIN:
-                yield FieldError(pointer, f"It overlaps seat {shown(other.id)}: seats are {SEATS_APART_MIN} m apart or more.")
+                yield FieldError(
+                    pointer,
+                    f"It overlaps seat {shown(other.id)}: seats are {SEATS_APART_MIN} m apart or more.",
+                )
                 break
         grid.setdefault((column, line), []).append(seat)
 
@@ -245,7 +266,9 @@ def _in_reach(x: float, y: float) -> bool:
 def _twice(pointer: str, names: Iterable[str], what: str, noun: str) -> Iterator[FieldError]:
     seen: set[str] = set()
     for number, name in enumerate(names):
-        looks = name if len(name) > NAME_CHARACTERS_MAX else normalize("NFC", name)  # an é can be written in two ways; nobody sees in which
+        looks = (
+            name if len(name) > NAME_CHARACTERS_MAX else normalize("NFC", name)
+        )  # an é can be written in two ways; nobody sees in which
         if looks in seen:
             yield FieldError(f"{pointer}/{number}/{what}", f"There is another {noun} {shown(name)}.")
         seen.add(looks)
@@ -256,17 +279,22 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= NAME_CHARACTERS_MAX else f"{text[:NAME_CHARACTERS_MAX]}…")
 
 
-# What msgspec would tell only the first of ------------------------------------------------------------------------------------
+# What msgspec would tell only the first of ------------------------------------------------------------------
 
 
 def malformed(shape: type[msgspec.Struct], content: Any) -> list[FieldError]:
-    """Return each place of JSON that is not of its shape, at most `FAULTS_MAX` of them. Only for structs whose names are JSON's."""
+    """Return each place of JSON that is not of its shape, at most `FAULTS_MAX` of them.
+
+    Only for structs whose names are JSON's.
+    """
     return list(islice(_malformed(shape, content, ""), FAULTS_MAX))
 
 
 def _malformed(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
     """Yield each place of JSON that is not of its shape: structs, tuples of one kind, plain values, and any of these or None."""
-    members = [each for each in get_args(shape) if each is not NoneType] if get_origin(shape) is UnionType else []
+    members = (
+        [each for each in get_args(shape) if each is not NoneType] if get_origin(shape) is UnionType else []
+    )
     if len(members) == 1 and value is not None:
         shape = members[0]
     if isinstance(value, dict) and isinstance(shape, type) and issubclass(shape, msgspec.Struct):
@@ -281,7 +309,9 @@ def _malformed(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
             yield FieldError(pointer, f"{exc}.")
 
 
-def _malformed_fields(shape: type[msgspec.Struct], value: dict[str, Any], pointer: str) -> Iterator[FieldError]:
+def _malformed_fields(
+    shape: type[msgspec.Struct], value: dict[str, Any], pointer: str
+) -> Iterator[FieldError]:
     known = msgspec.structs.fields(shape)
     for field in known:
         if field.name in value:
@@ -291,4 +321,7 @@ def _malformed_fields(shape: type[msgspec.Struct], value: dict[str, Any], pointe
     if not shape.__struct_config__.forbid_unknown_fields:
         return
     for name in sorted(map(str, value.keys() - {field.name for field in known})):
-        yield FieldError(f"{pointer}/{name[:NAME_CHARACTERS_MAX].replace('~', '~0').replace('/', '~1')}", "There is no such field.")
+        yield FieldError(
+            f"{pointer}/{name[:NAME_CHARACTERS_MAX].replace('~', '~0').replace('/', '~1')}",
+            "There is no such field.",
+        )

@@ -6,63 +6,62 @@ from typing import Any, Final
 
 from litestar import Litestar
 
-from evently.web import (
+from evently.web.api import (
     accounts,
     admin,
+    analytics,
     bookings,
     catalogue,
-    demo_gateway,
+    docs,
     health,
-    insight,
-    insight_details,
-    members,
     notifications,
     organizers,
-    pages,
+    organizing,
     payments,
-    promos,
-    rehearsals,
-    seatmaps,
-    seats,
+    seating,
     waitlist,
 )
-from evently.web.auth import guard
-from evently.web.context import Answer, Context, Request
-from evently.web.edge import Edge, LongBody, path_pattern
-from evently.web.fastlane import FastLane
-from evently.web.problems import HANDLERS
+from evently.web.edge.auth import guard
+from evently.web.edge.context import Answer, Context, Request
+from evently.web.edge.fastlane import FastLane
+from evently.web.edge.middleware import Edge, LongBody, path_pattern
+from evently.web.edge.problems import HANDLERS
+from evently.web.pages import assets, demo_gateway
 
 FACES: Final = (
     accounts,
     organizers,
-    members,
     catalogue,
+    organizing,
     bookings,
     waitlist,
     payments,
     notifications,
-    insight,
-    insight_details,
-    promos,
-    rehearsals,
-    seatmaps,
-    seats,
+    analytics,
+    seating,
     admin,
     health,
-    pages,
+    docs,
+    assets,
     demo_gateway,
 )
 
 
 def create_asgi(context: Context, routes: list[Any] | None = None, *, fast: bool = True) -> Edge:
-    """Return the application. Tests of the edge bring their own `routes`, and go the long way with `fast=False`."""
+    """Return the application.
+
+    Tests of the edge bring their own `routes`, and go the long way with `fast=False`.
+    """
     bound: type[Request] = type("BoundRequest", (Request,), {"context": context, "__slots__": ()})
     app = litestar_of(all_routes() if routes is None else routes, bound)
     return Edge(app, FastLane(app, bound) if fast else None, context, long_bodies(app))
 
 
 def litestar_of(routes: list[Any], request_class: type[Request]) -> Litestar:
-    """Return the handlers as an application, without the edge. What the edge or we ourselves do better is switched off."""
+    """Return the handlers as an application, without the edge.
+
+    What the edge or we ourselves do better is switched off.
+    """
     app = Litestar(
         routes,
         guards=[guard],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from evently.web.application import all_routes, litestar_of
-from evently.web.context import Request
-from evently.web.openapi import Json, describe
-from evently.web.postman import collect
+from evently.web.edge.context import Request
+from evently.web.edge.openapi import Json, describe
+from evently.web.edge.postman import collect
 
 
 def openapi_json() -> str:

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evently.rehearsal.charts import Bar, Mark, Series, bar_chart, line_chart, ring_chart, show_number, standalone, ticks
+from evently.kit.charts import (
+    Bar,
+    Mark,
+    Series,
+    bar_chart,
+    line_chart,
+    ring_chart,
+    show_number,
+    standalone,
+    ticks,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +41,10 @@ def test_ticks_reach_the_highest_and_are_few(highest: float) -> None:
     assert 2 <= len(found) <= 6
 
 
-@pytest.mark.parametrize(("value", "shown"), [(0, "0"), (12345.6, "12,346"), (99.96, "100.0"), (3.4, "3.4"), (0.25, "0.25"), (7.0, "7")])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (12345.6, "12,346"), (99.96, "100.0"), (3.4, "3.4"), (0.25, "0.25"), (7.0, "7")],
+)
 def test_numbers_for_people(value: float, shown: str) -> None:
     assert show_number(value) == shown
 

@@ -8,7 +8,16 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from evently.rehearsal.buying import BookingShown, ClientJournal, MoneyShown, Ticketing, TicketShown, Told, TypeOnSale, Unsettled
+from evently.rehearsal.buying import (
+    BookingShown,
+    ClientJournal,
+    MoneyShown,
+    Ticketing,
+    TicketShown,
+    Told,
+    TypeOnSale,
+    Unsettled,
+)
 from evently.rehearsal.crowd import CrowdOptions, make_crowd
 from evently.rehearsal.judgement import Ledger, PoolShown, ProofShown, is_clean, judge
 
@@ -20,7 +29,13 @@ World = tuple[ClientJournal, Ledger]
 
 def booking(booking_id: str, buyer_id: str, units: int, state: str = "confirmed") -> BookingShown:
     ticket = TicketShown("tty_1", MoneyShown(1000, "EUR"), "valid" if state == "confirmed" else "void")
-    return BookingShown(booking_id, buyer_id, state, MoneyShown(1000 * units if state == "confirmed" else 0, "EUR"), [ticket] * units)
+    return BookingShown(
+        booking_id,
+        buyer_id,
+        state,
+        MoneyShown(1000 * units if state == "confirmed" else 0, "EUR"),
+        [ticket] * units,
+    )
 
 
 def world() -> World:
@@ -33,9 +48,15 @@ def world() -> World:
     ):
         journal.add(told, 0.5, 5)
     journal.take_back(journal.bookings["bkg_2"], 1.0)
-    bookings = [booking("bkg_1", "per_1", 2), booking("bkg_2", "per_2", 1, "cancelled"), booking("bkg_3", "per_3", 3)]
+    bookings = [
+        booking("bkg_1", "per_1", 2),
+        booking("bkg_2", "per_2", 1, "cancelled"),
+        booking("bkg_3", "per_3", 3),
+    ]
     return journal, Ledger(
-        bookings, ProofShown(7, "00", consistent=True, differences=[], stored=[PoolShown("pol_1", "Hall", 5, 0, 5, 0)]), 0
+        bookings,
+        ProofShown(7, "00", consistent=True, differences=[], stored=[PoolShown("pol_1", "Hall", 5, 0, 5, 0)]),
+        0,
     )
 
 
@@ -73,21 +94,39 @@ LIES: Final[dict[str, tuple[Callable[[ClientJournal, Ledger], Ledger], set[str]]
     "a booking is lost": (lambda _, ledger: without_first(ledger), {"I2", "I3", "R2"}),
     "a booking changed hands": (lambda _, ledger: with_booking(ledger, 0, buyer_id="per_9"), {"I3"}),
     "a cancellation is lost": (lambda _, ledger: with_booking(ledger, 1, state="confirmed"), {"I3"}),
-    "a ticket is missing": (lambda _, ledger: with_booking(ledger, 0, tickets=ledger.bookings[0].tickets[:1]), {"I2", "I3", "R2"}),
+    "a ticket is missing": (
+        lambda _, ledger: with_booking(ledger, 0, tickets=ledger.bookings[0].tickets[:1]),
+        {"I2", "I3", "R2"},
+    ),
     "another price": (
-        lambda _, ledger: with_booking(ledger, 0, tickets=[TicketShown("tty_1", MoneyShown(999, "EUR"), "valid")] * 2),
+        lambda _, ledger: with_booking(
+            ledger, 0, tickets=[TicketShown("tty_1", MoneyShown(999, "EUR"), "valid")] * 2
+        ),
         {"I3"},
     ),
     "a booking nobody asked for": (
-        lambda _, ledger: replace(ledger, bookings=[*ledger.bookings, booking("bkg_4", "per_1", 1, "cancelled")]),
+        lambda _, ledger: replace(
+            ledger, bookings=[*ledger.bookings, booking("bkg_4", "per_1", 1, "cancelled")]
+        ),
         {"I4"},
     ),
-    "the journal differs": (lambda _, ledger: replace(ledger, proof=replace(ledger.proof, consistent=False)), {"I11"}),
+    "the journal differs": (
+        lambda _, ledger: replace(ledger, proof=replace(ledger.proof, consistent=False)),
+        {"I11"},
+    ),
     "tickets left over": (lambda _, ledger: replace(ledger, available=1), {"R1"}),
-    "fewer sold than places": (lambda _, ledger: with_pool(with_booking(ledger, 2, state="cancelled"), sold=2), {"I3", "R2"}),
-    "a hold that was never paid is confirmed": (lambda journal, ledger: owed(journal, ledger, paid=False), {"I3"}),
+    "fewer sold than places": (
+        lambda _, ledger: with_pool(with_booking(ledger, 2, state="cancelled"), sold=2),
+        {"I3", "R2"},
+    ),
+    "a hold that was never paid is confirmed": (
+        lambda journal, ledger: owed(journal, ledger, paid=False),
+        {"I3"},
+    ),
     "a paid booking has run out": (
-        lambda journal, ledger: with_pool(with_booking(owed(journal, ledger, paid=True), 0, state="expired"), sold=3),
+        lambda journal, ledger: with_pool(
+            with_booking(owed(journal, ledger, paid=True), 0, state="expired"), sold=3
+        ),
         {"I3", "R2"},
     ),
 }
@@ -134,7 +173,8 @@ def test_tickets_may_be_left_when_nobody_wants_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("paid", "state", "sold"), [(True, "confirmed", 5), (False, "expired", 3), (None, "confirmed", 5), (None, "expired", 3)]
+    ("paid", "state", "sold"),
+    [(True, "confirmed", 5), (False, "expired", 3), (None, "confirmed", 5), (None, "expired", 3)],
 )
 def test_what_was_held_may_stand_as_its_buyer_was_told(*, paid: bool | None, state: str, sold: int) -> None:
     journal, ledger = world()

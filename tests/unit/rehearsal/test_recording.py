@@ -14,7 +14,9 @@ def recording_of(*requests: tuple[float, float, int]) -> Recording:
     return recording
 
 
-@pytest.mark.parametrize(("percent", "expected"), [(0, 1.0), (1, 1.0), (50, 50.0), (99, 99.0), (99.5, 100.0), (100, 100.0)])
+@pytest.mark.parametrize(
+    ("percent", "expected"), [(0, 1.0), (1, 1.0), (50, 50.0), (99, 99.0), (99.5, 100.0), (100, 100.0)]
+)
 def test_percentile_is_the_nearest_rank(percent: float, expected: float) -> None:
     assert percentile([float(value) for value in range(1, 101)], percent) == expected
 

@@ -80,7 +80,13 @@ def test_the_report_needs_nothing_else_and_shows_every_chart() -> None:
     found = outline(html)
     assert found.references == []
     assert not re.search(r"url\(|@import|<script|https?://(?!127\.0\.0\.1|www\.w3\.org)", html)
-    assert found.labels == ["Throughput over time", "Latency over time", "Tickets sold", "What became of the buyers", "Answers"]
+    assert found.labels == [
+        "Throughput over time",
+        "Latency over time",
+        "Tickets sold",
+        "What became of the buyers",
+        "Answers",
+    ]
     assert found.tags.count("polyline") == 3 + 3 + 1
     assert "prefers-color-scheme: dark" in html
 
@@ -97,13 +103,21 @@ def test_the_headline_numbers_and_the_audit() -> None:
         "went with tickets",
     ):
         assert shown in text, shown
-    unclean = " ".join(outline(render(outcome(audits={"a": [], "b": [Finding("I3", "lost", 2, ["bkg_<x>: is not there"])]}))).text)
+    unclean = " ".join(
+        outline(
+            render(outcome(audits={"a": [], "b": [Finding("I3", "lost", 2, ["bkg_<x>: is not there"])]}))
+        ).text
+    )
     assert "The audit found something" in unclean
     assert "bkg_<x>: is not there" in unclean
 
 
 def test_a_rehearsal_that_saw_nothing_can_be_shown() -> None:
-    html = render(outcome(recording=Recording(), sales=[], sold_units=0, bookings=0, cancelled=0, left=0, sold_out_at=None))
+    html = render(
+        outcome(
+            recording=Recording(), sales=[], sold_units=0, bookings=0, cancelled=0, left=0, sold_out_at=None
+        )
+    )
     assert "not sold out" in html
 
 

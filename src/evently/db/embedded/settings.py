@@ -1,4 +1,7 @@
-"""The settings that the server is started with. What makes a commit durable stays as PostgreSQL has it: on."""
+"""The settings that the server is started with.
+
+What makes a commit durable stays as PostgreSQL has it: on.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from evently.db.embedded.programs import Programs
 
 _MEGABYTE: Final = 1024 * 1024
 _SHARED_BUFFERS_MIN: Final = 128  # MB; PostgreSQL's own default
-_SHARED_BUFFERS_MAX: Final = 512  # MB; the hot rows of the largest sale fit many times over, the rest is the page cache's job
+# MB; the hot rows of the largest sale fit many times over, the rest is the page cache's job
+_SHARED_BUFFERS_MAX: Final = 512
 _SHARED_BUFFERS_PART: Final = 8  # an eighth of the memory: the application lives on the same machine
 _CGROUP_MEMORY: Final = Path("/sys/fs/cgroup/memory.max")
 
@@ -27,7 +31,8 @@ def server_settings(programs: Programs, socket_directory: Path, tcp_port: int | 
         "shared_buffers": f"{_shared_buffers_megabytes()}MB",
         "wal_buffers": "16MB",
         "wal_compression": "pglz",
-        "max_wal_size": "2GB",  # with the next line: no checkpoint because of a rush, which writes about 1 kB per booking
+        # With the next line: no checkpoint because of a rush, which writes about 1 kB per booking
+        "max_wal_size": "2GB",
         "checkpoint_timeout": "15min",
         "jit": "off",  # our statements are short; compiling them costs more than running them
         "random_page_cost": "1.1",  # solid-state disks

@@ -29,7 +29,10 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def find_account(cluster: Path, wanted: str | None) -> Account | None:
-    """Return the user to become: `wanted`, or else the owner of the cluster, or else the first that exists. None: we are not root."""
+    """Return the user to become: `wanted`, or else the owner of the cluster, or else the first that exists.
+
+    None: we are not root.
+    """
     if os.geteuid() != 0:
         return None
     if wanted is not None:
@@ -40,11 +43,16 @@ def find_account(cluster: Path, wanted: str | None) -> Account | None:
     for name in _UNPRIVILEGED:
         if name in existing:
             return _named(name)
-    raise DirectoryUnreachable(f"PostgreSQL does not run as root, and there is no account named {' or '.join(_UNPRIVILEGED)}; create one.")
+    raise DirectoryUnreachable(
+        f"PostgreSQL does not run as root, and there is no account named {' or '.join(_UNPRIVILEGED)}; create one."
+    )
 
 
 def closed_to(account: Account | None, *paths: Path) -> list[Path | None]:
-    """Return for each existing path its first part that the account may not enter (or run), or None. The kernel is asked, as that user."""
+    """Return for each existing path its first part that the account may not enter (or run), or None.
+
+    The kernel is asked, as that user.
+    """
     if account is None:
         return [None for _ in paths]
     command = [*_child("closed", account), *map(str, paths)]

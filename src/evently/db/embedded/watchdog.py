@@ -1,7 +1,7 @@
 """Run a program, and end it when whoever started us is gone: the guard where the kernel has no death signal (macOS).
 
-Run by path, `python -I -S watchdog.py COMMAND...`. Standard input is a pipe that the parent holds and never writes to; its end is the
-parent's end. Signals are passed on, and the exit status is the program's.
+Run by path, `python -I -S watchdog.py COMMAND...`. Standard input is a pipe that the parent holds and never
+writes to; its end is the parent's end. Signals are passed on, and the exit status is the program's.
 """
 
 from __future__ import annotations

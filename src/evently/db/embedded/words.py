@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 from typing import IO, Final
 
-_FATAL: Final = re.compile(r"^.*?(?:FATAL|PANIC):\s*(.*)$|^(\w+Error: .*)$", re.MULTILINE)  # the second: Python's, when child.py failed
+_FATAL: Final = re.compile(
+    r"^.*?(?:FATAL|PANIC):\s*(.*)$|^(\w+Error: .*)$", re.MULTILINE
+)  # the second: Python's, when child.py failed
 _TOLD_TO_CLIENTS: Final = "the database system is "  # starting up, shutting down: fatal to a session only
 _LOG_SECONDS_MAX: Final = 1.0
 _POLL_SECONDS: Final = 0.02
@@ -25,7 +27,10 @@ class ServerWords:
         self._sizes = {path: path.stat().st_size for path in self._logs()}
 
     def last(self) -> str | None:
-        """Return the last thing that it called fatal; None where it said nothing of the kind. For a server that has ended."""
+        """Return the last thing that it called fatal; None where it said nothing of the kind.
+
+        For a server that has ended.
+        """
         deadline = time.monotonic() + _LOG_SECONDS_MAX
         while (found := _last_fatal(self._text())) is None and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
@@ -33,7 +38,9 @@ class ServerWords:
 
     def _text(self) -> str:
         self._said.seek(0)
-        return "\n".join(text.decode("utf-8", "replace") for text in [self._said.read(), *map(self._news, self._logs())])
+        return "\n".join(
+            text.decode("utf-8", "replace") for text in [self._said.read(), *map(self._news, self._logs())]
+        )
 
     def _news(self, path: Path) -> bytes:
         text = path.read_bytes()

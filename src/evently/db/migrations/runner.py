@@ -14,14 +14,17 @@ from sqlalchemy import create_engine, pool, text
 
 _HERE: Final = Path(__file__).parent
 _LOCK_KEY: Final = 0x657665_6E746C79  # "evently": two processes that migrate at once take turns
-_LOCK_TIMEOUT: Final = "5s"  # a migration that cannot get its lock gives up instead of stopping the sale behind it
+# A migration that cannot get its lock gives up instead of stopping the sale behind it
+_LOCK_TIMEOUT: Final = "5s"
 
 
 def migrate(url: str) -> None:
     """Bring the database at `url` to the newest revision; a no-op when it is there already."""
     # SQLAlchemy's own URLs know one host; PostgreSQL's know several, of which the primary is wanted.
     engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(url, target_session_attrs="read-write"), poolclass=pool.NullPool
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(url, target_session_attrs="read-write"),
+        poolclass=pool.NullPool,
     )
     try:
         with engine.connect() as connection, connection.begin():

@@ -1,14 +1,16 @@
-"""The proof: an event's state, made from nothing but its journal. Pure; no line of the rules is used, so that it can contradict them.
+"""The proof: an event's state, made from nothing but its journal.
+
+Pure; no line of the rules is used, so that it can contradict them.
 
     Replay, Contradiction      feed it the facts in order; then look at what they tell
     retold.py                  what was told so far
     bookings.py, money.py      what facts do to bookings with their units and seats; to the ledger, refunds, promo codes
     waiting.py, terms.py       to the waitlist; to what is sold
 
-A fact about something that is not there, or not in that state, is a contradiction; so is any moment at which more of a pool is taken than
-there is, a seat has two owners, or more is paid back than was paid. A booking costs 20 us, one that was held and paid 50 or more (on a
-slow and busy core; a third of it is the collector of garbage), and 1.5 or 2.5 kilobytes of memory: of the largest events, follow the
-bookings part by part.
+A fact about something that is not there, or not in that state, is a contradiction; so is any moment at which
+more of a pool is taken than there is, a seat has two owners, or more is paid back than was paid. A booking
+costs 20 us, one that was held and paid 50 or more (on a slow and busy core; a third of it is the collector of
+garbage), and 1.5 or 2.5 kilobytes of memory: of the largest events, follow the bookings part by part.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from evently.sales import facts as fact
-from evently.sales.replay import bookings, money, terms, waiting
-from evently.sales.replay.retold import Contradiction, Posted, ReplayedBooking, Retold, Totals
+from evently.sales.replay import bookings, money, terms, waitlist
+from evently.sales.replay.state import Contradiction, Posted, ReplayedBooking, Retold, Totals
 
 __all__ = ["Contradiction", "Posted", "Replay", "ReplayedBooking", "Retold", "Totals"]
 
@@ -39,7 +41,7 @@ class Replay(Retold):
                 _HAPPENING[type(each)](self, each)
                 self.accepted = each.booking_id if type(each) is fact.OfferAccepted else None
             if self.offers_ended:
-                waiting.look_at_ended_offers(self)
+                waitlist.look_at_ended_offers(self)
         except KeyError as exc:
             raise Contradiction(f"nothing is known of {exc.args[0]}") from exc
 
@@ -70,9 +72,9 @@ _HAPPENING: Final[dict[type[fact.Fact], Callable[[Retold, Any], None]]] = {
     fact.TicketsReturned: bookings.return_tickets,
     fact.TicketsKept: bookings.keep_tickets,
     fact.TicketUnbound: bookings.unbind,
-    fact.WaitlistJoined: waiting.join,
-    fact.OfferMade: waiting.offer,
-    fact.OfferAccepted: waiting.accept,
-    fact.EntryWithdrawn: waiting.withdraw,
-    fact.UnitsSetAside: waiting.set_aside,
+    fact.WaitlistJoined: waitlist.join,
+    fact.OfferMade: waitlist.offer,
+    fact.OfferAccepted: waitlist.accept,
+    fact.EntryWithdrawn: waitlist.withdraw,
+    fact.UnitsSetAside: waitlist.set_aside,
 }

@@ -6,8 +6,17 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from evently.sales import facts as fact
-from evently.sales.replay import money, waiting
-from evently.sales.replay.retold import Cancelled, Contradiction, More, Placed, ReplayedBooking, ReplayedRefund, Retold, Standing
+from evently.sales.replay import money, waitlist
+from evently.sales.replay.state import (
+    Cancelled,
+    Contradiction,
+    More,
+    Placed,
+    ReplayedBooking,
+    ReplayedRefund,
+    Retold,
+    Standing,
+)
 
 
 def place_confirmed(told: Retold, happened: fact.BookingConfirmed) -> None:
@@ -80,15 +89,28 @@ def _take(told: Retold, happened: Placed, replaces: Sequence[UUID | None]) -> No
 def _look_at_terms(told: Retold, happened: Placed) -> None:
     """Look at whether this was on sale, at this price, under these conditions."""
     at = told.now()
-    if told.state != "open" or told.on_sale_at is None or told.off_sale_at is None or not told.on_sale_at <= at < told.off_sale_at:
-        raise Contradiction(f"{happened.booking_id} was placed while the sale was {told.state}, or outside of its window")
+    if (
+        told.state != "open"
+        or told.on_sale_at is None
+        or told.off_sale_at is None
+        or not told.on_sale_at <= at < told.off_sale_at
+    ):
+        raise Contradiction(
+            f"{happened.booking_id} was placed while the sale was {told.state}, or outside of its window"
+        )
     if happened.conditions_version != len(told.conditions):
-        raise Contradiction(f"{happened.booking_id} has conditions {happened.conditions_version}, of {len(told.conditions)}")
+        raise Contradiction(
+            f"{happened.booking_id} has conditions {happened.conditions_version}, of {len(told.conditions)}"
+        )
     terms = None
     for ticket_id, type_id, price in happened.tickets:
         if terms is None or terms.ticket_type_id != type_id:
             terms = told.types[type_id]
-            if type_id in told.retired or at < (terms.on_sale_at or at) or (terms.off_sale_at is not None and at >= terms.off_sale_at):
+            if (
+                type_id in told.retired
+                or at < (terms.on_sale_at or at)
+                or (terms.off_sale_at is not None and at >= terms.off_sale_at)
+            ):
                 raise Contradiction(f"ticket type {type_id} was not on sale")
         if price != terms.price_minor:
             raise Contradiction(f"ticket {ticket_id} was sold for {price}, not {terms.price_minor}")
@@ -101,7 +123,9 @@ def confirm(told: Retold, happened: fact.HoldConfirmed) -> None:
             raise Contradiction(f"{happened.booking_id} was confirmed after it had run out")
         booking.state, booking.confirmed_at = "confirmed", told.at
         booking.payment_id, booking.paid_minor = happened.payment_id, happened.paid_minor
-        due = money.post_confirmation(told, booking, happened.tickets, "door" if happened.payment_id is None else "buyer")
+        due = money.post_confirmation(
+            told, booking, happened.tickets, "door" if happened.payment_id is None else "buyer"
+        )
         if happened.payment_id is not None and due != happened.paid_minor:
             raise Contradiction(f"{happened.booking_id} costs {due}, and {happened.paid_minor} was paid")
     told.count(happened.tickets, held=-1, sold=1)
@@ -149,13 +173,19 @@ def cancel(told: Retold, happened: Cancelled) -> None:
             _end_offer(told, booking)
         booking.refunded_minor += happened.refund_minor
         if booking.refunded_minor > booking.paid_minor:
-            raise Contradiction(f"{happened.booking_id} was paid {booking.paid_minor}, and {booking.refunded_minor} is to be paid back")
+            raise Contradiction(
+                f"{happened.booking_id} was paid {booking.paid_minor}, and {booking.refunded_minor} is to be paid back"
+            )
     if (happened.refund_id is None) != (happened.refund_minor == 0) or happened.refund_minor < 0:
-        raise Contradiction(f"{happened.refund_minor} is to be paid back for {happened.booking_id} with refund {happened.refund_id}")
+        raise Contradiction(
+            f"{happened.refund_minor} is to be paid back for {happened.booking_id} with refund {happened.refund_id}"
+        )
     if happened.refund_id is not None:
         if happened.refund_id in told.refunds:
             raise Contradiction(f"refund {happened.refund_id} was decided twice")
-        told.refunds[happened.refund_id] = ReplayedRefund(happened.booking_id, happened.refund_minor, told.now())
+        told.refunds[happened.refund_id] = ReplayedRefund(
+            happened.booking_id, happened.refund_minor, told.now()
+        )
     _end(told, happened.booking_id, happened.tickets, happened.freed, was=happened.was, whole=whole)
     if happened.was == "confirmed":
         told.totals.cancelled_bookings += whole
@@ -179,7 +209,7 @@ def unbind(told: Retold, happened: fact.TicketUnbound) -> None:
 
 def return_tickets(told: Retold, happened: fact.TicketsReturned) -> None:
     """A holder would let tickets go."""
-    told.extras |= waiting.HAS_RETURNS
+    told.extras |= waitlist.HAS_RETURNS
     told.returning.update(dict.fromkeys(happened.ticket_ids, told.now()))
 
 
@@ -211,7 +241,15 @@ def _void(booking: ReplayedBooking, happened: Cancelled) -> None:
             booking.more[ticket_id] = more._replace(replaces=None)
 
 
-def _end(told: Retold, booking_id: UUID, tickets: Sequence[fact.TicketFact], freed: Sequence[int], *, was: str, whole: bool) -> None:
+def _end(
+    told: Retold,
+    booking_id: UUID,
+    tickets: Sequence[fact.TicketFact],
+    freed: Sequence[int],
+    *,
+    was: str,
+    whole: bool,
+) -> None:
     """Give back what tickets had: units, seats, the use of a promo code."""
     held = was == "held"
     told.count(tickets, held=-1 if held else 0, sold=0 if held else -1)

@@ -7,7 +7,15 @@ from typing import NamedTuple
 from uuid import UUID
 
 from evently.sales import facts as fact
-from evently.sales.replay.retold import NOTHING_MORE, Cancelled, Contradiction, Placed, PromoUse, ReplayedBooking, Retold
+from evently.sales.replay.state import (
+    NOTHING_MORE,
+    Cancelled,
+    Contradiction,
+    Placed,
+    PromoUse,
+    ReplayedBooking,
+    Retold,
+)
 from evently.sales.terms import Conditions
 
 HAS_PROMOS = 4  # of `sales.extras`
@@ -21,7 +29,9 @@ class _Parts(NamedTuple):
     fees: int
 
 
-def post_confirmation(told: Retold, booking: ReplayedBooking, tickets: Sequence[fact.TicketFact], owes: str) -> int:
+def post_confirmation(
+    told: Retold, booking: ReplayedBooking, tickets: Sequence[fact.TicketFact], owes: str
+) -> int:
     """Post what confirming these tickets owes to whom; return the whole."""
     if not booking.more:  # the most of them: nothing but a price
         price_minor = sum([price for _, _, price in tickets])
@@ -29,7 +39,11 @@ def post_confirmation(told: Retold, booking: ReplayedBooking, tickets: Sequence[
             booking.postings.append((told.seq, owes, "organizer", price_minor))
         return price_minor
     parts = _parts(booking, tickets)
-    _post(told, booking, [(owes, account, amount) for account, amount in zip(_Parts._fields, parts, strict=True)])
+    _post(
+        told,
+        booking,
+        [(owes, account, amount) for account, amount in zip(_Parts._fields, parts, strict=True)],
+    )
     return sum(parts)
 
 
@@ -38,7 +52,11 @@ def post_cancellation(told: Retold, booking: ReplayedBooking, happened: Cancelle
     parts = _parts(booking, happened.tickets)
     if booking.payment_id is None or happened.unpaid:
         owed = "door" if booking.payment_id is None else "buyer"
-        _post(told, booking, [(account, owed, amount) for account, amount in zip(_Parts._fields, parts, strict=True)])
+        _post(
+            told,
+            booking,
+            [(account, owed, amount) for account, amount in zip(_Parts._fields, parts, strict=True)],
+        )
         return
     refund = happened.refund_minor
     conditions = told.conditions[booking.conditions_version] if booking.conditions_version else Conditions()
@@ -49,7 +67,15 @@ def post_cancellation(told: Retold, booking: ReplayedBooking, happened: Cancelle
     if refund:
         tax = parts.tax * refund // whole
         fees = 0 if fees_kept else parts.fees * refund // whole
-        _post(told, booking, [("organizer", "refunds", refund - tax - fees), ("tax", "refunds", tax), ("fees", "refunds", fees)])
+        _post(
+            told,
+            booking,
+            [
+                ("organizer", "refunds", refund - tax - fees),
+                ("tax", "refunds", tax),
+                ("fees", "refunds", fees),
+            ],
+        )
 
 
 def capture(told: Retold, happened: fact.PaymentCaptured) -> None:
@@ -57,7 +83,10 @@ def capture(told: Retold, happened: fact.PaymentCaptured) -> None:
     if not told.follows(happened.booking_id):
         return
     booking = told.bookings[happened.booking_id]
-    if booking.captured_at is not None or (booking.payment_id, booking.paid_minor) != (happened.payment_id, happened.amount_minor):
+    if booking.captured_at is not None or (booking.payment_id, booking.paid_minor) != (
+        happened.payment_id,
+        happened.amount_minor,
+    ):
         raise Contradiction(f"{happened.booking_id} was captured twice, or with another payment")
     booking.captured_at = told.at
     _post(told, booking, [("gateway", "buyer", happened.amount_minor)])
@@ -66,12 +95,19 @@ def capture(told: Retold, happened: fact.PaymentCaptured) -> None:
 def settle(told: Retold, happened: fact.RefundSettled) -> None:
     """What was to be paid back was, or nothing had been taken."""
     refund = told.refunds[happened.refund_id]
-    if refund.settled or (refund.booking_id, refund.amount_minor) != (happened.booking_id, happened.amount_minor):
+    if refund.settled or (refund.booking_id, refund.amount_minor) != (
+        happened.booking_id,
+        happened.amount_minor,
+    ):
         raise Contradiction(f"refund {happened.refund_id} was settled twice, or is another")
     refund.settled_at, refund.how = told.at, happened.how
     if told.follows(happened.booking_id):
         booking = told.bookings[happened.booking_id]
-        _post(told, booking, [("refunds", "gateway" if happened.how == "gateway" else "buyer", happened.amount_minor)])
+        _post(
+            told,
+            booking,
+            [("refunds", "gateway" if happened.how == "gateway" else "buyer", happened.amount_minor)],
+        )
 
 
 def use_promo(told: Retold, happened: Placed) -> None:

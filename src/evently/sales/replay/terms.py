@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evently.sales import facts as fact
 from evently.sales.replay.money import HAS_PROMOS
-from evently.sales.replay.retold import Contradiction, ReplayedPool, ReplayedPromo, Retold
+from evently.sales.replay.state import Contradiction, ReplayedPool, ReplayedPromo, Retold
 
 HAS_CONDITIONS, HAS_SEATING = 1, 2  # of `sales.extras`
 
@@ -34,7 +34,9 @@ def cancel(told: Retold, _happened: fact.SaleCancelled) -> None:
 
 def put_pool(told: Retold, happened: fact.PoolPut) -> None:
     """A pool came to be, or changed."""
-    pool = told.pools.setdefault(happened.pool_id, ReplayedPool(happened.pool_id, happened.name, happened.capacity))
+    pool = told.pools.setdefault(
+        happened.pool_id, ReplayedPool(happened.pool_id, happened.name, happened.capacity)
+    )
     pool.name, pool.capacity = happened.name, happened.capacity
     pool.check()
 

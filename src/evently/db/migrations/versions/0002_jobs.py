@@ -10,7 +10,10 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create everything; what we change is in the `.sql` file. A release with another schema gets a revision of its own."""
+    """Create everything; what we change is in the `.sql` file.
+
+    A release with another schema gets a revision of its own.
+    """
     # On the driver's own connection: SQLAlchemy would take the percent signs in it for parameters.
     driver = op.get_bind().connection.driver_connection
     assert driver is not None, "a migration has a connection"

@@ -1,0 +1,90 @@
+"""What others may look at: the sale, bookings, the waitlist, seats, quotes, the journal, the proof.
+
+Nothing here decides anything.
+"""
+
+from evently.sales.loading import load_hall
+from evently.sales.reads.bookings import (
+    get_booking,
+    list_bookings_of_buyer,
+    list_bookings_of_event,
+    list_events_with_due_holds,
+    list_live_bookings,
+    list_paid_at_door,
+    list_refunds,
+    locate_booking,
+)
+from evently.sales.reads.journal import JournalRow, list_journal
+from evently.sales.reads.proof import Balance, Figure, Proof, prove
+from evently.sales.reads.quotes import (
+    BookingQuote,
+    CancellationQuote,
+    LineQuote,
+    find_booking_quote,
+    find_cancellation_quote,
+)
+from evently.sales.reads.sale import find_sale, read_sale, read_seating, read_types_for
+from evently.sales.reads.seats import BOARD_SECONDS, SeatBoard, SeatBoards, ZoneType, picture_digest
+from evently.sales.reads.waitlist import (
+    Depth,
+    Estimate,
+    Lines,
+    Standing,
+    get_entry,
+    list_depths,
+    list_entries_of_buyer,
+    list_events_to_serve,
+    list_line,
+    list_live_entries,
+)
+from evently.sales.rules.pricing import TicketQuote, cancellable_until, window_at
+from evently.sales.rules.state import Pool, Promo, Refund, Sale
+
+__all__ = [
+    "BOARD_SECONDS",
+    "Balance",
+    "BookingQuote",
+    "CancellationQuote",
+    "Depth",
+    "Estimate",
+    "Figure",
+    "JournalRow",
+    "LineQuote",
+    "Lines",
+    "Pool",
+    "Promo",
+    "Proof",
+    "Refund",
+    "Sale",
+    "SeatBoard",
+    "SeatBoards",
+    "Standing",
+    "TicketQuote",
+    "ZoneType",
+    "cancellable_until",
+    "find_booking_quote",
+    "find_cancellation_quote",
+    "find_sale",
+    "get_booking",
+    "get_entry",
+    "list_bookings_of_buyer",
+    "list_bookings_of_event",
+    "list_depths",
+    "list_entries_of_buyer",
+    "list_events_to_serve",
+    "list_events_with_due_holds",
+    "list_journal",
+    "list_line",
+    "list_live_bookings",
+    "list_live_entries",
+    "list_paid_at_door",
+    "list_refunds",
+    "load_hall",
+    "locate_booking",
+    "picture_digest",
+    "prove",
+    "read_sale",
+    "read_seating",
+    "read_types_for",
+    "window_at",
+]

@@ -1,0 +1,142 @@
+"""Bookings as people look at them: one, a buyer's, an event's; with their refunds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Connection, Database, Record, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import Refused
+from evently.sales import loading
+from evently.sales.commands import Booking, SalesRefusal
+from evently.sales.rules.state import Refund
+from evently.sales.terms import Conditions
+
+sql: Final = load_queries(__name__)
+
+_NOBODY: Final = UUID(int=0)  # has used no code
+KINDS: Final = ("upcoming", "past", "cancelled", "all")  # of a buyer's bookings
+
+
+class Whereabouts(msgspec.Struct, frozen=True):
+    """Where a booking is."""
+
+    event_id: UUID
+    buyer_id: UUID
+    event_starts_at: datetime
+
+
+async def get_booking(database: Database, booking_id: UUID) -> Booking:
+    """Return a booking with its tickets, or refuse: not there."""
+    async with database.snapshot() as snapshot:
+        row = await snapshot.fetchrow(*sql.find_booking(booking_id=booking_id))
+        if row is None:
+            raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+        return (await _whole(snapshot, [row]))[0]
+
+
+async def locate_booking(database: Database, booking_id: UUID) -> Whereabouts:
+    """Return where a booking is, or refuse: not there."""
+    row = await database.fetch_row(*sql.locate_booking(booking_id=booking_id))
+    if row is None:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return Whereabouts(*row.values())
+
+
+async def list_bookings_of_buyer(
+    database: Database, buyer_id: UUID, kind: str, now: datetime, limit: int, after: str | None
+) -> Page[Booking]:
+    """Return a page of a buyer's bookings, newest first.
+
+    `kind` is one of `KINDS`; the event's end divides upcoming from past.
+    """
+    async with database.snapshot() as snapshot:
+        rows = await snapshot.fetch(
+            *sql.list_of_buyer(buyer_id=buyer_id, kind=kind, now=now, after=_position(after), limit=limit + 1)
+        )
+        return await _page(snapshot, rows, limit)
+
+
+async def list_bookings_of_event(
+    database: Database, event_id: UUID, state: str | None, limit: int, after: str | None
+) -> Page[Booking]:
+    """Return a page of an event's bookings, newest first."""
+    async with database.snapshot() as snapshot:
+        rows = await snapshot.fetch(
+            *sql.list_of_event(event_id=event_id, state=state, after=_position(after), limit=limit + 1)
+        )
+        return await _page(snapshot, rows, limit)
+
+
+async def list_live_bookings(
+    database: Database, event_id: UUID, after: UUID | None, limit: int
+) -> list[UUID]:
+    """Return the ids of some live bookings of an event, in order."""
+    return [
+        row["booking_id"]
+        for row in await database.fetch(*sql.list_live_of_event(event_id=event_id, after=after, limit=limit))
+    ]
+
+
+async def list_events_with_due_holds(database: Database, now: datetime, limit: int) -> list[UUID]:
+    """Return events with holds to take back."""
+    return [
+        row["event_id"] for row in await database.fetch(*sql.list_events_with_due_holds(now=now, limit=limit))
+    ]
+
+
+async def list_refunds(database: Database, event_id: UUID, booking_id: UUID) -> list[Refund]:
+    """Return what is, or was, paid back for a booking, oldest first."""
+    rows = await database.fetch(*sql.list_refunds(event_id=event_id, booking_id=booking_id))
+    return [Refund(*row.values()) for row in rows]
+
+
+async def list_paid_at_door(database: Database, bookings: Sequence[Booking]) -> set[UUID]:
+    """Return which of these bookings are offers that are paid at the door: of a hold, its conditions alone say that."""
+    offers = [
+        each
+        for each in bookings
+        if each.entry_id is not None and each.confirmed_at is None and each.conditions_version
+    ]
+    if not offers:
+        return set()
+    conditions = await find_conditions(
+        database, {(each.event_id, each.conditions_version) for each in offers}
+    )
+    return {
+        each.booking_id
+        for each in offers
+        if conditions[each.event_id, each.conditions_version].payment == "door"
+    }
+
+
+async def find_conditions(
+    database: Database, versions: Collection[tuple[UUID, int]]
+) -> dict[tuple[UUID, int], Conditions]:
+    """Return conditions by event and version."""
+    event_ids, numbers = [event_id for event_id, _ in versions], [version for _, version in versions]
+    rows = await database.fetch(*sql.list_conditions(event_ids=event_ids, versions=numbers))
+    return {(event_id, version): loading.decode_conditions(stored) for event_id, version, stored in rows}
+
+
+def _position(after: str | None) -> UUID | None:
+    return None if after is None else read_cursor(after, tuple[UUID])[0]
+
+
+async def _page(snapshot: Connection, rows: Sequence[Record], limit: int) -> Page[Booking]:
+    bookings = await _whole(snapshot, rows[:limit])
+    return Page(bookings, write_cursor((bookings[-1].booking_id,)) if len(rows) > limit else None)
+
+
+async def _whole(snapshot: Connection, rows: Sequence[Record]) -> list[Booking]:
+    currencies = {row["event_id"]: row["currency"] for row in rows}
+    bookings = await loading.load_bookings(
+        snapshot, [(row["event_id"], row["booking_id"]) for row in rows], currencies
+    )
+    by_id = {booking.booking_id: booking for booking in bookings}
+    return [by_id[row["booking_id"]] for row in rows]

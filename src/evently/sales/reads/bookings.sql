@@ -1,0 +1,73 @@
+-- Bookings as people look at them.
+
+-- name: find_booking
+-- One booking, by its id alone.
+SELECT bookings.event_id, bookings.booking_id, sales.currency
+FROM bookings
+INNER JOIN sales ON sales.event_id = bookings.event_id
+WHERE bookings.booking_id = :booking_id;
+
+-- name: locate_booking
+-- What cancelling must know beforehand: where a booking is, whose, and when its event starts.
+SELECT bookings.event_id, bookings.buyer_id, events.starts_at
+FROM bookings
+INNER JOIN events ON events.event_id = bookings.event_id
+WHERE bookings.booking_id = :booking_id;
+
+-- name: list_of_event
+-- The bookings of an event, newest first: ids are in the order of time.
+SELECT bookings.event_id, bookings.booking_id, sales.currency
+FROM bookings
+INNER JOIN sales ON sales.event_id = bookings.event_id
+WHERE
+    bookings.event_id = :event_id
+    AND (:after::uuid IS NULL OR bookings.booking_id < :after)
+    AND (:state::text IS NULL OR bookings.state = :state)
+ORDER BY bookings.booking_id DESC
+LIMIT :limit;
+
+-- name: list_of_buyer
+-- A buyer's bookings of one kind, newest first. One index holds all of a buyer's; ten thousand of them are sorted in milliseconds.
+SELECT bookings.event_id, bookings.booking_id, sales.currency
+FROM bookings
+INNER JOIN sales ON sales.event_id = bookings.event_id
+INNER JOIN events ON events.event_id = bookings.event_id
+WHERE
+    bookings.buyer_id = :buyer_id
+    AND (:after::uuid IS NULL OR bookings.booking_id < :after)
+    AND CASE :kind::text
+        WHEN 'upcoming' THEN bookings.state IN ('held', 'confirmed') AND events.ends_at > :now::timestamptz
+        WHEN 'past' THEN bookings.state IN ('held', 'confirmed') AND events.ends_at <= :now
+        WHEN 'cancelled' THEN bookings.state IN ('cancelled', 'expired')
+        ELSE true
+    END
+ORDER BY bookings.booking_id DESC
+LIMIT :limit;
+
+-- name: list_live_of_event
+-- Some live bookings of an event, for cancelling them all.
+SELECT booking_id
+FROM bookings
+WHERE event_id = :event_id AND state IN ('held', 'confirmed') AND (:after::uuid IS NULL OR booking_id > :after)
+ORDER BY booking_id
+LIMIT :limit;
+
+-- name: list_events_with_due_holds
+-- Events that have holds to take back, wherever nobody is booking.
+SELECT DISTINCT event_id
+FROM bookings
+WHERE state = 'held' AND expires_at <= :now
+LIMIT :limit;
+
+-- name: list_refunds
+-- What is paid back for a booking, oldest first: at most one for each of its tickets.
+SELECT refund_id, booking_id, amount_minor, decided_at, settled_at
+FROM refunds
+WHERE event_id = :event_id AND booking_id = :booking_id
+ORDER BY refund_id;
+
+-- name: list_conditions
+-- Some versions of the conditions of events.
+SELECT sale_conditions.event_id, sale_conditions.version, sale_conditions.conditions
+FROM unnest(:event_ids::uuid[], :versions::integer[]) AS named (event_id, version)
+INNER JOIN sale_conditions ON sale_conditions.event_id = named.event_id AND sale_conditions.version = named.version;

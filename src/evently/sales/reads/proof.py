@@ -1,0 +1,183 @@
+"""The proof of one event: its rows, counted, beside a replay of its journal.
+
+Every row one by one: `evently audit`.
+
+It costs as much as the event has sold (replay/__init__.py); of large events it follows the bookings part by
+part, reading the journal once for each, so that its memory has a limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Connection, Database, load_queries
+from evently.sales.facts import NO_HASH, chain, decode_facts
+from evently.sales.reads.sale import read_sale
+from evently.sales.replay import Contradiction, Replay
+from evently.sales.rules.state import Pool, Sale
+
+sql: Final = load_queries(__name__)
+
+FOLLOWED_MAX: Final = 50_000  # bookings at a time: up to 125 MB of a process that serves others, too
+_ACCOUNTS: Final = ("buyer", "door", "gateway", "organizer", "tax", "fees", "refunds")
+_JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes at the most
+_BOOKINGS_SUMMED: Final = 1_000  # before others get the processor
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """So many rows of a kind are in a state.
+
+    `kind`: bookings, tickets (by the state of their booking, or void), seats, ...
+    """
+
+    kind: str
+    state: str
+    stored: int
+    recomputed: int
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """What an account of the ledger has got, less what was taken from it, in minor units.
+
+    All accounts together have nothing.
+    """
+
+    account: str
+    stored_minor: int
+    recomputed_minor: int
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What is stored and what the journal gives. `differences` are sentences; none means that they agree."""
+
+    seq: int
+    head_hash: bytes
+    currency: str
+    differences: list[str]
+    stored: list[Pool]
+    recomputed: list[Pool]
+    figures: list[Figure]
+    balances: list[Balance]
+
+
+async def prove(database: Database, event_id: UUID) -> Proof:
+    """Replay an event's journal from empty and compare it with the rows, both at one instant."""
+    async with database.snapshot() as snapshot:
+        sale = await read_sale(snapshot, event_id)
+        parts = 1 + await snapshot.fetchval(*sql.count_bookings(event_id=event_id)) // FOLLOWED_MAX
+        again, differences = Replay((0, parts)), list[str]()
+        await _tell(snapshot, sale, again, differences)
+        counts, accounts = _count_whole(again), Counter[str]()
+        await _count_part(again, counts, accounts)
+        again.bookings.clear()
+        for part in range(1, 1 if differences else parts):
+            further = Replay((part, parts))
+            await _tell(snapshot, sale, further, differences)
+            await _count_part(further, counts, accounts)
+        figures = await _figures(snapshot, event_id, counts)
+        balances = await _balances(snapshot, event_id, accounts)
+        claims = {
+            row["seat_number"]: row["ticket_id"]
+            for row in await snapshot.fetch(*sql.list_claims(event_id=event_id))
+        }
+    stored = sorted(sale.pools.values(), key=lambda pool: pool.pool_id)
+    recomputed = [
+        Pool(*[getattr(pool, name) for name in Pool.__slots__]) for _, pool in sorted(again.pools.items())
+    ]
+    differences += _other_pools(stored, recomputed)
+    differences += [
+        f"{each.kind} {each.state}: {each.stored}, not {each.recomputed}"
+        for each in figures
+        if each.stored != each.recomputed
+    ]
+    differences += _other_seats(claims, again.seats)
+    differences += [
+        f"the account {each.account} has {each.stored_minor}, not {each.recomputed_minor}"
+        for each in balances
+        if each.stored_minor != each.recomputed_minor
+    ]
+    return Proof(sale.seq, sale.head_hash, sale.currency, differences, stored, recomputed, figures, balances)
+
+
+async def _tell(snapshot: Connection, sale: Sale, again: Replay, differences: list[str]) -> None:
+    """Let the journal happen again, up to where it breaks."""
+    hash_before, seq = NO_HASH, 0
+    async for row in snapshot.cursor(*sql.read_journal(event_id=sale.event_id), prefetch=_JOURNAL_ROWS_READ):
+        seq += 1
+        if row["seq"] != seq or row["hash"] != chain(hash_before, row["facts"]):
+            differences.append(f"the chain breaks at row {row['seq']}")
+            return
+        hash_before = row["hash"]
+        try:
+            again.add(row["at"], decode_facts(row["facts"]))
+        except (Contradiction, msgspec.MsgspecError) as exc:
+            differences.append(f"row {seq} cannot have happened: {exc}")
+            return
+        await asyncio.sleep(0)  # buyers want the processor, too
+    if (seq, hash_before) != (sale.seq, sale.head_hash):
+        differences.append(f"the journal ends at row {seq}, the sale at {sale.seq}")
+
+
+def _count_whole(again: Replay) -> Counter[tuple[str, str]]:
+    """Count what every part of a replay knows."""
+    counts = Counter[tuple[str, str]]()
+    counts.update(("seats", "blocked" if owner is None else "taken") for owner in again.seats.values())
+    counts.update(("waitlist_entries", entry.state) for entry in again.entries.values())
+    counts.update(
+        ("refunds", "settled" if refund.settled else "decided") for refund in again.refunds.values()
+    )
+    return counts
+
+
+async def _count_part(again: Replay, counts: Counter[tuple[str, str]], accounts: Counter[str]) -> None:
+    """Count the bookings of one part, their tickets and their money."""
+    for place, booking in enumerate(again.bookings.values()):
+        counts["bookings", booking.state] += 1
+        counts["tickets", booking.state] += len(booking.tickets)
+        counts["tickets", "void"] += len(booking.voided)
+        for _, debit, credit, amount_minor in booking.postings:
+            accounts[debit] += amount_minor
+            accounts[credit] -= amount_minor
+        if place % _BOOKINGS_SUMMED == 0:
+            await asyncio.sleep(0)
+
+
+async def _figures(snapshot: Connection, event_id: UUID, counts: Counter[tuple[str, str]]) -> list[Figure]:
+    stored = {
+        (kind, state): number
+        for kind, state, number in await snapshot.fetch(*sql.count_rows(event_id=event_id))
+    }
+    places = sorted(stored.keys() | {place for place, number in counts.items() if number})
+    return [Figure(kind, state, stored.get((kind, state), 0), counts[kind, state]) for kind, state in places]
+
+
+async def _balances(snapshot: Connection, event_id: UUID, accounts: Counter[str]) -> list[Balance]:
+    stored = {
+        row["account"]: row["balance_minor"]
+        for row in await snapshot.fetch(*sql.sum_ledger(event_id=event_id))
+    }
+    return [Balance(account, stored.get(account, 0), accounts[account]) for account in _ACCOUNTS]
+
+
+def _other_pools(stored: list[Pool], recomputed: list[Pool]) -> Iterator[str]:
+    for mine, theirs in zip(stored, recomputed, strict=False):
+        if mine != theirs:
+            yield f"pool {mine.name!r} differs"
+    if len(stored) != len(recomputed):
+        yield "there are other pools"
+
+
+def _other_seats(stored: dict[int, UUID | None], recomputed: dict[int, UUID | None]) -> Iterator[str]:
+    others = [
+        seat
+        for seat in stored.keys() | recomputed.keys()
+        if stored.get(seat, seat) != recomputed.get(seat, seat)
+    ]
+    if others:
+        yield f"seats are somebody else's: {len(others)}"

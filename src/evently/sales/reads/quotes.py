@@ -1,0 +1,164 @@
+"""Quotes: what a booking would cost, or a cancellation pay back, now.
+
+The rules answer; nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Database
+from evently.kit.errors import Refused
+from evently.kit.ids import new_id
+from evently.sales import loading
+from evently.sales.commands import Booking, Line, No, SalesRefusal
+from evently.sales.reads.bookings import find_conditions, get_booking, locate_booking
+from evently.sales.reads.sale import read_head, unlocked_by
+from evently.sales.rules.bookings import chosen_tickets, not_cancellable
+from evently.sales.rules.moves import is_due
+from evently.sales.rules.placing import discounts_of, find_promo, unlocks
+from evently.sales.rules.pricing import TicketQuote, amounts_of, quote_cancellation
+from evently.sales.rules.state import Batch, Sale
+from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
+
+
+class LineQuote(msgspec.Struct, frozen=True):
+    """What each of the tickets of a line would cost, in minor units.
+
+    `surcharge_minor` comes on top of the price.
+    """
+
+    ticket_type_id: UUID
+    quantity: int
+    price_minor: int
+    discount_minor: int
+    surcharge_minor: int
+    fee_minor: int
+    tax_minor: int
+
+    def total_minor(self) -> int:
+        """Return what one ticket would cost."""
+        return self.price_minor - self.discount_minor + self.surcharge_minor
+
+
+class BookingQuote(msgspec.Struct, frozen=True):
+    """What a booking would cost, under which conditions.
+
+    `unlocked`: hidden ticket types that are sold with the promo code.
+    """
+
+    currency: str
+    lines: list[LineQuote]
+    conditions: Conditions
+    promo: PromoTerms | None
+    unlocked: list[TicketTypeTerms]
+
+
+class CancellationQuote(msgspec.Struct, frozen=True):
+    """What cancelling these tickets of a booking would pay back."""
+
+    booking: Booking
+    tickets: list[TicketQuote]
+    conditions: Conditions
+    starts_at: datetime
+
+
+async def find_booking_quote(
+    database: Database,
+    event_id: UUID,
+    buyer_id: UUID,
+    lines: Sequence[Line],
+    promo_code: str | None,
+    now: datetime,
+) -> BookingQuote:
+    """Return what lines would cost a buyer, or refuse as booking them would; whether as many are there is not asked."""
+    async with database.snapshot() as snapshot:
+        sale, batch = await read_head(snapshot, event_id), Batch(now, new_id, bytes)
+        await loading.load_prices(snapshot, sale, batch, None if promo_code is None else buyer_id)
+    quote = quote_booking(sale, batch, buyer_id, lines, promo_code)
+    if isinstance(quote, No):
+        raise Refused(quote.refusal, quote.detail)
+    return quote
+
+
+async def find_cancellation_quote(
+    database: Database, booking_id: UUID, buyer_id: UUID, ticket_ids: tuple[UUID, ...] | None, now: datetime
+) -> CancellationQuote:
+    """Return what a buyer who cancels now would get back, or refuse as cancelling would."""
+    where = await locate_booking(database, booking_id)
+    if where.buyer_id != buyer_id:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    booking = await get_booking(database, booking_id)
+    version = (booking.event_id, booking.conditions_version)
+    conditions = (
+        (await find_conditions(database, {version}))[version] if booking.conditions_version else Conditions()
+    )
+    quote = quote_ending(booking, conditions, ticket_ids, where.event_starts_at, now)
+    if isinstance(quote, No):
+        raise Refused(quote.refusal, quote.detail)
+    return quote
+
+
+def quote_booking(
+    sale: Sale, batch: Batch, buyer_id: UUID, lines: Sequence[Line], promo_code: str | None
+) -> BookingQuote | No:
+    """Return what lines would cost; whether as many are there, and on sale yet, is not asked.
+
+    Without lines: what the code unlocks.
+    """
+    if sale.state == "closed":
+        return No(SalesRefusal.EVENT_NOT_FOUND)
+    if sale.state == "cancelled":
+        return No(SalesRefusal.EVENT_CANCELLED)
+    promo = None if promo_code is None else find_promo(sale, batch, promo_code, buyer_id)
+    if isinstance(promo, No):
+        return promo
+    for line in lines:
+        terms = sale.ticket_types.get(line.ticket_type_id)
+        if terms is None or terms.retired or (terms.hidden and not unlocks(promo, terms)):
+            return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
+    discounts = discounts_of(sale, promo, lines) if promo is not None and lines else {}
+    if isinstance(discounts, No):
+        return discounts
+    _, conditions = sale.conditions_now()
+    return BookingQuote(
+        sale.currency,
+        [_quote_line(sale, conditions, line, discounts.get(line.ticket_type_id, 0)) for line in lines],
+        conditions,
+        None if promo is None else promo.terms,
+        unlocked_by(sale, promo),
+    )
+
+
+def quote_ending(
+    booking: Booking,
+    conditions: Conditions,
+    ticket_ids: tuple[UUID, ...] | None,
+    starts_at: datetime,
+    now: datetime,
+) -> CancellationQuote | No:
+    """Return what a buyer who cancels a booking now, or some of its tickets, would get back; or why they cannot cancel."""
+    if is_due(booking, now):
+        return No(SalesRefusal.HOLD_EXPIRED)
+    if no := not_cancellable(booking, conditions, starts_at, now):
+        return no
+    chosen = chosen_tickets(booking, ticket_ids)
+    if isinstance(chosen, No):
+        return chosen
+    return CancellationQuote(
+        booking, quote_cancellation(booking, chosen, conditions, starts_at, now), conditions, starts_at
+    )
+
+
+def _quote_line(sale: Sale, conditions: Conditions, line: Line, discount_minor: int) -> LineQuote:
+    terms = sale.ticket_types[line.ticket_type_id]
+    return LineQuote(
+        terms.ticket_type_id,
+        line.quantity,
+        terms.price_minor,
+        *amounts_of(terms, discount_minor, conditions.fees),
+    )

@@ -1,0 +1,81 @@
+"""The sale of an event as the database has it: window, pools with counters, ticket types, seating."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from evently.db import Connection, Database, load_queries
+from evently.kit.errors import Refused
+from evently.kit.ids import new_id
+from evently.sales import loading
+from evently.sales.commands import No, SalesRefusal
+from evently.sales.rules.placing import find_promo, unlocks
+from evently.sales.rules.state import Batch, Promo, Sale
+from evently.sales.terms import Seating, TicketTypeTerms
+
+sql: Final = load_queries(__name__)
+
+_NOBODY: Final = UUID(int=0)  # has used no code
+
+
+async def read_sale(connection: Connection, event_id: UUID) -> Sale:
+    """Return the sale of an event as the connection's transaction sees it: window, pools with counters, ticket types."""
+    sale = await read_head(connection, event_id)
+    await loading.load_sales(connection, [sale], {})
+    return sale
+
+
+async def read_head(connection: Connection, event_id: UUID) -> Sale:
+    """Return the row of a sale alone: no pools, ticket types or seats."""
+    row = await connection.fetchrow(*sql.read_sale(event_id=event_id))
+    if row is None:
+        raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+    return Sale(*row.values())
+
+
+async def find_sale(database: Database, event_id: UUID) -> Sale:
+    """Return the sale of an event at one instant."""
+    async with database.snapshot() as snapshot:
+        return await read_sale(snapshot, event_id)
+
+
+async def read_types_for(
+    connection: Connection, sale: Sale, buyer_id: UUID | None, promo_code: str | None, now: datetime
+) -> list[TicketTypeTerms]:
+    """Return the ticket types that a buyer sees (None: nobody we know), and those that a code unlocks; or refuse as booking would."""
+    shown = [terms for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)]
+    if promo_code is None:
+        return shown
+    if sale.state == "closed":
+        raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+    batch = Batch(now, new_id, bytes)
+    if buyer_id is not None:
+        batch.promo_uses = await loading.load_promo_uses(connection, sale.event_id, buyer_id)
+    promo = find_promo(sale, batch, promo_code, buyer_id or _NOBODY)
+    if isinstance(promo, No):
+        raise Refused(promo.refusal, promo.detail)
+    return shown + unlocked_by(sale, promo)
+
+
+def unlocked_by(sale: Sale, promo: Promo | None) -> list[TicketTypeTerms]:
+    """Return the hidden ticket types that are sold with a promo code."""
+    return [
+        terms
+        for terms in sale.ticket_types.values()
+        if terms.hidden and not terms.retired and unlocks(promo, terms)
+    ]
+
+
+async def read_seating(connection: Connection, event_id: UUID) -> Seating | None:
+    """Return an event's copy of a seat map with its zones, or None without assigned seating.
+
+    Reads the whole layout.
+    """
+    row = await connection.fetchrow(*loading.sql.load_seating(event_ids=[event_id]))
+    if row is None:
+        return None
+    layout = zlib.decompress(await connection.fetchval(*loading.sql.load_layout(event_id=event_id)))
+    return Seating(row["digest"], layout, tuple(row["zones"]), row["zone_of"])

@@ -1,0 +1,278 @@
+"""The rules of placing a booking: what is sold to whom, the best seats or those that are named, promo codes.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from evently.sales.commands import (
+    Booked,
+    Booking,
+    Line,
+    No,
+    Outcome,
+    PlaceBooking,
+    SalesRefusal,
+    Ticket,
+)
+from evently.sales.rules import ledger
+from evently.sales.rules.moves import (
+    make_tickets,
+    not_selling,
+    over_buyer_limit,
+    place,
+)
+from evently.sales.rules.pricing import discount_of
+from evently.sales.rules.state import Batch, Promo, Sale
+from evently.sales.terms import TicketTypeTerms
+
+
+def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
+    """Book units and seats, if all of them are there."""
+    if no := not_selling(sale, sale.on_sale_at, sale.off_sale_at, batch.now):
+        return no
+    promo = (
+        None if command.promo_code is None else find_promo(sale, batch, command.promo_code, command.buyer_id)
+    )
+    if isinstance(promo, No):
+        return promo
+    needs: dict[UUID, int] = {}
+    seated = False
+    for line in command.lines:
+        terms = sale.ticket_types.get(line.ticket_type_id)
+        if terms is None or terms.retired or (terms.hidden and not unlocks(promo, terms)):
+            return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
+        if no := _against_line(sale, batch, command.buyer_id, line, terms):
+            return no
+        seated = seated or terms.zone is not None
+        for pool_id in terms.pool_ids:
+            needs[pool_id] = needs.get(pool_id, 0) + line.quantity
+    assert len({line.ticket_type_id for line in command.lines}) == len(command.lines) > 0, (
+        "lines name each ticket type once"
+    )
+    for pool_id, units in needs.items():
+        pool = sale.pools[pool_id]
+        if units > pool.capacity - pool.held - pool.sold - pool.set_aside:
+            return No(SalesRefusal.SOLD_OUT)
+    discounts = _NO_DISCOUNTS if promo is None else discounts_of(sale, promo, command.lines)
+    if isinstance(discounts, No):
+        return discounts
+    seats = _take_seats(sale, command.lines) if seated else _NO_SEATS
+    if isinstance(seats, No):
+        return seats
+    # After this point the booking must succeed.
+    booking = _new_booking(sale, batch, command, seats, discounts, promo)
+    place(sale, batch, booking)
+    if promo is not None:
+        _use_promo(batch, promo, booking)
+    return Booked(booking)
+
+
+def _against_line(sale: Sale, batch: Batch, buyer_id: UUID, line: Line, terms: TicketTypeTerms) -> No | None:
+    if no := not_selling(sale, terms.on_sale_at, terms.off_sale_at, batch.now):
+        return no
+    if line.quantity > terms.per_booking_max:
+        return No(
+            SalesRefusal.OVER_BOOKING_LIMIT,
+            f"at most {terms.per_booking_max} of {terms.name!r} in one booking",
+        )
+    if no := over_buyer_limit(batch, buyer_id, terms, line.quantity):
+        return no
+    if terms.zone is None and (line.seats is not None or line.section is not None or line.accessible):
+        return No(SalesRefusal.NOT_SEATED)
+    assert line.quantity > 0, "nobody books less than one"
+    return None
+
+
+_NO_SEATS: dict[UUID, tuple[int, ...]] = {}
+_NO_DISCOUNTS: dict[UUID, int] = {}
+
+
+def _new_booking(
+    sale: Sale,
+    batch: Batch,
+    command: PlaceBooking,
+    seats: dict[UUID, tuple[int, ...]],
+    discounts: dict[UUID, int],
+    promo: Promo | None,
+) -> Booking:
+    version, conditions = sale.conditions_now()
+    tickets: list[Ticket] = []
+    for line in command.lines:
+        type_id = line.ticket_type_id
+        terms = sale.ticket_types[type_id]
+        tickets += make_tickets(
+            sale, batch, terms, conditions, line.quantity, seats.get(type_id, ()), discounts.get(type_id, 0)
+        )
+    hold_seconds = command.hold_seconds
+    if (
+        hold_seconds is None
+        and conditions.payment == "online"
+        and any(ticket.total_minor() for ticket in tickets)
+    ):
+        hold_seconds = conditions.hold_seconds
+    if hold_seconds is None:
+        state, expires_at, confirmed_at = "confirmed", None, batch.now
+    else:
+        state, expires_at, confirmed_at = "held", batch.now + timedelta(seconds=hold_seconds), None
+    booking = Booking(
+        command.event_id,
+        batch.new_id(),
+        command.buyer_id,
+        state,
+        sale.currency,
+        batch.now,
+        expires_at,
+        confirmed_at,
+        None,
+        tuple(tickets),
+        version,
+        None if promo is None else promo.terms.promo_id,
+    )
+    if state == "confirmed":
+        batch.postings += ledger.confirmed(booking.booking_id, tickets, "door")
+    return booking
+
+
+# Promo codes
+
+
+def find_promo(sale: Sale, batch: Batch, code: str, buyer_id: UUID) -> Promo | No:
+    """Return the promo code that a buyer names, or why it cannot be used now."""
+    promo = sale.promos.get(code.strip().upper())
+    if promo is None or promo.terms.retired:
+        return No(SalesRefusal.UNKNOWN_PROMO_CODE)
+    terms = promo.terms
+    if (terms.from_at is not None and batch.now < terms.from_at) or (
+        terms.until_at is not None and batch.now >= terms.until_at
+    ):
+        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "not at this time")
+    if terms.uses_max is not None and promo.uses >= terms.uses_max:
+        return No(SalesRefusal.PROMO_CODE_USED_UP)
+    if (
+        terms.per_buyer_max is not None
+        and batch.promo_uses.get((buyer_id, terms.promo_id), 0) >= terms.per_buyer_max
+    ):
+        return No(SalesRefusal.PROMO_CODE_USED_UP, "you have used it as often as one buyer may")
+    return promo
+
+
+def unlocks(promo: Promo | None, terms: TicketTypeTerms) -> bool:
+    """Return whether a hidden ticket type is sold with a promo code."""
+    return promo is not None and terms.ticket_type_id in promo.terms.ticket_type_ids
+
+
+def discounts_of(sale: Sale, promo: Promo, lines: Sequence[Line]) -> dict[UUID, int] | No:
+    """Return what the code takes off a ticket of each type; refuses one that is good for none, or whose budget is too small."""
+    named = promo.terms.ticket_type_ids
+    if named and not any(line.ticket_type_id in named for line in lines):
+        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "not for these ticket types")
+    discounts = {
+        line.ticket_type_id: discount_of(promo.terms, sale.ticket_types[line.ticket_type_id])
+        for line in lines
+    }
+    spent = promo.spent_minor + sum([discounts[line.ticket_type_id] * line.quantity for line in lines])
+    if promo.terms.budget_minor is not None and spent > promo.terms.budget_minor:
+        return No(SalesRefusal.PROMO_CODE_USED_UP)
+    return discounts
+
+
+def _use_promo(batch: Batch, promo: Promo, booking: Booking) -> None:
+    promo.uses += 1
+    promo.spent_minor += sum([ticket.discount_minor for ticket in booking.tickets])
+    batch.promos_changed.add(promo.terms.promo_id)
+    if promo.terms.per_buyer_max is not None:
+        used = (booking.buyer_id, promo.terms.promo_id)
+        batch.promo_uses[used] = batch.promo_uses.get(used, 0) + 1
+
+
+# Seats
+
+
+class _Wish(NamedTuple):
+    """Seats to be picked together: of several ticket types, where they are of one zone."""
+
+    zone: str
+    section: str | None
+
+
+def _take_seats(sale: Sale, lines: Sequence[Line]) -> dict[UUID, tuple[int, ...]] | No:
+    """Take the seats that lines name, and the best available for those that name none; takes none when it refuses."""
+    if no := _too_few_seats(sale, lines):
+        return no
+    taken: dict[UUID, tuple[int, ...]] = {}
+    no = _take_named(sale, lines, taken) or _take_best(sale, lines, taken)
+    if no is None:
+        return taken
+    if sale.hall is not None:
+        for numbers in taken.values():
+            sale.hall.give_back(numbers)
+    return no
+
+
+def _too_few_seats(sale: Sale, lines: Sequence[Line]) -> No | None:
+    """Return why the zones cannot give as many seats: the free ones, less those that are owed to who waits."""
+    wanted: dict[str, int] = {}
+    for line in lines:
+        zone = sale.ticket_types[line.ticket_type_id].zone
+        if zone is not None:
+            wanted[zone] = wanted.get(zone, 0) + line.quantity
+    if any(units > sale.free_seats(zone) for zone, units in wanted.items()):
+        return No(SalesRefusal.SOLD_OUT)
+    return None
+
+
+def _take_named(sale: Sale, lines: Sequence[Line], taken: dict[UUID, tuple[int, ...]]) -> No | None:
+    hall = sale.hall
+    _, conditions = sale.conditions_now()
+    for line in lines:
+        if line.seats is None:
+            continue
+        assert hall is not None, "a zone is one of the seating"
+        zone = sale.ticket_types[line.ticket_type_id].zone
+        numbers: list[int] = []
+        for seat_id in line.seats:
+            number = hall.plan.numbers.get(seat_id)
+            if number is None:
+                return No(SalesRefusal.UNKNOWN_SEAT, f"there is no seat {seat_id!r}")
+            if hall.zone_of_seat(number) != zone:
+                return No(
+                    SalesRefusal.SEAT_OF_ANOTHER_ZONE, f"seat {seat_id!r} is not sold as this ticket type"
+                )
+            if not hall.is_free(number) or number in numbers:
+                return No(SalesRefusal.SEAT_TAKEN, f"seat {seat_id!r} is taken")
+            numbers.append(number)
+        assert len(numbers) == line.quantity, "a line names as many seats as units"
+        if conditions.orphans_forbidden and hall.leaves_orphan(numbers):
+            return No(SalesRefusal.ORPHAN_SEAT)
+        hall.take(numbers)
+        taken[line.ticket_type_id] = tuple(numbers)
+    return None
+
+
+def _take_best(sale: Sale, lines: Sequence[Line], taken: dict[UUID, tuple[int, ...]]) -> No | None:
+    hall = sale.hall
+    groups: dict[_Wish, list[Line]] = {}
+    for line in lines:
+        zone = sale.ticket_types[line.ticket_type_id].zone
+        if zone is not None and line.seats is None:
+            groups.setdefault(_Wish(zone, line.section), []).append(line)
+    for wish, together in groups.items():
+        assert hall is not None, "a zone is one of the seating"
+        if wish.section is not None and wish.section not in hall.plan.sections:
+            return No(SalesRefusal.UNKNOWN_SEAT, f"there is no section {wish.section!r}")
+        quantity = sum([line.quantity for line in together])
+        numbers = hall.pick(wish.zone, quantity, wish.section, sum([line.accessible for line in together]))
+        if numbers is None:
+            return No(SalesRefusal.SOLD_OUT)
+        hall.take(numbers)
+        given = 0
+        for line in together:
+            taken[line.ticket_type_id] = tuple(numbers[given : given + line.quantity])
+            given += line.quantity
+    return None

@@ -1,0 +1,120 @@
+"""What a ticket costs and what is paid back for it.
+
+Pure, in integer minor units; halves are rounded up, once, at the ticket.
+
+The price is what the organizer set, less the discount. Tax is included in it or comes on top; the fee comes
+on top when the buyer pays it, and is taken out of what the organizer gets when not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from evently.sales.commands import Booking, Ticket
+from evently.sales.terms import WHOLE, Conditions, Fees, PromoTerms, RefundWindow, TicketTypeTerms
+
+
+class Amounts(NamedTuple):
+    """What belongs to one ticket besides its price; the words are those of `Ticket`."""
+
+    discount_minor: int
+    surcharge_minor: int
+    fee_minor: int
+    tax_minor: int
+
+
+class TicketQuote(msgspec.Struct, frozen=True):
+    """What cancelling a ticket now would pay back."""
+
+    ticket_id: UUID
+    total_minor: int
+    refund_minor: int
+
+
+NOTHING: Final = Amounts(0, 0, 0, 0)
+
+
+def amounts_of(terms: TicketTypeTerms, discount_minor: int, fees: Fees) -> Amounts:
+    """Return what belongs to a ticket of a type, with a discount."""
+    price = terms.price_minor - discount_minor
+    assert discount_minor >= 0 <= price, "a discount takes off no more than the price"
+    if price == 0 or not (terms.tax_basis_points or fees.fixed_minor or fees.basis_points):
+        return Amounts(discount_minor, 0, 0, 0) if discount_minor else NOTHING
+    fee = fees.fixed_minor + share_of(price, fees.basis_points)
+    if terms.tax_included:
+        tax = price - _divided(price * WHOLE, WHOLE + terms.tax_basis_points)
+        surcharge = 0
+    else:
+        tax = surcharge = share_of(price, terms.tax_basis_points)
+    if fees.paid_by == "buyer":
+        surcharge += fee
+    else:
+        fee = min(
+            fee, price - (tax if terms.tax_included else 0)
+        )  # what the organizer gets is never less than nothing
+    return Amounts(discount_minor, surcharge, fee, tax)
+
+
+def discount_of(promo: PromoTerms, terms: TicketTypeTerms) -> int:
+    """Return what a promo code takes off one ticket of a type."""
+    if promo.ticket_type_ids and terms.ticket_type_id not in promo.ticket_type_ids:
+        return 0
+    if promo.kind == "percent":
+        return share_of(terms.price_minor, promo.value)
+    return min(terms.price_minor, promo.value) if promo.kind == "fixed" else 0
+
+
+def window_at(conditions: Conditions, starts_at: datetime, now: datetime) -> RefundWindow | None:
+    """Return the refund window that is open: of several, the one that ends first."""
+    still_open = [
+        window
+        for window in conditions.refund_windows
+        if now < starts_at - timedelta(hours=window.hours_before)
+    ]
+    return max(still_open, key=lambda window: window.hours_before, default=None)
+
+
+def cancellable_until(conditions: Conditions, starts_at: datetime) -> datetime:
+    """Return from when on buyers cannot cancel any more."""
+    return starts_at - timedelta(hours=conditions.cancel_hours_before)
+
+
+def refund_of(ticket: Ticket, conditions: Conditions, starts_at: datetime, now: datetime) -> int:
+    """Return what a buyer who cancels a paid ticket now gets back for it; never more than it cost."""
+    window = window_at(conditions, starts_at, now)
+    return 0 if window is None else share_of(refundable_of(ticket, conditions), window.basis_points)
+
+
+def refundable_of(ticket: Ticket, conditions: Conditions) -> int:
+    """Return what can be paid back for a paid ticket at all."""
+    kept = ticket.fee_minor if conditions.fee_kept and conditions.fees.paid_by == "buyer" else 0
+    return ticket.total_minor() - kept
+
+
+def quote_cancellation(
+    booking: Booking, tickets: Iterable[Ticket], conditions: Conditions, starts_at: datetime, now: datetime
+) -> list[TicketQuote]:
+    """Return what cancelling these tickets of a booking would pay back, ticket by ticket: what the rules would decide now."""
+    paid = booking.payment_id is not None
+    return [
+        TicketQuote(
+            ticket.ticket_id,
+            ticket.total_minor(),
+            refund_of(ticket, conditions, starts_at, now) if paid else 0,
+        )
+        for ticket in tickets
+    ]
+
+
+def share_of(amount: int, basis_points: int) -> int:
+    """Return so many ten-thousandths of an amount."""
+    return _divided(amount * basis_points, WHOLE)
+
+
+def _divided(amount: int, by: int) -> int:
+    return (2 * amount + by) // (2 * by)

@@ -1,0 +1,333 @@
+"""The rules of the sale itself: what an organizer may change, and when. Pure."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from evently.sales import facts as fact
+from evently.sales.commands import (
+    BlockSeats,
+    CancelSale,
+    ChangeSale,
+    Done,
+    No,
+    OpenSale,
+    Outcome,
+    PutConditions,
+    PutPool,
+    PutPromoCode,
+    PutSeating,
+    PutTicketType,
+    RemovePool,
+    RetirePromoCode,
+    RetireTicketType,
+    SalesRefusal,
+    SetUpSale,
+    UnblockSeats,
+)
+from evently.sales.rules import waitlist as waitlist_rules
+from evently.sales.rules.moves import claim_seat, clear_claim
+from evently.sales.rules.state import Batch, Pool, Promo, Sale
+from evently.sales.terms import (
+    CONDITIONS_MAX,
+    POOLS_MAX,
+    PROMO_CODES_MAX,
+    TICKET_TYPES_MAX,
+    PoolTerms,
+    Seating,
+)
+from evently.seating import Hall, Plan
+
+
+def set_up(sale: Sale | None, batch: Batch, command: SetUpSale) -> tuple[Sale, Outcome]:
+    """Make the sale of a new event, closed."""
+    assert sale is None, "an event has one sale"
+    made = Sale(
+        command.event_id,
+        "closed",
+        command.currency,
+        command.on_sale_at,
+        command.off_sale_at,
+        0,
+        fact.NO_HASH,
+        batch.now,
+    )
+    batch.created = True
+    batch.facts.append(fact.SaleSetUp(command.currency, command.on_sale_at, command.off_sale_at))
+    parts: list[Outcome] = []
+    if command.conditions is not None:
+        parts.append(put_conditions(made, batch, PutConditions(command.event_id, command.conditions)))
+    if command.seating is not None:
+        parts.append(put_seating(made, batch, PutSeating(command.event_id, command.seating)))
+    parts += [put_pool(made, batch, PutPool(command.event_id, pool)) for pool in command.pools]
+    parts += [put_type(made, batch, PutTicketType(command.event_id, terms)) for terms in command.ticket_types]
+    for outcome in parts:
+        if isinstance(outcome, No):
+            return made, outcome
+    return made, Done()
+
+
+def change_sale(sale: Sale, batch: Batch, command: ChangeSale) -> Outcome:
+    """Move the sale window."""
+    if sale.state == "cancelled":
+        return No(SalesRefusal.EVENT_CANCELLED)
+    sale.on_sale_at, sale.off_sale_at = command.on_sale_at, command.off_sale_at
+    batch.terms_changed = True
+    batch.released = True  # those who wait can be served, or no longer
+    batch.facts.append(fact.SaleChanged(command.on_sale_at, command.off_sale_at))
+    return Done()
+
+
+def open_sale(sale: Sale, batch: Batch, _command: OpenSale) -> Outcome:
+    """Sell from now on, within the window."""
+    if sale.state == "cancelled":
+        return No(SalesRefusal.EVENT_CANCELLED)
+    if sale.state == "open":
+        return Done()
+    if all(terms.retired for terms in sale.ticket_types.values()):
+        return No(SalesRefusal.NOTHING_TO_SELL)
+    sale.state = "open"
+    batch.terms_changed = True
+    batch.facts.append(fact.SaleOpened())
+    return Done()
+
+
+def cancel_sale(sale: Sale, batch: Batch, _command: CancelSale) -> Outcome:
+    """Never sell again; nobody waits any longer."""
+    if sale.state == "cancelled":
+        return Done()
+    sale.state = "cancelled"
+    batch.terms_changed = True
+    batch.facts.append(fact.SaleCancelled())
+    waitlist_rules.withdraw_all(sale, batch, "cancelled")
+    return Done()
+
+
+def put_pool(sale: Sale, batch: Batch, command: PutPool) -> Outcome:
+    """Add a pool or change it."""
+    terms = command.pool
+    pool = sale.pools.get(terms.pool_id)
+    if pool is None and len(sale.pools) >= POOLS_MAX:
+        return No(SalesRefusal.TOO_MANY_PARTS, f"an event has at most {POOLS_MAX} pools")
+    if pool is not None and terms.capacity < pool.taken():
+        return No(SalesRefusal.CAPACITY_TAKEN, f"{pool.taken()} of {pool.name!r} are taken")
+    sale.pools[terms.pool_id] = _changed_pool(pool, terms)
+    batch.pools_put.add(terms.pool_id)
+    batch.released = True
+    batch.facts.append(fact.PoolPut(terms.pool_id, terms.name, terms.capacity))
+    return Done()
+
+
+def _changed_pool(pool: Pool | None, terms: PoolTerms) -> Pool:
+    if pool is None:
+        return Pool(terms.pool_id, terms.name, terms.capacity)
+    return Pool(pool.pool_id, terms.name, terms.capacity, pool.held, pool.sold, pool.set_aside)
+
+
+def remove_pool(sale: Sale, batch: Batch, command: RemovePool) -> Outcome:
+    """Remove a pool that no ticket type draws on."""
+    if command.pool_id not in sale.pools:
+        return No(SalesRefusal.UNKNOWN_POOL)
+    if any(command.pool_id in terms.pool_ids for terms in sale.ticket_types.values()):
+        return No(SalesRefusal.POOL_IN_USE)
+    del sale.pools[command.pool_id]
+    batch.pools_removed.append(command.pool_id)
+    batch.facts.append(fact.PoolRemoved(command.pool_id))
+    return Done()
+
+
+def put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
+    """Add a ticket type or change it."""
+    earlier = sale.ticket_types.get(command.ticket_type.ticket_type_id)
+    # Retired is for good
+    terms = replace(command.ticket_type, retired=earlier is not None and earlier.retired)
+    assert len(set(terms.pool_ids)) == len(terms.pool_ids), "a unit takes one unit of each of its pools"
+    if earlier is None and len(sale.ticket_types) >= TICKET_TYPES_MAX:
+        return No(SalesRefusal.TOO_MANY_PARTS, f"an event has at most {TICKET_TYPES_MAX} ticket types")
+    if not sale.pools.keys() >= set(terms.pool_ids):
+        return No(SalesRefusal.UNKNOWN_POOL)
+    if terms.zone is not None and (sale.hall is None or terms.zone not in sale.hall.zones):
+        return No(SalesRefusal.NOT_SEATED, f"the seating has no zone {terms.zone!r}")
+    if (
+        earlier is not None
+        and sale.state != "closed"
+        and (set(earlier.pool_ids), earlier.zone) != (set(terms.pool_ids), terms.zone)
+    ):
+        return No(
+            SalesRefusal.POOL_IN_USE,
+            "the pools and the zone of a ticket type cannot change once it may have sold",
+        )
+    sale.ticket_types[terms.ticket_type_id] = terms
+    batch.types_changed.add(terms.ticket_type_id)
+    batch.released = True  # its window may have moved
+    batch.facts.append(
+        fact.TicketTypePut(
+            terms.ticket_type_id,
+            terms.name,
+            terms.price_minor,
+            terms.per_booking_max,
+            terms.per_buyer_max,
+            terms.on_sale_at,
+            terms.off_sale_at,
+            terms.pool_ids,
+            terms.zone,
+            terms.tax_basis_points,
+            terms.tax_included,
+            terms.hidden,
+        )
+    )
+    return Done()
+
+
+def retire_type(sale: Sale, batch: Batch, command: RetireTicketType) -> Outcome:
+    """Stop selling a ticket type; nobody waits for it any longer."""
+    terms = sale.ticket_types.get(command.ticket_type_id)
+    if terms is None:
+        return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
+    if terms.retired:
+        return Done()
+    sale.ticket_types[terms.ticket_type_id] = replace(terms, retired=True)
+    batch.types_changed.add(terms.ticket_type_id)
+    batch.facts.append(fact.TicketTypeRetired(terms.ticket_type_id))
+    waitlist_rules.withdraw_all(sale, batch, "cancelled", terms.ticket_type_id)
+    return Done()
+
+
+# Conditions and promo codes ---------------------------------------------------------------------------------
+
+
+def put_conditions(sale: Sale, batch: Batch, command: PutConditions) -> Outcome:
+    """Sell under other conditions from now on. The same ones again are no new version."""
+    version, before = sale.conditions_now()
+    if version and before == command.conditions:
+        return Done()
+    if version >= CONDITIONS_MAX:
+        return No(
+            SalesRefusal.TOO_MANY_PARTS, f"the conditions of an event change at most {CONDITIONS_MAX:,} times"
+        )
+    sale.conditions[version + 1] = command.conditions
+    batch.conditions_put.append(version + 1)
+    batch.facts.append(fact.ConditionsPut(version + 1, command.conditions))
+    return Done()
+
+
+def put_promo_code(sale: Sale, batch: Batch, command: PutPromoCode) -> Outcome:
+    """Add a promo code or change it."""
+    terms = command.promo
+    earlier = sale.promo(terms.promo_id)
+    namesake = sale.promos.get(terms.code)
+    if namesake is not None and namesake is not earlier:
+        return No(SalesRefusal.PROMO_CODE_TAKEN)
+    if earlier is None and len(sale.promos) >= PROMO_CODES_MAX:
+        return No(SalesRefusal.TOO_MANY_PARTS, f"an event has at most {PROMO_CODES_MAX:,} promo codes")
+    if not sale.ticket_types.keys() >= set(terms.ticket_type_ids):
+        return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
+    promo = Promo(terms) if earlier is None else Promo(terms, earlier.uses, earlier.spent_minor)
+    if terms.uses_max is not None and terms.uses_max < promo.uses:
+        return No(SalesRefusal.CAPACITY_TAKEN, f"it was used {promo.uses} times")
+    if terms.budget_minor is not None and terms.budget_minor < promo.spent_minor:
+        return No(SalesRefusal.CAPACITY_TAKEN, f"{promo.spent_minor} of its budget was used")
+    if earlier is not None:
+        del sale.promos[earlier.terms.code]
+    sale.promos[terms.code] = promo
+    batch.promos_put.add(terms.promo_id)
+    batch.facts.append(fact.PromoCodePut(terms))
+    return Done()
+
+
+def retire_promo_code(sale: Sale, batch: Batch, command: RetirePromoCode) -> Outcome:
+    """Take no more bookings with a promo code."""
+    promo = sale.promo(command.promo_id)
+    if promo is None:
+        return No(SalesRefusal.UNKNOWN_PROMO_CODE)
+    if promo.terms.retired:
+        return Done()
+    return put_promo_code(sale, batch, PutPromoCode(command.event_id, replace(promo.terms, retired=True)))
+
+
+# Seats ------------------------------------------------------------------------------------------------------
+
+
+def put_seating(sale: Sale, batch: Batch, command: PutSeating) -> Outcome:
+    """Give the event its seats, or other zones."""
+    seating, hall = command.seating, sale.hall
+    missing = {terms.zone for terms in sale.ticket_types.values() if terms.zone is not None} - set(
+        seating.zones
+    )
+    if missing:
+        return No(
+            SalesRefusal.SEATS_IN_USE, f"ticket types sell seats of the zones {', '.join(sorted(missing))}"
+        )
+    if hall is None or hall.plan.digest != seating.digest:
+        if hall is not None and (
+            sale.state != "closed" or any(hall.states().count(state) for state in (1, 2))
+        ):
+            return No(SalesRefusal.SEATS_IN_USE, "the map cannot change once seats may have been sold")
+        sale.hall = Hall(Plan.of(seating.layout), seating.zones, seating.zone_of, (), ())
+    else:
+        if _moves_taken(hall, seating):
+            return No(SalesRefusal.SEATS_IN_USE, "a seat that is taken keeps its zone")
+        hall.rezone(seating.zones, seating.zone_of)
+        batch.released = True  # or fewer are left to be set aside
+    batch.seating_put = seating
+    batch.facts.append(fact.SeatingPut(seating.digest, seating.zones, seating.zone_of))
+    return Done()
+
+
+def _moves_taken(hall: Hall, seating: Seating) -> bool:
+    def zone_after(number: int) -> str | None:
+        index = seating.zone_of[number]
+        return seating.zones[index] if index < len(seating.zones) else None
+
+    return any(
+        state == 1 and hall.zone_of_seat(number) != zone_after(number)
+        for number, state in enumerate(hall.states())
+    )
+
+
+def block_seats(sale: Sale, batch: Batch, command: BlockSeats) -> Outcome:
+    """Take free seats off the sale."""
+    numbers = _numbers(sale, command.seats)
+    if isinstance(numbers, No):
+        return numbers
+    assert sale.hall is not None, "there are such seats"
+    states = sale.hall.states()
+    if taken := [number for number in numbers if states[number] == 1]:
+        return No(SalesRefusal.SEAT_TAKEN, f"seat {sale.hall.plan.ids[taken[0]]!r} is taken")
+    free = [number for number in numbers if states[number] != 2]  # noqa: PLR2004  # not blocked yet
+    if not free:
+        return Done()
+    sale.hall.block(free)
+    for number in free:
+        claim_seat(batch, number, None, was_taken=False)
+    batch.released = True  # nothing did, but fewer are left to be set aside
+    batch.facts.append(fact.SeatsBlocked(tuple(free)))
+    return Done()
+
+
+def unblock_seats(sale: Sale, batch: Batch, command: UnblockSeats) -> Outcome:
+    """Sell blocked seats again."""
+    numbers = _numbers(sale, command.seats)
+    if isinstance(numbers, No):
+        return numbers
+    assert sale.hall is not None, "there are such seats"
+    states = sale.hall.states()
+    blocked = [number for number in numbers if states[number] == 2]  # noqa: PLR2004  # blocked
+    if not blocked:
+        return Done()
+    sale.hall.unblock(blocked)
+    for number in blocked:
+        clear_claim(batch, number)
+    batch.released = True
+    batch.facts.append(fact.SeatsUnblocked(tuple(blocked)))
+    return Done()
+
+
+def _numbers(sale: Sale, seat_ids: tuple[str, ...]) -> list[int] | No:
+    if sale.hall is None:
+        return No(SalesRefusal.NOT_SEATED)
+    numbers = sale.hall.plan.numbers
+    for seat_id in seat_ids:
+        if seat_id not in numbers:
+            return No(SalesRefusal.UNKNOWN_SEAT, f"there is no seat {seat_id!r}")
+    return sorted({numbers[seat_id] for seat_id in seat_ids})

@@ -1,0 +1,12 @@
+"""The JSON API: one face per resource, found by the first word of its URL.
+
+A face decides nothing and has no SQL.
+
+A face is a module with handlers and a list `routes` that `application.py` registers:
+
+    @post("/v1/venues/{venue_id:str}", operation_id="...", summary="...", tags=["..."],
+          responses=problems(CatalogueRefusal.X), **policy(organizer("manager", "events:write")))
+    async def change_venue(request: Request, venue_id: FromPath[str], data: JSONBody[VenueChange]) -> Answer[VenueView]: ...
+
+    routes = [change_venue]
+"""

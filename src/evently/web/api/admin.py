@@ -1,0 +1,128 @@
+"""People, for administrators of the platform: list, search, look, change a role."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+import structlog
+from litestar import get, patch
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from evently import accounts
+from evently.accounts import AccountsRefusal, Person, PlatformRole
+from evently.kit.errors import CommonRefusal
+from evently.kit.ids import parse_id, show_id
+from evently.web.edge.auth import ADMIN, policy
+from evently.web.edge.conditional import etag_of, not_modified, require_if_match
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
+from evently.web.edge.problems import problems
+
+_TAG: Final = "Administration"
+_SEARCH_CHARACTERS_MAX: Final = 254
+_log = structlog.get_logger(__name__)
+
+
+class UserView(msgspec.Struct, frozen=True):
+    """Somebody with an account, as administrators see them.
+
+    Of the erased, `email` is null and the name says so.
+    """
+
+    id: Annotated[str, msgspec.Meta(examples=["per_01m7y4ef72ev2sxmcnxfse27zp"])]
+    email: str | None
+    name: str
+    role: PlatformRole
+    created_at: datetime
+    erased_at: datetime | None
+
+
+class RolePatch(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change."""
+
+    role: PlatformRole | msgspec.UnsetType = msgspec.UNSET
+
+
+@get(
+    "/v1/admin/users",
+    operation_id="listUsers",
+    summary="People, newest first",
+    tags=[_TAG],
+    responses=problems(),
+    **policy(ADMIN),
+)
+async def list_users(
+    request: Request,
+    q: Annotated[
+        str | None,
+        QueryParameter(
+            max_length=_SEARCH_CHARACTERS_MAX, description="How the e-mail or the name begins, in any case."
+        ),
+    ] = None,
+    limit: Limit = LIMIT,
+    after: After = None,
+) -> Answer[PageView[UserView]]:
+    """List people."""
+    return paginated(request, await accounts.list_people(request.context.database, q, limit, after), _show)
+
+
+@get(
+    "/v1/admin/users/{person_id:str}",
+    operation_id="getUser",
+    summary="One person",
+    tags=[_TAG],
+    responses=problems(),
+    **policy(ADMIN),
+)
+async def get_user(request: Request, person_id: FromPath[str]) -> Answer[UserView] | Answer[None]:
+    """Return one person."""
+    person = await accounts.get_person(request.context.database, parse_id("per", person_id))
+    return not_modified(request, etag_of(person.version)) or _answer(person)
+
+
+@patch(
+    "/v1/admin/users/{person_id:str}",
+    operation_id="editUser",
+    summary="Change somebody's role",
+    description="Their sessions end, so that the new role counts within a second; they log in again. There is always an administrator.",
+    tags=[_TAG],
+    responses=problems(CommonRefusal.STALE, AccountsRefusal.LAST_ADMIN),
+    **policy(ADMIN),
+)
+async def edit_user(
+    request: Request, person_id: FromPath[str], data: JSONBody[RolePatch]
+) -> Answer[UserView]:
+    """Change the platform role of a person."""
+    context = request.context
+    async with context.database.transaction() as tx:
+        person = await accounts.lock_with_admins(tx, parse_id("per", person_id))
+        require_if_match(request, person.version)
+        if data.role is msgspec.UNSET or data.role == person.role:
+            return _answer(person)
+        person = await accounts.change_role(tx, person, data.role)
+        ended = await accounts.end_all_sessions(tx, person.person_id, context.clock())
+    context.accounts.revocations.add(ended)
+    _log.info(
+        "role changed", actor_id=str(request.actor.id), person_id=str(person.person_id), role=person.role
+    )
+    return _answer(person)
+
+
+def _answer(person: Person) -> Answer[UserView]:
+    return Answer(_show(person), headers={"etag": etag_of(person.version), "cache-control": "no-store"})
+
+
+def _show(person: Person) -> UserView:
+    return UserView(
+        show_id("per", person.person_id),
+        person.email,
+        person.name,
+        person.role,
+        person.created_at,
+        person.erased_at,
+    )
+
+
+routes: Final = [list_users, get_user, edit_user]

@@ -1,0 +1,147 @@
+"""What buyers and organizers send about bookings, and what of it no sale could make sense of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+
+from evently import sales
+from evently.kit.errors import FieldError, Invalid
+from evently.kit.ids import find_id
+
+_NAME_CHARACTERS_MAX: Final = 200  # of a seat or a section: longer than the format of seat maps allows
+_Units = Annotated[int, msgspec.Meta(ge=1, le=sales.commands.UNITS_MAX)]
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_CHARACTERS_MAX)]
+
+PromoCode = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=sales.terms.PROMO_CODE_CHARACTERS_MAX,
+        description="A promo code, in upper or lower case.",
+        examples=["EARLYBIRD"],
+    ),
+]
+
+_LINES: Final = [{"ticket_type_id": "tty_01m7y4ef72ev2sxmcnxfse27zp", "quantity": 2}]
+
+
+class LineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """So many tickets of one type. With assigned seating: these `seats`, or else the best available ones.
+
+    `quantity` may be left out where seats are named. `section` narrows the best available ones; `accessible` says how many of them are to
+    be accessible: the others are beside those.
+    """
+
+    ticket_type_id: Annotated[str, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
+    quantity: Annotated[_Units | None, msgspec.Meta(examples=[2])] = None
+    seats: Annotated[list[_Name], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)] | None = (
+        None
+    )
+    section: _Name | None = None
+    accessible: Annotated[int, msgspec.Meta(ge=0, le=sales.commands.UNITS_MAX)] = 0
+
+    def units(self) -> int:
+        """Return how many units it is."""
+        return self.quantity or len(self.seats or ())
+
+
+class BookingBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What to book: each ticket type at most once, and no seat twice."""
+
+    lines: Annotated[list[LineBody], msgspec.Meta(min_length=1, max_length=sales.commands.LINES_MAX)]
+    promo_code: PromoCode | None = None
+
+
+class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What would be booked. Without lines: what the promo code unlocks."""
+
+    lines: Annotated[
+        list[LineBody], msgspec.Meta(max_length=sales.commands.LINES_MAX, examples=[_LINES])
+    ] = []
+    promo_code: Annotated[PromoCode | None, msgspec.Meta(examples=["EARLYBIRD"])] = None
+
+
+class CancelBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Which tickets to cancel; all of them when none are named."""
+
+    ticket_ids: (
+        Annotated[list[str], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)] | None
+    ) = None
+
+
+class TicketsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Which tickets are meant."""
+
+    ticket_ids: Annotated[list[str], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)]
+
+
+def lines_of(lines: list[LineBody]) -> tuple[sales.commands.Line, ...]:
+    """Return the lines of a command; refuses what no sale could make sense of, all at once."""
+    errors: list[FieldError] = []
+    found: dict[UUID, sales.commands.Line] = {}
+    seen: set[str] = set()
+    units = 0
+    for index, line in enumerate(lines):
+        type_id = find_id("tty", line.ticket_type_id)
+        if type_id is None:
+            errors.append(FieldError(f"/lines/{index}/ticket_type_id", "is not an id of the form tty_…"))
+        elif type_id in found:
+            errors.append(
+                FieldError(f"/lines/{index}/ticket_type_id", "names a ticket type that an earlier line names")
+            )
+        else:
+            found[type_id] = sales.commands.Line(
+                type_id,
+                line.units(),
+                None if line.seats is None else tuple(line.seats),
+                line.section,
+                line.accessible,
+            )
+        if line.quantity is None or line.seats is not None or line.accessible:
+            errors += _wrong_seats(line, f"/lines/{index}", seen)
+        units += line.units()
+    if units > sales.commands.UNITS_MAX:
+        errors.append(FieldError("/lines", f"is more than {sales.commands.UNITS_MAX} tickets"))
+    if errors:
+        raise Invalid(errors)
+    return tuple(found.values())
+
+
+def ticket_ids_of(texts: list[str], pointer: str = "/ticket_ids/{}") -> tuple[UUID, ...]:
+    """Return the ids of tickets; refuses those that are none, all at once.
+
+    `{}` in the pointer is the place in the list.
+    """
+    found = [find_id("tkt", text) for text in texts]
+    errors = [
+        FieldError(pointer.format(place), "is not an id of the form tkt_…")
+        for place, each in enumerate(found)
+        if each is None
+    ]
+    if errors:
+        raise Invalid(errors)
+    return tuple(each for each in found if each is not None)
+
+
+def _wrong_seats(line: LineBody, pointer: str, seen: set[str]) -> list[FieldError]:
+    """Return what is wrong with the seats of a line, and remember them."""
+    if line.seats is None:
+        if line.quantity is None:
+            return [FieldError(f"{pointer}/quantity", "Missing.")]
+        many = line.accessible > line.quantity
+        return [FieldError(f"{pointer}/accessible", "is more than the quantity")] if many else []
+    errors = []
+    for place, seat in enumerate(line.seats):
+        if seat in seen:
+            errors.append(FieldError(f"{pointer}/seats/{place}", "names a seat that is named before"))
+        seen.add(seat)
+    if line.quantity not in (None, len(line.seats)):
+        errors.append(FieldError(f"{pointer}/quantity", "is not the number of seats that are named"))
+    if line.section is not None:
+        errors.append(FieldError(f"{pointer}/section", "cannot be asked for where seats are named"))
+    if line.accessible:
+        errors.append(FieldError(f"{pointer}/accessible", "cannot be asked for where seats are named"))
+    return errors

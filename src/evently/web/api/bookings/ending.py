@@ -1,0 +1,238 @@
+"""Ending bookings: what cancelling would pay back, cancelling, and returning tickets to the waitlist."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+from litestar import get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from evently import sales
+from evently.kit.ids import parse_id, show_id
+from evently.kit.money import Money
+from evently.sales.commands import SalesRefusal
+from evently.web.api.bookings.bodies import CancelBody, TicketsBody, ticket_ids_of
+from evently.web.api.bookings.views import PRIVATE, BookingView, answer_booking
+from evently.web.edge.auth import SIGNED_IN, organizer, policy
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
+from evently.web.edge.problems import problems
+
+_CANCELLING: Final = (
+    SalesRefusal.BOOKING_NOT_FOUND,
+    SalesRefusal.UNKNOWN_TICKET,
+    SalesRefusal.ALREADY_CANCELLED,
+    SalesRefusal.HOLD_EXPIRED,
+    SalesRefusal.TICKET_USED,
+)
+_RETURNING: Final = (
+    SalesRefusal.BOOKING_NOT_FOUND,
+    SalesRefusal.UNKNOWN_TICKET,
+    SalesRefusal.ALREADY_CANCELLED,
+    SalesRefusal.TICKET_USED,
+    SalesRefusal.NOT_RETURNABLE,
+)
+
+
+class TicketRefundView(msgspec.Struct, frozen=True):
+    """What cancelling a ticket now would pay back, of what it costs."""
+
+    ticket_id: str
+    total: Money
+    refund: Money
+
+
+class WindowView(msgspec.Struct, frozen=True):
+    """Until then, so much of what was paid is paid back: 10000 basis points are everything."""
+
+    until: datetime
+    basis_points: int
+
+
+class CancellationQuoteView(msgspec.Struct, frozen=True):
+    """What cancelling now would pay back.
+
+    What was not paid online is paid back where it was paid, and not in this figure.
+
+    `window` is the one that is open: null when nothing is paid back any more. `fee_kept`: the fee is never paid back.
+    """
+
+    booking_id: str
+    refund: Money
+    tickets: list[TicketRefundView]
+    cancellable_until: datetime
+    window: WindowView | None
+    windows: list[WindowView]
+    fee_kept: bool
+
+
+@get(
+    "/v1/bookings/{booking_id:str}/cancellation-quote",
+    operation_id="quoteCancellation",
+    summary="What cancelling would pay back now",
+    description="For the whole booking, or the tickets that are named. Cancelling decides it, by the time at which it happens.",
+    tags=["Bookings"],
+    responses=problems(*_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL),
+    **policy(SIGNED_IN),
+)
+async def quote_cancellation(
+    request: Request,
+    booking_id: FromPath[str],
+    ticket_ids: Annotated[
+        list[str] | None,
+        QueryParameter(
+            max_length=sales.commands.UNITS_MAX, description="Tickets of the booking; all unless named."
+        ),
+    ] = None,
+) -> Answer[CancellationQuoteView]:
+    """Return what cancelling would pay back to whoever asks."""
+    context = request.context
+    chosen = ticket_ids_of(ticket_ids, "?ticket_ids") if ticket_ids else None
+    booking = parse_id("bkg", booking_id)
+    quote = await sales.reads.find_cancellation_quote(
+        context.database, booking, request.actor.id, chosen, context.clock()
+    )
+    return Answer(_show_quote(quote, context.clock()), headers=PRIVATE)
+
+
+@post(
+    "/v1/bookings/{booking_id:str}/cancel",
+    operation_id="cancelBooking",
+    summary="Cancel my booking, or some of its tickets",
+    description="Possible until the event starts, or until the organizer says. A hold is let go.",
+    tags=["Bookings"],
+    status_code=200,
+    responses=problems(*_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL, SalesRefusal.KEY_REUSED),
+    **policy(SIGNED_IN, rate="bookings", hot=True),
+)
+async def cancel_booking(
+    request: Request,
+    booking_id: FromPath[str],
+    data: JSONBody[CancelBody],
+    idempotency_key: IdempotencyKey = None,
+) -> Answer[BookingView]:
+    """Cancel a booking of whoever asks."""
+    where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
+    command = _cancel_command(request, where.event_id, booking_id, data, idempotency_key)
+    own = msgspec.structs.replace(command, buyer_id=request.actor.id, not_after=where.event_starts_at)
+    return await answer_booking(request, await request.context.engine.submit(own))
+
+
+@post(
+    "/v1/events/{event_id:str}/bookings/{booking_id:str}/cancel",
+    operation_id="cancelEventBooking",
+    summary="Cancel a buyer's booking, or some of its tickets",
+    description="For the organizer, at any time. Everything that was paid for them is paid back.",
+    tags=["Organizer: bookings"],
+    status_code=200,
+    responses=problems(*_CANCELLING, SalesRefusal.KEY_REUSED),
+    **policy(organizer("manager", "bookings:write")),
+)
+async def cancel_event_booking(
+    request: Request,
+    event_id: FromPath[str],
+    booking_id: FromPath[str],
+    data: JSONBody[CancelBody],
+    idempotency_key: IdempotencyKey = None,
+) -> Answer[BookingView]:
+    """Cancel a booking of the organizer's event."""
+    command = _cancel_command(request, parse_id("evt", event_id), booking_id, data, idempotency_key)
+    return await answer_booking(request, await request.context.engine.submit(command))
+
+
+@post(
+    "/v1/bookings/{booking_id:str}/return",
+    operation_id="returnTickets",
+    summary="Let tickets go to somebody on the waitlist",
+    description=(
+        "For tickets of a ticket type that is sold out. They stay mine, and admit me, until somebody has taken them; then they are "
+        "cancelled and I am paid back. Nobody may want them: then nothing happens."
+    ),
+    tags=["Bookings"],
+    status_code=200,
+    responses=problems(
+        *_RETURNING,
+        SalesRefusal.NOT_SOLD_OUT,
+        SalesRefusal.SALE_ENDED,
+        SalesRefusal.NOT_ON_SALE_YET,
+        SalesRefusal.EVENT_CANCELLED,
+    ),
+    **policy(SIGNED_IN, rate="bookings"),
+)
+async def return_tickets(
+    request: Request, booking_id: FromPath[str], data: JSONBody[TicketsBody]
+) -> Answer[BookingView]:
+    """Offer tickets of whoever asks to the waitlist."""
+    where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
+    command = sales.commands.ReturnTickets(
+        where.event_id, parse_id("bkg", booking_id), request.actor.id, ticket_ids_of(data.ticket_ids)
+    )
+    return await answer_booking(request, await request.context.engine.submit(command))
+
+
+@post(
+    "/v1/bookings/{booking_id:str}/keep",
+    operation_id="keepTickets",
+    summary="Keep tickets that I would have let go",
+    description="Not while one of them is offered to somebody.",
+    tags=["Bookings"],
+    status_code=200,
+    responses=problems(*_RETURNING),
+    **policy(SIGNED_IN, rate="bookings"),
+)
+async def keep_tickets(
+    request: Request, booking_id: FromPath[str], data: JSONBody[TicketsBody]
+) -> Answer[BookingView]:
+    """Take the return of tickets back."""
+    where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
+    command = sales.commands.KeepTickets(
+        where.event_id, parse_id("bkg", booking_id), request.actor.id, ticket_ids_of(data.ticket_ids)
+    )
+    return await answer_booking(request, await request.context.engine.submit(command))
+
+
+def _cancel_command(
+    request: Request, event_id: UUID, booking_id: str, data: CancelBody, idempotency_key: str | None
+) -> sales.commands.CancelBooking:
+    return sales.commands.CancelBooking(
+        event_id,
+        parse_id("bkg", booking_id),
+        request.actor.id,
+        None,
+        None if data.ticket_ids is None else ticket_ids_of(data.ticket_ids),
+        key=key_of(idempotency_key),
+        fingerprint=fingerprint_of("cancel", booking_id, data),
+    )
+
+
+def _show_quote(quote: sales.reads.CancellationQuote, now: datetime) -> CancellationQuoteView:
+    currency, conditions, starts_at = quote.booking.currency, quote.conditions, quote.starts_at
+    window = sales.reads.window_at(conditions, starts_at, now)
+    return CancellationQuoteView(
+        show_id("bkg", quote.booking.booking_id),
+        Money(sum(each.refund_minor for each in quote.tickets), currency),
+        [
+            TicketRefundView(
+                show_id("tkt", each.ticket_id),
+                Money(each.total_minor, currency),
+                Money(each.refund_minor, currency),
+            )
+            for each in quote.tickets
+        ],
+        sales.reads.cancellable_until(conditions, starts_at)
+        if quote.booking.state == "confirmed"
+        else starts_at,
+        None if window is None else _show_window(window, starts_at),
+        [_show_window(each, starts_at) for each in conditions.refund_windows],
+        conditions.fee_kept,
+    )
+
+
+def _show_window(window: sales.terms.RefundWindow, starts_at: datetime) -> WindowView:
+    return WindowView(starts_at - timedelta(hours=window.hours_before), window.basis_points)
+
+
+routes: Final = [quote_cancellation, cancel_booking, cancel_event_booking, return_tickets, keep_tickets]

@@ -1,0 +1,141 @@
+"""Looking at bookings: one's own, and those of an organizer's event."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Final
+
+from litestar import get
+from litestar.params import FromPath, QueryParameter
+
+from evently import checkout, sales
+from evently.kit.errors import Refused
+from evently.kit.ids import parse_id
+from evently.sales.commands import SalesRefusal
+from evently.web.api.bookings.views import (
+    ONLINE,
+    PRIVATE,
+    BookingView,
+    WholeBookingView,
+    payment_of,
+    show_booking,
+    show_whole_booking,
+)
+from evently.web.edge.auth import SIGNED_IN, organizer, policy
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
+from evently.web.edge.problems import problems
+
+
+@get(
+    "/v1/bookings/{booking_id:str}",
+    operation_id="getBooking",
+    summary="One of my bookings",
+    tags=["Bookings"],
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
+    **policy(SIGNED_IN, hot=True),
+)
+async def get_booking(request: Request, booking_id: FromPath[str]) -> Answer[WholeBookingView]:
+    """Return a booking to its buyer."""
+    booking = await sales.reads.get_booking(request.context.database, parse_id("bkg", booking_id))
+    if booking.buyer_id != request.actor.id:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return await _whole(request, booking)
+
+
+@get(
+    "/v1/events/{event_id:str}/bookings/{booking_id:str}",
+    operation_id="getEventBooking",
+    summary="One booking of an event",
+    tags=["Organizer: bookings"],
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
+    **policy(organizer("door", "bookings:read")),
+)
+async def get_event_booking(
+    request: Request, event_id: FromPath[str], booking_id: FromPath[str]
+) -> Answer[WholeBookingView]:
+    """Return a booking of the organizer's event."""
+    booking = await sales.reads.get_booking(request.context.database, parse_id("bkg", booking_id))
+    if booking.event_id != parse_id("evt", event_id):
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return await _whole(request, booking)
+
+
+@get(
+    "/v1/me/bookings",
+    operation_id="listMyBookings",
+    summary="My bookings, newest first",
+    tags=["Bookings"],
+    responses=problems(),
+    **policy(SIGNED_IN, hot=True),
+)
+async def list_my_bookings(
+    request: Request,
+    kind: Annotated[
+        str,
+        QueryParameter(
+            pattern="^(upcoming|past|cancelled|all)$", description="upcoming, past, cancelled or all"
+        ),
+    ] = "all",
+    limit: Limit = LIMIT,
+    after: After = None,
+) -> Answer[PageView[BookingView]]:
+    """List the bookings of whoever asks.
+
+    What is over is past; what was cancelled or expired is neither upcoming nor past.
+    """
+    context = request.context
+    page = await sales.reads.list_bookings_of_buyer(
+        context.database, request.actor.id, kind, context.clock(), limit, after
+    )
+    at_door = await sales.reads.list_paid_at_door(context.database, page.data)
+    return paginated(request, page, partial(show_booking, at_door=at_door))
+
+
+@get(
+    "/v1/events/{event_id:str}/bookings",
+    operation_id="listEventBookings",
+    summary="The bookings of an event, newest first",
+    tags=["Organizer: bookings"],
+    responses=problems(),
+    **policy(organizer("door", "bookings:read")),
+)
+async def list_event_bookings(
+    request: Request,
+    event_id: FromPath[str],
+    in_state: Annotated[
+        str | None,
+        QueryParameter(
+            name="state",
+            pattern="^(held|confirmed|expired|cancelled)$",
+            description="held, confirmed, expired or cancelled",
+        ),
+    ] = None,
+    limit: Limit = LIMIT,
+    after: After = None,
+) -> Answer[PageView[BookingView]]:
+    """List an event's bookings for its organizer."""
+    database = request.context.database
+    page = await sales.reads.list_bookings_of_event(
+        database, parse_id("evt", event_id), in_state, limit, after
+    )
+    return paginated(
+        request, page, partial(show_booking, at_door=await sales.reads.list_paid_at_door(database, page.data))
+    )
+
+
+async def _whole(request: Request, booking: sales.commands.Booking) -> Answer[WholeBookingView]:
+    database = request.context.database
+    refunds = (
+        await sales.reads.list_refunds(database, booking.event_id, booking.booking_id)
+        if booking.refunded_minor
+        else []
+    )
+    payment = (
+        await checkout.find_payment(database, booking.booking_id) if payment_of(booking) == ONLINE else None
+    )
+    at_door = await sales.reads.list_paid_at_door(database, [booking])
+    return Answer(show_whole_booking(booking, at_door, refunds, payment), headers=PRIVATE)
+
+
+routes: Final = [get_booking, get_event_booking, list_my_bookings, list_event_bookings]

@@ -1,0 +1,98 @@
+"""Placing a booking, the hot path of the whole system; and giving a hold its time once more."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import post
+from litestar.params import FromPath, JSONBody
+
+from evently import sales
+from evently.kit.ids import parse_id
+from evently.sales.commands import SalesRefusal
+from evently.web.api.bookings.bodies import BookingBody, lines_of
+from evently.web.api.bookings.views import BookingView, answer_booking
+from evently.web.edge.auth import SIGNED_IN, policy
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
+from evently.web.edge.problems import problems
+
+_PLACING: Final = (
+    SalesRefusal.EVENT_NOT_FOUND,
+    SalesRefusal.UNKNOWN_TICKET_TYPE,
+    SalesRefusal.SOLD_OUT,
+    SalesRefusal.NOT_ON_SALE_YET,
+    SalesRefusal.SALE_ENDED,
+    SalesRefusal.EVENT_CANCELLED,
+    SalesRefusal.OVER_BOOKING_LIMIT,
+    SalesRefusal.OVER_BUYER_LIMIT,
+    SalesRefusal.SEAT_TAKEN,
+    SalesRefusal.ORPHAN_SEAT,
+    SalesRefusal.UNKNOWN_SEAT,
+    SalesRefusal.SEAT_OF_ANOTHER_ZONE,
+    SalesRefusal.NOT_SEATED,
+    SalesRefusal.UNKNOWN_PROMO_CODE,
+    SalesRefusal.PROMO_CODE_NOT_VALID,
+    SalesRefusal.PROMO_CODE_USED_UP,
+    SalesRefusal.KEY_REUSED,
+)
+
+
+@post(
+    "/v1/events/{event_id:str}/bookings",
+    operation_id="placeBooking",
+    summary="Book tickets",
+    description=(
+        "What is free, and what is paid at the door, is confirmed at once. What is paid online is held until `expires_at`: pay it with "
+        "`POST /v1/bookings/{booking_id}/payments`, or cancel it to let it go. Name seats, or only a quantity to get the best available."
+    ),
+    tags=["Bookings"],
+    responses=problems(*_PLACING),
+    **policy(SIGNED_IN, rate="bookings", hot=True),
+)
+async def place_booking(
+    request: Request,
+    event_id: FromPath[str],
+    data: JSONBody[BookingBody],
+    idempotency_key: IdempotencyKey = None,
+) -> Answer[BookingView]:
+    """Book tickets; answered once the booking is durable."""
+    if data.promo_code is not None:
+        await request.context.limits.check(
+            "promo_codes", request.actor.id, request.exchange
+        )  # or codes could be guessed
+    command = sales.commands.PlaceBooking(
+        parse_id("evt", event_id),
+        request.actor.id,
+        lines_of(data.lines),
+        key=key_of(idempotency_key),
+        fingerprint=fingerprint_of("place", event_id, data),
+        promo_code=data.promo_code,
+    )
+    return await answer_booking(request, await request.context.engine.submit(command), created=True)
+
+
+@post(
+    "/v1/bookings/{booking_id:str}/extend",
+    operation_id="extendHold",
+    summary="Hold my booking for longer",
+    description="Gives a hold its whole time once more, from now; once.",
+    tags=["Bookings"],
+    status_code=200,
+    responses=problems(
+        SalesRefusal.BOOKING_NOT_FOUND,
+        SalesRefusal.ALREADY_EXTENDED,
+        SalesRefusal.ALREADY_CONFIRMED,
+        SalesRefusal.ALREADY_CANCELLED,
+        SalesRefusal.HOLD_EXPIRED,
+    ),
+    **policy(SIGNED_IN, rate="bookings", hot=True),
+)
+async def extend_hold(request: Request, booking_id: FromPath[str]) -> Answer[BookingView]:
+    """Give a hold of whoever asks its time once more."""
+    where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
+    command = sales.commands.ExtendHold(where.event_id, parse_id("bkg", booking_id), request.actor.id)
+    return await answer_booking(request, await request.context.engine.submit(command))
+
+
+routes: Final = [place_booking, extend_hold]

@@ -1,0 +1,136 @@
+"""The journal of an event, and what is stored beside a replay of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from litestar import get
+from litestar.params import FromPath
+
+from evently import sales
+from evently.kit.ids import parse_id, show_id
+from evently.web.api.bookings.views import PRIVATE
+from evently.web.edge.auth import organizer, policy
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
+from evently.web.edge.problems import problems
+
+
+class JournalRowView(msgspec.Struct, frozen=True):
+    """One batch's facts. `hash` is sha256(hash of the row before || facts_text as UTF-8), hexadecimal."""
+
+    seq: int
+    at: datetime
+    hash: str
+    facts_text: str
+
+
+class PoolCounters(msgspec.Struct, frozen=True):
+    """The counters of a pool."""
+
+    pool_id: str
+    name: str
+    capacity: int
+    held: int
+    sold: int
+    set_aside: int
+
+
+class FigureView(msgspec.Struct, frozen=True):
+    """So many `bookings`, `tickets`, `seats`, `waitlist_entries` or `refunds` are in a state; tickets in that of their booking, or void."""
+
+    kind: str
+    state: str
+    stored: int
+    recomputed: int
+
+
+class BalanceView(msgspec.Struct, frozen=True):
+    """What an account of the ledger has got, less what was taken from it, in minor units.
+
+    All accounts together have nothing.
+    """
+
+    account: str
+    currency: str
+    stored: int
+    recomputed: int
+
+
+class ProofView(msgspec.Struct, frozen=True):
+    """What is stored beside what a replay of the journal from empty gives.
+
+    `consistent` says whether they are the same.
+
+    `stored` and `recomputed` are the counters of the pools. Whose each seat is was compared, too.
+    """
+
+    event_id: str
+    seq: int
+    head_hash: str
+    consistent: bool
+    differences: list[str]
+    stored: list[PoolCounters]
+    recomputed: list[PoolCounters]
+    figures: list[FigureView]
+    balances: list[BalanceView]
+
+
+@get(
+    "/v1/events/{event_id:str}/journal",
+    operation_id="readJournal",
+    summary="Everything that ever happened to an event's sale",
+    description="In order. Facts name people, tickets and pools by their UUIDs, exactly as they were hashed.",
+    tags=["Organizer: proof"],
+    responses=problems(),
+    **policy(organizer("manager", "events:read")),
+)
+async def read_journal(
+    request: Request, event_id: FromPath[str], limit: Limit = LIMIT, after: After = None
+) -> Answer[PageView[JournalRowView]]:
+    """Return a page of the journal of an event."""
+    page = await sales.reads.list_journal(request.context.database, parse_id("evt", event_id), limit, after)
+    return paginated(request, page, _show_journal_row)
+
+
+@get(
+    "/v1/events/{event_id:str}/proof",
+    operation_id="proveEvent",
+    summary="What is stored beside a replay of the journal",
+    tags=["Organizer: proof"],
+    responses=problems(),
+    **policy(organizer("manager", "events:read"), rate="heavy"),
+)
+async def prove_event(request: Request, event_id: FromPath[str]) -> Answer[ProofView]:
+    """Replay the journal of an event from empty and compare it with what is stored, both at one instant."""
+    proof = await sales.reads.prove(request.context.database, parse_id("evt", event_id))
+    view = ProofView(
+        event_id,
+        proof.seq,
+        proof.head_hash.hex(),
+        not proof.differences,
+        proof.differences,
+        [_counters(pool) for pool in proof.stored],
+        [_counters(pool) for pool in proof.recomputed],
+        [FigureView(each.kind, each.state, each.stored, each.recomputed) for each in proof.figures],
+        [
+            BalanceView(each.account, proof.currency, each.stored_minor, each.recomputed_minor)
+            for each in proof.balances
+        ],
+    )
+    return Answer(view, headers=PRIVATE)
+
+
+def _show_journal_row(row: sales.reads.JournalRow) -> JournalRowView:
+    return JournalRowView(row.seq, row.at, row.hash.hex(), row.facts.decode())
+
+
+def _counters(pool: sales.reads.Pool) -> PoolCounters:
+    return PoolCounters(
+        show_id("pol", pool.pool_id), pool.name, pool.capacity, pool.held, pool.sold, pool.set_aside
+    )
+
+
+routes: Final = [read_journal, prove_event]

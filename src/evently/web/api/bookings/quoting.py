@@ -1,0 +1,136 @@
+"""What tickets would cost, before anybody books them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from litestar import post
+from litestar.params import FromPath, JSONBody
+
+from evently import sales
+from evently.kit.ids import parse_id, show_id
+from evently.kit.money import Money
+from evently.sales.commands import SalesRefusal
+from evently.web.api.bookings.bodies import QuoteBody, lines_of
+from evently.web.api.bookings.views import PRIVATE
+from evently.web.edge.auth import SIGNED_IN, policy
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.problems import problems
+
+
+class QuotedLine(msgspec.Struct, frozen=True):
+    """What each ticket of a line would cost: as on a ticket. `line_total` is that of all of them."""
+
+    ticket_type_id: str
+    quantity: int
+    price: Money
+    discount: Money
+    fee: Money
+    tax: Money
+    total: Money
+    line_total: Money
+
+
+class UnlockedType(msgspec.Struct, frozen=True):
+    """A hidden ticket type that is sold with the promo code."""
+
+    ticket_type_id: str
+    name: str
+    description: str
+    price: Money
+
+
+class QuoteView(msgspec.Struct, frozen=True):
+    """What a booking would cost, in all.
+
+    `payment`: online, at the door, or none. `promo_code` as the organizer wrote it.
+    """
+
+    event_id: str
+    lines: list[QuotedLine]
+    price: Money
+    discount: Money
+    fee: Money
+    tax: Money
+    total: Money
+    payment: str
+    hold_seconds: int
+    promo_code: str | None
+    unlocks: list[UnlockedType]
+
+
+@post(
+    "/v1/events/{event_id:str}/quote",
+    operation_id="quoteBooking",
+    summary="What tickets would cost",
+    description=(
+        "Prices, discount, fee and tax, as they would be frozen on a booking that is made now. Books nothing, and does not say whether the "
+        "tickets are there. Without lines it says what a promo code unlocks."
+    ),
+    tags=["Bookings"],
+    status_code=200,
+    responses=problems(
+        SalesRefusal.EVENT_NOT_FOUND,
+        SalesRefusal.EVENT_CANCELLED,
+        SalesRefusal.UNKNOWN_TICKET_TYPE,
+        SalesRefusal.UNKNOWN_PROMO_CODE,
+        SalesRefusal.PROMO_CODE_NOT_VALID,
+        SalesRefusal.PROMO_CODE_USED_UP,
+    ),
+    **policy(SIGNED_IN),
+)
+async def quote_booking(
+    request: Request, event_id: FromPath[str], data: JSONBody[QuoteBody]
+) -> Answer[QuoteView]:
+    """Return what lines would cost whoever asks."""
+    context, buyer_id = request.context, request.actor.id
+    if data.promo_code is not None:
+        await context.limits.check("promo_codes", buyer_id, request.exchange)  # or codes could be guessed
+    event, lines = parse_id("evt", event_id), lines_of(data.lines)
+    quote = await sales.reads.find_booking_quote(
+        context.database, event, buyer_id, lines, data.promo_code, context.clock()
+    )
+    return Answer(_show_quote(event_id, quote), headers=PRIVATE)
+
+
+def _show_quote(event_id: str, quote: sales.reads.BookingQuote) -> QuoteView:
+    currency, lines = quote.currency, quote.lines
+    total = sum(line.total_minor() * line.quantity for line in lines)
+    return QuoteView(
+        event_id,
+        [_show_line(line, currency) for line in lines],
+        Money(sum(line.price_minor * line.quantity for line in lines), currency),
+        Money(sum(line.discount_minor * line.quantity for line in lines), currency),
+        Money(sum(line.fee_minor * line.quantity for line in lines), currency),
+        Money(sum(line.tax_minor * line.quantity for line in lines), currency),
+        Money(total, currency),
+        quote.conditions.payment if total else "none",
+        quote.conditions.hold_seconds,
+        None if quote.promo is None else quote.promo.code,
+        [
+            UnlockedType(
+                show_id("tty", terms.ticket_type_id),
+                terms.name,
+                terms.description,
+                Money(terms.price_minor, currency),
+            )
+            for terms in quote.unlocked
+        ],
+    )
+
+
+def _show_line(line: sales.reads.LineQuote, currency: str) -> QuotedLine:
+    return QuotedLine(
+        show_id("tty", line.ticket_type_id),
+        line.quantity,
+        Money(line.price_minor, currency),
+        Money(line.discount_minor, currency),
+        Money(line.fee_minor, currency),
+        Money(line.tax_minor, currency),
+        Money(line.total_minor(), currency),
+        Money(line.total_minor() * line.quantity, currency),
+    )
+
+
+routes: Final = [quote_booking]

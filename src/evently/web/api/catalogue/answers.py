@@ -1,0 +1,16 @@
+"""Sending what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evently.web.edge.conditional import not_modified
+from evently.web.edge.context import JSON, Answer, Request
+from evently.web.edge.memory import Kept
+
+
+def send(request: Request, found: Kept) -> Answer[Any]:
+    """Return a kept answer, or that the client has it already."""
+    return not_modified(request, found.etag, found.cache_control) or Answer(
+        found.body, headers=found.headers, media_type=JSON
+    )

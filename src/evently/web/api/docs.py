@@ -1,0 +1,83 @@
+"""The pages about the API: Swagger UI, ReDoc, and an explanation of each problem."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from litestar import Litestar, get
+from litestar.params import FromPath
+
+from evently.kit.errors import CommonRefusal, Refused
+from evently.web.edge.assets import asset_names
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.conditional import etag_of, not_modified
+from evently.web.edge.context import JSON, Answer, Request
+from evently.web.edge.html import render
+from evently.web.edge.openapi import describe
+from evently.web.edge.problems import PROBLEMS
+
+_SHORT: Final = "public, max-age=300"
+_PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)  # Swagger UI and ReDoc make styles as they go, and ReDoc searches in a worker
+_NEEDED: Final = {"docs": "swagger-ui-dist/swagger-ui-bundle.js", "redoc": "redoc/redoc.standalone.js"}
+
+
+@get("/openapi.json", include_in_schema=False, **policy(PUBLIC))
+async def openapi(request: Request) -> Answer[bytes] | Answer[None]:
+    """Send the API's description."""
+    content, etag = _description(request.app, request.context.options.public_url)
+    if (unchanged := not_modified(request, etag, _SHORT)) is not None:
+        return unchanged
+    return Answer(content, headers={"etag": etag, "cache-control": _SHORT}, media_type=JSON)
+
+
+@get("/docs", include_in_schema=False, **policy(PUBLIC))
+async def docs(request: Request) -> Answer[str]:  # noqa: ARG001
+    """Show Swagger UI."""
+    return _viewer("docs")
+
+
+@get("/redoc", include_in_schema=False, **policy(PUBLIC))
+async def redoc(request: Request) -> Answer[str]:  # noqa: ARG001
+    """Show ReDoc."""
+    return _viewer("redoc")
+
+
+@get("/problems", include_in_schema=False, **policy(PUBLIC))
+async def problem_index(request: Request) -> Answer[str]:  # noqa: ARG001
+    """List every problem."""
+    return _page(
+        "problems.html", rows=sorted(PROBLEMS.items(), key=lambda item: (item[1].status, str(item[0])))
+    )
+
+
+@get("/problems/{code:str}", include_in_schema=False, **policy(PUBLIC))
+async def problem_page(request: Request, code: FromPath[str]) -> Answer[str]:  # noqa: ARG001
+    """Explain a problem: the address that `type` names (RFC 9457, 4.1)."""
+    if code not in PROBLEMS:
+        raise Refused(CommonRefusal.NOT_FOUND, "There is no such problem.")
+    return _page("problem.html", code=code, row=PROBLEMS[code])
+
+
+@lru_cache(maxsize=1)
+def _description(app: Litestar, public_url: str) -> tuple[bytes, str]:
+    content = msgspec.json.encode(describe(app, public_url))
+    return content, etag_of(hashlib.sha256(content).hexdigest()[:16])
+
+
+def _viewer(name: str) -> Answer[str]:
+    if f"vendor/{_NEEDED[name]}" not in asset_names():
+        return _page("not_installed.html", name=name)
+    return _page(f"{name}.html")
+
+
+def _page(template: str, **values: object) -> Answer[str]:
+    return render(template, {"cache-control": _SHORT, "content-security-policy": _PAGE_POLICY}, **values)
+
+
+routes: Final = [openapi, docs, redoc, problem_index, problem_page]

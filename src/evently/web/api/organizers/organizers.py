@@ -1,0 +1,322 @@
+"""Organizers and their API keys. Who belongs to them: members.py."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+import structlog
+from litestar import get, patch, post
+from litestar.params import FromPath, JSONBody
+
+from evently import accounts
+from evently.accounts import SCOPES, AccountsRefusal, ApiKey, MemberRole, Membership, Organizer, ScopeName
+from evently.kit.errors import CommonRefusal, FieldError, Invalid
+from evently.kit.ids import new_id, parse_id, show_id
+from evently.web.api.accounts import Email, Name
+from evently.web.edge.auth import SIGNED_IN, organizer, policy
+from evently.web.edge.conditional import etag_of, not_modified, require_if_match
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
+from evently.web.edge.problems import problems
+
+_PRIVATE: Final = {"cache-control": "no-store"}
+_ORGANIZERS: Final = "Organizers"
+_KEYS: Final = "Organizer: API keys"
+_log = structlog.get_logger(__name__)
+
+OrganizerId = Annotated[str, msgspec.Meta(examples=["org_01m7y4ef72ev2sxmcnxfse27zp"])]
+PersonId = Annotated[str, msgspec.Meta(examples=["per_01m7y4ef72ev2sxmcnxfse27zp"])]
+ApiKeyId = Annotated[str, msgspec.Meta(examples=["key_01m7y4ef72ev2sxmcnxfse27zp"])]
+Scopes = Annotated[
+    list[ScopeName], msgspec.Meta(min_length=1, max_length=20, examples=[["bookings:read", "checkin:write"]])
+]
+
+
+class OrganizerBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A new organizer. Buyers see both."""
+
+    name: Name
+    contact_email: Email
+
+
+class OrganizerPatch(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change."""
+
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    contact_email: Email | msgspec.UnsetType = msgspec.UNSET
+
+
+class OrganizerView(msgspec.Struct, frozen=True):
+    """Who runs events."""
+
+    id: OrganizerId
+    name: str
+    contact_email: str
+    created_at: datetime
+
+
+class MembershipView(msgspec.Struct, frozen=True):
+    """An organizer, and what I am there."""
+
+    organizer: OrganizerView
+    role: MemberRole
+
+
+class ApiKeyBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A new API key."""
+
+    name: Annotated[
+        str, msgspec.Meta(examples=["Gate tablet 3"], extra_json_schema={"minLength": 1, "maxLength": 200})
+    ]
+    scopes: Scopes
+
+
+class ApiKeyView(msgspec.Struct, frozen=True):
+    """An API key, without what makes it one. `hint` is how it begins."""
+
+    id: ApiKeyId
+    name: str
+    hint: Annotated[str, msgspec.Meta(examples=["evk_7k3m"])]
+    scopes: list[ScopeName]
+    created_by: PersonId
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewApiKeyView(ApiKeyView, frozen=True):
+    """An API key with its secret, which is shown this once."""
+
+    key: Annotated[
+        str, msgspec.Meta(examples=["evk_3k5m7p9r1t3v5x7z1b3d5f7h9k1m3p5r3k5m7p9r1t3v5x7z1b3d5f7h9k1m3p5r"])
+    ]
+
+
+# Organizers -------------------------------------------------------------------------------------------------
+
+
+@post(
+    "/v1/organizers",
+    operation_id="createOrganizer",
+    summary="Create an organizer",
+    description="I become its owner.",
+    tags=[_ORGANIZERS],
+    status_code=201,
+    responses=problems(CommonRefusal.NOT_FOUND, AccountsRefusal.LIMIT_REACHED),
+    **policy(SIGNED_IN),
+)
+async def create_organizer(request: Request, data: JSONBody[OrganizerBody]) -> Answer[OrganizerView]:
+    """Create an organizer."""
+    context = request.context
+    name, contact_email = _checked(data.name, data.contact_email)
+    made = Organizer(new_id(), name, contact_email, 1, context.clock())
+    async with context.database.transaction() as tx:
+        await accounts.create_organizer(tx, made, request.actor.id)
+    context.accounts.roles.forget(made.organizer_id)
+    audit(request, "organizer created", organizer_id=made.organizer_id)
+    view = show_organizer(made)
+    headers = {"location": f"/v1/organizers/{view.id}", "etag": etag_of(made.version), **_PRIVATE}
+    return Answer(view, status_code=201, headers=headers)
+
+
+@get(
+    "/v1/organizers",
+    operation_id="listMyOrganizers",
+    summary="The organizers that I belong to",
+    tags=[_ORGANIZERS],
+    responses=problems(),
+    **policy(SIGNED_IN),
+)
+async def list_organizers(
+    request: Request, limit: Limit = LIMIT, after: After = None
+) -> Answer[PageView[MembershipView]]:
+    """List the organizers of whoever asks."""
+    page = await accounts.list_memberships(request.context.database, request.actor.id, limit, after)
+    return paginated(request, page, _show_membership)
+
+
+@get(
+    "/v1/organizers/{organizer_id:str}",
+    operation_id="getOrganizer",
+    summary="One organizer",
+    tags=[_ORGANIZERS],
+    responses=problems(),
+    **policy(organizer("door", "events:read")),
+)
+async def get_organizer(
+    request: Request, organizer_id: FromPath[str]
+) -> Answer[OrganizerView] | Answer[None]:
+    """Return an organizer."""
+    found = await accounts.get_organizer(request.context.database, parse_id("org", organizer_id))
+    return not_modified(request, etag_of(found.version)) or _answer_organizer(found)
+
+
+@patch(
+    "/v1/organizers/{organizer_id:str}",
+    operation_id="editOrganizer",
+    summary="Change an organizer",
+    tags=[_ORGANIZERS],
+    responses=problems(CommonRefusal.STALE),
+    **policy(organizer("owner")),
+)
+async def edit_organizer(
+    request: Request, organizer_id: FromPath[str], data: JSONBody[OrganizerPatch]
+) -> Answer[OrganizerView]:
+    """Change an organizer."""
+    async with request.context.database.transaction() as tx:
+        found = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
+        require_if_match(request, found.version)
+        name, contact_email = _checked(
+            found.name if data.name is msgspec.UNSET else data.name,
+            found.contact_email if data.contact_email is msgspec.UNSET else data.contact_email,
+        )
+        if (name, contact_email) != (found.name, found.contact_email):
+            found = await accounts.edit_organizer(tx, found.organizer_id, name, contact_email)
+    return _answer_organizer(found)
+
+
+# API keys ---------------------------------------------------------------------------------------------------
+
+
+@post(
+    "/v1/organizers/{organizer_id:str}/api-keys",
+    operation_id="createApiKey",
+    summary="Make an API key",
+    description=(
+        "The key is shown this once and stored as a hash. It can do what its scopes say, for this organizer alone, until it is revoked."
+    ),
+    tags=[_KEYS],
+    status_code=201,
+    responses=problems(AccountsRefusal.LIMIT_REACHED),
+    **policy(organizer("owner")),
+)
+async def create_api_key(
+    request: Request, organizer_id: FromPath[str], data: JSONBody[ApiKeyBody]
+) -> Answer[NewApiKeyView]:
+    """Make an API key of an organizer."""
+    context, name = request.context, accounts.normalise_name(data.name)
+    if errors := accounts.name_errors(name, "/name"):
+        raise Invalid(errors)
+    async with context.database.transaction() as tx:
+        locked = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
+        key, text = await accounts.create_key(
+            tx, locked.organizer_id, name, frozenset(data.scopes), request.actor.id, context.clock()
+        )
+    audit(
+        request,
+        "API key created",
+        organizer_id=locked.organizer_id,
+        api_key_id=key.api_key_id,
+        scopes=sorted(key.scopes),
+    )
+    return Answer(
+        NewApiKeyView(**msgspec.structs.asdict(_show_key(key)), key=text), status_code=201, headers=_PRIVATE
+    )
+
+
+@get(
+    "/v1/organizers/{organizer_id:str}/api-keys",
+    operation_id="listApiKeys",
+    summary="API keys, newest first",
+    description="The revoked are among them.",
+    tags=[_KEYS],
+    responses=problems(),
+    **policy(organizer("owner")),
+)
+async def list_api_keys(
+    request: Request, organizer_id: FromPath[str], limit: Limit = LIMIT, after: After = None
+) -> Answer[PageView[ApiKeyView]]:
+    """List the API keys of an organizer."""
+    return paginated(
+        request,
+        await accounts.list_keys(request.context.database, parse_id("org", organizer_id), limit, after),
+        _show_key,
+    )
+
+
+@post(
+    "/v1/organizers/{organizer_id:str}/api-keys/{api_key_id:str}/revoke",
+    operation_id="revokeApiKey",
+    summary="Revoke an API key",
+    description="For good, and everywhere within a second. Once more changes nothing.",
+    tags=[_KEYS],
+    status_code=200,
+    responses=problems(),
+    **policy(organizer("owner")),
+)
+async def revoke_api_key(
+    request: Request, organizer_id: FromPath[str], api_key_id: FromPath[str]
+) -> Answer[ApiKeyView]:
+    """Revoke an API key of an organizer."""
+    context = request.context
+    async with context.database.transaction() as tx:
+        key = await accounts.revoke_key(
+            tx, parse_id("org", organizer_id), parse_id("key", api_key_id), context.clock()
+        )
+    context.accounts.keys.forget_all()
+    audit(request, "API key revoked", organizer_id=key.organizer_id, api_key_id=key.api_key_id)
+    return Answer(_show_key(key), headers=_PRIVATE)
+
+
+# Shown ------------------------------------------------------------------------------------------------------
+
+
+def _checked(name: str, contact_email: str) -> tuple[str, str]:
+    name, contact_email = accounts.normalise_name(name), accounts.normalise_email(contact_email)
+    errors: list[FieldError] = [
+        *accounts.name_errors(name, "/name"),
+        *accounts.email_errors(contact_email, "/contact_email"),
+    ]
+    if errors:
+        raise Invalid(errors)
+    return name, contact_email
+
+
+def audit(request: Request, what: str, **objects: object) -> None:
+    """Log who changed what. Ids only: no name, no e-mail, no secret."""
+    _log.info(
+        what,
+        actor_id=str(request.actor.id),
+        **{name: value if isinstance(value, list) else str(value) for name, value in objects.items()},
+    )
+
+
+def _answer_organizer(found: Organizer) -> Answer[OrganizerView]:
+    return Answer(show_organizer(found), headers={"etag": etag_of(found.version), **_PRIVATE})
+
+
+def show_organizer(found: Organizer) -> OrganizerView:
+    """Return an organizer as clients see it."""
+    return OrganizerView(
+        show_id("org", found.organizer_id), found.name, found.contact_email, found.created_at
+    )
+
+
+def _show_membership(membership: Membership) -> MembershipView:
+    return MembershipView(show_organizer(membership.organizer), membership.role)
+
+
+def _show_key(key: ApiKey) -> ApiKeyView:
+    return ApiKeyView(
+        show_id("key", key.api_key_id),
+        key.name,
+        key.hint,
+        [scope for scope in SCOPES if scope in key.scopes],
+        show_id("per", key.created_by),
+        key.created_at,
+        key.last_used_at,
+        key.revoked_at,
+    )
+
+
+routes: Final = [
+    create_organizer,
+    list_organizers,
+    get_organizer,
+    edit_organizer,
+    create_api_key,
+    list_api_keys,
+    revoke_api_key,
+]

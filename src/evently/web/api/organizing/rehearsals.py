@@ -1,0 +1,179 @@
+"""Prepare a rehearsal: a sandbox event, and buyers with access tokens for it.
+
+`evently rehearse` is the client; others may be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+from litestar import post
+from litestar.params import FromPath, JSONBody
+
+from evently import accounts, catalogue, organizing
+from evently.accounts import REHEARSAL_BUYERS_MAX
+from evently.catalogue import Event
+from evently.kit.ids import new_id, parse_id, show_id
+from evently.kit.money import Money
+from evently.sales.commands import SalesRefusal
+from evently.sales.reads import Sale
+from evently.sales.terms import CAPACITY_MAX, TicketTypeTerms
+from evently.web.edge.auth import organizer, policy
+from evently.web.edge.context import Answer, Context, Request
+from evently.web.edge.problems import problems
+
+_TOKENS_AT_ONCE: Final = 200  # then the other requests have their turn: 4 ms
+_PLACES: Final = 1_000  # of a fresh event, unless told
+
+Buyers = Annotated[int, msgspec.Meta(ge=1, le=REHEARSAL_BUYERS_MAX, examples=[5_000])]
+Places = Annotated[int, msgspec.Meta(ge=1, le=CAPACITY_MAX, examples=[1_000])]
+
+
+class RehearsalBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How many buyers, and how many places the event has: its own number unless told."""
+
+    buyers: Buyers
+    places: Places | None = None
+
+
+class FreshRehearsalBody(RehearsalBody, forbid_unknown_fields=True):
+    """As above; and whether each place is a seat, and whether it is paid online: then it is held for `hold_seconds`."""
+
+    seated: bool = False
+    hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=600, examples=[5])] | None = None
+
+
+class RehearsedType(msgspec.Struct, frozen=True):
+    """A ticket type of the sandbox event. A unit takes one unit of each of `pool_ids`."""
+
+    id: str
+    name: str
+    price: Money
+    per_booking_max: int
+    per_buyer_max: int | None
+    pool_ids: list[str]
+
+
+class RehearsalBuyer(msgspec.Struct, frozen=True):
+    """A simulated buyer."""
+
+    id: str
+    access_token: str
+
+
+class RehearsalView(msgspec.Struct, frozen=True):
+    """A rehearsal. `places` is what all pools hold together.
+
+    The tokens cannot be refreshed: a rehearsal is over before they expire.
+
+    `hold_seconds`: for how long a booking is held until it is paid online; null: paid at the door. `seat_ids`: all seats, row by row.
+    """
+
+    event_id: str
+    title: str
+    places: int
+    ticket_types: list[RehearsedType]
+    buyers: list[RehearsalBuyer]
+    tokens_expire_at: datetime
+    hold_seconds: int | None
+    seat_ids: list[str]
+
+
+@post(
+    "/v1/events/{event_id:str}/rehearsals",
+    operation_id="rehearseEvent",
+    summary="Prepare a rehearsal of an event",
+    description="Makes a copy of the event that is on sale at once, that no list shows and no figure counts, and people who may book it.",
+    tags=["Rehearsals"],
+    responses=problems(SalesRefusal.NOTHING_TO_SELL),
+    **policy(organizer("manager", "events:write"), rate="heavy"),
+)
+async def rehearse_event(
+    request: Request, event_id: FromPath[str], data: JSONBody[RehearsalBody]
+) -> Answer[RehearsalView]:
+    """Copy an event for a rehearsal."""
+    context, now = request.context, request.context.clock()
+    async with context.database.transaction() as tx:
+        buyers = await accounts.add_rehearsal_buyers(tx, data.buyers, now)
+        event, sale = await organizing.copy_for_rehearsal(tx, parse_id("evt", event_id), data.places, now)
+    return await _answer(context, event, sale, buyers, now)
+
+
+@post(
+    "/v1/organizers/{organizer_id:str}/rehearsals",
+    operation_id="rehearseFreshEvent",
+    summary="Prepare a rehearsal of a fresh event",
+    description="Makes an event that is on sale at once, that no list shows and no figure counts, and people who may book it.",
+    tags=["Rehearsals"],
+    responses=problems(),
+    **policy(organizer("manager", "events:write"), rate="heavy"),
+)
+async def rehearse_fresh_event(
+    request: Request, organizer_id: FromPath[str], data: JSONBody[FreshRehearsalBody]
+) -> Answer[RehearsalView]:
+    """Make an event for a rehearsal."""
+    context, now = request.context, request.context.clock()
+    owner = parse_id("org", organizer_id)
+    venues = await catalogue.list_venues(context.database, owner, 1, None)
+    venue_id = venues.data[0].venue_id if venues.data else None
+    async with context.database.transaction() as tx:
+        buyers = await accounts.add_rehearsal_buyers(tx, data.buyers, now)
+        event, sale = await organizing.make_for_rehearsal(
+            tx,
+            owner,
+            venue_id,
+            data.places or _PLACES,
+            now,
+            seated=data.seated,
+            hold_seconds=data.hold_seconds,
+        )
+    return await _answer(context, event, sale, buyers, now)
+
+
+async def _answer(
+    context: Context, event: Event, sale: Sale, buyers: Sequence[UUID], now: datetime
+) -> Answer[RehearsalView]:
+    tokens = context.accounts.tokens
+    session_id = new_id()  # one for all of them, so that ending it would end the rehearsal
+    views: list[RehearsalBuyer] = []
+    for number, person_id in enumerate(buyers, start=1):
+        views.append(
+            RehearsalBuyer(show_id("per", person_id), tokens.issue_access(person_id, "buyer", session_id))
+        )
+        if number % _TOKENS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    _, conditions = sale.conditions_now()
+    view = RehearsalView(
+        show_id("evt", event.event_id),
+        event.title,
+        sum(pool.capacity for pool in sale.pools.values()),
+        [_show_type(terms, sale.currency) for terms in sale.ticket_types.values()],
+        views,
+        now + timedelta(seconds=tokens.options.access_seconds_max),
+        conditions.hold_seconds if conditions.payment == "online" else None,
+        [] if sale.hall is None else list(sale.hall.plan.ids),
+    )
+    return Answer(
+        view,
+        status_code=201,
+        headers={"location": f"/v1/events/{view.event_id}", "cache-control": "no-store"},
+    )
+
+
+def _show_type(terms: TicketTypeTerms, currency: str) -> RehearsedType:
+    return RehearsedType(
+        show_id("tty", terms.ticket_type_id),
+        terms.name,
+        Money(terms.price_minor, currency),
+        terms.per_booking_max,
+        terms.per_buyer_max,
+        [show_id("pol", pool_id) for pool_id in terms.pool_ids],
+    )
+
+
+routes: Final = [rehearse_event, rehearse_fresh_event]

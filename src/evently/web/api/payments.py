@@ -1,0 +1,404 @@
+"""Paying over HTTP: payments of a booking, refunds of an event, what gateways tell."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from litestar import get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from evently import checkout, sales
+from evently.checkout import CancellationProgress, CheckoutRefusal, Payment, RefundRow, Wish
+from evently.kit.errors import FieldError, Invalid, Refused
+from evently.kit.ids import parse_id, show_id
+from evently.kit.money import Money
+from evently.sales.commands import SalesRefusal
+from evently.web.edge.auth import PUBLIC, SIGNED_IN, organizer, policy
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.idempotency import IdempotencyKey, key_of
+from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
+from evently.web.edge.problems import problems
+
+_PRIVATE: Final = {"cache-control": "no-store"}
+_METHOD_CHARACTERS_MAX: Final = 200
+_ADDRESS_CHARACTERS_MAX: Final = 2_000
+
+ShownState: TypeAlias = Literal[
+    "waiting", "action_needed", "confirmed", "captured", "declined", "voided", "lost"
+]
+# How states look from outside: a buyer need not know which of two rows is written first.
+_SHOWN: Final[dict[str, ShownState]] = {
+    "authorising": "waiting",
+    "authorised": "waiting",
+    "action_needed": "action_needed",
+    "confirmed": "confirmed",
+    "captured": "captured",
+    "declined": "declined",
+    "voiding": "voided",
+    "voided": "voided",
+    "losing": "lost",
+    "lost": "lost",
+}
+_MESSAGES: Final[dict[ShownState, str]] = {
+    "waiting": "The payment provider has not answered yet. We keep asking, and keep your tickets until the hold ends. Do not pay again.",
+    "action_needed": "Something is left for you to do: follow next_action.",
+    "confirmed": "Your booking is confirmed. The money is being collected.",
+    "captured": "Paid. Your booking is confirmed.",
+    "declined": "The payment was declined and nothing was taken. You can try again while your tickets are held.",
+    "voided": "Nothing was taken: the booking could not be confirmed, or another way of paying was chosen.",
+    "lost": "The money could not be collected, so the booking was cancelled. Nothing was taken.",
+}
+
+
+class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How to pay.
+
+    `method` in the gateway's words: a payment method's id at Stripe, the number or the name of a test card at the demo gateway. Without it
+    the buyer is asked, on a page of the gateway (`hosted`) or in its own script; that page leads back to `return_url`.
+    """
+
+    method: (
+        Annotated[str, msgspec.Meta(min_length=1, max_length=_METHOD_CHARACTERS_MAX, examples=["succeeds"])]
+        | None
+    ) = None
+    hosted: bool = False
+    return_url: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern=r"^https?://[^\s]+$",
+                max_length=_ADDRESS_CHARACTERS_MAX,
+                examples=["https://shop.example/after-payment"],
+            ),
+        ]
+        | None
+    ) = None
+
+
+class NextActionView(msgspec.Struct, frozen=True):
+    """What the buyer must do.
+
+    `redirect`: open `url`; `client`: hand `client_secret` to the gateway's own script.
+    """
+
+    kind: Annotated[str, msgspec.Meta(examples=["redirect"])]
+    url: Annotated[str | None, msgspec.Meta(examples=["https://tickets.example/pay/demo_0197a1b2c3d4"])]
+    client_secret: Annotated[str | None, msgspec.Meta(examples=[None])]
+
+
+class FailureView(msgspec.Struct, frozen=True):
+    """Why it did not work. `code` is stable, `message` is for people."""
+
+    code: Annotated[str, msgspec.Meta(examples=["card_declined"])]
+    message: Annotated[
+        str, msgspec.Meta(examples=["Your bank declined the payment. Try another card, or ask your bank."])
+    ]
+
+
+class PaymentView(msgspec.Struct, frozen=True):
+    """One attempt at paying for a booking.
+
+    `state`: waiting and action_needed are under way; with confirmed and captured the booking is confirmed; declined, voided and lost took
+    nothing. `message` says what happens next.
+    """
+
+    id: Annotated[str, msgspec.Meta(examples=["pay_01m7y4ef72ev2sxmcnxfse27zp"])]
+    event_id: str
+    booking_id: str
+    attempt: Annotated[int, msgspec.Meta(examples=[1])]
+    state: Annotated[ShownState, msgspec.Meta(examples=["captured"])]
+    message: Annotated[str, msgspec.Meta(examples=[_MESSAGES["captured"]])]
+    amount: Money
+    gateway: Annotated[str, msgspec.Meta(examples=["demo"])]
+    next_action: NextActionView | None
+    failure: FailureView | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class PaymentsView(msgspec.Struct, frozen=True):
+    """The attempts at paying for a booking, the latest first."""
+
+    data: list[PaymentView]
+
+
+class RefundView(msgspec.Struct, frozen=True):
+    """One refund of an event.
+
+    `state`: asking, settled, never_paid (nothing had been taken), failed (for a person to look at).
+    """
+
+    id: Annotated[str, msgspec.Meta(examples=["rfd_01m7y4ef72ev2sxmcnxfse27zp"])]
+    booking_id: str
+    payment_id: Annotated[str, msgspec.Meta(examples=["pay_01m7y4ef72ev2sxmcnxfse27zp"])]
+    state: Annotated[str, msgspec.Meta(examples=["settled"])]
+    amount: Money
+    attempt: Annotated[int, msgspec.Meta(examples=[1])]
+    failure: FailureView | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class CancellationView(msgspec.Struct, frozen=True):
+    """How far the cancellation of an event is.
+
+    `state`: not_cancelled; cancelling while bookings are left; refunding while something is still to be paid back; stuck when what is left
+    has failed; done. A booking with a used ticket stays, and counts as left. Of refunds, those of single bookings before the cancellation
+    count, too.
+    """
+
+    event_id: str
+    state: Annotated[
+        Literal["not_cancelled", "cancelling", "refunding", "stuck", "done"],
+        msgspec.Meta(examples=["refunding"]),
+    ]
+    bookings: Annotated[int, msgspec.Meta(examples=[1200])]
+    bookings_left: Annotated[int, msgspec.Meta(examples=[0])]
+    refunds_decided: Annotated[int, msgspec.Meta(examples=[1100])]
+    refunds_settled: Annotated[int, msgspec.Meta(examples=[1040])]
+    refunds_failed: Annotated[int, msgspec.Meta(examples=[0])]
+    to_refund: Money
+    refunded: Money
+
+
+class ReceivedView(msgspec.Struct, frozen=True):
+    """`new`: how many notices of the request had not come before."""
+
+    new: Annotated[int, msgspec.Meta(examples=[1])]
+
+
+_PAYING: Final = (
+    SalesRefusal.BOOKING_NOT_FOUND,
+    SalesRefusal.HOLD_EXPIRED,
+    SalesRefusal.ALREADY_CONFIRMED,
+    SalesRefusal.ALREADY_CANCELLED,
+    SalesRefusal.KEY_REUSED,
+    CheckoutRefusal.PAYMENT_PENDING,
+    CheckoutRefusal.NOTHING_TO_PAY,
+)
+
+
+@post(
+    "/v1/bookings/{booking_id:str}/payments",
+    operation_id="payBooking",
+    summary="Pay for my booking",
+    description=(
+        "Answered within seconds with what is known: `state` and `message` say what happens next. Repeated without a key while a payment "
+        "is under way, the same wish gets that payment again, with 201; another wish takes the place of a payment that waits for its buyer."
+    ),
+    tags=["Payments"],
+    responses=problems(*_PAYING),
+    **policy(SIGNED_IN, rate="bookings", hot=True),
+)
+async def pay_booking(
+    request: Request,
+    booking_id: FromPath[str],
+    data: JSONBody[PaymentBody],
+    idempotency_key: IdempotencyKey = None,
+) -> Answer[PaymentView]:
+    """Pay for a booking of whoever asks."""
+    if data.hosted and data.return_url is None:
+        raise Invalid([FieldError("/return_url", "is where the gateway's page leads to: it needs one")])
+    wish = Wish(data.method, data.hosted, data.return_url)
+    key = key_of(idempotency_key)
+    paid = await request.context.checkout.pay(parse_id("bkg", booking_id), request.actor.id, wish, key)
+    view = show_payment(paid.payment)
+    replayed = {"idempotent-replayed": "true"} if paid.replayed and key is not None else {}
+    return Answer(
+        view, status_code=201, headers={**_PRIVATE, **replayed, "location": f"/v1/payments/{view.id}"}
+    )
+
+
+@get(
+    "/v1/bookings/{booking_id:str}/payments",
+    operation_id="listPayments",
+    summary="The payments of my booking",
+    description="All attempts, the latest first.",
+    tags=["Payments"],
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
+    **policy(SIGNED_IN),
+)
+async def list_payments(request: Request, booking_id: FromPath[str]) -> Answer[PaymentsView]:
+    """Return the attempts at paying for a booking of whoever asks."""
+    database = request.context.database
+    booking = parse_id("bkg", booking_id)
+    if (await sales.reads.locate_booking(database, booking)).buyer_id != request.actor.id:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return Answer(
+        PaymentsView([show_payment(each) for each in await checkout.list_payments(database, booking)]),
+        headers=_PRIVATE,
+    )
+
+
+@get(
+    "/v1/payments/{payment_id:str}",
+    operation_id="getPayment",
+    summary="One of my payments",
+    description="To look what has become of it.",
+    tags=["Payments"],
+    responses=problems(CheckoutRefusal.PAYMENT_NOT_FOUND),
+    **policy(SIGNED_IN, hot=True),
+)
+async def get_payment(request: Request, payment_id: FromPath[str]) -> Answer[PaymentView]:
+    """Return a payment to its buyer."""
+    payment = await checkout.find_payment_by_id(request.context.database, parse_id("pay", payment_id))
+    if payment is None or payment.buyer_id != request.actor.id:
+        raise Refused(CheckoutRefusal.PAYMENT_NOT_FOUND)
+    return Answer(show_payment(payment), headers=_PRIVATE)
+
+
+@get(
+    "/v1/events/{event_id:str}/refunds",
+    operation_id="listRefunds",
+    summary="The refunds of an event, newest first",
+    description="Those that failed for good wait for somebody to retry them.",
+    tags=["Organizer: payments"],
+    responses=problems(),
+    **policy(organizer("manager", "bookings:read")),
+)
+async def list_refunds(
+    request: Request,
+    event_id: FromPath[str],
+    in_state: Annotated[
+        str | None,
+        QueryParameter(
+            name="state",
+            pattern="^(asking|settled|never_paid|failed)$",
+            description="asking, settled, never_paid or failed",
+        ),
+    ] = None,
+    limit: Limit = LIMIT,
+    after: After = None,
+) -> Answer[PageView[RefundView]]:
+    """List an event's refunds for its organizer."""
+    page = await checkout.list_refunds(
+        request.context.database, parse_id("evt", event_id), in_state, limit, after
+    )
+    return paginated(request, page, _show_refund)
+
+
+@post(
+    "/v1/events/{event_id:str}/refunds/{refund_id:str}/retry",
+    operation_id="retryRefund",
+    summary="Try a failed refund anew",
+    description="With the next attempt. Look at the refund again in a few seconds.",
+    tags=["Organizer: payments"],
+    status_code=200,
+    responses=problems(SalesRefusal.REFUND_NOT_FOUND, CheckoutRefusal.REFUND_NOT_FAILED),
+    **policy(organizer("manager", "bookings:write")),
+)
+async def retry_refund(
+    request: Request, event_id: FromPath[str], refund_id: FromPath[str]
+) -> Answer[RefundView]:
+    """Let a refund of the organizer's event be tried anew."""
+    refund = await request.context.checkout.retry_refund(
+        parse_id("evt", event_id), parse_id("rfd", refund_id)
+    )
+    return Answer(_show_refund(refund), headers=_PRIVATE)
+
+
+@get(
+    "/v1/events/{event_id:str}/cancellation",
+    operation_id="getCancellation",
+    summary="How far the cancellation of an event is",
+    description="Its bookings are cancelled and paid back one page at a time, in the background; whatever is interrupted goes on.",
+    tags=["Organizer: payments"],
+    responses=problems(),
+    **policy(organizer("manager", "bookings:read")),
+)
+async def get_cancellation(request: Request, event_id: FromPath[str]) -> Answer[CancellationView]:
+    """Return how far the cancellation of the organizer's event is."""
+    progress = await checkout.read_cancellation(request.context.database, parse_id("evt", event_id))
+    return Answer(_show_cancellation(event_id, progress), headers=_PRIVATE)
+
+
+@post(
+    "/v1/gateways/{name:str}/webhooks",
+    operation_id="receiveWebhook",
+    summary="For payment gateways: what has happened",
+    description="In the gateway's own format and with its signature. Stored, answered, then understood; repeated, it changes nothing.",
+    tags=["Gateways"],
+    status_code=200,
+    responses=problems(CheckoutRefusal.UNKNOWN_GATEWAY, CheckoutRefusal.WEBHOOK_FORGED),
+    **policy(PUBLIC, rate="unlimited"),
+)
+async def receive_webhook(request: Request, name: FromPath[str]) -> Answer[ReceivedView]:
+    """Take what a gateway tells."""
+    headers = {
+        key.decode("latin-1"): value.decode("latin-1") for key, value in request.exchange.headers.items()
+    }
+    new = await request.context.checkout.receive(name, headers, await request.body())
+    return Answer(ReceivedView(new), headers=_PRIVATE)
+
+
+def show_payment(payment: Payment) -> PaymentView:
+    """Return a payment as its buyer sees it."""
+    action = payment.next_action
+    state = _SHOWN[payment.state]
+    return PaymentView(
+        show_id("pay", payment.payment_id),
+        show_id("evt", payment.event_id),
+        show_id("bkg", payment.booking_id),
+        payment.attempt,
+        state,
+        _MESSAGES[state],
+        Money(payment.amount_minor, payment.currency),
+        payment.gateway,
+        None if action is None else NextActionView(action.kind, action.url, action.client_secret),
+        _failure(payment.failure_code, payment.failure_message, _MESSAGES[state]),
+        payment.created_at,
+        payment.changed_at,
+    )
+
+
+def _show_refund(refund: RefundRow) -> RefundView:
+    return RefundView(
+        show_id("rfd", refund.refund_id),
+        show_id("bkg", refund.booking_id),
+        show_id("pay", refund.payment_id),
+        refund.state,
+        Money(refund.amount_minor, refund.currency),
+        refund.attempt,
+        _failure(refund.failure_code, refund.failure_message, "Somebody must pay this back by hand."),
+        refund.created_at,
+        refund.changed_at,
+    )
+
+
+def _show_cancellation(event_id: str, progress: CancellationProgress) -> CancellationView:
+    unsettled = progress.refunds - progress.refunds_settled
+    state: Any = "done"
+    if progress.event_state != "cancelled":
+        state = "not_cancelled"
+    elif progress.bookings_left:
+        state = "cancelling"
+    elif unsettled:
+        state = "stuck" if unsettled == progress.refunds_failed else "refunding"
+    return CancellationView(
+        event_id,
+        state,
+        progress.bookings,
+        progress.bookings_left,
+        progress.refunds,
+        progress.refunds_settled,
+        progress.refunds_failed,
+        Money(progress.to_refund_minor, progress.currency),
+        Money(progress.refunded_minor, progress.currency),
+    )
+
+
+def _failure(code: str | None, message: str | None, otherwise: str) -> FailureView | None:
+    return None if code is None else FailureView(code, message or otherwise)
+
+
+routes: Final = [
+    pay_booking,
+    list_payments,
+    get_payment,
+    list_refunds,
+    retry_refund,
+    get_cancellation,
+    receive_webhook,
+]

@@ -1,0 +1,270 @@
+"""Seat maps of venues, in versions that never change. Events take copies."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar import get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from evently import catalogue, seating
+from evently.kit.errors import FieldError, Invalid
+from evently.kit.ids import parse_id, show_id
+from evently.seating import SeatMap, SeatMapVersion
+from evently.seating.generate import ARENA_SEATS, THEATRE_SEATS, arena, theatre
+from evently.seating.pretix import ZoneChoice, import_plan
+from evently.seating.pretix_format import PretixPlan
+from evently.web.api.catalogue.sale_shapes import SeatMapId
+from evently.web.api.catalogue.shapes import VenueId
+from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
+from evently.web.edge.auth import policy
+from evently.web.edge.conditional import etag_of, not_modified
+from evently.web.edge.context import JSON, Answer, Context, Request
+from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
+from evently.web.edge.problems import problems
+
+_TAG: Final = "Organizer: seat maps"
+MAP_BYTES_MAX: Final = 16 * 1024 * 1024  # the largest map, 100,000 seats, written with spaces
+_FOR_EVER: Final = "private, max-age=31536000, immutable"  # what a version says never changes
+_HALLS: Final = {"arena": (arena, ARENA_SEATS), "theatre": (theatre, THEATRE_SEATS)}
+_IMPORTING: Final = (
+    f"The body is a plan as pretix's editor saves it, of up to {MAP_BYTES_MAX // 2**20} MiB. Zones become sections, seats keep their ids "
+    "(`seat_guid`) and labels (`seat_number`), and all is scaled so that neighbours sit 0.55 m apart; areas and texts are kept as hints "
+    "for drawing. `zones` of the answer are the plan's categories, as `seating.zones` of an event takes them. Everything wrong with a "
+    "plan is said at once, at its place in the plan: what is missing or of another kind, seats without an id or with one that is there "
+    "already, labels twice in a row, categories that are not listed, rows and plans without seats, seats on top of each other, places "
+    "too far away, too many of anything."
+)
+_encode: Final = msgspec.json.Encoder().encode
+Version: TypeAlias = Annotated[
+    int | None, QueryParameter(ge=1, le=2**31 - 1, description="This version; the latest unless told.")
+]
+
+
+class SeatMapView(msgspec.Struct, frozen=True):
+    """A version of a seat map, without its layout.
+
+    `digest` names the layout for ever; equal layouts have one digest.
+    """
+
+    id: SeatMapId
+    version: int
+    venue_id: VenueId
+    name: str
+    seats: int
+    digest: str
+    created_at: datetime
+
+
+class WholeSeatMapView(SeatMapView, frozen=True):
+    """A version of a seat map with its layout."""
+
+    map: SeatMap
+
+
+class ImportedSeatMapView(SeatMapView, frozen=True):
+    """A version of a seat map that was imported.
+
+    `zones`: what is sold at one price in the plan, as an event names its price zones.
+    """
+
+    zones: list[ZoneChoice]
+
+
+Made = TypeVar("Made", bound=SeatMapView)
+
+
+class GenerateBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A believable hall of exactly so many seats: an arena of 2,000 to 60,000, or a theatre of 200 to 3,000."""
+
+    kind: Literal["arena", "theatre"]
+    seats: Annotated[int, msgspec.Meta(examples=[20_000])]
+
+
+class SeatMapBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A seat map: one that is given, with sections of rows of seats, in metres, the front row first; or one to be generated."""
+
+    map: SeatMap | None = None
+    generate: GenerateBody | None = None
+
+
+@post(
+    "/v1/venues/{venue_id:str}/seat-maps",
+    operation_id="addSeatMap",
+    summary="Add a seat map to a venue",
+    description=f"Everything wrong with it is said at once. The body may have up to {MAP_BYTES_MAX // 2**20} MiB.",
+    tags=[_TAG],
+    responses=problems(413),
+    **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
+)
+async def add_seat_map(
+    request: Request, venue_id: FromPath[str], data: JSONBody[SeatMapBody]
+) -> Answer[SeatMapView]:
+    """Give a venue one more seat map."""
+    venue = parse_id("ven", venue_id)
+    seat_map = await asyncio.to_thread(_map_of, data)
+    return _made(_show(await _add_map(request.context, venue, seat_map)))
+
+
+@post(
+    "/v1/venues/{venue_id:str}/seat-maps/import-pretix",
+    operation_id="importSeatMap",
+    summary="Add a seat map from a seating plan of pretix",
+    description=_IMPORTING,
+    tags=[_TAG],
+    responses=problems(413),
+    **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
+)
+async def import_seat_map(
+    request: Request, venue_id: FromPath[str], data: JSONBody[PretixPlan]
+) -> Answer[ImportedSeatMapView]:
+    """Give a venue one more seat map, from a plan."""
+    venue = parse_id("ven", venue_id)
+    seat_map, zones = await asyncio.to_thread(import_plan, data)
+    return _made(_show_imported(await _add_map(request.context, venue, seat_map), zones))
+
+
+@get(
+    "/v1/venues/{venue_id:str}/seat-maps",
+    operation_id="listSeatMaps",
+    summary="The seat maps of a venue, the oldest first",
+    tags=[_TAG],
+    responses=problems(),
+    **policy(MEMBERS),
+)
+async def list_seat_maps(
+    request: Request, venue_id: FromPath[str], limit: Limit = LIMIT, after: After = None
+) -> Answer[PageView[SeatMapView]]:
+    """List seat maps, each in its latest version."""
+    page = await seating.list_seat_maps(request.context.database, parse_id("ven", venue_id), limit, after)
+    return paginated(request, page, _show)
+
+
+@get(
+    "/v1/seat-maps/{seat_map_id:str}",
+    operation_id="getSeatMap",
+    summary="A seat map with its layout",
+    tags=[_TAG],
+    responses=problems(),
+    **policy(MEMBERS, rate="heavy"),
+)
+async def get_seat_map(
+    request: Request, seat_map_id: FromPath[str], version: Version = None
+) -> Answer[WholeSeatMapView] | Answer[None]:
+    """Return a version of a seat map. The layout is sent as it is stored: no seat of it becomes an object."""
+    found = await seating.get_seat_map(request.context.database, parse_id("smp", seat_map_id), version)
+    cache_control = "private, no-cache" if version is None else _FOR_EVER
+    etag = etag_of(found.version)
+    if unchanged := not_modified(request, etag, cache_control):
+        return unchanged
+    body = _encode(msgspec.structs.asdict(_show(found)) | {"map": msgspec.Raw(found.layout)})
+    sent: Any = body
+    return Answer(sent, headers={"etag": etag, "cache-control": cache_control}, media_type=JSON)
+
+
+@post(
+    "/v1/seat-maps/{seat_map_id:str}/versions",
+    operation_id="addSeatMapVersion",
+    summary="Add the next version of a seat map",
+    description="Events keep the version that they copied. What the latest version says already makes none.",
+    tags=[_TAG],
+    responses=problems(413),
+    **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
+)
+async def add_seat_map_version(
+    request: Request, seat_map_id: FromPath[str], data: JSONBody[SeatMapBody]
+) -> Answer[SeatMapView]:
+    """Change a seat map."""
+    map_id = parse_id("smp", seat_map_id)
+    seat_map = await asyncio.to_thread(_map_of, data)
+    return _made(_show(await _add_version(request.context, map_id, seat_map)))
+
+
+@post(
+    "/v1/seat-maps/{seat_map_id:str}/versions/import-pretix",
+    operation_id="importSeatMapVersion",
+    summary="Add the next version of a seat map from a seating plan of pretix",
+    description=f"Events keep the version that they copied. What the latest version says already makes none.\n\n{_IMPORTING}",
+    tags=[_TAG],
+    responses=problems(413),
+    **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
+)
+async def import_seat_map_version(
+    request: Request, seat_map_id: FromPath[str], data: JSONBody[PretixPlan]
+) -> Answer[ImportedSeatMapView]:
+    """Change a seat map to what a plan says."""
+    map_id = parse_id("smp", seat_map_id)
+    seat_map, zones = await asyncio.to_thread(import_plan, data)
+    return _made(_show_imported(await _add_version(request.context, map_id, seat_map), zones))
+
+
+async def _add_map(context: Context, venue_id: UUID, seat_map: SeatMap) -> SeatMapVersion:
+    owner = (await catalogue.get_venue(context.database, venue_id)).organizer_id
+    async with context.database.transaction() as tx:
+        return await seating.add_seat_map(tx, owner, venue_id, seat_map, context.clock())
+
+
+async def _add_version(context: Context, seat_map_id: UUID, seat_map: SeatMap) -> SeatMapVersion:
+    async with context.database.transaction() as tx:
+        return await seating.add_version(tx, seat_map_id, seat_map, context.clock())
+
+
+def _map_of(body: SeatMapBody) -> SeatMap:
+    """Return the map that is given or to be generated; refuses with everything that is wrong with it.
+
+    For a thread: the largest takes a second, and buyers want the processor, too.
+    """
+    if (body.map is None) == (body.generate is None):
+        raise Invalid([FieldError("/map", "Give a map, or say in generate which one to make.")])
+    if body.generate is not None:
+        return _generated(body.generate)
+    assert body.map is not None, "it is one of the two"
+    if faults := seating.check(body.map):
+        raise Invalid([FieldError(f"/map{fault.pointer}", fault.detail) for fault in faults])
+    return body.map
+
+
+def _generated(wanted: GenerateBody) -> SeatMap:
+    make, (fewest, most) = _HALLS[wanted.kind]
+    if not fewest <= wanted.seats <= most:
+        raise Invalid([FieldError("/generate/seats", f"Must be from {fewest} to {most}.")])
+    return make(wanted.seats)
+
+
+def _show(known: SeatMapVersion) -> SeatMapView:
+    return SeatMapView(
+        show_id("smp", known.seat_map_id),
+        known.version,
+        show_id("ven", known.venue_id),
+        known.name,
+        known.seats,
+        known.digest,
+        known.created_at,
+    )
+
+
+def _show_imported(known: SeatMapVersion, zones: list[ZoneChoice]) -> ImportedSeatMapView:
+    return ImportedSeatMapView(**msgspec.structs.asdict(_show(known)), zones=zones)
+
+
+def _made(view: Made) -> Answer[Made]:
+    where = f"/v1/seat-maps/{view.id}?version={view.version}"
+    return Answer(
+        view,
+        status_code=201,
+        headers={"location": where, "etag": etag_of(view.version), "cache-control": "no-store"},
+    )
+
+
+routes: Final = [
+    add_seat_map,
+    import_seat_map,
+    list_seat_maps,
+    get_seat_map,
+    add_seat_map_version,
+    import_seat_map_version,
+]

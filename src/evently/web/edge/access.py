@@ -1,0 +1,144 @@
+"""Who somebody is, and what they are to an organizer. No HTTP: `auth.py` asks.
+
+Access tokens are verified without I/O; roles and API keys are remembered for half a second
+(`evently.accounts`); which organizer a published event has never changes.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+
+from evently import catalogue, seating
+from evently.accounts import Accounts, AccountsRefusal, MemberRole, get_organizer
+from evently.db import Database
+from evently.kit.clock import Clock
+from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.ids import parse_id
+from evently.web.edge.refusals import EdgeRefusal
+
+OWNERS_MAX: Final = 50_000  # events whose organizer is remembered: 10 MB; then all are forgotten together
+_RANKS: Final[dict[str, int]] = {"door": 1, "manager": 2, "owner": 3}
+_KEY_PREFIX: Final = "evk_"
+_BEARER: Final = b"bearer "
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Whoever makes the request. `id` is a person's or an API key's; a visitor has none."""
+
+    kind: Literal["anonymous", "person", "api_key"]
+    id: UUID
+    role: Literal["buyer", "admin"] = "buyer"
+    session_id: UUID | None = None
+    organizer_id: UUID | None = None
+    scopes: frozenset[str] = frozenset()
+
+
+ANONYMOUS: Final = Actor(kind="anonymous", id=UUID(int=0))
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Who may use a route."""
+
+    who: Literal["public", "signed_in", "admin", "organizer"]
+    role: MemberRole | None = None
+    scope: str | None = None
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose something is, and whether everybody can see it."""
+
+    organizer_id: UUID
+    public: bool
+
+
+class Access:
+    """Finds actors, and what they may do."""
+
+    def __init__(self, database: Database, accounts: Accounts, clock: Clock) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._clock = clock
+        self._owners: dict[UUID, Owner] = {}
+
+    async def find_actor(self, authorization: bytes) -> Actor:
+        """Return who sends this Authorization header (RFC 6750); refuses what is no token or key that works now."""
+        if authorization[:7].lower() != _BEARER:
+            raise Refused(EdgeRefusal.UNAUTHENTICATED, "Only Authorization: Bearer is understood.")
+        token = authorization[7:].strip().decode("latin-1")
+        if token.startswith(_KEY_PREFIX):
+            return await self._find_key(token)
+        claims = self._accounts.tokens.verify_access(token)
+        return Actor("person", claims.person_id, claims.role, claims.session_id)
+
+    async def is_member(self, actor: Actor, organizer_id: UUID, role: MemberRole, scope: str | None) -> bool:
+        """Tell whether an actor may do what takes this role, or, for an API key, this scope."""
+        if actor.kind == "api_key":
+            return actor.organizer_id == organizer_id and scope in actor.scopes
+        if actor.kind == "anonymous":
+            return False
+        if actor.role == "admin":
+            return True
+        found = await self._accounts.roles.find_role(self._database, organizer_id, actor.id)
+        return found is not None and _RANKS[found] >= _RANKS[role]
+
+    async def check_organizer(self, actor: Actor, path: dict[str, str], wanted: Policy) -> UUID:
+        """Return the organizer whose route this is; refuses an actor who may not use it.
+
+        A stranger learns nothing of what strangers cannot see: 404. What everybody can see is theirs to look
+        at, not to change: 403.
+        """
+        assert wanted.role is not None, "policies are made by organizer(role, scope)"
+        owner = await self._owner(path)
+        if await self.is_member(actor, owner.organizer_id, wanted.role, wanted.scope):
+            return owner.organizer_id
+        if actor.kind == "api_key" and actor.organizer_id == owner.organizer_id:
+            check_scope(actor, wanted.scope)
+        belongs = await self.is_member(actor, owner.organizer_id, "door", None)
+        if not belongs and not owner.public:
+            raise Refused(CommonRefusal.NOT_FOUND)
+        raise Refused(CommonRefusal.FORBIDDEN, f"This is for {_PEOPLE[wanted.role]} of the organizer.")
+
+    async def _find_key(self, text: str) -> Actor:
+        key = await self._accounts.keys.find_key(self._database, text, self._clock())
+        if key is None:
+            raise Refused(AccountsRefusal.TOKEN_INVALID, "This is no API key of ours, or it was revoked.")
+        return Actor("api_key", key.api_key_id, organizer_id=key.organizer_id, scopes=key.scopes)
+
+    async def _owner(self, path: dict[str, str]) -> Owner:
+        if (text := path.get("organizer_id")) is not None:
+            return Owner(
+                (await get_organizer(self._database, parse_id("org", text))).organizer_id, public=True
+            )
+        if (text := path.get("event_id")) is not None:
+            return await self._owner_of_event(parse_id("evt", text))
+        if (text := path.get("seat_map_id")) is not None:
+            return Owner(await seating.get_owner(self._database, parse_id("smp", text)), public=False)
+        return Owner(
+            (await catalogue.get_venue(self._database, parse_id("ven", path["venue_id"]))).organizer_id,
+            public=False,
+        )
+
+    async def _owner_of_event(self, event_id: UUID) -> Owner:
+        owner = self._owners.get(event_id)
+        if owner is None:
+            event = await catalogue.get_event(self._database, event_id)
+            owner = Owner(event.organizer_id, event.state != "draft")
+            if owner.public:  # a draft may still be deleted, or be published
+                if len(self._owners) >= OWNERS_MAX:
+                    self._owners.clear()
+                self._owners[event_id] = owner
+        return owner
+
+
+_PEOPLE: Final[dict[str, str]] = {"door": "members", "manager": "managers and owners", "owner": "owners"}
+
+
+def check_scope(actor: Actor, scope: str | None) -> None:
+    """Refuse an API key without this scope."""
+    if scope is None:
+        raise Refused(CommonRefusal.FORBIDDEN, "This is for people; an API key cannot do it.")
+    if scope not in actor.scopes:
+        raise Refused(CommonRefusal.FORBIDDEN, f"The API key has no scope {scope}.", scope=scope)

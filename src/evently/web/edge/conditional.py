@@ -1,0 +1,57 @@
+"""Validators: an ETag says which version somebody has seen, If-Match that they edit that one (RFC 9110, 13).
+
+A tag is the version in quotes, `"7"`. An answer compressed on its way carries `"7-br"` or `"7-gzip"`: other
+bytes, so another tag; here they all mean version 7. After a dot may stand what else the bytes depend on,
+`"7.9f86d081"`: to an editor that is version 7, too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from evently.kit.errors import CommonRefusal, Refused
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.refusals import EdgeRefusal
+
+_TAG: Final = re.compile(r'(?:W/)?"([^"]*?)(?:-br|-gzip)?"')
+_CACHE_PRIVATE: Final = "no-store"
+
+
+def etag_of(version: int | str) -> str:
+    """Return the entity tag of a version."""
+    return f'"{version}"'
+
+
+def require_if_match(request: Request, version: int) -> None:
+    """Refuse an edit that does not name the version it edits (428), or names another one (412).
+
+    `*` names whatever is there.
+    """
+    given = request.header("if-match")
+    if given is None:
+        raise Refused(EdgeRefusal.IF_MATCH_MISSING, "Send If-Match with the ETag of what you have read.")
+    if given.strip() != "*" and str(version) not in _strong_tags(given):
+        raise Refused(
+            CommonRefusal.STALE,
+            f"The version is now {etag_of(version)}; you sent If-Match: {given[:80]}.",
+            current_etag=etag_of(version),
+        )
+
+
+def not_modified(request: Request, etag: str, cache_control: str = _CACHE_PRIVATE) -> Answer[None] | None:
+    """Return the 304 to send where the client has this version already, else None."""
+    given = request.header("if-none-match")
+    if given is None:
+        return None
+    wanted = etag.strip('"').removeprefix('W/"')
+    for match in _TAG.finditer(given):
+        if match[1] == wanted:
+            return Answer(None, status_code=304, headers={"etag": match[0], "cache-control": cache_control})
+    if given.strip() == "*":
+        return Answer(None, status_code=304, headers={"etag": etag, "cache-control": cache_control})
+    return None
+
+
+def _strong_tags(header: str) -> set[str]:
+    return {match[1].partition(".")[0] for match in _TAG.finditer(header) if not match[0].startswith("W/")}

@@ -1,0 +1,266 @@
+"""Values for the description's examples where a field's name says enough; a field with an example of its own needs none of these."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_SAMPLE: Final = "01m7y4ef72ev2sxmcnxfse27zp"
+_PREFIXES: Final = {
+    "person": "per",
+    "buyer": "per",
+    "user": "per",
+    "owner": "per",
+    "rehearsalbuyer": "per",
+    "organizer": "org",
+    "api_key": "key",
+    "venue": "ven",
+    "event": "evt",
+    "pool": "pol",
+    "ticket_type": "tty",
+    "type": "tty",
+    "rehearsedtype": "tty",
+    "booking": "bkg",
+    "ticket": "tkt",
+    "session": "ses",
+    "wholebooking": "bkg",
+    "bookingrefund": "rfd",
+    "refund": "rfd",
+    "entry": "wle",
+    "waitlist_entry": "wle",
+    "waiting": "wle",
+    "standing": "wle",
+    "notification": "ntf",
+    "seat_map": "smp",
+    "promo": "prm",
+}
+_HAPPENED: Final = (
+    "at",
+    "placed_at",
+    "created_at",
+    "changed_at",
+    "confirmed_at",
+    "published_at",
+    "since",
+    "last_used_at",
+    "joined_at",
+    "decided_at",
+)
+_NO_MONEY: Final = {"amount": 0, "currency": "EUR"}
+_NOW: Final = "2027-03-01T09:00:00.125Z"
+_START: Final = "2027-05-20T18:00:00Z"
+_END: Final = "2027-05-20T21:00:00Z"
+
+_BY_NAME: Final[dict[str, Any]] = {
+    **{f"{noun}_id": f"{prefix}_{_SAMPLE}" for noun, prefix in _PREFIXES.items()},
+    **dict.fromkeys(_HAPPENED, _NOW),
+    **dict.fromkeys(
+        (
+            "cancelled_at",
+            "revoked_at",
+            "erased_at",
+            "expires_at",
+            "ended_at",
+            "read_at",
+            "settled_at",
+            "offered_at",
+        ),
+        None,
+    ),
+    **dict.fromkeys(("reason", "offer_expires_at", "promo_code", "waitlist_entry_id"), None),
+    **dict.fromkeys(("on_sale_at", "from_at"), "2027-03-01T09:00:00Z"),
+    **dict.fromkeys(("starts_at", "off_sale_at", "to_at", "tokens_expire_at"), _START),
+    "ends_at": _END,
+    "starts_at_local": "2027-05-20T20:00:00",
+    "ends_at_local": "2027-05-20T23:00:00",
+    "local_start": "2027-05-20T20:00",
+    "reference": "7K3M-9QWE",
+    "next_cursor": None,
+    "currency": "EUR",
+    "title": "Jazz by night",
+    "summary": "Four bands in one evening.",
+    "description": "Four bands in one evening, and a bar.",
+    "image_url": "https://images.example/jazz.jpg",
+    "tag": "jazz",
+    "name": "Ada Lovelace",
+    "venue_name": "Tempodrom",
+    "city": "Berlin",
+    "time_zone": "Europe/Berlin",
+    "email": "ada@example.org",
+    "contact_email": "office@concerts.example",
+    "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJwZXIifQ.c2lnbmF0dXJl",
+    "refresh_token": "evr_3k5m7p9r1t3v5x7z1b3d5f7h9k1m3p5r7t9v1x3z5b7d9f1h3k5m",
+    "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    **dict.fromkeys(
+        ("digest", "map_version"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    ),
+    "head_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "facts_text": '[{"type":"SaleOpened"}]',
+    "payment": "online",
+    "payment_state": "captured",
+    "cancellation_quote": f"/v1/bookings/bkg_{_SAMPLE}/cancellation-quote",
+    "cancellable_until": _START,
+    "until": "2027-05-13T18:00:00Z",
+    "until_at": "2027-05-13T18:00:00Z",
+    "expected_at": "2027-04-02T12:00:00Z",
+    "kind": "offer_made",
+    "version": 1,
+    "section": "Stalls",
+    "seat_ids": ["stalls-a-1", "stalls-a-2"],
+}
+_LITTLE_HALL: Final = {
+    "name": "Great hall",
+    "sections": [
+        {
+            "name": "Stalls",
+            "rows": [{"name": "A", "seats": [{"id": "stalls-a-1", "label": "1", "x": 0.0, "y": 3.0}]}],
+        }
+    ],
+}
+_PRETIX_PLAN: Final = {
+    "name": "Great hall",
+    "categories": [{"name": "Stalls", "color": "#2a9d8f"}],
+    "zones": [
+        {
+            "name": "Stalls",
+            "position": {"x": 100, "y": 120},
+            "rows": [
+                {
+                    "row_number": "A",
+                    "position": {"x": 0, "y": 0},
+                    "seats": [
+                        {
+                            "seat_guid": "stalls-a-1",
+                            "seat_number": "1",
+                            "position": {"x": 0, "y": 0},
+                            "category": "Stalls",
+                        },
+                        {
+                            "seat_guid": "stalls-a-2",
+                            "seat_number": "2",
+                            "position": {"x": 25, "y": 0},
+                            "category": "Stalls",
+                        },
+                    ],
+                }
+            ],
+            "areas": [
+                {
+                    "shape": "rectangle",
+                    "position": {"x": -50, "y": -80},
+                    "rectangle": {"width": 125, "height": 40},
+                    "text": {"text": "Stage", "position": {"x": 62, "y": 20}},
+                }
+            ],
+        }
+    ],
+    "size": {"width": 400, "height": 300},
+}
+_BY_OWNER: Final[dict[tuple[str, str], Any]] = {
+    ("ApiKeyView", "name"): "Gate tablet 3",
+    ("NewApiKeyView", "name"): "Gate tablet 3",
+    ("OrganizerBody", "name"): "Lakeside Concerts",
+    ("OrganizerPatch", "name"): "Lakeside Concerts",
+    ("OrganizerView", "name"): "Lakeside Concerts",
+    ("HostView", "name"): "Lakeside Concerts",
+    ("PoolCounters", "name"): "Floor",
+    ("PoolView", "name"): "Floor",
+    ("PoolBody", "name"): "Floor",
+    ("PoolPatch", "name"): "Floor",
+    ("TypeView", "name"): "Regular",
+    ("OrganizersTypeView", "name"): "Regular",
+    ("RehearsedType", "name"): "Regular",
+    ("AvailabilityView", "state"): "on_sale",
+    ("TypeView", "state"): "on_sale",
+    ("OrganizersTypeView", "state"): "on_sale",
+    ("BookingView", "state"): "confirmed",
+    ("EventView", "state"): "published",
+    ("EventCardView", "state"): "published",
+    ("MostBookedView", "state"): "published",
+    ("WholeBookingView", "state"): "confirmed",
+    ("BookingRefundView", "state"): "pending",
+    **dict.fromkeys([(owner, "refunded") for owner in ("BookingView", "WholeBookingView")], None),
+    **dict.fromkeys([(owner, "extended") for owner in ("BookingView", "WholeBookingView")], False),
+    **dict.fromkeys(
+        [(owner, name) for owner in ("QuotedLine", "QuoteView") for name in ("discount", "fee")], _NO_MONEY
+    ),
+    ("TicketView", "discount"): None,
+    ("TicketView", "fee"): None,
+    **dict.fromkeys([(owner, "booking_id") for owner in ("EntryView", "WaitingView", "StandingView")], None),
+    **{
+        (owner, "tax"): {"amount": 798, "currency": "EUR"}
+        for owner in ("TicketView", "QuotedLine", "QuoteView")
+    },
+    ("TicketView", "returning"): False,
+    ("WholeBookingView", "refunds"): [],
+    ("WholeBookingView", "latest_payment"): None,
+    ("EntryView", "state"): "waiting",
+    ("WaitingView", "state"): "waiting",
+    ("StandingView", "state"): "waiting",
+    **dict.fromkeys([(owner, "kind") for owner in ("PromoBody", "PromoView")], "percent"),
+    **dict.fromkeys(
+        [
+            (owner, "zone")
+            for owner in ("TypeView", "OrganizersTypeView", "NewTypeBody", "TypeBody", "TypePatch")
+        ],
+        None,
+    ),
+    **dict.fromkeys(
+        [(owner, "hidden") for owner in ("OrganizersTypeView", "NewTypeBody", "TypeBody", "TypePatch")], False
+    ),
+    **{
+        (owner, "tax"): {"basis_points": 700, "included": True}
+        for owner in ("TypeView", "OrganizersTypeView")
+    },
+    **dict.fromkeys([("EventBody", "seating"), ("EventView", "seating")], None),
+    **dict.fromkeys(
+        [
+            ("PromoView", name)
+            for name in ("amount", "budget", "uses_max", "per_buyer_max", "from_at", "until_at")
+        ],
+        None,
+    ),
+    ("PromoView", "retired"): False,
+    ("PromoView", "uses"): 12,
+    ("SeatMapBody", ""): {"map": _LITTLE_HALL},
+    ("PretixPlan", ""): _PRETIX_PLAN,
+    ("ImportedSeatMapView", "zones"): [{"name": "Stalls", "sections": ["Stalls"], "rows": [], "seats": []}],
+    **dict.fromkeys(
+        [(owner, "name") for owner in ("SeatMapView", "WholeSeatMapView", "ImportedSeatMapView", "SeatMap")],
+        "Great hall",
+    ),
+    ("Section", "name"): "Stalls",
+    ("Row", "name"): "A",
+    ("Seat", "id"): "stalls-a-12",
+    ("Seat", "label"): "12",
+    ("SeatView", "id"): "stalls-a-12",
+    ("SeatView", "label"): "Stalls, row A, seat 12",
+    (
+        "LayoutLink",
+        "url",
+    ): f"/v1/events/evt_{_SAMPLE}/seats/layout/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ("SeatsView", "seats"): "0011-0",
+    ("ZoneTypeView", "id"): f"tty_{_SAMPLE}",
+    ("LayoutView", "zones"): ["Stalls", "Balcony"],
+    ("LayoutView", "map"): _LITTLE_HALL,
+    ("TicketView", "state"): "valid",
+    ("TicketView", "code"): "01M7Y4EF72EV2SXMCNXFSE27ZP3K5M7P9R1T3V5X7Z",
+    ("Health", "version"): "0.1.0",
+    ("ProofView", "differences"): [],
+    ("FigureView", "kind"): "bookings",
+    ("FigureView", "state"): "confirmed",
+    **dict.fromkeys([("FigureView", name) for name in ("stored", "recomputed")], 120),
+    ("BalanceView", "account"): "organizer",
+    **dict.fromkeys([("BalanceView", name) for name in ("stored", "recomputed")], -1_450_000),
+}
+
+
+def own_example(owner: str, name: str) -> tuple[Any] | None:
+    """Return the example of this field of this shape, in a tuple because it may be None; or None."""
+    return (_BY_OWNER[owner, name],) if (owner, name) in _BY_OWNER else None
+
+
+def named_example(owner: str, name: str) -> tuple[Any] | None:
+    """Return the example of any field of this name, in the same way."""
+    if name == "id":
+        name = f"{owner.removesuffix('View').lower()}_id"
+    return (_BY_NAME[name],) if name in _BY_NAME else None

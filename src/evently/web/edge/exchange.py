@@ -1,0 +1,54 @@
+"""One request and its answer, as the edge and the guard see it: a small object in the ASGI scope, so that nothing is parsed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from evently.web.edge.access import Actor
+
+KEY: Final = "evently"
+
+
+class Exchange:
+    """`headers` are the request's, names in lower case; of a header sent twice the last one counts.
+
+    The guard sets actor and organizer_id.
+    """
+
+    __slots__ = (
+        "actor",
+        "client",
+        "headers",
+        "organizer_id",
+        "rate_limit",
+        "release",
+        "request_id",
+        "scope",
+        "trace_id",
+    )
+
+    actor: Actor
+    organizer_id: UUID
+
+    def __init__(self, scope: Any, headers: dict[bytes, bytes], request_id: str, client: str) -> None:
+        self.scope = scope
+        self.headers = headers
+        self.request_id = request_id
+        self.client = client
+        self.trace_id: str | None = None
+        self.rate_limit: tuple[tuple[bytes, bytes], ...] = ()
+        self.release: Callable[[], None] | None = None  # called when the answer is sent
+
+    def header(self, name: bytes) -> str | None:
+        """Return a request header, as Latin-1 text (RFC 9110, 5.5)."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+def exchange_of(scope: Any) -> Exchange:
+    """Return what the edge put into the scope."""
+    found: Exchange = scope[KEY]
+    return found

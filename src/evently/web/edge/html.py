@@ -1,0 +1,20 @@
+"""HTML answers, rendered from the templates of `web/templates`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import jinja2
+
+from evently.web.edge.context import Answer
+
+_HTML: Final = "text/html; charset=utf-8"
+_templates: Final = jinja2.Environment(
+    loader=jinja2.PackageLoader("evently.web"), autoescape=True, undefined=jinja2.StrictUndefined
+)
+
+
+def render(template: str, headers: Mapping[str, str], **values: object) -> Answer[str]:
+    """Return a page made from a template."""
+    return Answer(_templates.get_template(template).render(**values), headers=headers, media_type=_HTML)

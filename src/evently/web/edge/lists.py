@@ -1,0 +1,57 @@
+"""Lists: `?limit=&after=`, `{"data": [...], "next_cursor": ...}`, and the next page's address in `Link` (RFC 8288).
+
+async def list_venues(request: Request, limit: Limit = LIMIT, after: After = None) -> Answer[PageView[VenueView]]:
+    return paginated(request, page)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final, Generic, TypeAlias, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from litestar.params import QueryParameter
+
+from evently.kit.cursors import Page
+from evently.web.edge.context import Answer, Request
+
+Row = TypeVar("Row")
+View = TypeVar("View")
+
+LIMIT_MAX: Final = 100  # a screen shows twenty; a hundred keeps the slowest page under 10 ms
+LIMIT: Final = 20
+_CURSOR_LENGTH_MAX: Final = 500
+
+Limit: TypeAlias = Annotated[
+    int, QueryParameter(ge=1, le=LIMIT_MAX, description=f"How many to return, {LIMIT} unless told.")
+]
+After: TypeAlias = Annotated[
+    str | None, QueryParameter(max_length=_CURSOR_LENGTH_MAX, description="`next_cursor` of the page before.")
+]
+
+
+class PageView(msgspec.Struct, Generic[View], frozen=True):
+    """Some rows, and the cursor of the next page; null on the last."""
+
+    data: list[View]
+    next_cursor: str | None
+
+
+def paginated(
+    request: Request, page: Page[Row], show: Callable[[Row], View], headers: Mapping[str, str] | None = None
+) -> Answer[PageView[View]]:
+    """Return a page, as clients see its rows, with the address of the next one."""
+    found = {"cache-control": "no-store", **(headers or {})}
+    if page.next_cursor is not None:
+        found["link"] = f'<{_address_of_next(request, page.next_cursor)}>; rel="next"'
+    return Answer(PageView([show(row) for row in page.data], page.next_cursor), headers=found)
+
+
+def _address_of_next(request: Request, cursor: str) -> str:
+    query = [
+        (name, value)
+        for name, value in parse_qsl(request.scope["query_string"].decode("latin-1"))
+        if name != "after"
+    ]
+    return f"{request.context.options.public_url}{request.scope['path']}?{urlencode([*query, ('after', cursor)])}"

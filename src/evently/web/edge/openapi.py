@@ -1,0 +1,425 @@
+"""The API's description, OpenAPI 3.1, made from the handlers: what they are called with, what they answer, who may, and every problem.
+
+Litestar can describe handlers, too, but knows nothing of forbidden fields, of our problems, and of names for
+pages; msgspec, which does the decoding, describes the Structs here. What every operation may answer (400,
+401, 429, ...) is added from its policy and its parameters, so that no handler lists it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from types import NoneType, UnionType
+from typing import Any, Final, Union, get_args, get_origin
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import KwargDefinition
+from litestar.routes import HTTPRoute
+
+from evently import __version__
+from evently.kit.errors import CommonRefusal
+from evently.web.edge.access import Policy
+from evently.web.edge.context import JSON, Answer
+from evently.web.edge.examples import named_example, own_example
+from evently.web.edge.parameters import Parameter, parameters_of
+from evently.web.edge.problems import PROBLEM_JSON, PROBLEMS, Problem, Row
+from evently.web.edge.refusals import EdgeRefusal
+
+_REFERENCE: Final = "#/components/schemas/{name}"
+_DESCRIPTION: Final = """\
+Ticketing that stays correct and quick when everybody wants the same tickets in the same second.
+
+- Errors are `application/problem+json` (RFC 9457): `code` says what, `detail` this case, `errors` every wrong field. Each `type` is an
+  address that explains it.
+- `Idempotency-Key` makes a booking safe to repeat: the same key and body are answered the same, whatever became of the first answer.
+- Lists are pages: `next_cursor` of one is `after` of the next; `Link` has its address.
+- Edits take `If-Match` with the `ETag` of what was read, and merge (RFC 7396). Public reads answer `If-None-Match` with 304.
+- Times are UTC; amounts are integers in the minor unit of their currency.
+- Wait `Retry-After` seconds after a 429 or 503, then repeat.
+"""
+_SCHEMES: Final = {
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "From POST /v1/auth/login; lives 15 minutes.",
+    },
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Of an organizer, with scopes: `evk_...`, from POST /v1/organizers/{organizer_id}/api-keys.",
+    },
+}
+_HEADERS: Final = {
+    "X-Request-Id": (
+        "The id under which the request was logged; yours, if you sent one.",
+        {"type": "string"},
+    ),
+    "RateLimit-Policy": (
+        "The limit that counts here.",
+        {"type": "string", "examples": ['"bookings";q=120;w=60']},
+    ),
+    "RateLimit": ("What is left of it.", {"type": "string", "examples": ['"bookings";r=119;t=1']}),
+    "Retry-After": ("Seconds to wait.", {"type": "integer"}),
+    "WWW-Authenticate": ("How to say who you are.", {"type": "string", "examples": ["Bearer"]}),
+}
+_IF_MATCH: Final = {CommonRefusal.STALE.value, EdgeRefusal.IF_MATCH_MISSING.value}
+PLACEHOLDER: Final = "text"  # where no example is known; a test looks for it
+_METHODS: Final = ("get", "post", "put", "patch", "delete")
+_PAGE: Final = re.compile(r"PageView_(\w+)_")
+
+Json = dict[str, Any]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One handler at one address."""
+
+    path: str
+    method: str
+    handler: HTTPRouteHandler
+
+    @property
+    def policy(self) -> Policy:
+        """Who may."""
+        found: Policy = self.handler.opt["policy"]
+        return found
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What it is called with, but for the request and the body."""
+        return parameters_of(self.handler)
+
+    @property
+    def body(self) -> Any:
+        """The shape of the body, None for none."""
+        field = self.handler.parsed_fn_signature.parameters.get("data")
+        return None if field is None else field.annotation
+
+
+def operations_of(app: Litestar) -> list[Operation]:
+    """Return every operation that the document shows, in an order that never changes."""
+    found = [
+        Operation(route.path_format, method.lower(), handler)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+        if handler.resolve_include_in_schema() and method != "OPTIONS"
+    ]
+    return sorted(found, key=lambda operation: (operation.path, _METHODS.index(operation.method)))
+
+
+def describe(app: Litestar, public_url: str = "") -> Json:
+    """Return the OpenAPI document."""
+    operations = operations_of(app)
+    shapes = _Shapes(operations)
+    paths: dict[str, Json] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, shapes)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Evently",
+            "version": __version__,
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": public_url or "/"}],
+        "tags": [
+            {"name": tag}
+            for tag in dict.fromkeys(tag for operation in operations for tag in operation.handler.tags or ())
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(shapes.components.items())),
+            "responses": dict(sorted(shapes.answers.items())),
+            "headers": {
+                name: {"description": text, "schema": schema} for name, (text, schema) in _HEADERS.items()
+            },
+            "securitySchemes": _SCHEMES,
+        },
+    }
+
+
+class _Shapes:
+    """Schemas of everything that is sent or answered, described together so that each is a component once."""
+
+    def __init__(self, operations: list[Operation]) -> None:
+        self.answers: dict[str, Json] = {}
+        self._types: list[Any] = [Problem]
+        for operation in operations:
+            self._types += [
+                shape for shape in (operation.body, *_contents(operation)) if shape not in (None, bytes, str)
+            ]
+            self._types += [parameter.shape for parameter in operation.parameters]
+        schemas, components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
+        self._schemas = [_renamed(schema) for schema in schemas]
+        self.components = {
+            _page_name(name): _dated(_renamed(component)) for name, component in components.items()
+        }
+
+    def refusal(self, codes: tuple[str, ...]) -> Json:
+        """Return the answer that says one of these codes; the same answer is described once."""
+        name = "_".join(codes)
+        if name not in self.answers:
+            self.answers[name] = _refusal(codes, self.of(Problem))
+        return {"$ref": f"#/components/responses/{name}"}
+
+    def of(self, shape: Any) -> Json:
+        """Return the schema of a type that was announced."""
+        found: Json = self._schemas[
+            next(index for index, known in enumerate(self._types) if known is shape or known == shape)
+        ]
+        return found
+
+    def example_of(self, schema: Json, name: str = "", owner: str = "") -> Any:
+        """Return a value put together from the examples in a schema and the names in it; optional fields without one are left out."""
+        if "$ref" in schema:
+            owner = schema["$ref"].rpartition("/")[2]
+            return self.example_of(self.components[owner], name, owner)
+        if (known := own_example(owner, name)) is not None:
+            return known[0]
+        if schema.get("examples"):
+            return schema["examples"][0]
+        if (known := named_example(owner, name)) is not None:
+            return known[0]
+        if "enum" in schema:
+            return schema["enum"][0]
+        if "anyOf" in schema:
+            return self.example_of(schema["anyOf"][0], name, owner)
+        if "properties" in schema:
+            return {key: self.example_of(part, key, owner) for key, part in _shown_fields(schema)}
+        if schema.get("type") == "array":
+            return (
+                [self.example_of(schema["items"], name.removesuffix("s"), owner)]
+                if schema.get("items")
+                else []
+            )
+        if "default" in schema:
+            return schema["default"]
+        plain = {
+            "integer": schema.get("minimum", 1),
+            "number": 0.5,
+            "boolean": True,
+            "null": None,
+            "object": {},
+        }
+        return plain.get(schema.get("type", "string"), PLACEHOLDER)
+
+
+def _operation(operation: Operation, shapes: _Shapes) -> Json:
+    handler = operation.handler
+    found: Json = {
+        "operationId": handler.operation_id,
+        "summary": handler.summary,
+        "description": "\n\n".join(
+            part
+            for part in (handler.description or _first_line(handler.fn.__doc__), _who_may(operation.policy))
+            if part
+        ),
+        "tags": list(handler.tags or ()),
+        "security": _security(operation.policy),
+    }
+    if parameters := [_parameter(parameter, shapes) for parameter in operation.parameters]:
+        found["parameters"] = parameters
+    if operation.body is not None:
+        schema = shapes.of(operation.body)
+        found["requestBody"] = {
+            "required": True,
+            "content": {JSON: {"schema": schema, "example": shapes.example_of(schema)}},
+        }
+    found["responses"] = {**_successes(operation, shapes), **_refusals(operation, shapes)}
+    return found
+
+
+def _parameter(parameter: Parameter, shapes: _Shapes) -> Json:
+    schema = dict(shapes.of(parameter.shape))
+    field, kwarg = parameter.field, parameter.field.kwarg_definition
+    if parameter.place == "path" and (known := named_example("", parameter.name)) is not None:
+        schema["examples"] = [known[0]]
+    if parameter.place == "query" and field.has_default and field.default is not None:
+        schema["default"] = msgspec.to_builtins(field.default)
+    found: Json = {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.required,
+        "schema": schema,
+    }
+    if isinstance(kwarg, KwargDefinition) and kwarg.description:
+        found["description"] = kwarg.description
+    return found
+
+
+def _successes(operation: Operation, shapes: _Shapes) -> Json:
+    handler = operation.handler
+    headers = {
+        name: {"$ref": f"#/components/headers/{name}"}
+        for name in ("X-Request-Id", "RateLimit-Policy", "RateLimit")
+    }
+    found: Json = {}
+    for shape in _contents(operation):
+        if shape is None:
+            status = 304 if len(_contents(operation)) > 1 else 204
+            found[str(status)] = {"description": HTTPStatus(status).phrase, "headers": headers}
+            continue
+        plain = shape in (bytes, str)
+        media_type = str(handler.media_type or ("text/plain" if plain else JSON))
+        schema = {"type": "string"} if plain else shapes.of(shape)
+        content: Json = (
+            {"schema": schema} if plain else {"schema": schema, "example": shapes.example_of(schema)}
+        )
+        found[str(handler.status_code)] = {
+            "description": HTTPStatus(handler.status_code).phrase,
+            "headers": headers,
+            "content": {media_type: content},
+        }
+    return found
+
+
+def _refusals(operation: Operation, shapes: _Shapes) -> Json:
+    by_status: dict[int, list[str]] = {}
+    for code in [*codes_of(operation), *_common_codes(operation)]:
+        codes = by_status.setdefault(PROBLEMS[code].status, [])
+        if code not in codes:
+            codes.append(code)
+    return {str(status): shapes.refusal(tuple(sorted(codes))) for status, codes in sorted(by_status.items())}
+
+
+def _refusal(codes: tuple[str, ...], schema: Json) -> Json:
+    rows = {str(code): PROBLEMS[code] for code in codes}
+    status = next(iter(rows.values())).status
+    headers = [
+        "X-Request-Id",
+        *(["Retry-After"] if status in (429, 503) else []),
+        *(["WWW-Authenticate"] if status == HTTPStatus.UNAUTHORIZED else []),
+    ]
+    return {
+        "description": "; ".join(f"`{code}`: {row.title}" for code, row in rows.items()),
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "content": {
+            PROBLEM_JSON: {
+                "schema": schema,
+                "examples": {code: {"value": _example(code, row)} for code, row in rows.items()},
+            }
+        },
+    }
+
+
+def _example(code: str, row: Row) -> Json:
+    found: Json = {
+        "type": f"/problems/{code}",
+        "title": row.title,
+        "status": row.status,
+        "detail": row.explanation,
+        "code": code,
+        "request_id": "9f2c41d07a3b-1f4",
+    }
+    if code == CommonRefusal.INVALID:
+        found["errors"] = [{"pointer": "/lines/0/quantity", "detail": "Expected `int` >= 1."}]
+    return found
+
+
+def codes_of(operation: Operation) -> list[str]:
+    """Return the refusals that a handler declares with `problems(...)`."""
+    found = (operation.handler.opt.get("problems") or []) + [
+        code
+        for spec in (operation.handler.responses or {}).values()
+        for code in re.findall(r"\(`([a-z-]+)`\)", spec.description)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _common_codes(operation: Operation) -> Iterator[str]:
+    """Yield what every operation of its kind may answer."""
+    policy, declared = operation.policy, set(codes_of(operation))
+    yield EdgeRefusal.MALFORMED
+    if policy.who != "public" or operation.method == "get":
+        yield from (EdgeRefusal.UNAUTHENTICATED, "token-invalid", "token-expired")
+    if policy.who in ("admin", "organizer") or policy.scope or policy.who == "signed_in":
+        yield CommonRefusal.FORBIDDEN
+    if "{" in operation.path:
+        yield CommonRefusal.NOT_FOUND
+    if operation.body is not None:
+        yield from (EdgeRefusal.TOO_LARGE, EdgeRefusal.MEDIA_TYPE)
+    if declared & _IF_MATCH:
+        yield from (CommonRefusal.STALE, EdgeRefusal.IF_MATCH_MISSING)
+    yield from (CommonRefusal.INVALID, EdgeRefusal.RATE_LIMITED, EdgeRefusal.INTERNAL)
+    yield from (EdgeRefusal.BUSY, EdgeRefusal.DATABASE_UNAVAILABLE)
+    if operation.method != "get":
+        yield EdgeRefusal.OUTCOME_UNKNOWN
+
+
+def _security(policy: Policy) -> list[Json]:
+    if policy.who == "public":
+        return []
+    key: list[Json] = [{"apiKey": [policy.scope]}] if policy.scope else []
+    return [{"accessToken": []}, *key]
+
+
+def _who_may(policy: Policy) -> str:
+    key = f", or an API key with the scope `{policy.scope}`" if policy.scope else ""
+    return {
+        "public": "",
+        "signed_in": f"For people who are logged in{key}.",
+        "admin": "For administrators of the platform.",
+        "organizer": f"For members of the organizer, as {policy.role} or more{key}.",
+    }[policy.who]
+
+
+def _contents(operation: Operation) -> list[Any]:
+    """Return what an operation answers with: types, and None for an answer without content."""
+    shapes: list[Any] = []
+    declared = operation.handler.parsed_fn_signature.return_type.raw
+    for member in get_args(declared) if get_origin(declared) in (Union, UnionType) else (declared,):
+        shape = get_args(member)[0] if get_origin(member) is Answer else member
+        shape = None if shape in (None, NoneType) else shape
+        if isinstance(shape, type) and not issubclass(shape, (msgspec.Struct, bytes, str)):
+            shape = bytes  # a stream
+        if shape not in shapes:
+            shapes.append(shape)
+    return shapes
+
+
+def _dated(schema: Json) -> Json:
+    """Say that instants are instants: by convention, their names end in `_at`."""
+    for name, part in schema.get("properties", {}).items():
+        for choice in part.get("anyOf", [part]):
+            if (name == "at" or name.endswith("_at")) and choice.get("type") == "string":
+                choice["format"] = "date-time"
+    return schema
+
+
+def _renamed(schema: Any) -> Any:
+    """Give pages a name that reads: BookingViewPage, not PageView_BookingView_."""
+    if isinstance(schema, dict):
+        return {
+            name: _reference(part) if name == "$ref" else _renamed(part)
+            for name, part in schema.items()
+            if name != "title" or not isinstance(part, str)
+        }
+    if isinstance(schema, list | tuple):
+        return [_renamed(part) for part in schema]
+    return schema
+
+
+def _reference(text: str) -> str:
+    head, _, name = text.rpartition("/")
+    return f"{head}/{_page_name(name)}"
+
+
+def _page_name(name: str) -> str:
+    return _PAGE.sub(r"\1Page", name)
+
+
+def _shown_fields(schema: Json) -> list[tuple[str, Json]]:
+    """Return the fields that an example shows: those that must be there, and those that have an example of their own."""
+    required = schema.get("required", ())
+    return [
+        (key, part) for key, part in schema["properties"].items() if key in required or part.get("examples")
+    ]
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]

@@ -1,0 +1,197 @@
+"""Bodies: decoded once, strictly, straight into the handler's Struct; when that fails, every error is found, not only the first.
+
+Where a wrong field is, is said by a pointer: `/tickets/0/quantity` in the body (RFC 6901), `?limit` for a
+query parameter, the bare name for a header.
+
+Malformed (400): no JSON, no UTF-8, lone surrogates, NaN, nesting so deep that it cannot be read. Invalid
+(422): everything that can be read, NUL characters (PostgreSQL's `text` cannot hold them) and instants that do
+not exist in UTC included. Of a key given twice the last one counts (RFC 8259, 4, leaves that open).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, TypeAlias, Union, get_args, get_origin
+
+import msgspec
+from litestar.exceptions import ValidationException
+from msgspec.structs import fields as fields_of
+
+from evently.kit.errors import FieldError, Invalid, Refused
+from evently.web.edge.exchange import Exchange
+from evently.web.edge.refusals import EdgeRefusal
+
+ERRORS_MAX: Final = 100  # a hostile body can hold a hundred thousand wrong fields
+Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True, examples=["2027-05-20T18:00:00Z"])]
+
+_MEDIA_TYPES: Final = {b"application/json", b"application/merge-patch+json"}
+_NAME_LENGTH_MAX: Final = 100
+
+
+def decode_body(handler: Any, exchange: Exchange, body: bytes) -> Any:
+    """Return the body as what the handler's parameter `data` says."""
+    return decode_as(handler.parsed_fn_signature.parameters["data"].annotation, exchange, body)
+
+
+def decode_as(shape: Any, exchange: Exchange, body: bytes) -> Any:
+    """Return the body as `shape`; refuses with every error in it."""
+    if (media_type := exchange.headers.get(b"content-type")) not in _MEDIA_TYPES:
+        _check_media_type(media_type)
+    try:
+        data = _decoder_of(shape).decode(body)
+    except msgspec.ValidationError as exc:
+        raise Invalid(_all_errors(shape, body, exc)) from exc
+    except (ValueError, RecursionError) as exc:
+        raise _malformed(exc) from exc
+    if (b"\\u0000" in body or b'"9999-' in body or b'"0001-' in body) and (
+        errors := list(_unstorable(data, ""))
+    ):
+        raise Invalid(errors[:ERRORS_MAX])
+    return data
+
+
+def errors_of(exc: ValidationException) -> list[FieldError]:
+    """Return what the framework found wrong with parameters, all of it."""
+    found = exc.extra if isinstance(exc.extra, list) else []
+    prefixes = {"query": "?", "header": "", "cookie": "", "path": ""}
+    errors = [
+        FieldError(
+            f"{prefixes.get(str(each.get('source')), '?')}{each.get('key', '')}", sentence(each["message"])
+        )
+        for each in found
+    ]
+    return errors or [FieldError("", exc.detail)]
+
+
+@cache
+def _decoder_of(shape: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(shape)
+
+
+def _check_media_type(given: bytes | None) -> None:
+    """Refuse what is not JSON. Parameters (`; charset=utf-8`) do not matter: JSON is UTF-8."""
+    if given is None or given.split(b";")[0].strip().lower() not in _MEDIA_TYPES:
+        raise Refused(EdgeRefusal.MEDIA_TYPE, "Send the body as Content-Type: application/json.")
+
+
+def _malformed(exc: Exception) -> Refused:
+    if isinstance(exc, RecursionError):
+        return Refused(EdgeRefusal.MALFORMED, "The JSON is nested too deeply.")
+    if isinstance(exc, UnicodeDecodeError):
+        return Refused(EdgeRefusal.MALFORMED, "The body is not UTF-8.")
+    return Refused(EdgeRefusal.MALFORMED, f"The body is not JSON: {exc}.")
+
+
+def _all_errors(shape: Any, body: bytes, first: msgspec.ValidationError) -> list[FieldError]:
+    try:
+        value = msgspec.json.decode(body)
+    except msgspec.ValidationError:  # a number that no computer holds; nothing else can then be looked at
+        return [FieldError(_pointer_in(str(first)), sentence(str(first)))]
+    except (ValueError, RecursionError) as exc:
+        raise _malformed(exc) from exc
+    errors: list[FieldError] = []
+    for error in _errors(shape, value, ""):
+        errors.append(error)
+        if len(errors) == ERRORS_MAX:
+            break
+    return errors or [FieldError("", sentence(str(first)))]
+
+
+def _errors(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
+    """Yield what is wrong with a value, going into objects and lists; where those are right in every part, what is wrong with the whole."""
+    found = False
+    for error in _errors_inside(shape, value, pointer):
+        found = True
+        yield error
+    if not found:
+        try:
+            msgspec.convert(value, shape)
+        except msgspec.ValidationError as exc:
+            yield FieldError(pointer, sentence(str(exc)))
+
+
+def _errors_inside(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
+    inner = _plain(shape, value)
+    if isinstance(inner, type) and issubclass(inner, msgspec.Struct) and isinstance(value, dict):
+        yield from _errors_of_object(inner, value, pointer)
+    elif get_origin(inner) in (list, tuple, set, frozenset) and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _errors(get_args(inner)[0], item, f"{pointer}/{index}")
+    elif get_origin(inner) is dict and isinstance(value, dict):
+        for name, item in value.items():
+            yield from _errors(get_args(inner)[1], item, _below(pointer, name))
+
+
+def _errors_of_object(
+    shape: type[msgspec.Struct], value: dict[str, Any], pointer: str
+) -> Iterator[FieldError]:
+    known = {shape.__struct_config__.tag_field}
+    for field in fields_of(shape):
+        known.add(field.encode_name)
+        if field.encode_name in value:
+            yield from _errors(field.type, value[field.encode_name], _below(pointer, field.encode_name))
+        elif field.required:
+            yield FieldError(_below(pointer, field.encode_name), "Missing.")
+    if shape.__struct_config__.forbid_unknown_fields:
+        for name in value.keys() - known:
+            yield FieldError(_below(pointer, name), "There is no such field.")
+
+
+def _plain(shape: Any, value: Any) -> Any:
+    """Return a shape without its annotations; of a union, the member that the value must be meant as (tagged structs by their tag)."""
+    while get_origin(shape) is Annotated:
+        shape = get_args(shape)[0]
+    if get_origin(shape) not in (Union, UnionType):
+        return shape
+    members = [_plain(each, value) for each in get_args(shape) if each not in (NoneType, msgspec.UnsetType)]
+    tagged = [
+        each
+        for each in members
+        if isinstance(each, type) and issubclass(each, msgspec.Struct) and _has_tag(each, value)
+    ]
+    return (tagged or members)[0] if len(members) == 1 or tagged else shape
+
+
+def _has_tag(shape: type[msgspec.Struct], value: Any) -> bool:
+    config = shape.__struct_config__
+    return config.tag is not None and isinstance(value, dict) and value.get(config.tag_field) == config.tag
+
+
+def _unstorable(value: Any, pointer: str) -> Iterator[FieldError]:
+    """Yield what is well formed and still has no place in a database."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            yield FieldError(pointer, "NUL characters cannot be stored.")
+    elif isinstance(value, datetime):
+        try:
+            value.astimezone(UTC)
+        except OverflowError:
+            yield FieldError(pointer, "This instant is outside the calendar.")
+    elif isinstance(value, msgspec.Struct):
+        for field in fields_of(type(value)):
+            yield from _unstorable(getattr(value, field.name), _below(pointer, field.encode_name))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _unstorable(name, _below(pointer, name))
+            yield from _unstorable(item, _below(pointer, name))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, item in enumerate(value):
+            yield from _unstorable(item, f"{pointer}/{index}")
+
+
+def _below(pointer: str, name: str) -> str:
+    return f"{pointer}/{name[:_NAME_LENGTH_MAX].replace('~', '~0').replace('/', '~1')}"
+
+
+def _pointer_in(message: str) -> str:
+    """Return where msgspec says that it stopped, ``- at `$.lines[0].quantity```, as a pointer."""
+    path = message.partition(" - at `$")[2].rstrip("`")
+    return path.replace("[", ".").replace("]", "").replace(".", "/")
+
+
+def sentence(message: str) -> str:
+    """Return msgspec's words without the path, which the pointer says."""
+    return f"{message.split(' - at `', maxsplit=1)[0].rstrip('.')}."

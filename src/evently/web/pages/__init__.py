@@ -1,0 +1,1 @@
+"""Pages: HTML for people. A sibling of `api`: both stand on `edge`, neither knows the other."""

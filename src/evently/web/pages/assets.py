@@ -1,0 +1,37 @@
+"""The address of files for browsers, `/static`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import get
+from litestar.params import FromPath
+
+from evently.kit.errors import CommonRefusal, Refused
+from evently.web.edge.assets import asset_names, load_asset
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.compression import best_coding
+from evently.web.edge.conditional import not_modified
+from evently.web.edge.context import Answer, Request
+
+_LONG: Final = "public, max-age=86400"
+
+
+@get("/static/{path:path}", include_in_schema=False, **policy(PUBLIC))
+async def static(request: Request, path: FromPath[str]) -> Answer[bytes] | Answer[None]:
+    """Send a file, compressed once for all."""
+    names = asset_names()
+    name = str(path).lstrip("/")
+    if name not in names:
+        raise Refused(CommonRefusal.NOT_FOUND, "There is no such file.")
+    asset = load_asset(name)
+    if (unchanged := not_modified(request, asset.etag, _LONG)) is not None:
+        return unchanged
+    coding = best_coding(request.exchange.headers.get(b"accept-encoding", b""))
+    headers = {"etag": asset.etag, "cache-control": _LONG, "vary": "Accept-Encoding"}
+    if coding is not None:
+        headers |= {"content-encoding": coding, "etag": f'{asset.etag[:-1]}-{coding}"'}
+    return Answer(asset.bodies[coding], headers=headers, media_type=asset.media_type)
+
+
+routes: Final = [static]

@@ -1,0 +1,76 @@
+"""The page of the demo gateway, where a bank or a card company would ask its customer.
+
+Nobody's money is taken.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qs
+
+from litestar import get, post
+from litestar.params import FromPath
+
+from evently.checkout import CheckoutRefusal
+from evently.kit.errors import Refused
+from evently.kit.money import show_money
+from evently.payments import DemoCharge, DemoGateway, Guarded
+from evently.payments.cards import CARDS
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.context import Answer, Request
+from evently.web.edge.html import render
+
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+}
+
+
+@get("/pay/{reference:str}", include_in_schema=False, **policy(PUBLIC))
+async def show(request: Request, reference: FromPath[str]) -> Answer[str]:
+    """Show what is to be paid."""
+    return _page(await _charge(request, reference))
+
+
+@post("/pay/{reference:str}", include_in_schema=False, status_code=200, **policy(PUBLIC))
+async def answer(request: Request, reference: FromPath[str]) -> Answer[str]:
+    """Take the buyer's yes or no, let the checkout go on, and show what came of it.
+
+    Sent twice, it changes nothing.
+    """
+    charge = await _charge(request, reference)
+    said = parse_qs((await request.body()).decode("latin-1")).get("answer", [""])[-1]
+    if charge.state == "action_needed" and said in {"yes", "no"}:
+        gateway = _gateway(request)
+        await (gateway.approve(reference) if said == "yes" else gateway.decline(reference))
+        await request.context.checkout.hear_of(gateway.name, reference)
+    return _page(await _charge(request, reference))
+
+
+def _gateway(request: Request) -> DemoGateway:
+    guarded = request.context.checkout.gateways.get(DemoGateway.name)
+    if not isinstance(guarded, Guarded) or not isinstance(guarded.inner, DemoGateway):
+        raise Refused(CheckoutRefusal.UNKNOWN_GATEWAY)
+    return guarded.inner
+
+
+async def _charge(request: Request, reference: str) -> DemoCharge:
+    charge = await _gateway(request).find_charge(reference)
+    if charge is None:
+        raise Refused(CheckoutRefusal.PAYMENT_NOT_FOUND)
+    return charge
+
+
+def _page(charge: DemoCharge) -> Answer[str]:
+    return render(
+        "demo_pay.html",
+        _HEADERS,
+        charge=charge,
+        amount=show_money(charge.amount_minor, charge.currency),
+        cards=CARDS,
+    )
+
+
+routes: Final = [show, answer]

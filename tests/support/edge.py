@@ -1,0 +1,65 @@
+"""The edge in this process, around handlers of the test's own: nothing is connected, nothing listens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import msgspec
+
+from evently.accounts import Accounts, TokenOptions
+from evently.checkout import Checkout
+from evently.db import Database, DatabaseOptions
+from evently.kit.clock import utc_now
+from evently.kit.ids import new_id
+from evently.sales import Engine, EngineOptions
+from evently.sales.reads import Lines, SeatBoards
+from evently.web.application import create_asgi
+from evently.web.edge.access import Access
+from evently.web.edge.context import Context
+from evently.web.edge.limits import Limits
+from evently.web.edge.middleware import Edge
+from evently.web.edge.options import RateOptions, WebOptions
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+UNLIMITED = msgspec.convert(dict.fromkeys(set(RateOptions.__struct_fields__) - {"store_url"}, 0), RateOptions)
+
+
+@asynccontextmanager
+async def edge_of(routes: Sequence[Any] | None, *, fast: bool = True, **options: Any) -> AsyncIterator[Edge]:
+    """Put the edge around these handlers; all of ours when None. Its database is away."""
+    told = WebOptions(**{"access_log": False, "rates": UNLIMITED, **options})
+    database = await Database.open(DatabaseOptions(NOWHERE))
+    accounts = Accounts(database, utc_now, TokenOptions(b"a secret of the tests"))
+    engine = Engine(database, EngineOptions(), utc_now, new_id)
+    context = Context(
+        options=told,
+        database=database,
+        clock=utc_now,
+        accounts=accounts,
+        access=Access(database, accounts, utc_now),
+        engine=engine,
+        boards=SeatBoards(database),
+        lines=Lines(database, utc_now),
+        checkout=Checkout(database, engine, {}, None, utc_now, new_id),
+        limits=Limits(told.rates, told.heavy_reads_max),
+    )
+    try:
+        yield create_asgi(context, None if routes is None else list(routes), fast=fast)
+    finally:
+        await context.limits.close()
+        await accounts.stop()
+        await database.close()
+
+
+@asynccontextmanager
+async def client_of(
+    routes: Sequence[Any] | None, *, fast: bool = True, **options: Any
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Speak HTTP to it."""
+    async with edge_of(routes, fast=fast, **options) as edge:
+        transport = httpx2.ASGITransport(app=edge)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://evently.example") as client:
+            yield client

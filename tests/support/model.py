@@ -1,0 +1,745 @@
+"""What selling means, once more and as plainly as possible: no counters, no facts, no code of the rules.
+
+The model knows who was given what, who waits, and what was promised to whom; it counts whenever it wants to
+know. Asked about a command, it names every reason against it; the rules must then refuse for one of these
+reasons, or carry the command out where there is none. Which seats are the best it does not know: it only sees
+to it that they were free.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from evently.sales.commands import (
+    AcceptOffer,
+    BlockSeats,
+    Booked,
+    Booking,
+    CancelBooking,
+    CancelSale,
+    Command,
+    ConfirmBooking,
+    ExtendHold,
+    JoinWaitlist,
+    KeepTickets,
+    LeaveWaitlist,
+    Listed,
+    No,
+    Outcome,
+    PlaceBooking,
+    PutConditions,
+    PutPool,
+    RecordCapture,
+    ReturnTickets,
+    SalesRefusal,
+    UnblockSeats,
+    WaitlistEntry,
+)
+from evently.sales.terms import Conditions, PoolTerms, PromoTerms, TicketTypeTerms
+
+
+@dataclass
+class Ticket:
+    """One unit that somebody has. `replaces`: another's ticket, whose unit and seat it only stands for."""
+
+    type_id: UUID
+    total_minor: int
+    discount_minor: int = 0
+    seat: str | None = None
+    replaces: UUID | None = None
+    returned_at: datetime | None = None
+
+
+@dataclass
+class Claim:
+    """What a buyer was given. `expires_at` None: confirmed."""
+
+    buyer_id: UUID
+    tickets: dict[UUID, Ticket]
+    expires_at: datetime | None
+    conditions: Conditions
+    promo_id: UUID | None = None
+    entry_id: UUID | None = None
+    extended: bool = False
+    payment_id: UUID | None = None
+    paid_minor: int = 0
+    refunded_minor: int = 0
+    captured: bool = False
+    discounts_minor: int = 0
+    ended: SalesRefusal | None = None  # what whoever comes too late is told
+
+    def live(self) -> bool:
+        return self.ended is None
+
+    def due_minor(self) -> int:
+        return sum(ticket.total_minor for ticket in self.tickets.values())
+
+
+@dataclass
+class Waiting:
+    """Somebody in the line."""
+
+    entry_id: UUID
+    buyer_id: UUID
+    type_id: UUID
+    quantity: int
+    state: str = "waiting"
+    offer: Claim | None = None
+    new: bool = True  # joined in this batch
+
+
+@dataclass
+class Model:
+    """One sale. `begin` before each batch, `judge` after each command in it, `end` when the rows are there to be seen."""
+
+    pools: dict[UUID, PoolTerms]
+    ticket_types: dict[UUID, TicketTypeTerms]
+    conditions: Conditions
+    seats: dict[str, str]  # their zones
+    promo: PromoTerms
+    now: datetime
+    open: bool = True
+    claims: dict[UUID, Claim] = field(default_factory=dict)
+    line: list[Waiting] = field(default_factory=list)  # in the order in which they joined
+    aside: dict[UUID, int] = field(default_factory=dict)
+    blocked: set[str] = field(default_factory=set)
+    answers: dict[tuple[UUID, str], tuple[bytes, UUID]] = field(default_factory=dict)
+    # Of ticket types with a line: what could be booked before a command
+    for_everybody: dict[UUID, int] = field(default_factory=dict)
+    unseen: list[Waiting] = field(default_factory=list)  # whose offers were made in this batch
+    _ids: int = 0
+
+    # Batches
+
+    def begin(self, now: datetime) -> None:
+        """Let what has run out fall free, and look at the line: what is waited for may be on sale by now."""
+        self._note_for_everybody()
+        for waiting in self.line:
+            waiting.new = False
+        self.now = now
+        due = [
+            claim
+            for claim in self.claims.values()
+            if claim.live() and claim.expires_at is not None and claim.expires_at <= now
+        ]
+        for claim in due:
+            self._end(claim, SalesRefusal.HOLD_EXPIRED)
+        self._serve()
+
+    def judge(self, command: Command, outcome: Outcome) -> None:
+        """Accept what the rules answered, and remember it; or fail."""
+        if self._judge_replay(command, outcome):
+            return
+        self._note_for_everybody()
+        reasons = self.reasons_against(command)
+        if isinstance(outcome, No):
+            allowed = reasons | self._perhaps(command)
+            assert outcome.refusal in allowed, (
+                f"{command} was refused for {outcome}, not for one of {allowed}"
+            )
+        else:
+            assert not reasons, f"{command} was carried out in spite of {reasons}"
+            self._carry_out(command, outcome)
+
+    def end(self, bookings: Mapping[UUID, Booking], entries: Mapping[UUID, WaitlistEntry]) -> None:
+        """Learn the ids of the offers that were made, and that everybody has what was to be expected."""
+        for waiting in self.unseen:
+            assert waiting.offer is not None
+            booking_id = entries[waiting.entry_id].booking_id
+            assert booking_id is not None
+            made = bookings[booking_id]
+            mine = Counter((each.type_id, each.replaces) for each in waiting.offer.tickets.values())
+            left = [each for each in made.tickets if each.state != "void"]
+            assert Counter((each.ticket_type_id, each.replaces) for each in left) == mine
+            waiting.offer.tickets = {
+                each.ticket_id: Ticket(
+                    each.ticket_type_id, each.total_minor(), 0, each.seat_id, each.replaces
+                )
+                for each in left
+            }
+            assert waiting.offer.due_minor() == sum(
+                self._total(each.ticket_type_id, 0, waiting.offer.conditions) for each in left
+            )
+            self.claims[booking_id] = waiting.offer
+        self.unseen.clear()
+        assert {each.entry_id: each.state for each in self.line} == {
+            each.entry_id: each.state for each in entries.values()
+        }
+        assert self.claims.keys() == bookings.keys()
+        for booking_id, claim in self.claims.items():
+            _compare(claim, bookings[booking_id])
+
+    # Counting
+
+    def taken(self, pool_id: UUID) -> tuple[int, int]:
+        """Return the units of a pool that are held and sold."""
+        units = [0, 0]
+        for claim in self._live():
+            own = [ticket for ticket in claim.tickets.values() if ticket.replaces is None]
+            units[claim.expires_at is None] += sum(
+                pool_id in self.ticket_types[ticket.type_id].pool_ids for ticket in own
+            )
+        return units[0], units[1]
+
+    def promised(self, pool_id: UUID) -> int:
+        return sum(
+            units for type_id, units in self.aside.items() if pool_id in self.ticket_types[type_id].pool_ids
+        )
+
+    def _live(self) -> list[Claim]:
+        unseen = [each.offer for each in self.unseen if each.offer is not None and each.offer.live()]
+        return [claim for claim in self.claims.values() if claim.live()] + unseen
+
+    def _live_tickets(self) -> Iterable[tuple[UUID, Ticket]]:
+        for claim in self._live():
+            yield from claim.tickets.items()
+
+    def _free_units(self, pool_id: UUID) -> int:
+        return self.pools[pool_id].capacity - sum(self.taken(pool_id))
+
+    def _free_seats(self, zone: str) -> int:
+        all_seats = [
+            seat for seat, its_zone in self.seats.items() if its_zone == zone and seat not in self.blocked
+        ]
+        taken = [
+            each
+            for _, each in self._live_tickets()
+            if each.replaces is None and self.ticket_types[each.type_id].zone == zone
+        ]
+        return len(all_seats) - len(taken)
+
+    def _free(self, terms: TicketTypeTerms) -> int:
+        """Return what could be given to those who wait."""
+        free = min(self._free_units(pool_id) for pool_id in terms.pool_ids)
+        return free if terms.zone is None else min(free, self._free_seats(terms.zone))
+
+    def _for_sale(self, needs: Mapping[UUID, int]) -> bool:
+        """Return whether anybody may have so many units of ticket types: what is promised is not free."""
+        units: Counter[UUID] = Counter()
+        zones: Counter[str] = Counter()
+        for type_id, quantity in needs.items():
+            units.update(dict.fromkeys(self.ticket_types[type_id].pool_ids, quantity))
+            zones.update({zone: quantity for zone in [self.ticket_types[type_id].zone] if zone is not None})
+        promised = {
+            zone: sum(n for each, n in self.aside.items() if self.ticket_types[each].zone == zone)
+            for zone in zones
+        }
+        return all(
+            needed <= self._free_units(pool_id) - self.promised(pool_id) for pool_id, needed in units.items()
+        ) and all(needed <= self._free_seats(zone) - promised[zone] for zone, needed in zones.items())
+
+    def _has(self, buyer_id: UUID, terms: TicketTypeTerms) -> int:
+        mine = [claim for claim in self._live() if claim.buyer_id == buyer_id]
+        return sum(
+            ticket.type_id == terms.ticket_type_id for claim in mine for ticket in claim.tickets.values()
+        )
+
+    def _over_limit(self, buyer_id: UUID, terms: TicketTypeTerms, quantity: int) -> bool:
+        return terms.per_buyer_max is not None and self._has(buyer_id, terms) + quantity > terms.per_buyer_max
+
+    def _taken_seats(self) -> set[str]:
+        return {
+            each.seat for _, each in self._live_tickets() if each.seat is not None and each.replaces is None
+        } | self.blocked
+
+    def _returned(self, type_id: UUID) -> list[UUID]:
+        stood_for = {each.replaces for _, each in self._live_tickets()}
+        returned = [
+            (ticket.returned_at, ticket_id)
+            for ticket_id, ticket in self._live_tickets()
+            if ticket.returned_at is not None and ticket.type_id == type_id and ticket_id not in stood_for
+        ]
+        return [ticket_id for _, ticket_id in sorted(returned)]
+
+    def _total(self, type_id: UUID, discount_minor: int, conditions: Conditions) -> int:
+        price = self.ticket_types[type_id].price_minor - discount_minor
+        return price + (conditions.fees.fixed_minor if price else 0)
+
+    # The line
+
+    def _note_for_everybody(self) -> None:
+        waited_for = {each.type_id for each in self.line if each.state == "waiting"}
+        self.for_everybody = {type_id: self._units_for_sale(type_id) for type_id in waited_for}
+
+    def _units_for_sale(self, type_id: UUID) -> int:
+        units = 0
+        while self._for_sale({type_id: units + 1}):
+            units += 1
+        return units
+
+    def _serve(self) -> None:
+        """Give what is free to whoever is first and fits; promise to the others, in their order, what was not for everybody before."""
+        for_everybody = {
+            type_id: self.for_everybody.get(type_id, self._units_for_sale(type_id))
+            for type_id in self.ticket_types
+        }
+        owed = {
+            type_id: self._free(terms) - for_everybody[type_id]
+            for type_id, terms in self.ticket_types.items()
+        }
+        waiting = [each for each in self.line if each.state == "waiting"]
+        for each in waiting:
+            terms = self.ticket_types[each.type_id]
+            returned = self._returned(each.type_id)
+            if not self._sells(terms) or each.quantity > self._free(terms) + len(returned):
+                continue
+            if self._over_limit(each.buyer_id, terms, each.quantity):
+                each.state = "withdrawn"
+                continue
+            self._offer(each, min(each.quantity, self._free(terms)), returned)
+        self.aside = {}
+        left = {pool_id: self._free_units(pool_id) for pool_id in self.pools}
+        seats = {zone: self._free_seats(zone) for zone in set(self.seats.values())}
+        waiting = [
+            each
+            for each in self.line
+            if each.state == "waiting" and self._sells(self.ticket_types[each.type_id])
+        ]
+        for type_id in dict.fromkeys(each.type_id for each in waiting):
+            terms = self.ticket_types[type_id]
+            wished = min(
+                sum(each.quantity for each in waiting if each.type_id == type_id), max(0, owed[type_id])
+            )
+            units = min(
+                wished, *(left[pool_id] for pool_id in terms.pool_ids), seats.get(terms.zone or "", wished)
+            )
+            self.aside[type_id] = units
+            for pool_id in terms.pool_ids:
+                left[pool_id] -= units
+            if terms.zone is not None:
+                seats[terms.zone] -= units
+
+    def _offer(self, waiting: Waiting, own: int, returned: list[UUID]) -> None:
+        total = self._total(waiting.type_id, 0, self.conditions)
+        stand_for: list[UUID | None] = [None] * own + list(returned[: waiting.quantity - own])
+        tickets = {self._nobody_knows(): Ticket(waiting.type_id, total, replaces=each) for each in stand_for}
+        seconds = self.conditions.offer_seconds
+        if waiting.new:
+            seconds = min(seconds, self.conditions.hold_seconds)
+        expires_at = self.now + timedelta(seconds=seconds)
+        waiting.offer = Claim(
+            waiting.buyer_id, tickets, expires_at, self.conditions, entry_id=waiting.entry_id
+        )
+        waiting.state = "offered"
+        self.unseen.append(waiting)
+
+    def _nobody_knows(self) -> UUID:
+        self._ids += 1
+        return UUID(int=self._ids, version=4)
+
+    def _sells(self, terms: TicketTypeTerms) -> bool:
+        return self.open and not self._out_of_window(terms)
+
+    def _out_of_window(self, terms: TicketTypeTerms) -> set[SalesRefusal]:
+        early = (
+            {SalesRefusal.NOT_ON_SALE_YET}
+            if terms.on_sale_at is not None and self.now < terms.on_sale_at
+            else set()
+        )
+        return early | self._late(terms)
+
+    def _late(self, terms: TicketTypeTerms) -> set[SalesRefusal]:
+        return (
+            {SalesRefusal.SALE_ENDED}
+            if terms.off_sale_at is not None and self.now >= terms.off_sale_at
+            else set()
+        )
+
+    def _entry(self, entry_id: UUID) -> Waiting:
+        return next(each for each in self.line if each.entry_id == entry_id)
+
+    # Reasons
+
+    def reasons_against(self, command: Command) -> set[SalesRefusal]:
+        """Return every reason to refuse a command."""
+        called_off = set() if self.open else {SalesRefusal.EVENT_CANCELLED}
+        match command:
+            case PlaceBooking():
+                return called_off | self._against_placing(command)
+            case ConfirmBooking():
+                return self._against_confirming(command, called_off)
+            case ExtendHold():
+                return self._against_extending(command)
+            case CancelBooking():
+                return self._against_cancelling(command)
+            case RecordCapture():
+                claim = self.claims[command.booking_id]
+                return set() if claim.payment_id == command.payment_id else {SalesRefusal.PAYMENT_MISMATCH}
+            case ReturnTickets() | KeepTickets():
+                return self._against_returning(command)
+            case JoinWaitlist():
+                return called_off | self._against_joining(command)
+            case AcceptOffer():
+                return self._against_accepting(command, called_off)
+            case LeaveWaitlist():
+                return (
+                    {SalesRefusal.NOT_OFFERED}
+                    if self._entry(command.entry_id).state == "fulfilled"
+                    else set()
+                )
+            case _:
+                return self._against_changing(command)
+
+    def _against_changing(self, command: Command) -> set[SalesRefusal]:
+        match command:
+            case PutPool():
+                pool_id = command.pool.pool_id
+                short = command.pool.capacity < sum(self.taken(pool_id)) + self.promised(pool_id)
+                return {SalesRefusal.CAPACITY_TAKEN} if short else set()
+            case BlockSeats():
+                return (
+                    {SalesRefusal.SEAT_TAKEN}
+                    if set(command.seats) & (self._taken_seats() - self.blocked)
+                    else set()
+                )
+            case _:
+                return set()
+
+    def _against_extending(self, command: ExtendHold) -> set[SalesRefusal]:
+        claim = self.claims[command.booking_id]
+        mine = set() if claim.buyer_id == command.buyer_id else {SalesRefusal.BOOKING_NOT_FOUND}
+        offered = claim.entry_id is not None and self._entry(claim.entry_id).state == "offered"
+        return (
+            mine
+            | _not_held(claim)
+            | ({SalesRefusal.ALREADY_EXTENDED} if claim.extended or offered else set())
+        )
+
+    def _perhaps(self, command: Command) -> set[SalesRefusal]:
+        """Return reasons that the model cannot see: which seats were given to those who were made offers in this very batch."""
+        names_seats = isinstance(command, BlockSeats) or (
+            isinstance(command, PlaceBooking) and any(each.seats for each in command.lines)
+        )
+        return {SalesRefusal.SEAT_TAKEN} if names_seats and self.unseen else set()
+
+    def _against_placing(self, command: PlaceBooking) -> set[SalesRefusal]:
+        reasons: set[SalesRefusal] = set()
+        for line in command.lines:
+            terms = self.ticket_types[line.ticket_type_id]
+            if line.quantity > terms.per_booking_max:
+                reasons.add(SalesRefusal.OVER_BOOKING_LIMIT)
+            if self._over_limit(command.buyer_id, terms, line.quantity):
+                reasons.add(SalesRefusal.OVER_BUYER_LIMIT)
+            reasons |= self._out_of_window(terms)
+            if set(line.seats or ()) & self._taken_seats():
+                reasons.add(SalesRefusal.SEAT_TAKEN)
+        if not self._for_sale({line.ticket_type_id: line.quantity for line in command.lines}):
+            reasons.add(SalesRefusal.SOLD_OUT)
+        if command.promo_code is not None:
+            with_it = [claim for claim in self._live() if claim.promo_id is not None]
+            mine = [claim for claim in with_it if claim.buyer_id == command.buyer_id]
+            spent = sum(claim.discounts_minor for claim in with_it) + sum(
+                self._discount(line.ticket_type_id) * line.quantity for line in command.lines
+            )
+            assert self.promo.uses_max is not None
+            assert self.promo.per_buyer_max is not None
+            assert self.promo.budget_minor is not None
+            if (
+                len(with_it) >= self.promo.uses_max
+                or len(mine) >= self.promo.per_buyer_max
+                or spent > self.promo.budget_minor
+            ):
+                reasons.add(SalesRefusal.PROMO_CODE_USED_UP)
+        return reasons
+
+    def _against_confirming(
+        self, command: ConfirmBooking, called_off: set[SalesRefusal]
+    ) -> set[SalesRefusal]:
+        claim = self.claims[command.booking_id]
+        if (
+            claim.live()
+            and claim.expires_at is None
+            and command.payment_id is not None
+            and claim.payment_id == command.payment_id
+        ):
+            return set()
+        due = claim.due_minor()
+        on_site = command.payment_id is None and (due == 0 or claim.conditions.payment == "door")
+        paid = command.payment_id is not None and due > 0 and command.amount_minor == due
+        return _not_held(claim) | called_off | (set() if on_site or paid else {SalesRefusal.PAYMENT_MISMATCH})
+
+    def _against_cancelling(self, command: CancelBooking) -> set[SalesRefusal]:
+        claim = self.claims[command.booking_id]
+        if command.buyer_id not in {None, claim.buyer_id}:
+            return {SalesRefusal.BOOKING_NOT_FOUND}
+        reasons = _ended(claim)
+        if command.not_after is not None:
+            hours = claim.conditions.cancel_hours_before if claim.expires_at is None else 0
+            if self.now >= command.not_after - timedelta(hours=hours):
+                reasons.add(SalesRefusal.TOO_LATE_TO_CANCEL)
+        if command.ticket_ids is not None and not claim.tickets.keys() >= set(command.ticket_ids):
+            reasons.add(SalesRefusal.ALREADY_CANCELLED)  # every ticket that is named was once this booking's
+        return reasons
+
+    def _against_returning(self, command: ReturnTickets | KeepTickets) -> set[SalesRefusal]:
+        claim = self.claims[command.booking_id]
+        reasons = set() if claim.buyer_id == command.buyer_id else {SalesRefusal.BOOKING_NOT_FOUND}
+        gone = set(command.ticket_ids) - claim.tickets.keys()
+        if gone:
+            reasons.add(SalesRefusal.ALREADY_CANCELLED)
+        there = [each for each in command.ticket_ids if each not in gone]
+        if isinstance(command, KeepTickets):
+            stood_for = {each.replaces for _, each in self._live_tickets()}
+            return reasons | ({SalesRefusal.NOT_RETURNABLE} if stood_for & set(there) else set())
+        if not self.open:
+            reasons.add(SalesRefusal.EVENT_CANCELLED)
+        if not claim.live() or claim.expires_at is not None:
+            reasons.add(SalesRefusal.NOT_RETURNABLE)
+        fresh = {claim.tickets[each].type_id for each in there if claim.tickets[each].returned_at is None}
+        if any(self._for_sale({type_id: 1}) for type_id in fresh):
+            reasons.add(SalesRefusal.NOT_SOLD_OUT)
+        return reasons
+
+    def _against_joining(self, command: JoinWaitlist) -> set[SalesRefusal]:
+        terms = self.ticket_types[command.ticket_type_id]
+        reasons = self._late(terms)
+        if command.quantity > terms.per_booking_max:
+            reasons.add(SalesRefusal.OVER_BOOKING_LIMIT)
+        if self._over_limit(command.buyer_id, terms, command.quantity):
+            reasons.add(SalesRefusal.OVER_BUYER_LIMIT)
+        if any(
+            (each.buyer_id, each.type_id) == (command.buyer_id, command.ticket_type_id)
+            and each.state in {"waiting", "offered"}
+            for each in self.line
+        ):
+            reasons.add(SalesRefusal.ALREADY_WAITING)
+        return reasons
+
+    def _against_accepting(self, command: AcceptOffer, called_off: set[SalesRefusal]) -> set[SalesRefusal]:
+        waiting = self._entry(command.entry_id)
+        if waiting.state == "waiting":
+            return {SalesRefusal.NOT_OFFERED}
+        if waiting.state == "withdrawn":
+            return {SalesRefusal.OFFER_EXPIRED}
+        return called_off if waiting.state == "offered" else set()
+
+    # Effects
+
+    def _judge_replay(self, command: Command, outcome: Outcome) -> bool:
+        """Return whether the key of a command has been answered before, and then accept only that answer."""
+        if not isinstance(command, PlaceBooking | CancelBooking | JoinWaitlist) or command.key is None:
+            return False
+        actor_id = command.actor_id if isinstance(command, CancelBooking) else command.buyer_id
+        earlier = self.answers.get((actor_id, command.key))
+        if earlier is None:
+            if isinstance(outcome, Booked | Listed):
+                self.answers[actor_id, command.key] = command.fingerprint, _named(outcome)
+            return False
+        if earlier[0] != command.fingerprint:
+            assert outcome == No(SalesRefusal.KEY_REUSED)
+        else:
+            assert isinstance(outcome, Booked | Listed)
+            assert outcome.replayed
+            assert _named(outcome) == earlier[1]
+        return True
+
+    def _carry_out(self, command: Command, outcome: Outcome) -> None:
+        match command:
+            case ReturnTickets() | KeepTickets():
+                self._give_away(command)
+            case JoinWaitlist():
+                self._join(command, outcome)
+            case AcceptOffer():
+                self._accept(self._entry(command.entry_id))
+            case LeaveWaitlist():
+                self._leave(self._entry(command.entry_id))
+            case PlaceBooking():
+                self._place(command, outcome)
+            case ConfirmBooking() if self.claims[command.booking_id].expires_at is not None:
+                self._confirm(self.claims[command.booking_id], command.payment_id, command.amount_minor)
+            case ExtendHold():
+                claim = self.claims[command.booking_id]
+                claim.extended = True
+                self._prolong(claim)
+            case CancelBooking():
+                claim = self.claims[command.booking_id]
+                self._cancel(claim, command.ticket_ids or tuple(claim.tickets), command.not_after)
+                self._serve()
+            case RecordCapture():
+                self.claims[command.booking_id].captured = True
+            case _:
+                self._change(command)
+
+    def _change(self, command: Command) -> None:
+        match command:
+            case PutPool():
+                self.pools[command.pool.pool_id] = command.pool
+                self._serve()
+            case BlockSeats() if set(command.seats) - self.blocked:
+                self.blocked |= set(command.seats)
+                self._serve()
+            case UnblockSeats() if set(command.seats) & self.blocked:
+                self.blocked -= set(command.seats)
+                self._serve()
+            case PutConditions():
+                self.conditions = command.conditions
+            case CancelSale() if self.open:
+                self.open = False
+                for waiting in self.line:
+                    waiting.state = "withdrawn" if waiting.state == "waiting" else waiting.state
+                self._serve()
+            case _:
+                pass
+
+    def _give_away(self, command: ReturnTickets | KeepTickets) -> None:
+        tickets = [self.claims[command.booking_id].tickets[each] for each in command.ticket_ids]
+        if isinstance(command, KeepTickets):
+            for ticket in tickets:
+                ticket.returned_at = None
+        elif fresh := [ticket for ticket in tickets if ticket.returned_at is None]:
+            for ticket in fresh:
+                ticket.returned_at = self.now
+            self._serve()
+
+    def _place(self, command: PlaceBooking, outcome: Outcome) -> None:
+        assert isinstance(outcome, Booked)
+        booking = outcome.booking
+        assert booking.booking_id not in self.claims
+        promo = command.promo_code is not None
+        tickets = {}
+        for each in booking.tickets:
+            discount = self._discount(each.ticket_type_id) if promo else 0
+            total = self._total(each.ticket_type_id, discount, self.conditions)
+            assert (each.seat_id is None) == (self.ticket_types[each.ticket_type_id].zone is None)
+            tickets[each.ticket_id] = Ticket(each.ticket_type_id, total, discount, each.seat_id)
+        for line in command.lines:
+            mine = [ticket.seat for ticket in tickets.values() if ticket.type_id == line.ticket_type_id]
+            assert len(mine) == line.quantity
+            assert line.seats is None or set(line.seats) == set(mine)
+        seats = [ticket.seat for ticket in tickets.values() if ticket.seat is not None]
+        assert not set(seats) & self._taken_seats()
+        assert len(set(seats)) == len(seats)
+        hold_seconds = command.hold_seconds
+        if (
+            hold_seconds is None
+            and self.conditions.payment == "online"
+            and any(ticket.total_minor for ticket in tickets.values())
+        ):
+            hold_seconds = self.conditions.hold_seconds
+        expires_at = None if hold_seconds is None else self.now + timedelta(seconds=hold_seconds)
+        claim = Claim(
+            command.buyer_id, tickets, expires_at, self.conditions, self.promo.promo_id if promo else None
+        )
+        claim.discounts_minor = sum(ticket.discount_minor for ticket in tickets.values())
+        self.claims[booking.booking_id] = claim
+
+    def _discount(self, type_id: UUID) -> int:
+        return self.ticket_types[type_id].price_minor // 10  # ten per cent of whole tens
+
+    def _prolong(self, claim: Claim) -> None:
+        assert claim.expires_at is not None
+        claim.expires_at = max(claim.expires_at, self.now + timedelta(seconds=claim.conditions.hold_seconds))
+
+    def _confirm(self, claim: Claim, payment_id: UUID | None, paid_minor: int) -> None:
+        claim.expires_at, claim.payment_id, claim.paid_minor = None, payment_id, paid_minor
+        if claim.entry_id is not None:
+            self._entry(claim.entry_id).state = "fulfilled"
+        replaced = {ticket.replaces for ticket in claim.tickets.values()} - {None}
+        for ticket in claim.tickets.values():
+            ticket.replaces = None
+        for holder in self._live():
+            if theirs := holder.tickets.keys() & replaced:
+                self._cancel(holder, tuple(theirs), None)
+        if replaced:
+            self._serve()
+
+    def _cancel(self, claim: Claim, ticket_ids: Iterable[UUID], not_after: datetime | None) -> None:
+        gone = [claim.tickets.pop(ticket_id) for ticket_id in dict.fromkeys(ticket_ids)]
+        if claim.payment_id is not None:
+            claim.refunded_minor += sum(self._paid_back(claim, ticket, not_after) for ticket in gone)
+        self._set_free(ticket_ids)
+        if not claim.tickets:
+            self._end(claim, SalesRefusal.ALREADY_CANCELLED)
+
+    def _paid_back(self, claim: Claim, ticket: Ticket, not_after: datetime | None) -> int:
+        if not_after is None:
+            return ticket.total_minor
+        open_windows = [
+            each
+            for each in claim.conditions.refund_windows
+            if self.now < not_after - timedelta(hours=each.hours_before)
+        ]
+        share = max(open_windows, key=lambda each: each.hours_before).basis_points if open_windows else 0
+        return ticket.total_minor * share // 10_000  # halves of even amounts
+
+    def _set_free(self, ticket_ids: Iterable[UUID]) -> None:
+        """Give the units of tickets that are no more to those that stood for them."""
+        gone = set(ticket_ids)
+        for _, ticket in self._live_tickets():
+            if ticket.replaces in gone:
+                ticket.replaces = None
+
+    def _end(self, claim: Claim, why: SalesRefusal) -> None:
+        claim.ended = why
+        if claim.entry_id is not None and (waiting := self._entry(claim.entry_id)).state == "offered":
+            waiting.state = "withdrawn"
+
+    def _join(self, command: JoinWaitlist, outcome: Outcome) -> None:
+        assert isinstance(outcome, Listed)
+        assert outcome.entry.state == "waiting"
+        self.line.append(
+            Waiting(outcome.entry.entry_id, command.buyer_id, command.ticket_type_id, command.quantity)
+        )
+        self._serve()
+
+    def _accept(self, waiting: Waiting) -> None:
+        if waiting.state == "fulfilled":
+            return
+        assert waiting.offer is not None
+        waiting.state = "fulfilled"
+        if waiting.offer.due_minor() and waiting.offer.conditions.payment == "online":
+            self._prolong(waiting.offer)
+        else:
+            self._confirm(waiting.offer, None, 0)
+
+    def _leave(self, waiting: Waiting) -> None:
+        if waiting.state == "withdrawn":
+            return
+        offered = waiting.state == "offered"
+        waiting.state = "withdrawn"
+        if offered:
+            assert waiting.offer is not None
+            self._cancel(waiting.offer, tuple(waiting.offer.tickets), None)
+        self._serve()
+
+
+def _compare(claim: Claim, booking: Booking) -> None:
+    state = "confirmed" if claim.expires_at is None else "held"
+    if claim.ended is not None:
+        state = "expired" if claim.ended == SalesRefusal.HOLD_EXPIRED else "cancelled"
+    assert booking.state == state
+    assert (booking.payment_id, booking.paid_minor, booking.refunded_minor) == (
+        claim.payment_id,
+        claim.paid_minor,
+        claim.refunded_minor,
+    )
+    assert (booking.captured_at is not None) == claim.captured
+    assert claim.refunded_minor <= claim.paid_minor
+    if claim.live():
+        assert booking.expires_at == claim.expires_at or claim.expires_at is None
+        live = {each.ticket_id: each for each in booking.tickets if each.state != "void"}
+        assert live.keys() == claim.tickets.keys()
+        for ticket_id, ticket in claim.tickets.items():
+            theirs = live[ticket_id]
+            assert (theirs.total_minor(), theirs.seat_id, theirs.replaces) == (
+                ticket.total_minor,
+                ticket.seat,
+                ticket.replaces,
+            )
+            assert theirs.returning_since == ticket.returned_at
+
+
+def _named(outcome: Booked | Listed) -> UUID:
+    return outcome.booking.booking_id if isinstance(outcome, Booked) else outcome.entry.entry_id
+
+
+def _ended(claim: Claim) -> set[SalesRefusal]:
+    return set() if claim.ended is None else {claim.ended}
+
+
+def _not_held(claim: Claim) -> set[SalesRefusal]:
+    return {SalesRefusal.ALREADY_CONFIRMED} if claim.live() and claim.expires_at is None else _ended(claim)

@@ -1,0 +1,599 @@
+"""The rules of sale with rows in memory: what the store would load and write, in plain dictionaries.
+
+A batch is given what loading.py would give it and no more, so that a rule that needs more fails here; and
+only what the store would write is kept. What then is in memory must be what anybody would load, and the rows
+must add up.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from evently.sales.commands import (
+    AcceptOffer,
+    Booking,
+    CancelBooking,
+    CancelSale,
+    Command,
+    ConfirmBooking,
+    ExpireHolds,
+    JoinWaitlist,
+    LeaveWaitlist,
+    Outcome,
+    PlaceBooking,
+    RecordRefund,
+    RetireTicketType,
+    Ticket,
+    WaitlistEntry,
+)
+from evently.sales.facts import Fact, decode_facts, encode_facts
+from evently.sales.loading import NAMES_BOOKING
+from evently.sales.replay import Replay
+from evently.sales.replay.state import NOTHING_MORE
+from evently.sales.rules import actor_of, decide
+from evently.sales.rules.ledger import Posting
+from evently.sales.rules.state import (
+    LINE_KNOWN_MAX,
+    Answer,
+    Batch,
+    Line,
+    Pool,
+    Promo,
+    Refund,
+    Returned,
+    Sale,
+    place_in_line,
+)
+from evently.sales.rules.waitlist import can_serve
+from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
+from evently.seating import Hall, Plan
+
+LIVE: Final = {"held", "confirmed"}
+_LIVE_ENTRY: Final = {"waiting", "offered"}
+
+
+class Rows:
+    """One sale and its rows.
+
+    `remember`: the sale stays in memory between batches, as in a lane that nobody disturbs.
+
+    `known_max`: how many of those who wish for the same a batch knows of; more are served by further batches, as a lane would run them.
+    """
+
+    def __init__(self, *, remember: bool = True, known_max: int = LINE_KNOWN_MAX) -> None:
+        self.remember = remember
+        self.known_max = known_max
+        self.sale: Sale | None = None
+        self.pools: dict[UUID, tuple[str, int, int, int, int]] = {}
+        self.ticket_types: dict[UUID, TicketTypeTerms] = {}
+        self.conditions: dict[int, Conditions] = {}
+        self.seating: Seating | None = None
+        self.claims: dict[int, UUID | None] = {}
+        self.promos: dict[UUID, tuple[PromoTerms, int, int]] = {}
+        self.entries: dict[UUID, WaitlistEntry] = {}
+        self.aside: dict[UUID, int] = {}
+        self.bookings: dict[UUID, Booking] = {}
+        self.refunds: dict[UUID, Refund] = {}
+        self.ledger: list[Posting] = []
+        self.answers: dict[tuple[UUID, str], Answer] = {}
+        self.journal: list[tuple[datetime, list[Fact]]] = []
+        self.replays = 0
+        self._ids = itertools.count(1_000_000)
+
+    def run(self, commands: Sequence[Command], now: datetime) -> list[Outcome]:
+        """Decide one batch and keep what it changed."""
+        outcomes, unserved = self._decide(commands, now)
+        while unserved:
+            assert self.sale is not None, "somebody waits for it"
+            _, unserved = self._decide([ExpireHolds(self.sale.event_id)], now)
+        return outcomes
+
+    def _decide(self, commands: Sequence[Command], now: datetime) -> tuple[list[Outcome], bool]:
+        if self.sale is not None and not self.remember:
+            self.sale = self.load()
+        if self.sale is not None and any(line.is_short() for line in self.sale.lines.values()):
+            self.sale.lines = self.lines()
+        batch = Batch(now, lambda: UUID(int=next(self._ids)), lambda: bytes(10))
+        if self.sale is not None:
+            _Loading(self, self.sale, batch).load(commands)
+        self.sale, outcomes = decide(self.sale, batch, commands)
+        if self.sale is not None and batch.writes():
+            self._keep(self.sale, batch)
+        return outcomes, batch.unserved
+
+    def use(self, booking: Booking, count: int) -> None:
+        """Let so many of a booking's tickets be scanned at the door."""
+        scanned = [ticket.ticket_id for ticket in booking.tickets if ticket.state == "valid"][:count]
+        tickets = tuple(
+            replace(ticket, state="used") if ticket.ticket_id in scanned else ticket
+            for ticket in booking.tickets
+        )
+        self.bookings[booking.booking_id] = replace(booking, tickets=tickets)
+
+    # What is loaded
+
+    def load(self) -> Sale:
+        """Return the sale as somebody would load it who has never seen it."""
+        known = self.sale
+        assert known is not None
+        sale = Sale(
+            known.event_id,
+            known.state,
+            known.currency,
+            known.on_sale_at,
+            known.off_sale_at,
+            known.seq,
+            known.head_hash,
+            known.head_at,
+        )
+        sale.pools = {each: Pool(each, *row) for each, row in self.pools.items()}
+        sale.ticket_types = dict(self.ticket_types)
+        sale.next_expiry_at = min(
+            (each.expires_at for each in self.bookings.values() if each.state == "held" and each.expires_at),
+            default=None,
+        )
+        sale.conditions = dict(self.conditions)
+        sale.promos = {terms.code: Promo(terms, uses, spent) for terms, uses, spent in self.promos.values()}
+        sale.lines = self.lines()
+        sale.aside = {type_id: units for type_id, units in self.aside.items() if units}
+        sale.returned = self._returned()
+        sale.hall = self._hall()
+        return sale
+
+    def lines(self) -> dict[UUID, Line]:
+        """Return who waits, as far as a batch knows of them."""
+        lines: dict[UUID, Line] = {}
+        for entry in sorted(self.entries.values(), key=place_in_line):
+            if entry.state == "waiting":
+                lines.setdefault(entry.ticket_type_id, Line(self.known_max)).add(entry)
+        return lines
+
+    def _returned(self) -> dict[UUID, Returned]:
+        offered = {ticket.replaces for ticket in self.tickets("held")}
+        return {
+            ticket.ticket_id: Returned(
+                ticket.ticket_id,
+                booking.booking_id,
+                ticket.ticket_type_id,
+                ticket.seat_number,
+                ticket.returning_since,
+                ticket.ticket_id in offered,
+            )
+            for booking in self.bookings.values()
+            for ticket in booking.tickets
+            if ticket.state == "valid" and ticket.returning_since is not None
+        }
+
+    def _hall(self) -> Hall | None:
+        if self.seating is None:
+            return None
+        taken = [number for number, ticket_id in self.claims.items() if ticket_id is not None]
+        blocked = [number for number, ticket_id in self.claims.items() if ticket_id is None]
+        return Hall(Plan.of(self.seating.layout), self.seating.zones, self.seating.zone_of, taken, blocked)
+
+    # What is written
+
+    def _keep(self, sale: Sale, batch: Batch) -> None:
+        if batch.facts:
+            sale.seq += 1
+            self.journal.append((batch.now, decode_facts(encode_facts(batch.facts))))
+        assert bool(batch.facts) or not batch.postings, "money moves with a fact"
+        self.replays += len(batch.replayed)
+        self.answers |= {
+            (actor, key): Answer(answer.fingerprint, answer.what, stored=True)
+            for actor, key, answer in batch.answered
+        }
+        self._keep_terms(sale, batch)
+        self._keep_bookings(batch)
+        self._keep_seats(batch)
+        self._keep_waitlist(sale, batch)
+        self.ledger += batch.postings
+        for refund in batch.refunds_decided:
+            assert refund.refund_id not in self.refunds
+            self.refunds[refund.refund_id] = refund
+        for refund_id in batch.refunds_settled:
+            assert self.refunds[refund_id].settled_at is None
+            self.refunds[refund_id] = replace(self.refunds[refund_id], settled_at=batch.now)
+
+    def _keep_terms(self, sale: Sale, batch: Batch) -> None:
+        for pool_id in batch.pools_removed:
+            self.pools.pop(pool_id)
+        for pool_id in (batch.pools_put | batch.pools_changed) - set(batch.pools_removed):
+            pool = sale.pools[pool_id]
+            self.pools[pool_id] = (pool.name, pool.capacity, pool.held, pool.sold, pool.set_aside)
+        self.ticket_types |= {type_id: sale.ticket_types[type_id] for type_id in batch.types_changed}
+        self.conditions |= {version: sale.conditions[version] for version in batch.conditions_put}
+        for promo_id in batch.promos_changed | batch.promos_put:
+            promo = sale.promo(promo_id)
+            assert promo is not None
+            self.promos[promo_id] = (promo.terms, promo.uses, promo.spent_minor)
+        if batch.seating_put is not None:
+            self.seating = batch.seating_put
+
+    def _keep_bookings(self, batch: Batch) -> None:
+        for booking in batch.placed:
+            assert booking.booking_id not in self.bookings
+            self.bookings[booking.booking_id] = booking
+        for booking_id, moved in batch.moved.items():
+            self.bookings[booking_id] = replace(moved, tickets=self.bookings[booking_id].tickets)
+        voided, unbound = set(batch.voided), set(batch.unbound)
+        for booking in list(self.bookings.values()):
+            self.bookings[booking.booking_id] = replace(
+                booking,
+                tickets=tuple(_written(ticket, voided, unbound, batch.marked) for ticket in booking.tickets),
+            )
+        for booking_id, booking in batch.bookings.items():
+            assert self.bookings[booking_id] == booking, (
+                "what is written of a booking is what the rules made of it"
+            )
+
+    def _keep_seats(self, batch: Batch) -> None:
+        for number, claim in batch.claims.items():
+            if claim.was_taken:
+                del self.claims[number]
+        for number, claim in batch.claims.items():
+            if claim.taken:
+                assert number not in self.claims, "a seat has one owner"
+                self.claims[number] = claim.ticket_id
+
+    def _keep_waitlist(self, sale: Sale, batch: Batch) -> None:
+        for entry in batch.entries_joined:
+            assert entry.state == "waiting"
+            self.entries[entry.entry_id] = entry
+        for entry_id, moved in batch.entries_moved.items():
+            assert replace(
+                self.entries[entry_id], state="", reason="", offered_at=None, booking_id=None, ended_at=None
+            ) == replace(moved, state="", reason="", offered_at=None, booking_id=None, ended_at=None)
+            self.entries[entry_id] = moved
+        self.aside |= {type_id: sale.aside[type_id] for type_id in batch.aside_changed}
+
+    # What must always be so
+
+    def tickets(self, *states: str) -> list[Ticket]:
+        """Return the tickets that are not void, of bookings in these states."""
+        return [
+            ticket
+            for each in self.bookings.values()
+            if each.state in states
+            for ticket in each.tickets
+            if ticket.state != "void"
+        ]
+
+    def check(self) -> None:
+        """Nothing is oversold, the counters are what the rows add up to, memory is what anybody would load, the journal tells the same."""
+        assert self.sale is not None
+        self._check_memory(self.sale)
+        self._check_pools()
+        self._check_seats()
+        self._check_money()
+        self._check_promos()
+        self._check_waitlist(self.sale)
+        self._check_replay(self.sale)
+
+    def _check_memory(self, sale: Sale) -> None:
+        loaded = self.load()
+        for name in ("pools", "ticket_types", "conditions", "promos"):
+            assert getattr(sale, name) == getattr(loaded, name), name
+        # A ticket that is used stays in memory until it is loaded anew: the scanner tells nobody.
+        used = {
+            ticket.ticket_id
+            for each in self.bookings.values()
+            for ticket in each.tickets
+            if ticket.state == "used"
+        }
+        assert {
+            each: returned for each, returned in sale.returned.items() if each not in used
+        } == loaded.returned
+        assert {type_id: units for type_id, units in sale.aside.items() if units} == loaded.aside
+        self._check_lines(sale)
+        assert (sale.hall is None) == (loaded.hall is None)
+        if sale.hall is not None and loaded.hall is not None:
+            assert sale.hall.states() == loaded.hall.states()
+            assert all(sale.hall.free_in(zone) == loaded.hall.free_in(zone) for zone in sale.hall.zones)
+        if loaded.next_expiry_at is not None:
+            assert sale.next_expiry_at is not None
+            assert sale.next_expiry_at <= loaded.next_expiry_at
+
+    def _check_lines(self, sale: Sale) -> None:
+        waiting = sorted(
+            [entry for entry in self.entries.values() if entry.state == "waiting"], key=place_in_line
+        )
+        assert {each.ticket_type_id for each in waiting} == {
+            type_id for type_id, line in sale.lines.items() if line.counts
+        }
+        for type_id, line in sale.lines.items():
+            wishes = [entry for entry in waiting if entry.ticket_type_id == type_id]
+            assert line.counts == Counter(entry.quantity for entry in wishes)
+            assert line.firsts.keys() == line.counts.keys()
+            for quantity, firsts in line.firsts.items():
+                assert (
+                    list(firsts.values())
+                    == [entry for entry in wishes if entry.quantity == quantity][: len(firsts)]
+                )
+
+    def _check_pools(self) -> None:
+        held, sold = self._units_of("held"), self._units_of("confirmed")
+        aside: Counter[UUID] = Counter()
+        for type_id, units in self.aside.items():
+            aside.update(dict.fromkeys(self.ticket_types[type_id].pool_ids, units))
+        for pool_id, (_, capacity, *counted) in self.pools.items():
+            assert counted == [held[pool_id], sold[pool_id], aside[pool_id]]
+            assert 0 <= sum(counted) <= capacity
+
+    def _units_of(self, state: str) -> Counter[UUID]:
+        own = [ticket for ticket in self.tickets(state) if ticket.replaces is None]
+        return Counter(
+            pool_id for ticket in own for pool_id in self.ticket_types[ticket.ticket_type_id].pool_ids
+        )
+
+    def _check_seats(self) -> None:
+        seats = {
+            ticket.seat_number: ticket.ticket_id for ticket in self.tickets(*LIVE) if ticket.replaces is None
+        }
+        seats.pop(None, None)
+        assert len(seats) == sum(
+            ticket.seat_number is not None and ticket.replaces is None for ticket in self.tickets(*LIVE)
+        )
+        assert {
+            number: ticket_id for number, ticket_id in self.claims.items() if ticket_id is not None
+        } == seats
+        for ticket in self.tickets(*LIVE):
+            assert (self.ticket_types[ticket.ticket_type_id].zone is None) == (ticket.seat_number is None)
+
+    def _check_money(self) -> None:
+        balances: Counter[str] = Counter()
+        buyers: Counter[UUID] = Counter()
+        for posting in self.ledger:
+            assert posting.amount_minor > 0
+            balances[posting.debit] += posting.amount_minor
+            balances[posting.credit] -= posting.amount_minor
+            buyers[posting.booking_id] += (
+                (posting.debit == "buyer") - (posting.credit == "buyer")
+            ) * posting.amount_minor
+        assert sum(balances.values()) == 0
+        open_refunds = sum(
+            refund.amount_minor for refund in self.refunds.values() if refund.settled_at is None
+        )
+        assert balances["refunds"] == -open_refunds
+        on_site = [
+            each for each in self.bookings.values() if each.state == "confirmed" and each.payment_id is None
+        ]
+        assert balances["door"] == sum(each.total_minor() for each in on_site)
+        for name in ("organizer", "tax", "fees"):
+            assert balances[name] <= 0, f"{name} paid back more than it got"
+        for booking in self.bookings.values():
+            refunds = [
+                refund.amount_minor
+                for refund in self.refunds.values()
+                if refund.booking_id == booking.booking_id
+            ]
+            assert booking.refunded_minor == sum(refunds) <= booking.paid_minor
+            assert (booking.payment_id is None) == (booking.paid_minor == 0)
+            if booking.captured_at is not None:
+                assert buyers[booking.booking_id] <= 0
+
+    def _check_promos(self) -> None:
+        for promo_id, (terms, uses, spent) in self.promos.items():
+            with_it = [
+                each for each in self.bookings.values() if each.promo_id == promo_id and each.state in LIVE
+            ]
+            assert uses == len(with_it)
+            assert spent == sum(ticket.discount_minor for each in with_it for ticket in each.tickets)
+            assert terms.uses_max is None or uses <= terms.uses_max
+            assert terms.budget_minor is None or spent <= terms.budget_minor
+
+    def _check_waitlist(self, sale: Sale) -> None:
+        offers = {each.entry_id for each in self.bookings.values() if each.state == "held"}
+        for entry in self.entries.values():
+            assert entry.state != "offered" or entry.entry_id in offers
+        live = [
+            (entry.buyer_id, entry.ticket_type_id)
+            for entry in self.entries.values()
+            if entry.state in {"waiting", "offered"}
+        ]
+        assert len(set(live)) == len(live), "one live entry of a buyer for a ticket type"
+        for type_id, units in self.aside.items():
+            wanted = sale.lines[type_id].units() if type_id in sale.lines else 0
+            assert 0 <= units <= wanted, "nothing stays set aside when nobody waits"
+        replaced = [ticket.replaces for ticket in self.tickets("held") if ticket.replaces is not None]
+        assert len(set(replaced)) == len(replaced), "a returned ticket is offered once"
+        assert all(ticket.replaces is None for ticket in self.tickets("confirmed"))
+
+    def _check_replay(self, sale: Sale) -> None:
+        again = Replay()
+        for at, facts in self.journal:
+            again.add(at, facts)
+        assert again.state == sale.state
+        assert again.retired == {each for each, terms in sale.ticket_types.items() if terms.retired}
+        assert again.pools.keys() == sale.pools.keys()
+        for pool_id, pool in sale.pools.items():
+            replayed = again.pools[pool_id]
+            counted = (replayed.held, replayed.sold, replayed.set_aside, replayed.capacity)
+            assert counted == (pool.held, pool.sold, pool.set_aside, pool.capacity)
+        assert again.seats == self.claims
+        assert {each: units for each, units in again.aside.items() if units} == {
+            each: units for each, units in self.aside.items() if units
+        }
+        assert {each: (promo.uses, promo.spent_minor) for each, promo in again.promos.items()} == {
+            each: (uses, spent_minor) for each, (_, uses, spent_minor) in self.promos.items()
+        }
+        assert {
+            each: (refund.booking_id, refund.amount_minor, refund.settled)
+            for each, refund in again.refunds.items()
+        } == {
+            each: (refund.booking_id, refund.amount_minor, refund.settled_at is not None)
+            for each, refund in self.refunds.items()
+        }
+        names = [name for name in WaitlistEntry.__struct_fields__ if name not in {"event_id", "entry_id"}]
+        assert {each: [getattr(entry, name) for name in names] for each, entry in again.entries.items()} == {
+            each: [getattr(entry, name) for name in names] for each, entry in self.entries.items()
+        }
+        assert not again.overtaken
+        self._check_replayed_bookings(again)
+
+    def _check_replayed_bookings(self, again: Replay) -> None:
+        names = (
+            "buyer_id state placed_at expires_at confirmed_at ended_at extended promo_id entry_id payment_id paid_minor captured_at "
+            "refunded_minor conditions_version"
+        ).split()
+        assert again.bookings.keys() == self.bookings.keys()
+        for booking_id, booking in self.bookings.items():
+            replayed = again.bookings[booking_id]
+            assert [getattr(replayed, name) for name in names] == [getattr(booking, name) for name in names]
+            for ticket in booking.tickets:
+                kept = replayed.voided if ticket.state == "void" else replayed.tickets
+                assert kept[ticket.ticket_id] == (ticket.ticket_type_id, ticket.price_minor)
+                more = (
+                    ticket.discount_minor,
+                    ticket.surcharge_minor,
+                    ticket.fee_minor,
+                    ticket.tax_minor,
+                    ticket.seat_number,
+                    ticket.replaces,
+                )
+                assert replayed.more.get(ticket.ticket_id, NOTHING_MORE) == more
+                assert again.returning.get(ticket.ticket_id) == ticket.returning_since
+            posted: Counter[tuple[str, str]] = Counter()
+            for posting in self.ledger:
+                if posting.booking_id == booking_id:
+                    posted[posting.debit, posting.credit] += posting.amount_minor
+            assert +posted == +replayed.posted
+
+
+def _written(
+    ticket: Ticket, voided: set[UUID], unbound: set[UUID], marked: dict[UUID, datetime | None]
+) -> Ticket:
+    """Return a ticket after the statements of the store, in their order."""
+    if ticket.ticket_id in marked:
+        ticket = replace(ticket, returning_since=marked[ticket.ticket_id])
+    if ticket.ticket_id in unbound:
+        ticket = replace(ticket, replaces=None)
+    if ticket.ticket_id in voided:
+        ticket = replace(ticket, state="void", returning_since=None, replaces=None)
+    return ticket
+
+
+class _Loading:
+    """What loading.py does for a batch, on rows in memory."""
+
+    def __init__(self, rows: Rows, sale: Sale, batch: Batch) -> None:
+        self.rows = rows
+        self.sale = sale
+        self.batch = batch
+
+    def load(self, commands: Sequence[Command]) -> None:
+        rows, batch = self.rows, self.batch
+        keyed = [
+            command
+            for command in commands
+            if isinstance(command, PlaceBooking | CancelBooking | JoinWaitlist)
+        ]
+        places = {(actor_of(command), command.key) for command in keyed if command.key is not None}
+        batch.answers = {place: answer for place, answer in rows.answers.items() if place in places}
+        self._entries(commands)
+        self._bookings(commands)
+        refunds = {command.refund_id for command in commands if isinstance(command, RecordRefund)}
+        batch.refunds = {each: refund for each, refund in rows.refunds.items() if each in refunds}
+        self._buyer_units(commands)
+        buyers = {
+            command.buyer_id
+            for command in commands
+            if isinstance(command, PlaceBooking) and command.promo_code is not None
+        }
+        batch.promo_uses = Counter(
+            (each.buyer_id, each.promo_id)
+            for each in rows.bookings.values()
+            if each.buyer_id in buyers and each.promo_id is not None and each.state in LIVE
+        )
+
+    def _entries(self, commands: Sequence[Command]) -> None:
+        named = {command.entry_id for command in commands if isinstance(command, AcceptOffer | LeaveWaitlist)}
+        joining = {command.buyer_id for command in commands if isinstance(command, JoinWaitlist)}
+        everybody = any(isinstance(command, CancelSale | RetireTicketType) for command in commands)
+        self.batch.entries = {
+            each: entry
+            for each, entry in self.rows.entries.items()
+            if each in named
+            or (entry.buyer_id in joining and entry.state in _LIVE_ENTRY)
+            or (everybody and entry.state == "waiting")
+        }
+        entries = self.batch.entries.values()
+        self.batch.live = {
+            (entry.buyer_id, entry.ticket_type_id) for entry in entries if entry.state in _LIVE_ENTRY
+        }
+
+    def _bookings(self, commands: Sequence[Command]) -> None:
+        rows, batch = self.rows, self.batch
+        named = {command.booking_id for command in commands if isinstance(command, NAMES_BOOKING)}
+        if any(isinstance(command, AcceptOffer | LeaveWaitlist) for command in commands):
+            named |= {entry.booking_id for entry in batch.entries.values() if entry.booking_id is not None}
+            named |= {returned.booking_id for returned in self.sale.returned.values()}
+        if self.sale.next_expiry_at is not None and self.sale.next_expiry_at <= batch.now:
+            due = [booking for booking in rows.bookings.values() if is_due(booking, batch.now)]
+            batch.due = [
+                each.booking_id for each in sorted(due, key=lambda each: (each.expires_at, each.booking_id))
+            ]
+        named |= set(batch.due)
+        batch.bookings = {each: booking for each, booking in rows.bookings.items() if each in named}
+        related = {
+            ticket.replaces or ticket.ticket_id
+            for booking in batch.bookings.values()
+            for ticket in booking.tickets
+            if ticket.replaces is not None or ticket.returning_since is not None
+        }
+        batch.bookings |= {
+            each.booking_id: each for each in rows.bookings.values() if _concerns(each, related)
+        }
+        for booking in batch.bookings.values():
+            if booking.entry_id is not None:
+                batch.entries.setdefault(booking.entry_id, rows.entries[booking.entry_id])
+
+    def _buyer_units(self, commands: Iterable[Command]) -> None:
+        limited = {
+            terms.ticket_type_id
+            for terms in self.sale.ticket_types.values()
+            if terms.per_buyer_max is not None
+        }
+        lines = [line for type_id, line in self.sale.lines.items() if type_id in limited]
+        if (
+            all(isinstance(command, PlaceBooking | ConfirmBooking) for command in commands)
+            and not self.batch.due
+        ):
+            lines = lines if can_serve(self.sale, self.batch) else []
+        buyers = {
+            entry.buyer_id for line in lines for firsts in line.firsts.values() for entry in firsts.values()
+        }
+        for command in commands:
+            if isinstance(command, PlaceBooking) and any(
+                line.ticket_type_id in limited for line in command.lines
+            ):
+                buyers.add(command.buyer_id)
+            if isinstance(command, JoinWaitlist) and command.ticket_type_id in limited:
+                buyers.add(command.buyer_id)
+        self.batch.buyer_units = {(buyer_id, type_id): 0 for buyer_id in buyers for type_id in limited}
+        for booking in self.rows.bookings.values():
+            for ticket in booking.tickets if booking.state in LIVE else ():
+                if (
+                    ticket.state != "void"
+                    and (booking.buyer_id, ticket.ticket_type_id) in self.batch.buyer_units
+                ):
+                    self.batch.buyer_units[booking.buyer_id, ticket.ticket_type_id] += 1
+
+
+def _concerns(booking: Booking, tickets: set[UUID]) -> bool:
+    return any(
+        ticket.ticket_id in tickets or (ticket.replaces in tickets and ticket.state == "valid")
+        for ticket in booking.tickets
+    )
+
+
+def is_due(booking: Booking, now: datetime) -> bool:
+    """Whether a hold has run out."""
+    return booking.state == "held" and booking.expires_at is not None and booking.expires_at <= now

@@ -1,0 +1,126 @@
+"""What tests of the engine share: another process's engine, commands at once, a sale that somebody holds up."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from evently.catalogue import Event
+from evently.db import Database, DatabaseOptions
+from evently.kit.clock import Clock
+from evently.kit.ids import new_id
+from evently.sales import Engine, EngineOptions
+from evently.sales.commands import Booked, CancelBooking, Command, Line, Listed, No, Outcome, PlaceBooking
+from evently.sales.reads import Pool, find_sale
+from tests.support.catalogue import until_somebody_waits
+
+DEADLINE_SECONDS: Final = 30.0
+
+
+@asynccontextmanager
+async def open_engine(url: str, clock: Clock, **options: Any) -> AsyncIterator[Engine]:
+    """Run an engine as another process would: with a pool, connections and a memory of its own."""
+    database = await Database.open(DatabaseOptions(url))
+    engine = Engine(database, EngineOptions(**options), clock, new_id)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+        await database.close()
+
+
+@asynccontextmanager
+async def held_up(db: Database, event: Event) -> AsyncIterator[None]:
+    """Let every batch of an event wait."""
+    connection = await db.connect()
+    try:
+        async with connection.transaction():
+            await connection.fetch("SELECT FROM sales WHERE event_id = $1 FOR UPDATE", event.event_id)
+            yield
+    finally:
+        await connection.close()
+
+
+async def one_batch(
+    db: Database, event: Event, engine: Engine, commands: Sequence[Command]
+) -> list[Outcome | BaseException]:
+    """Let one batch decide all the commands; a command that has no outcome has its exception."""
+    async with held_up(db, event):
+        first = asyncio.create_task(engine.submit(CancelBooking(event.event_id, new_id(), new_id(), None)))
+        await until_somebody_waits(db)
+        rest = [asyncio.ensure_future(engine.submit(command)) for command in commands]
+        await asyncio.sleep(0)  # let them queue
+    await first
+    return await asyncio.gather(*rest, return_exceptions=True)
+
+
+async def all_at_once(engines: Sequence[Engine], commands: Iterable[Command]) -> list[Outcome]:
+    """Submit everything, taking turns between the engines."""
+    return await asyncio.gather(
+        *[engines[number % len(engines)].submit(command) for number, command in enumerate(commands)]
+    )
+
+
+def place(
+    event: Event,
+    ticket_type: UUID,
+    units: int = 1,
+    buyer: UUID | None = None,
+    key: str | None = None,
+    **more: Any,
+) -> PlaceBooking:
+    """A wish for units of one ticket type."""
+    fingerprint = hashlib.sha256(f"{ticket_type} {units}".encode()).digest()
+    return PlaceBooking(
+        event.event_id,
+        buyer or new_id(),
+        (Line(ticket_type, units),),
+        key=key,
+        fingerprint=fingerprint,
+        **more,
+    )
+
+
+def tally(outcomes: Iterable[Outcome | BaseException]) -> dict[str, int]:
+    """Count outcomes by what they say."""
+    return dict(Counter(say(outcome) for outcome in outcomes))
+
+
+def say(outcome: Outcome | BaseException) -> str:
+    """Return the state of the booking, the refusal, or what went wrong."""
+    if isinstance(outcome, Booked):
+        return f"{outcome.booking.state} again" if outcome.replayed else outcome.booking.state
+    if isinstance(outcome, Listed):
+        return f"{outcome.entry.state} again" if outcome.replayed else outcome.entry.state
+    return outcome.refusal.value if isinstance(outcome, No) else type(outcome).__name__
+
+
+async def pools(db: Database, event: Event) -> dict[str, Pool]:
+    """Return the pools of an event by name."""
+    return {pool.name: pool for pool in (await find_sale(db, event.event_id)).pools.values()}
+
+
+async def eventually(check: Callable[[], bool]) -> None:
+    """Return once a check holds."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not check():
+            await asyncio.sleep(0.01)
+
+
+class Skewed:
+    """A clock that is wrong by so much."""
+
+    def __init__(self, clock: Clock, ahead: Any) -> None:
+        self._clock = clock
+        self._ahead = ahead
+
+    def __call__(self) -> datetime:
+        now: datetime = self._clock() + self._ahead
+        return now

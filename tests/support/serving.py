@@ -1,0 +1,135 @@
+"""`evently` in processes of its own, as operators run it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+START_SECONDS_MAX: Final = 60.0
+STOP_SECONDS_MAX: Final = 60.0
+_ADDRESS: Final = re.compile(r"answers at (http://\S+)")
+
+
+class Serving:
+    """A server that runs. `url` is where; `log` returns what it has logged so far."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, said: str, log: IO[bytes]) -> None:
+        self.process = process
+        self.url = url
+        self.said = said
+        self._log = log
+
+    def log(self) -> str:
+        """Return everything that was logged."""
+        self._log.seek(0)
+        return self._log.read().decode()
+
+    def children(self) -> list[int]:
+        """Return the process ids of what the parent has started, PostgreSQL included."""
+        return children_of(self.process.pid)
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers."""
+        return [pid for pid in self.children() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def postgres(self) -> int:
+        """Return the process id of the embedded PostgreSQL."""
+        return next(
+            pid for pid in self.children() if b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Tell it to stop, and return its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(STOP_SECONDS_MAX)
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Return an environment with these settings and no others."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("EVENTLY_")} | {
+        f"EVENTLY_{name.upper()}": value for name, value in settings.items()
+    }
+
+
+def evently(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "evently", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS_MAX,
+        env=environment(**settings),
+    )
+
+
+@contextmanager
+def serving(*arguments: str, **settings: str) -> Iterator[Serving]:
+    """Serve on a free port; `database_url` or `data` among the settings says where the data is."""
+    command = [sys.executable, "-m", "evently", "serve", "--port", "0", *arguments]
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment(**settings)
+        ) as process,
+    ):
+        try:
+            url, said = _wait_for_address(process, log)
+            yield Serving(process, url, said, log)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(STOP_SECONDS_MAX)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def _wait_for_address(process: subprocess.Popen[str], log: IO[bytes]) -> tuple[str, str]:
+    assert process.stdout is not None
+    said: list[str] = []
+    for line in process.stdout:
+        said.append(line)
+        if "Stop" in line:
+            match = _ADDRESS.search("".join(said))
+            assert match is not None, said
+            return match[1], "".join(said)
+    log.seek(0)
+    raise AssertionError(f"the server ended without saying where it is: {said} {log.read().decode()}")
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the process ids of a process's children (Linux)."""
+    return [
+        int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    ]
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended and was not asked for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def until(condition: Callable[[], bool], what: str, seconds_max: float = 30.0) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds_max
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds_max} seconds: {what}"
+        time.sleep(0.02)
+
+
+def all_gone(pids: Sequence[int]) -> bool:
+    """Tell whether none of these processes runs any more."""
+    return not any(is_alive(pid) for pid in pids)
