@@ -15,7 +15,7 @@ from bench.load import CREATED, OK, Measured, measured, with_audit
 from bench.stage import HALL_SEATS, OnSale, Stage
 from evently.organizing import plain_hall
 from evently.rehearsal.driver import HttpClient, request_for
-from evently.rehearsal.loops import NextRequest, Run, closed_loop
+from evently.rehearsal.loops import LoopResult, NextRequest, closed_loop
 from evently.rehearsal.plan import run as run_in_loop
 from evently.rehearsal.recording import Recording
 from evently.seating import Hall, Plan, canonical
@@ -133,4 +133,4 @@ async def _buy(stage: Stage, sale: OnSale, clients: int, seconds: float) -> Meas
 
     await asyncio.gather(*[shop() for _ in range(clients)])
     client.close()
-    return measured(Run(recording, []), CREATED)
+    return measured(LoopResult(recording, []), CREATED)

@@ -16,7 +16,7 @@ from bench.checks import Tally
 from bench.stage import OnSale, Stage
 from evently.db import Database, DatabaseOptions
 from evently.rehearsal.driver import HttpClient, Target, request_for
-from evently.rehearsal.loops import NextRequest, Run, closed_loop, volley
+from evently.rehearsal.loops import LoopResult, NextRequest, closed_loop, volley
 from evently.rehearsal.plan import run as run_in_loop
 from evently.rehearsal.recording import LOST, percentile
 
@@ -85,7 +85,7 @@ def stampede(stage: Stage, sale: OnSale, clients: int) -> Measured:
     return run_in_loop(_stampede(stage, sale, clients))
 
 
-def measured(run: Run, wanted: int) -> Measured:
+def measured(run: LoopResult, wanted: int) -> Measured:
     """Return the figures of a run."""
     latencies = run.recording.sorted_latencies(wanted)
     counts = run.recording.counts()
@@ -134,7 +134,7 @@ async def _stampede(stage: Stage, sale: OnSale, clients: int) -> Measured:
 
 
 async def with_audit(
-    stage: Stage, sales: Sequence[OnSale], run: Run, per_commit: float | None, *, check: bool
+    stage: Stage, sales: Sequence[OnSale], run: LoopResult, per_commit: float | None, *, check: bool
 ) -> Measured:
     """Return the figures of a run that booked, and what is wrong with what its clients were told; `check`: now, or with a later run."""
     began = time.perf_counter()

@@ -27,7 +27,7 @@ from evently.kit.ids import new_id
 from evently.kit.logs import configure_logs, is_pretty
 from evently.payments import open_gateway
 from evently.sales import Engine
-from evently.sales.reads import Lines, SeatBoards
+from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
 from evently.web.edge.context import Context
@@ -147,7 +147,7 @@ async def build(config: Config, database: Database) -> Context:
         access=Access(database, accounts, utc_now),
         engine=engine,
         boards=SeatBoards(database),
-        lines=Lines(database, utc_now),
+        lines=WaitlistPositions(database, utc_now),
         checkout=Checkout(database, engine, {gateway.name: gateway}, gateway.name, utc_now, new_id),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

@@ -29,7 +29,7 @@ from evently.sales.facts import (
     TicketsCancelled,
     TicketUnbound,
 )
-from evently.sales.outbox import Happened
+from evently.sales.outbox import JournalFacts
 
 sql: Final = load_queries(__name__)
 
@@ -61,7 +61,7 @@ class Notification(msgspec.Struct, frozen=True):
     read_at: datetime | None
 
 
-async def add(tx: Connection, rows: Sequence[Happened]) -> None:
+async def add(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     """Tell people what these journal rows say: one statement, however many rows.
 
     A row that was told of before tells nobody twice.

@@ -24,7 +24,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import find_id, new_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms
-from evently.rehearsal import CannotRehearse, Plan, rehearse
+from evently.rehearsal import CannotRehearse, RehearsalPlan, rehearse
 from evently.rehearsal.plan import make_organizer, run
 from evently.rehearsal.server import own_server
 from tests.support.box_office import BoxOffice, open_box_office
@@ -179,7 +179,7 @@ def test_a_rehearsal_of_a_server_that_runs(database_url: str, tmp_path: Path) ->
     ):
         organizer, key = run(make_organizer(database_url))
         report = tmp_path / "report.html"
-        plan = Plan(
+        plan = RehearsalPlan(
             buyers=50,
             places=20,
             url=server.url,
@@ -191,15 +191,17 @@ def test_a_rehearsal_of_a_server_that_runs(database_url: str, tmp_path: Path) ->
         )
         assert rehearse(plan, console)
         assert rehearse(
-            Plan(
+            RehearsalPlan(
                 buyers=3, places=9, url=server.url, token=run(owners_token(database_url)), spread_seconds=0.1
             ),
             console,
         )
         with pytest.raises(CannotRehearse, match="name --organizer"):
-            rehearse(Plan(buyers=1, url=server.url, token=key), console)
+            rehearse(RehearsalPlan(buyers=1, url=server.url, token=key), console)
         with pytest.raises(CannotRehearse, match="401"):
-            rehearse(Plan(buyers=1, url=server.url, organizer=organizer, token="evk_nobody"), console)
+            rehearse(
+                RehearsalPlan(buyers=1, url=server.url, organizer=organizer, token="evk_nobody"), console
+            )
     html = report.read_text(encoding="utf-8")
     assert "Audit clean" in html
     assert "of 20 places" in html
@@ -212,7 +214,9 @@ def test_seats_and_payments(database_url: str, tmp_path: Path) -> None:
         own_server(directory, {"database_url": database_url, "workers": "1"}) as server,
     ):
         organizer, key = run(make_organizer(database_url))
-        plan = Plan(buyers=60, places=44, url=server.url, organizer=organizer, token=key, spread_seconds=0.2)
+        plan = RehearsalPlan(
+            buyers=60, places=44, url=server.url, organizer=organizer, token=key, spread_seconds=0.2
+        )
         report = tmp_path / "report.html"
         assert rehearse(replace(plan, seats="random", hold_seconds=2, abandon=0.3, report=report), console)
         assert rehearse(replace(plan, seats="best"), console)

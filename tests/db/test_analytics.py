@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from evently import analytics, sales
-from evently.analytics import Amounts, Capacity, OutOfOrder, Range, Revenue, Scope, Sums
+from evently.analytics import Capacity, CurrencyTotals, OutOfOrder, Range, Revenue, Scope, Sums
 from evently.analytics.export import ROWS_READ, BookingLine, export_bookings
 from evently.catalogue import Event
 from evently.db import Database
@@ -35,7 +35,7 @@ from evently.sales.facts import (
     SaleOpened,
     TicketsCancelled,
 )
-from evently.sales.outbox import Happened
+from evently.sales.outbox import JournalFacts
 from tests.support.accounts import MovableClock, make_person
 from tests.support.catalogue import (
     NOW,
@@ -57,18 +57,18 @@ async def till(db: Database) -> AsyncIterator[Till]:
         yield opened
 
 
-async def journal(db: Database, *events: Event) -> list[Happened]:
+async def journal(db: Database, *events: Event) -> list[JournalFacts]:
     rows = await db.fetch(
         "SELECT event_id, seq, at, facts FROM journal WHERE event_id = ANY($1) ORDER BY at, event_id, seq",
         [e.event_id for e in events],
     )
     return [
-        Happened(row["event_id"], row["seq"], row["at"], sales.facts.decode_facts(row["facts"]))
+        JournalFacts(row["event_id"], row["seq"], row["at"], sales.facts.decode_facts(row["facts"]))
         for row in rows
     ]
 
 
-async def count(db: Database, rows: Sequence[Happened]) -> None:
+async def count(db: Database, rows: Sequence[JournalFacts]) -> None:
     async with db.transaction() as tx:
         await analytics.count(tx, rows)
 
@@ -117,7 +117,7 @@ def tickets(*prices: int) -> tuple[tuple[UUID, UUID, int], ...]:
 async def test_what_counts(db: Database, till: Till, fact: Fact, counts: Sums) -> None:
     event = await till.event()
     at = NOW + timedelta(minutes=22, seconds=30)
-    await count(db, [Happened(event.event_id, 1, at, [fact])])
+    await count(db, [JournalFacts(event.event_id, 1, at, [fact])])
     assert await report(db, event) == counts
     quarter = NOW + timedelta(minutes=15)
     assert await report(db, event, Range(quarter, quarter + timedelta(minutes=15))) == counts
@@ -228,10 +228,13 @@ async def test_the_report_of_an_event(db: Database, till: Till) -> None:
     await till.book(event, 4, hold_seconds=60)
     scope = Scope(event_id=event.event_id)
     before = await analytics.read_report(db, scope, ALWAYS)
-    assert (before.amounts, before.rows_behind) == ([Amounts("EUR", Sums())], len(await journal(db, event)))
+    assert (before.amounts, before.rows_behind) == (
+        [CurrencyTotals("EUR", Sums())],
+        len(await journal(db, event)),
+    )
     await count_all(db, event)
     after = await analytics.read_report(db, scope, ALWAYS)
-    assert (after.events, after.amounts, after.rows_behind) == (1, [Amounts("EUR", TRADED, EARNED)], 0)
+    assert (after.events, after.amounts, after.rows_behind) == (1, [CurrencyTotals("EUR", TRADED, EARNED)], 0)
     assert after.capacity == Capacity(capacity=40, held=4, sold=6, set_aside=0)
 
 
@@ -245,21 +248,25 @@ async def test_drafts_and_sandbox_events_count_for_themselves_alone(db: Database
     await count_all(db, shown, sandbox)
     for scope in (Scope(organizer_id=till.venue.organizer_id), Scope()):
         found = await analytics.read_report(db, scope, ALWAYS)
-        assert (found.events, found.amounts, found.rows_behind) == (1, [Amounts("EUR", TRADED, EARNED)], 0)
+        assert (found.events, found.amounts, found.rows_behind) == (
+            1,
+            [CurrencyTotals("EUR", TRADED, EARNED)],
+            0,
+        )
         assert found.capacity == Capacity(40, 0, 6, 0)
         assert (await analytics.read_report(db, scope, Range(NOW, None))).amounts == [
-            Amounts("EUR", TRADED, EARNED)
+            CurrencyTotals("EUR", TRADED, EARNED)
         ]
         slots = analytics.slots_of(NOW, NOW + timedelta(days=1), ZoneInfo("UTC"), "day")
         assert [point.amounts for point in await analytics.read_series(db, scope, slots)] == [
-            [Amounts("EUR", TRADED, EARNED)],
+            [CurrencyTotals("EUR", TRADED, EARNED)],
             [],
         ]
         page = await analytics.list_most_booked(db, scope.organizer_id, ALWAYS, 10, None)
         assert [event.event_id for event in page.data] == [shown.event_id]
     assert await report(db, sandbox) == TRADED
     own = await analytics.read_report(db, Scope(event_id=draft.event_id), ALWAYS)
-    assert (own.amounts, own.capacity.capacity) == ([Amounts("EUR", Sums())], 90)
+    assert (own.amounts, own.capacity.capacity) == ([CurrencyTotals("EUR", Sums())], 90)
 
 
 async def test_a_cancelled_event_has_no_places(db: Database, till: Till) -> None:
@@ -281,13 +288,13 @@ async def test_currencies_are_never_mixed_and_organizers_see_their_own(db: Datab
     await count_all(db, euros, yens, foreign)
     own = await analytics.read_report(db, Scope(organizer_id=till.venue.organizer_id), ALWAYS)
     assert own.amounts == [
-        Amounts("EUR", Sums(1, 1, 2_500), Revenue(2_500)),
-        Amounts("JPY", Sums(1, 2, 6_000), Revenue(6_000)),
+        CurrencyTotals("EUR", Sums(1, 1, 2_500), Revenue(2_500)),
+        CurrencyTotals("JPY", Sums(1, 2, 6_000), Revenue(6_000)),
     ]
     everybodys = await analytics.read_report(db, Scope(), Range(NOW, NOW + timedelta(minutes=15)))
     assert everybodys.amounts == [
-        Amounts("EUR", Sums(2, 5, 12_500), Revenue(12_500)),
-        Amounts("JPY", Sums(1, 2, 6_000), Revenue(6_000)),
+        CurrencyTotals("EUR", Sums(2, 5, 12_500), Revenue(12_500)),
+        CurrencyTotals("JPY", Sums(1, 2, 6_000), Revenue(6_000)),
     ]
     assert (await analytics.read_report(db, Scope(organizer_id=new_id()), ALWAYS)).amounts == []
 
@@ -403,7 +410,7 @@ async def test_the_most_booked_events_page_by_page(db: Database, till: Till) -> 
                 if (after := page.next_cursor) is None:
                     break
             assert [event.event_id for event in found] == [event.event_id for event in expected]
-            assert found[0].amounts == Amounts("EUR", Sums(1, 9, 22_500), Revenue(22_500))
+            assert found[0].amounts == CurrencyTotals("EUR", Sums(1, 9, 22_500), Revenue(22_500))
             assert found[0].capacity == Capacity(10_000, 0, 9, 0)
             assert (found[0].title, found[0].state) == ("Jazz by night", "published")
     nothing = await analytics.list_most_booked(db, None, Range(NOW + timedelta(days=1), None), 2, None)

@@ -17,8 +17,8 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.kit.money import Money
-from evently.sales.commands import ExpireHolds, Line, PlaceBooking, PutPromoCode, RecordRefund
-from evently.sales.outbox import Happened
+from evently.sales.commands import BookingLine, ExpireHolds, PlaceBooking, PutPromoCode, RecordRefund
+from evently.sales.outbox import JournalFacts
 from evently.sales.terms import Conditions, Fees, PromoTerms, RefundWindow
 from tests.db.test_audit_extras import bustle, pay, till
 from tests.support.catalogue import sale_terms
@@ -27,12 +27,14 @@ from tests.support.till import Till, booking
 __all__ = ["till"]
 
 
-async def journal_of(db: Database, event_id: UUID) -> list[Happened]:
+async def journal_of(db: Database, event_id: UUID) -> list[JournalFacts]:
     rows = await db.fetch("SELECT seq, at, facts FROM journal WHERE event_id = $1 ORDER BY seq", event_id)
-    return [Happened(event_id, row["seq"], row["at"], sales.facts.decode_facts(row["facts"])) for row in rows]
+    return [
+        JournalFacts(event_id, row["seq"], row["at"], sales.facts.decode_facts(row["facts"])) for row in rows
+    ]
 
 
-async def count(db: Database, *parts: list[Happened]) -> None:
+async def count(db: Database, *parts: list[JournalFacts]) -> None:
     for part in parts:
         async with db.transaction() as tx:
             await analytics.count(tx, part)
@@ -143,7 +145,7 @@ SOLD = (  # everything that decides what a ticket costs, and what comes back of 
 
 async def deal(till: Till, event: Event, draw: random.Random) -> None:
     """Let one buyer do something: pay or forget, and perhaps give some of it back, or all."""
-    line = Line(next(iter((await till.types(event)).values())), draw.randint(1, 3))
+    line = BookingLine(next(iter((await till.types(event)).values())), draw.randint(1, 3))
     code = draw.choice((None, "TENTH"))
     held = booking(await till.engine.submit(PlaceBooking(event.event_id, new_id(), (line,), promo_code=code)))
     till.clock.move(minutes=draw.randint(0, 9))
@@ -172,7 +174,7 @@ async def test_whatever_was_sold_and_however_it_is_delivered_the_sums_are_the_le
         terms = msgspec.structs.replace(terms, conditions=conditions)
         events.append(await till.event(terms, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)))
         await till.change(PutPromoCode(events[-1].event_id, PromoTerms(new_id(), "TENTH", "percent", 1_000)))
-    journals: dict[UUID, list[Happened]] = {}
+    journals: dict[UUID, list[JournalFacts]] = {}
     for _ in range(4):
         for event in draw.choices(events, k=12):
             await deal(till, event, draw)

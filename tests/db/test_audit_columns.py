@@ -17,7 +17,14 @@ import pytest_asyncio
 from evently.audit import examine
 from evently.db import Connection, Database, Record
 from evently.kit.ids import new_id
-from evently.sales.commands import ExtendHold, JoinWaitlist, LeaveWaitlist, Line, PlaceBooking, ReturnTickets
+from evently.sales.commands import (
+    BookingLine,
+    ExtendHold,
+    JoinWaitlist,
+    LeaveWaitlist,
+    PlaceBooking,
+    ReturnTickets,
+)
 from tests.db.test_audit import deliver, found, trade
 from tests.db.test_audit_extras import bustle, entry_of
 from tests.support.catalogue import sale_terms
@@ -189,7 +196,9 @@ async def wait_and_hold(till: Till) -> None:
     await till.engine.submit(JoinWaitlist(event.event_id, waits, type_id, 1, "waits", b"so much"))
     other = await till.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
     (type_id,) = (await till.types(other)).values()
-    held = booking(await till.engine.submit(PlaceBooking(other.event_id, new_id(), (Line(type_id, 2),), 600)))
+    held = booking(
+        await till.engine.submit(PlaceBooking(other.event_id, new_id(), (BookingLine(type_id, 2),), 600))
+    )
     await till.engine.submit(ExtendHold(other.event_id, held.booking_id, held.buyer_id))
 
 

@@ -19,11 +19,11 @@ from evently.sales.commands import (
     BlockSeats,
     Booked,
     Booking,
+    BookingLine,
     CancelBooking,
     Command,
     ConfirmBooking,
     JoinWaitlist,
-    Line,
     Listed,
     Outcome,
     PlaceBooking,
@@ -125,7 +125,7 @@ async def bustle(till: Till) -> UUID:
     async def book(type_id: UUID, units: int, code: str | None = None) -> Booking:
         return booking(
             await till.engine.submit(
-                PlaceBooking(event_id, new_id(), (Line(type_id, units),), promo_code=code)
+                PlaceBooking(event_id, new_id(), (BookingLine(type_id, units),), promo_code=code)
             )
         )
 

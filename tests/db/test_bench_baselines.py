@@ -14,7 +14,7 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
-from evently.sales.commands import Booked, Line, No, Outcome, PlaceBooking, SalesRefusal
+from evently.sales.commands import Booked, BookingLine, No, Outcome, PlaceBooking, SalesRefusal
 from evently.sales.reads import find_sale
 from tests.support.catalogue import make_event, make_organizer, make_venue, sale_terms
 
@@ -45,7 +45,11 @@ async def command(
 ) -> PlaceBooking:
     kind = next(iter((await find_sale(db, event.event_id)).ticket_types))
     return PlaceBooking(
-        event.event_id, new_id(), (Line(kind, units),), key=key or str(new_id()), fingerprint=fingerprint
+        event.event_id,
+        new_id(),
+        (BookingLine(kind, units),),
+        key=key or str(new_id()),
+        fingerprint=fingerprint,
     )
 
 

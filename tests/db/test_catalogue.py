@@ -8,13 +8,21 @@ from uuid import UUID
 import pytest
 
 from evently import catalogue, organizing
-from evently.catalogue import CatalogueRefusal, Category, Sort, VenueChanges, VenueTerms, Wish, search_for
+from evently.catalogue import (
+    CatalogueRefusal,
+    Category,
+    EventSearch,
+    Sort,
+    VenueChanges,
+    VenueTerms,
+    search_for,
+)
 from evently.db import Database
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.sales import carry_out
-from evently.sales.commands import Line, PlaceBooking
+from evently.sales.commands import BookingLine, PlaceBooking
 from evently.sales.reads import read_sale
 from tests.support.catalogue import (
     NOW,
@@ -121,13 +129,13 @@ async def test_browsing_shows_what_has_not_ended_and_is_published(db: Database) 
     async with db.transaction() as tx:
         terms = (await make_event(db, venue)).event_id
         await organizing.cancel_event(tx, terms, NOW)
-    assert await ids(db, Wish(), now=NOW + timedelta(hours=2)) == [running.event_id, coming.event_id]
-    assert await ids(db, Wish(), now=NOW + timedelta(hours=6)) == [coming.event_id]
-    assert await ids(db, Wish(starts_from=NOW), now=NOW + timedelta(hours=6)) == [
+    assert await ids(db, EventSearch(), now=NOW + timedelta(hours=2)) == [running.event_id, coming.event_id]
+    assert await ids(db, EventSearch(), now=NOW + timedelta(hours=6)) == [coming.event_id]
+    assert await ids(db, EventSearch(starts_from=NOW), now=NOW + timedelta(hours=6)) == [
         running.event_id,
         coming.event_id,
     ]
-    assert await ids(db, Wish(starts_before=coming.starts_at), now=NOW) == [running.event_id]
+    assert await ids(db, EventSearch(starts_before=coming.starts_at), now=NOW) == [running.event_id]
 
 
 async def test_words_are_found_without_accents_and_while_they_are_typed(db: Database) -> None:
@@ -162,7 +170,9 @@ async def test_facets_narrow_exactly(db: Database) -> None:
         ([("organizer", other_id.hex)], [other]),
         ([("organizer", other_id.hex), ("category", "comedy")], []),
     ):
-        assert await ids(db, Wish(search_for("", facets))) == [each.event_id for each in expected], facets
+        assert await ids(db, EventSearch(search_for("", facets))) == [each.event_id for each in expected], (
+            facets
+        )
 
 
 async def test_relevance_puts_titles_first(db: Database) -> None:
@@ -174,7 +184,7 @@ async def test_relevance_puts_titles_first(db: Database) -> None:
         db, venue, title="Jazz evening", description="in the garden", starts_at=NOW + timedelta(days=2)
     )
     whole = await make_event(db, venue, title="Jazz in the garden", starts_at=NOW + timedelta(days=3))
-    wish = Wish(search_for("jazz garden", []), Sort.RELEVANCE)
+    wish = EventSearch(search_for("jazz garden", []), Sort.RELEVANCE)
     assert await ids(db, wish) == [each.event_id for each in (whole, half, in_text)]
     assert await pages(db, wish, 1) == [[whole.event_id], [half.event_id], [in_text.event_id]]
 
@@ -186,7 +196,7 @@ async def test_pages_neither_repeat_nor_skip_while_events_come(db: Database, sor
         (await make_event(db, venue, starts_at=NOW + timedelta(days=day))).event_id
         for day in (1, 1, 1, 2, 3, 4, 5)
     }
-    wish = Wish(search_for("jazz", []), sort)
+    wish = EventSearch(search_for("jazz", []), sort)
     seen: list[UUID] = []
     after = None
     while True:
@@ -205,8 +215,12 @@ async def test_a_cursor_of_another_order_is_refused(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
     for _ in range(2):
         await make_event(db, venue)
-    cursor = (await catalogue.browse(db, Wish(), NOW, 1)).next_cursor
-    for wish, after in ((Wish(sort=Sort.NEWEST), cursor), (Wish(), "nonsense"), (Wish(), "")):
+    cursor = (await catalogue.browse(db, EventSearch(), NOW, 1)).next_cursor
+    for wish, after in (
+        (EventSearch(sort=Sort.NEWEST), cursor),
+        (EventSearch(), "nonsense"),
+        (EventSearch(), ""),
+    ):
         with pytest.raises(Invalid):
             await catalogue.browse(db, wish, NOW, 1, after)
 
@@ -219,13 +233,13 @@ async def test_available_means_bookable_now(db: Database) -> None:
     full = await make_event(db, venue, sale_terms(capacity=2))
     await book_all(db, full.event_id, 2)
     now = NOW + timedelta(minutes=2)
-    assert await ids(db, Wish(available=True), now=now) == [open_.event_id]
-    assert set(await ids(db, Wish(available=False), now=now)) == {
+    assert await ids(db, EventSearch(available=True), now=now) == [open_.event_id]
+    assert set(await ids(db, EventSearch(available=False), now=now)) == {
         later.event_id,
         ended.event_id,
         full.event_id,
     }
-    assert await ids(db, Wish(available=True), now=NOW + timedelta(days=2)) == [
+    assert await ids(db, EventSearch(available=True), now=NOW + timedelta(days=2)) == [
         open_.event_id,
         later.event_id,
     ]
@@ -239,12 +253,12 @@ async def test_a_price_counts_while_it_can_be_paid(db: Database) -> None:
             name="Early", price=Money(1000, "EUR"), off_sale_at=NOW + timedelta(days=1)
         )
         await organizing.add_ticket_type(tx, event.event_id, early, (), NOW)
-    cheap, dear = Wish(price_max=Money(1000, "EUR")), Wish(price_max=Money(2500, "EUR"))
+    cheap, dear = EventSearch(price_max=Money(1000, "EUR")), EventSearch(price_max=Money(2500, "EUR"))
     assert await ids(db, cheap) == [event.event_id]
     assert await ids(db, cheap, now=NOW + timedelta(days=2)) == []
     assert await ids(db, dear, now=NOW + timedelta(days=2)) == [event.event_id]
-    assert await ids(db, Wish(price_max=Money(9900, "USD"))) == []
-    assert await ids(db, Wish(price_max=Money(999, "EUR"))) == []
+    assert await ids(db, EventSearch(price_max=Money(9900, "USD"))) == []
+    assert await ids(db, EventSearch(price_max=Money(999, "EUR"))) == []
 
 
 async def test_a_page_looks_at_so_many_candidates_and_no_more(
@@ -255,7 +269,7 @@ async def test_a_page_looks_at_so_many_candidates_and_no_more(
     for _ in range(9):
         await make_event(db, venue, sale_terms(capacity=0))
     last = await make_event(db, venue, starts_at=NOW + timedelta(days=40), ends_at=NOW + timedelta(days=41))
-    assert await pages(db, Wish(available=True), 1) == [[], [], [last.event_id]]
+    assert await pages(db, EventSearch(available=True), 1) == [[], [], [last.event_id]]
 
 
 async def test_an_organizers_own_list_has_drafts(db: Database) -> None:
@@ -273,14 +287,14 @@ async def test_an_organizers_own_list_has_drafts(db: Database) -> None:
 
 
 async def found(db: Database, typed: str) -> list[UUID]:
-    return await ids(db, Wish(search_for(typed, [])))
+    return await ids(db, EventSearch(search_for(typed, [])))
 
 
-async def ids(db: Database, wish: Wish, now: object = NOW) -> list[UUID]:
+async def ids(db: Database, wish: EventSearch, now: object = NOW) -> list[UUID]:
     return [card.event.event_id for card in (await catalogue.browse(db, wish, now, 50)).data]  # type: ignore[arg-type]
 
 
-async def pages(db: Database, wish: Wish, limit: int) -> list[list[UUID]]:
+async def pages(db: Database, wish: EventSearch, limit: int) -> list[list[UUID]]:
     found: list[list[UUID]] = []
     after = None
     while True:
@@ -294,4 +308,4 @@ async def pages(db: Database, wish: Wish, limit: int) -> list[list[UUID]]:
 async def book_all(db: Database, event_id: UUID, units: int) -> None:
     async with db.transaction() as tx:
         (ticket_type_id,) = (await read_sale(tx, event_id)).ticket_types
-        await carry_out(tx, PlaceBooking(event_id, new_id(), (Line(ticket_type_id, units),)), NOW)
+        await carry_out(tx, PlaceBooking(event_id, new_id(), (BookingLine(ticket_type_id, units),)), NOW)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from evently.catalogue import Sort, Wish, search_for
+from evently.catalogue import EventSearch, Sort, search_for
 from evently.catalogue.browse import _QUERIES, CANDIDATES_MAX, _arguments, _first, sql
 from evently.catalogue.words import tsquery_of
 from evently.db import Database
@@ -70,7 +70,7 @@ async def test_every_combination_reads_little(shared_db: Database, sort: Sort, l
     dear: dict[str, int] = {}
     for typed, facets, price, days in itertools.product(WORDS, FACETS, PRICES, (None, 100)):
         starts_from = None if days is None else now + timedelta(days=days)
-        wish = Wish(search_for(typed, facets), sort, starts_from=starts_from, price_max=price)
+        wish = EventSearch(search_for(typed, facets), sort, starts_from=starts_from, price_max=price)
         query, found_query = _QUERIES[sort]
         arguments, search = _arguments(wish, now, _first(wish), limit), tsquery_of(wish.search)
         asked = query(**arguments) if search is None else found_query(search=search, **arguments)

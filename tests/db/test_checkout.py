@@ -15,7 +15,7 @@ from evently.accounts import Accounts, TokenOptions
 from evently.checkout import (
     Checkout,
     Payment,
-    Wish,
+    PaymentChoice,
     find_payment,
     find_refund,
     list_payments,
@@ -133,12 +133,12 @@ async def test_what_cannot_be_paid_is_refused(desk: Desk) -> None:
     assert await refused(desk, at_the_door) == "nothing-to-pay"
     mine = await desk.hold()
     with pytest.raises(Refused, match="booking-not-found"):
-        await desk.checkout.pay(mine.booking_id, new_id(), Wish())
+        await desk.checkout.pay(mine.booking_id, new_id(), PaymentChoice())
     with pytest.raises(Refused, match="booking-not-found"):
-        await desk.checkout.pay(new_id(), mine.buyer_id, Wish())
+        await desk.checkout.pay(new_id(), mine.buyer_id, PaymentChoice())
     without = Checkout(desk.db, desk.engine, {}, None, desk.clock, new_id)
     with pytest.raises(Refused, match="nothing-to-pay"):
-        await without.pay(mine.booking_id, mine.buyer_id, Wish())
+        await without.pay(mine.booking_id, mine.buyer_id, PaymentChoice())
 
 
 async def test_a_hold_that_was_extended_can_be_paid_longer(desk: Desk) -> None:
@@ -310,7 +310,7 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_let_go(desk: Desk) ->
     gateway.slow = asyncio.Event()
     slow = desk.open(gateway, answer_seconds_max=0.05)
     held = await desk.hold()
-    payment = (await slow.pay(held.booking_id, held.buyer_id, Wish("succeeds"))).payment
+    payment = (await slow.pay(held.booking_id, held.buyer_id, PaymentChoice("succeeds"))).payment
     desk.clock.move(seconds=601)
     await desk.carry_on(desk.open())
     assert (await desk.look(payment)).state == "voided"
@@ -353,7 +353,7 @@ async def test_twenty_who_pay_one_booking_at_once_pay_once(
 
         async def pay(number: int) -> str:
             key = f"key {number}" if keyed else None
-            wish = Wish(methods[number % 4] if keyed else "succeeds")
+            wish = PaymentChoice(methods[number % 4] if keyed else "succeeds")
             try:
                 return (
                     await processes[number % 2].pay(held.booking_id, held.buyer_id, wish, key)
@@ -379,7 +379,7 @@ async def test_twenty_who_pay_one_booking_at_once_pay_once(
 async def test_one_key_at_once_is_one_payment(desk: Desk) -> None:
     held = await desk.hold()
     processes = [desk.open() for _ in range(4)]
-    wish = Wish("declined")
+    wish = PaymentChoice("declined")
     paid = await asyncio.gather(
         *[processes[n % 4].pay(held.booking_id, held.buyer_id, wish, "one") for n in range(20)]
     )
@@ -509,7 +509,7 @@ async def test_what_was_never_taken_is_not_paid_back(desk: Desk) -> None:
     """A ticket is cancelled while the money is reserved; then the money cannot be collected."""
     held = await desk.hold(units=2)
     gateway = Moody(desk.db, desk.clock)
-    asked = await desk.open(gateway).pay(held.booking_id, held.buyer_id, Wish("asks"))
+    asked = await desk.open(gateway).pay(held.booking_id, held.buyer_id, PaymentChoice("asks"))
     payment = await with_card(desk, asked.payment, "capture-fails")
     await desk.checkout.saga.resume(payment, frozenset({"confirmed"}))
     await cancel(desk, held, tickets=1)

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from evently.checkout import Checkout, Payment, Wish, list_payments
+from evently.checkout import Checkout, Payment, PaymentChoice, list_payments
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.sales.commands import Booking, CancelBooking, ExpireHolds
@@ -91,7 +91,7 @@ async def each_death(
 
 def pays(method: str) -> Callable[[Checkout, Booking], Awaitable[None]]:
     async def live(process: Checkout, held: Booking) -> None:
-        await process.pay(held.booking_id, held.buyer_id, Wish(method), "a key")
+        await process.pay(held.booking_id, held.buyer_id, PaymentChoice(method), "a key")
 
     return live
 
@@ -136,7 +136,7 @@ async def test_a_card_that_fails_leaves_nothing(desk: Desk, method: str) -> None
 async def test_the_key_gets_the_same_payment_after_any_death(desk: Desk) -> None:
     async def after(held: Booking) -> str:
         again = desk.open()
-        paid = await again.pay(held.booking_id, held.buyer_id, Wish("succeeds"), "a key")
+        paid = await again.pay(held.booking_id, held.buyer_id, PaymentChoice("succeeds"), "a key")
         await again.quiet()
         assert paid.payment.attempt == 1
         assert paid.payment.state in {"confirmed", "captured"}
@@ -149,7 +149,7 @@ async def test_the_key_gets_the_same_payment_after_any_death(desk: Desk) -> None
 async def test_a_hold_that_is_lost_meanwhile_costs_nothing(desk: Desk) -> None:
     async def live(process: Checkout, held: Booking) -> None:
         with suppress(Refused):
-            await process.pay(held.booking_id, held.buyer_id, Wish("asks"), "a key")
+            await process.pay(held.booking_id, held.buyer_id, PaymentChoice("asks"), "a key")
         await desk.engine.submit(CancelBooking(held.event_id, held.booking_id, held.buyer_id, held.buyer_id))
         for payment in await list_payments(desk.db, held.booking_id):
             if payment.reference is not None:
@@ -192,7 +192,7 @@ async def test_what_is_cancelled_before_it_is_captured_is_captured_and_paid_back
         fuse = Fuse(9)  # the booking is confirmed, and nothing is captured
         first = doomed(desk, fuse)
         with suppress(Died):
-            await first.pay(held.booking_id, held.buyer_id, Wish("succeeds"))
+            await first.pay(held.booking_id, held.buyer_id, PaymentChoice("succeeds"))
         await first.quiet()
         assert (await desk.booking_now(held)).state == "confirmed"
         await desk.engine.submit(CancelBooking(held.event_id, held.booking_id, held.event_id, None))

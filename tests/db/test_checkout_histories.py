@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evently.checkout import Checkout, Wish, list_payments
+from evently.checkout import Checkout, PaymentChoice, list_payments
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Refused
 from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExpireHolds, ExtendHold
@@ -64,12 +64,16 @@ class History:
 
     async def _pay(self, method: str, points: int, key: str | None) -> None:
         await self._die_at(
-            points, lambda process: process.pay(self.held.booking_id, self.held.buyer_id, Wish(method), key)
+            points,
+            lambda process: process.pay(self.held.booking_id, self.held.buyer_id, PaymentChoice(method), key),
         )
 
     async def _pay_at_once(self, method: str, times: int) -> None:
         processes = [self.desk.open() for _ in range(times)]
-        calls = [process.pay(self.held.booking_id, self.held.buyer_id, Wish(method)) for process in processes]
+        calls = [
+            process.pay(self.held.booking_id, self.held.buyer_id, PaymentChoice(method))
+            for process in processes
+        ]
         await asyncio.gather(*calls, return_exceptions=True)
         for process in processes:
             await process.quiet()

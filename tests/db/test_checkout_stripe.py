@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from evently.checkout import Checkout, Payment, Wish, find_payment_by_id
+from evently.checkout import Checkout, Payment, PaymentChoice, find_payment_by_id
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
@@ -38,7 +38,7 @@ class StripeDesk:
         )
 
     async def pay(self, held: Booking, method: str | None = VISA, *, hosted: bool = False) -> Payment:
-        wish = Wish(method, hosted, "https://shop.example/done" if hosted else None)
+        wish = PaymentChoice(method, hosted, "https://shop.example/done" if hosted else None)
         paid = await self.checkout.pay(held.booking_id, held.buyer_id, wish)
         await self.checkout.quiet()
         return await self.look(paid.payment)

@@ -12,7 +12,7 @@ from evently import catalogue, demo
 from evently.accounts import Accounts, TokenOptions, list_memberships
 from evently.analytics import details
 from evently.audit import audit
-from evently.catalogue import Wish
+from evently.catalogue import EventSearch
 from evently.db import Database, DatabaseOptions
 from evently.demo import ACCOUNTS, PASSWORD, describe_accounts, read_programme
 from evently.kit.clock import utc_now
@@ -68,7 +68,7 @@ async def test_two_at_once_fill_it_once(database_url: str, db: Database) -> None
 
 async def test_there_is_much_to_see(filled: Database) -> None:
     now = utc_now()
-    page = await catalogue.browse(filled, Wish(), now, 100)
+    page = await catalogue.browse(filled, EventSearch(), now, 100)
     events = [card.event for card in page.data]
     assert len(events) >= 40
     assert all(event.starts_at > now for event in events)

@@ -14,10 +14,10 @@ from evently.catalogue import (
     CatalogueRefusal,
     Event,
     EventChanges,
+    EventSearch,
     Venue,
     VenueChanges,
     VenueTerms,
-    Wish,
     search_for,
 )
 from evently.db import Connection, Database
@@ -38,7 +38,7 @@ from evently.organizing import (
     ZoneDraft,
 )
 from evently.sales import carry_out
-from evently.sales.commands import Line, PlaceBooking, SalesRefusal
+from evently.sales.commands import BookingLine, PlaceBooking, SalesRefusal
 from evently.sales.facts import decode_facts
 from evently.sales.reads import Sale, find_sale, list_journal
 from evently.sales.terms import Conditions, Fees, RefundWindow
@@ -112,7 +112,7 @@ async def facts_of(db: Database, event: Event) -> list[str]:
 
 
 async def book(tx: Connection, event_id: UUID, ticket_type_id: UUID, units: int) -> None:
-    await carry_out(tx, PlaceBooking(event_id, new_id(), (Line(ticket_type_id, units),)), NOW)
+    await carry_out(tx, PlaceBooking(event_id, new_id(), (BookingLine(ticket_type_id, units),)), NOW)
 
 
 def by_name(sale: Sale) -> dict[str, UUID]:
@@ -258,7 +258,7 @@ async def test_changes_leave_a_new_version_and_no_change_leaves_none(db: Databas
     assert await wrong_fields(
         db, organizing.change_event, event.event_id, EventChanges(title=""), STAYS, NOW
     ) == {"/title"}
-    page = await catalogue.browse(db, Wish(search_for("quintet", [("tag", "swing")])), NOW, 10)
+    page = await catalogue.browse(db, EventSearch(search_for("quintet", [("tag", "swing")])), NOW, 10)
     assert [card.event for card in page.data] == [changed]
     assert "SaleChanged" not in await facts_of(db, event)
 
@@ -444,7 +444,7 @@ async def test_a_ticket_type_is_added_last_and_draws_on_the_only_pool(db: Databa
         1500,
         event.version + 1,
     )
-    page = await catalogue.browse(db, Wish(), NOW, 1)
+    page = await catalogue.browse(db, EventSearch(), NOW, 1)
     assert page.data[0].price_from_minor == 1500
     wrong = TicketTypeDraft(name="regular", price=Money(1, "USD"))
     assert await wrong_fields(db, organizing.add_ticket_type, event.event_id, wrong, (new_id(),), NOW) == {
@@ -514,7 +514,7 @@ async def test_a_retired_ticket_type_leaves_its_name_and_its_price(db: Database,
         (),
         NOW,
     )
-    assert (await catalogue.browse(db, Wish(), NOW, 1)).data[0].price_from_minor == 100
+    assert (await catalogue.browse(db, EventSearch(), NOW, 1)).data[0].price_from_minor == 100
     assert (
         await refusal_of(db, organizing.retire_ticket_type, event.event_id, new_id(), NOW)
         == CommonRefusal.NOT_FOUND

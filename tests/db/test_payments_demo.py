@@ -24,8 +24,8 @@ from evently.payments import (
     Lost,
     Refunded,
     RefundFailed,
+    Unsettled,
     Voided,
-    Waiting,
 )
 from evently.payments.cards import CARDS
 
@@ -183,10 +183,10 @@ async def test_calls_that_are_lost_once(demo: DemoGateway, name: str, arrived: b
 async def test_a_card_that_pays_late(demo: DemoGateway, clock: Hands) -> None:
     intent, abandoned = an_intent("late"), an_intent("late")
     waiting, other = await demo.authorise(intent), await demo.authorise(abandoned)
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, Unsettled)
     assert await demo.find(intent, waiting.reference) == waiting
     assert isinstance(await demo.capture(waiting.reference, 5000, intent.key("capture")), Lost)
-    assert isinstance(other, Waiting)
+    assert isinstance(other, Unsettled)
     assert await demo.void(other.reference, abandoned.key("void")) == Voided(other.reference)
     clock.now += timedelta(seconds=5)
     assert await demo.find(intent, waiting.reference) == Authorised(waiting.reference)

@@ -19,7 +19,7 @@ from evently.reactions import REACTIONS
 from evently.reactions import relay as relaying
 from evently.reactions.relay import BUSY_SECONDS, IDLE_SECONDS, LEASE, Relay
 from evently.sales import store
-from evently.sales.commands import CancelSale, Line, PlaceBooking
+from evently.sales.commands import BookingLine, CancelSale, PlaceBooking
 from tests.support.catalogue import until_somebody_waits
 from tests.support.till import Hands, Till, open_till
 
@@ -326,7 +326,7 @@ async def test_a_row_that_comes_late_is_found(db: Database, till: Till) -> None:
     (ticket_type,) = (await till.types(slow)).values()
     async with db.transaction() as tx:
         await sales.carry_out(
-            tx, PlaceBooking(slow.event_id, new_id(), (Line(ticket_type, 1),)), till.clock()
+            tx, PlaceBooking(slow.event_id, new_id(), (BookingLine(ticket_type, 1),)), till.clock()
         )
         till.clock.move(seconds=9)
         await till.book(other)
@@ -343,7 +343,7 @@ async def test_a_row_that_comes_late_and_last_is_found_by_looking_back(db: Datab
     (ticket_type,) = (await till.types(slow)).values()
     async with db.transaction() as tx:
         await sales.carry_out(
-            tx, PlaceBooking(slow.event_id, new_id(), (Line(ticket_type, 1),)), till.clock()
+            tx, PlaceBooking(slow.event_id, new_id(), (BookingLine(ticket_type, 1),)), till.clock()
         )
         till.clock.move(seconds=9)
         await till.book(other)

@@ -16,8 +16,8 @@ from evently.kit.ids import new_id
 from evently.sales.commands import (
     BlockSeats,
     Booking,
+    BookingLine,
     ExpireHolds,
-    Line,
     PlaceBooking,
     PutSeating,
     SalesRefusal,
@@ -67,7 +67,7 @@ class Lobby:
 
     async def take(self, *seats: str, **more: int) -> Booking:
         """Book seats of the stalls."""
-        line = Line((await self.till.types(self.event))["stalls"], len(seats), seats)
+        line = BookingLine((await self.till.types(self.event))["stalls"], len(seats), seats)
         command = PlaceBooking(self.event.event_id, new_id(), (line,), **more)  # type: ignore[arg-type]
         return booking(await self.till.engine.submit(command))
 

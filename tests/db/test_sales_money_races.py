@@ -17,6 +17,7 @@ from evently.sales import Engine
 from evently.sales.commands import (
     AcceptOffer,
     Booking,
+    BookingLine,
     CancelBooking,
     ChangeSale,
     Command,
@@ -24,7 +25,6 @@ from evently.sales.commands import (
     ExtendHold,
     JoinWaitlist,
     LeaveWaitlist,
-    Line,
     Listed,
     PlaceBooking,
     PutConditions,
@@ -178,7 +178,7 @@ async def test_200_requests_do_not_pass_a_code_limit_by_one(till: Till, both: li
     buyer = new_id()
     draw = random.Random(3)
     wishes = [
-        PlaceBooking(event.event_id, buyer, (Line(regular, 1),), promo_code=draw.choice(list(codes)))
+        PlaceBooking(event.event_id, buyer, (BookingLine(regular, 1),), promo_code=draw.choice(list(codes)))
         for _ in range(200)
     ]
     outcomes = await all_at_once(both, wishes)
@@ -190,7 +190,10 @@ async def test_200_requests_do_not_pass_a_code_limit_by_one(till: Till, both: li
     till.clock.move(seconds=60)
     again = await all_at_once(
         both,
-        [PlaceBooking(event.event_id, new_id(), (Line(regular, 1),), promo_code="USES") for _ in range(20)],
+        [
+            PlaceBooking(event.event_id, new_id(), (BookingLine(regular, 1),), promo_code="USES")
+            for _ in range(20)
+        ],
     )
     assert tally(again) == {"held": 7, "promo-code-used-up": 13}
 
@@ -199,7 +202,8 @@ async def test_a_code_of_one_batch_is_counted_in_the_batch(till: Till) -> None:
     event, regular = await put_on_sale(till, 1000)
     await till.change(PutPromoCode(event.event_id, PromoTerms(new_id(), "ONE", "percent", 1000, uses_max=1)))
     wishes = [
-        PlaceBooking(event.event_id, new_id(), (Line(regular, 1),), promo_code="one") for _ in range(10)
+        PlaceBooking(event.event_id, new_id(), (BookingLine(regular, 1),), promo_code="one")
+        for _ in range(10)
     ]
     assert tally(await one_batch(till.db, event, till.engine, wishes)) == {"held": 1, "promo-code-used-up": 9}
 

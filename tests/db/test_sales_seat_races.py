@@ -21,9 +21,9 @@ from evently.sales import loading as sales_loading
 from evently.sales.commands import (
     BlockSeats,
     Booked,
+    BookingLine,
     CancelBooking,
     Command,
-    Line,
     OpenSale,
     Outcome,
     PlaceBooking,
@@ -72,11 +72,11 @@ async def the_type(till: Till, event: Event, zone: str = "stalls") -> UUID:
 
 
 def seats(event: Event, type_id: UUID, *seat_ids: str, **more: object) -> PlaceBooking:
-    return PlaceBooking(event.event_id, new_id(), (Line(type_id, len(seat_ids), seat_ids),), **more)  # type: ignore[arg-type]
+    return PlaceBooking(event.event_id, new_id(), (BookingLine(type_id, len(seat_ids), seat_ids),), **more)  # type: ignore[arg-type]
 
 
 def best(event: Event, type_id: UUID, quantity: int) -> PlaceBooking:
-    return PlaceBooking(event.event_id, new_id(), (Line(type_id, quantity),))
+    return PlaceBooking(event.event_id, new_id(), (BookingLine(type_id, quantity),))
 
 
 def given(outcomes: Iterable[Outcome]) -> list[str]:
@@ -232,7 +232,7 @@ async def test_a_batch_that_fails_forgets_its_hall(till: Till, event: Event) -> 
     type_id = await the_type(till, event)
     await till.engine.submit(best(event, type_id, 1))
     before = hall_of(till.engine, event).hall
-    poison = PlaceBooking(event.event_id, new_id(), (Line(type_id, 1, ("C3",)),), key="bad\x00key")
+    poison = PlaceBooking(event.event_id, new_id(), (BookingLine(type_id, 1, ("C3",)),), key="bad\x00key")
     outcomes = await one_batch(
         till.db, event, till.engine, [seats(event, type_id, "C1", "C2"), poison, seats(event, type_id, "C4")]
     )

@@ -31,7 +31,7 @@ from evently.sales.commands import (
 )
 from evently.sales.engine import decide_and_write
 from evently.sales.loading import load_lines
-from evently.sales.reads import Lines, Standing, read_sale
+from evently.sales.reads import WaitlistPosition, WaitlistPositions, read_sale
 from evently.sales.rules.state import LINE_KNOWN_MAX
 from evently.sales.terms import Conditions, PoolTerms
 from tests.support.catalogue import sale_terms
@@ -223,9 +223,9 @@ async def join(till: Till, event: Event, quantity: int) -> WaitlistEntry:
     return outcome.entry
 
 
-async def stands(till: Till, entry: WaitlistEntry) -> Standing:
+async def stands(till: Till, entry: WaitlistEntry) -> WaitlistPosition:
     """Return how an entry that waits stands now."""
-    return await Lines(till.db, till.clock).find_standing(entry)
+    return await WaitlistPositions(till.db, till.clock).find_standing(entry)
 
 
 async def test_what_was_there_at_the_opening_says_nothing_of_what_will_fall_free(till: Till) -> None:
@@ -234,10 +234,12 @@ async def test_what_was_there_at_the_opening_says_nothing_of_what_will_fall_free
     await till.change(ChangeSale(event.event_id, opens_at, opens_at + timedelta(days=9)))
     served = [await join(till, event, 4) for _ in range(5)]
     entry = await join(till, event, 1)
-    assert await stands(till, entry) == Standing(6, 20, None, None), "before the sale begins nothing is known"
+    assert await stands(till, entry) == WaitlistPosition(6, 20, None, None), (
+        "before the sale begins nothing is known"
+    )
     till.clock.move(hours=1)
     await till.engine.submit(ExpireHolds(event.event_id))
-    assert await stands(till, entry) == Standing(1, 0, None, None), "nothing has fallen free"
+    assert await stands(till, entry) == WaitlistPosition(1, 0, None, None), "nothing has fallen free"
     behind = await join(till, event, 2)
     till.clock.move(minutes=30)
     (leaves,) = await till.db.fetch(
@@ -286,11 +288,13 @@ async def test_a_crowd_that_asks_where_it_stands_costs_a_look_a_second(till: Til
     await till.book(event, 1)
     entries = [await join(till, event, 1 + number % 3) for number in range(30)]
     watch = [0.0]
-    lines = Lines(till.db, till.clock, lambda: watch[0])
+    lines = WaitlistPositions(till.db, till.clock, lambda: watch[0])
     for _ in range(2):
         standings = await asyncio.gather(*[lines.find_standing(entry) for entry in entries])
     for ahead, (entry, standing) in enumerate(zip(entries, standings, strict=True)):
-        assert standing == Standing(ahead + 1, sum(each.quantity for each in entries[:ahead]), None, None)
+        assert standing == WaitlistPosition(
+            ahead + 1, sum(each.quantity for each in entries[:ahead]), None, None
+        )
         assert standing == await stands(till, entry)
     await till.engine.submit(LeaveWaitlist(event.event_id, entries[0].entry_id, entries[0].buyer_id))
     assert (await lines.find_standing(entries[5])).position == 6, "as it was a moment ago"
@@ -300,4 +304,6 @@ async def test_a_crowd_that_asks_where_it_stands_costs_a_look_a_second(till: Til
     await till.engine.submit(LeaveWaitlist(event.event_id, entries[1].entry_id, entries[1].buyer_id))
     watch[0] = 1.0
     assert (await lines.find_standing(entries[5])).position == 4
-    assert await lines.find_standing(entries[1]) == Standing(None, None, None, None), "who has left meanwhile"
+    assert await lines.find_standing(entries[1]) == WaitlistPosition(None, None, None, None), (
+        "who has left meanwhile"
+    )

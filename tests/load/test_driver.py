@@ -11,9 +11,9 @@ import pytest
 
 from evently.rehearsal.driver import (
     NO_ANSWER,
-    Answer,
     HttpClient,
     HttpConnection,
+    Reply,
     Target,
     connect,
     request_for,
@@ -78,7 +78,7 @@ async def serving(script: Script) -> AsyncIterator[tuple[TinyServer, Target]]:
         yield tiny, Target("127.0.0.1", server.sockets[0].getsockname()[1])
 
 
-async def ask(script: Script) -> tuple[Answer, TinyServer]:
+async def ask(script: Script) -> tuple[Reply, TinyServer]:
     async with serving(script) as (tiny, target):
         client = HttpClient(target, 1)
         answer = await client.exchange(request_for("GET", "/", target))
@@ -231,7 +231,7 @@ async def test_nobody_listens() -> None:
 
 
 async def test_sending_on_a_closed_connection_is_lost_at_once() -> None:
-    answers: list[Answer] = []
+    answers: list[Reply] = []
     connection = HttpConnection()
     connection.send(b"", answers.append)
     assert answers == [NO_ANSWER]

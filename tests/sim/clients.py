@@ -14,12 +14,12 @@ from evently.sales.commands import (
     AcceptOffer,
     Booked,
     Booking,
+    BookingLine,
     CancelBooking,
     Command,
     ConfirmBooking,
     JoinWaitlist,
     LeaveWaitlist,
-    Line,
     Listed,
     Outcome,
     PlaceBooking,
@@ -77,7 +77,7 @@ class Client:
 
     def _booking(self) -> PlaceBooking:
         types = self._draw.choice([(STANDARD,), (STANDARD,), (LIMITED,), (STANDARD, LIMITED)])
-        lines = tuple(Line(type_id, self._draw.randint(1, 3)) for type_id in types)
+        lines = tuple(BookingLine(type_id, self._draw.randint(1, 3)) for type_id in types)
         hold_seconds = self._draw.choice([None, None, HOLD_SECONDS])
         key = self._key()
         return PlaceBooking(

@@ -19,7 +19,7 @@ import asyncpg
 
 from evently.db import Query
 from evently.sales import loading, store
-from evently.sales.reads import bookings as reads
+from evently.sales.reads import sale as sale_reads
 from tests.sim.statements import STATEMENTS, EventRows, Row
 
 
@@ -47,7 +47,7 @@ class Server:
         self._owners: dict[UUID, Connection] = {}
         self._waiting: dict[UUID, deque[asyncio.Future[None]]] = defaultdict(deque)
         self.queries: dict[str, Query] = {
-            query.text: query for query in (*store.sql, *loading.sql, *reads.sql)
+            query.text: query for query in (*store.sql, *loading.sql, *sale_reads.sql)
         }
 
     async def connect(self, seconds_max: float | None = None) -> Connection:

@@ -234,9 +234,12 @@ WAITLIST: Final = [
         "return entry.joined_seq, entry.entry_id",
         "return -entry.joined_seq, entry.entry_id",
     ),
-    Mutant("a group keeps everybody waiting", state, "quantity <= units and firsts]", "firsts]"),
+    Mutant("a group keeps everybody waiting", state, "if quantity <= units and firsts\n", "if firsts\n"),
     Mutant(
-        "a group gets less than it wished for", state, "quantity <= units and firsts]", "units and firsts]"
+        "a group gets less than it wished for",
+        state,
+        "if quantity <= units and firsts\n",
+        "if units and firsts\n",
     ),
     Mutant("nothing is set aside", waitlist_rules, "    _set_asides(sale, batch, owed)\n", ""),
     Mutant("what is set aside is not counted", units, "sale.pools[pool_id].set_aside += change", "pass"),
@@ -256,9 +259,7 @@ WAITLIST: Final = [
     Mutant(
         "joining holds longer than booking", waitlist_rules, "if entry.joined_seq > sale.seq:", "if False:"
     ),
-    Mutant(
-        "who joins later is not asked", waitlist_rules, "batch.released = True  # what is free", "pass  #"
-    ),
+    Mutant("who joins later is not asked", waitlist_rules, "newcomer\n    batch.released = True", "newcomer"),
     Mutant(
         "an offer that lapsed waits on",
         booking_rules,

@@ -24,7 +24,7 @@ from evently.kit.clock import utc_now
 from evently.kit.errors import Trouble
 from evently.kit.ids import new_id
 from evently.sales import Engine, EngineOptions, store
-from evently.sales.commands import Booked, Booking, CancelBooking, Line, No, Outcome, PlaceBooking
+from evently.sales.commands import Booked, Booking, BookingLine, CancelBooking, No, Outcome, PlaceBooking
 from evently.sales.loading import Work
 from evently.sales.reads import find_sale
 
@@ -133,7 +133,7 @@ class Client:
                 )
 
     def _booking(self) -> PlaceBooking:
-        lines = (Line(self._draw.choice(self._ticket_types), self._draw.randint(1, 3)),)
+        lines = (BookingLine(self._draw.choice(self._ticket_types), self._draw.randint(1, 3)),)
         return PlaceBooking(self._event_id, self._me, lines, None, str(new_id()), _fingerprint(lines))
 
     def _cancellation(self) -> CancelBooking:

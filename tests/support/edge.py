@@ -15,7 +15,7 @@ from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.sales import Engine, EngineOptions
-from evently.sales.reads import Lines, SeatBoards
+from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
 from evently.web.edge.context import Context
@@ -42,7 +42,7 @@ async def edge_of(routes: Sequence[Any] | None, *, fast: bool = True, **options:
         access=Access(database, accounts, utc_now),
         engine=engine,
         boards=SeatBoards(database),
-        lines=Lines(database, utc_now),
+        lines=WaitlistPositions(database, utc_now),
         checkout=Checkout(database, engine, {}, None, utc_now, new_id),
         limits=Limits(told.rates, told.heavy_reads_max),
     )

@@ -10,7 +10,7 @@ import msgspec
 
 from evently import sales
 from evently.catalogue import Event
-from evently.checkout import Checkout, Paid, Payment, Wish, find_payment_by_id
+from evently.checkout import Checkout, Paid, Payment, PaymentChoice, find_payment_by_id
 from evently.db import Database
 from evently.kit.ids import new_id, parse_id
 from evently.organizing import SaleTerms
@@ -54,7 +54,7 @@ class Desk(Till):
         self, held: Booking, method: str | None = "succeeds", key: str | None = None, **wish: Any
     ) -> Paid:
         """Pay for a hold, as its buyer, and return the first answer."""
-        return await self.checkout.pay(held.booking_id, held.buyer_id, Wish(method, **wish), key)
+        return await self.checkout.pay(held.booking_id, held.buyer_id, PaymentChoice(method, **wish), key)
 
     async def look(self, payment: Payment) -> Payment:
         """Return a payment as it is now."""

@@ -41,14 +41,14 @@ from evently.sales.rules import actor_of, decide
 from evently.sales.rules.ledger import Posting
 from evently.sales.rules.state import (
     LINE_KNOWN_MAX,
-    Answer,
     Batch,
-    Line,
+    KeyedOutcome,
     Pool,
     Promo,
     Refund,
-    Returned,
+    ReturnedTicket,
     Sale,
+    Waitlist,
     place_in_line,
 )
 from evently.sales.rules.waitlist import can_serve
@@ -82,7 +82,7 @@ class Rows:
         self.bookings: dict[UUID, Booking] = {}
         self.refunds: dict[UUID, Refund] = {}
         self.ledger: list[Posting] = []
-        self.answers: dict[tuple[UUID, str], Answer] = {}
+        self.answers: dict[tuple[UUID, str], KeyedOutcome] = {}
         self.journal: list[tuple[datetime, list[Fact]]] = []
         self.replays = 0
         self._ids = itertools.count(1_000_000)
@@ -147,18 +147,18 @@ class Rows:
         sale.hall = self._hall()
         return sale
 
-    def lines(self) -> dict[UUID, Line]:
+    def lines(self) -> dict[UUID, Waitlist]:
         """Return who waits, as far as a batch knows of them."""
-        lines: dict[UUID, Line] = {}
+        lines: dict[UUID, Waitlist] = {}
         for entry in sorted(self.entries.values(), key=place_in_line):
             if entry.state == "waiting":
-                lines.setdefault(entry.ticket_type_id, Line(self.known_max)).add(entry)
+                lines.setdefault(entry.ticket_type_id, Waitlist(self.known_max)).add(entry)
         return lines
 
-    def _returned(self) -> dict[UUID, Returned]:
+    def _returned(self) -> dict[UUID, ReturnedTicket]:
         offered = {ticket.replaces for ticket in self.tickets("held")}
         return {
-            ticket.ticket_id: Returned(
+            ticket.ticket_id: ReturnedTicket(
                 ticket.ticket_id,
                 booking.booking_id,
                 ticket.ticket_type_id,
@@ -187,7 +187,7 @@ class Rows:
         assert bool(batch.facts) or not batch.postings, "money moves with a fact"
         self.replays += len(batch.replayed)
         self.answers |= {
-            (actor, key): Answer(answer.fingerprint, answer.what, stored=True)
+            (actor, key): KeyedOutcome(answer.fingerprint, answer.what, stored=True)
             for actor, key, answer in batch.answered
         }
         self._keep_terms(sale, batch)

@@ -16,7 +16,16 @@ from evently.db import Database, DatabaseOptions
 from evently.kit.clock import Clock
 from evently.kit.ids import new_id
 from evently.sales import Engine, EngineOptions
-from evently.sales.commands import Booked, CancelBooking, Command, Line, Listed, No, Outcome, PlaceBooking
+from evently.sales.commands import (
+    Booked,
+    BookingLine,
+    CancelBooking,
+    Command,
+    Listed,
+    No,
+    Outcome,
+    PlaceBooking,
+)
 from evently.sales.reads import Pool, find_sale
 from tests.support.catalogue import until_somebody_waits
 
@@ -81,7 +90,7 @@ def place(
     return PlaceBooking(
         event.event_id,
         buyer or new_id(),
-        (Line(ticket_type, units),),
+        (BookingLine(ticket_type, units),),
         key=key,
         fingerprint=fingerprint,
         **more,

@@ -42,6 +42,7 @@ from evently.sales.commands import (
     BlockSeats,
     Booked,
     Booking,
+    BookingLine,
     CancelBooking,
     CancelSale,
     ChangeSale,
@@ -53,7 +54,6 @@ from evently.sales.commands import (
     JoinWaitlist,
     KeepTickets,
     LeaveWaitlist,
-    Line,
     Listed,
     OpenSale,
     Outcome,
@@ -306,7 +306,9 @@ def _place(story: Story, told: Told) -> Command:
         mine, seats = tuple(seats[: int(quantity)]), seats[int(quantity) :]
         accessible = told.integer("accessible") or 0 if number == 0 else 0
         lines.append(
-            Line(story.id_of(name), int(quantity), mine or None, told.options.get("section"), accessible)
+            BookingLine(
+                story.id_of(name), int(quantity), mine or None, told.options.get("section"), accessible
+            )
         )
     hold_seconds = HOLD_SECONDS if told.verb == "hold" else None
     key, promo = told.options.get("key"), told.options.get("promo")

@@ -18,10 +18,10 @@ from evently.sales import Engine, EngineOptions, carry_out
 from evently.sales.commands import (
     Booked,
     Booking,
+    BookingLine,
     CancelBooking,
     Command,
     ConfirmBooking,
-    Line,
     OpenSale,
     Outcome,
     PlaceBooking,
@@ -104,14 +104,14 @@ class Till:
 
     async def book(self, event: Event, units: int = 1, *, buyer: UUID | None = None, **more: Any) -> Booking:
         """Book units of the first ticket type; `hold_seconds=` holds them."""
-        line = Line(next(iter((await self.types(event)).values())), units)
+        line = BookingLine(next(iter((await self.types(event)).values())), units)
         return booking(
             await self.engine.submit(PlaceBooking(event.event_id, buyer or new_id(), (line,), **more))
         )
 
     async def book_many(self, event: Event, times: int, units: int = 1, **more: Any) -> list[Booking]:
         """Let so many buyers book at once."""
-        line = Line(next(iter((await self.types(event)).values())), units)
+        line = BookingLine(next(iter((await self.types(event)).values())), units)
         commands = [PlaceBooking(event.event_id, new_id(), (line,), **more) for _ in range(times)]
         return [
             booking(outcome)

@@ -14,7 +14,7 @@ from bench.load import Measured, measured
 from bench.results import OURS, Benchmark, Figure, Goal, Memory, Technique
 from bench.show import show_figures, show_techniques
 from bench.write import write_document
-from evently.rehearsal.loops import Run
+from evently.rehearsal.loops import LoopResult
 from evently.rehearsal.recording import Recording
 
 
@@ -126,7 +126,7 @@ def test_what_a_run_measured() -> None:
     recording = Recording()
     for start, latency, status in ((0.0, 0.5, 201), (0.5, 0.5, 201), (1.0, 1.0, 503)):
         recording.add(start, latency, status)
-    found = measured(Run(recording, []), 201)
+    found = measured(LoopResult(recording, []), 201)
     assert (found.per_second, found.answers, found.others, found.last_answer_seconds) == (
         1.0,
         2,

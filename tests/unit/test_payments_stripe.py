@@ -27,8 +27,8 @@ from evently.payments import (
     Refunded,
     RefundFailed,
     RefundWaiting,
+    Unsettled,
     Voided,
-    Waiting,
 )
 from evently.payments.stripe import StripeGateway
 from tests.support.fake_stripe import KEY, SECRET, FakeStripe, FaultKind, fake_stripe, sign
@@ -191,7 +191,7 @@ async def test_the_buyer_pays_with_stripes_own_script(fake: FakeStripe, gateway:
 async def test_a_bank_may_take_its_time(fake: FakeStripe, gateway: StripeGateway) -> None:
     intent = an_intent("pm_late")
     waiting = await gateway.authorise(intent)
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, Unsettled)
     with pytest.raises(GatewayTrouble, match="cannot be let go"):
         await gateway.void(waiting.reference, intent.key("void"))
     fake.buyer(waiting.reference, "yes")

@@ -23,6 +23,7 @@ from evently.sales.commands import (
     AcceptOffer,
     BlockSeats,
     Booking,
+    BookingLine,
     CancelBooking,
     CancelSale,
     Command,
@@ -32,7 +33,6 @@ from evently.sales.commands import (
     JoinWaitlist,
     KeepTickets,
     LeaveWaitlist,
-    Line,
     OpenSale,
     PlaceBooking,
     PutConditions,
@@ -116,8 +116,8 @@ class AnyHistory(RuleBasedStateMachine):
 
     def _sell_out(self) -> None:
         """Most of what is interesting happens when nothing is left."""
-        self._ask(PlaceBooking(EVENT, BUYERS[0], (Line(STANDARD, 2), Line(SEATED, 2))))
-        self._ask(PlaceBooking(EVENT, BUYERS[1], (Line(NESTED, 2), Line(STANDARD, 2))))
+        self._ask(PlaceBooking(EVENT, BUYERS[0], (BookingLine(STANDARD, 2), BookingLine(SEATED, 2))))
+        self._ask(PlaceBooking(EVENT, BUYERS[1], (BookingLine(NESTED, 2), BookingLine(STANDARD, 2))))
         self._decide()
         for booking in self.rows.bookings.values():
             if booking.state == "held":
@@ -142,7 +142,7 @@ class AnyHistory(RuleBasedStateMachine):
         key: str | None,
         promo: str | None,
     ) -> None:
-        lines = tuple(Line(type_id, quantity) for type_id, quantity in order.items())
+        lines = tuple(BookingLine(type_id, quantity) for type_id, quantity in order.items())
         self._ask(
             PlaceBooking(
                 EVENT, buyer_id, lines, hold_seconds, key, repr((lines, hold_seconds, promo)).encode(), promo
@@ -151,12 +151,12 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(buyer_id=buyers, seats=some_seats)
     def place_on_seats(self, buyer_id: UUID, seats: list[str]) -> None:
-        self._ask(PlaceBooking(EVENT, buyer_id, (Line(SEATED, len(seats), tuple(seats)),)))
+        self._ask(PlaceBooking(EVENT, buyer_id, (BookingLine(SEATED, len(seats), tuple(seats)),)))
 
     @rule(buyer_id=buyers, type_id=st.sampled_from([STANDARD, LIMITED, SEATED]))
     def want_all_there_is(self, buyer_id: UUID, type_id: UUID) -> None:
         for quantity in (4, 3, 1):
-            self._ask(PlaceBooking(EVENT, buyer_id, (Line(type_id, quantity),)))
+            self._ask(PlaceBooking(EVENT, buyer_id, (BookingLine(type_id, quantity),)))
 
     @precondition(lambda self: self.rows.bookings)
     @rule(pick=picks, card=st.sampled_from([*CARDS, CARDS[0], None]), more=st.sampled_from([0, 0, 0, 1]))

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from evently.sales.commands import (
+    BookingLine,
     CancelBooking,
     Command,
     ConfirmBooking,
-    Line,
     OpenSale,
     PlaceBooking,
     PutPool,
@@ -83,7 +83,7 @@ def journal_of(batches: list[tuple[list[tuple[str, int, int]], int]]) -> tuple[J
 
 def _commands(rows: Rows, kind: str, pick: int, units: int) -> list[Command]:
     if kind in {"book", "hold"}:
-        line = Line((PLAIN, NESTED)[pick % 2], units)
+        line = BookingLine((PLAIN, NESTED)[pick % 2], units)
         return [PlaceBooking(EVENT, (BUYER, STRANGER)[pick % 2], (line,), 30 if kind == "hold" else None)]
     if kind == "raise":
         return [PutPool(EVENT, PoolTerms(HALL, "hall", 9 + units))]

@@ -8,7 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from evently.sales.commands import CancelBooking, Line, No, Outcome, PlaceBooking, SalesRefusal, SetUpSale
+from evently.sales.commands import (
+    BookingLine,
+    CancelBooking,
+    No,
+    Outcome,
+    PlaceBooking,
+    SalesRefusal,
+    SetUpSale,
+)
 from evently.sales.terms import POOLS_MAX, TICKET_TYPES_MAX, PoolTerms, TicketTypeTerms
 from tests.support.rows import Rows
 from tests.support.stories import EVENT, NOON, tell
@@ -432,9 +440,9 @@ def test_one_more_part_than_allowed_is_refused() -> None:
     "nonsense",
     [
         PlaceBooking(EVENT, EVENT, ()),
-        PlaceBooking(EVENT, EVENT, (Line(UUID(int=1), 0),)),
-        PlaceBooking(EVENT, EVENT, (Line(UUID(int=1), -1),)),
-        PlaceBooking(EVENT, EVENT, (Line(UUID(int=1), 1), Line(UUID(int=1), 1))),
+        PlaceBooking(EVENT, EVENT, (BookingLine(UUID(int=1), 0),)),
+        PlaceBooking(EVENT, EVENT, (BookingLine(UUID(int=1), -1),)),
+        PlaceBooking(EVENT, EVENT, (BookingLine(UUID(int=1), 1), BookingLine(UUID(int=1), 1))),
     ],
 )
 def test_what_the_edge_lets_nobody_ask_is_a_bug(nonsense: PlaceBooking) -> None:
@@ -451,7 +459,7 @@ def test_cancelling_no_ticket_at_all_is_a_bug() -> None:
     set_up(rows, 1, 1)
     assert rows.sale is not None
     rows.sale.state = "open"
-    rows.run([PlaceBooking(EVENT, EVENT, (Line(UUID(int=1), 1),))], NOON)
+    rows.run([PlaceBooking(EVENT, EVENT, (BookingLine(UUID(int=1), 1),))], NOON)
     with pytest.raises(AssertionError):
         rows.run([CancelBooking(EVENT, next(iter(rows.bookings)), EVENT, EVENT, ())], NOON)
 

@@ -10,23 +10,23 @@ from litestar import get, patch
 
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from tests.support.edge import client_of
 
 TEXT = "some text " * 500
 
 
 @get("/thing", **policy(PUBLIC))
-async def read(request: Request) -> Answer[str] | Answer[None]:
-    return not_modified(request, etag_of(7), "public") or Answer(
+async def read(request: Request) -> Response[str] | Response[None]:
+    return not_modified(request, etag_of(7), "public") or Response(
         TEXT, headers={"etag": etag_of(7)}, media_type="text/plain"
     )
 
 
 @patch("/thing", **policy(PUBLIC))
-async def edit(request: Request) -> Answer[str]:
+async def edit(request: Request) -> Response[str]:
     require_if_match(request, 7)
-    return Answer("done", headers={"etag": etag_of(8)})
+    return Response("done", headers={"etag": etag_of(8)})
 
 
 @pytest.fixture

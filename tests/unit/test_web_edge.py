@@ -21,7 +21,7 @@ from litestar.response import Stream
 from evently.kit.errors import Busy, OutcomeUnknown, Unavailable
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.compression import best_coding
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from tests.support.edge import client_of, edge_of
 
 LONG = "a ticket, please. " * 200
@@ -32,18 +32,18 @@ class Note(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @get("/short", **policy(PUBLIC))
-async def short(request: Request) -> Answer[Note]:
-    return Answer(Note("short"), headers={"etag": '"1"', "cache-control": "public, max-age=5"})
+async def short(request: Request) -> Response[Note]:
+    return Response(Note("short"), headers={"etag": '"1"', "cache-control": "public, max-age=5"})
 
 
 @get("/long", **policy(PUBLIC))
-async def long(request: Request) -> Answer[Note]:
-    return Answer(Note(LONG), headers={"etag": '"7"'})
+async def long(request: Request) -> Response[Note]:
+    return Response(Note(LONG), headers={"etag": '"7"'})
 
 
 @get("/page", **policy(PUBLIC))
-async def page(request: Request) -> Answer[str]:
-    return Answer(
+async def page(request: Request) -> Response[str]:
+    return Response(
         "<p>",
         media_type="text/html; charset=utf-8",
         headers={"content-security-policy": "default-src 'self'"},
@@ -69,8 +69,8 @@ async def events(request: Request) -> Stream:
 
 
 @post("/note", **policy(PUBLIC))
-async def note(request: Request, data: JSONBody[Note]) -> Answer[Note]:
-    return Answer(data, status_code=200)
+async def note(request: Request, data: JSONBody[Note]) -> Response[Note]:
+    return Response(data, status_code=200)
 
 
 @get("/fail/{how:str}", **policy(PUBLIC))

@@ -12,7 +12,7 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from evently.kit.errors import Busy, CommonRefusal, Refused
 from evently.kit.ids import parse_id
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problem
 from tests.support.edge import client_of, edge_of
 
@@ -31,7 +31,7 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True):
 @post("/v1/events/{event_id:str}/wishes", **policy(PUBLIC, hot=True, rate="bookings"))
 async def wish(
     request: Request, event_id: FromPath[str], data: JSONBody[Wish], key: KEY = None
-) -> Answer[dict[str, Any]]:
+) -> Response[dict[str, Any]]:
     parse_id("evt", event_id)
     if data.quantity == 9:
         raise Busy("full")
@@ -39,7 +39,7 @@ async def wish(
         return problem(request, CommonRefusal.FORBIDDEN, "no")
     if data.quantity == 7:
         raise KeyError("bug")
-    return Answer(
+    return Response(
         {"event": event_id, "quantity": data.quantity, "key": key}, headers={"Location": "/v1/wishes/1"}
     )
 

@@ -15,9 +15,9 @@ from litestar.response import Stream
 from evently.kit.errors import Busy, Refused
 from evently.web.edge import limits as module
 from evently.web.edge.auth import PUBLIC, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.exchange import Exchange
-from evently.web.edge.limits import ClientAddress, Limit, Limits, Standing
+from evently.web.edge.limits import ClientAddress, Limit, Limits, RateState
 from evently.web.edge.options import RateOptions
 from tests.support.edge import client_of
 
@@ -36,14 +36,14 @@ def test_a_minutes_worth_at_once_then_one_at_a_time() -> None:
     hand = Hand()
     limit = Limit("bookings", 6, hand)
     assert [limit.hit("a").left for _ in range(6)] == [5, 4, 3, 2, 1, 0]
-    assert limit.hit("a") == Standing(allowed=False, left=0, seconds=10)
+    assert limit.hit("a") == RateState(allowed=False, left=0, seconds=10)
     assert limit.hit("b").allowed, "everybody has their own"
     hand.at += 9.5
-    assert limit.hit("a") == Standing(allowed=False, left=0, seconds=1)
+    assert limit.hit("a") == RateState(allowed=False, left=0, seconds=1)
     hand.at += 0.5
-    assert limit.hit("a") == Standing(allowed=True, left=0, seconds=60)
+    assert limit.hit("a") == RateState(allowed=True, left=0, seconds=60)
     hand.at += 60
-    assert limit.hit("a") == Standing(allowed=True, left=5, seconds=10)
+    assert limit.hit("a") == RateState(allowed=True, left=5, seconds=10)
 
 
 @given(st.lists(st.floats(min_value=0, max_value=40), max_size=80), st.integers(min_value=1, max_value=20))
@@ -74,13 +74,13 @@ def test_keys_that_owe_nothing_are_forgotten(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @get("/read", **policy(PUBLIC))
-async def read(request: Request) -> Answer[str]:
-    return Answer("read")
+async def read(request: Request) -> Response[str]:
+    return Response("read")
 
 
 @post("/login", **policy(PUBLIC, rate="login"))
-async def login(request: Request) -> Answer[str]:
-    return Answer("in")
+async def login(request: Request) -> Response[str]:
+    return Response("in")
 
 
 @get("/report", **policy(PUBLIC, rate="heavy"))

@@ -19,7 +19,7 @@ from evently.kit.errors import Invalid, Refused
 from evently.seating.pretix_format import PretixPlan
 from evently.web.application import all_routes, litestar_of
 from evently.web.edge.auth import PUBLIC, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.lists import LIMIT, After, Limit
 from evently.web.edge.openapi import operations_of
@@ -243,15 +243,15 @@ async def search(
     tag: Annotated[list[str] | None, QueryParameter()] = None,
     since: Annotated[Instant | None, QueryParameter()] = None,
     trace: Annotated[str | None, HeaderParameter(name="X-Trace", max_length=3)] = None,
-) -> Answer[dict[str, Any]]:
-    return Answer(
+) -> Response[dict[str, Any]]:
+    return Response(
         {"q": q, "limit": limit, "after": after, "kind": kind, "tag": tag, "since": since, "trace": trace}
     )
 
 
 @post("/orders/{order_id:str}", **policy(PUBLIC))
-async def change(request: Request, order_id: FromPath[str], data: JSONBody[Order]) -> Answer[Order]:
-    return Answer(data, status_code=200)
+async def change(request: Request, order_id: FromPath[str], data: JSONBody[Order]) -> Response[Order]:
+    return Response(data, status_code=200)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@
 other names are verbs on rows, in the caller's transaction. Nothing here knows tickets, or HTTP.
 """
 
-from evently.accounts.desk import Accounts, Grant, register_admin
+from evently.accounts.accounts import Accounts, Grant, register_admin
 from evently.accounts.hashing import HashingOptions
 from evently.accounts.installation import read_secret
 from evently.accounts.invitations import (

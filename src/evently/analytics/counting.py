@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 from evently.analytics.nouns import Revenue, Sums, quarter_of
 from evently.db import Connection, Record, load_queries
 from evently.sales.facts import BookingCancelled, BookingConfirmed, Fact, HoldConfirmed, TicketsCancelled
-from evently.sales.outbox import Happened
+from evently.sales.outbox import JournalFacts
 
 sql: Final = load_queries(__name__)
 
@@ -33,7 +33,7 @@ class OutOfOrder(Exception):
     """The relay delivered a journal row before the one it follows."""
 
 
-async def count(tx: Connection, rows: Sequence[Happened]) -> None:
+async def count(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     """Count the facts of journal rows, those of one event in the order of `seq`.
 
     Rows that were counted before are passed over.
@@ -68,7 +68,7 @@ async def count(tx: Connection, rows: Sequence[Happened]) -> None:
         )
 
 
-def add_up(rows: Iterable[Happened], quarters: dict[Quarter, Sums]) -> None:
+def add_up(rows: Iterable[JournalFacts], quarters: dict[Quarter, Sums]) -> None:
     """Add the facts of rows to the sums of their quarters; a quarter in which nothing counts is not begun.
 
     2 us a row.
@@ -99,7 +99,7 @@ async def _lock_known(tx: Connection, event_ids: Sequence[UUID]) -> dict[UUID, i
     return {row["event_id"]: row["seq"] for row in await tx.fetch(*sql.lock_totals(event_ids=event_ids))}
 
 
-def _not_counted(rows: Iterable[Happened], stood: Mapping[UUID, int]) -> list[Happened]:
+def _not_counted(rows: Iterable[JournalFacts], stood: Mapping[UUID, int]) -> list[JournalFacts]:
     left, reached = [], dict(stood)
     for row in rows:
         before = reached[row.event_id]

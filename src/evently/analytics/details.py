@@ -71,7 +71,7 @@ class Conversion(msgspec.Struct, frozen=True):
     offers: Fates
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class WaitlistFigures(msgspec.Struct, frozen=True):
     """The waitlist of a ticket type, in entries unless they are called units."""
 
     ticket_type_id: UUID
@@ -160,10 +160,10 @@ async def read_conversion(database: Database, event_id: UUID) -> Conversion:
     return Conversion(*[fates.get(kind, Fates()) for kind in Conversion.__struct_fields__])
 
 
-async def read_waiting(database: Database, event_id: UUID) -> list[Waiting]:
+async def read_waiting(database: Database, event_id: UUID) -> list[WaitlistFigures]:
     """Return the waitlists of an event, in the order of its ticket types; those that nobody ever joined are left out."""
     rows = await database.fetch(*sql.count_waitlist(event_id=event_id))
-    return [Waiting(row["ticket_type_id"], row["name"], *_integers(row, skip=2)) for row in rows]
+    return [WaitlistFigures(row["ticket_type_id"], row["name"], *_integers(row, skip=2)) for row in rows]
 
 
 async def read_ticket_types(database: Database, event_id: UUID) -> TypesReport:

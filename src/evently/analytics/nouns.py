@@ -68,7 +68,7 @@ class Revenue(msgspec.Struct, frozen=True):
         return self.gross_minor - self.struck_minor - self.refunded_minor - self.tax_minor - self.fees_minor
 
 
-class Amounts(msgspec.Struct, frozen=True):
+class CurrencyTotals(msgspec.Struct, frozen=True):
     """The sums of the events that sell in one currency, by the prices of their tickets, and by what was owed and paid for them."""
 
     currency: str
@@ -91,15 +91,15 @@ class Report(msgspec.Struct, frozen=True):
     range: Range
     events: int
     rows_behind: int
-    amounts: list[Amounts]
+    amounts: list[CurrencyTotals]
     capacity: Capacity
 
 
-class Point(msgspec.Struct, frozen=True):
+class SlotTotals(msgspec.Struct, frozen=True):
     """The sums of a slot, by currency; a currency in which nothing happened is left out."""
 
     slot: Slot
-    amounts: list[Amounts]
+    amounts: list[CurrencyTotals]
 
 
 class EventSums(msgspec.Struct, frozen=True):
@@ -109,7 +109,7 @@ class EventSums(msgspec.Struct, frozen=True):
     title: str
     starts_at: datetime
     state: str
-    amounts: Amounts
+    amounts: CurrencyTotals
     capacity: Capacity
 
 

@@ -15,15 +15,15 @@ import msgspec
 from evently.analytics.nouns import (
     EARLIEST,
     LATEST,
-    Amounts,
     Capacity,
+    CurrencyTotals,
     EventSums,
-    Point,
     Range,
     Report,
     Revenue,
     Scope,
     Slot,
+    SlotTotals,
     Sums,
 )
 from evently.db import Connection, Database, Record, load_queries
@@ -50,12 +50,12 @@ async def read_report(database: Database, scope: Scope, asked: Range) -> Report:
         asked,
         sum(row["events"] for row in totals),
         int(sum(row["rows_behind"] for row in totals)),
-        [amounts.get(row["currency"]) or Amounts(row["currency"], Sums()) for row in totals],
+        [amounts.get(row["currency"]) or CurrencyTotals(row["currency"], Sums()) for row in totals],
         _capacity(capacity),
     )
 
 
-async def read_series(database: Database, scope: Scope, slots: Sequence[Slot]) -> list[Point]:
+async def read_series(database: Database, scope: Scope, slots: Sequence[Slot]) -> list[SlotTotals]:
     """Return the sums of a scope in each of the slots, which follow each other without a gap (`slots_of`)."""
     if not slots:
         return []
@@ -63,7 +63,7 @@ async def read_series(database: Database, scope: Scope, slots: Sequence[Slot]) -
     rows = await database.fetch(*sql.sum_slots(**_of(scope), starts=starts, ends_at=slots[-1].ends_at))
     by_slot = {slot: list(found) for slot, found in groupby(rows, key=lambda row: row["slot"])}
     return [
-        Point(slot, [_amounts(row) for row in by_slot.get(number, ())])
+        SlotTotals(slot, [_amounts(row) for row in by_slot.get(number, ())])
         for number, slot in enumerate(slots, start=1)
     ]
 
@@ -88,7 +88,7 @@ async def list_most_booked(
     return Page(page, write_cursor(_position(page[-1])) if len(rows) > limit else None)
 
 
-async def _sum_range(snapshot: Connection, scope: Scope, asked: Range) -> dict[str, Amounts]:
+async def _sum_range(snapshot: Connection, scope: Scope, asked: Range) -> dict[str, CurrencyTotals]:
     """Return the amounts by currency: the range is one slot."""
     from_at, to_at = _ends(asked).values()
     rows = await snapshot.fetch(*sql.sum_slots(**_of(scope), starts=[from_at], ends_at=to_at))
@@ -103,9 +103,9 @@ def _ends(asked: Range) -> dict[str, Any]:
     return {"from_at": asked.from_at or EARLIEST, "to_at": asked.to_at or LATEST}
 
 
-def _amounts(row: Record) -> Amounts:
+def _amounts(row: Record) -> CurrencyTotals:
     sums, revenue = [[int(row[name]) for name in names] for names in (_SUMS, _REVENUE)]
-    return Amounts(row["currency"], Sums(*sums), Revenue(*revenue))
+    return CurrencyTotals(row["currency"], Sums(*sums), Revenue(*revenue))
 
 
 def _capacity(row: Record) -> Capacity:

@@ -4,7 +4,7 @@ What is sold of an event is the till's (`evently.sales`); the verbs that concern
 in `evently.organizing`. Must never write a table of the till, and never decide who gets which unit.
 """
 
-from evently.catalogue.browse import Sort, Wish, browse, list_events_of_organizer
+from evently.catalogue.browse import EventSearch, Sort, browse, list_events_of_organizer
 from evently.catalogue.calendar import calendar_of
 from evently.catalogue.checks import (
     CatalogueRefusal,
@@ -38,10 +38,10 @@ from evently.catalogue.nouns import (
     EventCard,
     EventChanges,
     EventTerms,
-    Place,
     Seen,
     Venue,
     VenueChanges,
+    VenueCopy,
     VenueTerms,
     whichever_version,
 )
@@ -63,16 +63,16 @@ __all__ = [
     "Event",
     "EventCard",
     "EventChanges",
+    "EventSearch",
     "EventTerms",
     "Moment",
-    "Place",
     "Search",
     "Seen",
     "Sort",
     "Venue",
     "VenueChanges",
+    "VenueCopy",
     "VenueTerms",
-    "Wish",
     "browse",
     "calendar_of",
     "change_venue",

@@ -44,7 +44,7 @@ class Sort(StrEnum):
     RELEVANCE = "relevance"
 
 
-class Wish(msgspec.Struct, frozen=True):
+class EventSearch(msgspec.Struct, frozen=True):
     """What somebody browses for.
 
     Without `starts_from`, events that have not ended; `starts_before` is excluded.
@@ -75,7 +75,7 @@ class Till(NamedTuple):
 
 
 async def browse(
-    database: Database, wish: Wish, now: datetime, limit: int, after: str | None = None
+    database: Database, wish: EventSearch, now: datetime, limit: int, after: str | None = None
 ) -> Page[EventCard]:
     """Return a page of published events. It may hold fewer than `limit` and still have a next one."""
     position = _first(wish) if after is None else _read_position(after, wish)
@@ -107,7 +107,7 @@ async def list_events_of_organizer(
 
 
 async def _list_wished(
-    snapshot: Connection, wish: Wish, now: datetime, position: Position, limit: int
+    snapshot: Connection, wish: EventSearch, now: datetime, position: Position, limit: int
 ) -> tuple[list[tuple[Position, Till]], Position | None]:
     """Return the next events that are as wished, and where the page ends; None where there are no more."""
     found: list[tuple[Position, Till]] = []
@@ -139,7 +139,7 @@ async def _list_cards(snapshot: Connection, chosen: Sequence[tuple[UUID, Till]])
 
 
 async def _list_candidates(
-    snapshot: Connection, wish: Wish, now: datetime, position: Position, limit: int
+    snapshot: Connection, wish: EventSearch, now: datetime, position: Position, limit: int
 ) -> list[Position]:
     """Return the next events that everything but the till lets pass."""
     query, found_query = _QUERIES[wish.sort]
@@ -160,7 +160,7 @@ async def _list_candidates(
     return candidates
 
 
-def _arguments(wish: Wish, now: datetime, start: Position, limit: int) -> dict[str, object]:
+def _arguments(wish: EventSearch, now: datetime, start: Position, limit: int) -> dict[str, object]:
     return {
         # What has not ended began no longer ago than the longest event lasts: this bounds the stretch of the
         # index.
@@ -175,7 +175,7 @@ def _arguments(wish: Wish, now: datetime, start: Position, limit: int) -> dict[s
     }
 
 
-def _is_wished(wish: Wish, till: Till) -> bool:
+def _is_wished(wish: EventSearch, till: Till) -> bool:
     if wish.available is not None and till.available != wish.available:
         return False
     return wish.price_max is None or (
@@ -183,13 +183,13 @@ def _is_wished(wish: Wish, till: Till) -> bool:
     )
 
 
-def _first(wish: Wish, tier: int = 0) -> Position:
+def _first(wish: EventSearch, tier: int = 0) -> Position:
     if wish.sort in (Sort.SOONEST, Sort.RELEVANCE):
         return Position(wish.sort, tier, EARLIEST, _NEVER)
     return Position(wish.sort, tier, LATEST, _ALWAYS)
 
 
-def _read_position(after: str, wish: Wish) -> Position:
+def _read_position(after: str, wish: EventSearch) -> Position:
     position = Position(*read_cursor(after, tuple[str, int, datetime, UUID]))
     tiers = 3 if wish.sort is Sort.RELEVANCE else 1
     if (

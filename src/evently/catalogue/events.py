@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.catalogue.nouns import Event, EventTerms, Place
+from evently.catalogue.nouns import Event, EventTerms, VenueCopy
 from evently.catalogue.words import lexemes_of
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.errors import CommonRefusal, Refused
@@ -30,7 +30,7 @@ async def insert_event(
     tx: Connection,
     event_id: UUID,
     terms: EventTerms,
-    place: Place,
+    place: VenueCopy,
     currency: str,
     now: datetime,
     *,
@@ -49,7 +49,7 @@ async def insert_event(
     )
 
 
-async def update_event(tx: Connection, event_id: UUID, terms: EventTerms, place: Place) -> None:
+async def update_event(tx: Connection, event_id: UUID, terms: EventTerms, place: VenueCopy) -> None:
     """Write what an event says about itself; where it moves, the venue is shared.
 
     The times of `terms` are instants.
@@ -88,7 +88,7 @@ async def has_events(tx: Connection, venue_id: UUID) -> bool:
     return bool(await tx.fetchval(*sql.has_events(venue_id=venue_id)))
 
 
-async def copy_venue(tx: Connection, place: Place, now: datetime) -> None:
+async def copy_venue(tx: Connection, place: VenueCopy, now: datetime) -> None:
     """Write a changed venue onto its events, page by page."""
     after = UUID(int=0)
     while rows := await tx.fetch(
@@ -134,7 +134,7 @@ def _found(row: Record | None) -> Event:
     return read_event(row)
 
 
-def _columns(terms: EventTerms, place: Place) -> dict[str, object]:
+def _columns(terms: EventTerms, place: VenueCopy) -> dict[str, object]:
     return {
         **msgspec.structs.asdict(terms),
         "venue_id": place.venue_id,
@@ -145,7 +145,7 @@ def _columns(terms: EventTerms, place: Place) -> dict[str, object]:
     }
 
 
-def _lexemes(place: Place, title: str, description: str, category: str, tags: Iterable[str]) -> list[str]:
+def _lexemes(place: VenueCopy, title: str, description: str, category: str, tags: Iterable[str]) -> list[str]:
     texts = [description, place.venue_name, place.city, *tags]
     facets = {
         "city": [place.city],

@@ -80,7 +80,7 @@ class VenueChanges(msgspec.Struct, frozen=True):
     time_zone: str | UnsetType = UNSET
 
 
-class Place(msgspec.Struct, frozen=True):
+class VenueCopy(msgspec.Struct, frozen=True):
     """What an event shows of its venue: copied, so that browsing needs nothing else."""
 
     venue_id: UUID
@@ -109,9 +109,9 @@ class Venue(msgspec.Struct, frozen=True):
     created_at: datetime
 
     @property
-    def place(self) -> Place:
+    def place(self) -> VenueCopy:
         """What its events show of it."""
-        return Place(self.venue_id, self.organizer_id, self.name, self.city, self.time_zone)
+        return VenueCopy(self.venue_id, self.organizer_id, self.name, self.city, self.time_zone)
 
 
 class EventTerms(msgspec.Struct, frozen=True):
@@ -172,9 +172,9 @@ class Event(msgspec.Struct, frozen=True):
     cancelled_at: datetime | None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> VenueCopy:
         """Where it takes place."""
-        return Place(self.venue_id, self.organizer_id, self.venue_name, self.city, self.time_zone)
+        return VenueCopy(self.venue_id, self.organizer_id, self.venue_name, self.city, self.time_zone)
 
     @property
     def starts_at_local(self) -> datetime:

@@ -5,17 +5,17 @@ where the till says no, it is let go. What the till decides to pay back is paid 
 for a booking that is not confirmed, nor twice for one.
 """
 
-from evently.checkout.desk import ANSWER_SECONDS_MAX, SWEPT_MAX, Checkout, job_for_payment, job_for_refund
+from evently.checkout.checkout import ANSWER_SECONDS_MAX, SWEPT_MAX, Checkout, job_for_payment, job_for_refund
 from evently.checkout.nouns import (
     CancellationProgress,
     CheckoutRefusal,
     NextAction,
     Paid,
     Payment,
+    PaymentChoice,
     PaymentState,
     RefundRow,
     RefundState,
-    Wish,
 )
 from evently.checkout.store import find_latest_payment as find_payment
 from evently.checkout.store import find_payment as find_payment_by_id
@@ -30,10 +30,10 @@ __all__ = [
     "NextAction",
     "Paid",
     "Payment",
+    "PaymentChoice",
     "PaymentState",
     "RefundRow",
     "RefundState",
-    "Wish",
     "find_payment",
     "find_payment_by_id",
     "find_refund",

@@ -46,7 +46,7 @@ class CheckoutRefusal(Refusal):
     WEBHOOK_FORGED = "webhook-forged"
 
 
-class Wish(msgspec.Struct, frozen=True):
+class PaymentChoice(msgspec.Struct, frozen=True):
     """How a buyer wants to pay.
 
     `method` in the gateway's words, None: the buyer is asked; `hosted`: on a page of the gateway.

@@ -30,8 +30,8 @@ from evently.payments import (
     GatewayTrouble,
     Lost,
     RefundFailed,
+    Unsettled,
     Voided,
-    Waiting,
 )
 from evently.sales import Engine
 from evently.sales.commands import Booked, CancelBooking, ConfirmBooking, No, RecordCapture, SalesRefusal
@@ -112,7 +112,7 @@ class Saga:
     async def let_go(self, payment: Payment) -> None:
         """Let go of money that a payment without any claim on it has reserved after all: the answer came when nobody waited any more."""
         found = await self._gateway(payment).find(payment.intent(), payment.reference)
-        if isinstance(found, Authorised | ActionNeeded | Waiting | Captured):
+        if isinstance(found, Authorised | ActionNeeded | Unsettled | Captured):
             _log.warning("late_authorisation", payment_id=str(payment.payment_id), found=type(found).__name__)
             await self._release(payment, found.reference)
 
@@ -130,7 +130,7 @@ class Saga:
     async def _look(self, payment: Payment) -> Change | None:
         """Ask the gateway whether the buyer has done what was needed; without a hold to pay for, stop asking for it."""
         found = await self._gateway(payment).find(payment.intent(), payment.reference)
-        if isinstance(found, ActionNeeded | Waiting) and not await self._is_wanted(payment):
+        if isinstance(found, ActionNeeded | Unsettled) and not await self._is_wanted(payment):
             return Change(state="voiding", failure_code="hold-expired", failure_message=_TOO_LATE)
         return _after(payment, found)
 
@@ -252,7 +252,7 @@ def _after(payment: Payment, found: Found | None) -> Change | None:
         case ActionNeeded(reference, url, client_secret):
             action = NextAction("client" if url is None else "redirect", url, client_secret)
             return Change(state="action_needed", reference=reference, next_action=action)
-        case Waiting(reference):
+        case Unsettled(reference):
             return Change(state=payment.state, reference=reference, next_action=payment.next_action)
         case Declined(reference, code, message):
             return Change(state="declined", reference=reference, failure_code=code, failure_message=message)

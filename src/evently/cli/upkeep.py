@@ -59,10 +59,10 @@ def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
 
 
 def run_rehearsal(**plan: Any) -> bool:
-    """Rehearse what a `Plan` says, and return whether the audit was clean."""
-    from evently.rehearsal import Plan, rehearse
+    """Rehearse what a `RehearsalPlan` says, and return whether the audit was clean."""
+    from evently.rehearsal import RehearsalPlan, rehearse
 
-    return rehearse(Plan(**plan))
+    return rehearse(RehearsalPlan(**plan))
 
 
 def describe_api(write: Path | None) -> None:

@@ -25,7 +25,7 @@ _STAYING: Final = 14  # so many stay for one who changes their mind
 _TRIES_MAX: Final = 50
 
 
-class Wish(msgspec.Struct, frozen=True):
+class PlannedBooking(msgspec.Struct, frozen=True):
     """Somebody books, and perhaps cancels later."""
 
     at: datetime
@@ -49,16 +49,16 @@ class Crowd:
         self._left = {pool.pool_id: pool.capacity for pool in sale.pools.values()}
         self._bought: Counter[tuple[UUID, UUID]] = Counter()
 
-    def wishes(self, units: int) -> list[Wish]:
+    def wishes(self, units: int) -> list[PlannedBooking]:
         """Return wishes that leave so many units sold (fewer where there are no more), and some that were taken back."""
-        wishes: list[Wish] = []
+        wishes: list[PlannedBooking] = []
         while units > 0 and (wish := self._wish(units)) is not None:
             wishes.append(wish)
             units -= wish.quantity
         taken_back = [self._wish(2) for _ in range(len(wishes) // _STAYING)]
         return wishes + [self._change_mind(wish) for wish in taken_back if wish is not None]
 
-    def _wish(self, units: int) -> Wish | None:
+    def _wish(self, units: int) -> PlannedBooking | None:
         for _ in range(_TRIES_MAX):
             at = self._opened + (self._closed - self._opened) * self._random.betavariate(*_RUSH)
             buyer_id, terms = self._random.choice(self._buyers), self._random.choice(self._types)
@@ -67,7 +67,7 @@ class Crowd:
                 self._bought[buyer_id, terms.ticket_type_id] += quantity
                 for pool_id in terms.pool_ids:
                     self._left[pool_id] -= quantity
-                return Wish(at, buyer_id, terms.ticket_type_id, quantity)
+                return PlannedBooking(at, buyer_id, terms.ticket_type_id, quantity)
         return None
 
     def _is_possible(self, at: datetime, buyer_id: UUID, terms: TicketTypeTerms, quantity: int) -> bool:
@@ -80,7 +80,7 @@ class Crowd:
             return False
         return all(self._left[pool_id] >= quantity for pool_id in terms.pool_ids)
 
-    def _change_mind(self, wish: Wish) -> Wish:
+    def _change_mind(self, wish: PlannedBooking) -> PlannedBooking:
         return msgspec.structs.replace(
             wish, cancelled_at=wish.at + (self._closed - wish.at) * self._random.uniform(0.1, 0.9)
         )

@@ -14,12 +14,12 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from evently import sales
-from evently.checkout import Checkout, Wish
+from evently.checkout import Checkout, PaymentChoice
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.payments import DemoGateway
 from evently.sales import Engine, EngineOptions
-from evently.sales.commands import Booked, Booking, CancelBooking, ExpireHolds, Line, PlaceBooking
+from evently.sales.commands import Booked, Booking, BookingLine, CancelBooking, ExpireHolds, PlaceBooking
 
 _BUYERS: Final = 32
 _EVERY: Final = timedelta(hours=6, minutes=23)
@@ -56,7 +56,7 @@ async def buy_online(database: Database, event_id: UUID, buyers: Sequence[UUID],
     async with _open(database, now) as shop:
         for number in range(_BUYERS):
             shop.clock.now = now - (_BUYERS - number) * _EVERY
-            line = Line(types[_CHOSEN[number % len(_CHOSEN)]], 1 + number % 3)
+            line = BookingLine(types[_CHOSEN[number % len(_CHOSEN)]], 1 + number % 3)
             promo_code = _PROMO if number % 4 == 1 else None
             held = _booked(
                 await shop.engine.submit(
@@ -69,7 +69,7 @@ async def buy_online(database: Database, event_id: UUID, buyers: Sequence[UUID],
                 continue
             for card in ("declined", "succeeds") if number in _DECLINED_FIRST else ("succeeds",):
                 shop.clock.now += timedelta(seconds=95)
-                await shop.checkout.pay(held.booking_id, held.buyer_id, Wish(card))
+                await shop.checkout.pay(held.booking_id, held.buyer_id, PaymentChoice(card))
                 await shop.checkout.quiet()
             if number in _GIVEN_BACK:
                 shop.clock.now += timedelta(hours=3)

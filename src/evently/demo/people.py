@@ -10,7 +10,7 @@ DOMAIN: Final = "evently.example"
 PASSWORD: Final = "evently-demo"  # noqa: S105  # of everybody in the demo; it is told to whoever starts it
 
 
-class Account(NamedTuple):
+class DemoAccount(NamedTuple):
     """Somebody who can log in. `organizer` and `member_role`: what they are where."""
 
     user: str
@@ -26,16 +26,16 @@ class Account(NamedTuple):
 
 
 ACCOUNTS: Final = (
-    Account("admin", "Ada Admiraal", role="admin"),
-    Account("owner", "Jule Brandt", organizer="klangwerk", member_role="owner"),
-    Account("manager", "Tarek Haddad", organizer="klangwerk", member_role="manager"),
-    Account("door", "Mina Kowalska", organizer="klangwerk", member_role="door"),
-    Account("buyer", "Robin Okafor"),
-    Account("forum", "Priya Nair", organizer="forum", member_role="owner"),
-    Account("harbour", "Sam Whitlock", organizer="harbour", member_role="owner"),
-    Account("patio", "Lucía Ferreyra", organizer="patio", member_role="owner"),
-    Account("hinode", "Haruka Ishii", organizer="hinode", member_role="owner"),
-    Account("southerly", "Tāne Walker", organizer="southerly", member_role="owner"),
+    DemoAccount("admin", "Ada Admiraal", role="admin"),
+    DemoAccount("owner", "Jule Brandt", organizer="klangwerk", member_role="owner"),
+    DemoAccount("manager", "Tarek Haddad", organizer="klangwerk", member_role="manager"),
+    DemoAccount("door", "Mina Kowalska", organizer="klangwerk", member_role="door"),
+    DemoAccount("buyer", "Robin Okafor"),
+    DemoAccount("forum", "Priya Nair", organizer="forum", member_role="owner"),
+    DemoAccount("harbour", "Sam Whitlock", organizer="harbour", member_role="owner"),
+    DemoAccount("patio", "Lucía Ferreyra", organizer="patio", member_role="owner"),
+    DemoAccount("hinode", "Haruka Ishii", organizer="hinode", member_role="owner"),
+    DemoAccount("southerly", "Tāne Walker", organizer="southerly", member_role="owner"),
 )
 
 BUYERS: Final = (

@@ -13,16 +13,16 @@ from evently import accounts, catalogue, organizing
 from evently.accounts import Organizer, Person
 from evently.catalogue import EventTerms, VenueTerms
 from evently.db import Connection, Database, load_queries
-from evently.demo.crowd import Crowd, Wish
+from evently.demo.crowd import Crowd, PlannedBooking
 from evently.demo.online import buy_online
 from evently.demo.people import ACCOUNTS, BUYERS, DOMAIN
 from evently.demo.programme import EventSpec, Programme, VenueSpec, read_programme
-from evently.demo.showcase import VENUE, Stage, add_showcase
+from evently.demo.showcase import VENUE, Scene, add_showcase
 from evently.kit.errors import Refused
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.sales import carry_out
-from evently.sales.commands import Booked, CancelBooking, Line, PlaceBooking
+from evently.sales.commands import Booked, BookingLine, CancelBooking, PlaceBooking
 from evently.sales.reads import read_sale
 
 sql: Final = load_queries(__name__, "demo.sql")
@@ -155,12 +155,12 @@ class _Demo:
         if spec.cancelled:
             await _call_off(tx, organizer_id, event_id, booked, closed)
 
-    def stage(self) -> Stage:
+    def stage(self) -> Scene:
         """Return where the showcase takes place."""
         venue = self.programme.venues[VENUE]
         buyers = [self._people[name] for name in BUYERS]
         organizer_id, venue_id = self._organizers[venue.organizer], self._venues[VENUE]
-        return Stage(
+        return Scene(
             organizer_id,
             venue_id,
             venue.currency,
@@ -218,7 +218,7 @@ class _Demo:
         )
 
 
-async def _carry_out(tx: Connection, event_id: UUID, wishes: Sequence[Wish]) -> list[UUID]:
+async def _carry_out(tx: Connection, event_id: UUID, wishes: Sequence[PlannedBooking]) -> list[UUID]:
     """Let everything happen in its order; returns the bookings that live."""
     steps = [(wish.at, number, wish) for number, wish in enumerate(wishes)]
     steps += [
@@ -231,7 +231,7 @@ async def _carry_out(tx: Connection, event_id: UUID, wishes: Sequence[Wish]) -> 
         if number in placed:
             await carry_out(tx, CancelBooking(event_id, placed.pop(number), wish.buyer_id, wish.buyer_id), at)
         else:
-            lines = (Line(wish.ticket_type_id, wish.quantity),)
+            lines = (BookingLine(wish.ticket_type_id, wish.quantity),)
             booked = await carry_out(tx, PlaceBooking(event_id, wish.buyer_id, lines), at)
             assert isinstance(booked, Booked), "whatever is refused is raised"
             placed[number] = booked.booking.booking_id

@@ -28,7 +28,14 @@ from evently.organizing import (
     ZoneDraft,
 )
 from evently.sales import carry_out
-from evently.sales.commands import Booked, CancelBooking, JoinWaitlist, Line, PlaceBooking, PutConditions
+from evently.sales.commands import (
+    Booked,
+    BookingLine,
+    CancelBooking,
+    JoinWaitlist,
+    PlaceBooking,
+    PutConditions,
+)
 from evently.sales.reads import read_sale
 from evently.sales.terms import Conditions, Fees, RefundWindow
 from evently.seating.generate import theatre
@@ -49,7 +56,7 @@ _AT_THE_DOOR: Final = msgspec.structs.replace(_ONLINE, payment="door", fees=Fees
 _WAITING: Final = (2, 4, 1, 2, 2)  # tickets that those in the line want
 
 
-class Stage(msgspec.Struct, frozen=True):
+class Scene(msgspec.Struct, frozen=True):
     """Who runs the events, where and when they are, who comes."""
 
     organizer_id: UUID
@@ -68,7 +75,7 @@ class Stage(msgspec.Struct, frozen=True):
         )
 
 
-async def add_showcase(tx: Connection, stage: Stage) -> UUID:
+async def add_showcase(tx: Connection, stage: Scene) -> UUID:
     """Add the three events; returns the one that is paid online."""
     seat_map = await seating.add_seat_map(
         tx, stage.organizer_id, stage.venue_id, theatre(SEATS), stage.now - timedelta(days=30)
@@ -79,7 +86,7 @@ async def add_showcase(tx: Connection, stage: Stage) -> UUID:
     return online
 
 
-async def _add_theatre(tx: Connection, stage: Stage, seat_map_id: UUID) -> UUID:
+async def _add_theatre(tx: Connection, stage: Scene, seat_map_id: UUID) -> UUID:
     zones = (
         ZoneDraft(name="Stalls", sections=("Stalls",)),
         ZoneDraft(name="Circle", sections=("Circle",)),
@@ -115,7 +122,7 @@ async def _add_theatre(tx: Connection, stage: Stage, seat_map_id: UUID) -> UUID:
         terms.name: terms.ticket_type_id for terms in (await read_sale(tx, event_id)).ticket_types.values()
     }
     for number in range(70):  # the presale
-        line = Line(
+        line = BookingLine(
             types_by_name[("Stalls", "Circle", "Stalls, reduced", "Boxes")[number % 7 % 4]], 1 + number % 4
         )
         await carry_out(
@@ -129,7 +136,7 @@ async def _add_theatre(tx: Connection, stage: Stage, seat_map_id: UUID) -> UUID:
     return event_id
 
 
-async def _add_floor_and_circle(tx: Connection, stage: Stage, seat_map_id: UUID) -> None:
+async def _add_floor_and_circle(tx: Connection, stage: Scene, seat_map_id: UUID) -> None:
     sale = SaleTerms(
         currency=stage.currency,
         pools=(NewPool("Floor", 300),),
@@ -160,7 +167,7 @@ async def _add_floor_and_circle(tx: Connection, stage: Stage, seat_map_id: UUID)
     unlocks = PromoDraft(code="FRIENDS", kind="unlock", ticket_type_ids=(friends,), uses_max=50)
     await organizing.add_promo_code(tx, event_id, unlocks, _ago(stage, days=19))
     for number in range(60):
-        line = Line(circle if number % 3 == 0 else standing, 1 + number % 3)
+        line = BookingLine(circle if number % 3 == 0 else standing, 1 + number % 3)
         await carry_out(
             tx,
             PlaceBooking(event_id, _buyer(stage, number), (line,)),
@@ -168,7 +175,7 @@ async def _add_floor_and_circle(tx: Connection, stage: Stage, seat_map_id: UUID)
         )
 
 
-async def _add_sold_out(tx: Connection, stage: Stage) -> None:
+async def _add_sold_out(tx: Connection, stage: Scene) -> None:
     sale = SaleTerms(
         currency=stage.currency,
         capacity=40,
@@ -186,7 +193,7 @@ async def _add_sold_out(tx: Connection, stage: Stage) -> None:
     booked = [
         await carry_out(
             tx,
-            PlaceBooking(event_id, _buyer(stage, number), (Line(type_id, 2),)),
+            PlaceBooking(event_id, _buyer(stage, number), (BookingLine(type_id, 2),)),
             _ago(stage, days=19, minutes=-number),
         )
         for number in range(20)
@@ -206,7 +213,7 @@ async def _add_sold_out(tx: Connection, stage: Stage) -> None:
 
 async def _publish(
     tx: Connection,
-    stage: Stage,
+    stage: Scene,
     title: str,
     text: str,
     category: Category,
@@ -225,9 +232,9 @@ async def _publish(
     return event_id
 
 
-def _ago(stage: Stage, *, days: int = 0, minutes: int = 0) -> datetime:
+def _ago(stage: Scene, *, days: int = 0, minutes: int = 0) -> datetime:
     return stage.now - timedelta(days=days, minutes=minutes)
 
 
-def _buyer(stage: Stage, number: int) -> UUID:
+def _buyer(stage: Scene, number: int) -> UUID:
     return stage.buyers[number % len(stage.buyers)]

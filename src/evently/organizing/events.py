@@ -16,8 +16,8 @@ from evently.catalogue import (
     Event,
     EventChanges,
     EventTerms,
-    Place,
     Seen,
+    VenueCopy,
     whichever_version,
 )
 from evently.db import Connection
@@ -175,7 +175,7 @@ async def lock_changeable(tx: Connection, event_id: UUID, seen: Seen = whichever
     return event
 
 
-async def _share_venue_for(tx: Connection, event_id: UUID, venue_id: UUID) -> Place | None:
+async def _share_venue_for(tx: Connection, event_id: UUID, venue_id: UUID) -> VenueCopy | None:
     """Return where an event is to move, for which its organizer must own the venue.
 
     An event never changes its organizer.
@@ -191,7 +191,7 @@ def _check_changes(
     changes: EventChanges,
     sale: Sale,
     window: WindowChanges,
-    place: Place,
+    place: VenueCopy,
     now: datetime,
 ) -> tuple[EventTerms, tuple[datetime, datetime]]:
     """Return what the event says and its sale window after the changes; or note what is wrong with them."""

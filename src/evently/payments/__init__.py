@@ -34,8 +34,8 @@ from evently.payments.gateway import (
     Refunding,
     RefundWaiting,
     Step,
+    Unsettled,
     Voided,
-    Waiting,
 )
 from evently.payments.guarded import GatewayDown, Guarded, GuardOptions
 from evently.payments.inbox import (
@@ -76,8 +76,8 @@ __all__ = [
     "Refunding",
     "Step",
     "StoredNotice",
+    "Unsettled",
     "Voided",
-    "Waiting",
     "forget_notices",
     "list_unhandled",
     "mark_handled",

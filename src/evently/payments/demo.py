@@ -35,8 +35,8 @@ from evently.payments.gateway import (
     Refunded,
     RefundFailed,
     Refunding,
+    Unsettled,
     Voided,
-    Waiting,
 )
 
 State: TypeAlias = Literal[
@@ -312,7 +312,7 @@ class DemoGateway:
             case "action_needed":
                 return ActionNeeded(charge.reference, url=f"{self._page_url}/{charge.reference}")
             case "waiting":
-                return Waiting(charge.reference)
+                return Unsettled(charge.reference)
             case "captured":
                 return Captured(charge.reference, charge.captured_minor)
             case "voided":

@@ -75,7 +75,7 @@ class ActionNeeded(msgspec.Struct, frozen=True):
     client_secret: str | None = None
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Unsettled(msgspec.Struct, frozen=True):
     """The gateway does not know yet; `find` will tell, and perhaps a notice before."""
 
     reference: str
@@ -129,8 +129,8 @@ class RefundByHand(msgspec.Struct, frozen=True):
     reference: str
 
 
-Authorisation: TypeAlias = Authorised | Declined | ActionNeeded | Waiting
-Found: TypeAlias = Authorised | Declined | ActionNeeded | Waiting | Captured | Voided | Lost
+Authorisation: TypeAlias = Authorised | Declined | ActionNeeded | Unsettled
+Found: TypeAlias = Authorised | Declined | ActionNeeded | Unsettled | Captured | Voided | Lost
 Refunding: TypeAlias = Refunded | RefundWaiting | RefundFailed | RefundByHand
 
 

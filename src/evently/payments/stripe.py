@@ -37,8 +37,8 @@ from evently.payments.gateway import (
     RefundFailed,
     Refunding,
     RefundWaiting,
+    Unsettled,
     Voided,
-    Waiting,
 )
 
 if TYPE_CHECKING:
@@ -164,8 +164,10 @@ class StripeGateway:
                     return _authorisation(await self._of_session(intent, await self._open_session(intent)))
                 made = await self._create(intent)
                 if intent.method is None or not _is_new(made):
-                    return _authorisation(await self._of_intent(intent, made) or Waiting(made.id))
-                return _authorisation(await self._confirm(intent, made.id, intent.method) or Waiting(made.id))
+                    return _authorisation(await self._of_intent(intent, made) or Unsettled(made.id))
+                return _authorisation(
+                    await self._confirm(intent, made.id, intent.method) or Unsettled(made.id)
+                )
             except stripe.InvalidRequestError:
                 return declined(
                     None, "not_accepted"
@@ -417,7 +419,7 @@ def _meaning(payment: stripe.PaymentIntent, *, asked: bool) -> Found | None:
         case "succeeded":
             return Captured(payment.id, payment.amount_received)
         case "processing":
-            return Waiting(payment.id)
+            return Unsettled(payment.id)
         case "canceled":
             by_itself = payment.cancellation_reason in {"automatic", "expired"}
             return Lost(payment.id, "the authorisation expired") if by_itself else Voided(payment.id)

@@ -24,18 +24,18 @@ from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
 from evently.kit.ids import parse_id, show_id
 from evently.reactions.relay import BUSY_SECONDS, Reaction, Relay
-from evently.sales.outbox import Happened
+from evently.sales.outbox import JournalFacts
 
 # When this happens ... --------------------------------------------------------------------------------------
 
 
-def cancel_the_bookings(happened: Happened, _fact: sales.facts.Fact) -> Job:
+def cancel_the_bookings(happened: JournalFacts, _fact: sales.facts.Fact) -> Job:
     """Return the job that cancels the bookings of a cancelled event."""
     event_id = show_id("evt", happened.event_id)
     return Job("cancel_bookings_of_event", {"event_id": event_id}, lock=event_id)
 
 
-def pay_back(happened: Happened, cancelled: sales.facts.Fact) -> Job | None:
+def pay_back(happened: JournalFacts, cancelled: sales.facts.Fact) -> Job | None:
     """Return the job that pays back what was cancelled, if anything is to be paid back."""
     assert isinstance(cancelled, sales.facts.BookingCancelled | sales.facts.TicketsCancelled), (
         "as the table below says"

@@ -31,10 +31,10 @@ from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
 from evently.kit.ids import new_id
 from evently.sales.facts import Fact
-from evently.sales.outbox import Happened, Undelivered
+from evently.sales.outbox import JournalFacts, Undelivered
 
 Found = TypeVar("Found")
-Reaction: TypeAlias = Callable[[Happened, Fact], Job | None]  # None: this one sets nothing off
+Reaction: TypeAlias = Callable[[JournalFacts, Fact], Job | None]  # None: this one sets nothing off
 Reactions: TypeAlias = Mapping[type[Fact], Sequence[Reaction]]
 
 LEASE: Final = timedelta(seconds=10)  # how long others wait when the holder is killed
@@ -154,7 +154,7 @@ class Relay:
         await jobs.defer(tx, self._set_off(happened))
         await sales.outbox.mark_delivered(tx, rows, now)
 
-    def _set_off(self, happened: Sequence[Happened]) -> list[Job]:
+    def _set_off(self, happened: Sequence[JournalFacts]) -> list[Job]:
         reactions = self._reactions
         found = [
             react(row, each)
@@ -190,7 +190,7 @@ class Relay:
         return MANY_SECONDS if len(rows) >= MANY_ROWS else IDLE_SECONDS
 
 
-async def _read(rows: Sequence[Undelivered]) -> list[Happened]:
+async def _read(rows: Sequence[Undelivered]) -> list[JournalFacts]:
     happened, size = [], 0
     for row in rows:
         happened.append(row.read())

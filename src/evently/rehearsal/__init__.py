@@ -12,7 +12,7 @@ Nothing here is trusted by the product, and nothing here trusts it: everything g
 from somebody else's machine.
 """
 
-from evently.rehearsal.plan import Plan, rehearse
+from evently.rehearsal.plan import RehearsalPlan, rehearse
 from evently.rehearsal.server import CannotRehearse
 
-__all__ = ["CannotRehearse", "Plan", "rehearse"]
+__all__ = ["CannotRehearse", "RehearsalPlan", "rehearse"]

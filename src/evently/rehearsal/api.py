@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from evently.rehearsal.buying import BookingShown, MoneyShown, Ticketing, TypeOnSale
-from evently.rehearsal.driver import Answer, HttpClient, request_for
+from evently.rehearsal.driver import HttpClient, Reply, request_for
 from evently.rehearsal.judgement import Ledger, ProofShown
 from evently.rehearsal.recording import LOST
 from evently.rehearsal.server import CannotRehearse
@@ -176,7 +176,7 @@ class Api:
         return msgspec.json.decode(answer.body, type=shape)
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: Reply) -> str:
     return (
         "no answer"
         if answer.status == LOST

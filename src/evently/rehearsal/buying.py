@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from evently.rehearsal.crowd import Buyer
-from evently.rehearsal.driver import NO_ANSWER, Answer, HttpClient, Target, request_for
+from evently.rehearsal.driver import NO_ANSWER, HttpClient, Reply, Target, request_for
 from evently.rehearsal.recording import LOST, Recording
 
 PAUSE_SECONDS: Final = 0.1  # after a lost answer, doubled each time
@@ -358,7 +358,7 @@ class Rush:
         elif unsure or seen is Seen.FAILED:
             told.cancelled = None
 
-    async def _insist(self, buyer: Buyer, request: bytes) -> tuple[Answer, bool]:
+    async def _insist(self, buyer: Buyer, request: bytes) -> tuple[Reply, bool]:
         """Send a request until it is answered or the buyer gives up; returns the last answer, and whether it may have been done unseen.
 
         A refusal settles nothing when an earlier try went unanswered: that one may still be on its way, and
@@ -377,7 +377,7 @@ class Rush:
             )
         return answer, unsure
 
-    async def _send(self, request: bytes, *, hang_up: bool = False) -> Answer:
+    async def _send(self, request: bytes, *, hang_up: bool = False) -> Reply:
         due = time.perf_counter()
         answer = await self._client.exchange(request, hang_up=hang_up)
         seen = see(request, answer)
@@ -394,7 +394,7 @@ class Rush:
             method, path, self._target, token=self._ticketing.tokens[buyer.number], key=whole_key, body=body
         )
 
-    def _compare(self, request: bytes, first: Answer, second: Answer) -> Answer:
+    def _compare(self, request: bytes, first: Reply, second: Reply) -> Reply:
         """Return the better of two answers to one key; two bookings for it are a contradiction."""
         if first.status == second.status == _CREATED:
             bookings = {msgspec.json.decode(answer.body)["id"] for answer in (first, second)}
@@ -404,7 +404,7 @@ class Rush:
                 )
         return second if second.status == _CREATED else first
 
-    def _told(self, buyer: Buyer, kind: TypeOnSale, answer: Answer) -> Told:
+    def _told(self, buyer: Buyer, kind: TypeOnSale, answer: Reply) -> Told:
         booking = msgspec.json.decode(answer.body, type=BookingShown)
         told = Told(
             booking.id,
@@ -418,7 +418,7 @@ class Rush:
         return told
 
 
-def see(request: bytes, answer: Answer) -> Seen:
+def see(request: bytes, answer: Reply) -> Seen:
     """Return what the answer to a buyer's request means."""
     status = answer.status
     if status == LOST:

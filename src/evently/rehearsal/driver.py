@@ -54,7 +54,7 @@ class Target(msgspec.Struct, frozen=True):
         return host if self.port == (443 if self.https else 80) else f"{host}:{self.port}"
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """A complete answer, or `status` LOST where the connection ended before it.
 
     `head` is in lower case, without the empty line.
@@ -78,8 +78,8 @@ class Answer(NamedTuple):
         return float(text) if text is not None and text.isdecimal() else otherwise
 
 
-NO_ANSWER: Final = Answer(LOST, b"", b"")
-OnAnswer = Callable[[Answer], None]
+NO_ANSWER: Final = Reply(LOST, b"", b"")
+OnAnswer = Callable[[Reply], None]
 
 
 def request_for(
@@ -219,9 +219,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _complete(self, body: bytes) -> None:
         head, on_answer = self._head, self._on_answer
-        if (
-            on_answer is None
-        ):  # the server speaks unasked: nothing sent on this connection could be told from it
+        # The server speaks unasked: nothing sent on this connection could be told from it
+        if on_answer is None:
             self.abort()
             return
         self._head = self._held = b""
@@ -232,7 +231,7 @@ class HttpConnection(asyncio.Protocol):
             self.hang_up()
             self.closed = True
         self._on_answer = None
-        on_answer(Answer(int(head[9:12]), head, body))
+        on_answer(Reply(int(head[9:12]), head, body))
 
     def _lose(self) -> None:
         on_answer, self._on_answer = self._on_answer, None
@@ -278,7 +277,7 @@ class HttpClient:
 
     async def exchange(
         self, request: bytes, *, hang_up: bool = False, seconds_max: float = ANSWER_SECONDS_MAX
-    ) -> Answer:
+    ) -> Reply:
         """Send a request and return its answer, NO_ANSWER when there was none.
 
         `hang_up`: close the connection once it is sent.
@@ -353,9 +352,9 @@ class HttpClient:
         self._connect_more()
 
 
-async def _ask(connection: HttpConnection, request: bytes, *, hang_up: bool, seconds_max: float) -> Answer:
+async def _ask(connection: HttpConnection, request: bytes, *, hang_up: bool, seconds_max: float) -> Reply:
     loop = asyncio.get_running_loop()
-    answered: asyncio.Future[Answer] = loop.create_future()
+    answered: asyncio.Future[Reply] = loop.create_future()
     connection.send(request, lambda answer: None if answered.done() else answered.set_result(answer))
     if hang_up:
         connection.closed = True

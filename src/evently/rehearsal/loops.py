@@ -18,14 +18,14 @@ from typing import Final
 
 import msgspec
 
-from evently.rehearsal.driver import NO_ANSWER, Answer, HttpConnection, Target, connect, connect_many
+from evently.rehearsal.driver import NO_ANSWER, HttpConnection, Reply, Target, connect, connect_many
 from evently.rehearsal.recording import Recording
 
 LINGER_SECONDS_MAX: Final = 10.0  # how long a loop waits for the answers to what it has sent
 NextRequest = Callable[[], bytes | None]
 
 
-class Run(msgspec.Struct):
+class LoopResult(msgspec.Struct):
     """What a loop did. `kept` are the bodies of the answers whose status it was asked to keep, in the order they came."""
 
     recording: Recording
@@ -40,7 +40,7 @@ class _Loop:
     """What all loops share: clients with a connection each, the record of answers, and an end when no client has anything left to do."""
 
     def __init__(self, target: Target, keep_status: int | None) -> None:
-        self.run = Run(Recording(), [])
+        self.run = LoopResult(Recording(), [])
         self.began = 0.0
         self._target = target
         self._keep_status = keep_status
@@ -66,7 +66,7 @@ class _Loop:
             self._over.set()
 
     def _send(self, connection: HttpConnection, request: bytes, due: float) -> None:
-        def on_answer(answer: Answer) -> None:
+        def on_answer(answer: Reply) -> None:
             self._record(due, answer)
             if connection.closed:
                 self._replace(connection)
@@ -75,7 +75,7 @@ class _Loop:
 
         connection.send(request, on_answer)
 
-    def _record(self, due: float, answer: Answer) -> None:
+    def _record(self, due: float, answer: Reply) -> None:
         self.run.recording.add(due - self.began, time.perf_counter() - due, answer.status)
         if answer.status == self._keep_status:
             self.run.kept.append(answer.body)
@@ -95,7 +95,7 @@ class _Loop:
         self._connections.add(connection)
         self._idle(connection)
 
-    async def wait(self, seconds_max: float) -> Run:
+    async def wait(self, seconds_max: float) -> LoopResult:
         """Return when every client is done; what is still open after `seconds_max` is lost."""
         try:
             async with asyncio.timeout(seconds_max):
@@ -178,7 +178,7 @@ class _OpenLoop(_Loop):
 
 async def closed_loop(
     target: Target, clients: int, next_request: NextRequest, seconds: float, *, keep_status: int | None = None
-) -> Run:
+) -> LoopResult:
     """Let each of `clients` send its next request when it has the answer to the last, until `seconds` are over or there is no next.
 
     A client whose connection was lost connects again. Raises OSError when the first connections cannot be
@@ -197,7 +197,7 @@ async def open_loop(
     due: Sequence[float],
     *,
     keep_status: int | None = None,
-) -> Run:
+) -> LoopResult:
     """Send each request when it is due (seconds from the beginning, in order), over at most `connections`; latency counts from then.
 
     A connection that was lost is made again. Raises OSError when the first ones cannot be made.
@@ -209,6 +209,6 @@ async def open_loop(
     return await loop.wait(LINGER_SECONDS_MAX)
 
 
-async def volley(target: Target, requests: Sequence[bytes], *, keep_status: int | None = None) -> Run:
+async def volley(target: Target, requests: Sequence[bytes], *, keep_status: int | None = None) -> LoopResult:
     """Send every request at one instant, each on a connection of its own that was opened before."""
     return await open_loop(target, len(requests), requests, [0.0] * len(requests), keep_status=keep_status)

@@ -43,7 +43,7 @@ _DATABASE: Final = "The database, recomputed"
 Result = TypeVar("Result")
 
 
-class Plan(msgspec.Struct, frozen=True):
+class RehearsalPlan(msgspec.Struct, frozen=True):
     """What to rehearse. Without `url` an own server; without `event` a fresh one, of `organizer` where the token has several."""
 
     buyers: int = 5_000
@@ -63,7 +63,7 @@ class Plan(msgspec.Struct, frozen=True):
     abandon: float = 0.0  # share of buyers who hold tickets and never pay
 
 
-class Stage(msgspec.Struct, frozen=True):
+class Surroundings(msgspec.Struct, frozen=True):
     """Where a rehearsal takes place; `database_url` only of an own server."""
 
     url: str
@@ -72,7 +72,7 @@ class Stage(msgspec.Struct, frozen=True):
     database_url: str | None = None
 
 
-def rehearse(plan: Plan, console: Console | None = None) -> bool:
+def rehearse(plan: RehearsalPlan, console: Console | None = None) -> bool:
     """Rehearse, print what was found, write the report, and return whether the audit is clean.
 
     Raises ConfigError and Trouble.
@@ -119,13 +119,13 @@ def raise_file_limit() -> int:
 
 
 @contextmanager
-def _stage(plan: Plan, console: Console) -> Iterator[Stage]:
+def _stage(plan: RehearsalPlan, console: Console) -> Iterator[Surroundings]:
     """Yield a server with an organizer: somebody's, or an own one for as long as the block lasts."""
     raise_file_limit()
     if plan.url is not None:
         if plan.token is None:
             raise ConfigError("--url needs a token of an organizer: --token, or EVENTLY_TOKEN.")
-        yield Stage(plan.url, plan.token, plan.organizer)
+        yield Surroundings(plan.url, plan.token, plan.organizer)
         return
     if plan.event is not None:
         raise ConfigError("--event needs --url: an own server has no events yet.")
@@ -134,7 +134,7 @@ def _stage(plan: Plan, console: Console) -> Iterator[Stage]:
         settings = {"database_url": database_url, "workers": str(plan.workers), "public_url": ""}
         with own_server(directory, settings) as server:
             organizer, token = run(make_organizer(database_url))
-            yield Stage(server.url, token, organizer, database_url)
+            yield Surroundings(server.url, token, organizer, database_url)
 
 
 async def make_organizer(database_url: str) -> tuple[str, str]:
@@ -156,7 +156,7 @@ async def make_organizer(database_url: str) -> tuple[str, str]:
     return show_id("org", organizer.organizer_id), key
 
 
-async def _rehearse(plan: Plan, stage: Stage, console: Console) -> Outcome:
+async def _rehearse(plan: RehearsalPlan, stage: Surroundings, console: Console) -> Outcome:
     try:
         target = Target.parse(stage.url)
     except ValueError as exc:
@@ -177,7 +177,7 @@ async def _rehearse(plan: Plan, stage: Stage, console: Console) -> Outcome:
     return _outcome(plan, stage, prepared.title, began_at, ticketing, rush, ledger)
 
 
-def _settings(plan: Plan) -> dict[str, str]:
+def _settings(plan: RehearsalPlan) -> dict[str, str]:
     """Return how the tickets were sold, for the report."""
     seats = {"best": "the best available ones", "random": "named by the buyers at random"}
     said = {} if plan.seats is None else {"Seats": seats[plan.seats]}
@@ -186,7 +186,7 @@ def _settings(plan: Plan) -> dict[str, str]:
     return said
 
 
-def _wanted(plan: Plan) -> dict[str, object]:
+def _wanted(plan: RehearsalPlan) -> dict[str, object]:
     """Return what is asked of the server. A copy of an event has its own seats and conditions."""
     wanted: dict[str, object] = {"buyers": plan.buyers, "places": plan.places}
     return (
@@ -197,7 +197,13 @@ def _wanted(plan: Plan) -> dict[str, object]:
 
 
 def _outcome(
-    plan: Plan, stage: Stage, title: str, began_at: datetime, ticketing: Ticketing, rush: Rush, ledger: Ledger
+    plan: RehearsalPlan,
+    stage: Surroundings,
+    title: str,
+    began_at: datetime,
+    ticketing: Ticketing,
+    rush: Rush,
+    ledger: Ledger,
 ) -> Outcome:
     journal = rush.journal
     own = stage.database_url is not None

@@ -146,7 +146,7 @@ class WaitlistEntry(msgspec.Struct, frozen=True):
 # What may be asked ------------------------------------------------------------------------------------------
 
 
-class Line(msgspec.Struct, frozen=True):
+class BookingLine(msgspec.Struct, frozen=True):
     """So many units of one ticket type; with assigned seating these seats (as many ids as units), or the best available ones.
 
     `section` narrows the best available ones to a section of the map; so many of them are to be `accessible`, the others beside those.
@@ -168,7 +168,7 @@ class PlaceBooking(msgspec.Struct, frozen=True):
 
     event_id: UUID
     buyer_id: UUID
-    lines: tuple[Line, ...]
+    lines: tuple[BookingLine, ...]
     hold_seconds: int | None = None
     key: str | None = None  # the Idempotency-Key of the request, within (event, actor)
     fingerprint: bytes = b""  # of the request: the same key with another one is refused

@@ -44,14 +44,14 @@ from evently.sales.rules.state import (
     HAS_SEATING,
     HAS_WAITLIST,
     LINE_KNOWN_MAX,
-    Answer,
     Batch,
-    Line,
+    KeyedOutcome,
     Pool,
     Promo,
     Refund,
-    Returned,
+    ReturnedTicket,
     Sale,
+    Waitlist,
 )
 from evently.sales.rules.waitlist import can_serve
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
@@ -165,7 +165,7 @@ async def _load_asides(connection: Connection, sales: Mapping[UUID, Sale]) -> No
 
 async def _load_returned(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
     for event_id, ticket_id, *rest in await connection.fetch(*sql.load_returned(event_ids=list(sales))):
-        sales[event_id].returned[ticket_id] = Returned(ticket_id, *rest)
+        sales[event_id].returned[ticket_id] = ReturnedTicket(ticket_id, *rest)
 
 
 _EXTRAS: Final[dict[int, Callable[[Connection, Mapping[UUID, Sale]], Any]]] = {
@@ -267,7 +267,7 @@ async def _load_answers(connection: Connection, works: Sequence[Work]) -> None:
         *sql.load_answers(event_ids=events, actor_ids=actors, keys=keys)
     ):
         what = _decode_entry(answer) if of_entry else _decode_booking(answer)
-        by_event[event_id].answers[actor_id, key] = Answer(fingerprint, what, stored=True)
+        by_event[event_id].answers[actor_id, key] = KeyedOutcome(fingerprint, what, stored=True)
 
 
 async def load_lines(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
@@ -278,7 +278,7 @@ async def load_lines(connection: Connection, sales: Mapping[UUID, Sale]) -> None
         *sql.load_lines(event_ids=list(sales), known_max=LINE_KNOWN_MAX)
     ):
         entry = WaitlistEntry(*row)
-        line = sales[entry.event_id].lines.setdefault(entry.ticket_type_id, Line())
+        line = sales[entry.event_id].lines.setdefault(entry.ticket_type_id, Waitlist())
         line.firsts.setdefault(entry.quantity, {})[entry.entry_id] = entry
         line.counts[entry.quantity] = waiting
 

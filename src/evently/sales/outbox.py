@@ -18,7 +18,7 @@ from evently.sales.facts import Fact, decode_facts
 sql: Final = load_queries(__name__)
 
 
-class Happened(msgspec.Struct, frozen=True):
+class JournalFacts(msgspec.Struct, frozen=True):
     """One journal row, for those who react."""
 
     event_id: UUID
@@ -35,12 +35,12 @@ class Undelivered(msgspec.Struct, frozen=True):
     at: datetime
     facts: bytes
 
-    def read(self) -> Happened:
+    def read(self) -> JournalFacts:
         """Return the row with its facts.
 
         Raises `msgspec.ValidationError` for facts that this version does not know.
         """
-        return Happened(self.event_id, self.seq, self.at, decode_facts(self.facts))
+        return JournalFacts(self.event_id, self.seq, self.at, decode_facts(self.facts))
 
 
 async def list_undelivered(

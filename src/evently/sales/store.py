@@ -39,9 +39,8 @@ async def lock_and_load(
         if head is None:
             continue
         sale = remembered.get(work.event_id)
-        if (
-            sale is None or sale.head_hash != head["head_hash"]
-        ):  # the hash stands for the whole history: after a failover, a seq may lie
+        # The hash stands for the whole history: after a failover, a seq may lie
+        if sale is None or sale.head_hash != head["head_hash"]:
             sale = Sale(*head.values())
             strangers.append(sale)
         work.sale = sale

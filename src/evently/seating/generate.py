@@ -35,7 +35,7 @@ KindOf: TypeAlias = Callable[[int, int, int, float, float], Kind]  # row, place 
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class SectionDraft:
     """A section in the making: `rows` of places, the front one first. `code` begins the ids of its seats."""
 
     name: str
@@ -198,7 +198,7 @@ def arena(seats: int = 20_000) -> SeatMap:
     return SeatMap(f"Arena, {seats:,} seats", sections, Point(0.0, 0.0), _arena_shapes(scale, bowl))
 
 
-def _tier(bowl: _Bowl, hundred: int, away: float, rows: int, platform: int) -> Iterator[Block]:
+def _tier(bowl: _Bowl, hundred: int, away: float, rows: int, platform: int) -> Iterator[SectionDraft]:
     """Yield the sections of a tier. `platform`: the row that can be reached without steps."""
 
     def kind_of(row: int, place: int, seats: int, _x: float, y: float) -> Kind:
@@ -207,7 +207,7 @@ def _tier(bowl: _Bowl, hundred: int, away: float, rows: int, platform: int) -> I
         return "restricted_view" if y < -1.0 else "standard"
 
     for number, spots in enumerate(bowl.tier(away, rows), start=hundred + 1):
-        yield Block(str(number), str(number), spots, kind_of=kind_of)
+        yield SectionDraft(str(number), str(number), spots, kind_of=kind_of)
 
 
 def _on_platform(place: int, seats: int) -> Kind | None:
@@ -218,7 +218,7 @@ def _on_platform(place: int, seats: int) -> Kind | None:
     return "accessible" if (place - begin) % 2 == 0 else "companion"
 
 
-def _floor(scale: float) -> Iterator[Block]:
+def _floor(scale: float) -> Iterator[SectionDraft]:
     """Yield the blocks in front of the stage, called A to ..., three in a line."""
     width, rows = 10.2 * scale, max(3, round(9 * scale))
     depth = rows * ROW_PITCH + AISLE
@@ -232,7 +232,9 @@ def _floor(scale: float) -> Iterator[Block]:
             name = f"Floor {ROW_LETTERS[line * 3 + column]}"
             middle = ((column - 1) * (width + AISLE), 11 * scale + line * depth)
             spots = straight_rows(middle, 0, width - ARENA_SPACING, rows, spacing=ARENA_SPACING)
-            yield Block(name, f"F{ROW_LETTERS[line * 3 + column]}", spots, letters=True, kind_of=kind_of)
+            yield SectionDraft(
+                name, f"F{ROW_LETTERS[line * 3 + column]}", spots, letters=True, kind_of=kind_of
+            )
 
 
 def _arena_shapes(scale: float, bowl: _Bowl) -> tuple[Shape, ...]:
@@ -279,35 +281,39 @@ def theatre(seats: int = 800) -> SeatMap:
     return SeatMap(f"Theatre, {seats:,} seats", sections, Point(0.0, 0.0), _theatre_shapes())
 
 
-def _stalls(radius: float, rows: int) -> Block:
+def _stalls(radius: float, rows: int) -> SectionDraft:
     def kind_of(row: int, place: int, seats: int, x: float, y: float) -> Kind:
         from_the_end = min(place, seats - 1 - place)
         if row == rows - 1 and from_the_end < PLATFORM:  # beside the doors
             return "accessible" if from_the_end % 2 == 0 else "companion"
         return "restricted_view" if abs(x) > 1.9 * y else "standard"
 
-    return Block("Stalls", "ST", curved_rows(_CENTRE, radius, _STALLS, rows), letters=True, kind_of=kind_of)
+    return SectionDraft(
+        "Stalls", "ST", curved_rows(_CENTRE, radius, _STALLS, rows), letters=True, kind_of=kind_of
+    )
 
 
-def _circle(radius: float, rows: int) -> Block:
+def _circle(radius: float, rows: int) -> SectionDraft:
     def kind_of(_row: int, _place: int, _seats: int, x: float, y: float) -> Kind:
         return "restricted_view" if _is_far_aside(x, y - _CENTRE[1]) else "standard"
 
-    return Block("Circle", "CI", curved_rows(_CENTRE, radius, _CIRCLE, rows), letters=True, kind_of=kind_of)
+    return SectionDraft(
+        "Circle", "CI", curved_rows(_CENTRE, radius, _CIRCLE, rows), letters=True, kind_of=kind_of
+    )
 
 
 def _is_far_aside(x: float, away: float) -> bool:
     return abs(degrees(atan2(x, away))) > FAR_SIDE
 
 
-def _boxes(of_a_side: int) -> Iterator[Block]:
+def _boxes(of_a_side: int) -> Iterator[SectionDraft]:
     """Yield the boxes, the nearest to the stage first: two rows of two."""
     for side, name in ((-1, "left"), (1, "right")):
         for number in range(of_a_side):
             middle = (side * (12.5 + 0.95 * number), 2.0 + 2.3 * number)
             kind: Kind = "restricted_view" if number == 0 else "standard"
             spots = straight_rows(middle, side * 70, THEATRE_SPACING, 2)
-            yield Block(
+            yield SectionDraft(
                 f"Box {number + 1} {name}",
                 f"B{number + 1}{name[0].upper()}",
                 spots,
@@ -329,11 +335,11 @@ def _check(seats: int, limits: tuple[int, int], what: str) -> None:
         raise ValueError(f"{what} has {limits[0]:,} to {limits[1]:,} seats, not {seats:,}.")
 
 
-def _size(blocks: Iterable[Block]) -> int:
+def _size(blocks: Iterable[SectionDraft]) -> int:
     return sum(len(spots) for block in blocks for spots in block.rows)
 
 
-def _shorten(blocks: Sequence[Block], surplus: int) -> None:
+def _shorten(blocks: Sequence[SectionDraft], surplus: int) -> None:
     """Take seats off the rear rows, by turns from the sections and from both ends of the row."""
     turn = 0
     while surplus:

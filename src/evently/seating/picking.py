@@ -27,7 +27,7 @@ from evently.seating.plan import Block, Plan, bits
 HEAPS_MAX: Final = 200
 
 
-class Wish(NamedTuple):
+class SeatRequest(NamedTuple):
     """What is looked for."""
 
     zone: int
@@ -37,7 +37,7 @@ class Wish(NamedTuple):
     clean: bool  # no orphans
 
 
-class Run(NamedTuple):
+class SeatRun(NamedTuple):
     """The best run of a block as it was in a version of it."""
 
     score: int
@@ -72,7 +72,7 @@ class _Heap:
 
     __slots__ = ("read", "runs")
 
-    def __init__(self, runs: list[Run], read: int) -> None:
+    def __init__(self, runs: list[SeatRun], read: int) -> None:
         self.runs = runs
         self.read = read
 
@@ -86,7 +86,7 @@ class Picker:
         self._zone_masks = zone_masks
         self._versions = [0] * len(plan.blocks)
         self._changed: list[int] = []  # blocks, in the order of their changes
-        self._heaps: dict[Wish, _Heap] = {}
+        self._heaps: dict[SeatRequest, _Heap] = {}
         self._blocks: dict[tuple[int, int | None], list[Block]] = {}  # of a zone, and a section of it
         self._counts: dict[tuple[int, int | None, bool], _Counts] = {}
 
@@ -128,7 +128,7 @@ class Picker:
             return self._pick_accessible(zone, quantity, section, accessible)
         for restricted in (False, True):
             for clean in (True, False):
-                if run := self._best_run(Wish(zone, quantity, section, restricted, clean)):
+                if run := self._best_run(SeatRequest(zone, quantity, section, restricted, clean)):
                     return tuple(range(run.first, run.first + quantity))
             if quantity > 1 and (seats := self._split(zone, quantity, section, restricted=restricted)):
                 return seats
@@ -136,13 +136,13 @@ class Picker:
 
     # Side by side
 
-    def _best_run(self, wish: Wish) -> Run | None:
+    def _best_run(self, wish: SeatRequest) -> SeatRun | None:
         runs = self._runs_for(wish)
         while runs and runs[0].version != self._versions[runs[0].block]:
             heapq.heappop(runs)
         return runs[0] if runs else None
 
-    def _runs_for(self, wish: Wish) -> list[Run]:
+    def _runs_for(self, wish: SeatRequest) -> list[SeatRun]:
         heap = self._heaps.get(wish)
         if heap is None:
             if len(self._heaps) >= HEAPS_MAX:
@@ -157,7 +157,7 @@ class Picker:
         heap.read = len(self._changed)
         return heap.runs
 
-    def _best_of_block(self, wish: Wish, block: Block) -> Run | None:
+    def _best_of_block(self, wish: SeatRequest, block: Block) -> SeatRun | None:
         quantity = wish.quantity
         starts = _starts(self._wanted(wish.zone, block, restricted=wish.restricted), quantity)
         if wish.clean and starts:
@@ -168,7 +168,7 @@ class Picker:
         if not starts:
             return None
         start = next(start for start in block.order(quantity) if starts >> start & 1)
-        return Run(
+        return SeatRun(
             block.score(start, quantity), block.first + start, block.number, self._versions[block.number]
         )
 

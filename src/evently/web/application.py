@@ -22,7 +22,7 @@ from evently.web.api import (
     waitlist,
 )
 from evently.web.edge.auth import guard
-from evently.web.edge.context import Answer, Context, Request
+from evently.web.edge.context import Context, Request, Response
 from evently.web.edge.fastlane import FastLane
 from evently.web.edge.middleware import Edge, LongBody, path_pattern
 from evently.web.edge.problems import HANDLERS
@@ -66,7 +66,7 @@ def litestar_of(routes: list[Any], request_class: type[Request]) -> Litestar:
         routes,
         guards=[guard],
         request_class=request_class,
-        response_class=Answer,
+        response_class=Response,
         exception_handlers=dict(HANDLERS),
         openapi_config=None,
         logging_config=None,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evently.rehearsal.buying import ClientJournal, Seen, Told, see
-from evently.rehearsal.driver import NO_ANSWER, Answer
+from evently.rehearsal.driver import NO_ANSWER, Reply
 
 GET, POST = b"GET / HTTP/1.1", b"POST / HTTP/1.1"
 
@@ -11,21 +11,21 @@ GET, POST = b"GET / HTTP/1.1", b"POST / HTTP/1.1"
 @pytest.mark.parametrize(
     ("request_bytes", "answer", "seen"),
     [
-        (GET, Answer(200, b"", b"{}"), Seen.LOOKED),
-        (POST, Answer(201, b"http/1.1 201 created", b"{}"), Seen.BOOKED),
-        (POST, Answer(201, b"http/1.1 201 created\r\nidempotent-replayed: true", b"{}"), Seen.REPLAYED),
-        (POST, Answer(200, b"", b"{}"), Seen.CANCELLED),
-        (POST, Answer(409, b"", b'{"code":"sold-out"}'), Seen.SOLD_OUT),
-        (POST, Answer(409, b"", b'{"code":"sale-ended"}'), Seen.REFUSED),
-        (POST, Answer(422, b"", b"{}"), Seen.REFUSED),
-        (POST, Answer(429, b"", b"{}"), Seen.BUSY),
-        (POST, Answer(503, b"", b"{}"), Seen.BUSY),
-        (POST, Answer(500, b"", b"{}"), Seen.FAILED),
-        (POST, Answer(302, b"", b""), Seen.FAILED),
+        (GET, Reply(200, b"", b"{}"), Seen.LOOKED),
+        (POST, Reply(201, b"http/1.1 201 created", b"{}"), Seen.BOOKED),
+        (POST, Reply(201, b"http/1.1 201 created\r\nidempotent-replayed: true", b"{}"), Seen.REPLAYED),
+        (POST, Reply(200, b"", b"{}"), Seen.CANCELLED),
+        (POST, Reply(409, b"", b'{"code":"sold-out"}'), Seen.SOLD_OUT),
+        (POST, Reply(409, b"", b'{"code":"sale-ended"}'), Seen.REFUSED),
+        (POST, Reply(422, b"", b"{}"), Seen.REFUSED),
+        (POST, Reply(429, b"", b"{}"), Seen.BUSY),
+        (POST, Reply(503, b"", b"{}"), Seen.BUSY),
+        (POST, Reply(500, b"", b"{}"), Seen.FAILED),
+        (POST, Reply(302, b"", b""), Seen.FAILED),
         (POST, NO_ANSWER, Seen.LOST),
     ],
 )
-def test_what_an_answer_means(request_bytes: bytes, answer: Answer, seen: Seen) -> None:
+def test_what_an_answer_means(request_bytes: bytes, answer: Reply, seen: Seen) -> None:
     assert see(request_bytes, answer) is seen
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from evently.db.embedded.programs import Programs
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, OtherVersion, StartFailed
-from evently.db.embedded.users import Account, becoming, closed_to, find_account, give
+from evently.db.embedded.users import SystemUser, becoming, closed_to, find_account, give
 
 SUPERUSER: Final = "evently"
 _INITDB_SECONDS_MAX: Final = 300.0
@@ -35,7 +35,7 @@ class Cluster:
         self.password_file = self.data_directory / "postgres.password"
         self._lock: int | None = None
 
-    def take(self, user: str | None) -> Account | None:
+    def take(self, user: str | None) -> SystemUser | None:
         """Make the data directory if need be, lock it, and return whom PostgreSQL runs as (None: as us).
 
         Idempotent.
@@ -55,7 +55,7 @@ class Cluster:
             os.close(self._lock)
             self._lock = None
 
-    def open_up(self, account: Account | None, closed: Path | None) -> None:
+    def open_up(self, account: SystemUser | None, closed: Path | None) -> None:
         """Let the account pass through the data directory, which is ours; refuse where `closed`, what it may not enter, lies above."""
         if closed is None:
             return
@@ -69,7 +69,7 @@ class Cluster:
                 f"choose a data directory that {account.name} can reach, for example /var/lib/evently."
             )
 
-    def read_password(self, account: Account | None) -> str:
+    def read_password(self, account: SystemUser | None) -> str:
         """Return the superuser's password; the first time, make it."""
         if not self.password_file.exists():
             if self.directory.exists():
@@ -80,7 +80,7 @@ class Cluster:
         give(self.password_file, account)  # initdb reads it
         return self.password_file.read_text(encoding="ascii").strip()
 
-    def ensure(self, programs: Programs, account: Account | None) -> None:
+    def ensure(self, programs: Programs, account: SystemUser | None) -> None:
         """Make the cluster if there is none; refuse one that these programs cannot open."""
         for unfinished in self.data_directory.glob("postgres.new-*"):
             shutil.rmtree(
@@ -98,7 +98,7 @@ class Cluster:
                 f"set EVENTLY_PG_BINDIR to the programs of {made_by}, or export with its pg_dump and import into an empty data directory."
             )
 
-    def socket_directory(self, account: Account | None, port: int) -> Path:
+    def socket_directory(self, account: SystemUser | None, port: int) -> Path:
         """Return a directory that only the server's user may enter, for a socket whose path every client understands."""
         directory = self.data_directory / "postgres.socket"
         if not _usable(directory, port):
@@ -115,7 +115,7 @@ class Cluster:
                 "start as that user, or choose another data directory."
             )
 
-    def _initialise(self, programs: Programs, account: Account | None) -> None:
+    def _initialise(self, programs: Programs, account: SystemUser | None) -> None:
         unfinished = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_directory))
         give(unfinished, account)
         for ctype in (
@@ -131,7 +131,7 @@ class Cluster:
         unfinished.rename(self.directory)
         _sync(self.data_directory)
 
-    def _initdb(self, programs: Programs, account: Account | None, directory: Path, ctype: str) -> str:
+    def _initdb(self, programs: Programs, account: SystemUser | None, directory: Path, ctype: str) -> str:
         options = {
             "pgdata": str(directory),
             "username": SUPERUSER,

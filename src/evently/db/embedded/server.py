@@ -25,7 +25,7 @@ from evently.db.embedded.cluster import SUPERUSER, Cluster
 from evently.db.embedded.programs import Programs, copied_programs, find_programs
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, StartFailed
 from evently.db.embedded.settings import server_settings
-from evently.db.embedded.users import Account, becoming, closed_to, watching
+from evently.db.embedded.users import SystemUser, becoming, closed_to, watching
 from evently.db.embedded.words import ServerWords
 
 DATABASE: Final = "evently"
@@ -138,7 +138,7 @@ class EmbeddedPostgres:
             self._socket_directory = None
         self._cluster.leave()
 
-    def _prepare(self) -> tuple[Account | None, Programs]:
+    def _prepare(self) -> tuple[SystemUser | None, Programs]:
         account = self._cluster.take(self._options.user)
         programs = find_programs(self._options.bin_directory)
         closed_directory, closed_programs = closed_to(
@@ -154,7 +154,7 @@ class EmbeddedPostgres:
             self._socket_directory = self._cluster.socket_directory(account, self._port)
         return account, programs
 
-    def _run(self, account: Account | None, programs: Programs) -> None:
+    def _run(self, account: SystemUser | None, programs: Programs) -> None:
         began = time.monotonic()
         deadline = began + self._options.recovery_seconds_max
         reason = f"it was not ready after {self._options.recovery_seconds_max:g} seconds; its log is in {self._cluster.directory}/log."
@@ -166,7 +166,7 @@ class EmbeddedPostgres:
                 self._look_at_the_lock(reason, time.monotonic() - began)
             time.sleep(_RETRY_SECONDS)
 
-    def _try(self, account: Account | None, programs: Programs, deadline: float) -> str | None:
+    def _try(self, account: SystemUser | None, programs: Programs, deadline: float) -> str | None:
         """Start the server once.
 
         Returns None when it answers, its last words when it ended, nothing to say when the time is up.
@@ -186,7 +186,7 @@ class EmbeddedPostgres:
             return words.last() or f"it ended with status {process.returncode}."
 
     def _launch(
-        self, account: Account | None, programs: Programs, said: IO[bytes]
+        self, account: SystemUser | None, programs: Programs, said: IO[bytes]
     ) -> subprocess.Popen[bytes]:
         assert self._socket_directory is not None
         tcp_port = None if self._options.tcp_port is None else self._port

@@ -20,7 +20,7 @@ _UNPRIVILEGED: Final = ("postgres", "nobody")  # tried in this order; initdb ins
 _SYSTEM_DATA_DIRECTORY: Final = Path("/var/lib/evently")
 
 
-class Account(msgspec.Struct, frozen=True):
+class SystemUser(msgspec.Struct, frozen=True):
     """An unprivileged user, for root to become."""
 
     name: str
@@ -28,7 +28,7 @@ class Account(msgspec.Struct, frozen=True):
     gid: int
 
 
-def find_account(cluster: Path, wanted: str | None) -> Account | None:
+def find_account(cluster: Path, wanted: str | None) -> SystemUser | None:
     """Return the user to become: `wanted`, or else the owner of the cluster, or else the first that exists.
 
     None: we are not root.
@@ -38,7 +38,7 @@ def find_account(cluster: Path, wanted: str | None) -> Account | None:
     if wanted is not None:
         return _named(wanted)
     if cluster.exists() and (owner := cluster.stat()).st_uid != 0:
-        return Account(name=_name_of(owner.st_uid), uid=owner.st_uid, gid=owner.st_gid)
+        return SystemUser(name=_name_of(owner.st_uid), uid=owner.st_uid, gid=owner.st_gid)
     existing = {entry.pw_name for entry in pwd.getpwall()}
     for name in _UNPRIVILEGED:
         if name in existing:
@@ -48,7 +48,7 @@ def find_account(cluster: Path, wanted: str | None) -> Account | None:
     )
 
 
-def closed_to(account: Account | None, *paths: Path) -> list[Path | None]:
+def closed_to(account: SystemUser | None, *paths: Path) -> list[Path | None]:
     """Return for each existing path its first part that the account may not enter (or run), or None.
 
     The kernel is asked, as that user.
@@ -60,7 +60,7 @@ def closed_to(account: Account | None, *paths: Path) -> list[Path | None]:
     return [Path(os.fsdecode(part)) if part else None for part in answer.split(b"\0")[:-1]]
 
 
-def becoming(account: Account | None, directory: Path, command: list[str], guardian: int = 0) -> list[str]:
+def becoming(account: SystemUser | None, directory: Path, command: list[str], guardian: int = 0) -> list[str]:
     """Return the command that becomes `command` in `directory` as that account, and on Linux ends when the process `guardian` does."""
     return [*_child("run", account), str(guardian), str(directory), *command]
 
@@ -70,7 +70,7 @@ def watching(command: list[str]) -> list[str]:
     return [*_PYTHON, str(_WATCHDOG), *command]
 
 
-def give(path: Path, account: Account | None) -> None:
+def give(path: Path, account: SystemUser | None) -> None:
     """Make the account the owner of a file, or of a directory and all that it holds; nothing to do when it is, or when we are not root."""
     if account is None or path.stat().st_uid == account.uid:
         return
@@ -87,17 +87,17 @@ def reachable_data_directory(wanted: Path) -> Path:
     return wanted if closed is None else _SYSTEM_DATA_DIRECTORY
 
 
-def _child(action: str, account: Account | None) -> list[str]:
+def _child(action: str, account: SystemUser | None) -> list[str]:
     user = ["-", "-"] if account is None else [str(account.uid), str(account.gid)]
     return [*_PYTHON, str(_CHILD), action, *user]
 
 
-def _named(name: str) -> Account:
+def _named(name: str) -> SystemUser:
     try:
         entry = pwd.getpwnam(name)
     except KeyError as exc:
         raise DirectoryUnreachable(f"PostgreSQL shall run as {name}, but there is no such account.") from exc
-    return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
+    return SystemUser(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
 
 
 def _name_of(uid: int) -> str:

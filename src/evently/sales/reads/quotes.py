@@ -15,7 +15,7 @@ from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.sales import loading
-from evently.sales.commands import Booking, Line, No, SalesRefusal
+from evently.sales.commands import Booking, BookingLine, No, SalesRefusal
 from evently.sales.reads.bookings import find_conditions, get_booking, locate_booking
 from evently.sales.reads.sale import read_head, unlocked_by
 from evently.sales.rules.bookings import chosen_tickets, not_cancellable
@@ -71,7 +71,7 @@ async def find_booking_quote(
     database: Database,
     event_id: UUID,
     buyer_id: UUID,
-    lines: Sequence[Line],
+    lines: Sequence[BookingLine],
     promo_code: str | None,
     now: datetime,
 ) -> BookingQuote:
@@ -104,7 +104,7 @@ async def find_cancellation_quote(
 
 
 def quote_booking(
-    sale: Sale, batch: Batch, buyer_id: UUID, lines: Sequence[Line], promo_code: str | None
+    sale: Sale, batch: Batch, buyer_id: UUID, lines: Sequence[BookingLine], promo_code: str | None
 ) -> BookingQuote | No:
     """Return what lines would cost; whether as many are there, and on sale yet, is not asked.
 
@@ -154,7 +154,7 @@ def quote_ending(
     )
 
 
-def _quote_line(sale: Sale, conditions: Conditions, line: Line, discount_minor: int) -> LineQuote:
+def _quote_line(sale: Sale, conditions: Conditions, line: BookingLine, discount_minor: int) -> LineQuote:
     terms = sale.ticket_types[line.ticket_type_id]
     return LineQuote(
         terms.ticket_type_id,

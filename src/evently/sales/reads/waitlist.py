@@ -51,7 +51,7 @@ class Estimate(msgspec.Struct, frozen=True):
     in_time: bool
 
 
-class Standing(msgspec.Struct, frozen=True):
+class WaitlistPosition(msgspec.Struct, frozen=True):
     """How an entry stands: its place in the line of its ticket type, from 1, while it waits; until when its offer lasts, if it has one."""
 
     position: int | None
@@ -60,7 +60,7 @@ class Standing(msgspec.Struct, frozen=True):
     offer_expires_at: datetime | None
 
 
-class Depth(msgspec.Struct, frozen=True):
+class WaitlistSummary(msgspec.Struct, frozen=True):
     """How long the line for a ticket type is, and what became of those who waited."""
 
     ticket_type_id: UUID
@@ -81,7 +81,7 @@ async def get_entry(database: Database, entry_id: UUID) -> WaitlistEntry:
     return WaitlistEntry(*row.values())
 
 
-class LineSeen(NamedTuple):
+class WaitlistSnapshot(NamedTuple):
     """Who waits for a ticket type, as of one instant, and how fast they are served."""
 
     places: Mapping[UUID, int]  # of entries, from 0
@@ -92,7 +92,7 @@ class LineSeen(NamedTuple):
     on_sale_at: datetime
     off_sale_at: datetime
 
-    def standing(self, entry: WaitlistEntry, now: datetime) -> Standing | None:
+    def standing(self, entry: WaitlistEntry, now: datetime) -> WaitlistPosition | None:
         """Return how an entry stands that waits; None when it was not in line then."""
         place = self.places.get(entry.entry_id)
         if place is None:
@@ -109,10 +109,10 @@ class LineSeen(NamedTuple):
         estimate = estimate_of(
             self.units_offered, self.since, to_come, self.on_sale_at, self.off_sale_at, now
         )
-        return Standing(place + 1, units_ahead, estimate, None)
+        return WaitlistPosition(place + 1, units_ahead, estimate, None)
 
 
-class Lines:
+class WaitlistPositions:
     """How those who wait stand, by a look at their line that is at most a second old: thousands may ask, and it costs a read a second."""
 
     def __init__(
@@ -122,7 +122,7 @@ class Lines:
         self._clock = clock
         self._seen = Recent(self._read, LINE_SECONDS, LINES_MAX, monotonic)
 
-    async def find_standing(self, entry: WaitlistEntry) -> Standing:
+    async def find_standing(self, entry: WaitlistEntry) -> WaitlistPosition:
         """Return how an entry stands: its place in line and an estimate while it waits, the end of its offer while it has one."""
         if entry.state == "waiting":
             now, place, seen = self._clock(), (entry.event_id, entry.ticket_type_id), None
@@ -133,9 +133,9 @@ class Lines:
         ends_at = await self._database.fetch_value(
             *sql.find_offer_end(event_id=entry.event_id, entry_id=entry.entry_id)
         )
-        return Standing(None, None, None, ends_at)
+        return WaitlistPosition(None, None, None, ends_at)
 
-    async def _read(self, place: tuple[UUID, UUID]) -> LineSeen:
+    async def _read(self, place: tuple[UUID, UUID]) -> WaitlistSnapshot:
         (event_id, ticket_type_id), now = place, self._clock()
         of_type = {"event_id": event_id, "ticket_type_id": ticket_type_id}
         async with self._database.snapshot() as snapshot:
@@ -146,7 +146,7 @@ class Lines:
         for number, (_, quantity) in enumerate(line):
             by_quantity.setdefault(quantity, []).append(number)
         on_sale_at = offers["on_sale_at"]
-        return LineSeen(
+        return WaitlistSnapshot(
             {entry_id: number for number, (entry_id, _) in enumerate(line)},
             list(accumulate([quantity for _, quantity in line], initial=0)),
             by_quantity,
@@ -222,9 +222,11 @@ async def list_line(
     return Page(page, write_cursor((page[-1].joined_seq, page[-1].entry_id)) if len(rows) > limit else None)
 
 
-async def list_depths(database: Database, event_id: UUID) -> list[Depth]:
+async def list_depths(database: Database, event_id: UUID) -> list[WaitlistSummary]:
     """Return how long the line is for each ticket type of an event that anybody ever waited for."""
-    return [Depth(*row.values()) for row in await database.fetch(*sql.list_depths(event_id=event_id))]
+    return [
+        WaitlistSummary(*row.values()) for row in await database.fetch(*sql.list_depths(event_id=event_id))
+    ]
 
 
 async def list_events_to_serve(

@@ -21,12 +21,12 @@ from typing import Any, Final
 
 from evently.sales import facts as fact
 from evently.sales.replay import bookings, money, terms, waitlist
-from evently.sales.replay.state import Contradiction, Posted, ReplayedBooking, Retold, Totals
+from evently.sales.replay.state import Contradiction, Posted, ReplayedBooking, ReplayedSale, Totals
 
-__all__ = ["Contradiction", "Posted", "Replay", "ReplayedBooking", "Retold", "Totals"]
+__all__ = ["Contradiction", "Posted", "Replay", "ReplayedBooking", "ReplayedSale", "Totals"]
 
 
-class Replay(Retold):
+class Replay(ReplayedSale):
     """Feed it the facts of an event in order with `add`; then look at it."""
 
     __slots__ = ()
@@ -46,7 +46,7 @@ class Replay(Retold):
             raise Contradiction(f"nothing is known of {exc.args[0]}") from exc
 
 
-_HAPPENING: Final[dict[type[fact.Fact], Callable[[Retold, Any], None]]] = {
+_HAPPENING: Final[dict[type[fact.Fact], Callable[[ReplayedSale, Any], None]]] = {
     fact.SaleSetUp: terms.set_up,
     fact.SaleChanged: terms.change,
     fact.SaleOpened: terms.open_,

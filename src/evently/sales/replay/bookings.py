@@ -10,16 +10,16 @@ from evently.sales.replay import money, waitlist
 from evently.sales.replay.state import (
     Cancelled,
     Contradiction,
-    More,
     Placed,
+    Replacement,
     ReplayedBooking,
     ReplayedRefund,
-    Retold,
-    Standing,
+    ReplayedSale,
+    TicketDetails,
 )
 
 
-def place_confirmed(told: Retold, happened: fact.BookingConfirmed) -> None:
+def place_confirmed(told: ReplayedSale, happened: fact.BookingConfirmed) -> None:
     """Units were booked and confirmed in one step."""
     if told.follows(happened.booking_id):
         booking = _add(told, happened, "confirmed")
@@ -30,7 +30,7 @@ def place_confirmed(told: Retold, happened: fact.BookingConfirmed) -> None:
     _count_sale(told, happened.tickets)
 
 
-def place_held(told: Retold, happened: fact.BookingHeld) -> None:
+def place_held(told: ReplayedSale, happened: fact.BookingHeld) -> None:
     """Units were held."""
     if told.follows(happened.booking_id):
         booking = _add(told, happened, "held")
@@ -39,7 +39,7 @@ def place_held(told: Retold, happened: fact.BookingHeld) -> None:
     told.count(happened.tickets, held=1)
 
 
-def _add(told: Retold, happened: Placed, state: str) -> ReplayedBooking:
+def _add(told: ReplayedSale, happened: Placed, state: str) -> ReplayedBooking:
     if happened.booking_id in told.bookings:
         raise Contradiction(f"{happened.booking_id} was placed twice")
     booking = ReplayedBooking(
@@ -58,19 +58,21 @@ def _add(told: Retold, happened: Placed, state: str) -> ReplayedBooking:
     return booking
 
 
-def _more_of(happened: Placed) -> dict[UUID, More]:
+def _more_of(happened: Placed) -> dict[UUID, TicketDetails]:
     replaces = happened.replaces if isinstance(happened, fact.BookingHeld) else ()
     if not (happened.money or happened.seats or replaces):
         return {}
-    more: dict[UUID, More] = {}
+    more: dict[UUID, TicketDetails] = {}
     for place, (ticket_id, _, _) in enumerate(happened.tickets):
         amounts = happened.money[place] if happened.money else (0, 0, 0, 0)
         seat = happened.seats[place] if happened.seats else -1
-        more[ticket_id] = More(*amounts, None if seat < 0 else seat, replaces[place] if replaces else None)
+        more[ticket_id] = TicketDetails(
+            *amounts, None if seat < 0 else seat, replaces[place] if replaces else None
+        )
     return more
 
 
-def _take(told: Retold, happened: Placed, replaces: Sequence[UUID | None]) -> None:
+def _take(told: ReplayedSale, happened: Placed, replaces: Sequence[UUID | None]) -> None:
     """Note under which terms, with which promo code, which tickets stand for returned ones, and which seats the others take."""
     _look_at_terms(told, happened)
     if happened.promo_id is not None:
@@ -81,12 +83,12 @@ def _take(told: Retold, happened: Placed, replaces: Sequence[UUID | None]) -> No
         if replaces and (other := replaces[place]) is not None:
             if other not in told.returning:
                 raise Contradiction(f"ticket {other} is offered, and was not returned")
-            told.standing[ticket_id] = Standing(type_id, "held")
+            told.standing[ticket_id] = Replacement(type_id, "held")
         elif happened.seats and happened.seats[place] >= 0:
             told.take_seat(happened.seats[place], ticket_id)
 
 
-def _look_at_terms(told: Retold, happened: Placed) -> None:
+def _look_at_terms(told: ReplayedSale, happened: Placed) -> None:
     """Look at whether this was on sale, at this price, under these conditions."""
     at = told.now()
     if (
@@ -116,7 +118,7 @@ def _look_at_terms(told: Retold, happened: Placed) -> None:
             raise Contradiction(f"ticket {ticket_id} was sold for {price}, not {terms.price_minor}")
 
 
-def confirm(told: Retold, happened: fact.HoldConfirmed) -> None:
+def confirm(told: ReplayedSale, happened: fact.HoldConfirmed) -> None:
     """A hold became a confirmed booking."""
     if booking := _held(told, happened):
         if booking.expires_at is not None and told.now() >= booking.expires_at:
@@ -136,7 +138,7 @@ def confirm(told: Retold, happened: fact.HoldConfirmed) -> None:
     _count_sale(told, happened.tickets)
 
 
-def extend(told: Retold, happened: fact.HoldExtended) -> None:
+def extend(told: ReplayedSale, happened: fact.HoldExtended) -> None:
     """A hold lasts longer: once for whoever asks, and once for whoever accepts an offer."""
     booking = told.in_state(happened.booking_id, "held")
     if booking is None:
@@ -151,7 +153,7 @@ def extend(told: Retold, happened: fact.HoldExtended) -> None:
     booking.extended = True
 
 
-def expire(told: Retold, happened: fact.HoldExpired) -> None:
+def expire(told: ReplayedSale, happened: fact.HoldExpired) -> None:
     """A hold was not confirmed in time."""
     if booking := _held(told, happened):
         booking.state, booking.ended_at = "expired", told.at
@@ -159,7 +161,7 @@ def expire(told: Retold, happened: fact.HoldExpired) -> None:
     _end(told, happened.booking_id, happened.tickets, happened.freed, was="held", whole=True)
 
 
-def cancel(told: Retold, happened: Cancelled) -> None:
+def cancel(told: ReplayedSale, happened: Cancelled) -> None:
     """A booking ended, or some of its tickets."""
     whole = isinstance(happened, fact.BookingCancelled)
     if booking := told.in_state(happened.booking_id, happened.was):
@@ -193,7 +195,7 @@ def cancel(told: Retold, happened: Cancelled) -> None:
         told.totals.cancelled_minor += sum([price for _, _, price in happened.tickets])
 
 
-def unbind(told: Retold, happened: fact.TicketUnbound) -> None:
+def unbind(told: ReplayedSale, happened: fact.TicketUnbound) -> None:
     """A ticket that stood for another one has its unit and seat now."""
     standing = told.standing.pop(happened.ticket_id)
     held = standing.state == "held"
@@ -207,19 +209,19 @@ def unbind(told: Retold, happened: fact.TicketUnbound) -> None:
         more[happened.ticket_id] = more[happened.ticket_id]._replace(replaces=None)
 
 
-def return_tickets(told: Retold, happened: fact.TicketsReturned) -> None:
+def return_tickets(told: ReplayedSale, happened: fact.TicketsReturned) -> None:
     """A holder would let tickets go."""
     told.extras |= waitlist.HAS_RETURNS
     told.returning.update(dict.fromkeys(happened.ticket_ids, told.now()))
 
 
-def keep_tickets(told: Retold, happened: fact.TicketsKept) -> None:
+def keep_tickets(told: ReplayedSale, happened: fact.TicketsKept) -> None:
     """A holder took that back."""
     for ticket_id in happened.ticket_ids:
         del told.returning[ticket_id]
 
 
-def _held(told: Retold, happened: fact.HoldConfirmed | fact.HoldExpired) -> ReplayedBooking | None:
+def _held(told: ReplayedSale, happened: fact.HoldConfirmed | fact.HoldExpired) -> ReplayedBooking | None:
     """Return the booking whose hold ends, with just those tickets; None when it is not of this part."""
     booking = told.in_state(happened.booking_id, "held")
     if booking is not None and booking.tickets != _by_id(happened.tickets):
@@ -227,7 +229,7 @@ def _held(told: Retold, happened: fact.HoldConfirmed | fact.HoldExpired) -> Repl
     return booking
 
 
-def _end_offer(told: Retold, booking: ReplayedBooking) -> None:
+def _end_offer(told: ReplayedSale, booking: ReplayedBooking) -> None:
     if booking.entry_id is not None:
         told.offers_ended.append(booking.entry_id)
 
@@ -242,7 +244,7 @@ def _void(booking: ReplayedBooking, happened: Cancelled) -> None:
 
 
 def _end(
-    told: Retold,
+    told: ReplayedSale,
     booking_id: UUID,
     tickets: Sequence[fact.TicketFact],
     freed: Sequence[int],
@@ -264,7 +266,7 @@ def _end(
         money.give_promo_back(told, booking_id)
 
 
-def _count_sale(told: Retold, tickets: Sequence[fact.TicketFact]) -> None:
+def _count_sale(told: ReplayedSale, tickets: Sequence[fact.TicketFact]) -> None:
     told.totals.bookings += 1
     told.totals.tickets += len(tickets)
     told.totals.amount_minor += sum([price for _, _, price in tickets])

@@ -14,7 +14,7 @@ from evently.sales.replay.state import (
     Placed,
     PromoUse,
     ReplayedBooking,
-    Retold,
+    ReplayedSale,
 )
 from evently.sales.terms import Conditions
 
@@ -30,7 +30,7 @@ class _Parts(NamedTuple):
 
 
 def post_confirmation(
-    told: Retold, booking: ReplayedBooking, tickets: Sequence[fact.TicketFact], owes: str
+    told: ReplayedSale, booking: ReplayedBooking, tickets: Sequence[fact.TicketFact], owes: str
 ) -> int:
     """Post what confirming these tickets owes to whom; return the whole."""
     if not booking.more:  # the most of them: nothing but a price
@@ -47,7 +47,7 @@ def post_confirmation(
     return sum(parts)
 
 
-def post_cancellation(told: Retold, booking: ReplayedBooking, happened: Cancelled) -> None:
+def post_cancellation(told: ReplayedSale, booking: ReplayedBooking, happened: Cancelled) -> None:
     """Post what is undone, because nobody had paid; or what is owed back: of tax and fees the same share as of the whole."""
     parts = _parts(booking, happened.tickets)
     if booking.payment_id is None or happened.unpaid:
@@ -78,7 +78,7 @@ def post_cancellation(told: Retold, booking: ReplayedBooking, happened: Cancelle
         )
 
 
-def capture(told: Retold, happened: fact.PaymentCaptured) -> None:
+def capture(told: ReplayedSale, happened: fact.PaymentCaptured) -> None:
     """The payment of a booking was collected."""
     if not told.follows(happened.booking_id):
         return
@@ -92,7 +92,7 @@ def capture(told: Retold, happened: fact.PaymentCaptured) -> None:
     _post(told, booking, [("gateway", "buyer", happened.amount_minor)])
 
 
-def settle(told: Retold, happened: fact.RefundSettled) -> None:
+def settle(told: ReplayedSale, happened: fact.RefundSettled) -> None:
     """What was to be paid back was, or nothing had been taken."""
     refund = told.refunds[happened.refund_id]
     if refund.settled or (refund.booking_id, refund.amount_minor) != (
@@ -110,7 +110,7 @@ def settle(told: Retold, happened: fact.RefundSettled) -> None:
         )
 
 
-def use_promo(told: Retold, happened: Placed) -> None:
+def use_promo(told: ReplayedSale, happened: Placed) -> None:
     """A booking was placed with a promo code."""
     assert happened.promo_id is not None, "there is a promo code"
     promo = told.promos[happened.promo_id]
@@ -129,7 +129,7 @@ def use_promo(told: Retold, happened: Placed) -> None:
             raise Contradiction(f"promo code {terms.promo_id} was used for {used}, of {limit}")
 
 
-def give_promo_back(told: Retold, booking_id: UUID) -> None:
+def give_promo_back(told: ReplayedSale, booking_id: UUID) -> None:
     """A booking has ended, and with it the use of its promo code."""
     if (use := told.promo_uses.pop(booking_id, None)) is not None:
         promo = told.promos[use.promo_id]
@@ -150,5 +150,5 @@ def _parts(booking: ReplayedBooking, tickets: Sequence[fact.TicketFact]) -> _Par
     return _Parts(due - tax - fees, tax, fees)
 
 
-def _post(told: Retold, booking: ReplayedBooking, moves: Sequence[tuple[str, str, int]]) -> None:
+def _post(told: ReplayedSale, booking: ReplayedBooking, moves: Sequence[tuple[str, str, int]]) -> None:
     booking.postings += [(told.seq, *move) for move in moves if move[2]]

@@ -23,7 +23,7 @@ class Contradiction(Exception):
     """The journal says what cannot be: a fact about something that is not there, or not in that state."""
 
 
-class More(NamedTuple):
+class TicketDetails(NamedTuple):
     """What only some tickets have besides a type and a price."""
 
     discount_minor: int = 0
@@ -34,7 +34,7 @@ class More(NamedTuple):
     replaces: UUID | None = None
 
 
-NOTHING_MORE = More()
+NOTHING_MORE = TicketDetails()
 
 
 Posted: TypeAlias = tuple[
@@ -84,7 +84,7 @@ class ReplayedBooking:
     confirmed_at: datetime | None
     ended_at: datetime | None
     tickets: dict[UUID, tuple[UUID, int]]
-    more: dict[UUID, More]  # of those tickets, void ones too, that have more than a price
+    more: dict[UUID, TicketDetails]  # of those tickets, void ones too, that have more than a price
     conditions_version: int
     promo_id: UUID | None
     entry_id: UUID | None = None
@@ -157,7 +157,7 @@ class PromoUse:
 
 
 @dataclass(slots=True)
-class Standing:
+class Replacement:
     """A ticket of an offer that stands for a returned one: it has no unit and no seat of its own yet."""
 
     ticket_type_id: UUID
@@ -177,7 +177,7 @@ class Totals:
 
 
 @dataclass(slots=True)
-class Retold:
+class ReplayedSale:
     """An event's sale as the journal has told it up to row `seq`."""
 
     part: tuple[int, int] = (0, 1)  # which, of how many; `bookings` are those of this part
@@ -205,7 +205,7 @@ class Retold:
     returning: dict[UUID, datetime] = field(default_factory=dict)  # tickets, and since when
     # By ticket type: quantities of those who wait, in line
     waiting: dict[UUID, dict[UUID, int]] = field(default_factory=dict)
-    standing: dict[UUID, Standing] = field(default_factory=dict)  # by ticket
+    standing: dict[UUID, Replacement] = field(default_factory=dict)  # by ticket
     promo_uses: dict[UUID, PromoUse] = field(default_factory=dict)  # by live booking
     offers_ended: list[UUID] = field(default_factory=list)  # entries whose hold has ended in this row
     accepted: UUID | None = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from evently.sales import facts as fact
-from evently.sales.replay.state import Contradiction, ReplayedEntry, Retold
+from evently.sales.replay.state import Contradiction, ReplayedEntry, ReplayedSale
 
 HAS_WAITLIST, HAS_RETURNS = 8, 16  # of `sales.extras`
 
 
-def join(told: Retold, happened: fact.WaitlistJoined) -> None:
+def join(told: ReplayedSale, happened: fact.WaitlistJoined) -> None:
     """Somebody waits."""
     told.extras |= HAS_WAITLIST
     entry = ReplayedEntry(happened.buyer_id, happened.ticket_type_id, happened.quantity, told.now(), told.seq)
@@ -19,7 +19,7 @@ def join(told: Retold, happened: fact.WaitlistJoined) -> None:
     told.waiting.setdefault(happened.ticket_type_id, {})[happened.entry_id] = happened.quantity
 
 
-def offer(told: Retold, happened: fact.OfferMade) -> None:
+def offer(told: ReplayedSale, happened: fact.OfferMade) -> None:
     """An entry was offered a booking, which is held."""
     entry = _entry(told, happened.entry_id, "waiting")
     if booking := told.in_state(happened.booking_id, "held"):
@@ -32,7 +32,7 @@ def offer(told: Retold, happened: fact.OfferMade) -> None:
     entry.state, entry.booking_id, entry.offered_at = "offered", happened.booking_id, told.at
 
 
-def accept(told: Retold, happened: fact.OfferAccepted) -> None:
+def accept(told: ReplayedSale, happened: fact.OfferAccepted) -> None:
     """An offer was taken."""
     entry = _entry(told, happened.entry_id, "offered")
     if entry.booking_id != happened.booking_id:
@@ -40,7 +40,7 @@ def accept(told: Retold, happened: fact.OfferAccepted) -> None:
     entry.state, entry.ended_at = "fulfilled", told.at
 
 
-def withdraw(told: Retold, happened: fact.EntryWithdrawn) -> None:
+def withdraw(told: ReplayedSale, happened: fact.EntryWithdrawn) -> None:
     """An entry waits no longer."""
     entry = told.entries[happened.entry_id]
     if entry.state not in ("waiting", "offered"):
@@ -49,7 +49,7 @@ def withdraw(told: Retold, happened: fact.EntryWithdrawn) -> None:
     entry.state, entry.reason, entry.ended_at = "withdrawn", happened.reason, told.at
 
 
-def set_aside(told: Retold, happened: fact.UnitsSetAside) -> None:
+def set_aside(told: ReplayedSale, happened: fact.UnitsSetAside) -> None:
     """So many units are now set aside for those who wait for a ticket type."""
     change = happened.units - told.aside.get(happened.ticket_type_id, 0)
     told.aside[happened.ticket_type_id] = happened.units
@@ -58,7 +58,7 @@ def set_aside(told: Retold, happened: fact.UnitsSetAside) -> None:
         told.pools[pool_id].check()
 
 
-def look_at_ended_offers(told: Retold) -> None:
+def look_at_ended_offers(told: ReplayedSale) -> None:
     """A row was told in which holds of offers ended: nobody has an offer without a hold."""
     for entry_id in told.offers_ended:
         if told.entries[entry_id].state == "offered":
@@ -66,14 +66,14 @@ def look_at_ended_offers(told: Retold) -> None:
     told.offers_ended.clear()
 
 
-def _entry(told: Retold, entry_id: UUID, state: str) -> ReplayedEntry:
+def _entry(told: ReplayedSale, entry_id: UUID, state: str) -> ReplayedEntry:
     entry = told.entries[entry_id]
     if entry.state != state:
         raise Contradiction(f"entry {entry_id} is {entry.state}, not {state}")
     return entry
 
 
-def _look_for_overtaken(told: Retold, entry_id: UUID, entry: ReplayedEntry) -> None:
+def _look_for_overtaken(told: ReplayedSale, entry_id: UUID, entry: ReplayedEntry) -> None:
     """Whoever waits for as much or less, and joined before, should have been asked before."""
     line = told.waiting[entry.ticket_type_id]
     for other, quantity in line.items():

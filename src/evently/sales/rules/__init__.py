@@ -59,7 +59,7 @@ from evently.sales.rules import bookings as booking_rules
 from evently.sales.rules import placing as placing_rules
 from evently.sales.rules import sale as sale_rules
 from evently.sales.rules import waitlist as waitlist_rules
-from evently.sales.rules.state import Answer, Batch, Sale
+from evently.sales.rules.state import Batch, KeyedOutcome, Sale
 
 Keyed: TypeAlias = PlaceBooking | CancelBooking | JoinWaitlist
 _KEYED: Final = (PlaceBooking, CancelBooking, JoinWaitlist)  # testing for a tuple takes half the time
@@ -105,7 +105,7 @@ def _answer(sale: Sale, batch: Batch, command: Command) -> Outcome:
         return _replay(batch, command, earlier)
     outcome = _DECISIONS[type(command)](sale, batch, command)
     if isinstance(outcome, Booked | Listed):
-        answer = Answer(
+        answer = KeyedOutcome(
             command.fingerprint,
             outcome.booking if isinstance(outcome, Booked) else outcome.entry,
             stored=False,
@@ -120,7 +120,7 @@ def actor_of(command: Keyed) -> Any:
     return command.actor_id if isinstance(command, CancelBooking) else command.buyer_id
 
 
-def _replay(batch: Batch, command: Keyed, earlier: Answer) -> Outcome:
+def _replay(batch: Batch, command: Keyed, earlier: KeyedOutcome) -> Outcome:
     if earlier.fingerprint != command.fingerprint:
         return No(SalesRefusal.KEY_REUSED)
     if earlier.stored:

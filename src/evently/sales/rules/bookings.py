@@ -45,7 +45,7 @@ from evently.sales.rules.moves import (
     without,
 )
 from evently.sales.rules.pricing import cancellable_until, refund_of, refundable_of
-from evently.sales.rules.state import Batch, Refund, Returned, Sale
+from evently.sales.rules.state import Batch, Refund, ReturnedTicket, Sale
 from evently.sales.terms import Conditions
 
 # Hold -------------------------------------------------------------------------------------------------------
@@ -297,7 +297,7 @@ def _end_tickets(
     return ended
 
 
-def _unbind(sale: Sale, batch: Batch, returned: Returned) -> None:
+def _unbind(sale: Sale, batch: Batch, returned: ReturnedTicket) -> None:
     """Give the unit and the seat of a returned ticket that has ended to the offer that stood for it."""
     (offer,) = [
         other
@@ -425,7 +425,7 @@ def return_tickets(sale: Sale, batch: Batch, command: ReturnTickets) -> Outcome:
         return Booked(booking)
     # After this point the tickets must be returned.
     for ticket in chosen:
-        sale.returned[ticket.ticket_id] = Returned(
+        sale.returned[ticket.ticket_id] = ReturnedTicket(
             ticket.ticket_id, booking.booking_id, ticket.ticket_type_id, ticket.seat_number, batch.now
         )
     batch.facts.append(

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from evently.sales import facts as fact
 from evently.sales.commands import Booking, No, SalesRefusal, Ticket
-from evently.sales.rules.pricing import NOTHING, Amounts, amounts_of
-from evently.sales.rules.state import Batch, Claim, Sale
+from evently.sales.rules.pricing import NOTHING, TicketAmounts, amounts_of
+from evently.sales.rules.state import Batch, Sale, SeatClaim
 from evently.sales.terms import Conditions, TicketTypeTerms
 
 NO_SEAT = -1  # in a fact
@@ -79,7 +79,7 @@ def make_tickets(
     return [_seated(sale, batch, terms, amounts, number) for number in seats]
 
 
-def _seated(sale: Sale, batch: Batch, terms: TicketTypeTerms, amounts: Amounts, number: int) -> Ticket:
+def _seated(sale: Sale, batch: Batch, terms: TicketTypeTerms, amounts: TicketAmounts, number: int) -> Ticket:
     assert sale.hall is not None, "a seat is one of the seating"
     plan = sale.hall.plan
     return Ticket(
@@ -229,7 +229,7 @@ def set_aside(sale: Sale, batch: Batch, type_id: UUID, units: int) -> None:
 def claim_seat(batch: Batch, number: int, ticket_id: UUID | None, *, was_taken: bool) -> None:
     """Note whose a seat is now (None: blocked); the hall knows already."""
     before = batch.claims.get(number)
-    batch.claims[number] = Claim(
+    batch.claims[number] = SeatClaim(
         was_taken if before is None else before.was_taken, taken=True, ticket_id=ticket_id
     )
 
@@ -244,7 +244,9 @@ def free_seat(sale: Sale, batch: Batch, number: int) -> None:
 def clear_claim(batch: Batch, number: int) -> None:
     """Note that a seat is free; the hall knows already."""
     before = batch.claims.get(number)
-    batch.claims[number] = Claim(True if before is None else before.was_taken, taken=False, ticket_id=None)
+    batch.claims[number] = SeatClaim(
+        True if before is None else before.was_taken, taken=False, ticket_id=None
+    )
 
 
 # Facts ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from uuid import UUID
 from evently.sales.commands import (
     Booked,
     Booking,
-    Line,
+    BookingLine,
     No,
     Outcome,
     PlaceBooking,
@@ -73,7 +73,9 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     return Booked(booking)
 
 
-def _against_line(sale: Sale, batch: Batch, buyer_id: UUID, line: Line, terms: TicketTypeTerms) -> No | None:
+def _against_line(
+    sale: Sale, batch: Batch, buyer_id: UUID, line: BookingLine, terms: TicketTypeTerms
+) -> No | None:
     if no := not_selling(sale, terms.on_sale_at, terms.off_sale_at, batch.now):
         return no
     if line.quantity > terms.per_booking_max:
@@ -167,7 +169,7 @@ def unlocks(promo: Promo | None, terms: TicketTypeTerms) -> bool:
     return promo is not None and terms.ticket_type_id in promo.terms.ticket_type_ids
 
 
-def discounts_of(sale: Sale, promo: Promo, lines: Sequence[Line]) -> dict[UUID, int] | No:
+def discounts_of(sale: Sale, promo: Promo, lines: Sequence[BookingLine]) -> dict[UUID, int] | No:
     """Return what the code takes off a ticket of each type; refuses one that is good for none, or whose budget is too small."""
     named = promo.terms.ticket_type_ids
     if named and not any(line.ticket_type_id in named for line in lines):
@@ -201,7 +203,7 @@ class _Wish(NamedTuple):
     section: str | None
 
 
-def _take_seats(sale: Sale, lines: Sequence[Line]) -> dict[UUID, tuple[int, ...]] | No:
+def _take_seats(sale: Sale, lines: Sequence[BookingLine]) -> dict[UUID, tuple[int, ...]] | No:
     """Take the seats that lines name, and the best available for those that name none; takes none when it refuses."""
     if no := _too_few_seats(sale, lines):
         return no
@@ -215,7 +217,7 @@ def _take_seats(sale: Sale, lines: Sequence[Line]) -> dict[UUID, tuple[int, ...]
     return no
 
 
-def _too_few_seats(sale: Sale, lines: Sequence[Line]) -> No | None:
+def _too_few_seats(sale: Sale, lines: Sequence[BookingLine]) -> No | None:
     """Return why the zones cannot give as many seats: the free ones, less those that are owed to who waits."""
     wanted: dict[str, int] = {}
     for line in lines:
@@ -227,7 +229,7 @@ def _too_few_seats(sale: Sale, lines: Sequence[Line]) -> No | None:
     return None
 
 
-def _take_named(sale: Sale, lines: Sequence[Line], taken: dict[UUID, tuple[int, ...]]) -> No | None:
+def _take_named(sale: Sale, lines: Sequence[BookingLine], taken: dict[UUID, tuple[int, ...]]) -> No | None:
     hall = sale.hall
     _, conditions = sale.conditions_now()
     for line in lines:
@@ -255,9 +257,9 @@ def _take_named(sale: Sale, lines: Sequence[Line], taken: dict[UUID, tuple[int, 
     return None
 
 
-def _take_best(sale: Sale, lines: Sequence[Line], taken: dict[UUID, tuple[int, ...]]) -> No | None:
+def _take_best(sale: Sale, lines: Sequence[BookingLine], taken: dict[UUID, tuple[int, ...]]) -> No | None:
     hall = sale.hall
-    groups: dict[_Wish, list[Line]] = {}
+    groups: dict[_Wish, list[BookingLine]] = {}
     for line in lines:
         zone = sale.ticket_types[line.ticket_type_id].zone
         if zone is not None and line.seats is None:

@@ -19,7 +19,7 @@ from evently.sales.commands import Booking, Ticket
 from evently.sales.terms import WHOLE, Conditions, Fees, PromoTerms, RefundWindow, TicketTypeTerms
 
 
-class Amounts(NamedTuple):
+class TicketAmounts(NamedTuple):
     """What belongs to one ticket besides its price; the words are those of `Ticket`."""
 
     discount_minor: int
@@ -36,15 +36,15 @@ class TicketQuote(msgspec.Struct, frozen=True):
     refund_minor: int
 
 
-NOTHING: Final = Amounts(0, 0, 0, 0)
+NOTHING: Final = TicketAmounts(0, 0, 0, 0)
 
 
-def amounts_of(terms: TicketTypeTerms, discount_minor: int, fees: Fees) -> Amounts:
+def amounts_of(terms: TicketTypeTerms, discount_minor: int, fees: Fees) -> TicketAmounts:
     """Return what belongs to a ticket of a type, with a discount."""
     price = terms.price_minor - discount_minor
     assert discount_minor >= 0 <= price, "a discount takes off no more than the price"
     if price == 0 or not (terms.tax_basis_points or fees.fixed_minor or fees.basis_points):
-        return Amounts(discount_minor, 0, 0, 0) if discount_minor else NOTHING
+        return TicketAmounts(discount_minor, 0, 0, 0) if discount_minor else NOTHING
     fee = fees.fixed_minor + share_of(price, fees.basis_points)
     if terms.tax_included:
         tax = price - _divided(price * WHOLE, WHOLE + terms.tax_basis_points)
@@ -57,7 +57,7 @@ def amounts_of(terms: TicketTypeTerms, discount_minor: int, fees: Fees) -> Amoun
         fee = min(
             fee, price - (tax if terms.tax_included else 0)
         )  # what the organizer gets is never less than nothing
-    return Amounts(discount_minor, surcharge, fee, tax)
+    return TicketAmounts(discount_minor, surcharge, fee, tax)
 
 
 def discount_of(promo: PromoTerms, terms: TicketTypeTerms) -> int:

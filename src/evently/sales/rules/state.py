@@ -63,7 +63,7 @@ class Promo:
 
 
 @dataclass(slots=True)
-class Returned:
+class ReturnedTicket:
     """A ticket whose holder would let it go; `offered` while somebody has an offer for it."""
 
     ticket_id: UUID
@@ -85,7 +85,7 @@ class Refund(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Line:
+class Waitlist:
     """Those who wait for a ticket type, by how much they wish for: how many they are, and the first of them, in the order of joining.
 
     Whoever is not among the first is only counted: a batch that serves all it knows of goes on in another
@@ -159,11 +159,11 @@ class Sale:
     conditions: dict[int, Conditions] = field(default_factory=dict)  # by version
     hall: Hall | None = None
     promos: dict[str, Promo] = field(default_factory=dict)  # by code
-    lines: dict[UUID, Line] = field(default_factory=dict)  # by ticket type: who waits
+    lines: dict[UUID, Waitlist] = field(default_factory=dict)  # by ticket type: who waits
     # False: there may be lines, not loaded yet; whoever only looks does not need them
     lines_known: bool = False
     aside: dict[UUID, int] = field(default_factory=dict)  # units set aside, by ticket type
-    returned: dict[UUID, Returned] = field(default_factory=dict)  # by ticket
+    returned: dict[UUID, ReturnedTicket] = field(default_factory=dict)  # by ticket
 
     def available(self, terms: TicketTypeTerms) -> int:
         """Return how many units of a ticket type could be booked now."""
@@ -200,7 +200,7 @@ class Sale:
 
 
 @dataclass(slots=True, frozen=True)
-class Answer:
+class KeyedOutcome:
     """What was answered to a keyed request."""
 
     fingerprint: bytes
@@ -208,7 +208,7 @@ class Answer:
     stored: bool  # False: decided in this very batch, so its own commit makes a replay durable
 
 
-class Claim(NamedTuple):
+class SeatClaim(NamedTuple):
     """What a batch left a seat with. `taken` with a ticket, or without one: blocked."""
 
     was_taken: bool  # before the batch
@@ -224,7 +224,7 @@ class Batch:
     new_id: IdSource
     new_secret: SecretSource
     bookings: dict[UUID, Booking] = field(default_factory=dict)
-    answers: dict[tuple[UUID, str], Answer] = field(default_factory=dict)  # by actor and key
+    answers: dict[tuple[UUID, str], KeyedOutcome] = field(default_factory=dict)  # by actor and key
     # Live units by buyer and limited ticket type, of whom may get some
     buyer_units: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
     # Live bookings by buyer and limited promo code
@@ -249,13 +249,13 @@ class Batch:
     # Tickets that are returned, or no longer
     marked: dict[UUID, datetime | None] = field(default_factory=dict)
     unbound: list[UUID] = field(default_factory=list)  # tickets that replace no other any more
-    answered: list[tuple[UUID, str, Answer]] = field(default_factory=list)
+    answered: list[tuple[UUID, str, KeyedOutcome]] = field(default_factory=list)
     replayed: list[tuple[UUID, str]] = field(default_factory=list)
     pools_changed: set[UUID] = field(default_factory=set)
     pools_put: set[UUID] = field(default_factory=set)
     pools_removed: list[UUID] = field(default_factory=list)
     types_changed: set[UUID] = field(default_factory=set)
-    claims: dict[int, Claim] = field(default_factory=dict)  # by seat
+    claims: dict[int, SeatClaim] = field(default_factory=dict)  # by seat
     promos_changed: set[UUID] = field(default_factory=set)
     promos_put: set[UUID] = field(default_factory=set)
     entries_joined: list[WaitlistEntry] = field(default_factory=list)

@@ -34,7 +34,7 @@ from evently.sales.commands import (
     WaitlistEntry,
 )
 from evently.sales.rules.moves import make_tickets, not_selling, over_buyer_limit, place, set_aside
-from evently.sales.rules.state import Batch, Line, Returned, Sale, place_in_line
+from evently.sales.rules.state import Batch, ReturnedTicket, Sale, Waitlist, place_in_line
 from evently.sales.terms import TicketTypeTerms
 
 _LAST: Final = (2**63, UUID(int=2**128 - 1))  # the place of a line of which nobody is known
@@ -72,7 +72,7 @@ def join(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
         batch.now,
         sale.seq + 1,
     )
-    sale.lines.setdefault(entry.ticket_type_id, Line()).add(entry)
+    sale.lines.setdefault(entry.ticket_type_id, Waitlist()).add(entry)
     batch.live.add((entry.buyer_id, entry.ticket_type_id))
     batch.entries[entry.entry_id] = entry
     batch.entries_joined.append(entry)
@@ -209,7 +209,7 @@ def _is_selling(sale: Sale, batch: Batch, terms: TicketTypeTerms) -> bool:
     )
 
 
-def _left_for(sale: Sale, type_id: UUID) -> tuple[int, list[Returned]]:
+def _left_for(sale: Sale, type_id: UUID) -> tuple[int, list[ReturnedTicket]]:
     """Return what those who wait for a ticket type can get: so many units, free or set aside for whomever, and these returned tickets."""
     terms = sale.ticket_types[type_id]
     units = min(
@@ -266,7 +266,7 @@ def _set_asides(sale: Sale, batch: Batch, owed: Mapping[UUID, int]) -> None:
         set_aside(sale, batch, type_id, aside)
 
 
-def _head(line: Line) -> tuple[int, UUID]:
+def _head(line: Waitlist) -> tuple[int, UUID]:
     return min(
         [place_in_line(entry) for firsts in line.firsts.values() for entry in islice(firsts.values(), 1)],
         default=_LAST,
@@ -279,7 +279,7 @@ def _offer(
     entry: WaitlistEntry,
     terms: TicketTypeTerms,
     own: int,
-    theirs: Sequence[Returned],
+    theirs: Sequence[ReturnedTicket],
 ) -> None:
     """Hold free units, and returned tickets in the place of others, for somebody who waits."""
     version, conditions = sale.conditions_now()
@@ -292,9 +292,8 @@ def _offer(
         tickets.append(replace(ticket, replaces=returned.ticket_id))
         returned.offered = True
     seconds = conditions.offer_seconds
-    if (
-        entry.joined_seq > sale.seq
-    ):  # whoever joins where enough is left is there, and gets no more time than who books
+    # Whoever joins where enough is left is there, and gets no more time than who books
+    if entry.joined_seq > sale.seq:
         seconds = min(seconds, conditions.hold_seconds)
     expires_at = batch.now + timedelta(seconds=seconds)
     booking = Booking(

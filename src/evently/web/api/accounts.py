@@ -10,8 +10,6 @@ from datetime import datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
-from litestar import delete, get, patch, post
-from litestar.params import JSONBody, QueryParameter
 
 from evently import accounts, notifications
 from evently.accounts import (
@@ -26,8 +24,9 @@ from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import show_id
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import JSONBody, QueryParameter, delete, get, patch, post
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _TAG: Final = "Accounts"
@@ -146,10 +145,10 @@ class TokensView(msgspec.Struct, frozen=True):
     responses=problems(AccountsRefusal.TOO_MANY_ATTEMPTS),
     **policy(PUBLIC, rate="register"),
 )
-async def register(request: Request, data: JSONBody[RegisterBody]) -> Answer[AcceptedView]:
+async def register(request: Request, data: JSONBody[RegisterBody]) -> Response[AcceptedView]:
     """Create an account."""
     await request.context.accounts.register(data.email, data.name, data.password, request.exchange.client)
-    return Answer(AcceptedView(), status_code=202, headers=_PRIVATE)
+    return Response(AcceptedView(), status_code=202, headers=_PRIVATE)
 
 
 @post(
@@ -165,7 +164,7 @@ async def register(request: Request, data: JSONBody[RegisterBody]) -> Answer[Acc
     responses=problems(AccountsRefusal.WRONG_CREDENTIALS, AccountsRefusal.TOO_MANY_ATTEMPTS),
     **policy(PUBLIC, rate="login"),
 )
-async def login(request: Request, data: JSONBody[LoginBody]) -> Answer[TokensView]:
+async def login(request: Request, data: JSONBody[LoginBody]) -> Response[TokensView]:
     """Begin a session."""
     return _show_grant(
         await request.context.accounts.login(data.email, data.password, request.exchange.client)
@@ -185,7 +184,7 @@ async def login(request: Request, data: JSONBody[LoginBody]) -> Answer[TokensVie
     responses=problems(AccountsRefusal.REFRESH_TOKEN_INVALID, AccountsRefusal.REFRESH_TOKEN_REUSED),
     **policy(PUBLIC, rate="writes"),
 )
-async def refresh(request: Request, data: JSONBody[RefreshBody]) -> Answer[TokensView]:
+async def refresh(request: Request, data: JSONBody[RefreshBody]) -> Response[TokensView]:
     """Continue a session."""
     return _show_grant(await request.context.accounts.refresh(data.refresh_token))
 
@@ -205,12 +204,12 @@ async def logout(
     everywhere: Annotated[  # noqa: FBT002  # of a URL
         bool, QueryParameter(description="End all my sessions, not only this one.")
     ] = False,
-) -> Answer[None]:
+) -> Response[None]:
     """End the session."""
     person_id, session_id = request.actor.id, request.actor.session_id
     assert session_id is not None, "a person has a session"
     await request.context.accounts.logout(person_id, session_id, everywhere=everywhere)
-    return Answer(None, headers=_PRIVATE)
+    return Response(None, headers=_PRIVATE)
 
 
 @get(
@@ -221,7 +220,7 @@ async def logout(
     responses=problems(CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN),
 )
-async def get_me(request: Request) -> Answer[PersonView] | Answer[None]:
+async def get_me(request: Request) -> Response[PersonView] | Response[None]:
     """Return the account of whoever asks."""
     person = await accounts.get_person(request.context.database, request.actor.id)
     return not_modified(request, etag_of(person.version)) or _answer(person)
@@ -235,7 +234,7 @@ async def get_me(request: Request) -> Answer[PersonView] | Answer[None]:
     responses=problems(CommonRefusal.NOT_FOUND, CommonRefusal.STALE),
     **policy(SIGNED_IN),
 )
-async def edit_me(request: Request, data: JSONBody[ProfilePatch]) -> Answer[PersonView]:
+async def edit_me(request: Request, data: JSONBody[ProfilePatch]) -> Response[PersonView]:
     """Change the account of whoever asks."""
     name = None if data.name is msgspec.UNSET else accounts.normalise_name(data.name)
     if name is not None and (errors := accounts.name_errors(name, "/name")):
@@ -260,14 +259,14 @@ async def edit_me(request: Request, data: JSONBody[ProfilePatch]) -> Answer[Pers
     ),
     **policy(SIGNED_IN, rate="login"),
 )
-async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Answer[None]:
+async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Response[None]:
     """Change the password of whoever asks."""
     actor = request.actor
     assert actor.session_id is not None, "a person has a session"
     await request.context.accounts.change_password(
         actor.id, actor.session_id, data.current_password, data.new_password, request.exchange.client
     )
-    return Answer(None, headers=_PRIVATE)
+    return Response(None, headers=_PRIVATE)
 
 
 @delete(
@@ -290,18 +289,18 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Ans
     ),
     **policy(SIGNED_IN, rate="login"),
 )
-async def close_account(request: Request, data: JSONBody[CloseBody]) -> Answer[None]:
+async def close_account(request: Request, data: JSONBody[CloseBody]) -> Response[None]:
     """Erase whoever asks."""
     await request.context.accounts.close_account(
         request.actor.id, data.password, request.exchange.client, notifications.forget_person
     )
-    return Answer(None, headers=_PRIVATE)
+    return Response(None, headers=_PRIVATE)
 
 
-def _answer(person: Person) -> Answer[PersonView]:
+def _answer(person: Person) -> Response[PersonView]:
     if person.erased_at is not None:
         raise Refused(AccountsRefusal.TOKEN_INVALID, "This account is erased.")
-    return Answer(_show_person(person), headers={"etag": etag_of(person.version), **_PRIVATE})
+    return Response(_show_person(person), headers={"etag": etag_of(person.version), **_PRIVATE})
 
 
 def _show_person(person: Person) -> PersonView:
@@ -310,11 +309,11 @@ def _show_person(person: Person) -> PersonView:
     )
 
 
-def _show_grant(grant: Grant) -> Answer[TokensView]:
+def _show_grant(grant: Grant) -> Response[TokensView]:
     view = TokensView(
         grant.access_token, "Bearer", grant.expires_in, grant.refresh_token, _show_person(grant.person)
     )
-    return Answer(view, headers=_PRIVATE)
+    return Response(view, headers=_PRIVATE)
 
 
 routes: Final = [register, login, refresh, logout, get_me, edit_me, change_password, close_account]

@@ -7,8 +7,6 @@ from typing import Annotated, Final
 
 import msgspec
 import structlog
-from litestar import get, patch
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from evently import accounts
 from evently.accounts import AccountsRefusal, Person, PlatformRole
@@ -16,9 +14,10 @@ from evently.kit.errors import CommonRefusal
 from evently.kit.ids import parse_id, show_id
 from evently.web.edge.auth import ADMIN, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, patch
 
 _TAG: Final = "Administration"
 _SEARCH_CHARACTERS_MAX: Final = 254
@@ -63,7 +62,7 @@ async def list_users(
     ] = None,
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[UserView]]:
+) -> Response[PageView[UserView]]:
     """List people."""
     return paginated(request, await accounts.list_people(request.context.database, q, limit, after), _show)
 
@@ -76,7 +75,7 @@ async def list_users(
     responses=problems(),
     **policy(ADMIN),
 )
-async def get_user(request: Request, person_id: FromPath[str]) -> Answer[UserView] | Answer[None]:
+async def get_user(request: Request, person_id: FromPath[str]) -> Response[UserView] | Response[None]:
     """Return one person."""
     person = await accounts.get_person(request.context.database, parse_id("per", person_id))
     return not_modified(request, etag_of(person.version)) or _answer(person)
@@ -93,7 +92,7 @@ async def get_user(request: Request, person_id: FromPath[str]) -> Answer[UserVie
 )
 async def edit_user(
     request: Request, person_id: FromPath[str], data: JSONBody[RolePatch]
-) -> Answer[UserView]:
+) -> Response[UserView]:
     """Change the platform role of a person."""
     context = request.context
     async with context.database.transaction() as tx:
@@ -110,8 +109,8 @@ async def edit_user(
     return _answer(person)
 
 
-def _answer(person: Person) -> Answer[UserView]:
-    return Answer(_show(person), headers={"etag": etag_of(person.version), "cache-control": "no-store"})
+def _answer(person: Person) -> Response[UserView]:
+    return Response(_show(person), headers={"etag": etag_of(person.version), "cache-control": "no-store"})
 
 
 def _show(person: Person) -> UserView:

@@ -7,17 +7,17 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-from litestar import Litestar, get
-from litestar.params import FromPath
+from litestar import Litestar
 
 from evently.kit.errors import CommonRefusal, Refused
 from evently.web.edge.assets import asset_names
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
-from evently.web.edge.context import JSON, Answer, Request
+from evently.web.edge.context import JSON, Request, Response
 from evently.web.edge.html import render
 from evently.web.edge.openapi import describe
 from evently.web.edge.problems import PROBLEMS
+from evently.web.edge.routing import FromPath, get
 
 _SHORT: Final = "public, max-age=300"
 _PAGE_POLICY: Final = (
@@ -28,28 +28,28 @@ _NEEDED: Final = {"docs": "swagger-ui-dist/swagger-ui-bundle.js", "redoc": "redo
 
 
 @get("/openapi.json", include_in_schema=False, **policy(PUBLIC))
-async def openapi(request: Request) -> Answer[bytes] | Answer[None]:
+async def openapi(request: Request) -> Response[bytes] | Response[None]:
     """Send the API's description."""
     content, etag = _description(request.app, request.context.options.public_url)
     if (unchanged := not_modified(request, etag, _SHORT)) is not None:
         return unchanged
-    return Answer(content, headers={"etag": etag, "cache-control": _SHORT}, media_type=JSON)
+    return Response(content, headers={"etag": etag, "cache-control": _SHORT}, media_type=JSON)
 
 
 @get("/docs", include_in_schema=False, **policy(PUBLIC))
-async def docs(request: Request) -> Answer[str]:  # noqa: ARG001
+async def docs(request: Request) -> Response[str]:  # noqa: ARG001
     """Show Swagger UI."""
     return _viewer("docs")
 
 
 @get("/redoc", include_in_schema=False, **policy(PUBLIC))
-async def redoc(request: Request) -> Answer[str]:  # noqa: ARG001
+async def redoc(request: Request) -> Response[str]:  # noqa: ARG001
     """Show ReDoc."""
     return _viewer("redoc")
 
 
 @get("/problems", include_in_schema=False, **policy(PUBLIC))
-async def problem_index(request: Request) -> Answer[str]:  # noqa: ARG001
+async def problem_index(request: Request) -> Response[str]:  # noqa: ARG001
     """List every problem."""
     return _page(
         "problems.html", rows=sorted(PROBLEMS.items(), key=lambda item: (item[1].status, str(item[0])))
@@ -57,7 +57,7 @@ async def problem_index(request: Request) -> Answer[str]:  # noqa: ARG001
 
 
 @get("/problems/{code:str}", include_in_schema=False, **policy(PUBLIC))
-async def problem_page(request: Request, code: FromPath[str]) -> Answer[str]:  # noqa: ARG001
+async def problem_page(request: Request, code: FromPath[str]) -> Response[str]:  # noqa: ARG001
     """Explain a problem: the address that `type` names (RFC 9457, 4.1)."""
     if code not in PROBLEMS:
         raise Refused(CommonRefusal.NOT_FOUND, "There is no such problem.")
@@ -70,13 +70,13 @@ def _description(app: Litestar, public_url: str) -> tuple[bytes, str]:
     return content, etag_of(hashlib.sha256(content).hexdigest()[:16])
 
 
-def _viewer(name: str) -> Answer[str]:
+def _viewer(name: str) -> Response[str]:
     if f"vendor/{_NEEDED[name]}" not in asset_names():
         return _page("not_installed.html", name=name)
     return _page(f"{name}.html")
 
 
-def _page(template: str, **values: object) -> Answer[str]:
+def _page(template: str, **values: object) -> Response[str]:
     return render(template, {"cache-control": _SHORT, "content-security-policy": _PAGE_POLICY}, **values)
 
 

@@ -11,7 +11,6 @@ import time
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from litestar import get
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -19,7 +18,8 @@ from evently import __version__, sales
 from evently.db.revision import newest_revision, stored_revision
 from evently.kit.errors import Trouble
 from evently.web.edge.auth import PUBLIC, policy
-from evently.web.edge.context import Answer, Context, Request
+from evently.web.edge.context import Context, Request, Response
+from evently.web.edge.routing import get
 
 LAG_SECONDS_MAX: Final = 30.0  # figures this late mean that the relay is ill: somebody should look
 LAG_SECONDS_LOST: Final = 300.0  # and this late, that nothing asynchronous happens any more
@@ -54,9 +54,9 @@ class Health(msgspec.Struct, frozen=True):
 
 
 @get("/livez", operation_id="livez", summary="Is this process alive?", tags=["Health"], **_OPEN)
-async def livez(request: Request) -> Answer[Alive]:  # noqa: ARG001
+async def livez(request: Request) -> Response[Alive]:  # noqa: ARG001
     """Answer without asking anybody."""
-    return Answer(Alive("pass"))
+    return Response(Alive("pass"))
 
 
 @get(
@@ -67,7 +67,7 @@ async def livez(request: Request) -> Answer[Alive]:  # noqa: ARG001
     media_type=_HEALTH_JSON,
     **_OPEN,
 )
-async def readyz(request: Request) -> Answer[Health]:
+async def readyz(request: Request) -> Response[Health]:
     """Answer 200 or 503."""
     return await _answer(request.context)
 
@@ -75,7 +75,7 @@ async def readyz(request: Request) -> Answer[Health]:
 @get(
     "/health", operation_id="health", summary="How is it?", tags=["Health"], media_type=_HEALTH_JSON, **_OPEN
 )
-async def health(request: Request) -> Answer[Health]:
+async def health(request: Request) -> Response[Health]:
     """Answer with everything that is looked at."""
     return await _answer(request.context)
 
@@ -88,9 +88,9 @@ async def health(request: Request) -> Answer[Health]:
     media_type="text/plain",
     **_OPEN,
 )
-async def metrics(request: Request) -> Answer[bytes]:
+async def metrics(request: Request) -> Response[bytes]:
     """Return the sums of all workers of this machine."""
-    return Answer(
+    return Response(
         generate_latest(_registry(request.context.options.metrics_directory)), media_type=CONTENT_TYPE_LATEST
     )
 
@@ -117,10 +117,10 @@ async def examine(context: Context) -> Health:
     return Health(_worst(checks), __version__, checks)
 
 
-async def _answer(context: Context) -> Answer[Health]:
+async def _answer(context: Context) -> Response[Health]:
     found = await examine(context)
     failed = found.status == "fail"
-    return Answer(
+    return Response(
         found, status_code=503 if failed else 200, media_type=_HEALTH_JSON, headers=_RETRY if failed else None
     )
 

@@ -6,17 +6,16 @@ from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
-from litestar import get, post
-from litestar.params import FromPath, QueryParameter
 
 from evently import notifications
 from evently.kit.errors import CommonRefusal
 from evently.kit.ids import parse_id, show_id
 from evently.notifications import Notification
 from evently.web.edge.auth import SIGNED_IN, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, QueryParameter, get, post
 
 
 class NotificationView(msgspec.Struct, frozen=True):
@@ -49,7 +48,7 @@ async def list_my_notifications(
     unread: Annotated[bool, QueryParameter(description="Only what I have not read.")] = False,  # noqa: FBT002  # a query has names
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[NotificationView]]:
+) -> Response[PageView[NotificationView]]:
     """List what whoever asks was told."""
     page = await notifications.list_notifications(
         request.context.database, request.actor.id, limit, after, unread=unread
@@ -67,12 +66,12 @@ async def list_my_notifications(
     responses=problems(CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN),
 )
-async def read_notification(request: Request, notification_id: FromPath[str]) -> Answer[NotificationView]:
+async def read_notification(request: Request, notification_id: FromPath[str]) -> Response[NotificationView]:
     """Note that whoever asks has read what they were told."""
     context, notification = request.context, parse_id("ntf", notification_id)
     async with context.database.transaction() as tx:
         read = await notifications.mark_read(tx, request.actor.id, notification, context.clock())
-    return Answer(_show(read), headers={"cache-control": "no-store"})
+    return Response(_show(read), headers={"cache-control": "no-store"})
 
 
 def _show(told: Notification) -> NotificationView:

@@ -6,20 +6,19 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
-from litestar import get, post
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from evently import checkout, sales
-from evently.checkout import CancellationProgress, CheckoutRefusal, Payment, RefundRow, Wish
+from evently.checkout import CancellationProgress, CheckoutRefusal, Payment, PaymentChoice, RefundRow
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import parse_id, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, organizer, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.idempotency import IdempotencyKey, key_of
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, post
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _METHOD_CHARACTERS_MAX: Final = 200
@@ -197,16 +196,16 @@ async def pay_booking(
     booking_id: FromPath[str],
     data: JSONBody[PaymentBody],
     idempotency_key: IdempotencyKey = None,
-) -> Answer[PaymentView]:
+) -> Response[PaymentView]:
     """Pay for a booking of whoever asks."""
     if data.hosted and data.return_url is None:
         raise Invalid([FieldError("/return_url", "is where the gateway's page leads to: it needs one")])
-    wish = Wish(data.method, data.hosted, data.return_url)
+    wish = PaymentChoice(data.method, data.hosted, data.return_url)
     key = key_of(idempotency_key)
     paid = await request.context.checkout.pay(parse_id("bkg", booking_id), request.actor.id, wish, key)
     view = show_payment(paid.payment)
     replayed = {"idempotent-replayed": "true"} if paid.replayed and key is not None else {}
-    return Answer(
+    return Response(
         view, status_code=201, headers={**_PRIVATE, **replayed, "location": f"/v1/payments/{view.id}"}
     )
 
@@ -220,13 +219,13 @@ async def pay_booking(
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
     **policy(SIGNED_IN),
 )
-async def list_payments(request: Request, booking_id: FromPath[str]) -> Answer[PaymentsView]:
+async def list_payments(request: Request, booking_id: FromPath[str]) -> Response[PaymentsView]:
     """Return the attempts at paying for a booking of whoever asks."""
     database = request.context.database
     booking = parse_id("bkg", booking_id)
     if (await sales.reads.locate_booking(database, booking)).buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    return Answer(
+    return Response(
         PaymentsView([show_payment(each) for each in await checkout.list_payments(database, booking)]),
         headers=_PRIVATE,
     )
@@ -241,12 +240,12 @@ async def list_payments(request: Request, booking_id: FromPath[str]) -> Answer[P
     responses=problems(CheckoutRefusal.PAYMENT_NOT_FOUND),
     **policy(SIGNED_IN, hot=True),
 )
-async def get_payment(request: Request, payment_id: FromPath[str]) -> Answer[PaymentView]:
+async def get_payment(request: Request, payment_id: FromPath[str]) -> Response[PaymentView]:
     """Return a payment to its buyer."""
     payment = await checkout.find_payment_by_id(request.context.database, parse_id("pay", payment_id))
     if payment is None or payment.buyer_id != request.actor.id:
         raise Refused(CheckoutRefusal.PAYMENT_NOT_FOUND)
-    return Answer(show_payment(payment), headers=_PRIVATE)
+    return Response(show_payment(payment), headers=_PRIVATE)
 
 
 @get(
@@ -271,7 +270,7 @@ async def list_refunds(
     ] = None,
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[RefundView]]:
+) -> Response[PageView[RefundView]]:
     """List an event's refunds for its organizer."""
     page = await checkout.list_refunds(
         request.context.database, parse_id("evt", event_id), in_state, limit, after
@@ -291,12 +290,12 @@ async def list_refunds(
 )
 async def retry_refund(
     request: Request, event_id: FromPath[str], refund_id: FromPath[str]
-) -> Answer[RefundView]:
+) -> Response[RefundView]:
     """Let a refund of the organizer's event be tried anew."""
     refund = await request.context.checkout.retry_refund(
         parse_id("evt", event_id), parse_id("rfd", refund_id)
     )
-    return Answer(_show_refund(refund), headers=_PRIVATE)
+    return Response(_show_refund(refund), headers=_PRIVATE)
 
 
 @get(
@@ -308,10 +307,10 @@ async def retry_refund(
     responses=problems(),
     **policy(organizer("manager", "bookings:read")),
 )
-async def get_cancellation(request: Request, event_id: FromPath[str]) -> Answer[CancellationView]:
+async def get_cancellation(request: Request, event_id: FromPath[str]) -> Response[CancellationView]:
     """Return how far the cancellation of the organizer's event is."""
     progress = await checkout.read_cancellation(request.context.database, parse_id("evt", event_id))
-    return Answer(_show_cancellation(event_id, progress), headers=_PRIVATE)
+    return Response(_show_cancellation(event_id, progress), headers=_PRIVATE)
 
 
 @post(
@@ -324,13 +323,13 @@ async def get_cancellation(request: Request, event_id: FromPath[str]) -> Answer[
     responses=problems(CheckoutRefusal.UNKNOWN_GATEWAY, CheckoutRefusal.WEBHOOK_FORGED),
     **policy(PUBLIC, rate="unlimited"),
 )
-async def receive_webhook(request: Request, name: FromPath[str]) -> Answer[ReceivedView]:
+async def receive_webhook(request: Request, name: FromPath[str]) -> Response[ReceivedView]:
     """Take what a gateway tells."""
     headers = {
         key.decode("latin-1"): value.decode("latin-1") for key, value in request.exchange.headers.items()
     }
     new = await request.context.checkout.receive(name, headers, await request.body())
-    return Answer(ReceivedView(new), headers=_PRIVATE)
+    return Response(ReceivedView(new), headers=_PRIVATE)
 
 
 def show_payment(payment: Payment) -> PaymentView:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Final, TypeAlias
 from uuid import UUID
 
-from litestar.params import QueryParameter
-
 from evently.sales.commands import SalesRefusal
 from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX
 from evently.web.edge.auth import ANONYMOUS, counted
 from evently.web.edge.context import Request
+from evently.web.edge.routing import QueryParameter
 
 PromoCode: TypeAlias = Annotated[
     str | None,

@@ -8,8 +8,6 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from litestar import delete, get, post
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from evently import sales
 from evently.kit.errors import FieldError, Invalid, Refused
@@ -17,10 +15,11 @@ from evently.kit.ids import find_id, parse_id, show_id
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problem, problems
+from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, post
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _TypeId = Annotated[str, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -143,7 +142,7 @@ async def join_waitlist(
     event_id: FromPath[str],
     data: JSONBody[WaitlistBody],
     idempotency_key: IdempotencyKey = None,
-) -> Answer[EntryView]:
+) -> Response[EntryView]:
     """Let whoever asks wait."""
     command = sales.commands.JoinWaitlist(
         parse_id("evt", event_id),
@@ -163,7 +162,7 @@ async def join_waitlist(
         | {"location": f"/v1/waitlist/{view.id}"}
         | ({"idempotent-replayed": "true"} if outcome.replayed else {})
     )
-    return Answer(view, status_code=201, headers=headers)
+    return Response(view, status_code=201, headers=headers)
 
 
 @delete(
@@ -178,7 +177,7 @@ async def join_waitlist(
 )
 async def leave_waitlist(
     request: Request, event_id: FromPath[str], ticket_type_id: _OfType = None
-) -> Answer[EntriesView]:
+) -> Response[EntriesView]:
     """Let whoever asks wait no longer. Harmless to repeat."""
     event, buyer_id, engine = parse_id("evt", event_id), request.actor.id, request.context.engine
     wanted = None if ticket_type_id is None else _type_id(ticket_type_id, "?ticket_type_id")
@@ -189,7 +188,7 @@ async def leave_waitlist(
     left = [
         outcome.entry for outcome in outcomes if isinstance(outcome, sales.commands.Listed)
     ]  # the others were accepted meanwhile
-    return Answer(EntriesView([_show_entry(entry) for entry in left]), headers=_PRIVATE)
+    return Response(EntriesView([_show_entry(entry) for entry in left]), headers=_PRIVATE)
 
 
 @get(
@@ -207,7 +206,7 @@ async def list_my_waitlist(
     ] = "all",
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[EntryView]]:
+) -> Response[PageView[EntryView]]:
     """List the waitlist entries of whoever asks."""
     page = await sales.reads.list_entries_of_buyer(
         request.context.database, request.actor.id, limit, after, live=kind == "live"
@@ -230,11 +229,11 @@ async def list_my_waitlist(
     responses=problems(SalesRefusal.ENTRY_NOT_FOUND),
     **policy(SIGNED_IN),
 )
-async def get_waitlist_entry(request: Request, entry_id: FromPath[str]) -> Answer[StandingView]:
+async def get_waitlist_entry(request: Request, entry_id: FromPath[str]) -> Response[StandingView]:
     """Return an entry to whoever waits."""
     entry = await _own_entry(request, entry_id)
     standing = await request.context.lines.find_standing(entry)
-    return Answer(_show_standing(entry, standing), headers=_PRIVATE)
+    return Response(_show_standing(entry, standing), headers=_PRIVATE)
 
 
 @post(
@@ -255,7 +254,7 @@ async def get_waitlist_entry(request: Request, entry_id: FromPath[str]) -> Answe
     ),
     **policy(SIGNED_IN, rate="bookings"),
 )
-async def accept_offer(request: Request, entry_id: FromPath[str]) -> Answer[BookingView]:
+async def accept_offer(request: Request, entry_id: FromPath[str]) -> Response[BookingView]:
     """Take the offer of whoever asks; answered with the booking."""
     entry = await _own_entry(request, entry_id)
     outcome = await request.context.engine.submit(
@@ -278,7 +277,7 @@ async def accept_offer(request: Request, entry_id: FromPath[str]) -> Answer[Book
     responses=problems(SalesRefusal.ENTRY_NOT_FOUND, SalesRefusal.NOT_OFFERED),
     **policy(SIGNED_IN, rate="bookings"),
 )
-async def decline_offer(request: Request, entry_id: FromPath[str]) -> Answer[EntryView]:
+async def decline_offer(request: Request, entry_id: FromPath[str]) -> Response[EntryView]:
     """Decline the offer of whoever asks."""
     entry = await _own_entry(request, entry_id)
     outcome = await request.context.engine.submit(
@@ -287,7 +286,7 @@ async def decline_offer(request: Request, entry_id: FromPath[str]) -> Answer[Ent
     if isinstance(outcome, sales.commands.No):
         return problem(request, outcome.refusal, outcome.detail)
     assert isinstance(outcome, sales.commands.Listed), "leaving is answered with an entry"
-    return Answer(_show_entry(outcome.entry), headers=_PRIVATE)
+    return Response(_show_entry(outcome.entry), headers=_PRIVATE)
 
 
 @get(
@@ -305,7 +304,7 @@ async def list_event_waitlist(
     ticket_type_id: _OfType = None,
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[WaitingView]]:
+) -> Response[PageView[WaitingView]]:
     """List the line of an event for its organizer."""
     wanted = None if ticket_type_id is None else _type_id(ticket_type_id, "?ticket_type_id")
     page = await sales.reads.list_line(
@@ -322,10 +321,10 @@ async def list_event_waitlist(
     responses=problems(),
     **policy(organizer("door", "bookings:read")),
 )
-async def get_waitlist_depth(request: Request, event_id: FromPath[str]) -> Answer[DepthsView]:
+async def get_waitlist_depth(request: Request, event_id: FromPath[str]) -> Response[DepthsView]:
     """Return the depth of an event's waitlist, by ticket type."""
     depths = await sales.reads.list_depths(request.context.database, parse_id("evt", event_id))
-    return Answer(DepthsView([_show_depth(depth) for depth in depths]), headers=_PRIVATE)
+    return Response(DepthsView([_show_depth(depth) for depth in depths]), headers=_PRIVATE)
 
 
 async def _own_entry(request: Request, entry_id: str) -> sales.commands.WaitlistEntry:
@@ -361,7 +360,9 @@ def _show_waiting(entry: sales.commands.WaitlistEntry) -> WaitingView:
     return WaitingView(**msgspec.structs.asdict(_show_entry(entry)), buyer_id=show_id("per", entry.buyer_id))
 
 
-def _show_standing(entry: sales.commands.WaitlistEntry, standing: sales.reads.Standing) -> StandingView:
+def _show_standing(
+    entry: sales.commands.WaitlistEntry, standing: sales.reads.WaitlistPosition
+) -> StandingView:
     estimate = standing.estimate
     return StandingView(
         **msgspec.structs.asdict(_show_entry(entry)),
@@ -374,7 +375,7 @@ def _show_standing(entry: sales.commands.WaitlistEntry, standing: sales.reads.St
     )
 
 
-def _show_depth(depth: sales.reads.Depth) -> DepthView:
+def _show_depth(depth: sales.reads.WaitlistSummary) -> DepthView:
     shown = msgspec.structs.asdict(depth) | {"ticket_type_id": show_id("tty", depth.ticket_type_id)}
     return DepthView(**shown)
 

@@ -85,9 +85,8 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
     All before the body is read.
     """
-    if (
-        isinstance(connection, Request) and "policy" in handler.opt
-    ):  # but for the answer to OPTIONS, which Litestar makes
+    # But for the answer to OPTIONS, which Litestar makes
+    if isinstance(connection, Request) and "policy" in handler.opt:
         await enforce(connection, handler)
         if errors := parameter_errors(handler, connection.exchange):
             raise Invalid(errors)

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from evently.kit.errors import CommonRefusal, Refused
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.refusals import EdgeRefusal
 
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*?)(?:-br|-gzip)?"')
@@ -39,7 +39,7 @@ def require_if_match(request: Request, version: int) -> None:
         )
 
 
-def not_modified(request: Request, etag: str, cache_control: str = _CACHE_PRIVATE) -> Answer[None] | None:
+def not_modified(request: Request, etag: str, cache_control: str = _CACHE_PRIVATE) -> Response[None] | None:
     """Return the 304 to send where the client has this version already, else None."""
     given = request.header("if-none-match")
     if given is None:
@@ -47,9 +47,9 @@ def not_modified(request: Request, etag: str, cache_control: str = _CACHE_PRIVAT
     wanted = etag.strip('"').removeprefix('W/"')
     for match in _TAG.finditer(given):
         if match[1] == wanted:
-            return Answer(None, status_code=304, headers={"etag": match[0], "cache-control": cache_control})
+            return Response(None, status_code=304, headers={"etag": match[0], "cache-control": cache_control})
     if given.strip() == "*":
-        return Answer(None, status_code=304, headers={"etag": etag, "cache-control": cache_control})
+        return Response(None, status_code=304, headers={"etag": etag, "cache-control": cache_control})
     return None
 
 

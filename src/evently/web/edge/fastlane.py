@@ -23,7 +23,7 @@ from litestar.types import Receive, Scope, Send
 
 from evently.kit.errors import FieldError, Invalid
 from evently.web.edge.auth import enforce
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.parameters import constrained
 from evently.web.edge.problems import answer_to
 from evently.web.edge.validation import decode_as, sentence
@@ -126,7 +126,7 @@ class FastLane:
         await answer(scope, receive, send)
 
 
-async def _call(route: HotRoute, values: _Values, request: Request) -> Answer[Any]:
+async def _call(route: HotRoute, values: _Values, request: Request) -> Response[Any]:
     await enforce(request, route.handler)
     errors: list[FieldError] = []
     arguments = {name: argument(request, values, errors) for name, argument in route.arguments.items()}
@@ -135,7 +135,7 @@ async def _call(route: HotRoute, values: _Values, request: Request) -> Answer[An
     if route.body_shape is not None:
         arguments["data"] = decode_as(route.body_shape, request.exchange, await request.body())
     result = await route.handler.fn(**arguments)
-    answer = result if isinstance(result, Answer) else Answer(result)
+    answer = result if isinstance(result, Response) else Response(result)
     answer.status_code = answer.status_code or route.handler.status_code
     return answer
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import jinja2
 
-from evently.web.edge.context import Answer
+from evently.web.edge.context import Response
 
 _HTML: Final = "text/html; charset=utf-8"
 _templates: Final = jinja2.Environment(
@@ -15,6 +15,6 @@ _templates: Final = jinja2.Environment(
 )
 
 
-def render(template: str, headers: Mapping[str, str], **values: object) -> Answer[str]:
+def render(template: str, headers: Mapping[str, str], **values: object) -> Response[str]:
     """Return a page made from a template."""
-    return Answer(_templates.get_template(template).render(**values), headers=headers, media_type=_HTML)
+    return Response(_templates.get_template(template).render(**values), headers=headers, media_type=_HTML)

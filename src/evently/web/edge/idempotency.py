@@ -12,9 +12,9 @@ import hashlib
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
-from litestar.params import HeaderParameter
 
 from evently.kit.errors import FieldError, Invalid
+from evently.web.edge.routing import HeaderParameter
 
 _KEY_LENGTH_MAX: Final = 255
 _encode: Final = msgspec.json.Encoder().encode

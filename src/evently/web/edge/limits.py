@@ -42,7 +42,7 @@ STORE_PAUSE_SECONDS: Final = 5.0  # after a failure, before it is asked again
 _log: Final = structlog.get_logger(__name__)
 
 
-class Standing(NamedTuple):
+class RateState(NamedTuple):
     """How a key stands after a request: allowed or not, requests left, seconds until one more is allowed or, while some are, all."""
 
     allowed: bool
@@ -62,18 +62,18 @@ class Limit:
         self._keys_max = KEYS_MAX
         self._now = now
 
-    def hit(self, key: object) -> Standing:
+    def hit(self, key: object) -> RateState:
         """Count one request."""
         now = self._now()
         even_at = self._even_at.get(key, now)
         even_at = max(now, even_at) + self._interval
         owed = even_at - now
         if owed > WINDOW_SECONDS + 1e-9:
-            return Standing(allowed=False, left=0, seconds=math.ceil(owed - WINDOW_SECONDS))
+            return RateState(allowed=False, left=0, seconds=math.ceil(owed - WINDOW_SECONDS))
         self._even_at[key] = even_at
         if len(self._even_at) > self._keys_max:
             self._forget(now)
-        return Standing(
+        return RateState(
             allowed=True, left=int((WINDOW_SECONDS - owed) / self._interval + 1e-6), seconds=math.ceil(owed)
         )
 
@@ -144,7 +144,7 @@ class SharedCounts:
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._away_until = 0.0
 
-    async def hit(self, limit: Limit, key: object) -> Standing:
+    async def hit(self, limit: Limit, key: object) -> RateState:
         """Count one request."""
         if time.monotonic() < self._away_until:
             return limit.hit(key)
@@ -157,7 +157,7 @@ class SharedCounts:
             self._away_until = time.monotonic() + STORE_PAUSE_SECONDS
             _log.warning("rate limit store away", cause=repr(exc))
             return limit.hit(key)
-        return Standing(allowed, stats.remaining, max(1, math.ceil(stats.reset_time - time.time())))
+        return RateState(allowed, stats.remaining, max(1, math.ceil(stats.reset_time - time.time())))
 
     async def close(self) -> None:
         """Close the connections. The library has no word for it."""

@@ -11,10 +11,10 @@ from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
-from litestar.params import QueryParameter
 
 from evently.kit.cursors import Page
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
+from evently.web.edge.routing import QueryParameter
 
 Row = TypeVar("Row")
 View = TypeVar("View")
@@ -40,12 +40,12 @@ class PageView(msgspec.Struct, Generic[View], frozen=True):
 
 def paginated(
     request: Request, page: Page[Row], show: Callable[[Row], View], headers: Mapping[str, str] | None = None
-) -> Answer[PageView[View]]:
+) -> Response[PageView[View]]:
     """Return a page, as clients see its rows, with the address of the next one."""
     found = {"cache-control": "no-store", **(headers or {})}
     if page.next_cursor is not None:
         found["link"] = f'<{_address_of_next(request, page.next_cursor)}>; rel="next"'
-    return Answer(PageView([show(row) for row in page.data], page.next_cursor), headers=found)
+    return Response(PageView([show(row) for row in page.data], page.next_cursor), headers=found)
 
 
 def _address_of_next(request: Request, cursor: str) -> str:

@@ -24,7 +24,7 @@ from evently.kit.errors import Refused
 from evently.kit.logs import LineWriter
 from evently.web.edge.accesslog import access_line
 from evently.web.edge.compression import Compressor, compressor_for
-from evently.web.edge.context import Answer, Context
+from evently.web.edge.context import Context, Response
 from evently.web.edge.exchange import KEY, Exchange
 from evently.web.edge.fastlane import FastLane
 from evently.web.edge.limits import ClientAddress
@@ -169,7 +169,7 @@ class _Serving(Exchange):
         finally:
             self._finish()
 
-    def _early_answer(self) -> Answer[Any] | None:
+    def _early_answer(self) -> Response[Any] | None:
         """Return the answer to what needs no application: a preflight, a body that says it is too long."""
         headers = self.headers
         if (traceparent := headers.get(b"traceparent")) and (match := _TRACEPARENT.fullmatch(traceparent)):
@@ -182,7 +182,7 @@ class _Serving(Exchange):
             and b"access-control-request-method" in headers
             and b"origin" in headers
         ):
-            return Answer(None, headers={"allow": _ALLOWED_METHODS.decode()})
+            return Response(None, headers={"allow": _ALLOWED_METHODS.decode()})
         return None
 
     def _receiver(self) -> Receive:

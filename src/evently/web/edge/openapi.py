@@ -7,6 +7,7 @@ pages; msgspec, which does the decoding, describes the Structs here. What every 
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -22,10 +23,10 @@ from litestar.routes import HTTPRoute
 from evently import __version__
 from evently.kit.errors import CommonRefusal
 from evently.web.edge.access import Policy
-from evently.web.edge.context import JSON, Answer
+from evently.web.edge.context import JSON, Response
 from evently.web.edge.examples import named_example, own_example
 from evently.web.edge.parameters import Parameter, parameters_of
-from evently.web.edge.problems import PROBLEM_JSON, PROBLEMS, Problem, Row
+from evently.web.edge.problems import PROBLEM_JSON, PROBLEMS, Problem, ProblemType
 from evently.web.edge.refusals import EdgeRefusal
 
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -157,7 +158,8 @@ class _Shapes:
         schemas, components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
         self._schemas = [_renamed(schema) for schema in schemas]
         self.components = {
-            _page_name(name): _dated(_renamed(component)) for name, component in components.items()
+            _page_name(name): _described(_dated(_renamed(component)))
+            for name, component in components.items()
         }
 
     def refusal(self, codes: tuple[str, ...]) -> Json:
@@ -216,7 +218,7 @@ def _operation(operation: Operation, shapes: _Shapes) -> Json:
         "summary": handler.summary,
         "description": "\n\n".join(
             part
-            for part in (handler.description or _first_line(handler.fn.__doc__), _who_may(operation.policy))
+            for part in (handler.description or _prose(handler.fn.__doc__), _who_may(operation.policy))
             if part
         ),
         "tags": list(handler.tags or ()),
@@ -307,7 +309,7 @@ def _refusal(codes: tuple[str, ...], schema: Json) -> Json:
     }
 
 
-def _example(code: str, row: Row) -> Json:
+def _example(code: str, row: ProblemType) -> Json:
     found: Json = {
         "type": f"/problems/{code}",
         "title": row.title,
@@ -373,7 +375,7 @@ def _contents(operation: Operation) -> list[Any]:
     shapes: list[Any] = []
     declared = operation.handler.parsed_fn_signature.return_type.raw
     for member in get_args(declared) if get_origin(declared) in (Union, UnionType) else (declared,):
-        shape = get_args(member)[0] if get_origin(member) is Answer else member
+        shape = get_args(member)[0] if get_origin(member) is Response else member
         shape = None if shape in (None, NoneType) else shape
         if isinstance(shape, type) and not issubclass(shape, (msgspec.Struct, bytes, str)):
             shape = bytes  # a stream
@@ -421,5 +423,13 @@ def _shown_fields(schema: Json) -> list[tuple[str, Json]]:
     ]
 
 
-def _first_line(text: str | None) -> str:
-    return (text or "").strip().partition("\n")[0]
+def _described(component: Json) -> Json:
+    """Return a schema whose description is prose: msgspec takes docstrings as they are written."""
+    if "description" in component:
+        component["description"] = _prose(component["description"])
+    return component
+
+
+def _prose(docstring: str | None) -> str:
+    """Return the paragraphs of a docstring, each on one line."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(docstring or "").split("\n\n"))

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from litestar import get
-from litestar.params import FromPath
-
 from evently.kit.errors import CommonRefusal, Refused
 from evently.web.edge.assets import asset_names, load_asset
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.compression import best_coding
 from evently.web.edge.conditional import not_modified
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
+from evently.web.edge.routing import FromPath, get
 
 _LONG: Final = "public, max-age=86400"
 
 
 @get("/static/{path:path}", include_in_schema=False, **policy(PUBLIC))
-async def static(request: Request, path: FromPath[str]) -> Answer[bytes] | Answer[None]:
+async def static(request: Request, path: FromPath[str]) -> Response[bytes] | Response[None]:
     """Send a file, compressed once for all."""
     names = asset_names()
     name = str(path).lstrip("/")
@@ -31,7 +29,7 @@ async def static(request: Request, path: FromPath[str]) -> Answer[bytes] | Answe
     headers = {"etag": asset.etag, "cache-control": _LONG, "vary": "Accept-Encoding"}
     if coding is not None:
         headers |= {"content-encoding": coding, "etag": f'{asset.etag[:-1]}-{coding}"'}
-    return Answer(asset.bodies[coding], headers=headers, media_type=asset.media_type)
+    return Response(asset.bodies[coding], headers=headers, media_type=asset.media_type)
 
 
 routes: Final = [static]

@@ -8,17 +8,15 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import parse_qs
 
-from litestar import get, post
-from litestar.params import FromPath
-
 from evently.checkout import CheckoutRefusal
 from evently.kit.errors import Refused
 from evently.kit.money import show_money
 from evently.payments import DemoCharge, DemoGateway, Guarded
 from evently.payments.cards import CARDS
 from evently.web.edge.auth import PUBLIC, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.html import render
+from evently.web.edge.routing import FromPath, get, post
 
 _HEADERS: Final = {
     "cache-control": "no-store",
@@ -29,13 +27,13 @@ _HEADERS: Final = {
 
 
 @get("/pay/{reference:str}", include_in_schema=False, **policy(PUBLIC))
-async def show(request: Request, reference: FromPath[str]) -> Answer[str]:
+async def show(request: Request, reference: FromPath[str]) -> Response[str]:
     """Show what is to be paid."""
     return _page(await _charge(request, reference))
 
 
 @post("/pay/{reference:str}", include_in_schema=False, status_code=200, **policy(PUBLIC))
-async def answer(request: Request, reference: FromPath[str]) -> Answer[str]:
+async def answer(request: Request, reference: FromPath[str]) -> Response[str]:
     """Take the buyer's yes or no, let the checkout go on, and show what came of it.
 
     Sent twice, it changes nothing.
@@ -63,7 +61,7 @@ async def _charge(request: Request, reference: str) -> DemoCharge:
     return charge
 
 
-def _page(charge: DemoCharge) -> Answer[str]:
+def _page(charge: DemoCharge) -> Response[str]:
     return render(
         "demo_pay.html",
         _HEADERS,

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import get
-from litestar.params import FromPath
 
 from evently.analytics import details
-from evently.analytics.details import EventMoney, Fates, TicketSums, TypesReport, Waiting
+from evently.analytics.details import EventMoney, Fates, TicketSums, TypesReport, WaitlistFigures
 from evently.kit.ids import parse_id, show_id
 from evently.sales.commands import SalesRefusal
 from evently.web.api.analytics.reports import Total, ratio
 from evently.web.edge.auth import organizer, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, get
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _TAG: Final = "Organizer: insight"
@@ -180,10 +179,10 @@ class SeatPricesView(msgspec.Struct, frozen=True):
     responses=problems(),
     **_MANAGERS,
 )
-async def get_event_money(request: Request, event_id: FromPath[str]) -> Answer[EventMoneyView]:
+async def get_event_money(request: Request, event_id: FromPath[str]) -> Response[EventMoneyView]:
     """Return what an event took, gave back and is owed."""
     found = await details.read_money(request.context.database, parse_id("evt", event_id))
-    return Answer(EventMoneyView([_show_money(each) for each in found]), headers=_PRIVATE)
+    return Response(EventMoneyView([_show_money(each) for each in found]), headers=_PRIVATE)
 
 
 @get(
@@ -195,11 +194,11 @@ async def get_event_money(request: Request, event_id: FromPath[str]) -> Answer[E
     responses=problems(),
     **_MANAGERS,
 )
-async def get_event_conversion(request: Request, event_id: FromPath[str]) -> Answer[ConversionView]:
+async def get_event_conversion(request: Request, event_id: FromPath[str]) -> Response[ConversionView]:
     """Return what became of an event's holds and offers."""
     found = await details.read_conversion(request.context.database, parse_id("evt", event_id))
     view = ConversionView(found.at_once.confirmed, _show_fates(found.holds), _show_fates(found.offers))
-    return Answer(view, headers=_PRIVATE)
+    return Response(view, headers=_PRIVATE)
 
 
 @get(
@@ -211,10 +210,10 @@ async def get_event_conversion(request: Request, event_id: FromPath[str]) -> Ans
     responses=problems(),
     **_MANAGERS,
 )
-async def get_event_waitlist(request: Request, event_id: FromPath[str]) -> Answer[WaitlistReportView]:
+async def get_event_waitlist(request: Request, event_id: FromPath[str]) -> Response[WaitlistReportView]:
     """Return how many wait, and what became of those who did."""
     found = await details.read_waiting(request.context.database, parse_id("evt", event_id))
-    return Answer(WaitlistReportView([_show_waiting(each) for each in found]), headers=_PRIVATE)
+    return Response(WaitlistReportView([_show_waiting(each) for each in found]), headers=_PRIVATE)
 
 
 @get(
@@ -226,10 +225,10 @@ async def get_event_waitlist(request: Request, event_id: FromPath[str]) -> Answe
     responses=problems(),
     **_MANAGERS,
 )
-async def get_event_ticket_types(request: Request, event_id: FromPath[str]) -> Answer[TypesReportView]:
+async def get_event_ticket_types(request: Request, event_id: FromPath[str]) -> Response[TypesReportView]:
     """Return what was sold by ticket type and by section."""
     found = await details.read_ticket_types(request.context.database, parse_id("evt", event_id))
-    return Answer(_show_types(found), headers=_PRIVATE)
+    return Response(_show_types(found), headers=_PRIVATE)
 
 
 @get(
@@ -241,10 +240,10 @@ async def get_event_ticket_types(request: Request, event_id: FromPath[str]) -> A
     responses=problems(SalesRefusal.NOT_SEATED),
     **_MANAGERS,
 )
-async def get_event_seat_prices(request: Request, event_id: FromPath[str]) -> Answer[SeatPricesView]:
+async def get_event_seat_prices(request: Request, event_id: FromPath[str]) -> Response[SeatPricesView]:
     """Return the states and prices of all seats."""
     found = await details.read_seat_prices(request.context.database, parse_id("evt", event_id))
-    return Answer(
+    return Response(
         SeatPricesView(found.digest, found.currency, found.states, found.prices_minor), headers=_PRIVATE
     )
 
@@ -271,7 +270,7 @@ def _show_fates(found: Fates) -> FatesView:
     return FatesView(found.placed, found.confirmed, found.expired, found.cancelled, found.held, rate)
 
 
-def _show_waiting(found: Waiting) -> WaitingTypeView:
+def _show_waiting(found: WaitlistFigures) -> WaitingTypeView:
     return WaitingTypeView(
         show_id("tty", found.ticket_type_id),
         found.name,

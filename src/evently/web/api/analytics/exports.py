@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 from evently.analytics.export import BookingLine
 from evently.kit.ids import reference_of, show_id
 from evently.kit.money import exponent_of
-from evently.web.edge.context import Answer
+from evently.web.edge.context import Response
 
 CSV: Final = "text/csv; charset=utf-8; header=present"
 EXPORT_SECONDS_MAX: Final = 600  # a reader so slow holds a snapshot of the database for too long
@@ -40,7 +40,7 @@ _COLUMNS: Final = (
 _ERASED: Final = "(erased)"
 
 
-class Download(Answer[bytes]):
+class Download(Response[bytes]):
     """An answer that is sent part by part, as a file.
 
     Ends early when nobody listens any more; breaks off after EXPORT_SECONDS_MAX.

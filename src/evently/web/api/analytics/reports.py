@@ -9,19 +9,18 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from litestar import get
-from litestar.params import FromPath, QueryParameter
 
 from evently import analytics, catalogue
-from evently.analytics import EARLIEST, LATEST, Amounts, Range, Scope
+from evently.analytics import EARLIEST, LATEST, CurrencyTotals, Range, Scope
 from evently.analytics.export import export_bookings
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import parse_id, show_id
 from evently.web.api.analytics.exports import CSV, Download, csv_of_bookings
 from evently.web.edge.auth import ADMIN, organizer, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, QueryParameter, get
 from evently.web.edge.validation import Instant
 
 _PRIVATE: Final = {"cache-control": "no-store"}
@@ -175,7 +174,7 @@ class MostBookedView(msgspec.Struct, frozen=True):
 )
 async def get_event_analytics(
     request: Request, event_id: FromPath[str], from_: From = None, to: To = None
-) -> Answer[ReportView]:
+) -> Response[ReportView]:
     """Return the sums of an event."""
     return await _report(request, Scope(event_id=parse_id("evt", event_id)), from_, to)
 
@@ -196,7 +195,7 @@ async def get_event_series(
     from_: From = None,
     to: To = None,
     time_zone: Zone = None,
-) -> Answer[SeriesView]:
+) -> Response[SeriesView]:
     """Return the sums of an event by day or hour."""
     event = await catalogue.get_event(request.context.database, parse_id("evt", event_id))
     return await _series(
@@ -215,7 +214,7 @@ async def get_event_series(
 )
 async def get_organizer_analytics(
     request: Request, organizer_id: FromPath[str], from_: From = None, to: To = None
-) -> Answer[ReportView]:
+) -> Response[ReportView]:
     """Return the sums of an organizer's events."""
     return await _report(request, Scope(organizer_id=parse_id("org", organizer_id)), from_, to)
 
@@ -236,7 +235,7 @@ async def get_organizer_series(
     from_: From = None,
     to: To = None,
     time_zone: Zone = None,
-) -> Answer[SeriesView]:
+) -> Response[SeriesView]:
     """Return the sums of an organizer's events by day or hour."""
     return await _series(
         request, Scope(organizer_id=parse_id("org", organizer_id)), granularity, from_, to, time_zone or "UTC"
@@ -259,7 +258,7 @@ async def list_most_booked_of_organizer(
     to: To = None,
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[MostBookedView]]:
+) -> Response[PageView[MostBookedView]]:
     """List the most booked events of an organizer."""
     return await _most_booked(request, parse_id("org", organizer_id), from_, to, limit, after)
 
@@ -273,7 +272,7 @@ async def list_most_booked_of_organizer(
     responses=problems(),
     **policy(ADMIN, rate="heavy"),
 )
-async def get_platform_analytics(request: Request, from_: From = None, to: To = None) -> Answer[ReportView]:
+async def get_platform_analytics(request: Request, from_: From = None, to: To = None) -> Response[ReportView]:
     """Return the sums of all events."""
     return await _report(request, Scope(), from_, to)
 
@@ -293,7 +292,7 @@ async def get_platform_series(
     from_: From = None,
     to: To = None,
     time_zone: Zone = None,
-) -> Answer[SeriesView]:
+) -> Response[SeriesView]:
     """Return the sums of all events by day or hour."""
     return await _series(request, Scope(), granularity, from_, to, time_zone or "UTC")
 
@@ -309,7 +308,7 @@ async def get_platform_series(
 )
 async def list_most_booked(
     request: Request, from_: From = None, to: To = None, limit: Limit = LIMIT, after: After = None
-) -> Answer[PageView[MostBookedView]]:
+) -> Response[PageView[MostBookedView]]:
     """List the most booked events of all."""
     return await _most_booked(request, None, from_, to, limit, after)
 
@@ -324,20 +323,20 @@ async def list_most_booked(
     responses=problems(),
     **policy(organizer("manager", "bookings:read"), rate="heavy"),
 )
-async def export_event_bookings(request: Request, event_id: FromPath[str]) -> Answer[bytes]:
+async def export_event_bookings(request: Request, event_id: FromPath[str]) -> Response[bytes]:
     """Send an event's bookings."""
     lists = export_bookings(request.context.database, parse_id("evt", event_id))
     return Download(csv_of_bookings(lists), filename=f"bookings-{event_id}.csv", media_type=CSV)
 
 
-async def _report(request: Request, scope: Scope, from_: str | None, to: str | None) -> Answer[ReportView]:
+async def _report(request: Request, scope: Scope, from_: str | None, to: str | None) -> Response[ReportView]:
     asked = _range(from_, to)
     report = await analytics.read_report(request.context.database, scope, asked)
     capacity = _show_capacity(report.capacity)
     view = ReportView(
         asked.from_at, asked.to_at, report.events, _show_sums(report.amounts), capacity, report.rows_behind
     )
-    return Answer(view, headers=_PRIVATE)
+    return Response(view, headers=_PRIVATE)
 
 
 async def _series(
@@ -347,7 +346,7 @@ async def _series(
     from_: str | None,
     to: str | None,
     time_zone: str,
-) -> Answer[SeriesView]:
+) -> Response[SeriesView]:
     asked = _range(from_, to, known_zone=time_zone)
     to_at = asked.to_at or request.context.clock()
     from_at = asked.from_at or max(EARLIEST, to_at - _PAST_UNLESS_TOLD[granularity])
@@ -359,7 +358,7 @@ async def _series(
         PointView(point.slot.starts_at, point.slot.local_start.isoformat(), _show_sums(point.amounts))
         for point in points
     ]
-    return Answer(
+    return Response(
         SeriesView(granularity, time_zone, slots[0].starts_at, slots[-1].ends_at, shown), headers=_PRIVATE
     )
 
@@ -371,7 +370,7 @@ async def _most_booked(
     to: str | None,
     limit: int,
     after: str | None,
-) -> Answer[PageView[MostBookedView]]:
+) -> Response[PageView[MostBookedView]]:
     page = await analytics.list_most_booked(
         request.context.database, organizer_id, _range(from_, to), limit, after
     )
@@ -416,7 +415,7 @@ def _show_event(event: analytics.EventSums) -> MostBookedView:
     )
 
 
-def _show_sums(amounts: Sequence[Amounts]) -> SumsView:
+def _show_sums(amounts: Sequence[CurrencyTotals]) -> SumsView:
     every = [each.sums for each in amounts]
     bookings, cancelled = sum(sums.bookings for sums in every), sum(sums.cancelled_bookings for sums in every)
     return SumsView(
@@ -429,7 +428,7 @@ def _show_sums(amounts: Sequence[Amounts]) -> SumsView:
     )
 
 
-def _show_amounts(amounts: Amounts) -> AmountsView:
+def _show_amounts(amounts: CurrencyTotals) -> AmountsView:
     currency, sums, revenue = amounts.currency, amounts.sums, amounts.revenue
     posted = RevenueView(
         *[Total(amount, currency) for amount in (*msgspec.structs.astuple(revenue), revenue.net_minor())]

@@ -8,8 +8,6 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from litestar import get
-from litestar.params import FromPath
 
 from evently import sales
 from evently.kit.errors import Refused
@@ -18,8 +16,9 @@ from evently.sales.commands import SalesRefusal
 from evently.web.api.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, get
 
 # A shared cache may keep it, and must ask each time: a sale is quicker than a cache
 _FRESH: Final = "public, max-age=0, must-revalidate"
@@ -59,11 +58,11 @@ class AvailabilityView(msgspec.Struct, frozen=True):
 )
 async def get_availability(
     request: Request, event_id: FromPath[str], promo_code: PromoCode = None
-) -> Answer[AvailabilityView] | Answer[None]:
+) -> Response[AvailabilityView] | Response[None]:
     """Return what an event has left."""
     if promo_code is not None:
         glance = await _look_behind(request, parse_id("evt", event_id), promo_code)
-        return Answer(_show(event_id, glance, _state(glance, request.context.clock())), headers=UNLOCKED)
+        return Response(_show(event_id, glance, _state(glance, request.context.clock())), headers=UNLOCKED)
     glance = await request.context.engine.look(parse_id("evt", event_id))
     if glance.state == "closed":
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
@@ -71,7 +70,7 @@ async def get_availability(
     etag = etag_of(f"{glance.seq}-{state}")
     if unchanged := not_modified(request, etag, _FRESH):
         return unchanged
-    return Answer(_show(event_id, glance, state), headers={"etag": etag, "cache-control": _FRESH})
+    return Response(_show(event_id, glance, state), headers={"etag": etag, "cache-control": _FRESH})
 
 
 async def _look_behind(request: Request, event_id: UUID, promo_code: str) -> sales.Glance:

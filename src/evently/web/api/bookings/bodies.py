@@ -78,10 +78,10 @@ class TicketsBody(msgspec.Struct, forbid_unknown_fields=True):
     ticket_ids: Annotated[list[str], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)]
 
 
-def lines_of(lines: list[LineBody]) -> tuple[sales.commands.Line, ...]:
+def lines_of(lines: list[LineBody]) -> tuple[sales.commands.BookingLine, ...]:
     """Return the lines of a command; refuses what no sale could make sense of, all at once."""
     errors: list[FieldError] = []
-    found: dict[UUID, sales.commands.Line] = {}
+    found: dict[UUID, sales.commands.BookingLine] = {}
     seen: set[str] = set()
     units = 0
     for index, line in enumerate(lines):
@@ -93,7 +93,7 @@ def lines_of(lines: list[LineBody]) -> tuple[sales.commands.Line, ...]:
                 FieldError(f"/lines/{index}/ticket_type_id", "names a ticket type that an earlier line names")
             )
         else:
-            found[type_id] = sales.commands.Line(
+            found[type_id] = sales.commands.BookingLine(
                 type_id,
                 line.units(),
                 None if line.seats is None else tuple(line.seats),

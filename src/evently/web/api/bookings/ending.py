@@ -7,8 +7,6 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from litestar import get, post
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from evently import sales
 from evently.kit.ids import parse_id, show_id
@@ -17,9 +15,10 @@ from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import CancelBody, TicketsBody, ticket_ids_of
 from evently.web.api.bookings.views import PRIVATE, BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, post
 
 _CANCELLING: Final = (
     SalesRefusal.BOOKING_NOT_FOUND,
@@ -87,7 +86,7 @@ async def quote_cancellation(
             max_length=sales.commands.UNITS_MAX, description="Tickets of the booking; all unless named."
         ),
     ] = None,
-) -> Answer[CancellationQuoteView]:
+) -> Response[CancellationQuoteView]:
     """Return what cancelling would pay back to whoever asks."""
     context = request.context
     chosen = ticket_ids_of(ticket_ids, "?ticket_ids") if ticket_ids else None
@@ -95,7 +94,7 @@ async def quote_cancellation(
     quote = await sales.reads.find_cancellation_quote(
         context.database, booking, request.actor.id, chosen, context.clock()
     )
-    return Answer(_show_quote(quote, context.clock()), headers=PRIVATE)
+    return Response(_show_quote(quote, context.clock()), headers=PRIVATE)
 
 
 @post(
@@ -113,7 +112,7 @@ async def cancel_booking(
     booking_id: FromPath[str],
     data: JSONBody[CancelBody],
     idempotency_key: IdempotencyKey = None,
-) -> Answer[BookingView]:
+) -> Response[BookingView]:
     """Cancel a booking of whoever asks."""
     where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
     command = _cancel_command(request, where.event_id, booking_id, data, idempotency_key)
@@ -137,7 +136,7 @@ async def cancel_event_booking(
     booking_id: FromPath[str],
     data: JSONBody[CancelBody],
     idempotency_key: IdempotencyKey = None,
-) -> Answer[BookingView]:
+) -> Response[BookingView]:
     """Cancel a booking of the organizer's event."""
     command = _cancel_command(request, parse_id("evt", event_id), booking_id, data, idempotency_key)
     return await answer_booking(request, await request.context.engine.submit(command))
@@ -164,7 +163,7 @@ async def cancel_event_booking(
 )
 async def return_tickets(
     request: Request, booking_id: FromPath[str], data: JSONBody[TicketsBody]
-) -> Answer[BookingView]:
+) -> Response[BookingView]:
     """Offer tickets of whoever asks to the waitlist."""
     where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
     command = sales.commands.ReturnTickets(
@@ -185,7 +184,7 @@ async def return_tickets(
 )
 async def keep_tickets(
     request: Request, booking_id: FromPath[str], data: JSONBody[TicketsBody]
-) -> Answer[BookingView]:
+) -> Response[BookingView]:
     """Take the return of tickets back."""
     where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
     command = sales.commands.KeepTickets(

@@ -5,9 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Final
 
-from litestar import get
-from litestar.params import FromPath, QueryParameter
-
 from evently import checkout, sales
 from evently.kit.errors import Refused
 from evently.kit.ids import parse_id
@@ -22,9 +19,10 @@ from evently.web.api.bookings.views import (
     show_whole_booking,
 )
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, QueryParameter, get
 
 
 @get(
@@ -35,7 +33,7 @@ from evently.web.edge.problems import problems
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
     **policy(SIGNED_IN, hot=True),
 )
-async def get_booking(request: Request, booking_id: FromPath[str]) -> Answer[WholeBookingView]:
+async def get_booking(request: Request, booking_id: FromPath[str]) -> Response[WholeBookingView]:
     """Return a booking to its buyer."""
     booking = await sales.reads.get_booking(request.context.database, parse_id("bkg", booking_id))
     if booking.buyer_id != request.actor.id:
@@ -53,7 +51,7 @@ async def get_booking(request: Request, booking_id: FromPath[str]) -> Answer[Who
 )
 async def get_event_booking(
     request: Request, event_id: FromPath[str], booking_id: FromPath[str]
-) -> Answer[WholeBookingView]:
+) -> Response[WholeBookingView]:
     """Return a booking of the organizer's event."""
     booking = await sales.reads.get_booking(request.context.database, parse_id("bkg", booking_id))
     if booking.event_id != parse_id("evt", event_id):
@@ -79,7 +77,7 @@ async def list_my_bookings(
     ] = "all",
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[BookingView]]:
+) -> Response[PageView[BookingView]]:
     """List the bookings of whoever asks.
 
     What is over is past; what was cancelled or expired is neither upcoming nor past.
@@ -113,7 +111,7 @@ async def list_event_bookings(
     ] = None,
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[BookingView]]:
+) -> Response[PageView[BookingView]]:
     """List an event's bookings for its organizer."""
     database = request.context.database
     page = await sales.reads.list_bookings_of_event(
@@ -124,7 +122,7 @@ async def list_event_bookings(
     )
 
 
-async def _whole(request: Request, booking: sales.commands.Booking) -> Answer[WholeBookingView]:
+async def _whole(request: Request, booking: sales.commands.Booking) -> Response[WholeBookingView]:
     database = request.context.database
     refunds = (
         await sales.reads.list_refunds(database, booking.event_id, booking.booking_id)
@@ -135,7 +133,7 @@ async def _whole(request: Request, booking: sales.commands.Booking) -> Answer[Wh
         await checkout.find_payment(database, booking.booking_id) if payment_of(booking) == ONLINE else None
     )
     at_door = await sales.reads.list_paid_at_door(database, [booking])
-    return Answer(show_whole_booking(booking, at_door, refunds, payment), headers=PRIVATE)
+    return Response(show_whole_booking(booking, at_door, refunds, payment), headers=PRIVATE)
 
 
 routes: Final = [get_booking, get_event_booking, list_my_bookings, list_event_bookings]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from litestar import post
-from litestar.params import FromPath, JSONBody
-
 from evently import sales
 from evently.kit.ids import parse_id
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import BookingBody, lines_of
 from evently.web.api.bookings.views import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, post
 
 _PLACING: Final = (
     SalesRefusal.EVENT_NOT_FOUND,
@@ -55,7 +53,7 @@ async def place_booking(
     event_id: FromPath[str],
     data: JSONBody[BookingBody],
     idempotency_key: IdempotencyKey = None,
-) -> Answer[BookingView]:
+) -> Response[BookingView]:
     """Book tickets; answered once the booking is durable."""
     if data.promo_code is not None:
         await request.context.limits.check(
@@ -88,7 +86,7 @@ async def place_booking(
     ),
     **policy(SIGNED_IN, rate="bookings", hot=True),
 )
-async def extend_hold(request: Request, booking_id: FromPath[str]) -> Answer[BookingView]:
+async def extend_hold(request: Request, booking_id: FromPath[str]) -> Response[BookingView]:
     """Give a hold of whoever asks its time once more."""
     where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
     command = sales.commands.ExtendHold(where.event_id, parse_id("bkg", booking_id), request.actor.id)

@@ -6,16 +6,15 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from litestar import get
-from litestar.params import FromPath
 
 from evently import sales
 from evently.kit.ids import parse_id, show_id
 from evently.web.api.bookings.views import PRIVATE
 from evently.web.edge.auth import organizer, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, get
 
 
 class JournalRowView(msgspec.Struct, frozen=True):
@@ -89,7 +88,7 @@ class ProofView(msgspec.Struct, frozen=True):
 )
 async def read_journal(
     request: Request, event_id: FromPath[str], limit: Limit = LIMIT, after: After = None
-) -> Answer[PageView[JournalRowView]]:
+) -> Response[PageView[JournalRowView]]:
     """Return a page of the journal of an event."""
     page = await sales.reads.list_journal(request.context.database, parse_id("evt", event_id), limit, after)
     return paginated(request, page, _show_journal_row)
@@ -103,7 +102,7 @@ async def read_journal(
     responses=problems(),
     **policy(organizer("manager", "events:read"), rate="heavy"),
 )
-async def prove_event(request: Request, event_id: FromPath[str]) -> Answer[ProofView]:
+async def prove_event(request: Request, event_id: FromPath[str]) -> Response[ProofView]:
     """Replay the journal of an event from empty and compare it with what is stored, both at one instant."""
     proof = await sales.reads.prove(request.context.database, parse_id("evt", event_id))
     view = ProofView(
@@ -120,7 +119,7 @@ async def prove_event(request: Request, event_id: FromPath[str]) -> Answer[Proof
             for each in proof.balances
         ],
     )
-    return Answer(view, headers=PRIVATE)
+    return Response(view, headers=PRIVATE)
 
 
 def _show_journal_row(row: sales.reads.JournalRow) -> JournalRowView:

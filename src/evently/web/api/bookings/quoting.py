@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from litestar import post
-from litestar.params import FromPath, JSONBody
 
 from evently import sales
 from evently.kit.ids import parse_id, show_id
@@ -15,8 +13,9 @@ from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import QuoteBody, lines_of
 from evently.web.api.bookings.views import PRIVATE
 from evently.web.edge.auth import SIGNED_IN, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, post
 
 
 class QuotedLine(msgspec.Struct, frozen=True):
@@ -82,7 +81,7 @@ class QuoteView(msgspec.Struct, frozen=True):
 )
 async def quote_booking(
     request: Request, event_id: FromPath[str], data: JSONBody[QuoteBody]
-) -> Answer[QuoteView]:
+) -> Response[QuoteView]:
     """Return what lines would cost whoever asks."""
     context, buyer_id = request.context, request.actor.id
     if data.promo_code is not None:
@@ -91,7 +90,7 @@ async def quote_booking(
     quote = await sales.reads.find_booking_quote(
         context.database, event, buyer_id, lines, data.promo_code, context.clock()
     )
-    return Answer(_show_quote(event_id, quote), headers=PRIVATE)
+    return Response(_show_quote(event_id, quote), headers=PRIVATE)
 
 
 def _show_quote(event_id: str, quote: sales.reads.BookingQuote) -> QuoteView:

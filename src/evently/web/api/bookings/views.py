@@ -18,7 +18,7 @@ from evently.checkout import Payment
 from evently.kit.ids import reference_of, show_id, show_secret
 from evently.kit.money import Money
 from evently.web.api.payments import PaymentView, show_payment
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problem
 
 PRIVATE: Final = {"cache-control": "no-store"}
@@ -146,7 +146,7 @@ def show_whole_booking(
 
 async def answer_booking(
     request: Request, outcome: sales.commands.Outcome, *, created: bool = False
-) -> Answer[BookingView]:
+) -> Response[BookingView]:
     """Return the answer to a command about a booking."""
     if isinstance(outcome, sales.commands.No):
         return problem(
@@ -165,7 +165,7 @@ async def answer_booking(
         headers["location"] = f"/v1/bookings/{view.id}"
     if outcome.replayed:
         headers["idempotent-replayed"] = "true"
-    return Answer(view, status_code=201 if created else 200, headers=headers)
+    return Response(view, status_code=201 if created else 200, headers=headers)
 
 
 def payment_of(booking: sales.commands.Booking, at_door: Collection[UUID] = ()) -> str:

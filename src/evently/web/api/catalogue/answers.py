@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from evently.web.edge.conditional import not_modified
-from evently.web.edge.context import JSON, Answer, Request
+from evently.web.edge.context import JSON, Request, Response
 from evently.web.edge.memory import Kept
 
 
-def send(request: Request, found: Kept) -> Answer[Any]:
+def send(request: Request, found: Kept) -> Response[Any]:
     """Return a kept answer, or that the client has it already."""
-    return not_modified(request, found.etag, found.cache_control) or Answer(
+    return not_modified(request, found.etag, found.cache_control) or Response(
         found.body, headers=found.headers, media_type=JSON
     )

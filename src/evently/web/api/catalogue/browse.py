@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
-from litestar import get
-from litestar.params import FromPath, QueryParameter
 
 from evently import catalogue
 from evently.catalogue import (
@@ -17,8 +15,8 @@ from evently.catalogue import (
     TAGS_MAX,
     Category,
     EventCard,
+    EventSearch,
     Sort,
-    Wish,
     is_within_reach,
     search_for,
 )
@@ -30,10 +28,11 @@ from evently.web.api.catalogue.events import FRESH
 from evently.web.api.catalogue.shapes import EventCardView, State
 from evently.web.api.catalogue.venues import MEMBERS
 from evently.web.edge.auth import ADMIN, PUBLIC, policy
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, QueryParameter, get
 from evently.web.edge.validation import Instant
 
 _SUMMARY_CHARACTERS: Final = 280
@@ -136,7 +135,7 @@ async def list_events(
     sort: SortBy = Sort.SOONEST,
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[EventCardView]] | Answer[None]:
+) -> Response[PageView[EventCardView]] | Response[None]:
     """Return a page of events, at most a quarter of a second old."""
     errors: list[FieldError] = []
     facets = _facets(errors, city=city, category=category, tags=tagged or (), organizer_id=organizer_id)
@@ -146,7 +145,7 @@ async def list_events(
     if sort is Sort.RELEVANCE and typed is None:
         errors.append(FieldError("?sort", "What is relevant depends on `q`."))
     times = _instant(errors, "?from", starts_from), _instant(errors, "?to", starts_before)
-    wish = Wish(search, sort, *times, _price(errors, price_max, currency), available)
+    wish = EventSearch(search, sort, *times, _price(errors, price_max, currency), available)
     if errors:
         raise Invalid(errors)
 
@@ -174,7 +173,7 @@ async def list_organizer_events(
     in_state: OfState = None,
     limit: Limit = LIMIT,
     after: After = None,
-) -> Answer[PageView[EventCardView]]:
+) -> Response[PageView[EventCardView]]:
     """List the events of an organizer for its members."""
     context = request.context
     page = await catalogue.list_events_of_organizer(
@@ -193,7 +192,7 @@ async def list_organizer_events(
 )
 async def list_all_events(
     request: Request, in_state: OfState = None, limit: Limit = LIMIT, after: After = None
-) -> Answer[PageView[EventCardView]]:
+) -> Response[PageView[EventCardView]]:
     """List all events, drafts and those of rehearsals too."""
     context = request.context
     page = await catalogue.list_events_of_organizer(

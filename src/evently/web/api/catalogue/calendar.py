@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from litestar import get
-from litestar.params import FromPath
-
 from evently import catalogue
 from evently.catalogue import calendar_of
 from evently.kit.errors import Refused
@@ -14,8 +11,9 @@ from evently.kit.ids import parse_id
 from evently.sales.commands import SalesRefusal
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, get
 
 _CALENDAR: Final = "text/calendar; charset=utf-8"
 _MINUTE: Final = "public, max-age=60"  # it shows nothing that is sold
@@ -33,7 +31,7 @@ _DOMAIN: Final = "evently"
     responses=problems(SalesRefusal.EVENT_NOT_FOUND),
     **policy(PUBLIC),
 )
-async def get_event_calendar(request: Request, event_id: FromPath[str]) -> Answer[bytes] | Answer[None]:
+async def get_event_calendar(request: Request, event_id: FromPath[str]) -> Response[bytes] | Response[None]:
     """Return a calendar with one entry."""
     context = request.context
     event = await catalogue.get_event(context.database, parse_id("evt", event_id))
@@ -55,7 +53,7 @@ async def get_event_calendar(request: Request, event_id: FromPath[str]) -> Answe
         "cache-control": cache_control,
         "content-disposition": f'attachment; filename="{event_id}.ics"',
     }
-    return Answer(body, headers=headers, media_type=_CALENDAR)
+    return Response(body, headers=headers, media_type=_CALENDAR)
 
 
 routes: Final = [get_event_calendar]

@@ -9,8 +9,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import delete, get, patch, post
-from litestar.params import FromPath, JSONBody
 from msgspec import UNSET
 
 from evently import catalogue, organizing
@@ -47,9 +45,10 @@ from evently.web.api.catalogue.venues import MANAGERS, show_venue
 from evently.web.api.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import require_if_match
-from evently.web.edge.context import Answer, Context, Request
+from evently.web.edge.context import Context, Request, Response
 from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
 
 # With the quarter of a second that we keep it ourselves, no cache outlives a sale
 FRESH: Final = "public, max-age=1"
@@ -74,7 +73,7 @@ _encode: Final = msgspec.json.Encoder().encode
     responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN, scope="events:write"),
 )
-async def create_event(request: Request, data: JSONBody[EventBody]) -> Answer[EventView]:
+async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[EventView]:
     """Make a draft of an organizer that the actor manages."""
     context = request.context
     organizer_id = await context.access.check_organizer(
@@ -111,12 +110,12 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Answer[Ev
 )
 async def get_event(
     request: Request, event_id: FromPath[str], promo_code: PromoCode = None
-) -> Answer[EventView] | Answer[None]:
+) -> Response[EventView] | Response[None]:
     """Return an event; to members of its organizer, and to whoever names a promo code, as it is at this very moment."""
     context, actor = request.context, request.actor
     if promo_code is not None:
         _, view = await _look(context, parse_id("evt", event_id), promo_code, await count_guess(request))
-        return Answer(view, headers=UNLOCKED)
+        return Response(view, headers=UNLOCKED)
     make = partial(_make, context, event_id)
     found = await context.memory.get(event_id, make)
     organizer_id = found.organizer_id
@@ -141,7 +140,7 @@ async def get_event(
 )
 async def change_event(
     request: Request, event_id: FromPath[str], data: JSONBody[EventPatch]
-) -> Answer[EventView]:
+) -> Response[EventView]:
     """Change what an event says, where and when it takes place, when it is sold."""
     context, event = request.context, parse_id("evt", event_id)
     changes = taken(
@@ -170,7 +169,7 @@ async def change_event(
     ),
     **policy(MANAGERS),
 )
-async def publish_event(request: Request, event_id: FromPath[str]) -> Answer[EventView]:
+async def publish_event(request: Request, event_id: FromPath[str]) -> Response[EventView]:
     """Publish a draft."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
@@ -188,7 +187,7 @@ async def publish_event(request: Request, event_id: FromPath[str]) -> Answer[Eve
     responses=problems(CatalogueRefusal.STILL_A_DRAFT, CatalogueRefusal.ENDED_ALREADY),
     **policy(MANAGERS),
 )
-async def cancel_event(request: Request, event_id: FromPath[str]) -> Answer[EventView]:
+async def cancel_event(request: Request, event_id: FromPath[str]) -> Response[EventView]:
     """Cancel a published event."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
@@ -205,21 +204,21 @@ async def cancel_event(request: Request, event_id: FromPath[str]) -> Answer[Even
     responses=problems(CatalogueRefusal.NOT_A_DRAFT, 412, 428),
     **policy(MANAGERS),
 )
-async def delete_event(request: Request, event_id: FromPath[str]) -> Answer[None]:
+async def delete_event(request: Request, event_id: FromPath[str]) -> Response[None]:
     """Erase a draft."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
         await organizing.delete_event(tx, event, partial(require_if_match, request))
     context.memory.forget(event_id)
-    return Answer(None, headers={"cache-control": _PRIVATE})
+    return Response(None, headers={"cache-control": _PRIVATE})
 
 
-async def answer_changed(request: Request, event_id: UUID) -> Answer[Any]:
+async def answer_changed(request: Request, event_id: UUID) -> Response[Any]:
     """Return an event that was changed a moment ago, and let nobody here see the old one."""
     shown = show_id("evt", event_id)
     request.context.memory.forget(shown)
     found = _private(await _make(request.context, shown))
-    return Answer(found.body, headers=found.headers)
+    return Response(found.body, headers=found.headers)
 
 
 async def _make(context: Context, event_id: str) -> Kept:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from litestar import get, patch, post
-from litestar.params import FromPath, JSONBody
-
 from evently import catalogue
 from evently.catalogue import CatalogueRefusal, Venue, VenueChanges, VenueTerms
 from evently.kit.errors import CommonRefusal
@@ -15,9 +12,10 @@ from evently.kit.ids import parse_id, show_id
 from evently.web.api.catalogue.shapes import VenueBody, VenuePatch, VenueView, taken
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, get, patch, post
 
 _TAG: Final = "Organizer: venues"
 MANAGERS: Final = organizer("manager", "events:write")  # who may change what an organizer offers
@@ -32,7 +30,7 @@ MEMBERS: Final = organizer("door", "events:read")
     responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN, scope="events:write"),
 )
-async def create_venue(request: Request, data: JSONBody[VenueBody]) -> Answer[VenueView]:
+async def create_venue(request: Request, data: JSONBody[VenueBody]) -> Response[VenueView]:
     """Make a venue of an organizer that the actor manages."""
     context = request.context
     organizer_id = await context.access.check_organizer(
@@ -55,7 +53,7 @@ async def create_venue(request: Request, data: JSONBody[VenueBody]) -> Answer[Ve
     responses=problems(),
     **policy(MEMBERS),
 )
-async def get_venue(request: Request, venue_id: FromPath[str]) -> Answer[VenueView] | Answer[None]:
+async def get_venue(request: Request, venue_id: FromPath[str]) -> Response[VenueView] | Response[None]:
     """Return a venue to its organizer. Everybody else sees it on its events."""
     venue = await catalogue.get_venue(request.context.database, parse_id("ven", venue_id))
     return not_modified(request, etag_of(venue.version)) or _answer(venue)
@@ -71,7 +69,7 @@ async def get_venue(request: Request, venue_id: FromPath[str]) -> Answer[VenueVi
 )
 async def list_venues(
     request: Request, organizer_id: FromPath[str], limit: Limit = LIMIT, after: After = None
-) -> Answer[PageView[VenueView]]:
+) -> Response[PageView[VenueView]]:
     """List venues."""
     page = await catalogue.list_venues(request.context.database, parse_id("org", organizer_id), limit, after)
     return paginated(request, page, show_venue)
@@ -88,7 +86,7 @@ async def list_venues(
 )
 async def change_venue(
     request: Request, venue_id: FromPath[str], data: JSONBody[VenuePatch]
-) -> Answer[VenueView]:
+) -> Response[VenueView]:
     """Change a venue, and its name on its events."""
     context = request.context
     changes, seen = taken(VenueChanges, data), partial(require_if_match, request)
@@ -111,8 +109,8 @@ def show_venue(venue: Venue) -> VenueView:
     )
 
 
-def _answer(venue: Venue) -> Answer[VenueView]:
-    return Answer(show_venue(venue), headers={"etag": etag_of(venue.version), "cache-control": "no-store"})
+def _answer(venue: Venue) -> Response[VenueView]:
+    return Response(show_venue(venue), headers={"etag": etag_of(venue.version), "cache-control": "no-store"})
 
 
 routes: Final = [create_venue, get_venue, list_venues, change_venue]

@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
-from litestar import delete, get, patch, post
-from litestar.params import FromPath, JSONBody
 
 from evently import accounts
 from evently.accounts import AccountsRefusal, Invitation, Member, MemberRole
@@ -17,9 +15,10 @@ from evently.web.api.accounts import Email
 from evently.web.api.organizers.organizers import MembershipView, PersonId, audit, show_organizer
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _MEMBERS: Final = "Organizer: members"
@@ -86,7 +85,7 @@ class CodeBody(msgspec.Struct, forbid_unknown_fields=True):
 )
 async def list_members(
     request: Request, organizer_id: FromPath[str], limit: Limit = LIMIT, after: After = None
-) -> Answer[PageView[MemberView]]:
+) -> Response[PageView[MemberView]]:
     """List the members of an organizer."""
     return paginated(
         request,
@@ -105,7 +104,7 @@ async def list_members(
 )
 async def get_member(
     request: Request, organizer_id: FromPath[str], person_id: FromPath[str]
-) -> Answer[MemberView] | Answer[None]:
+) -> Response[MemberView] | Response[None]:
     """Return a member of an organizer."""
     member = await accounts.get_member(
         request.context.database, parse_id("org", organizer_id), parse_id("per", person_id)
@@ -124,7 +123,7 @@ async def get_member(
 )
 async def edit_member(
     request: Request, organizer_id: FromPath[str], person_id: FromPath[str], data: JSONBody[MemberPatch]
-) -> Answer[MemberView]:
+) -> Response[MemberView]:
     """Change what a member may do."""
     context = request.context
     async with context.database.transaction() as tx:
@@ -157,7 +156,7 @@ async def edit_member(
 )
 async def remove_member(
     request: Request, organizer_id: FromPath[str], person_id: FromPath[str]
-) -> Answer[None]:
+) -> Response[None]:
     """Remove a member of an organizer."""
     async with request.context.database.transaction() as tx:
         locked = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
@@ -177,7 +176,7 @@ async def remove_member(
     responses=problems(AccountsRefusal.LAST_OWNER),
     **policy(organizer("door")),
 )
-async def leave_organizer(request: Request, organizer_id: FromPath[str]) -> Answer[None]:
+async def leave_organizer(request: Request, organizer_id: FromPath[str]) -> Response[None]:
     """Remove whoever asks from an organizer."""
     async with request.context.database.transaction() as tx:
         locked = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
@@ -204,7 +203,7 @@ async def leave_organizer(request: Request, organizer_id: FromPath[str]) -> Answ
 )
 async def invite(
     request: Request, organizer_id: FromPath[str], data: JSONBody[InvitationBody]
-) -> Answer[NewInvitationView]:
+) -> Response[NewInvitationView]:
     """Invite somebody to an organizer."""
     context, email = request.context, accounts.normalise_email(data.email)
     if errors := accounts.email_errors(email, "/email"):
@@ -222,7 +221,7 @@ async def invite(
         role=data.role,
     )
     view = _show_invitation(invitation)
-    return Answer(
+    return Response(
         NewInvitationView(**msgspec.structs.asdict(view), code=code), status_code=201, headers=_PRIVATE
     )
 
@@ -237,7 +236,7 @@ async def invite(
 )
 async def list_invitations(
     request: Request, organizer_id: FromPath[str], limit: Limit = LIMIT, after: After = None
-) -> Answer[PageView[InvitationView]]:
+) -> Response[PageView[InvitationView]]:
     """List the invitations that wait to be accepted."""
     context = request.context
     page = await accounts.list_invitations(
@@ -257,7 +256,7 @@ async def list_invitations(
 )
 async def withdraw_invitation(
     request: Request, organizer_id: FromPath[str], invitation_id: FromPath[str]
-) -> Answer[None]:
+) -> Response[None]:
     """Take back an invitation."""
     async with request.context.database.transaction() as tx:
         locked = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
@@ -268,7 +267,7 @@ async def withdraw_invitation(
         organizer_id=locked.organizer_id,
         invitation_id=parse_id("inv", invitation_id),
     )
-    return Answer(None, headers=_PRIVATE)
+    return Response(None, headers=_PRIVATE)
 
 
 @post(
@@ -286,7 +285,7 @@ async def withdraw_invitation(
     ),
     **policy(SIGNED_IN, rate="login"),
 )
-async def accept_invitation(request: Request, data: JSONBody[CodeBody]) -> Answer[MembershipView]:
+async def accept_invitation(request: Request, data: JSONBody[CodeBody]) -> Response[MembershipView]:
     """Join an organizer."""
     context = request.context
     async with context.database.transaction() as tx:
@@ -294,20 +293,20 @@ async def accept_invitation(request: Request, data: JSONBody[CodeBody]) -> Answe
     context.accounts.roles.forget(invitation.organizer_id)
     audit(request, "invitation accepted", organizer_id=invitation.organizer_id, role=invitation.role)
     joined = await accounts.get_organizer(context.database, invitation.organizer_id)
-    return Answer(MembershipView(show_organizer(joined), invitation.role), headers=_PRIVATE)
+    return Response(MembershipView(show_organizer(joined), invitation.role), headers=_PRIVATE)
 
 
 # Shown ------------------------------------------------------------------------------------------------------
 
 
-def _gone(request: Request, member: Member) -> Answer[None]:
+def _gone(request: Request, member: Member) -> Response[None]:
     request.context.accounts.roles.forget(member.organizer_id)
     audit(request, "member removed", organizer_id=member.organizer_id, person_id=member.person_id)
-    return Answer(None, headers=_PRIVATE)
+    return Response(None, headers=_PRIVATE)
 
 
-def _answer_member(member: Member) -> Answer[MemberView]:
-    return Answer(_show_member(member), headers={"etag": etag_of(member.version), **_PRIVATE})
+def _answer_member(member: Member) -> Response[MemberView]:
+    return Response(_show_member(member), headers={"etag": etag_of(member.version), **_PRIVATE})
 
 
 def _show_member(member: Member) -> MemberView:

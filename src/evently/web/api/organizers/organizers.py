@@ -7,8 +7,6 @@ from typing import Annotated, Final
 
 import msgspec
 import structlog
-from litestar import get, patch, post
-from litestar.params import FromPath, JSONBody
 
 from evently import accounts
 from evently.accounts import SCOPES, AccountsRefusal, ApiKey, MemberRole, Membership, Organizer, ScopeName
@@ -17,9 +15,10 @@ from evently.kit.ids import new_id, parse_id, show_id
 from evently.web.api.accounts import Email, Name
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, get, patch, post
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _ORGANIZERS: Final = "Organizers"
@@ -107,7 +106,7 @@ class NewApiKeyView(ApiKeyView, frozen=True):
     responses=problems(CommonRefusal.NOT_FOUND, AccountsRefusal.LIMIT_REACHED),
     **policy(SIGNED_IN),
 )
-async def create_organizer(request: Request, data: JSONBody[OrganizerBody]) -> Answer[OrganizerView]:
+async def create_organizer(request: Request, data: JSONBody[OrganizerBody]) -> Response[OrganizerView]:
     """Create an organizer."""
     context = request.context
     name, contact_email = _checked(data.name, data.contact_email)
@@ -118,7 +117,7 @@ async def create_organizer(request: Request, data: JSONBody[OrganizerBody]) -> A
     audit(request, "organizer created", organizer_id=made.organizer_id)
     view = show_organizer(made)
     headers = {"location": f"/v1/organizers/{view.id}", "etag": etag_of(made.version), **_PRIVATE}
-    return Answer(view, status_code=201, headers=headers)
+    return Response(view, status_code=201, headers=headers)
 
 
 @get(
@@ -131,7 +130,7 @@ async def create_organizer(request: Request, data: JSONBody[OrganizerBody]) -> A
 )
 async def list_organizers(
     request: Request, limit: Limit = LIMIT, after: After = None
-) -> Answer[PageView[MembershipView]]:
+) -> Response[PageView[MembershipView]]:
     """List the organizers of whoever asks."""
     page = await accounts.list_memberships(request.context.database, request.actor.id, limit, after)
     return paginated(request, page, _show_membership)
@@ -147,7 +146,7 @@ async def list_organizers(
 )
 async def get_organizer(
     request: Request, organizer_id: FromPath[str]
-) -> Answer[OrganizerView] | Answer[None]:
+) -> Response[OrganizerView] | Response[None]:
     """Return an organizer."""
     found = await accounts.get_organizer(request.context.database, parse_id("org", organizer_id))
     return not_modified(request, etag_of(found.version)) or _answer_organizer(found)
@@ -163,7 +162,7 @@ async def get_organizer(
 )
 async def edit_organizer(
     request: Request, organizer_id: FromPath[str], data: JSONBody[OrganizerPatch]
-) -> Answer[OrganizerView]:
+) -> Response[OrganizerView]:
     """Change an organizer."""
     async with request.context.database.transaction() as tx:
         found = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
@@ -194,7 +193,7 @@ async def edit_organizer(
 )
 async def create_api_key(
     request: Request, organizer_id: FromPath[str], data: JSONBody[ApiKeyBody]
-) -> Answer[NewApiKeyView]:
+) -> Response[NewApiKeyView]:
     """Make an API key of an organizer."""
     context, name = request.context, accounts.normalise_name(data.name)
     if errors := accounts.name_errors(name, "/name"):
@@ -211,7 +210,7 @@ async def create_api_key(
         api_key_id=key.api_key_id,
         scopes=sorted(key.scopes),
     )
-    return Answer(
+    return Response(
         NewApiKeyView(**msgspec.structs.asdict(_show_key(key)), key=text), status_code=201, headers=_PRIVATE
     )
 
@@ -227,7 +226,7 @@ async def create_api_key(
 )
 async def list_api_keys(
     request: Request, organizer_id: FromPath[str], limit: Limit = LIMIT, after: After = None
-) -> Answer[PageView[ApiKeyView]]:
+) -> Response[PageView[ApiKeyView]]:
     """List the API keys of an organizer."""
     return paginated(
         request,
@@ -248,7 +247,7 @@ async def list_api_keys(
 )
 async def revoke_api_key(
     request: Request, organizer_id: FromPath[str], api_key_id: FromPath[str]
-) -> Answer[ApiKeyView]:
+) -> Response[ApiKeyView]:
     """Revoke an API key of an organizer."""
     context = request.context
     async with context.database.transaction() as tx:
@@ -257,7 +256,7 @@ async def revoke_api_key(
         )
     context.accounts.keys.forget_all()
     audit(request, "API key revoked", organizer_id=key.organizer_id, api_key_id=key.api_key_id)
-    return Answer(_show_key(key), headers=_PRIVATE)
+    return Response(_show_key(key), headers=_PRIVATE)
 
 
 # Shown ------------------------------------------------------------------------------------------------------
@@ -283,8 +282,8 @@ def audit(request: Request, what: str, **objects: object) -> None:
     )
 
 
-def _answer_organizer(found: Organizer) -> Answer[OrganizerView]:
-    return Answer(show_organizer(found), headers={"etag": etag_of(found.version), **_PRIVATE})
+def _answer_organizer(found: Organizer) -> Response[OrganizerView]:
+    return Response(show_organizer(found), headers={"etag": etag_of(found.version), **_PRIVATE})
 
 
 def show_organizer(found: Organizer) -> OrganizerView:

@@ -9,8 +9,6 @@ from functools import partial
 from typing import Final, TypeVar
 from uuid import UUID
 
-from litestar import delete, get, patch, post
-from litestar.params import FromPath, JSONBody
 from msgspec import UNSET
 
 from evently import catalogue, organizing
@@ -35,9 +33,10 @@ from evently.web.api.catalogue.shapes import (
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import etag_of, require_if_match
-from evently.web.edge.context import Answer, Context, Request
+from evently.web.edge.context import Context, Request, Response
 from evently.web.edge.lists import PageView
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
 
 View = TypeVar("View")
 
@@ -54,7 +53,7 @@ _NOTHING: Final = UUID(int=0)  # an id that no part has
     responses=problems(),
     **policy(MEMBERS),
 )
-async def list_pools(request: Request, event_id: FromPath[str]) -> Answer[PageView[PoolView]]:
+async def list_pools(request: Request, event_id: FromPath[str]) -> Response[PageView[PoolView]]:
     """Return every pool with its counters; an event has few."""
     event, sale = await look_at_sale(request.context, event_id)
     return answer_part(event, PageView([_show_pool(pool) for pool in sale.pools.values()], None))
@@ -68,7 +67,7 @@ async def list_pools(request: Request, event_id: FromPath[str]) -> Answer[PageVi
     responses=problems(),
     **policy(MEMBERS),
 )
-async def get_pool(request: Request, event_id: FromPath[str], pool_id: FromPath[str]) -> Answer[PoolView]:
+async def get_pool(request: Request, event_id: FromPath[str], pool_id: FromPath[str]) -> Response[PoolView]:
     """Return a pool with its counters."""
     event, sale = await look_at_sale(request.context, event_id)
     return answer_part(event, _show_pool(_part(sale.pools, parse_id("pol", pool_id))))
@@ -82,7 +81,7 @@ async def get_pool(request: Request, event_id: FromPath[str], pool_id: FromPath[
     responses=problems(SalesRefusal.TOO_MANY_PARTS, SalesRefusal.EVENT_CANCELLED),
     **policy(MANAGERS),
 )
-async def add_pool(request: Request, event_id: FromPath[str], data: JSONBody[PoolBody]) -> Answer[PoolView]:
+async def add_pool(request: Request, event_id: FromPath[str], data: JSONBody[PoolBody]) -> Response[PoolView]:
     """Give an event one more pool."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
@@ -106,7 +105,7 @@ async def add_pool(request: Request, event_id: FromPath[str], data: JSONBody[Poo
 )
 async def change_pool(
     request: Request, event_id: FromPath[str], pool_id: FromPath[str], data: JSONBody[PoolPatch]
-) -> Answer[PoolView]:
+) -> Response[PoolView]:
     """Rename a pool or change its capacity."""
     context, event, pool = request.context, parse_id("evt", event_id), parse_id("pol", pool_id)
     changes, seen = taken(PoolChanges, data), partial(require_if_match, request)
@@ -125,7 +124,7 @@ async def change_pool(
     responses=problems(SalesRefusal.POOL_IN_USE, SalesRefusal.EVENT_CANCELLED, 412, 428),
     **policy(MANAGERS),
 )
-async def remove_pool(request: Request, event_id: FromPath[str], pool_id: FromPath[str]) -> Answer[None]:
+async def remove_pool(request: Request, event_id: FromPath[str], pool_id: FromPath[str]) -> Response[None]:
     """Take away a pool."""
     context, event, pool = request.context, parse_id("evt", event_id), parse_id("pol", pool_id)
     async with context.database.transaction() as tx:
@@ -145,7 +144,7 @@ async def remove_pool(request: Request, event_id: FromPath[str], pool_id: FromPa
 )
 async def list_ticket_types(
     request: Request, event_id: FromPath[str]
-) -> Answer[PageView[OrganizersTypeView]]:
+) -> Response[PageView[OrganizersTypeView]]:
     """Return every ticket type, in the order of the page; an event has few."""
     event, sale = await look_at_sale(request.context, event_id)
     return answer_part(
@@ -164,7 +163,7 @@ async def list_ticket_types(
 )
 async def get_ticket_type(
     request: Request, event_id: FromPath[str], ticket_type_id: FromPath[str]
-) -> Answer[OrganizersTypeView]:
+) -> Response[OrganizersTypeView]:
     """Return a ticket type."""
     event, sale = await look_at_sale(request.context, event_id)
     return answer_part(
@@ -182,7 +181,7 @@ async def get_ticket_type(
 )
 async def add_ticket_type(
     request: Request, event_id: FromPath[str], data: JSONBody[TypeBody]
-) -> Answer[OrganizersTypeView]:
+) -> Response[OrganizersTypeView]:
     """Give an event one more ticket type, the last on its page."""
     context, event = request.context, parse_id("evt", event_id)
     draft, pool_ids = taken(TicketTypeDraft, data, **tax_said(data.tax)), _pool_ids(data.pool_ids)
@@ -206,7 +205,7 @@ async def add_ticket_type(
 )
 async def change_ticket_type(
     request: Request, event_id: FromPath[str], ticket_type_id: FromPath[str], data: JSONBody[TypePatch]
-) -> Answer[OrganizersTypeView]:
+) -> Response[OrganizersTypeView]:
     """Change a ticket type."""
     context, event, ticket_type = request.context, parse_id("evt", event_id), parse_id("tty", ticket_type_id)
     pool_ids = UNSET if data.pool_ids is UNSET else _pool_ids(data.pool_ids)
@@ -231,7 +230,7 @@ async def change_ticket_type(
 )
 async def retire_ticket_type(
     request: Request, event_id: FromPath[str], ticket_type_id: FromPath[str]
-) -> Answer[None]:
+) -> Response[None]:
     """Stop selling a ticket type for good."""
     context, event, ticket_type = request.context, parse_id("evt", event_id), parse_id("tty", ticket_type_id)
     async with context.database.transaction() as tx:
@@ -285,18 +284,18 @@ def _show_type(context: Context, sale: Sale, terms: TicketTypeTerms) -> Organize
     )
 
 
-def answer_part(event: Event, view: View) -> Answer[View]:
+def answer_part(event: Event, view: View) -> Response[View]:
     """Return a part of an event, under its version."""
-    return Answer(view, headers={"etag": etag_of(event.version), "cache-control": "no-store"})
+    return Response(view, headers={"etag": etag_of(event.version), "cache-control": "no-store"})
 
 
-def answer_changed_part(request: Request, event: Event, view: View) -> Answer[View]:
+def answer_changed_part(request: Request, event: Event, view: View) -> Response[View]:
     """Return a part that was changed a moment ago, and let nobody here see the old one."""
     request.context.memory.forget(show_id("evt", event.event_id))
     return answer_part(event, view)
 
 
-def answer_made_part(request: Request, event: Event, kind: str, part_id: str, view: View) -> Answer[View]:
+def answer_made_part(request: Request, event: Event, kind: str, part_id: str, view: View) -> Response[View]:
     """Return a part that was made a moment ago; `kind` is the list it is in."""
     answer = answer_changed_part(request, event, view)
     answer.status_code = 201

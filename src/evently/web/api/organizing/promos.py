@@ -8,8 +8,6 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import get, patch, post
-from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, UnsetType
 
 from evently import organizing
@@ -32,9 +30,10 @@ from evently.web.api.catalogue.shapes import taken
 from evently.web.api.organizing.parts import answer_changed_part, answer_made_part, answer_part, look_at_sale
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.conditional import require_if_match
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, get, patch, post
 from evently.web.edge.validation import Instant
 
 _TAG: Final = "Organizer: promo codes"
@@ -132,7 +131,7 @@ class PromoView(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def add_promo_code(
     request: Request, event_id: FromPath[str], data: JSONBody[PromoBody]
-) -> Answer[PromoView]:
+) -> Response[PromoView]:
     """Give an event a promo code."""
     context, event = request.context, parse_id("evt", event_id)
     draft = taken(PromoDraft, data, ticket_type_ids=_ticket_type_ids(data.ticket_type_ids))
@@ -153,7 +152,7 @@ async def add_promo_code(
 )
 async def list_promo_codes(
     request: Request, event_id: FromPath[str], limit: Limit = LIMIT, after: After = None
-) -> Answer[PageView[PromoView]]:
+) -> Response[PageView[PromoView]]:
     """List promo codes."""
     _, sale = await look_at_sale(request.context, event_id)
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
@@ -173,7 +172,7 @@ async def list_promo_codes(
 )
 async def get_promo_code(
     request: Request, event_id: FromPath[str], promo_id: FromPath[str]
-) -> Answer[PromoView]:
+) -> Response[PromoView]:
     """Return a promo code with what was used of it."""
     event, sale = await look_at_sale(request.context, event_id)
     return answer_part(event, _show(sale, _promo(sale, parse_id("prm", promo_id))))
@@ -192,7 +191,7 @@ async def get_promo_code(
 )
 async def change_promo_code(
     request: Request, event_id: FromPath[str], promo_id: FromPath[str], data: JSONBody[PromoPatch]
-) -> Answer[PromoView]:
+) -> Response[PromoView]:
     """Change a promo code."""
     context, event, promo = request.context, parse_id("evt", event_id), parse_id("prm", promo_id)
     named = UNSET if data.ticket_type_ids is UNSET else _ticket_type_ids(data.ticket_type_ids)
@@ -215,7 +214,7 @@ async def change_promo_code(
 )
 async def retire_promo_code(
     request: Request, event_id: FromPath[str], promo_id: FromPath[str]
-) -> Answer[PromoView]:
+) -> Response[PromoView]:
     """Take a promo code no more."""
     context, event, promo = request.context, parse_id("evt", event_id), parse_id("prm", promo_id)
     async with context.database.transaction() as tx:

@@ -12,8 +12,6 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from litestar import post
-from litestar.params import FromPath, JSONBody
 
 from evently import accounts, catalogue, organizing
 from evently.accounts import REHEARSAL_BUYERS_MAX
@@ -24,8 +22,9 @@ from evently.sales.commands import SalesRefusal
 from evently.sales.reads import Sale
 from evently.sales.terms import CAPACITY_MAX, TicketTypeTerms
 from evently.web.edge.auth import organizer, policy
-from evently.web.edge.context import Answer, Context, Request
+from evently.web.edge.context import Context, Request, Response
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, post
 
 _TOKENS_AT_ONCE: Final = 200  # then the other requests have their turn: 4 ms
 _PLACES: Final = 1_000  # of a fresh event, unless told
@@ -95,7 +94,7 @@ class RehearsalView(msgspec.Struct, frozen=True):
 )
 async def rehearse_event(
     request: Request, event_id: FromPath[str], data: JSONBody[RehearsalBody]
-) -> Answer[RehearsalView]:
+) -> Response[RehearsalView]:
     """Copy an event for a rehearsal."""
     context, now = request.context, request.context.clock()
     async with context.database.transaction() as tx:
@@ -115,7 +114,7 @@ async def rehearse_event(
 )
 async def rehearse_fresh_event(
     request: Request, organizer_id: FromPath[str], data: JSONBody[FreshRehearsalBody]
-) -> Answer[RehearsalView]:
+) -> Response[RehearsalView]:
     """Make an event for a rehearsal."""
     context, now = request.context, request.context.clock()
     owner = parse_id("org", organizer_id)
@@ -137,7 +136,7 @@ async def rehearse_fresh_event(
 
 async def _answer(
     context: Context, event: Event, sale: Sale, buyers: Sequence[UUID], now: datetime
-) -> Answer[RehearsalView]:
+) -> Response[RehearsalView]:
     tokens = context.accounts.tokens
     session_id = new_id()  # one for all of them, so that ending it would end the rehearsal
     views: list[RehearsalBuyer] = []
@@ -158,7 +157,7 @@ async def _answer(
         conditions.hold_seconds if conditions.payment == "online" else None,
         [] if sale.hall is None else list(sale.hall.plan.ids),
     )
-    return Answer(
+    return Response(
         view,
         status_code=201,
         headers={"location": f"/v1/events/{view.event_id}", "cache-control": "no-store"},

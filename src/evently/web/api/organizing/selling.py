@@ -9,9 +9,6 @@ from collections import Counter
 from functools import partial
 from typing import Final
 
-from litestar import get, patch, post, put
-from litestar.params import FromPath, JSONBody
-
 from evently import organizing
 from evently.kit.errors import Refused
 from evently.kit.ids import parse_id
@@ -34,8 +31,9 @@ from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.api.organizing.parts import answer_changed_part, answer_part, look_at_sale
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import require_if_match
-from evently.web.edge.context import Answer, Request
+from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, get, patch, post, put
 
 _CONDITIONS: Final = "Organizer: conditions of sale"
 _SEATING: Final = "Organizer: seating"
@@ -51,7 +49,7 @@ _FREE, _TAKEN, _BLOCKED = range(3)  # in `Hall.states`
     responses=problems(),
     **policy(MEMBERS),
 )
-async def get_conditions(request: Request, event_id: FromPath[str]) -> Answer[ConditionsView]:
+async def get_conditions(request: Request, event_id: FromPath[str]) -> Response[ConditionsView]:
     """Return the conditions under which bookings are made now."""
     event, sale = await look_at_sale(request.context, event_id)
     return answer_part(event, _show_conditions(sale))
@@ -68,7 +66,7 @@ async def get_conditions(request: Request, event_id: FromPath[str]) -> Answer[Co
 )
 async def change_conditions(
     request: Request, event_id: FromPath[str], data: JSONBody[ConditionsPatch]
-) -> Answer[ConditionsView]:
+) -> Response[ConditionsView]:
     """Change how tickets are paid, held and refunded."""
     context, event = request.context, parse_id("evt", event_id)
     changes, seen = conditions_changes(data), partial(require_if_match, request)
@@ -86,7 +84,7 @@ async def change_conditions(
     responses=problems(SalesRefusal.NOT_SEATED),
     **policy(MEMBERS),
 )
-async def get_seating(request: Request, event_id: FromPath[str]) -> Answer[OrganizersSeatingView]:
+async def get_seating(request: Request, event_id: FromPath[str]) -> Response[OrganizersSeatingView]:
     """Return the price zones with how many of their seats are free, taken and blocked."""
     event, sale = await look_at_sale(request.context, event_id)
     return answer_part(event, _show_seating(sale))
@@ -109,7 +107,7 @@ async def get_seating(request: Request, event_id: FromPath[str]) -> Answer[Organ
 )
 async def put_seating(
     request: Request, event_id: FromPath[str], data: JSONBody[SeatingBody]
-) -> Answer[OrganizersSeatingView]:
+) -> Response[OrganizersSeatingView]:
     """Copy a seat map and divide it into price zones."""
     context, event = request.context, parse_id("evt", event_id)
     draft, seen = seating_draft(data), partial(require_if_match, request)
@@ -131,7 +129,7 @@ async def put_seating(
 )
 async def block_seats(
     request: Request, event_id: FromPath[str], data: JSONBody[SeatChoiceBody]
-) -> Answer[OrganizersSeatingView]:
+) -> Response[OrganizersSeatingView]:
     """Block free seats."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
@@ -151,7 +149,7 @@ async def block_seats(
 )
 async def unblock_seats(
     request: Request, event_id: FromPath[str], data: JSONBody[SeatChoiceBody]
-) -> Answer[OrganizersSeatingView]:
+) -> Response[OrganizersSeatingView]:
     """Free blocked seats."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
@@ -159,7 +157,7 @@ async def unblock_seats(
     return await _answer_blocked(request, event_id)
 
 
-async def _answer_blocked(request: Request, event_id: str) -> Answer[OrganizersSeatingView]:
+async def _answer_blocked(request: Request, event_id: str) -> Response[OrganizersSeatingView]:
     event, sale = await look_at_sale(request.context, event_id)
     return answer_changed_part(request, event, _show_seating(sale))
 

@@ -8,8 +8,6 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
-from litestar import get, post
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from evently import catalogue, seating
 from evently.kit.errors import FieldError, Invalid
@@ -23,9 +21,10 @@ from evently.web.api.catalogue.shapes import VenueId
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import etag_of, not_modified
-from evently.web.edge.context import JSON, Answer, Context, Request
+from evently.web.edge.context import JSON, Context, Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, post
 
 _TAG: Final = "Organizer: seat maps"
 MAP_BYTES_MAX: Final = 16 * 1024 * 1024  # the largest map, 100,000 seats, written with spaces
@@ -103,7 +102,7 @@ class SeatMapBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 )
 async def add_seat_map(
     request: Request, venue_id: FromPath[str], data: JSONBody[SeatMapBody]
-) -> Answer[SeatMapView]:
+) -> Response[SeatMapView]:
     """Give a venue one more seat map."""
     venue = parse_id("ven", venue_id)
     seat_map = await asyncio.to_thread(_map_of, data)
@@ -121,7 +120,7 @@ async def add_seat_map(
 )
 async def import_seat_map(
     request: Request, venue_id: FromPath[str], data: JSONBody[PretixPlan]
-) -> Answer[ImportedSeatMapView]:
+) -> Response[ImportedSeatMapView]:
     """Give a venue one more seat map, from a plan."""
     venue = parse_id("ven", venue_id)
     seat_map, zones = await asyncio.to_thread(import_plan, data)
@@ -138,7 +137,7 @@ async def import_seat_map(
 )
 async def list_seat_maps(
     request: Request, venue_id: FromPath[str], limit: Limit = LIMIT, after: After = None
-) -> Answer[PageView[SeatMapView]]:
+) -> Response[PageView[SeatMapView]]:
     """List seat maps, each in its latest version."""
     page = await seating.list_seat_maps(request.context.database, parse_id("ven", venue_id), limit, after)
     return paginated(request, page, _show)
@@ -154,7 +153,7 @@ async def list_seat_maps(
 )
 async def get_seat_map(
     request: Request, seat_map_id: FromPath[str], version: Version = None
-) -> Answer[WholeSeatMapView] | Answer[None]:
+) -> Response[WholeSeatMapView] | Response[None]:
     """Return a version of a seat map. The layout is sent as it is stored: no seat of it becomes an object."""
     found = await seating.get_seat_map(request.context.database, parse_id("smp", seat_map_id), version)
     cache_control = "private, no-cache" if version is None else _FOR_EVER
@@ -163,7 +162,7 @@ async def get_seat_map(
         return unchanged
     body = _encode(msgspec.structs.asdict(_show(found)) | {"map": msgspec.Raw(found.layout)})
     sent: Any = body
-    return Answer(sent, headers={"etag": etag, "cache-control": cache_control}, media_type=JSON)
+    return Response(sent, headers={"etag": etag, "cache-control": cache_control}, media_type=JSON)
 
 
 @post(
@@ -177,7 +176,7 @@ async def get_seat_map(
 )
 async def add_seat_map_version(
     request: Request, seat_map_id: FromPath[str], data: JSONBody[SeatMapBody]
-) -> Answer[SeatMapView]:
+) -> Response[SeatMapView]:
     """Change a seat map."""
     map_id = parse_id("smp", seat_map_id)
     seat_map = await asyncio.to_thread(_map_of, data)
@@ -195,7 +194,7 @@ async def add_seat_map_version(
 )
 async def import_seat_map_version(
     request: Request, seat_map_id: FromPath[str], data: JSONBody[PretixPlan]
-) -> Answer[ImportedSeatMapView]:
+) -> Response[ImportedSeatMapView]:
     """Change a seat map to what a plan says."""
     map_id = parse_id("smp", seat_map_id)
     seat_map, zones = await asyncio.to_thread(import_plan, data)
@@ -251,9 +250,9 @@ def _show_imported(known: SeatMapVersion, zones: list[ZoneChoice]) -> ImportedSe
     return ImportedSeatMapView(**msgspec.structs.asdict(_show(known)), zones=zones)
 
 
-def _made(view: Made) -> Answer[Made]:
+def _made(view: Made) -> Response[Made]:
     where = f"/v1/seat-maps/{view.id}?version={view.version}"
-    return Answer(
+    return Response(
         view,
         status_code=201,
         headers={"location": where, "etag": etag_of(view.version), "cache-control": "no-store"},

@@ -12,8 +12,6 @@ from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
-from litestar import get
-from litestar.params import FromPath, QueryParameter
 
 from evently import sales
 from evently.kit.errors import CommonRefusal, Refused
@@ -25,9 +23,10 @@ from evently.sales.terms import NOT_FOR_SALE, Seating
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.compression import SMALLEST_BYTES, best_coding, compress
 from evently.web.edge.conditional import etag_of, not_modified
-from evently.web.edge.context import JSON, Answer, Context, Request
+from evently.web.edge.context import JSON, Context, Request, Response
 from evently.web.edge.memory import Kept
 from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, QueryParameter, get
 
 _FRESH: Final = "public, max-age=0, must-revalidate"  # as of the availability
 _FOR_EVER: Final = "public, max-age=31536000, immutable"  # the address is its content's
@@ -104,7 +103,7 @@ class LayoutView(msgspec.Struct, frozen=True):
 )
 async def get_seats(
     request: Request, event_id: FromPath[str], since: Since = None
-) -> Answer[SeatsView] | Answer[None]:
+) -> Response[SeatsView] | Response[None]:
     """Return the states of all seats, or what has changed."""
     board = await request.context.boards.look(parse_id("evt", event_id))
     if since is not None and not board.knows(since):
@@ -127,7 +126,7 @@ async def get_seats(
 )
 async def get_seat_layout(
     request: Request, event_id: FromPath[str], digest: FromPath[str]
-) -> Answer[LayoutView] | Answer[None]:
+) -> Response[LayoutView] | Response[None]:
     """Return the layout of an event."""
     board = await request.context.boards.look(parse_id("evt", event_id))
     if digest != board.digest:
@@ -140,7 +139,7 @@ async def get_seat_layout(
 
 async def _send(
     request: Request, key: tuple[Hashable, ...], tag: str, cache_control: str, seconds: float, make: _Make
-) -> Answer[Any]:
+) -> Response[Any]:
     """Send what is kept under a key in the coding that the client wants, or have it made."""
     etag = etag_of(tag)
     if unchanged := not_modified(request, etag, cache_control):
@@ -149,7 +148,7 @@ async def _send(
     found = await request.context.memory.get(
         (*key, coding), partial(_pack, make, coding, cache_control, seconds)
     )
-    return Answer(found.body, headers=found.headers, media_type=JSON)
+    return Response(found.body, headers=found.headers, media_type=JSON)
 
 
 async def _pack(make: _Make, coding: str | None, cache_control: str, seconds: float) -> Kept:

@@ -27,9 +27,9 @@ from evently.checkout.nouns import (
     DueBooking,
     Paid,
     Payment,
+    PaymentChoice,
     PaymentState,
     RefundRow,
-    Wish,
 )
 from evently.checkout.refunding import Refunds
 from evently.checkout.saga import Saga, look_at
@@ -102,7 +102,9 @@ class Checkout:
 
     # Buyers -------------------------------------------------------------------------------------------------
 
-    async def pay(self, booking_id: UUID, buyer_id: UUID, wish: Wish, key: str | None = None) -> Paid:
+    async def pay(
+        self, booking_id: UUID, buyer_id: UUID, wish: PaymentChoice, key: str | None = None
+    ) -> Paid:
         """Pay for a booking, or go on with the payment that it has. Refuses what cannot or need not be paid.
 
         The answer is what is known within a few seconds: `authorising` means that the gateway has not
@@ -136,7 +138,7 @@ class Checkout:
             due = await self.saga.rows.get_due_booking(booking_id)
         raise Refused(CheckoutRefusal.PAYMENT_PENDING)
 
-    def _storable(self, wish: Wish) -> Wish:
+    def _storable(self, wish: PaymentChoice) -> PaymentChoice:
         """Return a wish as it may be kept: without a card number."""
         return (
             wish
@@ -160,7 +162,7 @@ class Checkout:
             else None
         )
 
-    def _attempt(self, due: DueBooking, wish: Wish, fingerprint: bytes, now: datetime) -> Payment:
+    def _attempt(self, due: DueBooking, wish: PaymentChoice, fingerprint: bytes, now: datetime) -> Payment:
         assert self._gateway is not None, "somebody takes the money"
         assert due.expires_at is not None, "what can be paid is held until some time"
         return Payment(
