@@ -17,7 +17,7 @@ from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
 
 _PRIVATE: Final = {"cache-control": "no-store"}
-_TAG: Final = "Organizer: insight"
+_TAG: Final = "Organizer: analytics"
 _MANAGERS: Final[dict[str, Any]] = policy(organizer("manager", "analytics:read"), rate="heavy")
 
 Rate = Annotated[

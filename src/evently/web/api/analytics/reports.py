@@ -168,7 +168,7 @@ class MostBookedView(msgspec.Struct, frozen=True):
     operation_id="getEventAnalytics",
     summary="What an event has sold",
     description=_ROUNDED,
-    tags=["Organizer: insight"],
+    tags=["Organizer: analytics"],
     responses=problems(),
     **policy(organizer("manager", "analytics:read")),
 )
@@ -184,7 +184,7 @@ async def get_event_analytics(
     operation_id="getEventSeries",
     summary="What an event has sold, by day or hour",
     description=f"{_WHOLE} The time zone is the event's unless told.",
-    tags=["Organizer: insight"],
+    tags=["Organizer: analytics"],
     responses=problems(),
     **policy(organizer("manager", "analytics:read")),
 )
@@ -208,7 +208,7 @@ async def get_event_series(
     operation_id="getOrganizerAnalytics",
     summary="What an organizer has sold",
     description=_ROUNDED,
-    tags=["Organizer: insight"],
+    tags=["Organizer: analytics"],
     responses=problems(),
     **policy(organizer("manager", "analytics:read"), rate="heavy"),
 )
@@ -224,7 +224,7 @@ async def get_organizer_analytics(
     operation_id="getOrganizerSeries",
     summary="What an organizer has sold, by day or hour",
     description=f"{_WHOLE} The time zone is UTC unless told.",
-    tags=["Organizer: insight"],
+    tags=["Organizer: analytics"],
     responses=problems(),
     **policy(organizer("manager", "analytics:read"), rate="heavy"),
 )
@@ -247,7 +247,7 @@ async def get_organizer_series(
     operation_id="listMostBookedEventsOfOrganizer",
     summary="An organizer's most booked events",
     description=_MOST,
-    tags=["Organizer: insight"],
+    tags=["Organizer: analytics"],
     responses=problems(),
     **policy(organizer("manager", "analytics:read"), rate="heavy"),
 )
@@ -318,7 +318,7 @@ async def list_most_booked(
     operation_id="exportBookings",
     summary="The bookings of an event as a file",
     description="As they are at one instant, oldest first. A cell that a spreadsheet would take for a formula begins with an apostrophe.",
-    tags=["Organizer: insight"],
+    tags=["Organizer: analytics"],
     media_type="text/csv",
     responses=problems(),
     **policy(organizer("manager", "bookings:read"), rate="heavy"),

@@ -1,4 +1,4 @@
-"""Insight over HTTP: what organizers and administrators see of what was sold, and the file of bookings."""
+"""Analytics over HTTP: the reports that organizers and administrators read, and the file of bookings."""
 
 from __future__ import annotations
 
