@@ -1,26 +1,36 @@
-"""Named statements in `.sql` files: `-- name: expire_holds`, comments, then SQL with `:named` parameters."""
+"""Named statements in `.sql` files: `-- name: expire_holds`, comments, then SQL with `:named` parameters.
+
+A list of columns that several statements use is written once and has a name:
+
+    -- columns: ticket
+    ticket_id, ticket_type_id, price_minor;
+
+A statement includes it as `{ticket}`, or with a table's alias as `{tickets.ticket}`. A file may use its own
+lists, and those in `columns.sql` of its domain (`evently/sales/columns.sql`). A test compares each list with
+the fields of the struct that its rows become (tests/db/test_columns.py).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Final
 
-_NAME: Final = re.compile(r"^-- name: ([a-z_]+)$", re.MULTILINE)
+_HEADING: Final = re.compile(r"^-- (name|columns): ([a-z_]+)$", re.MULTILINE)
 _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)")  # not the second colon of a cast
+_INCLUDED: Final = re.compile(r"\{(?:([a-z_]+)\.)?([a-z_]+)\}")
 
 
 class Query:
-    """One statement. Calling it with its parameters gives what a driver's `fetch` takes: `fetch(*sql.list_venues(limit=20))`."""
+    """One statement. Call it with its parameters: `fetch(*sql.list_venues(limit=20))`."""
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, columns: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.name = name
-        self.parameters: tuple[str, ...] = tuple(dict.fromkeys(_PARAMETER.findall(_without_comments(text))))
+        text = _include(_without_comments(text), columns or {})
+        self.parameters: tuple[str, ...] = tuple(dict.fromkeys(_PARAMETER.findall(text)))
         numbers = {parameter: f"${number}" for number, parameter in enumerate(self.parameters, start=1)}
-        self.text = (
-            _PARAMETER.sub(lambda match: numbers[match[1]], _without_comments(text)).strip().rstrip(";")
-        )
+        self.text = _PARAMETER.sub(lambda match: numbers[match[1]], text).strip().rstrip(";")
 
     def __call__(self, **values: object) -> tuple[str, *tuple[object, ...]]:
         """Return the statement and its values in order, for `fetch(*query(...))`."""
@@ -34,12 +44,17 @@ class Query:
 
 
 class Queries:
-    """The statements of one file, as attributes."""
+    """The statements of one file, as attributes; `columns` are its named lists of columns."""
 
-    def __init__(self, source: str) -> None:
-        parts = _NAME.split(source)
-        self._queries = {name: Query(name, text) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
-        assert len(self._queries) == len(parts) // 2, "two statements of one name"
+    def __init__(self, source: str, shared: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        parts = _HEADING.split(source)[1:]
+        sections = list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
+        assert len({section[:2] for section in sections}) == len(sections), "a name is used twice"
+        own = {name: _read_columns(text) for kind, name, text in sections if kind == "columns"}
+        self.columns = {**(shared or {}), **own}
+        self._queries = {
+            name: Query(name, text, self.columns) for kind, name, text in sections if kind == "name"
+        }
 
     def __getattr__(self, name: str) -> Query:
         try:
@@ -54,7 +69,25 @@ class Queries:
 def load_queries(module: str, file: str | None = None) -> Queries:
     """Return the statements beside a module: `load_queries(__name__)` reads `venues.sql` beside `venues.py`."""
     package, _, name = module.rpartition(".")
-    return Queries(files(package).joinpath(file or f"{name}.sql").read_text(encoding="utf-8"))
+    domain = files(".".join(package.split(".")[:2]))
+    shared = domain.joinpath("columns.sql")
+    columns = Queries(shared.read_text(encoding="utf-8")).columns if shared.is_file() else None
+    source = files(package).joinpath(file or f"{name}.sql")
+    return Queries(source.read_text(encoding="utf-8"), columns)
+
+
+def _read_columns(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[a-z_]+", _without_comments(text)))
+
+
+def _include(text: str, columns: Mapping[str, tuple[str, ...]]) -> str:
+    """Replace `{list}` and `{alias.list}` by the columns of that list."""
+
+    def columns_of(match: re.Match[str]) -> str:
+        prefix = f"{match[1]}." if match[1] else ""
+        return ", ".join([prefix + column for column in columns[match[2]]])
+
+    return _INCLUDED.sub(columns_of, text)
 
 
 def _without_comments(text: str) -> str:

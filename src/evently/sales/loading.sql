@@ -3,16 +3,14 @@
 
 -- name: load_pools
 -- The pools of events that are not in memory. A statement of its own after the lock: it must see what the previous holder committed.
-SELECT event_id, pool_id, name, capacity, held, sold, set_aside
+SELECT event_id, {pool}
 FROM pools
 WHERE event_id = ANY(:event_ids::uuid[])
 ORDER BY event_id, pool_id;
 
 -- name: load_ticket_types
 -- The ticket types of events that are not in memory.
-SELECT
-    event_id, ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, per_buyer_max, on_sale_at, off_sale_at, retired,
-    zone, tax_basis_points, tax_included, hidden
+SELECT event_id, {ticket_type}
 FROM ticket_types
 WHERE event_id = ANY(:event_ids::uuid[])
 ORDER BY event_id, position, ticket_type_id;
@@ -38,19 +36,13 @@ CROSS JOIN LATERAL (
 
 -- name: load_bookings
 -- The bookings that commands name, and those whose hold is due.
-SELECT
-    bookings.event_id, bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at,
-    bookings.confirmed_at, bookings.ended_at, bookings.conditions_version, bookings.promo_id, bookings.entry_id, bookings.extended,
-    bookings.payment_id, bookings.paid_minor, bookings.captured_at, bookings.refunded_minor
+SELECT {bookings.booking}
 FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
 INNER JOIN bookings ON bookings.event_id = named.event_id AND bookings.booking_id = named.booking_id;
 
 -- name: load_tickets
 -- The tickets of those bookings.
-SELECT
-    tickets.event_id, tickets.booking_id, tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor, tickets.state, tickets.secret,
-    tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor, tickets.tax_minor, tickets.seat_number, tickets.seat_id, tickets.seat_label,
-    tickets.replaces, tickets.returning_since
+SELECT tickets.event_id, tickets.booking_id, {tickets.ticket}
 FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
 INNER JOIN tickets ON tickets.event_id = named.event_id AND tickets.booking_id = named.booking_id
 ORDER BY tickets.ticket_id;
@@ -89,8 +81,7 @@ ORDER BY event_id, version;
 
 -- name: load_promos
 -- The promo codes of events that are not in memory, with how much of them is used.
-SELECT
-    event_id, promo_id, code, kind, value, ticket_type_ids, uses_max, per_buyer_max, budget_minor, from_at, until_at, retired, uses, spent_minor
+SELECT event_id, {promo_code}, uses, spent_minor
 FROM promo_codes
 WHERE event_id = ANY(:event_ids::uuid[])
 ORDER BY event_id, promo_id;
@@ -104,10 +95,7 @@ WHERE event_id = ANY(:event_ids::uuid[]) AND units > 0;
 -- name: load_lines
 -- Who waits, of events of which it is not in memory: of each quantity of a ticket type how many, and the first :known_max of them, in line. With ten
 -- thousand in line they are counted in an index (a millisecond or two); a table of counts would have to be kept right by every batch instead.
-SELECT
-    counted.waiting,
-    firsts.event_id, firsts.entry_id, firsts.buyer_id, firsts.ticket_type_id, firsts.quantity, firsts.state, firsts.reason, firsts.joined_at,
-    firsts.joined_seq, firsts.offered_at, firsts.booking_id, firsts.ended_at
+SELECT counted.waiting, {firsts.waitlist_entry}
 FROM (
     SELECT event_id, ticket_type_id, quantity, count(*) AS waiting
     FROM waitlist_entries
@@ -115,9 +103,7 @@ FROM (
     GROUP BY event_id, ticket_type_id, quantity
 ) AS counted
 CROSS JOIN LATERAL (
-    SELECT
-        entries.event_id, entries.entry_id, entries.buyer_id, entries.ticket_type_id, entries.quantity, entries.state, entries.reason,
-        entries.joined_at, entries.joined_seq, entries.offered_at, entries.booking_id, entries.ended_at
+    SELECT {entries.waitlist_entry}
     FROM waitlist_entries AS entries
     WHERE
         entries.event_id = counted.event_id
@@ -131,8 +117,7 @@ ORDER BY firsts.event_id, firsts.joined_seq, firsts.entry_id;
 
 -- name: load_waiting
 -- Everybody who waits for events that are called off, or for a ticket type that is retired: all of them are sent home.
-SELECT
-    event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at, booking_id, ended_at
+SELECT {waitlist_entry}
 FROM waitlist_entries
 WHERE event_id = ANY(:event_ids::uuid[]) AND state = 'waiting'
 ORDER BY event_id, joined_seq, entry_id;
@@ -186,15 +171,11 @@ LIMIT :limit;
 
 -- name: load_entries
 -- The waitlist entries that commands name, those of the offers among the bookings, and the live ones of those who want to join.
-SELECT
-    entries.event_id, entries.entry_id, entries.buyer_id, entries.ticket_type_id, entries.quantity, entries.state, entries.reason,
-    entries.joined_at, entries.joined_seq, entries.offered_at, entries.booking_id, entries.ended_at
+SELECT {entries.waitlist_entry}
 FROM unnest(:event_ids::uuid[], :entry_ids::uuid[]) AS named (event_id, entry_id)
 INNER JOIN waitlist_entries AS entries ON entries.event_id = named.event_id AND entries.entry_id = named.entry_id
 UNION
-SELECT
-    entries.event_id, entries.entry_id, entries.buyer_id, entries.ticket_type_id, entries.quantity, entries.state, entries.reason,
-    entries.joined_at, entries.joined_seq, entries.offered_at, entries.booking_id, entries.ended_at
+SELECT {entries.waitlist_entry}
 FROM unnest(:join_event_ids::uuid[], :buyer_ids::uuid[]) AS joining (event_id, buyer_id)
 INNER JOIN waitlist_entries AS entries
     ON entries.event_id = joining.event_id AND entries.buyer_id = joining.buyer_id AND entries.state IN ('waiting', 'offered');
@@ -211,7 +192,7 @@ INNER JOIN tickets AS offered ON offered.event_id = named.event_id AND offered.r
 
 -- name: load_refunds
 -- The refunds that commands name.
-SELECT refunds.event_id, refunds.refund_id, refunds.booking_id, refunds.amount_minor, refunds.decided_at, refunds.settled_at
+SELECT refunds.event_id, {refunds.refund}
 FROM unnest(:event_ids::uuid[], :refund_ids::uuid[]) AS named (event_id, refund_id)
 INNER JOIN refunds ON refunds.event_id = named.event_id AND refunds.refund_id = named.refund_id;
 

@@ -61,7 +61,7 @@ LIMIT :limit;
 
 -- name: list_refunds
 -- What is paid back for a booking, oldest first: at most one for each of its tickets.
-SELECT refund_id, booking_id, amount_minor, decided_at, settled_at
+SELECT {refund}
 FROM refunds
 WHERE event_id = :event_id AND booking_id = :booking_id
 ORDER BY refund_id;

@@ -2,6 +2,6 @@
 
 -- name: read_sale
 -- The sale of an event.
-SELECT event_id, state, currency, on_sale_at, off_sale_at, seq, head_hash, head_at, extras
+SELECT {sale}
 FROM sales
 WHERE event_id = :event_id;

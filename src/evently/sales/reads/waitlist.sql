@@ -2,8 +2,7 @@
 
 -- name: find_entry
 -- One waitlist entry, by its id alone.
-SELECT
-    event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at, booking_id, ended_at
+SELECT {waitlist_entry}
 FROM waitlist_entries
 WHERE entry_id = :entry_id;
 
@@ -72,8 +71,7 @@ CROSS JOIN (
 
 -- name: list_live_entries_of
 -- A buyer's live entries of an event, for leaving them.
-SELECT
-    event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at, booking_id, ended_at
+SELECT {waitlist_entry}
 FROM waitlist_entries
 WHERE
     event_id = :event_id
@@ -85,8 +83,7 @@ LIMIT :limit;
 
 -- name: list_entries_of_buyer
 -- A buyer's waitlist entries, newest first: ids are in the order of time.
-SELECT
-    event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at, booking_id, ended_at
+SELECT {waitlist_entry}
 FROM waitlist_entries
 WHERE
     buyer_id = :buyer_id
@@ -97,8 +94,7 @@ LIMIT :limit;
 
 -- name: list_line
 -- The line of an event: who waits or has an offer, in the order in which they joined.
-SELECT
-    event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at, booking_id, ended_at
+SELECT {waitlist_entry}
 FROM waitlist_entries
 WHERE
     event_id = :event_id
