@@ -45,15 +45,15 @@ from tests.support.catalogue import (
     sale_terms,
     until_somebody_waits,
 )
-from tests.support.till import Till, open_till
+from tests.support.sales_desk import SalesDesk, open_sales_desk
 
 ALWAYS = Range()
 SOMEBODY = new_id()
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    async with open_till(db) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    async with open_sales_desk(db) as opened:
         yield opened
 
 
@@ -114,8 +114,8 @@ def tickets(*prices: int) -> tuple[tuple[UUID, UUID, int], ...]:
     ],
     ids=lambda value: type(value).__name__ + (f" {value.was}" if hasattr(value, "was") else ""),
 )
-async def test_what_counts(db: Database, till: Till, fact: Fact, counts: Sums) -> None:
-    event = await till.event()
+async def test_what_counts(db: Database, desk: SalesDesk, fact: Fact, counts: Sums) -> None:
+    event = await desk.event()
     at = NOW + timedelta(minutes=22, seconds=30)
     await count(db, [JournalFacts(event.event_id, 1, at, [fact])])
     assert await report(db, event) == counts
@@ -125,15 +125,15 @@ async def test_what_counts(db: Database, till: Till, fact: Fact, counts: Sums) -
     assert await report(db, event, Range(quarter + timedelta(minutes=15), None)) == Sums()
 
 
-async def trade(till: Till, event: Event) -> None:
-    await till.book(event, 2, hold_seconds=60)
-    till.clock.move(minutes=16)
-    await till.engine.submit(ExpireHolds(event.event_id))
-    whole, part = await till.book(event, 2), await till.book(event, 5)
-    await till.confirm(await till.book(event, 3, hold_seconds=60))
-    till.clock.move(minutes=20)
-    await till.cancel(whole)
-    await till.cancel(part, *[ticket.ticket_id for ticket in part.tickets[:2]])
+async def trade(desk: SalesDesk, event: Event) -> None:
+    await desk.book(event, 2, hold_seconds=60)
+    desk.clock.move(minutes=16)
+    await desk.engine.submit(ExpireHolds(event.event_id))
+    whole, part = await desk.book(event, 2), await desk.book(event, 5)
+    await desk.confirm(await desk.book(event, 3, hold_seconds=60))
+    desk.clock.move(minutes=20)
+    await desk.cancel(whole)
+    await desk.cancel(part, *[ticket.ticket_id for ticket in part.tickets[:2]])
 
 
 TRADED = Sums(3, 10, 25_000, 1, 4, 10_000)
@@ -141,11 +141,11 @@ EARNED = Revenue(25_000, 10_000)  # paid at the door: what was cancelled was nev
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-async def test_rows_count_once_however_they_are_delivered(db: Database, till: Till, size: int) -> None:
+async def test_rows_count_once_however_they_are_delivered(db: Database, desk: SalesDesk, size: int) -> None:
     """In parts, each of which comes twice, overlapping the one before."""
-    event, other = await till.event(), await till.event()
-    await trade(till, event)
-    await till.book(other)
+    event, other = await desk.event(), await desk.event()
+    await trade(desk, event)
+    await desk.book(other)
     rows = await journal(db, event, other)
     for start in range(0, len(rows), size):
         await count(db, rows[max(0, start - size) : start + size])
@@ -155,9 +155,9 @@ async def test_rows_count_once_however_they_are_delivered(db: Database, till: Ti
     assert await report(db, other) == Sums(bookings=1, tickets=1, amount_minor=2_500)
 
 
-async def test_a_missing_row_is_not_skipped(db: Database, till: Till) -> None:
-    event = await till.event()
-    await trade(till, event)
+async def test_a_missing_row_is_not_skipped(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event()
+    await trade(desk, event)
     rows = await journal(db, event)
     for gap in ([*rows[:2], *rows[3:]], rows[1:], [rows[1], rows[0]]):
         with pytest.raises(OutOfOrder):
@@ -167,9 +167,9 @@ async def test_a_missing_row_is_not_skipped(db: Database, till: Till) -> None:
     assert await report(db, event) == TRADED
 
 
-async def test_what_is_rolled_back_was_not_counted(db: Database, till: Till) -> None:
-    event = await till.event()
-    await trade(till, event)
+async def test_what_is_rolled_back_was_not_counted(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event()
+    await trade(desk, event)
     rows = await journal(db, event)
     connection = await db.connect()
     try:
@@ -188,10 +188,10 @@ async def test_what_is_rolled_back_was_not_counted(db: Database, till: Till) -> 
     "counted_before", [0, 3], ids=["an event that nobody has counted", "an event that was counted before"]
 )
 async def test_two_who_count_the_same_rows_at_once_count_them_once(
-    db: Database, till: Till, counted_before: int
+    db: Database, desk: SalesDesk, counted_before: int
 ) -> None:
-    event = await till.event()
-    await trade(till, event)
+    event = await desk.event()
+    await trade(desk, event)
     rows = await journal(db, event)
     if counted_before:
         await count(db, rows[:counted_before])
@@ -204,10 +204,10 @@ async def test_two_who_count_the_same_rows_at_once_count_them_once(
     assert await report(db, event, Range(NOW - timedelta(days=1), None)) == TRADED
 
 
-async def test_many_events_in_one_delivery(db: Database, till: Till) -> None:
-    events = [await till.event() for _ in range(20)]
+async def test_many_events_in_one_delivery(db: Database, desk: SalesDesk) -> None:
+    events = [await desk.event() for _ in range(20)]
     for event in events:
-        await till.book_many(event, 5, 2)
+        await desk.book_many(event, 5, 2)
     await count_all(db, *events)
     for event in events:
         assert await report(db, event) == Sums(bookings=5, tickets=10, amount_minor=25_000)
@@ -222,10 +222,10 @@ def test_no_question_looks_at_a_booking() -> None:
     assert read == {"events", "sales", "pools", "event_totals", "event_quarters", "ranked", "summed"}
 
 
-async def test_the_report_of_an_event(db: Database, till: Till) -> None:
-    event = await till.event(sale_terms(capacity=40))
-    await trade(till, event)
-    await till.book(event, 4, hold_seconds=60)
+async def test_the_report_of_an_event(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=40))
+    await trade(desk, event)
+    await desk.book(event, 4, hold_seconds=60)
     scope = Scope(event_id=event.event_id)
     before = await analytics.read_report(db, scope, ALWAYS)
     assert (before.amounts, before.rows_behind) == (
@@ -238,15 +238,15 @@ async def test_the_report_of_an_event(db: Database, till: Till) -> None:
     assert after.capacity == Capacity(capacity=40, held=4, sold=6, set_aside=0)
 
 
-async def test_drafts_and_sandbox_events_count_for_themselves_alone(db: Database, till: Till) -> None:
-    shown, sandbox = await till.event(sale_terms(capacity=40)), await till.event(sale_terms(capacity=70))
-    draft = await make_event(db, till.venue, sale_terms(capacity=90), publish=False)
+async def test_drafts_and_sandbox_events_count_for_themselves_alone(db: Database, desk: SalesDesk) -> None:
+    shown, sandbox = await desk.event(sale_terms(capacity=40)), await desk.event(sale_terms(capacity=70))
+    draft = await make_event(db, desk.venue, sale_terms(capacity=90), publish=False)
     async with db.transaction() as tx:
         await tx.execute("UPDATE events SET sandbox = true WHERE event_id = $1", sandbox.event_id)
     for event in (shown, sandbox):
-        await trade(till, event)
+        await trade(desk, event)
     await count_all(db, shown, sandbox)
-    for scope in (Scope(organizer_id=till.venue.organizer_id), Scope()):
+    for scope in (Scope(organizer_id=desk.venue.organizer_id), Scope()):
         found = await analytics.read_report(db, scope, ALWAYS)
         assert (found.events, found.amounts, found.rows_behind) == (
             1,
@@ -269,24 +269,24 @@ async def test_drafts_and_sandbox_events_count_for_themselves_alone(db: Database
     assert (own.amounts, own.capacity.capacity) == ([CurrencyTotals("EUR", Sums())], 90)
 
 
-async def test_a_cancelled_event_has_no_places(db: Database, till: Till) -> None:
-    event, cancelled = await till.event(sale_terms(capacity=40)), await till.event(sale_terms(capacity=70))
+async def test_a_cancelled_event_has_no_places(db: Database, desk: SalesDesk) -> None:
+    event, cancelled = await desk.event(sale_terms(capacity=40)), await desk.event(sale_terms(capacity=70))
     async with db.transaction() as tx:
         await carry_out(tx, sales.commands.CancelSale(cancelled.event_id), NOW)
     found = await analytics.read_report(db, Scope(organizer_id=event.organizer_id), ALWAYS)
     assert (found.events, found.capacity.capacity) == (2, 40)
 
 
-async def test_currencies_are_never_mixed_and_organizers_see_their_own(db: Database, till: Till) -> None:
+async def test_currencies_are_never_mixed_and_organizers_see_their_own(db: Database, desk: SalesDesk) -> None:
     yen = SaleTerms(
         currency="JPY", capacity=100, ticket_types=(NewTicketType(name="Regular", price=Money(3000, "JPY")),)
     )
-    euros, yens = await till.event(), await till.event(yen)
+    euros, yens = await desk.event(), await desk.event(yen)
     foreign = await make_event(db, await make_venue(db, await make_organizer(db, "Elsewhere")))
     for event, units in ((euros, 1), (yens, 2), (foreign, 4)):
-        await till.book(event, units)
+        await desk.book(event, units)
     await count_all(db, euros, yens, foreign)
-    own = await analytics.read_report(db, Scope(organizer_id=till.venue.organizer_id), ALWAYS)
+    own = await analytics.read_report(db, Scope(organizer_id=desk.venue.organizer_id), ALWAYS)
     assert own.amounts == [
         CurrencyTotals("EUR", Sums(1, 1, 2_500), Revenue(2_500)),
         CurrencyTotals("JPY", Sums(1, 2, 6_000), Revenue(6_000)),
@@ -299,11 +299,11 @@ async def test_currencies_are_never_mixed_and_organizers_see_their_own(db: Datab
     assert (await analytics.read_report(db, Scope(organizer_id=new_id()), ALWAYS)).amounts == []
 
 
-async def book_at(till: Till, event: Event, *instants: str) -> None:
+async def book_at(desk: SalesDesk, event: Event, *instants: str) -> None:
     """Book one unit at each of these instants, which come in order."""
     for text in instants:
-        till.clock.now = datetime.fromisoformat(text).astimezone(UTC)
-        await till.book(event)
+        desk.clock.now = datetime.fromisoformat(text).astimezone(UTC)
+        await desk.book(event)
 
 
 @pytest.mark.parametrize(
@@ -353,15 +353,15 @@ async def book_at(till: Till, event: Event, *instants: str) -> None:
 )
 async def test_a_series_by_the_clock_on_the_wall(
     db: Database,
-    till: Till,
+    desk: SalesDesk,
     zone: str,
     granularity: analytics.Granularity,
     instants: list[str],
     expected: dict[str, int],
 ) -> None:
     starts_at = NOW + timedelta(days=600)
-    event = await till.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
-    await book_at(till, event, *instants)
+    event = await desk.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
+    await book_at(desk, event, *instants)
     await count_all(db, event)
     first, last = datetime.fromisoformat(instants[0]), datetime.fromisoformat(instants[-1])
     slots = analytics.slots_of(first, last + timedelta(seconds=1), ZoneInfo(zone), granularity)
@@ -372,9 +372,9 @@ async def test_a_series_by_the_clock_on_the_wall(
     } == expected
 
 
-async def test_a_series_has_every_slot_and_the_sum_of_all(db: Database, till: Till) -> None:
-    event = await till.event()
-    await trade(till, event)
+async def test_a_series_has_every_slot_and_the_sum_of_all(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event()
+    await trade(desk, event)
     await count_all(db, event)
     slots = analytics.slots_of(
         NOW - timedelta(hours=3), NOW + timedelta(hours=3), ZoneInfo("Europe/Berlin"), "hour"
@@ -387,12 +387,12 @@ async def test_a_series_has_every_slot_and_the_sum_of_all(db: Database, till: Ti
     assert await analytics.read_series(db, Scope(event_id=event.event_id), []) == []
 
 
-async def test_the_most_booked_events_page_by_page(db: Database, till: Till) -> None:
-    events = [await till.event() for _ in range(6)]
+async def test_the_most_booked_events_page_by_page(db: Database, desk: SalesDesk) -> None:
+    events = [await desk.event() for _ in range(6)]
     for event, units in zip(events, (3, 9, 3, 1, 7, 0), strict=True):
         if units:
-            await till.book(event, units)
-    await till.cancel(await till.book(events[3], 8))  # does not make it more booked
+            await desk.book(event, units)
+    await desk.cancel(await desk.book(events[3], 8))  # does not make it more booked
     await count_all(db, *events)
     expected = [
         events[1],
@@ -402,7 +402,7 @@ async def test_the_most_booked_events_page_by_page(db: Database, till: Till) -> 
         events[3],
     ]  # as many tickets: the later event first
     for asked in (ALWAYS, Range(NOW, NOW + timedelta(minutes=15))):
-        for organizer_id in (till.venue.organizer_id, None):
+        for organizer_id in (desk.venue.organizer_id, None):
             found, after = [], None
             for _ in range(10):
                 page = await analytics.list_most_booked(db, organizer_id, asked, 2, after)
@@ -430,11 +430,11 @@ async def exported(db: Database, event: Event) -> list[BookingLine]:
     return [line async for lines in export_bookings(db, event.event_id) for line in lines]
 
 
-async def test_every_booking_is_exported_once_in_order(db: Database, till: Till) -> None:
-    event, other = await till.event(), await till.event()
-    await trade(till, event)
-    await till.book(other)
-    await till.book_many(event, 2 * ROWS_READ)
+async def test_every_booking_is_exported_once_in_order(db: Database, desk: SalesDesk) -> None:
+    event, other = await desk.event(), await desk.event()
+    await trade(desk, event)
+    await desk.book(other)
+    await desk.book_many(event, 2 * ROWS_READ)
     lists = [lines async for lines in export_bookings(db, event.event_id)]
     assert [len(lines) for lines in lists] == [ROWS_READ, ROWS_READ, 4]
     lines = list(itertools.chain.from_iterable(lists))
@@ -446,26 +446,26 @@ async def test_every_booking_is_exported_once_in_order(db: Database, till: Till)
         ("confirmed", 3, 7_500, "EUR"),
         ("confirmed", 3, 7_500, "EUR"),
     ]
-    assert await exported(db, await till.event()) == []
+    assert await exported(db, await desk.event()) == []
 
 
-async def test_an_export_shows_one_instant(db: Database, till: Till) -> None:
-    event = await till.event()
-    await till.book_many(event, ROWS_READ + 1)
+async def test_an_export_shows_one_instant(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event()
+    await desk.book_many(event, ROWS_READ + 1)
     lists = export_bookings(db, event.event_id)
     assert len(await anext(lists)) == ROWS_READ
-    await till.book_many(event, 10)
+    await desk.book_many(event, 10)
     assert [len(lines) async for lines in lists] == [1]
 
 
-async def test_people_are_named_and_the_erased_are_not(db: Database, till: Till) -> None:
-    event, clock = await till.event(), MovableClock()
+async def test_people_are_named_and_the_erased_are_not(db: Database, desk: SalesDesk) -> None:
+    event, clock = await desk.event(), MovableClock()
     known, erased = (
         await make_person(db, "ada@example.org", clock),
         await make_person(db, "gone@example.org", clock),
     )
     for buyer in (known, erased, new_id()):
-        await till.book(event, buyer=buyer)
+        await desk.book(event, buyer=buyer)
     async with db.transaction() as tx:
         await tx.execute(
             "UPDATE people SET email = NULL, name = '', erased_at = $2 WHERE person_id = $1", erased, NOW

@@ -20,11 +20,11 @@ from evently.kit.money import Money
 from evently.sales.commands import BookingLine, ExpireHolds, PlaceBooking, PutPromoCode, RecordRefund
 from evently.sales.outbox import JournalFacts
 from evently.sales.terms import Conditions, Fees, PromoTerms, RefundWindow
-from tests.db.test_audit_extras import bustle, pay, till
+from tests.db.test_audit_extras import bustle, desk, pay
 from tests.support.catalogue import sale_terms
-from tests.support.till import Till, booking
+from tests.support.sales_desk import SalesDesk, booking
 
-__all__ = ["till"]
+__all__ = ["desk"]
 
 
 async def journal_of(db: Database, event_id: UUID) -> list[JournalFacts]:
@@ -40,8 +40,8 @@ async def count(db: Database, *parts: list[JournalFacts]) -> None:
             await analytics.count(tx, part)
 
 
-async def test_what_a_busy_event_adds_up_to(db: Database, till: Till) -> None:
-    event_id = await bustle(till)
+async def test_what_a_busy_event_adds_up_to(db: Database, desk: SalesDesk) -> None:
+    event_id = await bustle(desk)
     (money,) = await details.read_money(db, event_id)
     left = money.gross_minor - money.struck_minor - money.refunded_minor - money.tax_minor - money.fees_minor
     assert left == money.net_minor > 0
@@ -83,9 +83,9 @@ async def test_what_a_busy_event_adds_up_to(db: Database, till: Till) -> None:
     assert sum(price is not None for price in seats.prices_minor) == 2
 
 
-async def test_the_roll_ups_are_the_ledger(db: Database, till: Till) -> None:
+async def test_the_roll_ups_are_the_ledger(db: Database, desk: SalesDesk) -> None:
     """However the journal is delivered, and over whatever range: what was posted is summed up once, where it happened."""
-    event_id = await bustle(till)
+    event_id = await bustle(desk)
     journal = await journal_of(db, event_id)
     await count(db, journal[:7], journal[3:9], journal)
     (money,) = await details.read_money(db, event_id)
@@ -94,7 +94,7 @@ async def test_the_roll_ups_are_the_ledger(db: Database, till: Till) -> None:
     )
     assert 0 not in (posted.gross_minor, posted.refunded_minor, posted.tax_minor, posted.fees_minor)
     assert posted.net_minor() == money.net_minor
-    for scope in (Scope(event_id=event_id), Scope(organizer_id=till.venue.organizer_id), Scope()):
+    for scope in (Scope(event_id=event_id), Scope(organizer_id=desk.venue.organizer_id), Scope()):
         (whole,) = (await analytics.read_report(db, scope, Range())).amounts
         assert whole.revenue == posted
         for quarter_at in {analytics.quarter_of(row.at) for row in journal}:
@@ -108,9 +108,9 @@ async def test_the_roll_ups_are_the_ledger(db: Database, till: Till) -> None:
     assert ranked.amounts.revenue == posted
 
 
-async def test_what_was_counted_before_there_was_revenue_is_summed_up(db: Database, till: Till) -> None:
+async def test_what_was_counted_before_there_was_revenue_is_summed_up(db: Database, desk: SalesDesk) -> None:
     """By the revision that adds it: as far as the relay had come, and not a row further."""
-    event_id = await bustle(till)
+    event_id = await bustle(desk)
     journal = await journal_of(db, event_id)
     await count(db, journal)
     read = "SELECT * FROM event_quarters ORDER BY quarter_at", "SELECT * FROM event_totals"
@@ -143,41 +143,41 @@ SOLD = (  # everything that decides what a ticket costs, and what comes back of 
 )
 
 
-async def deal(till: Till, event: Event, draw: random.Random) -> None:
+async def deal(desk: SalesDesk, event: Event, draw: random.Random) -> None:
     """Let one buyer do something: pay or forget, and perhaps give some of it back, or all."""
-    line = BookingLine(next(iter((await till.types(event)).values())), draw.randint(1, 3))
+    line = BookingLine(next(iter((await desk.types(event)).values())), draw.randint(1, 3))
     code = draw.choice((None, "TENTH"))
-    held = booking(await till.engine.submit(PlaceBooking(event.event_id, new_id(), (line,), promo_code=code)))
-    till.clock.move(minutes=draw.randint(0, 9))
+    held = booking(await desk.engine.submit(PlaceBooking(event.event_id, new_id(), (line,), promo_code=code)))
+    desk.clock.move(minutes=draw.randint(0, 9))
     if held.state == "held" and draw.random() < 0.3:
-        till.clock.move(minutes=11)
-        await till.engine.submit(ExpireHolds(event.event_id))
+        desk.clock.move(minutes=11)
+        await desk.engine.submit(ExpireHolds(event.event_id))
         return
-    bought = await pay(till, held) if held.state == "held" else held
+    bought = await pay(desk, held) if held.state == "held" else held
     if draw.random() < 0.5:
-        await till.cancel(bought, *[ticket.ticket_id for ticket in bought.tickets[: draw.randint(0, 1)]])
-    for refund in await sales.reads.list_refunds(till.db, event.event_id, bought.booking_id):
+        await desk.cancel(bought, *[ticket.ticket_id for ticket in bought.tickets[: draw.randint(0, 1)]])
+    for refund in await sales.reads.list_refunds(desk.db, event.event_id, bought.booking_id):
         if draw.random() < 0.5:
-            await till.engine.submit(RecordRefund(event.event_id, bought.booking_id, refund.refund_id))
+            await desk.engine.submit(RecordRefund(event.event_id, bought.booking_id, refund.refund_id))
 
 
 async def test_whatever_was_sold_and_however_it_is_delivered_the_sums_are_the_ledgers(
-    db: Database, till: Till
+    db: Database, desk: SalesDesk
 ) -> None:
-    draw, began = random.Random(7), till.clock()
+    draw, began = random.Random(7), desk.clock()
     events = []
     for conditions, basis_points, included in SOLD:
-        starts_at = till.clock() + timedelta(days=30)
+        starts_at = desk.clock() + timedelta(days=30)
         terms = sale_terms(
             capacity=200, price=Money(1_999, "EUR"), tax_basis_points=basis_points, tax_included=included
         )
         terms = msgspec.structs.replace(terms, conditions=conditions)
-        events.append(await till.event(terms, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)))
-        await till.change(PutPromoCode(events[-1].event_id, PromoTerms(new_id(), "TENTH", "percent", 1_000)))
+        events.append(await desk.event(terms, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)))
+        await desk.change(PutPromoCode(events[-1].event_id, PromoTerms(new_id(), "TENTH", "percent", 1_000)))
     journals: dict[UUID, list[JournalFacts]] = {}
     for _ in range(4):
         for event in draw.choices(events, k=12):
-            await deal(till, event, draw)
+            await deal(desk, event, draw)
         journals = {event.event_id: await journal_of(db, event.event_id) for event in events}
         await count(db, *[journal[: draw.randint(0, len(journal))] for journal in journals.values()])
     await count(db, list(itertools.chain(*journals.values())))
@@ -198,8 +198,8 @@ async def test_whatever_was_sold_and_however_it_is_delivered_the_sums_are_the_le
         )
     whole = tuple(sum(each) for each in zip(*posted.values(), strict=True))
     assert 0 not in whole
-    slots = slots_of(began, till.clock(), ZoneInfo("UTC"), "hour")
-    for scope in (Scope(organizer_id=till.venue.organizer_id), Scope()):
+    slots = slots_of(began, desk.clock(), ZoneInfo("UTC"), "hour")
+    for scope in (Scope(organizer_id=desk.venue.organizer_id), Scope()):
         (amounts,) = (await analytics.read_report(db, scope, Range())).amounts
         assert msgspec.structs.astuple(amounts.revenue) == whole
         points = [

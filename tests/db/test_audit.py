@@ -23,47 +23,47 @@ from evently.reactions import REACTIONS
 from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales.commands import ExpireHolds
 from evently.sales.facts import chain
-from tests.support.till import Hands, Till, open_till
+from tests.support.sales_desk import ManualClock, SalesDesk, open_sales_desk
 
 HOLD = 600
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    async with open_till(db) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    async with open_sales_desk(db) as opened:
         opened.clock.now = datetime.now(UTC)  # the audit goes by the database's clock
         yield opened
 
 
-async def put_on_sale(till: Till) -> Event:
-    starts_at = till.clock.now + timedelta(days=30)
-    return await till.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+async def put_on_sale(desk: SalesDesk) -> Event:
+    starts_at = desk.clock.now + timedelta(days=30)
+    return await desk.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
 
 
-async def deliver(db: Database, clock: Hands) -> None:
+async def deliver(db: Database, clock: ManualClock) -> None:
     relay = Relay(db, clock, REACTIONS)
     while await relay.turn() != IDLE_SECONDS:
         pass
     await relay.retire()
 
 
-async def trade(till: Till) -> Event:
+async def trade(desk: SalesDesk) -> Event:
     """Let everything happen that can happen to a booking."""
-    till.clock.now -= timedelta(seconds=2 * HOLD)
-    event = await put_on_sale(till)
-    await till.book(event, 2, hold_seconds=HOLD)  # runs out
-    till.clock.move(seconds=2 * HOLD)
-    await till.engine.submit(ExpireHolds(event.event_id))
-    await till.book(event, 2, hold_seconds=HOLD)
-    await till.confirm(await till.book(event, 3, hold_seconds=HOLD))
-    await till.cancel(await till.book(event, 1, hold_seconds=HOLD))
+    desk.clock.now -= timedelta(seconds=2 * HOLD)
+    event = await put_on_sale(desk)
+    await desk.book(event, 2, hold_seconds=HOLD)  # runs out
+    desk.clock.move(seconds=2 * HOLD)
+    await desk.engine.submit(ExpireHolds(event.event_id))
+    await desk.book(event, 2, hold_seconds=HOLD)
+    await desk.confirm(await desk.book(event, 3, hold_seconds=HOLD))
+    await desk.cancel(await desk.book(event, 1, hold_seconds=HOLD))
     for key in ("first", "second"):
-        await till.book(event, 4, key=key, fingerprint=b"so many")
-    whole, part = await till.book(event, 2), await till.book(event, 3)
-    await till.cancel(whole)
-    await till.cancel(part, part.tickets[1].ticket_id)
-    await till.book(event, 5)
-    await deliver(till.db, till.clock)
+        await desk.book(event, 4, key=key, fingerprint=b"so many")
+    whole, part = await desk.book(event, 2), await desk.book(event, 3)
+    await desk.cancel(whole)
+    await desk.cancel(part, part.tickets[1].ticket_id)
+    await desk.book(event, 5)
+    await deliver(desk.db, desk.clock)
     return event
 
 
@@ -89,10 +89,10 @@ async def test_nothing_is_found_in_an_empty_database(db: Database) -> None:
     assert found(findings) == {}
 
 
-async def test_nothing_is_found_after_whatever_may_happen(db: Database, till: Till) -> None:
-    events = [await trade(till) for _ in range(2)]
-    await put_on_sale(till)
-    await deliver(db, till.clock)
+async def test_nothing_is_found_after_whatever_may_happen(db: Database, desk: SalesDesk) -> None:
+    events = [await trade(desk) for _ in range(2)]
+    await put_on_sale(desk)
+    await deliver(db, desk.clock)
     states = await db.fetch(
         "SELECT state, count(*) AS bookings FROM bookings WHERE event_id = $1 GROUP BY state",
         events[0].event_id,
@@ -327,8 +327,8 @@ PLANTED = [
 
 
 @pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.what)
-async def test_a_planted_corruption_is_found(db: Database, till: Till, case: Planted) -> None:
-    event, other = await trade(till), await trade(till)
+async def test_a_planted_corruption_is_found(db: Database, desk: SalesDesk, case: Planted) -> None:
+    event, other = await trade(desk), await trade(desk)
     async with db.transaction() as tx:
         for statement in case.statements:
             await tx.execute(statement, *([event.event_id] if "$1" in statement else []))
@@ -351,9 +351,9 @@ async def test_a_planted_corruption_is_found(db: Database, till: Till, case: Pla
     ids=["price", "buyer", "ticket"],
 )
 async def test_history_that_was_rewritten_whole_is_found_by_the_rows(
-    db: Database, till: Till, told: bytes, instead: bytes, code: str, shows: str
+    db: Database, desk: SalesDesk, told: bytes, instead: bytes, code: str, shows: str
 ) -> None:
-    event = await trade(till)
+    event = await trade(desk)
     rows = await db.fetch(
         "SELECT seq, facts, hash FROM journal WHERE event_id = $1 ORDER BY seq", event.event_id
     )
@@ -376,17 +376,17 @@ async def test_history_that_was_rewritten_whole_is_found_by_the_rows(
 
 @pytest.mark.parametrize(("seconds_ago", "shows"), [(1, {}), (6, {"I9": 3})])
 async def test_a_hold_has_a_few_seconds_grace(
-    db: Database, till: Till, seconds_ago: int, shows: dict[str, int]
+    db: Database, desk: SalesDesk, seconds_ago: int, shows: dict[str, int]
 ) -> None:
-    till.clock.move(seconds=-seconds_ago - 10)
-    event = await put_on_sale(till)
-    await till.book_many(event, 3, hold_seconds=10)
+    desk.clock.move(seconds=-seconds_ago - 10)
+    event = await put_on_sale(desk)
+    await desk.book_many(event, 3, hold_seconds=10)
     assert found(await inspect(db)) == shows
 
 
 @pytest.mark.parametrize("column", ["placed_at", "expires_at", "confirmed_at", "ended_at"])
-async def test_a_moment_of_a_booking_that_was_changed(db: Database, till: Till, column: str) -> None:
-    event = await trade(till)
+async def test_a_moment_of_a_booking_that_was_changed(db: Database, desk: SalesDesk, column: str) -> None:
+    event = await trade(desk)
     async with db.transaction() as tx:
         await tx.execute(
             f"UPDATE bookings SET {column} = {column} - interval '1 microsecond' WHERE event_id = $1",
@@ -400,10 +400,10 @@ async def test_a_moment_of_a_booking_that_was_changed(db: Database, till: Till, 
 
 @pytest.mark.parametrize("followed_max", [1, 3, 5])
 async def test_a_large_event_is_looked_at_in_parts(
-    db: Database, till: Till, monkeypatch: pytest.MonkeyPatch, followed_max: int
+    db: Database, desk: SalesDesk, monkeypatch: pytest.MonkeyPatch, followed_max: int
 ) -> None:
     monkeypatch.setattr(retelling, "FOLLOWED_MAX", followed_max)
-    event, other = await trade(till), await trade(till)
+    event, other = await trade(desk), await trade(desk)
     assert found(await inspect(db)) == {}
     async with db.transaction() as tx:
         await tx.execute(
@@ -422,25 +422,25 @@ async def test_a_large_event_is_looked_at_in_parts(
     assert in_parts["I12"] == 2
 
 
-async def test_facts_have_a_minute_to_be_delivered(db: Database, till: Till) -> None:
-    event = await put_on_sale(till)
-    await till.book_many(event, 5)
+async def test_facts_have_a_minute_to_be_delivered(db: Database, desk: SalesDesk) -> None:
+    event = await put_on_sale(desk)
+    await desk.book_many(event, 5)
     assert found(await inspect(db)) == {}
-    till.clock.now -= timedelta(minutes=5)
-    late = await put_on_sale(till)
-    await till.book_many(late, 5)
+    desk.clock.now -= timedelta(minutes=5)
+    late = await put_on_sale(desk)
+    await desk.book_many(late, 5)
     rows = await db.fetch_value("SELECT count(*) FROM journal WHERE event_id = $1", late.event_id)
     findings = await inspect(db)
     assert found(findings) == {"I12": rows}
-    till.clock.move(minutes=5)
-    await deliver(db, till.clock)
+    desk.clock.move(minutes=5)
+    await deliver(db, desk.clock)
     assert found(await inspect(db)) == {}
 
 
-async def test_it_finds_nothing_while_tickets_are_being_sold(db: Database, till: Till) -> None:
+async def test_it_finds_nothing_while_tickets_are_being_sold(db: Database, desk: SalesDesk) -> None:
     """Many snapshots in the middle of selling, counting and delivering: each is of one instant, so each is clean."""
-    events = [await put_on_sale(till) for _ in range(3)]
-    relay = Relay(db, till.clock, REACTIONS)
+    events = [await put_on_sale(desk) for _ in range(3)]
+    relay = Relay(db, desk.clock, REACTIONS)
     ended = asyncio.Event()
 
     async def relay_on() -> None:
@@ -456,18 +456,20 @@ async def test_it_finds_nothing_while_tickets_are_being_sold(db: Database, till:
 
     relaying, auditing = asyncio.create_task(relay_on()), asyncio.create_task(audit_on())
     for _ in range(10):
-        booked = [booking for event in events for booking in await till.book_many(event, 10, 2)]
-        await asyncio.gather(*[till.cancel(booking) for booking in booked[::3]])
+        booked = [booking for event in events for booking in await desk.book_many(event, 10, 2)]
+        await asyncio.gather(*[desk.cancel(booking) for booking in booked[::3]])
     ended.set()
     await relaying
     await relay.retire()
     assert await auditing >= 3
-    await deliver(db, till.clock)
+    await deliver(db, desk.clock)
     assert found(await inspect(db)) == {}
 
 
-async def test_the_command_opens_the_database_itself(database_url: str, db: Database, till: Till) -> None:
-    event = await trade(till)
+async def test_the_command_opens_the_database_itself(
+    database_url: str, db: Database, desk: SalesDesk
+) -> None:
+    event = await trade(desk)
     async with db.transaction() as tx:
         await tx.execute(
             "UPDATE event_totals SET bookings = bookings + 1 WHERE event_id = $1", event.event_id

@@ -28,7 +28,7 @@ from evently.sales.commands import (
 from tests.db.test_audit import deliver, found, trade
 from tests.db.test_audit_extras import bustle, entry_of
 from tests.support.catalogue import sale_terms
-from tests.support.till import Till, booking, open_till
+from tests.support.sales_desk import SalesDesk, booking, open_sales_desk
 
 PROOF: Final = (Path(__file__).parents[2] / "docs" / "proof.md").read_text(encoding="utf-8")
 
@@ -170,53 +170,55 @@ async def unseen(connection: Connection, event_id: UUID | None, statement: str, 
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    async with open_till(db) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    async with open_sales_desk(db) as opened:
         opened.clock.now = datetime.now(UTC) - timedelta(
             minutes=10
         )  # the checkout is done with what was paid
         yield opened
 
 
-async def wait_and_hold(till: Till) -> None:
+async def wait_and_hold(desk: SalesDesk) -> None:
     """Leave an offer that stands for a returned ticket, one that was declined, and a hold that lasts longer."""
-    starts_at = till.clock() + timedelta(days=30)
-    event = await till.event(
+    starts_at = desk.clock() + timedelta(days=30)
+    event = await desk.event(
         sale_terms(capacity=1), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)
     )
-    (type_id,) = (await till.types(event)).values()
-    holder = await till.book(event, 1)
+    (type_id,) = (await desk.types(event)).values()
+    holder = await desk.book(event, 1)
     waits = new_id()
     declined = JoinWaitlist(event.event_id, new_id(), type_id, 1)
-    entry_id = entry_of(await till.engine.submit(declined))
-    await till.engine.submit(
+    entry_id = entry_of(await desk.engine.submit(declined))
+    await desk.engine.submit(
         ReturnTickets(event.event_id, holder.booking_id, holder.buyer_id, (holder.tickets[0].ticket_id,))
     )
-    await till.engine.submit(LeaveWaitlist(event.event_id, entry_id, declined.buyer_id))
-    await till.engine.submit(JoinWaitlist(event.event_id, waits, type_id, 1, "waits", b"so much"))
-    other = await till.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
-    (type_id,) = (await till.types(other)).values()
+    await desk.engine.submit(LeaveWaitlist(event.event_id, entry_id, declined.buyer_id))
+    await desk.engine.submit(JoinWaitlist(event.event_id, waits, type_id, 1, "waits", b"so much"))
+    other = await desk.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    (type_id,) = (await desk.types(other)).values()
     held = booking(
-        await till.engine.submit(PlaceBooking(other.event_id, new_id(), (BookingLine(type_id, 2),), 600))
+        await desk.engine.submit(PlaceBooking(other.event_id, new_id(), (BookingLine(type_id, 2),), 600))
     )
-    await till.engine.submit(ExtendHold(other.event_id, held.booking_id, held.buyer_id))
+    await desk.engine.submit(ExtendHold(other.event_id, held.booking_id, held.buyer_id))
 
 
-async def everything(till: Till) -> None:
+async def everything(desk: SalesDesk) -> None:
     """Let everything happen that can happen to an event, to several."""
-    await bustle(till)
-    await wait_and_hold(till)
-    till.clock.move(minutes=10)
-    await trade(till)
-    await deliver(till.db, till.clock)
+    await bustle(desk)
+    await wait_and_hold(desk)
+    desk.clock.move(minutes=10)
+    await trade(desk)
+    await deliver(desk.db, desk.clock)
 
 
-async def test_every_column_is_compared_or_said_not_to_be(db: Database, till: Till, *, prove: bool) -> None:
+async def test_every_column_is_compared_or_said_not_to_be(
+    db: Database, desk: SalesDesk, *, prove: bool
+) -> None:
     """Each change alone: another value, none instead of one, one instead of none.
 
     Of one row of each kind, or (--prove) of every row.
     """
-    await everything(till)
+    await everything(desk)
     said, missed, tried = uncompared(), list[str](), set[tuple[str, str]]()
     async with db.transaction() as tx:
         assert found(await examine(tx)) == {}
@@ -247,9 +249,9 @@ async def test_every_column_is_compared_or_said_not_to_be(db: Database, till: Ti
     assert said.keys() - every == set(), "docs/proof.md names what is not there"
 
 
-async def test_no_row_is_lost_and_none_is_there_twice(db: Database, till: Till) -> None:
+async def test_no_row_is_lost_and_none_is_there_twice(db: Database, desk: SalesDesk) -> None:
     """A row of each table is deleted, or is there once more under another key; or all rows of its event are gone."""
-    await everything(till)
+    await everything(desk)
     missed = list[str]()
     async with db.transaction() as tx:
         await forget_constraints(tx)

@@ -41,7 +41,7 @@ from evently.sales.terms import Conditions, Fees, PoolTerms, PromoTerms, RefundW
 from tests.db.test_audit import Planted, deliver, found, planted
 from tests.support.catalogue import sale_terms
 from tests.support.halls import SMALL_HALL
-from tests.support.till import Till, booking, open_till
+from tests.support.sales_desk import SalesDesk, booking, open_sales_desk
 
 A_PAYMENT: Final = """
     INSERT INTO payments (
@@ -65,8 +65,8 @@ A_REFUND: Final = """
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    async with open_till(db) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    async with open_sales_desk(db) as opened:
         opened.clock.now = datetime.now(UTC)  # the audit goes by the database's clock
         yield opened
 
@@ -76,32 +76,32 @@ def entry_of(outcome: Outcome) -> UUID:
     return outcome.entry.entry_id
 
 
-async def carry_out(till: Till, *commands: Command) -> None:
+async def carry_out(desk: SalesDesk, *commands: Command) -> None:
     for command in commands:
-        async with till.db.transaction() as tx:
-            await sales.carry_out(tx, command, till.clock())
+        async with desk.db.transaction() as tx:
+            await sales.carry_out(tx, command, desk.clock())
 
 
-async def pay(till: Till, held: Booking) -> Booking:
+async def pay(desk: SalesDesk, held: Booking) -> Booking:
     """Let a hold be paid, as the checkout would."""
     payment_id = new_id()
-    await till.engine.submit(ConfirmBooking(held.event_id, held.booking_id, payment_id, held.total_minor()))
-    async with till.db.transaction() as tx:
+    await desk.engine.submit(ConfirmBooking(held.event_id, held.booking_id, payment_id, held.total_minor()))
+    async with desk.db.transaction() as tx:
         await tx.execute(A_PAYMENT, held.booking_id, payment_id)
-    return booking(await till.engine.submit(RecordCapture(held.event_id, held.booking_id, payment_id)))
+    return booking(await desk.engine.submit(RecordCapture(held.event_id, held.booking_id, payment_id)))
 
 
-async def bustle(till: Till) -> UUID:
+async def bustle(desk: SalesDesk) -> UUID:
     """Sell seats and standing places online, with a code; sell out; let people wait, return, take over, cancel and be paid back."""
-    starts_at = till.clock() + timedelta(days=30)
-    event = await till.event(
+    starts_at = desk.clock() + timedelta(days=30)
+    event = await desk.event(
         sale_terms(capacity=4), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)
     )
     event_id = event.event_id
-    (standing,) = (await till.types(event)).values()
+    (standing,) = (await desk.types(event)).values()
     seats, seated = new_id(), new_id()
     await carry_out(
-        till,
+        desk,
         PutConditions(
             event_id,
             Conditions(
@@ -124,7 +124,7 @@ async def bustle(till: Till) -> UUID:
 
     async def book(type_id: UUID, units: int, code: str | None = None) -> Booking:
         return booking(
-            await till.engine.submit(
+            await desk.engine.submit(
                 PlaceBooking(event_id, new_id(), (BookingLine(type_id, units),), promo_code=code)
             )
         )
@@ -132,10 +132,10 @@ async def bustle(till: Till) -> UUID:
     async def join(units: int, key: str | None = None) -> tuple[UUID, UUID]:
         buyer = new_id()
         return buyer, entry_of(
-            await till.engine.submit(JoinWaitlist(event_id, buyer, standing, units, key, b""))
+            await desk.engine.submit(JoinWaitlist(event_id, buyer, standing, units, key, b""))
         )
 
-    sitting = await pay(till, await book(seated, 3, "early"))
+    sitting = await pay(desk, await book(seated, 3, "early"))
     await book(seated, 2)  # stays held
     part = CancelBooking(
         event_id,
@@ -145,38 +145,38 @@ async def bustle(till: Till) -> UUID:
         (sitting.tickets[0].ticket_id,),
         starts_at,
     )
-    outcome = await till.engine.submit(part)
+    outcome = await desk.engine.submit(part)
     assert isinstance(outcome, Booked)
-    refund_id = await till.db.fetch_value("SELECT refund_id FROM refunds WHERE event_id = $1", event_id)
-    await till.engine.submit(RecordRefund(event_id, sitting.booking_id, refund_id))
-    async with till.db.transaction() as tx:
-        await tx.execute(A_REFUND, refund_id, till.clock())
-    holder = await pay(till, await book(standing, 4, "early"))
+    refund_id = await desk.db.fetch_value("SELECT refund_id FROM refunds WHERE event_id = $1", event_id)
+    await desk.engine.submit(RecordRefund(event_id, sitting.booking_id, refund_id))
+    async with desk.db.transaction() as tx:
+        await tx.execute(A_REFUND, refund_id, desk.clock())
+    holder = await pay(desk, await book(standing, 4, "early"))
     _, group = await join(3, "group")
     lucky, one = await join(1)
-    await till.engine.submit(
+    await desk.engine.submit(
         ReturnTickets(event_id, holder.booking_id, holder.buyer_id, (holder.tickets[0].ticket_id,))
     )
-    taken = await till.engine.submit(AcceptOffer(event_id, one, lucky))
+    taken = await desk.engine.submit(AcceptOffer(event_id, one, lucky))
     assert isinstance(taken, Listed)
     assert taken.booking is not None
-    await pay(till, taken.booking)
-    await till.engine.submit(
+    await pay(desk, taken.booking)
+    await desk.engine.submit(
         CancelBooking(event_id, holder.booking_id, holder.buyer_id, None, (holder.tickets[1].ticket_id,))
     )
     await join(2)  # one unit is set aside, and suffices for neither
     states = {
         row["entry_id"]: row["state"]
-        for row in await till.db.fetch("SELECT entry_id, state FROM waitlist_entries")
+        for row in await desk.db.fetch("SELECT entry_id, state FROM waitlist_entries")
     }
     assert (states[group], states[one]) == ("waiting", "fulfilled")
-    await deliver(till.db, till.clock)
+    await deliver(desk.db, desk.clock)
     return event_id
 
 
-async def test_whoever_is_overtaken_is_found(db: Database, till: Till) -> None:
+async def test_whoever_is_overtaken_is_found(db: Database, desk: SalesDesk) -> None:
     """The rules let nobody be overtaken, so the journal is told further: there is room for all, and they are asked in another order."""
-    event_id = await bustle(till)
+    event_id = await bustle(desk)
     rows = await db.fetch("SELECT at, facts FROM journal WHERE event_id = $1 ORDER BY seq", event_id)
     told = [(row["at"], sales.facts.decode_facts(row["facts"])) for row in rows]
     now, joined = (
@@ -220,9 +220,9 @@ def offer_of(entry: sales.facts.WaitlistJoined, replay: sales.replay.Replay) -> 
     return [held, sales.facts.OfferMade(entry.entry_id, booking_id)]
 
 
-async def test_nothing_is_found_after_whatever_may_happen(db: Database, till: Till) -> None:
+async def test_nothing_is_found_after_whatever_may_happen(db: Database, desk: SalesDesk) -> None:
     for _ in range(2):
-        await bustle(till)
+        await bustle(desk)
     assert {finding.code: finding.examples for finding in await inspect(db) if finding.count} == {}
     assert await db.fetch_value("SELECT sum(set_aside) FROM pools") == 2
 
@@ -344,8 +344,8 @@ PLANTED = [
 
 
 @pytest.mark.parametrize("case", PLANTED, ids=lambda case: case.what)
-async def test_a_planted_corruption_is_found(db: Database, till: Till, case: Planted) -> None:
-    event_id, other_id = await bustle(till), await bustle(till)
+async def test_a_planted_corruption_is_found(db: Database, desk: SalesDesk, case: Planted) -> None:
+    event_id, other_id = await bustle(desk), await bustle(desk)
     async with db.transaction() as tx:
         for statement in case.statements:
             await tx.execute(statement, *([event_id] if "$1" in statement else []))

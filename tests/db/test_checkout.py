@@ -31,8 +31,8 @@ from evently.reactions import cancel_bookings
 from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExpireHolds, ExtendHold
 from evently.sales.terms import Conditions, RefundWindow
 from tests.support.paying import Desk, open_desk
+from tests.support.sales_desk import until
 from tests.support.selling import open_engine
-from tests.support.till import until
 
 
 @pytest_asyncio.fixture

@@ -18,7 +18,7 @@ from evently.db import Database
 from evently.kit.errors import Refused
 from evently.sales.commands import Booking, CancelBooking, ExpireHolds
 from evently.sales.reads import find_sale
-from tests.support.doom import Died, Fuse, doomed
+from tests.support.crash_points import CrashPoint, ProcessCrashed, crashing_checkout
 from tests.support.paying import Desk, open_desk
 
 POINTS_MAX = 60  # the longest of these lives has fewer
@@ -78,13 +78,13 @@ async def each_death(
     """Live a life again and again, each time until one point further; return how each ended, the one that was lived to its end at last."""
     ends: list[str] = []
     for points in range(1, POINTS_MAX):
-        held, fuse = await desk.hold(), Fuse(points)
-        process = doomed(desk, fuse)
-        with suppress(Died):
+        held, crash_point = await desk.hold(), CrashPoint(points)
+        process = crashing_checkout(desk, crash_point)
+        with suppress(ProcessCrashed):
             await live(process, held)
         await process.quiet()
         ends.append(await after(held))
-        if not fuse.blown:
+        if not crash_point.reached:
             return ends
     raise AssertionError("it never ended")
 
@@ -189,9 +189,9 @@ async def test_a_refund_is_made_once(desk: Desk, method: str) -> None:
 
 async def test_what_is_cancelled_before_it_is_captured_is_captured_and_paid_back(desk: Desk) -> None:
     async def live(process: Checkout, held: Booking) -> None:
-        fuse = Fuse(9)  # the booking is confirmed, and nothing is captured
-        first = doomed(desk, fuse)
-        with suppress(Died):
+        crash_point = CrashPoint(9)  # the booking is confirmed, and nothing is captured
+        first = crashing_checkout(desk, crash_point)
+        with suppress(ProcessCrashed):
             await first.pay(held.booking_id, held.buyer_id, PaymentChoice("succeeds"))
         await first.quiet()
         assert (await desk.booking_now(held)).state == "confirmed"

@@ -20,7 +20,7 @@ from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Refused
 from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExpireHolds, ExtendHold
 from tests.db.test_checkout_crashes import judge
-from tests.support.doom import Died, Fuse, doomed
+from tests.support.crash_points import CrashPoint, ProcessCrashed, crashing_checkout
 from tests.support.paying import Desk, open_desk
 
 METHODS = ("succeeds", "declined", "asks", "late", "answer-lost", "request-lost", "capture-fails")
@@ -50,7 +50,7 @@ class History:
 
     async def happen(self, what: tuple[Any, ...]) -> None:
         verb = str(what[0]).replace(" ", "_")
-        with suppress(Refused, Died):
+        with suppress(Refused, ProcessCrashed):
             await getattr(self, f"_{verb}")(*what[1:])
 
     async def end(self) -> str:
@@ -83,7 +83,7 @@ class History:
             await self._die_at(points, lambda process, each=payment: process.resume_payment(each.payment_id))  # type: ignore[misc]
 
     async def _die_at(self, points: int, work: Callable[[Checkout], Any]) -> None:
-        process = doomed(self.desk, Fuse(points))
+        process = crashing_checkout(self.desk, CrashPoint(points))
         try:
             await work(process)
         finally:

@@ -13,7 +13,7 @@ import pytest
 from evently import jobs
 from evently.db import Database, DatabaseOptions
 from evently.jobs import RETRY, Job, Task
-from tests.support.till import until
+from tests.support.sales_desk import until
 
 
 class Notebook:

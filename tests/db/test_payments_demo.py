@@ -33,7 +33,7 @@ PATIENT = GuardOptions(wait_seconds=0, wait_seconds_max=0)
 RACERS = 6
 
 
-class Hands:
+class ManualClock:
     """A clock moved by hand."""
 
     def __init__(self) -> None:
@@ -44,12 +44,12 @@ class Hands:
 
 
 @pytest.fixture
-def clock() -> Hands:
-    return Hands()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def demo(shared_db: Database, clock: Hands) -> DemoGateway:
+def demo(shared_db: Database, clock: ManualClock) -> DemoGateway:
     return DemoGateway(shared_db, clock, "https://evently.example/demo/pay")
 
 
@@ -83,7 +83,9 @@ async def paid(demo: DemoGateway, method: str = "succeeds") -> tuple[Intent, str
 
 
 @pytest.mark.parametrize("method", ["4242 4242 4242 4242", "succeeds"])
-async def test_money_is_reserved_taken_and_given_back(demo: DemoGateway, clock: Hands, method: str) -> None:
+async def test_money_is_reserved_taken_and_given_back(
+    demo: DemoGateway, clock: ManualClock, method: str
+) -> None:
     intent = an_intent(method)
     authorised = await demo.authorise(intent)
     assert isinstance(authorised, Authorised)
@@ -180,7 +182,7 @@ async def test_calls_that_are_lost_once(demo: DemoGateway, name: str, arrived: b
     assert await done(demo, retried) == ["authorised"]
 
 
-async def test_a_card_that_pays_late(demo: DemoGateway, clock: Hands) -> None:
+async def test_a_card_that_pays_late(demo: DemoGateway, clock: ManualClock) -> None:
     intent, abandoned = an_intent("late"), an_intent("late")
     waiting, other = await demo.authorise(intent), await demo.authorise(abandoned)
     assert isinstance(waiting, Unsettled)
@@ -244,7 +246,7 @@ async def test_a_capture_that_fails_takes_nothing(demo: DemoGateway) -> None:
     assert await done(demo, intent) == ["authorised"]
 
 
-async def test_a_refund_that_fails_once(demo: DemoGateway, clock: Hands) -> None:
+async def test_a_refund_that_fails_once(demo: DemoGateway, clock: ManualClock) -> None:
     intent, reference = await paid(demo, "refund-fails")
     refund_id = new_id()
     for _ in range(2):
@@ -287,6 +289,6 @@ async def test_capture_and_void_cannot_both_win(demo: DemoGateway) -> None:
         assert len(await done(demo, intent)) == 2
 
 
-async def test_nobody_speaks_for_it(demo: DemoGateway, clock: Hands) -> None:
+async def test_nobody_speaks_for_it(demo: DemoGateway, clock: ManualClock) -> None:
     with pytest.raises(Forged):
         demo.read_webhook({}, b"{}", clock.now)

@@ -20,20 +20,20 @@ from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales.commands import CancelSale, ChangeSale, JoinWaitlist
 from evently.sales.reads import find_sale
 from tests.support.catalogue import sale_terms
-from tests.support.till import Till, open_till, until
+from tests.support.sales_desk import SalesDesk, open_sales_desk, until
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    async with open_till(db) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    async with open_sales_desk(db) as opened:
         yield opened
 
 
 @asynccontextmanager
-async def running(till: Till, url: str) -> AsyncIterator[None]:
-    desk = Accounts(till.db, utc_now, TokenOptions(bytes(32)))
-    checkout = Checkout(till.db, till.engine, {}, None, till.clock, new_id)
-    async with reactions.running(DatabaseOptions(url), till.db, till.engine, checkout, desk, till.clock):
+async def running(desk: SalesDesk, url: str) -> AsyncIterator[None]:
+    accounts = Accounts(desk.db, utc_now, TokenOptions(bytes(32)))
+    checkout = Checkout(desk.db, desk.engine, {}, None, desk.clock, new_id)
+    async with reactions.running(DatabaseOptions(url), desk.db, desk.engine, checkout, accounts, desk.clock):
         yield
 
 
@@ -49,49 +49,49 @@ async def taken(db: Database, event: Event) -> int:
     return pool.taken()
 
 
-async def test_due_holds_are_taken_back_and_others_stay(db: Database, till: Till) -> None:
-    events = [await till.event() for _ in range(3)]
+async def test_due_holds_are_taken_back_and_others_stay(db: Database, desk: SalesDesk) -> None:
+    events = [await desk.event() for _ in range(3)]
     for event in events:
-        await till.book_many(event, 5, 2, hold_seconds=60)
-        await till.book_many(event, 5, 2, hold_seconds=61)
-        await till.book_many(event, 5, 2)
-    till.clock.move(seconds=60)
-    assert await expire_due_holds(db, till.engine, till.clock) == 3
-    assert await expire_due_holds(db, till.engine, till.clock) == 0
+        await desk.book_many(event, 5, 2, hold_seconds=60)
+        await desk.book_many(event, 5, 2, hold_seconds=61)
+        await desk.book_many(event, 5, 2)
+    desk.clock.move(seconds=60)
+    assert await expire_due_holds(db, desk.engine, desk.clock) == 3
+    assert await expire_due_holds(db, desk.engine, desk.clock) == 0
     for event in events:
         assert [await count(db, event, state) for state in ("held", "expired", "confirmed")] == [5, 5, 5]
         assert await taken(db, event) == 20
 
 
-async def test_more_due_holds_than_one_batch_takes_back(db: Database, till: Till) -> None:
-    event = await till.event()
-    await till.book_many(event, 1200, hold_seconds=60)
-    till.clock.move(seconds=60)
+async def test_more_due_holds_than_one_batch_takes_back(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event()
+    await desk.book_many(event, 1200, hold_seconds=60)
+    desk.clock.move(seconds=60)
     turns = 0
-    while await expire_due_holds(db, till.engine, till.clock):
+    while await expire_due_holds(db, desk.engine, desk.clock):
         turns += 1
     assert turns == 3
     assert await taken(db, event) == 0
 
 
 async def test_those_who_wait_for_an_opening_are_served_when_nobody_books(
-    db: Database, till: Till, database_url: str
+    db: Database, desk: SalesDesk, database_url: str
 ) -> None:
-    noon = till.clock()
-    events = [await till.event() for _ in range(3)]
+    noon = desk.clock()
+    events = [await desk.event() for _ in range(3)]
     for hours, event in zip((1, 1, 2), events, strict=True):
-        await till.change(
+        await desk.change(
             ChangeSale(event.event_id, noon + timedelta(hours=hours), noon + timedelta(hours=9))
         )
-        type_id = next(iter((await till.types(event)).values()))
-        await till.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, 2))
-    assert await serve_lines(db, till.engine, None, till.clock()) == 0
-    till.clock.move(hours=1)
-    assert await serve_lines(db, till.engine, noon, till.clock()) == 2
+        type_id = next(iter((await desk.types(event)).values()))
+        await desk.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, 2))
+    assert await serve_lines(db, desk.engine, None, desk.clock()) == 0
+    desk.clock.move(hours=1)
+    assert await serve_lines(db, desk.engine, noon, desk.clock()) == 2
     assert [await count(db, event, "held") for event in events] == [1, 1, 0]
-    assert await serve_lines(db, till.engine, noon, till.clock()) == 0, "who has an offer does not wait"
-    till.clock.move(hours=1)
-    async with running(till, database_url):
+    assert await serve_lines(db, desk.engine, noon, desk.clock()) == 0, "who has an offer does not wait"
+    desk.clock.move(hours=1)
+    async with running(desk, database_url):
 
         async def the_last_is_served() -> bool:
             return await count(db, events[2], "held") == 1
@@ -99,58 +99,58 @@ async def test_those_who_wait_for_an_opening_are_served_when_nobody_books(
         await until(the_last_is_served)
 
 
-async def test_a_line_that_cannot_be_served_is_looked_at_and_left(db: Database, till: Till) -> None:
-    event = await till.event(sale_terms(capacity=2))
-    (type_id,) = (await till.types(event)).values()
-    await till.book(event, 2)
-    opened = till.clock()
-    await till.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, 2))
-    till.clock.move(hours=1)
-    assert await serve_lines(db, till.engine, None, till.clock()) == 1
-    assert await serve_lines(db, till.engine, opened, till.clock()) == 0
+async def test_a_line_that_cannot_be_served_is_looked_at_and_left(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=2))
+    (type_id,) = (await desk.types(event)).values()
+    await desk.book(event, 2)
+    opened = desk.clock()
+    await desk.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, 2))
+    desk.clock.move(hours=1)
+    assert await serve_lines(db, desk.engine, None, desk.clock()) == 1
+    assert await serve_lines(db, desk.engine, opened, desk.clock()) == 0
     assert await count(db, event, "held") == 0
 
 
-async def test_the_bookings_of_a_cancelled_event_are_cancelled(db: Database, till: Till) -> None:
-    event, other = await till.event(), await till.event()
-    await till.book_many(event, 450, 2)
-    await till.book_many(event, 20, hold_seconds=600)
-    partly = await till.book(event, 3)
-    await till.cancel(partly, partly.tickets[0].ticket_id)
-    await till.book_many(other, 5)
-    await till.engine.submit(CancelSale(event.event_id))
+async def test_the_bookings_of_a_cancelled_event_are_cancelled(db: Database, desk: SalesDesk) -> None:
+    event, other = await desk.event(), await desk.event()
+    await desk.book_many(event, 450, 2)
+    await desk.book_many(event, 20, hold_seconds=600)
+    partly = await desk.book(event, 3)
+    await desk.cancel(partly, partly.tickets[0].ticket_id)
+    await desk.book_many(other, 5)
+    await desk.engine.submit(CancelSale(event.event_id))
 
-    await cancel_bookings(db, till.engine, event.event_id)
+    await cancel_bookings(db, desk.engine, event.event_id)
     assert await count(db, event, "cancelled") == 471
     assert await taken(db, event) == 0
     assert await taken(db, other) == 5
 
     seq = (await find_sale(db, event.event_id)).seq
-    await cancel_bookings(db, till.engine, event.event_id)
+    await cancel_bookings(db, desk.engine, event.event_id)
     assert (await find_sale(db, event.event_id)).seq == seq, "a second time there is nothing to do"
 
 
-async def test_a_used_ticket_keeps_its_booking(db: Database, till: Till) -> None:
-    event = await till.event()
-    used, unused = await till.book(event, 2), await till.book(event, 2)
+async def test_a_used_ticket_keeps_its_booking(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event()
+    used, unused = await desk.book(event, 2), await desk.book(event, 2)
     async with db.transaction() as tx:
         await tx.execute("UPDATE tickets SET state = 'used' WHERE ticket_id = $1", used.tickets[0].ticket_id)
-    await till.engine.submit(CancelSale(event.event_id))
-    await cancel_bookings(db, till.engine, event.event_id)
+    await desk.engine.submit(CancelSale(event.event_id))
+    await cancel_bookings(db, desk.engine, event.event_id)
     states = {
         row["booking_id"]: row["state"] for row in await db.fetch("SELECT booking_id, state FROM bookings")
     }
     assert states == {used.booking_id: "confirmed", unused.booking_id: "cancelled"}
 
 
-async def test_all_of_it_runs_by_itself(db: Database, till: Till, database_url: str) -> None:
-    cancelled, held, sold = await till.event(), await till.event(), await till.event()
-    await till.book_many(cancelled, 250)
-    await till.book_many(held, 10, hold_seconds=60)
-    await till.book_many(sold, 10)
-    till.clock.move(seconds=61)
-    async with running(till, database_url):
-        await till.engine.submit(CancelSale(cancelled.event_id))
+async def test_all_of_it_runs_by_itself(db: Database, desk: SalesDesk, database_url: str) -> None:
+    cancelled, held, sold = await desk.event(), await desk.event(), await desk.event()
+    await desk.book_many(cancelled, 250)
+    await desk.book_many(held, 10, hold_seconds=60)
+    await desk.book_many(sold, 10)
+    desk.clock.move(seconds=61)
+    async with running(desk, database_url):
+        await desk.engine.submit(CancelSale(cancelled.event_id))
 
         async def all_happened() -> bool:
             return (await taken(db, cancelled), await taken(db, held), await taken(db, sold)) == (
@@ -166,16 +166,16 @@ async def test_all_of_it_runs_by_itself(db: Database, till: Till, database_url: 
     assert counted is not None
     assert tuple(counted) == (250, 250)
     # Whoever comes next need not wait for the lease.
-    assert await Relay(db, till.clock, REACTIONS).turn() == IDLE_SECONDS
+    assert await Relay(db, desk.clock, REACTIONS).turn() == IDLE_SECONDS
 
 
 async def test_the_loops_come_back_when_the_database_does(
-    db: Database, till: Till, database_url: str
+    db: Database, desk: SalesDesk, database_url: str
 ) -> None:
-    event = await till.event(sale_terms(capacity=50))
-    async with running(till, database_url):
+    event = await desk.event(sale_terms(capacity=50))
+    async with running(desk, database_url):
         for round_ in range(1, 3):
-            await till.book_many(event, 5)
+            await desk.book_many(event, 5)
             await db.fetch(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
@@ -188,4 +188,4 @@ async def test_the_loops_come_back_when_the_database_does(
                 )
 
             await until(counted)
-            await till.db.fetch("SELECT 1")
+            await desk.db.fetch("SELECT 1")

@@ -21,16 +21,16 @@ from evently.reactions.relay import BUSY_SECONDS, IDLE_SECONDS, LEASE, Relay
 from evently.sales import store
 from evently.sales.commands import BookingLine, CancelSale, PlaceBooking
 from tests.support.catalogue import until_somebody_waits
-from tests.support.till import Hands, Till, open_till
+from tests.support.sales_desk import ManualClock, SalesDesk, open_sales_desk
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    async with open_till(db) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    async with open_sales_desk(db) as opened:
         yield opened
 
 
-async def deliver(relay: Relay, clock: Hands) -> int:
+async def deliver(relay: Relay, clock: ManualClock) -> int:
     """Take turns until nothing is left; return how many it took."""
     for turn in range(1, 1000):
         if await relay.turn() == IDLE_SECONDS:
@@ -82,39 +82,39 @@ async def kill_who_waits(db: Database) -> None:
     )
 
 
-async def test_the_relay_and_the_till_wait_for_nobody(db: Database, till: Till) -> None:
+async def test_the_relay_and_the_till_wait_for_nobody(db: Database, desk: SalesDesk) -> None:
     """Sums refer to a sale that a batch has locked, and must not wait for it: the batch may need what the relay's transaction refers to."""
-    events = [await till.event() for _ in range(3)]
+    events = [await desk.event() for _ in range(3)]
     for event in events:
-        await till.book(event)
+        await desk.book(event)
     connection = await db.connect()
     try:
         async with connection.transaction():
             await connection.fetch(*store.sql.lock_sales(event_ids=[event.event_id for event in events]))
             async with asyncio.timeout(10):
-                await deliver(Relay(db, till.clock, REACTIONS), till.clock)
+                await deliver(Relay(db, desk.clock, REACTIONS), desk.clock)
     finally:
         await connection.close()
     assert [(await figures(db, event))["bookings"] for event in events] == [1, 1, 1]
 
 
-async def begun(till: Till, relay: Relay) -> Event:
+async def begun(desk: SalesDesk, relay: Relay) -> Event:
     """Return an event with one booking that was delivered, so that its totals are there."""
-    event = await till.event()
-    await till.book(event)
-    await deliver(relay, till.clock)
+    event = await desk.event()
+    await desk.book(event)
+    await deliver(relay, desk.clock)
     return event
 
 
-async def test_everything_is_delivered_once(db: Database, till: Till) -> None:
-    relay, event = Relay(db, till.clock, REACTIONS), await till.event()
-    first = await till.book(event, 3)
-    await till.book(event, 2)
-    await till.cancel(first, first.tickets[0].ticket_id)
-    await deliver(relay, till.clock)
-    await till.cancel(first)
-    await deliver(relay, till.clock)
-    await deliver(relay, till.clock)
+async def test_everything_is_delivered_once(db: Database, desk: SalesDesk) -> None:
+    relay, event = Relay(db, desk.clock, REACTIONS), await desk.event()
+    first = await desk.book(event, 3)
+    await desk.book(event, 2)
+    await desk.cancel(first, first.tickets[0].ticket_id)
+    await deliver(relay, desk.clock)
+    await desk.cancel(first)
+    await deliver(relay, desk.clock)
+    await deliver(relay, desk.clock)
 
     assert await undelivered(db) == 0
     sale = await sales.reads.find_sale(db, event.event_id)
@@ -130,38 +130,38 @@ async def test_everything_is_delivered_once(db: Database, till: Till) -> None:
 
 
 async def test_more_than_one_turn_is_delivered_in_order(
-    db: Database, till: Till, monkeypatch: pytest.MonkeyPatch
+    db: Database, desk: SalesDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relaying, "ROWS_MAX", 7)
-    relay = Relay(db, till.clock, REACTIONS)
-    events = [await till.event() for _ in range(3)]
+    relay = Relay(db, desk.clock, REACTIONS)
+    events = [await desk.event() for _ in range(3)]
     for _ in range(10):  # one row each, all at the same instant
-        await asyncio.gather(*[till.book(event) for event in events])
-    assert await deliver(relay, till.clock) == 6  # 36 rows
+        await asyncio.gather(*[desk.book(event) for event in events])
+    assert await deliver(relay, desk.clock) == 6  # 36 rows
     assert [(await figures(db, event))["bookings"] for event in events] == [10, 10, 10]
     assert await undelivered(db) == 0
 
 
 async def test_a_turn_is_bounded_by_what_its_facts_cost(
-    db: Database, till: Till, monkeypatch: pytest.MonkeyPatch
+    db: Database, desk: SalesDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    relay, event = Relay(db, till.clock, REACTIONS), await till.event()
-    await deliver(relay, till.clock)
+    relay, event = Relay(db, desk.clock, REACTIONS), await desk.event()
+    await deliver(relay, desk.clock)
     monkeypatch.setattr(relaying, "BYTES_MAX", 5_000)
     for _ in range(4):
-        await till.book_many(event, 30)  # 7 KB of facts in one row
+        await desk.book_many(event, 30)  # 7 KB of facts in one row
     assert await relay.turn() == BUSY_SECONDS
     assert (await figures(db, event))["seq"] == 3, "one row comes, however long it is"
-    await deliver(relay, till.clock)
+    await deliver(relay, desk.clock)
     assert (await figures(db, event))["bookings"] == 120
 
 
 async def test_a_crash_before_the_commit_delivers_nothing_and_the_next_turn_everything(
-    db: Database, till: Till
+    db: Database, desk: SalesDesk
 ) -> None:
-    relay = Relay(db, till.clock, REACTIONS)
-    event = await begun(till, relay)
-    await till.book_many(event, 5)
+    relay = Relay(db, desk.clock, REACTIONS)
+    event = await begun(desk, relay)
+    await desk.book_many(event, 5)
     async with holding_back(db, event):
         turn = asyncio.create_task(relay.turn())
         await kill_who_waits(db)
@@ -169,15 +169,17 @@ async def test_a_crash_before_the_commit_delivers_nothing_and_the_next_turn_ever
             await turn
     assert (await figures(db, event))["bookings"] == 1
     assert await undelivered(db) > 0
-    await deliver(relay, till.clock)
+    await deliver(relay, desk.clock)
     assert (await figures(db, event))["bookings"] == 6
     assert await undelivered(db) == 0
 
 
-async def test_a_relay_that_is_stopped_in_the_middle_leaves_nothing_behind(db: Database, till: Till) -> None:
-    relay = Relay(db, till.clock, REACTIONS)
-    event = await begun(till, relay)
-    await till.book(event)
+async def test_a_relay_that_is_stopped_in_the_middle_leaves_nothing_behind(
+    db: Database, desk: SalesDesk
+) -> None:
+    relay = Relay(db, desk.clock, REACTIONS)
+    event = await begun(desk, relay)
+    await desk.book(event)
     async with holding_back(db, event):
         turn = asyncio.create_task(relay.turn())
         await until_somebody_waits(db)
@@ -185,71 +187,71 @@ async def test_a_relay_that_is_stopped_in_the_middle_leaves_nothing_behind(db: D
         with pytest.raises(asyncio.CancelledError):
             await turn
     await relay.retire()
-    await deliver(Relay(db, till.clock, REACTIONS), till.clock)
+    await deliver(Relay(db, desk.clock, REACTIONS), desk.clock)
     assert (await figures(db, event))["bookings"] == 2
 
 
-async def test_the_other_one_waits_for_its_turn(db: Database, till: Till) -> None:
-    first, second = Relay(db, till.clock, REACTIONS), Relay(db, till.clock, REACTIONS)
-    event = await begun(till, first)
-    await till.book(event)
+async def test_the_other_one_waits_for_its_turn(db: Database, desk: SalesDesk) -> None:
+    first, second = Relay(db, desk.clock, REACTIONS), Relay(db, desk.clock, REACTIONS)
+    event = await begun(desk, first)
+    await desk.book(event)
     assert await second.turn() == LEASE.total_seconds() / 4
     assert (first.leads, second.leads) == (True, False)
     assert (await figures(db, event))["bookings"] == 1
 
 
-async def test_two_at_once_with_an_expired_lease_count_once(db: Database, till: Till) -> None:
+async def test_two_at_once_with_an_expired_lease_count_once(db: Database, desk: SalesDesk) -> None:
     """The first is slow: while it is in the middle of a turn, its lease runs out and another takes over."""
-    first, second = Relay(db, till.clock, REACTIONS), Relay(db, till.clock, REACTIONS)
-    event = await begun(till, first)
-    await till.book_many(event, 5)
+    first, second = Relay(db, desk.clock, REACTIONS), Relay(db, desk.clock, REACTIONS)
+    event = await begun(desk, first)
+    await desk.book_many(event, 5)
     async with holding_back(db, event):
         slow = asyncio.create_task(first.turn())
         await until_somebody_waits(db)
-        till.clock.move(seconds=11)
+        desk.clock.move(seconds=11)
         heir = asyncio.create_task(second.turn())
     await asyncio.gather(slow, heir)
     assert (await figures(db, event))["bookings"] == 6
-    await deliver(second, till.clock)
+    await deliver(second, desk.clock)
     assert (await figures(db, event))["bookings"] == 6
 
 
-async def test_an_heir_does_what_the_dead_one_did_not(db: Database, till: Till) -> None:
-    first, second = Relay(db, till.clock, REACTIONS), Relay(db, till.clock, REACTIONS)
-    event = await begun(till, first)
-    await till.book_many(event, 5)
+async def test_an_heir_does_what_the_dead_one_did_not(db: Database, desk: SalesDesk) -> None:
+    first, second = Relay(db, desk.clock, REACTIONS), Relay(db, desk.clock, REACTIONS)
+    event = await begun(desk, first)
+    await desk.book_many(event, 5)
     async with holding_back(db, event):
         dying = asyncio.create_task(first.turn())
         await kill_who_waits(db)
         with pytest.raises(Unavailable):
             await dying
     assert await second.turn() == LEASE.total_seconds() / 4
-    till.clock.move(seconds=11)
-    await deliver(second, till.clock)
+    desk.clock.move(seconds=11)
+    await deliver(second, desk.clock)
     assert (await figures(db, event))["bookings"] == 6
 
 
-async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Database, till: Till) -> None:
+async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Database, desk: SalesDesk) -> None:
     """Each has its own clock, and those clocks agree on nothing, so that each often believes that it has the lease."""
-    events = [await till.event() for _ in range(5)]
-    clocks = [Hands(till.clock.now) for _ in range(3)]
+    events = [await desk.event() for _ in range(5)]
+    clocks = [ManualClock(desk.clock.now) for _ in range(3)]
     relays = [Relay(db, clock, REACTIONS) for clock in clocks]
     selling = asyncio.Event()
 
-    async def relay_on(relay: Relay, clock: Hands) -> None:
+    async def relay_on(relay: Relay, clock: ManualClock) -> None:
         while not selling.is_set():
             await relay.turn()
             clock.move(seconds=LEASE.total_seconds() / 3)
 
     fight = [asyncio.create_task(relay_on(relay, clock)) for relay, clock in zip(relays, clocks, strict=True)]
     for _ in range(20):
-        booked = await asyncio.gather(*[till.book(event, 2) for event in events for _ in range(4)])
-        await asyncio.gather(*[till.cancel(each) for each in booked[::7]])
+        booked = await asyncio.gather(*[desk.book(event, 2) for event in events for _ in range(4)])
+        await asyncio.gather(*[desk.cancel(each) for each in booked[::7]])
     selling.set()
     await asyncio.gather(*fight)
-    till.clock.now = max(clock.now for clock in clocks)
-    till.clock.move(seconds=10)
-    await deliver(Relay(db, till.clock, REACTIONS), till.clock)
+    desk.clock.now = max(clock.now for clock in clocks)
+    desk.clock.move(seconds=10)
+    await deliver(Relay(db, desk.clock, REACTIONS), desk.clock)
 
     for event in events:
         booked_now = await db.fetch_value("SELECT count(*) FROM bookings WHERE event_id = $1", event.event_id)
@@ -262,11 +264,13 @@ async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Databa
     assert await undelivered(db) == 0
 
 
-async def test_a_reaction_is_stored_once_and_with_the_facts_it_belongs_to(db: Database, till: Till) -> None:
-    relay = Relay(db, till.clock, REACTIONS)
-    event, other = await begun(till, relay), await till.event()
-    await till.engine.submit(CancelSale(event.event_id))
-    await till.book(other)
+async def test_a_reaction_is_stored_once_and_with_the_facts_it_belongs_to(
+    db: Database, desk: SalesDesk
+) -> None:
+    relay = Relay(db, desk.clock, REACTIONS)
+    event, other = await begun(desk, relay), await desk.event()
+    await desk.engine.submit(CancelSale(event.event_id))
+    await desk.book(other)
     async with holding_back(db, event):
         turn = asyncio.create_task(relay.turn())
         await kill_who_waits(db)
@@ -274,7 +278,7 @@ async def test_a_reaction_is_stored_once_and_with_the_facts_it_belongs_to(db: Da
             await turn
     assert await jobs(db) == []
     for _ in range(3):
-        await deliver(relay, till.clock)
+        await deliver(relay, desk.clock)
     (job,) = await jobs(db)
     assert job[0] == "cancel_bookings_of_event"
 
@@ -295,69 +299,69 @@ async def test_a_reaction_is_stored_once_and_with_the_facts_it_belongs_to(db: Da
     ],
 )
 async def test_a_broken_event_does_not_stop_the_others(
-    db: Database, till: Till, break_it: str, mend_it: str
+    db: Database, desk: SalesDesk, break_it: str, mend_it: str
 ) -> None:
-    relay = Relay(db, till.clock, REACTIONS)
-    events = [await begun(till, relay) for _ in range(5)]
+    relay = Relay(db, desk.clock, REACTIONS)
+    events = [await begun(desk, relay) for _ in range(5)]
     for _ in range(3):
-        await asyncio.gather(*[till.book(event) for event in events])
+        await asyncio.gather(*[desk.book(event) for event in events])
     broken = events[2]
     async with db.transaction() as tx:
         await tx.execute(break_it, broken.event_id)
 
-    await deliver(relay, till.clock)
-    await deliver(relay, till.clock)
+    await deliver(relay, desk.clock)
+    await deliver(relay, desk.clock)
     assert [(await figures(db, event))["bookings"] for event in events] == [4, 4, 1, 4, 4]
 
     async with db.transaction() as tx:
         await tx.execute(mend_it, broken.event_id)
-    till.clock.move(seconds=30)
-    await deliver(relay, till.clock)
+    desk.clock.move(seconds=30)
+    await deliver(relay, desk.clock)
     assert await undelivered(db) == 0
 
 
-async def test_a_row_that_comes_late_is_found(db: Database, till: Till) -> None:
+async def test_a_row_that_comes_late_is_found(db: Database, desk: SalesDesk) -> None:
     """One batch takes long to commit.
 
     Meanwhile later ones of other events are delivered; then the event goes on selling.
     """
-    relay = Relay(db, till.clock, REACTIONS)
-    slow, other = [await begun(till, relay) for _ in range(2)]
-    (ticket_type,) = (await till.types(slow)).values()
+    relay = Relay(db, desk.clock, REACTIONS)
+    slow, other = [await begun(desk, relay) for _ in range(2)]
+    (ticket_type,) = (await desk.types(slow)).values()
     async with db.transaction() as tx:
         await sales.carry_out(
-            tx, PlaceBooking(slow.event_id, new_id(), (BookingLine(ticket_type, 1),)), till.clock()
+            tx, PlaceBooking(slow.event_id, new_id(), (BookingLine(ticket_type, 1),)), desk.clock()
         )
-        till.clock.move(seconds=9)
-        await till.book(other)
-        await deliver(relay, till.clock)
+        desk.clock.move(seconds=9)
+        await desk.book(other)
+        await deliver(relay, desk.clock)
         assert (await figures(db, other))["bookings"] == 2
-    await till.book(slow)
-    await deliver(relay, till.clock)
+    await desk.book(slow)
+    await deliver(relay, desk.clock)
     assert (await figures(db, slow))["bookings"] == 3, "at once, for the next row shows that one is missing"
 
 
-async def test_a_row_that_comes_late_and_last_is_found_by_looking_back(db: Database, till: Till) -> None:
-    relay = Relay(db, till.clock, REACTIONS)
-    slow, other = [await begun(till, relay) for _ in range(2)]
-    (ticket_type,) = (await till.types(slow)).values()
+async def test_a_row_that_comes_late_and_last_is_found_by_looking_back(db: Database, desk: SalesDesk) -> None:
+    relay = Relay(db, desk.clock, REACTIONS)
+    slow, other = [await begun(desk, relay) for _ in range(2)]
+    (ticket_type,) = (await desk.types(slow)).values()
     async with db.transaction() as tx:
         await sales.carry_out(
-            tx, PlaceBooking(slow.event_id, new_id(), (BookingLine(ticket_type, 1),)), till.clock()
+            tx, PlaceBooking(slow.event_id, new_id(), (BookingLine(ticket_type, 1),)), desk.clock()
         )
-        till.clock.move(seconds=9)
-        await till.book(other)
-        await deliver(relay, till.clock)
-    till.clock.move(seconds=10)
-    await deliver(relay, till.clock)
+        desk.clock.move(seconds=9)
+        await desk.book(other)
+        await deliver(relay, desk.clock)
+    desk.clock.move(seconds=10)
+    await deliver(relay, desk.clock)
     assert (await figures(db, slow))["bookings"] == 2
 
 
-async def test_what_was_counted_already_is_only_marked(db: Database, till: Till) -> None:
-    relay = Relay(db, till.clock, REACTIONS)
-    event = await begun(till, relay)
+async def test_what_was_counted_already_is_only_marked(db: Database, desk: SalesDesk) -> None:
+    relay = Relay(db, desk.clock, REACTIONS)
+    event = await begun(desk, relay)
     async with db.transaction() as tx:
         await tx.execute("UPDATE journal SET delivered_at = NULL")
-    await deliver(relay, till.clock)
+    await deliver(relay, desk.clock)
     assert (await figures(db, event))["bookings"] == 1
     assert await undelivered(db) == 0

@@ -25,7 +25,7 @@ from evently.sales.commands import (
 )
 from evently.sales.reads import BOARD_SECONDS, SeatBoard, SeatBoards
 from tests.support.halls import SMALL_HALL
-from tests.support.till import Till, booking, open_till
+from tests.support.sales_desk import SalesDesk, booking, open_sales_desk
 
 ZONES = {"stalls": ["A", "B"], "balcony": ["C"]}  # row D, three seats, is not for sale
 EMPTY = "0" * 16 + "---"
@@ -44,11 +44,11 @@ class Watch:
 class Lobby:
     """Boards of a process that sells nothing itself."""
 
-    def __init__(self, till: Till, event: Event) -> None:
-        self.till = till
+    def __init__(self, desk: SalesDesk, event: Event) -> None:
+        self.desk = desk
         self.event = event
         self.watch = Watch()
-        self.boards = SeatBoards(till.db, self.watch)
+        self.boards = SeatBoards(desk.db, self.watch)
 
     async def look(self) -> SeatBoard:
         """Look when the board is too old to be shown."""
@@ -58,7 +58,7 @@ class Lobby:
     async def states(self) -> str:
         """Return what is shown, and have it be what somebody sees who has just come."""
         shown = await self.look()
-        fresh = await SeatBoards(self.till.db).look(self.event.event_id)
+        fresh = await SeatBoards(self.desk.db).look(self.event.event_id)
         assert (shown.states(), shown.tag, shown.digest) == (fresh.states(), fresh.tag, fresh.digest)
         assert [shown.hall.free_in(zone) for zone in shown.hall.zones] == [
             fresh.hall.free_in(zone) for zone in fresh.hall.zones
@@ -67,20 +67,20 @@ class Lobby:
 
     async def take(self, *seats: str, **more: int) -> Booking:
         """Book seats of the stalls."""
-        line = BookingLine((await self.till.types(self.event))["stalls"], len(seats), seats)
+        line = BookingLine((await self.desk.types(self.event))["stalls"], len(seats), seats)
         command = PlaceBooking(self.event.event_id, new_id(), (line,), **more)  # type: ignore[arg-type]
-        return booking(await self.till.engine.submit(command))
+        return booking(await self.desk.engine.submit(command))
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    async with open_till(db) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    async with open_sales_desk(db) as opened:
         yield opened
 
 
 @pytest_asyncio.fixture
-async def lobby(till: Till) -> Lobby:
-    return Lobby(till, await till.seated(SMALL_HALL.seating(ZONES)))
+async def lobby(desk: SalesDesk) -> Lobby:
+    return Lobby(desk, await desk.seated(SMALL_HALL.seating(ZONES)))
 
 
 def after(states: str, changes: list[tuple[int, str]] | None) -> str:
@@ -99,14 +99,14 @@ async def test_it_follows_what_another_engine_sells(lobby: Lobby) -> None:
     assert await lobby.states() == "011" + EMPTY[3:]
     assert board.changes_since(first) == [(1, "1"), (2, "1")]
     second = board.seq
-    await lobby.till.cancel(booked, booked.tickets[0].ticket_id)
+    await lobby.desk.cancel(booked, booked.tickets[0].ticket_id)
     assert (await lobby.states()).count("1") == 1
     assert len(board.changes_since(second) or ()) == 1
-    await lobby.till.cancel(await lobby.take("B1"))
-    await lobby.till.change(BlockSeats(lobby.event.event_id, ("B6", "C1")))
+    await lobby.desk.cancel(await lobby.take("B1"))
+    await lobby.desk.change(BlockSeats(lobby.event.event_id, ("B6", "C1")))
     blocked = await lobby.states()
     assert (blocked[11], blocked[12]) == ("1", "1"), "nobody learns why"
-    await lobby.till.change(UnblockSeats(lobby.event.event_id, ("C1",)))
+    await lobby.desk.change(UnblockSeats(lobby.event.event_id, ("C1",)))
     unblocked = await lobby.states()
     assert after(EMPTY, board.changes_since(first)) == unblocked
     assert board is await lobby.look(), "it was never loaded again"
@@ -119,8 +119,8 @@ async def test_more_changes_than_there_are_seats_are_forgotten(lobby: Lobby) -> 
     await lobby.states()
     first = (board := await lobby.look()).seq
     for _ in range(5):
-        await lobby.till.change(BlockSeats(lobby.event.event_id, ("A1", "A2")))
-        await lobby.till.change(UnblockSeats(lobby.event.event_id, ("A1", "A2")))
+        await lobby.desk.change(BlockSeats(lobby.event.event_id, ("A1", "A2")))
+        await lobby.desk.change(UnblockSeats(lobby.event.event_id, ("A1", "A2")))
         await lobby.look()
     assert board is await lobby.look()
     assert board.seq == first + 10
@@ -133,8 +133,8 @@ async def test_holds_that_run_out(lobby: Lobby) -> None:
     seq = (await lobby.look()).seq
     await lobby.take("A1", hold_seconds=60)
     assert await lobby.states() == "1" + EMPTY[1:]
-    lobby.till.clock.move(seconds=61)
-    await lobby.till.engine.submit(ExpireHolds(lobby.event.event_id))
+    lobby.desk.clock.move(seconds=61)
+    await lobby.desk.engine.submit(ExpireHolds(lobby.event.event_id))
     assert await lobby.states() == EMPTY
     assert (await lobby.look()).changes_since(seq) == [(0, "0")]
 
@@ -153,7 +153,7 @@ async def test_it_is_a_quarter_of_a_second_old_and_one_reads_for_all(lobby: Lobb
 async def test_another_seating_is_loaded_anew(lobby: Lobby) -> None:
     before = await lobby.look()
     digest, seq = before.digest, before.seq
-    await lobby.till.change(
+    await lobby.desk.change(
         PutSeating(lobby.event.event_id, SMALL_HALL.seating({"stalls": ["A", "B"], "balcony": ["C", "D"]}))
     )
     assert await lobby.states() == "0" * 19
@@ -173,21 +173,21 @@ async def test_a_chain_that_does_not_fit_is_not_followed(lobby: Lobby) -> None:
     assert (await lobby.look()).changes_since(seq) is None
 
 
-async def test_no_event_no_seats_and_not_yet(till: Till) -> None:
+async def test_no_event_no_seats_and_not_yet(desk: SalesDesk) -> None:
     async def refusal(event_id: UUID) -> object:
         with pytest.raises(Refused) as refused:
-            await SeatBoards(till.db).look(event_id)
+            await SeatBoards(desk.db).look(event_id)
         return refused.value.refusal
 
     assert await refusal(new_id()) is SalesRefusal.EVENT_NOT_FOUND
-    assert await refusal((await till.event()).event_id) is SalesRefusal.NOT_SEATED
-    draft = await till.seated(SMALL_HALL.seating(ZONES), opened=False)
+    assert await refusal((await desk.event()).event_id) is SalesRefusal.NOT_SEATED
+    draft = await desk.seated(SMALL_HALL.seating(ZONES), opened=False)
     assert await refusal(draft.event_id) is SalesRefusal.EVENT_NOT_FOUND
 
 
-async def test_the_least_asked_for_is_forgotten(till: Till, lobby: Lobby) -> None:
-    other = await till.seated(SMALL_HALL.seating(ZONES))
-    boards = SeatBoards(till.db, boards_max=1)
+async def test_the_least_asked_for_is_forgotten(desk: SalesDesk, lobby: Lobby) -> None:
+    other = await desk.seated(SMALL_HALL.seating(ZONES))
+    boards = SeatBoards(desk.db, boards_max=1)
     first = await boards.look(lobby.event.event_id)
     await boards.look(other.event_id)
     assert await boards.look(lobby.event.event_id) is not first

@@ -1,4 +1,4 @@
-"""`kill -9` of PostgreSQL and of selling processes, in the middle of everything: the clients' diaries are the judge."""
+"""`kill -9` of PostgreSQL and of selling processes, in the middle of everything: checked against the journals of the clients."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from evently.kit.clock import utc_now
 from evently.kit.errors import OutcomeUnknown
 from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.sales.reads import find_sale
+from tests.support.booking_clients import CRASH_POINTS, ClientJournal, run_clients
 from tests.support.catalogue import make_event, make_organizer, make_venue
-from tests.support.clients import DEATHS, Diary, let_clients_live
-from tests.support.faults import kill_postgres, own_postgres
-from tests.support.judge import judge, judge_clients
+from tests.support.network_faults import kill_postgres, own_postgres
+from tests.support.row_checks import check_client_journals, check_rows
 from tests.support.selling import DEADLINE_SECONDS, eventually, open_engine, place, say
 
 ROOT: Final = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ async def test_postgres_is_killed_and_what_was_acknowledged_is_there(
     postgres: EmbeddedPostgres, tmp_path: Path, *, prove: bool
 ) -> None:
     kills = 100 if prove else 3
-    diaries = [Diary(tmp_path / f"diary-{number}") for number in range(2)]
+    journals = [ClientJournal(tmp_path / f"journal-{number}") for number in range(2)]
     async with database_at(postgres.url) as db:
         event, types = await put_on_sale(db)
         async with (
@@ -79,34 +79,32 @@ async def test_postgres_is_killed_and_what_was_acknowledged_is_there(
             open_engine(postgres.url, utc_now, batch_commands_max=5) as two,
         ):
             living = [
-                asyncio.create_task(
-                    let_clients_live(engine, event.event_id, types, diary, number, kills * 150)
-                )
-                for number, (engine, diary) in enumerate(zip((one, two), diaries, strict=True))
+                asyncio.create_task(run_clients(engine, event.event_id, types, journal, number, kills * 150))
+                for number, (engine, journal) in enumerate(zip((one, two), journals, strict=True))
             ]
             for kill in range(1, kills + 1):
                 await eventually(
                     lambda least=kill * 100: (  # type: ignore[misc]
-                        _wishes(diaries) >= least or living[0].done() or living[1].done()
+                        _requests(journals) >= least or living[0].done() or living[1].done()
                     )
                 )
                 kill_postgres(postgres)
                 postgres.start()
             await asyncio.gather(*living)
-        await judge(db)
-        await judge_clients(db, [diary.entries for diary in diaries])
-    assert any(entry.trouble for diary in diaries for entry in diary.entries)
+        await check_rows(db)
+        await check_client_journals(db, [journal.entries for journal in journals])
+    assert any(entry.trouble for journal in journals for entry in journal.entries)
 
 
 async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(postgres: EmbeddedPostgres) -> None:
     """Nor is its replay, for whoever answers that from a read acknowledges what a failover would lose."""
     async with database_at(postgres.url) as db:
         event, types = await put_on_sale(db)
-        wish = place(event, types[0], 2, key="k")
+        request = place(event, types[0], 2, key="k")
         async with open_engine(postgres.url, utc_now) as engine:
             await tell(db, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             for _ in range(2):
-                asked = asyncio.create_task(engine.submit(wish))
+                asked = asyncio.create_task(engine.submit(request))
                 await until_somebody_waits_for_the_standby(db)
                 assert not asked.done()
                 assert await db.fetch_value(
@@ -115,13 +113,13 @@ async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(postgres: 
                 with pytest.raises(OutcomeUnknown):
                     await asked
             await tell(db, "ALTER SYSTEM RESET synchronous_standby_names")
-            assert say(await engine.submit(wish)) == "confirmed again"
+            assert say(await engine.submit(request)) == "confirmed again"
             assert await db.fetch_value("SELECT replays FROM idempotency_keys WHERE key = 'k'") == 2
-        await judge(db)
+        await check_rows(db)
 
 
-def _wishes(diaries: list[Diary]) -> int:
-    return sum(diary.wishes() for diary in diaries)
+def _requests(journals: list[ClientJournal]) -> int:
+    return sum(journal.requests() for journal in journals)
 
 
 async def tell(db: Database, statement: str) -> None:
@@ -146,28 +144,28 @@ async def test_three_processes_sell_and_are_killed(
 ) -> None:
     """One dies at each marked point in turn, one whenever it happens, one lives.
 
-    Whoever comes next takes over the diary.
+    Whoever comes next takes over the journal.
     """
     event, _ = await put_on_sale(db)
-    lives, wishes = (50, 20_000) if prove else (1, 500)
+    lives, requests = (50, 20_000) if prove else (1, 500)
 
-    def process(slot: int, death: str = "") -> Awaitable[asyncio.subprocess.Process]:
-        path = tmp_path / f"diary-{slot}"
-        arguments = (database_url, str(path), str(event.event_id), str(slot), str(wishes), death)
+    def process(slot: int, crash_at: str = "") -> Awaitable[asyncio.subprocess.Process]:
+        path = tmp_path / f"journal-{slot}"
+        arguments = (database_url, str(path), str(event.event_id), str(slot), str(requests), crash_at)
         return asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.support.clients", *arguments, cwd=ROOT, env=environment()
+            sys.executable, "-m", "tests.support.booking_clients", *arguments, cwd=ROOT, env=environment()
         )
 
     async def die_at_each_point() -> None:
-        for death in DEATHS * lives:
-            assert await (await process(0, death)).wait() == -signal.SIGKILL
+        for crash_at in CRASH_POINTS * lives:
+            assert await (await process(0, crash_at)).wait() == -signal.SIGKILL
         assert await (await process(0)).wait() == 0
 
     async def die_whenever() -> None:
         for life in range(1, lives + 1):
             victim = await process(1)
-            size = life * wishes * 400 // (lives + 1)  # bytes: less than what the diary will be
-            await eventually(lambda least=size: diary_bytes(tmp_path / "diary-1") > least)  # type: ignore[misc]
+            size = life * requests * 400 // (lives + 1)  # bytes: less than what the journal will be
+            await eventually(lambda least=size: journal_bytes(tmp_path / "journal-1") > least)  # type: ignore[misc]
             victim.kill()
             assert await victim.wait() == -signal.SIGKILL
         assert await (await process(1)).wait() == 0
@@ -177,11 +175,13 @@ async def test_three_processes_sell_and_are_killed(
 
     async with asyncio.timeout(None if prove else PROCESS_SECONDS_MAX):
         await asyncio.gather(die_at_each_point(), die_whenever(), live())
-    await judge(db)
-    await judge_clients(db, [Diary(tmp_path / f"diary-{slot}").entries for slot in range(3)])
+    await check_rows(db)
+    await check_client_journals(
+        db, [ClientJournal(tmp_path / f"journal-{slot}").entries for slot in range(3)]
+    )
 
 
-def diary_bytes(path: Path) -> int:
+def journal_bytes(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 

@@ -26,17 +26,17 @@ from evently.sales import Engine, carry_out
 from evently.sales.commands import CancelBooking, PutPool, RetireTicketType
 from evently.sales.terms import PoolTerms
 from tests.support.catalogue import sale_terms, until_somebody_waits
-from tests.support.judge import judge
+from tests.support.row_checks import check_rows
+from tests.support.sales_desk import SalesDesk, open_sales_desk
 from tests.support.selling import held_up, one_batch, open_engine, place, pools, say, tally
-from tests.support.till import Till, open_till
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    """A till whose rows are judged in the end."""
-    async with open_till(db) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    """A sales desk whose rows are checked at the end."""
+    async with open_sales_desk(db) as opened:
         yield opened
-    await judge(db)
+    await check_rows(db)
 
 
 @pytest.fixture(autouse=True)
@@ -47,41 +47,41 @@ def logs() -> Iterator[list[EventDict]]:
 
 
 @pytest_asyncio.fixture
-async def other(till: Till, database_url: str) -> AsyncIterator[Engine]:
+async def other(desk: SalesDesk, database_url: str) -> AsyncIterator[Engine]:
     """Another process's engine."""
-    async with open_engine(database_url, till.clock) as engine:
+    async with open_engine(database_url, desk.clock) as engine:
         yield engine
 
 
 # Batches ----------------------------------------------------------------------------------------------------
 
 
-async def test_what_waits_for_a_batch_is_the_next_batch(till: Till) -> None:
-    event = await till.event()
-    regular = (await till.types(event))["Regular"]
-    before = (await sales.reads.find_sale(till.db, event.event_id)).seq
-    outcomes = await one_batch(till.db, event, till.engine, [place(event, regular) for _ in range(100)])
+async def test_what_waits_for_a_batch_is_the_next_batch(desk: SalesDesk) -> None:
+    event = await desk.event()
+    regular = (await desk.types(event))["Regular"]
+    before = (await sales.reads.find_sale(desk.db, event.event_id)).seq
+    outcomes = await one_batch(desk.db, event, desk.engine, [place(event, regular) for _ in range(100)])
     assert tally(outcomes) == {"confirmed": 100}
-    assert (await sales.reads.find_sale(till.db, event.event_id)).seq == before + 1
+    assert (await sales.reads.find_sale(desk.db, event.event_id)).seq == before + 1
 
 
 async def test_a_batch_is_no_larger_than_allowed(db: Database) -> None:
-    async with open_till(db, batch_commands_max=10) as till:
-        event = await till.event()
-        regular = (await till.types(event))["Regular"]
+    async with open_sales_desk(db, batch_commands_max=10) as desk:
+        event = await desk.event()
+        regular = (await desk.types(event))["Regular"]
         before = (await sales.reads.find_sale(db, event.event_id)).seq
         assert tally(
-            await one_batch(db, event, till.engine, [place(event, regular) for _ in range(100)])
+            await one_batch(db, event, desk.engine, [place(event, regular) for _ in range(100)])
         ) == {"confirmed": 100}
         assert (await sales.reads.find_sale(db, event.event_id)).seq == before + 10
 
 
-async def test_the_number_of_statements_does_not_depend_on_the_number_of_commands(till: Till) -> None:
-    event = await till.event(sale_terms(capacity=10_000, per_buyer_max=5))
-    regular = (await till.types(event))["Regular"]
-    booked = [await till.book(event, 2) for _ in range(101)]
+async def test_the_number_of_statements_does_not_depend_on_the_number_of_commands(desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=10_000, per_buyer_max=5))
+    regular = (await desk.types(event))["Regular"]
+    booked = [await desk.book(event, 2) for _ in range(101)]
     statements: list[str] = []
-    lane = till.engine._lanes[hash(event.event_id) % 2]
+    lane = desk.engine._lanes[hash(event.event_id) % 2]
     assert lane._connection is not None
     counts = []
     for some in (
@@ -95,7 +95,7 @@ async def test_the_number_of_statements_does_not_depend_on_the_number_of_command
             for each in some
         ]
         with lane._connection.query_logger(lambda record: statements.append(record.query)):
-            assert tally(await one_batch(till.db, event, till.engine, [*commands, *cancels])) == {
+            assert tally(await one_batch(desk.db, event, desk.engine, [*commands, *cancels])) == {
                 "confirmed": 2 * len(some)
             }
         counts.append(len(statements))
@@ -103,7 +103,7 @@ async def test_the_number_of_statements_does_not_depend_on_the_number_of_command
     assert counts[1] == counts[2]
 
 
-async def test_the_bookings_of_a_batch_are_whole(till: Till) -> None:
+async def test_the_bookings_of_a_batch_are_whole(desk: SalesDesk) -> None:
     terms = SaleTerms(
         currency="EUR",
         pools=(NewPool("hall", 10), NewPool("balcony", 4)),
@@ -112,74 +112,74 @@ async def test_the_bookings_of_a_batch_are_whole(till: Till) -> None:
             NewTicketType(name="view", pools=("hall", "balcony")),
         ),
     )
-    event = await till.event(terms)
-    types = await till.types(event)
+    event = await desk.event(terms)
+    types = await desk.types(event)
     outcomes = await one_batch(
-        till.db, event, till.engine, [place(event, types["view"], 3), place(event, types["floor"], 4)]
+        desk.db, event, desk.engine, [place(event, types["view"], 3), place(event, types["floor"], 4)]
     )
     for outcome in outcomes:
         assert isinstance(outcome, sales.commands.Booked)
-        assert await sales.reads.get_booking(till.db, outcome.booking.booking_id) == outcome.booking
-    assert {name: pool.sold for name, pool in (await pools(till.db, event)).items()} == {
+        assert await sales.reads.get_booking(desk.db, outcome.booking.booking_id) == outcome.booking
+    assert {name: pool.sold for name, pool in (await pools(desk.db, event)).items()} == {
         "hall": 7,
         "balcony": 3,
     }
 
 
 async def test_a_lane_takes_one_event_at_a_time_where_it_must(db: Database) -> None:
-    async with open_till(db, lanes=1, batch_events_max=1) as till:
-        events = [await till.event() for _ in range(3)]
-        types = [(await till.types(event))["Regular"] for event in events]
+    async with open_sales_desk(db, lanes=1, batch_events_max=1) as desk:
+        events = [await desk.event() for _ in range(3)]
+        types = [(await desk.types(event))["Regular"] for event in events]
         commands = [place(events[number % 3], types[number % 3]) for number in range(30)]
-        assert tally(await one_batch(db, events[0], till.engine, commands)) == {"confirmed": 30}
-    await judge(db)
+        assert tally(await one_batch(db, events[0], desk.engine, commands)) == {"confirmed": 30}
+    await check_rows(db)
 
 
 # Keys -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_replay_writes(till: Till, other: Engine) -> None:
-    event = await till.event()
-    wish = place(event, (await till.types(event))["Regular"], 2, key="k")
-    first = await till.engine.submit(wish)
-    for number, engine in enumerate([till.engine, other, other], start=1):
+async def test_a_replay_writes(desk: SalesDesk, other: Engine) -> None:
+    event = await desk.event()
+    wish = place(event, (await desk.types(event))["Regular"], 2, key="k")
+    first = await desk.engine.submit(wish)
+    for number, engine in enumerate([desk.engine, other, other], start=1):
         again = await engine.submit(wish)
         assert again == replace(first, replayed=True)
-        assert await till.db.fetch_value("SELECT replays FROM idempotency_keys") == number
+        assert await desk.db.fetch_value("SELECT replays FROM idempotency_keys") == number
 
 
-async def test_one_key_at_many_doors_books_once(till: Till, other: Engine) -> None:
-    event = await till.event()
-    regular = (await till.types(event))["Regular"]
+async def test_one_key_at_many_doors_books_once(desk: SalesDesk, other: Engine) -> None:
+    event = await desk.event()
+    regular = (await desk.types(event))["Regular"]
     wishes = [place(event, regular, 1 + number % 3, key=f"k{number}") for number in range(25)]
     outcomes = await asyncio.gather(
-        *[engine.submit(wish) for wish in wishes for engine in (till.engine, other) * 3]
+        *[engine.submit(wish) for wish in wishes for engine in (desk.engine, other) * 3]
     )
     assert tally(outcomes) == {"confirmed": 25, "confirmed again": 125}
     for number in range(25):
         assert len({outcome.booking.booking_id for outcome in outcomes[6 * number : 6 * number + 6]}) == 1  # type: ignore[union-attr]
 
 
-async def test_a_key_is_bound_to_its_body(till: Till, other: Engine) -> None:
-    event = await till.event()
-    regular, buyer = (await till.types(event))["Regular"], new_id()
+async def test_a_key_is_bound_to_its_body(desk: SalesDesk, other: Engine) -> None:
+    event = await desk.event()
+    regular, buyer = (await desk.types(event))["Regular"], new_id()
     wishes = [place(event, regular, units, buyer, key="k") for units in (1, 2, 1, 2)]
     outcomes = await asyncio.gather(
-        *[engine.submit(wish) for wish, engine in zip(wishes, [till.engine, other] * 2, strict=True)]
+        *[engine.submit(wish) for wish, engine in zip(wishes, [desk.engine, other] * 2, strict=True)]
     )
     assert tally(outcomes) == {"confirmed": 1, "confirmed again": 1, "key-reused": 2}
-    assert await till.db.fetch_value("SELECT count(*) FROM bookings") == 1
+    assert await desk.db.fetch_value("SELECT count(*) FROM bookings") == 1
 
 
-async def test_a_refused_key_may_succeed_later(till: Till) -> None:
-    event = await till.event(sale_terms(capacity=2))
-    regular = (await till.types(event))["Regular"]
-    booked = await till.book(event, 2)
+async def test_a_refused_key_may_succeed_later(desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=2))
+    regular = (await desk.types(event))["Regular"]
+    booked = await desk.book(event, 2)
     wish = place(event, regular, 2, key="k")
-    assert say(await till.engine.submit(wish)) == "sold-out"
-    await till.cancel(booked)
-    assert say(await till.engine.submit(wish)) == "confirmed"
-    assert say(await till.engine.submit(wish)) == "confirmed again"
+    assert say(await desk.engine.submit(wish)) == "sold-out"
+    await desk.cancel(booked)
+    assert say(await desk.engine.submit(wish)) == "confirmed"
+    assert say(await desk.engine.submit(wish)) == "confirmed again"
 
 
 # Poison -----------------------------------------------------------------------------------------------------
@@ -195,13 +195,15 @@ async def test_a_refused_key_may_succeed_later(till: Till) -> None:
     ],
     ids=["server", "driver", "constraint", "rules"],
 )
-async def test_poison_hurts_nobody_else(till: Till, poison: dict[str, Any], logs: list[EventDict]) -> None:
-    event = await till.event()
-    regular = (await till.types(event))["Regular"]
+async def test_poison_hurts_nobody_else(
+    desk: SalesDesk, poison: dict[str, Any], logs: list[EventDict]
+) -> None:
+    event = await desk.event()
+    regular = (await desk.types(event))["Regular"]
     commands = [place(event, regular, key=f"k{number}") for number in range(40)]
     for position in (3, 17, 18):
         commands[position] = place(event, regular, **poison)
-    outcomes = await one_batch(till.db, event, till.engine, commands)
+    outcomes = await one_batch(desk.db, event, desk.engine, commands)
     assert {position for position, outcome in enumerate(outcomes) if isinstance(outcome, Exception)} == {
         3,
         17,
@@ -209,14 +211,14 @@ async def test_poison_hurts_nobody_else(till: Till, poison: dict[str, Any], logs
     }
     assert not any(isinstance(outcome, sales.commands.No) for outcome in outcomes)
     assert [log["event"] for log in logs] == ["poison_command"] * 3
-    assert await till.db.fetch_value("SELECT count(*) FROM bookings") == 37
-    assert say(await till.engine.submit(place(event, regular))) == "confirmed"
+    assert await desk.db.fetch_value("SELECT count(*) FROM bookings") == 37
+    assert say(await desk.engine.submit(place(event, regular))) == "confirmed"
 
 
-async def test_the_constraint_guarantees(till: Till) -> None:
+async def test_the_constraint_guarantees(desk: SalesDesk) -> None:
     """Whatever the rules may say: the rows cannot be oversold, and the journal has no two rows of one number."""
-    event = await till.event()
-    await till.book(event)
+    event = await desk.event()
+    await desk.book(event)
     for lie, constraint in {
         "UPDATE pools SET sold = capacity + 1": "pools_oversold_ck",
         "UPDATE pools SET sold = -1": "pools_counters_ck",
@@ -225,7 +227,7 @@ async def test_the_constraint_guarantees(till: Till) -> None:
         "INSERT INTO bookings SELECT * FROM bookings": "bookings_pk",
     }.items():
         with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refused:
-            async with till.db.transaction() as tx:
+            async with desk.db.transaction() as tx:
                 await tx.execute(lie)
         assert refused.value.constraint_name == constraint
 
@@ -234,28 +236,28 @@ async def test_the_constraint_guarantees(till: Till) -> None:
 
 
 async def test_a_full_queue_says_so_at_once(db: Database) -> None:
-    async with open_till(db, lanes=1, queue_commands_max=5) as till:
-        event = await till.event()
-        regular = (await till.types(event))["Regular"]
+    async with open_sales_desk(db, lanes=1, queue_commands_max=5) as desk:
+        event = await desk.event()
+        regular = (await desk.types(event))["Regular"]
         async with held_up(db, event):
-            taken = asyncio.create_task(till.engine.submit(place(event, regular)))
+            taken = asyncio.create_task(desk.engine.submit(place(event, regular)))
             await until_somebody_waits(db)
-            queued = [asyncio.create_task(till.engine.submit(place(event, regular))) for _ in range(5)]
+            queued = [asyncio.create_task(desk.engine.submit(place(event, regular))) for _ in range(5)]
             await asyncio.sleep(0)  # let them queue
             for _ in range(3):
                 with pytest.raises(Busy):
-                    await till.engine.submit(place(event, regular))
+                    await desk.engine.submit(place(event, regular))
         assert tally(await asyncio.gather(taken, *queued)) == {"confirmed": 6}
-        assert say(await till.engine.submit(place(event, regular))) == "confirmed"
+        assert say(await desk.engine.submit(place(event, regular))) == "confirmed"
 
 
-async def test_a_request_that_goes_away_takes_nothing_with_it(till: Till) -> None:
-    event = await till.event()
-    regular = (await till.types(event))["Regular"]
-    async with held_up(till.db, event):
-        gone = asyncio.create_task(till.engine.submit(place(event, regular)))
-        await until_somebody_waits(till.db)
-        waiting = [asyncio.create_task(till.engine.submit(place(event, regular))) for _ in range(3)]
+async def test_a_request_that_goes_away_takes_nothing_with_it(desk: SalesDesk) -> None:
+    event = await desk.event()
+    regular = (await desk.types(event))["Regular"]
+    async with held_up(desk.db, event):
+        gone = asyncio.create_task(desk.engine.submit(place(event, regular)))
+        await until_somebody_waits(desk.db)
+        waiting = [asyncio.create_task(desk.engine.submit(place(event, regular))) for _ in range(3)]
         await asyncio.sleep(0)  # let them queue
         gone.cancel()
         waiting[1].cancel()
@@ -263,7 +265,7 @@ async def test_a_request_that_goes_away_takes_nothing_with_it(till: Till) -> Non
         "confirmed": 2,
         "CancelledError": 2,
     }
-    assert await till.db.fetch_value("SELECT count(*) FROM bookings") == 4, (
+    assert await desk.db.fetch_value("SELECT count(*) FROM bookings") == 4, (
         "what a lane has is carried out, whoever listens"
     )
 
@@ -271,107 +273,107 @@ async def test_a_request_that_goes_away_takes_nothing_with_it(till: Till) -> Non
 # The memory -------------------------------------------------------------------------------------------------
 
 
-async def test_sold_out_is_refused_without_the_database_and_only_for_so_long(till: Till) -> None:
-    event = await till.event(sale_terms(capacity=3))
-    regular = (await till.types(event))["Regular"]
-    await till.book(event, 2)
-    async with held_up(till.db, event):
-        assert say(await till.engine.submit(place(event, regular, 2))) == "sold-out"
-        keyed = asyncio.create_task(till.engine.submit(place(event, regular, 2, key="k")))
-        await until_somebody_waits(till.db)
+async def test_sold_out_is_refused_without_the_database_and_only_for_so_long(desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=3))
+    regular = (await desk.types(event))["Regular"]
+    await desk.book(event, 2)
+    async with held_up(desk.db, event):
+        assert say(await desk.engine.submit(place(event, regular, 2))) == "sold-out"
+        keyed = asyncio.create_task(desk.engine.submit(place(event, regular, 2, key="k")))
+        await until_somebody_waits(desk.db)
         assert not keyed.done(), "it may be the retry of one that succeeded"
-        age(till.engine)
-        unkeyed = asyncio.create_task(till.engine.submit(place(event, regular, 2)))
+        age(desk.engine)
+        unkeyed = asyncio.create_task(desk.engine.submit(place(event, regular, 2)))
         await asyncio.sleep(0)  # let it queue
         assert not unkeyed.done(), "what was true a quarter of a second ago proves nothing"
     assert tally(await asyncio.gather(keyed, unkeyed)) == {"sold-out": 2}
 
 
-async def test_memory_never_grants(till: Till, other: Engine) -> None:
-    event = await till.event(sale_terms(capacity=10))
-    regular = (await till.types(event))["Regular"]
-    await till.book(event)
+async def test_memory_never_grants(desk: SalesDesk, other: Engine) -> None:
+    event = await desk.event(sale_terms(capacity=10))
+    regular = (await desk.types(event))["Regular"]
+    await desk.book(event)
     assert say(await other.submit(place(event, regular, 9))) == "confirmed"
-    assert till.engine.glance(event.event_id) is not None
-    assert say(await till.engine.submit(place(event, regular))) == "sold-out"
+    assert desk.engine.glance(event.event_id) is not None
+    assert say(await desk.engine.submit(place(event, regular))) == "sold-out"
 
 
-async def test_memory_knows_nothing_of_drafts_and_retired_types(till: Till) -> None:
-    event = await till.event(sale_terms(capacity=3))
-    regular = (await till.types(event))["Regular"]
-    await carry_out_alone(till, RetireTicketType(event.event_id, regular))
-    assert regular not in (await till.engine.look(event.event_id)).available
-    assert say(await till.engine.submit(place(event, regular, 4))) == "unknown-ticket-type"
-    draft = await till.event(sale_terms(capacity=3), publish=False)
-    await till.engine.look(draft.event_id)
+async def test_memory_knows_nothing_of_drafts_and_retired_types(desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=3))
+    regular = (await desk.types(event))["Regular"]
+    await carry_out_alone(desk, RetireTicketType(event.event_id, regular))
+    assert regular not in (await desk.engine.look(event.event_id)).available
+    assert say(await desk.engine.submit(place(event, regular, 4))) == "unknown-ticket-type"
+    draft = await desk.event(sale_terms(capacity=3), publish=False)
+    await desk.engine.look(draft.event_id)
     assert (
-        say(await till.engine.submit(place(draft, (await till.types(draft))["Regular"], 4)))
+        say(await desk.engine.submit(place(draft, (await desk.types(draft))["Regular"], 4)))
         == "event-not-found"
     )
 
 
-async def test_memory_refuses_nothing_that_a_due_hold_would_free(till: Till) -> None:
-    event = await till.event(sale_terms(capacity=3))
-    regular = (await till.types(event))["Regular"]
-    await till.book(event, 3, hold_seconds=60)
-    till.clock.move(seconds=60)
-    assert (await till.engine.look(event.event_id)).available == {regular: 0}
-    assert say(await till.engine.submit(place(event, regular, 3))) == "confirmed"
+async def test_memory_refuses_nothing_that_a_due_hold_would_free(desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=3))
+    regular = (await desk.types(event))["Regular"]
+    await desk.book(event, 3, hold_seconds=60)
+    desk.clock.move(seconds=60)
+    assert (await desk.engine.look(event.event_id)).available == {regular: 0}
+    assert say(await desk.engine.submit(place(event, regular, 3))) == "confirmed"
 
 
-async def test_whoever_looks_at_one_moment_reads_once(till: Till) -> None:
-    event = await till.event()
-    looks = await asyncio.gather(*[till.engine.look(event.event_id) for _ in range(50)])
+async def test_whoever_looks_at_one_moment_reads_once(desk: SalesDesk) -> None:
+    event = await desk.event()
+    looks = await asyncio.gather(*[desk.engine.look(event.event_id) for _ in range(50)])
     assert len({id(look) for look in looks}) == 1
 
 
-async def test_memory_gives_way_to_another_process(till: Till, other: Engine) -> None:
-    event = await till.event(sale_terms(capacity=100, per_buyer_max=50))
-    regular = (await till.types(event))["Regular"]
-    await till.book(event, 10)
+async def test_memory_gives_way_to_another_process(desk: SalesDesk, other: Engine) -> None:
+    event = await desk.event(sale_terms(capacity=100, per_buyer_max=50))
+    regular = (await desk.types(event))["Regular"]
+    await desk.book(event, 10)
     assert say(await other.submit(place(event, regular, 10))) == "confirmed"
-    await till.book(event, 10)
+    await desk.book(event, 10)
     await carry_out_alone(
-        till,
+        desk,
         PutPool(
-            event.event_id, PoolTerms((await pools(till.db, event))["Admission"].pool_id, "Admission", 35)
+            event.event_id, PoolTerms((await pools(desk.db, event))["Admission"].pool_id, "Admission", 35)
         ),
     )
-    age(till.engine)
+    age(desk.engine)
     age(other)
     assert say(await other.submit(place(event, regular, 6))) == "sold-out"
-    assert say(await till.engine.submit(place(event, regular, 5))) == "confirmed"
+    assert say(await desk.engine.submit(place(event, regular, 5))) == "confirmed"
 
 
-async def test_memory_gives_way_to_another_past(till: Till, other: Engine) -> None:
+async def test_memory_gives_way_to_another_past(desk: SalesDesk, other: Engine) -> None:
     """After a failover, what was remembered may never have happened, and the journal may have come as far again with something else."""
-    event = await till.event(sale_terms(capacity=10))
-    regular = (await till.types(event))["Regular"]
-    head = dict((await till.db.fetch("SELECT seq, head_hash, head_at FROM sales"))[0])
-    await till.book(event, 1)
-    async with till.db.transaction() as tx:  # the failover
+    event = await desk.event(sale_terms(capacity=10))
+    regular = (await desk.types(event))["Regular"]
+    head = dict((await desk.db.fetch("SELECT seq, head_hash, head_at FROM sales"))[0])
+    await desk.book(event, 1)
+    async with desk.db.transaction() as tx:  # the failover
         for table in ("ledger", "tickets", "bookings"):
             await tx.execute(f"DELETE FROM {table}")
         await tx.execute("DELETE FROM journal WHERE seq > $1", head["seq"])
         await tx.execute("UPDATE sales SET seq = $1, head_hash = $2, head_at = $3", *head.values())
         await tx.execute("UPDATE pools SET sold = 0")
     assert say(await other.submit(place(event, regular, 8))) == "confirmed"
-    await till.book(event, 2)
-    assert (await pools(till.db, event))["Admission"].sold == 10
+    await desk.book(event, 2)
+    assert (await pools(desk.db, event))["Admission"].sold == 10
 
 
-async def test_memory_survives_holds_that_end_in_every_way(till: Till) -> None:
-    event = await till.event(sale_terms(capacity=10))
-    regular = (await till.types(event))["Regular"]
+async def test_memory_survives_holds_that_end_in_every_way(desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=10))
+    regular = (await desk.types(event))["Regular"]
     confirmed, cancelled, _expired = [
-        await till.book(event, 2, hold_seconds=seconds) for seconds in (10, 20, 30)
+        await desk.book(event, 2, hold_seconds=seconds) for seconds in (10, 20, 30)
     ]
-    await till.confirm(confirmed)
-    await till.cancel(cancelled)
-    till.clock.move(seconds=20)
-    assert say(await till.engine.submit(place(event, regular, 7, key="k"))) == "sold-out"
-    till.clock.move(seconds=10)
-    assert say(await till.engine.submit(place(event, regular, 8, key="k2"))) == "confirmed"
+    await desk.confirm(confirmed)
+    await desk.cancel(cancelled)
+    desk.clock.move(seconds=20)
+    assert say(await desk.engine.submit(place(event, regular, 7, key="k"))) == "sold-out"
+    desk.clock.move(seconds=10)
+    assert say(await desk.engine.submit(place(event, regular, 8, key="k2"))) == "confirmed"
 
 
 def age(engine: Engine) -> None:
@@ -380,6 +382,6 @@ def age(engine: Engine) -> None:
         engine._glances[event_id] = glance._replace(at=time.monotonic() - sales.GLANCE_SECONDS - 1)
 
 
-async def carry_out_alone(till: Till, command: sales.commands.Command) -> None:
-    async with till.db.transaction() as tx:
-        await carry_out(tx, command, till.clock())
+async def carry_out_alone(desk: SalesDesk, command: sales.commands.Command) -> None:
+    async with desk.db.transaction() as tx:
+        await carry_out(tx, command, desk.clock())

@@ -15,20 +15,20 @@ from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
 from evently.sales import Engine
 from evently.sales.commands import Command, Outcome
+from tests.support.booking_clients import ClientJournal, run_clients
 from tests.support.catalogue import sale_terms, until_somebody_waits
-from tests.support.clients import Diary, let_clients_live
-from tests.support.faults import AFTER, HOLES, Fault, Proxy, proxy_to
-from tests.support.judge import judge, judge_clients
+from tests.support.network_faults import DELIVERED_FAULTS, SILENT_FAULTS, Fault, Proxy, proxy_to
+from tests.support.row_checks import check_client_journals, check_rows
+from tests.support.sales_desk import SalesDesk, open_sales_desk
 from tests.support.selling import DEADLINE_SECONDS, eventually, held_up, open_engine, place, say, tally
-from tests.support.till import Till, open_till
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    """A till whose rows are judged in the end."""
-    async with open_till(db) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    """A sales desk whose rows are checked at the end."""
+    async with open_sales_desk(db) as opened:
         yield opened
-    await judge(db)
+    await check_rows(db)
 
 
 @pytest_asyncio.fixture
@@ -38,14 +38,14 @@ async def wire(external_database_url: str) -> AsyncIterator[Proxy]:
 
 
 @pytest_asyncio.fixture
-async def far(external_database_url: str) -> AsyncIterator[Till]:
-    """A till with a wire of its own; `wire` is the engine's."""
+async def far(external_database_url: str) -> AsyncIterator[SalesDesk]:
+    """A desk with a wire of its own; `wire` is the engine's."""
     async with AsyncExitStack() as stack:
         database = await Database.open(DatabaseOptions(external_database_url))
         stack.push_async_callback(database.close)
-        till = await stack.enter_async_context(open_till(database))
-        yield till
-        await judge(database)
+        desk = await stack.enter_async_context(open_sales_desk(database))
+        yield desk
+        await check_rows(database)
 
 
 async def ask_again(engine: Engine, command: Command) -> Outcome:
@@ -66,13 +66,13 @@ async def count_bookings(db: Database) -> int:
 # Stopping ---------------------------------------------------------------------------------------------------
 
 
-async def test_stopping_answers_everything_that_waits(till: Till, database_url: str) -> None:
-    event = await till.event()
-    regular = (await till.types(event))["Regular"]
-    async with open_engine(database_url, till.clock, batch_commands_max=10) as engine:
-        async with held_up(till.db, event):
+async def test_stopping_answers_everything_that_waits(desk: SalesDesk, database_url: str) -> None:
+    event = await desk.event()
+    regular = (await desk.types(event))["Regular"]
+    async with open_engine(database_url, desk.clock, batch_commands_max=10) as engine:
+        async with held_up(desk.db, event):
             waiting = [asyncio.create_task(engine.submit(place(event, regular))) for _ in range(55)]
-            await until_somebody_waits(till.db)
+            await until_somebody_waits(desk.db)
             stopping = asyncio.create_task(engine.stop())
             await eventually(lambda: all(lane._stopping for lane in engine._lanes))
             with pytest.raises(Busy):
@@ -82,7 +82,7 @@ async def test_stopping_answers_everything_that_waits(till: Till, database_url: 
         assert tally(await asyncio.gather(*waiting)) == {"confirmed": 55}
 
 
-async def test_stopping_does_not_need_a_server(far: Till, wire: Proxy) -> None:
+async def test_stopping_does_not_need_a_server(far: SalesDesk, wire: Proxy) -> None:
     event = await far.event()
     async with open_engine(wire.url, far.clock) as engine:
         assert say(await engine.submit(place(event, (await far.types(event))["Regular"]))) == "confirmed"
@@ -93,40 +93,40 @@ async def test_stopping_does_not_need_a_server(far: Till, wire: Proxy) -> None:
 
 
 @pytest.mark.parametrize("blow", ["pg_terminate_backend", "pg_cancel_backend"])
-async def test_a_batch_that_is_shot_down_leaves_nothing(till: Till, blow: str) -> None:
-    event = await till.event()
-    regular = (await till.types(event))["Regular"]
-    async with held_up(till.db, event):
+async def test_a_batch_that_is_shot_down_leaves_nothing(desk: SalesDesk, blow: str) -> None:
+    event = await desk.event()
+    regular = (await desk.types(event))["Regular"]
+    async with held_up(desk.db, event):
         waiting = [
-            asyncio.create_task(till.engine.submit(place(event, regular, key=f"k{number}")))
+            asyncio.create_task(desk.engine.submit(place(event, regular, key=f"k{number}")))
             for number in range(3)
         ]
-        await until_somebody_waits(till.db)
-        await till.db.fetch(
+        await until_somebody_waits(desk.db)
+        await desk.db.fetch(
             f"SELECT {blow}(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
         with pytest.raises(Unavailable):
             await waiting[0]
     outcomes = await asyncio.gather(*waiting[1:], return_exceptions=True)
     done = sum(say(outcome) == "confirmed" for outcome in outcomes)
-    assert await count_bookings(till.db) == done
-    assert say(await till.engine.submit(place(event, regular, key="k0"))) == "confirmed"
+    assert await count_bookings(desk.db) == done
+    assert say(await desk.engine.submit(place(event, regular, key="k0"))) == "confirmed"
 
 
-async def test_a_server_that_turns_read_only_is_left(till: Till) -> None:
+async def test_a_server_that_turns_read_only_is_left(desk: SalesDesk) -> None:
     """An old primary that comes back as a standby: the driver's connection is alive, and no good."""
-    event = await till.event()
-    await till.book(event)
-    for lane in till.engine._lanes:
+    event = await desk.event()
+    await desk.book(event)
+    for lane in desk.engine._lanes:
         if lane._connection is not None:
             await lane._connection.execute("SET default_transaction_read_only = on")
     with pytest.raises(Unavailable):
-        await till.book(event)
-    await till.book(event)
-    assert await count_bookings(till.db) == 2
+        await desk.book(event)
+    await desk.book(event)
+    assert await count_bookings(desk.db) == 2
 
 
-async def test_whoever_waits_for_a_server_that_is_away_is_told_at_once(far: Till, wire: Proxy) -> None:
+async def test_whoever_waits_for_a_server_that_is_away_is_told_at_once(far: SalesDesk, wire: Proxy) -> None:
     event = await far.event()
     regular = (await far.types(event))["Regular"]
     async with open_engine(wire.url, far.clock, batch_commands_max=1) as engine:
@@ -141,65 +141,69 @@ async def test_whoever_waits_for_a_server_that_is_away_is_told_at_once(far: Till
 
 
 @pytest.mark.parametrize("message", [b"BEGIN", b"FOR NO KEY UPDATE", b"INSERT INTO journal"])
-@pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.LAST_WORDS])
+@pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.SHUTDOWN_NOTICE])
 async def test_a_wire_cut_before_the_commit_leaves_nothing(
-    far: Till, wire: Proxy, message: bytes, fault: Fault
+    far: SalesDesk, wire: Proxy, message: bytes, fault: Fault
 ) -> None:
     event = await far.event()
-    wish = place(event, (await far.types(event))["Regular"], 2, key="k")
+    request = place(event, (await far.types(event))["Regular"], 2, key="k")
     async with open_engine(wire.url, far.clock) as engine:
         wire.break_at(message, fault)
         with pytest.raises(Trouble):
-            await engine.submit(wish)
+            await engine.submit(request)
         assert await count_bookings(far.db) == 0
-        assert say(await engine.submit(wish)) == "confirmed"
+        assert say(await engine.submit(request)) == "confirmed"
         assert wire.broken == 1
 
 
-@pytest.mark.parametrize("fault", [*HOLES, Fault.CUT_BEFORE, Fault.CUT_AFTER])
+@pytest.mark.parametrize("fault", [*SILENT_FAULTS, Fault.CUT_BEFORE, Fault.CUT_AFTER])
 async def test_a_wire_that_breaks_at_the_commit_leaves_a_question_that_the_key_answers(
-    far: Till, wire: Proxy, fault: Fault
+    far: SalesDesk, wire: Proxy, fault: Fault
 ) -> None:
     event = await far.event()
-    wish = place(event, (await far.types(event))["Regular"], 2, key="k")
+    request = place(event, (await far.types(event))["Regular"], 2, key="k")
     async with open_engine(wire.url, far.clock, batch_seconds_max=1.0, silence_seconds_max=0.5) as engine:
         await ask_again(engine, place(event, (await far.types(event))["Regular"]))  # connected, prepared
         wire.break_at(b"COMMIT", fault)
         with pytest.raises(OutcomeUnknown):
-            await engine.submit(wish)
-        assert say(await ask_again(engine, wish)) == ("confirmed again" if fault in AFTER else "confirmed")
+            await engine.submit(request)
+        assert say(await ask_again(engine, request)) == (
+            "confirmed again" if fault in DELIVERED_FAULTS else "confirmed"
+        )
     assert await far.db.fetch_value("SELECT count(*) FROM tickets") == 3
 
 
-async def test_a_silent_wire_is_dropped_and_holds_nobody_up(far: Till, wire: Proxy) -> None:
+async def test_a_silent_wire_is_dropped_and_holds_nobody_up(far: SalesDesk, wire: Proxy) -> None:
     """The server never hears that we hung up, and lets go of the event by itself."""
     event = await far.event()
     regular = (await far.types(event))["Regular"]
     async with open_engine(wire.url, far.clock, batch_seconds_max=1.0, silence_seconds_max=0.5) as engine:
-        wire.break_at(b"INSERT INTO journal", Fault.HOLE_BEFORE)
+        wire.break_at(b"INSERT INTO journal", Fault.SILENT_BEFORE)
         with pytest.raises(Unavailable):
             await engine.submit(place(event, regular))
         assert say(await ask_again(far.engine, place(event, regular, key="k"))) == "confirmed"
     assert await count_bookings(far.db) == 1
 
 
-async def test_a_dripping_wire_only_drips(far: Till, wire: Proxy) -> None:
+async def test_a_dripping_wire_only_drips(far: SalesDesk, wire: Proxy) -> None:
     event = await far.event()
     regular = (await far.types(event))["Regular"]
-    wire.drips = True
+    wire.splits_bytes = True
     async with open_engine(wire.url, far.clock) as engine:
         assert tally(await asyncio.gather(*[engine.submit(place(event, regular)) for _ in range(3)])) == {
             "confirmed": 3
         }
 
 
-async def test_a_wire_that_keeps_breaking(far: Till, wire: Proxy, tmp_path: Path, *, prove: bool) -> None:
+async def test_a_wire_that_keeps_breaking(
+    far: SalesDesk, wire: Proxy, tmp_path: Path, *, prove: bool
+) -> None:
     event = await far.event(sale_terms(capacity=100))
     types = list((await far.types(event)).values())
-    draw, diary = random.Random(5), Diary(tmp_path / "diary")
+    draw, journal = random.Random(5), ClientJournal(tmp_path / "journal")
     breaks = 1000 if prove else 10
     async with open_engine(wire.url, far.clock, batch_commands_max=5) as engine:
-        living = asyncio.create_task(let_clients_live(engine, event.event_id, types, diary, 5, breaks * 40))
+        living = asyncio.create_task(run_clients(engine, event.event_id, types, journal, 5, breaks * 40))
         while not living.done() and wire.broken < breaks:
             wire.break_at(
                 draw.choice([b"COMMIT", b"COMMIT", b"ROLLBACK", b"BEGIN"]),
@@ -209,5 +213,5 @@ async def test_a_wire_that_keeps_breaking(far: Till, wire: Proxy, tmp_path: Path
             await eventually(lambda before=broken: wire.broken > before or living.done())  # type: ignore[misc]
         await living
     assert wire.broken >= breaks
-    assert any(entry.trouble == "OutcomeUnknown" for entry in diary.entries)
-    await judge_clients(far.db, [diary.entries])
+    assert any(entry.trouble == "OutcomeUnknown" for entry in journal.entries)
+    await check_client_journals(far.db, [journal.entries])

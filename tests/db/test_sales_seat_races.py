@@ -33,42 +33,42 @@ from evently.sales.commands import (
 from evently.sales.reads import find_sale
 from evently.sales.rules.state import Sale
 from tests.support.halls import OTHER_HALL, SMALL_HALL, SmallMap
-from tests.support.judge import judge
+from tests.support.row_checks import check_rows
+from tests.support.sales_desk import SalesDesk, booking, open_sales_desk
 from tests.support.selling import all_at_once, one_batch, open_engine, say, tally
 from tests.support.stored import check_stored
-from tests.support.till import Till, booking, open_till
 
 ROWS = SmallMap({"stalls": dict.fromkeys("ABCDEFGHIJ", 20)})  # 200 seats
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    """A till whose rows are checked in the end."""
-    async with open_till(db, batch_commands_max=20) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    """A sales desk whose rows are checked in the end."""
+    async with open_sales_desk(db, batch_commands_max=20) as opened:
         yield opened
     await check_stored(db)
-    await judge(db)
+    await check_rows(db)
 
 
 @pytest_asyncio.fixture
-async def engines(till: Till, database_url: str) -> AsyncIterator[list[Engine]]:
-    """The till's engine and those of two other processes. Small batches make them meet often."""
+async def engines(desk: SalesDesk, database_url: str) -> AsyncIterator[list[Engine]]:
+    """The desk's engine and those of two other processes. Small batches make them meet often."""
     async with AsyncExitStack() as stack:
         others = [
-            await stack.enter_async_context(open_engine(database_url, till.clock, batch_commands_max=20))
+            await stack.enter_async_context(open_engine(database_url, desk.clock, batch_commands_max=20))
             for _ in range(2)
         ]
-        yield [till.engine, *others]
+        yield [desk.engine, *others]
 
 
 @pytest_asyncio.fixture
-async def event(till: Till) -> Event:
+async def event(desk: SalesDesk) -> Event:
     """200 seats on sale."""
-    return await till.seated(ROWS.seating({"stalls": list("ABCDEFGHIJ")}))
+    return await desk.seated(ROWS.seating({"stalls": list("ABCDEFGHIJ")}))
 
 
-async def the_type(till: Till, event: Event, zone: str = "stalls") -> UUID:
-    return (await till.types(event))[zone]
+async def the_type(desk: SalesDesk, event: Event, zone: str = "stalls") -> UUID:
+    return (await desk.types(event))[zone]
 
 
 def seats(event: Event, type_id: UUID, *seat_ids: str, **more: object) -> PlaceBooking:
@@ -95,22 +95,22 @@ def hall_of(engine: Engine, event: Event) -> Sale:
 
 
 async def test_500_buyers_for_the_same_seats_from_three_processes(
-    till: Till, engines: list[Engine], event: Event
+    desk: SalesDesk, engines: list[Engine], event: Event
 ) -> None:
-    type_id = await the_type(till, event)
+    type_id = await the_type(desk, event)
     draw = random.Random(5)
     wanted = [draw.sample([f"A{number}" for number in range(1, 21)], 2) for _ in range(500)]
     outcomes = await all_at_once(engines, [seats(event, type_id, *pair) for pair in wanted])
     assert max(Counter(given(outcomes)).values()) == 1
     assert set(tally(outcomes)) == {"confirmed", "seat-taken"}
-    claimed = await till.db.fetch("SELECT seat_number FROM seat_claims ORDER BY seat_number")
+    claimed = await desk.db.fetch("SELECT seat_number FROM seat_claims ORDER BY seat_number")
     assert len(claimed) == len(given(outcomes))
 
 
 async def test_best_available_from_three_processes_gives_everybody_other_seats(
-    till: Till, engines: list[Engine], event: Event
+    desk: SalesDesk, engines: list[Engine], event: Event
 ) -> None:
-    type_id = await the_type(till, event)
+    type_id = await the_type(desk, event)
     outcomes = await all_at_once(engines, [best(event, type_id, 4) for _ in range(60)])
     assert tally(outcomes) == {"confirmed": 50, "sold-out": 10}
     assert sorted(Counter(given(outcomes)).values()) == [1] * 200
@@ -123,9 +123,9 @@ async def test_best_available_from_three_processes_gives_everybody_other_seats(
 
 
 async def test_named_and_best_seats_and_cancellations_mixed(
-    till: Till, engines: list[Engine], event: Event
+    desk: SalesDesk, engines: list[Engine], event: Event
 ) -> None:
-    type_id = await the_type(till, event)
+    type_id = await the_type(desk, event)
     draw = random.Random(8)
     booked: list[Outcome] = []
     for _ in range(6):
@@ -144,13 +144,13 @@ async def test_named_and_best_seats_and_cancellations_mixed(
             for each in await all_at_once(engines, wishes)
             if isinstance(each, Booked) and each.booking.state == "confirmed"
         ]
-        await check_stored(till.db)
+        await check_stored(desk.db)
 
 
 async def test_an_engine_that_missed_rows_follows_them(
-    till: Till, engines: list[Engine], event: Event
+    desk: SalesDesk, engines: list[Engine], event: Event
 ) -> None:
-    type_id = await the_type(till, event)
+    type_id = await the_type(desk, event)
     first, second, _ = engines
     await second.submit(best(event, type_id, 1))
     mine = hall_of(second, event)
@@ -160,7 +160,7 @@ async def test_an_engine_that_missed_rows_follows_them(
             await first.submit(CancelBooking(event.event_id, booked.booking_id, booked.buyer_id, None))
         if number == 18:
             break
-    await till.change(
+    await desk.change(
         BlockSeats(event.event_id, ("C1", "C2")),
         BlockSeats(event.event_id, ("D1",)),
         UnblockSeats(event.event_id, ("C2",)),
@@ -173,10 +173,10 @@ async def test_an_engine_that_missed_rows_follows_them(
 
 
 async def test_an_engine_that_missed_too_many_rows_loads_anew(
-    till: Till, engines: list[Engine], event: Event, monkeypatch: pytest.MonkeyPatch
+    desk: SalesDesk, engines: list[Engine], event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sales_loading, "NEWS_ROWS_MAX", 3)
-    type_id = await the_type(till, event)
+    type_id = await the_type(desk, event)
     first, second, _ = engines
     await second.submit(best(event, type_id, 1))
     mine = hall_of(second, event).hall
@@ -187,13 +187,13 @@ async def test_an_engine_that_missed_too_many_rows_loads_anew(
     assert hall_of(second, event).hall is not mine
 
 
-async def test_other_zones_are_seen_by_every_engine(till: Till, engines: list[Engine]) -> None:
-    event = await till.seated(SMALL_HALL.seating({"stalls": ["A", "B"], "balcony": ["C"]}))
-    stalls, balcony = await the_type(till, event), await the_type(till, event, "balcony")
+async def test_other_zones_are_seen_by_every_engine(desk: SalesDesk, engines: list[Engine]) -> None:
+    event = await desk.seated(SMALL_HALL.seating({"stalls": ["A", "B"], "balcony": ["C"]}))
+    stalls, balcony = await the_type(desk, event), await the_type(desk, event, "balcony")
     await all_at_once(
         engines, [seats(event, stalls, "A1"), seats(event, stalls, "A2"), seats(event, stalls, "A3")]
     )
-    await till.change(
+    await desk.change(
         PutSeating(event.event_id, SMALL_HALL.seating({"stalls": ["A"], "balcony": ["B", "C"]}))
     )
     again = await all_at_once(
@@ -206,16 +206,16 @@ async def test_other_zones_are_seen_by_every_engine(till: Till, engines: list[En
     assert tally(outcomes) == {"confirmed": 1, "seat-taken": 2}
 
 
-async def test_another_map_is_seen_by_every_engine(till: Till, engines: list[Engine]) -> None:
-    draft = await till.seated(SMALL_HALL.seating({"Regular": ["A", "B"]}), opened=False)
-    regular = next(iter((await till.types(draft)).values()))
+async def test_another_map_is_seen_by_every_engine(desk: SalesDesk, engines: list[Engine]) -> None:
+    draft = await desk.seated(SMALL_HALL.seating({"Regular": ["A", "B"]}), opened=False)
+    regular = next(iter((await desk.types(draft)).values()))
     assert tally(await all_at_once(engines, [seats(draft, regular, "B1")] * 3)) == {"event-not-found": 3}
-    await till.change(
+    await desk.change(
         PutSeating(draft.event_id, OTHER_HALL.seating({"Regular": ["A"]})), OpenSale(draft.event_id)
     )
     seated = next(
         each
-        for each in (await find_sale(till.db, draft.event_id)).ticket_types.values()
+        for each in (await find_sale(desk.db, draft.event_id)).ticket_types.values()
         if each.zone is not None
     )
     assert tally(await all_at_once(engines, [seats(draft, seated.ticket_type_id, "B1")] * 3)) == {
@@ -227,55 +227,55 @@ async def test_another_map_is_seen_by_every_engine(till: Till, engines: list[Eng
     }
 
 
-async def test_a_batch_that_fails_forgets_its_hall(till: Till, event: Event) -> None:
+async def test_a_batch_that_fails_forgets_its_hall(desk: SalesDesk, event: Event) -> None:
     """The seats that it had taken in memory are free again: what was rolled back never happened."""
-    type_id = await the_type(till, event)
-    await till.engine.submit(best(event, type_id, 1))
-    before = hall_of(till.engine, event).hall
+    type_id = await the_type(desk, event)
+    await desk.engine.submit(best(event, type_id, 1))
+    before = hall_of(desk.engine, event).hall
     poison = PlaceBooking(event.event_id, new_id(), (BookingLine(type_id, 1, ("C3",)),), key="bad\x00key")
     outcomes = await one_batch(
-        till.db, event, till.engine, [seats(event, type_id, "C1", "C2"), poison, seats(event, type_id, "C4")]
+        desk.db, event, desk.engine, [seats(event, type_id, "C1", "C2"), poison, seats(event, type_id, "C4")]
     )
     assert [say(each) for each in outcomes] == ["confirmed", "CharacterNotInRepertoireError", "confirmed"]
-    assert hall_of(till.engine, event).hall is not before
-    assert say(await till.engine.submit(seats(event, type_id, "C1"))) == "seat-taken"
-    assert say(await till.engine.submit(seats(event, type_id, "C3"))) == "confirmed"
+    assert hall_of(desk.engine, event).hall is not before
+    assert say(await desk.engine.submit(seats(event, type_id, "C1"))) == "seat-taken"
+    assert say(await desk.engine.submit(seats(event, type_id, "C3"))) == "confirmed"
 
 
-async def test_a_lost_connection_forgets_the_halls(till: Till, event: Event) -> None:
-    type_id = await the_type(till, event)
-    await till.engine.submit(best(event, type_id, 1))
-    lane = till.engine._lanes[hash(event.event_id) % 2]
+async def test_a_lost_connection_forgets_the_halls(desk: SalesDesk, event: Event) -> None:
+    type_id = await the_type(desk, event)
+    await desk.engine.submit(best(event, type_id, 1))
+    lane = desk.engine._lanes[hash(event.event_id) % 2]
     assert lane._connection is not None
     lane._connection.terminate()
-    assert say(await till.engine.submit(seats(event, type_id, "C1"))) == "confirmed"
-    assert say(await till.engine.submit(seats(event, type_id, "C1"))) == "seat-taken"
+    assert say(await desk.engine.submit(seats(event, type_id, "C1"))) == "confirmed"
+    assert say(await desk.engine.submit(seats(event, type_id, "C1"))) == "seat-taken"
 
 
-async def test_the_key_refuses_what_a_wrong_memory_would_sell(till: Till, event: Event) -> None:
+async def test_the_key_refuses_what_a_wrong_memory_would_sell(desk: SalesDesk, event: Event) -> None:
     """Should a hall in memory ever be wrong, the seat is still sold once: the primary key of the claims sees to it."""
-    type_id = await the_type(till, event)
-    taken = booking(await till.engine.submit(seats(event, type_id, "C1")))
-    hall = hall_of(till.engine, event).hall
+    type_id = await the_type(desk, event)
+    taken = booking(await desk.engine.submit(seats(event, type_id, "C1")))
+    hall = hall_of(desk.engine, event).hall
     assert hall is not None
     hall.give_back([hall.plan.numbers["C1"]])  # wrong
     with pytest.raises(Exception, match="seat_claims_pk"):
-        await till.engine.submit(seats(event, type_id, "C1"))
-    assert say(await till.engine.submit(seats(event, type_id, "C1"))) == "seat-taken"
-    owner = await till.db.fetch_value(
+        await desk.engine.submit(seats(event, type_id, "C1"))
+    assert say(await desk.engine.submit(seats(event, type_id, "C1"))) == "seat-taken"
+    owner = await desk.db.fetch_value(
         "SELECT ticket_id FROM seat_claims WHERE seat_number = $1", taken.tickets[0].seat_number
     )
     assert owner == taken.tickets[0].ticket_id
 
 
 async def test_a_hall_of_another_past_is_not_believed(
-    till: Till, engines: list[Engine], event: Event
+    desk: SalesDesk, engines: list[Engine], event: Event
 ) -> None:
     """After a failover, what was remembered may never have happened, though the journal has come as far again with something else."""
-    type_id = await the_type(till, event)
-    head = dict((await till.db.fetch("SELECT seq, head_hash, head_at FROM sales"))[0])
-    await till.engine.submit(seats(event, type_id, "A1"))
-    async with till.db.transaction() as tx:  # the failover
+    type_id = await the_type(desk, event)
+    head = dict((await desk.db.fetch("SELECT seq, head_hash, head_at FROM sales"))[0])
+    await desk.engine.submit(seats(event, type_id, "A1"))
+    async with desk.db.transaction() as tx:  # the failover
         for table in ("seat_claims", "ledger", "tickets", "bookings"):
             await tx.execute(f"DELETE FROM {table}")
         await tx.execute("DELETE FROM journal WHERE seq > $1", head["seq"])
@@ -283,17 +283,17 @@ async def test_a_hall_of_another_past_is_not_believed(
         await tx.execute("UPDATE pools SET sold = 0")
     assert say(await engines[1].submit(seats(event, type_id, "A2"))) == "confirmed"
     assert say(await engines[1].submit(seats(event, type_id, "A3"))) == "confirmed"
-    assert say(await till.engine.submit(seats(event, type_id, "A2"))) == "seat-taken"
-    assert say(await till.engine.submit(seats(event, type_id, "A1"))) == "confirmed"
+    assert say(await desk.engine.submit(seats(event, type_id, "A2"))) == "seat-taken"
+    assert say(await desk.engine.submit(seats(event, type_id, "A1"))) == "confirmed"
 
 
-async def test_blocking_races_with_booking(till: Till, engines: list[Engine], event: Event) -> None:
-    type_id = await the_type(till, event)
+async def test_blocking_races_with_booking(desk: SalesDesk, engines: list[Engine], event: Event) -> None:
+    type_id = await the_type(desk, event)
     named = [f"E{number}" for number in range(1, 21)]
 
     async def block(seat_id: str) -> str:
         try:
-            await till.change(BlockSeats(event.event_id, (seat_id,)))
+            await desk.change(BlockSeats(event.event_id, (seat_id,)))
         except Refused as refused:
             return str(refused.refusal)
         return "done"

@@ -35,40 +35,40 @@ from evently.sales.reads import WaitlistPosition, WaitlistPositions, read_sale
 from evently.sales.rules.state import LINE_KNOWN_MAX
 from evently.sales.terms import Conditions, PoolTerms
 from tests.support.catalogue import sale_terms
-from tests.support.judge import judge
+from tests.support.row_checks import check_rows
+from tests.support.sales_desk import SalesDesk, open_sales_desk, until
 from tests.support.selling import all_at_once, open_engine, place, pools, tally
 from tests.support.stored import check_stored
-from tests.support.till import Till, open_till, until
 
 WAITING: Final = 3 * LINE_KNOWN_MAX + 20
 
 
 @pytest_asyncio.fixture
-async def till(db: Database) -> AsyncIterator[Till]:
-    """A till whose rows are checked in the end."""
-    async with open_till(db) as opened:
+async def desk(db: Database) -> AsyncIterator[SalesDesk]:
+    """A sales desk whose rows are checked in the end."""
+    async with open_sales_desk(db) as opened:
         yield opened
     await check_stored(db)
-    await judge(db)
+    await check_rows(db)
 
 
 @pytest_asyncio.fixture
-async def both(till: Till, database_url: str) -> AsyncIterator[list[Engine]]:
-    """The till's engine and another process's."""
-    async with open_engine(database_url, till.clock) as other:
-        yield [till.engine, other]
+async def both(desk: SalesDesk, database_url: str) -> AsyncIterator[list[Engine]]:
+    """The desk's engine and another process's."""
+    async with open_engine(database_url, desk.clock) as other:
+        yield [desk.engine, other]
 
 
 async def long_line(
-    till: Till, engines: list[Engine], capacity: int, limit: int | None = None
+    desk: SalesDesk, engines: list[Engine], capacity: int, limit: int | None = None
 ) -> tuple[Event, list[WaitlistEntry]]:
     """Return an event whose sale has not begun, and those who wait for it: for one, two or one."""
-    event = await till.event(sale_terms(capacity=capacity, per_buyer_max=limit))
-    await till.change(PutConditions(event.event_id, Conditions(payment="online")))
-    await till.change(
-        ChangeSale(event.event_id, till.clock() + timedelta(hours=1), till.clock() + timedelta(hours=9))
+    event = await desk.event(sale_terms(capacity=capacity, per_buyer_max=limit))
+    await desk.change(PutConditions(event.event_id, Conditions(payment="online")))
+    await desk.change(
+        ChangeSale(event.event_id, desk.clock() + timedelta(hours=1), desk.clock() + timedelta(hours=9))
     )
-    (type_id,) = (await till.types(event)).values()
+    (type_id,) = (await desk.types(event)).values()
     joined = await all_at_once(
         engines,
         [JoinWaitlist(event.event_id, new_id(), type_id, 1 + each % 3 % 2) for each in range(WAITING)],
@@ -78,17 +78,17 @@ async def long_line(
     return event, sorted(entries, key=lambda entry: (entry.joined_seq, entry.entry_id))
 
 
-async def states(till: Till, event: Event) -> list[str]:
+async def states(desk: SalesDesk, event: Event) -> list[str]:
     """Return the states of the entries in line."""
-    rows = await till.db.fetch(
+    rows = await desk.db.fetch(
         "SELECT state FROM waitlist_entries WHERE event_id = $1 ORDER BY joined_seq, entry_id", event.event_id
     )
     return [row["state"] for row in rows]
 
 
-async def test_a_batch_knows_the_first_and_counts_the_others(till: Till, both: list[Engine]) -> None:
-    event, entries = await long_line(till, both, 10)
-    async with till.db.snapshot() as snapshot:
+async def test_a_batch_knows_the_first_and_counts_the_others(desk: SalesDesk, both: list[Engine]) -> None:
+    event, entries = await long_line(desk, both, 10)
+    async with desk.db.snapshot() as snapshot:
         sale = await read_sale(snapshot, event.event_id)
         assert not sale.lines, "whoever only looks does not need them"
         await load_lines(snapshot, {event.event_id: sale})
@@ -101,37 +101,39 @@ async def test_a_batch_knows_the_first_and_counts_the_others(till: Till, both: l
         )
 
 
-async def test_all_are_served_at_the_opening_and_nobody_comes_between(till: Till, both: list[Engine]) -> None:
-    event, entries = await long_line(till, both, 300, limit=2)
-    (type_id,) = (await till.types(event)).values()
-    till.clock.move(hours=1)
+async def test_all_are_served_at_the_opening_and_nobody_comes_between(
+    desk: SalesDesk, both: list[Engine]
+) -> None:
+    event, entries = await long_line(desk, both, 300, limit=2)
+    (type_id,) = (await desk.types(event)).values()
+    desk.clock.move(hours=1)
     wanted = sum(entry.quantity for entry in entries)
     wishes = [place(event, type_id, key=f"k{number}") for number in range(150)]
     assert tally(await all_at_once(both, wishes))["held"] <= 300 - wanted
 
     async def all_are_served() -> bool:
-        return set(await states(till, event)) == {"offered"}
+        return set(await states(desk, event)) == {"offered"}
 
     await until(all_are_served)
     more = tally(await all_at_once(both, [place(event, type_id, key=f"l{number}") for number in range(150)]))
-    assert (await pools(till.db, event))["Admission"].held == 300
+    assert (await pools(desk.db, event))["Admission"].held == 300
     assert more["sold-out"] > 0
 
 
 async def test_who_is_not_served_for_want_of_room_is_behind_those_who_are(
-    till: Till, both: list[Engine]
+    desk: SalesDesk, both: list[Engine]
 ) -> None:
-    event, entries = await long_line(till, both, 150)
-    till.clock.move(hours=1)
+    event, entries = await long_line(desk, both, 150)
+    desk.clock.move(hours=1)
     await both[1].submit(ExpireHolds(event.event_id))
 
     async def nothing_is_left() -> bool:
-        return (await pools(till.db, event))["Admission"].held == 150
+        return (await pools(desk.db, event))["Admission"].held == 150
 
     await until(nothing_is_left)
     served = [
         (entry.quantity, state == "offered")
-        for entry, state in zip(entries, await states(till, event), strict=True)
+        for entry, state in zip(entries, await states(desk, event), strict=True)
     ]
     for quantity in (1, 2):
         alike = [offered for each, offered in served if each == quantity]
@@ -140,168 +142,174 @@ async def test_who_is_not_served_for_want_of_room_is_behind_those_who_are(
 
 
 async def test_a_process_that_dies_in_the_middle_leaves_nobody_out_and_lets_nobody_in(
-    till: Till, both: list[Engine]
+    desk: SalesDesk, both: list[Engine]
 ) -> None:
-    event, entries = await long_line(till, both, 300)
-    (type_id,) = (await till.types(event)).values()
-    till.clock.move(hours=1)
-    async with till.db.transaction() as tx:  # one batch, and nobody to give the event another one
-        (work,), _ = await decide_and_write(tx, [ExpireHolds(event.event_id)], {}, till.clock, new_id)
+    event, entries = await long_line(desk, both, 300)
+    (type_id,) = (await desk.types(event)).values()
+    desk.clock.move(hours=1)
+    async with desk.db.transaction() as tx:  # one batch, and nobody to give the event another one
+        (work,), _ = await decide_and_write(tx, [ExpireHolds(event.event_id)], {}, desk.clock, new_id)
     assert work.batch.unserved
-    assert set(await states(till, event)) == {"offered", "waiting"}
-    admission = (await pools(till.db, event))["Admission"]
+    assert set(await states(desk, event)) == {"offered", "waiting"}
+    admission = (await pools(desk.db, event))["Admission"]
     wanted = sum(entry.quantity for entry in entries)
     assert (admission.held + admission.set_aside, admission.held < wanted) == (wanted, True)
     wishes = [place(event, type_id, key=f"k{number}") for number in range(150)]
     assert tally(await all_at_once(both, wishes)) == {"held": 300 - wanted, "sold-out": 150 - (300 - wanted)}
 
     async def all_are_served() -> bool:
-        return set(await states(till, event)) == {"offered"}
+        return set(await states(desk, event)) == {"offered"}
 
     await until(all_are_served)
 
 
-async def test_whoever_leads_the_sweepers_first_looks_at_all_lines(till: Till, both: list[Engine]) -> None:
-    event, _ = await long_line(till, both, 300)
-    till.clock.move(hours=1)
-    async with till.db.transaction() as tx:
-        await decide_and_write(tx, [ExpireHolds(event.event_id)], {}, till.clock, new_id)
-    assert await serve_lines(till.db, both[1], till.clock() - timedelta(hours=1), till.clock()) == 0, (
+async def test_whoever_leads_the_sweepers_first_looks_at_all_lines(
+    desk: SalesDesk, both: list[Engine]
+) -> None:
+    event, _ = await long_line(desk, both, 300)
+    desk.clock.move(hours=1)
+    async with desk.db.transaction() as tx:
+        await decide_and_write(tx, [ExpireHolds(event.event_id)], {}, desk.clock, new_id)
+    assert await serve_lines(desk.db, both[1], desk.clock() - timedelta(hours=1), desk.clock()) == 0, (
         "it was looked at since it opened"
     )
-    assert await serve_lines(till.db, both[1], None, till.clock()) == 1
+    assert await serve_lines(desk.db, both[1], None, desk.clock()) == 1
 
     async def all_are_served() -> bool:
-        return set(await states(till, event)) == {"offered"}
+        return set(await states(desk, event)) == {"offered"}
 
     await until(all_are_served)
 
 
 async def test_more_room_serves_the_whole_line_in_the_organizers_transaction(
-    till: Till, both: list[Engine]
+    desk: SalesDesk, both: list[Engine]
 ) -> None:
-    event, _ = await long_line(till, both, 1, limit=2)
-    (type_id,) = (await till.types(event)).values()
-    till.clock.move(hours=1)
-    pool = (await pools(till.db, event))["Admission"]
-    await till.change(PutPool(event.event_id, PoolTerms(pool.pool_id, pool.name, 300)))
-    assert set(await states(till, event)) == {"offered"}
+    event, _ = await long_line(desk, both, 1, limit=2)
+    (type_id,) = (await desk.types(event)).values()
+    desk.clock.move(hours=1)
+    pool = (await pools(desk.db, event))["Admission"]
+    await desk.change(PutPool(event.event_id, PoolTerms(pool.pool_id, pool.name, 300)))
+    assert set(await states(desk, event)) == {"offered"}
     assert tally(await all_at_once(both, [place(event, type_id)]))["held"] == 1
 
 
-async def test_whoever_is_far_behind_leaves_and_all_are_sent_home(till: Till, both: list[Engine]) -> None:
-    event, entries = await long_line(till, both, 1)
+async def test_whoever_is_far_behind_leaves_and_all_are_sent_home(
+    desk: SalesDesk, both: list[Engine]
+) -> None:
+    event, entries = await long_line(desk, both, 1)
     behind = [LeaveWaitlist(event.event_id, entry.entry_id, entry.buyer_id) for entry in entries[-10:]]
     assert tally(await all_at_once(both, behind)) == {"withdrawn": 10}
     again = [JoinWaitlist(event.event_id, entry.buyer_id, entry.ticket_type_id, 1) for entry in entries[-11:]]
     assert tally(await all_at_once(both, again)) == {"waiting": 10, "already-waiting": 1}
-    assert await gone(till, event) == 10
-    await till.change(CancelSale(event.event_id))
-    assert await gone(till, event) == WAITING + 10
+    assert await gone(desk, event) == 10
+    await desk.change(CancelSale(event.event_id))
+    assert await gone(desk, event) == WAITING + 10
 
 
-async def test_all_who_wait_for_a_retired_ticket_type_are_sent_home(till: Till, both: list[Engine]) -> None:
-    event, entries = await long_line(till, both, 1)
+async def test_all_who_wait_for_a_retired_ticket_type_are_sent_home(
+    desk: SalesDesk, both: list[Engine]
+) -> None:
+    event, entries = await long_line(desk, both, 1)
     type_id: UUID = entries[0].ticket_type_id
     await all_at_once(both, [RetireTicketType(event.event_id, type_id)] * 2)
-    assert await gone(till, event) == WAITING
+    assert await gone(desk, event) == WAITING
 
 
-async def gone(till: Till, event: Event) -> int:
+async def gone(desk: SalesDesk, event: Event) -> int:
     """Return how many wait no longer."""
-    return (await states(till, event)).count("withdrawn")
+    return (await states(desk, event)).count("withdrawn")
 
 
 # How long it takes
 
 
-async def join(till: Till, event: Event, quantity: int) -> WaitlistEntry:
+async def join(desk: SalesDesk, event: Event, quantity: int) -> WaitlistEntry:
     """Let somebody wait for so many."""
-    (type_id,) = (await till.types(event)).values()
-    outcome = await till.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, quantity))
+    (type_id,) = (await desk.types(event)).values()
+    outcome = await desk.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, quantity))
     assert isinstance(outcome, Listed)
     return outcome.entry
 
 
-async def stands(till: Till, entry: WaitlistEntry) -> WaitlistPosition:
+async def stands(desk: SalesDesk, entry: WaitlistEntry) -> WaitlistPosition:
     """Return how an entry that waits stands now."""
-    return await WaitlistPositions(till.db, till.clock).find_standing(entry)
+    return await WaitlistPositions(desk.db, desk.clock).find_standing(entry)
 
 
-async def test_what_was_there_at_the_opening_says_nothing_of_what_will_fall_free(till: Till) -> None:
-    event = await till.event(sale_terms(capacity=20))
-    opens_at = till.clock() + timedelta(hours=1)
-    await till.change(ChangeSale(event.event_id, opens_at, opens_at + timedelta(days=9)))
-    served = [await join(till, event, 4) for _ in range(5)]
-    entry = await join(till, event, 1)
-    assert await stands(till, entry) == WaitlistPosition(6, 20, None, None), (
+async def test_what_was_there_at_the_opening_says_nothing_of_what_will_fall_free(desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=20))
+    opens_at = desk.clock() + timedelta(hours=1)
+    await desk.change(ChangeSale(event.event_id, opens_at, opens_at + timedelta(days=9)))
+    served = [await join(desk, event, 4) for _ in range(5)]
+    entry = await join(desk, event, 1)
+    assert await stands(desk, entry) == WaitlistPosition(6, 20, None, None), (
         "before the sale begins nothing is known"
     )
-    till.clock.move(hours=1)
-    await till.engine.submit(ExpireHolds(event.event_id))
-    assert await stands(till, entry) == WaitlistPosition(1, 0, None, None), "nothing has fallen free"
-    behind = await join(till, event, 2)
-    till.clock.move(minutes=30)
-    (leaves,) = await till.db.fetch(
+    desk.clock.move(hours=1)
+    await desk.engine.submit(ExpireHolds(event.event_id))
+    assert await stands(desk, entry) == WaitlistPosition(1, 0, None, None), "nothing has fallen free"
+    behind = await join(desk, event, 2)
+    desk.clock.move(minutes=30)
+    (leaves,) = await desk.db.fetch(
         "SELECT booking_id, buyer_id FROM bookings WHERE entry_id = $1", served[0].entry_id
     )
-    await till.engine.submit(CancelBooking(event.event_id, leaves["booking_id"], leaves["buyer_id"], None))
-    till.clock.move(hours=5, minutes=30)
-    await till.engine.submit(
+    await desk.engine.submit(CancelBooking(event.event_id, leaves["booking_id"], leaves["buyer_id"], None))
+    desk.clock.move(hours=5, minutes=30)
+    await desk.engine.submit(
         ExpireHolds(event.event_id)
     )  # all offers have lapsed, those who waited were asked, and the rest is for everybody
-    await till.book_many(event, 19)
-    last = await join(till, event, 2)
-    estimate = (await stands(till, last)).estimate
+    await desk.book_many(event, 19)
+    last = await join(desk, event, 2)
+    estimate = (await stands(desk, last)).estimate
     assert estimate is not None
     assert estimate.units_per_day == 12.0, "three units in six hours since the sale began, not twenty more"
-    assert estimate.expected_at == till.clock() + timedelta(hours=4)
+    assert estimate.expected_at == desk.clock() + timedelta(hours=4)
     assert behind.joined_seq < last.joined_seq
 
 
-async def test_a_group_is_told_that_others_may_be_asked_first(till: Till) -> None:
-    event = await till.event(sale_terms(capacity=8))
-    booked = await till.book_many(event, 8)
-    first, group = await join(till, event, 1), await join(till, event, 3)
-    till.clock.move(hours=12)
-    await till.cancel(booked[0])
-    till.clock.move(hours=12)
-    alone = (await stands(till, group)).estimate
+async def test_a_group_is_told_that_others_may_be_asked_first(desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=8))
+    booked = await desk.book_many(event, 8)
+    first, group = await join(desk, event, 1), await join(desk, event, 3)
+    desk.clock.move(hours=12)
+    await desk.cancel(booked[0])
+    desk.clock.move(hours=12)
+    alone = (await stands(desk, group)).estimate
     assert alone is not None
-    assert (alone.units_per_day, alone.expected_at) == (1.0, till.clock() + timedelta(days=3))
+    assert (alone.units_per_day, alone.expected_at) == (1.0, desk.clock() + timedelta(days=3))
     for _ in range(3):  # the first of them is offered what the first of all let lapse
-        await join(till, event, 1)
-    await join(till, event, 3)
-    standing = await stands(till, group)
+        await join(desk, event, 1)
+    await join(desk, event, 3)
+    standing = await stands(desk, group)
     assert (standing.position, standing.units_ahead) == (1, 0)
     assert standing.estimate is not None
-    assert standing.estimate.expected_at == till.clock() + timedelta(days=5), (
+    assert standing.estimate.expected_at == desk.clock() + timedelta(days=5), (
         "two who wish for less may be asked before it"
     )
-    assert (await stands(till, first)).estimate is None, "who has an offer does not wait"
-    till.clock.move(days=40)
-    assert (await stands(till, group)).estimate is None, "nothing is offered when the sale has ended"
+    assert (await stands(desk, first)).estimate is None, "who has an offer does not wait"
+    desk.clock.move(days=40)
+    assert (await stands(desk, group)).estimate is None, "nothing is offered when the sale has ended"
 
 
-async def test_a_crowd_that_asks_where_it_stands_costs_a_look_a_second(till: Till) -> None:
-    event = await till.event(sale_terms(capacity=1))
-    await till.book(event, 1)
-    entries = [await join(till, event, 1 + number % 3) for number in range(30)]
+async def test_a_crowd_that_asks_where_it_stands_costs_a_look_a_second(desk: SalesDesk) -> None:
+    event = await desk.event(sale_terms(capacity=1))
+    await desk.book(event, 1)
+    entries = [await join(desk, event, 1 + number % 3) for number in range(30)]
     watch = [0.0]
-    lines = WaitlistPositions(till.db, till.clock, lambda: watch[0])
+    lines = WaitlistPositions(desk.db, desk.clock, lambda: watch[0])
     for _ in range(2):
         standings = await asyncio.gather(*[lines.find_standing(entry) for entry in entries])
     for ahead, (entry, standing) in enumerate(zip(entries, standings, strict=True)):
         assert standing == WaitlistPosition(
             ahead + 1, sum(each.quantity for each in entries[:ahead]), None, None
         )
-        assert standing == await stands(till, entry)
-    await till.engine.submit(LeaveWaitlist(event.event_id, entries[0].entry_id, entries[0].buyer_id))
+        assert standing == await stands(desk, entry)
+    await desk.engine.submit(LeaveWaitlist(event.event_id, entries[0].entry_id, entries[0].buyer_id))
     assert (await lines.find_standing(entries[5])).position == 6, "as it was a moment ago"
-    newest = await join(till, event, 1)
+    newest = await join(desk, event, 1)
     assert (await lines.find_standing(newest)).position == 30, "but whoever has just joined is in line"
     assert (await lines.find_standing(entries[5])).position == 5
-    await till.engine.submit(LeaveWaitlist(event.event_id, entries[1].entry_id, entries[1].buyer_id))
+    await desk.engine.submit(LeaveWaitlist(event.event_id, entries[1].entry_id, entries[1].buyer_id))
     watch[0] = 1.0
     assert (await lines.find_standing(entries[5])).position == 4
     assert await lines.find_standing(entries[1]) == WaitlistPosition(None, None, None, None), (

@@ -1,4 +1,4 @@
-"""Who lives in the world: buyers who book, hold, confirm, cancel and insist; a network between them and the processes."""
+"""Simulated clients: buyers who book, hold, confirm, cancel and retry, over a network that has faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from evently.sales.commands import (
     PlaceBooking,
     WaitlistEntry,
 )
-from tests.sim.world import EVENTS, LIMITED, STANDARD, Lost, World
+from tests.sim.simulation import EVENTS, LIMITED, STANDARD, ReplyLost, Simulation
 
 TRIES_MAX: Final = 1_000
 HOLD_SECONDS: Final = 2
@@ -34,26 +34,26 @@ HOLD_SECONDS: Final = 2
 class Client:
     """One buyer. Its name is in its keys."""
 
-    def __init__(self, world: World, number: int) -> None:
-        self._world = world
-        self._draw = world.draw
+    def __init__(self, simulation: Simulation, number: int) -> None:
+        self._simulation = simulation
+        self._draw = simulation.draw
         self._me = UUID(int=100 + number)
         self._keys = 0
         self._mine: list[Booking] = []
         self._entries: list[WaitlistEntry] = []
 
-    async def live(self, wishes: int) -> None:
-        for _ in range(wishes):
+    async def live(self, commands: int) -> None:
+        for _ in range(commands):
             await asyncio.sleep(self._draw.random() * 0.2)
-            wish = self._wish()
-            outcome = await self._insist(wish)
-            if isinstance(wish, PlaceBooking) and isinstance(outcome, Booked):
+            command = self._next_command()
+            outcome = await self._submit_until_answered(command)
+            if isinstance(command, PlaceBooking) and isinstance(outcome, Booked):
                 self._mine.append(outcome.booking)
             if isinstance(outcome, Listed):
                 self._entries.append(outcome.entry)
                 self._mine += [] if outcome.booking is None else [outcome.booking]
 
-    def _wish(self) -> Command:
+    def _next_command(self) -> Command:
         dice = self._draw.random()
         if dice < 0.03:
             return replace(self._booking(), key="poison \0")
@@ -93,7 +93,7 @@ class Client:
         if booking.event_id == EVENTS[0]:
             return ConfirmBooking(booking.event_id, booking.booking_id)
         return ConfirmBooking(
-            booking.event_id, booking.booking_id, self._world.new_id(), booking.total_minor()
+            booking.event_id, booking.booking_id, self._simulation.new_id(), booking.total_minor()
         )
 
     def _cancellation(self, booking: Booking) -> CancelBooking:
@@ -114,45 +114,45 @@ class Client:
     def _key(self) -> str | None:
         if self._draw.random() < 0.15:
             return None
-        self._keys += self._draw.random() < 0.95  # and now and then the key of the wish before
+        self._keys += self._draw.random() < 0.95  # and now and then the key of the command before
         return f"{self._me.int}-{self._keys}"
 
-    async def _insist(self, command: Command) -> Outcome | None:
-        """Ask until there is an answer; without a key only once."""
-        self._world.asked.append(command)
+    async def _submit_until_answered(self, command: Command) -> Outcome | None:
+        """Submit a command until it has an outcome; without a key only once."""
+        self._simulation.asked.append(command)
         for _ in range(TRIES_MAX):
             try:
                 return await self._ask(command)
             except asyncpg.DataError:
                 assert getattr(command, "key", None) == "poison \0"
                 return None
-            except (Lost, Trouble):
+            except (ReplyLost, Trouble):
                 if getattr(command, "key", None) is None:
                     return None
                 await asyncio.sleep(self._draw.random() * 0.2)
         raise AssertionError(f"no answer to {command}")
 
     async def _ask(self, command: Command) -> Outcome:
-        world, weather = self._world, self._world.weather
+        simulation, fault_rates = self._simulation, self._simulation.fault_rates
         await asyncio.sleep(self._draw.random() * 0.02)
-        if world.chance(weather.lost_request):
-            raise Lost
-        if getattr(command, "key", None) is not None and world.chance(weather.repeated):
-            world.send(self._echo(command))
-        process = self._draw.choice(world.processes)
+        if simulation.chance(fault_rates.lost_request):
+            raise ReplyLost
+        if getattr(command, "key", None) is not None and simulation.chance(fault_rates.repeated):
+            simulation.start_in_background(self._echo(command))
+        process = self._draw.choice(simulation.processes)
         if self._draw.random() < 0.2:
-            world.send(process.look(command.event_id))
+            simulation.start_in_background(process.look(command.event_id))
         outcome = await process.submit(command)
-        if world.chance(weather.lost_answer):
-            raise Lost
+        if simulation.chance(fault_rates.lost_answer):
+            raise ReplyLost
         return outcome
 
     async def _echo(self, command: Command) -> None:
-        """A request that arrives once more, sooner or much later."""
+        """Send a command once more, soon or much later."""
         await asyncio.sleep(self._draw.choice([0.01, 0.1, 5.0]) * self._draw.random())
         try:
-            await self._draw.choice(self._world.processes).submit(command)
+            await self._draw.choice(self._simulation.processes).submit(command)
         except asyncpg.DataError:
             assert getattr(command, "key", None) == "poison \0"
-        except (Lost, Trouble):
+        except (ReplyLost, Trouble):
             pass  # nobody waits for it

@@ -1,8 +1,8 @@
-"""PostgreSQL as far as the engine knows it: the statements of sales/store.sql, row locks, transactions, and connections that die.
+"""The simulated PostgreSQL: the engine's statements, row locks, transactions, and connections that fail.
 
 An event's rows are one value. A transaction works on a copy and puts it back when it commits, so there is
-nothing to undo. What each statement does is written down a second time in statements.py; that the real ones
-do the same is what tests/db proves.
+nothing to undo. The module statements.py implements each statement a second time; tests/db proves that the
+real statements do the same.
 """
 
 from __future__ import annotations
@@ -23,23 +23,25 @@ from evently.sales.reads import sale as sale_reads
 from tests.sim.statements import STATEMENTS, EventRows, Row
 
 
-class Fate(Enum):
-    """What becomes of one round trip."""
+class RoundTripFault(Enum):
+    """The fault of one round trip."""
 
-    WELL = "well"
-    LOST_BEFORE = "the connection is lost on the way there"
-    LOST_AFTER = "the connection is lost on the way back"
-    HANGS_BEFORE = "silence, and nothing was done"
-    HANGS_AFTER = "silence, and it was done"
+    NONE = "no fault"
+    LOST_BEFORE = "the connection is lost before the server has received the statement"
+    LOST_AFTER = "the connection is lost after the server has executed the statement"
+    HANGS_BEFORE = "no answer, and the statement was not executed"
+    HANGS_AFTER = "no answer, and the statement was executed"
 
 
 class Server:
-    """The rows that are committed, and who holds which lock."""
+    """The committed rows, and the connection that holds each lock."""
 
-    def __init__(self, draw: random.Random, fate: Callable[[str], Fate], silence_seconds: float) -> None:
+    def __init__(
+        self, draw: random.Random, draw_fault: Callable[[str], RoundTripFault], silence_seconds: float
+    ) -> None:
         self.events: dict[UUID, EventRows] = {}
         self.draw = draw
-        self.fate = fate
+        self.draw_fault = draw_fault
         self.silence_seconds = silence_seconds
         self.away = False
         self.connections: set[Connection] = set()
@@ -61,7 +63,7 @@ class Server:
         return connection
 
     def crash(self) -> None:
-        """Lose every connection, and everything that is not committed; take no new ones until `away` is over."""
+        """Lose all connections and all uncommitted rows; refuse new connections while `away` is set."""
         self.away = True
         for connection in sorted(self.connections, key=lambda each: each.number):
             connection.kill()
@@ -92,7 +94,7 @@ class Server:
 
 
 class Connection:
-    """One session, seen from both ends: `closed` is the client's knowledge, `_dead` the server's."""
+    """One session: `closed` is what the client knows, `_dead` what the server knows."""
 
     _numbers = 0
 
@@ -123,10 +125,10 @@ class Connection:
         return self.closed
 
     def add_log_listener(self, _listener: object) -> None:
-        """Warn nobody: there is no standby."""
+        """Do nothing: there is no standby, so there are no warnings."""
 
     def terminate(self) -> None:
-        """The client hangs up; the server hears of it, unless the wire is silent."""
+        """Close the client's end; the server notices, unless the connection hangs."""
         self.closed = True
         self._wake()
         if not self._hanging:
@@ -138,7 +140,7 @@ class Connection:
     # What happens to it
 
     def kill(self) -> None:
-        """The server ends the session, and the client hears of it."""
+        """End the session at the server; the client notices."""
         self._end()
         self.closed = True
         self._wake()
@@ -162,20 +164,21 @@ class Connection:
 
     async def _round_trip(self, text: str, values: Sequence[object]) -> Any:
         self._check()
-        fate = self.server.fate(text)
+        fault = self.server.draw_fault(text)
         await self._travel()
-        if fate is Fate.LOST_BEFORE:
+        if fault is RoundTripFault.LOST_BEFORE:
             self.kill()
             self._check()
-        if fate is Fate.HANGS_BEFORE:
+        if fault is RoundTripFault.HANGS_BEFORE:
             await self._hang()
         answer = await self._do(text, values)
-        if fate is Fate.LOST_AFTER:
+        if fault is RoundTripFault.LOST_AFTER:
             self.kill()
             self._check()
-        if fate is Fate.HANGS_AFTER:
+        if fault is RoundTripFault.HANGS_AFTER:
             await self._hang()
-        if self.server.draw.random() < 0.25:  # as good as always, and quicker to simulate
+        # A quarter of the answers are delayed: this finds as much as delaying all, and simulates faster.
+        if self.server.draw.random() < 0.25:
             await self._travel()
         return answer
 
@@ -201,7 +204,7 @@ class Connection:
         self._check()
 
     async def _hang(self) -> None:
-        """Wait until the client hangs up. The server waits for the client's next word, and not for ever."""
+        """Wait until the client closes. The server waits for the next statement for a limited time."""
         self._hanging = True
         asyncio.get_running_loop().call_later(self.server.silence_seconds, self._end)
         await self.wait_for(asyncio.get_running_loop().create_future())

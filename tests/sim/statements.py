@@ -1,6 +1,6 @@
 """What the statements of sales/loading.sql and store.sql do to the rows of their events, in Python; and the constraints that cost money.
 
-Seats, promo codes and returned tickets are not of this world: their statements are proved by tests/db.
+Seats, promo codes and returned tickets are not of this simulation: their statements are proved by tests/db.
 """
 
 from __future__ import annotations

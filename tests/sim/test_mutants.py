@@ -14,9 +14,9 @@ from evently.sales.rules import moves as units
 from evently.sales.rules import placing as placing_rules
 from evently.sales.rules import sale as sale_rules
 from evently.sales.rules import waitlist as waitlist_rules
+from tests.sim.checks import check
 from tests.sim.loop import simulate
 from tests.sim.test_simulation import history, simulated_time
-from tests.sim.verdict import judge
 from tests.support.mutants import Mutant, planted
 from tests.support.stories import tell
 from tests.unit import (
@@ -336,7 +336,7 @@ def _holds(story: str) -> bool:
 
 @pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # a world that fails leaves its people in the middle
+)  # a simulation that fails leaves its people in the middle
 @pytest.mark.parametrize("mutant", named(ENGINE))
 def test_the_simulation_finds(mutant: Mutant) -> None:
     with planted(mutant), simulated_time():
@@ -345,7 +345,7 @@ def test_the_simulation_finds(mutant: Mutant) -> None:
 
 def _is_true(seed: int) -> bool:
     try:
-        judge(simulate(history(seed)))
+        check(simulate(history(seed)))
     except BaseException:  # noqa: BLE001  # the same
         return False
     return True

@@ -1,4 +1,4 @@
-"""Random histories of a small world (tests/sim/world.py).
+"""Random histories of the simulation (tests/sim/simulation.py).
 
 A failing seed is printed; `pytest tests/sim --seed N` runs it again.
 """
@@ -16,10 +16,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from evently.sales import engine
+from tests.sim.checks import check
 from tests.sim.clients import Client
 from tests.sim.loop import simulate
-from tests.sim.verdict import judge
-from tests.sim.world import Weather, World
+from tests.sim.simulation import FaultRates, Simulation
 from tests.support.selling import say
 
 SEEDS: Final = 1_000
@@ -29,24 +29,27 @@ CLIENTS: Final = 5
 WISHES: Final = 6  # of each client
 
 
-async def history(seed: int) -> World:
-    """Let a world live until everything is settled."""
+async def history(seed: int) -> Simulation:
+    """Run a simulation until everything is settled."""
     draw = random.Random(seed)
-    world = World(draw, Weather.of(draw))
-    await world.open()
-    world.stormy = True
-    disasters = [asyncio.create_task(world.strike()), asyncio.create_task(world.change_capacities())]
-    lives = [asyncio.create_task(Client(world, number).live(WISHES)) for number in range(CLIENTS)]
+    simulation = Simulation(draw, FaultRates.of(draw))
+    await simulation.open()
+    simulation.faults_on = True
+    crashes = [
+        asyncio.create_task(simulation.crash_at_random()),
+        asyncio.create_task(simulation.change_capacities()),
+    ]
+    lives = [asyncio.create_task(Client(simulation, number).live(WISHES)) for number in range(CLIENTS)]
     await asyncio.wait(lives, timeout=draw.choice([1.0, 4.0, 16.0]))
-    world.stormy = False
-    await asyncio.gather(*lives, *disasters)
-    await world.settle()
-    return world
+    simulation.faults_on = False
+    await asyncio.gather(*lives, *crashes)
+    await simulation.settle()
+    return simulation
 
 
 @contextmanager
 def simulated_time() -> Iterator[None]:
-    """Let the engine's stopwatch be the loop's."""
+    """Make the engine measure time with the simulated loop."""
 
     def now() -> float:
         return asyncio.get_running_loop().time()
@@ -72,14 +75,14 @@ def seeds_of(block: int, config: pytest.Config) -> list[int]:
 def test_histories(block: int, pytestconfig: pytest.Config) -> None:
     for seed in seeds_of(block, pytestconfig):
         try:
-            judge(simulate(history(seed)))
+            check(simulate(history(seed)))
         except BaseException:
             print(f"seed {seed}: pytest tests/sim --seed {seed}")
             raise
 
 
 def test_a_seed_is_one_history() -> None:
-    def told(world: World) -> list[str]:
-        return [f"{mention.at:.9f} {say(mention.outcome)}" for mention in world.mentions]
+    def told(simulation: Simulation) -> list[str]:
+        return [f"{record.at:.9f} {say(record.outcome)}" for record in simulation.records]
 
     assert told(simulate(history(7))) == told(simulate(history(7)))

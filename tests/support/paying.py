@@ -1,4 +1,4 @@
-"""A till with a checkout desk, and what tests of paying share."""
+"""A sales desk with a checkout, and what tests of payments share."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from evently.payments import DemoGateway, Gateway
 from evently.sales.commands import Booking
 from evently.sales.terms import Conditions
 from tests.support.catalogue import sale_terms
-from tests.support.till import Till, open_till
+from tests.support.sales_desk import SalesDesk, open_sales_desk
 
 ONLINE = Conditions(payment="online", hold_seconds=600)
 
 
-class Desk(Till):
-    """A till whose bookings are paid online, with the demo gateway."""
+class Desk(SalesDesk):
+    """A sales desk whose bookings are paid online, with the demo gateway."""
 
     checkout: Checkout
     demo: DemoGateway
@@ -83,10 +83,10 @@ class Desk(Till):
 
 @asynccontextmanager
 async def open_desk(db: Database, **engine: Any) -> AsyncIterator[Desk]:
-    """Open a till and its checkout at `NOW`, and close them."""
-    async with open_till(db, **engine) as till:
-        desk = Desk(till.db, till.engine, till.clock, till.venue)
-        desk.demo = DemoGateway(db, till.clock)
+    """Open a sales desk and its checkout at `NOW`, and close them."""
+    async with open_sales_desk(db, **engine) as sales_desk:
+        desk = Desk(sales_desk.db, sales_desk.engine, sales_desk.clock, sales_desk.venue)
+        desk.demo = DemoGateway(db, sales_desk.clock)
         desk.checkout = desk.open()
         try:
             yield desk

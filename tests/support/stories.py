@@ -211,7 +211,7 @@ def _show(outcome: Outcome) -> str:
     return outcome.refusal.value
 
 
-# What only looks, or happens outside the till ---------------------------------------------------------------
+# What only reads, or happens outside the sales engine -------------------------------------------------------
 
 
 def _wait(story: Story, told: Told) -> str:
@@ -294,7 +294,7 @@ ASIDES: Final[dict[str, Callable[[Story, Told], str]]] = {
 }
 
 
-# What buyers ask of the till --------------------------------------------------------------------------------
+# What buyers ask of the sales engine ------------------------------------------------------------------------
 
 
 def _place(story: Story, told: Told) -> Command:

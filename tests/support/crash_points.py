@@ -1,4 +1,7 @@
-"""A process that dies at a point of its choosing: before or after anything it asks of the gateway, the till or the database."""
+"""Crash points: a checkout process that crashes before or after a chosen call.
+
+The calls go to the payment gateway, the sales engine and the database.
+"""
 
 from __future__ import annotations
 
@@ -19,34 +22,34 @@ from tests.support.paying import Desk
 Answer = TypeVar("Answer")
 
 
-class Died(BaseException):
-    """The process is dead: nothing catches this."""
+class ProcessCrashed(BaseException):
+    """The process has crashed. Nothing in the product catches this."""
 
 
-class Fuse:
-    """Lets a process live for so many points; from then on everything that it does fails."""
+class CrashPoint:
+    """Crash a process at the given point, counted from 1; every later call fails too."""
 
     def __init__(self, points: int) -> None:
-        self.left = points
+        self.points_left = points
         self.passed: list[str] = []
 
     @property
-    def blown(self) -> bool:
-        return self.left <= 0
+    def reached(self) -> bool:
+        return self.points_left <= 0
 
-    def burn(self, where: str) -> None:
-        self.left -= 1
+    def pass_point(self, where: str) -> None:
+        self.points_left -= 1
         self.passed.append(where)
-        if self.blown:
-            raise Died(where)
+        if self.reached:
+            raise ProcessCrashed(where)
 
 
-class DoomedGateway:
-    """A gateway, as a process with a fuse reaches it."""
+class CrashingGateway:
+    """A gateway whose caller crashes at the crash point."""
 
-    def __init__(self, inner: Gateway, fuse: Fuse) -> None:
+    def __init__(self, inner: Gateway, crash_point: CrashPoint) -> None:
         self.inner = inner
-        self._fuse = fuse
+        self._crash_point = crash_point
 
     @property
     def name(self) -> str:
@@ -79,45 +82,45 @@ class DoomedGateway:
         await self.inner.close()
 
     async def _around(self, what: str, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        self._fuse.burn(f"before {what}")
+        self._crash_point.pass_point(f"before {what}")
         answer = await call()
-        self._fuse.burn(f"after {what}")
+        self._crash_point.pass_point(f"after {what}")
         return answer
 
 
-class DoomedEngine(Engine):
-    """The till, as a process with a fuse reaches it."""
+class CrashingEngine(Engine):
+    """A sales engine whose caller crashes at the crash point."""
 
-    def __init__(self, inner: Engine, database: Database, clock: Any, fuse: Fuse) -> None:
+    def __init__(self, inner: Engine, database: Database, clock: Any, crash_point: CrashPoint) -> None:
         super().__init__(database, EngineOptions(), clock, new_id)
         self._inner = inner
-        self._fuse = fuse
+        self._crash_point = crash_point
 
     async def submit(self, command: Command) -> Outcome:
         what = type(command).__name__
-        self._fuse.burn(f"before {what}")
+        self._crash_point.pass_point(f"before {what}")
         outcome = await self._inner.submit(command)
-        self._fuse.burn(f"after {what}")
+        self._crash_point.pass_point(f"after {what}")
         return outcome
 
 
-class DoomedDatabase(Database):
-    """The database, as a process with a fuse writes to it."""
+class CrashingDatabase(Database):
+    """A database whose caller crashes at the crash point."""
 
-    def __init__(self, inner: Database, fuse: Fuse) -> None:
+    def __init__(self, inner: Database, crash_point: CrashPoint) -> None:
         super().__init__(inner._pool, inner._options)
-        self._fuse = fuse
+        self._crash_point = crash_point
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        self._fuse.burn("before a transaction")
+        self._crash_point.pass_point("before a transaction")
         async with super().transaction() as tx:
             yield tx
-        self._fuse.burn("after its commit")
+        self._crash_point.pass_point("after its commit")
 
 
-def doomed(desk: Desk, fuse: Fuse, gateway: Gateway | None = None) -> Checkout:
-    """Return the checkout of a process with a fuse."""
-    engine = DoomedEngine(desk.engine, desk.db, desk.clock, fuse)
-    gateways: dict[str, Gateway] = {"demo": DoomedGateway(gateway or desk.demo, fuse)}
-    return Checkout(DoomedDatabase(desk.db, fuse), engine, gateways, "demo", desk.clock, new_id)
+def crashing_checkout(desk: Desk, crash_point: CrashPoint, gateway: Gateway | None = None) -> Checkout:
+    """Return the checkout of a process that crashes at the crash point."""
+    engine = CrashingEngine(desk.engine, desk.db, desk.clock, crash_point)
+    gateways: dict[str, Gateway] = {"demo": CrashingGateway(gateway or desk.demo, crash_point)}
+    return Checkout(CrashingDatabase(desk.db, crash_point), engine, gateways, "demo", desk.clock, new_id)

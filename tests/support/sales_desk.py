@@ -1,4 +1,4 @@
-"""A till for tests: an event on sale, an engine with a clock that the test moves, and verbs that say what happened."""
+"""A sales desk for tests: events on sale, a sales engine, a clock that the test moves, and verbs for bookings."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from tests.support.catalogue import NOW, make_event, make_organizer, make_venue,
 PATIENCE_SECONDS: Final = 20.0
 
 
-class Hands:
-    """A clock: `clock()` is now, `move` is later."""
+class ManualClock:
+    """A clock that stands still: `clock()` returns its time, `move` advances it."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.now = now
@@ -45,14 +45,14 @@ class Hands:
         return self.now
 
     def move(self, **ahead: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.now += timedelta(**ahead)
 
 
-class Till:
-    """The sales of some events of one organizer."""
+class SalesDesk:
+    """The sales of the events of one organizer."""
 
-    def __init__(self, db: Database, engine: Engine, clock: Hands, venue: Venue) -> None:
+    def __init__(self, db: Database, engine: Engine, clock: ManualClock, venue: Venue) -> None:
         self.db = db
         self.engine = engine
         self.clock = clock
@@ -90,7 +90,7 @@ class Till:
         return event
 
     async def change(self, *commands: Command) -> None:
-        """Let the organizer change something, one transaction each."""
+        """Carry out an organizer's commands, each in a transaction of its own."""
         for command in commands:
             async with self.db.transaction() as tx:
                 await carry_out(tx, command, self.clock())
@@ -110,7 +110,7 @@ class Till:
         )
 
     async def book_many(self, event: Event, times: int, units: int = 1, **more: Any) -> list[Booking]:
-        """Let so many buyers book at once."""
+        """Book for many buyers at the same time."""
         line = BookingLine(next(iter((await self.types(event)).values())), units)
         commands = [PlaceBooking(event.event_id, new_id(), (line,), **more) for _ in range(times)]
         return [
@@ -131,30 +131,30 @@ class Till:
 
 
 def booking(outcome: Outcome) -> Booking:
-    """Return what was booked; anything else fails the test."""
+    """Return the booking of an outcome; any other outcome fails the test."""
     assert isinstance(outcome, Booked), outcome
     return outcome.booking
 
 
 @asynccontextmanager
-async def open_till(db: Database, **engine: Any) -> AsyncIterator[Till]:
-    """Open a till at `NOW` and close it."""
-    clock = Hands()
-    till = Till(
+async def open_sales_desk(db: Database, **engine: Any) -> AsyncIterator[SalesDesk]:
+    """Open a sales desk whose clock starts at `NOW`, and close it."""
+    clock = ManualClock()
+    desk = SalesDesk(
         db,
         Engine(db, EngineOptions(**engine), clock, new_id),
         clock,
         await make_venue(db, await make_organizer(db)),
     )
-    await till.engine.start()
+    await desk.engine.start()
     try:
-        yield till
+        yield desk
     finally:
-        await till.engine.stop()
+        await desk.engine.stop()
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return once it is so."""
+    """Return once the condition holds."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await condition():  # nobody tells
+        while not await condition():
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Whether the rows of a simulated world can be true, and whether they are what everybody was told."""
+"""Checks of a simulation: the rows hold the invariants and match the outcomes that clients received."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from uuid import UUID
 from evently.sales.commands import Booked, Booking, CancelBooking, ConfirmBooking, PlaceBooking
 from evently.sales.facts import decode_facts
 from evently.sales.replay import Replay
+from tests.sim.simulation import EVENTS, TICKET_TYPES, Simulation
 from tests.sim.statements import EventRows, Row
-from tests.sim.world import EVENTS, TICKET_TYPES, World
 
 POOLS_OF: Final = {terms.ticket_type_id: terms.pool_ids for terms in TICKET_TYPES}
 
 
-def judge(world: World) -> None:
-    """Fail unless everything adds up."""
+def check(simulation: Simulation) -> None:
+    """Fail unless the rows of all events are right."""
     for event_id in EVENTS:
-        rows = world.server.events[event_id]
-        _judge_counters(rows)
-        _judge_limits(rows)
-        _judge_money(rows)
-        _judge_journal(rows)
-        _judge_answers(world, event_id, rows)
-        _judge_bookings(world, event_id, rows)
+        rows = simulation.server.events[event_id]
+        _check_counters(rows)
+        _check_limits(rows)
+        _check_money(rows)
+        _check_journal(rows)
+        _check_answers(simulation, event_id, rows)
+        _check_bookings(simulation, event_id, rows)
 
 
 def _live(rows: EventRows, *states: str) -> list[tuple[Row, Row]]:
@@ -36,7 +36,7 @@ def _live(rows: EventRows, *states: str) -> list[tuple[Row, Row]]:
     ]
 
 
-def _judge_counters(rows: EventRows) -> None:
+def _check_counters(rows: EventRows) -> None:
     units = {
         state: Counter(
             pool_id for _, ticket in _live(rows, state) for pool_id in POOLS_OF[ticket["ticket_type_id"]]
@@ -63,7 +63,7 @@ def _judge_counters(rows: EventRows) -> None:
     assert all(entry["state"] != "offered" for entry in rows.entries.values()), "every offer is over"
 
 
-def _judge_money(rows: EventRows) -> None:
+def _check_money(rows: EventRows) -> None:
     """What the ledger says of each booking is what the booking says, and nobody is paid back more than was paid."""
     for booking_id, booking in rows.bookings.items():
         posted = Counter[str]()
@@ -74,13 +74,13 @@ def _judge_money(rows: EventRows) -> None:
         decided = sum(
             refund["amount_minor"] for refund in rows.refunds.values() if refund["booking_id"] == booking_id
         )
-        assert posted["buyer"] == booking["paid_minor"], "nothing is captured in this world"
+        assert posted["buyer"] == booking["paid_minor"], "the simulation captures nothing"
         assert -posted["refunds"] == booking["refunded_minor"] == decided <= booking["paid_minor"]
         if booking["state"] == "cancelled":
             assert decided == booking["paid_minor"]
 
 
-def _judge_limits(rows: EventRows) -> None:
+def _check_limits(rows: EventRows) -> None:
     has = Counter(
         (booking["buyer_id"], ticket["ticket_type_id"])
         for booking, ticket in _live(rows, "held", "confirmed")
@@ -92,7 +92,7 @@ def _judge_limits(rows: EventRows) -> None:
         assert terms.per_buyer_max is None or most <= terms.per_buyer_max
 
 
-def _judge_journal(rows: EventRows) -> None:
+def _check_journal(rows: EventRows) -> None:
     again, before, at = Replay(), bytes(32), None
     for seq in range(1, len(rows.journal) + 1):
         row = rows.journal[seq]
@@ -123,12 +123,12 @@ def _judge_journal(rows: EventRows) -> None:
     assert {each: (row["buyer_id"], row["state"], live[each]) for each, row in rows.bookings.items()} == told
 
 
-def _judge_answers(world: World, event_id: UUID, rows: EventRows) -> None:
+def _check_answers(simulation: Simulation, event_id: UUID, rows: EventRows) -> None:
     """A key has one answer, for one body, and the rows know it; it was executed only if somebody asked."""
     answers: dict[tuple[UUID, str], tuple[bytes, Booking]] = {}
     since: dict[tuple[UUID, str, bytes], float] = {}
-    for mention in world.mentions:
-        command, outcome = mention.command, mention.outcome
+    for record in simulation.records:
+        command, outcome = record.command, record.outcome
         if (
             isinstance(command, PlaceBooking | CancelBooking)
             and command.key is not None
@@ -139,9 +139,9 @@ def _judge_answers(world: World, event_id: UUID, rows: EventRows) -> None:
             if isinstance(outcome, Booked):
                 answer = command.fingerprint, outcome.booking
                 assert answers.setdefault(place, answer) == answer
-                since.setdefault(request, mention.at)
+                since.setdefault(request, record.at)
             else:
-                assert mention.began <= since.get(request, mention.began), (
+                assert record.began <= since.get(request, record.began), (
                     "what was answered once is answered so ever after"
                 )
     for place, (fingerprint, booking) in answers.items():
@@ -155,21 +155,23 @@ def _judge_answers(world: World, event_id: UUID, rows: EventRows) -> None:
             command.key,
             command.fingerprint,
         )
-        for command in world.asked
+        for command in simulation.asked
         if isinstance(command, PlaceBooking | CancelBooking)
     }
     assert {(*place, row["fingerprint"]) for place, row in rows.keys.items()} <= asked
 
 
-def _judge_bookings(world: World, event_id: UUID, rows: EventRows) -> None:
+def _check_bookings(simulation: Simulation, event_id: UUID, rows: EventRows) -> None:
     """Everybody has what they were told and did not give back; nobody has what they did not ask for."""
-    mentions = [
-        (each.command, each.outcome.booking) for each in world.mentions if isinstance(each.outcome, Booked)
+    records = [
+        (each.command, each.outcome.booking)
+        for each in simulation.records
+        if isinstance(each.outcome, Booked)
     ]
-    mine = [(command, booking) for command, booking in mentions if booking.event_id == event_id]
+    mine = [(command, booking) for command, booking in records if booking.event_id == event_id]
     given_back = {
         each
-        for command in world.asked
+        for command in simulation.asked
         if isinstance(command, CancelBooking)
         for each in _named(command, rows)
     }
@@ -197,7 +199,7 @@ def _judge_bookings(world: World, event_id: UUID, rows: EventRows) -> None:
     )
     asked = Counter(
         command.buyer_id
-        for command in world.asked
+        for command in simulation.asked
         if isinstance(command, PlaceBooking) and command.key is None and command.event_id == event_id
     )
     assert unkeyed <= asked, "a request without a key is carried out once at most"

@@ -1,9 +1,9 @@
-"""A small world, decided by a seed: processes with the real engine, a server that fails, clients who insist, a network that repeats itself.
+"""A simulation of selling, decided by a seed: processes with the real engine, a server, a network, clients.
 
-Everything that may go wrong does: connections are lost before and after each statement, a commit's answer is
-lost, wires fall silent, the server restarts, processes are killed; requests are lost, repeated and overtaken;
-clocks differ. Then everything works again, every client gets its answers, and the rows must be what the
-clients were told (tests/sim/verdict.py).
+All faults occur: connections are lost before and after each statement, the answer to a commit is lost,
+connections hang, the server restarts, processes are killed; requests are lost, repeated and overtaken; clocks
+differ. Then the faults end, every client retries until it has its answers, and the rows must match these
+answers (tests/sim/checks.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from evently.kit.errors import Refused, Trouble
 from evently.sales import Engine, EngineOptions, carry_out
 from evently.sales.commands import Command, ExpireHolds, OpenSale, Outcome, PutPool, SetUpSale
 from evently.sales.terms import Conditions, Fees, PoolTerms, TicketTypeTerms
-from tests.sim.server import Connection, Fate, Server
+from tests.sim.server import Connection, RoundTripFault, Server
 
 NOON: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
 OPTIONS: Final = EngineOptions(
@@ -44,17 +44,17 @@ CONDITIONS: Final[dict[UUID, Conditions]] = {  # one event is paid on site, the 
     EVENTS[0]: Conditions(offer_seconds=2),
     EVENTS[1]: Conditions(payment="online", hold_seconds=2, offer_seconds=2, fees=Fees(50)),
 }
-KEEPALIVE_SECONDS: Final = 2.0  # a connection of the pool does not live longer, so that silence ends
-SETTLED_SECONDS: Final = 30.0  # after which everything is over: holds, repeated requests, silence
-OFFERS_MAX: Final = 40  # one after the other, until nobody waits
+KEEPALIVE_SECONDS: Final = 2.0  # the pool ends a connection after this time, so that a hanging one ends
+SETTLED_SECONDS: Final = 30.0  # longer than any hold, repeated request or hanging connection
+OFFERS_MAX: Final = 40  # made one after the other, until the waitlist is empty
 
 
-class Lost(Exception):
-    """The network, or the process, went away with the answer."""
+class ReplyLost(Exception):
+    """The network or the process failed, and the answer is lost."""
 
 
-class Mention(NamedTuple):
-    """What some process answered, whether or not anybody heard it."""
+class OutcomeRecord(NamedTuple):
+    """The outcome that a process returned, whether or not the client received it."""
 
     began: float
     at: float
@@ -63,19 +63,19 @@ class Mention(NamedTuple):
 
 
 @dataclass
-class Weather:
-    """How often what goes wrong; each seed has its own."""
+class FaultRates:
+    """The probabilities of the faults; each seed draws its own."""
 
-    lost: float  # of all round trips to the server
+    lost: float  # share of all round trips to the server
     silent: float
     lost_request: float
     lost_answer: float
     repeated: float
-    blow_seconds: float  # between a process or the server being killed
+    crash_interval_seconds: float  # mean time between two crashes of a process or of the server
     skew_seconds: float
 
     @classmethod
-    def of(cls, draw: random.Random) -> Weather:
+    def of(cls, draw: random.Random) -> FaultRates:
         def often(most: float) -> float:
             return draw.choice([0.0, most / 4, most])
 
@@ -91,21 +91,21 @@ class Weather:
 
 
 @dataclass
-class World:
-    """The whole of it. `mentions` is everything that was ever answered, in order."""
+class Simulation:
+    """The whole simulation. `records` holds all outcomes that any process returned, in order."""
 
     draw: random.Random
-    weather: Weather
-    stormy: bool = False
+    fault_rates: FaultRates
+    faults_on: bool = False
     server: Server = field(init=False)
     processes: list[Process] = field(default_factory=list)
-    mentions: list[Mention] = field(default_factory=list)
+    records: list[OutcomeRecord] = field(default_factory=list)
     asked: list[Command] = field(default_factory=list)
-    errands: set[asyncio.Task[Any]] = field(default_factory=set)
+    background: set[asyncio.Task[Any]] = field(default_factory=set)
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1_000))
 
     def __post_init__(self) -> None:
-        self.server = Server(self.draw, self._fate, OPTIONS.silence_seconds_max)
+        self.server = Server(self.draw, self._draw_fault, OPTIONS.silence_seconds_max)
 
     def new_id(self) -> UUID:
         return UUID(int=next(self.ids))
@@ -114,20 +114,20 @@ class World:
         return NOON + timedelta(seconds=asyncio.get_running_loop().time())
 
     def chance(self, probability: float) -> bool:
-        return self.stormy and self.draw.random() < probability
+        return self.faults_on and self.draw.random() < probability
 
-    def send(self, errand: Coroutine[Any, Any, None]) -> None:
-        """Let something happen that nobody waits for."""
-        task = asyncio.create_task(errand)
-        self.errands.add(task)
+    def start_in_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine whose result no client waits for."""
+        task = asyncio.create_task(coroutine)
+        self.background.add(task)
 
-    def _fate(self, text: str) -> Fate:
+    def _draw_fault(self, text: str) -> RoundTripFault:
         often = 3 if text == "COMMIT" else 1
-        if self.chance(self.weather.lost * often):
-            return self.draw.choice([Fate.LOST_BEFORE, Fate.LOST_AFTER])
-        if self.chance(self.weather.silent * often):
-            return self.draw.choice([Fate.HANGS_BEFORE, Fate.HANGS_AFTER])
-        return Fate.WELL
+        if self.chance(self.fault_rates.lost * often):
+            return self.draw.choice([RoundTripFault.LOST_BEFORE, RoundTripFault.LOST_AFTER])
+        if self.chance(self.fault_rates.silent * often):
+            return self.draw.choice([RoundTripFault.HANGS_BEFORE, RoundTripFault.HANGS_AFTER])
+        return RoundTripFault.NONE
 
     async def open(self) -> None:
         """Put the events on sale and start the processes."""
@@ -152,18 +152,18 @@ class World:
             connection.terminate()
 
     async def change_capacities(self) -> None:
-        while self.stormy:
+        while self.faults_on:
             await asyncio.sleep(self.draw.random())
             pool = self.draw.choice(POOLS)
             terms = PoolTerms(pool.pool_id, pool.name, max(0, pool.capacity + self.draw.randint(-4, 4)))
             with suppress(Refused, OSError, asyncpg.PostgresError):
                 await self.organize(PutPool(self.draw.choice(EVENTS), terms))
 
-    async def strike(self) -> None:
-        """Kill processes and the server now and then."""
+    async def crash_at_random(self) -> None:
+        """Kill processes and the server at random times."""
         while True:
-            await asyncio.sleep(self.draw.expovariate(1 / self.weather.blow_seconds))
-            if not self.stormy:
+            await asyncio.sleep(self.draw.expovariate(1 / self.fault_rates.crash_interval_seconds))
+            if not self.faults_on:
                 return
             if self.draw.random() < 0.3:
                 self.server.crash()
@@ -175,10 +175,10 @@ class World:
                 await process.start()
 
     async def settle(self) -> None:
-        """Let everything end: what was sent, what was held."""
-        await asyncio.gather(*self.errands)
+        """Wait until all requests in the background, all holds and all offers have ended."""
+        await asyncio.gather(*self.background)
         await asyncio.sleep(SETTLED_SECONDS)
-        for _ in range(OFFERS_MAX):  # each lets somebody else have what lapsed
+        for _ in range(OFFERS_MAX):  # each round offers the units of expired offers to the next entries
             for event_id in EVENTS:
                 await self.processes[0].submit(ExpireHolds(event_id))
             await asyncio.sleep(SETTLED_SECONDS)
@@ -187,27 +187,27 @@ class World:
 
 
 class Process:
-    """A serving process: an engine and its connections, which go when it goes.
+    """A serving process: an engine and its connections, which end with the process.
 
-    Started again, it remembers nothing.
+    A restarted process has no memory of the time before.
     """
 
     engine: Engine
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._skew = timedelta(seconds=world.draw.uniform(-1, 1) * world.weather.skew_seconds)
-        self._database = SimulatedDatabase(world.server)
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._skew = timedelta(seconds=simulation.draw.uniform(-1, 1) * simulation.fault_rates.skew_seconds)
+        self._database = SimulatedDatabase(simulation.server)
         self._died: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         self._died = asyncio.get_running_loop().create_future()
-        self._database = SimulatedDatabase(self._world.server)
+        self._database = SimulatedDatabase(self._simulation.server)
         self.engine = Engine(
             cast("Database", self._database),
             OPTIONS,
-            lambda: self._world.now() + self._skew,
-            self._world.new_id,
+            lambda: self._simulation.now() + self._skew,
+            self._simulation.new_id,
         )
         await self.engine.start()
 
@@ -222,7 +222,7 @@ class Process:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def submit(self, command: Command) -> Outcome:
-        """Ask the engine. Raises Lost where the process dies meanwhile."""
+        """Submit a command to the engine. Raises ReplyLost if the process is killed meanwhile."""
         assert self._died is not None
         began = asyncio.get_running_loop().time()
         asking = asyncio.ensure_future(self.engine.submit(command))
@@ -231,13 +231,15 @@ class Process:
         )
         if not asking.done():
             asking.cancel()
-            raise Lost
+            raise ReplyLost
         outcome = asking.result()
-        self._world.mentions.append(Mention(began, asyncio.get_running_loop().time(), command, outcome))
+        self._simulation.records.append(
+            OutcomeRecord(began, asyncio.get_running_loop().time(), command, outcome)
+        )
         return outcome
 
     async def look(self, event_id: UUID) -> None:
-        """Look at an event, as its visitors do all the time."""
+        """Read an event's sale, as its visitors do all the time."""
         with suppress(Trouble):
             await self.engine.look(event_id)
 

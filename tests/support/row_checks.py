@@ -1,7 +1,7 @@
-"""The judge: whether the rows of a database can be true (I1, I2, I6, I11 of the proof), and whether they are what clients were told.
+"""Checks of a database's rows: they hold the invariants I1, I2, I6 and I11 and match what clients received.
 
-It shares the replay of the journal with the product and nothing else; the product's own audit is judged
-elsewhere.
+These checks share the replay of the journal with the product and nothing else. The tests of the audit
+check the product's own audit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from evently.sales.commands import Booking, CancelBooking, PlaceBooking
 from evently.sales.facts import decode_facts
 from evently.sales.reads import get_booking
 from evently.sales.replay import Replay
-from tests.support.clients import Entry
+from tests.support.booking_clients import JournalEntry
 
 _LIVE_UNITS: Final = """
     SELECT bookings.event_id, pool_id, bookings.state, count(*) AS units
@@ -39,16 +39,16 @@ _BOOKINGS: Final = """
 """
 
 
-async def judge(db: Database) -> None:
-    """Fail unless every row can be true."""
+async def check_rows(db: Database) -> None:
+    """Fail unless all rows hold the invariants."""
     async with db.snapshot() as snapshot:
-        await _judge_counters(snapshot)
-        await _judge_keys(snapshot)
+        await _check_counters(snapshot)
+        await _check_keys(snapshot)
         for row in await snapshot.fetch("SELECT event_id, seq, head_hash, head_at FROM sales"):
-            await _judge_journal(snapshot, *row)
+            await _check_journal(snapshot, *row)
 
 
-async def _judge_counters(snapshot: Connection) -> None:
+async def _check_counters(snapshot: Connection) -> None:
     """I1: nothing is oversold. I2: the counters are what the tickets add up to."""
     units = {(event, pool, state): count for event, pool, state, count in await snapshot.fetch(_LIVE_UNITS)}
     for pool in await snapshot.fetch("SELECT * FROM pools"):
@@ -61,7 +61,7 @@ async def _judge_counters(snapshot: Connection) -> None:
         ), pool
 
 
-async def _judge_keys(snapshot: Connection) -> None:
+async def _check_keys(snapshot: Connection) -> None:
     """I6: a key has one booking, its actor's or one that the organizer cancelled; or one waitlist entry."""
     orphans = await snapshot.fetchval("""
         SELECT count(*) FROM idempotency_keys AS keys
@@ -71,7 +71,7 @@ async def _judge_keys(snapshot: Connection) -> None:
     assert orphans == 0
 
 
-async def _judge_journal(
+async def _check_journal(
     snapshot: Connection, event_id: UUID, seq: int, head_hash: bytes, head_at: datetime
 ) -> None:
     """I11: the journal has no gap, its chain holds, its time never runs backwards, and it tells what the rows say."""
@@ -106,16 +106,16 @@ async def _judge_journal(
     assert stored == told
 
 
-async def judge_clients(db: Database, diaries: Sequence[Sequence[Entry]]) -> None:
-    """I3, I4, I6: what clients were told is there, what is there was asked for, and a key was answered in one way.
+async def check_client_journals(db: Database, journals: Sequence[Sequence[JournalEntry]]) -> None:
+    """Check I3, I4 and I6: stored bookings and clients' answers are the same, and each key has one answer.
 
-    Every request must have been answered in the end.
+    Every request must have an answer.
     """
-    entries = [entry for diary in diaries for entry in diary]
-    wishes = {entry.key: entry.wish for entry in entries if entry.wish}
+    entries = [entry for journal in journals for entry in journal]
+    requests = {entry.key: entry.request for entry in entries if entry.request}
     answers = _answers_by_key(entries)
-    assert wishes.keys() == answers.keys() | {entry.key for entry in entries if entry.refusal}, (
-        "somebody has no answer"
+    assert requests.keys() == answers.keys() | {entry.key for entry in entries if entry.refusal}, (
+        "a request has no answer"
     )
     stored = {
         row["key"]: row["booking_id"]
@@ -125,18 +125,18 @@ async def judge_clients(db: Database, diaries: Sequence[Sequence[Entry]]) -> Non
         "a key is answered exactly when it has an effect"
     )
     placed = {
-        booking.booking_id: key for key, booking in answers.items() if isinstance(wishes[key], PlaceBooking)
+        booking.booking_id: key for key, booking in answers.items() if isinstance(requests[key], PlaceBooking)
     }
     assert {
         row["booking_id"] for row in await db.fetch("SELECT booking_id FROM bookings")
-    } == placed.keys(), "nobody asked for it"
-    cancelled = _cancelled_tickets(wishes, answers)
+    } == placed.keys(), "a booking that no client requested"
+    cancelled = _cancelled_tickets(requests, answers)
     for booking_id, key in placed.items():
-        wish, told, found = wishes[key], answers[key], await get_booking(db, booking_id)
-        assert isinstance(wish, PlaceBooking)
+        request, told, found = requests[key], answers[key], await get_booking(db, booking_id)
+        assert isinstance(request, PlaceBooking)
         gone = cancelled.get(booking_id, set())
-        assert found.buyer_id == wish.buyer_id
-        wanted = [line.ticket_type_id for line in wish.lines for _ in range(line.quantity)]
+        assert found.buyer_id == request.buyer_id
+        wanted = [line.ticket_type_id for line in request.lines for _ in range(line.quantity)]
         assert [ticket.ticket_type_id for ticket in told.tickets] == wanted
         expected = [
             msgspec.structs.replace(ticket, state="void" if ticket.ticket_id in gone else "valid")
@@ -148,8 +148,8 @@ async def judge_clients(db: Database, diaries: Sequence[Sequence[Entry]]) -> Non
         )
 
 
-def _answers_by_key(entries: Sequence[Entry]) -> dict[str, Booking]:
-    """Return what each key was told; twice told must be the same."""
+def _answers_by_key(entries: Sequence[JournalEntry]) -> dict[str, Booking]:
+    """Return the answer to each key; repeated answers must be equal."""
     answers: dict[str, Booking] = {}
     for entry in entries:
         if entry.booked is not None:
@@ -158,13 +158,13 @@ def _answers_by_key(entries: Sequence[Entry]) -> dict[str, Booking]:
 
 
 def _cancelled_tickets(
-    wishes: dict[str, PlaceBooking | CancelBooking], answers: dict[str, Booking]
+    requests: dict[str, PlaceBooking | CancelBooking], answers: dict[str, Booking]
 ) -> dict[UUID, set[UUID]]:
     """Return the tickets of each booking that a cancellation was confirmed for."""
     cancelled: dict[UUID, set[UUID]] = {}
     for key, booking in answers.items():
-        wish = wishes[key]
-        if isinstance(wish, CancelBooking):
-            named = wish.ticket_ids or [ticket.ticket_id for ticket in booking.tickets]
+        request = requests[key]
+        if isinstance(request, CancelBooking):
+            named = request.ticket_ids or [ticket.ticket_id for ticket in booking.tickets]
             cancelled.setdefault(booking.booking_id, set()).update(named)
     return cancelled

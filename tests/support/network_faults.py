@@ -1,4 +1,4 @@
-"""Faults to order: a wire that breaks at the worst moment, a server of one's own to kill."""
+"""Network faults: a proxy that breaks a connection at a chosen message, and a PostgreSQL for tests to kill."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from tests.support.postgres import scratch_directory
 
 _CHUNK_BYTES: Final = 65_536
 _FIELDS: Final = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0"
-_FAREWELL: Final = (
-    b"E" + (4 + len(_FIELDS)).to_bytes(4, "big") + _FIELDS
-)  # an ErrorResponse of PostgreSQL's protocol
+# An ErrorResponse of PostgreSQL's protocol.
+_SHUTDOWN_NOTICE: Final = b"E" + (4 + len(_FIELDS)).to_bytes(4, "big") + _FIELDS
 
 
 class Fault(Enum):
-    """What a wire does with the message it waits for."""
+    """What the proxy does with the connection at the chosen message."""
 
-    CUT_BEFORE = "the message does not arrive, and both ends are told"
-    CUT_AFTER = "the message arrives, and its answer does not; both ends are told"
-    HOLE_BEFORE = "the message does not arrive, and nobody is told anything any more"
-    HOLE_AFTER = "the message arrives, and from then on nobody is told anything"
-    LAST_WORDS = "the message is answered, and with its answer comes the server's farewell"
+    CUT_BEFORE = "the message does not arrive; both ends see the connection close"
+    CUT_AFTER = "the message arrives, its answer does not; both ends see the connection close"
+    SILENT_BEFORE = "the message does not arrive, and nothing arrives on either side afterwards"
+    SILENT_AFTER = "the message arrives, and nothing arrives on either side afterwards"
+    SHUTDOWN_NOTICE = "the message is answered, and the server's notice of its shutdown follows the answer"
 
 
-AFTER: Final = {Fault.CUT_AFTER, Fault.HOLE_AFTER}
-HOLES: Final = (Fault.HOLE_BEFORE, Fault.HOLE_AFTER)  # in an order: tests are made of them
+DELIVERED_FAULTS: Final = {Fault.CUT_AFTER, Fault.SILENT_AFTER}
+SILENT_FAULTS: Final = (Fault.SILENT_BEFORE, Fault.SILENT_AFTER)  # ordered: tests are parametrized with them
 
 
 class Proxy:
@@ -41,8 +40,8 @@ class Proxy:
         self._target = urlsplit(target_url)
         self._awaited: tuple[bytes, Fault] | None = None
         self._server: asyncio.Server | None = None
-        self._wires: set[_Wire] = set()
-        self.drips = False
+        self._wires: set[_Connection] = set()
+        self.splits_bytes = False
         self.broken = 0
 
     @property
@@ -54,11 +53,11 @@ class Proxy:
         )
 
     def break_at(self, message: bytes, fault: Fault) -> None:
-        """Break the wire on which this is said next."""
+        """Break the connection that sends this message next."""
         self._awaited = message, fault
 
     def take(self, said: bytes) -> Fault | None:
-        """Return the fault that this was waited for with, once."""
+        """Return the fault that is due at this message, once."""
         if self._awaited is None or self._awaited[0] not in said:
             return None
         (_, fault), self._awaited = self._awaited, None
@@ -78,14 +77,14 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self._target.port is not None
         server = await asyncio.open_connection("127.0.0.1", self._target.port)
-        wire = _Wire(self, (reader, writer), server)
+        wire = _Connection(self, (reader, writer), server)
         self._wires.add(wire)
         await wire.carry()
         self._wires.discard(wire)
 
 
-class _Wire:
-    """One connection, both ways."""
+class _Connection:
+    """One proxied connection, both directions."""
 
     def __init__(
         self,
@@ -100,7 +99,7 @@ class _Wire:
         self._cut = asyncio.Event()
 
     async def carry(self) -> None:
-        """Carry until both ends are gone, or the wire is cut."""
+        """Forward messages until the connection ends or is cut."""
         ways = [asyncio.create_task(self._up()), asyncio.create_task(self._down())]
         await self._cut.wait()
         for way in ways:
@@ -115,14 +114,14 @@ class _Wire:
     async def _up(self) -> None:
         with suppress(ConnectionError):
             while said := await self._client.read(_CHUNK_BYTES):
-                if self._fault is Fault.LAST_WORDS:
+                if self._fault is Fault.SHUTDOWN_NOTICE:
                     break
                 self._fault = self._fault or self._proxy.take(said)
                 if self._fault is Fault.CUT_BEFORE:
                     break
-                if self._fault is not Fault.HOLE_BEFORE:
+                if self._fault is not Fault.SILENT_BEFORE:
                     await self._pass_on(said, self._to_server)
-        if self._fault not in HOLES:
+        if self._fault not in SILENT_FAULTS:
             self.cut()
 
     async def _down(self) -> None:
@@ -130,15 +129,17 @@ class _Wire:
             while said := await self._server.read(_CHUNK_BYTES):
                 if self._fault is Fault.CUT_AFTER:
                     break
-                if self._fault is Fault.LAST_WORDS:
-                    said += _FAREWELL
-                if self._fault not in HOLES:
+                if self._fault is Fault.SHUTDOWN_NOTICE:
+                    said += _SHUTDOWN_NOTICE
+                if self._fault not in SILENT_FAULTS:
                     await self._pass_on(said, self._to_client)
-        if self._fault not in HOLES:
+        if self._fault not in SILENT_FAULTS:
             self.cut()
 
     async def _pass_on(self, said: bytes, writer: asyncio.StreamWriter) -> None:
-        pieces = [said[place : place + 1] for place in range(len(said))] if self._proxy.drips else [said]
+        pieces = (
+            [said[place : place + 1] for place in range(len(said))] if self._proxy.splits_bytes else [said]
+        )
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
@@ -146,7 +147,7 @@ class _Wire:
 
 @asynccontextmanager
 async def proxy_to(url: str) -> AsyncIterator[Proxy]:
-    """Run a wire to a server that is reached by TCP."""
+    """Run a proxy to a server that is reached by TCP."""
     proxy = Proxy(url)
     await proxy.start()
     try:
@@ -157,7 +158,7 @@ async def proxy_to(url: str) -> AsyncIterator[Proxy]:
 
 @contextmanager
 def own_postgres() -> Iterator[EmbeddedPostgres]:
-    """Run a server as the product runs it, durable, for somebody who will kill it."""
+    """Run a durable server, as the product runs it, for a test that kills it."""
     with (
         scratch_directory() as directory,
         EmbeddedPostgres(EmbeddedOptions(data_directory=directory)) as postgres,
@@ -167,7 +168,7 @@ def own_postgres() -> Iterator[EmbeddedPostgres]:
 
 
 def kill_postgres(postgres: EmbeddedPostgres) -> None:
-    """`kill -9` a server, and return when it is dead."""
+    """Kill a server with `kill -9`, and return when its process has ended."""
     assert postgres._process is not None
     postgres._process.kill()
     postgres._process.wait()
