@@ -1,4 +1,4 @@
-"""People, for administrators of the platform: list, search, look, change a role."""
+"""Users of the platform, for administrators: list, search, get, change a role."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _log = structlog.get_logger(__name__)
 
 
 class UserView(msgspec.Struct, frozen=True):
-    """Somebody with an account, as administrators see them.
+    """A person's account, as administrators see it.
 
-    Of the erased, `email` is null and the name says so.
+    After an account is deleted, `email` is null and `name` says that the account was deleted.
     """
 
     id: Annotated[str, msgspec.Meta(examples=["per_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -39,7 +39,7 @@ class UserView(msgspec.Struct, frozen=True):
 
 
 class RolePatch(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change."""
+    """The changes to a user."""
 
     role: PlatformRole | msgspec.UnsetType = msgspec.UNSET
 
@@ -47,7 +47,7 @@ class RolePatch(msgspec.Struct, forbid_unknown_fields=True):
 @get(
     "/v1/admin/users",
     operation_id="listUsers",
-    summary="People, newest first",
+    summary="List users",
     tags=[_TAG],
     responses=problems(),
     **policy(ADMIN),
@@ -57,26 +57,27 @@ async def list_users(
     q: Annotated[
         str | None,
         QueryParameter(
-            max_length=_SEARCH_CHARACTERS_MAX, description="How the e-mail or the name begins, in any case."
+            max_length=_SEARCH_CHARACTERS_MAX,
+            description="Return only users whose e-mail or name begins with this text, ignoring case.",
         ),
     ] = None,
     limit: Limit = LIMIT,
     after: After = None,
 ) -> Response[PageView[UserView]]:
-    """List people."""
+    """List the accounts of all people, newest first."""
     return paginated(request, await accounts.list_people(request.context.database, q, limit, after), _show)
 
 
 @get(
     "/v1/admin/users/{person_id:str}",
     operation_id="getUser",
-    summary="One person",
+    summary="Get a user",
     tags=[_TAG],
     responses=problems(),
     **policy(ADMIN),
 )
 async def get_user(request: Request, person_id: FromPath[str]) -> Response[UserView] | Response[None]:
-    """Return one person."""
+    """Return the account of one person."""
     person = await accounts.get_person(request.context.database, parse_id("per", person_id))
     return not_modified(request, etag_of(person.version)) or _answer(person)
 
@@ -84,8 +85,11 @@ async def get_user(request: Request, person_id: FromPath[str]) -> Response[UserV
 @patch(
     "/v1/admin/users/{person_id:str}",
     operation_id="editUser",
-    summary="Change somebody's role",
-    description="Their sessions end, so that the new role counts within a second; they log in again. There is always an administrator.",
+    summary="Change a user's role",
+    description=(
+        "Ends the user's sessions, so that the new role applies within a second; the user must log in again. "
+        "The platform's last administrator cannot lose the role."
+    ),
     tags=[_TAG],
     responses=problems(CommonRefusal.STALE, AccountsRefusal.LAST_ADMIN),
     **policy(ADMIN),
@@ -93,7 +97,7 @@ async def get_user(request: Request, person_id: FromPath[str]) -> Response[UserV
 async def edit_user(
     request: Request, person_id: FromPath[str], data: JSONBody[RolePatch]
 ) -> Response[UserView]:
-    """Change the platform role of a person."""
+    """Change the platform role of a person and end their sessions."""
     context = request.context
     async with context.database.transaction() as tx:
         person = await accounts.lock_with_admins(tx, parse_id("per", person_id))

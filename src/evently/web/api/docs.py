@@ -1,4 +1,4 @@
-"""The pages about the API: Swagger UI, ReDoc, and an explanation of each problem."""
+"""Pages that document the API: the OpenAPI document, Swagger UI, ReDoc, and a page for each problem type."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ from evently.web.edge.problems import PROBLEMS
 from evently.web.edge.routing import FromPath, get
 
 _SHORT: Final = "public, max-age=300"
+# Swagger UI and ReDoc create inline styles while they run; ReDoc searches in a web worker.
 _PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-    "worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)  # Swagger UI and ReDoc make styles as they go, and ReDoc searches in a worker
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src "
+    "'self'; connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors "
+    "'none'"
+)
 _NEEDED: Final = {"docs": "swagger-ui-dist/swagger-ui-bundle.js", "redoc": "redoc/redoc.standalone.js"}
 
 
 @get("/openapi.json", include_in_schema=False, **policy(PUBLIC))
 async def openapi(request: Request) -> Response[bytes] | Response[None]:
-    """Send the API's description."""
+    """Return the OpenAPI document."""
     content, etag = _description(request.app, request.context.options.public_url)
     if (unchanged := not_modified(request, etag, _SHORT)) is not None:
         return unchanged
@@ -38,19 +40,19 @@ async def openapi(request: Request) -> Response[bytes] | Response[None]:
 
 @get("/docs", include_in_schema=False, **policy(PUBLIC))
 async def docs(request: Request) -> Response[str]:  # noqa: ARG001
-    """Show Swagger UI."""
+    """Return the page of Swagger UI."""
     return _viewer("docs")
 
 
 @get("/redoc", include_in_schema=False, **policy(PUBLIC))
 async def redoc(request: Request) -> Response[str]:  # noqa: ARG001
-    """Show ReDoc."""
+    """Return the page of ReDoc."""
     return _viewer("redoc")
 
 
 @get("/problems", include_in_schema=False, **policy(PUBLIC))
 async def problem_index(request: Request) -> Response[str]:  # noqa: ARG001
-    """List every problem."""
+    """Return a page that lists every problem type."""
     return _page(
         "problems.html", rows=sorted(PROBLEMS.items(), key=lambda item: (item[1].status, str(item[0])))
     )
@@ -58,9 +60,9 @@ async def problem_index(request: Request) -> Response[str]:  # noqa: ARG001
 
 @get("/problems/{code:str}", include_in_schema=False, **policy(PUBLIC))
 async def problem_page(request: Request, code: FromPath[str]) -> Response[str]:  # noqa: ARG001
-    """Explain a problem: the address that `type` names (RFC 9457, 4.1)."""
+    """Return the page that explains a problem type; a problem's `type` is its address (RFC 9457, 4.1)."""
     if code not in PROBLEMS:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such problem.")
+        raise Refused(CommonRefusal.NOT_FOUND, "There is no problem type with this code.")
     return _page("problem.html", code=code, row=PROBLEMS[code])
 
 

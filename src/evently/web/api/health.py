@@ -1,8 +1,8 @@
-"""Is this process alive, can it serve, how is it, what has it counted.
+"""Liveness, readiness, health and metrics of this process.
 
-/livez answers from memory alone: a process whose database is away must not be restarted for that. /readyz
-says whether to send requests here. /health is for people (draft-inadarei-api-health-check). /metrics sums
-what all workers of this machine have counted.
+/livez answers from memory alone: an unavailable database is no reason to restart the process. /readyz tells a
+load balancer whether to send requests here. /health is for people (draft-inadarei-api-health-check). /metrics
+returns the sums of the counters of all workers on this machine.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Context, Request, Response
 from evently.web.edge.routing import get
 
-LAG_SECONDS_MAX: Final = 30.0  # figures this late mean that the relay is ill: somebody should look
-LAG_SECONDS_LOST: Final = 300.0  # and this late, that nothing asynchronous happens any more
+LAG_SECONDS_MAX: Final = 30.0  # a relay this late is slow or broken: warn the operator
+LAG_SECONDS_LOST: Final = 300.0  # a relay this late has stopped: no effect of any fact is applied
 _HEALTH_JSON: Final = "application/health+json"
 _RETRY: Final = {"retry-after": "2"}
 _OPEN: Final = policy(PUBLIC, rate="unlimited")
@@ -30,14 +30,14 @@ _OPEN: Final = policy(PUBLIC, rate="unlimited")
 Status = Literal["pass", "warn", "fail"]
 
 
-class Alive(msgspec.Struct, frozen=True):
-    """This process answers."""
+class Liveness(msgspec.Struct, frozen=True):
+    """The process is alive and answers requests."""
 
     status: Annotated[Status, msgspec.Meta(examples=["pass"])]
 
 
-class Check(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that was looked at."""
+class HealthCheck(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One health check. `observed` is the measured value, in `unit`; `output` explains a failure."""
 
     status: Status
     observed: str | float | None = None
@@ -46,69 +46,67 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """How this process is. `warn`: it serves, and somebody should look."""
+    """The health of this process. With `warn` it serves requests, but an operator should check it."""
 
     status: Status
     version: str
-    checks: dict[str, Check]
+    checks: dict[str, HealthCheck]
 
 
-@get("/livez", operation_id="livez", summary="Is this process alive?", tags=["Health"], **_OPEN)
-async def livez(request: Request) -> Response[Alive]:  # noqa: ARG001
-    """Answer without asking anybody."""
-    return Response(Alive("pass"))
+@get("/livez", operation_id="livez", summary="Liveness", tags=["Health"], **_OPEN)
+async def livez(request: Request) -> Response[Liveness]:  # noqa: ARG001
+    """Answer from memory; does not check the database."""
+    return Response(Liveness("pass"))
 
 
 @get(
     "/readyz",
     operation_id="readyz",
-    summary="Should requests be sent here?",
+    summary="Readiness",
     tags=["Health"],
     media_type=_HEALTH_JSON,
     **_OPEN,
 )
 async def readyz(request: Request) -> Response[Health]:
-    """Answer 200 or 503."""
+    """Return 200 when the process can serve requests, otherwise 503."""
     return await _answer(request.context)
 
 
-@get(
-    "/health", operation_id="health", summary="How is it?", tags=["Health"], media_type=_HEALTH_JSON, **_OPEN
-)
+@get("/health", operation_id="health", summary="Health", tags=["Health"], media_type=_HEALTH_JSON, **_OPEN)
 async def health(request: Request) -> Response[Health]:
-    """Answer with everything that is looked at."""
+    """Return the result of every health check: database, migrations, relay."""
     return await _answer(request.context)
 
 
 @get(
     "/metrics",
     operation_id="metrics",
-    summary="What was counted, for Prometheus",
+    summary="Metrics for Prometheus",
     tags=["Health"],
     media_type="text/plain",
     **_OPEN,
 )
 async def metrics(request: Request) -> Response[bytes]:
-    """Return the sums of all workers of this machine."""
+    """Return the metrics of all workers on this machine, summed, in the text format of Prometheus."""
     return Response(
         generate_latest(_registry(request.context.options.metrics_directory)), media_type=CONTENT_TYPE_LATEST
     )
 
 
-async def examine(context: Context) -> Health:
-    """Look at everything."""
+async def run_checks(context: Context) -> Health:
+    """Run every health check."""
     began = time.perf_counter()
     try:
         revision = await stored_revision(context.database)
         milliseconds = round((time.perf_counter() - began) * 1000, 3)
         oldest = await sales.outbox.oldest_undelivered(context.database)
     except Trouble as exc:
-        return Health("fail", __version__, {"database": Check("fail", output=str(exc))})
+        return Health("fail", __version__, {"database": HealthCheck("fail", output=str(exc))})
     lag = 0.0 if oldest is None else max(0.0, (context.clock() - oldest).total_seconds())
     checks = {
-        "database": Check("pass", milliseconds, "ms"),
-        "migrations": _migrations(revision),
-        "relay": Check(
+        "database": HealthCheck("pass", milliseconds, "ms"),
+        "migrations": _check_migrations(revision),
+        "relay": HealthCheck(
             "pass" if lag <= LAG_SECONDS_MAX else "warn" if lag <= LAG_SECONDS_LOST else "fail",
             round(lag, 3),
             "s",
@@ -118,33 +116,37 @@ async def examine(context: Context) -> Health:
 
 
 async def _answer(context: Context) -> Response[Health]:
-    found = await examine(context)
+    found = await run_checks(context)
     failed = found.status == "fail"
     return Response(
         found, status_code=503 if failed else 200, media_type=_HEALTH_JSON, headers=_RETRY if failed else None
     )
 
 
-def _migrations(revision: str | None) -> Check:
+def _check_migrations(revision: str | None) -> HealthCheck:
     newest = newest_revision()
     if revision == newest:
-        return Check("pass", revision)
-    # A newer one means that the next version is being rolled out; migrations widen before they narrow.
+        return HealthCheck("pass", revision)
+    # A newer revision means that the next version is being rolled out. Migrations widen before they narrow,
+    # so that this version still works with it.
     status: Status = "warn" if revision is not None and revision > newest else "fail"
-    return Check(status, revision or "none", output=f"This version needs {newest}; run evently migrate.")
+    return HealthCheck(
+        status, revision or "none", output=f"This version needs {newest}; run evently migrate."
+    )
 
 
-def _worst(checks: dict[str, Check]) -> Status:
+def _worst(checks: dict[str, HealthCheck]) -> Status:
     found = {check.status for check in checks.values()}
     return "fail" if "fail" in found else "warn" if "warn" in found else "pass"
 
 
 def _registry(directory: str | None) -> Any:
-    """Return what to print: this process's counters, or the files in which all workers count."""
+    """Return the registry to export: this process's, or one that sums the metric files of all workers."""
     if directory is None:
         return REGISTRY
     registry = CollectorRegistry(support_collectors_without_names=True)
-    MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]  # the library has no types here
+    # The collector has no type annotations.
+    MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
     return registry
 
 

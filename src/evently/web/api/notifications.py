@@ -1,4 +1,4 @@
-"""What I was told."""
+"""The caller's notifications: list them, mark one as read."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ from evently.web.edge.routing import FromPath, QueryParameter, get, post
 
 
 class NotificationView(msgspec.Struct, frozen=True):
-    """What I was told; look at what it is about to see how it is now.
+    """A notification to a person about a booking, a waitlist entry or a refund.
 
-    `kind`: offer_made (accept it in time), offer_lapsed, entry_withdrawn (by the organizer, or I have as many tickets as I may),
-    booking_confirmed, booking_cancelled, tickets_cancelled, return_taken (of tickets that I returned), refund_paid.
+    It records one change. Get the booking, the waitlist entry or the refund to see its present state.
+
+    `kind`: offer_made (an offer waits for acceptance), offer_lapsed (an offer was not accepted in time),
+    entry_withdrawn (the event was cancelled, or the buyer reached a limit), booking_confirmed,
+    booking_cancelled, tickets_cancelled (some tickets of a booking), return_taken (another buyer took
+    returned tickets), refund_paid.
     """
 
     id: str
@@ -38,18 +42,18 @@ class NotificationView(msgspec.Struct, frozen=True):
 @get(
     "/v1/me/notifications",
     operation_id="listMyNotifications",
-    summary="What I was told, newest first",
+    summary="List my notifications",
     tags=["Notifications"],
     responses=problems(),
     **policy(SIGNED_IN),
 )
 async def list_my_notifications(
     request: Request,
-    unread: Annotated[bool, QueryParameter(description="Only what I have not read.")] = False,  # noqa: FBT002  # a query has names
+    unread: Annotated[bool, QueryParameter(description="Return only unread notifications.")] = False,  # noqa: FBT002  # query parameters are passed by name
     limit: Limit = LIMIT,
     after: After = None,
 ) -> Response[PageView[NotificationView]]:
-    """List what whoever asks was told."""
+    """List the notifications of the caller, newest first."""
     page = await notifications.list_notifications(
         request.context.database, request.actor.id, limit, after, unread=unread
     )
@@ -59,31 +63,31 @@ async def list_my_notifications(
 @post(
     "/v1/me/notifications/{notification_id:str}/read",
     operation_id="readNotification",
-    summary="I have read this",
-    description="Harmless to repeat: the first time counts.",
+    summary="Mark a notification as read",
+    description="Safe to repeat: `read_at` keeps the time of the first request.",
     tags=["Notifications"],
     status_code=200,
     responses=problems(CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN),
 )
 async def read_notification(request: Request, notification_id: FromPath[str]) -> Response[NotificationView]:
-    """Note that whoever asks has read what they were told."""
+    """Mark a notification of the caller as read."""
     context, notification = request.context, parse_id("ntf", notification_id)
     async with context.database.transaction() as tx:
         read = await notifications.mark_read(tx, request.actor.id, notification, context.clock())
     return Response(_show(read), headers={"cache-control": "no-store"})
 
 
-def _show(told: Notification) -> NotificationView:
+def _show(notification: Notification) -> NotificationView:
     return NotificationView(
-        show_id("ntf", told.notification_id),
-        show_id("evt", told.event_id),
-        told.kind,
-        None if told.booking_id is None else show_id("bkg", told.booking_id),
-        None if told.entry_id is None else show_id("wle", told.entry_id),
-        None if told.refund_id is None else show_id("rfd", told.refund_id),
-        told.created_at,
-        told.read_at,
+        show_id("ntf", notification.notification_id),
+        show_id("evt", notification.event_id),
+        notification.kind,
+        None if notification.booking_id is None else show_id("bkg", notification.booking_id),
+        None if notification.entry_id is None else show_id("wle", notification.entry_id),
+        None if notification.refund_id is None else show_id("rfd", notification.refund_id),
+        notification.created_at,
+        notification.read_at,
     )
 
 

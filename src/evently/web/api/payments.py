@@ -1,4 +1,4 @@
-"""Paying over HTTP: payments of a booking, refunds of an event, what gateways tell."""
+"""Payments of a booking, refunds and the cancellation of an event, and the webhooks of payment gateways."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _ADDRESS_CHARACTERS_MAX: Final = 2_000
 ShownState: TypeAlias = Literal[
     "waiting", "action_needed", "confirmed", "captured", "declined", "voided", "lost"
 ]
-# How states look from outside: a buyer need not know which of two rows is written first.
+# The state of a payment's row (`Payment.state`) -> the state that a buyer sees. A buyer need not know which
+# of two rows is written first, or that a void is still on its way to the gateway.
 _SHOWN: Final[dict[str, ShownState]] = {
     "authorising": "waiting",
     "authorised": "waiting",
@@ -41,21 +42,26 @@ _SHOWN: Final[dict[str, ShownState]] = {
     "lost": "lost",
 }
 _MESSAGES: Final[dict[ShownState, str]] = {
-    "waiting": "The payment provider has not answered yet. We keep asking, and keep your tickets until the hold ends. Do not pay again.",
-    "action_needed": "Something is left for you to do: follow next_action.",
+    "waiting": (
+        "The payment provider has not answered yet. We keep asking, and keep your tickets until the hold "
+        "expires. Do not pay again."
+    ),
+    "action_needed": "The payment needs an action from you: follow next_action.",
     "confirmed": "Your booking is confirmed. The money is being collected.",
     "captured": "Paid. Your booking is confirmed.",
-    "declined": "The payment was declined and nothing was taken. You can try again while your tickets are held.",
-    "voided": "Nothing was taken: the booking could not be confirmed, or another way of paying was chosen.",
-    "lost": "The money could not be collected, so the booking was cancelled. Nothing was taken.",
+    "declined": "The payment was declined; nothing was taken. You can try again while your tickets are held.",
+    "voided": "No money was taken: the booking could not be confirmed, or another payment replaced this one.",
+    "lost": "The money could not be collected, so the booking was cancelled. No money was taken.",
 }
 
 
 class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
-    """How to pay.
+    """How to pay for a booking.
 
-    `method` in the gateway's words: a payment method's id at Stripe, the number or the name of a test card at the demo gateway. Without it
-    the buyer is asked, on a page of the gateway (`hosted`) or in its own script; that page leads back to `return_url`.
+    `method` names a payment method to the gateway: for Stripe, the id of a payment method; for the demo
+    gateway, the number or the name of a test card. Without `method`, the buyer chooses one on a page of the
+    gateway (`hosted`) or in the gateway's own script. The gateway's page sends the buyer back to
+    `return_url`.
     """
 
     method: (
@@ -77,9 +83,9 @@ class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NextActionView(msgspec.Struct, frozen=True):
-    """What the buyer must do.
+    """The action that the buyer must take.
 
-    `redirect`: open `url`; `client`: hand `client_secret` to the gateway's own script.
+    `kind`: with `redirect`, open `url`; with `client`, pass `client_secret` to the gateway's own script.
     """
 
     kind: Annotated[str, msgspec.Meta(examples=["redirect"])]
@@ -88,7 +94,7 @@ class NextActionView(msgspec.Struct, frozen=True):
 
 
 class FailureView(msgspec.Struct, frozen=True):
-    """Why it did not work. `code` is stable, `message` is for people."""
+    """Why a payment or a refund failed. `code` is stable; `message` is for people."""
 
     code: Annotated[str, msgspec.Meta(examples=["card_declined"])]
     message: Annotated[
@@ -97,10 +103,11 @@ class FailureView(msgspec.Struct, frozen=True):
 
 
 class PaymentView(msgspec.Struct, frozen=True):
-    """One attempt at paying for a booking.
+    """One attempt to pay for a booking.
 
-    `state`: waiting and action_needed are under way; with confirmed and captured the booking is confirmed; declined, voided and lost took
-    nothing. `message` says what happens next.
+    `state`: `waiting` (for the gateway) and `action_needed` (by the buyer) are in progress. With
+    `confirmed` (the money is authorised) and `captured` (the money is collected) the booking is confirmed.
+    With `declined`, `voided` and `lost` no money was taken. `message` tells the buyer what happens next.
     """
 
     id: Annotated[str, msgspec.Meta(examples=["pay_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -118,7 +125,7 @@ class PaymentView(msgspec.Struct, frozen=True):
 
 
 class PaymentsView(msgspec.Struct, frozen=True):
-    """The attempts at paying for a booking, the latest first."""
+    """The attempts to pay for a booking, latest first."""
 
     data: list[PaymentView]
 
@@ -126,7 +133,8 @@ class PaymentsView(msgspec.Struct, frozen=True):
 class RefundView(msgspec.Struct, frozen=True):
     """One refund of an event.
 
-    `state`: asking, settled, never_paid (nothing had been taken), failed (for a person to look at).
+    `state`: `asking` (the gateway has not confirmed it yet), `settled` (paid back), `never_paid` (no money
+    had been taken), `failed` (the organizer must retry it or pay it back by hand).
     """
 
     id: Annotated[str, msgspec.Meta(examples=["rfd_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -141,11 +149,12 @@ class RefundView(msgspec.Struct, frozen=True):
 
 
 class CancellationView(msgspec.Struct, frozen=True):
-    """How far the cancellation of an event is.
+    """The progress of an event's cancellation.
 
-    `state`: not_cancelled; cancelling while bookings are left; refunding while something is still to be paid back; stuck when what is left
-    has failed; done. A booking with a used ticket stays, and counts as left. Of refunds, those of single bookings before the cancellation
-    count, too.
+    `state`: `not_cancelled`; `cancelling` while bookings are left to cancel; `refunding` while refunds are
+    not settled; `stuck` when every refund that is not settled has failed; `done`. A booking with a used
+    ticket is not cancelled and counts in `bookings_left`. The refunds include those of bookings that were
+    cancelled before the event was.
     """
 
     event_id: str
@@ -163,7 +172,7 @@ class CancellationView(msgspec.Struct, frozen=True):
 
 
 class ReceivedView(msgspec.Struct, frozen=True):
-    """`new`: how many notices of the request had not come before."""
+    """The result of a webhook. `new` counts the notices of the request that had not been received before."""
 
     new: Annotated[int, msgspec.Meta(examples=[1])]
 
@@ -184,8 +193,10 @@ _PAYING: Final = (
     operation_id="payBooking",
     summary="Pay for my booking",
     description=(
-        "Answered within seconds with what is known: `state` and `message` say what happens next. Repeated without a key while a payment "
-        "is under way, the same wish gets that payment again, with 201; another wish takes the place of a payment that waits for its buyer."
+        "Answers within seconds with the state of the payment; `state` and `message` say what happens next. "
+        "While a payment is in progress, repeating the request with the same body returns that payment with "
+        "201, even without an `Idempotency-Key`. A different body replaces a payment that waits for the "
+        "buyer."
     ),
     tags=["Payments"],
     responses=problems(*_PAYING),
@@ -197,12 +208,18 @@ async def pay_booking(
     data: JSONBody[PaymentBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[PaymentView]:
-    """Pay for a booking of whoever asks."""
+    """Pay for a booking of the caller."""
     if data.hosted and data.return_url is None:
-        raise Invalid([FieldError("/return_url", "is where the gateway's page leads to: it needs one")])
-    wish = PaymentChoice(data.method, data.hosted, data.return_url)
+        raise Invalid(
+            [
+                FieldError(
+                    "/return_url", "is required with `hosted`: the gateway's page sends the buyer back to it"
+                )
+            ]
+        )
+    choice = PaymentChoice(data.method, data.hosted, data.return_url)
     key = key_of(idempotency_key)
-    paid = await request.context.checkout.pay(parse_id("bkg", booking_id), request.actor.id, wish, key)
+    paid = await request.context.checkout.pay(parse_id("bkg", booking_id), request.actor.id, choice, key)
     view = show_payment(paid.payment)
     replayed = {"idempotent-replayed": "true"} if paid.replayed and key is not None else {}
     return Response(
@@ -213,14 +230,14 @@ async def pay_booking(
 @get(
     "/v1/bookings/{booking_id:str}/payments",
     operation_id="listPayments",
-    summary="The payments of my booking",
-    description="All attempts, the latest first.",
+    summary="List the payments of my booking",
+    description="Every attempt to pay for the booking, latest first.",
     tags=["Payments"],
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
     **policy(SIGNED_IN),
 )
 async def list_payments(request: Request, booking_id: FromPath[str]) -> Response[PaymentsView]:
-    """Return the attempts at paying for a booking of whoever asks."""
+    """Return the attempts to pay for a booking of the caller."""
     database = request.context.database
     booking = parse_id("bkg", booking_id)
     if (await sales.reads.locate_booking(database, booking)).buyer_id != request.actor.id:
@@ -234,14 +251,14 @@ async def list_payments(request: Request, booking_id: FromPath[str]) -> Response
 @get(
     "/v1/payments/{payment_id:str}",
     operation_id="getPayment",
-    summary="One of my payments",
-    description="To look what has become of it.",
+    summary="Get a payment",
+    description="Poll this after a payment that was `waiting` or `action_needed`, to get its present state.",
     tags=["Payments"],
     responses=problems(CheckoutRefusal.PAYMENT_NOT_FOUND),
     **policy(SIGNED_IN, hot=True),
 )
 async def get_payment(request: Request, payment_id: FromPath[str]) -> Response[PaymentView]:
-    """Return a payment to its buyer."""
+    """Return a payment of the caller."""
     payment = await checkout.find_payment_by_id(request.context.database, parse_id("pay", payment_id))
     if payment is None or payment.buyer_id != request.actor.id:
         raise Refused(CheckoutRefusal.PAYMENT_NOT_FOUND)
@@ -251,8 +268,8 @@ async def get_payment(request: Request, payment_id: FromPath[str]) -> Response[P
 @get(
     "/v1/events/{event_id:str}/refunds",
     operation_id="listRefunds",
-    summary="The refunds of an event, newest first",
-    description="Those that failed for good wait for somebody to retry them.",
+    summary="List the refunds of an event",
+    description="Newest first. A `failed` refund needs you: retry it, or pay the money back by hand.",
     tags=["Organizer: payments"],
     responses=problems(),
     **policy(organizer("manager", "bookings:read")),
@@ -265,13 +282,13 @@ async def list_refunds(
         QueryParameter(
             name="state",
             pattern="^(asking|settled|never_paid|failed)$",
-            description="asking, settled, never_paid or failed",
+            description="Return only refunds in this state: asking, settled, never_paid or failed.",
         ),
     ] = None,
     limit: Limit = LIMIT,
     after: After = None,
 ) -> Response[PageView[RefundView]]:
-    """List an event's refunds for its organizer."""
+    """List the refunds of an event for its organizer."""
     page = await checkout.list_refunds(
         request.context.database, parse_id("evt", event_id), in_state, limit, after
     )
@@ -281,8 +298,8 @@ async def list_refunds(
 @post(
     "/v1/events/{event_id:str}/refunds/{refund_id:str}/retry",
     operation_id="retryRefund",
-    summary="Try a failed refund anew",
-    description="With the next attempt. Look at the refund again in a few seconds.",
+    summary="Retry a failed refund",
+    description="Starts the next attempt. List the refunds again after a few seconds to get the result.",
     tags=["Organizer: payments"],
     status_code=200,
     responses=problems(SalesRefusal.REFUND_NOT_FOUND, CheckoutRefusal.REFUND_NOT_FAILED),
@@ -291,7 +308,7 @@ async def list_refunds(
 async def retry_refund(
     request: Request, event_id: FromPath[str], refund_id: FromPath[str]
 ) -> Response[RefundView]:
-    """Let a refund of the organizer's event be tried anew."""
+    """Retry a failed refund of the organizer's event."""
     refund = await request.context.checkout.retry_refund(
         parse_id("evt", event_id), parse_id("rfd", refund_id)
     )
@@ -301,14 +318,17 @@ async def retry_refund(
 @get(
     "/v1/events/{event_id:str}/cancellation",
     operation_id="getCancellation",
-    summary="How far the cancellation of an event is",
-    description="Its bookings are cancelled and paid back one page at a time, in the background; whatever is interrupted goes on.",
+    summary="Get the progress of an event's cancellation",
+    description=(
+        "After an event is cancelled, its bookings are cancelled and refunded in the background, some at a "
+        "time. This continues after a restart of the server."
+    ),
     tags=["Organizer: payments"],
     responses=problems(),
     **policy(organizer("manager", "bookings:read")),
 )
 async def get_cancellation(request: Request, event_id: FromPath[str]) -> Response[CancellationView]:
-    """Return how far the cancellation of the organizer's event is."""
+    """Return the progress of the cancellation of the organizer's event."""
     progress = await checkout.read_cancellation(request.context.database, parse_id("evt", event_id))
     return Response(_show_cancellation(event_id, progress), headers=_PRIVATE)
 
@@ -316,15 +336,18 @@ async def get_cancellation(request: Request, event_id: FromPath[str]) -> Respons
 @post(
     "/v1/gateways/{name:str}/webhooks",
     operation_id="receiveWebhook",
-    summary="For payment gateways: what has happened",
-    description="In the gateway's own format and with its signature. Stored, answered, then understood; repeated, it changes nothing.",
+    summary="Receive a webhook of a payment gateway",
+    description=(
+        "For payment gateways. The body has the gateway's own format, and its signature is verified. The "
+        "notices are stored before the answer and processed after it; a repeated notice changes nothing."
+    ),
     tags=["Gateways"],
     status_code=200,
     responses=problems(CheckoutRefusal.UNKNOWN_GATEWAY, CheckoutRefusal.WEBHOOK_FORGED),
     **policy(PUBLIC, rate="unlimited"),
 )
 async def receive_webhook(request: Request, name: FromPath[str]) -> Response[ReceivedView]:
-    """Take what a gateway tells."""
+    """Store the notices of a payment gateway and have them processed."""
     headers = {
         key.decode("latin-1"): value.decode("latin-1") for key, value in request.exchange.headers.items()
     }
@@ -346,7 +369,7 @@ def show_payment(payment: Payment) -> PaymentView:
         Money(payment.amount_minor, payment.currency),
         payment.gateway,
         None if action is None else NextActionView(action.kind, action.url, action.client_secret),
-        _failure(payment.failure_code, payment.failure_message, _MESSAGES[state]),
+        _show_failure(payment.failure_code, payment.failure_message, _MESSAGES[state]),
         payment.created_at,
         payment.changed_at,
     )
@@ -360,7 +383,7 @@ def _show_refund(refund: RefundRow) -> RefundView:
         refund.state,
         Money(refund.amount_minor, refund.currency),
         refund.attempt,
-        _failure(refund.failure_code, refund.failure_message, "Somebody must pay this back by hand."),
+        _show_failure(refund.failure_code, refund.failure_message, "This refund must be paid back by hand."),
         refund.created_at,
         refund.changed_at,
     )
@@ -388,8 +411,8 @@ def _show_cancellation(event_id: str, progress: CancellationProgress) -> Cancell
     )
 
 
-def _failure(code: str | None, message: str | None, otherwise: str) -> FailureView | None:
-    return None if code is None else FailureView(code, message or otherwise)
+def _show_failure(code: str | None, message: str | None, default: str) -> FailureView | None:
+    return None if code is None else FailureView(code, message or default)
 
 
 routes: Final = [

@@ -1,4 +1,4 @@
-"""Hidden ticket types for whoever names a promo code that unlocks them: on the event, and in what is left of it."""
+"""The `promo_code` parameter, which unlocks hidden ticket types of an event and of its availability."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ PromoCode: TypeAlias = Annotated[
     QueryParameter(
         min_length=1,
         max_length=PROMO_CODE_CHARACTERS_MAX,
-        description="Show the hidden ticket types, too, that this promo code unlocks, in upper or lower case.",
+        description="A promo code, in any case. The answer includes the hidden ticket types that it unlocks.",
     ),
 ]
-UNLOCKED: Final = {"cache-control": "private, no-store"}  # else a cache would show them to everybody
+# Without this, a shared cache would show the unlocked ticket types to others.
+UNLOCKED: Final = {"cache-control": "private, no-store"}
 REFUSALS: Final = (
     SalesRefusal.UNKNOWN_PROMO_CODE,
     SalesRefusal.PROMO_CODE_NOT_VALID,
@@ -28,6 +29,9 @@ REFUSALS: Final = (
 
 
 async def count_guess(request: Request) -> UUID | None:
-    """Count a promo code against its limit, or codes could be guessed; return who names it, if we know."""
+    """Count this request against the rate limit of promo codes; return the caller's id, None for a visitor.
+
+    Without the limit, promo codes could be guessed.
+    """
     await request.context.limits.check("promo_codes", counted(request), request.exchange)
     return None if request.actor is ANONYMOUS else request.actor.id

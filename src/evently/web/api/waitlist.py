@@ -1,4 +1,4 @@
-"""The waitlist: join, leave, see how one stands, accept or decline an offer; and the line as the organizer sees it."""
+"""The waitlist: join, leave, list and get entries, accept or decline an offer."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete,
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _TypeId = Annotated[str, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
-_OfType = Annotated[str | None, QueryParameter(description="Only of this ticket type.")]
+_TicketTypeFilter = Annotated[str | None, QueryParameter(description="Only entries for this ticket type.")]
 
 
 class WaitlistBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What to wait for."""
+    """A ticket type to wait for, and how many tickets."""
 
     ticket_type_id: _TypeId
     quantity: Annotated[int, msgspec.Meta(ge=1, le=sales.commands.UNITS_MAX, examples=[2])]
 
 
-class EntryView(msgspec.Struct, frozen=True):
-    """A wish for so many tickets of one type. `state`: waiting, offered, fulfilled, or withdrawn.
+class WaitlistEntryView(msgspec.Struct, frozen=True):
+    """A waitlist entry: a buyer waits for a quantity of one ticket type.
 
-    `reason` says why it is withdrawn: left, declined, lapsed (the offer was not accepted in time), cancelled (the event), or over_limit
-    (the buyer has as many as one may have by now). `booking_id` is the offer: a hold, to be accepted.
+    `state`: waiting, offered, fulfilled or withdrawn. `reason` says why an entry is withdrawn: left,
+    declined, lapsed (the offer was not accepted in time), cancelled (the event was cancelled) or over_limit
+    (the buyer has reached a limit on tickets). `booking_id` is the booking that backs the offer: a hold
+    that the buyer can accept.
     """
 
     id: str
@@ -53,9 +55,11 @@ class EntryView(msgspec.Struct, frozen=True):
 
 
 class EstimateView(msgspec.Struct, frozen=True):
-    """When something may be offered, if tickets fall free as they did in the last two weeks, and nobody leaves; nobody promises that.
+    """An estimate of when the entry gets an offer. It is no promise.
 
-    `units_per_day`: tickets of this type that fell free and were offered to the waitlist, by the day. `in_time`: before the sale ends.
+    It assumes that tickets are released at the rate of the last two weeks and that no entry before it
+    leaves. `units_per_day`: released tickets of this type that were offered to the waitlist, per day.
+    `in_time`: the offer comes before the sale ends.
     """
 
     units_per_day: float
@@ -63,13 +67,12 @@ class EstimateView(msgspec.Struct, frozen=True):
     in_time: bool
 
 
-class StandingView(EntryView, frozen=True):
-    """An entry and how it stands.
+class WaitlistEntryDetailsView(WaitlistEntryView, frozen=True):
+    """A waitlist entry with its position and an estimate, or with the end of its offer.
 
-    `position` in the line of its ticket type, from 1, and how many units those before it wait for.
-
-    `estimate` is null as long as nothing has fallen free, for then nothing is known, and when the sale has ended. `offer_expires_at`: until
-    when an offer lasts.
+    `position`: its rank in the waitlist of its ticket type, from 1. `units_ahead`: how many tickets the
+    entries before it wait for. Both are null when the entry is not waiting. `estimate` is null while no
+    ticket has been released yet, and after the sale has ended. `offer_expires_at`: when the offer expires.
     """
 
     position: int | None
@@ -78,22 +81,22 @@ class StandingView(EntryView, frozen=True):
     offer_expires_at: datetime | None
 
 
-class WaitingView(EntryView, frozen=True):
-    """An entry as the organizer sees it."""
+class EventWaitlistEntryView(WaitlistEntryView, frozen=True):
+    """A waitlist entry as the organizer sees it."""
 
     buyer_id: str
 
 
-class EntriesView(msgspec.Struct, frozen=True):
-    """Some entries."""
+class WaitlistEntriesView(msgspec.Struct, frozen=True):
+    """Waitlist entries."""
 
-    data: list[EntryView]
+    data: list[WaitlistEntryView]
 
 
-class DepthView(msgspec.Struct, frozen=True):
-    """How long the line for a ticket type is, and what became of those who waited.
+class WaitlistSizeView(msgspec.Struct, frozen=True):
+    """How many entries and tickets wait for a ticket type, and how many entries reached each other state.
 
-    `set_aside_units` wait for the next who fit.
+    `set_aside_units`: released tickets that are kept for the next entries whose quantity fits.
     """
 
     ticket_type_id: str
@@ -106,22 +109,23 @@ class DepthView(msgspec.Struct, frozen=True):
     set_aside_units: int
 
 
-class DepthsView(msgspec.Struct, frozen=True):
-    """The depth of an event's waitlist, by ticket type."""
+class WaitlistSizesView(msgspec.Struct, frozen=True):
+    """The size of an event's waitlist, by ticket type."""
 
-    data: list[DepthView]
+    data: list[WaitlistSizeView]
 
 
 @post(
     "/v1/events/{event_id:str}/waitlist",
     operation_id="joinWaitlist",
-    summary="Wait for tickets",
+    summary="Join the waitlist",
     description=(
-        "What falls free is offered to those who wait before anybody can book it: first come, first served, among those for whom it is "
-        "enough. One entry for each ticket type. Those who join before the sale begins come first when it does, before whoever books then; "
-        "while it has not begun, nobody is offered anything. If enough is there at once, the offer is made at once, for no longer than a "
-        "hold lasts: look at the entry. What is on sale and not enough for those who wait stays on sale; only what falls free is set aside "
-        "for them."
+        "Released tickets are offered to the waitlist before anybody can book them. Offers are made in the "
+        "order in which entries joined; an entry whose quantity is not available is passed over. A buyer has "
+        "one entry for each ticket type. Entries that join before the sale begins get their offers when it "
+        "begins, before other buyers can book. If enough tickets are available when an entry joins, the "
+        "offer is made at once and lasts no longer than a hold; get the entry to see it. Tickets on sale "
+        "that are too few for any entry stay on sale; only released tickets are set aside for the waitlist."
     ),
     tags=["Waitlist"],
     responses=problems(
@@ -142,8 +146,8 @@ async def join_waitlist(
     event_id: FromPath[str],
     data: JSONBody[WaitlistBody],
     idempotency_key: IdempotencyKey = None,
-) -> Response[EntryView]:
-    """Let whoever asks wait."""
+) -> Response[WaitlistEntryView]:
+    """Add the caller to the waitlist of a ticket type."""
     command = sales.commands.JoinWaitlist(
         parse_id("evt", event_id),
         request.actor.id,
@@ -155,7 +159,7 @@ async def join_waitlist(
     outcome = await request.context.engine.submit(command)
     if isinstance(outcome, sales.commands.No):
         return problem(request, outcome.refusal, outcome.detail)
-    assert isinstance(outcome, sales.commands.Listed), "joining is answered with an entry"
+    assert isinstance(outcome, sales.commands.Listed), "the outcome of joining is an entry"
     view = _show_entry(outcome.entry)
     headers = (
         _PRIVATE
@@ -168,33 +172,35 @@ async def join_waitlist(
 @delete(
     "/v1/events/{event_id:str}/waitlist",
     operation_id="leaveWaitlist",
-    summary="Wait no longer",
-    description="Ends all my entries at an event, or the one of a ticket type; an offer is declined. Answered with those that have ended.",
+    summary="Leave the waitlist",
+    description=(
+        "Withdraws all my entries at an event, or the one for a ticket type, and declines their offers. "
+        "Returns the entries that were withdrawn."
+    ),
     tags=["Waitlist"],
     status_code=200,
     responses=problems(),
     **policy(SIGNED_IN, rate="bookings"),
 )
 async def leave_waitlist(
-    request: Request, event_id: FromPath[str], ticket_type_id: _OfType = None
-) -> Response[EntriesView]:
-    """Let whoever asks wait no longer. Harmless to repeat."""
+    request: Request, event_id: FromPath[str], ticket_type_id: _TicketTypeFilter = None
+) -> Response[WaitlistEntriesView]:
+    """Withdraw the waitlist entries of the caller. Safe to repeat."""
     event, buyer_id, engine = parse_id("evt", event_id), request.actor.id, request.context.engine
     wanted = None if ticket_type_id is None else _type_id(ticket_type_id, "?ticket_type_id")
     entries = await sales.reads.list_live_entries(request.context.database, event, buyer_id, wanted)
     outcomes = await asyncio.gather(
         *[engine.submit(sales.commands.LeaveWaitlist(event, each.entry_id, buyer_id)) for each in entries]
     )
-    left = [
-        outcome.entry for outcome in outcomes if isinstance(outcome, sales.commands.Listed)
-    ]  # the others were accepted meanwhile
-    return Response(EntriesView([_show_entry(entry) for entry in left]), headers=_PRIVATE)
+    # An entry is missing here if its offer was accepted in the meantime.
+    withdrawn = [outcome.entry for outcome in outcomes if isinstance(outcome, sales.commands.Listed)]
+    return Response(WaitlistEntriesView([_show_entry(entry) for entry in withdrawn]), headers=_PRIVATE)
 
 
 @get(
     "/v1/me/waitlist",
     operation_id="listMyWaitlist",
-    summary="What I wait for, newest first",
+    summary="List my waitlist entries",
     tags=["Waitlist"],
     responses=problems(),
     **policy(SIGNED_IN),
@@ -202,12 +208,16 @@ async def leave_waitlist(
 async def list_my_waitlist(
     request: Request,
     kind: Annotated[
-        str, QueryParameter(pattern="^(live|all)$", description="live (waiting or offered), or all")
+        str,
+        QueryParameter(
+            pattern="^(live|all)$",
+            description="live: only entries that are waiting or offered; all: every entry.",
+        ),
     ] = "all",
     limit: Limit = LIMIT,
     after: After = None,
-) -> Response[PageView[EntryView]]:
-    """List the waitlist entries of whoever asks."""
+) -> Response[PageView[WaitlistEntryView]]:
+    """List the waitlist entries of the caller, newest first."""
     page = await sales.reads.list_entries_of_buyer(
         request.context.database, request.actor.id, limit, after, live=kind == "live"
     )
@@ -217,32 +227,35 @@ async def list_my_waitlist(
 @get(
     "/v1/waitlist/{entry_id:str}",
     operation_id="getWaitlistEntry",
-    summary="How my wish stands",
+    summary="Get a waitlist entry",
     description=(
-        "Its place in the line of its ticket type, as it was a second ago at the most, and how long it may take: what is wished for "
-        "before it, behind it by those who wish for less (they are asked first where it is not enough for a group), and by itself, at "
-        "the rate at which tickets of this type fell free and were offered to those who waited, in the last fourteen days, or since the "
-        "sale began, or since somebody waits. What was there when the sale began, and what is offered on joining, is not counted. Null "
-        "while nothing has fallen free, and when the sale has ended."
+        "Returns the position of the entry in the waitlist of its ticket type, at most one second old, and "
+        "an estimate of when it gets an offer. The estimate divides the tickets to be offered by a rate. The "
+        "tickets: those of the entries before it, of later entries with a smaller quantity (they can get an "
+        "offer first when too few tickets are released for a larger one), and its own. The rate: tickets of "
+        "this type that were released and offered to the waitlist over the last fourteen days, or since the "
+        "sale began or the first entry joined, if that is later. Offers at the beginning of the sale and "
+        "offers on joining do not count. The estimate is null while no ticket has been released, and after "
+        "the sale has ended."
     ),
     tags=["Waitlist"],
     responses=problems(SalesRefusal.ENTRY_NOT_FOUND),
     **policy(SIGNED_IN),
 )
-async def get_waitlist_entry(request: Request, entry_id: FromPath[str]) -> Response[StandingView]:
-    """Return an entry to whoever waits."""
+async def get_waitlist_entry(request: Request, entry_id: FromPath[str]) -> Response[WaitlistEntryDetailsView]:
+    """Return a waitlist entry of the caller."""
     entry = await _own_entry(request, entry_id)
     standing = await request.context.lines.find_standing(entry)
-    return Response(_show_standing(entry, standing), headers=_PRIVATE)
+    return Response(_show_details(entry, standing), headers=_PRIVATE)
 
 
 @post(
     "/v1/waitlist/{entry_id:str}/accept",
     operation_id="acceptOffer",
-    summary="Take what I am offered",
+    summary="Accept an offer",
     description=(
-        "What is to be paid online becomes a hold like any other: pay it before its `expires_at`. Everything else is confirmed. Harmless "
-        "to repeat."
+        "A booking that is paid online becomes an ordinary hold: pay it before its `expires_at`. Any other "
+        "booking is confirmed at once. Safe to repeat."
     ),
     tags=["Waitlist"],
     status_code=200,
@@ -255,45 +268,48 @@ async def get_waitlist_entry(request: Request, entry_id: FromPath[str]) -> Respo
     **policy(SIGNED_IN, rate="bookings"),
 )
 async def accept_offer(request: Request, entry_id: FromPath[str]) -> Response[BookingView]:
-    """Take the offer of whoever asks; answered with the booking."""
+    """Accept an offer of the caller; return the booking."""
     entry = await _own_entry(request, entry_id)
     outcome = await request.context.engine.submit(
         sales.commands.AcceptOffer(entry.event_id, entry.entry_id, request.actor.id)
     )
     if isinstance(outcome, sales.commands.No):
         return problem(request, outcome.refusal, outcome.detail)
-    assert isinstance(outcome, sales.commands.Listed), "accepting is answered with an entry"
-    assert outcome.booking is not None, "what was accepted is a booking"
+    assert isinstance(outcome, sales.commands.Listed), "the outcome of accepting is an entry"
+    assert outcome.booking is not None, "an accepted offer has a booking"
     return await answer_booking(request, sales.commands.Booked(outcome.booking))
 
 
 @post(
     "/v1/waitlist/{entry_id:str}/decline",
     operation_id="declineOffer",
-    summary="Let what I am offered go",
-    description="The next in line is asked, and I wait no longer. An entry that has no offer yet is left. Harmless to repeat.",
+    summary="Decline an offer",
+    description=(
+        "Withdraws the entry; its tickets are offered to the next entry. An entry that is still waiting is "
+        "withdrawn, too. Safe to repeat."
+    ),
     tags=["Waitlist"],
     status_code=200,
     responses=problems(SalesRefusal.ENTRY_NOT_FOUND, SalesRefusal.NOT_OFFERED),
     **policy(SIGNED_IN, rate="bookings"),
 )
-async def decline_offer(request: Request, entry_id: FromPath[str]) -> Response[EntryView]:
-    """Decline the offer of whoever asks."""
+async def decline_offer(request: Request, entry_id: FromPath[str]) -> Response[WaitlistEntryView]:
+    """Decline an offer of the caller."""
     entry = await _own_entry(request, entry_id)
     outcome = await request.context.engine.submit(
         sales.commands.LeaveWaitlist(entry.event_id, entry.entry_id, request.actor.id)
     )
     if isinstance(outcome, sales.commands.No):
         return problem(request, outcome.refusal, outcome.detail)
-    assert isinstance(outcome, sales.commands.Listed), "leaving is answered with an entry"
+    assert isinstance(outcome, sales.commands.Listed), "the outcome of leaving is an entry"
     return Response(_show_entry(outcome.entry), headers=_PRIVATE)
 
 
 @get(
     "/v1/events/{event_id:str}/waitlist",
     operation_id="listEventWaitlist",
-    summary="Who waits for tickets of an event",
-    description="Those who wait or have an offer, in the order in which they joined.",
+    summary="List the waitlist of an event",
+    description="Every entry that is waiting or has an offer, in the order in which they joined.",
     tags=["Organizer: bookings"],
     responses=problems(),
     **policy(organizer("door", "bookings:read")),
@@ -301,30 +317,30 @@ async def decline_offer(request: Request, entry_id: FromPath[str]) -> Response[E
 async def list_event_waitlist(
     request: Request,
     event_id: FromPath[str],
-    ticket_type_id: _OfType = None,
+    ticket_type_id: _TicketTypeFilter = None,
     limit: Limit = LIMIT,
     after: After = None,
-) -> Response[PageView[WaitingView]]:
-    """List the line of an event for its organizer."""
+) -> Response[PageView[EventWaitlistEntryView]]:
+    """List the waitlist entries of an event for its organizer."""
     wanted = None if ticket_type_id is None else _type_id(ticket_type_id, "?ticket_type_id")
     page = await sales.reads.list_line(
         request.context.database, parse_id("evt", event_id), wanted, limit, after
     )
-    return paginated(request, page, _show_waiting)
+    return paginated(request, page, _show_for_organizer)
 
 
 @get(
     "/v1/events/{event_id:str}/waitlist/depth",
     operation_id="getWaitlistDepth",
-    summary="How long the lines of an event are",
+    summary="Get the size of an event's waitlist",
     tags=["Organizer: bookings"],
     responses=problems(),
     **policy(organizer("door", "bookings:read")),
 )
-async def get_waitlist_depth(request: Request, event_id: FromPath[str]) -> Response[DepthsView]:
-    """Return the depth of an event's waitlist, by ticket type."""
+async def get_waitlist_depth(request: Request, event_id: FromPath[str]) -> Response[WaitlistSizesView]:
+    """Return how many entries and tickets wait for each ticket type of an event."""
     depths = await sales.reads.list_depths(request.context.database, parse_id("evt", event_id))
-    return Response(DepthsView([_show_depth(depth) for depth in depths]), headers=_PRIVATE)
+    return Response(WaitlistSizesView([_show_size(depth) for depth in depths]), headers=_PRIVATE)
 
 
 async def _own_entry(request: Request, entry_id: str) -> sales.commands.WaitlistEntry:
@@ -341,8 +357,8 @@ def _type_id(text: str, pointer: str) -> UUID:
     return found
 
 
-def _show_entry(entry: sales.commands.WaitlistEntry) -> EntryView:
-    return EntryView(
+def _show_entry(entry: sales.commands.WaitlistEntry) -> WaitlistEntryView:
+    return WaitlistEntryView(
         show_id("wle", entry.entry_id),
         show_id("evt", entry.event_id),
         show_id("tty", entry.ticket_type_id),
@@ -356,15 +372,17 @@ def _show_entry(entry: sales.commands.WaitlistEntry) -> EntryView:
     )
 
 
-def _show_waiting(entry: sales.commands.WaitlistEntry) -> WaitingView:
-    return WaitingView(**msgspec.structs.asdict(_show_entry(entry)), buyer_id=show_id("per", entry.buyer_id))
+def _show_for_organizer(entry: sales.commands.WaitlistEntry) -> EventWaitlistEntryView:
+    return EventWaitlistEntryView(
+        **msgspec.structs.asdict(_show_entry(entry)), buyer_id=show_id("per", entry.buyer_id)
+    )
 
 
-def _show_standing(
+def _show_details(
     entry: sales.commands.WaitlistEntry, standing: sales.reads.WaitlistPosition
-) -> StandingView:
+) -> WaitlistEntryDetailsView:
     estimate = standing.estimate
-    return StandingView(
+    return WaitlistEntryDetailsView(
         **msgspec.structs.asdict(_show_entry(entry)),
         position=standing.position,
         units_ahead=standing.units_ahead,
@@ -375,9 +393,9 @@ def _show_standing(
     )
 
 
-def _show_depth(depth: sales.reads.WaitlistSummary) -> DepthView:
+def _show_size(depth: sales.reads.WaitlistSummary) -> WaitlistSizeView:
     shown = msgspec.structs.asdict(depth) | {"ticket_type_id": show_id("tty", depth.ticket_type_id)}
-    return DepthView(**shown)
+    return WaitlistSizeView(**shown)
 
 
 routes: Final = [

@@ -1,4 +1,7 @@
-"""Values for the description's examples where a field's name says enough; a field with an example of its own needs none of these."""
+"""Example values for the OpenAPI document, by the name of a field.
+
+A field whose own annotation has an example needs none of these.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,14 @@ _PREFIXES: Final = {
     "refund": "rfd",
     "entry": "wle",
     "waitlist_entry": "wle",
-    "waiting": "wle",
-    "standing": "wle",
+    "waitlistentry": "wle",
+    "waitlistentrydetails": "wle",
+    "eventwaitlistentry": "wle",
     "notification": "ntf",
     "seat_map": "smp",
     "promo": "prm",
 }
-_HAPPENED: Final = (
+_PAST_INSTANTS: Final = (
     "at",
     "placed_at",
     "created_at",
@@ -52,7 +56,7 @@ _END: Final = "2027-05-20T21:00:00Z"
 
 _BY_NAME: Final[dict[str, Any]] = {
     **{f"{noun}_id": f"{prefix}_{_SAMPLE}" for noun, prefix in _PREFIXES.items()},
-    **dict.fromkeys(_HAPPENED, _NOW),
+    **dict.fromkeys(_PAST_INSTANTS, _NOW),
     **dict.fromkeys(
         (
             "cancelled_at",
@@ -107,7 +111,7 @@ _BY_NAME: Final[dict[str, Any]] = {
     "section": "Stalls",
     "seat_ids": ["stalls-a-1", "stalls-a-2"],
 }
-_LITTLE_HALL: Final = {
+_SMALL_HALL: Final = {
     "name": "Great hall",
     "sections": [
         {
@@ -155,6 +159,7 @@ _PRETIX_PLAN: Final = {
     ],
     "size": {"width": 400, "height": 300},
 }
+_WAITLIST_ENTRIES: Final = ("WaitlistEntryView", "WaitlistEntryDetailsView", "EventWaitlistEntryView")
 _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("ApiKeyView", "name"): "Gate tablet 3",
     ("NewApiKeyView", "name"): "Gate tablet 3",
@@ -185,7 +190,8 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ),
     ("TicketView", "discount"): None,
     ("TicketView", "fee"): None,
-    **dict.fromkeys([(owner, "booking_id") for owner in ("EntryView", "WaitingView", "StandingView")], None),
+    **dict.fromkeys([(owner, "booking_id") for owner in _WAITLIST_ENTRIES], None),
+    **dict.fromkeys([(owner, "state") for owner in _WAITLIST_ENTRIES], "waiting"),
     **{
         (owner, "tax"): {"amount": 798, "currency": "EUR"}
         for owner in ("TicketView", "QuotedLine", "QuoteView")
@@ -193,9 +199,6 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("TicketView", "returning"): False,
     ("WholeBookingView", "refunds"): [],
     ("WholeBookingView", "latest_payment"): None,
-    ("EntryView", "state"): "waiting",
-    ("WaitingView", "state"): "waiting",
-    ("StandingView", "state"): "waiting",
     **dict.fromkeys([(owner, "kind") for owner in ("PromoBody", "PromoView")], "percent"),
     **dict.fromkeys(
         [
@@ -221,7 +224,7 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ),
     ("PromoView", "retired"): False,
     ("PromoView", "uses"): 12,
-    ("SeatMapBody", ""): {"map": _LITTLE_HALL},
+    ("SeatMapBody", ""): {"map": _SMALL_HALL},
     ("PretixPlan", ""): _PRETIX_PLAN,
     ("ImportedSeatMapView", "zones"): [{"name": "Stalls", "sections": ["Stalls"], "rows": [], "seats": []}],
     **dict.fromkeys(
@@ -241,7 +244,7 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("SeatsView", "seats"): "0011-0",
     ("ZoneTypeView", "id"): f"tty_{_SAMPLE}",
     ("LayoutView", "zones"): ["Stalls", "Balcony"],
-    ("LayoutView", "map"): _LITTLE_HALL,
+    ("LayoutView", "map"): _SMALL_HALL,
     ("TicketView", "state"): "valid",
     ("TicketView", "code"): "01M7Y4EF72EV2SXMCNXFSE27ZP3K5M7P9R1T3V5X7Z",
     ("Health", "version"): "0.1.0",
@@ -255,12 +258,12 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
 
 
 def own_example(owner: str, name: str) -> tuple[Any] | None:
-    """Return the example of this field of this shape, in a tuple because it may be None; or None."""
+    """Return the example of this field of this schema in a tuple, because the example may be None; otherwise None."""
     return (_BY_OWNER[owner, name],) if (owner, name) in _BY_OWNER else None
 
 
 def named_example(owner: str, name: str) -> tuple[Any] | None:
-    """Return the example of any field of this name, in the same way."""
+    """Return the example of any field with this name in a tuple, because the example may be None; otherwise None."""
     if name == "id":
         name = f"{owner.removesuffix('View').lower()}_id"
     return (_BY_NAME[name],) if name in _BY_NAME else None
