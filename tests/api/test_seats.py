@@ -127,10 +127,10 @@ async def test_both_ways_tell_the_same(office: BoxOffice) -> None:
 async def test_what_is_too_long_ago_or_yet_to_come_is_one_answer_kept_once(office: BoxOffice) -> None:
     event = await office.open_hall()
     first = await look(office, event)
-    before = len(office.context.memory._kept)
+    before = len(office.context.memory._stored)
     for since in (first["seq"] + 1, first["seq"] + 1_000, 2**63 - 1, *range(first["seq"])):
         assert await look(office, event, since=since) == first
-    assert len(office.context.memory._kept) <= before + 2  # a board may have been read anew
+    assert len(office.context.memory._stored) <= before + 2  # a board may have been read anew
     assert f"more than {CHANGES_MAX:,} rows" in (get_seats.description or "")
 
 

@@ -32,9 +32,8 @@ from evently.accounts import (
     withdraw_invitation,
 )
 from evently.accounts.invitations import LIFE
-from evently.accounts.keys import KeyRing, checksum_of
-from evently.accounts.members import Roles
-from evently.accounts.memory import REMEMBER_SECONDS
+from evently.accounts.keys import KEYS_SECONDS, KeyRing, checksum_of
+from evently.accounts.members import ROLES_SECONDS, Roles
 from evently.db import Database, Record
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
@@ -200,7 +199,7 @@ async def test_roles_are_remembered_for_half_a_second(db: Database, clock: Movab
     here.forget(organizer_id)
     assert await here.find_role(db, organizer_id, bo) is None
     assert await elsewhere.find_role(db, organizer_id, bo) == "manager"
-    ticks.now += REMEMBER_SECONDS
+    ticks.now += ROLES_SECONDS
     assert await elsewhere.find_role(db, organizer_id, bo) is None
 
 
@@ -369,7 +368,7 @@ async def test_a_key_is_found_until_it_is_revoked(db: Database, clock: MovableCl
         assert (await revoke_key(tx, organizer_id, key_id, clock())).revoked_at == clock()
     ring.forget_all()
     assert await ring.find_key(db, text, clock()) is None
-    ticks.now += REMEMBER_SECONDS
+    ticks.now += KEYS_SECONDS
     assert await elsewhere.find_key(db, text, clock()) is None
     clock.move(days=1)
     async with db.transaction() as tx:

@@ -20,13 +20,13 @@ from uuid import UUID
 
 import msgspec
 
-from evently.accounts.memory import Memory
 from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.tokens import hash_secret
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import crockford, new_id
+from evently.kit.memory import Memory
 
 sql: Final = load_queries(__name__)
 
@@ -36,6 +36,9 @@ ScopeName = Literal[
 
 SCOPES: Final[tuple[ScopeName, ...]] = get_args(ScopeName)
 KEYS_MAX: Final = 100  # live ones of one organizer
+# A key that was revoked by another process is refused within a second, reading included
+KEYS_SECONDS: Final = 0.5
+KEYS_KEPT_MAX: Final = 10_000  # in one process, unknown keys included
 KEY_PREFIX: Final = "evk_"
 USED_AT_PRECISION: Final = timedelta(minutes=1)  # a write per minute and key, however busy it is
 _USES_MAX: Final = 10_000  # keys used by one process between two notes
@@ -63,7 +66,7 @@ class KeyRing:
     """Verifies keys for the guard, remembering answers for half a second, and notes when they were used."""
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
-        self._memory: Memory[bytes, ApiKey | None] = Memory(ticks)
+        self._memory: Memory[bytes, ApiKey | None] = Memory(KEYS_SECONDS, KEYS_KEPT_MAX, monotonic=ticks)
         self._uses: dict[UUID, datetime] = {}
 
     async def find_key(self, database: Database, text: str, now: datetime) -> ApiKey | None:

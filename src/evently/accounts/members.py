@@ -14,17 +14,20 @@ from uuid import UUID
 
 import msgspec
 
-from evently.accounts.memory import Memory
 from evently.accounts.refusals import AccountsRefusal
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.memory import Memory
 
 sql: Final = load_queries(__name__)
 
 MemberRole = Literal["owner", "manager", "door"]
 
 MEMBERS_MAX: Final = 500  # of one organizer: a festival's stewards
+# A member who was removed by another process is refused within a second, reading included
+ROLES_SECONDS: Final = 0.5
+ROLES_KEPT_MAX: Final = 10_000  # organizers, in one process
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -47,13 +50,14 @@ class Roles:
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
-        self._memory: Memory[UUID, dict[UUID, MemberRole]] = Memory(ticks)
+        self._memory: Memory[UUID, dict[UUID, MemberRole]] = Memory(
+            ROLES_SECONDS, ROLES_KEPT_MAX, monotonic=ticks
+        )
 
     async def find_role(self, database: Database, organizer_id: UUID, person_id: UUID) -> MemberRole | None:
         """Return what a person is at an organizer, None for a stranger."""
-        return (await self._memory.get(organizer_id, lambda: _list_roles(database, organizer_id))).get(
-            person_id
-        )
+        roles = await self._memory.get(organizer_id, lambda: _list_roles(database, organizer_id))
+        return roles.get(person_id)
 
     def forget(self, organizer_id: UUID) -> None:
         """Look again next time: this process has just changed a role."""

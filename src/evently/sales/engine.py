@@ -20,6 +20,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from evently.db import Connection, Database, Record, gone
 from evently.kit.clock import Clock
 from evently.kit.errors import Busy, OutcomeUnknown, Refused, Trouble, Unavailable
 from evently.kit.ids import IdSource, new_id
+from evently.kit.memory import Memory
 from evently.sales import store
 from evently.sales.commands import Command, Done, ExpireHolds, No, Outcome, PlaceBooking, SalesRefusal
 from evently.sales.loading import Work
@@ -82,9 +84,8 @@ class EngineOptions(msgspec.Struct, frozen=True):
 
 
 class Glance(NamedTuple):
-    """What the last batch saw, to refuse and to show with: true when taken, a guide for `GLANCE_SECONDS`."""
+    """What the last batch saw, to refuse and to show with: true when taken, kept for `GLANCE_SECONDS`."""
 
-    at: float  # monotonic
     seq: int
     state: str
     on_sale_at: datetime
@@ -106,8 +107,7 @@ class Engine:
     def __init__(self, database: Database, options: EngineOptions, clock: Clock, new_id: IdSource) -> None:
         self._database = database
         self._clock = clock
-        self._glances: OrderedDict[UUID, Glance] = OrderedDict()
-        self._looking: dict[UUID, asyncio.Task[Glance]] = {}
+        self._glances: Memory[UUID, Glance] = Memory(GLANCE_SECONDS, SALES_REMEMBERED_MAX)
         self._lanes = [
             Lane(number, database, options, clock, new_id, self._glances) for number in range(options.lanes)
         ]
@@ -134,32 +134,19 @@ class Engine:
 
     def glance(self, event_id: UUID) -> Glance | None:
         """Return what this process saw of an event in the last quarter of a second."""
-        glance = self._glances.get(event_id)
-        if glance is None or time.monotonic() - glance.at > GLANCE_SECONDS:
-            return None
-        return glance
+        return self._glances.find(event_id)
 
     async def look(self, event_id: UUID) -> Glance:
         """Return what can be shown of an event: a glance, or one read for all who ask now.
 
         Refuses an event that is not there.
         """
-        if (glance := self.glance(event_id)) is not None:
-            return glance
-        looking = self._looking.get(event_id)
-        if looking is None:
-            looking = asyncio.create_task(self._read(event_id), name="look")
-            self._looking[event_id] = looking
-            looking.add_done_callback(lambda _: self._looking.pop(event_id))
-        return await asyncio.shield(looking)
+        return self._glances.find(event_id) or await self._glances.get(
+            event_id, partial(self._read_glance, event_id)
+        )
 
-    async def _read(self, event_id: UUID) -> Glance:
-        began = time.monotonic()  # what is read slowly is old when it comes
-        glance = glance_at(await find_sale(self._database, event_id), began)
-        known = self._glances.get(event_id)
-        if known is None or known.seq <= glance.seq:
-            remember_glance(self._glances, event_id, glance)
-        return glance
+    async def _read_glance(self, event_id: UUID) -> Glance:
+        return glance_of(await find_sale(self._database, event_id))
 
     def _is_hopeless(self, command: Command) -> bool:
         """Memory may only refuse; and never a request with a key, which may be the retry of one that succeeded."""
@@ -188,7 +175,7 @@ class Lane:
         options: EngineOptions,
         clock: Clock,
         new_id: IdSource,
-        glances: OrderedDict[UUID, Glance],
+        glances: Memory[UUID, Glance],
     ) -> None:
         self._queued = _queued.labels(str(number))
         self._database = database
@@ -371,7 +358,7 @@ class Lane:
             else:
                 self._remembered[work.event_id] = sale
                 self._remembered.move_to_end(work.event_id)
-            remember_glance(self._glances, work.event_id, glance_at(sale, time.monotonic()))
+            self._glances.put(work.event_id, glance_of(sale))
         while len(self._remembered) > SALES_REMEMBERED_MAX:
             self._remembered.popitem(last=False)
 
@@ -390,22 +377,14 @@ class Lane:
             self._remembered.pop(command.event_id, None)
 
 
-def glance_at(sale: Sale, at: float) -> Glance:
-    """Return what a sale showed at an instant of the monotonic clock."""
+def glance_of(sale: Sale) -> Glance:
+    """Return what is remembered of a sale."""
     available = {
         terms.ticket_type_id: sale.available(terms)
         for terms in sale.ticket_types.values()
         if not (terms.retired or terms.hidden)
     }
-    return Glance(at, sale.seq, sale.state, sale.on_sale_at, sale.off_sale_at, available, sale.next_expiry_at)
-
-
-def remember_glance(glances: OrderedDict[UUID, Glance], event_id: UUID, glance: Glance) -> None:
-    """Keep a glance, and forget the one that was not renewed for longest when there are too many."""
-    glances[event_id] = glance
-    glances.move_to_end(event_id)
-    while len(glances) > SALES_REMEMBERED_MAX:
-        glances.popitem(last=False)
+    return Glance(sale.seq, sale.state, sale.on_sale_at, sale.off_sale_at, available, sale.next_expiry_at)
 
 
 async def carry_out(

@@ -10,17 +10,18 @@ as of one instant.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from evently.db import Connection, Database
 from evently.kit.errors import Refused
+from evently.kit.memory import Memory
 from evently.sales import loading
 from evently.sales.commands import SalesRefusal
 from evently.sales.facts import Fact, chain, decode_facts
@@ -52,7 +53,6 @@ class SeatBoard:
     """
 
     def __init__(self, sale: Sale, hall: Hall, types: dict[str, list[ZoneType]]) -> None:
-        self.looked_at = 0.0  # monotonic
         self.sale = sale
         self.hall = hall
         self.types = types
@@ -121,47 +121,24 @@ class SeatBoards:
         boards_max: int = BOARDS_MAX,
     ) -> None:
         self._database = database
-        self._monotonic = monotonic
-        self._boards_max = boards_max
-        self._boards: OrderedDict[UUID, SeatBoard] = OrderedDict()
-        self._looking: dict[UUID, asyncio.Task[SeatBoard]] = {}
+        self._boards: Memory[UUID, SeatBoard] = Memory(BOARD_SECONDS, boards_max, monotonic=monotonic)
 
     async def look(self, event_id: UUID) -> SeatBoard:
         """Return the board of an event, or refuse: not there, not on sale yet, or without assigned seating.
 
         One read serves all who ask.
         """
-        board = self._boards.get(event_id)
-        if board is not None and self._monotonic() - board.looked_at <= BOARD_SECONDS:
-            self._boards.move_to_end(event_id)
-            return board
-        looking = self._looking.get(event_id)
-        if looking is None:
-            looking = asyncio.create_task(self._read(event_id), name="look at seats")
-            self._looking[event_id] = looking
-            looking.add_done_callback(lambda done: self._looked(event_id, done))
-        return await asyncio.shield(looking)
-
-    def _looked(self, event_id: UUID, done: asyncio.Task[SeatBoard]) -> None:
-        del self._looking[event_id]
-        if not done.cancelled():
-            done.exception()  # those who wait have it; nobody may be left
+        return self._boards.find(event_id) or await self._boards.get(event_id, partial(self._read, event_id))
 
     async def _read(self, event_id: UUID) -> SeatBoard:
-        began = self._monotonic()  # what is read slowly is old when it comes
-        known = self._boards.get(event_id)
+        known = self._boards.find_stale(event_id)
         head = await self._database.fetch_row(*sale_sql.read_sale(event_id=event_id))
         if (
             known is None
             or head is None
             or (head["seq"], head["head_hash"]) != (known.sale.seq, known.sale.head_hash)
         ):
-            known = await self._renew(event_id, known)
-        known.looked_at = began
-        self._boards[event_id] = known
-        self._boards.move_to_end(event_id)
-        while len(self._boards) > self._boards_max:
-            self._boards.popitem(last=False)
+            return await self._renew(event_id, known)
         return known
 
     async def _renew(self, event_id: UUID, known: SeatBoard | None) -> SeatBoard:

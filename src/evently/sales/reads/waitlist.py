@@ -9,6 +9,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import accumulate
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -19,7 +20,7 @@ from evently.db import Database, load_queries
 from evently.kit.clock import Clock
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
-from evently.kit.recent import Recent
+from evently.kit.memory import Memory
 from evently.sales.commands import WAITING_MAX, SalesRefusal, WaitlistEntry
 from evently.sales.rules.state import HAS_WAITLIST
 from evently.sales.terms import TICKET_TYPES_MAX
@@ -120,16 +121,20 @@ class WaitlistPositions:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._seen = Recent(self._read, LINE_SECONDS, LINES_MAX, monotonic)
+        self._snapshots: Memory[tuple[UUID, UUID], WaitlistSnapshot] = Memory(
+            LINE_SECONDS, LINES_MAX, monotonic=monotonic
+        )
 
     async def find_standing(self, entry: WaitlistEntry) -> WaitlistPosition:
         """Return how an entry stands: its place in line and an estimate while it waits, the end of its offer while it has one."""
         if entry.state == "waiting":
-            now, place, seen = self._clock(), (entry.event_id, entry.ticket_type_id), None
-            for _ in range(LOOKS_MAX):  # whoever has just joined was not in line a second ago
-                seen = await self._seen.get(place, seen)
-                if (standing := seen.standing(entry, now)) is not None:
+            now, place = self._clock(), (entry.event_id, entry.ticket_type_id)
+            for _ in range(LOOKS_MAX):
+                snapshot = await self._snapshots.get(place, partial(self._read, place))
+                if (standing := snapshot.standing(entry, now)) is not None:
                     return standing
+                # An entry that has just joined is not in a snapshot of a second ago
+                self._snapshots.forget_value(place, snapshot)
         ends_at = await self._database.fetch_value(
             *sql.find_offer_end(event_id=entry.event_id, entry_id=entry.entry_id)
         )

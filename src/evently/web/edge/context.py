@@ -24,7 +24,7 @@ from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.web.edge.access import Access, Actor
 from evently.web.edge.exchange import Exchange, exchange_of
 from evently.web.edge.limits import Limits
-from evently.web.edge.memory import AnswerMemory
+from evently.web.edge.memory import AnswerMemory, create_answer_memory
 from evently.web.edge.options import WebOptions
 from evently.web.edge.validation import decode_body
 
@@ -52,7 +52,7 @@ class Context:
     lines: WaitlistPositions
     checkout: Checkout
     limits: Limits
-    memory: AnswerMemory = field(default_factory=AnswerMemory)
+    memory: AnswerMemory = field(default_factory=create_answer_memory)
 
 
 class Request(litestar.Request[Any, Any, Any]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -81,7 +80,6 @@ async def _look_behind(request: Request, event_id: UUID, promo_code: str) -> sal
         types = await sales.reads.read_types_for(snapshot, sale, buyer_id, promo_code, now)
     available = {terms.ticket_type_id: sale.available(terms) for terms in types}
     return sales.Glance(
-        time.monotonic(),
         sale.seq,
         sale.state,
         sale.on_sale_at,
