@@ -57,7 +57,7 @@ async def test_a_promo_code_from_making_to_retiring(office: BoxOffice, manager: 
     found = await office.client.get(promo, headers=manager)
     assert found.json() == {**made.json(), "uses": 1, "spent": euros(500)}
     lowered = await office.client.patch(promo, json={"budget": euros(499)}, headers=seen(found, manager))
-    assert code_of(lowered, 409) == "capacity-taken"
+    assert code_of(lowered, 409) == "promo-code-limit-too-low"
     changed = await office.client.patch(
         promo, json={"code": "SUMMER", "basis_points": 2000, "budget": None}, headers=seen(found, manager)
     )

@@ -131,8 +131,8 @@ async def test_wrong_unknown_and_erased_are_refused_alike(
     ):
         with pytest.raises(Refused) as caught:
             await accounts.login(email, "wrong " + PASSWORD, ORIGIN)
-        said.add((caught.value.refusal, caught.value.detail))
-    assert said == {(AccountsRefusal.WRONG_CREDENTIALS, "No account has this e-mail and password.")}
+        said.add((caught.value.refusal, caught.value.reason))
+    assert said == {(AccountsRefusal.WRONG_CREDENTIALS, "")}
 
 
 async def test_known_and_unknown_take_as_long(db: Database, clock: MovableClock) -> None:
@@ -235,7 +235,7 @@ async def test_one_origin_has_ten_tries(accounts: Accounts, clock: MovableClock)
     with pytest.raises(Refused) as caught:
         await accounts.login(ADA, PASSWORD, "203.0.113.9")
     assert caught.value.refusal is AccountsRefusal.TOO_MANY_ATTEMPTS
-    assert caught.value.extra == {"retry_after": TRIES_PERIOD.total_seconds()}
+    assert caught.value.data == {"retry_after": TRIES_PERIOD.total_seconds()}
     await accounts.login(ADA, PASSWORD, ORIGIN)
     clock.now += TRIES_PERIOD
     await accounts.login(ADA, PASSWORD, "203.0.113.9")
@@ -519,7 +519,7 @@ async def test_the_only_owner_cannot_leave(accounts: Accounts, db: Database, clo
     with pytest.raises(Refused) as caught:
         await accounts.close_account(grant.person.person_id, PASSWORD, ORIGIN)
     assert caught.value.refusal is AccountsRefusal.LAST_OWNER
-    assert "Moor Sounds" in caught.value.detail
+    assert caught.value.data == {"organizers": ["Moor Sounds"]}
     other = await make_person(db, "bo@example.org", clock)
     async with db.transaction() as tx:
         await add_member(tx, organizer_id, other, "owner", clock())

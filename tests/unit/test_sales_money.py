@@ -338,9 +338,9 @@ PROMOS: Final[dict[str, str]] = {
         book B 1 promo=SOME          -> promo-code-used-up
         cancel A                     -> cancelled
         & book B 2 promo=SOME        -> booked
-        promo SOME fixed 300 budget=599 -> capacity-taken
+        promo SOME fixed 300 budget=599 -> promo-code-limit-too-low
         promo SOME fixed 300 budget=600 -> done
-        promo SOME fixed 300 uses=0  -> capacity-taken
+        promo SOME fixed 300 uses=0  -> promo-code-limit-too-low
     """,
     "a code has its time": """
         promo SOON percent 10 from=1h until=2h -> done

@@ -36,7 +36,7 @@ async def wish(
     if data.quantity == 9:
         raise Busy("full")
     if data.quantity == 8:
-        return problem(request, CommonRefusal.FORBIDDEN, "no")
+        return problem(request, Refused(CommonRefusal.FORBIDDEN, "people_only"))
     if data.quantity == 7:
         raise KeyError("bug")
     return Response(
@@ -47,7 +47,7 @@ async def wish(
 @get("/v1/events/{event_id:str}/wishes/{number:str}", **policy(PUBLIC, hot=True))
 async def read(request: Request, event_id: FromPath[str], number: FromPath[str]) -> dict[str, str]:
     if number == "none":
-        raise Refused(CommonRefusal.NOT_FOUND, "nothing")
+        raise Refused(CommonRefusal.NOT_FOUND, "event")
     return {"event": event_id, "number": number}
 
 

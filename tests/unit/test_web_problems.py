@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
+import string
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import httpx2
 
@@ -14,6 +18,8 @@ from evently.web.api import docs
 from evently.web.edge.problems import PROBLEMS, problems
 from evently.web.pages import assets
 from tests.support.edge import client_of
+
+SOURCE: Final = Path(evently.__file__).parent
 
 
 def all_refusals() -> list[Refusal]:
@@ -49,6 +55,60 @@ def test_rows_can_be_read() -> None:
         assert row.title, code
         assert not row.title.endswith("."), code
         assert row.explanation.endswith("."), code
+        for reason, sentence in row.details.items():
+            assert re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", reason), (code, reason)
+            assert sentence.endswith((".", "…")), (code, reason)
+
+
+class Use(NamedTuple):
+    """A place in the source that refuses for a reason."""
+
+    place: str
+    code: str
+    reason: str
+    data: frozenset[str]
+
+
+def uses_of_reasons() -> list[Use]:
+    """Return every `Refused(X.Y, "reason", name=...)` and `No(X.Y, "reason", {"name": ...})` of the source."""
+    codes = {f"{type(refusal).__name__}.{refusal.name}": refusal.value for refusal in all_refusals()}
+    found = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in {"Refused", "No"}:
+                code = codes.get(ast.unparse(node.args[0]))
+                if code is not None:
+                    place = f"{path.relative_to(SOURCE)}:{node.lineno}"
+                    found.append(Use(place, code, *_reason_of(node, place)))
+    return found
+
+
+def _reason_of(node: ast.Call, place: str) -> tuple[str, frozenset[str]]:
+    names = {keyword.arg for keyword in node.keywords if keyword.arg is not None}
+    assert len(names) == len(node.keywords), f"{place}: name the data"
+    if len(node.args) == 1:
+        return "", frozenset(names)
+    reason = node.args[1]
+    assert isinstance(reason, ast.Constant), f"{place}: a reason is written out"
+    if len(node.args) > 2:
+        data = node.args[2]
+        assert isinstance(data, ast.Dict), f"{place}: the data of a refusal is a dictionary, written out"
+        names |= {str(key.value) for key in data.keys if isinstance(key, ast.Constant)}
+    return str(reason.value), frozenset(names)
+
+
+def test_every_reason_has_its_sentence_and_every_sentence_a_reason() -> None:
+    used = {(use.code, use.reason) for use in uses_of_reasons() if use.reason}
+    assert used == {(code, reason) for code, row in PROBLEMS.items() for reason in row.details}
+
+
+def test_the_data_of_a_refusal_fills_its_sentence() -> None:
+    for use in uses_of_reasons():
+        row = PROBLEMS[use.code]
+        sentence = row.details.get(use.reason, "")
+        needed = {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
+        assert needed <= use.data, use
+        assert use.data - needed <= row.members, f"{use}: data that nobody sees"
 
 
 def test_a_handler_declares_refusals_codes_or_statuses() -> None:

@@ -123,7 +123,7 @@ class Accounts:
         person, password_hash = await people.find_by_email(self._database, email) or (None, None)
         if not await self._hasher.matches(password, password_hash) or person is None or password_hash is None:
             _log.warning("log-in refused", person_id=person and str(person.person_id), origin=origin)
-            raise Refused(AccountsRefusal.WRONG_CREDENTIALS, "No account has this e-mail and password.")
+            raise Refused(AccountsRefusal.WRONG_CREDENTIALS)
         renewed = await self._hasher.hash(password) if self._hasher.is_outdated(password_hash) else None
         opened = await self._open(person, email, password_hash, renewed, origin)
         if opened is None:
@@ -149,7 +149,7 @@ class Accounts:
     async def refresh(self, refresh_token: str) -> Grant:
         """Continue a session; refuses with `refresh-token-invalid` or, ending the session, `refresh-token-reused`."""
         if not refresh_token.startswith(REFRESH_PREFIX):
-            raise Refused(AccountsRefusal.REFRESH_TOKEN_INVALID, "This is no refresh token.")
+            raise Refused(AccountsRefusal.REFRESH_TOKEN_INVALID, "malformed")
         async with self._database.transaction() as tx:
             outcome = await sessions.refresh_session(tx, self.tokens, refresh_token, self._clock())
         if isinstance(outcome, sessions.Broken):
@@ -159,10 +159,7 @@ class Accounts:
                 person_id=str(outcome.person_id),
                 session_id=str(outcome.session_id),
             )
-            raise Refused(
-                outcome.refusal,
-                "This refresh token was used before. Its session has ended, in case it was stolen; log in again.",
-            )
+            raise Refused(outcome.refusal)
         return self._grant(outcome)
 
     async def logout(self, person_id: UUID, session_id: UUID, *, everywhere: bool) -> None:
@@ -240,7 +237,7 @@ class Accounts:
     async def _promote(self, email: str) -> Person:
         found = await people.find_by_email(self._database, email)
         if found is None:
-            raise Refused(CommonRefusal.NOT_FOUND, "Whoever had this e-mail has just left; try again.")
+            raise Refused(CommonRefusal.NOT_FOUND, "account_just_closed")
         async with self._database.transaction() as tx:
             person = await people.lock_with_admins(tx, found[0].person_id)
             promoted = await people.change_role(tx, person, "admin")
@@ -315,4 +312,4 @@ def _check(errors: list[FieldError]) -> None:
 
 
 def _wrong_password() -> Refused:
-    return Refused(AccountsRefusal.WRONG_PASSWORD, "This is not your password.")
+    return Refused(AccountsRefusal.WRONG_PASSWORD)

@@ -85,8 +85,4 @@ def network_of(origin: str) -> str:
 
 def _too_many(wait: timedelta) -> Refused:
     seconds = max(1, round(wait.total_seconds()))
-    return Refused(
-        AccountsRefusal.TOO_MANY_ATTEMPTS,
-        f"Too many wrong passwords. The next try counts in {seconds} seconds.",
-        retry_after=seconds,
-    )
+    return Refused(AccountsRefusal.TOO_MANY_ATTEMPTS, "wait", retry_after=seconds)

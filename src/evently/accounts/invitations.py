@@ -56,11 +56,9 @@ async def invite(
     Refuses with `already-member` or `limit-reached`.
     """
     if await tx.fetchval(*sql.is_member(organizer_id=organizer_id, email=email)):
-        raise Refused(AccountsRefusal.ALREADY_MEMBER, "They belong to this organizer already.")
+        raise Refused(AccountsRefusal.ALREADY_MEMBER)
     if await tx.fetchval(*sql.count_open(organizer_id=organizer_id, email=email, now=now)) >= INVITATIONS_MAX:
-        raise Refused(
-            AccountsRefusal.LIMIT_REACHED, f"An organizer has at most {INVITATIONS_MAX} open invitations."
-        )
+        raise Refused(AccountsRefusal.LIMIT_REACHED, "invitations", count_max=INVITATIONS_MAX)
     # After this point the invitation must be written.
     code = CODE_PREFIX + crockford(secrets.token_bytes(_CODE_BYTES)).lower()
     made = Invitation(new_id(), organizer_id, email, role, invited_by, now, now + LIFE)
@@ -84,7 +82,7 @@ async def list_invitations(
 async def withdraw_invitation(tx: Connection, organizer_id: UUID, invitation_id: UUID) -> None:
     """Take back an invitation; refuses with `not-found`."""
     if await tx.fetchval(*sql.withdraw(organizer_id=organizer_id, invitation_id=invitation_id)) is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such invitation; perhaps it was accepted.")
+        raise Refused(CommonRefusal.NOT_FOUND, "invitation")
 
 
 async def accept_invitation(tx: Connection, person_id: UUID, code: str, now: datetime) -> Invitation:
@@ -95,10 +93,7 @@ async def accept_invitation(tx: Connection, person_id: UUID, code: str, now: dat
         await lock_organizer(tx, organizer_id)
     row = await tx.fetchrow(*sql.redeem(code_hash=hash_secret(code), email=person.email, now=now))
     if row is None:
-        raise Refused(
-            AccountsRefusal.INVITATION_INVALID,
-            "This code is not valid for you: mistyped, used, expired, or made for another e-mail.",
-        )
+        raise Refused(AccountsRefusal.INVITATION_INVALID)
     invitation = _invitation(row)
     await add_member(tx, invitation.organizer_id, person_id, invitation.role, now)
     return invitation

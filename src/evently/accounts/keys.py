@@ -106,7 +106,7 @@ async def create_key(
     Refuses with `limit-reached`.
     """
     if await tx.fetchval(*sql.count_live(organizer_id=organizer_id)) >= KEYS_MAX:
-        raise Refused(AccountsRefusal.LIMIT_REACHED, f"An organizer has at most {KEYS_MAX} API keys.")
+        raise Refused(AccountsRefusal.LIMIT_REACHED, "api_keys", count_max=KEYS_MAX)
     # After this point the key must be created.
     body = KEY_PREFIX + crockford(secrets.token_bytes(_SECRET_BYTES)).lower()
     text = body + checksum_of(body)
@@ -138,7 +138,7 @@ async def revoke_key(tx: Connection, organizer_id: UUID, api_key_id: UUID, now: 
     """Revoke a key, for good; once more changes nothing. Refuses with `not-found`."""
     row = await tx.fetchrow(*sql.revoke_key(organizer_id=organizer_id, api_key_id=api_key_id, now=now))
     if row is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such API key.")
+        raise Refused(CommonRefusal.NOT_FOUND, "api_key")
     return _key(row)
 
 

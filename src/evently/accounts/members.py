@@ -77,12 +77,12 @@ async def add_member(
 ) -> None:
     """Add somebody to a locked organizer; refuses with `already-member` or `limit-reached`."""
     if await tx.fetchval(*sql.count_members(organizer_id=organizer_id)) >= MEMBERS_MAX:
-        raise Refused(AccountsRefusal.LIMIT_REACHED, f"An organizer has at most {MEMBERS_MAX} members.")
+        raise Refused(AccountsRefusal.LIMIT_REACHED, "members", count_max=MEMBERS_MAX)
     if (
         await tx.fetchval(*sql.add_member(organizer_id=organizer_id, person_id=person_id, role=role, now=now))
         is None
     ):
-        raise Refused(AccountsRefusal.ALREADY_MEMBER, "They belong to this organizer already.")
+        raise Refused(AccountsRefusal.ALREADY_MEMBER)
 
 
 async def get_member(database: Database, organizer_id: UUID, person_id: UUID) -> Member:
@@ -124,9 +124,7 @@ async def leave_all(tx: Connection, person_id: UUID) -> None:
     await tx.fetch(*sql.lock_organizers_of(person_id=person_id))
     names = [row["name"] for row in await tx.fetch(*sql.list_left_alone(person_id=person_id))]
     if names:
-        raise Refused(
-            AccountsRefusal.LAST_OWNER, f"Make somebody else an owner first, of: {', '.join(names)}."
-        )
+        raise Refused(AccountsRefusal.LAST_OWNER, "of", organizers=names)
     await tx.execute(*sql.leave_all(person_id=person_id))
 
 
@@ -135,12 +133,12 @@ async def _check_other_owner(tx: Connection, member: Member) -> None:
         *sql.has_other_owner(organizer_id=member.organizer_id, person_id=member.person_id)
     )
     if member.role == "owner" and not others:
-        raise Refused(AccountsRefusal.LAST_OWNER, "Make somebody else an owner first.")
+        raise Refused(AccountsRefusal.LAST_OWNER)
 
 
 def _member(row: Record | None) -> Member:
     if row is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such member.")
+        raise Refused(CommonRefusal.NOT_FOUND, "member")
     return Member(
         row["organizer_id"],
         row["person_id"],

@@ -41,7 +41,7 @@ async def create_organizer(tx: Connection, organizer: Organizer, owner_id: UUID)
     """Add an organizer with its owner; refuses with `limit-reached`."""
     await lock_person(tx, owner_id)  # so that counting what they own is exact
     if await tx.fetchval(*sql.count_owned(person_id=owner_id)) >= OWNED_MAX:
-        raise Refused(AccountsRefusal.LIMIT_REACHED, f"One person owns at most {OWNED_MAX} organizers.")
+        raise Refused(AccountsRefusal.LIMIT_REACHED, "organizers", count_max=OWNED_MAX)
     # After this point the organizer must be created.
     await tx.execute(
         *sql.add_organizer(
@@ -86,7 +86,7 @@ async def edit_organizer(tx: Connection, organizer_id: UUID, name: str, contact_
 
 def _organizer(row: Record | None) -> Organizer:
     if row is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such organizer.")
+        raise Refused(CommonRefusal.NOT_FOUND, "organizer")
     return Organizer(
         row["organizer_id"], row["name"], row["contact_email"], row["version"], row["created_at"]
     )

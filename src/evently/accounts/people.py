@@ -155,7 +155,7 @@ async def change_role(tx: Connection, person: Person, role: PlatformRole) -> Per
 async def check_other_admin(tx: Connection, person: Person) -> None:
     """Refuse with `last-admin` where nobody else is one."""
     if person.role == "admin" and not await tx.fetchval(*sql.has_other_admin(person_id=person.person_id)):
-        raise Refused(AccountsRefusal.LAST_ADMIN, "Make somebody else an admin first.")
+        raise Refused(AccountsRefusal.LAST_ADMIN)
 
 
 async def confirm_password(tx: Connection, person_id: UUID, password_hash: str) -> bool:
@@ -202,4 +202,4 @@ def _person(row: Record | None) -> Person:
 
 
 def _not_there() -> Refused:
-    return Refused(CommonRefusal.NOT_FOUND, "There is no such person.")
+    return Refused(CommonRefusal.NOT_FOUND, "person")

@@ -130,7 +130,4 @@ async def _add_child(tx: Connection, token: Record, child_hash: bytes, now: date
 
 
 def _unknown() -> Refused:
-    return Refused(
-        AccountsRefusal.REFRESH_TOKEN_INVALID,
-        "This refresh token is not ours, or its session has ended; log in again.",
-    )
+    return Refused(AccountsRefusal.REFRESH_TOKEN_INVALID)

@@ -107,11 +107,9 @@ class Tokens:
             self._remembered[token] = claims
         if claims.expires_at <= self._clock():
             self._remembered.pop(token, None)
-            raise Refused(AccountsRefusal.TOKEN_EXPIRED, "The access token has expired; refresh it.")
+            raise Refused(AccountsRefusal.TOKEN_EXPIRED)
         if claims.session_id in self._revoked:
-            raise Refused(
-                AccountsRefusal.TOKEN_INVALID, "The session of this access token has ended; log in again."
-            )
+            raise Refused(AccountsRefusal.TOKEN_INVALID, "session_ended")
         return claims
 
     def new_refresh_token(self) -> str:
@@ -181,7 +179,7 @@ def _is_canonical(token: str) -> bool:
 
 
 def _invalid() -> Refused:
-    return Refused(AccountsRefusal.TOKEN_INVALID, "This is no access token of ours, or it is damaged.")
+    return Refused(AccountsRefusal.TOKEN_INVALID, "malformed")
 
 
 _SIGNATURE_CHARACTERS: Final = 43  # 256 bits in base64url

@@ -188,7 +188,7 @@ async def read_seat_prices(database: Database, event_id: UUID) -> SeatPrices:
     """Return the states and prices of an event's seats; refuses `not-seated`."""
     row = await database.fetch_row(*sql.read_seat_prices(event_id=event_id))
     if row is None:
-        raise Refused(SalesRefusal.NOT_SEATED, "The event has general admission only.")
+        raise Refused(SalesRefusal.NOT_SEATED, "general_admission")
     states = [SEAT_FREE if zone < row["zones"] else SEAT_NOT_FOR_SALE for zone in row["zone_of"]]
     prices: list[int | None] = [None] * len(states)
     for number, state, price in zip(row["numbers"], row["states"], row["prices"], strict=True):

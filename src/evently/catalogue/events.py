@@ -130,7 +130,7 @@ def read_event(row: Record) -> Event:
 
 def _found(row: Record | None) -> Event:
     if row is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such event.")
+        raise Refused(CommonRefusal.NOT_FOUND, "event")
     return read_event(row)
 
 

@@ -52,10 +52,7 @@ async def change_venue(
     check_venue(complaints, terms)
     complaints.refuse_if_any()
     if terms.time_zone != venue.time_zone and await events.has_events(tx, venue_id):
-        raise Refused(
-            CatalogueRefusal.VENUE_IN_USE,
-            "A venue with events keeps its time zone; make another venue and move the events.",
-        )
+        raise Refused(CatalogueRefusal.VENUE_IN_USE)
     # After this point the change must succeed.
     if _fields(terms) == _fields(venue):
         return venue
@@ -86,7 +83,7 @@ async def list_venues(database: Database, organizer_id: UUID, limit: int, after:
 
 def _venue(row: Record | None) -> Venue:
     if row is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such venue.")
+        raise Refused(CommonRefusal.NOT_FOUND, "venue")
     return Venue(*row.values())
 
 

@@ -157,9 +157,7 @@ class Checkout:
         if not due.online or due.amount_minor == 0:
             return Refused(CheckoutRefusal.NOTHING_TO_PAY)
         return (
-            Refused(CheckoutRefusal.NOTHING_TO_PAY, "This installation takes no payments online.")
-            if self._gateway is None
-            else None
+            Refused(CheckoutRefusal.NOTHING_TO_PAY, "no_online_payments") if self._gateway is None else None
         )
 
     def _attempt(self, due: DueBooking, wish: PaymentChoice, fingerprint: bytes, now: datetime) -> Payment:
@@ -267,7 +265,7 @@ class Checkout:
         if refund is None:
             raise Refused(SalesRefusal.REFUND_NOT_FOUND)
         if not retried:
-            raise Refused(CheckoutRefusal.REFUND_NOT_FAILED, f"It is {refund.state}.")
+            raise Refused(CheckoutRefusal.REFUND_NOT_FAILED, "state", state=refund.state)
         return refund
 
     # Gateways -----------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from evently.checkout.nouns import NextAction, Payment, PaymentState
 from evently.checkout.store import Change, Rows
 from evently.db import Database
 from evently.kit.clock import Clock
-from evently.kit.errors import Refused
 from evently.payments import (
     ActionNeeded,
     Authorised,
@@ -147,9 +146,7 @@ class Saga:
             return Change(
                 state="confirmed"
             )  # and cancelled since: what is paid back of it must have been taken
-        return Change(
-            state="voiding", failure_code=outcome.refusal.value, failure_message=outcome.detail or None
-        )
+        return Change(state="voiding", failure_code=outcome.refusal.value)
 
     async def _capture(self, payment: Payment) -> Change:
         """Take the money, and tell the till."""
@@ -193,7 +190,7 @@ class Saga:
             )
             outcome = await self._engine.submit(command)
             if isinstance(outcome, No) and outcome.refusal not in _CANCELLED_MEANWHILE:
-                raise Refused(outcome.refusal, outcome.detail)
+                raise outcome.as_error()
         return Change(state="lost")
 
     async def _release(self, payment: Payment, reference: str) -> bool:

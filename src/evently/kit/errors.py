@@ -30,13 +30,16 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class Refused(Exception):
-    """A domain said no. `detail` speaks about this case; the code's fixed title lives in `web/problems.py`."""
+    """A domain refused a request.
 
-    def __init__(self, refusal: Refusal, detail: str = "", **extra: object) -> None:
-        super().__init__(refusal.value)
+    The words are not here: `refusal` and `reason` name a sentence in `web/edge/problems.toml`, and `data` fills it.
+    """
+
+    def __init__(self, refusal: Refusal, reason: str = "", **data: object) -> None:
+        super().__init__(f"{refusal.value}: {reason}" if reason else refusal.value)
         self.refusal = refusal
-        self.detail = detail
-        self.extra = extra
+        self.reason = reason
+        self.data = data
 
 
 class CommonRefusal(Refusal):
@@ -53,7 +56,7 @@ class Invalid(Refused):
 
     def __init__(self, errors: list[FieldError]) -> None:
         assert errors, "a validation failure names at least one field"
-        super().__init__(CommonRefusal.INVALID, errors[0].detail)
+        super().__init__(CommonRefusal.INVALID)
         self.errors = errors
 
 

@@ -66,7 +66,7 @@ def parse_id(prefix: str, text: str) -> UUID:
     """Return the id that `text` shows; refuses with `not-found`, for an id that cannot exist is not there."""
     found = find_id(prefix, text)
     if found is None:
-        raise Refused(CommonRefusal.NOT_FOUND, f"{text[:80]!r} is not an id of the form {prefix}_…")
+        raise Refused(CommonRefusal.NOT_FOUND, "not_an_id", text=text[:80], prefix=prefix)
     return found
 
 

@@ -130,9 +130,7 @@ async def publish_event(tx: Connection, event_id: UUID, now: datetime) -> Event:
     if event.state == "published":
         return event
     if event.starts_at <= now:
-        raise Refused(
-            CatalogueRefusal.STARTED_ALREADY, "The start has passed: move it before publishing the event."
-        )
+        raise Refused(CatalogueRefusal.STARTED_ALREADY)
     await catalogue.mark_published(tx, event_id, now)
     await carry_out(tx, OpenSale(event_id), now)
     return await catalogue.note_change(tx, event_id, now)
@@ -149,9 +147,9 @@ async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Event:
     if event.state == "cancelled":
         return event
     if event.state == "draft":
-        raise Refused(CatalogueRefusal.STILL_A_DRAFT, "Nobody knows of a draft: delete it.")
+        raise Refused(CatalogueRefusal.STILL_A_DRAFT)
     if event.ends_at <= now:
-        raise Refused(CatalogueRefusal.ENDED_ALREADY, "What has taken place cannot be called off.")
+        raise Refused(CatalogueRefusal.ENDED_ALREADY)
     await catalogue.mark_cancelled(tx, event_id, now)
     await carry_out(tx, CancelSale(event_id), now)
     return await catalogue.note_change(tx, event_id, now)
@@ -162,7 +160,7 @@ async def delete_event(tx: Connection, event_id: UUID, seen: Seen = whichever_ve
     event = await catalogue.lock_event(tx, event_id)
     seen(event.version)
     if event.state != "draft":
-        raise Refused(CatalogueRefusal.NOT_A_DRAFT, "A published event can only be cancelled.")
+        raise Refused(CatalogueRefusal.NOT_A_DRAFT)
     await catalogue.delete_event(tx, event_id)
 
 
@@ -171,7 +169,7 @@ async def lock_changeable(tx: Connection, event_id: UUID, seen: Seen = whichever
     event = await catalogue.lock_event(tx, event_id)
     seen(event.version)
     if event.state == "cancelled":
-        raise Refused(SalesRefusal.EVENT_CANCELLED, "A cancelled event stays as it is.")
+        raise Refused(SalesRefusal.EVENT_CANCELLED, "no_more_changes")
     return event
 
 

@@ -209,7 +209,7 @@ async def _carry_out(tx: Connection, command: Command, now: datetime) -> Event:
 def _part(parts: dict[UUID, Part], part_id: UUID) -> Part:
     part = parts.get(part_id)
     if part is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "The event has no such part.")
+        raise Refused(CommonRefusal.NOT_FOUND, "part")
     return part
 
 

@@ -185,5 +185,5 @@ def _check_currency(complaints: Complaints, pointer: str, money: Money | None, c
 def _promo(sale: Sale, promo_id: UUID) -> Promo:
     promo = sale.promo(promo_id)
     if promo is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "The event has no such promo code.")
+        raise Refused(CommonRefusal.NOT_FOUND, "promo_code")
     return promo

@@ -50,7 +50,7 @@ async def copy_for_rehearsal(
     """
     original = (await catalogue.find_events(tx, [event_id])).get(event_id)
     if original is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such event.")
+        raise Refused(CommonRefusal.NOT_FOUND, "event")
     sale = await read_sale(tx, event_id)
     if sale.hall is not None and places is not None:
         raise Invalid(

@@ -62,7 +62,7 @@ async def _chosen(tx: Connection, event_id: UUID, choice: SeatChoice) -> tuple[s
     await lock_changeable(tx, event_id)
     seating = await read_seating(tx, event_id)
     if seating is None:
-        raise Refused(SalesRefusal.NOT_SEATED, "The event has no seats to choose.")
+        raise Refused(SalesRefusal.NOT_SEATED, "general_admission")
     complaints = Complaints()
     if choice.is_empty():
         complaints.about("", "Name sections, rows or seats.")

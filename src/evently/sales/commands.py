@@ -6,12 +6,12 @@ Plain values; the ids in a command were made by whoever sends it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 
-from evently.kit.errors import Refusal
+from evently.kit.errors import Refusal, Refused
 from evently.sales.terms import Conditions, PoolTerms, PromoTerms, Seating, TicketTypeTerms
 
 LINES_MAX: Final = 20  # ticket types in one booking: more than any event page offers at once
@@ -57,6 +57,7 @@ class SalesRefusal(Refusal):
     PROMO_CODE_NOT_VALID = "promo-code-not-valid"
     PROMO_CODE_USED_UP = "promo-code-used-up"
     PROMO_CODE_TAKEN = "promo-code-taken"
+    PROMO_CODE_LIMIT_TOO_LOW = "promo-code-limit-too-low"
     ENTRY_NOT_FOUND = "waitlist-entry-not-found"
     ALREADY_WAITING = "already-waiting"
     WAITLIST_FULL = "waitlist-full"
@@ -446,10 +447,15 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class No(msgspec.Struct, frozen=True):
-    """A refusal, with what it says about this case."""
+    """A refusal. `reason` names the sentence for this case in `web/edge/problems.toml`; `data` fills it."""
 
     refusal: SalesRefusal
-    detail: str = ""
+    reason: str = ""
+    data: dict[str, Any] = {}
+
+    def as_error(self) -> Refused:
+        """Return the exception of this refusal, for code outside a batch."""
+        return Refused(self.refusal, self.reason, **self.data)
 
 
 Outcome: TypeAlias = Booked | Listed | Done | No

@@ -31,7 +31,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from evently.db import Connection, Database, Record, gone
 from evently.kit.clock import Clock
-from evently.kit.errors import Busy, OutcomeUnknown, Refused, Trouble, Unavailable
+from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
 from evently.kit.ids import IdSource, new_id
 from evently.kit.memory import Memory
 from evently.sales import store
@@ -397,7 +397,7 @@ async def carry_out(
     """
     works, (outcome,) = await decide_and_write(transaction, [command], {}, lambda: now, new_id)
     if isinstance(outcome, No):
-        raise Refused(outcome.refusal, outcome.detail)
+        raise outcome.as_error()
     while any(work.batch.unserved for work in works):  # more people can be served than one batch serves
         known = {work.event_id: work.sale for work in works if work.sale is not None}
         works, _ = await decide_and_write(

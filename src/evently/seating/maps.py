@@ -58,7 +58,7 @@ async def add_version(tx: Connection, seat_map_id: UUID, seat_map: SeatMap, now:
     """
     row = await tx.fetchrow(*sql.lock_latest(seat_map_id=seat_map_id))
     if row is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such seat map.")
+        raise Refused(CommonRefusal.NOT_FOUND, "seat_map")
     latest = SeatMapVersion(*row.values())
     layout = canonical(seat_map)
     if digest_of(layout) == latest.digest:
@@ -91,7 +91,7 @@ async def get_seat_map(database: Database, seat_map_id: UUID, version: int | Non
     async with database.snapshot() as snapshot:
         found = await find_seat_map(snapshot, seat_map_id, version)
     if found is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such seat map, or no such version of it.")
+        raise Refused(CommonRefusal.NOT_FOUND, "seat_map_version")
     return found
 
 
@@ -99,7 +99,7 @@ async def get_owner(database: Database, seat_map_id: UUID) -> UUID:
     """Return the organizer whose seat map it is. Refuses `not-found`."""
     row = await database.fetch_row(*sql.find_owner(seat_map_id=seat_map_id))
     if row is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such seat map.")
+        raise Refused(CommonRefusal.NOT_FOUND, "seat_map")
     owner: UUID = row["organizer_id"]
     return owner
 

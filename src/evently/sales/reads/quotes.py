@@ -81,7 +81,7 @@ async def find_booking_quote(
         await loading.load_prices(snapshot, sale, batch, None if promo_code is None else buyer_id)
     quote = quote_booking(sale, batch, buyer_id, lines, promo_code)
     if isinstance(quote, No):
-        raise Refused(quote.refusal, quote.detail)
+        raise quote.as_error()
     return quote
 
 
@@ -99,7 +99,7 @@ async def find_cancellation_quote(
     )
     quote = quote_ending(booking, conditions, ticket_ids, where.event_starts_at, now)
     if isinstance(quote, No):
-        raise Refused(quote.refusal, quote.detail)
+        raise quote.as_error()
     return quote
 
 

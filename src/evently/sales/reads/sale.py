@@ -56,7 +56,7 @@ async def read_types_for(
         batch.promo_uses = await loading.load_promo_uses(connection, sale.event_id, buyer_id)
     promo = find_promo(sale, batch, promo_code, buyer_id or _NOBODY)
     if isinstance(promo, No):
-        raise Refused(promo.refusal, promo.detail)
+        raise promo.as_error()
     return shown + unlocked_by(sale, promo)
 
 

@@ -87,7 +87,7 @@ def _wrongly_paid(sale: Sale, booking: Booking, command: ConfirmBooking) -> No |
         return None
     if command.payment_id is not None and command.amount_minor == due > 0:
         return None
-    return No(SalesRefusal.PAYMENT_MISMATCH, f"{due} is due, {command.amount_minor} was paid")
+    return No(SalesRefusal.PAYMENT_MISMATCH, "amount", {"due_minor": due, "paid_minor": command.amount_minor})
 
 
 def _not_replaceable(batch: Batch, booking: Booking) -> No | None:
@@ -101,7 +101,7 @@ def _not_replaceable(batch: Batch, booking: Booking) -> No | None:
                 if each.ticket_id == ticket.replaces
             )
             if theirs.state == "used":
-                return No(SalesRefusal.OFFER_EXPIRED, "a ticket that was to be yours has been used")
+                return No(SalesRefusal.OFFER_EXPIRED, "ticket_used")
     return None
 
 
@@ -159,7 +159,7 @@ def extend_hold(sale: Sale, batch: Batch, command: ExtendHold) -> Outcome:
         return No(SalesRefusal.ALREADY_EXTENDED)
     entry = None if booking.entry_id is None else batch.entries[booking.entry_id]
     if entry is not None and entry.state == "offered":
-        return No(SalesRefusal.ALREADY_EXTENDED, "an offer is accepted first")
+        return No(SalesRefusal.ALREADY_EXTENDED, "offer_not_accepted")
     # After this point the hold must last longer.
     extended = _last_until(batch, booking, sale.conditions_of(booking).hold_seconds)
     remember(batch, replace(extended, extended=True))
@@ -349,7 +349,7 @@ def chosen_tickets(booking: Booking, ticket_ids: tuple[UUID, ...] | None) -> tup
         if any(ticket.state == "used" for ticket in booking.tickets):
             return No(
                 SalesRefusal.TICKET_USED,
-                "a ticket of this booking was used; cancel the others by naming them",
+                "name_the_others",
             )
         return valid_tickets(booking)
     assert ticket_ids, "to cancel no ticket is no wish"
@@ -373,7 +373,7 @@ def record_capture(_sale: Sale, batch: Batch, command: RecordCapture) -> Outcome
     if booking is None:
         return No(SalesRefusal.BOOKING_NOT_FOUND)
     if booking.payment_id != command.payment_id:
-        return No(SalesRefusal.PAYMENT_MISMATCH, "the booking was not confirmed with this payment")
+        return No(SalesRefusal.PAYMENT_MISMATCH, "other_payment")
     if booking.captured_at is not None:
         return Booked(booking)
     # After this point the capture must be noted.
@@ -411,7 +411,7 @@ def return_tickets(sale: Sale, batch: Batch, command: ReturnTickets) -> Outcome:
     if booking is None or booking.buyer_id != command.buyer_id:
         return No(SalesRefusal.BOOKING_NOT_FOUND)
     if booking.state != "confirmed":
-        return No(SalesRefusal.NOT_RETURNABLE, f"the booking is {booking.state}")
+        return No(SalesRefusal.NOT_RETURNABLE, "booking_state", {"state": booking.state})
     if no := not_selling(sale, sale.on_sale_at, sale.off_sale_at, batch.now):
         return no
     chosen = chosen_tickets(booking, command.ticket_ids)
@@ -420,7 +420,7 @@ def return_tickets(sale: Sale, batch: Batch, command: ReturnTickets) -> Outcome:
     chosen = tuple([ticket for ticket in chosen if ticket.returning_since is None])
     for type_id in {ticket.ticket_type_id for ticket in chosen}:
         if sale.available(sale.ticket_types[type_id]) > 0:
-            return No(SalesRefusal.NOT_SOLD_OUT, "nobody would wait for it: others can still buy one")
+            return No(SalesRefusal.NOT_SOLD_OUT, "still_available")
     if not chosen:
         return Booked(booking)
     # After this point the tickets must be returned.
@@ -445,7 +445,7 @@ def keep_tickets(sale: Sale, batch: Batch, command: KeepTickets) -> Outcome:
         return chosen
     chosen = tuple([ticket for ticket in chosen if ticket.returning_since is not None])
     if any(sale.returned[ticket.ticket_id].offered for ticket in chosen):
-        return No(SalesRefusal.NOT_RETURNABLE, "it is being offered to somebody")
+        return No(SalesRefusal.NOT_RETURNABLE, "offered")
     if not chosen:
         return Booked(booking)
     # After this point the tickets must be kept.
@@ -479,7 +479,7 @@ def accept_offer(sale: Sale, batch: Batch, command: AcceptOffer) -> Outcome:
     if entry is None or entry.buyer_id != command.buyer_id:
         return No(SalesRefusal.ENTRY_NOT_FOUND)
     if entry.state == "waiting":
-        return No(SalesRefusal.NOT_OFFERED, "the entry is still waiting")
+        return No(SalesRefusal.NOT_OFFERED, "waiting")
     booking = None if entry.booking_id is None else batch.bookings[entry.booking_id]
     if entry.state == "withdrawn" or booking is None:
         return No(SalesRefusal.OFFER_EXPIRED)
@@ -507,7 +507,7 @@ def leave_waitlist(sale: Sale, batch: Batch, command: LeaveWaitlist) -> Outcome:
     if entry is None or entry.buyer_id != command.buyer_id:
         return No(SalesRefusal.ENTRY_NOT_FOUND)
     if entry.state == "fulfilled":
-        return No(SalesRefusal.NOT_OFFERED, "the offer was accepted: cancel the booking")
+        return No(SalesRefusal.NOT_OFFERED, "accepted")
     if entry.state == "withdrawn":
         return Listed(entry)
     # After this point the entry must go.

@@ -32,9 +32,9 @@ def not_selling(
     if sale.state == "cancelled":
         return No(SalesRefusal.EVENT_CANCELLED)
     if on_sale_at is not None and now < on_sale_at:
-        return No(SalesRefusal.NOT_ON_SALE_YET, f"on sale from {on_sale_at:%Y-%m-%dT%H:%M:%SZ}")
+        return No(SalesRefusal.NOT_ON_SALE_YET, "on_sale_at", {"on_sale_at": on_sale_at})
     if off_sale_at is not None and now >= off_sale_at:
-        return No(SalesRefusal.SALE_ENDED, f"the sale ended at {off_sale_at:%Y-%m-%dT%H:%M:%SZ}")
+        return No(SalesRefusal.SALE_ENDED, "off_sale_at", {"off_sale_at": off_sale_at})
     return None
 
 
@@ -47,7 +47,8 @@ def over_buyer_limit(batch: Batch, buyer_id: UUID, terms: TicketTypeTerms, quant
         return None
     return No(
         SalesRefusal.OVER_BUYER_LIMIT,
-        f"at most {terms.per_buyer_max} of {terms.name!r} for one buyer, who has {has}",
+        "buyer_has",
+        {"per_buyer_max": terms.per_buyer_max, "ticket_type": terms.name, "has": has},
     )
 
 

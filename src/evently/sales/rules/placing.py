@@ -81,7 +81,8 @@ def _against_line(
     if line.quantity > terms.per_booking_max:
         return No(
             SalesRefusal.OVER_BOOKING_LIMIT,
-            f"at most {terms.per_booking_max} of {terms.name!r} in one booking",
+            "per_booking_max",
+            {"per_booking_max": terms.per_booking_max, "ticket_type": terms.name},
         )
     if no := over_buyer_limit(batch, buyer_id, terms, line.quantity):
         return no
@@ -153,14 +154,14 @@ def find_promo(sale: Sale, batch: Batch, code: str, buyer_id: UUID) -> Promo | N
     if (terms.from_at is not None and batch.now < terms.from_at) or (
         terms.until_at is not None and batch.now >= terms.until_at
     ):
-        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "not at this time")
+        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "time")
     if terms.uses_max is not None and promo.uses >= terms.uses_max:
         return No(SalesRefusal.PROMO_CODE_USED_UP)
     if (
         terms.per_buyer_max is not None
         and batch.promo_uses.get((buyer_id, terms.promo_id), 0) >= terms.per_buyer_max
     ):
-        return No(SalesRefusal.PROMO_CODE_USED_UP, "you have used it as often as one buyer may")
+        return No(SalesRefusal.PROMO_CODE_USED_UP, "by_buyer")
     return promo
 
 
@@ -173,7 +174,7 @@ def discounts_of(sale: Sale, promo: Promo, lines: Sequence[BookingLine]) -> dict
     """Return what the code takes off a ticket of each type; refuses one that is good for none, or whose budget is too small."""
     named = promo.terms.ticket_type_ids
     if named and not any(line.ticket_type_id in named for line in lines):
-        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "not for these ticket types")
+        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "ticket_types")
     discounts = {
         line.ticket_type_id: discount_of(promo.terms, sale.ticket_types[line.ticket_type_id])
         for line in lines
@@ -241,13 +242,11 @@ def _take_named(sale: Sale, lines: Sequence[BookingLine], taken: dict[UUID, tupl
         for seat_id in line.seats:
             number = hall.plan.numbers.get(seat_id)
             if number is None:
-                return No(SalesRefusal.UNKNOWN_SEAT, f"there is no seat {seat_id!r}")
+                return No(SalesRefusal.UNKNOWN_SEAT, "seat", {"seat_id": seat_id})
             if hall.zone_of_seat(number) != zone:
-                return No(
-                    SalesRefusal.SEAT_OF_ANOTHER_ZONE, f"seat {seat_id!r} is not sold as this ticket type"
-                )
+                return No(SalesRefusal.SEAT_OF_ANOTHER_ZONE, "seat", {"seat_id": seat_id})
             if not hall.is_free(number) or number in numbers:
-                return No(SalesRefusal.SEAT_TAKEN, f"seat {seat_id!r} is taken")
+                return No(SalesRefusal.SEAT_TAKEN, "seat", {"seat_id": seat_id})
             numbers.append(number)
         assert len(numbers) == line.quantity, "a line names as many seats as units"
         if conditions.orphans_forbidden and hall.leaves_orphan(numbers):
@@ -267,7 +266,7 @@ def _take_best(sale: Sale, lines: Sequence[BookingLine], taken: dict[UUID, tuple
     for wish, together in groups.items():
         assert hall is not None, "a zone is one of the seating"
         if wish.section is not None and wish.section not in hall.plan.sections:
-            return No(SalesRefusal.UNKNOWN_SEAT, f"there is no section {wish.section!r}")
+            return No(SalesRefusal.UNKNOWN_SEAT, "section", {"section": wish.section})
         quantity = sum([line.quantity for line in together])
         numbers = hall.pick(wish.zone, quantity, wish.section, sum([line.accessible for line in together]))
         if numbers is None:

@@ -108,9 +108,9 @@ def put_pool(sale: Sale, batch: Batch, command: PutPool) -> Outcome:
     terms = command.pool
     pool = sale.pools.get(terms.pool_id)
     if pool is None and len(sale.pools) >= POOLS_MAX:
-        return No(SalesRefusal.TOO_MANY_PARTS, f"an event has at most {POOLS_MAX} pools")
+        return No(SalesRefusal.TOO_MANY_PARTS, "pools", {"count_max": POOLS_MAX})
     if pool is not None and terms.capacity < pool.taken():
-        return No(SalesRefusal.CAPACITY_TAKEN, f"{pool.taken()} of {pool.name!r} are taken")
+        return No(SalesRefusal.CAPACITY_TAKEN, "pool", {"taken": pool.taken(), "pool": pool.name})
     sale.pools[terms.pool_id] = _changed_pool(pool, terms)
     batch.pools_put.add(terms.pool_id)
     batch.released = True
@@ -143,11 +143,11 @@ def put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
     terms = replace(command.ticket_type, retired=earlier is not None and earlier.retired)
     assert len(set(terms.pool_ids)) == len(terms.pool_ids), "a unit takes one unit of each of its pools"
     if earlier is None and len(sale.ticket_types) >= TICKET_TYPES_MAX:
-        return No(SalesRefusal.TOO_MANY_PARTS, f"an event has at most {TICKET_TYPES_MAX} ticket types")
+        return No(SalesRefusal.TOO_MANY_PARTS, "ticket_types", {"count_max": TICKET_TYPES_MAX})
     if not sale.pools.keys() >= set(terms.pool_ids):
         return No(SalesRefusal.UNKNOWN_POOL)
     if terms.zone is not None and (sale.hall is None or terms.zone not in sale.hall.zones):
-        return No(SalesRefusal.NOT_SEATED, f"the seating has no zone {terms.zone!r}")
+        return No(SalesRefusal.NOT_SEATED, "zone", {"zone": terms.zone})
     if (
         earlier is not None
         and sale.state != "closed"
@@ -155,7 +155,7 @@ def put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
     ):
         return No(
             SalesRefusal.POOL_IN_USE,
-            "the pools and the zone of a ticket type cannot change once it may have sold",
+            "may_have_sold",
         )
     sale.ticket_types[terms.ticket_type_id] = terms
     batch.types_changed.add(terms.ticket_type_id)
@@ -202,9 +202,7 @@ def put_conditions(sale: Sale, batch: Batch, command: PutConditions) -> Outcome:
     if version and before == command.conditions:
         return Done()
     if version >= CONDITIONS_MAX:
-        return No(
-            SalesRefusal.TOO_MANY_PARTS, f"the conditions of an event change at most {CONDITIONS_MAX:,} times"
-        )
+        return No(SalesRefusal.TOO_MANY_PARTS, "conditions", {"count_max": CONDITIONS_MAX})
     sale.conditions[version + 1] = command.conditions
     batch.conditions_put.append(version + 1)
     batch.facts.append(fact.ConditionsPut(version + 1, command.conditions))
@@ -219,14 +217,14 @@ def put_promo_code(sale: Sale, batch: Batch, command: PutPromoCode) -> Outcome:
     if namesake is not None and namesake is not earlier:
         return No(SalesRefusal.PROMO_CODE_TAKEN)
     if earlier is None and len(sale.promos) >= PROMO_CODES_MAX:
-        return No(SalesRefusal.TOO_MANY_PARTS, f"an event has at most {PROMO_CODES_MAX:,} promo codes")
+        return No(SalesRefusal.TOO_MANY_PARTS, "promo_codes", {"count_max": PROMO_CODES_MAX})
     if not sale.ticket_types.keys() >= set(terms.ticket_type_ids):
         return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
     promo = Promo(terms) if earlier is None else Promo(terms, earlier.uses, earlier.spent_minor)
     if terms.uses_max is not None and terms.uses_max < promo.uses:
-        return No(SalesRefusal.CAPACITY_TAKEN, f"it was used {promo.uses} times")
+        return No(SalesRefusal.PROMO_CODE_LIMIT_TOO_LOW, "uses", {"uses": promo.uses})
     if terms.budget_minor is not None and terms.budget_minor < promo.spent_minor:
-        return No(SalesRefusal.CAPACITY_TAKEN, f"{promo.spent_minor} of its budget was used")
+        return No(SalesRefusal.PROMO_CODE_LIMIT_TOO_LOW, "budget", {"spent_minor": promo.spent_minor})
     if earlier is not None:
         del sale.promos[earlier.terms.code]
     sale.promos[terms.code] = promo
@@ -255,18 +253,16 @@ def put_seating(sale: Sale, batch: Batch, command: PutSeating) -> Outcome:
         seating.zones
     )
     if missing:
-        return No(
-            SalesRefusal.SEATS_IN_USE, f"ticket types sell seats of the zones {', '.join(sorted(missing))}"
-        )
+        return No(SalesRefusal.SEATS_IN_USE, "zones_sold", {"zones": sorted(missing)})
     if hall is None or hall.plan.digest != seating.digest:
         if hall is not None and (
             sale.state != "closed" or any(hall.states().count(state) for state in (1, 2))
         ):
-            return No(SalesRefusal.SEATS_IN_USE, "the map cannot change once seats may have been sold")
+            return No(SalesRefusal.SEATS_IN_USE, "map")
         sale.hall = Hall(Plan.of(seating.layout), seating.zones, seating.zone_of, (), ())
     else:
         if _moves_taken(hall, seating):
-            return No(SalesRefusal.SEATS_IN_USE, "a seat that is taken keeps its zone")
+            return No(SalesRefusal.SEATS_IN_USE, "zone")
         hall.rezone(seating.zones, seating.zone_of)
         batch.released = True  # or fewer are left to be set aside
     batch.seating_put = seating
@@ -293,7 +289,7 @@ def block_seats(sale: Sale, batch: Batch, command: BlockSeats) -> Outcome:
     assert sale.hall is not None, "there are such seats"
     states = sale.hall.states()
     if taken := [number for number in numbers if states[number] == 1]:
-        return No(SalesRefusal.SEAT_TAKEN, f"seat {sale.hall.plan.ids[taken[0]]!r} is taken")
+        return No(SalesRefusal.SEAT_TAKEN, "seat", {"seat_id": sale.hall.plan.ids[taken[0]]})
     free = [number for number in numbers if states[number] != 2]  # noqa: PLR2004  # not blocked yet
     if not free:
         return Done()
@@ -329,5 +325,5 @@ def _numbers(sale: Sale, seat_ids: tuple[str, ...]) -> list[int] | No:
     numbers = sale.hall.plan.numbers
     for seat_id in seat_ids:
         if seat_id not in numbers:
-            return No(SalesRefusal.UNKNOWN_SEAT, f"there is no seat {seat_id!r}")
+            return No(SalesRefusal.UNKNOWN_SEAT, "seat", {"seat_id": seat_id})
     return sorted({numbers[seat_id] for seat_id in seat_ids})

@@ -52,14 +52,15 @@ def join(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
     if command.quantity > terms.per_booking_max:
         return No(
             SalesRefusal.OVER_BOOKING_LIMIT,
-            f"at most {terms.per_booking_max} of {terms.name!r} in one booking",
+            "per_booking_max",
+            {"per_booking_max": terms.per_booking_max, "ticket_type": terms.name},
         )
     if no := over_buyer_limit(batch, command.buyer_id, terms, command.quantity):
         return no
     if (command.buyer_id, command.ticket_type_id) in batch.live:
         return No(SalesRefusal.ALREADY_WAITING)
     if sum([sum(line.counts.values()) for line in sale.lines.values()]) >= WAITING_MAX:
-        return No(SalesRefusal.WAITLIST_FULL, f"at most {WAITING_MAX:,} entries of an event")
+        return No(SalesRefusal.WAITLIST_FULL, "entries_max", {"entries_max": WAITING_MAX})
     # After this point the entry must succeed.
     entry = WaitlistEntry(
         command.event_id,

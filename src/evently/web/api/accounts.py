@@ -299,7 +299,7 @@ async def close_account(request: Request, data: JSONBody[CloseBody]) -> Response
 
 def _answer(person: Person) -> Response[PersonView]:
     if person.erased_at is not None:
-        raise Refused(AccountsRefusal.TOKEN_INVALID, "This account is erased.")
+        raise Refused(AccountsRefusal.TOKEN_INVALID, "account_erased")
     return Response(_show_person(person), headers={"etag": etag_of(person.version), **_PRIVATE})
 
 

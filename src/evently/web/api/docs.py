@@ -53,16 +53,14 @@ async def redoc(request: Request) -> Response[str]:  # noqa: ARG001
 @get("/problems", include_in_schema=False, **policy(PUBLIC))
 async def problem_index(request: Request) -> Response[str]:  # noqa: ARG001
     """Return a page that lists every problem type."""
-    return _page(
-        "problems.html", rows=sorted(PROBLEMS.items(), key=lambda item: (item[1].status, str(item[0])))
-    )
+    return _page("problems.html", rows=sorted(PROBLEMS.items(), key=lambda item: (item[1].status, item[0])))
 
 
 @get("/problems/{code:str}", include_in_schema=False, **policy(PUBLIC))
 async def problem_page(request: Request, code: FromPath[str]) -> Response[str]:  # noqa: ARG001
     """Return the page that explains a problem type; a problem's `type` is its address (RFC 9457, 4.1)."""
     if code not in PROBLEMS:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no problem type with this code.")
+        raise Refused(CommonRefusal.NOT_FOUND, "problem")
     return _page("problem.html", code=code, row=PROBLEMS[code])
 
 

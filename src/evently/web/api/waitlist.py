@@ -158,7 +158,7 @@ async def join_waitlist(
     )
     outcome = await request.context.engine.submit(command)
     if isinstance(outcome, sales.commands.No):
-        return problem(request, outcome.refusal, outcome.detail)
+        return problem(request, outcome.as_error())
     assert isinstance(outcome, sales.commands.Listed), "the outcome of joining is an entry"
     view = _show_entry(outcome.entry)
     headers = (
@@ -274,7 +274,7 @@ async def accept_offer(request: Request, entry_id: FromPath[str]) -> Response[Bo
         sales.commands.AcceptOffer(entry.event_id, entry.entry_id, request.actor.id)
     )
     if isinstance(outcome, sales.commands.No):
-        return problem(request, outcome.refusal, outcome.detail)
+        return problem(request, outcome.as_error())
     assert isinstance(outcome, sales.commands.Listed), "the outcome of accepting is an entry"
     assert outcome.booking is not None, "an accepted offer has a booking"
     return await answer_booking(request, sales.commands.Booked(outcome.booking))
@@ -300,7 +300,7 @@ async def decline_offer(request: Request, entry_id: FromPath[str]) -> Response[W
         sales.commands.LeaveWaitlist(entry.event_id, entry.entry_id, request.actor.id)
     )
     if isinstance(outcome, sales.commands.No):
-        return problem(request, outcome.refusal, outcome.detail)
+        return problem(request, outcome.as_error())
     assert isinstance(outcome, sales.commands.Listed), "the outcome of leaving is an entry"
     return Response(_show_entry(outcome.entry), headers=_PRIVATE)
 

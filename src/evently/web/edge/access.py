@@ -66,7 +66,7 @@ class Access:
     async def find_actor(self, authorization: bytes) -> Actor:
         """Return who sends this Authorization header (RFC 6750); refuses what is no token or key that works now."""
         if authorization[:7].lower() != _BEARER:
-            raise Refused(EdgeRefusal.UNAUTHENTICATED, "Only Authorization: Bearer is understood.")
+            raise Refused(EdgeRefusal.UNAUTHENTICATED, "not_bearer")
         token = authorization[7:].strip().decode("latin-1")
         if token.startswith(_KEY_PREFIX):
             return await self._find_key(token)
@@ -99,12 +99,12 @@ class Access:
         belongs = await self.is_member(actor, owner.organizer_id, "door", None)
         if not belongs and not owner.public:
             raise Refused(CommonRefusal.NOT_FOUND)
-        raise Refused(CommonRefusal.FORBIDDEN, f"This is for {_PEOPLE[wanted.role]} of the organizer.")
+        raise Refused(CommonRefusal.FORBIDDEN, "role", role=wanted.role)
 
     async def _find_key(self, text: str) -> Actor:
         key = await self._accounts.keys.find_key(self._database, text, self._clock())
         if key is None:
-            raise Refused(AccountsRefusal.TOKEN_INVALID, "This is no API key of ours, or it was revoked.")
+            raise Refused(AccountsRefusal.TOKEN_INVALID, "api_key")
         return Actor("api_key", key.api_key_id, organizer_id=key.organizer_id, scopes=key.scopes)
 
     async def _owner(self, path: dict[str, str]) -> Owner:
@@ -133,12 +133,9 @@ class Access:
         return owner
 
 
-_PEOPLE: Final[dict[str, str]] = {"door": "members", "manager": "managers and owners", "owner": "owners"}
-
-
 def check_scope(actor: Actor, scope: str | None) -> None:
     """Refuse an API key without this scope."""
     if scope is None:
-        raise Refused(CommonRefusal.FORBIDDEN, "This is for people; an API key cannot do it.")
+        raise Refused(CommonRefusal.FORBIDDEN, "people_only")
     if scope not in actor.scopes:
-        raise Refused(CommonRefusal.FORBIDDEN, f"The API key has no scope {scope}.", scope=scope)
+        raise Refused(CommonRefusal.FORBIDDEN, "missing_scope", scope=scope)

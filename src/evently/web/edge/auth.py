@@ -110,15 +110,13 @@ async def _check(request: Request, wanted: Policy, access: Access) -> None:
     exchange = request.exchange
     actor = exchange.actor
     if actor.kind == "anonymous":
-        raise Refused(
-            EdgeRefusal.UNAUTHENTICATED, "Send an access token or an API key as Authorization: Bearer."
-        )
+        raise Refused(EdgeRefusal.UNAUTHENTICATED, "send_bearer")
     if wanted.who == "organizer":
         exchange.organizer_id = await access.check_organizer(actor, request.scope["path_params"], wanted)
     elif actor.kind == "api_key":
         check_scope(actor, wanted.scope)
     elif wanted.who == "admin" and actor.role != "admin":
-        raise Refused(CommonRefusal.FORBIDDEN, "This is for administrators of the platform.")
+        raise Refused(CommonRefusal.FORBIDDEN, "admins_only")
 
 
 @lru_cache(maxsize=10_000)

@@ -30,11 +30,12 @@ def require_if_match(request: Request, version: int) -> None:
     """
     given = request.header("if-match")
     if given is None:
-        raise Refused(EdgeRefusal.IF_MATCH_MISSING, "Send If-Match with the ETag of what you have read.")
+        raise Refused(EdgeRefusal.IF_MATCH_MISSING, "send_if_match")
     if given.strip() != "*" and str(version) not in _strong_tags(given):
         raise Refused(
             CommonRefusal.STALE,
-            f"The version is now {etag_of(version)}; you sent If-Match: {given[:80]}.",
+            "other_version",
+            given=given[:80],
             current_etag=etag_of(version),
         )
 

@@ -109,7 +109,9 @@ class Limits:
         if not standing.allowed:
             raise Refused(
                 EdgeRefusal.RATE_LIMITED,
-                f"At most {limit.per_minute} in {WINDOW_SECONDS} seconds; come back in {standing.seconds}.",
+                "limit",
+                limit=limit.per_minute,
+                window_seconds=WINDOW_SECONDS,
                 retry_after=standing.seconds,
             )
 

@@ -206,7 +206,7 @@ class _Serving(Exchange):
         )
 
     def _too_large(self) -> Refused:
-        return Refused(EdgeRefusal.TOO_LARGE, f"At most {self._edge.body_bytes_max(self.scope)} bytes.")
+        return Refused(EdgeRefusal.TOO_LARGE, "bytes_max", bytes_max=self._edge.body_bytes_max(self.scope))
 
     async def send(self, message: Any) -> None:
         """Pass on a part of the answer: the start is held until the first bytes say whether compressing them is worth it."""

@@ -74,15 +74,15 @@ def _decoder_of(shape: Any) -> msgspec.json.Decoder[Any]:
 def _check_media_type(given: bytes | None) -> None:
     """Refuse what is not JSON. Parameters (`; charset=utf-8`) do not matter: JSON is UTF-8."""
     if given is None or given.split(b";")[0].strip().lower() not in _MEDIA_TYPES:
-        raise Refused(EdgeRefusal.MEDIA_TYPE, "Send the body as Content-Type: application/json.")
+        raise Refused(EdgeRefusal.MEDIA_TYPE)
 
 
 def _malformed(exc: Exception) -> Refused:
     if isinstance(exc, RecursionError):
-        return Refused(EdgeRefusal.MALFORMED, "The JSON is nested too deeply.")
+        return Refused(EdgeRefusal.MALFORMED, "too_deep")
     if isinstance(exc, UnicodeDecodeError):
-        return Refused(EdgeRefusal.MALFORMED, "The body is not UTF-8.")
-    return Refused(EdgeRefusal.MALFORMED, f"The body is not JSON: {exc}.")
+        return Refused(EdgeRefusal.MALFORMED, "not_utf8")
+    return Refused(EdgeRefusal.MALFORMED, "not_json", why=str(exc))
 
 
 def _all_errors(shape: Any, body: bytes, first: msgspec.ValidationError) -> list[FieldError]:

@@ -21,7 +21,7 @@ async def static(request: Request, path: FromPath[str]) -> Response[bytes] | Res
     names = asset_names()
     name = str(path).lstrip("/")
     if name not in names:
-        raise Refused(CommonRefusal.NOT_FOUND, "There is no such file.")
+        raise Refused(CommonRefusal.NOT_FOUND, "file")
     asset = load_asset(name)
     if (unchanged := not_modified(request, asset.etag, _LONG)) is not None:
         return unchanged

@@ -149,9 +149,7 @@ async def answer_booking(
 ) -> Response[BookingView]:
     """Return the answer to a command about a booking."""
     if isinstance(outcome, sales.commands.No):
-        return problem(
-            request, outcome.refusal, outcome.detail
-        )  # no exception: thousands a second are refused
+        return problem(request, outcome.as_error())  # no exception: thousands a second are refused
     assert isinstance(outcome, sales.commands.Booked), "a booking command is answered with a booking"
     booking = outcome.booking
     view = show_booking(

@@ -257,7 +257,7 @@ def _pool_ids(texts: list[str]) -> tuple[UUID, ...]:
 def _part(parts: dict[UUID, View], part_id: UUID) -> View:
     part = parts.get(part_id)
     if part is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "The event has no such part.")
+        raise Refused(CommonRefusal.NOT_FOUND, "part")
     return part
 
 

@@ -185,7 +185,11 @@ async def get_promo_code(
     description="For later bookings. Its limits go no lower than what was used.",
     tags=[_TAG],
     responses=problems(
-        SalesRefusal.PROMO_CODE_TAKEN, SalesRefusal.CAPACITY_TAKEN, SalesRefusal.EVENT_CANCELLED, 412, 428
+        SalesRefusal.PROMO_CODE_TAKEN,
+        SalesRefusal.PROMO_CODE_LIMIT_TOO_LOW,
+        SalesRefusal.EVENT_CANCELLED,
+        412,
+        428,
     ),
     **policy(_MANAGERS),
 )
@@ -230,7 +234,7 @@ def _ticket_type_ids(texts: list[str]) -> tuple[UUID, ...]:
 def _promo(sale: Sale, promo_id: UUID) -> Promo:
     promo = sale.promo(promo_id)
     if promo is None:
-        raise Refused(CommonRefusal.NOT_FOUND, "The event has no such promo code.")
+        raise Refused(CommonRefusal.NOT_FOUND, "promo_code")
     return promo
 
 

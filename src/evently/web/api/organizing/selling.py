@@ -170,7 +170,7 @@ def _show_conditions(sale: Sale) -> ConditionsView:
 def _show_seating(sale: Sale) -> OrganizersSeatingView:
     hall = sale.hall
     if hall is None:
-        raise Refused(SalesRefusal.NOT_SEATED, "The event has general admission only.")
+        raise Refused(SalesRefusal.NOT_SEATED, "general_admission")
     zones = [_show_zone(hall, index, zone) for index, zone in enumerate(hall.zones)]
     return OrganizersSeatingView(
         hall.plan.digest, hall.plan.size, hall.plan.size - sum(zone.seats for zone in zones), zones

@@ -130,7 +130,7 @@ async def get_seat_layout(
     """Return the layout of an event."""
     board = await request.context.boards.look(parse_id("evt", event_id))
     if digest != board.digest:
-        raise Refused(CommonRefusal.NOT_FOUND, "The event has another layout.")
+        raise Refused(CommonRefusal.NOT_FOUND, "layout")
     make = partial(_layout, request.context, board.sale.event_id, digest)
     return await _send(
         request, ("layout", board.sale.event_id, digest), digest, _FOR_EVER, _LAYOUT_SECONDS, make
@@ -177,7 +177,7 @@ async def _layout(context: Context, event_id: UUID, digest: str) -> tuple[str, b
         seating is None
         or sales.reads.picture_digest(seating.digest, seating.zones, seating.zone_of) != digest
     ):
-        raise Refused(CommonRefusal.NOT_FOUND, "The event has another layout.")
+        raise Refused(CommonRefusal.NOT_FOUND, "layout")
     return digest, await asyncio.to_thread(_encode_layout, seating, digest)
 
 
