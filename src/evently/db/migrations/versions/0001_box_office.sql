@@ -6,6 +6,8 @@
 
 -- People ----------------------------------------------------------------------------------------------------------------
 
+-- owner: accounts
+
 CREATE TABLE installation (
     only_row boolean NOT NULL,
     secret bytea NOT NULL, -- 32 random bytes: signs access tokens
@@ -136,6 +138,8 @@ CREATE TABLE api_keys (
 CREATE UNIQUE INDEX api_keys_secret_hash_uq ON api_keys (secret_hash); -- find the key of a request
 CREATE INDEX api_keys_organizer_ix ON api_keys (organizer_id); -- the keys of an organizer
 
+-- owner: catalogue
+
 CREATE TABLE venues (
     venue_id uuid NOT NULL,
     organizer_id uuid NOT NULL,
@@ -191,6 +195,8 @@ CREATE INDEX events_organizer_ix ON events (organizer_id, event_id); -- the even
 CREATE INDEX events_venue_ix ON events (venue_id, event_id); -- a venue that changes its name
 
 -- One event: the till ---------------------------------------------------------------------------------------------------
+
+-- owner: sales
 
 -- The row that serialises one event's selling: its lock, its journal head. No index on what changes, so updates stay on the page (HOT).
 CREATE TABLE sales (
@@ -331,6 +337,8 @@ CREATE INDEX journal_undelivered_ix ON journal (at, event_id, seq) WHERE deliver
 
 -- One event: what the relay makes of the journal ------------------------------------------------------------------------
 
+-- owner: analytics
+
 -- The sum of all facts up to `seq`; the row is also the relay's cursor, so a fact is counted exactly once.
 CREATE TABLE event_totals (
     event_id uuid NOT NULL,
@@ -361,6 +369,8 @@ CREATE TABLE event_quarters (
 CREATE INDEX event_quarters_at_ix ON event_quarters (quarter_at); -- the platform's figures over a time range
 
 -- Upkeep ----------------------------------------------------------------------------------------------------------------
+
+-- owner: db
 
 -- Who does a thing that one process at a time should do. Losing a lease early costs work done twice, never correctness.
 CREATE TABLE leases (

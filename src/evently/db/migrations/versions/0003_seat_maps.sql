@@ -1,3 +1,5 @@
+-- owner: seating
+
 -- The seat maps of venues, in versions that never change. Of the people plane: an event takes a copy.
 CREATE TABLE seat_maps (
     seat_map_id uuid NOT NULL,

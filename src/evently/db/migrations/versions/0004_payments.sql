@@ -1,5 +1,7 @@
 -- The demo gateway's own tables, and the inbox of what gateways tell. Of the people plane: nothing of selling is decided here.
 
+-- owner: payments
+
 -- What the demo gateway was asked for. It plays an outside provider: nobody else reads or writes this.
 -- Transitions:
 --   arriving      -> authorised | voided                     the first try was lost on its way

@@ -4,6 +4,8 @@
 -- does not have it in memory loads no more than there is.
 ALTER TABLE sales ADD COLUMN extras integer NOT NULL DEFAULT 0;
 
+-- owner: sales
+
 -- Conditions of sale: payment, holds, fees, cancellation. A version is never changed; a booking is frozen to the one it was placed under.
 -- A sale without any is sold as before there were any: on site, without fees, refunded whole.
 CREATE TABLE sale_conditions (

@@ -1,5 +1,7 @@
 -- Payments and refunds, on their way and arrived. Of the event plane: keyed by event_id first.
 
+-- owner: checkout
+
 -- A buyer's attempt at paying for a booking. The row is the saga: whoever finds it can go on from its state, for each step is harmless to repeat.
 -- Transitions:
 --   authorising   -> action_needed | authorised | declined | voiding    the gateway is asked to reserve the money

@@ -1,3 +1,5 @@
+-- owner: notifications
+
 -- What people are told: made by the relay from the facts of the journal, in the transaction that marks them delivered. Ids only; whoever shows or
 -- sends a notification looks up the rest. People plane: read by person, erased with the person.
 CREATE TABLE notifications (
