@@ -25,7 +25,7 @@ _PREFIXES: Final = {
     "booking": "bkg",
     "ticket": "tkt",
     "session": "ses",
-    "wholebooking": "bkg",
+    "bookingdetails": "bkg",
     "bookingrefund": "rfd",
     "refund": "rfd",
     "entry": "wle",
@@ -181,10 +181,10 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("EventView", "state"): "published",
     ("EventCardView", "state"): "published",
     ("MostBookedView", "state"): "published",
-    ("WholeBookingView", "state"): "confirmed",
+    ("BookingDetailsView", "state"): "confirmed",
     ("BookingRefundView", "state"): "pending",
-    **dict.fromkeys([(owner, "refunded") for owner in ("BookingView", "WholeBookingView")], None),
-    **dict.fromkeys([(owner, "extended") for owner in ("BookingView", "WholeBookingView")], False),
+    **dict.fromkeys([(owner, "refunded") for owner in ("BookingView", "BookingDetailsView")], None),
+    **dict.fromkeys([(owner, "extended") for owner in ("BookingView", "BookingDetailsView")], False),
     **dict.fromkeys(
         [(owner, name) for owner in ("QuotedLine", "QuoteView") for name in ("discount", "fee")], _NO_MONEY
     ),
@@ -197,8 +197,8 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
         for owner in ("TicketView", "QuotedLine", "QuoteView")
     },
     ("TicketView", "returning"): False,
-    ("WholeBookingView", "refunds"): [],
-    ("WholeBookingView", "latest_payment"): None,
+    ("BookingDetailsView", "refunds"): [],
+    ("BookingDetailsView", "latest_payment"): None,
     **dict.fromkeys([(owner, "kind") for owner in ("PromoBody", "PromoView")], "percent"),
     **dict.fromkeys(
         [
@@ -249,9 +249,9 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("TicketView", "code"): "01M7Y4EF72EV2SXMCNXFSE27ZP3K5M7P9R1T3V5X7Z",
     ("Health", "version"): "0.1.0",
     ("ProofView", "differences"): [],
-    ("FigureView", "kind"): "bookings",
-    ("FigureView", "state"): "confirmed",
-    **dict.fromkeys([("FigureView", name) for name in ("stored", "recomputed")], 120),
+    ("StateCountView", "kind"): "bookings",
+    ("StateCountView", "state"): "confirmed",
+    **dict.fromkeys([("StateCountView", name) for name in ("stored", "recomputed")], 120),
     ("BalanceView", "account"): "organizer",
     **dict.fromkeys([("BalanceView", name) for name in ("stored", "recomputed")], -1_450_000),
 }

@@ -1,11 +1,13 @@
-"""Quote, book, look, extend, cancel, return; availability, the journal and the proof of an event.
+"""Bookings: quote, place, extend, get, list, cancel, return; availability, journal and proof of an event.
 
-bodies, views     what is sent, and what is shown
-placing           the hot path; holds
-ending            cancelling and what it pays back, returning
-quoting           what something would cost
-looking           one booking, lists
-availability, proof
+bodies         what requests send
+views          what responses show
+placing        place a booking (the hot path), extend a hold
+ending         cancel bookings, quote a cancellation, return tickets to the waitlist
+quoting        quote a booking
+looking        get one booking, list bookings
+availability   how many tickets of each type can be booked
+proof          the journal of an event, and its proof
 """
 
 from evently.web.api.bookings import availability, ending, looking, placing, proof, quoting

@@ -1,4 +1,4 @@
-"""What an event has left."""
+"""The availability of an event: how many tickets of each type can be booked."""
 
 from __future__ import annotations
 
@@ -19,37 +19,39 @@ from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
 
-# A shared cache may keep it, and must ask each time: a sale is quicker than a cache
+# Shared caches may store the answer but must revalidate it each time, because a sale changes faster than a
+# cache expires.
 _FRESH: Final = "public, max-age=0, must-revalidate"
 
 
-class TypeAvailability(msgspec.Struct, frozen=True):
-    """How many tickets of a type could be booked now."""
+class TicketTypeAvailability(msgspec.Struct, frozen=True):
+    """How many tickets of a type can be booked now."""
 
     ticket_type_id: str
     available: int
 
 
 class AvailabilityView(msgspec.Struct, frozen=True):
-    """What an event has left, at most a quarter of a second ago.
+    """The availability of an event, at most a quarter of a second old.
 
-    `state`: not_yet_on_sale, on_sale, sold_out, ended, cancelled.
+    `state`: not_yet_on_sale, on_sale, sold_out, ended or cancelled.
     """
 
     event_id: str
     state: str
     on_sale_at: datetime
     off_sale_at: datetime
-    ticket_types: list[TypeAvailability]
+    ticket_types: list[TicketTypeAvailability]
 
 
 @get(
     "/v1/events/{event_id:str}/availability",
     operation_id="getAvailability",
-    summary="What is left",
+    summary="Get the availability of an event",
     description=(
-        "At most a quarter of a second old. However many ask, it costs a handful of statements a second. With `promo_code`, the hidden "
-        "ticket types that it unlocks are counted as well: as of this moment, and to be kept by no cache."
+        "Returns how many tickets of each type can be booked. The answer is at most a quarter of a second "
+        "old and cheap for the server, so you may poll it. With `promo_code`, the answer includes the hidden "
+        "ticket types that the code unlocks; it is then read at this moment, and caches do not store it."
     ),
     tags=["Events"],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, *REFUSALS),
@@ -58,7 +60,7 @@ class AvailabilityView(msgspec.Struct, frozen=True):
 async def get_availability(
     request: Request, event_id: FromPath[str], promo_code: PromoCode = None
 ) -> Response[AvailabilityView] | Response[None]:
-    """Return what an event has left."""
+    """Return how many tickets of each type of an event can be booked."""
     if promo_code is not None:
         glance = await _look_behind(request, parse_id("evt", event_id), promo_code)
         return Response(_show(event_id, glance, _state(glance, request.context.clock())), headers=UNLOCKED)
@@ -90,7 +92,9 @@ async def _look_behind(request: Request, event_id: UUID, promo_code: str) -> sal
 
 
 def _show(event_id: str, glance: sales.Glance, state: str) -> AvailabilityView:
-    types = [TypeAvailability(show_id("tty", type_id), units) for type_id, units in glance.available.items()]
+    types = [
+        TicketTypeAvailability(show_id("tty", type_id), units) for type_id, units in glance.available.items()
+    ]
     return AvailabilityView(event_id, state, glance.on_sale_at, glance.off_sale_at, types)
 
 

@@ -1,4 +1,4 @@
-"""What buyers and organizers send about bookings, and what of it no sale could make sense of."""
+"""Request bodies about bookings, and the checks that need no sale."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evently import sales
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import find_id
 
-_NAME_CHARACTERS_MAX: Final = 200  # of a seat or a section: longer than the format of seat maps allows
+_NAME_CHARACTERS_MAX: Final = 200  # for a seat or a section; longer than seat maps allow
 _Units = Annotated[int, msgspec.Meta(ge=1, le=sales.commands.UNITS_MAX)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_CHARACTERS_MAX)]
 
@@ -28,11 +28,11 @@ PromoCode = Annotated[
 _LINES: Final = [{"ticket_type_id": "tty_01m7y4ef72ev2sxmcnxfse27zp", "quantity": 2}]
 
 
-class LineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """So many tickets of one type. With assigned seating: these `seats`, or else the best available ones.
+class BookingLineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A ticket type and a quantity. With assigned seating: the named `seats`, or the best available seats.
 
-    `quantity` may be left out where seats are named. `section` narrows the best available ones; `accessible` says how many of them are to
-    be accessible: the others are beside those.
+    Leave `quantity` out when you name `seats`. `section` limits the best available seats to one section.
+    `accessible` says how many of them must be accessible; the others are beside those.
     """
 
     ticket_type_id: Annotated[str, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -44,42 +44,42 @@ class LineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     accessible: Annotated[int, msgspec.Meta(ge=0, le=sales.commands.UNITS_MAX)] = 0
 
     def units(self) -> int:
-        """Return how many units it is."""
+        """Return how many units the line asks for."""
         return self.quantity or len(self.seats or ())
 
 
 class BookingBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What to book: each ticket type at most once, and no seat twice."""
+    """The tickets to book. Each ticket type and each seat may be named once."""
 
-    lines: Annotated[list[LineBody], msgspec.Meta(min_length=1, max_length=sales.commands.LINES_MAX)]
+    lines: Annotated[list[BookingLineBody], msgspec.Meta(min_length=1, max_length=sales.commands.LINES_MAX)]
     promo_code: PromoCode | None = None
 
 
 class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What would be booked. Without lines: what the promo code unlocks."""
+    """The tickets to quote. Without `lines`, the quote lists the ticket types that the promo code unlocks."""
 
     lines: Annotated[
-        list[LineBody], msgspec.Meta(max_length=sales.commands.LINES_MAX, examples=[_LINES])
+        list[BookingLineBody], msgspec.Meta(max_length=sales.commands.LINES_MAX, examples=[_LINES])
     ] = []
     promo_code: Annotated[PromoCode | None, msgspec.Meta(examples=["EARLYBIRD"])] = None
 
 
 class CancelBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Which tickets to cancel; all of them when none are named."""
+    """The tickets to cancel; without `ticket_ids`, the whole booking."""
 
     ticket_ids: (
         Annotated[list[str], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)] | None
     ) = None
 
 
-class TicketsBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Which tickets are meant."""
+class TicketIdsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Tickets of the booking."""
 
     ticket_ids: Annotated[list[str], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)]
 
 
-def lines_of(lines: list[LineBody]) -> tuple[sales.commands.BookingLine, ...]:
-    """Return the lines of a command; refuses what no sale could make sense of, all at once."""
+def lines_of(lines: list[BookingLineBody]) -> tuple[sales.commands.BookingLine, ...]:
+    """Return the booking lines of a command; refuse with every error that can be found without the sale."""
     errors: list[FieldError] = []
     found: dict[UUID, sales.commands.BookingLine] = {}
     seen: set[str] = set()
@@ -111,14 +111,14 @@ def lines_of(lines: list[LineBody]) -> tuple[sales.commands.BookingLine, ...]:
 
 
 def ticket_ids_of(texts: list[str], pointer: str = "/ticket_ids/{}") -> tuple[UUID, ...]:
-    """Return the ids of tickets; refuses those that are none, all at once.
+    """Parse ticket ids; refuse with an error for each text that is not one.
 
-    `{}` in the pointer is the place in the list.
+    `{}` in the pointer stands for the index in the list.
     """
     found = [find_id("tkt", text) for text in texts]
     errors = [
-        FieldError(pointer.format(place), "is not an id of the form tkt_…")
-        for place, each in enumerate(found)
+        FieldError(pointer.format(index), "is not an id of the form tkt_…")
+        for index, each in enumerate(found)
         if each is None
     ]
     if errors:
@@ -126,22 +126,24 @@ def ticket_ids_of(texts: list[str], pointer: str = "/ticket_ids/{}") -> tuple[UU
     return tuple(each for each in found if each is not None)
 
 
-def _wrong_seats(line: LineBody, pointer: str, seen: set[str]) -> list[FieldError]:
-    """Return what is wrong with the seats of a line, and remember them."""
+def _wrong_seats(line: BookingLineBody, pointer: str, seen: set[str]) -> list[FieldError]:
+    """Return the errors in the seats of a line; add its seats to `seen`."""
     if line.seats is None:
         if line.quantity is None:
             return [FieldError(f"{pointer}/quantity", "Missing.")]
-        many = line.accessible > line.quantity
-        return [FieldError(f"{pointer}/accessible", "is more than the quantity")] if many else []
+        too_many = line.accessible > line.quantity
+        return [FieldError(f"{pointer}/accessible", "is more than the quantity")] if too_many else []
     errors = []
-    for place, seat in enumerate(line.seats):
+    for index, seat in enumerate(line.seats):
         if seat in seen:
-            errors.append(FieldError(f"{pointer}/seats/{place}", "names a seat that is named before"))
+            errors.append(
+                FieldError(f"{pointer}/seats/{index}", "names a seat that an earlier line or seat names")
+            )
         seen.add(seat)
     if line.quantity not in (None, len(line.seats)):
-        errors.append(FieldError(f"{pointer}/quantity", "is not the number of seats that are named"))
+        errors.append(FieldError(f"{pointer}/quantity", "is not the number of named seats"))
     if line.section is not None:
-        errors.append(FieldError(f"{pointer}/section", "cannot be asked for where seats are named"))
+        errors.append(FieldError(f"{pointer}/section", "cannot be combined with `seats`"))
     if line.accessible:
-        errors.append(FieldError(f"{pointer}/accessible", "cannot be asked for where seats are named"))
+        errors.append(FieldError(f"{pointer}/accessible", "cannot be combined with `seats`"))
     return errors

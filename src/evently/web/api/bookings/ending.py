@@ -1,4 +1,4 @@
-"""Ending bookings: what cancelling would pay back, cancelling, and returning tickets to the waitlist."""
+"""Cancel bookings, quote a cancellation, and return tickets to the waitlist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evently import sales
 from evently.kit.ids import parse_id, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
-from evently.web.api.bookings.bodies import CancelBody, TicketsBody, ticket_ids_of
+from evently.web.api.bookings.bodies import CancelBody, TicketIdsBody, ticket_ids_of
 from evently.web.api.bookings.views import PRIVATE, BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.context import Request, Response
@@ -37,42 +37,45 @@ _RETURNING: Final = (
 
 
 class TicketRefundView(msgspec.Struct, frozen=True):
-    """What cancelling a ticket now would pay back, of what it costs."""
+    """What a ticket costs, and how much of it cancelling now would refund."""
 
     ticket_id: str
     total: Money
     refund: Money
 
 
-class WindowView(msgspec.Struct, frozen=True):
-    """Until then, so much of what was paid is paid back: 10000 basis points are everything."""
+class RefundDeadlineView(msgspec.Struct, frozen=True):
+    """The share of the paid amount that is refunded until a deadline; 10000 basis points are all of it."""
 
     until: datetime
     basis_points: int
 
 
 class CancellationQuoteView(msgspec.Struct, frozen=True):
-    """What cancelling now would pay back.
+    """The refund that cancelling now would cause.
 
-    What was not paid online is paid back where it was paid, and not in this figure.
-
-    `window` is the one that is open: null when nothing is paid back any more. `fee_kept`: the fee is never paid back.
+    `refund` counts money paid online only; money paid at the door is paid back there. `window` is the
+    refund window that applies now, null when nothing is refunded any more. `windows` are all of them.
+    `fee_kept`: the fee is never refunded.
     """
 
     booking_id: str
     refund: Money
     tickets: list[TicketRefundView]
     cancellable_until: datetime
-    window: WindowView | None
-    windows: list[WindowView]
+    window: RefundDeadlineView | None
+    windows: list[RefundDeadlineView]
     fee_kept: bool
 
 
 @get(
     "/v1/bookings/{booking_id:str}/cancellation-quote",
     operation_id="quoteCancellation",
-    summary="What cancelling would pay back now",
-    description="For the whole booking, or the tickets that are named. Cancelling decides it, by the time at which it happens.",
+    summary="Quote a cancellation",
+    description=(
+        "Returns the refund for cancelling the whole booking, or the named tickets, now. The time of the "
+        "cancellation itself decides the refund."
+    ),
     tags=["Bookings"],
     responses=problems(*_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL),
     **policy(SIGNED_IN),
@@ -83,11 +86,11 @@ async def quote_cancellation(
     ticket_ids: Annotated[
         list[str] | None,
         QueryParameter(
-            max_length=sales.commands.UNITS_MAX, description="Tickets of the booking; all unless named."
+            max_length=sales.commands.UNITS_MAX, description="Tickets of the booking. Default: all tickets."
         ),
     ] = None,
 ) -> Response[CancellationQuoteView]:
-    """Return what cancelling would pay back to whoever asks."""
+    """Return the refund that cancelling a booking of the caller would cause."""
     context = request.context
     chosen = ticket_ids_of(ticket_ids, "?ticket_ids") if ticket_ids else None
     booking = parse_id("bkg", booking_id)
@@ -101,7 +104,10 @@ async def quote_cancellation(
     "/v1/bookings/{booking_id:str}/cancel",
     operation_id="cancelBooking",
     summary="Cancel my booking, or some of its tickets",
-    description="Possible until the event starts, or until the organizer says. A hold is let go.",
+    description=(
+        "Cancels the whole booking, or the named tickets. A confirmed booking can be cancelled until the "
+        "event starts, or until an earlier deadline that the organizer sets. A hold is released."
+    ),
     tags=["Bookings"],
     status_code=200,
     responses=problems(*_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL, SalesRefusal.KEY_REUSED),
@@ -113,7 +119,7 @@ async def cancel_booking(
     data: JSONBody[CancelBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[BookingView]:
-    """Cancel a booking of whoever asks."""
+    """Cancel a booking of the caller."""
     where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
     command = _cancel_command(request, where.event_id, booking_id, data, idempotency_key)
     own = msgspec.structs.replace(command, buyer_id=request.actor.id, not_after=where.event_starts_at)
@@ -124,7 +130,7 @@ async def cancel_booking(
     "/v1/events/{event_id:str}/bookings/{booking_id:str}/cancel",
     operation_id="cancelEventBooking",
     summary="Cancel a buyer's booking, or some of its tickets",
-    description="For the organizer, at any time. Everything that was paid for them is paid back.",
+    description="For the organizer, at any time. Everything paid for the cancelled tickets is refunded.",
     tags=["Organizer: bookings"],
     status_code=200,
     responses=problems(*_CANCELLING, SalesRefusal.KEY_REUSED),
@@ -145,10 +151,11 @@ async def cancel_event_booking(
 @post(
     "/v1/bookings/{booking_id:str}/return",
     operation_id="returnTickets",
-    summary="Let tickets go to somebody on the waitlist",
+    summary="Return tickets to the waitlist",
     description=(
-        "For tickets of a ticket type that is sold out. They stay mine, and admit me, until somebody has taken them; then they are "
-        "cancelled and I am paid back. Nobody may want them: then nothing happens."
+        "Offers tickets of a sold-out ticket type to the waitlist. The tickets stay valid and mine until "
+        "another buyer takes them; then they are cancelled and refunded. If nobody takes them, nothing "
+        "changes."
     ),
     tags=["Bookings"],
     status_code=200,
@@ -162,9 +169,9 @@ async def cancel_event_booking(
     **policy(SIGNED_IN, rate="bookings"),
 )
 async def return_tickets(
-    request: Request, booking_id: FromPath[str], data: JSONBody[TicketsBody]
+    request: Request, booking_id: FromPath[str], data: JSONBody[TicketIdsBody]
 ) -> Response[BookingView]:
-    """Offer tickets of whoever asks to the waitlist."""
+    """Offer tickets of the caller to the waitlist."""
     where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
     command = sales.commands.ReturnTickets(
         where.event_id, parse_id("bkg", booking_id), request.actor.id, ticket_ids_of(data.ticket_ids)
@@ -175,17 +182,17 @@ async def return_tickets(
 @post(
     "/v1/bookings/{booking_id:str}/keep",
     operation_id="keepTickets",
-    summary="Keep tickets that I would have let go",
-    description="Not while one of them is offered to somebody.",
+    summary="Keep returned tickets",
+    description="Withdraws the return of tickets. Refused while one of them is offered to another buyer.",
     tags=["Bookings"],
     status_code=200,
     responses=problems(*_RETURNING),
     **policy(SIGNED_IN, rate="bookings"),
 )
 async def keep_tickets(
-    request: Request, booking_id: FromPath[str], data: JSONBody[TicketsBody]
+    request: Request, booking_id: FromPath[str], data: JSONBody[TicketIdsBody]
 ) -> Response[BookingView]:
-    """Take the return of tickets back."""
+    """Withdraw the return of tickets of the caller."""
     where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
     command = sales.commands.KeepTickets(
         where.event_id, parse_id("bkg", booking_id), request.actor.id, ticket_ids_of(data.ticket_ids)
@@ -230,8 +237,8 @@ def _show_quote(quote: sales.reads.CancellationQuote, now: datetime) -> Cancella
     )
 
 
-def _show_window(window: sales.terms.RefundWindow, starts_at: datetime) -> WindowView:
-    return WindowView(starts_at - timedelta(hours=window.hours_before), window.basis_points)
+def _show_window(window: sales.terms.RefundWindow, starts_at: datetime) -> RefundDeadlineView:
+    return RefundDeadlineView(starts_at - timedelta(hours=window.hours_before), window.basis_points)
 
 
 routes: Final = [quote_cancellation, cancel_booking, cancel_event_booking, return_tickets, keep_tickets]

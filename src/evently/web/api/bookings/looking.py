@@ -1,4 +1,4 @@
-"""Looking at bookings: one's own, and those of an organizer's event."""
+"""Get and list bookings: those of the caller, and those of an organizer's event."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.views import (
     ONLINE,
     PRIVATE,
+    BookingDetailsView,
     BookingView,
-    WholeBookingView,
     payment_of,
     show_booking,
-    show_whole_booking,
+    show_booking_details,
 )
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.context import Request, Response
@@ -28,41 +28,41 @@ from evently.web.edge.routing import FromPath, QueryParameter, get
 @get(
     "/v1/bookings/{booking_id:str}",
     operation_id="getBooking",
-    summary="One of my bookings",
+    summary="Get my booking",
     tags=["Bookings"],
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
     **policy(SIGNED_IN, hot=True),
 )
-async def get_booking(request: Request, booking_id: FromPath[str]) -> Response[WholeBookingView]:
-    """Return a booking to its buyer."""
+async def get_booking(request: Request, booking_id: FromPath[str]) -> Response[BookingDetailsView]:
+    """Return a booking of the caller, with its refunds and its latest payment."""
     booking = await sales.reads.get_booking(request.context.database, parse_id("bkg", booking_id))
     if booking.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    return await _whole(request, booking)
+    return await _show_details(request, booking)
 
 
 @get(
     "/v1/events/{event_id:str}/bookings/{booking_id:str}",
     operation_id="getEventBooking",
-    summary="One booking of an event",
+    summary="Get a booking of an event",
     tags=["Organizer: bookings"],
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
     **policy(organizer("door", "bookings:read")),
 )
 async def get_event_booking(
     request: Request, event_id: FromPath[str], booking_id: FromPath[str]
-) -> Response[WholeBookingView]:
-    """Return a booking of the organizer's event."""
+) -> Response[BookingDetailsView]:
+    """Return a booking of the organizer's event, with its refunds and its latest payment."""
     booking = await sales.reads.get_booking(request.context.database, parse_id("bkg", booking_id))
     if booking.event_id != parse_id("evt", event_id):
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    return await _whole(request, booking)
+    return await _show_details(request, booking)
 
 
 @get(
     "/v1/me/bookings",
     operation_id="listMyBookings",
-    summary="My bookings, newest first",
+    summary="List my bookings",
     tags=["Bookings"],
     responses=problems(),
     **policy(SIGNED_IN, hot=True),
@@ -72,15 +72,16 @@ async def list_my_bookings(
     kind: Annotated[
         str,
         QueryParameter(
-            pattern="^(upcoming|past|cancelled|all)$", description="upcoming, past, cancelled or all"
+            pattern="^(upcoming|past|cancelled|all)$",
+            description="Return only these bookings: upcoming, past, cancelled (or expired), or all.",
         ),
     ] = "all",
     limit: Limit = LIMIT,
     after: After = None,
 ) -> Response[PageView[BookingView]]:
-    """List the bookings of whoever asks.
+    """List the bookings of the caller, newest first.
 
-    What is over is past; what was cancelled or expired is neither upcoming nor past.
+    A booking is past when its event has ended. Cancelled and expired bookings are neither upcoming nor past.
     """
     context = request.context
     page = await sales.reads.list_bookings_of_buyer(
@@ -93,7 +94,7 @@ async def list_my_bookings(
 @get(
     "/v1/events/{event_id:str}/bookings",
     operation_id="listEventBookings",
-    summary="The bookings of an event, newest first",
+    summary="List the bookings of an event",
     tags=["Organizer: bookings"],
     responses=problems(),
     **policy(organizer("door", "bookings:read")),
@@ -106,13 +107,13 @@ async def list_event_bookings(
         QueryParameter(
             name="state",
             pattern="^(held|confirmed|expired|cancelled)$",
-            description="held, confirmed, expired or cancelled",
+            description="Return only bookings in this state: held, confirmed, expired or cancelled.",
         ),
     ] = None,
     limit: Limit = LIMIT,
     after: After = None,
 ) -> Response[PageView[BookingView]]:
-    """List an event's bookings for its organizer."""
+    """List the bookings of an event for its organizer, newest first."""
     database = request.context.database
     page = await sales.reads.list_bookings_of_event(
         database, parse_id("evt", event_id), in_state, limit, after
@@ -122,7 +123,7 @@ async def list_event_bookings(
     )
 
 
-async def _whole(request: Request, booking: sales.commands.Booking) -> Response[WholeBookingView]:
+async def _show_details(request: Request, booking: sales.commands.Booking) -> Response[BookingDetailsView]:
     database = request.context.database
     refunds = (
         await sales.reads.list_refunds(database, booking.event_id, booking.booking_id)
@@ -133,7 +134,7 @@ async def _whole(request: Request, booking: sales.commands.Booking) -> Response[
         await checkout.find_payment(database, booking.booking_id) if payment_of(booking) == ONLINE else None
     )
     at_door = await sales.reads.list_paid_at_door(database, [booking])
-    return Response(show_whole_booking(booking, at_door, refunds, payment), headers=PRIVATE)
+    return Response(show_booking_details(booking, at_door, refunds, payment), headers=PRIVATE)
 
 
 routes: Final = [get_booking, get_event_booking, list_my_bookings, list_event_bookings]

@@ -1,4 +1,4 @@
-"""Placing a booking, the hot path of the whole system; and giving a hold its time once more."""
+"""Place a booking, the hot path of the whole system; extend a hold."""
 
 from __future__ import annotations
 
@@ -41,8 +41,10 @@ _PLACING: Final = (
     operation_id="placeBooking",
     summary="Book tickets",
     description=(
-        "What is free, and what is paid at the door, is confirmed at once. What is paid online is held until `expires_at`: pay it with "
-        "`POST /v1/bookings/{booking_id}/payments`, or cancel it to let it go. Name seats, or only a quantity to get the best available."
+        "A booking that is free or paid at the door is confirmed at once. A booking that is paid online is "
+        "held until `expires_at`: pay it with `POST /v1/bookings/{booking_id}/payments`, or cancel it to "
+        "release the tickets. For assigned seating, name seats, or only a quantity to get the best available "
+        "seats."
     ),
     tags=["Bookings"],
     responses=problems(*_PLACING),
@@ -54,11 +56,10 @@ async def place_booking(
     data: JSONBody[BookingBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[BookingView]:
-    """Book tickets; answered once the booking is durable."""
+    """Book tickets; answer when the booking is durable."""
     if data.promo_code is not None:
-        await request.context.limits.check(
-            "promo_codes", request.actor.id, request.exchange
-        )  # or codes could be guessed
+        # Without this limit, promo codes could be guessed.
+        await request.context.limits.check("promo_codes", request.actor.id, request.exchange)
     command = sales.commands.PlaceBooking(
         parse_id("evt", event_id),
         request.actor.id,
@@ -73,8 +74,8 @@ async def place_booking(
 @post(
     "/v1/bookings/{booking_id:str}/extend",
     operation_id="extendHold",
-    summary="Hold my booking for longer",
-    description="Gives a hold its whole time once more, from now; once.",
+    summary="Extend a hold",
+    description="Restarts the time of a hold from now. A hold can be extended once.",
     tags=["Bookings"],
     status_code=200,
     responses=problems(
@@ -87,7 +88,7 @@ async def place_booking(
     **policy(SIGNED_IN, rate="bookings", hot=True),
 )
 async def extend_hold(request: Request, booking_id: FromPath[str]) -> Response[BookingView]:
-    """Give a hold of whoever asks its time once more."""
+    """Extend a hold of the caller, once."""
     where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
     command = sales.commands.ExtendHold(where.event_id, parse_id("bkg", booking_id), request.actor.id)
     return await answer_booking(request, await request.context.engine.submit(command))

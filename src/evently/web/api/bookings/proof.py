@@ -1,4 +1,4 @@
-"""The journal of an event, and what is stored beside a replay of it."""
+"""The journal of an event, and its proof: the stored state compared with a replay of the journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evently.web.edge.routing import FromPath, get
 
 
 class JournalRowView(msgspec.Struct, frozen=True):
-    """One batch's facts. `hash` is sha256(hash of the row before || facts_text as UTF-8), hexadecimal."""
+    """The facts of one batch. `hash` is sha256(hash of the previous row || facts_text as UTF-8), in hex."""
 
     seq: int
     at: datetime
@@ -37,8 +37,11 @@ class PoolCounters(msgspec.Struct, frozen=True):
     set_aside: int
 
 
-class FigureView(msgspec.Struct, frozen=True):
-    """So many `bookings`, `tickets`, `seats`, `waitlist_entries` or `refunds` are in a state; tickets in that of their booking, or void."""
+class StateCountView(msgspec.Struct, frozen=True):
+    """How many bookings, tickets, seats, waitlist entries or refunds are in a state.
+
+    The state of a ticket is that of its booking, or void.
+    """
 
     kind: str
     state: str
@@ -47,10 +50,7 @@ class FigureView(msgspec.Struct, frozen=True):
 
 
 class BalanceView(msgspec.Struct, frozen=True):
-    """What an account of the ledger has got, less what was taken from it, in minor units.
-
-    All accounts together have nothing.
-    """
+    """The balance of one ledger account, in minor units. The balances of all accounts add up to zero."""
 
     account: str
     currency: str
@@ -59,11 +59,10 @@ class BalanceView(msgspec.Struct, frozen=True):
 
 
 class ProofView(msgspec.Struct, frozen=True):
-    """What is stored beside what a replay of the journal from empty gives.
+    """The stored state of a sale, compared with a replay of its journal from the beginning.
 
-    `consistent` says whether they are the same.
-
-    `stored` and `recomputed` are the counters of the pools. Whose each seat is was compared, too.
+    `consistent` says whether both are equal; `differences` lists what is not. `stored` and `recomputed` are
+    the counters of the pools. The comparison also covers which ticket has which seat.
     """
 
     event_id: str
@@ -73,15 +72,18 @@ class ProofView(msgspec.Struct, frozen=True):
     differences: list[str]
     stored: list[PoolCounters]
     recomputed: list[PoolCounters]
-    figures: list[FigureView]
+    figures: list[StateCountView]
     balances: list[BalanceView]
 
 
 @get(
     "/v1/events/{event_id:str}/journal",
     operation_id="readJournal",
-    summary="Everything that ever happened to an event's sale",
-    description="In order. Facts name people, tickets and pools by their UUIDs, exactly as they were hashed.",
+    summary="Read the journal of an event",
+    description=(
+        "Every fact of the event's sale, in order. Facts name people, tickets and pools by their UUIDs, in "
+        "exactly the bytes that were hashed."
+    ),
     tags=["Organizer: proof"],
     responses=problems(),
     **policy(organizer("manager", "events:read")),
@@ -97,13 +99,13 @@ async def read_journal(
 @get(
     "/v1/events/{event_id:str}/proof",
     operation_id="proveEvent",
-    summary="What is stored beside a replay of the journal",
+    summary="Prove the sale of an event",
     tags=["Organizer: proof"],
     responses=problems(),
     **policy(organizer("manager", "events:read"), rate="heavy"),
 )
 async def prove_event(request: Request, event_id: FromPath[str]) -> Response[ProofView]:
-    """Replay the journal of an event from empty and compare it with what is stored, both at one instant."""
+    """Replay the journal of an event and compare the result with the stored state, both at one instant."""
     proof = await sales.reads.prove(request.context.database, parse_id("evt", event_id))
     view = ProofView(
         event_id,
@@ -113,7 +115,7 @@ async def prove_event(request: Request, event_id: FromPath[str]) -> Response[Pro
         proof.differences,
         [_counters(pool) for pool in proof.stored],
         [_counters(pool) for pool in proof.recomputed],
-        [FigureView(each.kind, each.state, each.stored, each.recomputed) for each in proof.figures],
+        [StateCountView(each.kind, each.state, each.stored, each.recomputed) for each in proof.figures],
         [
             BalanceView(each.account, proof.currency, each.stored_minor, each.recomputed_minor)
             for each in proof.balances

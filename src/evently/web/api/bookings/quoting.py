@@ -1,4 +1,4 @@
-"""What tickets would cost, before anybody books them."""
+"""Quote a booking: what tickets would cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from evently.web.edge.routing import FromPath, JSONBody, post
 
 
 class QuotedLine(msgspec.Struct, frozen=True):
-    """What each ticket of a line would cost: as on a ticket. `line_total` is that of all of them."""
+    """The price of each ticket of a booking line; `line_total` is the total of all tickets of the line."""
 
     ticket_type_id: str
     quantity: int
@@ -32,7 +32,7 @@ class QuotedLine(msgspec.Struct, frozen=True):
 
 
 class UnlockedType(msgspec.Struct, frozen=True):
-    """A hidden ticket type that is sold with the promo code."""
+    """A hidden ticket type that the promo code unlocks."""
 
     ticket_type_id: str
     name: str
@@ -41,9 +41,9 @@ class UnlockedType(msgspec.Struct, frozen=True):
 
 
 class QuoteView(msgspec.Struct, frozen=True):
-    """What a booking would cost, in all.
+    """The cost of a booking, for each line and in total.
 
-    `payment`: online, at the door, or none. `promo_code` as the organizer wrote it.
+    `payment`: online, door or none. `promo_code` is spelled as the organizer wrote it.
     """
 
     event_id: str
@@ -62,10 +62,11 @@ class QuoteView(msgspec.Struct, frozen=True):
 @post(
     "/v1/events/{event_id:str}/quote",
     operation_id="quoteBooking",
-    summary="What tickets would cost",
+    summary="Quote a booking",
     description=(
-        "Prices, discount, fee and tax, as they would be frozen on a booking that is made now. Books nothing, and does not say whether the "
-        "tickets are there. Without lines it says what a promo code unlocks."
+        "Returns the prices, discount, fee and tax that a booking placed now would have. It books nothing "
+        "and does not check whether the tickets are available. Without `lines`, it returns the ticket types "
+        "that a promo code unlocks."
     ),
     tags=["Bookings"],
     status_code=200,
@@ -82,10 +83,11 @@ class QuoteView(msgspec.Struct, frozen=True):
 async def quote_booking(
     request: Request, event_id: FromPath[str], data: JSONBody[QuoteBody]
 ) -> Response[QuoteView]:
-    """Return what lines would cost whoever asks."""
+    """Return what booking lines would cost the caller."""
     context, buyer_id = request.context, request.actor.id
     if data.promo_code is not None:
-        await context.limits.check("promo_codes", buyer_id, request.exchange)  # or codes could be guessed
+        # Without this limit, promo codes could be guessed.
+        await context.limits.check("promo_codes", buyer_id, request.exchange)
     event, lines = parse_id("evt", event_id), lines_of(data.lines)
     quote = await sales.reads.find_booking_quote(
         context.database, event, buyer_id, lines, data.promo_code, context.clock()

@@ -1,6 +1,6 @@
 """Bookings as clients see them.
 
-Amounts that are nothing are null: a booking then stays below what is worth compressing.
+Amounts of zero are shown as null, which keeps a booking below the size from which compressing pays.
 """
 
 from __future__ import annotations
@@ -28,17 +28,19 @@ _NOTHING: Final = "none"
 
 
 class SeatView(msgspec.Struct, frozen=True):
-    """A seat: its id on the map, and what is printed on the ticket."""
+    """A seat: its id on the seat map, and the label that is printed on the ticket."""
 
     id: str
     label: str
 
 
 class TicketView(msgspec.Struct, frozen=True):
-    """One ticket. `code` admits one person; it is null while the booking is not confirmed.
+    """One ticket. `code` admits one person; it is null until the booking is confirmed.
 
-    `total` is what it costs: the price, less the discount, and on top the fee where the buyer pays it and the tax where the price does not
-    include it; null where there is none. `returning`: it is offered to the waitlist, and stays its holder's until somebody takes it.
+    `total` is what the ticket costs: the price, minus the discount, plus the fee if the buyer pays it, plus
+    the tax if the price does not include it. `discount`, `fee` and `tax` are null when they are zero.
+    `returning`: the buyer returned the ticket, and it is offered to the waitlist; it stays valid until
+    another buyer takes it.
     """
 
     id: str
@@ -55,11 +57,12 @@ class TicketView(msgspec.Struct, frozen=True):
 
 
 class BookingView(msgspec.Struct, frozen=True):
-    """One booking. `total` is what its valid tickets cost, `amount_due` what is still to be paid of it.
+    """A booking. `total` is what its valid tickets cost, `amount_due` the part of it that is not paid yet.
 
-    `payment` is how: `online`, at the `door`, or `none`. `payment_state`: nothing (is or was to be paid), due, paid (authorised), or
-    captured (collected). `paid` and `refunded`, which is decided to be paid back, are null when there is nothing. `waitlist_entry_id`: it
-    is an offer to this entry, or was one.
+    `payment`: how it is paid, `online`, at the `door`, or `none`. `payment_state`: nothing (nothing to
+    pay), due, paid (the money is authorised) or captured (the money is collected). `refunded` counts
+    refunds that are decided, settled or not. `paid` and `refunded` are null when they are zero.
+    `waitlist_entry_id`: the waitlist entry to which this booking is or was offered.
     """
 
     id: str
@@ -82,7 +85,7 @@ class BookingView(msgspec.Struct, frozen=True):
 
 
 class BookingRefundView(msgspec.Struct, frozen=True):
-    """What is paid back. `state`: pending, or settled."""
+    """A refund of the booking. `state`: pending (not paid back yet) or settled."""
 
     id: str
     amount: Money
@@ -91,8 +94,11 @@ class BookingRefundView(msgspec.Struct, frozen=True):
     settled_at: datetime | None
 
 
-class WholeBookingView(BookingView, frozen=True):
-    """One booking, with what is paid back for it, how far the latest payment is, and where to see what cancelling would pay back."""
+class BookingDetailsView(BookingView, frozen=True):
+    """A booking with its refunds and its latest payment.
+
+    `cancellation_quote` is the address that quotes the refund of a cancellation.
+    """
 
     cancellation_quote: str
     refunds: list[BookingRefundView]
@@ -100,9 +106,9 @@ class WholeBookingView(BookingView, frozen=True):
 
 
 def show_booking(booking: sales.commands.Booking, at_door: Collection[UUID] = ()) -> BookingView:
-    """Return a booking as clients see it. Deterministic, so that a replay shows what the first answer showed.
+    """Return a booking as clients see it. Deterministic: a repeated request gets the first answer again.
 
-    `at_door`: bookings of which `list_paid_at_door` says so.
+    `at_door`: the ids of bookings that `list_paid_at_door` returned.
     """
     currency, total = booking.currency, booking.total_minor()
     confirmed = booking.confirmed_at is not None
@@ -128,15 +134,15 @@ def show_booking(booking: sales.commands.Booking, at_door: Collection[UUID] = ()
     )
 
 
-def show_whole_booking(
+def show_booking_details(
     booking: sales.commands.Booking,
     at_door: Collection[UUID],
     refunds: Sequence[sales.reads.Refund],
     payment: Payment | None,
-) -> WholeBookingView:
+) -> BookingDetailsView:
     """Return a booking with its refunds and its latest payment."""
     view = show_booking(booking, at_door)
-    return WholeBookingView(
+    return BookingDetailsView(
         **asdict(view),
         cancellation_quote=f"/v1/bookings/{view.id}/cancellation-quote",
         refunds=[_show_refund(refund, booking.currency) for refund in refunds],
@@ -147,10 +153,11 @@ def show_whole_booking(
 async def answer_booking(
     request: Request, outcome: sales.commands.Outcome, *, created: bool = False
 ) -> Response[BookingView]:
-    """Return the answer to a command about a booking."""
+    """Return the response to the outcome of a command about a booking."""
     if isinstance(outcome, sales.commands.No):
-        return problem(request, outcome.as_error())  # no exception: thousands a second are refused
-    assert isinstance(outcome, sales.commands.Booked), "a booking command is answered with a booking"
+        # No exception: thousands of commands per second can be refused.
+        return problem(request, outcome.as_error())
+    assert isinstance(outcome, sales.commands.Booked), "the outcome of a booking command is a booking"
     booking = outcome.booking
     view = show_booking(
         booking,
@@ -167,7 +174,11 @@ async def answer_booking(
 
 
 def payment_of(booking: sales.commands.Booking, at_door: Collection[UUID] = ()) -> str:
-    """Return how a booking is paid: what was confirmed without a payment at the door, what is held online; but for some offers."""
+    """Return how a booking is paid: online, at the door, or not at all because it costs nothing.
+
+    A confirmed booking without a payment is paid at the door. A hold is paid online, except some offers
+    (`at_door`).
+    """
     if booking.payment_id is not None:
         return ONLINE
     if not any(ticket.total_minor() for ticket in booking.tickets):
@@ -184,7 +195,7 @@ def _payment_state(booking: sales.commands.Booking, total: int) -> str:
 
 
 def _show_ticket(ticket: sales.commands.Ticket, currency: str, *, confirmed: bool) -> TicketView:
-    """Return a ticket. Its code is its id, which finds it, and its secret, which proves it."""
+    """Return a ticket as clients see it. Its code is its id, to find it, and its secret, to prove it."""
     ticket_id = show_id("tkt", ticket.ticket_id)
     price = Money(ticket.price_minor, currency)
     total = ticket.total_minor()
