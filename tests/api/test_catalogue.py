@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,9 @@ import httpx2
 import icalendar
 import pytest
 
+from evently.db import Query
 from evently.kit.ids import new_id, show_id
+from evently.sales import loading
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.catalogue import make_organizer, make_venue
 
@@ -483,6 +485,57 @@ async def test_ticket_types(office: BoxOffice, manager: Headers) -> None:
         code_of(await office.client.get(f"{where}/ticket-types/tty_{NOT_THERE}", headers=manager), 404)
         == "not-found"
     )
+
+
+async def test_a_window_of_its_own_counts_for_the_page_and_for_availability(
+    office: BoxOffice, manager: Headers
+) -> None:
+    types = [{"name": "Regular", "on_sale_at": in_days(1)}]
+    event = await make(office, manager, ticket_types=types)
+    where = event.headers["location"]
+    assert event.json()["sale_state"] == "not_yet_on_sale"
+    assert event.json()["ticket_types"][0]["state"] == "not_yet_on_sale"
+    left = (await office.client.get(f"{where}/availability")).json()
+    assert left["state"] == "not_yet_on_sale"
+    assert [each["available"] for each in left["ticket_types"]] == [100]
+
+
+async def test_an_edit_loads_the_sale_once(
+    office: BoxOffice, manager: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = await make(office, manager)
+    where, type_id = event.headers["location"], event.json()["ticket_types"][0]["id"]
+    pool = (await office.client.get(f"{where}/pools", headers=manager)).json()["data"][0]["id"]
+    loads: dict[str, int] = {}
+
+    def counting(query: Query) -> Callable[..., Any]:
+        def call(**values: object) -> Any:
+            loads[query.name] = loads.get(query.name, 0) + 1
+            return query(**values)
+
+        return call
+
+    for query in (loading.sql.load_pools, loading.sql.load_ticket_types):
+        monkeypatch.setitem(loading.sql._queries, query.name, counting(query))
+    whatever = {**manager, "If-Match": "*"}
+    promo = {"code": "TEN", "kind": "percent", "basis_points": 1000}
+    for method, path, body in (
+        ("PATCH", f"/ticket-types/{type_id}", {"price": {"amount": 1, "currency": "EUR"}}),
+        ("PATCH", f"/ticket-types/{type_id}", {}),
+        ("PATCH", f"/pools/{pool}", {"capacity": 101}),
+        ("POST", "/pools", {"name": "Balcony", "capacity": 1}),
+        ("POST", "/ticket-types", {"name": "Standing", "pool_ids": [pool]}),
+        ("POST", "/promo-codes", promo),
+        ("PATCH", "/conditions", {"hold_seconds": 60}),
+        ("DELETE", f"/ticket-types/{type_id}", None),
+        ("PATCH", "", {"title": "Later", "off_sale_at": in_days(2)}),
+        ("POST", "/publish", None),
+        ("POST", "/cancel", None),
+    ):
+        loads.clear()
+        answer = await office.client.request(method, f"{where}{path}", json=body, headers=whatever)
+        assert answer.status_code < 300, answer.text
+        assert loads == {"load_pools": 1, "load_ticket_types": 1}, (method, path)
 
 
 async def test_the_long_form(office: BoxOffice, manager: Headers) -> None:

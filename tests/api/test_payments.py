@@ -56,10 +56,10 @@ async def online_event(office: BoxOffice, conditions: Conditions = ONLINE) -> Ev
         office.venue.venue_id, starts_at=now + timedelta(days=30), ends_at=now + timedelta(days=30, hours=3)
     )
     async with office.context.database.transaction() as tx:
-        event = await organizing.create_event(
+        event, _ = await organizing.create_event(
             tx, office.venue.organizer_id, terms, sold_under(conditions), now
         )
-        return await organizing.publish_event(tx, event.event_id, now)
+        return (await organizing.publish_event(tx, event.event_id, now)).event
 
 
 async def buyer_of(office: BoxOffice, quantity: int = 2, event: Event | None = None) -> Buyer:

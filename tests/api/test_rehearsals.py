@@ -54,7 +54,7 @@ async def two_pools(office: BoxOffice) -> Event:
     starts_at = now + timedelta(days=30)
     event = event_terms(office.venue.venue_id, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
     async with office.context.database.transaction() as tx:
-        return await organizing.create_event(tx, office.venue.organizer_id, event, terms, now)
+        return (await organizing.create_event(tx, office.venue.organizer_id, event, terms, now)).event
 
 
 async def test_a_copy_is_on_sale_and_its_buyers_can_book(office: BoxOffice) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from evently import catalogue, organizing
 from evently.catalogue import (
@@ -21,9 +23,17 @@ from evently.db import Database
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
+from evently.organizing import NewTicketType
 from evently.sales import carry_out
 from evently.sales.commands import BookingLine, PlaceBooking
-from evently.sales.reads import read_sale
+from evently.sales.reads import (
+    find_sale,
+    list_sale_summaries,
+    price_from,
+    public_types,
+    read_sale,
+    state_of_sale,
+)
 from tests.support.catalogue import (
     NOW,
     make_event,
@@ -200,7 +210,7 @@ async def test_pages_neither_repeat_nor_skip_while_events_come(db: Database, sor
     seen: list[UUID] = []
     after = None
     while True:
-        page = await catalogue.browse(db, wish, NOW, 2, after)
+        page = await catalogue.browse(db, list_sale_summaries, wish, NOW, 2, after)
         seen += [card.event.event_id for card in page.data]
         for day in (1, 3, 9):
             await make_event(db, venue, starts_at=NOW + timedelta(days=day), now=NOW - timedelta(days=1))
@@ -215,14 +225,14 @@ async def test_a_cursor_of_another_order_is_refused(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
     for _ in range(2):
         await make_event(db, venue)
-    cursor = (await catalogue.browse(db, EventSearch(), NOW, 1)).next_cursor
+    cursor = (await catalogue.browse(db, list_sale_summaries, EventSearch(), NOW, 1)).next_cursor
     for wish, after in (
         (EventSearch(sort=Sort.NEWEST), cursor),
         (EventSearch(), "nonsense"),
         (EventSearch(), ""),
     ):
         with pytest.raises(Invalid):
-            await catalogue.browse(db, wish, NOW, 1, after)
+            await catalogue.browse(db, list_sale_summaries, wish, NOW, 1, after)
 
 
 async def test_available_means_bookable_now(db: Database) -> None:
@@ -261,6 +271,53 @@ async def test_a_price_counts_while_it_can_be_paid(db: Database) -> None:
     assert await ids(db, EventSearch(price_max=Money(999, "EUR"))) == []
 
 
+async def test_a_list_never_shows_the_price_of_a_hidden_ticket_type(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    event = await make_event(
+        db, venue, sale_terms(price=Money(5000, "EUR"), off_sale_at=NOW + timedelta(days=1))
+    )
+    async with db.transaction() as tx:
+        hidden = organizing.TicketTypeDraft(name="Members", price=Money(700, "EUR"), hidden=True)
+        await organizing.add_ticket_type(tx, event.event_id, hidden, (), NOW)
+    for now in (NOW, NOW + timedelta(days=2)):  # the public ticket type has ended by then
+        page = await catalogue.browse(db, list_sale_summaries, EventSearch(), now, 10)
+        assert [card.price_from_minor for card in page.data] == [5000]
+        assert await ids(db, EventSearch(price_max=Money(700, "EUR")), now=now) == []
+    assert await db.fetch_value("SELECT price_from_minor FROM events") == 5000
+
+
+async def test_lists_and_pages_agree(db: Database) -> None:
+    """What a list shows of a sale is what the event's page shows, whatever its windows and its state are."""
+    venue = await make_venue(db, await make_organizer(db))
+    day = timedelta(days=1)
+    windows = (None, NOW + day, NOW + 3 * day)
+    for first_from, first_until, second_from in itertools.product(windows, windows, windows):
+        if first_from is not None and first_until is not None and first_from >= first_until:
+            continue
+        types = (
+            NewTicketType(name="A", price=Money(100, "EUR"), on_sale_at=first_from, off_sale_at=first_until),
+            NewTicketType(name="B", price=Money(200, "EUR"), on_sale_at=second_from),
+            NewTicketType(name="C", price=Money(50, "EUR"), hidden=True),
+        )
+        terms = replace(sale_terms(), ticket_types=types, off_sale_at=NOW + 5 * day)
+        event = await make_event(db, venue, terms, publish=first_until is None or second_from is None)
+        if first_until is None and second_from is not None:
+            async with db.transaction() as tx:
+                await organizing.cancel_event(tx, event.event_id, NOW)
+    for days in (0, 1, 2, 3, 4, 5):
+        now = NOW + days * day
+        page = await catalogue.list_events_of_organizer(
+            db, list_sale_summaries, venue.organizer_id, None, now, 50
+        )
+        assert len(page.data) == 18
+        for card in page.data:
+            sale = await find_sale(db, card.event.event_id)
+            types_shown = public_types(sale)
+            units = [(each, sale.available(each)) for each in types_shown]
+            assert card.price_from_minor == price_from(sale, types_shown, now)
+            assert card.available == (state_of_sale(sale, units, now) == "on_sale")
+
+
 async def test_a_page_looks_at_so_many_candidates_and_no_more(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,28 +334,34 @@ async def test_an_organizers_own_list_has_drafts(db: Database) -> None:
     venue = await make_venue(db, organizer_id)
     draft, published = await make_event(db, venue, publish=False), await make_event(db, venue)
     await make_event(db, await make_venue(db, await make_organizer(db)))
-    page = await catalogue.list_events_of_organizer(db, organizer_id, None, NOW, 1)
-    rest = await catalogue.list_events_of_organizer(db, organizer_id, None, NOW, 1, page.next_cursor)
+    page = await catalogue.list_events_of_organizer(db, list_sale_summaries, organizer_id, None, NOW, 1)
+    rest = await catalogue.list_events_of_organizer(
+        db, list_sale_summaries, organizer_id, None, NOW, 1, page.next_cursor
+    )
     assert [card.event.event_id for card in page.data + rest.data] == [published.event_id, draft.event_id]
     assert (rest.data[0].price_from_minor, rest.data[0].available, rest.next_cursor) == (2500, False, None)
-    drafts = await catalogue.list_events_of_organizer(db, organizer_id, "draft", NOW, 5)
+    drafts = await catalogue.list_events_of_organizer(db, list_sale_summaries, organizer_id, "draft", NOW, 5)
     assert [card.event for card in drafts.data] == [draft]
-    assert len((await catalogue.list_events_of_organizer(db, None, None, NOW, 5)).data) == 3
+    assert (
+        len((await catalogue.list_events_of_organizer(db, list_sale_summaries, None, None, NOW, 5)).data) == 3
+    )
 
 
 async def found(db: Database, typed: str) -> list[UUID]:
     return await ids(db, EventSearch(search_for(typed, [])))
 
 
-async def ids(db: Database, wish: EventSearch, now: object = NOW) -> list[UUID]:
-    return [card.event.event_id for card in (await catalogue.browse(db, wish, now, 50)).data]  # type: ignore[arg-type]
+async def ids(db: Database, wish: EventSearch, now: datetime = NOW) -> list[UUID]:
+    return [
+        card.event.event_id for card in (await catalogue.browse(db, list_sale_summaries, wish, now, 50)).data
+    ]
 
 
 async def pages(db: Database, wish: EventSearch, limit: int) -> list[list[UUID]]:
     found: list[list[UUID]] = []
     after = None
     while True:
-        page = await catalogue.browse(db, wish, NOW, limit, after)
+        page = await catalogue.browse(db, list_sale_summaries, wish, NOW, limit, after)
         found.append([card.event.event_id for card in page.data])
         if page.next_cursor is None:
             return found

@@ -14,11 +14,12 @@ import psycopg
 import pytest
 
 from evently.catalogue import EventSearch, Sort, search_for
-from evently.catalogue.browse import _QUERIES, CANDIDATES_MAX, _arguments, _first, sql
+from evently.catalogue.browse import CANDIDATES_MAX, _start_of, candidates_query, sql
 from evently.catalogue.words import tsquery_of
 from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.money import Money
+from evently.sales.reads import on_sale
 
 PAGES_MAX: Final = 2_000  # the table alone has 2,857
 
@@ -71,18 +72,16 @@ async def test_every_combination_reads_little(shared_db: Database, sort: Sort, l
     for typed, facets, price, days in itertools.product(WORDS, FACETS, PRICES, (None, 100)):
         starts_from = None if days is None else now + timedelta(days=days)
         wish = EventSearch(search_for(typed, facets), sort, starts_from=starts_from, price_max=price)
-        query, found_query = _QUERIES[sort]
-        arguments, search = _arguments(wish, now, _first(wish), limit), tsquery_of(wish.search)
-        asked = query(**arguments) if search is None else found_query(search=search, **arguments)
+        asked = candidates_query(wish, tsquery_of(wish.search), now, _start_of(wish), limit)
         touched = await pages_touched(shared_db, asked)
         if touched > PAGES_MAX:
             dear[f"{typed!r} {facets} {price} {days}"] = touched
     assert dear == {}
 
 
-async def test_the_till_is_asked_about_few_events(shared_db: Database) -> None:
+async def test_the_sales_of_few_events_are_read(shared_db: Database) -> None:
     rows = await shared_db.fetch("SELECT event_id FROM events LIMIT $1", CANDIDATES_MAX)
     touched = await pages_touched(
-        shared_db, sql.look_at_till(event_ids=[row["event_id"] for row in rows], now=utc_now())
+        shared_db, on_sale.sql.list_public_types(event_ids=[row["event_id"] for row in rows])
     )
     assert touched < 20 * CANDIDATES_MAX

@@ -18,7 +18,7 @@ from evently.demo import ACCOUNTS, PASSWORD, describe_accounts, read_programme
 from evently.kit.clock import utc_now
 from evently.reactions import REACTIONS
 from evently.reactions.relay import IDLE_SECONDS, Relay
-from evently.sales.reads import find_sale
+from evently.sales.reads import find_sale, list_sale_summaries
 
 TABLES = (
     "people",
@@ -68,7 +68,7 @@ async def test_two_at_once_fill_it_once(database_url: str, db: Database) -> None
 
 async def test_there_is_much_to_see(filled: Database) -> None:
     now = utc_now()
-    page = await catalogue.browse(filled, EventSearch(), now, 100)
+    page = await catalogue.browse(filled, list_sale_summaries, EventSearch(), now, 100)
     events = [card.event for card in page.data]
     assert len(events) >= 40
     assert all(event.starts_at > now for event in events)

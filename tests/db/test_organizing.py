@@ -25,7 +25,9 @@ from evently.kit.errors import CommonRefusal, Invalid, Refusal, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing import (
+    Added,
     ConditionsChanges,
+    Edited,
     FeesChanges,
     NewPool,
     NewTicketType,
@@ -40,7 +42,7 @@ from evently.organizing import (
 from evently.sales import carry_out
 from evently.sales.commands import BookingLine, PlaceBooking, SalesRefusal
 from evently.sales.facts import decode_facts
-from evently.sales.reads import Sale, find_sale, list_journal
+from evently.sales.reads import Sale, find_sale, list_journal, list_sale_summaries
 from evently.sales.terms import Conditions, Fees, RefundWindow
 from evently.seating import add_seat_map
 from tests.support.box_office import HALL
@@ -76,8 +78,12 @@ async def venue(db: Database) -> Venue:
 
 
 async def run(db: Database, verb: Callable[..., Awaitable[Any]], *arguments: Any, **options: Any) -> Any:
+    """Run a verb in its own transaction; of an edit, return the event, and the id of a part that it added."""
     async with db.transaction() as tx:
-        return await verb(tx, *arguments, **options)
+        answer = await verb(tx, *arguments, **options)
+    if isinstance(answer, Added):
+        return answer.event, answer.part_id
+    return answer.event if isinstance(answer, Edited) else answer
 
 
 async def refusal_of(
@@ -258,7 +264,9 @@ async def test_changes_leave_a_new_version_and_no_change_leaves_none(db: Databas
     assert await wrong_fields(
         db, organizing.change_event, event.event_id, EventChanges(title=""), STAYS, NOW
     ) == {"/title"}
-    page = await catalogue.browse(db, EventSearch(search_for("quintet", [("tag", "swing")])), NOW, 10)
+    page = await catalogue.browse(
+        db, list_sale_summaries, EventSearch(search_for("quintet", [("tag", "swing")])), NOW, 10
+    )
     assert [card.event for card in page.data] == [changed]
     assert "SaleChanged" not in await facts_of(db, event)
 
@@ -444,7 +452,7 @@ async def test_a_ticket_type_is_added_last_and_draws_on_the_only_pool(db: Databa
         1500,
         event.version + 1,
     )
-    page = await catalogue.browse(db, EventSearch(), NOW, 1)
+    page = await catalogue.browse(db, list_sale_summaries, EventSearch(), NOW, 1)
     assert page.data[0].price_from_minor == 1500
     wrong = TicketTypeDraft(name="regular", price=Money(1, "USD"))
     assert await wrong_fields(db, organizing.add_ticket_type, event.event_id, wrong, (new_id(),), NOW) == {
@@ -514,7 +522,9 @@ async def test_a_retired_ticket_type_leaves_its_name_and_its_price(db: Database,
         (),
         NOW,
     )
-    assert (await catalogue.browse(db, EventSearch(), NOW, 1)).data[0].price_from_minor == 100
+    assert (await catalogue.browse(db, list_sale_summaries, EventSearch(), NOW, 1)).data[
+        0
+    ].price_from_minor == 100
     assert (
         await refusal_of(db, organizing.retire_ticket_type, event.event_id, new_id(), NOW)
         == CommonRefusal.NOT_FOUND
@@ -548,10 +558,10 @@ async def one_after_the_other(
 async def test_two_cancellations_at_once_cancel_once(db: Database, venue: Venue) -> None:
     event = await make_event(db, venue)
 
-    async def cancel(tx: Connection) -> Event:
+    async def cancel(tx: Connection) -> Edited:
         return await organizing.cancel_event(tx, event.event_id, NOW)
 
-    second = await one_after_the_other(db, cancel, cancel)
+    second = (await one_after_the_other(db, cancel, cancel)).event
     assert (second.state, second.version) == ("cancelled", event.version + 1)
     assert (await facts_of(db, event)).count("SaleCancelled") == 1
 
@@ -559,7 +569,7 @@ async def test_two_cancellations_at_once_cancel_once(db: Database, venue: Venue)
 async def test_an_edit_that_comes_second_must_have_seen_the_first(db: Database, venue: Venue) -> None:
     event = await make_event(db, venue)
 
-    async def edit(tx: Connection) -> Event:
+    async def edit(tx: Connection) -> Edited:
         return await organizing.change_event(
             tx, event.event_id, EventChanges(title=str(new_id())), STAYS, NOW, only(event.version)
         )
@@ -571,7 +581,7 @@ async def test_publishing_and_deleting_at_once(db: Database, venue: Venue) -> No
     for publish_first in (True, False):
         draft = await make_event(db, venue, publish=False)
 
-        async def publish(tx: Connection, event_id: UUID = draft.event_id) -> Event:
+        async def publish(tx: Connection, event_id: UUID = draft.event_id) -> Edited:
             return await organizing.publish_event(tx, event_id, NOW)
 
         async def delete(tx: Connection, event_id: UUID = draft.event_id) -> None:
@@ -585,7 +595,7 @@ async def test_publishing_and_deleting_at_once(db: Database, venue: Venue) -> No
 async def test_cancelling_and_editing_at_once(db: Database, venue: Venue) -> None:
     event = await make_event(db, venue)
 
-    async def cancel(tx: Connection) -> Event:
+    async def cancel(tx: Connection) -> Edited:
         return await organizing.cancel_event(tx, event.event_id, NOW)
 
     async def add(tx: Connection) -> Any:
@@ -673,7 +683,8 @@ async def test_a_zone_has_a_pool_of_its_own_or_one_that_is_named(db: Database, v
         "Stalls": ("Stalls", 10),
         "Rest": ("Rest", 4),
     }
-    copy, copied = await run(db, organizing.copy_for_rehearsal, event.event_id, None, NOW)
+    async with db.transaction() as tx:
+        copy, copied = await organizing.copy_for_rehearsal(tx, event.event_id, None, NOW)
     assert copied.hall is not None
     assert copied.hall.plan.digest == added.digest
     assert copy.event_id != event.event_id

@@ -78,7 +78,7 @@ async def open_event(database: Database) -> tuple[str, bytes]:
         venue.venue_id, starts_at=now + timedelta(days=9), ends_at=now + timedelta(days=9, hours=2)
     )
     async with database.transaction() as tx:
-        event = await organizing.create_event(
+        event, _ = await organizing.create_event(
             tx, venue.organizer_id, terms, sold_under(ONLINE, PAYMENTS), now
         )
         await organizing.publish_event(tx, event.event_id, now)

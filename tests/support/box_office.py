@@ -72,10 +72,10 @@ class BoxOffice:
             self.venue.venue_id, starts_at=now + starts_in, ends_at=now + starts_in + timedelta(hours=3)
         )
         async with self.context.database.transaction() as tx:
-            event = await organizing.create_event(
+            event, _ = await organizing.create_event(
                 tx, self.venue.organizer_id, said, terms or sale_terms(**sale), now
             )
-            return await organizing.publish_event(tx, event.event_id, now) if publish else event
+            return (await organizing.publish_event(tx, event.event_id, now)).event if publish else event
 
     async def open_hall(self, **conditions: Any) -> Event:
         """Put an event on sale with seats, stalls and a balcony, and a standing floor; with `conditions` of sale."""

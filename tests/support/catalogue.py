@@ -67,8 +67,8 @@ async def make_event(
 ) -> Event:
     async with db.transaction() as tx:
         terms = event_terms(venue.venue_id, **changes)
-        event = await organizing.create_event(tx, venue.organizer_id, terms, sale or sale_terms(), now)
-        return await organizing.publish_event(tx, event.event_id, now) if publish else event
+        event, _ = await organizing.create_event(tx, venue.organizer_id, terms, sale or sale_terms(), now)
+        return (await organizing.publish_event(tx, event.event_id, now)).event if publish else event
 
 
 async def until_somebody_waits(db: Database) -> None:

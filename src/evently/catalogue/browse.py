@@ -1,11 +1,11 @@
-"""Browsing: pages of published events, by date, by publication or by relevance, with every filter; and an organizer's own events.
+"""Browsing: pages of published events, by date, by publication or by relevance, with filters; an organizer's events.
 
-A page is found in two steps: the next candidates along an index, then what the till says of them, by which
-the other filters choose. It looks at `CANDIDATES_MAX` events at most, so that no filter makes it slow; it may
-then hold fewer than were asked for and still have a next one.
+A page is found in two steps: read the next candidates along an index, then ask sales for their summaries, by
+which the remaining filters choose. A page checks `CANDIDATES_MAX` events at most, so that no filter makes it
+slow; it may then hold fewer events than the limit and still have a next page.
 
-Every order is a keyset over things that do not change while somebody turns pages: no page repeats or skips an
-event because others came.
+Every order is a keyset over columns that do not change while a client turns pages: no page repeats or skips an
+event because events were added.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 
 from evently.catalogue.events import find_events
 from evently.catalogue.local_time import EARLIEST, LATEST, is_within_reach
-from evently.catalogue.nouns import EVENT_DURATION_MAX, EventCard
+from evently.catalogue.nouns import EVENT_DURATION_MAX, EventCard, ListSaleSummaries, SaleSummary
 from evently.catalogue.words import Search, tsqueries_by_relevance, tsquery_of
 from evently.db import Connection, Database, Query, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
@@ -29,14 +29,21 @@ from evently.kit.money import Money
 
 sql: Final = load_queries(__name__)
 
-CANDIDATES_MAX: Final = 500  # of one page: 30 ms, whatever is asked of 50,000 events (measured)
-_STEP: Final = 5  # times as many candidates as before, where a filter left too few
-_NEVER: Final = UUID(int=0)
-_ALWAYS: Final = UUID(int=2**128 - 1)
+# Events that one page may check: 30 ms for any search in 50,000 events (measured)
+CANDIDATES_MAX: Final = 500
+# When a filter leaves too few events, the next step reads this many times as many candidates
+_STEP_FACTOR: Final = 5
+_LOWEST_ID: Final = UUID(int=0)
+_HIGHEST_ID: Final = UUID(int=2**128 - 1)
+# An event without a ticket type that everybody sees
+_NOTHING_TO_SELL: Final = SaleSummary(None, available=False)
 
 
 class Sort(StrEnum):
-    """The order of a list. Relevance: every word in the title, then some, then none; each by start."""
+    """The order of a list.
+
+    Relevance: events with every word in the title, then with some, then with none; each group by start.
+    """
 
     SOONEST = "starts_at"
     LATEST = "-starts_at"
@@ -45,7 +52,7 @@ class Sort(StrEnum):
 
 
 class EventSearch(msgspec.Struct, frozen=True):
-    """What somebody browses for.
+    """A search with its filters.
 
     Without `starts_from`, events that have not ended; `starts_before` is excluded.
     """
@@ -59,7 +66,7 @@ class EventSearch(msgspec.Struct, frozen=True):
 
 
 class Position(NamedTuple):
-    """Where a page ended: by which order, how relevant, at which instant, which event."""
+    """The last event of a page: the order, the tier of relevance, the instant it is sorted by, its id."""
 
     sort: str
     tier: int
@@ -67,133 +74,149 @@ class Position(NamedTuple):
     event_id: UUID
 
 
-class Till(NamedTuple):
-    """What the till says of an event in a list."""
-
-    price_from_minor: int | None
-    available: bool
-
-
 async def browse(
-    database: Database, wish: EventSearch, now: datetime, limit: int, after: str | None = None
+    database: Database,
+    list_sale_summaries: ListSaleSummaries,
+    search: EventSearch,
+    now: datetime,
+    limit: int,
+    after: str | None = None,
 ) -> Page[EventCard]:
-    """Return a page of published events. It may hold fewer than `limit` and still have a next one."""
-    position = _first(wish) if after is None else _read_position(after, wish)
+    """Return a page of published events. It may hold fewer than `limit` and still have a next page."""
+    position = _start_of(search) if after is None else _read_position(after, search)
     async with database.snapshot() as snapshot:
         await snapshot.execute(*sql.plan_for_these_values())
-        found, end = await _list_wished(snapshot, wish, now, position, limit)
-        cards = await _list_cards(snapshot, [(candidate.event_id, till) for candidate, till in found])
+        finder = _Finder(snapshot, search, list_sale_summaries, now)
+        found, end = await finder.list_matches(position, limit)
+        cards = await _list_cards(snapshot, found)
     return Page(cards, None if end is None else write_cursor(tuple(end)))
 
 
 async def list_events_of_organizer(
     database: Database,
+    list_sale_summaries: ListSaleSummaries,
     organizer_id: UUID | None,
     state: str | None,
     now: datetime,
     limit: int,
     after: str | None = None,
 ) -> Page[EventCard]:
-    """Return a page of an organizer's events (None: of everybody's) in one state or every, newest first."""
+    """Return a page of an organizer's events, newest first. None for all organizers, None for every state."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     async with database.snapshot() as snapshot:
         rows = await snapshot.fetch(
             *sql.list_of_organizer(organizer_id=organizer_id, state=state, after=position, limit=limit + 1)
         )
         event_ids = [row["event_id"] for row in rows[:limit]]
-        tills = await _look_at_till(snapshot, event_ids, now)
-        cards = await _list_cards(snapshot, [(event_id, tills[event_id]) for event_id in event_ids])
+        sales = await list_sale_summaries(snapshot, event_ids, now) if event_ids else {}
+        cards = await _list_cards(
+            snapshot, [(event_id, sales.get(event_id, _NOTHING_TO_SELL)) for event_id in event_ids]
+        )
     return Page(cards, write_cursor((event_ids[-1],)) if len(rows) > limit else None)
 
 
-async def _list_wished(
-    snapshot: Connection, wish: EventSearch, now: datetime, position: Position, limit: int
-) -> tuple[list[tuple[Position, Till]], Position | None]:
-    """Return the next events that are as wished, and where the page ends; None where there are no more."""
-    found: list[tuple[Position, Till]] = []
-    left, size = CANDIDATES_MAX, limit + 1
-    while left > 0:
-        candidates = await _list_candidates(snapshot, wish, now, position, size)
-        tills = await _look_at_till(snapshot, [candidate.event_id for candidate in candidates], now)
-        found += [
-            (each, tills[each.event_id]) for each in candidates if _is_wished(wish, tills[each.event_id])
+class _Finder(NamedTuple):
+    """One search at one instant."""
+
+    snapshot: Connection
+    search: EventSearch
+    list_sale_summaries: ListSaleSummaries
+    now: datetime
+
+    async def list_matches(
+        self, position: Position, limit: int
+    ) -> tuple[list[tuple[UUID, SaleSummary]], Position | None]:
+        """Return the next matching events and the position where the page ends; None when there are no more."""
+        found: list[tuple[Position, SaleSummary]] = []
+        left, size = CANDIDATES_MAX, limit + 1
+        while left > 0:
+            candidates = await self._list_candidates(position, size)
+            found += await self._choose(candidates)
+            if len(found) > limit:
+                return _with_ids(found[:limit]), found[limit - 1][0]
+            if len(candidates) < size:
+                return _with_ids(found), None
+            position = candidates[-1]
+            left -= size
+            size = min(size * _STEP_FACTOR, left)
+        return _with_ids(found), position
+
+    async def _choose(self, candidates: Sequence[Position]) -> list[tuple[Position, SaleSummary]]:
+        """Return the candidates that match the filters on price and availability."""
+        event_ids = [candidate.event_id for candidate in candidates]
+        sales = await self.list_sale_summaries(self.snapshot, event_ids, self.now) if event_ids else {}
+        summaries = [sales.get(event_id, _NOTHING_TO_SELL) for event_id in event_ids]
+        return [
+            (candidate, summary)
+            for candidate, summary in zip(candidates, summaries, strict=True)
+            if _matches(self.search, summary)
         ]
-        if len(found) > limit:
-            return found[:limit], found[limit - 1][0]
-        if len(candidates) < size:
-            return found, None
-        position = candidates[-1]
-        left -= size
-        size = min(size * _STEP, left)
-    return found, position
+
+    async def _list_candidates(self, position: Position, limit: int) -> list[Position]:
+        """Return the next events that match everything but the filters on their sales."""
+        searches: list[str | None] = [tsquery_of(self.search.search)]
+        if self.search.sort is Sort.RELEVANCE:
+            searches = [*tsqueries_by_relevance(self.search.search)]
+        candidates: list[Position] = []
+        for tier in range(position.tier, len(searches)):
+            start = position if tier == position.tier else _start_of(self.search, tier)
+            query = candidates_query(self.search, searches[tier], self.now, start, limit - len(candidates))
+            rows = await self.snapshot.fetch(*query)
+            candidates += [Position(self.search.sort, tier, row["at"], row["event_id"]) for row in rows]
+            if len(candidates) == limit:
+                break
+        return candidates
 
 
-async def _look_at_till(snapshot: Connection, event_ids: Sequence[UUID], now: datetime) -> dict[UUID, Till]:
-    rows = await snapshot.fetch(*sql.look_at_till(event_ids=event_ids, now=now)) if event_ids else []
-    return {event_id: Till(*till) for event_id, *till in rows}
-
-
-async def _list_cards(snapshot: Connection, chosen: Sequence[tuple[UUID, Till]]) -> list[EventCard]:
-    events = await find_events(snapshot, [event_id for event_id, _ in chosen]) if chosen else {}
-    return [EventCard(events[event_id], *till) for event_id, till in chosen]
-
-
-async def _list_candidates(
-    snapshot: Connection, wish: EventSearch, now: datetime, position: Position, limit: int
-) -> list[Position]:
-    """Return the next events that everything but the till lets pass."""
-    query, found_query = _QUERIES[wish.sort]
-    searches: list[str | None] = [tsquery_of(wish.search)]
-    if wish.sort is Sort.RELEVANCE:
-        searches = [*tsqueries_by_relevance(wish.search)]
-    candidates: list[Position] = []
-    for tier in range(position.tier, len(searches)):
-        start = position if tier == position.tier else _first(wish, tier)
-        arguments = _arguments(wish, now, start, limit - len(candidates))
-        search = searches[tier]
-        rows = await snapshot.fetch(
-            *(query(**arguments) if search is None else found_query(search=search, **arguments))
-        )
-        candidates += [Position(wish.sort, tier, row["at"], row["event_id"]) for row in rows]
-        if len(candidates) == limit:
-            break
-    return candidates
-
-
-def _arguments(wish: EventSearch, now: datetime, start: Position, limit: int) -> dict[str, object]:
-    return {
-        # What has not ended began no longer ago than the longest event lasts: this bounds the stretch of the
-        # index.
-        "starts_from": wish.starts_from or now - EVENT_DURATION_MAX,
-        "starts_before": wish.starts_before or LATEST,
-        "ends_after": EARLIEST if wish.starts_from else now,
-        "price_max": None if wish.price_max is None else wish.price_max.amount,
-        "currency": None if wish.price_max is None else wish.price_max.currency,
-        "after_at": start.at,
-        "after_id": start.event_id,
-        "limit": limit,
-    }
-
-
-def _is_wished(wish: EventSearch, till: Till) -> bool:
-    if wish.available is not None and till.available != wish.available:
-        return False
-    return wish.price_max is None or (
-        till.price_from_minor is not None and till.price_from_minor <= wish.price_max.amount
+def candidates_query(
+    search: EventSearch, tsquery: str | None, now: datetime, start: Position, limit: int
+) -> tuple[str, *tuple[object, ...]]:
+    """Return the statement that finds the next candidates after a position, with its values."""
+    return _QUERIES[search.sort](
+        search=tsquery,
+        # An event that has not ended began no longer ago than the longest event lasts: this bounds the part of
+        # the index that is read.
+        starts_from=search.starts_from or now - EVENT_DURATION_MAX,
+        starts_before=search.starts_before or LATEST,
+        ends_after=EARLIEST if search.starts_from else now,
+        price_max=None if search.price_max is None else search.price_max.amount,
+        currency=None if search.price_max is None else search.price_max.currency,
+        after_at=start.at,
+        after_id=start.event_id,
+        limit=limit,
     )
 
 
-def _first(wish: EventSearch, tier: int = 0) -> Position:
-    if wish.sort in (Sort.SOONEST, Sort.RELEVANCE):
-        return Position(wish.sort, tier, EARLIEST, _NEVER)
-    return Position(wish.sort, tier, LATEST, _ALWAYS)
+async def _list_cards(snapshot: Connection, found: Sequence[tuple[UUID, SaleSummary]]) -> list[EventCard]:
+    events = await find_events(snapshot, [event_id for event_id, _ in found]) if found else {}
+    return [EventCard(events[event_id], *summary) for event_id, summary in found]
 
 
-def _read_position(after: str, wish: EventSearch) -> Position:
+def _with_ids(found: Sequence[tuple[Position, SaleSummary]]) -> list[tuple[UUID, SaleSummary]]:
+    return [(position.event_id, summary) for position, summary in found]
+
+
+def _matches(search: EventSearch, sale: SaleSummary) -> bool:
+    """Return whether an event's sale matches the filters on price and availability."""
+    if search.available is not None and sale.available != search.available:
+        return False
+    return search.price_max is None or (
+        sale.price_from_minor is not None and sale.price_from_minor <= search.price_max.amount
+    )
+
+
+def _start_of(search: EventSearch, tier: int = 0) -> Position:
+    """Return the position before the first event of a tier."""
+    if search.sort in (Sort.SOONEST, Sort.RELEVANCE):
+        return Position(search.sort, tier, EARLIEST, _LOWEST_ID)
+    return Position(search.sort, tier, LATEST, _HIGHEST_ID)
+
+
+def _read_position(after: str, search: EventSearch) -> Position:
     position = Position(*read_cursor(after, tuple[str, int, datetime, UUID]))
-    tiers = 3 if wish.sort is Sort.RELEVANCE else 1
+    tiers = 3 if search.sort is Sort.RELEVANCE else 1
     if (
-        position.sort != wish.sort
+        position.sort != search.sort
         or not 0 <= position.tier < tiers
         or position.at.tzinfo is None
         or not is_within_reach(position.at)
@@ -202,9 +225,9 @@ def _read_position(after: str, wish: EventSearch) -> Position:
     return position
 
 
-_QUERIES: Final[dict[Sort, tuple[Query, Query]]] = {
-    Sort.SOONEST: (sql.soonest, sql.soonest_found),
-    Sort.LATEST: (sql.latest, sql.latest_found),
-    Sort.NEWEST: (sql.newest, sql.newest_found),
-    Sort.RELEVANCE: (sql.soonest, sql.soonest_found),
+_QUERIES: Final[dict[Sort, Query]] = {
+    Sort.SOONEST: sql.list_soonest,
+    Sort.LATEST: sql.list_latest,
+    Sort.NEWEST: sql.list_newest,
+    Sort.RELEVANCE: sql.list_soonest,
 }

@@ -67,9 +67,13 @@ async def mark_cancelled(tx: Connection, event_id: UUID, now: datetime) -> None:
     await tx.execute(*sql.cancel_event(event_id=event_id, now=now))
 
 
-async def note_change(tx: Connection, event_id: UUID, now: datetime, *, versions: int = 1) -> Event:
-    """Write that an event, or what is sold of it, changed; after it did. Returns the event as it is now."""
-    await tx.execute(*sql.note_change(event_id=event_id, now=now, versions=versions))
+async def note_change(
+    tx: Connection, event_id: UUID, lowest_price_minor: int | None, now: datetime, *, versions: int = 1
+) -> Event:
+    """Write a new version of an event that changed, or whose sale did, with its lowest price; return the event."""
+    await tx.execute(
+        *sql.note_change(event_id=event_id, lowest_price_minor=lowest_price_minor, now=now, versions=versions)
+    )
     return _found(await tx.fetchrow(*sql.find_events(event_ids=[event_id])))
 
 

@@ -50,16 +50,9 @@ SET state = 'cancelled', cancelled_at = :now
 WHERE event_id = :event_id AND state = 'published';
 
 -- name: note_change
--- A new version, and what the event costs at least. After the till was changed, in the same transaction.
+-- Write a new version and the lowest price of the event, after its sale was changed in the same transaction.
 UPDATE events
-SET
-    version = version + :versions,
-    changed_at = :now,
-    price_from_minor = (
-        SELECT min(ticket_types.price_minor)
-        FROM ticket_types
-        WHERE ticket_types.event_id = events.event_id AND NOT ticket_types.retired
-    )
+SET version = version + :versions, changed_at = :now, price_from_minor = :lowest_price_minor
 WHERE event_id = :event_id;
 
 -- name: delete_event

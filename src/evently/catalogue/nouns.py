@@ -5,10 +5,10 @@ Ids are UUIDs, times are instants in UTC, texts as the organizer wrote them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from evently.catalogue.local_time import Moment, wall_time_of
+from evently.db import Connection
 
 NAME_CHARACTERS_MAX: Final = 200  # of a title, too: what a list can show
 ADDRESS_CHARACTERS_MAX: Final = 500
@@ -187,11 +188,26 @@ class Event(msgspec.Struct, frozen=True):
         return wall_time_of(self.ends_at, self.place.zone)
 
 
-class EventCard(msgspec.Struct, frozen=True):
-    """An event in a list.
+class SaleSummary(NamedTuple):
+    """What a list shows of an event's sale.
 
-    `price_from_minor` is of the cheapest ticket type whose sale has not ended, None without any; `available`: one can be booked now.
+    `price_from_minor`: the price of the cheapest ticket type that everybody sees and whose sale has not ended; None
+    without ticket types. `available`: a ticket can be booked now.
     """
+
+    price_from_minor: int | None
+    available: bool
+
+
+# The sales of some events at an instant; events without a ticket type that everybody sees are left out. Sales answers
+# this (`sales.reads.list_sale_summaries`), and the caller hands it in: the catalogue is below sales.
+ListSaleSummaries: TypeAlias = Callable[
+    [Connection, Sequence[UUID], datetime], Awaitable[Mapping[UUID, SaleSummary]]
+]
+
+
+class EventCard(msgspec.Struct, frozen=True):
+    """An event in a list, with what the list shows of its sale (as in `SaleSummary`)."""
 
     event: Event
     price_from_minor: int | None

@@ -8,6 +8,7 @@ for a booking that is not confirmed, nor twice for one.
 from evently.checkout.checkout import ANSWER_SECONDS_MAX, SWEPT_MAX, Checkout, job_for_payment, job_for_refund
 from evently.checkout.nouns import (
     CancellationProgress,
+    CancellationState,
     CheckoutRefusal,
     NextAction,
     Paid,
@@ -25,6 +26,7 @@ __all__ = [
     "ANSWER_SECONDS_MAX",
     "SWEPT_MAX",
     "CancellationProgress",
+    "CancellationState",
     "Checkout",
     "CheckoutRefusal",
     "NextAction",

@@ -28,6 +28,7 @@ PaymentState: TypeAlias = Literal[
     "lost",
 ]
 RefundState: TypeAlias = Literal["asking", "settled", "never_paid", "failed"]
+CancellationState: TypeAlias = Literal["not_cancelled", "cancelling", "refunding", "stuck", "done"]
 
 FINAL: Final = frozenset({"captured", "declined", "voided", "lost"})
 # Can still take money, or has
@@ -176,3 +177,15 @@ class CancellationProgress(msgspec.Struct, frozen=True):
     refunds_failed: int
     refunded_minor: int  # settled
     to_refund_minor: int  # decided
+
+    @property
+    def state(self) -> CancellationState:
+        """The first step that is not finished: bookings are cancelled, then their refunds are settled."""
+        if self.event_state != "cancelled":
+            return "not_cancelled"
+        if self.bookings_left:
+            return "cancelling"
+        unsettled = self.refunds - self.refunds_settled
+        if unsettled:
+            return "stuck" if unsettled == self.refunds_failed else "refunding"
+        return "done"

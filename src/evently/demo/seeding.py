@@ -232,7 +232,7 @@ async def _carry_out(tx: Connection, event_id: UUID, wishes: Sequence[PlannedBoo
             await carry_out(tx, CancelBooking(event_id, placed.pop(number), wish.buyer_id, wish.buyer_id), at)
         else:
             lines = (BookingLine(wish.ticket_type_id, wish.quantity),)
-            booked = await carry_out(tx, PlaceBooking(event_id, wish.buyer_id, lines), at)
+            booked, _ = await carry_out(tx, PlaceBooking(event_id, wish.buyer_id, lines), at)
             assert isinstance(booked, Booked), "whatever is refused is raised"
             placed[number] = booked.booking.booking_id
     return list(placed.values())

@@ -12,6 +12,7 @@ from evently.organizing.conditions import (
     FeesChanges,
     changed_conditions,
 )
+from evently.organizing.edits import Added, Edited
 from evently.organizing.events import cancel_event, change_event, create_event, delete_event, publish_event
 from evently.organizing.parts import (
     add_pool,
@@ -58,7 +59,9 @@ __all__ = [
     "TICKET_TYPES_AT_ONCE_MAX",
     "TICKET_TYPE_DESCRIPTION_MAX",
     "USES_MAX",
+    "Added",
     "ConditionsChanges",
+    "Edited",
     "FeesChanges",
     "NewPool",
     "NewTicketType",

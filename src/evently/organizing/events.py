@@ -23,6 +23,7 @@ from evently.catalogue import (
 from evently.db import Connection
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
+from evently.organizing.edits import Edited, edit_sale, lock_for_edit, write_version
 from evently.organizing.maps import copy_map
 from evently.organizing.terms import (
     SaleTerms,
@@ -35,7 +36,7 @@ from evently.organizing.terms import (
 )
 from evently.organizing.zones import seats_by_zone
 from evently.sales import carry_out
-from evently.sales.commands import CancelSale, ChangeSale, OpenSale, SalesRefusal, SetUpSale
+from evently.sales.commands import CancelSale, ChangeSale, OpenSale, SetUpSale
 from evently.sales.reads import Sale, read_sale
 
 _NO_SUCH_VENUE = "There is no such venue of this organizer."
@@ -50,7 +51,7 @@ async def create_event(
     *,
     event_id: UUID | None = None,
     sandbox: bool = False,
-) -> Event:
+) -> Edited:
     """Make a draft with its pools, ticket types, seats and conditions.
 
     Refuses `invalid` with every wrong field.
@@ -80,10 +81,10 @@ async def create_event(
     seats = {} if seating is None else seats_by_zone(seating)
     pools = tuple(pools_of(sale, seats, _ids()))
     ticket_types = tuple(ticket_types_of(sale, pools, seats, _ids()))
-    await carry_out(
+    set_up = await carry_out(
         tx, SetUpSale(made, sale.currency, *window, pools, ticket_types, sale.conditions, seating), now
     )
-    return await catalogue.note_change(tx, made, now, versions=0)
+    return await write_version(tx, set_up.sale, now, versions=0)
 
 
 async def change_event(
@@ -93,7 +94,7 @@ async def change_event(
     window: WindowChanges,
     now: datetime,
     seen: Seen = whichever_version,
-) -> Event:
+) -> Edited:
     """Change what an event says, where and when it takes place, when it is sold.
 
     A start that moves must be in the future.
@@ -103,8 +104,7 @@ async def change_event(
     # The new venue before the event: whoever renames a venue takes it before its events, too.
     moving_to = None if changes.venue_id is UNSET else changes.venue_id
     venue = None if moving_to is None else await _share_venue_for(tx, event_id, moving_to)
-    event = await lock_changeable(tx, event_id, seen)
-    sale = await read_sale(tx, event_id)
+    event, sale = await lock_for_edit(tx, event_id, seen)
     complaints = Complaints()
     if moving_to is not None and venue is None:
         complaints.about("/venue_id", _NO_SUCH_VENUE)
@@ -115,28 +115,27 @@ async def change_event(
     if terms != _terms_of(event) or place != event.place:
         await catalogue.update_event(tx, event_id, terms, place)
     elif (on_sale_at, off_sale_at) == (sale.on_sale_at, sale.off_sale_at):
-        return event
+        return Edited(event, sale)
     if (on_sale_at, off_sale_at) != (sale.on_sale_at, sale.off_sale_at):
-        await carry_out(tx, ChangeSale(event_id, on_sale_at, off_sale_at), now)
-    return await catalogue.note_change(tx, event_id, now)
+        return await edit_sale(tx, sale, ChangeSale(event_id, on_sale_at, off_sale_at), now)
+    return await write_version(tx, sale, now)
 
 
-async def publish_event(tx: Connection, event_id: UUID, now: datetime) -> Event:
+async def publish_event(tx: Connection, event_id: UUID, now: datetime) -> Edited:
     """Show a draft to everybody and open its sale; harmless when it is published.
 
     Refuses `started-already` and `nothing-to-sell`.
     """
-    event = await lock_changeable(tx, event_id)
+    event, sale = await lock_for_edit(tx, event_id)
     if event.state == "published":
-        return event
+        return Edited(event, sale)
     if event.starts_at <= now:
         raise Refused(CatalogueRefusal.STARTED_ALREADY)
     await catalogue.mark_published(tx, event_id, now)
-    await carry_out(tx, OpenSale(event_id), now)
-    return await catalogue.note_change(tx, event_id, now)
+    return await edit_sale(tx, sale, OpenSale(event_id), now)
 
 
-async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Event:
+async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Edited:
     """Call a published event off and close its sale for good; harmless when it is cancelled.
 
     Its bookings are cancelled by a job.
@@ -144,15 +143,15 @@ async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Event:
     Refuses `still-a-draft` and `ended-already`.
     """
     event = await catalogue.lock_event(tx, event_id)
+    sale = await read_sale(tx, event_id)
     if event.state == "cancelled":
-        return event
+        return Edited(event, sale)
     if event.state == "draft":
         raise Refused(CatalogueRefusal.STILL_A_DRAFT)
     if event.ends_at <= now:
         raise Refused(CatalogueRefusal.ENDED_ALREADY)
     await catalogue.mark_cancelled(tx, event_id, now)
-    await carry_out(tx, CancelSale(event_id), now)
-    return await catalogue.note_change(tx, event_id, now)
+    return await edit_sale(tx, sale, CancelSale(event_id), now)
 
 
 async def delete_event(tx: Connection, event_id: UUID, seen: Seen = whichever_version) -> None:
@@ -162,15 +161,6 @@ async def delete_event(tx: Connection, event_id: UUID, seen: Seen = whichever_ve
     if event.state != "draft":
         raise Refused(CatalogueRefusal.NOT_A_DRAFT)
     await catalogue.delete_event(tx, event_id)
-
-
-async def lock_changeable(tx: Connection, event_id: UUID, seen: Seen = whichever_version) -> Event:
-    """Return an event that may still change, locked; refuses `event-cancelled`."""
-    event = await catalogue.lock_event(tx, event_id)
-    seen(event.version)
-    if event.state == "cancelled":
-        raise Refused(SalesRefusal.EVENT_CANCELLED, "no_more_changes")
-    return event
 
 
 async def _share_venue_for(tx: Connection, event_id: UUID, venue_id: UUID) -> VenueCopy | None:

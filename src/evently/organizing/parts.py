@@ -11,8 +11,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from evently import catalogue
-from evently.catalogue import Complaints, Event, Seen, whichever_version
+from evently.catalogue import Complaints, Seen, whichever_version
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
@@ -23,7 +22,7 @@ from evently.organizing.conditions import (
     check_fee_currency,
     fee_currency_of,
 )
-from evently.organizing.events import lock_changeable
+from evently.organizing.edits import Added, Edited, edit_sale, lock_for_edit
 from evently.organizing.terms import (
     POSITION_MAX,
     NewPool,
@@ -42,26 +41,24 @@ from evently.organizing.terms import (
 from evently.organizing.zones import same
 from evently.sales import carry_out
 from evently.sales.commands import (
-    Command,
     PutConditions,
     PutPool,
     PutTicketType,
     RemovePool,
     RetireTicketType,
 )
-from evently.sales.reads import Sale, read_sale
+from evently.sales.reads import Sale
 from evently.sales.terms import PoolTerms
 
 Part = TypeVar("Part")
 
 
-async def add_pool(tx: Connection, event_id: UUID, pool: NewPool, now: datetime) -> tuple[Event, UUID]:
+async def add_pool(tx: Connection, event_id: UUID, pool: NewPool, now: datetime) -> Added:
     """Give an event one more pool."""
-    await lock_changeable(tx, event_id)
-    sale = await read_sale(tx, event_id)
+    _, sale = await lock_for_edit(tx, event_id)
     made = PoolTerms(new_id(), pool.name, pool.capacity)
     _check_pool(made, sale)
-    return await _carry_out(tx, PutPool(event_id, made), now), made.pool_id
+    return Added(*await edit_sale(tx, sale, PutPool(event_id, made), now), made.pool_id)
 
 
 async def change_pool(
@@ -71,50 +68,49 @@ async def change_pool(
     changes: PoolChanges,
     now: datetime,
     seen: Seen = whichever_version,
-) -> Event:
+) -> Edited:
     """Rename a pool, raise its capacity, or lower it to no less than what is taken.
 
     Refuses `capacity-taken`.
     """
-    event = await lock_changeable(tx, event_id, seen)
-    sale = await read_sale(tx, event_id)
+    event, sale = await lock_for_edit(tx, event_id, seen)
     pool = _part(sale.pools, pool_id)
     before = PoolTerms(pool_id, pool.name, pool.capacity)
     after = replace(before, **given(changes))
     _check_pool(after, sale)
-    return event if after == before else await _carry_out(tx, PutPool(event_id, after), now)
+    if after == before:
+        return Edited(event, sale)
+    return await edit_sale(tx, sale, PutPool(event_id, after), now)
 
 
 async def remove_pool(
     tx: Connection, event_id: UUID, pool_id: UUID, now: datetime, seen: Seen = whichever_version
-) -> Event:
+) -> Edited:
     """Take away a pool that no ticket type draws on. Refuses `pool-in-use`."""
-    await lock_changeable(tx, event_id, seen)
-    _part((await read_sale(tx, event_id)).pools, pool_id)
-    return await _carry_out(tx, RemovePool(event_id, pool_id), now)
+    _, sale = await lock_for_edit(tx, event_id, seen)
+    _part(sale.pools, pool_id)
+    return await edit_sale(tx, sale, RemovePool(event_id, pool_id), now)
 
 
 async def add_ticket_type(
     tx: Connection, event_id: UUID, draft: TicketTypeDraft, pool_ids: tuple[UUID, ...], now: datetime
-) -> tuple[Event, UUID]:
+) -> Added:
     """Give an event one more ticket type, the last on its page. With one pool it need not be named.
 
     With a zone it need not be named either: it is the one of the zone's name, made here when there is none.
     """
-    await lock_changeable(tx, event_id)
-    sale = await read_sale(tx, event_id)
+    _, sale = await lock_for_edit(tx, event_id)
     draft, zone_pool = _in_zone(sale, draft)
     if not pool_ids and zone_pool is not None:
         pool_ids = (zone_pool.pool_id,)
         if zone_pool.pool_id not in sale.pools:
-            await carry_out(tx, PutPool(event_id, zone_pool), now)
-            sale = await read_sale(tx, event_id)
+            _, sale = await carry_out(tx, PutPool(event_id, zone_pool), now, known=sale)
     elif not pool_ids and len(sale.pools) == 1:
         pool_ids = tuple(sale.pools)
     position = min(max((terms.position for terms in sale.ticket_types.values()), default=0) + 1, POSITION_MAX)
     _check_ticket_type(draft, position, pool_ids, sale, _names(sale))
     made = terms_of(new_id(), draft, position, tuple(dict.fromkeys(pool_ids)))
-    return await _carry_out(tx, PutTicketType(event_id, made), now), made.ticket_type_id
+    return Added(*await edit_sale(tx, sale, PutTicketType(event_id, made), now), made.ticket_type_id)
 
 
 async def change_ticket_type(
@@ -124,13 +120,12 @@ async def change_ticket_type(
     changes: TicketTypeChanges,
     now: datetime,
     seen: Seen = whichever_version,
-) -> Event:
+) -> Edited:
     """Change a ticket type.
 
     Its price is that of later bookings; its pools stay once the event is published (`pool-in-use`).
     """
-    event = await lock_changeable(tx, event_id, seen)
-    sale = await read_sale(tx, event_id)
+    event, sale = await lock_for_edit(tx, event_id, seen)
     before = _part(sale.ticket_types, ticket_type_id)
     said = given(changes)
     position, pool_ids = said.pop("position", before.position), said.pop("pool_ids", before.pool_ids)
@@ -139,31 +134,35 @@ async def change_ticket_type(
     after = replace(
         terms_of(ticket_type_id, draft, position, tuple(dict.fromkeys(pool_ids))), retired=before.retired
     )
-    return event if after == before else await _carry_out(tx, PutTicketType(event_id, after), now)
+    if after == before:
+        return Edited(event, sale)
+    return await edit_sale(tx, sale, PutTicketType(event_id, after), now)
 
 
 async def retire_ticket_type(
     tx: Connection, event_id: UUID, ticket_type_id: UUID, now: datetime, seen: Seen = whichever_version
-) -> Event:
+) -> Edited:
     """Stop selling a ticket type for good; its tickets stay valid."""
-    event = await lock_changeable(tx, event_id, seen)
-    terms = _part((await read_sale(tx, event_id)).ticket_types, ticket_type_id)
-    return event if terms.retired else await _carry_out(tx, RetireTicketType(event_id, ticket_type_id), now)
+    event, sale = await lock_for_edit(tx, event_id, seen)
+    if _part(sale.ticket_types, ticket_type_id).retired:
+        return Edited(event, sale)
+    return await edit_sale(tx, sale, RetireTicketType(event_id, ticket_type_id), now)
 
 
 async def change_conditions(
     tx: Connection, event_id: UUID, changes: ConditionsChanges, now: datetime, seen: Seen = whichever_version
-) -> Event:
+) -> Edited:
     """Sell under other conditions from now on; bookings that were made keep theirs."""
-    event = await lock_changeable(tx, event_id, seen)
-    sale = await read_sale(tx, event_id)
+    event, sale = await lock_for_edit(tx, event_id, seen)
     _, before = sale.conditions_now()
     after = changed_conditions(before, changes)
     complaints = Complaints()
     check_conditions(complaints, "", after)
     check_fee_currency(complaints, "", fee_currency_of(changes), sale.currency)
     complaints.refuse_if_any()
-    return event if after == before else await _carry_out(tx, PutConditions(event_id, after), now)
+    if after == before:
+        return Edited(event, sale)
+    return await edit_sale(tx, sale, PutConditions(event_id, after), now)
 
 
 def _in_zone(sale: Sale, draft: TicketTypeDraft) -> tuple[TicketTypeDraft, PoolTerms | None]:
@@ -199,11 +198,6 @@ def _check_ticket_type(
     check_pool_ids(complaints, pool_ids, sale)
     check_zone(complaints, "/zone", draft.zone, () if sale.hall is None else sale.hall.zones)
     complaints.refuse_if_any()
-
-
-async def _carry_out(tx: Connection, command: Command, now: datetime) -> Event:
-    await carry_out(tx, command, now)
-    return await catalogue.note_change(tx, command.event_id, now)
 
 
 def _part(parts: dict[UUID, Part], part_id: UUID) -> Part:

@@ -11,17 +11,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from evently import catalogue
-from evently.catalogue import Complaints, Event, Seen, whichever_version
+from evently.catalogue import Complaints, Seen, whichever_version
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
-from evently.organizing.events import lock_changeable
+from evently.organizing.edits import Added, Edited, edit_sale, lock_for_edit
 from evently.organizing.terms import PER_BUYER_MAX, check_instants, given, utc
-from evently.sales import carry_out
 from evently.sales.commands import PutPromoCode, RetirePromoCode
-from evently.sales.reads import Promo, Sale, read_sale
+from evently.sales.reads import Promo, Sale
 from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, TICKET_TYPES_MAX, WHOLE, PromoKind, PromoTerms
 
 USES_MAX: Final = 1_000_000  # a limit above it limits nobody: no event has more units
@@ -61,15 +59,12 @@ class PromoChanges(msgspec.Struct, frozen=True, kw_only=True):
     until_at: datetime | UnsetType | None = UNSET
 
 
-async def add_promo_code(
-    tx: Connection, event_id: UUID, draft: PromoDraft, now: datetime
-) -> tuple[Event, UUID]:
+async def add_promo_code(tx: Connection, event_id: UUID, draft: PromoDraft, now: datetime) -> Added:
     """Give an event a promo code. Refuses `promo-code-taken`."""
-    await lock_changeable(tx, event_id)
-    _check_promo(draft, await read_sale(tx, event_id))
+    _, sale = await lock_for_edit(tx, event_id)
+    _check_promo(draft, sale)
     made = promo_of(new_id(), draft)
-    await carry_out(tx, PutPromoCode(event_id, made), now)
-    return await catalogue.note_change(tx, event_id, now), made.promo_id
+    return Added(*await edit_sale(tx, sale, PutPromoCode(event_id, made), now), made.promo_id)
 
 
 async def change_promo_code(
@@ -79,30 +74,27 @@ async def change_promo_code(
     changes: PromoChanges,
     now: datetime,
     seen: Seen = whichever_version,
-) -> Event:
+) -> Edited:
     """Change a promo code for later bookings.
 
     Refuses `promo-code-taken`, and `capacity-taken` for limits below what was used.
     """
-    event = await lock_changeable(tx, event_id, seen)
-    sale = await read_sale(tx, event_id)
+    event, sale = await lock_for_edit(tx, event_id, seen)
     before = _promo(sale, promo_id).terms
     draft = replace(draft_of_promo(before, sale.currency), **given(changes))
     _check_promo(draft, sale)
     after = replace(promo_of(promo_id, draft), retired=before.retired)
     if after == before:
-        return event
-    await carry_out(tx, PutPromoCode(event_id, after), now)
-    return await catalogue.note_change(tx, event_id, now)
+        return Edited(event, sale)
+    return await edit_sale(tx, sale, PutPromoCode(event_id, after), now)
 
 
-async def retire_promo_code(tx: Connection, event_id: UUID, promo_id: UUID, now: datetime) -> Event:
+async def retire_promo_code(tx: Connection, event_id: UUID, promo_id: UUID, now: datetime) -> Edited:
     """Take a promo code no more; bookings that were made with it keep their price. Harmless to repeat."""
-    event = await lock_changeable(tx, event_id)
-    if _promo(await read_sale(tx, event_id), promo_id).terms.retired:
-        return event
-    await carry_out(tx, RetirePromoCode(event_id, promo_id), now)
-    return await catalogue.note_change(tx, event_id, now)
+    event, sale = await lock_for_edit(tx, event_id)
+    if _promo(sale, promo_id).terms.retired:
+        return Edited(event, sale)
+    return await edit_sale(tx, sale, RetirePromoCode(event_id, promo_id), now)
 
 
 def promo_of(promo_id: UUID, draft: PromoDraft) -> PromoTerms:

@@ -10,11 +10,12 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently import catalogue
-from evently.catalogue import NAME_CHARACTERS_MAX, Category, Event, EventTerms, VenueTerms
+from evently.catalogue import NAME_CHARACTERS_MAX, Category, EventTerms, VenueTerms
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
+from evently.organizing.edits import Edited, write_version
 from evently.organizing.events import create_event, publish_event
 from evently.organizing.terms import NewTicketType, SaleTerms
 from evently.sales import carry_out
@@ -40,9 +41,7 @@ _AISLE_METRES: Final = 1.2
 _SECTION_METRES: Final = 26.0
 
 
-async def copy_for_rehearsal(
-    tx: Connection, event_id: UUID, places: int | None, now: datetime
-) -> tuple[Event, Sale]:
+async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None, now: datetime) -> Edited:
     """Make a sandbox copy of an event, published, with every ticket type on sale now; draft or past makes no difference to the copy.
 
     `places`: how many its pools hold together, in the original's proportions; None: as many as the original's. A hall has the seats that it
@@ -73,15 +72,14 @@ async def copy_for_rehearsal(
     version, present = sale.conditions_now()
     conditions = present if version else None
     seating = await read_seating(tx, event_id)
-    await carry_out(
+    _, copy = await carry_out(
         tx, SetUpSale(made, sale.currency, now, starts_at, pools, ticket_types, conditions, seating), now
     )
     if sale.hall is not None and (blocked := _blocked(sale.hall)):
-        await carry_out(tx, BlockSeats(made, blocked), now)
+        _, copy = await carry_out(tx, BlockSeats(made, blocked), now, known=copy)
     await catalogue.mark_published(tx, made, now)
-    await carry_out(tx, OpenSale(made), now)
-    event = await catalogue.note_change(tx, made, now, versions=0)
-    return event, await read_sale(tx, made)
+    _, copy = await carry_out(tx, OpenSale(made), now, known=copy)
+    return await write_version(tx, copy, now, versions=0)
 
 
 async def make_for_rehearsal(
@@ -93,7 +91,7 @@ async def make_for_rehearsal(
     *,
     seated: bool = False,
     hold_seconds: int | None = None,
-) -> tuple[Event, Sale]:
+) -> Edited:
     """Make a fresh sandbox event, published, with one ticket type; at a venue of the organizer, or at a new one where there is none.
 
     `seated`: each place is a seat of a plain hall. `hold_seconds`: paid online, in that time; None: at the door.
@@ -109,25 +107,23 @@ async def make_for_rehearsal(
         capacity=places,
         ticket_types=(NewTicketType(name="Standing", price=_PRICE),),
     )
-    draft = await create_event(tx, organizer_id, terms, sale, now, sandbox=True)
+    event, draft = await create_event(tx, organizer_id, terms, sale, now, sandbox=True)
     if seated:
-        await _seat(tx, draft.event_id, places, now)
+        draft = await _seat(tx, draft, places, now)
     if hold_seconds is not None:
-        await carry_out(
-            tx, PutConditions(draft.event_id, Conditions("online", hold_seconds=hold_seconds)), now
-        )
-    event = await publish_event(tx, draft.event_id, now)
-    return event, await read_sale(tx, event.event_id)
+        conditions = Conditions("online", hold_seconds=hold_seconds)
+        await carry_out(tx, PutConditions(event.event_id, conditions), now, known=draft)
+    return await publish_event(tx, event.event_id, now)
 
 
-async def _seat(tx: Connection, event_id: UUID, places: int, now: datetime) -> None:
-    """Let the one ticket type of an event sell the seats of a plain hall."""
+async def _seat(tx: Connection, sale: Sale, places: int, now: datetime) -> Sale:
+    """Make the only ticket type of an event sell the seats of a plain hall."""
     layout = canonical(plain_hall(places))
-    await carry_out(
-        tx, PutSeating(event_id, Seating(digest_of(layout), layout, (_ZONE,), bytes(places))), now
-    )
-    (terms,) = (await read_sale(tx, event_id)).ticket_types.values()
-    await carry_out(tx, PutTicketType(event_id, replace(terms, name="Seat", zone=_ZONE)), now)
+    seating = Seating(digest_of(layout), layout, (_ZONE,), bytes(places))
+    _, sale = await carry_out(tx, PutSeating(sale.event_id, seating), now, known=sale)
+    (terms,) = sale.ticket_types.values()
+    command = PutTicketType(sale.event_id, replace(terms, name="Seat", zone=_ZONE))
+    return (await carry_out(tx, command, now, known=sale)).sale
 
 
 def plain_hall(places: int) -> SeatMap:

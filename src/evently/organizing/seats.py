@@ -8,29 +8,28 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from evently import catalogue
-from evently.catalogue import Complaints, Event, Seen, whichever_version
+from evently.catalogue import Complaints, Seen, whichever_version
 from evently.db import Connection
 from evently.kit.errors import Refused
-from evently.organizing.events import lock_changeable
+from evently.organizing.edits import Edited, lock_changeable, lock_for_edit, write_version
 from evently.organizing.maps import copy_map
 from evently.organizing.zones import SeatChoice, SeatingDraft, SeatNames, check_zone_names, seats_by_zone
 from evently.sales import carry_out
 from evently.sales.commands import BlockSeats, PutPool, PutSeating, SalesRefusal, UnblockSeats
-from evently.sales.reads import Sale, read_sale, read_seating
+from evently.sales.reads import Sale, read_seating
 from evently.sales.terms import PoolTerms, Seating
 
 
 async def put_seating(
     tx: Connection, event_id: UUID, draft: SeatingDraft, now: datetime, seen: Seen = whichever_version
-) -> Event:
+) -> Edited:
     """Give an event its seats, or other zones.
 
     Refuses `seats-in-use` where a seat that may have been sold would change.
 
     A pool that had one unit for each seat of the zone it is called after goes on having that.
     """
-    event = await lock_changeable(tx, event_id, seen)
+    event, sale = await lock_for_edit(tx, event_id, seen)
     before = await read_seating(tx, event_id)
     complaints = Complaints()
     check_zone_names(complaints, "", draft.zones)
@@ -38,28 +37,31 @@ async def put_seating(
     complaints.refuse_if_any()
     assert after is not None, "it was complained about"
     if after == before:
-        return event
-    await carry_out(tx, PutSeating(event_id, after), now)
-    for pool in _resized(await read_sale(tx, event_id), before, after):
-        await carry_out(tx, PutPool(event_id, pool), now)
-    return await catalogue.note_change(tx, event_id, now)
+        return Edited(event, sale)
+    _, sale = await carry_out(tx, PutSeating(event_id, after), now, known=sale)
+    for pool in _resized(sale, before, after):
+        _, sale = await carry_out(tx, PutPool(event_id, pool), now, known=sale)
+    return await write_version(tx, sale, now)
 
 
-async def block_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> None:
+async def block_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> Edited:
     """Take free seats off the sale.
 
     Refuses `seat-taken`, and then blocks none. Stands in nobody's edit's way: the version stays.
     """
-    await carry_out(tx, BlockSeats(event_id, await _chosen(tx, event_id, choice)), now)
+    event = await lock_changeable(tx, event_id)
+    seats = await _choose_seats(tx, event_id, choice)
+    return Edited(event, (await carry_out(tx, BlockSeats(event_id, seats), now)).sale)
 
 
-async def unblock_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> None:
+async def unblock_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> Edited:
     """Sell blocked seats again; of those chosen, the ones that are not blocked stay as they are."""
-    await carry_out(tx, UnblockSeats(event_id, await _chosen(tx, event_id, choice)), now)
+    event = await lock_changeable(tx, event_id)
+    seats = await _choose_seats(tx, event_id, choice)
+    return Edited(event, (await carry_out(tx, UnblockSeats(event_id, seats), now)).sale)
 
 
-async def _chosen(tx: Connection, event_id: UUID, choice: SeatChoice) -> tuple[str, ...]:
-    await lock_changeable(tx, event_id)
+async def _choose_seats(tx: Connection, event_id: UUID, choice: SeatChoice) -> tuple[str, ...]:
     seating = await read_seating(tx, event_id)
     if seating is None:
         raise Refused(SalesRefusal.NOT_SEATED, "general_admission")

@@ -37,9 +37,11 @@ from evently.kit.memory import Memory
 from evently.sales import store
 from evently.sales.commands import Command, Done, ExpireHolds, No, Outcome, PlaceBooking, SalesRefusal
 from evently.sales.loading import Work
+from evently.sales.reads.on_sale import public_types
 from evently.sales.reads.sale import find_sale
 from evently.sales.rules import decide
 from evently.sales.rules.state import Batch, Sale
+from evently.sales.terms import TicketTypeTerms
 
 log: Final = structlog.get_logger(__name__)
 
@@ -90,8 +92,22 @@ class Glance(NamedTuple):
     state: str
     on_sale_at: datetime
     off_sale_at: datetime
-    available: Mapping[UUID, int]  # by ticket type, retired ones left out
+    types: Sequence[TicketTypeTerms]  # neither retired nor hidden
+    available: Mapping[UUID, int]  # units by ticket type, of the same ones
     next_expiry_at: datetime | None  # from then on more may be available
+
+    @classmethod
+    def of(cls, sale: Sale, types: Sequence[TicketTypeTerms]) -> Glance:
+        """Return what a sale shows of some of its ticket types."""
+        return cls(
+            sale.seq,
+            sale.state,
+            sale.on_sale_at,
+            sale.off_sale_at,
+            types,
+            {terms.ticket_type_id: sale.available(terms) for terms in types},
+            sale.next_expiry_at,
+        )
 
 
 class Pending(NamedTuple):
@@ -146,7 +162,7 @@ class Engine:
         )
 
     async def _read_glance(self, event_id: UUID) -> Glance:
-        return glance_of(await find_sale(self._database, event_id))
+        return _glance_of(await find_sale(self._database, event_id))
 
     def _is_hopeless(self, command: Command) -> bool:
         """Memory may only refuse; and never a request with a key, which may be the retry of one that succeeded."""
@@ -358,7 +374,7 @@ class Lane:
             else:
                 self._remembered[work.event_id] = sale
                 self._remembered.move_to_end(work.event_id)
-            self._glances.put(work.event_id, glance_of(sale))
+            self._glances.put(work.event_id, _glance_of(sale))
         while len(self._remembered) > SALES_REMEMBERED_MAX:
             self._remembered.popitem(last=False)
 
@@ -377,33 +393,42 @@ class Lane:
             self._remembered.pop(command.event_id, None)
 
 
-def glance_of(sale: Sale) -> Glance:
-    """Return what is remembered of a sale."""
-    available = {
-        terms.ticket_type_id: sale.available(terms)
-        for terms in sale.ticket_types.values()
-        if not (terms.retired or terms.hidden)
-    }
-    return Glance(sale.seq, sale.state, sale.on_sale_at, sale.off_sale_at, available, sale.next_expiry_at)
+def _glance_of(sale: Sale) -> Glance:
+    return Glance.of(sale, public_types(sale))
+
+
+class CarriedOut(NamedTuple):
+    """A command's outcome, and the sale that it left."""
+
+    outcome: Outcome
+    sale: Sale
 
 
 async def carry_out(
-    transaction: Connection, command: Command, now: datetime, new_id: IdSource = new_id
-) -> Outcome:
-    """Carry out one command inside the caller's transaction; raises what it is refused for as `Refused`, so that nothing is left.
+    transaction: Connection,
+    command: Command,
+    now: datetime,
+    new_id: IdSource = new_id,
+    *,
+    known: Sale | None = None,
+) -> CarriedOut:
+    """Carry out one command inside the caller's transaction; raise a refusal as `Refused`, so that nothing is written.
 
-    For what organizers do, together with their own tables. The event stays locked until the caller commits:
-    do it last.
+    For an organizer's edits, together with their own tables. The sale stays locked until the caller commits:
+    call it last. `known`: the sale as the caller has read it; it is loaded again only if its journal has grown
+    since, and belongs to the engine from now on.
     """
-    works, (outcome,) = await decide_and_write(transaction, [command], {}, lambda: now, new_id)
+    remembered = {} if known is None else {known.event_id: known}
+    (work,), (outcome,) = await decide_and_write(transaction, [command], remembered, lambda: now, new_id)
     if isinstance(outcome, No):
         raise outcome.as_error()
-    while any(work.batch.unserved for work in works):  # more people can be served than one batch serves
-        known = {work.event_id: work.sale for work in works if work.sale is not None}
-        works, _ = await decide_and_write(
-            transaction, [ExpireHolds(command.event_id)], known, lambda: now, new_id
+    while work.batch.unserved and work.sale is not None:  # one batch serves only so many waitlist entries
+        remembered = {work.event_id: work.sale}
+        (work,), _ = await decide_and_write(
+            transaction, [ExpireHolds(command.event_id)], remembered, lambda: now, new_id
         )
-    return outcome
+    assert work.sale is not None, "a command that succeeds leaves a sale"
+    return CarriedOut(outcome, work.sale)
 
 
 async def decide_and_write(

@@ -15,6 +15,15 @@ from evently.sales.reads.bookings import (
     locate_booking,
 )
 from evently.sales.reads.journal import JournalRow, list_journal
+from evently.sales.reads.on_sale import (
+    SaleState,
+    list_sale_summaries,
+    lowest_price,
+    price_from,
+    public_types,
+    state_of,
+    state_of_sale,
+)
 from evently.sales.reads.proof import Balance, Figure, Proof, prove
 from evently.sales.reads.quotes import (
     BookingQuote,
@@ -54,6 +63,7 @@ __all__ = [
     "Proof",
     "Refund",
     "Sale",
+    "SaleState",
     "SeatBoard",
     "SeatBoards",
     "TicketQuote",
@@ -79,12 +89,18 @@ __all__ = [
     "list_live_entries",
     "list_paid_at_door",
     "list_refunds",
+    "list_sale_summaries",
     "load_hall",
     "locate_booking",
+    "lowest_price",
     "picture_digest",
+    "price_from",
     "prove",
+    "public_types",
     "read_sale",
     "read_seating",
     "read_types_for",
+    "state_of",
+    "state_of_sale",
     "window_at",
 ]

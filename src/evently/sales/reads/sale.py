@@ -12,6 +12,7 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.sales import loading
 from evently.sales.commands import No, SalesRefusal
+from evently.sales.reads.on_sale import public_types
 from evently.sales.rules.placing import find_promo, unlocks
 from evently.sales.rules.state import Batch, Promo, Sale
 from evently.sales.terms import Seating, TicketTypeTerms
@@ -46,7 +47,7 @@ async def read_types_for(
     connection: Connection, sale: Sale, buyer_id: UUID | None, promo_code: str | None, now: datetime
 ) -> list[TicketTypeTerms]:
     """Return the ticket types that a buyer sees (None: nobody we know), and those that a code unlocks; or refuse as booking would."""
-    shown = [terms for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)]
+    shown = public_types(sale)
     if promo_code is None:
         return shown
     if sale.state == "closed":

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
 from evently import checkout, sales
-from evently.checkout import CancellationProgress, CheckoutRefusal, Payment, PaymentChoice, RefundRow
+from evently.checkout import (
+    CancellationProgress,
+    CancellationState,
+    CheckoutRefusal,
+    Payment,
+    PaymentChoice,
+    RefundRow,
+)
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import parse_id, show_id
 from evently.kit.money import Money
@@ -158,10 +165,7 @@ class CancellationView(msgspec.Struct, frozen=True):
     """
 
     event_id: str
-    state: Annotated[
-        Literal["not_cancelled", "cancelling", "refunding", "stuck", "done"],
-        msgspec.Meta(examples=["refunding"]),
-    ]
+    state: Annotated[CancellationState, msgspec.Meta(examples=["refunding"])]
     bookings: Annotated[int, msgspec.Meta(examples=[1200])]
     bookings_left: Annotated[int, msgspec.Meta(examples=[0])]
     refunds_decided: Annotated[int, msgspec.Meta(examples=[1100])]
@@ -390,17 +394,9 @@ def _show_refund(refund: RefundRow) -> RefundView:
 
 
 def _show_cancellation(event_id: str, progress: CancellationProgress) -> CancellationView:
-    unsettled = progress.refunds - progress.refunds_settled
-    state: Any = "done"
-    if progress.event_state != "cancelled":
-        state = "not_cancelled"
-    elif progress.bookings_left:
-        state = "cancelling"
-    elif unsettled:
-        state = "stuck" if unsettled == progress.refunds_failed else "refunding"
     return CancellationView(
         event_id,
-        state,
+        progress.state,
         progress.bookings,
         progress.bookings_left,
         progress.refunds,

@@ -80,15 +80,7 @@ async def _look_behind(request: Request, event_id: UUID, promo_code: str) -> sal
     async with request.context.database.snapshot() as snapshot:
         sale = await sales.reads.read_sale(snapshot, event_id)
         types = await sales.reads.read_types_for(snapshot, sale, buyer_id, promo_code, now)
-    available = {terms.ticket_type_id: sale.available(terms) for terms in types}
-    return sales.Glance(
-        sale.seq,
-        sale.state,
-        sale.on_sale_at,
-        sale.off_sale_at,
-        available,
-        sale.next_expiry_at,
-    )
+    return sales.Glance.of(sale, types)
 
 
 def _show(event_id: str, glance: sales.Glance, state: str) -> AvailabilityView:
@@ -99,13 +91,8 @@ def _show(event_id: str, glance: sales.Glance, state: str) -> AvailabilityView:
 
 
 def _state(glance: sales.Glance, now: datetime) -> str:
-    if glance.state == "cancelled":
-        return "cancelled"
-    if now < glance.on_sale_at:
-        return "not_yet_on_sale"
-    if now >= glance.off_sale_at:
-        return "ended"
-    return "on_sale" if any(units > 0 for units in glance.available.values()) else "sold_out"
+    types = [(terms, glance.available[terms.ticket_type_id]) for terms in glance.types]
+    return sales.reads.state_of_sale(glance, types, now)
 
 
 routes: Final = [get_availability]

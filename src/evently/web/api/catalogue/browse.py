@@ -23,6 +23,7 @@ from evently.catalogue import (
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import find_id, parse_id, show_id
 from evently.kit.money import AMOUNT_MINOR_MAX, CURRENCIES, Money
+from evently.sales.reads import list_sale_summaries
 from evently.web.api.catalogue.answers import send
 from evently.web.api.catalogue.events import FRESH
 from evently.web.api.catalogue.shapes import EventCardView, State
@@ -150,7 +151,9 @@ async def list_events(
         raise Invalid(errors)
 
     async def make() -> Kept:
-        page = await catalogue.browse(request.context.database, wish, request.context.clock(), limit, after)
+        page = await catalogue.browse(
+            request.context.database, list_sale_summaries, wish, request.context.clock(), limit, after
+        )
         answer = paginated(request, page, show_card)
         links = {"link": answer.headers["link"]} if "link" in answer.headers else {}
         return kept(_encode(answer.content), FRESH, headers=links)
@@ -177,7 +180,13 @@ async def list_organizer_events(
     """List the events of an organizer for its members."""
     context = request.context
     page = await catalogue.list_events_of_organizer(
-        context.database, parse_id("org", organizer_id), in_state, context.clock(), limit, after
+        context.database,
+        list_sale_summaries,
+        parse_id("org", organizer_id),
+        in_state,
+        context.clock(),
+        limit,
+        after,
     )
     return paginated(request, page, show_card)
 
@@ -196,7 +205,7 @@ async def list_all_events(
     """List all events, drafts and those of rehearsals too."""
     context = request.context
     page = await catalogue.list_events_of_organizer(
-        context.database, None, in_state, context.clock(), limit, after
+        context.database, list_sale_summaries, None, in_state, context.clock(), limit, after
     )
     return paginated(request, page, show_card)
 

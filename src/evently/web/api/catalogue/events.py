@@ -17,9 +17,17 @@ from evently.catalogue import CatalogueRefusal, Event, EventChanges, EventTerms
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import find_id, parse_id, show_id
 from evently.kit.money import Money
-from evently.organizing import NewPool, NewTicketType, SaleTerms, WindowChanges
+from evently.organizing import Edited, NewPool, NewTicketType, SaleTerms, WindowChanges
 from evently.sales.commands import SalesRefusal
-from evently.sales.reads import Sale, read_sale, read_types_for
+from evently.sales.reads import (
+    Sale,
+    price_from,
+    public_types,
+    read_sale,
+    read_types_for,
+    state_of,
+    state_of_sale,
+)
 from evently.sales.terms import TicketTypeTerms
 from evently.seating import Hall
 from evently.web.api.catalogue.answers import send
@@ -36,7 +44,6 @@ from evently.web.api.catalogue.shapes import (
     EventPatch,
     EventView,
     HostView,
-    SaleState,
     TypeView,
     taken,
     tax_said,
@@ -88,10 +95,10 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[
         ends_at=_one_of("ends_at", data.ends_at, data.ends_at_local),
     )
     async with context.database.transaction() as tx:
-        event = await organizing.create_event(tx, organizer_id, terms, _sale_terms(data), context.clock())
-    answer = await answer_changed(request, event.event_id)
+        edited = await organizing.create_event(tx, organizer_id, terms, _sale_terms(data), context.clock())
+    answer = await _answer_edited(request, edited)
     answer.status_code = 201
-    answer.headers["location"] = f"/v1/events/{show_id('evt', event.event_id)}"
+    answer.headers["location"] = f"/v1/events/{show_id('evt', edited.event.event_id)}"
     return answer
 
 
@@ -114,9 +121,10 @@ async def get_event(
     """Return an event; to members of its organizer, and to whoever names a promo code, as it is at this very moment."""
     context, actor = request.context, request.actor
     if promo_code is not None:
-        _, view = await _look(context, parse_id("evt", event_id), promo_code, await count_guess(request))
+        buyer_id = await count_guess(request)
+        _, view = await _read_event(context, parse_id("evt", event_id), promo_code, buyer_id)
         return Response(view, headers=UNLOCKED)
-    make = partial(_make, context, event_id)
+    make = partial(_read_kept, context, event_id)
     found = await context.memory.get(event_id, make)
     organizer_id = found.organizer_id
     assert organizer_id is not None, "every event has an organizer"
@@ -153,8 +161,10 @@ async def change_event(
     )
     seen = partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        await organizing.change_event(tx, event, changes, taken(WindowChanges, data), context.clock(), seen)
-    return await answer_changed(request, event)
+        edited = await organizing.change_event(
+            tx, event, changes, taken(WindowChanges, data), context.clock(), seen
+        )
+    return await _answer_edited(request, edited)
 
 
 @post(
@@ -173,8 +183,8 @@ async def publish_event(request: Request, event_id: FromPath[str]) -> Response[E
     """Publish a draft."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
-        await organizing.publish_event(tx, event, context.clock())
-    return await answer_changed(request, event)
+        edited = await organizing.publish_event(tx, event, context.clock())
+    return await _answer_edited(request, edited)
 
 
 @post(
@@ -191,8 +201,8 @@ async def cancel_event(request: Request, event_id: FromPath[str]) -> Response[Ev
     """Cancel a published event."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
-        await organizing.cancel_event(tx, event, context.clock())
-    return await answer_changed(request, event)
+        edited = await organizing.cancel_event(tx, event, context.clock())
+    return await _answer_edited(request, edited)
 
 
 @delete(
@@ -213,30 +223,34 @@ async def delete_event(request: Request, event_id: FromPath[str]) -> Response[No
     return Response(None, headers={"cache-control": _PRIVATE})
 
 
-async def answer_changed(request: Request, event_id: UUID) -> Response[Any]:
-    """Return an event that was changed a moment ago, and let nobody here see the old one."""
-    shown = show_id("evt", event_id)
-    request.context.memory.forget(shown)
-    found = _private(await _make(request.context, shown))
+async def _answer_edited(request: Request, edited: Edited) -> Response[Any]:
+    """Return an event as an edit left it, and forget the earlier one."""
+    context, (event, sale) = request.context, edited
+    context.memory.forget(show_id("evt", event.event_id))
+    view = await _show_event(context, event, sale, public_types(sale), context.clock())
+    found = _private(_keep(event, view))
     return Response(found.body, headers=found.headers)
 
 
-async def _make(context: Context, event_id: str) -> Kept:
+async def _read_kept(context: Context, event_id: str) -> Kept:
+    return _keep(*await _read_event(context, parse_id("evt", event_id)))
+
+
+def _keep(event: Event, view: EventView) -> Kept:
     """Return an event as it is sent. A draft is private, and never kept."""
-    event, view = await _look(context, parse_id("evt", event_id))
     body = _encode(view)
     if event.state == "draft":
-        return kept(body, _PRIVATE, version=event.version, seconds=0)._replace(
-            organizer_id=event.organizer_id
-        )
-    return kept(body, FRESH, version=event.version)._replace(organizer_id=event.organizer_id)
+        found = kept(body, _PRIVATE, version=event.version, seconds=0)
+    else:
+        found = kept(body, FRESH, version=event.version)
+    return found._replace(organizer_id=event.organizer_id)
 
 
 def _private(found: Kept) -> Kept:
     return found._replace(cache_control=_PRIVATE, headers={**found.headers, "cache-control": _PRIVATE})
 
 
-async def _look(
+async def _read_event(
     context: Context, event_id: UUID, promo_code: str | None = None, buyer_id: UUID | None = None
 ) -> tuple[Event, EventView]:
     async with context.database.snapshot() as snapshot:
@@ -245,10 +259,18 @@ async def _look(
             raise Refused(SalesRefusal.EVENT_NOT_FOUND)
         sale, now = await read_sale(snapshot, event_id), context.clock()
         types = await read_types_for(snapshot, sale, buyer_id, promo_code, now)
+    return event, await _show_event(context, event, sale, types, now)
+
+
+async def _show_event(
+    context: Context, event: Event, sale: Sale, types: Sequence[TicketTypeTerms], now: datetime
+) -> EventView:
+    """Return an event as clients see it, with some of its ticket types."""
+    price_minor = price_from(sale, types, now)
     venue = await catalogue.get_venue(context.database, event.venue_id)
     host = await get_organizer(context.database, event.organizer_id)
-    view = EventView(
-        id=show_id("evt", event_id),
+    return EventView(
+        id=show_id("evt", event.event_id),
         organizer=HostView(show_id("org", host.organizer_id), host.name, host.contact_email),
         venue=show_venue(venue),
         title=event.title,
@@ -265,8 +287,8 @@ async def _look(
         currency=sale.currency,
         on_sale_at=sale.on_sale_at,
         off_sale_at=sale.off_sale_at,
-        sale_state=_state_of_sale(sale, types, now),
-        price_from=_price_from(sale, types, now),
+        sale_state=state_of_sale(sale, [(terms, sale.available(terms)) for terms in types], now),
+        price_from=None if price_minor is None else Money(price_minor, sale.currency),
         ticket_types=[TypeView(**type_fields(sale, terms, now)) for terms in types],
         conditions=show_to_buyers(sale.conditions_now()[1], sale.currency),
         seating=None if sale.hall is None else show_seating(sale.hall),
@@ -275,11 +297,11 @@ async def _look(
         published_at=event.published_at,
         cancelled_at=event.cancelled_at,
     )
-    return event, view
 
 
 def type_fields(sale: Sale, terms: TicketTypeTerms, now: datetime) -> dict[str, Any]:
     """Return what everybody sees of a ticket type."""
+    available = sale.available(terms)
     return {
         "id": show_id("tty", terms.ticket_type_id),
         "name": terms.name,
@@ -291,8 +313,8 @@ def type_fields(sale: Sale, terms: TicketTypeTerms, now: datetime) -> dict[str, 
         "per_buyer_max": terms.per_buyer_max,
         "zone": terms.zone,
         "tax": TaxView(terms.tax_basis_points, terms.tax_included) if terms.tax_basis_points else None,
-        "state": _state_of_type(sale, terms, now),
-        "available": 0 if sale.state == "cancelled" else sale.available(terms),
+        "state": state_of(sale, terms, available, now),
+        "available": 0 if sale.state == "cancelled" else available,
     }
 
 
@@ -300,43 +322,6 @@ def show_seating(hall: Hall) -> SeatingView:
     """Return what everybody sees of assigned seating; the seats themselves have an address of their own."""
     zones = [ZoneView(zone, hall.zone_of.count(index)) for index, zone in enumerate(hall.zones)]
     return SeatingView(hall.plan.digest, sum(zone.seats for zone in zones), zones)
-
-
-def _state_of_type(sale: Sale, terms: TicketTypeTerms, now: datetime) -> SaleState:
-    if sale.state == "cancelled":
-        return "cancelled"
-    if (
-        now >= sale.off_sale_at
-        or (terms.off_sale_at is not None and now >= terms.off_sale_at)
-        or terms.retired
-    ):
-        return "ended"
-    if (
-        sale.state == "closed"
-        or now < sale.on_sale_at
-        or (terms.on_sale_at is not None and now < terms.on_sale_at)
-    ):
-        return "not_yet_on_sale"
-    return "on_sale" if sale.available(terms) > 0 else "sold_out"
-
-
-def _state_of_sale(sale: Sale, types: Sequence[TicketTypeTerms], now: datetime) -> SaleState:
-    """Return the best that can be said of any ticket type."""
-    if sale.state == "cancelled":
-        return "cancelled"
-    states = {_state_of_type(sale, terms, now) for terms in types}
-    order: tuple[SaleState, ...] = ("on_sale", "not_yet_on_sale", "sold_out")
-    return next(
-        (state for state in order if state in states),
-        "ended" if states or now >= sale.off_sale_at else "not_yet_on_sale",
-    )
-
-
-def _price_from(sale: Sale, types: Sequence[TicketTypeTerms], now: datetime) -> Money | None:
-    prices = [terms.price_minor for terms in types if _state_of_type(sale, terms, now) != "ended"] or [
-        terms.price_minor for terms in types
-    ]
-    return Money(min(prices), sale.currency) if prices else None
 
 
 def _sale_terms(data: EventBody) -> SaleTerms:

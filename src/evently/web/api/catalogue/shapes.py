@@ -30,6 +30,7 @@ from evently.organizing import (
     TICKET_TYPES_AT_ONCE_MAX,
 )
 from evently.sales.commands import UNITS_MAX
+from evently.sales.reads import SaleState
 from evently.sales.terms import CAPACITY_MAX, POOLS_MAX
 from evently.web.api.catalogue.sale_shapes import (
     BuyersConditionsView,
@@ -113,7 +114,6 @@ PerBuyer = Annotated[int, _number(1, PER_BUYER_MAX, 4)]
 Position = Annotated[int, _number(1, POSITION_MAX, 1)]
 PoolIds = Annotated[list[str], _items(POOLS_MAX, [["pol_01m7y4ef72ev2sxmcnxfse27zp"]])]
 State: TypeAlias = Literal["draft", "published", "cancelled"]
-SaleState: TypeAlias = Literal["not_yet_on_sale", "on_sale", "sold_out", "ended", "cancelled"]
 
 
 # Venues -----------------------------------------------------------------------------------------------------

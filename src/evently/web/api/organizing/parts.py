@@ -85,13 +85,9 @@ async def add_pool(request: Request, event_id: FromPath[str], data: JSONBody[Poo
     """Give an event one more pool."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
-        changed, pool_id = await organizing.add_pool(
-            tx, event, NewPool(data.name, data.capacity), context.clock()
-        )
-        sale = await read_sale(tx, event)
-    return answer_made_part(
-        request, changed, "pools", show_id("pol", pool_id), _show_pool(sale.pools[pool_id])
-    )
+        added = await organizing.add_pool(tx, event, NewPool(data.name, data.capacity), context.clock())
+    view = _show_pool(added.sale.pools[added.part_id])
+    return answer_made_part(request, added.event, "pools", view.id, view)
 
 
 @patch(
@@ -110,8 +106,7 @@ async def change_pool(
     context, event, pool = request.context, parse_id("evt", event_id), parse_id("pol", pool_id)
     changes, seen = taken(PoolChanges, data), partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        changed = await organizing.change_pool(tx, event, pool, changes, context.clock(), seen)
-        sale = await read_sale(tx, event)
+        changed, sale = await organizing.change_pool(tx, event, pool, changes, context.clock(), seen)
     return answer_changed_part(request, changed, _show_pool(sale.pools[pool]))
 
 
@@ -128,7 +123,7 @@ async def remove_pool(request: Request, event_id: FromPath[str], pool_id: FromPa
     """Take away a pool."""
     context, event, pool = request.context, parse_id("evt", event_id), parse_id("pol", pool_id)
     async with context.database.transaction() as tx:
-        changed = await organizing.remove_pool(
+        changed, _ = await organizing.remove_pool(
             tx, event, pool, context.clock(), partial(require_if_match, request)
         )
     return answer_changed_part(request, changed, None)
@@ -186,12 +181,9 @@ async def add_ticket_type(
     context, event = request.context, parse_id("evt", event_id)
     draft, pool_ids = taken(TicketTypeDraft, data, **tax_said(data.tax)), _pool_ids(data.pool_ids)
     async with context.database.transaction() as tx:
-        changed, ticket_type_id = await organizing.add_ticket_type(
-            tx, event, draft, pool_ids, context.clock()
-        )
-        sale = await read_sale(tx, event)
-    view = _show_type(context, sale, sale.ticket_types[ticket_type_id])
-    return answer_made_part(request, changed, "ticket-types", view.id, view)
+        added = await organizing.add_ticket_type(tx, event, draft, pool_ids, context.clock())
+    view = _show_type(context, added.sale, added.sale.ticket_types[added.part_id])
+    return answer_made_part(request, added.event, "ticket-types", view.id, view)
 
 
 @patch(
@@ -214,8 +206,9 @@ async def change_ticket_type(
         partial(require_if_match, request),
     )
     async with context.database.transaction() as tx:
-        changed = await organizing.change_ticket_type(tx, event, ticket_type, changes, context.clock(), seen)
-        sale = await read_sale(tx, event)
+        changed, sale = await organizing.change_ticket_type(
+            tx, event, ticket_type, changes, context.clock(), seen
+        )
     return answer_changed_part(request, changed, _show_type(context, sale, sale.ticket_types[ticket_type]))
 
 
@@ -234,7 +227,7 @@ async def retire_ticket_type(
     """Stop selling a ticket type for good."""
     context, event, ticket_type = request.context, parse_id("evt", event_id), parse_id("tty", ticket_type_id)
     async with context.database.transaction() as tx:
-        changed = await organizing.retire_ticket_type(
+        changed, _ = await organizing.retire_ticket_type(
             tx, event, ticket_type, context.clock(), partial(require_if_match, request)
         )
     return answer_changed_part(request, changed, None)

@@ -24,7 +24,7 @@ from evently.organizing import (
     draft_of_promo,
 )
 from evently.sales.commands import SalesRefusal
-from evently.sales.reads import Promo, Sale, read_sale
+from evently.sales.reads import Promo, Sale
 from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, TICKET_TYPES_MAX, WHOLE, PromoKind
 from evently.web.api.catalogue.shapes import taken
 from evently.web.api.organizing.parts import answer_changed_part, answer_made_part, answer_part, look_at_sale
@@ -136,10 +136,9 @@ async def add_promo_code(
     context, event = request.context, parse_id("evt", event_id)
     draft = taken(PromoDraft, data, ticket_type_ids=_ticket_type_ids(data.ticket_type_ids))
     async with context.database.transaction() as tx:
-        changed, promo_id = await organizing.add_promo_code(tx, event, draft, context.clock())
-        sale = await read_sale(tx, event)
-    view = _show(sale, _promo(sale, promo_id))
-    return answer_made_part(request, changed, "promo-codes", view.id, view)
+        added = await organizing.add_promo_code(tx, event, draft, context.clock())
+    view = _show(added.sale, _promo(added.sale, added.part_id))
+    return answer_made_part(request, added.event, "promo-codes", view.id, view)
 
 
 @get(
@@ -201,8 +200,7 @@ async def change_promo_code(
     named = UNSET if data.ticket_type_ids is UNSET else _ticket_type_ids(data.ticket_type_ids)
     changes, seen = taken(PromoChanges, data, ticket_type_ids=named), partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        changed = await organizing.change_promo_code(tx, event, promo, changes, context.clock(), seen)
-        sale = await read_sale(tx, event)
+        changed, sale = await organizing.change_promo_code(tx, event, promo, changes, context.clock(), seen)
     return answer_changed_part(request, changed, _show(sale, _promo(sale, promo)))
 
 
@@ -222,8 +220,7 @@ async def retire_promo_code(
     """Take a promo code no more."""
     context, event, promo = request.context, parse_id("evt", event_id), parse_id("prm", promo_id)
     async with context.database.transaction() as tx:
-        changed = await organizing.retire_promo_code(tx, event, promo, context.clock())
-        sale = await read_sale(tx, event)
+        changed, sale = await organizing.retire_promo_code(tx, event, promo, context.clock())
     return answer_changed_part(request, changed, _show(sale, _promo(sale, promo)))
 
 

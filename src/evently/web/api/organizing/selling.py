@@ -13,7 +13,7 @@ from evently import organizing
 from evently.kit.errors import Refused
 from evently.kit.ids import parse_id
 from evently.sales.commands import SalesRefusal
-from evently.sales.reads import Sale, read_sale
+from evently.sales.reads import Sale
 from evently.seating import Hall
 from evently.web.api.catalogue.sale_shapes import (
     ConditionsPatch,
@@ -71,8 +71,7 @@ async def change_conditions(
     context, event = request.context, parse_id("evt", event_id)
     changes, seen = conditions_changes(data), partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        changed = await organizing.change_conditions(tx, event, changes, context.clock(), seen)
-        sale = await read_sale(tx, event)
+        changed, sale = await organizing.change_conditions(tx, event, changes, context.clock(), seen)
     return answer_changed_part(request, changed, _show_conditions(sale))
 
 
@@ -112,8 +111,7 @@ async def put_seating(
     context, event = request.context, parse_id("evt", event_id)
     draft, seen = seating_draft(data), partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        changed = await organizing.put_seating(tx, event, draft, context.clock(), seen)
-        sale = await read_sale(tx, event)
+        changed, sale = await organizing.put_seating(tx, event, draft, context.clock(), seen)
     return answer_changed_part(request, changed, _show_seating(sale))
 
 
@@ -133,8 +131,8 @@ async def block_seats(
     """Block free seats."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
-        await organizing.block_seats(tx, event, seat_choice(data), context.clock())
-    return await _answer_blocked(request, event_id)
+        changed, sale = await organizing.block_seats(tx, event, seat_choice(data), context.clock())
+    return answer_changed_part(request, changed, _show_seating(sale))
 
 
 @post(
@@ -153,13 +151,8 @@ async def unblock_seats(
     """Free blocked seats."""
     context, event = request.context, parse_id("evt", event_id)
     async with context.database.transaction() as tx:
-        await organizing.unblock_seats(tx, event, seat_choice(data), context.clock())
-    return await _answer_blocked(request, event_id)
-
-
-async def _answer_blocked(request: Request, event_id: str) -> Response[OrganizersSeatingView]:
-    event, sale = await look_at_sale(request.context, event_id)
-    return answer_changed_part(request, event, _show_seating(sale))
+        changed, sale = await organizing.unblock_seats(tx, event, seat_choice(data), context.clock())
+    return answer_changed_part(request, changed, _show_seating(sale))
 
 
 def _show_conditions(sale: Sale) -> ConditionsView:

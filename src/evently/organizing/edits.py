@@ -1,0 +1,57 @@
+"""One edit of an event: lock it, read its sale once, carry out a command, write the new version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from evently import catalogue
+from evently.catalogue import Event, Seen, whichever_version
+from evently.db import Connection
+from evently.kit.errors import Refused
+from evently.sales import carry_out
+from evently.sales.commands import Command, SalesRefusal
+from evently.sales.reads import Sale, lowest_price, public_types, read_sale
+
+
+class Edited(NamedTuple):
+    """An event and its sale, before or after an edit."""
+
+    event: Event
+    sale: Sale
+
+
+class Added(NamedTuple):
+    """An event and its sale after a part was added."""
+
+    event: Event
+    sale: Sale
+    part_id: UUID
+
+
+async def lock_changeable(tx: Connection, event_id: UUID, seen: Seen = whichever_version) -> Event:
+    """Return an event that may still change, locked. Refuses `event-cancelled`."""
+    event = await catalogue.lock_event(tx, event_id)
+    seen(event.version)
+    if event.state == "cancelled":
+        raise Refused(SalesRefusal.EVENT_CANCELLED, "no_more_changes")
+    return event
+
+
+async def lock_for_edit(tx: Connection, event_id: UUID, seen: Seen = whichever_version) -> Edited:
+    """Return an event that may still change, locked, and its sale. Refuses `event-cancelled`."""
+    event = await lock_changeable(tx, event_id, seen)
+    return Edited(event, await read_sale(tx, event_id))
+
+
+async def edit_sale(tx: Connection, sale: Sale, command: Command, now: datetime) -> Edited:
+    """Carry out a command on a sale that was read in this transaction; write a new version of its event."""
+    carried_out = await carry_out(tx, command, now, known=sale)
+    return await write_version(tx, carried_out.sale, now)
+
+
+async def write_version(tx: Connection, sale: Sale, now: datetime, *, versions: int = 1) -> Edited:
+    """Write a new version of the event that this sale belongs to, with the price that lists sort out events by."""
+    price_minor = lowest_price(public_types(sale))
+    return Edited(await catalogue.note_change(tx, sale.event_id, price_minor, now, versions=versions), sale)

@@ -1,0 +1,146 @@
+"""Whether tickets are on sale, and what an event costs "from": one answer for pages, availability and lists.
+
+`state_of`, `state_of_sale` and `price_from` are pure. Seats are counted where a hall is loaded: a page of a
+list loads none, so there a ticket type with seats is available as long as its pools have units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from uuid import UUID
+
+from evently.catalogue import SaleSummary
+from evently.db import Connection, load_queries
+from evently.sales.rules.state import Sale
+from evently.sales.terms import TicketTypeTerms
+
+sql: Final = load_queries(__name__)
+
+SaleState: TypeAlias = Literal["not_yet_on_sale", "on_sale", "sold_out", "ended", "cancelled"]
+# The state of a sale is the first of these that one of its ticket types is in
+_BEST_FIRST: Final[tuple[SaleState, ...]] = ("on_sale", "not_yet_on_sale", "sold_out")
+
+
+class SaleWindow(Protocol):
+    """A sale: its state and its window."""
+
+    @property
+    def state(self) -> str:
+        """Closed, open or cancelled."""
+
+    @property
+    def on_sale_at(self) -> datetime:
+        """The beginning of the window."""
+
+    @property
+    def off_sale_at(self) -> datetime:
+        """The end of the window, excluded."""
+
+
+class TypeWindow(Protocol):
+    """A ticket type: its price, and its own window, of which either end may be open."""
+
+    @property
+    def price_minor(self) -> int:
+        """The price of a unit."""
+
+    @property
+    def on_sale_at(self) -> datetime | None:
+        """The beginning of its own window."""
+
+    @property
+    def off_sale_at(self) -> datetime | None:
+        """The end of its own window, excluded."""
+
+    @property
+    def retired(self) -> bool:
+        """Whether it is sold no more."""
+
+
+class _ListedSale(NamedTuple):
+    state: str
+    on_sale_at: datetime
+    off_sale_at: datetime
+
+
+class _ListedType(NamedTuple):
+    price_minor: int
+    on_sale_at: datetime | None
+    off_sale_at: datetime | None
+    retired: bool = False
+
+
+def public_types(sale: Sale) -> list[TicketTypeTerms]:
+    """Return the ticket types that everybody sees: neither retired nor hidden."""
+    return [terms for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)]
+
+
+def state_of(sale: SaleWindow, terms: TypeWindow, available: int, now: datetime) -> SaleState:
+    """Return whether a ticket type of a sale, of which so many units are available, is on sale."""
+    if sale.state == "cancelled":
+        return "cancelled"
+    if has_ended(sale, terms, now):
+        return "ended"
+    if (
+        sale.state == "closed"
+        or now < sale.on_sale_at
+        or (terms.on_sale_at is not None and now < terms.on_sale_at)
+    ):
+        return "not_yet_on_sale"
+    return "on_sale" if available > 0 else "sold_out"
+
+
+def state_of_sale(sale: SaleWindow, types: Iterable[tuple[TypeWindow, int]], now: datetime) -> SaleState:
+    """Return whether any of these ticket types, each with its available units, is on sale."""
+    if sale.state == "cancelled":
+        return "cancelled"
+    states = {state_of(sale, terms, available, now) for terms, available in types}
+    return next(
+        (state for state in _BEST_FIRST if state in states),
+        "ended" if states or now >= sale.off_sale_at else "not_yet_on_sale",
+    )
+
+
+def has_ended(sale: SaleWindow, terms: TypeWindow, now: datetime) -> bool:
+    """Return whether a ticket type is not sold any more: retired, or after the end of a window."""
+    return (
+        terms.retired
+        or now >= sale.off_sale_at
+        or (terms.off_sale_at is not None and now >= terms.off_sale_at)
+    )
+
+
+def price_from(sale: SaleWindow, types: Sequence[TypeWindow], now: datetime) -> int | None:
+    """Return the lowest price, in minor units, of the ticket types that have not ended.
+
+    When all have ended: the lowest of all. None without ticket types. `types` are those that the reader may
+    see: a hidden ticket type is among them only for those who name the promo code that unlocks it.
+    """
+    current = [terms for terms in types if not has_ended(sale, terms, now)]
+    return lowest_price(current or types)
+
+
+def lowest_price(types: Iterable[TypeWindow]) -> int | None:
+    """Return the lowest price of these ticket types whenever they are sold: `price_from` is never below it."""
+    return min((terms.price_minor for terms in types), default=None)
+
+
+async def list_sale_summaries(
+    connection: Connection, event_ids: Sequence[UUID], now: datetime
+) -> Mapping[UUID, SaleSummary]:
+    """Return what a list shows of the sales of these events; an event without ticket types to show is absent."""
+    rows = await connection.fetch(*sql.list_public_types(event_ids=event_ids))
+    summaries: dict[UUID, SaleSummary] = {}
+    for event_id, group in groupby(rows, key=itemgetter("event_id")):
+        types = list(group)
+        sale = _ListedSale(*types[0][1:4])
+        listed = [(_ListedType(*row[4:7]), row["available"]) for row in types]
+        summaries[event_id] = SaleSummary(
+            price_from(sale, [terms for terms, _ in listed], now),
+            state_of_sale(sale, listed, now) == "on_sale",
+        )
+    return summaries

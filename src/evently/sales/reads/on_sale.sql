@@ -1,0 +1,22 @@
+-- What lists show of sales.
+
+-- name: list_public_types
+-- The ticket types of some events that everybody sees, with the state and the window of their sale and the units that their pools have
+-- left, event by event.
+SELECT
+    ticket_types.event_id,
+    sales.state,
+    sales.on_sale_at,
+    sales.off_sale_at,
+    ticket_types.price_minor,
+    ticket_types.on_sale_at AS type_on_sale_at,
+    ticket_types.off_sale_at AS type_off_sale_at,
+    (
+        SELECT min(pools.capacity - pools.held - pools.sold - pools.set_aside)
+        FROM pools
+        WHERE pools.event_id = ticket_types.event_id AND pools.pool_id = ANY(ticket_types.pool_ids)
+    ) AS available
+FROM ticket_types
+INNER JOIN sales ON sales.event_id = ticket_types.event_id
+WHERE ticket_types.event_id = ANY(:event_ids::uuid[]) AND NOT ticket_types.retired AND NOT ticket_types.hidden
+ORDER BY ticket_types.event_id;
