@@ -136,6 +136,47 @@ async def test_answers(parts: list[bytes | None], status: int, body: bytes) -> N
     assert (answer.status, answer.body) == (status, body)
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([b"this is not HTTP\r\n\r\n"], id="not HTTP"),
+        pytest.param([b"HTTP/1.1 2OO OK\r\ncontent-length: 0\r\n\r\n"], id="a status of letters"),
+        pytest.param([b"HTTP/1.1 200 OK\r\ncontent-length: two\r\n\r\nhi"], id="a length of letters"),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"], id="a chunk without a size"
+        ),
+        pytest.param([b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n"], id="another protocol"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nx-thing: " + b"x" * 70_000], id="a head without an end"),
+        pytest.param([b"HTTP/1.1 103 Early Hints\r\n\r\n" * 4_000], id="interim replies without an end"),
+    ],
+)
+async def test_a_malformed_reply_is_lost_at_once(parts: list[bytes | None]) -> None:
+    answer, _ = await asyncio.wait_for(ask(lambda _number, _request: parts), 5)
+    assert answer == NO_ANSWER
+
+
+@pytest.mark.parametrize("surplus", [OK, OK[:10], b"garbage"])
+async def test_a_second_reply_ends_the_connection(surplus: bytes) -> None:
+    async with serving(lambda _number, _request: [OK + surplus]) as (tiny, target):
+        client = HttpClient(target, 1)
+        for _ in range(2):
+            assert (await client.exchange(request_for("GET", "/", target))).body == b"hi"
+        client.close()
+    assert tiny.connections == 2
+
+
+async def test_a_reply_that_nobody_asked_for_ends_the_connection() -> None:
+    async with serving(lambda _number, _request: [OK, OK]) as (tiny, target):
+        connection = await connect(target)
+        replies: list[Reply] = []
+        connection.send(request_for("GET", "/", target), replies.append)
+        async with asyncio.timeout(5):
+            while not connection.closed:
+                await asyncio.sleep(0.001)
+    assert [reply.body for reply in replies] == [b"hi"]
+    assert tiny.connections == 1
+
+
 async def test_a_large_body_in_pieces() -> None:
     body = bytes(range(256)) * 20_000
     pieces: list[bytes | None] = [b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body)]

@@ -15,10 +15,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
+import httptools
 import msgspec
 
 from evently.rehearsal.recording import LOST
@@ -28,8 +29,7 @@ HEAD_BYTES_MAX: Final = 64 * 1024  # what servers send at most
 CONNECTING_MAX: Final = 128
 ANSWER_SECONDS_MAX: Final = 30.0
 _END_OF_HEAD: Final = b"\r\n\r\n"
-_LENGTH: Final = b"\r\ncontent-length:"
-_BODILESS: Final = (204, 304)
+_FRAMING: Final = (b"content-length", b"transfer-encoding")  # a body without these ends with the connection
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -55,22 +55,19 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Reply(NamedTuple):
-    """A complete answer, or `status` LOST where the connection ended before it.
-
-    `head` is in lower case, without the empty line.
-    """
+    """A complete reply, or status LOST where the connection ended before the reply was complete."""
 
     status: int
-    head: bytes
+    headers: Sequence[tuple[bytes, bytes]]
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """Return a header; `name` in lower case."""
-        start = self.head.find(b"\r\n" + name.encode() + b":")
-        if start < 0:
-            return None
-        end = self.head.find(b"\r\n", start + 2)
-        return self.head[start + len(name) + 3 : None if end < 0 else end].strip().decode("latin-1")
+        """Return the first header of this name; `name` is in lower case."""
+        wanted = name.encode()
+        return next(
+            (value.strip().decode("latin-1") for found, value in self.headers if found.lower() == wanted),
+            None,
+        )
 
     def retry_after(self, otherwise: float = 1.0) -> float:
         """Return how many seconds the server asks to wait."""
@@ -78,7 +75,7 @@ class Reply(NamedTuple):
         return float(text) if text is not None and text.isdecimal() else otherwise
 
 
-NO_ANSWER: Final = Reply(LOST, b"", b"")
+NO_ANSWER: Final = Reply(LOST, (), b"")
 OnAnswer = Callable[[Reply], None]
 
 
@@ -103,19 +100,33 @@ def request_for(
 
 
 class HttpConnection(asyncio.Protocol):
-    """One connection. `send` one request at a time; its callback gets the answer, or NO_ANSWER when the connection ends first."""
+    """One connection, which carries one request at a time.
 
-    __slots__ = ("_body", "_chunked", "_head", "_held", "_missing", "_on_answer", "closed", "transport")
+    The callback of `send` gets the reply, or NO_ANSWER when the connection ends before the reply is complete.
+    """
+
+    __slots__ = (
+        "_body",
+        "_complete",
+        "_head_bytes",
+        "_headers",
+        "_on_answer",
+        "_parser",
+        "_status",
+        "closed",
+        "transport",
+    )
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.closed = False
         self._on_answer: OnAnswer | None = None
-        self._head = b""  # of the answer that is arriving, once it is complete
-        self._held = b""  # received and not yet understood
+        self._parser = httptools.HttpResponseParser(self)
+        self._status = 0  # of the reply that is arriving, once its head is complete
+        self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
-        self._missing = 0  # bytes of the body; -1 where no length was given
-        self._chunked = False
+        self._head_bytes = 0  # received while the head is incomplete
+        self._complete = False
 
     def send(self, request: bytes, on_answer: OnAnswer) -> None:
         """Send a request."""
@@ -128,115 +139,96 @@ class HttpConnection(asyncio.Protocol):
             self.transport.write(request)
 
     def hang_up(self) -> None:
-        """Close after what was written has left, as a person does who closes the page."""
+        """Close the connection once all written bytes are sent, as a browser does when its page is closed."""
         if self.transport is not None:
             self.transport.close()
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close the connection at once."""
         if self.transport is not None:
             self.transport.abort()
 
+    # Callbacks of the transport
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's class only behaves like one
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the protocol's
-        """Answer a waiting request: a body without a length ends here, anything else is lost."""
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the signature is the protocol's
+        """Answer the pending request: a body without a length is complete now, any other reply is lost."""
         self.closed = True
         self.transport = None
-        if self._head and self._missing == -1 and not self._chunked:
-            self._complete(b"".join(self._body))
+        framed = any(name.lower() in _FRAMING for name, _ in self._headers)
+        if self._status and not framed:
+            self._deliver()
         else:
             self._lose()
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived. Nearly always this is one whole answer."""
-        if not self._head:
-            data = self._held + data if self._held else data
-            end = data.find(_END_OF_HEAD)
-            if end < 0:
-                self._held = data
-                if len(data) > HEAD_BYTES_MAX:
-                    self.abort()
-                return
-            self._held = b""
-            head = data[:end].lower()
-            data = data[end + 4 :]
-            self._read_head(head)
-            if not self._head:  # an interim answer (1xx): the real one follows
-                if data:
-                    self.data_received(data)
-                return
-        self._read_body(data)
-
-    def _read_head(self, head: bytes) -> None:
-        status = int(head[9:12])
-        if status < 200:  # noqa: PLR2004
-            return
-        self._head = head
-        start = head.find(_LENGTH)
-        if status in _BODILESS:
-            self._missing = 0
-        elif start >= 0:
-            start += len(_LENGTH)
-            end = head.find(b"\r\n", start)
-            self._missing = int(head[start:] if end < 0 else head[start:end])
-        else:
-            self._missing = -1
-            self._chunked = b"\r\ntransfer-encoding: chunked" in head
-
-    def _read_body(self, data: bytes) -> None:
-        missing = self._missing
-        if missing == len(data) and not self._body:
-            self._complete(data)
-        elif self._chunked:
-            self._held += data
-            self._read_chunks()
-        elif missing < 0:
-            self._body.append(data)
-        else:
-            self._body.append(data[:missing])
-            self._missing = missing - len(data)
-            if self._missing <= 0:
-                self._complete(b"".join(self._body))
-
-    def _read_chunks(self) -> None:
-        """Take whole chunks off what was received (RFC 9112, 7.1); trailers are read over."""
-        held, at = self._held, 0
-        while (line := held.find(b"\r\n", at)) >= 0:
-            size = int(held[at:line].split(b";")[0], 16)
-            if size == 0:
-                if held.find(_END_OF_HEAD, line) < 0:
-                    break
-                self._complete(b"".join(self._body))
-                return
-            if len(held) < line + 2 + size + 2:
-                break
-            self._body.append(held[line + 2 : line + 2 + size])
-            at = line + 2 + size + 2
-        self._held = held[at:]
-
-    def _complete(self, body: bytes) -> None:
-        head, on_answer = self._head, self._on_answer
-        # The server speaks unasked: nothing sent on this connection could be told from it
-        if on_answer is None:
+        """Parse received bytes; nearly always they are one whole reply."""
+        if self._on_answer is None:  # bytes without a request: a later reply could not be told from them
             self.abort()
             return
-        self._head = self._held = b""
-        self._body = []
-        self._missing = 0
-        self._chunked = False
-        if b"\r\nconnection: close" in head:
-            self.hang_up()
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.closed = True
-        self._on_answer = None
-        on_answer(Reply(int(head[9:12]), head, body))
+            self.abort()
+        if self._complete:
+            self._deliver()
+        elif not self._status:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self.abort()
+
+    # Callbacks of the parser
+
+    def on_message_begin(self) -> None:
+        """Refuse a second reply to one request."""
+        if self._complete:
+            raise _UnexpectedReply
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header."""
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Keep the status; the status of an interim reply (1xx) is not kept."""
+        status = self._parser.get_status_code()
+        self._status = status if status >= 200 else 0  # noqa: PLR2004  # the first status that is final
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body."""
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """Finish the reply, or forget the headers of an interim one: the final reply follows."""
+        if not self._status:
+            self._headers.clear()
+            return
+        self._complete = True
+        if not self._parser.should_keep_alive():
+            self.closed = True
+
+    def _deliver(self) -> None:
+        reply = Reply(self._status, self._headers, b"".join(self._body))
+        on_answer, self._on_answer = self._on_answer, None
+        self._status = self._head_bytes = 0
+        self._headers, self._body = [], []
+        self._complete = False
+        if self.closed:
+            self.hang_up()
+        assert on_answer is not None, "bytes without a request are not parsed"
+        on_answer(reply)
 
     def _lose(self) -> None:
         on_answer, self._on_answer = self._on_answer, None
         if on_answer is not None:
             on_answer(NO_ANSWER)
+
+
+class _UnexpectedReply(Exception):
+    """Stops the parser at a reply that no request has asked for."""
 
 
 async def connect(target: Target) -> HttpConnection:
