@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from multiprocessing import parent_process
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -24,6 +25,7 @@ from evently.config import Config, read_config
 from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
+from evently.kit.locked_directory import keep_directory
 from evently.kit.logs import configure_logs, is_pretty
 from evently.payments import open_gateway
 from evently.sales import Engine
@@ -92,9 +94,11 @@ def stop_with_parent() -> None:
 
 
 def create() -> Application:
-    """Return the application of a worker process; it reads the environment that `serve` left for it."""
+    """Return the application of a worker process, from the environment that `serve` has set for it."""
     config = read_config()
     configure_logs(config.log_options())
+    if config.metrics_directory is not None:
+        keep_directory(Path(config.metrics_directory))
     return Application(config)
 
 

@@ -8,11 +8,9 @@ stops. When the parent is killed, the kernel tells PostgreSQL (db/embedded) and 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,6 +28,7 @@ from evently.config import HEXADECIMAL, Config, give_to_workers, variables_for_w
 from evently.db import Database
 from evently.db.migrations import migrate
 from evently.kit.clock import utc_now
+from evently.kit.locked_directory import locked_directory
 from evently.kit.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -63,12 +62,12 @@ def serve(config: Config, *, demo: bool) -> None:
     with (
         _listening(config) as listening,
         database(config) as (found, postgres),
-        _shared_metrics() as metrics_directory,
+        locked_directory("evently-metrics") as metrics_directory,
     ):
         ready = _with_secret(found)
         if demo:
             _fill_with_demo(ready)
-        give_to_workers(variables_for_workers(ready, metrics_directory), metrics_directory)
+        give_to_workers(variables_for_workers(ready, str(metrics_directory)), str(metrics_directory))
         parent = Parent(
             _server(ready), listening, postgres, announce=lambda: _say_where(listening[0], demo=demo)
         )
@@ -241,15 +240,6 @@ def _listening(config: Config) -> Iterator[list[socket.socket]]:
                 f"{config.host}:{config.port} cannot be listened on: {exc.strerror or exc}. Try another --port; 0 takes a free one."
             ) from exc
         yield [found, *[stack.enter_context(found.dup()) for _ in range(ACCEPTED_AT_ONCE - 1)]]
-
-
-@contextmanager
-def _shared_metrics() -> Iterator[str]:
-    directory = tempfile.mkdtemp(prefix="evently-metrics-")
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _forget_dead_metrics(pids: set[int | None]) -> None:
