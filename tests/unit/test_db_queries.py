@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from evently.catalogue import Event, Venue
 from evently.db import Queries, load_queries
 from evently.sales.commands import Booking, Ticket, WaitlistEntry
 from evently.sales.rules.state import Pool, Refund, Sale
@@ -18,6 +19,8 @@ from evently.sales.terms import PromoTerms, TicketTypeTerms
 SOURCE: Final = Path(__file__).parents[2] / "src" / "evently"
 FROM_OTHER_TABLES: Final = {Booking: {"currency", "tickets"}}
 STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
+    ("catalogue", "event"): Event,
+    ("catalogue", "venue"): Venue,
     ("sales", "sale"): Sale,
     ("sales", "pool"): Pool,
     ("sales", "ticket_type"): TicketTypeTerms,

@@ -1,15 +1,16 @@
--- Browsing: which events come next, in three orders, each along an index, after an instant and an id. The filter on
--- the price only leaves out events that are certainly too expensive: `price_from_minor` is the lowest price of an event
--- whenever it is sold, and sales knows what is sold now.
+-- Browsing: which events come next, in three orders, each along an index, after an instant and an id. The
+-- filter on the price only leaves out events that are certainly too expensive: `price_from_minor` is the
+-- lowest price of an event whenever it is sold, and sales knows what is sold now.
 
 -- name: plan_for_these_values
--- Plan the statements of this transaction for their values. The best plans for `jazz` and for a word that every event
--- has differ by a hundred times, and a generic plan takes the worse one. It also drops each condition whose parameter
--- is NULL.
+-- Plan the statements of this transaction for their values. The best plans for `jazz` and for a word that
+-- every event has differ by a hundred times, and a generic plan takes the worse one. It also drops each
+-- condition whose parameter is NULL.
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: list_soonest
--- Published events by start, the soonest first: along events_upcoming_ix, or events_search_ix where few events match.
+-- Published events by start, the soonest first: along events_upcoming_ix, or events_search_ix where few
+-- events match.
 SELECT event_id, starts_at AS at
 FROM events
 WHERE
@@ -48,7 +49,7 @@ ORDER BY published_at DESC, event_id DESC
 LIMIT :limit;
 
 -- name: list_of_organizer
--- The events of an organizer in every state, newest first; of everybody where none is named.
+-- A page of the events of an organizer, newest first. NULL: of all organizers, in every state.
 SELECT event_id
 FROM events
 WHERE

@@ -1,8 +1,8 @@
 -- What lists show of sales.
 
 -- name: list_public_types
--- The ticket types of some events that everybody sees, with the state and the window of their sale and the units that their pools have
--- left, event by event.
+-- The ticket types of some events that everybody sees, with the state and the window of their sale and the
+-- units that their pools have left, event by event.
 SELECT
     ticket_types.event_id,
     sales.state,
