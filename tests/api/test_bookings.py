@@ -102,6 +102,7 @@ async def test_all_that_is_wrong_is_said_at_once(office: BoxOffice) -> None:
         {"ticket_type_id": type_id, "quantity": 0},
         {"quantity": "2"},
         {"ticket_type_id": 7, "quantity": 1.5, "price": 1},
+        {"ticket_type_id": "tty_x", "quantity": 1},
     ]
     wrong = await office.client.post(url, json={"lines": lines, "buyer_id": "per_x"}, headers=buyer)
     assert problem_of(wrong, 422) == "invalid"
@@ -112,12 +113,16 @@ async def test_all_that_is_wrong_is_said_at_once(office: BoxOffice) -> None:
         "/lines/2/ticket_type_id",
         "/lines/2/quantity",
         "/lines/2/price",
+        "/lines/3/ticket_type_id",
         "/buyer_id",
     }
+    details = {error["pointer"]: error["detail"] for error in wrong.json()["errors"]}
+    assert details["/lines/2/ticket_type_id"] == "Expected `str`, got `int`."
+    assert details["/lines/3/ticket_type_id"] == "Is not an id of the form tty_…"
     twice = [
         {"ticket_type_id": type_id, "quantity": 1},
         {"ticket_type_id": type_id, "quantity": 1},
-        {"ticket_type_id": "tty_x", "quantity": 1},
+        {"ticket_type_id": type_id, "quantity": 1},
     ]
     repeated = await office.client.post(url, json={"lines": twice}, headers=buyer)
     assert [error["pointer"] for error in repeated.json()["errors"]] == [

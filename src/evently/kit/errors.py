@@ -1,14 +1,14 @@
-"""The three kinds of no (docs/style.md): a refusal is expected, trouble is the world's, a bug is ours.
+"""The three kinds of errors (docs/style.md): refusals are expected, trouble comes from outside, bugs are ours.
 
     Exception
-    ├── Refused            an expected answer, carrying the domain's refusal code
-    │   └── Invalid        the request is well formed and still wrong: every wrong field, not only the first
-    └── Trouble            the world failed; the same request may work later
-        ├── Busy           we are full; nothing was done
+    ├── Refused            an expected outcome, with the refusal code of a domain
+    │   └── Invalid        a well-formed request with wrong values: every wrong field, not only the first
+    └── Trouble            something outside failed; the same request may work later
+        ├── Busy           a limit is reached; nothing was done
         ├── Unavailable    the database cannot be reached; nothing was done
-        └── OutcomeUnknown the connection was lost while committing; retry with the same key to learn the outcome
+        └── OutcomeUnknown the connection was lost during a commit; repeat with the same key to learn the outcome
 
-Bugs are `AssertionError`s and everything else that nobody catches.
+Bugs are `AssertionError`s and every other exception that is not caught.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class FieldError(msgspec.Struct, frozen=True):
 class Refused(Exception):
     """A domain refused a request.
 
-    The words are not here: `refusal` and `reason` name a sentence in `web/edge/problems.toml`, and `data` fills it.
+    The words are not here: `refusal` and `reason` name a sentence in `web/edge/problems.toml`, and `data`
+    fills it.
     """
 
     def __init__(self, refusal: Refusal, reason: str = "", **data: object) -> None:

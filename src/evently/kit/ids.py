@@ -2,13 +2,18 @@
 
 The text is what the TypeID specification describes: 128 bits, most significant first, padded with two zero
 bits.
+
+    EventId, BookingId, ...   what a route or a body declares: the edge reads the text, the domain gets a UUID
+    new_id, show_id           make an id, and show one
+    find_id, parse_id         read an id outside a route
+    read_id                   the hook with which msgspec reads ids (`dec_hook`)
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import uuid_utils
@@ -26,6 +31,7 @@ _TO_DIGITS: Final = bytes(_DIGITS.get(code, ord("!")) for code in range(256))
 _HALVES: Final = struct.Struct(">QQ")
 _SECRET: Final = struct.Struct(">QH")
 _TEXT_LENGTH: Final = 26
+_JSON_NAMES: Final = {int: "int", float: "float", bool: "bool", type(None): "null", list: "array"}
 
 
 def new_id() -> UUID:
@@ -67,6 +73,131 @@ def parse_id(prefix: str, text: str) -> UUID:
     found = find_id(prefix, text)
     if found is None:
         raise Refused(CommonRefusal.NOT_FOUND, "not_an_id", text=text[:80], prefix=prefix)
+    return found
+
+
+class _IdType(type):
+    """Makes every UUID an instance of an id type: what a type names is a prefix, and only text has one."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, UUID)
+
+
+class PrefixedId(UUID, metaclass=_IdType):
+    """An id as text with a prefix outside, and a plain UUID inside.
+
+    No instance is ever made: `read_id` returns the UUID in C. Instances of a subclass of `uuid.UUID` were
+    measured at 0.3 us more for each id that is read, and 0.2 us more for each look-up in a dict.
+    """
+
+    prefix: ClassVar[str]
+
+
+class ApiKeyId(PrefixedId):
+    """The id of an API key."""
+
+    prefix = "key"
+
+
+class BookingId(PrefixedId):
+    """The id of a booking."""
+
+    prefix = "bkg"
+
+
+class EventId(PrefixedId):
+    """The id of an event."""
+
+    prefix = "evt"
+
+
+class InvitationId(PrefixedId):
+    """The id of an invitation."""
+
+    prefix = "inv"
+
+
+class NotificationId(PrefixedId):
+    """The id of a notification."""
+
+    prefix = "ntf"
+
+
+class OrganizerId(PrefixedId):
+    """The id of an organizer."""
+
+    prefix = "org"
+
+
+class PaymentId(PrefixedId):
+    """The id of a payment."""
+
+    prefix = "pay"
+
+
+class PersonId(PrefixedId):
+    """The id of a person."""
+
+    prefix = "per"
+
+
+class PoolId(PrefixedId):
+    """The id of a pool."""
+
+    prefix = "pol"
+
+
+class PromoCodeId(PrefixedId):
+    """The id of a promo code."""
+
+    prefix = "prm"
+
+
+class RefundId(PrefixedId):
+    """The id of a refund."""
+
+    prefix = "rfd"
+
+
+class SeatMapId(PrefixedId):
+    """The id of a seat map."""
+
+    prefix = "smp"
+
+
+class TicketId(PrefixedId):
+    """The id of a ticket."""
+
+    prefix = "tkt"
+
+
+class TicketTypeId(PrefixedId):
+    """The id of a ticket type."""
+
+    prefix = "tty"
+
+
+class VenueId(PrefixedId):
+    """The id of a venue."""
+
+    prefix = "ven"
+
+
+class WaitlistEntryId(PrefixedId):
+    """The id of a waitlist entry."""
+
+    prefix = "wle"
+
+
+def read_id(shape: type[Any], value: object) -> UUID:
+    """Return the id that a value from JSON or a query shows; raise ValueError, as msgspec expects of hooks."""
+    assert issubclass(shape, PrefixedId), f"msgspec cannot read {shape}"
+    if not isinstance(value, str):
+        wrong = _JSON_NAMES.get(type(value), "object")
+        raise ValueError(f"Expected `str`, got `{wrong}`")  # noqa: TRY004  # msgspec adds the pointer
+    found = find_id(shape.prefix, value)
+    if found is None:
+        raise ValueError(f"Is not an id of the form {shape.prefix}_…")
     return found
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import UUID
 
 from litestar import Litestar
 
+from evently.kit.ids import PrefixedId, parse_id
 from evently.web.api import (
     accounts,
     admin,
@@ -67,6 +69,7 @@ def litestar_of(routes: list[Any], request_class: type[Request]) -> Litestar:
         guards=[guard],
         request_class=request_class,
         response_class=Response,
+        type_decoders=[(_is_id, _read_path_id)],
         exception_handlers=dict(HANDLERS),
         openapi_config=None,
         logging_config=None,
@@ -76,6 +79,15 @@ def litestar_of(routes: list[Any], request_class: type[Request]) -> Litestar:
         for handler in getattr(route, "route_handlers", []):
             assert "policy" in handler.opt or handler.http_methods == {"OPTIONS"}, f"{handler} has no policy"
     return app
+
+
+def _is_id(shape: Any) -> bool:
+    return isinstance(shape, type) and issubclass(shape, PrefixedId)
+
+
+def _read_path_id(shape: Any, value: Any) -> UUID:
+    """Return the id in a path; one that cannot exist is not found. The guard has checked every other parameter."""
+    return parse_id(shape.prefix, value)
 
 
 def long_bodies(app: Litestar) -> list[LongBody]:

@@ -11,7 +11,7 @@ import structlog
 from evently import accounts
 from evently.accounts import AccountsRefusal, Person, PlatformRole
 from evently.kit.errors import CommonRefusal
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import PersonId, show_id
 from evently.web.edge.auth import ADMIN, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Request, Response
@@ -76,9 +76,9 @@ async def list_users(
     responses=problems(),
     **policy(ADMIN),
 )
-async def get_user(request: Request, person_id: FromPath[str]) -> Response[UserView] | Response[None]:
+async def get_user(request: Request, person_id: FromPath[PersonId]) -> Response[UserView] | Response[None]:
     """Return the account of one person."""
-    person = await accounts.get_person(request.context.database, parse_id("per", person_id))
+    person = await accounts.get_person(request.context.database, person_id)
     return not_modified(request, etag_of(person.version)) or _answer(person)
 
 
@@ -95,12 +95,12 @@ async def get_user(request: Request, person_id: FromPath[str]) -> Response[UserV
     **policy(ADMIN),
 )
 async def edit_user(
-    request: Request, person_id: FromPath[str], data: JSONBody[RolePatch]
+    request: Request, person_id: FromPath[PersonId], data: JSONBody[RolePatch]
 ) -> Response[UserView]:
     """Change the platform role of a person and end their sessions."""
     context = request.context
     async with context.database.transaction() as tx:
-        person = await accounts.lock_with_admins(tx, parse_id("per", person_id))
+        person = await accounts.lock_with_admins(tx, person_id)
         require_if_match(request, person.version)
         if data.role is msgspec.UNSET or data.role == person.role:
             return _answer(person)

@@ -9,7 +9,7 @@ import msgspec
 
 from evently import notifications
 from evently.kit.errors import CommonRefusal
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import NotificationId, show_id
 from evently.notifications import Notification
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.context import Request, Response
@@ -70,9 +70,11 @@ async def list_my_notifications(
     responses=problems(CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN),
 )
-async def read_notification(request: Request, notification_id: FromPath[str]) -> Response[NotificationView]:
+async def read_notification(
+    request: Request, notification_id: FromPath[NotificationId]
+) -> Response[NotificationView]:
     """Mark a notification of the caller as read."""
-    context, notification = request.context, parse_id("ntf", notification_id)
+    context, notification = request.context, notification_id
     async with context.database.transaction() as tx:
         read = await notifications.mark_read(tx, request.actor.id, notification, context.clock())
     return Response(_show(read), headers={"cache-control": "no-store"})

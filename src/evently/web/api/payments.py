@@ -17,7 +17,7 @@ from evently.checkout import (
     RefundRow,
 )
 from evently.kit.errors import FieldError, Invalid, Refused
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import BookingId, EventId, PaymentId, RefundId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, organizer, policy
@@ -208,7 +208,7 @@ _PAYING: Final = (
 )
 async def pay_booking(
     request: Request,
-    booking_id: FromPath[str],
+    booking_id: FromPath[BookingId],
     data: JSONBody[PaymentBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[PaymentView]:
@@ -223,7 +223,7 @@ async def pay_booking(
         )
     choice = PaymentChoice(data.method, data.hosted, data.return_url)
     key = key_of(idempotency_key)
-    paid = await request.context.checkout.pay(parse_id("bkg", booking_id), request.actor.id, choice, key)
+    paid = await request.context.checkout.pay(booking_id, request.actor.id, choice, key)
     view = show_payment(paid.payment)
     replayed = {"idempotent-replayed": "true"} if paid.replayed and key is not None else {}
     return Response(
@@ -240,14 +240,13 @@ async def pay_booking(
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
     **policy(SIGNED_IN),
 )
-async def list_payments(request: Request, booking_id: FromPath[str]) -> Response[PaymentsView]:
+async def list_payments(request: Request, booking_id: FromPath[BookingId]) -> Response[PaymentsView]:
     """Return the attempts to pay for a booking of the caller."""
     database = request.context.database
-    booking = parse_id("bkg", booking_id)
-    if (await sales.reads.locate_booking(database, booking)).buyer_id != request.actor.id:
+    if (await sales.reads.locate_booking(database, booking_id)).buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     return Response(
-        PaymentsView([show_payment(each) for each in await checkout.list_payments(database, booking)]),
+        PaymentsView([show_payment(each) for each in await checkout.list_payments(database, booking_id)]),
         headers=_PRIVATE,
     )
 
@@ -261,9 +260,9 @@ async def list_payments(request: Request, booking_id: FromPath[str]) -> Response
     responses=problems(CheckoutRefusal.PAYMENT_NOT_FOUND),
     **policy(SIGNED_IN, hot=True),
 )
-async def get_payment(request: Request, payment_id: FromPath[str]) -> Response[PaymentView]:
+async def get_payment(request: Request, payment_id: FromPath[PaymentId]) -> Response[PaymentView]:
     """Return a payment of the caller."""
-    payment = await checkout.find_payment_by_id(request.context.database, parse_id("pay", payment_id))
+    payment = await checkout.find_payment_by_id(request.context.database, payment_id)
     if payment is None or payment.buyer_id != request.actor.id:
         raise Refused(CheckoutRefusal.PAYMENT_NOT_FOUND)
     return Response(show_payment(payment), headers=_PRIVATE)
@@ -280,7 +279,7 @@ async def get_payment(request: Request, payment_id: FromPath[str]) -> Response[P
 )
 async def list_refunds(
     request: Request,
-    event_id: FromPath[str],
+    event_id: FromPath[EventId],
     in_state: Annotated[
         str | None,
         QueryParameter(
@@ -293,9 +292,7 @@ async def list_refunds(
     after: After = None,
 ) -> Response[PageView[RefundView]]:
     """List the refunds of an event for its organizer."""
-    page = await checkout.list_refunds(
-        request.context.database, parse_id("evt", event_id), in_state, limit, after
-    )
+    page = await checkout.list_refunds(request.context.database, event_id, in_state, limit, after)
     return paginated(request, page, _show_refund)
 
 
@@ -310,12 +307,10 @@ async def list_refunds(
     **policy(organizer("manager", "bookings:write")),
 )
 async def retry_refund(
-    request: Request, event_id: FromPath[str], refund_id: FromPath[str]
+    request: Request, event_id: FromPath[EventId], refund_id: FromPath[RefundId]
 ) -> Response[RefundView]:
     """Retry a failed refund of the organizer's event."""
-    refund = await request.context.checkout.retry_refund(
-        parse_id("evt", event_id), parse_id("rfd", refund_id)
-    )
+    refund = await request.context.checkout.retry_refund(event_id, refund_id)
     return Response(_show_refund(refund), headers=_PRIVATE)
 
 
@@ -331,10 +326,10 @@ async def retry_refund(
     responses=problems(),
     **policy(organizer("manager", "bookings:read")),
 )
-async def get_cancellation(request: Request, event_id: FromPath[str]) -> Response[CancellationView]:
+async def get_cancellation(request: Request, event_id: FromPath[EventId]) -> Response[CancellationView]:
     """Return the progress of the cancellation of the organizer's event."""
-    progress = await checkout.read_cancellation(request.context.database, parse_id("evt", event_id))
-    return Response(_show_cancellation(event_id, progress), headers=_PRIVATE)
+    progress = await checkout.read_cancellation(request.context.database, event_id)
+    return Response(_show_cancellation(show_id("evt", event_id), progress), headers=_PRIVATE)
 
 
 @post(

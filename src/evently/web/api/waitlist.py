@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 
 from evently import sales
-from evently.kit.errors import FieldError, Invalid, Refused
-from evently.kit.ids import find_id, parse_id, show_id
+from evently.kit.errors import Refused
+from evently.kit.ids import EventId, TicketTypeId, WaitlistEntryId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
@@ -22,8 +22,10 @@ from evently.web.edge.problems import problem, problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, post
 
 _PRIVATE: Final = {"cache-control": "no-store"}
-_TypeId = Annotated[str, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
-_TicketTypeFilter = Annotated[str | None, QueryParameter(description="Only entries for this ticket type.")]
+_TypeId = Annotated[TicketTypeId, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
+_TicketTypeFilter = Annotated[
+    TicketTypeId | None, QueryParameter(description="Only entries for this ticket type.")
+]
 
 
 class WaitlistBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -143,15 +145,15 @@ class WaitlistSizesView(msgspec.Struct, frozen=True):
 )
 async def join_waitlist(
     request: Request,
-    event_id: FromPath[str],
+    event_id: FromPath[EventId],
     data: JSONBody[WaitlistBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WaitlistEntryView]:
     """Add the caller to the waitlist of a ticket type."""
     command = sales.commands.JoinWaitlist(
-        parse_id("evt", event_id),
+        event_id,
         request.actor.id,
-        _type_id(data.ticket_type_id, "/ticket_type_id"),
+        data.ticket_type_id,
         data.quantity,
         key=key_of(idempotency_key),
         fingerprint=fingerprint_of("join", event_id, data),
@@ -183,14 +185,15 @@ async def join_waitlist(
     **policy(SIGNED_IN, rate="bookings"),
 )
 async def leave_waitlist(
-    request: Request, event_id: FromPath[str], ticket_type_id: _TicketTypeFilter = None
+    request: Request, event_id: FromPath[EventId], ticket_type_id: _TicketTypeFilter = None
 ) -> Response[WaitlistEntriesView]:
     """Withdraw the waitlist entries of the caller. Safe to repeat."""
-    event, buyer_id, engine = parse_id("evt", event_id), request.actor.id, request.context.engine
-    wanted = None if ticket_type_id is None else _type_id(ticket_type_id, "?ticket_type_id")
-    entries = await sales.reads.list_live_entries(request.context.database, event, buyer_id, wanted)
+    buyer_id, engine = request.actor.id, request.context.engine
+    entries = await sales.reads.list_live_entries(
+        request.context.database, event_id, buyer_id, ticket_type_id
+    )
     outcomes = await asyncio.gather(
-        *[engine.submit(sales.commands.LeaveWaitlist(event, each.entry_id, buyer_id)) for each in entries]
+        *[engine.submit(sales.commands.LeaveWaitlist(event_id, each.entry_id, buyer_id)) for each in entries]
     )
     # An entry is missing here if its offer was accepted in the meantime.
     withdrawn = [outcome.entry for outcome in outcomes if isinstance(outcome, sales.commands.Listed)]
@@ -242,7 +245,9 @@ async def list_my_waitlist(
     responses=problems(SalesRefusal.ENTRY_NOT_FOUND),
     **policy(SIGNED_IN),
 )
-async def get_waitlist_entry(request: Request, entry_id: FromPath[str]) -> Response[WaitlistEntryDetailsView]:
+async def get_waitlist_entry(
+    request: Request, entry_id: FromPath[WaitlistEntryId]
+) -> Response[WaitlistEntryDetailsView]:
     """Return a waitlist entry of the caller."""
     entry = await _own_entry(request, entry_id)
     standing = await request.context.lines.find_standing(entry)
@@ -267,7 +272,7 @@ async def get_waitlist_entry(request: Request, entry_id: FromPath[str]) -> Respo
     ),
     **policy(SIGNED_IN, rate="bookings"),
 )
-async def accept_offer(request: Request, entry_id: FromPath[str]) -> Response[BookingView]:
+async def accept_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Response[BookingView]:
     """Accept an offer of the caller; return the booking."""
     entry = await _own_entry(request, entry_id)
     outcome = await request.context.engine.submit(
@@ -293,7 +298,7 @@ async def accept_offer(request: Request, entry_id: FromPath[str]) -> Response[Bo
     responses=problems(SalesRefusal.ENTRY_NOT_FOUND, SalesRefusal.NOT_OFFERED),
     **policy(SIGNED_IN, rate="bookings"),
 )
-async def decline_offer(request: Request, entry_id: FromPath[str]) -> Response[WaitlistEntryView]:
+async def decline_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Response[WaitlistEntryView]:
     """Decline an offer of the caller."""
     entry = await _own_entry(request, entry_id)
     outcome = await request.context.engine.submit(
@@ -316,16 +321,13 @@ async def decline_offer(request: Request, entry_id: FromPath[str]) -> Response[W
 )
 async def list_event_waitlist(
     request: Request,
-    event_id: FromPath[str],
+    event_id: FromPath[EventId],
     ticket_type_id: _TicketTypeFilter = None,
     limit: Limit = LIMIT,
     after: After = None,
 ) -> Response[PageView[EventWaitlistEntryView]]:
     """List the waitlist entries of an event for its organizer."""
-    wanted = None if ticket_type_id is None else _type_id(ticket_type_id, "?ticket_type_id")
-    page = await sales.reads.list_line(
-        request.context.database, parse_id("evt", event_id), wanted, limit, after
-    )
+    page = await sales.reads.list_line(request.context.database, event_id, ticket_type_id, limit, after)
     return paginated(request, page, _show_for_organizer)
 
 
@@ -337,24 +339,17 @@ async def list_event_waitlist(
     responses=problems(),
     **policy(organizer("door", "bookings:read")),
 )
-async def get_waitlist_depth(request: Request, event_id: FromPath[str]) -> Response[WaitlistSizesView]:
+async def get_waitlist_depth(request: Request, event_id: FromPath[EventId]) -> Response[WaitlistSizesView]:
     """Return how many entries and tickets wait for each ticket type of an event."""
-    depths = await sales.reads.list_depths(request.context.database, parse_id("evt", event_id))
+    depths = await sales.reads.list_depths(request.context.database, event_id)
     return Response(WaitlistSizesView([_show_size(depth) for depth in depths]), headers=_PRIVATE)
 
 
-async def _own_entry(request: Request, entry_id: str) -> sales.commands.WaitlistEntry:
-    entry = await sales.reads.get_entry(request.context.database, parse_id("wle", entry_id))
+async def _own_entry(request: Request, entry_id: UUID) -> sales.commands.WaitlistEntry:
+    entry = await sales.reads.get_entry(request.context.database, entry_id)
     if entry.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.ENTRY_NOT_FOUND)
     return entry
-
-
-def _type_id(text: str, pointer: str) -> UUID:
-    found = find_id("tty", text)
-    if found is None:
-        raise Invalid([FieldError(pointer, "is not an id of the form tty_…")])
-    return found
 
 
 def _show_entry(entry: sales.commands.WaitlistEntry) -> WaitlistEntryView:

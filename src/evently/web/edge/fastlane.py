@@ -22,6 +22,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import Receive, Scope, Send
 
 from evently.kit.errors import FieldError, Invalid
+from evently.kit.ids import PrefixedId, parse_id
 from evently.web.edge.auth import enforce
 from evently.web.edge.context import Request, Response
 from evently.web.edge.parameters import constrained
@@ -184,6 +185,9 @@ def _argument(handler: HTTPRouteHandler, name: str, path_names: list[str]) -> _A
     """Return how a parameter of a handler gets its value."""
     if name == "request":
         return lambda request, _values, _errors: request
+    shape = handler.parsed_fn_signature.parameters[name].annotation
+    if name in path_names and isinstance(shape, type) and issubclass(shape, PrefixedId):
+        return lambda _request, values, _errors: parse_id(shape.prefix, values[name])
     if name in path_names:
         return lambda _request, values, _errors: values[name]
     parameter = handler.parsed_fn_signature.parameters[name]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Annotated, Final, TypeAlias
+from uuid import UUID
 
 import msgspec
 
@@ -42,9 +43,9 @@ def key_of(given: str | None) -> str | None:
     return bare
 
 
-def fingerprint_of(verb: str, path_id: str, body: msgspec.Struct) -> bytes:
+def fingerprint_of(verb: str, path_id: UUID, body: msgspec.Struct) -> bytes:
     """Return what a key is bound to.
 
     Bodies leave their defaults out, so that a field more does not make old keys another wish's.
     """
-    return hashlib.sha256(b"\n".join((verb.encode(), path_id.encode(), _encode(body)))).digest()
+    return hashlib.sha256(b"\n".join((verb.encode(), path_id.bytes, _encode(body)))).digest()

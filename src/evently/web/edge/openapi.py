@@ -22,6 +22,7 @@ from litestar.routes import HTTPRoute
 
 from evently import __version__
 from evently.kit.errors import CommonRefusal
+from evently.kit.ids import PrefixedId
 from evently.web.edge.access import Policy
 from evently.web.edge.context import JSON, Response
 from evently.web.edge.examples import named_example, own_example
@@ -155,7 +156,9 @@ class _Shapes:
                 shape for shape in (operation.body, *_contents(operation)) if shape not in (None, bytes, str)
             ]
             self._types += [parameter.shape for parameter in operation.parameters]
-        schemas, components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
+        schemas, components = msgspec.json.schema_components(
+            self._types, schema_hook=_schema_of, ref_template=_REFERENCE
+        )
         self._schemas = [_renamed(schema) for schema in schemas]
         self.components = {
             _page_name(name): _described(_dated(_renamed(component)))
@@ -209,6 +212,12 @@ class _Shapes:
             "object": {},
         }
         return plain.get(schema.get("type", "string"), PLACEHOLDER)
+
+
+def _schema_of(shape: type[Any]) -> Json:
+    """Return the schema of a type that msgspec does not know: an id is text outside."""
+    assert issubclass(shape, PrefixedId), f"{shape} has no schema"
+    return {"type": "string"}
 
 
 def _operation(operation: Operation, shapes: _Shapes) -> Json:

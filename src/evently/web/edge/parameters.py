@@ -13,6 +13,7 @@ from litestar.params import HeaderParameter, ParameterKwarg, PathParameter
 from litestar.typing import FieldDefinition
 
 from evently.kit.errors import FieldError
+from evently.kit.ids import read_id
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.validation import ERRORS_MAX, sentence
 
@@ -129,7 +130,8 @@ def _errors_of(parameter: Parameter, query: dict[str, list[str]], exchange: Exch
         yield FieldError(pointer, "NUL characters cannot be stored.")
         return
     try:
+        given = values if parameter.many else values[-1]
         # Strictly, "2027" is no instant; but "20" must be a number, for everything in a query is text.
-        msgspec.convert(values if parameter.many else values[-1], parameter.shape, strict=parameter.text)
+        msgspec.convert(given, parameter.shape, strict=parameter.text, dec_hook=read_id)
     except msgspec.ValidationError as exc:
         yield FieldError(pointer, sentence(str(exc)))

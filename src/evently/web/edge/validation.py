@@ -21,6 +21,7 @@ from litestar.exceptions import ValidationException
 from msgspec.structs import fields as fields_of
 
 from evently.kit.errors import FieldError, Invalid, Refused
+from evently.kit.ids import read_id
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.refusals import EdgeRefusal
 
@@ -68,7 +69,7 @@ def errors_of(exc: ValidationException) -> list[FieldError]:
 
 @cache
 def _decoder_of(shape: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(shape)
+    return msgspec.json.Decoder(shape, dec_hook=read_id)
 
 
 def _check_media_type(given: bytes | None) -> None:
@@ -108,7 +109,7 @@ def _errors(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
         yield error
     if not found:
         try:
-            msgspec.convert(value, shape)
+            msgspec.convert(value, shape, dec_hook=read_id)
         except msgspec.ValidationError as exc:
             yield FieldError(pointer, sentence(str(exc)))
 
@@ -194,4 +195,5 @@ def _pointer_in(message: str) -> str:
 
 def sentence(message: str) -> str:
     """Return msgspec's words without the path, which the pointer says."""
-    return f"{message.split(' - at `', maxsplit=1)[0].rstrip('.')}."
+    words = message.split(" - at `", maxsplit=1)[0]
+    return words if words.endswith((".", "…")) else f"{words}."

@@ -8,7 +8,7 @@ import msgspec
 
 from evently.analytics import details
 from evently.analytics.details import EventMoney, Fates, TicketSums, TypesReport, WaitlistFigures
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import EventId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.web.api.analytics.reports import Total, ratio
 from evently.web.edge.auth import organizer, policy
@@ -179,9 +179,9 @@ class SeatPricesView(msgspec.Struct, frozen=True):
     responses=problems(),
     **_MANAGERS,
 )
-async def get_event_money(request: Request, event_id: FromPath[str]) -> Response[EventMoneyView]:
+async def get_event_money(request: Request, event_id: FromPath[EventId]) -> Response[EventMoneyView]:
     """Return what an event took, gave back and is owed."""
-    found = await details.read_money(request.context.database, parse_id("evt", event_id))
+    found = await details.read_money(request.context.database, event_id)
     return Response(EventMoneyView([_show_money(each) for each in found]), headers=_PRIVATE)
 
 
@@ -194,9 +194,9 @@ async def get_event_money(request: Request, event_id: FromPath[str]) -> Response
     responses=problems(),
     **_MANAGERS,
 )
-async def get_event_conversion(request: Request, event_id: FromPath[str]) -> Response[ConversionView]:
+async def get_event_conversion(request: Request, event_id: FromPath[EventId]) -> Response[ConversionView]:
     """Return what became of an event's holds and offers."""
-    found = await details.read_conversion(request.context.database, parse_id("evt", event_id))
+    found = await details.read_conversion(request.context.database, event_id)
     view = ConversionView(found.at_once.confirmed, _show_fates(found.holds), _show_fates(found.offers))
     return Response(view, headers=_PRIVATE)
 
@@ -210,9 +210,9 @@ async def get_event_conversion(request: Request, event_id: FromPath[str]) -> Res
     responses=problems(),
     **_MANAGERS,
 )
-async def get_event_waitlist(request: Request, event_id: FromPath[str]) -> Response[WaitlistReportView]:
+async def get_event_waitlist(request: Request, event_id: FromPath[EventId]) -> Response[WaitlistReportView]:
     """Return how many wait, and what became of those who did."""
-    found = await details.read_waiting(request.context.database, parse_id("evt", event_id))
+    found = await details.read_waiting(request.context.database, event_id)
     return Response(WaitlistReportView([_show_waiting(each) for each in found]), headers=_PRIVATE)
 
 
@@ -225,9 +225,9 @@ async def get_event_waitlist(request: Request, event_id: FromPath[str]) -> Respo
     responses=problems(),
     **_MANAGERS,
 )
-async def get_event_ticket_types(request: Request, event_id: FromPath[str]) -> Response[TypesReportView]:
+async def get_event_ticket_types(request: Request, event_id: FromPath[EventId]) -> Response[TypesReportView]:
     """Return what was sold by ticket type and by section."""
-    found = await details.read_ticket_types(request.context.database, parse_id("evt", event_id))
+    found = await details.read_ticket_types(request.context.database, event_id)
     return Response(_show_types(found), headers=_PRIVATE)
 
 
@@ -240,9 +240,9 @@ async def get_event_ticket_types(request: Request, event_id: FromPath[str]) -> R
     responses=problems(SalesRefusal.NOT_SEATED),
     **_MANAGERS,
 )
-async def get_event_seat_prices(request: Request, event_id: FromPath[str]) -> Response[SeatPricesView]:
+async def get_event_seat_prices(request: Request, event_id: FromPath[EventId]) -> Response[SeatPricesView]:
     """Return the states and prices of all seats."""
-    found = await details.read_seat_prices(request.context.database, parse_id("evt", event_id))
+    found = await details.read_seat_prices(request.context.database, event_id)
     return Response(
         SeatPricesView(found.digest, found.currency, found.states, found.prices_minor), headers=_PRIVATE
     )

@@ -14,7 +14,7 @@ from evently import analytics, catalogue
 from evently.analytics import EARLIEST, LATEST, CurrencyTotals, Range, Scope
 from evently.analytics.export import export_bookings
 from evently.kit.errors import FieldError, Invalid
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import EventId, OrganizerId, show_id
 from evently.web.api.analytics.exports import CSV, Download, csv_of_bookings
 from evently.web.edge.auth import ADMIN, organizer, policy
 from evently.web.edge.context import Request, Response
@@ -173,10 +173,10 @@ class MostBookedView(msgspec.Struct, frozen=True):
     **policy(organizer("manager", "analytics:read")),
 )
 async def get_event_analytics(
-    request: Request, event_id: FromPath[str], from_: From = None, to: To = None
+    request: Request, event_id: FromPath[EventId], from_: From = None, to: To = None
 ) -> Response[ReportView]:
     """Return the sums of an event."""
-    return await _report(request, Scope(event_id=parse_id("evt", event_id)), from_, to)
+    return await _report(request, Scope(event_id=event_id), from_, to)
 
 
 @get(
@@ -190,14 +190,14 @@ async def get_event_analytics(
 )
 async def get_event_series(
     request: Request,
-    event_id: FromPath[str],
+    event_id: FromPath[EventId],
     granularity: Granularity = "day",
     from_: From = None,
     to: To = None,
     time_zone: Zone = None,
 ) -> Response[SeriesView]:
     """Return the sums of an event by day or hour."""
-    event = await catalogue.get_event(request.context.database, parse_id("evt", event_id))
+    event = await catalogue.get_event(request.context.database, event_id)
     return await _series(
         request, Scope(event_id=event.event_id), granularity, from_, to, time_zone or event.time_zone
     )
@@ -213,10 +213,10 @@ async def get_event_series(
     **policy(organizer("manager", "analytics:read"), rate="heavy"),
 )
 async def get_organizer_analytics(
-    request: Request, organizer_id: FromPath[str], from_: From = None, to: To = None
+    request: Request, organizer_id: FromPath[OrganizerId], from_: From = None, to: To = None
 ) -> Response[ReportView]:
     """Return the sums of an organizer's events."""
-    return await _report(request, Scope(organizer_id=parse_id("org", organizer_id)), from_, to)
+    return await _report(request, Scope(organizer_id=organizer_id), from_, to)
 
 
 @get(
@@ -230,7 +230,7 @@ async def get_organizer_analytics(
 )
 async def get_organizer_series(
     request: Request,
-    organizer_id: FromPath[str],
+    organizer_id: FromPath[OrganizerId],
     granularity: Granularity = "day",
     from_: From = None,
     to: To = None,
@@ -238,7 +238,7 @@ async def get_organizer_series(
 ) -> Response[SeriesView]:
     """Return the sums of an organizer's events by day or hour."""
     return await _series(
-        request, Scope(organizer_id=parse_id("org", organizer_id)), granularity, from_, to, time_zone or "UTC"
+        request, Scope(organizer_id=organizer_id), granularity, from_, to, time_zone or "UTC"
     )
 
 
@@ -253,14 +253,14 @@ async def get_organizer_series(
 )
 async def list_most_booked_of_organizer(
     request: Request,
-    organizer_id: FromPath[str],
+    organizer_id: FromPath[OrganizerId],
     from_: From = None,
     to: To = None,
     limit: Limit = LIMIT,
     after: After = None,
 ) -> Response[PageView[MostBookedView]]:
     """List the most booked events of an organizer."""
-    return await _most_booked(request, parse_id("org", organizer_id), from_, to, limit, after)
+    return await _most_booked(request, organizer_id, from_, to, limit, after)
 
 
 @get(
@@ -323,10 +323,12 @@ async def list_most_booked(
     responses=problems(),
     **policy(organizer("manager", "bookings:read"), rate="heavy"),
 )
-async def export_event_bookings(request: Request, event_id: FromPath[str]) -> Response[bytes]:
+async def export_event_bookings(request: Request, event_id: FromPath[EventId]) -> Response[bytes]:
     """Send an event's bookings."""
-    lists = export_bookings(request.context.database, parse_id("evt", event_id))
-    return Download(csv_of_bookings(lists), filename=f"bookings-{event_id}.csv", media_type=CSV)
+    lists = export_bookings(request.context.database, event_id)
+    return Download(
+        csv_of_bookings(lists), filename=f"bookings-{show_id('evt', event_id)}.csv", media_type=CSV
+    )
 
 
 async def _report(request: Request, scope: Scope, from_: str | None, to: str | None) -> Response[ReportView]:

@@ -10,7 +10,7 @@ import msgspec
 
 from evently import sales
 from evently.kit.errors import Refused
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import EventId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.web.api.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 from evently.web.edge.auth import PUBLIC, policy
@@ -58,20 +58,24 @@ class AvailabilityView(msgspec.Struct, frozen=True):
     **policy(PUBLIC, hot=True),
 )
 async def get_availability(
-    request: Request, event_id: FromPath[str], promo_code: PromoCode = None
+    request: Request, event_id: FromPath[EventId], promo_code: PromoCode = None
 ) -> Response[AvailabilityView] | Response[None]:
     """Return how many tickets of each type of an event can be booked."""
     if promo_code is not None:
-        glance = await _look_behind(request, parse_id("evt", event_id), promo_code)
-        return Response(_show(event_id, glance, _state(glance, request.context.clock())), headers=UNLOCKED)
-    glance = await request.context.engine.look(parse_id("evt", event_id))
+        glance = await _look_behind(request, event_id, promo_code)
+        return Response(
+            _show(show_id("evt", event_id), glance, _state(glance, request.context.clock())), headers=UNLOCKED
+        )
+    glance = await request.context.engine.look(event_id)
     if glance.state == "closed":
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     state = _state(glance, request.context.clock())
     etag = etag_of(f"{glance.seq}-{state}")
     if unchanged := not_modified(request, etag, _FRESH):
         return unchanged
-    return Response(_show(event_id, glance, state), headers={"etag": etag, "cache-control": _FRESH})
+    return Response(
+        _show(show_id("evt", event_id), glance, state), headers={"etag": etag, "cache-control": _FRESH}
+    )
 
 
 async def _look_behind(request: Request, event_id: UUID, promo_code: str) -> sales.Glance:

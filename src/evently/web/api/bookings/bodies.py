@@ -9,7 +9,7 @@ import msgspec
 
 from evently import sales
 from evently.kit.errors import FieldError, Invalid
-from evently.kit.ids import find_id
+from evently.kit.ids import TicketId, TicketTypeId
 
 _NAME_CHARACTERS_MAX: Final = 200  # for a seat or a section; longer than seat maps allow
 _Units = Annotated[int, msgspec.Meta(ge=1, le=sales.commands.UNITS_MAX)]
@@ -35,7 +35,7 @@ class BookingLineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
     `accessible` says how many of them must be accessible; the others are beside those.
     """
 
-    ticket_type_id: Annotated[str, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
+    ticket_type_id: Annotated[TicketTypeId, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
     quantity: Annotated[_Units | None, msgspec.Meta(examples=[2])] = None
     seats: Annotated[list[_Name], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)] | None = (
         None
@@ -68,14 +68,14 @@ class CancelBody(msgspec.Struct, forbid_unknown_fields=True):
     """The tickets to cancel; without `ticket_ids`, the whole booking."""
 
     ticket_ids: (
-        Annotated[list[str], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)] | None
+        Annotated[list[TicketId], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)] | None
     ) = None
 
 
 class TicketIdsBody(msgspec.Struct, forbid_unknown_fields=True):
     """Tickets of the booking."""
 
-    ticket_ids: Annotated[list[str], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)]
+    ticket_ids: Annotated[list[TicketId], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)]
 
 
 def lines_of(lines: list[BookingLineBody]) -> tuple[sales.commands.BookingLine, ...]:
@@ -85,10 +85,8 @@ def lines_of(lines: list[BookingLineBody]) -> tuple[sales.commands.BookingLine, 
     seen: set[str] = set()
     units = 0
     for index, line in enumerate(lines):
-        type_id = find_id("tty", line.ticket_type_id)
-        if type_id is None:
-            errors.append(FieldError(f"/lines/{index}/ticket_type_id", "is not an id of the form tty_…"))
-        elif type_id in found:
+        type_id = line.ticket_type_id
+        if type_id in found:
             errors.append(
                 FieldError(f"/lines/{index}/ticket_type_id", "names a ticket type that an earlier line names")
             )
@@ -108,22 +106,6 @@ def lines_of(lines: list[BookingLineBody]) -> tuple[sales.commands.BookingLine, 
     if errors:
         raise Invalid(errors)
     return tuple(found.values())
-
-
-def ticket_ids_of(texts: list[str], pointer: str = "/ticket_ids/{}") -> tuple[UUID, ...]:
-    """Parse ticket ids; refuse with an error for each text that is not one.
-
-    `{}` in the pointer stands for the index in the list.
-    """
-    found = [find_id("tkt", text) for text in texts]
-    errors = [
-        FieldError(pointer.format(index), "is not an id of the form tkt_…")
-        for index, each in enumerate(found)
-        if each is None
-    ]
-    if errors:
-        raise Invalid(errors)
-    return tuple(each for each in found if each is not None)
 
 
 def _wrong_seats(line: BookingLineBody, pointer: str, seen: set[str]) -> list[FieldError]:

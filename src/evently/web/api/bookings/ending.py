@@ -9,10 +9,10 @@ from uuid import UUID
 import msgspec
 
 from evently import sales
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import BookingId, EventId, TicketId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
-from evently.web.api.bookings.bodies import CancelBody, TicketIdsBody, ticket_ids_of
+from evently.web.api.bookings.bodies import CancelBody, TicketIdsBody
 from evently.web.api.bookings.views import PRIVATE, BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.context import Request, Response
@@ -82,9 +82,9 @@ class CancellationQuoteView(msgspec.Struct, frozen=True):
 )
 async def quote_cancellation(
     request: Request,
-    booking_id: FromPath[str],
+    booking_id: FromPath[BookingId],
     ticket_ids: Annotated[
-        list[str] | None,
+        list[TicketId] | None,
         QueryParameter(
             max_length=sales.commands.UNITS_MAX, description="Tickets of the booking. Default: all tickets."
         ),
@@ -92,10 +92,9 @@ async def quote_cancellation(
 ) -> Response[CancellationQuoteView]:
     """Return the refund that cancelling a booking of the caller would cause."""
     context = request.context
-    chosen = ticket_ids_of(ticket_ids, "?ticket_ids") if ticket_ids else None
-    booking = parse_id("bkg", booking_id)
+    chosen = tuple(ticket_ids) if ticket_ids else None
     quote = await sales.reads.find_cancellation_quote(
-        context.database, booking, request.actor.id, chosen, context.clock()
+        context.database, booking_id, request.actor.id, chosen, context.clock()
     )
     return Response(_show_quote(quote, context.clock()), headers=PRIVATE)
 
@@ -115,12 +114,12 @@ async def quote_cancellation(
 )
 async def cancel_booking(
     request: Request,
-    booking_id: FromPath[str],
+    booking_id: FromPath[BookingId],
     data: JSONBody[CancelBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[BookingView]:
     """Cancel a booking of the caller."""
-    where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
+    where = await sales.reads.locate_booking(request.context.database, booking_id)
     command = _cancel_command(request, where.event_id, booking_id, data, idempotency_key)
     own = msgspec.structs.replace(command, buyer_id=request.actor.id, not_after=where.event_starts_at)
     return await answer_booking(request, await request.context.engine.submit(own))
@@ -138,13 +137,13 @@ async def cancel_booking(
 )
 async def cancel_event_booking(
     request: Request,
-    event_id: FromPath[str],
-    booking_id: FromPath[str],
+    event_id: FromPath[EventId],
+    booking_id: FromPath[BookingId],
     data: JSONBody[CancelBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[BookingView]:
     """Cancel a booking of the organizer's event."""
-    command = _cancel_command(request, parse_id("evt", event_id), booking_id, data, idempotency_key)
+    command = _cancel_command(request, event_id, booking_id, data, idempotency_key)
     return await answer_booking(request, await request.context.engine.submit(command))
 
 
@@ -169,12 +168,12 @@ async def cancel_event_booking(
     **policy(SIGNED_IN, rate="bookings"),
 )
 async def return_tickets(
-    request: Request, booking_id: FromPath[str], data: JSONBody[TicketIdsBody]
+    request: Request, booking_id: FromPath[BookingId], data: JSONBody[TicketIdsBody]
 ) -> Response[BookingView]:
     """Offer tickets of the caller to the waitlist."""
-    where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
+    where = await sales.reads.locate_booking(request.context.database, booking_id)
     command = sales.commands.ReturnTickets(
-        where.event_id, parse_id("bkg", booking_id), request.actor.id, ticket_ids_of(data.ticket_ids)
+        where.event_id, booking_id, request.actor.id, tuple(data.ticket_ids)
     )
     return await answer_booking(request, await request.context.engine.submit(command))
 
@@ -190,25 +189,23 @@ async def return_tickets(
     **policy(SIGNED_IN, rate="bookings"),
 )
 async def keep_tickets(
-    request: Request, booking_id: FromPath[str], data: JSONBody[TicketIdsBody]
+    request: Request, booking_id: FromPath[BookingId], data: JSONBody[TicketIdsBody]
 ) -> Response[BookingView]:
     """Withdraw the return of tickets of the caller."""
-    where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
-    command = sales.commands.KeepTickets(
-        where.event_id, parse_id("bkg", booking_id), request.actor.id, ticket_ids_of(data.ticket_ids)
-    )
+    where = await sales.reads.locate_booking(request.context.database, booking_id)
+    command = sales.commands.KeepTickets(where.event_id, booking_id, request.actor.id, tuple(data.ticket_ids))
     return await answer_booking(request, await request.context.engine.submit(command))
 
 
 def _cancel_command(
-    request: Request, event_id: UUID, booking_id: str, data: CancelBody, idempotency_key: str | None
+    request: Request, event_id: UUID, booking_id: UUID, data: CancelBody, idempotency_key: str | None
 ) -> sales.commands.CancelBooking:
     return sales.commands.CancelBooking(
         event_id,
-        parse_id("bkg", booking_id),
+        booking_id,
         request.actor.id,
         None,
-        None if data.ticket_ids is None else ticket_ids_of(data.ticket_ids),
+        None if data.ticket_ids is None else tuple(data.ticket_ids),
         key=key_of(idempotency_key),
         fingerprint=fingerprint_of("cancel", booking_id, data),
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from evently import checkout, sales
 from evently.kit.errors import Refused
-from evently.kit.ids import parse_id
+from evently.kit.ids import BookingId, EventId
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.views import (
     ONLINE,
@@ -33,9 +33,9 @@ from evently.web.edge.routing import FromPath, QueryParameter, get
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
     **policy(SIGNED_IN, hot=True),
 )
-async def get_booking(request: Request, booking_id: FromPath[str]) -> Response[BookingDetailsView]:
+async def get_booking(request: Request, booking_id: FromPath[BookingId]) -> Response[BookingDetailsView]:
     """Return a booking of the caller, with its refunds and its latest payment."""
-    booking = await sales.reads.get_booking(request.context.database, parse_id("bkg", booking_id))
+    booking = await sales.reads.get_booking(request.context.database, booking_id)
     if booking.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     return await _show_details(request, booking)
@@ -50,11 +50,11 @@ async def get_booking(request: Request, booking_id: FromPath[str]) -> Response[B
     **policy(organizer("door", "bookings:read")),
 )
 async def get_event_booking(
-    request: Request, event_id: FromPath[str], booking_id: FromPath[str]
+    request: Request, event_id: FromPath[EventId], booking_id: FromPath[BookingId]
 ) -> Response[BookingDetailsView]:
     """Return a booking of the organizer's event, with its refunds and its latest payment."""
-    booking = await sales.reads.get_booking(request.context.database, parse_id("bkg", booking_id))
-    if booking.event_id != parse_id("evt", event_id):
+    booking = await sales.reads.get_booking(request.context.database, booking_id)
+    if booking.event_id != event_id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     return await _show_details(request, booking)
 
@@ -101,7 +101,7 @@ async def list_my_bookings(
 )
 async def list_event_bookings(
     request: Request,
-    event_id: FromPath[str],
+    event_id: FromPath[EventId],
     in_state: Annotated[
         str | None,
         QueryParameter(
@@ -115,9 +115,7 @@ async def list_event_bookings(
 ) -> Response[PageView[BookingView]]:
     """List the bookings of an event for its organizer, newest first."""
     database = request.context.database
-    page = await sales.reads.list_bookings_of_event(
-        database, parse_id("evt", event_id), in_state, limit, after
-    )
+    page = await sales.reads.list_bookings_of_event(database, event_id, in_state, limit, after)
     return paginated(
         request, page, partial(show_booking, at_door=await sales.reads.list_paid_at_door(database, page.data))
     )

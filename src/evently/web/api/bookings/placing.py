@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from evently import sales
-from evently.kit.ids import parse_id
+from evently.kit.ids import BookingId, EventId
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import BookingBody, lines_of
 from evently.web.api.bookings.views import BookingView, answer_booking
@@ -52,7 +52,7 @@ _PLACING: Final = (
 )
 async def place_booking(
     request: Request,
-    event_id: FromPath[str],
+    event_id: FromPath[EventId],
     data: JSONBody[BookingBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[BookingView]:
@@ -61,7 +61,7 @@ async def place_booking(
         # Without this limit, promo codes could be guessed.
         await request.context.limits.check("promo_codes", request.actor.id, request.exchange)
     command = sales.commands.PlaceBooking(
-        parse_id("evt", event_id),
+        event_id,
         request.actor.id,
         lines_of(data.lines),
         key=key_of(idempotency_key),
@@ -87,10 +87,10 @@ async def place_booking(
     ),
     **policy(SIGNED_IN, rate="bookings", hot=True),
 )
-async def extend_hold(request: Request, booking_id: FromPath[str]) -> Response[BookingView]:
+async def extend_hold(request: Request, booking_id: FromPath[BookingId]) -> Response[BookingView]:
     """Extend a hold of the caller, once."""
-    where = await sales.reads.locate_booking(request.context.database, parse_id("bkg", booking_id))
-    command = sales.commands.ExtendHold(where.event_id, parse_id("bkg", booking_id), request.actor.id)
+    where = await sales.reads.locate_booking(request.context.database, booking_id)
+    command = sales.commands.ExtendHold(where.event_id, booking_id, request.actor.id)
     return await answer_booking(request, await request.context.engine.submit(command))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from evently import sales
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import EventId, show_id
 from evently.web.api.bookings.views import PRIVATE
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.context import Request, Response
@@ -89,10 +89,10 @@ class ProofView(msgspec.Struct, frozen=True):
     **policy(organizer("manager", "events:read")),
 )
 async def read_journal(
-    request: Request, event_id: FromPath[str], limit: Limit = LIMIT, after: After = None
+    request: Request, event_id: FromPath[EventId], limit: Limit = LIMIT, after: After = None
 ) -> Response[PageView[JournalRowView]]:
     """Return a page of the journal of an event."""
-    page = await sales.reads.list_journal(request.context.database, parse_id("evt", event_id), limit, after)
+    page = await sales.reads.list_journal(request.context.database, event_id, limit, after)
     return paginated(request, page, _show_journal_row)
 
 
@@ -104,11 +104,11 @@ async def read_journal(
     responses=problems(),
     **policy(organizer("manager", "events:read"), rate="heavy"),
 )
-async def prove_event(request: Request, event_id: FromPath[str]) -> Response[ProofView]:
+async def prove_event(request: Request, event_id: FromPath[EventId]) -> Response[ProofView]:
     """Replay the journal of an event and compare the result with the stored state, both at one instant."""
-    proof = await sales.reads.prove(request.context.database, parse_id("evt", event_id))
+    proof = await sales.reads.prove(request.context.database, event_id)
     view = ProofView(
-        event_id,
+        show_id("evt", event_id),
         proof.seq,
         proof.head_hash.hex(),
         not proof.differences,

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from evently import sales
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import QuoteBody, lines_of
@@ -81,18 +81,18 @@ class QuoteView(msgspec.Struct, frozen=True):
     **policy(SIGNED_IN),
 )
 async def quote_booking(
-    request: Request, event_id: FromPath[str], data: JSONBody[QuoteBody]
+    request: Request, event_id: FromPath[EventId], data: JSONBody[QuoteBody]
 ) -> Response[QuoteView]:
     """Return what booking lines would cost the caller."""
     context, buyer_id = request.context, request.actor.id
     if data.promo_code is not None:
         # Without this limit, promo codes could be guessed.
         await context.limits.check("promo_codes", buyer_id, request.exchange)
-    event, lines = parse_id("evt", event_id), lines_of(data.lines)
+    lines = lines_of(data.lines)
     quote = await sales.reads.find_booking_quote(
-        context.database, event, buyer_id, lines, data.promo_code, context.clock()
+        context.database, event_id, buyer_id, lines, data.promo_code, context.clock()
     )
-    return Response(_show_quote(event_id, quote), headers=PRIVATE)
+    return Response(_show_quote(show_id("evt", event_id), quote), headers=PRIVATE)
 
 
 def _show_quote(event_id: str, quote: sales.reads.BookingQuote) -> QuoteView:

@@ -10,9 +10,9 @@ import msgspec
 from evently import accounts
 from evently.accounts import AccountsRefusal, Invitation, Member, MemberRole
 from evently.kit.errors import CommonRefusal, Invalid
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import InvitationId, OrganizerId, PersonId, show_id
 from evently.web.api.accounts import Email
-from evently.web.api.organizers.organizers import MembershipView, PersonId, audit, show_organizer
+from evently.web.api.organizers.organizers import MembershipView, PersonIdText, audit, show_organizer
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Request, Response
@@ -23,13 +23,13 @@ from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, pos
 _PRIVATE: Final = {"cache-control": "no-store"}
 _MEMBERS: Final = "Organizer: members"
 
-InvitationId = Annotated[str, msgspec.Meta(examples=["inv_01m7y4ef72ev2sxmcnxfse27zp"])]
+InvitationIdText = Annotated[str, msgspec.Meta(examples=["inv_01m7y4ef72ev2sxmcnxfse27zp"])]
 
 
 class MemberView(msgspec.Struct, frozen=True):
     """Somebody who belongs to an organizer."""
 
-    person_id: PersonId
+    person_id: PersonIdText
     name: str
     email: str
     role: MemberRole
@@ -52,10 +52,10 @@ class InvitationBody(msgspec.Struct, forbid_unknown_fields=True):
 class InvitationView(msgspec.Struct, frozen=True):
     """An invitation that waits to be accepted."""
 
-    id: InvitationId
+    id: InvitationIdText
     email: str
     role: MemberRole
-    invited_by: PersonId
+    invited_by: PersonIdText
     created_at: datetime
     expires_at: datetime
 
@@ -84,12 +84,12 @@ class CodeBody(msgspec.Struct, forbid_unknown_fields=True):
     **policy(organizer("manager")),
 )
 async def list_members(
-    request: Request, organizer_id: FromPath[str], limit: Limit = LIMIT, after: After = None
+    request: Request, organizer_id: FromPath[OrganizerId], limit: Limit = LIMIT, after: After = None
 ) -> Response[PageView[MemberView]]:
     """List the members of an organizer."""
     return paginated(
         request,
-        await accounts.list_members(request.context.database, parse_id("org", organizer_id), limit, after),
+        await accounts.list_members(request.context.database, organizer_id, limit, after),
         _show_member,
     )
 
@@ -103,12 +103,10 @@ async def list_members(
     **policy(organizer("manager")),
 )
 async def get_member(
-    request: Request, organizer_id: FromPath[str], person_id: FromPath[str]
+    request: Request, organizer_id: FromPath[OrganizerId], person_id: FromPath[PersonId]
 ) -> Response[MemberView] | Response[None]:
     """Return a member of an organizer."""
-    member = await accounts.get_member(
-        request.context.database, parse_id("org", organizer_id), parse_id("per", person_id)
-    )
+    member = await accounts.get_member(request.context.database, organizer_id, person_id)
     return not_modified(request, etag_of(member.version)) or _answer_member(member)
 
 
@@ -122,13 +120,16 @@ async def get_member(
     **policy(organizer("owner")),
 )
 async def edit_member(
-    request: Request, organizer_id: FromPath[str], person_id: FromPath[str], data: JSONBody[MemberPatch]
+    request: Request,
+    organizer_id: FromPath[OrganizerId],
+    person_id: FromPath[PersonId],
+    data: JSONBody[MemberPatch],
 ) -> Response[MemberView]:
     """Change what a member may do."""
     context = request.context
     async with context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
-        member = await accounts.read_member(tx, locked.organizer_id, parse_id("per", person_id))
+        locked = await accounts.lock_organizer(tx, organizer_id)
+        member = await accounts.read_member(tx, locked.organizer_id, person_id)
         require_if_match(request, member.version)
         if data.role is msgspec.UNSET or data.role == member.role:
             return _answer_member(member)
@@ -155,12 +156,12 @@ async def edit_member(
     **policy(organizer("owner")),
 )
 async def remove_member(
-    request: Request, organizer_id: FromPath[str], person_id: FromPath[str]
+    request: Request, organizer_id: FromPath[OrganizerId], person_id: FromPath[PersonId]
 ) -> Response[None]:
     """Remove a member of an organizer."""
     async with request.context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
-        member = await accounts.read_member(tx, locked.organizer_id, parse_id("per", person_id))
+        locked = await accounts.lock_organizer(tx, organizer_id)
+        member = await accounts.read_member(tx, locked.organizer_id, person_id)
         require_if_match(request, member.version)
         await accounts.remove_member(tx, member)
     return _gone(request, member)
@@ -176,10 +177,10 @@ async def remove_member(
     responses=problems(AccountsRefusal.LAST_OWNER),
     **policy(organizer("door")),
 )
-async def leave_organizer(request: Request, organizer_id: FromPath[str]) -> Response[None]:
+async def leave_organizer(request: Request, organizer_id: FromPath[OrganizerId]) -> Response[None]:
     """Remove whoever asks from an organizer."""
     async with request.context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
+        locked = await accounts.lock_organizer(tx, organizer_id)
         member = await accounts.read_member(tx, locked.organizer_id, request.actor.id)
         await accounts.remove_member(tx, member)
     return _gone(request, member)
@@ -202,14 +203,14 @@ async def leave_organizer(request: Request, organizer_id: FromPath[str]) -> Resp
     **policy(organizer("owner")),
 )
 async def invite(
-    request: Request, organizer_id: FromPath[str], data: JSONBody[InvitationBody]
+    request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[InvitationBody]
 ) -> Response[NewInvitationView]:
     """Invite somebody to an organizer."""
     context, email = request.context, accounts.normalise_email(data.email)
     if errors := accounts.email_errors(email, "/email"):
         raise Invalid(errors)
     async with context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
+        locked = await accounts.lock_organizer(tx, organizer_id)
         invitation, code = await accounts.invite(
             tx, locked.organizer_id, email, data.role, request.actor.id, context.clock()
         )
@@ -235,13 +236,11 @@ async def invite(
     **policy(organizer("owner")),
 )
 async def list_invitations(
-    request: Request, organizer_id: FromPath[str], limit: Limit = LIMIT, after: After = None
+    request: Request, organizer_id: FromPath[OrganizerId], limit: Limit = LIMIT, after: After = None
 ) -> Response[PageView[InvitationView]]:
     """List the invitations that wait to be accepted."""
     context = request.context
-    page = await accounts.list_invitations(
-        context.database, parse_id("org", organizer_id), context.clock(), limit, after
-    )
+    page = await accounts.list_invitations(context.database, organizer_id, context.clock(), limit, after)
     return paginated(request, page, _show_invitation)
 
 
@@ -255,17 +254,17 @@ async def list_invitations(
     **policy(organizer("owner")),
 )
 async def withdraw_invitation(
-    request: Request, organizer_id: FromPath[str], invitation_id: FromPath[str]
+    request: Request, organizer_id: FromPath[OrganizerId], invitation_id: FromPath[InvitationId]
 ) -> Response[None]:
     """Take back an invitation."""
     async with request.context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
-        await accounts.withdraw_invitation(tx, locked.organizer_id, parse_id("inv", invitation_id))
+        locked = await accounts.lock_organizer(tx, organizer_id)
+        await accounts.withdraw_invitation(tx, locked.organizer_id, invitation_id)
     audit(
         request,
         "invitation withdrawn",
         organizer_id=locked.organizer_id,
-        invitation_id=parse_id("inv", invitation_id),
+        invitation_id=invitation_id,
     )
     return Response(None, headers=_PRIVATE)
 

@@ -11,7 +11,7 @@ import structlog
 from evently import accounts
 from evently.accounts import SCOPES, AccountsRefusal, ApiKey, MemberRole, Membership, Organizer, ScopeName
 from evently.kit.errors import CommonRefusal, FieldError, Invalid
-from evently.kit.ids import new_id, parse_id, show_id
+from evently.kit.ids import ApiKeyId, OrganizerId, new_id, show_id
 from evently.web.api.accounts import Email, Name
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
@@ -25,9 +25,9 @@ _ORGANIZERS: Final = "Organizers"
 _KEYS: Final = "Organizer: API keys"
 _log = structlog.get_logger(__name__)
 
-OrganizerId = Annotated[str, msgspec.Meta(examples=["org_01m7y4ef72ev2sxmcnxfse27zp"])]
-PersonId = Annotated[str, msgspec.Meta(examples=["per_01m7y4ef72ev2sxmcnxfse27zp"])]
-ApiKeyId = Annotated[str, msgspec.Meta(examples=["key_01m7y4ef72ev2sxmcnxfse27zp"])]
+OrganizerIdText = Annotated[str, msgspec.Meta(examples=["org_01m7y4ef72ev2sxmcnxfse27zp"])]
+PersonIdText = Annotated[str, msgspec.Meta(examples=["per_01m7y4ef72ev2sxmcnxfse27zp"])]
+ApiKeyIdText = Annotated[str, msgspec.Meta(examples=["key_01m7y4ef72ev2sxmcnxfse27zp"])]
 Scopes = Annotated[
     list[ScopeName], msgspec.Meta(min_length=1, max_length=20, examples=[["bookings:read", "checkin:write"]])
 ]
@@ -50,7 +50,7 @@ class OrganizerPatch(msgspec.Struct, forbid_unknown_fields=True):
 class OrganizerView(msgspec.Struct, frozen=True):
     """Who runs events."""
 
-    id: OrganizerId
+    id: OrganizerIdText
     name: str
     contact_email: str
     created_at: datetime
@@ -75,11 +75,11 @@ class ApiKeyBody(msgspec.Struct, forbid_unknown_fields=True):
 class ApiKeyView(msgspec.Struct, frozen=True):
     """An API key, without what makes it one. `hint` is how it begins."""
 
-    id: ApiKeyId
+    id: ApiKeyIdText
     name: str
     hint: Annotated[str, msgspec.Meta(examples=["evk_7k3m"])]
     scopes: list[ScopeName]
-    created_by: PersonId
+    created_by: PersonIdText
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
@@ -145,10 +145,10 @@ async def list_organizers(
     **policy(organizer("door", "events:read")),
 )
 async def get_organizer(
-    request: Request, organizer_id: FromPath[str]
+    request: Request, organizer_id: FromPath[OrganizerId]
 ) -> Response[OrganizerView] | Response[None]:
     """Return an organizer."""
-    found = await accounts.get_organizer(request.context.database, parse_id("org", organizer_id))
+    found = await accounts.get_organizer(request.context.database, organizer_id)
     return not_modified(request, etag_of(found.version)) or _answer_organizer(found)
 
 
@@ -161,11 +161,11 @@ async def get_organizer(
     **policy(organizer("owner")),
 )
 async def edit_organizer(
-    request: Request, organizer_id: FromPath[str], data: JSONBody[OrganizerPatch]
+    request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[OrganizerPatch]
 ) -> Response[OrganizerView]:
     """Change an organizer."""
     async with request.context.database.transaction() as tx:
-        found = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
+        found = await accounts.lock_organizer(tx, organizer_id)
         require_if_match(request, found.version)
         name, contact_email = _checked(
             found.name if data.name is msgspec.UNSET else data.name,
@@ -192,14 +192,14 @@ async def edit_organizer(
     **policy(organizer("owner")),
 )
 async def create_api_key(
-    request: Request, organizer_id: FromPath[str], data: JSONBody[ApiKeyBody]
+    request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[ApiKeyBody]
 ) -> Response[NewApiKeyView]:
     """Make an API key of an organizer."""
     context, name = request.context, accounts.normalise_name(data.name)
     if errors := accounts.name_errors(name, "/name"):
         raise Invalid(errors)
     async with context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, parse_id("org", organizer_id))
+        locked = await accounts.lock_organizer(tx, organizer_id)
         key, text = await accounts.create_key(
             tx, locked.organizer_id, name, frozenset(data.scopes), request.actor.id, context.clock()
         )
@@ -225,12 +225,12 @@ async def create_api_key(
     **policy(organizer("owner")),
 )
 async def list_api_keys(
-    request: Request, organizer_id: FromPath[str], limit: Limit = LIMIT, after: After = None
+    request: Request, organizer_id: FromPath[OrganizerId], limit: Limit = LIMIT, after: After = None
 ) -> Response[PageView[ApiKeyView]]:
     """List the API keys of an organizer."""
     return paginated(
         request,
-        await accounts.list_keys(request.context.database, parse_id("org", organizer_id), limit, after),
+        await accounts.list_keys(request.context.database, organizer_id, limit, after),
         _show_key,
     )
 
@@ -246,14 +246,12 @@ async def list_api_keys(
     **policy(organizer("owner")),
 )
 async def revoke_api_key(
-    request: Request, organizer_id: FromPath[str], api_key_id: FromPath[str]
+    request: Request, organizer_id: FromPath[OrganizerId], api_key_id: FromPath[ApiKeyId]
 ) -> Response[ApiKeyView]:
     """Revoke an API key of an organizer."""
     context = request.context
     async with context.database.transaction() as tx:
-        key = await accounts.revoke_key(
-            tx, parse_id("org", organizer_id), parse_id("key", api_key_id), context.clock()
-        )
+        key = await accounts.revoke_key(tx, organizer_id, api_key_id, context.clock())
     context.accounts.keys.forget_all()
     audit(request, "API key revoked", organizer_id=key.organizer_id, api_key_id=key.api_key_id)
     return Response(_show_key(key), headers=_PRIVATE)

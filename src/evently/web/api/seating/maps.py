@@ -11,13 +11,13 @@ import msgspec
 
 from evently import catalogue, seating
 from evently.kit.errors import FieldError, Invalid
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import SeatMapId, VenueId, show_id
 from evently.seating import SeatMap, SeatMapVersion
 from evently.seating.generate import ARENA_SEATS, THEATRE_SEATS, arena, theatre
 from evently.seating.pretix import ZoneChoice, import_plan
 from evently.seating.pretix_format import PretixPlan
-from evently.web.api.catalogue.sale_shapes import SeatMapId
-from evently.web.api.catalogue.shapes import VenueId
+from evently.web.api.catalogue.sale_shapes import SeatMapId as SeatMapIdText
+from evently.web.api.catalogue.shapes import VenueId as VenueIdText
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import etag_of, not_modified
@@ -50,9 +50,9 @@ class SeatMapView(msgspec.Struct, frozen=True):
     `digest` names the layout for ever; equal layouts have one digest.
     """
 
-    id: SeatMapId
+    id: SeatMapIdText
     version: int
-    venue_id: VenueId
+    venue_id: VenueIdText
     name: str
     seats: int
     digest: str
@@ -101,12 +101,11 @@ class SeatMapBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
 )
 async def add_seat_map(
-    request: Request, venue_id: FromPath[str], data: JSONBody[SeatMapBody]
+    request: Request, venue_id: FromPath[VenueId], data: JSONBody[SeatMapBody]
 ) -> Response[SeatMapView]:
     """Give a venue one more seat map."""
-    venue = parse_id("ven", venue_id)
     seat_map = await asyncio.to_thread(_map_of, data)
-    return _made(_show(await _add_map(request.context, venue, seat_map)))
+    return _made(_show(await _add_map(request.context, venue_id, seat_map)))
 
 
 @post(
@@ -119,12 +118,11 @@ async def add_seat_map(
     **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
 )
 async def import_seat_map(
-    request: Request, venue_id: FromPath[str], data: JSONBody[PretixPlan]
+    request: Request, venue_id: FromPath[VenueId], data: JSONBody[PretixPlan]
 ) -> Response[ImportedSeatMapView]:
     """Give a venue one more seat map, from a plan."""
-    venue = parse_id("ven", venue_id)
     seat_map, zones = await asyncio.to_thread(import_plan, data)
-    return _made(_show_imported(await _add_map(request.context, venue, seat_map), zones))
+    return _made(_show_imported(await _add_map(request.context, venue_id, seat_map), zones))
 
 
 @get(
@@ -136,10 +134,10 @@ async def import_seat_map(
     **policy(MEMBERS),
 )
 async def list_seat_maps(
-    request: Request, venue_id: FromPath[str], limit: Limit = LIMIT, after: After = None
+    request: Request, venue_id: FromPath[VenueId], limit: Limit = LIMIT, after: After = None
 ) -> Response[PageView[SeatMapView]]:
     """List seat maps, each in its latest version."""
-    page = await seating.list_seat_maps(request.context.database, parse_id("ven", venue_id), limit, after)
+    page = await seating.list_seat_maps(request.context.database, venue_id, limit, after)
     return paginated(request, page, _show)
 
 
@@ -152,10 +150,10 @@ async def list_seat_maps(
     **policy(MEMBERS, rate="heavy"),
 )
 async def get_seat_map(
-    request: Request, seat_map_id: FromPath[str], version: Version = None
+    request: Request, seat_map_id: FromPath[SeatMapId], version: Version = None
 ) -> Response[WholeSeatMapView] | Response[None]:
     """Return a version of a seat map. The layout is sent as it is stored: no seat of it becomes an object."""
-    found = await seating.get_seat_map(request.context.database, parse_id("smp", seat_map_id), version)
+    found = await seating.get_seat_map(request.context.database, seat_map_id, version)
     cache_control = "private, no-cache" if version is None else _FOR_EVER
     etag = etag_of(found.version)
     if unchanged := not_modified(request, etag, cache_control):
@@ -175,12 +173,11 @@ async def get_seat_map(
     **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
 )
 async def add_seat_map_version(
-    request: Request, seat_map_id: FromPath[str], data: JSONBody[SeatMapBody]
+    request: Request, seat_map_id: FromPath[SeatMapId], data: JSONBody[SeatMapBody]
 ) -> Response[SeatMapView]:
     """Change a seat map."""
-    map_id = parse_id("smp", seat_map_id)
     seat_map = await asyncio.to_thread(_map_of, data)
-    return _made(_show(await _add_version(request.context, map_id, seat_map)))
+    return _made(_show(await _add_version(request.context, seat_map_id, seat_map)))
 
 
 @post(
@@ -193,12 +190,11 @@ async def add_seat_map_version(
     **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
 )
 async def import_seat_map_version(
-    request: Request, seat_map_id: FromPath[str], data: JSONBody[PretixPlan]
+    request: Request, seat_map_id: FromPath[SeatMapId], data: JSONBody[PretixPlan]
 ) -> Response[ImportedSeatMapView]:
     """Change a seat map to what a plan says."""
-    map_id = parse_id("smp", seat_map_id)
     seat_map, zones = await asyncio.to_thread(import_plan, data)
-    return _made(_show_imported(await _add_version(request.context, map_id, seat_map), zones))
+    return _made(_show_imported(await _add_version(request.context, seat_map_id, seat_map), zones))
 
 
 async def _add_map(context: Context, venue_id: UUID, seat_map: SeatMap) -> SeatMapVersion:

@@ -15,7 +15,7 @@ import msgspec
 
 from evently import sales
 from evently.kit.errors import CommonRefusal, Refused
-from evently.kit.ids import parse_id, show_id
+from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import SeatBoard
@@ -102,10 +102,10 @@ class LayoutView(msgspec.Struct, frozen=True):
     **policy(PUBLIC, hot=True),
 )
 async def get_seats(
-    request: Request, event_id: FromPath[str], since: Since = None
+    request: Request, event_id: FromPath[EventId], since: Since = None
 ) -> Response[SeatsView] | Response[None]:
     """Return the states of all seats, or what has changed."""
-    board = await request.context.boards.look(parse_id("evt", event_id))
+    board = await request.context.boards.look(event_id)
     if since is not None and not board.knows(since):
         since = None  # whatever anybody makes up is one answer, and is kept once
     key = ("seats", board.sale.event_id, board.tag, since)
@@ -125,10 +125,10 @@ async def get_seats(
     **policy(PUBLIC, hot=True),
 )
 async def get_seat_layout(
-    request: Request, event_id: FromPath[str], digest: FromPath[str]
+    request: Request, event_id: FromPath[EventId], digest: FromPath[str]
 ) -> Response[LayoutView] | Response[None]:
     """Return the layout of an event."""
-    board = await request.context.boards.look(parse_id("evt", event_id))
+    board = await request.context.boards.look(event_id)
     if digest != board.digest:
         raise Refused(CommonRefusal.NOT_FOUND, "layout")
     make = partial(_layout, request.context, board.sale.event_id, digest)
