@@ -180,7 +180,7 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("BookingView", "state"): "confirmed",
     ("EventView", "state"): "published",
     ("EventCardView", "state"): "published",
-    ("MostBookedView", "state"): "published",
+    ("MostBookedEventView", "state"): "published",
     ("BookingDetailsView", "state"): "confirmed",
     ("BookingRefundView", "state"): "pending",
     **dict.fromkeys([(owner, "refunded") for owner in ("BookingView", "BookingDetailsView")], None),

@@ -1,7 +1,7 @@
-"""What was sold, for those who sell it: reports over a range, one event in detail, exports."""
+"""Analytics for organizers and administrators: sales reports, one event in detail, exports."""
 
-from evently.web.api.analytics import details, reports
+from evently.web.api.analytics import details, exports, reports
 
 __all__ = ["routes"]
 
-routes = [*reports.routes, *details.routes]
+routes = [*reports.routes, *details.routes, *exports.routes]

@@ -1,4 +1,4 @@
-"""One event in detail, for those who sell it: its money, its holds, its waitlist, its ticket types and its seats, as they are now."""
+"""The analytics of one event in detail, at this moment: money, conversion, waitlist, ticket types, seats."""
 
 from __future__ import annotations
 
@@ -10,43 +10,48 @@ from evently.analytics import details
 from evently.analytics.details import EventMoney, Fates, TicketSums, TypesReport, WaitlistFigures
 from evently.kit.ids import EventId, show_id
 from evently.sales.commands import SalesRefusal
-from evently.web.api.analytics.reports import Total, ratio
+from evently.web.api.analytics.views import SignedMoney, ratio
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
 
 _PRIVATE: Final = {"cache-control": "no-store"}
-_TAG: Final = "Organizer: analytics"
-_MANAGERS: Final[dict[str, Any]] = policy(organizer("manager", "analytics:read"), rate="heavy")
+_FOR_MANAGERS: Final[dict[str, Any]] = {
+    "tags": ["Organizer: analytics"],
+    **policy(organizer("manager", "analytics:read"), rate="heavy"),
+}
 
 Rate = Annotated[
     float | None,
-    msgspec.Meta(description="From 0 to 1; null where there is nothing to divide by.", examples=[0.75]),
+    msgspec.Meta(description="A share from 0 to 1; null if there is nothing to count.", examples=[0.75]),
 ]
 
 
 class MoneyView(msgspec.Struct, frozen=True):
-    """The money of an event in one currency, from its ledger: `gross - cancelled_unpaid - refunded - tax - fees` is `net`, exactly.
+    """The money of an event in one currency: `gross - cancelled_unpaid - refunded - tax - fees` is `net`.
 
-    `gross`: what buyers were to pay for everything that was ever confirmed, discounts taken off, fees and tax that come on top included.
-    `cancelled_unpaid`: the part of it that was cancelled before anybody had paid. `refunded` was decided to be paid back, `settled` is the
-    part of it that has been. `tax`, `fees` and `net`, the organizer's, are what is left of each after that. `captured` was collected,
-    settled or not; `outstanding` is authorised and not collected, or held back by a payment that failed; `due_at_door` is to be paid on
-    site. `discount` is what was taken off the tickets that are sold now; it is no part of the sum.
+    All amounts come from the event's ledger. `gross`: what buyers owed for every booking that was ever
+    confirmed: prices minus discounts, plus fees and taxes that are added to the price. `cancelled_unpaid`:
+    the part of it that was cancelled before it was paid. `refunded`: refunds that are decided; `settled`:
+    the part of them that is paid back. `tax`, `fees` and `net` (what the organizer keeps) are the amounts
+    left after cancellations and refunds. `captured`: money collected, including money that was paid back
+    later. `outstanding`: money authorised and not collected yet, or held back because a payment failed.
+    `due_at_door`: to be paid on site. `discount`: the discounts on the tickets that are sold now; it is not
+    part of the equation.
     """
 
-    gross: Total
-    cancelled_unpaid: Total
-    refunded: Total
-    settled: Total
-    tax: Total
-    fees: Total
-    net: Total
-    captured: Total
-    outstanding: Total
-    due_at_door: Total
-    discount: Total
+    gross: SignedMoney
+    cancelled_unpaid: SignedMoney
+    refunded: SignedMoney
+    settled: SignedMoney
+    tax: SignedMoney
+    fees: SignedMoney
+    net: SignedMoney
+    captured: SignedMoney
+    outstanding: SignedMoney
+    due_at_door: SignedMoney
+    discount: SignedMoney
 
 
 class EventMoneyView(msgspec.Struct, frozen=True):
@@ -55,12 +60,11 @@ class EventMoneyView(msgspec.Struct, frozen=True):
     amounts: list[MoneyView]
 
 
-class FatesView(msgspec.Struct, frozen=True):
-    """What became of the bookings that were placed: they add up.
+class HoldOutcomesView(msgspec.Struct, frozen=True):
+    """How many holds were confirmed, expired, cancelled, or are still held; they add up to `placed`.
 
-    `confirmed` ones may have been cancelled since; `held` ones are open.
-
-    `rate` is confirmed ones by those that are decided, which all are but the held ones.
+    `confirmed` includes bookings that were cancelled later. `rate`: `confirmed` divided by the holds that
+    are no longer held.
     """
 
     placed: int
@@ -72,18 +76,22 @@ class FatesView(msgspec.Struct, frozen=True):
 
 
 class ConversionView(msgspec.Struct, frozen=True):
-    """How many holds, and offers to the waitlist, became bookings.
+    """How many holds, and offers to the waitlist, became confirmed bookings.
 
-    `confirmed_at_once`: bookings that needed no hold.
+    `confirmed_at_once`: bookings that were confirmed without a hold.
     """
 
     confirmed_at_once: int
-    holds: FatesView
-    offers: FatesView
+    holds: HoldOutcomesView
+    offers: HoldOutcomesView
 
 
 class WithdrawnView(msgspec.Struct, frozen=True):
-    """Why entries wait no longer: they left, declined an offer or let it lapse, the event was cancelled, or they had reached a limit."""
+    """How many waitlist entries were withdrawn, by reason.
+
+    The buyer left, declined an offer or did not accept it in time, the event was cancelled, or the buyer had
+    reached a limit.
+    """
 
     left: int
     declined: int
@@ -92,13 +100,12 @@ class WithdrawnView(msgspec.Struct, frozen=True):
     over_limit: int
 
 
-class WaitingTypeView(msgspec.Struct, frozen=True):
-    """The waitlist of a ticket type: entries, each for one unit or more.
+class TicketTypeWaitlistView(msgspec.Struct, frozen=True):
+    """The waitlist of a ticket type, counted in entries; fields that end in `_units` count tickets.
 
-    What is `waiting` and `offered` is so now.
-
-    `ever_offered` had an offer at some time. `fill_rate` is fulfilled entries by all that ever joined. `set_aside_units` fell free and
-    wait for the next whom they suffice.
+    `waiting` and `offered` are present numbers; `joined`, `ever_offered`, `fulfilled` and `withdrawn` count
+    all entries since the beginning. `fill_rate`: `fulfilled` divided by `joined`. `set_aside_units`:
+    released tickets that are kept for the next entries whose quantity fits.
     """
 
     ticket_type_id: str
@@ -117,51 +124,52 @@ class WaitingTypeView(msgspec.Struct, frozen=True):
 
 
 class WaitlistReportView(msgspec.Struct, frozen=True):
-    """The waitlists of an event, of the ticket types for which anybody ever waited."""
+    """The waitlists of an event: one for each ticket type that a buyer ever waited for."""
 
-    ticket_types: list[WaitingTypeView]
+    ticket_types: list[TicketTypeWaitlistView]
 
 
-class SoldView(msgspec.Struct, frozen=True):
-    """Tickets of confirmed bookings: `sold` now, and `cancelled`, with what they cost.
+class TicketSalesView(msgspec.Struct, frozen=True):
+    """Tickets of confirmed bookings, `sold` now or `cancelled`, and what they cost.
 
-    Refunds belong to bookings and not to tickets: how much was paid back is in the money of the event.
+    Refunds belong to bookings, not to tickets; the money of the event contains them.
     """
 
     sold: int
-    sold_amount: Total
+    sold_amount: SignedMoney
     cancelled: int
-    cancelled_amount: Total
+    cancelled_amount: SignedMoney
 
 
 class SectionSalesView(msgspec.Struct, frozen=True):
-    """What was sold in a section of the layout."""
+    """The ticket sales of a section of the layout."""
 
     section: str
-    sums: SoldView
+    sums: TicketSalesView
 
 
-class TypeSalesView(msgspec.Struct, frozen=True):
-    """What a ticket type sold, and in which sections; none without assigned seating."""
+class TicketTypeSalesView(msgspec.Struct, frozen=True):
+    """The ticket sales of a ticket type and of each section; no sections without assigned seating."""
 
     ticket_type_id: str
     name: str
-    sums: SoldView
+    sums: TicketSalesView
     sections: list[SectionSalesView]
 
 
-class TypesReportView(msgspec.Struct, frozen=True):
-    """Every ticket type of an event, and every section of its layout."""
+class TicketSalesReportView(msgspec.Struct, frozen=True):
+    """The ticket sales of every ticket type of an event, and of every section of its layout."""
 
-    ticket_types: list[TypeSalesView]
+    ticket_types: list[TicketTypeSalesView]
     sections: list[SectionSalesView]
 
 
 class SeatPricesView(msgspec.Struct, frozen=True):
-    """A heat map: two arrays with an element for each seat, in the order of the layout that `digest` names.
+    """The state and the price of each seat: two arrays in the seat order of the layout that `digest` names.
 
-    `states`: 0 free, 1 held, 2 sold, 3 blocked, 4 not for sale. `prices`: what a sold seat cost, in minor units of `currency`, discounts
-    taken off, fees and tax on top included; otherwise null.
+    `states`: 0 free, 1 held, 2 sold, 3 blocked, 4 not for sale. `prices`: what the buyer of a sold seat
+    pays in minor units of `currency`, with discount, and with fee and tax if they are added to the price;
+    null for other seats.
     """
 
     digest: str
@@ -173,14 +181,13 @@ class SeatPricesView(msgspec.Struct, frozen=True):
 @get(
     "/v1/events/{event_id:str}/analytics/money",
     operation_id="getEventMoney",
-    summary="The money of an event",
-    description="All that was ever sold, from the ledger, at one instant.",
-    tags=[_TAG],
+    summary="Get the money of an event",
+    description="Sums the ledger of the event since the beginning, at one instant.",
     responses=problems(),
-    **_MANAGERS,
+    **_FOR_MANAGERS,
 )
 async def get_event_money(request: Request, event_id: FromPath[EventId]) -> Response[EventMoneyView]:
-    """Return what an event took, gave back and is owed."""
+    """Return the amounts that an event took, refunded and is owed."""
     found = await details.read_money(request.context.database, event_id)
     return Response(EventMoneyView([_show_money(each) for each in found]), headers=_PRIVATE)
 
@@ -188,60 +195,61 @@ async def get_event_money(request: Request, event_id: FromPath[EventId]) -> Resp
 @get(
     "/v1/events/{event_id:str}/analytics/conversion",
     operation_id="getEventConversion",
-    summary="How many holds became bookings",
-    description="Of all that was ever held or offered, at one instant.",
-    tags=[_TAG],
+    summary="Get the conversion of an event",
+    description="Returns how many holds and offers were confirmed, since the beginning, at one instant.",
     responses=problems(),
-    **_MANAGERS,
+    **_FOR_MANAGERS,
 )
 async def get_event_conversion(request: Request, event_id: FromPath[EventId]) -> Response[ConversionView]:
-    """Return what became of an event's holds and offers."""
+    """Return how many holds and offers of an event were confirmed, expired or cancelled."""
     found = await details.read_conversion(request.context.database, event_id)
-    view = ConversionView(found.at_once.confirmed, _show_fates(found.holds), _show_fates(found.offers))
+    view = ConversionView(found.at_once.confirmed, _show_outcomes(found.holds), _show_outcomes(found.offers))
     return Response(view, headers=_PRIVATE)
 
 
 @get(
     "/v1/events/{event_id:str}/analytics/waitlist",
     operation_id="getEventWaitlistReport",
-    summary="How the waitlist of an event does",
-    description="By ticket type, at one instant.",
-    tags=[_TAG],
+    summary="Get the waitlist report of an event",
+    description="Counts the waitlist entries of each ticket type, at one instant.",
     responses=problems(),
-    **_MANAGERS,
+    **_FOR_MANAGERS,
 )
 async def get_event_waitlist(request: Request, event_id: FromPath[EventId]) -> Response[WaitlistReportView]:
-    """Return how many wait, and what became of those who did."""
+    """Return how many entries wait, and how many were offered, fulfilled or withdrawn."""
     found = await details.read_waiting(request.context.database, event_id)
-    return Response(WaitlistReportView([_show_waiting(each) for each in found]), headers=_PRIVATE)
+    return Response(WaitlistReportView([_show_waitlist(each) for each in found]), headers=_PRIVATE)
 
 
 @get(
     "/v1/events/{event_id:str}/analytics/ticket-types",
     operation_id="getEventTicketTypeSales",
-    summary="What each ticket type and section sold",
-    description="All that was ever sold, at one instant. With assigned seating, by section of the layout, too.",
-    tags=[_TAG],
+    summary="Get the ticket sales of an event",
+    description=(
+        "Returns all ticket sales since the beginning by ticket type, at one instant. With assigned seating, "
+        "also by section of the layout."
+    ),
     responses=problems(),
-    **_MANAGERS,
+    **_FOR_MANAGERS,
 )
-async def get_event_ticket_types(request: Request, event_id: FromPath[EventId]) -> Response[TypesReportView]:
-    """Return what was sold by ticket type and by section."""
+async def get_event_ticket_types(
+    request: Request, event_id: FromPath[EventId]
+) -> Response[TicketSalesReportView]:
+    """Return the ticket sales of an event by ticket type and by section."""
     found = await details.read_ticket_types(request.context.database, event_id)
-    return Response(_show_types(found), headers=_PRIVATE)
+    return Response(_show_ticket_sales(found), headers=_PRIVATE)
 
 
 @get(
     "/v1/events/{event_id:str}/analytics/seats",
     operation_id="getEventSeatPrices",
-    summary="Which seats sold, and for how much",
-    description="The seats of the event's layout as arrays in its order, at one instant: what a heat map needs.",
-    tags=[_TAG],
+    summary="Get the states and prices of an event's seats",
+    description="Returns arrays in the seat order of the event's layout, at one instant, for a heat map.",
     responses=problems(SalesRefusal.NOT_SEATED),
-    **_MANAGERS,
+    **_FOR_MANAGERS,
 )
 async def get_event_seat_prices(request: Request, event_id: FromPath[EventId]) -> Response[SeatPricesView]:
-    """Return the states and prices of all seats."""
+    """Return the state and the price of each seat."""
     found = await details.read_seat_prices(request.context.database, event_id)
     return Response(
         SeatPricesView(found.digest, found.currency, found.states, found.prices_minor), headers=_PRIVATE
@@ -262,16 +270,16 @@ def _show_money(found: EventMoney) -> MoneyView:
         found.at_door_minor,
         found.discount_minor,
     )
-    return MoneyView(*[Total(amount, found.currency) for amount in amounts])
+    return MoneyView(*[SignedMoney(amount, found.currency) for amount in amounts])
 
 
-def _show_fates(found: Fates) -> FatesView:
+def _show_outcomes(found: Fates) -> HoldOutcomesView:
     rate = ratio(found.confirmed, found.placed - found.held)
-    return FatesView(found.placed, found.confirmed, found.expired, found.cancelled, found.held, rate)
+    return HoldOutcomesView(found.placed, found.confirmed, found.expired, found.cancelled, found.held, rate)
 
 
-def _show_waiting(found: WaitlistFigures) -> WaitingTypeView:
-    return WaitingTypeView(
+def _show_waitlist(found: WaitlistFigures) -> TicketTypeWaitlistView:
+    return TicketTypeWaitlistView(
         show_id("tty", found.ticket_type_id),
         found.name,
         found.joined,
@@ -288,26 +296,29 @@ def _show_waiting(found: WaitlistFigures) -> WaitingTypeView:
     )
 
 
-def _show_types(found: TypesReport) -> TypesReportView:
+def _show_ticket_sales(found: TypesReport) -> TicketSalesReportView:
     types = [
-        TypeSalesView(
+        TicketTypeSalesView(
             show_id("tty", each.ticket_type_id),
             each.name,
-            _show_sold(each.sums, found.currency),
+            _show_sums(each.sums, found.currency),
             _show_sections(each.sections, found.currency),
         )
         for each in found.ticket_types
     ]
-    return TypesReportView(types, _show_sections(found.sections, found.currency))
+    return TicketSalesReportView(types, _show_sections(found.sections, found.currency))
 
 
 def _show_sections(sections: dict[str, TicketSums], currency: str) -> list[SectionSalesView]:
-    return [SectionSalesView(name, _show_sold(sums, currency)) for name, sums in sections.items()]
+    return [SectionSalesView(name, _show_sums(sums, currency)) for name, sums in sections.items()]
 
 
-def _show_sold(sums: TicketSums, currency: str) -> SoldView:
-    return SoldView(
-        sums.sold, Total(sums.sold_minor, currency), sums.cancelled, Total(sums.cancelled_minor, currency)
+def _show_sums(sums: TicketSums, currency: str) -> TicketSalesView:
+    return TicketSalesView(
+        sums.sold,
+        SignedMoney(sums.sold_minor, currency),
+        sums.cancelled,
+        SignedMoney(sums.cancelled_minor, currency),
     )
 
 

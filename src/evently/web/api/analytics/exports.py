@@ -1,4 +1,7 @@
-"""Tables to download: CSV (RFC 4180) that a spreadsheet can open without harm, sent while it is being read, in constant memory."""
+"""The export of an event's bookings: CSV (RFC 4180), streamed from the database in constant memory.
+
+No cell of it can run as a formula in a spreadsheet.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,18 @@ from typing import Any, Final
 
 from litestar.types import Receive, Scope, Send
 
-from evently.analytics.export import BookingLine
-from evently.kit.ids import reference_of, show_id
+from evently.analytics.export import BookingLine, export_bookings
+from evently.kit.ids import EventId, reference_of, show_id
 from evently.kit.money import exponent_of
-from evently.web.edge.context import Response
+from evently.web.edge.auth import organizer, policy
+from evently.web.edge.context import Request, Response
+from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, get
 
 CSV: Final = "text/csv; charset=utf-8; header=present"
-EXPORT_SECONDS_MAX: Final = 600  # a reader so slow holds a snapshot of the database for too long
-# A cell that begins like this is run as a formula by spreadsheets (OWASP, CSV injection), in their full-width
-# forms by some.
+EXPORT_SECONDS_MAX: Final = 600  # a slower reader would keep a snapshot of the database open for too long
+# Spreadsheets run a cell that begins with one of these characters as a formula (OWASP, CSV injection); some
+# do so for the full-width forms too.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _COLUMNS: Final = (
     "reference",
@@ -40,11 +46,29 @@ _COLUMNS: Final = (
 _ERASED: Final = "(erased)"
 
 
-class Download(Response[bytes]):
-    """An answer that is sent part by part, as a file.
+@get(
+    "/v1/events/{event_id:str}/bookings.csv",
+    operation_id="exportBookings",
+    summary="Export the bookings of an event",
+    description=(
+        "Returns a CSV file of all bookings at one instant, oldest first. A cell that a spreadsheet would "
+        "run as a formula begins with an apostrophe."
+    ),
+    tags=["Organizer: analytics"],
+    media_type="text/csv",
+    responses=problems(),
+    **policy(organizer("manager", "bookings:read"), rate="heavy"),
+)
+async def export_event_bookings(request: Request, event_id: FromPath[EventId]) -> Response[bytes]:
+    """Stream the bookings of an event as CSV."""
+    lists = export_bookings(request.context.database, event_id)
+    return Download(
+        csv_of_bookings(lists), filename=f"bookings-{show_id('evt', event_id)}.csv", media_type=CSV
+    )
 
-    Ends early when nobody listens any more; breaks off after EXPORT_SECONDS_MAX.
-    """
+
+class Download(Response[bytes]):
+    """A streamed file. It ends when the client disconnects, and aborts after EXPORT_SECONDS_MAX."""
 
     def __init__(self, parts: AsyncIterator[bytes], *, filename: str, media_type: str) -> None:
         headers = {
@@ -57,35 +81,40 @@ class Download(Response[bytes]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI, by name
         """Send the parts."""
-        left = asyncio.ensure_future(_until_left(receive))
+        disconnected = asyncio.ensure_future(_wait_for_disconnect(receive))
         try:
-            async with asyncio.timeout(EXPORT_SECONDS_MAX), aclosing(self._parts) as parts:  # type: ignore[type-var]  # they are generators
-                await self._send(parts, left, send)
+            # The parts come from an asynchronous generator, which has `aclose`.
+            async with asyncio.timeout(EXPORT_SECONDS_MAX), aclosing(self._parts) as parts:  # type: ignore[type-var]
+                await self._send(parts, disconnected, send)
         finally:
-            left.cancel()
+            disconnected.cancel()
 
-    async def _send(self, parts: AsyncIterator[bytes], left: asyncio.Future[None], send: Send) -> None:
-        part = await anext(parts, b"")  # whatever refuses does so before the answer has begun
+    async def _send(
+        self, parts: AsyncIterator[bytes], disconnected: asyncio.Future[None], send: Send
+    ) -> None:
+        # Read the first part before the response starts, so that a refusal can still be answered as a
+        # problem.
+        part = await anext(parts, b"")
         start: Any = {
             "type": "http.response.start",
             "status": 200,
             "headers": [(name.encode(), value.encode("latin-1")) for name, value in self.headers.items()],
         }
         await send(start)
-        while part and not left.done():
+        while part and not disconnected.done():
             await send({"type": "http.response.body", "body": part, "more_body": True})
             part = await anext(parts, b"")
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def csv_of_bookings(lists: AsyncIterator[list[BookingLine]]) -> AsyncIterator[bytes]:
-    """Yield bookings as CSV, the names of the columns first."""
+    """Yield bookings as CSV; the first line has the names of the columns."""
     head: list[Sequence[str | int]] = [_COLUMNS]
     async for bookings in lists:
-        yield _lines([*head, *map(_row, bookings)])
+        yield _encode_rows([*head, *map(_row, bookings)])
         head = []
     if head:
-        yield _lines(head)
+        yield _encode_rows(head)
 
 
 def _row(booking: BookingLine) -> tuple[str | int, ...]:
@@ -107,14 +136,14 @@ def _row(booking: BookingLine) -> tuple[str | int, ...]:
 
 
 def cell(text: str | None) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
+    """Return the text of a cell, escaped so that no spreadsheet runs it as a formula."""
     if not text:
         return ""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def decimal(amount_minor: int, currency: str) -> str:
-    """Return an amount as a plain decimal number, `50.00`."""
+    """Return an amount as a decimal number, such as `50.00`."""
     exponent = exponent_of(currency)
     return (
         f"{amount_minor // 10**exponent}.{amount_minor % 10**exponent:0{exponent}d}"
@@ -124,17 +153,19 @@ def decimal(amount_minor: int, currency: str) -> str:
 
 
 def instant(at: datetime | None) -> str:
-    """Return an instant to the second, in UTC."""
+    """Return an instant in UTC, to the second."""
     return "" if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _lines(rows: Iterable[Sequence[str | int]]) -> bytes:
+def _encode_rows(rows: Iterable[Sequence[str | int]]) -> bytes:
     written = io.StringIO()
     csv.writer(written, lineterminator="\r\n").writerows(rows)
     return written.getvalue().encode()
 
 
-async def _until_left(receive: Receive) -> None:
-    """Return when the client has gone."""
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+routes: Final = [export_event_bookings]
