@@ -41,11 +41,8 @@ FOREIGN_TABLES: Final = {("db", "alembic_version")}
 # Files with lines that are still to be wrapped.
 FILES_TO_WRAP: Final[set[str]] = {
     "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "README.md",
     "docs/README.md",
     "docs/api.md",
-    "docs/architecture.md",
     "docs/benchmarks.md",
     "docs/checkout.md",
     "docs/configuration.md",
@@ -67,7 +64,6 @@ FILES_TO_WRAP: Final[set[str]] = {
     "docs/proof.md",
     "docs/rehearsals.md",
     "docs/seat-maps.md",
-    "docs/style.md",
     "src/evently/accounts/attempts.sql",
     "src/evently/accounts/invitations.sql",
     "src/evently/accounts/keys.sql",
