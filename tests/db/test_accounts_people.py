@@ -232,7 +232,7 @@ async def test_a_poll_that_fails_forgets_nothing_and_goes_on(db: Database, clock
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert {log["event"] for log in logs} == {"revocations cannot be read"}
+    assert {(log["event"], log["what"]) for log in logs} == {("interrupted", "revocations")}
 
 
 async def _survive(

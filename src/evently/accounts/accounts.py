@@ -34,6 +34,7 @@ from evently.db import Connection, Database, DatabaseOptions
 from evently.kit.clock import Clock, utc_now
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import crockford, new_id
+from evently.kit.repeating import repeat
 
 NOTE_USES_SECONDS: Final = 20.0
 _GENERATED_BYTES: Final = 5  # in each of three groups
@@ -74,7 +75,14 @@ class Accounts:
         """Begin to listen for revocations and to note the use of keys."""
         self._upkeep = [
             asyncio.create_task(self.revocations.run(self._database)),
-            asyncio.create_task(self._note_uses()),
+            asyncio.create_task(
+                repeat(
+                    "uses of API keys",
+                    self._note_uses,
+                    failed_seconds=NOTE_USES_SECONDS,
+                    expected=(Exception,),
+                )
+            ),
         ]
 
     async def stop(self) -> None:
@@ -83,7 +91,10 @@ class Accounts:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         self._upkeep = []
-        await self._note_uses_once()
+        try:
+            await self._note_uses()
+        except Exception as exc:  # noqa: BLE001  # the process stops: nobody can try again
+            _log.warning("the use of API keys cannot be noted", cause=repr(exc))
         self._hasher.close()
 
     async def register(self, email: str, name: str, password: str, origin: str) -> None:
@@ -265,16 +276,9 @@ class Accounts:
             opened.person, access_token, self.tokens.options.access_seconds_max, opened.refresh_token
         )
 
-    async def _note_uses(self) -> None:
-        while True:
-            await asyncio.sleep(NOTE_USES_SECONDS)
-            await self._note_uses_once()
-
-    async def _note_uses_once(self) -> None:
-        try:
-            await self.keys.note_uses(self._database)
-        except Exception as exc:  # noqa: BLE001  # an outermost loop; the next note tries again
-            _log.warning("the use of API keys cannot be noted", cause=repr(exc))
+    async def _note_uses(self) -> float:
+        await self.keys.note_uses(self._database)
+        return NOTE_USES_SECONDS
 
 
 async def register_admin(options: DatabaseOptions, email: str, name: str) -> str | None:

@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
-import structlog
-
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.clock import Clock
+from evently.kit.repeating import repeat
 
 sql: Final = load_queries(__name__)
 
@@ -24,8 +23,6 @@ POLL_SECONDS: Final = 0.4
 POLL_SECONDS_MAX: Final = 0.8  # between polls that fail, and for one poll
 # A row may become visible this long after its `at`: slow transactions, clocks that differ
 OVERLAP: Final = timedelta(seconds=60)
-
-_log = structlog.get_logger(__name__)
 
 
 class Reads(Protocol):
@@ -44,6 +41,7 @@ class Revocations:
         self._life = timedelta(seconds=access_seconds_max) + OVERLAP
         self._ended: dict[UUID, datetime] = {}
         self._asked_at: datetime | None = None
+        self._connection: Connection | None = None  # of `run`
 
     def __contains__(self, session_id: object) -> bool:
         return session_id in self._ended
@@ -66,27 +64,29 @@ class Revocations:
             del self._ended[session_id]
 
     async def run(self, database: Database) -> None:
-        """Keep asking, until cancelled."""
-        pause, failing = POLL_SECONDS, False
-        connection: Connection | None = None
+        """Poll until cancelled, on a connection of its own."""
         try:
-            while True:
-                try:
-                    connection = connection or await database.connect()
-                    async with asyncio.timeout(POLL_SECONDS_MAX):
-                        await self.refresh(connection)
-                    pause, failing = POLL_SECONDS, False
-                except Exception as exc:  # noqa: BLE001  # an outermost loop: who stops listening trusts ended sessions
-                    if not failing:
-                        _log.warning("revocations cannot be read", cause=repr(exc))
-                    pause, failing = min(2 * pause, POLL_SECONDS_MAX), True
-                    _drop(connection)
-                    connection = None
-                await asyncio.sleep(pause)
+            # Every exception is expected: a process that stops polling would accept ended sessions.
+            await repeat(
+                "revocations",
+                lambda: self._poll(database),
+                failed_seconds=POLL_SECONDS_MAX,
+                expected=(Exception,),
+            )
         finally:
-            _drop(connection)
+            self._disconnect()
 
+    async def _poll(self, database: Database) -> float:
+        try:
+            self._connection = self._connection or await database.connect()
+            async with asyncio.timeout(POLL_SECONDS_MAX):
+                await self.refresh(self._connection)
+        except Exception:
+            self._disconnect()
+            raise
+        return POLL_SECONDS
 
-def _drop(connection: Connection | None) -> None:
-    if connection is not None:
-        connection.terminate()
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
