@@ -54,10 +54,11 @@ async def test_a_bad_item_fails_alone_and_trouble_is_everybodys() -> None:
     oven = Oven()
     together = Together(oven.bake, lambda item: item)
     told: list[object] = list(
-        await asyncio.gather(*[together.add(item) for item in (12, 13, 14)], return_exceptions=True)
+        await asyncio.gather(*[together.add(item) for item in (12, 13, 14, 15)], return_exceptions=True)
     )
-    assert told[::2] == [24, 28]
+    assert [told[0], *told[2:]] == [24, 28, 30]
     assert isinstance(told[1], ValueError)
+    assert oven.batches == [[12, 13, 14, 15], [12, 13], [12], [13], [14, 15]]
     oven.trouble = True
     oven.batches.clear()
     told = list(await asyncio.gather(*[together.add(item) for item in (1, 2)], return_exceptions=True))

@@ -1,12 +1,12 @@
-"""Many of one thing, done together: what is asked for while it is being done is done next, all at once.
+"""Work in batches: items that arrive while a batch runs form the next batch. No timer, no waiting when idle.
 
-No timer, no waiting when idle.
+`Together` gathers the items of many callers. `do_or_halve` finds the bad item of a batch that failed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from evently.kit.errors import Trouble
@@ -14,7 +14,32 @@ from evently.kit.errors import Trouble
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-ITEMS_MAX: Final = 200  # at a time: more gain little, and the first of them waits for all
+ITEMS_MAX: Final = 200  # at a time: more items gain little, and the first of them waits for all
+
+
+async def do_or_halve(
+    do: Callable[[Sequence[Item]], Awaitable[Answer]],
+    items: Sequence[Item],
+    shared: tuple[type[Exception], ...],
+) -> AsyncIterator[tuple[Sequence[Item], Answer | Exception]]:
+    """Do all items at once; where that fails on the data, do each half, until each bad item is alone.
+
+    Yield the parts in order, each with its answer or its exception. An exception of the types `shared`
+    concerns all items of its part, so that part is not halved.
+    """
+    parts = [items]
+    while parts:
+        part = parts.pop()
+        result: Answer | Exception
+        try:
+            result = await do(part)
+        except Exception as exc:  # noqa: BLE001  # the caller gets it
+            if len(part) > 1 and not isinstance(exc, shared):
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+                continue
+            result = exc
+        yield part, result
 
 
 class _Asked(NamedTuple, Generic[Item, Answer]):
@@ -23,11 +48,10 @@ class _Asked(NamedTuple, Generic[Item, Answer]):
 
 
 class Together(Generic[Item, Answer]):
-    """Does things in batches.
+    """Does items in batches.
 
-    `do` answers every item of a batch, in order; it never gets two items of one `key` at once.
-
-    Where a batch fails on its data, each of it is done by itself, so that only the bad one fails.
+    `do` answers every item of a batch, in order; it never gets two items of one `key` at once. Where a batch
+    fails on its data, only the bad items fail.
     """
 
     def __init__(
@@ -39,9 +63,9 @@ class Together(Generic[Item, Answer]):
         self._running: asyncio.Task[None] | None = None
 
     async def add(self, item: Item) -> Answer:
-        """Return the answer to an item, or raise what became of it.
+        """Return the answer to an item, or raise its exception.
 
-        Whoever goes away takes nothing with them.
+        A cancelled caller does not cancel the work: its item may share a batch with others.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._asked.append(_Asked(item, answer))
@@ -51,12 +75,12 @@ class Together(Generic[Item, Answer]):
 
     async def _run(self) -> None:
         try:
-            await asyncio.sleep(0)  # whoever asks in the same moment comes along
+            await asyncio.sleep(0)  # items that are added in the same moment join the first batch
             while self._asked:
                 await self._carry_out(self._take())
         finally:
             self._running = None
-            for _, answer in self._asked:  # only when this was cancelled: the loop ends
+            for _, answer in self._asked:  # there are some only when this task was cancelled
                 answer.cancel()
 
     def _take(self) -> list[_Asked[Item, Answer]]:
@@ -73,20 +97,24 @@ class Together(Generic[Item, Answer]):
 
     async def _carry_out(self, taken: Sequence[_Asked[Item, Answer]]) -> None:
         try:
-            answers = await self._do([asked.item for asked in taken])
+            async for part, result in do_or_halve(self._do_asked, taken, (Trouble,)):
+                for number, asked in enumerate(part):
+                    if asked.answer.done():  # its caller was cancelled
+                        continue
+                    if isinstance(result, Exception):
+                        asked.answer.set_exception(result)
+                    else:
+                        asked.answer.set_result(result[number])
         except asyncio.CancelledError:
             for asked in taken:
                 asked.answer.cancel()
             raise
-        except BaseException as exc:  # noqa: BLE001  # the outermost loop: whoever waits hears what happened
-            if len(taken) > 1 and isinstance(exc, Exception) and not isinstance(exc, Trouble):
-                for asked in taken:
-                    await self._carry_out([asked])
-                return
+        except BaseException as exc:  # noqa: BLE001  # an outermost loop: the callers get the exception
             for asked in taken:
                 if not asked.answer.done():
                     asked.answer.set_exception(exc)
-        else:
-            for asked, answer in zip(taken, answers, strict=True):
-                if not asked.answer.done():
-                    asked.answer.set_result(answer)
+
+    async def _do_asked(self, part: Sequence[_Asked[Item, Answer]]) -> Sequence[Answer]:
+        answers = await self._do([asked.item for asked in part])
+        assert len(answers) == len(part), "each item has an answer"
+        return answers
