@@ -127,12 +127,14 @@ async def running(config: Config) -> AsyncIterator[Context]:
         stack.push_async_callback(context.engine.stop)
         stack.push_async_callback(context.checkout.stop)
         if config.background:
-            options = config.database_options()
-            await stack.enter_async_context(
-                reactions.running(
-                    options, database, context.engine, context.checkout, context.accounts, utc_now
-                )
+            services = reactions.Services(
+                database=database,
+                engine=context.engine,
+                checkout=context.checkout,
+                accounts=context.accounts,
+                clock=utc_now,
             )
+            await stack.enter_async_context(reactions.running(config.database_options(), services))
         yield context
 
 

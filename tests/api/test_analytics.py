@@ -21,7 +21,7 @@ from evently.kit.errors import Unavailable
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewTicketType, PromoDraft, SaleTerms
-from evently.reactions import REACTIONS
+from evently.reactions import EFFECTS
 from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales.terms import Conditions, Fees, RefundWindow
 from evently.web.api.analytics.exports import Download, cell, decimal
@@ -37,8 +37,8 @@ async def office(database_url: str) -> AsyncIterator[BoxOffice]:
 
 
 async def deliver(office: BoxOffice) -> None:
-    relay = Relay(office.context.database, utc_now, REACTIONS)
-    while await relay.turn() != IDLE_SECONDS:
+    relay = Relay(office.context.database, utc_now, EFFECTS)
+    while await relay.run_once() != IDLE_SECONDS:
         pass
     await relay.retire()
 
@@ -81,7 +81,7 @@ async def buy(office: BoxOffice, event: Event, quantity: int, **said: Any) -> An
     assert (
         await office.post(f"/v1/bookings/{booking['id']}/payments", buyer, method="succeeds")
     ).status_code == 201
-    await office.context.checkout.quiet()
+    await office.context.checkout.wait_until_idle()
     return booking, buyer
 
 

@@ -64,7 +64,7 @@ async def pay(office: BoxOffice, booking: Any, buyer: dict[str, str]) -> Any:
     """Pay for a booking; return it as it is then."""
     paid = await office.post(f"/v1/bookings/{booking['id']}/payments", buyer, method="succeeds")
     assert paid.status_code == 201, paid.text
-    await office.context.checkout.quiet()
+    await office.context.checkout.wait_until_idle()
     return (await office.client.get(f"/v1/bookings/{booking['id']}", headers=buyer)).json()
 
 

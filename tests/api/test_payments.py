@@ -43,7 +43,7 @@ class Buyer:
         answer = await self.office.client.post(
             f"/v1/bookings/{self.booking['id']}/payments", json=body, headers=sent
         )
-        await self.office.context.checkout.quiet()
+        await self.office.context.checkout.wait_until_idle()
         return answer
 
     async def look(self, path: str) -> Any:
@@ -179,7 +179,7 @@ async def test_the_page_of_the_demo_gateway(office: BoxOffice) -> None:
     assert "Paid. Thank you!" in done.text
     assert "<script>" not in done.text
     assert 'href="https://shop.example/?a=&#34;&gt;&lt;script&gt;"' in done.text
-    await office.context.checkout.quiet()
+    await office.context.checkout.wait_until_idle()
     assert (await buyer.look(f"/v1/payments/{asked['id']}")).json()["state"] == "captured"
     assert "Paid. Thank you!" in (await office.client.post(url, data={"answer": "no"})).text, (
         "said twice, it changes nothing"

@@ -87,7 +87,7 @@ async def sold_out(office: BoxOffice, capacity: int = 4, payment: Any = "door", 
 async def pay(office: BoxOffice, booking: Any, buyer: dict[str, str]) -> None:
     paid = await office.post(f"/v1/bookings/{booking['id']}/payments", buyer, method="succeeds")
     assert paid.status_code == 201, paid.text
-    await office.context.checkout.quiet()
+    await office.context.checkout.wait_until_idle()
 
 
 async def told(office: BoxOffice, buyer: dict[str, str], **query: Any) -> list[Any]:

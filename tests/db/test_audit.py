@@ -19,7 +19,7 @@ from evently.catalogue import Event
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id, show_id
-from evently.reactions import REACTIONS
+from evently.reactions import EFFECTS
 from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales.commands import ExpireHolds
 from evently.sales.facts import chain
@@ -41,8 +41,8 @@ async def put_on_sale(desk: SalesDesk) -> Event:
 
 
 async def deliver(db: Database, clock: ManualClock) -> None:
-    relay = Relay(db, clock, REACTIONS)
-    while await relay.turn() != IDLE_SECONDS:
+    relay = Relay(db, clock, EFFECTS)
+    while await relay.run_once() != IDLE_SECONDS:
         pass
     await relay.retire()
 
@@ -440,12 +440,12 @@ async def test_facts_have_a_minute_to_be_delivered(db: Database, desk: SalesDesk
 async def test_it_finds_nothing_while_tickets_are_being_sold(db: Database, desk: SalesDesk) -> None:
     """Many snapshots in the middle of selling, counting and delivering: each is of one instant, so each is clean."""
     events = [await put_on_sale(desk) for _ in range(3)]
-    relay = Relay(db, desk.clock, REACTIONS)
+    relay = Relay(db, desk.clock, EFFECTS)
     ended = asyncio.Event()
 
     async def relay_on() -> None:
         while not ended.is_set():
-            await relay.turn()
+            await relay.run_once()
 
     async def audit_on() -> int:
         times = 0

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from evently import reactions
 from evently.accounts import Accounts, TokenOptions
@@ -27,7 +29,8 @@ from evently.kit.clock import utc_now
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.payments import Authorisation, DemoGateway, GatewayTrouble, Intent
-from evently.reactions import cancel_bookings
+from evently.reactions.relay import Relay
+from evently.reactions.tasks import cancel_bookings
 from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExpireHolds, ExtendHold
 from evently.sales.terms import Conditions, RefundWindow
 from tests.support.paying import Desk, open_desk
@@ -74,7 +77,7 @@ async def test_a_hold_that_is_paid_is_confirmed_and_then_captured(desk: Desk) ->
     held = await desk.hold()
     paid = await desk.try_to_pay(held)
     assert (paid.payment.state, paid.replayed) == ("confirmed", False)
-    await desk.checkout.quiet()
+    await desk.checkout.wait_until_idle()
     assert (await desk.look(paid.payment)).state == "captured"
     booking = await desk.booking_now(held)
     assert (booking.state, booking.payment_id, booking.paid_minor) == (
@@ -161,12 +164,12 @@ async def test_the_buyer_is_asked_on_a_page(desk: Desk) -> None:
         await desk.try_to_pay(held, None, hosted=True, return_url="https://shop.example/done")
     ).payment == asked, "the same wish"
     await desk.demo.approve(asked.reference)
-    told = await desk.checkout.hear_of("demo", asked.reference)
-    await desk.checkout.quiet()
+    told = await desk.checkout.resume_by_reference("demo", asked.reference)
+    await desk.checkout.wait_until_idle()
     assert told is not None
     assert told.state == "confirmed"
     assert (await desk.look(asked)).state == "captured"
-    assert await desk.checkout.hear_of("demo", "nothing of ours") is None
+    assert await desk.checkout.resume_by_reference("demo", "nothing of ours") is None
 
 
 async def test_a_buyer_who_says_no_may_try_again(desk: Desk) -> None:
@@ -174,7 +177,7 @@ async def test_a_buyer_who_says_no_may_try_again(desk: Desk) -> None:
     asked = (await desk.try_to_pay(held, "asks")).payment
     assert asked.reference is not None
     await desk.demo.decline(asked.reference)
-    await desk.checkout.hear_of("demo", asked.reference)
+    await desk.checkout.resume_by_reference("demo", asked.reference)
     assert (await desk.look(asked)).state == "declined"
     assert (await desk.pay(held)).state == "captured"
 
@@ -199,8 +202,8 @@ async def test_a_payment_that_comes_after_the_hold_is_let_go(desk: Desk) -> None
     assert asked.reference is not None
     desk.clock.move(seconds=601)
     await desk.demo.approve(asked.reference)
-    await desk.checkout.hear_of("demo", asked.reference)
-    await desk.checkout.quiet()
+    await desk.checkout.resume_by_reference("demo", asked.reference)
+    await desk.checkout.wait_until_idle()
     late = await desk.look(asked)
     assert (late.state, late.failure_code) == ("voided", "hold-expired")
     assert await desk.effects(asked) == ["authorised", "voided"]
@@ -221,8 +224,8 @@ async def test_a_booking_that_costs_less_meanwhile_is_paid_anew(desk: Desk) -> N
     assert asked.reference is not None
     await cancel(desk, held, by_buyer=True, tickets=1)
     await desk.demo.approve(asked.reference)
-    await desk.checkout.hear_of("demo", asked.reference)
-    await desk.checkout.quiet()
+    await desk.checkout.resume_by_reference("demo", asked.reference)
+    await desk.checkout.wait_until_idle()
     assert (await desk.look(asked)).failure_code == "payment-mismatch"
     assert (await desk.pay(held)).amount_minor == 5000
     assert (await desk.booking_now(held)).paid_minor == 5000
@@ -259,8 +262,12 @@ class Moody(DemoGateway):
 
     away = False
     slow: asyncio.Event | None = None
+    bug: UUID | None = None  # the payment that raises it
+    asked = 0
 
     async def authorise(self, intent: Intent) -> Authorisation:
+        self.asked += 1
+        assert intent.payment_id != self.bug, "a bug"
         if self.away:
             raise GatewayTrouble("away", effect_unknown=False)
         if self.slow is not None:
@@ -301,7 +308,7 @@ async def test_a_slow_gateway_is_not_waited_for(desk: Desk) -> None:
     payment = (await desk.try_to_pay(await desk.hold())).payment
     assert payment.state == "authorising"
     gateway.slow.set()
-    await desk.checkout.quiet()
+    await desk.checkout.wait_until_idle()
     assert (await desk.look(payment)).state == "captured"
 
 
@@ -315,7 +322,7 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_let_go(desk: Desk) ->
     await desk.carry_on(desk.open())
     assert (await desk.look(payment)).state == "voided"
     gateway.slow.set()
-    await slow.quiet()
+    await slow.wait_until_idle()
     assert await desk.effects(payment) == ["authorised", "voided"]
 
 
@@ -326,17 +333,49 @@ async def test_what_is_stuck_is_looked_at_less_and_less_often(desk: Desk) -> Non
     await desk.pay(
         await desk.hold(await desk.hall(conditions=Conditions(payment="online", hold_seconds=3600)))
     )
-    looks = []
+    asked, resumed = gateway.asked, []
     for second in range(0, 1800, 10):
-        if await desk.checkout.sweep():
-            looks.append(second)
+        if await desk.checkout.resume_due():
+            resumed.append(second)
+        await desk.checkout.wait_until_idle()
         desk.clock.move(seconds=10)
-    assert looks[:4] == [10, 20, 30, 40]
-    assert looks[-1] - looks[-2] == 300
-    assert len(looks) < 15
-    assert await desk.db.fetch_value(
-        "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'resume_payment'"
-    ) == len(looks)
+    assert resumed[:4] == [10, 20, 30, 40]
+    assert resumed[-1] - resumed[-2] == 300
+    assert len(resumed) < 15
+    assert gateway.asked - asked == len(resumed)
+
+
+async def test_what_is_being_resumed_is_not_resumed_again_by_the_same_process(desk: Desk) -> None:
+    gateway = Moody(desk.db, desk.clock)
+    gateway.away = True
+    desk.checkout = desk.open(gateway)
+    payment = await desk.pay(await desk.hold())
+    process = desk.open(gateway)
+    gateway.away, gateway.slow, gateway.asked = False, asyncio.Event(), 0
+    for _ in range(5):
+        desk.clock.move(seconds=40)
+        assert await process.resume_due() == 1
+        await asyncio.sleep(0)
+    gateway.slow.set()
+    await process.wait_until_idle()
+    assert gateway.asked == 1
+    assert (await desk.look(payment)).state == "captured"
+
+
+async def test_a_bug_in_one_resumption_does_not_stop_the_others(desk: Desk) -> None:
+    gateway = Moody(desk.db, desk.clock)
+    desk.checkout = desk.open(gateway)
+    gateway.away = True
+    payments = [await desk.pay(await desk.hold()) for _ in range(3)]
+    gateway.away, gateway.bug = False, payments[1].payment_id
+    with capture_logs() as logs:
+        await desk.carry_on(desk.checkout, rounds=3)
+    assert {log["event"] for log in logs if log["log_level"] == "error"} == {"payment_stuck"}
+    states = [(await desk.look(payment)).state for payment in payments]
+    assert states == ["captured", "authorising", "captured"]
+    gateway.bug = None
+    await desk.carry_on(desk.checkout)
+    assert (await desk.look(payments[1])).state == "captured"
 
 
 # Many at once -----------------------------------------------------------------------------------------------
@@ -363,7 +402,7 @@ async def test_twenty_who_pay_one_booking_at_once_pay_once(
 
         told = await asyncio.gather(*[pay(number) for number in range(20)])
         for process in processes:
-            await process.quiet()
+            await process.wait_until_idle()
         await desk.carry_on(desk.checkout)
     if (await desk.booking_now(held)).state != "confirmed":
         assert keyed, told
@@ -454,6 +493,27 @@ async def test_tickets_are_paid_back_one_by_one(desk: Desk) -> None:
     ]
     assert (await desk.booking_now(held)).refunded_minor == 7500
     assert await balance(desk, held) == {}
+
+
+async def test_a_refund_is_due_as_soon_as_its_fact_is_delivered(desk: Desk) -> None:
+    event = await desk.hall()
+    held = [await desk.hold(event) for _ in range(3)]
+    payments = [await desk.pay(each) for each in held]
+    for each in held[:2]:
+        await cancel(desk, each)
+    relay = Relay(desk.db, desk.clock, reactions.EFFECTS)
+    await relay.run_once()
+    assert await desk.checkout.resume_due() == 2
+    await desk.checkout.wait_until_idle()
+    assert [(await desk.effects(payment))[-1] for payment in payments] == ["refunded", "refunded", "captured"]
+    assert await desk.checkout.resume_due() == 0
+    assert await desk.db.fetch_value("SELECT count(*) FROM procrastinate_jobs") == 0
+
+    async with desk.db.transaction() as tx:
+        await tx.execute("UPDATE journal SET delivered_at = NULL")
+    desk.clock.move(seconds=60)
+    await relay.run_once()
+    assert await desk.checkout.resume_due() == 0, "delivered again, it begins nothing"
 
 
 async def test_half_is_paid_back_when_the_conditions_say_so(desk: Desk) -> None:
@@ -565,9 +625,8 @@ async def test_all_of_it_happens_by_itself(desk: Desk, database_url: str) -> Non
     late = (await desk.try_to_pay(held[2], "late")).payment
     desk.clock.move(seconds=20)
     people = Accounts(desk.db, utc_now, TokenOptions(bytes(32)))
-    async with reactions.running(
-        DatabaseOptions(database_url), desk.db, desk.engine, desk.checkout, people, desk.clock
-    ):
+    services = reactions.Services(desk.db, desk.engine, desk.checkout, people, desk.clock)
+    async with reactions.running(DatabaseOptions(database_url), services):
 
         async def captured() -> bool:
             return (await desk.look(late)).state == "captured"

@@ -82,7 +82,7 @@ async def each_death(
         process = crashing_checkout(desk, crash_point)
         with suppress(ProcessCrashed):
             await live(process, held)
-        await process.quiet()
+        await process.wait_until_idle()
         ends.append(await after(held))
         if not crash_point.reached:
             return ends
@@ -137,7 +137,7 @@ async def test_the_key_gets_the_same_payment_after_any_death(desk: Desk) -> None
     async def after(held: Booking) -> str:
         again = desk.open()
         paid = await again.pay(held.booking_id, held.buyer_id, PaymentChoice("succeeds"), "a key")
-        await again.quiet()
+        await again.wait_until_idle()
         assert paid.payment.attempt == 1
         assert paid.payment.state in {"confirmed", "captured"}
         await let_end(desk, held)
@@ -154,13 +154,32 @@ async def test_a_hold_that_is_lost_meanwhile_costs_nothing(desk: Desk) -> None:
         for payment in await list_payments(desk.db, held.booking_id):
             if payment.reference is not None:
                 await desk.demo.approve(payment.reference)
-            await process.resume_payment(payment.payment_id)
+            await process.saga.resume(await desk.look(payment))
 
     async def after(held: Booking) -> str:
         await let_end(desk, held)
         return await judge(desk, held)
 
     assert set(await each_death(desk, live, after)) == {"free"}
+
+
+@pytest.mark.parametrize("method", ["late", "asks"])
+async def test_a_process_that_dies_while_it_resumes_what_is_due_loses_nothing(
+    desk: Desk, method: str
+) -> None:
+    async def live(process: Checkout, held: Booking) -> None:
+        payment = await desk.pay(held, method)
+        assert payment.reference is not None
+        await desk.demo.approve(payment.reference)
+        desk.clock.move(seconds=40)
+        await process.resume_due()
+        await process.wait_until_idle()
+
+    async def after(held: Booking) -> str:
+        await let_end(desk, held)
+        return await judge(desk, held)
+
+    assert set(await each_death(desk, live, after)) == {"paid"}
 
 
 @pytest.mark.parametrize("method", ["succeeds", "refund-fails"])
@@ -173,7 +192,7 @@ async def test_a_refund_is_made_once(desk: Desk, method: str) -> None:
 
     async def after(held: Booking) -> str:
         await desk.carry_on(desk.open(), rounds=14)
-        await desk.checkout.quiet()
+        await desk.checkout.wait_until_idle()
         if method == "refund-fails":
             refund_id = await only_refund(desk, held)
             await desk.checkout.retry_refund(held.event_id, refund_id)
@@ -193,7 +212,7 @@ async def test_what_is_cancelled_before_it_is_captured_is_captured_and_paid_back
         first = crashing_checkout(desk, crash_point)
         with suppress(ProcessCrashed):
             await first.pay(held.booking_id, held.buyer_id, PaymentChoice("succeeds"))
-        await first.quiet()
+        await first.wait_until_idle()
         assert (await desk.booking_now(held)).state == "confirmed"
         await desk.engine.submit(CancelBooking(held.event_id, held.booking_id, held.event_id, None))
         await process.pay_back(held.event_id, await only_refund(desk, held))

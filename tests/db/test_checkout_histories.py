@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from evently.checkout import Checkout, PaymentChoice, list_payments
 from evently.db import Database, DatabaseOptions
-from evently.kit.errors import Refused
+from evently.kit.errors import Refused, Trouble
 from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExpireHolds, ExtendHold
 from tests.db.test_checkout_crashes import judge
 from tests.support.crash_points import CrashPoint, ProcessCrashed, crashing_checkout
@@ -76,18 +76,19 @@ class History:
         ]
         await asyncio.gather(*calls, return_exceptions=True)
         for process in processes:
-            await process.quiet()
+            await process.wait_until_idle()
 
     async def _resume(self, points: int) -> None:
         for payment in await list_payments(self.desk.db, self.held.booking_id):
-            await self._die_at(points, lambda process, each=payment: process.resume_payment(each.payment_id))  # type: ignore[misc]
+            with suppress(Trouble):
+                await self._die_at(points, lambda process, each=payment: process.saga.resume(each))  # type: ignore[misc]
 
     async def _die_at(self, points: int, work: Callable[[Checkout], Any]) -> None:
         process = crashing_checkout(self.desk, CrashPoint(points))
         try:
             await work(process)
         finally:
-            await process.quiet()
+            await process.wait_until_idle()
 
     async def _approve(self) -> None:
         for reference in await self._references():
@@ -104,8 +105,8 @@ class History:
     async def _tell(self) -> None:
         process = self.desk.open()
         for reference in await self._references():
-            await asyncio.gather(*[process.hear_of("demo", reference) for _ in range(2)])
-        await process.quiet()
+            await asyncio.gather(*[process.resume_by_reference("demo", reference) for _ in range(2)])
+        await process.wait_until_idle()
 
     async def _references(self) -> list[str]:
         payments = await list_payments(self.desk.db, self.held.booking_id)

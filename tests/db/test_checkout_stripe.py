@@ -40,7 +40,7 @@ class StripeDesk:
     async def pay(self, held: Booking, method: str | None = VISA, *, hosted: bool = False) -> Payment:
         wish = PaymentChoice(method, hosted, "https://shop.example/done" if hosted else None)
         paid = await self.checkout.pay(held.booking_id, held.buyer_id, wish)
-        await self.checkout.quiet()
+        await self.checkout.wait_until_idle()
         return await self.look(paid.payment)
 
     async def look(self, payment: Payment) -> Payment:
@@ -57,7 +57,7 @@ class StripeDesk:
         for event in events:
             headers, body = sign(event, self.desk.clock().timestamp())
             new += await self.checkout.receive("stripe", headers, body)
-        await self.checkout.quiet()
+        await self.checkout.wait_until_idle()
         return new
 
     def effects(self) -> list[tuple[str, int]]:
@@ -176,7 +176,7 @@ async def test_notices_about_what_is_not_ours_are_kept_and_nothing_happens(at_st
     }
     headers, body = sign(stranger, at_stripe.desk.clock().timestamp())
     assert await at_stripe.checkout.receive("stripe", headers, body) == 1
-    await at_stripe.checkout.quiet()
+    await at_stripe.checkout.wait_until_idle()
     assert await at_stripe.desk.db.fetch_value("SELECT handled_at IS NOT NULL FROM payment_notices") is True
 
 
@@ -189,10 +189,10 @@ async def test_a_notice_that_was_stored_and_not_understood_is_understood_later(a
     assert (await at_stripe.look(asked)).state == "action_needed"
     at_stripe.stripe.faults.clear()
     other = at_stripe.open()
-    assert await other.hear_the_unheard() == 2
+    assert await other.process_pending_notices() == 2
     await other.stop()
     assert (await at_stripe.look(asked)).state == "captured"
-    assert await at_stripe.checkout.hear_the_unheard() == 0
+    assert await at_stripe.checkout.process_pending_notices() == 0
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "fail", "fail_after", "too_many", "garbage"])

@@ -16,7 +16,7 @@ from evently.catalogue import EventSearch
 from evently.db import Database, DatabaseOptions
 from evently.demo import ACCOUNTS, PASSWORD, describe_accounts, read_programme
 from evently.kit.clock import utc_now
-from evently.reactions import REACTIONS
+from evently.reactions import EFFECTS
 from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales.reads import find_sale, list_sale_summaries
 
@@ -135,8 +135,8 @@ async def test_the_buyer_has_a_history(filled: Database) -> None:
 
 
 async def test_the_audit_finds_nothing(filled: Database, filled_url: str) -> None:
-    relay = Relay(filled, utc_now, REACTIONS)
-    while await relay.turn() != IDLE_SECONDS:
+    relay = Relay(filled, utc_now, EFFECTS)
+    while await relay.run_once() != IDLE_SECONDS:
         pass
     await relay.retire()
     assert {

@@ -41,7 +41,7 @@ async def states(db: Database) -> list[str]:
 
 @asynccontextmanager
 async def working(url: str, tasks: Mapping[str, Task]) -> AsyncIterator[None]:
-    async with jobs.working(DatabaseOptions(url), tasks, {}):
+    async with jobs.working(DatabaseOptions(url), tasks):
         yield
 
 

@@ -15,8 +15,9 @@ from evently.checkout import Checkout
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
-from evently.reactions import REACTIONS, cancel_bookings, expire_due_holds, serve_lines
+from evently.reactions import EFFECTS, Services
 from evently.reactions.relay import IDLE_SECONDS, Relay
+from evently.reactions.tasks import cancel_bookings, expire_due_holds, serve_waitlists
 from evently.sales.commands import CancelSale, ChangeSale, JoinWaitlist
 from evently.sales.reads import find_sale
 from tests.support.catalogue import sale_terms
@@ -33,7 +34,8 @@ async def desk(db: Database) -> AsyncIterator[SalesDesk]:
 async def running(desk: SalesDesk, url: str) -> AsyncIterator[None]:
     accounts = Accounts(desk.db, utc_now, TokenOptions(bytes(32)))
     checkout = Checkout(desk.db, desk.engine, {}, None, desk.clock, new_id)
-    async with reactions.running(DatabaseOptions(url), desk.db, desk.engine, checkout, accounts, desk.clock):
+    services = Services(desk.db, desk.engine, checkout, accounts, desk.clock)
+    async with reactions.running(DatabaseOptions(url), services):
         yield
 
 
@@ -85,11 +87,11 @@ async def test_those_who_wait_for_an_opening_are_served_when_nobody_books(
         )
         type_id = next(iter((await desk.types(event)).values()))
         await desk.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, 2))
-    assert await serve_lines(db, desk.engine, None, desk.clock()) == 0
+    assert await serve_waitlists(db, desk.engine, None, desk.clock()) == 0
     desk.clock.move(hours=1)
-    assert await serve_lines(db, desk.engine, noon, desk.clock()) == 2
+    assert await serve_waitlists(db, desk.engine, noon, desk.clock()) == 2
     assert [await count(db, event, "held") for event in events] == [1, 1, 0]
-    assert await serve_lines(db, desk.engine, noon, desk.clock()) == 0, "who has an offer does not wait"
+    assert await serve_waitlists(db, desk.engine, noon, desk.clock()) == 0, "who has an offer does not wait"
     desk.clock.move(hours=1)
     async with running(desk, database_url):
 
@@ -106,8 +108,8 @@ async def test_a_line_that_cannot_be_served_is_looked_at_and_left(db: Database, 
     opened = desk.clock()
     await desk.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, 2))
     desk.clock.move(hours=1)
-    assert await serve_lines(db, desk.engine, None, desk.clock()) == 1
-    assert await serve_lines(db, desk.engine, opened, desk.clock()) == 0
+    assert await serve_waitlists(db, desk.engine, None, desk.clock()) == 1
+    assert await serve_waitlists(db, desk.engine, opened, desk.clock()) == 0
     assert await count(db, event, "held") == 0
 
 
@@ -166,7 +168,7 @@ async def test_all_of_it_runs_by_itself(db: Database, desk: SalesDesk, database_
     assert counted is not None
     assert tuple(counted) == (250, 250)
     # Whoever comes next need not wait for the lease.
-    assert await Relay(db, desk.clock, REACTIONS).turn() == IDLE_SECONDS
+    assert await Relay(db, desk.clock, EFFECTS).run_once() == IDLE_SECONDS
 
 
 async def test_the_loops_come_back_when_the_database_does(

@@ -15,7 +15,7 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Unavailable
 from evently.kit.ids import new_id
-from evently.reactions import REACTIONS
+from evently.reactions import EFFECTS
 from evently.reactions import relay as relaying
 from evently.reactions.relay import BUSY_SECONDS, IDLE_SECONDS, LEASE, Relay
 from evently.sales import store
@@ -33,7 +33,7 @@ async def desk(db: Database) -> AsyncIterator[SalesDesk]:
 async def deliver(relay: Relay, clock: ManualClock) -> int:
     """Take turns until nothing is left; return how many it took."""
     for turn in range(1, 1000):
-        if await relay.turn() == IDLE_SECONDS:
+        if await relay.run_once() == IDLE_SECONDS:
             return turn
         clock.move(seconds=BUSY_SECONDS)
     raise AssertionError("the relay does not end")
@@ -92,7 +92,7 @@ async def test_the_relay_and_the_till_wait_for_nobody(db: Database, desk: SalesD
         async with connection.transaction():
             await connection.fetch(*store.sql.lock_sales(event_ids=[event.event_id for event in events]))
             async with asyncio.timeout(10):
-                await deliver(Relay(db, desk.clock, REACTIONS), desk.clock)
+                await deliver(Relay(db, desk.clock, EFFECTS), desk.clock)
     finally:
         await connection.close()
     assert [(await figures(db, event))["bookings"] for event in events] == [1, 1, 1]
@@ -107,7 +107,7 @@ async def begun(desk: SalesDesk, relay: Relay) -> Event:
 
 
 async def test_everything_is_delivered_once(db: Database, desk: SalesDesk) -> None:
-    relay, event = Relay(db, desk.clock, REACTIONS), await desk.event()
+    relay, event = Relay(db, desk.clock, EFFECTS), await desk.event()
     first = await desk.book(event, 3)
     await desk.book(event, 2)
     await desk.cancel(first, first.tickets[0].ticket_id)
@@ -133,7 +133,7 @@ async def test_more_than_one_turn_is_delivered_in_order(
     db: Database, desk: SalesDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relaying, "ROWS_MAX", 7)
-    relay = Relay(db, desk.clock, REACTIONS)
+    relay = Relay(db, desk.clock, EFFECTS)
     events = [await desk.event() for _ in range(3)]
     for _ in range(10):  # one row each, all at the same instant
         await asyncio.gather(*[desk.book(event) for event in events])
@@ -145,12 +145,12 @@ async def test_more_than_one_turn_is_delivered_in_order(
 async def test_a_turn_is_bounded_by_what_its_facts_cost(
     db: Database, desk: SalesDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    relay, event = Relay(db, desk.clock, REACTIONS), await desk.event()
+    relay, event = Relay(db, desk.clock, EFFECTS), await desk.event()
     await deliver(relay, desk.clock)
     monkeypatch.setattr(relaying, "BYTES_MAX", 5_000)
     for _ in range(4):
         await desk.book_many(event, 30)  # 7 KB of facts in one row
-    assert await relay.turn() == BUSY_SECONDS
+    assert await relay.run_once() == BUSY_SECONDS
     assert (await figures(db, event))["seq"] == 3, "one row comes, however long it is"
     await deliver(relay, desk.clock)
     assert (await figures(db, event))["bookings"] == 120
@@ -159,11 +159,11 @@ async def test_a_turn_is_bounded_by_what_its_facts_cost(
 async def test_a_crash_before_the_commit_delivers_nothing_and_the_next_turn_everything(
     db: Database, desk: SalesDesk
 ) -> None:
-    relay = Relay(db, desk.clock, REACTIONS)
+    relay = Relay(db, desk.clock, EFFECTS)
     event = await begun(desk, relay)
     await desk.book_many(event, 5)
     async with holding_back(db, event):
-        turn = asyncio.create_task(relay.turn())
+        turn = asyncio.create_task(relay.run_once())
         await kill_who_waits(db)
         with pytest.raises(Unavailable):
             await turn
@@ -177,39 +177,39 @@ async def test_a_crash_before_the_commit_delivers_nothing_and_the_next_turn_ever
 async def test_a_relay_that_is_stopped_in_the_middle_leaves_nothing_behind(
     db: Database, desk: SalesDesk
 ) -> None:
-    relay = Relay(db, desk.clock, REACTIONS)
+    relay = Relay(db, desk.clock, EFFECTS)
     event = await begun(desk, relay)
     await desk.book(event)
     async with holding_back(db, event):
-        turn = asyncio.create_task(relay.turn())
+        turn = asyncio.create_task(relay.run_once())
         await until_somebody_waits(db)
         turn.cancel()
         with pytest.raises(asyncio.CancelledError):
             await turn
     await relay.retire()
-    await deliver(Relay(db, desk.clock, REACTIONS), desk.clock)
+    await deliver(Relay(db, desk.clock, EFFECTS), desk.clock)
     assert (await figures(db, event))["bookings"] == 2
 
 
 async def test_the_other_one_waits_for_its_turn(db: Database, desk: SalesDesk) -> None:
-    first, second = Relay(db, desk.clock, REACTIONS), Relay(db, desk.clock, REACTIONS)
+    first, second = Relay(db, desk.clock, EFFECTS), Relay(db, desk.clock, EFFECTS)
     event = await begun(desk, first)
     await desk.book(event)
-    assert await second.turn() == LEASE.total_seconds() / 4
+    assert await second.run_once() == LEASE.total_seconds() / 4
     assert (first.leads, second.leads) == (True, False)
     assert (await figures(db, event))["bookings"] == 1
 
 
 async def test_two_at_once_with_an_expired_lease_count_once(db: Database, desk: SalesDesk) -> None:
     """The first is slow: while it is in the middle of a turn, its lease runs out and another takes over."""
-    first, second = Relay(db, desk.clock, REACTIONS), Relay(db, desk.clock, REACTIONS)
+    first, second = Relay(db, desk.clock, EFFECTS), Relay(db, desk.clock, EFFECTS)
     event = await begun(desk, first)
     await desk.book_many(event, 5)
     async with holding_back(db, event):
-        slow = asyncio.create_task(first.turn())
+        slow = asyncio.create_task(first.run_once())
         await until_somebody_waits(db)
         desk.clock.move(seconds=11)
-        heir = asyncio.create_task(second.turn())
+        heir = asyncio.create_task(second.run_once())
     await asyncio.gather(slow, heir)
     assert (await figures(db, event))["bookings"] == 6
     await deliver(second, desk.clock)
@@ -217,15 +217,15 @@ async def test_two_at_once_with_an_expired_lease_count_once(db: Database, desk: 
 
 
 async def test_an_heir_does_what_the_dead_one_did_not(db: Database, desk: SalesDesk) -> None:
-    first, second = Relay(db, desk.clock, REACTIONS), Relay(db, desk.clock, REACTIONS)
+    first, second = Relay(db, desk.clock, EFFECTS), Relay(db, desk.clock, EFFECTS)
     event = await begun(desk, first)
     await desk.book_many(event, 5)
     async with holding_back(db, event):
-        dying = asyncio.create_task(first.turn())
+        dying = asyncio.create_task(first.run_once())
         await kill_who_waits(db)
         with pytest.raises(Unavailable):
             await dying
-    assert await second.turn() == LEASE.total_seconds() / 4
+    assert await second.run_once() == LEASE.total_seconds() / 4
     desk.clock.move(seconds=11)
     await deliver(second, desk.clock)
     assert (await figures(db, event))["bookings"] == 6
@@ -235,12 +235,12 @@ async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Databa
     """Each has its own clock, and those clocks agree on nothing, so that each often believes that it has the lease."""
     events = [await desk.event() for _ in range(5)]
     clocks = [ManualClock(desk.clock.now) for _ in range(3)]
-    relays = [Relay(db, clock, REACTIONS) for clock in clocks]
+    relays = [Relay(db, clock, EFFECTS) for clock in clocks]
     selling = asyncio.Event()
 
     async def relay_on(relay: Relay, clock: ManualClock) -> None:
         while not selling.is_set():
-            await relay.turn()
+            await relay.run_once()
             clock.move(seconds=LEASE.total_seconds() / 3)
 
     fight = [asyncio.create_task(relay_on(relay, clock)) for relay, clock in zip(relays, clocks, strict=True)]
@@ -251,7 +251,7 @@ async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Databa
     await asyncio.gather(*fight)
     desk.clock.now = max(clock.now for clock in clocks)
     desk.clock.move(seconds=10)
-    await deliver(Relay(db, desk.clock, REACTIONS), desk.clock)
+    await deliver(Relay(db, desk.clock, EFFECTS), desk.clock)
 
     for event in events:
         booked_now = await db.fetch_value("SELECT count(*) FROM bookings WHERE event_id = $1", event.event_id)
@@ -267,12 +267,12 @@ async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Databa
 async def test_a_reaction_is_stored_once_and_with_the_facts_it_belongs_to(
     db: Database, desk: SalesDesk
 ) -> None:
-    relay = Relay(db, desk.clock, REACTIONS)
+    relay = Relay(db, desk.clock, EFFECTS)
     event, other = await begun(desk, relay), await desk.event()
     await desk.engine.submit(CancelSale(event.event_id))
     await desk.book(other)
     async with holding_back(db, event):
-        turn = asyncio.create_task(relay.turn())
+        turn = asyncio.create_task(relay.run_once())
         await kill_who_waits(db)
         with pytest.raises(Unavailable):
             await turn
@@ -301,7 +301,7 @@ async def test_a_reaction_is_stored_once_and_with_the_facts_it_belongs_to(
 async def test_a_broken_event_does_not_stop_the_others(
     db: Database, desk: SalesDesk, break_it: str, mend_it: str
 ) -> None:
-    relay = Relay(db, desk.clock, REACTIONS)
+    relay = Relay(db, desk.clock, EFFECTS)
     events = [await begun(desk, relay) for _ in range(5)]
     for _ in range(3):
         await asyncio.gather(*[desk.book(event) for event in events])
@@ -325,7 +325,7 @@ async def test_a_row_that_comes_late_is_found(db: Database, desk: SalesDesk) -> 
 
     Meanwhile later ones of other events are delivered; then the event goes on selling.
     """
-    relay = Relay(db, desk.clock, REACTIONS)
+    relay = Relay(db, desk.clock, EFFECTS)
     slow, other = [await begun(desk, relay) for _ in range(2)]
     (ticket_type,) = (await desk.types(slow)).values()
     async with db.transaction() as tx:
@@ -342,7 +342,7 @@ async def test_a_row_that_comes_late_is_found(db: Database, desk: SalesDesk) -> 
 
 
 async def test_a_row_that_comes_late_and_last_is_found_by_looking_back(db: Database, desk: SalesDesk) -> None:
-    relay = Relay(db, desk.clock, REACTIONS)
+    relay = Relay(db, desk.clock, EFFECTS)
     slow, other = [await begun(desk, relay) for _ in range(2)]
     (ticket_type,) = (await desk.types(slow)).values()
     async with db.transaction() as tx:
@@ -358,7 +358,7 @@ async def test_a_row_that_comes_late_and_last_is_found_by_looking_back(db: Datab
 
 
 async def test_what_was_counted_already_is_only_marked(db: Database, desk: SalesDesk) -> None:
-    relay = Relay(db, desk.clock, REACTIONS)
+    relay = Relay(db, desk.clock, EFFECTS)
     event = await begun(desk, relay)
     async with db.transaction() as tx:
         await tx.execute("UPDATE journal SET delivered_at = NULL")

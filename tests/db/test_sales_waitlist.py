@@ -14,7 +14,7 @@ import pytest_asyncio
 from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.ids import new_id
-from evently.reactions import serve_lines
+from evently.reactions.tasks import serve_waitlists
 from evently.sales import Engine
 from evently.sales.commands import (
     CancelBooking,
@@ -170,10 +170,10 @@ async def test_whoever_leads_the_sweepers_first_looks_at_all_lines(
     desk.clock.move(hours=1)
     async with desk.db.transaction() as tx:
         await decide_and_write(tx, [ExpireHolds(event.event_id)], {}, desk.clock, new_id)
-    assert await serve_lines(desk.db, both[1], desk.clock() - timedelta(hours=1), desk.clock()) == 0, (
+    assert await serve_waitlists(desk.db, both[1], desk.clock() - timedelta(hours=1), desk.clock()) == 0, (
         "it was looked at since it opened"
     )
-    assert await serve_lines(desk.db, both[1], None, desk.clock()) == 1
+    assert await serve_waitlists(desk.db, both[1], None, desk.clock()) == 1
 
     async def all_are_served() -> bool:
         return set(await states(desk, event)) == {"offered"}

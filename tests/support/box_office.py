@@ -18,7 +18,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
-from evently.reactions import REACTIONS
+from evently.reactions import EFFECTS
 from evently.reactions.relay import Relay
 from evently.sales.terms import Conditions
 from evently.seating import SeatMap, add_seat_map, parse
@@ -153,11 +153,11 @@ class BoxOffice:
 
     async def deliver(self) -> None:
         """Let the relay deliver everything that has happened."""
-        relay = Relay(self.context.database, self.context.clock, REACTIONS)
+        relay = Relay(self.context.database, self.context.clock, EFFECTS)
         while await self.context.database.fetch_value(
             "SELECT count(*) FROM journal WHERE delivered_at IS NULL"
         ):
-            await relay.turn()
+            await relay.run_once()
         await relay.retire()
 
     async def book(

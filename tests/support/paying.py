@@ -12,7 +12,7 @@ from evently import sales
 from evently.catalogue import Event
 from evently.checkout import Checkout, Paid, Payment, PaymentChoice, find_payment_by_id
 from evently.db import Database
-from evently.kit.ids import new_id, parse_id
+from evently.kit.ids import new_id
 from evently.organizing import SaleTerms
 from evently.payments import DemoGateway, Gateway
 from evently.sales.commands import Booking
@@ -47,7 +47,7 @@ class Desk(SalesDesk):
     async def pay(self, held: Booking, method: str | None = "succeeds", **more: Any) -> Payment:
         """Pay for a hold, as its buyer, and let everything go on that does."""
         paid = await self.try_to_pay(held, method, **more)
-        await self.checkout.quiet()
+        await self.checkout.wait_until_idle()
         return await self.look(paid.payment)
 
     async def try_to_pay(
@@ -67,11 +67,10 @@ class Desk(SalesDesk):
         return await sales.reads.get_booking(self.db, booking.booking_id)
 
     async def carry_on(self, checkout: Checkout, rounds: int = 40) -> None:
-        """Let time pass and the sweeper and its jobs work, until nothing is left to be done."""
+        """Resume what is due while time passes, until nothing is left to resume."""
         for _ in range(rounds):
-            await checkout.sweep()
-            await run_jobs(self.db, checkout)
-            await checkout.quiet()
+            await checkout.resume_due()
+            await checkout.wait_until_idle()
             if not await unfinished(self.db):
                 return
             self.clock.move(seconds=30)
@@ -99,29 +98,10 @@ def sold_under(conditions: Conditions, capacity: int = 100) -> SaleTerms:
     return msgspec.structs.replace(sale_terms(capacity=capacity), conditions=conditions)
 
 
-async def run_jobs(db: Database, checkout: Checkout) -> int:
-    """Do the jobs that are stored, as the worker would; returns how many."""
-    async with db.transaction() as tx:
-        rows = await tx.fetch(
-            "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE status = 'todo' RETURNING task_name, args::text AS args"
-        )
-    for row in rows:
-        await run_job(checkout, row["task_name"], row["args"])
-    return len(rows)
-
-
-async def run_job(checkout: Checkout, task: str, arguments: str) -> None:
-    """Do one job."""
-    said: dict[str, str] = msgspec.json.decode(arguments)
-    if task == "resume_payment":
-        await checkout.resume_payment(parse_id("pay", said["payment_id"]))
-    elif task == "pay_back":
-        await checkout.pay_back(parse_id("evt", said["event_id"]), parse_id("rfd", said["refund_id"]))
-
-
 async def unfinished(db: Database) -> int:
-    """Return how many payments and refunds somebody must look at."""
+    """Return how many payments and refunds are not final."""
     found: int = await db.fetch_value(
-        "SELECT (SELECT count(*) FROM payments WHERE resume_at IS NOT NULL) + (SELECT count(*) FROM refunds WHERE settled_at IS NULL)"
+        "SELECT (SELECT count(*) FROM payments WHERE resume_at IS NOT NULL)"
+        " + (SELECT count(*) FROM refunds WHERE settled_at IS NULL)"
     )
     return found

@@ -11,13 +11,14 @@ import msgspec
 import pytest
 
 from evently.catalogue import Event, Venue
+from evently.checkout import Payment, RefundRow
 from evently.db import Queries, load_queries
 from evently.sales.commands import Booking, Ticket, WaitlistEntry
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import PromoTerms, TicketTypeTerms
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "evently"
-FROM_OTHER_TABLES: Final = {Booking: {"currency", "tickets"}}
+FROM_OTHER_TABLES: Final = {Booking: {"currency", "tickets"}, RefundRow: {"currency"}}
 STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("catalogue", "event"): Event,
     ("catalogue", "venue"): Venue,
@@ -29,9 +30,11 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("sales", "ticket"): Ticket,
     ("sales", "waitlist_entry"): WaitlistEntry,
     ("sales", "refund"): Refund,
+    ("checkout", "payment"): Payment,
+    ("checkout", "refund"): RefundRow,
 }
 # Lists that only INSERT statements use: no row of them becomes a struct
-INSERTED: Final = {("sales", "placed_booking"), ("sales", "placed_ticket")}
+INSERTED: Final = {("sales", "placed_booking"), ("sales", "placed_ticket"), ("checkout", "begun_payment")}
 
 
 def test_a_list_of_columns_is_included_by_its_name() -> None:

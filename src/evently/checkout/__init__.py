@@ -1,11 +1,12 @@
 """The checkout: the only place where money meets tickets (docs/checkout.md).
 
-A hold is paid: the gateway reserves the money, the till confirms the booking, the gateway takes the money;
-where the till says no, it is let go. What the till decides to pay back is paid back. It must never take money
-for a booking that is not confirmed, nor twice for one.
+A hold is paid in three steps: the gateway reserves the money, the sales engine confirms the booking, the
+gateway captures the money. Where the sales engine refuses, the reserved money is voided. Refunds that the
+sales engine has decided are paid back. The checkout must never capture money for a booking that is not
+confirmed, nor twice for one booking.
 """
 
-from evently.checkout.checkout import ANSWER_SECONDS_MAX, SWEPT_MAX, Checkout, job_for_payment, job_for_refund
+from evently.checkout.checkout import ANSWER_SECONDS_MAX, RESUMED_MAX, Checkout
 from evently.checkout.nouns import (
     CancellationProgress,
     CancellationState,
@@ -18,13 +19,14 @@ from evently.checkout.nouns import (
     RefundRow,
     RefundState,
 )
+from evently.checkout.refunding import begin_refunds
 from evently.checkout.store import find_latest_payment as find_payment
 from evently.checkout.store import find_payment as find_payment_by_id
 from evently.checkout.store import find_refund, list_payments, list_refunds, read_cancellation
 
 __all__ = [
     "ANSWER_SECONDS_MAX",
-    "SWEPT_MAX",
+    "RESUMED_MAX",
     "CancellationProgress",
     "CancellationState",
     "Checkout",
@@ -36,11 +38,10 @@ __all__ = [
     "PaymentState",
     "RefundRow",
     "RefundState",
+    "begin_refunds",
     "find_payment",
     "find_payment_by_id",
     "find_refund",
-    "job_for_payment",
-    "job_for_refund",
     "list_payments",
     "list_refunds",
     "read_cancellation",

@@ -1,16 +1,17 @@
-"""The checkout desk: what requests, jobs and the gateways ask for.
+"""The checkout as requests, webhooks and the schedule use it.
 
-A request does what it can within a bound and answers what is known; what it began goes on in this process,
-and should that die, by a job: the row says when somebody should look at it (`sweep`).
+A request does what it can within a bound and answers with what is known by then; the work that it began
+continues in this process. If the process dies, the row says when to resume it (`Checkout.resume_due`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -18,7 +19,6 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from evently import jobs
 from evently.checkout import store
 from evently.checkout.nouns import (
     LIVE,
@@ -32,10 +32,9 @@ from evently.checkout.nouns import (
     RefundRow,
 )
 from evently.checkout.refunding import Refunds
-from evently.checkout.saga import Saga, look_at
+from evently.checkout.saga import Saga, recheck_at
 from evently.checkout.store import Change
 from evently.db import Database
-from evently.jobs import Job
 from evently.kit.clock import Clock
 from evently.kit.errors import Refused, Trouble
 from evently.kit.ids import IdSource, show_id
@@ -45,18 +44,19 @@ from evently.sales import Engine
 from evently.sales.commands import SalesRefusal
 
 ANSWER_SECONDS_MAX: Final = 8.0  # a request waits no longer for a gateway; a person would think that it hangs
-ROOM_TRIES_MAX: Final = 4  # to begin a payment while others begin and end theirs
-GOING_ON_MAX: Final = 500  # payments of one process that go on after their answer; others wait for a job
-SWEPT_MAX: Final = 200  # payments, and refunds, at a time
-# What a buyer can be told about: it is paid, they must do something, or it will not be.
+BEGIN_TRIES_MAX: Final = 4  # to begin a payment while other requests begin and end payments of the booking
+# Payments and refunds that continue in the background of one process; the others become due and are resumed
+SPAWNED_MAX: Final = 500
+RESUMED_MAX: Final = 200  # due payments, and as many due refunds, taken at a time
+# A buyer gets an answer in these states: the booking is paid, they must do something, or it will not be paid.
 _ANSWERS: Final[frozenset[PaymentState]] = frozenset(
     {"action_needed", "confirmed", "captured", "declined", "voiding", "voided", "losing", "lost"}
 )
-_TO_BE_ENDED: Final = frozenset({"confirmed", "voiding", "losing"})
-_UNWANTED: Final = frozenset({"declined", "voided", "lost"})
+_TO_BE_ENDED: Final[frozenset[PaymentState]] = frozenset({"confirmed", "voiding", "losing"})
+_WITHOUT_CLAIM: Final[frozenset[PaymentState]] = frozenset({"declined", "voided", "lost"})
 
-_TAKES: Final = frozenset({"authorised", "action_needed", "captured"})
-_GIVES_BACK: Final = frozenset({"refunded", "refund_failed"})
+_RESERVING_NOTICES: Final = frozenset({"authorised", "action_needed", "captured"})
+_REFUNDING_NOTICES: Final = frozenset({"refunded", "refund_failed"})
 
 Result = TypeVar("Result")
 
@@ -64,7 +64,10 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class Checkout:
-    """One process's desk. `gateways` by name; `gateway` is the one that new payments are made with, None: nothing is paid online."""
+    """The checkout of one process.
+
+    `gateways` by name. New payments are made with `gateway`; None: nothing is paid online.
+    """
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class Checkout:
         *,
         answer_seconds_max: float = ANSWER_SECONDS_MAX,
     ) -> None:
-        assert gateway is None or gateway in gateways, "new payments are made with a gateway that there is"
+        assert gateway is None or gateway in gateways, "the gateway of new payments is one of the gateways"
         self.gateways = gateways
         self.saga = Saga(database, engine, gateways, clock)
         self.refunds = Refunds(database, engine, self.saga, gateways, clock)
@@ -86,40 +89,51 @@ class Checkout:
         self._clock = clock
         self._new_id = new_id
         self._answer_seconds_max = answer_seconds_max
-        self._going_on: set[asyncio.Task[Any]] = set()
+        self._spawned: set[asyncio.Task[Any]] = set()
+        self._resuming: set[UUID] = set()  # due payments and refunds that this process is resuming
 
     async def stop(self) -> None:
-        """Let what goes on end, within a bound, and the gateways go; what is left undone is left to a job."""
+        """Wait for background work, within a bound, then cancel it and close the gateways.
+
+        The next process resumes what was cancelled.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(self._answer_seconds_max):
-                await self.quiet()
-        left = list(self._going_on)
+                await self.wait_until_idle()
+        left = list(self._spawned)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         for gateway in self.gateways.values():
             await gateway.close()
 
+    async def wait_until_idle(self) -> None:
+        """Return when no background work is left."""
+        while self._spawned:
+            await asyncio.wait(self._spawned)
+
     # Buyers -------------------------------------------------------------------------------------------------
 
     async def pay(
-        self, booking_id: UUID, buyer_id: UUID, wish: PaymentChoice, key: str | None = None
+        self, booking_id: UUID, buyer_id: UUID, choice: PaymentChoice, key: str | None = None
     ) -> Paid:
-        """Pay for a booking, or go on with the payment that it has. Refuses what cannot or need not be paid.
+        """Pay for a booking, or resume the payment that it has.
+
+        Refuse a booking that cannot or need not be paid.
 
         The answer is what is known within a few seconds: `authorising` means that the gateway has not
-        answered, and that we go on asking.
+        answered yet, and that the checkout continues to ask it.
         """
         due = await self.saga.rows.get_due_booking(booking_id)
         if due.buyer_id != buyer_id:
             raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-        wish = self._storable(wish)
-        fingerprint = hashlib.sha256(booking_id.bytes + msgspec.json.encode(wish)).digest()
-        for _ in range(ROOM_TRIES_MAX):
+        choice = self._storable(choice)
+        fingerprint = hashlib.sha256(booking_id.bytes + msgspec.json.encode(choice)).digest()
+        for _ in range(BEGIN_TRIES_MAX):
             now = self._clock()
             no = self._no_payment(due, now)
             begun = (
-                None if no else await self.saga.rows.begin(self._attempt(due, wish, fingerprint, now), key)
+                None if no else await self.saga.rows.begin(self._attempt(due, choice, fingerprint, now), key)
             )
             if begun is not None:
                 return Paid(await self._advance(begun), replayed=False)
@@ -133,17 +147,17 @@ class Checkout:
                 return Paid(await self._advance(again), replayed=True)
             if no is not None:
                 raise no
-            if (same := await self._make_way(due, fingerprint)) is not None:
+            if (same := await self._supersede(due, fingerprint)) is not None:
                 return Paid(await self._advance(same), replayed=True)
             due = await self.saga.rows.get_due_booking(booking_id)
         raise Refused(CheckoutRefusal.PAYMENT_PENDING)
 
-    def _storable(self, wish: PaymentChoice) -> PaymentChoice:
-        """Return a wish as it may be kept: without a card number."""
+    def _storable(self, choice: PaymentChoice) -> PaymentChoice:
+        """Return a choice without a card number, so that it may be stored."""
         return (
-            wish
+            choice
             if self._gateway is None
-            else replace(wish, method=self.gateways[self._gateway].storable_method(wish.method))
+            else replace(choice, method=self.gateways[self._gateway].storable_method(choice.method))
         )
 
     def _no_payment(self, due: DueBooking, now: datetime) -> Refused | None:
@@ -160,9 +174,9 @@ class Checkout:
             Refused(CheckoutRefusal.NOTHING_TO_PAY, "no_online_payments") if self._gateway is None else None
         )
 
-    def _attempt(self, due: DueBooking, wish: PaymentChoice, fingerprint: bytes, now: datetime) -> Payment:
-        assert self._gateway is not None, "somebody takes the money"
-        assert due.expires_at is not None, "what can be paid is held until some time"
+    def _attempt(self, due: DueBooking, choice: PaymentChoice, fingerprint: bytes, now: datetime) -> Payment:
+        assert self._gateway is not None, "_no_payment has checked it"
+        assert due.expires_at is not None, "a hold has an end"
         return Payment(
             event_id=due.event_id,
             payment_id=self._new_id(),
@@ -171,9 +185,9 @@ class Checkout:
             attempt=0,
             fingerprint=fingerprint,
             gateway=self._gateway,
-            method=wish.method,
-            hosted=wish.hosted,
-            return_url=wish.return_url,
+            method=choice.method,
+            hosted=choice.hosted,
+            return_url=choice.return_url,
             description=due.description,
             expires_at=due.expires_at,
             reference=None,
@@ -185,12 +199,12 @@ class Checkout:
             currency=due.currency,
             created_at=now,
             changed_at=now,
-            resume_at=look_at(now, "authorising"),
+            resume_at=recheck_at(now, "authorising"),
             tries=0,
         )
 
-    async def _make_way(self, due: DueBooking, fingerprint: bytes) -> Payment | None:
-        """Return the live payment that came of the same wish; let one that waits for its buyer make way for another wish of theirs."""
+    async def _supersede(self, due: DueBooking, fingerprint: bytes) -> Payment | None:
+        """Return the live payment of the same choice; void one of another choice that waits for its buyer."""
         latest = await store.find_latest_payment(self._database, due.booking_id)
         if latest is None or latest.state not in LIVE or latest.state in PAID:
             return None
@@ -202,65 +216,63 @@ class Checkout:
             latest, Change(state="voiding", failure_code="replaced", failure_message=_REPLACED)
         )
         if given_up is not None:
-            self._go_on(self._resume(given_up))
+            self._spawn(self._resume(given_up))
         return None
 
     async def _advance(self, payment: Payment, until: frozenset[PaymentState] = _ANSWERS) -> Payment:
-        """Go on with a payment; return it once there is something to tell, or after a while as it is.
-
-        It goes on by itself.
-        """
+        """Resume a payment in the background; return it in a state of `until`, or after a while as it is."""
         if payment.state in until:
             return payment
         answer: asyncio.Future[Payment | None] = asyncio.get_running_loop().create_future()
-        task = self._go_on(self._live(payment, until, answer))
+        task = self._spawn(self._resume_to_its_end(payment, until, answer))
         either: set[asyncio.Future[Any]] = {answer, task}
         await asyncio.wait(either, timeout=self._answer_seconds_max, return_when=asyncio.FIRST_COMPLETED)
-        told = answer.result() if answer.done() else task.result() if task.done() else None
-        if told is None:
-            told = await store.find_payment(self._database, payment.payment_id)
-            assert told is not None, "payments are never deleted"
-        return told
+        known = answer.result() if answer.done() else task.result() if task.done() else None
+        if known is None:
+            known = await store.find_payment(self._database, payment.payment_id)
+            assert known is not None, "payments are never deleted"
+        return known
 
-    async def _live(
+    async def _resume_to_its_end(
         self, payment: Payment, until: frozenset[PaymentState], answer: asyncio.Future[Payment | None]
     ) -> None:
-        """Tell what there is to tell of a payment, and then bring it to its end."""
-        told = await self._resume(payment, until)
-        answer.set_result(told)
-        if told is not None and told.state in _TO_BE_ENDED and len(self._going_on) < GOING_ON_MAX:
-            await self._resume(told)
+        """Resume a payment until the buyer can get an answer, answer, then bring the payment to its end."""
+        known = await self._resume(payment, until)
+        answer.set_result(known)
+        if known is not None and known.state in _TO_BE_ENDED and len(self._spawned) < SPAWNED_MAX:
+            await self._resume(known)
 
-    # Jobs ---------------------------------------------------------------------------------------------------
+    # The schedule and organizers ----------------------------------------------------------------------------
 
-    async def resume_payment(self, payment_id: UUID) -> None:
-        """Go on with a payment. Harmless to repeat."""
-        payment = await store.find_payment(self._database, payment_id)
-        assert payment is not None, "payments are never deleted"
-        await self._resume(payment)
+    async def resume_due(self, limit: int = RESUMED_MAX) -> int:
+        """Resume due payments and refunds in the background. Return how many were due; there may be more.
+
+        Each is due again after a pause that doubles, whatever happens to this process or to the gateway.
+        """
+        limit = min(limit, SPAWNED_MAX - len(self._spawned))
+        if limit <= 0:
+            return 0
+        async with self._database.transaction() as tx:
+            now = self._clock()
+            payments = await store.take_due_payments(tx, now, limit)
+            refunds = await store.take_due_refunds(tx, now, limit)
+        for payment in payments:
+            self._spawn_once(payment.payment_id, partial(self._resume, payment))
+        for event_id, refund_id in refunds:
+            self._spawn_once(refund_id, partial(self.pay_back, event_id, refund_id))
+        return len(payments) + len(refunds)
 
     async def pay_back(self, event_id: UUID, refund_id: UUID) -> None:
-        """Pay back what the till has decided to. Harmless to repeat."""
+        """Pay back a refund that the sales engine has decided. Harmless to repeat."""
         try:
             await self.refunds.carry_out(event_id, refund_id)
         except Trouble as trouble:
             _log.warning("refund_waits", refund_id=str(refund_id), cause=repr(trouble.__cause__ or trouble))
 
-    async def sweep(self, limit: int = SWEPT_MAX) -> int:
-        """Store a job for what somebody should look at. Returns how many; there may be more."""
-        async with self._database.transaction() as tx:
-            now = self._clock()
-            payments = await store.take_due_payments(tx, now, limit)
-            refunds = await store.take_due_refunds(tx, now, limit)
-            await jobs.defer(tx, [job_for_payment(payment_id) for _, payment_id in payments])
-            await jobs.defer(tx, [job_for_refund(event_id, refund_id) for event_id, refund_id in refunds])
-        return len(payments) + len(refunds)
-
     async def retry_refund(self, event_id: UUID, refund_id: UUID) -> RefundRow:
-        """Try anew, by a job, to pay back what could not be. Refuses what has not failed."""
+        """Make a failed refund due again, as a new attempt. Refuse a refund that has not failed."""
         async with self._database.transaction() as tx:
             retried = await store.retry_refund(tx, event_id, refund_id, self._clock())
-            await jobs.defer(tx, [job_for_refund(event_id, refund_id)] if retried else [])
         refund = await store.find_refund(self._database, event_id, refund_id)
         if refund is None:
             raise Refused(SalesRefusal.REFUND_NOT_FOUND)
@@ -271,9 +283,9 @@ class Checkout:
     # Gateways -----------------------------------------------------------------------------------------------
 
     async def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Take what a gateway tells: checked, stored, answered; understood afterwards.
+        """Check and store the notices of a gateway's webhook; process them in the background.
 
-        Returns how much of it was new.
+        Return how many of them were new.
         """
         gateway = self.gateways.get(name)
         if gateway is None:
@@ -286,40 +298,40 @@ class Checkout:
         async with self._database.transaction() as tx:
             new = await inbox.store_notices(tx, name, notices, body, now)
         for notice in new:
-            self._go_on(self._hear(name, notice))
+            self._spawn(self._process_notice(name, notice))
         return len(new)
 
-    async def hear_of(self, name: str, reference: str) -> Payment | None:
-        """Go on with the payment that a gateway calls so: something has happened to it.
-
-        None: it is not ours.
-        """
+    async def resume_by_reference(self, name: str, reference: str) -> Payment | None:
+        """Resume the payment with this reference at a gateway, and return it as `pay` does; None: unknown."""
         payment = await store.find_payment_by_reference(self._database, name, reference)
         return payment if payment is None else await self._advance(payment, _ANSWERS - {"action_needed"})
 
-    async def hear_the_unheard(self) -> int:
-        """Understand what was stored and not understood: its process died, or the world failed."""
-        notices = await inbox.list_unhandled(self._database)
+    async def process_pending_notices(self) -> int:
+        """Process the notices that were stored and not processed; return how many.
+
+        Their process died, or the gateway or the database could not be reached.
+        """
+        notices = await inbox.list_pending(self._database)
         for notice in notices:
-            await self._hear(notice.gateway, notice)
+            await self._process_notice(notice.gateway, notice)
         return len(notices)
 
-    async def forget(self) -> None:
-        """Forget what gateways told long ago."""
+    async def forget_notices(self) -> None:
+        """Delete some of the notices that were processed long ago."""
         async with self._database.transaction() as tx:
             await inbox.forget_notices(tx, self._clock())
 
-    async def _hear(self, name: str, notice: Notice | StoredNotice) -> None:
-        """Understand a notice: it is a hint to look, never the truth.
+    async def _process_notice(self, name: str, notice: Notice | StoredNotice) -> None:
+        """Recheck the payment that a notice names; the notice itself is only a hint.
 
-        A payment that is not ours is somebody else's.
+        A notice about a payment of another installation is marked processed, too.
         """
         try:
             payment = await self._payment_of(name, notice)
             if payment is not None:
-                await self._look_again(payment, notice)
+                await self._recheck(payment, notice)
             async with self._database.transaction() as tx:
-                await inbox.mark_handled(tx, name, [notice.notice_id], self._clock())
+                await inbox.mark_processed(tx, name, [notice.notice_id], self._clock())
         except Trouble as trouble:
             _log.warning(
                 "notice_waits",
@@ -334,18 +346,18 @@ class Checkout:
             return found if found is not None and found.gateway == name else None
         return await store.find_payment_by_reference(self._database, name, notice.reference)
 
-    async def _look_again(self, payment: Payment, notice: Notice | StoredNotice) -> None:
+    async def _recheck(self, payment: Payment, notice: Notice | StoredNotice) -> None:
         if not payment.is_final:
             payment = await self.saga.resume(payment)
-        if payment.state in _UNWANTED and notice.kind in _TAKES:
-            await self.saga.let_go(payment)
-        elif payment.state == "captured" and notice.kind in _GIVES_BACK:
-            await self.refunds.check_again(payment)
+        if payment.state in _WITHOUT_CLAIM and notice.kind in _RESERVING_NOTICES:
+            await self.saga.void_late_authorisation(payment)
+        elif payment.state == "captured" and notice.kind in _REFUNDING_NOTICES:
+            await self.refunds.recheck(payment)
 
-    # How ----------------------------------------------------------------------------------------------------
+    # Background work ----------------------------------------------------------------------------------------
 
     async def _resume(self, payment: Payment, until: frozenset[PaymentState] = frozenset()) -> Payment | None:
-        """Go on with a payment; None when the world fails: the row says when somebody will look at it again."""
+        """Resume a payment; None when the gateway or the database fails: the row is due again later."""
         try:
             return await self.saga.resume(payment, until)
         except Trouble as trouble:
@@ -354,33 +366,23 @@ class Checkout:
             )
             return None
 
-    async def quiet(self) -> None:
-        """Return when nothing goes on any more."""
-        while self._going_on:
-            await asyncio.wait(self._going_on)
-
-    def _go_on(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+    def _spawn(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Run work in the background of this process."""
         task = asyncio.create_task(work, name="checkout")
-        self._going_on.add(task)
+        self._spawned.add(task)
         task.add_done_callback(self._ended)
         return task
 
+    def _spawn_once(self, row_id: UUID, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Resume a due row in the background, unless this process still does: a gateway may be slow."""
+        if row_id not in self._resuming:
+            self._resuming.add(row_id)
+            self._spawn(work()).add_done_callback(lambda _: self._resuming.discard(row_id))
+
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._going_on.discard(task)
+        self._spawned.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("payment_stuck", exc_info=error)
 
 
 _REPLACED: Final = "Another way of paying was chosen."
-
-
-def job_for_payment(payment_id: UUID) -> Job:
-    """Return the job that goes on with a payment."""
-    shown = show_id("pay", payment_id)
-    return Job("resume_payment", {"payment_id": shown}, lock=shown)
-
-
-def job_for_refund(event_id: UUID, refund_id: UUID) -> Job:
-    """Return the job that pays back."""
-    shown = show_id("rfd", refund_id)
-    return Job("pay_back", {"event_id": show_id("evt", event_id), "refund_id": shown}, lock=shown)

@@ -1,10 +1,8 @@
-"""What checkout speaks of.
-
-Plain values; the transitions of the states are listed with their tables (migration 0006).
-"""
+"""The nouns of the checkout: states with their transitions, refusals, and frozen structs of rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
@@ -16,28 +14,54 @@ from evently.kit.ids import reference_of
 from evently.payments import Intent
 
 PaymentState: TypeAlias = Literal[
-    "authorising",
-    "action_needed",
-    "authorised",
-    "confirmed",
+    "authorising",  # the gateway is asked to reserve the money
+    "action_needed",  # the buyer must act: on a page of the gateway, or with a code of the bank
+    "authorised",  # the money is reserved; the sales engine is asked to confirm the booking
+    "confirmed",  # the booking is confirmed; the gateway is asked to capture the money
     "captured",
     "declined",
-    "voiding",
+    "voiding",  # the gateway is asked to void the reserved money
     "voided",
-    "losing",
+    "losing",  # the money cannot be captured; the sales engine is asked to cancel the booking
     "lost",
 ]
-RefundState: TypeAlias = Literal["asking", "settled", "never_paid", "failed"]
-CancellationState: TypeAlias = Literal["not_cancelled", "cancelling", "refunding", "stuck", "done"]
+PAYMENT_TRANSITIONS: Final[Mapping[PaymentState, frozenset[PaymentState]]] = {
+    "authorising": frozenset({"action_needed", "authorised", "declined", "voiding"}),
+    "action_needed": frozenset({"authorised", "declined", "voiding"}),
+    "authorised": frozenset({"confirmed", "voiding"}),
+    "confirmed": frozenset({"captured", "losing"}),
+    "voiding": frozenset({"voided"}),
+    "losing": frozenset({"lost"}),
+    "captured": frozenset(),
+    "declined": frozenset(),
+    "voided": frozenset(),
+    "lost": frozenset(),
+}
+FINAL: Final = frozenset({state for state, following in PAYMENT_TRANSITIONS.items() if not following})
+# Can still take money, or has taken it
+LIVE: Final[frozenset[PaymentState]] = frozenset(
+    {"authorising", "action_needed", "authorised", "confirmed", "captured"}
+)
+# The booking is confirmed with it
+PAID: Final[frozenset[PaymentState]] = frozenset({"confirmed", "captured"})
 
-FINAL: Final = frozenset({"captured", "declined", "voided", "lost"})
-# Can still take money, or has
-LIVE: Final = frozenset({"authorising", "action_needed", "authorised", "confirmed", "captured"})
-PAID: Final = frozenset({"confirmed", "captured"})  # with it the booking is confirmed
+RefundState: TypeAlias = Literal[
+    "asking",  # the gateway is asked to pay back
+    "settled",  # paid back
+    "never_paid",  # the payment took no money that could be paid back
+    "failed",  # a person may order the next attempt
+]
+REFUND_TRANSITIONS: Final[Mapping[RefundState, frozenset[RefundState]]] = {
+    "asking": frozenset({"settled", "never_paid", "failed"}),
+    "settled": frozenset({"failed"}),  # a bank may refuse a refund days later
+    "never_paid": frozenset(),
+    "failed": frozenset({"asking"}),
+}
+CancellationState: TypeAlias = Literal["not_cancelled", "cancelling", "refunding", "stuck", "done"]
 
 
 class CheckoutRefusal(Refusal):
-    """Every expected no of the checkout."""
+    """Every refusal of the checkout."""
 
     PAYMENT_NOT_FOUND = "payment-not-found"
     PAYMENT_PENDING = "payment-pending"
@@ -50,7 +74,8 @@ class CheckoutRefusal(Refusal):
 class PaymentChoice(msgspec.Struct, frozen=True):
     """How a buyer wants to pay.
 
-    `method` in the gateway's words, None: the buyer is asked; `hosted`: on a page of the gateway.
+    `method` is the gateway's name of a payment method; None: the gateway asks the buyer. `hosted`: on a page
+    of the gateway.
     """
 
     method: str | None = None
@@ -61,7 +86,7 @@ class PaymentChoice(msgspec.Struct, frozen=True):
 class NextAction(msgspec.Struct, frozen=True):
     """What the buyer must do.
 
-    `redirect`: open `url`; `client`: hand `client_secret` to the gateway's own script.
+    `redirect`: open `url`; `client`: give `client_secret` to the gateway's own script.
     """
 
     kind: Literal["redirect", "client"]
@@ -83,8 +108,8 @@ class Payment(msgspec.Struct, frozen=True):
     hosted: bool
     return_url: str | None
     description: str
-    expires_at: datetime  # the end of the hold when it began
-    reference: str | None  # the gateway's name for it
+    expires_at: datetime  # the end of the hold when the payment began
+    reference: str | None  # the gateway's id of the payment
     next_action: NextAction | None
     failure_code: str | None
     failure_message: str | None
@@ -93,41 +118,44 @@ class Payment(msgspec.Struct, frozen=True):
     currency: str
     created_at: datetime
     changed_at: datetime
-    resume_at: datetime | None
-    tries: int
+    resume_at: datetime | None  # when it is due; None: it is final
+    tries: int  # how often it was due in this state
 
     def intent(self) -> Intent:
-        """Return what the gateway is asked. The same for an attempt, however often it is asked."""
+        """Return what the gateway is asked for. Equal for an attempt, however often it is asked."""
         return Intent(
-            self.payment_id,
-            self.attempt,
-            self.event_id,
-            self.booking_id,
-            self.amount_minor,
-            self.currency,
-            reference_of(self.booking_id),
-            self.description,
-            self.expires_at,
-            self.method,
-            self.return_url,
-            self.hosted,
+            payment_id=self.payment_id,
+            attempt=self.attempt,
+            event_id=self.event_id,
+            booking_id=self.booking_id,
+            amount_minor=self.amount_minor,
+            currency=self.currency,
+            reference=reference_of(self.booking_id),
+            description=self.description,
+            expires_at=self.expires_at,
+            method=self.method,
+            return_url=self.return_url,
+            hosted=self.hosted,
         )
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen to it by itself."""
+        """Whether its state has no transitions."""
         return self.state in FINAL
 
 
 class Paid(msgspec.Struct, frozen=True):
-    """The payment that a request gets; `replayed` when an earlier request with this key, or the same wish, had begun it."""
+    """The payment that a request gets.
+
+    `replayed`: an earlier request with this key, or with the same choice, had begun it.
+    """
 
     payment: Payment
     replayed: bool
 
 
 class RefundRow(msgspec.Struct, frozen=True):
-    """How far paying back is."""
+    """A refund at the gateway."""
 
     event_id: UUID
     refund_id: UUID
@@ -147,26 +175,26 @@ class RefundRow(msgspec.Struct, frozen=True):
 
 
 class DueBooking(msgspec.Struct, frozen=True):
-    """What a payment must know of a booking."""
+    """What a payment needs to know about a booking."""
 
     event_id: UUID
     booking_id: UUID
     buyer_id: UUID
     state: str
     expires_at: datetime | None
-    online: bool  # its conditions ask to be paid so
+    online: bool  # its conditions ask for an online payment
     amount_minor: int
     currency: str
-    payment_id: UUID | None  # that confirmed it
+    payment_id: UUID | None  # the payment that confirmed it
     description: str
 
     def is_held(self, now: datetime) -> bool:
-        """Return whether it still waits to be paid."""
+        """Return whether it is a hold that has not ended."""
         return self.state == "held" and self.expires_at is not None and self.expires_at > now
 
 
 class CancellationProgress(msgspec.Struct, frozen=True):
-    """How far the cancellation of an event is. Amounts are those of the refunds in that state."""
+    """How far the cancellation of an event is."""
 
     event_state: str
     currency: str
@@ -175,8 +203,8 @@ class CancellationProgress(msgspec.Struct, frozen=True):
     refunds: int
     refunds_settled: int
     refunds_failed: int
-    refunded_minor: int  # settled
-    to_refund_minor: int  # decided
+    refunded_minor: int  # of settled refunds
+    to_refund_minor: int  # of all refunds
 
     @property
     def state(self) -> CancellationState:

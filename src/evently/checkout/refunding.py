@@ -1,12 +1,12 @@
-"""Paying back what the till has decided to pay back: once, however often it is asked for.
+"""Refunds: pay back what the sales engine has decided, once, however often it is asked for.
 
-The gateway is asked with the key `refund:attempt`, so that a repetition tells how far the refund is and never
-pays twice. An attempt that fails for good is for a person to look at; the next attempt is theirs to order.
+The gateway is asked with the key `refund:attempt`, so a repetition returns the state of the refund and never
+pays twice. An attempt that fails for good needs a person, who may order the next attempt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -16,19 +16,36 @@ from prometheus_client import Counter
 from evently.checkout import store
 from evently.checkout.nouns import Payment, RefundRow, RefundState
 from evently.checkout.saga import Saga, gateway_of
-from evently.db import Database
+from evently.db import Connection, Database
 from evently.kit.clock import Clock
 from evently.payments import Gateway, RefundByHand, Refunded, RefundFailed, Refunding, RefundWaiting
 from evently.sales import Engine
 from evently.sales.commands import Booked, RecordRefund
+from evently.sales.facts import BookingCancelled, TicketsCancelled
+from evently.sales.outbox import JournalFacts
 
 _log: Final = structlog.get_logger(__name__)
 _refunds = Counter("evently_refunds", "Attempts at refunds by gateway and result.", ["gateway", "result"])
 _BY_HAND: Final = "by-hand"
 
 
+async def begin_refunds(tx: Connection, rows: Sequence[JournalFacts]) -> None:
+    """Begin the refunds that these journal rows decide: each is due at once. Harmless to repeat."""
+    decided = [
+        (row.event_id, fact.refund_id, row.at)
+        for row in rows
+        for fact in row.facts
+        if isinstance(fact, BookingCancelled | TicketsCancelled) and fact.refund_id is not None
+    ]
+    if decided:
+        await store.begin_refunds(tx, decided)
+
+
 class Refunds:
-    """Carries out refunds. Raises `Trouble` when the world fails; the row then says that somebody must go on."""
+    """Carries out refunds.
+
+    Raises `Trouble` when the gateway or the database fails; the row then says when it is due again.
+    """
 
     def __init__(
         self, database: Database, engine: Engine, saga: Saga, gateways: Mapping[str, Gateway], clock: Clock
@@ -40,9 +57,9 @@ class Refunds:
         self._clock = clock
 
     async def carry_out(self, event_id: UUID, refund_id: UUID) -> None:
-        """Pay back, or find out how far that is.
+        """Pay back a refund, or read its state at the gateway. Harmless to repeat.
 
-        Harmless to repeat. Money that was not taken yet is taken first.
+        Money that is only reserved is captured first.
         """
         refund = await store.begin_refund(self._database, event_id, refund_id, self._clock())
         if refund is None or refund.state != "asking":
@@ -55,23 +72,23 @@ class Refunds:
         elif payment.state == "captured":
             await self._note(refund, payment, await self._ask(refund, payment))
 
-    async def check_again(self, payment: Payment) -> None:
-        """Look whether what was paid back has come back since: a bank may refuse it days later."""
+    async def recheck(self, payment: Payment) -> None:
+        """Ask the gateway for settled refunds that failed since: a bank may refuse one days later."""
         for refund_id in await store.list_settled_refunds(self._database, payment):
             refund = await store.find_refund(self._database, payment.event_id, refund_id)
             assert refund is not None, "refunds are never deleted"
-            told = await self._ask(refund, payment)
-            if isinstance(told, RefundFailed):
-                await self._fail(refund, payment, told)
+            answer = await self._ask(refund, payment)
+            if isinstance(answer, RefundFailed):
+                await self._fail(refund, payment, answer)
 
     async def _ask(self, refund: RefundRow, payment: Payment) -> Refunding:
-        assert payment.reference is not None, "what was captured has a name"
+        assert payment.reference is not None, "captured money has a reference"
         key = f"{refund.refund_id}:{refund.attempt}"
         gateway = gateway_of(self._gateways, payment.gateway)
         return await gateway.refund(payment.reference, refund.amount_minor, key, refund.refund_id)
 
-    async def _note(self, refund: RefundRow, payment: Payment, told: Refunding) -> None:
-        match told:
+    async def _note(self, refund: RefundRow, payment: Payment, answer: Refunding) -> None:
+        match answer:
             case Refunded(_, refund_reference):
                 _refunds.labels(payment.gateway, "settled").inc()
                 await self._settle(refund, "gateway", refund_reference)
@@ -83,33 +100,36 @@ class Refunds:
                     self._database, refund, "asking", self._clock(), reference=refund_reference
                 )
             case RefundFailed():
-                await self._fail(refund, payment, told)
+                await self._fail(refund, payment, answer)
 
     async def _settle(
         self, refund: RefundRow, how: str, reference: str | None = None, code: str | None = None
     ) -> None:
-        """Tell the till, then note it: a crash in between tells the till again, which is harmless."""
+        """Record the refund with the sales engine, then in its row.
+
+        A crash in between records it with the sales engine twice, which is harmless.
+        """
         outcome = await self._engine.submit(
             RecordRefund(refund.event_id, refund.booking_id, refund.refund_id, how)
         )
-        assert isinstance(outcome, Booked), f"the till has decided on this refund: {outcome}"
+        assert isinstance(outcome, Booked), f"the sales engine has decided this refund: {outcome}"
         state: RefundState = "settled" if how == "gateway" else "never_paid"
         await store.move_refund(
             self._database, refund, state, self._clock(), reference=reference, failure_code=code
         )
 
-    async def _fail(self, refund: RefundRow, payment: Payment, told: RefundFailed) -> None:
+    async def _fail(self, refund: RefundRow, payment: Payment, answer: RefundFailed) -> None:
         _refunds.labels(payment.gateway, "failed").inc()
         _log.error(
-            "refund_failed", refund_id=str(refund.refund_id), event_id=str(refund.event_id), code=told.code
+            "refund_failed", refund_id=str(refund.refund_id), event_id=str(refund.event_id), code=answer.code
         )
         await store.move_refund(
             self._database,
             refund,
             "failed",
             self._clock(),
-            failure_code=told.code,
-            failure_message=told.message,
+            failure_code=answer.code,
+            failure_message=answer.message,
         )
 
     async def _payment_of(self, refund: RefundRow) -> Payment:

@@ -1,7 +1,8 @@
-"""The way of a payment, one step at a time: reserve the money, confirm the booking, take the money; or let go of it.
+"""The saga of a payment: reserve the money, confirm the booking, capture the money; or void it.
 
-`Saga.resume` goes on from the state in the row as far as it can. It may be called at any time, by anybody, any number of times at once: the
-gateway does a thing once for a key, the till confirms a booking once, and of two who change a row from one state one does.
+`Saga.resume` goes from the state in the row as far as it can. Any process may call it at any time, any number
+of times at once: the gateway does each step once for its key, the sales engine confirms a booking once, and
+of two processes that move a row from the same state, one succeeds.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from evently.payments import (
 from evently.sales import Engine
 from evently.sales.commands import Booked, CancelBooking, ConfirmBooking, No, RecordCapture, SalesRefusal
 
-STEPS_MAX: Final = 12  # of one resumption: the longest way has six
-# How long after a change of state somebody looks whether it was forgotten. Whoever made the change normally
-# goes on at once.
-LOOK_AFTER: Final[dict[PaymentState, timedelta | None]] = {
+STEPS_MAX: Final = 12  # of one call of `resume`: the longest path has six
+# How long after a change of state the payment is due. Normally the process that made the change has resumed
+# it long before; it has died when the payment is still in that state.
+RECHECK_AFTER: Final[dict[PaymentState, timedelta | None]] = {
     "authorising": timedelta(seconds=10),
     "action_needed": timedelta(seconds=30),
     "authorised": timedelta(seconds=10),
@@ -50,20 +51,21 @@ LOOK_AFTER: Final[dict[PaymentState, timedelta | None]] = {
     "voided": None,
     "lost": None,
 }
-# A call to the gateway that somebody made and did not hear the end of may arrive so much later; nothing is
-# concluded from silence before.
-SILENCE: Final = timedelta(seconds=90)
+# A call to the gateway whose answer was lost may still arrive there after this long. Until then, a payment
+# that the gateway does not know may yet reserve money.
+UNHEARD_MAX: Final = timedelta(seconds=90)
 
 _log: Final = structlog.get_logger(__name__)
-_ended = Counter(
-    "evently_payments", "Payments by gateway and the state that they came to.", ["gateway", "state"]
-)
+_ended = Counter("evently_payments", "Payments by gateway and final state.", ["gateway", "state"])
 
 Step: TypeAlias = Callable[[Payment], Awaitable[Change | None]]
 
 
 class Saga:
-    """The steps of payments. Raises `Trouble` when the world fails; the row then says where to go on."""
+    """The steps of payments.
+
+    Raises `Trouble` when the gateway or the database fails; the row then says where to resume.
+    """
 
     def __init__(
         self, database: Database, engine: Engine, gateways: Mapping[str, Gateway], clock: Clock
@@ -75,15 +77,15 @@ class Saga:
         self._clock = clock
         self._steps: dict[PaymentState, Step] = {
             "authorising": self._authorise,
-            "action_needed": self._look,
+            "action_needed": self._check_buyer,
             "authorised": self._confirm,
             "confirmed": self._capture,
             "voiding": self._void,
-            "losing": self._lose,
+            "losing": self._cancel_unpaid,
         }
 
     async def resume(self, payment: Payment, until: frozenset[PaymentState] = frozenset()) -> Payment:
-        """Go on with a payment until it is in one of these states, is final, or must wait for somebody; return it."""
+        """Resume a payment until it is in a state of `until`, is final, or must wait; return it."""
         for _ in range(STEPS_MAX):
             if payment.state in until or payment.is_final:
                 break
@@ -92,7 +94,7 @@ class Saga:
                 break
             moved = await self.move(payment, change)
             if moved is None:
-                payment = await self._overtaken(payment, change)
+                payment = await self._reload(payment, change)
             else:
                 waits, payment = moved.state == payment.state, moved
                 if waits:
@@ -100,41 +102,44 @@ class Saga:
         return payment
 
     async def move(self, payment: Payment, change: Change) -> Payment | None:
-        """Write a change; None when the payment has left its state meanwhile."""
+        """Write a change; None when another process has moved the payment from its state."""
         now = self._clock()
-        resume_at = payment.resume_at if change.state == payment.state else look_at(now, change.state)
+        resume_at = payment.resume_at if change.state == payment.state else recheck_at(now, change.state)
         moved = await self.rows.move(payment, change, now, resume_at)
         if moved is not None and moved.is_final:
             _ended.labels(moved.gateway, moved.state).inc()
         return moved
 
-    async def let_go(self, payment: Payment) -> None:
-        """Let go of money that a payment without any claim on it has reserved after all: the answer came when nobody waited any more."""
+    async def void_late_authorisation(self, payment: Payment) -> None:
+        """Void money that the gateway reserved after the payment had been given up."""
         found = await self._gateway(payment).find(payment.intent(), payment.reference)
         if isinstance(found, Authorised | ActionNeeded | Unsettled | Captured):
             _log.warning("late_authorisation", payment_id=str(payment.payment_id), found=type(found).__name__)
-            await self._release(payment, found.reference)
+            await self._void_or_refund(payment, found.reference)
 
-    # The steps: each returns what it makes of the payment, or None when there is nothing to do but wait -----
+    # The steps: each returns the change of the payment, or None when the payment must wait -----------------
 
     async def _authorise(self, payment: Payment) -> Change | None:
-        """Ask the gateway to reserve the money; once it knows of the payment, or nobody wants it any more, ask what became of it."""
-        if self._clock() >= payment.expires_at and not await self._is_wanted(payment):
+        """Ask the gateway to reserve the money; once it knows the payment, ask for its state.
+
+        After the end of the hold, give the payment up.
+        """
+        if self._clock() >= payment.expires_at and not await self._is_held(payment):
             return Change(state="voiding", failure_code="hold-expired", failure_message=_TOO_LATE)
         gateway = self._gateway(payment)
         if payment.reference is None:
             return _after(payment, await gateway.authorise(payment.intent()))
         return _after(payment, await gateway.find(payment.intent(), payment.reference))
 
-    async def _look(self, payment: Payment) -> Change | None:
-        """Ask the gateway whether the buyer has done what was needed; without a hold to pay for, stop asking for it."""
+    async def _check_buyer(self, payment: Payment) -> Change | None:
+        """Ask the gateway whether the buyer has acted; give the payment up when the hold has ended."""
         found = await self._gateway(payment).find(payment.intent(), payment.reference)
-        if isinstance(found, ActionNeeded | Unsettled) and not await self._is_wanted(payment):
+        if isinstance(found, ActionNeeded | Unsettled) and not await self._is_held(payment):
             return Change(state="voiding", failure_code="hold-expired", failure_message=_TOO_LATE)
         return _after(payment, found)
 
     async def _confirm(self, payment: Payment) -> Change:
-        """Ask the till. It confirms a booking with one payment; with any other, and after the hold, it refuses."""
+        """Confirm the booking. The sales engine does it with one payment, and only while the hold lasts."""
         outcome = await self._engine.submit(
             ConfirmBooking(payment.event_id, payment.booking_id, payment.payment_id, payment.amount_minor)
         )
@@ -143,13 +148,12 @@ class Saga:
         assert isinstance(outcome, No), "confirming is answered with a booking or a refusal"
         booking = await self.rows.get_due_booking(payment.booking_id)
         if booking.payment_id == payment.payment_id:
-            return Change(
-                state="confirmed"
-            )  # and cancelled since: what is paid back of it must have been taken
+            # It was confirmed and then cancelled: its refund pays back captured money.
+            return Change(state="confirmed")
         return Change(state="voiding", failure_code=outcome.refusal.value)
 
     async def _capture(self, payment: Payment) -> Change:
-        """Take the money, and tell the till."""
+        """Capture the money, and record it with the sales engine."""
         reference = _reference(payment)
         outcome = await self._gateway(payment).capture(
             reference, payment.amount_minor, payment.intent().key("capture")
@@ -164,23 +168,26 @@ class Saga:
         return Change(state="captured")
 
     async def _void(self, payment: Payment) -> Change | None:
-        """Let go of the money. When nobody knows whether any was reserved, ask, and believe a no only after a while."""
+        """Void the reserved money.
+
+        Without a reference, ask the gateway first. When it does not know the payment, wait for `UNHEARD_MAX`:
+        a call may still be on its way.
+        """
         reference = payment.reference
         if reference is None:
             found = await self._gateway(payment).find(payment.intent(), None)
             if found is None:
-                return Change(state="voided") if self._clock() >= payment.changed_at + SILENCE else None
+                return Change(state="voided") if self._clock() >= payment.changed_at + UNHEARD_MAX else None
             if isinstance(found, Declined | Voided | Lost):
                 return Change(state="voided")
             reference = found.reference
-        return (
-            Change(state="voided", reference=reference) if await self._release(payment, reference) else None
-        )
+        voided = await self._void_or_refund(payment, reference)
+        return Change(state="voided", reference=reference) if voided else None
 
-    async def _lose(self, payment: Payment) -> Change:
-        """Cancel the booking that was confirmed with money that never came.
+    async def _cancel_unpaid(self, payment: Payment) -> Change:
+        """Cancel the booking that was confirmed with money that cannot be captured.
 
-        A used ticket stays: somebody was let in with it.
+        A used ticket stays: its holder has entered the event.
         """
         booking = await sales.reads.get_booking(self._database, payment.booking_id)
         unused = tuple(ticket.ticket_id for ticket in booking.tickets if ticket.state == "valid")
@@ -193,24 +200,24 @@ class Saga:
                 raise outcome.as_error()
         return Change(state="lost")
 
-    async def _release(self, payment: Payment, reference: str) -> bool:
-        """Let go of reserved money; give back what was taken before we could. False: not yet."""
+    async def _void_or_refund(self, payment: Payment, reference: str) -> bool:
+        """Void reserved money; refund it when the gateway had captured it. False: the refund failed."""
         gateway, intent = self._gateway(payment), payment.intent()
         if isinstance(await gateway.void(reference, intent.key("void")), Voided):
             return True
-        _log.error("taken_before_it_was_let_go", payment_id=str(payment.payment_id))
-        given_back = await gateway.refund(
+        _log.error("captured_before_void", payment_id=str(payment.payment_id))
+        refunded = await gateway.refund(
             reference, payment.amount_minor, intent.key("refund"), payment.payment_id
         )
-        if isinstance(given_back, RefundFailed):
-            _log.error("not_given_back", payment_id=str(payment.payment_id), code=given_back.code)
+        if isinstance(refunded, RefundFailed):
+            _log.error("not_refunded", payment_id=str(payment.payment_id), code=refunded.code)
             return False
         return True
 
-    async def _overtaken(self, payment: Payment, change: Change) -> Payment:
-        """Return the payment as somebody else has left it.
+    async def _reload(self, payment: Payment, change: Change) -> Payment:
+        """Return the payment as another process has left it.
 
-        When they gave it up before we heard what was reserved, that is let go.
+        Where that process had given it up before the gateway's answer with the reserved money came, void it.
         """
         found = await store.find_payment(self._database, payment.payment_id)
         assert found is not None, "payments are never deleted"
@@ -220,10 +227,10 @@ class Saga:
             and found.reference is None
             and found.state == "voided"
         ):
-            await self._release(payment, change.reference)
+            await self._void_or_refund(payment, change.reference)
         return found
 
-    async def _is_wanted(self, payment: Payment) -> bool:
+    async def _is_held(self, payment: Payment) -> bool:
         booking = await self.rows.get_due_booking(payment.booking_id)
         return booking.is_held(self._clock())
 
@@ -237,12 +244,12 @@ _CANCELLED_MEANWHILE: Final = frozenset({SalesRefusal.ALREADY_CANCELLED, SalesRe
 
 
 def _reference(payment: Payment) -> str:
-    assert payment.reference is not None, "the gateway has a name for what it has reserved"
+    assert payment.reference is not None, "reserved money has a reference"
     return payment.reference
 
 
 def _after(payment: Payment, found: Found | None) -> Change | None:
-    """Return what the gateway's answer makes of a payment that is not authorised yet."""
+    """Return the change that a gateway's answer means for a payment that is not authorised yet."""
     match found:
         case Authorised(reference) | Captured(reference):
             return Change(state="authorised", reference=reference)
@@ -266,21 +273,21 @@ def _after(payment: Payment, found: Found | None) -> Change | None:
             return Change(
                 state="declined",
                 failure_code="lost",
-                failure_message="The gateway knows nothing of this payment.",
+                failure_message="The gateway does not know this payment.",
             )
 
 
 def gateway_of(gateways: Mapping[str, Gateway], name: str) -> Gateway:
     """Return the gateway that a payment was made with.
 
-    One that is configured no longer is trouble: it may be again.
+    A gateway that is not configured is trouble: it may be configured again later.
     """
     if name not in gateways:
-        raise GatewayTrouble(f"there is no gateway {name} here", effect_unknown=False)
+        raise GatewayTrouble(f"the gateway {name} is not configured", effect_unknown=False)
     return gateways[name]
 
 
-def look_at(now: datetime, state: PaymentState) -> datetime | None:
-    """Return when somebody should look at a payment that comes to a state now; None: nobody needs to."""
-    after = LOOK_AFTER[state]
+def recheck_at(now: datetime, state: PaymentState) -> datetime | None:
+    """Return when a payment that enters a state now is due; None: the state is final."""
+    after = RECHECK_AFTER[state]
     return None if after is None else now + after

@@ -1,6 +1,6 @@
 """The rows of payments and refunds.
 
-Each change names the state before it: of two who go on from one state, one does.
+Each change names the state before it: of two processes that move a row from the same state, one succeeds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from uuid import UUID
 import msgspec
 
 from evently.checkout.nouns import (
+    PAYMENT_TRANSITIONS,
+    REFUND_TRANSITIONS,
     CancellationProgress,
     DueBooking,
     NextAction,
@@ -29,9 +31,9 @@ from evently.sales.commands import SalesRefusal
 
 sql: Final = load_queries(__name__)
 
-# Before something that is stuck is looked at again; then twice as long, each time,
+# Until a row that was due is due again. The pause doubles each time, up to the longest pause.
 FIRST_PAUSE: Final = timedelta(seconds=2)
-LONGEST_PAUSE: Final = timedelta(minutes=5)  # up to this
+LONGEST_PAUSE: Final = timedelta(minutes=5)
 ATTEMPTS_SHOWN_MAX: Final = 100  # of one booking
 REFUNDS_OF_PAYMENT_MAX: Final = 100  # as many as a booking has tickets
 
@@ -40,7 +42,7 @@ _decode: Final = msgspec.json.Decoder(NextAction).decode
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step makes of a payment. What is None stays as it is, but for what the buyer must do."""
+    """The change that a step makes. None keeps the old value, except in `next_action`, which it clears."""
 
     state: PaymentState
     reference: str | None = None
@@ -50,7 +52,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Move(NamedTuple):
-    """A payment, and where it is to go."""
+    """A payment and its next change."""
 
     payment: Payment
     change: Change
@@ -59,14 +61,17 @@ class Move(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """An attempt to begin; `attempt` is counted here."""
+    """An attempt to begin. The statement that stores it counts `attempt`."""
 
     payment: Payment
     key: str | None
 
 
 class Rows:
-    """The rows of payments, read and written many at a time: with 64 payments at once that took 5.2 ms of Python for each down to 1.9."""
+    """The rows of payments, read and written many at a time.
+
+    With 64 payments at once, this took the Python of each payment from 5.2 ms down to 1.9 ms.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -75,32 +80,35 @@ class Rows:
         self._moved = Together(self._move, lambda move: move.payment.payment_id)
 
     async def get_due_booking(self, booking_id: UUID) -> DueBooking:
-        """Return what a payment must know of a booking, or refuse: not there."""
+        """Return what a payment needs to know about a booking, or refuse: not found."""
         found = await self._due.add(booking_id)
         if found is None:
             raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
         return found
 
     async def begin(self, payment: Payment, key: str | None) -> Payment | None:
-        """Begin an attempt, unless the booking has a live one or the key was used."""
+        """Begin an attempt; None when the booking has a live payment or the key was used."""
         return await self._begun.add(Begin(payment, key))
 
     async def move(
         self, payment: Payment, change: Change, at: datetime, resume_at: datetime | None
     ) -> Payment | None:
-        """Bring a payment to another state; None when it has left its own meanwhile."""
+        """Move a payment to a state; None when another process has moved it from its own."""
+        assert change.state == payment.state or change.state in PAYMENT_TRANSITIONS[payment.state], (
+            f"a payment goes from {payment.state} to {change.state}"
+        )
         return await self._moved.add(Move(payment, change, at, resume_at))
 
     async def _find_due(self, booking_ids: Sequence[UUID]) -> list[DueBooking | None]:
         rows = await self._database.fetch(*sql.find_due_bookings(booking_ids=list(booking_ids)))
-        found = {row["booking_id"]: DueBooking(*row.values()) for row in rows}
+        found = {row["booking_id"]: DueBooking(**row) for row in rows}
         return [found.get(booking_id) for booking_id in booking_ids]
 
     async def _begin(self, begins: Sequence[Begin]) -> list[Payment | None]:
-        said = {f"{name}s": [getattr(begin.payment, name) for begin in begins] for name in _INSERTED}
+        columns = {f"{name}s": [getattr(begin.payment, name) for begin in begins] for name in _INSERTED}
         async with self._database.transaction() as tx:
             rows = await tx.fetch(
-                *sql.insert_payments(**said, idempotency_keys=[begin.key for begin in begins])
+                *sql.insert_payments(**columns, idempotency_keys=[begin.key for begin in begins])
             )
         return _in_order(rows, [begin.payment for begin in begins])
 
@@ -130,31 +138,31 @@ def _in_order(rows: Sequence[Record], payments: Sequence[Payment]) -> list[Payme
 
 
 async def find_payment(database: Database, payment_id: UUID) -> Payment | None:
-    """Return a payment, wherever its event is."""
+    """Return a payment of any event."""
     return _found(await database.fetch_row(*sql.find_payment(payment_id=payment_id)))
 
 
 async def find_payment_by_reference(database: Database, gateway: str, reference: str) -> Payment | None:
-    """Return the payment that a gateway calls so."""
+    """Return the payment with this reference at a gateway."""
     return _found(
         await database.fetch_row(*sql.find_payment_by_reference(gateway=gateway, reference=reference))
     )
 
 
 async def find_payment_by_key(database: Database, event_id: UUID, buyer_id: UUID, key: str) -> Payment | None:
-    """Return the payment that an earlier request of this buyer with this key began."""
+    """Return the payment that an earlier request of this buyer began with this key."""
     return _found(
         await database.fetch_row(*sql.find_payment_by_key(event_id=event_id, buyer_id=buyer_id, key=key))
     )
 
 
 async def find_latest_payment(database: Database, booking_id: UUID) -> Payment | None:
-    """Return the latest attempt at paying for a booking."""
+    """Return the latest payment of a booking."""
     return _found(await database.fetch_row(*sql.find_latest_payment(booking_id=booking_id)))
 
 
 async def list_payments(database: Database, booking_id: UUID) -> list[Payment]:
-    """Return the attempts at paying for a booking, the latest first."""
+    """Return the payments of a booking, the latest first."""
     return [
         payment_of(row)
         for row in await database.fetch(*sql.list_payments(booking_id=booking_id, limit=ATTEMPTS_SHOWN_MAX))
@@ -164,58 +172,64 @@ async def list_payments(database: Database, booking_id: UUID) -> list[Payment]:
 async def list_refunds(
     database: Database, event_id: UUID, state: str | None, limit: int, after: str | None
 ) -> Page[RefundRow]:
-    """Return a page of an event's refunds, the latest first; of one state, or all."""
+    """Return a page of an event's refunds, the latest first: of one state, or all."""
     after_id = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(
         *sql.list_refunds(event_id=event_id, state=state, after=after_id, limit=limit + 1)
     )
-    page = [RefundRow(*row.values()) for row in rows[:limit]]
+    page = [RefundRow(**row) for row in rows[:limit]]
     return Page(page, write_cursor((page[-1].refund_id,)) if len(rows) > limit else None)
 
 
 async def read_cancellation(database: Database, event_id: UUID) -> CancellationProgress:
-    """Return how far the cancellation of an event is, or refuse: not there."""
+    """Return how far the cancellation of an event is, or refuse: not found."""
     row = await database.fetch_row(*sql.read_cancellation(event_id=event_id))
     if row is None:
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
-    return CancellationProgress(*row.values())
+    return CancellationProgress(**row)
 
 
-async def take_due_payments(tx: Connection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """Return event and payment of those that somebody should look at; they are due again later, should nothing come of it."""
+async def take_due_payments(tx: Connection, now: datetime, limit: int) -> list[Payment]:
+    """Return due payments. Each is due again after its pause, in case this process does not move it."""
     query = sql.take_due_payments(now=now, limit=limit, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
-    return [(row["event_id"], row["payment_id"]) for row in await tx.fetch(*query)]
+    return [payment_of(row) for row in await tx.fetch(*query)]
 
 
 async def take_due_refunds(tx: Connection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """Return event and refund of those that somebody should look at, and of those that nobody has begun; as above."""
+    """Return event and id of due refunds, as `take_due_payments`, and of refunds that were never begun."""
     query = sql.take_due_refunds(now=now, limit=limit, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
     rows = await tx.fetch(*query)
     rows += await tx.fetch(*sql.list_forgotten_refunds(before=now - LONGEST_PAUSE, limit=limit))
     return [(row["event_id"], row["refund_id"]) for row in rows]
 
 
+async def begin_refunds(
+    tx: Connection, decided: Sequence[tuple[UUID, UUID, datetime]], pause: timedelta = timedelta()
+) -> None:
+    """Begin refunds, each given by event, id and instant; each is due after `pause`. Harmless to repeat."""
+    event_ids, refund_ids, ats = map(list, zip(*decided, strict=True))
+    await tx.execute(*sql.insert_refunds(event_ids=event_ids, refund_ids=refund_ids, ats=ats, pause=pause))
+
+
 async def begin_refund(
     database: Database, event_id: UUID, refund_id: UUID, now: datetime
 ) -> RefundRow | None:
-    """Return how far paying back is, having begun it if need be; None when there is nothing to be paid back."""
+    """Return a refund, and begin it if need be; None when the gateway has nothing to pay back."""
     if (found := await find_refund(database, event_id, refund_id)) is not None:
         return found
     async with database.transaction() as tx:
-        await tx.execute(
-            *sql.insert_refund(event_id=event_id, refund_id=refund_id, now=now, resume_at=now + FIRST_PAUSE)
-        )
+        await begin_refunds(tx, [(event_id, refund_id, now)], FIRST_PAUSE)
     return await find_refund(database, event_id, refund_id)
 
 
 async def find_refund(database: Database, event_id: UUID, refund_id: UUID) -> RefundRow | None:
-    """Return how far paying back is, None where nobody has begun."""
+    """Return a refund at the gateway; None: it has not begun."""
     row = await database.fetch_row(*sql.find_refund(event_id=event_id, refund_id=refund_id))
-    return None if row is None else RefundRow(*row.values())
+    return None if row is None else RefundRow(**row)
 
 
 async def list_settled_refunds(database: Database, payment: Payment) -> list[UUID]:
-    """Return what was paid back of a payment, as far as anybody knows."""
+    """Return the settled refunds of a payment."""
     query = sql.list_refunds_of_payment(
         event_id=payment.event_id, payment_id=payment.payment_id, limit=REFUNDS_OF_PAYMENT_MAX
     )
@@ -232,7 +246,10 @@ async def move_refund(
     failure_code: str | None = None,
     failure_message: str | None = None,
 ) -> bool:
-    """Bring this attempt at a refund to another state; False when it has left its own meanwhile."""
+    """Move this attempt at a refund to a state; False when another process has moved it from its own."""
+    assert state == refund.state or state in REFUND_TRANSITIONS[refund.state], (
+        f"a refund goes from {refund.state} to {state}"
+    )
     query = sql.move_refund(
         event_id=refund.event_id,
         refund_id=refund.refund_id,
@@ -249,15 +266,15 @@ async def move_refund(
 
 
 async def retry_refund(tx: Connection, event_id: UUID, refund_id: UUID, now: datetime) -> bool:
-    """Let a refund that has failed be tried anew; False when it has not."""
+    """Begin the next attempt at a failed refund; False when it has not failed."""
     return await tx.fetchrow(*sql.retry_refund(event_id=event_id, refund_id=refund_id, now=now)) is not None
 
 
 def payment_of(row: Record) -> Payment:
     """Return a row as a payment."""
-    said = dict(row)
-    said["next_action"] = None if said["next_action"] is None else _decode(said["next_action"])
-    return Payment(**said)
+    fields = dict(row)
+    fields["next_action"] = None if fields["next_action"] is None else _decode(fields["next_action"])
+    return Payment(**fields)
 
 
 def _found(row: Record | None) -> Payment | None:

@@ -1,14 +1,31 @@
--- Payments and refunds on their way. Each change of state names the state before it, so that of two who go on from it one does.
+-- The rows of payments and refunds. Each change of state names the state before it, so that of two processes
+-- that move a row from the same state, one succeeds.
+
+-- columns: payment
+event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url,
+description, expires_at, reference, next_action, failure_code, failure_message, state, amount_minor, currency,
+created_at, changed_at, resume_at, tries;
+
+-- columns: begun_payment
+-- The columns of a new payment whose values are given; the statement below computes the others.
+event_id, payment_id, booking_id, buyer_id, idempotency_key, fingerprint, gateway, method, hosted, return_url,
+description, expires_at, amount_minor, currency, created_at, resume_at;
+
+-- columns: refund
+event_id, refund_id, booking_id, payment_id, amount_minor, attempt, reference, failure_code, failure_message,
+state, created_at, changed_at, resume_at, tries;
 
 -- name: find_due_bookings
--- What payments must know of bookings: whose, whether they wait for money, and how much. Without conditions a booking is sold on site.
+-- What payments need to know about bookings. A booking without conditions is paid on site.
 SELECT
     bookings.event_id,
     bookings.booking_id,
     bookings.buyer_id,
     bookings.state,
     bookings.expires_at,
-    coalesce(convert_from(sale_conditions.conditions, 'UTF8')::jsonb ->> 'payment' = 'online', false) AS online,
+    coalesce(
+        convert_from(sale_conditions.conditions, 'UTF8')::jsonb ->> 'payment' = 'online', false
+    ) AS online,
     due.amount_minor,
     sales.currency,
     bookings.payment_id,
@@ -19,72 +36,68 @@ INNER JOIN events ON events.event_id = bookings.event_id
 LEFT JOIN sale_conditions
     ON sale_conditions.event_id = bookings.event_id AND sale_conditions.version = bookings.conditions_version
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor), 0)::bigint AS amount_minor
+    SELECT
+        coalesce(
+            sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor), 0
+        )::bigint AS amount_minor
     FROM tickets
-    WHERE tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
+    WHERE
+        tickets.event_id = bookings.event_id
+        AND tickets.booking_id = bookings.booking_id
+        AND tickets.state != 'void'
 ) AS due
 WHERE bookings.booking_id = ANY(:booking_ids::uuid[]);
 
 -- name: insert_payments
--- Begin attempts at paying, but for bookings that have a live one and keys that were used: for these there is no row. The indexes decide, for
--- many may ask at once.
-INSERT INTO payments (
-    event_id, payment_id, booking_id, buyer_id, attempt, idempotency_key, fingerprint, gateway, method, hosted, return_url, description,
-    expires_at, state, amount_minor, currency, created_at, changed_at, resume_at, tries
-)
-SELECT
-    new.event_id,
-    new.payment_id,
-    new.booking_id,
-    new.buyer_id,
-    coalesce(earlier.attempt, 0) + 1,
-    new.idempotency_key,
-    new.fingerprint,
-    new.gateway,
-    new.method,
-    new.hosted,
-    new.return_url,
-    new.description,
-    new.expires_at,
-    'authorising',
-    new.amount_minor,
-    new.currency,
-    new.created_at,
-    new.created_at,
-    new.resume_at,
-    0
+-- Begin payments. A booking with a live payment, or a key that was used, gets no row. The indexes decide,
+-- because many requests may begin at once. The order makes two statements with the same bookings wait for
+-- each other in one order.
+INSERT INTO payments (attempt, state, changed_at, tries, {begun_payment})
+SELECT coalesce(earlier.attempt, 0) + 1, 'authorising', new.created_at, 0, {new.begun_payment}
 FROM unnest(
-    :event_ids::uuid[], :payment_ids::uuid[], :booking_ids::uuid[], :buyer_ids::uuid[], :idempotency_keys::text[], :fingerprints::bytea[],
-    :gateways::text[], :methods::text[], :hosteds::boolean[], :return_urls::text[], :descriptions::text[], :expires_ats::timestamptz[],
-    :amount_minors::bigint[], :currencys::text[], :created_ats::timestamptz[], :resume_ats::timestamptz[]
-) AS new (
-    event_id, payment_id, booking_id, buyer_id, idempotency_key, fingerprint, gateway, method, hosted, return_url, description, expires_at,
-    amount_minor, currency, created_at, resume_at
-)
+    :event_ids::uuid[], :payment_ids::uuid[], :booking_ids::uuid[], :buyer_ids::uuid[],
+    :idempotency_keys::text[], :fingerprints::bytea[], :gateways::text[], :methods::text[], :hosteds::boolean[],
+    :return_urls::text[], :descriptions::text[], :expires_ats::timestamptz[], :amount_minors::bigint[],
+    :currencys::text[], :created_ats::timestamptz[], :resume_ats::timestamptz[]
+) AS new ({begun_payment})
 LEFT JOIN LATERAL (
     SELECT max(payments.attempt) AS attempt
     FROM payments
     WHERE payments.event_id = new.event_id AND payments.booking_id = new.booking_id
 ) AS earlier ON true
-ORDER BY new.event_id, new.booking_id -- so that two that begin payments for the same bookings wait for each other in one order
+ORDER BY new.event_id, new.booking_id
 ON CONFLICT DO NOTHING
-RETURNING
-    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference,
-    next_action, failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries;
+RETURNING {payment};
 
 -- name: move_payments
--- Bring payments from one state to another (or note more about the same); no row for one that is in another state by now. What is NULL stays,
--- but for what the buyer must do, which is said anew each time. Locked in key order: others may move the same ones.
+-- Move payments from one state to another, or change them within a state. A payment that has left the given
+-- state gets no row. A NULL keeps the old value, except in next_action, which is set each time. Locked in key
+-- order, because other processes may move the same payments; no key changes, so that refunds may refer to
+-- them meanwhile.
 WITH wanted AS (
-    SELECT payments.event_id, payments.payment_id, new.state, new.reference, new.next_action, new.failure_code, new.failure_message,
-        new.at, new.resume_at
+    SELECT
+        payments.event_id,
+        payments.payment_id,
+        new.state,
+        new.reference,
+        new.next_action,
+        new.failure_code,
+        new.failure_message,
+        new.at,
+        new.resume_at
     FROM unnest(
-        :event_ids::uuid[], :payment_ids::uuid[], :was::text[], :states::text[], :refs::text[], :next_actions::text[], :failure_codes::text[],
-        :failure_messages::text[], :ats::timestamptz[], :resume_ats::timestamptz[]
-    ) AS new (event_id, payment_id, was, state, reference, next_action, failure_code, failure_message, at, resume_at)
-    INNER JOIN payments ON payments.event_id = new.event_id AND payments.payment_id = new.payment_id AND payments.state = new.was
+        :event_ids::uuid[], :payment_ids::uuid[], :was::text[], :states::text[], :refs::text[],
+        :next_actions::text[], :failure_codes::text[], :failure_messages::text[], :ats::timestamptz[],
+        :resume_ats::timestamptz[]
+    ) AS new (
+        event_id, payment_id, was, state, reference, next_action, failure_code, failure_message, at, resume_at
+    )
+    INNER JOIN payments
+        ON payments.event_id = new.event_id
+        AND payments.payment_id = new.payment_id
+        AND payments.state = new.was
     ORDER BY payments.event_id, payments.payment_id
-    FOR UPDATE OF payments
+    FOR NO KEY UPDATE OF payments
 )
 
 UPDATE payments
@@ -99,100 +112,74 @@ SET
     resume_at = wanted.resume_at
 FROM wanted
 WHERE payments.event_id = wanted.event_id AND payments.payment_id = wanted.payment_id
-RETURNING
-    payments.event_id,
-    payments.payment_id,
-    payments.booking_id,
-    payments.buyer_id,
-    payments.attempt,
-    payments.fingerprint,
-    payments.gateway,
-    payments.method,
-    payments.hosted,
-    payments.return_url,
-    payments.description,
-    payments.expires_at,
-    payments.reference,
-    payments.next_action,
-    payments.failure_code,
-    payments.failure_message,
-    payments.state,
-    payments.amount_minor,
-    payments.currency,
-    payments.created_at,
-    payments.changed_at,
-    payments.resume_at,
-    payments.tries;
+RETURNING {payments.payment};
 
 -- name: find_payment
--- One payment, by its id alone.
-SELECT
-    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
-    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries
+-- A payment, by its id alone.
+SELECT {payment}
 FROM payments
 WHERE payment_id = :payment_id;
 
 -- name: find_payment_by_reference
--- One payment, by the gateway's name for it.
-SELECT
-    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
-    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries
+-- A payment, by its reference at the gateway.
+SELECT {payment}
 FROM payments
 WHERE gateway = :gateway AND reference = :reference
 LIMIT 1;
 
 -- name: find_payment_by_key
--- The payment that an earlier request with this key began.
-SELECT
-    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
-    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries
+-- The payment that an earlier request began with this key.
+SELECT {payment}
 FROM payments
 WHERE event_id = :event_id AND buyer_id = :buyer_id AND idempotency_key = :key;
 
 -- name: find_latest_payment
--- The latest attempt at paying for a booking, wherever its event is.
-SELECT
-    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
-    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries
+-- The latest payment of a booking of any event.
+SELECT {payment}
 FROM payments
-WHERE (event_id, booking_id) = (SELECT bookings.event_id, bookings.booking_id FROM bookings WHERE bookings.booking_id = :booking_id)
+WHERE (event_id, booking_id) = (
+    SELECT bookings.event_id, bookings.booking_id FROM bookings WHERE bookings.booking_id = :booking_id
+)
 ORDER BY attempt DESC
 LIMIT 1;
 
 -- name: list_payments
--- The attempts at paying for a booking, the latest first.
-SELECT
-    event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url, description, expires_at, reference, next_action,
-    failure_code, failure_message, state, amount_minor, currency, created_at, changed_at, resume_at, tries
+-- The payments of a booking, the latest first.
+SELECT {payment}
 FROM payments
-WHERE (event_id, booking_id) = (SELECT bookings.event_id, bookings.booking_id FROM bookings WHERE bookings.booking_id = :booking_id)
+WHERE (event_id, booking_id) = (
+    SELECT bookings.event_id, bookings.booking_id FROM bookings WHERE bookings.booking_id = :booking_id
+)
 ORDER BY attempt DESC
 LIMIT :limit;
 
 -- name: take_due_payments
--- Payments that somebody should look at, and when to look again should nothing come of it: twice as long after each try, from the first to the
--- longest pause. Rows that another one is taking at this moment are skipped, not waited for.
+-- Take due payments. Each is due again after a pause, from the first to the longest, that doubles with each
+-- try: in case its process dies. Rows that another process is taking are skipped.
 WITH due AS (
     SELECT event_id, payment_id
     FROM payments
     WHERE resume_at <= :now
     ORDER BY resume_at
     LIMIT :limit
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 )
 
 UPDATE payments
 SET
     tries = payments.tries + 1,
-    resume_at = :now::timestamptz + least(:first_pause::interval * power(2, least(payments.tries, 20)), :longest_pause::interval)
+    resume_at = :now::timestamptz
+        + least(:first_pause::interval * power(2, least(payments.tries, 20)), :longest_pause::interval)
 FROM due
 WHERE payments.event_id = due.event_id AND payments.payment_id = due.payment_id
-RETURNING payments.event_id, payments.payment_id;
+RETURNING {payments.payment};
 
--- name: insert_refund
--- Begin to pay back what the till has decided to, if it is not settled. Harmless to repeat.
+-- name: insert_refunds
+-- Begin refunds that the sales engine has decided, unless they are settled. Harmless to repeat. The order
+-- makes two statements with the same refunds wait for each other in one order.
 INSERT INTO payment_refunds (
-    event_id, refund_id, booking_id, payment_id, amount_minor, attempt, state, created_at, changed_at, resume_at, tries
+    event_id, refund_id, booking_id, payment_id, amount_minor, attempt, state, created_at, changed_at,
+    resume_at, tries
 )
 SELECT
     refunds.event_id,
@@ -202,58 +189,32 @@ SELECT
     refunds.amount_minor,
     1,
     'asking',
-    :now::timestamptz,
-    :now,
-    :resume_at::timestamptz,
+    new.at,
+    new.at,
+    new.at + :pause::interval,
     0
-FROM refunds
+FROM unnest(:event_ids::uuid[], :refund_ids::uuid[], :ats::timestamptz[]) AS new (event_id, refund_id, at)
+INNER JOIN refunds ON refunds.event_id = new.event_id AND refunds.refund_id = new.refund_id
 INNER JOIN bookings ON bookings.event_id = refunds.event_id AND bookings.booking_id = refunds.booking_id
 INNER JOIN payments ON payments.event_id = bookings.event_id AND payments.payment_id = bookings.payment_id
-WHERE refunds.event_id = :event_id AND refunds.refund_id = :refund_id AND refunds.settled_at IS NULL
+WHERE refunds.settled_at IS NULL
+ORDER BY refunds.event_id, refunds.refund_id
 ON CONFLICT DO NOTHING;
 
 -- name: find_refund
--- How far paying back is.
-SELECT
-    payment_refunds.event_id,
-    payment_refunds.refund_id,
-    payment_refunds.booking_id,
-    payment_refunds.payment_id,
-    payment_refunds.amount_minor,
-    payment_refunds.attempt,
-    payment_refunds.reference,
-    payment_refunds.failure_code,
-    payment_refunds.failure_message,
-    payment_refunds.state,
-    payment_refunds.created_at,
-    payment_refunds.changed_at,
-    payment_refunds.resume_at,
-    payment_refunds.tries,
-    payments.currency
+-- A refund at the gateway.
+SELECT {payment_refunds.refund}, payments.currency
 FROM payment_refunds
-INNER JOIN payments ON payments.event_id = payment_refunds.event_id AND payments.payment_id = payment_refunds.payment_id
+INNER JOIN payments
+    ON payments.event_id = payment_refunds.event_id AND payments.payment_id = payment_refunds.payment_id
 WHERE payment_refunds.event_id = :event_id AND payment_refunds.refund_id = :refund_id;
 
 -- name: list_refunds
--- The refunds of an event, the latest first; of one state, or all.
-SELECT
-    payment_refunds.event_id,
-    payment_refunds.refund_id,
-    payment_refunds.booking_id,
-    payment_refunds.payment_id,
-    payment_refunds.amount_minor,
-    payment_refunds.attempt,
-    payment_refunds.reference,
-    payment_refunds.failure_code,
-    payment_refunds.failure_message,
-    payment_refunds.state,
-    payment_refunds.created_at,
-    payment_refunds.changed_at,
-    payment_refunds.resume_at,
-    payment_refunds.tries,
-    payments.currency
+-- The refunds of an event, the latest first: of one state, or all.
+SELECT {payment_refunds.refund}, payments.currency
 FROM payment_refunds
-INNER JOIN payments ON payments.event_id = payment_refunds.event_id AND payments.payment_id = payment_refunds.payment_id
+INNER JOIN payments
+    ON payments.event_id = payment_refunds.event_id AND payments.payment_id = payment_refunds.payment_id
 WHERE
     payment_refunds.event_id = :event_id
     AND (:state::text IS NULL OR payment_refunds.state = :state)
@@ -262,7 +223,7 @@ ORDER BY payment_refunds.refund_id DESC
 LIMIT :limit;
 
 -- name: list_refunds_of_payment
--- What was paid back of a payment, as far as anybody knows.
+-- The settled refunds of a payment.
 SELECT refund_id
 FROM payment_refunds
 WHERE event_id = :event_id AND payment_id = :payment_id AND state = 'settled'
@@ -270,7 +231,7 @@ ORDER BY refund_id
 LIMIT :limit;
 
 -- name: move_refund
--- Bring a refund's current attempt from one state to another; no row when it is somewhere else by now.
+-- Move the current attempt at a refund from one state to another; no row when it has left the given state.
 UPDATE payment_refunds
 SET
     state = :state,
@@ -283,33 +244,35 @@ WHERE event_id = :event_id AND refund_id = :refund_id AND attempt = :attempt AND
 RETURNING refund_id;
 
 -- name: retry_refund
--- Ask the gateway anew for a refund that has failed for good.
+-- Begin the next attempt at a refund that has failed; it is due at once.
 UPDATE payment_refunds
 SET attempt = attempt + 1, state = 'asking', changed_at = :now, resume_at = :now, tries = 0
 WHERE event_id = :event_id AND refund_id = :refund_id AND state = 'failed'
 RETURNING refund_id;
 
 -- name: take_due_refunds
--- Refunds that somebody should look at; as `take_due_payments`.
+-- Take due refunds, as take_due_payments does.
 WITH due AS (
     SELECT event_id, refund_id
     FROM payment_refunds
     WHERE resume_at <= :now
     ORDER BY resume_at
     LIMIT :limit
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 )
 
 UPDATE payment_refunds
 SET
     tries = payment_refunds.tries + 1,
-    resume_at = :now::timestamptz + least(:first_pause::interval * power(2, least(payment_refunds.tries, 20)), :longest_pause::interval)
+    resume_at = :now::timestamptz
+        + least(:first_pause::interval * power(2, least(payment_refunds.tries, 20)), :longest_pause::interval)
 FROM due
 WHERE payment_refunds.event_id = due.event_id AND payment_refunds.refund_id = due.refund_id
 RETURNING payment_refunds.event_id, payment_refunds.refund_id;
 
 -- name: list_forgotten_refunds
--- Refunds that were decided a while ago and that nobody has begun to pay back.
+-- Refunds that were decided a while ago and never begun: the relay has set their event aside, or an older
+-- version stored a job for them.
 SELECT refunds.event_id, refunds.refund_id
 FROM refunds
 INNER JOIN bookings ON bookings.event_id = refunds.event_id AND bookings.booking_id = refunds.booking_id
@@ -327,7 +290,7 @@ LIMIT :limit;
 -- name: read_cancellation
 -- How far the cancellation of an event is.
 SELECT
-    events.state,
+    events.state AS event_state,
     sales.currency,
     counted.bookings,
     counted.bookings_left,
@@ -339,7 +302,9 @@ SELECT
 FROM events
 INNER JOIN sales ON sales.event_id = events.event_id
 CROSS JOIN LATERAL (
-    SELECT count(*) AS bookings, count(*) FILTER (WHERE bookings.state IN ('held', 'confirmed')) AS bookings_left
+    SELECT
+        count(*) AS bookings,
+        count(*) FILTER (WHERE bookings.state IN ('held', 'confirmed')) AS bookings_left
     FROM bookings
     WHERE bookings.event_id = events.event_id
 ) AS counted
@@ -348,10 +313,13 @@ CROSS JOIN LATERAL (
         count(*) AS refunds,
         count(*) FILTER (WHERE refunds.settled_at IS NOT NULL) AS refunds_settled,
         count(*) FILTER (WHERE payment_refunds.state = 'failed') AS refunds_failed,
-        coalesce(sum(refunds.amount_minor) FILTER (WHERE refunds.settled_at IS NOT NULL), 0)::bigint AS refunded_minor,
+        coalesce(
+            sum(refunds.amount_minor) FILTER (WHERE refunds.settled_at IS NOT NULL), 0
+        )::bigint AS refunded_minor,
         coalesce(sum(refunds.amount_minor), 0)::bigint AS to_refund_minor
     FROM refunds
-    LEFT JOIN payment_refunds ON payment_refunds.event_id = refunds.event_id AND payment_refunds.refund_id = refunds.refund_id
+    LEFT JOIN payment_refunds
+        ON payment_refunds.event_id = refunds.event_id AND payment_refunds.refund_id = refunds.refund_id
     WHERE refunds.event_id = events.event_id
 ) AS owed
 WHERE events.event_id = :event_id;

@@ -70,7 +70,7 @@ async def buy_online(database: Database, event_id: UUID, buyers: Sequence[UUID],
             for card in ("declined", "succeeds") if number in _DECLINED_FIRST else ("succeeds",):
                 shop.clock.now += timedelta(seconds=95)
                 await shop.checkout.pay(held.booking_id, held.buyer_id, PaymentChoice(card))
-                await shop.checkout.quiet()
+                await shop.checkout.wait_until_idle()
             if number in _GIVEN_BACK:
                 shop.clock.now += timedelta(hours=3)
                 await _give_back(shop, held, _GIVEN_BACK[number])

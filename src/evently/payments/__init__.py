@@ -41,9 +41,8 @@ from evently.payments.guarded import GatewayDown, Guarded, GuardOptions
 from evently.payments.inbox import (
     StoredNotice,
     forget_notices,
-    list_unhandled,
-    mark_handled,
-    store_notice,
+    list_pending,
+    mark_processed,
     store_notices,
 )
 
@@ -79,10 +78,9 @@ __all__ = [
     "Unsettled",
     "Voided",
     "forget_notices",
-    "list_unhandled",
-    "mark_handled",
+    "list_pending",
+    "mark_processed",
     "open_gateway",
-    "store_notice",
     "store_notices",
 ]
 

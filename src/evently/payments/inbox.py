@@ -1,4 +1,4 @@
-"""The inbox of what gateways tell by themselves: stored before it is understood, once for each id, handled in its own time."""
+"""The inbox of notices, which gateways send to webhooks: stored once for each id, before they are processed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import msgspec
 from evently.db import Connection, Database, load_queries
 from evently.payments.gateway import Notice, NoticeKind
 
-UNHANDLED_MAX: Final = 200  # in one look; there is another after it
-FORGOTTEN_MAX: Final = 5_000  # in one statement, a fraction of a second
-KEPT: Final = timedelta(days=90)  # a provider sends again for days; people ask about a payment for weeks
+PENDING_MAX: Final = 200  # read at a time
+FORGOTTEN_MAX: Final = 5_000  # deleted by one statement, in a fraction of a second
+# A provider repeats a notice for days, and people ask about a payment for weeks
+KEPT: Final = timedelta(days=90)
 
 sql: Final = load_queries(__name__)
 
@@ -35,7 +36,7 @@ class StoredNotice(msgspec.Struct, frozen=True):
 async def store_notices(
     tx: Connection, gateway: str, notices: Sequence[Notice], body: bytes, now: datetime
 ) -> list[Notice]:
-    """Keep what a checked request said, with its body as it came; returns those that were not seen before."""
+    """Store the notices of a checked request, with its body. Return those that are new."""
     rows = await tx.fetch(
         *sql.store_notices(
             gateway=gateway,
@@ -53,21 +54,16 @@ async def store_notices(
     return [notice for notice in notices if notice.notice_id in new]
 
 
-async def store_notice(tx: Connection, gateway: str, notice: Notice, body: bytes, now: datetime) -> bool:
-    """Keep one notice; False when it was seen before."""
-    return bool(await store_notices(tx, gateway, [notice], body, now))
+async def list_pending(database: Database, limit: int = PENDING_MAX) -> list[StoredNotice]:
+    """Return notices that were not processed, oldest first."""
+    return [StoredNotice(**row) for row in await database.fetch(*sql.list_pending(limit=limit))]
 
 
-async def list_unhandled(database: Database, limit: int = UNHANDLED_MAX) -> list[StoredNotice]:
-    """Return notices that nobody has looked at, oldest first."""
-    return [StoredNotice(*row.values()) for row in await database.fetch(*sql.list_unhandled(limit=limit))]
-
-
-async def mark_handled(tx: Connection, gateway: str, notice_ids: Sequence[str], now: datetime) -> None:
-    """Say that these need no look any more."""
-    await tx.execute(*sql.mark_handled(gateway=gateway, notice_ids=list(notice_ids), now=now))
+async def mark_processed(tx: Connection, gateway: str, notice_ids: Sequence[str], now: datetime) -> None:
+    """Mark notices processed."""
+    await tx.execute(*sql.mark_processed(gateway=gateway, notice_ids=list(notice_ids), now=now))
 
 
 async def forget_notices(tx: Connection, now: datetime) -> None:
-    """Forget handled notices that are older than `KEPT`; a part of them, where there are many."""
+    """Delete some of the notices that were processed longer than `KEPT` ago."""
     await tx.execute(*sql.forget_notices(before=now - KEPT, limit=FORGOTTEN_MAX))

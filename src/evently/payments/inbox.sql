@@ -1,38 +1,45 @@
--- What gateways tell by themselves: kept as it came, once for each id, before it is understood.
+-- The inbox of notices: stored once for each id, before they are processed.
 
 -- name: store_notices
--- Keep notices; those that were seen before change nothing. Returns the new ones.
+-- Store notices; a notice that was stored before changes nothing. Returns the new ones. The order makes two
+-- requests with the same notices wait for each other in one order.
 INSERT INTO payment_notices (gateway, notice_id, kind, reference, payment_id, said_at, raw, received_at, body)
 SELECT :gateway, new.notice_id, new.kind, new.reference, new.payment_id, new.said_at, new.raw, :now, :body
-FROM unnest(:notice_ids::text[], :kinds::text[], :refs::text[], :payment_ids::uuid[], :ats::timestamptz[], :raws::text[])
-    AS new (notice_id, kind, reference, payment_id, said_at, raw)
-ORDER BY new.notice_id -- so that two that bring the same notices wait for each other in one order
+FROM unnest(
+    :notice_ids::text[], :kinds::text[], :refs::text[], :payment_ids::uuid[], :ats::timestamptz[],
+    :raws::text[]
+) AS new (notice_id, kind, reference, payment_id, said_at, raw)
+ORDER BY new.notice_id
 ON CONFLICT (gateway, notice_id) DO NOTHING
 RETURNING notice_id;
 
--- name: list_unhandled
--- The notices that nobody has looked at, as they came.
-SELECT gateway, notice_id, kind, reference, said_at, payment_id, raw, received_at
+-- name: list_pending
+-- The notices that were not processed, in the order in which they came.
+SELECT gateway, notice_id, kind, reference, said_at AS at, payment_id, raw, received_at
 FROM payment_notices
 WHERE handled_at IS NULL
 ORDER BY received_at, gateway, notice_id
 LIMIT :limit;
 
--- name: mark_handled
--- Somebody has looked at them, and nobody needs to again. Marked again, the first time stays.
+-- name: mark_processed
+-- Mark notices processed; a notice that was marked before keeps its instant. Locked in key order.
 UPDATE payment_notices
 SET handled_at = :now
 FROM (
     SELECT payment_notices.gateway, payment_notices.notice_id
     FROM payment_notices
-    WHERE payment_notices.gateway = :gateway AND payment_notices.notice_id = ANY(:notice_ids::text[]) AND payment_notices.handled_at IS NULL
+    WHERE
+        payment_notices.gateway = :gateway
+        AND payment_notices.notice_id = ANY(:notice_ids::text[])
+        AND payment_notices.handled_at IS NULL
     ORDER BY payment_notices.gateway, payment_notices.notice_id
     FOR NO KEY UPDATE
 ) AS mine
 WHERE payment_notices.gateway = mine.gateway AND payment_notices.notice_id = mine.notice_id;
 
 -- name: forget_notices
--- Forget at most :limit notices that were handled before a moment: a gateway repeats one for some days at most.
+-- Delete at most :limit notices that were processed before an instant: a gateway repeats a notice for some
+-- days at most.
 DELETE FROM payment_notices
 USING (
     SELECT payment_notices.gateway, payment_notices.notice_id

@@ -43,7 +43,7 @@ async def answer(request: Request, reference: FromPath[str]) -> Response[str]:
     if charge.state == "action_needed" and said in {"yes", "no"}:
         gateway = _gateway(request)
         await (gateway.approve(reference) if said == "yes" else gateway.decline(reference))
-        await request.context.checkout.hear_of(gateway.name, reference)
+        await request.context.checkout.resume_by_reference(gateway.name, reference)
     return _page(await _charge(request, reference))
 
 

@@ -1,0 +1,158 @@
+"""What runs in the background: the jobs that facts store, and the functions of the schedule.
+
+Each is harmless to repeat: a job runs at least once, and two processes may both believe that they lead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from evently import accounts, checkout, jobs, notifications, sales
+from evently.accounts import Accounts
+from evently.checkout import Checkout
+from evently.db import Connection, Database
+from evently.jobs import Job
+from evently.kit.clock import Clock
+from evently.kit.ids import parse_id, show_id
+from evently.sales.facts import Fact
+from evently.sales.outbox import JournalFacts
+
+EVENTS_SWEPT_MAX: Final = 200  # at a time: a batch holds 500 commands, and buyers want to be in it
+# At a time, so that a cancelled event does not crowd out the events that sell
+BOOKINGS_CANCELLED_MAX: Final = 200
+# Between the clock of the process that moved a sale window and the clock of the one that serves waitlists
+CLOCKS_APART_MAX: Final = timedelta(minutes=1)
+
+
+class Services(msgspec.Struct, frozen=True):
+    """What background work is done with."""
+
+    database: Database
+    engine: sales.Engine
+    checkout: Checkout
+    accounts: Accounts
+    clock: Clock
+
+
+class Scheduled(NamedTuple):
+    """A line of the schedule.
+
+    `run` gets the instant at which its last successful run in this process began; None after a failure, and
+    while another process may have run it. It returns whether there is more to do at once.
+    """
+
+    name: str
+    seconds: float  # between two runs
+    run: Callable[[Services, datetime | None], Awaitable[bool]]
+
+
+Reaction: TypeAlias = Callable[[JournalFacts, Fact], Job]
+
+# Jobs -------------------------------------------------------------------------------------------------------
+
+
+async def store_jobs(
+    reactions: Mapping[type[Fact], Sequence[Reaction]], tx: Connection, rows: Sequence[JournalFacts]
+) -> None:
+    """Store the jobs of these facts, in their order."""
+    found = [
+        reaction(row, fact)
+        for row in rows
+        for fact in row.facts
+        for reaction in reactions.get(type(fact), ())
+    ]
+    await jobs.defer(tx, found)
+
+
+def cancel_bookings_later(row: JournalFacts, _fact: Fact) -> Job:
+    """Return the job that cancels the bookings of a cancelled event."""
+    event_id = show_id("evt", row.event_id)
+    return Job("cancel_bookings_of_event", {"event_id": event_id}, lock=event_id)
+
+
+async def cancel_bookings_of_event(services: Services, event_id: str) -> None:
+    """Cancel every live booking of a cancelled event; see `cancel_bookings`."""
+    await cancel_bookings(services.database, services.engine, parse_id("evt", event_id))
+
+
+async def cancel_bookings(database: Database, engine: sales.Engine, event_id: UUID) -> None:
+    """Cancel every live booking of a cancelled event, a page at a time.
+
+    A booking with a used ticket stays confirmed: its holder has entered the event. Repeated, it cancels the
+    bookings that are still live.
+    """
+    after: UUID | None = None
+    while booking_ids := await sales.reads.list_live_bookings(
+        database, event_id, after, BOOKINGS_CANCELLED_MAX
+    ):
+        commands = [
+            sales.commands.CancelBooking(event_id, booking_id, actor_id=event_id, buyer_id=None)
+            for booking_id in booking_ids
+        ]
+        await asyncio.gather(*[engine.submit(command) for command in commands])
+        after = booking_ids[-1]
+
+
+# The schedule -----------------------------------------------------------------------------------------------
+
+
+async def expire_holds(services: Services, _since: datetime | None) -> bool:
+    """Expire due holds of events that nobody books. On the others, each batch expires due holds itself."""
+    return await expire_due_holds(services.database, services.engine, services.clock) > 0
+
+
+async def expire_due_holds(database: Database, engine: sales.Engine, clock: Clock) -> int:
+    """Run a batch on events with due holds: each batch begins by expiring some of them.
+
+    Return the number of events. There may be more events, and more due holds of these.
+    """
+    due = await sales.reads.list_events_with_due_holds(database, clock(), EVENTS_SWEPT_MAX)
+    await asyncio.gather(*[engine.submit(sales.commands.ExpireHolds(event_id)) for event_id in due])
+    return len(due)
+
+
+async def open_waitlists(services: Services, since: datetime | None) -> bool:
+    """Serve the waitlists of ticket types that have come on sale since the last run."""
+    since = since and since - CLOCKS_APART_MAX
+    await serve_waitlists(services.database, services.engine, since, services.clock())
+    return False
+
+
+async def serve_waitlists(
+    database: Database, engine: sales.Engine, since: datetime | None, now: datetime
+) -> int:
+    """Run a batch on events with waiting entries for ticket types that came on sale after `since`.
+
+    Each batch serves the waitlist. None: all ticket types on sale. Return the number of events.
+    """
+    found, after = 0, None
+    while events := await sales.reads.list_events_to_serve(database, since, now, after, EVENTS_SWEPT_MAX):
+        await asyncio.gather(*[engine.submit(sales.commands.ExpireHolds(event_id)) for event_id in events])
+        found, after = found + len(events), events[-1]
+    return found
+
+
+async def resume_payments(services: Services, _since: datetime | None) -> bool:
+    """Resume payments and refunds that are due; see `Checkout.resume_due`."""
+    return await services.checkout.resume_due() >= checkout.RESUMED_MAX
+
+
+async def process_notices(services: Services, _since: datetime | None) -> bool:
+    """Process the notices of gateways that were stored and never processed."""
+    await services.checkout.process_pending_notices()
+    return False
+
+
+async def forget_expired(services: Services, _since: datetime | None) -> bool:
+    """Delete what nobody needs any more: expired sessions, old notifications, old notices of gateways."""
+    now = services.clock()
+    await accounts.forget_expired(services.database, now, services.accounts.tokens.options.access_seconds_max)
+    await notifications.forget_old(services.database, now)
+    await services.checkout.forget_notices()
+    return False
