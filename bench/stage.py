@@ -147,9 +147,9 @@ async def _fill(url: str, hot: int, many: int, few: int, people: int, halls: int
     database = await Database.open(DatabaseOptions(url))
     try:
         async with database.transaction() as tx:
-            await accounts.add_person(tx, owner, None)
-            await accounts.create_organizer(tx, organizer, owner.person_id)
-            person_ids = await accounts.add_rehearsal_buyers(tx, people, now)
+            await accounts.people.add_person(tx, owner, None)
+            await accounts.organizers.create_organizer(tx, organizer, owner.person_id)
+            person_ids = await accounts.rehearsals.add_rehearsal_buyers(tx, people, now)
             event, _ = await organizing.make_for_rehearsal(tx, organizer.organizer_id, None, 1, now)
         places = [PLACES] * (hot + many) + [FEW_PLACES] * few
         made: list[OnSale] = []

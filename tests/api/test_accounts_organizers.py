@@ -9,7 +9,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from evently.accounts import Person, add_person
+from evently.accounts import Person
+from evently.accounts.people import add_person
 from evently.kit.clock import utc_now
 from evently.kit.ids import find_id, new_id, show_id
 from tests.support.box_office import BoxOffice, open_box_office

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from evently.accounts import SCOPES, create_key
+from evently.accounts.keys import SCOPES, create_key
 from evently.config import Config
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id

@@ -14,16 +14,10 @@ import pytest
 import pytest_asyncio
 from argon2 import extract_parameters
 
-from evently.accounts import (
-    Accounts,
-    AccountsRefusal,
-    HashingOptions,
-    TokenOptions,
-    add_member,
-    get_person,
-    list_people,
-)
-from evently.accounts.attempts import STRANGERS_PERIOD, STRANGERS_TRIES_MAX, TRIES_MAX, TRIES_PERIOD
+from evently.accounts import Accounts, AccountsRefusal, HashingOptions, TokenOptions
+from evently.accounts.attempts import ATTEMPTS_MAX, ATTEMPTS_PERIOD, UNKNOWN_ATTEMPTS_MAX, UNKNOWN_PERIOD
+from evently.accounts.members import add_member
+from evently.accounts.people import get_person, list_people
 from evently.accounts.sessions import SESSIONS_MAX
 from evently.db import Database
 from evently.kit.errors import Busy, CommonRefusal, Invalid, Refused
@@ -96,7 +90,7 @@ async def test_register_refuses_all_that_is_wrong_at_once(accounts: Accounts) ->
 
 
 async def test_one_of_many_parallel_registrations_counts(accounts: Accounts, db: Database) -> None:
-    passwords = [f"{PASSWORD} {number}" for number in range(TRIES_MAX)]
+    passwords = [f"{PASSWORD} {number}" for number in range(ATTEMPTS_MAX)]
     await asyncio.gather(*[accounts.register(ADA, "Ada", password, ORIGIN) for password in passwords])
     assert len((await list_people(db, ADA, 10, None)).data) == 1
     right = 0
@@ -108,7 +102,7 @@ async def test_one_of_many_parallel_registrations_counts(accounts: Accounts, db:
 
 
 async def test_registering_one_email_over_and_over_is_bounded(accounts: Accounts) -> None:
-    for _ in range(TRIES_MAX):
+    for _ in range(ATTEMPTS_MAX):
         await accounts.register(ADA, "Ada", PASSWORD, ORIGIN)
     with pytest.raises(Refused) as caught:
         await accounts.register(ADA, "Ada", PASSWORD, ORIGIN)
@@ -138,7 +132,7 @@ async def test_wrong_unknown_and_erased_are_refused_alike(
 async def test_known_and_unknown_take_as_long(db: Database, clock: MovableClock) -> None:
     async with open_accounts(db, clock, HashingOptions()) as accounts:
         await accounts.register(ADA, "Ada", PASSWORD, ORIGIN)
-        with accounts._hasher.place():
+        with accounts._hasher.permit():
             hashing = min([await seconds_of(accounts._hasher.hash(PASSWORD)) for _ in range(5)])
         gaps = []
         for round_number in range(3):  # a collection of garbage may spoil one
@@ -209,7 +203,7 @@ async def test_the_line_for_hashing_has_an_end(db: Database, clock: MovableClock
         assert (
             await db.fetch_value("SELECT count(*) FROM login_attempts") == 10
         )  # whoever was turned away never got to the database
-        with accounts._hasher.place():
+        with accounts._hasher.permit():
             assert await accounts._hasher.hash(PASSWORD)
 
 
@@ -231,20 +225,20 @@ async def test_sessions_of_a_person_are_bounded(
 
 async def test_one_origin_has_ten_tries(accounts: Accounts, clock: MovableClock) -> None:
     await accounts.register(ADA, "Ada", PASSWORD, ORIGIN)
-    await fail_to_log_in(accounts, ADA, "203.0.113.9", TRIES_MAX)
+    await fail_to_log_in(accounts, ADA, "203.0.113.9", ATTEMPTS_MAX)
     with pytest.raises(Refused) as caught:
         await accounts.login(ADA, PASSWORD, "203.0.113.9")
     assert caught.value.refusal is AccountsRefusal.TOO_MANY_ATTEMPTS
-    assert caught.value.data == {"retry_after": TRIES_PERIOD.total_seconds()}
+    assert caught.value.data == {"retry_after": ATTEMPTS_PERIOD.total_seconds()}
     await accounts.login(ADA, PASSWORD, ORIGIN)
-    clock.now += TRIES_PERIOD
+    clock.now += ATTEMPTS_PERIOD
     await accounts.login(ADA, PASSWORD, "203.0.113.9")
 
 
 async def test_a_success_forgets_what_was_counted(accounts: Accounts) -> None:
     await accounts.register(ADA, "Ada", PASSWORD, ORIGIN)
     for _ in range(3):
-        await fail_to_log_in(accounts, ADA, ORIGIN, TRIES_MAX - 1)
+        await fail_to_log_in(accounts, ADA, ORIGIN, ATTEMPTS_MAX - 1)
         await accounts.login(ADA, PASSWORD, ORIGIN)
 
 
@@ -252,7 +246,7 @@ async def test_strangers_cannot_guess_on_and_cannot_lock_the_owner_out(
     accounts: Accounts, db: Database, clock: MovableClock
 ) -> None:
     await log_in(accounts, ADA)
-    for number in range(STRANGERS_TRIES_MAX):
+    for number in range(UNKNOWN_ATTEMPTS_MAX):
         await fail_to_log_in(accounts, ADA, f"198.51.100.{number}")
     with refused(AccountsRefusal.TOO_MANY_ATTEMPTS):
         await accounts.login(ADA, PASSWORD, "198.51.100.250")
@@ -263,9 +257,9 @@ async def test_strangers_cannot_guess_on_and_cannot_lock_the_owner_out(
 
 async def test_strangers_may_try_again_after_an_hour(accounts: Accounts, clock: MovableClock) -> None:
     await accounts.register(ADA, "Ada", PASSWORD, ORIGIN)
-    for number in range(STRANGERS_TRIES_MAX):
+    for number in range(UNKNOWN_ATTEMPTS_MAX):
         await fail_to_log_in(accounts, ADA, f"198.51.100.{number}")
-    clock.now += STRANGERS_PERIOD
+    clock.now += UNKNOWN_PERIOD
     await accounts.login(ADA, PASSWORD, "198.51.100.250")
 
 
@@ -278,11 +272,11 @@ async def test_a_thousand_guesses_at_once_are_counted_before_they_are_looked_at(
         for outcome in outcomes
         if isinstance(outcome, Refused) and outcome.refusal is AccountsRefusal.WRONG_CREDENTIALS
     ]
-    assert len(looked_at) == TRIES_MAX
+    assert len(looked_at) == ATTEMPTS_MAX
 
 
 async def test_accounts_that_do_not_exist_are_counted_alike(accounts: Accounts) -> None:
-    await fail_to_log_in(accounts, "nobody@example.org", ORIGIN, TRIES_MAX)
+    await fail_to_log_in(accounts, "nobody@example.org", ORIGIN, ATTEMPTS_MAX)
     with refused(AccountsRefusal.TOO_MANY_ATTEMPTS):
         await accounts.login("nobody@example.org", PASSWORD, ORIGIN)
 
@@ -448,7 +442,7 @@ async def test_changing_the_password_needs_the_present_one_and_a_good_one(accoun
 async def test_a_stolen_token_does_not_help_in_guessing(accounts: Accounts) -> None:
     grant = await log_in(accounts, ADA)
     claims = accounts.tokens.verify_access(grant.access_token)
-    for _ in range(TRIES_MAX):
+    for _ in range(ATTEMPTS_MAX):
         with refused(AccountsRefusal.WRONG_PASSWORD):
             await accounts.change_password(
                 claims.person_id, claims.session_id, "wrong", OTHER_PASSWORD, "203.0.113.9"

@@ -9,31 +9,27 @@ from uuid import UUID
 
 import pytest
 
-from evently.accounts import (
-    AccountsRefusal,
-    MemberRole,
+from evently.accounts import AccountsRefusal, MemberRole
+from evently.accounts.invitations import (
+    VALID_FOR,
     accept_invitation,
-    add_member,
-    change_member_role,
-    create_key,
-    edit_organizer,
-    find_role,
-    get_member,
-    get_organizer,
     invite,
     list_invitations,
-    list_keys,
-    list_members,
-    list_memberships,
-    lock_organizer,
-    read_member,
-    remove_member,
-    revoke_key,
     withdraw_invitation,
 )
-from evently.accounts.invitations import LIFE
-from evently.accounts.keys import KEYS_SECONDS, KeyRing, checksum_of
-from evently.accounts.members import ROLES_SECONDS, Roles
+from evently.accounts.keys import KEYS_SECONDS, KeyRing, checksum_of, create_key, list_keys, revoke_key
+from evently.accounts.members import (
+    ROLES_SECONDS,
+    Roles,
+    add_member,
+    change_member_role,
+    find_role,
+    get_member,
+    list_members,
+    read_member,
+    remove_member,
+)
+from evently.accounts.organizers import edit_organizer, get_organizer, list_memberships, lock_organizer
 from evently.db import Database, Record
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
@@ -301,7 +297,7 @@ async def test_invitations_expire_and_can_be_withdrawn(db: Database, clock: Mova
     ada, bo = await make_person(db, "ada@example.org", clock), await make_person(db, "bo@example.org", clock)
     organizer_id, other_id = await make_organizer(db, ada, clock), await make_organizer(db, ada, clock)
     code = await ask(db, organizer_id, "bo@example.org", clock)
-    clock.now += LIFE
+    clock.now += VALID_FOR
     with refused(AccountsRefusal.INVITATION_INVALID):
         await accept(db, bo, code, clock)
     assert (await list_invitations(db, organizer_id, clock(), 20, None)).data == []
@@ -419,7 +415,7 @@ async def test_uses_are_noted_once_a_minute(db: Database, clock: MovableClock) -
     for seconds in (0, 30, 29, 1, 61):
         clock.move(seconds=seconds)
         await ring.find_key(db, text, clock())
-        await ring.note_uses(db)
+        await ring.record_uses(db)
         used_at.append((await list_keys(db, organizer_id, 1, None)).data[0].last_used_at)
     start = used_at[0]
     assert start is not None

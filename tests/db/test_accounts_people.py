@@ -16,15 +16,17 @@ from evently.accounts import (
     AccountsRefusal,
     PlatformRole,
     TokenOptions,
-    change_role,
+    delete_expired,
     end_all_sessions,
-    forget_expired,
+    read_secret,
+    register_admin,
+)
+from evently.accounts.people import (
+    change_role,
     get_person,
     list_people,
     lock_person,
     lock_with_admins,
-    read_secret,
-    register_admin,
     rename,
 )
 from evently.accounts.revocations import OVERLAP, Revocations
@@ -216,7 +218,7 @@ async def test_a_poll_that_fails_forgets_nothing_and_goes_on(db: Database, clock
     listening.add([known])
     with capture_logs() as logs:
         task = asyncio.create_task(listening.run(db))
-        await eventually(lambda: listening._asked_at is not None)
+        await eventually(lambda: listening._read_at is not None)
         others = "datname = current_database() AND pid <> pg_backend_pid()"
         cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
         await _survive(db, listening, clock, logs, cut, "SELECT")
@@ -302,10 +304,10 @@ async def test_what_no_longer_matters_is_forgotten(db: Database, clock: MovableC
         return {table: await db.fetch_value(f"SELECT count(*) FROM {table}") for table in tables}
 
     before = await counts()
-    await forget_expired(db, clock(), 900)
+    await delete_expired(db, clock(), 900)
     assert await counts() == before
     clock.move(hours=2)
-    await forget_expired(db, clock(), 900)
+    await delete_expired(db, clock(), 900)
     assert await counts() == {
         "sessions": 1,
         "refresh_tokens": 1,
@@ -313,7 +315,7 @@ async def test_what_no_longer_matters_is_forgotten(db: Database, clock: MovableC
         "login_attempts": 1,
     }  # ada's origin is still known
     clock.move(days=100)
-    await forget_expired(db, clock(), 900)
+    await delete_expired(db, clock(), 900)
     assert await counts() == {"sessions": 0, "refresh_tokens": 0, "revocations": 0, "login_attempts": 0}
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from evently import catalogue, demo
-from evently.accounts import Accounts, TokenOptions, list_memberships
+from evently.accounts import Accounts, TokenOptions
+from evently.accounts.organizers import list_memberships
 from evently.analytics import details
 from evently.audit import audit
 from evently.catalogue import EventSearch

@@ -8,16 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from evently.accounts import (
-    Accounts,
-    Grant,
-    HashingOptions,
-    Organizer,
-    Person,
-    TokenOptions,
-    add_person,
-    create_organizer,
-)
+from evently.accounts import Accounts, Grant, HashingOptions, Organizer, Person, TokenOptions
+from evently.accounts.organizers import create_organizer
+from evently.accounts.people import add_person
 from evently.db import Database
 from evently.kit.ids import new_id
 

@@ -10,6 +10,10 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from evently.accounts.invitations import Invitation
+from evently.accounts.keys import ApiKey
+from evently.accounts.organizers import Organizer
+from evently.accounts.people import Person
 from evently.catalogue import Event, Venue
 from evently.checkout import Payment, RefundRow
 from evently.db import Queries, load_queries
@@ -22,6 +26,10 @@ FROM_OTHER_TABLES: Final = {Booking: {"currency", "tickets"}, RefundRow: {"curre
 STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("catalogue", "event"): Event,
     ("catalogue", "venue"): Venue,
+    ("accounts", "person"): Person,
+    ("accounts", "organizer"): Organizer,
+    ("accounts", "invitation"): Invitation,
+    ("accounts", "api_key"): ApiKey,
     ("sales", "sale"): Sale,
     ("sales", "pool"): Pool,
     ("sales", "ticket_type"): TicketTypeTerms,

@@ -1,9 +1,10 @@
-"""The desk where people register, log in and out, and leave.
+"""Registration, login, logout, changed passwords and closed accounts.
 
-`Accounts` is what a process keeps for that, built once.
+A process builds one `Accounts`. It owns what lives as long as the process: the threads that hash passwords,
+the known revocations, and the memories of roles and API keys.
 
-The commands here look at passwords, which takes 20 ms in a thread; meanwhile they must hold no connection. So
-they begin their own transactions, unlike the verbs they are made of, and check in the last one that the
+To verify a password takes 20 ms in a thread, and no database connection may wait for that. So these methods
+begin their own transactions, unlike the functions that they call, and check in the last transaction that the
 password is still the one that was verified.
 """
 
@@ -22,32 +23,31 @@ from evently.accounts import people, sessions
 from evently.accounts.attempts import Attempts
 from evently.accounts.hashing import Hasher, HashingOptions
 from evently.accounts.installation import read_secret
-from evently.accounts.invitations import forget_invitations_to
+from evently.accounts.invitations import delete_invitations_to
 from evently.accounts.keys import KeyRing
 from evently.accounts.members import Roles, leave_all
 from evently.accounts.passwords import normalise_password, password_errors
 from evently.accounts.people import Person, normalise_email, normalise_name
 from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.revocations import Revocations
-from evently.accounts.tokens import REFRESH_PREFIX, TokenOptions, Tokens
+from evently.accounts.tokens import REFRESH_PREFIX, PlatformRole, TokenOptions, Tokens
 from evently.db import Connection, Database, DatabaseOptions
 from evently.kit.clock import Clock, utc_now
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import crockford, new_id
 from evently.kit.repeating import repeat
 
-NOTE_USES_SECONDS: Final = 20.0
+RECORD_USES_SECONDS: Final = 20.0  # between two writes of when API keys were used
 _GENERATED_BYTES: Final = 5  # in each of three groups
 
-Erasing: TypeAlias = Callable[
-    [Connection, UUID], Awaitable[None]
-]  # what somebody else knows of a person, in the same transaction
+# Erases what another package stores about a person, in the same transaction
+ErasePersonalData: TypeAlias = Callable[[Connection, UUID], Awaitable[None]]
 
 _log = structlog.get_logger(__name__)
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What a log-in or a refresh gives. `expires_in` is of the access token, in seconds."""
+    """What a login or a refresh grants. `expires_in` is the lifetime of the access token in seconds."""
 
     person: Person
     access_token: str
@@ -56,7 +56,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Accounts:
-    """Everything about accounts that lives as long as the process. `start` it, and `stop` it when done."""
+    """The accounts of an installation in one process. Call `start` before use and `stop` at the end."""
 
     def __init__(
         self, database: Database, clock: Clock, tokens: TokenOptions, hashing: HashingOptions | None = None
@@ -72,68 +72,67 @@ class Accounts:
         self.keys = KeyRing()
 
     async def start(self) -> None:
-        """Begin to listen for revocations and to note the use of keys."""
+        """Start to poll for revocations and to record the use of API keys."""
         self._upkeep = [
             asyncio.create_task(self.revocations.run(self._database)),
             asyncio.create_task(
                 repeat(
                     "uses of API keys",
-                    self._note_uses,
-                    failed_seconds=NOTE_USES_SECONDS,
+                    self._record_uses,
+                    failed_seconds=RECORD_USES_SECONDS,
                     expected=(Exception,),
                 )
             ),
         ]
 
     async def stop(self) -> None:
-        """Stop both, after a last note."""
+        """Stop both tasks, and record the last uses."""
         for task in self._upkeep:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         self._upkeep = []
         try:
-            await self._note_uses()
-        except Exception as exc:  # noqa: BLE001  # the process stops: nobody can try again
-            _log.warning("the use of API keys cannot be noted", cause=repr(exc))
+            await self._record_uses()
+        except Exception as exc:  # noqa: BLE001  # the process stops, so no later call tries again
+            _log.warning("cannot record the use of API keys", cause=repr(exc))
         self._hasher.close()
 
     async def register(self, email: str, name: str, password: str, origin: str) -> None:
-        """Add somebody; refuses what no account can have with `invalid`.
+        """Add a person; refuses a wrong e-mail, name or password with `invalid`.
 
-        Says nothing, and changes nothing, where the e-mail is taken.
+        Changes nothing when the e-mail is taken, and returns as if it were not.
 
-        Whether it is taken shows neither in the answer nor in its time: both ways hash, write and commit.
-        Without e-mail there is no better way to tell the owner of an account; whoever has one already finds
-        out by logging in.
+        Neither the answer nor its time shows whether the e-mail is taken: both cases hash, write and commit.
+        Until the platform sends e-mail, it cannot notify the owner of the account; a person who already has
+        an account finds out by logging in.
         """
         email, name, password = normalise_email(email), normalise_name(name), normalise_password(password)
         _check_new(email, name, password)
-        with self._hasher.place():
+        with self._hasher.permit():
             password_hash = await self._hasher.hash(password)
-        person = Person(new_id(), email, name, "buyer", 1, self._clock(), None)
+        person = self._new_person(email, name, "buyer")
         async with self._database.transaction() as tx:
             added = await people.add_person(tx, person, password_hash)
-            await self._attempts.count(
-                tx, f"\n{email}", origin, person.created_at
-            )  # no log-in has an e-mail like that
+            # No login has an e-mail that begins with a newline, so these are counted separately
+            await self._attempts.count(tx, f"\n{email}", origin, person.created_at)
         _log.info(
-            "registered" if added else "registration of a taken e-mail",
+            "registered" if added else "registration with a taken e-mail",
             person_id=str(person.person_id) if added else None,
         )
 
     async def login(self, email: str, password: str, origin: str) -> Grant:
-        """Begin a session; refuses with `wrong-credentials` or `too-many-attempts`.
+        """Open a session; refuses with `wrong-credentials` or `too-many-attempts`.
 
-        `origin` is the client's address.
+        `origin` is the address of the client.
         """
-        with self._hasher.place():
+        with self._hasher.permit():
             return await self._login(normalise_email(email), normalise_password(password), origin)
 
     async def _login(self, email: str, password: str, origin: str) -> Grant:
         await self._count_attempt(email, origin)
         person, password_hash = await people.find_by_email(self._database, email) or (None, None)
         if not await self._hasher.matches(password, password_hash) or person is None or password_hash is None:
-            _log.warning("log-in refused", person_id=person and str(person.person_id), origin=origin)
+            _log.warning("login refused", person_id=person and str(person.person_id), origin=origin)
             raise Refused(AccountsRefusal.WRONG_CREDENTIALS)
         renewed = await self._hasher.hash(password) if self._hasher.is_outdated(password_hash) else None
         opened = await self._open(person, email, password_hash, renewed, origin)
@@ -147,34 +146,34 @@ class Accounts:
 
     async def _open(
         self, person: Person, email: str, password_hash: str, renewed: str | None, origin: str
-    ) -> sessions.Opened | None:
-        """Open a session, unless the hash that was verified was changed or renewed meanwhile: then look at the password again."""
+    ) -> sessions.OpenedSession | None:
+        """Open a session; returns None when the hash was replaced since it was verified: verify again."""
         now = self._clock()
         async with self._database.transaction() as tx:
-            if not await _still(tx, person, password_hash, renewed):
+            if not await _password_unchanged(tx, person, password_hash, renewed):
                 return None
             opened = await sessions.open_session(tx, self.tokens, person.person_id, now)
-            await self._attempts.succeed(tx, email, origin, now)
+            await self._attempts.record_success(tx, email, origin, now)
             return opened
 
     async def refresh(self, refresh_token: str) -> Grant:
-        """Continue a session; refuses with `refresh-token-invalid` or, ending the session, `refresh-token-reused`."""
+        """Continue a session; refuses with `refresh-token-invalid` or, ending it, `refresh-token-reused`."""
         if not refresh_token.startswith(REFRESH_PREFIX):
             raise Refused(AccountsRefusal.REFRESH_TOKEN_INVALID, "malformed")
         async with self._database.transaction() as tx:
             outcome = await sessions.refresh_session(tx, self.tokens, refresh_token, self._clock())
-        if isinstance(outcome, sessions.Broken):
+        if isinstance(outcome, sessions.ReusedToken):
             self.revocations.add([outcome.session_id])
             _log.warning(
                 "refresh token used twice",
                 person_id=str(outcome.person_id),
                 session_id=str(outcome.session_id),
             )
-            raise Refused(outcome.refusal)
+            raise Refused(AccountsRefusal.REFRESH_TOKEN_REUSED)
         return self._grant(outcome)
 
     async def logout(self, person_id: UUID, session_id: UUID, *, everywhere: bool) -> None:
-        """End the session, or all of the person's."""
+        """End a session, or all sessions of the person."""
         now = self._clock()
         async with self._database.transaction() as tx:
             if everywhere:
@@ -188,11 +187,14 @@ class Accounts:
     async def change_password(
         self, person_id: UUID, session_id: UUID, current: str, new: str, origin: str
     ) -> None:
-        """Change a password and end the person's other sessions; refuses with `wrong-password`, `too-many-attempts` or `invalid`."""
+        """Change a password and end the other sessions of the person.
+
+        Refuses with `wrong-password`, `too-many-attempts` or `invalid`.
+        """
         person, password_hash = await people.find_password(self._database, person_id)
         new = normalise_password(new)
         _check(password_errors(new, [person.email or "", person.name], "/new_password"))
-        with self._hasher.place():
+        with self._hasher.permit():
             await self._verify(person, password_hash, current, origin)
             new_hash = await self._hasher.hash(new)
         now = self._clock()
@@ -200,14 +202,19 @@ class Accounts:
             if not await people.change_password(tx, person_id, password_hash, new_hash):
                 raise _wrong_password()
             ended = await sessions.end_all_sessions(tx, person_id, now, kept=session_id)
-            await self._attempts.succeed(tx, person.email or "", origin, now)
+            await self._attempts.record_success(tx, person.email or "", origin, now)
         self.revocations.add(ended)
         _log.info("password changed", person_id=str(person_id), sessions_ended=len(ended))
 
-    async def close_account(self, person_id: UUID, password: str, origin: str, *also: Erasing) -> None:
-        """Erase a person, and what others know of them; refuses `wrong-password`, `too-many-attempts`, `last-owner` and `last-admin`."""
+    async def close_account(
+        self, person_id: UUID, password: str, origin: str, *also: ErasePersonalData
+    ) -> None:
+        """Erase a person, and what other packages store about them (`also`).
+
+        Refuses with `wrong-password`, `too-many-attempts`, `last-owner` or `last-admin`.
+        """
         person, password_hash = await people.find_password(self._database, person_id)
-        with self._hasher.place():
+        with self._hasher.permit():
             await self._verify(person, password_hash, password, origin)
         now = self._clock()
         async with self._database.transaction() as tx:
@@ -220,25 +227,25 @@ class Accounts:
             await people.erase_person(tx, person_id, now)
             for erase in also:
                 await erase(tx, person_id)
-            await self._attempts.forget(tx, person.email or "")
-            await forget_invitations_to(tx, person.email or "")
+            await self._attempts.delete(tx, person.email or "")
+            await delete_invitations_to(tx, person.email or "")
         self.revocations.add(ended)
         _log.info("account erased", person_id=str(person_id))
 
     async def create_admin(
         self, email: str, name: str, password: str | None = None
     ) -> tuple[Person, str | None]:
-        """Make an admin of whoever has this e-mail, adding them if nobody has; returns the password that was generated, if any.
+        """Make the person with this e-mail an admin, or add an admin; returns the generated password, if any.
 
-        Somebody who is here already keeps their password and name. Refuses with `invalid`.
+        A person who has an account keeps the password and the name. Refuses with `invalid`.
         """
         email, name = normalise_email(email), normalise_name(name)
         generated = _generated_password() if password is None else None
         chosen = normalise_password(password or generated or "")
         _check_new(email, name, chosen)
-        with self._hasher.place():
+        with self._hasher.permit():
             password_hash = await self._hasher.hash(chosen)
-        added = Person(new_id(), email, name, "admin", 1, self._clock(), None)
+        added = self._new_person(email, name, "admin")
         async with self._database.transaction() as tx:
             if await people.add_person(tx, added, password_hash):
                 _log.info("admin created", person_id=str(added.person_id))
@@ -262,27 +269,44 @@ class Accounts:
             await self._attempts.count(tx, email, origin, self._clock())
 
     async def _verify(self, person: Person, password_hash: str | None, password: str, origin: str) -> None:
-        """Refuse whoever has a token and not the password; a stolen token must not help in guessing it."""
+        """Refuse a wrong password. Counts the attempt: a stolen token must not help to guess."""
         await self._count_attempt(person.email or "", origin)
         if not await self._hasher.matches(normalise_password(password), password_hash):
             _log.warning("password refused", person_id=str(person.person_id), origin=origin)
             raise _wrong_password()
 
-    def _grant(self, opened: sessions.Opened) -> Grant:
+    def _new_person(self, email: str, name: str, role: PlatformRole) -> Person:
+        return Person(
+            person_id=new_id(),
+            email=email,
+            name=name,
+            role=role,
+            version=1,
+            created_at=self._clock(),
+            erased_at=None,
+        )
+
+    def _grant(self, opened: sessions.OpenedSession) -> Grant:
         access_token = self.tokens.issue_access(
             opened.person.person_id, opened.person.role, opened.session_id
         )
         return Grant(
-            opened.person, access_token, self.tokens.options.access_seconds_max, opened.refresh_token
+            person=opened.person,
+            access_token=access_token,
+            expires_in=self.tokens.options.access_seconds_max,
+            refresh_token=opened.refresh_token,
         )
 
-    async def _note_uses(self) -> float:
-        await self.keys.note_uses(self._database)
-        return NOTE_USES_SECONDS
+    async def _record_uses(self) -> float:
+        await self.keys.record_uses(self._database)
+        return RECORD_USES_SECONDS
 
 
 async def register_admin(options: DatabaseOptions, email: str, name: str) -> str | None:
-    """Make an admin, from the command line; returns the generated password, or None where they keep their own."""
+    """Make a person an admin, from the command line; returns the generated password.
+
+    Returns None when the person has an account: the password stays.
+    """
     database = await Database.open(options)
     accounts = Accounts(database, utc_now, TokenOptions(await read_secret(database, utc_now())))
     try:
@@ -292,7 +316,9 @@ async def register_admin(options: DatabaseOptions, email: str, name: str) -> str
         await database.close()
 
 
-async def _still(tx: Connection, person: Person, password_hash: str, renewed: str | None) -> bool:
+async def _password_unchanged(
+    tx: Connection, person: Person, password_hash: str, renewed: str | None
+) -> bool:
     """Return whether the verified password is still the password; store its renewed hash, if it has one."""
     if renewed is not None:
         return await people.change_password(tx, person.person_id, password_hash, renewed)
@@ -300,7 +326,7 @@ async def _still(tx: Connection, person: Person, password_hash: str, renewed: st
 
 
 def _check_new(email: str, name: str, password: str) -> None:
-    """Refuse what no account can have, all of it."""
+    """Refuse a wrong e-mail, name or password; report all that is wrong."""
     wrong_password = password_errors(password, [email, name], "/password")
     _check([*people.email_errors(email, "/email"), *people.name_errors(name, "/name"), *wrong_password])
 

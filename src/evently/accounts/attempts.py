@@ -1,9 +1,12 @@
-"""Passwords tried lately: guessing is bounded, and nobody can lock somebody else out.
+"""Login attempts: they bound the guessing of passwords, and nobody can lock another person out.
 
-Each origin (an address; of IPv6 a /64) has `TRIES_MAX` wrong tries at an account, all origins that the account does not know have
-`STRANGERS_TRIES_MAX` together. An origin where a log-in succeeded lately is known, and is not counted among the strangers: whatever they
-do, the owner can try from there. A try is counted *before* the password is looked at, so a thousand at once are a thousand; a success
-forgets what was counted. Accounts that do not exist are counted like others, for a difference would tell.
+An origin is an IPv4 address or an IPv6 /64. Each origin has `ATTEMPTS_MAX` wrong attempts at an account. All
+unknown origins of an account together have `UNKNOWN_ATTEMPTS_MAX`. An origin becomes known by a successful
+login and stays known for `TRUST`: attempts from unknown origins never block the owner there.
+
+An attempt is counted *before* the password is verified, so a thousand concurrent attempts count as a
+thousand. A success resets the counts. Attempts at accounts that do not exist are counted too: a difference
+would show which accounts exist.
 """
 
 from __future__ import annotations
@@ -20,60 +23,62 @@ from evently.kit.errors import Refused
 
 sql: Final = load_queries(__name__)
 
-TRIES_MAX: Final = 10  # more than anybody mistypes
-TRIES_PERIOD: Final = timedelta(minutes=15)
-STRANGERS_TRIES_MAX: Final = 100  # NIST SP 800-63B-4, 3.2.2: no more than a hundred in a row
-STRANGERS_PERIOD: Final = timedelta(hours=1)
+ATTEMPTS_MAX: Final = 10  # more than anybody mistypes
+ATTEMPTS_PERIOD: Final = timedelta(minutes=15)
+UNKNOWN_ATTEMPTS_MAX: Final = 100  # NIST SP 800-63B-4, 3.2.2: no more than a hundred in a row
+UNKNOWN_PERIOD: Final = timedelta(hours=1)
 TRUST: Final = timedelta(days=90)
-_STRANGERS: Final = b""
+_UNKNOWN_ORIGINS: Final = b""  # one row counts for all of them
 _IPV6_NETWORK_BITS: Final = 64
 
 
 class Attempts:
-    """Counts. What is stored are keyed hashes, which tell nobody who tried what."""
+    """Counts attempts. Only keyed hashes are stored, so the table does not show who tried to log in."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = derive_key(secret, "log-in attempts")
 
     async def count(self, tx: Connection, email: str, origin: str, now: datetime) -> None:
-        """Count a try, before the password is looked at; refuses with `too-many-attempts`.
+        """Count an attempt before the password is verified; refuses with `too-many-attempts`.
 
-        Commit at once: others wait.
+        Commit at once: concurrent attempts wait for the row.
         """
         account, here = self._hash(email), self._hash(network_of(origin))
         row = await tx.fetchrow(
-            *sql.count_try(account=account, origin=here, now=now, expired=now - TRIES_PERIOD)
+            *sql.count_attempt(account=account, origin=here, now=now, expired=now - ATTEMPTS_PERIOD)
         )
         assert row is not None, "an upsert returns its row"
-        if row["tries"] > TRIES_MAX:
-            raise _too_many(row["since"] + TRIES_PERIOD - now)
+        if row["tries"] > ATTEMPTS_MAX:
+            raise _too_many(row["since"] + ATTEMPTS_PERIOD - now)
         if row["trusted_until"] is None or row["trusted_until"] <= now:
             row = await tx.fetchrow(
-                *sql.count_try(account=account, origin=_STRANGERS, now=now, expired=now - STRANGERS_PERIOD)
+                *sql.count_attempt(
+                    account=account, origin=_UNKNOWN_ORIGINS, now=now, expired=now - UNKNOWN_PERIOD
+                )
             )
             assert row is not None, "an upsert returns its row"
-            if row["tries"] > STRANGERS_TRIES_MAX:
-                raise _too_many(row["since"] + STRANGERS_PERIOD - now)
+            if row["tries"] > UNKNOWN_ATTEMPTS_MAX:
+                raise _too_many(row["since"] + UNKNOWN_PERIOD - now)
 
-    async def succeed(self, tx: Connection, email: str, origin: str, now: datetime) -> None:
-        """Forget what was counted here and among strangers, and know this origin from now on."""
+    async def record_success(self, tx: Connection, email: str, origin: str, now: datetime) -> None:
+        """Reset the counts of this origin and of the unknown ones; this origin is known from now on."""
         here = self._hash(network_of(origin))
         await tx.execute(
-            *sql.succeed(
-                account=self._hash(email), origin=here, strangers=_STRANGERS, trusted_until=now + TRUST
+            *sql.record_success(
+                account=self._hash(email), origin=here, unknown=_UNKNOWN_ORIGINS, trusted_until=now + TRUST
             )
         )
 
-    async def forget(self, tx: Connection, email: str) -> None:
-        """Forget an account altogether."""
-        await tx.execute(*sql.forget_account(account=self._hash(email)))
+    async def delete(self, tx: Connection, email: str) -> None:
+        """Delete all counts of an account."""
+        await tx.execute(*sql.delete_account(account=self._hash(email)))
 
     def _hash(self, text: str) -> bytes:
         return hmac.digest(self._key, text.encode(), "sha256")
 
 
 def network_of(origin: str) -> str:
-    """Return what counts as one origin: an IPv4 address, or the /64 that one IPv6 subscriber has."""
+    """Return what counts as one origin: an IPv4 address, or the IPv6 /64 that one subscriber has."""
     try:
         address = ip_address(origin)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Hashing passwords: argon2id, off the event loop, a few at a time, in a line that has an end.
+"""Password hashing: argon2id in threads, a few hashes at a time, and a bounded number of waiting callers.
 
-The parameters are OWASP's floor: 19 MiB, two passes, one lane. One hash costs about 20 ms of a core here; the
-library's defaults cost 107 ms, which on two cores is a denial of service of one's own making.
+The parameters are OWASP's minimum: 19 MiB, two passes, one lane. One hash costs about 20 ms of a core here.
+The library's defaults cost 107 ms: on two cores, ordinary logins would then deny service to everybody else.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Result = TypeVar("Result")
 
 
 class HashingOptions(msgspec.Struct, frozen=True):
-    """How much of the machine passwords may have."""
+    """How much of the machine password hashing may use."""
 
     memory_kib: int = 19_456
     passes: int = 2
     threads_max: int = 2
-    waiting_max: int = 100  # a second of work for two cores: whoever would wait longer is told at once
+    waiting_max: int = 100  # a second of work for two cores; further callers are refused at once
 
 
 class Hasher:
-    """Hashes and verifies in threads of its own, for those who have a place in the line.
+    """Hashes and verifies passwords in its own threads, for callers that have a permit.
 
-    Close it when done.
+    Close it at the end.
     """
 
     def __init__(self, options: HashingOptions) -> None:
@@ -42,41 +42,41 @@ class Hasher:
             time_cost=options.passes, memory_cost=options.memory_kib, parallelism=1
         )
         self._threads = ThreadPoolExecutor(options.threads_max, thread_name_prefix="passwords")
-        self._in_line = 0
-        # Verified where there is no such person, so that a stranger cannot tell by the time it takes.
-        self._nobody = self._argon2.hash("nobody has this password")
+        self._permits = 0
+        # Verified when there is no such person, so that the time of the answer does not show it
+        self._unused_hash = self._argon2.hash("nobody has this password")
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Have a place in the line; raises Busy where it is full.
+    def permit(self) -> Iterator[None]:
+        """Hold one of the permits to hash; raises Busy when none is left.
 
-        Take it before anything else: who must be turned away should not have waited for a connection first.
+        Take it first: a caller that is refused must not have waited for a database connection before.
         """
-        if self._in_line >= self._options.threads_max + self._options.waiting_max:
-            raise Busy("Too many people are logging in at this moment.")
-        self._in_line += 1
+        if self._permits >= self._options.threads_max + self._options.waiting_max:
+            raise Busy("Too many people are logging in right now.")
+        self._permits += 1
         try:
             yield
         finally:
-            self._in_line -= 1
+            self._permits -= 1
 
     async def hash(self, password: str) -> str:
         """Return the hash of a normalised password."""
         return await self._run(lambda: self._argon2.hash(password))
 
     async def matches(self, password: str, password_hash: str | None) -> bool:
-        """Return whether this is the password. Without a hash it is not, which takes as long to say."""
+        """Return whether this is the password. Without a hash the answer is no, after the same time."""
         return (
-            await self._run(lambda: self._verify(password_hash or self._nobody, password))
+            await self._run(lambda: self._verify(password_hash or self._unused_hash, password))
             and password_hash is not None
         )
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Return whether a hash was made with other parameters than today's."""
+        """Return whether a hash was made with other parameters than the current ones."""
         return self._argon2.check_needs_rehash(password_hash)
 
     def _verify(self, password_hash: str, password: str) -> bool:
@@ -86,5 +86,5 @@ class Hasher:
             return False
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        assert self._in_line, "whoever hashes has a place in the line"
+        assert self._permits, "a caller that hashes has a permit"
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -1,4 +1,4 @@
-"""The secret of an installation: made once, kept in its database, so that every process signs and verifies alike."""
+"""The secret of an installation, kept in its database: all processes sign and verify with it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SECRET_BYTES: Final = 32
 
 
 async def read_secret(database: Database, now: datetime) -> bytes:
-    """Return the secret; the first who asks makes it."""
+    """Return the secret. The first call creates it."""
     async with database.transaction() as tx:
-        await tx.execute(*sql.make_secret(secret=secrets.token_bytes(SECRET_BYTES), now=now))
+        await tx.execute(*sql.create_secret(secret=secrets.token_bytes(SECRET_BYTES), now=now))
         secret: bytes = await tx.fetchval(*sql.read_secret())
         return secret

@@ -1,10 +1,11 @@
-"""How somebody joins an organizer: by a code that an owner makes for an e-mail.
+"""Invitations: a person joins an organizer with a code that an owner created for the person's e-mail.
 
-The owner hands the code over as they like; whoever is logged in with that e-mail redeems it.
+The owner sends the code in any way. A person who is logged in with that e-mail redeems it.
 
-Asking to add an e-mail directly would tell every organizer who has an account here; an invitation is the same
-whether or not anybody has that e-mail. Addresses are not verified, so the e-mail alone is no proof, and a
-code can go astray, so the code alone is none either: both are needed. The code is shown once.
+If owners could add an e-mail directly, they would learn who has an account. An invitation looks alike whether
+or not an account has that e-mail. E-mail addresses are not verified, so the e-mail alone proves nothing; a
+code can reach the wrong person, so the code alone proves nothing either. Both are required. The code is shown
+once.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ import msgspec
 
 from evently.accounts.members import MemberRole, add_member
 from evently.accounts.organizers import lock_organizer
-from evently.accounts.people import hold_person
+from evently.accounts.people import lock_person_shared
 from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.tokens import hash_secret
-from evently.db import Connection, Database, Record, load_queries
+from evently.db import Connection, Database, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import crockford, new_id
@@ -29,13 +30,13 @@ from evently.kit.ids import crockford, new_id
 sql: Final = load_queries(__name__)
 
 INVITATIONS_MAX: Final = 200  # open ones of one organizer
-LIFE: Final = timedelta(days=14)
+VALID_FOR: Final = timedelta(days=14)
 CODE_PREFIX: Final = "evi_"
 _CODE_BYTES: Final = 20
 
 
 class Invitation(msgspec.Struct, frozen=True):
-    """A code that waits to be redeemed. `email` is whom the owner named; nobody need have it."""
+    """A code that has not been redeemed. `email` is what the owner entered; perhaps no account has it."""
 
     invitation_id: UUID
     organizer_id: UUID
@@ -49,9 +50,9 @@ class Invitation(msgspec.Struct, frozen=True):
 async def invite(
     tx: Connection, organizer_id: UUID, email: str, role: MemberRole, invited_by: UUID, now: datetime
 ) -> tuple[Invitation, str]:
-    """Invite a normalised e-mail to a locked organizer; returns the code.
+    """Invite a normalised e-mail to a locked organizer; returns the invitation and its code.
 
-    An open invitation of that e-mail is replaced.
+    Replaces an open invitation to that e-mail.
 
     Refuses with `already-member` or `limit-reached`.
     """
@@ -61,10 +62,18 @@ async def invite(
         raise Refused(AccountsRefusal.LIMIT_REACHED, "invitations", count_max=INVITATIONS_MAX)
     # After this point the invitation must be written.
     code = CODE_PREFIX + crockford(secrets.token_bytes(_CODE_BYTES)).lower()
-    made = Invitation(new_id(), organizer_id, email, role, invited_by, now, now + LIFE)
+    created = Invitation(
+        invitation_id=new_id(),
+        organizer_id=organizer_id,
+        email=email,
+        role=role,
+        invited_by=invited_by,
+        created_at=now,
+        expires_at=now + VALID_FOR,
+    )
     await tx.execute(*sql.withdraw_from(organizer_id=organizer_id, email=email))
-    await tx.execute(*sql.invite(**msgspec.structs.asdict(made), code_hash=hash_secret(code)))
-    return made, code
+    await tx.execute(*sql.invite(**msgspec.structs.asdict(created), code_hash=hash_secret(code)))
+    return created, code
 
 
 async def list_invitations(
@@ -75,42 +84,33 @@ async def list_invitations(
     rows = await database.fetch(
         *sql.list_open(organizer_id=organizer_id, now=now, after=position, limit=limit + 1)
     )
-    found = [_invitation(row) for row in rows[:limit]]
+    found = [Invitation(**row) for row in rows[:limit]]
     return Page(found, write_cursor((found[-1].invitation_id,)) if len(rows) > limit else None)
 
 
 async def withdraw_invitation(tx: Connection, organizer_id: UUID, invitation_id: UUID) -> None:
-    """Take back an invitation; refuses with `not-found`."""
+    """Withdraw an invitation; refuses with `not-found`."""
     if await tx.fetchval(*sql.withdraw(organizer_id=organizer_id, invitation_id=invitation_id)) is None:
         raise Refused(CommonRefusal.NOT_FOUND, "invitation")
 
 
 async def accept_invitation(tx: Connection, person_id: UUID, code: str, now: datetime) -> Invitation:
-    """Redeem a code, once; refuses with `invitation-invalid` a code that is wrong, used, expired, or another's, without saying which."""
-    person = await hold_person(tx, person_id)
+    """Redeem a code, once; refuses with `invitation-invalid`.
+
+    The refusal does not tell whether the code is wrong, used, expired, or made for another e-mail.
+    """
+    person = await lock_person_shared(tx, person_id)
     organizer_id = await tx.fetchval(*sql.find_organizer_of(code_hash=hash_secret(code)))
     if organizer_id is not None:
         await lock_organizer(tx, organizer_id)
     row = await tx.fetchrow(*sql.redeem(code_hash=hash_secret(code), email=person.email, now=now))
     if row is None:
         raise Refused(AccountsRefusal.INVITATION_INVALID)
-    invitation = _invitation(row)
+    invitation = Invitation(**row)
     await add_member(tx, invitation.organizer_id, person_id, invitation.role, now)
     return invitation
 
 
-async def forget_invitations_to(tx: Connection, email: str) -> None:
-    """Forget the invitations to an e-mail that is being erased."""
-    await tx.execute(*sql.forget_email(email=email))
-
-
-def _invitation(row: Record) -> Invitation:
-    return Invitation(
-        row["invitation_id"],
-        row["organizer_id"],
-        row["email"],
-        row["role"],
-        row["invited_by"],
-        row["created_at"],
-        row["expires_at"],
-    )
+async def delete_invitations_to(tx: Connection, email: str) -> None:
+    """Delete the invitations to an e-mail that is being erased."""
+    await tx.execute(*sql.delete_for_email(email=email))

@@ -1,10 +1,10 @@
-"""API keys of organizers: for programs.
+"""API keys: they let programs act for an organizer.
 
-A key has scopes, is shown once, stored as a hash, and works until it is revoked.
+A key has scopes, is shown once, is stored as a hash, and works until it is revoked.
 
     evk_<52 characters of secret><8 characters of checksum>     all Crockford base32, lower case
 
-The checksum refuses what is mistyped or made up before anybody asks the database.
+The checksum detects a mistyped or invented key without a question to the database.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ ScopeName = Literal[
 ]
 
 SCOPES: Final[tuple[ScopeName, ...]] = get_args(ScopeName)
-KEYS_MAX: Final = 100  # live ones of one organizer
+KEYS_MAX: Final = 100  # live keys of one organizer
 # A key that was revoked by another process is refused within a second, reading included
 KEYS_SECONDS: Final = 0.5
 KEYS_KEPT_MAX: Final = 10_000  # in one process, unknown keys included
 KEY_PREFIX: Final = "evk_"
-USED_AT_PRECISION: Final = timedelta(minutes=1)  # a write per minute and key, however busy it is
-_USES_MAX: Final = 10_000  # keys used by one process between two notes
+USED_AT_PRECISION: Final = timedelta(minutes=1)  # at most one write per minute and key
+_USES_MAX: Final = 10_000  # keys used by one process between two writes
 _SECRET_BYTES: Final = 32
 _CHECKSUM_BYTES: Final = 5
 _HINT_CHARACTERS: Final = 8
@@ -49,7 +49,7 @@ _SHAPE: Final = re.compile(r"(evk_[0-9a-hjkmnp-tv-z]{52})([0-9a-hjkmnp-tv-z]{8})
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """What is known of a key once it was shown. `hint` is how it begins."""
+    """A key without its secret. `hint` is its first characters."""
 
     api_key_id: UUID
     organizer_id: UUID
@@ -63,14 +63,14 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class KeyRing:
-    """Verifies keys for the guard, remembering answers for half a second, and notes when they were used."""
+    """Verifies the keys of requests, remembers them for half a second, and records when they were used."""
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
         self._memory: Memory[bytes, ApiKey | None] = Memory(KEYS_SECONDS, KEYS_KEPT_MAX, monotonic=ticks)
         self._uses: dict[UUID, datetime] = {}
 
     async def find_key(self, database: Database, text: str, now: datetime) -> ApiKey | None:
-        """Return the live key that `text` is, or None."""
+        """Return the live key with this text, or None."""
         shape = _SHAPE.fullmatch(text)
         if shape is None or checksum_of(shape[1]) != shape[2]:
             return None
@@ -81,17 +81,17 @@ class KeyRing:
         return key
 
     def forget_all(self) -> None:
-        """Look again next time: this process has just revoked a key."""
+        """Forget all keys, because this process has just revoked one."""
         self._memory.forget_all()
 
-    async def note_uses(self, database: Database) -> None:
-        """Write down when keys were used since the last note. What cannot be written is kept for the next."""
+    async def record_uses(self, database: Database) -> None:
+        """Store when keys were used since the last call. After a failure, the next call stores them."""
         uses = dict(self._uses)
         if not uses:
             return
         async with database.transaction() as tx:
             await tx.execute(
-                *sql.note_uses(
+                *sql.record_uses(
                     api_key_ids=list(uses), used_at=list(uses.values()), precision=USED_AT_PRECISION
                 )
             )
@@ -101,7 +101,7 @@ class KeyRing:
 async def create_key(
     tx: Connection, organizer_id: UUID, name: str, scopes: frozenset[str], created_by: UUID, now: datetime
 ) -> tuple[ApiKey, str]:
-    """Make a key of a locked organizer; returns it with its text, which is not stored.
+    """Create a key of a locked organizer; returns it with its text, which is not stored.
 
     Refuses with `limit-reached`.
     """
@@ -110,7 +110,15 @@ async def create_key(
     # After this point the key must be created.
     body = KEY_PREFIX + crockford(secrets.token_bytes(_SECRET_BYTES)).lower()
     text = body + checksum_of(body)
-    key = ApiKey(new_id(), organizer_id, name, text[:_HINT_CHARACTERS], scopes, created_by, now)
+    key = ApiKey(
+        api_key_id=new_id(),
+        organizer_id=organizer_id,
+        name=name,
+        hint=text[:_HINT_CHARACTERS],
+        scopes=scopes,
+        created_by=created_by,
+        created_at=now,
+    )
     await tx.execute(
         *sql.add_key(
             api_key_id=key.api_key_id,
@@ -127,7 +135,7 @@ async def create_key(
 
 
 async def list_keys(database: Database, organizer_id: UUID, limit: int, after: str | None) -> Page[ApiKey]:
-    """Return a page of an organizer's keys, the revoked among them, newest first."""
+    """Return a page of the keys of an organizer, newest first, including revoked ones."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(*sql.list_keys(organizer_id=organizer_id, after=position, limit=limit + 1))
     keys = [_key(row) for row in rows[:limit]]
@@ -135,7 +143,7 @@ async def list_keys(database: Database, organizer_id: UUID, limit: int, after: s
 
 
 async def revoke_key(tx: Connection, organizer_id: UUID, api_key_id: UUID, now: datetime) -> ApiKey:
-    """Revoke a key, for good; once more changes nothing. Refuses with `not-found`."""
+    """Revoke a key permanently; a second call changes nothing. Refuses with `not-found`."""
     row = await tx.fetchrow(*sql.revoke_key(organizer_id=organizer_id, api_key_id=api_key_id, now=now))
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "api_key")
@@ -143,7 +151,7 @@ async def revoke_key(tx: Connection, organizer_id: UUID, api_key_id: UUID, now: 
 
 
 def checksum_of(body: str) -> str:
-    """Return the last characters of a key whose first ones are `body`."""
+    """Return the checksum with which a key ends whose first characters are `body`."""
     return crockford(hashlib.sha256(body.encode()).digest()[:_CHECKSUM_BYTES]).lower()
 
 
@@ -153,14 +161,4 @@ async def _find_live(database: Database, secret_hash: bytes) -> ApiKey | None:
 
 
 def _key(row: Record) -> ApiKey:
-    return ApiKey(
-        row["api_key_id"],
-        row["organizer_id"],
-        row["name"],
-        row["hint"],
-        frozenset(row["scopes"]),
-        row["created_by"],
-        row["created_at"],
-        row["last_used_at"],
-        row["revoked_at"],
-    )
+    return ApiKey(**{**row, "scopes": frozenset(row["scopes"])})

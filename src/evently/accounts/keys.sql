@@ -1,36 +1,42 @@
 -- name: count_live
--- How many live keys an organizer has.
+-- Count the live keys of an organizer.
 SELECT count(*)
 FROM api_keys
 WHERE organizer_id = :organizer_id AND revoked_at IS NULL;
 
 -- name: add_key
 -- Add a key.
-INSERT INTO api_keys (api_key_id, organizer_id, name, hint, secret_hash, scopes, created_by, created_at, last_used_at, revoked_at)
-VALUES (:api_key_id, :organizer_id, :name, :hint, :secret_hash, :scopes, :created_by, :now, NULL, NULL);
+INSERT INTO api_keys (
+    api_key_id, organizer_id, name, hint, secret_hash, scopes, created_by, created_at,
+    last_used_at, revoked_at
+)
+VALUES (
+    :api_key_id, :organizer_id, :name, :hint, :secret_hash, :scopes, :created_by, :now, NULL, NULL
+);
 
 -- name: list_keys
--- The keys of an organizer, newest first.
-SELECT api_key_id, organizer_id, name, hint, scopes, created_by, created_at, last_used_at, revoked_at
+-- Return the keys of an organizer, newest first.
+SELECT {api_key}
 FROM api_keys
 WHERE organizer_id = :organizer_id AND (:after::uuid IS NULL OR api_key_id < :after)
 ORDER BY api_key_id DESC
 LIMIT :limit;
 
 -- name: find_live
--- The key of a request.
-SELECT api_key_id, organizer_id, name, hint, scopes, created_by, created_at, last_used_at, revoked_at
+-- Return the live key that a request presents.
+SELECT {api_key}
 FROM api_keys
 WHERE secret_hash = :secret_hash AND revoked_at IS NULL;
 
 -- name: revoke_key
--- Revoke a key; the first time counts.
+-- Revoke a key. A second revocation keeps the time of the first.
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, :now)
 WHERE organizer_id = :organizer_id AND api_key_id = :api_key_id
-RETURNING api_key_id, organizer_id, name, hint, scopes, created_by, created_at, last_used_at, revoked_at;
+RETURNING {api_key};
 
--- name: note_uses
--- When keys were used, unless it was noted lately. Rows that another process is noting at this moment are left to it.
+-- name: record_uses
+-- Record when keys were last used, unless that was recorded within :precision. A row that another process
+-- updates at the same moment is skipped.
 WITH uses AS (
     SELECT unnest(:api_key_ids::uuid[]) AS api_key_id, unnest(:used_at::timestamptz[]) AS used_at
 ),

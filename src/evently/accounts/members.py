@@ -1,7 +1,7 @@
-"""Members of organizers and what they may do there: owner > manager > door. There is always an owner.
+"""Members of organizers and their roles: owner > manager > door. An organizer always has an owner.
 
-Every change is made under the organizer's lock (`organizers.lock_organizer`), so two owners cannot remove
-each other at the same time.
+Every change holds the lock of the organizer (`organizers.lock_organizer`), so two owners cannot remove each
+other at the same time.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ sql: Final = load_queries(__name__)
 
 MemberRole = Literal["owner", "manager", "door"]
 
-MEMBERS_MAX: Final = 500  # of one organizer: a festival's stewards
+MEMBERS_MAX: Final = 500  # of one organizer: the stewards of a festival
 # A member who was removed by another process is refused within a second, reading included
 ROLES_SECONDS: Final = 0.5
 ROLES_KEPT_MAX: Final = 10_000  # organizers, in one process
 
 
 class Member(msgspec.Struct, frozen=True):
-    """Somebody who belongs to an organizer."""
+    """A person who belongs to an organizer. `since` is when they joined."""
 
     organizer_id: UUID
     person_id: UUID
@@ -43,10 +43,10 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Roles:
-    """Who may do what where, remembered for half a second: the guard asks at each request.
+    """The roles of members, remembered for half a second: every request checks them.
 
-    All roles of an organizer are read at once: a crowd of strangers that looks at an event then costs one
-    statement, not one each.
+    All roles of an organizer are read together: when many people who are not members request an event, that
+    costs one statement, not one per person.
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
@@ -55,17 +55,17 @@ class Roles:
         )
 
     async def find_role(self, database: Database, organizer_id: UUID, person_id: UUID) -> MemberRole | None:
-        """Return what a person is at an organizer, None for a stranger."""
+        """Return the role of a person at an organizer, or None for a person who is not a member."""
         roles = await self._memory.get(organizer_id, lambda: _list_roles(database, organizer_id))
         return roles.get(person_id)
 
     def forget(self, organizer_id: UUID) -> None:
-        """Look again next time: this process has just changed a role."""
+        """Forget the roles of an organizer, because this process has just changed one."""
         self._memory.forget(organizer_id)
 
 
 async def find_role(database: Database, organizer_id: UUID, person_id: UUID) -> MemberRole | None:
-    """Return what a person is at an organizer at this moment, None for a stranger."""
+    """Return the stored role of a person at an organizer, or None for a person who is not a member."""
     role: MemberRole | None = await database.fetch_value(
         *sql.find_role(organizer_id=organizer_id, person_id=person_id)
     )
@@ -75,7 +75,7 @@ async def find_role(database: Database, organizer_id: UUID, person_id: UUID) -> 
 async def add_member(
     tx: Connection, organizer_id: UUID, person_id: UUID, role: MemberRole, now: datetime
 ) -> None:
-    """Add somebody to a locked organizer; refuses with `already-member` or `limit-reached`."""
+    """Add a person to a locked organizer; refuses with `already-member` or `limit-reached`."""
     if await tx.fetchval(*sql.count_members(organizer_id=organizer_id)) >= MEMBERS_MAX:
         raise Refused(AccountsRefusal.LIMIT_REACHED, "members", count_max=MEMBERS_MAX)
     if (
@@ -91,7 +91,7 @@ async def get_member(database: Database, organizer_id: UUID, person_id: UUID) ->
 
 
 async def list_members(database: Database, organizer_id: UUID, limit: int, after: str | None) -> Page[Member]:
-    """Return a page of an organizer's members."""
+    """Return a page of the members of an organizer."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(*sql.list_members(organizer_id=organizer_id, after=position, limit=limit + 1))
     members = [_member(row) for row in rows[:limit]]
@@ -104,7 +104,7 @@ async def read_member(tx: Connection, organizer_id: UUID, person_id: UUID) -> Me
 
 
 async def change_member_role(tx: Connection, member: Member, role: MemberRole) -> Member:
-    """Change what somebody may do at a locked organizer; refuses with `last-owner`."""
+    """Change the role of a member of a locked organizer; refuses with `last-owner`."""
     if role != "owner":
         await _check_other_owner(tx, member)
     await tx.execute(
@@ -114,15 +114,15 @@ async def change_member_role(tx: Connection, member: Member, role: MemberRole) -
 
 
 async def remove_member(tx: Connection, member: Member) -> None:
-    """Remove somebody from a locked organizer; refuses with `last-owner`."""
+    """Remove a member from a locked organizer; refuses with `last-owner`."""
     await _check_other_owner(tx, member)
     await tx.execute(*sql.remove_member(organizer_id=member.organizer_id, person_id=member.person_id))
 
 
 async def leave_all(tx: Connection, person_id: UUID) -> None:
-    """Take a locked person out of every organizer; refuses with `last-owner` where one would be left without."""
+    """Remove a locked person from every organizer; refuses with `last-owner` if one would have no owner."""
     await tx.fetch(*sql.lock_organizers_of(person_id=person_id))
-    names = [row["name"] for row in await tx.fetch(*sql.list_left_alone(person_id=person_id))]
+    names = [row["name"] for row in await tx.fetch(*sql.list_solely_owned(person_id=person_id))]
     if names:
         raise Refused(AccountsRefusal.LAST_OWNER, "of", organizers=names)
     await tx.execute(*sql.leave_all(person_id=person_id))
@@ -139,15 +139,7 @@ async def _check_other_owner(tx: Connection, member: Member) -> None:
 def _member(row: Record | None) -> Member:
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "member")
-    return Member(
-        row["organizer_id"],
-        row["person_id"],
-        row["name"],
-        row["email"],
-        row["role"],
-        row["version"],
-        row["since"],
-    )
+    return Member(**row)
 
 
 async def _list_roles(database: Database, organizer_id: UUID) -> dict[UUID, MemberRole]:

@@ -1,9 +1,9 @@
-"""Organizers: the parties that run events. Whoever creates one is its first owner."""
+"""Organizers: the parties that run events. The person who creates one is its first owner."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -21,7 +21,7 @@ OWNED_MAX: Final = 50  # organizers of one owner
 
 
 class Organizer(msgspec.Struct, frozen=True):
-    """Who runs events. `contact_email` is shown to buyers."""
+    """A party that runs events. `contact_email` is shown to buyers."""
 
     organizer_id: UUID
     name: str
@@ -31,7 +31,7 @@ class Organizer(msgspec.Struct, frozen=True):
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """An organizer, and what somebody is there."""
+    """An organizer, and the role of a person there."""
 
     organizer: Organizer
     role: MemberRole
@@ -39,19 +39,11 @@ class Membership(msgspec.Struct, frozen=True):
 
 async def create_organizer(tx: Connection, organizer: Organizer, owner_id: UUID) -> None:
     """Add an organizer with its owner; refuses with `limit-reached`."""
-    await lock_person(tx, owner_id)  # so that counting what they own is exact
+    await lock_person(tx, owner_id)  # so that the count below is exact
     if await tx.fetchval(*sql.count_owned(person_id=owner_id)) >= OWNED_MAX:
         raise Refused(AccountsRefusal.LIMIT_REACHED, "organizers", count_max=OWNED_MAX)
     # After this point the organizer must be created.
-    await tx.execute(
-        *sql.add_organizer(
-            organizer_id=organizer.organizer_id,
-            name=organizer.name,
-            contact_email=organizer.contact_email,
-            version=organizer.version,
-            created_at=organizer.created_at,
-        )
-    )
+    await tx.execute(*sql.add_organizer(**msgspec.structs.asdict(organizer)))
     await add_member(tx, organizer.organizer_id, owner_id, "owner", organizer.created_at)
 
 
@@ -63,20 +55,23 @@ async def get_organizer(database: Database, organizer_id: UUID) -> Organizer:
 async def list_memberships(
     database: Database, person_id: UUID, limit: int, after: str | None
 ) -> Page[Membership]:
-    """Return a page of the organizers that somebody belongs to, oldest first."""
+    """Return a page of the organizers that a person is a member of, oldest first."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(*sql.list_memberships(person_id=person_id, after=position, limit=limit + 1))
-    found = [Membership(_organizer(row), row["role"]) for row in rows[:limit]]
+    found = [_membership(**row) for row in rows[:limit]]
     return Page(found, write_cursor((found[-1].organizer.organizer_id,)) if len(rows) > limit else None)
 
 
 async def lock_organizer(tx: Connection, organizer_id: UUID) -> Organizer:
-    """Return an organizer that, with its members, invitations and keys, only this transaction changes; refuses with `not-found`."""
+    """Return an organizer, locked: only this transaction changes it, its members, invitations and keys.
+
+    Refuses with `not-found`.
+    """
     return _organizer(await tx.fetchrow(*sql.lock_organizer(organizer_id=organizer_id)))
 
 
 async def edit_organizer(tx: Connection, organizer_id: UUID, name: str, contact_email: str) -> Organizer:
-    """Change a locked organizer."""
+    """Change the name and the contact e-mail of a locked organizer."""
     return _organizer(
         await tx.fetchrow(
             *sql.edit_organizer(organizer_id=organizer_id, name=name, contact_email=contact_email)
@@ -87,6 +82,8 @@ async def edit_organizer(tx: Connection, organizer_id: UUID, name: str, contact_
 def _organizer(row: Record | None) -> Organizer:
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "organizer")
-    return Organizer(
-        row["organizer_id"], row["name"], row["contact_email"], row["version"], row["created_at"]
-    )
+    return Organizer(**row)
+
+
+def _membership(role: MemberRole, **organizer: Any) -> Membership:
+    return Membership(Organizer(**organizer), role)

@@ -1,9 +1,9 @@
-"""What a password may be. Pure.
+"""Which passwords are accepted. Pure.
 
-NIST SP 800-63B-4, 3.1.1: at least 15 characters where it is the only factor, at least 64 accepted, nothing
-asked of its composition, compared with what everybody uses. Nothing on the usual lists has 15 characters, so
-comparing alone would find nothing: what makes a long password weak is being made of few such pieces
-("passwordpassword1"). So pieces are counted.
+NIST SP 800-63B-4, 3.1.1: at least 15 characters where the password is the only factor, at least 64 accepted,
+no rules about its composition, and a comparison with common passwords. No password on the usual lists has 15
+characters, so a comparison alone would find none. A long password is weak when it consists of few common
+pieces ("passwordpassword1"). So the pieces are counted.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Final
 from evently.kit.errors import FieldError
 
 PASSWORD_CHARACTERS_MIN: Final = 15  # NIST SP 800-63B-4, 3.1.1.2
-# Twice what NIST asks to accept; long enough for any passphrase and any manager
+# Twice what NIST requires to accept; enough for every passphrase and every password manager
 PASSWORD_CHARACTERS_MAX: Final = 128
-# Three of the 3,000 commonest words are 35 bits, four are 46: what the shortest accepted passphrase has
+# Three of the 3,000 most common words have 35 bits; four have 46, like the shortest accepted passphrase
 PIECES_MIN: Final = 4
 _CONTEXT: Final = ("evently", "ticket", "tickets")
 _CONTEXT_CHARACTERS_MIN: Final = 3
@@ -37,11 +37,14 @@ _RUNS: Final = (
 _RUN_CHARACTERS_MIN: Final = 3
 _SEPARATORS: Final = " -_."
 _YEARS: Final = range(1900, 2100)
-_PLAIN: Final = str.maketrans("@4301!|$57", "aaeoilisst")
+_SUBSTITUTIONS: Final = str.maketrans("@4301!|$57", "aaeoilisst")
 
 
 def normalise_password(text: str) -> str:
-    """Return a password as it is hashed: RFC 8265's OpaqueString, so that another keyboard's composed letters and spaces are the same."""
+    """Return the form of a password that is hashed: OpaqueString of RFC 8265.
+
+    Composed letters and spaces from different keyboards become equal.
+    """
     return unicodedata.normalize(
         "NFC", "".join(" " if unicodedata.category(character) == "Zs" else character for character in text)
     )
@@ -50,13 +53,14 @@ def normalise_password(text: str) -> str:
 def password_errors(password: str, context: Iterable[str], pointer: str) -> list[FieldError]:
     """Return what is wrong with a normalised password.
 
-    `context` is what an attacker knows of its owner: e-mail, name.
+    `context` is what an attacker knows about its owner: e-mail, name.
     """
     if len(password) < PASSWORD_CHARACTERS_MIN:
         return [
             FieldError(
                 pointer,
-                f"A password has at least {PASSWORD_CHARACTERS_MIN} characters; a few words in a row are a good one.",
+                f"A password has at least {PASSWORD_CHARACTERS_MIN} characters; "
+                "a few random words make a good one.",
             )
         ]
     if len(password) > PASSWORD_CHARACTERS_MAX:
@@ -67,21 +71,23 @@ def password_errors(password: str, context: Iterable[str], pointer: str) -> list
         return [
             FieldError(
                 pointer,
-                "This password is made of what everybody tries first: common passwords, rows of keys, your name or e-mail.",
+                "This password is easy to guess: it consists of common passwords, rows of keys, your name "
+                "or your e-mail.",
             )
         ]
     return []
 
 
 def count_pieces(password: str, context: Iterable[str] = ()) -> int:
-    """Return the fewest guessable pieces that make up a password; a character in none of them counts as one, a separator as none.
+    """Return the smallest number of guessable pieces that a password consists of.
 
-    A piece is a common password, a word of the context, a row of keys or a year; repeating the one before
-    costs nothing. Digits in place of letters change nothing.
+    A piece is a common password, a word of the context, a row of keys or a year. A character outside of all
+    pieces counts as one piece, a separator as none. A repetition of the piece before it counts as none.
+    Digits in place of letters change nothing.
     """
     text = password.casefold()
     common, words = _common_pieces(), _words_of(context)
-    plain = text.translate(_PLAIN)
+    plain = text.translate(_SUBSTITUTIONS)
     fewest = [0] * (len(text) + 1)
     for end in range(1, len(text) + 1):
         fewest[end] = fewest[end - 1] + (text[end - 1] not in _SEPARATORS)
@@ -90,12 +96,12 @@ def count_pieces(password: str, context: Iterable[str] = ()) -> int:
                 piece, reading = text[start:end], plain[start:end]
                 if piece in common or reading in common or piece in words or reading in words:
                     fewest[end] = fewest[start] + 1
-        _repeat(text, end, fewest)
+        _ignore_repetition(text, end, fewest)
     return fewest[-1]
 
 
-def _repeat(text: str, end: int, fewest: list[int]) -> None:
-    """Let what repeats the piece before it cost nothing."""
+def _ignore_repetition(text: str, end: int, fewest: list[int]) -> None:
+    """Count nothing for a piece that repeats the piece before it."""
     for length in range(1, end // 2 + 1):
         if text[end - length : end] == text[end - 2 * length : end - length]:
             fewest[end] = min(fewest[end], fewest[end - length])

@@ -1,6 +1,7 @@
-"""People: who they are, what the platform lets them do, and how they are forgotten.
+"""People: their names and e-mails, their platform roles, and their erasure.
 
-Locks are taken in one order everywhere: people (by id), organizers (by id), then what belongs to them.
+Locks are taken in one order everywhere: people (by id), organizers (by id), then the rows that belong to
+them.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -31,7 +32,7 @@ _LAST_CHARACTER: Final = "\U0010ffff"
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Somebody. `email` is None once the person is erased."""
+    """An account holder. `email` is None after the erasure, and for the buyers of rehearsals."""
 
     person_id: UUID
     email: str | None
@@ -43,27 +44,31 @@ class Person(msgspec.Struct, frozen=True):
 
 
 def normalise_email(text: str) -> str:
-    """Return an e-mail address in the one spelling that we keep."""
+    """Return the spelling of an e-mail address that is stored."""
     return unicodedata.normalize("NFC", text).strip().lower()
 
 
 def normalise_name(text: str) -> str:
-    """Return a name in the one spelling that we keep: composed, without space around it or twice in it."""
+    """Return the spelling of a name that is stored: composed, without surplus spaces."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def email_errors(email: str, pointer: str) -> list[FieldError]:
-    """Return what is wrong with a normalised e-mail address: the dot-atoms of RFC 5321, in ASCII (a foreign domain in its xn-- form)."""
+    """Return what is wrong with a normalised e-mail address.
+
+    Accepts the dot-atoms of RFC 5321 in ASCII; an international domain is written in its xn-- form.
+    """
     local, _, domain = email.rpartition("@")
     if len(email) > EMAIL_CHARACTERS_MAX or len(local) > _LOCAL_CHARACTERS_MAX:
         return [
             FieldError(
                 pointer,
-                f"An e-mail address has at most {EMAIL_CHARACTERS_MAX} characters, {_LOCAL_CHARACTERS_MAX} of them before the @.",
+                f"An e-mail address has at most {EMAIL_CHARACTERS_MAX} characters, "
+                f"{_LOCAL_CHARACTERS_MAX} of them before the @.",
             )
         ]
     if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
-        return [FieldError(pointer, "This is no e-mail address.")]
+        return [FieldError(pointer, "This is not an e-mail address.")]
     return []
 
 
@@ -77,7 +82,7 @@ def name_errors(name: str, pointer: str) -> list[FieldError]:
 
 
 async def add_person(tx: Connection, person: Person, password_hash: str | None) -> bool:
-    """Add somebody; returns False, and changes nothing, where the e-mail is taken."""
+    """Add a person; returns False, and changes nothing, when the e-mail is taken."""
     added = await tx.fetchval(
         *sql.add_person(
             person_id=person.person_id,
@@ -97,19 +102,21 @@ async def get_person(database: Database, person_id: UUID) -> Person:
 
 
 async def find_by_email(database: Database, email: str) -> tuple[Person, str | None] | None:
-    """Return the person with a normalised e-mail, and the hash of their password."""
+    """Return the person with a normalised e-mail, and their password hash."""
     row = await database.fetch_row(*sql.find_by_email(email=email))
-    return None if row is None else (_person(row), row["password_hash"])
+    return None if row is None else _with_password(**row)
 
 
 async def find_password(database: Database, person_id: UUID) -> tuple[Person, str | None]:
-    """Return a person with the hash of their password; refuses with `not-found`."""
+    """Return a person and their password hash; refuses with `not-found`."""
     row = await database.fetch_row(*sql.find_password(person_id=person_id))
-    return _person(row), row["password_hash"] if row is not None else None
+    if row is None:
+        raise _not_found()
+    return _with_password(**row)
 
 
 async def list_people(database: Database, search: str | None, limit: int, after: str | None) -> Page[Person]:
-    """Return a page of people, newest first. `search` is how an e-mail or a name begins."""
+    """Return a page of people, newest first. `search` is the beginning of an e-mail or of a name."""
     low = None if search is None else normalise_name(search).lower()
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(
@@ -121,20 +128,26 @@ async def list_people(database: Database, search: str | None, limit: int, after:
     return Page(people, write_cursor((people[-1].person_id,)) if len(rows) > limit else None)
 
 
-async def hold_person(tx: Connection, person_id: UUID) -> Person:
-    """Return a person who stays as they are until the transaction ends; refuses with `not-found` whoever is erased."""
-    return _present(await tx.fetchrow(*sql.hold_person(person_id=person_id)))
+async def lock_person_shared(tx: Connection, person_id: UUID) -> Person:
+    """Return a person whom no transaction changes until this one ends.
+
+    Refuses an erased person with `not-found`.
+    """
+    return _not_erased(await tx.fetchrow(*sql.lock_person_shared(person_id=person_id)))
 
 
 async def lock_person(tx: Connection, person_id: UUID) -> Person:
-    """Return a person whom only this transaction changes; refuses with `not-found` whoever is erased."""
-    return _present(await tx.fetchrow(*sql.lock_person(person_id=person_id)))
+    """Return a person, locked for a change; refuses an erased one with `not-found`."""
+    return _not_erased(await tx.fetchrow(*sql.lock_person(person_id=person_id)))
 
 
 async def lock_with_admins(tx: Connection, person_id: UUID) -> Person:
-    """Lock a person and every admin, so that two admins cannot depose each other; returns the person, or refuses with `not-found`."""
+    """Lock a person and every admin, and return the person; refuses an erased one with `not-found`.
+
+    The lock prevents that two admins demote each other at the same time.
+    """
     rows = await tx.fetch(*sql.lock_with_admins(person_id=person_id))
-    return _present(next((row for row in rows if row["person_id"] == person_id), None))
+    return _not_erased(next((row for row in rows if row["person_id"] == person_id), None))
 
 
 async def rename(tx: Connection, person: Person, name: str) -> Person:
@@ -143,9 +156,9 @@ async def rename(tx: Connection, person: Person, name: str) -> Person:
 
 
 async def change_role(tx: Connection, person: Person, role: PlatformRole) -> Person:
-    """Change the platform role of a person locked with the admins; refuses with `last-admin`.
+    """Change the platform role of a person who was locked with the admins; refuses with `last-admin`.
 
-    End their sessions, too: access tokens carry the role.
+    The caller also ends the sessions of the person, because access tokens carry the role.
     """
     if role == "buyer":
         await check_other_admin(tx, person)
@@ -153,53 +166,49 @@ async def change_role(tx: Connection, person: Person, role: PlatformRole) -> Per
 
 
 async def check_other_admin(tx: Connection, person: Person) -> None:
-    """Refuse with `last-admin` where nobody else is one."""
+    """Refuse with `last-admin` when there is no other admin."""
     if person.role == "admin" and not await tx.fetchval(*sql.has_other_admin(person_id=person.person_id)):
         raise Refused(AccountsRefusal.LAST_ADMIN)
 
 
 async def confirm_password(tx: Connection, person_id: UUID, password_hash: str) -> bool:
-    """Return whether the verified password is still the password, and keep it so until the transaction ends."""
+    """Return whether a verified password is still the password, and prevent changes in this transaction."""
     return (
         await tx.fetchval(*sql.confirm_password(person_id=person_id, password_hash=password_hash)) is not None
     )
 
 
 async def change_password(tx: Connection, person_id: UUID, before: str | None, after: str) -> bool:
-    """Store another hash of a password; returns False where the one before is no longer the one that was looked at."""
+    """Replace a password hash; returns False when the stored hash is no longer `before`."""
     return (
         await tx.fetchval(*sql.change_password(person_id=person_id, before=before, after=after)) is not None
     )
 
 
 async def erase_person(tx: Connection, person_id: UUID, now: datetime) -> None:
-    """Erase what a person can be known by.
+    """Erase the personal data of a person.
 
-    The id stays: bookings and journals name it, and say no more than that somebody was there.
+    The id stays: bookings and journals refer to it. It identifies nobody any more.
     """
     await tx.execute(*sql.erase_person(person_id=person_id, name=ERASED_NAME, now=now))
 
 
-def _present(row: Record | None) -> Person:
+def _not_erased(row: Record | None) -> Person:
     person = _person(row)
     if person.erased_at is not None:
-        raise _not_there()
+        raise _not_found()
     return person
 
 
 def _person(row: Record | None) -> Person:
     if row is None:
-        raise _not_there()
-    return Person(
-        row["person_id"],
-        row["email"],
-        row["name"],
-        row["role"],
-        row["version"],
-        row["created_at"],
-        row["erased_at"],
-    )
+        raise _not_found()
+    return Person(**row)
 
 
-def _not_there() -> Refused:
+def _with_password(password_hash: str | None, **person: Any) -> tuple[Person, str | None]:
+    return Person(**person), password_hash
+
+
+def _not_found() -> Refused:
     return Refused(CommonRefusal.NOT_FOUND, "person")

@@ -1,32 +1,33 @@
 -- name: add_person
--- Add somebody, unless the e-mail is taken.
+-- Add a person, unless the e-mail is taken.
 INSERT INTO people (person_id, email, name, password_hash, role, version, created_at, erased_at)
 VALUES (:person_id, :email, :name, :password_hash, :role, 1, :now, NULL)
 ON CONFLICT (email) DO NOTHING
 RETURNING person_id;
 
 -- name: find_person
--- One person.
-SELECT person_id, email, name, role, version, created_at, erased_at
+-- Return one person.
+SELECT {person}
 FROM people
 WHERE person_id = :person_id;
 
 -- name: find_by_email
--- Who logs in.
-SELECT person_id, email, name, role, version, created_at, erased_at, password_hash
+-- Return the person who logs in, with the password hash.
+SELECT {person}, password_hash
 FROM people
 WHERE email = :email;
 
 -- name: find_password
--- Whose password is asked for once more.
-SELECT person_id, email, name, role, version, created_at, erased_at, password_hash
+-- Return a person who enters the password again, with the password hash.
+SELECT {person}, password_hash
 FROM people
 WHERE person_id = :person_id AND erased_at IS NULL;
 
 -- name: list_people
--- People whose e-mail or name lies between two texts, newest first. Ranges in the "C" collation, which are what an index can find a beginning by.
--- The buyers of rehearsals, who have no e-mail, are left out.
-SELECT person_id, email, name, role, version, created_at, erased_at
+-- Return people whose e-mail or name lies between two texts, newest first. These are ranges in the "C"
+-- collation, because an index finds a prefix as such a range. The buyers of rehearsals, who have no e-mail,
+-- are left out.
+SELECT {person}
 FROM people
 WHERE
     (:after::uuid IS NULL OR person_id < :after)
@@ -39,58 +40,65 @@ WHERE
 ORDER BY person_id DESC
 LIMIT :limit;
 
--- name: hold_person
--- A person who must not change meanwhile: a session that is being opened must not miss a change of role, nor survive the erasure.
-SELECT person_id, email, name, role, version, created_at, erased_at
+-- name: lock_person_shared
+-- Return a person and prevent changes until the transaction ends: a session that is being opened must not
+-- miss a change of role, nor survive the erasure of the person.
+SELECT {person}
 FROM people
 WHERE person_id = :person_id
 FOR SHARE;
 
 -- name: confirm_password
--- Hold a person whose password is still the one that was verified.
+-- Lock a person (shared) whose password is still the one that was verified.
 SELECT person_id
 FROM people
 WHERE person_id = :person_id AND password_hash = :password_hash
 FOR SHARE;
 
 -- name: lock_person
--- A person who is being changed. NO KEY: foreign keys may go on pointing here.
-SELECT person_id, email, name, role, version, created_at, erased_at
+-- Lock a person before a change. NO KEY: transactions that insert foreign keys to the person need not wait.
+SELECT {person}
 FROM people
 WHERE person_id = :person_id
 FOR NO KEY UPDATE;
 
 -- name: lock_with_admins
--- A person and every admin, in key order, so that who is an admin cannot change meanwhile.
-SELECT person_id, email, name, role, version, created_at, erased_at
+-- Lock a person and every admin, in key order, so that the set of admins cannot change.
+SELECT {person}
 FROM people
 WHERE person_id = :person_id OR role = 'admin'
 ORDER BY person_id
 FOR NO KEY UPDATE;
 
 -- name: has_other_admin
--- Whether anybody else is an admin.
+-- Return whether another person is an admin.
 SELECT EXISTS(SELECT FROM people WHERE role = 'admin' AND person_id <> :person_id);
 
 -- name: rename
--- Another name.
+-- Change the name of a person.
 UPDATE people SET name = :name, version = version + 1
 WHERE person_id = :person_id
-RETURNING person_id, email, name, role, version, created_at, erased_at;
+RETURNING {person};
 
 -- name: change_role
--- Another role.
+-- Change the platform role of a person.
 UPDATE people SET role = :role, version = version + 1
 WHERE person_id = :person_id
-RETURNING person_id, email, name, role, version, created_at, erased_at;
+RETURNING {person};
 
 -- name: change_password
--- Another hash, if the one before is still the one that was verified.
+-- Replace the password hash, if the stored one is still the one that was verified.
 UPDATE people SET password_hash = :after
 WHERE person_id = :person_id AND erased_at IS NULL AND password_hash IS NOT DISTINCT FROM :before::text
 RETURNING person_id;
 
 -- name: erase_person
--- Erase what a person can be known by.
-UPDATE people SET email = NULL, name = :name, password_hash = NULL, role = 'buyer', version = version + 1, erased_at = :now
+-- Erase the personal data of a person; the row and its id stay.
+UPDATE people SET
+    email = NULL,
+    name = :name,
+    password_hash = NULL,
+    role = 'buyer',
+    version = version + 1,
+    erased_at = :now
 WHERE person_id = :person_id;

@@ -1,4 +1,4 @@
-"""What accounts refuse."""
+"""The refusals of this package."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class AccountsRefusal(Refusal):
     WRONG_CREDENTIALS = "wrong-credentials"
     WRONG_PASSWORD = "wrong-password"  # noqa: S105  # a code, no password
     TOO_MANY_ATTEMPTS = "too-many-attempts"
-    TOKEN_INVALID = "token-invalid"  # noqa: S105  # the same
-    TOKEN_EXPIRED = "token-expired"  # noqa: S105  # the same
-    REFRESH_TOKEN_INVALID = "refresh-token-invalid"  # noqa: S105  # the same
-    REFRESH_TOKEN_REUSED = "refresh-token-reused"  # noqa: S105  # the same
+    TOKEN_INVALID = "token-invalid"  # noqa: S105  # a code, no token
+    TOKEN_EXPIRED = "token-expired"  # noqa: S105  # a code, no token
+    REFRESH_TOKEN_INVALID = "refresh-token-invalid"  # noqa: S105  # a code, no token
+    REFRESH_TOKEN_REUSED = "refresh-token-reused"  # noqa: S105  # a code, no token
     LAST_ADMIN = "last-admin"
     LAST_OWNER = "last-owner"
     ALREADY_MEMBER = "already-member"

@@ -1,4 +1,4 @@
-"""The buyers of a rehearsal: people without an e-mail or a password, who exist to be shown on bookings and can never log in."""
+"""The buyers of a rehearsal: people without e-mail and password, who appear on bookings and cannot log in."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from evently.kit.ids import new_id
 
 sql: Final = load_queries(__name__)
 
-# At once: their access tokens are an answer of seven megabytes, made in half a second
+# In one request: its answer holds their access tokens, seven megabytes that take half a second to make
 REHEARSAL_BUYERS_MAX: Final = 20_000
 
 
 async def add_rehearsal_buyers(tx: Connection, count: int, now: datetime) -> list[UUID]:
-    """Add 1 to REHEARSAL_BUYERS_MAX buyers for a rehearsal, called `Rehearsal buyer 1` and so on; returns their ids in that order."""
-    assert 1 <= count <= REHEARSAL_BUYERS_MAX, "the edge counts"
+    """Add 1 to REHEARSAL_BUYERS_MAX buyers for a rehearsal; returns their ids.
+
+    Their names are `Rehearsal buyer 1`, `Rehearsal buyer 2` and so on, in the order of the ids.
+    """
+    assert 1 <= count <= REHEARSAL_BUYERS_MAX, "the caller checks the count"
     person_ids = [new_id() for _ in range(count)]
     await tx.execute(*sql.add_rehearsal_buyers(person_ids=person_ids, now=now))
     return person_ids

@@ -1,8 +1,8 @@
-"""Sessions that have ended although their access tokens have not expired, in the memory of each process.
+"""Revoked sessions, in the memory of each process: sessions that ended before their access tokens expired.
 
-Whoever ends a session writes a row in the same transaction; every process asks for the news 2.5 times a
-second, on a connection of its own so that a busy pool cannot delay it. A revocation thus counts everywhere
-within a second. When the database cannot be asked, what is known stays known.
+The transaction that ends a session also writes a revocation. Every process polls for new revocations 2.5
+times a second, on its own connection, so that a busy pool cannot delay it. A revocation thus takes effect
+everywhere within a second. While the database cannot be reached, the known revocations stay in effect.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ sql: Final = load_queries(__name__)
 
 POLL_SECONDS: Final = 0.4
 POLL_SECONDS_MAX: Final = 0.8  # between polls that fail, and for one poll
-# A row may become visible this long after its `at`: slow transactions, clocks that differ
+# A row may become visible this long after its `at`, because of slow transactions and clocks that differ
 OVERLAP: Final = timedelta(seconds=60)
 
 
-class Reads(Protocol):
+class Reader(Protocol):
     """A database, or a connection."""
 
     async def fetch(self, query: str, *values: object) -> list[Record]:
@@ -34,13 +34,13 @@ class Reads(Protocol):
 
 
 class Revocations:
-    """The ended sessions. `session_id in revocations` is what the hot path asks."""
+    """The revoked sessions. The hot path evaluates `session_id in revocations`."""
 
     def __init__(self, clock: Clock, access_seconds_max: int) -> None:
         self._clock = clock
         self._life = timedelta(seconds=access_seconds_max) + OVERLAP
         self._ended: dict[UUID, datetime] = {}
-        self._asked_at: datetime | None = None
+        self._read_at: datetime | None = None
         self._connection: Connection | None = None  # of `run`
 
     def __contains__(self, session_id: object) -> bool:
@@ -50,16 +50,16 @@ class Revocations:
         return len(self._ended)
 
     def add(self, session_ids: Iterable[UUID]) -> None:
-        """Learn what this process has just committed, without waiting for the news."""
+        """Add sessions whose end this process has just committed, without waiting for the next poll."""
         self._ended.update(dict.fromkeys(session_ids, self._clock()))
 
-    async def refresh(self, database: Reads) -> None:
-        """Learn what is new, and forget the sessions whose last access token has expired."""
+    async def refresh(self, database: Reader) -> None:
+        """Read new revocations, and remove the sessions whose last access token has expired."""
         now = self._clock()
-        since = (self._asked_at or now - self._life) - OVERLAP
-        for row in await database.fetch(*sql.list_news(since=since)):
+        since = (self._read_at or now - self._life) - OVERLAP
+        for row in await database.fetch(*sql.list_recent(since=since)):
             self._ended[row["session_id"]] = row["at"]
-        self._asked_at = now
+        self._read_at = now
         for session_id in [session_id for session_id, at in self._ended.items() if at < now - self._life]:
             del self._ended[session_id]
 

@@ -1,5 +1,5 @@
--- name: list_news
--- The sessions that ended lately.
+-- name: list_recent
+-- Return the sessions that ended since a time.
 SELECT session_id, at
 FROM revocations
 WHERE at > :since;

@@ -1,13 +1,13 @@
-"""Sessions: one log-in each.
+"""Sessions: one per login.
 
-A session's refresh tokens form a line in which each is used once and has one child.
+The refresh tokens of a session form a chain. Each token is used once and has one child.
 
-    refreshed once                      -> the child
-    again within the grace              -> the same child: the answer was lost on its way
-    again later, or after the child was
-    used, or a token from further up    -> stolen, by whoever came first or last: the session ends (RFC 9700, 4.14.2)
+    first use                           -> the child
+    second use within the grace period  -> the same child: the first answer was lost
+    a later use, a use after the child
+    was used, or of an older token      -> one of the two users stole it: the session ends (RFC 9700, 4.14.2)
 
-Every verb here takes the session's row before its tokens, and the person's row before the session's.
+Every function here locks the person before the session, and the session before its tokens.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.accounts.people import Person, hold_person
+from evently.accounts.people import Person, lock_person_shared
 from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.tokens import Tokens, hash_secret
 from evently.db import Connection, Record, load_queries
@@ -27,14 +27,14 @@ from evently.kit.ids import new_id
 
 sql: Final = load_queries(__name__)
 
-SESSIONS_MAX: Final = 50  # of one person; the oldest ends when another begins
-REFRESH_TOKENS_KEPT_MAX: Final = 3000  # of one session: thirty days of one every quarter of an hour
+SESSIONS_MAX: Final = 50  # of one person; a new session ends the oldest
+REFRESH_TOKENS_KEPT_MAX: Final = 3000  # of one session: one every 15 minutes for 30 days
 
 
-class Opened(msgspec.Struct, frozen=True):
-    """A session with the refresh token that continues it.
+class OpenedSession(msgspec.Struct, frozen=True):
+    """A session, and the refresh token that continues it.
 
-    `ended` are other sessions that ended because of it.
+    `ended` are the sessions that ended because the person had too many.
     """
 
     person: Person
@@ -44,17 +44,16 @@ class Opened(msgspec.Struct, frozen=True):
     ended: list[UUID] = []
 
 
-class Broken(msgspec.Struct, frozen=True):
-    """A refusal that changed something, so the transaction must be committed: the session ended."""
+class ReusedToken(msgspec.Struct, frozen=True):
+    """A refusal that ended the session, so the transaction must be committed."""
 
-    refusal: AccountsRefusal
     person_id: UUID
     session_id: UUID
 
 
-async def open_session(tx: Connection, tokens: Tokens, person_id: UUID, now: datetime) -> Opened:
-    """Begin a session of a person; refuses with `not-found` whoever is erased."""
-    person = await hold_person(tx, person_id)
+async def open_session(tx: Connection, tokens: Tokens, person_id: UUID, now: datetime) -> OpenedSession:
+    """Open a session of a person; refuses an erased person with `not-found`."""
+    person = await lock_person_shared(tx, person_id)
     session_id, refresh_token = new_id(), tokens.new_refresh_token()
     expires_at = now + timedelta(days=tokens.options.refresh_days_max)
     crowded_out = await tx.fetch(*sql.list_oldest(person_id=person_id, now=now, kept=SESSIONS_MAX - 1))
@@ -63,51 +62,65 @@ async def open_session(tx: Connection, tokens: Tokens, person_id: UUID, now: dat
         *sql.open_session(session_id=session_id, person_id=person_id, now=now, expires_at=expires_at)
     )
     await tx.execute(
-        *sql.add_token(session_id=session_id, number=1, token_hash=hash_secret(refresh_token), forgotten=0)
+        *sql.add_token(session_id=session_id, number=1, token_hash=hash_secret(refresh_token), deleted=0)
     )
-    return Opened(person, session_id, refresh_token, expires_at, ended)
+    return OpenedSession(
+        person=person,
+        session_id=session_id,
+        refresh_token=refresh_token,
+        expires_at=expires_at,
+        ended=ended,
+    )
 
 
 async def refresh_session(
     tx: Connection, tokens: Tokens, refresh_token: str, now: datetime
-) -> Opened | Broken:
-    """Exchange a refresh token for its child; refuses with `refresh-token-invalid`, or ends the session of one that was used before."""
+) -> OpenedSession | ReusedToken:
+    """Exchange a refresh token for its child, or end the session of a token that was used before.
+
+    Refuses an unknown or expired token with `refresh-token-invalid`.
+    """
     owner = await tx.fetchval(*sql.find_owner(token_hash=hash_secret(refresh_token)))
     if owner is None:
-        raise _unknown()
-    person = await _hold(tx, owner)
-    # The session's lock first; only then is the token read, as whoever had the lock before us left it.
+        raise _invalid_token()
+    person = await _lock_person(tx, owner)
+    # Lock the session, then read the token: a concurrent refresh may have used it before
     session = await tx.fetchrow(*sql.lock_session(token_hash=hash_secret(refresh_token)))
     token = await tx.fetchrow(*sql.find_token(token_hash=hash_secret(refresh_token)))
     if session is None or token is None or session["revoked_at"] is not None or session["expires_at"] <= now:
-        raise _unknown()
+        raise _invalid_token()
     if not _may_be_used(token, now, tokens.options.grace_seconds):
         await end_sessions(tx, [session["session_id"]], now)
-        return Broken(AccountsRefusal.REFRESH_TOKEN_REUSED, owner, session["session_id"])
+        return ReusedToken(person_id=owner, session_id=session["session_id"])
     child = tokens.child_of(refresh_token)
     if token["used_at"] is None:
         await _add_child(tx, token, hash_secret(child), now)
-    return Opened(person, session["session_id"], child, session["expires_at"])
+    return OpenedSession(
+        person=person,
+        session_id=session["session_id"],
+        refresh_token=child,
+        expires_at=session["expires_at"],
+    )
 
 
 async def end_sessions(tx: Connection, session_ids: list[UUID], now: datetime) -> list[UUID]:
-    """End sessions, and tell every process; returns those that had not ended before."""
+    """End sessions, and revoke their access tokens everywhere; returns those that had not ended before."""
     return [row["session_id"] for row in await tx.fetch(*sql.end_sessions(session_ids=session_ids, now=now))]
 
 
 async def end_all_sessions(
     tx: Connection, person_id: UUID, now: datetime, kept: UUID | None = None
 ) -> list[UUID]:
-    """End every session of a locked person, but for the one that is kept; returns those that had not ended before."""
+    """End every session of a locked person, except `kept`; returns those that had not ended before."""
     rows = await tx.fetch(*sql.list_live(person_id=person_id, kept=kept))
     return await end_sessions(tx, [row["session_id"] for row in rows], now)
 
 
-async def _hold(tx: Connection, person_id: UUID) -> Person:
+async def _lock_person(tx: Connection, person_id: UUID) -> Person:
     try:
-        return await hold_person(tx, person_id)
+        return await lock_person_shared(tx, person_id)
     except Refused as exc:  # erased meanwhile
-        raise _unknown() from exc
+        raise _invalid_token() from exc
 
 
 def _may_be_used(token: Record, now: datetime, grace_seconds: int) -> bool:
@@ -124,10 +137,10 @@ async def _add_child(tx: Connection, token: Record, child_hash: bytes, now: date
             session_id=token["session_id"],
             number=number,
             token_hash=child_hash,
-            forgotten=number - REFRESH_TOKENS_KEPT_MAX,
+            deleted=number - REFRESH_TOKENS_KEPT_MAX,
         )
     )
 
 
-def _unknown() -> Refused:
+def _invalid_token() -> Refused:
     return Refused(AccountsRefusal.REFRESH_TOKEN_INVALID)

@@ -1,5 +1,5 @@
 -- name: list_oldest
--- The live sessions of a person beyond the newest :kept, at most a hundred.
+-- Return the live sessions of a person beyond the newest :kept, at most a hundred.
 SELECT session_id
 FROM sessions
 WHERE person_id = :person_id AND revoked_at IS NULL AND expires_at > :now
@@ -8,47 +8,52 @@ OFFSET :kept
 LIMIT 100;
 
 -- name: open_session
--- Begin a session.
+-- Add a session.
 INSERT INTO sessions (session_id, person_id, created_at, expires_at, revoked_at)
 VALUES (:session_id, :person_id, :now, :expires_at, NULL);
 
 -- name: add_token
--- The next refresh token of a session; the one that has become too old to matter is forgotten. The primary key refuses a second child.
-WITH forgotten AS (
+-- Add the next refresh token of a session, and delete the token that is too old to matter.
+-- The primary key prevents a second child.
+WITH deleted AS (
     DELETE FROM refresh_tokens
-    WHERE session_id = :session_id AND number = :forgotten
+    WHERE session_id = :session_id AND number = :deleted
 )
 INSERT INTO refresh_tokens (session_id, number, token_hash, used_at)
 VALUES (:session_id, :number, :token_hash, NULL);
 
 -- name: find_owner
--- Whose refresh token this is.
+-- Return the person to whom a refresh token belongs.
 SELECT sessions.person_id
 FROM refresh_tokens
 INNER JOIN sessions ON sessions.session_id = refresh_tokens.session_id
 WHERE refresh_tokens.token_hash = :token_hash;
 
 -- name: lock_session
--- The session of a refresh token. Its lock is what makes parallel refreshes follow one another.
+-- Lock the session of a refresh token. The lock puts concurrent refreshes in order.
 SELECT session_id, expires_at, revoked_at
 FROM sessions
 WHERE session_id = (SELECT session_id FROM refresh_tokens WHERE token_hash = :token_hash)
 FOR UPDATE;
 
 -- name: find_token
--- A refresh token, and whether its child was used.
-SELECT parent.session_id, parent.number, parent.used_at, coalesce(child.used_at IS NOT NULL, false) AS child_was_used
+-- Return a refresh token, and whether its child was used.
+SELECT
+    parent.session_id,
+    parent.number,
+    parent.used_at,
+    coalesce(child.used_at IS NOT NULL, false) AS child_was_used
 FROM refresh_tokens AS parent
 LEFT JOIN refresh_tokens AS child ON child.session_id = parent.session_id AND child.number = parent.number + 1
 WHERE parent.token_hash = :token_hash;
 
 -- name: use_token
--- A refresh token is used once.
+-- Mark a refresh token as used.
 UPDATE refresh_tokens SET used_at = :now
 WHERE session_id = :session_id AND number = :number AND used_at IS NULL;
 
 -- name: list_live
--- The sessions of a person that have not ended, but for one.
+-- Return the sessions of a person that have not ended, except one.
 SELECT session_id
 FROM sessions
 WHERE person_id = :person_id AND revoked_at IS NULL AND (:kept::uuid IS NULL OR session_id <> :kept)
@@ -56,7 +61,7 @@ ORDER BY session_id
 LIMIT 1000;
 
 -- name: end_sessions
--- End sessions, taken in key order, and write the news that every process asks for.
+-- End sessions, locked in key order, and add the revocations that every process polls.
 WITH locked AS (
     SELECT session_id
     FROM sessions
@@ -76,12 +81,26 @@ INSERT INTO revocations (session_id, at)
 SELECT session_id, :now::timestamptz FROM ended
 RETURNING session_id;
 
--- name: forget_revocations
--- Forget at most :limit revocations whose last access token has expired.
+-- name: delete_revocations
+-- Delete at most :limit revocations whose last access token has expired.
 DELETE FROM revocations
-WHERE session_id IN (SELECT session_id FROM revocations WHERE at < :before ORDER BY session_id LIMIT :limit FOR UPDATE SKIP LOCKED);
+WHERE session_id IN (
+    SELECT session_id
+    FROM revocations
+    WHERE at < :before
+    ORDER BY session_id
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+);
 
--- name: forget_sessions
--- Forget at most :limit sessions that are long over, with their refresh tokens.
+-- name: delete_sessions
+-- Delete at most :limit sessions that expired long ago, with their refresh tokens.
 DELETE FROM sessions
-WHERE session_id IN (SELECT session_id FROM sessions WHERE expires_at < :before ORDER BY session_id LIMIT :limit FOR UPDATE SKIP LOCKED);
+WHERE session_id IN (
+    SELECT session_id
+    FROM sessions
+    WHERE expires_at < :before
+    ORDER BY session_id
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+);

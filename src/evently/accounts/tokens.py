@@ -1,7 +1,7 @@
-"""Access tokens are JWTs, verified without I/O; refresh tokens are random and say nothing: neither can pass for the other.
+"""Access tokens are JWTs, verified without I/O. Refresh tokens are random. Neither passes for the other.
 
-The hot path: `verify_access` of a token seen before is two dictionary look-ups (1 us); a new one costs 50 us.
-A verified token is remembered until it expires; whether its session was revoked is asked every time.
+`verify_access` is on the hot path. A token that was verified before costs two dictionary lookups (1 us); a
+new token costs 50 us. A verified token is remembered until it expires; its revocation is checked every time.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from evently.kit.ids import crockford, find_id, show_id
 
 PlatformRole = Literal["buyer", "admin"]
 
-TOKEN_CHARACTERS_MAX: Final = 1024  # ours have about 340
-# Tokens, 1 KB each; when they are full, they are forgotten together, and each costs 50 us once more
+TOKEN_CHARACTERS_MAX: Final = 1024  # access tokens have about 340
+# Tokens, 1 KB each. When the memory is full, all are forgotten, and each costs 50 us once more
 REMEMBERED_MAX: Final = 10_000
-SKEW_SECONDS_MAX: Final = 60  # between the clocks of our machines
+SKEW_SECONDS_MAX: Final = 60  # between the clocks of the installation's machines
 REFRESH_PREFIX: Final = "evr_"
 _ALGORITHM: Final = "HS256"
 _HEADER: Final = {"typ": "at+jwt"}
 _SECRET_BYTES: Final = 32
-_DECODING: Final[Any] = {  # times are checked here, by our clock
+# Times are checked in this module, with its clock
+_DECODING: Final[Any] = {
     "verify_exp": False,
     "verify_iat": False,
     "verify_nbf": False,
@@ -41,18 +42,18 @@ _DECODING: Final[Any] = {  # times are checked here, by our clock
 
 
 class TokenOptions(msgspec.Struct, frozen=True):
-    """`secret` is the installation's."""
+    """`secret` is the secret of the installation."""
 
     secret: bytes
-    access_seconds_max: int = 900  # RFC 9700: short; a session ends at once anyway, by revocation
-    refresh_days_max: int = 30  # NIST SP 800-63B-4, 2.1.3: log in again after thirty days
-    grace_seconds: int = 10  # how long a refresh whose answer was lost can be repeated
+    access_seconds_max: int = 900  # short, as RFC 9700 says; a revocation ends a session earlier
+    refresh_days_max: int = 30  # NIST SP 800-63B-4, 2.1.3: a new login after thirty days
+    grace_seconds: int = 10  # in which a refresh whose answer was lost can be repeated
     issuer: str = "evently"
     audience: str = "evently-api"
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a good access token says."""
+    """The content of a valid access token."""
 
     person_id: UUID
     session_id: UUID
@@ -71,7 +72,7 @@ class _Payload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Tokens:
-    """Issues and verifies. `revoked` holds the sessions that have ended, though their tokens have not expired."""
+    """Issues and verifies tokens. `revoked` holds sessions that ended before their tokens expired."""
 
     def __init__(self, options: TokenOptions, clock: Clock, revoked: Container[UUID]) -> None:
         self.options = options
@@ -87,18 +88,18 @@ class Tokens:
         now = int(self._clock().timestamp())
         subject, session = show_id("per", person_id), show_id("ses", session_id)
         payload = _Payload(
-            self.options.issuer,
-            self.options.audience,
-            subject,
-            session,
-            role,
-            now,
-            now + self.options.access_seconds_max,
+            iss=self.options.issuer,
+            aud=self.options.audience,
+            sub=subject,
+            sid=session,
+            role=role,
+            iat=now,
+            exp=now + self.options.access_seconds_max,
         )
         return jwt.encode(msgspec.to_builtins(payload), self._signing_key, _ALGORITHM, _HEADER)
 
     def verify_access(self, token: str) -> Claims:
-        """Return what an access token says; refuses every other string with `token-invalid`, or `token-expired`."""
+        """Return the claims of an access token; refuses with `token-invalid` or `token-expired`."""
         claims = self._remembered.get(token)
         if claims is None:
             claims = self._verify(token)
@@ -117,9 +118,9 @@ class Tokens:
         return REFRESH_PREFIX + crockford(secrets.token_bytes(_SECRET_BYTES)).lower()
 
     def child_of(self, refresh_token: str) -> str:
-        """Return the one token that follows a refresh token.
+        """Return the child of a refresh token.
 
-        It follows from its parent by our key: whoever repeats a refresh gets the same child again, although
+        It is computed from its parent with a secret key: a repeated refresh gets the same child, although
         only hashes are stored.
         """
         return (
@@ -128,9 +129,10 @@ class Tokens:
         )
 
     def _verify(self, token: str) -> Claims:
-        """Check what never changes.
+        """Check everything about a token that does not change with time.
 
-        Our header is always the same bytes, so no other is even parsed (RFC 8725, 3.1, 3.11).
+        The header of our tokens is always the same, so a token with another header is not parsed (RFC 8725,
+        3.1, 3.11).
         """
         if (
             len(token) > TOKEN_CHARACTERS_MAX
@@ -163,17 +165,20 @@ class Tokens:
 
 
 def derive_key(secret: bytes, purpose: str) -> bytes:
-    """Return a key of its own for each purpose, so that what is signed for one proves nothing for another."""
+    """Return the key for one purpose. A signature for one purpose proves nothing for another."""
     return hmac.digest(secret, f"evently: {purpose}".encode(), "sha256")
 
 
 def hash_secret(text: str) -> bytes:
-    """Return what is stored of a random secret. It has 256 bits, so one SHA-256 is enough."""
+    """Return the stored hash of a secret. A secret has 256 random bits, so one SHA-256 is enough."""
     return hashlib.sha256(text.encode()).digest()
 
 
 def _is_canonical(token: str) -> bool:
-    """Return whether the signature is spelled as we spell it; its last character holds two bits that no decoder looks at."""
+    """Return whether the signature has its canonical spelling.
+
+    The last character holds two bits that decoders ignore; they must be zero.
+    """
     signature = token.rpartition(".")[2]
     return len(signature) == _SIGNATURE_CHARACTERS and signature[-1] in _LAST_CHARACTERS
 

@@ -1,4 +1,4 @@
-"""What accounts forget by themselves."""
+"""Deletion of expired rows."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from evently.accounts import attempts, invitations, sessions
 from evently.accounts.revocations import OVERLAP
 from evently.db import Database
 
-FORGOTTEN_MAX: Final = 1000  # rows of a kind at a time: a transaction of milliseconds
-SESSIONS_KEPT: Final = timedelta(days=1)  # after they expired: their last access tokens are long gone
+DELETED_MAX: Final = 1000  # rows of each table in one transaction, which takes milliseconds
+SESSIONS_KEPT: Final = timedelta(
+    days=1
+)  # after they expired; their last access tokens have expired long before
 
 
-async def forget_expired(database: Database, now: datetime, access_seconds_max: int) -> None:
-    """Forget what no longer matters. Meant to be called every few minutes, by one process or by several."""
+async def delete_expired(database: Database, now: datetime, access_seconds_max: int) -> None:
+    """Delete expired sessions, revocations, attempts and invitations.
+
+    Call it every few minutes, in one process or in several.
+    """
     life = timedelta(seconds=access_seconds_max)
     async with database.transaction() as tx:
+        await tx.execute(*sessions.sql.delete_revocations(before=now - life - 2 * OVERLAP, limit=DELETED_MAX))
+        await tx.execute(*sessions.sql.delete_sessions(before=now - SESSIONS_KEPT, limit=DELETED_MAX))
         await tx.execute(
-            *sessions.sql.forget_revocations(before=now - life - 2 * OVERLAP, limit=FORGOTTEN_MAX)
+            *attempts.sql.delete_old(before=now - attempts.UNKNOWN_PERIOD, now=now, limit=DELETED_MAX)
         )
-        await tx.execute(*sessions.sql.forget_sessions(before=now - SESSIONS_KEPT, limit=FORGOTTEN_MAX))
-        await tx.execute(
-            *attempts.sql.forget_old(before=now - attempts.STRANGERS_PERIOD, now=now, limit=FORGOTTEN_MAX)
-        )
-        await tx.execute(*invitations.sql.forget_expired(now=now, limit=FORGOTTEN_MAX))
+        await tx.execute(*invitations.sql.delete_expired(now=now, limit=DELETED_MAX))

@@ -16,7 +16,7 @@ __all__ = ["ACCOUNTS", "PASSWORD", "describe_accounts", "fill", "read_programme"
 async def fill(options: DatabaseOptions) -> bool:
     """Fill a database with the demo; returns False, and changes nothing, where it is there already."""
     hasher = Hasher(HashingOptions())
-    with hasher.place():
+    with hasher.permit():
         password_hash = await hasher.hash(PASSWORD)
     hasher.close()
     database = await Database.open(options)

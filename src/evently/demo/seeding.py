@@ -70,7 +70,7 @@ class _Demo:
     async def is_there(self, tx: Connection) -> bool:
         """Whether the first organizer of the demo is."""
         try:
-            await accounts.lock_organizer(tx, next(iter(self._organizers.values())))
+            await accounts.organizers.lock_organizer(tx, next(iter(self._organizers.values())))
         except Refused:
             return False
         return True
@@ -99,11 +99,11 @@ class _Demo:
     async def _add_person(
         self, tx: Connection, database: Database, key: str, person: Person, password_hash: str | None
     ) -> None:
-        if await accounts.add_person(tx, person, password_hash):
+        if await accounts.people.add_person(tx, person, password_hash):
             self._people[key] = person.person_id
         else:
             assert person.email is not None, "everybody here has one"
-            found = await accounts.find_by_email(database, person.email)
+            found = await accounts.people.find_by_email(database, person.email)
             assert found is not None, "the address was taken"
             self._people[key] = found[0].person_id
 
@@ -112,11 +112,13 @@ class _Demo:
         owners = {account.organizer: account.user for account in ACCOUNTS if account.member_role == "owner"}
         for host in self.programme.organizers:
             made = Organizer(self._organizers[host.key], host.name, host.email, 1, self._joined)
-            await accounts.create_organizer(tx, made, self._people[owners[host.key]])
+            await accounts.organizers.create_organizer(tx, made, self._people[owners[host.key]])
         for account in ACCOUNTS:
             if account.organizer is not None and account.member_role not in (None, "owner"):
                 organizer_id, person_id = self._organizers[account.organizer], self._people[account.user]
-                await accounts.add_member(tx, organizer_id, person_id, account.member_role, self._joined)
+                await accounts.members.add_member(
+                    tx, organizer_id, person_id, account.member_role, self._joined
+                )
 
     async def add_venues(self, tx: Connection) -> None:
         """Add the venues."""

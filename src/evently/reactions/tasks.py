@@ -152,7 +152,7 @@ async def process_notices(services: Services, _since: datetime | None) -> bool:
 async def forget_expired(services: Services, _since: datetime | None) -> bool:
     """Delete what nobody needs any more: expired sessions, old notifications, old notices of gateways."""
     now = services.clock()
-    await accounts.forget_expired(services.database, now, services.accounts.tokens.options.access_seconds_max)
+    await accounts.delete_expired(services.database, now, services.accounts.tokens.options.access_seconds_max)
     await notifications.forget_old(services.database, now)
     await services.checkout.forget_notices()
     return False

@@ -21,7 +21,9 @@ import msgspec
 from rich.console import Console
 
 from evently import __version__, accounts
-from evently.accounts import REHEARSAL_BUYERS_MAX, SCOPES, Organizer, Person
+from evently.accounts import Organizer, Person
+from evently.accounts.keys import SCOPES
+from evently.accounts.rehearsals import REHEARSAL_BUYERS_MAX
 from evently.audit import audit
 from evently.config import ConfigError
 from evently.db import Database, DatabaseOptions
@@ -145,10 +147,10 @@ async def make_organizer(database_url: str) -> tuple[str, str]:
     database = await Database.open(DatabaseOptions(database_url))
     try:
         async with database.transaction() as tx:
-            await accounts.add_person(tx, owner, None)
-            await accounts.create_organizer(tx, organizer, owner.person_id)
-            await accounts.lock_organizer(tx, organizer.organizer_id)
-            _, key = await accounts.create_key(
+            await accounts.people.add_person(tx, owner, None)
+            await accounts.organizers.create_organizer(tx, organizer, owner.person_id)
+            await accounts.organizers.lock_organizer(tx, organizer.organizer_id)
+            _, key = await accounts.keys.create_key(
                 tx, organizer.organizer_id, "Rehearsal", frozenset(SCOPES), owner.person_id, now
             )
     finally:

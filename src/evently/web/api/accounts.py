@@ -1,7 +1,7 @@
-"""Register, log in, refresh, log out; the account of whoever asks.
+"""Registration, login, refresh, logout, and the account of the caller.
 
-Registering answers the same whether or not the e-mail is taken. An account is no proof of an address: nothing
-is sent to it, so whoever has the address may find it taken.
+Registration gives the same answer whether or not the e-mail is taken. An account does not prove that its
+owner has the e-mail address: nothing is sent to it, so another person may have registered it first.
 """
 
 from __future__ import annotations
@@ -12,14 +12,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from evently import accounts, notifications
-from evently.accounts import (
-    PASSWORD_CHARACTERS_MAX,
-    PASSWORD_CHARACTERS_MIN,
-    AccountsRefusal,
-    Grant,
-    Person,
-    PlatformRole,
-)
+from evently.accounts import AccountsRefusal, Grant, Person, PlatformRole
+from evently.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import show_id
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
@@ -37,11 +31,12 @@ Email = Annotated[
 Name = Annotated[
     str, msgspec.Meta(examples=["Ada Lovelace"], extra_json_schema={"minLength": 1, "maxLength": 200})
 ]
-# Its length is checked with the rest of it, so that all that is wrong with a registration is said at once.
+# The domain checks the length too, so that one answer reports everything that is wrong with a registration
 NewPassword = Annotated[
     str,
     msgspec.Meta(
-        description="Long rather than complicated: a few words in a row. Not your name or e-mail, nor what everybody tries.",
+        description="Long rather than complicated: a few random words. Not your name, your e-mail or a "
+        "common password.",
         examples=["nine lively herons wade"],
         extra_json_schema={
             "minLength": PASSWORD_CHARACTERS_MIN,
@@ -59,7 +54,7 @@ GivenPassword = Annotated[
 
 
 class RegisterBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Who wants an account."""
+    """A new account."""
 
     email: Email
     name: Name
@@ -67,7 +62,7 @@ class RegisterBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AcceptedView(msgspec.Struct, frozen=True):
-    """The request was taken. What became of it, a log-in tells."""
+    """The request was accepted. Log in to see whether the account was created."""
 
     status: Literal["accepted"] = "accepted"
 
@@ -80,7 +75,7 @@ class LoginBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RefreshBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The refresh token of the latest answer."""
+    """The refresh token of the latest login or refresh."""
 
     refresh_token: Annotated[
         str,
@@ -91,14 +86,14 @@ class RefreshBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PasswordBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The present password and the next."""
+    """The current password and the new one."""
 
     current_password: GivenPassword
     new_password: NewPassword
 
 
 class CloseBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The password, once more."""
+    """The password of the account."""
 
     password: GivenPassword
 
@@ -120,7 +115,7 @@ class PersonView(msgspec.Struct, frozen=True):
 
 
 class TokensView(msgspec.Struct, frozen=True):
-    """Tokens of a session, as RFC 6749 spells them; `expires_in` seconds the access token expires.
+    """The tokens of a session, as in RFC 6749. The access token expires in `expires_in` seconds.
 
     Each refresh token works once.
     """
@@ -137,8 +132,9 @@ class TokensView(msgspec.Struct, frozen=True):
     operation_id="register",
     summary="Create an account",
     description=(
-        "Answers `accepted` whether or not the e-mail has an account already, and changes nothing in that case, so that nobody can ask "
-        "who is here. Log in next. Nothing is sent to the e-mail, and it is not verified."
+        "The answer is `accepted` even if the e-mail already has an account; then nothing changes. So nobody "
+        "can find out who has an account. Log in next. No message is sent to the e-mail, and it is not "
+        "verified."
     ),
     tags=[_TAG],
     status_code=202,
@@ -156,8 +152,8 @@ async def register(request: Request, data: JSONBody[RegisterBody]) -> Response[A
     operation_id="login",
     summary="Log in",
     description=(
-        "Ten wrong passwords from one address close it for a quarter of an hour; "
-        "strangers' attempts never lock out an address that logged in lately."
+        "After ten wrong passwords from one address, further attempts from it are refused for 15 minutes. "
+        "Attempts from other addresses never block an address that logged in recently."
     ),
     tags=[_TAG],
     status_code=200,
@@ -165,7 +161,7 @@ async def register(request: Request, data: JSONBody[RegisterBody]) -> Response[A
     **policy(PUBLIC, rate="login"),
 )
 async def login(request: Request, data: JSONBody[LoginBody]) -> Response[TokensView]:
-    """Begin a session."""
+    """Open a session."""
     return _show_grant(
         await request.context.accounts.login(data.email, data.password, request.exchange.client)
     )
@@ -174,10 +170,11 @@ async def login(request: Request, data: JSONBody[LoginBody]) -> Response[TokensV
 @post(
     "/v1/auth/refresh",
     operation_id="refresh",
-    summary="Get a new access token",
+    summary="Refresh an access token",
     description=(
-        "Answers with a new refresh token, too; the old one has had its use. If the answer is lost, repeat the request within ten seconds: "
-        "it is answered the same. A token that is used again later ends the session, for one of the two who used it is a thief."
+        "The answer also has a new refresh token; the old one is used up. If the answer is lost, repeat the "
+        "request within ten seconds to get the same tokens. If a token is used again later, the session "
+        "ends, because the token may be stolen."
     ),
     tags=[_TAG],
     status_code=200,
@@ -193,7 +190,7 @@ async def refresh(request: Request, data: JSONBody[RefreshBody]) -> Response[Tok
     "/v1/auth/logout",
     operation_id="logout",
     summary="Log out",
-    description="The access token stops working within a second, wherever it is sent; the refresh token at once.",
+    description="The access token stops working within a second, the refresh token at once.",
     tags=[_TAG],
     status_code=204,
     responses=problems(CommonRefusal.NOT_FOUND),
@@ -201,11 +198,11 @@ async def refresh(request: Request, data: JSONBody[RefreshBody]) -> Response[Tok
 )
 async def logout(
     request: Request,
-    everywhere: Annotated[  # noqa: FBT002  # of a URL
+    everywhere: Annotated[  # noqa: FBT002  # a parameter of the URL
         bool, QueryParameter(description="End all my sessions, not only this one.")
     ] = False,
 ) -> Response[None]:
-    """End the session."""
+    """End the session of the caller, or all sessions."""
     person_id, session_id = request.actor.id, request.actor.session_id
     assert session_id is not None, "a person has a session"
     await request.context.accounts.logout(person_id, session_id, everywhere=everywhere)
@@ -215,14 +212,14 @@ async def logout(
 @get(
     "/v1/me",
     operation_id="getMe",
-    summary="My account",
+    summary="Get my account",
     tags=[_TAG],
     responses=problems(CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN),
 )
 async def get_me(request: Request) -> Response[PersonView] | Response[None]:
-    """Return the account of whoever asks."""
-    person = await accounts.get_person(request.context.database, request.actor.id)
+    """Return the account of the caller."""
+    person = await accounts.people.get_person(request.context.database, request.actor.id)
     return not_modified(request, etag_of(person.version)) or _answer(person)
 
 
@@ -235,15 +232,15 @@ async def get_me(request: Request) -> Response[PersonView] | Response[None]:
     **policy(SIGNED_IN),
 )
 async def edit_me(request: Request, data: JSONBody[ProfilePatch]) -> Response[PersonView]:
-    """Change the account of whoever asks."""
-    name = None if data.name is msgspec.UNSET else accounts.normalise_name(data.name)
-    if name is not None and (errors := accounts.name_errors(name, "/name")):
+    """Change the account of the caller."""
+    name = None if data.name is msgspec.UNSET else accounts.people.normalise_name(data.name)
+    if name is not None and (errors := accounts.people.name_errors(name, "/name")):
         raise Invalid(errors)
     async with request.context.database.transaction() as tx:
-        person = await accounts.lock_person(tx, request.actor.id)
+        person = await accounts.people.lock_person(tx, request.actor.id)
         require_if_match(request, person.version)
         if name is not None:
-            person = await accounts.rename(tx, person, name)
+            person = await accounts.people.rename(tx, person, name)
     return _answer(person)
 
 
@@ -251,7 +248,7 @@ async def edit_me(request: Request, data: JSONBody[ProfilePatch]) -> Response[Pe
     "/v1/me/password",
     operation_id="changePassword",
     summary="Change my password",
-    description="My other sessions end; this one goes on.",
+    description="My other sessions end; this one continues.",
     tags=[_TAG],
     status_code=204,
     responses=problems(
@@ -260,7 +257,7 @@ async def edit_me(request: Request, data: JSONBody[ProfilePatch]) -> Response[Pe
     **policy(SIGNED_IN, rate="login"),
 )
 async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Response[None]:
-    """Change the password of whoever asks."""
+    """Change the password of the caller."""
     actor = request.actor
     assert actor.session_id is not None, "a person has a session"
     await request.context.accounts.change_password(
@@ -274,9 +271,9 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
     operation_id="closeAccount",
     summary="Delete my account",
     description=(
-        "Erases my e-mail, my name, my password and what I was told, ends my sessions and takes me out of my organizers. My bookings "
-        "stay, under an id that no longer names anybody: organizers need their figures, and a ticket that is sold is sold. Cancel first "
-        "what you do not want."
+        "Erases my e-mail, my name, my password and my notifications, ends my sessions and removes me from "
+        "my organizers. My bookings stay, under an id that no longer identifies me: organizers need their "
+        "figures, and sold tickets stay valid. Cancel bookings that you do not want first."
     ),
     tags=[_TAG],
     status_code=204,
@@ -290,7 +287,7 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
     **policy(SIGNED_IN, rate="login"),
 )
 async def close_account(request: Request, data: JSONBody[CloseBody]) -> Response[None]:
-    """Erase whoever asks."""
+    """Erase the account of the caller."""
     await request.context.accounts.close_account(
         request.actor.id, data.password, request.exchange.client, notifications.forget_person
     )
@@ -305,13 +302,21 @@ def _answer(person: Person) -> Response[PersonView]:
 
 def _show_person(person: Person) -> PersonView:
     return PersonView(
-        show_id("per", person.person_id), person.email, person.name, person.role, person.created_at
+        id=show_id("per", person.person_id),
+        email=person.email,
+        name=person.name,
+        role=person.role,
+        created_at=person.created_at,
     )
 
 
 def _show_grant(grant: Grant) -> Response[TokensView]:
     view = TokensView(
-        grant.access_token, "Bearer", grant.expires_in, grant.refresh_token, _show_person(grant.person)
+        access_token=grant.access_token,
+        token_type="Bearer",  # noqa: S106  # no password
+        expires_in=grant.expires_in,
+        refresh_token=grant.refresh_token,
+        person=_show_person(grant.person),
     )
     return Response(view, headers=_PRIVATE)
 

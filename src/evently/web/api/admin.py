@@ -65,7 +65,9 @@ async def list_users(
     after: After = None,
 ) -> Response[PageView[UserView]]:
     """List the accounts of all people, newest first."""
-    return paginated(request, await accounts.list_people(request.context.database, q, limit, after), _show)
+    return paginated(
+        request, await accounts.people.list_people(request.context.database, q, limit, after), _show
+    )
 
 
 @get(
@@ -78,7 +80,7 @@ async def list_users(
 )
 async def get_user(request: Request, person_id: FromPath[PersonId]) -> Response[UserView] | Response[None]:
     """Return the account of one person."""
-    person = await accounts.get_person(request.context.database, person_id)
+    person = await accounts.people.get_person(request.context.database, person_id)
     return not_modified(request, etag_of(person.version)) or _answer(person)
 
 
@@ -100,11 +102,11 @@ async def edit_user(
     """Change the platform role of a person and end their sessions."""
     context = request.context
     async with context.database.transaction() as tx:
-        person = await accounts.lock_with_admins(tx, person_id)
+        person = await accounts.people.lock_with_admins(tx, person_id)
         require_if_match(request, person.version)
         if data.role is msgspec.UNSET or data.role == person.role:
             return _answer(person)
-        person = await accounts.change_role(tx, person, data.role)
+        person = await accounts.people.change_role(tx, person, data.role)
         ended = await accounts.end_all_sessions(tx, person.person_id, context.clock())
     context.accounts.revocations.add(ended)
     _log.info(

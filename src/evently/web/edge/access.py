@@ -12,7 +12,8 @@ from uuid import UUID
 import msgspec
 
 from evently import catalogue, seating
-from evently.accounts import Accounts, AccountsRefusal, MemberRole, get_organizer
+from evently.accounts import Accounts, AccountsRefusal, MemberRole
+from evently.accounts.organizers import get_organizer
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.kit.errors import CommonRefusal, Refused

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from evently import catalogue, organizing
-from evently.accounts import get_organizer
+from evently.accounts.organizers import get_organizer
 from evently.catalogue import CatalogueRefusal, Event, EventChanges, EventTerms
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import find_id, parse_id, show_id

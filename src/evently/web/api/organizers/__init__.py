@@ -1,4 +1,4 @@
-"""Organizers: their accounts and API keys, their members and invitations."""
+"""Organizers: their API keys, members and invitations."""
 
 from evently.web.api.organizers import members, organizers
 

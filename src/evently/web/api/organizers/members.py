@@ -1,4 +1,4 @@
-"""Who belongs to an organizer, as what, and how somebody joins: by an invitation's code."""
+"""The members of an organizer, their roles, and the invitations with which people join."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Annotated, Final
 import msgspec
 
 from evently import accounts
-from evently.accounts import AccountsRefusal, Invitation, Member, MemberRole
+from evently.accounts import AccountsRefusal, MemberRole
+from evently.accounts.invitations import Invitation
+from evently.accounts.members import Member
 from evently.kit.errors import CommonRefusal, Invalid
 from evently.kit.ids import InvitationId, OrganizerId, PersonId, show_id
 from evently.web.api.accounts import Email
-from evently.web.api.organizers.organizers import MembershipView, PersonIdText, audit, show_organizer
+from evently.web.api.organizers.organizers import MembershipView, PersonIdText, log_change, show_organizer
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Request, Response
@@ -27,7 +29,7 @@ InvitationIdText = Annotated[str, msgspec.Meta(examples=["inv_01m7y4ef72ev2sxmcn
 
 
 class MemberView(msgspec.Struct, frozen=True):
-    """Somebody who belongs to an organizer."""
+    """A member of an organizer."""
 
     person_id: PersonIdText
     name: str
@@ -43,14 +45,14 @@ class MemberPatch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class InvitationBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Whom to invite, as what."""
+    """The e-mail of the invited person, and the role that they will have."""
 
     email: Email
     role: MemberRole
 
 
 class InvitationView(msgspec.Struct, frozen=True):
-    """An invitation that waits to be accepted."""
+    """An invitation that has not been accepted."""
 
     id: InvitationIdText
     email: str
@@ -61,7 +63,7 @@ class InvitationView(msgspec.Struct, frozen=True):
 
 
 class NewInvitationView(InvitationView, frozen=True):
-    """An invitation with its code, which is shown this once: hand it to whom it is for."""
+    """An invitation with its code, which is shown only once: send it to the invited person."""
 
     code: Annotated[str, msgspec.Meta(examples=["evi_3k5m7p9r1t3v5x7z1b3d5f7h9k1m3p5r"])]
 
@@ -78,7 +80,7 @@ class CodeBody(msgspec.Struct, forbid_unknown_fields=True):
 @get(
     "/v1/organizers/{organizer_id:str}/members",
     operation_id="listMembers",
-    summary="Who belongs to an organizer",
+    summary="List the members of an organizer",
     tags=[_MEMBERS],
     responses=problems(),
     **policy(organizer("manager")),
@@ -89,7 +91,7 @@ async def list_members(
     """List the members of an organizer."""
     return paginated(
         request,
-        await accounts.list_members(request.context.database, organizer_id, limit, after),
+        await accounts.members.list_members(request.context.database, organizer_id, limit, after),
         _show_member,
     )
 
@@ -97,7 +99,7 @@ async def list_members(
 @get(
     "/v1/organizers/{organizer_id:str}/members/{person_id:str}",
     operation_id="getMember",
-    summary="One member",
+    summary="Get a member",
     tags=[_MEMBERS],
     responses=problems(),
     **policy(organizer("manager")),
@@ -106,15 +108,15 @@ async def get_member(
     request: Request, organizer_id: FromPath[OrganizerId], person_id: FromPath[PersonId]
 ) -> Response[MemberView] | Response[None]:
     """Return a member of an organizer."""
-    member = await accounts.get_member(request.context.database, organizer_id, person_id)
+    member = await accounts.members.get_member(request.context.database, organizer_id, person_id)
     return not_modified(request, etag_of(member.version)) or _answer_member(member)
 
 
 @patch(
     "/v1/organizers/{organizer_id:str}/members/{person_id:str}",
     operation_id="editMember",
-    summary="Change a member's role",
-    description="Counts within a second. An organizer always has an owner.",
+    summary="Change the role of a member",
+    description="Takes effect within a second. An organizer always has an owner.",
     tags=[_MEMBERS],
     responses=problems(CommonRefusal.STALE, AccountsRefusal.LAST_OWNER),
     **policy(organizer("owner")),
@@ -125,17 +127,17 @@ async def edit_member(
     person_id: FromPath[PersonId],
     data: JSONBody[MemberPatch],
 ) -> Response[MemberView]:
-    """Change what a member may do."""
+    """Change the role of a member."""
     context = request.context
     async with context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, organizer_id)
-        member = await accounts.read_member(tx, locked.organizer_id, person_id)
+        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
+        member = await accounts.members.read_member(tx, locked.organizer_id, person_id)
         require_if_match(request, member.version)
         if data.role is msgspec.UNSET or data.role == member.role:
             return _answer_member(member)
-        member = await accounts.change_member_role(tx, member, data.role)
+        member = await accounts.members.change_member_role(tx, member, data.role)
     context.accounts.roles.forget(member.organizer_id)
-    audit(
+    log_change(
         request,
         "member role changed",
         organizer_id=member.organizer_id,
@@ -149,7 +151,7 @@ async def edit_member(
     "/v1/organizers/{organizer_id:str}/members/{person_id:str}",
     operation_id="removeMember",
     summary="Remove a member",
-    description="Counts within a second. An organizer always has an owner.",
+    description="Takes effect within a second. An organizer always has an owner.",
     tags=[_MEMBERS],
     status_code=204,
     responses=problems(CommonRefusal.STALE, AccountsRefusal.LAST_OWNER),
@@ -160,30 +162,30 @@ async def remove_member(
 ) -> Response[None]:
     """Remove a member of an organizer."""
     async with request.context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, organizer_id)
-        member = await accounts.read_member(tx, locked.organizer_id, person_id)
+        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
+        member = await accounts.members.read_member(tx, locked.organizer_id, person_id)
         require_if_match(request, member.version)
-        await accounts.remove_member(tx, member)
-    return _gone(request, member)
+        await accounts.members.remove_member(tx, member)
+    return _answer_removed(request, member)
 
 
 @post(
     "/v1/organizers/{organizer_id:str}/leave",
     operation_id="leaveOrganizer",
     summary="Leave an organizer",
-    description="I no longer belong to it. Its only owner cannot leave.",
+    description="Ends my membership. The only owner cannot leave.",
     tags=[_MEMBERS],
     status_code=204,
     responses=problems(AccountsRefusal.LAST_OWNER),
     **policy(organizer("door")),
 )
 async def leave_organizer(request: Request, organizer_id: FromPath[OrganizerId]) -> Response[None]:
-    """Remove whoever asks from an organizer."""
+    """End the membership of the caller."""
     async with request.context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, organizer_id)
-        member = await accounts.read_member(tx, locked.organizer_id, request.actor.id)
-        await accounts.remove_member(tx, member)
-    return _gone(request, member)
+        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
+        member = await accounts.members.read_member(tx, locked.organizer_id, request.actor.id)
+        await accounts.members.remove_member(tx, member)
+    return _answer_removed(request, member)
 
 
 # Invitations ------------------------------------------------------------------------------------------------
@@ -192,10 +194,11 @@ async def leave_organizer(request: Request, organizer_id: FromPath[OrganizerId])
 @post(
     "/v1/organizers/{organizer_id:str}/invitations",
     operation_id="invite",
-    summary="Invite somebody",
+    summary="Invite a member",
     description=(
-        "Gives a code for one person, which is shown this once: hand it over yourself. Whoever is logged in with that e-mail accepts it; "
-        "both are needed. The answer is the same whether or not the e-mail has an account, and an earlier invitation to it stops working."
+        "Creates a code for one person. It is shown only once: send it to the person yourself. A person who "
+        "is logged in with that e-mail accepts the invitation with the code. The answer is the same whether "
+        "or not the e-mail has an account. An earlier invitation to the same e-mail stops working."
     ),
     tags=[_MEMBERS],
     status_code=201,
@@ -205,16 +208,16 @@ async def leave_organizer(request: Request, organizer_id: FromPath[OrganizerId])
 async def invite(
     request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[InvitationBody]
 ) -> Response[NewInvitationView]:
-    """Invite somebody to an organizer."""
-    context, email = request.context, accounts.normalise_email(data.email)
-    if errors := accounts.email_errors(email, "/email"):
+    """Invite a person to an organizer."""
+    context, email = request.context, accounts.people.normalise_email(data.email)
+    if errors := accounts.people.email_errors(email, "/email"):
         raise Invalid(errors)
     async with context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, organizer_id)
-        invitation, code = await accounts.invite(
+        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
+        invitation, code = await accounts.invitations.invite(
             tx, locked.organizer_id, email, data.role, request.actor.id, context.clock()
         )
-    audit(
+    log_change(
         request,
         "member invited",
         organizer_id=locked.organizer_id,
@@ -230,7 +233,7 @@ async def invite(
 @get(
     "/v1/organizers/{organizer_id:str}/invitations",
     operation_id="listInvitations",
-    summary="Open invitations",
+    summary="List open invitations",
     tags=[_MEMBERS],
     responses=problems(),
     **policy(organizer("owner")),
@@ -238,9 +241,11 @@ async def invite(
 async def list_invitations(
     request: Request, organizer_id: FromPath[OrganizerId], limit: Limit = LIMIT, after: After = None
 ) -> Response[PageView[InvitationView]]:
-    """List the invitations that wait to be accepted."""
+    """List the invitations that have not been accepted."""
     context = request.context
-    page = await accounts.list_invitations(context.database, organizer_id, context.clock(), limit, after)
+    page = await accounts.invitations.list_invitations(
+        context.database, organizer_id, context.clock(), limit, after
+    )
     return paginated(request, page, _show_invitation)
 
 
@@ -256,11 +261,11 @@ async def list_invitations(
 async def withdraw_invitation(
     request: Request, organizer_id: FromPath[OrganizerId], invitation_id: FromPath[InvitationId]
 ) -> Response[None]:
-    """Take back an invitation."""
+    """Withdraw an invitation."""
     async with request.context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, organizer_id)
-        await accounts.withdraw_invitation(tx, locked.organizer_id, invitation_id)
-    audit(
+        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
+        await accounts.invitations.withdraw_invitation(tx, locked.organizer_id, invitation_id)
+    log_change(
         request,
         "invitation withdrawn",
         organizer_id=locked.organizer_id,
@@ -273,7 +278,7 @@ async def withdraw_invitation(
     "/v1/me/invitations/accept",
     operation_id="acceptInvitation",
     summary="Accept an invitation",
-    description="With the code that an owner gave me, which is made for the e-mail of my account.",
+    description="Send the code that an owner gave me. It works only for the e-mail that the owner invited.",
     tags=[_MEMBERS],
     status_code=200,
     responses=problems(
@@ -285,22 +290,24 @@ async def withdraw_invitation(
     **policy(SIGNED_IN, rate="login"),
 )
 async def accept_invitation(request: Request, data: JSONBody[CodeBody]) -> Response[MembershipView]:
-    """Join an organizer."""
+    """Make the caller a member of the organizer."""
     context = request.context
     async with context.database.transaction() as tx:
-        invitation = await accounts.accept_invitation(tx, request.actor.id, data.code, context.clock())
+        invitation = await accounts.invitations.accept_invitation(
+            tx, request.actor.id, data.code, context.clock()
+        )
     context.accounts.roles.forget(invitation.organizer_id)
-    audit(request, "invitation accepted", organizer_id=invitation.organizer_id, role=invitation.role)
-    joined = await accounts.get_organizer(context.database, invitation.organizer_id)
+    log_change(request, "invitation accepted", organizer_id=invitation.organizer_id, role=invitation.role)
+    joined = await accounts.organizers.get_organizer(context.database, invitation.organizer_id)
     return Response(MembershipView(show_organizer(joined), invitation.role), headers=_PRIVATE)
 
 
-# Shown ------------------------------------------------------------------------------------------------------
+# Views ------------------------------------------------------------------------------------------------------
 
 
-def _gone(request: Request, member: Member) -> Response[None]:
+def _answer_removed(request: Request, member: Member) -> Response[None]:
     request.context.accounts.roles.forget(member.organizer_id)
-    audit(request, "member removed", organizer_id=member.organizer_id, person_id=member.person_id)
+    log_change(request, "member removed", organizer_id=member.organizer_id, person_id=member.person_id)
     return Response(None, headers=_PRIVATE)
 
 
@@ -309,17 +316,23 @@ def _answer_member(member: Member) -> Response[MemberView]:
 
 
 def _show_member(member: Member) -> MemberView:
-    return MemberView(show_id("per", member.person_id), member.name, member.email, member.role, member.since)
+    return MemberView(
+        person_id=show_id("per", member.person_id),
+        name=member.name,
+        email=member.email,
+        role=member.role,
+        since=member.since,
+    )
 
 
 def _show_invitation(invitation: Invitation) -> InvitationView:
     return InvitationView(
-        show_id("inv", invitation.invitation_id),
-        invitation.email,
-        invitation.role,
-        show_id("per", invitation.invited_by),
-        invitation.created_at,
-        invitation.expires_at,
+        id=show_id("inv", invitation.invitation_id),
+        email=invitation.email,
+        role=invitation.role,
+        invited_by=show_id("per", invitation.invited_by),
+        created_at=invitation.created_at,
+        expires_at=invitation.expires_at,
     )
 
 

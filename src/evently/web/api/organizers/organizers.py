@@ -1,4 +1,4 @@
-"""Organizers and their API keys. Who belongs to them: members.py."""
+"""Organizers and their API keys. Their members are in members.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import msgspec
 import structlog
 
 from evently import accounts
-from evently.accounts import SCOPES, AccountsRefusal, ApiKey, MemberRole, Membership, Organizer, ScopeName
+from evently.accounts import AccountsRefusal, MemberRole, Organizer
+from evently.accounts.keys import SCOPES, ApiKey, ScopeName
+from evently.accounts.organizers import Membership
 from evently.kit.errors import CommonRefusal, FieldError, Invalid
 from evently.kit.ids import ApiKeyId, OrganizerId, new_id, show_id
 from evently.web.api.accounts import Email, Name
@@ -34,7 +36,7 @@ Scopes = Annotated[
 
 
 class OrganizerBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A new organizer. Buyers see both."""
+    """A new organizer. Buyers see its name and contact e-mail."""
 
     name: Name
     contact_email: Email
@@ -48,7 +50,7 @@ class OrganizerPatch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class OrganizerView(msgspec.Struct, frozen=True):
-    """Who runs events."""
+    """A party that runs events."""
 
     id: OrganizerIdText
     name: str
@@ -57,7 +59,7 @@ class OrganizerView(msgspec.Struct, frozen=True):
 
 
 class MembershipView(msgspec.Struct, frozen=True):
-    """An organizer, and what I am there."""
+    """An organizer, and my role there."""
 
     organizer: OrganizerView
     role: MemberRole
@@ -73,7 +75,7 @@ class ApiKeyBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ApiKeyView(msgspec.Struct, frozen=True):
-    """An API key, without what makes it one. `hint` is how it begins."""
+    """An API key without its secret. `hint` is its first characters."""
 
     id: ApiKeyIdText
     name: str
@@ -86,7 +88,7 @@ class ApiKeyView(msgspec.Struct, frozen=True):
 
 
 class NewApiKeyView(ApiKeyView, frozen=True):
-    """An API key with its secret, which is shown this once."""
+    """An API key with its secret, which is shown only once."""
 
     key: Annotated[
         str, msgspec.Meta(examples=["evk_3k5m7p9r1t3v5x7z1b3d5f7h9k1m3p5r3k5m7p9r1t3v5x7z1b3d5f7h9k1m3p5r"])
@@ -100,7 +102,7 @@ class NewApiKeyView(ApiKeyView, frozen=True):
     "/v1/organizers",
     operation_id="createOrganizer",
     summary="Create an organizer",
-    description="I become its owner.",
+    description="The caller becomes its owner.",
     tags=[_ORGANIZERS],
     status_code=201,
     responses=problems(CommonRefusal.NOT_FOUND, AccountsRefusal.LIMIT_REACHED),
@@ -110,20 +112,26 @@ async def create_organizer(request: Request, data: JSONBody[OrganizerBody]) -> R
     """Create an organizer."""
     context = request.context
     name, contact_email = _checked(data.name, data.contact_email)
-    made = Organizer(new_id(), name, contact_email, 1, context.clock())
+    created = Organizer(
+        organizer_id=new_id(),
+        name=name,
+        contact_email=contact_email,
+        version=1,
+        created_at=context.clock(),
+    )
     async with context.database.transaction() as tx:
-        await accounts.create_organizer(tx, made, request.actor.id)
-    context.accounts.roles.forget(made.organizer_id)
-    audit(request, "organizer created", organizer_id=made.organizer_id)
-    view = show_organizer(made)
-    headers = {"location": f"/v1/organizers/{view.id}", "etag": etag_of(made.version), **_PRIVATE}
+        await accounts.organizers.create_organizer(tx, created, request.actor.id)
+    context.accounts.roles.forget(created.organizer_id)
+    log_change(request, "organizer created", organizer_id=created.organizer_id)
+    view = show_organizer(created)
+    headers = {"location": f"/v1/organizers/{view.id}", "etag": etag_of(created.version), **_PRIVATE}
     return Response(view, status_code=201, headers=headers)
 
 
 @get(
     "/v1/organizers",
     operation_id="listMyOrganizers",
-    summary="The organizers that I belong to",
+    summary="List my organizers",
     tags=[_ORGANIZERS],
     responses=problems(),
     **policy(SIGNED_IN),
@@ -131,15 +139,17 @@ async def create_organizer(request: Request, data: JSONBody[OrganizerBody]) -> R
 async def list_organizers(
     request: Request, limit: Limit = LIMIT, after: After = None
 ) -> Response[PageView[MembershipView]]:
-    """List the organizers of whoever asks."""
-    page = await accounts.list_memberships(request.context.database, request.actor.id, limit, after)
+    """List the organizers of which the caller is a member."""
+    page = await accounts.organizers.list_memberships(
+        request.context.database, request.actor.id, limit, after
+    )
     return paginated(request, page, _show_membership)
 
 
 @get(
     "/v1/organizers/{organizer_id:str}",
     operation_id="getOrganizer",
-    summary="One organizer",
+    summary="Get an organizer",
     tags=[_ORGANIZERS],
     responses=problems(),
     **policy(organizer("door", "events:read")),
@@ -148,7 +158,7 @@ async def get_organizer(
     request: Request, organizer_id: FromPath[OrganizerId]
 ) -> Response[OrganizerView] | Response[None]:
     """Return an organizer."""
-    found = await accounts.get_organizer(request.context.database, organizer_id)
+    found = await accounts.organizers.get_organizer(request.context.database, organizer_id)
     return not_modified(request, etag_of(found.version)) or _answer_organizer(found)
 
 
@@ -165,14 +175,14 @@ async def edit_organizer(
 ) -> Response[OrganizerView]:
     """Change an organizer."""
     async with request.context.database.transaction() as tx:
-        found = await accounts.lock_organizer(tx, organizer_id)
+        found = await accounts.organizers.lock_organizer(tx, organizer_id)
         require_if_match(request, found.version)
         name, contact_email = _checked(
             found.name if data.name is msgspec.UNSET else data.name,
             found.contact_email if data.contact_email is msgspec.UNSET else data.contact_email,
         )
         if (name, contact_email) != (found.name, found.contact_email):
-            found = await accounts.edit_organizer(tx, found.organizer_id, name, contact_email)
+            found = await accounts.organizers.edit_organizer(tx, found.organizer_id, name, contact_email)
     return _answer_organizer(found)
 
 
@@ -182,9 +192,10 @@ async def edit_organizer(
 @post(
     "/v1/organizers/{organizer_id:str}/api-keys",
     operation_id="createApiKey",
-    summary="Make an API key",
+    summary="Create an API key",
     description=(
-        "The key is shown this once and stored as a hash. It can do what its scopes say, for this organizer alone, until it is revoked."
+        "The key is shown only once and is stored as a hash. It may do what its scopes allow, for this "
+        "organizer only, until it is revoked."
     ),
     tags=[_KEYS],
     status_code=201,
@@ -194,16 +205,16 @@ async def edit_organizer(
 async def create_api_key(
     request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[ApiKeyBody]
 ) -> Response[NewApiKeyView]:
-    """Make an API key of an organizer."""
-    context, name = request.context, accounts.normalise_name(data.name)
-    if errors := accounts.name_errors(name, "/name"):
+    """Create an API key of an organizer."""
+    context, name = request.context, accounts.people.normalise_name(data.name)
+    if errors := accounts.people.name_errors(name, "/name"):
         raise Invalid(errors)
     async with context.database.transaction() as tx:
-        locked = await accounts.lock_organizer(tx, organizer_id)
-        key, text = await accounts.create_key(
+        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
+        key, text = await accounts.keys.create_key(
             tx, locked.organizer_id, name, frozenset(data.scopes), request.actor.id, context.clock()
         )
-    audit(
+    log_change(
         request,
         "API key created",
         organizer_id=locked.organizer_id,
@@ -218,8 +229,8 @@ async def create_api_key(
 @get(
     "/v1/organizers/{organizer_id:str}/api-keys",
     operation_id="listApiKeys",
-    summary="API keys, newest first",
-    description="The revoked are among them.",
+    summary="List API keys",
+    description="Newest first, including revoked keys.",
     tags=[_KEYS],
     responses=problems(),
     **policy(organizer("owner")),
@@ -230,7 +241,7 @@ async def list_api_keys(
     """List the API keys of an organizer."""
     return paginated(
         request,
-        await accounts.list_keys(request.context.database, organizer_id, limit, after),
+        await accounts.keys.list_keys(request.context.database, organizer_id, limit, after),
         _show_key,
     )
 
@@ -239,7 +250,7 @@ async def list_api_keys(
     "/v1/organizers/{organizer_id:str}/api-keys/{api_key_id:str}/revoke",
     operation_id="revokeApiKey",
     summary="Revoke an API key",
-    description="For good, and everywhere within a second. Once more changes nothing.",
+    description="Permanent. Takes effect within a second. Revoking a revoked key changes nothing.",
     tags=[_KEYS],
     status_code=200,
     responses=problems(),
@@ -251,30 +262,30 @@ async def revoke_api_key(
     """Revoke an API key of an organizer."""
     context = request.context
     async with context.database.transaction() as tx:
-        key = await accounts.revoke_key(tx, organizer_id, api_key_id, context.clock())
+        key = await accounts.keys.revoke_key(tx, organizer_id, api_key_id, context.clock())
     context.accounts.keys.forget_all()
-    audit(request, "API key revoked", organizer_id=key.organizer_id, api_key_id=key.api_key_id)
+    log_change(request, "API key revoked", organizer_id=key.organizer_id, api_key_id=key.api_key_id)
     return Response(_show_key(key), headers=_PRIVATE)
 
 
-# Shown ------------------------------------------------------------------------------------------------------
+# Views ------------------------------------------------------------------------------------------------------
 
 
 def _checked(name: str, contact_email: str) -> tuple[str, str]:
-    name, contact_email = accounts.normalise_name(name), accounts.normalise_email(contact_email)
+    name, contact_email = accounts.people.normalise_name(name), accounts.people.normalise_email(contact_email)
     errors: list[FieldError] = [
-        *accounts.name_errors(name, "/name"),
-        *accounts.email_errors(contact_email, "/contact_email"),
+        *accounts.people.name_errors(name, "/name"),
+        *accounts.people.email_errors(contact_email, "/contact_email"),
     ]
     if errors:
         raise Invalid(errors)
     return name, contact_email
 
 
-def audit(request: Request, what: str, **objects: object) -> None:
-    """Log who changed what. Ids only: no name, no e-mail, no secret."""
+def log_change(request: Request, message: str, **objects: object) -> None:
+    """Log a change and its actor. Ids only: no name, no e-mail, no secret."""
     _log.info(
-        what,
+        message,
         actor_id=str(request.actor.id),
         **{name: value if isinstance(value, list) else str(value) for name, value in objects.items()},
     )
@@ -285,9 +296,12 @@ def _answer_organizer(found: Organizer) -> Response[OrganizerView]:
 
 
 def show_organizer(found: Organizer) -> OrganizerView:
-    """Return an organizer as clients see it."""
+    """Return the view of an organizer."""
     return OrganizerView(
-        show_id("org", found.organizer_id), found.name, found.contact_email, found.created_at
+        id=show_id("org", found.organizer_id),
+        name=found.name,
+        contact_email=found.contact_email,
+        created_at=found.created_at,
     )
 
 
@@ -297,14 +311,14 @@ def _show_membership(membership: Membership) -> MembershipView:
 
 def _show_key(key: ApiKey) -> ApiKeyView:
     return ApiKeyView(
-        show_id("key", key.api_key_id),
-        key.name,
-        key.hint,
-        [scope for scope in SCOPES if scope in key.scopes],
-        show_id("per", key.created_by),
-        key.created_at,
-        key.last_used_at,
-        key.revoked_at,
+        id=show_id("key", key.api_key_id),
+        name=key.name,
+        hint=key.hint,
+        scopes=[scope for scope in SCOPES if scope in key.scopes],
+        created_by=show_id("per", key.created_by),
+        created_at=key.created_at,
+        last_used_at=key.last_used_at,
+        revoked_at=key.revoked_at,
     )
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from evently import accounts, catalogue, organizing
-from evently.accounts import REHEARSAL_BUYERS_MAX
+from evently.accounts.rehearsals import REHEARSAL_BUYERS_MAX
 from evently.catalogue import Event
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
@@ -98,7 +98,7 @@ async def rehearse_event(
     """Copy an event for a rehearsal."""
     context, now = request.context, request.context.clock()
     async with context.database.transaction() as tx:
-        buyers = await accounts.add_rehearsal_buyers(tx, data.buyers, now)
+        buyers = await accounts.rehearsals.add_rehearsal_buyers(tx, data.buyers, now)
         event, sale = await organizing.copy_for_rehearsal(tx, parse_id("evt", event_id), data.places, now)
     return await _answer(context, event, sale, buyers, now)
 
@@ -121,7 +121,7 @@ async def rehearse_fresh_event(
     venues = await catalogue.list_venues(context.database, owner, 1, None)
     venue_id = venues.data[0].venue_id if venues.data else None
     async with context.database.transaction() as tx:
-        buyers = await accounts.add_rehearsal_buyers(tx, data.buyers, now)
+        buyers = await accounts.rehearsals.add_rehearsal_buyers(tx, data.buyers, now)
         event, sale = await organizing.make_for_rehearsal(
             tx,
             owner,

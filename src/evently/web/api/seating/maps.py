@@ -1,4 +1,4 @@
-"""Seat maps of venues, in versions that never change. Events take copies."""
+"""Seat maps of venues. A version never changes; an event has its own copy of one."""
 
 from __future__ import annotations
 
@@ -27,27 +27,29 @@ from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, post
 
 _TAG: Final = "Organizer: seat maps"
-MAP_BYTES_MAX: Final = 16 * 1024 * 1024  # the largest map, 100,000 seats, written with spaces
-_FOR_EVER: Final = "private, max-age=31536000, immutable"  # what a version says never changes
+MAP_BYTES_MAX: Final = 16 * 1024 * 1024  # the largest map: 100,000 seats, as JSON with spaces
+_FOR_EVER: Final = "private, max-age=31536000, immutable"  # a version never changes
 _HALLS: Final = {"arena": (arena, ARENA_SEATS), "theatre": (theatre, THEATRE_SEATS)}
 _IMPORTING: Final = (
-    f"The body is a plan as pretix's editor saves it, of up to {MAP_BYTES_MAX // 2**20} MiB. Zones become sections, seats keep their ids "
-    "(`seat_guid`) and labels (`seat_number`), and all is scaled so that neighbours sit 0.55 m apart; areas and texts are kept as hints "
-    "for drawing. `zones` of the answer are the plan's categories, as `seating.zones` of an event takes them. Everything wrong with a "
-    "plan is said at once, at its place in the plan: what is missing or of another kind, seats without an id or with one that is there "
-    "already, labels twice in a row, categories that are not listed, rows and plans without seats, seats on top of each other, places "
-    "too far away, too many of anything."
+    f"The body is a seating plan as the editor of pretix saves it, of up to {MAP_BYTES_MAX // 2**20} MiB. "
+    "Zones become sections. Seats keep their ids (`seat_guid`) and labels (`seat_number`). The plan is "
+    "scaled so that neighbours sit 0.55 m apart. Areas and texts are kept as hints for drawing. `zones` of "
+    "the answer are the categories of the plan, in the form that `seating.zones` of an event accepts. One "
+    "answer reports all errors with their places in the plan: missing values and values of a wrong type, "
+    "seats without an id, ids that occur twice, labels that occur twice in a row of seats, unknown "
+    "categories, rows and plans without seats, seats on top of each other, positions too far away, and "
+    "numbers above a limit."
 )
 _encode: Final = msgspec.json.Encoder().encode
 Version: TypeAlias = Annotated[
-    int | None, QueryParameter(ge=1, le=2**31 - 1, description="This version; the latest unless told.")
+    int | None, QueryParameter(ge=1, le=2**31 - 1, description="The version; the latest if not given.")
 ]
 
 
 class SeatMapView(msgspec.Struct, frozen=True):
     """A version of a seat map, without its layout.
 
-    `digest` names the layout for ever; equal layouts have one digest.
+    `digest` identifies the layout; equal layouts have equal digests.
     """
 
     id: SeatMapIdText
@@ -68,24 +70,27 @@ class WholeSeatMapView(SeatMapView, frozen=True):
 class ImportedSeatMapView(SeatMapView, frozen=True):
     """A version of a seat map that was imported.
 
-    `zones`: what is sold at one price in the plan, as an event names its price zones.
+    `zones` are the price categories of the plan, in the form of the price zones of an event.
     """
 
     zones: list[ZoneChoice]
 
 
-Made = TypeVar("Made", bound=SeatMapView)
+View = TypeVar("View", bound=SeatMapView)
 
 
 class GenerateBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A believable hall of exactly so many seats: an arena of 2,000 to 60,000, or a theatre of 200 to 3,000."""
+    """A realistic hall of exactly this size: an arena of 2,000 to 60,000, or a theatre of 200 to 3,000."""
 
     kind: Literal["arena", "theatre"]
     seats: Annotated[int, msgspec.Meta(examples=[20_000])]
 
 
 class SeatMapBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A seat map: one that is given, with sections of rows of seats, in metres, the front row first; or one to be generated."""
+    """A seat map: either `map`, or one to `generate`.
+
+    A map has sections of rows of seats, in metres, the front row first.
+    """
 
     map: SeatMap | None = None
     generate: GenerateBody | None = None
@@ -95,7 +100,7 @@ class SeatMapBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     "/v1/venues/{venue_id:str}/seat-maps",
     operation_id="addSeatMap",
     summary="Add a seat map to a venue",
-    description=f"Everything wrong with it is said at once. The body may have up to {MAP_BYTES_MAX // 2**20} MiB.",
+    description=f"One answer reports all errors. The body may have up to {MAP_BYTES_MAX // 2**20} MiB.",
     tags=[_TAG],
     responses=problems(413),
     **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
@@ -103,15 +108,15 @@ class SeatMapBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 async def add_seat_map(
     request: Request, venue_id: FromPath[VenueId], data: JSONBody[SeatMapBody]
 ) -> Response[SeatMapView]:
-    """Give a venue one more seat map."""
+    """Add a seat map to a venue."""
     seat_map = await asyncio.to_thread(_map_of, data)
-    return _made(_show(await _add_map(request.context, venue_id, seat_map)))
+    return _created(_show(await _add_map(request.context, venue_id, seat_map)))
 
 
 @post(
     "/v1/venues/{venue_id:str}/seat-maps/import-pretix",
     operation_id="importSeatMap",
-    summary="Add a seat map from a seating plan of pretix",
+    summary="Import a seat map from pretix",
     description=_IMPORTING,
     tags=[_TAG],
     responses=problems(413),
@@ -120,15 +125,16 @@ async def add_seat_map(
 async def import_seat_map(
     request: Request, venue_id: FromPath[VenueId], data: JSONBody[PretixPlan]
 ) -> Response[ImportedSeatMapView]:
-    """Give a venue one more seat map, from a plan."""
+    """Add a seat map to a venue from a pretix plan."""
     seat_map, zones = await asyncio.to_thread(import_plan, data)
-    return _made(_show_imported(await _add_map(request.context, venue_id, seat_map), zones))
+    return _created(_show_imported(await _add_map(request.context, venue_id, seat_map), zones))
 
 
 @get(
     "/v1/venues/{venue_id:str}/seat-maps",
     operation_id="listSeatMaps",
-    summary="The seat maps of a venue, the oldest first",
+    summary="List the seat maps of a venue",
+    description="The oldest first.",
     tags=[_TAG],
     responses=problems(),
     **policy(MEMBERS),
@@ -144,7 +150,7 @@ async def list_seat_maps(
 @get(
     "/v1/seat-maps/{seat_map_id:str}",
     operation_id="getSeatMap",
-    summary="A seat map with its layout",
+    summary="Get a seat map with its layout",
     tags=[_TAG],
     responses=problems(),
     **policy(MEMBERS, rate="heavy"),
@@ -152,7 +158,7 @@ async def list_seat_maps(
 async def get_seat_map(
     request: Request, seat_map_id: FromPath[SeatMapId], version: Version = None
 ) -> Response[WholeSeatMapView] | Response[None]:
-    """Return a version of a seat map. The layout is sent as it is stored: no seat of it becomes an object."""
+    """Return a version of a seat map. The stored layout is sent as it is, without parsing it."""
     found = await seating.get_seat_map(request.context.database, seat_map_id, version)
     cache_control = "private, no-cache" if version is None else _FOR_EVER
     etag = etag_of(found.version)
@@ -166,8 +172,8 @@ async def get_seat_map(
 @post(
     "/v1/seat-maps/{seat_map_id:str}/versions",
     operation_id="addSeatMapVersion",
-    summary="Add the next version of a seat map",
-    description="Events keep the version that they copied. What the latest version says already makes none.",
+    summary="Add a version of a seat map",
+    description="Events keep the version that they copied. A map equal to the latest version adds none.",
     tags=[_TAG],
     responses=problems(413),
     **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
@@ -177,14 +183,15 @@ async def add_seat_map_version(
 ) -> Response[SeatMapView]:
     """Change a seat map."""
     seat_map = await asyncio.to_thread(_map_of, data)
-    return _made(_show(await _add_version(request.context, seat_map_id, seat_map)))
+    return _created(_show(await _add_version(request.context, seat_map_id, seat_map)))
 
 
 @post(
     "/v1/seat-maps/{seat_map_id:str}/versions/import-pretix",
     operation_id="importSeatMapVersion",
-    summary="Add the next version of a seat map from a seating plan of pretix",
-    description=f"Events keep the version that they copied. What the latest version says already makes none.\n\n{_IMPORTING}",
+    summary="Import a version of a seat map from pretix",
+    description="Events keep the version that they copied. A plan equal to the latest version adds none.\n\n"
+    + _IMPORTING,
     tags=[_TAG],
     responses=problems(413),
     **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
@@ -192,9 +199,9 @@ async def add_seat_map_version(
 async def import_seat_map_version(
     request: Request, seat_map_id: FromPath[SeatMapId], data: JSONBody[PretixPlan]
 ) -> Response[ImportedSeatMapView]:
-    """Change a seat map to what a plan says."""
+    """Change a seat map to a pretix plan."""
     seat_map, zones = await asyncio.to_thread(import_plan, data)
-    return _made(_show_imported(await _add_version(request.context, seat_map_id, seat_map), zones))
+    return _created(_show_imported(await _add_version(request.context, seat_map_id, seat_map), zones))
 
 
 async def _add_map(context: Context, venue_id: UUID, seat_map: SeatMap) -> SeatMapVersion:
@@ -209,15 +216,15 @@ async def _add_version(context: Context, seat_map_id: UUID, seat_map: SeatMap) -
 
 
 def _map_of(body: SeatMapBody) -> SeatMap:
-    """Return the map that is given or to be generated; refuses with everything that is wrong with it.
+    """Return the given or generated map; refuses with all errors of the map.
 
-    For a thread: the largest takes a second, and buyers want the processor, too.
+    Runs in a thread: the largest map takes a second, and other requests need the event loop.
     """
     if (body.map is None) == (body.generate is None):
-        raise Invalid([FieldError("/map", "Give a map, or say in generate which one to make.")])
+        raise Invalid([FieldError("/map", "Give either `map` or `generate`.")])
     if body.generate is not None:
         return _generated(body.generate)
-    assert body.map is not None, "it is one of the two"
+    assert body.map is not None, "either map or generate is given"
     if faults := seating.check(body.map):
         raise Invalid([FieldError(f"/map{fault.pointer}", fault.detail) for fault in faults])
     return body.map
@@ -232,13 +239,13 @@ def _generated(wanted: GenerateBody) -> SeatMap:
 
 def _show(known: SeatMapVersion) -> SeatMapView:
     return SeatMapView(
-        show_id("smp", known.seat_map_id),
-        known.version,
-        show_id("ven", known.venue_id),
-        known.name,
-        known.seats,
-        known.digest,
-        known.created_at,
+        id=show_id("smp", known.seat_map_id),
+        version=known.version,
+        venue_id=show_id("ven", known.venue_id),
+        name=known.name,
+        seats=known.seats,
+        digest=known.digest,
+        created_at=known.created_at,
     )
 
 
@@ -246,7 +253,7 @@ def _show_imported(known: SeatMapVersion, zones: list[ZoneChoice]) -> ImportedSe
     return ImportedSeatMapView(**msgspec.structs.asdict(_show(known)), zones=zones)
 
 
-def _made(view: Made) -> Response[Made]:
+def _created(view: View) -> Response[View]:
     where = f"/v1/seat-maps/{view.id}?version={view.version}"
     return Response(
         view,

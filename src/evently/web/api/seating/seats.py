@@ -1,6 +1,6 @@
-"""The seats of an event for everybody: where they are, and which can be had.
+"""The seats of an event: their layout and their states, for everybody.
 
-Made and compressed once a change, however many look.
+An answer is encoded and compressed once per change, for any number of callers.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from evently.web.edge.memory import Kept
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
 
-_FRESH: Final = "public, max-age=0, must-revalidate"  # as of the availability
-_FOR_EVER: Final = "public, max-age=31536000, immutable"  # the address is its content's
-_STATES_SECONDS: Final = 5.0  # the key names the version: it is never wrong, and soon nobody asks for it
-_LAYOUT_SECONDS: Final = 3_600.0  # compressing the largest takes a second
+_FRESH: Final = "public, max-age=0, must-revalidate"  # like the availability of an event
+_FOR_EVER: Final = "public, max-age=31536000, immutable"  # the URL names the content
+_STATES_SECONDS: Final = 5.0  # never stale, because the key contains the version
+_LAYOUT_SECONDS: Final = 3_600.0  # the largest takes a second to compress
 _encode: Final = msgspec.json.Encoder().encode
 _Make: TypeAlias = Callable[[], Awaitable[tuple[str, bytes]]]  # the version and the body
 Since: TypeAlias = Annotated[
-    int | None, QueryParameter(ge=0, le=2**63 - 1, description="The `seq` of the answer that you have.")
+    int | None, QueryParameter(ge=0, le=2**63 - 1, description="The `seq` of the last answer that you have.")
 ]
 
 
 class LayoutLink(msgspec.Struct, frozen=True):
-    """Where the layout is. `digest` is another when the map or its zones are."""
+    """The URL of the layout. `digest` changes when the map or its zones change."""
 
     digest: str
     url: str
@@ -55,7 +55,7 @@ class ZoneTypeView(msgspec.Struct, frozen=True):
 
 
 class ZoneView(msgspec.Struct, frozen=True):
-    """A price zone: who sells its seats, and how many of them are free."""
+    """A price zone: the ticket types that sell its seats, and the number of available seats (`free`)."""
 
     name: str
     ticket_types: list[ZoneTypeView]
@@ -63,7 +63,10 @@ class ZoneView(msgspec.Struct, frozen=True):
 
 
 class SeatsView(msgspec.Struct, frozen=True):
-    """The states of seats as of journal row `seq`: all of them, or only the `changes`, pairs of a seat's number and its state."""
+    """The states of seats as of journal row `seq`.
+
+    Either all of them (`seats`), or the `changes`: pairs of a seat number and the state of the seat.
+    """
 
     event_id: str
     seq: int
@@ -76,7 +79,7 @@ class SeatsView(msgspec.Struct, frozen=True):
 class LayoutView(msgspec.Struct, frozen=True):
     """The event's copy of a seat map.
 
-    `zone_of`: for each seat in the map's order the index of its zone, null when it is not for sale.
+    `zone_of` has the index of the zone of each seat, in the order of the map; null when it is not for sale.
     """
 
     digest: str
@@ -88,14 +91,15 @@ class LayoutView(msgspec.Struct, frozen=True):
 @get(
     "/v1/events/{event_id:str}/seats",
     operation_id="getSeats",
-    summary="Which seats can be had",
+    summary="Get the states of the seats of an event",
     description=(
-        "At most a quarter of a second old, and the same for everybody. `seats` has one character a seat, in the order of the layout "
-        "(section by section, row by row): `0` free, `1` not to be had, `-` not for sale. A seat's place in it is its number, from 0. "
-        "With `since`, `seats` is null and `changes` says what has changed since that `seq`, as `[number, state]`. Where that is too long "
-        "ago (more than 1,000 rows of the journal, more changes than there are seats, or before who answers first looked) or has not "
-        "happened yet for who answers, `changes` is null and `seats` is complete again. Processes look on their own: an answer with a "
-        "smaller `seq` than yours is an older one."
+        "At most a quarter of a second old, and the same for everybody. `seats` has one character per seat, "
+        "in the order of the layout (section by section, row by row): `0` available, `1` not available, `-` "
+        "not for sale. The number of a seat is its index in `seats`, from 0. With `since`, `seats` is null "
+        "and `changes` lists what has changed since that `seq`, as `[number, state]`. `changes` is null and "
+        "`seats` is complete if `since` is too long ago (more than 1,000 rows of the journal, more changes "
+        "than seats, or before the server process first read the event) or is a row that the process has not "
+        "read yet. Each server process reads for itself: an answer with a smaller `seq` than yours is older."
     ),
     tags=["Events"],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, SalesRefusal.NOT_SEATED),
@@ -107,7 +111,7 @@ async def get_seats(
     """Return the states of all seats, or what has changed."""
     board = await request.context.boards.look(event_id)
     if since is not None and not board.knows(since):
-        since = None  # whatever anybody makes up is one answer, and is kept once
+        since = None  # all rows that the board does not know share one stored answer
     key = ("seats", board.sale.event_id, board.tag, since)
     return await _send(request, key, board.tag, _FRESH, _STATES_SECONDS, partial(_states, board, since))
 
@@ -115,10 +119,11 @@ async def get_seats(
 @get(
     "/v1/events/{event_id:str}/seats/layout/{digest:str}",
     operation_id="getSeatLayout",
-    summary="Where the seats of an event are",
+    summary="Get the seat layout of an event",
     description=(
-        "The event's copy of its venue's seat map, with the zone of each seat. Never changes under one digest, so it may be kept for ever: "
-        "`GET /v1/events/{event_id}/seats` names the one that is valid, others are not found."
+        "The event's copy of the seat map, with the zone of each seat. The layout of a digest never changes, "
+        "so it may be cached forever. `GET /v1/events/{event_id}/seats` names the current digest; others are "
+        "not found."
     ),
     tags=["Events"],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, SalesRefusal.NOT_SEATED, CommonRefusal.NOT_FOUND),
@@ -140,7 +145,7 @@ async def get_seat_layout(
 async def _send(
     request: Request, key: tuple[Hashable, ...], tag: str, cache_control: str, seconds: float, make: _Make
 ) -> Response[Any]:
-    """Send what is kept under a key in the coding that the client wants, or have it made."""
+    """Send the stored answer of a key in the coding that the client prefers, or make it."""
     etag = etag_of(tag)
     if unchanged := not_modified(request, etag, cache_control):
         return unchanged
@@ -156,17 +161,17 @@ async def _pack(make: _Make, coding: str | None, cache_control: str, seconds: fl
     headers = {"cache-control": cache_control}
     if coding is not None and len(body) >= SMALLEST_BYTES:
         body = await asyncio.to_thread(compress, body, coding)
-        headers |= {
-            "content-encoding": coding,
-            "vary": "Accept-Encoding",
-        }  # the edge says so of what is long and not compressed
+        # The edge sets `vary` on long answers that are not compressed
+        headers |= {"content-encoding": coding, "vary": "Accept-Encoding"}
         tag = f"{tag}-{coding}"
     headers["etag"] = etag_of(tag)
-    return Kept(body, headers["etag"], cache_control, headers, seconds)
+    return Kept(
+        body=body, etag=headers["etag"], cache_control=cache_control, headers=headers, seconds=seconds
+    )
 
 
 async def _states(board: SeatBoard, since: int | None) -> tuple[str, bytes]:
-    """Return the states with their version: the board may have moved on since it was asked for."""
+    """Return the states and their version. The board may have advanced since the request read its tag."""
     return board.tag, _encode(_show(board, since))
 
 
