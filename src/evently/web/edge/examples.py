@@ -49,6 +49,7 @@ _PAST_INSTANTS: Final = (
     "joined_at",
     "decided_at",
 )
+_DIGEST: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _NO_MONEY: Final = {"amount": 0, "currency": "EUR"}
 _NOW: Final = "2027-03-01T09:00:00.125Z"
 _START: Final = "2027-05-20T18:00:00Z"
@@ -93,11 +94,9 @@ _BY_NAME: Final[dict[str, Any]] = {
     "contact_email": "office@concerts.example",
     "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJwZXIifQ.c2lnbmF0dXJl",
     "refresh_token": "evr_3k5m7p9r1t3v5x7z1b3d5f7h9k1m3p5r7t9v1x3z5b7d9f1h3k5m",
-    "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    **dict.fromkeys(
-        ("digest", "map_version"), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-    ),
-    "head_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "hash": _DIGEST,
+    **dict.fromkeys(("digest", "map_version"), _DIGEST),
+    "head_hash": _DIGEST,
     "facts_text": '[{"type":"SaleOpened"}]',
     "payment": "online",
     "payment_state": "captured",
@@ -240,7 +239,7 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     (
         "LayoutLink",
         "url",
-    ): f"/v1/events/evt_{_SAMPLE}/seats/layout/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ): f"/v1/events/evt_{_SAMPLE}/seats/layout/{_DIGEST}",
     ("SeatsView", "seats"): "0011-0",
     ("ZoneTypeView", "id"): f"tty_{_SAMPLE}",
     ("LayoutView", "zones"): ["Stalls", "Balcony"],
@@ -258,12 +257,12 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
 
 
 def own_example(owner: str, name: str) -> tuple[Any] | None:
-    """Return the example of this field of this schema in a tuple, because the example may be None; otherwise None."""
+    """Return the example of this field of this schema, in a tuple because it can be None; or None."""
     return (_BY_OWNER[owner, name],) if (owner, name) in _BY_OWNER else None
 
 
 def named_example(owner: str, name: str) -> tuple[Any] | None:
-    """Return the example of any field with this name in a tuple, because the example may be None; otherwise None."""
+    """Return the example of any field with this name, in a tuple because it can be None; or None."""
     if name == "id":
         name = f"{owner.removesuffix('View').lower()}_id"
     return (_BY_NAME[name],) if name in _BY_NAME else None

@@ -26,7 +26,10 @@ IdempotencyKey: TypeAlias = Annotated[
         name="Idempotency-Key",
         min_length=1,
         max_length=_KEY_LENGTH_MAX,
-        description="Makes the request safe to repeat: the same key and body are answered the same, whatever became of the first answer.",
+        description=(
+            "Makes the request safe to repeat: the same key with the same body gets the same answer, even if "
+            "the first answer was lost."
+        ),
     ),
 ]
 

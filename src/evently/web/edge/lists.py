@@ -24,15 +24,16 @@ LIMIT: Final = 20
 _CURSOR_LENGTH_MAX: Final = 500
 
 Limit: TypeAlias = Annotated[
-    int, QueryParameter(ge=1, le=LIMIT_MAX, description=f"How many to return, {LIMIT} unless told.")
+    int, QueryParameter(ge=1, le=LIMIT_MAX, description=f"The number of items to return. Default: {LIMIT}.")
 ]
 After: TypeAlias = Annotated[
-    str | None, QueryParameter(max_length=_CURSOR_LENGTH_MAX, description="`next_cursor` of the page before.")
+    str | None,
+    QueryParameter(max_length=_CURSOR_LENGTH_MAX, description="The `next_cursor` of the previous page."),
 ]
 
 
 class PageView(msgspec.Struct, Generic[View], frozen=True):
-    """Some rows, and the cursor of the next page; null on the last."""
+    """A page of items, and the cursor of the next page; null on the last page."""
 
     data: list[View]
     next_cursor: str | None

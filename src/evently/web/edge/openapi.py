@@ -1,8 +1,8 @@
-"""The API's description, OpenAPI 3.1, made from the handlers: what they are called with, what they answer, who may, and every problem.
+"""The OpenAPI 3.1 document, made from the handlers: parameters, bodies, responses, policies, problems.
 
-Litestar can describe handlers, too, but knows nothing of forbidden fields, of our problems, and of names for
-pages; msgspec, which does the decoding, describes the Structs here. What every operation may answer (400,
-401, 429, ...) is added from its policy and its parameters, so that no handler lists it.
+Litestar can describe handlers too, but it does not know forbidden fields, our problems, or names for pages.
+Here msgspec, which decodes the bodies, describes the Structs. The problems that every operation can answer
+(400, 401, 429, ...) are added from its policy and its parameters, so that no handler lists them.
 """
 
 from __future__ import annotations
@@ -32,44 +32,58 @@ from evently.web.edge.refusals import EdgeRefusal
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _DESCRIPTION: Final = """\
-Ticketing that stays correct and quick when everybody wants the same tickets in the same second.
+A ticketing API that stays correct and fast when many buyers want the same tickets in the same second.
 
-- Errors are `application/problem+json` (RFC 9457): `code` says what, `detail` this case, `errors` every wrong field. Each `type` is an
-  address that explains it.
-- `Idempotency-Key` makes a booking safe to repeat: the same key and body are answered the same, whatever became of the first answer.
-- Lists are pages: `next_cursor` of one is `after` of the next; `Link` has its address.
-- Edits take `If-Match` with the `ETag` of what was read, and merge (RFC 7396). Public reads answer `If-None-Match` with 304.
-- Times are UTC; amounts are integers in the minor unit of their currency.
-- Wait `Retry-After` seconds after a 429 or 503, then repeat.
+- Errors are `application/problem+json` (RFC 9457). `code` names the kind of error, `detail` describes this
+  case, and `errors` lists every wrong field. `type` is the address of a page that explains the error.
+- Send `Idempotency-Key` to make a booking safe to repeat: the same key with the same body gets the same
+  answer, even if the first answer was lost.
+- Lists are pages. Send `next_cursor` as `after` to get the next page; the `Link` header contains its address.
+- Edits need `If-Match` with the `ETag` that you read, and merge the body into the resource (RFC 7396). Public
+  reads answer `If-None-Match` with 304.
+- Times are in UTC. Amounts are integers in the minor unit of their currency.
+- After a 429 or 503, wait `Retry-After` seconds and repeat the request.
 """
 _SCHEMES: Final = {
     "accessToken": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "From POST /v1/auth/login; lives 15 minutes.",
+        "description": "Returned by POST /v1/auth/login; expires after 15 minutes.",
     },
     "apiKey": {
         "type": "http",
         "scheme": "bearer",
-        "description": "Of an organizer, with scopes: `evk_...`, from POST /v1/organizers/{organizer_id}/api-keys.",
+        "description": (
+            "The API key of an organizer, `evk_...`, with scopes; created by "
+            "POST /v1/organizers/{organizer_id}/api-keys."
+        ),
     },
 }
 _HEADERS: Final = {
     "X-Request-Id": (
-        "The id under which the request was logged; yours, if you sent one.",
+        "The id of the request in the server's log; the id that you sent, if you sent one.",
         {"type": "string"},
     ),
     "RateLimit-Policy": (
-        "The limit that counts here.",
+        "The rate limit that applies to this request.",
         {"type": "string", "examples": ['"bookings";q=120;w=60']},
     ),
-    "RateLimit": ("What is left of it.", {"type": "string", "examples": ['"bookings";r=119;t=1']}),
-    "Retry-After": ("Seconds to wait.", {"type": "integer"}),
-    "WWW-Authenticate": ("How to say who you are.", {"type": "string", "examples": ["Bearer"]}),
+    "RateLimit": (
+        "The remaining requests, and the seconds until the limit resets.",
+        {"type": "string", "examples": ['"bookings";r=119;t=1']},
+    ),
+    "Retry-After": ("The number of seconds to wait before the next request.", {"type": "integer"}),
+    "WWW-Authenticate": ("The authentication scheme to use.", {"type": "string", "examples": ["Bearer"]}),
+}
+_ROLES: Final[dict[str | None, str]] = {
+    None: "",
+    "door": "door, manager or owner",
+    "manager": "manager or owner",
+    "owner": "owner",
 }
 _IF_MATCH: Final = {CommonRefusal.STALE.value, EdgeRefusal.IF_MATCH_MISSING.value}
-PLACEHOLDER: Final = "text"  # where no example is known; a test looks for it
+PLACEHOLDER: Final = "text"  # stands where no example is known; a test fails if it occurs
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _PAGE: Final = re.compile(r"PageView_(\w+)_")
 
@@ -77,7 +91,7 @@ Json = dict[str, Any]
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One handler at one address."""
+    """One handler at one path with one method."""
 
     path: str
     method: str
@@ -85,24 +99,24 @@ class Operation(msgspec.Struct, frozen=True):
 
     @property
     def policy(self) -> Policy:
-        """Who may."""
+        """Who may call the operation."""
         found: Policy = self.handler.opt["policy"]
         return found
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What it is called with, but for the request and the body."""
+        """The query, header and path parameters of the operation."""
         return parameters_of(self.handler)
 
     @property
     def body(self) -> Any:
-        """The shape of the body, None for none."""
+        """The type of the request body; None if there is none."""
         field = self.handler.parsed_fn_signature.parameters.get("data")
         return None if field is None else field.annotation
 
 
 def operations_of(app: Litestar) -> list[Operation]:
-    """Return every operation that the document shows, in an order that never changes."""
+    """Return every operation of the document, in a stable order."""
     found = [
         Operation(route.path_format, method.lower(), handler)
         for route in app.routes
@@ -136,7 +150,7 @@ def describe(app: Litestar, public_url: str = "") -> Json:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(shapes.components.items())),
-            "responses": dict(sorted(shapes.answers.items())),
+            "responses": dict(sorted(shapes.responses.items())),
             "headers": {
                 name: {"description": text, "schema": schema} for name, (text, schema) in _HEADERS.items()
             },
@@ -146,10 +160,10 @@ def describe(app: Litestar, public_url: str = "") -> Json:
 
 
 class _Shapes:
-    """Schemas of everything that is sent or answered, described together so that each is a component once."""
+    """The schemas of all bodies and responses, described together so that each becomes one component."""
 
     def __init__(self, operations: list[Operation]) -> None:
-        self.answers: dict[str, Json] = {}
+        self.responses: dict[str, Json] = {}
         self._types: list[Any] = [Problem]
         for operation in operations:
             self._types += [
@@ -166,21 +180,24 @@ class _Shapes:
         }
 
     def refusal(self, codes: tuple[str, ...]) -> Json:
-        """Return the answer that says one of these codes; the same answer is described once."""
+        """Return a reference to the response for any of these codes; each response is described once."""
         name = "_".join(codes)
-        if name not in self.answers:
-            self.answers[name] = _refusal(codes, self.of(Problem))
+        if name not in self.responses:
+            self.responses[name] = _refusal(codes, self.of(Problem))
         return {"$ref": f"#/components/responses/{name}"}
 
     def of(self, shape: Any) -> Json:
-        """Return the schema of a type that was announced."""
+        """Return the schema of a type that the constructor collected."""
         found: Json = self._schemas[
             next(index for index, known in enumerate(self._types) if known is shape or known == shape)
         ]
         return found
 
     def example_of(self, schema: Json, name: str = "", owner: str = "") -> Any:
-        """Return a value put together from the examples in a schema and the names in it; optional fields without one are left out."""
+        """Return an example of a schema, built from its own examples and its field names.
+
+        Optional fields without an example are left out.
+        """
         if "$ref" in schema:
             owner = schema["$ref"].rpartition("/")[2]
             return self.example_of(self.components[owner], name, owner)
@@ -227,7 +244,10 @@ def _operation(operation: Operation, shapes: _Shapes) -> Json:
         "summary": handler.summary,
         "description": "\n\n".join(
             part
-            for part in (handler.description or _prose(handler.fn.__doc__), _who_may(operation.policy))
+            for part in (
+                handler.description or _prose(handler.fn.__doc__),
+                _describe_policy(operation.policy),
+            )
             if part
         ),
         "tags": list(handler.tags or ()),
@@ -333,7 +353,7 @@ def _example(code: str, row: ProblemType) -> Json:
 
 
 def codes_of(operation: Operation) -> list[str]:
-    """Return the refusals that a handler declares with `problems(...)`."""
+    """Return the codes that a handler declares with `problems(...)`."""
     found = (operation.handler.opt.get("problems") or []) + [
         code
         for spec in (operation.handler.responses or {}).values()
@@ -343,7 +363,7 @@ def codes_of(operation: Operation) -> list[str]:
 
 
 def _common_codes(operation: Operation) -> Iterator[str]:
-    """Yield what every operation of its kind may answer."""
+    """Yield the codes that every operation of this kind can answer."""
     policy, declared = operation.policy, set(codes_of(operation))
     yield EdgeRefusal.MALFORMED
     if policy.who != "public" or operation.method == "get":
@@ -369,18 +389,18 @@ def _security(policy: Policy) -> list[Json]:
     return [{"accessToken": []}, *key]
 
 
-def _who_may(policy: Policy) -> str:
+def _describe_policy(policy: Policy) -> str:
     key = f", or an API key with the scope `{policy.scope}`" if policy.scope else ""
     return {
         "public": "",
-        "signed_in": f"For people who are logged in{key}.",
-        "admin": "For administrators of the platform.",
-        "organizer": f"For members of the organizer, as {policy.role} or more{key}.",
+        "signed_in": f"Requires an access token{key}.",
+        "admin": "Requires an administrator of the platform.",
+        "organizer": f"Requires a member of the organizer with the role {_ROLES[policy.role]}{key}.",
     }[policy.who]
 
 
 def _contents(operation: Operation) -> list[Any]:
-    """Return what an operation answers with: types, and None for an answer without content."""
+    """Return the types of an operation's responses; None stands for a response without content."""
     shapes: list[Any] = []
     declared = operation.handler.parsed_fn_signature.return_type.raw
     for member in get_args(declared) if get_origin(declared) in (Union, UnionType) else (declared,):
@@ -394,7 +414,7 @@ def _contents(operation: Operation) -> list[Any]:
 
 
 def _dated(schema: Json) -> Json:
-    """Say that instants are instants: by convention, their names end in `_at`."""
+    """Add the format to instants: by convention, their names end in `_at`."""
     for name, part in schema.get("properties", {}).items():
         for choice in part.get("anyOf", [part]):
             if (name == "at" or name.endswith("_at")) and choice.get("type") == "string":
@@ -403,7 +423,7 @@ def _dated(schema: Json) -> Json:
 
 
 def _renamed(schema: Any) -> Any:
-    """Give pages a name that reads: BookingViewPage, not PageView_BookingView_."""
+    """Rename pages: BookingViewPage instead of PageView_BookingView_."""
     if isinstance(schema, dict):
         return {
             name: _reference(part) if name == "$ref" else _renamed(part)
@@ -425,7 +445,7 @@ def _page_name(name: str) -> str:
 
 
 def _shown_fields(schema: Json) -> list[tuple[str, Json]]:
-    """Return the fields that an example shows: those that must be there, and those that have an example of their own."""
+    """Return the fields of an example: the required ones, and those with an example of their own."""
     required = schema.get("required", ())
     return [
         (key, part) for key, part in schema["properties"].items() if key in required or part.get("examples")
@@ -433,7 +453,7 @@ def _shown_fields(schema: Json) -> list[tuple[str, Json]]:
 
 
 def _described(component: Json) -> Json:
-    """Return a schema whose description is prose: msgspec takes docstrings as they are written."""
+    """Unwrap the lines of a schema's description: msgspec copies docstrings unchanged."""
     if "description" in component:
         component["description"] = _prose(component["description"])
     return component

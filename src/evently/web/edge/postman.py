@@ -1,6 +1,7 @@
-"""A Postman collection (format 2.1) made from the OpenAPI document: a folder per tag, a request per operation, with its example.
+"""A Postman collection (format 2.1), made from the OpenAPI document.
 
-Variables: `baseUrl`, and `accessToken`, which the log-in request fills in.
+It has a folder for each tag and a request, with an example, for each operation. Its variables are
+`baseUrl`, and `accessToken`, which the log-in request sets.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _KEEP_TOKEN: Final = [
 
 
 def collect(document: Json) -> Json:
-    """Return the collection. The same document gives the same collection, ids included."""
+    """Return the collection. The same document gives the same collection, including its ids."""
     folders: dict[str, list[Json]] = {tag["name"]: [] for tag in document["tags"]}
     for path, item in document["paths"].items():
         for method in _METHODS:
