@@ -45,7 +45,6 @@ FILES_TO_WRAP: Final[set[str]] = {
     "docs/api.md",
     "docs/benchmarks.md",
     "docs/checkout.md",
-    "docs/configuration.md",
     "docs/data-model.md",
     "docs/decisions/accounts-without-e-mail.md",
     "docs/decisions/batching-under-a-row-lock.md",

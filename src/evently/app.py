@@ -1,6 +1,9 @@
-"""Builds everything from `Config`, starts it in order and stops it in the opposite one.
+"""Builds the application from `Config`, starts its parts in order and stops them in reverse order.
 
-The only place where things are constructed.
+    create()    the ASGI application of a worker process, for uvicorn
+    running()   all parts built and started, for tests, `evently work` and the application
+
+No other module constructs these parts.
 """
 
 from __future__ import annotations
@@ -40,30 +43,30 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class Application:
-    """The ASGI application of one process: built when the server says that it starts, taken down when it says that it stops."""
+    """The ASGI application of one process: built at the start of its lifespan, stopped at the end of it."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._asgi: Edge | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or live from start to stop."""
+        """Answer a request, or run the lifespan."""
         if str(scope["type"]) == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
         else:
             assert self._asgi is not None, "the server sends requests only after the start"
             await self._asgi(scope, receive, send)
 
-    async def _live(self, receive: Receive, send: Any) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Any) -> None:
         await receive()
         stop_with_parent()
         try:
             async with running(self._config) as context:
                 self._asgi = create_asgi(context)
-                _calm_the_collector()
+                _tune_garbage_collector()
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
-        except Exception as exc:  # noqa: BLE001  # an outermost loop: the server must hear why it cannot start
+        except Exception as exc:  # noqa: BLE001  # an outermost loop: the server reports why it cannot start
             _log.exception("start_or_stop_failed")
             await send(
                 {
@@ -79,7 +82,10 @@ class Application:
 
 
 def stop_with_parent() -> None:
-    """Stop this worker when the process that started it was killed: its PostgreSQL is gone, too, and its port must become free."""
+    """Stop this worker when its parent process is killed.
+
+    The embedded PostgreSQL has ended, too, and the port must become free.
+    """
     parent = parent_process()
     if parent is None:
         return
@@ -102,11 +108,11 @@ def create() -> Application:
     return Application(config)
 
 
-def _calm_the_collector() -> None:
-    """Let the garbage collector look less often, and never at what lives as long as the process.
+def _tune_garbage_collector() -> None:
+    """Collect garbage less often, and exclude the objects that live as long as the process.
 
-    A batch makes thousands of objects that live for a few milliseconds, and walking them again and again cost
-    a fifth of the booking path.
+    A batch makes thousands of objects that live for a few milliseconds; traversing them again and again took
+    a fifth of the time of the booking path.
     """
     gc.collect()
     gc.freeze()
@@ -115,7 +121,10 @@ def _calm_the_collector() -> None:
 
 @asynccontextmanager
 async def running(config: Config) -> AsyncIterator[Context]:
-    """Build everything, and yield what the faces get. At the end, what is pending is answered first."""
+    """Build and start all parts, and yield the context of the faces.
+
+    Parts stop in reverse order; the engine answers pending requests first.
+    """
     async with AsyncExitStack() as stack:
         database = await Database.open(config.database_options())
         stack.push_async_callback(database.close)
@@ -139,7 +148,7 @@ async def running(config: Config) -> AsyncIterator[Context]:
 
 
 async def build(config: Config, database: Database) -> Context:
-    """Construct what the faces get."""
+    """Construct the context of the faces."""
     secret = config.secret_bytes() or await read_secret(database, utc_now())
     options = config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr))
     accounts = Accounts(database, utc_now, TokenOptions(secret))

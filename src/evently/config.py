@@ -1,8 +1,11 @@
-"""Settings: the only reader of the environment.
+"""The settings. No other module reads the environment.
 
-Every variable is `EVENTLY_` and a field's name in capitals; docs/configuration.md lists them.
+    read_config()       the settings of this process, from its environment
+    Config.*_options()  the part of the settings that one module needs, as a struct of that module
+    settings_table()    the table of docs/configuration.md
 
-A variable that is no setting is refused, so that a typing error cannot silently leave a default in force.
+Every variable is called `EVENTLY_` plus the name of a field in capitals. A variable that is no setting is
+refused, so that a typing error cannot silently leave a default in force.
 """
 
 from __future__ import annotations
@@ -25,22 +28,22 @@ from evently.sales import EngineOptions
 from evently.web.edge.options import BODY_BYTES_MAX, RateOptions, WebOptions
 
 PREFIX: Final = "EVENTLY_"
-HEXADECIMAL: Final = "hex:"  # before a secret that is written so
-PROCESSES_UNASKED_MAX: Final = 4  # on one event, more processes gain little: they take turns on its row
-_NOT_SETTINGS: Final = frozenset({"EVENTLY_TOKEN"})  # read by `evently rehearse`, which knows why
-
-_OF_THE_PARENT: Final = frozenset({"host", "port", "workers", "data", "pg_bindir"})
+HEXADECIMAL: Final = "hex:"  # the prefix of a secret in hexadecimal digits
+# Selling one event gains little from more processes: they take turns on the event's row.
+DEFAULT_PROCESSES_MAX: Final = 4
+_NOT_SETTINGS: Final = frozenset({"EVENTLY_TOKEN"})  # an option of `evently rehearse`
+_ONLY_FOR_THE_PARENT: Final = frozenset({"host", "port", "workers", "data", "pg_bindir"})
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[int, msgspec.Meta(ge=0)]
 
 
-def _says(text: str) -> msgspec.Meta:
+def _help(text: str) -> msgspec.Meta:
     return msgspec.Meta(description=text)
 
 
 class ConfigError(Exception):
-    """The environment cannot be understood; the message is for the person who set it."""
+    """A setting or an option is wrong; the message tells the operator which one and why."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,115 +51,140 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     database_url: Annotated[
         str | None,
-        _says("PostgreSQL 16 or newer; may name several hosts. Without it, PostgreSQL runs embedded."),
+        _help("URL of PostgreSQL 16 or newer; may name several hosts. If unset, PostgreSQL runs embedded."),
     ] = None
-    data: Annotated[Path, _says("Directory of the embedded PostgreSQL.")] = Path("var/data")
+    data: Annotated[Path, _help("Data directory of the embedded PostgreSQL.")] = Path("var/data")
     pg_bindir: Annotated[
         Path | None,
-        _says("Directory of `postgres` and `initdb`, instead of those that are installed with Evently."),
+        _help("Directory with the programs `postgres` and `initdb`, to use instead of the embedded ones."),
     ] = None
-    host: Annotated[str, _says("Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535), _says("Port to listen on; 0 takes a free one.")] = 8000
+    host: Annotated[str, _help("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535), _help("Port to listen on; 0 picks a free one.")] = 8000
     workers: Annotated[
-        Rate, _says("Processes that answer requests; 0: one for each core, four at the most.")
+        Rate, _help("Number of worker processes; 0 starts one per processor core, at most four.")
     ] = 0
     public_url: Annotated[
         str,
-        _says(
-            "How clients reach this server, without a slash at the end; makes addresses in answers absolute."
+        _help(
+            "URL at which clients reach this server, such as `https://tickets.example`; links in answers "
+            "start with it."
         ),
     ] = ""
     secret: Annotated[
         str | None,
-        _says(
-            "What signs access tokens: 32 characters or more, or `hex:` and digits. Without it, a secret kept in the database."
+        _help(
+            "Secret that signs access tokens: at least 32 characters, or `hex:` and hexadecimal digits. "
+            "If unset, a secret is generated and kept in the database."
         ),
     ] = None
-    cors_origins: Annotated[str, _says("Origins whose pages may call the API, separated by commas.")] = ""
-    trusted_proxies: Annotated[
-        str, _says("Networks whose X-Forwarded-For is believed, separated by commas.")
+    cors_origins: Annotated[
+        str, _help("Origins whose web pages may call the API, separated by commas; `*` allows all.")
     ] = ""
-    log_format: Annotated[LogFormat, _says("`json`, `pretty`, or `auto`: pretty on a terminal.")] = "auto"
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], _says("The least that is logged.")] = (
-        "info"
-    )
-    access_log: Annotated[bool, _says("A line for each request.")] = True
-    body_bytes_max: Annotated[Count, _says("The longest body of a request, in bytes.")] = BODY_BYTES_MAX
+    trusted_proxies: Annotated[
+        str, _help("Networks of proxies whose `X-Forwarded-For` header is trusted, separated by commas.")
+    ] = ""
+    log_format: Annotated[
+        LogFormat, _help("Format of the logs: `json`, `pretty`, or `auto` (pretty on a terminal).")
+    ] = "auto"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        _help("Lowest level that is logged: `debug`, `info`, `warning` or `error`."),
+    ] = "info"
+    access_log: Annotated[bool, _help("Whether to log a line for each request.")] = True
+    body_bytes_max: Annotated[Count, _help("Maximum size of a request body, in bytes.")] = BODY_BYTES_MAX
     heavy_reads_max: Annotated[
-        Count, _says("Reports and exports that one process makes at a time; others wait for their turn.")
+        Count, _help("Reports and exports that one process computes at the same time; others wait.")
     ] = 2
     redis_url: Annotated[
         str | None,
-        _says("Valkey or Redis for rate limits that all machines share. Losing it changes no ticket."),
+        _help(
+            "URL of Valkey or Redis, for rate limits that all machines share. It keeps only these counters: "
+            "losing it loses no ticket."
+        ),
     ] = None
     rate_bookings: Annotated[
-        Rate, _says("Bookings and cancellations per minute for one person; 0 is no limit, here and below.")
+        Rate, _help("Bookings and cancellations per minute and person. For all rates, 0 means no limit.")
     ] = 120
-    rate_reads: Annotated[Rate, _says("Reads per minute for one person or address.")] = 60_000
-    rate_writes: Annotated[Rate, _says("Other writes per minute for one person.")] = 600
-    rate_heavy: Annotated[Rate, _says("Reports and exports per minute for one person.")] = 60
-    rate_login: Annotated[Rate, _says("Log-ins per minute from one address.")] = 60
-    rate_register: Annotated[Rate, _says("Registrations per minute from one address.")] = 20
+    rate_reads: Annotated[Rate, _help("Reads per minute and person, or per address without a log-in.")] = (
+        60_000
+    )
+    rate_writes: Annotated[Rate, _help("Other writes per minute and person.")] = 600
+    rate_heavy: Annotated[Rate, _help("Reports and exports per minute and person.")] = 60
+    rate_login: Annotated[Rate, _help("Log-ins per minute and address.")] = 60
+    rate_register: Annotated[Rate, _help("Registrations per minute and address.")] = 20
     rate_promo_codes: Annotated[
-        Rate, _says("Bookings and quotes with a promo code per minute for one person.")
+        Rate, _help("Bookings and quotes with a promo code per minute and person.")
     ] = 30
     lanes: Annotated[
-        Count, _says("Batches that one process runs at the same time, each on its own connection.")
+        Count,
+        _help("Batches of bookings that one process runs at the same time, each on its own connection."),
     ] = 2
-    batch_commands_max: Annotated[Count, _says("Bookings in one transaction.")] = 500
-    batch_events_max: Annotated[Count, _says("Events in one transaction; 1 on Citus.")] = 500
+    batch_commands_max: Annotated[Count, _help("Maximum number of bookings in one transaction.")] = 500
+    batch_events_max: Annotated[
+        Count, _help("Maximum number of events in one transaction; set it to 1 on Citus.")
+    ] = 500
     batch_seconds_max: Annotated[
         float,
         msgspec.Meta(gt=0),
-        _says("After this a batch's connection is given up and its outcome unknown."),
+        _help(
+            "Time limit of a batch, in seconds. After it the connection is dropped, and clients are told "
+            "that the outcome is unknown."
+        ),
     ] = 30.0
     queue_commands_max: Annotated[
-        Count, _says("Bookings that wait for one lane; more are answered `busy` at once.")
+        Count, _help("Maximum number of bookings that wait for one lane; further ones are refused as `busy`.")
     ] = 20_000
     pool_connections_max: Annotated[
-        Count, _says("Database connections of one process, besides its lanes.")
+        Count, _help("Maximum number of database connections of one process, besides those of its lanes.")
     ] = 8
     prepared_statements: Annotated[
-        bool, _says("False behind a transaction pooler that cannot carry prepared statements.")
+        bool,
+        _help(
+            "Whether to use prepared statements; `false` behind a transaction pooler that cannot use them."
+        ),
     ] = True
     gateway: Annotated[
         Literal["demo", "stripe", "door"],
-        _says(
-            "Who takes the money of what is paid online: `demo` takes nobody's, `stripe` needs the extra, with `door` people pay on site."
+        _help(
+            "Payment gateway for online bookings: `demo` (no real money), `stripe` (needs the extra), "
+            "`door` (paid on site)."
         ),
     ] = "demo"
-    stripe_key: Annotated[str | None, _says("Stripe's secret key.")] = None
+    stripe_key: Annotated[str | None, _help("Secret key of the Stripe account.")] = None
     stripe_webhook_secret: Annotated[
-        str | None, _says("What Stripe signs its webhooks with; they go to `/v1/gateways/stripe/webhooks`.")
+        str | None,
+        _help("Secret that signs Stripe's webhooks; Stripe sends them to `/v1/gateways/stripe/webhooks`."),
     ] = None
-    stripe_api_base: Annotated[str | None, _says("Where Stripe's API is, instead of at Stripe.")] = None
+    stripe_api_base: Annotated[
+        str | None, _help("URL of the Stripe API, to use another server in its place (for tests).")
+    ] = None
     metrics_directory: Annotated[
-        str | None, _says("Where several workers share their metrics; `serve` sets it.")
+        str | None, _help("Directory in which the workers share their metrics; `serve` sets it.")
     ] = None
     background: Annotated[
-        bool, _says("Whether this process also runs the relay, the sweeper and jobs; `serve` and `work` do.")
+        bool, _help("Whether this process also does background work: the relay, the sweeper and jobs.")
     ] = True
 
     def processes(self) -> int:
-        """Return how many processes answer requests."""
+        """Return the number of worker processes."""
         return self.workers or min(
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-            PROCESSES_UNASKED_MAX,
+            DEFAULT_PROCESSES_MAX,
         )
 
     def secret_bytes(self) -> bytes | None:
-        """Return what signs access tokens, None to leave it to the database."""
+        """Return the secret that signs access tokens; None if the database keeps it."""
         if self.secret is None or not self.secret.startswith(HEXADECIMAL):
             return None if self.secret is None else self.secret.encode()
         return bytes.fromhex(self.secret.removeprefix(HEXADECIMAL))
 
     def database_options(self) -> DatabaseOptions:
-        """Return where the database is."""
-        assert self.database_url is not None, "serve has started one, or there is no use asking"
+        """Return the options of the database; `database_url` must be set."""
+        assert self.database_url is not None, "cli/serving.py sets the URL of an embedded PostgreSQL"
         return DatabaseOptions(self.database_url, self.pool_connections_max, self.prepared_statements)
 
     def engine_options(self) -> EngineOptions:
-        """Return how wide the engine is."""
+        """Return the options of the sales engine."""
         return EngineOptions(
             self.lanes,
             self.batch_commands_max,
@@ -166,7 +194,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
     def payment_options(self) -> PaymentOptions:
-        """Return who takes the money."""
+        """Return the options of the payment gateway."""
         return PaymentOptions(
             self.gateway,
             self.stripe_key or "",
@@ -176,11 +204,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
     def log_options(self) -> LogOptions:
-        """Return how to log."""
+        """Return the options of the logs."""
         return LogOptions(self.log_format, self.log_level)
 
     def web_options(self, *, pretty_logs: bool) -> WebOptions:
-        """Return what the edge is told."""
+        """Return the options of the web application."""
         rates = {
             name: getattr(self, f"rate_{name}")
             for name in RateOptions.__struct_fields__
@@ -200,7 +228,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def read_config(environment: Mapping[str, str] | None = None) -> Config:
-    """Return the settings of this process; refuses a variable that is no setting, and a value that is none for it."""
+    """Return the settings of this process; raises ConfigError for an unknown variable or a wrong value."""
     found = os.environ if environment is None else environment
     given = {
         name: value for name, value in found.items() if name.startswith(PREFIX) and name not in _NOT_SETTINGS
@@ -209,10 +237,10 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            raise ConfigError(f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else ""))
+            raise ConfigError(f"{name} is not a setting." + (f" Did you mean {near[0]}?" if near else ""))
     settings: dict[str, str] = {}
     for name, value in given.items():
-        if value == "" and _takes_nothing(known[name]):
+        if value == "" and _is_optional(known[name]):
             continue
         settings[known[name]] = value
     try:
@@ -224,16 +252,16 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
 
 
 def _check(config: Config) -> None:
-    """Refuse what only the whole can show to be wrong."""
-    if config.secret is not None and len(config.secret) < 32:  # noqa: PLR2004  # as its description says
+    """Raise ConfigError for values and combinations that the types allow and that are wrong."""
+    if config.secret is not None and len(config.secret) < 32:  # noqa: PLR2004  # stated in its description
         raise ConfigError("EVENTLY_SECRET has fewer than 32 characters.")
     try:
         config.secret_bytes()
     except ValueError as exc:
-        raise ConfigError("EVENTLY_SECRET: what follows hex: is not hexadecimal.") from exc
+        raise ConfigError("EVENTLY_SECRET: the text after hex: is not hexadecimal.") from exc
     if config.public_url and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", config.public_url):
         raise ConfigError(
-            f"EVENTLY_PUBLIC_URL: {config.public_url!r} is no address like https://tickets.example."
+            f"EVENTLY_PUBLIC_URL: {config.public_url!r} is not a URL like https://tickets.example."
         )
     if config.gateway == "stripe" and not (config.stripe_key and config.stripe_webhook_secret):
         raise ConfigError(
@@ -241,41 +269,43 @@ def _check(config: Config) -> None:
         )
     for origin in _words(config.cors_origins):
         if not re.fullmatch(r"\*|https?://[^/?#]+", origin):
-            raise ConfigError(f"EVENTLY_CORS_ORIGINS: {origin!r} is no origin like https://shop.example.")
+            raise ConfigError(f"EVENTLY_CORS_ORIGINS: {origin!r} is not an origin like https://shop.example.")
     for network in _words(config.trusted_proxies):
         try:
             ip_network(network, strict=False)
         except ValueError as exc:
-            raise ConfigError(f"EVENTLY_TRUSTED_PROXIES: {network!r} is no network like 10.0.0.0/8.") from exc
+            raise ConfigError(
+                f"EVENTLY_TRUSTED_PROXIES: {network!r} is not a network like 10.0.0.0/8."
+            ) from exc
 
 
-def give_to_workers(variables: Mapping[str, str], metrics_directory: str) -> None:
-    """Set the environment of the processes started from here.
+def set_worker_environment(variables: Mapping[str, str], metrics_directory: str) -> None:
+    """Set the environment that worker processes inherit.
 
-    The metrics library wants to be told in its own words, before it is imported.
+    The metrics library reads its directory from a variable of its own, when it is imported.
     """
     os.environ.update(variables)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_directory
 
 
 def variables_for_workers(config: Config, metrics_directory: str) -> dict[str, str]:
-    """Return the settings as variables, but for those that only the parent needs."""
+    """Return the settings as variables, without those that only the parent process needs."""
     settings = msgspec.to_builtins(replace(config, metrics_directory=metrics_directory), enc_hook=str)
     return {
         PREFIX + name.upper(): str(value)
         for name, value in settings.items()
-        if value is not None and name not in _OF_THE_PARENT
+        if value is not None and name not in _ONLY_FOR_THE_PARENT
     }
 
 
 def environment_for(**settings: str) -> dict[str, str]:
-    """Return the environment of a process to be started: ours, with other settings."""
+    """Return a copy of this process's environment with these settings changed."""
     return {**os.environ, **{PREFIX + name.upper(): value for name, value in settings.items()}}
 
 
 def settings_table() -> str:
     """Return the settings as the table of docs/configuration.md."""
-    lines = ["| variable | default | what it does |", "|---|---|---|"]
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
     for field in msgspec.structs.fields(Config):
         default = "" if field.default in (None, "") else f"`{_shown(field.default)}`"
         lines.append(f"| `{PREFIX}{field.name.upper()}` | {default} | {_description(field.type)} |")
@@ -294,8 +324,8 @@ def _description(shape: object) -> str:
     )
 
 
-def _takes_nothing(field: str) -> bool:
-    """Return whether an empty variable means the default: it does where a default is None."""
+def _is_optional(field: str) -> bool:
+    """Return whether an empty variable means the default, which is so for fields whose default is None."""
     return Config().__getattribute__(field) is None
 
 

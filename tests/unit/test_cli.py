@@ -19,7 +19,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for command in COMMANDS:
         assert f" {command} " in done.stdout
-    assert "Exit codes: 0 done; 1" in done.stdout
+    assert "Exit codes: 0 success; 1" in done.stdout
     assert evently().stdout == done.stdout, "without a command it explains itself"
 
 
@@ -49,7 +49,7 @@ def test_help_loads_nothing_heavy() -> None:
         (("serve", "--port", "70000"), {}, "--port: Expected `int` <= 65535."),
         (("serve", "--workers=-1"), {}, "--workers: Expected `int` >= 0."),
         (("admin", "create"), {}, "--email requires an argument"),
-        (("serve",), {"prot": "1"}, "EVENTLY_PROT is no setting. Did you mean EVENTLY_PORT?"),
+        (("serve",), {"prot": "1"}, "EVENTLY_PROT is not a setting. Did you mean EVENTLY_PORT?"),
         (("migrate",), {"workers": "many"}, "EVENTLY_WORKERS: Expected `int`"),
     ],
 )

@@ -46,9 +46,9 @@ def test_variables_are_read() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("EVENTLY_PROT", "1", "EVENTLY_PROT is no setting. Did you mean EVENTLY_PORT?"),
+        ("EVENTLY_PROT", "1", "EVENTLY_PROT is not a setting. Did you mean EVENTLY_PORT?"),
         ("EVENTLY_DATABSE_URL", "x", "Did you mean EVENTLY_DATABASE_URL?"),
-        ("EVENTLY_XYZZY", "1", "EVENTLY_XYZZY is no setting."),
+        ("EVENTLY_XYZZY", "1", "EVENTLY_XYZZY is not a setting."),
         ("EVENTLY_PORT", "eighty", "EVENTLY_PORT: Expected `int`"),
         ("EVENTLY_PORT", "70000", "EVENTLY_PORT: Expected `int` <= 65535"),
         ("EVENTLY_WORKERS", "-1", "EVENTLY_WORKERS: Expected `int` >= 0"),

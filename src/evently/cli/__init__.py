@@ -1,25 +1,25 @@
 """The command line.
 
-    evently serve      answer requests (and run PostgreSQL, unless EVENTLY_DATABASE_URL names one)
-    evently work       only what runs in the background: the relay, the sweeper, jobs
-    evently migrate    bring the database to this version's schema
-    evently demo       fill the database with a believable demo
-    evently admin      make an administrator
-    evently audit      recompute everything and compare
+    evently serve      start the server (and PostgreSQL, unless EVENTLY_DATABASE_URL is set)
+    evently work       run only background work: the relay, the sweeper, jobs
+    evently migrate    update the database schema
+    evently demo       fill the database with demo data
+    evently admin      manage administrators
+    evently audit      recompute counters, money and states, and compare them with the stored ones
     evently rehearse   rehearse an on-sale with simulated buyers
-    evently seatmap    make, check, import and draw seat maps
-    evently openapi    print the API's description
+    evently seatmap    generate, check, import and draw seat maps
+    evently openapi    print the OpenAPI description of the API
 
-Exit codes: 0 done; 1 an audit, a rehearsal or a check found something; 2 the command or a setting is wrong; 3
-the world failed (a port, a directory, the database). Nothing heavy is imported before a command needs it, so
-that `--help` is quick.
+Exit codes: 0 success; 1 an audit, a rehearsal or a check found a problem; 2 the command or a setting is
+wrong; 3 a port, a directory, the database or another server failed. Commands import heavy modules only when
+they run, so that `--help` is quick.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from cyclopts import App, Parameter
 
@@ -29,22 +29,25 @@ from evently.cli.seatmap import seatmap
 if TYPE_CHECKING:
     from evently.config import Config
 
-FOUND_SOMETHING: Final = 1
-WRONG_USE: Final = 2
-TROUBLE: Final = 3
+FOUND_A_PROBLEM: Final = 1
 
 _EPILOGUE: Final = """\
-Settings are environment variables, EVENTLY_...; docs/configuration.md lists them.
-Exit codes: 0 done; 1 an audit, a rehearsal or a check found something; 2 the command or a setting is wrong; 3 the world failed.
+Settings are environment variables that begin with EVENTLY_; docs/configuration.md lists them.
+
+Exit codes: 0 success; 1 an audit, a rehearsal or a check found a problem; 2 the command or a setting is
+wrong; 3 a port, a directory, the database or another server failed.
 """
+_DataDirectory: TypeAlias = Annotated[
+    Path | None, Parameter(help="Data directory of the embedded PostgreSQL.")
+]
 
 app: Final = App(
     name="evently",
     version=__version__,
-    help="Ticketing that stays correct and quick when everybody wants the same tickets.",
+    help="Ticketing platform that stays correct and fast when everybody wants the same tickets.",
     help_epilogue=_EPILOGUE,
 )
-admin: Final = App(name="admin", help="Administrators of the platform.")
+admin: Final = App(name="admin", help="Manage administrators of the platform.")
 app.command(admin)
 app.command(seatmap)
 
@@ -55,23 +58,21 @@ def serve(
     host: str | None = None,
     port: int | None = None,
     workers: int | None = None,
-    data: Path | None = None,
+    data: _DataDirectory = None,
     demo: bool = False,
 ) -> None:
-    """Answer requests, until told to stop.
+    """Start the server; Ctrl-C or SIGTERM stops it.
 
     Parameters
     ----------
     host
-        Address to listen on; 127.0.0.1 unless told.
+        Address to listen on; the default is 127.0.0.1.
     port
-        Port to listen on; 0 takes a free one.
+        Port to listen on; the default is 8000, and 0 picks a free port.
     workers
-        Processes that answer requests; one for each core, four at the most, unless told.
-    data
-        Directory of the embedded PostgreSQL.
+        Number of worker processes; the default is one per processor core, at most four.
     demo
-        Fill an empty database with the demo first.
+        Fill an empty database with demo data first.
     """
     from evently.cli.serving import serve as run
 
@@ -79,59 +80,39 @@ def serve(
 
 
 @app.command
-def work(*, data: Path | None = None) -> None:
-    """Run only what runs in the background, for machines that answer no requests.
-
-    Parameters
-    ----------
-    data
-        Directory of the embedded PostgreSQL.
-    """
+def work(*, data: _DataDirectory = None) -> None:
+    """Run only background work, on a machine that serves no requests."""
     from evently.cli.serving import work as run
 
     run(_config(data=data))
 
 
 @app.command
-def migrate(*, data: Path | None = None) -> None:
-    """Bring the database to this version's schema.
-
-    Parameters
-    ----------
-    data
-        Directory of the embedded PostgreSQL.
-    """
+def migrate(*, data: _DataDirectory = None) -> None:
+    """Update the database schema to this version of Evently."""
     from evently.cli.upkeep import migrate_database
 
     migrate_database(_config(data=data))
 
 
 @app.command
-def demo(*, data: Path | None = None) -> None:
-    """Fill the database with a believable demo; a second time changes nothing.
-
-    Parameters
-    ----------
-    data
-        Directory of the embedded PostgreSQL.
-    """
+def demo(*, data: _DataDirectory = None) -> None:
+    """Fill the database with demo data; running it again changes nothing."""
     from evently.cli.upkeep import fill_with_demo
 
     fill_with_demo(_config(data=data))
 
 
 @admin.command
-def create(email: str, *, name: str = "Administrator", data: Path | None = None) -> None:
-    """Make an administrator and print the password, once.
+def create(email: str, *, name: str = "Administrator", data: _DataDirectory = None) -> None:
+    """Create an administrator and print the password, or make an existing account one.
 
     Parameters
     ----------
     email
-        To log in with.
+        E-mail address of the account.
     name
-        What to call them.
-    data
-        Directory of the embedded PostgreSQL.
+        Name of the person.
     """
     from evently.cli.upkeep import create_admin
 
@@ -139,57 +120,71 @@ def create(email: str, *, name: str = "Administrator", data: Path | None = None)
 
 
 @app.command
-def audit(*, event: str | None = None, json: bool = False, data: Path | None = None) -> None:
-    """Recompute everything from rows and from the journal and compare; safe while tickets are being sold.
+def audit(*, event: str | None = None, json: bool = False, data: _DataDirectory = None) -> None:
+    """Check all invariants of the database; safe while tickets are being sold.
+
+    Counters, money and states are recomputed from the rows and from the journal, and compared with the stored
+    ones.
 
     Parameters
     ----------
     event
-        Only this event, evt_...
+        Id of an event (evt_...); the default is all events.
     json
-        For programs.
-    data
-        Directory of the embedded PostgreSQL.
+        Print JSON instead of a table.
     """
     from evently.cli.upkeep import run_audit
 
     if not run_audit(_config(data=data), event, as_json=json):
-        sys.exit(FOUND_SOMETHING)
+        sys.exit(FOUND_A_PROBLEM)
 
 
 @app.command
 def rehearse(
     *,
-    buyers: Annotated[int, Parameter(help="How many people want tickets.")] = 5_000,
+    buyers: Annotated[int, Parameter(help="Number of simulated buyers.")] = 5_000,
     places: Annotated[
-        int | None, Parameter(help="How many places there are; 1000, or as many as the event has.")
+        int | None,
+        Parameter(help="Capacity of the event; the default is 1000, or the capacity of the copied event."),
     ] = None,
-    url: Annotated[str | None, Parameter(help="A server that runs already; an own one unless told.")] = None,
+    url: Annotated[
+        str | None, Parameter(help="URL of a running server; by default a temporary server is started.")
+    ] = None,
     event: Annotated[
-        str | None, Parameter(help="The event to copy, evt_...; a fresh one unless told.")
+        str | None, Parameter(help="Id of the event to copy (evt_...); by default a new event is made.")
     ] = None,
     organizer: Annotated[
-        str | None, Parameter(help="Whose fresh event it is, org_...; needed where the token is of several.")
+        str | None,
+        Parameter(help="Organizer of the new event (org_...); needed if the token belongs to several."),
     ] = None,
     token: Annotated[
         str | None,
-        Parameter(help="Of an organizer's manager, or its API key; with --url.", env_var="EVENTLY_TOKEN"),
+        Parameter(
+            help="Access token of an organizer's manager, or an API key; needed with --url.",
+            env_var="EVENTLY_TOKEN",
+        ),
     ] = None,
-    workers: Annotated[int, Parameter(help="Processes of the own server.")] = 1,
+    workers: Annotated[int, Parameter(help="Number of worker processes of the temporary server.")] = 1,
     seats: Annotated[
         Literal["best", "random"] | None,
-        Parameter(help="Assigned seating: the best available seats, or such as buyers name at random."),
+        Parameter(help="Sell numbered seats: the server picks the best ones, or buyers choose at random."),
     ] = None,
     hold_seconds: Annotated[
-        int | None, Parameter(help="Tickets are paid online, and held for so long; at the door unless told.")
+        int | None,
+        Parameter(help="Buyers pay online within this time; by default tickets are paid on site."),
     ] = None,
     abandon: Annotated[
-        float, Parameter(help="Share of buyers who hold tickets and never pay, 0 to 1.")
+        float, Parameter(help="Share of buyers, 0 to 1, who hold tickets and never pay.")
     ] = 0.0,
-    report: Annotated[Path, Parameter(help="Where the report goes.")] = Path("rehearsal.html"),
-    seed: Annotated[int, Parameter(help="The same seed, the same crowd.")] = 1,
+    report: Annotated[Path, Parameter(help="File for the HTML report.")] = Path("rehearsal.html"),
+    seed: Annotated[
+        int, Parameter(help="Seed of the random buyers; the same seed makes the same crowd.")
+    ] = 1,
 ) -> None:
-    """Rehearse an on-sale: a crowd books, retries, gives up and cancels over real connections; then everything is audited."""
+    """Rehearse an on-sale with simulated buyers, then audit the result.
+
+    Buyers book, retry, give up and cancel over real connections, on a copy of an event or on a new one.
+    """
     from evently.cli.upkeep import run_rehearsal
 
     if not run_rehearsal(
@@ -206,17 +201,17 @@ def rehearse(
         report=report,
         seed=seed,
     ):
-        sys.exit(FOUND_SOMETHING)
+        sys.exit(FOUND_A_PROBLEM)
 
 
 @app.command
 def openapi(*, write: Path | None = None) -> None:
-    """Print the API's description (OpenAPI 3.1).
+    """Print the OpenAPI 3.1 description of the API.
 
     Parameters
     ----------
     write
-        Write openapi.json and the Postman collection into this directory instead.
+        Directory in which to write openapi.json and a Postman collection, instead of printing.
     """
     from evently.cli.upkeep import describe_api
 
@@ -224,22 +219,22 @@ def openapi(*, write: Path | None = None) -> None:
 
 
 def main() -> None:
-    """Run a command; what is expected to go wrong is said in a sentence, without a traceback."""
-    from evently.cli.failures import said_plainly
+    """Run a command; expected failures end with one sentence instead of a traceback."""
+    from evently.cli.failures import exit_on_failure
 
-    with said_plainly():
+    with exit_on_failure():
         app()
 
 
-def _config(**given: object) -> Config:
-    """Return the settings, with what the command line says instead of the environment."""
+def _config(**options: object) -> Config:
+    """Return the settings; options of the command line take precedence over the environment."""
     from evently.config import PREFIX, ConfigError, environment_for, read_config
 
-    told = {name: str(value) for name, value in given.items() if value is not None}
+    given = {name: str(value) for name, value in options.items() if value is not None}
     try:
-        return read_config(environment_for(**told))
+        return read_config(environment_for(**given))
     except ConfigError as exc:
-        words = str(exc)
-        for name in told:
-            words = words.replace(PREFIX + name.upper(), f"--{name}")
-        raise ConfigError(words) from exc
+        message = str(exc)
+        for name in given:
+            message = message.replace(PREFIX + name.upper(), f"--{name}")
+        raise ConfigError(message) from exc

@@ -1,4 +1,4 @@
-"""What is expected to go wrong, said in one sentence and with an exit code."""
+"""Expected failures of a command: one sentence on standard error and an exit code."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ TROUBLE = 3
 
 
 @contextmanager
-def said_plainly() -> Iterator[None]:
-    """End the program with a sentence where the setting or the world is wrong. Bugs keep their traceback."""
+def exit_on_failure() -> Iterator[None]:
+    """End the program with a sentence after an expected failure. Bugs keep their traceback."""
     try:
         yield
     except KeyboardInterrupt:
-        sys.exit(130)  # as shells do
-    except Exception as exc:  # an outermost loop: what has no sentence is raised again
+        sys.exit(130)  # the exit code of shells for Ctrl-C
+    except Exception as exc:  # an outermost loop: unexpected exceptions are raised again
         code = _code_of(exc)
         if code is None:
             raise
@@ -30,13 +30,13 @@ def said_plainly() -> Iterator[None]:
 
 
 def _sentence(exc: Exception) -> str:
-    """Return what to say: of what SQLAlchemy wraps, the driver's own words, which do not advertise."""
+    """Return the message; for an error that SQLAlchemy wraps, the driver's, which has no link in it."""
     return str(getattr(exc, "orig", None) or exc).strip()
 
 
 def _code_of(exc: Exception) -> int | None:
     names = {each.__name__ for each in type(exc).__mro__}
-    # By name: importing the modules that define them would make every command as slow as the slowest.
+    # Compared by name: importing the defining modules would make every command as slow as the slowest.
     if names & {"ConfigError", "Refused"}:
         return WRONG_USE
     if names & {"EmbeddedRefusal", "Trouble", "CannotServe", "OperationalError"}:

@@ -1,4 +1,4 @@
-"""Seat maps as files: made, checked, imported and drawn, without a server or a database."""
+"""The commands for seat map files: generate, check, import, draw. They need no server and no database."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ if TYPE_CHECKING:
     from evently.seating.seatmap import SeatMap
 
 Made = TypeVar("Made")
-FOUND_SOMETHING: Final = 1
-Out = Annotated[Path | None, Parameter(help="Where it goes; printed unless told.")]
+FOUND_A_PROBLEM: Final = 1
+Out = Annotated[Path | None, Parameter(help="File to write; by default the result is printed.")]
+SeatMapFile = Annotated[Path, Parameter(help="Seat map (JSON).")]
 
-seatmap: Final = App(name="seatmap", help="Seat maps as files.")
+seatmap: Final = App(name="seatmap", help="Generate, check, import and draw seat map files.")
 
 
 @seatmap.command
-def generate(hall: Literal["arena", "theatre"], *, seats: int | None = None, out: Out = None) -> None:
-    """Make a believable hall of exactly so many seats; 20,000 in an arena and 800 in a theatre unless told."""
+def generate(
+    hall: Annotated[Literal["arena", "theatre"], Parameter(help="Kind of hall.")],
+    *,
+    seats: Annotated[
+        int | None, Parameter(help="Exact number of seats; by default 20,000 in an arena, 800 in a theatre.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Generate the seat map of a realistic hall."""
     from evently.seating.generate import arena, theatre
     from evently.seating.seatmap import canonical
 
@@ -36,21 +44,21 @@ def generate(hall: Literal["arena", "theatre"], *, seats: int | None = None, out
 
 
 @seatmap.command
-def check(file: Path) -> None:
-    """Say everything that is wrong with a seat map."""
+def check(file: SeatMapFile) -> None:
+    """Check a seat map and print all its errors."""
     _read_map(file)
 
 
 @seatmap.command
 def import_pretix(
-    file: Path,
+    file: Annotated[Path, Parameter(help="Seating plan of pretix (JSON).")],
     *,
     out: Out = None,
     zones: Annotated[
-        Path | None, Parameter(help="Where its categories go, as price zones of an event.")
+        Path | None, Parameter(help="File for the plan's categories, as price zones of an event.")
     ] = None,
 ) -> None:
-    """Make a seat map of a seating plan of pretix."""
+    """Convert a seating plan of pretix into a seat map."""
     import msgspec
 
     from evently.seating.pretix import import_pretix as convert
@@ -63,8 +71,8 @@ def import_pretix(
 
 
 @seatmap.command
-def draw(file: Path, *, out: Out = None) -> None:
-    """Draw a seat map (SVG)."""
+def draw(file: SeatMapFile, *, out: Out = None) -> None:
+    """Draw a seat map as SVG."""
     from evently.seating.drawing import draw as picture_of
 
     _write(picture_of(_read_map(file)), out)
@@ -88,7 +96,7 @@ def _read_json(file: Path) -> Any:
 
 
 def _or_faults(convert: Callable[[Any], Made], content: Any) -> Made:
-    """Return what becomes of the content, or print its faults and end the program."""
+    """Return the converted content, or print its errors and end the program."""
     from evently.kit.errors import Invalid
 
     try:
@@ -96,7 +104,7 @@ def _or_faults(convert: Callable[[Any], Made], content: Any) -> Made:
     except Invalid as exc:
         for error in exc.errors:
             sys.stdout.write(f"{error.pointer or '/'}: {error.detail}\n")
-        sys.exit(FOUND_SOMETHING)
+        sys.exit(FOUND_A_PROBLEM)
 
 
 def _write(text: str, out: Path | None, option: str = "--out") -> None:

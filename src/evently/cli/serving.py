@@ -1,8 +1,14 @@
-"""`serve` and `work`: a parent that keeps PostgreSQL and the workers alive, and stops them in order.
+"""The commands `serve` and `work`: a parent process that keeps PostgreSQL and the workers alive.
 
-The parent answers nothing itself, so that it can wait for a crash recovery while the workers answer 503. Told
-to stop, it tells the workers, which answer what is under way and let their lanes drain; then PostgreSQL
-stops. When the parent is killed, the kernel tells PostgreSQL (db/embedded) and the workers (app.py).
+    serve()          run the server until a signal stops it
+    work()           run background work until a signal stops it
+    any_database()   a migrated database for a command that ends
+
+The parent answers no requests itself, so that it can wait for a crash recovery while the workers answer 503.
+On SIGTERM it signals the workers, which answer the requests under way and drain their lanes; then it stops
+PostgreSQL. When the parent is killed, the kernel signals PostgreSQL (db/embedded) and the workers (app.py).
+
+`Parent` overrides private parts of uvicorn's supervisor; tests/unit/test_library_internals.py lists them.
 """
 
 from __future__ import annotations
@@ -24,7 +30,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from evently.accounts import read_secret
-from evently.config import HEXADECIMAL, Config, give_to_workers, variables_for_workers
+from evently.config import HEXADECIMAL, Config, set_worker_environment, variables_for_workers
 from evently.db import Database
 from evently.db.migrations import migrate
 from evently.kit.clock import utc_now
@@ -34,30 +40,30 @@ from evently.kit.logs import configure_logs
 if TYPE_CHECKING:
     from evently.db.embedded import EmbeddedPostgres
 
-GRACE_SECONDS: Final = 8  # requests under way when told to stop have this long; streams end with it
-DRAIN_SECONDS: Final = 40.0  # the grace, then the longest batch (30 s): a worker that takes longer is ended
-READY_SECONDS_MAX: Final = 60.0  # a worker that is not up by then is given up
-# A worker that does not move for so long is replaced; a busy machine can stop one for seconds
+GRACE_SECONDS: Final = 8  # for requests that are under way when the server stops; streams end with it
+DRAIN_SECONDS: Final = 40.0  # the grace, then the longest batch (30 s): a slower worker is killed
+READY_SECONDS_MAX: Final = 60.0  # for the start of a worker
+# A worker that does not respond for this long is replaced. A busy machine can stop a worker for seconds.
 HEALTH_SECONDS: Final = 30
 BACKLOG: Final = 8_192  # connections that may wait to be accepted: a crowd that arrives in one second
-# uvloop accepts one connection for each listening socket and turn of its loop (libuv since 1.45). In a rush a
-# turn takes 50 ms, and those who connect would wait for seconds while those who are connected are served.
-# Copies of the socket let so many in at each turn (5,000 buyers within three seconds: the longest wait fell
-# from 15 s to 4 s); an idle worker pays 16 us for a connection.
+# uvloop accepts one connection per listening socket and iteration of its loop (libuv since 1.45). In a rush
+# an iteration takes 50 ms, and new connections would wait for seconds while the older ones are served. With
+# this many copies of the socket, each iteration accepts this many connections (5,000 buyers within three
+# seconds: the longest wait fell from 15 s to 4 s); an idle worker pays 16 us for a connection.
 ACCEPTED_AT_ONCE: Final = 16
-# Longer than balancers keep theirs, so that they do not write into a connection that we have closed
+# Longer than load balancers keep idle connections, so that they do not write into one that we have closed.
 KEEP_ALIVE_SECONDS: Final = 75
-_POSTGRES_PAUSE_SECONDS: Final = 5.0  # between two tries to start it again
+_POSTGRES_RETRY_SECONDS: Final = 5.0  # between two attempts to restart PostgreSQL
 
 _log: Final = structlog.get_logger(__name__)
 
 
 class CannotServe(Exception):
-    """The world is not as serving needs it; the message is for the operator."""
+    """The server cannot start; the message tells the operator why."""
 
 
 def serve(config: Config, *, demo: bool) -> None:
-    """Start everything, say where it is, and run until told to stop."""
+    """Start PostgreSQL and the workers, print the server's URL, and run until a signal stops it."""
     configure_logs(config.log_options())
     with (
         _listening(config) as listening,
@@ -67,17 +73,18 @@ def serve(config: Config, *, demo: bool) -> None:
         ready = _with_secret(found)
         if demo:
             _fill_with_demo(ready)
-        give_to_workers(variables_for_workers(ready, str(metrics_directory)), str(metrics_directory))
+        variables = variables_for_workers(ready, str(metrics_directory))
+        set_worker_environment(variables, str(metrics_directory))
         parent = Parent(
-            _server(ready), listening, postgres, announce=lambda: _say_where(listening[0], demo=demo)
+            _server(ready), listening, postgres, announce=lambda: _print_urls(listening[0], demo=demo)
         )
         parent.run()
     if parent.failed:
-        raise CannotServe("A worker could not start; the log says why.")
+        raise CannotServe("A worker could not start; the log states the reason.")
 
 
 def work(config: Config) -> None:
-    """Run the background until told to stop."""
+    """Run background work until a signal stops it."""
     configure_logs(config.log_options())
     with database(config) as (ready, _):
         asyncio.run(_work(ready))
@@ -85,7 +92,7 @@ def work(config: Config) -> None:
 
 @contextmanager
 def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]:
-    """Yield the settings with a migrated database: the one they name, or an embedded one for as long as the block lasts."""
+    """Yield the settings with the URL of a migrated database; an embedded one runs while the block lasts."""
     if config.database_url is not None:
         migrate(config.database_url)
         yield config, None
@@ -102,15 +109,18 @@ def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]
 
 @contextmanager
 def any_database(config: Config) -> Iterator[Config]:
-    """Yield the settings with a migrated database for a command that ends; while `serve` has the directory, the one that it serves."""
+    """Yield the settings with a migrated database, for a command that ends.
+
+    While `serve` runs PostgreSQL in the data directory, the command uses that PostgreSQL.
+    """
     with ExitStack() as stack:
-        url = None if config.database_url is not None else _url_of_serving(config)
+        url = None if config.database_url is not None else _running_database_url(config)
         ready, _ = stack.enter_context(database(config if url is None else replace(config, database_url=url)))
         yield ready
 
 
-def _url_of_serving(config: Config) -> str | None:
-    """Return where the database is when another process of ours serves the data directory, None when nobody does."""
+def _running_database_url(config: Config) -> str | None:
+    """Return the URL of the PostgreSQL that another process runs in the data directory, or None."""
     from evently.db.embedded import reachable_data_directory, url_of_running
 
     return url_of_running(
@@ -119,7 +129,7 @@ def _url_of_serving(config: Config) -> str | None:
 
 
 class Parent(Multiprocess):
-    """Uvicorn's supervisor, which also keeps PostgreSQL alive, and says when the first worker is ready."""
+    """Uvicorn's supervisor, which also keeps PostgreSQL alive and announces the first ready worker."""
 
     def __init__(
         self,
@@ -135,9 +145,9 @@ class Parent(Multiprocess):
         self._announce = announce
 
     def run(self) -> None:
-        """Run until told to stop.
+        """Run until a signal stops the server.
 
-        What else ends us, such as nobody reading where we are, ends the workers, too.
+        An exception, such as a closed standard output, ends the workers, too.
         """
         try:
             super().run()
@@ -147,7 +157,7 @@ class Parent(Multiprocess):
             raise
 
     def init_processes(self) -> None:
-        """Start the workers and wait for the first."""
+        """Start the workers and wait until the first is ready."""
         super().init_processes()
         if self.processes[0].wait_until_ready(READY_SECONDS_MAX):
             self._announce()
@@ -156,25 +166,26 @@ class Parent(Multiprocess):
             self.should_exit.set()
 
     def keep_subprocess_alive(self) -> None:
-        """Start again what has died.
+        """Restart PostgreSQL and workers that have died.
 
-        PostgreSQL comes back through crash recovery; until then the workers answer 503.
+        The workers answer 503 until the crash recovery of PostgreSQL has finished.
         """
         self._keep_postgres_alive()
         for process in self.processes:
-            # The worker's end: while we hold it too, one that dies while asked for life looks merely slow
+            # This is the worker's end of the pipe. While the parent holds it too, a worker that dies during a
+            # health check is not noticed before the check times out.
             process.child_conn.close()
-        _forget_dead_metrics({process.pid for process in self.processes if not process.process.is_alive()})
+        _drop_metrics({process.pid for process in self.processes if not process.process.is_alive()})
         self.failed = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
         super().keep_subprocess_alive()
 
     def join_all(self) -> None:
-        """Wait for the workers, but not for ever."""
+        """Wait for the workers to end, at most DRAIN_SECONDS; then kill them."""
         deadline = time.monotonic() + DRAIN_SECONDS
         for process in self.processes:
             process.process.join(max(0.0, deadline - time.monotonic()))
             if process.process.is_alive():
-                _log.error("worker would not stop", pid=process.pid)
+                _log.error("worker did not stop in time and is killed", pid=process.pid)
                 process.process.kill()
                 process.process.join()
 
@@ -186,14 +197,17 @@ class Parent(Multiprocess):
         _log.error("PostgreSQL has died")
         try:
             self._postgres.start()
-            _log.info("PostgreSQL is back")
+            _log.info("PostgreSQL was restarted")
         except EmbeddedRefusal as exc:
-            self._try_postgres_at = time.monotonic() + _POSTGRES_PAUSE_SECONDS
-            _log.error("PostgreSQL does not come back", reason=str(exc))  # the sentence says it all
+            self._try_postgres_at = time.monotonic() + _POSTGRES_RETRY_SECONDS
+            _log.error("PostgreSQL could not be restarted", reason=str(exc))  # a traceback would add nothing
 
 
 def _with_secret(config: Config) -> Config:
-    """Return the settings with the installation's secret, so that a worker can start, and answer 503, while the database is away."""
+    """Return the settings with the secret from the database.
+
+    A worker can then start, and answer 503, while the database is unavailable.
+    """
     return (
         config
         if config.secret is not None
@@ -221,14 +235,14 @@ def _server(config: Config) -> uvicorn.Config:
         timeout_worker_healthcheck=HEALTH_SECONDS,
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # the edge looks at X-Forwarded-For, and only where it may be believed
+        proxy_headers=False,  # web/edge reads X-Forwarded-For, and only from trusted proxies
         server_header=False,
     )
 
 
 @contextmanager
 def _listening(config: Config) -> Iterator[list[socket.socket]]:
-    """Yield the socket that all workers share, and copies of it. Nobody is served before a worker accepts."""
+    """Yield the socket that all workers share, and copies of it; clients wait until a worker accepts them."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     with ExitStack() as stack:
         found = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
@@ -237,12 +251,14 @@ def _listening(config: Config) -> Iterator[list[socket.socket]]:
             found.bind((config.host, config.port))
         except OSError as exc:
             raise CannotServe(
-                f"{config.host}:{config.port} cannot be listened on: {exc.strerror or exc}. Try another --port; 0 takes a free one."
+                f"Cannot listen on {config.host}:{config.port}: {exc.strerror or exc}. "
+                "Try another --port; 0 picks a free one."
             ) from exc
         yield [found, *[stack.enter_context(found.dup()) for _ in range(ACCEPTED_AT_ONCE - 1)]]
 
 
-def _forget_dead_metrics(pids: set[int | None]) -> None:
+def _drop_metrics(pids: set[int | None]) -> None:
+    """Drop the gauges of dead workers; their counters stay, so that sums never decrease."""
     if not pids:
         return
     from prometheus_client import multiprocess
@@ -257,7 +273,7 @@ def _fill_with_demo(config: Config) -> None:
     asyncio.run(fill(config.database_options()))
 
 
-def _say_where(listening: socket.socket, *, demo: bool) -> None:
+def _print_urls(listening: socket.socket, *, demo: bool) -> None:
     host, port = listening.getsockname()[:2]
     here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     console = Console(highlight=False, soft_wrap=True)

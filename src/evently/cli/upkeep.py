@@ -1,4 +1,4 @@
-"""The commands that run and end."""
+"""The commands that do one thing and end: migrate, demo, admin, audit, rehearse, openapi."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evently.config import Config
 
 
 def migrate_database(config: Config) -> None:
-    """Migrate; the embedded server runs for as long as it takes."""
+    """Migrate the database; an embedded PostgreSQL runs for the duration of the command."""
     from evently.db.migrations import head_revision
 
     with any_database(config):
@@ -23,7 +23,7 @@ def migrate_database(config: Config) -> None:
 
 
 def fill_with_demo(config: Config) -> None:
-    """Fill the database with the demo and say who may log in."""
+    """Fill the database with demo data and print the accounts that can log in."""
     from evently.demo import describe_accounts, fill
 
     with any_database(config) as ready:
@@ -32,21 +32,21 @@ def fill_with_demo(config: Config) -> None:
 
 
 def create_admin(config: Config, email: str, name: str) -> None:
-    """Make an administrator and print the password: it is stored as a hash only."""
+    """Create an administrator and print the password, which is stored as a hash only."""
     from evently.accounts import register_admin
 
     with any_database(config) as ready:
         password = asyncio.run(register_admin(ready.database_options(), email, name))
-    told = (
+    note = (
         f"Password (shown once): {password}"
         if password
-        else "They keep their password; whoever is logged in as them must log in again."
+        else "The password of the account stays; all its sessions have ended."
     )
-    Console(highlight=False).print(f"{email} is an administrator. {told}")
+    Console(highlight=False).print(f"{email} is an administrator. {note}")
 
 
 def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
-    """Audit, print what was found, and return whether it is clean."""
+    """Audit, print the findings, and return whether all invariants hold."""
     from evently.audit import audit, show
 
     with any_database(config) as ready:
@@ -59,7 +59,7 @@ def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
 
 
 def run_rehearsal(**plan: Any) -> bool:
-    """Rehearse what a `RehearsalPlan` says, and return whether the audit was clean."""
+    """Rehearse with the fields of a `RehearsalPlan`, and return whether the audits found nothing."""
     from evently.rehearsal import RehearsalPlan, rehearse
 
     return rehearse(RehearsalPlan(**plan))
