@@ -13,7 +13,7 @@ from evently.accounts import AccountsRefusal, Person, PlatformRole
 from evently.kit.errors import CommonRefusal
 from evently.kit.ids import PersonId, show_id
 from evently.web.edge.auth import ADMIN, policy
-from evently.web.edge.conditional import etag_of, not_modified, require_if_match
+from evently.web.edge.conditional import NO_STORE, etag_of, not_modified, require_if_match
 from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
@@ -116,7 +116,7 @@ async def edit_user(
 
 
 def _answer(person: Person) -> Response[UserView]:
-    return Response(_show(person), headers={"etag": etag_of(person.version), "cache-control": "no-store"})
+    return Response(_show(person), headers={"etag": etag_of(person.version), **NO_STORE})
 
 
 def _show(person: Person) -> UserView:

@@ -12,6 +12,7 @@ from evently.kit.errors import CommonRefusal
 from evently.kit.ids import NotificationId, show_id
 from evently.notifications import Notification
 from evently.web.edge.auth import SIGNED_IN, policy
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
@@ -77,7 +78,7 @@ async def read_notification(
     context, notification = request.context, notification_id
     async with context.database.transaction() as tx:
         read = await notifications.mark_read(tx, request.actor.id, notification, context.clock())
-    return Response(_show(read), headers={"cache-control": "no-store"})
+    return Response(_show(read), headers=NO_STORE)
 
 
 def _show(notification: Notification) -> NotificationView:

@@ -21,13 +21,13 @@ from evently.kit.ids import BookingId, EventId, PaymentId, RefundId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, organizer, policy
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Request, Response
 from evently.web.edge.idempotency import IdempotencyKey, key_of
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, post
 
-_PRIVATE: Final = {"cache-control": "no-store"}
 _METHOD_CHARACTERS_MAX: Final = 200
 _ADDRESS_CHARACTERS_MAX: Final = 2_000
 
@@ -227,7 +227,7 @@ async def pay_booking(
     view = show_payment(paid.payment)
     replayed = {"idempotent-replayed": "true"} if paid.replayed and key is not None else {}
     return Response(
-        view, status_code=201, headers={**_PRIVATE, **replayed, "location": f"/v1/payments/{view.id}"}
+        view, status_code=201, headers={**NO_STORE, **replayed, "location": f"/v1/payments/{view.id}"}
     )
 
 
@@ -247,7 +247,7 @@ async def list_payments(request: Request, booking_id: FromPath[BookingId]) -> Re
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     return Response(
         PaymentsView([show_payment(each) for each in await checkout.list_payments(database, booking_id)]),
-        headers=_PRIVATE,
+        headers=NO_STORE,
     )
 
 
@@ -265,7 +265,7 @@ async def get_payment(request: Request, payment_id: FromPath[PaymentId]) -> Resp
     payment = await checkout.find_payment_by_id(request.context.database, payment_id)
     if payment is None or payment.buyer_id != request.actor.id:
         raise Refused(CheckoutRefusal.PAYMENT_NOT_FOUND)
-    return Response(show_payment(payment), headers=_PRIVATE)
+    return Response(show_payment(payment), headers=NO_STORE)
 
 
 @get(
@@ -311,7 +311,7 @@ async def retry_refund(
 ) -> Response[RefundView]:
     """Retry a failed refund of the organizer's event."""
     refund = await request.context.checkout.retry_refund(event_id, refund_id)
-    return Response(_show_refund(refund), headers=_PRIVATE)
+    return Response(_show_refund(refund), headers=NO_STORE)
 
 
 @get(
@@ -329,7 +329,7 @@ async def retry_refund(
 async def get_cancellation(request: Request, event_id: FromPath[EventId]) -> Response[CancellationView]:
     """Return the progress of the cancellation of the organizer's event."""
     progress = await checkout.read_cancellation(request.context.database, event_id)
-    return Response(_show_cancellation(show_id("evt", event_id), progress), headers=_PRIVATE)
+    return Response(_show_cancellation(show_id("evt", event_id), progress), headers=NO_STORE)
 
 
 @post(
@@ -351,7 +351,7 @@ async def receive_webhook(request: Request, name: FromPath[str]) -> Response[Rec
         key.decode("latin-1"): value.decode("latin-1") for key, value in request.exchange.headers.items()
     }
     new = await request.context.checkout.receive(name, headers, await request.body())
-    return Response(ReceivedView(new), headers=_PRIVATE)
+    return Response(ReceivedView(new), headers=NO_STORE)
 
 
 def show_payment(payment: Payment) -> PaymentView:

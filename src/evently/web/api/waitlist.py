@@ -15,13 +15,13 @@ from evently.kit.ids import EventId, TicketTypeId, WaitlistEntryId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Request, Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
-from evently.web.edge.problems import problem, problems
+from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, post
 
-_PRIVATE: Final = {"cache-control": "no-store"}
 _TypeId = Annotated[TicketTypeId, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
 _TicketTypeFilter = Annotated[
     TicketTypeId | None, QueryParameter(description="Only entries for this ticket type.")
@@ -158,13 +158,10 @@ async def join_waitlist(
         key=key_of(idempotency_key),
         fingerprint=fingerprint_of("join", event_id, data),
     )
-    outcome = await request.context.engine.submit(command)
-    if isinstance(outcome, sales.commands.No):
-        return problem(request, outcome.as_error())
-    assert isinstance(outcome, sales.commands.Listed), "the outcome of joining is an entry"
+    outcome = await _submit(request, command)
     view = _show_entry(outcome.entry)
     headers = (
-        _PRIVATE
+        NO_STORE
         | {"location": f"/v1/waitlist/{view.id}"}
         | ({"idempotent-replayed": "true"} if outcome.replayed else {})
     )
@@ -197,7 +194,7 @@ async def leave_waitlist(
     )
     # An entry is missing here if its offer was accepted in the meantime.
     withdrawn = [outcome.entry for outcome in outcomes if isinstance(outcome, sales.commands.Listed)]
-    return Response(WaitlistEntriesView([_show_entry(entry) for entry in withdrawn]), headers=_PRIVATE)
+    return Response(WaitlistEntriesView([_show_entry(entry) for entry in withdrawn]), headers=NO_STORE)
 
 
 @get(
@@ -251,7 +248,7 @@ async def get_waitlist_entry(
     """Return a waitlist entry of the caller."""
     entry = await _own_entry(request, entry_id)
     standing = await request.context.lines.find_standing(entry)
-    return Response(_show_details(entry, standing), headers=_PRIVATE)
+    return Response(_show_details(entry, standing), headers=NO_STORE)
 
 
 @post(
@@ -275,12 +272,8 @@ async def get_waitlist_entry(
 async def accept_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Response[BookingView]:
     """Accept an offer of the caller; return the booking."""
     entry = await _own_entry(request, entry_id)
-    outcome = await request.context.engine.submit(
-        sales.commands.AcceptOffer(entry.event_id, entry.entry_id, request.actor.id)
-    )
-    if isinstance(outcome, sales.commands.No):
-        return problem(request, outcome.as_error())
-    assert isinstance(outcome, sales.commands.Listed), "the outcome of accepting is an entry"
+    command = sales.commands.AcceptOffer(entry.event_id, entry.entry_id, request.actor.id)
+    outcome = await _submit(request, command)
     assert outcome.booking is not None, "an accepted offer has a booking"
     return await answer_booking(request, sales.commands.Booked(outcome.booking))
 
@@ -301,13 +294,9 @@ async def accept_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) ->
 async def decline_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Response[WaitlistEntryView]:
     """Decline an offer of the caller."""
     entry = await _own_entry(request, entry_id)
-    outcome = await request.context.engine.submit(
-        sales.commands.LeaveWaitlist(entry.event_id, entry.entry_id, request.actor.id)
-    )
-    if isinstance(outcome, sales.commands.No):
-        return problem(request, outcome.as_error())
-    assert isinstance(outcome, sales.commands.Listed), "the outcome of leaving is an entry"
-    return Response(_show_entry(outcome.entry), headers=_PRIVATE)
+    command = sales.commands.LeaveWaitlist(entry.event_id, entry.entry_id, request.actor.id)
+    outcome = await _submit(request, command)
+    return Response(_show_entry(outcome.entry), headers=NO_STORE)
 
 
 @get(
@@ -342,7 +331,16 @@ async def list_event_waitlist(
 async def get_waitlist_depth(request: Request, event_id: FromPath[EventId]) -> Response[WaitlistSizesView]:
     """Return how many entries and tickets wait for each ticket type of an event."""
     depths = await sales.reads.list_depths(request.context.database, event_id)
-    return Response(WaitlistSizesView([_show_size(depth) for depth in depths]), headers=_PRIVATE)
+    return Response(WaitlistSizesView([_show_size(depth) for depth in depths]), headers=NO_STORE)
+
+
+async def _submit(request: Request, command: sales.commands.Command) -> sales.commands.Listed:
+    """Submit a command about a waitlist entry; return its outcome, or raise its refusal."""
+    outcome = await request.context.engine.submit(command)
+    if isinstance(outcome, sales.commands.No):
+        raise outcome.as_error()
+    assert isinstance(outcome, sales.commands.Listed), "the outcome of a waitlist command is an entry"
+    return outcome
 
 
 async def _own_entry(request: Request, entry_id: UUID) -> sales.commands.WaitlistEntry:

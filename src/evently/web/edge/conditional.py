@@ -15,7 +15,8 @@ from evently.web.edge.context import Request, Response
 from evently.web.edge.refusals import EdgeRefusal
 
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*?)(?:-br|-gzip)?"')
-_CACHE_PRIVATE: Final = "no-store"
+_NO_STORE: Final = "no-store"
+NO_STORE: Final = {"cache-control": _NO_STORE}  # headers of an answer that no cache may store
 
 
 def etag_of(version: int | str) -> str:
@@ -40,7 +41,7 @@ def require_if_match(request: Request, version: int) -> None:
         )
 
 
-def not_modified(request: Request, etag: str, cache_control: str = _CACHE_PRIVATE) -> Response[None] | None:
+def not_modified(request: Request, etag: str, cache_control: str = _NO_STORE) -> Response[None] | None:
     """Return the 304 to send where the client has this version already, else None."""
     given = request.header("if-none-match")
     if given is None:

@@ -12,11 +12,11 @@ from evently.kit.ids import EventId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.web.api.analytics.views import SignedMoney, ratio
 from evently.web.edge.auth import organizer, policy
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
 
-_PRIVATE: Final = {"cache-control": "no-store"}
 _FOR_MANAGERS: Final[dict[str, Any]] = {
     "tags": ["Organizer: analytics"],
     **policy(organizer("manager", "analytics:read"), rate="heavy"),
@@ -189,7 +189,7 @@ class SeatPricesView(msgspec.Struct, frozen=True):
 async def get_event_money(request: Request, event_id: FromPath[EventId]) -> Response[EventMoneyView]:
     """Return the amounts that an event took, refunded and is owed."""
     found = await details.read_money(request.context.database, event_id)
-    return Response(EventMoneyView([_show_money(each) for each in found]), headers=_PRIVATE)
+    return Response(EventMoneyView([_show_money(each) for each in found]), headers=NO_STORE)
 
 
 @get(
@@ -204,7 +204,7 @@ async def get_event_conversion(request: Request, event_id: FromPath[EventId]) ->
     """Return how many holds and offers of an event were confirmed, expired or cancelled."""
     found = await details.read_conversion(request.context.database, event_id)
     view = ConversionView(found.at_once.confirmed, _show_outcomes(found.holds), _show_outcomes(found.offers))
-    return Response(view, headers=_PRIVATE)
+    return Response(view, headers=NO_STORE)
 
 
 @get(
@@ -218,7 +218,7 @@ async def get_event_conversion(request: Request, event_id: FromPath[EventId]) ->
 async def get_event_waitlist(request: Request, event_id: FromPath[EventId]) -> Response[WaitlistReportView]:
     """Return how many entries wait, and how many were offered, fulfilled or withdrawn."""
     found = await details.read_waiting(request.context.database, event_id)
-    return Response(WaitlistReportView([_show_waitlist(each) for each in found]), headers=_PRIVATE)
+    return Response(WaitlistReportView([_show_waitlist(each) for each in found]), headers=NO_STORE)
 
 
 @get(
@@ -237,7 +237,7 @@ async def get_event_ticket_types(
 ) -> Response[TicketSalesReportView]:
     """Return the ticket sales of an event by ticket type and by section."""
     found = await details.read_ticket_types(request.context.database, event_id)
-    return Response(_show_ticket_sales(found), headers=_PRIVATE)
+    return Response(_show_ticket_sales(found), headers=NO_STORE)
 
 
 @get(
@@ -252,7 +252,7 @@ async def get_event_seat_prices(request: Request, event_id: FromPath[EventId]) -
     """Return the state and the price of each seat."""
     found = await details.read_seat_prices(request.context.database, event_id)
     return Response(
-        SeatPricesView(found.digest, found.currency, found.states, found.prices_minor), headers=_PRIVATE
+        SeatPricesView(found.digest, found.currency, found.states, found.prices_minor), headers=NO_STORE
     )
 
 

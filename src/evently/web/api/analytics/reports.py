@@ -25,12 +25,12 @@ from evently.web.api.analytics.views import (
 )
 from evently.web.api.ranges import instant_parameter, parse_instant
 from evently.web.edge.auth import ADMIN, organizer, policy
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
 
-_PRIVATE: Final = {"cache-control": "no-store"}
 _DEFAULT_RANGE: Final = {"day": timedelta(days=30), "hour": timedelta(hours=48)}
 
 _REPORT: Final = (
@@ -213,7 +213,7 @@ async def _report(
     request: Request, scope: Scope, from_: str | None, to: str | None
 ) -> Response[SalesReportView]:
     report = await analytics.read_report(request.context.database, scope, _parse_range(from_, to))
-    return Response(show_report(report), headers=_PRIVATE)
+    return Response(show_report(report), headers=NO_STORE)
 
 
 async def _series(
@@ -234,7 +234,7 @@ async def _series(
     totals = await analytics.read_series(request.context.database, scope, slots)
     points = [show_point(each) for each in totals]
     view = SeriesView(granularity, zone, slots[0].starts_at, slots[-1].ends_at, points)
-    return Response(view, headers=_PRIVATE)
+    return Response(view, headers=NO_STORE)
 
 
 async def _most_booked(

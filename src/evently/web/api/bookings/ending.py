@@ -13,8 +13,9 @@ from evently.kit.ids import BookingId, EventId, TicketId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import CancelBody, TicketIdsBody
-from evently.web.api.bookings.views import PRIVATE, BookingView, answer_booking
+from evently.web.api.bookings.views import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Request, Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.problems import problems
@@ -96,7 +97,7 @@ async def quote_cancellation(
     quote = await sales.reads.find_cancellation_quote(
         context.database, booking_id, request.actor.id, chosen, context.clock()
     )
-    return Response(_show_quote(quote, context.clock()), headers=PRIVATE)
+    return Response(_show_quote(quote, context.clock()), headers=NO_STORE)
 
 
 @post(
@@ -171,11 +172,7 @@ async def return_tickets(
     request: Request, booking_id: FromPath[BookingId], data: JSONBody[TicketIdsBody]
 ) -> Response[BookingView]:
     """Offer tickets of the caller to the waitlist."""
-    where = await sales.reads.locate_booking(request.context.database, booking_id)
-    command = sales.commands.ReturnTickets(
-        where.event_id, booking_id, request.actor.id, tuple(data.ticket_ids)
-    )
-    return await answer_booking(request, await request.context.engine.submit(command))
+    return await _submit_for_tickets(request, sales.commands.ReturnTickets, booking_id, data)
 
 
 @post(
@@ -192,8 +189,17 @@ async def keep_tickets(
     request: Request, booking_id: FromPath[BookingId], data: JSONBody[TicketIdsBody]
 ) -> Response[BookingView]:
     """Withdraw the return of tickets of the caller."""
+    return await _submit_for_tickets(request, sales.commands.KeepTickets, booking_id, data)
+
+
+async def _submit_for_tickets(
+    request: Request,
+    command_type: type[sales.commands.ReturnTickets | sales.commands.KeepTickets],
+    booking_id: UUID,
+    data: TicketIdsBody,
+) -> Response[BookingView]:
     where = await sales.reads.locate_booking(request.context.database, booking_id)
-    command = sales.commands.KeepTickets(where.event_id, booking_id, request.actor.id, tuple(data.ticket_ids))
+    command = command_type(where.event_id, booking_id, request.actor.id, tuple(data.ticket_ids))
     return await answer_booking(request, await request.context.engine.submit(command))
 
 

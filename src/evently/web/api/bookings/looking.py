@@ -11,7 +11,6 @@ from evently.kit.ids import BookingId, EventId
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.views import (
     ONLINE,
-    PRIVATE,
     BookingDetailsView,
     BookingView,
     payment_of,
@@ -19,6 +18,7 @@ from evently.web.api.bookings.views import (
     show_booking_details,
 )
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
@@ -132,7 +132,7 @@ async def _show_details(request: Request, booking: sales.commands.Booking) -> Re
         await checkout.find_payment(database, booking.booking_id) if payment_of(booking) == ONLINE else None
     )
     at_door = await sales.reads.list_paid_at_door(database, [booking])
-    return Response(show_booking_details(booking, at_door, refunds, payment), headers=PRIVATE)
+    return Response(show_booking_details(booking, at_door, refunds, payment), headers=NO_STORE)
 
 
 routes: Final = [get_booking, get_event_booking, list_my_bookings, list_event_bookings]

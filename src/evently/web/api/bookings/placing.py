@@ -9,6 +9,7 @@ from evently.kit.ids import BookingId, EventId
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import BookingBody, lines_of
 from evently.web.api.bookings.views import BookingView, answer_booking
+from evently.web.api.unlocking import count_guess
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.context import Request, Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
@@ -58,8 +59,7 @@ async def place_booking(
 ) -> Response[BookingView]:
     """Book tickets; answer when the booking is durable."""
     if data.promo_code is not None:
-        # Without this limit, promo codes could be guessed.
-        await request.context.limits.check("promo_codes", request.actor.id, request.exchange)
+        await count_guess(request)
     command = sales.commands.PlaceBooking(
         event_id,
         request.actor.id,

@@ -9,8 +9,8 @@ import msgspec
 
 from evently import sales
 from evently.kit.ids import EventId, show_id
-from evently.web.api.bookings.views import PRIVATE
 from evently.web.edge.auth import organizer, policy
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
@@ -121,7 +121,7 @@ async def prove_event(request: Request, event_id: FromPath[EventId]) -> Response
             for each in proof.balances
         ],
     )
-    return Response(view, headers=PRIVATE)
+    return Response(view, headers=NO_STORE)
 
 
 def _show_journal_row(row: sales.reads.JournalRow) -> JournalRowView:

@@ -11,8 +11,9 @@ from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import QuoteBody, lines_of
-from evently.web.api.bookings.views import PRIVATE
+from evently.web.api.unlocking import count_guess
 from evently.web.edge.auth import SIGNED_IN, policy
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, post
@@ -86,13 +87,12 @@ async def quote_booking(
     """Return what booking lines would cost the caller."""
     context, buyer_id = request.context, request.actor.id
     if data.promo_code is not None:
-        # Without this limit, promo codes could be guessed.
-        await context.limits.check("promo_codes", buyer_id, request.exchange)
+        await count_guess(request)
     lines = lines_of(data.lines)
     quote = await sales.reads.find_booking_quote(
         context.database, event_id, buyer_id, lines, data.promo_code, context.clock()
     )
-    return Response(_show_quote(show_id("evt", event_id), quote), headers=PRIVATE)
+    return Response(_show_quote(show_id("evt", event_id), quote), headers=NO_STORE)
 
 
 def _show_quote(event_id: str, quote: sales.reads.BookingQuote) -> QuoteView:

@@ -18,10 +18,10 @@ from evently.checkout import Payment
 from evently.kit.ids import reference_of, show_id, show_secret
 from evently.kit.money import Money
 from evently.web.api.payments import PaymentView, show_payment
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problem
 
-PRIVATE: Final = {"cache-control": "no-store"}
 ONLINE: Final = "online"
 _DOOR: Final = "door"
 _NOTHING: Final = "none"
@@ -165,7 +165,7 @@ async def answer_booking(
         if booking.entry_id is None
         else await sales.reads.list_paid_at_door(request.context.database, [booking]),
     )
-    headers = {"cache-control": "no-store"}
+    headers = dict(NO_STORE)
     if created:
         headers["location"] = f"/v1/bookings/{view.id}"
     if outcome.replayed:
