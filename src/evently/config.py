@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from evently.db import DatabaseOptions
 from evently.kit.logs import LogFormat, LogOptions
-from evently.payments import PaymentOptions
+from evently.payments import DEMO_PAGE_PATH, PaymentOptions
 from evently.sales import EngineOptions
 from evently.web.edge.options import BODY_BYTES_MAX, RateOptions, WebOptions
 
@@ -200,7 +200,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self.stripe_key or "",
             self.stripe_webhook_secret or "",
             self.stripe_api_base,
-            demo_page_url=f"{self.public_url.rstrip('/')}/pay",
+            demo_page_url=self.public_url.rstrip("/") + DEMO_PAGE_PATH,
         )
 
     def log_options(self) -> LogOptions:

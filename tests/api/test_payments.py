@@ -13,6 +13,7 @@ from evently import organizing
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import show_id
+from evently.payments import PaymentOptions
 from evently.sales.terms import Conditions
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.catalogue import event_terms
@@ -184,6 +185,14 @@ async def test_the_page_of_the_demo_gateway(office: BoxOffice) -> None:
     assert "Paid. Thank you!" in (await office.client.post(url, data={"answer": "no"})).text, (
         "said twice, it changes nothing"
     )
+
+
+async def test_the_page_of_the_demo_gateway_is_where_the_default_says(office: BoxOffice) -> None:
+    buyer = await buyer_of(office)
+    asked = (await buyer.pay(method="asks")).json()
+    reference = asked["next_action"]["url"].rsplit("/", 1)[1]
+    page = await office.client.get(f"{PaymentOptions().demo_page_url}/{reference}")
+    assert (page.status_code, "50.00 EUR" in page.text) == (200, True)
 
 
 async def test_a_no_on_the_page_is_a_no(office: BoxOffice) -> None:

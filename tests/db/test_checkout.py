@@ -159,7 +159,7 @@ async def test_the_buyer_is_asked_on_a_page(desk: Desk) -> None:
     assert asked.next_action is not None
     assert asked.next_action.kind == "redirect"
     assert asked.reference is not None
-    assert asked.next_action.url == f"/demo/pay/{asked.reference}"
+    assert asked.next_action.url == f"/pay/{asked.reference}"
     assert (
         await desk.try_to_pay(held, None, hosted=True, return_url="https://shop.example/done")
     ).payment == asked, "the same wish"

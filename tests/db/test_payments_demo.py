@@ -50,7 +50,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def demo(shared_db: Database, clock: ManualClock) -> DemoGateway:
-    return DemoGateway(shared_db, clock, "https://evently.example/demo/pay")
+    return DemoGateway(shared_db, clock, "https://evently.example/pay")
 
 
 def an_intent(method: str | None = "succeeds", **more: Any) -> Intent:
@@ -207,7 +207,7 @@ async def test_the_page_asks_the_buyer(demo: DemoGateway, says: str, more: dict[
     intent = an_intent(**more)
     asked = await demo.authorise(intent)
     assert isinstance(asked, ActionNeeded)
-    assert asked.url == f"https://evently.example/demo/pay/{asked.reference}"
+    assert asked.url == f"https://evently.example/pay/{asked.reference}"
     charge = await demo.find_charge(asked.reference)
     assert charge is not None
     assert (charge.payment_id, charge.state, charge.amount_minor) == (

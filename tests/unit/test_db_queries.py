@@ -17,6 +17,7 @@ from evently.accounts.people import Person
 from evently.catalogue import Event, Venue
 from evently.checkout import Payment, RefundRow
 from evently.db import Queries, load_queries
+from evently.payments import DemoCharge, DemoEffect
 from evently.sales.commands import Booking, Ticket, WaitlistEntry
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import PromoTerms, TicketTypeTerms
@@ -40,9 +41,16 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("sales", "refund"): Refund,
     ("checkout", "payment"): Payment,
     ("checkout", "refund"): RefundRow,
+    ("payments", "demo_charge"): DemoCharge,
+    ("payments", "demo_effect"): DemoEffect,
 }
 # Lists that only INSERT statements use: no row of them becomes a struct
-INSERTED: Final = {("sales", "placed_booking"), ("sales", "placed_ticket"), ("checkout", "begun_payment")}
+INSERTED: Final = {
+    ("sales", "placed_booking"),
+    ("sales", "placed_ticket"),
+    ("checkout", "begun_payment"),
+    ("payments", "begun_charge"),
+}
 
 
 def test_a_list_of_columns_is_included_by_its_name() -> None:

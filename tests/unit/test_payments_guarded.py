@@ -174,5 +174,5 @@ def test_the_document_lists_the_cards() -> None:
     document = (Path(__file__).parent.parent.parent / "docs" / "payments.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \| ([\d ]+) \| (.*) \|$", document, re.MULTILINE)
     assert [(name, number.replace(" ", ""), what) for name, number, what in rows] == [
-        (card.name, card.number, card.what) for card in CARDS
+        (card.name, card.number, card.effect) for card in CARDS
     ]

@@ -192,7 +192,7 @@ async def test_a_bank_may_take_its_time(fake: FakeStripe, gateway: StripeGateway
     intent = an_intent("pm_late")
     waiting = await gateway.authorise(intent)
     assert isinstance(waiting, Unsettled)
-    with pytest.raises(GatewayTrouble, match="cannot be let go"):
+    with pytest.raises(GatewayTrouble, match="cannot be voided"):
         await gateway.void(waiting.reference, intent.key("void"))
     fake.buyer(waiting.reference, "yes")
     assert await gateway.find(intent, waiting.reference) == Authorised(waiting.reference)

@@ -1,7 +1,7 @@
-"""Payments: the port to a payment provider, its three adapters (demo, stripe, door), and the inbox of what providers tell by themselves.
+"""Payments: the port to a payment provider, its adapters (demo, stripe, door), and the inbox of notices.
 
-Money is reserved, taken, let go and given back here, and nowhere is decided what for: that is checkout. It
-must never move money twice for one key, keep a card number, or believe a notice that is not signed.
+Money is authorised, captured, voided and refunded here; the checkout decides when and for what. This package
+must never move money twice for one key, store a card number, or trust a notice that is not signed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from evently.db import Database
 from evently.kit.clock import Clock
-from evently.payments.demo import DemoCharge, DemoEffect, DemoGateway
+from evently.payments.demo import DEMO_PAGE_PATH, DemoCharge, DemoEffect, DemoGateway
 from evently.payments.door import DoorGateway
 from evently.payments.gateway import (
     ActionNeeded,
@@ -47,6 +47,7 @@ from evently.payments.inbox import (
 )
 
 __all__ = [
+    "DEMO_PAGE_PATH",
     "ActionNeeded",
     "Authorisation",
     "Authorised",
@@ -86,23 +87,23 @@ __all__ = [
 
 
 class PaymentOptions(msgspec.Struct, frozen=True):
-    """Which gateway, and what it needs.
+    """The gateway and its settings.
 
-    `demo_page_url`: where the demo gateway's page is, without a slash at the end.
+    `demo_page_url`: the URL of the demo gateway's page, without a slash at the end.
     """
 
     gateway: Literal["demo", "stripe", "door"] = "demo"
     stripe_key: str = ""
     stripe_webhook_secret: str = ""
     stripe_api_base: str | None = None  # None: Stripe's own
-    demo_page_url: str = "/demo/pay"
+    demo_page_url: str = DEMO_PAGE_PATH
     guard: GuardOptions = GuardOptions()
 
 
 async def open_gateway(options: PaymentOptions, database: Database, clock: Clock) -> Guarded:
-    """Return the gateway, guarded.
+    """Return the configured gateway, guarded.
 
-    Raises ValueError where Stripe is chosen without its key and secret, or without the extra.
+    Raises ValueError when Stripe is configured without its key or secret, or the extra is not installed.
     """
     match options.gateway:
         case "demo":

@@ -1,21 +1,22 @@
 """The test cards of the demo gateway.
 
-Each does one thing, always; no other number is a card, and no number is kept whole.
+Each card always does one thing. No other number is a card, and no number is stored whole.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-LATE_SECONDS: Final = 5.0  # long enough to be seen waiting, short enough to wait for
+# Long enough to see the payment wait, short enough to wait for it
+LATE_SECONDS: Final = 5.0
 
 
 class Card(NamedTuple):
     """A test card."""
 
-    name: str  # what is kept of it, and accepted instead of its number
+    name: str  # stored, and accepted, in place of the number
     number: str
-    what: str  # it does
+    effect: str  # a predicate: "is declined"
     decline_code: str | None = None
 
 
@@ -31,18 +32,18 @@ CARDS: Final = (
     Card(
         "request-lost",
         "4000000000006676",
-        "loses the first request on its way to the gateway, and is authorised by the second",
+        "loses the first request on its way, and is authorised by the second",
     ),
-    Card("capture-fails", "4000000000000341", "is authorised, and fails when the money is to be taken"),
+    Card("capture-fails", "4000000000000341", "is authorised; its capture fails"),
     Card("refund-fails", "4000000000005126", "is captured; its first refund fails, a further attempt works"),
 )
 _BY_NAME: Final = {card.name: card for card in CARDS} | {card.number: card for card in CARDS}
 UNKNOWN: Final = Card("unknown", "", "is declined: no such card", "wrong_number")
-PAGE: Final = Card("page", "", "no card was named: the buyer is asked, on a page of the gateway")
+PAGE: Final = Card("page", "", "asks the buyer for a card, on a page of the gateway")
 
 
 def card_of(method: str | None) -> Card:
-    """Return the card that a buyer means, by number or by name; spaces and dashes in a number do not count."""
+    """Return a card by its number or name. Spaces and dashes in a number are ignored."""
     if method is None or method == PAGE.name:
         return PAGE
     return _BY_NAME.get(method) or _BY_NAME.get(method.replace(" ", "").replace("-", ""), UNKNOWN)

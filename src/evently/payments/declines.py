@@ -1,6 +1,6 @@
-"""Why a payment was declined: our stable codes, and what the buyer is told.
+"""Why a payment was declined: stable codes, and a message for the buyer.
 
-Never why a bank suspects somebody.
+A message never says that a bank suspects fraud.
 """
 
 from __future__ import annotations

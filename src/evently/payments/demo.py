@@ -1,7 +1,7 @@
-"""The demo gateway: test cards (cards.py) and a page, instead of a bank. It takes nobody's money.
+"""The demo gateway: test cards (cards.py) and a page, instead of a bank. It takes no real money.
 
-It plays an outside provider: it has its own rows, keys and short transactions, and keeps a journal of what it
-did, by which it, and whoever asks it, is judged. It must never be part of somebody else's transaction.
+It plays an outside provider: it has its own rows, keys and short transactions, and a journal of its effects
+that tests and the audit compare with our rows. It must never join the transaction of a caller.
 """
 
 from __future__ import annotations
@@ -43,12 +43,13 @@ State: TypeAlias = Literal[
     "arriving", "waiting", "action_needed", "authorised", "captured", "declined", "lost", "voided"
 ]
 LAST_DIGITS: Final = 4
+DEMO_PAGE_PATH: Final = "/pay"  # the path of its page in web/pages
 
 sql: Final = load_queries(__name__)
 
 
 class DemoCharge(msgspec.Struct, frozen=True):
-    """What the demo gateway knows of an attempt. Its page shows it."""
+    """An attempt at the demo gateway, as its page shows it."""
 
     reference: str
     payment_id: UUID
@@ -56,7 +57,7 @@ class DemoCharge(msgspec.Struct, frozen=True):
     booking_id: UUID
     booking_reference: str
     description: str
-    card: str  # its name
+    card: str  # the name of the card
     last_digits: str
     state: State
     decline_code: str | None
@@ -75,7 +76,7 @@ class DemoCharge(msgspec.Struct, frozen=True):
 
 
 class DemoEffect(msgspec.Struct, frozen=True):
-    """One thing that the demo gateway did."""
+    """An effect of the demo gateway: money that it moved, or a refund that failed."""
 
     reference: str
     key: str
@@ -84,8 +85,8 @@ class DemoEffect(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class _Taking(NamedTuple):
-    """Reserved money to be taken."""
+class _Capture(NamedTuple):
+    """A capture that is asked for."""
 
     reference: str
     amount_minor: int
@@ -94,58 +95,58 @@ class _Taking(NamedTuple):
 
 
 class DemoGateway:
-    """See `Gateway`. `page_url`: where its page is, without a slash at the end; a charge's page is `page_url/reference`."""
+    """See `Gateway`. The page of a charge is `page_url/reference`."""
 
     name = "demo"
 
     def __init__(
-        self, database: Database, clock: Clock, page_url: str = "/demo/pay", ids: IdSource = new_id
+        self, database: Database, clock: Clock, page_url: str = DEMO_PAGE_PATH, ids: IdSource = new_id
     ) -> None:
         self._database = database
         self._clock = clock
         self._page_url = page_url
         self._ids = ids
-        self._begun = Together(self._begin, lambda charge: (charge.payment_id, charge.attempt))
-        self._taken = Together(self._take, lambda taking: taking.reference)
+        self._begun = Together(self._begin_all, lambda charge: (charge.payment_id, charge.attempt))
+        self._captured = Together(self._capture_all, lambda capture: capture.reference)
 
     async def authorise(self, intent: Intent) -> Authorisation:
-        """Do what the card does.
+        """Begin a charge with the effect of its card.
 
-        A charge that was taken or let go meanwhile is answered as it was authorised, or as declined.
+        A charge that was captured since is answered as authorised, one that was voided as declined.
         """
         card = PAGE if intent.hosted else card_of(intent.method)
         with _trouble():
-            charge = await self._begun.add(self._charge(intent, card))
+            charge = await self._begun.add(self._new_charge(intent, card))
             if charge is not None and card.name == "request-lost":
                 raise GatewayTrouble("the demo gateway was not reached", effect_unknown=True)
             if charge is not None and card.name == "answer-lost":
                 raise GatewayTrouble("the demo gateway's answer was lost", effect_unknown=True)
-            charge = charge or await self._attempt(intent)
-            assert charge is not None, "it was begun, now or before"
+            charge = charge or await self._find_attempt(intent)
+            assert charge is not None, "it was begun now or before"
             if charge.state == "arriving":
-                charge = await self._move(charge)
-        return _authorisation(self._found(charge))
+                charge = await self._authorise_now(charge)
+        return _authorisation(self._meaning(charge))
 
-    async def find(self, intent: Intent, reference: str | None) -> Found | None:  # noqa: ARG002  # the attempt says it
-        """Return what became of an attempt."""
+    async def find(self, intent: Intent, reference: str | None) -> Found | None:  # noqa: ARG002  # the attempt is enough
+        """Return the state of an attempt."""
         with _trouble():
-            charge = await self._attempt(intent)
-        return None if charge is None or charge.state == "arriving" else self._found(charge)
+            charge = await self._find_attempt(intent)
+        return None if charge is None or charge.state == "arriving" else self._meaning(charge)
 
     async def capture(self, reference: str, amount_minor: int, key: str) -> Captured | Lost:
-        """Take reserved money, once."""
+        """Capture reserved money, once."""
         with _trouble():
-            taking = _Taking(reference, amount_minor, key, self._clock())
-            charge = await self._taken.add(taking)
-            if charge is None:  # there was no reserved money; a charge that waited may have some by now
-                charge = await self._settled(reference)
+            capture = _Capture(reference, amount_minor, key, self._clock())
+            charge = await self._captured.add(capture)
+            if charge is None:  # no money was reserved; a charge that waited may be authorised now
+                charge = await self._load(reference)
                 if charge is not None and charge.state == "authorised":
-                    charge = await self._taken.add(taking) or await self._settled(reference)
+                    charge = await self._captured.add(capture) or await self._load(reference)
         if charge is None:
             return Lost(reference, "no such charge")
         if charge.state == "captured":
             return Captured(reference, charge.captured_minor)
-        assert charge.state != "authorised", "more is to be taken than was reserved"
+        assert charge.state != "authorised", "the amount is larger than what was reserved"
         return Lost(
             reference,
             "the card failed when it was charged"
@@ -154,10 +155,10 @@ class DemoGateway:
         )
 
     async def void(self, reference: str, key: str) -> Voided | Captured:
-        """Let go of a charge; a charge that is not there is let go of."""
+        """Void a charge. A charge that does not exist counts as voided."""
         with _trouble():
             await self._database.fetch(*sql.void_charge(reference=reference, key=key, now=self._clock()))
-            charge = await self._settled(reference)
+            charge = await self._load(reference)
         return (
             Captured(reference, charge.captured_minor)
             if charge is not None and charge.state == "captured"
@@ -165,7 +166,7 @@ class DemoGateway:
         )
 
     async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
-        """Pay back, once for each key; the first refund of one card fails."""
+        """Refund, once for each key. The first refund of one test card fails."""
         with _trouble():
             async with self._database.transaction() as tx:
                 charge = await tx.fetchrow(*sql.lock_charge(reference=reference))
@@ -175,56 +176,60 @@ class DemoGateway:
                 left = 0 if charge is None else charge["captured_minor"] - charge["refunded_minor"]
                 if charge is None or amount_minor > left:
                     return RefundFailed(
-                        reference, "too_much", f"Of this payment {left} can be paid back, in minor units."
+                        reference, "too_much", f"At most {left} minor units of this payment can be refunded."
                     )
-                # After this point the gateway has an opinion on the refund.
+                # After this point the gateway has decided on the refund.
                 kind = "refund_failed" if charge["card"] == "refund-fails" and not earlier else "refunded"
                 row = {"key": key, "kind": kind, "amount_minor": amount_minor}
                 await tx.execute(*sql.refund_charge(reference=reference, now=self._clock(), **row))
         return _refunding(reference, row, amount_minor, refund_id)
 
-    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:  # noqa: ARG002  # the port's
-        """Nobody speaks for the demo gateway: its page tells the checkout by itself."""
+    def read_webhook(
+        self,
+        headers: Mapping[str, str],  # noqa: ARG002  # the port's
+        body: bytes,  # noqa: ARG002
+        now: datetime,  # noqa: ARG002
+    ) -> list[Notice]:
+        """Reject every notice: the demo gateway sends none, because its page calls the checkout."""
         raise Forged("the demo gateway sends no notices")
 
     def storable_method(self, method: str | None) -> str | None:
-        """Keep the card's name: somebody may have typed a real number."""
+        """Return the name of the card: a buyer may have typed a real number."""
         return None if method is None else card_of(method).name
 
     async def close(self) -> None:
-        """Nothing is open: the database is somebody else's."""
+        """Close nothing: `app` owns the database."""
 
     # Its page
 
     async def find_charge(self, reference: str) -> DemoCharge | None:
         """Return a charge as it is now, for the page."""
         with _trouble():
-            return await self._settled(reference)
+            return await self._load(reference)
 
     async def approve(self, reference: str) -> DemoCharge | None:
-        """The buyer said yes on the page. Said again, or too late, it changes nothing; the charge tells."""
+        """Authorise a charge, as its buyer ordered on the page. Repeated, or too late, it changes nothing."""
         with _trouble():
-            charge = await self._settled(reference)
+            charge = await self._load(reference)
             if charge is not None and charge.state == "action_needed":
-                charge = await self._move(charge)
+                charge = await self._authorise_now(charge)
             return charge
 
     async def decline(self, reference: str) -> DemoCharge | None:
-        """The buyer said no on the page."""
+        """Decline a charge, as its buyer ordered on the page."""
         with _trouble():
             await self._database.fetch(*sql.decline_charge(reference=reference, decline_code="not_confirmed"))
-            return await self._settled(reference)
+            return await self._load(reference)
 
-    # For those who judge
+    # For tests and the audit
 
     async def list_effects(self, payment_id: UUID) -> list[DemoEffect]:
-        """Return what was done for a payment, oldest first."""
+        """Return the effects of a payment, oldest first."""
         return [
-            DemoEffect(*row.values())
-            for row in await self._database.fetch(*sql.list_effects(payment_id=payment_id))
+            DemoEffect(**row) for row in await self._database.fetch(*sql.list_effects(payment_id=payment_id))
         ]
 
-    def _charge(self, intent: Intent, card: Card) -> DemoCharge:
+    def _new_charge(self, intent: Intent, card: Card) -> DemoCharge:
         now = self._clock()
         digits = "".join(filter(str.isdigit, intent.method or ""))
         return DemoCharge(
@@ -247,8 +252,8 @@ class DemoGateway:
             decides_at=now + timedelta(seconds=LATE_SECONDS) if card.name == "late" else None,
         )
 
-    async def _begin(self, charges: Sequence[DemoCharge]) -> list[DemoCharge | None]:
-        """Begin charges; None for an attempt that has one."""
+    async def _begin_all(self, charges: Sequence[DemoCharge]) -> list[DemoCharge | None]:
+        """Begin charges; None for an attempt that already has one."""
         query = sql.begin_charges(
             references=[charge.reference for charge in charges],
             payment_ids=[charge.payment_id for charge in charges],
@@ -269,45 +274,47 @@ class DemoGateway:
         )
         return _in_order(await self._database.fetch(*query), [charge.reference for charge in charges])
 
-    async def _take(self, takings: Sequence[_Taking]) -> list[DemoCharge | None]:
-        """Take reserved money; None where there is none."""
-        references, amounts, keys, ats = map(list, zip(*takings, strict=True))
+    async def _capture_all(self, captures: Sequence[_Capture]) -> list[DemoCharge | None]:
+        """Capture reserved money; None where none is reserved."""
+        references, amounts, keys, ats = map(list, zip(*captures, strict=True))
         query = sql.capture_charges(references=references, amounts_minor=amounts, keys=keys, ats=ats)
         return _in_order(await self._database.fetch(*query), references)
 
-    async def _attempt(self, intent: Intent) -> DemoCharge | None:
-        return await self._settle(
+    async def _find_attempt(self, intent: Intent) -> DemoCharge | None:
+        return await self._authorise_when_due(
             await self._database.fetch_row(
                 *sql.find_attempt(payment_id=intent.payment_id, attempt=intent.attempt)
             ),
         )
 
-    async def _settled(self, reference: str) -> DemoCharge | None:
-        return await self._settle(await self._database.fetch_row(*sql.find_charge(reference=reference)))
+    async def _load(self, reference: str) -> DemoCharge | None:
+        return await self._authorise_when_due(
+            await self._database.fetch_row(*sql.find_charge(reference=reference))
+        )
 
-    async def _settle(self, row: Record | None) -> DemoCharge | None:
-        """Return the charge of a row; one that waited long enough is authorised first."""
+    async def _authorise_when_due(self, row: Record | None) -> DemoCharge | None:
+        """Return the charge of a row. A charge that has waited long enough is authorised first."""
         if row is None:
             return None
-        charge = DemoCharge(*row.values())
+        charge = DemoCharge(**row)
         if charge.state == "waiting" and charge.decides_at is not None and charge.decides_at <= self._clock():
-            return await self._move(charge)
+            return await self._authorise_now(charge)
         return charge
 
-    async def _move(self, charge: DemoCharge) -> DemoCharge:
+    async def _authorise_now(self, charge: DemoCharge) -> DemoCharge:
         await self._database.fetch(
             *sql.authorise_charge(
                 reference=charge.reference, state=charge.state, key=charge.key, now=self._clock()
             ),
         )
         row = await self._database.fetch_row(*sql.find_charge(reference=charge.reference))
-        assert row is not None, "a charge stays"
-        return DemoCharge(*row.values())
+        assert row is not None, "charges are never deleted"
+        return DemoCharge(**row)
 
-    def _found(self, charge: DemoCharge) -> Found:
+    def _meaning(self, charge: DemoCharge) -> Found:
         match charge.state:
             case "declined":
-                assert charge.decline_code is not None, "the table says so"
+                assert charge.decline_code is not None, "a constraint of the table"
                 return declined(charge.reference, charge.decline_code)
             case "action_needed":
                 return ActionNeeded(charge.reference, url=f"{self._page_url}/{charge.reference}")
@@ -324,7 +331,7 @@ class DemoGateway:
 
 
 def _in_order(rows: Sequence[Record], references: Sequence[str]) -> list[DemoCharge | None]:
-    found = {row["reference"]: DemoCharge(*row.values()) for row in rows}
+    found = {row["reference"]: DemoCharge(**row) for row in rows}
     return [found.get(reference) for reference in references]
 
 
@@ -341,7 +348,7 @@ def _first_state(card: Card) -> State:
 
 
 def _authorisation(found: Found) -> Authorisation:
-    """Say of a finished charge what authorising it says: it was authorised once, or will not be any more."""
+    """Return the answer of `authorise` for a charge that has ended: it was authorised, or was abandoned."""
     if isinstance(found, Captured):
         return Authorised(found.reference)
     return declined(found.reference, "abandoned") if isinstance(found, Voided | Lost) else found
@@ -351,15 +358,17 @@ def _refunding(
     reference: str, row: Mapping[str, object] | Record, amount_minor: int, refund_id: UUID
 ) -> Refunding:
     if row["amount_minor"] != amount_minor:
-        return RefundFailed(reference, "key_reused", "This refund was asked for before, with another amount.")
+        return RefundFailed(reference, "key_reused", "This refund was requested before, with another amount.")
     if row["kind"] == "refund_failed":
-        return RefundFailed(reference, "card_refused", "The card took no refund. Another attempt may work.")
+        return RefundFailed(
+            reference, "card_refused", "The card refused the refund. Another attempt may work."
+        )
     return Refunded(reference, f"demo_{refund_id.hex}")
 
 
 @contextmanager
 def _trouble() -> Iterator[None]:
-    """Put the database's trouble as a provider's: its callers know no database of ours behind it."""
+    """Raise trouble of the database as trouble of the gateway: its callers know no database behind it."""
     try:
         yield
     except GatewayTrouble:

@@ -1,57 +1,56 @@
--- The demo gateway's own statements. It plays an outside provider: each is a short transaction of its own, and nobody else writes these tables.
+-- The demo gateway's own statements. It plays an outside provider: each statement is a short transaction of
+-- its own, and no other module writes these tables.
+
+-- columns: demo_charge
+reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state,
+decline_code, return_url, amount_minor, captured_minor, refunded_minor, currency, created_at, decides_at;
+
+-- columns: begun_charge
+-- The columns of a new charge; the others have their defaults.
+reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state,
+decline_code, return_url, amount_minor, currency, created_at, decides_at;
+
+-- columns: demo_effect
+reference, key, kind, amount_minor, at;
 
 -- name: begin_charges
--- Charges for attempts that have none, and what was reserved with them. Attempts that have one get no row. Many at once, in one order, so that
--- two that begin the same ones wait for each other.
+-- Begin charges, and authorise those that wait for nothing. An attempt that has a charge gets no row. The
+-- order makes two statements with the same attempts wait for each other in one order.
 WITH made AS (
-    INSERT INTO demo_charges (
-        reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
-        return_url, amount_minor, currency, created_at, decides_at
-    )
-    SELECT *
+    INSERT INTO demo_charges ({begun_charge})
+    SELECT {new.begun_charge}
     FROM unnest(
-        :references::text[], :payment_ids::uuid[], :attempts::integer[], :booking_ids::uuid[], :booking_references::text[],
-        :descriptions::text[], :cards::text[], :last_digits::text[], :states::text[], :decline_codes::text[], :return_urls::text[],
-        :amounts_minor::bigint[], :currencies::text[], :ats::timestamptz[], :decide_ats::timestamptz[]
-    ) AS new (
-        reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
-        return_url, amount_minor, currency, created_at, decides_at
-    )
+        :references::text[], :payment_ids::uuid[], :attempts::integer[], :booking_ids::uuid[],
+        :booking_references::text[], :descriptions::text[], :cards::text[], :last_digits::text[],
+        :states::text[], :decline_codes::text[], :return_urls::text[], :amounts_minor::bigint[],
+        :currencies::text[], :ats::timestamptz[], :decide_ats::timestamptz[]
+    ) AS new ({begun_charge})
     ORDER BY new.payment_id, new.attempt
     ON CONFLICT (payment_id, attempt) DO NOTHING
-    RETURNING
-        reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
-        return_url, amount_minor, captured_minor, refunded_minor, currency, created_at, decides_at
+    RETURNING {demo_charge}
 ),
 
 effect AS (
-    INSERT INTO demo_effects (reference, key, kind, amount_minor, at)
+    INSERT INTO demo_effects ({demo_effect})
     SELECT made.reference, asked.key, 'authorised', made.amount_minor, made.created_at
     FROM made
-    INNER JOIN unnest(:references::text[], :keys::text[]) AS asked (reference, key) ON asked.reference = made.reference
+    INNER JOIN unnest(:references::text[], :keys::text[]) AS asked (reference, key)
+        ON asked.reference = made.reference
     WHERE made.state = 'authorised'
 )
 
-SELECT * FROM made;
+SELECT {demo_charge} FROM made;
 
 -- name: find_attempt
 -- The charge of an attempt.
-SELECT
-    reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
-    return_url, amount_minor, captured_minor, refunded_minor, currency, created_at, decides_at
-FROM demo_charges
-WHERE payment_id = :payment_id AND attempt = :attempt;
+SELECT {demo_charge} FROM demo_charges WHERE payment_id = :payment_id AND attempt = :attempt;
 
 -- name: find_charge
 -- A charge.
-SELECT
-    reference, payment_id, attempt, booking_id, booking_reference, description, card, last_digits, state, decline_code,
-    return_url, amount_minor, captured_minor, refunded_minor, currency, created_at, decides_at
-FROM demo_charges
-WHERE reference = :reference;
+SELECT {demo_charge} FROM demo_charges WHERE reference = :reference;
 
 -- name: authorise_charge
--- Reserve the money of a charge that is in the given state still. Whoever comes second finds it in another one.
+-- Reserve the money of a charge that is still in the given state. A second call finds it in another state.
 WITH reserved AS (
     UPDATE demo_charges
     SET state = 'authorised'
@@ -59,86 +58,71 @@ WITH reserved AS (
     RETURNING reference, amount_minor
 )
 
-INSERT INTO demo_effects (reference, key, kind, amount_minor, at)
+INSERT INTO demo_effects ({demo_effect})
 SELECT reserved.reference, :key, 'authorised', reserved.amount_minor, :now FROM reserved
 ON CONFLICT (reference, key) DO NOTHING;
 
 -- name: decline_charge
--- The buyer said no on its page.
+-- Decline a charge whose buyer has declined it on the page.
 UPDATE demo_charges
 SET state = 'declined', decline_code = :decline_code
 WHERE reference = :reference AND state = 'action_needed';
 
 -- name: capture_charges
--- Take reserved money, or lose it where the card is made for that. Whoever comes second finds no reserved money any more, and gets no row. Many
--- at once, locked in one order.
+-- Capture reserved money, or lose it with the card that does so. A charge without reserved money gets no row,
+-- so a second call gets none. Locked in one order.
 WITH wanted AS (
     SELECT demo_charges.reference, asked.amount_minor, asked.key, asked.at
-    FROM unnest(:references::text[], :amounts_minor::bigint[], :keys::text[], :ats::timestamptz[]) AS asked (reference, amount_minor, key, at)
+    FROM unnest(:references::text[], :amounts_minor::bigint[], :keys::text[], :ats::timestamptz[])
+        AS asked (reference, amount_minor, key, at)
     INNER JOIN demo_charges ON demo_charges.reference = asked.reference
     WHERE demo_charges.state = 'authorised' AND demo_charges.amount_minor >= asked.amount_minor
     ORDER BY demo_charges.reference
     FOR NO KEY UPDATE OF demo_charges
 ),
 
-taken AS (
+captured AS (
     UPDATE demo_charges
     SET
         state = CASE WHEN demo_charges.card = 'capture-fails' THEN 'lost' ELSE 'captured' END,
         captured_minor = CASE WHEN demo_charges.card = 'capture-fails' THEN 0 ELSE wanted.amount_minor END
     FROM wanted
     WHERE demo_charges.reference = wanted.reference
-    RETURNING
-        demo_charges.reference,
-        demo_charges.payment_id,
-        demo_charges.attempt,
-        demo_charges.booking_id,
-        demo_charges.booking_reference,
-        demo_charges.description,
-        demo_charges.card,
-        demo_charges.last_digits,
-        demo_charges.state,
-        demo_charges.decline_code,
-        demo_charges.return_url,
-        demo_charges.amount_minor,
-        demo_charges.captured_minor,
-        demo_charges.refunded_minor,
-        demo_charges.currency,
-        demo_charges.created_at,
-        demo_charges.decides_at
+    RETURNING {demo_charges.demo_charge}
 ),
 
 effect AS (
-    INSERT INTO demo_effects (reference, key, kind, amount_minor, at)
-    SELECT taken.reference, wanted.key, 'captured', taken.captured_minor, wanted.at
-    FROM taken
-    INNER JOIN wanted ON wanted.reference = taken.reference
-    WHERE taken.state = 'captured'
+    INSERT INTO demo_effects ({demo_effect})
+    SELECT captured.reference, wanted.key, 'captured', captured.captured_minor, wanted.at
+    FROM captured
+    INNER JOIN wanted ON wanted.reference = captured.reference
+    WHERE captured.state = 'captured'
 )
 
-SELECT * FROM taken;
+SELECT {demo_charge} FROM captured;
 
 -- name: void_charge
--- Let go of a charge that took nothing.
-WITH freed AS (
+-- Void a charge that was not captured.
+WITH voided AS (
     UPDATE demo_charges
     SET state = 'voided'
     WHERE reference = :reference AND state IN ('arriving', 'waiting', 'action_needed', 'authorised')
     RETURNING reference, amount_minor
 )
 
-INSERT INTO demo_effects (reference, key, kind, amount_minor, at)
-SELECT freed.reference, :key, 'voided', freed.amount_minor, :now FROM freed;
+INSERT INTO demo_effects ({demo_effect})
+SELECT voided.reference, :key, 'voided', voided.amount_minor, :now FROM voided;
 
 -- name: lock_charge
--- A charge, to be paid back from: two refunds of it wait for each other.
+-- A charge that is to be refunded. Locked: two refunds of a charge wait for each other.
 SELECT card, captured_minor, refunded_minor
 FROM demo_charges
 WHERE reference = :reference
 FOR NO KEY UPDATE;
 
 -- name: list_refunds
--- What was paid back of a charge, or should have been. The charge is locked; it has no more refunds than its booking has tickets, times attempts.
+-- The refunds of a locked charge, with those that failed. It has no more of them than its booking has
+-- tickets, times attempts.
 SELECT key, kind, amount_minor
 FROM demo_effects
 WHERE reference = :reference AND kind IN ('refunded', 'refund_failed')
@@ -146,7 +130,7 @@ ORDER BY key
 LIMIT 1000;
 
 -- name: refund_charge
--- Pay back, or fail to. The charge is locked.
+-- Refund a locked charge, or fail to.
 WITH effect AS (
     INSERT INTO demo_effects (reference, key, kind, amount_minor, at)
     VALUES (:reference, :key, :kind, :amount_minor, :now)
@@ -159,8 +143,8 @@ FROM effect
 WHERE demo_charges.reference = effect.reference AND effect.kind = 'refunded';
 
 -- name: list_effects
--- What was done for a payment, in order: by this the gateway is judged.
-SELECT demo_effects.reference, demo_effects.key, demo_effects.kind, demo_effects.amount_minor, demo_effects.at
+-- The effects of a payment, in order.
+SELECT {demo_effects.demo_effect}
 FROM demo_effects
 JOIN demo_charges USING (reference)
 WHERE demo_charges.payment_id = :payment_id

@@ -1,6 +1,6 @@
 """The door: buyers pay on site.
 
-Nothing is reserved, taken or given back here; people at the desk do that with their hands.
+Nothing is reserved, captured or refunded here. People at the door take and return the money.
 """
 
 from __future__ import annotations
@@ -13,37 +13,50 @@ from evently.payments.gateway import Authorised, Captured, Forged, Intent, Notic
 
 
 class DoorGateway:
-    """See `Gateway`. Its references are the payments' ids."""
+    """See `Gateway`. A reference is the id of the payment."""
 
     name = "door"
 
     async def authorise(self, intent: Intent) -> Authorised:
-        """Say yes: the buyer pays when they come."""
+        """Authorise everything: the buyer pays on site."""
         return Authorised(str(intent.payment_id))
 
     async def find(self, intent: Intent, reference: str | None) -> Authorised:
-        """Say yes again."""
+        """Return the authorisation."""
         return Authorised(reference or str(intent.payment_id))
 
-    async def capture(self, reference: str, amount_minor: int, key: str) -> Captured:  # noqa: ARG002  # the port's
-        """Nothing is taken online: 0 is captured, whatever is owed."""
+    # The signatures below are those of the port.
+
+    async def capture(self, reference: str, amount_minor: int, key: str) -> Captured:  # noqa: ARG002
+        """Capture 0, whatever the amount: no money is taken online."""
         return Captured(reference, 0)
 
-    async def void(self, reference: str, key: str) -> Voided:  # noqa: ARG002  # the port's
-        """Nothing was reserved."""
+    async def void(self, reference: str, key: str) -> Voided:  # noqa: ARG002
+        """Void nothing: no money was reserved."""
         return Voided(reference)
 
-    async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> RefundByHand:  # noqa: ARG002  # the port's
-        """Somebody pays back at the desk."""
+    async def refund(
+        self,
+        reference: str,
+        amount_minor: int,  # noqa: ARG002
+        key: str,  # noqa: ARG002
+        refund_id: UUID,  # noqa: ARG002
+    ) -> RefundByHand:
+        """Leave the refund to a person."""
         return RefundByHand(reference)
 
-    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:  # noqa: ARG002  # the port's
-        """Nobody speaks for the door."""
+    def read_webhook(
+        self,
+        headers: Mapping[str, str],  # noqa: ARG002
+        body: bytes,  # noqa: ARG002
+        now: datetime,  # noqa: ARG002
+    ) -> list[Notice]:
+        """Reject every notice: the door sends none."""
         raise Forged("the door sends no notices")
 
-    def storable_method(self, method: str | None) -> str | None:  # noqa: ARG002  # the port's
-        """Keep nothing: one pays as one likes."""
+    def storable_method(self, method: str | None) -> str | None:  # noqa: ARG002
+        """Store nothing: the buyer chooses on site."""
         return None
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Close nothing: there is no connection."""

@@ -1,9 +1,9 @@
-"""The port to a payment provider: what is asked of a gateway, and what it may answer.
+"""The port to a payment provider: the calls of a gateway, and their possible answers.
 
-Outcomes are values: a decline is an answer, no failure. Only the world's failures are raised, as
-`GatewayTrouble`. Every call carries a key or belongs to one payment and attempt, so repeating it, with the
-same content, is harmless: it takes, gives back and lets go once. Money is in minor units of its currency.
-Nothing here knows bookings: ids pass through and come back with notices.
+Outcomes are values: a decline is an answer, not a failure. Only failures of the gateway or the network are
+raised, as `GatewayTrouble`. Each call carries a key, or belongs to one payment and attempt. So repeating it
+with the same content is harmless: it authorises, captures, voids and refunds once. Money is in minor units of
+its currency. The port knows no bookings: it passes their ids to the gateway, and notices bring them back.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ NoticeKind: TypeAlias = Literal[
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """A wish to take money.
+    """A request to take money for a booking.
 
-    One `(payment_id, attempt)` always comes with the same content, `expires_at` aside: keys hang on it.
+    One `(payment_id, attempt)` always has the same content, except `expires_at`: the keys depend on it.
 
-    `method`: how to pay, in the gateway's words (a card number of the demo gateway, a payment method's id at Stripe); None: the buyer is
-    asked. `hosted`: on a page of the gateway, which leads to `return_url`. `expires_at`: the end of the hold that it pays for.
+    `method`: a card number of the demo gateway, or the id of a payment method at Stripe; None: the gateway
+    asks the buyer. `hosted`: on a page of the gateway, which returns the buyer to `return_url`. `expires_at`:
+    the end of the hold that is paid for.
     """
 
     payment_id: UUID
@@ -38,7 +39,7 @@ class Intent(msgspec.Struct, frozen=True):
     booking_id: UUID
     amount_minor: int
     currency: str
-    reference: str  # of the booking, as people read it aloud
+    reference: str  # of the booking, as people read it
     description: str  # what is paid for; the buyer sees it
     expires_at: datetime
     method: str | None = None
@@ -51,13 +52,13 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 class Authorised(msgspec.Struct, frozen=True):
-    """The money is reserved. `reference` is the gateway's name for it, here and below."""
+    """The money is reserved. `reference` is the gateway's id of the payment, in all answers."""
 
     reference: str
 
 
 class Declined(msgspec.Struct, frozen=True):
-    """The money will not come this way.
+    """The payment was refused, and no money is reserved.
 
     `code` is stable (`CODES` in declines.py), `message` is for the buyer.
     """
@@ -68,7 +69,7 @@ class Declined(msgspec.Struct, frozen=True):
 
 
 class ActionNeeded(msgspec.Struct, frozen=True):
-    """The buyer must do something: open `url`, or hand `client_secret` to the gateway's own script."""
+    """The buyer must act: open `url`, or give `client_secret` to the gateway's own script."""
 
     reference: str
     url: str | None = None
@@ -76,26 +77,26 @@ class ActionNeeded(msgspec.Struct, frozen=True):
 
 
 class Unsettled(msgspec.Struct, frozen=True):
-    """The gateway does not know yet; `find` will tell, and perhaps a notice before."""
+    """The gateway has not decided yet. `find` returns the decision, and a notice may come before."""
 
     reference: str
 
 
 class Captured(msgspec.Struct, frozen=True):
-    """The money is taken."""
+    """The money was captured."""
 
     reference: str
     amount_minor: int
 
 
 class Voided(msgspec.Struct, frozen=True):
-    """Nothing is reserved any more, and nothing was taken."""
+    """No money is reserved any more, and none was captured."""
 
     reference: str
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """The reserved money cannot be taken (expired, let go, refused when it was to be taken), and was not."""
+    """The reserved money cannot be captured: it expired, was voided, or the capture was refused."""
 
     reference: str
     why: str
@@ -109,14 +110,14 @@ class Refunded(msgspec.Struct, frozen=True):
 
 
 class RefundWaiting(msgspec.Struct, frozen=True):
-    """The gateway has not decided on the refund yet; asking again with the same key tells."""
+    """The gateway has not decided on the refund yet; the same call with the same key returns the decision."""
 
     reference: str
     refund_reference: str
 
 
 class RefundFailed(msgspec.Struct, frozen=True):
-    """The refund was refused and will stay so under this key; another attempt has another key."""
+    """The refund was refused for good under this key; another attempt has another key."""
 
     reference: str
     code: str
@@ -124,7 +125,7 @@ class RefundFailed(msgspec.Struct, frozen=True):
 
 
 class RefundByHand(msgspec.Struct, frozen=True):
-    """This gateway moves no money: somebody pays back at the desk."""
+    """This gateway moves no money: a person pays back on site."""
 
     reference: str
 
@@ -135,23 +136,23 @@ Refunding: TypeAlias = Refunded | RefundWaiting | RefundFailed | RefundByHand
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Something that the gateway tells by itself: late, twice, in any order.
+    """A message that the gateway sends by itself: late, twice, in any order.
 
-    So it is a hint to ask `find`, never the truth.
+    So it is only a hint to ask `find`.
     """
 
     notice_id: str
     kind: NoticeKind
     reference: str
     at: datetime
-    payment_id: UUID | None  # None: not one of ours, or the gateway does not say
-    raw: str  # the gateway's own word for the kind
+    payment_id: UUID | None  # None: another installation's payment, or the gateway does not send it
+    raw: str  # the gateway's own name of the kind
 
 
 class GatewayTrouble(Trouble):
     """The gateway failed or cannot be reached.
 
-    `effect_unknown`: it may have done what was asked; repeat, or ask `find`.
+    `effect_unknown`: it may have carried out the call; repeat the call, or ask `find`.
     """
 
     retry_after_seconds = 5
@@ -166,41 +167,41 @@ class Forged(Exception):
 
 
 class Gateway(Protocol):
-    """A payment provider. Each method raises `GatewayTrouble` when the world fails."""
+    """A payment provider. Each method raises `GatewayTrouble` when the gateway or the network fails."""
 
     @property
     def name(self) -> str:
-        """What it is called in rows and metrics: `demo`, `stripe`, `door`."""
+        """The name in rows and metrics: `demo`, `stripe`, `door`."""
 
     async def authorise(self, intent: Intent) -> Authorisation:
-        """Reserve the money. Repeated, it answers as before, or with what became of it."""
+        """Reserve the money. Repeated, it returns the first answer, or the present state of the payment."""
 
     async def find(self, intent: Intent, reference: str | None) -> Found | None:
-        """Return what became of an attempt; with `reference` None also whether it has arrived at all.
+        """Return the state of an attempt. Without a `reference`, the gateway may not know the attempt.
 
-        None: nothing was or is reserved.
+        None: no money is or was reserved.
         """
 
     async def capture(self, reference: str, amount_minor: int, key: str) -> Captured | Lost:
-        """Take the reserved money, once. The amount is at most what was reserved; the rest is let go."""
+        """Capture reserved money, once. The amount is at most what was reserved; the rest is voided."""
 
     async def void(self, reference: str, key: str) -> Voided | Captured:
-        """Let go of the reserved money, or stop asking for it.
+        """Void the reserved money, or abandon an attempt that has not reserved any.
 
-        `Captured`: too late, it is taken and would have to be refunded.
+        `Captured`: it is too late, the money would have to be refunded.
         """
 
     async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
-        """Give back money that was taken, once for each key. Repeated, it tells how far the refund is."""
+        """Pay back captured money, once for each key. Repeated, it returns the state of the refund."""
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:
-        """Return what a request of the gateway says, its signature checked; raises `Forged`.
+        """Check the signature of a webhook request and return its notices; raises `Forged`.
 
         Header names are in lower case.
         """
 
     def storable_method(self, method: str | None) -> str | None:
-        """Return what may be kept of a buyer's `method`, good for `Intent.method`: never a whole card number."""
+        """Return a buyer's `method` as it may be stored and used in `Intent`: never a whole card number."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""

@@ -1,7 +1,8 @@
-"""Bounded retries and a circuit breaker around any gateway, so that one that is down costs neither time nor connections.
+"""Bounded retries and a circuit breaker around a gateway, so that one that is down costs little.
 
-A decline is an answer and no failure. While the breaker is open, calls fail at once with `GatewayDown`; after
-a while one call at a time is let through to look. The breaker is this process's own.
+A decline is an answer, not a failure. While the breaker is open, calls fail at once with `GatewayDown`: a
+gateway that is down takes neither time nor connections. After a while the breaker lets one call at a time
+through, to find out whether the gateway is back. Each process has its own breaker.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from evently.payments.gateway import (
 Answer = TypeVar("Answer")
 
 _CALLS: Final = Counter(
-    "evently_gateway_calls", "Calls to a payment gateway, each try by itself.", ["gateway", "step", "outcome"]
+    "evently_gateway_calls", "Calls to a payment gateway, each try counted.", ["gateway", "step", "outcome"]
 )
 _OPEN: Final = Gauge(
     "evently_gateway_breaker_open",
@@ -44,20 +45,22 @@ _OPEN: Final = Gauge(
 
 
 class GuardOptions(msgspec.Struct, frozen=True):
-    """How patient we are. A step is a durable job besides, so this only bridges what passes in a moment."""
+    """Limits of retries and of the breaker.
+
+    These retries only bridge failures of a moment: the checkout resumes each payment by its row.
+    """
 
     tries_max: int = 3
-    # Before the second try, doubled for each further one, with as much at random on top
+    # Before the second try; doubled for each further try, plus up to as much at random
     wait_seconds: float = 0.1
     wait_seconds_max: float = 2.0
     failures_max: int = 5  # in a row; then the breaker opens
-    # Half of the shortest hold that one would offer would be 60: a look each quarter minute loses few
-    # buyers
+    # A useful hold lasts two minutes or more: with a call every quarter of a minute, few buyers lose theirs
     open_seconds: int = 15
 
 
 class GatewayDown(GatewayTrouble):
-    """The breaker is open: this try was not made."""
+    """The breaker is open: no call was made."""
 
     def __init__(self, message: str, retry_after_seconds: int, *, effect_unknown: bool) -> None:
         super().__init__(message, effect_unknown=effect_unknown)
@@ -73,12 +76,12 @@ class Guarded:
         self._breaker = CircuitBreaker(
             self._options.failures_max, self._options.open_seconds, GatewayTrouble, inner.name
         )
-        self._looking = False  # a call is on its way to see whether the gateway is back
+        self._probing = False  # a call is under way that finds out whether the gateway is back
         _OPEN.labels(inner.name).set(0)
 
     @property
     def name(self) -> str:
-        """What the gateway is called."""
+        """The name of the gateway."""
         return self.inner.name
 
     def is_down(self) -> bool:
@@ -123,12 +126,12 @@ class Guarded:
         try:
             return await self._once(step, call)
         except GatewayTrouble as trouble:
-            # Of the tries below: setting up their loop for nothing took a seventh of a payment's time
+            # The first of the tries below. Their loop for each call took a seventh of a payment's time.
             first = trouble
         options = self._options
-        unknown = False  # an earlier try may have arrived, whatever becomes of the later ones
+        unknown = False  # an earlier try may have had its effect, even if the last one did not
         async for attempt in stamina.retry_context(
-            on=_passes_perhaps,
+            on=_is_transient,
             attempts=options.tries_max,
             timeout=None,
             wait_initial=options.wait_seconds,
@@ -147,24 +150,24 @@ class Guarded:
 
     async def _once(self, step: Step, call: Callable[[], Awaitable[Answer]]) -> Answer:
         half_open = self._breaker.state == STATE_HALF_OPEN
-        if self.is_down() or (half_open and self._looking):
+        if self.is_down() or (half_open and self._probing):
             _CALLS.labels(self.name, step, "not_asked").inc()
             wait = max(int(self._breaker.open_remaining), 1)
             raise GatewayDown(f"the gateway {self.name} is down", wait, effect_unknown=False)
-        self._looking = half_open
+        self._probing = half_open
         try:
             answer: Answer = await self._breaker.call_async(call)
         except GatewayTrouble:
             _CALLS.labels(self.name, step, "trouble").inc()
             raise
         finally:
-            self._looking = self._looking and not half_open
+            self._probing = self._probing and not half_open
             _OPEN.labels(self.name).set(self._breaker.state != STATE_CLOSED)
         _CALLS.labels(self.name, step, _outcome(answer)).inc()
         return answer
 
 
-def _passes_perhaps(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return isinstance(error, GatewayTrouble) and not isinstance(error, GatewayDown)
 
 

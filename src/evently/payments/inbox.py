@@ -1,4 +1,4 @@
-"""The inbox of notices, which gateways send to webhooks: stored once for each id, before they are processed."""
+"""The inbox of notices of gateways: stored once for each id, before they are processed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Stripe behind the port, through its own client: payment intents with manual capture, hosted Checkout as an option. An extra.
+"""Stripe behind the port, through its own client. An extra.
 
-An intent is created first and confirmed then, so that an attempt whose answers were lost can be looked for by
-creating it again, which reserves nothing. Its keys live for a day at Stripe; where something could happen
-twice after that, Stripe is asked first. Sources: docs.stripe.com/api/payment_intents, /api/checkout/sessions,
+Payments are payment intents with manual capture, hosted payments are Checkout sessions.
+
+An intent is created first and confirmed afterwards. So an attempt whose answer was lost can be found by
+creating it again, which reserves nothing. Stripe keeps a key for a day; where something could happen twice
+after that, Stripe is asked first. Sources: docs.stripe.com/api/payment_intents, /api/checkout/sessions,
 /api/refunds, /api/idempotent_requests, /webhooks/signature.
 """
 
@@ -48,15 +50,15 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-CALL_SECONDS_MAX: Final = 10.0  # Stripe answers within a few; its own default is 80
-TOLERANCE_SECONDS: Final = 300  # between its clock and ours, as its libraries have it
-# It takes 30 minutes to 24 hours after the call; we close a session ourselves when the hold ends
+CALL_SECONDS_MAX: Final = 10.0  # Stripe answers within a few seconds; its own default is 80
+TOLERANCE_SECONDS: Final = 300  # between its clock and ours: the default of its libraries
+# Stripe allows 30 minutes to 24 hours after the call. The checkout expires a session when the hold ends.
 CHECKOUT_SECONDS: Final = 3600
 UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
-REFUNDS_MAX: Final = 100  # its largest page
+REFUNDS_MAX: Final = 100  # Stripe's largest page
 _METHOD: Final = re.compile(r"(?:pm|card|src|ba|tok)_[A-Za-z0-9_]{1,100}")
 _SENT_NOTHING: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
-_DECLINES: Final = {  # its words (docs.stripe.com/declines/codes) -> ours
+_DECLINES: Final = {  # codes of Stripe (docs.stripe.com/declines/codes) -> our codes
     "insufficient_funds": "insufficient_funds",
     "withdrawal_count_limit_exceeded": "insufficient_funds",
     "card_velocity_exceeded": "insufficient_funds",
@@ -88,7 +90,7 @@ _NOTICES: Final[dict[str, NoticeKind]] = {
 
 
 class _Object(msgspec.Struct):
-    """The part of an event's object that we read."""
+    """The fields of an event's object that are read here."""
 
     id: str = ""
     payment_intent: str | None = None
@@ -101,7 +103,7 @@ class _Data(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    """The part of an event that we read."""
+    """The fields of an event that are read here."""
 
     id: str
     type: str
@@ -110,9 +112,9 @@ class _Event(msgspec.Struct):
 
 
 class _Http(stripe.HTTPClient):
-    """How Stripe's client speaks HTTP.
+    """The HTTP client of Stripe's client.
 
-    Its own one over httpx (which has stopped) sends forms in a way that httpx warns of.
+    Stripe's own adapter uses httpx, which is no longer maintained, in a way that httpx warns about.
     """
 
     name = "httpx2"
@@ -124,7 +126,7 @@ class _Http(stripe.HTTPClient):
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """Return content, status and headers of the answer."""
+        """Return content, status and headers of the response."""
         try:
             answer = await self._connections.request(method, url, headers=dict(headers), content=post_data)
         except httpx2.HTTPError as exc:
@@ -137,9 +139,9 @@ class _Http(stripe.HTTPClient):
 
 
 class StripeGateway:
-    """See `Gateway`. References are ids of payment intents, or of Checkout sessions for what is hosted.
+    """See `Gateway`. A reference is the id of a payment intent, or of the Checkout session if hosted.
 
-    Made inside a running loop.
+    Create it inside a running loop.
     """
 
     name = "stripe"
@@ -153,12 +155,12 @@ class StripeGateway:
             key,
             base_addresses={"api": api_base} if api_base else {},
             http_client=self._http,
-            max_network_retries=0,  # retries are the guard's
+            max_network_retries=0,  # `Guarded` retries
         )
 
     async def authorise(self, intent: Intent) -> Authorisation:
         """Create and confirm a payment intent, or open a Checkout session."""
-        with _speaking():
+        with _stripe_errors():
             try:
                 if intent.hosted:
                     return _authorisation(await self._of_session(intent, await self._open_session(intent)))
@@ -169,13 +171,15 @@ class StripeGateway:
                     await self._confirm(intent, made.id, intent.method) or Unsettled(made.id)
                 )
             except stripe.InvalidRequestError:
-                return declined(
-                    None, "not_accepted"
-                )  # an unknown method, too small an amount: nothing was reserved
+                # An unknown method, or too small an amount: nothing was reserved.
+                return declined(None, "not_accepted")
 
     async def find(self, intent: Intent, reference: str | None) -> Found | None:
-        """Ask Stripe what became of it; without a reference, by creating it again under its key, which reserves nothing."""
-        with _speaking():
+        """Return the state at Stripe; without a reference, by creating the intent again under its key.
+
+        Creating an intent reserves nothing.
+        """
+        with _stripe_errors():
             if intent.hosted:
                 return await self._of_session(
                     intent, await self._session(reference) if reference else await self._open_session(intent)
@@ -185,13 +189,13 @@ class StripeGateway:
             )
 
     async def capture(self, reference: str, amount_minor: int, key: str) -> Captured | Lost:
-        """Take reserved money. An intent can be captured once, whatever the key says, so it is safe after a day, too."""
-        with _speaking():
+        """Capture reserved money. An intent can be captured once under any key, so also after a day."""
+        with _stripe_errors():
             payment = await self._intent_of(reference)
             if payment is not None and payment.status == "requires_capture":
                 capture, name = self._client.v1.payment_intents.capture_async, payment.id
                 try:
-                    payment = await _fresh(
+                    payment = await _retry_stale_failure(
                         lambda options: capture(name, {"amount_to_capture": amount_minor}, options), key
                     )
                 except (stripe.CardError, stripe.InvalidRequestError) as exc:
@@ -206,13 +210,13 @@ class StripeGateway:
         )
 
     async def void(self, reference: str, key: str) -> Voided | Captured:
-        """Expire an open session, cancel an intent.
+        """Expire an open session, and cancel the intent.
 
-        What cannot be let go of yet is trouble: it will be, or it is taken.
+        An intent that cannot be cancelled now is trouble: later it can, or it is captured.
         """
-        with _speaking():
+        with _stripe_errors():
             if reference.startswith("cs_"):
-                with suppress(stripe.InvalidRequestError):  # it is completed or expired
+                with suppress(stripe.InvalidRequestError):  # it was completed, or has expired
                     await self._client.v1.checkout.sessions.expire_async(
                         reference, {}, {"idempotency_key": f"{key}:session"}
                     )
@@ -223,16 +227,21 @@ class StripeGateway:
             return Captured(reference, payment.amount_received)
         if payment is not None and payment.status != "canceled":
             raise GatewayTrouble(
-                f"the payment intent is {payment.status} and cannot be let go of now", effect_unknown=False
+                f"the payment intent is {payment.status} and cannot be voided now", effect_unknown=False
             )
         return Voided(reference)
 
     async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
-        """Give money back. Refunds of the intent are looked through first: a key is forgotten after a day, a refund never."""
-        with _speaking():
+        """Refund money, unless the intent has a refund with this key.
+
+        Stripe forgets a key after a day, and a refund never.
+        """
+        with _stripe_errors():
             payment = await self._intent_of(reference)
             if payment is None:
-                return RefundFailed(reference, "not_captured", "Nothing was taken that could be paid back.")
+                return RefundFailed(
+                    reference, "not_captured", "No money was captured that could be paid back."
+                )
             refunds = self._client.v1.refunds
             listed = await refunds.list_async({"payment_intent": payment.id, "limit": REFUNDS_MAX})
             made = next((refund for refund in listed.data if _key_of(refund) == key), None)
@@ -240,7 +249,7 @@ class StripeGateway:
                 params: RefundCreateParams = {"payment_intent": payment.id, "amount": amount_minor}
                 params["metadata"] = {"refund_id": str(refund_id), "key": key}
                 try:
-                    made = await _fresh(
+                    made = await _retry_stale_failure(
                         lambda options: refunds.create_async(params, options), key, f"{key}:again"
                     )
                 except stripe.InvalidRequestError as exc:
@@ -250,7 +259,7 @@ class StripeGateway:
         return _refunding(reference, made)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:
-        """Check Stripe's signature and our clock's distance, and return the one notice in the body."""
+        """Check the signature and its age, and return the one notice in the body."""
         signature = headers.get("stripe-signature", "")
         try:
             stripe.WebhookSignature.verify_header(body, signature, self._webhook_secret)
@@ -263,7 +272,7 @@ class StripeGateway:
         return [_notice(event)]
 
     def storable_method(self, method: str | None) -> str | None:
-        """Keep ids of payment methods; what is none of these (a card number?) becomes one that is not accepted."""
+        """Return the id of a payment method; anything else, perhaps a card number, becomes an unknown id."""
         return method if method is None or _METHOD.fullmatch(method) else "pm_unknown"
 
     async def close(self) -> None:
@@ -273,15 +282,17 @@ class StripeGateway:
     # Payment intents
 
     async def _create(self, intent: Intent) -> stripe.PaymentIntent:
-        """Create the intent of an attempt, or return it as it is now."""
+        """Create the intent of an attempt, or return the one that was created before."""
         create, key = self._client.v1.payment_intents.create_async, f"{intent.key('authorise')}:create"
-        made = await _fresh(lambda options: create(_intent_params(intent), options), key, f"{key}:again")
+        made = await _retry_stale_failure(
+            lambda options: create(_intent_params(intent), options), key, f"{key}:again"
+        )
         return await self._retrieve(made.id) if _is_replayed(made.last_response) else made
 
     async def _confirm(self, intent: Intent, reference: str, method: str) -> Found | None:
         confirm, params = self._client.v1.payment_intents.confirm_async, _confirm_params(intent, method)
         try:
-            confirmed = await _fresh(
+            confirmed = await _retry_stale_failure(
                 lambda options: confirm(reference, params, options), f"{intent.key('authorise')}:confirm"
             )
         except stripe.CardError:
@@ -289,16 +300,16 @@ class StripeGateway:
         except stripe.InvalidRequestError as exc:
             if exc.code != UNEXPECTED_STATE:
                 raise
-            confirmed = await self._retrieve(reference)  # an earlier call has arrived after all
+            confirmed = await self._retrieve(reference)  # an earlier call had arrived
         return await self._of_intent(intent, confirmed)
 
     async def _retrieve(self, reference: str) -> stripe.PaymentIntent:
         return await self._client.v1.payment_intents.retrieve_async(reference)
 
     async def _cancel(self, reference: str, key: str) -> stripe.PaymentIntent:
-        """Cancel an intent, or return it as it is, where it cannot be."""
+        """Cancel an intent. One that cannot be cancelled is returned unchanged."""
         try:
-            return await _fresh(
+            return await _retry_stale_failure(
                 lambda options: self._client.v1.payment_intents.cancel_async(reference, {}, options), key
             )
         except stripe.InvalidRequestError:
@@ -312,9 +323,9 @@ class StripeGateway:
         return session.payment_intent if isinstance(session.payment_intent, stripe.PaymentIntent) else None
 
     async def _of_intent(self, intent: Intent, payment: stripe.PaymentIntent) -> Found | None:
-        """Return what an intent's state means.
+        """Return the meaning of an intent's state.
 
-        A declined one is cancelled: its secret is with the buyer, who could go on with it.
+        A declined intent is cancelled: the buyer has its secret and could otherwise still pay with it.
         """
         error = payment.last_payment_error
         if (
@@ -370,8 +381,8 @@ def _confirm_params(intent: Intent, method: str) -> PaymentIntentConfirmParams:
 
 def _session_params(intent: Intent) -> SessionCreateParams:
     if intent.return_url is None:
-        raise ValueError("a hosted page needs somewhere to lead to")
-    # From the payment's id (UUIDv7 begins with its milliseconds): repeated later, the call says the same.
+        raise ValueError("a hosted page needs a return_url")
+    # From the id of the payment (a UUIDv7 begins with its milliseconds), so that a repeated call is equal.
     began_at = (intent.payment_id.int >> 80) // 1000
     return {
         "mode": "payment",
@@ -412,7 +423,10 @@ def _is_new(payment: stripe.PaymentIntent) -> bool:
 
 
 def _meaning(payment: stripe.PaymentIntent, *, asked: bool) -> Found | None:
-    """Return what an intent's state means; `asked`: the buyer pays with the gateway's own script, and may try again with it."""
+    """Return the meaning of an intent's state.
+
+    `asked`: the buyer pays with the gateway's own script, and may try again with it.
+    """
     match payment.status:
         case "requires_capture":
             return Authorised(payment.id)
@@ -431,8 +445,8 @@ def _meaning(payment: stripe.PaymentIntent, *, asked: bool) -> Found | None:
 
 
 def _authorisation(found: Found | None) -> Authorisation:
-    """Say of a finished intent what authorising it says: it was authorised once, or will not be any more."""
-    assert found is not None, "a hosted session means something"
+    """Return the answer of `authorise` for an intent that has ended: authorised, or abandoned."""
+    assert found is not None, "a hosted session has a meaning"
     if isinstance(found, Captured):
         return Authorised(found.reference)
     return declined(found.reference, "abandoned") if isinstance(found, Voided | Lost) else found
@@ -451,9 +465,7 @@ def _refunding(reference: str, refund: stripe.Refund) -> Refunding:
     if refund.status == "succeeded":
         return Refunded(reference, refund.id)
     if refund.status in {"failed", "canceled"}:
-        return RefundFailed(
-            reference, refund.failure_reason or "refused", "The bank did not take the refund."
-        )
+        return RefundFailed(reference, refund.failure_reason or "refused", "The bank refused the refund.")
     return RefundWaiting(reference, refund.id)
 
 
@@ -471,17 +483,17 @@ def _notice(event: _Event) -> Notice:
     )
 
 
-async def _fresh(
+async def _retry_stale_failure(
     call: Callable[[stripe.RequestOptions], Awaitable[Answer]], key: str, again: str | None = None
 ) -> Answer:
-    """Make a call that may be made anew where Stripe repeats an old failure of it, as it does for a day under a key.
+    """Make a call; repeat it under another key when Stripe replays an old failure, as it does for a day.
 
-    `again` is the second key; None: without, for what an intent's state lets happen only once.
+    `again` is the other key. None: without a key, for a call that the state of the intent allows only once.
     """
     try:
         return await call({"idempotency_key": key})
     except stripe.StripeError as exc:
-        own = isinstance(exc, stripe.APIError)  # its failure, not an answer
+        own = isinstance(exc, stripe.APIError)  # Stripe's failure, not an answer
         if (exc.headers or {}).get("idempotent-replayed") != "true" or (again is not None and not own):
             raise
         return await call({} if again is None else {"idempotency_key": again})
@@ -492,15 +504,15 @@ def _is_replayed(response: Any) -> bool:
 
 
 @contextmanager
-def _speaking() -> Iterator[None]:
-    """Turn the client's ways of saying that the world failed into `GatewayTrouble`; see `stripe._error`."""
+def _stripe_errors() -> Iterator[None]:
+    """Raise failures of Stripe and of the network as `GatewayTrouble`; see `stripe._error`."""
     try:
         yield
     except stripe.APIConnectionError as exc:
         sent = not isinstance(exc.__cause__, _SENT_NOTHING)
         raise GatewayTrouble("Stripe cannot be reached", effect_unknown=sent) from exc
     except stripe.RateLimitError as exc:
-        raise GatewayTrouble("Stripe is asked too much", effect_unknown=False) from exc
+        raise GatewayTrouble("Stripe limits our rate of calls", effect_unknown=False) from exc
     except (stripe.AuthenticationError, stripe.PermissionError) as exc:
         raise GatewayTrouble("Stripe does not accept our key", effect_unknown=False) from exc
     except stripe.StripeError as exc:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from evently.checkout import CheckoutRefusal
 from evently.kit.errors import Refused
 from evently.kit.money import show_money
-from evently.payments import DemoCharge, DemoGateway, Guarded
+from evently.payments import DEMO_PAGE_PATH, DemoCharge, DemoGateway, Guarded
 from evently.payments.cards import CARDS
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Request, Response
@@ -26,13 +26,13 @@ _HEADERS: Final = {
 }
 
 
-@get("/pay/{reference:str}", include_in_schema=False, **policy(PUBLIC))
+@get(f"{DEMO_PAGE_PATH}/{{reference:str}}", include_in_schema=False, **policy(PUBLIC))
 async def show(request: Request, reference: FromPath[str]) -> Response[str]:
     """Show what is to be paid."""
     return _page(await _charge(request, reference))
 
 
-@post("/pay/{reference:str}", include_in_schema=False, status_code=200, **policy(PUBLIC))
+@post(f"{DEMO_PAGE_PATH}/{{reference:str}}", include_in_schema=False, status_code=200, **policy(PUBLIC))
 async def answer(request: Request, reference: FromPath[str]) -> Response[str]:
     """Take the buyer's yes or no, let the checkout go on, and show what came of it.
 
