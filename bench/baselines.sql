@@ -1,5 +1,6 @@
--- What the textbook techniques send: the same tables, the same rows (booking, tickets, idempotency key), no journal. Each as tight as it can be
--- written without giving the technique up: one statement writes everything that a booking consists of.
+-- What the textbook techniques send: the same tables, the same rows (booking, tickets, idempotency key), no
+-- journal. Each as tight as it can be written without giving the technique up: one statement writes
+-- everything that a booking consists of.
 
 -- name: lock_pool
 -- The pool of a booking, nobody else's until the commit.
@@ -9,7 +10,8 @@ WHERE event_id = :event_id AND pool_id = :pool_id
 FOR NO KEY UPDATE;
 
 -- name: read_pool
--- The counters as they are now; anybody may change them meanwhile. They are the version: whoever sells changes `sold`.
+-- The counters as they are now; anybody may change them meanwhile. They are the version: whoever sells
+-- changes `sold`.
 SELECT held, sold, set_aside, capacity
 FROM pools
 WHERE event_id = :event_id AND pool_id = :pool_id;
@@ -46,7 +48,12 @@ SELECT count(*) FROM counted;
 WITH counted AS (
     UPDATE pools
     SET sold = sold + :units
-    WHERE event_id = :event_id AND pool_id = :pool_id AND held = :held AND sold = :sold AND set_aside = :set_aside
+    WHERE
+        event_id = :event_id
+        AND pool_id = :pool_id
+        AND held = :held
+        AND sold = :sold
+        AND set_aside = :set_aside
     RETURNING event_id
 ),
 

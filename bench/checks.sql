@@ -1,4 +1,5 @@
--- The audit of a run, the same for every technique: what the clients were told against what is stored. Counts that must be 0.
+-- The audit of a run, the same for every technique: what the clients were told against what is stored. Counts
+-- that must be 0.
 
 -- name: count_lost
 -- Acknowledged bookings that are missing, or are not confirmed with exactly so many valid tickets (I3).
@@ -10,7 +11,10 @@ WHERE
     OR (
         SELECT count(*)
         FROM tickets
-        WHERE tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state = 'valid'
+        WHERE
+            tickets.event_id = bookings.event_id
+            AND tickets.booking_id = bookings.booking_id
+            AND tickets.state = 'valid'
     ) != :units::integer;
 
 -- name: count_bookings

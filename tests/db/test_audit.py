@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from rich.console import Console
 
-from evently.audit import EXAMPLES_MAX, TITLES, Finding, audit, inspect, retelling, show
+from evently.audit import EXAMPLES_MAX, TITLES, Finding, audit, inspect, comparison, show
 from evently.catalogue import Event
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Refused
@@ -345,8 +345,8 @@ async def test_a_planted_corruption_is_found(db: Database, desk: SalesDesk, case
     ("told", "instead", "code", "shows"),
     [
         (rb",2500\]", b",1]", "I11", "was sold for 1, not 2500"),
-        (rb'"buyer_id":"[^"]*"', f'"buyer_id":"{new_id()}"'.encode(), "I4", "asked for it"),
-        (rb'"tickets":\[\["[^"]*"', f'"tickets":[["{new_id()}"'.encode(), "I11", "is in the journal alone"),
+        (rb'"buyer_id":"[^"]*"', f'"buyer_id":"{new_id()}"'.encode(), "I4", "requested it"),
+        (rb'"tickets":\[\["[^"]*"', f'"tickets":[["{new_id()}"'.encode(), "I11", "is only in the journal"),
     ],
     ids=["price", "buyer", "ticket"],
 )
@@ -402,7 +402,7 @@ async def test_a_moment_of_a_booking_that_was_changed(db: Database, desk: SalesD
 async def test_a_large_event_is_looked_at_in_parts(
     db: Database, desk: SalesDesk, monkeypatch: pytest.MonkeyPatch, followed_max: int
 ) -> None:
-    monkeypatch.setattr(retelling, "FOLLOWED_MAX", followed_max)
+    monkeypatch.setattr(comparison, "FOLLOWED_MAX", followed_max)
     event, other = await trade(desk), await trade(desk)
     assert found(await inspect(db)) == {}
     async with db.transaction() as tx:

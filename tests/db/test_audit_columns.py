@@ -81,7 +81,11 @@ SOME: Final = {
 WHERE: Final = {  # of which rows a column can be compared, as docs/proof.md says
     ("tickets", "secret"): "booking_id IN (SELECT booking_id FROM idempotency_keys)",
     ("journal", "at"): "convert_from(facts, 'UTF8') ~ 'booking_id|entry_id|ticket_ids'",
+    ("payment_refunds", "state"): "state = 'settled'",
 }
+# The rows of a table whose loss the audit finds at once. It finds a lost refund that is not settled only hours
+# after the decision.
+WHERE_LOST: Final = {"payment_refunds": "state = 'settled'"}
 
 
 KEYS: Final = {
@@ -258,7 +262,8 @@ async def test_no_row_is_lost_and_none_is_there_twice(db: Database, desk: SalesD
         columns = await columns_of_events(tx)
         for table in sorted({column.table for column in columns} - {"notifications"}):
             mine = [column for column in columns if column.table == table]
-            row = await tx.fetchrow(f"SELECT ctid, * FROM {table} ORDER BY ctid DESC LIMIT 1")
+            where = WHERE_LOST.get(table, "true")
+            row = await tx.fetchrow(f"SELECT ctid, * FROM {table} WHERE {where} ORDER BY ctid DESC LIMIT 1")
             assert row is not None
             key = next(
                 (column for column in mine if column.name == KEYS.get(table)), mine[1]

@@ -1,16 +1,17 @@
-"""Everything recomputed and compared: the audit that ends every benchmark and every rehearsal; it may run while tickets are being sold.
+"""The audit: checks all invariants of the database. Every benchmark and every rehearsal ends with one.
 
-    audit(options, event)             open the database, inspect it, close it: what the command line does
-    inspect(database, event_id)       the same on a database that is open
-    examine(snapshot, event_id)       the same on a connection that sees one instant
-    show(findings)                    a table for the terminal
+    audit(options, event)             open the database, audit it, close it: for the command line
+    inspect(database, event_id)       audit an open database
+    examine(snapshot, event_id)       audit through a connection in a REPEATABLE READ transaction
+    show(findings)                    the findings as a table for the terminal
 
-It sees one instant of the whole database (REPEATABLE READ, read only) and takes no lock, so nobody waits for
-it. Breaches are looked for by set-based statements (breaches.sql, money.sql); then each event's journal is
-replayed from empty and laid beside the rows (retelling.py), one event at a time, the largest ones in several
-parts, because each booking that is followed takes memory. Nothing here uses a line of what it checks: not the
-rules, not the engine, not the counting of the roll-ups. Which columns nothing is compared with:
-docs/proof.md.
+The audit may run while tickets are being sold: it reads one snapshot of the whole database (REPEATABLE READ,
+read only) and takes no lock. Set-based statements find breaches (breaches.sql, money.sql). Then each event's
+journal is replayed from empty and compared with the rows (comparison.py): one event at a time, the largest
+ones in several parts, because each replayed booking takes memory.
+
+The audit must never use the code that it checks: the rules, the engine, the counting of the roll-ups.
+docs/proof.md lists the columns that it does not compare.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from uuid import UUID
 
 from rich.table import Table
 
+from evently.audit.comparison import compare_events
 from evently.audit.findings import EXAMPLES_MAX, TITLES, Finding, Tally
-from evently.audit.retelling import retell_all
 from evently.db import Connection, Database, DatabaseOptions, Query, load_queries
 from evently.kit.ids import parse_id
 from evently.sales.reads import find_sale
@@ -32,13 +33,13 @@ money: Final = load_queries("evently.audit.money")
 
 __all__ = ["EXAMPLES_MAX", "TITLES", "Finding", "audit", "examine", "inspect", "show"]
 
-HOLD_GRACE: Final = timedelta(seconds=5)  # the sweeper comes by every second; five allow for a busy one
-# Between what the gateway did and what the till knows of it: a job is tried again within that
+HOLD_GRACE: Final = timedelta(seconds=5)  # the sweeper runs every second; five allow for a busy one
+# Between an effect at the gateway and its record in the sale: a failed job is retried within this time.
 CHECKOUT_GRACE: Final = timedelta(minutes=5)
 
 
 async def audit(options: DatabaseOptions, event: str | None = None) -> list[Finding]:
-    """Inspect the database at an address, or one event of it (`evt_...`); refuses one that is not there."""
+    """Audit a database, or one event of it (`evt_...`); refuses an event that does not exist."""
     event_id = None if event is None else parse_id("evt", event)
     database = await Database.open(options)
     try:
@@ -50,25 +51,25 @@ async def audit(options: DatabaseOptions, event: str | None = None) -> list[Find
 
 
 async def inspect(database: Database, event_id: UUID | None = None) -> list[Finding]:
-    """Return what every invariant has to say about one instant, whether anything was found or not."""
+    """Return a finding for every invariant, with count 0 where it holds, from one snapshot."""
     async with database.snapshot() as snapshot:
         return await examine(snapshot, event_id)
 
 
 async def examine(snapshot: Connection, event_id: UUID | None = None) -> list[Finding]:
-    """The same, of what a connection sees; it is in a transaction."""
+    """Return a finding for every invariant; the connection is in a REPEATABLE READ transaction."""
     tallies = {code: Tally() for code in TITLES}
     for code, query in _SET_BASED:
-        await _ask(snapshot, query, event_id, tallies[code])
-    await retell_all(snapshot, event_id, tallies)
+        await _run(snapshot, query, event_id, tallies[code])
+    await compare_events(snapshot, event_id, tallies)
     return [
         Finding(code, title, tallies[code].count, tallies[code].examples) for code, title in TITLES.items()
     ]
 
 
 def show(findings: list[Finding]) -> Table:
-    """Return the findings for the terminal."""
-    table = Table("", "found", "what must not be", box=None, pad_edge=False)
+    """Return the findings as a table for the terminal."""
+    table = Table("", "breaches", "invariant", box=None, pad_edge=False)
     for finding in findings:
         style = "green" if finding.count == 0 else "bold red"
         table.add_row(
@@ -99,7 +100,7 @@ _GRACE: Final = {
 }
 
 
-async def _ask(snapshot: Connection, query: Query, event_id: UUID | None, tally: Tally) -> None:
+async def _run(snapshot: Connection, query: Query, event_id: UUID | None, tally: Tally) -> None:
     values: dict[str, object] = {"event_id": event_id, "examples_max": EXAMPLES_MAX}
     if query in _GRACE:
         values["grace"] = _GRACE[query]

@@ -1,12 +1,13 @@
--- Everything that must be 0. Each statement reads the snapshot of one audit, of one event or (NULL) of all; those that look for breaches return at most
--- :examples_max of them, each with the number of all.
+-- Statements that find breaches of invariants. Each reads the snapshot of one audit, for one event or
+-- (:event_id NULL) for all events, and returns at most :examples_max breaches with the total number.
 
 -- name: find_oversold_pools
--- I1: counters below zero, or more taken than there is.
+-- I1: pools with a negative counter, and oversold pools.
 SELECT
     pools.event_id,
     format(
-        'pool %s: %s held + %s sold + %s set aside of %s', pools.pool_id, pools.held, pools.sold, pools.set_aside, pools.capacity
+        'pool %s: %s held + %s sold + %s set aside of %s', pools.pool_id, pools.held, pools.sold,
+        pools.set_aside, pools.capacity
     ) AS what,
     count(*) OVER () AS total
 FROM pools
@@ -20,8 +21,9 @@ ORDER BY pools.event_id, pools.pool_id
 LIMIT :examples_max;
 
 -- name: find_miscounted_pools
--- I2: counters that differ from the tickets of holds and of confirmed bookings, and from what is set aside. Counted by ticket type first, because a type's
--- units are taken from each of its pools. A ticket that stands for a returned one has no unit of its own.
+-- I2: pools whose counters differ from the tickets of holds and confirmed bookings and from the set-asides.
+-- Tickets are counted by ticket type first, because a ticket takes a unit from each pool of its type. A
+-- ticket that replaces a returned one has no unit of its own.
 WITH sold AS (
     SELECT
         bookings.event_id,
@@ -48,9 +50,12 @@ wanted AS (
 ),
 
 taken AS (
-    SELECT sold.event_id, drawn.pool_id, sum(sold.held) AS held, sum(sold.sold) AS sold, sum(sold.set_aside) AS set_aside
+    SELECT
+        sold.event_id, drawn.pool_id, sum(sold.held) AS held, sum(sold.sold) AS sold,
+        sum(sold.set_aside) AS set_aside
     FROM wanted AS sold
-    INNER JOIN ticket_types ON ticket_types.event_id = sold.event_id AND ticket_types.ticket_type_id = sold.ticket_type_id
+    INNER JOIN ticket_types
+        ON ticket_types.event_id = sold.event_id AND ticket_types.ticket_type_id = sold.ticket_type_id
     CROSS JOIN LATERAL unnest(ticket_types.pool_ids) AS drawn (pool_id)
     GROUP BY sold.event_id, drawn.pool_id
 ),
@@ -65,7 +70,8 @@ SELECT
     coalesce(counted.event_id, taken.event_id) AS event_id,
     format(
         'pool %s counts %s held, %s sold, %s set aside; the tickets are %s held, %s sold, %s set aside',
-        coalesce(counted.pool_id, taken.pool_id), counted.held, counted.sold, counted.set_aside, coalesce(taken.held, 0), coalesce(taken.sold, 0),
+        coalesce(counted.pool_id, taken.pool_id), counted.held, counted.sold, counted.set_aside,
+        coalesce(taken.held, 0), coalesce(taken.sold, 0),
         coalesce(taken.set_aside, 0)
     ) AS what,
     count(*) OVER () AS total
@@ -79,10 +85,12 @@ ORDER BY 1, coalesce(counted.pool_id, taken.pool_id)
 LIMIT :examples_max;
 
 -- name: find_wrong_tickets
--- I5: tickets with two owners or none, whose ticket type does not exist, or that would still admit after their booking was cancelled; and live bookings
--- without a ticket.
+-- I5: tickets in two bookings or in none, tickets whose type does not exist, tickets that are still valid
+-- after their booking was cancelled; and held or confirmed bookings without a ticket.
 WITH breaches AS (
-    SELECT min(tickets.event_id::text)::uuid AS event_id, format('ticket %s has %s owners', tickets.ticket_id, count(*)) AS what
+    SELECT
+        min(tickets.event_id::text)::uuid AS event_id,
+        format('ticket %s has %s owners', tickets.ticket_id, count(*)) AS what
     FROM tickets
     WHERE :event_id::uuid IS NULL OR tickets.event_id = :event_id
     GROUP BY tickets.ticket_id
@@ -91,13 +99,17 @@ WITH breaches AS (
     SELECT
         tickets.event_id,
         CASE
-            WHEN bookings.booking_id IS NULL THEN format('ticket %s is of no booking', tickets.ticket_id)
-            WHEN ticket_types.ticket_type_id IS NULL THEN format('ticket %s is of no ticket type', tickets.ticket_id)
-            ELSE format('ticket %s is %s, its booking is %s', tickets.ticket_id, tickets.state, bookings.state)
+            WHEN bookings.booking_id IS NULL THEN format('ticket %s has no booking', tickets.ticket_id)
+            WHEN ticket_types.ticket_type_id IS NULL
+                THEN format('ticket %s has no ticket type', tickets.ticket_id)
+            ELSE format(
+                'ticket %s is %s, its booking is %s', tickets.ticket_id, tickets.state, bookings.state
+            )
         END AS what
     FROM tickets
     LEFT JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
-    LEFT JOIN ticket_types ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
+    LEFT JOIN ticket_types
+        ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
     WHERE
         (:event_id::uuid IS NULL OR tickets.event_id = :event_id)
         AND (
@@ -115,7 +127,10 @@ WITH breaches AS (
         AND NOT EXISTS (
             SELECT 1
             FROM tickets
-            WHERE tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
+            WHERE
+                tickets.event_id = bookings.event_id
+                AND tickets.booking_id = bookings.booking_id
+                AND tickets.state != 'void'
         )
 )
 
@@ -125,8 +140,9 @@ ORDER BY breaches.event_id, breaches.what
 LIMIT :examples_max;
 
 -- name: find_wrong_seats
--- I5: live tickets with a seat that is not claimed for them, claims of tickets that are not live or sit elsewhere, seats that the map does not have,
--- seats of another zone than the ticket type's, and tickets of a zone without a seat. The key of a claim is what makes two owners of one seat impossible.
+-- I5: valid tickets whose seat has no claim for them, claims for tickets that are void or have another seat,
+-- seats that the seat map does not have, seats in another zone than the ticket type's, and tickets of a
+-- zone without a seat. The primary key of a claim makes two owners of one seat impossible.
 WITH seated AS (
     SELECT tickets.event_id, tickets.ticket_id, tickets.ticket_type_id, tickets.seat_number
     FROM tickets
@@ -146,14 +162,28 @@ claims AS (
 ),
 
 breaches AS (
-    SELECT seated.event_id, format('ticket %s sits on %s, which is not claimed for it', seated.ticket_id, seated.seat_number) AS what
+    SELECT
+        seated.event_id,
+        format(
+            'ticket %s has seat %s, which is not claimed for it', seated.ticket_id, seated.seat_number
+        ) AS what
     FROM seated
-    LEFT JOIN claims ON claims.event_id = seated.event_id AND claims.seat_number = seated.seat_number AND claims.ticket_id = seated.ticket_id
+    LEFT JOIN claims
+        ON claims.event_id = seated.event_id
+            AND claims.seat_number = seated.seat_number
+            AND claims.ticket_id = seated.ticket_id
     WHERE claims.event_id IS NULL
     UNION ALL
-    SELECT claims.event_id, format('seat %s is claimed for ticket %s, which does not sit there', claims.seat_number, claims.ticket_id) AS what
+    SELECT
+        claims.event_id,
+        format(
+            'seat %s is claimed for ticket %s, which has another seat', claims.seat_number, claims.ticket_id
+        ) AS what
     FROM claims
-    LEFT JOIN seated ON seated.event_id = claims.event_id AND seated.ticket_id = claims.ticket_id AND seated.seat_number = claims.seat_number
+    LEFT JOIN seated
+        ON seated.event_id = claims.event_id
+            AND seated.ticket_id = claims.ticket_id
+            AND seated.seat_number = claims.seat_number
     WHERE claims.ticket_id IS NOT NULL AND seated.event_id IS NULL
     UNION ALL
     SELECT claims.event_id, format('there is no seat %s', claims.seat_number) AS what
@@ -161,15 +191,25 @@ breaches AS (
     LEFT JOIN event_seating ON event_seating.event_id = claims.event_id
     WHERE event_seating.event_id IS NULL OR claims.seat_number >= octet_length(event_seating.zone_of)
     UNION ALL
-    SELECT seated.event_id, format('ticket %s sits on %s, which is of another zone', seated.ticket_id, seated.seat_number) AS what
+    SELECT
+        seated.event_id,
+        format('ticket %s has seat %s, in another zone', seated.ticket_id, seated.seat_number) AS what
     FROM seated
-    INNER JOIN event_seating ON event_seating.event_id = seated.event_id AND seated.seat_number < octet_length(event_seating.zone_of)
-    INNER JOIN ticket_types ON ticket_types.event_id = seated.event_id AND ticket_types.ticket_type_id = seated.ticket_type_id
-    WHERE ticket_types.zone IS DISTINCT FROM event_seating.zones[get_byte(event_seating.zone_of, seated.seat_number) + 1]
+    INNER JOIN event_seating
+        ON event_seating.event_id = seated.event_id
+            AND seated.seat_number < octet_length(event_seating.zone_of)
+    INNER JOIN ticket_types
+        ON ticket_types.event_id = seated.event_id AND ticket_types.ticket_type_id = seated.ticket_type_id
+    WHERE
+        ticket_types.zone
+        IS DISTINCT FROM event_seating.zones[get_byte(event_seating.zone_of, seated.seat_number) + 1]
     UNION ALL
-    SELECT tickets.event_id, format('ticket %s is of zone %s and has no seat', tickets.ticket_id, ticket_types.zone) AS what
+    SELECT
+        tickets.event_id,
+        format('ticket %s is of zone %s and has no seat', tickets.ticket_id, ticket_types.zone) AS what
     FROM tickets
-    INNER JOIN ticket_types ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
+    INNER JOIN ticket_types
+        ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
     WHERE
         (:event_id::uuid IS NULL OR tickets.event_id = :event_id)
         AND ticket_types.zone IS NOT NULL
@@ -183,12 +223,14 @@ ORDER BY breaches.event_id, breaches.what
 LIMIT :examples_max;
 
 -- name: find_wrong_events
--- I11: sales without an event, events without a sale, and events that are shown in another state or currency than they are sold in.
+-- I11: sales without an event, events without a sale, and events whose state or currency differs from that
+-- of their sale.
 SELECT
     coalesce(sales.event_id, events.event_id) AS event_id,
     format(
         'the event is %s in %s, its sale %s in %s',
-        coalesce(events.state, 'not there'), coalesce(events.currency, 'nothing'), coalesce(sales.state, 'not there'), coalesce(sales.currency, 'nothing')
+        coalesce(events.state, 'missing'), coalesce(events.currency, 'no currency'),
+        coalesce(sales.state, 'missing'), coalesce(sales.currency, 'no currency')
     ) AS what,
     count(*) OVER () AS total
 FROM sales
@@ -197,14 +239,19 @@ WHERE
     (:event_id::uuid IS NULL OR coalesce(sales.event_id, events.event_id) = :event_id)
     AND (
         events.currency IS DISTINCT FROM sales.currency
-        OR sales.state IS DISTINCT FROM CASE events.state WHEN 'draft' THEN 'closed' WHEN 'published' THEN 'open' ELSE events.state END
+        OR sales.state IS DISTINCT FROM CASE events.state
+            WHEN 'draft' THEN 'closed'
+            WHEN 'published' THEN 'open'
+            ELSE events.state
+        END
     )
 ORDER BY 1
 LIMIT :examples_max;
 
 -- name: find_wrong_answers
--- I6: keys with two answers, and answers about another booking than the one that was made, about other tickets than it has, or about none. An answer holds
--- the ids of its booking and tickets as text, and the secrets of the tickets as bytes: the journal does not have those.
+-- I6: keys with two answers; answers about a missing or another booking or waitlist entry, or with other
+-- tickets than the booking has. An answer holds the ids of its booking and tickets as text, and the secrets
+-- of the tickets, which are not in the journal, as bytes.
 WITH breaches AS (
     SELECT idempotency_keys.event_id, format('key %L has %s answers', idempotency_keys.key, count(*)) AS what
     FROM idempotency_keys
@@ -215,11 +262,18 @@ WITH breaches AS (
     SELECT
         idempotency_keys.event_id,
         CASE
-            WHEN bookings.booking_id IS NULL THEN format('key %L: there is no booking %s', idempotency_keys.key, idempotency_keys.booking_id)
-            ELSE format('key %L is answered with something else than booking %s', idempotency_keys.key, idempotency_keys.booking_id)
+            WHEN bookings.booking_id IS NULL
+                THEN format(
+                    'key %L: booking %s is missing', idempotency_keys.key, idempotency_keys.booking_id
+                )
+            ELSE format(
+                'the answer to key %L is not about booking %s', idempotency_keys.key,
+                idempotency_keys.booking_id
+            )
         END AS what
     FROM idempotency_keys
-    LEFT JOIN bookings ON bookings.event_id = idempotency_keys.event_id AND bookings.booking_id = idempotency_keys.booking_id
+    LEFT JOIN bookings
+        ON bookings.event_id = idempotency_keys.event_id AND bookings.booking_id = idempotency_keys.booking_id
     WHERE
         (:event_id::uuid IS NULL OR idempotency_keys.event_id = :event_id)
         AND idempotency_keys.entry_id IS NULL
@@ -243,10 +297,14 @@ WITH breaches AS (
     UNION ALL
     SELECT
         idempotency_keys.event_id,
-        format('key %L is answered with something else than waitlist entry %s', idempotency_keys.key, idempotency_keys.entry_id) AS what
+        format(
+            'the answer to key %L is not about waitlist entry %s', idempotency_keys.key,
+            idempotency_keys.entry_id
+        ) AS what
     FROM idempotency_keys
     LEFT JOIN waitlist_entries
-        ON waitlist_entries.event_id = idempotency_keys.event_id AND waitlist_entries.entry_id = idempotency_keys.entry_id
+        ON waitlist_entries.event_id = idempotency_keys.event_id
+            AND waitlist_entries.entry_id = idempotency_keys.entry_id
     WHERE
         (:event_id::uuid IS NULL OR idempotency_keys.event_id = :event_id)
         AND idempotency_keys.entry_id IS NOT NULL
@@ -264,10 +322,11 @@ ORDER BY breaches.event_id, breaches.what
 LIMIT :examples_max;
 
 -- name: find_stale_holds
--- I9: holds that are still counted :grace after they ran out, by the database's clock; and holds that were confirmed when they had run out.
+-- I9: holds that still take units :grace after they expired, by the database's clock; and holds that were
+-- confirmed after they had expired.
 SELECT
     bookings.event_id,
-    format('booking %s, %s, ran out at %s', bookings.booking_id, bookings.state, bookings.expires_at) AS what,
+    format('booking %s, %s, expired at %s', bookings.booking_id, bookings.state, bookings.expires_at) AS what,
     count(*) OVER () AS total
 FROM bookings
 WHERE

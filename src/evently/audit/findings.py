@@ -1,4 +1,4 @@
-"""What the audit looks for, and what it found."""
+"""The invariants that the audit checks, and its findings."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import msgspec
 from evently.kit.ids import show_id
 
 TITLES: Final = {
-    "I1": "pools with a negative counter, or with more taken than there is",
-    "I2": "pools whose counters differ from the tickets",
-    "I4": "bookings that nobody asked for, or that somebody else asked for",
-    "I5": "tickets with two owners or none, bookings without tickets, seats that differ from the tickets",
-    "I6": "idempotency keys with two answers, or with an answer about another booking",
-    "I7": "bookings confirmed without their money, money without its booking, more paid back than was paid",
-    "I8": "bookings whose rows in the money ledger differ from what the journal calls for",
-    "I9": "holds still counted 5 seconds after they ran out, or confirmed afterwards",
-    "I10": "waitlist entries overtaken by a later one that fitted no better",
-    "I11": "differences between the rows and a replay of the journal; gaps and broken hashes in it",
-    "I12": "facts not delivered within a minute, out of order, or counted otherwise than once",
+    "I1": "Capacity: pools that are oversold, or have a negative counter",
+    "I2": "Counters: pools whose counters differ from their tickets",
+    "I4": "Buyers: bookings that the buyer did not request",
+    "I5": "Tickets and seats: tickets with two bookings or none, bookings without tickets, wrong seats",
+    "I6": "Idempotency: keys with two answers, or with an answer about another booking",
+    "I7": "Payments and refunds: confirmed but not paid, paid but not confirmed, refunds above the payment",
+    "I8": "Ledger: bookings whose postings differ from the journal",
+    "I9": "Holds: holds that still take units 5 seconds after they expired, or were confirmed after that",
+    "I10": "Waitlist order: entries overtaken by a later entry that fitted no better",
+    "I11": "Journal: rows that differ from a replay of the journal; gaps and wrong hashes in the journal",
+    "I12": "Delivery and figures: facts delivered after a minute, out of order, or not counted exactly once",
 }
 EXAMPLES_MAX: Final = 5
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One invariant: how often it is broken, which must be 0, and a few of the cases."""
+    """The number of breaches of one invariant, which must be 0, and a few examples."""
 
     code: str
     title: str
@@ -35,19 +35,19 @@ class Finding(msgspec.Struct, frozen=True):
     examples: list[str]
 
     def as_dict(self) -> dict[str, object]:
-        """Return it for JSON."""
+        """Return the finding as a dictionary, for JSON."""
         return msgspec.structs.asdict(self)
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was found of one kind."""
+    """The breaches of one invariant that were found so far."""
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
     def add(self, event_id: UUID, what: str, total: int = 1) -> None:
-        """Count, and keep the first few."""
+        """Count a breach, and keep the first few as examples."""
         self.count += total
         if len(self.examples) < EXAMPLES_MAX:
             self.examples.append(f"{show_id('evt', event_id)}: {what}")

@@ -1,4 +1,9 @@
-"""One event told again from its journal, beside its rows: every column that the journal knows of."""
+"""Compares the rows of an event with a replay of its journal: every column that the journal records.
+
+    compare_events(snapshot, event_id, tallies)   replay one event or all, and count the differences
+
+Never uses the rules or the store: a mistake there must not hide itself.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +26,14 @@ from evently.seating import decode_map, digest_of
 
 sql: Final = load_queries(__name__)
 
-# The relay needs a fraction of a second; a minute allows for one that was killed
+# The relay needs a fraction of a second; a minute allows for a relay that was killed.
 DELIVERED_WITHIN: Final = timedelta(seconds=60)
-# Of two machines, one of which took over the relay from the other
+# Between the clocks of two machines, one of which took over the relay from the other.
 CLOCKS_DIFFER_MAX: Final = timedelta(seconds=5)
-# Bookings at a time: up to 250 MB; each further part of an event reads its journal once more
+# Bookings replayed at a time: up to 250 MB. Each further part of an event reads its journal once more.
 FOLLOWED_MAX: Final = 100_000
-_ROWS_READ: Final = 1_000  # at a time
-_JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes of facts at the most
+_ROWS_PREFETCHED: Final = 1_000
+_JOURNAL_ROWS_PREFETCHED: Final = 100  # a few megabytes of facts at most
 _QUARTER_MINUTES: Final = 15
 _SUMS: Final = (
     "bookings",
@@ -44,16 +49,16 @@ _NO_SEAT: Final[tuple[str | None, str | None]] = (None, None)
 Rows = dict[Any, tuple[Any, ...]]
 
 
-async def retell_all(snapshot: Connection, event_id: UUID | None, tallies: Mapping[str, Tally]) -> None:
-    """Tell one event again, or all of them."""
+async def compare_events(snapshot: Connection, event_id: UUID | None, tallies: Mapping[str, Tally]) -> None:
+    """Compare the rows of one event, or of all events, with a replay of the journal."""
     async for sale in snapshot.cursor(
-        *sql.list_sales(event_id=event_id, delivered_within=DELIVERED_WITHIN), prefetch=_ROWS_READ
+        *sql.list_sales(event_id=event_id, delivered_within=DELIVERED_WITHIN), prefetch=_ROWS_PREFETCHED
     ):
-        await _Retelling(sale, tallies).compare(snapshot)
+        await _EventComparison(sale, tallies).compare(snapshot)
 
 
-class _Retelling:
-    """One event, told again from its journal, beside its rows."""
+class _EventComparison:
+    """The comparison of one event's rows with a replay of its journal."""
 
     def __init__(self, sale: Record, tallies: Mapping[str, Tally]) -> None:
         self._sale = sale
@@ -61,22 +66,22 @@ class _Retelling:
         self._tallies = tallies
         self._parts = 1 + sale["bookings_stored"] // FOLLOWED_MAX
         self._replay = Replay((0, self._parts))
-        self._broken = False  # what cannot have happened was told: from there on, nothing can be compared
-        self._delivered_seq = 0  # of the last row that was delivered
+        self._broken = False  # the journal contradicts itself: its replay cannot be compared with anything
+        self._delivered_seq = 0  # of the last delivered journal row
         self._delivered_at: datetime | None = None
-        self._counted = Totals()  # up to where the roll-ups have counted
+        self._counted = Totals()  # up to the last journal row that the roll-ups have counted
         self._quarters: dict[datetime, tuple[int, ...]] = {}
         self._seats: list[tuple[str, str]] = []  # id and label by number
 
     async def compare(self, snapshot: Connection) -> None:
-        """Replay, then lay it beside the rows."""
-        await self._retell(snapshot)
+        """Replay the journal, then compare the rows with the replay."""
+        await self._replay_journal(snapshot)
         if self._broken:
             return
         await self._compare_sale(snapshot)
         await self._compare_seating(snapshot)
-        for what, query, told in self._tables():
-            await self._compare_table(snapshot, what, query, told)
+        for what, query, replayed in self._tables():
+            await self._compare_table(snapshot, what, query, replayed)
         await self._compare_settled(snapshot)
         for sentence in self._replay.overtaken:
             self._found("I10", sentence)
@@ -85,64 +90,66 @@ class _Retelling:
         for part in range(1, self._parts):
             self._replay = Replay((part, self._parts))
             async for row in self._journal(snapshot):
-                if not self._let_happen(row):
+                if not self._apply(row):
                     return
             await self._compare_bookings(snapshot)
 
     def _journal(self, snapshot: Connection) -> AsyncIterable[Record]:
-        return snapshot.cursor(*sql.read_journal(event_id=self._event_id), prefetch=_JOURNAL_ROWS_READ)
+        return snapshot.cursor(*sql.read_journal(event_id=self._event_id), prefetch=_JOURNAL_ROWS_PREFETCHED)
 
     def _found(self, code: str, what: str) -> None:
         self._tallies[code].add(self._event_id, what)
 
     # The journal
 
-    async def _retell(self, snapshot: Connection) -> None:
-        """Let the journal happen again, and look at the chain and at the deliveries on the way."""
+    async def _replay_journal(self, snapshot: Connection) -> None:
+        """Replay the journal, and check its hash chain and its deliveries."""
         seq, hash_before = 0, NO_HASH
         async for row in self._journal(snapshot):
             if row["seq"] != seq + 1:
                 self._found("I11", f"journal row {row['seq']} follows {seq}")
             if row["hash"] != chain(hash_before, row["facts"]):
                 self._found("I11", f"the hash of journal row {row['seq']} is wrong")
-            self._look_at_delivery(row, seq)
+            self._check_delivery(row, seq)
             seq, hash_before = row["seq"], row["hash"]
             before = astuple(self._replay.totals)
-            if not self._let_happen(row):
+            if not self._apply(row):
                 return
             if seq <= self._sale["counted_seq"]:
-                self._sum_up(row["at"], before)
+                self._add_to_quarter(row["at"], before)
         if (seq, hash_before) != (self._sale["seq"], self._sale["head_hash"]):
             self._found(
-                "I11", f"the journal ends at row {seq}, the sale at {self._sale['seq']}, or with another hash"
+                "I11",
+                f"the journal ends at row {seq}; the sale records row {self._sale['seq']} or another hash",
             )
         if self._delivered_seq != self._sale["counted_seq"]:
             self._found(
                 "I12", f"delivered up to row {self._delivered_seq}, counted up to {self._sale['counted_seq']}"
             )
 
-    def _look_at_delivery(self, row: Record, seq_before: int) -> None:
-        """Look at whether a row was delivered, and after the one before it."""
+    def _check_delivery(self, row: Record, seq_before: int) -> None:
+        """Check that a journal row was delivered, and after the row before it."""
         seq, delivered_at = row["seq"], row["delivered_at"]
         if delivered_at is None:
             if row["at"] < self._sale["old_at"]:
-                self._found("I12", f"journal row {seq} was never delivered")
+                self._found("I12", f"journal row {seq} was not delivered")
             return
         before = self._delivered_at or row["at"]
         if self._delivered_seq != seq_before or delivered_at < before - CLOCKS_DIFFER_MAX:
-            self._found("I12", f"journal row {seq} was delivered before the one before it")
+            self._found("I12", f"journal row {seq} was delivered before row {seq_before}")
         self._delivered_seq, self._delivered_at = seq, delivered_at
 
-    def _let_happen(self, row: Record) -> bool:
-        """Tell one row; returns whether the tale can go on."""
+    def _apply(self, row: Record) -> bool:
+        """Apply a journal row to the replay; returns whether the replay can continue."""
         try:
             self._replay.add(row["at"], decode_facts(row["facts"]))
         except (Contradiction, msgspec.MsgspecError) as exc:
-            self._found("I11", f"journal row {row['seq']} cannot have happened: {exc}")
+            self._found("I11", f"journal row {row['seq']} contradicts the rows before it: {exc}")
             self._broken = True
         return not self._broken
 
-    def _sum_up(self, at: datetime, before: tuple[int, ...]) -> None:
+    def _add_to_quarter(self, at: datetime, before: tuple[int, ...]) -> None:
+        """Add the change of the totals to the quarter of an hour in which it happened."""
         after = astuple(self._replay.totals)
         if after == before:
             return
@@ -155,37 +162,37 @@ class _Retelling:
             sums + new - old for sums, new, old in zip(so_far, after, before, strict=True)
         )
 
-    # What is sold
+    # The sale and its tables
 
     async def _compare_sale(self, snapshot: Connection) -> None:
-        told = self._replay
+        replayed = self._replay
         self._compare(
             "I11",
             "the sale",
             _SALE,
             tuple(self._sale[name] for name in _SALE),
-            tuple(getattr(told, name) for name in _SALE),
+            tuple(getattr(replayed, name) for name in _SALE),
         )
-        if told.at is not None:
-            self._compare("I11", "the sale", ("head_at",), (self._sale["head_at"],), (told.at,))
+        if replayed.at is not None:
+            self._compare("I11", "the sale", ("head_at",), (self._sale["head_at"],), (replayed.at,))
         stored = {
             row["version"]: row["conditions"]
             for row in await snapshot.fetch(*sql.read_conditions(event_id=self._event_id))
         }
         expected = {
             version: msgspec.json.encode(each, order="deterministic")
-            for version, each in told.conditions.items()
+            for version, each in replayed.conditions.items()
         }
         for version in _differing(stored, expected):
-            self._found("I11", f"the conditions of version {version} differ from the journal's")
+            self._found("I11", f"version {version} of the conditions differs from the journal")
 
     async def _compare_seating(self, snapshot: Connection) -> None:
-        """The map with its digest, and the zones."""
+        """Compare the seat map, its digest and the zones."""
         row = await snapshot.fetchrow(*sql.read_seating(event_id=self._event_id))
         if (
             None if row is None else (row["digest"], tuple(row["zones"]), row["zone_of"])
         ) != self._replay.seating:
-            self._found("I11", "the seating differs from the journal's")
+            self._found("I11", "the seating differs from the journal")
         elif row is not None:
             try:
                 layout = zlib.decompress(row["layout"])
@@ -193,7 +200,7 @@ class _Retelling:
                 self._found("I11", f"the seat map cannot be read: {exc}")
                 return
             if digest_of(layout) != row["digest"]:
-                self._found("I11", "the seat map is not the one of its digest")
+                self._found("I11", "the seat map does not match its digest")
                 return
             self._seats = [
                 (seat.id, f"{section.name}, row {line.name}, seat {seat.label}")
@@ -203,50 +210,50 @@ class _Retelling:
             ]
 
     def _tables(self) -> Iterator[tuple[str, Query, Rows]]:
-        """Yield what is compared whole: the rows as the journal has them, without their key in the order of the statement."""
-        told = self._replay
-        yield "pool", sql.read_pools, {pool_id: astuple(pool)[1:] for pool_id, pool in told.pools.items()}
+        """Yield the tables that are compared as a whole: name, statement, and the replayed rows by key.
+
+        The values of a row are in the order of the statement's columns, without the key.
+        """
+        replayed = self._replay
+        yield "pool", sql.read_pools, {pool_id: astuple(pool)[1:] for pool_id, pool in replayed.pools.items()}
         yield (
             "ticket type",
             sql.read_ticket_types,
-            {type_id: self._told_type(type_id) for type_id in told.types},
+            {type_id: self._replayed_type(type_id) for type_id in replayed.types},
         )
-        yield "seat", sql.read_claims, {number: (owner,) for number, owner in told.seats.items()}
+        yield "seat", sql.read_claims, {number: (owner,) for number, owner in replayed.seats.items()}
         yield (
             "promo code",
             sql.read_promos,
             {
                 promo_id: (*msgspec.structs.astuple(promo.terms)[1:], promo.uses, promo.spent_minor)
-                for promo_id, promo in told.promos.items()
+                for promo_id, promo in replayed.promos.items()
             },
         )
         yield (
             "refund",
             sql.read_refunds,
-            {refund_id: astuple(refund)[:4] for refund_id, refund in told.refunds.items()},
+            {refund_id: astuple(refund)[:4] for refund_id, refund in replayed.refunds.items()},
         )
         yield (
             "waitlist entry",
             sql.read_entries,
-            {entry_id: astuple(entry) for entry_id, entry in told.entries.items()},
+            {entry_id: astuple(entry) for entry_id, entry in replayed.entries.items()},
         )
         yield (
             "set-aside of ticket type",
             sql.read_set_asides,
-            {type_id: (units,) for type_id, units in told.aside.items()},
+            {type_id: (units,) for type_id, units in replayed.aside.items()},
         )
 
     async def _compare_settled(self, snapshot: Connection) -> None:
-        """How refunds were settled.
-
-        When the till knows of one, and the checkout does not, is looked at elsewhere.
-        """
+        """Compare how refunds were settled; money.sql finds those that only one side records as settled."""
         for refund_id, how in await snapshot.fetch(*sql.read_settled(event_id=self._event_id)):
             refund = self._replay.refunds.get(refund_id)
             if refund is not None and refund.how not in (None, how):
-                self._found("I7", f"refund {refund_id} was settled as {how}, by the journal {refund.how}")
+                self._found("I7", f"refund {refund_id} was settled as {how}, in the journal {refund.how}")
 
-    def _told_type(self, type_id: UUID) -> tuple[Any, ...]:
+    def _replayed_type(self, type_id: UUID) -> tuple[Any, ...]:
         put = self._replay.types[type_id]
         return (
             put.name,
@@ -263,15 +270,15 @@ class _Retelling:
             type_id in self._replay.retired,
         )
 
-    async def _compare_table(self, snapshot: Connection, what: str, query: Query, told: Rows) -> None:
+    async def _compare_table(self, snapshot: Connection, what: str, query: Query, replayed: Rows) -> None:
         rows = await snapshot.fetch(*query(event_id=self._event_id))
         names = tuple(rows[0].keys())[1:] if rows else ()
         stored: Rows = {
             key: tuple(tuple(each) if isinstance(each, list) else each for each in rest)
             for key, *rest in rows
         }
-        for key in _differing(stored, told):
-            self._compare("I11", f"{what} {key}", names, stored.get(key), told.get(key))
+        for key in _differing(stored, replayed):
+            self._compare("I11", f"{what} {key}", names, stored.get(key), replayed.get(key))
 
     def _compare(
         self,
@@ -279,16 +286,16 @@ class _Retelling:
         what: str,
         names: Sequence[str],
         stored: tuple[Any, ...] | None,
-        told: tuple[Any, ...] | None,
+        replayed: tuple[Any, ...] | None,
     ) -> None:
-        """Say what differs, if anything does."""
+        """Report the values that differ."""
         if stored is None:
-            self._found(code, f"{what} is in the journal alone")
-        elif told is None:
+            self._found(code, f"{what} is only in the journal")
+        elif replayed is None:
             self._found(code, f"{what} is not in the journal")
         elif differences := [
-            f"{name} is {mine}, by the journal {theirs}"
-            for name, mine, theirs in zip(names, stored, told, strict=True)
+            f"{name} is {mine}, in the journal {theirs}"
+            for name, mine, theirs in zip(names, stored, replayed, strict=True)
             if mine != theirs
         ]:
             self._found(code, f"{what}: {'; '.join(differences)}")
@@ -302,20 +309,22 @@ class _Retelling:
         async for booking_id, buyer_id, stored, tickets in _bookings(snapshot, self._event_id):
             if not self._replay.follows(booking_id):
                 continue
-            told = left.pop(booking_id, None)
-            if told is None:
+            replayed = left.pop(booking_id, None)
+            if replayed is None:
                 self._found("I4", f"booking {booking_id} is not in the journal")
-            elif told.buyer_id != buyer_id:
-                self._found("I4", f"booking {booking_id} is of {buyer_id}; {told.buyer_id} asked for it")
+            elif replayed.buyer_id != buyer_id:
+                self._found(
+                    "I4", f"booking {booking_id} belongs to {buyer_id}; {replayed.buyer_id} requested it"
+                )
             else:
-                if (as_told := _as_stored(told)) != stored:
-                    self._compare("I11", f"booking {booking_id}", _BOOKING, stored, as_told)
-                self._compare_tickets(booking_id, told, tickets)
+                if (as_replayed := _as_stored(replayed)) != stored:
+                    self._compare("I11", f"booking {booking_id}", _BOOKING, stored, as_replayed)
+                self._compare_tickets(booking_id, replayed, tickets)
         for booking_id in left:
-            self._found("I11", f"booking {booking_id} is in the journal alone")
+            self._found("I11", f"booking {booking_id} is only in the journal")
 
     def _compare_tickets(self, booking_id: UUID, booking: ReplayedBooking, tickets: Rows) -> None:
-        told: Rows = {}
+        replayed: Rows = {}
         returning = self._replay.returning
         for which, void in ((booking.tickets, False), (booking.voided, True)):
             for ticket_id, (type_id, price) in which.items():
@@ -323,64 +332,65 @@ class _Retelling:
                 seat = _NO_SEAT
                 if more.seat is not None:
                     seat = self._seats[more.seat] if more.seat < len(self._seats) else seat
-                told[ticket_id] = (type_id, price, void, *more, returning.get(ticket_id), *seat)
-        for ticket_id in _differing(tickets, told):
+                replayed[ticket_id] = (type_id, price, void, *more, returning.get(ticket_id), *seat)
+        for ticket_id in _differing(tickets, replayed):
             self._compare(
                 "I11",
                 f"ticket {ticket_id} of booking {booking_id}",
                 _TICKET,
                 tickets.get(ticket_id),
-                told.get(ticket_id),
+                replayed.get(ticket_id),
             )
 
     async def _compare_money(self, snapshot: Connection) -> None:
-        """The ledger of the bookings of this part."""
+        """Compare the postings of the bookings of this part."""
         stored: dict[UUID, list[tuple[Any, ...]]] = {}
         async for booking_id, *posted in snapshot.cursor(
-            *sql.read_ledger(event_id=self._event_id), prefetch=_ROWS_READ
+            *sql.read_ledger(event_id=self._event_id), prefetch=_ROWS_PREFETCHED
         ):
             if self._replay.follows(booking_id):
                 stored.setdefault(booking_id, []).append(tuple(posted))
-        told = {
+        replayed = {
             booking_id: booking.postings
             for booking_id, booking in self._replay.bookings.items()
             if booking.postings
         }
-        for booking_id in sorted(stored.keys() | told.keys()):
-            rows, by_journal = sorted(stored.get(booking_id, ())), sorted(told.get(booking_id, ()))
+        for booking_id in sorted(stored.keys() | replayed.keys()):
+            rows, by_journal = sorted(stored.get(booking_id, ())), sorted(replayed.get(booking_id, ()))
             if rows != by_journal:
                 self._found(
-                    "I8", f"booking {booking_id} has {_money(rows)}, by the journal {_money(by_journal)}"
+                    "I8", f"booking {booking_id} has {_money(rows)}, in the journal {_money(by_journal)}"
                 )
 
     async def _compare_answers(self, snapshot: Connection) -> None:
-        """What was answered about the bookings of this part, and about entries: as far as that never changes."""
-        told = self._replay
+        """Compare answers with the replay: the fields that never change of a booking or waitlist entry."""
+        replayed = self._replay
         async for key, booking_id, entry_id, answer in snapshot.cursor(
-            *sql.read_answers(event_id=self._event_id), prefetch=_ROWS_READ
+            *sql.read_answers(event_id=self._event_id), prefetch=_ROWS_PREFETCHED
         ):
             try:
                 if entry_id is not None:
-                    right = entry_id in told.entries and _is_about_entry(
-                        _decode_entry(answer), told.entries[entry_id]
+                    right = entry_id in replayed.entries and _is_about_entry(
+                        _decode_entry(answer), replayed.entries[entry_id]
                     )
                 else:
-                    right = booking_id not in told.bookings or _is_about(
-                        _decode_booking(answer), told.bookings[booking_id], told.currency
+                    right = booking_id not in replayed.bookings or _is_about(
+                        _decode_booking(answer), replayed.bookings[booking_id], replayed.currency
                     )
             except msgspec.MsgspecError:
                 right = False
             if not right:
-                self._found("I6", f"key {key!r} is answered with something else than by the journal")
+                self._found("I6", f"the answer to key {key!r} differs from the journal")
 
     # Roll-ups
 
     async def _compare_sums(self, snapshot: Connection) -> None:
-        """The roll-ups, up to where they have counted."""
+        """Compare the roll-ups with the totals of the replay, up to the last counted journal row."""
         for name in _SUMS:
-            if (stored := self._sale[name]) != (told := getattr(self._counted, name)):
+            if (stored := self._sale[name]) != (replayed := getattr(self._counted, name)):
                 self._found(
-                    "I12", f"{name} up to row {self._sale['counted_seq']} are {stored}, by the journal {told}"
+                    "I12",
+                    f"{name} up to row {self._sale['counted_seq']} are {stored}, in the journal {replayed}",
                 )
         rows = await snapshot.fetch(*sql.read_quarters(event_id=self._event_id))
         quarters = {row["quarter_at"]: tuple(row[name] for name in _SUMS) for row in rows}
@@ -395,12 +405,12 @@ class _Retelling:
 
 
 _BOOKING: Final = (
-    "state", "placed_at", "expires_at", "confirmed_at", "ended_at", "conditions_version", "promo_id", "entry_id", "extended", "payment_id",
-    "paid_minor", "captured_at", "refunded_minor",
+    "state", "placed_at", "expires_at", "confirmed_at", "ended_at", "conditions_version", "promo_id",
+    "entry_id", "extended", "payment_id", "paid_minor", "captured_at", "refunded_minor",
 )  # fmt: skip
 _TICKET: Final = (
-    "ticket_type_id", "price_minor", "void", "discount_minor", "surcharge_minor", "fee_minor", "tax_minor", "seat_number", "replaces",
-    "returning_since", "seat_id", "seat_label",
+    "ticket_type_id", "price_minor", "void", "discount_minor", "surcharge_minor", "fee_minor", "tax_minor",
+    "seat_number", "replaces", "returning_since", "seat_id", "seat_label",
 )  # fmt: skip
 _TICKET_FROM: Final = 2 + len(_BOOKING)  # in a row of `read_bookings`
 
@@ -427,8 +437,8 @@ _decode_booking: Final = msgspec.msgpack.Decoder(Booking).decode
 _decode_entry: Final = msgspec.msgpack.Decoder(WaitlistEntry).decode
 
 
-def _is_about(answer: Booking, told: ReplayedBooking, currency: str) -> bool:
-    """Return whether an answer is about that booking, as far as it never changes."""
+def _is_about(answer: Booking, replayed: ReplayedBooking, currency: str) -> bool:
+    """Return whether the fields of an answer that never change are those of the booking."""
     tickets = {
         ticket.ticket_id: (
             (ticket.ticket_type_id, ticket.price_minor),
@@ -452,32 +462,38 @@ def _is_about(answer: Booking, told: ReplayedBooking, currency: str) -> bool:
         tickets,
     )
     expected = {
-        ticket_id: (what, told.more.get(ticket_id, NOTHING_MORE)[:5])
-        for ticket_id, what in [*told.tickets.items(), *told.voided.items()]
+        ticket_id: (what, replayed.more.get(ticket_id, NOTHING_MORE)[:5])
+        for ticket_id, what in [*replayed.tickets.items(), *replayed.voided.items()]
     }
     return mine == (
-        told.buyer_id,
+        replayed.buyer_id,
         currency,
-        told.placed_at,
-        told.conditions_version,
-        told.promo_id,
-        told.entry_id,
+        replayed.placed_at,
+        replayed.conditions_version,
+        replayed.promo_id,
+        replayed.entry_id,
         expected,
     )
 
 
-def _is_about_entry(answer: WaitlistEntry, told: ReplayedEntry) -> bool:
+def _is_about_entry(answer: WaitlistEntry, replayed: ReplayedEntry) -> bool:
     mine = (answer.buyer_id, answer.ticket_type_id, answer.quantity, answer.joined_at, answer.joined_seq)
-    return mine == (told.buyer_id, told.ticket_type_id, told.quantity, told.joined_at, told.joined_seq)
+    return mine == (
+        replayed.buyer_id,
+        replayed.ticket_type_id,
+        replayed.quantity,
+        replayed.joined_at,
+        replayed.joined_seq,
+    )
 
 
 async def _bookings(
     snapshot: Connection, event_id: UUID
 ) -> AsyncIterator[tuple[UUID, UUID, tuple[Any, ...], Rows]]:
-    """Yield the bookings of an event: id, buyer, `_BOOKING`, and `_TICKET` of each ticket."""
+    """Yield the bookings of an event: id, buyer, the `_BOOKING` values, the `_TICKET` values by ticket."""
     head: tuple[Any, ...] = ()
     tickets: Rows = {}
-    async for row in snapshot.cursor(*sql.read_bookings(event_id=event_id), prefetch=_ROWS_READ):
+    async for row in snapshot.cursor(*sql.read_bookings(event_id=event_id), prefetch=_ROWS_PREFETCHED):
         if not head or head[0] != row[0]:
             if head:
                 yield (*head, tickets)
@@ -488,11 +504,11 @@ async def _bookings(
         yield (*head, tickets)
 
 
-def _differing(stored: Mapping[Any, Any], told: Mapping[Any, Any]) -> list[Any]:
-    """Return the keys of what differs."""
-    if stored == told:
+def _differing(stored: Mapping[Any, Any], replayed: Mapping[Any, Any]) -> list[Any]:
+    """Return the keys whose values differ, sorted."""
+    if stored == replayed:
         return []
-    return sorted([key for key in stored.keys() | told.keys() if stored.get(key) != told.get(key)])
+    return sorted([key for key in stored.keys() | replayed.keys() if stored.get(key) != replayed.get(key)])
 
 
 def _money(postings: Sequence[tuple[Any, ...]]) -> str:

@@ -1,7 +1,9 @@
--- The rows of an event, to be laid beside a replay of its journal. Of each, the first column names the row, and the others are compared.
+-- The rows of an event, to compare with a replay of its journal. The first column of each statement is the
+-- row's key; the others are compared.
 
 -- name: list_sales
--- The sales to replay, with how far the roll-ups have counted them; `old_at` is when a row must have been delivered.
+-- The sales to replay, with the last journal row that the roll-ups have counted. Journal rows from before
+-- `old_at` must have been delivered.
 SELECT
     sales.event_id,
     sales.state,
@@ -40,21 +42,27 @@ FROM pools
 WHERE pools.event_id = :event_id;
 
 -- name: read_ticket_types
--- What the journal knows of the ticket types of an event.
+-- The ticket types of an event, with the columns that the journal records.
 SELECT
-    ticket_types.ticket_type_id, ticket_types.name, ticket_types.price_minor, ticket_types.per_booking_max, ticket_types.per_buyer_max,
-    ticket_types.on_sale_at, ticket_types.off_sale_at, ticket_types.pool_ids, ticket_types.zone, ticket_types.tax_basis_points,
+    ticket_types.ticket_type_id, ticket_types.name, ticket_types.price_minor, ticket_types.per_booking_max,
+    ticket_types.per_buyer_max,
+    ticket_types.on_sale_at, ticket_types.off_sale_at, ticket_types.pool_ids, ticket_types.zone,
+    ticket_types.tax_basis_points,
     ticket_types.tax_included, ticket_types.hidden, ticket_types.retired
 FROM ticket_types
 WHERE ticket_types.event_id = :event_id;
 
 -- name: read_bookings
--- The bookings of an event, one row for each ticket, and one for a booking without any.
+-- The bookings of an event, one row for each ticket, and one row for a booking without tickets.
 SELECT
-    bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at, bookings.confirmed_at, bookings.ended_at,
-    bookings.conditions_version, bookings.promo_id, bookings.entry_id, bookings.extended, bookings.payment_id, bookings.paid_minor,
-    bookings.captured_at, bookings.refunded_minor, tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor,
-    tickets.state = 'void' AS void, tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor, tickets.tax_minor, tickets.seat_number,
+    bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at,
+    bookings.confirmed_at, bookings.ended_at,
+    bookings.conditions_version, bookings.promo_id, bookings.entry_id, bookings.extended, bookings.payment_id,
+    bookings.paid_minor,
+    bookings.captured_at, bookings.refunded_minor, tickets.ticket_id, tickets.ticket_type_id,
+    tickets.price_minor,
+    tickets.state = 'void' AS void, tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor,
+    tickets.tax_minor, tickets.seat_number,
     tickets.replaces, tickets.returning_since, tickets.seat_id, tickets.seat_label
 FROM bookings
 LEFT JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
@@ -70,7 +78,7 @@ FROM event_quarters
 WHERE event_quarters.event_id = :event_id;
 
 -- name: read_claims
--- The seats of an event that are taken or blocked.
+-- The claimed seats of an event: taken by a ticket, or blocked.
 SELECT seat_claims.seat_number, seat_claims.ticket_id
 FROM seat_claims
 WHERE seat_claims.event_id = :event_id;
@@ -78,47 +86,53 @@ WHERE seat_claims.event_id = :event_id;
 -- name: read_entries
 -- The waitlist of an event.
 SELECT
-    waitlist_entries.entry_id, waitlist_entries.buyer_id, waitlist_entries.ticket_type_id, waitlist_entries.quantity, waitlist_entries.joined_at,
-    waitlist_entries.joined_seq, waitlist_entries.state, waitlist_entries.reason, waitlist_entries.offered_at, waitlist_entries.booking_id,
+    waitlist_entries.entry_id, waitlist_entries.buyer_id, waitlist_entries.ticket_type_id,
+    waitlist_entries.quantity, waitlist_entries.joined_at,
+    waitlist_entries.joined_seq, waitlist_entries.state, waitlist_entries.reason, waitlist_entries.offered_at,
+    waitlist_entries.booking_id,
     waitlist_entries.ended_at
 FROM waitlist_entries
 WHERE waitlist_entries.event_id = :event_id;
 
 -- name: read_set_asides
--- What is set aside for those who wait for a ticket type.
+-- The units of an event that are set aside for waitlist entries, by ticket type.
 SELECT set_asides.ticket_type_id, set_asides.units
 FROM set_asides
 WHERE set_asides.event_id = :event_id;
 
 -- name: read_promos
--- The promo codes of an event, and how much of them is used.
+-- The promo codes of an event, with their uses.
 SELECT
-    promo_codes.promo_id, promo_codes.code, promo_codes.kind, promo_codes.value, promo_codes.ticket_type_ids, promo_codes.uses_max,
-    promo_codes.per_buyer_max, promo_codes.budget_minor, promo_codes.from_at, promo_codes.until_at, promo_codes.retired, promo_codes.uses,
+    promo_codes.promo_id, promo_codes.code, promo_codes.kind, promo_codes.value, promo_codes.ticket_type_ids,
+    promo_codes.uses_max,
+    promo_codes.per_buyer_max, promo_codes.budget_minor, promo_codes.from_at, promo_codes.until_at,
+    promo_codes.retired, promo_codes.uses,
     promo_codes.spent_minor
 FROM promo_codes
 WHERE promo_codes.event_id = :event_id;
 
 -- name: read_refunds
--- What an event has to pay back.
+-- The refunds of an event, as the sale records them.
 SELECT refunds.refund_id, refunds.booking_id, refunds.amount_minor, refunds.decided_at, refunds.settled_at
 FROM refunds
 WHERE refunds.event_id = :event_id;
 
 -- name: read_settled
--- How refunds were settled, by the checkout: as the journal calls it.
-SELECT payment_refunds.refund_id, CASE payment_refunds.state WHEN 'settled' THEN 'gateway' ELSE payment_refunds.state END AS how
+-- How the refunds of an event were settled, by the checkout, in the words of the journal.
+SELECT
+    payment_refunds.refund_id,
+    CASE payment_refunds.state WHEN 'settled' THEN 'gateway' ELSE payment_refunds.state END AS how
 FROM payment_refunds
 WHERE payment_refunds.event_id = :event_id AND payment_refunds.state IN ('settled', 'never_paid');
 
 -- name: read_answers
--- What was answered to requests with a key.
+-- The answers to requests with an idempotency key.
 SELECT idempotency_keys.key, idempotency_keys.booking_id, idempotency_keys.entry_id, idempotency_keys.answer
 FROM idempotency_keys
 WHERE idempotency_keys.event_id = :event_id;
 
 -- name: read_ledger
--- The money of an event. Where in its journal row a posting stands is looked at elsewhere.
+-- The postings of an event; money.sql checks their line numbers.
 SELECT ledger.booking_id, ledger.seq, ledger.debit, ledger.credit, ledger.amount_minor
 FROM ledger
 WHERE ledger.event_id = :event_id;
