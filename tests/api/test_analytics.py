@@ -74,7 +74,7 @@ async def get(office: BoxOffice, address: str, headers: dict[str, str], **query:
 
 
 async def buy(office: BoxOffice, event: Event, quantity: int, **said: Any) -> Any:
-    """Book as somebody new, and pay for it with the demo gateway; return the booking as it was placed, and whose it is."""
+    """Book and pay as a new buyer; return the booking as it was placed, and the buyer's headers."""
     buyer = office.as_buyer()
     line = {"ticket_type_id": (await office.types(event))["Regular"], "quantity": quantity}
     booking = (await office.place(event, buyer, line, **said)).json()
@@ -86,10 +86,10 @@ async def buy(office: BoxOffice, event: Event, quantity: int, **said: Any) -> An
 
 
 async def test_what_an_event_earns(office: BoxOffice) -> None:
-    """With a promo code, a fee that buyers pay, a tax in the price and a refund of half, all worked out by hand.
+    """A promo code, a fee that buyers pay, a tax in the price and a refund of half, calculated by hand.
 
     Two tickets for 25.00 less 10 %: 22.50 each, of which 3.59 are tax, and a fee of 1.00 and 5 %: 2.13. One
-    for 25.00: 3.99 of tax, and 2.25 of fee; of it 12.50 are paid back, 1.99 of them tax, and the fee is kept.
+    for 25.00: 3.99 of tax, and 2.25 of fee; 12.50 of it are refunded, 1.99 of them tax, and the fee is kept.
     Another two are held.
     """
     conditions = Conditions(
@@ -285,7 +285,7 @@ async def test_a_range_is_rounded_outwards_and_said(office: BoxOffice) -> None:
         office, f"{of_event(event)}/analytics", manager, to=(utc_now() - timedelta(days=1)).isoformat()
     )
     assert before["sums"]["tickets"] == 0
-    assert before["capacity"]["sold"] == 2, "capacity is what it is now"
+    assert before["capacity"]["sold"] == 2, "capacity is the present one, whatever the range"
 
 
 @pytest.mark.parametrize("where", ["event", "organizer", "platform"])
@@ -548,7 +548,7 @@ async def test_the_erased_are_not_named(office: BoxOffice) -> None:
 
 
 class Listener:
-    """A client that reads `parts` parts and leaves."""
+    """A client that reads `parts` parts and disconnects."""
 
     def __init__(self, parts: int) -> None:
         self.messages: list[Any] = []

@@ -1,4 +1,4 @@
-"""Booking over HTTP: what buyers, organizers and strangers get."""
+"""Bookings over HTTP: the answers to buyers, organizers and others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def office(database_url: str) -> AsyncIterator[BoxOffice]:
 
 
 def more(booking: Any) -> dict[str, Any]:
-    """Return what is seen of a booking only when one looks at it."""
+    """Return the fields that a booking has in addition when it is read by itself."""
     return {
         "refunds": [],
         "latest_payment": None,
@@ -39,7 +39,9 @@ async def test_a_booking_is_answered_with_everything_one_needs(office: BoxOffice
     said = booked.json()
     assert booked.headers["location"] == f"/v1/bookings/{said['id']}"
     assert booked.headers["cache-control"] == "no-store"
-    assert len(booked.content) < SMALLEST_BYTES, "a crowd gets it, and compressing takes longer than booking"
+    assert len(booked.content) < SMALLEST_BYTES, (
+        "a crowd receives it, and compressing it would take longer than booking"
+    )
     assert said["state"] == "confirmed"
     assert said["payment"] == "door"
     assert said["amount_due"] == said["total"] == {"amount": 5000, "currency": "EUR"}
@@ -74,7 +76,7 @@ async def test_a_key_makes_a_request_safe_to_repeat(office: BoxOffice) -> None:
     quoted = await office.book(event, buyer, 2, key='"one wish"')
     assert quoted.headers["idempotent-replayed"] == "true"
     other = await office.book(event, office.as_buyer(), 2, key="one wish")
-    assert other.json()["id"] != answers[0].json()["id"], "a key is its actor's own"
+    assert other.json()["id"] != answers[0].json()["id"], "a key belongs to its actor"
 
 
 async def test_a_replay_shows_the_booking_as_it_was_answered(office: BoxOffice) -> None:
@@ -242,7 +244,7 @@ async def test_cancelling_whole_and_in_part(office: BoxOffice) -> None:
     both = await asyncio.gather(*[office.client.post(url, json={}, headers=buyer) for _ in range(2)])
     assert sorted(answer.status_code for answer in both) == [200, 409]
     page = (await office.client.get(f"/v1/events/{show_id('evt', event.event_id)}/availability")).json()
-    assert page["ticket_types"][0]["available"] == 5, "nothing came back twice"
+    assert page["ticket_types"][0]["available"] == 5, "no unit was released twice"
 
 
 async def test_a_cancellation_can_be_repeated_with_its_key(office: BoxOffice) -> None:
@@ -320,7 +322,10 @@ async def test_my_history(office: BoxOffice) -> None:
     await office.client.post(f"/v1/bookings/{placed[0]}/cancel", json={}, headers=buyer)
     async with office.context.database.transaction() as tx:
         await tx.execute(
-            "UPDATE events SET starts_at = starts_at - interval '1 year', ends_at = ends_at - interval '1 year' WHERE event_id = $1",
+            """
+            UPDATE events SET starts_at = starts_at - interval '1 year', ends_at = ends_at - interval '1 year'
+            WHERE event_id = $1
+            """,
             over.event_id,
         )
     kinds = {
@@ -426,7 +431,10 @@ async def test_tampering_shows(office: BoxOffice) -> None:
     async with office.context.database.transaction() as tx:
         await tx.execute("UPDATE pools SET sold = 3")
         await tx.execute(
-            "UPDATE tickets SET state = 'void' WHERE ticket_id = (SELECT min(ticket_id::text)::uuid FROM tickets)"
+            """
+            UPDATE tickets SET state = 'void'
+            WHERE ticket_id = (SELECT min(ticket_id::text)::uuid FROM tickets)
+            """
         )
         await tx.execute("UPDATE ledger SET amount_minor = amount_minor + 1 WHERE credit = 'organizer'")
         await tx.execute("INSERT INTO seat_claims SELECT event_id, 7, NULL FROM sales")

@@ -1,4 +1,4 @@
-"""Holds, prices, promo codes, and what cancelling pays back, over HTTP."""
+"""Holds, prices, promo codes and refunds over HTTP."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def add_promo(office: BoxOffice, event: Event, **said: Any) -> None:
 
 
 async def run_out(office: BoxOffice, booking_id: str) -> None:
-    """Let the time of a hold be over."""
+    """Expire a hold."""
     async with office.context.database.transaction() as tx:
         await tx.execute(
             "UPDATE bookings SET expires_at = placed_at WHERE booking_id = $1", parse_id("bkg", booking_id)
@@ -61,7 +61,7 @@ async def hold(office: BoxOffice, event: Event, buyer: dict[str, str], quantity:
 
 
 async def pay(office: BoxOffice, booking: Any, buyer: dict[str, str]) -> Any:
-    """Pay for a booking; return it as it is then."""
+    """Pay for a booking; return the booking after the payment."""
     paid = await office.post(f"/v1/bookings/{booking['id']}/payments", buyer, method="succeeds")
     assert paid.status_code == 201, paid.text
     await office.context.checkout.wait_until_idle()
@@ -248,7 +248,9 @@ async def test_codes_cannot_be_guessed(office: BoxOffice) -> None:
     assert "promo-codes" in refused.headers["ratelimit-policy"]
     line = {"ticket_type_id": (await office.types(event))["Regular"], "quantity": 1}
     assert problem_of(await office.place(event, buyer, line, promo_code="GUESS32"), 429) == "rate-limited"
-    assert (await office.place(event, buyer, line)).status_code == 201, "without a code nothing is in the way"
+    assert (await office.place(event, buyer, line)).status_code == 201, (
+        "a booking without a code is not limited"
+    )
     assert (await office.post(url, buyer, lines=[line])).status_code == 200
 
 
@@ -274,6 +276,7 @@ async def test_what_cannot_be_quoted(office: BoxOffice) -> None:
     )
     assert problem_of(odd, 422) == "invalid"
     assert {error["pointer"] for error in odd.json()["errors"]} == {
+        "/lines/0/ticket_type_id",
         "/lines/0/quantity",
         "/promo_code",
         "/buyer_id",

@@ -1,4 +1,4 @@
-"""Booking seats over HTTP: named, best available, mixed with a standing floor, and everything that cannot be."""
+"""Booking seats over HTTP: named, best available, with a standing floor, and every refusal."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_seats_that_are_named(office: BoxOffice) -> None:
     third = await office.place(
         event, office.as_buyer(), {"ticket_type_id": types["Child"], "seats": ["S-A-3"]}
     )
-    assert seats_of(third) == ["S-A-3"], "the seat of the refused request stayed free"
+    assert seats_of(third) == ["S-A-3"], "the refused request took no seat"
 
 
 async def test_a_cancelled_seat_is_free_at_once(office: BoxOffice) -> None:
@@ -135,7 +135,7 @@ async def test_seats_that_cannot_be_had(
     everything = await office.place(
         event, office.as_buyer(), {"ticket_type_id": types["Balcony"], "quantity": 4}
     )
-    assert len(seats_of(everything)) == 4, "nothing was taken by halves"
+    assert len(seats_of(everything)) == 4, "a refused booking took no seat"
 
 
 async def test_lines_that_make_no_sense(office: BoxOffice) -> None:

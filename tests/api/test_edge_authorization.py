@@ -1,4 +1,4 @@
-"""Every operation, every kind of actor: made from the routes, so that a new route is in it by itself."""
+"""Every operation with every kind of actor. The cases come from the routes, so new routes are included."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Headers = dict[str, str]
 
 
 class Stage(msgspec.Struct):
-    """One organizer with an event that everybody sees, a draft, and everybody who may want something there."""
+    """An organizer with a published event, a draft, and one actor of each kind."""
 
     office: BoxOffice
     actors: dict[str, Headers]
@@ -72,7 +72,7 @@ async def key_of(office: BoxOffice, organizer_id: Any, scopes: frozenset[str]) -
 
 
 def expected(policy: Policy, actor: str) -> set[int] | None:
-    """Return the statuses that refuse this actor; None when the policy lets them in."""
+    """Return the statuses that refuse this actor; None if the policy allows the actor."""
     if policy.who == "public":
         return None
     if actor == "nobody":
@@ -94,7 +94,7 @@ def expected(policy: Policy, actor: str) -> set[int] | None:
 
 
 async def ask(stage: Stage, operation: Operation, headers: Headers, **values: str) -> int:
-    """Send the operation's example, with ids that exist where the policy looks, and with others elsewhere."""
+    """Send the operation's example, with existing ids where the policy checks them, else with others."""
     described = DOCUMENT["paths"][operation.path][operation.method]
     path = operation.path
     for parameter in described.get("parameters", ()):
@@ -117,7 +117,7 @@ async def test_only_those_come_in_who_may(stage: Stage, operation: Operation) ->
     policy = operation.policy
     members = {
         role: await stage.office.as_member(role) for role in RANKS
-    }  # new ones each time: some operations remove them
+    }  # created anew each time, because some operations delete them
     stage.office.context.accounts.roles.forget(stage.office.venue.organizer_id)
     for actor, headers in sorted(
         [*stage.actors.items(), *members.items()], key=lambda item: expected(policy, item[0]) is None

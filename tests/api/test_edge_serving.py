@@ -1,4 +1,4 @@
-"""`evently serve` as operators run it: real processes, real connections, real signals."""
+"""`evently serve` as operators run it: with real processes, connections and signals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes the Linux way"),
 ]
 
-# One client, because making one takes 50 ms; a new connection each time, so that every worker gets some.
+JSON_HEAD = b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+# One client, because creating one takes 50 ms; a new connection per request, so that every worker gets some.
 HTTP = httpx2.Client(limits=httpx2.Limits(max_keepalive_connections=0), trust_env=False)
 QUIET = {"access_log": "false", "rate_reads": "0"}
 
@@ -42,14 +43,14 @@ def server(shared_database_url: str) -> Iterator[Serving]:
 
 @pytest.fixture
 def data_directory() -> Iterator[Path]:
-    """Where an embedded PostgreSQL may live: its own user must be able to enter, and pytest's directories are closed to it."""
+    """Return a directory for an embedded PostgreSQL, whose user cannot enter the directories of pytest."""
     with tempfile.TemporaryDirectory(prefix="evently-serving-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         yield Path(name) / "data"
 
 
 def raw(server: Serving, request: bytes) -> bytes:
-    """Send bytes and return what comes back until the server closes."""
+    """Send bytes; return everything that the server sends until it closes the connection."""
     parts = urlsplit(server.url)
     with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
         connection.sendall(request)
@@ -101,19 +102,19 @@ def test_what_cannot_be_read_is_a_problem_too(
 
 def test_a_body_without_a_length_is_counted(server: Serving) -> None:
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    head = b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
     answer = raw(server, head + chunk * 8 + b"0\r\n\r\n")
     assert problem_in(answer)[0] == 413
 
 
 def test_a_long_body_is_refused_before_it_is_sent(server: Serving) -> None:
-    head = b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999999\r\n\r\n"
+    head = JSON_HEAD + b"Content-Length: 999999\r\n\r\n"
     status, said = problem_in(raw(server, head))
     assert (status, said["code"]) == (413, "too-large")
 
 
 def test_metrics_are_the_sum_of_all_workers(server: Serving) -> None:
-    """Each worker counts in a file of its own; whoever answers /metrics adds them up."""
+    """Each worker counts in its own file; the worker that answers /metrics sums the files."""
     with ThreadPoolExecutor(16) as many:
         list(many.map(lambda _: HTTP.get(f"{server.url}/livez"), range(100)))
     before = counted(server, "/livez")
@@ -144,14 +145,14 @@ def test_a_worker_that_is_killed_is_replaced(server: Serving) -> None:
     os.kill(before[0], signal.SIGKILL)
     until(lambda: len(server.workers()) == 2 and before[0] not in server.workers(), "two workers again")
     until(lambda: all(HTTP.get(f"{server.url}/readyz").status_code == 200 for _ in range(20)), "both answer")
-    assert counted(server, "/livez") > 0, "what the dead one counted is still counted"
+    assert counted(server, "/livez") > 0, "the counts of the dead worker are kept"
 
 
 def test_a_worker_that_dies_while_it_is_asked_for_life_is_replaced_at_once(server: Serving) -> None:
-    """And not when the 30 seconds are over that a slow one has for its answer."""
+    """The parent does not wait for the 30 seconds that a slow worker has for its answer."""
     before = server.workers()
     os.kill(before[0], signal.SIGSTOP)
-    time.sleep(2)  # the parent asks twice a second
+    time.sleep(2)  # the parent checks twice a second
     os.kill(before[0], signal.SIGKILL)
     until(
         lambda: len(server.workers()) == 2 and before[0] not in server.workers(),
@@ -174,19 +175,16 @@ def test_the_access_log_is_json_and_knows_the_trace(server: Serving) -> None:
 
 
 def test_requests_under_way_are_answered_when_it_is_told_to_stop(shared_database_url: str) -> None:
-    """The client that is half-way through its request when the signal comes still gets its answer, and the server ends well."""
+    """A client that is sending its request when the signal arrives gets its answer; the server exits with 0."""
     with serving(database_url=shared_database_url, **QUIET) as server:
         parts = urlsplit(server.url)
         body = b'{"email":"nobody@example.org","password":"wrong password"}'
         with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
-            head = (
-                b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-                % len(body)
-            )
+            head = JSON_HEAD + b"Content-Length: %d\r\n\r\n" % len(body)
             connection.sendall(head + body[:10])
             until(lambda: HTTP.get(f"{server.url}/livez").status_code == 200, "the head has arrived")
             server.process.send_signal(signal.SIGTERM)
-            until(lambda: "Shutting down" in server.log(), "the worker was told")
+            until(lambda: "Shutting down" in server.log(), "the worker has the signal")
             connection.sendall(body[10:])
             answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.1 401 "), answer
@@ -204,7 +202,7 @@ def test_it_stops_cleanly_and_leaves_nothing(data_directory: Path, number: int) 
         pids = server.children()
         assert server.stop(number) == 0
         until(lambda: all_gone(pids), "nothing is left")
-        assert not (data / "postgres" / "postmaster.pid").exists(), "PostgreSQL was told to stop, too"
+        assert not (data / "postgres" / "postmaster.pid").exists(), "PostgreSQL was stopped, too"
         assert "Traceback" not in server.log()
 
 
@@ -240,7 +238,7 @@ def test_a_port_that_is_taken_is_refused(shared_database_url: str) -> None:
 
 
 def test_postgresql_comes_back_by_itself(data_directory: Path) -> None:
-    """Killed, it goes through crash recovery; meanwhile and afterwards the same workers answer."""
+    """A killed PostgreSQL recovers from the crash; the same workers answer during and after it."""
     with serving(data=str(data_directory), **QUIET) as server:
         workers = server.workers()
         answers: list[int] = []
@@ -257,7 +255,7 @@ def test_postgresql_comes_back_by_itself(data_directory: Path) -> None:
             until(lambda: 200 in answers, "it answers")
             killed = server.postgres()
             os.kill(killed, signal.SIGKILL)
-            until(lambda: 503 in answers, "the database is away")
+            until(lambda: 503 in answers, "the database is unavailable")
             until(lambda: answers[-20:].count(200) == 20, "it answers again")
         finally:
             stop.set()
@@ -268,7 +266,7 @@ def test_postgresql_comes_back_by_itself(data_directory: Path) -> None:
 
 
 def test_an_external_database_may_go_and_come_and_workers_too(data_directory: Path) -> None:
-    """While it is away everything that needs it is answered 503 with Retry-After, also by a worker that starts just then."""
+    """Without the database, requests that need it get 503 with Retry-After, also from a new worker."""
     postgres = EmbeddedPostgres(EmbeddedOptions(data_directory=data_directory))
     postgres.start()
     try:
@@ -294,7 +292,7 @@ def test_an_external_database_may_go_and_come_and_workers_too(data_directory: Pa
 
 
 def something_new() -> str:
-    """Return an address whose answer nobody has in memory."""
+    """Return an address whose answer is in no memory."""
     return f"/v1/events?q=word{time.monotonic_ns()}"
 
 
@@ -306,7 +304,7 @@ def _status(server: Serving, path: str) -> int:
 
 
 def test_several_hosts_may_be_named(external_database_url: str) -> None:
-    """The one that accepts writes is found; the first of these is nobody."""
+    """The server finds the host that accepts writes; nothing listens at the first one."""
     port = urlsplit(external_database_url).port
     several = external_database_url.replace(f"127.0.0.1:{port}", f"127.0.0.1:1,127.0.0.1:{port}")
     with serving(database_url=several, **QUIET) as server:
@@ -321,7 +319,7 @@ def test_a_database_that_cannot_be_reached_is_said_plainly() -> None:
 
 
 def test_a_database_of_a_newer_version_is_still_served(external_database_url: str) -> None:
-    """A rolling update migrates first: the old version must go on, and say that it is the old one."""
+    """A rolling update migrates first: the old version must keep serving, and warn that it is old."""
     with serving(database_url=external_database_url, **QUIET) as server:
         with psycopg.connect(external_database_url, autocommit=True) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -333,7 +331,7 @@ def test_a_database_of_a_newer_version_is_still_served(external_database_url: st
 
 
 def test_work_runs_without_answering(database_url: str) -> None:
-    """`evently work` relays and sweeps; nothing listens."""
+    """`evently work` runs the relay and the sweeper, and listens on no port."""
     with subprocess.Popen(
         [sys.executable, "-m", "evently", "work"],
         stderr=subprocess.PIPE,
@@ -351,7 +349,10 @@ def test_work_runs_without_answering(database_url: str) -> None:
 def _connections(url: str) -> int:
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'evently'"
+            """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name = 'evently'
+            """
         ).fetchone()
     assert row is not None
     return int(row[0])

@@ -1,4 +1,4 @@
-"""Paying over HTTP: a hold becomes a booking, refunds, webhooks, the page of the demo gateway."""
+"""Payments over HTTP: paying for a hold, refunds, webhooks, the page of the demo gateway."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def office(shared_database_url: str) -> AsyncIterator[BoxOffice]:
 
 
 class Buyer:
-    """Somebody who holds tickets of an event that is paid online."""
+    """A buyer who holds tickets of an event that is paid online."""
 
     def __init__(
         self, office: BoxOffice, headers: dict[str, str], event: Event, booking: dict[str, Any]
@@ -99,7 +99,7 @@ async def test_a_key_makes_paying_safe_to_repeat(office: BoxOffice) -> None:
     rows = await office.context.database.fetch(
         "SELECT method, fingerprint FROM payments WHERE booking_id IS NOT NULL"
     )
-    assert not any("4242" in (row["method"] or "") for row in rows), "no card number is kept"
+    assert not any("4242" in (row["method"] or "") for row in rows), "card numbers are not stored"
 
 
 async def test_a_declined_card_says_so_and_another_one_pays(office: BoxOffice) -> None:

@@ -1,4 +1,4 @@
-"""The waitlist over HTTP: join, wait, be offered, accept or decline; and what people are told."""
+"""The waitlist over HTTP: join, wait, accept or decline an offer; and its notifications."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ async def office(shared_database_url: str) -> AsyncIterator[BoxOffice]:
         yield opened
 
 
-class Line:
-    """The waitlist of an event whose tickets somebody has booked, all of them."""
+class Waitlist:
+    """The waitlist of an event whose tickets are all booked by one buyer, the holder."""
 
     def __init__(
         self, office: BoxOffice, event: Event, holder: dict[str, str], booking: Any, type_id: str
@@ -50,13 +50,13 @@ class Line:
         assert joined.status_code == 201, joined.text
         return joined.json()
 
-    async def look(self, entry: Any, buyer: dict[str, str]) -> Any:
+    async def get(self, entry: Any, buyer: dict[str, str]) -> Any:
         shown = await self.office.client.get(f"/v1/waitlist/{entry['id']}", headers=buyer)
         assert shown.status_code == 200, shown.text
         return shown.json()
 
-    async def free(self, tickets: int) -> None:
-        """Let the holder cancel so many tickets."""
+    async def release(self, tickets: int) -> None:
+        """Cancel so many tickets of the holder."""
         valid = [ticket["id"] for ticket in self.booking["tickets"] if ticket["state"] == "valid"]
         cancelled = await self.office.post(
             f"/v1/bookings/{self.booking['id']}/cancel", self.holder, ticket_ids=valid[:tickets]
@@ -67,7 +67,9 @@ class Line:
         return await self.office.post(f"/v1/waitlist/{entry['id']}/{verb}", buyer)
 
 
-async def sold_out(office: BoxOffice, capacity: int = 4, payment: Any = "door", **ticket_type: Any) -> Line:
+async def sold_out(
+    office: BoxOffice, capacity: int = 4, payment: Any = "door", **ticket_type: Any
+) -> Waitlist:
     said: dict[str, Any] = {"name": "Regular", "price": Money(2500, "EUR"), "per_booking_max": 10}
     terms = SaleTerms(
         currency="EUR",
@@ -81,7 +83,7 @@ async def sold_out(office: BoxOffice, capacity: int = 4, payment: Any = "door", 
         await pay(office, booked, holder)
         booked = (await office.client.get(f"/v1/bookings/{booked['id']}", headers=holder)).json()
     assert booked["state"] == "confirmed"
-    return Line(office, event, holder, booked, booked["tickets"][0]["ticket_type_id"])
+    return Waitlist(office, event, holder, booked, booked["tickets"][0]["ticket_type_id"])
 
 
 async def pay(office: BoxOffice, booking: Any, buyer: dict[str, str]) -> None:
@@ -102,8 +104,8 @@ async def told(office: BoxOffice, buyer: dict[str, str], **query: Any) -> list[A
 
 
 async def test_joining_says_where_one_stands(office: BoxOffice) -> None:
-    line, ann, bob = await sold_out(office), office.as_buyer(), office.as_buyer()
-    first, second = await line.join(ann, 3), await line.join(bob, 2)
+    waitlist, ann, bob = await sold_out(office), office.as_buyer(), office.as_buyer()
+    first, second = await waitlist.join(ann, 3), await waitlist.join(bob, 2)
     assert first["id"].startswith("wle_")
     assert (first["state"], first["reason"], first["booking_id"], first["quantity"]) == (
         "waiting",
@@ -111,7 +113,7 @@ async def test_joining_says_where_one_stands(office: BoxOffice) -> None:
         None,
         3,
     )
-    stands = await line.look(second, bob)
+    stands = await waitlist.get(second, bob)
     assert (stands["position"], stands["units_ahead"], stands["estimate"], stands["offer_expires_at"]) == (
         2,
         3,
@@ -123,63 +125,68 @@ async def test_joining_says_where_one_stands(office: BoxOffice) -> None:
 
 
 async def test_a_key_joins_once(office: BoxOffice) -> None:
-    line, ann = await sold_out(office), office.as_buyer() | {"Idempotency-Key": "mine"}
-    first = await office.post(line.url, ann, ticket_type_id=line.type_id, quantity=1)
-    again = await office.post(line.url, ann, ticket_type_id=line.type_id, quantity=1)
+    waitlist, ann = await sold_out(office), office.as_buyer() | {"Idempotency-Key": "mine"}
+    first = await office.post(waitlist.url, ann, ticket_type_id=waitlist.type_id, quantity=1)
+    again = await office.post(waitlist.url, ann, ticket_type_id=waitlist.type_id, quantity=1)
     assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
     assert again.headers["location"] == f"/v1/waitlist/{first.json()['id']}"
     assert (
-        problem_of(await office.post(line.url, ann, ticket_type_id=line.type_id, quantity=2), 422)
+        problem_of(await office.post(waitlist.url, ann, ticket_type_id=waitlist.type_id, quantity=2), 422)
         == "key-reused"
     )
 
 
 async def test_who_cannot_join(office: BoxOffice) -> None:
-    line, ann = await sold_out(office, per_buyer_max=5), office.as_buyer()
-    await line.join(ann)
+    waitlist, ann = await sold_out(office, per_buyer_max=5), office.as_buyer()
+    await waitlist.join(ann)
     assert (
-        problem_of(await office.post(line.url, ann, ticket_type_id=line.type_id, quantity=1), 409)
+        problem_of(await office.post(waitlist.url, ann, ticket_type_id=waitlist.type_id, quantity=1), 409)
         == "already-waiting"
     )
     bob = office.as_buyer()
     assert (
-        problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=11), 409)
+        problem_of(await office.post(waitlist.url, bob, ticket_type_id=waitlist.type_id, quantity=11), 409)
         == "over-booking-limit"
     )
     assert (
-        problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=6), 409)
+        problem_of(await office.post(waitlist.url, bob, ticket_type_id=waitlist.type_id, quantity=6), 409)
         == "over-buyer-limit"
     )
     unknown = show_id("tty", new_id())
     assert (
-        problem_of(await office.post(line.url, bob, ticket_type_id=unknown, quantity=1), 422)
+        problem_of(await office.post(waitlist.url, bob, ticket_type_id=unknown, quantity=1), 422)
         == "unknown-ticket-type"
     )
-    odd = await office.post(line.url, bob, ticket_type_id="tty_x", quantity=1)
+    odd = await office.post(waitlist.url, bob, ticket_type_id="tty_x", quantity=1)
     assert [error["pointer"] for error in odd.json()["errors"]] == ["/ticket_type_id"]
     for quantity in (0, -1, 101, "1", None):
         assert (
-            problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=quantity), 422)
+            problem_of(
+                await office.post(waitlist.url, bob, ticket_type_id=waitlist.type_id, quantity=quantity), 422
+            )
             == "invalid"
         )
     missing = f"/v1/events/{show_id('evt', new_id())}/waitlist"
     assert (
-        problem_of(await office.post(missing, bob, ticket_type_id=line.type_id, quantity=1), 404)
+        problem_of(await office.post(missing, bob, ticket_type_id=waitlist.type_id, quantity=1), 404)
         == "event-not-found"
     )
     draft = await office.open_event(publish=False)
     hidden = await office.post(
-        f"/v1/events/{show_id('evt', draft.event_id)}/waitlist", bob, ticket_type_id=line.type_id, quantity=1
+        f"/v1/events/{show_id('evt', draft.event_id)}/waitlist",
+        bob,
+        ticket_type_id=waitlist.type_id,
+        quantity=1,
     )
     assert problem_of(hidden, 404) == "event-not-found"
     assert (
-        problem_of(await office.post(line.url, {}, ticket_type_id=line.type_id, quantity=1), 401)
+        problem_of(await office.post(waitlist.url, {}, ticket_type_id=waitlist.type_id, quantity=1), 401)
         == "unauthenticated"
     )
     async with office.context.database.transaction() as tx:
-        await organizing.cancel_event(tx, line.event.event_id, utc_now())
+        await organizing.cancel_event(tx, waitlist.event.event_id, utc_now())
     assert (
-        problem_of(await office.post(line.url, bob, ticket_type_id=line.type_id, quantity=1), 409)
+        problem_of(await office.post(waitlist.url, bob, ticket_type_id=waitlist.type_id, quantity=1), 409)
         == "event-cancelled"
     )
 
@@ -200,7 +207,7 @@ async def test_leaving(office: BoxOffice) -> None:
     assert len((await office.client.get("/v1/me/waitlist?kind=live", headers=ann)).json()["data"]) == 2
     all_of_them = await office.client.delete(url, headers=ann)
     assert {each["id"] for each in all_of_them.json()["data"]} == {entries[0]["id"], entries[2]["id"]}
-    assert (await office.client.delete(url, headers=ann)).json() == {"data": []}, "harmless to repeat"
+    assert (await office.client.delete(url, headers=ann)).json() == {"data": []}, "safe to repeat"
     assert (await office.client.get("/v1/me/waitlist?kind=live", headers=ann)).json()["data"] == []
     found, page_url = [], "/v1/me/waitlist?limit=2"
     while page_url:
@@ -216,32 +223,32 @@ async def test_leaving(office: BoxOffice) -> None:
 
 
 async def test_what_falls_free_is_offered_in_order_and_nobody_snipes(office: BoxOffice) -> None:
-    line, ann, bob = await sold_out(office), office.as_buyer(), office.as_buyer()
-    group, single = await line.join(ann, 3), await line.join(bob, 1)
-    await line.free(1)
-    assert (await line.look(group, ann))["state"] == "waiting", "a group keeps its place"
-    offered = await line.look(single, bob)
+    waitlist, ann, bob = await sold_out(office), office.as_buyer(), office.as_buyer()
+    group, single = await waitlist.join(ann, 3), await waitlist.join(bob, 1)
+    await waitlist.release(1)
+    assert (await waitlist.get(group, ann))["state"] == "waiting", "a group keeps its position"
+    offered = await waitlist.get(single, bob)
     assert (offered["state"], offered["position"]) == ("offered", None)
     assert (
         timedelta(seconds=1790)
         < instant(offered["offer_expires_at"]) - instant(offered["offered_at"])
         <= timedelta(seconds=1800)
     )
-    await line.free(2)
-    assert problem_of(await office.book(line.event, office.as_buyer()), 409) == "sold-out"
-    stands = await line.look(group, ann)
+    await waitlist.release(2)
+    assert problem_of(await office.book(waitlist.event, office.as_buyer()), 409) == "sold-out"
+    stands = await waitlist.get(group, ann)
     assert (stands["state"], stands["position"]) == ("waiting", 1)
     assert stands["estimate"]["units_per_day"] == 24.0, "one unit was offered within the first hour"
-    await line.free(1)
-    assert (await line.look(group, ann))["state"] == "offered"
+    await waitlist.release(1)
+    assert (await waitlist.get(group, ann))["state"] == "offered"
 
 
 async def test_an_offer_at_the_door_is_confirmed_when_it_is_accepted(office: BoxOffice) -> None:
-    line, ann = await sold_out(office), office.as_buyer()
-    entry = await line.join(ann, 2)
-    assert problem_of(await line.act(entry, "accept", ann), 409) == "not-offered"
-    await line.free(2)
-    booking_id = (await line.look(entry, ann))["booking_id"]
+    waitlist, ann = await sold_out(office), office.as_buyer()
+    entry = await waitlist.join(ann, 2)
+    assert problem_of(await waitlist.act(entry, "accept", ann), 409) == "not-offered"
+    await waitlist.release(2)
+    booking_id = (await waitlist.get(entry, ann))["booking_id"]
     offer = (await office.client.get(f"/v1/bookings/{booking_id}", headers=ann)).json()
     assert (offer["state"], offer["payment"], offer["waitlist_entry_id"]) == ("held", "door", entry["id"])
     assert [
@@ -250,25 +257,25 @@ async def test_an_offer_at_the_door_is_confirmed_when_it_is_accepted(office: Box
     ] == ["door"]
     stranger = office.as_buyer()
     for verb in ("accept", "decline"):
-        assert problem_of(await line.act(entry, verb, stranger), 404) == "waitlist-entry-not-found"
+        assert problem_of(await waitlist.act(entry, verb, stranger), 404) == "waitlist-entry-not-found"
     assert (
         problem_of(await office.client.get(f"/v1/waitlist/{entry['id']}", headers=stranger), 404)
         == "waitlist-entry-not-found"
     )
-    accepted = await asyncio.gather(*[line.act(entry, "accept", ann) for _ in range(3)])
+    accepted = await asyncio.gather(*[waitlist.act(entry, "accept", ann) for _ in range(3)])
     assert {answer.json()["state"] for answer in accepted} == {"confirmed"}
     assert {answer.json()["id"] for answer in accepted} == {booking_id}
-    assert problem_of(await line.act(entry, "decline", ann), 409) == "not-offered"
-    assert (await line.look(entry, ann))["state"] == "fulfilled"
+    assert problem_of(await waitlist.act(entry, "decline", ann), 409) == "not-offered"
+    assert (await waitlist.get(entry, ann))["state"] == "fulfilled"
 
 
 async def test_an_offer_online_becomes_a_hold_to_be_paid(office: BoxOffice) -> None:
-    line, ann = await sold_out(office, payment="online"), office.as_buyer()
-    entry = await line.join(ann)
-    await line.free(1)
-    booking_id = (await line.look(entry, ann))["booking_id"]
+    waitlist, ann = await sold_out(office, payment="online"), office.as_buyer()
+    entry = await waitlist.join(ann)
+    await waitlist.release(1)
+    booking_id = (await waitlist.get(entry, ann))["booking_id"]
     assert problem_of(await office.post(f"/v1/bookings/{booking_id}/extend", ann), 409) == "already-extended"
-    accepted = (await line.act(entry, "accept", ann)).json()
+    accepted = (await waitlist.act(entry, "accept", ann)).json()
     assert (accepted["id"], accepted["state"], accepted["payment"], accepted["payment_state"]) == (
         booking_id,
         "held",
@@ -280,64 +287,74 @@ async def test_an_offer_online_becomes_a_hold_to_be_paid(office: BoxOffice) -> N
 
 
 async def test_declining_asks_the_next(office: BoxOffice) -> None:
-    line, ann, bob = await sold_out(office), office.as_buyer(), office.as_buyer()
-    first, second = await line.join(ann), await line.join(bob)
-    await line.free(1)
-    declined = await line.act(first, "decline", ann)
+    waitlist, ann, bob = await sold_out(office), office.as_buyer(), office.as_buyer()
+    first, second = await waitlist.join(ann), await waitlist.join(bob)
+    await waitlist.release(1)
+    declined = await waitlist.act(first, "decline", ann)
     assert (declined.json()["state"], declined.json()["reason"]) == ("withdrawn", "declined")
-    assert (await line.act(first, "decline", ann)).json() == declined.json(), "harmless to repeat"
-    assert problem_of(await line.act(first, "accept", ann), 409) == "offer-expired"
-    assert (await line.look(second, bob))["state"] == "offered"
-    assert [each["kind"] for each in await told(office, ann)] == ["offer_made"], "one's own doing is no news"
+    assert (await waitlist.act(first, "decline", ann)).json() == declined.json(), "safe to repeat"
+    assert problem_of(await waitlist.act(first, "accept", ann), 409) == "offer-expired"
+    assert (await waitlist.get(second, bob))["state"] == "offered"
+    assert [each["kind"] for each in await told(office, ann)] == ["offer_made"], (
+        "a buyer gets no notification of their own action"
+    )
 
 
 async def test_an_offer_that_lapses_is_passed_on(office: BoxOffice) -> None:
-    line, ann, bob = await sold_out(office), office.as_buyer(), office.as_buyer()
-    first, second = await line.join(ann), await line.join(bob)
-    await line.free(1)
-    await lapse(office, line, first, ann)
-    gone = await line.look(first, ann)
+    waitlist, ann, bob = await sold_out(office), office.as_buyer(), office.as_buyer()
+    first, second = await waitlist.join(ann), await waitlist.join(bob)
+    await waitlist.release(1)
+    await lapse(office, waitlist, first, ann)
+    gone = await waitlist.get(first, ann)
     assert (gone["state"], gone["reason"], gone["offer_expires_at"]) == ("withdrawn", "lapsed", None)
-    assert problem_of(await line.act(first, "accept", ann), 409) == "offer-expired"
-    assert (await line.look(second, bob))["state"] == "offered"
+    assert problem_of(await waitlist.act(first, "accept", ann), 409) == "offer-expired"
+    assert (await waitlist.get(second, bob))["state"] == "offered"
     assert [each["kind"] for each in await told(office, ann)] == ["offer_lapsed", "offer_made"]
     assert [each["waitlist_entry_id"] for each in await told(office, bob)] == [second["id"]]
 
 
-async def lapse(office: BoxOffice, line: Line, entry: Any, buyer: dict[str, str]) -> None:
-    """Let the time of an offer be over, and somebody look."""
-    booking_id = (await line.look(entry, buyer))["booking_id"]
+async def lapse(office: BoxOffice, waitlist: Waitlist, entry: Any, buyer: dict[str, str]) -> None:
+    """Let an offer expire, and run a batch that withdraws its entry."""
+    booking_id = (await waitlist.get(entry, buyer))["booking_id"]
     async with office.context.database.transaction() as tx:
         await tx.execute(
             "UPDATE bookings SET expires_at = placed_at WHERE booking_id = $1", parse_id("bkg", booking_id)
         )
-        window = WindowChanges(
-            off_sale_at=line.event.starts_at + timedelta(hours=1)
-        )  # so that whoever remembers the sale reads it again
-        await organizing.change_event(tx, line.event.event_id, EventChanges(), window, utc_now())
-    await office.context.engine.submit(ExpireHolds(line.event.event_id))
+        # The engine keeps the sale in memory; a change of its window makes it read the sale again.
+        window = WindowChanges(off_sale_at=waitlist.event.starts_at + timedelta(hours=1))
+        await organizing.change_event(tx, waitlist.event.event_id, EventChanges(), window, utc_now())
+    await office.context.engine.submit(ExpireHolds(waitlist.event.event_id))
 
 
 async def test_a_returned_ticket_is_its_holders_until_it_is_taken(office: BoxOffice) -> None:
-    line, ann = await sold_out(office, payment="online"), office.as_buyer()
-    entry, ticket = await line.join(ann), line.booking["tickets"][0]["id"]
+    waitlist, ann = await sold_out(office, payment="online"), office.as_buyer()
+    entry, ticket = await waitlist.join(ann), waitlist.booking["tickets"][0]["id"]
     returned = await office.post(
-        f"/v1/bookings/{line.booking['id']}/return", line.holder, ticket_ids=[ticket]
+        f"/v1/bookings/{waitlist.booking['id']}/return", waitlist.holder, ticket_ids=[ticket]
     )
     assert returned.status_code == 200, returned.text
-    assert (await line.look(entry, ann))["state"] == "offered"
-    keep = await office.post(f"/v1/bookings/{line.booking['id']}/keep", line.holder, ticket_ids=[ticket])
+    assert (await waitlist.get(entry, ann))["state"] == "offered"
+    keep = await office.post(
+        f"/v1/bookings/{waitlist.booking['id']}/keep", waitlist.holder, ticket_ids=[ticket]
+    )
     assert problem_of(keep, 409) == "not-returnable"
-    accepted = (await line.act(entry, "accept", ann)).json()
-    held = (await office.client.get(f"/v1/bookings/{line.booking['id']}", headers=line.holder)).json()
+    accepted = (await waitlist.act(entry, "accept", ann)).json()
+    held = (await office.client.get(f"/v1/bookings/{waitlist.booking['id']}", headers=waitlist.holder)).json()
     assert held["tickets"][0]["state"] == "valid"
     await pay(office, accepted, ann)
-    after = (await office.client.get(f"/v1/bookings/{line.booking['id']}", headers=line.holder)).json()
+    after = (
+        await office.client.get(f"/v1/bookings/{waitlist.booking['id']}", headers=waitlist.holder)
+    ).json()
     assert [each["state"] for each in after["tickets"]] == ["void", "valid", "valid", "valid"]
     assert after["refunded"]["amount"] == 2500
-    assert [each["kind"] for each in await told(office, line.holder)] == ["return_taken", "booking_confirmed"]
-    await office.context.checkout.pay_back(line.event.event_id, parse_id("rfd", after["refunds"][0]["id"]))
-    latest = (await told(office, line.holder))[0]
+    assert [each["kind"] for each in await told(office, waitlist.holder)] == [
+        "return_taken",
+        "booking_confirmed",
+    ]
+    await office.context.checkout.pay_back(
+        waitlist.event.event_id, parse_id("rfd", after["refunds"][0]["id"])
+    )
+    latest = (await told(office, waitlist.holder))[0]
     assert (latest["kind"], latest["refund_id"]) == ("refund_paid", after["refunds"][0]["id"])
 
 
@@ -345,13 +362,13 @@ async def test_a_returned_ticket_is_its_holders_until_it_is_taken(office: BoxOff
 
 
 async def test_the_organizer_sees_the_line(office: BoxOffice) -> None:
-    line, door, ann = await sold_out(office), await office.as_member("door"), office.as_buyer()
+    waitlist, door, ann = await sold_out(office), await office.as_member("door"), office.as_buyer()
     entries = [
-        await line.join(buyer, quantity)
+        await waitlist.join(buyer, quantity)
         for buyer, quantity in ((ann, 3), (office.as_buyer(), 2), (office.as_buyer(), 1))
     ]
-    await line.free(1)
-    found, url = [], f"{line.url}?limit=2&ticket_type_id={line.type_id}"
+    await waitlist.release(1)
+    found, url = [], f"{waitlist.url}?limit=2&ticket_type_id={waitlist.type_id}"
     while url:
         page = await office.client.get(url, headers=door)
         found += page.json()["data"]
@@ -362,9 +379,9 @@ async def test_the_organizer_sees_the_line(office: BoxOffice) -> None:
         (entries[2]["id"], "offered"),
     ]
     assert all(each["buyer_id"].startswith("per_") for each in found)
-    (depth,) = (await office.client.get(f"{line.url}/depth", headers=door)).json()["data"]
+    (depth,) = (await office.client.get(f"{waitlist.url}/depth", headers=door)).json()["data"]
     assert depth == {
-        "ticket_type_id": line.type_id,
+        "ticket_type_id": waitlist.type_id,
         "waiting_entries": 2,
         "waiting_units": 5,
         "offered_entries": 1,
@@ -373,7 +390,7 @@ async def test_the_organizer_sees_the_line(office: BoxOffice) -> None:
         "withdrawn_entries": 0,
         "set_aside_units": 0,
     }
-    for path in (line.url, f"{line.url}/depth"):
+    for path in (waitlist.url, f"{waitlist.url}/depth"):
         assert problem_of(await office.client.get(path, headers=ann), 403) == "forbidden"
         assert problem_of(await office.client.get(path), 401) == "unauthenticated"
 
@@ -393,7 +410,7 @@ async def test_people_are_told_once_and_say_that_they_have_read_it(office: BoxOf
         "booking_confirmed",
     ]
     assert {each["booking_id"] for each in notifications} == {booked["id"]}
-    async with office.context.database.transaction() as tx:  # as if nobody had marked them
+    async with office.context.database.transaction() as tx:  # as if they had not been delivered
         await tx.execute("UPDATE journal SET delivered_at = NULL WHERE event_id = $1", event.event_id)
     assert await told(office, ann) == notifications
     url = f"/v1/me/notifications/{notifications[0]['id']}/read"
@@ -441,7 +458,9 @@ async def test_whoever_leaves_is_told_nothing_any_more(office: BoxOffice) -> Non
 
 async def test_estimates_are_honest() -> None:
     begun, end = NOW - timedelta(days=9), NOW + timedelta(days=10)
-    assert estimate_of(0, NOW - timedelta(days=3), 1, begun, end, NOW) is None, "nothing is known"
+    assert estimate_of(0, NOW - timedelta(days=3), 1, begun, end, NOW) is None, (
+        "without released tickets there is no estimate"
+    )
     steady = estimate_of(6, NOW - timedelta(days=3), 4, begun, end, NOW)
     assert steady is not None
     assert (steady.units_per_day, steady.expected_at, steady.in_time) == (2.0, NOW + timedelta(days=2), True)
@@ -451,7 +470,9 @@ async def test_estimates_are_honest() -> None:
     rash = estimate_of(1, NOW - timedelta(seconds=1), 1, begun, end, NOW)
     assert rash is not None
     assert rash.expected_at == NOW + timedelta(hours=1)
-    assert estimate_of(6, NOW - timedelta(days=3), 4, begun, NOW, NOW) is None, "nothing is offered any more"
+    assert estimate_of(6, NOW - timedelta(days=3), 4, begun, NOW, NOW) is None, (
+        "no offers after the sale has ended"
+    )
     again = estimate_of(6, NOW - timedelta(days=3), 4, NOW + timedelta(days=5), end, NOW)
     assert again is not None
-    assert again.expected_at == NOW + timedelta(days=7), "nothing is offered before the sale goes on"
+    assert again.expected_at == NOW + timedelta(days=7), "no offers before the sale begins"
