@@ -271,7 +271,7 @@ def test_a_lost_password_is_said_plainly(data: Path) -> None:
 
 def test_a_password_of_somebody_else_is_said_plainly(data: Path) -> None:
     (data / "postgres.password").write_text("guess\n")
-    with pytest.raises(StartFailed, match="is not the one of"):
+    with pytest.raises(StartFailed, match="is not the password of"):
         EmbeddedPostgres(options(data)).start()
 
 
@@ -319,7 +319,7 @@ def test_a_copy_made_by_root_is_given_back_to_the_user(data: Path) -> None:
 @ROOT_ONLY
 def test_a_path_that_the_user_cannot_reach_is_refused(place: Path) -> None:
     (place / "closed").mkdir(mode=0o700)
-    with pytest.raises(DirectoryUnreachable, match=f"may not enter {place}/closed: choose"):
+    with pytest.raises(DirectoryUnreachable, match=f"cannot enter {place}/closed: choose"):
         EmbeddedPostgres(options(place / "closed/data")).start()
     assert (place / "closed").stat().st_mode & 0o777 == 0o700
     assert reachable_data_directory(place / "closed/data") == Path("/var/lib/evently")
@@ -528,7 +528,7 @@ def unrelated_process(data: Path) -> Iterator[int]:
 def test_a_second_start_is_refused_at_once(data: Path) -> None:
     with serving(data) as process:
         began = time.monotonic()
-        with pytest.raises(DirectoryInUse, match=f"already served by process {process.pid}"):
+        with pytest.raises(DirectoryInUse, match=f"Process {process.pid} already serves"):
             EmbeddedPostgres(options(data)).start()
         assert time.monotonic() - began < 1.0
     with EmbeddedPostgres(options(data)), pytest.raises(DirectoryInUse):
@@ -551,7 +551,7 @@ def test_a_server_that_somebody_else_started_is_left_alone(data: Path) -> None:
         foreign, user=server_user(data), cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         eventually((data / "sockets/.s.PGSQL.5432").exists)
-        with pytest.raises(DirectoryInUse, match=f"did not start \\(process {process.pid}\\)"):
+        with pytest.raises(DirectoryInUse, match=f"another program started \\(process {process.pid}\\)"):
             EmbeddedPostgres(options(data)).start()
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
@@ -564,7 +564,7 @@ def test_a_cluster_of_another_version_is_refused_with_both_named(data: Path) -> 
     (data / "postgres/PG_VERSION").write_text("17\n")
     with pytest.raises(
         OtherVersion,
-        match=r"made by PostgreSQL 17, but the programs at hand are PostgreSQL 18\.\d+: set EVENTLY_PG_BINDIR",
+        match=r"created by PostgreSQL 17, but the installed programs are PostgreSQL 18\.\d+: set EVENTLY_PG_BINDIR",
     ):
         EmbeddedPostgres(options(data)).start()
 
@@ -600,10 +600,10 @@ def test_a_file_in_the_way_is_said_plainly(place: Path) -> None:
 
 
 def test_missing_or_old_programs_are_said_plainly(place: Path) -> None:
-    with pytest.raises(NoPrograms, match="There is no program postgres in"):
+    with pytest.raises(NoPrograms, match="The program postgres is missing in"):
         EmbeddedPostgres(options(place / "data", bin_directory=place)).start()
     for name in ("postgres", "initdb"):
         (place / name).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 15.8 (Debian)'\n")
         (place / name).chmod(0o755)
-    with pytest.raises(NoPrograms, match=r"holds PostgreSQL 15\.8; Evently needs 16 or newer"):
+    with pytest.raises(NoPrograms, match=r"contains PostgreSQL 15\.8; Evently needs 16 or newer"):
         EmbeddedPostgres(options(place / "data", bin_directory=place)).start()

@@ -21,7 +21,7 @@ from uuid import UUID
 import asyncpg
 
 from evently.db import Database
-from evently.db.pool import trouble
+from evently.db.pool import errors_as_trouble
 from evently.kit.errors import Refused, Trouble
 from evently.sales import Engine, EngineOptions, carry_out
 from evently.sales.commands import Command, ExpireHolds, OpenSale, Outcome, PutPool, SetUpSale
@@ -252,18 +252,18 @@ class SimulatedDatabase:
         self.connections: list[Connection] = []
 
     async def connect(self) -> Connection:
-        with trouble():
+        with errors_as_trouble():
             connection = await self._server.connect()
         self.connections.append(connection)
         return connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
-        with trouble():
+        with errors_as_trouble():
             connection = await self._server.connect(KEEPALIVE_SECONDS)
             self.connections.append(connection)
         try:
-            with trouble():
+            with errors_as_trouble():
                 yield connection
         finally:
             connection.terminate()

@@ -25,6 +25,7 @@ from evently.catalogue.words import Search, tsqueries_by_relevance, tsquery_of
 from evently.db import Connection, Database, Query, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import FieldError, Invalid
+from evently.kit.ids import NO_ID
 from evently.kit.money import Money
 
 sql: Final = load_queries(__name__)
@@ -33,7 +34,6 @@ sql: Final = load_queries(__name__)
 CANDIDATES_MAX: Final = 500
 # When a filter leaves too few events, the next step reads this many times as many candidates
 _STEP_FACTOR: Final = 5
-_LOWEST_ID: Final = UUID(int=0)
 _HIGHEST_ID: Final = UUID(int=2**128 - 1)
 # An event without a ticket type that everybody sees
 _NOTHING_TO_SELL: Final = SaleSummary(None, available=False)
@@ -208,7 +208,7 @@ def _matches(search: EventSearch, sale: SaleSummary) -> bool:
 def _start_of(search: EventSearch, tier: int = 0) -> Position:
     """Return the position before the first event of a tier."""
     if search.sort in (Sort.SOONEST, Sort.RELEVANCE):
-        return Position(search.sort, tier, EARLIEST, _LOWEST_ID)
+        return Position(search.sort, tier, EARLIEST, NO_ID)
     return Position(search.sort, tier, LATEST, _HIGHEST_ID)
 
 

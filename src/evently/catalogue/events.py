@@ -19,6 +19,7 @@ from evently.catalogue.nouns import Event, EventTerms, VenueCopy
 from evently.catalogue.words import lexemes_of
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.ids import NO_ID
 
 sql: Final = load_queries(__name__)
 
@@ -94,7 +95,7 @@ async def has_events(tx: Connection, venue_id: UUID) -> bool:
 
 async def copy_venue(tx: Connection, place: VenueCopy, now: datetime) -> None:
     """Write a changed venue onto its events, page by page."""
-    after = UUID(int=0)
+    after = NO_ID
     while rows := await tx.fetch(
         *sql.lock_events_of_venue(venue_id=place.venue_id, after=after, limit=_COPY_PAGE)
     ):

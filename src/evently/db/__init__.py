@@ -1,10 +1,26 @@
-"""PostgreSQL: the pool, the `.sql` files, the migrations, the embedded server.
+"""PostgreSQL: the connection pool, the `.sql` files, the migrations, the embedded server.
 
-`Database` is what everybody uses: reads in one call, writes in `transaction()`. It alone knows the driver's errors and turns them into
-`Trouble` (kit/errors.py). No session state is kept on pooled connections, so a transaction pooler may stand in between.
+    Database                     reads in one call, writes in `transaction()`
+    load_queries(__name__)       the named statements of the `.sql` file beside a module
+    leases                       work for one process at a time
+    migrations                   the schema, in forward-only revisions
+    revision                     the revision that a database has, and the one that this code needs
+    embedded                     a PostgreSQL server as a child process
+
+Only this package knows the driver's errors: `Database` turns them into `Trouble` (kit/errors.py). It must
+never keep session state on a pooled connection, so that a transaction pooler can be used.
 """
 
-from evently.db.pool import Connection, Database, DatabaseOptions, Record, gone
+from evently.db.pool import CONNECTION_ERRORS, Connection, Database, DatabaseOptions, Record
 from evently.db.queries import Queries, Query, load_queries
 
-__all__ = ["Connection", "Database", "DatabaseOptions", "Queries", "Query", "Record", "gone", "load_queries"]
+__all__ = [
+    "CONNECTION_ERRORS",
+    "Connection",
+    "Database",
+    "DatabaseOptions",
+    "Queries",
+    "Query",
+    "Record",
+    "load_queries",
+]

@@ -1,6 +1,6 @@
-"""Leases: who does a thing that one process at a time should do.
+"""Leases: work that one process at a time should do.
 
-Losing one early costs work done twice, never correctness.
+A lease that is lost too early costs duplicate work, never correctness.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ sql: Final = load_queries(__name__)
 
 
 async def take_lease(tx: Connection, name: str, holder: UUID, now: datetime, lasts: timedelta) -> bool:
-    """Take or keep a lease that lasts so long; False when somebody else has it.
+    """Take or extend a lease; return False when another process holds it.
 
-    Until the transaction ends nobody else can take it.
+    The row stays locked until the transaction ends, so no other process can take the lease before.
     """
     query = sql.take_lease(
         name=name,
@@ -31,5 +31,5 @@ async def take_lease(tx: Connection, name: str, holder: UUID, now: datetime, las
 
 
 async def end_lease(tx: Connection, name: str, holder: UUID) -> None:
-    """Let go of a lease."""
+    """End a lease, so that another process can take it at once."""
     await tx.execute(*sql.end_lease(name=name, holder=holder))

@@ -1,7 +1,7 @@
-"""The driver's pool, its connections and its errors.
+"""The connection pool, its connections, and the driver's errors.
 
-Releasing a pooled connection runs no RESET (measured: that halves the cost of a borrowed statement), so
-nobody may leave session state behind.
+The pool runs no RESET when a connection is released (measured: this halves the cost of a statement), so no
+code may leave session state behind.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Record: TypeAlias = "asyncpg.Record"
 Connection: TypeAlias = "asyncpg.Connection[Record] | PoolConnectionProxy[Record]"
 
 CONNECT_SECONDS_MAX: Final = 10.0
-# Waiting longer for a connection than a person waits for a page helps nobody
+# As long as a person waits for a page
 ACQUIRE_SECONDS_MAX: Final = 5.0
-READ_SECONDS_MAX: Final = 15.0  # a read may be cancelled; a statement that can commit never is
+READ_SECONDS_MAX: Final = 15.0  # reads may be cancelled, statements that can commit never
 
-# What the driver raises when the server is away, going or not yet there.
-gone: Final = (
+# What the driver raises when the server cannot be reached, shuts down or starts up
+CONNECTION_ERRORS: Final = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, crashed
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,  # "connection is closed"
-    asyncpg.ReadOnlySQLTransactionError,  # a standby answered: the primary is moving
-    # No server takes writes; or its last words came while nobody had asked it anything
+    asyncpg.ReadOnlySQLTransactionError,  # a standby answered, during a failover
+    # No server accepts writes; or the server sent a message that the driver did not expect
     asyncpg.InternalClientError,
     ConnectionError,
 )
@@ -48,7 +48,7 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
 
 
 class Database:
-    """A pool of connections. Open it with `Database.open`, close it when done."""
+    """A pool of connections. Open it with `Database.open` and close it at the end."""
 
     def __init__(self, pool: asyncpg.Pool[Record], options: DatabaseOptions) -> None:
         self._pool = pool
@@ -56,18 +56,18 @@ class Database:
 
     @classmethod
     async def open(cls, options: DatabaseOptions) -> Database:
-        """Return a database whose connections are made when needed, so that a server may start before its database answers."""
+        """Return a database that connects when needed, so that a server can start before its database."""
         pool = asyncpg.create_pool(
             min_size=0,
             max_size=options.pool_connections_max,
-            reset=_keep_as_it_is,
+            reset=_no_reset,
             **_connect_arguments(options),
         )
         await pool
         return cls(pool, options)
 
     async def close(self) -> None:
-        """Close every connection, waiting a little for those in use."""
+        """Close all connections, and wait up to `CONNECT_SECONDS_MAX` for those in use."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 await self._pool.close()
@@ -75,7 +75,7 @@ class Database:
             self._pool.terminate()
 
     async def fetch(self, query: str, *values: object) -> list[Record]:
-        """Read rows, outside any transaction."""
+        """Read rows, outside a transaction."""
         async with self._borrow() as connection:
             return await connection.fetch(query, *values, timeout=READ_SECONDS_MAX)
 
@@ -85,7 +85,7 @@ class Database:
             return await connection.fetchrow(query, *values, timeout=READ_SECONDS_MAX)
 
     async def fetch_value(self, query: str, *values: object) -> Any:
-        """Read one value, None where there is no row."""
+        """Read one value; None when there is no row."""
         async with self._borrow() as connection:
             return await connection.fetchval(query, *values, timeout=READ_SECONDS_MAX)
 
@@ -93,7 +93,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Yield a connection in a transaction that commits at the end of the block.
 
-        Verbs take it and never commit.
+        Functions that receive it never commit.
         """
         async with self._borrow() as connection:
             transaction = connection.transaction()
@@ -108,7 +108,7 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
-        """Yield a connection that sees one instant of everything and can write nothing."""
+        """Yield a read-only connection that sees all tables as of one instant."""
         async with (
             self._borrow() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -116,17 +116,17 @@ class Database:
             yield connection
 
     async def connect(self) -> asyncpg.Connection[Record]:
-        """Return a connection of one's own, outside the pool; the caller closes it."""
-        with trouble():
+        """Return a connection outside the pool; the caller closes it."""
+        with errors_as_trouble():
             return await asyncpg.connect(**_connect_arguments(self._options))
 
     @asynccontextmanager
     async def _borrow(self) -> AsyncIterator[PoolConnectionProxy[Record]]:
-        with trouble():
+        with errors_as_trouble():
             try:
                 connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX)
             except TimeoutError as exc:
-                raise Busy("no database connection became free in time") from exc
+                raise Busy("no database connection became available in time") from exc
             try:
                 yield connection
             finally:
@@ -134,23 +134,23 @@ class Database:
 
 
 async def commit(transaction: asyncpg.transaction.Transaction) -> None:
-    """Commit, never cancelled half-way; a connection lost meanwhile leaves the outcome unknown."""
+    """Commit, without being cancelled in between; raises OutcomeUnknown when the connection is lost."""
     committing = asyncio.ensure_future(transaction.commit())
     try:
         await asyncio.shield(committing)
     except asyncio.CancelledError:
         await committing
         raise
-    except gone as exc:
+    except CONNECTION_ERRORS as exc:
         raise OutcomeUnknown("the connection was lost while committing") from exc
 
 
 @contextmanager
-def trouble() -> Iterator[None]:
-    """Turn the driver's ways of saying that the server is away into `Unavailable`."""
+def errors_as_trouble() -> Iterator[None]:
+    """Turn the connection errors of the driver into `Unavailable`."""
     try:
         yield
-    except gone as exc:
+    except CONNECTION_ERRORS as exc:
         raise Unavailable("the database cannot be reached") from exc
 
 
@@ -160,12 +160,10 @@ def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
         "timeout": CONNECT_SECONDS_MAX,
         "target_session_attrs": "read-write",
         "statement_cache_size": 200 if options.prepared_statements else 0,
-        "server_settings": {
-            "application_name": "evently",
-            "jit": "off",
-        },  # our statements are short; compiling them costs more
+        # Statements are short: to compile them costs more than it saves
+        "server_settings": {"application_name": "evently", "jit": "off"},
     }
 
 
-async def _keep_as_it_is(_connection: object) -> None:
-    """Leave the session alone: nobody sets anything on it."""
+async def _no_reset(_connection: object) -> None:
+    """Do nothing: no code changes the session of a connection."""

@@ -1,4 +1,4 @@
-"""Which revision a database is at, and which one this code needs: what a health check asks, without loading Alembic."""
+"""The revision of a database, and the one that this code needs. Does not load Alembic."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ sql: Final = load_queries(__name__)
 
 
 def newest_revision() -> str:
-    """Return the revision that this code needs; the files in `versions/` begin with theirs."""
-    versions = (
-        files("evently.db").joinpath("migrations", "versions").iterdir()
-    )  # naming that package here would load it, and Alembic
+    """Return the revision that this code needs. File names in `versions/` begin with their revision."""
+    # The name of the package `migrations` would import it, and Alembic with it
+    versions = files("evently.db").joinpath("migrations", "versions").iterdir()
     return max(file.name.partition("_")[0] for file in versions if file.name.endswith(".sql"))
 
 
 async def stored_revision(database: Database) -> str | None:
-    """Return the revision of a database, None for one that was never migrated."""
+    """Return the revision of a database; None when it was never migrated."""
     try:
         revision: str | None = await database.fetch_value(*sql.read_revision())
     except asyncpg.UndefinedTableError:

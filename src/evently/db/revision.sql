@@ -1,3 +1,3 @@
 -- name: read_revision
--- The newest revision that was applied, which Alembic wrote.
+-- Return the newest applied revision, which Alembic stores.
 SELECT version_num FROM alembic_version;

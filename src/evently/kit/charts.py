@@ -2,8 +2,8 @@
 
 No script, no outside font; colours are CSS variables, for light pages and dark ones.
 
-`STYLE` defines them. A page includes it once; `standalone` puts it into a chart that is a file of its own. Hovering shows the numbers, by
-the `<title>` that every browser knows.
+`STYLE` defines them. A page includes it once; `standalone` puts it into a chart that is a file of its own.
+Hovering shows the numbers, by the `<title>` that every browser knows.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ import msgspec
 
 # Hues that people with any colour vision tell apart on either ground.
 STYLE: Final = """
-:root { color-scheme: light dark; --paper: #fcfcfb; --card: #ffffff; --ink: #16181d; --soft: #575c66; --faint: #8a8f99;
-  --line: #e4e5e8; --blue: #2a78d6; --green: #1baf7a; --amber: #eda100; --violet: #6a5acd; --red: #e34948; --grey: #a4a8b0;
+:root { color-scheme: light dark; --paper: #fcfcfb; --card: #ffffff; --ink: #16181d; --soft: #575c66; --faint:
+#8a8f99;
+  --line: #e4e5e8; --blue: #2a78d6; --green: #1baf7a; --amber: #eda100; --violet: #6a5acd; --red: #e34948;
+  --grey: #a4a8b0;
   --good: #0b7a4b; --bad: #c22f2e; }
-@media (prefers-color-scheme: dark) { :root { --paper: #111317; --card: #191c21; --ink: #eceef1; --soft: #b3b8c1; --faint: #7f8590;
-  --line: #2b2f36; --blue: #4c93ea; --green: #22a878; --amber: #d39411; --violet: #9c8ff0; --red: #ea6a68; --grey: #6d737d;
+@media (prefers-color-scheme: dark) { :root { --paper: #111317; --card: #191c21; --ink: #eceef1; --soft:
+#b3b8c1; --faint: #7f8590;
+  --line: #2b2f36; --blue: #4c93ea; --green: #22a878; --amber: #d39411; --violet: #9c8ff0; --red: #ea6a68;
+  --grey: #6d737d;
   --good: #3ecf8e; --bad: #ff7b79; } }
-.chart { display: block; width: 100%; height: auto; font: 12px/1.3 system-ui, -apple-system, "Segoe UI", sans-serif; }
-.chart text { fill: var(--soft); }
+.chart { display: block; width: 100%; height: auto; font: 12px/1.3 system-ui, -apple-system, "Segoe UI",
+sans-serif; } .chart text { fill: var(--soft); }
 .chart .strong { fill: var(--ink); font-weight: 600; }
 .chart .grid { stroke: var(--line); stroke-width: 1; }
 .chart .axis { stroke: var(--faint); stroke-width: 1; }

@@ -1,4 +1,4 @@
-"""The clock is an argument. `utc_now` is the real one; tests pass their own."""
+"""The clock is an argument. `utc_now` is the real one; tests pass another one."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """Return the present instant, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

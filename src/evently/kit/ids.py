@@ -23,6 +23,8 @@ from evently.kit.errors import CommonRefusal, Refused
 
 IdSource = Callable[[], UUID]
 
+NO_ID: Final = UUID(int=0)  # the id of nothing: no row has it
+
 CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = [high + low for high in CROCKFORD for low in CROCKFORD]  # ten bits at a time
 # From Crockford's digits to those that `int` reads, in C; everything else becomes what it refuses.

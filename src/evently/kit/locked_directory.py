@@ -3,9 +3,9 @@
     with locked_directory("evently-metrics") as directory:   removes the directories of killed processes first
     keep_directory(directory)                                in every other process that uses the directory
 
-Every process that uses a directory holds a shared `flock` on it; the kernel releases the lock when the process
-ends, however it ends. A directory whose lock can be taken exclusively is therefore in use by no process. The
-lock is on the directory itself, so that systemd-tmpfiles does not clean it up, either.
+Every process that uses a directory holds a shared `flock` on it; the kernel releases the lock when the
+process ends, however it ends. A directory whose lock can be taken exclusively is therefore in use by no
+process. The lock is on the directory itself, so that systemd-tmpfiles does not clean it up, either.
 
 Never removes a directory of another user, or one that a living process uses.
 """

@@ -1,10 +1,10 @@
-"""Logs: JSON lines in production, readable ones on a terminal; the libraries' own loggers go the same way.
+"""Logs: JSON lines in production, readable lines on a terminal. The loggers of libraries are included.
 
-    configure_logs(...)   once per process, before anything is logged
-    LineWriter            for the access log: a line costs a microsecond or two, because lines are written together
+    configure_logs(...)   call it once per process, before the first log line
+    LineWriter            for the access log: it writes lines together, so one costs a microsecond or two
 
-Nobody logs a token, a password or a key; as a last resort, values under such names are blanked here.
-Tracebacks show no local variables.
+No code may log a token, a password or a key. As a last resort, `blank_secrets` blanks values under such
+names. Tracebacks show no local variables.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import structlog
 
 LogFormat = Literal["auto", "json", "pretty"]
 FLUSH_SECONDS: Final = 0.05
-LINES_MAX: Final = 500  # written at once: 100 KiB
+LINES_MAX: Final = 500  # in one write: 100 KiB
 _SECRET_WORDS: Final = ("password", "secret", "token", "authorization", "api_key", "cookie")
-_NAMES_THAT_ARE_NO_SECRETS: Final = frozenset({"token_type"})
+_NOT_SECRET: Final = frozenset({"token_type"})
 _encode: Final = msgspec.json.Encoder(enc_hook=repr).encode
 
 
@@ -35,12 +35,12 @@ class LogOptions(msgspec.Struct, frozen=True):
 
 
 def is_pretty(options: LogOptions, stream: TextIO | None = None) -> bool:
-    """Tell whether people read the logs."""
+    """Return whether the logs are formatted for people."""
     return options.format == "pretty" or (options.format == "auto" and (stream or sys.stderr).isatty())
 
 
 def configure_logs(options: LogOptions) -> None:
-    """Send everything that anybody logs in this process to standard error."""
+    """Send all log lines of this process to standard error."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -61,9 +61,9 @@ def configure_logs(options: LogOptions) -> None:
 
 
 def blank_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank what is named like a secret."""
+    """Blank the values whose names contain a secret word."""
     for name in event:
-        if name not in _NAMES_THAT_ARE_NO_SECRETS and any(word in name.lower() for word in _SECRET_WORDS):
+        if name not in _NOT_SECRET and any(word in name.lower() for word in _SECRET_WORDS):
             event[name] = "***"
     return event
 
@@ -101,7 +101,10 @@ def _settings(options: LogOptions, shared: list[Any]) -> dict[str, Any]:
                 name: {"level": options.level.upper(), "handlers": [], "propagate": True}
                 for name in ("uvicorn", "uvicorn.error")
             },
-            "uvicorn.access": {"level": "CRITICAL", "propagate": False},  # the edge writes a better one
+            "uvicorn.access": {
+                "level": "CRITICAL",
+                "propagate": False,
+            },  # the edge writes an access log with more fields
             **{name: {"level": "WARNING"} for name in ("alembic", "procrastinate")},
         },
     }
@@ -112,7 +115,7 @@ def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> s
 
 
 class LineWriter:
-    """Writes lines together, a few times a second. Call `flush` at the end."""
+    """Writes lines together, at least every `FLUSH_SECONDS`. Call `flush` at the end."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -120,7 +123,7 @@ class LineWriter:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, line: str) -> None:
-        """Write a line soon; it has no newline at its end."""
+        """Add a line without a newline at its end."""
         self._lines.append(line)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
@@ -128,7 +131,7 @@ class LineWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting."""
+        """Write the added lines now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

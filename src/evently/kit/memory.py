@@ -20,10 +20,11 @@ Value = TypeVar("Value")
 
 
 class Memory(Generic[Key, Value]):
-    """Keeps each value for `seconds`, counted since its read began: what is read slowly is old when it arrives.
+    """Keeps each value for `seconds` since its read began: after a slow read, a value is old when it arrives.
 
-    At most `values_max` values are kept, and at most `bytes_max` of what `size_of` returns for them. The least
-    recently used value is evicted first. `seconds` may also be a function of the value; 0 stores nothing.
+    At most `values_max` values are kept, and at most `bytes_max` of what `size_of` returns for them. The
+    least recently used value is evicted first. `seconds` may also be a function of the value; 0 stores
+    nothing.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Memory(Generic[Key, Value]):
         self._reading: dict[Key, asyncio.Task[Value]] = {}
 
     async def get(self, key: Key, read: Callable[[], Awaitable[Value]]) -> Value:
-        """Return the fresh value of a key, or the result of `read`; all callers at that moment share one read.
+        """Return the fresh value of a key, or the result of `read`, which all concurrent callers share.
 
         What `read` raises, it raises for all of these callers, and nothing is stored.
         """

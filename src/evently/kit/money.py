@@ -6,41 +6,23 @@ from typing import Annotated, Final
 
 import msgspec
 
-AMOUNT_MINOR_MAX: Final = (
-    10**12
-)  # ten billion euros: far above any ticket, far below 2**63 / any quantity we sell
+# Ten billion euros: far above the price of any ticket. Times any quantity it is far below 2**63
+AMOUNT_MINOR_MAX: Final = 10**12
 
-# Currencies whose minor unit is not a hundredth (ISO 4217, list one).
+# Currencies whose minor unit is not a hundredth (ISO 4217, list one)
 _EXPONENTS: Final = {
-    **dict.fromkeys(
-        (
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ),
-        0,
-    ),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
 }
 CURRENCIES: Final = frozenset(_EXPONENTS) | frozenset(
-    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP CVE "
-    "CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW "
-    "KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK "
-    "PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS "
-    "UAH USD UYU UZS VES WST XCD YER ZAR ZMW ZWG".split()
+    (
+        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF "
+        "CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD "
+        "HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK "
+        "MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD "
+        "RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS "
+        "UAH USD UYU UZS VES WST XCD YER ZAR ZMW ZWG"
+    ).split()
 )
 
 
@@ -52,12 +34,12 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def exponent_of(currency: str) -> int:
-    """Return how many decimal places the minor unit of `currency` has."""
+    """Return the number of decimals of `currency`."""
     return _EXPONENTS.get(currency, 2)
 
 
 def show_money(amount_minor: int, currency: str) -> str:
-    """Return an amount for people, `50.00 EUR`."""
+    """Return an amount as text for people, such as `50.00 EUR`."""
     exponent = exponent_of(currency)
     if exponent == 0:
         return f"{amount_minor} {currency}"

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final
 
 from evently import analytics, checkout, jobs, notifications
-from evently.db import DatabaseOptions, gone
+from evently.db import CONNECTION_ERRORS, DatabaseOptions
 from evently.jobs import Task
 from evently.kit.errors import Trouble
 from evently.kit.repeating import repeating
@@ -51,7 +51,7 @@ __all__ = ["EFFECTS", "REACTIONS", "SCHEDULE", "TASKS", "Services", "running"]
 
 FAILED_SECONDS: Final = 1.0  # until the relay tries again
 LEASE_SECONDS: Final = 1.0  # between two checks of a process that does not hold the relay's lease
-_EXPECTED: Final = (Trouble, *gone)
+_EXPECTED: Final = (Trouble, *CONNECTION_ERRORS)
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from evently import sales
-from evently.db import Connection, Database, gone
+from evently.db import CONNECTION_ERRORS, Connection, Database
 from evently.db.leases import end_lease, take_lease
 from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
@@ -33,7 +33,7 @@ from evently.kit.together import do_or_halve
 from evently.sales.outbox import JournalFacts, Undelivered
 
 Found = TypeVar("Found")
-_NOT_DATA: Final[tuple[type[Exception], ...]] = (Trouble, *gone)
+_NOT_DATA: Final[tuple[type[Exception], ...]] = (Trouble, *CONNECTION_ERRORS)
 # Applies journal rows, those of one event in the order of `seq`, in the relay's transaction
 Effect: TypeAlias = Callable[[Connection, Sequence[JournalFacts]], Awaitable[None]]
 

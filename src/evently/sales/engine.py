@@ -29,7 +29,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from evently.db import Connection, Database, Record, gone
+from evently.db import CONNECTION_ERRORS, Connection, Database, Record
 from evently.kit.clock import Clock
 from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
 from evently.kit.ids import IdSource, new_id
@@ -237,7 +237,7 @@ class Lane:
                 self._queued.set(len(self._pending))
                 await self._carry_out(taken)
         if self._connection is not None:
-            with contextlib.suppress(*gone):
+            with contextlib.suppress(*CONNECTION_ERRORS):
                 await self._connection.close(timeout=CLOSE_SECONDS_MAX)
 
     def _take(self) -> list[Pending]:
@@ -319,14 +319,14 @@ class Lane:
                 return works, outcomes
         except BaseException as exc:
             await self._give_up(connection)
-            if isinstance(exc, gone):
+            if isinstance(exc, CONNECTION_ERRORS):
                 raise Unavailable("the database cannot be reached") from exc
             raise
         started = time.perf_counter()
         self._warned = False
         try:
             done = await connection.execute("COMMIT")
-        except gone as exc:
+        except CONNECTION_ERRORS as exc:
             raise OutcomeUnknown("the connection was lost while committing") from exc
         assert done == "COMMIT", "a transaction that failed answers COMMIT with ROLLBACK"
         if self._warned:
@@ -350,7 +350,7 @@ class Lane:
         """Roll back; a connection that cannot even do that is dropped."""
         try:
             await connection.execute("ROLLBACK")
-        except (*gone, asyncpg.PostgresError):
+        except (*CONNECTION_ERRORS, asyncpg.PostgresError):
             self._drop()
 
     def _drop(self) -> None:

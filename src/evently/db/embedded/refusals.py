@@ -1,13 +1,13 @@
-"""Why the embedded PostgreSQL did not start, each in one sentence that the command line shows as it is.
+"""The reasons why the embedded PostgreSQL does not start. The command line shows their texts to people.
 
     EmbeddedRefusal
     ├── NoPrograms             no usable PostgreSQL binaries
-    ├── DirectoryInUse         somebody else serves this data directory
-    ├── DirectoryUnreachable   the path cannot be used by whoever has to
-    ├── OtherVersion           the cluster was made by another major version
-    └── StartFailed            PostgreSQL itself said no; its words are in the message
+    ├── DirectoryInUse         another process serves this data directory
+    ├── DirectoryUnreachable   the system user of PostgreSQL, or this process, cannot use a path
+    ├── OtherVersion           another major version created the cluster
+    └── StartFailed            PostgreSQL failed; the text has its message
 
-None of them leaves anything behind that a next start would stumble over.
+After each of them, the next start finds nothing that prevents it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ class NoPrograms(EmbeddedRefusal):
 
 
 class DirectoryInUse(EmbeddedRefusal):
-    """Somebody else serves this data directory."""
+    """Another process serves this data directory."""
 
 
 class DirectoryUnreachable(EmbeddedRefusal):
-    """The path cannot be used by whoever has to."""
+    """The system user of PostgreSQL, or this process, cannot use a path."""
 
 
 class OtherVersion(EmbeddedRefusal):
-    """The cluster was made by another major version."""
+    """Another major version created the cluster."""
 
 
 class StartFailed(EmbeddedRefusal):
-    """PostgreSQL itself said no."""
+    """PostgreSQL failed to start."""

@@ -1,4 +1,4 @@
-"""How a second program, `evently audit` for example, gets at the database of a server that runs already."""
+"""The database of a running server, for a second program such as `evently audit`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from urllib.parse import quote
 
 from evently.db.embedded.cluster import SUPERUSER, Cluster
 
-_PORT_LINE: Final = 3  # of postmaster.pid, from 0 (PostgreSQL's miscadmin.h)
+_PORT_LINE: Final = 3  # of postmaster.pid, counted from 0 (miscadmin.h of PostgreSQL)
 _SOCKET_LINE: Final = 4
 _DATABASE: Final = "evently"
 LOCK: Final = "postgres.lock"
 
 
 def url_of_running(data_directory: Path) -> str | None:
-    """Return the URL of the database that another process serves from this directory, or None where nobody does.
+    """Return the URL of the database that another process serves from this directory, or None.
 
-    A server that is still starting, or stopping, is not there yet, or no longer: whoever connects finds out.
+    The server may still be starting, or already be stopping: then a connection fails.
     """
     cluster = Cluster(data_directory)
     if not _is_locked(data_directory / LOCK):
@@ -34,7 +34,8 @@ def url_of_running(data_directory: Path) -> str | None:
     if len(lines) <= _SOCKET_LINE:
         return None
     host = quote(lines[_SOCKET_LINE], safe="")
-    return f"postgresql://{SUPERUSER}:{quote(password, safe='')}@/{_DATABASE}?host={host}&port={lines[_PORT_LINE]}"
+    user = f"{SUPERUSER}:{quote(password, safe='')}"
+    return f"postgresql://{user}@/{_DATABASE}?host={host}&port={lines[_PORT_LINE]}"
 
 
 def _is_locked(path: Path) -> bool:

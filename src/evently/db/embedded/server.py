@@ -1,4 +1,4 @@
-"""Start the server, know that it runs, stop it."""
+"""Start, check and stop the server."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ import msgspec
 import psycopg
 
 from evently.db.embedded.cluster import SUPERUSER, Cluster
+from evently.db.embedded.messages import ServerMessages
 from evently.db.embedded.programs import Programs, copied_programs, find_programs
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, StartFailed
 from evently.db.embedded.settings import server_settings
-from evently.db.embedded.users import SystemUser, becoming, closed_to, watching
-from evently.db.embedded.words import ServerWords
+from evently.db.embedded.users import SystemUser, command_as, command_with_watchdog, first_inaccessible
 
 DATABASE: Final = "evently"
-_PORT: Final = 5432  # in the name of the socket; no TCP port
+_PORT: Final = 5432  # part of the name of the socket; no TCP port
 _POLL_SECONDS: Final = 0.01
 _POLL_SECONDS_MAX: Final = 0.25
 _RETRY_SECONDS: Final = 0.1
-# An orphan stops at once; what still answers after this, somebody else started
+# An orphaned server stops at once. One that still answers after this time was started by another program
 _ORPHAN_SECONDS_MAX: Final = 3.0
 _FAST_SECONDS_MAX: Final = 60.0  # a fast shutdown writes a checkpoint of at most shared_buffers
 _IMMEDIATE_SECONDS_MAX: Final = 10.0
-_STATUS_LINE: Final = 7  # of postmaster.pid, counted from 0 (PostgreSQL's miscadmin.h)
-# PostgreSQL's ways of saying that an earlier server of this directory is still on its way out.
-_PASSING: Final = ("lock file", "shared memory block")
+_STATUS_LINE: Final = 7  # of postmaster.pid, counted from 0 (miscadmin.h of PostgreSQL)
+# Messages of PostgreSQL while an earlier server of this directory is still stopping
+_TEMPORARY: Final = ("lock file", "shared memory block")
 
-_WHO_ARE_YOU: Final = (
+_IDENTIFY: Final = (
     "SELECT current_setting('evently.launch', true), EXISTS (SELECT FROM pg_database WHERE datname = %s)"
 )
 
@@ -49,9 +49,10 @@ Guard = Literal["death-signal", "pipe"]
 
 
 class EmbeddedOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`user`: whom PostgreSQL runs as when we are root.
+    """The options of an embedded server.
 
-    `settings`: added to ours. `tcp_port`: also listen on 127.0.0.1; 0: any port.
+    `user` is the system user that PostgreSQL runs as when root starts it. `settings` are added to the default
+    settings. With `tcp_port`, the server also listens on 127.0.0.1; 0 chooses a port.
     """
 
     data_directory: Path
@@ -66,7 +67,7 @@ class EmbeddedOptions(msgspec.Struct, frozen=True, kw_only=True):
 class EmbeddedPostgres:
     """One server for one data directory.
 
-    `start` may be called again after the server died, for example of `kill -9`.
+    `start` may be called again after the server has ended, for example after `kill -9`.
     """
 
     def __init__(self, options: EmbeddedOptions) -> None:
@@ -79,48 +80,46 @@ class EmbeddedPostgres:
         self._launch_id = ""
 
     def __enter__(self) -> Self:
-        """Start."""
+        """Start the server."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop."""
+        """Stop the server."""
         self.stop()
 
     @property
     def running(self) -> bool:
-        """Whether the server that we started is still there."""
+        """Whether the server that this object started still runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def url(self) -> str:
-        """The database over the Unix socket, password included, for asyncpg, psycopg and SQLAlchemy."""
+        """The URL over the Unix socket, with the password, for asyncpg, psycopg and SQLAlchemy."""
         return self._url_of(DATABASE)
 
     @property
     def tcp_url(self) -> str:
-        """The database over TCP, as if the server were somebody else's; only with `tcp_port`."""
-        assert self._options.tcp_port is not None, "ask for a TCP port in the options"
+        """The URL of the database over TCP; only with the option `tcp_port`."""
+        assert self._options.tcp_port is not None, "the option tcp_port is required"
         return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{self._port}/{DATABASE}"
 
     def start(self) -> None:
-        """Return when the server answers and the database exists; nothing to do when it runs.
+        """Start the server, unless it runs, and create the database; return when the server answers.
 
-        Call it in the main thread.
-
-        Raises an `EmbeddedRefusal` whose text is for a person. Waits for a crash recovery, and for an earlier server to go, for
-        `recovery_seconds_max`.
+        Call it in the main thread. Raises an `EmbeddedRefusal` with a text for people. Waits up to
+        `recovery_seconds_max` for a crash recovery, and for an earlier server to stop.
         """
         if self.running:
             return
-        self._end()
+        self._stop_process()
         assert threading.current_thread() is threading.main_thread(), (
             "the death signal follows the thread that starts the server"
         )
         try:
-            with _explained():
+            with _os_errors_explained():
                 account, programs = self._prepare()
                 self._run(account, programs)
         except BaseException:
@@ -128,23 +127,23 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """End the sessions, write a checkpoint, stop the server, and give the data directory back.
+        """End the sessions, write a checkpoint, stop the server, and unlock the data directory.
 
-        Harmless when nothing runs.
+        Does nothing when the server does not run.
         """
-        self._end()
+        self._stop_process()
         if self._socket_directory is not None:
             self._remove_socket_directory(self._socket_directory)
             self._socket_directory = None
-        self._cluster.leave()
+        self._cluster.unlock()
 
     def _prepare(self) -> tuple[SystemUser | None, Programs]:
-        account = self._cluster.take(self._options.user)
+        account = self._cluster.lock(self._options.user)
         programs = find_programs(self._options.bin_directory)
-        closed_directory, closed_programs = closed_to(
+        closed_directory, closed_programs = first_inaccessible(
             account, self._cluster.data_directory, programs.directory / "postgres"
         )
-        self._cluster.open_up(account, closed_directory)
+        self._cluster.make_reachable(account, closed_directory)
         if closed_programs is not None:
             programs = copied_programs(programs, self._cluster.data_directory)
         self._password = self._cluster.read_password(account)
@@ -157,36 +156,39 @@ class EmbeddedPostgres:
     def _run(self, account: SystemUser | None, programs: Programs) -> None:
         began = time.monotonic()
         deadline = began + self._options.recovery_seconds_max
-        reason = f"it was not ready after {self._options.recovery_seconds_max:g} seconds; its log is in {self._cluster.directory}/log."
-        while (words := self._try(account, programs, deadline)) is not None:
-            reason = words or reason
-            if time.monotonic() > deadline or not any(sign in reason for sign in _PASSING):
+        reason = (
+            f"it was not ready after {self._options.recovery_seconds_max:g} seconds; "
+            f"its log is in {self._cluster.directory}/log."
+        )
+        while (error := self._try(account, programs, deadline)) is not None:
+            reason = error or reason
+            if time.monotonic() > deadline or not any(sign in reason for sign in _TEMPORARY):
                 raise StartFailed(f"PostgreSQL did not start in {self._cluster.directory}: {reason}")
             if "lock file" in reason:
-                self._look_at_the_lock(reason, time.monotonic() - began)
+                self._resolve_lock(reason, time.monotonic() - began)
             time.sleep(_RETRY_SECONDS)
 
     def _try(self, account: SystemUser | None, programs: Programs, deadline: float) -> str | None:
         """Start the server once.
 
-        Returns None when it answers, its last words when it ended, nothing to say when the time is up.
+        Returns None when it answers, its last error when it has ended, and "" after the deadline.
         """
-        with tempfile.TemporaryFile() as said:
-            words = ServerWords(said, self._cluster.directory / "log")
-            process = self._process = self._launch(account, programs, said)
+        with tempfile.TemporaryFile() as stderr:
+            messages = ServerMessages(stderr, self._cluster.directory / "log")
+            process = self._process = self._launch(account, programs, stderr)
             pause = _POLL_SECONDS
             while process.poll() is None:
-                if self._says_ready() and self._answers():
+                if self._reports_ready() and self._accepts_connections():
                     return None
                 if time.monotonic() > deadline:
                     return ""
                 time.sleep(pause)
                 pause = min(pause * 1.2, _POLL_SECONDS_MAX)
-            self._end()
-            return words.last() or f"it ended with status {process.returncode}."
+            self._stop_process()
+            return messages.last_fatal() or f"it ended with status {process.returncode}."
 
     def _launch(
-        self, account: SystemUser | None, programs: Programs, said: IO[bytes]
+        self, account: SystemUser | None, programs: Programs, stderr: IO[bytes]
     ) -> subprocess.Popen[bytes]:
         assert self._socket_directory is not None
         tcp_port = None if self._options.tcp_port is None else self._port
@@ -199,58 +201,62 @@ class EmbeddedPostgres:
         command = [programs.path("postgres"), "-D", str(self._cluster.directory)]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         if self._options.guard == "death-signal":
-            command, stdin = (
-                becoming(account, self._cluster.directory, command, guardian=os.getpid()),
-                subprocess.DEVNULL,
-            )
+            command = command_as(account, self._cluster.directory, command, parent=os.getpid())
+            stdin = subprocess.DEVNULL
         else:
-            command, stdin = watching(becoming(account, self._cluster.directory, command)), subprocess.PIPE
-        return subprocess.Popen(command, stdin=stdin, stdout=said, stderr=said, start_new_session=True)  # noqa: S603 - our own command
+            command = command_with_watchdog(command_as(account, self._cluster.directory, command))
+            stdin = subprocess.PIPE
+        return subprocess.Popen(  # noqa: S603 - a command of this package
+            command, stdin=stdin, stdout=stderr, stderr=stderr, start_new_session=True
+        )
 
-    def _says_ready(self) -> bool:
-        """Tell whether the server says that it is worth asking: cheap, and it leaves no line in the log.
+    def _reports_ready(self) -> bool:
+        """Return whether the server reports that it is ready: a cheap check without a line in the log.
 
-        No proof.
+        It is no proof; `_accepts_connections` is.
         """
         lines = _lines(self._cluster.directory / "postmaster.pid")
         return len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
 
-    def _answers(self) -> bool:
-        """Tell whether we can connect and it is the server that we launched, on our data directory; make the database if need be."""
+    def _accepts_connections(self) -> bool:
+        """Return whether connections reach the launched server; create the database if it is missing."""
         try:
             with psycopg.connect(self._url_of("postgres"), autocommit=True) as connection:
-                row = connection.execute(_WHO_ARE_YOU, [DATABASE]).fetchone()
+                row = connection.execute(_IDENTIFY, [DATABASE]).fetchone()
                 if row is None or row[0] != self._launch_id:
-                    return False  # an earlier server on its way out: ours will say that it is locked out
+                    return False  # an earlier server that is stopping; the launched one will report the lock
                 if not row[1]:
                     connection.execute(f"CREATE DATABASE {DATABASE}")
         except psycopg.OperationalError as exc:
             if "password authentication failed" in str(exc):
                 raise StartFailed(
-                    f"The password in {self._cluster.password_file} is not the one of {self._cluster.directory}."
+                    f"The password in {self._cluster.password_file} is not the password of "
+                    f"{self._cluster.directory}."
                 ) from exc
             return False
         return True
 
-    def _look_at_the_lock(self, words: str, waited: float) -> None:
-        """Remove a lock file that PostgreSQL respects although the process it names is no server of ours; refuse when it is, and stays.
+    def _resolve_lock(self, error: str, waited: float) -> None:
+        """Remove a stale lock file; refuse when a server that another program started holds it.
 
-        Without the file PostgreSQL still finds survivors of an earlier server by their shared memory: never
-        do two servers write to one directory.
+        A lock file is stale when its process is no server of this directory; PostgreSQL respects it anyway.
+        Without the file, PostgreSQL still detects processes of an earlier server by their shared memory, so
+        two servers never write to one directory.
         """
         lock = self._cluster.directory / "postmaster.pid"
-        if ".s.PGSQL" in words:
+        if ".s.PGSQL" in error:
             assert self._socket_directory is not None
             (self._socket_directory / f".s.PGSQL.{self._port}.lock").unlink(missing_ok=True)
         elif not _serves(pid := _first_number(lock), self._cluster.directory):
             lock.unlink(missing_ok=True)
-        elif waited > _ORPHAN_SECONDS_MAX and self._says_ready():
+        elif waited > _ORPHAN_SECONDS_MAX and self._reports_ready():
             raise DirectoryInUse(
-                f"A PostgreSQL that this program did not start (process {pid}) serves {self._cluster.directory}; stop it with pg_ctl stop."
+                f"A PostgreSQL that another program started (process {pid}) serves "
+                f"{self._cluster.directory}; stop it with pg_ctl stop."
             )
 
-    def _end(self) -> None:
-        """Stop the server: fast (sessions end, nothing is lost), or else at once (recovery at the next start)."""
+    def _stop_process(self) -> None:
+        """Stop the server: fast (sessions end, nothing is lost), else at once (the next start recovers)."""
         if self._process is None:
             return
         for number, seconds_max in (
@@ -271,19 +277,20 @@ class EmbeddedPostgres:
     def _remove_socket_directory(self, directory: Path) -> None:
         lock = directory / f".s.PGSQL.{self._port}.lock"
         if lock.exists() and _serves(_first_number(lock), self._cluster.directory):
-            return  # not ours: we were locked out
+            return  # another server uses the socket
         for leftover in (directory / f".s.PGSQL.{self._port}", lock):
-            leftover.unlink(missing_ok=True)  # only a killed server leaves them
+            leftover.unlink(missing_ok=True)  # a killed server leaves them
         directory.rmdir()
 
     def _url_of(self, database: str) -> str:
         assert self._socket_directory is not None, "the server has not been started"
-        return f"postgresql://{SUPERUSER}:{self._password}@/{database}?host={quote(str(self._socket_directory), safe='')}&port={self._port}"
+        host = quote(str(self._socket_directory), safe="")
+        return f"postgresql://{SUPERUSER}:{self._password}@/{database}?host={host}&port={self._port}"
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn a path that cannot be used into a sentence."""
+def _os_errors_explained() -> Iterator[None]:
+    """Turn an OSError into a refusal with a text for people."""
     try:
         yield
     except OSError as exc:
@@ -298,14 +305,14 @@ def _free_port() -> int:
 
 
 def _serves(pid: int, cluster: Path) -> bool:
-    """Tell whether a process is a server of this cluster: every PostgreSQL process works in its data directory."""
+    """Return whether a process serves this cluster: PostgreSQL processes run in their data directory."""
     if not Path("/proc/self/cwd").exists():  # macOS
         command = ["/bin/ps", "-o", "comm=", "-p", str(pid)]
-        found = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603  # our own command
+        found = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603  # a command of this package
         return found.stdout.strip().endswith("postgres")
     try:
         return cluster.samefile(f"/proc/{pid}/cwd")
-    except OSError:  # gone, a zombie, or somebody else's
+    except OSError:  # ended, a zombie, or a process of another user
         return False
 
 

@@ -1,6 +1,6 @@
-"""The settings that the server is started with.
+"""The settings of the server.
 
-What makes a commit durable stays as PostgreSQL has it: on.
+The settings that make a commit durable keep their defaults: on.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final
 from evently.db.embedded.programs import Programs
 
 _MEGABYTE: Final = 1024 * 1024
-_SHARED_BUFFERS_MIN: Final = 128  # MB; PostgreSQL's own default
-# MB; the hot rows of the largest sale fit many times over, the rest is the page cache's job
+_SHARED_BUFFERS_MIN: Final = 128  # MB; the default of PostgreSQL
+# MB; many times the hot rows of the largest sale. The page cache holds the rest
 _SHARED_BUFFERS_MAX: Final = 512
-_SHARED_BUFFERS_PART: Final = 8  # an eighth of the memory: the application lives on the same machine
+_SHARED_BUFFERS_PART: Final = 8  # an eighth of the memory, because the application runs on the same machine
 _CGROUP_MEMORY: Final = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -27,24 +27,24 @@ def server_settings(programs: Programs, socket_directory: Path, tcp_port: int | 
         "unix_socket_permissions": "0700",
         "listen_addresses": "" if tcp_port is None else "127.0.0.1",
         "port": "5432" if tcp_port is None else str(tcp_port),
-        "max_connections": "200",  # several worker processes with a pool each
+        "max_connections": "200",  # for several worker processes, each with a pool
         "shared_buffers": f"{_shared_buffers_megabytes()}MB",
         "wal_buffers": "16MB",
         "wal_compression": "pglz",
-        # With the next line: no checkpoint because of a rush, which writes about 1 kB per booking
+        # With the next line: a rush, which writes about 1 kB per booking, causes no checkpoint
         "max_wal_size": "2GB",
         "checkpoint_timeout": "15min",
-        "jit": "off",  # our statements are short; compiling them costs more than running them
+        "jit": "off",  # statements are short: to compile them costs more than to run them
         "random_page_cost": "1.1",  # solid-state disks
         "timezone": "UTC",
         "log_timezone": "UTC",
-        "lc_messages": "C",  # this package reads the server's messages
+        "lc_messages": "C",  # this package parses the messages of the server
         "logging_collector": "on",
         "log_directory": "log",
         "log_filename": "postgres-%a.log",
         "log_rotation_age": "1d",
         "log_rotation_size": "0",
-        "log_truncate_on_rotation": "on",  # so the files of one week are all there ever is
+        "log_truncate_on_rotation": "on",  # so at most the files of one week exist
         "log_line_prefix": "%m [%p] %a ",
         "log_min_error_statement": "panic",  # statements carry personal data
         "log_parameter_max_length_on_error": "0",
@@ -59,7 +59,7 @@ def _shared_buffers_megabytes() -> int:
 
 
 def _memory_megabytes() -> int:
-    """Return the memory of the machine, or of the container that we are in."""
+    """Return the memory of the machine, or the memory limit of the container."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if sys.platform == "linux" and _CGROUP_MEMORY.exists():
         limit = _CGROUP_MEMORY.read_text(encoding="ascii").strip()

@@ -1,4 +1,4 @@
-"""Whom PostgreSQL runs as (it refuses to run as root), and whether that user gets where it has to."""
+"""The system user of PostgreSQL, which refuses to run as root, and the paths that this user can reach."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from evently.db.embedded.refusals import DirectoryUnreachable
 _PYTHON: Final = (sys.executable, "-I", "-S")
 _CHILD: Final = Path(__file__).with_name("child.py")
 _WATCHDOG: Final = Path(__file__).with_name("watchdog.py")
-_UNPRIVILEGED: Final = ("postgres", "nobody")  # tried in this order; initdb insists on an account that exists
+_UNPRIVILEGED: Final = ("postgres", "nobody")  # tried in this order; initdb requires an account that exists
 _SYSTEM_DATA_DIRECTORY: Final = Path("/var/lib/evently")
 
 
 class SystemUser(msgspec.Struct, frozen=True):
-    """An unprivileged user, for root to become."""
+    """An unprivileged user, as which root runs PostgreSQL."""
 
     name: str
     uid: int
@@ -29,9 +29,9 @@ class SystemUser(msgspec.Struct, frozen=True):
 
 
 def find_account(cluster: Path, wanted: str | None) -> SystemUser | None:
-    """Return the user to become: `wanted`, or else the owner of the cluster, or else the first that exists.
+    """Return the user that PostgreSQL runs as; None when the current user is not root.
 
-    None: we are not root.
+    It is `wanted`, or else the owner of the cluster, or else the first of `_UNPRIVILEGED` that exists.
     """
     if os.geteuid() != 0:
         return None
@@ -44,46 +44,56 @@ def find_account(cluster: Path, wanted: str | None) -> SystemUser | None:
         if name in existing:
             return _named(name)
     raise DirectoryUnreachable(
-        f"PostgreSQL does not run as root, and there is no account named {' or '.join(_UNPRIVILEGED)}; create one."
+        f"PostgreSQL does not run as root, and no account has the name {' or '.join(_UNPRIVILEGED)}; create "
+        "one."
     )
 
 
-def closed_to(account: SystemUser | None, *paths: Path) -> list[Path | None]:
-    """Return for each existing path its first part that the account may not enter (or run), or None.
+def first_inaccessible(account: SystemUser | None, *paths: Path) -> list[Path | None]:
+    """Return for each existing path its first part that the account cannot enter (or run), or None.
 
-    The kernel is asked, as that user.
+    A child process of that user finds out, so the kernel decides.
     """
     if account is None:
         return [None for _ in paths]
     command = [*_child("closed", account), *map(str, paths)]
-    answer = subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603 - our own command
+    answer = subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603 - a command of this package
     return [Path(os.fsdecode(part)) if part else None for part in answer.split(b"\0")[:-1]]
 
 
-def becoming(account: SystemUser | None, directory: Path, command: list[str], guardian: int = 0) -> list[str]:
-    """Return the command that becomes `command` in `directory` as that account, and on Linux ends when the process `guardian` does."""
-    return [*_child("run", account), str(guardian), str(directory), *command]
+def command_as(account: SystemUser | None, directory: Path, command: list[str], parent: int = 0) -> list[str]:
+    """Return the command that runs `command` in `directory` as that account.
+
+    On Linux, the program ends when the process `parent` ends; 0: it does not.
+    """
+    return [*_child("run", account), str(parent), str(directory), *command]
 
 
-def watching(command: list[str]) -> list[str]:
+def command_with_watchdog(command: list[str]) -> list[str]:
     """Return the command that runs `command` until its standard input ends."""
     return [*_PYTHON, str(_WATCHDOG), *command]
 
 
-def give(path: Path, account: SystemUser | None) -> None:
-    """Make the account the owner of a file, or of a directory and all that it holds; nothing to do when it is, or when we are not root."""
+def change_owner(path: Path, account: SystemUser | None) -> None:
+    """Make the account the owner of a file, or of a directory with all its content.
+
+    Does nothing when it is the owner, or when the current user is not root.
+    """
     if account is None or path.stat().st_uid == account.uid:
         return
     for directory, directories, files in os.walk(path):
         for name in (*directories, *files):
             os.chown(Path(directory, name), account.uid, account.gid, follow_symlinks=False)
-    os.chown(path, account.uid, account.gid)  # last: it says that the rest is done
+    os.chown(path, account.uid, account.gid)  # last: it marks the rest as done
 
 
 def reachable_data_directory(wanted: Path) -> Path:
-    """Return `wanted`, or `/var/lib/evently` when we are root and PostgreSQL's user may not enter it (as below `/root`)."""
+    """Return `wanted`, or `/var/lib/evently` if `wanted` cannot be reached by the system user of PostgreSQL.
+
+    That happens when root starts the server in a directory such as `/root`.
+    """
     existing = next(part for part in [wanted.absolute(), *wanted.absolute().parents] if part.exists())
-    [closed] = closed_to(find_account(wanted / "postgres", None), existing)
+    [closed] = first_inaccessible(find_account(wanted / "postgres", None), existing)
     return wanted if closed is None else _SYSTEM_DATA_DIRECTORY
 
 
@@ -96,7 +106,9 @@ def _named(name: str) -> SystemUser:
     try:
         entry = pwd.getpwnam(name)
     except KeyError as exc:
-        raise DirectoryUnreachable(f"PostgreSQL shall run as {name}, but there is no such account.") from exc
+        raise DirectoryUnreachable(
+            f"PostgreSQL cannot run as {name}, because this account does not exist."
+        ) from exc
     return SystemUser(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
 
 

@@ -1,7 +1,8 @@
-"""Run a program, and end it when whoever started us is gone: the guard where the kernel has no death signal (macOS).
+"""Run a program, and end it when the parent of this process ends. For macOS, which has no death signal.
 
-Run by path, `python -I -S watchdog.py COMMAND...`. Standard input is a pipe that the parent holds and never
-writes to; its end is the parent's end. Signals are passed on, and the exit status is the program's.
+It runs by path, `python -I -S watchdog.py COMMAND...`. Standard input is a pipe that the parent holds and
+never writes to; it closes when the parent ends. Signals are passed on to the program, and the exit status is
+its status.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _WATCH_SECONDS: Final = 0.05
 
 
 def _main(command: list[str]) -> int:
-    program = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - the launcher's command
+    program = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - a command of this package
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
         signal.signal(number, lambda received, _frame: program.send_signal(received))
     while (status := program.poll()) is None:

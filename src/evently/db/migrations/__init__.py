@@ -1,4 +1,4 @@
-"""The schema's history: plain SQL files, forward only, run by Alembic (SQLAlchemy is used here and nowhere else)."""
+"""The history of the schema: SQL files, forward only, run by Alembic. Only this package uses SQLAlchemy."""
 
 from evently.db.migrations.runner import head_revision, migrate
 

@@ -1,4 +1,4 @@
-"""Alembic's entry point."""
+"""The entry point of Alembic."""
 
 from alembic import context
 

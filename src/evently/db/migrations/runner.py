@@ -1,4 +1,4 @@
-"""Run the revisions in `versions/` that a database does not have yet, one process at a time."""
+"""Apply the revisions in `versions/` that a database does not have yet, in one process at a time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool, text
 
 _HERE: Final = Path(__file__).parent
-_LOCK_KEY: Final = 0x657665_6E746C79  # "evently": two processes that migrate at once take turns
-# A migration that cannot get its lock gives up instead of stopping the sale behind it
+_LOCK_KEY: Final = 0x657665_6E746C79  # "evently" in ASCII: concurrent migrations wait for each other
+# A migration that cannot get its lock fails, because sales would wait behind it
 _LOCK_TIMEOUT: Final = "5s"
 
 
 def migrate(url: str) -> None:
-    """Bring the database at `url` to the newest revision; a no-op when it is there already."""
-    # SQLAlchemy's own URLs know one host; PostgreSQL's know several, of which the primary is wanted.
+    """Migrate the database at `url` to the newest revision, if it is older."""
+    # URLs of SQLAlchemy have one host. URLs of PostgreSQL may name several; the one that accepts writes is
+    # used.
     engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: psycopg.connect(url, target_session_attrs="read-write"),
@@ -45,7 +46,7 @@ def head_revision() -> str:
 
 
 def run_revisions(environment: EnvironmentContext, config: Config) -> None:
-    """What `env.py` does: run inside the transaction that `migrate` has begun."""
+    """Run the migrations inside the transaction that `migrate` has begun. `env.py` calls it."""
     environment.configure(connection=config.attributes["connection"], transactional_ddl=False)
     environment.run_migrations()
 

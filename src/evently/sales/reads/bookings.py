@@ -19,7 +19,6 @@ from evently.sales.terms import Conditions
 
 sql: Final = load_queries(__name__)
 
-_NOBODY: Final = UUID(int=0)  # has used no code
 KINDS: Final = ("upcoming", "past", "cancelled", "all")  # of a buyer's bookings
 
 

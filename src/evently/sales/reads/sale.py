@@ -9,7 +9,7 @@ from uuid import UUID
 
 from evently.db import Connection, Database, load_queries
 from evently.kit.errors import Refused
-from evently.kit.ids import new_id
+from evently.kit.ids import NO_ID, new_id
 from evently.sales import loading
 from evently.sales.commands import No, SalesRefusal
 from evently.sales.reads.on_sale import public_types
@@ -18,8 +18,6 @@ from evently.sales.rules.state import Batch, Promo, Sale
 from evently.sales.terms import Seating, TicketTypeTerms
 
 sql: Final = load_queries(__name__)
-
-_NOBODY: Final = UUID(int=0)  # has used no code
 
 
 async def read_sale(connection: Connection, event_id: UUID) -> Sale:
@@ -55,7 +53,7 @@ async def read_types_for(
     batch = Batch(now, new_id, bytes)
     if buyer_id is not None:
         batch.promo_uses = await loading.load_promo_uses(connection, sale.event_id, buyer_id)
-    promo = find_promo(sale, batch, promo_code, buyer_id or _NOBODY)
+    promo = find_promo(sale, batch, promo_code, buyer_id or NO_ID)
     if isinstance(promo, No):
         raise promo.as_error()
     return shown + unlocked_by(sale, promo)

@@ -17,7 +17,7 @@ from evently.accounts.organizers import get_organizer
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.kit.errors import CommonRefusal, Refused
-from evently.kit.ids import parse_id
+from evently.kit.ids import NO_ID, parse_id
 from evently.web.edge.refusals import EdgeRefusal
 
 OWNERS_MAX: Final = 50_000  # events whose organizer is remembered: 10 MB; then all are forgotten together
@@ -37,7 +37,7 @@ class Actor(msgspec.Struct, frozen=True):
     scopes: frozenset[str] = frozenset()
 
 
-ANONYMOUS: Final = Actor(kind="anonymous", id=UUID(int=0))
+ANONYMOUS: Final = Actor(kind="anonymous", id=NO_ID)
 
 
 class Policy(msgspec.Struct, frozen=True):

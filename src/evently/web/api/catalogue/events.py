@@ -15,7 +15,7 @@ from evently import catalogue, organizing
 from evently.accounts.organizers import get_organizer
 from evently.catalogue import CatalogueRefusal, Event, EventChanges, EventTerms
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
-from evently.kit.ids import find_id, parse_id, show_id
+from evently.kit.ids import NO_ID, find_id, parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import Edited, NewPool, NewTicketType, SaleTerms, WindowChanges
 from evently.sales.commands import SalesRefusal
@@ -62,7 +62,6 @@ FRESH: Final = "public, max-age=1"
 _PRIVATE: Final = "no-store"
 _TAG: Final = "Events"
 _ORGANIZERS: Final = "Organizer: events"
-_NOWHERE: Final = UUID(int=0)  # an id that no venue has
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -89,7 +88,7 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[
     terms = taken(
         EventTerms,
         data,
-        venue_id=find_id("ven", data.venue_id) or _NOWHERE,
+        venue_id=find_id("ven", data.venue_id) or NO_ID,
         tags=tuple(data.tags),
         starts_at=_one_of("starts_at", data.starts_at, data.starts_at_local),
         ends_at=_one_of("ends_at", data.ends_at, data.ends_at_local),
@@ -154,7 +153,7 @@ async def change_event(
     changes = taken(
         EventChanges,
         data,
-        venue_id=UNSET if data.venue_id is UNSET else find_id("ven", data.venue_id) or _NOWHERE,
+        venue_id=UNSET if data.venue_id is UNSET else find_id("ven", data.venue_id) or NO_ID,
         tags=UNSET if data.tags is UNSET else tuple(data.tags),
         starts_at=_one_of("starts_at", data.starts_at, data.starts_at_local),
         ends_at=_one_of("ends_at", data.ends_at, data.ends_at_local),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
-from uuid import UUID
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from evently.catalogue import NAME_CHARACTERS_MAX
-from evently.kit.ids import find_id
+from evently.kit.ids import NO_ID, find_id
 from evently.kit.money import Money
 from evently.organizing import (
     HOURS_BEFORE_MAX,
@@ -62,7 +61,6 @@ Rows = Annotated[
 Seats = Annotated[
     list[str], msgspec.Meta(description="Ids of seats.", examples=[["stalls-c-1", "stalls-c-2"]])
 ]
-_NOWHERE: Final = UUID(int=0)  # an id that no map has
 
 
 # Conditions of sale -----------------------------------------------------------------------------------------
@@ -332,7 +330,7 @@ def seating_draft(body: SeatingBody) -> SeatingDraft:
     An id that can be none of ours is a map that is not there.
     """
     return SeatingDraft(
-        seat_map_id=None if body.seat_map_id is None else find_id("smp", body.seat_map_id) or _NOWHERE,
+        seat_map_id=None if body.seat_map_id is None else find_id("smp", body.seat_map_id) or NO_ID,
         version=body.version,
         zones=tuple(
             ZoneDraft(

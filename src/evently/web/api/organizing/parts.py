@@ -14,7 +14,7 @@ from msgspec import UNSET
 from evently import catalogue, organizing
 from evently.catalogue import Event
 from evently.kit.errors import CommonRefusal, Refused
-from evently.kit.ids import find_id, parse_id, show_id
+from evently.kit.ids import NO_ID, find_id, parse_id, show_id
 from evently.organizing import NewPool, PoolChanges, TicketTypeChanges, TicketTypeDraft
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import Pool, Sale, read_sale
@@ -42,7 +42,6 @@ View = TypeVar("View")
 
 _POOLS: Final = "Organizer: pools"
 _TYPES: Final = "Organizer: ticket types"
-_NOTHING: Final = UUID(int=0)  # an id that no part has
 
 
 @get(
@@ -244,7 +243,7 @@ async def look_at_sale(context: Context, event_id: str) -> tuple[Event, Sale]:
 
 
 def _pool_ids(texts: list[str]) -> tuple[UUID, ...]:
-    return tuple(find_id("pol", text) or _NOTHING for text in texts)
+    return tuple(find_id("pol", text) or NO_ID for text in texts)
 
 
 def _part(parts: dict[UUID, View], part_id: UUID) -> View:

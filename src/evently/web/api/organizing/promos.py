@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from evently import organizing
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import CommonRefusal, Refused
-from evently.kit.ids import find_id, parse_id, show_id
+from evently.kit.ids import NO_ID, find_id, parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import (
     AMOUNT_OFF_MINOR_MAX,
@@ -39,7 +39,6 @@ from evently.web.edge.validation import Instant
 _TAG: Final = "Organizer: promo codes"
 _MANAGERS: Final = organizer("manager", "events:write")
 _READERS: Final = organizer("manager", "events:read")  # a code is worth money: not for those at the door
-_NOTHING: Final = UUID(int=0)  # an id that no ticket type has
 
 
 def _number(smallest: int, largest: int, example: int) -> Any:
@@ -225,7 +224,7 @@ async def retire_promo_code(
 
 
 def _ticket_type_ids(texts: list[str]) -> tuple[UUID, ...]:
-    return tuple(find_id("tty", text) or _NOTHING for text in texts)
+    return tuple(find_id("tty", text) or NO_ID for text in texts)
 
 
 def _promo(sale: Sale, promo_id: UUID) -> Promo:
