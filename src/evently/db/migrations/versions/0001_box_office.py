@@ -1,4 +1,4 @@
-"""The first schema: people, organizers, events, the till, the journal, the roll-ups."""
+"""The first schema: people, organizers, events, sales, the journal, figures."""
 
 from alembic import op
 
@@ -9,5 +9,5 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create everything; see the `.sql` file of the same name."""
+    """Create all tables; see the `.sql` file of the same name."""
     op.execute(read_revision(__file__))

@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create everything; what we change is in the `.sql` file.
+    """Create the library's schema; our changes are in the `.sql` file.
 
     A release with another schema gets a revision of its own.
     """

@@ -1,6 +1,7 @@
 -- owner: seating
 
--- The seat maps of venues, in versions that never change. Of the people plane: an event takes a copy.
+-- The seat maps of venues, in versions that never change. They belong to the people plane: an event stores a
+-- copy.
 CREATE TABLE seat_maps (
     seat_map_id uuid NOT NULL,
     version integer NOT NULL, -- from 1

@@ -1,4 +1,4 @@
-"""Payments: the demo gateway's own tables, and the inbox of what gateways tell."""
+"""Payments: the demo gateway's own tables, and the inbox of notices from gateways."""
 
 from alembic import op
 
@@ -9,5 +9,5 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Create what is new."""
+    """Create the tables."""
     op.execute(read_revision(__file__))

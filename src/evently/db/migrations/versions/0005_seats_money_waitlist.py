@@ -9,5 +9,5 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Create what is new, and widen what is there."""
+    """Create the new tables, and widen existing ones."""
     op.execute(read_revision(__file__))

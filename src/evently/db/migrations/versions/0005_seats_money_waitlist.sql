@@ -1,13 +1,14 @@
--- Seats, holds, money and the waitlist of an event. Everything here is of the event plane: keyed by event_id first.
+-- Seats, holds, money and the waitlist of an event. All tables belong to the event plane: keyed by event_id
+-- first.
 
--- Which of the rarer parts an event's sale has ever had, as bits: conditions 1, seating 2, promo codes 4, a waitlist 8, returned tickets 16. Whoever
--- does not have it in memory loads no more than there is.
+-- The optional parts that an event's sale has ever had, as bits: conditions 1, seating 2, promo codes 4, a
+-- waitlist 8, returned tickets 16. A process that loads the sale reads only the tables of these parts.
 ALTER TABLE sales ADD COLUMN extras integer NOT NULL DEFAULT 0;
 
 -- owner: sales
 
--- Conditions of sale: payment, holds, fees, cancellation. A version is never changed; a booking is frozen to the one it was placed under.
--- A sale without any is sold as before there were any: on site, without fees, refunded whole.
+-- Conditions of sale: payment, holds, fees, refunds. A version is never changed; a booking keeps the version
+-- under which it was placed. Without a row: paid at the door, no fees, full refund.
 CREATE TABLE sale_conditions (
     event_id uuid NOT NULL,
     version integer NOT NULL, -- from 1
@@ -23,13 +24,14 @@ CREATE TABLE event_seating (
     digest text NOT NULL, -- sha256 of the layout, hexadecimal: its version
     layout bytea NOT NULL, -- the canonical JSON of the map, zlib
     zones text[] NOT NULL, -- names
-    zone_of bytea NOT NULL, -- one byte a seat: index into `zones`; 255 is not for sale
+    zone_of bytea NOT NULL, -- one byte per seat: index into `zones`; 255 is not for sale
     CONSTRAINT event_seating_pk PRIMARY KEY (event_id),
     CONSTRAINT event_seating_sale_fk FOREIGN KEY (event_id) REFERENCES sales (event_id) ON DELETE CASCADE
 );
 ALTER TABLE event_seating ALTER COLUMN layout SET STORAGE EXTERNAL; -- it is compressed
 
--- A seat that is taken by a live ticket, or blocked. No row: free. The key is what makes two owners of one seat impossible.
+-- A seat that is taken by a live ticket, or blocked. No row: available. The key makes two owners of one seat
+-- impossible.
 CREATE TABLE seat_claims (
     event_id uuid NOT NULL,
     seat_number integer NOT NULL, -- of the layout, from 0
@@ -42,7 +44,7 @@ CREATE TABLE seat_claims (
 ALTER TABLE ticket_types
 ADD COLUMN zone text, -- sells seats of this price zone; NULL: general admission
 ADD COLUMN tax_basis_points integer NOT NULL DEFAULT 0, -- of the price: 1900 is 19 %
-ADD COLUMN tax_included boolean NOT NULL DEFAULT true, -- in the price; false: comes on top
+ADD COLUMN tax_included boolean NOT NULL DEFAULT true, -- in the price; false: on top of it
 ADD COLUMN hidden boolean NOT NULL DEFAULT false, -- sold only with a promo code that unlocks it
 ADD CONSTRAINT ticket_types_tax_ck CHECK (tax_basis_points BETWEEN 0 AND 10000) NOT VALID;
 
@@ -51,16 +53,17 @@ CREATE TABLE promo_codes (
     promo_id uuid NOT NULL,
     code text NOT NULL, -- upper case
     kind text NOT NULL,
-    value integer NOT NULL, -- basis points of a percentage, minor units of a fixed amount off each ticket, 0 for unlock
-    ticket_type_ids uuid[] NOT NULL, -- that it is good for; empty: all
+    -- Basis points of a percentage, minor units of a fixed amount off each ticket, 0 for unlock.
+    value integer NOT NULL,
+    ticket_type_ids uuid[] NOT NULL, -- the ticket types that it applies to; empty: all
     uses_max integer, -- bookings
     per_buyer_max integer, -- bookings of one buyer
-    budget_minor bigint, -- what it may take off all together
+    budget_minor bigint, -- limit of the sum of its discounts
     from_at timestamptz,
     until_at timestamptz,
     retired boolean NOT NULL,
     uses integer NOT NULL, -- live bookings with it
-    spent_minor bigint NOT NULL, -- taken off in those
+    spent_minor bigint NOT NULL, -- sum of their discounts
     CONSTRAINT promo_codes_pk PRIMARY KEY (event_id, promo_id),
     CONSTRAINT promo_codes_code_uq UNIQUE (event_id, code),
     CONSTRAINT promo_codes_sale_fk FOREIGN KEY (event_id) REFERENCES sales (event_id) ON DELETE CASCADE,
@@ -70,45 +73,51 @@ CREATE TABLE promo_codes (
 );
 
 ALTER TABLE bookings
-ADD COLUMN conditions_version integer NOT NULL DEFAULT 0, -- 0: before there were any
+ADD COLUMN conditions_version integer NOT NULL DEFAULT 0, -- 0: no conditions were set
 ADD COLUMN promo_id uuid,
 ADD COLUMN entry_id uuid, -- an offer to this waitlist entry
 ADD COLUMN extended boolean NOT NULL DEFAULT false, -- a hold is extended once
-ADD COLUMN payment_id uuid, -- that confirmed it
+ADD COLUMN payment_id uuid, -- the payment that confirmed it
 ADD COLUMN paid_minor bigint NOT NULL DEFAULT 0, -- authorised when it was confirmed
-ADD COLUMN captured_at timestamptz, -- when that was collected
-ADD COLUMN refunded_minor bigint NOT NULL DEFAULT 0, -- decided to be paid back
+ADD COLUMN captured_at timestamptz, -- when that amount was captured
+ADD COLUMN refunded_minor bigint NOT NULL DEFAULT 0, -- sum of the decided refunds
 ADD CONSTRAINT bookings_refunded_ck CHECK (refunded_minor BETWEEN 0 AND paid_minor) NOT VALID,
-ADD CONSTRAINT bookings_paid_ck CHECK ((payment_id IS NULL) = (paid_minor = 0) AND (captured_at IS NULL OR payment_id IS NOT NULL)) NOT VALID;
+ADD CONSTRAINT bookings_paid_ck CHECK (
+    (payment_id IS NULL) = (paid_minor = 0) AND (captured_at IS NULL OR payment_id IS NOT NULL)
+) NOT VALID;
 
 ALTER TABLE tickets
 ADD COLUMN discount_minor bigint NOT NULL DEFAULT 0,
-ADD COLUMN surcharge_minor bigint NOT NULL DEFAULT 0, -- on top of the price: the fee that the buyer pays, the tax that is not included
-ADD COLUMN fee_minor bigint NOT NULL DEFAULT 0, -- whoever pays it
+-- On top of the price: the fee that the buyer pays, the tax that is not included.
+ADD COLUMN surcharge_minor bigint NOT NULL DEFAULT 0,
+ADD COLUMN fee_minor bigint NOT NULL DEFAULT 0, -- paid by the buyer or the organizer
 ADD COLUMN tax_minor bigint NOT NULL DEFAULT 0, -- included or on top
 ADD COLUMN seat_number integer,
 ADD COLUMN seat_id text,
 ADD COLUMN seat_label text, -- as printed on the ticket
-ADD COLUMN replaces uuid, -- the returned ticket whose place it takes when its booking is confirmed; until then it has no unit of its own
-ADD COLUMN returning_since timestamptz, -- its holder would let it go to somebody on the waitlist
+-- The returned ticket whose unit it takes over when its booking is confirmed; until then it has no unit.
+ADD COLUMN replaces uuid,
+ADD COLUMN returning_since timestamptz, -- offered to the waitlist by its holder
 ADD CONSTRAINT tickets_total_ck CHECK (price_minor - discount_minor + surcharge_minor >= 0) NOT VALID;
 
--- What is to be paid back, decided with the cancellation.
+-- Refunds, decided with the cancellation.
 CREATE TABLE refunds (
     event_id uuid NOT NULL,
     refund_id uuid NOT NULL,
     booking_id uuid NOT NULL,
     amount_minor bigint NOT NULL,
     decided_at timestamptz NOT NULL,
-    settled_at timestamptz, -- paid back, or nothing had been taken
+    settled_at timestamptz, -- paid back, or nothing was captured
     CONSTRAINT refunds_pk PRIMARY KEY (event_id, refund_id),
-    CONSTRAINT refunds_booking_fk FOREIGN KEY (event_id, booking_id) REFERENCES bookings (event_id, booking_id),
+    CONSTRAINT refunds_booking_fk FOREIGN KEY (event_id, booking_id)
+        REFERENCES bookings (event_id, booking_id),
     CONSTRAINT refunds_amount_ck CHECK (amount_minor > 0)
 );
 CREATE INDEX refunds_booking_ix ON refunds (event_id, booking_id); -- the refunds of a booking
-CREATE INDEX refunds_open_ix ON refunds (decided_at) WHERE settled_at IS NULL; -- what still has to be paid back
+CREATE INDEX refunds_open_ix ON refunds (decided_at) WHERE settled_at IS NULL; -- refunds that are not settled
 
--- Money, double entry: each row takes an amount from one account and gives it to another, so that it sums to zero by construction.
+-- Money, double entry: each row takes an amount from one account and gives it to another, so the ledger sums
+-- to zero by construction.
 CREATE TABLE ledger (
     event_id uuid NOT NULL,
     seq bigint NOT NULL, -- of the journal row it comes from
@@ -137,11 +146,12 @@ CREATE TABLE waitlist_entries (
     ticket_type_id uuid NOT NULL,
     quantity integer NOT NULL,
     state text NOT NULL, -- waiting -> offered | withdrawn; offered -> fulfilled | withdrawn
-    reason text NOT NULL, -- why it is withdrawn: left, declined, lapsed, cancelled, over_limit; otherwise empty
+    -- Why it was withdrawn: left, declined, lapsed, cancelled, over_limit; otherwise empty.
+    reason text NOT NULL,
     joined_at timestamptz NOT NULL,
-    joined_seq bigint NOT NULL, -- place in the line: the journal row, then the id
+    joined_seq bigint NOT NULL, -- position in the waitlist: the journal row, then the id
     offered_at timestamptz,
-    booking_id uuid, -- the offer
+    booking_id uuid, -- the hold of the offer
     ended_at timestamptz,
     CONSTRAINT waitlist_entries_pk PRIMARY KEY (event_id, entry_id),
     CONSTRAINT waitlist_entries_sale_fk FOREIGN KEY (event_id) REFERENCES sales (event_id),
@@ -156,13 +166,17 @@ CREATE TABLE waitlist_entries (
     ),
     CONSTRAINT waitlist_entries_quantity_ck CHECK (quantity >= 1)
 );
-CREATE INDEX waitlist_entries_live_ix ON waitlist_entries (event_id, joined_seq, entry_id) WHERE state IN ('waiting', 'offered'); -- who waits
-CREATE INDEX waitlist_entries_buyer_ix ON waitlist_entries (buyer_id, event_id, entry_id); -- the entries of a buyer
+-- The waitlist, in order.
+CREATE INDEX waitlist_entries_live_ix ON waitlist_entries (event_id, joined_seq, entry_id)
+    WHERE state IN ('waiting', 'offered');
+-- The entries of a buyer.
+CREATE INDEX waitlist_entries_buyer_ix ON waitlist_entries (buyer_id, event_id, entry_id);
 CREATE INDEX waitlist_entries_entry_ix ON waitlist_entries (entry_id); -- find an entry by its id alone
 -- One live entry of a buyer for a ticket type.
-CREATE UNIQUE INDEX waitlist_entries_live_uq ON waitlist_entries (event_id, buyer_id, ticket_type_id) WHERE state IN ('waiting', 'offered');
+CREATE UNIQUE INDEX waitlist_entries_live_uq ON waitlist_entries (event_id, buyer_id, ticket_type_id)
+    WHERE state IN ('waiting', 'offered');
 
--- Units that fell free and wait for the next who fit, by ticket type; their pools count them as set aside.
+-- Released units that are kept for the waitlist, by ticket type; their pools count them as set aside.
 CREATE TABLE set_asides (
     event_id uuid NOT NULL,
     ticket_type_id uuid NOT NULL,
@@ -175,9 +189,9 @@ CREATE TABLE set_asides (
 ALTER TABLE idempotency_keys
 ADD COLUMN entry_id uuid, -- the answer is a waitlist entry
 -- squawk-ignore ban-drop-not-null
-ALTER COLUMN booking_id DROP NOT NULL; -- of an answer that is an entry; who reads it looks at entry_id first
+ALTER COLUMN booking_id DROP NOT NULL; -- NULL: the answer is a waitlist entry
 
--- Browsing shows what anybody may buy: hidden ticket types are for those who know a code.
+-- Lists show public ticket types only: hidden ones need a promo code.
 CREATE OR REPLACE VIEW open_ticket_types AS
 SELECT
     ticket_types.event_id,
@@ -194,5 +208,8 @@ FROM ticket_types
 INNER JOIN sales ON sales.event_id = ticket_types.event_id
 WHERE sales.state = 'open' AND NOT ticket_types.retired AND NOT ticket_types.hidden;
 
-CREATE INDEX tickets_returning_ix ON tickets (event_id, returning_since, ticket_id) WHERE returning_since IS NOT NULL; -- what may be offered
-CREATE INDEX tickets_replaces_ix ON tickets (event_id, replaces) WHERE replaces IS NOT NULL; -- who was offered a returned ticket
+-- Returned tickets that may be offered.
+CREATE INDEX tickets_returning_ix ON tickets (event_id, returning_since, ticket_id)
+    WHERE returning_since IS NOT NULL;
+-- The offer of a returned ticket.
+CREATE INDEX tickets_replaces_ix ON tickets (event_id, replaces) WHERE replaces IS NOT NULL;

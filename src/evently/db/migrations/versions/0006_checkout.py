@@ -1,4 +1,4 @@
-"""Payments and refunds, on their way and arrived."""
+"""Payments and refunds, in progress and final."""
 
 from alembic import op
 
@@ -9,5 +9,5 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Create what is new."""
+    """Create the tables."""
     op.execute(read_revision(__file__))

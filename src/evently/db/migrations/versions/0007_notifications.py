@@ -1,4 +1,4 @@
-"""What people are told."""
+"""Notifications for people."""
 
 from alembic import op
 
@@ -9,5 +9,5 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Create what is new."""
+    """Create the table."""
     op.execute(read_revision(__file__))

@@ -1,4 +1,4 @@
-"""The first in line."""
+"""The first entries of the waitlist."""
 
 from alembic import op
 
@@ -9,5 +9,5 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Create what is new."""
+    """Create the index."""
     op.execute(read_revision(__file__))

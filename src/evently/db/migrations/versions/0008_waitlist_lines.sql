@@ -1,4 +1,6 @@
--- The first in line, without a look at the whole of it.
+-- Find the first entries of the waitlist without reading all of it.
 
--- Of each quantity of a ticket type how many wait, and the first of them (load_lines).
-CREATE INDEX waitlist_entries_line_ix ON waitlist_entries (event_id, ticket_type_id, quantity, joined_seq, entry_id) WHERE state = 'waiting';
+-- For each ticket type and quantity: the number of waiting entries, and the first of them (load_lines).
+CREATE INDEX waitlist_entries_line_ix
+    ON waitlist_entries (event_id, ticket_type_id, quantity, joined_seq, entry_id)
+    WHERE state = 'waiting';

@@ -9,5 +9,5 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Create what is new."""
+    """Add the columns and fill them."""
     op.execute(read_revision(__file__))

@@ -1,4 +1,4 @@
--- What lists show of a sale is answered in one place: `list_public_types` in sales/reads/on_sale.sql.
--- The view was read by lists of events alone, which a process of the version before this one cannot serve.
+-- Lists of events read `list_public_types` (sales/reads/on_sale.sql) instead of this view. Only lists used
+-- it; a process of the previous version cannot serve them after this revision.
 -- squawk-ignore ban-drop-view
 DROP VIEW open_ticket_types;
