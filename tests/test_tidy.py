@@ -50,7 +50,6 @@ FILES_TO_WRAP: Final[set[str]] = {
     "src/evently/analytics/reading.sql",
     "src/evently/checkout/store.sql",
     "src/evently/db/leases.sql",
-    "src/evently/demo/demo.sql",
     "src/evently/notifications.sql",
     "src/evently/sales/columns.sql",
     "src/evently/sales/loading.sql",
