@@ -175,7 +175,7 @@ def test_the_access_log_is_json_and_knows_the_trace(server: Serving) -> None:
 
 
 def test_requests_under_way_are_answered_when_it_is_told_to_stop(shared_database_url: str) -> None:
-    """A client that is sending its request when the signal arrives gets its answer; the server exits with 0."""
+    """A client that is sending when the signal arrives gets its answer; the server exits cleanly."""
     with serving(database_url=shared_database_url, **QUIET) as server:
         parts = urlsplit(server.url)
         body = b'{"email":"nobody@example.org","password":"wrong password"}'
