@@ -14,7 +14,9 @@ from evently.checkout import (
     CheckoutRefusal,
     Payment,
     PaymentChoice,
+    PaymentState,
     RefundRow,
+    RefundState,
 )
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import BookingId, EventId, PaymentId, RefundId, show_id
@@ -36,7 +38,7 @@ ShownState: TypeAlias = Literal[
 ]
 # The state of a payment's row (`Payment.state`) -> the state that a buyer sees. A buyer need not know which
 # of two rows is written first, or that a void is still on its way to the gateway.
-_SHOWN: Final[dict[str, ShownState]] = {
+_SHOWN: Final[dict[PaymentState, ShownState]] = {
     "authorising": "waiting",
     "authorised": "waiting",
     "action_needed": "action_needed",
@@ -147,7 +149,7 @@ class RefundView(msgspec.Struct, frozen=True):
     id: Annotated[str, msgspec.Meta(examples=["rfd_01m7y4ef72ev2sxmcnxfse27zp"])]
     booking_id: str
     payment_id: Annotated[str, msgspec.Meta(examples=["pay_01m7y4ef72ev2sxmcnxfse27zp"])]
-    state: Annotated[str, msgspec.Meta(examples=["settled"])]
+    state: Annotated[RefundState, msgspec.Meta(examples=["settled"])]
     amount: Money
     attempt: Annotated[int, msgspec.Meta(examples=[1])]
     failure: FailureView | None
@@ -195,7 +197,7 @@ _PAYING: Final = (
 @post(
     "/v1/bookings/{booking_id:str}/payments",
     operation_id="payBooking",
-    summary="Pay for my booking",
+    summary="Pay for a booking",
     description=(
         "Answers within seconds with the state of the payment; `state` and `message` say what happens next. "
         "While a payment is in progress, repeating the request with the same body returns that payment with "
@@ -234,7 +236,7 @@ async def pay_booking(
 @get(
     "/v1/bookings/{booking_id:str}/payments",
     operation_id="listPayments",
-    summary="List the payments of my booking",
+    summary="List the payments of a booking",
     description="Every attempt to pay for the booking, latest first.",
     tags=["Payments"],
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),

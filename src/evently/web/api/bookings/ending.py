@@ -103,7 +103,7 @@ async def quote_cancellation(
 @post(
     "/v1/bookings/{booking_id:str}/cancel",
     operation_id="cancelBooking",
-    summary="Cancel my booking, or some of its tickets",
+    summary="Cancel a booking",
     description=(
         "Cancels the whole booking, or the named tickets. A confirmed booking can be cancelled until the "
         "event starts, or until an earlier deadline that the organizer sets. A hold is released."
@@ -129,7 +129,7 @@ async def cancel_booking(
 @post(
     "/v1/events/{event_id:str}/bookings/{booking_id:str}/cancel",
     operation_id="cancelEventBooking",
-    summary="Cancel a buyer's booking, or some of its tickets",
+    summary="Cancel a booking of an event",
     description="For the organizer, at any time. Everything paid for the cancelled tickets is refunded.",
     tags=["Organizer: bookings"],
     status_code=200,

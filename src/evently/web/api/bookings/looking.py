@@ -28,7 +28,7 @@ from evently.web.edge.routing import FromPath, QueryParameter, get
 @get(
     "/v1/bookings/{booking_id:str}",
     operation_id="getBooking",
-    summary="Get my booking",
+    summary="Get a booking",
     tags=["Bookings"],
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
     **policy(SIGNED_IN, hot=True),

@@ -99,7 +99,7 @@ async def read_journal(
 @get(
     "/v1/events/{event_id:str}/proof",
     operation_id="proveEvent",
-    summary="Prove the sale of an event",
+    summary="Get the proof of an event",
     tags=["Organizer: proof"],
     responses=problems(),
     **policy(organizer("manager", "events:read"), rate="heavy"),
