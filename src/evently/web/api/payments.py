@@ -274,7 +274,7 @@ async def get_payment(request: Request, payment_id: FromPath[PaymentId]) -> Resp
     "/v1/events/{event_id:str}/refunds",
     operation_id="listRefunds",
     summary="List the refunds of an event",
-    description="Newest first. A `failed` refund needs you: retry it, or pay the money back by hand.",
+    description="Newest first. A `failed` refund must be retried, or paid back by hand.",
     tags=["Organizer: payments"],
     responses=problems(),
     **policy(organizer("manager", "bookings:read")),

@@ -173,8 +173,8 @@ async def join_waitlist(
     operation_id="leaveWaitlist",
     summary="Leave the waitlist",
     description=(
-        "Withdraws all my entries at an event, or the one for a ticket type, and declines their offers. "
-        "Returns the entries that were withdrawn."
+        "Withdraws the caller's entries for an event, or only the one for a ticket type, and declines their "
+        "offers. Returns the entries that were withdrawn."
     ),
     tags=["Waitlist"],
     status_code=200,

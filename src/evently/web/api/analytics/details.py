@@ -182,7 +182,7 @@ class SeatPricesView(msgspec.Struct, frozen=True):
     "/v1/events/{event_id:str}/analytics/money",
     operation_id="getEventMoney",
     summary="Get the money of an event",
-    description="Sums the ledger of the event since the beginning, at one instant.",
+    description="Sums the whole ledger of the event. All amounts are of the same instant.",
     responses=problems(),
     **_FOR_MANAGERS,
 )
@@ -196,7 +196,7 @@ async def get_event_money(request: Request, event_id: FromPath[EventId]) -> Resp
     "/v1/events/{event_id:str}/analytics/conversion",
     operation_id="getEventConversion",
     summary="Get the conversion of an event",
-    description="Returns how many holds and offers were confirmed, since the beginning, at one instant.",
+    description="Counts all holds and offers of the event by their outcome, at the same instant.",
     responses=problems(),
     **_FOR_MANAGERS,
 )
@@ -211,7 +211,7 @@ async def get_event_conversion(request: Request, event_id: FromPath[EventId]) ->
     "/v1/events/{event_id:str}/analytics/waitlist",
     operation_id="getEventWaitlistReport",
     summary="Get the waitlist report of an event",
-    description="Counts the waitlist entries of each ticket type, at one instant.",
+    description="Counts the waitlist entries of each ticket type, all at the same instant.",
     responses=problems(),
     **_FOR_MANAGERS,
 )
@@ -226,8 +226,8 @@ async def get_event_waitlist(request: Request, event_id: FromPath[EventId]) -> R
     operation_id="getEventTicketTypeSales",
     summary="Get the ticket sales of an event",
     description=(
-        "Returns all ticket sales since the beginning by ticket type, at one instant. With assigned seating, "
-        "also by section of the layout."
+        "Returns all ticket sales of the event by ticket type and, with assigned seating, by section of the "
+        "layout. All figures are of the same instant."
     ),
     responses=problems(),
     **_FOR_MANAGERS,
@@ -244,7 +244,7 @@ async def get_event_ticket_types(
     "/v1/events/{event_id:str}/analytics/seats",
     operation_id="getEventSeatPrices",
     summary="Get the states and prices of an event's seats",
-    description="Returns arrays in the seat order of the event's layout, at one instant, for a heat map.",
+    description="Returns two arrays in the seat order of the event's layout, for a heat map.",
     responses=problems(SalesRefusal.NOT_SEATED),
     **_FOR_MANAGERS,
 )

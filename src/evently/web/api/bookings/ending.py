@@ -153,9 +153,9 @@ async def cancel_event_booking(
     operation_id="returnTickets",
     summary="Return tickets to the waitlist",
     description=(
-        "Offers tickets of a sold-out ticket type to the waitlist. The tickets stay valid and mine until "
-        "another buyer takes them; then they are cancelled and refunded. If nobody takes them, nothing "
-        "changes."
+        "Offers tickets of a sold-out ticket type to the waitlist. The caller keeps the tickets, and they "
+        "stay valid, until another buyer takes them; then they are cancelled and refunded. If nobody takes "
+        "them, nothing changes."
     ),
     tags=["Bookings"],
     status_code=200,
