@@ -1,7 +1,8 @@
-"""Fixtures for tests that need the database: `database_url` and `db` per test, `shared_database_url` and `shared_db` per module.
+"""Fixtures for tests that need the database.
 
-There is one server per run. Without pytest-xdist it starts when the first test asks for it; with it, the
-controller starts it and tells its workers where it is.
+`database_url` and `db` are per test, `shared_database_url` and `shared_db` per module. There is one server
+per run. Without pytest-xdist it starts when the first test requests it; with pytest-xdist, the controller
+starts it and sends its address to the workers.
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ _RUNNING = pytest.StashKey[ExitStack]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--prove` turns every random test up to the size of docs/proof.md; `--seed N` runs one seed of the simulation again."""
+    """Add `--prove`, full size for every random test (docs/proof.md), and `--seed N` of the simulation."""
     parser.addoption("--prove", action="store_true", help="run random histories at full size (hours)")
     parser.addoption("--seed", type=int, help="simulate this seed alone")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the server for the workers, or learn from the controller where it is."""
+    """Start the server for the workers, or read its address from the controller."""
     config.stash[_RUNNING] = ExitStack()
-    if (told := getattr(config, "workerinput", None)) is not None:
-        config.stash[_ADDRESS] = msgspec.convert(told["postgres"], ServerAddress)
+    if (received := getattr(config, "workerinput", None)) is not None:
+        config.stash[_ADDRESS] = msgspec.convert(received["postgres"], ServerAddress)
     elif config.getoption("tx", None) and not config.getoption("collectonly"):
         _start(config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist where the server is."""
+    """Send the address of the server to a worker of pytest-xdist."""
     node.workerinput["postgres"] = msgspec.to_builtins(node.config.stash[_ADDRESS])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the server, if it is ours."""
+    """Stop the server, if this process has started it."""
     config.stash[_RUNNING].close()
 
 
@@ -56,13 +57,13 @@ def _start(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def prove(request: pytest.FixtureRequest) -> bool:
-    """Whether to run at full size."""
+    """Return whether to run at full size."""
     return bool(request.config.getoption("prove"))
 
 
 @pytest.fixture(scope="session")
 def postgres_address(request: pytest.FixtureRequest) -> ServerAddress:
-    """Where the server of this run is."""
+    """Return the address of the server of this run, and start it if necessary."""
     if _ADDRESS not in request.config.stash:
         _start(request.config)
     return request.config.stash[_ADDRESS]
@@ -70,28 +71,28 @@ def postgres_address(request: pytest.FixtureRequest) -> ServerAddress:
 
 @pytest.fixture(scope="session")
 def postgres_admin(postgres_address: ServerAddress) -> Iterator[Admin]:
-    """A superuser's connection, kept for making and dropping databases."""
+    """Yield a superuser's connection, for creating and dropping databases."""
     with psycopg.connect(postgres_address.socket_url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def database_url(postgres_address: ServerAddress, postgres_admin: Admin) -> Iterator[str]:
-    """A migrated, empty database of the test's own."""
+    """Yield the address of a migrated, empty database for this test alone."""
     with cloned_database(postgres_admin) as name:
         yield in_database(postgres_address.socket_url, name)
 
 
 @pytest.fixture
 def external_database_url(postgres_address: ServerAddress, postgres_admin: Admin) -> Iterator[str]:
-    """The same over TCP, as if the server were somebody else's."""
+    """Yield the TCP address of a database for this test alone, like that of an external server."""
     with cloned_database(postgres_admin) as name:
         yield in_database(postgres_address.tcp_url, name)
 
 
 @pytest_asyncio.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
-    """The test's own database, open."""
+    """Yield the open database of this test."""
     database = await Database.open(DatabaseOptions(url=database_url))
     yield database
     await database.close()
@@ -99,14 +100,14 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="module")
 def shared_database_url(postgres_address: ServerAddress, postgres_admin: Admin) -> Iterator[str]:
-    """A database for all tests of a module: for slow preparations and tests that only read."""
+    """Yield a database for all tests of a module: for slow preparations and tests that only read."""
     with cloned_database(postgres_admin) as name:
         yield in_database(postgres_address.socket_url, name)
 
 
 @pytest_asyncio.fixture
 async def shared_db(shared_database_url: str) -> AsyncIterator[Database]:
-    """The module's database, opened anew for each test, because connections belong to the test's event loop."""
+    """Yield the database of the module, opened for each test: connections belong to the test's event loop."""
     database = await Database.open(DatabaseOptions(url=shared_database_url))
     yield database
     await database.close()

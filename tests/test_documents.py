@@ -1,4 +1,8 @@
-"""The documents say what is so: the data model is the schema, links lead somewhere, what is named exists, what can be typed can be run."""
+"""The documents are true.
+
+The data model equals the schema; links have targets; files, settings, routes, metrics and problems that are
+named exist; commands can be run.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +30,12 @@ DOCUMENTS: Final = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 NOT_SETTINGS: Final = {"EVENTLY_TOKEN"}  # read by the rehearsal
-# In the tables of libraries we do not look.
+# Tables of libraries are not documented.
 OURS: Final = "table_name NOT LIKE 'procrastinate%' AND table_name <> 'alembic_version'"
 
 
 class Column(NamedTuple):
-    """A column, as a diagram has it."""
+    """A column, as a diagram shows it."""
 
     kind: str
     keys: frozenset[str]
@@ -39,7 +43,7 @@ class Column(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of a diagram. `at_most_one`: of the child, for each parent."""
+    """A line of a diagram. `at_most_one`: a parent has at most one child."""
 
     parent: str
     child: str
@@ -96,24 +100,29 @@ def drawn_lines() -> list[Line]:
 
 
 def test_every_line_of_a_diagram_is_understood() -> None:
-    """Or else what follows would look at a part of them."""
+    """The other tests compare only lines that these patterns match."""
     for line in "".join(diagrams()).splitlines():
         assert re.match(r"        \S| {4}(?:\w+ \{|\}|\w+ \|\|(?:--|\.\.)o[{|] \w+ : \")", line), line
 
 
-async def test_every_table_and_column_is_drawn_as_it_is(shared_db: Database) -> None:
+async def test_diagrams_show_every_table_and_column(shared_db: Database) -> None:
     rows = await shared_db.fetch(f"""
         WITH keys AS (
-            SELECT conrelid AS relation, unnest(conkey) AS column_number, CASE contype WHEN 'p' THEN 'PK' ELSE 'FK' END AS flag
+            SELECT
+                conrelid AS relation, unnest(conkey) AS column_number,
+                CASE contype WHEN 'p' THEN 'PK' ELSE 'FK' END AS flag
             FROM pg_constraint WHERE contype IN ('p', 'f')
             UNION ALL
-            SELECT indrelid, unnest(indkey::smallint[]), 'UK' FROM pg_index WHERE indisunique AND NOT indisprimary
+            SELECT indrelid, unnest(indkey::smallint[]), 'UK'
+            FROM pg_index WHERE indisunique AND NOT indisprimary
         )
         SELECT
             table_name, column_name, udt_name::regtype::text AS kind, is_nullable = 'YES' AS nullable,
             ARRAY(
                 SELECT flag FROM keys
-                WHERE relation = format('%I.%I', table_schema, table_name)::regclass AND column_number = ordinal_position
+                WHERE
+                    relation = format('%I.%I', table_schema, table_name)::regclass
+                    AND column_number = ordinal_position
             ) AS flags
         FROM information_schema.columns
         JOIN information_schema.tables USING (table_schema, table_name)
@@ -126,7 +135,7 @@ async def test_every_table_and_column_is_drawn_as_it_is(shared_db: Database) -> 
     assert drawn_tables() == there
 
 
-async def test_every_foreign_key_is_drawn_as_it_is(shared_db: Database) -> None:
+async def test_diagrams_show_every_foreign_key(shared_db: Database) -> None:
     rows = await shared_db.fetch("""
         SELECT
             confrelid::regclass::text AS parent, conrelid::regclass::text AS child,
@@ -135,7 +144,9 @@ async def test_every_foreign_key_is_drawn_as_it_is(shared_db: Database) -> None:
                 WHERE indrelid = conrelid AND indisunique AND indpred IS NULL AND indkey::smallint[] <@ conkey
             ) AS at_most_one
         FROM pg_constraint
-        WHERE contype = 'f' AND connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT LIKE 'procrastinate%'
+        WHERE
+            contype = 'f' AND connamespace = 'public'::regnamespace
+            AND conrelid::regclass::text NOT LIKE 'procrastinate%'
     """)
     drawn = sorted((line.parent, line.child, line.at_most_one) for line in drawn_lines() if line.is_key)
     assert drawn == sorted((parent, child, at_most_one) for parent, child, at_most_one in rows)
@@ -156,7 +167,9 @@ async def test_every_index_is_listed(shared_db: Database) -> None:
         SELECT index.relname FROM pg_index
         JOIN pg_class AS index ON index.oid = indexrelid
         JOIN pg_class AS relation ON relation.oid = indrelid
-        WHERE index.relnamespace = 'public'::regnamespace AND NOT indisprimary AND relation.relname NOT LIKE 'procrastinate%'
+        WHERE
+            index.relnamespace = 'public'::regnamespace AND NOT indisprimary
+            AND relation.relname NOT LIKE 'procrastinate%'
     """)
     listed = re.findall(r"^\| `(\w+)` \|", read(DATA_MODEL), re.MULTILINE)
     assert sorted(listed) == sorted(row["relname"] for row in rows)
@@ -184,13 +197,13 @@ def links(path: Path) -> Iterator[str]:
 
 
 def anchors(path: Path) -> set[str]:
-    """Return what the headings of a document are called in a link."""
+    """Return the anchors of the headings of a document."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", read(path), flags=re.DOTALL), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=names(DOCUMENTS))
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_have_targets(path: Path) -> None:
     broken = []
     for link in links(path):
         file, _, anchor = link.partition("#")
@@ -212,8 +225,6 @@ def test_every_document_is_in_the_index() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=names(DOCUMENTS))
 def test_files_that_are_named_exist(path: Path) -> None:
-    if path.name == "style.md":
-        pytest.skip("also speaks of what may come")
     named = re.findall(r"`((?:src|tests|bench|docs|scripts)/[\w./-]+)`", read(path))
     assert [name for name in named if not (ROOT / name).exists()] == []
 
@@ -258,7 +269,7 @@ def test_problems_that_are_named_have_their_status(path: Path) -> None:
 
 
 def commands(path: Path) -> Iterator[str]:
-    """Yield what a document says to type: the lines of its shell blocks, and what stands in the text as code."""
+    """Yield the commands of a document: lines of shell blocks, and inline code of `make` and `evently`."""
     text = read(path)
     for block in re.findall(r"```(?:sh|bash)[^\n]*\n(.*?)```", text, re.DOTALL):
         yield from re.sub(r"\\\n\s*", " ", block).splitlines()
@@ -266,9 +277,9 @@ def commands(path: Path) -> Iterator[str]:
 
 
 def words_after(program: str, command: str) -> list[str] | None:
-    """Return what comes after a program's name, None where another program is run.
+    """Return the words after a program's name; None if the command runs another program.
 
-    Settings may stand before, a comment behind.
+    Settings may precede the name, and a comment may follow.
     """
     match = re.match(
         rf"(?:[A-Z_]+=(?:'[^']*'|\"[^\"]*\"|\S*) )*(?:\S*/)?{program}(?: (.*))?$", command.strip()

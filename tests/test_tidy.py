@@ -59,6 +59,138 @@ FILES_TO_WRAP: Final[set[str]] = {
     "src/evently/sales/reads/waitlist.sql",
     "src/evently/sales/store.sql",
 }
+# Words that hide who acts, and motion that stands for a state.
+DIALECT: Final = re.compile(
+    r"(?i)\b(whoever|whomever|somebody|falls? free|fell free|lets? go|let .{1,30} go\b|goes on|comes? to be"
+    r"|unless told|makes? way|those who (?:wait|ask|come)|sets? off|the till)\b"
+)
+LISTS_THE_WORDS: Final = {"glossary.md", "test_tidy.py"}
+# Files that are still to be translated.
+FILES_TO_TRANSLATE: Final[set[str]] = {
+    "bench/__main__.py",
+    "bench/baselines.py",
+    "bench/halls.py",
+    "bench/stage.py",
+    "docs/benchmarks.md",
+    "docs/operations.md",
+    "docs/rehearsals.md",
+    "src/evently/analytics/counting.py",
+    "src/evently/analytics/details.py",
+    "src/evently/catalogue/__init__.py",
+    "src/evently/catalogue/local_time.py",
+    "src/evently/catalogue/words.py",
+    "src/evently/demo/crowd.py",
+    "src/evently/demo/online.py",
+    "src/evently/demo/people.py",
+    "src/evently/demo/seeding.py",
+    "src/evently/demo/showcase.py",
+    "src/evently/notifications.py",
+    "src/evently/organizing/__init__.py",
+    "src/evently/organizing/conditions.py",
+    "src/evently/organizing/events.py",
+    "src/evently/organizing/promos.py",
+    "src/evently/organizing/seats.py",
+    "src/evently/organizing/terms.py",
+    "src/evently/organizing/zones.py",
+    "src/evently/rehearsal/__init__.py",
+    "src/evently/rehearsal/buying.py",
+    "src/evently/rehearsal/driver.py",
+    "src/evently/rehearsal/judgement.py",
+    "src/evently/rehearsal/plan.py",
+    "src/evently/rehearsal/recording.py",
+    "src/evently/rehearsal/report.py",
+    "src/evently/sales/commands.py",
+    "src/evently/sales/engine.py",
+    "src/evently/sales/facts.py",
+    "src/evently/sales/loading.py",
+    "src/evently/sales/loading.sql",
+    "src/evently/sales/outbox.py",
+    "src/evently/sales/reads/proof.py",
+    "src/evently/sales/reads/waitlist.py",
+    "src/evently/sales/reads/waitlist.sql",
+    "src/evently/sales/replay/bookings.py",
+    "src/evently/sales/replay/state.py",
+    "src/evently/sales/replay/waitlist.py",
+    "src/evently/sales/rules/__init__.py",
+    "src/evently/sales/rules/bookings.py",
+    "src/evently/sales/rules/moves.py",
+    "src/evently/sales/rules/sale.py",
+    "src/evently/sales/rules/seat_changes.py",
+    "src/evently/sales/rules/state.py",
+    "src/evently/sales/rules/waitlist.py",
+    "src/evently/sales/store.py",
+    "src/evently/sales/store.sql",
+    "src/evently/seating/hall.py",
+    "src/evently/seating/maps.py",
+    "src/evently/seating/maps.sql",
+    "src/evently/seating/picking.py",
+    "src/evently/web/api/bookings/availability.py",
+    "src/evently/web/api/catalogue/browse.py",
+    "src/evently/web/api/catalogue/events.py",
+    "src/evently/web/api/catalogue/sale_shapes.py",
+    "src/evently/web/api/catalogue/shapes.py",
+    "src/evently/web/api/organizing/rehearsals.py",
+    "src/evently/web/api/organizing/selling.py",
+    "src/evently/web/edge/access.py",
+    "src/evently/web/edge/assets.py",
+    "src/evently/web/edge/auth.py",
+    "src/evently/web/edge/conditional.py",
+    "src/evently/web/edge/context.py",
+    "src/evently/web/edge/idempotency.py",
+    "src/evently/web/edge/limits.py",
+    "src/evently/web/edge/memory.py",
+    "src/evently/web/pages/demo_gateway.py",
+    "tests/api/test_accounts.py",
+    "tests/api/test_accounts_organizers.py",
+    "tests/api/test_bookings.py",
+    "tests/api/test_bookings_money.py",
+    "tests/api/test_conditions.py",
+    "tests/api/test_promos.py",
+    "tests/api/test_seat_maps.py",
+    "tests/api/test_seating.py",
+    "tests/db/test_accounts_desk.py",
+    "tests/db/test_accounts_people.py",
+    "tests/db/test_analytics.py",
+    "tests/db/test_audit.py",
+    "tests/db/test_audit_extras.py",
+    "tests/db/test_checkout.py",
+    "tests/db/test_checkout_crashes.py",
+    "tests/db/test_database.py",
+    "tests/db/test_embedded.py",
+    "tests/db/test_jobs.py",
+    "tests/db/test_reactions.py",
+    "tests/db/test_relay.py",
+    "tests/db/test_sales_boards.py",
+    "tests/db/test_sales_crashes.py",
+    "tests/db/test_sales_engine.py",
+    "tests/db/test_sales_faults.py",
+    "tests/db/test_sales_seat_races.py",
+    "tests/db/test_sales_waitlist.py",
+    "tests/load/test_accepting.py",
+    "tests/load/test_kill.py",
+    "tests/load/test_kill_payments.py",
+    "tests/sim/checks.py",
+    "tests/sim/loop.py",
+    "tests/sim/test_mutants.py",
+    "tests/support/accounts.py",
+    "tests/support/box_office.py",
+    "tests/support/fake_stripe.py",
+    "tests/support/model.py",
+    "tests/support/paying.py",
+    "tests/support/postgres.py",
+    "tests/support/rows.py",
+    "tests/support/selling.py",
+    "tests/unit/rehearsal/test_judgement.py",
+    "tests/unit/test_accounts_tokens.py",
+    "tests/unit/test_cli.py",
+    "tests/unit/test_payments_stripe.py",
+    "tests/unit/test_sales_holds.py",
+    "tests/unit/test_sales_replay.py",
+    "tests/unit/test_sales_rules.py",
+    "tests/unit/test_sales_seats.py",
+    "tests/unit/test_sales_waitlist.py",
+    "tests/unit/test_web_limits.py",
+}
 # SQL in Python: (file, the first words). All run where no statement can be loaded from a file.
 SQL_IN_PYTHON: Final = {
     ("db/embedded/server.py", "SELECT current_setting("),  # before the schema exists
@@ -311,3 +443,24 @@ def test_lines_of_sql_and_markdown_are_short() -> None:
     paths = [*SOURCE.rglob("*.sql"), *ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     long = {path.relative_to(ROOT).as_posix() for path in paths if any(wide_lines(path))}
     assert long <= FILES_TO_WRAP, sorted(long - FILES_TO_WRAP)
+
+
+# Prose ------------------------------------------------------------------------------------------------------
+
+
+def test_prose_is_plain() -> None:
+    """Comments, docstrings, messages and documents name their actors and use the field's verbs."""
+    paths = [
+        *(path for ending in ("py", "sql", "html") for path in SOURCE.rglob(f"*.{ending}")),
+        *(SOURCE / "web").rglob("*.toml"),
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "tests").rglob("*.py"),
+        *(ROOT / "bench").rglob("*.py"),
+    ]
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in paths
+        if path.name not in LISTS_THE_WORDS and DIALECT.search(path.read_text(encoding="utf-8"))
+    }
+    assert found <= FILES_TO_TRANSLATE, sorted(found - FILES_TO_TRANSLATE)
