@@ -1,7 +1,8 @@
-"""What people are told: that they are offered something, that a booking is confirmed or cancelled, that money is paid back.
+"""Notifications to people: offers, confirmed and cancelled bookings, refunds.
 
-The relay makes notifications from the facts of the journal, in the transaction that marks them delivered; the
-place in the journal is their key. They hold ids only: whoever shows or sends one looks up the rest.
+The relay makes notifications from the facts of the journal, in the transaction that marks them delivered.
+Their key is their place in the journal, so a fact notifies at most once. A notification holds ids only; the
+code that shows or sends it reads the rest.
 """
 
 from __future__ import annotations
@@ -33,12 +34,15 @@ from evently.sales.outbox import JournalFacts
 
 sql: Final = load_queries(__name__)
 
-KEPT: Final = timedelta(days=365)  # longer ago, everybody has read it or never will
-FORGOTTEN_MAX: Final = 10_000  # at a time
+KEPT: Final = timedelta(days=365)  # an older one is read already, or never will be
+FORGOTTEN_MAX: Final = 10_000  # deleted at a time
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What is to be told, before it is known to whom. `line`: of which fact of the row."""
+    """A notification that a fact asks for. `line`: the place of the fact in its journal row.
+
+    `person_id` is None when the statement finds the person by the booking or the waitlist entry.
+    """
 
     line: int
     kind: str
@@ -49,7 +53,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """What somebody was told; the kinds are listed with the table (migration 0007)."""
+    """A notification of a person. The kinds are listed with the table (migration 0007)."""
 
     notification_id: UUID
     event_id: UUID
@@ -62,25 +66,22 @@ class Notification(msgspec.Struct, frozen=True):
 
 
 async def add(tx: Connection, rows: Sequence[JournalFacts]) -> None:
-    """Tell people what these journal rows say: one statement, however many rows.
-
-    A row that was told of before tells nobody twice.
-    """
-    told = [(row, note) for row in rows for note in notes_of(row.facts)]
-    if not told:
+    """Store the notifications of these journal rows: one statement, however many rows. Harmless to repeat."""
+    notes = [(row, note) for row in rows for note in notes_of(row.facts)]
+    if not notes:
         return
     await tx.execute(
         *sql.add(
-            event_ids=[row.event_id for row, _ in told],
-            seqs=[row.seq for row, _ in told],
-            lines=[note.line for _, note in told],
-            ids=[new_id() for _ in told],
-            person_ids=[note.person_id for _, note in told],
-            kinds=[note.kind for _, note in told],
-            booking_ids=[note.booking_id for _, note in told],
-            entry_ids=[note.entry_id for _, note in told],
-            refund_ids=[note.refund_id for _, note in told],
-            ats=[row.at for row, _ in told],
+            event_ids=[row.event_id for row, _ in notes],
+            seqs=[row.seq for row, _ in notes],
+            lines=[note.line for _, note in notes],
+            ids=[new_id() for _ in notes],
+            person_ids=[note.person_id for _, note in notes],
+            kinds=[note.kind for _, note in notes],
+            booking_ids=[note.booking_id for _, note in notes],
+            entry_ids=[note.entry_id for _, note in notes],
+            refund_ids=[note.refund_id for _, note in notes],
+            ats=[row.at for row, _ in notes],
         )
     )
 
@@ -88,42 +89,45 @@ async def add(tx: Connection, rows: Sequence[JournalFacts]) -> None:
 async def list_notifications(
     database: Database, person_id: UUID, limit: int, after: str | None, *, unread: bool = False
 ) -> Page[Notification]:
-    """Return a page of what a person was told, newest first; only what they have not read, when `unread`."""
+    """Return a page of a person's notifications, newest first; only those not read, when `unread`."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(
         *sql.list_of_person(person_id=person_id, unread=unread, after=position, limit=limit + 1)
     )
-    page = [Notification(*row.values()) for row in rows[:limit]]
+    page = [Notification(**row) for row in rows[:limit]]
     return Page(page, write_cursor((page[-1].notification_id,)) if len(rows) > limit else None)
 
 
 async def mark_read(tx: Connection, person_id: UUID, notification_id: UUID, now: datetime) -> Notification:
-    """Note that a person has read what they were told, or refuse: not theirs. Harmless to repeat."""
+    """Mark a person's notification as read, or refuse: not found. Harmless to repeat."""
     row = await tx.fetchrow(*sql.mark_read(person_id=person_id, notification_id=notification_id, now=now))
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND)
-    return Notification(*row.values())
+    return Notification(**row)
 
 
 async def forget_person(tx: Connection, person_id: UUID) -> None:
-    """Erase what a person was told, who is being erased."""
+    """Delete the notifications of a person who is being erased."""
     await tx.execute(*sql.forget_person(person_id=person_id))
 
 
 async def forget_old(database: Database, now: datetime) -> None:
-    """Erase some of what is too old to matter."""
+    """Delete some of the notifications that are older than `KEPT`."""
     async with database.transaction() as tx:
         await tx.execute(*sql.forget_old(before=now - KEPT, limit=FORGOTTEN_MAX))
 
 
 def notes_of(facts: Sequence[Fact]) -> list[Note]:
-    """Return what the facts of a journal row are to be told of. What is held and let go is nobody's news."""
-    taken = _taken(facts)
-    notes = [_note_of(line, each, taken=line in taken) for line, each in enumerate(facts)]
+    """Return the notifications that the facts of a journal row ask for.
+
+    Holds and their expiry ask for none.
+    """
+    resold = _resold(facts)
+    notes = [_note_of(line, each, resold=line in resold) for line, each in enumerate(facts)]
     return [note for note in notes if note is not None]
 
 
-def _note_of(line: int, fact: Fact, *, taken: bool) -> Note | None:
+def _note_of(line: int, fact: Fact, *, resold: bool) -> Note | None:
     match fact:
         case BookingConfirmed(booking_id=booking_id, buyer_id=buyer_id):
             return Note(line, "booking_confirmed", buyer_id, booking_id)
@@ -132,14 +136,14 @@ def _note_of(line: int, fact: Fact, *, taken: bool) -> Note | None:
         case BookingCancelled(booking_id=booking_id, was="confirmed"):
             return Note(
                 line,
-                "return_taken" if taken else "booking_cancelled",
+                "return_taken" if resold else "booking_cancelled",
                 booking_id=booking_id,
                 refund_id=fact.refund_id,
             )
         case TicketsCancelled(booking_id=booking_id, was="confirmed"):
             return Note(
                 line,
-                "return_taken" if taken else "tickets_cancelled",
+                "return_taken" if resold else "tickets_cancelled",
                 booking_id=booking_id,
                 refund_id=fact.refund_id,
             )
@@ -149,17 +153,17 @@ def _note_of(line: int, fact: Fact, *, taken: bool) -> Note | None:
             return Note(line, "offer_made", booking_id=booking_id, entry_id=entry_id)
         case EntryWithdrawn(entry_id=entry_id, reason="lapsed"):
             return Note(line, "offer_lapsed", entry_id=entry_id)
-        case EntryWithdrawn(entry_id=entry_id, reason="cancelled" | "over_limit"):  # nobody's own doing
+        case EntryWithdrawn(entry_id=entry_id, reason="cancelled" | "over_limit"):  # not by the buyer
             return Note(line, "entry_withdrawn", entry_id=entry_id)
     return None
 
 
-def _taken(facts: Sequence[Fact]) -> set[int]:
-    """Return the cancellations of tickets that their holders had returned and somebody has taken.
+def _resold(facts: Sequence[Fact]) -> set[int]:
+    """Return the lines that cancel returned tickets because another buyer has accepted an offer for them.
 
-    They stand between the confirmation of the offer and the facts that give it their units.
+    They stand between the confirmation of that offer and the facts that give it the units of these tickets.
     """
-    taken: set[int] = set()
+    resold: set[int] = set()
     since: list[int] = []
     confirmed: UUID | None = None
     for line, fact in enumerate(facts):
@@ -168,7 +172,7 @@ def _taken(facts: Sequence[Fact]) -> set[int]:
         elif isinstance(fact, BookingCancelled | TicketsCancelled):
             since.append(line)
         elif isinstance(fact, TicketUnbound) and fact.booking_id == confirmed:
-            taken.update(since)
+            resold.update(since)
         elif not isinstance(fact, OfferAccepted):
             confirmed = None
-    return taken
+    return resold

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from evently import analytics, sales
 from evently.analytics import Capacity, CurrencyTotals, OutOfOrder, Range, Revenue, Scope, Sums
-from evently.analytics.export import ROWS_READ, BookingLine, export_bookings
+from evently.analytics.export import ROWS_READ, ExportedBooking, export_bookings
 from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Invalid
@@ -219,7 +219,7 @@ async def test_many_events_in_one_delivery(db: Database, desk: SalesDesk) -> Non
 def test_no_question_looks_at_a_booking() -> None:
     text = files("evently.analytics").joinpath("reading.sql").read_text(encoding="utf-8")
     read = set(re.findall(r"(?:FROM|JOIN)\s+([a-z_]+)", text))
-    assert read == {"events", "sales", "pools", "event_totals", "event_quarters", "ranked", "summed"}
+    assert read == {"events", "sales", "pools", "event_totals", "event_quarters"}
 
 
 async def test_the_report_of_an_event(db: Database, desk: SalesDesk) -> None:
@@ -426,7 +426,7 @@ async def test_a_cursor_of_something_else_is_refused(db: Database) -> None:
 # The file of bookings ---------------------------------------------------------------------------------------
 
 
-async def exported(db: Database, event: Event) -> list[BookingLine]:
+async def exported(db: Database, event: Event) -> list[ExportedBooking]:
     return [line async for lines in export_bookings(db, event.event_id) for line in lines]
 
 

@@ -14,9 +14,11 @@ from evently.accounts.invitations import Invitation
 from evently.accounts.keys import ApiKey
 from evently.accounts.organizers import Organizer
 from evently.accounts.people import Person
+from evently.analytics import Revenue, Sums
 from evently.catalogue import Event, Venue
 from evently.checkout import Payment, RefundRow
 from evently.db import Queries, load_queries
+from evently.notifications import Notification
 from evently.payments import DemoCharge, DemoEffect
 from evently.sales.commands import Booking, Ticket, WaitlistEntry
 from evently.sales.rules.state import Pool, Refund, Sale
@@ -41,6 +43,9 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("sales", "refund"): Refund,
     ("checkout", "payment"): Payment,
     ("checkout", "refund"): RefundRow,
+    ("analytics", "sums"): Sums,
+    ("analytics", "revenue"): Revenue,
+    ("notifications", "notification"): Notification,
     ("payments", "demo_charge"): DemoCharge,
     ("payments", "demo_effect"): DemoEffect,
 }

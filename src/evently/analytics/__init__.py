@@ -1,19 +1,20 @@
-"""What was sold, when: sums that the relay keeps, so that no question about them ever looks at a booking.
+"""Analytics: sums of what was sold and when, kept by the relay, so that no report reads bookings.
 
-    count(tx, rows)                     the relay's verb: adds the facts of journal rows, each exactly once
-    read_report(database, scope, ...)   sums of an event, an organizer or the platform
-    read_series(database, scope, ...)   the same by day or by hour of a time zone
-    list_most_booked(database, ...)     events in the order of the tickets they sold
+    count(tx, rows)                     an effect of the relay: add the facts of journal rows, each exactly
+    once read_report(database, scope, ...)   sums of an event, an organizer or the platform
+    read_series(database, scope, ...)   sums by day or by hour of a time zone list_most_booked(database, ...)
+    events in the order of their sold tickets
 
-**Definitions.** A booking, its tickets and its amount count at the instant at which it is confirmed; nothing counts while it is held. A
-cancellation counts when it happens, whenever the booking was confirmed; cancelling some tickets counts those tickets, cancelling the last
-one counts the booking, too. So `tickets - cancelled_tickets` over all time is what is sold now. Amounts are what the tickets cost by their
-prices, exact integers of minor units, by currency; revenue is what the ledger says, with discounts, fees, taxes and refunds, when it was
-posted. Capacity is what it is now, of everything that is on sale or over.
+**Definitions.** A booking, its tickets and its amount count at the instant of its confirmation; a hold does
+not count. A cancellation counts at its own instant, whenever the booking was confirmed. Cancelling some
+tickets counts these tickets; cancelling the last ticket counts the booking, too. So `tickets -
+cancelled_tickets` over all time is what is sold now. Amounts are the prices of the tickets: exact integers of
+minor units, by currency. Revenue is what the ledger says, with discounts, fees, taxes and refunds, at the
+instant of each posting. Capacity is the present capacity of all events that are on sale or over.
 
-Sums are kept whole by event, and by event and quarter of an hour: every time zone's days and hours are made
-of quarters. A range is therefore rounded outwards to quarters, a series to whole days or hours. Sandbox
-events count for themselves, never for an organizer or the platform.
+Sums are kept by event, and by event and quarter of an hour, because the days and hours of every time zone
+consist of quarters. So a range is rounded outwards to quarters, and a series to whole days or hours. Sandbox
+events have sums of their own and never count for an organizer or the platform.
 """
 
 from evently.analytics.counting import OutOfOrder, count

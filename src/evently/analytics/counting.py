@@ -1,6 +1,7 @@
-"""The relay's half: adds the facts of journal rows, and their ledger, to the sums of their event and quarter of an hour, each exactly once.
+"""Counting: add the facts of journal rows, and their postings in the ledger, to sums, each exactly once.
 
-`event_totals.seq` says how far an event has been counted; whoever counts holds the lock of that row.
+The sums are those of the event, and of its quarter of an hour. `event_totals.seq` is the last journal row of
+an event that was counted; counting holds the lock of that row.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ sql: Final = load_queries(__name__)
 _QUARTER: Final = timedelta(minutes=15)
 _COLUMNS: Final = (*Sums.__struct_fields__, *Revenue.__struct_fields__)
 _NOTHING: Final = (0,) * len(Revenue.__struct_fields__)
-# That are added up before others get the processor: the booking path runs in the same process
+# Added up before other tasks get the processor: the booking path runs in the same process
 SLICE_ROWS: Final = 500
 
-Quarter: TypeAlias = tuple[UUID, datetime]  # an event's quarter of an hour
+Quarter: TypeAlias = tuple[UUID, datetime]  # an event, and the start of a quarter of an hour
 
 
 class OutOfOrder(Exception):
@@ -36,12 +37,11 @@ class OutOfOrder(Exception):
 async def count(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     """Count the facts of journal rows, those of one event in the order of `seq`.
 
-    Rows that were counted before are passed over.
-
-    Four statements, however many rows. Raises OutOfOrder when a row is missing before one of these.
+    Rows that were counted before are skipped. Four statements, however many rows. Raises OutOfOrder when a
+    row before one of these is missing.
     """
-    stood = await _lock(tx, sorted({row.event_id for row in rows}))
-    rows = _not_counted(rows, stood)
+    counted = await _lock(tx, sorted({row.event_id for row in rows}))
+    rows = _not_counted(rows, counted)
     if not rows:
         return
     sums: dict[Quarter, Sums] = {}
@@ -51,10 +51,12 @@ async def count(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     seqs = {row.event_id: row.seq for row in rows}
     posted = await tx.fetch(
         *sql.sum_ledger(
-            event_ids=list(seqs), after_seqs=[stood[event_id] for event_id in seqs], seqs=list(seqs.values())
+            event_ids=list(seqs),
+            after_seqs=[counted[event_id] for event_id in seqs],
+            seqs=list(seqs.values()),
         )
     )
-    quarters = _beside(sums, posted)
+    quarters = _join(sums, posted)
     totals = {event_id: [0] * len(_COLUMNS) for event_id in seqs}
     for (event_id, _), tally in quarters.items():
         totals[event_id] = [before + more for before, more in zip(totals[event_id], tally, strict=True)]
@@ -69,7 +71,7 @@ async def count(tx: Connection, rows: Sequence[JournalFacts]) -> None:
 
 
 def add_up(rows: Iterable[JournalFacts], quarters: dict[Quarter, Sums]) -> None:
-    """Add the facts of rows to the sums of their quarters; a quarter in which nothing counts is not begun.
+    """Add the facts of rows to the sums of their quarters. A quarter without counted facts gets no sums.
 
     2 us a row.
     """
@@ -87,20 +89,20 @@ def add_up(rows: Iterable[JournalFacts], quarters: dict[Quarter, Sums]) -> None:
 
 
 async def _lock(tx: Connection, event_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return how far each event was counted, and keep everybody else from counting on."""
-    stood = await _lock_known(tx, event_ids)
-    if fresh := [event_id for event_id in event_ids if event_id not in stood]:
-        await tx.execute(*sql.begin_totals(event_ids=fresh))
-        stood |= await _lock_known(tx, fresh)
-    return stood
+    """Return the last counted row of each event, and lock its counting."""
+    counted = await _lock_known(tx, event_ids)
+    if new := [event_id for event_id in event_ids if event_id not in counted]:
+        await tx.execute(*sql.begin_totals(event_ids=new))
+        counted |= await _lock_known(tx, new)
+    return counted
 
 
 async def _lock_known(tx: Connection, event_ids: Sequence[UUID]) -> dict[UUID, int]:
     return {row["event_id"]: row["seq"] for row in await tx.fetch(*sql.lock_totals(event_ids=event_ids))}
 
 
-def _not_counted(rows: Iterable[JournalFacts], stood: Mapping[UUID, int]) -> list[JournalFacts]:
-    left, reached = [], dict(stood)
+def _not_counted(rows: Iterable[JournalFacts], counted: Mapping[UUID, int]) -> list[JournalFacts]:
+    left, reached = [], dict(counted)
     for row in rows:
         before = reached[row.event_id]
         if row.seq <= before:
@@ -113,7 +115,7 @@ def _not_counted(rows: Iterable[JournalFacts], stood: Mapping[UUID, int]) -> lis
 
 
 def _counts(fact: Fact) -> bool:
-    """Return whether a fact counts: what is held and then let go never does."""
+    """Return whether a fact counts. The end of a hold that was never confirmed does not."""
     if isinstance(fact, BookingCancelled | TicketsCancelled):
         return fact.was == "confirmed"
     return isinstance(fact, BookingConfirmed | HoldConfirmed)
@@ -131,14 +133,17 @@ def _add(sums: Sums, fact: Fact) -> None:
             sums.cancelled_minor += sum([ticket[2] for ticket in tickets])
 
 
-def _beside(sums: Mapping[Quarter, Sums], posted: Iterable[Record]) -> dict[Quarter, list[int]]:
-    """Return what is added to each quarter, in the order of their keys: the facts beside the ledger, in the order of `_COLUMNS`."""
+def _join(sums: Mapping[Quarter, Sums], posted: Iterable[Record]) -> dict[Quarter, list[int]]:
+    """Return the sums of facts and ledger of each quarter, in the order of `_COLUMNS`.
+
+    The quarters are in the order of their keys.
+    """
     revenue = {
         (event_id, quarter_at): [int(minor) for minor in amounts] for event_id, quarter_at, *amounts in posted
     }
     return {
-        place: [*astuple(sums.get(place) or Sums()), *revenue.get(place, _NOTHING)]
-        for place in sorted(sums.keys() | revenue.keys())
+        quarter: [*astuple(sums.get(quarter) or Sums()), *revenue.get(quarter, _NOTHING)]
+        for quarter in sorted(sums.keys() | revenue.keys())
     }
 
 

@@ -1,8 +1,8 @@
--- The roll-ups that the relay keeps. `event_totals` and `event_quarters` are written here alone.
+-- The sums that the relay keeps. Only these statements write `event_totals` and `event_quarters`.
 
 -- name: lock_totals
--- How far the events have been counted. Locked in key order, so that two relays never wait for each other in a circle; the
--- second sees what the first has counted.
+-- The last counted row of each event. Locked in key order, so that two relays never wait for each other in a
+-- circle; the second relay then reads what the first has counted.
 SELECT event_id, seq
 FROM event_totals
 WHERE event_id = ANY(:event_ids::uuid[])
@@ -10,34 +10,61 @@ ORDER BY event_id
 FOR UPDATE;
 
 -- name: begin_totals
--- Begin counting events. Waits for a relay that is just beginning them; locking the totals afterwards shows what it has counted.
-INSERT INTO event_totals (event_id, seq, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor)
+-- Begin to count events. Waits for a relay that begins to count the same ones; lock_totals then reads what
+-- that relay has counted.
+INSERT INTO event_totals (event_id, seq, {sums})
 SELECT new.event_id, 0, 0, 0, 0, 0, 0, 0
 FROM unnest(:event_ids::uuid[]) AS new (event_id)
 ORDER BY new.event_id
 ON CONFLICT (event_id) DO NOTHING;
 
 -- name: sum_ledger
--- What the ledger says of the journal rows that are counted now, by event and quarter of an hour: after one seq, up to another. What is only captured
--- or paid back at last was owed before, and is no row.
-SELECT event_id, quarter_at, gross_minor, struck_minor, refunded_minor, tax_minor, fees_minor
+-- The ledger of the journal rows that are counted now, by event and quarter of an hour: after one seq, up to
+-- another. Postings that only capture money, or pay back a refund at last, were owed before and give no row.
+SELECT event_id, quarter_at, {revenue}
 FROM (
     SELECT
         ledger.event_id,
         date_bin('15 minutes', ledger.at, '2000-01-01T00:00:00Z') AS quarter_at,
-        coalesce(sum(ledger.amount_minor) FILTER (WHERE ledger.debit IN ('buyer', 'door') AND ledger.credit IN ('organizer', 'tax', 'fees')), 0) AS gross_minor,
-        coalesce(sum(ledger.amount_minor) FILTER (WHERE ledger.debit IN ('organizer', 'tax', 'fees') AND ledger.credit IN ('buyer', 'door')), 0) AS struck_minor,
+        coalesce(
+            sum(ledger.amount_minor) FILTER (
+                WHERE ledger.debit IN ('buyer', 'door') AND ledger.credit IN ('organizer', 'tax', 'fees')
+            ), 0
+        ) AS gross_minor,
+        coalesce(
+            sum(ledger.amount_minor) FILTER (
+                WHERE ledger.debit IN ('organizer', 'tax', 'fees') AND ledger.credit IN ('buyer', 'door')
+            ), 0
+        ) AS struck_minor,
         coalesce(sum(ledger.amount_minor) FILTER (WHERE ledger.credit = 'refunds'), 0) AS refunded_minor,
-        coalesce(sum(CASE 'tax' WHEN ledger.credit THEN ledger.amount_minor WHEN ledger.debit THEN -ledger.amount_minor END), 0) AS tax_minor,
-        coalesce(sum(CASE 'fees' WHEN ledger.credit THEN ledger.amount_minor WHEN ledger.debit THEN -ledger.amount_minor END), 0) AS fees_minor
-    FROM unnest(:event_ids::uuid[], :after_seqs::bigint[], :seqs::bigint[]) AS counted (event_id, after_seq, seq)
-    INNER JOIN ledger ON ledger.event_id = counted.event_id AND ledger.seq > counted.after_seq AND ledger.seq <= counted.seq
+        coalesce(
+            sum(
+                CASE 'tax'
+                    WHEN ledger.credit THEN ledger.amount_minor
+                    WHEN ledger.debit THEN -ledger.amount_minor
+                END
+            ), 0
+        ) AS tax_minor,
+        coalesce(
+            sum(
+                CASE 'fees'
+                    WHEN ledger.credit THEN ledger.amount_minor
+                    WHEN ledger.debit THEN -ledger.amount_minor
+                END
+            ), 0
+        ) AS fees_minor
+    FROM unnest(:event_ids::uuid[], :after_seqs::bigint[], :seqs::bigint[])
+        AS counted (event_id, after_seq, seq)
+    INNER JOIN ledger
+        ON ledger.event_id = counted.event_id
+        AND ledger.seq > counted.after_seq
+        AND ledger.seq <= counted.seq
     GROUP BY ledger.event_id, quarter_at
 ) AS posted
 WHERE gross_minor != 0 OR struck_minor != 0 OR refunded_minor != 0;
 
 -- name: add_totals
--- Add to the sums of events, which are locked.
+-- Add to the sums of events. Their rows are locked.
 UPDATE event_totals
 SET
     seq = new.seq,
@@ -53,32 +80,23 @@ SET
     tax_minor = event_totals.tax_minor + new.tax_minor,
     fees_minor = event_totals.fees_minor + new.fees_minor
 FROM unnest(
-    :event_ids::uuid[], :seqs::bigint[], :bookings::bigint[], :tickets::bigint[], :amount_minor::bigint[], :cancelled_bookings::bigint[],
-    :cancelled_tickets::bigint[], :cancelled_minor::bigint[], :gross_minor::bigint[], :struck_minor::bigint[], :refunded_minor::bigint[],
-    :tax_minor::bigint[], :fees_minor::bigint[]
-) AS new (
-    event_id, seq, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor, gross_minor, struck_minor,
-    refunded_minor, tax_minor, fees_minor
-)
+    :event_ids::uuid[], :seqs::bigint[], :bookings::bigint[], :tickets::bigint[], :amount_minor::bigint[],
+    :cancelled_bookings::bigint[], :cancelled_tickets::bigint[], :cancelled_minor::bigint[],
+    :gross_minor::bigint[], :struck_minor::bigint[], :refunded_minor::bigint[], :tax_minor::bigint[],
+    :fees_minor::bigint[]
+) AS new (event_id, seq, {sums}, {revenue})
 WHERE event_totals.event_id = new.event_id;
 
 -- name: add_quarters
--- Add to the sums of quarters of an hour of events whose totals are locked.
-INSERT INTO event_quarters (
-    event_id, quarter_at, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor, gross_minor, struck_minor,
-    refunded_minor, tax_minor, fees_minor
-)
-SELECT
-    new.event_id, new.quarter_at, new.bookings, new.tickets, new.amount_minor, new.cancelled_bookings, new.cancelled_tickets,
-    new.cancelled_minor, new.gross_minor, new.struck_minor, new.refunded_minor, new.tax_minor, new.fees_minor
+-- Add to the sums of quarters of an hour. The totals of their events are locked.
+INSERT INTO event_quarters (event_id, quarter_at, {sums}, {revenue})
+SELECT new.event_id, new.quarter_at, {new.sums}, {new.revenue}
 FROM unnest(
-    :event_ids::uuid[], :quarter_ats::timestamptz[], :bookings::bigint[], :tickets::bigint[], :amount_minor::bigint[], :cancelled_bookings::bigint[],
-    :cancelled_tickets::bigint[], :cancelled_minor::bigint[], :gross_minor::bigint[], :struck_minor::bigint[], :refunded_minor::bigint[],
+    :event_ids::uuid[], :quarter_ats::timestamptz[], :bookings::bigint[], :tickets::bigint[],
+    :amount_minor::bigint[], :cancelled_bookings::bigint[], :cancelled_tickets::bigint[],
+    :cancelled_minor::bigint[], :gross_minor::bigint[], :struck_minor::bigint[], :refunded_minor::bigint[],
     :tax_minor::bigint[], :fees_minor::bigint[]
-) AS new (
-    event_id, quarter_at, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor, gross_minor, struck_minor,
-    refunded_minor, tax_minor, fees_minor
-)
+) AS new (event_id, quarter_at, {sums}, {revenue})
 ON CONFLICT (event_id, quarter_at) DO UPDATE
 SET
     bookings = event_quarters.bookings + excluded.bookings,

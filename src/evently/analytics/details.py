@@ -1,13 +1,14 @@
-"""What insight knows of one event beyond the roll-ups: its money, its holds, its waitlist, its ticket types and its seats.
+"""Details of one event beyond the sums: its money, holds, waitlists, ticket types and seats.
 
-Each answer is one instant's, from the tables that the till itself keeps, in a few statements whatever the
-event's size.
+Each report is as of one instant. It reads the tables of the sales engine in a few statements, whatever the
+size of the event.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import groupby
-from typing import Any, Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -17,6 +18,8 @@ from evently.db import Database, Record, load_queries
 from evently.kit.errors import Refused
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import load_hall
+
+Row = TypeVar("Row", bound=msgspec.Struct)
 
 sql: Final = load_queries(__name__)
 
@@ -32,8 +35,9 @@ class EventMoney(msgspec.Struct, frozen=True):
 
     `gross - struck - refunded - tax - fees == net`, always.
 
-    `struck`: cancelled before anybody had paid. `settled` of `refunded` is paid back or needed not be. `uncaptured`: authorised and not yet
-    collected. `at_door`: still owed on site. `discount` is what was taken off the tickets that are sold now; gross is without it.
+    `struck`: cancelled before it was paid. `settled`: the part of `refunded` that was paid back, or need not
+    be. `uncaptured`: authorised and not captured yet. `at_door`: still owed on site. `discount`: of the
+    tickets that are sold now; `gross` does not contain it.
     """
 
     currency: str
@@ -50,10 +54,10 @@ class EventMoney(msgspec.Struct, frozen=True):
     discount_minor: int = 0
 
 
-class Fates(msgspec.Struct, frozen=True):
-    """What became of bookings.
+class BookingOutcomes(msgspec.Struct, frozen=True):
+    """Bookings by outcome.
 
-    One that was confirmed stays confirmed here, even if it was cancelled later.
+    A booking that was confirmed counts as confirmed, even if it was cancelled later.
     """
 
     placed: int = 0
@@ -64,15 +68,15 @@ class Fates(msgspec.Struct, frozen=True):
 
 
 class Conversion(msgspec.Struct, frozen=True):
-    """Bookings that were confirmed at once, held first, or offered to the waitlist."""
+    """Outcomes of bookings that were confirmed at once, of holds, and of offers to the waitlist."""
 
-    at_once: Fates
-    holds: Fates
-    offers: Fates
+    at_once: BookingOutcomes
+    holds: BookingOutcomes
+    offers: BookingOutcomes
 
 
 class WaitlistFigures(msgspec.Struct, frozen=True):
-    """The waitlist of a ticket type, in entries unless they are called units."""
+    """The waitlist of a ticket type. Figures are entries, unless their name says units."""
 
     ticket_type_id: UUID
     name: str
@@ -93,7 +97,7 @@ class WaitlistFigures(msgspec.Struct, frozen=True):
 
 
 class TicketSums(msgspec.Struct, frozen=True):
-    """Tickets of confirmed bookings, and what they cost in minor units; `sold` now, and `cancelled`."""
+    """Tickets of confirmed bookings, now `sold` or `cancelled`, and their prices in minor units."""
 
     sold: int = 0
     sold_minor: int = 0
@@ -101,19 +105,17 @@ class TicketSums(msgspec.Struct, frozen=True):
     cancelled_minor: int = 0
 
     def __add__(self, other: TicketSums) -> TicketSums:
-        """Return both together."""
+        """Return the sum of both."""
         return TicketSums(
-            *[
-                mine + its
-                for mine, its in zip(
-                    msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True
-                )
-            ]
+            sold=self.sold + other.sold,
+            sold_minor=self.sold_minor + other.sold_minor,
+            cancelled=self.cancelled + other.cancelled,
+            cancelled_minor=self.cancelled_minor + other.cancelled_minor,
         )
 
 
-class TypeSums(msgspec.Struct, frozen=True):
-    """A ticket type, and the sections in which it sold seats, in the order of the layout."""
+class TicketTypeSums(msgspec.Struct, frozen=True):
+    """A ticket type with its tickets, and those of each section in the order of the layout."""
 
     ticket_type_id: UUID
     name: str
@@ -121,16 +123,16 @@ class TypeSums(msgspec.Struct, frozen=True):
     sections: dict[str, TicketSums]
 
 
-class TypesReport(msgspec.Struct, frozen=True):
-    """An event's ticket types in their order, and the sections of its layout, all of them."""
+class TicketTypesReport(msgspec.Struct, frozen=True):
+    """The ticket types of an event in their order, and all sections of its layout."""
 
     currency: str
-    ticket_types: list[TypeSums]
+    ticket_types: list[TicketTypeSums]
     sections: dict[str, TicketSums]
 
 
 class SeatPrices(msgspec.Struct, frozen=True):
-    """Seats in the order of the layout: a state each (`SEAT_FREE` and so on), and what sold ones cost."""
+    """Seats in the order of the layout: their states (`SEAT_FREE` ...), and the prices of sold seats."""
 
     digest: str
     currency: str
@@ -139,35 +141,31 @@ class SeatPrices(msgspec.Struct, frozen=True):
 
 
 async def read_money(database: Database, event_id: UUID) -> list[EventMoney]:
-    """Return an event's money, by currency."""
+    """Return the money of an event, by currency."""
     async with database.snapshot() as snapshot:
         rows = await snapshot.fetch(*sql.sum_money(event_id=event_id))
         found = await snapshot.fetch(*sql.sum_discounts(event_id=event_id))
     discounts = {row["currency"]: int(row["discount_minor"]) for row in found}
     return [
-        replace(
-            EventMoney(row["currency"], *_integers(row, skip=1)),
-            discount_minor=discounts.get(row["currency"], 0),
-        )
-        for row in rows
+        replace(_struct(EventMoney, row), discount_minor=discounts.get(row["currency"], 0)) for row in rows
     ]
 
 
 async def read_conversion(database: Database, event_id: UUID) -> Conversion:
-    """Return what became of an event's bookings."""
+    """Return the outcomes of an event's bookings."""
     rows = await database.fetch(*sql.count_holds(event_id=event_id))
-    fates: dict[str, Any] = {row["kind"]: Fates(*_integers(row, skip=1)) for row in rows}
-    return Conversion(*[fates.get(kind, Fates()) for kind in Conversion.__struct_fields__])
+    by_kind = {row["kind"]: _struct(BookingOutcomes, row) for row in rows}
+    return Conversion(**{kind: by_kind.get(kind, BookingOutcomes()) for kind in Conversion.__struct_fields__})
 
 
-async def read_waiting(database: Database, event_id: UUID) -> list[WaitlistFigures]:
-    """Return the waitlists of an event, in the order of its ticket types; those that nobody ever joined are left out."""
+async def read_waitlists(database: Database, event_id: UUID) -> list[WaitlistFigures]:
+    """Return the waitlists of an event that were ever joined, in the order of its ticket types."""
     rows = await database.fetch(*sql.count_waitlist(event_id=event_id))
-    return [WaitlistFigures(row["ticket_type_id"], row["name"], *_integers(row, skip=2)) for row in rows]
+    return [_struct(WaitlistFigures, row) for row in rows]
 
 
-async def read_ticket_types(database: Database, event_id: UUID) -> TypesReport:
-    """Return what each ticket type of an event sold, and each section."""
+async def read_ticket_types(database: Database, event_id: UUID) -> TicketTypesReport:
+    """Return the tickets of each ticket type and of each section of an event."""
     async with database.snapshot() as snapshot:
         hall = await load_hall(snapshot, event_id)
         sections = hall.plan.section_of_seat if hall is not None else []
@@ -181,7 +179,7 @@ async def read_ticket_types(database: Database, event_id: UUID) -> TypesReport:
         name: sum([each.sections[name] for each in types if name in each.sections], TicketSums())
         for name in names
     }
-    return TypesReport(currency, types, totals)
+    return TicketTypesReport(currency, types, totals)
 
 
 async def read_seat_prices(database: Database, event_id: UUID) -> SeatPrices:
@@ -196,14 +194,21 @@ async def read_seat_prices(database: Database, event_id: UUID) -> SeatPrices:
     return SeatPrices(row["digest"], row["currency"], states, prices)
 
 
-def _type_sums(rows: list[Record], names: tuple[str, ...]) -> TypeSums:
-    sums = [(row["section"], TicketSums(*_integers(row, skip=3))) for row in rows]
+def _type_sums(rows: list[Record], names: tuple[str, ...]) -> TicketTypeSums:
+    sums = [(row["section"], _struct(TicketSums, row)) for row in rows]
     sections = {names[section]: each for section, each in sums if section is not None}
-    return TypeSums(
+    return TicketTypeSums(
         rows[0]["ticket_type_id"], rows[0]["name"], sum([each for _, each in sums], TicketSums()), sections
     )
 
 
-def _integers(row: Record, skip: int) -> list[int]:
-    """Return all columns but the first ones: sums are numeric to the database."""
-    return [int(value) for value in list(row.values())[skip:]]
+def _struct(kind: type[Row], row: Record) -> Row:
+    """Return the columns of a row as a struct, by name.
+
+    Sums are numeric in the database and become integers.
+    """
+    fields = kind.__struct_fields__
+    values = {name: row[name] for name in fields if name in row}
+    return kind(
+        **{name: int(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+    )

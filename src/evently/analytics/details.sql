@@ -1,11 +1,19 @@
--- What insight reads of one event beyond the roll-ups. Each question is one pass over rows that the event's key finds.
+-- Details of one event beyond the sums. Each statement is one pass over rows that the key of the event finds.
 
 -- name: sum_money
--- The ledger of an event by currency, account by account; a sale without any posting has one row of zeros.
+-- The ledger of an event by currency and account. A sale without postings has one row of zeros.
 SELECT
     coalesce(ledger.currency, sales.currency) AS currency,
-    coalesce(sum(ledger.amount_minor) FILTER (WHERE debit IN ('buyer', 'door') AND credit IN ('organizer', 'tax', 'fees')), 0) AS gross_minor,
-    coalesce(sum(ledger.amount_minor) FILTER (WHERE debit IN ('organizer', 'tax', 'fees') AND credit IN ('buyer', 'door')), 0) AS struck_minor,
+    coalesce(
+        sum(ledger.amount_minor) FILTER (
+            WHERE debit IN ('buyer', 'door') AND credit IN ('organizer', 'tax', 'fees')
+        ), 0
+    ) AS gross_minor,
+    coalesce(
+        sum(ledger.amount_minor) FILTER (
+            WHERE debit IN ('organizer', 'tax', 'fees') AND credit IN ('buyer', 'door')
+        ), 0
+    ) AS struck_minor,
     coalesce(sum(ledger.amount_minor) FILTER (WHERE credit = 'refunds'), 0) AS refunded_minor,
     coalesce(sum(ledger.amount_minor) FILTER (WHERE credit = 'tax'), 0)
     - coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'tax'), 0) AS tax_minor,
@@ -26,18 +34,25 @@ GROUP BY coalesce(ledger.currency, sales.currency)
 ORDER BY coalesce(ledger.currency, sales.currency);
 
 -- name: sum_discounts
--- What was taken off the tickets that are sold now.
+-- The discounts of the tickets that are sold now.
 SELECT sales.currency, coalesce(sum(tickets.discount_minor), 0) AS discount_minor
 FROM sales
 INNER JOIN bookings ON bookings.event_id = sales.event_id AND bookings.state = 'confirmed'
-INNER JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
+INNER JOIN tickets
+    ON tickets.event_id = bookings.event_id
+    AND tickets.booking_id = bookings.booking_id
+    AND tickets.state != 'void'
 WHERE sales.event_id = :event_id
 GROUP BY sales.currency;
 
 -- name: count_holds
--- The bookings of an event by what became of them: those made in one step, holds, and offers to the waitlist.
+-- The bookings of an event by outcome: those confirmed at once, holds, and offers to the waitlist.
 SELECT
-    CASE WHEN entry_id IS NOT NULL THEN 'offers' WHEN expires_at IS NOT NULL THEN 'holds' ELSE 'at_once' END AS kind,
+    CASE
+        WHEN entry_id IS NOT NULL THEN 'offers'
+        WHEN expires_at IS NOT NULL THEN 'holds'
+        ELSE 'at_once'
+    END AS kind,
     count(*) AS placed,
     count(*) FILTER (WHERE confirmed_at IS NOT NULL) AS confirmed,
     count(*) FILTER (WHERE state = 'expired') AS expired,
@@ -48,7 +63,7 @@ WHERE event_id = :event_id
 GROUP BY kind;
 
 -- name: count_waitlist
--- The waitlist of each ticket type for which anybody ever waited, or for which units are set aside.
+-- The waitlist of each ticket type that ever had an entry, or has units set aside.
 SELECT
     ticket_types.ticket_type_id,
     ticket_types.name,
@@ -60,7 +75,7 @@ SELECT
     coalesce(entries.ever_offered, 0) AS ever_offered,
     coalesce(entries.fulfilled, 0) AS fulfilled,
     coalesce(entries.fulfilled_units, 0) AS fulfilled_units,
-    coalesce(entries.left_alone, 0) AS left_alone,
+    coalesce(entries.left_count, 0) AS left,
     coalesce(entries.declined, 0) AS declined,
     coalesce(entries.lapsed, 0) AS lapsed,
     coalesce(entries.cancelled, 0) AS cancelled,
@@ -78,7 +93,7 @@ LEFT JOIN (
         count(*) FILTER (WHERE offered_at IS NOT NULL) AS ever_offered,
         count(*) FILTER (WHERE state = 'fulfilled') AS fulfilled,
         sum(quantity) FILTER (WHERE state = 'fulfilled') AS fulfilled_units,
-        count(*) FILTER (WHERE state = 'withdrawn' AND reason = 'left') AS left_alone,
+        count(*) FILTER (WHERE state = 'withdrawn' AND reason = 'left') AS left_count,
         count(*) FILTER (WHERE state = 'withdrawn' AND reason = 'declined') AS declined,
         count(*) FILTER (WHERE state = 'withdrawn' AND reason = 'lapsed') AS lapsed,
         count(*) FILTER (WHERE state = 'withdrawn' AND reason = 'cancelled') AS cancelled,
@@ -87,13 +102,14 @@ LEFT JOIN (
     WHERE event_id = :event_id
     GROUP BY ticket_type_id
 ) AS entries ON entries.ticket_type_id = ticket_types.ticket_type_id
-LEFT JOIN set_asides ON set_asides.event_id = ticket_types.event_id AND set_asides.ticket_type_id = ticket_types.ticket_type_id
+LEFT JOIN set_asides
+    ON set_asides.event_id = ticket_types.event_id AND set_asides.ticket_type_id = ticket_types.ticket_type_id
 WHERE ticket_types.event_id = :event_id AND (entries.joined > 0 OR set_asides.units > 0)
 ORDER BY ticket_types.position, ticket_types.ticket_type_id;
 
 -- name: sum_ticket_types
--- The tickets of an event's confirmed bookings by ticket type, and of those with a seat by its section, too: `sections` has the section's index of
--- each seat. Ticket types that never sold are there, without a section.
+-- The tickets of confirmed bookings by ticket type, and by the section of their seats: `sections` has the
+-- index of the section of each seat. A ticket type that never sold has a row without a section.
 SELECT
     ticket_types.ticket_type_id,
     ticket_types.name,
@@ -108,9 +124,13 @@ LEFT JOIN (
         tickets.ticket_type_id,
         (:sections::integer[])[tickets.seat_number + 1] AS section,
         count(*) FILTER (WHERE tickets.state != 'void') AS sold,
-        sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor) FILTER (WHERE tickets.state != 'void') AS sold_minor,
+        sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor) FILTER (
+            WHERE tickets.state != 'void'
+        ) AS sold_minor,
         count(*) FILTER (WHERE tickets.state = 'void') AS cancelled,
-        sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor) FILTER (WHERE tickets.state = 'void') AS cancelled_minor
+        sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor) FILTER (
+            WHERE tickets.state = 'void'
+        ) AS cancelled_minor
     FROM bookings
     INNER JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
     WHERE bookings.event_id = :event_id AND bookings.confirmed_at IS NOT NULL
@@ -120,11 +140,12 @@ WHERE ticket_types.event_id = :event_id
 ORDER BY ticket_types.position, ticket_types.ticket_type_id, tickets.section NULLS LAST;
 
 -- name: read_currency
--- What the sale of an event is counted in.
+-- The currency of an event.
 SELECT currency FROM sales WHERE event_id = :event_id;
 
 -- name: read_seat_prices
--- The seats that are taken or blocked, as arrays beside each other: twenty thousand rows would cost ten times as much.
+-- The seats that are held, sold or blocked, as parallel arrays: twenty thousand rows would cost ten times as
+-- much.
 SELECT
     event_seating.digest,
     event_seating.zone_of,
@@ -138,13 +159,23 @@ INNER JOIN sales ON sales.event_id = event_seating.event_id
 CROSS JOIN LATERAL (
     SELECT
         array_agg(seat_claims.seat_number) AS numbers,
-        array_agg(CASE WHEN seat_claims.ticket_id IS NULL THEN 3 WHEN bookings.state = 'held' THEN 1 ELSE 2 END) AS states,
         array_agg(
-            CASE WHEN bookings.state = 'confirmed' THEN tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor END
+            CASE
+                WHEN seat_claims.ticket_id IS NULL THEN 3
+                WHEN bookings.state = 'held' THEN 1
+                ELSE 2
+            END
+        ) AS states,
+        array_agg(
+            CASE
+                WHEN bookings.state = 'confirmed'
+                    THEN tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor
+            END
         ) AS prices
     FROM seat_claims
     LEFT JOIN tickets ON tickets.event_id = seat_claims.event_id AND tickets.ticket_id = seat_claims.ticket_id
-    LEFT JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
+    LEFT JOIN bookings
+        ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
     WHERE seat_claims.event_id = event_seating.event_id
 ) AS claimed
 WHERE event_seating.event_id = :event_id;

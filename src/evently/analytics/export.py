@@ -1,4 +1,4 @@
-"""The bookings of an event, all of them, a few at a time: for tables that people download."""
+"""The export of all bookings of an event, for tables that people download."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ sql: Final = load_queries(__name__)
 ROWS_READ: Final = 200  # at a time: 2 ms of a process that also sells
 
 
-class BookingLine(msgspec.Struct, frozen=True):
-    """One booking. `tickets` and what they cost, `amount_minor`, are what it holds now: nothing, once cancelled or expired.
+class ExportedBooking(msgspec.Struct, frozen=True):
+    """One booking.
 
-    `paid_minor` was paid online for all that it ever held; `refunded_minor` of it is, or is to be, paid back.
+    `tickets` are its present tickets and `amount_minor` their price: none, once it is cancelled or expired.
+    `paid_minor` was paid online for all tickets that it ever had. `refunded_minor` is the part of that which
+    was paid back or will be.
     """
 
     booking_id: UUID
@@ -37,9 +39,9 @@ class BookingLine(msgspec.Struct, frozen=True):
     ended_at: datetime | None
 
 
-async def export_bookings(database: Database, event_id: UUID) -> AsyncIterator[list[BookingLine]]:
-    """Yield the bookings of an event as they were at one instant, oldest first, in lists of at most ROWS_READ."""
+async def export_bookings(database: Database, event_id: UUID) -> AsyncIterator[list[ExportedBooking]]:
+    """Yield the bookings of an event as of one instant, oldest first, in lists of at most ROWS_READ."""
     async with database.snapshot() as snapshot:
         cursor = await snapshot.cursor(*sql.export_bookings(event_id=event_id))
         while rows := await cursor.fetch(ROWS_READ):
-            yield [BookingLine(*row.values()) for row in rows]
+            yield [ExportedBooking(**row) for row in rows]

@@ -1,8 +1,9 @@
--- The bookings of an event as a table for people.
+-- The bookings of an event, for a table that people download.
 
 -- name: export_bookings
--- Every booking of an event in the order of ids, which is that of time; with what it is worth now. The tickets are looked up booking by booking, so that
--- the first row is there at once and nothing is sorted, whatever the size.
+-- Every booking of an event in the order of ids, which is the order of time, with its present tickets and
+-- their price. The tickets are read booking by booking, so that the first row comes at once and nothing is
+-- sorted, whatever the size.
 SELECT
     bookings.booking_id,
     bookings.state,
@@ -23,7 +24,9 @@ LEFT JOIN people ON people.person_id = bookings.buyer_id
 CROSS JOIN LATERAL (
     SELECT
         count(*) AS tickets,
-        coalesce(sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor), 0)::bigint AS amount_minor
+        coalesce(
+            sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor), 0
+        )::bigint AS amount_minor
     FROM tickets
     WHERE
         tickets.event_id = bookings.event_id

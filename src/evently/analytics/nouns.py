@@ -1,4 +1,4 @@
-"""What is asked and what is answered. Plain values."""
+"""The nouns of analytics: scopes, ranges, and the structs of reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-# Since 1972 every offset from UTC is a multiple of a quarter of an hour; nobody sold through us before.
+# Since 1972 every offset from UTC is a multiple of a quarter of an hour. No sale here is older than EARLIEST.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -16,24 +16,24 @@ Granularity: TypeAlias = Literal["day", "hour"]
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Whose figures: of an event, of an organizer, or, with neither, of the platform."""
+    """An event, an organizer, or, with neither, the platform."""
 
     event_id: UUID | None = None
     organizer_id: UUID | None = None
 
 
 class Range(msgspec.Struct, frozen=True):
-    """From an instant, included, to another, excluded; both at quarters of an hour.
-
-    None: without an end on that side.
-    """
+    """From an instant, included, to another, excluded; both at quarters of an hour. None: no limit."""
 
     from_at: datetime | None = None
     to_at: datetime | None = None
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """A day or an hour of a time zone, from `starts_at` to `ends_at`, both in UTC; `local_start` is the former on the wall."""
+    """A day or an hour of a time zone, from `starts_at` to `ends_at`, both in UTC.
+
+    `local_start` is `starts_at` in the time zone.
+    """
 
     starts_at: datetime
     ends_at: datetime
@@ -41,7 +41,7 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 class Sums(msgspec.Struct):
-    """What was counted. Whatever was cancelled is also part of what was booked, in this range or before."""
+    """What was counted. Cancelled tickets are also part of the booked ones, in this range or before."""
 
     bookings: int = 0
     tickets: int = 0
@@ -52,9 +52,9 @@ class Sums(msgspec.Struct):
 
 
 class Revenue(msgspec.Struct, frozen=True):
-    """What the ledger says, in minor units.
+    """The ledger, in minor units.
 
-    `struck`: cancelled before anybody had paid. Of tax and fees, what was given back is off.
+    `struck`: cancelled before it was paid. Tax and fees are without those that were paid back.
     """
 
     gross_minor: int = 0
@@ -64,12 +64,12 @@ class Revenue(msgspec.Struct, frozen=True):
     fees_minor: int = 0
 
     def net_minor(self) -> int:
-        """Return what the organizer keeps. Negative where more was given back than sold."""
+        """Return what the organizer keeps. Negative when more was paid back than sold."""
         return self.gross_minor - self.struck_minor - self.refunded_minor - self.tax_minor - self.fees_minor
 
 
 class CurrencyTotals(msgspec.Struct, frozen=True):
-    """The sums of the events that sell in one currency, by the prices of their tickets, and by what was owed and paid for them."""
+    """The sums of the events of one currency: by the prices of their tickets, and by the ledger."""
 
     currency: str
     sums: Sums
@@ -77,7 +77,7 @@ class CurrencyTotals(msgspec.Struct, frozen=True):
 
 
 class Capacity(msgspec.Struct, frozen=True):
-    """What the pools hold, now, all together."""
+    """The counters of all pools together, now."""
 
     capacity: int
     held: int
@@ -86,7 +86,7 @@ class Capacity(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The sums of a range. `rows_behind`: journal rows that the relay has yet to count."""
+    """The sums of a range. `rows_behind`: journal rows that are not counted yet."""
 
     range: Range
     events: int
@@ -96,7 +96,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class SlotTotals(msgspec.Struct, frozen=True):
-    """The sums of a slot, by currency; a currency in which nothing happened is left out."""
+    """The sums of a slot, by currency. A currency without sums is left out."""
 
     slot: Slot
     amounts: list[CurrencyTotals]
@@ -114,5 +114,5 @@ class EventSums(msgspec.Struct, frozen=True):
 
 
 def quarter_of(at: datetime) -> datetime:
-    """Return the start of the quarter of an hour in which an instant lies."""
+    """Return the start of the quarter of an hour that contains an instant."""
     return at.replace(minute=at.minute - at.minute % 15, second=0, microsecond=0)

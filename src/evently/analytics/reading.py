@@ -1,6 +1,6 @@
-"""Insight's half: reads the sums.
+"""Reading: reports, series and rankings from the sums.
 
-Costs what events and quarters in which something happened cost, however many the bookings.
+The cost depends on the number of events, and of quarters with sales, not on the number of bookings.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ BigInt = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 async def read_report(database: Database, scope: Scope, asked: Range) -> Report:
-    """Return the sums of a scope over a range, and its capacity now, all at one instant."""
+    """Return the sums of a scope over a range, and its present capacity, all as of one instant."""
     async with database.snapshot() as snapshot:
         totals = await snapshot.fetch(*sql.sum_totals(**_of(scope)))
         capacity = await snapshot.fetchrow(*sql.sum_capacity(**_of(scope)))
         if asked == Range():
-            amounts = {row["currency"]: _amounts(row) for row in totals}
+            amounts = {row["currency"]: _amounts(row["currency"], row) for row in totals}
         else:
             amounts = await _sum_range(snapshot, scope, asked)
     assert capacity is not None, "a sum without a group is one row"
@@ -56,14 +56,14 @@ async def read_report(database: Database, scope: Scope, asked: Range) -> Report:
 
 
 async def read_series(database: Database, scope: Scope, slots: Sequence[Slot]) -> list[SlotTotals]:
-    """Return the sums of a scope in each of the slots, which follow each other without a gap (`slots_of`)."""
+    """Return the sums of a scope in each slot. The slots have no gaps (`slots_of`)."""
     if not slots:
         return []
     starts = [slot.starts_at for slot in slots]
     rows = await database.fetch(*sql.sum_slots(**_of(scope), starts=starts, ends_at=slots[-1].ends_at))
     by_slot = {slot: list(found) for slot, found in groupby(rows, key=lambda row: row["slot"])}
     return [
-        SlotTotals(slot, [_amounts(row) for row in by_slot.get(number, ())])
+        SlotTotals(slot, [_amounts(row["currency"], row) for row in by_slot.get(number, ())])
         for number, slot in enumerate(slots, start=1)
     ]
 
@@ -71,7 +71,10 @@ async def read_series(database: Database, scope: Scope, slots: Sequence[Slot]) -
 async def list_most_booked(
     database: Database, organizer_id: UUID | None, asked: Range, limit: int, after: str | None
 ) -> Page[EventSums]:
-    """Return a page of the events of an organizer, or of all, in the order of tickets booked and not cancelled in the range."""
+    """Return a page of the events with the most tickets booked and not cancelled in a range.
+
+    The events are those of an organizer; None: of the platform.
+    """
     tickets, event_id = (None, None) if after is None else read_cursor(after, tuple[BigInt, UUID])
     shared = {
         "organizer_id": organizer_id,
@@ -83,8 +86,12 @@ async def list_most_booked(
     query = (
         sql.rank_by_totals(**shared) if asked == Range() else sql.rank_by_quarters(**shared, **_ends(asked))
     )
-    rows = await database.fetch(*query)
-    page = [_event(row) for row in rows[:limit]]
+    async with database.snapshot() as snapshot:
+        rows = await snapshot.fetch(*query)
+        event_ids = [row["event_id"] for row in rows[:limit]]
+        described = await snapshot.fetch(*sql.describe_events(event_ids=event_ids)) if rows else []
+    events = {row["event_id"]: row for row in described}
+    page = [_event(events[row["event_id"]], row) for row in rows[:limit]]
     return Page(page, write_cursor(_position(page[-1])) if len(rows) > limit else None)
 
 
@@ -92,7 +99,7 @@ async def _sum_range(snapshot: Connection, scope: Scope, asked: Range) -> dict[s
     """Return the amounts by currency: the range is one slot."""
     from_at, to_at = _ends(asked).values()
     rows = await snapshot.fetch(*sql.sum_slots(**_of(scope), starts=[from_at], ends_at=to_at))
-    return {row["currency"]: _amounts(row) for row in rows}
+    return {row["currency"]: _amounts(row["currency"], row) for row in rows}
 
 
 def _of(scope: Scope) -> dict[str, Any]:
@@ -103,18 +110,23 @@ def _ends(asked: Range) -> dict[str, Any]:
     return {"from_at": asked.from_at or EARLIEST, "to_at": asked.to_at or LATEST}
 
 
-def _amounts(row: Record) -> CurrencyTotals:
-    sums, revenue = [[int(row[name]) for name in names] for names in (_SUMS, _REVENUE)]
-    return CurrencyTotals(row["currency"], Sums(*sums), Revenue(*revenue))
+def _amounts(currency: str, row: Record) -> CurrencyTotals:
+    sums = Sums(**{name: int(row[name]) for name in _SUMS})
+    return CurrencyTotals(currency, sums, Revenue(**{name: int(row[name]) for name in _REVENUE}))
 
 
 def _capacity(row: Record) -> Capacity:
-    return Capacity(*[int(row[name]) for name in Capacity.__struct_fields__])
+    return Capacity(**{name: int(row[name]) for name in Capacity.__struct_fields__})
 
 
-def _event(row: Record) -> EventSums:
+def _event(event: Record, sums: Record) -> EventSums:
     return EventSums(
-        row["event_id"], row["title"], row["starts_at"], row["state"], _amounts(row), _capacity(row)
+        event_id=event["event_id"],
+        title=event["title"],
+        starts_at=event["starts_at"],
+        state=event["state"],
+        amounts=_amounts(event["currency"], sums),
+        capacity=_capacity(event),
     )
 
 

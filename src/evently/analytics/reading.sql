@@ -1,8 +1,10 @@
--- What insight reads. The events of a scope become an array first, so that whatever the scope, the roll-ups are read by their keys; of the three
--- parts of the UNION the two that were not asked for are never begun.
+-- Reports from the sums. Each statement first makes an array of the events of its scope, so that it reads the
+-- sums by their keys, whatever the scope. Of the parts of that UNION, those of other scopes are never
+-- executed.
 
 -- name: sum_totals
--- All that was ever counted in a scope, by currency, with what is still to be counted. Drafts have sold nothing and are left out, unless asked for.
+-- The sums of a scope over all time, by currency, with the number of rows that are not counted yet. A draft
+-- has sold nothing; it is left out unless it is the scope.
 SELECT
     sales.currency,
     count(*) AS events,
@@ -24,7 +26,9 @@ WHERE
     sales.event_id = ANY(ARRAY(
         SELECT events.event_id FROM events WHERE events.event_id = :event_id::uuid
         UNION ALL
-        SELECT events.event_id FROM events WHERE events.organizer_id = :organizer_id::uuid AND NOT events.sandbox
+        SELECT events.event_id
+        FROM events
+        WHERE events.organizer_id = :organizer_id::uuid AND NOT events.sandbox
         UNION ALL
         SELECT events.event_id FROM events WHERE :platform::boolean AND NOT events.sandbox
     ))
@@ -33,7 +37,8 @@ GROUP BY sales.currency
 ORDER BY sales.currency;
 
 -- name: sum_capacity
--- The counters of the pools of a scope. A cancelled event has no places and a draft none yet, unless asked for.
+-- The counters of the pools of a scope. The pools of drafts and of cancelled events are left out, unless the
+-- event is the scope.
 SELECT
     coalesce(sum(pools.capacity), 0) AS capacity,
     coalesce(sum(pools.held), 0) AS held,
@@ -45,14 +50,17 @@ WHERE
     sales.event_id = ANY(ARRAY(
         SELECT events.event_id FROM events WHERE events.event_id = :event_id::uuid
         UNION ALL
-        SELECT events.event_id FROM events WHERE events.organizer_id = :organizer_id::uuid AND NOT events.sandbox
+        SELECT events.event_id
+        FROM events
+        WHERE events.organizer_id = :organizer_id::uuid AND NOT events.sandbox
         UNION ALL
         SELECT events.event_id FROM events WHERE :platform::boolean AND NOT events.sandbox
     ))
     AND (sales.state = 'open' OR sales.event_id = :event_id);
 
 -- name: sum_slots
--- What was counted in a scope in each of the slots that begin at :starts, the last of which ends at :ends_at; by slot (from 1) and currency.
+-- The sums of a scope by slot (from 1) and currency. The slots begin at :starts; the last one ends at
+-- :ends_at.
 SELECT
     width_bucket(event_quarters.quarter_at, :starts::timestamptz[]) AS slot,
     sales.currency,
@@ -73,7 +81,9 @@ WHERE
     event_quarters.event_id = ANY(ARRAY(
         SELECT events.event_id FROM events WHERE events.event_id = :event_id::uuid
         UNION ALL
-        SELECT events.event_id FROM events WHERE events.organizer_id = :organizer_id::uuid AND NOT events.sandbox
+        SELECT events.event_id
+        FROM events
+        WHERE events.organizer_id = :organizer_id::uuid AND NOT events.sandbox
         UNION ALL
         SELECT events.event_id FROM events WHERE :platform::boolean AND NOT events.sandbox
     ))
@@ -83,47 +93,30 @@ GROUP BY slot, sales.currency
 ORDER BY slot, sales.currency;
 
 -- name: rank_by_totals
--- The events of a scope that have sold the most tickets and still have them sold, from what was ever counted.
-WITH ranked AS (
-    SELECT
-        event_totals.event_id, event_totals.bookings, event_totals.tickets, event_totals.amount_minor, event_totals.cancelled_bookings,
-        event_totals.cancelled_tickets, event_totals.cancelled_minor, event_totals.gross_minor, event_totals.struck_minor,
-        event_totals.refunded_minor, event_totals.tax_minor, event_totals.fees_minor
-    FROM event_totals
-    WHERE
-        event_totals.event_id = ANY(ARRAY(
-            SELECT events.event_id FROM events WHERE events.organizer_id = :organizer_id::uuid AND NOT events.sandbox
-            UNION ALL
-            SELECT events.event_id FROM events WHERE :platform::boolean AND NOT events.sandbox
-        ))
-        AND event_totals.bookings > 0
-        AND (
-            :after_tickets::bigint IS NULL
-            OR (event_totals.tickets - event_totals.cancelled_tickets, event_totals.event_id) < (:after_tickets, :after_event::uuid)
-        )
-    ORDER BY event_totals.tickets - event_totals.cancelled_tickets DESC, event_totals.event_id DESC
-    LIMIT :limit
-)
-
-SELECT
-    ranked.event_id, events.title, events.starts_at, events.state, sales.currency, ranked.bookings, ranked.tickets, ranked.amount_minor,
-    ranked.cancelled_bookings, ranked.cancelled_tickets, ranked.cancelled_minor, ranked.gross_minor, ranked.struck_minor, ranked.refunded_minor,
-    ranked.tax_minor, ranked.fees_minor, units.capacity, units.held, units.sold, units.set_aside
-FROM ranked
-INNER JOIN events ON events.event_id = ranked.event_id
-INNER JOIN sales ON sales.event_id = ranked.event_id
-CROSS JOIN LATERAL (
-    SELECT
-        coalesce(sum(pools.capacity), 0) AS capacity, coalesce(sum(pools.held), 0) AS held, coalesce(sum(pools.sold), 0) AS sold,
-        coalesce(sum(pools.set_aside), 0) AS set_aside
-    FROM pools
-    WHERE pools.event_id = ranked.event_id
-) AS units
-ORDER BY ranked.tickets - ranked.cancelled_tickets DESC, ranked.event_id DESC;
+-- The events of an organizer, or of the platform, with the most tickets sold and not cancelled, over all
+-- time.
+SELECT event_id, {sums}, {revenue}
+FROM event_totals
+WHERE
+    event_id = ANY(ARRAY(
+        SELECT events.event_id
+        FROM events
+        WHERE events.organizer_id = :organizer_id::uuid AND NOT events.sandbox
+        UNION ALL
+        SELECT events.event_id FROM events WHERE :platform::boolean AND NOT events.sandbox
+    ))
+    AND bookings > 0
+    AND (
+        :after_tickets::bigint IS NULL
+        OR (tickets - cancelled_tickets, event_id) < (:after_tickets, :after_event::uuid)
+    )
+ORDER BY tickets - cancelled_tickets DESC, event_id DESC
+LIMIT :limit;
 
 -- name: rank_by_quarters
--- The same from what was counted in a range.
-WITH summed AS (
+-- As rank_by_totals, over a range.
+SELECT event_id, {sums}, {revenue}
+FROM (
     SELECT
         event_quarters.event_id,
         sum(event_quarters.bookings)::bigint AS bookings,
@@ -140,39 +133,43 @@ WITH summed AS (
     FROM event_quarters
     WHERE
         event_quarters.event_id = ANY(ARRAY(
-            SELECT events.event_id FROM events WHERE events.organizer_id = :organizer_id::uuid AND NOT events.sandbox
+            SELECT events.event_id
+            FROM events
+            WHERE events.organizer_id = :organizer_id::uuid AND NOT events.sandbox
             UNION ALL
             SELECT events.event_id FROM events WHERE :platform::boolean AND NOT events.sandbox
         ))
         AND event_quarters.quarter_at >= :from_at
         AND event_quarters.quarter_at < :to_at
     GROUP BY event_quarters.event_id
-),
+) AS summed
+WHERE
+    :after_tickets::bigint IS NULL
+    OR (tickets - cancelled_tickets, event_id) < (:after_tickets, :after_event::uuid)
+ORDER BY tickets - cancelled_tickets DESC, event_id DESC
+LIMIT :limit;
 
-ranked AS (
-    SELECT
-        summed.event_id, summed.bookings, summed.tickets, summed.amount_minor, summed.cancelled_bookings, summed.cancelled_tickets,
-        summed.cancelled_minor, summed.gross_minor, summed.struck_minor, summed.refunded_minor, summed.tax_minor, summed.fees_minor
-    FROM summed
-    WHERE
-        :after_tickets::bigint IS NULL
-        OR (summed.tickets - summed.cancelled_tickets, summed.event_id) < (:after_tickets, :after_event::uuid)
-    ORDER BY summed.tickets - summed.cancelled_tickets DESC, summed.event_id DESC
-    LIMIT :limit
-)
-
+-- name: describe_events
+-- Titles, states and pools of ranked events.
 SELECT
-    ranked.event_id, events.title, events.starts_at, events.state, sales.currency, ranked.bookings, ranked.tickets, ranked.amount_minor,
-    ranked.cancelled_bookings, ranked.cancelled_tickets, ranked.cancelled_minor, ranked.gross_minor, ranked.struck_minor, ranked.refunded_minor,
-    ranked.tax_minor, ranked.fees_minor, units.capacity, units.held, units.sold, units.set_aside
-FROM ranked
-INNER JOIN events ON events.event_id = ranked.event_id
-INNER JOIN sales ON sales.event_id = ranked.event_id
+    events.event_id,
+    events.title,
+    events.starts_at,
+    events.state,
+    sales.currency,
+    units.capacity,
+    units.held,
+    units.sold,
+    units.set_aside
+FROM events
+INNER JOIN sales ON sales.event_id = events.event_id
 CROSS JOIN LATERAL (
     SELECT
-        coalesce(sum(pools.capacity), 0) AS capacity, coalesce(sum(pools.held), 0) AS held, coalesce(sum(pools.sold), 0) AS sold,
+        coalesce(sum(pools.capacity), 0) AS capacity,
+        coalesce(sum(pools.held), 0) AS held,
+        coalesce(sum(pools.sold), 0) AS sold,
         coalesce(sum(pools.set_aside), 0) AS set_aside
     FROM pools
-    WHERE pools.event_id = ranked.event_id
+    WHERE pools.event_id = events.event_id
 ) AS units
-ORDER BY ranked.tickets - ranked.cancelled_tickets DESC, ranked.event_id DESC;
+WHERE events.event_id = ANY(:event_ids::uuid[]);

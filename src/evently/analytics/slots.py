@@ -1,4 +1,7 @@
-"""Days and hours as they are on the wall: a day of 23 hours when the clocks change, an hour from a quarter past in Kathmandu. Pure."""
+"""Days and hours of a time zone. Pure.
+
+A day has 23 hours when the clocks change; in Kathmandu, an hour begins at a quarter past of a UTC hour.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from zoneinfo import ZoneInfo
 from evently.analytics.nouns import Granularity, Range, Slot, quarter_of
 from evently.kit.errors import FieldError, Invalid
 
-SLOTS_MAX: Final = 1_000  # more points than a screen is wide: almost three years of days, six weeks of hours
+# More points than a screen can show: almost three years of days, or six weeks of hours
+SLOTS_MAX: Final = 1_000
 _QUARTER: Final = timedelta(minutes=15)
 
 
 def round_outwards(from_at: datetime | None, to_at: datetime | None) -> Range:
-    """Return the range of whole quarters of an hour that covers what was asked for."""
+    """Return the smallest range of whole quarters of an hour that covers two instants."""
     return Range(
         None if from_at is None else quarter_of(from_at.astimezone(UTC)),
         None if to_at is None else quarter_of(to_at.astimezone(UTC) + _QUARTER - timedelta(microseconds=1)),
@@ -22,7 +26,7 @@ def round_outwards(from_at: datetime | None, to_at: datetime | None) -> Range:
 
 
 def slots_of(from_at: datetime, to_at: datetime, zone: ZoneInfo, granularity: Granularity) -> list[Slot]:
-    """Return the days or hours of a zone that cover a range, without a gap. Refuses more than SLOTS_MAX."""
+    """Return the days or hours of a zone that cover a range, without gaps. Refuses more than SLOTS_MAX."""
     slots: list[Slot] = []
     start = _start_of_day(from_at.astimezone(zone))
     while start < to_at:
@@ -38,9 +42,9 @@ def slots_of(from_at: datetime, to_at: datetime, zone: ZoneInfo, granularity: Gr
 
 
 def _start_of_day(local: datetime) -> datetime:
-    """Return when a local day begins.
+    """Return the start of a local day.
 
-    A midnight that the clocks skip is the instant at which they do; of two midnights it is the first.
+    If the clocks skip midnight, the day starts when they do; of two midnights, at the first.
     """
     return datetime.combine(local.date(), time(), local.tzinfo).astimezone(UTC)
 
@@ -50,5 +54,5 @@ def _next_day(start: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _next_hour(start: datetime, zone: ZoneInfo) -> datetime:
-    """Return when the next hour begins: clocks change at full hours, so what is left of this one is left in truth as well."""
+    """Return the start of the next hour. Clocks change at full hours and never skip a part of one."""
     return start + timedelta(minutes=60 - start.astimezone(zone).minute)

@@ -56,9 +56,9 @@ INSERT INTO payments (attempt, state, changed_at, tries, {begun_payment})
 SELECT coalesce(earlier.attempt, 0) + 1, 'authorising', new.created_at, 0, {new.begun_payment}
 FROM unnest(
     :event_ids::uuid[], :payment_ids::uuid[], :booking_ids::uuid[], :buyer_ids::uuid[],
-    :idempotency_keys::text[], :fingerprints::bytea[], :gateways::text[], :methods::text[], :hosteds::boolean[],
-    :return_urls::text[], :descriptions::text[], :expires_ats::timestamptz[], :amount_minors::bigint[],
-    :currencys::text[], :created_ats::timestamptz[], :resume_ats::timestamptz[]
+    :idempotency_keys::text[], :fingerprints::bytea[], :gateways::text[], :methods::text[],
+    :hosteds::boolean[], :return_urls::text[], :descriptions::text[], :expires_ats::timestamptz[],
+    :amount_minors::bigint[], :currencys::text[], :created_ats::timestamptz[], :resume_ats::timestamptz[]
 ) AS new ({begun_payment})
 LEFT JOIN LATERAL (
     SELECT max(payments.attempt) AS attempt

@@ -127,7 +127,7 @@ class DemoGateway:
                 charge = await self._authorise_now(charge)
         return _authorisation(self._meaning(charge))
 
-    async def find(self, intent: Intent, reference: str | None) -> Found | None:  # noqa: ARG002  # the attempt is enough
+    async def find(self, intent: Intent, reference: str | None) -> Found | None:  # noqa: ARG002  # the port's
         """Return the state of an attempt."""
         with _trouble():
             charge = await self._find_attempt(intent)

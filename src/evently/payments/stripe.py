@@ -87,6 +87,7 @@ _NOTICES: Final[dict[str, NoticeKind]] = {
     "charge.refunded": "refunded",
     "refund.failed": "refund_failed",
 }
+_REFUND_NOTICES: Final[dict[str, NoticeKind]] = {"succeeded": "refunded", "failed": "refund_failed"}
 
 
 class _Object(msgspec.Struct):
@@ -473,7 +474,7 @@ def _notice(event: _Event) -> Notice:
     about = event.data.object
     kind = _NOTICES.get(event.type, "other")
     if event.type in {"refund.created", "refund.updated", "charge.refund.updated"}:
-        kind = {"succeeded": "refunded", "failed": "refund_failed"}.get(about.status or "", "other")  # type: ignore[assignment]
+        kind = _REFUND_NOTICES.get(about.status or "", "other")
     reference = about.payment_intent if about.payment_intent and not about.id.startswith("cs_") else about.id
     payment_id = None
     with suppress(ValueError):

@@ -7,7 +7,13 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from evently.analytics import details
-from evently.analytics.details import EventMoney, Fates, TicketSums, TypesReport, WaitlistFigures
+from evently.analytics.details import (
+    BookingOutcomes,
+    EventMoney,
+    TicketSums,
+    TicketTypesReport,
+    WaitlistFigures,
+)
 from evently.kit.ids import EventId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.web.api.analytics.views import SignedMoney, ratio
@@ -217,7 +223,7 @@ async def get_event_conversion(request: Request, event_id: FromPath[EventId]) ->
 )
 async def get_event_waitlist(request: Request, event_id: FromPath[EventId]) -> Response[WaitlistReportView]:
     """Return how many entries wait, and how many were offered, fulfilled or withdrawn."""
-    found = await details.read_waiting(request.context.database, event_id)
+    found = await details.read_waitlists(request.context.database, event_id)
     return Response(WaitlistReportView([_show_waitlist(each) for each in found]), headers=NO_STORE)
 
 
@@ -273,7 +279,7 @@ def _show_money(found: EventMoney) -> MoneyView:
     return MoneyView(*[SignedMoney(amount, found.currency) for amount in amounts])
 
 
-def _show_outcomes(found: Fates) -> HoldOutcomesView:
+def _show_outcomes(found: BookingOutcomes) -> HoldOutcomesView:
     rate = ratio(found.confirmed, found.placed - found.held)
     return HoldOutcomesView(found.placed, found.confirmed, found.expired, found.cancelled, found.held, rate)
 
@@ -296,7 +302,7 @@ def _show_waitlist(found: WaitlistFigures) -> TicketTypeWaitlistView:
     )
 
 
-def _show_ticket_sales(found: TypesReport) -> TicketSalesReportView:
+def _show_ticket_sales(found: TicketTypesReport) -> TicketSalesReportView:
     types = [
         TicketTypeSalesView(
             show_id("tty", each.ticket_type_id),

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from litestar.types import Receive, Scope, Send
 
-from evently.analytics.export import BookingLine, export_bookings
+from evently.analytics.export import ExportedBooking, export_bookings
 from evently.kit.ids import EventId, reference_of, show_id
 from evently.kit.money import exponent_of
 from evently.web.edge.auth import organizer, policy
@@ -107,7 +107,7 @@ class Download(Response[bytes]):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def csv_of_bookings(lists: AsyncIterator[list[BookingLine]]) -> AsyncIterator[bytes]:
+async def csv_of_bookings(lists: AsyncIterator[list[ExportedBooking]]) -> AsyncIterator[bytes]:
     """Yield bookings as CSV; the first line has the names of the columns."""
     head: list[Sequence[str | int]] = [_COLUMNS]
     async for bookings in lists:
@@ -117,7 +117,7 @@ async def csv_of_bookings(lists: AsyncIterator[list[BookingLine]]) -> AsyncItera
         yield _encode_rows(head)
 
 
-def _row(booking: BookingLine) -> tuple[str | int, ...]:
+def _row(booking: ExportedBooking) -> tuple[str | int, ...]:
     return (
         reference_of(booking.booking_id),
         show_id("bkg", booking.booking_id),
