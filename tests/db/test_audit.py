@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from rich.console import Console
 
-from evently.audit import EXAMPLES_MAX, TITLES, Finding, audit, inspect, comparison, show
+from evently.audit import EXAMPLES_MAX, TITLES, Finding, audit, comparison, inspect, show
 from evently.catalogue import Event
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Refused

@@ -60,8 +60,8 @@ class Lobby:
         shown = await self.look()
         fresh = await SeatBoards(self.desk.db).look(self.event.event_id)
         assert (shown.states(), shown.tag, shown.digest) == (fresh.states(), fresh.tag, fresh.digest)
-        assert [shown.hall.free_in(zone) for zone in shown.hall.zones] == [
-            fresh.hall.free_in(zone) for zone in fresh.hall.zones
+        assert [shown.hall.available_in(zone) for zone in shown.hall.zones] == [
+            fresh.hall.available_in(zone) for zone in fresh.hall.zones
         ]
         return shown.states()
 

@@ -258,7 +258,7 @@ async def test_the_key_refuses_what_a_wrong_memory_would_sell(desk: SalesDesk, e
     taken = booking(await desk.engine.submit(seats(event, type_id, "C1")))
     hall = hall_of(desk.engine, event).hall
     assert hall is not None
-    hall.give_back([hall.plan.numbers["C1"]])  # wrong
+    hall.release([hall.plan.numbers["C1"]])  # wrong
     with pytest.raises(Exception, match="seat_claims_pk"):
         await desk.engine.submit(seats(event, type_id, "C1"))
     assert say(await desk.engine.submit(seats(event, type_id, "C1"))) == "seat-taken"

@@ -103,7 +103,7 @@ SEATS: Final = [
     Mutant(
         "a seat that is taken is sold",
         placing_rules,
-        "if not hall.is_free(number) or number in numbers:",
+        "if not hall.is_available(number) or number in numbers:",
         "if number in numbers:",
     ),
     Mutant(
@@ -121,20 +121,20 @@ SEATS: Final = [
     Mutant(
         "a seat's claim is not given up",
         units,
-        "    sale.hall.give_back([number])\n    clear_claim(batch, number)",
-        "    sale.hall.give_back([number])",
+        "    sale.hall.release([number])\n    clear_claim(batch, number)",
+        "    sale.hall.release([number])",
     ),
-    Mutant("a seat in memory is not given back", units, "    sale.hall.give_back([number])\n", ""),
+    Mutant("a seat in memory is not given back", units, "    sale.hall.release([number])\n", ""),
     Mutant(
         "seats that are owed are sold",
         placing_rules,
         "units > sale.free_seats(zone)",
-        "units > sale.hall.free_in(zone)",
+        "units > sale.hall.available_in(zone)",
     ),
     Mutant(
         "what is refused keeps its seats",
         placing_rules,
-        "            sale.hall.give_back(numbers)\n",
+        "            sale.hall.release(numbers)\n",
         "            pass\n",
     ),
     Mutant(

@@ -296,7 +296,9 @@ class Rows:
         assert (sale.hall is None) == (loaded.hall is None)
         if sale.hall is not None and loaded.hall is not None:
             assert sale.hall.states() == loaded.hall.states()
-            assert all(sale.hall.free_in(zone) == loaded.hall.free_in(zone) for zone in sale.hall.zones)
+            assert all(
+                sale.hall.available_in(zone) == loaded.hall.available_in(zone) for zone in sale.hall.zones
+            )
         if loaded.next_expiry_at is not None:
             assert sale.next_expiry_at is not None
             assert sale.next_expiry_at <= loaded.next_expiry_at

@@ -53,7 +53,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as ended:
         check(tmp_path / "hall.json")
     assert ended.value.code == 1
-    assert capsys.readouterr().out.startswith("/sections/0/rows/0/seats/1/label: There is another seat")
+    assert capsys.readouterr().out.startswith("/sections/0/rows/0/seats/1/label: Another seat")
 
 
 def test_wrong_use_is_said_in_a_sentence(tmp_path: Path) -> None:

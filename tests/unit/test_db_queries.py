@@ -23,6 +23,7 @@ from evently.payments import DemoCharge, DemoEffect
 from evently.sales.commands import Booking, Ticket, WaitlistEntry
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import PromoTerms, TicketTypeTerms
+from evently.seating import SeatMapVersion
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "evently"
 FROM_OTHER_TABLES: Final = {Booking: {"currency", "tickets"}, RefundRow: {"currency"}}
@@ -33,6 +34,7 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("accounts", "organizer"): Organizer,
     ("accounts", "invitation"): Invitation,
     ("accounts", "api_key"): ApiKey,
+    ("seating", "seat_map_version"): SeatMapVersion,
     ("sales", "sale"): Sale,
     ("sales", "pool"): Pool,
     ("sales", "ticket_type"): TicketTypeTerms,

@@ -129,7 +129,7 @@ def test_zones_do_not_mix() -> None:
 def test_picking_takes_nothing_and_is_the_same_again() -> None:
     hall = hall_of("......", "......")
     assert hall.pick("a", 3) == hall.pick("a", 3)
-    assert hall.free_in("a") == 12
+    assert hall.available_in("a") == 12
 
 
 ORPHANS: Final = [
@@ -175,7 +175,7 @@ def best_run(hall: Hall, quantity: int) -> tuple[int, ...] | None:
         for block in hall.plan.blocks:
             for start in range(block.first, block.first + block.length - quantity + 1):
                 seats = tuple(range(start, start + quantity))
-                if all(map(hall.is_free, seats)) and not (clean and hall.leaves_orphan(seats)):
+                if all(map(hall.is_available, seats)) and not (clean and hall.leaves_orphan(seats)):
                     found.append((sum(hall.plan.distances[seat] for seat in seats), seats))
         if found:
             return min(found)[1]
@@ -185,7 +185,7 @@ def best_run(hall: Hall, quantity: int) -> tuple[int, ...] | None:
 def rows_spanned(hall: Hall, quantity: int) -> int:
     """Return over how many rows, those between included, so many free seats are spread at the least."""
     counts: dict[int, int] = {}
-    for number in filter(hall.is_free, range(hall.plan.size)):
+    for number in filter(hall.is_available, range(hall.plan.size)):
         counts[hall.plan.row_of_seat[number]] = counts.get(hall.plan.row_of_seat[number], 0) + 1
     ends = [(row, row) for row in counts] + list(combinations(sorted(counts), 2))
     return min(
@@ -200,7 +200,7 @@ def test_histories_against_a_reference(seed: int) -> None:
     rnd = random.Random(seed)
     rows = ["".join(rnd.choice(".....X") for _ in range(rnd.randint(1, 9))) for _ in range(rnd.randint(1, 5))]
     hall = hall_of(*rows)
-    taken = [number for number in range(hall.plan.size) if not hall.is_free(number)]
+    taken = [number for number in range(hall.plan.size) if not hall.is_available(number)]
     for _ in range(12):
         quantity = rnd.randint(1, 4)
         picked = hall.pick("a", quantity)
@@ -210,18 +210,18 @@ def test_histories_against_a_reference(seed: int) -> None:
             taken += picked
         if taken and rnd.random() < 0.4:
             back = rnd.sample(taken, rnd.randint(1, min(3, len(taken))))
-            hall.give_back(back)
+            hall.release(back)
             taken = [number for number in taken if number not in back]
 
 
 def _judge(hall: Hall, quantity: int, picked: tuple[int, ...] | None) -> None:
     if (expected := best_run(hall, quantity)) is not None:
         assert picked == expected
-    elif hall.free_in("a") < quantity:
+    elif hall.available_in("a") < quantity:
         assert picked is None
     else:
         assert picked is not None
         assert len(set(picked)) == quantity
-        assert all(map(hall.is_free, picked))
+        assert all(map(hall.is_available, picked))
         spanned = [hall.plan.row_of_seat[number] for number in picked]
         assert max(spanned) - min(spanned) == rows_spanned(hall, quantity)

@@ -18,7 +18,7 @@ SCALE: Final = SPACING / 20
 
 
 def plan() -> dict[str, Any]:
-    """Return a plan of two zones: one with two rows of the same name, one without a name; seats are 20 pixels apart."""
+    """Return a plan of two zones: one has two rows of one name, one has no name. Seats are 20 px apart."""
     stage = area("rectangle", {"x": 0, "y": -80}, {"width": 60, "height": 40}, text("Stage", 30, 20))
     first = {
         "name": "Stalls",
@@ -258,19 +258,19 @@ def test_rows_that_would_be_called_the_same_are_told_seat_by_seat() -> None:
 
 SEAT: Final = "/zones/0/rows/0/seats/1"
 FAULTS: Final[list[tuple[str, Any, str, str]]] = [
-    ("/name", "", "/name", "1 to 80 characters"),
+    ("/name", "", "/name", "1 to 80 visible characters"),
     ("/zones", [], "/zones", "1 to 500 items"),
-    ("/zones/0/name", "x" * 81, "/zones/0/name", "1 to 80 characters"),
+    ("/zones/0/name", "x" * 81, "/zones/0/name", "1 to 80 visible characters"),
     ("/zones/0/rows/0/seats", [], "/zones/0/rows/0/seats", "1 to 500 items"),
-    ("/zones/0/rows/0/row_number", "\x07", "/zones/0/rows/0/row_number", "1 to 80 characters"),
-    (f"{SEAT}/seat_guid", "", f"{SEAT}/seat_guid", "1 to 60 characters"),
+    ("/zones/0/rows/0/row_number", "\x07", "/zones/0/rows/0/row_number", "1 to 80 visible characters"),
+    (f"{SEAT}/seat_guid", "", f"{SEAT}/seat_guid", "1 to 60 visible characters"),
     (f"{SEAT}/seat_guid", 5, f"{SEAT}/seat_guid", "Expected `str`"),
-    (f"{SEAT}/seat_guid", "a0", f"{SEAT}/seat_guid", "another seat 'a0'"),
-    (f"{SEAT}/seat_number", "", f"{SEAT}/seat_number", "1 to 80 characters"),
-    (f"{SEAT}/seat_number", "0", f"{SEAT}/seat_number", "another seat of this row '0'"),
-    (f"{SEAT}/category", "None", f"{SEAT}/category", "no category 'None'"),
+    (f"{SEAT}/seat_guid", "a0", f"{SEAT}/seat_guid", "nother seat has the id 'a0'"),
+    (f"{SEAT}/seat_number", "", f"{SEAT}/seat_number", "1 to 80 visible characters"),
+    (f"{SEAT}/seat_number", "0", f"{SEAT}/seat_number", "nother seat of this row has the label '0'"),
+    (f"{SEAT}/category", "None", f"{SEAT}/category", "category 'None' does not exist"),
     (f"{SEAT}/category", None, f"{SEAT}/category", "Expected `str`"),
-    (f"{SEAT}/position", {"x": 1, "y": 5}, SEAT, "overlaps seat 'a0'"),
+    (f"{SEAT}/position", {"x": 1, "y": 5}, SEAT, "verlaps seat 'a0'"),
     (f"{SEAT}/position", {"x": 1e308, "y": 5}, f"{SEAT}/position", f"{PIXELS_MAX:,} pixels"),
     (f"{SEAT}/position", {"x": 900_000, "y": 5}, SEAT, f"{METRES_MAX:,.0f} m"),
     (f"{SEAT}/position/x", float("nan"), f"{SEAT}/position", f"{PIXELS_MAX:,} pixels"),
@@ -283,14 +283,19 @@ FAULTS: Final[list[tuple[str, Any, str, str]]] = [
     ("/zones/0/areas/0/shape", "circle", "/zones/0/areas/0/circle", "Missing"),
     ("/zones/0/areas/0/shape", "star", "/zones/0/areas/0/shape", "'star'"),
     ("/zones/0/areas/0/rotation", "north", "/zones/0/areas/0/rotation", "Expected `float`"),
-    ("/zones/0/areas/0/text/text", "Stage " * 20, "/zones/0/areas/0/text/text", "at most 80 characters"),
-    ("/zones/0/areas/0/text/text", "Stage\x07", "/zones/0/areas/0/text/text", "that can be seen"),
+    (
+        "/zones/0/areas/0/text/text",
+        "Stage " * 20,
+        "/zones/0/areas/0/text/text",
+        "at most 80 visible characters",
+    ),
+    ("/zones/0/areas/0/text/text", "Stage\x07", "/zones/0/areas/0/text/text", "visible characters"),
     ("/zones/0/areas", [{"text": text("Bar")}] * 501, "/zones", "at most 500 areas and texts"),
     (
         "/zones/0/areas",
         [area("circle", {"x": 0, "y": 0}, {"radius": 5}, text("Bar", 90, 90))] * 251,
         "/zones",
-        "at most 500 together",
+        "at most 500 areas and texts",
     ),
     (
         "/zones/0/areas",

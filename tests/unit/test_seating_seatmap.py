@@ -71,26 +71,41 @@ def many(count: int, x: float = 0.5) -> list[dict[str, Any]]:
 
 
 FAULTS: Final = [
-    ("/name", "", "/name", "1 to 80 characters"),
-    ("/name", "\u200b", "/name", "1 to 80 characters"),
-    ("/name", "x" * 81, "/name", "1 to 80 characters"),
+    ("/name", "", "/name", "1 to 80 visible characters"),
+    ("/name", "\u200b", "/name", "1 to 80 visible characters"),
+    ("/name", "x" * 81, "/name", "1 to 80 visible characters"),
     ("/sections", [], "/sections", "1 to 500 items"),
     ("/sections/1/rows", [], "/sections/1/rows", "1 to 500 items"),
     ("/sections/1/rows/0/seats", [], "/sections/1/rows/0/seats", "1 to 500 items"),
     ("/sections/1/rows/0/seats", many(501), "/sections/1/rows/0/seats", "1 to 500 items"),
-    ("/sections/1/name", "A", "/sections/1/name", "another section 'A'"),
-    ("/sections/1/name", " ", "/sections/1/name", "1 to 80 characters"),
-    ("/sections/0/rows/1/name", "0", "/sections/0/rows/1/name", "another row of this section '0'"),
+    ("/sections/1/name", "A", "/sections/1/name", "nother section has the name 'A'"),
+    ("/sections/1/name", " ", "/sections/1/name", "1 to 80 visible characters"),
+    (
+        "/sections/0/rows/1/name",
+        "0",
+        "/sections/0/rows/1/name",
+        "nother row of this section has the name '0'",
+    ),
     (
         "/sections/0/rows/1/seats/2/label",
         "0",
         "/sections/0/rows/1/seats/2/label",
-        "another seat of this row '0'",
+        "nother seat of this row has the label '0'",
     ),
-    ("/sections/0/rows/1/seats/2/label", "", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
-    ("/sections/1/rows/1/seats/2/id", "A00", "/sections/1/rows/1/seats/2/id", "another seat 'A00'"),
-    ("/sections/1/rows/1/seats/2/id", "x" * 61, "/sections/1/rows/1/seats/2/id", "1 to 60 characters"),
-    ("/sections/1/rows/1/seats/2/x", 0.6, "/sections/1/rows/1/seats/2", "overlaps seat 'B11'"),
+    (
+        "/sections/0/rows/1/seats/2/label",
+        "",
+        "/sections/0/rows/1/seats/2/label",
+        "1 to 80 visible characters",
+    ),
+    ("/sections/1/rows/1/seats/2/id", "A00", "/sections/1/rows/1/seats/2/id", "nother seat has the id 'A00'"),
+    (
+        "/sections/1/rows/1/seats/2/id",
+        "x" * 61,
+        "/sections/1/rows/1/seats/2/id",
+        "1 to 60 visible characters",
+    ),
+    ("/sections/1/rows/1/seats/2/x", 0.6, "/sections/1/rows/1/seats/2", "verlaps seat 'B11'"),
     ("/sections/1/rows/1/seats/2/x", float("nan"), "/sections/1/rows/1/seats/2", "2,000 m"),
     ("/sections/1/rows/1/seats/2/y", float("inf"), "/sections/1/rows/1/seats/2", "2,000 m"),
     ("/sections/1/rows/1/seats/2/y", 1e308, "/sections/1/rows/1/seats/2", "2,000 m"),
@@ -100,18 +115,38 @@ FAULTS: Final = [
     ("/shapes/0/points", [{"x": 0, "y": 0}] * 201, "/shapes/0/points", "3 to 200 items"),
     ("/shapes/0", {"kind": "text", "points": []}, "/shapes/0/points", "1 to 200 items"),
     ("/shapes/0/points/1/x", 3000, "/shapes/0/points", "2,000 m"),
-    ("/sections/0/rows/1/seats/2/label", "\t", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
-    ("/sections/0/rows/1/seats/2/label", "1\u202e", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
-    ("/sections/0/rows/1/seats/2/label", "\u200d", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
-    ("/sections/0/rows/1/seats/2/label", "\u3000", "/sections/0/rows/1/seats/2/label", "1 to 80 characters"),
+    (
+        "/sections/0/rows/1/seats/2/label",
+        "\t",
+        "/sections/0/rows/1/seats/2/label",
+        "1 to 80 visible characters",
+    ),
+    (
+        "/sections/0/rows/1/seats/2/label",
+        "1\u202e",
+        "/sections/0/rows/1/seats/2/label",
+        "1 to 80 visible characters",
+    ),
+    (
+        "/sections/0/rows/1/seats/2/label",
+        "\u200d",
+        "/sections/0/rows/1/seats/2/label",
+        "1 to 80 visible characters",
+    ),
+    (
+        "/sections/0/rows/1/seats/2/label",
+        "\u3000",
+        "/sections/0/rows/1/seats/2/label",
+        "1 to 80 visible characters",
+    ),
     (
         "/sections/0/rows/0/seats",
         [*many(2), {**many(3)[2], "id": "a\x1b"}],
         "/sections/0/rows/0/seats/2/id",
-        "1 to 60 characters",
+        "1 to 60 visible characters",
     ),
-    ("/shapes/0/text", "x" * 81, "/shapes/0/text", "at most 80 characters"),
-    ("/shapes/0/text", "St\x07age", "/shapes/0/text", "that can be seen"),
+    ("/shapes/0/text", "x" * 81, "/shapes/0/text", "at most 80 visible characters"),
+    ("/shapes/0/text", "St\x07age", "/shapes/0/text", "visible characters"),
     ("/shapes", [{"kind": "text", "points": [{"x": 0, "y": 0}]}] * 501, "/shapes", "at most 500 items"),
 ]
 
@@ -208,7 +243,7 @@ def test_labels_in_the_scripts_of_the_world() -> None:
     assert [seat.label for seat in decode_map(canonical(parse(right))).sections[0].rows[0].seats] == labels
     twice = [{**seat, "label": label} for seat, label in zip(many(2), ["é", "e\u0301"], strict=True)]
     assert faults(put("/sections/0/rows/0/seats", twice)) == {
-        "/sections/0/rows/0/seats/1/label": "There is another seat of this row 'e\u0301'."
+        "/sections/0/rows/0/seats/1/label": "Another seat of this row has the label 'e\u0301'."
     }
 
 

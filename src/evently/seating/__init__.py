@@ -1,9 +1,12 @@
-"""Seats: maps of venues, and which seats of an event are best. Knows nothing of who buys them.
+"""Seats: the seat maps of venues, and the best available seats of an event. Knows nothing about buyers.
 
-SeatMap, parse, canonical   the format (seatmap.py)
-add_seat_map, ...           the maps of venues, in versions (maps.py)
-Plan                        a map as selling needs it: seats by number, blocks of adjacent ones (plan.py)
-Hall                        the states of one event's seats, and `pick` (hall.py, picking.py)
+SeatMap, parse, canonical   the format of a seat map (seatmap.py)
+add_seat_map, ...           the seat maps of venues, in versions (maps.py)
+Plan                        numbered seats, and blocks of adjacent seats, computed from a map (plan.py)
+Hall                        the states of the seats of one event, and `pick` (hall.py, picking.py)
+draw                        a seat map as SVG (drawing.py)
+arena, theatre              generated seat maps (generate.py)
+import_pretix               seating plans of pretix (pretix.py, pretix_format.py)
 """
 
 from evently.seating.hall import Hall

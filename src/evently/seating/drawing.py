@@ -1,8 +1,8 @@
 """A seat map as a picture (SVG). Pure.
 
-Sections have colours, kinds of seats have shapes of their own: a ring is a restricted view, a white dot an
-accessible place, a white ring a companion's seat. Seats know their names: point at one in a browser. One
-metre is `UNITS` units.
+Each section has a colour. Each kind of seat has its own mark: a dashed ring is a restricted view, a ring with
+a dot an accessible place, a dark ring the seat of a companion. A browser shows the label of the seat under
+the pointer. One metre is `UNITS` units.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evently.seating.seatmap import Kind, Point, Row, Seat, SeatMap, Section, Sh
 UNITS: Final = 20
 MARGIN: Final = 3.0  # metres
 RADIUS: Final = 0.2
-SMALL: Final = 20  # seats of a section, such as a box
+SMALL_SECTION: Final = 20  # seats; for example a box
 COLOURS: Final = ("#3b6fb6", "#2a9d8f", "#7a5ea8", "#c8663c", "#4f8a3c", "#b0477a", "#8a6d3b", "#4a7f9e")
 LEGEND: Final[tuple[tuple[Kind, str], ...]] = (
     ("standard", "Standard"),
@@ -25,14 +25,18 @@ LEGEND: Final[tuple[tuple[Kind, str], ...]] = (
     ("companion", "Companion"),
 )
 STYLE: Final = """\
-text { font-family: system-ui, "Segoe UI", Roboto, sans-serif; text-anchor: middle; dominant-baseline: central; fill: #22303c }
-.standard { fill: var(--c) } .restricted_view { fill: #fff; stroke: var(--c); stroke-width: 2.4; stroke-dasharray: 2.6 1.4 }
-.accessible { fill: #fff; stroke: var(--c); stroke-width: 1.2 } .companion { fill: var(--c); stroke: #22303c; stroke-width: 1.6 }
+text {
+font-family: system-ui, "Segoe UI", Roboto, sans-serif; text-anchor: middle; dominant-baseline: central; fill:
+#22303c }
+.standard { fill: var(--c) }
+.restricted_view { fill: #fff; stroke: var(--c); stroke-width: 2.4; stroke-dasharray: 2.6 1.4 }
+.accessible { fill: #fff; stroke: var(--c); stroke-width: 1.2 }
+.companion { fill: var(--c); stroke: #22303c; stroke-width: 1.6 }
 .dot { fill: #0b4fa0 } .stage { fill: #22303c } .area { fill: #e9edf1 }"""
 
 
 def draw(seat_map: SeatMap) -> str:
-    """Return the picture."""
+    """Return a seat map as SVG."""
     left, top, right, bottom = _frame(seat_map)
     size = max(right - left, bottom - top)
     bottom += 0.06 * size  # for the legend
@@ -48,7 +52,7 @@ def draw(seat_map: SeatMap) -> str:
             for number, section in enumerate(seat_map.sections)
             for part in _section(section, COLOURS[number % len(COLOURS)])
         ),
-        *(_name_of(section, size) for section in seat_map.sections),
+        *(_section_name(section, size) for section in seat_map.sections),
         *_legend(left, right, bottom, size),
         "</svg>",
     ]
@@ -56,10 +60,10 @@ def draw(seat_map: SeatMap) -> str:
 
 
 def _frame(seat_map: SeatMap) -> tuple[float, float, float, float]:
-    places = [(seat.x, seat.y) for seat in seat_map.seats()] + [
+    points = [(seat.x, seat.y) for seat in seat_map.seats()] + [
         (point.x, point.y) for shape in seat_map.shapes for point in shape.points
     ]
-    xs, ys = [x for x, _ in places], [y for _, y in places]
+    xs, ys = [x for x, _ in points], [y for _, y in points]
     return min(xs) - MARGIN, min(ys) - MARGIN, max(xs) + MARGIN, max(ys) + MARGIN
 
 
@@ -96,10 +100,10 @@ def _middle(points: tuple[Point, ...]) -> Point:
     return Point((min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2)
 
 
-def _name_of(section: Section, size: float) -> str:
-    """Return the name: in the middle of the section on a halo; of a small one, where it would hide all, above it."""
+def _section_name(section: Section, size: float) -> str:
+    """Return the name of a section: in its middle, with a halo; above a small section."""
     seats = [seat for row in section.rows for seat in row.seats]
-    if len(seats) < SMALL:
+    if len(seats) < SMALL_SECTION:
         xs, height = [seat.x for seat in seats], size / 100
         return _text(section.name, (min(xs) + max(xs)) / 2, min(seat.y for seat in seats) - height, height)
     row = section.rows[len(section.rows) // 2].seats
@@ -110,15 +114,16 @@ def _name_of(section: Section, size: float) -> str:
 def _legend(left: float, right: float, bottom: float, size: float) -> Iterator[str]:
     step, middle = size / 6, (left + right) / 2
     yield f'<g style="--c:{COLOURS[0]}">'
-    for number, (kind, words) in enumerate(LEGEND):
+    for number, (kind, label) in enumerate(LEGEND):
         x, y = middle + (number - 2) * step, bottom - 0.035 * size
-        yield f'<g transform="translate({_number(x)} {_number(y)}) scale({round(size / 45, 2)})">{_mark(kind, 0, 0, RADIUS)}</g>'
-        yield _text(words, x + size / 90, y, size / 75, anchor="start")
+        transform = f"translate({_number(x)} {_number(y)}) scale({round(size / 45, 2)})"
+        yield f'<g transform="{transform}">{_mark(kind, 0, 0, RADIUS)}</g>'
+        yield _text(label, x + size / 90, y, size / 75, anchor="start")
     yield "</g>"
 
 
 def _text(
-    words: str,
+    text: str,
     x: float,
     y: float,
     height: float,
@@ -129,8 +134,9 @@ def _text(
 ) -> str:
     style = f"fill:{colour};font-size:{_number(height)}px;text-anchor:{anchor}"
     if halo:
-        style += f";font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:{_number(height / 4)}px;pointer-events:none"
-    return f'<text x="{_number(x)}" y="{_number(y)}" style="{style}">{escape(words)}</text>'
+        style += f";font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:{_number(height / 4)}px"
+        style += ";pointer-events:none"
+    return f'<text x="{_number(x)}" y="{_number(y)}" style="{style}">{escape(text)}</text>'
 
 
 def _number(metres: float) -> str:

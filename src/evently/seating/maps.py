@@ -1,6 +1,6 @@
-"""The seat maps of venues, in versions that never change.
+"""The seat maps of venues. A version never changes.
 
-Events take a copy, so a new version concerns none of them.
+An event has a copy of its version, so a new version affects no event.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ sql: Final = load_queries(__name__)
 
 
 class SeatMapVersion(msgspec.Struct, frozen=True):
-    """What is known of a version of a seat map without its layout."""
+    """A version of a seat map, without its layout."""
 
     seat_map_id: UUID
     version: int
@@ -43,23 +43,32 @@ class StoredSeatMap(SeatMapVersion, frozen=True):
 async def add_seat_map(
     tx: Connection, organizer_id: UUID, venue_id: UUID, seat_map: SeatMap, now: datetime
 ) -> SeatMapVersion:
-    """Give a venue one more seat map."""
+    """Add a seat map to a venue."""
     layout = canonical(seat_map)
     seats = sum(1 for _ in seat_map.seats())
-    added = SeatMapVersion(new_id(), 1, venue_id, organizer_id, seat_map.name, digest_of(layout), seats, now)
+    added = SeatMapVersion(
+        seat_map_id=new_id(),
+        version=1,
+        venue_id=venue_id,
+        organizer_id=organizer_id,
+        name=seat_map.name,
+        digest=digest_of(layout),
+        seats=seats,
+        created_at=now,
+    )
     await _insert(tx, added, layout)
     return added
 
 
 async def add_version(tx: Connection, seat_map_id: UUID, seat_map: SeatMap, now: datetime) -> SeatMapVersion:
-    """Give a seat map its next version; the same content again is the version that is there.
+    """Add the next version of a seat map; a map equal to the latest version adds none.
 
-    Refuses `not-found`.
+    Refuses with `not-found`.
     """
     row = await tx.fetchrow(*sql.lock_latest(seat_map_id=seat_map_id))
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "seat_map")
-    latest = SeatMapVersion(*row.values())
+    latest = SeatMapVersion(**row)
     layout = canonical(seat_map)
     if digest_of(layout) == latest.digest:
         return latest
@@ -78,7 +87,7 @@ async def add_version(tx: Connection, seat_map_id: UUID, seat_map: SeatMap, now:
 async def find_seat_map(
     tx: Connection, seat_map_id: UUID, version: int | None = None
 ) -> StoredSeatMap | None:
-    """Return a version of a seat map, the latest unless told; None when there is none."""
+    """Return a version of a seat map, by default the latest; None when it does not exist."""
     row = await tx.fetchrow(*sql.find_version(seat_map_id=seat_map_id, version=version))
     if row is None:
         return None
@@ -87,7 +96,7 @@ async def find_seat_map(
 
 
 async def get_seat_map(database: Database, seat_map_id: UUID, version: int | None = None) -> StoredSeatMap:
-    """Return a version of a seat map, the latest unless told. Refuses `not-found`."""
+    """Return a version of a seat map, by default the latest. Refuses with `not-found`."""
     async with database.snapshot() as snapshot:
         found = await find_seat_map(snapshot, seat_map_id, version)
     if found is None:
@@ -96,7 +105,7 @@ async def get_seat_map(database: Database, seat_map_id: UUID, version: int | Non
 
 
 async def get_owner(database: Database, seat_map_id: UUID) -> UUID:
-    """Return the organizer whose seat map it is. Refuses `not-found`."""
+    """Return the organizer that owns a seat map. Refuses with `not-found`."""
     row = await database.fetch_row(*sql.find_owner(seat_map_id=seat_map_id))
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "seat_map")
@@ -110,7 +119,7 @@ async def list_seat_maps(
     """Return a page of the seat maps of a venue, each in its latest version, oldest first."""
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(*sql.list_of_venue(venue_id=venue_id, after=position, limit=limit + 1))
-    page = [SeatMapVersion(*row.values()) for row in rows[:limit]]
+    page = [SeatMapVersion(**row) for row in rows[:limit]]
     return Page(page, write_cursor((page[-1].seat_map_id,)) if len(rows) > limit else None)
 
 

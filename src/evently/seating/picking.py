@@ -1,18 +1,19 @@
-"""Best available: which seats are proposed for a quantity. Pure and deterministic.
+"""The picking rule: the best available seats for a quantity. Pure and deterministic.
 
-In this order of wishes: side by side without leaving a single seat free beside them; side by side; near each
-other, in as few and as near rows of one section as possible. Among equals, nearest to the focal point of the
-map (the least sum of squared distances), then the lowest number. Accessible places and their companions are
-only given to those who ask for them, seats with a restricted view only when nothing else fits.
+The order of preference: side by side without leaving an orphan (a single available seat); side by side; near
+each other, in as few and as near rows of one section as possible. Among equals, the seats nearest to the
+focal point of the map (the least sum of squared distances), then the lowest number. Accessible places and
+companion seats are only picked on request, seats with a restricted view only when nothing else fits.
 
-The free seats of a block (plan.py) are the bits of an integer: where runs of `n` begin is found with a few
-shifts, and so is which of them would leave an orphan. For each wish a heap holds the best run of every block;
-blocks that have changed since it was last asked are put in anew, and what comes up that is older than its
-block is dropped. Rows are counted likewise for those who get no seats side by side.
+The available seats of a block (plan.py) are the bits of an integer. A few shifts find where runs of `n` seats
+begin, and which of them would leave an orphan. For each kind of request, a heap holds the best run of every
+block. Before a heap is used, the blocks that changed since its last use are added again; a run whose version
+is older than its block is dropped when it reaches the top. Seats are counted by row in the same way, for
+requests that are split.
 
-Budget: 500 wishes of one batch in 50 ms. Measured in a hall of 20,000 on a slow day of two slow cores: 500
-times four seats 34 ms, 41 ms with seats given back in between; where 17,000 were taken at random, so that
-most wishes are split, 146 ms.
+Budget: 500 requests of one batch in 50 ms. Measured in a hall of 20,000 seats, on two slow cores on a slow
+day: 500 requests for four seats take 34 ms, or 41 ms with releases in between; when 17,000 seats were taken
+at random, so that most requests are split, 146 ms.
 """
 
 from __future__ import annotations
@@ -21,36 +22,33 @@ import heapq
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from evently.seating.plan import Block, Plan, bits
+from evently.seating.plan import Block, Plan, set_bits
 
-# Kinds of wishes remembered for one hall: a heap of the largest has a thousand entries
+# Kinds of requests with a heap, for one hall; a heap of the largest hall has a thousand entries
 HEAPS_MAX: Final = 200
 
 
 class SeatRequest(NamedTuple):
-    """What is looked for."""
+    """A kind of request, for seats side by side."""
 
     zone: int
     quantity: int
     section: int | None
-    restricted: bool  # seats with a restricted view will do
-    clean: bool  # no orphans
+    restricted: bool  # seats with a restricted view are allowed
+    clean: bool  # orphans are not allowed
 
 
 class SeatRun(NamedTuple):
-    """The best run of a block as it was in a version of it."""
+    """The best run of a block, as of a version of the block."""
 
     score: int
-    first: int  # its first seat
+    first: int  # the first seat
     block: int
     version: int
 
 
-class _Counts:
-    """How many seats each row has for those who would take any of a zone.
-
-    `ends`: of each row, where its section ends.
-    """
+class _RowCounts:
+    """The available seats of a zone, counted by row. `ends` has, for each row, the end of its section."""
 
     __slots__ = ("blocks", "counts", "ends", "index", "read", "rows")
 
@@ -64,11 +62,11 @@ class _Counts:
         last_of = {section: index for index, section in enumerate(sections)}
         self.ends = [last_of[section] + 1 for section in sections]
         self.counts = [0] * len(self.rows)
-        self.read = -1  # nothing is counted yet
+        self.read = -1  # nothing has been counted
 
 
 class _Heap:
-    """The best runs for a wish. `read`: how much of the log of changed blocks it knows."""
+    """The best runs for a kind of request. `read` is how much of the log of changed blocks they include."""
 
     __slots__ = ("read", "runs")
 
@@ -78,47 +76,47 @@ class _Heap:
 
 
 class Picker:
-    """Finds seats; whoever takes them says so with `close`."""
+    """Finds seats. The hall reports with `remove` and `add` which seats are available."""
 
-    def __init__(self, plan: Plan, free: list[int], zone_masks: list[dict[int, int]]) -> None:
+    def __init__(self, plan: Plan, available: list[int], zone_masks: list[dict[int, int]]) -> None:
         self._plan = plan
-        self._free = free  # masks of all free seats, by block
+        self._available = available  # masks of all available seats, by block
         self._zone_masks = zone_masks
         self._versions = [0] * len(plan.blocks)
         self._changed: list[int] = []  # blocks, in the order of their changes
         self._heaps: dict[SeatRequest, _Heap] = {}
-        self._blocks: dict[tuple[int, int | None], list[Block]] = {}  # of a zone, and a section of it
-        self._counts: dict[tuple[int, int | None, bool], _Counts] = {}
+        self._blocks: dict[tuple[int, int | None], list[Block]] = {}  # by zone and section
+        self._counts: dict[tuple[int, int | None, bool], _RowCounts] = {}
 
-    def close(self, number: int) -> None:
-        """A seat is no longer free."""
+    def remove(self, number: int) -> None:
+        """Record that a seat is no longer available."""
         block = self._plan.block_of[number]
-        self._free[block] &= ~(1 << number - self._plan.blocks[block].first)
-        self._note(block)
+        self._available[block] &= ~(1 << number - self._plan.blocks[block].first)
+        self._record_change(block)
 
-    def open(self, number: int) -> None:
-        """A seat is free again."""
+    def add(self, number: int) -> None:
+        """Record that a seat is available again."""
         block = self._plan.block_of[number]
-        self._free[block] |= 1 << number - self._plan.blocks[block].first
-        self._note(block)
+        self._available[block] |= 1 << number - self._plan.blocks[block].first
+        self._record_change(block)
 
-    def _note(self, block: int) -> None:
-        """A change may make a block better, too: fewer seats may leave no orphan."""
+    def _record_change(self, block: int) -> None:
+        """Log a changed block. A removed seat can even improve it: a run may no longer leave an orphan."""
         self._versions[block] += 1
         self._changed.append(block)
-        if len(self._changed) > 10 * len(self._versions):  # heaps that lag so far behind are made anew
+        if len(self._changed) > 10 * len(self._versions):  # all heaps are built anew
             self._changed.clear()
             self._heaps.clear()
             self._counts.clear()
 
     def leaves_orphan(self, numbers: Sequence[int]) -> bool:
-        """Return whether taking these free seats leaves a single one free that has a free neighbour now."""
+        """Return whether taking these seats leaves an orphan that has an available neighbour now."""
         taken: dict[int, int] = {}
         for number in numbers:
             block = self._plan.block_of[number]
             taken[block] = taken.get(block, 0) | 1 << number - self._plan.blocks[block].first
         return any(
-            _singles(self._free[block] & ~mask) & ~_singles(self._free[block])
+            _isolated(self._available[block] & ~mask) & ~_isolated(self._available[block])
             for block, mask in taken.items()
         )
 
@@ -136,34 +134,37 @@ class Picker:
 
     # Side by side
 
-    def _best_run(self, wish: SeatRequest) -> SeatRun | None:
-        runs = self._runs_for(wish)
+    def _best_run(self, request: SeatRequest) -> SeatRun | None:
+        runs = self._runs_for(request)
         while runs and runs[0].version != self._versions[runs[0].block]:
             heapq.heappop(runs)
         return runs[0] if runs else None
 
-    def _runs_for(self, wish: SeatRequest) -> list[SeatRun]:
-        heap = self._heaps.get(wish)
+    def _runs_for(self, request: SeatRequest) -> list[SeatRun]:
+        heap = self._heaps.get(request)
         if heap is None:
             if len(self._heaps) >= HEAPS_MAX:
                 self._heaps.clear()
-            found = [self._best_of_block(wish, block) for block in self._blocks_of(wish.zone, wish.section)]
-            heap = self._heaps[wish] = _Heap([run for run in found if run is not None], len(self._changed))
+            found = [
+                self._best_of_block(request, block)
+                for block in self._blocks_of(request.zone, request.section)
+            ]
+            heap = self._heaps[request] = _Heap([run for run in found if run is not None], len(self._changed))
             heapq.heapify(heap.runs)
         for number in dict.fromkeys(self._changed[heap.read :]):
             block = self._plan.blocks[number]
-            if wish.section in (None, block.section) and (run := self._best_of_block(wish, block)):
+            if request.section in (None, block.section) and (run := self._best_of_block(request, block)):
                 heapq.heappush(heap.runs, run)
         heap.read = len(self._changed)
         return heap.runs
 
-    def _best_of_block(self, wish: SeatRequest, block: Block) -> SeatRun | None:
-        quantity = wish.quantity
-        starts = _starts(self._wanted(wish.zone, block, restricted=wish.restricted), quantity)
-        if wish.clean and starts:
-            free = self._free[block.number]
-            left_single = (free << 1) & ~(free << 2)
-            right_single = (free >> quantity) & ~(free >> (quantity + 1))
+    def _best_of_block(self, request: SeatRequest, block: Block) -> SeatRun | None:
+        quantity = request.quantity
+        starts = _starts(self._candidates(request.zone, block, restricted=request.restricted), quantity)
+        if request.clean and starts:
+            available = self._available[block.number]
+            left_single = (available << 1) & ~(available << 2)
+            right_single = (available >> quantity) & ~(available >> (quantity + 1))
             starts &= ~left_single & ~right_single
         if not starts:
             return None
@@ -172,10 +173,10 @@ class Picker:
             block.score(start, quantity), block.first + start, block.number, self._versions[block.number]
         )
 
-    def _wanted(self, zone: int, block: Block, *, restricted: bool) -> int:
-        """Return the free seats of a zone that anybody may have."""
+    def _candidates(self, zone: int, block: Block, *, restricted: bool) -> int:
+        """Return the available seats of a zone that are picked without a request for accessible places."""
         kinds = block.masks["standard"] | (block.masks["restricted_view"] if restricted else 0)
-        return self._free[block.number] & self._zone_masks[block.number].get(zone, 0) & kinds
+        return self._available[block.number] & self._zone_masks[block.number].get(zone, 0) & kinds
 
     def _blocks_of(self, zone: int, section: int | None) -> list[Block]:
         key = (zone, section)
@@ -194,9 +195,12 @@ class Picker:
     def _split(
         self, zone: int, quantity: int, section: int | None, *, restricted: bool
     ) -> tuple[int, ...] | None:
-        """Return seats of as few and as near rows of one section as possible; of several sections only when none has as many."""
+        """Return seats in as few and as near rows of one section as possible.
+
+        They are in several sections only when no section has enough.
+        """
         counted = self._count(zone, section, restricted=restricted)
-        span = _narrowest(counted, quantity)
+        span = _narrowest_span(counted, quantity)
         if span is None and sum(counted.counts) < quantity:
             return None
         first, end = span or (0, len(counted.rows))
@@ -204,16 +208,16 @@ class Picker:
             (block, mask)
             for of_row in counted.blocks[first:end]
             for block in of_row
-            if (mask := self._wanted(zone, block, restricted=restricted))
+            if (mask := self._candidates(zone, block, restricted=restricted))
         ]
         return self._nearest(pieces, quantity)
 
-    def _count(self, zone: int, section: int | None, *, restricted: bool) -> _Counts:
-        """Return the counts of the rows; only rows that have changed since they were asked for are counted again."""
+    def _count(self, zone: int, section: int | None, *, restricted: bool) -> _RowCounts:
+        """Return the counts of the rows. Only rows that changed since the last call are counted again."""
         key = (zone, section, restricted)
         counted = self._counts.get(key)
         if counted is None:
-            counted = self._counts[key] = _Counts(self._blocks_of(zone, section))
+            counted = self._counts[key] = _RowCounts(self._blocks_of(zone, section))
         rows: Iterable[int] = range(len(counted.rows))
         if counted.read >= 0:
             changed = {self._plan.blocks[block].row for block in self._changed[counted.read :]}
@@ -221,7 +225,7 @@ class Picker:
         for index in rows:
             counted.counts[index] = sum(
                 [
-                    self._wanted(zone, block, restricted=restricted).bit_count()
+                    self._candidates(zone, block, restricted=restricted).bit_count()
                     for block in counted.blocks[index]
                 ]
             )
@@ -229,10 +233,10 @@ class Picker:
         return counted
 
     def _nearest(self, pieces: Sequence[tuple[Block, int]], quantity: int) -> tuple[int, ...]:
-        """Return seats of these blocks: the longest runs first, so that few are alone; the nearest of equals."""
+        """Return seats of these blocks: the longest runs first, so that few are alone; then the nearest."""
         runs = sorted(
             [run for block, mask in pieces for run in _runs(block, mask)],
-            key=lambda run: (-min(len(run), quantity), self._far(run)),
+            key=lambda run: (-min(len(run), quantity), self._distance(run)),
         )
         chosen: list[int] = []
         for run in runs:
@@ -241,11 +245,11 @@ class Picker:
                 break
             chosen += min(
                 [run[start : start + missing] for start in range(max(1, len(run) - missing + 1))],
-                key=self._far,
+                key=self._distance,
             )
         return tuple(sorted(chosen))
 
-    def _far(self, seats: Iterable[int]) -> tuple[int, int]:
+    def _distance(self, seats: Iterable[int]) -> tuple[int, int]:
         numbers = list(seats)
         return sum([self._plan.distances[number] for number in numbers]), numbers[0]
 
@@ -254,22 +258,26 @@ class Picker:
     def _pick_accessible(
         self, zone: int, quantity: int, section: int | None, accessible: int
     ) -> tuple[int, ...] | None:
-        """Return accessible places and seats beside them: companions first, then any neighbours; the nearest to the first place."""
+        """Return accessible places, and near them companion seats, or else standard seats."""
         blocks = self._blocks_of(zone, section)
 
-        def free_of(kind: str) -> list[int]:
+        def available_of(kind: str) -> list[int]:
             masks = [
-                (block, self._free[block.number] & self._zone_masks[block.number][zone] & block.masks[kind])
+                (
+                    block,
+                    self._available[block.number] & self._zone_masks[block.number][zone] & block.masks[kind],
+                )
                 for block in blocks
             ]
-            return [block.first + place for block, mask in masks if mask for place in bits(mask)]
+            return [block.first + place for block, mask in masks if mask for place in set_bits(mask)]
 
-        places = free_of("accessible")
+        places = available_of("accessible")
         others = quantity - accessible
         if others < 0 or len(places) < accessible:
             return None
         beside = (
-            [(0, number) for number in free_of("companion")] + [(1, number) for number in free_of("standard")]
+            [(0, number) for number in available_of("companion")]
+            + [(1, number) for number in available_of("standard")]
             if others
             else []
         )
@@ -290,7 +298,7 @@ class Picker:
         return None if best is None else best[2]
 
     def _distance_to(self, anchor: int) -> Callable[[int], int]:
-        """Return how far seats are from one: in seats of its row, then in rows, then in sections."""
+        """Return a function: the distance of a seat from `anchor`, in seats, then rows, then sections."""
         plan = self._plan
         row, section = plan.row_of_seat[anchor], plan.section_of_seat[anchor]
 
@@ -304,8 +312,8 @@ class Picker:
         return near
 
 
-def _narrowest(counted: _Counts, quantity: int) -> tuple[int, int] | None:
-    """Return the narrowest span of rows of one section that has as many seats, the first of equals: from, until."""
+def _narrowest_span(counted: _RowCounts, quantity: int) -> tuple[int, int] | None:
+    """Return the narrowest span of rows (first, end) of one section with enough seats, or None."""
     counts, ends, best = counted.counts, counted.ends, None
     first, have, width = 0, 0, len(counts) + 1
     for index, count in enumerate(counts):
@@ -322,9 +330,9 @@ def _narrowest(counted: _Counts, quantity: int) -> tuple[int, int] | None:
 
 
 def _starts(mask: int, quantity: int) -> int:
-    """Return where runs of so many set bits begin.
+    """Return the bits at which runs of `quantity` set bits begin.
 
-    Doubles the length that is known, so it takes log(quantity) shifts.
+    The known length doubles with each shift, so it takes log(quantity) shifts.
     """
     length = 1
     while length < quantity and mask:
@@ -334,13 +342,13 @@ def _starts(mask: int, quantity: int) -> int:
     return mask
 
 
-def _singles(mask: int) -> int:
+def _isolated(mask: int) -> int:
     """Return the set bits without a set neighbour."""
     return mask & ~(mask << 1) & ~(mask >> 1)
 
 
 def _runs(block: Block, mask: int) -> list[range]:
-    """Return the runs of set bits of a block as seats."""
+    """Return the runs of set bits of a block as ranges of seat numbers."""
     runs: list[range] = []
     while mask:
         start = (mask & -mask).bit_length() - 1

@@ -1,9 +1,10 @@
-"""Import of pretix's public seating plans (pretix_format.py), which have places in pixels. Pure.
+"""Import of the public seating plans of pretix (pretix_format.py), which have positions in pixels. Pure.
 
-A zone becomes a section. The places of zone, row and seat add up; they are scaled so that the median distance of neighbours is
-`SPACING`. Categories are prices and not of the map: which seats are in them is told beside it, as an event names its price zones. Areas
-become hints for drawing; colours are left out. The focal point is the middle of what calls itself a stage, or else the middle of the
-upper edge of the seats.
+A zone becomes a section. The positions of zone, row and seat are added, and scaled so that the median
+distance of neighbours is `SPACING`. Categories are prices and no part of a map: the import returns their
+seats separately, in the form of the price zones of an event. Areas become hints for drawing; colours are not
+imported. The focal point is the middle of the shape whose text is a word for a stage, or else the middle of
+the upper edge of the seats.
 """
 
 from __future__ import annotations
@@ -42,10 +43,11 @@ from evently.seating.seatmap import (
 )
 
 SPACING: Final = 0.55  # metres
-# Metres, where no seat has a neighbour: pretix draws a seat of half a metre 20 pixels wide
+# Metres, for plans without neighbours: pretix draws a seat of half a metre 20 pixels wide
 PIXEL: Final = 0.025
 CORNERS_MIN: Final = 3  # of an area
 OVAL_POINTS: Final = 24
+# Endings of words for a stage
 STAGES: Final = (
     "stage",
     "bühne",
@@ -56,12 +58,12 @@ STAGES: Final = (
     "podium",
     "screen",
     "leinwand",
-)  # a word that ends so
+)
 NOT_STAGES: Final = {"backstage"}
 
 
 class ZoneChoice(msgspec.Struct, frozen=True):
-    """The seats of a category as an event names those of a price zone: whole sections, whole rows (`Balcony/A`), and single seats."""
+    """The seats of a category, as a price zone: whole sections, whole rows (`Balcony/A`), single seats."""
 
     name: str
     sections: tuple[str, ...]
@@ -70,7 +72,7 @@ class ZoneChoice(msgspec.Struct, frozen=True):
 
 
 def import_pretix(content: object) -> tuple[SeatMap, list[ZoneChoice]]:
-    """Return the map of what JSON decodes to, and its categories. Refuses `invalid` with all faults."""
+    """Return the map and the categories of decoded JSON. Refuses with `invalid`, with all faults."""
     try:
         plan = msgspec.convert(content, PretixPlan)
     except msgspec.ValidationError as exc:
@@ -79,9 +81,9 @@ def import_pretix(content: object) -> tuple[SeatMap, list[ZoneChoice]]:
 
 
 def import_plan(plan: PretixPlan) -> tuple[SeatMap, list[ZoneChoice]]:
-    """Return the map of a plan, and which seats its categories are; such as have none are left out.
+    """Return the map of a plan, and its categories with their seats; categories without seats are left out.
 
-    Refuses `invalid` with all faults.
+    Refuses with `invalid`, with all faults.
     """
     if faults := list(islice(plan_faults(plan), FAULTS_MAX)):
         raise Invalid(faults)
@@ -89,13 +91,12 @@ def import_plan(plan: PretixPlan) -> tuple[SeatMap, list[ZoneChoice]]:
     drawn = [(at, shape) for at, area, zone in _areas(plan) for shape in _shapes(area, zone, scale)]
     seat_map = _map_of(plan, tuple(shape for _, shape in drawn), scale)
     if faults := [
-        _in_the_plan(fault, plan, [at for at, _ in drawn])
+        _fault_of_plan(fault, plan, [at for at, _ in drawn])
         for fault in check(seat_map)
         if fault.pointer != "/focal_point"
     ]:
-        raise Invalid(
-            faults
-        )  # the focal point is amid the rest: where it is too far away, something else is, too
+        # The focal point is computed from shapes or seats: when it is too far away, so is one of them
+        raise Invalid(faults)
     return seat_map, _choices(plan, seat_map)
 
 
@@ -103,7 +104,7 @@ def import_plan(plan: PretixPlan) -> tuple[SeatMap, list[ZoneChoice]]:
 
 
 def _map_of(plan: PretixPlan, shapes: tuple[Shape, ...], scale: float) -> SeatMap:
-    seated = [zone for zone in plan.zones if zone.rows]  # others only have areas
+    seated = [zone for zone in plan.zones if zone.rows]  # other zones have only areas
     names = _distinct(
         [
             zone.name.strip() or f"Zone {number}"
@@ -116,7 +117,7 @@ def _map_of(plan: PretixPlan, shapes: tuple[Shape, ...], scale: float) -> SeatMa
 
 
 def _scale(plan: PretixPlan) -> float:
-    """Return the metres of a pixel."""
+    """Return the size of a pixel in metres."""
     steps = [
         hypot(right.position.x - left.position.x, right.position.y - left.position.y)
         for zone in plan.zones
@@ -148,7 +149,7 @@ def _row(name: str, row: PretixRow, at: PretixPlace, scale: float) -> Row:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Return the names; those that are there already with a number behind."""
+    """Return the names, made distinct: a number is added to a name that occurs before."""
     taken, found, times = set(names), list[str](), Counter[str]()
     for name in names:
         times[name] += 1
@@ -168,19 +169,19 @@ def _point(place: PretixPlace, scale: float) -> Point:
 
 
 def _areas(plan: PretixPlan) -> Iterator[tuple[str, PretixArea, PretixPlace]]:
-    """Yield each area between its pointer and the place of its zone."""
+    """Yield the pointer of each area, the area, and the position of its zone."""
     for zone_number, zone in enumerate(plan.zones):
         for number, area in enumerate(zone.areas):
             yield f"/zones/{zone_number}/areas/{number}", area, zone.position
 
 
 def _shapes(area: PretixArea, zone: PretixPlace, scale: float) -> Iterator[Shape]:
-    """Yield the form of an area and its text; both as one where the text is in the middle, and always of a stage."""
+    """Yield the form and the text of an area: one shape if it is a stage or the text is in its middle."""
     middle, corners = zone.plus(area.position), _corners(area)
     text = "" if area.text is None else " ".join(area.text.text.split())
     written = ORIGIN if area.text is None else area.text.position
-    at = _point(middle.plus(_turned(written, area.rotation)), scale)
-    points = tuple(_point(middle.plus(_turned(corner, area.rotation)), scale) for corner in corners)
+    at = _point(middle.plus(_rotated(written, area.rotation)), scale)
+    points = tuple(_point(middle.plus(_rotated(corner, area.rotation)), scale) for corner in corners)
     if len(points) >= CORNERS_MIN:
         is_stage = _is_stage(text)
         is_inside = is_stage or _distance(at, _middle(points)) <= SPACING
@@ -192,7 +193,7 @@ def _shapes(area: PretixArea, zone: PretixPlace, scale: float) -> Iterator[Shape
 
 
 def _corners(area: PretixArea) -> list[PretixPlace]:
-    """Return where its corners are from its position; a text has none."""
+    """Return the corners of an area, relative to its position; a text has none."""
     if area.shape == "rectangle" and area.rectangle is not None:
         width, height = area.rectangle.width, area.rectangle.height
         return [PretixPlace(0, 0), PretixPlace(width, 0), PretixPlace(width, height), PretixPlace(0, height)]
@@ -210,7 +211,7 @@ def _oval(across: float, along: float) -> list[PretixPlace]:
     return [PretixPlace(across * cos(turn), along * sin(turn)) for turn in turns]
 
 
-def _turned(corner: PretixPlace, rotation: float) -> PretixPlace:
+def _rotated(corner: PretixPlace, rotation: float) -> PretixPlace:
     across, along = cos(radians(rotation)), sin(radians(rotation))
     return PretixPlace(corner.x * across - corner.y * along, corner.x * along + corner.y * across)
 
@@ -245,7 +246,7 @@ def _focal_point(sections: tuple[Section, ...], shapes: tuple[Shape, ...]) -> Po
 
 
 def _choices(plan: PretixPlan, seat_map: SeatMap) -> list[ZoneChoice]:
-    """Return what is in each category, said as shortly as can be: by section, else by row, else seat by seat."""
+    """Return the seats of each category in the shortest form: by section, else by row, else by seat."""
     category_of = {seat.seat_guid: seat.category for *_, seat in plan.seats()}
     keys = Counter(f"{section.name}/{row.name}" for section in seat_map.sections for row in section.rows)
     sections, rows, seats = (
@@ -270,7 +271,7 @@ def _choices(plan: PretixPlan, seat_map: SeatMap) -> list[ZoneChoice]:
 
 
 def _only(categories: set[str]) -> str:
-    """Return the one category that there is, or nothing."""
+    """Return the category if there is only one, else an empty text."""
     return next(iter(categories)) if len(categories) == 1 else ""
 
 
@@ -279,10 +280,10 @@ def _only(categories: set[str]) -> str:
 _FIELDS: Final = {"id": "seat_guid", "label": "seat_number"}
 
 
-def _in_the_plan(fault: FieldError, plan: PretixPlan, drawn: list[str]) -> FieldError:
-    """Return a fault of the map with the pointer of where it is in the plan.
+def _fault_of_plan(fault: FieldError, plan: PretixPlan, drawn: list[str]) -> FieldError:
+    """Return a fault of the map with its pointer in the plan.
 
-    `drawn`: the area of each shape.
+    `drawn` has the pointer of the area of each shape.
     """
     match fault.pointer.split("/")[1:]:
         case ["sections"]:
@@ -299,7 +300,7 @@ def _in_the_plan(fault: FieldError, plan: PretixPlan, drawn: list[str]) -> Field
         case ["shapes"]:
             return FieldError(
                 "/zones",
-                f"Areas, and texts that are not in the middle of one, are at most {SHAPES_MAX} together.",
+                f"A map has at most {SHAPES_MAX} areas and texts outside of the middle of an area.",
             )
         case ["shapes", shape, "text"]:
             return FieldError(f"{drawn[int(shape)]}/text/text", fault.detail)

@@ -1,9 +1,9 @@
-"""The format of pretix's public seating plans, as far as it is read, and what is wrong with a plan before it becomes a map. Pure.
+"""The format of the public seating plans of pretix, as far as it is read, and the validation of a plan. Pure.
 
-Places are pixels from where the parent is: a seat's from its row, a row's and an area's from their zone. What
-the format has besides (identifiers of the editor, sizes, colours, where row numbers are drawn) is not read
-and may be anything. Source: the JSON Schema that pretix publishes with its code, and how its editor draws
-what the schema leaves open.
+Positions are pixels relative to the parent: of a seat to its row, of a row or an area to their zone. Other
+parts of the format (identifiers of the editor, sizes, colours, the positions of row numbers) are not read and
+not validated. Source: the JSON Schema that pretix publishes with its code, and, for what the schema leaves
+open, its editor.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from evently.kit.errors import FieldError
-from evently.seating.seatmap import POINTS_MAX, ROWS_MAX, SEATS_MAX, SECTIONS_MAX, SHAPES_MAX, shown
+from evently.seating.seatmap import POINTS_MAX, ROWS_MAX, SEATS_MAX, SECTIONS_MAX, SHAPES_MAX, quoted
 
-CATEGORIES_MAX: Final = 500  # as many as sections: no hall has more prices
-PIXELS_MAX: Final = 1_000_000  # of a place: no screen, and no plan that was drawn on one, is larger
+CATEGORIES_MAX: Final = 500  # like sections: no hall has more prices
+PIXELS_MAX: Final = 1_000_000  # of a position: no plan that was drawn on a screen is larger
 
 Form: TypeAlias = Literal["polygon", "rectangle", "ellipse", "circle", "text"]
 
 
 class PretixPlace(msgspec.Struct, frozen=True):
-    """A place, or a size along each axis, in pixels."""
+    """A position, or a size along each axis, in pixels."""
 
     x: float
     y: float
 
     def plus(self, other: PretixPlace) -> PretixPlace:
-        """Return the sum."""
+        """Return the sum of two positions."""
         return PretixPlace(self.x + other.x, self.y + other.y)
 
 
@@ -37,7 +37,7 @@ ORIGIN: Final = PretixPlace(0.0, 0.0)
 
 
 class PretixSeat(msgspec.Struct, frozen=True):
-    """A seat. `seat_guid` becomes its id, `seat_number` its label. A `category` that is empty is none."""
+    """A seat. `seat_guid` becomes its id, `seat_number` its label. An empty `category` means none."""
 
     seat_guid: str
     seat_number: str
@@ -46,7 +46,7 @@ class PretixSeat(msgspec.Struct, frozen=True):
 
 
 class PretixRow(msgspec.Struct, frozen=True):
-    """A row; without a position it is where its zone is."""
+    """A row. Without a position it has the position of its zone."""
 
     row_number: str
     seats: tuple[PretixSeat, ...]
@@ -54,41 +54,41 @@ class PretixRow(msgspec.Struct, frozen=True):
 
 
 class PretixRectangle(msgspec.Struct, frozen=True):
-    """The size of an area whose upper left corner is at its position."""
+    """The size of a rectangular area; its position is the upper left corner."""
 
     width: float
     height: float
 
 
 class PretixCircle(msgspec.Struct, frozen=True):
-    """The size of a round area, its position in the middle."""
+    """The size of a round area; its position is the middle."""
 
     radius: float
 
 
 class PretixEllipse(msgspec.Struct, frozen=True):
-    """The size of an oval area along each axis, its position in the middle."""
+    """The size of an oval area along each axis; its position is the middle."""
 
     radius: PretixPlace
 
 
 class PretixPolygon(msgspec.Struct, frozen=True):
-    """The corners of an area, from its position."""
+    """The corners of an area, relative to its position."""
 
     points: tuple[PretixPlace, ...]
 
 
 class PretixText(msgspec.Struct, frozen=True):
-    """What is written; its middle is at `position`, from the area's."""
+    """The text of an area; its middle is at `position`, relative to the position of the area."""
 
     text: str
     position: PretixPlace = ORIGIN
 
 
 class PretixArea(msgspec.Struct, frozen=True):
-    """What is drawn: a form, a text, or both.
+    """A form, a text, or both.
 
-    `rotation`: of all of it, in degrees, clockwise, about its position.
+    `rotation` turns all of it around its position, in degrees, clockwise.
     """
 
     shape: Form | None = None
@@ -102,7 +102,7 @@ class PretixArea(msgspec.Struct, frozen=True):
 
 
 class PretixZone(msgspec.Struct, frozen=True):
-    """A part of the plan."""
+    """A part of the plan, with rows of seats, areas, or both."""
 
     position: PretixPlace
     rows: tuple[PretixRow, ...]
@@ -111,20 +111,20 @@ class PretixZone(msgspec.Struct, frozen=True):
 
 
 class PretixCategory(msgspec.Struct, frozen=True):
-    """Seats of one price."""
+    """A price category."""
 
     name: str
 
 
 class PretixPlan(msgspec.Struct, frozen=True):
-    """A seating plan of pretix. Fields that are not named here are not read."""
+    """A seating plan of pretix. Other fields are ignored."""
 
     name: str
     categories: tuple[PretixCategory, ...]
     zones: tuple[PretixZone, ...]
 
     def seats(self) -> Iterator[tuple[int, int, int, PretixSeat]]:
-        """Yield each seat after the numbers of its zone, its row and itself."""
+        """Yield the indexes of zone, row and seat, and the seat."""
         for zone_number, zone in enumerate(self.zones):
             for row_number, row in enumerate(zone.rows):
                 for number, seat in enumerate(row.seats):
@@ -132,29 +132,29 @@ class PretixPlan(msgspec.Struct, frozen=True):
 
 
 def plan_faults(plan: PretixPlan) -> Iterator[FieldError]:
-    """Yield what is wrong with a plan whatever its map would be: that there is too much of something, or else all the rest."""
-    crowded = list(_crowded(plan))
-    if crowded:
-        yield from crowded
-        return  # to look at a million of anything would take as long as the sender likes
+    """Yield the faults of a plan that do not depend on its map: exceeded limits, or else all others."""
+    exceeded = list(_exceeded_limits(plan))
+    if exceeded:
+        yield from exceeded
+        return  # the time to check more items would have no limit
     known = {category.name for category in plan.categories} | {""}
     for zone_number, row_number, number, seat in plan.seats():
         pointer = f"/zones/{zone_number}/rows/{row_number}/seats/{number}"
         if seat.category not in known:
-            yield FieldError(f"{pointer}/category", f"There is no category {shown(seat.category)}.")
-        yield from _far(pointer, seat.position)
+            yield FieldError(f"{pointer}/category", f"The category {quoted(seat.category)} does not exist.")
+        yield from _out_of_range(pointer, seat.position)
     for zone_number, zone in enumerate(plan.zones):
-        yield from _far(f"/zones/{zone_number}", zone.position)
+        yield from _out_of_range(f"/zones/{zone_number}", zone.position)
         for row_number, row in enumerate(zone.rows):
-            yield from _far(f"/zones/{zone_number}/rows/{row_number}", row.position)
+            yield from _out_of_range(f"/zones/{zone_number}/rows/{row_number}", row.position)
         for area_number, area in enumerate(zone.areas):
             pointer = f"/zones/{zone_number}/areas/{area_number}"
-            yield from _far(pointer, area.position)
+            yield from _out_of_range(pointer, area.position)
             if area.shape is not None and getattr(area, area.shape) is None:
                 yield FieldError(f"{pointer}/{area.shape}", "Missing.")
 
 
-def _crowded(plan: PretixPlan) -> Iterator[FieldError]:
+def _exceeded_limits(plan: PretixPlan) -> Iterator[FieldError]:
     yield from _at_most("/categories", len(plan.categories), CATEGORIES_MAX)
     yield from _at_most("/zones", len(plan.zones), SECTIONS_MAX)
     if sum(len(row.seats) for zone in plan.zones for row in zone.rows) > SEATS_MAX:
@@ -175,8 +175,8 @@ def _at_most(pointer: str, count: int, most: int) -> Iterator[FieldError]:
         yield FieldError(pointer, f"Must have at most {most} items.")
 
 
-def _far(pointer: str, place: PretixPlace) -> Iterator[FieldError]:
+def _out_of_range(pointer: str, place: PretixPlace) -> Iterator[FieldError]:
     if not (abs(place.x) <= PIXELS_MAX and abs(place.y) <= PIXELS_MAX):
         yield FieldError(
-            f"{pointer}/position", f"Places are at most {PIXELS_MAX:,} pixels from where their parent is."
+            f"{pointer}/position", f"Must be at most {PIXELS_MAX:,} pixels from the parent on each axis."
         )

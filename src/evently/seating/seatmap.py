@@ -1,6 +1,7 @@
 """The format of a seat map: sections of rows of seats, as JSON (docs/seat-maps.md). Pure.
 
-`parse` refuses with every fault at once; `canonical` gives the bytes that are stored and hashed, so that equal maps have one digest.
+`parse` refuses with all faults of a map. `canonical` returns the bytes that are stored and hashed, so that
+equal maps have equal digests.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 
 from evently.kit.errors import FieldError, Invalid
 
-SEATS_MAX: Final = 100_000  # the largest stadium of the world has fewer for sale
+SEATS_MAX: Final = 100_000  # more than the largest stadium of the world sells
 SECTIONS_MAX: Final = 500
 ROWS_MAX: Final = 500  # of a section
 ROW_SEATS_MAX: Final = 500
@@ -26,32 +27,29 @@ SHAPES_MAX: Final = 500
 POINTS_MAX: Final = 200  # of a shape
 NAME_CHARACTERS_MAX: Final = 80
 ID_CHARACTERS_MAX: Final = 60
-METRES_MAX: Final = 2_000.0  # from the origin: no hall is larger
-SEATS_APART_MIN: Final = 0.3  # metres: less is one on top of the other
-FAULTS_MAX: Final = 100  # that are told at once
-_PLAIN: Final = {
-    0x200C: "",
-    0x200D: "",
-    0xA0: " ",
-    0x3000: " ",
-}  # Persian words and joined emoji need the first two, Japanese the last
+METRES_MAX: Final = 2_000.0  # from the origin, on each axis: no hall is larger
+SEATS_APART_MIN: Final = 0.3  # metres; seats with a smaller distance overlap
+FAULTS_MAX: Final = 100  # in one answer
+# Characters that Python does not call printable: Persian words and joined emoji need the first two, Japanese
+# the last
+_PLAIN: Final = {0x200C: "", 0x200D: "", 0xA0: " ", 0x3000: " "}
 
 Kind: TypeAlias = Literal["standard", "accessible", "companion", "restricted_view"]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A part of a map; what is left out has its default."""
+    """A part of a map. Fields that are left out have their defaults."""
 
 
 class Point(_Part, frozen=True):
-    """A place, in metres; x to the right, y away from the viewer's top edge, so downwards."""
+    """A position in metres: x to the right, y downwards, away from the upper edge."""
 
     x: float
     y: float
 
 
 class Seat(_Part, frozen=True):
-    """Where one person sits. `id` is unique in the map, `label` in its row."""
+    """A place for one person. `id` is unique in the map, `label` in its row."""
 
     id: str
     label: str
@@ -61,14 +59,14 @@ class Seat(_Part, frozen=True):
 
 
 class Row(_Part, frozen=True):
-    """A line of seats, from one end to the other."""
+    """A row of seats, from one end to the other."""
 
     name: str
     seats: tuple[Seat, ...]
 
 
 class Section(_Part, frozen=True):
-    """An area with rows, the front one first."""
+    """A section with rows, the front row first."""
 
     name: str
     rows: tuple[Row, ...]
@@ -83,7 +81,7 @@ class Shape(_Part, frozen=True):
 
 
 class SeatMap(_Part, frozen=True):
-    """A plan of a venue. `focal_point` is what people look at: the nearer, the better."""
+    """A seat map of a venue. The nearer a seat is to `focal_point`, which people watch, the better it is."""
 
     name: str
     sections: tuple[Section, ...]
@@ -102,7 +100,7 @@ _decode: Final = msgspec.json.Decoder(SeatMap).decode
 
 
 def parse(content: Any) -> SeatMap:
-    """Return a map from what JSON decodes to; refuses `invalid` with all its faults."""
+    """Return the map of decoded JSON; refuses with `invalid`, with all its faults."""
     try:
         seat_map = msgspec.convert(content, SeatMap)
     except msgspec.ValidationError as exc:
@@ -113,12 +111,12 @@ def parse(content: Any) -> SeatMap:
 
 
 def canonical(seat_map: SeatMap) -> bytes:
-    """Return the bytes of a map: what is stored, hashed and sent."""
+    """Return the bytes of a map that are stored, hashed and sent."""
     return _encode(seat_map)
 
 
 def digest_of(layout: bytes) -> str:
-    """Return the version of a layout: the SHA-256 of its canonical bytes, hexadecimal."""
+    """Return the SHA-256 of the canonical bytes of a layout, hexadecimal."""
     return hashlib.sha256(layout).hexdigest()
 
 
@@ -142,7 +140,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def check(seat_map: SeatMap) -> list[FieldError]:
-    """Return everything that is wrong with a map, at most `FAULTS_MAX` of it."""
+    """Return the faults of a map, at most `FAULTS_MAX`."""
     faults: list[FieldError] = []
     for fault in _faults(seat_map):
         faults.append(fault)
@@ -157,8 +155,8 @@ def _faults(seat_map: SeatMap) -> Iterator[FieldError]:
     yield from _count("/sections", len(seat_map.sections), SECTIONS_MAX)
     if sum(len(row.seats) for section in seat_map.sections for row in section.rows) > SEATS_MAX:
         yield FieldError("/sections", f"A map has at most {SEATS_MAX:,} seats.")
-        return  # to look at every one of a million would take as long as the sender likes
-    yield from _twice("/sections", [section.name for section in seat_map.sections], "name", "section")
+        return  # the time to check more seats would have no limit
+    yield from _duplicates("/sections", [section.name for section in seat_map.sections], "name", "section")
     for number, section in enumerate(seat_map.sections):
         yield from _section_faults(f"/sections/{number}", section)
     yield from _shape_faults(seat_map)
@@ -169,12 +167,14 @@ def _faults(seat_map: SeatMap) -> Iterator[FieldError]:
 def _section_faults(pointer: str, section: Section) -> Iterator[FieldError]:
     yield from _text(f"{pointer}/name", section.name, NAME_CHARACTERS_MAX)
     yield from _count(f"{pointer}/rows", len(section.rows), ROWS_MAX)
-    yield from _twice(f"{pointer}/rows", [row.name for row in section.rows], "name", "row of this section")
+    yield from _duplicates(
+        f"{pointer}/rows", [row.name for row in section.rows], "name", "row of this section"
+    )
     for number, row in enumerate(section.rows):
         at = f"{pointer}/rows/{number}"
         yield from _text(f"{at}/name", row.name, NAME_CHARACTERS_MAX)
         yield from _count(f"{at}/seats", len(row.seats), ROW_SEATS_MAX)
-        yield from _twice(f"{at}/seats", [seat.label for seat in row.seats], "label", "seat of this row")
+        yield from _duplicates(f"{at}/seats", [seat.label for seat in row.seats], "label", "seat of this row")
         for place, seat in enumerate(row.seats):
             yield from _text(f"{at}/seats/{place}/id", seat.id, ID_CHARACTERS_MAX)
             yield from _text(f"{at}/seats/{place}/label", seat.label, NAME_CHARACTERS_MAX)
@@ -192,7 +192,7 @@ def _shape_faults(seat_map: SeatMap) -> Iterator[FieldError]:
         if len(shape.text) > NAME_CHARACTERS_MAX or not _plain(shape.text).isprintable():
             yield FieldError(
                 f"/shapes/{number}/text",
-                f"Must have at most {NAME_CHARACTERS_MAX} characters that can be seen.",
+                f"Must have at most {NAME_CHARACTERS_MAX} visible characters.",
             )
         yield from _points(f"/shapes/{number}/points", shape.points)
 
@@ -202,18 +202,18 @@ def _id_faults(seat_map: SeatMap) -> Iterator[FieldError]:
     if len(counts) == sum(counts.values()):
         return
     seen: set[str] = set()
-    for pointer, seat in _placed_seats(seat_map):
+    for pointer, seat in _seats_with_pointers(seat_map):
         if seat.id in seen:
-            yield FieldError(f"{pointer}/id", f"There is another seat {shown(seat.id)}.")
+            yield FieldError(f"{pointer}/id", f"Another seat has the id {quoted(seat.id)}.")
         seen.add(seat.id)
 
 
 def _overlaps(seat_map: SeatMap) -> Iterator[FieldError]:
-    """Look at each seat's neighbours in a grid, so that 100,000 seats take a second and not a day."""
+    """Yield seats that overlap. A grid finds the neighbours: 100,000 seats take a second, not a day."""
     grid: dict[tuple[int, int], list[Seat]] = {}
-    for pointer, seat in _placed_seats(seat_map):
-        if not _in_reach(seat.x, seat.y):
-            continue  # that has been said, and what it is divided into may be no number
+    for pointer, seat in _seats_with_pointers(seat_map):
+        if not _is_in_range(seat.x, seat.y):
+            continue  # this is another fault, and the coordinates may be NaN
         column, line = int(seat.x // SEATS_APART_MIN), int(seat.y // SEATS_APART_MIN)
         near = [
             other
@@ -225,13 +225,13 @@ def _overlaps(seat_map: SeatMap) -> Iterator[FieldError]:
             if hypot(other.x - seat.x, other.y - seat.y) < SEATS_APART_MIN:
                 yield FieldError(
                     pointer,
-                    f"It overlaps seat {shown(other.id)}: seats are {SEATS_APART_MIN} m apart or more.",
+                    f"Overlaps seat {quoted(other.id)}: seats must be at least {SEATS_APART_MIN} m apart.",
                 )
                 break
         grid.setdefault((column, line), []).append(seat)
 
 
-def _placed_seats(seat_map: SeatMap) -> Iterator[tuple[str, Seat]]:
+def _seats_with_pointers(seat_map: SeatMap) -> Iterator[tuple[str, Seat]]:
     for section_number, section in enumerate(seat_map.sections):
         for row_number, row in enumerate(section.rows):
             for place, seat in enumerate(row.seats):
@@ -241,7 +241,7 @@ def _placed_seats(seat_map: SeatMap) -> Iterator[tuple[str, Seat]]:
 def _text(pointer: str, text: str, characters_max: int) -> Iterator[FieldError]:
     plain = _plain(text)
     if not plain.strip() or len(text) > characters_max or not plain.isprintable():
-        yield FieldError(pointer, f"Must have 1 to {characters_max} characters that can be seen.")
+        yield FieldError(pointer, f"Must have 1 to {characters_max} visible characters.")
 
 
 def _plain(text: str) -> str:
@@ -254,44 +254,44 @@ def _count(pointer: str, count: int, most: int) -> Iterator[FieldError]:
 
 
 def _points(pointer: str, points: Iterable[Point]) -> Iterator[FieldError]:
-    if not all(_in_reach(point.x, point.y) for point in points):
-        yield FieldError(pointer, f"Places are at most {METRES_MAX:,.0f} m from the origin.")
+    if not all(_is_in_range(point.x, point.y) for point in points):
+        yield FieldError(pointer, f"Must be at most {METRES_MAX:,.0f} m from the origin on each axis.")
 
 
-def _in_reach(x: float, y: float) -> bool:
-    """Return whether a place can be one; NaN is none."""
+def _is_in_range(x: float, y: float) -> bool:
+    """Return whether a position is within the limit; NaN is not."""
     return abs(x) <= METRES_MAX and abs(y) <= METRES_MAX
 
 
-def _twice(pointer: str, names: Iterable[str], what: str, noun: str) -> Iterator[FieldError]:
+def _duplicates(pointer: str, names: Iterable[str], field: str, noun: str) -> Iterator[FieldError]:
     seen: set[str] = set()
     for number, name in enumerate(names):
-        looks = (
-            name if len(name) > NAME_CHARACTERS_MAX else normalize("NFC", name)
-        )  # an é can be written in two ways; nobody sees in which
-        if looks in seen:
-            yield FieldError(f"{pointer}/{number}/{what}", f"There is another {noun} {shown(name)}.")
-        seen.add(looks)
+        # An é has two encodings, which look alike
+        normalised = name if len(name) > NAME_CHARACTERS_MAX else normalize("NFC", name)
+        if normalised in seen:
+            yield FieldError(f"{pointer}/{number}/{field}", f"Another {noun} has the {field} {quoted(name)}.")
+        seen.add(normalised)
 
 
-def shown(text: str) -> str:
-    """Return a text as a fault quotes it: of one that is too long the beginning, for a hundred faults may quote the same."""
+def quoted(text: str) -> str:
+    """Return a text in quotes; only the beginning of a long text, because a hundred faults may quote it."""
     return repr(text if len(text) <= NAME_CHARACTERS_MAX else f"{text[:NAME_CHARACTERS_MAX]}…")
 
 
-# What msgspec would tell only the first of ------------------------------------------------------------------
+# All values of a wrong type: msgspec reports only the first
+# --------------------------------------------------
 
 
 def malformed(shape: type[msgspec.Struct], content: Any) -> list[FieldError]:
-    """Return each place of JSON that is not of its shape, at most `FAULTS_MAX` of them.
+    """Return the faults of JSON values that do not have the type of their field, at most `FAULTS_MAX`.
 
-    Only for structs whose names are JSON's.
+    Only for structs whose fields have the names of the JSON members.
     """
     return list(islice(_malformed(shape, content, ""), FAULTS_MAX))
 
 
 def _malformed(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
-    """Yield each place of JSON that is not of its shape: structs, tuples of one kind, plain values, and any of these or None."""
+    """Yield the faults of a JSON value: a struct, a tuple of one type, a plain value, or an optional one."""
     members = (
         [each for each in get_args(shape) if each is not NoneType] if get_origin(shape) is UnionType else []
     )
@@ -323,5 +323,5 @@ def _malformed_fields(
     for name in sorted(map(str, value.keys() - {field.name for field in known})):
         yield FieldError(
             f"{pointer}/{name[:NAME_CHARACTERS_MAX].replace('~', '~0').replace('/', '~1')}",
-            "There is no such field.",
+            "Unknown field.",
         )

@@ -238,7 +238,7 @@ def claim_seat(batch: Batch, number: int, ticket_id: UUID | None, *, was_taken: 
 def free_seat(sale: Sale, batch: Batch, number: int) -> None:
     """Let a seat that a ticket has be free."""
     assert sale.hall is not None, "a seat is one of the seating"
-    sale.hall.give_back([number])
+    sale.hall.release([number])
     clear_claim(batch, number)
 
 

@@ -214,7 +214,7 @@ def _take_seats(sale: Sale, lines: Sequence[BookingLine]) -> dict[UUID, tuple[in
         return taken
     if sale.hall is not None:
         for numbers in taken.values():
-            sale.hall.give_back(numbers)
+            sale.hall.release(numbers)
     return no
 
 
@@ -245,7 +245,7 @@ def _take_named(sale: Sale, lines: Sequence[BookingLine], taken: dict[UUID, tupl
                 return No(SalesRefusal.UNKNOWN_SEAT, "seat", {"seat_id": seat_id})
             if hall.zone_of_seat(number) != zone:
                 return No(SalesRefusal.SEAT_OF_ANOTHER_ZONE, "seat", {"seat_id": seat_id})
-            if not hall.is_free(number) or number in numbers:
+            if not hall.is_available(number) or number in numbers:
                 return No(SalesRefusal.SEAT_TAKEN, "seat", {"seat_id": seat_id})
             numbers.append(number)
         assert len(numbers) == line.quantity, "a line names as many seats as units"

@@ -47,6 +47,6 @@ def changes_seating(facts: Iterable[fact.Fact]) -> bool:
 
 def follow(hall: Hall, facts: Iterable[fact.Fact]) -> None:
     """Let a hall be as it is after the facts."""
-    moves = {"taken": hall.take, "free": hall.give_back, "blocked": hall.block, "unblocked": hall.unblock}
+    moves = {"taken": hall.take, "free": hall.release, "blocked": hall.block, "unblocked": hall.unblock}
     for change in seat_changes(facts):
         moves[change.state](change.seats)

@@ -183,7 +183,7 @@ class Sale:
         owed = sum(
             [units for type_id, units in self.aside.items() if self.ticket_types[type_id].zone == zone]
         )
-        return max(0, self.hall.free_in(zone) - owed)
+        return max(0, self.hall.available_in(zone) - owed)
 
     def conditions_now(self) -> tuple[int, Conditions]:
         """Return the conditions under which bookings are made, and their version."""

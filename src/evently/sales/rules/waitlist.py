@@ -218,7 +218,7 @@ def _left_for(sale: Sale, type_id: UUID) -> tuple[int, list[ReturnedTicket]]:
     )
     if terms.zone is not None:
         assert sale.hall is not None, "a zone is one of the seating"
-        units = min(units, sale.hall.free_in(terms.zone))
+        units = min(units, sale.hall.available_in(terms.zone))
     returned = [
         each for each in sale.returned.values() if each.ticket_type_id == type_id and not each.offered
     ]
@@ -245,7 +245,7 @@ def _set_asides(sale: Sale, batch: Batch, owed: Mapping[UUID, int]) -> None:
     them, and nobody before it.
     """
     left = {pool.pool_id: pool.capacity - pool.held - pool.sold for pool in sale.pools.values()}
-    seats = {} if sale.hall is None else {zone: sale.hall.free_in(zone) for zone in sale.hall.zones}
+    seats = {} if sale.hall is None else {zone: sale.hall.available_in(zone) for zone in sale.hall.zones}
     units = dict.fromkeys(sale.aside, 0)
     for type_id in sorted(
         [type_id for type_id in owed if sale.lines[type_id].counts],

@@ -211,7 +211,7 @@ def _show_zone(board: SeatBoard, zone: str) -> ZoneView:
         )
         for each in board.types.get(zone, ())
     ]
-    return ZoneView(zone, types, board.hall.free_in(zone))
+    return ZoneView(zone, types, board.hall.available_in(zone))
 
 
 routes: Final = [get_seats, get_seat_layout]
