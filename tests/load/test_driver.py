@@ -204,7 +204,7 @@ async def test_what_a_request_says() -> None:
         b"POST /v1/x HTTP/1.1\r\nhost: [::1]:81\r\nauthorization: Bearer t\r\nidempotency-key: k\r\n"
         b"content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
     )
-    with pytest.raises(ValueError, match="no http"):
+    with pytest.raises(ValueError, match="not an http"):
         Target.parse("tickets.example")
 
 
@@ -248,7 +248,7 @@ async def test_hanging_up_loses_the_answer_and_not_the_request() -> None:
 
     async with serving(script) as (tiny, target):
         client = HttpClient(target, 1)
-        assert await client.exchange(request_for("GET", "/first", target), hang_up=True) == NO_ANSWER
+        assert await client.exchange(request_for("GET", "/first", target), disconnect=True) == NO_ANSWER
         await asyncio.wait_for(arrived.wait(), 5)
         assert (await client.exchange(request_for("GET", "/second", target))).status == 200
         client.close()

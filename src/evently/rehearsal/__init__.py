@@ -1,15 +1,16 @@
-"""Rehearse an on-sale: simulated buyers rush a copy of an event over real HTTP, and a journal of their own judges what the till did.
+"""Rehearsals of an on-sale: simulated buyers book a copy of an event over real HTTP connections.
 
-    driver       requests over kept-alive connections, lean enough to share two cores with the server it loads
-    recording    when each request was sent, how long its answer took, what it was; percentiles and time lines
-    crowd        who comes when and wants what: pure, seeded
-    buying       what one buyer does, and what the buyers were told
-    judgement    what the buyers were told, compared with what the server says it sold
-    charts       time lines, bars and rings as SVG; report: one HTML file; live: the terminal
-    plan         the verb behind `evently rehearse`
+    plan         rehearse(): what `evently rehearse` runs
+    crowd        the simulated buyers: when each arrives and what each does; pure, from a seed
+    buying       the requests of a buyer, and the journal of what the server acknowledged to the buyers
+    checks       compares that journal with the bookings that the server has afterwards
+    driver       an HTTP client, fast enough to share two cores with the server that it loads
+    loops        closed and open loops of requests, for benchmarks
+    recording    start, latency and result of each request; percentiles and time lines
+    api          the requests of the organizer; server: a temporary server
+    report       one HTML file; live: the terminal
 
-Nothing here is trusted by the product, and nothing here trusts it: everything goes over HTTP, as it would
-from somebody else's machine.
+A rehearsal uses no internal interface of the server: all requests go over HTTP, as from another machine.
 """
 
 from evently.rehearsal.plan import RehearsalPlan, rehearse

@@ -1,4 +1,4 @@
-"""What the organizer of a rehearsal asks of the server: make it, and afterwards say everything that was sold."""
+"""The requests of a rehearsal's organizer: create the sandbox event, and read all its bookings afterwards."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final, TypeVar
 import msgspec
 
 from evently.rehearsal.buying import BookingShown, MoneyShown, Ticketing, TypeOnSale
+from evently.rehearsal.checks import ProofShown, ServerRecords
 from evently.rehearsal.driver import HttpClient, Reply, request_for
-from evently.rehearsal.judgement import Ledger, ProofShown
 from evently.rehearsal.recording import LOST
 from evently.rehearsal.server import CannotRehearse
 
 READY_SECONDS_MAX: Final = 5.0
 TRIES_MAX: Final = 5
-PREPARE_SECONDS_MAX: Final = 60.0  # twenty thousand people and their tokens
+PREPARE_SECONDS_MAX: Final = 60.0  # for creating twenty thousand buyers and their tokens
 _PAGE: Final = 100
 _API_KEY: Final = "evk_"
 _MAY_SELL: Final = ("owner", "manager")
@@ -25,14 +25,14 @@ _BUSY: Final = (LOST, 429, 503)
 Shape = TypeVar("Shape")
 
 
-class BuyerMade(msgspec.Struct, frozen=True):
+class SandboxBuyer(msgspec.Struct, frozen=True):
     """A simulated buyer."""
 
     id: str
     access_token: str
 
 
-class TypeMade(msgspec.Struct, frozen=True):
+class SandboxTicketType(msgspec.Struct, frozen=True):
     """A ticket type of the sandbox event."""
 
     id: str
@@ -43,19 +43,19 @@ class TypeMade(msgspec.Struct, frozen=True):
     pool_ids: list[str]
 
 
-class Prepared(msgspec.Struct, frozen=True):
-    """What `POST .../rehearsals` answers."""
+class SandboxEvent(msgspec.Struct, frozen=True):
+    """The answer of `POST .../rehearsals`: the sandbox event and its buyers."""
 
     event_id: str
     title: str
     places: int
-    ticket_types: list[TypeMade]
-    buyers: list[BuyerMade]
+    ticket_types: list[SandboxTicketType]
+    buyers: list[SandboxBuyer]
     hold_seconds: int | None = None
     seat_ids: list[str] = []
 
     def ticketing(self, seats: str | None) -> Ticketing:
-        """Return it as the buyers need it, who take `random` seats or the `best` ones."""
+        """Return what the buyers need to know; they choose `random` seats or take the `best` ones."""
         types = [
             TypeOnSale(
                 kind.id,
@@ -72,20 +72,20 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class OrganizerShown(msgspec.Struct, frozen=True):
-    """An organizer of the caller."""
+    """An organizer in which the caller is a member."""
 
     id: str
 
 
 class MembershipShown(msgspec.Struct, frozen=True):
-    """What the caller is there."""
+    """A membership of the caller."""
 
     organizer: OrganizerShown
     role: str
 
 
 class MembershipPage(msgspec.Struct, frozen=True):
-    """A page of them."""
+    """A page of memberships."""
 
     data: list[MembershipShown]
 
@@ -98,45 +98,47 @@ class BookingPage(msgspec.Struct, frozen=True):
 
 
 class TypeLeft(msgspec.Struct, frozen=True):
-    """How many tickets of a type are left."""
+    """The available units of a ticket type."""
 
     available: int
 
 
 class AvailabilityShown(msgspec.Struct, frozen=True):
-    """What an event has left."""
+    """The availability of an event."""
 
     ticket_types: list[TypeLeft]
 
 
-class Api:
-    """The organizer's side of the API. Raises CannotRehearse with what the server said."""
+class OrganizerApi:
+    """The requests of the organizer. Each raises CannotRehearse with the server's answer if it fails."""
 
     def __init__(self, client: HttpClient, token: str) -> None:
         self._client = client
         self._token = token
 
     async def wait_until_ready(self) -> None:
-        """Return when the server says that it is ready; one that runs already should be soon."""
+        """Return when the server is ready."""
         until = time.monotonic() + READY_SECONDS_MAX
         while (
             answer := await self._client.exchange(request_for("GET", "/readyz", self._client.target))
         ).status not in _OK:
             if time.monotonic() > until:
-                raise CannotRehearse(f"the server is not ready: {_said(answer)}")
+                raise CannotRehearse(f"the server is not ready: {_show_reply(answer)}")
             await asyncio.sleep(0.05)
 
-    async def prepare(self, event: str | None, organizer: str | None, body: dict[str, object]) -> Prepared:
-        """Make a sandbox event, a copy of `event` or a fresh one, and its buyers."""
+    async def prepare(
+        self, event: str | None, organizer: str | None, body: dict[str, object]
+    ) -> SandboxEvent:
+        """Create a sandbox event, as a copy of `event` or a new one, and its buyers."""
         path = (
             f"/v1/events/{event}/rehearsals"
             if event
             else f"/v1/organizers/{organizer or await self._only_organizer()}/rehearsals"
         )
-        return await self._ask("POST", path, Prepared, body)
+        return await self._ask("POST", path, SandboxEvent, body)
 
-    async def read_ledger(self, event_id: str) -> Ledger:
-        """Return everything that the server sold of an event."""
+    async def read_records(self, event_id: str) -> ServerRecords:
+        """Return all bookings of an event, its proof and its availability."""
         bookings: list[BookingShown] = []
         path: str | None = f"/v1/events/{event_id}/bookings?limit={_PAGE}"
         while path is not None:
@@ -146,20 +148,20 @@ class Api:
                 page.next_cursor and f"/v1/events/{event_id}/bookings?limit={_PAGE}&after={page.next_cursor}"
             )
         proof = await self._ask("GET", f"/v1/events/{event_id}/proof", ProofShown)
-        left = await self._ask("GET", f"/v1/events/{event_id}/availability", AvailabilityShown)
-        return Ledger(bookings, proof, sum(kind.available for kind in left.ticket_types))
+        availability = await self._ask("GET", f"/v1/events/{event_id}/availability", AvailabilityShown)
+        return ServerRecords(bookings, proof, sum(kind.available for kind in availability.ticket_types))
 
     async def _only_organizer(self) -> str:
-        """Return the one organizer for which the caller may sell."""
+        """Return the only organizer of which the caller is an owner or manager."""
         if self._token.startswith(_API_KEY):
             raise CannotRehearse(
-                "an API key does not say whose it is: name --organizer, or an --event to copy"
+                "an API key does not tell its organizer: name --organizer, or an --event to copy"
             )
         memberships = (await self._ask("GET", "/v1/organizers", MembershipPage)).data
         found = [membership.organizer.id for membership in memberships if membership.role in _MAY_SELL]
         if len(found) != 1:
             raise CannotRehearse(
-                f"the token is of {len(found)} organizers: name one with --organizer, or an --event to copy"
+                f"the token belongs to {len(found)} organizers: name --organizer, or an --event to copy"
             )
         return found[0]
 
@@ -172,11 +174,11 @@ class Api:
                 break
             await asyncio.sleep(answer.retry_after())
         if answer.status not in _OK:
-            raise CannotRehearse(f"{method} {path}: {_said(answer)}")
+            raise CannotRehearse(f"{method} {path}: {_show_reply(answer)}")
         return msgspec.json.decode(answer.body, type=shape)
 
 
-def _said(answer: Reply) -> str:
+def _show_reply(answer: Reply) -> str:
     return (
         "no answer"
         if answer.status == LOST

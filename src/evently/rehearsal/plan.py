@@ -1,8 +1,8 @@
-"""The verb behind `evently rehearse`: prepare, let the crowd in, audit, report.
+"""The command `evently rehearse`: prepare a sandbox event, run the crowd, audit, write the report.
 
-With a URL, somebody's server is rehearsed: a sandbox event and its buyers are made over the API, by an access
-token or an API key of the organizer (scopes events:write, events:read and bookings:read). Without one,
-PostgreSQL and a server are started for the occasion, in a temporary directory, and stopped afterwards.
+With a URL, it uses a running server: the API creates the sandbox event and its buyers, with an access token
+or an API key of the organizer (scopes events:write, events:read and bookings:read). Without a URL, it starts
+PostgreSQL and a server in a temporary directory, and stops them at the end.
 """
 
 from __future__ import annotations
@@ -29,24 +29,28 @@ from evently.config import ConfigError
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
-from evently.rehearsal.api import Api
-from evently.rehearsal.buying import Rush, Seen, Ticketing
+from evently.rehearsal.api import OrganizerApi
+from evently.rehearsal.buying import RequestOutcome, Rush, Ticketing
+from evently.rehearsal.checks import ServerRecords, compare
 from evently.rehearsal.crowd import CrowdOptions, make_crowd
 from evently.rehearsal.driver import HttpClient, Target
-from evently.rehearsal.judgement import Ledger, judge
 from evently.rehearsal.live import live, show_audits
-from evently.rehearsal.report import Outcome, render
+from evently.rehearsal.report import RehearsalResult, render
 from evently.rehearsal.server import own_database, own_server, scratch_directory
 
 CONNECTIONS_MAX: Final = 4_000  # a machine's own limit on open files is usually lower
 _SPARE_FILES: Final = 64
-_BUYERS: Final = "What the buyers were told"
-_DATABASE: Final = "The database, recomputed"
+_BUYERS: Final = "Acknowledged to the buyers"
+_DATABASE: Final = "Audit of the database"
 Result = TypeVar("Result")
 
 
 class RehearsalPlan(msgspec.Struct, frozen=True):
-    """What to rehearse. Without `url` an own server; without `event` a fresh one, of `organizer` where the token has several."""
+    """The options of a rehearsal.
+
+    Without `url`, a temporary server is started. Without `event`, a new event is created, for `organizer` if
+    the token belongs to several.
+    """
 
     buyers: int = 5_000
     places: int | None = None
@@ -58,15 +62,13 @@ class RehearsalPlan(msgspec.Struct, frozen=True):
     organizer: str | None = None
     workers: int = 1
     spread_seconds: float = 2.0
-    seats: Literal["best", "random"] | None = (
-        None  # assigned seating: picked by the server, or named by the buyers
-    )
-    hold_seconds: int | None = None  # paid online within that; None: at the door
+    seats: Literal["best", "random"] | None = None  # seats picked by the server, or chosen by the buyers
+    hold_seconds: int | None = None  # time to pay online; None: tickets are paid on site
     abandon: float = 0.0  # share of buyers who hold tickets and never pay
 
 
-class Surroundings(msgspec.Struct, frozen=True):
-    """Where a rehearsal takes place; `database_url` only of an own server."""
+class RehearsedServer(msgspec.Struct, frozen=True):
+    """The server of a rehearsal; `database_url` is only known of a temporary server."""
 
     url: str
     token: str
@@ -75,28 +77,28 @@ class Surroundings(msgspec.Struct, frozen=True):
 
 
 def rehearse(plan: RehearsalPlan, console: Console | None = None) -> bool:
-    """Rehearse, print what was found, write the report, and return whether the audit is clean.
+    """Rehearse, print the findings, write the report, and return whether there are no findings.
 
     Raises ConfigError and Trouble.
     """
     console = console or Console(highlight=False)
     if not 1 <= plan.buyers <= REHEARSAL_BUYERS_MAX:
-        raise ConfigError(f"--buyers is 1 to {REHEARSAL_BUYERS_MAX:,}.")
+        raise ConfigError(f"--buyers must be 1 to {REHEARSAL_BUYERS_MAX:,}.")
     if not 0.0 <= plan.abandon <= 1.0:
-        raise ConfigError("--abandon is a share, 0 to 1.")
+        raise ConfigError("--abandon is a share and must be 0 to 1.")
     if plan.event is not None and plan.hold_seconds is not None:
-        raise ConfigError("--hold-seconds is for a fresh event: a copy is sold as the original is.")
+        raise ConfigError("--hold-seconds needs a new event: a copy keeps the conditions of its original.")
     if plan.abandon and plan.event is None and plan.hold_seconds is None:
-        raise ConfigError("--abandon needs --hold-seconds: at the door nothing is held.")
-    with _stage(plan, console) as stage:
-        outcome = run(_rehearse(plan, stage, console))
-        if stage.database_url is not None:
-            audits = outcome.audits | {_DATABASE: run(audit(DatabaseOptions(stage.database_url)))}
+        raise ConfigError("--abandon needs --hold-seconds: tickets that are paid on site are not held.")
+    with _server_for(plan, console) as server:
+        outcome = run(_rehearse(plan, server, console))
+        if server.database_url is not None:
+            audits = outcome.audits | {_DATABASE: run(audit(DatabaseOptions(server.database_url)))}
             outcome = msgspec.structs.replace(outcome, audits=audits)
     console.print()
     console.print(show_audits(outcome.audits))
     console.print(
-        "[bold green]Clean.[/]" if outcome.is_clean() else "[bold red]Not clean.[/]", _in_a_sentence(outcome)
+        "[bold green]Clean.[/]" if outcome.is_clean() else "[bold red]Not clean.[/]", _summary(outcome)
     )
     if plan.report is not None:
         plan.report.write_text(render(outcome), encoding="utf-8")
@@ -105,7 +107,7 @@ def rehearse(plan: RehearsalPlan, console: Console | None = None) -> bool:
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine in the quickest event loop there is."""
+    """Run a coroutine with uvloop if it is installed, otherwise with asyncio's own loop."""
     factory: Callable[[], asyncio.AbstractEventLoop] | None = (
         import_module("uvloop").new_event_loop if find_spec("uvloop") else None
     )
@@ -114,33 +116,33 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def raise_file_limit() -> int:
-    """Let this process, and what it starts, open as many files as the system allows; returns how many connections that leaves."""
+    """Raise the limit on open files, also for child processes; return the number of connections it allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return min(CONNECTIONS_MAX, hard - _SPARE_FILES)
 
 
 @contextmanager
-def _stage(plan: RehearsalPlan, console: Console) -> Iterator[Surroundings]:
-    """Yield a server with an organizer: somebody's, or an own one for as long as the block lasts."""
+def _server_for(plan: RehearsalPlan, console: Console) -> Iterator[RehearsedServer]:
+    """Yield the server of `--url`, or a temporary server with an organizer while the block runs."""
     raise_file_limit()
     if plan.url is not None:
         if plan.token is None:
-            raise ConfigError("--url needs a token of an organizer: --token, or EVENTLY_TOKEN.")
-        yield Surroundings(plan.url, plan.token, plan.organizer)
+            raise ConfigError("--url needs a token of an organizer: set --token or EVENTLY_TOKEN.")
+        yield RehearsedServer(plan.url, plan.token, plan.organizer)
         return
     if plan.event is not None:
-        raise ConfigError("--event needs --url: an own server has no events yet.")
-    console.print("Starting PostgreSQL and a server for the occasion.")
+        raise ConfigError("--event needs --url: a temporary server has no events.")
+    console.print("Starting a temporary PostgreSQL and server.")
     with scratch_directory() as directory, own_database(directory / "data") as database_url:
         settings = {"database_url": database_url, "workers": str(plan.workers), "public_url": ""}
         with own_server(directory, settings) as server:
             organizer, token = run(make_organizer(database_url))
-            yield Surroundings(server.url, token, organizer, database_url)
+            yield RehearsedServer(server.url, token, organizer, database_url)
 
 
 async def make_organizer(database_url: str) -> tuple[str, str]:
-    """Add an organizer to an own server's database; returns its id and an API key of it."""
+    """Add an organizer to the database of a temporary server; returns its id and an API key."""
     now = utc_now()
     owner = Person(new_id(), "owner@rehearsal.example", "Rehearsal owner", "buyer", 1, now, None)
     organizer = Organizer(new_id(), "Rehearsal", "owner@rehearsal.example", 1, now)
@@ -158,38 +160,38 @@ async def make_organizer(database_url: str) -> tuple[str, str]:
     return show_id("org", organizer.organizer_id), key
 
 
-async def _rehearse(plan: RehearsalPlan, stage: Surroundings, console: Console) -> Outcome:
+async def _rehearse(plan: RehearsalPlan, server: RehearsedServer, console: Console) -> RehearsalResult:
     try:
-        target = Target.parse(stage.url)
+        target = Target.parse(server.url)
     except ValueError as exc:
         raise ConfigError(f"--url: {exc}.") from exc
     client = HttpClient(target, min(plan.buyers, raise_file_limit()))
-    api = Api(client, stage.token)
+    api = OrganizerApi(client, server.token)
     began_at = utc_now()
     async with _closing(client):
         await api.wait_until_ready()
-        prepared = await api.prepare(plan.event, stage.organizer, _wanted(plan))
+        prepared = await api.prepare(plan.event, server.organizer, _sandbox_request(plan))
         ticketing = prepared.ticketing(plan.seats)
         rush = Rush(client, ticketing, f"rehearsal-{plan.seed}-{ticketing.event_id[-8:]}")
         crowd = make_crowd(CrowdOptions(plan.buyers, plan.seed, plan.spread_seconds, plan.abandon))
         async with live(console, rush, prepared.title, plan.buyers, ticketing.places):
             await rush.run(crowd)
-            await rush.last_call()
-        ledger = await api.read_ledger(ticketing.event_id)
-    return _outcome(plan, stage, prepared.title, began_at, ticketing, rush, ledger)
+            await rush.sell_returned_tickets()
+        records = await api.read_records(ticketing.event_id)
+    return _outcome(plan, server, prepared.title, began_at, ticketing, rush, records)
 
 
 def _settings(plan: RehearsalPlan) -> dict[str, str]:
-    """Return how the tickets were sold, for the report."""
-    seats = {"best": "the best available ones", "random": "named by the buyers at random"}
+    """Return the settings of the sale, for the report."""
+    seats = {"best": "the best available", "random": "chosen by the buyers at random"}
     said = {} if plan.seats is None else {"Seats": seats[plan.seats]}
     if plan.hold_seconds is not None:
         said["Payment"] = f"online, within {plan.hold_seconds} s; {plan.abandon:.0%} of the buyers never pay"
     return said
 
 
-def _wanted(plan: RehearsalPlan) -> dict[str, object]:
-    """Return what is asked of the server. A copy of an event has its own seats and conditions."""
+def _sandbox_request(plan: RehearsalPlan) -> dict[str, object]:
+    """Return the body of the request for a sandbox event; a copy keeps the original's conditions."""
     wanted: dict[str, object] = {"buyers": plan.buyers, "places": plan.places}
     return (
         wanted
@@ -200,43 +202,46 @@ def _wanted(plan: RehearsalPlan) -> dict[str, object]:
 
 def _outcome(
     plan: RehearsalPlan,
-    stage: Surroundings,
+    server: RehearsedServer,
     title: str,
     began_at: datetime,
     ticketing: Ticketing,
     rush: Rush,
-    ledger: Ledger,
-) -> Outcome:
+    records: ServerRecords,
+) -> RehearsalResult:
     journal = rush.journal
-    own = stage.database_url is not None
-    return Outcome(
+    own = server.database_url is not None
+    return RehearsalResult(
         title=title,
         at=began_at,
-        server="an own one, stopped afterwards" if own else stage.url,
+        server="temporary, stopped afterwards" if own else server.url,
         buyers=plan.buyers,
         places=ticketing.places,
         seed=plan.seed,
         spread_seconds=plan.spread_seconds,
         recording=rush.recording,
         sales=journal.sales,
-        sold_units=ledger.sold(),
+        sold_units=records.sold(),
         bookings=len(journal.bookings),
-        cancelled=sum(told.cancelled is True for told in journal.bookings.values()),
-        left=len(journal.left),
+        cancelled=sum(acknowledged.cancelled is True for acknowledged in journal.bookings.values()),
+        without_tickets=len(journal.without_tickets),
         gave_up=journal.gave_up,
         sold_out_at=journal.sold_out_at,
-        audits={_BUYERS: judge(journal, ledger, ticketing)},
+        audits={_BUYERS: compare(journal, records, ticketing)},
         abandoned=journal.abandoned,
-        paid=sum(told.paid is True for told in journal.bookings.values()),
+        paid=sum(acknowledged.paid is True for acknowledged in journal.bookings.values()),
         settings=_settings(plan)
         | {"Processes": str(plan.workers) if own else "the server's", "Evently": __version__},
     )
 
 
-def _in_a_sentence(outcome: Outcome) -> str:
+def _summary(outcome: RehearsalResult) -> str:
     sold_out = "" if outcome.sold_out_at is None else f", sold out after {outcome.sold_out_at:.2f} s"
-    refused = outcome.recording.count(Seen.SOLD_OUT)
-    return f"{outcome.sold_units:,} of {outcome.places:,} places sold{sold_out}; {refused:,} refusals, {len(outcome.recording):,} requests."
+    refused = outcome.recording.count(RequestOutcome.SOLD_OUT)
+    return (
+        f"{outcome.sold_units:,} of {outcome.places:,} places sold{sold_out}; "
+        f"{refused:,} refusals, {len(outcome.recording):,} requests."
+    )
 
 
 @asynccontextmanager

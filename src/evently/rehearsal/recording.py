@@ -1,4 +1,7 @@
-"""When each request was sent, how long its answer took, what it was: three arrays, 18 bytes a request, and what can be read from them."""
+"""The recording of a rehearsal or a benchmark: start, latency and result of each request.
+
+Three arrays, 18 bytes per request, with counts, percentiles and time lines computed from them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ LOST: Final = 0  # the status of a request whose connection ended before its ans
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """What was answered in one stretch of time: how many of each result, and the latencies of some of them in order (seconds)."""
+    """The answers of one interval: the number of each result, and sorted latencies in seconds."""
 
     at: float  # its start, seconds from the beginning
     counts: dict[int, int]
@@ -21,7 +24,7 @@ class Bin(msgspec.Struct, frozen=True):
 
 
 class Recording:
-    """Requests by the order of their answers. `result` is an HTTP status, or a code of whoever records."""
+    """Requests in the order of their answers. `result` is an HTTP status, or a code of the caller."""
 
     __slots__ = ("latencies", "results", "starts")
 
@@ -40,15 +43,15 @@ class Recording:
         self.results.append(result)
 
     def counts(self) -> dict[int, int]:
-        """Return how many requests had each result."""
+        """Return the number of requests with each result."""
         return dict(Counter(self.results))
 
     def count(self, *results: int) -> int:
-        """Return how many requests had one of these results."""
+        """Return the number of requests with one of these results."""
         return sum(self.results.count(result) for result in results)
 
     def sorted_latencies(self, *results: int) -> list[float]:
-        """Return the latencies in order; of these results only, if any are named."""
+        """Return the sorted latencies of requests with one of these results, or of all requests."""
         if not results:
             return sorted(self.latencies)
         wanted = set(results)
@@ -57,13 +60,13 @@ class Recording:
         )
 
     def last_answer_at(self) -> float:
-        """Return when the last answer came, in seconds from the beginning."""
+        """Return the time of the last answer, in seconds from the beginning."""
         return max(
             (start + latency for start, latency in zip(self.starts, self.latencies, strict=True)), default=0.0
         )
 
     def bins(self, seconds: float, timed: Iterable[int]) -> list[Bin]:
-        """Return what was answered in each stretch of `seconds`, without a gap; latencies of the results in `timed`."""
+        """Return the answers by interval, without a gap, with the latencies of the results in `timed`."""
         wanted = set(timed)
         number = int(self.last_answer_at() / seconds) + 1 if self.results else 0
         counts: list[Counter[int]] = [Counter() for _ in range(number)]
@@ -79,7 +82,10 @@ class Recording:
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Return the nearest-rank percentile of values in order: the smallest that `percent` of them do not exceed; 0 where there are none."""
+    """Return the nearest-rank percentile of sorted values; 0 if there are none.
+
+    It is the smallest value that `percent` percent of the values do not exceed.
+    """
     if not ordered:
         return 0.0
     rank = -(-len(ordered) * percent // 100)

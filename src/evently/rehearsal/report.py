@@ -1,4 +1,4 @@
-"""The report of a rehearsal: one HTML file that needs nothing else, to be shown to a colleague."""
+"""The report of a rehearsal: one HTML file that needs no other file."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from markupsafe import Markup
 
 from evently.audit import Finding
 from evently.kit import charts
-from evently.rehearsal.buying import Seen
-from evently.rehearsal.judgement import is_clean
+from evently.rehearsal.buying import RequestOutcome
+from evently.rehearsal.checks import is_clean
 from evently.rehearsal.recording import Bin, Recording, percentile
 
-BINS: Final = 120  # on a time line: as many as a reader tells apart
+BINS: Final = 120  # on a time line: as many as a reader can distinguish
 BIN_SECONDS_MIN: Final = 0.1
-BOOKING_SEEN: Final = (
-    Seen.BOOKED,
-    Seen.REPLAYED,
-    Seen.SOLD_OUT,
+BOOKING_OUTCOMES: Final = (
+    RequestOutcome.BOOKED,
+    RequestOutcome.REPLAYED,
+    RequestOutcome.SOLD_OUT,
 )  # answers of the till, whose latency is shown
 _NAMES: Final = {
-    Seen.BOOKED: ("booked", "blue"),
-    Seen.REPLAYED: ("booked, answered again", "violet"),
-    Seen.SOLD_OUT: ("refused: sold out", "amber"),
-    Seen.SEAT_TAKEN: ("refused: somebody was quicker on that seat", "amber"),
-    Seen.PAID: ("paid", "green"),
-    Seen.DECLINED: ("card declined", "amber"),
-    Seen.UNPAID: ("payment under way, or too late", "grey"),
-    Seen.REFUSED: ("refused otherwise", "grey"),
-    Seen.CANCELLED: ("cancelled", "green"),
-    Seen.LOOKED: ("looked", "grey"),
-    Seen.BUSY: ("told to come back (429, 503)", "red"),
-    Seen.LOST: ("answer lost", "red"),
-    Seen.FAILED: ("failed", "red"),
+    RequestOutcome.BOOKED: ("booked", "blue"),
+    RequestOutcome.REPLAYED: ("booked (retried request)", "violet"),
+    RequestOutcome.SOLD_OUT: ("refused: sold out", "amber"),
+    RequestOutcome.SEAT_TAKEN: ("refused: seat taken", "amber"),
+    RequestOutcome.PAID: ("paid", "green"),
+    RequestOutcome.DECLINED: ("card declined", "amber"),
+    RequestOutcome.UNPAID: ("payment pending or too late", "grey"),
+    RequestOutcome.REFUSED: ("refused: other reasons", "grey"),
+    RequestOutcome.CANCELLED: ("cancelled", "green"),
+    RequestOutcome.READ: ("page view", "grey"),
+    RequestOutcome.BUSY: ("busy: retry later (429, 503)", "red"),
+    RequestOutcome.LOST: ("answer lost", "red"),
+    RequestOutcome.FAILED: ("failed", "red"),
 }
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """Everything a rehearsal found out. Times are seconds after the opening."""
+class RehearsalResult(msgspec.Struct, frozen=True):
+    """The result of a rehearsal. Times are seconds after the opening."""
 
     title: str
     at: datetime
@@ -52,16 +52,14 @@ class Outcome(msgspec.Struct, frozen=True):
     seed: int
     spread_seconds: float
     recording: Recording
-    sales: list[
-        tuple[float, int]
-    ]  # when units were acknowledged as booked (+) or cancelled (-), in that order
+    sales: list[tuple[float, int]]  # time and units of acknowledged bookings (+) and cancellations (-)
     sold_units: int
     bookings: int  # acknowledged
     cancelled: int
-    left: int
+    without_tickets: int
     gave_up: int
     sold_out_at: float | None
-    audits: dict[str, list[Finding]]  # by what was looked at
+    audits: dict[str, list[Finding]]  # by the title of the audit
     paid: int = 0  # bookings that were paid online
     abandoned: int = 0  # holds that were never paid
     settings: dict[str, str] = {}
@@ -72,7 +70,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """What happened in each stretch of time; rates a second, latencies in milliseconds, `sold` units so far."""
+    """Figures by interval: rates per second, latencies in milliseconds, and units `sold` so far."""
 
     at: list[float]
     booked: list[float]
@@ -84,13 +82,13 @@ class Timeline(msgspec.Struct, frozen=True):
     sold: list[float]
 
 
-def render(outcome: Outcome) -> str:
-    """Return the report."""
+def render(outcome: RehearsalResult) -> str:
+    """Return the report as HTML."""
     template = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(files("evently.rehearsal").joinpath("report.html.jinja").read_text(encoding="utf-8"))
     line = timeline(outcome.recording, outcome.sales)
-    till = outcome.recording.sorted_latencies(*BOOKING_SEEN)
+    till = outcome.recording.sorted_latencies(*BOOKING_OUTCOMES)
     return template.render(
         outcome=outcome,
         clean=outcome.is_clean(),
@@ -105,21 +103,24 @@ def render(outcome: Outcome) -> str:
 
 
 def timeline(recording: Recording, sales: Sequence[tuple[float, int]]) -> Timeline:
-    """Return the time line of a rehearsal in about `BINS` stretches; `sold` is as of the end of each."""
+    """Return the time line of a rehearsal in about `BINS` intervals; `sold` counts up to the end of each."""
     width = bin_seconds(recording.last_answer_at())
-    bins = recording.bins(width, BOOKING_SEEN)
+    bins = recording.bins(width, BOOKING_OUTCOMES)
 
-    def rate(stretch: Bin, *seen: Seen) -> float:
-        return sum(stretch.counts.get(kind, 0) for kind in seen) / width
+    def rate(stretch: Bin, *outcome: RequestOutcome) -> float:
+        return sum(stretch.counts.get(kind, 0) for kind in outcome) / width
 
     def latency(stretch: Bin, percent: float) -> float:
         return percentile(stretch.latencies, percent) * 1000
 
     return Timeline(
         at=[stretch.at for stretch in bins],
-        booked=[rate(stretch, Seen.BOOKED, Seen.REPLAYED) for stretch in bins],
-        refused=[rate(stretch, Seen.SOLD_OUT, Seen.SEAT_TAKEN, Seen.REFUSED) for stretch in bins],
-        looked=[rate(stretch, Seen.LOOKED) for stretch in bins],
+        booked=[rate(stretch, RequestOutcome.BOOKED, RequestOutcome.REPLAYED) for stretch in bins],
+        refused=[
+            rate(stretch, RequestOutcome.SOLD_OUT, RequestOutcome.SEAT_TAKEN, RequestOutcome.REFUSED)
+            for stretch in bins
+        ],
+        looked=[rate(stretch, RequestOutcome.READ) for stretch in bins],
         p50=[latency(stretch, 50) for stretch in bins],
         p95=[latency(stretch, 95) for stretch in bins],
         p99=[latency(stretch, 99) for stretch in bins],
@@ -128,12 +129,12 @@ def timeline(recording: Recording, sales: Sequence[tuple[float, int]]) -> Timeli
 
 
 def show_seconds(seconds: float) -> str:
-    """Return a duration for people."""
+    """Return a duration as text: 250 ms or 1.25 s."""
     return f"{seconds * 1000:,.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def bin_seconds(seconds: float) -> float:
-    """Return a round width for the stretches of a time line."""
+    """Return a round width for the intervals of a time line."""
     width = BIN_SECONDS_MIN
     for candidate in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0):
         width = candidate
@@ -142,7 +143,7 @@ def bin_seconds(seconds: float) -> float:
     return width
 
 
-def _charts(outcome: Outcome, line: Timeline) -> dict[str, str]:
+def _charts(outcome: RehearsalResult, line: Timeline) -> dict[str, str]:
     marks = [] if outcome.sold_out_at is None else [charts.Mark(outcome.sold_out_at, "sold out")]
     throughput = [
         charts.Series("bookings/s", "blue", line.booked, area=True),
@@ -156,17 +157,19 @@ def _charts(outcome: Outcome, line: Timeline) -> dict[str, str]:
     ]
     counts = outcome.recording.counts()
     answers = [
-        charts.Bar(name, counts[seen], colour) for seen, (name, colour) in _NAMES.items() if counts.get(seen)
+        charts.Bar(name, counts[outcome], colour)
+        for outcome, (name, colour) in _NAMES.items()
+        if counts.get(outcome)
     ]
-    fates = [
-        charts.Bar("went with tickets", outcome.bookings - outcome.cancelled, "blue"),
+    buyer_results = [
+        charts.Bar("left with tickets", outcome.bookings - outcome.cancelled, "blue"),
         charts.Bar("booked and cancelled", outcome.cancelled, "green"),
-        charts.Bar("came too late: sold out", outcome.left, "amber"),
-        charts.Bar("gave up because of trouble", outcome.gave_up, "red"),
+        charts.Bar("left without tickets: sold out", outcome.without_tickets, "amber"),
+        charts.Bar("gave up after failed requests", outcome.gave_up, "red"),
     ]
-    rest = outcome.buyers - sum(int(fate.value) for fate in fates)
+    rest = outcome.buyers - sum(int(buyer_result.value) for buyer_result in buyer_results)
     if rest > 0:
-        fates.append(charts.Bar("refused for another reason", rest, "grey"))
+        buyer_results.append(charts.Bar("refused for another reason", rest, "grey"))
     return {
         "throughput": charts.line_chart("Throughput over time", line.at, throughput, marks=marks),
         "latency": charts.line_chart(
@@ -178,6 +181,8 @@ def _charts(outcome: Outcome, line: Timeline) -> dict[str, str]:
             [charts.Series("tickets sold", "blue", line.sold, area=True)],
             marks=marks,
         ),
-        "fates": charts.ring_chart("What became of the buyers", fates, f"{outcome.buyers:,}", "buyers"),
+        "buyer_results": charts.ring_chart(
+            "Buyers by result", buyer_results, f"{outcome.buyers:,}", "buyers"
+        ),
         "answers": charts.bar_chart("Answers", answers),
     }

@@ -1,4 +1,4 @@
-"""A server of our own: PostgreSQL in a temporary directory, `evently serve` on a free port, both gone when no longer needed."""
+"""A temporary server: PostgreSQL in a temporary directory and `evently serve` on a free port."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ START_SECONDS_MAX: Final = 30.0
 STOP_SECONDS_MAX: Final = 15.0
 _LOG_TAIL: Final = 4_000
 _ANSWERS_AT: Final = re.compile(r"answers at (http://\S+)")
-# What is started ends with us even when we are killed (Linux); it is told by the kernel as by an operator.
-_WITH_US: Final = (
+# On Linux the kernel sends SIGTERM to the server when this process ends, even when it is killed.
+_END_WITH_PARENT: Final = (
     "import ctypes, os, sys\n"
     "ctypes.CDLL(None).prctl(1, 15, 0, 0, 0)\n"  # PR_SET_PDEATHSIG, SIGTERM
     "sys.exit(125) if os.getppid() != int(sys.argv[1]) else os.execv(sys.argv[2], sys.argv[2:])\n"
@@ -34,14 +34,11 @@ SERVE: Final = ("-m", "evently", "serve", "--host", "127.0.0.1", "--port", "0")
 
 
 class CannotRehearse(Trouble):
-    """The world is not as a rehearsal needs it; the message is for the person who asked for one."""
+    """The rehearsal cannot run; the message tells the operator why."""
 
 
 class RunningServer(msgspec.Struct, frozen=True):
-    """Where a server answers.
-
-    `process_id` is that of its parent process, `log` the file with what it wrote.
-    """
+    """A running server: its URL, the id of its parent process, and the file of its log."""
 
     url: str
     process_id: int
@@ -50,9 +47,9 @@ class RunningServer(msgspec.Struct, frozen=True):
 
 @contextmanager
 def scratch_directory() -> Iterator[Path]:
-    """Make a directory that is gone afterwards.
+    """Make a temporary directory for as long as the block lasts.
 
-    Every user can enter it, for as root PostgreSQL runs as another one.
+    All users can enter it, because PostgreSQL runs as another user when root starts it.
     """
     with tempfile.TemporaryDirectory(prefix="evently-rehearsal-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
@@ -62,10 +59,7 @@ def scratch_directory() -> Iterator[Path]:
 
 @contextmanager
 def own_database(directory: Path) -> Iterator[str]:
-    """Run PostgreSQL in a directory, with the settings of a real one: what is committed is flushed.
-
-    Yields its URL.
-    """
+    """Run PostgreSQL in a directory, with durable commits as in production; yields its URL."""
     with EmbeddedPostgres(EmbeddedOptions(data_directory=directory)) as postgres:
         yield postgres.url
 
@@ -74,13 +68,13 @@ def own_database(directory: Path) -> Iterator[str]:
 def own_server(
     directory: Path, settings: Mapping[str, str], arguments: Sequence[str] = SERVE
 ) -> Iterator[RunningServer]:
-    """Run a server, Python with `arguments`, that says where it answers; `settings` are those of `config.py`.
+    """Run `python` with `arguments` as a server; `settings` are those of `config.py`.
 
-    Raises CannotRehearse.
+    The server must print its URL. Raises CannotRehearse if it does not start.
     """
     command = [sys.executable, *arguments]
     if sys.platform == "linux":
-        command = [sys.executable, "-I", "-S", "-c", _WITH_US, str(os.getpid()), *command]
+        command = [sys.executable, "-I", "-S", "-c", _END_WITH_PARENT, str(os.getpid()), *command]
     log = directory / f"server-{time.monotonic_ns()}.log"
     environment = environment_for(**settings)
     with (
@@ -99,7 +93,7 @@ def tail_of(log: Path) -> str:
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Return where a server that was just started answers, once it says so."""
+    """Return the URL that a new server prints once it is ready."""
     assert process.stdout is not None
     until = time.monotonic() + START_SECONDS_MAX
     said = b""
@@ -112,7 +106,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
                 return match[1]
             if not part:
                 break
-    raise CannotRehearse(f"the server did not start: {tail_of(log).strip() or 'it said nothing'}")
+    raise CannotRehearse(f"the server did not start: {tail_of(log).strip() or 'its log is empty'}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -21,7 +21,7 @@ def test_everybody_comes_in_order_and_in_time(buyers: int, seed: int, spread_sec
     assert arrivals == sorted(arrivals)
     assert arrivals[0] >= 0
     assert arrivals[-1] <= max(SPREADS_MAX * spread_seconds, 3.0)
-    assert all(1 <= buyer.units <= 4 and 0 <= buyer.taste < 1 and buyer.tries_max >= 1 for buyer in crowd)
+    assert all(1 <= buyer.units <= 4 and 0 <= buyer.type_draw < 1 and buyer.tries_max >= 1 for buyer in crowd)
 
 
 def test_a_rush_at_the_opening_and_a_tail() -> None:
@@ -35,6 +35,6 @@ def test_a_rush_at_the_opening_and_a_tail() -> None:
 
 def test_every_habit_occurs() -> None:
     crowd = make_crowd(CrowdOptions(1_000, 5))
-    for habit in ("looks", "hangs_up", "clicks_twice", "settles"):
+    for habit in ("reads_event", "disconnects", "clicks_twice", "takes_fewer"):
         assert {getattr(buyer, habit) for buyer in crowd} == {True, False}, habit
     assert any(buyer.cancels_after is not None for buyer in crowd)

@@ -7,24 +7,28 @@ from html.parser import HTMLParser
 import pytest
 
 from evently.audit import Finding
-from evently.rehearsal.buying import Seen
+from evently.rehearsal.buying import RequestOutcome
 from evently.rehearsal.live import last_second, spark
 from evently.rehearsal.recording import Recording
-from evently.rehearsal.report import BINS, Outcome, bin_seconds, render, timeline
+from evently.rehearsal.report import BINS, RehearsalResult, bin_seconds, render, timeline
 
 
 def recording() -> Recording:
     made = Recording()
     for number in range(400):
-        made.add(number / 100, 0.010 + number / 10_000, Seen.BOOKED if number < 100 else Seen.SOLD_OUT)
-        made.add(number / 100, 0.002, Seen.LOOKED)
-    made.add(1.0, 0.5, Seen.REPLAYED)
-    made.add(1.0, 0.1, Seen.LOST)
-    made.add(2.0, 0.1, Seen.CANCELLED)
+        made.add(
+            number / 100,
+            0.010 + number / 10_000,
+            RequestOutcome.BOOKED if number < 100 else RequestOutcome.SOLD_OUT,
+        )
+        made.add(number / 100, 0.002, RequestOutcome.READ)
+    made.add(1.0, 0.5, RequestOutcome.REPLAYED)
+    made.add(1.0, 0.1, RequestOutcome.LOST)
+    made.add(2.0, 0.1, RequestOutcome.CANCELLED)
     return made
 
 
-def outcome(**changes: object) -> Outcome:
+def outcome(**changes: object) -> RehearsalResult:
     given: dict[str, object] = {
         "title": "<Night> & Day",
         "at": datetime(2026, 3, 1, 18, 0, tzinfo=UTC),
@@ -38,13 +42,13 @@ def outcome(**changes: object) -> Outcome:
         "sold_units": 100,
         "bookings": 101,
         "cancelled": 1,
-        "left": 390,
+        "without_tickets": 390,
         "gave_up": 2,
         "sold_out_at": 1.0,
-        "audits": {"What the buyers were told": [Finding("I1", "pools that are oversold", 0, [])]},
+        "audits": {"Acknowledged to the buyers": [Finding("I1", "pools that are oversold", 0, [])]},
         "settings": {"Processes": "1"},
     }
-    return Outcome(**{**given, **changes})  # type: ignore[arg-type]  # by name
+    return RehearsalResult(**{**given, **changes})  # type: ignore[arg-type]  # by name
 
 
 class Outline(HTMLParser):
@@ -84,7 +88,7 @@ def test_the_report_needs_nothing_else_and_shows_every_chart() -> None:
         "Throughput over time",
         "Latency over time",
         "Tickets sold",
-        "What became of the buyers",
+        "Buyers by result",
         "Answers",
     ]
     assert found.tags.count("polyline") == 3 + 3 + 1
@@ -97,10 +101,10 @@ def test_the_headline_numbers_and_the_audit() -> None:
     for shown in (
         "Rehearsal of 500 buyers for 100 places",
         "1 March 2026",
-        "Audit clean",
+        "Audit passed",
         "1.00 s",
         "pools that are oversold",
-        "went with tickets",
+        "left with tickets",
     ):
         assert shown in text, shown
     unclean = " ".join(
@@ -108,14 +112,20 @@ def test_the_headline_numbers_and_the_audit() -> None:
             render(outcome(audits={"a": [], "b": [Finding("I3", "lost", 2, ["bkg_<x>: is not there"])]}))
         ).text
     )
-    assert "The audit found something" in unclean
+    assert "The audit found breaches" in unclean
     assert "bkg_<x>: is not there" in unclean
 
 
 def test_a_rehearsal_that_saw_nothing_can_be_shown() -> None:
     html = render(
         outcome(
-            recording=Recording(), sales=[], sold_units=0, bookings=0, cancelled=0, left=0, sold_out_at=None
+            recording=Recording(),
+            sales=[],
+            sold_units=0,
+            bookings=0,
+            cancelled=0,
+            without_tickets=0,
+            sold_out_at=None,
         )
     )
     assert "not sold out" in html
@@ -140,8 +150,8 @@ def test_there_are_not_too_many_stretches(seconds: float) -> None:
 def test_the_last_second() -> None:
     made = Recording()
     for number in range(100):
-        made.add(number / 10, 0.05, Seen.BOOKED)
-    assert last_second(made, 9.99) == [(Seen.BOOKED, 0.05)] * 10
+        made.add(number / 10, 0.05, RequestOutcome.BOOKED)
+    assert last_second(made, 9.99) == [(RequestOutcome.BOOKED, 0.05)] * 10
     assert last_second(made, 20.0) == []
     assert last_second(Recording(), 1.0) == []
 
