@@ -20,7 +20,7 @@ from evently.kit.clock import utc_now
 from evently.kit.errors import Unavailable
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
-from evently.organizing import NewTicketType, PromoDraft, SaleTerms
+from evently.organizing import NewTicketType, PromoDraft, SaleTerms, Tax
 from evently.reactions import EFFECTS
 from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales.terms import Conditions, Fees, RefundWindow
@@ -98,7 +98,7 @@ async def test_what_an_event_earns(office: BoxOffice) -> None:
         refund_windows=(RefundWindow(0, 5_000),),
         fee_kept=True,
     )
-    regular = NewTicketType(name="Regular", price=Money(2500, "EUR"), tax_basis_points=1900)
+    regular = NewTicketType(name="Regular", price=Money(2500, "EUR"), tax=Tax(1900))
     event = await office.open_event(
         terms=SaleTerms(currency="EUR", capacity=10, ticket_types=(regular,), conditions=conditions)
     )

@@ -14,7 +14,7 @@ from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
-from evently.organizing import NewTicketType, PromoDraft, SaleTerms
+from evently.organizing import NewTicketType, PromoDraft, SaleTerms, Tax
 from evently.sales.commands import CancelBooking
 from evently.sales.terms import Conditions, Fees, RefundWindow
 from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
@@ -33,7 +33,7 @@ async def online_event(office: BoxOffice, conditions: Conditions | None = None, 
         currency="EUR",
         capacity=100,
         ticket_types=(
-            NewTicketType(name="Regular", price=Money(2500, "EUR"), tax_basis_points=1900),
+            NewTicketType(name="Regular", price=Money(2500, "EUR"), tax=Tax(1900)),
             NewTicketType(name="Backstage", price=Money(9000, "EUR"), hidden=True),
         ),
         conditions=conditions or Conditions(payment="online"),

@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 
 from evently import organizing
-from evently.catalogue import Event, EventChanges
+from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
-from evently.organizing import NewTicketType, SaleTerms, WindowChanges
+from evently.organizing import EventChanges, NewTicketType, SaleTerms
 from evently.sales.commands import ExpireHolds
 from evently.sales.reads.waitlist import estimate_of
 from evently.sales.terms import Conditions
@@ -321,8 +321,8 @@ async def lapse(office: BoxOffice, waitlist: Waitlist, entry: Any, buyer: dict[s
             "UPDATE bookings SET expires_at = placed_at WHERE booking_id = $1", parse_id("bkg", booking_id)
         )
         # The engine keeps the sale in memory; a change of its window makes it read the sale again.
-        window = WindowChanges(off_sale_at=waitlist.event.starts_at + timedelta(hours=1))
-        await organizing.change_event(tx, waitlist.event.event_id, EventChanges(), window, utc_now())
+        window = EventChanges(off_sale_at=waitlist.event.starts_at + timedelta(hours=1))
+        await organizing.change_event(tx, waitlist.event.event_id, window, utc_now())
     await office.context.engine.submit(ExpireHolds(waitlist.event.event_id))
 
 

@@ -17,6 +17,7 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.kit.money import Money
+from evently.organizing import Tax
 from evently.sales.commands import BookingLine, ExpireHolds, PlaceBooking, PutPromoCode, RecordRefund
 from evently.sales.outbox import JournalFacts
 from evently.sales.terms import Conditions, Fees, PromoTerms, RefundWindow
@@ -168,9 +169,7 @@ async def test_whatever_was_sold_and_however_it_is_delivered_the_sums_are_the_le
     events = []
     for conditions, basis_points, included in SOLD:
         starts_at = desk.clock() + timedelta(days=30)
-        terms = sale_terms(
-            capacity=200, price=Money(1_999, "EUR"), tax_basis_points=basis_points, tax_included=included
-        )
+        terms = sale_terms(capacity=200, price=Money(1_999, "EUR"), tax=Tax(basis_points, included))
         terms = msgspec.structs.replace(terms, conditions=conditions)
         events.append(await desk.event(terms, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)))
         await desk.change(PutPromoCode(events[-1].event_id, PromoTerms(new_id(), "TENTH", "percent", 1_000)))

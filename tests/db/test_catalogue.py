@@ -259,10 +259,10 @@ async def test_a_price_counts_while_it_can_be_paid(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
     event = await make_event(db, venue)
     async with db.transaction() as tx:
-        early = organizing.TicketTypeDraft(
+        early = organizing.AddedTicketType(
             name="Early", price=Money(1000, "EUR"), off_sale_at=NOW + timedelta(days=1)
         )
-        await organizing.add_ticket_type(tx, event.event_id, early, (), NOW)
+        await organizing.add_ticket_type(tx, event.event_id, early, NOW)
     cheap, dear = EventSearch(price_max=Money(1000, "EUR")), EventSearch(price_max=Money(2500, "EUR"))
     assert await ids(db, cheap) == [event.event_id]
     assert await ids(db, cheap, now=NOW + timedelta(days=2)) == []
@@ -277,8 +277,8 @@ async def test_a_list_never_shows_the_price_of_a_hidden_ticket_type(db: Database
         db, venue, sale_terms(price=Money(5000, "EUR"), off_sale_at=NOW + timedelta(days=1))
     )
     async with db.transaction() as tx:
-        hidden = organizing.TicketTypeDraft(name="Members", price=Money(700, "EUR"), hidden=True)
-        await organizing.add_ticket_type(tx, event.event_id, hidden, (), NOW)
+        hidden = organizing.AddedTicketType(name="Members", price=Money(700, "EUR"), hidden=True)
+        await organizing.add_ticket_type(tx, event.event_id, hidden, NOW)
     for now in (NOW, NOW + timedelta(days=2)):  # the public ticket type has ended by then
         page = await catalogue.browse(db, list_sale_summaries, EventSearch(), now, 10)
         assert [card.price_from_minor for card in page.data] == [5000]

@@ -13,7 +13,6 @@ from evently import catalogue, organizing
 from evently.catalogue import (
     CatalogueRefusal,
     Event,
-    EventChanges,
     EventSearch,
     Venue,
     VenueChanges,
@@ -26,8 +25,10 @@ from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing import (
     Added,
+    AddedTicketType,
     ConditionsChanges,
     Edited,
+    EventChanges,
     FeesChanges,
     NewPool,
     NewTicketType,
@@ -35,8 +36,6 @@ from evently.organizing import (
     SaleTerms,
     SeatingDraft,
     TicketTypeChanges,
-    TicketTypeDraft,
-    WindowChanges,
     ZoneDraft,
 )
 from evently.sales import carry_out
@@ -55,9 +54,6 @@ from tests.support.catalogue import (
     sale_terms,
     until_somebody_waits,
 )
-
-STAYS = WindowChanges()
-UNCHANGED = EventChanges()
 
 
 class StaleVersion(Exception):
@@ -100,12 +96,8 @@ async def wrong_fields(db: Database, verb: Callable[..., Awaitable[Any]], *argum
     return {error.pointer for error in refused.value.errors}
 
 
-async def change(
-    db: Database, event: Event, window: WindowChanges = STAYS, now: datetime = NOW, **changes: Any
-) -> Event:
-    changed: Event = await run(
-        db, organizing.change_event, event.event_id, EventChanges(**changes), window, now
-    )
+async def change(db: Database, event: Event, now: datetime = NOW, **changes: Any) -> Event:
+    changed: Event = await run(db, organizing.change_event, event.event_id, EventChanges(**changes), now)
     return changed
 
 
@@ -236,10 +228,10 @@ async def test_a_venue_of_somebody_else_is_no_venue(db: Database, venue: Venue) 
     assert await wrong_fields(db, organizing.create_event, other, terms, sale_terms(), NOW) == {"/venue_id"}
     event = await make_event(db, await make_venue(db, other))
     assert await wrong_fields(
-        db, organizing.change_event, event.event_id, EventChanges(venue_id=venue.venue_id), STAYS, NOW
+        db, organizing.change_event, event.event_id, EventChanges(venue_id=venue.venue_id), NOW
     ) == {"/venue_id"}
     assert await wrong_fields(
-        db, organizing.change_event, event.event_id, EventChanges(venue_id=new_id(), title=""), STAYS, NOW
+        db, organizing.change_event, event.event_id, EventChanges(venue_id=new_id(), title=""), NOW
     ) == {
         "/venue_id",
         "/title",
@@ -261,9 +253,9 @@ async def test_changes_leave_a_new_version_and_no_change_leaves_none(db: Databas
     )
     assert changed.description == event.description
     assert await change(db, changed, title="Quintet") == changed
-    assert await wrong_fields(
-        db, organizing.change_event, event.event_id, EventChanges(title=""), STAYS, NOW
-    ) == {"/title"}
+    assert await wrong_fields(db, organizing.change_event, event.event_id, EventChanges(title=""), NOW) == {
+        "/title"
+    }
     page = await catalogue.browse(
         db, list_sale_summaries, EventSearch(search_for("quintet", [("tag", "swing")])), NOW, 10
     )
@@ -274,7 +266,7 @@ async def test_changes_leave_a_new_version_and_no_change_leaves_none(db: Databas
 async def test_an_editor_must_have_seen_the_version(db: Database, venue: Venue) -> None:
     event = await make_event(db, venue)
     for verb, arguments in (
-        (organizing.change_event, (EventChanges(title="x"), STAYS, NOW)),
+        (organizing.change_event, (EventChanges(title="x"), NOW)),
         (organizing.change_pool, (new_id(), PoolChanges(name="x"), NOW)),
         (organizing.remove_pool, (new_id(), NOW)),
         (organizing.change_ticket_type, (new_id(), TicketTypeChanges(name="x"), NOW)),
@@ -292,12 +284,12 @@ async def test_the_sale_window_follows_the_start_unless_it_was_said(db: Database
     start = event.starts_at + timedelta(days=1)
     moved = await change(db, event, starts_at=start, ends_at=start + timedelta(hours=3))
     assert (await find_sale(db, event.event_id)).off_sale_at == start
-    said = WindowChanges(NOW + timedelta(days=1), NOW + timedelta(days=2))
-    await change(db, moved, said)
+    opens, closes = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    await change(db, moved, on_sale_at=opens, off_sale_at=closes)
     again = await change(db, moved, starts_at=event.starts_at)
     sale = await find_sale(db, event.event_id)
-    assert (sale.on_sale_at, sale.off_sale_at) == (said.on_sale_at, said.off_sale_at)
-    await change(db, again, WindowChanges(None, None), now=NOW + timedelta(hours=1))
+    assert (sale.on_sale_at, sale.off_sale_at) == (opens, closes)
+    await change(db, again, on_sale_at=None, off_sale_at=None, now=NOW + timedelta(hours=1))
     sale = await find_sale(db, event.event_id)
     assert (sale.on_sale_at, sale.off_sale_at) == (NOW + timedelta(hours=1), event.starts_at)
     assert (await facts_of(db, event)).count("SaleChanged") == 3
@@ -306,23 +298,26 @@ async def test_the_sale_window_follows_the_start_unless_it_was_said(db: Database
 @pytest.mark.parametrize(
     ("window", "pointers"),
     [
-        (WindowChanges(off_sale_at=NOW), {"/off_sale_at"}),
-        (WindowChanges(on_sale_at=NOW + timedelta(days=30)), {"/off_sale_at"}),
-        (WindowChanges(off_sale_at=NOW + timedelta(days=31)), {"/off_sale_at"}),
-        (WindowChanges(datetime.fromisoformat("9999-12-31T23:59:59-12:00")), {"/on_sale_at", "/off_sale_at"}),
+        (EventChanges(off_sale_at=NOW), {"/off_sale_at"}),
+        (EventChanges(on_sale_at=NOW + timedelta(days=30)), {"/off_sale_at"}),
+        (EventChanges(off_sale_at=NOW + timedelta(days=31)), {"/off_sale_at"}),
+        (
+            EventChanges(on_sale_at=datetime.fromisoformat("9999-12-31T23:59:59-12:00")),
+            {"/on_sale_at", "/off_sale_at"},
+        ),
     ],
 )
 async def test_a_sale_window_must_make_sense(
-    db: Database, venue: Venue, window: WindowChanges, pointers: set[str]
+    db: Database, venue: Venue, window: EventChanges, pointers: set[str]
 ) -> None:
     event = await make_event(db, venue)
-    assert await wrong_fields(db, organizing.change_event, event.event_id, UNCHANGED, window, NOW) == pointers
+    assert await wrong_fields(db, organizing.change_event, event.event_id, window, NOW) == pointers
 
 
 async def test_a_start_moves_into_the_future_only(db: Database, venue: Venue) -> None:
     event = await make_event(db, venue)
     past = EventChanges(starts_at=NOW - timedelta(hours=1))
-    assert "/starts_at" in await wrong_fields(db, organizing.change_event, event.event_id, past, STAYS, NOW)
+    assert "/starts_at" in await wrong_fields(db, organizing.change_event, event.event_id, past, NOW)
     afterwards = event.ends_at + timedelta(days=1)
     assert (
         await change(db, event, now=afterwards, description="It was wonderful.")
@@ -371,9 +366,9 @@ async def test_cancelling_is_for_good(db: Database, venue: Venue) -> None:
     assert await run(db, organizing.cancel_event, event.event_id, NOW) == cancelled
     assert (await find_sale(db, event.event_id)).state == "cancelled"
     for verb, arguments in (
-        (organizing.change_event, (EventChanges(title="x"), STAYS, NOW)),
+        (organizing.change_event, (EventChanges(title="x"), NOW)),
         (organizing.add_pool, (NewPool("x", 1), NOW)),
-        (organizing.add_ticket_type, (TicketTypeDraft(name="x"), (), NOW)),
+        (organizing.add_ticket_type, (AddedTicketType(name="x"), NOW)),
         (organizing.retire_ticket_type, (ticket_type_id, NOW)),
     ):
         assert await refusal_of(db, verb, event.event_id, *arguments) == SalesRefusal.EVENT_CANCELLED
@@ -442,8 +437,8 @@ async def test_pools_are_added_and_removed(db: Database, venue: Venue) -> None:
 
 async def test_a_ticket_type_is_added_last_and_draws_on_the_only_pool(db: Database, venue: Venue) -> None:
     event = await make_event(db, venue)
-    draft = TicketTypeDraft(name="Reduced", price=Money(1500, "EUR"), per_buyer_max=2)
-    changed, ticket_type_id = await run(db, organizing.add_ticket_type, event.event_id, draft, (), NOW)
+    draft = AddedTicketType(name="Reduced", price=Money(1500, "EUR"), per_buyer_max=2)
+    changed, ticket_type_id = await run(db, organizing.add_ticket_type, event.event_id, draft, NOW)
     sale = await find_sale(db, event.event_id)
     terms = sale.ticket_types[ticket_type_id]
     assert (terms.position, terms.pool_ids, terms.price_minor, changed.version) == (
@@ -454,15 +449,15 @@ async def test_a_ticket_type_is_added_last_and_draws_on_the_only_pool(db: Databa
     )
     page = await catalogue.browse(db, list_sale_summaries, EventSearch(), NOW, 1)
     assert page.data[0].price_from_minor == 1500
-    wrong = TicketTypeDraft(name="regular", price=Money(1, "USD"))
-    assert await wrong_fields(db, organizing.add_ticket_type, event.event_id, wrong, (new_id(),), NOW) == {
+    wrong = AddedTicketType(name="regular", price=Money(1, "USD"), pool_ids=(new_id(),))
+    assert await wrong_fields(db, organizing.add_ticket_type, event.event_id, wrong, NOW) == {
         "/name",
         "/price/currency",
         "/pool_ids/0",
     }
     await run(db, organizing.add_pool, event.event_id, NewPool("Second", 1), NOW)
     assert await wrong_fields(
-        db, organizing.add_ticket_type, event.event_id, replace(draft, name="x"), (), NOW
+        db, organizing.add_ticket_type, event.event_id, replace(draft, name="x"), NOW
     ) == {"/pool_ids"}
 
 
@@ -510,7 +505,7 @@ async def test_the_pools_of_a_published_ticket_type_stay(db: Database, venue: Ve
 
 async def test_a_retired_ticket_type_leaves_its_name_and_its_price(db: Database, venue: Venue) -> None:
     event = await make_event(db, venue)
-    await run(db, organizing.add_ticket_type, event.event_id, TicketTypeDraft(name="Free"), (), NOW)
+    await run(db, organizing.add_ticket_type, event.event_id, AddedTicketType(name="Free"), NOW)
     types = by_name(await find_sale(db, event.event_id))
     retired = await run(db, organizing.retire_ticket_type, event.event_id, types["Free"], NOW)
     assert await run(db, organizing.retire_ticket_type, event.event_id, types["Free"], NOW) == retired
@@ -518,8 +513,7 @@ async def test_a_retired_ticket_type_leaves_its_name_and_its_price(db: Database,
         db,
         organizing.add_ticket_type,
         event.event_id,
-        TicketTypeDraft(name="Free", price=Money(100, "EUR")),
-        (),
+        AddedTicketType(name="Free", price=Money(100, "EUR")),
         NOW,
     )
     assert (await catalogue.browse(db, list_sale_summaries, EventSearch(), NOW, 1)).data[
@@ -571,7 +565,7 @@ async def test_an_edit_that_comes_second_must_have_seen_the_first(db: Database, 
 
     async def edit(tx: Connection) -> Edited:
         return await organizing.change_event(
-            tx, event.event_id, EventChanges(title=str(new_id())), STAYS, NOW, only(event.version)
+            tx, event.event_id, EventChanges(title=str(new_id())), NOW, only(event.version)
         )
 
     assert isinstance(await one_after_the_other(db, edit, edit), StaleVersion)

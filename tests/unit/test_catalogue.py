@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from evently.catalogue import (
     Category,
-    Complaints,
     Event,
     VenueTerms,
     calendar_of,
@@ -23,6 +22,7 @@ from evently.catalogue import (
 from evently.catalogue.checks import check_venue
 from evently.catalogue.local_time import instant_of, is_within_reach, wall_time_of
 from evently.catalogue.words import lexemes_of, slug_of, tsqueries_by_relevance, tsquery_of, words_of
+from evently.kit.complaints import Complaints
 from tests.support.catalogue import BERLIN, NOW, event_terms
 
 BERLIN_ZONE = ZoneInfo("Europe/Berlin")
@@ -144,7 +144,9 @@ def test_searches() -> None:
 
 def complaints_about(**changes: object) -> dict[str, str]:
     complaints = Complaints()
-    check_event(complaints, event_terms(SOME_ID, **changes))
+    terms = event_terms(SOME_ID, **changes)
+    complaints.check("", terms)
+    check_event(complaints, terms)
     return {error.pointer: error.detail for error in complaints.errors}
 
 
@@ -209,8 +211,7 @@ def times(starts: str, ends: str, *, in_future: bool = True) -> object:
     complaints = Complaints()
     found = check_times(
         complaints,
-        datetime.fromisoformat(starts),
-        datetime.fromisoformat(ends),
+        event_terms(SOME_ID, starts_at=datetime.fromisoformat(starts), ends_at=datetime.fromisoformat(ends)),
         BERLIN_ZONE,
         NOW,
         in_future=in_future,
@@ -248,9 +249,12 @@ def test_times() -> None:
 
 def test_a_venue_is_somewhere() -> None:
     complaints = Complaints()
+    complaints.check("", BERLIN)
     check_venue(complaints, BERLIN)
     assert complaints.errors == []
-    check_venue(complaints, VenueTerms("", "", "🎉", "UK", "berlin"))
+    nowhere = VenueTerms("", "", "🎉", "UK", "berlin")
+    complaints.check("", nowhere)
+    check_venue(complaints, nowhere)
     assert {error.pointer for error in complaints.errors} == {
         "/name",
         "/address",

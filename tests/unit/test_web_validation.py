@@ -16,6 +16,7 @@ from litestar import get, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from evently.kit.errors import Invalid, Refused
+from evently.kit.shapes import Instant
 from evently.seating.pretix_format import PretixPlan
 from evently.web.application import all_routes, litestar_of
 from evently.web.edge.auth import PUBLIC, policy
@@ -24,7 +25,7 @@ from evently.web.edge.exchange import Exchange
 from evently.web.edge.lists import LIMIT, After, Limit
 from evently.web.edge.openapi import operations_of
 from evently.web.edge.parameters import parameters_of
-from evently.web.edge.validation import Instant, decode_as
+from evently.web.edge.validation import decode_as
 from tests.support.edge import client_of
 
 

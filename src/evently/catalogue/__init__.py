@@ -1,14 +1,13 @@
 """The catalogue: venues and events, as people read and find them.
 
-What is sold of an event is the till's (`evently.sales`); the verbs that concern both, such as publishing, are
-in `evently.organizing`. Must never write a table of the till, and never decide who gets which unit.
+The sale of an event belongs to `evently.sales`; verbs that concern both, such as publishing, are in
+`evently.organizing`. The catalogue must never read or write a table of sales.
 """
 
 from evently.catalogue.browse import EventSearch, Sort, browse, list_events_of_organizer
 from evently.catalogue.calendar import calendar_of
 from evently.catalogue.checks import (
     CatalogueRefusal,
-    Complaints,
     check_event,
     check_times,
     countries,
@@ -24,7 +23,7 @@ from evently.catalogue.events import (
     note_change,
     update_event,
 )
-from evently.catalogue.local_time import LATEST, Moment, is_within_reach, time_zones
+from evently.catalogue.local_time import EARLIEST, LATEST, Moment, is_within_reach, time_zones
 from evently.catalogue.nouns import (
     ADDRESS_CHARACTERS_MAX,
     CITY_CHARACTERS_MAX,
@@ -33,17 +32,28 @@ from evently.catalogue.nouns import (
     TAG_CHARACTERS_MAX,
     TAGS_MAX,
     URL_CHARACTERS_MAX,
+    Address,
     Category,
+    City,
+    Country,
+    Description,
+    EndsAt,
     Event,
     EventCard,
-    EventChanges,
     EventTerms,
+    ImageUrl,
     ListSaleSummaries,
     SaleSummary,
     Seen,
+    StartsAt,
+    Tags,
+    TimeZone,
+    Title,
     Venue,
     VenueChanges,
     VenueCopy,
+    VenueId,
+    VenueName,
     VenueTerms,
     whichever_version,
 )
@@ -54,28 +64,39 @@ __all__ = [
     "ADDRESS_CHARACTERS_MAX",
     "CITY_CHARACTERS_MAX",
     "DESCRIPTION_CHARACTERS_MAX",
+    "EARLIEST",
     "LATEST",
     "NAME_CHARACTERS_MAX",
     "TAGS_MAX",
     "TAG_CHARACTERS_MAX",
     "URL_CHARACTERS_MAX",
+    "Address",
     "CatalogueRefusal",
     "Category",
-    "Complaints",
+    "City",
+    "Country",
+    "Description",
+    "EndsAt",
     "Event",
     "EventCard",
-    "EventChanges",
     "EventSearch",
     "EventTerms",
+    "ImageUrl",
     "ListSaleSummaries",
     "Moment",
     "SaleSummary",
     "Search",
     "Seen",
     "Sort",
+    "StartsAt",
+    "Tags",
+    "TimeZone",
+    "Title",
     "Venue",
     "VenueChanges",
     "VenueCopy",
+    "VenueId",
+    "VenueName",
     "VenueTerms",
     "browse",
     "calendar_of",

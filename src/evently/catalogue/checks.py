@@ -1,9 +1,8 @@
-"""What the catalogue refuses, and the checks that find every wrong field at once."""
+"""What the catalogue refuses, and the rules about venues and events. Limits stand in the types (`nouns`)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -13,68 +12,27 @@ from zoneinfo import ZoneInfo
 
 from evently.catalogue.local_time import Moment, instant_of, is_within_reach, time_zones
 from evently.catalogue.nouns import (
-    ADDRESS_CHARACTERS_MAX,
-    CITY_CHARACTERS_MAX,
-    DESCRIPTION_CHARACTERS_MAX,
     EVENT_AHEAD_MAX,
     EVENT_DURATION_MAX,
-    NAME_CHARACTERS_MAX,
-    TAG_CHARACTERS_MAX,
-    TAGS_MAX,
     URL_CHARACTERS_MAX,
     EventTerms,
     VenueTerms,
 )
 from evently.catalogue.words import slug_of
-from evently.kit.errors import FieldError, Invalid, Refusal
+from evently.kit.complaints import Complaints
+from evently.kit.errors import Refusal
 
-# Control characters, of which a text of several lines may hold three: tabulator, line feed, carriage return.
-# PostgreSQL stores no NUL.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_CONTROL_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NOT_IN_URL: Final = re.compile(r"[^!-~]|[\"<>\\^`{|}]")  # RFC 3986, 2: what must be percent-encoded
 
 
 class CatalogueRefusal(Refusal):
-    """Every expected no about venues and events."""
+    """Why the catalogue refuses a request."""
 
     NOT_A_DRAFT = "not-a-draft"
     STILL_A_DRAFT = "still-a-draft"
     STARTED_ALREADY = "started-already"
     ENDED_ALREADY = "ended-already"
     VENUE_IN_USE = "venue-in-use"
-
-
-class Complaints:
-    """Collects what is wrong with a request: `about` each field, then `refuse_if_any`."""
-
-    def __init__(self) -> None:
-        self.errors: list[FieldError] = []
-
-    def about(self, pointer: str, detail: str) -> None:
-        """Note one wrong field."""
-        self.errors.append(FieldError(pointer, detail))
-
-    def about_text(
-        self, pointer: str, text: str, characters_max: int, *, lines: bool = False, blank: bool = False
-    ) -> None:
-        """Note what is wrong with a text: blank (unless it may be), too long, or with characters that nobody can read."""
-        if not blank and not text.strip():
-            self.about(pointer, "Must not be blank.")
-        if len(text) > characters_max:
-            self.about(pointer, f"Must have at most {characters_max} characters.")
-        if (_CONTROL_IN_LINES if lines else _CONTROL).search(text):
-            self.about(pointer, "Must not contain control characters.")
-
-    def about_number(self, pointer: str, number: int | None, smallest: int, largest: int) -> None:
-        """Note that a number is out of its range."""
-        if number is not None and not smallest <= number <= largest:
-            self.about(pointer, f"Must be from {smallest} to {largest}.")
-
-    def refuse_if_any(self) -> None:
-        """Refuse with everything that was noted."""
-        if self.errors:
-            raise Invalid(self.errors)
 
 
 @cache
@@ -85,10 +43,7 @@ def countries() -> frozenset[str]:
 
 
 def check_venue(complaints: Complaints, terms: VenueTerms) -> None:
-    """Note what is wrong with a venue."""
-    complaints.about_text("/name", terms.name, NAME_CHARACTERS_MAX)
-    complaints.about_text("/address", terms.address, ADDRESS_CHARACTERS_MAX, lines=True)
-    complaints.about_text("/city", terms.city, CITY_CHARACTERS_MAX)
+    """Note the rules that a venue breaks; `VenueTerms` has the limits."""
     if terms.city.strip() and not slug_of(terms.city):
         complaints.about("/city", "Must have a letter or a digit.")
     if terms.country not in countries():
@@ -98,29 +53,25 @@ def check_venue(complaints: Complaints, terms: VenueTerms) -> None:
 
 
 def check_event(complaints: Complaints, terms: EventTerms) -> None:
-    """Note what is wrong with an event, its times aside: those need the venue."""
-    complaints.about_text("/title", terms.title, NAME_CHARACTERS_MAX)
-    complaints.about_text(
-        "/description", terms.description, DESCRIPTION_CHARACTERS_MAX, lines=True, blank=True
-    )
-    _check_tags(complaints, terms.tags)
+    """Note the rules that an event breaks, except those of its times, which need the venue (`check_times`)."""
+    for index, tag in enumerate(terms.tags):
+        if tag.strip() and not slug_of(tag):
+            complaints.about(f"/tags/{index}", "Must have a letter or a digit.")
     if terms.image_url is not None and not _is_image_url(terms.image_url):
         complaints.about(
             "/image_url",
             f"Must be an https:// address of at most {URL_CHARACTERS_MAX} characters, without a user.",
         )
+    for field in ("starts_at", "ends_at"):
+        if getattr(terms, field) is not None and getattr(terms, f"{field}_local") is not None:
+            complaints.about(f"/{field}", f"Give {field} or {field}_local, not both.")
 
 
 def check_times(
-    complaints: Complaints,
-    starts: Moment | None,
-    ends: Moment | None,
-    zone: ZoneInfo,
-    now: datetime,
-    *,
-    in_future: bool = True,
+    complaints: Complaints, terms: EventTerms, zone: ZoneInfo, now: datetime, *, in_future: bool = True
 ) -> tuple[datetime, datetime] | None:
     """Return start and end as instants, or note what is wrong with them. `in_future`: the start must be."""
+    starts, ends = terms.start, terms.end
     complained = len(complaints.errors)
     starts_at = _check_moment(complaints, "/starts_at", starts, zone, now)
     ends_at = _check_moment(complaints, "/ends_at", ends, zone, now)
@@ -138,7 +89,7 @@ def check_times(
 
 
 def pointer_of(pointer: str, moment: Moment | None) -> str:
-    """Return where in a request a moment was given: wall times have fields of their own."""
+    """Return the field in which a moment was given: wall times have fields of their own."""
     return pointer if moment is None or moment.tzinfo is not None else f"{pointer}_local"
 
 
@@ -149,7 +100,7 @@ def _check_moment(
     if moment is None:
         complaints.about(
             pointer,
-            "Missing: give the instant here, or the time on the clocks at the venue in the field that ends in _local.",
+            "Missing: give the instant here, or the time on the clocks at the venue in the field with _local.",
         )
         return None
     if not is_within_reach(moment):
@@ -163,15 +114,6 @@ def _check_moment(
     return instant
 
 
-def _check_tags(complaints: Complaints, tags: Sequence[str]) -> None:
-    if len(tags) > TAGS_MAX:
-        complaints.about("/tags", f"Must have at most {TAGS_MAX} items.")
-    for place, tag in enumerate(tags):
-        complaints.about_text(f"/tags/{place}", tag, TAG_CHARACTERS_MAX)
-        if tag.strip() and not slug_of(tag):
-            complaints.about(f"/tags/{place}", "Must have a letter or a digit.")
-
-
 def _is_image_url(text: str) -> bool:
     if len(text) > URL_CHARACTERS_MAX or _NOT_IN_URL.search(text):
         return False
@@ -180,5 +122,5 @@ def _is_image_url(text: str) -> bool:
         return (
             parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
         )
-    except ValueError:  # a host or a port that cannot be
+    except ValueError:  # not a host, or not a port
         return False

@@ -1,9 +1,9 @@
-"""Events: draft -> published -> cancelled.
+"""The table of events: draft -> published -> cancelled.
 
-This module keeps what people read; `organizing` changes it together with what is sold.
+It holds what people read about an event; the verbs in `organizing` change it together with its sale.
 
-The writing functions expect the event's row to be locked by `lock_event` in the same transaction, and decide
-nothing: the verbs do.
+The writing functions expect the event's row to be locked by `lock_event` in the same transaction. They decide
+nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from evently.kit.ids import NO_ID
 
 sql: Final = load_queries(__name__)
 
-# Events renamed at once: ten megabytes where every description is as long as it may be
+# The fields of `EventTerms` that are columns: a wall time is stored as an instant
+_WRITTEN: Final = [name for name in EventTerms.__struct_fields__ if not name.endswith("_local")]
+
+# Events that one statement renames: ten megabytes if every description has the largest length
 _COPY_PAGE: Final = 500
 
 
@@ -37,7 +40,7 @@ async def insert_event(
     *,
     sandbox: bool = False,
 ) -> None:
-    """Write a new draft at a venue, which is shared. The times of `terms` are instants."""
+    """Write a new draft at a venue, whose row is locked. `terms` has start and end as instants."""
     await tx.execute(
         *sql.insert_event(
             event_id=event_id,
@@ -51,10 +54,7 @@ async def insert_event(
 
 
 async def update_event(tx: Connection, event_id: UUID, terms: EventTerms, place: VenueCopy) -> None:
-    """Write what an event says about itself; where it moves, the venue is shared.
-
-    The times of `terms` are instants.
-    """
+    """Write the terms of an event. If it moves, the venue's row is locked. `terms` has start and end as instants."""
     await tx.execute(*sql.update_event(event_id=event_id, **_columns(terms, place)))
 
 
@@ -71,7 +71,7 @@ async def mark_cancelled(tx: Connection, event_id: UUID, now: datetime) -> None:
 async def note_change(
     tx: Connection, event_id: UUID, lowest_price_minor: int | None, now: datetime, *, versions: int = 1
 ) -> Event:
-    """Write a new version of an event that changed, or whose sale did, with its lowest price; return the event."""
+    """Write a new version, and the lowest price, of an event that changed or whose sale changed; return the event."""
     await tx.execute(
         *sql.note_change(event_id=event_id, lowest_price_minor=lowest_price_minor, now=now, versions=versions)
     )
@@ -79,22 +79,22 @@ async def note_change(
 
 
 async def delete_event(tx: Connection, event_id: UUID) -> None:
-    """Erase a draft, with its sale."""
+    """Delete a draft with its sale."""
     await tx.execute(*sql.delete_event(event_id=event_id))
 
 
 async def lock_event(tx: Connection, event_id: UUID) -> Event:
-    """Return an event that nobody else changes until the transaction ends; or refuse: not there."""
+    """Return an event and lock it until the transaction ends. Refuses `not-found`."""
     return _found(await tx.fetchrow(*sql.lock_event(event_id=event_id)))
 
 
 async def has_events(tx: Connection, venue_id: UUID) -> bool:
-    """Return whether anything takes place at a venue."""
+    """Return whether any event takes place at a venue."""
     return bool(await tx.fetchval(*sql.has_events(venue_id=venue_id)))
 
 
 async def copy_venue(tx: Connection, place: VenueCopy, now: datetime) -> None:
-    """Write a changed venue onto its events, page by page."""
+    """Copy a changed venue to its events, page by page."""
     after = NO_ID
     while rows := await tx.fetch(
         *sql.lock_events_of_venue(venue_id=place.venue_id, after=after, limit=_COPY_PAGE)
@@ -116,12 +116,12 @@ async def copy_venue(tx: Connection, place: VenueCopy, now: datetime) -> None:
 
 
 async def get_event(database: Database, event_id: UUID) -> Event:
-    """Return an event in whatever state, or refuse: not there."""
+    """Return an event in any state. Refuses `not-found`."""
     return _found(await database.fetch_row(*sql.find_events(event_ids=[event_id])))
 
 
 async def find_events(database: Database | Connection, event_ids: Iterable[UUID]) -> dict[UUID, Event]:
-    """Return those of the events that are there, by id."""
+    """Return the events that exist, by id."""
     return {
         row["event_id"]: read_event(row)
         for row in await database.fetch(*sql.find_events(event_ids=list(event_ids)))
@@ -129,7 +129,7 @@ async def find_events(database: Database | Connection, event_ids: Iterable[UUID]
 
 
 def read_event(row: Record) -> Event:
-    """Return the event in a row that has its columns."""
+    """Return the event of a row."""
     return msgspec.convert({name: row[name] for name in Event.__struct_fields__}, Event)
 
 
@@ -141,7 +141,7 @@ def _found(row: Record | None) -> Event:
 
 def _columns(terms: EventTerms, place: VenueCopy) -> dict[str, object]:
     return {
-        **msgspec.structs.asdict(terms),
+        **{name: getattr(terms, name) for name in _WRITTEN},
         "venue_id": place.venue_id,
         "venue_name": place.venue_name,
         "city": place.city,

@@ -1,6 +1,7 @@
-"""What the catalogue is about: venues and events.
+"""Venues and events: what organizers say about them, and what is stored.
 
-Ids are UUIDs, times are instants in UTC, texts as the organizer wrote them.
+`VenueTerms`, `VenueChanges` and `EventTerms` are also the bodies of requests, with their limits in the types of
+their fields. Ids are UUIDs, stored times are instants in UTC, texts are stored as the organizer wrote them.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple, TypeAlias
+from typing import Annotated, Final, NamedTuple, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,8 @@ from msgspec import UNSET, UnsetType
 
 from evently.catalogue.local_time import Moment, wall_time_of
 from evently.db import Connection
+from evently.kit.ids import VenueReference
+from evently.kit.shapes import Instant, WallTime, items, text
 
 NAME_CHARACTERS_MAX: Final = 200  # of a title, too: what a list can show
 ADDRESS_CHARACTERS_MAX: Final = 500
@@ -25,19 +28,18 @@ DESCRIPTION_CHARACTERS_MAX: Final = 20_000  # ten printed pages
 TAGS_MAX: Final = 20
 TAG_CHARACTERS_MAX: Final = 50
 URL_CHARACTERS_MAX: Final = 2_000  # what every browser takes
-# What lasts longer is a series; also how far back browsing looks for what has begun
+# Anything longer is a series. Also how far back browsing reads for events that have begun
 EVENT_DURATION_MAX: Final = timedelta(days=31)
-EVENT_AHEAD_MAX: Final = timedelta(days=3_660)  # ten years: a slip of the finger is further away
+EVENT_AHEAD_MAX: Final = timedelta(days=3_660)  # ten years: a typing error is further away
 
-Seen: TypeAlias = Callable[
-    [int], None
-]  # refuses the version of a thing that is not the one its editor has seen
+# Compares the version of a venue or an event with the one that its editor has seen; raises what is refused.
+Seen: TypeAlias = Callable[[int], None]
 
 
 class Category(StrEnum):
-    """The one shelf that an event stands on; everything finer is a tag.
+    """The one category of an event; anything finer is a tag.
 
-    New ones may be added, none is ever taken away.
+    Categories may be added; none is ever removed.
     """
 
     ART = "art"
@@ -61,28 +63,59 @@ class Category(StrEnum):
     OTHER = "other"
 
 
-class VenueTerms(msgspec.Struct, frozen=True):
-    """What an organizer says about a venue. `country` is ISO 3166-1 alpha-2, `time_zone` an IANA name."""
+VenueName = Annotated[str, text(NAME_CHARACTERS_MAX, "Tempodrom")]
+Address = Annotated[str, text(ADDRESS_CHARACTERS_MAX, "Möckernstraße 10, 10963 Berlin", lines=True)]
+City = Annotated[str, text(CITY_CHARACTERS_MAX, "Berlin")]
+Country = Annotated[
+    str,
+    msgspec.Meta(
+        description="ISO 3166-1 alpha-2.", examples=["DE"], extra_json_schema={"pattern": "^[A-Z]{2}$"}
+    ),
+]
+TimeZone = Annotated[
+    str, msgspec.Meta(description="A name of the IANA database.", examples=["Europe/Berlin"])
+]
+VenueId = Annotated[VenueReference, msgspec.Meta(examples=["ven_01m7y4ef72ev2sxmcnxfse27zp"])]
+Title = Annotated[str, text(NAME_CHARACTERS_MAX, "Jazz by night")]
+Description = Annotated[
+    str, text(DESCRIPTION_CHARACTERS_MAX, "A quartet, two sets, one interval.", blank=True, lines=True)
+]
+Tags = Annotated[
+    tuple[Annotated[str, text(TAG_CHARACTERS_MAX, "jazz")], ...], items(TAGS_MAX, [["jazz", "live"]])
+]
+ImageUrl = Annotated[
+    str,
+    msgspec.Meta(
+        examples=["https://images.example/jazz.jpg"],
+        extra_json_schema={"format": "uri", "maxLength": URL_CHARACTERS_MAX},
+    ),
+]
+StartsAt = Annotated[Instant, msgspec.Meta(examples=["2027-05-20T18:00:00Z"])]
+EndsAt = Annotated[Instant, msgspec.Meta(examples=["2027-05-20T21:00:00Z"])]
 
-    name: str
-    address: str
-    city: str
-    country: str
-    time_zone: str
+
+class VenueTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A venue as its organizer describes it."""
+
+    name: VenueName
+    address: Address
+    city: City
+    country: Country
+    time_zone: TimeZone
 
 
-class VenueChanges(msgspec.Struct, frozen=True):
-    """What an organizer says anew; what is unset stays."""
+class VenueChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Changes of a venue. The time zone of a venue that has events cannot change."""
 
-    name: str | UnsetType = UNSET
-    address: str | UnsetType = UNSET
-    city: str | UnsetType = UNSET
-    country: str | UnsetType = UNSET
-    time_zone: str | UnsetType = UNSET
+    name: VenueName | UnsetType = UNSET
+    address: Address | UnsetType = UNSET
+    city: City | UnsetType = UNSET
+    country: Country | UnsetType = UNSET
+    time_zone: TimeZone | UnsetType = UNSET
 
 
 class VenueCopy(msgspec.Struct, frozen=True):
-    """What an event shows of its venue: copied, so that browsing needs nothing else."""
+    """What an event stores of its venue, so that browsing reads one table."""
 
     venue_id: UUID
     organizer_id: UUID
@@ -111,40 +144,36 @@ class Venue(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> VenueCopy:
-        """What its events show of it."""
+        """What its events store of it."""
         return VenueCopy(self.venue_id, self.organizer_id, self.name, self.city, self.time_zone)
 
 
-class EventTerms(msgspec.Struct, frozen=True):
-    """What an organizer says about an event.
+class EventTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An event as its organizer describes it.
 
-    `starts_at` and `ends_at` are instants; without an offset, wall times at the venue.
+    Start and end are instants, or times on the clocks at the venue; each is given in one of the two ways.
     """
 
-    venue_id: UUID
-    title: str
-    description: str
-    category: Category
-    tags: tuple[str, ...]
-    image_url: str | None
-    starts_at: Moment | None  # None: it was not said, which is refused with all else that is wrong
-    ends_at: Moment | None
+    venue_id: VenueId
+    title: Title
+    description: Description = ""
+    category: Category = Category.OTHER
+    tags: Tags = ()
+    image_url: ImageUrl | None = None
+    starts_at: StartsAt | None = None
+    starts_at_local: WallTime | None = None
+    ends_at: EndsAt | None = None
+    ends_at_local: WallTime | None = None
 
+    @property
+    def start(self) -> Moment | None:
+        """The start, in the way that was chosen."""
+        return self.starts_at or self.starts_at_local
 
-class EventChanges(msgspec.Struct, frozen=True):
-    """What an organizer says anew; what is unset stays.
-
-    Wall times are those of the venue named here, if one is.
-    """
-
-    venue_id: UUID | UnsetType = UNSET
-    title: str | UnsetType = UNSET
-    description: str | UnsetType = UNSET
-    category: Category | UnsetType = UNSET
-    tags: tuple[str, ...] | UnsetType = UNSET
-    image_url: str | UnsetType | None = UNSET
-    starts_at: Moment | UnsetType = UNSET
-    ends_at: Moment | UnsetType = UNSET
+    @property
+    def end(self) -> Moment | None:
+        """The end, in the way that was chosen."""
+        return self.ends_at or self.ends_at_local
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -174,33 +203,34 @@ class Event(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> VenueCopy:
-        """Where it takes place."""
+        """The venue at which it takes place."""
         return VenueCopy(self.venue_id, self.organizer_id, self.venue_name, self.city, self.time_zone)
 
     @property
     def starts_at_local(self) -> datetime:
-        """What the clocks at the venue show when it starts."""
+        """The start on the clocks at the venue."""
         return wall_time_of(self.starts_at, self.place.zone)
 
     @property
     def ends_at_local(self) -> datetime:
-        """What the clocks at the venue show when it ends."""
+        """The end on the clocks at the venue."""
         return wall_time_of(self.ends_at, self.place.zone)
 
 
 class SaleSummary(NamedTuple):
     """What a list shows of an event's sale.
 
-    `price_from_minor`: the price of the cheapest ticket type that everybody sees and whose sale has not ended; None
-    without ticket types. `available`: a ticket can be booked now.
+    `price_from_minor`: the price of the cheapest ticket type that everybody sees and whose sale has not ended;
+    None without ticket types. `available`: a ticket can be booked now.
     """
 
     price_from_minor: int | None
     available: bool
 
 
-# The sales of some events at an instant; events without a ticket type that everybody sees are left out. Sales answers
-# this (`sales.reads.list_sale_summaries`), and the caller hands it in: the catalogue is below sales.
+# The sales of some events at an instant; an event without a ticket type that everybody sees is absent. The sales
+# domain answers this (`sales.reads.list_sale_summaries`); callers pass the function, because the catalogue is
+# below sales.
 ListSaleSummaries: TypeAlias = Callable[
     [Connection, Sequence[UUID], datetime], Awaitable[Mapping[UUID, SaleSummary]]
 ]
@@ -215,4 +245,4 @@ class EventCard(msgspec.Struct, frozen=True):
 
 
 def whichever_version(_version: int) -> None:
-    """The `Seen` of those who edit without having looked, such as tools."""
+    """Accept every version: the `Seen` of tools, which edit without reading first."""

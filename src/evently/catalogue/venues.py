@@ -1,6 +1,6 @@
-"""Venues: made, changed, listed.
+"""Venues: create, change, list.
 
-A venue that changes its name changes it on its events too, in the same transaction.
+A change of a venue's name changes the copy on its events, in the same transaction.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import msgspec
-from msgspec import UNSET
-
 from evently.catalogue import events
-from evently.catalogue.checks import CatalogueRefusal, Complaints, check_venue
+from evently.catalogue.checks import CatalogueRefusal, check_venue
 from evently.catalogue.nouns import Seen, Venue, VenueChanges, VenueTerms
 from evently.db import Connection, Database, Record, load_queries
+from evently.kit.complaints import Complaints
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
+from evently.kit.shapes import fields_set
 
 sql: Final = load_queries(__name__)
 
@@ -26,8 +25,9 @@ sql: Final = load_queries(__name__)
 async def create_venue(
     tx: Connection, organizer_id: UUID, terms: VenueTerms, now: datetime, venue_id: UUID | None = None
 ) -> Venue:
-    """Make a venue of an organizer. Refuses `invalid` with every wrong field."""
+    """Create a venue of an organizer. Refuses `invalid` with every wrong field."""
     complaints = Complaints()
+    complaints.check("", terms)
     check_venue(complaints, terms)
     complaints.refuse_if_any()
     made = venue_id or new_id()
@@ -38,17 +38,17 @@ async def create_venue(
 async def change_venue(
     tx: Connection, venue_id: UUID, changes: VenueChanges, seen: Seen, now: datetime
 ) -> Venue:
-    """Change a venue, and what its events show of it.
+    """Change a venue, and its copy on its events.
 
-    Its time zone is fixed once it has events: their local times hang on it.
+    Its time zone is fixed once it has events: their local times depend on it.
 
     Refuses `not-found`, `venue-in-use`, `invalid`, and whatever `seen` refuses.
     """
     venue = _venue(await tx.fetchrow(*sql.lock_venue(venue_id=venue_id)))
     seen(venue.version)
-    changed = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
-    terms = VenueTerms(**{**_fields(venue), **changed})
+    terms = VenueTerms(**{**_fields(venue), **fields_set(changes)})
     complaints = Complaints()
+    complaints.check("", changes)
     check_venue(complaints, terms)
     complaints.refuse_if_any()
     if terms.time_zone != venue.time_zone and await events.has_events(tx, venue_id):
@@ -63,13 +63,13 @@ async def change_venue(
 
 
 async def share_venue(tx: Connection, venue_id: UUID, organizer_id: UUID) -> Venue | None:
-    """Return a venue of an organizer for copying onto an event in this transaction; None where there is none."""
+    """Return a venue of this organizer, to copy it to an event in this transaction; None without one."""
     row = await tx.fetchrow(*sql.share_venue(venue_id=venue_id))
     return Venue(*row.values()) if row is not None and row["organizer_id"] == organizer_id else None
 
 
 async def get_venue(database: Database, venue_id: UUID) -> Venue:
-    """Return a venue, or refuse: not there."""
+    """Return a venue. Refuses `not-found`."""
     return _venue(await database.fetch_row(*sql.find_venue(venue_id=venue_id)))
 
 

@@ -135,14 +135,13 @@ class _Demo:
         starts_at = wall_time.replace(tzinfo=ZoneInfo(venue.time_zone)).astimezone(UTC)
         announced = starts_at - _ANNOUNCED_PAST if past else self._now - self._announced_ago(spec)
         terms = EventTerms(
-            self._venues[spec.venue],
-            spec.title,
-            spec.text.strip(),
-            spec.category,
-            spec.tags,
-            None,
-            starts_at,
-            starts_at + timedelta(hours=spec.hours),
+            venue_id=self._venues[spec.venue],
+            title=spec.title,
+            description=spec.text.strip(),
+            category=spec.category,
+            tags=spec.tags,
+            starts_at=starts_at,
+            ends_at=starts_at + timedelta(hours=spec.hours),
         )
         organizer_id, event_id = (
             self._organizers[venue.organizer],

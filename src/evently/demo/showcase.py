@@ -25,6 +25,7 @@ from evently.organizing import (
     SaleTerms,
     SeatChoice,
     SeatingDraft,
+    Tax,
     ZoneDraft,
 )
 from evently.sales import carry_out
@@ -94,7 +95,7 @@ async def _add_theatre(tx: Connection, stage: Scene, seat_map_id: UUID) -> UUID:
     )
     prices = {"Stalls": 4_900, "Circle": 3_400, "Boxes": 7_500}
     types = tuple(
-        NewTicketType(name=zone, price=Money(price, stage.currency), zone=zone, tax_basis_points=700)
+        NewTicketType(name=zone, price=Money(price, stage.currency), zone=zone, tax=Tax(700))
         for zone, price in prices.items()
     )
     reduced = NewTicketType(
@@ -102,7 +103,7 @@ async def _add_theatre(tx: Connection, stage: Scene, seat_map_id: UUID) -> UUID:
         description="Pupils and students.",
         price=Money(2_900, stage.currency),
         zone="Stalls",
-        tax_basis_points=700,
+        tax=Tax(700),
     )
     sale = SaleTerms(
         currency=stage.currency,
@@ -223,7 +224,13 @@ async def _publish(
 ) -> UUID:
     starts_at = stage.starts_at(weeks)
     terms = EventTerms(
-        stage.venue_id, title, text, category, tags, None, starts_at, starts_at + timedelta(hours=3)
+        venue_id=stage.venue_id,
+        title=title,
+        description=text,
+        category=category,
+        tags=tags,
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(hours=3),
     )
     announced = _ago(stage, days=ANNOUNCED_DAYS)
     event_id = stage.new_id(title)

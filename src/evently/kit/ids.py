@@ -4,6 +4,7 @@ The text is what the TypeID specification describes: 128 bits, most significant 
 bits.
 
     EventId, BookingId, ...   what a route or a body declares: the edge reads the text, the domain gets a UUID
+    PoolReference, ...        what a body declares when the rules say whether it exists
     new_id, show_id           make an id, and show one
     find_id, parse_id         read an id outside a route
     read_id                   the hook with which msgspec reads ids (`dec_hook`)
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from uuid import UUID
 
 import uuid_utils
@@ -93,6 +94,7 @@ class PrefixedId(UUID, metaclass=_IdType):
     """
 
     prefix: ClassVar[str]
+    unknown: ClassVar[UUID | None] = None  # what text that is no id is read as; None: such text is an error
 
 
 class ApiKeyId(PrefixedId):
@@ -191,13 +193,43 @@ class WaitlistEntryId(PrefixedId):
     prefix = "wle"
 
 
+# A reference names a part of something in a body. Text that is no id is read as an id that no part has, so that the
+# rules report it together with all other wrong fields. In Python a reference is a UUID like any other.
+if TYPE_CHECKING:
+    PoolReference: TypeAlias = UUID
+    SeatMapReference: TypeAlias = UUID
+    TicketTypeReference: TypeAlias = UUID
+    VenueReference: TypeAlias = UUID
+else:
+
+    class PoolReference(PoolId):
+        """A pool that a body names."""
+
+        unknown = NO_ID
+
+    class SeatMapReference(SeatMapId):
+        """A seat map that a body names."""
+
+        unknown = NO_ID
+
+    class TicketTypeReference(TicketTypeId):
+        """A ticket type that a body names."""
+
+        unknown = NO_ID
+
+    class VenueReference(VenueId):
+        """A venue that a body names."""
+
+        unknown = NO_ID
+
+
 def read_id(shape: type[Any], value: object) -> UUID:
     """Return the id that a value from JSON or a query shows; raise ValueError, as msgspec expects of hooks."""
     assert issubclass(shape, PrefixedId), f"msgspec cannot read {shape}"
     if not isinstance(value, str):
         wrong = _JSON_NAMES.get(type(value), "object")
         raise ValueError(f"Expected `str`, got `{wrong}`")  # noqa: TRY004  # msgspec adds the pointer
-    found = find_id(shape.prefix, value)
+    found = find_id(shape.prefix, value) or shape.unknown
     if found is None:
         raise ValueError(f"Is not an id of the form {shape.prefix}_…")
     return found

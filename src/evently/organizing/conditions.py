@@ -1,110 +1,164 @@
-"""Conditions of sale, as an organizer says them: payment, holds, fees, refunds.
+"""The conditions of sale of an event: payment, holds, fees, refunds.
 
-Pure; bookings that were made keep theirs.
+A change is for later bookings; earlier bookings keep the conditions under which they were made.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+import itertools
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from evently.catalogue import Complaints
-from evently.kit.money import AMOUNT_MINOR_MAX, Money
+from evently.catalogue import Seen, whichever_version
+from evently.db import Connection
+from evently.kit.complaints import Complaints
+from evently.kit.money import Money
+from evently.kit.shapes import copy_fields, fields_set, items, number
+from evently.organizing.edits import Edited, edit_sale, lock_for_edit
+from evently.sales.commands import PutConditions
 from evently.sales.terms import (
     HOLD_SECONDS_MAX,
     OFFER_SECONDS_MAX,
     REFUND_WINDOWS_MAX,
     WHOLE,
+    BasisPoints,
     Conditions,
     Fees,
+    HoursBefore,
+    PaidBy,
+    PaymentMode,
     RefundWindow,
 )
 
-HOURS_BEFORE_MAX: Final = 8_784  # a year: nobody promises refunds further ahead
-ONLINE: Final = Conditions(payment="online")  # a new event's over HTTP, unless told
+HoldSeconds = Annotated[int, number(1, HOLD_SECONDS_MAX, 600)]
+OfferSeconds = Annotated[int, number(1, OFFER_SECONDS_MAX, 3_600)]
+RefundWindows = Annotated[
+    tuple[RefundWindow, ...],
+    items(
+        REFUND_WINDOWS_MAX,
+        [[{"hours_before": 336, "basis_points": 10_000}, {"hours_before": 48, "basis_points": 5_000}]],
+        (
+            "The earliest first. Of those still open, the one with the most hours counts; when none is open, nothing "
+            "is refunded."
+        ),
+    ),
+]
 
 
-class FeesChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """Fees said anew; what is unset stays."""
+class FeesDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fee of a ticket: a fixed amount, and basis points of its discounted price.
+
+    Free tickets carry no fee.
+    """
+
+    fixed: Money | None = None
+    basis_points: BasisPoints = 0
+    paid_by: PaidBy = "buyer"
+
+
+class FeesChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Changes of the fees."""
 
     fixed: Money | UnsetType | None = UNSET
-    basis_points: int | UnsetType = UNSET
-    paid_by: Literal["buyer", "organizer"] | UnsetType = UNSET
+    basis_points: BasisPoints | UnsetType = UNSET
+    paid_by: PaidBy | UnsetType = UNSET
 
 
-class ConditionsChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """Conditions said anew; what is unset stays. Fees of None: there are none."""
+class ConditionsDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The conditions of a new event.
 
-    payment: Literal["online", "door"] | UnsetType = UNSET
-    hold_seconds: int | UnsetType = UNSET
-    offer_seconds: int | UnsetType = UNSET
+    Online: a booking that costs something is held until it is paid. Door: confirmed at once, paid on site.
+    """
+
+    payment: PaymentMode = "online"
+    hold_seconds: HoldSeconds = 600
+    offer_seconds: Annotated[
+        OfferSeconds, msgspec.Meta(description="How long an offer to a waitlist entry is open.")
+    ] = 3_600
+    fees: FeesDraft | None = None
+    refund_windows: RefundWindows = (RefundWindow(0, WHOLE),)
+    cancel_hours_before: Annotated[
+        HoursBefore, msgspec.Meta(description="Buyers cannot cancel later than this before the start.")
+    ] = 0
+    fee_kept: Annotated[bool, msgspec.Meta(description="The buyer's fee is never refunded.")] = False
+    orphans_forbidden: Annotated[
+        bool, msgspec.Meta(description="Buyers who name seats may not leave a single free seat beside them.")
+    ] = False
+
+
+class ConditionsChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Changes for later bookings. Fees of null: no fees."""
+
+    payment: PaymentMode | UnsetType = UNSET
+    hold_seconds: HoldSeconds | UnsetType = UNSET
+    offer_seconds: OfferSeconds | UnsetType = UNSET
     fees: FeesChanges | UnsetType | None = UNSET
-    refund_windows: tuple[RefundWindow, ...] | UnsetType = UNSET
-    cancel_hours_before: int | UnsetType = UNSET
+    refund_windows: RefundWindows | UnsetType = UNSET
+    cancel_hours_before: HoursBefore | UnsetType = UNSET
     fee_kept: bool | UnsetType = UNSET
     orphans_forbidden: bool | UnsetType = UNSET
 
 
-def changed_conditions(before: Conditions, changes: ConditionsChanges) -> Conditions:
-    """Return the conditions after the changes, unchecked."""
-    said = {
-        name: value
-        for name, value in msgspec.structs.asdict(changes).items()
-        if value is not UNSET and name != "fees"
-    }
-    return replace(before, **said, fees=_changed_fees(before.fees, changes.fees))
+async def change_conditions(
+    tx: Connection, event_id: UUID, changes: ConditionsChanges, now: datetime, seen: Seen = whichever_version
+) -> Edited:
+    """Change the conditions of later bookings; earlier bookings keep theirs."""
+    event, sale = await lock_for_edit(tx, event_id, seen)
+    _, before = sale.conditions_now()
+    after = _changed(before, changes)
+    complaints = Complaints()
+    complaints.check("", changes)
+    check_conditions(complaints, "", changes, sale.currency)
+    complaints.refuse_if_any()
+    if after == before:
+        return Edited(event, sale)
+    return await edit_sale(tx, sale, PutConditions(event_id, after), now)
 
 
-def check_conditions(complaints: Complaints, pointer: str, conditions: Conditions) -> None:
-    """Note what is wrong with conditions of sale."""
-    complaints.about_number(f"{pointer}/hold_seconds", conditions.hold_seconds, 1, HOLD_SECONDS_MAX)
-    complaints.about_number(f"{pointer}/offer_seconds", conditions.offer_seconds, 1, OFFER_SECONDS_MAX)
-    complaints.about_number(f"{pointer}/fees/fixed/amount", conditions.fees.fixed_minor, 0, AMOUNT_MINOR_MAX)
-    complaints.about_number(f"{pointer}/fees/basis_points", conditions.fees.basis_points, 0, WHOLE)
-    complaints.about_number(
-        f"{pointer}/cancel_hours_before", conditions.cancel_hours_before, 0, HOURS_BEFORE_MAX
-    )
-    _check_windows(complaints, f"{pointer}/refund_windows", conditions.refund_windows)
-
-
-def check_fee_currency(complaints: Complaints, pointer: str, said: str | None, currency: str) -> None:
-    """Note that fees were said in another currency than the event is sold in."""
-    if said is not None and said != currency:
+def check_conditions(
+    complaints: Complaints, pointer: str, said: ConditionsDraft | ConditionsChanges, currency: str
+) -> None:
+    """Note the rules that conditions break; their types have the limits."""
+    fixed = said.fees.fixed if isinstance(said.fees, FeesDraft | FeesChanges) else None
+    if isinstance(fixed, Money) and fixed.currency != currency:
         complaints.about(f"{pointer}/fees/fixed/currency", f"The event is sold in {currency}.")
+    if said.refund_windows is not UNSET:
+        _check_windows(complaints, f"{pointer}/refund_windows", said.refund_windows)
 
 
-def fee_currency_of(changes: ConditionsChanges) -> str | None:
-    """Return the currency in which changes say a fee."""
-    fees = changes.fees
-    return fees.fixed.currency if isinstance(fees, FeesChanges) and isinstance(fees.fixed, Money) else None
+def conditions_of(draft: ConditionsDraft) -> Conditions:
+    """Return the conditions of a new event as sales takes them."""
+    return copy_fields(Conditions, draft, fees=_changed_fees(Fees(), draft.fees))
 
 
-def _changed_fees(before: Fees, changes: FeesChanges | UnsetType | None) -> Fees:
-    if changes is UNSET:
-        return before
-    if changes is None:
+def _changed(before: Conditions, changes: ConditionsChanges) -> Conditions:
+    changed: dict[str, Any] = fields_set(changes)
+    if changes.fees is not UNSET:
+        changed["fees"] = _changed_fees(before.fees, changes.fees)
+    return replace(before, **changed)
+
+
+def _changed_fees(before: Fees, fees: FeesDraft | FeesChanges | None) -> Fees:
+    """Return fees with the fields that were sent. None: no fees."""
+    if fees is None:
         return Fees()
-    fixed_minor = (
-        before.fixed_minor if changes.fixed is UNSET else 0 if changes.fixed is None else changes.fixed.amount
-    )
-    return Fees(
-        fixed_minor,
-        before.basis_points if changes.basis_points is UNSET else changes.basis_points,
-        before.paid_by if changes.paid_by is UNSET else changes.paid_by,
-    )
+    changed = fields_set(fees)
+    if "fixed" in changed:
+        fixed: Money | None = changed.pop("fixed")
+        changed["fixed_minor"] = 0 if fixed is None else fixed.amount
+    return replace(before, **changed)
 
 
-def _check_windows(complaints: Complaints, pointer: str, windows: tuple[RefundWindow, ...]) -> None:
-    """Note what is wrong with refund windows: each ends later than the one before, and pays back no more."""
-    if len(windows) > REFUND_WINDOWS_MAX:
-        complaints.about(pointer, f"Must have at most {REFUND_WINDOWS_MAX} items.")
-    for place, window in enumerate(windows):
-        complaints.about_number(f"{pointer}/{place}/hours_before", window.hours_before, 0, HOURS_BEFORE_MAX)
-        complaints.about_number(f"{pointer}/{place}/basis_points", window.basis_points, 0, WHOLE)
-        if place and window.hours_before >= windows[place - 1].hours_before:
-            complaints.about(f"{pointer}/{place}/hours_before", "Must be less than in the window before.")
-        if place and window.basis_points > windows[place - 1].basis_points:
-            complaints.about(f"{pointer}/{place}/basis_points", "Must not be more than in the window before.")
+def _check_windows(complaints: Complaints, pointer: str, windows: Sequence[RefundWindow]) -> None:
+    """Note refund windows that do not end later than the one before, or refund more."""
+    for index, (earlier, window) in enumerate(itertools.pairwise(windows), start=1):
+        if window.hours_before >= earlier.hours_before:
+            complaints.about(f"{pointer}/{index}/hours_before", "Must be less than in the window before.")
+        if window.basis_points > earlier.basis_points:
+            complaints.about(f"{pointer}/{index}/basis_points", "Must not be more than in the window before.")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from evently import catalogue
 from evently.catalogue import Event, Seen, whichever_version
 from evently.db import Connection
-from evently.kit.errors import Refused
+from evently.kit.errors import CommonRefusal, Refused
 from evently.sales import carry_out
 from evently.sales.commands import Command, SalesRefusal
 from evently.sales.reads import Sale, lowest_price, public_types, read_sale
+
+Part = TypeVar("Part")
 
 
 class Edited(NamedTuple):
@@ -55,3 +58,11 @@ async def write_version(tx: Connection, sale: Sale, now: datetime, *, versions: 
     """Write a new version of the event that this sale belongs to, with the price that lists sort out events by."""
     price_minor = lowest_price(public_types(sale))
     return Edited(await catalogue.note_change(tx, sale.event_id, price_minor, now, versions=versions), sale)
+
+
+def get_part(parts: Mapping[UUID, Part], part_id: UUID) -> Part:
+    """Return a pool or a ticket type of a sale. Refuses `not-found`."""
+    part = parts.get(part_id)
+    if part is None:
+        raise Refused(CommonRefusal.NOT_FOUND, "part")
+    return part

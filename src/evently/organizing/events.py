@@ -1,4 +1,4 @@
-"""Events: make, change, publish, cancel, erase. draft -> published -> cancelled."""
+"""Events: create, change, publish, cancel, delete. draft -> published -> cancelled."""
 
 from __future__ import annotations
 
@@ -6,40 +6,64 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
-from msgspec import UNSET
+import msgspec
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from evently import catalogue
 from evently.catalogue import (
     CatalogueRefusal,
-    Complaints,
+    Category,
+    Description,
+    EndsAt,
     Event,
-    EventChanges,
     EventTerms,
+    ImageUrl,
     Seen,
+    StartsAt,
+    Tags,
+    Title,
     VenueCopy,
+    VenueId,
     whichever_version,
 )
 from evently.db import Connection
+from evently.kit.complaints import Complaints
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
+from evently.kit.shapes import Instant, WallTime, copy_fields, fields_set
+from evently.organizing.conditions import ConditionsDraft, conditions_of
 from evently.organizing.edits import Edited, edit_sale, lock_for_edit, write_version
 from evently.organizing.maps import copy_map
-from evently.organizing.terms import (
-    SaleTerms,
-    WindowChanges,
-    check_sale,
-    check_window,
-    given,
-    pools_of,
-    ticket_types_of,
-)
+from evently.organizing.terms import SaleTerms, check_sale, pools_of, ticket_types_of
+from evently.organizing.windows import check_window
 from evently.organizing.zones import seats_by_zone
 from evently.sales import carry_out
 from evently.sales.commands import CancelSale, ChangeSale, OpenSale, SetUpSale
 from evently.sales.reads import Sale, read_sale
+from evently.sales.terms import Seating
 
 _NO_SUCH_VENUE = "There is no such venue of this organizer."
+
+
+class EventChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Changes of an event. A sale window of null: from now, or until the start.
+
+    Local times are those of the venue that is named here, or else of the event's venue.
+    """
+
+    venue_id: VenueId | UnsetType = UNSET
+    title: Title | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    category: Category | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+    image_url: ImageUrl | UnsetType | None = UNSET
+    starts_at: StartsAt | UnsetType = UNSET
+    starts_at_local: WallTime | UnsetType = UNSET
+    ends_at: EndsAt | UnsetType = UNSET
+    ends_at_local: WallTime | UnsetType = UNSET
+    on_sale_at: Instant | UnsetType | None = UNSET
+    off_sale_at: Instant | UnsetType | None = UNSET
 
 
 async def create_event(
@@ -52,19 +76,20 @@ async def create_event(
     event_id: UUID | None = None,
     sandbox: bool = False,
 ) -> Edited:
-    """Make a draft with its pools, ticket types, seats and conditions.
+    """Create a draft with its pools, ticket types, seats and conditions.
 
     Refuses `invalid` with every wrong field.
     """
     complaints = Complaints()
     venue = await catalogue.share_venue(tx, terms.venue_id, organizer_id)
+    complaints.check("", terms)
     catalogue.check_event(complaints, terms)
     check_sale(complaints, sale)
     times = window = seating = None
     if venue is None:
         complaints.about("/venue_id", _NO_SUCH_VENUE)
     else:
-        times = catalogue.check_times(complaints, terms.starts_at, terms.ends_at, venue.place.zone, now)
+        times = catalogue.check_times(complaints, terms, venue.place.zone, now)
         if sale.seating is not None:
             seating = await copy_map(tx, complaints, "/seating", sale.seating, terms.venue_id)
     if times is not None:
@@ -73,17 +98,12 @@ async def create_event(
     assert venue is not None, "it was complained about"
     assert times is not None, "they were complained about"
     assert window is not None, "it was complained about"
-    # After this point the event must come to be.
+    # After this point the event must be created.
     made = event_id or new_id()
     await catalogue.insert_event(
         tx, made, _at(terms, *times), venue.place, sale.currency, now, sandbox=sandbox
     )
-    seats = {} if seating is None else seats_by_zone(seating)
-    pools = tuple(pools_of(sale, seats, _ids()))
-    ticket_types = tuple(ticket_types_of(sale, pools, seats, _ids()))
-    set_up = await carry_out(
-        tx, SetUpSale(made, sale.currency, *window, pools, ticket_types, sale.conditions, seating), now
-    )
+    set_up = await carry_out(tx, _set_up(made, sale, window, seating), now)
     return await write_version(tx, set_up.sale, now, versions=0)
 
 
@@ -91,17 +111,16 @@ async def change_event(
     tx: Connection,
     event_id: UUID,
     changes: EventChanges,
-    window: WindowChanges,
     now: datetime,
     seen: Seen = whichever_version,
 ) -> Edited:
-    """Change what an event says, where and when it takes place, when it is sold.
+    """Change what people read about an event, its venue and times, or its sale window.
 
     A start that moves must be in the future.
 
     Refuses `not-found`, `event-cancelled`, `invalid`, and whatever `seen` refuses.
     """
-    # The new venue before the event: whoever renames a venue takes it before its events, too.
+    # Lock the new venue before the event: a change of a venue locks the venue before its events, too.
     moving_to = None if changes.venue_id is UNSET else changes.venue_id
     venue = None if moving_to is None else await _share_venue_for(tx, event_id, moving_to)
     event, sale = await lock_for_edit(tx, event_id, seen)
@@ -109,10 +128,10 @@ async def change_event(
     if moving_to is not None and venue is None:
         complaints.about("/venue_id", _NO_SUCH_VENUE)
     place = event.place if venue is None else venue
-    terms, (on_sale_at, off_sale_at) = _check_changes(complaints, event, changes, sale, window, place, now)
+    terms, (on_sale_at, off_sale_at) = _check_changes(complaints, event, changes, sale, place, now)
     complaints.refuse_if_any()
     # After this point the change must succeed.
-    if terms != _terms_of(event) or place != event.place:
+    if terms != terms_of(event) or place != event.place:
         await catalogue.update_event(tx, event_id, terms, place)
     elif (on_sale_at, off_sale_at) == (sale.on_sale_at, sale.off_sale_at):
         return Edited(event, sale)
@@ -122,7 +141,7 @@ async def change_event(
 
 
 async def publish_event(tx: Connection, event_id: UUID, now: datetime) -> Edited:
-    """Show a draft to everybody and open its sale; harmless when it is published.
+    """Publish a draft and open its sale. Safe to repeat.
 
     Refuses `started-already` and `nothing-to-sell`.
     """
@@ -136,9 +155,9 @@ async def publish_event(tx: Connection, event_id: UUID, now: datetime) -> Edited
 
 
 async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Edited:
-    """Call a published event off and close its sale for good; harmless when it is cancelled.
+    """Cancel a published event and close its sale for good. Safe to repeat.
 
-    Its bookings are cancelled by a job.
+    A job cancels its bookings.
 
     Refuses `still-a-draft` and `ended-already`.
     """
@@ -155,7 +174,7 @@ async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Edited:
 
 
 async def delete_event(tx: Connection, event_id: UUID, seen: Seen = whichever_version) -> None:
-    """Erase a draft. Refuses `not-a-draft`: what was published is cancelled, never erased."""
+    """Delete a draft. Refuses `not-a-draft`: a published event is cancelled, never deleted."""
     event = await catalogue.lock_event(tx, event_id)
     seen(event.version)
     if event.state != "draft":
@@ -163,10 +182,28 @@ async def delete_event(tx: Connection, event_id: UUID, seen: Seen = whichever_ve
     await catalogue.delete_event(tx, event_id)
 
 
-async def _share_venue_for(tx: Connection, event_id: UUID, venue_id: UUID) -> VenueCopy | None:
-    """Return where an event is to move, for which its organizer must own the venue.
+def terms_of(event: Event) -> EventTerms:
+    """Return an event as its organizer describes it, with start and end as instants."""
+    return copy_fields(EventTerms, event, starts_at_local=None, ends_at_local=None)
 
-    An event never changes its organizer.
+
+def _set_up(
+    event_id: UUID, terms: SaleTerms, window: tuple[datetime, datetime], seating: Seating | None
+) -> SetUpSale:
+    """Return the command that sets up the sale of a new event without complaints."""
+    seats = {} if seating is None else seats_by_zone(seating)
+    pools = tuple(pools_of(terms, seats, _ids()))
+    ticket_types = tuple(ticket_types_of(terms, pools, seats, _ids()))
+    conditions = terms.conditions
+    if isinstance(conditions, ConditionsDraft):
+        conditions = conditions_of(conditions)
+    return SetUpSale(event_id, terms.currency, *window, pools, ticket_types, conditions, seating)
+
+
+async def _share_venue_for(tx: Connection, event_id: UUID, venue_id: UUID) -> VenueCopy | None:
+    """Return the venue to which an event moves, locked. None unless the organizer of the event owns it.
+
+    An event never changes its organizer, so it can be read before it is locked.
     """
     event = (await catalogue.find_events(tx, [event_id])).get(event_id)
     venue = None if event is None else await catalogue.share_venue(tx, venue_id, event.organizer_id)
@@ -178,27 +215,37 @@ def _check_changes(
     event: Event,
     changes: EventChanges,
     sale: Sale,
-    window: WindowChanges,
     place: VenueCopy,
     now: datetime,
 ) -> tuple[EventTerms, tuple[datetime, datetime]]:
-    """Return what the event says and its sale window after the changes; or note what is wrong with them."""
-    terms = replace(_terms_of(event), **given(changes))
+    """Return the terms of an event and its sale window after the changes; note what is wrong with them."""
+    complaints.check("", changes)
+    terms = _changed(event, changes)
     catalogue.check_event(complaints, terms)
-    moved = changes.starts_at is not UNSET
-    times = catalogue.check_times(
-        complaints, terms.starts_at, terms.ends_at, place.zone, now, in_future=moved
-    )
+    moved = changes.starts_at is not UNSET or changes.starts_at_local is not UNSET
+    times = catalogue.check_times(complaints, terms, place.zone, now, in_future=moved)
     if times is None:
         return terms, (sale.on_sale_at, sale.off_sale_at)
     starts_at, ends_at = times
+    # A sale that ended at the start still does, if the start moves
     until_start = starts_at if sale.off_sale_at == event.starts_at else sale.off_sale_at
-    on_sale_at = sale.on_sale_at if window.on_sale_at is UNSET else window.on_sale_at or now
-    off_sale_at = until_start if window.off_sale_at is UNSET else window.off_sale_at or starts_at
+    on_sale_at = sale.on_sale_at if changes.on_sale_at is UNSET else changes.on_sale_at or now
+    off_sale_at = until_start if changes.off_sale_at is UNSET else changes.off_sale_at or starts_at
     return _at(terms, *times), _check_window(complaints, on_sale_at, off_sale_at, ends_at) or (
         sale.on_sale_at,
         sale.off_sale_at,
     )
+
+
+def _changed(event: Event, changes: EventChanges) -> EventTerms:
+    """Return the terms of an event after the changes. A local time replaces an instant, unless both were sent."""
+    changed = {
+        name: value for name, value in fields_set(changes).items() if name in EventTerms.__struct_fields__
+    }
+    for field in ("starts_at", "ends_at"):
+        if f"{field}_local" in changed:
+            changed.setdefault(field, None)
+    return replace(terms_of(event), **changed)
 
 
 def _check_window(
@@ -214,12 +261,8 @@ def _check_window(
     )
 
 
-def _terms_of(event: Event) -> EventTerms:
-    return EventTerms(**{name: getattr(event, name) for name in EventTerms.__struct_fields__})
-
-
 def _at(terms: EventTerms, starts_at: datetime, ends_at: datetime) -> EventTerms:
-    return replace(terms, starts_at=starts_at, ends_at=ends_at)
+    return replace(terms, starts_at=starts_at, starts_at_local=None, ends_at=ends_at, ends_at_local=None)
 
 
 def _ids() -> Iterator[UUID]:

@@ -1,12 +1,12 @@
-"""An event's copy of a seat map, with its zones: taken once, so that the map may go on changing."""
+"""An event's copy of a seat map, with its zones. Later changes of the map do not change the copy."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from evently import seating
-from evently.catalogue import Complaints
 from evently.db import Connection
+from evently.kit.complaints import Complaints
 from evently.organizing.zones import SeatingDraft, SeatNames, check_zones
 from evently.sales.terms import Seating
 
@@ -19,9 +19,9 @@ async def copy_map(
     venue_id: UUID,
     present: Seating | None = None,
 ) -> Seating | None:
-    """Return the seats of an event at a venue as its organizer wants them; or note what is wrong with that, which may come to nothing.
+    """Return the seats and zones of an event at a venue, or note what is wrong with the draft.
 
-    The names of the zones have been looked at before.
+    None: the map was not found. The caller has checked the names of the zones.
     """
     found = await _find_layout(tx, draft, venue_id, present)
     if found is None:
@@ -37,7 +37,7 @@ async def copy_map(
 async def _find_layout(
     tx: Connection, draft: SeatingDraft, venue_id: UUID, present: Seating | None
 ) -> tuple[str, bytes] | None:
-    """Return digest and layout of the map that is meant."""
+    """Return digest and layout of the map that the draft names."""
     if draft.seat_map_id is None:
         return None if present is None else (present.digest, present.layout)
     found = await seating.find_seat_map(tx, draft.seat_map_id, draft.version)

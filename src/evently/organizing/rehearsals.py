@@ -1,4 +1,4 @@
-"""Rehearsals: an event on sale at once, that no list shows and no figure of the platform counts (`events.sandbox`)."""
+"""Rehearsals: sandbox events, on sale at once, which no list shows and no figure of the platform counts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently import catalogue
-from evently.catalogue import NAME_CHARACTERS_MAX, Category, EventTerms, VenueTerms
+from evently.catalogue import NAME_CHARACTERS_MAX, EventTerms, VenueTerms
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing.edits import Edited, write_version
-from evently.organizing.events import create_event, publish_event
-from evently.organizing.terms import NewTicketType, SaleTerms
+from evently.organizing.events import create_event, publish_event, terms_of
+from evently.organizing.terms import SaleTerms
+from evently.organizing.ticket_types import NewTicketType
 from evently.sales import carry_out
 from evently.sales.commands import BlockSeats, OpenSale, PutConditions, PutSeating, PutTicketType, SetUpSale
 from evently.sales.reads import Sale, read_sale, read_seating
@@ -26,7 +27,7 @@ from evently.seating import Hall, SeatMap, canonical, digest_of
 from evently.seating.seatmap import Point, Row, Seat, Section
 
 _BLOCKED: Final = 2  # in `Hall.states`
-# A rehearsal's event starts no sooner, so that its tickets can be cancelled
+# The earliest start of a sandbox event, so that its tickets can be cancelled
 _AHEAD: Final = timedelta(days=1)
 _LASTS: Final = timedelta(hours=3)
 _TITLE: Final = "Rehearsal: "
@@ -42,10 +43,10 @@ _SECTION_METRES: Final = 26.0
 
 
 async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None, now: datetime) -> Edited:
-    """Make a sandbox copy of an event, published, with every ticket type on sale now; draft or past makes no difference to the copy.
+    """Create a published sandbox copy of an event, also of a draft or a past one, with every ticket type on sale now.
 
-    `places`: how many its pools hold together, in the original's proportions; None: as many as the original's. A hall has the seats that it
-    has: with assigned seating `places` is refused. Refuses `nothing-to-sell`.
+    `places`: the capacity of all pools together, in the original's proportions; None: as in the original. With
+    assigned seating `places` is refused, for the copy has the seats of the hall. Refuses `nothing-to-sell`.
     """
     original = (await catalogue.find_events(tx, [event_id])).get(event_id)
     if original is None:
@@ -55,13 +56,13 @@ async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None,
         raise Invalid(
             [
                 FieldError(
-                    "/places", "The event has assigned seating: its copy has as many places, leave them out."
+                    "/places", "The event has assigned seating: its copy has the same seats. Leave this out."
                 )
             ]
         )
     starts_at = max(original.starts_at, now + _AHEAD)
     terms = replace(
-        EventTerms(**{name: getattr(original, name) for name in EventTerms.__struct_fields__}),
+        terms_of(original),
         title=(_TITLE + original.title)[:NAME_CHARACTERS_MAX],
         starts_at=starts_at,
         ends_at=starts_at + (original.ends_at - original.starts_at),
@@ -92,15 +93,18 @@ async def make_for_rehearsal(
     seated: bool = False,
     hold_seconds: int | None = None,
 ) -> Edited:
-    """Make a fresh sandbox event, published, with one ticket type; at a venue of the organizer, or at a new one where there is none.
+    """Create a published sandbox event with one ticket type, at a venue of the organizer. None: at a new venue.
 
-    `seated`: each place is a seat of a plain hall. `hold_seconds`: paid online, in that time; None: at the door.
+    `seated`: each place is a seat of a plain hall. `hold_seconds`: paid online within this time; None: at the door.
     """
     if venue_id is None:
         venue_id = (await catalogue.create_venue(tx, organizer_id, _VENUE, now)).venue_id
     starts_at = now + _AHEAD
     terms = EventTerms(
-        venue_id, f"{_TITLE}{places:,} places", "", Category.OTHER, (), None, starts_at, starts_at + _LASTS
+        venue_id=venue_id,
+        title=f"{_TITLE}{places:,} places",
+        starts_at=starts_at,
+        ends_at=starts_at + _LASTS,
     )
     sale = SaleTerms(
         currency=_PRICE.currency,
@@ -127,7 +131,7 @@ async def _seat(tx: Connection, sale: Sale, places: int, now: datetime) -> Sale:
 
 
 def plain_hall(places: int) -> SeatMap:
-    """Return a hall of so many seats: sections beside each other, rows of forty with an aisle in the middle."""
+    """Return a seat map with so many seats: sections side by side, rows of forty with an aisle in the middle."""
     left = places
     sections: list[Section] = []
     while left:
@@ -152,7 +156,7 @@ def _plain_seat(section: int, row: int, place: int) -> Seat:
 
 
 def scale(capacities: Sequence[int], places: int) -> list[int]:
-    """Return capacities in the same proportions that sum to `places`; what dividing leaves over goes to the largest remainders."""
+    """Return capacities in the same proportions whose sum is `places`; the largest remainders are rounded up."""
     total = sum(capacities)
     if total == 0:
         return [places, *[0] * (len(capacities) - 1)]
@@ -164,14 +168,14 @@ def scale(capacities: Sequence[int], places: int) -> list[int]:
 
 
 def _blocked(hall: Hall) -> tuple[str, ...]:
-    """Return the seats that the organizer took off the sale."""
+    """Return the ids of the blocked seats."""
     return tuple(
         seat_id for seat_id, state in zip(hall.plan.ids, hall.states(), strict=True) if state == _BLOCKED
     )
 
 
 def _copy_parts(sale: Sale, places: int | None) -> tuple[tuple[PoolTerms, ...], tuple[TicketTypeTerms, ...]]:
-    """Return the ticket types that are still sold, without windows of their own, and the pools they draw on; all with new ids."""
+    """Return the pools and ticket types of a copy, with new ids: no retired types, no windows of their own."""
     sold = [terms for terms in sale.ticket_types.values() if not terms.retired]
     drawn_on = {pool_id for terms in sold for pool_id in terms.pool_ids}
     pools = [pool for pool in sale.pools.values() if pool.pool_id in drawn_on]

@@ -1,6 +1,6 @@
-"""The seats of an event: its copy of a map with zones, and which seats are blocked.
+"""The seats of an event: its copy of a seat map with zones, and the blocked seats.
 
-A seat that is taken stays as it is.
+No edit changes a seat that is taken.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from evently.catalogue import Complaints, Seen, whichever_version
+from evently.catalogue import Seen, whichever_version
 from evently.db import Connection
+from evently.kit.complaints import Complaints
 from evently.kit.errors import Refused
 from evently.organizing.edits import Edited, lock_changeable, lock_for_edit, write_version
 from evently.organizing.maps import copy_map
@@ -23,15 +24,16 @@ from evently.sales.terms import PoolTerms, Seating
 async def put_seating(
     tx: Connection, event_id: UUID, draft: SeatingDraft, now: datetime, seen: Seen = whichever_version
 ) -> Edited:
-    """Give an event its seats, or other zones.
+    """Set the seats of an event, or divide them into other zones.
 
-    Refuses `seats-in-use` where a seat that may have been sold would change.
+    Refuses `seats-in-use` if a seat that may have been sold would change.
 
-    A pool that had one unit for each seat of the zone it is called after goes on having that.
+    A pool with the name of a zone that had one unit for each of its seats still has so afterwards.
     """
     event, sale = await lock_for_edit(tx, event_id, seen)
     before = await read_seating(tx, event_id)
     complaints = Complaints()
+    complaints.check("", draft)
     check_zone_names(complaints, "", draft.zones)
     after = await copy_map(tx, complaints, "", draft, event.venue_id, before)
     complaints.refuse_if_any()
@@ -45,9 +47,9 @@ async def put_seating(
 
 
 async def block_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> Edited:
-    """Take free seats off the sale.
+    """Block free seats: they are not for sale.
 
-    Refuses `seat-taken`, and then blocks none. Stands in nobody's edit's way: the version stays.
+    All or none: refuses `seat-taken`. The version of the event stays, so no other edit becomes stale.
     """
     event = await lock_changeable(tx, event_id)
     seats = await _choose_seats(tx, event_id, choice)
@@ -55,7 +57,7 @@ async def block_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: d
 
 
 async def unblock_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> Edited:
-    """Sell blocked seats again; of those chosen, the ones that are not blocked stay as they are."""
+    """Sell blocked seats again; chosen seats that are not blocked stay as they are."""
     event = await lock_changeable(tx, event_id)
     seats = await _choose_seats(tx, event_id, choice)
     return Edited(event, (await carry_out(tx, UnblockSeats(event_id, seats), now)).sale)
@@ -69,13 +71,13 @@ async def _choose_seats(tx: Connection, event_id: UUID, choice: SeatChoice) -> t
     if choice.is_empty():
         complaints.about("", "Name sections, rows or seats.")
     names = SeatNames(seating.layout)
-    numbers = {number for _, some in names.chosen(complaints, "", choice) for number in some}
+    numbers = {number for _, some in names.find(complaints, "", choice) for number in some}
     complaints.refuse_if_any()
     return tuple(names.ids[number] for number in sorted(numbers))
 
 
 def _resized(sale: Sale, before: Seating | None, after: Seating) -> list[PoolTerms]:
-    """Return the pools that follow the number of seats of their zone."""
+    """Return the pools whose capacity follows the number of seats of their zone."""
     earlier, seats = {} if before is None else seats_by_zone(before), seats_by_zone(after)
     return [
         PoolTerms(pool.pool_id, pool.name, seats[pool.name])

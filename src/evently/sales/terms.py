@@ -6,10 +6,12 @@ Plain values.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
+
+from evently.kit.shapes import number
 
 CAPACITY_MAX: Final = 1_000_000  # of one pool: the largest paid crowds on record are half of it
 POOLS_MAX: Final = 50  # of one event
@@ -24,7 +26,12 @@ CONDITIONS_MAX: Final = 1_000  # versions of one event
 NOT_FOR_SALE: Final = 255  # in `zone_of`
 WHOLE: Final = 10_000  # basis points
 
+HOURS_BEFORE_MAX: Final = 8_784  # a year: nobody promises refunds further ahead
+
 PaymentMode: TypeAlias = Literal["online", "door"]
+PaidBy: TypeAlias = Literal["buyer", "organizer"]
+BasisPoints = Annotated[int, number(0, WHOLE, 500, "Ten-thousandths: 500 is five percent.")]
+HoursBefore = Annotated[int, number(0, HOURS_BEFORE_MAX, 48)]
 PromoKind: TypeAlias = Literal["percent", "fixed", "unlock"]
 
 
@@ -67,14 +74,14 @@ class Fees(msgspec.Struct, frozen=True):
 
     fixed_minor: int = 0
     basis_points: int = 0
-    paid_by: Literal["buyer", "organizer"] = "buyer"
+    paid_by: PaidBy = "buyer"
 
 
-class RefundWindow(msgspec.Struct, frozen=True):
+class RefundWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Until so many hours before the start, so much of what was paid is paid back."""
 
-    hours_before: int
-    basis_points: int
+    hours_before: HoursBefore
+    basis_points: BasisPoints
 
 
 class Conditions(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from evently.kit.shapes import copy_fields
 from evently.sales import facts as fact
 from evently.sales.commands import (
     BlockSeats,
@@ -160,22 +161,7 @@ def put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
     sale.ticket_types[terms.ticket_type_id] = terms
     batch.types_changed.add(terms.ticket_type_id)
     batch.released = True  # its window may have moved
-    batch.facts.append(
-        fact.TicketTypePut(
-            terms.ticket_type_id,
-            terms.name,
-            terms.price_minor,
-            terms.per_booking_max,
-            terms.per_buyer_max,
-            terms.on_sale_at,
-            terms.off_sale_at,
-            terms.pool_ids,
-            terms.zone,
-            terms.tax_basis_points,
-            terms.tax_included,
-            terms.hidden,
-        )
-    )
+    batch.facts.append(copy_fields(fact.TicketTypePut, terms))
     return Done()
 
 

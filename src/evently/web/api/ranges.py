@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from evently.kit.errors import FieldError
+from evently.kit.shapes import Instant
 from evently.web.edge.routing import QueryParameter
-from evently.web.edge.validation import Instant
 
 _INSTANT_CHARACTERS_MAX: Final = 40  # RFC 3339 with nanoseconds and an offset has 35
 

@@ -168,8 +168,8 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("HostView", "name"): "Lakeside Concerts",
     ("PoolCounters", "name"): "Floor",
     ("PoolView", "name"): "Floor",
-    ("PoolBody", "name"): "Floor",
-    ("PoolPatch", "name"): "Floor",
+    ("NewPool", "name"): "Floor",
+    ("PoolChanges", "name"): "Floor",
     ("TypeView", "name"): "Regular",
     ("OrganizersTypeView", "name"): "Regular",
     ("RehearsedType", "name"): "Regular",
@@ -198,16 +198,26 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("TicketView", "returning"): False,
     ("BookingDetailsView", "refunds"): [],
     ("BookingDetailsView", "latest_payment"): None,
-    **dict.fromkeys([(owner, "kind") for owner in ("PromoBody", "PromoView")], "percent"),
+    **dict.fromkeys([(owner, "kind") for owner in ("PromoDraft", "PromoView")], "percent"),
     **dict.fromkeys(
         [
             (owner, "zone")
-            for owner in ("TypeView", "OrganizersTypeView", "NewTypeBody", "TypeBody", "TypePatch")
+            for owner in (
+                "TypeView",
+                "OrganizersTypeView",
+                "NewTicketType",
+                "AddedTicketType",
+                "TicketTypeChanges",
+            )
         ],
         None,
     ),
     **dict.fromkeys(
-        [(owner, "hidden") for owner in ("OrganizersTypeView", "NewTypeBody", "TypeBody", "TypePatch")], False
+        [
+            (owner, "hidden")
+            for owner in ("OrganizersTypeView", "NewTicketType", "AddedTicketType", "TicketTypeChanges")
+        ],
+        False,
     ),
     **{
         (owner, "tax"): {"basis_points": 700, "included": True}

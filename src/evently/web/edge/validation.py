@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 from litestar.exceptions import ValidationException
@@ -26,7 +26,6 @@ from evently.web.edge.exchange import Exchange
 from evently.web.edge.refusals import EdgeRefusal
 
 ERRORS_MAX: Final = 100  # a hostile body can hold a hundred thousand wrong fields
-Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True, examples=["2027-05-20T18:00:00Z"])]
 
 _MEDIA_TYPES: Final = {b"application/json", b"application/merge-patch+json"}
 _NAME_LENGTH_MAX: Final = 100

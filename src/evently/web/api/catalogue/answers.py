@@ -1,4 +1,4 @@
-"""Sending what is kept."""
+"""Answers from memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evently.web.edge.memory import Kept
 
 
 def send(request: Request, found: Kept) -> Response[Any]:
-    """Return a kept answer, or that the client has it already."""
+    """Return a kept answer, or 304 if the client has it."""
     return not_modified(request, found.etag, found.cache_control) or Response(
         found.body, headers=found.headers, media_type=JSON
     )

@@ -1,44 +1,48 @@
-"""Lists of events: what everybody browses, and an organizer's own."""
+"""Lists of events: published events for everybody, an organizer's events for its members."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final, TypeAlias
+from uuid import UUID
 
 import msgspec
 
 from evently import catalogue
 from evently.catalogue import (
     CITY_CHARACTERS_MAX,
+    EARLIEST,
+    LATEST,
     TAG_CHARACTERS_MAX,
     TAGS_MAX,
     Category,
     EventCard,
     EventSearch,
     Sort,
-    is_within_reach,
     search_for,
 )
 from evently.kit.errors import FieldError, Invalid
-from evently.kit.ids import find_id, parse_id, show_id
+from evently.kit.ids import OrganizerId, show_id
 from evently.kit.money import AMOUNT_MINOR_MAX, CURRENCIES, Money
+from evently.kit.shapes import copy_fields
 from evently.sales.reads import list_sale_summaries
 from evently.web.api.catalogue.answers import send
 from evently.web.api.catalogue.events import FRESH
 from evently.web.api.catalogue.shapes import EventCardView, State
 from evently.web.api.catalogue.venues import MEMBERS
+from evently.web.api.ranges import instant_parameter, parse_instant
 from evently.web.edge.auth import ADMIN, PUBLIC, policy
 from evently.web.edge.context import Request, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
-from evently.web.edge.validation import Instant
 
 _SUMMARY_CHARACTERS: Final = 280
 _TYPED_CHARACTERS_MAX: Final = 200
 _encode: Final = msgspec.json.Encoder().encode
+_parse_instant: Final = partial(parse_instant, earliest=EARLIEST, latest=LATEST)
 
 Typed: TypeAlias = Annotated[
     str | None,
@@ -46,67 +50,76 @@ Typed: TypeAlias = Annotated[
         name="q",
         max_length=_TYPED_CHARACTERS_MAX,
         description=(
-            "Words of the title, the description, the venue, the city or the tags; all of them, without regard to case and accents, "
-            "the last one perhaps unfinished."
+            "Words of the title, the description, the venue, the city or the tags. All of them must match, without "
+            "regard to case and accents; the last word may be unfinished."
         ),
     ),
 ]
-From: TypeAlias = Annotated[
+StartsFrom: TypeAlias = Annotated[
     str | None,
-    QueryParameter(
-        name="from",
-        max_length=40,
-        description="Starting at this instant or later (RFC 3339), also what has ended. Without it, what has not ended.",
-        schema_extra={"format": "date-time"},
+    instant_parameter(
+        "from",
+        "Only events that start at this instant or later (RFC 3339), including ended ones. Default: events that have "
+        "not ended.",
     ),
 ]
-To: TypeAlias = Annotated[
-    str | None,
-    QueryParameter(
-        name="to",
-        max_length=40,
-        description="Starting before this instant (RFC 3339).",
-        schema_extra={"format": "date-time"},
-    ),
+StartsBefore: TypeAlias = Annotated[
+    str | None, instant_parameter("to", "Only events that start before this instant (RFC 3339).")
 ]
 InCity: TypeAlias = Annotated[
     str | None,
     QueryParameter(
-        max_length=CITY_CHARACTERS_MAX, description="In this city, without regard to case and accents."
+        max_length=CITY_CHARACTERS_MAX,
+        description="Only events in this city, without regard to case and accents.",
     ),
 ]
 Tagged: TypeAlias = Annotated[
     list[Annotated[str, msgspec.Meta(max_length=TAG_CHARACTERS_MAX)]] | None,
     QueryParameter(
-        name="tag", max_items=TAGS_MAX, description="With this tag; with each of them, if repeated."
+        name="tag",
+        max_items=TAGS_MAX,
+        description="Only events with this tag. Repeat it for events with all of several tags.",
     ),
 ]
-InCategory: TypeAlias = Annotated[Category | None, QueryParameter(description="Of this category.")]
+InCategory: TypeAlias = Annotated[
+    Category | None, QueryParameter(description="Only events of this category.")
+]
 OfOrganizer: TypeAlias = Annotated[
-    str | None, QueryParameter(max_length=40, description="Of this organizer.")
+    OrganizerId | None, QueryParameter(description="Only events of this organizer.")
 ]
 PriceMax: TypeAlias = Annotated[
     int | None,
     QueryParameter(
         ge=0,
         le=AMOUNT_MINOR_MAX,
-        description="With a ticket type, its sale not ended, at this price or less, in minor units of `currency`.",
+        description=(
+            "Only events with a ticket type at this price or less whose sale has not ended. In minor units of "
+            "`currency`."
+        ),
     ),
 ]
 InCurrency: TypeAlias = Annotated[
     str | None, QueryParameter(max_length=3, description="The currency of `price_max` (ISO 4217).")
 ]
 Available: TypeAlias = Annotated[
-    bool | None, QueryParameter(description="true: a ticket can be booked now; false: none can.")
+    bool | None,
+    QueryParameter(
+        description="true: only events of which a ticket can be booked now; false: only the others."
+    ),
 ]
 SortBy: TypeAlias = Annotated[
     Sort,
     QueryParameter(
         name="sort",
-        description="By start, by start backwards, the newest first, or by relevance: first what has the words in its title.",
+        description=(
+            "The order: by start, by start backwards, newest first, or by relevance (events with the words in "
+            "their title first)."
+        ),
     ),
 ]
-OfState: TypeAlias = Annotated[State | None, QueryParameter(name="state", description="In this state.")]
+OfState: TypeAlias = Annotated[
+    State | None, QueryParameter(name="state", description="Only events in this state.")
+]
 
 
 @get(
@@ -114,8 +127,9 @@ OfState: TypeAlias = Annotated[State | None, QueryParameter(name="state", descri
     operation_id="listEvents",
     summary="Browse events",
     description=(
-        "Published events, those that have not ended unless told. A page may hold fewer events than `limit`, even none, and still have a "
-        "next one: only a `next_cursor` of null is the end. No page repeats or skips an event because others were added meanwhile."
+        "Lists published events; by default, those that have not ended. A page may hold fewer events than `limit`, "
+        "even none, and still have a next page: only a `next_cursor` of null is the end. No page repeats or skips an "
+        "event because others were added in the meantime."
     ),
     tags=["Events"],
     responses=problems(422),
@@ -124,8 +138,8 @@ OfState: TypeAlias = Annotated[State | None, QueryParameter(name="state", descri
 async def list_events(
     request: Request,
     typed: Typed = None,
-    starts_from: From = None,
-    starts_before: To = None,
+    starts_from: StartsFrom = None,
+    starts_before: StartsBefore = None,
     city: InCity = None,
     category: InCategory = None,
     tagged: Tagged = None,
@@ -139,20 +153,20 @@ async def list_events(
 ) -> Response[PageView[EventCardView]] | Response[None]:
     """Return a page of events, at most a quarter of a second old."""
     errors: list[FieldError] = []
-    facets = _facets(errors, city=city, category=category, tags=tagged or (), organizer_id=organizer_id)
+    facets = _facets(city=city, category=category, tags=tagged or (), organizer_id=organizer_id)
     search = search_for(typed or "", facets)
     if typed is not None and not search.words:
         errors.append(FieldError("?q", "Must have a letter or a digit."))
     if sort is Sort.RELEVANCE and typed is None:
-        errors.append(FieldError("?sort", "What is relevant depends on `q`."))
-    times = _instant(errors, "?from", starts_from), _instant(errors, "?to", starts_before)
-    wish = EventSearch(search, sort, *times, _price(errors, price_max, currency), available)
+        errors.append(FieldError("?sort", "The order by relevance needs `q`."))
+    times = _parse_instant("?from", starts_from, errors), _parse_instant("?to", starts_before, errors)
+    wanted = EventSearch(search, sort, *times, _price(errors, price_max, currency), available)
     if errors:
         raise Invalid(errors)
 
     async def make() -> Kept:
         page = await catalogue.browse(
-            request.context.database, list_sale_summaries, wish, request.context.clock(), limit, after
+            request.context.database, list_sale_summaries, wanted, request.context.clock(), limit, after
         )
         answer = paginated(request, page, show_card)
         links = {"link": answer.headers["link"]} if "link" in answer.headers else {}
@@ -165,24 +179,24 @@ async def list_events(
 @get(
     "/v1/organizers/{organizer_id:str}/events",
     operation_id="listOrganizerEvents",
-    summary="The events of an organizer in every state, newest first",
+    summary="List the events of an organizer",
     tags=["Organizer: events"],
     responses=problems(),
     **policy(MEMBERS),
 )
 async def list_organizer_events(
     request: Request,
-    organizer_id: FromPath[str],
+    organizer_id: FromPath[OrganizerId],
     in_state: OfState = None,
     limit: Limit = LIMIT,
     after: After = None,
 ) -> Response[PageView[EventCardView]]:
-    """List the events of an organizer for its members."""
+    """List the events of an organizer in every state, newest first, for its members."""
     context = request.context
     page = await catalogue.list_events_of_organizer(
         context.database,
         list_sale_summaries,
-        parse_id("org", organizer_id),
+        organizer_id,
         in_state,
         context.clock(),
         limit,
@@ -194,7 +208,7 @@ async def list_organizer_events(
 @get(
     "/v1/admin/events",
     operation_id="listAllEvents",
-    summary="Everybody's events in every state, newest first",
+    summary="List all events",
     tags=["Administration"],
     responses=problems(),
     **policy(ADMIN),
@@ -202,7 +216,7 @@ async def list_organizer_events(
 async def list_all_events(
     request: Request, in_state: OfState = None, limit: Limit = LIMIT, after: After = None
 ) -> Response[PageView[EventCardView]]:
-    """List all events, drafts and those of rehearsals too."""
+    """List the events of all organizers in every state, sandbox events too, newest first."""
     context = request.context
     page = await catalogue.list_events_of_organizer(
         context.database, list_sale_summaries, None, in_state, context.clock(), limit, after
@@ -213,31 +227,21 @@ async def list_all_events(
 def show_card(card: EventCard) -> EventCardView:
     """Return an event in a list as clients see it."""
     event = card.event
-    return EventCardView(
+    price_minor = card.price_from_minor
+    return copy_fields(
+        EventCardView,
+        event,
         id=show_id("evt", event.event_id),
         organizer_id=show_id("org", event.organizer_id),
         venue_id=show_id("ven", event.venue_id),
-        title=event.title,
         summary=_summary(event.description),
-        category=event.category,
-        tags=list(event.tags),
-        image_url=event.image_url,
-        venue_name=event.venue_name,
-        city=event.city,
-        time_zone=event.time_zone,
-        starts_at=event.starts_at,
-        starts_at_local=event.starts_at_local,
-        ends_at=event.ends_at,
-        ends_at_local=event.ends_at_local,
-        state=event.state,  # type: ignore[arg-type]  # the schema knows no other
-        price_from=None if card.price_from_minor is None else Money(card.price_from_minor, event.currency),
+        price_from=None if price_minor is None else Money(price_minor, event.currency),
         available=card.available,
-        published_at=event.published_at,
     )
 
 
 def _summary(description: str) -> str:
-    """Return how a description begins, cut between words."""
+    """Return the beginning of a description, cut between words."""
     text = " ".join(description[: 4 * _SUMMARY_CHARACTERS].split())
     if len(text) <= _SUMMARY_CHARACTERS:
         return text
@@ -245,43 +249,16 @@ def _summary(description: str) -> str:
 
 
 def _facets(
-    errors: list[FieldError],
-    *,
-    city: str | None,
-    category: Category | None,
-    tags: Sequence[str],
-    organizer_id: str | None,
+    *, city: str | None, category: Category | None, tags: Sequence[str], organizer_id: UUID | None
 ) -> list[tuple[str, str]]:
-    facets = [] if category is None else [("category", category.value)]
+    facets = [("tag", tag) for tag in tags]
+    if category is not None:
+        facets.append(("category", category.value))
     if city is not None:
         facets.append(("city", city))
-    facets += [("tag", tag) for tag in tags]
     if organizer_id is not None:
-        found = find_id("org", organizer_id)
-        if found is None:
-            errors.append(FieldError("?organizer_id", "Is not an id of the form org_…"))
-        else:
-            facets.append(("organizer", found.hex))
+        facets.append(("organizer", organizer_id.hex))
     return facets
-
-
-def _instant(errors: list[FieldError], pointer: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        at: datetime = msgspec.convert(text, Instant)
-    except msgspec.ValidationError:
-        errors.append(
-            FieldError(
-                pointer,
-                "Is not an instant with an offset, such as 2027-05-20T18:00:00Z (a plus sign is sent as %2B).",
-            )
-        )
-        return None
-    if not is_within_reach(at):
-        errors.append(FieldError(pointer, "Is too far away."))
-        return None
-    return at.astimezone(UTC)
 
 
 def _price(errors: list[FieldError], price_max: int | None, currency: str | None) -> Money | None:
@@ -290,7 +267,7 @@ def _price(errors: list[FieldError], price_max: int | None, currency: str | None
     if (price_max is None) != (currency is None):
         errors.append(
             FieldError(
-                "?price_max" if price_max is None else "?currency", "Name a price and its currency together."
+                "?price_max" if price_max is None else "?currency", "Give a price and its currency together."
             )
         )
     return None if price_max is None or currency is None else Money(price_max, currency)

@@ -1,23 +1,23 @@
-"""Events: make, look, change, publish, cancel, erase."""
+"""Events: create, get, change, publish, cancel, delete."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET
 
 from evently import catalogue, organizing
 from evently.accounts.organizers import get_organizer
-from evently.catalogue import CatalogueRefusal, Event, EventChanges, EventTerms
-from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
-from evently.kit.ids import NO_ID, find_id, parse_id, show_id
+from evently.catalogue import CatalogueRefusal, Event
+from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
-from evently.organizing import Edited, NewPool, NewTicketType, SaleTerms, WindowChanges
+from evently.kit.shapes import copy_fields
+from evently.organizing import Edited, EventChanges
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import (
     Sale,
@@ -35,18 +35,13 @@ from evently.web.api.catalogue.sale_shapes import (
     SeatingView,
     TaxView,
     ZoneView,
-    conditions_of,
-    seating_draft,
     show_to_buyers,
 )
 from evently.web.api.catalogue.shapes import (
     EventBody,
-    EventPatch,
     EventView,
     HostView,
     TypeView,
-    taken,
-    tax_said,
 )
 from evently.web.api.catalogue.venues import MANAGERS, show_venue
 from evently.web.api.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
@@ -57,44 +52,39 @@ from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
 
-# With the quarter of a second that we keep it ourselves, no cache outlives a sale
+# Added to the quarter of a second in our own memory: no cache shows a sale for longer
 FRESH: Final = "public, max-age=1"
 _PRIVATE: Final = "no-store"
 _TAG: Final = "Events"
 _ORGANIZERS: Final = "Organizer: events"
+Shown = TypeVar("Shown", bound=TypeView)
+
 _encode: Final = msgspec.json.Encoder().encode
 
 
 @post(
     "/v1/events",
     operation_id="createEvent",
-    summary="Make an event",
+    summary="Create an event",
     description=(
-        "Makes a draft, which nobody but its organizer sees. The short form gives `capacity` and ticket types; the long form gives "
-        "`pools`, each with a name and a capacity, and ticket types that name their pools. A ticket takes one unit of each of its "
-        "pools, so 100 early birds inside a hall of 500 are two pools, and the early bird's ticket type names both. With `seating`, ticket "
-        "types with a `zone` sell seats of it, and those without are general admission: a standing floor under a seated balcony."
+        "Creates a draft, which only members of its organizer see. The short form gives `capacity` and ticket types. "
+        "The long form gives `pools`, each with a name and a capacity, and ticket types that name their pools. A "
+        "ticket takes one unit of each of its pools: 100 early birds in a hall of 500 are two pools, and the ticket "
+        "type of the early birds names both. With `seating`, ticket types with a `zone` sell its seats, and those "
+        "without are general admission, such as a standing floor under a seated balcony."
     ),
     tags=[_ORGANIZERS],
     responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN, scope="events:write"),
 )
 async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[EventView]:
-    """Make a draft of an organizer that the actor manages."""
+    """Create a draft of an organizer that the caller manages."""
     context = request.context
     organizer_id = await context.access.check_organizer(
         request.actor, {"organizer_id": data.organizer_id}, MANAGERS
     )
-    terms = taken(
-        EventTerms,
-        data,
-        venue_id=find_id("ven", data.venue_id) or NO_ID,
-        tags=tuple(data.tags),
-        starts_at=_one_of("starts_at", data.starts_at, data.starts_at_local),
-        ends_at=_one_of("ends_at", data.ends_at, data.ends_at_local),
-    )
     async with context.database.transaction() as tx:
-        edited = await organizing.create_event(tx, organizer_id, terms, _sale_terms(data), context.clock())
+        edited = await organizing.create_event(tx, organizer_id, data.event, data.sale, context.clock())
     answer = await _answer_edited(request, edited)
     answer.status_code = 201
     answer.headers["location"] = f"/v1/events/{show_id('evt', edited.event.event_id)}"
@@ -104,24 +94,25 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[
 @get(
     "/v1/events/{event_id:str}",
     operation_id="getEvent",
-    summary="One event",
+    summary="Get an event",
     description=(
-        "Published and cancelled events are for everybody, and at most a quarter of a second old; drafts are for members of the organizer. "
-        "The `ETag` is what edits send in `If-Match`; it also changes when only the availability does, which stands in no edit's way. "
-        "With `promo_code`, the hidden ticket types that it unlocks are shown as well: as of this moment, and to be kept by no cache."
+        "Everybody can get published and cancelled events, at most a quarter of a second old; drafts are for members "
+        "of the organizer. Send the `ETag` in `If-Match` with a change. It also changes with the availability, "
+        "which makes no change stale. With `promo_code`, the answer includes the hidden ticket types that the code "
+        "unlocks; it is then read at this moment, and caches do not store it."
     ),
     tags=[_TAG],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, *REFUSALS),
     **policy(PUBLIC, hot=True),
 )
 async def get_event(
-    request: Request, event_id: FromPath[str], promo_code: PromoCode = None
+    request: Request, event_id: FromPath[EventId], promo_code: PromoCode = None
 ) -> Response[EventView] | Response[None]:
-    """Return an event; to members of its organizer, and to whoever names a promo code, as it is at this very moment."""
+    """Return an event; for members of its organizer and with a promo code, as it is at this moment."""
     context, actor = request.context, request.actor
     if promo_code is not None:
         buyer_id = await count_guess(request)
-        _, view = await _read_event(context, parse_id("evt", event_id), promo_code, buyer_id)
+        _, view = await _read_event(context, event_id, promo_code, buyer_id)
         return Response(view, headers=UNLOCKED)
     make = partial(_read_kept, context, event_id)
     found = await context.memory.get(event_id, make)
@@ -140,29 +131,18 @@ async def get_event(
     "/v1/events/{event_id:str}",
     operation_id="changeEvent",
     summary="Change an event",
-    description="A start that moves must be in the future; a sale that was to end at the start moves with it.",
+    description="A new start must be in the future. A sale that ends at the start still does, if the start moves.",
     tags=[_ORGANIZERS],
     responses=problems(SalesRefusal.EVENT_CANCELLED, 412, 428),
     **policy(MANAGERS),
 )
 async def change_event(
-    request: Request, event_id: FromPath[str], data: JSONBody[EventPatch]
+    request: Request, event_id: FromPath[EventId], data: JSONBody[EventChanges]
 ) -> Response[EventView]:
-    """Change what an event says, where and when it takes place, when it is sold."""
-    context, event = request.context, parse_id("evt", event_id)
-    changes = taken(
-        EventChanges,
-        data,
-        venue_id=UNSET if data.venue_id is UNSET else find_id("ven", data.venue_id) or NO_ID,
-        tags=UNSET if data.tags is UNSET else tuple(data.tags),
-        starts_at=_one_of("starts_at", data.starts_at, data.starts_at_local),
-        ends_at=_one_of("ends_at", data.ends_at, data.ends_at_local),
-    )
-    seen = partial(require_if_match, request)
+    """Change what people read about an event, its venue and times, or its sale window."""
+    context, seen = request.context, partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        edited = await organizing.change_event(
-            tx, event, changes, taken(WindowChanges, data), context.clock(), seen
-        )
+        edited = await organizing.change_event(tx, event_id, data, context.clock(), seen)
     return await _answer_edited(request, edited)
 
 
@@ -170,7 +150,7 @@ async def change_event(
     "/v1/events/{event_id:str}/publish",
     operation_id="publishEvent",
     summary="Publish an event",
-    description="Shows it to everybody and opens its sale, within the sale window. Harmless when it is published.",
+    description="Shows it to everybody and opens its sale, within the sale window. Safe to repeat.",
     tags=[_ORGANIZERS],
     status_code=200,
     responses=problems(
@@ -178,11 +158,11 @@ async def change_event(
     ),
     **policy(MANAGERS),
 )
-async def publish_event(request: Request, event_id: FromPath[str]) -> Response[EventView]:
+async def publish_event(request: Request, event_id: FromPath[EventId]) -> Response[EventView]:
     """Publish a draft."""
-    context, event = request.context, parse_id("evt", event_id)
+    context = request.context
     async with context.database.transaction() as tx:
-        edited = await organizing.publish_event(tx, event, context.clock())
+        edited = await organizing.publish_event(tx, event_id, context.clock())
     return await _answer_edited(request, edited)
 
 
@@ -190,53 +170,53 @@ async def publish_event(request: Request, event_id: FromPath[str]) -> Response[E
     "/v1/events/{event_id:str}/cancel",
     operation_id="cancelEvent",
     summary="Cancel an event",
-    description="Closes its sale for good; its bookings are cancelled during the next moments. Harmless when it is cancelled.",
+    description="Closes its sale for good and cancels its bookings soon afterwards. Safe to repeat.",
     tags=[_ORGANIZERS],
     status_code=200,
     responses=problems(CatalogueRefusal.STILL_A_DRAFT, CatalogueRefusal.ENDED_ALREADY),
     **policy(MANAGERS),
 )
-async def cancel_event(request: Request, event_id: FromPath[str]) -> Response[EventView]:
+async def cancel_event(request: Request, event_id: FromPath[EventId]) -> Response[EventView]:
     """Cancel a published event."""
-    context, event = request.context, parse_id("evt", event_id)
+    context = request.context
     async with context.database.transaction() as tx:
-        edited = await organizing.cancel_event(tx, event, context.clock())
+        edited = await organizing.cancel_event(tx, event_id, context.clock())
     return await _answer_edited(request, edited)
 
 
 @delete(
     "/v1/events/{event_id:str}",
     operation_id="deleteEvent",
-    summary="Erase a draft",
-    description="What was published is cancelled, never erased.",
+    summary="Delete a draft",
+    description="A published event can be cancelled, but not deleted.",
     tags=[_ORGANIZERS],
     responses=problems(CatalogueRefusal.NOT_A_DRAFT, 412, 428),
     **policy(MANAGERS),
 )
-async def delete_event(request: Request, event_id: FromPath[str]) -> Response[None]:
-    """Erase a draft."""
-    context, event = request.context, parse_id("evt", event_id)
+async def delete_event(request: Request, event_id: FromPath[EventId]) -> Response[None]:
+    """Delete a draft."""
+    context = request.context
     async with context.database.transaction() as tx:
-        await organizing.delete_event(tx, event, partial(require_if_match, request))
+        await organizing.delete_event(tx, event_id, partial(require_if_match, request))
     context.memory.forget(event_id)
     return Response(None, headers={"cache-control": _PRIVATE})
 
 
 async def _answer_edited(request: Request, edited: Edited) -> Response[Any]:
-    """Return an event as an edit left it, and forget the earlier one."""
+    """Return an event as an edit left it, and forget the kept answer."""
     context, (event, sale) = request.context, edited
-    context.memory.forget(show_id("evt", event.event_id))
+    context.memory.forget(event.event_id)
     view = await _show_event(context, event, sale, public_types(sale), context.clock())
     found = _private(_keep(event, view))
     return Response(found.body, headers=found.headers)
 
 
-async def _read_kept(context: Context, event_id: str) -> Kept:
-    return _keep(*await _read_event(context, parse_id("evt", event_id)))
+async def _read_kept(context: Context, event_id: UUID) -> Kept:
+    return _keep(*await _read_event(context, event_id))
 
 
 def _keep(event: Event, view: EventView) -> Kept:
-    """Return an event as it is sent. A draft is private, and never kept."""
+    """Return the answer with an event. That with a draft is private and not kept."""
     body = _encode(view)
     if event.state == "draft":
         found = kept(body, _PRIVATE, version=event.version, seconds=0)
@@ -268,83 +248,41 @@ async def _show_event(
     price_minor = price_from(sale, types, now)
     venue = await catalogue.get_venue(context.database, event.venue_id)
     host = await get_organizer(context.database, event.organizer_id)
-    return EventView(
+    return copy_fields(
+        EventView,
+        event,
         id=show_id("evt", event.event_id),
         organizer=HostView(show_id("org", host.organizer_id), host.name, host.contact_email),
         venue=show_venue(venue),
-        title=event.title,
-        description=event.description,
-        category=event.category,
-        tags=list(event.tags),
-        image_url=event.image_url,
-        time_zone=event.time_zone,
-        starts_at=event.starts_at,
-        starts_at_local=event.starts_at_local,
-        ends_at=event.ends_at,
-        ends_at_local=event.ends_at_local,
-        state=event.state,  # type: ignore[arg-type]  # the schema knows no other
-        currency=sale.currency,
         on_sale_at=sale.on_sale_at,
         off_sale_at=sale.off_sale_at,
         sale_state=state_of_sale(sale, [(terms, sale.available(terms)) for terms in types], now),
         price_from=None if price_minor is None else Money(price_minor, sale.currency),
-        ticket_types=[TypeView(**type_fields(sale, terms, now)) for terms in types],
+        ticket_types=[show_type(TypeView, sale, terms, now) for terms in types],
         conditions=show_to_buyers(sale.conditions_now()[1], sale.currency),
         seating=None if sale.hall is None else show_seating(sale.hall),
-        created_at=event.created_at,
-        changed_at=event.changed_at,
-        published_at=event.published_at,
-        cancelled_at=event.cancelled_at,
     )
 
 
-def type_fields(sale: Sale, terms: TicketTypeTerms, now: datetime) -> dict[str, Any]:
-    """Return what everybody sees of a ticket type."""
+def show_type(shape: type[Shown], sale: Sale, terms: TicketTypeTerms, now: datetime, **more: Any) -> Shown:
+    """Return a ticket type as everybody sees it, or with `more` as its organizer sees it."""
     available = sale.available(terms)
-    return {
-        "id": show_id("tty", terms.ticket_type_id),
-        "name": terms.name,
-        "description": terms.description,
-        "price": Money(terms.price_minor, sale.currency),
-        "on_sale_at": terms.on_sale_at,
-        "off_sale_at": terms.off_sale_at,
-        "per_booking_max": terms.per_booking_max,
-        "per_buyer_max": terms.per_buyer_max,
-        "zone": terms.zone,
-        "tax": TaxView(terms.tax_basis_points, terms.tax_included) if terms.tax_basis_points else None,
-        "state": state_of(sale, terms, available, now),
-        "available": 0 if sale.state == "cancelled" else available,
-    }
+    return copy_fields(
+        shape,
+        terms,
+        id=show_id("tty", terms.ticket_type_id),
+        price=Money(terms.price_minor, sale.currency),
+        tax=TaxView(terms.tax_basis_points, terms.tax_included) if terms.tax_basis_points else None,
+        state=state_of(sale, terms, available, now),
+        available=0 if sale.state == "cancelled" else available,
+        **more,
+    )
 
 
 def show_seating(hall: Hall) -> SeatingView:
-    """Return what everybody sees of assigned seating; the seats themselves have an address of their own."""
+    """Return the zones of assigned seating; `listSeats` returns the seats."""
     zones = [ZoneView(zone, hall.zone_of.count(index)) for index, zone in enumerate(hall.zones)]
     return SeatingView(hall.plan.digest, sum(zone.seats for zone in zones), zones)
-
-
-def _sale_terms(data: EventBody) -> SaleTerms:
-    conditions, fee_currency = conditions_of(data.conditions)
-    return taken(
-        SaleTerms,
-        data,
-        pools=tuple(NewPool(pool.name, pool.capacity) for pool in data.pools),
-        ticket_types=tuple(
-            taken(NewTicketType, each, pools=tuple(each.pools), **tax_said(each.tax))
-            for each in data.ticket_types
-        ),
-        conditions=conditions,
-        fee_currency=fee_currency,
-        seating=None if data.seating is None else seating_draft(data.seating),
-    )
-
-
-def _one_of(field: str, instant: Any, wall_time: Any) -> Any:
-    """Return the one of two ways to say a moment that was used; what is absent in both stays as absent as it was."""
-    absent = (None, UNSET)
-    if instant not in absent and wall_time not in absent:
-        raise Invalid([FieldError(f"/{field}", f"Give {field} or {field}_local, not both.")])
-    return instant if wall_time in absent else wall_time
 
 
 routes: Final = [create_event, get_event, change_event, publish_event, cancel_event, delete_event]

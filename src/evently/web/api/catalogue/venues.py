@@ -1,4 +1,4 @@
-"""Venues: make, look, list, change."""
+"""Venues: create, get, list, change."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from functools import partial
 from typing import Final
 
 from evently import catalogue
-from evently.catalogue import CatalogueRefusal, Venue, VenueChanges, VenueTerms
+from evently.catalogue import CatalogueRefusal, Venue, VenueChanges
 from evently.kit.errors import CommonRefusal
-from evently.kit.ids import parse_id, show_id
-from evently.web.api.catalogue.shapes import VenueBody, VenuePatch, VenueView, taken
+from evently.kit.ids import OrganizerId, VenueId, show_id
+from evently.kit.shapes import copy_fields
+from evently.web.api.catalogue.shapes import VenueBody, VenueView
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Request, Response
@@ -18,27 +19,26 @@ from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, get, patch, post
 
 _TAG: Final = "Organizer: venues"
-MANAGERS: Final = organizer("manager", "events:write")  # who may change what an organizer offers
+MANAGERS: Final = organizer("manager", "events:write")  # may change what an organizer offers
 MEMBERS: Final = organizer("door", "events:read")
 
 
 @post(
     "/v1/venues",
     operation_id="createVenue",
-    summary="Make a venue",
+    summary="Create a venue",
     tags=[_TAG],
     responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND),
     **policy(SIGNED_IN, scope="events:write"),
 )
 async def create_venue(request: Request, data: JSONBody[VenueBody]) -> Response[VenueView]:
-    """Make a venue of an organizer that the actor manages."""
+    """Create a venue of an organizer that the caller manages."""
     context = request.context
     organizer_id = await context.access.check_organizer(
         request.actor, {"organizer_id": data.organizer_id}, MANAGERS
     )
-    terms = taken(VenueTerms, data)
     async with context.database.transaction() as tx:
-        venue = await catalogue.create_venue(tx, organizer_id, terms, context.clock())
+        venue = await catalogue.create_venue(tx, organizer_id, data, context.clock())
     answer = _answer(venue)
     answer.status_code = 201
     answer.headers["location"] = f"/v1/venues/{answer.content.id}"
@@ -48,30 +48,30 @@ async def create_venue(request: Request, data: JSONBody[VenueBody]) -> Response[
 @get(
     "/v1/venues/{venue_id:str}",
     operation_id="getVenue",
-    summary="One venue",
+    summary="Get a venue",
     tags=[_TAG],
     responses=problems(),
     **policy(MEMBERS),
 )
-async def get_venue(request: Request, venue_id: FromPath[str]) -> Response[VenueView] | Response[None]:
-    """Return a venue to its organizer. Everybody else sees it on its events."""
-    venue = await catalogue.get_venue(request.context.database, parse_id("ven", venue_id))
+async def get_venue(request: Request, venue_id: FromPath[VenueId]) -> Response[VenueView] | Response[None]:
+    """Return a venue to members of its organizer. Others see it on its events."""
+    venue = await catalogue.get_venue(request.context.database, venue_id)
     return not_modified(request, etag_of(venue.version)) or _answer(venue)
 
 
 @get(
     "/v1/organizers/{organizer_id:str}/venues",
     operation_id="listVenues",
-    summary="The venues of an organizer, newest first",
+    summary="List the venues of an organizer",
     tags=[_TAG],
     responses=problems(),
     **policy(MEMBERS),
 )
 async def list_venues(
-    request: Request, organizer_id: FromPath[str], limit: Limit = LIMIT, after: After = None
+    request: Request, organizer_id: FromPath[OrganizerId], limit: Limit = LIMIT, after: After = None
 ) -> Response[PageView[VenueView]]:
-    """List venues."""
-    page = await catalogue.list_venues(request.context.database, parse_id("org", organizer_id), limit, after)
+    """List the venues of an organizer, newest first."""
+    page = await catalogue.list_venues(request.context.database, organizer_id, limit, after)
     return paginated(request, page, show_venue)
 
 
@@ -79,33 +79,32 @@ async def list_venues(
     "/v1/venues/{venue_id:str}",
     operation_id="changeVenue",
     summary="Change a venue",
-    description="Its events show the change at once. The time zone of a venue with events stays: their times on the wall hang on it.",
+    description=(
+        "Its events show the change at once. The time zone of a venue that has events cannot change, because "
+        "their local times depend on it."
+    ),
     tags=[_TAG],
     responses=problems(CatalogueRefusal.VENUE_IN_USE, 412, 428),
     **policy(MANAGERS),
 )
 async def change_venue(
-    request: Request, venue_id: FromPath[str], data: JSONBody[VenuePatch]
+    request: Request, venue_id: FromPath[VenueId], data: JSONBody[VenueChanges]
 ) -> Response[VenueView]:
-    """Change a venue, and its name on its events."""
+    """Change a venue and its copy on its events."""
     context = request.context
-    changes, seen = taken(VenueChanges, data), partial(require_if_match, request)
+    seen = partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        venue = await catalogue.change_venue(tx, parse_id("ven", venue_id), changes, seen, context.clock())
+        venue = await catalogue.change_venue(tx, venue_id, data, seen, context.clock())
     return _answer(venue)
 
 
 def show_venue(venue: Venue) -> VenueView:
     """Return a venue as clients see it."""
-    return VenueView(
-        show_id("ven", venue.venue_id),
-        show_id("org", venue.organizer_id),
-        venue.name,
-        venue.address,
-        venue.city,
-        venue.country,
-        venue.time_zone,
-        venue.created_at,
+    return copy_fields(
+        VenueView,
+        venue,
+        id=show_id("ven", venue.venue_id),
+        organizer_id=show_id("org", venue.organizer_id),
     )
 
 

@@ -1,6 +1,6 @@
 """Prepare a rehearsal: a sandbox event, and buyers with access tokens for it.
 
-`evently rehearse` is the client; others may be.
+`evently rehearse` is the client; there may be others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from evently import accounts, catalogue, organizing
 from evently.accounts.rehearsals import REHEARSAL_BUYERS_MAX
 from evently.catalogue import Event
-from evently.kit.ids import new_id, parse_id, show_id
+from evently.kit.ids import EventId, OrganizerId, new_id, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import Sale
@@ -26,29 +26,29 @@ from evently.web.edge.context import Context, Request, Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, post
 
-_TOKENS_AT_ONCE: Final = 200  # then the other requests have their turn: 4 ms
-_PLACES: Final = 1_000  # of a fresh event, unless told
+_TOKENS_AT_ONCE: Final = 200  # then other requests are served: after 4 ms
+_PLACES: Final = 1_000  # of a fresh event, by default
 
 Buyers = Annotated[int, msgspec.Meta(ge=1, le=REHEARSAL_BUYERS_MAX, examples=[5_000])]
 Places = Annotated[int, msgspec.Meta(ge=1, le=CAPACITY_MAX, examples=[1_000])]
 
 
 class RehearsalBody(msgspec.Struct, forbid_unknown_fields=True):
-    """How many buyers, and how many places the event has: its own number unless told."""
+    """How many buyers, and how many places the sandbox event has: by default as many as the event."""
 
     buyers: Buyers
     places: Places | None = None
 
 
 class FreshRehearsalBody(RehearsalBody, forbid_unknown_fields=True):
-    """As above; and whether each place is a seat, and whether it is paid online: then it is held for `hold_seconds`."""
+    """How many buyers and places. `seated`: each place is a seat. `hold_seconds`: paid online within this time."""
 
     seated: bool = False
     hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=600, examples=[5])] | None = None
 
 
 class RehearsedType(msgspec.Struct, frozen=True):
-    """A ticket type of the sandbox event. A unit takes one unit of each of `pool_ids`."""
+    """A ticket type of the sandbox event. A ticket takes one unit of each of `pool_ids`."""
 
     id: str
     name: str
@@ -66,11 +66,12 @@ class RehearsalBuyer(msgspec.Struct, frozen=True):
 
 
 class RehearsalView(msgspec.Struct, frozen=True):
-    """A rehearsal. `places` is what all pools hold together.
+    """A rehearsal. `places`: the capacity of all pools together.
 
     The tokens cannot be refreshed: a rehearsal is over before they expire.
 
-    `hold_seconds`: for how long a booking is held until it is paid online; null: paid at the door. `seat_ids`: all seats, row by row.
+    `hold_seconds`: how long a booking is held for its payment online; null: paid at the door. `seat_ids`: all seats,
+    row by row.
     """
 
     event_id: str
@@ -87,19 +88,22 @@ class RehearsalView(msgspec.Struct, frozen=True):
     "/v1/events/{event_id:str}/rehearsals",
     operation_id="rehearseEvent",
     summary="Prepare a rehearsal of an event",
-    description="Makes a copy of the event that is on sale at once, that no list shows and no figure counts, and people who may book it.",
+    description=(
+        "Creates a copy of the event that is on sale at once, and people who may book it. No list shows the copy, and "
+        "no figure counts it."
+    ),
     tags=["Rehearsals"],
     responses=problems(SalesRefusal.NOTHING_TO_SELL),
     **policy(organizer("manager", "events:write"), rate="heavy"),
 )
 async def rehearse_event(
-    request: Request, event_id: FromPath[str], data: JSONBody[RehearsalBody]
+    request: Request, event_id: FromPath[EventId], data: JSONBody[RehearsalBody]
 ) -> Response[RehearsalView]:
     """Copy an event for a rehearsal."""
     context, now = request.context, request.context.clock()
     async with context.database.transaction() as tx:
         buyers = await accounts.rehearsals.add_rehearsal_buyers(tx, data.buyers, now)
-        event, sale = await organizing.copy_for_rehearsal(tx, parse_id("evt", event_id), data.places, now)
+        event, sale = await organizing.copy_for_rehearsal(tx, event_id, data.places, now)
     return await _answer(context, event, sale, buyers, now)
 
 
@@ -107,24 +111,26 @@ async def rehearse_event(
     "/v1/organizers/{organizer_id:str}/rehearsals",
     operation_id="rehearseFreshEvent",
     summary="Prepare a rehearsal of a fresh event",
-    description="Makes an event that is on sale at once, that no list shows and no figure counts, and people who may book it.",
+    description=(
+        "Creates an event that is on sale at once, and people who may book it. No list shows the event, and no figure "
+        "counts it."
+    ),
     tags=["Rehearsals"],
     responses=problems(),
     **policy(organizer("manager", "events:write"), rate="heavy"),
 )
 async def rehearse_fresh_event(
-    request: Request, organizer_id: FromPath[str], data: JSONBody[FreshRehearsalBody]
+    request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[FreshRehearsalBody]
 ) -> Response[RehearsalView]:
-    """Make an event for a rehearsal."""
+    """Create an event for a rehearsal."""
     context, now = request.context, request.context.clock()
-    owner = parse_id("org", organizer_id)
-    venues = await catalogue.list_venues(context.database, owner, 1, None)
+    venues = await catalogue.list_venues(context.database, organizer_id, 1, None)
     venue_id = venues.data[0].venue_id if venues.data else None
     async with context.database.transaction() as tx:
         buyers = await accounts.rehearsals.add_rehearsal_buyers(tx, data.buyers, now)
         event, sale = await organizing.make_for_rehearsal(
             tx,
-            owner,
+            organizer_id,
             venue_id,
             data.places or _PLACES,
             now,
@@ -138,7 +144,7 @@ async def _answer(
     context: Context, event: Event, sale: Sale, buyers: Sequence[UUID], now: datetime
 ) -> Response[RehearsalView]:
     tokens = context.accounts.tokens
-    session_id = new_id()  # one for all of them, so that ending it would end the rehearsal
+    session_id = new_id()  # one for all of them: ending it ends the rehearsal
     views: list[RehearsalBuyer] = []
     for number, person_id in enumerate(buyers, start=1):
         views.append(

@@ -1,6 +1,6 @@
 """How an event is sold: its conditions and its seats.
 
-Each change leaves a new version of the event, which is what `If-Match` names.
+Each change leaves a new version of the event, which clients name in `If-Match`.
 """
 
 from __future__ import annotations
@@ -11,24 +11,19 @@ from typing import Final
 
 from evently import organizing
 from evently.kit.errors import Refused
-from evently.kit.ids import parse_id
+from evently.kit.ids import EventId
+from evently.organizing import ConditionsChanges, SeatChoice, SeatingDraft
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import Sale
 from evently.seating import Hall
 from evently.web.api.catalogue.sale_shapes import (
-    ConditionsPatch,
     ConditionsView,
     OrganizersSeatingView,
-    SeatChoiceBody,
-    SeatingBody,
     ZoneCountsView,
-    conditions_changes,
-    seat_choice,
-    seating_draft,
     show_conditions,
 )
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
-from evently.web.api.organizing.parts import answer_changed_part, answer_part, look_at_sale
+from evently.web.api.organizing.parts import answer_changed_part, answer_part, read_event_and_sale
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import require_if_match
 from evently.web.edge.context import Request, Response
@@ -37,21 +32,21 @@ from evently.web.edge.routing import FromPath, JSONBody, get, patch, post, put
 
 _CONDITIONS: Final = "Organizer: conditions of sale"
 _SEATING: Final = "Organizer: seating"
-SEATS_BYTES_MAX: Final = 8 * 1024 * 1024  # of a body that may name every seat of the largest map
+SEATS_BYTES_MAX: Final = 8 * 1024 * 1024  # a body may name every seat of the largest map
 _FREE, _TAKEN, _BLOCKED = range(3)  # in `Hall.states`
 
 
 @get(
     "/v1/events/{event_id:str}/conditions",
     operation_id="getConditions",
-    summary="The conditions of sale",
+    summary="Get the conditions of sale",
     tags=[_CONDITIONS],
     responses=problems(),
     **policy(MEMBERS),
 )
-async def get_conditions(request: Request, event_id: FromPath[str]) -> Response[ConditionsView]:
-    """Return the conditions under which bookings are made now."""
-    event, sale = await look_at_sale(request.context, event_id)
+async def get_conditions(request: Request, event_id: FromPath[EventId]) -> Response[ConditionsView]:
+    """Return the conditions of new bookings."""
+    event, sale = await read_event_and_sale(request.context, event_id)
     return answer_part(event, _show_conditions(sale))
 
 
@@ -59,44 +54,47 @@ async def get_conditions(request: Request, event_id: FromPath[str]) -> Response[
     "/v1/events/{event_id:str}/conditions",
     operation_id="changeConditions",
     summary="Change the conditions of sale",
-    description="Later bookings are made under them; those that were made keep theirs, to be cancelled and refunded as they were sold.",
+    description=(
+        "Changes are for later bookings. Earlier bookings keep the conditions under which they were made, also for "
+        "cancellations and refunds."
+    ),
     tags=[_CONDITIONS],
     responses=problems(SalesRefusal.TOO_MANY_PARTS, SalesRefusal.EVENT_CANCELLED, 412, 428),
     **policy(MANAGERS),
 )
 async def change_conditions(
-    request: Request, event_id: FromPath[str], data: JSONBody[ConditionsPatch]
+    request: Request, event_id: FromPath[EventId], data: JSONBody[ConditionsChanges]
 ) -> Response[ConditionsView]:
     """Change how tickets are paid, held and refunded."""
-    context, event = request.context, parse_id("evt", event_id)
-    changes, seen = conditions_changes(data), partial(require_if_match, request)
+    context, seen = request.context, partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        changed, sale = await organizing.change_conditions(tx, event, changes, context.clock(), seen)
-    return answer_changed_part(request, changed, _show_conditions(sale))
+        event, sale = await organizing.change_conditions(tx, event_id, data, context.clock(), seen)
+    return answer_changed_part(request, event, _show_conditions(sale))
 
 
 @get(
     "/v1/events/{event_id:str}/seating",
     operation_id="getSeating",
-    summary="The seats of an event, counted",
+    summary="Get the seat counts of an event",
     tags=[_SEATING],
     responses=problems(SalesRefusal.NOT_SEATED),
     **policy(MEMBERS),
 )
-async def get_seating(request: Request, event_id: FromPath[str]) -> Response[OrganizersSeatingView]:
-    """Return the price zones with how many of their seats are free, taken and blocked."""
-    event, sale = await look_at_sale(request.context, event_id)
+async def get_seating(request: Request, event_id: FromPath[EventId]) -> Response[OrganizersSeatingView]:
+    """Return the price zones with the numbers of their free, taken and blocked seats."""
+    event, sale = await read_event_and_sale(request.context, event_id)
     return answer_part(event, _show_seating(sale))
 
 
 @put(
     "/v1/events/{event_id:str}/seating",
     operation_id="putSeating",
-    summary="Give an event its seats, or other zones",
+    summary="Set the seats of an event",
     description=(
-        "Copies a map of the venue; without `seat_map_id` the event keeps its copy and gets other zones. Another map needs a draft of "
-        "which no seat is blocked; other zones leave taken seats where they are. A pool that had as many units as the zone of its name has "
-        "seats goes on having that."
+        "Copies a seat map of the venue and divides it into price zones. Without `seat_map_id` the event keeps its copy "
+        "and gets other zones. Another map needs a draft without blocked seats; with other zones, taken seats must "
+        "stay in their zone. If a pool has the name of a zone and as many units as the zone has seats, its capacity "
+        "follows the zone."
     ),
     tags=[_SEATING],
     responses=problems(
@@ -105,54 +103,56 @@ async def get_seating(request: Request, event_id: FromPath[str]) -> Response[Org
     **policy(MANAGERS, rate="heavy", body_bytes_max=SEATS_BYTES_MAX),
 )
 async def put_seating(
-    request: Request, event_id: FromPath[str], data: JSONBody[SeatingBody]
+    request: Request, event_id: FromPath[EventId], data: JSONBody[SeatingDraft]
 ) -> Response[OrganizersSeatingView]:
-    """Copy a seat map and divide it into price zones."""
-    context, event = request.context, parse_id("evt", event_id)
-    draft, seen = seating_draft(data), partial(require_if_match, request)
+    """Copy a seat map, or divide the copy into other price zones."""
+    context, seen = request.context, partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        changed, sale = await organizing.put_seating(tx, event, draft, context.clock(), seen)
-    return answer_changed_part(request, changed, _show_seating(sale))
+        event, sale = await organizing.put_seating(tx, event_id, data, context.clock(), seen)
+    return answer_changed_part(request, event, _show_seating(sale))
 
 
 @post(
     "/v1/events/{event_id:str}/seats/block",
     operation_id="blockSeats",
-    summary="Take seats off the sale",
-    description="All or none of them: refused when one is taken. Harmless to repeat, and in the way of nobody's edit.",
+    summary="Block seats",
+    description=(
+        "Blocked seats are not for sale. Blocks all of them or, if one is taken, none. Safe to repeat; no change "
+        "becomes stale."
+    ),
     tags=[_SEATING],
     status_code=200,
     responses=problems(SalesRefusal.SEAT_TAKEN, SalesRefusal.NOT_SEATED, SalesRefusal.EVENT_CANCELLED),
     **policy(MANAGERS, body_bytes_max=SEATS_BYTES_MAX),
 )
 async def block_seats(
-    request: Request, event_id: FromPath[str], data: JSONBody[SeatChoiceBody]
+    request: Request, event_id: FromPath[EventId], data: JSONBody[SeatChoice]
 ) -> Response[OrganizersSeatingView]:
     """Block free seats."""
-    context, event = request.context, parse_id("evt", event_id)
+    context = request.context
     async with context.database.transaction() as tx:
-        changed, sale = await organizing.block_seats(tx, event, seat_choice(data), context.clock())
-    return answer_changed_part(request, changed, _show_seating(sale))
+        event, sale = await organizing.block_seats(tx, event_id, data, context.clock())
+    return answer_changed_part(request, event, _show_seating(sale))
 
 
 @post(
     "/v1/events/{event_id:str}/seats/unblock",
     operation_id="unblockSeats",
-    summary="Sell blocked seats again",
-    description="Of the seats chosen, those that are not blocked stay as they are. Harmless to repeat.",
+    summary="Unblock seats",
+    description="Sells blocked seats again; chosen seats that are not blocked stay as they are. Safe to repeat.",
     tags=[_SEATING],
     status_code=200,
     responses=problems(SalesRefusal.NOT_SEATED, SalesRefusal.EVENT_CANCELLED),
     **policy(MANAGERS, body_bytes_max=SEATS_BYTES_MAX),
 )
 async def unblock_seats(
-    request: Request, event_id: FromPath[str], data: JSONBody[SeatChoiceBody]
+    request: Request, event_id: FromPath[EventId], data: JSONBody[SeatChoice]
 ) -> Response[OrganizersSeatingView]:
-    """Free blocked seats."""
-    context, event = request.context, parse_id("evt", event_id)
+    """Sell blocked seats again."""
+    context = request.context
     async with context.database.transaction() as tx:
-        changed, sale = await organizing.unblock_seats(tx, event, seat_choice(data), context.clock())
-    return answer_changed_part(request, changed, _show_seating(sale))
+        event, sale = await organizing.unblock_seats(tx, event_id, data, context.clock())
+    return answer_changed_part(request, event, _show_seating(sale))
 
 
 def _show_conditions(sale: Sale) -> ConditionsView:

@@ -16,8 +16,8 @@ from evently.seating import SeatMap, SeatMapVersion
 from evently.seating.generate import ARENA_SEATS, THEATRE_SEATS, arena, theatre
 from evently.seating.pretix import ZoneChoice, import_plan
 from evently.seating.pretix_format import PretixPlan
-from evently.web.api.catalogue.sale_shapes import SeatMapId as SeatMapIdText
-from evently.web.api.catalogue.shapes import VenueId as VenueIdText
+from evently.web.api.catalogue.sale_shapes import SeatMapIdText
+from evently.web.api.catalogue.shapes import VenueIdText
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import etag_of, not_modified
