@@ -1,4 +1,4 @@
-"""Measures the speed goals, and the textbook techniques beside them: `python -m bench --help`.
+"""The benchmark: measures the speed goals, and textbook techniques for comparison.
 
-Nothing here is part of the product.
+See `python -m bench --help`. This package is not part of the product.
 """

@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print, and with --write say it in docs/benchmarks.md."""
+"""`python -m bench`: measure and print; with --write, also write docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ Measuring: TypeAlias = Callable[[Goal, Callable[[], Measured]], list[Measured]]
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How much is measured. The defaults take some ten minutes on two cores."""
+    """The size of the benchmark. The defaults take about ten minutes on two cores."""
 
     seconds: float = 4.0
     short_seconds: float = 2.5
@@ -72,12 +72,14 @@ class Plan(msgspec.Struct, frozen=True):
     memory_steps: int = 10
 
     def described(self) -> dict[str, str]:
-        """Return it for people."""
+        """Return the plan as a table of the document."""
         return {
             "Runs": f"{self.runs} of each, {self.seconds:g} s or {self.short_seconds:g} s; the median counts",
-            "Clients": f"closed loop, kept-alive connections, {self.people:,} buyers in turn, one ticket a booking, with Idempotency-Key",
-            "Server": "a process for each core, everything on: tokens, rate limits, access log, metrics, the relay",
-            "Baselines": f"pooled connections {', '.join(map(str, self.connections))}: the best of them, for one event and for many apart",
+            "Clients": f"closed loop, kept-alive connections, {self.people:,} buyers in turn, "
+            "one ticket per booking, with Idempotency-Key",
+            "Server": "a process per core, with tokens, rate limits, access log, metrics and the relay",
+            "Baselines": f"pooled connections {', '.join(map(str, self.connections))}: "
+            "the best number for one event, and for many events",
         }
 
 
@@ -98,7 +100,7 @@ QUICK: Final = Plan(
 
 
 def main(arguments: list[str]) -> int:
-    """Measure; the exit status is 1 when an audit found something."""
+    """Measure; the exit status is 1 if an audit found breaches."""
     options = _parse(arguments)
     plan = QUICK if options.quick else Plan()
     if options.million:
@@ -131,7 +133,7 @@ def main(arguments: list[str]) -> int:
     if benchmark.techniques[1:]:
         console.print(show_techniques(benchmark))
     console.print(
-        f"{benchmark.audits} audits found {benchmark.wrong:,} things that must not be. {benchmark.seconds:,.0f} s."
+        f"{benchmark.audits} audits found {benchmark.wrong:,} breaches. {benchmark.seconds:,.0f} s."
     )
     if options.write:
         write_document(benchmark, DOCS)
@@ -141,23 +143,23 @@ def main(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        "python -m bench", description="Measure the speed goals, and the textbook techniques beside them."
+        "python -m bench", description="Measure the speed goals, and textbook techniques for comparison."
     )
-    parser.add_argument("--write", action="store_true", help="say it in docs/benchmarks.md, with plots")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md, with plots")
     parser.add_argument(
-        "--quick", action="store_true", help="only see that everything runs: the figures mean nothing"
+        "--quick", action="store_true", help="only check that everything runs: the figures mean nothing"
     )
-    parser.add_argument("--ours", action="store_true", help="leave the textbook techniques out")
+    parser.add_argument("--ours", action="store_true", help="skip the textbook techniques")
     parser.add_argument(
         "--workers",
         type=int,
         default=0,
-        help="processes of the server; 0: one for each core, as the product does by itself",
+        help="worker processes of the server; 0 starts one per core, the product's default",
     )
     parser.add_argument(
         "--million",
         action="store_true",
-        help="watch the memory over a million bookings, not a hundred thousand",
+        help="measure the memory over a million bookings instead of a hundred thousand",
     )
     return parser.parse_args(arguments)
 
@@ -168,9 +170,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, console: Console) -> None:
     with preparations.stage() as stage:
         hot, few = iter(stage.prepared.hot), iter(stage.prepared.few)
-        book(
-            stage, [next(hot)], plan.fewer_clients, plan.short_seconds
-        )  # the first seconds warm up caches, pages and plans
+        # The first seconds warm up caches, pages and plans.
+        book(stage, [next(hot)], plan.fewer_clients, plan.short_seconds)
 
         def measure(goal: Goal, one_run: Callable[[], Measured]) -> list[Measured]:
             runs = [_rested(preparations, stage, one_run) for _ in range(plan.runs)]
@@ -233,7 +234,7 @@ def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, 
 
 
 def _measure_halls(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Measuring) -> None:
-    """Measure seats and payments; the audit of the whole stage at the end looks at what they sold."""
+    """Measure seats and payments; the audit of the whole database at the end checks their bookings."""
     each = iter(stage.prepared.halls)
     (online,) = stage.prepared.online
     named = measure(
@@ -243,14 +244,14 @@ def _measure_halls(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Meas
     flows = measure(FLOWS, lambda: halls.buy(stage, online, plan.clients, plan.short_seconds))
     states = measure(
         SEAT_STATES,
-        lambda: halls.look_at_seats(stage, stage.prepared.halls[0], plan.fewer_clients, plan.short_seconds),
+        lambda: halls.read_seats(stage, stage.prepared.halls[0], plan.fewer_clients, plan.short_seconds),
     )
     taken = sum(each.others.get(409, 0) for each in named)
     benchmark.figures += [
         Figure(
             NAMED_SEATS,
             [each.per_second for each in named],
-            f"two seats each; {taken:,} times somebody was quicker",
+            f"two seats each; {taken:,} refused: seat taken",
         ),
         Figure(BEST_SEATS, [each.per_second for each in best], f"two seats each; p99 {best[0].p99:.0f} ms"),
         Figure(
@@ -264,7 +265,7 @@ def _measure_halls(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Meas
 
 
 def _watch_memory(stage: Stage, plan: Plan, benchmark: Benchmark, console: Console) -> Memory:
-    """Book on, in steps, and look at the memory after each."""
+    """Book in steps, and measure the memory after each."""
     memory = Memory([0], [memory_of(stage)])
     step = plan.memory_bookings // plan.memory_steps
     for number in range(1, plan.memory_steps + 1):
@@ -279,7 +280,10 @@ def _watch_memory(stage: Stage, plan: Plan, benchmark: Benchmark, console: Conso
 
 
 def _memory_note(memory: Memory) -> str:
-    return f"{memory.megabytes[0]:.0f} MB before, {memory.megabytes[-1]:.0f} MB after {memory.bookings[-1]:,} bookings"
+    return (
+        f"{memory.megabytes[0]:.0f} MB before, "
+        f"{memory.megabytes[-1]:.0f} MB after {memory.bookings[-1]:,} bookings"
+    )
 
 
 # Baselines --------------------------------------------------------------------------------------------------
@@ -311,7 +315,10 @@ def _measure_baselines(
 
 
 def _measure_baseline(preparations: Preparations, plan: Plan, name: str) -> Technique:
-    """Try every number of connections, and measure on with the best; the run that chose it counts, which helps the baseline."""
+    """Try every number of connections, and measure the best one further.
+
+    The run that chose it counts, too, which favours the baseline.
+    """
     one: dict[int, list[Measured]] = {}
     many: dict[int, list[Measured]] = {}
     for connections in plan.connections:
@@ -375,7 +382,8 @@ def _say(console: Console, name: str, runs: list[Measured]) -> None:
     odd = {status: count for each in runs for status, count in each.others.items()}
     wrong = sum(each.wrong or 0 for each in runs)
     console.print(
-        f"{name}: {rates} /s; p99 {runs[0].p99:,.1f} ms{f'; others {odd}' if odd else ''}{f'; WRONG: {wrong}' if wrong else ''}"
+        f"{name}: {rates} /s; p99 {runs[0].p99:,.1f} "
+        f"ms{f'; others {odd}' if odd else ''}{f'; WRONG: {wrong}' if wrong else ''}"
     )
 
 

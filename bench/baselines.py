@@ -1,4 +1,4 @@
-"""The textbook techniques for not selling a place twice, behind the same HTTP stack: each is an engine that decides in the database.
+"""The textbook techniques against overselling: each is an engine that decides in the database.
 
     row-lock      SELECT ... FOR UPDATE on the pool, look, write, commit: one transaction a booking
     optimistic    read the counters, write only if they are unchanged, else again
@@ -44,7 +44,7 @@ _decode_command: Final = msgspec.msgpack.Decoder(PlaceBooking).decode
 
 
 class Baseline(Engine):
-    """What the techniques share: terms kept in memory, the rows of a booking, replays."""
+    """The common part of the techniques: terms in memory, the rows of a booking, replays."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         super().__init__(database, EngineOptions(lanes=1), clock, new_id)
@@ -53,13 +53,13 @@ class Baseline(Engine):
         self._sales: dict[UUID, Sale] = {}
 
     async def start(self) -> None:
-        """Begin."""
+        """Start the engine."""
 
     async def stop(self) -> None:
-        """End."""
+        """Stop the engine."""
 
     async def submit(self, command: Command) -> Outcome:
-        """Return the outcome once it is committed."""
+        """Return the outcome of a command once it is committed."""
         assert isinstance(command, PlaceBooking), "the benchmark only books"
         sale = self._sales.get(command.event_id)
         if sale is None:
@@ -72,7 +72,7 @@ class Baseline(Engine):
             return await self._replay(command)
 
     async def place(self, command: PlaceBooking, sale: Sale) -> Outcome:
-        """Book, or refuse because there is not enough."""
+        """Book, or refuse because too few units are available."""
         raise NotImplementedError
 
     async def _replay(self, command: PlaceBooking) -> Outcome:
@@ -90,7 +90,7 @@ class RowLock(Baseline):
     """SELECT ... FOR UPDATE."""
 
     async def place(self, command: PlaceBooking, sale: Sale) -> Outcome:
-        """Lock, look, write, commit."""
+        """Lock the pool, check it, write, commit."""
         booking, values = booking_of(command, sale, self.clock())
         async with self.database.transaction() as tx:
             available = await tx.fetchval(
@@ -103,10 +103,10 @@ class RowLock(Baseline):
 
 
 class Optimistic(Baseline):
-    """Read, write if unchanged, else again."""
+    """Optimistic locking: read, and write only if the counters are unchanged."""
 
     async def place(self, command: PlaceBooking, sale: Sale) -> Outcome:
-        """Try until nobody came between."""
+        """Retry until no other booking has changed the counters."""
         booking, values = booking_of(command, sale, self.clock())
         for _ in range(TRIES_MAX):
             row = await self.database.fetch_row(
@@ -128,7 +128,7 @@ class Conditional(Baseline):
     """UPDATE ... WHERE enough is left."""
 
     async def place(self, command: PlaceBooking, sale: Sale) -> Outcome:
-        """Write, if there is enough."""
+        """Write if enough units are available."""
         booking, values = booking_of(command, sale, self.clock())
         if await write(self.database, sql.book_if_enough(**values)):
             return Booked(booking)
@@ -200,7 +200,7 @@ TECHNIQUES: Final[dict[str, Callable[[Database, Clock], Baseline]]] = {
 
 
 def refusal_of(command: PlaceBooking, sale: Sale, now: datetime) -> No | None:
-    """Return why a booking cannot be, as far as the terms alone tell."""
+    """Return the refusal of a booking that its terms alone decide, or None."""
     assert len(command.lines) == 1, "the benchmark books one ticket type at a time"
     terms = sale.ticket_types.get(command.lines[0].ticket_type_id)
     if terms is None:
@@ -214,7 +214,7 @@ def refusal_of(command: PlaceBooking, sale: Sale, now: datetime) -> No | None:
 
 
 def booking_of(command: PlaceBooking, sale: Sale, now: datetime) -> tuple[Booking, dict[str, Any]]:
-    """Return the booking that a command asks for, and what the statements write of it."""
+    """Return the booking of a command, and the values that the statements write."""
     [line] = command.lines
     terms = sale.ticket_types[line.ticket_type_id]
     tickets = tuple(
@@ -251,5 +251,5 @@ def booking_of(command: PlaceBooking, sale: Sale, now: datetime) -> tuple[Bookin
 
 
 async def write(database: Database, query: tuple[str, *tuple[object, ...]]) -> Any:
-    """Run one writing statement, which commits by itself, and return its value."""
+    """Run one writing statement in a transaction of its own, and return its value."""
     return await database.fetch_value(*query)

@@ -18,12 +18,12 @@ sql: Final = load_queries(__name__)
 _AT_ONCE: Final = 50_000  # ids in one statement
 
 
-class _Told(msgspec.Struct):
+class _BookingId(msgspec.Struct):
     id: str
 
 
 class Tally:
-    """What the clients were told about some events since they were last audited.
+    """The acknowledged bookings of some events, to compare with the database.
 
     `unsure` requests may have booked without an answer.
     """
@@ -36,15 +36,15 @@ class Tally:
         self._units = 1  # tickets of a booking
 
     def add(self, events: Sequence[OnSale], bodies: Sequence[bytes], unsure: int) -> None:
-        """Note the answers of a run."""
-        decoder = msgspec.json.Decoder(_Told)
+        """Add the answers of a run."""
+        decoder = msgspec.json.Decoder(_BookingId)
         self._told |= {parse_id("bkg", decoder.decode(body).id): None for body in bodies}
         self._events |= {event.event_id: None for event in events}
         self._unsure += unsure
         (self._units,) = {event.units for event in events}
 
     async def check(self) -> int:
-        """Return how much is wrong with all events noted so far; 0 is right."""
+        """Return the number of breaches in all events added so far; it must be 0."""
         database = await Database.open(DatabaseOptions(self._stage.database_url))
         connection = await database.connect()
         try:
@@ -68,5 +68,5 @@ class Tally:
 
 
 async def audit_whole(stage: Stage) -> int:
-    """Return what the product's own audit finds in the whole database, journal and all."""
+    """Return the number of breaches that the product's own audit finds in the whole database."""
     return sum(finding.count for finding in await audit(DatabaseOptions(stage.database_url)))

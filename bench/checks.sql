@@ -1,5 +1,5 @@
--- The audit of a run, the same for every technique: what the clients were told against what is stored. Counts
--- that must be 0.
+-- The audit of a run, the same for every technique: acknowledged bookings compared with stored ones. Each
+-- count must be 0.
 
 -- name: count_lost
 -- Acknowledged bookings that are missing, or are not confirmed with exactly so many valid tickets (I3).
@@ -18,11 +18,11 @@ WHERE
     ) != :units::integer;
 
 -- name: count_bookings
--- How many bookings some events have, to be compared with how many were acknowledged (I4).
+-- The number of bookings of some events, to compare with the acknowledged ones (I4).
 SELECT count(*) FROM bookings WHERE event_id = ANY(:event_ids::uuid[]);
 
 -- name: count_wrong_pools
--- Pools that are oversold (I1) or whose counter is not the number of their tickets (I2).
+-- Pools that are oversold (I1), or whose counter differs from the number of their tickets (I2).
 SELECT count(*)
 FROM pools
 LEFT JOIN (
@@ -39,7 +39,7 @@ WHERE
     );
 
 -- name: count_wrong_keys
--- Idempotency keys whose booking is not there, and bookings with two keys or none (I6).
+-- Idempotency keys whose booking is missing, and bookings with two keys or none (I6).
 SELECT count(*)
 FROM bookings
 FULL JOIN (

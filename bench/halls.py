@@ -1,4 +1,4 @@
-"""Seats and money: what is sent to a stage with a hall of twenty thousand seats, and to an event that is paid online."""
+"""Load for seats and payments: a hall of twenty thousand seats, and an event that is paid online."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from evently.rehearsal.recording import Recording
 from evently.seating import Hall, Plan, canonical
 
 _PAID: Final = ("confirmed", "captured")
-_NOT_YET: Final = 202  # how a payment is counted that is still under way when it is answered
+_PENDING: Final = 202  # the recorded status of a payment that is still pending when it is answered
 _PICKS: Final = 500  # as many as a batch holds
 _PARTY: Final = 4
-_QUICKER: Final = 0.1  # of those who name seats, how many name taken ones
-_numbers: Final = itertools.count()  # keys are never used twice in one benchmark
+_TAKEN_SHARE: Final = 0.1  # share of the clients that choose taken seats
+_numbers: Final = itertools.count()  # so that no key is used twice in one benchmark
 
 
 def book_best(stage: Stage, hall: OnSale, clients: int, seconds: float) -> Measured:
-    """Let clients book two best available seats, again and again."""
+    """Measure clients that book the two best available seats, again and again."""
     line = b'{"lines":[{"ticket_type_id":"%b","quantity":2}]}' % hall.ticket_type.encode()
     return run_in_loop(_book(stage, hall, clients, seconds, itertools.repeat(line, HALL_SEATS // 2)))
 
 
 def book_named(stage: Stage, hall: OnSale, clients: int, seconds: float) -> Measured:
-    """Let clients book two seats beside each other that they name; one in ten names seats that somebody else has just named."""
+    """Measure clients that choose two seats beside each other; one in ten chooses seats just taken."""
     draw = random.Random(1)  # the same crowd each time
     ids = [seat.id for seat in plain_hall(HALL_SEATS).seats()]
     pairs = [ids[first : first + 2] for first in range(0, HALL_SEATS, 2)]
     draw.shuffle(pairs)
     wanted = (
-        pairs[max(0, place - 1)] if draw.random() < _QUICKER else pair for place, pair in enumerate(pairs)
+        pairs[max(0, index - 1)] if draw.random() < _TAKEN_SHARE else pair for index, pair in enumerate(pairs)
     )
     bodies = (
         msgspec.json.encode({"lines": [{"ticket_type_id": hall.ticket_type, "seats": pair}]})
@@ -51,12 +51,12 @@ def book_named(stage: Stage, hall: OnSale, clients: int, seconds: float) -> Meas
 
 
 def buy(stage: Stage, sale: OnSale, clients: int, seconds: float) -> Measured:
-    """Let clients hold a ticket and pay it with the demo gateway, again and again; counted when the answer says that it is confirmed."""
+    """Measure clients that hold a ticket and pay with the demo gateway; confirmed bookings count."""
     return run_in_loop(_buy(stage, sale, clients, seconds))
 
 
-def look_at_seats(stage: Stage, hall: OnSale, clients: int, seconds: float) -> Measured:
-    """Let people ask for the state of every seat, compressed."""
+def read_seats(stage: Stage, hall: OnSale, clients: int, seconds: float) -> Measured:
+    """Measure clients that read the states of all seats, compressed."""
     head = request_for("GET", f"/v1/events/{hall.event}/seats", stage.target)
     request = head.replace(b"\r\n\r\n", b"\r\naccept-encoding: gzip\r\n\r\n")
     addresses = itertools.count()
@@ -71,7 +71,7 @@ def look_at_seats(stage: Stage, hall: OnSale, clients: int, seconds: float) -> M
 
 
 def pick_seconds() -> float:
-    """Return how long the best four of twenty thousand seats take to be found and taken, as often as one batch may ask."""
+    """Return the seconds to pick the best four of twenty thousand seats, as often as one batch may."""
     hall = Hall(Plan.of(canonical(plain_hall(HALL_SEATS))), ("all",), bytes(HALL_SEATS), (), ())
     began = time.perf_counter()
     for _ in range(_PICKS):
@@ -128,7 +128,7 @@ async def _buy(stage: Stage, sale: OnSale, clients: int, seconds: float) -> Meas
                     )
                 )
                 confirmed = paid.status == CREATED and msgspec.json.decode(paid.body)["state"] in _PAID
-                status = CREATED if confirmed else _NOT_YET if paid.status == CREATED else paid.status
+                status = CREATED if confirmed else _PENDING if paid.status == CREATED else paid.status
             recording.add(started - began, time.perf_counter() - started, status)
 
     await asyncio.gather(*[shop() for _ in range(clients)])

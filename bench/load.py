@@ -1,4 +1,4 @@
-"""What is sent to a stage, and what came of it."""
+"""The load of the benchmark: requests to a server, and the figures of each run."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ CONFLICT: Final = 409
 OK: Final = 200
 _POLL_SECONDS: Final = 0.05
 _SETTLING_POLLS_MAX: Final = 400
-_STRIDE: Final = 7919  # prime, so that neighbours in time are no neighbours in the list of buyers
+_STRIDE: Final = 7919  # a prime: buyers who follow each other are far apart in the list
 _METRIC: Final = re.compile(r"^(evently_\w+)(\{[^}]*\})? (\S+)$", re.MULTILINE)
-_numbers: Final = itertools.count()  # keys are never used twice in one benchmark
+_numbers: Final = itertools.count()  # so that no key is used twice in one benchmark
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One run: wanted answers a second, their latencies in ms, other answers by status, what the audit found (None: none was due)."""
+    """The figures of one run: rate of wanted answers, their latencies in ms, other answers by status.
+
+    `wrong` is the number of breaches; None without an audit.
+    """
 
     per_second: float
     p50: float
@@ -54,17 +57,23 @@ def book(
     bookings_max: int | None = None,
     audited: bool = True,
 ) -> Measured:
-    """Let clients book one ticket each, again and again, spread over `sales`; audited now, or with the next run that books these."""
+    """Measure clients that book one ticket each, again and again, spread over `sales`.
+
+    `audited`: audit the events now; otherwise a later run of the same events does it.
+    """
     return run_in_loop(_book(stage, sales, clients, seconds, bookings_max, audited=audited))
 
 
 def refuse(stage: Stage, sale: OnSale, clients: int, seconds: float, *, keyed: bool) -> Measured:
-    """Sell an event out, then let clients try to book it."""
+    """Sell an event out, then measure the refusals of bookings."""
     return run_in_loop(_refuse(stage, sale, clients, seconds, keyed=keyed))
 
 
 def read(stage: Stage, sale: OnSale, clients: int, seconds: float, *, signed_in: bool) -> Measured:
-    """Let people look at an event and at its availability in turn: visitors from many addresses, as behind a proxy, or buyers."""
+    """Measure reads of an event and of its availability in turn.
+
+    Readers are visitors from many addresses, as behind a proxy, or `signed_in` buyers.
+    """
     paths = itertools.cycle([f"/v1/events/{sale.event}", f"/v1/events/{sale.event}/availability"])
     addresses = itertools.count()
 
@@ -81,7 +90,7 @@ def read(stage: Stage, sale: OnSale, clients: int, seconds: float, *, signed_in:
 
 
 def stampede(stage: Stage, sale: OnSale, clients: int) -> Measured:
-    """Let many clients book at one instant, each on a connection of its own; audited."""
+    """Measure many clients that book at one instant, each on a connection of its own; audited."""
     return run_in_loop(_stampede(stage, sale, clients))
 
 
@@ -101,7 +110,7 @@ def measured(run: LoopResult, wanted: int) -> Measured:
 
 
 def memory_of(stage: Stage) -> float:
-    """Return the resident memory of the process that answers, in MB: the largest of the server's own and its children."""
+    """Return the resident memory of the worker in MB: the largest of the server and its children."""
     family = [stage.server.process_id, *_children(stage.server.process_id)]
     return max(_resident_megabytes(process_id) for process_id in family)
 
@@ -136,7 +145,7 @@ async def _stampede(stage: Stage, sale: OnSale, clients: int) -> Measured:
 async def with_audit(
     stage: Stage, sales: Sequence[OnSale], run: LoopResult, per_commit: float | None, *, check: bool
 ) -> Measured:
-    """Return the figures of a run that booked, and what is wrong with what its clients were told; `check`: now, or with a later run."""
+    """Return the figures of a run that booked, with the number of breaches if `check` is set."""
     began = time.perf_counter()
     tally = _tallies.setdefault((stage.database_url, tuple(sale.event for sale in sales)), Tally(stage))
     tally.add(sales, run.kept, run.recording.count(LOST, 503, 500))
@@ -146,15 +155,14 @@ async def with_audit(
     )
 
 
-_tallies: Final[
-    dict[tuple[str, tuple[str, ...]], Tally]
-] = {}  # events that are booked in several runs are audited over all of them
+# Events that several runs book are audited over all these runs.
+_tallies: Final[dict[tuple[str, tuple[str, ...]], Tally]] = {}
 
 
 def _bookings(stage: Stage, sales: Sequence[OnSale], bookings_max: int | None = None) -> NextRequest:
-    """Return what gives the next booking request: always another buyer, key and event than the one before.
+    """Return a function that makes the next booking request: another buyer, key and event each time.
 
-    0.6 us each.
+    A request takes 0.6 us.
     """
     host = stage.target.authority().encode()
     heads = [
@@ -206,11 +214,11 @@ async def _refuse(stage: Stage, sale: OnSale, clients: int, seconds: float, *, k
 
 
 def _rotating(stage: Stage, make: Callable[[str], bytes]) -> NextRequest:
-    """Return what gives the next of some requests made beforehand, one for each buyer."""
+    """Return a function that returns requests prepared in advance, one per buyer, in turn."""
     return itertools.cycle([make(buyer.token) for buyer in stage.buyers]).__next__
 
 
-# What the server says of itself -----------------------------------------------------------------------------
+# Metrics of the server --------------------------------------------------------------------------------------
 
 
 async def _metrics(target: Target) -> dict[str, float]:
@@ -223,7 +231,7 @@ async def _metrics(target: Target) -> dict[str, float]:
 
 
 def _per_commit(before: dict[str, float], after: dict[str, float]) -> float | None:
-    """Return how many commands a batch held on average; None where no engine of ours ran."""
+    """Return the average number of commands per batch; None for a baseline, which has no batches."""
     commands, batches = [
         after.get(name, 0.0) - before.get(name, 0.0)
         for name in ("evently_batch_commands_sum", "evently_batch_commands_count")
@@ -243,7 +251,7 @@ def _resident_megabytes(process_id: int) -> float:
 
 
 async def settle(stage: Stage) -> None:
-    """Return when the relay has delivered what the last run wrote, so that no run pays for the one before."""
+    """Return when the relay has delivered all facts of the last run, so that it does not slow the next."""
     database = await Database.open(DatabaseOptions(stage.database_url))
     try:
         for _ in range(_SETTLING_POLLS_MAX):

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine on which the figures were measured."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ _LIBRARIES: Final = ("litestar", "uvicorn", "uvloop", "asyncpg", "msgspec")
 def describe_machine(directory: Path) -> dict[str, str]:
     """Return processor, memory, flush time of the disk under `directory`, and versions."""
     return {
-        "Processor": f"{_processor()}, {os.cpu_count()} cores for PostgreSQL, the server and the load generator together",
+        "Processor": f"{_processor()}, {os.cpu_count()} cores "
+        "for PostgreSQL, the server and the load generator together",
         "Memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1024**3:.0f} GB",
-        "Storage": f"{flush_milliseconds(directory):.2f} ms to write 8 kB and flush it (fdatasync, median of {_FLUSHES})",
+        "Storage": f"{flush_milliseconds(directory):.2f} ms "
+        f"to write 8 kB and flush it (fdatasync, median of {_FLUSHES})",
         "System": f"{platform.system()} {platform.release()}",
-        "Speed": f"{decode_microseconds():.0f} us to decode a JWT (PyJWT, HS256); 31 us on the machine on which the goals were set",
-        "Python": f"{platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in _LIBRARIES)}",
+        "Speed": f"{decode_microseconds():.0f} us to decode a JWT (PyJWT, HS256); "
+        "31 us on the machine on which the goals were set",
+        "Python": ", ".join([platform.python_version(), *[f"{name} {version(name)}" for name in _LIBRARIES]]),
     }
 
 
 def decode_microseconds() -> float:
-    """Return how long one access token takes to be decoded: what a core of this machine is worth, today."""
+    """Return the microseconds to decode one access token, as a measure of the machine's speed today."""
     token = jwt.encode({"sub": "per_" + "0" * 26, "exp": 4_102_444_800}, "s" * 32, "HS256")
     taken = []
     for _ in range(_DECODES):
@@ -44,7 +47,7 @@ def decode_microseconds() -> float:
 
 
 def flush_milliseconds(directory: Path) -> float:
-    """Return how long a commit must wait for the disk at least: what pg_test_fsync measures."""
+    """Return the milliseconds of one flush to disk, the least time of a commit, as pg_test_fsync measures."""
     path = directory / "flush"
     taken = []
     with path.open("wb", buffering=0) as file:
@@ -59,7 +62,7 @@ def flush_milliseconds(directory: Path) -> float:
 
 
 def commit_measured() -> str:
-    """Return the commit, marked where the tree differs from it."""
+    """Return the commit of the tree, marked if the tree has changes."""
     here = Path(__file__).parent
     commit = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=False

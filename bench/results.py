@@ -1,4 +1,4 @@
-"""What was found out, as nouns: figures with their goals, techniques side by side."""
+"""The results of a benchmark: figures with their goals, and techniques to compare."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OURS: Final = "Evently"
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """A row of the speed goals. `at_least` or `at_most` the value; `stretch` is said beside it."""
+    """A speed goal: at least or at most a value; `stretch` is shown beside it."""
 
     name: str
     unit: str
@@ -24,12 +24,12 @@ class Goal(msgspec.Struct, frozen=True):
     stretch: float | None = None
 
     def is_met(self, found: float) -> bool:
-        """Return whether a figure is good enough."""
+        """Return whether a figure meets the goal."""
         return found >= self.value if self.kind == "at_least" else found <= self.value
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """A goal and what every run found; the middle one counts."""
+    """A goal and the figure of every run; the median counts."""
 
     goal: Goal
     found: list[float]
@@ -45,9 +45,9 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Technique(msgspec.Struct, frozen=True):
-    """How one technique did: runs on one hot event, runs spread over many, and by number of clients.
+    """The runs of one technique: on one event, spread over many events, and by number of clients.
 
-    `connections` suit it best on each.
+    `connections` are the best numbers for one event and for many.
     """
 
     name: str
@@ -57,27 +57,27 @@ class Technique(msgspec.Struct, frozen=True):
     connections: tuple[int, int] | None = None
 
     def one_per_second(self) -> float:
-        """Return bookings a second on one event."""
+        """Return bookings per second on one event."""
         return median(run.per_second for run in self.one)
 
     def many_per_second(self) -> float:
-        """Return bookings a second over many events."""
+        """Return bookings per second over many events."""
         return median(run.per_second for run in self.many)
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Resident memory of the process that answers, in MB, after so many bookings."""
+    """Resident memory of the worker in MB, after each number of bookings."""
 
     bookings: list[int]
     megabytes: list[float]
 
     def growth(self) -> float:
-        """Return how many MB came on top over the second half, when every cache is full."""
+        """Return the growth in MB over the second half of the bookings, when all caches are full."""
         return self.megabytes[-1] - self.megabytes[len(self.megabytes) // 2]
 
 
 class Benchmark(msgspec.Struct):
-    """Everything."""
+    """All results of a benchmark."""
 
     at: datetime
     commit: str
@@ -92,12 +92,12 @@ class Benchmark(msgspec.Struct):
     seconds: float = 0.0
 
     def best_baseline(self) -> Technique | None:
-        """Return the textbook technique that is best on one hot event."""
+        """Return the textbook technique with the highest rate on one event."""
         baselines = [technique for technique in self.techniques if technique.name != OURS]
         return max(baselines, key=Technique.one_per_second, default=None)
 
     def count(self, runs: Sequence[Measured]) -> None:
-        """Add what the audits of some runs found."""
+        """Add the breaches that the audits of some runs found."""
         for run in runs:
             if run.wrong is not None:
                 self.wrong += run.wrong

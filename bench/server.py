@@ -1,4 +1,7 @@
-"""The product's server with another engine in it: `python -m bench.server TECHNIQUE CONNECTIONS`, which says where it answers."""
+"""The product's server with the engine of a baseline.
+
+`python -m bench.server TECHNIQUE CONNECTIONS` serves, and prints its URL.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from evently.web.application import create_asgi
 
 
 class BaselineApplication:
-    """The application of one process: everything is the product's, but for the engine, which has a pool of its own."""
+    """The product's application of one process, but with the engine of a baseline and a pool for it."""
 
     def __init__(self, config: Config, technique: str, connections: int) -> None:
         self._config = config
@@ -31,7 +34,7 @@ class BaselineApplication:
         self._asgi: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or live from start to stop."""
+        """Answer a request, or run the lifespan."""
         if str(scope["type"]) == "lifespan":
             await self._live(receive, send)
         else:
@@ -54,7 +57,7 @@ class BaselineApplication:
 
 
 def main(technique: str, connections: int) -> None:
-    """Serve on a free port until told to stop."""
+    """Serve on a free port until a signal stops the process."""
     config = read_config()
     configure_logs(config.log_options())
     listening = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)

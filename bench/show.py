@@ -9,7 +9,7 @@ from bench.results import OURS, Benchmark, Figure, Technique
 
 
 def show_figures(benchmark: Benchmark) -> Table:
-    """Return the goals beside what was measured."""
+    """Return the goals with the measured figures."""
     table = Table(title="Speed goals", title_justify="left")
     for name in ("", "goal", "measured", "runs", ""):
         table.add_column(name, justify="left" if not name else "right")
@@ -26,7 +26,7 @@ def show_figures(benchmark: Benchmark) -> Table:
 
 
 def show_techniques(benchmark: Benchmark) -> Table:
-    """Return the techniques side by side."""
+    """Return the techniques, one per row."""
     table = Table(title="Durable bookings a second, side by side", title_justify="left")
     for name in ("", "one event", "p99", "many events", "p99", "connections", "found wrong"):
         table.add_column(name, justify="left" if not name else "right")
@@ -36,7 +36,7 @@ def show_techniques(benchmark: Benchmark) -> Table:
 
 
 def cells_of(technique: Technique) -> list[str]:
-    """Return a row of the side by side."""
+    """Return the row of a technique."""
     connections = technique.connections
     return [
         technique.name,
@@ -54,7 +54,7 @@ def cells_of(technique: Technique) -> list[str]:
 
 
 def goal_of(figure: Figure) -> str:
-    """Return a goal for people."""
+    """Return a goal as text."""
     goal = figure.goal
     sign = ">=" if goal.kind == "at_least" else "<="
     stretch = f", stretch {goal.stretch:,.0f}" if goal.stretch is not None else ""
@@ -62,11 +62,11 @@ def goal_of(figure: Figure) -> str:
 
 
 def value_of(figure: Figure, value: float) -> str:
-    """Return a value for people, with its unit."""
+    """Return a value as text, with its unit."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:,.{digits}f} {figure.goal.unit}".strip()
 
 
 def runs_of(figure: Figure) -> str:
-    """Return every run's value."""
+    """Return the values of all runs as text."""
     return " · ".join(value_of(figure, value).split(" ")[0] for value in figure.found)

@@ -1,4 +1,4 @@
-"""What is measured: a server on a fresh copy of a prepared database, with buyers who have access tokens, and events on sale."""
+"""What is measured: a server on a copy of a prepared database, buyers with access tokens, events on sale."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class OnSale(msgspec.Struct, frozen=True):
 
 
 class Buyer(msgspec.Struct, frozen=True):
-    """Somebody with an access token."""
+    """A buyer with an access token."""
 
     person_id: UUID
     token: str
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What is in the prepared database. A run takes one of the `hot` events, or all of the `many`.
+    """The content of the prepared database. A run takes one of the `hot` events, or all of the `many`.
 
     `halls` have seats, and are paid at the door like the others; `online` is paid with the demo gateway.
     """
@@ -61,7 +61,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """A server that runs, and what it can be asked for."""
+    """A running server with its buyers and events."""
 
     target: Target
     server: RunningServer
@@ -71,7 +71,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Preparations:
-    """One PostgreSQL server with the prepared database, of which every stage gets a copy."""
+    """The PostgreSQL server with the prepared database; every stage gets a copy of it."""
 
     def __init__(self, directory: Path, url: str, workers: int = 0) -> None:
         self._directory = directory
@@ -81,7 +81,7 @@ class Preparations:
         self.prepared = Prepared([], [], [], [], [], [])
 
     def prepare(self, *, hot: int, many: int, few: int, people: int, halls: int) -> None:
-        """Fill the database that is copied."""
+        """Fill the database that is copied for each stage."""
         self._sql("CREATE DATABASE {}", TEMPLATE)
         migrate(self._in(TEMPLATE))
         self.prepared = run(_fill(self._in(TEMPLATE), hot, many, few, people, halls))
@@ -90,7 +90,10 @@ class Preparations:
     def stage(
         self, technique: str | None = None, connections: int = 0, workers: int | None = None
     ) -> Iterator[Stage]:
-        """Run a server on a copy: the product's, with as many processes as asked for, or a baseline's, one with so many connections."""
+        """Run a server on a copy of the database.
+
+        It is the product with `workers` processes, or one process of a baseline with `connections`.
+        """
         self._stages += 1
         name = f"bench_{self._stages}"
         self._sql("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, TEMPLATE)
@@ -110,7 +113,7 @@ class Preparations:
             self._sql("DROP DATABASE {} WITH (FORCE)", name)
 
     def settings(self) -> dict[str, str]:
-        """Return the server's version and the settings that decide what a commit costs."""
+        """Return the version of PostgreSQL and the settings that determine the cost of a commit."""
         names = (
             "server_version",
             "fsync",
@@ -127,7 +130,7 @@ class Preparations:
         return {str(name): str(value) for name, value in rows}
 
     def checkpoint(self) -> None:
-        """Write everything out, so that no run pays for the one before."""
+        """Run a checkpoint, so that no run pays for the writes of the one before."""
         self._sql("CHECKPOINT")
 
     def _sql(self, statement: str, *names: str) -> None:
@@ -189,7 +192,7 @@ async def _add_events(
 
 
 async def _buyers(url: str, people: list[UUID], target: Target) -> list[Buyer]:
-    """Wait until the server answers, and return buyers with tokens that it accepts."""
+    """Wait until the server answers, and return buyers with valid tokens."""
     database = await Database.open(DatabaseOptions(url))
     try:
         tokens = Accounts(
@@ -207,5 +210,5 @@ async def _buyers(url: str, people: list[UUID], target: Target) -> list[Buyer]:
 
 
 def log_of(stage: Stage) -> str:
-    """Return the end of what the server wrote."""
+    """Return the end of the server's log."""
     return tail_of(stage.server.log)

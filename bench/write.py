@@ -1,4 +1,4 @@
-"""docs/benchmarks.md and its plots."""
+"""Writes docs/benchmarks.md and its plots."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLOURS: Final = {
 
 
 def write_document(benchmark: Benchmark, docs: Path) -> None:
-    """Write the document, and the plots beside it."""
+    """Write the document and its plots."""
     plots = docs / "benchmarks"
     plots.mkdir(parents=True, exist_ok=True)
     for name, svg in draw(benchmark).items():
@@ -31,7 +31,7 @@ def write_document(benchmark: Benchmark, docs: Path) -> None:
 
 
 def draw(benchmark: Benchmark) -> dict[str, str]:
-    """Return the plots by name."""
+    """Return the plots as SVG, by name."""
     plots = {}
     if benchmark.techniques[1:]:
         one = sorted(benchmark.techniques, key=lambda technique: -technique.one_per_second())
@@ -51,7 +51,7 @@ def draw(benchmark: Benchmark) -> dict[str, str]:
 
 
 def render(benchmark: Benchmark) -> str:
-    """Return the document."""
+    """Return the document as Markdown."""
     environment = jinja2.Environment(  # noqa: S701  # Markdown of our own figures
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )

@@ -40,10 +40,7 @@ NAME_LENGTH_MAX: Final = 48  # PostgreSQL cuts names at 63 bytes; a message with
 FOREIGN_TABLES: Final = {("db", "alembic_version")}
 # Files with lines that are still to be wrapped.
 FILES_TO_WRAP: Final[set[str]] = {
-    "docs/benchmarks.md",
     "docs/decisions/litestar-and-msgspec.md",
-    "docs/operations.md",
-    "docs/rehearsals.md",
     "src/evently/db/leases.sql",
     "src/evently/sales/columns.sql",
     "src/evently/sales/loading.sql",
@@ -65,9 +62,6 @@ FILES_TO_TRANSLATE: Final[set[str]] = {
     "bench/baselines.py",
     "bench/halls.py",
     "bench/stage.py",
-    "docs/benchmarks.md",
-    "docs/operations.md",
-    "docs/rehearsals.md",
     "src/evently/analytics/counting.py",
     "src/evently/analytics/details.py",
     "src/evently/catalogue/__init__.py",
