@@ -461,7 +461,7 @@ async def test_a_large_event_is_proven_in_parts(office: BoxOffice, monkeypatch: 
         await office.book(event, office.as_buyer(), 2)
     url = f"/v1/events/{show_id('evt', event.event_id)}/proof"
     whole = (await office.client.get(url, headers=manager)).json()
-    monkeypatch.setattr(proving, "FOLLOWED_MAX", 2)
+    monkeypatch.setattr(proving, "BOOKINGS_REPLAYED_MAX", 2)
     assert (await office.client.get(url, headers=manager)).json() == whole
     assert whole["consistent"] is True
     assert {each["kind"]: each["stored"] for each in whole["figures"]} == {"bookings": 7, "tickets": 14}

@@ -17,7 +17,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import EventChanges, NewTicketType, SaleTerms
-from evently.sales.commands import ExpireHolds
+from evently.sales.commands import WakeSale
 from evently.sales.reads.waitlist import estimate_of
 from evently.sales.terms import Conditions
 from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
@@ -323,7 +323,7 @@ async def lapse(office: BoxOffice, waitlist: Waitlist, entry: Any, buyer: dict[s
         # The engine keeps the sale in memory; a change of its window makes it read the sale again.
         window = EventChanges(off_sale_at=waitlist.event.starts_at + timedelta(hours=1))
         await organizing.change_event(tx, waitlist.event.event_id, window, utc_now())
-    await office.context.engine.submit(ExpireHolds(waitlist.event.event_id))
+    await office.context.engine.submit(WakeSale(waitlist.event.event_id))
 
 
 async def test_a_returned_ticket_is_its_holders_until_it_is_taken(office: BoxOffice) -> None:

@@ -24,7 +24,7 @@ from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing import NewTicketType, SaleTerms
 from evently.sales import carry_out
-from evently.sales.commands import ExpireHolds
+from evently.sales.commands import WakeSale
 from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
@@ -128,7 +128,7 @@ async def test_what_counts(db: Database, desk: SalesDesk, fact: Fact, counts: Su
 async def trade(desk: SalesDesk, event: Event) -> None:
     await desk.book(event, 2, hold_seconds=60)
     desk.clock.move(minutes=16)
-    await desk.engine.submit(ExpireHolds(event.event_id))
+    await desk.engine.submit(WakeSale(event.event_id))
     whole, part = await desk.book(event, 2), await desk.book(event, 5)
     await desk.confirm(await desk.book(event, 3, hold_seconds=60))
     desk.clock.move(minutes=20)

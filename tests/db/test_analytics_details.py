@@ -18,7 +18,7 @@ from evently.db import Database
 from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing import Tax
-from evently.sales.commands import BookingLine, ExpireHolds, PlaceBooking, PutPromoCode, RecordRefund
+from evently.sales.commands import BookingLine, PlaceBooking, PutPromoCode, RecordRefund, WakeSale
 from evently.sales.outbox import JournalFacts
 from evently.sales.terms import Conditions, Fees, PromoTerms, RefundWindow
 from tests.db.test_audit_extras import bustle, desk, pay
@@ -152,7 +152,7 @@ async def deal(desk: SalesDesk, event: Event, draw: random.Random) -> None:
     desk.clock.move(minutes=draw.randint(0, 9))
     if held.state == "held" and draw.random() < 0.3:
         desk.clock.move(minutes=11)
-        await desk.engine.submit(ExpireHolds(event.event_id))
+        await desk.engine.submit(WakeSale(event.event_id))
         return
     bought = await pay(desk, held) if held.state == "held" else held
     if draw.random() < 0.5:

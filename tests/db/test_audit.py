@@ -21,7 +21,7 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id, show_id
 from evently.reactions import EFFECTS
 from evently.reactions.relay import IDLE_SECONDS, Relay
-from evently.sales.commands import ExpireHolds
+from evently.sales.commands import WakeSale
 from evently.sales.facts import chain
 from tests.support.sales_desk import ManualClock, SalesDesk, open_sales_desk
 
@@ -53,7 +53,7 @@ async def trade(desk: SalesDesk) -> Event:
     event = await put_on_sale(desk)
     await desk.book(event, 2, hold_seconds=HOLD)  # runs out
     desk.clock.move(seconds=2 * HOLD)
-    await desk.engine.submit(ExpireHolds(event.event_id))
+    await desk.engine.submit(WakeSale(event.event_id))
     await desk.book(event, 2, hold_seconds=HOLD)
     await desk.confirm(await desk.book(event, 3, hold_seconds=HOLD))
     await desk.cancel(await desk.book(event, 1, hold_seconds=HOLD))

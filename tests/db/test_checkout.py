@@ -31,7 +31,7 @@ from evently.kit.ids import new_id
 from evently.payments import Authorisation, DemoGateway, GatewayTrouble, Intent
 from evently.reactions.relay import Relay
 from evently.reactions.tasks import cancel_bookings
-from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExpireHolds, ExtendHold
+from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExtendHold, WakeSale
 from evently.sales.terms import Conditions, RefundWindow
 from tests.support.paying import Desk, open_desk
 from tests.support.sales_desk import until
@@ -130,7 +130,7 @@ async def test_what_cannot_be_paid_is_refused(desk: Desk) -> None:
     due = await desk.hold()
     desk.clock.move(seconds=600)
     assert await refused(desk, due) == "hold-expired"
-    await desk.engine.submit(ExpireHolds(due.event_id))
+    await desk.engine.submit(WakeSale(due.event_id))
     assert await refused(desk, due) == "hold-expired"
     at_the_door = await desk.book(await desk.hall(conditions=Conditions()), hold_seconds=600)
     assert await refused(desk, at_the_door) == "nothing-to-pay"
@@ -446,7 +446,7 @@ async def test_paying_and_expiring_at_once_ends_one_way(desk: Desk) -> None:
     for _ in range(5):
         await asyncio.sleep(0)
     desk.clock.move(seconds=1)
-    await desk.engine.submit(ExpireHolds(event.event_id))
+    await desk.engine.submit(WakeSale(event.event_id))
     told = await asyncio.gather(*paying, return_exceptions=True)
     await desk.carry_on(desk.checkout)
     for held, outcome in zip(holds, told, strict=True):

@@ -16,7 +16,7 @@ import pytest_asyncio
 from evently.checkout import Checkout, Payment, PaymentChoice, list_payments
 from evently.db import Database
 from evently.kit.errors import Refused
-from evently.sales.commands import Booking, CancelBooking, ExpireHolds
+from evently.sales.commands import Booking, CancelBooking, WakeSale
 from evently.sales.reads import find_sale
 from tests.support.crash_points import CrashPoint, ProcessCrashed, crashing_checkout
 from tests.support.paying import Desk, open_desk
@@ -66,7 +66,7 @@ async def let_end(desk: Desk, held: Booking) -> None:
     """Let a new process do what is left, and a hold that nobody paid for run out."""
     await desk.carry_on(desk.open())
     desk.clock.move(seconds=700)
-    await desk.engine.submit(ExpireHolds(held.event_id))
+    await desk.engine.submit(WakeSale(held.event_id))
     await desk.carry_on(desk.open())
 
 

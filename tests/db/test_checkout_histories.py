@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from evently.checkout import Checkout, PaymentChoice, list_payments
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Refused, Trouble
-from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExpireHolds, ExtendHold
+from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExtendHold, WakeSale
 from tests.db.test_checkout_crashes import judge
 from tests.support.crash_points import CrashPoint, ProcessCrashed, crashing_checkout
 from tests.support.paying import Desk, open_desk
@@ -58,7 +58,7 @@ class History:
         desk = self.desk
         await desk.carry_on(desk.open())
         desk.clock.move(seconds=4000)
-        await desk.engine.submit(ExpireHolds(self.held.event_id))
+        await desk.engine.submit(WakeSale(self.held.event_id))
         await desk.carry_on(desk.open())
         return await judge(desk, self.held)
 
@@ -116,7 +116,7 @@ class History:
         self.desk.clock.move(seconds=seconds)
 
     async def _expire(self) -> None:
-        await self.desk.engine.submit(ExpireHolds(self.held.event_id))
+        await self.desk.engine.submit(WakeSale(self.held.event_id))
 
     async def _extend(self) -> None:
         await self.desk.engine.submit(

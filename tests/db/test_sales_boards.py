@@ -17,11 +17,11 @@ from evently.sales.commands import (
     BlockSeats,
     Booking,
     BookingLine,
-    ExpireHolds,
     PlaceBooking,
     PutSeating,
     SalesRefusal,
     UnblockSeats,
+    WakeSale,
 )
 from evently.sales.reads import BOARD_SECONDS, SeatBoard, SeatBoards
 from tests.support.halls import SMALL_HALL
@@ -53,12 +53,12 @@ class Lobby:
     async def look(self) -> SeatBoard:
         """Look when the board is too old to be shown."""
         self.watch.now += BOARD_SECONDS * 1.01
-        return await self.boards.look(self.event.event_id)
+        return await self.boards.get_board(self.event.event_id)
 
     async def states(self) -> str:
         """Return what is shown, and have it be what somebody sees who has just come."""
         shown = await self.look()
-        fresh = await SeatBoards(self.desk.db).look(self.event.event_id)
+        fresh = await SeatBoards(self.desk.db).get_board(self.event.event_id)
         assert (shown.states(), shown.tag, shown.digest) == (fresh.states(), fresh.tag, fresh.digest)
         assert [shown.hall.available_in(zone) for zone in shown.hall.zones] == [
             fresh.hall.available_in(zone) for zone in fresh.hall.zones
@@ -134,7 +134,7 @@ async def test_holds_that_run_out(lobby: Lobby) -> None:
     await lobby.take("A1", hold_seconds=60)
     assert await lobby.states() == "1" + EMPTY[1:]
     lobby.desk.clock.move(seconds=61)
-    await lobby.desk.engine.submit(ExpireHolds(lobby.event.event_id))
+    await lobby.desk.engine.submit(WakeSale(lobby.event.event_id))
     assert await lobby.states() == EMPTY
     assert (await lobby.look()).changes_since(seq) == [(0, "0")]
 
@@ -143,9 +143,9 @@ async def test_it_is_a_quarter_of_a_second_old_and_one_reads_for_all(lobby: Lobb
     await lobby.look()
     await lobby.take("A1")
     lobby.watch.now += BOARD_SECONDS * 0.99
-    assert (await lobby.boards.look(lobby.event.event_id)).states() == EMPTY
+    assert (await lobby.boards.get_board(lobby.event.event_id)).states() == EMPTY
     lobby.watch.now += 0.01
-    seen = await asyncio.gather(*[lobby.boards.look(lobby.event.event_id) for _ in range(50)])
+    seen = await asyncio.gather(*[lobby.boards.get_board(lobby.event.event_id) for _ in range(50)])
     assert {board.states() for board in seen} == {"1" + EMPTY[1:]}
     assert len({id(board) for board in seen}) == 1
 
@@ -176,7 +176,7 @@ async def test_a_chain_that_does_not_fit_is_not_followed(lobby: Lobby) -> None:
 async def test_no_event_no_seats_and_not_yet(desk: SalesDesk) -> None:
     async def refusal(event_id: UUID) -> object:
         with pytest.raises(Refused) as refused:
-            await SeatBoards(desk.db).look(event_id)
+            await SeatBoards(desk.db).get_board(event_id)
         return refused.value.refusal
 
     assert await refusal(new_id()) is SalesRefusal.EVENT_NOT_FOUND
@@ -188,6 +188,6 @@ async def test_no_event_no_seats_and_not_yet(desk: SalesDesk) -> None:
 async def test_the_least_asked_for_is_forgotten(desk: SalesDesk, lobby: Lobby) -> None:
     other = await desk.seated(SMALL_HALL.seating(ZONES))
     boards = SeatBoards(desk.db, boards_max=1)
-    first = await boards.look(lobby.event.event_id)
-    await boards.look(other.event_id)
-    assert await boards.look(lobby.event.event_id) is not first
+    first = await boards.get_board(lobby.event.event_id)
+    await boards.get_board(other.event_id)
+    assert await boards.get_board(lobby.event.event_id) is not first

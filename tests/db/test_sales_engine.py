@@ -293,7 +293,7 @@ async def test_memory_never_grants(desk: SalesDesk, other: Engine) -> None:
     regular = (await desk.types(event))["Regular"]
     await desk.book(event)
     assert say(await other.submit(place(event, regular, 9))) == "confirmed"
-    assert desk.engine.glance(event.event_id) is not None
+    assert desk.engine.find_glance(event.event_id) is not None
     assert say(await desk.engine.submit(place(event, regular))) == "sold-out"
 
 
@@ -301,10 +301,10 @@ async def test_memory_knows_nothing_of_drafts_and_retired_types(desk: SalesDesk)
     event = await desk.event(sale_terms(capacity=3))
     regular = (await desk.types(event))["Regular"]
     await carry_out_alone(desk, RetireTicketType(event.event_id, regular))
-    assert regular not in (await desk.engine.look(event.event_id)).available
+    assert regular not in (await desk.engine.get_glance(event.event_id)).available
     assert say(await desk.engine.submit(place(event, regular, 4))) == "unknown-ticket-type"
     draft = await desk.event(sale_terms(capacity=3), publish=False)
-    await desk.engine.look(draft.event_id)
+    await desk.engine.get_glance(draft.event_id)
     assert (
         say(await desk.engine.submit(place(draft, (await desk.types(draft))["Regular"], 4)))
         == "event-not-found"
@@ -316,13 +316,13 @@ async def test_memory_refuses_nothing_that_a_due_hold_would_free(desk: SalesDesk
     regular = (await desk.types(event))["Regular"]
     await desk.book(event, 3, hold_seconds=60)
     desk.clock.move(seconds=60)
-    assert (await desk.engine.look(event.event_id)).available == {regular: 0}
+    assert (await desk.engine.get_glance(event.event_id)).available == {regular: 0}
     assert say(await desk.engine.submit(place(event, regular, 3))) == "confirmed"
 
 
 async def test_whoever_looks_at_one_moment_reads_once(desk: SalesDesk) -> None:
     event = await desk.event()
-    looks = await asyncio.gather(*[desk.engine.look(event.event_id) for _ in range(50)])
+    looks = await asyncio.gather(*[desk.engine.get_glance(event.event_id) for _ in range(50)])
     assert len({id(look) for look in looks}) == 1
 
 

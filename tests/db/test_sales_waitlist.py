@@ -20,7 +20,6 @@ from evently.sales.commands import (
     CancelBooking,
     CancelSale,
     ChangeSale,
-    ExpireHolds,
     JoinWaitlist,
     LeaveWaitlist,
     Listed,
@@ -28,11 +27,12 @@ from evently.sales.commands import (
     PutPool,
     RetireTicketType,
     WaitlistEntry,
+    WakeSale,
 )
-from evently.sales.engine import decide_and_write
-from evently.sales.loading import load_lines
+from evently.sales.engine import process
+from evently.sales.loading import load_waitlists
 from evently.sales.reads import WaitlistPosition, WaitlistPositions, read_sale
-from evently.sales.rules.state import LINE_KNOWN_MAX
+from evently.sales.rules.state import WAITLIST_KNOWN_MAX
 from evently.sales.terms import Conditions, PoolTerms
 from tests.support.catalogue import sale_terms
 from tests.support.row_checks import check_rows
@@ -40,7 +40,7 @@ from tests.support.sales_desk import SalesDesk, open_sales_desk, until
 from tests.support.selling import all_at_once, open_engine, place, pools, tally
 from tests.support.stored import check_stored
 
-WAITING: Final = 3 * LINE_KNOWN_MAX + 20
+WAITING: Final = 3 * WAITLIST_KNOWN_MAX + 20
 
 
 @pytest_asyncio.fixture
@@ -90,14 +90,14 @@ async def test_a_batch_knows_the_first_and_counts_the_others(desk: SalesDesk, bo
     event, entries = await long_line(desk, both, 10)
     async with desk.db.snapshot() as snapshot:
         sale = await read_sale(snapshot, event.event_id)
-        assert not sale.lines, "whoever only looks does not need them"
-        await load_lines(snapshot, {event.event_id: sale})
-    (line,) = sale.lines.values()
+        assert not sale.waitlists, "reads do not need them"
+        await load_waitlists(snapshot, {event.event_id: sale})
+    (line,) = sale.waitlists.values()
     assert line.counts == Counter(entry.quantity for entry in entries)
     for quantity, firsts in line.firsts.items():
         assert (
             list(firsts.values())
-            == [entry for entry in entries if entry.quantity == quantity][:LINE_KNOWN_MAX]
+            == [entry for entry in entries if entry.quantity == quantity][:WAITLIST_KNOWN_MAX]
         )
 
 
@@ -125,7 +125,7 @@ async def test_who_is_not_served_for_want_of_room_is_behind_those_who_are(
 ) -> None:
     event, entries = await long_line(desk, both, 150)
     desk.clock.move(hours=1)
-    await both[1].submit(ExpireHolds(event.event_id))
+    await both[1].submit(WakeSale(event.event_id))
 
     async def nothing_is_left() -> bool:
         return (await pools(desk.db, event))["Admission"].held == 150
@@ -148,7 +148,7 @@ async def test_a_process_that_dies_in_the_middle_leaves_nobody_out_and_lets_nobo
     (type_id,) = (await desk.types(event)).values()
     desk.clock.move(hours=1)
     async with desk.db.transaction() as tx:  # one batch, and nobody to give the event another one
-        (work,), _ = await decide_and_write(tx, [ExpireHolds(event.event_id)], {}, desk.clock, new_id)
+        (work,), _ = await process(tx, [WakeSale(event.event_id)], {}, desk.clock, new_id)
     assert work.batch.unserved
     assert set(await states(desk, event)) == {"offered", "waiting"}
     admission = (await pools(desk.db, event))["Admission"]
@@ -169,7 +169,7 @@ async def test_whoever_leads_the_sweepers_first_looks_at_all_lines(
     event, _ = await long_line(desk, both, 300)
     desk.clock.move(hours=1)
     async with desk.db.transaction() as tx:
-        await decide_and_write(tx, [ExpireHolds(event.event_id)], {}, desk.clock, new_id)
+        await process(tx, [WakeSale(event.event_id)], {}, desk.clock, new_id)
     assert await serve_waitlists(desk.db, both[1], desk.clock() - timedelta(hours=1), desk.clock()) == 0, (
         "it was looked at since it opened"
     )
@@ -233,7 +233,7 @@ async def join(desk: SalesDesk, event: Event, quantity: int) -> WaitlistEntry:
 
 async def stands(desk: SalesDesk, entry: WaitlistEntry) -> WaitlistPosition:
     """Return how an entry that waits stands now."""
-    return await WaitlistPositions(desk.db, desk.clock).find_standing(entry)
+    return await WaitlistPositions(desk.db, desk.clock).get_position(entry)
 
 
 async def test_what_was_there_at_the_opening_says_nothing_of_what_will_fall_free(desk: SalesDesk) -> None:
@@ -246,7 +246,7 @@ async def test_what_was_there_at_the_opening_says_nothing_of_what_will_fall_free
         "before the sale begins nothing is known"
     )
     desk.clock.move(hours=1)
-    await desk.engine.submit(ExpireHolds(event.event_id))
+    await desk.engine.submit(WakeSale(event.event_id))
     assert await stands(desk, entry) == WaitlistPosition(1, 0, None, None), "nothing has fallen free"
     behind = await join(desk, event, 2)
     desk.clock.move(minutes=30)
@@ -256,7 +256,7 @@ async def test_what_was_there_at_the_opening_says_nothing_of_what_will_fall_free
     await desk.engine.submit(CancelBooking(event.event_id, leaves["booking_id"], leaves["buyer_id"], None))
     desk.clock.move(hours=5, minutes=30)
     await desk.engine.submit(
-        ExpireHolds(event.event_id)
+        WakeSale(event.event_id)
     )  # all offers have lapsed, those who waited were asked, and the rest is for everybody
     await desk.book_many(event, 19)
     last = await join(desk, event, 2)
@@ -298,20 +298,20 @@ async def test_a_crowd_that_asks_where_it_stands_costs_a_look_a_second(desk: Sal
     watch = [0.0]
     lines = WaitlistPositions(desk.db, desk.clock, lambda: watch[0])
     for _ in range(2):
-        standings = await asyncio.gather(*[lines.find_standing(entry) for entry in entries])
+        standings = await asyncio.gather(*[lines.get_position(entry) for entry in entries])
     for ahead, (entry, standing) in enumerate(zip(entries, standings, strict=True)):
         assert standing == WaitlistPosition(
             ahead + 1, sum(each.quantity for each in entries[:ahead]), None, None
         )
         assert standing == await stands(desk, entry)
     await desk.engine.submit(LeaveWaitlist(event.event_id, entries[0].entry_id, entries[0].buyer_id))
-    assert (await lines.find_standing(entries[5])).position == 6, "as it was a moment ago"
+    assert (await lines.get_position(entries[5])).position == 6, "as it was a moment ago"
     newest = await join(desk, event, 1)
-    assert (await lines.find_standing(newest)).position == 30, "but whoever has just joined is in line"
-    assert (await lines.find_standing(entries[5])).position == 5
+    assert (await lines.get_position(newest)).position == 30, "but whoever has just joined is in line"
+    assert (await lines.get_position(entries[5])).position == 5
     await desk.engine.submit(LeaveWaitlist(event.event_id, entries[1].entry_id, entries[1].buyer_id))
     watch[0] = 1.0
-    assert (await lines.find_standing(entries[5])).position == 4
-    assert await lines.find_standing(entries[1]) == WaitlistPosition(None, None, None, None), (
+    assert (await lines.get_position(entries[5])).position == 4
+    assert await lines.get_position(entries[1]) == WaitlistPosition(None, None, None, None), (
         "who has left meanwhile"
     )

@@ -141,7 +141,7 @@ class Client:
             simulation.start_in_background(self._echo(command))
         process = self._draw.choice(simulation.processes)
         if self._draw.random() < 0.2:
-            simulation.start_in_background(process.look(command.event_id))
+            simulation.start_in_background(process.read_glance(command.event_id))
         outcome = await process.submit(command)
         if simulation.chance(fault_rates.lost_answer):
             raise ReplyLost

@@ -24,7 +24,7 @@ from evently.db import Database
 from evently.db.pool import errors_as_trouble
 from evently.kit.errors import Refused, Trouble
 from evently.sales import Engine, EngineOptions, carry_out
-from evently.sales.commands import Command, ExpireHolds, OpenSale, Outcome, PutPool, SetUpSale
+from evently.sales.commands import Command, OpenSale, Outcome, PutPool, SetUpSale, WakeSale
 from evently.sales.terms import Conditions, Fees, PoolTerms, TicketTypeTerms
 from tests.sim.server import Connection, RoundTripFault, Server
 
@@ -180,7 +180,7 @@ class Simulation:
         await asyncio.sleep(SETTLED_SECONDS)
         for _ in range(OFFERS_MAX):  # each round offers the units of expired offers to the next entries
             for event_id in EVENTS:
-                await self.processes[0].submit(ExpireHolds(event_id))
+                await self.processes[0].submit(WakeSale(event_id))
             await asyncio.sleep(SETTLED_SECONDS)
         for process in self.processes:
             await process.engine.stop()
@@ -238,10 +238,10 @@ class Process:
         )
         return outcome
 
-    async def look(self, event_id: UUID) -> None:
-        """Read an event's sale, as its visitors do all the time."""
+    async def read_glance(self, event_id: UUID) -> None:
+        """Read a glance of an event, as visitors do all the time."""
         with suppress(Trouble):
-            await self.engine.look(event_id)
+            await self.engine.get_glance(event_id)
 
 
 class SimulatedDatabase:

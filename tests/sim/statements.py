@@ -350,7 +350,7 @@ def _ticket(event_id: UUID, values: Sequence[Any]) -> Row:
 
 
 @statement
-def move_bookings(session: Session, arguments: Arguments) -> None:
+def update_bookings(session: Session, arguments: Arguments) -> None:
     columns = {
         "states": "state",
         "expires_ats": "expires_at",
@@ -461,7 +461,7 @@ def load_refunds(session: Session, arguments: Arguments) -> list[Row]:
 
 
 @statement
-def decide_refunds(session: Session, arguments: Arguments) -> None:
+def insert_refunds(session: Session, arguments: Arguments) -> None:
     names = ("event_id", "refund_id", "booking_id", "amount_minor", "decided_at")
     for values in zip(
         *[arguments[f"{name}s" if name != "amount_minor" else "amounts_minor"] for name in names], strict=True
@@ -480,7 +480,7 @@ def settle_refunds(session: Session, arguments: Arguments) -> None:
 
 
 @statement
-def post(session: Session, arguments: Arguments) -> None:
+def insert_postings(session: Session, arguments: Arguments) -> None:
     names = (
         "event_ids",
         "seqs",
@@ -511,9 +511,9 @@ _ENTRY: Final = (
 
 
 @statement
-def load_lines(session: Session, arguments: Arguments) -> list[Row]:
+def load_waitlists(session: Session, arguments: Arguments) -> list[Row]:
     known: dict[tuple[Any, ...], list[Row]] = {}
-    for row in load_waiting(session, arguments):
+    for row in load_waiting_entries(session, arguments):
         known.setdefault((row["event_id"], row["ticket_type_id"], row["quantity"]), []).append(row)
     firsts = [
         Row(waiting=len(rows), **row) for rows in known.values() for row in rows[: arguments["known_max"]]
@@ -522,7 +522,7 @@ def load_lines(session: Session, arguments: Arguments) -> list[Row]:
 
 
 @statement
-def load_waiting(session: Session, arguments: Arguments) -> list[Row]:
+def load_waiting_entries(session: Session, arguments: Arguments) -> list[Row]:
     found = [
         row
         for _, rows in _events(session, arguments["event_ids"])
@@ -548,7 +548,7 @@ def load_entries(session: Session, arguments: Arguments) -> list[Row]:
     for rows, (entry_id,) in _named(session, arguments, "event_ids", "entry_ids"):
         if entry_id in rows.entries:
             found[entry_id] = rows.entries[entry_id]
-    for event_id, buyer_id in zip(arguments["join_event_ids"], arguments["buyer_ids"], strict=True):
+    for event_id, buyer_id in zip(arguments["buyer_event_ids"], arguments["buyer_ids"], strict=True):
         rows_of_event = session.rows_of(event_id)
         for row in [] if rows_of_event is None else rows_of_event.entries.values():
             if row["buyer_id"] == buyer_id and row["state"] in {"waiting", "offered"}:
@@ -557,14 +557,14 @@ def load_entries(session: Session, arguments: Arguments) -> list[Row]:
 
 
 @statement
-def join_waitlist(session: Session, arguments: Arguments) -> None:
+def insert_entries(session: Session, arguments: Arguments) -> None:
     columns = [{"quantity": "quantities"}.get(name, f"{name}s") for name in _ENTRY]
     for values in zip(*[arguments[name] for name in columns], strict=True):
         _insert(_rows(session, values[0]).entries, values[1], Row(zip(_ENTRY, values, strict=True)))
 
 
 @statement
-def move_entries(session: Session, arguments: Arguments) -> None:
+def update_entries(session: Session, arguments: Arguments) -> None:
     names = ("state", "reason", "offered_at", "booking_id", "ended_at")
     for rows, (entry_id, *values) in _named(
         session, arguments, "event_ids", "entry_ids", *[f"{name}s" for name in names]

@@ -8,12 +8,7 @@ from typing import Final
 import pytest
 
 from evently.sales import engine, facts, rules, store
-from evently.sales.rules import bookings as booking_rules
-from evently.sales.rules import ledger, pricing, state
-from evently.sales.rules import moves as units
-from evently.sales.rules import placing as placing_rules
-from evently.sales.rules import sale as sale_rules
-from evently.sales.rules import waitlist as waitlist_rules
+from evently.sales.rules import bookings, ledger, moves, offers, placing, pricing, sale_terms, state, waitlist
 from tests.sim.checks import check
 from tests.sim.loop import simulate
 from tests.sim.test_simulation import history, simulated_time
@@ -40,17 +35,21 @@ STORIES: Final = [
     for story in module.STORIES.values()
 ]
 _COUNTS: Final = "pool.capacity - pool.held - pool.sold - pool.set_aside"
-_CANCELLED: Final = 'if booking.state == "cancelled":\n        return No(SalesRefusal.ALREADY_CANCELLED)\n    if booking.state == "expired":'
-_LATE: Final = 'if booking.state == "expired" or is_due(booking, batch.now):\n        return No(SalesRefusal.HOLD_EXPIRED)\n    if sale.state'
+_CANCELLED: Final = (
+    'if booking.state == "cancelled":\n        return No(SalesRefusal.ALREADY_CANCELLED)\n'
+    '    if booking.state == "expired":'
+)
+_NOT_HELD: Final = "if no := _not_held(booking, batch):\n        return no\n    if sale.state"
+_NOT_EXPIRED: Final = "if (no := _not_held(booking, batch)) and no.refusal is not SalesRefusal.HOLD_EXPIRED:"
 
 BOOKINGS: Final = [
-    Mutant("nobody counts", placing_rules, f"units > {_COUNTS}", "units > pool.capacity"),
-    Mutant("holds are not counted", placing_rules, f"units > {_COUNTS}", "units > pool.capacity - pool.sold"),
+    Mutant("nobody counts", placing, f"units > {_COUNTS}", "units > pool.capacity"),
+    Mutant("holds are not counted", placing, f"units > {_COUNTS}", "units > pool.capacity - pool.sold"),
     Mutant(
         "one pool of several is enough",
-        placing_rules,
-        "in terms.pool_ids:\n            needs",
-        "in terms.pool_ids[:1]:\n            needs",
+        placing,
+        "in terms.pool_ids:\n            units_by_pool",
+        "in terms.pool_ids[:1]:\n            units_by_pool",
     ),
     Mutant(
         "the key is not bound to the body",
@@ -62,39 +61,42 @@ BOOKINGS: Final = [
     Mutant("a key of a batch is not seen in it", rules, "batch.answers[place] = answer", "pass"),
     Mutant(
         "cancelling does not look at the state",
-        booking_rules,
-        _CANCELLED + "\n        return No(SalesRefusal.HOLD_EXPIRED)\n    if not_after",
-        "if not_after",
+        bookings,
+        _CANCELLED + "\n        return No(SalesRefusal.HOLD_EXPIRED)\n    if event_starts_at",
+        "if event_starts_at",
     ),
-    Mutant("cancelling gives nothing back", units, "sold=0 if held else -1", "sold=0"),
+    Mutant("cancelling gives nothing back", moves, "sold=0 if held else -1", "sold=0"),
     Mutant(
         "anybody may cancel",
-        booking_rules,
+        bookings,
         "booking is None or command.buyer_id not in (None, booking.buyer_id)",
         "booking is None",
     ),
-    Mutant("a hold runs out an instant late", units, "booking.expires_at <= now", "booking.expires_at < now"),
-    Mutant("a hold that ran out is confirmed", booking_rules, _LATE, "if sale.state"),
-    Mutant("a hold is extended twice", booking_rules, "if booking.extended:", "if False:"),
+    Mutant("a hold runs out an instant late", moves, "booking.expires_at <= now", "booking.expires_at < now"),
+    Mutant(
+        "a hold that ran out is confirmed",
+        bookings,
+        _NOT_HELD,
+        _NOT_EXPIRED + "\n        return no\n    if sale.state",
+    ),
+    Mutant("a hold is extended twice", bookings, "if booking.extended:", "if False:"),
     Mutant(
         "an offer is extended",
-        booking_rules,
+        bookings,
         'if entry is not None and entry.state == "offered":\n        return No(SalesRefusal.ALREADY',
         "if False:\n        return No(SalesRefusal.ALREADY",
     ),
     Mutant(
         "the buyer's limit is not kept within a batch",
-        units,
-        "batch.buyer_units[place_of] = batch.buyer_units.get(place_of, 0) + 1",
+        moves,
+        "batch.buyer_units[limited] = batch.buyer_units.get(limited, 0) + 1",
         "pass",
     ),
-    Mutant(
-        "what is given back still counts for its buyer", units, "batch.buyer_units[place_of] -= 1", "pass"
-    ),
-    Mutant("tickets are free", units, 'terms.price_minor,\n        "valid"', '0,\n        "valid"'),
+    Mutant("what is given back still counts for its buyer", moves, "batch.buyer_units[limited] -= 1", "pass"),
+    Mutant("tickets are free", moves, 'terms.price_minor,\n        "valid"', '0,\n        "valid"'),
     Mutant(
         "capacity is lowered below holds",
-        sale_rules,
+        sale_terms,
         "terms.capacity < pool.taken()",
         "terms.capacity < pool.sold",
     ),
@@ -102,64 +104,62 @@ BOOKINGS: Final = [
 SEATS: Final = [
     Mutant(
         "a seat that is taken is sold",
-        placing_rules,
+        placing,
         "if not hall.is_available(number) or number in numbers:",
         "if number in numbers:",
     ),
     Mutant(
         "a seat is sold as any ticket type",
-        placing_rules,
+        placing,
         "if hall.zone_of_seat(number) != zone:",
         "if False:",
     ),
     Mutant(
         "a seat's claim is not written",
-        units,
+        moves,
         "claim_seat(batch, ticket.seat_number, ticket.ticket_id, was_taken=False)",
         "pass",
     ),
     Mutant(
         "a seat's claim is not given up",
-        units,
+        moves,
         "    sale.hall.release([number])\n    clear_claim(batch, number)",
         "    sale.hall.release([number])",
     ),
-    Mutant("a seat in memory is not given back", units, "    sale.hall.release([number])\n", ""),
+    Mutant("a seat in memory is not given back", moves, "    sale.hall.release([number])\n", ""),
     Mutant(
         "seats that are owed are sold",
-        placing_rules,
+        placing,
         "units > sale.free_seats(zone)",
         "units > sale.hall.available_in(zone)",
     ),
     Mutant(
         "what is refused keeps its seats",
-        placing_rules,
+        placing,
         "            sale.hall.release(numbers)\n",
         "            pass\n",
     ),
     Mutant(
         "a taken seat changes its price",
-        sale_rules,
-        "state == 1 and hall.zone_of_seat",
+        sale_terms,
+        "state == SeatState.TAKEN and hall.zone_of_seat",
         "state == 9 and hall.zone_of_seat",
     ),
-    Mutant(
-        "orphans are never forbidden", placing_rules, "if conditions.orphans_forbidden and", "if False and"
-    ),
+    Mutant("orphans are never forbidden", placing, "if conditions.orphans_forbidden and", "if False and"),
 ]
 MONEY: Final = [
-    Mutant("any amount will do", booking_rules, "command.amount_minor == due > 0", "due > 0"),
-    Mutant("a refund is settled twice", booking_rules, "if refund.settled_at is not None:", "if False:"),
-    Mutant("a capture is counted twice", booking_rules, "if booking.captured_at is not None:", "if False:"),
+    Mutant("any amount will do", bookings, "command.amount_minor == due > 0", "due > 0"),
+    Mutant("a refund is settled twice", bookings, "if refund.settled_at is not None:", "if False:"),
+    Mutant("a capture is counted twice", bookings, "if booking.captured_at is not None:", "if False:"),
     Mutant(
         "what was not paid is paid back",
-        booking_rules,
+        bookings,
         "if booking.payment_id is None or command.unpaid:",
         "if command.unpaid:",
     ),
     Mutant(
         "a void payment is paid back",
-        booking_rules,
+        bookings,
         "if booking.payment_id is None or command.unpaid:",
         "if booking.payment_id is None:",
     ),
@@ -174,58 +174,58 @@ MONEY: Final = [
     Mutant(
         "conditions of today",
         state,
-        "return self.conditions[booking.conditions_version] if booking.conditions_version else BOX_OFFICE",
+        "return self.conditions[version] if version else DEFAULT_CONDITIONS",
         "return self.conditions_now()[1]",
     ),
     Mutant(
         "a cancellation is booked twice as a sale",
         ledger,
-        "return [_turned(posting) for posting in confirmed(",
+        "return [_reverse(posting) for posting in confirmed(",
         "return [posting for posting in confirmed(",
     ),
     Mutant(
         "a code is used once too often",
-        placing_rules,
+        placing,
         "promo.uses >= terms.uses_max",
         "promo.uses > terms.uses_max",
     ),
     Mutant(
         "a buyer uses a code once too often",
-        placing_rules,
+        placing,
         ", 0) >= terms.per_buyer_max",
         ", 0) > terms.per_buyer_max",
     ),
     Mutant(
         "a budget is passed",
-        placing_rules,
+        placing,
         "spent > promo.terms.budget_minor",
         "promo.spent_minor > promo.terms.budget_minor",
     ),
-    Mutant("a use is not given back", units, "promo.uses -= 1", "pass"),
+    Mutant("a use is not given back", moves, "promo.uses -= 1", "pass"),
 ]
 WAITLIST: Final = [
     Mutant(
         "somebody snipes",
-        placing_rules,
+        placing,
         f"units > {_COUNTS}",
         "units > pool.capacity - pool.held - pool.sold",
     ),
     Mutant(
         "somebody snipes in the batch",
         rules,
-        "if batch.released:  # before the next command",
+        "if batch.serve_waitlist:  # before the next command",
         "if False:  #",
     ),
     Mutant(
         "somebody snipes at the opening",
         rules,
-        "    if sale.lines or sale.aside:\n        waitlist_rules.serve(sale, batch)\n",
-        "    if batch.due:\n        waitlist_rules.serve(sale, batch)\n",
+        "    if sale.waitlists or sale.set_asides:\n        offers.serve(sale, batch)\n",
+        "    if batch.due:\n        offers.serve(sale, batch)\n",
     ),
     Mutant(
         "a group keeps everybody from buying",
-        waitlist_rules,
-        "aside = max(0, min(aside, owed[type_id]))",
+        offers,
+        "aside = max(0, min(aside, reserved[type_id]))",
         "pass",
     ),
     Mutant(
@@ -241,47 +241,50 @@ WAITLIST: Final = [
         "if quantity <= units and firsts\n",
         "if units and firsts\n",
     ),
-    Mutant("nothing is set aside", waitlist_rules, "    _set_asides(sale, batch, owed)\n", ""),
-    Mutant("what is set aside is not counted", units, "sale.pools[pool_id].set_aside += change", "pass"),
+    Mutant("nothing is set aside", offers, "    _set_aside_rest(sale, batch, reserved)\n", ""),
+    Mutant("what is set aside is not counted", moves, "sale.pools[pool_id].set_aside += change", "pass"),
     Mutant(
         "the limit does not hold for offers",
-        waitlist_rules,
+        offers,
         "if over_buyer_limit(batch, entry.buyer_id, terms, entry.quantity):",
         "if False:",
     ),
-    Mutant("a returned ticket is offered twice", waitlist_rules, "returned.offered = True", "pass"),
+    Mutant("a returned ticket is offered twice", offers, "returned.offered = True", "pass"),
     Mutant(
         "the end of what is known is the end of the line",
         state,
         "if quantity <= units and not firsts]",
         "if False]",
     ),
+    Mutant("joining holds longer than booking", offers, "if entry.joined_seq > sale.seq:", "if False:"),
     Mutant(
-        "joining holds longer than booking", waitlist_rules, "if entry.joined_seq > sale.seq:", "if False:"
+        "who joins later is not asked",
+        waitlist,
+        "    batch.serve_waitlist = True\n",
+        "",
     ),
-    Mutant("who joins later is not asked", waitlist_rules, "newcomer\n    batch.released = True", "newcomer"),
     Mutant(
         "an offer that lapsed waits on",
-        booking_rules,
-        'waitlist_rules.end_offer(sale, batch, booking, "lapsed")',
+        bookings,
+        'offers.end_offer(sale, batch, booking, "lapsed")',
         "pass",
     ),
-    Mutant("a used ticket goes to somebody else", booking_rules, 'if theirs.state == "used":', "if False:"),
+    Mutant("a used ticket goes to somebody else", bookings, 'if returned.state == "used":', "if False:"),
     Mutant(
         "whose ticket was taken is not paid back",
-        booking_rules,
-        "for each in theirs]) if holder.payment_id is not None else 0",
-        "for each in theirs]) * 0",
+        bookings,
+        "for each in returned])\n            if holder.payment_id is not None\n            else 0",
+        "for each in returned]) * 0",
     ),
     Mutant(
         "an offer stands for a ticket that is gone",
-        booking_rules,
+        bookings,
         "        if each.offered:\n            _unbind",
         "        if False:\n            _unbind",
     ),
     Mutant(
         "the line goes on after the sale",
-        waitlist_rules,
+        offers,
         "        withdraw(sale, batch, entry, reason)\n    assert",
         "        pass\n    assert",
     ),

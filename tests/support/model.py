@@ -467,9 +467,9 @@ class Model:
         if command.buyer_id not in {None, claim.buyer_id}:
             return {SalesRefusal.BOOKING_NOT_FOUND}
         reasons = _ended(claim)
-        if command.not_after is not None:
+        if command.event_starts_at is not None:
             hours = claim.conditions.cancel_hours_before if claim.expires_at is None else 0
-            if self.now >= command.not_after - timedelta(hours=hours):
+            if self.now >= command.event_starts_at - timedelta(hours=hours):
                 reasons.add(SalesRefusal.TOO_LATE_TO_CANCEL)
         if command.ticket_ids is not None and not claim.tickets.keys() >= set(command.ticket_ids):
             reasons.add(SalesRefusal.ALREADY_CANCELLED)  # every ticket that is named was once this booking's
@@ -557,7 +557,7 @@ class Model:
                 self._prolong(claim)
             case CancelBooking():
                 claim = self.claims[command.booking_id]
-                self._cancel(claim, command.ticket_ids or tuple(claim.tickets), command.not_after)
+                self._cancel(claim, command.ticket_ids or tuple(claim.tickets), command.event_starts_at)
                 self._serve()
             case RecordCapture():
                 self.claims[command.booking_id].captured = True
@@ -647,21 +647,21 @@ class Model:
         if replaced:
             self._serve()
 
-    def _cancel(self, claim: Claim, ticket_ids: Iterable[UUID], not_after: datetime | None) -> None:
+    def _cancel(self, claim: Claim, ticket_ids: Iterable[UUID], event_starts_at: datetime | None) -> None:
         gone = [claim.tickets.pop(ticket_id) for ticket_id in dict.fromkeys(ticket_ids)]
         if claim.payment_id is not None:
-            claim.refunded_minor += sum(self._paid_back(claim, ticket, not_after) for ticket in gone)
+            claim.refunded_minor += sum(self._paid_back(claim, ticket, event_starts_at) for ticket in gone)
         self._set_free(ticket_ids)
         if not claim.tickets:
             self._end(claim, SalesRefusal.ALREADY_CANCELLED)
 
-    def _paid_back(self, claim: Claim, ticket: Ticket, not_after: datetime | None) -> int:
-        if not_after is None:
+    def _paid_back(self, claim: Claim, ticket: Ticket, event_starts_at: datetime | None) -> int:
+        if event_starts_at is None:
             return ticket.total_minor
         open_windows = [
             each
             for each in claim.conditions.refund_windows
-            if self.now < not_after - timedelta(hours=each.hours_before)
+            if self.now < event_starts_at - timedelta(hours=each.hours_before)
         ]
         share = max(open_windows, key=lambda each: each.hours_before).basis_points if open_windows else 0
         return ticket.total_minor * share // 10_000  # halves of even amounts

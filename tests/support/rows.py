@@ -9,38 +9,22 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from evently.sales.commands import (
-    AcceptOffer,
-    Booking,
-    CancelBooking,
-    CancelSale,
-    Command,
-    ConfirmBooking,
-    ExpireHolds,
-    JoinWaitlist,
-    LeaveWaitlist,
-    Outcome,
-    PlaceBooking,
-    RecordRefund,
-    RetireTicketType,
-    Ticket,
-    WaitlistEntry,
-)
+from evently.sales.commands import Booking, Command, Outcome, Ticket, WaitlistEntry, WakeSale
 from evently.sales.facts import Fact, decode_facts, encode_facts
-from evently.sales.loading import NAMES_BOOKING
 from evently.sales.replay import Replay
 from evently.sales.replay.state import NOTHING_MORE
-from evently.sales.rules import actor_of, decide
+from evently.sales.rules import decide
 from evently.sales.rules.ledger import Posting
+from evently.sales.rules.offers import can_serve
 from evently.sales.rules.state import (
-    LINE_KNOWN_MAX,
+    WAITLIST_KNOWN_MAX,
     Batch,
     KeyedOutcome,
     Pool,
@@ -49,9 +33,8 @@ from evently.sales.rules.state import (
     ReturnedTicket,
     Sale,
     Waitlist,
-    place_in_line,
+    waitlist_key,
 )
-from evently.sales.rules.waitlist import can_serve
 from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
 from evently.seating import Hall, Plan
 
@@ -67,7 +50,7 @@ class Rows:
     `known_max`: how many of those who wish for the same a batch knows of; more are served by further batches, as a lane would run them.
     """
 
-    def __init__(self, *, remember: bool = True, known_max: int = LINE_KNOWN_MAX) -> None:
+    def __init__(self, *, remember: bool = True, known_max: int = WAITLIST_KNOWN_MAX) -> None:
         self.remember = remember
         self.known_max = known_max
         self.sale: Sale | None = None
@@ -92,14 +75,14 @@ class Rows:
         outcomes, unserved = self._decide(commands, now)
         while unserved:
             assert self.sale is not None, "somebody waits for it"
-            _, unserved = self._decide([ExpireHolds(self.sale.event_id)], now)
+            _, unserved = self._decide([WakeSale(self.sale.event_id)], now)
         return outcomes
 
     def _decide(self, commands: Sequence[Command], now: datetime) -> tuple[list[Outcome], bool]:
         if self.sale is not None and not self.remember:
             self.sale = self.load()
-        if self.sale is not None and any(line.is_short() for line in self.sale.lines.values()):
-            self.sale.lines = self.lines()
+        if self.sale is not None and any(each.must_reload() for each in self.sale.waitlists.values()):
+            self.sale.waitlists = self.waitlists()
         batch = Batch(now, lambda: UUID(int=next(self._ids)), lambda: bytes(10))
         if self.sale is not None:
             _Loading(self, self.sale, batch).load(commands)
@@ -141,19 +124,19 @@ class Rows:
         )
         sale.conditions = dict(self.conditions)
         sale.promos = {terms.code: Promo(terms, uses, spent) for terms, uses, spent in self.promos.values()}
-        sale.lines = self.lines()
-        sale.aside = {type_id: units for type_id, units in self.aside.items() if units}
+        sale.waitlists = self.waitlists()
+        sale.set_asides = {type_id: units for type_id, units in self.aside.items() if units}
         sale.returned = self._returned()
         sale.hall = self._hall()
         return sale
 
-    def lines(self) -> dict[UUID, Waitlist]:
+    def waitlists(self) -> dict[UUID, Waitlist]:
         """Return who waits, as far as a batch knows of them."""
-        lines: dict[UUID, Waitlist] = {}
-        for entry in sorted(self.entries.values(), key=place_in_line):
+        waitlists: dict[UUID, Waitlist] = {}
+        for entry in sorted(self.entries.values(), key=waitlist_key):
             if entry.state == "waiting":
-                lines.setdefault(entry.ticket_type_id, Waitlist(self.known_max)).add(entry)
-        return lines
+                waitlists.setdefault(entry.ticket_type_id, Waitlist(self.known_max)).add(entry)
+        return waitlists
 
     def _returned(self) -> dict[UUID, ReturnedTicket]:
         offered = {ticket.replaces for ticket in self.tickets("held")}
@@ -221,13 +204,15 @@ class Rows:
         for booking in batch.placed:
             assert booking.booking_id not in self.bookings
             self.bookings[booking.booking_id] = booking
-        for booking_id, moved in batch.moved.items():
+        for booking_id, moved in batch.changed.items():
             self.bookings[booking_id] = replace(moved, tickets=self.bookings[booking_id].tickets)
         voided, unbound = set(batch.voided), set(batch.unbound)
         for booking in list(self.bookings.values()):
             self.bookings[booking.booking_id] = replace(
                 booking,
-                tickets=tuple(_written(ticket, voided, unbound, batch.marked) for ticket in booking.tickets),
+                tickets=tuple(
+                    _written(ticket, voided, unbound, batch.returning_changed) for ticket in booking.tickets
+                ),
             )
         for booking_id, booking in batch.bookings.items():
             assert self.bookings[booking_id] == booking, (
@@ -247,12 +232,12 @@ class Rows:
         for entry in batch.entries_joined:
             assert entry.state == "waiting"
             self.entries[entry.entry_id] = entry
-        for entry_id, moved in batch.entries_moved.items():
+        for entry_id, moved in batch.entries_changed.items():
             assert replace(
                 self.entries[entry_id], state="", reason="", offered_at=None, booking_id=None, ended_at=None
             ) == replace(moved, state="", reason="", offered_at=None, booking_id=None, ended_at=None)
             self.entries[entry_id] = moved
-        self.aside |= {type_id: sale.aside[type_id] for type_id in batch.aside_changed}
+        self.aside |= {type_id: sale.set_asides[type_id] for type_id in batch.set_asides_changed}
 
     # What must always be so
 
@@ -291,8 +276,8 @@ class Rows:
         assert {
             each: returned for each, returned in sale.returned.items() if each not in used
         } == loaded.returned
-        assert {type_id: units for type_id, units in sale.aside.items() if units} == loaded.aside
-        self._check_lines(sale)
+        assert {type_id: units for type_id, units in sale.set_asides.items() if units} == loaded.set_asides
+        self._check_waitlists_in_memory(sale)
         assert (sale.hall is None) == (loaded.hall is None)
         if sale.hall is not None and loaded.hall is not None:
             assert sale.hall.states() == loaded.hall.states()
@@ -303,14 +288,14 @@ class Rows:
             assert sale.next_expiry_at is not None
             assert sale.next_expiry_at <= loaded.next_expiry_at
 
-    def _check_lines(self, sale: Sale) -> None:
+    def _check_waitlists_in_memory(self, sale: Sale) -> None:
         waiting = sorted(
-            [entry for entry in self.entries.values() if entry.state == "waiting"], key=place_in_line
+            [entry for entry in self.entries.values() if entry.state == "waiting"], key=waitlist_key
         )
         assert {each.ticket_type_id for each in waiting} == {
-            type_id for type_id, line in sale.lines.items() if line.counts
+            type_id for type_id, line in sale.waitlists.items() if line.counts
         }
-        for type_id, line in sale.lines.items():
+        for type_id, line in sale.waitlists.items():
             wishes = [entry for entry in waiting if entry.ticket_type_id == type_id]
             assert line.counts == Counter(entry.quantity for entry in wishes)
             assert line.firsts.keys() == line.counts.keys()
@@ -402,7 +387,7 @@ class Rows:
         ]
         assert len(set(live)) == len(live), "one live entry of a buyer for a ticket type"
         for type_id, units in self.aside.items():
-            wanted = sale.lines[type_id].units() if type_id in sale.lines else 0
+            wanted = sale.waitlists[type_id].units() if type_id in sale.waitlists else 0
             assert 0 <= units <= wanted, "nothing stays set aside when nobody waits"
         replaced = [ticket.replaces for ticket in self.tickets("held") if ticket.replaces is not None]
         assert len(set(replaced)) == len(replaced), "a returned ticket is offered once"
@@ -420,7 +405,7 @@ class Rows:
             counted = (replayed.held, replayed.sold, replayed.set_aside, replayed.capacity)
             assert counted == (pool.held, pool.sold, pool.set_aside, pool.capacity)
         assert again.seats == self.claims
-        assert {each: units for each, units in again.aside.items() if units} == {
+        assert {each: units for each, units in again.set_asides.items() if units} == {
             each: units for each, units in self.aside.items() if units
         }
         assert {each: (promo.uses, promo.spent_minor) for each, promo in again.promos.items()} == {
@@ -492,23 +477,14 @@ class _Loading:
 
     def load(self, commands: Sequence[Command]) -> None:
         rows, batch = self.rows, self.batch
-        keyed = [
-            command
-            for command in commands
-            if isinstance(command, PlaceBooking | CancelBooking | JoinWaitlist)
-        ]
-        places = {(actor_of(command), command.key) for command in keyed if command.key is not None}
-        batch.answers = {place: answer for place, answer in rows.answers.items() if place in places}
+        keys = {(each.actor_id, each.key) for each in _needing(commands, "key") if each.key is not None}
+        batch.answers = {key: answer for key, answer in rows.answers.items() if key in keys}
         self._entries(commands)
         self._bookings(commands)
-        refunds = {command.refund_id for command in commands if isinstance(command, RecordRefund)}
+        refunds = {command.refund_id for command in _needing(commands, "refund")}
         batch.refunds = {each: refund for each, refund in rows.refunds.items() if each in refunds}
         self._buyer_units(commands)
-        buyers = {
-            command.buyer_id
-            for command in commands
-            if isinstance(command, PlaceBooking) and command.promo_code is not None
-        }
+        buyers = {each.buyer_id for each in _needing(commands, "promo_uses") if each.promo_code is not None}
         batch.promo_uses = Counter(
             (each.buyer_id, each.promo_id)
             for each in rows.bookings.values()
@@ -516,15 +492,15 @@ class _Loading:
         )
 
     def _entries(self, commands: Sequence[Command]) -> None:
-        named = {command.entry_id for command in commands if isinstance(command, AcceptOffer | LeaveWaitlist)}
-        joining = {command.buyer_id for command in commands if isinstance(command, JoinWaitlist)}
-        everybody = any(isinstance(command, CancelSale | RetireTicketType) for command in commands)
+        named = {command.entry_id for command in _needing(commands, "entry")}
+        buyers = {command.buyer_id for command in _needing(commands, "live_entries")}
+        all_waiting = bool(_needing(commands, "waiting_entries"))
         self.batch.entries = {
             each: entry
             for each, entry in self.rows.entries.items()
             if each in named
-            or (entry.buyer_id in joining and entry.state in _LIVE_ENTRY)
-            or (everybody and entry.state == "waiting")
+            or (entry.buyer_id in buyers and entry.state in _LIVE_ENTRY)
+            or (all_waiting and entry.state == "waiting")
         }
         entries = self.batch.entries.values()
         self.batch.live = {
@@ -533,8 +509,8 @@ class _Loading:
 
     def _bookings(self, commands: Sequence[Command]) -> None:
         rows, batch = self.rows, self.batch
-        named = {command.booking_id for command in commands if isinstance(command, NAMES_BOOKING)}
-        if any(isinstance(command, AcceptOffer | LeaveWaitlist) for command in commands):
+        named = {command.booking_id for command in _needing(commands, "booking")}
+        if _needing(commands, "entry"):
             named |= {entry.booking_id for entry in batch.entries.values() if entry.booking_id is not None}
             named |= {returned.booking_id for returned in self.sale.returned.values()}
         if self.sale.next_expiry_at is not None and self.sale.next_expiry_at <= batch.now:
@@ -557,28 +533,26 @@ class _Loading:
             if booking.entry_id is not None:
                 batch.entries.setdefault(booking.entry_id, rows.entries[booking.entry_id])
 
-    def _buyer_units(self, commands: Iterable[Command]) -> None:
+    def _buyer_units(self, commands: Sequence[Command]) -> None:
         limited = {
             terms.ticket_type_id
             for terms in self.sale.ticket_types.values()
             if terms.per_buyer_max is not None
         }
-        lines = [line for type_id, line in self.sale.lines.items() if type_id in limited]
-        if (
-            all(isinstance(command, PlaceBooking | ConfirmBooking) for command in commands)
-            and not self.batch.due
-        ):
-            lines = lines if can_serve(self.sale, self.batch) else []
+        waitlists = [waitlist for type_id, waitlist in self.sale.waitlists.items() if type_id in limited]
+        if not self.batch.due and not any(command.needs.may_release for command in commands):
+            waitlists = waitlists if can_serve(self.sale, self.batch) else []
         buyers = {
-            entry.buyer_id for line in lines for firsts in line.firsts.values() for entry in firsts.values()
+            entry.buyer_id
+            for waitlist in waitlists
+            for firsts in waitlist.firsts.values()
+            for entry in firsts.values()
         }
-        for command in commands:
-            if isinstance(command, PlaceBooking) and any(
-                line.ticket_type_id in limited for line in command.lines
-            ):
-                buyers.add(command.buyer_id)
-            if isinstance(command, JoinWaitlist) and command.ticket_type_id in limited:
-                buyers.add(command.buyer_id)
+        buyers |= {
+            command.buyer_id
+            for command in _needing(commands, "buyer_units")
+            if limited & set(command.ticket_type_ids())
+        }
         self.batch.buyer_units = {(buyer_id, type_id): 0 for buyer_id in buyers for type_id in limited}
         for booking in self.rows.bookings.values():
             for ticket in booking.tickets if booking.state in LIVE else ():
@@ -587,6 +561,10 @@ class _Loading:
                     and (booking.buyer_id, ticket.ticket_type_id) in self.batch.buyer_units
                 ):
                     self.batch.buyer_units[booking.buyer_id, ticket.ticket_type_id] += 1
+
+
+def _needing(commands: Sequence[Command], need: str) -> list[Any]:
+    return [command for command in commands if getattr(command.needs, need)]
 
 
 def _concerns(booking: Booking, tickets: set[UUID]) -> bool:

@@ -14,9 +14,9 @@ import msgspec
 
 from evently.db import Connection, Database
 from evently.sales.commands import Booking, Command, Outcome, Ticket, WaitlistEntry
-from evently.sales.engine import decide_and_write
+from evently.sales.engine import process
 from evently.sales.facts import decode_facts
-from evently.sales.loading import load_lines, load_sales
+from evently.sales.loading import load_sales, load_waitlists
 from evently.sales.rules.ledger import Posting
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
@@ -54,7 +54,7 @@ class StoredRows(Rows):
     async def _run(self, commands: Sequence[Command], now: datetime) -> list[Outcome]:
         lane = self._lanes[next(self._turn) % len(self._lanes)]
         async with self._connection.transaction():
-            (work,), outcomes = await decide_and_write(
+            (work,), outcomes = await process(
                 self._connection, commands, lane, lambda: now, lambda: UUID(int=next(self._new_ids))
             )
         assert work.sale is not None
@@ -78,7 +78,7 @@ class StoredRows(Rows):
         assert row is not None
         sale = Sale(*row.values())
         await load_sales(self._connection, [sale], {})
-        await load_lines(self._connection, {self._event_id: sale})
+        await load_waitlists(self._connection, {self._event_id: sale})
         return sale
 
 

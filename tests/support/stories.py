@@ -49,7 +49,6 @@ from evently.sales.commands import (
     Command,
     ConfirmBooking,
     Done,
-    ExpireHolds,
     ExtendHold,
     JoinWaitlist,
     KeepTickets,
@@ -72,8 +71,10 @@ from evently.sales.commands import (
     SetUpSale,
     UnblockSeats,
     WaitlistEntry,
+    WakeSale,
 )
 from evently.sales.rules.pricing import quote_cancellation
+from evently.sales.states import SettledBy
 from evently.sales.terms import (
     Conditions,
     Fees,
@@ -331,7 +332,10 @@ def _refund(story: Story, told: Told) -> Command:
     refunds = [each for each in story.rows.refunds.values() if each.booking_id == booking_id]
     open_first = sorted(refunds, key=lambda each: each.settled_at is not None)
     return RecordRefund(
-        EVENT, booking_id, open_first[0].refund_id if refunds else EVENT, told.options.get("how", "gateway")
+        EVENT,
+        booking_id,
+        open_first[0].refund_id if refunds else EVENT,
+        cast("SettledBy", told.options.get("how", "gateway")),
     )
 
 
@@ -506,7 +510,7 @@ COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
     "join": _join,
     "leave": _on_entry,
     "accept": _on_entry,
-    "nothing": lambda _story, _told: ExpireHolds(EVENT),
+    "nothing": lambda _story, _told: WakeSale(EVENT),
     "pool": _put_pool,
     "type": _put_type,
     "terms": _put_conditions,

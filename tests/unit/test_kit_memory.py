@@ -191,11 +191,11 @@ class DarkDatabase:
 
 
 def engine(database: Database) -> Awaitable[object]:
-    return Engine(database, EngineOptions(lanes=0), lambda: NOW, new_id).look(ID)
+    return Engine(database, EngineOptions(lanes=0), lambda: NOW, new_id).get_glance(ID)
 
 
 def seat_boards(database: Database) -> Awaitable[object]:
-    return SeatBoards(database).look(ID)
+    return SeatBoards(database).get_board(ID)
 
 
 def waitlist_positions(database: Database) -> Awaitable[object]:
@@ -210,7 +210,7 @@ def waitlist_positions(database: Database) -> Awaitable[object]:
         joined_at=NOW,
         joined_seq=1,
     )
-    return WaitlistPositions(database, lambda: NOW).find_standing(entry)
+    return WaitlistPositions(database, lambda: NOW).get_position(entry)
 
 
 def roles(database: Database) -> Awaitable[object]:

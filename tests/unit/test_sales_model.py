@@ -28,7 +28,6 @@ from evently.sales.commands import (
     CancelSale,
     Command,
     ConfirmBooking,
-    ExpireHolds,
     ExtendHold,
     JoinWaitlist,
     KeepTickets,
@@ -43,7 +42,9 @@ from evently.sales.commands import (
     ReturnTickets,
     SetUpSale,
     UnblockSeats,
+    WakeSale,
 )
+from evently.sales.states import SettledBy
 from evently.sales.terms import Conditions, Fees, PoolTerms, PromoTerms, RefundWindow, TicketTypeTerms
 from tests.support.halls import SMALL_HALL
 from tests.support.model import Model
@@ -202,7 +203,9 @@ class AnyHistory(RuleBasedStateMachine):
                 if booking.payment_id is not None and booking.payment_id == CARDS[0]:
                     self._ask(RecordCapture(EVENT, booking.booking_id, booking.payment_id))
             for refund in self.rows.refunds.values():
-                how = "gateway" if self.rows.bookings[refund.booking_id].captured_at else "never_paid"
+                how: SettledBy = (
+                    "gateway" if self.rows.bookings[refund.booking_id].captured_at else "never_paid"
+                )
                 self._ask(RecordRefund(EVENT, refund.booking_id, refund.refund_id, how))
 
     # The waitlist
@@ -278,7 +281,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule()
     def take_back_what_is_due(self) -> None:
-        self._ask(ExpireHolds(EVENT))
+        self._ask(WakeSale(EVENT))
 
     @precondition(lambda self: len(self.rows.journal) > 20)
     @rule()
@@ -320,7 +323,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "rows"):
-            self._ask(ExpireHolds(EVENT))
+            self._ask(WakeSale(EVENT))
             self._decide()
             self.rows.check()
 

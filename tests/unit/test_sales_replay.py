@@ -289,5 +289,5 @@ def test_an_offer_ends_with_its_hold() -> None:
         OfferMade(entry, ID),
     ]
     told([(NOON, [*before, HoldExpired(ID, TICKETS), EntryWithdrawn(entry, "lapsed")])])
-    with pytest.raises(Contradiction, match="still has it"):
+    with pytest.raises(Contradiction, match="still has the offer"):
         told([(NOON, [*before, HoldExpired(ID, TICKETS)])])

@@ -6,6 +6,7 @@ size of the event.
 
 from __future__ import annotations
 
+import enum
 from decimal import Decimal
 from itertools import groupby
 from typing import Final, TypeVar
@@ -23,11 +24,15 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 
 sql: Final = load_queries(__name__)
 
-SEAT_FREE: Final = 0
-SEAT_HELD: Final = 1
-SEAT_SOLD: Final = 2
-SEAT_BLOCKED: Final = 3
-SEAT_NOT_FOR_SALE: Final = 4
+
+class SeatFigure(enum.IntEnum):
+    """What the figures show of a seat: its `SeatState`, with taken split into held and sold."""
+
+    FREE = 0
+    HELD = 1
+    SOLD = 2
+    BLOCKED = 3
+    NOT_FOR_SALE = 4
 
 
 class EventMoney(msgspec.Struct, frozen=True):
@@ -132,7 +137,7 @@ class TicketTypesReport(msgspec.Struct, frozen=True):
 
 
 class SeatPrices(msgspec.Struct, frozen=True):
-    """Seats in the order of the layout: their states (`SEAT_FREE` ...), and the prices of sold seats."""
+    """Seats in the order of the layout: the `SeatFigure` of each, and the prices of sold seats."""
 
     digest: str
     currency: str
@@ -187,7 +192,8 @@ async def read_seat_prices(database: Database, event_id: UUID) -> SeatPrices:
     row = await database.fetch_row(*sql.read_seat_prices(event_id=event_id))
     if row is None:
         raise Refused(SalesRefusal.NOT_SEATED, "general_admission")
-    states = [SEAT_FREE if zone < row["zones"] else SEAT_NOT_FOR_SALE for zone in row["zone_of"]]
+    free, not_for_sale = int(SeatFigure.FREE), int(SeatFigure.NOT_FOR_SALE)
+    states = [free if zone < row["zones"] else not_for_sale for zone in row["zone_of"]]
     prices: list[int | None] = [None] * len(states)
     for number, state, price in zip(row["numbers"], row["states"], row["prices"], strict=True):
         states[number], prices[number] = state, price

@@ -243,7 +243,7 @@ class _EventComparison:
         yield (
             "set-aside of ticket type",
             sql.read_set_asides,
-            {type_id: (units,) for type_id, units in replayed.aside.items()},
+            {type_id: (units,) for type_id, units in replayed.set_asides.items()},
         )
 
     async def _compare_settled(self, snapshot: Connection) -> None:

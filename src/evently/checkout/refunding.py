@@ -23,6 +23,7 @@ from evently.sales import Engine
 from evently.sales.commands import Booked, RecordRefund
 from evently.sales.facts import BookingCancelled, TicketsCancelled
 from evently.sales.outbox import JournalFacts
+from evently.sales.states import SettledBy
 
 _log: Final = structlog.get_logger(__name__)
 _refunds = Counter("evently_refunds", "Attempts at refunds by gateway and result.", ["gateway", "result"])
@@ -103,7 +104,7 @@ class Refunds:
                 await self._fail(refund, payment, answer)
 
     async def _settle(
-        self, refund: RefundRow, how: str, reference: str | None = None, code: str | None = None
+        self, refund: RefundRow, how: SettledBy, reference: str | None = None, code: str | None = None
     ) -> None:
         """Record the refund with the sales engine, then in its row.
 

@@ -67,7 +67,7 @@ class Queries:
 
 
 def load_queries(module: str, file: str | None = None) -> Queries:
-    """Return the statements beside a module: `load_queries(__name__)` reads `venues.sql` beside `venues.py`."""
+    """Return the statements beside a module: in `venues.py`, `load_queries(__name__)` reads `venues.sql`."""
     package, _, name = module.rpartition(".")
     domain = files(".".join(package.split(".")[:2]))
     shared = domain.joinpath("columns.sql")

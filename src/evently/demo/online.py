@@ -19,7 +19,7 @@ from evently.db import Database
 from evently.kit.ids import new_id
 from evently.payments import DemoGateway
 from evently.sales import Engine, EngineOptions
-from evently.sales.commands import Booked, Booking, BookingLine, CancelBooking, ExpireHolds, PlaceBooking
+from evently.sales.commands import Booked, Booking, BookingLine, CancelBooking, PlaceBooking, WakeSale
 
 _BUYERS: Final = 32
 _EVERY: Final = timedelta(hours=6, minutes=23)
@@ -65,7 +65,7 @@ async def buy_online(database: Database, event_id: UUID, buyers: Sequence[UUID],
             )
             if number in _FORGOTTEN:
                 shop.clock.now += timedelta(minutes=11)
-                await shop.engine.submit(ExpireHolds(event_id))
+                await shop.engine.submit(WakeSale(event_id))
                 continue
             for card in ("declined", "succeeds") if number in _DECLINED_FIRST else ("succeeds",):
                 shop.clock.now += timedelta(seconds=95)

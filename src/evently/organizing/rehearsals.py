@@ -23,10 +23,9 @@ from evently.sales import carry_out
 from evently.sales.commands import BlockSeats, OpenSale, PutConditions, PutSeating, PutTicketType, SetUpSale
 from evently.sales.reads import Sale, read_sale, read_seating
 from evently.sales.terms import Conditions, PoolTerms, Seating, TicketTypeTerms
-from evently.seating import Hall, SeatMap, canonical, digest_of
+from evently.seating import Hall, SeatMap, SeatState, canonical, digest_of
 from evently.seating.seatmap import Point, Row, Seat, Section
 
-_BLOCKED: Final = 2  # in `Hall.states`
 # The earliest start of a sandbox event, so that its tickets can be cancelled
 _AHEAD: Final = timedelta(days=1)
 _LASTS: Final = timedelta(hours=3)
@@ -170,7 +169,9 @@ def scale(capacities: Sequence[int], places: int) -> list[int]:
 def _blocked(hall: Hall) -> tuple[str, ...]:
     """Return the ids of the blocked seats."""
     return tuple(
-        seat_id for seat_id, state in zip(hall.plan.ids, hall.states(), strict=True) if state == _BLOCKED
+        seat_id
+        for seat_id, state in zip(hall.plan.ids, hall.states(), strict=True)
+        if state == SeatState.BLOCKED
     )
 
 

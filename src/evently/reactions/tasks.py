@@ -113,7 +113,7 @@ async def expire_due_holds(database: Database, engine: sales.Engine, clock: Cloc
     Return the number of events. There may be more events, and more due holds of these.
     """
     due = await sales.reads.list_events_with_due_holds(database, clock(), EVENTS_SWEPT_MAX)
-    await asyncio.gather(*[engine.submit(sales.commands.ExpireHolds(event_id)) for event_id in due])
+    await asyncio.gather(*[engine.submit(sales.commands.WakeSale(event_id)) for event_id in due])
     return len(due)
 
 
@@ -133,7 +133,7 @@ async def serve_waitlists(
     """
     found, after = 0, None
     while events := await sales.reads.list_events_to_serve(database, since, now, after, EVENTS_SWEPT_MAX):
-        await asyncio.gather(*[engine.submit(sales.commands.ExpireHolds(event_id)) for event_id in events])
+        await asyncio.gather(*[engine.submit(sales.commands.WakeSale(event_id)) for event_id in events])
         found, after = found + len(events), events[-1]
     return found
 

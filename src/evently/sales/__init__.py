@@ -1,18 +1,19 @@
-"""The sales engine: decides who gets which unit. Nothing else may decide that.
+"""The sales engine: decides who gets which unit. No other package may decide that.
 
 Buyers' commands go through an `Engine` (`await engine.submit(command)`). Organizers' commands about the sale
 itself go through `carry_out`, inside the caller's transaction. Both use the same pure rules under the same
 lock, and both write the event's journal.
 
-commands, facts, terms   the language: what may be asked, what may have happened, what an organizer sets
-rules                    pure decisions; only the engine calls them
-engine, store, loading   batches, and what they read and write
-outbox                   the journal as a queue for the relay
-reads                    what others may look at; decides nothing
-replay                   the journal applied again, without a line of the rules
+commands, facts   what can be requested, and what can have happened
+terms, states     what an organizer sets about a sale; the states of its bookings, tickets, entries, refunds
+rules             pure decisions; only the engine calls them
+engine            lanes and batches; store and loading: what a batch writes and reads
+outbox            the journal as a queue for the relay
+reads             what other packages read; decides nothing
+replay            the journal applied again, without a line of the rules
 """
 
-from evently.sales import commands, facts, outbox, reads, replay, terms
+from evently.sales import commands, facts, outbox, reads, replay, states, terms
 from evently.sales.engine import GLANCE_SECONDS, Engine, EngineOptions, Glance, carry_out
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "outbox",
     "reads",
     "replay",
+    "states",
     "terms",
 ]

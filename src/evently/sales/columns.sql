@@ -9,15 +9,18 @@ event_id, state, currency, on_sale_at, off_sale_at, seq, head_hash, head_at, ext
 pool_id, name, capacity, held, sold, set_aside;
 
 -- columns: ticket_type
-ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, per_buyer_max, on_sale_at,
+ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, per_buyer_max,
+on_sale_at,
 off_sale_at, retired, zone, tax_basis_points, tax_included, hidden;
 
 -- columns: promo_code
-promo_id, code, kind, value, ticket_type_ids, uses_max, per_buyer_max, budget_minor, from_at, until_at, retired;
+promo_id, code, kind, value, ticket_type_ids, uses_max, per_buyer_max, budget_minor, from_at, until_at,
+retired;
 
 -- columns: booking
 -- `Booking` without its currency (the sale's) and its tickets (rows of their own).
-event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, ended_at, conditions_version, promo_id,
+event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, ended_at, conditions_version,
+promo_id,
 entry_id, extended, payment_id, paid_minor, captured_at, refunded_minor;
 
 -- columns: ticket
@@ -25,7 +28,8 @@ ticket_id, ticket_type_id, price_minor, state, secret, discount_minor, surcharge
 seat_number, seat_id, seat_label, replaces, returning_since;
 
 -- columns: waitlist_entry
-event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at, booking_id,
+event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at,
+booking_id,
 ended_at;
 
 -- columns: refund

@@ -1,27 +1,37 @@
-"""What may be asked of a sale, and what may be answered.
+"""The commands that a sale accepts, and the outcomes that it gives: plain values.
 
-Plain values; the ids in a command were made by whoever sends it.
+A command's ids were created by the caller. Each command declares in `needs` what must be loaded before it can
+be decided; loading.py reads that and knows no command. A new command is a struct here, a rule, and a line in
+the table of `sales/rules`.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from evently.kit.errors import Refusal, Refused
+from evently.sales.states import (
+    BookingState,
+    EntryState,
+    SettledBy,
+    TicketState,
+    WithdrawalReason,
+)
 from evently.sales.terms import Conditions, PoolTerms, PromoTerms, Seating, TicketTypeTerms
 
 LINES_MAX: Final = 20  # ticket types in one booking: more than any event page offers at once
 # Units in one booking: a school class and its teachers; larger groups talk to the organizer
 UNITS_MAX: Final = 100
-WAITING_MAX: Final = 10_000  # who waits for one event: calling it off sends all of them home in one batch
+# Waiting entries of one event: cancelling the event withdraws all of them in one batch
+WAITING_MAX: Final = 10_000
 
 
 class SalesRefusal(Refusal):
-    """Every expected no of the till."""
+    """Every refusal of the sales engine."""
 
     EVENT_NOT_FOUND = "event-not-found"
     BOOKING_NOT_FOUND = "booking-not-found"
@@ -71,26 +81,25 @@ class SalesRefusal(Refusal):
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """One unit of a booking. `state`: valid, used or void; only a confirmed booking's valid ticket admits."""
+    """One unit of a booking. Only a valid ticket of a confirmed booking admits."""
 
     ticket_id: UUID
     ticket_type_id: UUID
     price_minor: int
-    state: str
+    state: TicketState
     secret: bytes
     discount_minor: int = 0
-    surcharge_minor: int = 0  # on top of the price: the fee that the buyer pays, the tax that is not included
-    fee_minor: int = 0  # whoever pays it
-    tax_minor: int = 0  # included or on top
+    # On top of the price: the fee that the buyer pays, and the tax that the price does not include
+    surcharge_minor: int = 0
+    fee_minor: int = 0  # paid by the buyer or by the organizer
+    tax_minor: int = 0  # included in the price or on top of it
     seat_number: int | None = None
     seat_id: str | None = None
     seat_label: str | None = None
-    replaces: UUID | None = (
-        # The returned ticket whose unit and seat it takes when its booking is confirmed; none of its own
-        # before
-        None
-    )
-    returning_since: datetime | None = None  # its holder would let it go to somebody on the waitlist
+    # The returned ticket whose unit and seat this one takes over when its booking is confirmed. Until then
+    # this ticket has neither.
+    replaces: UUID | None = None
+    returning_since: datetime | None = None  # since when its holder offers it to the waitlist
 
     def total_minor(self) -> int:
         """Return what the buyer pays for it."""
@@ -98,12 +107,12 @@ class Ticket(msgspec.Struct, frozen=True):
 
 
 class Booking(msgspec.Struct, frozen=True):
-    """A buyer's claim on units. `state`: held, confirmed, expired or cancelled."""
+    """A buyer's claim on units."""
 
     event_id: UUID
     booking_id: UUID
     buyer_id: UUID
-    state: str
+    state: BookingState
     currency: str
     placed_at: datetime
     expires_at: datetime | None
@@ -112,12 +121,12 @@ class Booking(msgspec.Struct, frozen=True):
     tickets: tuple[Ticket, ...]
     conditions_version: int = 0
     promo_id: UUID | None = None
-    entry_id: UUID | None = None  # it is, or was, an offer to this waitlist entry
+    entry_id: UUID | None = None  # of the waitlist entry that this booking is, or was, an offer to
     extended: bool = False
-    payment_id: UUID | None = None  # that confirmed it
+    payment_id: UUID | None = None  # of the payment that confirmed it
     paid_minor: int = 0  # authorised when it was confirmed
     captured_at: datetime | None = None
-    refunded_minor: int = 0  # decided to be paid back
+    refunded_minor: int = 0  # the sum of its refunds, pending ones included
 
     def total_minor(self) -> int:
         """Return the amount due for the tickets that are not void."""
@@ -125,9 +134,9 @@ class Booking(msgspec.Struct, frozen=True):
 
 
 class WaitlistEntry(msgspec.Struct, frozen=True):
-    """One buyer's wish for a quantity.
+    """One buyer's wish for a quantity of a ticket type.
 
-    `state`: waiting, offered, fulfilled, withdrawn; `reason` says why it is withdrawn.
+    `reason` says why it was withdrawn, else it is empty.
     """
 
     event_id: UUID
@@ -135,8 +144,8 @@ class WaitlistEntry(msgspec.Struct, frozen=True):
     buyer_id: UUID
     ticket_type_id: UUID
     quantity: int
-    state: str
-    reason: str
+    state: EntryState
+    reason: WithdrawalReason | Literal[""]
     joined_at: datetime
     joined_seq: int
     offered_at: datetime | None = None
@@ -144,13 +153,44 @@ class WaitlistEntry(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
 
 
-# What may be asked ------------------------------------------------------------------------------------------
+# What a command needs ---------------------------------------------------------------------------------------
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What loading.py must load before a command is decided. Each need names the fields that it reads."""
+
+    key: bool = False  # `actor_id`, `key`: the outcome of an earlier request with this key
+    booking: bool = False  # `booking_id`: the booking, and bookings related to it by returned tickets
+    # `entry_id`: the waitlist entry, the booking that it was offered, and the bookings of returned tickets
+    entry: bool = False
+    refund: bool = False  # `refund_id`
+    live_entries: bool = False  # `buyer_id`: the buyer's entries that wait or have an offer
+    waiting_entries: bool = False  # every waiting entry of the event
+    # `buyer_id`, `ticket_type_ids()`: the buyer's live units of ticket types with a limit per buyer
+    buyer_units: bool = False
+    promo_uses: bool = False  # `buyer_id`, `promo_code`: how often the buyer has used each promo code
+    # The command may release units or make entries fit that did not fit before. When no command of a batch
+    # may, the waitlist's buyers are not loaded; should units be released all the same, the next batch serves
+    # it.
+    may_release: bool = True
+
+
+# Commands ---------------------------------------------------------------------------------------------------
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A request to change the sale of one event."""
+
+    needs: ClassVar[Needs]
+
+    event_id: UUID
 
 
 class BookingLine(msgspec.Struct, frozen=True):
-    """So many units of one ticket type; with assigned seating these seats (as many ids as units), or the best available ones.
+    """A quantity of one ticket type, with these seats (as many ids as units) or the best available ones.
 
-    `section` narrows the best available ones to a section of the map; so many of them are to be `accessible`, the others beside those.
+    `section` restricts the best available seats to a section of the seat map. `accessible` of them are
+    accessible seats; the others are beside those.
     """
 
     ticket_type_id: UUID
@@ -160,139 +200,169 @@ class BookingLine(msgspec.Struct, frozen=True):
     accessible: int = 0
 
 
-class PlaceBooking(msgspec.Struct, frozen=True):
+class PlaceBooking(Command, frozen=True):
     """Book units. `lines` name each ticket type once, and no seat twice.
 
-    What is to be paid online is held as long as the conditions say, or for `hold_seconds` when given;
-    everything else is confirmed at once.
+    A booking to be paid online is held for the time in the conditions, or for `hold_seconds` when given; any
+    other booking is confirmed at once.
     """
 
-    event_id: UUID
+    needs: ClassVar = Needs(key=True, buyer_units=True, promo_uses=True, may_release=False)
+
     buyer_id: UUID
     lines: tuple[BookingLine, ...]
     hold_seconds: int | None = None
-    key: str | None = None  # the Idempotency-Key of the request, within (event, actor)
-    fingerprint: bytes = b""  # of the request: the same key with another one is refused
-    promo_code: str | None = None  # in any case
+    key: str | None = None  # the Idempotency-Key of the request; unique within (event, actor)
+    fingerprint: bytes = b""  # of the request: a request with the same key and another fingerprint is refused
+    promo_code: str | None = None  # case does not matter
+
+    @property
+    def actor_id(self) -> UUID:
+        """Return whose idempotency key it is."""
+        return self.buyer_id
+
+    def ticket_type_ids(self) -> list[UUID]:
+        """Return the ticket types that are booked."""
+        return [line.ticket_type_id for line in self.lines]
 
 
-class ConfirmBooking(msgspec.Struct, frozen=True):
-    """Turn a hold into a confirmed booking: paid with a payment that authorised what is due, or on site."""
+class ConfirmBooking(Command, frozen=True):
+    """Confirm a hold: with a payment that authorised the amount due, or to be paid on site."""
 
-    event_id: UUID
+    needs: ClassVar = Needs(booking=True, may_release=False)
+
     booking_id: UUID
     payment_id: UUID | None = None
     amount_minor: int = 0
 
 
-class ExtendHold(msgspec.Struct, frozen=True):
-    """Give a hold its time once more, from now; once."""
+class ExtendHold(Command, frozen=True):
+    """Restart the time of a hold, from now; once per hold."""
 
-    event_id: UUID
+    needs: ClassVar = Needs(booking=True, may_release=False)
+
     booking_id: UUID
     buyer_id: UUID
 
 
-class RecordCapture(msgspec.Struct, frozen=True):
-    """The payment of a confirmed booking was collected. Harmless to repeat."""
+class RecordCapture(Command, frozen=True):
+    """Record that the payment of a confirmed booking was captured. Harmless to repeat."""
 
-    event_id: UUID
+    needs: ClassVar = Needs(booking=True, may_release=False)
+
     booking_id: UUID
     payment_id: UUID
 
 
-class RecordRefund(msgspec.Struct, frozen=True):
-    """What was to be paid back was paid back; or never needs to be, because nothing was taken.
+class RecordRefund(Command, frozen=True):
+    """Record that a refund was settled: paid by the gateway, or not needed because nothing was taken.
 
     Harmless to repeat.
-
-    `how`: gateway, or never_paid.
     """
 
-    event_id: UUID
+    needs: ClassVar = Needs(booking=True, refund=True, may_release=False)
+
     booking_id: UUID
     refund_id: UUID
-    how: str = "gateway"
+    how: SettledBy = "gateway"
 
 
-class CancelBooking(msgspec.Struct, frozen=True):
+class CancelBooking(Command, frozen=True):
     """Cancel a booking, or only the tickets named.
 
-    `buyer_id` None: the organizer asks, whoever's booking it is.
-
-    A buyer gets back what the conditions say, counted from `not_after`; for the organizer everything that was paid is paid back.
-    `unpaid`: the payment that confirmed it turned out to be void; nothing is paid back, for nothing was taken.
+    `buyer_id` is None when the organizer cancels; then any booking can be cancelled and everything paid is
+    refunded. A buyer is refunded what the conditions say, counted from `event_starts_at`. `unpaid`: the
+    payment that confirmed the booking turned out to be void; nothing is refunded, because nothing was taken.
     """
 
-    event_id: UUID
+    needs: ClassVar = Needs(key=True, booking=True)
+
     booking_id: UUID
     actor_id: UUID
     buyer_id: UUID | None
     ticket_ids: tuple[UUID, ...] | None = None
-    not_after: datetime | None = None  # the start of the event, for a buyer
+    event_starts_at: datetime | None = None  # set for buyers: their deadline and refund depend on it
     key: str | None = None
     fingerprint: bytes = b""
     unpaid: bool = False
 
 
-class ReturnTickets(msgspec.Struct, frozen=True):
-    """Offer tickets of a confirmed booking to the waitlist; they stay their holder's until somebody takes them. Harmless to repeat."""
+class ReturnTickets(Command, frozen=True):
+    """Offer tickets of a confirmed booking to the waitlist. Harmless to repeat.
 
-    event_id: UUID
+    The holder keeps them until an offer for them is accepted.
+    """
+
+    needs: ClassVar = Needs(booking=True)
+
     booking_id: UUID
     buyer_id: UUID
     ticket_ids: tuple[UUID, ...]
 
 
-class KeepTickets(msgspec.Struct, frozen=True):
-    """Take the return of tickets back, unless they are offered to somebody at the moment.
+class KeepTickets(Command, frozen=True):
+    """Stop offering returned tickets to the waitlist, unless they are offered to an entry now.
 
     Harmless to repeat.
     """
 
-    event_id: UUID
+    needs: ClassVar = Needs(booking=True)
+
     booking_id: UUID
     buyer_id: UUID
     ticket_ids: tuple[UUID, ...]
 
 
-class JoinWaitlist(msgspec.Struct, frozen=True):
-    """Wait for a quantity of a ticket type."""
+class JoinWaitlist(Command, frozen=True):
+    """Add a waitlist entry for a quantity of a ticket type."""
 
-    event_id: UUID
+    needs: ClassVar = Needs(key=True, live_entries=True, buyer_units=True)
+
     buyer_id: UUID
     ticket_type_id: UUID
     quantity: int
     key: str | None = None
     fingerprint: bytes = b""
 
+    @property
+    def actor_id(self) -> UUID:
+        """Return whose idempotency key it is."""
+        return self.buyer_id
 
-class LeaveWaitlist(msgspec.Struct, frozen=True):
-    """Wait no longer, or decline an offer. Harmless to repeat."""
+    def ticket_type_ids(self) -> list[UUID]:
+        """Return the ticket type that the entry waits for."""
+        return [self.ticket_type_id]
 
-    event_id: UUID
+
+class LeaveWaitlist(Command, frozen=True):
+    """Withdraw a waitlist entry; its offer, if it has one, is declined. Harmless to repeat."""
+
+    needs: ClassVar = Needs(entry=True)
+
     entry_id: UUID
     buyer_id: UUID
 
 
-class AcceptOffer(msgspec.Struct, frozen=True):
-    """Take an offer: it becomes a hold like any other, to be paid in time; or a confirmed booking, with nothing to pay online."""
+class AcceptOffer(Command, frozen=True):
+    """Accept an offer: it becomes a hold to be paid in time, or confirmed when nothing is paid online."""
 
-    event_id: UUID
+    needs: ClassVar = Needs(entry=True)
+
     entry_id: UUID
     buyer_id: UUID
 
 
-class ExpireHolds(msgspec.Struct, frozen=True):
-    """Do nothing: every batch begins by taking back due holds, and this is a reason to run one."""
+class WakeSale(Command, frozen=True):
+    """Run a batch: every batch begins by expiring due holds and serving the waitlist."""
 
-    event_id: UUID
+    needs: ClassVar = Needs()
 
 
-class SetUpSale(msgspec.Struct, frozen=True):
-    """Make the sale of a new event, closed."""
+class SetUpSale(Command, frozen=True):
+    """Create the sale of a new event, closed."""
 
-    event_id: UUID
+    needs: ClassVar = Needs()
+
     currency: str
     on_sale_at: datetime
     off_sale_at: datetime
@@ -302,140 +372,124 @@ class SetUpSale(msgspec.Struct, frozen=True):
     seating: Seating | None = None
 
 
-class ChangeSale(msgspec.Struct, frozen=True):
-    """Move the sale window."""
+class ChangeSale(Command, frozen=True):
+    """Change the sale window."""
 
-    event_id: UUID
+    needs: ClassVar = Needs()
+
     on_sale_at: datetime
     off_sale_at: datetime
 
 
-class OpenSale(msgspec.Struct, frozen=True):
-    """Sell from now on, within the window. Needs something to sell."""
+class OpenSale(Command, frozen=True):
+    """Open the sale: it sells within its window. Refused without a ticket type to sell."""
 
-    event_id: UUID
-
-
-class CancelSale(msgspec.Struct, frozen=True):
-    """Never sell again. The bookings are cancelled afterwards, one page at a time, by a job."""
-
-    event_id: UUID
+    needs: ClassVar = Needs()
 
 
-class PutPool(msgspec.Struct, frozen=True):
-    """Add a pool or change it; its capacity goes no lower than what is taken."""
+class CancelSale(Command, frozen=True):
+    """Cancel the sale for good. A job cancels the bookings afterwards, one page at a time."""
 
-    event_id: UUID
+    needs: ClassVar = Needs(waiting_entries=True)
+
+
+class PutPool(Command, frozen=True):
+    """Add a pool or change it; its capacity cannot fall below what is held, sold and set aside."""
+
+    needs: ClassVar = Needs()
+
     pool: PoolTerms
 
 
-class RemovePool(msgspec.Struct, frozen=True):
+class RemovePool(Command, frozen=True):
     """Remove a pool that no ticket type draws on."""
 
-    event_id: UUID
+    needs: ClassVar = Needs()
+
     pool_id: UUID
 
 
-class PutTicketType(msgspec.Struct, frozen=True):
+class PutTicketType(Command, frozen=True):
     """Add a ticket type or change it. The pools of one that has sold cannot be changed."""
 
-    event_id: UUID
+    needs: ClassVar = Needs()
+
     ticket_type: TicketTypeTerms
 
 
-class RetireTicketType(msgspec.Struct, frozen=True):
+class RetireTicketType(Command, frozen=True):
     """Stop selling a ticket type; its tickets stay valid."""
 
-    event_id: UUID
+    needs: ClassVar = Needs(waiting_entries=True)
+
     ticket_type_id: UUID
 
 
-class PutConditions(msgspec.Struct, frozen=True):
-    """Sell under other conditions from now on; what was booked keeps its own."""
+class PutConditions(Command, frozen=True):
+    """Change the conditions for bookings from now on; earlier bookings keep theirs."""
 
-    event_id: UUID
+    needs: ClassVar = Needs()
+
     conditions: Conditions
 
 
-class PutSeating(msgspec.Struct, frozen=True):
+class PutSeating(Command, frozen=True):
     """Give the event a copy of a seat map, or other zones.
 
-    A new map needs a sale that is closed and has claimed no seat; a claimed seat keeps its zone.
+    Another map needs a sale that is closed and has claimed no seat; a claimed seat keeps its zone.
     """
 
-    event_id: UUID
+    needs: ClassVar = Needs()
+
     seating: Seating
 
 
-class BlockSeats(msgspec.Struct, frozen=True):
-    """Take free seats off the sale. Harmless to repeat; refused whole when one of them is taken."""
+class BlockSeats(Command, frozen=True):
+    """Take free seats off the sale. Harmless to repeat; refused for all seats when one of them is taken."""
 
-    event_id: UUID
+    needs: ClassVar = Needs()
+
     seats: tuple[str, ...]
 
 
-class UnblockSeats(msgspec.Struct, frozen=True):
-    """Sell blocked seats again. Harmless to repeat."""
+class UnblockSeats(Command, frozen=True):
+    """Put blocked seats back on sale. Harmless to repeat."""
 
-    event_id: UUID
+    needs: ClassVar = Needs()
+
     seats: tuple[str, ...]
 
 
-class PutPromoCode(msgspec.Struct, frozen=True):
-    """Add a promo code or change it; its limits go no lower than what was used."""
+class PutPromoCode(Command, frozen=True):
+    """Add a promo code or change it; its limits cannot fall below what was used."""
 
-    event_id: UUID
+    needs: ClassVar = Needs()
+
     promo: PromoTerms
 
 
-class RetirePromoCode(msgspec.Struct, frozen=True):
-    """Take no more bookings with a promo code; those that were made keep their price."""
+class RetirePromoCode(Command, frozen=True):
+    """Stop accepting a promo code; bookings that used it keep their price."""
 
-    event_id: UUID
+    needs: ClassVar = Needs()
+
     promo_id: UUID
 
 
-Command: TypeAlias = (
-    PlaceBooking
-    | ConfirmBooking
-    | ExtendHold
-    | RecordCapture
-    | RecordRefund
-    | CancelBooking
-    | ReturnTickets
-    | KeepTickets
-    | JoinWaitlist
-    | LeaveWaitlist
-    | AcceptOffer
-    | PutConditions
-    | PutSeating
-    | BlockSeats
-    | UnblockSeats
-    | PutPromoCode
-    | RetirePromoCode
-    | ExpireHolds
-    | SetUpSale
-    | ChangeSale
-    | OpenSale
-    | CancelSale
-    | PutPool
-    | RemovePool
-    | PutTicketType
-    | RetireTicketType
-)
+Keyed: TypeAlias = PlaceBooking | CancelBooking | JoinWaitlist
 
-# What may be answered ---------------------------------------------------------------------------------------
+# Outcomes ---------------------------------------------------------------------------------------------------
 
 
 class Booked(msgspec.Struct, frozen=True):
-    """The booking as the command left it; `replayed` when an earlier request with this key had done it."""
+    """The booking as the command left it; `replayed` when an earlier request with the same key did it."""
 
     booking: Booking
     replayed: bool = False
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """The waitlist entry as the command left it, with its booking once it is offered one."""
+    """The waitlist entry as the command left it, with its booking once it has an offer."""
 
     entry: WaitlistEntry
     booking: Booking | None = None
@@ -443,7 +497,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """A command about the sale itself was carried out."""
+    """A command without a booking or an entry succeeded."""
 
 
 class No(msgspec.Struct, frozen=True):

@@ -1,11 +1,11 @@
-"""Lanes and batches: requests that arrive while a batch is being committed become the next batch.
+"""Lanes and batches: commands that arrive while a batch is being committed become the next batch.
 
 A lane owns one connection and runs one transaction at a time: gather -> lock and load -> decide -> write ->
-commit -> answer. There is no timer; an idle lane answers in one transaction's time and a busy one batches by
-itself. Correctness needs nothing else: other processes take turns on the row locks once per batch.
+commit -> answer. There is no timer: an idle lane answers in the time of one transaction, and a busy lane
+gathers larger batches by itself. Correctness needs nothing else: the processes take turns on the row locks,
+once per batch.
 
-What it must never do: answer before the commit; cancel a statement that can commit; grant anything from
-memory.
+It must never answer before the commit, cancel a statement that can commit, or confirm anything from memory.
 
 Budget at saturation, one process on one core: 40 microseconds of Python a booking (docs/benchmarks.md).
 """
@@ -35,22 +35,24 @@ from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
 from evently.kit.ids import IdSource, new_id
 from evently.kit.memory import Memory
 from evently.sales import store
-from evently.sales.commands import Command, Done, ExpireHolds, No, Outcome, PlaceBooking, SalesRefusal
+from evently.sales.commands import Command, Done, No, Outcome, PlaceBooking, SalesRefusal, WakeSale
 from evently.sales.loading import Work
 from evently.sales.reads.on_sale import public_types
 from evently.sales.reads.sale import find_sale
 from evently.sales.rules import decide
 from evently.sales.rules.state import Batch, Sale
+from evently.sales.states import SaleState
 from evently.sales.terms import TicketTypeTerms
 
 log: Final = structlog.get_logger(__name__)
 
-# How long a process may refuse from memory; a person does not notice, a database does
+# How long a process may refuse from memory: too short for a person to notice, long enough to relieve the
+# database
 GLANCE_SECONDS: Final = 0.25
 CLOSE_SECONDS_MAX: Final = 5.0  # a connection that does not close by itself is dropped
 SALES_REMEMBERED_MAX: Final = 10_000  # of one lane: about 20 MB
 _PLAIN_WARNING: Final = "01000"  # SQLSTATE
-_SECRET_BYTES: Final = 10  # 80 random bits: nobody guesses a ticket code
+_SECRET_BYTES: Final = 10  # 80 random bits: a ticket code cannot be guessed
 
 _batches = Counter("evently_batches", "Batches by result.", ["result"])
 _commands = Counter("evently_commands", "Commands by kind and outcome.", ["kind", "outcome"])
@@ -59,12 +61,12 @@ _batch_size = Histogram(
 )
 _batch_seconds = Histogram(
     "evently_batch_seconds",
-    "Lock to commit.",
+    "Time of a batch from the lock to the commit.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
 _commit_seconds = Histogram(
     "evently_commit_seconds",
-    "The commit alone.",
+    "Time of the commit alone.",
     buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.5),
 )
 _queued = Gauge(
@@ -74,31 +76,32 @@ _from_memory = Counter("evently_refusals_from_memory", "Sold-out refusals that t
 
 
 class EngineOptions(msgspec.Struct, frozen=True):
-    """How wide the engine is."""
+    """The limits of the engine."""
 
     lanes: int = 2
-    batch_commands_max: int = 500  # larger batches gain nothing (measured) and make the first of them wait
+    batch_commands_max: int = 500  # larger batches gain nothing (measured) and delay their first command
     batch_events_max: int = 500  # 1 on a cluster, where a transaction locks one event
     queue_commands_max: int = 20_000  # of one lane: about four seconds' work at full speed
     batch_seconds_max: float = 30.0  # then the connection is dropped, and the outcome is unknown
-    # In the middle of a batch, then the server takes us for gone and lets others sell
+    # A batch that sends nothing for so long loses its connection: the server ends the transaction and its
+    # locks
     silence_seconds_max: float = 5.0
 
 
 class Glance(NamedTuple):
-    """What the last batch saw, to refuse and to show with: true when taken, kept for `GLANCE_SECONDS`."""
+    """What a process remembers of a sale: true when it was taken, and kept for `GLANCE_SECONDS`."""
 
     seq: int
-    state: str
+    state: SaleState
     on_sale_at: datetime
     off_sale_at: datetime
     types: Sequence[TicketTypeTerms]  # neither retired nor hidden
     available: Mapping[UUID, int]  # units by ticket type, of the same ones
-    next_expiry_at: datetime | None  # from then on more may be available
+    next_expiry_at: datetime | None  # from then on, more units may be available
 
     @classmethod
     def of(cls, sale: Sale, types: Sequence[TicketTypeTerms]) -> Glance:
-        """Return what a sale shows of some of its ticket types."""
+        """Return the glance of a sale, with these of its ticket types."""
         return cls(
             sale.seq,
             sale.state,
@@ -111,14 +114,17 @@ class Glance(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """A command and the request that waits for it."""
+    """A command and the future on which its request waits."""
 
     command: Command
     answer: asyncio.Future[Outcome]
 
 
 class Engine:
-    """Answers commands, batch by batch. `start` before the first `submit`; `stop` answers what is pending."""
+    """Runs commands in batches.
+
+    Call `start` before the first `submit`; `stop` answers the pending commands.
+    """
 
     def __init__(self, database: Database, options: EngineOptions, clock: Clock, new_id: IdSource) -> None:
         self._database = database
@@ -129,12 +135,12 @@ class Engine:
         ]
 
     async def start(self) -> None:
-        """Start the lanes. They connect by themselves, and again whenever they must."""
+        """Start the lanes. Each connects by itself, and reconnects when it must."""
         for lane in self._lanes:
             lane.start()
 
     async def stop(self) -> None:
-        """Take nothing new, answer everything pending, close the connections."""
+        """Refuse new commands, answer the pending ones, close the connections."""
         await asyncio.gather(*[lane.stop() for lane in self._lanes])
 
     async def submit(self, command: Command) -> Outcome:
@@ -142,20 +148,20 @@ class Engine:
 
         Raises Busy, Unavailable (nothing was done) or OutcomeUnknown.
         """
-        if self._is_hopeless(command):
+        if self._is_sold_out(command):
             _from_memory.inc()
             return No(SalesRefusal.SOLD_OUT)
         lane = self._lanes[hash(command.event_id) % len(self._lanes)]
         return await lane.add(command)
 
-    def glance(self, event_id: UUID) -> Glance | None:
-        """Return what this process saw of an event in the last quarter of a second."""
+    def find_glance(self, event_id: UUID) -> Glance | None:
+        """Return the glance of an event that this process has in memory, if any."""
         return self._glances.find(event_id)
 
-    async def look(self, event_id: UUID) -> Glance:
-        """Return what can be shown of an event: a glance, or one read for all who ask now.
+    async def get_glance(self, event_id: UUID) -> Glance:
+        """Return a glance of an event: from memory, or by one read that concurrent callers share.
 
-        Refuses an event that is not there.
+        Refuses an unknown event.
         """
         return self._glances.find(event_id) or await self._glances.get(
             event_id, partial(self._read_glance, event_id)
@@ -164,11 +170,14 @@ class Engine:
     async def _read_glance(self, event_id: UUID) -> Glance:
         return _glance_of(await find_sale(self._database, event_id))
 
-    def _is_hopeless(self, command: Command) -> bool:
-        """Memory may only refuse; and never a request with a key, which may be the retry of one that succeeded."""
+    def _is_sold_out(self, command: Command) -> bool:
+        """Return whether memory is enough to refuse a booking.
+
+        It never refuses a request with a key, which may repeat one that succeeded.
+        """
         if not isinstance(command, PlaceBooking) or command.key is not None:
             return False
-        glance = self.glance(command.event_id)
+        glance = self.find_glance(command.event_id)
         if glance is None or glance.state != "open":
             return False
         if all(
@@ -176,9 +185,8 @@ class Engine:
             for line in command.lines
         ):
             return False
-        return (
-            glance.next_expiry_at is None or glance.next_expiry_at > self._clock()
-        )  # a due hold is as good as free
+        # The units of a due hold are as good as released
+        return glance.next_expiry_at is None or glance.next_expiry_at > self._clock()
 
 
 class Lane:
@@ -196,7 +204,8 @@ class Lane:
         self._queued = _queued.labels(str(number))
         self._database = database
         self._options = options
-        self._begin = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {int(options.silence_seconds_max * 1000)}"
+        silence_ms = int(options.silence_seconds_max * 1000)
+        self._begin = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {silence_ms}"
         self._clock = clock
         self._new_id = new_id
         self._glances = glances
@@ -209,7 +218,7 @@ class Lane:
         self._warned = False
 
     def start(self) -> None:
-        """Begin to run batches."""
+        """Start running batches."""
         self._task = asyncio.create_task(self._run(), name="lane")
 
     async def stop(self) -> None:
@@ -220,7 +229,7 @@ class Lane:
             await self._task
 
     def add(self, command: Command) -> asyncio.Future[Outcome]:
-        """Queue a command; the future is its request's alone, so that a request that goes away takes nothing with it."""
+        """Queue a command. Its future is its own, so that a cancelled request cancels nothing else."""
         if self._stopping or len(self._pending) >= self._options.queue_commands_max:
             raise Busy("the server is stopping" if self._stopping else "too many bookings are waiting")
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -235,13 +244,13 @@ class Lane:
             while self._pending:
                 taken = self._take()
                 self._queued.set(len(self._pending))
-                await self._carry_out(taken)
+                await self._run_batch(taken)
         if self._connection is not None:
             with contextlib.suppress(*CONNECTION_ERRORS):
                 await self._connection.close(timeout=CLOSE_SECONDS_MAX)
 
     def _take(self) -> list[Pending]:
-        """Take what the next batch holds, in the order of arrival, up to its limits."""
+        """Take the commands of the next batch from the queue, in the order of arrival, up to its limits."""
         events: set[UUID] = set()
         taken: list[Pending] = []
         pending, options = self._pending, self._options
@@ -253,22 +262,21 @@ class Lane:
             taken.append(pending.popleft())
         return taken
 
-    async def _carry_out(self, pending: Sequence[Pending]) -> None:
-        """Run a batch and answer it.
+    async def _run_batch(self, pending: Sequence[Pending]) -> None:
+        """Run a batch and answer its commands.
 
-        One that fails on its data is run again in halves until the bad command stands alone.
+        A batch that fails on its data is run again in halves until the bad command is alone.
         """
         try:
-            works, outcomes = await self._transact([command for command, _ in pending])
+            works, outcomes = await self._with_deadline([command for command, _ in pending])
         except Trouble as trouble:
             _batches.labels("trouble").inc()
             self._drop()
             _fail(pending, trouble)
             if isinstance(trouble, Unavailable):
-                await asyncio.sleep(0.05)  # the database is away: do not spin while requests keep coming
-        except (
-            Exception
-        ) as error:  # the outermost loop: whatever is wrong with one command must not stop the sale
+                # Wait, or requests that keep arriving would be failed in a busy loop
+                await asyncio.sleep(0.05)
+        except Exception as error:  # the outermost loop: a faulty command must not stop the sale
             self._forget(pending)
             if len(pending) == 1:
                 _batches.labels("poison").inc()
@@ -280,45 +288,43 @@ class Lane:
                 _fail(pending, error)
                 return
             middle = len(pending) // 2
-            await self._carry_out(pending[:middle])
-            await self._carry_out(pending[middle:])
+            await self._run_batch(pending[:middle])
+            await self._run_batch(pending[middle:])
         else:
             _batches.labels("committed").inc()
             _batch_size.observe(len(pending))
             for (_, answer), outcome in zip(pending, outcomes, strict=True):
-                if not answer.done():  # done: its request went away
+                if not answer.done():  # done: its request was cancelled
                     answer.set_result(outcome)
             self._remember(works)
-            self._go_on(works)
+            self._add_follow_up_batches(works)
             _count(pending, outcomes)
 
-    async def _transact(self, commands: Sequence[Command]) -> tuple[list[Work], list[Outcome]]:
+    async def _with_deadline(self, commands: Sequence[Command]) -> tuple[list[Work], list[Outcome]]:
         connection = await self._connected()
         started = time.perf_counter()
         # A connection that hangs is dropped, never cancelled: a cancel could hit a commit that has already
-        # happened.
+        # happened
         watchdog = asyncio.get_running_loop().call_later(
             self._options.batch_seconds_max, connection.terminate
         )
         try:
-            return await self._decide_and_write(connection, commands)
+            return await self._in_transaction(connection, commands)
         finally:
             watchdog.cancel()
             _batch_seconds.observe(time.perf_counter() - started)
 
-    async def _decide_and_write(
+    async def _in_transaction(
         self, connection: asyncpg.Connection[Record], commands: Sequence[Command]
     ) -> tuple[list[Work], list[Outcome]]:
         try:
             await connection.execute(self._begin)
-            works, outcomes = await decide_and_write(
-                connection, commands, self._remembered, self._clock, self._new_id
-            )
+            works, outcomes = await process(connection, commands, self._remembered, self._clock, self._new_id)
             if not any(work.batch.writes() for work in works):
-                await connection.execute("ROLLBACK")  # nothing to make durable: spare the flush
+                await connection.execute("ROLLBACK")  # nothing was written: save the flush of a commit
                 return works, outcomes
         except BaseException as exc:
-            await self._give_up(connection)
+            await self._roll_back(connection)
             if isinstance(exc, CONNECTION_ERRORS):
                 raise Unavailable("the database cannot be reached") from exc
             raise
@@ -328,7 +334,7 @@ class Lane:
             done = await connection.execute("COMMIT")
         except CONNECTION_ERRORS as exc:
             raise OutcomeUnknown("the connection was lost while committing") from exc
-        assert done == "COMMIT", "a transaction that failed answers COMMIT with ROLLBACK"
+        assert done == "COMMIT", "the server answers COMMIT of a failed transaction with ROLLBACK"
         if self._warned:
             raise OutcomeUnknown("the standby did not confirm the commit")
         _commit_seconds.observe(time.perf_counter() - started)
@@ -340,26 +346,34 @@ class Lane:
             try:
                 self._connection = await self._database.connect()
             except Trouble as trouble:
-                _fail(self._pending, trouble)  # whoever waits would wait for the next try to fail
+                # Queued requests would only wait for the next attempt to fail
+                _fail(self._pending, trouble)
                 self._pending.clear()
                 raise
-            self._connection.add_log_listener(self._hear)
+            self._connection.add_log_listener(self._note_warning)
         return self._connection
 
-    async def _give_up(self, connection: asyncpg.Connection[Record]) -> None:
-        """Roll back; a connection that cannot even do that is dropped."""
+    async def _roll_back(self, connection: asyncpg.Connection[Record]) -> None:
+        """Roll back; drop a connection that cannot even do that."""
         try:
             await connection.execute("ROLLBACK")
         except (*CONNECTION_ERRORS, asyncpg.PostgresError):
             self._drop()
 
     def _drop(self) -> None:
-        """Hang up. The next batch connects anew: to whichever server takes writes then, remembering nothing."""
+        """Close the connection.
+
+        The next batch connects to the server that takes writes then, with an empty memory.
+        """
         if self._connection is not None:
             self._connection.terminate()
 
-    def _hear(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
-        """A commit whose wait for the standby was cancelled succeeds with a warning, in any language; it may vanish at failover."""
+    def _note_warning(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
+        """Note a warning during a commit.
+
+        A commit whose wait for the standby was cancelled succeeds with a warning, in the server's language. A
+        failover may lose it.
+        """
         self._warned |= message.sqlstate == _PLAIN_WARNING
 
     def _remember(self, works: Sequence[Work]) -> None:
@@ -368,9 +382,8 @@ class Lane:
             if sale is None:
                 continue
             if sale.next_expiry_at is not None and sale.next_expiry_at <= work.batch.now:
-                self._remembered.pop(
-                    work.event_id, None
-                )  # that hold is gone; when the next one runs out is not known
+                # That hold has expired; when the next one expires is not known
+                self._remembered.pop(work.event_id, None)
             else:
                 self._remembered[work.event_id] = sale
                 self._remembered.move_to_end(work.event_id)
@@ -378,15 +391,15 @@ class Lane:
         while len(self._remembered) > SALES_REMEMBERED_MAX:
             self._remembered.popitem(last=False)
 
-    def _go_on(self, works: Sequence[Work]) -> None:
-        """Give another batch to events where more people wait who can be served: one batch serves only so many."""
+    def _add_follow_up_batches(self, works: Sequence[Work]) -> None:
+        """Queue another batch for events with unserved entries: one batch serves only so many."""
         if self._stopping:
-            return  # who leads the sweepers next looks at all lines
+            return  # the next process that runs the sweepers serves all waitlists
         for work in works:
             if work.batch.unserved:
                 answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-                answer.add_done_callback(asyncio.Future.exception)  # nobody waits for it
-                self._pending.append(Pending(ExpireHolds(work.event_id), answer))
+                answer.add_done_callback(asyncio.Future.exception)  # no request waits for it
+                self._pending.append(Pending(WakeSale(work.event_id), answer))
 
     def _forget(self, pending: Sequence[Pending]) -> None:
         for command, _ in pending:
@@ -412,26 +425,24 @@ async def carry_out(
     *,
     known: Sale | None = None,
 ) -> CarriedOut:
-    """Carry out one command inside the caller's transaction; raise a refusal as `Refused`, so that nothing is written.
+    """Run one command inside the caller's transaction; raise a refusal as `Refused`, so that nothing is written.
 
     For an organizer's edits, together with their own tables. The sale stays locked until the caller commits:
     call it last. `known`: the sale as the caller has read it; it is loaded again only if its journal has grown
     since, and belongs to the engine from now on.
     """
     remembered = {} if known is None else {known.event_id: known}
-    (work,), (outcome,) = await decide_and_write(transaction, [command], remembered, lambda: now, new_id)
+    (work,), (outcome,) = await process(transaction, [command], remembered, lambda: now, new_id)
     if isinstance(outcome, No):
         raise outcome.as_error()
     while work.batch.unserved and work.sale is not None:  # one batch serves only so many waitlist entries
         remembered = {work.event_id: work.sale}
-        (work,), _ = await decide_and_write(
-            transaction, [ExpireHolds(command.event_id)], remembered, lambda: now, new_id
-        )
+        (work,), _ = await process(transaction, [WakeSale(command.event_id)], remembered, lambda: now, new_id)
     assert work.sale is not None, "a command that succeeds leaves a sale"
     return CarriedOut(outcome, work.sale)
 
 
-async def decide_and_write(
+async def process(
     connection: Connection,
     commands: Sequence[Command],
     remembered: Mapping[UUID, Sale],

@@ -1,10 +1,10 @@
-"""What can happen to a sale: the facts of the journal, past tense, people by id only.
+"""What can happen to a sale: the facts of the journal, in the past tense, with people by id only.
 
-A journal row holds the facts of one batch as canonical JSON; those bytes are what is hashed. `at` of the row
-is the instant of all its facts. A ticket in a fact is `[ticket_id, ticket_type_id, price_minor]`; what only
-some tickets have stands beside them, in their order: `seats` (numbers in the layout, -1 without), `money`
-(`[discount, surcharge, fee, tax]` in minor units), `replaces` (returned tickets, or null). What is left out
-has its default.
+A journal row holds the facts of one batch as canonical JSON; its hash covers exactly these bytes. `at` of the
+row is the instant of all its facts. A ticket in a fact is `[ticket_id, ticket_type_id, price_minor]`. What
+only some tickets have is listed beside them, in their order: `seats` (numbers in the layout, -1 without one),
+`money` (`[discount, surcharge, fee, tax]` in minor units), `replaces` (returned tickets, or null). A field
+that is left out has its default. The names of facts and fields are stored: they never change.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from uuid import UUID
 
 import msgspec
 
+from evently.sales.states import BookingState, SettledBy, WithdrawalReason
 from evently.sales.terms import Conditions, PromoTerms
 
-NO_HASH: Final = bytes(32)  # what the first journal row follows
+NO_HASH: Final = bytes(32)  # the hash before the first journal row
 
 TicketFact: TypeAlias = tuple[UUID, UUID, int]
 MoneyFact: TypeAlias = tuple[int, int, int, int]
 
 
 class _Fact(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
-    """A fact is told apart by its `type`, the name of its class."""
+    """A fact. Its JSON field `type` is the name of its class."""
 
 
 class SaleSetUp(_Fact, frozen=True):
-    """The sale came to be, closed."""
+    """The sale was created, closed."""
 
     currency: str
     on_sale_at: datetime
@@ -45,15 +46,15 @@ class SaleChanged(_Fact, frozen=True):
 
 
 class SaleOpened(_Fact, frozen=True):
-    """The event was published: within its window, it sells."""
+    """The sale was opened: it sells within its window."""
 
 
 class SaleCancelled(_Fact, frozen=True):
-    """The event was cancelled: it will never sell again."""
+    """The sale was cancelled for good."""
 
 
 class PoolPut(_Fact, frozen=True):
-    """A pool came to be, or changed."""
+    """A pool was added or changed."""
 
     pool_id: UUID
     name: str
@@ -61,13 +62,13 @@ class PoolPut(_Fact, frozen=True):
 
 
 class PoolRemoved(_Fact, frozen=True):
-    """A pool that no ticket type draws on is gone."""
+    """A pool that no ticket type draws on was removed."""
 
     pool_id: UUID
 
 
 class TicketTypePut(_Fact, frozen=True):
-    """A ticket type came to be, or changed."""
+    """A ticket type was added or changed."""
 
     ticket_type_id: UUID
     name: str
@@ -84,7 +85,7 @@ class TicketTypePut(_Fact, frozen=True):
 
 
 class TicketTypeRetired(_Fact, frozen=True):
-    """A ticket type is no longer sold."""
+    """A ticket type was retired: it is no longer sold."""
 
     ticket_type_id: UUID
 
@@ -100,12 +101,12 @@ class BookingHeld(_Fact, frozen=True):
     money: tuple[MoneyFact, ...] = ()
     conditions_version: int = 0
     promo_id: UUID | None = None
-    entry_id: UUID | None = None  # it is an offer
+    entry_id: UUID | None = None  # the booking is an offer to this entry
     replaces: tuple[UUID | None, ...] = ()
 
 
 class BookingConfirmed(_Fact, frozen=True):
-    """Units were booked and confirmed in one step; what they cost is paid at the door."""
+    """Units were booked and confirmed in one step; they are paid at the door."""
 
     booking_id: UUID
     buyer_id: UUID
@@ -117,14 +118,14 @@ class BookingConfirmed(_Fact, frozen=True):
 
 
 class HoldExtended(_Fact, frozen=True):
-    """A hold lasts longer."""
+    """A hold got more time."""
 
     booking_id: UUID
     expires_at: datetime
 
 
 class HoldConfirmed(_Fact, frozen=True):
-    """A hold became a confirmed booking: paid with a payment, or at the door."""
+    """A hold was confirmed: paid with a payment, or to be paid at the door."""
 
     booking_id: UUID
     tickets: tuple[TicketFact, ...]
@@ -133,7 +134,7 @@ class HoldConfirmed(_Fact, frozen=True):
 
 
 class HoldExpired(_Fact, frozen=True):
-    """A hold was not confirmed in time; its units are free, and so are these seats."""
+    """A hold was not confirmed in time; its units were released, and these seats."""
 
     booking_id: UUID
     tickets: tuple[TicketFact, ...]
@@ -141,25 +142,25 @@ class HoldExpired(_Fact, frozen=True):
 
 
 class BookingCancelled(_Fact, frozen=True):
-    """A booking ended; `tickets` are those that were still valid.
+    """A booking was cancelled; `tickets` are those that were still valid.
 
-    `was` is the state before: held or confirmed.
+    `was` is its state before: held or confirmed.
     """
 
     booking_id: UUID
-    was: str
+    was: BookingState
     tickets: tuple[TicketFact, ...]
-    refund_id: UUID | None = None  # something is to be paid back
+    refund_id: UUID | None = None  # of the refund, if there is one
     refund_minor: int = 0
     unpaid: bool = False  # the payment turned out to be void
-    freed: tuple[int, ...] = ()  # seats
+    freed: tuple[int, ...] = ()  # seats that were released
 
 
 class TicketsCancelled(_Fact, frozen=True):
-    """Some tickets of a booking were cancelled; it lives on with the others. As above."""
+    """Some tickets of a booking were cancelled; it keeps the others. Fields as in `BookingCancelled`."""
 
     booking_id: UUID
-    was: str
+    was: BookingState
     tickets: tuple[TicketFact, ...]
     refund_id: UUID | None = None
     refund_minor: int = 0
@@ -168,7 +169,7 @@ class TicketsCancelled(_Fact, frozen=True):
 
 
 class PaymentCaptured(_Fact, frozen=True):
-    """The payment of a booking was collected."""
+    """The payment of a booking was captured."""
 
     booking_id: UUID
     payment_id: UUID
@@ -176,30 +177,30 @@ class PaymentCaptured(_Fact, frozen=True):
 
 
 class RefundSettled(_Fact, frozen=True):
-    """What was to be paid back was. `how`: gateway, or never_paid."""
+    """A refund was settled: by the gateway, or `never_paid`, because nothing had been taken."""
 
     booking_id: UUID
     refund_id: UUID
     amount_minor: int
-    how: str
+    how: SettledBy
 
 
 class TicketsReturned(_Fact, frozen=True):
-    """A holder would let tickets go to the waitlist."""
+    """A holder offered tickets to the waitlist."""
 
     booking_id: UUID
     ticket_ids: tuple[UUID, ...]
 
 
 class TicketsKept(_Fact, frozen=True):
-    """A holder took that back."""
+    """A holder kept returned tickets after all."""
 
     booking_id: UUID
     ticket_ids: tuple[UUID, ...]
 
 
 class TicketUnbound(_Fact, frozen=True):
-    """A ticket of an offer stood for a returned one, which was cancelled: it now holds that unit and seat itself."""
+    """A replacement ticket got the unit and seat of the returned ticket, which was voided."""
 
     booking_id: UUID
     ticket_id: UUID
@@ -207,14 +208,14 @@ class TicketUnbound(_Fact, frozen=True):
 
 
 class ConditionsPut(_Fact, frozen=True):
-    """Bookings from now on are made under these conditions."""
+    """The conditions for bookings from now on were set."""
 
     version: int
     conditions: Conditions
 
 
 class SeatingPut(_Fact, frozen=True):
-    """The event's seats and zones are these; `zone_of` as in the table, base64."""
+    """The seating was set; `zone_of` as in the table `event_seating`, base64."""
 
     digest: str
     zones: tuple[str, ...]
@@ -222,25 +223,25 @@ class SeatingPut(_Fact, frozen=True):
 
 
 class SeatsBlocked(_Fact, frozen=True):
-    """Seats were taken off the sale."""
+    """Seats were blocked."""
 
     seats: tuple[int, ...]
 
 
 class SeatsUnblocked(_Fact, frozen=True):
-    """Seats are sold again."""
+    """Seats were unblocked."""
 
     seats: tuple[int, ...]
 
 
 class PromoCodePut(_Fact, frozen=True):
-    """A promo code came to be, or changed."""
+    """A promo code was added or changed."""
 
     promo: PromoTerms
 
 
 class WaitlistJoined(_Fact, frozen=True):
-    """Somebody waits."""
+    """A waitlist entry was added."""
 
     entry_id: UUID
     buyer_id: UUID
@@ -256,21 +257,21 @@ class OfferMade(_Fact, frozen=True):
 
 
 class OfferAccepted(_Fact, frozen=True):
-    """An offer was taken; the entry is fulfilled."""
+    """An offer was accepted; its entry is fulfilled."""
 
     entry_id: UUID
     booking_id: UUID
 
 
 class EntryWithdrawn(_Fact, frozen=True):
-    """An entry waits no longer. `reason`: left, declined, lapsed, cancelled, over_limit."""
+    """An entry was withdrawn."""
 
     entry_id: UUID
-    reason: str
+    reason: WithdrawalReason
 
 
 class UnitsSetAside(_Fact, frozen=True):
-    """So many units are now set aside for those who wait for a ticket type."""
+    """The number of units set aside for the waitlist of a ticket type changed."""
 
     ticket_type_id: UUID
     units: int
@@ -314,15 +315,15 @@ _decoder: Final = msgspec.json.Decoder(list[Fact])
 
 
 def encode_facts(facts: Sequence[Fact]) -> bytes:
-    """Return the canonical bytes of the facts of one batch."""
+    """Encode the facts of one batch in their canonical bytes."""
     return _encoder.encode(facts)
 
 
 def decode_facts(stored: bytes) -> list[Fact]:
-    """Return the facts of one journal row."""
+    """Decode the facts of one journal row."""
     return _decoder.decode(stored)
 
 
 def chain(previous_hash: bytes, stored: bytes) -> bytes:
-    """Return the hash of a journal row: `sha256(hash of the row before || facts)`."""
+    """Return the hash of a journal row: `sha256(hash of the previous row || facts)`."""
     return hashlib.sha256(previous_hash + stored).digest()

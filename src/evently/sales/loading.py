@@ -1,49 +1,32 @@
-"""What a batch must know before it decides: the sales that are not in memory, and whatever its commands name.
+"""Loads what a batch needs before it is decided: sales that are not in memory, and what its commands need.
 
-Everything runs on one connection, under the locks of the sales. What is rare (seats, promo codes, a waitlist)
-is asked for only where it is.
+Everything runs on one connection, under the locks of the sales. Rare parts (seats, promo codes, a waitlist)
+are loaded only where they exist. Which commands need what is declared by the commands (`Command.needs`); this
+module knows tables, not commands.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from evently.db import Connection, Record, load_queries
-from evently.sales.commands import (
-    AcceptOffer,
-    Booking,
-    CancelBooking,
-    CancelSale,
-    Command,
-    ConfirmBooking,
-    ExtendHold,
-    JoinWaitlist,
-    KeepTickets,
-    LeaveWaitlist,
-    PlaceBooking,
-    RecordCapture,
-    RecordRefund,
-    RetireTicketType,
-    ReturnTickets,
-    Ticket,
-    WaitlistEntry,
-)
+from evently.sales.commands import Booking, Command, Ticket, WaitlistEntry
 from evently.sales.facts import chain, decode_facts
-from evently.sales.rules import actor_of
-from evently.sales.rules.seat_changes import changes_seating, follow
+from evently.sales.rules.offers import can_serve
+from evently.sales.rules.seat_changes import apply_facts, changes_seating
 from evently.sales.rules.state import (
     HAS_CONDITIONS,
     HAS_PROMOS,
     HAS_RETURNS,
     HAS_SEATING,
     HAS_WAITLIST,
-    LINE_KNOWN_MAX,
+    WAITLIST_KNOWN_MAX,
     Batch,
     KeyedOutcome,
     Pool,
@@ -53,33 +36,23 @@ from evently.sales.rules.state import (
     Sale,
     Waitlist,
 )
-from evently.sales.rules.waitlist import can_serve
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
 from evently.seating import Hall, Plan
 
 sql: Final = load_queries(__name__)
 
-DUE_MAX: Final = 500  # holds of one event taken back by one batch: as many as the largest batch could take
-# Journal rows that are followed; whoever missed more loads the seats anew, which costs no more
+# Holds of one event that one batch expires: as many as the largest batch could place
+DUE_MAX: Final = 500
+# Journal rows that a hall in memory follows. One that has missed more is loaded again, which costs no more.
 NEWS_ROWS_MAX: Final = 1_000
 PLANS_MAX: Final = 64  # in memory: 20 MB each for the largest halls
 
 _decode_booking: Final = msgspec.msgpack.Decoder(Booking).decode
 _decode_entry: Final = msgspec.msgpack.Decoder(WaitlistEntry).decode
 decode_conditions: Final = msgspec.json.Decoder(Conditions).decode
-_plans: Final[OrderedDict[str, Plan]] = OrderedDict()  # of this process, by digest: they never change
+_plans: Final[OrderedDict[str, Plan]] = OrderedDict()  # of this process, by digest; a plan never changes
 
-_FREES_NOTHING: Final = (PlaceBooking, ConfirmBooking, ExtendHold, RecordCapture, RecordRefund)
-NAMES_BOOKING: Final = (
-    ConfirmBooking,
-    CancelBooking,
-    ExtendHold,
-    RecordCapture,
-    RecordRefund,
-    ReturnTickets,
-    KeepTickets,
-)
-Place: TypeAlias = tuple[UUID, UUID]  # event and whatever of it
+EventRow: TypeAlias = tuple[UUID, UUID]  # (event, booking), (event, entry), (event, buyer), ...
 
 
 class Work(msgspec.Struct):
@@ -95,9 +68,9 @@ class Work(msgspec.Struct):
 
 
 async def load_sales(connection: Connection, sales: Sequence[Sale], remembered: Mapping[UUID, Sale]) -> None:
-    """Fill in everything about sales of which only the row is known.
+    """Load everything about sales of which only the row is known.
 
-    What is `remembered` of their seats is followed to the head.
+    Halls of `remembered` sales are brought up to date from the journal instead of being loaded.
     """
     by_event = {sale.event_id: sale for sale in sales}
     event_ids = list(by_event)
@@ -116,7 +89,7 @@ async def load_sales(connection: Connection, sales: Sequence[Sale], remembered: 
 
 
 async def load_prices(connection: Connection, sale: Sale, batch: Batch, buyer_id: UUID | None) -> None:
-    """Fill in what a quote must know of a sale of which only the row is known; and how often a buyer has used its promo codes."""
+    """Load what a quote needs: ticket types, conditions, promo codes and a buyer's uses of them."""
     for _, *terms in await connection.fetch(*sql.load_ticket_types(event_ids=[sale.event_id])):
         sale.ticket_types[terms[0]] = _read_terms(terms)
     if sale.extras & HAS_CONDITIONS:
@@ -129,13 +102,13 @@ async def load_prices(connection: Connection, sale: Sale, batch: Batch, buyer_id
 async def load_promo_uses(
     connection: Connection, event_id: UUID, buyer_id: UUID
 ) -> dict[tuple[UUID, UUID], int]:
-    """Return how often a buyer uses the promo codes of an event, by buyer and code."""
+    """Return how many live bookings of a buyer use each promo code of an event, by buyer and code."""
     rows = await connection.fetch(*sql.load_promo_uses(event_ids=[event_id], buyer_ids=[buyer_id]))
     return {(buyer_id, promo_id): uses for _, _, promo_id, uses in rows}
 
 
 def _read_terms(row: Sequence[Any]) -> TicketTypeTerms:
-    """Return a ticket type from its columns in the order of `load_ticket_types`."""
+    """Return a ticket type from the columns `ticket_type`."""
     ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, *rest = row
     return TicketTypeTerms(
         ticket_type_id, name, description, position, price_minor, per_booking_max, tuple(pool_ids), *rest
@@ -151,27 +124,33 @@ async def _load_promos(connection: Connection, sales: Mapping[UUID, Sale]) -> No
     for event_id, promo_id, code, kind, value, type_ids, *limits, uses, spent in await connection.fetch(
         *sql.load_promos(event_ids=list(sales))
     ):
-        sales[event_id].promos[code] = Promo(
-            PromoTerms(promo_id, code, kind, value, tuple(type_ids), *limits), uses, spent
-        )
+        terms = PromoTerms(promo_id, code, kind, value, tuple(type_ids), *limits)
+        sales[event_id].promos[code] = Promo(terms, uses, spent)
 
 
-async def _load_asides(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
+async def _load_set_asides(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
     for event_id, ticket_type_id, units in await connection.fetch(
         *sql.load_set_asides(event_ids=list(sales))
     ):
-        sales[event_id].aside[ticket_type_id] = units
+        sales[event_id].set_asides[ticket_type_id] = units
 
 
 async def _load_returned(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
-    for event_id, ticket_id, *rest in await connection.fetch(*sql.load_returned(event_ids=list(sales))):
-        sales[event_id].returned[ticket_id] = ReturnedTicket(ticket_id, *rest)
+    for row in await connection.fetch(*sql.load_returned(event_ids=list(sales))):
+        sales[row["event_id"]].returned[row["ticket_id"]] = ReturnedTicket(
+            ticket_id=row["ticket_id"],
+            booking_id=row["booking_id"],
+            ticket_type_id=row["ticket_type_id"],
+            seat_number=row["seat_number"],
+            since=row["returning_since"],
+            offered=row["offered"],
+        )
 
 
 _EXTRAS: Final[dict[int, Callable[[Connection, Mapping[UUID, Sale]], Any]]] = {
     HAS_CONDITIONS: _load_conditions,
     HAS_PROMOS: _load_promos,
-    HAS_WAITLIST: _load_asides,
+    HAS_WAITLIST: _load_set_asides,
     HAS_RETURNS: _load_returned,
 }
 
@@ -180,14 +159,14 @@ _EXTRAS: Final[dict[int, Callable[[Connection, Mapping[UUID, Sale]], Any]]] = {
 
 
 async def _load_hall(connection: Connection, sale: Sale, older: Sale | None) -> None:
-    if older is not None and older.hall is not None and await _follow(connection, sale, older):
+    if older is not None and older.hall is not None and await _update_hall(connection, sale, older):
         sale.hall = older.hall
         return
     sale.hall = await load_hall(connection, sale.event_id)
 
 
 async def load_hall(connection: Connection, event_id: UUID) -> Hall | None:
-    """Return the seats of an event as the connection's transaction sees them, or None without assigned seating."""
+    """Return the hall of an event as the transaction sees it, or None without assigned seating."""
     row = await connection.fetchrow(*sql.load_seating(event_ids=[event_id]))
     if row is None:
         return None
@@ -207,13 +186,13 @@ async def _load_plan(connection: Connection, event_id: UUID, digest: str) -> Pla
     return plan
 
 
-async def _follow(connection: Connection, sale: Sale, older: Sale) -> bool:
-    """Let the seats that another process has sold meanwhile be taken; False when the journal does not lead from there to here.
+async def _update_hall(connection: Connection, sale: Sale, older: Sale) -> bool:
+    """Update the hall of an older sale from the journal; False when the journal does not connect them.
 
-    The chain proves it: the hash that we knew and the facts since must give the head. After a failover they
-    may not.
+    The hash chain proves the connection: the older head followed by the facts since must give the newer head.
+    After a failover it may not.
     """
-    assert older.hall is not None, "there is something to follow"
+    assert older.hall is not None, "there is a hall to update"
     if not 0 <= sale.seq - older.seq <= NEWS_ROWS_MAX:
         return False
     news = [
@@ -231,20 +210,20 @@ async def _follow(connection: Connection, sale: Sale, older: Sale) -> bool:
         facts = decode_facts(stored)
         if changes_seating(facts):
             return False
-        follow(older.hall, facts)
+        apply_facts(older.hall, facts)
     return True
 
 
-# What commands name -----------------------------------------------------------------------------------------
+# What commands need -----------------------------------------------------------------------------------------
 
 
-async def load_named(connection: Connection, works: Sequence[Work]) -> None:
-    """Fill in what the commands of each work name: keys, bookings, waitlist entries, refunds, what buyers have."""
+async def load_needs(connection: Connection, works: Sequence[Work]) -> None:
+    """Load what the commands need: answers, entries, bookings, refunds, the buyers' units and codes."""
     await _load_answers(connection, works)
     if lacking := {
-        work.event_id: work.sale for work in works if work.sale is not None and _lacks_lines(work.sale)
+        work.event_id: work.sale for work in works if work.sale is not None and _lacks_waitlists(work.sale)
     }:
-        await load_lines(connection, lacking)
+        await load_waitlists(connection, lacking)
     await _load_entries(connection, works)
     await _load_bookings(connection, works)
     await _load_refunds(connection, works)
@@ -252,12 +231,26 @@ async def load_named(connection: Connection, works: Sequence[Work]) -> None:
     await _load_promo_uses(connection, works)
 
 
+def _naming(works: Iterable[Work], need: str) -> Iterator[tuple[UUID, Any]]:
+    """Yield the commands that declare a need, with their events.
+
+    They are typed as Any, because a need is about their fields; a test holds that they have those.
+    """
+    for work in works:
+        event_id = work.event_id
+        kinds: set[type[Command]] = {type(command) for command in work.commands}
+        needy = {kind for kind in kinds if getattr(kind.needs, need)}
+        if needy:
+            for command in work.commands:
+                if type(command) in needy:
+                    yield event_id, command
+
+
 async def _load_answers(connection: Connection, works: Sequence[Work]) -> None:
     named = [
-        (work.event_id, actor_of(command), command.key)
-        for work in works
-        for command in work.commands
-        if isinstance(command, PlaceBooking | CancelBooking | JoinWaitlist) and command.key is not None
+        (event_id, command.actor_id, command.key)
+        for event_id, command in _naming(works, "key")
+        if command.key is not None
     ]
     if not named:
         return
@@ -270,57 +263,42 @@ async def _load_answers(connection: Connection, works: Sequence[Work]) -> None:
         by_event[event_id].answers[actor_id, key] = KeyedOutcome(fingerprint, what, stored=True)
 
 
-async def load_lines(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
-    """Fill in who waits for events: of each quantity of a ticket type the first, and how many they are."""
+async def load_waitlists(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
+    """Load the waitlists of events: the number of entries of each quantity, and the first of them."""
     for sale in sales.values():
-        sale.lines, sale.lines_known = {}, True
+        sale.waitlists, sale.waitlists_known = {}, True
     for waiting, *row in await connection.fetch(
-        *sql.load_lines(event_ids=list(sales), known_max=LINE_KNOWN_MAX)
+        *sql.load_waitlists(event_ids=list(sales), known_max=WAITLIST_KNOWN_MAX)
     ):
         entry = WaitlistEntry(*row)
-        line = sales[entry.event_id].lines.setdefault(entry.ticket_type_id, Waitlist())
-        line.firsts.setdefault(entry.quantity, {})[entry.entry_id] = entry
-        line.counts[entry.quantity] = waiting
+        waitlist = sales[entry.event_id].waitlists.setdefault(entry.ticket_type_id, Waitlist())
+        waitlist.firsts.setdefault(entry.quantity, {})[entry.entry_id] = entry
+        waitlist.counts[entry.quantity] = waiting
 
 
-def _lacks_lines(sale: Sale) -> bool:
+def _lacks_waitlists(sale: Sale) -> bool:
     return bool(sale.extras & HAS_WAITLIST) and (
-        not sale.lines_known or any(line.is_short() for line in sale.lines.values())
+        not sale.waitlists_known or any(waitlist.must_reload() for waitlist in sale.waitlists.values())
     )
 
 
 async def _load_entries(connection: Connection, works: Sequence[Work]) -> None:
-    named = [
-        (work.event_id, command.entry_id)
-        for work in works
-        for command in work.commands
-        if isinstance(command, AcceptOffer | LeaveWaitlist)
-    ]
-    joining = [
-        (work.event_id, command.buyer_id)
-        for work in works
-        for command in work.commands
-        if isinstance(command, JoinWaitlist)
-    ]
-    if named or joining:
-        await _fetch_entries(connection, works, named, joining)
-    sent_home = [
-        work.event_id
-        for work in works
-        if any(isinstance(command, CancelSale | RetireTicketType) for command in work.commands)
-    ]
-    if sent_home:
-        _keep_entries(works, await connection.fetch(*sql.load_waiting(event_ids=sent_home)))
+    named = [(event_id, command.entry_id) for event_id, command in _naming(works, "entry")]
+    buyers = [(event_id, command.buyer_id) for event_id, command in _naming(works, "live_entries")]
+    if named or buyers:
+        await _fetch_entries(connection, works, named, buyers)
+    if all_of := {event_id for event_id, _ in _naming(works, "waiting_entries")}:
+        _keep_entries(works, await connection.fetch(*sql.load_waiting_entries(event_ids=list(all_of))))
 
 
 async def _fetch_entries(
-    connection: Connection, works: Sequence[Work], named: Sequence[Place], joining: Sequence[Place]
+    connection: Connection, works: Sequence[Work], named: Sequence[EventRow], buyers: Sequence[EventRow]
 ) -> None:
     arguments = {
         "event_ids": [event for event, _ in named],
         "entry_ids": [entry for _, entry in named],
-        "join_event_ids": [event for event, _ in joining],
-        "buyer_ids": [buyer for _, buyer in joining],
+        "buyer_event_ids": [event for event, _ in buyers],
+        "buyer_ids": [buyer for _, buyer in buyers],
     }
     _keep_entries(works, await connection.fetch(*sql.load_entries(**arguments)))
 
@@ -328,7 +306,7 @@ async def _fetch_entries(
 def _keep_entries(works: Sequence[Work], rows: Iterable[Record]) -> None:
     by_event = {work.event_id: work.batch for work in works}
     for row in rows:
-        entry = WaitlistEntry(*row.values())
+        entry = WaitlistEntry(*row.values())  # columns `waitlist_entry`; up to ten thousand of them
         batch = by_event[entry.event_id]
         batch.entries[entry.entry_id] = entry
         if entry.state in ("waiting", "offered"):
@@ -337,13 +315,9 @@ def _keep_entries(works: Sequence[Work], rows: Iterable[Record]) -> None:
 
 async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
     by_event = {work.event_id: work for work in works if work.sale is not None}
-    named = [
-        (work.event_id, command.booking_id)
-        for work in by_event.values()
-        for command in work.commands
-        if isinstance(command, NAMES_BOOKING)
-    ]
-    named += [(work.event_id, booking_id) for work in by_event.values() for booking_id in _of_entries(work)]
+    named = [(event_id, command.booking_id) for event_id, command in _naming(by_event.values(), "booking")]
+    for event_id in {event_id for event_id, _ in _naming(by_event.values(), "entry")}:
+        named += [(event_id, booking_id) for booking_id in _bookings_of_entries(by_event[event_id])]
     if due_events := [work.event_id for work in by_event.values() if _may_have_due(work)]:
         nows = [by_event[event_id].batch.now for event_id in due_events]
         for event_id, booking_id in await connection.fetch(
@@ -354,7 +328,7 @@ async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
     if not named:
         return
     found = await _fetch_bookings(connection, by_event, named)
-    if related := _related(found):
+    if related := _related_tickets(found):
         more = await connection.fetch(
             *sql.load_related(
                 event_ids=[event for event, _ in related], ticket_ids=[each for _, each in related]
@@ -366,17 +340,15 @@ async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
         await _fetch_entries(connection, works, missing, ())
 
 
-def _of_entries(work: Work) -> Iterable[UUID]:
-    """Yield the bookings that commands on the waitlist are about; taking an offer may also end tickets of those who returned them."""
-    if not any(isinstance(command, AcceptOffer | LeaveWaitlist) for command in work.commands):
-        return
-    yield from [entry.booking_id for entry in work.batch.entries.values() if entry.booking_id is not None]
+def _bookings_of_entries(work: Work) -> Iterable[UUID]:
+    """Yield the bookings that entries were offered, and those of returned tickets that offers may replace."""
     assert work.sale is not None
+    yield from [entry.booking_id for entry in work.batch.entries.values() if entry.booking_id is not None]
     yield from [returned.booking_id for returned in work.sale.returned.values()]
 
 
-def _related(bookings: Iterable[Booking]) -> list[Place]:
-    """Return the tickets through which others are concerned: returned ones, and those that offers stand for."""
+def _related_tickets(bookings: Iterable[Booking]) -> list[EventRow]:
+    """Return the tickets by which bookings are related: returned ones, and the ones that offers replace."""
     return [
         (booking.event_id, ticket.replaces or ticket.ticket_id)
         for booking in bookings
@@ -386,33 +358,36 @@ def _related(bookings: Iterable[Booking]) -> list[Place]:
 
 
 async def _fetch_bookings(
-    connection: Connection, by_event: Mapping[UUID, Work], named: Sequence[Place]
+    connection: Connection, by_event: Mapping[UUID, Work], named: Sequence[EventRow]
 ) -> list[Booking]:
     currencies = {event: work.sale.currency for event, work in by_event.items() if work.sale}
-    fresh = [place for place in named if place[1] not in by_event[place[0]].batch.bookings]
-    found = await load_bookings(connection, fresh, currencies) if fresh else []
+    missing = [(event, booking) for event, booking in named if booking not in by_event[event].batch.bookings]
+    found = await load_bookings(connection, missing, currencies) if missing else []
     for booking in found:
         by_event[booking.event_id].batch.bookings[booking.booking_id] = booking
     return found
 
 
 async def load_bookings(
-    connection: Connection, named: Sequence[Place], currencies: Mapping[UUID, str]
+    connection: Connection, named: Sequence[EventRow], currencies: Mapping[UUID, str]
 ) -> list[Booking]:
-    """Return the bookings named by (event, booking), whole, with their tickets in the order they were made."""
-    places = list(dict.fromkeys(named))
+    """Return the bookings named by (event, booking), with their tickets in the order of creation."""
+    distinct = list(dict.fromkeys(named))
     arguments = {
-        "event_ids": [event for event, _ in places],
-        "booking_ids": [booking for _, booking in places],
+        "event_ids": [event for event, _ in distinct],
+        "booking_ids": [booking for _, booking in distinct],
     }
     rows = await connection.fetch(*sql.load_bookings(**arguments))
     tickets: dict[UUID, list[Ticket]] = {}
     for _event_id, booking_id, *ticket in await connection.fetch(*sql.load_tickets(**arguments)):
-        tickets.setdefault(booking_id, []).append(Ticket(*ticket))
+        tickets.setdefault(booking_id, []).append(
+            Ticket(*ticket)
+        )  # columns `ticket`; by position: the hot path
     return [_booking(row, currencies[row["event_id"]], tickets[row["booking_id"]]) for row in rows]
 
 
 def _booking(row: Record, currency: str, tickets: Sequence[Ticket]) -> Booking:
+    """Return a booking from the columns `booking`. By position, because every payment comes here."""
     event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, ended_at, *rest = row.values()
     return Booking(
         event_id,
@@ -435,12 +410,7 @@ def _may_have_due(work: Work) -> bool:
 
 
 async def _load_refunds(connection: Connection, works: Sequence[Work]) -> None:
-    named = [
-        (work.event_id, command.refund_id)
-        for work in works
-        for command in work.commands
-        if isinstance(command, RecordRefund)
-    ]
+    named = [(event_id, command.refund_id) for event_id, command in _naming(works, "refund")]
     if not named:
         return
     by_event = {work.event_id: work.batch for work in works}
@@ -451,22 +421,22 @@ async def _load_refunds(connection: Connection, works: Sequence[Work]) -> None:
 
 
 async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> None:
-    places: set[Place] = set()
+    counted: set[EventRow] = set()
     limited: set[UUID] = set()
     by_event = {work.event_id: work.batch for work in works}
     for work in works:
         if (limited_here := _limited_types(work)) and (buyers := set(_limited_buyers(work, limited_here))):
             limited |= limited_here
-            places |= {(work.event_id, buyer_id) for buyer_id in buyers}
+            counted |= {(work.event_id, buyer_id) for buyer_id in buyers}
             work.batch.buyer_units = {
                 (buyer_id, type_id): 0 for buyer_id in buyers for type_id in limited_here
             }
-    if not places:
+    if not counted:
         return
     for event_id, buyer_id, ticket_type_id, units in await connection.fetch(
         *sql.load_buyer_units(
-            event_ids=[event for event, _ in places],
-            buyer_ids=[buyer for _, buyer in places],
+            event_ids=[event for event, _ in counted],
+            buyer_ids=[buyer for _, buyer in counted],
             ticket_type_ids=list(limited),
         )
     ):
@@ -474,6 +444,7 @@ async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> No
 
 
 def _limited_types(work: Work) -> set[UUID]:
+    """Return the ticket types with a limit per buyer."""
     if work.sale is None:
         return set()
     return {
@@ -482,48 +453,44 @@ def _limited_types(work: Work) -> set[UUID]:
 
 
 def _limited_buyers(work: Work, limited: set[UUID]) -> Iterable[UUID]:
-    """Yield those who may get units of limited ticket types: who books or joins, and the first of those who wait, if one may be asked."""
+    """Yield the buyers who may get units of limited ticket types, by their commands or by offers."""
     assert work.sale is not None
-    for command in work.commands:
-        if isinstance(command, PlaceBooking):
-            wanted = {line.ticket_type_id for line in command.lines}
-        else:
-            wanted = {command.ticket_type_id} if isinstance(command, JoinWaitlist) else set()
-        if isinstance(command, PlaceBooking | JoinWaitlist) and wanted & limited:
+    for _, command in _naming([work], "buyer_units"):
+        if not limited.isdisjoint(command.ticket_type_ids()):
             yield command.buyer_id
-    if work.sale.lines and not _serves_nobody(work):
-        for type_id in limited & work.sale.lines.keys():
+    if work.sale.waitlists and not releases_nothing(work):
+        for type_id in limited & work.sale.waitlists.keys():
             yield from [
                 entry.buyer_id
-                for firsts in work.sale.lines[type_id].firsts.values()
+                for firsts in work.sale.waitlists[type_id].firsts.values()
                 for entry in firsts.values()
             ]
 
 
-def _serves_nobody(work: Work) -> bool:
-    """Return whether nothing falls free here that those who wait could be offered.
+def releases_nothing(work: Work) -> bool:
+    """Return whether this batch can release no units.
 
-    Should it all the same, another batch serves them.
+    If it does after all, the next batch serves the waitlist.
     """
     assert work.sale is not None
-    frees_nothing = all(isinstance(command, _FREES_NOTHING) for command in work.commands)
-    return frees_nothing and not work.batch.due and not can_serve(work.sale, work.batch)
+    may_release = any(command.needs.may_release for command in work.commands)
+    return not may_release and not work.batch.due and not can_serve(work.sale, work.batch)
 
 
 async def _load_promo_uses(connection: Connection, works: Sequence[Work]) -> None:
-    places = {
-        (work.event_id, command.buyer_id)
-        for work in works
-        if work.sale is not None and work.sale.promos
-        for command in work.commands
-        if isinstance(command, PlaceBooking) and command.promo_code is not None
+    counted = {
+        (event_id, command.buyer_id)
+        for event_id, command in _naming(
+            [work for work in works if work.sale is not None and work.sale.promos], "promo_uses"
+        )
+        if command.promo_code is not None
     }
-    if not places:
+    if not counted:
         return
     by_event = {work.event_id: work.batch for work in works}
     for event_id, buyer_id, promo_id, uses in await connection.fetch(
         *sql.load_promo_uses(
-            event_ids=[event for event, _ in places], buyer_ids=[buyer for _, buyer in places]
+            event_ids=[event for event, _ in counted], buyer_ids=[buyer for _, buyer in counted]
         )
     ):
         by_event[event_id].promo_uses[buyer_id, promo_id] = uses

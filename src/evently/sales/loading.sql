@@ -1,8 +1,9 @@
--- What a batch must know: each takes the events of a batch as arrays, and runs under the locks of their sales, as statements of their own
--- after the lock: they must see what the previous holder committed.
+-- What a batch needs before it is decided. Each statement takes the events of a batch as arrays. All run
+-- under the locks of the sales, as statements of their own after the lock: they must see what the previous
+-- holder committed.
 
 -- name: load_pools
--- The pools of events that are not in memory. A statement of its own after the lock: it must see what the previous holder committed.
+-- The pools of events that are not in memory.
 SELECT event_id, {pool}
 FROM pools
 WHERE event_id = ANY(:event_ids::uuid[])
@@ -16,14 +17,14 @@ WHERE event_id = ANY(:event_ids::uuid[])
 ORDER BY event_id, position, ticket_type_id;
 
 -- name: load_next_expiries
--- When the next hold of events that are not in memory runs out.
+-- When the next hold expires, of events that are not in memory.
 SELECT event_id, min(expires_at) AS next_expiry_at
 FROM bookings
 WHERE event_id = ANY(:event_ids::uuid[]) AND state = 'held'
 GROUP BY event_id;
 
 -- name: load_due
--- The bookings whose hold has run out, oldest first, at most :due_max of each event.
+-- The bookings whose hold has expired, oldest first, at most :due_max of each event.
 SELECT named.event_id, due.booking_id
 FROM unnest(:event_ids::uuid[], :nows::timestamptz[]) AS named (event_id, now)
 CROSS JOIN LATERAL (
@@ -41,29 +42,35 @@ FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, bookin
 INNER JOIN bookings ON bookings.event_id = named.event_id AND bookings.booking_id = named.booking_id;
 
 -- name: load_tickets
--- The tickets of those bookings.
+-- The tickets of bookings that are loaded.
 SELECT tickets.event_id, tickets.booking_id, {tickets.ticket}
 FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
 INNER JOIN tickets ON tickets.event_id = named.event_id AND tickets.booking_id = named.booking_id
 ORDER BY tickets.ticket_id;
 
 -- name: load_answers
--- What was answered earlier to the idempotency keys of a batch.
-SELECT answers.event_id, answers.actor_id, answers.key, answers.fingerprint, answers.answer, answers.entry_id IS NOT NULL AS of_entry
+-- The outcomes of earlier requests with the idempotency keys of a batch.
+SELECT
+    answers.event_id, answers.actor_id, answers.key, answers.fingerprint, answers.answer,
+    answers.entry_id IS NOT NULL AS of_entry
 FROM unnest(:event_ids::uuid[], :actor_ids::uuid[], :keys::text[]) AS named (event_id, actor_id, key)
 INNER JOIN idempotency_keys AS answers
     ON answers.event_id = named.event_id AND answers.actor_id = named.actor_id AND answers.key = named.key;
 
 -- name: load_buyer_units
--- How many live units buyers have of the ticket types that limit them. A limit keeps the count small, so it is counted; buyer by buyer, lest a
--- planner that knows nothing of a new event join all its tickets with all of them (measured: 75 ms for 200 buyers and 200 tickets, now 1 ms).
+-- How many live units buyers have of ticket types with a limit per buyer. The limit keeps the number small,
+-- so it is counted; one buyer at a time, because a planner that knows nothing of a new event may join all its
+-- tickets with all of them (measured: 75 ms for 200 buyers and 200 tickets, now 1 ms).
 SELECT named.event_id, named.buyer_id, has.ticket_type_id, has.units
 FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[]) AS named (event_id, buyer_id)
 CROSS JOIN LATERAL (
     SELECT tickets.ticket_type_id, count(*) AS units
     FROM bookings
     INNER JOIN tickets
-        ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id AND tickets.state != 'void'
+        ON
+            tickets.event_id = bookings.event_id
+            AND tickets.booking_id = bookings.booking_id
+            AND tickets.state != 'void'
     WHERE
         bookings.event_id = named.event_id
         AND bookings.buyer_id = named.buyer_id
@@ -80,21 +87,22 @@ WHERE event_id = ANY(:event_ids::uuid[])
 ORDER BY event_id, version;
 
 -- name: load_promos
--- The promo codes of events that are not in memory, with how much of them is used.
+-- The promo codes of events that are not in memory, with their use.
 SELECT event_id, {promo_code}, uses, spent_minor
 FROM promo_codes
 WHERE event_id = ANY(:event_ids::uuid[])
 ORDER BY event_id, promo_id;
 
 -- name: load_set_asides
--- What is set aside for those who wait, of events that are not in memory.
+-- The units that are set aside for waitlists, of events that are not in memory.
 SELECT event_id, ticket_type_id, units
 FROM set_asides
 WHERE event_id = ANY(:event_ids::uuid[]) AND units > 0;
 
--- name: load_lines
--- Who waits, of events of which it is not in memory: of each quantity of a ticket type how many, and the first :known_max of them, in line. With ten
--- thousand in line they are counted in an index (a millisecond or two); a table of counts would have to be kept right by every batch instead.
+-- name: load_waitlists
+-- The waitlists of events of which they are not in memory: for each quantity of a ticket type the number of
+-- waiting entries, and the first :known_max of them in the order of joining. Ten thousand entries are counted
+-- in an index (a millisecond or two); a table of counts would have to be updated by every batch instead.
 SELECT counted.waiting, {firsts.waitlist_entry}
 FROM (
     SELECT event_id, ticket_type_id, quantity, count(*) AS waiting
@@ -115,15 +123,16 @@ CROSS JOIN LATERAL (
 ) AS firsts
 ORDER BY firsts.event_id, firsts.joined_seq, firsts.entry_id;
 
--- name: load_waiting
--- Everybody who waits for events that are called off, or for a ticket type that is retired: all of them are sent home.
+-- name: load_waiting_entries
+-- All waiting entries of events that are cancelled, or of which a ticket type is retired: all of them are
+-- withdrawn.
 SELECT {waitlist_entry}
 FROM waitlist_entries
 WHERE event_id = ANY(:event_ids::uuid[]) AND state = 'waiting'
 ORDER BY event_id, joined_seq, entry_id;
 
 -- name: load_returned
--- The tickets whose holders would let them go, of events that are not in memory; and whether somebody has an offer for them.
+-- The returned tickets of events that are not in memory, and whether an entry has an offer for them.
 SELECT
     tickets.event_id,
     tickets.ticket_id,
@@ -134,15 +143,26 @@ SELECT
     EXISTS (
         SELECT 1
         FROM tickets AS offered
-        INNER JOIN bookings ON bookings.event_id = offered.event_id AND bookings.booking_id = offered.booking_id AND bookings.state = 'held'
-        WHERE offered.event_id = tickets.event_id AND offered.replaces = tickets.ticket_id AND offered.state = 'valid'
+        INNER JOIN bookings
+            ON
+                bookings.event_id = offered.event_id
+                AND bookings.booking_id = offered.booking_id
+                AND bookings.state = 'held'
+        WHERE
+            offered.event_id = tickets.event_id
+            AND offered.replaces = tickets.ticket_id
+            AND offered.state = 'valid'
     ) AS offered
 FROM tickets
-WHERE tickets.event_id = ANY(:event_ids::uuid[]) AND tickets.returning_since IS NOT NULL AND tickets.state = 'valid'
+WHERE
+    tickets.event_id = ANY(:event_ids::uuid[])
+    AND tickets.returning_since IS NOT NULL
+    AND tickets.state = 'valid'
 ORDER BY tickets.event_id, tickets.returning_since, tickets.ticket_id;
 
 -- name: load_seating
--- The zones of events that are not in memory; the layout is asked for only when no event with the same one is.
+-- The zones of events that are not in memory. The layout is loaded only when no event in memory has the same
+-- one.
 SELECT event_id, digest, zones, zone_of
 FROM event_seating
 WHERE event_id = ANY(:event_ids::uuid[]);
@@ -154,7 +174,8 @@ FROM event_seating
 WHERE event_id = :event_id;
 
 -- name: load_claims
--- The seats of an event that are taken and that are blocked, as two arrays: twenty thousand rows would cost ten times as much.
+-- The taken and the blocked seats of an event, as two arrays: twenty thousand rows would cost ten times as
+-- much.
 SELECT
     coalesce(array_agg(seat_number) FILTER (WHERE ticket_id IS NOT NULL), '{}') AS taken,
     coalesce(array_agg(seat_number) FILTER (WHERE ticket_id IS NULL), '{}') AS blocked
@@ -162,7 +183,7 @@ FROM seat_claims
 WHERE event_id = :event_id;
 
 -- name: load_news
--- What happened to an event since a journal row, for whoever has its seats as they were then.
+-- The facts of an event since a journal row, to bring an older hall up to date.
 SELECT facts
 FROM journal
 WHERE event_id = :event_id AND seq > :seq
@@ -170,25 +191,35 @@ ORDER BY seq
 LIMIT :limit;
 
 -- name: load_entries
--- The waitlist entries that commands name, those of the offers among the bookings, and the live ones of those who want to join.
+-- The waitlist entries that commands name or that are offered a loaded booking, and the live ones of these
+-- buyers.
 SELECT {entries.waitlist_entry}
 FROM unnest(:event_ids::uuid[], :entry_ids::uuid[]) AS named (event_id, entry_id)
-INNER JOIN waitlist_entries AS entries ON entries.event_id = named.event_id AND entries.entry_id = named.entry_id
+INNER JOIN waitlist_entries AS entries
+    ON entries.event_id = named.event_id AND entries.entry_id = named.entry_id
 UNION
 SELECT {entries.waitlist_entry}
-FROM unnest(:join_event_ids::uuid[], :buyer_ids::uuid[]) AS joining (event_id, buyer_id)
+FROM unnest(:buyer_event_ids::uuid[], :buyer_ids::uuid[]) AS joining (event_id, buyer_id)
 INNER JOIN waitlist_entries AS entries
-    ON entries.event_id = joining.event_id AND entries.buyer_id = joining.buyer_id AND entries.state IN ('waiting', 'offered');
+    ON
+        entries.event_id = joining.event_id
+        AND entries.buyer_id = joining.buyer_id
+        AND entries.state IN ('waiting', 'offered');
 
 -- name: load_related
--- The bookings that have something to do with these through a returned ticket: whose ticket an offer stands for, and whose offer stands for a ticket.
-SELECT theirs.event_id, theirs.booking_id
+-- The bookings that are related to these tickets: the bookings of the tickets, and the offers that replace
+-- them.
+SELECT returned.event_id, returned.booking_id
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
-INNER JOIN tickets AS theirs ON theirs.event_id = named.event_id AND theirs.ticket_id = named.ticket_id
+INNER JOIN tickets AS returned ON returned.event_id = named.event_id AND returned.ticket_id = named.ticket_id
 UNION
 SELECT offered.event_id, offered.booking_id
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
-INNER JOIN tickets AS offered ON offered.event_id = named.event_id AND offered.replaces = named.ticket_id AND offered.state = 'valid';
+INNER JOIN tickets AS offered
+    ON
+        offered.event_id = named.event_id
+        AND offered.replaces = named.ticket_id
+        AND offered.state = 'valid';
 
 -- name: load_refunds
 -- The refunds that commands name.
@@ -197,10 +228,13 @@ FROM unnest(:event_ids::uuid[], :refund_ids::uuid[]) AS named (event_id, refund_
 INNER JOIN refunds ON refunds.event_id = named.event_id AND refunds.refund_id = named.refund_id;
 
 -- name: load_promo_uses
--- How many live bookings buyers have with promo codes that limit them.
+-- How many live bookings of buyers use each promo code.
 SELECT bookings.event_id, bookings.buyer_id, bookings.promo_id, count(*) AS uses
 FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[]) AS named (event_id, buyer_id)
 INNER JOIN bookings
-    ON bookings.event_id = named.event_id AND bookings.buyer_id = named.buyer_id AND bookings.state IN ('held', 'confirmed')
+    ON
+        bookings.event_id = named.event_id
+        AND bookings.buyer_id = named.buyer_id
+        AND bookings.state IN ('held', 'confirmed')
 WHERE bookings.promo_id IS NOT NULL
 GROUP BY bookings.event_id, bookings.buyer_id, bookings.promo_id;

@@ -1,6 +1,6 @@
-"""The journal as an outbox: what happened and nobody has reacted to yet.
+"""The journal as an outbox: rows whose facts have not had their effects yet.
 
-For the relay, which is one process at a time.
+For the relay, one process at a time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ sql: Final = load_queries(__name__)
 
 
 class JournalFacts(msgspec.Struct, frozen=True):
-    """One journal row, for those who react."""
+    """One journal row with its facts."""
 
     event_id: UUID
     seq: int
@@ -28,7 +28,7 @@ class JournalFacts(msgspec.Struct, frozen=True):
 
 
 class Undelivered(msgspec.Struct, frozen=True):
-    """A journal row as it is stored: whoever cannot read the facts of one event can go on with those of others."""
+    """A journal row as it is stored, so that one event's unreadable facts do not stop the others."""
 
     event_id: UUID
     seq: int
@@ -36,20 +36,18 @@ class Undelivered(msgspec.Struct, frozen=True):
     facts: bytes
 
     def read(self) -> JournalFacts:
-        """Return the row with its facts.
-
-        Raises `msgspec.ValidationError` for facts that this version does not know.
-        """
+        """Decode the facts. Raises `msgspec.ValidationError` for facts that this version does not know."""
         return JournalFacts(self.event_id, self.seq, self.at, decode_facts(self.facts))
 
 
 async def list_undelivered(
     tx: Connection, limit: int, bytes_max: int, since: datetime | None = None, besides: Collection[UUID] = ()
 ) -> list[Undelivered]:
-    """Return the oldest undelivered rows, besides those of some events; those of one event in the order of their `seq`, without a gap.
+    """Return the oldest undelivered rows, except those of the events `besides`.
 
-    `bytes_max`: no more rows once their facts have so many bytes, which is what reading them costs. One row comes in any case.
-    `since`: there is nothing older, as far as is known, and knowing it saves the database a long look.
+    Rows of one event come in the order of `seq`, without a gap. `bytes_max` limits the bytes of their facts,
+    which is what decoding them costs; at least one row is returned. `since`: the caller knows of no older
+    undelivered row, which saves the database from searching for one.
     """
     rows = await tx.fetch(
         *sql.list_undelivered(limit=limit, bytes_max=bytes_max, since=since, besides=list(besides))
@@ -58,9 +56,9 @@ async def list_undelivered(
 
 
 async def mark_delivered(tx: Connection, rows: Sequence[Undelivered], now: datetime) -> None:
-    """Note that the facts of these rows have had all their effects.
+    """Mark rows as delivered: their facts have had all their effects.
 
-    They are as `list_undelivered` gave them: without gaps.
+    The rows of an event must have no gap, as `list_undelivered` returns them.
     """
     firsts: dict[UUID, int] = {}
     lasts: dict[UUID, int] = {}
@@ -75,9 +73,9 @@ async def mark_delivered(tx: Connection, rows: Sequence[Undelivered], now: datet
 
 
 async def oldest_undelivered(database: Database, since: datetime | None = None) -> datetime | None:
-    """Return since when somebody should have reacted, None when everything is delivered.
+    """Return the time of the oldest undelivered row, None when everything is delivered.
 
-    `since`: as above.
+    `since`: as for `list_undelivered`.
     """
     oldest: datetime | None = await database.fetch_value(*sql.oldest_undelivered(since=since))
     return oldest

@@ -1,9 +1,9 @@
-"""The engine's transaction: lock the sales of a batch, load what it must know (loading.py), write what was decided.
+"""The engine's transaction: lock the sales of a batch, load what it needs, write what was decided.
 
-Everything here runs on one connection inside one transaction that the caller began. A batch concerns several
+Everything runs on one connection inside one transaction that the caller began. A batch concerns several
 events; each has its `Sale` (kept in memory between batches, true while the journal's head is the same) and
-its `Batch`. The number of statements never depends on the number of commands, and what is rare is written
-only where it happened.
+its `Batch`. The number of statements never depends on the number of commands, and a rare change costs a
+statement only where it happened.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from evently.db import Connection, load_queries
 from evently.sales.commands import Booking
 from evently.sales.facts import chain, encode_facts
-from evently.sales.loading import Work, load_named, load_sales
+from evently.sales.loading import Work, load_needs, load_sales
 from evently.sales.rules.state import Promo, Sale
 
 sql: Final = load_queries(__name__)
@@ -30,32 +30,32 @@ _encode_conditions: Final = msgspec.json.Encoder(order="deterministic").encode
 async def lock_and_load(
     connection: Connection, works: Sequence[Work], remembered: Mapping[UUID, Sale]
 ) -> None:
-    """Lock the sales of the batch and fill in each work's sale and what its commands name."""
+    """Lock the sales of the batch; load each work's sale and what its commands need."""
     rows = await connection.fetch(*sql.lock_sales(event_ids=[work.event_id for work in works]))
     heads = {row["event_id"]: row for row in rows}
-    strangers: list[Sale] = []
+    unknown: list[Sale] = []
     for work in works:
         head = heads.get(work.event_id)
         if head is None:
             continue
         sale = remembered.get(work.event_id)
-        # The hash stands for the whole history: after a failover, a seq may lie
+        # The hash covers the whole history; after a failover, an equal `seq` may be another row
         if sale is None or sale.head_hash != head["head_hash"]:
-            sale = Sale(*head.values())
-            strangers.append(sale)
+            sale = Sale(*head.values())  # columns `sale`
+            unknown.append(sale)
         work.sale = sale
-        # Clocks of several machines may disagree; an event's time never runs backwards.
+        # Clocks of several machines may disagree; the time of an event never runs backwards
         work.batch.now = max(work.batch.now, sale.head_at)
-    if strangers:
-        await load_sales(connection, strangers, remembered)
-    await load_named(connection, works)
+    if unknown:
+        await load_sales(connection, unknown, remembered)
+    await load_needs(connection, works)
 
 
 async def write(connection: Connection, works: Iterable[Work]) -> None:
-    """Write what was decided and one journal row for each event on which anything happened."""
+    """Write what was decided, and one journal row for each event that has facts."""
     works = [work for work in works if work.batch.writes()]
     for work in works:
-        _note_extras(work)
+        _add_extras(work)
         if work.batch.writes_terms():
             await _write_terms(connection, work)
     if any(work.batch.facts for work in works):
@@ -68,14 +68,14 @@ async def write(connection: Connection, works: Iterable[Work]) -> None:
     await _write_money(connection, works)
 
 
-def _note_extras(work: Work) -> None:
+def _add_extras(work: Work) -> None:
     sale, extras = work.sale, work.batch.extras()
     if sale is not None and extras & ~sale.extras:
         sale.extras |= extras
         work.batch.terms_changed = True
 
 
-# What almost every batch writes -----------------------------------------------------------------------------
+# Almost every batch -----------------------------------------------------------------------------
 
 
 def _journal(works: Sequence[Work]) -> dict[str, object]:
@@ -104,13 +104,13 @@ def _counters(works: Sequence[Work]) -> dict[str, object]:
 
 
 _BOOKING_COLUMNS: Final = (
-    "booking_events", "booking_ids", "booking_buyers", "booking_states", "booking_placed_ats", "booking_expires_ats",
-    "booking_confirmed_ats",
-    "booking_conditions", "booking_promos", "booking_entries",
+    "booking_events", "booking_ids", "booking_buyers", "booking_states", "booking_placed_ats",
+    "booking_expires_ats", "booking_confirmed_ats", "booking_conditions", "booking_promos", "booking_entries",
 )  # fmt: skip
 _TICKET_COLUMNS: Final = (
-    "ticket_events", "ticket_ids", "ticket_bookings", "ticket_types", "ticket_prices", "ticket_secrets", "ticket_discounts",
-    "ticket_surcharges", "ticket_fees", "ticket_taxes", "ticket_seats", "ticket_seat_ids", "ticket_seat_labels", "ticket_replaces",
+    "ticket_events", "ticket_ids", "ticket_bookings", "ticket_types", "ticket_prices", "ticket_secrets",
+    "ticket_discounts", "ticket_surcharges", "ticket_fees", "ticket_taxes", "ticket_seats", "ticket_seat_ids",
+    "ticket_seat_labels", "ticket_replaces",
 )  # fmt: skip
 
 
@@ -184,11 +184,11 @@ def _answered(works: Sequence[Work]) -> dict[str, object]:
     )
 
 
-# What only some write ---------------------------------------------------------------------------------------
+# Rare changes ---------------------------------------------------------------------------------------
 
 
 async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
-    if moved := [
+    if changed := [
         (
             work.event_id,
             booking.booking_id,
@@ -203,17 +203,20 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
             booking.refunded_minor,
         )
         for work in works
-        for booking in work.batch.moved.values()
+        for booking in work.batch.changed.values()
     ]:
         names = (
-            "event_ids", "booking_ids", "states", "expires_ats", "confirmed_ats", "ended_ats", "extendeds", "payment_ids", "paids_minor",
-            "captured_ats", "refundeds_minor",
+            "event_ids", "booking_ids", "states", "expires_ats", "confirmed_ats", "ended_ats", "extendeds",
+            "payment_ids", "paids_minor", "captured_ats", "refundeds_minor",
         )  # fmt: skip
-        await connection.execute(*sql.move_bookings(**_columns(names, moved)))
-    if marked := [
-        (work.event_id, ticket_id, since) for work in works for ticket_id, since in work.batch.marked.items()
+        await connection.execute(*sql.update_bookings(**_columns(names, changed)))
+    if returning := [
+        (work.event_id, ticket_id, since)
+        for work in works
+        for ticket_id, since in work.batch.returning_changed.items()
     ]:
-        await connection.execute(*sql.mark_tickets(**_columns(("event_ids", "ticket_ids", "sinces"), marked)))
+        columns = _columns(("event_ids", "ticket_ids", "sinces"), returning)
+        await connection.execute(*sql.update_returning(**columns))
     if unbound := [(work.event_id, ticket_id) for work in works for ticket_id in work.batch.unbound]:
         await connection.execute(*sql.unbind_tickets(**_columns(("event_ids", "ticket_ids"), unbound)))
     if voided := [(work.event_id, ticket_id) for work in works for ticket_id in work.batch.voided]:
@@ -226,8 +229,8 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
 
 async def _write_seats(connection: Connection, works: Sequence[Work]) -> None:
     claims = [(work.event_id, number, claim) for work in works for number, claim in work.batch.claims.items()]
-    if freed := [(event_id, number) for event_id, number, claim in claims if claim.was_taken]:
-        await connection.execute(*sql.free_seats(**_columns(("event_ids", "seat_numbers"), freed)))
+    if released := [(event_id, number) for event_id, number, claim in claims if claim.was_taken]:
+        await connection.execute(*sql.release_seats(**_columns(("event_ids", "seat_numbers"), released)))
     if claimed := [(event_id, number, claim.ticket_id) for event_id, number, claim in claims if claim.taken]:
         await connection.execute(
             *sql.claim_seats(**_columns(("event_ids", "seat_numbers", "ticket_ids"), claimed))
@@ -235,10 +238,10 @@ async def _write_seats(connection: Connection, works: Sequence[Work]) -> None:
 
 
 async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None:
-    entries = [(work.event_id, entry) for work in works for entry in work.batch.entries_moved.values()]
+    entries = [(work.event_id, entry) for work in works for entry in work.batch.entries_changed.values()]
     new = {entry.entry_id for work in works for entry in work.batch.entries_joined}
-    # Before `join_waitlist`: whoever leaves may join again in one batch, and has one live entry.
-    if moved := [
+    # Before `insert_entries`: a buyer may leave and join again in one batch, and has one live entry at a time
+    if changed := [
         (
             event_id,
             entry.entry_id,
@@ -252,22 +255,22 @@ async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None
         if entry.entry_id not in new
     ]:
         names = ("event_ids", "entry_ids", "states", "reasons", "offered_ats", "booking_ids", "ended_ats")
-        await connection.execute(*sql.move_entries(**_columns(names, moved)))
+        await connection.execute(*sql.update_entries(**_columns(names, changed)))
     if joined := [
-        msgspec.structs.astuple(work.batch.entries_moved.get(entry.entry_id, entry))
+        msgspec.structs.astuple(work.batch.entries_changed.get(entry.entry_id, entry))
         for work in works
         for entry in work.batch.entries_joined
     ]:
         columns = (
-            "event_ids", "entry_ids", "buyer_ids", "ticket_type_ids", "quantities", "states", "reasons", "joined_ats", "joined_seqs",
-            "offered_ats", "booking_ids", "ended_ats",
+            "event_ids", "entry_ids", "buyer_ids", "ticket_type_ids", "quantities", "states", "reasons",
+            "joined_ats", "joined_seqs", "offered_ats", "booking_ids", "ended_ats",
         )  # fmt: skip
-        await connection.execute(*sql.join_waitlist(**_columns(columns, joined)))
+        await connection.execute(*sql.insert_entries(**_columns(columns, joined)))
     if aside := [
-        (work.event_id, type_id, work.sale.aside[type_id])
+        (work.event_id, type_id, work.sale.set_asides[type_id])
         for work in works
         if work.sale is not None
-        for type_id in work.batch.aside_changed
+        for type_id in work.batch.set_asides_changed
     ]:
         await connection.execute(
             *sql.put_set_asides(**_columns(("event_ids", "ticket_type_ids", "units"), aside))
@@ -283,7 +286,7 @@ async def _write_money(connection: Connection, works: Sequence[Work]) -> None:
         columns = _columns(
             ("event_ids", "refund_ids", "booking_ids", "amounts_minor", "decided_ats"), decided
         )
-        await connection.execute(*sql.decide_refunds(**columns))
+        await connection.execute(*sql.insert_refunds(**columns))
     if settled := [
         (work.event_id, refund_id, work.batch.now)
         for work in works
@@ -312,7 +315,7 @@ async def _write_money(connection: Connection, works: Sequence[Work]) -> None:
             ),
             posted,
         )
-        await connection.execute(*sql.post(**columns))
+        await connection.execute(*sql.insert_postings(**columns))
     if promos := [
         (work.event_id, promo.terms.promo_id, promo.uses, promo.spent_minor)
         for work in works
@@ -329,7 +332,7 @@ async def _write_money(connection: Connection, works: Sequence[Work]) -> None:
 
 async def _write_terms(connection: Connection, work: Work) -> None:
     sale, batch = work.sale, work.batch
-    assert sale is not None, "terms are a sale's"
+    assert sale is not None, "terms belong to a sale"
     window = {
         "event_id": sale.event_id,
         "state": sale.state,
@@ -378,6 +381,6 @@ def _promos(sale: Sale, promo_ids: set[UUID]) -> list[Promo]:
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, object]:
-    """Return the rows turned into one array for each name."""
+    """Turn rows into one array for each name."""
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
     return dict(zip(names, columns, strict=True))

@@ -1,10 +1,11 @@
--- The engine's few statements. Each takes the events of a batch as arrays; their number never depends on the number of commands.
--- All but the first run under the locks that the first one takes.
+-- The engine's few statements. Each takes the events of a batch as arrays; their number never depends on the
+-- number of commands. All but the first run under the locks that the first one takes.
 
 -- name: lock_sales
--- Lock the sales of a batch. Key order, so that two batches never wait for each other in a circle; the sales rows alone, without a join, so that
--- a cluster can route it. What is read here is the newest committed state, for waiting for the lock re-reads the row. No key changes: whoever else
--- refers to a sale (the relay's sums, payments) need not wait for it, nor it for them.
+-- Lock the sales of a batch. In key order, so that two batches never wait for each other in a circle; the
+-- sales rows alone, without a join, so that a cluster can route it. The rows are the newest committed ones,
+-- because waiting for the lock reads a row again. No key changes, hence FOR NO KEY UPDATE: rows that refer to
+-- a sale (the relay's figures, payments) can be written meanwhile.
 SELECT {sale}
 FROM sales
 WHERE event_id = ANY(:event_ids::uuid[])
@@ -12,35 +13,43 @@ ORDER BY event_id
 FOR NO KEY UPDATE;
 
 -- columns: placed_booking
--- What a new booking has; the other columns have their defaults.
-event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, conditions_version, promo_id, entry_id;
+-- The columns of a new booking; the others have their defaults.
+event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, conditions_version, promo_id,
+entry_id;
 
 -- columns: placed_ticket
--- What a new ticket has besides its state.
-event_id, ticket_id, booking_id, ticket_type_id, price_minor, secret, discount_minor, surcharge_minor, fee_minor,
+-- The columns of a new ticket besides its state.
+event_id, ticket_id, booking_id, ticket_type_id, price_minor, secret, discount_minor, surcharge_minor,
+fee_minor,
 tax_minor, seat_number, seat_id, seat_label, replaces;
 
 -- name: write_batch
--- What almost every batch writes, in one statement (measured on one server: 1.1 to 1.5 times as fast as five).
+-- Write what almost every batch changes, in one statement (measured on one server: 1.1 to 1.5 times as fast
+-- as five).
 WITH heads AS (
     UPDATE sales
     SET seq = new.seq, head_hash = new.hash, head_at = new.at
-    FROM unnest(:head_events::uuid[], :head_seqs::bigint[], :head_hashes::bytea[], :head_ats::timestamptz[]) AS new (event_id, seq, hash, at)
+    FROM unnest(:head_events::uuid[], :head_seqs::bigint[], :head_hashes::bytea[], :head_ats::timestamptz[])
+        AS new (event_id, seq, hash, at)
     WHERE sales.event_id = new.event_id
 ),
 
 journal_rows AS (
     INSERT INTO journal (event_id, seq, at, facts, hash)
     SELECT new.event_id, new.seq, new.at, new.facts, new.hash
-    FROM unnest(:head_events::uuid[], :head_seqs::bigint[], :head_ats::timestamptz[], :head_facts::bytea[], :head_hashes::bytea[])
-        AS new (event_id, seq, at, facts, hash)
+    FROM unnest(
+        :head_events::uuid[], :head_seqs::bigint[], :head_ats::timestamptz[], :head_facts::bytea[],
+        :head_hashes::bytea[]
+    ) AS new (event_id, seq, at, facts, hash)
 ),
 
 counters AS (
     UPDATE pools
     SET held = new.held, sold = new.sold, set_aside = new.set_aside
-    FROM unnest(:pool_events::uuid[], :pool_ids::uuid[], :pool_helds::integer[], :pool_solds::integer[], :pool_set_asides::integer[])
-        AS new (event_id, pool_id, held, sold, set_aside)
+    FROM unnest(
+        :pool_events::uuid[], :pool_ids::uuid[], :pool_helds::integer[], :pool_solds::integer[],
+        :pool_set_asides::integer[]
+    ) AS new (event_id, pool_id, held, sold, set_aside)
     WHERE pools.event_id = new.event_id AND pools.pool_id = new.pool_id
 ),
 
@@ -49,17 +58,22 @@ placed AS (
     SELECT {new.placed_booking}
     FROM unnest(
         :booking_events::uuid[], :booking_ids::uuid[], :booking_buyers::uuid[], :booking_states::text[],
-        :booking_placed_ats::timestamptz[], :booking_expires_ats::timestamptz[], :booking_confirmed_ats::timestamptz[],
+        :booking_placed_ats::timestamptz[], :booking_expires_ats::timestamptz[],
+        :booking_confirmed_ats::timestamptz[],
         :booking_conditions::integer[], :booking_promos::uuid[], :booking_entries::uuid[]
     ) AS new ({placed_booking})
 ),
 
 answered AS (
-    INSERT INTO idempotency_keys (event_id, actor_id, key, fingerprint, booking_id, entry_id, answer, replays)
-    SELECT new.event_id, new.actor_id, new.key, new.fingerprint, new.booking_id, new.entry_id, new.answer, 0
+    INSERT INTO idempotency_keys (
+        event_id, actor_id, key, fingerprint, booking_id, entry_id, answer, replays
+    )
+    SELECT
+        new.event_id, new.actor_id, new.key, new.fingerprint, new.booking_id, new.entry_id, new.answer, 0
     FROM unnest(
-        :key_events::uuid[], :key_actors::uuid[], :keys::text[], :key_fingerprints::bytea[], :key_bookings::uuid[], :key_entries::uuid[],
-        :key_answers::bytea[]
+        :key_events::uuid[], :key_actors::uuid[], :keys::text[], :key_fingerprints::bytea[],
+        :key_bookings::uuid[],
+        :key_entries::uuid[], :key_answers::bytea[]
     ) AS new (event_id, actor_id, key, fingerprint, booking_id, entry_id, answer)
 )
 
@@ -67,181 +81,240 @@ INSERT INTO tickets (state, {placed_ticket})
 SELECT 'valid', {new.placed_ticket}
 FROM unnest(
     :ticket_events::uuid[], :ticket_ids::uuid[], :ticket_bookings::uuid[], :ticket_types::uuid[],
-    :ticket_prices::bigint[], :ticket_secrets::bytea[], :ticket_discounts::bigint[], :ticket_surcharges::bigint[],
+    :ticket_prices::bigint[], :ticket_secrets::bytea[], :ticket_discounts::bigint[],
+    :ticket_surcharges::bigint[],
     :ticket_fees::bigint[], :ticket_taxes::bigint[], :ticket_seats::integer[], :ticket_seat_ids::text[],
     :ticket_seat_labels::text[], :ticket_replaces::uuid[]
 ) AS new ({placed_ticket});
 
--- name: move_bookings
--- Bookings that changed: confirmed, expired, cancelled, extended, captured.
+-- name: update_bookings
+-- Update bookings that were confirmed, expired, cancelled, extended, captured or refunded.
 UPDATE bookings
 SET
-    state = new.state, expires_at = new.expires_at, confirmed_at = new.confirmed_at, ended_at = new.ended_at, extended = new.extended,
-    payment_id = new.payment_id, paid_minor = new.paid_minor, captured_at = new.captured_at, refunded_minor = new.refunded_minor
+    state = new.state,
+    expires_at = new.expires_at,
+    confirmed_at = new.confirmed_at,
+    ended_at = new.ended_at,
+    extended = new.extended,
+    payment_id = new.payment_id,
+    paid_minor = new.paid_minor,
+    captured_at = new.captured_at,
+    refunded_minor = new.refunded_minor
 FROM unnest(
-    :event_ids::uuid[], :booking_ids::uuid[], :states::text[], :expires_ats::timestamptz[], :confirmed_ats::timestamptz[],
-    :ended_ats::timestamptz[], :extendeds::boolean[], :payment_ids::uuid[], :paids_minor::bigint[], :captured_ats::timestamptz[],
-    :refundeds_minor::bigint[]
+    :event_ids::uuid[], :booking_ids::uuid[], :states::text[], :expires_ats::timestamptz[],
+    :confirmed_ats::timestamptz[], :ended_ats::timestamptz[], :extendeds::boolean[], :payment_ids::uuid[],
+    :paids_minor::bigint[], :captured_ats::timestamptz[], :refundeds_minor::bigint[]
 ) AS new (
-    event_id, booking_id, state, expires_at, confirmed_at, ended_at, extended, payment_id, paid_minor, captured_at, refunded_minor
+    event_id, booking_id, state, expires_at, confirmed_at, ended_at, extended, payment_id, paid_minor,
+    captured_at,
+    refunded_minor
 )
 WHERE bookings.event_id = new.event_id AND bookings.booking_id = new.booking_id;
 
 -- name: void_tickets
--- Tickets that were cancelled.
+-- Void tickets that were cancelled.
 UPDATE tickets
 SET state = 'void', returning_since = NULL, replaces = NULL
-FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS gone (event_id, ticket_id)
-WHERE tickets.event_id = gone.event_id AND tickets.ticket_id = gone.ticket_id;
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS voided (event_id, ticket_id)
+WHERE tickets.event_id = voided.event_id AND tickets.ticket_id = voided.ticket_id;
 
--- name: mark_tickets
--- Tickets whose holder would let them go, or keeps them after all.
+-- name: update_returning
+-- Mark tickets as returned to the waitlist since an instant, or (NULL) as kept.
 UPDATE tickets
-SET returning_since = marked.since
-FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[], :sinces::timestamptz[]) AS marked (event_id, ticket_id, since)
-WHERE tickets.event_id = marked.event_id AND tickets.ticket_id = marked.ticket_id;
+SET returning_since = new.since
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[], :sinces::timestamptz[])
+    AS new (event_id, ticket_id, since)
+WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
 
 -- name: unbind_tickets
--- Tickets that stood for returned ones, and now have units and seats of their own.
+-- Turn replacement tickets into ordinary ones: they have units and seats of their own now.
 UPDATE tickets
 SET replaces = NULL
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS own (event_id, ticket_id)
 WHERE tickets.event_id = own.event_id AND tickets.ticket_id = own.ticket_id;
 
--- name: free_seats
--- Seats that were taken or blocked before the batch and are not as they were. Before `claim_seats`: another ticket may have got one of them.
+-- name: release_seats
+-- Delete the claims of seats that were taken or blocked before the batch and have changed. Runs before
+-- `claim_seats`, because another ticket may have got one of them.
 DELETE FROM seat_claims
-USING unnest(:event_ids::uuid[], :seat_numbers::integer[]) AS freed (event_id, seat_number)
-WHERE seat_claims.event_id = freed.event_id AND seat_claims.seat_number = freed.seat_number;
+USING unnest(:event_ids::uuid[], :seat_numbers::integer[]) AS released (event_id, seat_number)
+WHERE seat_claims.event_id = released.event_id AND seat_claims.seat_number = released.seat_number;
 
 -- name: claim_seats
--- Seats that are taken, or blocked. Should the rules ever give a taken seat away, the key refuses it.
+-- Claim seats for tickets, or block them. If the rules ever claimed a seat twice, the primary key would
+-- refuse it.
 INSERT INTO seat_claims (event_id, seat_number, ticket_id)
 SELECT claimed.event_id, claimed.seat_number, claimed.ticket_id
-FROM unnest(:event_ids::uuid[], :seat_numbers::integer[], :ticket_ids::uuid[]) AS claimed (event_id, seat_number, ticket_id);
+FROM unnest(:event_ids::uuid[], :seat_numbers::integer[], :ticket_ids::uuid[])
+    AS claimed (event_id, seat_number, ticket_id);
 
--- name: join_waitlist
--- Those who wait from now on, or were offered something in this very batch.
+-- name: insert_entries
+-- Insert new waitlist entries, in the state in which the batch leaves them: some have an offer already.
 INSERT INTO waitlist_entries ({waitlist_entry})
 SELECT {new.waitlist_entry}
 FROM unnest(
-    :event_ids::uuid[], :entry_ids::uuid[], :buyer_ids::uuid[], :ticket_type_ids::uuid[], :quantities::integer[],
-    :states::text[], :reasons::text[], :joined_ats::timestamptz[], :joined_seqs::bigint[], :offered_ats::timestamptz[],
+    :event_ids::uuid[], :entry_ids::uuid[], :buyer_ids::uuid[], :ticket_type_ids::uuid[],
+    :quantities::integer[],
+    :states::text[], :reasons::text[], :joined_ats::timestamptz[], :joined_seqs::bigint[],
+    :offered_ats::timestamptz[],
     :booking_ids::uuid[], :ended_ats::timestamptz[]
 ) AS new ({waitlist_entry});
 
--- name: move_entries
--- Waitlist entries that were offered something, or wait no longer.
+-- name: update_entries
+-- Update waitlist entries that got an offer, were fulfilled or withdrawn.
 UPDATE waitlist_entries
-SET state = new.state, reason = new.reason, offered_at = new.offered_at, booking_id = new.booking_id, ended_at = new.ended_at
+SET
+    state = new.state,
+    reason = new.reason,
+    offered_at = new.offered_at,
+    booking_id = new.booking_id,
+    ended_at = new.ended_at
 FROM unnest(
-    :event_ids::uuid[], :entry_ids::uuid[], :states::text[], :reasons::text[], :offered_ats::timestamptz[], :booking_ids::uuid[],
-    :ended_ats::timestamptz[]
+    :event_ids::uuid[], :entry_ids::uuid[], :states::text[], :reasons::text[], :offered_ats::timestamptz[],
+    :booking_ids::uuid[], :ended_ats::timestamptz[]
 ) AS new (event_id, entry_id, state, reason, offered_at, booking_id, ended_at)
 WHERE waitlist_entries.event_id = new.event_id AND waitlist_entries.entry_id = new.entry_id;
 
 -- name: put_set_asides
--- What is set aside for those who wait.
+-- Store the units that are set aside for waitlists.
 INSERT INTO set_asides (event_id, ticket_type_id, units)
 SELECT new.event_id, new.ticket_type_id, new.units
-FROM unnest(:event_ids::uuid[], :ticket_type_ids::uuid[], :units::integer[]) AS new (event_id, ticket_type_id, units)
+FROM unnest(:event_ids::uuid[], :ticket_type_ids::uuid[], :units::integer[])
+    AS new (event_id, ticket_type_id, units)
 ON CONFLICT (event_id, ticket_type_id) DO UPDATE SET units = excluded.units;
 
--- name: decide_refunds
--- What is to be paid back.
+-- name: insert_refunds
+-- Insert new refunds, pending.
 INSERT INTO refunds (event_id, refund_id, booking_id, amount_minor, decided_at)
 SELECT new.event_id, new.refund_id, new.booking_id, new.amount_minor, new.decided_at
-FROM unnest(:event_ids::uuid[], :refund_ids::uuid[], :booking_ids::uuid[], :amounts_minor::bigint[], :decided_ats::timestamptz[])
-    AS new (event_id, refund_id, booking_id, amount_minor, decided_at);
+FROM unnest(
+    :event_ids::uuid[], :refund_ids::uuid[], :booking_ids::uuid[], :amounts_minor::bigint[],
+    :decided_ats::timestamptz[]
+) AS new (event_id, refund_id, booking_id, amount_minor, decided_at);
 
 -- name: settle_refunds
--- What was paid back.
+-- Mark refunds as settled.
 UPDATE refunds
 SET settled_at = done.settled_at
-FROM unnest(:event_ids::uuid[], :refund_ids::uuid[], :settled_ats::timestamptz[]) AS done (event_id, refund_id, settled_at)
+FROM unnest(:event_ids::uuid[], :refund_ids::uuid[], :settled_ats::timestamptz[])
+    AS done (event_id, refund_id, settled_at)
 WHERE refunds.event_id = done.event_id AND refunds.refund_id = done.refund_id;
 
--- name: post
--- The rows of the ledger that belong to the journal rows of a batch.
+-- name: insert_postings
+-- Insert the ledger rows that belong to the journal rows of a batch.
 INSERT INTO ledger (event_id, seq, line, at, booking_id, debit, credit, amount_minor, currency)
-SELECT new.event_id, new.seq, new.line, new.at, new.booking_id, new.debit, new.credit, new.amount_minor, new.currency
+SELECT
+    new.event_id, new.seq, new.line, new.at, new.booking_id, new.debit, new.credit, new.amount_minor,
+    new.currency
 FROM unnest(
-    :event_ids::uuid[], :seqs::bigint[], :lines::integer[], :ats::timestamptz[], :booking_ids::uuid[], :debits::text[], :credits::text[],
-    :amounts_minor::bigint[], :currencies::text[]
+    :event_ids::uuid[], :seqs::bigint[], :lines::integer[], :ats::timestamptz[], :booking_ids::uuid[],
+    :debits::text[], :credits::text[], :amounts_minor::bigint[], :currencies::text[]
 ) AS new (event_id, seq, line, at, booking_id, debit, credit, amount_minor, currency);
 
 -- name: put_promo
--- A promo code that is new or changed, and how much of it is used.
+-- Insert or update a promo code with its use.
 INSERT INTO promo_codes (event_id, {promo_code}, uses, spent_minor)
 VALUES (
-    :event_id, :promo_id, :code, :kind, :value, :ticket_type_ids, :uses_max, :per_buyer_max, :budget_minor, :from_at, :until_at, :retired, :uses,
-    :spent_minor
+    :event_id, :promo_id, :code, :kind, :value, :ticket_type_ids, :uses_max, :per_buyer_max, :budget_minor,
+    :from_at,
+    :until_at, :retired, :uses, :spent_minor
 )
 ON CONFLICT (event_id, promo_id) DO UPDATE
 SET
-    code = excluded.code, kind = excluded.kind, value = excluded.value, ticket_type_ids = excluded.ticket_type_ids, uses_max = excluded.uses_max,
-    per_buyer_max = excluded.per_buyer_max, budget_minor = excluded.budget_minor, from_at = excluded.from_at, until_at = excluded.until_at,
-    retired = excluded.retired, uses = excluded.uses, spent_minor = excluded.spent_minor;
+    code = excluded.code,
+    kind = excluded.kind,
+    value = excluded.value,
+    ticket_type_ids = excluded.ticket_type_ids,
+    uses_max = excluded.uses_max,
+    per_buyer_max = excluded.per_buyer_max,
+    budget_minor = excluded.budget_minor,
+    from_at = excluded.from_at,
+    until_at = excluded.until_at,
+    retired = excluded.retired,
+    uses = excluded.uses,
+    spent_minor = excluded.spent_minor;
 
 -- name: count_promos
--- How much of promo codes is used.
+-- Update the use of promo codes.
 UPDATE promo_codes
 SET uses = new.uses, spent_minor = new.spent_minor
-FROM unnest(:event_ids::uuid[], :promo_ids::uuid[], :uses::integer[], :spents_minor::bigint[]) AS new (event_id, promo_id, uses, spent_minor)
+FROM unnest(:event_ids::uuid[], :promo_ids::uuid[], :uses::integer[], :spents_minor::bigint[])
+    AS new (event_id, promo_id, uses, spent_minor)
 WHERE promo_codes.event_id = new.event_id AND promo_codes.promo_id = new.promo_id;
 
 -- name: put_conditions
--- A new version of the conditions.
+-- Insert a version of the conditions.
 INSERT INTO sale_conditions (event_id, version, conditions) VALUES (:event_id, :version, :conditions);
 
 -- name: put_seating
--- The seats and zones of an event.
+-- Insert or replace the seating of an event.
 INSERT INTO event_seating (event_id, digest, layout, zones, zone_of)
 VALUES (:event_id, :digest, :layout, :zones, :zone_of)
 ON CONFLICT (event_id) DO UPDATE
 SET digest = excluded.digest, layout = excluded.layout, zones = excluded.zones, zone_of = excluded.zone_of;
 
 -- name: count_replays
--- The write that a replayed answer waits for: with a synchronous standby, its commit is acknowledged only after the first answer's was.
+-- Count replays of answers. A replayed answer waits for this write: with a synchronous standby, its commit is
+-- acknowledged only after the commit of the first answer was.
 UPDATE idempotency_keys
 SET replays = replays + 1
 FROM unnest(:event_ids::uuid[], :actor_ids::uuid[], :keys::text[]) AS named (event_id, actor_id, key)
-WHERE idempotency_keys.event_id = named.event_id AND idempotency_keys.actor_id = named.actor_id AND idempotency_keys.key = named.key;
+WHERE
+    idempotency_keys.event_id = named.event_id
+    AND idempotency_keys.actor_id = named.actor_id
+    AND idempotency_keys.key = named.key;
 
 -- name: create_sale
--- The sale of a new event, before anything refers to it.
+-- Insert the sale of a new event, before other rows refer to it.
 INSERT INTO sales ({sale})
 VALUES (:event_id, :state, :currency, :on_sale_at, :off_sale_at, 0, :head_hash, :head_at, :extras);
 
 -- name: change_sale
--- The state and the window of a sale.
+-- Update the state and the window of a sale.
 UPDATE sales
 SET state = :state, on_sale_at = :on_sale_at, off_sale_at = :off_sale_at, extras = :extras
 WHERE event_id = :event_id;
 
 -- name: put_pools
--- Pools that are new or changed, with their counters.
+-- Insert or update pools with their counters.
 INSERT INTO pools (event_id, {pool})
 SELECT :event_id, {new.pool}
-FROM unnest(:pool_ids::uuid[], :names::text[], :capacities::integer[], :helds::integer[], :solds::integer[], :set_asides::integer[])
-    AS new ({pool})
+FROM unnest(
+    :pool_ids::uuid[], :names::text[], :capacities::integer[], :helds::integer[], :solds::integer[],
+    :set_asides::integer[]
+) AS new ({pool})
 ON CONFLICT (event_id, pool_id) DO UPDATE
-SET name = excluded.name, capacity = excluded.capacity, held = excluded.held, sold = excluded.sold, set_aside = excluded.set_aside;
+SET
+    name = excluded.name,
+    capacity = excluded.capacity,
+    held = excluded.held,
+    sold = excluded.sold,
+    set_aside = excluded.set_aside;
 
 -- name: remove_pools
--- Pools that no ticket type draws on.
+-- Delete pools that no ticket type draws on.
 DELETE FROM pools WHERE event_id = :event_id AND pool_id = ANY(:pool_ids::uuid[]);
 
 -- name: put_ticket_type
--- A ticket type that is new or changed.
+-- Insert or update a ticket type.
 INSERT INTO ticket_types (event_id, {ticket_type})
 VALUES (
-    :event_id, :ticket_type_id, :name, :description, :position, :price_minor, :per_booking_max, :pool_ids, :per_buyer_max, :on_sale_at,
-    :off_sale_at, :retired, :zone, :tax_basis_points, :tax_included, :hidden
+    :event_id, :ticket_type_id, :name, :description, :position, :price_minor, :per_booking_max, :pool_ids,
+    :per_buyer_max, :on_sale_at, :off_sale_at, :retired, :zone, :tax_basis_points, :tax_included, :hidden
 )
 ON CONFLICT (event_id, ticket_type_id) DO UPDATE
 SET
-    name = excluded.name, description = excluded.description, position = excluded.position, price_minor = excluded.price_minor,
-    per_booking_max = excluded.per_booking_max, pool_ids = excluded.pool_ids, per_buyer_max = excluded.per_buyer_max,
-    on_sale_at = excluded.on_sale_at, off_sale_at = excluded.off_sale_at, retired = excluded.retired,
-    zone = excluded.zone, tax_basis_points = excluded.tax_basis_points, tax_included = excluded.tax_included, hidden = excluded.hidden;
+    name = excluded.name,
+    description = excluded.description,
+    position = excluded.position,
+    price_minor = excluded.price_minor,
+    per_booking_max = excluded.per_booking_max,
+    pool_ids = excluded.pool_ids,
+    per_buyer_max = excluded.per_buyer_max,
+    on_sale_at = excluded.on_sale_at,
+    off_sale_at = excluded.off_sale_at,
+    retired = excluded.retired,
+    zone = excluded.zone,
+    tax_basis_points = excluded.tax_basis_points,
+    tax_included = excluded.tax_included,
+    hidden = excluded.hidden;

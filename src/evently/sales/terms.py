@@ -1,6 +1,6 @@
-"""What an organizer says about selling: pools, ticket types, conditions, promo codes, seating.
+"""Terms: what an organizer sets about a sale.
 
-Plain values.
+Pools, ticket types, conditions, promo codes, seating. Plain values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evently.kit.shapes import number
 CAPACITY_MAX: Final = 1_000_000  # of one pool: the largest paid crowds on record are half of it
 POOLS_MAX: Final = 50  # of one event
 TICKET_TYPES_MAX: Final = 100  # of one event, retired ones included
-PROMO_CODES_MAX: Final = 1_000  # of one event, retired ones included: all are in the memory of a sale
+PROMO_CODES_MAX: Final = 1_000  # of one event, retired ones included: a sale keeps all of them in memory
 PROMO_CODE_CHARACTERS_MAX: Final = 40
 ZONES_MAX: Final = 100  # of one event: more colours than a plan can show
 HOLD_SECONDS_MAX: Final = 3_600
@@ -26,7 +26,7 @@ CONDITIONS_MAX: Final = 1_000  # versions of one event
 NOT_FOR_SALE: Final = 255  # in `zone_of`
 WHOLE: Final = 10_000  # basis points
 
-HOURS_BEFORE_MAX: Final = 8_784  # a year: nobody promises refunds further ahead
+HOURS_BEFORE_MAX: Final = 8_784  # a year: refunds are not promised further ahead
 
 PaymentMode: TypeAlias = Literal["online", "door"]
 PaidBy: TypeAlias = Literal["buyer", "organizer"]
@@ -44,9 +44,10 @@ class PoolTerms(msgspec.Struct, frozen=True):
 
 
 class TicketTypeTerms(msgspec.Struct, frozen=True):
-    """What a buyer picks. A unit takes one unit of each of `pool_ids`, and a seat of `zone` when there is one.
+    """A ticket type. A unit takes one unit of each of its pools, and a seat of its zone if it has one.
 
-    `hidden`: sold only with a promo code that unlocks it. `tax_included`: in the price, or on top of it.
+    `hidden`: sold only with a promo code that unlocks it. `tax_included`: tax is in the price, else on top of
+    it.
     """
 
     ticket_type_id: UUID
@@ -67,9 +68,9 @@ class TicketTypeTerms(msgspec.Struct, frozen=True):
 
 
 class Fees(msgspec.Struct, frozen=True):
-    """What selling a ticket costs: so much, and so much of its discounted price.
+    """The fee for selling a ticket: a fixed amount plus a share of the discounted price.
 
-    Free tickets carry no fee.
+    Free tickets have none.
     """
 
     fixed_minor: int = 0
@@ -78,7 +79,7 @@ class Fees(msgspec.Struct, frozen=True):
 
 
 class RefundWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Until so many hours before the start, so much of what was paid is paid back."""
+    """A share of the paid amount that is refunded until so many hours before the start."""
 
     hours_before: HoursBefore
     basis_points: BasisPoints
@@ -89,8 +90,9 @@ class Conditions(msgspec.Struct, frozen=True):
 
     The default is a box office: paid at the door, cancelled freely until the start.
 
-    `refund_windows`: the one with the most hours that is still open counts; none is: nothing is paid back. `cancel_hours_before`: later
-    than that, buyers cannot cancel at all. `fee_kept`: the buyer's fee is never paid back.
+    `refund_windows`: of those still open, the one with the most hours applies; without one, nothing is
+    refunded. `cancel_hours_before`: later than that, buyers cannot cancel. `fee_kept`: the buyer's fee is
+    never refunded.
     """
 
     payment: PaymentMode = "door"
@@ -100,15 +102,16 @@ class Conditions(msgspec.Struct, frozen=True):
     refund_windows: tuple[RefundWindow, ...] = (RefundWindow(0, WHOLE),)
     cancel_hours_before: int = 0
     fee_kept: bool = False
-    orphans_forbidden: bool = False  # for seats that buyers name; best available avoids them by itself
+    orphans_forbidden: bool = (
+        False  # for seats that buyers name; the best available seats avoid orphans anyway
+    )
 
 
 class PromoTerms(msgspec.Struct, frozen=True):
-    """A promo code. `value`: basis points, or minor units off each ticket.
+    """A promo code. `value`: a discount on each ticket, in basis points or minor units.
 
-    `ticket_type_ids`: what it is good for; empty: everything.
-
-    A code of any kind unlocks the hidden ticket types that it names.
+    `ticket_type_ids`: the ticket types that it applies to; empty: all. A code of any kind unlocks the hidden
+    ticket types that it names.
     """
 
     promo_id: UUID

@@ -9,7 +9,7 @@ arena, theatre              generated seat maps (generate.py)
 import_pretix               seating plans of pretix (pretix.py, pretix_format.py)
 """
 
-from evently.seating.hall import Hall
+from evently.seating.hall import Hall, SeatState
 from evently.seating.maps import (
     SeatMapVersion,
     StoredSeatMap,
@@ -28,6 +28,7 @@ __all__ = [
     "Plan",
     "SeatMap",
     "SeatMapVersion",
+    "SeatState",
     "StoredSeatMap",
     "add_seat_map",
     "add_version",

@@ -1,6 +1,6 @@
-"""What others may look at: the sale, bookings, the waitlist, seats, quotes, the journal, the proof.
+"""What other packages read: sales, bookings, waitlists, seats, quotes, the journal, the proof.
 
-Nothing here decides anything.
+Decides nothing.
 """
 
 from evently.sales.loading import load_hall
@@ -16,7 +16,7 @@ from evently.sales.reads.bookings import (
 )
 from evently.sales.reads.journal import JournalRow, list_journal
 from evently.sales.reads.on_sale import (
-    SaleState,
+    OnSaleState,
     list_sale_summaries,
     lowest_price,
     price_from,
@@ -40,11 +40,11 @@ from evently.sales.reads.waitlist import (
     WaitlistPositions,
     WaitlistSummary,
     get_entry,
-    list_depths,
     list_entries_of_buyer,
     list_events_to_serve,
-    list_line,
     list_live_entries,
+    list_waitlist,
+    list_waitlists,
 )
 from evently.sales.rules.pricing import TicketQuote, cancellable_until, window_at
 from evently.sales.rules.state import Pool, Promo, Refund, Sale
@@ -58,12 +58,12 @@ __all__ = [
     "Figure",
     "JournalRow",
     "LineQuote",
+    "OnSaleState",
     "Pool",
     "Promo",
     "Proof",
     "Refund",
     "Sale",
-    "SaleState",
     "SeatBoard",
     "SeatBoards",
     "TicketQuote",
@@ -79,17 +79,17 @@ __all__ = [
     "get_entry",
     "list_bookings_of_buyer",
     "list_bookings_of_event",
-    "list_depths",
     "list_entries_of_buyer",
     "list_events_to_serve",
     "list_events_with_due_holds",
     "list_journal",
-    "list_line",
     "list_live_bookings",
     "list_live_entries",
     "list_paid_at_door",
     "list_refunds",
     "list_sale_summaries",
+    "list_waitlist",
+    "list_waitlists",
     "load_hall",
     "locate_booking",
     "lowest_price",

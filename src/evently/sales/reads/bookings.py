@@ -1,4 +1,4 @@
-"""Bookings as people look at them: one, a buyer's, an event's; with their refunds."""
+"""Reads bookings: one, a buyer's, an event's; with their refunds."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ sql: Final = load_queries(__name__)
 KINDS: Final = ("upcoming", "past", "cancelled", "all")  # of a buyer's bookings
 
 
-class Whereabouts(msgspec.Struct, frozen=True):
-    """Where a booking is."""
+class BookingOwner(msgspec.Struct, frozen=True):
+    """Where a booking belongs, and what its cancellation depends on."""
 
     event_id: UUID
     buyer_id: UUID
@@ -31,20 +31,20 @@ class Whereabouts(msgspec.Struct, frozen=True):
 
 
 async def get_booking(database: Database, booking_id: UUID) -> Booking:
-    """Return a booking with its tickets, or refuse: not there."""
+    """Return a booking with its tickets, or refuse an unknown one."""
     async with database.snapshot() as snapshot:
         row = await snapshot.fetchrow(*sql.find_booking(booking_id=booking_id))
         if row is None:
             raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-        return (await _whole(snapshot, [row]))[0]
+        return (await _load(snapshot, [row]))[0]
 
 
-async def locate_booking(database: Database, booking_id: UUID) -> Whereabouts:
-    """Return where a booking is, or refuse: not there."""
+async def locate_booking(database: Database, booking_id: UUID) -> BookingOwner:
+    """Return where a booking belongs, or refuse an unknown one."""
     row = await database.fetch_row(*sql.locate_booking(booking_id=booking_id))
     if row is None:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    return Whereabouts(*row.values())
+    return BookingOwner(row["event_id"], row["buyer_id"], row["starts_at"])
 
 
 async def list_bookings_of_buyer(
@@ -52,7 +52,7 @@ async def list_bookings_of_buyer(
 ) -> Page[Booking]:
     """Return a page of a buyer's bookings, newest first.
 
-    `kind` is one of `KINDS`; the event's end divides upcoming from past.
+    `kind` is one of `KINDS`; a booking is past when its event has ended.
     """
     async with database.snapshot() as snapshot:
         rows = await snapshot.fetch(
@@ -75,7 +75,7 @@ async def list_bookings_of_event(
 async def list_live_bookings(
     database: Database, event_id: UUID, after: UUID | None, limit: int
 ) -> list[UUID]:
-    """Return the ids of some live bookings of an event, in order."""
+    """Return the ids of a page of the live bookings of an event, in order."""
     return [
         row["booking_id"]
         for row in await database.fetch(*sql.list_live_of_event(event_id=event_id, after=after, limit=limit))
@@ -83,16 +83,16 @@ async def list_live_bookings(
 
 
 async def list_events_with_due_holds(database: Database, now: datetime, limit: int) -> list[UUID]:
-    """Return events with holds to take back."""
+    """Return events that have due holds."""
     return [
         row["event_id"] for row in await database.fetch(*sql.list_events_with_due_holds(now=now, limit=limit))
     ]
 
 
 async def list_refunds(database: Database, event_id: UUID, booking_id: UUID) -> list[Refund]:
-    """Return what is, or was, paid back for a booking, oldest first."""
+    """Return the refunds of a booking, oldest first."""
     rows = await database.fetch(*sql.list_refunds(event_id=event_id, booking_id=booking_id))
-    return [Refund(*row.values()) for row in rows]
+    return [Refund(**row) for row in rows]
 
 
 async def list_paid_at_door(database: Database, bookings: Sequence[Booking]) -> set[UUID]:
@@ -128,11 +128,11 @@ def _position(after: str | None) -> UUID | None:
 
 
 async def _page(snapshot: Connection, rows: Sequence[Record], limit: int) -> Page[Booking]:
-    bookings = await _whole(snapshot, rows[:limit])
+    bookings = await _load(snapshot, rows[:limit])
     return Page(bookings, write_cursor((bookings[-1].booking_id,)) if len(rows) > limit else None)
 
 
-async def _whole(snapshot: Connection, rows: Sequence[Record]) -> list[Booking]:
+async def _load(snapshot: Connection, rows: Sequence[Record]) -> list[Booking]:
     currencies = {row["event_id"]: row["currency"] for row in rows}
     bookings = await loading.load_bookings(
         snapshot, [(row["event_id"], row["booking_id"]) for row in rows], currencies

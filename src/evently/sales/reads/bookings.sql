@@ -1,4 +1,4 @@
--- Bookings as people look at them.
+-- Reads bookings.
 
 -- name: find_booking
 -- One booking, by its id alone.
@@ -8,7 +8,7 @@ INNER JOIN sales ON sales.event_id = bookings.event_id
 WHERE bookings.booking_id = :booking_id;
 
 -- name: locate_booking
--- What cancelling must know beforehand: where a booking is, whose, and when its event starts.
+-- What a cancellation depends on: the event of a booking, its start, and the buyer.
 SELECT bookings.event_id, bookings.buyer_id, events.starts_at
 FROM bookings
 INNER JOIN events ON events.event_id = bookings.event_id
@@ -27,7 +27,8 @@ ORDER BY bookings.booking_id DESC
 LIMIT :limit;
 
 -- name: list_of_buyer
--- A buyer's bookings of one kind, newest first. One index holds all of a buyer's; ten thousand of them are sorted in milliseconds.
+-- A buyer's bookings of one kind, newest first. One index has all bookings of a buyer; ten thousand are
+-- sorted in milliseconds.
 SELECT bookings.event_id, bookings.booking_id, sales.currency
 FROM bookings
 INNER JOIN sales ON sales.event_id = bookings.event_id
@@ -45,29 +46,33 @@ ORDER BY bookings.booking_id DESC
 LIMIT :limit;
 
 -- name: list_live_of_event
--- Some live bookings of an event, for cancelling them all.
+-- A page of the live bookings of an event, for cancelling all of them.
 SELECT booking_id
 FROM bookings
-WHERE event_id = :event_id AND state IN ('held', 'confirmed') AND (:after::uuid IS NULL OR booking_id > :after)
+WHERE
+    event_id = :event_id
+    AND state IN ('held', 'confirmed')
+    AND (:after::uuid IS NULL OR booking_id > :after)
 ORDER BY booking_id
 LIMIT :limit;
 
 -- name: list_events_with_due_holds
--- Events that have holds to take back, wherever nobody is booking.
+-- Events that have due holds: without bookings, no batch would expire them.
 SELECT DISTINCT event_id
 FROM bookings
 WHERE state = 'held' AND expires_at <= :now
 LIMIT :limit;
 
 -- name: list_refunds
--- What is paid back for a booking, oldest first: at most one for each of its tickets.
+-- The refunds of a booking, oldest first: at most one for each ticket.
 SELECT {refund}
 FROM refunds
 WHERE event_id = :event_id AND booking_id = :booking_id
 ORDER BY refund_id;
 
 -- name: list_conditions
--- Some versions of the conditions of events.
+-- Versions of the conditions of events.
 SELECT sale_conditions.event_id, sale_conditions.version, sale_conditions.conditions
 FROM unnest(:event_ids::uuid[], :versions::integer[]) AS named (event_id, version)
-INNER JOIN sale_conditions ON sale_conditions.event_id = named.event_id AND sale_conditions.version = named.version;
+INNER JOIN sale_conditions
+    ON sale_conditions.event_id = named.event_id AND sale_conditions.version = named.version;

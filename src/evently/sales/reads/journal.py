@@ -1,4 +1,4 @@
-"""The journal of an event, as it was hashed."""
+"""Reads the journal of an event, as it was hashed."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ async def list_journal(database: Database, event_id: UUID, limit: int, after: st
     """Return a page of an event's journal, oldest first."""
     after_seq = 0 if after is None else read_cursor(after, tuple[int])[0]
     rows = await database.fetch(*sql.list_journal(event_id=event_id, after=after_seq, limit=limit + 1))
-    page = [JournalRow(*row.values()) for row in rows[:limit]]
+    page = [JournalRow(**row) for row in rows[:limit]]
     return Page(page, write_cursor((page[-1].seq,)) if len(rows) > limit else None)

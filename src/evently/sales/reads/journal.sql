@@ -1,4 +1,4 @@
--- The journal of an event, as it was hashed.
+-- Reads the journal of an event, as it was hashed.
 
 -- name: list_journal
 -- The journal of an event, oldest first.

@@ -20,9 +20,9 @@ from evently.sales.terms import TicketTypeTerms
 
 sql: Final = load_queries(__name__)
 
-SaleState: TypeAlias = Literal["not_yet_on_sale", "on_sale", "sold_out", "ended", "cancelled"]
+OnSaleState: TypeAlias = Literal["not_yet_on_sale", "on_sale", "sold_out", "ended", "cancelled"]
 # The state of a sale is the first of these that one of its ticket types is in
-_BEST_FIRST: Final[tuple[SaleState, ...]] = ("on_sale", "not_yet_on_sale", "sold_out")
+_BEST_FIRST: Final[tuple[OnSaleState, ...]] = ("on_sale", "not_yet_on_sale", "sold_out")
 
 
 class SaleWindow(Protocol):
@@ -79,7 +79,7 @@ def public_types(sale: Sale) -> list[TicketTypeTerms]:
     return [terms for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)]
 
 
-def state_of(sale: SaleWindow, terms: TypeWindow, available: int, now: datetime) -> SaleState:
+def state_of(sale: SaleWindow, terms: TypeWindow, available: int, now: datetime) -> OnSaleState:
     """Return whether a ticket type of a sale, of which so many units are available, is on sale."""
     if sale.state == "cancelled":
         return "cancelled"
@@ -94,7 +94,7 @@ def state_of(sale: SaleWindow, terms: TypeWindow, available: int, now: datetime)
     return "on_sale" if available > 0 else "sold_out"
 
 
-def state_of_sale(sale: SaleWindow, types: Iterable[tuple[TypeWindow, int]], now: datetime) -> SaleState:
+def state_of_sale(sale: SaleWindow, types: Iterable[tuple[TypeWindow, int]], now: datetime) -> OnSaleState:
     """Return whether any of these ticket types, each with its available units, is on sale."""
     if sale.state == "cancelled":
         return "cancelled"

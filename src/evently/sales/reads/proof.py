@@ -1,9 +1,9 @@
 """The proof of one event: its rows, counted, beside a replay of its journal.
 
-Every row one by one: `evently audit`.
+`evently audit` compares row by row.
 
-It costs as much as the event has sold (replay/__init__.py); of large events it follows the bookings part by
-part, reading the journal once for each, so that its memory has a limit.
+Its cost grows with what the event has sold (replay/__init__.py). Large events are replayed in parts, reading
+the journal once for each part of the bookings, so that memory has a limit.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from evently.sales.rules.state import Pool, Sale
 
 sql: Final = load_queries(__name__)
 
-FOLLOWED_MAX: Final = 50_000  # bookings at a time: up to 125 MB of a process that serves others, too
+BOOKINGS_REPLAYED_MAX: Final = 50_000  # at a time: up to 125 MB of a process that also serves requests
 _ACCOUNTS: Final = ("buyer", "door", "gateway", "organizer", "tax", "fees", "refunds")
 _JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes at the most
-_BOOKINGS_SUMMED: Final = 1_000  # before others get the processor
+_BOOKINGS_SUMMED: Final = 1_000  # before the event loop may run other tasks
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """So many rows of a kind are in a state.
+    """The number of rows of a kind in a state: stored, and recomputed by the replay.
 
-    `kind`: bookings, tickets (by the state of their booking, or void), seats, ...
+    `kind`: bookings, tickets (by the state of their booking, or void), seats, waitlist_entries, refunds.
     """
 
     kind: str
@@ -43,10 +43,7 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Balance(msgspec.Struct, frozen=True):
-    """What an account of the ledger has got, less what was taken from it, in minor units.
-
-    All accounts together have nothing.
-    """
+    """The debits of a ledger account less its credits. The balances of all accounts add up to zero."""
 
     account: str
     stored_minor: int
@@ -54,7 +51,10 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """What is stored and what the journal gives. `differences` are sentences; none means that they agree."""
+    """What is stored beside what the replay recomputed.
+
+    `differences` are sentences; none means that both agree.
+    """
 
     seq: int
     head_hash: bytes
@@ -67,19 +67,19 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 async def prove(database: Database, event_id: UUID) -> Proof:
-    """Replay an event's journal from empty and compare it with the rows, both at one instant."""
+    """Replay an event's whole journal and compare the result with the rows, both at one instant."""
     async with database.snapshot() as snapshot:
         sale = await read_sale(snapshot, event_id)
-        parts = 1 + await snapshot.fetchval(*sql.count_bookings(event_id=event_id)) // FOLLOWED_MAX
-        again, differences = Replay((0, parts)), list[str]()
-        await _tell(snapshot, sale, again, differences)
-        counts, accounts = _count_whole(again), Counter[str]()
-        await _count_part(again, counts, accounts)
-        again.bookings.clear()
+        parts = 1 + await snapshot.fetchval(*sql.count_bookings(event_id=event_id)) // BOOKINGS_REPLAYED_MAX
+        replay, differences = Replay((0, parts)), list[str]()
+        await _replay_journal(snapshot, sale, replay, differences)
+        counts, accounts = _count_whole(replay), Counter[str]()
+        await _count_part(replay, counts, accounts)
+        replay.bookings.clear()
         for part in range(1, 1 if differences else parts):
-            further = Replay((part, parts))
-            await _tell(snapshot, sale, further, differences)
-            await _count_part(further, counts, accounts)
+            another = Replay((part, parts))
+            await _replay_journal(snapshot, sale, another, differences)
+            await _count_part(another, counts, accounts)
         figures = await _figures(snapshot, event_id, counts)
         balances = await _balances(snapshot, event_id, accounts)
         claims = {
@@ -88,15 +88,15 @@ async def prove(database: Database, event_id: UUID) -> Proof:
         }
     stored = sorted(sale.pools.values(), key=lambda pool: pool.pool_id)
     recomputed = [
-        Pool(*[getattr(pool, name) for name in Pool.__slots__]) for _, pool in sorted(again.pools.items())
+        Pool(*[getattr(pool, name) for name in Pool.__slots__]) for _, pool in sorted(replay.pools.items())
     ]
-    differences += _other_pools(stored, recomputed)
+    differences += _differing_pools(stored, recomputed)
     differences += [
         f"{each.kind} {each.state}: {each.stored}, not {each.recomputed}"
         for each in figures
         if each.stored != each.recomputed
     ]
-    differences += _other_seats(claims, again.seats)
+    differences += _differing_seats(claims, replay.seats)
     differences += [
         f"the account {each.account} has {each.stored_minor}, not {each.recomputed_minor}"
         for each in balances
@@ -105,8 +105,8 @@ async def prove(database: Database, event_id: UUID) -> Proof:
     return Proof(sale.seq, sale.head_hash, sale.currency, differences, stored, recomputed, figures, balances)
 
 
-async def _tell(snapshot: Connection, sale: Sale, again: Replay, differences: list[str]) -> None:
-    """Let the journal happen again, up to where it breaks."""
+async def _replay_journal(snapshot: Connection, sale: Sale, replay: Replay, differences: list[str]) -> None:
+    """Apply the journal to a replay, up to the row where it breaks."""
     hash_before, seq = NO_HASH, 0
     async for row in snapshot.cursor(*sql.read_journal(event_id=sale.event_id), prefetch=_JOURNAL_ROWS_READ):
         seq += 1
@@ -115,29 +115,29 @@ async def _tell(snapshot: Connection, sale: Sale, again: Replay, differences: li
             return
         hash_before = row["hash"]
         try:
-            again.add(row["at"], decode_facts(row["facts"]))
+            replay.add(row["at"], decode_facts(row["facts"]))
         except (Contradiction, msgspec.MsgspecError) as exc:
             differences.append(f"row {seq} cannot have happened: {exc}")
             return
-        await asyncio.sleep(0)  # buyers want the processor, too
+        await asyncio.sleep(0)  # let other tasks run
     if (seq, hash_before) != (sale.seq, sale.head_hash):
         differences.append(f"the journal ends at row {seq}, the sale at {sale.seq}")
 
 
-def _count_whole(again: Replay) -> Counter[tuple[str, str]]:
-    """Count what every part of a replay knows."""
+def _count_whole(replay: Replay) -> Counter[tuple[str, str]]:
+    """Count the rows that every part of a replay knows."""
     counts = Counter[tuple[str, str]]()
-    counts.update(("seats", "blocked" if owner is None else "taken") for owner in again.seats.values())
-    counts.update(("waitlist_entries", entry.state) for entry in again.entries.values())
+    counts.update(("seats", "blocked" if owner is None else "taken") for owner in replay.seats.values())
+    counts.update(("waitlist_entries", entry.state) for entry in replay.entries.values())
     counts.update(
-        ("refunds", "settled" if refund.settled else "decided") for refund in again.refunds.values()
+        ("refunds", "settled" if refund.settled else "decided") for refund in replay.refunds.values()
     )
     return counts
 
 
-async def _count_part(again: Replay, counts: Counter[tuple[str, str]], accounts: Counter[str]) -> None:
-    """Count the bookings of one part, their tickets and their money."""
-    for place, booking in enumerate(again.bookings.values()):
+async def _count_part(replay: Replay, counts: Counter[tuple[str, str]], accounts: Counter[str]) -> None:
+    """Count the bookings of one part and their tickets, and sum their postings."""
+    for place, booking in enumerate(replay.bookings.values()):
         counts["bookings", booking.state] += 1
         counts["tickets", booking.state] += len(booking.tickets)
         counts["tickets", "void"] += len(booking.voided)
@@ -165,15 +165,15 @@ async def _balances(snapshot: Connection, event_id: UUID, accounts: Counter[str]
     return [Balance(account, stored.get(account, 0), accounts[account]) for account in _ACCOUNTS]
 
 
-def _other_pools(stored: list[Pool], recomputed: list[Pool]) -> Iterator[str]:
-    for mine, theirs in zip(stored, recomputed, strict=False):
-        if mine != theirs:
-            yield f"pool {mine.name!r} differs"
+def _differing_pools(stored: list[Pool], recomputed: list[Pool]) -> Iterator[str]:
+    for pool, replayed in zip(stored, recomputed, strict=False):
+        if pool != replayed:
+            yield f"pool {pool.name!r} differs"
     if len(stored) != len(recomputed):
         yield "there are other pools"
 
 
-def _other_seats(stored: dict[int, UUID | None], recomputed: dict[int, UUID | None]) -> Iterator[str]:
+def _differing_seats(stored: dict[int, UUID | None], recomputed: dict[int, UUID | None]) -> Iterator[str]:
     others = [
         seat
         for seat in stored.keys() | recomputed.keys()

@@ -1,19 +1,25 @@
--- What is stored of an event, counted: to be laid beside a replay of its journal.
+-- The rows of an event, counted: to be compared with a replay of its journal.
 
 -- name: count_rows
--- Rows by what they are and their state.
+-- The number of rows of each kind and state.
 SELECT 'bookings' AS kind, bookings.state, count(*)::bigint AS stored
 FROM bookings
 WHERE bookings.event_id = :event_id
 GROUP BY bookings.state
 UNION ALL
-SELECT 'tickets' AS kind, CASE WHEN tickets.state = 'void' THEN 'void' ELSE bookings.state END AS state, count(*)::bigint AS stored
+SELECT
+    'tickets' AS kind,
+    CASE WHEN tickets.state = 'void' THEN 'void' ELSE bookings.state END AS state,
+    count(*)::bigint AS stored
 FROM tickets
 INNER JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
 WHERE tickets.event_id = :event_id
 GROUP BY 2
 UNION ALL
-SELECT 'seats' AS kind, CASE WHEN seat_claims.ticket_id IS NULL THEN 'blocked' ELSE 'taken' END AS state, count(*)::bigint AS stored
+SELECT
+    'seats' AS kind,
+    CASE WHEN seat_claims.ticket_id IS NULL THEN 'blocked' ELSE 'taken' END AS state,
+    count(*)::bigint AS stored
 FROM seat_claims
 WHERE seat_claims.event_id = :event_id
 GROUP BY 2
@@ -23,13 +29,16 @@ FROM waitlist_entries
 WHERE waitlist_entries.event_id = :event_id
 GROUP BY waitlist_entries.state
 UNION ALL
-SELECT 'refunds' AS kind, CASE WHEN refunds.settled_at IS NULL THEN 'decided' ELSE 'settled' END AS state, count(*)::bigint AS stored
+SELECT
+    'refunds' AS kind,
+    CASE WHEN refunds.settled_at IS NULL THEN 'decided' ELSE 'settled' END AS state,
+    count(*)::bigint AS stored
 FROM refunds
 WHERE refunds.event_id = :event_id
 GROUP BY 2;
 
 -- name: sum_ledger
--- What each account of the ledger has got, less what was taken from it.
+-- The balance of each account of the ledger: its debits less its credits.
 SELECT posted.account, sum(posted.amount_minor)::bigint AS balance_minor
 FROM (
     SELECT ledger.debit AS account, ledger.amount_minor FROM ledger WHERE ledger.event_id = :event_id
@@ -46,11 +55,11 @@ WHERE journal.event_id = :event_id
 ORDER BY journal.seq;
 
 -- name: list_claims
--- Whose the seats are. At most as many as the hall has.
+-- The ticket of each claimed seat; NULL: the seat is blocked. At most as many rows as the hall has seats.
 SELECT seat_claims.seat_number, seat_claims.ticket_id
 FROM seat_claims
 WHERE seat_claims.event_id = :event_id;
 
 -- name: count_bookings
--- How many bookings a replay has to follow.
+-- How many bookings a replay must keep in memory.
 SELECT count(*) FROM bookings WHERE bookings.event_id = :event_id;

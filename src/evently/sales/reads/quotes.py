@@ -1,7 +1,4 @@
-"""Quotes: what a booking would cost, or a cancellation pay back, now.
-
-The rules answer; nothing is changed.
-"""
+"""Quotes: what a booking would cost now, or a cancellation refund. Uses the rules and changes nothing."""
 
 from __future__ import annotations
 
@@ -27,10 +24,7 @@ from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
 
 
 class LineQuote(msgspec.Struct, frozen=True):
-    """What each of the tickets of a line would cost, in minor units.
-
-    `surcharge_minor` comes on top of the price.
-    """
+    """What each ticket of a booking line would cost. `surcharge_minor` comes on top of the price."""
 
     ticket_type_id: UUID
     quantity: int
@@ -46,9 +40,9 @@ class LineQuote(msgspec.Struct, frozen=True):
 
 
 class BookingQuote(msgspec.Struct, frozen=True):
-    """What a booking would cost, under which conditions.
+    """What a booking would cost, and its conditions.
 
-    `unlocked`: hidden ticket types that are sold with the promo code.
+    `unlocked`: hidden ticket types that the promo code unlocks.
     """
 
     currency: str
@@ -59,7 +53,7 @@ class BookingQuote(msgspec.Struct, frozen=True):
 
 
 class CancellationQuote(msgspec.Struct, frozen=True):
-    """What cancelling these tickets of a booking would pay back."""
+    """What cancelling these tickets of a booking would refund."""
 
     booking: Booking
     tickets: list[TicketQuote]
@@ -75,7 +69,7 @@ async def find_booking_quote(
     promo_code: str | None,
     now: datetime,
 ) -> BookingQuote:
-    """Return what lines would cost a buyer, or refuse as booking them would; whether as many are there is not asked."""
+    """Return what lines would cost a buyer, or refuse as booking them would. Availability is not checked."""
     async with database.snapshot() as snapshot:
         sale, batch = await read_head(snapshot, event_id), Batch(now, new_id, bytes)
         await loading.load_prices(snapshot, sale, batch, None if promo_code is None else buyer_id)
@@ -88,16 +82,16 @@ async def find_booking_quote(
 async def find_cancellation_quote(
     database: Database, booking_id: UUID, buyer_id: UUID, ticket_ids: tuple[UUID, ...] | None, now: datetime
 ) -> CancellationQuote:
-    """Return what a buyer who cancels now would get back, or refuse as cancelling would."""
-    where = await locate_booking(database, booking_id)
-    if where.buyer_id != buyer_id:
+    """Return the refund of a buyer who cancels now, or refuse as cancelling would."""
+    location = await locate_booking(database, booking_id)
+    if location.buyer_id != buyer_id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     booking = await get_booking(database, booking_id)
     version = (booking.event_id, booking.conditions_version)
     conditions = (
         (await find_conditions(database, {version}))[version] if booking.conditions_version else Conditions()
     )
-    quote = quote_ending(booking, conditions, ticket_ids, where.event_starts_at, now)
+    quote = quote_cancelled_tickets(booking, conditions, ticket_ids, location.event_starts_at, now)
     if isinstance(quote, No):
         raise quote.as_error()
     return quote
@@ -106,9 +100,9 @@ async def find_cancellation_quote(
 def quote_booking(
     sale: Sale, batch: Batch, buyer_id: UUID, lines: Sequence[BookingLine], promo_code: str | None
 ) -> BookingQuote | No:
-    """Return what lines would cost; whether as many are there, and on sale yet, is not asked.
+    """Return what lines would cost, without checking availability and sale windows.
 
-    Without lines: what the code unlocks.
+    Without lines, the quote shows what the promo code unlocks.
     """
     if sale.state == "closed":
         return No(SalesRefusal.EVENT_NOT_FOUND)
@@ -134,14 +128,14 @@ def quote_booking(
     )
 
 
-def quote_ending(
+def quote_cancelled_tickets(
     booking: Booking,
     conditions: Conditions,
     ticket_ids: tuple[UUID, ...] | None,
     starts_at: datetime,
     now: datetime,
 ) -> CancellationQuote | No:
-    """Return what a buyer who cancels a booking now, or some of its tickets, would get back; or why they cannot cancel."""
+    """Return the refund for cancelling tickets of a booking now, or refuse as cancelling would."""
     if is_due(booking, now):
         return No(SalesRefusal.HOLD_EXPIRED)
     if no := not_cancellable(booking, conditions, starts_at, now):

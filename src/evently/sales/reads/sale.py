@@ -1,4 +1,4 @@
-"""The sale of an event as the database has it: window, pools with counters, ticket types, seating."""
+"""Reads the sale of an event: window, pools with counters, ticket types, seating."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ sql: Final = load_queries(__name__)
 
 
 async def read_sale(connection: Connection, event_id: UUID) -> Sale:
-    """Return the sale of an event as the connection's transaction sees it: window, pools with counters, ticket types."""
+    """Return the whole sale of an event but its waitlists, as the connection's transaction sees it."""
     sale = await read_head(connection, event_id)
     await loading.load_sales(connection, [sale], {})
     return sale
 
 
 async def read_head(connection: Connection, event_id: UUID) -> Sale:
-    """Return the row of a sale alone: no pools, ticket types or seats."""
+    """Return a sale with the columns of its row alone: without pools, ticket types or seats."""
     row = await connection.fetchrow(*sql.read_sale(event_id=event_id))
     if row is None:
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
-    return Sale(*row.values())
+    return Sale(**row)
 
 
 async def find_sale(database: Database, event_id: UUID) -> Sale:
-    """Return the sale of an event at one instant."""
+    """Return the whole sale of an event but its waitlists, at one instant."""
     async with database.snapshot() as snapshot:
         return await read_sale(snapshot, event_id)
 
@@ -44,7 +44,10 @@ async def find_sale(database: Database, event_id: UUID) -> Sale:
 async def read_types_for(
     connection: Connection, sale: Sale, buyer_id: UUID | None, promo_code: str | None, now: datetime
 ) -> list[TicketTypeTerms]:
-    """Return the ticket types that a buyer sees (None: nobody we know), and those that a code unlocks; or refuse as booking would."""
+    """Return the public ticket types and those that a promo code unlocks; or refuse as booking would.
+
+    `buyer_id` is None for a caller who is not signed in.
+    """
     shown = public_types(sale)
     if promo_code is None:
         return shown
@@ -60,7 +63,7 @@ async def read_types_for(
 
 
 def unlocked_by(sale: Sale, promo: Promo | None) -> list[TicketTypeTerms]:
-    """Return the hidden ticket types that are sold with a promo code."""
+    """Return the hidden ticket types that a promo code unlocks."""
     return [
         terms
         for terms in sale.ticket_types.values()
@@ -69,10 +72,7 @@ def unlocked_by(sale: Sale, promo: Promo | None) -> list[TicketTypeTerms]:
 
 
 async def read_seating(connection: Connection, event_id: UUID) -> Seating | None:
-    """Return an event's copy of a seat map with its zones, or None without assigned seating.
-
-    Reads the whole layout.
-    """
+    """Return an event's seating with the whole layout, or None without assigned seating."""
     row = await connection.fetchrow(*loading.sql.load_seating(event_ids=[event_id]))
     if row is None:
         return None

@@ -1,7 +1,7 @@
--- The sale of an event as the database has it.
+-- Reads the sale of an event.
 
 -- name: read_sale
--- The sale of an event.
+-- The row of a sale.
 SELECT {sale}
 FROM sales
 WHERE event_id = :event_id;

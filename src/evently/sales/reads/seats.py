@@ -1,11 +1,9 @@
-"""What seats look like to everybody: which are free, at most a quarter of a second ago.
+"""Reads which seats of an event are free, at most a quarter of a second ago. Decides nothing.
 
-Shows, and decides nothing.
-
-A process reads an event's seats once, then follows its journal: however many look, it costs a statement in
-`BOARD_SECONDS`, and a few more where something happened. The hash chain proves that what was followed leads
-to the head; where it does not (after a failover), or the seating itself is another, everything is read anew,
-as of one instant.
+A process loads an event's seats once and then follows the event's journal. Any number of callers cost one
+statement in `BOARD_SECONDS`, and a few more when the journal has grown. The hash chain proves that the
+followed rows lead to the head. When they do not (after a failover), or when the seating itself has changed,
+the seats are loaded again, as of one instant.
 """
 
 from __future__ import annotations
@@ -27,15 +25,25 @@ from evently.sales.commands import SalesRefusal
 from evently.sales.facts import Fact, chain, decode_facts
 from evently.sales.reads.sale import read_head
 from evently.sales.reads.sale import sql as sale_sql
-from evently.sales.rules.seat_changes import changes_seating, follow, seat_changes
+from evently.sales.rules.seat_changes import apply_facts, changes_seating, seat_changes
 from evently.sales.rules.state import HAS_SEATING, Sale
-from evently.seating import Hall
+from evently.seating import Hall, SeatState
 
-BOARD_SECONDS: Final = 0.25  # as long as a glance: a person does not notice, a database does
-# Of one process: 200 KB each for 20,000 seats, and the plans, which the engine has, too
+BOARD_SECONDS: Final = 0.25  # as long as a glance
+# In a process: 200 KB each for 20,000 seats, beside the plans, which the engine has too
 BOARDS_MAX: Final = 200
-CHANGES_MAX: Final = 1_000  # journal rows that a board can tell: minutes of a rush, hours of any other day
-_SHOWN: Final = (b"0", b"1", b"1", b"-")  # by state of a hall: free, taken, blocked, not for sale
+# Journal rows whose changes a board keeps: minutes of a rush, hours of an ordinary day
+CHANGES_MAX: Final = 1_000
+# The characters of the API: buyers see no difference between a taken and a blocked seat
+CHARACTERS: Final = {
+    SeatState.AVAILABLE: "0",
+    SeatState.TAKEN: "1",
+    SeatState.BLOCKED: "1",
+    SeatState.NOT_FOR_SALE: "-",
+}
+_TRANSLATION: Final = bytes.maketrans(
+    bytes(CHARACTERS), "".join(CHARACTERS.values()).encode("ascii")
+)  # from the bytes of `Hall.states`
 
 
 class ZoneType(NamedTuple):
@@ -49,7 +57,7 @@ class ZoneType(NamedTuple):
 class SeatBoard:
     """The seats of one event as of journal row `seq`.
 
-    Changes in place, never while nobody waits: read it without awaiting.
+    It changes in place, but only while its reader awaits: read it without awaiting in between.
     """
 
     def __init__(self, sale: Sale, hall: Hall, types: dict[str, list[ZoneType]]) -> None:
@@ -57,30 +65,30 @@ class SeatBoard:
         self.hall = hall
         self.types = types
         self.digest = _digest(hall)
-        self._states = bytearray(b"".join([_SHOWN[state] for state in hall.states()]))
+        self._states = bytearray(hall.states().translate(_TRANSLATION))
         self._changes: deque[tuple[int, ...]] = deque()  # by journal row, up to `seq`
-        self._changed = 0  # numbers in all of them
+        self._changed = 0  # the seats in `_changes`
 
     @property
     def seq(self) -> int:
-        """The journal row of which all this is true."""
+        """Return the journal row of which the board is true."""
         return self.sale.seq
 
     @property
     def tag(self) -> str:
-        """Names the version: the row and its hash, for after a failover a row may be another."""
+        """Return the version: the row and its hash, because a failover may replace a row."""
         return f"{self.sale.seq}-{self.sale.head_hash.hex()[:8]}"
 
     def states(self) -> str:
-        """Return a character a seat, in the order of the layout: 0 free, 1 not to be had, - not for sale."""
+        """Return one of `CHARACTERS` for each seat, in the order of the layout."""
         return self._states.decode("ascii")
 
     def knows(self, seq: int) -> bool:
-        """Return whether the board can tell what changed since a row: one not too long ago, and not in the future."""
+        """Return whether the board has the changes since a row: not too old a row, and not a future one."""
         return 0 <= self.seq - seq <= len(self._changes)
 
     def changes_since(self, seq: int) -> list[tuple[int, str]] | None:
-        """Return the seats that changed since a row, with what they are now; None where the board does not know."""
+        """Return the seats that changed since a row with their characters; None when the row is not known."""
         if not self.knows(seq):
             return None
         rows = self.seq - seq
@@ -88,31 +96,31 @@ class SeatBoard:
         return [(number, chr(self._states[number])) for number in sorted(numbers)]
 
     def advance(self, sale: Sale, news: Sequence[Sequence[Fact]], types: dict[str, list[ZoneType]]) -> None:
-        """Let the board be as it is after more journal rows."""
+        """Apply further journal rows to the board."""
         for facts in news:
-            follow(self.hall, facts)
+            apply_facts(self.hall, facts)
             changes = list(seat_changes(facts))
             for change in changes:
                 for number in change.seats:
-                    self._states[number] = self._character(number, change.state)
-            self._remember(tuple([number for change in changes for number in change.seats]))
+                    self._states[number] = self._character(number, change.after)
+            self._keep_changes(tuple([number for change in changes for number in change.seats]))
         self.sale, self.types = sale, types
 
-    def _remember(self, numbers: tuple[int, ...]) -> None:
-        """Keep what a row changed, and forget the oldest where it is longer to tell what changed than what is."""
+    def _keep_changes(self, numbers: tuple[int, ...]) -> None:
+        """Keep the changes of a row. Forget the oldest when listing them is longer than listing all seats."""
         self._changes.append(numbers)
         self._changed += len(numbers)
         while len(self._changes) > CHANGES_MAX or self._changed > len(self._states):
             self._changed -= len(self._changes.popleft())
 
-    def _character(self, number: int, state: str) -> int:
-        if state in {"taken", "blocked"}:
-            return ord("1")
-        return ord("-") if self.hall.zone_of_seat(number) is None else ord("0")
+    def _character(self, number: int, state: SeatState) -> int:
+        if state == SeatState.AVAILABLE and self.hall.zone_of_seat(number) is None:
+            state = SeatState.NOT_FOR_SALE
+        return ord(CHARACTERS[state])
 
 
 class SeatBoards:
-    """The boards of a process, the least asked for forgotten first."""
+    """The seat boards of a process. The least recently used ones are forgotten first."""
 
     def __init__(
         self,
@@ -123,10 +131,12 @@ class SeatBoards:
         self._database = database
         self._boards: Memory[UUID, SeatBoard] = Memory(BOARD_SECONDS, boards_max, monotonic=monotonic)
 
-    async def look(self, event_id: UUID) -> SeatBoard:
-        """Return the board of an event, or refuse: not there, not on sale yet, or without assigned seating.
+    async def get_board(self, event_id: UUID) -> SeatBoard:
+        """Return the board of an event.
 
-        One read serves all who ask.
+        Refuses an event that is unknown, a draft, or without assigned seating.
+
+        Concurrent callers share one read.
         """
         return self._boards.find(event_id) or await self._boards.get(event_id, partial(self._read, event_id))
 
@@ -158,7 +168,10 @@ class SeatBoards:
 
 
 async def _news(snapshot: Connection, older: Sale, sale: Sale) -> list[tuple[Fact, ...]] | None:
-    """Return what happened between, by journal row; None when the journal does not lead from there to here, or to another seating."""
+    """Return the facts between two versions of a sale, by journal row.
+
+    None when the journal does not connect them, or when the seating itself has changed.
+    """
     limit = loading.NEWS_ROWS_MAX
     if not 0 <= sale.seq - older.seq <= limit:
         return None
@@ -178,7 +191,7 @@ async def _news(snapshot: Connection, older: Sale, sale: Sale) -> list[tuple[Fac
 
 
 async def _load_types(snapshot: Connection, event_id: UUID) -> dict[str, list[ZoneType]]:
-    """Return what sells the seats of each zone to everybody, in the order of the organizer."""
+    """Return the public ticket types that sell the seats of each zone, in the organizer's order."""
     types: dict[str, list[ZoneType]] = {}
     for row in await snapshot.fetch(*loading.sql.load_ticket_types(event_ids=[event_id])):
         if row["zone"] is not None and not (row["retired"] or row["hidden"]):
@@ -193,5 +206,5 @@ def _digest(hall: Hall) -> str:
 
 
 def picture_digest(layout_digest: str, zones: Sequence[str], zone_of: bytes) -> str:
-    """Return the version of what does not change while seats are sold: of the layout together with its zones, hexadecimal."""
+    """Return the version of what selling does not change, the layout with its zones, in hexadecimal."""
     return hashlib.sha256("\0".join([layout_digest, *zones]).encode() + b"\0" + zone_of).hexdigest()

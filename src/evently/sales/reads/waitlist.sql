@@ -1,4 +1,4 @@
--- What people see of the waitlist. Nothing here decides anything.
+-- Reads the waitlist. Decides nothing.
 
 -- name: find_entry
 -- One waitlist entry, by its id alone.
@@ -7,15 +7,19 @@ FROM waitlist_entries
 WHERE entry_id = :entry_id;
 
 -- name: find_offer_end
--- Until when the offer of an entry lasts; NULL without one.
+-- When the offer of an entry ends; NULL without an offer.
 SELECT bookings.expires_at
 FROM waitlist_entries AS entries
 LEFT JOIN bookings
-    ON bookings.event_id = entries.event_id AND bookings.booking_id = entries.booking_id AND bookings.state = 'held'
+    ON
+        bookings.event_id = entries.event_id
+        AND bookings.booking_id = entries.booking_id
+        AND bookings.state = 'held'
 WHERE entries.event_id = :event_id AND entries.entry_id = :entry_id;
 
--- name: read_line
--- Who waits for a ticket type, in the order in which they joined, and for how much: all of them, which an event allows only so many of.
+-- name: list_waiting
+-- All waiting entries for a ticket type in the order of joining, with their quantities. Their number is
+-- limited per event.
 SELECT entry_id, quantity
 FROM waitlist_entries
 WHERE event_id = :event_id AND ticket_type_id = :ticket_type_id AND state = 'waiting'
@@ -23,9 +27,9 @@ ORDER BY joined_seq, entry_id
 LIMIT :limit;
 
 -- name: measure_offers
--- When the sale of a ticket type begins and ends; how many units of it were offered since an instant to those who waited for them, and since when
--- somebody waits at all. What was offered within a minute of the first offers of the sale did not fall free, it was there when the sale began; so was
--- what somebody was offered on joining.
+-- When the sale of a ticket type begins and ends, how many units of it were offered to waiting entries since
+-- an instant, and when the first entry joined. Units offered within a minute of the sale's first offers were
+-- not released, they were available when the sale began; so were units offered to an entry as it joined.
 WITH sold AS (
     SELECT
         greatest(sales.on_sale_at, ticket_types.on_sale_at) AS on_sale_at,
@@ -59,7 +63,10 @@ CROSS JOIN (
                 WHERE
                     entries.offered_at >= :since::timestamptz
                     AND entries.offered_at > entries.joined_at
-                    AND (opening.served_at IS NULL OR entries.offered_at > opening.served_at + interval '1 minute')
+                    AND (
+                        opening.served_at IS NULL
+                        OR entries.offered_at > opening.served_at + interval '1 minute'
+                    )
             ),
             0
         )::bigint AS units,
@@ -92,8 +99,8 @@ WHERE
 ORDER BY entry_id DESC
 LIMIT :limit;
 
--- name: list_line
--- The line of an event: who waits or has an offer, in the order in which they joined.
+-- name: list_waitlist
+-- The entries that wait or have an offer at an event, in the order of joining.
 SELECT {waitlist_entry}
 FROM waitlist_entries
 WHERE
@@ -104,8 +111,8 @@ WHERE
 ORDER BY joined_seq, entry_id
 LIMIT :limit;
 
--- name: list_depths
--- How long the line is for each ticket type that anybody ever waited for.
+-- name: list_waitlists
+-- The waitlist in numbers, for each ticket type that ever had an entry.
 SELECT
     entries.ticket_type_id,
     count(*) FILTER (WHERE entries.state = 'waiting') AS waiting_entries,
@@ -116,14 +123,16 @@ SELECT
     count(*) FILTER (WHERE entries.state = 'withdrawn') AS withdrawn_entries,
     coalesce(max(set_asides.units), 0) AS set_aside_units
 FROM waitlist_entries AS entries
-LEFT JOIN set_asides ON set_asides.event_id = entries.event_id AND set_asides.ticket_type_id = entries.ticket_type_id
+LEFT JOIN set_asides
+    ON set_asides.event_id = entries.event_id AND set_asides.ticket_type_id = entries.ticket_type_id
 WHERE entries.event_id = :event_id
 GROUP BY entries.ticket_type_id
 ORDER BY entries.ticket_type_id;
 
 -- name: list_events_to_serve
--- Events where somebody waits for a ticket type whose sale began after an instant, and where nothing has happened since; without an instant, all
--- where somebody waits for what is on sale. `extras` spares a look at the events that never had a waitlist.
+-- Events with waiting entries for a ticket type whose sale began after an instant, and without a journal row
+-- since; without an instant, all events with waiting entries for a ticket type on sale. `extras` skips events
+-- that never had a waitlist.
 SELECT DISTINCT sales.event_id
 FROM sales
 INNER JOIN ticket_types ON ticket_types.event_id = sales.event_id

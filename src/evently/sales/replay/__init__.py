@@ -1,16 +1,16 @@
-"""The proof: an event's state, made from nothing but its journal.
+"""Replay: an event's state, computed from its journal alone.
 
-Pure; no line of the rules is used, so that it can contradict them.
+Pure. Uses no line of the rules, so it can contradict them.
 
-    Replay, Contradiction      feed it the facts in order; then look at what they tell
-    retold.py                  what was told so far
-    bookings.py, money.py      what facts do to bookings with their units and seats; to the ledger, refunds, promo codes
-    waiting.py, terms.py       to the waitlist; to what is sold
+    Replay, Contradiction      add the facts in order, then read the state
+    state.py                   the replayed state
+    bookings.py, money.py      apply facts to bookings, units, seats; to the ledger, refunds, promo codes
+    waitlist.py, terms.py      to the waitlist; to what an organizer sets
 
-A fact about something that is not there, or not in that state, is a contradiction; so is any moment at which
-more of a pool is taken than there is, a seat has two owners, or more is paid back than was paid. A booking
-costs 20 us, one that was held and paid 50 or more (on a slow and busy core; a third of it is the collector of
-garbage), and 1.5 or 2.5 kilobytes of memory: of the largest events, follow the bookings part by part.
+A fact about something that does not exist, or is not in the right state, is a contradiction. So is any moment
+at which a pool is oversold, a seat has two owners, or more is refunded than was paid. A booking costs 20 us,
+one that was held and paid 50 or more (on a slow and busy core; a third of it is garbage collection), and 1.5
+or 2.5 kilobytes of memory: replay the bookings of the largest events in parts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from evently.sales import facts as fact
+from evently.sales import facts
 from evently.sales.replay import bookings, money, terms, waitlist
 from evently.sales.replay.state import Contradiction, Posted, ReplayedBooking, ReplayedSale, Totals
 
@@ -27,54 +27,54 @@ __all__ = ["Contradiction", "Posted", "Replay", "ReplayedBooking", "ReplayedSale
 
 
 class Replay(ReplayedSale):
-    """Feed it the facts of an event in order with `add`; then look at it."""
+    """The replayed state of an event. Add its facts in order, then read it."""
 
     __slots__ = ()
 
-    def add(self, at: datetime, facts: Sequence[fact.Fact]) -> None:
-        """Let the facts of one journal row happen. Raises Contradiction."""
+    def add(self, at: datetime, row_facts: Sequence[facts.Fact]) -> None:
+        """Apply the facts of one journal row. Raises Contradiction."""
         if self.at is not None and at < self.at:
-            raise Contradiction(f"{at} was after {self.at}")
+            raise Contradiction(f"{at} comes after {self.at}")
         self.seq, self.at = self.seq + 1, at
         try:
-            for each in facts:
-                _HAPPENING[type(each)](self, each)
-                self.accepted = each.booking_id if type(each) is fact.OfferAccepted else None
+            for each in row_facts:
+                _APPLY[type(each)](self, each)
+                self.accepted = each.booking_id if type(each) is facts.OfferAccepted else None
             if self.offers_ended:
-                waitlist.look_at_ended_offers(self)
+                waitlist.check_ended_offers(self)
         except KeyError as exc:
-            raise Contradiction(f"nothing is known of {exc.args[0]}") from exc
+            raise Contradiction(f"{exc.args[0]} does not exist") from exc
 
 
-_HAPPENING: Final[dict[type[fact.Fact], Callable[[ReplayedSale, Any], None]]] = {
-    fact.SaleSetUp: terms.set_up,
-    fact.SaleChanged: terms.change,
-    fact.SaleOpened: terms.open_,
-    fact.SaleCancelled: terms.cancel,
-    fact.PoolPut: terms.put_pool,
-    fact.PoolRemoved: terms.remove_pool,
-    fact.TicketTypePut: terms.put_type,
-    fact.TicketTypeRetired: terms.retire_type,
-    fact.ConditionsPut: terms.put_conditions,
-    fact.SeatingPut: terms.put_seating,
-    fact.SeatsBlocked: terms.block_seats,
-    fact.SeatsUnblocked: terms.unblock_seats,
-    fact.PromoCodePut: terms.put_promo,
-    fact.BookingHeld: bookings.place_held,
-    fact.BookingConfirmed: bookings.place_confirmed,
-    fact.HoldExtended: bookings.extend,
-    fact.HoldConfirmed: bookings.confirm,
-    fact.HoldExpired: bookings.expire,
-    fact.BookingCancelled: bookings.cancel,
-    fact.TicketsCancelled: bookings.cancel,
-    fact.PaymentCaptured: money.capture,
-    fact.RefundSettled: money.settle,
-    fact.TicketsReturned: bookings.return_tickets,
-    fact.TicketsKept: bookings.keep_tickets,
-    fact.TicketUnbound: bookings.unbind,
-    fact.WaitlistJoined: waitlist.join,
-    fact.OfferMade: waitlist.offer,
-    fact.OfferAccepted: waitlist.accept,
-    fact.EntryWithdrawn: waitlist.withdraw,
-    fact.UnitsSetAside: waitlist.set_aside,
+_APPLY: Final[dict[type[facts.Fact], Callable[[ReplayedSale, Any], None]]] = {
+    facts.SaleSetUp: terms.set_up,
+    facts.SaleChanged: terms.change,
+    facts.SaleOpened: terms.open_,
+    facts.SaleCancelled: terms.cancel,
+    facts.PoolPut: terms.put_pool,
+    facts.PoolRemoved: terms.remove_pool,
+    facts.TicketTypePut: terms.put_type,
+    facts.TicketTypeRetired: terms.retire_type,
+    facts.ConditionsPut: terms.put_conditions,
+    facts.SeatingPut: terms.put_seating,
+    facts.SeatsBlocked: terms.block_seats,
+    facts.SeatsUnblocked: terms.unblock_seats,
+    facts.PromoCodePut: terms.put_promo,
+    facts.BookingHeld: bookings.place_held,
+    facts.BookingConfirmed: bookings.place_confirmed,
+    facts.HoldExtended: bookings.extend,
+    facts.HoldConfirmed: bookings.confirm,
+    facts.HoldExpired: bookings.expire,
+    facts.BookingCancelled: bookings.cancel,
+    facts.TicketsCancelled: bookings.cancel,
+    facts.PaymentCaptured: money.capture,
+    facts.RefundSettled: money.settle,
+    facts.TicketsReturned: bookings.return_tickets,
+    facts.TicketsKept: bookings.keep_tickets,
+    facts.TicketUnbound: bookings.unbind,
+    facts.WaitlistJoined: waitlist.join,
+    facts.OfferMade: waitlist.offer,
+    facts.OfferAccepted: waitlist.accept,
+    facts.EntryWithdrawn: waitlist.withdraw,
+    facts.UnitsSetAside: waitlist.set_aside,
 }

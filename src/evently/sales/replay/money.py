@@ -1,4 +1,4 @@
-"""What is owed and moved, told by the journal: the rows that the ledger must have, refunds, promo codes."""
+"""Applies the money of facts to the replayed sale: ledger rows, refunds, uses of promo codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from evently.sales import facts as fact
+from evently.sales import facts
 from evently.sales.replay.state import (
     NOTHING_MORE,
     Cancelled,
@@ -22,7 +22,7 @@ HAS_PROMOS = 4  # of `sales.extras`
 
 
 class _Parts(NamedTuple):
-    """The price of tickets by who gets it."""
+    """The price of tickets by the accounts that receive it."""
 
     organizer: int
     tax: int
@@ -30,45 +30,48 @@ class _Parts(NamedTuple):
 
 
 def post_confirmation(
-    told: ReplayedSale, booking: ReplayedBooking, tickets: Sequence[fact.TicketFact], owes: str
+    sale: ReplayedSale, booking: ReplayedBooking, tickets: Sequence[facts.TicketFact], owes: str
 ) -> int:
-    """Post what confirming these tickets owes to whom; return the whole."""
-    if not booking.more:  # the most of them: nothing but a price
+    """Post the confirmation of these tickets; return their total."""
+    if not booking.more:  # most tickets have nothing but a price
         price_minor = sum([price for _, _, price in tickets])
         if price_minor:
-            booking.postings.append((told.seq, owes, "organizer", price_minor))
+            booking.postings.append((sale.seq, owes, "organizer", price_minor))
         return price_minor
     parts = _parts(booking, tickets)
     _post(
-        told,
+        sale,
         booking,
         [(owes, account, amount) for account, amount in zip(_Parts._fields, parts, strict=True)],
     )
     return sum(parts)
 
 
-def post_cancellation(told: ReplayedSale, booking: ReplayedBooking, happened: Cancelled) -> None:
-    """Post what is undone, because nobody had paid; or what is owed back: of tax and fees the same share as of the whole."""
-    parts = _parts(booking, happened.tickets)
-    if booking.payment_id is None or happened.unpaid:
+def post_cancellation(sale: ReplayedSale, booking: ReplayedBooking, fact: Cancelled) -> None:
+    """Post a cancellation: the reverse of the confirmation when it was unpaid, else the refund.
+
+    Tax and fees give back the share that the refund is of the whole.
+    """
+    parts = _parts(booking, fact.tickets)
+    if booking.payment_id is None or fact.unpaid:
         owed = "door" if booking.payment_id is None else "buyer"
         _post(
-            told,
+            sale,
             booking,
             [(account, owed, amount) for account, amount in zip(_Parts._fields, parts, strict=True)],
         )
         return
-    refund = happened.refund_minor
-    conditions = told.conditions[booking.conditions_version] if booking.conditions_version else Conditions()
+    refund = fact.refund_minor
+    conditions = sale.conditions[booking.conditions_version] if booking.conditions_version else Conditions()
     fees_kept = conditions.fee_kept and conditions.fees.paid_by == "buyer" and refund < sum(parts)
     whole = sum(parts) - (parts.fees if fees_kept else 0)
     if refund > whole:
-        raise Contradiction(f"{refund} is to be paid back for what cost {whole}")
+        raise Contradiction(f"{refund} is refunded for tickets that cost {whole}")
     if refund:
         tax = parts.tax * refund // whole
         fees = 0 if fees_kept else parts.fees * refund // whole
         _post(
-            told,
+            sale,
             booking,
             [
                 ("organizer", "refunds", refund - tax - fees),
@@ -78,47 +81,47 @@ def post_cancellation(told: ReplayedSale, booking: ReplayedBooking, happened: Ca
         )
 
 
-def capture(told: ReplayedSale, happened: fact.PaymentCaptured) -> None:
-    """The payment of a booking was collected."""
-    if not told.follows(happened.booking_id):
+def capture(sale: ReplayedSale, fact: facts.PaymentCaptured) -> None:
+    """Capture the payment of a booking."""
+    if not sale.follows(fact.booking_id):
         return
-    booking = told.bookings[happened.booking_id]
+    booking = sale.bookings[fact.booking_id]
     if booking.captured_at is not None or (booking.payment_id, booking.paid_minor) != (
-        happened.payment_id,
-        happened.amount_minor,
+        fact.payment_id,
+        fact.amount_minor,
     ):
-        raise Contradiction(f"{happened.booking_id} was captured twice, or with another payment")
-    booking.captured_at = told.at
-    _post(told, booking, [("gateway", "buyer", happened.amount_minor)])
+        raise Contradiction(f"{fact.booking_id} was captured twice, or with another payment")
+    booking.captured_at = sale.at
+    _post(sale, booking, [("gateway", "buyer", fact.amount_minor)])
 
 
-def settle(told: ReplayedSale, happened: fact.RefundSettled) -> None:
-    """What was to be paid back was, or nothing had been taken."""
-    refund = told.refunds[happened.refund_id]
+def settle(sale: ReplayedSale, fact: facts.RefundSettled) -> None:
+    """Settle a refund."""
+    refund = sale.refunds[fact.refund_id]
     if refund.settled or (refund.booking_id, refund.amount_minor) != (
-        happened.booking_id,
-        happened.amount_minor,
+        fact.booking_id,
+        fact.amount_minor,
     ):
-        raise Contradiction(f"refund {happened.refund_id} was settled twice, or is another")
-    refund.settled_at, refund.how = told.at, happened.how
-    if told.follows(happened.booking_id):
-        booking = told.bookings[happened.booking_id]
+        raise Contradiction(f"refund {fact.refund_id} was settled twice, or differs")
+    refund.settled_at, refund.how = sale.at, fact.how
+    if sale.follows(fact.booking_id):
+        booking = sale.bookings[fact.booking_id]
         _post(
-            told,
+            sale,
             booking,
-            [("refunds", "gateway" if happened.how == "gateway" else "buyer", happened.amount_minor)],
+            [("refunds", "gateway" if fact.how == "gateway" else "buyer", fact.amount_minor)],
         )
 
 
-def use_promo(told: ReplayedSale, happened: Placed) -> None:
-    """A booking was placed with a promo code."""
-    assert happened.promo_id is not None, "there is a promo code"
-    promo = told.promos[happened.promo_id]
-    use = PromoUse(happened.promo_id, happened.buyer_id, sum([money[0] for money in happened.money]))
+def use_promo(sale: ReplayedSale, fact: Placed) -> None:
+    """Count the use of a promo code by a new booking."""
+    assert fact.promo_id is not None, "the booking used a promo code"
+    promo = sale.promos[fact.promo_id]
+    use = PromoUse(fact.promo_id, fact.buyer_id, sum([money[0] for money in fact.money]))
     promo.uses += 1
     promo.spent_minor += use.spent_minor
     promo.by_buyer[use.buyer_id] += 1
-    told.promo_uses[happened.booking_id] = use
+    sale.promo_uses[fact.booking_id] = use
     terms = promo.terms
     for used, limit in (
         (promo.uses, terms.uses_max),
@@ -126,19 +129,19 @@ def use_promo(told: ReplayedSale, happened: Placed) -> None:
         (promo.by_buyer[use.buyer_id], terms.per_buyer_max),
     ):
         if limit is not None and used > limit:
-            raise Contradiction(f"promo code {terms.promo_id} was used for {used}, of {limit}")
+            raise Contradiction(f"promo code {terms.promo_id} was used for {used}, but its limit is {limit}")
 
 
-def give_promo_back(told: ReplayedSale, booking_id: UUID) -> None:
-    """A booking has ended, and with it the use of its promo code."""
-    if (use := told.promo_uses.pop(booking_id, None)) is not None:
-        promo = told.promos[use.promo_id]
+def release_promo(sale: ReplayedSale, booking_id: UUID) -> None:
+    """Give back the use of a promo code when the booking that used it ends."""
+    if (use := sale.promo_uses.pop(booking_id, None)) is not None:
+        promo = sale.promos[use.promo_id]
         promo.uses -= 1
         promo.spent_minor -= use.spent_minor
         promo.by_buyer[use.buyer_id] -= 1
 
 
-def _parts(booking: ReplayedBooking, tickets: Sequence[fact.TicketFact]) -> _Parts:
+def _parts(booking: ReplayedBooking, tickets: Sequence[facts.TicketFact]) -> _Parts:
     if not booking.more:
         return _Parts(sum([price for _, _, price in tickets]), 0, 0)
     due = tax = fees = 0
@@ -150,5 +153,5 @@ def _parts(booking: ReplayedBooking, tickets: Sequence[fact.TicketFact]) -> _Par
     return _Parts(due - tax - fees, tax, fees)
 
 
-def _post(told: ReplayedSale, booking: ReplayedBooking, moves: Sequence[tuple[str, str, int]]) -> None:
-    booking.postings += [(told.seq, *move) for move in moves if move[2]]
+def _post(sale: ReplayedSale, booking: ReplayedBooking, postings: Sequence[tuple[str, str, int]]) -> None:
+    booking.postings += [(sale.seq, *posting) for posting in postings if posting[2]]

@@ -1,4 +1,4 @@
-"""What a journal has told so far: plain values, which the modules beside this one change.
+"""The replayed state of an event: plain values, changed by the other modules here.
 
 Nothing here knows the rules.
 """
@@ -9,22 +9,23 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from evently.sales import facts as fact
+from evently.sales import facts
+from evently.sales.states import BookingState, EntryState, SaleState, SettledBy, WithdrawalReason
 from evently.sales.terms import Conditions, PromoTerms
 
-Placed: TypeAlias = fact.BookingConfirmed | fact.BookingHeld
-Cancelled: TypeAlias = fact.BookingCancelled | fact.TicketsCancelled
+Placed: TypeAlias = facts.BookingConfirmed | facts.BookingHeld
+Cancelled: TypeAlias = facts.BookingCancelled | facts.TicketsCancelled
 
 
 class Contradiction(Exception):
-    """The journal says what cannot be: a fact about something that is not there, or not in that state."""
+    """A fact contradicts the facts before it: what it is about does not exist, or is in another state."""
 
 
 class TicketDetails(NamedTuple):
-    """What only some tickets have besides a type and a price."""
+    """The details that only some tickets have, besides a type and a price."""
 
     discount_minor: int = 0
     surcharge_minor: int = 0
@@ -37,14 +38,13 @@ class TicketDetails(NamedTuple):
 NOTHING_MORE = TicketDetails()
 
 
-Posted: TypeAlias = tuple[
-    int, str, str, int
-]  # a row that the ledger must have: seq of the journal row, debit, credit, amount
+# A row that the ledger must have: `seq` of the journal row, debit, credit, amount
+Posted: TypeAlias = tuple[int, str, str, int]
 
 
 @dataclass(slots=True)
 class ReplayedPool:
-    """A pool as the journal has it."""
+    """A pool."""
 
     pool_id: UUID
     name: str
@@ -58,7 +58,7 @@ class ReplayedPool:
         return self.held + self.sold + self.set_aside
 
     def check(self) -> None:
-        """Raise Contradiction for what no pool can be, even for a moment."""
+        """Raise Contradiction for counters that no pool may have, even for a moment."""
         if (
             self.held < 0
             or self.sold < 0
@@ -66,25 +66,23 @@ class ReplayedPool:
             or self.held + self.sold + self.set_aside > self.capacity
         ):
             raise Contradiction(
-                f"pool {self.pool_id} has {self.held} held, {self.sold} sold and {self.set_aside} set aside of {self.capacity}"
+                f"pool {self.pool_id} has {self.held} held, {self.sold} sold and {self.set_aside} set aside,"
+                f" of {self.capacity}"
             )
 
 
 @dataclass(slots=True)
 class ReplayedBooking:
-    """A booking as the journal has it.
-
-    `tickets` are those that are not void: ticket -> (ticket type, price).
-    """
+    """A booking. `tickets` are those that are not void: ticket -> (ticket type, price)."""
 
     buyer_id: UUID
-    state: str
+    state: BookingState
     placed_at: datetime
     expires_at: datetime | None
     confirmed_at: datetime | None
     ended_at: datetime | None
     tickets: dict[UUID, tuple[UUID, int]]
-    more: dict[UUID, TicketDetails]  # of those tickets, void ones too, that have more than a price
+    more: dict[UUID, TicketDetails]  # of tickets, void ones too, that have more than a price
     conditions_version: int
     promo_id: UUID | None
     entry_id: UUID | None = None
@@ -93,12 +91,12 @@ class ReplayedBooking:
     paid_minor: int = 0
     captured_at: datetime | None = None
     refunded_minor: int = 0
-    voided: dict[UUID, tuple[UUID, int]] = field(default_factory=dict)  # as `tickets`
+    voided: dict[UUID, tuple[UUID, int]] = field(default_factory=dict)  # like `tickets`
     postings: list[Posted] = field(default_factory=list)
 
     @property
     def posted(self) -> Counter[tuple[str, str]]:
-        """What was moved in all, by debit and credit."""
+        """Return the sum of the postings by debit and credit."""
         sums: Counter[tuple[str, str]] = Counter()
         for _, debit, credit, amount_minor in self.postings:
             sums[debit, credit] += amount_minor
@@ -107,15 +105,15 @@ class ReplayedBooking:
 
 @dataclass(slots=True)
 class ReplayedEntry:
-    """A waitlist entry as the journal has it."""
+    """A waitlist entry."""
 
     buyer_id: UUID
     ticket_type_id: UUID
     quantity: int
     joined_at: datetime
     joined_seq: int
-    state: str = "waiting"
-    reason: str = ""
+    state: EntryState = "waiting"
+    reason: WithdrawalReason | Literal[""] = ""
     offered_at: datetime | None = None
     booking_id: UUID | None = None
     ended_at: datetime | None = None
@@ -123,33 +121,33 @@ class ReplayedEntry:
 
 @dataclass(slots=True)
 class ReplayedRefund:
-    """What is to be paid back, as the journal has it."""
+    """A refund."""
 
     booking_id: UUID
     amount_minor: int
     decided_at: datetime
     settled_at: datetime | None = None
-    how: str | None = None  # gateway or never_paid
+    how: SettledBy | None = None
 
     @property
     def settled(self) -> bool:
-        """Whether it was paid back, or nothing had been taken."""
+        """Return whether it is settled."""
         return self.settled_at is not None
 
 
 @dataclass(slots=True)
 class ReplayedPromo:
-    """A promo code as the journal has it."""
+    """A promo code and its use by live bookings."""
 
     terms: PromoTerms
     uses: int = 0
     spent_minor: int = 0
-    by_buyer: Counter[UUID] = field(default_factory=Counter)  # live bookings
+    by_buyer: Counter[UUID] = field(default_factory=Counter)  # number of live bookings
 
 
 @dataclass(slots=True)
 class PromoUse:
-    """What a live booking used of a promo code."""
+    """The use of a promo code by a live booking."""
 
     promo_id: UUID
     buyer_id: UUID
@@ -158,15 +156,15 @@ class PromoUse:
 
 @dataclass(slots=True)
 class Replacement:
-    """A ticket of an offer that stands for a returned one: it has no unit and no seat of its own yet."""
+    """A ticket of an offer that is to replace a returned one: it has no unit and no seat of its own yet."""
 
     ticket_type_id: UUID
-    state: str  # of its booking
+    state: BookingState  # of its booking
 
 
 @dataclass(slots=True)
 class Totals:
-    """What insight counts: bookings when they are confirmed, cancellations of confirmed ones when they happen."""
+    """What analytics counts: bookings when they are confirmed, and cancellations of confirmed ones."""
 
     bookings: int = 0
     tickets: int = 0
@@ -178,48 +176,46 @@ class Totals:
 
 @dataclass(slots=True)
 class ReplayedSale:
-    """An event's sale as the journal has told it up to row `seq`."""
+    """An event's sale as of journal row `seq`."""
 
-    part: tuple[int, int] = (0, 1)  # which, of how many; `bookings` are those of this part
+    part: tuple[int, int] = (0, 1)  # number and count; `bookings` has only those of this part
     seq: int = 0
-    at: datetime | None = None  # of that row
-    state: str = ""
+    at: datetime | None = None  # of row `seq`
+    state: SaleState | Literal[""] = ""
     currency: str = ""
     on_sale_at: datetime | None = None
     off_sale_at: datetime | None = None
     extras: int = 0  # the bits of `sales.extras`
     pools: dict[UUID, ReplayedPool] = field(default_factory=dict)
-    types: dict[UUID, fact.TicketTypePut] = field(default_factory=dict)
+    types: dict[UUID, facts.TicketTypePut] = field(default_factory=dict)
     retired: set[UUID] = field(default_factory=set)
     bookings: dict[UUID, ReplayedBooking] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     conditions: dict[int, Conditions] = field(default_factory=dict)  # by version
     seating: tuple[str, tuple[str, ...], bytes] | None = None  # digest, zones, zone of each seat
     seats: dict[int, UUID | None] = field(default_factory=dict)  # claimed ones: ticket, or None for blocked
-    aside: dict[UUID, int] = field(default_factory=dict)  # by ticket type
+    set_asides: dict[UUID, int] = field(default_factory=dict)  # units, by ticket type
     promos: dict[UUID, ReplayedPromo] = field(default_factory=dict)
     entries: dict[UUID, ReplayedEntry] = field(default_factory=dict)
-    # Sentences: who was offered something before somebody who fitted as well
+    # Sentences: an entry that got an offer before an earlier one that fitted as well
     overtaken: list[str] = field(default_factory=list)
     refunds: dict[UUID, ReplayedRefund] = field(default_factory=dict)
     returning: dict[UUID, datetime] = field(default_factory=dict)  # tickets, and since when
-    # By ticket type: quantities of those who wait, in line
+    # By ticket type: the quantities of waiting entries, in the order of joining
     waiting: dict[UUID, dict[UUID, int]] = field(default_factory=dict)
-    standing: dict[UUID, Replacement] = field(default_factory=dict)  # by ticket
+    replacements: dict[UUID, Replacement] = field(default_factory=dict)  # by ticket
     promo_uses: dict[UUID, PromoUse] = field(default_factory=dict)  # by live booking
-    offers_ended: list[UUID] = field(default_factory=list)  # entries whose hold has ended in this row
-    accepted: UUID | None = (
-        # The booking of an offer that the fact before accepted: what it gets then is a hold like any other
-        None
-    )
+    offers_ended: list[UUID] = field(default_factory=list)  # entries of which the hold ended in this row
+    # The booking of the offer that the previous fact accepted: it is an ordinary hold from then on
+    accepted: UUID | None = None
 
     def follows(self, booking_id: UUID) -> bool:
-        """Return whether a booking is of this part."""
+        """Return whether a booking is in this part."""
         part, parts = self.part
         return parts == 1 or booking_id.int % parts == part
 
-    def in_state(self, booking_id: UUID, state: str) -> ReplayedBooking | None:
-        """Return a booking that must be in that state; None when it is not of this part."""
+    def in_state(self, booking_id: UUID, state: BookingState) -> ReplayedBooking | None:
+        """Return a booking that must be in a state; None when it is in another part."""
         if not self.follows(booking_id):
             return None
         booking = self.bookings[booking_id]
@@ -228,21 +224,20 @@ class ReplayedSale:
         return booking
 
     def now(self) -> datetime:
-        """Return when what is being told happened."""
-        assert self.at is not None, "something is being told"
+        """Return the time of the row that is being applied."""
+        assert self.at is not None, "a row is being applied"
         return self.at
 
-    def count(self, tickets: Iterable[fact.TicketFact], *, held: int = 0, sold: int = 0) -> None:
-        """Count the units of tickets; one that stands for another has none of its own."""
-        standing = self.standing
+    def count(self, tickets: Iterable[facts.TicketFact], *, held: int = 0, sold: int = 0) -> None:
+        """Add to the counters of the tickets' pools. A replacement ticket has no units of its own."""
+        replacements = self.replacements
         own = (
-            [type_id for ticket_id, type_id, _ in tickets if ticket_id not in standing]
-            if standing
+            [type_id for ticket_id, type_id, _ in tickets if ticket_id not in replacements]
+            if replacements
             else [each[1] for each in tickets]
         )
-        units = (
-            {own[0]: len(own)} if own and own.count(own[0]) == len(own) else Counter(own)
-        )  # mostly of one type
+        # Most bookings have one ticket type
+        units = {own[0]: len(own)} if own and own.count(own[0]) == len(own) else Counter(own)
         for type_id, number in units.items():
             for pool_id in self.types[type_id].pool_ids:
                 pool = self.pools[pool_id]
@@ -253,5 +248,5 @@ class ReplayedSale:
     def take_seat(self, number: int, owner: UUID | None) -> None:
         """Give a seat to a ticket, or block it (None)."""
         if number in self.seats:
-            raise Contradiction(f"seat {number} was given away twice")
+            raise Contradiction(f"seat {number} was claimed twice")
         self.seats[number] = owner

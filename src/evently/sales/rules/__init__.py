@@ -1,112 +1,94 @@
-"""Every rule of sale. Pure: no clock, no I/O, no await; `decide` takes the state of one event and gives outcomes and changes.
+"""Every rule of sale.
 
-The state comes in as a `Sale` (what lasts from batch to batch) and a `Batch` (what this batch's commands
-name). Deciding changes both in place, so that the second command of a batch sees what the first one did; a
-batch that fails throws both away. Nothing here refuses by raising: a refusal is a value, and one refused
-command never disturbs its neighbours.
+Pure: no clock, no I/O, no await. `decide` turns the state of one event into outcomes and changes.
 
-    placing_rules   place: units, the best seats or named ones, promo codes
-    booking_rules   hold, confirm, extend, cancel, expire, return; accept and decline an offer
-    waitlist_rules  join; who is asked first when units fall free
-    sale_rules      what an organizer may change
-    units           the moves that they are made of; pricing and ledger: the money
+The state comes in as a `Sale` (kept from batch to batch) and a `Batch` (what the commands of this batch
+need). Deciding changes both in place, so that the second command of a batch sees what the first one did; a
+batch that fails throws both away. A refusal is a value, never an exception, and a refused command does not
+disturb its neighbours.
 
-Budget: about 10 microseconds a booking, for at saturation this runs several thousand times a second on one
-core.
+    placing    place a booking: units, seats, promo codes
+    waitlist   join, leave, accept an offer
+    sale_terms what an organizer sets about a sale
+    bookings   confirm, extend, expire, cancel, record payments, return tickets
+    offers     which waiting entries are offered released units
+    moves      the steps that rules are composed of; pricing and ledger: the money
+
+Budget: about 10 microseconds for a booking, because at saturation this runs several thousand times a second
+on one core.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
+from evently.sales import commands
 from evently.sales.commands import (
-    AcceptOffer,
-    BlockSeats,
     Booked,
     Booking,
-    CancelBooking,
-    CancelSale,
-    ChangeSale,
     Command,
-    ConfirmBooking,
-    ExpireHolds,
-    ExtendHold,
-    JoinWaitlist,
-    KeepTickets,
-    LeaveWaitlist,
+    Keyed,
     Listed,
     No,
-    OpenSale,
     Outcome,
     PlaceBooking,
-    PutConditions,
-    PutPool,
-    PutPromoCode,
-    PutSeating,
-    PutTicketType,
-    RecordCapture,
-    RecordRefund,
-    RemovePool,
-    RetirePromoCode,
-    RetireTicketType,
-    ReturnTickets,
     SalesRefusal,
     SetUpSale,
-    UnblockSeats,
 )
-from evently.sales.rules import bookings as booking_rules
-from evently.sales.rules import placing as placing_rules
-from evently.sales.rules import sale as sale_rules
-from evently.sales.rules import waitlist as waitlist_rules
+from evently.sales.rules import bookings, offers, placing, sale_terms, waitlist
 from evently.sales.rules.state import Batch, KeyedOutcome, Sale
 
-Keyed: TypeAlias = PlaceBooking | CancelBooking | JoinWaitlist
-_KEYED: Final = (PlaceBooking, CancelBooking, JoinWaitlist)  # testing for a tuple takes half the time
 
-
-def decide(sale: Sale | None, batch: Batch, commands: Sequence[Command]) -> tuple[Sale | None, list[Outcome]]:
-    """Answer the commands on one event, in order.
+def decide(
+    sale: Sale | None, batch: Batch, to_decide: Sequence[Command]
+) -> tuple[Sale | None, list[Outcome]]:
+    """Decide the commands on one event, in order.
 
     Returns the sale (new if it was set up here) and one outcome for each command.
     """
     outcomes: list[Outcome] = []
     if sale is not None:
         _begin(sale, batch)
-    for command in commands:
+    for command in to_decide:
         if isinstance(command, SetUpSale):
-            sale, outcome = sale_rules.set_up(sale, batch, command)
+            sale, outcome = sale_terms.set_up(sale, batch, command)
         elif sale is None:
             outcome = No(SalesRefusal.EVENT_NOT_FOUND)
         else:
-            if sale.lines and not isinstance(command, PlaceBooking):  # a booking lets nothing fall free
-                waitlist_rules.note_for_everybody(sale, batch)
-            outcome = _answer(sale, batch, command)
-            if batch.released:  # before the next command: nobody is quicker than those who wait
-                waitlist_rules.serve(sale, batch)
+            # Placing a booking never releases units
+            if sale.waitlists and not isinstance(command, PlaceBooking):
+                offers.note_public_units(sale, batch)
+            outcome = _decide_one(sale, batch, command)
+            if batch.serve_waitlist:  # before the next command: no command can overtake a waiting entry
+                offers.serve(sale, batch)
         outcomes.append(outcome)
     return sale, outcomes
 
 
 def _begin(sale: Sale, batch: Batch) -> None:
-    """Take back what is due, and look at the line: what is waited for may be on sale since a moment ago."""
-    waitlist_rules.note_for_everybody(sale, batch)
+    """Expire due holds and serve the waitlist: a ticket type may have come on sale since the last batch."""
+    offers.note_public_units(sale, batch)
     for booking_id in batch.due:
-        booking_rules.expire(sale, batch, batch.bookings[booking_id])
-    if sale.lines or sale.aside:
-        waitlist_rules.serve(sale, batch)
+        bookings.expire(sale, batch, batch.bookings[booking_id])
+    if sale.waitlists or sale.set_asides:
+        offers.serve(sale, batch)
 
 
-def _answer(sale: Sale, batch: Batch, command: Command) -> Outcome:
-    if not isinstance(command, _KEYED) or command.key is None:
-        return _DECISIONS[type(command)](sale, batch, command)
-    place = (actor_of(command), command.key)
+def _decide_one(sale: Sale, batch: Batch, command: Command) -> Outcome:
+    rule = RULES[type(command)]
+    if not command.needs.key:
+        return rule(sale, batch, command)
+    keyed: Any = command
+    if keyed.key is None:
+        return rule(sale, batch, command)
+    place = (keyed.actor_id, keyed.key)
     if earlier := batch.answers.get(place):
-        return _replay(batch, command, earlier)
-    outcome = _DECISIONS[type(command)](sale, batch, command)
+        return _replay(batch, keyed, earlier)
+    outcome = rule(sale, batch, command)
     if isinstance(outcome, Booked | Listed):
         answer = KeyedOutcome(
-            command.fingerprint,
+            keyed.fingerprint,
             outcome.booking if isinstance(outcome, Booked) else outcome.entry,
             stored=False,
         )
@@ -115,46 +97,43 @@ def _answer(sale: Sale, batch: Batch, command: Command) -> Outcome:
     return outcome
 
 
-def actor_of(command: Keyed) -> Any:
-    """Return whose key a keyed command carries."""
-    return command.actor_id if isinstance(command, CancelBooking) else command.buyer_id
-
-
 def _replay(batch: Batch, command: Keyed, earlier: KeyedOutcome) -> Outcome:
     if earlier.fingerprint != command.fingerprint:
         return No(SalesRefusal.KEY_REUSED)
     if earlier.stored:
         assert command.key is not None, "only a keyed request finds an earlier one"
-        batch.replayed.append((actor_of(command), command.key))
+        batch.replayed.append((command.actor_id, command.key))
     if isinstance(earlier.what, Booking):
         return Booked(earlier.what, replayed=True)
     return Listed(earlier.what, replayed=True)
 
 
-_DECISIONS: Final[dict[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
-    PlaceBooking: placing_rules.place_booking,
-    ConfirmBooking: booking_rules.confirm_booking,
-    ExtendHold: booking_rules.extend_hold,
-    ExpireHolds: booking_rules.expire_nothing,
-    CancelBooking: booking_rules.cancel_booking,
-    RecordCapture: booking_rules.record_capture,
-    RecordRefund: booking_rules.record_refund,
-    ReturnTickets: booking_rules.return_tickets,
-    KeepTickets: booking_rules.keep_tickets,
-    AcceptOffer: booking_rules.accept_offer,
-    LeaveWaitlist: booking_rules.leave_waitlist,
-    JoinWaitlist: waitlist_rules.join,
-    ChangeSale: sale_rules.change_sale,
-    OpenSale: sale_rules.open_sale,
-    CancelSale: sale_rules.cancel_sale,
-    PutPool: sale_rules.put_pool,
-    RemovePool: sale_rules.remove_pool,
-    PutTicketType: sale_rules.put_type,
-    RetireTicketType: sale_rules.retire_type,
-    PutConditions: sale_rules.put_conditions,
-    PutSeating: sale_rules.put_seating,
-    BlockSeats: sale_rules.block_seats,
-    UnblockSeats: sale_rules.unblock_seats,
-    PutPromoCode: sale_rules.put_promo_code,
-    RetirePromoCode: sale_rules.retire_promo_code,
+# The rule of each command but SetUpSale, which comes before there is a sale. A test holds that none is
+# missing.
+RULES: Final[Mapping[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
+    commands.PlaceBooking: placing.place_booking,
+    commands.ConfirmBooking: bookings.confirm_booking,
+    commands.ExtendHold: bookings.extend_hold,
+    commands.CancelBooking: bookings.cancel_booking,
+    commands.RecordCapture: bookings.record_capture,
+    commands.RecordRefund: bookings.record_refund,
+    commands.ReturnTickets: bookings.return_tickets,
+    commands.KeepTickets: bookings.keep_tickets,
+    commands.JoinWaitlist: waitlist.join_waitlist,
+    commands.LeaveWaitlist: waitlist.leave_waitlist,
+    commands.AcceptOffer: waitlist.accept_offer,
+    commands.WakeSale: sale_terms.run_batch,
+    commands.ChangeSale: sale_terms.change_sale,
+    commands.OpenSale: sale_terms.open_sale,
+    commands.CancelSale: sale_terms.cancel_sale,
+    commands.PutPool: sale_terms.put_pool,
+    commands.RemovePool: sale_terms.remove_pool,
+    commands.PutTicketType: sale_terms.put_type,
+    commands.RetireTicketType: sale_terms.retire_type,
+    commands.PutConditions: sale_terms.put_conditions,
+    commands.PutSeating: sale_terms.put_seating,
+    commands.BlockSeats: sale_terms.block_seats,
+    commands.UnblockSeats: sale_terms.unblock_seats,
+    commands.PutPromoCode: sale_terms.put_promo_code,
+    commands.RetirePromoCode: sale_terms.retire_promo_code,
 }

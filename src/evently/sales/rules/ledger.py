@@ -4,23 +4,26 @@ Pure.
 
     buyer      owes what was confirmed and is not captured yet
     door       owes what is paid on site
-    gateway    has what was captured and not paid back
-    organizer  gets prices, less tax and fees
-    tax, fees  get their part of each ticket
-    refunds    is owed to buyers, until it is paid back
+    gateway    has what was captured and not refunded
+    organizer  receives prices, less tax and fees
+    tax, fees  receive their part of each ticket
+    refunds    is owed to buyers until it is settled
 
-Confirming debits buyer or door and credits organizer, tax and fees; capturing debits gateway and credits
-buyer; a cancellation that pays back debits organizer, tax and fees and credits refunds; settling it debits
-refunds and credits gateway.
+Confirming debits buyer or door and credits organizer, tax and fees. Capturing debits gateway and credits
+buyer. A cancellation with a refund debits organizer, tax and fees and credits refunds; settling the refund
+debits refunds and credits gateway.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from evently.sales.commands import Ticket
+from evently.sales.states import SettledBy
+
+Debtor: TypeAlias = Literal["buyer", "door"]
 
 
 class Posting(NamedTuple):
@@ -33,27 +36,30 @@ class Posting(NamedTuple):
 
 
 class Split(NamedTuple):
-    """An amount by who gets it."""
+    """An amount by the accounts that receive it."""
 
     organizer: int
     tax: int
     fees: int
 
 
-def confirmed(booking_id: UUID, tickets: Iterable[Ticket], owes: str) -> list[Posting]:
-    """Tickets were confirmed; `owes`: buyer or door."""
-    return _moves(booking_id, split_of(tickets), owes)
+def confirmed(booking_id: UUID, tickets: Iterable[Ticket], owes: Debtor) -> list[Posting]:
+    """Return the postings for tickets that were confirmed."""
+    return _postings(booking_id, split_of(tickets), owes)
 
 
-def undone(booking_id: UUID, tickets: Iterable[Ticket], owes: str) -> list[Posting]:
-    """Tickets were cancelled that nobody had paid for: the opposite."""
-    return [_turned(posting) for posting in confirmed(booking_id, tickets, owes)]
+def cancelled_unpaid(booking_id: UUID, tickets: Iterable[Ticket], owes: Debtor) -> list[Posting]:
+    """Return the postings for unpaid tickets that were cancelled: the reverse of confirming them."""
+    return [_reverse(posting) for posting in confirmed(booking_id, tickets, owes)]
 
 
-def paid_back(
+def refunded(
     booking_id: UUID, tickets: Sequence[Ticket], refund_minor: int, *, fee_kept: bool
 ) -> list[Posting]:
-    """Tickets were cancelled that had been paid, and so much is owed back: of tax and fees the same share as of all that can be."""
+    """Return the postings for paid tickets that were cancelled with a refund.
+
+    Tax and fees give back the share that the refund is of everything that can be refunded.
+    """
     whole = split_of(tickets)
     total = whole.organizer + whole.tax + (0 if fee_kept else whole.fees)
     if not refund_minor:
@@ -61,21 +67,24 @@ def paid_back(
     tax = whole.tax * refund_minor // total
     fees = 0 if fee_kept else whole.fees * refund_minor // total
     share = Split(refund_minor - tax - fees, tax, fees)
-    return [_turned(posting) for posting in _moves(booking_id, share, "refunds")]
+    return [_reverse(posting) for posting in _postings(booking_id, share, "refunds")]
 
 
 def captured(booking_id: UUID, amount_minor: int) -> list[Posting]:
-    """The payment was collected."""
+    """Return the posting for a payment that was captured."""
     return [Posting(booking_id, "gateway", "buyer", amount_minor)]
 
 
-def settled(booking_id: UUID, amount_minor: int, how: str) -> list[Posting]:
-    """What was owed back was paid back through the gateway; or the buyer's debt of as much was struck, because nothing had been taken."""
+def settled(booking_id: UUID, amount_minor: int, how: SettledBy) -> list[Posting]:
+    """Return the posting for a refund that was settled.
+
+    `never_paid`: nothing had been taken, so the refund cancels what the buyer still owes.
+    """
     return [Posting(booking_id, "refunds", "gateway" if how == "gateway" else "buyer", amount_minor)]
 
 
 def split_of(tickets: Iterable[Ticket]) -> Split:
-    """Return who gets what of the price of tickets."""
+    """Split the price of tickets by the accounts that receive it."""
     total = tax = fees = 0
     for ticket in tickets:
         total += ticket.price_minor - ticket.discount_minor + ticket.surcharge_minor
@@ -84,7 +93,7 @@ def split_of(tickets: Iterable[Ticket]) -> Split:
     return Split(total - tax - fees, tax, fees)
 
 
-def _moves(booking_id: UUID, split: Split, account: str) -> list[Posting]:
+def _postings(booking_id: UUID, split: Split, account: str) -> list[Posting]:
     return [
         Posting(booking_id, account, name, amount)
         for name, amount in zip(Split._fields, split, strict=True)
@@ -92,5 +101,5 @@ def _moves(booking_id: UUID, split: Split, account: str) -> list[Posting]:
     ]
 
 
-def _turned(posting: Posting) -> Posting:
+def _reverse(posting: Posting) -> Posting:
     return Posting(posting.booking_id, posting.credit, posting.debit, posting.amount_minor)

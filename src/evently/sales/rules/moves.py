@@ -1,13 +1,16 @@
-"""The few moves that every rule is made of: tickets come to be, units and seats are taken and given back, bookings are remembered. Pure.
+"""The steps that every rule is composed of: make tickets, take and release units and seats, record changes.
 
-Each move changes the sale, notes in the batch what is to be written, and checks nothing but what must hold:
-the rules have decided.
+Pure.
+
+Each step changes the sale and notes in the batch what must be written. It checks nothing except invariants:
+the rules have decided before they call it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -18,17 +21,17 @@ from evently.sales.rules.pricing import NOTHING, TicketAmounts, amounts_of
 from evently.sales.rules.state import Batch, Sale, SeatClaim
 from evently.sales.terms import Conditions, TicketTypeTerms
 
-NO_SEAT = -1  # in a fact
+NO_SEAT: Final = -1  # in a fact
 
-# What is sold, and when -------------------------------------------------------------------------------------
+# Common refusals --------------------------------------------------------------------------------------------
 
 
 def not_selling(
     sale: Sale, on_sale_at: datetime | None, off_sale_at: datetime | None, now: datetime
 ) -> No | None:
-    """Return why nothing is sold at the moment."""
+    """Refuse when nothing is sold in this window now."""
     if sale.state == "closed":
-        return No(SalesRefusal.EVENT_NOT_FOUND)  # a draft is nobody's to see
+        return No(SalesRefusal.EVENT_NOT_FOUND)  # a draft is not visible
     if sale.state == "cancelled":
         return No(SalesRefusal.EVENT_CANCELLED)
     if on_sale_at is not None and now < on_sale_at:
@@ -39,7 +42,7 @@ def not_selling(
 
 
 def over_buyer_limit(batch: Batch, buyer_id: UUID, terms: TicketTypeTerms, quantity: int) -> No | None:
-    """Return why a buyer gets no more of a ticket type."""
+    """Refuse when a buyer would have more units of a ticket type than one buyer may."""
     if terms.per_buyer_max is None:
         return None
     has = batch.buyer_units.get((buyer_id, terms.ticket_type_id), 0)
@@ -64,7 +67,7 @@ def make_tickets(
     seats: Sequence[int],
     discount_minor: int = 0,
 ) -> list[Ticket]:
-    """Make tickets of one type, for seats when there are any."""
+    """Return new tickets of one type; `seats` is empty or has one seat for each."""
     new_id, new_secret, type_id, price = (
         batch.new_id,
         batch.new_secret,
@@ -81,7 +84,7 @@ def make_tickets(
 
 
 def _seated(sale: Sale, batch: Batch, terms: TicketTypeTerms, amounts: TicketAmounts, number: int) -> Ticket:
-    assert sale.hall is not None, "a seat is one of the seating"
+    assert sale.hall is not None, "a seat belongs to the seating"
     plan = sale.hall.plan
     return Ticket(
         batch.new_id(),
@@ -97,35 +100,35 @@ def _seated(sale: Sale, batch: Batch, terms: TicketTypeTerms, amounts: TicketAmo
 
 
 def valid_tickets(booking: Booking) -> tuple[Ticket, ...]:
-    """Return the tickets that still stand for something."""
+    """Return the tickets that are neither used nor void."""
     return tuple([ticket for ticket in booking.tickets if ticket.state == "valid"])
 
 
 def is_due(booking: Booking, now: datetime) -> bool:
-    """Return whether a hold has run out."""
+    """Return whether the booking is a hold whose time is over."""
     return booking.state == "held" and booking.expires_at is not None and booking.expires_at <= now
 
 
-# Bookings ---------------------------------------------------------------------------------------------------
+# Units ------------------------------------------------------------------------------------------------------
 
 
 def place(sale: Sale, batch: Batch, booking: Booking) -> None:
-    """Let a new booking have its units and seats.
+    """Give a new booking its units and seats.
 
-    Its units are there, and its seats were taken in the hall.
+    The caller has checked the units and taken the seats in the hall.
     """
     held = booking.state == "held"
     move_units(sale, batch, booking.tickets, held=1 if held else 0, sold=0 if held else 1)
     for ticket in booking.tickets:
         if sale.ticket_types[ticket.ticket_type_id].per_buyer_max is not None:
-            place_of = (booking.buyer_id, ticket.ticket_type_id)
-            batch.buyer_units[place_of] = batch.buyer_units.get(place_of, 0) + 1
+            limited = (booking.buyer_id, ticket.ticket_type_id)
+            batch.buyer_units[limited] = batch.buyer_units.get(limited, 0) + 1
         if ticket.seat_number is not None and ticket.replaces is None:
             claim_seat(batch, ticket.seat_number, ticket.ticket_id, was_taken=False)
     batch.placed.append(booking)
     batch.facts.append(_placed_fact(booking))
     if booking.expires_at is not None:
-        batch.bookings[booking.booking_id] = booking  # whoever ends it in this batch must find it
+        batch.bookings[booking.booking_id] = booking  # later commands of this batch may end it
         sale.next_expiry_at = min(booking.expires_at, sale.next_expiry_at or booking.expires_at)
 
 
@@ -165,29 +168,35 @@ def _placed_fact(booking: Booking) -> fact.Fact:
     )
 
 
-def remember(batch: Batch, booking: Booking) -> None:
-    """Note that a booking has changed."""
-    batch.bookings[booking.booking_id] = batch.moved[booking.booking_id] = booking
+def record_change(batch: Batch, booking: Booking) -> None:
+    """Record a booking's new version, for later commands of the batch and to be written."""
+    batch.bookings[booking.booking_id] = batch.changed[booking.booking_id] = booking
 
 
-def give_back(sale: Sale, batch: Batch, booking: Booking, tickets: Sequence[Ticket]) -> None:
-    """Take units and seats away from tickets of a booking that end; what they only stood for is returned once more."""
+def release(sale: Sale, batch: Batch, booking: Booking, tickets: Sequence[Ticket]) -> None:
+    """Release the units and seats of voided tickets.
+
+    A returned ticket that they were to replace can be offered to the waitlist again.
+    """
     held = booking.state == "held"
     move_units(sale, batch, tickets, held=-1 if held else 0, sold=0 if held else -1)
-    batch.released = True
+    batch.serve_waitlist = True
     for ticket in tickets:
-        place_of = (booking.buyer_id, ticket.ticket_type_id)
-        if place_of in batch.buyer_units:
-            batch.buyer_units[place_of] -= 1
+        limited = (booking.buyer_id, ticket.ticket_type_id)
+        if limited in batch.buyer_units:
+            batch.buyer_units[limited] -= 1
         if ticket.replaces is not None:
             if returned := sale.returned.get(ticket.replaces):
                 returned.offered = False
         elif ticket.seat_number is not None:
-            free_seat(sale, batch, ticket.seat_number)
+            release_seat(sale, batch, ticket.seat_number)
 
 
 def move_units(sale: Sale, batch: Batch, tickets: Sequence[Ticket], *, held: int, sold: int) -> None:
-    """Count the units of tickets otherwise; a ticket that replaces another one has none of its own."""
+    """Move the units of these tickets between the held and sold counters of their pools.
+
+    A ticket that replaces another one has no units of its own.
+    """
     for ticket in tickets:
         if ticket.replaces is not None:
             continue
@@ -198,8 +207,8 @@ def move_units(sale: Sale, batch: Batch, tickets: Sequence[Ticket], *, held: int
             batch.pools_changed.add(pool_id)
 
 
-def give_promo_back(sale: Sale, batch: Batch, booking: Booking) -> None:
-    """Let a promo code be used again: the booking that used it has ended."""
+def release_promo(sale: Sale, batch: Batch, booking: Booking) -> None:
+    """Give back the use of a promo code when the booking that used it ends."""
     promo = None if booking.promo_id is None else sale.promo(booking.promo_id)
     if promo is None:
         return
@@ -212,15 +221,15 @@ def give_promo_back(sale: Sale, batch: Batch, booking: Booking) -> None:
 
 
 def set_aside(sale: Sale, batch: Batch, type_id: UUID, units: int) -> None:
-    """Let so many units be set aside for those who wait for a ticket type."""
-    change = units - sale.aside.get(type_id, 0)
+    """Set so many units aside for the waitlist of a ticket type."""
+    change = units - sale.set_asides.get(type_id, 0)
     if change == 0:
         return
-    sale.aside[type_id] = units
+    sale.set_asides[type_id] = units
     for pool_id in sale.ticket_types[type_id].pool_ids:
         sale.pools[pool_id].set_aside += change
         batch.pools_changed.add(pool_id)
-    batch.aside_changed.add(type_id)
+    batch.set_asides_changed.add(type_id)
     batch.facts.append(fact.UnitsSetAside(type_id, units))
 
 
@@ -228,22 +237,22 @@ def set_aside(sale: Sale, batch: Batch, type_id: UUID, units: int) -> None:
 
 
 def claim_seat(batch: Batch, number: int, ticket_id: UUID | None, *, was_taken: bool) -> None:
-    """Note whose a seat is now (None: blocked); the hall knows already."""
+    """Record that a seat belongs to a ticket (None: it is blocked). The hall has changed already."""
     before = batch.claims.get(number)
     batch.claims[number] = SeatClaim(
         was_taken if before is None else before.was_taken, taken=True, ticket_id=ticket_id
     )
 
 
-def free_seat(sale: Sale, batch: Batch, number: int) -> None:
-    """Let a seat that a ticket has be free."""
-    assert sale.hall is not None, "a seat is one of the seating"
+def release_seat(sale: Sale, batch: Batch, number: int) -> None:
+    """Release the seat of a ticket."""
+    assert sale.hall is not None, "a seat belongs to the seating"
     sale.hall.release([number])
     clear_claim(batch, number)
 
 
 def clear_claim(batch: Batch, number: int) -> None:
-    """Note that a seat is free; the hall knows already."""
+    """Record that a seat is free. The hall has changed already."""
     before = batch.claims.get(number)
     batch.claims[number] = SeatClaim(
         True if before is None else before.was_taken, taken=False, ticket_id=None
@@ -254,20 +263,20 @@ def clear_claim(batch: Batch, number: int) -> None:
 
 
 def ticket_facts(tickets: Iterable[Ticket]) -> tuple[fact.TicketFact, ...]:
-    """Return tickets as facts name them."""
+    """Return tickets in the form that facts have."""
     return tuple([(ticket.ticket_id, ticket.ticket_type_id, ticket.price_minor) for ticket in tickets])
 
 
 def seats_of(tickets: Iterable[Ticket]) -> tuple[int, ...]:
-    """Return the seats of tickets as facts name them: nothing when none has one."""
+    """Return the seats of tickets in the form that facts have; empty when no ticket has one."""
     numbers = [ticket.seat_number for ticket in tickets]
     if not any(number is not None for number in numbers):
         return ()
     return tuple([NO_SEAT if number is None else number for number in numbers])
 
 
-def freed_by(tickets: Iterable[Ticket]) -> tuple[int, ...]:
-    """Return the seats that fall free when these tickets end: not those of the tickets that they only stand for."""
+def released_seats(tickets: Iterable[Ticket]) -> tuple[int, ...]:
+    """Return the seats that voiding tickets releases; a replacement ticket has no seat of its own."""
     return tuple(
         [
             ticket.seat_number
@@ -277,13 +286,13 @@ def freed_by(tickets: Iterable[Ticket]) -> tuple[int, ...]:
     )
 
 
-def without(booking: Booking, ended: Iterable[UUID]) -> tuple[Ticket, ...]:
-    """Return the tickets of a booking with some of them void."""
-    gone = set(ended)
+def with_void(booking: Booking, ticket_ids: Iterable[UUID]) -> tuple[Ticket, ...]:
+    """Return the tickets of a booking with these of them void."""
+    voided = set(ticket_ids)
     return tuple(
         [
             replace(ticket, state="void", returning_since=None, replaces=None)
-            if ticket.ticket_id in gone
+            if ticket.ticket_id in voided
             else ticket
             for ticket in booking.tickets
         ]

@@ -1,7 +1,4 @@
-"""The rules of placing a booking: what is sold to whom, the best seats or those that are named, promo codes.
-
-Pure.
-"""
+"""The rules of placing a booking: limits, units, best available or named seats, promo codes. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ from evently.sales.terms import TicketTypeTerms
 
 
 def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
-    """Book units and seats, if all of them are there."""
+    """Book units and seats, when all of them are available."""
     if no := not_selling(sale, sale.on_sale_at, sale.off_sale_at, batch.now):
         return no
     promo = (
@@ -41,21 +38,21 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     )
     if isinstance(promo, No):
         return promo
-    needs: dict[UUID, int] = {}
+    units_by_pool: dict[UUID, int] = {}
     seated = False
     for line in command.lines:
         terms = sale.ticket_types.get(line.ticket_type_id)
         if terms is None or terms.retired or (terms.hidden and not unlocks(promo, terms)):
             return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
-        if no := _against_line(sale, batch, command.buyer_id, line, terms):
+        if no := _refuse_line(sale, batch, command.buyer_id, line, terms):
             return no
         seated = seated or terms.zone is not None
         for pool_id in terms.pool_ids:
-            needs[pool_id] = needs.get(pool_id, 0) + line.quantity
+            units_by_pool[pool_id] = units_by_pool.get(pool_id, 0) + line.quantity
     assert len({line.ticket_type_id for line in command.lines}) == len(command.lines) > 0, (
         "lines name each ticket type once"
     )
-    for pool_id, units in needs.items():
+    for pool_id, units in units_by_pool.items():
         pool = sale.pools[pool_id]
         if units > pool.capacity - pool.held - pool.sold - pool.set_aside:
             return No(SalesRefusal.SOLD_OUT)
@@ -73,7 +70,7 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     return Booked(booking)
 
 
-def _against_line(
+def _refuse_line(
     sale: Sale, batch: Batch, buyer_id: UUID, line: BookingLine, terms: TicketTypeTerms
 ) -> No | None:
     if no := not_selling(sale, terms.on_sale_at, terms.off_sale_at, batch.now):
@@ -88,7 +85,7 @@ def _against_line(
         return no
     if terms.zone is None and (line.seats is not None or line.section is not None or line.accessible):
         return No(SalesRefusal.NOT_SEATED)
-    assert line.quantity > 0, "nobody books less than one"
+    assert line.quantity > 0, "a line has at least one unit"
     return None
 
 
@@ -119,34 +116,31 @@ def _new_booking(
         and any(ticket.total_minor() for ticket in tickets)
     ):
         hold_seconds = conditions.hold_seconds
-    if hold_seconds is None:
-        state, expires_at, confirmed_at = "confirmed", None, batch.now
-    else:
-        state, expires_at, confirmed_at = "held", batch.now + timedelta(seconds=hold_seconds), None
-    booking = Booking(
+    held = hold_seconds is not None
+    booking = Booking(  # by position: the hot path
         command.event_id,
         batch.new_id(),
         command.buyer_id,
-        state,
+        "held" if held else "confirmed",
         sale.currency,
         batch.now,
-        expires_at,
-        confirmed_at,
+        None if hold_seconds is None else batch.now + timedelta(seconds=hold_seconds),
+        None if held else batch.now,
         None,
         tuple(tickets),
         version,
         None if promo is None else promo.terms.promo_id,
     )
-    if state == "confirmed":
+    if not held:
         batch.postings += ledger.confirmed(booking.booking_id, tickets, "door")
     return booking
 
 
-# Promo codes
+# Promo codes ------------------------------------------------------------------------------------------------
 
 
 def find_promo(sale: Sale, batch: Batch, code: str, buyer_id: UUID) -> Promo | No:
-    """Return the promo code that a buyer names, or why it cannot be used now."""
+    """Return the promo code that a buyer names, or refuse when it cannot be used now."""
     promo = sale.promos.get(code.strip().upper())
     if promo is None or promo.terms.retired:
         return No(SalesRefusal.UNKNOWN_PROMO_CODE)
@@ -166,12 +160,15 @@ def find_promo(sale: Sale, batch: Batch, code: str, buyer_id: UUID) -> Promo | N
 
 
 def unlocks(promo: Promo | None, terms: TicketTypeTerms) -> bool:
-    """Return whether a hidden ticket type is sold with a promo code."""
+    """Return whether a promo code unlocks a hidden ticket type."""
     return promo is not None and terms.ticket_type_id in promo.terms.ticket_type_ids
 
 
 def discounts_of(sale: Sale, promo: Promo, lines: Sequence[BookingLine]) -> dict[UUID, int] | No:
-    """Return what the code takes off a ticket of each type; refuses one that is good for none, or whose budget is too small."""
+    """Return the discount of a promo code on a ticket of each type.
+
+    Refuses a code that applies to none of them, or whose budget is too small.
+    """
     named = promo.terms.ticket_type_ids
     if named and not any(line.ticket_type_id in named for line in lines):
         return No(SalesRefusal.PROMO_CODE_NOT_VALID, "ticket_types")
@@ -194,18 +191,18 @@ def _use_promo(batch: Batch, promo: Promo, booking: Booking) -> None:
         batch.promo_uses[used] = batch.promo_uses.get(used, 0) + 1
 
 
-# Seats
+# Seats ------------------------------------------------------------------------------------------------------
 
 
-class _Wish(NamedTuple):
-    """Seats to be picked together: of several ticket types, where they are of one zone."""
+class _Area(NamedTuple):
+    """Where seats are picked together; several ticket types may sell the same zone."""
 
     zone: str
     section: str | None
 
 
 def _take_seats(sale: Sale, lines: Sequence[BookingLine]) -> dict[UUID, tuple[int, ...]] | No:
-    """Take the seats that lines name, and the best available for those that name none; takes none when it refuses."""
+    """Take the seats that lines name and the best available ones for the others, or refuse and take none."""
     if no := _too_few_seats(sale, lines):
         return no
     taken: dict[UUID, tuple[int, ...]] = {}
@@ -219,7 +216,7 @@ def _take_seats(sale: Sale, lines: Sequence[BookingLine]) -> dict[UUID, tuple[in
 
 
 def _too_few_seats(sale: Sale, lines: Sequence[BookingLine]) -> No | None:
-    """Return why the zones cannot give as many seats: the free ones, less those that are owed to who waits."""
+    """Refuse when a zone has too few free seats, less those that are set aside for the waitlist."""
     wanted: dict[str, int] = {}
     for line in lines:
         zone = sale.ticket_types[line.ticket_type_id].zone
@@ -236,7 +233,7 @@ def _take_named(sale: Sale, lines: Sequence[BookingLine], taken: dict[UUID, tupl
     for line in lines:
         if line.seats is None:
             continue
-        assert hall is not None, "a zone is one of the seating"
+        assert hall is not None, "a zone belongs to the seating"
         zone = sale.ticket_types[line.ticket_type_id].zone
         numbers: list[int] = []
         for seat_id in line.seats:
@@ -258,17 +255,17 @@ def _take_named(sale: Sale, lines: Sequence[BookingLine], taken: dict[UUID, tupl
 
 def _take_best(sale: Sale, lines: Sequence[BookingLine], taken: dict[UUID, tuple[int, ...]]) -> No | None:
     hall = sale.hall
-    groups: dict[_Wish, list[BookingLine]] = {}
+    groups: dict[_Area, list[BookingLine]] = {}
     for line in lines:
         zone = sale.ticket_types[line.ticket_type_id].zone
         if zone is not None and line.seats is None:
-            groups.setdefault(_Wish(zone, line.section), []).append(line)
-    for wish, together in groups.items():
-        assert hall is not None, "a zone is one of the seating"
-        if wish.section is not None and wish.section not in hall.plan.sections:
-            return No(SalesRefusal.UNKNOWN_SEAT, "section", {"section": wish.section})
+            groups.setdefault(_Area(zone, line.section), []).append(line)
+    for area, together in groups.items():
+        assert hall is not None, "a zone belongs to the seating"
+        if area.section is not None and area.section not in hall.plan.sections:
+            return No(SalesRefusal.UNKNOWN_SEAT, "section", {"section": area.section})
         quantity = sum([line.quantity for line in together])
-        numbers = hall.pick(wish.zone, quantity, wish.section, sum([line.accessible for line in together]))
+        numbers = hall.pick(area.zone, quantity, area.section, sum([line.accessible for line in together]))
         if numbers is None:
             return No(SalesRefusal.SOLD_OUT)
         hall.take(numbers)

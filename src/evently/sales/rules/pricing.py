@@ -1,9 +1,9 @@
-"""What a ticket costs and what is paid back for it.
+"""What a ticket costs and what is refunded for it.
 
-Pure, in integer minor units; halves are rounded up, once, at the ticket.
+Pure, in integer minor units; halves round up, once per ticket.
 
-The price is what the organizer set, less the discount. Tax is included in it or comes on top; the fee comes
-on top when the buyer pays it, and is taken out of what the organizer gets when not.
+The price is the organizer's price less the discount. Tax is included in it or comes on top. The fee comes on
+top when the buyer pays it; otherwise it is deducted from the organizer's part.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from evently.sales.terms import WHOLE, Conditions, Fees, PromoTerms, RefundWindo
 
 
 class TicketAmounts(NamedTuple):
-    """What belongs to one ticket besides its price; the words are those of `Ticket`."""
+    """The amounts of one ticket besides its price; the names are those of `Ticket`."""
 
     discount_minor: int
     surcharge_minor: int
@@ -29,7 +29,7 @@ class TicketAmounts(NamedTuple):
 
 
 class TicketQuote(msgspec.Struct, frozen=True):
-    """What cancelling a ticket now would pay back."""
+    """What cancelling a ticket now would refund."""
 
     ticket_id: UUID
     total_minor: int
@@ -40,28 +40,27 @@ NOTHING: Final = TicketAmounts(0, 0, 0, 0)
 
 
 def amounts_of(terms: TicketTypeTerms, discount_minor: int, fees: Fees) -> TicketAmounts:
-    """Return what belongs to a ticket of a type, with a discount."""
+    """Return the amounts of a ticket of a type that is sold with a discount."""
     price = terms.price_minor - discount_minor
-    assert discount_minor >= 0 <= price, "a discount takes off no more than the price"
+    assert discount_minor >= 0 <= price, "a discount is at most the price"
     if price == 0 or not (terms.tax_basis_points or fees.fixed_minor or fees.basis_points):
         return TicketAmounts(discount_minor, 0, 0, 0) if discount_minor else NOTHING
     fee = fees.fixed_minor + share_of(price, fees.basis_points)
     if terms.tax_included:
-        tax = price - _divided(price * WHOLE, WHOLE + terms.tax_basis_points)
+        tax = price - _divide(price * WHOLE, WHOLE + terms.tax_basis_points)
         surcharge = 0
     else:
         tax = surcharge = share_of(price, terms.tax_basis_points)
     if fees.paid_by == "buyer":
         surcharge += fee
     else:
-        fee = min(
-            fee, price - (tax if terms.tax_included else 0)
-        )  # what the organizer gets is never less than nothing
+        # The organizer's part is never negative
+        fee = min(fee, price - (tax if terms.tax_included else 0))
     return TicketAmounts(discount_minor, surcharge, fee, tax)
 
 
 def discount_of(promo: PromoTerms, terms: TicketTypeTerms) -> int:
-    """Return what a promo code takes off one ticket of a type."""
+    """Return the discount of a promo code on one ticket of a type."""
     if promo.ticket_type_ids and terms.ticket_type_id not in promo.ticket_type_ids:
         return 0
     if promo.kind == "percent":
@@ -70,7 +69,7 @@ def discount_of(promo: PromoTerms, terms: TicketTypeTerms) -> int:
 
 
 def window_at(conditions: Conditions, starts_at: datetime, now: datetime) -> RefundWindow | None:
-    """Return the refund window that is open: of several, the one that ends first."""
+    """Return the refund window that is open; of several, the one that ends first."""
     still_open = [
         window
         for window in conditions.refund_windows
@@ -80,18 +79,18 @@ def window_at(conditions: Conditions, starts_at: datetime, now: datetime) -> Ref
 
 
 def cancellable_until(conditions: Conditions, starts_at: datetime) -> datetime:
-    """Return from when on buyers cannot cancel any more."""
+    """Return the instant from which buyers can no longer cancel."""
     return starts_at - timedelta(hours=conditions.cancel_hours_before)
 
 
 def refund_of(ticket: Ticket, conditions: Conditions, starts_at: datetime, now: datetime) -> int:
-    """Return what a buyer who cancels a paid ticket now gets back for it; never more than it cost."""
+    """Return the refund for a paid ticket that its buyer cancels now; never more than it cost."""
     window = window_at(conditions, starts_at, now)
     return 0 if window is None else share_of(refundable_of(ticket, conditions), window.basis_points)
 
 
 def refundable_of(ticket: Ticket, conditions: Conditions) -> int:
-    """Return what can be paid back for a paid ticket at all."""
+    """Return the most that can be refunded for a paid ticket."""
     kept = ticket.fee_minor if conditions.fee_kept and conditions.fees.paid_by == "buyer" else 0
     return ticket.total_minor() - kept
 
@@ -99,7 +98,7 @@ def refundable_of(ticket: Ticket, conditions: Conditions) -> int:
 def quote_cancellation(
     booking: Booking, tickets: Iterable[Ticket], conditions: Conditions, starts_at: datetime, now: datetime
 ) -> list[TicketQuote]:
-    """Return what cancelling these tickets of a booking would pay back, ticket by ticket: what the rules would decide now."""
+    """Return what cancelling these tickets of a booking now would refund, for each ticket."""
     paid = booking.payment_id is not None
     return [
         TicketQuote(
@@ -113,8 +112,8 @@ def quote_cancellation(
 
 def share_of(amount: int, basis_points: int) -> int:
     """Return so many ten-thousandths of an amount."""
-    return _divided(amount * basis_points, WHOLE)
+    return _divide(amount * basis_points, WHOLE)
 
 
-def _divided(amount: int, by: int) -> int:
+def _divide(amount: int, by: int) -> int:
     return (2 * amount + by) // (2 * by)

@@ -1,4 +1,4 @@
-"""What facts do to the seats of an event: how whoever has an older state of them in memory follows the journal. Pure."""
+"""What facts change about the seats of an event: brings an older `Hall` up to date from the journal. Pure."""
 
 from __future__ import annotations
 
@@ -6,47 +6,48 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from evently.sales import facts as fact
-from evently.seating import Hall
+from evently.seating import Hall, SeatState
 
 
 class SeatChange(NamedTuple):
-    """Seats that came into a state: free, taken or blocked."""
+    """Seats that changed together, and their states before and after."""
 
-    state: str
+    before: SeatState
+    after: SeatState
     seats: tuple[int, ...]
 
 
 def seat_changes(facts: Iterable[fact.Fact]) -> Iterator[SeatChange]:
-    """Yield what facts did to seats, in order."""
+    """Yield the seat changes of facts, in order."""
+    free, taken, blocked = SeatState.AVAILABLE, SeatState.TAKEN, SeatState.BLOCKED
     for each in facts:
         match each:
             case fact.BookingConfirmed() if each.seats:
-                yield SeatChange("taken", tuple([number for number in each.seats if number >= 0]))
+                yield SeatChange(free, taken, tuple([number for number in each.seats if number >= 0]))
             case fact.BookingHeld() if each.seats:
-                stands_for = each.replaces or (None,) * len(each.seats)
-                taken = [
+                replaces = each.replaces or (None,) * len(each.seats)
+                own = [
                     number
-                    for number, other in zip(each.seats, stands_for, strict=True)
-                    if number >= 0 and other is None
+                    for number, replaced in zip(each.seats, replaces, strict=True)
+                    if number >= 0 and replaced is None
                 ]
-                yield SeatChange("taken", tuple(taken))
+                yield SeatChange(free, taken, tuple(own))
             case fact.HoldExpired() | fact.BookingCancelled() | fact.TicketsCancelled() if each.freed:
-                yield SeatChange("free", each.freed)
+                yield SeatChange(taken, free, each.freed)
             case fact.TicketUnbound() if each.seat is not None:
-                yield SeatChange("taken", (each.seat,))
+                yield SeatChange(free, taken, (each.seat,))
             case fact.SeatsBlocked():
-                yield SeatChange("blocked", each.seats)
+                yield SeatChange(free, blocked, each.seats)
             case fact.SeatsUnblocked():
-                yield SeatChange("unblocked", each.seats)
+                yield SeatChange(blocked, free, each.seats)
 
 
 def changes_seating(facts: Iterable[fact.Fact]) -> bool:
-    """Return whether facts did more to the seating than to states of seats: then it is to be loaded anew."""
+    """Return whether facts changed the seating itself, so that it must be loaded again."""
     return any(isinstance(each, fact.SeatingPut) for each in facts)
 
 
-def follow(hall: Hall, facts: Iterable[fact.Fact]) -> None:
-    """Let a hall be as it is after the facts."""
-    moves = {"taken": hall.take, "free": hall.release, "blocked": hall.block, "unblocked": hall.unblock}
-    for change in seat_changes(facts):
-        moves[change.state](change.seats)
+def apply_facts(hall: Hall, facts: Iterable[fact.Fact]) -> None:
+    """Bring a hall to the state after the facts."""
+    for before, after, seats in seat_changes(facts):
+        hall.change(seats, before, after)

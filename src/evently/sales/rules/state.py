@@ -1,9 +1,9 @@
 """What the rules decide on: the state of one event's sale, and what one batch does to it.
 
-Nothing here decides anything.
+Nothing here decides.
 
-A `Sale` lasts from batch to batch, a `Batch` holds what the commands of one batch name and what deciding them
-changed. A batch that fails throws both away.
+A `Sale` is kept from batch to batch. A `Batch` holds what the commands of one batch need and what deciding
+them changed. When a batch fails, both are thrown away.
 """
 
 from __future__ import annotations
@@ -20,21 +20,18 @@ from evently.kit.ids import IdSource
 from evently.sales import facts as fact
 from evently.sales.commands import UNITS_MAX, Booking, WaitlistEntry
 from evently.sales.rules.ledger import Posting
+from evently.sales.states import RefundState, SaleState
 from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
 from evently.seating import Hall
 
 SecretSource = Callable[[], bytes]
-HAS_CONDITIONS, HAS_SEATING, HAS_PROMOS, HAS_WAITLIST, HAS_RETURNS = (
-    1,
-    2,
-    4,
-    8,
-    16,
-)  # bits of `extras`: what has to be loaded at all
-# Of each quantity: a few milliseconds to load, and as many offers as a batch should make beside its
-# commands
-LINE_KNOWN_MAX: Final = 50
-BOX_OFFICE: Final = Conditions()  # version 0: those of a sale that has none
+
+# Bits of `sales.extras`: which of the rarer parts a sale has ever had, so that only those are loaded
+HAS_CONDITIONS, HAS_SEATING, HAS_PROMOS, HAS_WAITLIST, HAS_RETURNS = (1, 2, 4, 8, 16)
+# Entries of each quantity in memory: a few milliseconds to load, and as many offers as a batch should make
+# beside its commands
+WAITLIST_KNOWN_MAX: Final = 50
+DEFAULT_CONDITIONS: Final = Conditions()  # version 0: a sale that has never had conditions
 
 
 @dataclass(slots=True)
@@ -55,7 +52,7 @@ class Pool:
 
 @dataclass(slots=True)
 class Promo:
-    """A promo code, and how much of it was used by live bookings."""
+    """A promo code and its use by live bookings."""
 
     terms: PromoTerms
     uses: int = 0
@@ -64,7 +61,7 @@ class Promo:
 
 @dataclass(slots=True)
 class ReturnedTicket:
-    """A ticket whose holder would let it go; `offered` while somebody has an offer for it."""
+    """A ticket that its holder offers to the waitlist; `offered` while an entry has an offer for it."""
 
     ticket_id: UUID
     booking_id: UUID
@@ -75,7 +72,7 @@ class ReturnedTicket:
 
 
 class Refund(msgspec.Struct, frozen=True):
-    """What is to be paid back to the buyer of a booking."""
+    """Money to be paid back to the buyer of a booking."""
 
     refund_id: UUID
     booking_id: UUID
@@ -83,57 +80,62 @@ class Refund(msgspec.Struct, frozen=True):
     decided_at: datetime
     settled_at: datetime | None = None
 
+    @property
+    def state(self) -> RefundState:
+        """Return whether it is settled."""
+        return "pending" if self.settled_at is None else "settled"
+
 
 @dataclass(slots=True)
 class Waitlist:
-    """Those who wait for a ticket type, by how much they wish for: how many they are, and the first of them, in the order of joining.
+    """The waiting entries for a ticket type, by quantity: their number, and the first ones in order.
 
-    Whoever is not among the first is only counted: a batch that serves all it knows of goes on in another
-    one.
+    The other entries are only counted. When a batch has served all the entries that it knows, another batch
+    loads more and continues.
     """
 
-    known_max: int = LINE_KNOWN_MAX
-    counts: dict[int, int] = field(default_factory=dict)
-    firsts: dict[int, dict[UUID, WaitlistEntry]] = field(default_factory=dict)  # the same quantities
+    known_max: int = WAITLIST_KNOWN_MAX
+    counts: dict[int, int] = field(default_factory=dict)  # by quantity
+    firsts: dict[int, dict[UUID, WaitlistEntry]] = field(default_factory=dict)  # has the keys of `counts`
 
     def units(self) -> int:
-        """Return what they wish for together."""
+        """Return the units that all waiting entries want together."""
         return sum([quantity * count for quantity, count in self.counts.items()])
 
-    def knows(self, units: int) -> bool:
-        """Return whether whoever is next is known, among those whom so many units suffice for."""
+    def knows_next(self, units: int) -> bool:
+        """Return whether the next entry that so many units suffice for is in memory."""
         return not [quantity for quantity, firsts in self.firsts.items() if quantity <= units and not firsts]
 
-    def is_short(self) -> bool:
-        """Return whether all that were known of some are gone, and others of them wait."""
-        return not self.knows(UNITS_MAX)
+    def must_reload(self) -> bool:
+        """Return whether the known entries of some quantity are used up while others still wait."""
+        return not self.knows_next(UNITS_MAX)
 
-    def first(self, units: int) -> WaitlistEntry | None:
-        """Return who joined first of those whom so many units suffice for."""
+    def first_fitting(self, units: int) -> WaitlistEntry | None:
+        """Return the earliest entry that so many units suffice for."""
         heads = [
             next(iter(firsts.values()))
             for quantity, firsts in self.firsts.items()
             if quantity <= units and firsts
         ]
-        return min(heads, key=place_in_line, default=None)
+        return min(heads, key=waitlist_key, default=None)
 
     def add(self, entry: WaitlistEntry) -> None:
-        """Let somebody wait behind all others."""
+        """Append an entry."""
         count, firsts = self.counts.get(entry.quantity, 0), self.firsts.setdefault(entry.quantity, {})
         if count == len(firsts) < self.known_max:
             firsts[entry.entry_id] = entry
         self.counts[entry.quantity] = count + 1
 
     def remove(self, entry: WaitlistEntry) -> None:
-        """Let somebody wait no longer."""
+        """Remove an entry that no longer waits."""
         self.firsts[entry.quantity].pop(entry.entry_id, None)
         self.counts[entry.quantity] -= 1
         if not self.counts[entry.quantity]:
             del self.counts[entry.quantity], self.firsts[entry.quantity]
 
 
-def place_in_line(entry: WaitlistEntry) -> tuple[int, UUID]:
-    """Return an entry's place among all that wait for an event: one line for all ticket types, for they may share pools."""
+def waitlist_key(entry: WaitlistEntry) -> tuple[int, UUID]:
+    """Return an entry's sort key: one order for all ticket types, because they may share pools."""
     return entry.joined_seq, entry.entry_id
 
 
@@ -141,28 +143,28 @@ def place_in_line(entry: WaitlistEntry) -> tuple[int, UUID]:
 class Sale:
     """One event's sale as of journal row `seq`.
 
-    True while the journal's head is the same: every change writes a journal row.
+    It is true while the journal's head is the same, because every change writes a journal row.
     """
 
     event_id: UUID
-    state: str
+    state: SaleState
     currency: str
     on_sale_at: datetime
     off_sale_at: datetime
     seq: int
     head_hash: bytes
     head_at: datetime
-    extras: int = 0  # which of the rarer parts there are: bits, below
+    extras: int = 0  # bits: which of the rarer parts it has ever had
     pools: dict[UUID, Pool] = field(default_factory=dict)
     ticket_types: dict[UUID, TicketTypeTerms] = field(default_factory=dict)
     next_expiry_at: datetime | None = None  # no hold expires before it
     conditions: dict[int, Conditions] = field(default_factory=dict)  # by version
     hall: Hall | None = None
     promos: dict[str, Promo] = field(default_factory=dict)  # by code
-    lines: dict[UUID, Waitlist] = field(default_factory=dict)  # by ticket type: who waits
-    # False: there may be lines, not loaded yet; whoever only looks does not need them
-    lines_known: bool = False
-    aside: dict[UUID, int] = field(default_factory=dict)  # units set aside, by ticket type
+    waitlists: dict[UUID, Waitlist] = field(default_factory=dict)  # by ticket type
+    # False: the waitlists are not loaded yet. Only deciding needs them; reads do not.
+    waitlists_known: bool = False
+    set_asides: dict[UUID, int] = field(default_factory=dict)  # units set aside, by ticket type
     returned: dict[UUID, ReturnedTicket] = field(default_factory=dict)  # by ticket
 
     def available(self, terms: TicketTypeTerms) -> int:
@@ -178,21 +180,22 @@ class Sale:
         return units if terms.zone is None else min(units, self.free_seats(terms.zone))
 
     def free_seats(self, zone: str) -> int:
-        """Return how many seats of a zone are free and not owed to those who wait."""
-        assert self.hall is not None, "a zone is one of the seating"
-        owed = sum(
-            [units for type_id, units in self.aside.items() if self.ticket_types[type_id].zone == zone]
+        """Return how many seats of a zone are free, less those that are set aside for the waitlist."""
+        assert self.hall is not None, "a zone belongs to the seating"
+        aside = sum(
+            [units for type_id, units in self.set_asides.items() if self.ticket_types[type_id].zone == zone]
         )
-        return max(0, self.hall.available_in(zone) - owed)
+        return max(0, self.hall.available_in(zone) - aside)
 
     def conditions_now(self) -> tuple[int, Conditions]:
-        """Return the conditions under which bookings are made, and their version."""
+        """Return the version and the conditions under which bookings are placed now."""
         version = len(self.conditions)
-        return version, self.conditions.get(version, BOX_OFFICE)
+        return version, self.conditions.get(version, DEFAULT_CONDITIONS)
 
     def conditions_of(self, booking: Booking) -> Conditions:
-        """Return the conditions that a booking is frozen to."""
-        return self.conditions[booking.conditions_version] if booking.conditions_version else BOX_OFFICE
+        """Return the conditions under which a booking was placed."""
+        version = booking.conditions_version
+        return self.conditions[version] if version else DEFAULT_CONDITIONS
 
     def promo(self, promo_id: UUID) -> Promo | None:
         """Return a promo code by its id."""
@@ -201,15 +204,15 @@ class Sale:
 
 @dataclass(slots=True, frozen=True)
 class KeyedOutcome:
-    """What was answered to a keyed request."""
+    """The outcome of a keyed request."""
 
     fingerprint: bytes
     what: Booking | WaitlistEntry
-    stored: bool  # False: decided in this very batch, so its own commit makes a replay durable
+    stored: bool  # False: decided in this very batch, whose commit makes the replay durable
 
 
 class SeatClaim(NamedTuple):
-    """What a batch left a seat with. `taken` with a ticket, or without one: blocked."""
+    """The state in which a batch leaves a seat. Taken without a ticket means blocked."""
 
     was_taken: bool  # before the batch
     taken: bool
@@ -218,49 +221,54 @@ class SeatClaim(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What the commands of one event name, as loaded under the lock; and what deciding them changes, to be written."""
+    """What the commands on one event need, loaded under the lock; and what deciding them changes."""
 
     now: datetime
     new_id: IdSource
     new_secret: SecretSource
+
+    # Loaded
     bookings: dict[UUID, Booking] = field(default_factory=dict)
     answers: dict[tuple[UUID, str], KeyedOutcome] = field(default_factory=dict)  # by actor and key
-    # Live units by buyer and limited ticket type, of whom may get some
+    # Live units by buyer and ticket type with a limit per buyer; of buyers who may get some in this batch
     buyer_units: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
-    # Live bookings by buyer and limited promo code
+    # Live bookings by buyer and promo code
     promo_uses: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
-    # That commands name, and those of the offers among the bookings
+    # Entries that commands name, and those whose offers are among the bookings
     entries: dict[UUID, WaitlistEntry] = field(default_factory=dict)
-    # Buyers and ticket types of the entries that wait or are offered something
+    # (buyer, ticket type) of entries that wait or have an offer
     live: set[tuple[UUID, UUID]] = field(default_factory=set)
     refunds: dict[UUID, Refund] = field(default_factory=dict)  # that commands name
-    due: list[UUID] = field(default_factory=list)  # bookings whose hold has run out
+    due: list[UUID] = field(default_factory=list)  # bookings whose hold has expired
 
+    # For serving the waitlist. Units were released or an entry joined: serve it before the next command.
+    serve_waitlist: bool = False
+    # Units of each waitlisted ticket type that anybody could book before the command
+    public_units: dict[UUID, int] = field(default_factory=dict)
+    unserved: bool = False  # entries that fit remain, but are not loaded: another batch must serve them
+
+    # To be written
     created: bool = False
     terms_changed: bool = False
-    released: bool = False  # units fell free, or somebody new wants some: those who wait come first
-    # Of ticket types with a line: what could be booked before the command
-    for_everybody: dict[UUID, int] = field(default_factory=dict)
-    unserved: bool = False  # there are more in line who can be served: it takes another batch
     facts: list[fact.Fact] = field(default_factory=list)
     placed: list[Booking] = field(default_factory=list)
-    moved: dict[UUID, Booking] = field(default_factory=dict)  # bookings that changed
+    changed: dict[UUID, Booking] = field(default_factory=dict)
     voided: list[UUID] = field(default_factory=list)  # tickets
-    # Tickets that are returned, or no longer
-    marked: dict[UUID, datetime | None] = field(default_factory=dict)
-    unbound: list[UUID] = field(default_factory=list)  # tickets that replace no other any more
+    # Tickets that were returned (since when) or kept after all (None)
+    returning_changed: dict[UUID, datetime | None] = field(default_factory=dict)
+    unbound: list[UUID] = field(default_factory=list)  # tickets that no longer replace another one
     answered: list[tuple[UUID, str, KeyedOutcome]] = field(default_factory=list)
     replayed: list[tuple[UUID, str]] = field(default_factory=list)
-    pools_changed: set[UUID] = field(default_factory=set)
+    pools_changed: set[UUID] = field(default_factory=set)  # counters only
     pools_put: set[UUID] = field(default_factory=set)
     pools_removed: list[UUID] = field(default_factory=list)
     types_changed: set[UUID] = field(default_factory=set)
     claims: dict[int, SeatClaim] = field(default_factory=dict)  # by seat
-    promos_changed: set[UUID] = field(default_factory=set)
+    promos_changed: set[UUID] = field(default_factory=set)  # uses only
     promos_put: set[UUID] = field(default_factory=set)
     entries_joined: list[WaitlistEntry] = field(default_factory=list)
-    entries_moved: dict[UUID, WaitlistEntry] = field(default_factory=dict)
-    aside_changed: set[UUID] = field(default_factory=set)  # ticket types
+    entries_changed: dict[UUID, WaitlistEntry] = field(default_factory=dict)
+    set_asides_changed: set[UUID] = field(default_factory=set)  # ticket types
     refunds_decided: list[Refund] = field(default_factory=list)
     refunds_settled: list[UUID] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
@@ -268,21 +276,21 @@ class Batch:
     seating_put: Seating | None = None
 
     def extras(self) -> int:
-        """Return which of the rarer parts of a sale this batch writes."""
+        """Return which of the rarer parts of a sale this batch writes, as bits."""
         return (
             HAS_CONDITIONS * bool(self.conditions_put)
             | HAS_SEATING * (self.seating_put is not None)
             | HAS_PROMOS * bool(self.promos_put)
             | HAS_WAITLIST * bool(self.entries_joined)
-            | HAS_RETURNS * bool(self.marked)
+            | HAS_RETURNS * bool(self.returning_changed)
         )
 
     def writes(self) -> bool:
-        """Return whether anything is to be written at all."""
+        """Return whether there is anything to write."""
         return bool(self.facts or self.replayed)
 
     def writes_terms(self) -> bool:
-        """Return whether the sale itself or its parts change: rare, and an organizer's doing."""
+        """Return whether the sale itself or its terms change: rare, and only by organizers."""
         return bool(
             self.created
             or self.terms_changed

@@ -247,7 +247,7 @@ async def get_waitlist_entry(
 ) -> Response[WaitlistEntryDetailsView]:
     """Return a waitlist entry of the caller."""
     entry = await _own_entry(request, entry_id)
-    standing = await request.context.lines.find_standing(entry)
+    standing = await request.context.lines.get_position(entry)
     return Response(_show_details(entry, standing), headers=NO_STORE)
 
 
@@ -316,7 +316,7 @@ async def list_event_waitlist(
     after: After = None,
 ) -> Response[PageView[EventWaitlistEntryView]]:
     """List the waitlist entries of an event for its organizer."""
-    page = await sales.reads.list_line(request.context.database, event_id, ticket_type_id, limit, after)
+    page = await sales.reads.list_waitlist(request.context.database, event_id, ticket_type_id, limit, after)
     return paginated(request, page, _show_for_organizer)
 
 
@@ -330,7 +330,7 @@ async def list_event_waitlist(
 )
 async def get_waitlist_depth(request: Request, event_id: FromPath[EventId]) -> Response[WaitlistSizesView]:
     """Return how many entries and tickets wait for each ticket type of an event."""
-    depths = await sales.reads.list_depths(request.context.database, event_id)
+    depths = await sales.reads.list_waitlists(request.context.database, event_id)
     return Response(WaitlistSizesView([_show_size(depth) for depth in depths]), headers=NO_STORE)
 
 

@@ -66,7 +66,7 @@ async def get_availability(
         return Response(
             _show(show_id("evt", event_id), glance, _state(glance, request.context.clock())), headers=UNLOCKED
         )
-    glance = await request.context.engine.look(event_id)
+    glance = await request.context.engine.get_glance(event_id)
     if glance.state == "closed":
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     state = _state(glance, request.context.clock())

@@ -122,7 +122,7 @@ async def cancel_booking(
     """Cancel a booking of the caller."""
     where = await sales.reads.locate_booking(request.context.database, booking_id)
     command = _cancel_command(request, where.event_id, booking_id, data, idempotency_key)
-    own = msgspec.structs.replace(command, buyer_id=request.actor.id, not_after=where.event_starts_at)
+    own = msgspec.structs.replace(command, buyer_id=request.actor.id, event_starts_at=where.event_starts_at)
     return await answer_booking(request, await request.context.engine.submit(own))
 
 

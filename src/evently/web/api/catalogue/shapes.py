@@ -14,7 +14,7 @@ from evently.catalogue import Address, Category, City, Country, TimeZone, VenueN
 from evently.kit.money import Money
 from evently.kit.shapes import WallTime
 from evently.organizing import NewEvent
-from evently.sales.reads import SaleState
+from evently.sales.reads import OnSaleState
 from evently.web.api.catalogue.sale_shapes import BuyersConditionsView, SeatingView, TaxView
 
 OrganizerIdText = Annotated[str, msgspec.Meta(examples=["org_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -72,7 +72,7 @@ class TypeView(msgspec.Struct, frozen=True):
     per_buyer_max: int | None
     zone: str | None
     tax: TaxView | None
-    state: SaleState
+    state: OnSaleState
     available: int
 
 
@@ -107,7 +107,7 @@ class EventView(msgspec.Struct, frozen=True):
     currency: str
     on_sale_at: datetime
     off_sale_at: datetime
-    sale_state: SaleState
+    sale_state: OnSaleState
     price_from: Money | None
     ticket_types: list[TypeView]
     conditions: BuyersConditionsView

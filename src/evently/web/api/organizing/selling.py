@@ -15,7 +15,7 @@ from evently.kit.ids import EventId
 from evently.organizing import ConditionsChanges, SeatChoice, SeatingDraft
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import Sale
-from evently.seating import Hall
+from evently.seating import Hall, SeatState
 from evently.web.api.catalogue.sale_shapes import (
     ConditionsView,
     OrganizersSeatingView,
@@ -33,7 +33,6 @@ from evently.web.edge.routing import FromPath, JSONBody, get, patch, post, put
 _CONDITIONS: Final = "Organizer: conditions of sale"
 _SEATING: Final = "Organizer: seating"
 SEATS_BYTES_MAX: Final = 8 * 1024 * 1024  # a body may name every seat of the largest map
-_FREE, _TAKEN, _BLOCKED = range(3)  # in `Hall.states`
 
 
 @get(
@@ -172,7 +171,8 @@ def _show_seating(sale: Sale) -> OrganizersSeatingView:
 
 def _show_zone(hall: Hall, index: int, zone: str) -> ZoneCountsView:
     counts = Counter(state for state, of in zip(hall.states(), hall.zone_of, strict=True) if of == index)
-    return ZoneCountsView(zone, counts.total(), counts[_FREE], counts[_TAKEN], counts[_BLOCKED])
+    free, taken, blocked = SeatState.AVAILABLE, SeatState.TAKEN, SeatState.BLOCKED
+    return ZoneCountsView(zone, counts.total(), counts[free], counts[taken], counts[blocked])
 
 
 routes: Final = [get_conditions, change_conditions, get_seating, put_seating, block_seats, unblock_seats]

@@ -109,7 +109,7 @@ async def get_seats(
     request: Request, event_id: FromPath[EventId], since: Since = None
 ) -> Response[SeatsView] | Response[None]:
     """Return the states of all seats, or what has changed."""
-    board = await request.context.boards.look(event_id)
+    board = await request.context.boards.get_board(event_id)
     if since is not None and not board.knows(since):
         since = None  # all rows that the board does not know share one stored answer
     key = ("seats", board.sale.event_id, board.tag, since)
@@ -133,7 +133,7 @@ async def get_seat_layout(
     request: Request, event_id: FromPath[EventId], digest: FromPath[str]
 ) -> Response[LayoutView] | Response[None]:
     """Return the layout of an event."""
-    board = await request.context.boards.look(event_id)
+    board = await request.context.boards.get_board(event_id)
     if digest != board.digest:
         raise Refused(CommonRefusal.NOT_FOUND, "layout")
     make = partial(_layout, request.context, board.sale.event_id, digest)

@@ -1,4 +1,4 @@
-"""The rules of the sale itself: what an organizer may change, and when. Pure."""
+"""The rules of what an organizer sets about a sale: window, pools, ticket types, conditions, seats. Pure."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from evently.sales.commands import (
     SalesRefusal,
     SetUpSale,
     UnblockSeats,
+    WakeSale,
 )
-from evently.sales.rules import waitlist as waitlist_rules
+from evently.sales.rules import offers
 from evently.sales.rules.moves import claim_seat, clear_claim
 from evently.sales.rules.state import Batch, Pool, Promo, Sale
 from evently.sales.terms import (
@@ -37,21 +38,21 @@ from evently.sales.terms import (
     PoolTerms,
     Seating,
 )
-from evently.seating import Hall, Plan
+from evently.seating import Hall, Plan, SeatState
 
 
 def set_up(sale: Sale | None, batch: Batch, command: SetUpSale) -> tuple[Sale, Outcome]:
-    """Make the sale of a new event, closed."""
+    """Create the sale of a new event, closed."""
     assert sale is None, "an event has one sale"
     made = Sale(
-        command.event_id,
-        "closed",
-        command.currency,
-        command.on_sale_at,
-        command.off_sale_at,
-        0,
-        fact.NO_HASH,
-        batch.now,
+        event_id=command.event_id,
+        state="closed",
+        currency=command.currency,
+        on_sale_at=command.on_sale_at,
+        off_sale_at=command.off_sale_at,
+        seq=0,
+        head_hash=fact.NO_HASH,
+        head_at=batch.now,
     )
     batch.created = True
     batch.facts.append(fact.SaleSetUp(command.currency, command.on_sale_at, command.off_sale_at))
@@ -68,19 +69,24 @@ def set_up(sale: Sale | None, batch: Batch, command: SetUpSale) -> tuple[Sale, O
     return made, Done()
 
 
+def run_batch(_sale: Sale, _batch: Batch, _command: WakeSale) -> Outcome:
+    """Succeed; the command exists to start a batch."""
+    return Done()
+
+
 def change_sale(sale: Sale, batch: Batch, command: ChangeSale) -> Outcome:
-    """Move the sale window."""
+    """Change the sale window."""
     if sale.state == "cancelled":
         return No(SalesRefusal.EVENT_CANCELLED)
     sale.on_sale_at, sale.off_sale_at = command.on_sale_at, command.off_sale_at
     batch.terms_changed = True
-    batch.released = True  # those who wait can be served, or no longer
+    batch.serve_waitlist = True  # the waitlist is served within the window only
     batch.facts.append(fact.SaleChanged(command.on_sale_at, command.off_sale_at))
     return Done()
 
 
 def open_sale(sale: Sale, batch: Batch, _command: OpenSale) -> Outcome:
-    """Sell from now on, within the window."""
+    """Open the sale: it sells within its window."""
     if sale.state == "cancelled":
         return No(SalesRefusal.EVENT_CANCELLED)
     if sale.state == "open":
@@ -94,13 +100,13 @@ def open_sale(sale: Sale, batch: Batch, _command: OpenSale) -> Outcome:
 
 
 def cancel_sale(sale: Sale, batch: Batch, _command: CancelSale) -> Outcome:
-    """Never sell again; nobody waits any longer."""
+    """Cancel the sale for good and withdraw all waiting entries."""
     if sale.state == "cancelled":
         return Done()
     sale.state = "cancelled"
     batch.terms_changed = True
     batch.facts.append(fact.SaleCancelled())
-    waitlist_rules.withdraw_all(sale, batch, "cancelled")
+    offers.withdraw_all(sale, batch, "cancelled")
     return Done()
 
 
@@ -114,7 +120,7 @@ def put_pool(sale: Sale, batch: Batch, command: PutPool) -> Outcome:
         return No(SalesRefusal.CAPACITY_TAKEN, "pool", {"taken": pool.taken(), "pool": pool.name})
     sale.pools[terms.pool_id] = _changed_pool(pool, terms)
     batch.pools_put.add(terms.pool_id)
-    batch.released = True
+    batch.serve_waitlist = True
     batch.facts.append(fact.PoolPut(terms.pool_id, terms.name, terms.capacity))
     return Done()
 
@@ -140,7 +146,7 @@ def remove_pool(sale: Sale, batch: Batch, command: RemovePool) -> Outcome:
 def put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
     """Add a ticket type or change it."""
     earlier = sale.ticket_types.get(command.ticket_type.ticket_type_id)
-    # Retired is for good
+    # A retired ticket type stays retired
     terms = replace(command.ticket_type, retired=earlier is not None and earlier.retired)
     assert len(set(terms.pool_ids)) == len(terms.pool_ids), "a unit takes one unit of each of its pools"
     if earlier is None and len(sale.ticket_types) >= TICKET_TYPES_MAX:
@@ -160,13 +166,13 @@ def put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
         )
     sale.ticket_types[terms.ticket_type_id] = terms
     batch.types_changed.add(terms.ticket_type_id)
-    batch.released = True  # its window may have moved
+    batch.serve_waitlist = True  # its window may have changed
     batch.facts.append(copy_fields(fact.TicketTypePut, terms))
     return Done()
 
 
 def retire_type(sale: Sale, batch: Batch, command: RetireTicketType) -> Outcome:
-    """Stop selling a ticket type; nobody waits for it any longer."""
+    """Stop selling a ticket type and withdraw the entries that wait for it."""
     terms = sale.ticket_types.get(command.ticket_type_id)
     if terms is None:
         return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
@@ -175,7 +181,7 @@ def retire_type(sale: Sale, batch: Batch, command: RetireTicketType) -> Outcome:
     sale.ticket_types[terms.ticket_type_id] = replace(terms, retired=True)
     batch.types_changed.add(terms.ticket_type_id)
     batch.facts.append(fact.TicketTypeRetired(terms.ticket_type_id))
-    waitlist_rules.withdraw_all(sale, batch, "cancelled", terms.ticket_type_id)
+    offers.withdraw_all(sale, batch, "cancelled", terms.ticket_type_id)
     return Done()
 
 
@@ -183,7 +189,7 @@ def retire_type(sale: Sale, batch: Batch, command: RetireTicketType) -> Outcome:
 
 
 def put_conditions(sale: Sale, batch: Batch, command: PutConditions) -> Outcome:
-    """Sell under other conditions from now on. The same ones again are no new version."""
+    """Change the conditions for bookings from now on. Equal conditions are no new version."""
     version, before = sale.conditions_now()
     if version and before == command.conditions:
         return Done()
@@ -220,7 +226,7 @@ def put_promo_code(sale: Sale, batch: Batch, command: PutPromoCode) -> Outcome:
 
 
 def retire_promo_code(sale: Sale, batch: Batch, command: RetirePromoCode) -> Outcome:
-    """Take no more bookings with a promo code."""
+    """Stop accepting a promo code."""
     promo = sale.promo(command.promo_id)
     if promo is None:
         return No(SalesRefusal.UNKNOWN_PROMO_CODE)
@@ -241,66 +247,64 @@ def put_seating(sale: Sale, batch: Batch, command: PutSeating) -> Outcome:
     if missing:
         return No(SalesRefusal.SEATS_IN_USE, "zones_sold", {"zones": sorted(missing)})
     if hall is None or hall.plan.digest != seating.digest:
-        if hall is not None and (
-            sale.state != "closed" or any(hall.states().count(state) for state in (1, 2))
-        ):
+        if hall is not None and (sale.state != "closed" or hall.has_claims()):
             return No(SalesRefusal.SEATS_IN_USE, "map")
         sale.hall = Hall(Plan.of(seating.layout), seating.zones, seating.zone_of, (), ())
     else:
-        if _moves_taken(hall, seating):
+        if _changes_zone_of_taken(hall, seating):
             return No(SalesRefusal.SEATS_IN_USE, "zone")
         hall.rezone(seating.zones, seating.zone_of)
-        batch.released = True  # or fewer are left to be set aside
+        batch.serve_waitlist = True  # a zone has more seats, or fewer are left to set aside
     batch.seating_put = seating
     batch.facts.append(fact.SeatingPut(seating.digest, seating.zones, seating.zone_of))
     return Done()
 
 
-def _moves_taken(hall: Hall, seating: Seating) -> bool:
+def _changes_zone_of_taken(hall: Hall, seating: Seating) -> bool:
     def zone_after(number: int) -> str | None:
         index = seating.zone_of[number]
         return seating.zones[index] if index < len(seating.zones) else None
 
     return any(
-        state == 1 and hall.zone_of_seat(number) != zone_after(number)
+        state == SeatState.TAKEN and hall.zone_of_seat(number) != zone_after(number)
         for number, state in enumerate(hall.states())
     )
 
 
 def block_seats(sale: Sale, batch: Batch, command: BlockSeats) -> Outcome:
-    """Take free seats off the sale."""
+    """Take free seats off the sale. Blocked seats stay blocked."""
     numbers = _numbers(sale, command.seats)
     if isinstance(numbers, No):
         return numbers
-    assert sale.hall is not None, "there are such seats"
+    assert sale.hall is not None, "the seats are known"
     states = sale.hall.states()
-    if taken := [number for number in numbers if states[number] == 1]:
+    if taken := [number for number in numbers if states[number] == SeatState.TAKEN]:
         return No(SalesRefusal.SEAT_TAKEN, "seat", {"seat_id": sale.hall.plan.ids[taken[0]]})
-    free = [number for number in numbers if states[number] != 2]  # noqa: PLR2004  # not blocked yet
+    free = [number for number in numbers if states[number] != SeatState.BLOCKED]
     if not free:
         return Done()
     sale.hall.block(free)
     for number in free:
         claim_seat(batch, number, None, was_taken=False)
-    batch.released = True  # nothing did, but fewer are left to be set aside
+    batch.serve_waitlist = True  # fewer units are left to set aside
     batch.facts.append(fact.SeatsBlocked(tuple(free)))
     return Done()
 
 
 def unblock_seats(sale: Sale, batch: Batch, command: UnblockSeats) -> Outcome:
-    """Sell blocked seats again."""
+    """Put blocked seats back on sale."""
     numbers = _numbers(sale, command.seats)
     if isinstance(numbers, No):
         return numbers
-    assert sale.hall is not None, "there are such seats"
+    assert sale.hall is not None, "the seats are known"
     states = sale.hall.states()
-    blocked = [number for number in numbers if states[number] == 2]  # noqa: PLR2004  # blocked
+    blocked = [number for number in numbers if states[number] == SeatState.BLOCKED]
     if not blocked:
         return Done()
     sale.hall.unblock(blocked)
     for number in blocked:
         clear_claim(batch, number)
-    batch.released = True
+    batch.serve_waitlist = True
     batch.facts.append(fact.SeatsUnblocked(tuple(blocked)))
     return Done()
 

@@ -1,0 +1,61 @@
+"""The states of what a sale consists of, and the transitions that the rules may make.
+
+A state is a `Literal`, not an enumeration: a row comes from the driver with plain strings, so a literal costs
+nothing, and mypy refuses a comparison with a word that is not a state. Each table of transitions maps a state
+to the states that may follow; `None` is "does not exist yet". Tests hold that the rules make no other
+transition (tests/support/rows.py) and that the database accepts exactly these states
+(tests/db/test_sales_states.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias, TypeVar
+
+SaleState: TypeAlias = Literal["closed", "open", "cancelled"]
+BookingState: TypeAlias = Literal["held", "confirmed", "expired", "cancelled"]
+TicketState: TypeAlias = Literal["valid", "used", "void"]
+EntryState: TypeAlias = Literal["waiting", "offered", "fulfilled", "withdrawn"]
+RefundState: TypeAlias = Literal["pending", "settled"]
+
+# Why an entry was withdrawn; empty in every other state
+WithdrawalReason: TypeAlias = Literal["left", "declined", "lapsed", "cancelled", "over_limit"]
+# How a refund was settled: by the gateway, or not at all because the payment had never been taken
+SettledBy: TypeAlias = Literal["gateway", "never_paid"]
+# How a booking is paid; none: nothing is due
+BookingPayment: TypeAlias = Literal["online", "door", "none"]
+
+_State = TypeVar("_State")
+Transitions: TypeAlias = Mapping[_State | None, frozenset[_State]]
+
+SALE_TRANSITIONS: Final[Transitions[SaleState]] = {
+    None: frozenset({"closed"}),
+    "closed": frozenset({"open", "cancelled"}),
+    "open": frozenset({"cancelled"}),
+    "cancelled": frozenset(),
+}
+BOOKING_TRANSITIONS: Final[Transitions[BookingState]] = {
+    None: frozenset({"held", "confirmed"}),
+    "held": frozenset({"confirmed", "expired", "cancelled"}),
+    "confirmed": frozenset({"cancelled"}),
+    "expired": frozenset(),
+    "cancelled": frozenset(),
+}
+TICKET_TRANSITIONS: Final[Transitions[TicketState]] = {
+    None: frozenset({"valid"}),
+    "valid": frozenset({"used", "void"}),
+    "used": frozenset(),
+    "void": frozenset(),
+}
+ENTRY_TRANSITIONS: Final[Transitions[EntryState]] = {
+    None: frozenset({"waiting"}),
+    "waiting": frozenset({"offered", "withdrawn"}),
+    "offered": frozenset({"fulfilled", "withdrawn"}),
+    "fulfilled": frozenset(),
+    "withdrawn": frozenset(),
+}
+REFUND_TRANSITIONS: Final[Transitions[RefundState]] = {
+    None: frozenset({"pending"}),
+    "pending": frozenset({"settled"}),
+    "settled": frozenset(),
+}
