@@ -290,7 +290,9 @@ async def test_bookings_are_their_buyers_and_their_organizers(office: BoxOffice)
         await office.as_member("door"),
         await office.as_member("manager"),
     )
-    foreign = await office.as_member("owner", await make_organizer(office.context.database, "Somebody else"))
+    foreign = await office.as_member(
+        "owner", await make_organizer(office.context.database, "Other organizer")
+    )
     assert problem_of(await office.client.get(mine, headers=stranger), 404) == "booking-not-found"
     assert (
         problem_of(await office.client.post(f"{mine}/cancel", json={}, headers=stranger), 404)

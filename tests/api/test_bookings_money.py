@@ -354,7 +354,7 @@ async def test_a_quote_is_refused_as_cancelling_would_be(office: BoxOffice) -> N
     event, buyer = await online_event(office, WINDOWS, starts_in=timedelta(hours=6)), office.as_buyer()
     held = await hold(office, event, buyer)
     assert (await office.client.get(quote_url(held), headers=buyer)).status_code == 200, (
-        "a hold can be let go until the start"
+        "a hold can be cancelled until the start"
     )
     assert (
         problem_of(await office.client.get(quote_url(held), headers=office.as_buyer()), 404)

@@ -62,7 +62,7 @@ async def get_availability(
 ) -> Response[AvailabilityView] | Response[None]:
     """Return how many tickets of each type of an event can be booked."""
     if promo_code is not None:
-        glance = await _look_behind(request, event_id, promo_code)
+        glance = await _unlocked_glance(request, event_id, promo_code)
         return Response(
             _show(show_id("evt", event_id), glance, _state(glance, request.context.clock())), headers=UNLOCKED
         )
@@ -78,8 +78,8 @@ async def get_availability(
     )
 
 
-async def _look_behind(request: Request, event_id: UUID, promo_code: str) -> sales.Glance:
-    """Return what an event has left at this moment for whoever names a promo code."""
+async def _unlocked_glance(request: Request, event_id: UUID, promo_code: str) -> sales.Glance:
+    """Return the availability of an event at this moment, with the ticket types that a promo code unlocks."""
     buyer_id, now = await count_guess(request), request.context.clock()
     async with request.context.database.snapshot() as snapshot:
         sale = await sales.reads.read_sale(snapshot, event_id)
