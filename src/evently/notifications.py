@@ -38,7 +38,7 @@ KEPT: Final = timedelta(days=365)  # an older one is read already, or never will
 FORGOTTEN_MAX: Final = 10_000  # deleted at a time
 
 
-class Note(msgspec.Struct, frozen=True):
+class NewNotification(msgspec.Struct, frozen=True):
     """A notification that a fact asks for. `line`: the place of the fact in its journal row.
 
     `person_id` is None when the statement finds the person by the booking or the waitlist entry.
@@ -67,21 +67,21 @@ class Notification(msgspec.Struct, frozen=True):
 
 async def add(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     """Store the notifications of these journal rows: one statement, however many rows. Harmless to repeat."""
-    notes = [(row, note) for row in rows for note in notes_of(row.facts)]
-    if not notes:
+    new = [(row, notification) for row in rows for notification in notifications_of(row.facts)]
+    if not new:
         return
     await tx.execute(
         *sql.add(
-            event_ids=[row.event_id for row, _ in notes],
-            seqs=[row.seq for row, _ in notes],
-            lines=[note.line for _, note in notes],
-            ids=[new_id() for _ in notes],
-            person_ids=[note.person_id for _, note in notes],
-            kinds=[note.kind for _, note in notes],
-            booking_ids=[note.booking_id for _, note in notes],
-            entry_ids=[note.entry_id for _, note in notes],
-            refund_ids=[note.refund_id for _, note in notes],
-            ats=[row.at for row, _ in notes],
+            event_ids=[row.event_id for row, _ in new],
+            seqs=[row.seq for row, _ in new],
+            lines=[notification.line for _, notification in new],
+            ids=[new_id() for _ in new],
+            person_ids=[notification.person_id for _, notification in new],
+            kinds=[notification.kind for _, notification in new],
+            booking_ids=[notification.booking_id for _, notification in new],
+            entry_ids=[notification.entry_id for _, notification in new],
+            refund_ids=[notification.refund_id for _, notification in new],
+            ats=[row.at for row, _ in new],
         )
     )
 
@@ -117,51 +117,51 @@ async def forget_old(database: Database, now: datetime) -> None:
         await tx.execute(*sql.forget_old(before=now - KEPT, limit=FORGOTTEN_MAX))
 
 
-def notes_of(facts: Sequence[Fact]) -> list[Note]:
+def notifications_of(facts: Sequence[Fact]) -> list[NewNotification]:
     """Return the notifications that the facts of a journal row ask for.
 
     Holds and their expiry ask for none.
     """
     resold = _resold(facts)
-    notes = [_note_of(line, each, resold=line in resold) for line, each in enumerate(facts)]
-    return [note for note in notes if note is not None]
+    found = [_notification_of(line, each, resold=line in resold) for line, each in enumerate(facts)]
+    return [notification for notification in found if notification is not None]
 
 
-def _note_of(line: int, fact: Fact, *, resold: bool) -> Note | None:
+def _notification_of(line: int, fact: Fact, *, resold: bool) -> NewNotification | None:
     match fact:
         case BookingConfirmed(booking_id=booking_id, buyer_id=buyer_id):
-            return Note(line, "booking_confirmed", buyer_id, booking_id)
+            return NewNotification(line, "booking_confirmed", buyer_id, booking_id)
         case HoldConfirmed(booking_id=booking_id):
-            return Note(line, "booking_confirmed", booking_id=booking_id)
+            return NewNotification(line, "booking_confirmed", booking_id=booking_id)
         case BookingCancelled(booking_id=booking_id, was="confirmed"):
-            return Note(
+            return NewNotification(
                 line,
                 "return_taken" if resold else "booking_cancelled",
                 booking_id=booking_id,
                 refund_id=fact.refund_id,
             )
         case TicketsCancelled(booking_id=booking_id, was="confirmed"):
-            return Note(
+            return NewNotification(
                 line,
                 "return_taken" if resold else "tickets_cancelled",
                 booking_id=booking_id,
                 refund_id=fact.refund_id,
             )
         case RefundSettled(booking_id=booking_id, refund_id=refund_id, how="gateway"):
-            return Note(line, "refund_paid", booking_id=booking_id, refund_id=refund_id)
+            return NewNotification(line, "refund_paid", booking_id=booking_id, refund_id=refund_id)
         case OfferMade(entry_id=entry_id, booking_id=booking_id):
-            return Note(line, "offer_made", booking_id=booking_id, entry_id=entry_id)
+            return NewNotification(line, "offer_made", booking_id=booking_id, entry_id=entry_id)
         case EntryWithdrawn(entry_id=entry_id, reason="lapsed"):
-            return Note(line, "offer_lapsed", entry_id=entry_id)
+            return NewNotification(line, "offer_lapsed", entry_id=entry_id)
         case EntryWithdrawn(entry_id=entry_id, reason="cancelled" | "over_limit"):  # not by the buyer
-            return Note(line, "entry_withdrawn", entry_id=entry_id)
+            return NewNotification(line, "entry_withdrawn", entry_id=entry_id)
     return None
 
 
 def _resold(facts: Sequence[Fact]) -> set[int]:
     """Return the lines that cancel returned tickets because another buyer has accepted an offer for them.
 
-    They stand between the confirmation of that offer and the facts that give it the units of these tickets.
+    They come after the confirmation of that offer, and before the facts that give it these units.
     """
     resold: set[int] = set()
     since: list[int] = []

@@ -1,4 +1,4 @@
-"""The roll-ups: each fact is counted once, and what is read from them is what the rows say."""
+"""Sums: each fact is counted once, and reports agree with the rows of bookings and tickets."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from tests.support.catalogue import (
 from tests.support.sales_desk import SalesDesk, open_sales_desk
 
 ALWAYS = Range()
-SOMEBODY = new_id()
+SOME_ID = new_id()
 
 
 @pytest_asyncio.fixture
@@ -94,22 +94,22 @@ def tickets(*prices: int) -> tuple[tuple[UUID, UUID, int], ...]:
     ("fact", "counts"),
     [
         (
-            BookingConfirmed(SOMEBODY, SOMEBODY, tickets(100, 250)),
+            BookingConfirmed(SOME_ID, SOME_ID, tickets(100, 250)),
             Sums(bookings=1, tickets=2, amount_minor=350),
         ),
-        (HoldConfirmed(SOMEBODY, tickets(100)), Sums(bookings=1, tickets=1, amount_minor=100)),
+        (HoldConfirmed(SOME_ID, tickets(100)), Sums(bookings=1, tickets=1, amount_minor=100)),
         (
-            BookingCancelled(SOMEBODY, "confirmed", tickets(100)),
+            BookingCancelled(SOME_ID, "confirmed", tickets(100)),
             Sums(cancelled_bookings=1, cancelled_tickets=1, cancelled_minor=100),
         ),
         (
-            TicketsCancelled(SOMEBODY, "confirmed", tickets(100, 1)),
+            TicketsCancelled(SOME_ID, "confirmed", tickets(100, 1)),
             Sums(cancelled_tickets=2, cancelled_minor=101),
         ),
-        (BookingCancelled(SOMEBODY, "held", tickets(100)), Sums()),
-        (TicketsCancelled(SOMEBODY, "held", tickets(100)), Sums()),
-        (BookingHeld(SOMEBODY, SOMEBODY, NOW, tickets(100)), Sums()),
-        (HoldExpired(SOMEBODY, tickets(100)), Sums()),
+        (BookingCancelled(SOME_ID, "held", tickets(100)), Sums()),
+        (TicketsCancelled(SOME_ID, "held", tickets(100)), Sums()),
+        (BookingHeld(SOME_ID, SOME_ID, NOW, tickets(100)), Sums()),
+        (HoldExpired(SOME_ID, tickets(100)), Sums()),
         (SaleOpened(), Sums()),
     ],
     ids=lambda value: type(value).__name__ + (f" {value.was}" if hasattr(value, "was") else ""),
@@ -142,7 +142,7 @@ EARNED = Revenue(25_000, 10_000)  # paid at the door: what was cancelled was nev
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 async def test_rows_count_once_however_they_are_delivered(db: Database, desk: SalesDesk, size: int) -> None:
-    """In parts, each of which comes twice, overlapping the one before."""
+    """The rows come in parts; each part comes twice and overlaps the one before."""
     event, other = await desk.event(), await desk.event()
     await trade(desk, event)
     await desk.book(other)
@@ -300,7 +300,7 @@ async def test_currencies_are_never_mixed_and_organizers_see_their_own(db: Datab
 
 
 async def book_at(desk: SalesDesk, event: Event, *instants: str) -> None:
-    """Book one unit at each of these instants, which come in order."""
+    """Book one unit at each of these instants, in their order."""
     for text in instants:
         desk.clock.now = datetime.fromisoformat(text).astimezone(UTC)
         await desk.book(event)

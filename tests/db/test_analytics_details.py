@@ -1,4 +1,4 @@
-"""One event's money, conversion, waitlist, ticket types and seats, beside what was done with it."""
+"""Details of one event: money, conversion, waitlist, ticket types and seats, compared with its history."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def test_what_a_busy_event_adds_up_to(db: Database, desk: SalesDesk) -> No
 
 
 async def test_the_roll_ups_are_the_ledger(db: Database, desk: SalesDesk) -> None:
-    """However the journal is delivered, and over whatever range: what was posted is summed up once, where it happened."""
+    """Each posting is summed once, in its quarter, however the journal is delivered and for every range."""
     event_id = await bustle(desk)
     journal = await journal_of(db, event_id)
     await count(db, journal[:7], journal[3:9], journal)
@@ -110,7 +110,7 @@ async def test_the_roll_ups_are_the_ledger(db: Database, desk: SalesDesk) -> Non
 
 
 async def test_what_was_counted_before_there_was_revenue_is_summed_up(db: Database, desk: SalesDesk) -> None:
-    """By the revision that adds it: as far as the relay had come, and not a row further."""
+    """The revision that adds revenue counts the rows that the relay has counted, and no further row."""
     event_id = await bustle(desk)
     journal = await journal_of(db, event_id)
     await count(db, journal)
@@ -145,7 +145,7 @@ SOLD = (  # everything that decides what a ticket costs, and what comes back of 
 
 
 async def deal(desk: SalesDesk, event: Event, draw: random.Random) -> None:
-    """Let one buyer do something: pay or forget, and perhaps give some of it back, or all."""
+    """Let one buyer pay or forget, and perhaps return some of the tickets, or all."""
     line = BookingLine(next(iter((await desk.types(event)).values())), draw.randint(1, 3))
     code = draw.choice((None, "TENTH"))
     held = booking(await desk.engine.submit(PlaceBooking(event.event_id, new_id(), (line,), promo_code=code)))

@@ -1,4 +1,4 @@
-"""Paying: what becomes of a hold, by the till, the rows and the gateway's own journal."""
+"""Payments: the outcome of a hold, by the sales engine, the rows and the gateway's own journal."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ async def test_a_used_ticket_stays_when_its_money_never_came(desk: Desk) -> None
 
 
 class Moody(DemoGateway):
-    """The demo gateway, when it is away or slow."""
+    """The demo gateway, when it is down, slow, or has a bug."""
 
     away = False
     slow: asyncio.Event | None = None
@@ -465,7 +465,7 @@ async def test_paying_and_expiring_at_once_ends_one_way(desk: Desk) -> None:
 
 
 async def balance(desk: Desk, booking: Booking) -> dict[str, int]:
-    """Return what each account has of a booking, debits counted up; accounts that are even are left out."""
+    """Return the balance of each account for a booking, debits positive. Balanced accounts are left out."""
     rows = await desk.db.fetch(
         "SELECT debit, credit, amount_minor FROM ledger WHERE booking_id = $1", booking.booking_id
     )
@@ -566,7 +566,7 @@ async def test_a_refund_that_everybody_forgot_is_found(desk: Desk) -> None:
 
 
 async def test_what_was_never_taken_is_not_paid_back(desk: Desk) -> None:
-    """A ticket is cancelled while the money is reserved; then the money cannot be collected."""
+    """A ticket is cancelled while the money is reserved; then the money cannot be captured."""
     held = await desk.hold(units=2)
     gateway = Moody(desk.db, desk.clock)
     asked = await desk.open(gateway).pay(held.booking_id, held.buyer_id, PaymentChoice("asks"))
@@ -586,7 +586,7 @@ async def test_what_was_never_taken_is_not_paid_back(desk: Desk) -> None:
 
 
 async def with_card(desk: Desk, payment: Payment, card: str) -> Payment:
-    """Let the buyer say yes, with a card that does something else from then on."""
+    """Approve the charge as the buyer; from then on its card behaves like another one."""
     assert payment.reference is not None
     await desk.demo.approve(payment.reference)
     async with desk.db.transaction() as tx:

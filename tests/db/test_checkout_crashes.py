@@ -1,4 +1,4 @@
-"""The process dies between any two steps of a payment or a refund, and another one goes on.
+"""The process dies between any two steps of a payment or a refund, and another process resumes it.
 
 The end is always one of two: paid, confirmed and captured once; or nothing taken, and the place free. The
 gateway's own journal says which.
@@ -31,7 +31,7 @@ async def desk(db: Database) -> AsyncIterator[Desk]:
 
 
 async def judge(desk: Desk, held: Booking) -> str:
-    """Return `paid`, or `free`; anything else fails the test."""
+    """Return `paid` or `free`. Anything else fails the test."""
     payments = await list_payments(desk.db, held.booking_id)
     taken = back = 0
     for payment in payments:
@@ -63,7 +63,7 @@ async def judge(desk: Desk, held: Booking) -> str:
 
 
 async def let_end(desk: Desk, held: Booking) -> None:
-    """Let a new process do what is left, and a hold that nobody paid for run out."""
+    """Resume everything in a new process, and expire a hold that is not paid."""
     await desk.carry_on(desk.open())
     desk.clock.move(seconds=700)
     await desk.engine.submit(WakeSale(held.event_id))
@@ -75,7 +75,10 @@ async def each_death(
     live: Callable[[Checkout, Booking], Awaitable[None]],
     after: Callable[[Booking], Awaitable[str]],
 ) -> list[str]:
-    """Live a life again and again, each time until one point further; return how each ended, the one that was lived to its end at last."""
+    """Repeat a life, each time with the crash one point later, until it ends without a crash.
+
+    Return how each life ended.
+    """
     ends: list[str] = []
     for points in range(1, POINTS_MAX):
         held, crash_point = await desk.hold(), CrashPoint(points)

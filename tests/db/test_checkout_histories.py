@@ -1,4 +1,4 @@
-"""Random histories of one booking's money: buyers who insist, processes that die, notices at any time, holds that run out.
+"""Random histories of the money of one booking: repeated payments, crashes, notices, ends of holds.
 
 However it went, it ends in one of two ways (`judge` in test_checkout_crashes): paid, confirmed and captured
 once; or nothing taken, and the place free; and what was decided to be paid back is paid back once.
@@ -42,7 +42,7 @@ histories = st.lists(st.one_of(pay, pay_thrice, resume, buyer, time, till), min_
 
 
 class History:
-    """One booking, and what happens to it."""
+    """One booking and its random history."""
 
     def __init__(self, desk: Desk, held: Booking) -> None:
         self.desk = desk
@@ -54,7 +54,7 @@ class History:
             await getattr(self, f"_{verb}")(*what[1:])
 
     async def end(self) -> str:
-        """Let everything come to its end, and return which."""
+        """Resume everything until it is final, and return the end."""
         desk = self.desk
         await desk.carry_on(desk.open())
         desk.clock.move(seconds=4000)

@@ -1,4 +1,7 @@
-"""The checkout with the real Stripe client, against a server that speaks like Stripe; its journal is the judge. Notices in any order."""
+"""The checkout with the real Stripe client, against a fake server of Stripe. Notices come in any order.
+
+The journal of the fake server decides what is right.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ VISA = "pm_card_visa"
 
 
 class StripeDesk:
-    """A desk whose payments go to Stripe."""
+    """A sales desk whose payments are made with Stripe."""
 
     def __init__(self, desk: Desk, stripe: FakeStripe) -> None:
         self.desk = desk
@@ -49,7 +52,7 @@ class StripeDesk:
         return found
 
     async def tell(self, *, times: int = 1, shuffle: random.Random | None = None) -> int:
-        """Deliver every notice so far; return how many were new."""
+        """Deliver all notices so far, and return how many were new."""
         events = [event for event in self.stripe.events for _ in range(times)]
         if shuffle is not None:
             shuffle.shuffle(events)

@@ -1,4 +1,4 @@
-"""Jobs: stored with what they belong to, done at least once, whatever happens to whoever does them."""
+"""Jobs: stored in the transaction of their effects, and run at least once, even if a worker dies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.sales_desk import until
 
 
 class Notebook:
-    """A task that writes down what it was asked to do, and fails as often as it is told to."""
+    """A task that records its arguments, and fails as often as ordered."""
 
     def __init__(self, failures: int = 0) -> None:
         self.pages: list[str] = []
@@ -88,7 +88,8 @@ async def test_a_job_that_fails_is_tried_again_later(db: Database, database_url:
     async with working(database_url, {"write": notebook.write}):
         await until(
             lambda: db.fetch_value(
-                "SELECT status = 'todo' AND attempts = 1 AND scheduled_at > now() FROM procrastinate_jobs WHERE task_name = 'write'"
+                "SELECT status = 'todo' AND attempts = 1 AND scheduled_at > now()"
+                " FROM procrastinate_jobs WHERE task_name = 'write'"
             )
         )
         await until(lambda: all_in(db, "succeeded"))
@@ -115,7 +116,8 @@ async def test_a_job_of_a_dead_worker_goes_to_the_living(db: Database, database_
             "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')"
         )
         await tx.execute(
-            "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
+            "UPDATE procrastinate_jobs"
+            " SET status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
         )
     async with working(database_url, {"write": notebook.write}):
         await until(lambda: all_in(db, "succeeded"))
@@ -143,7 +145,8 @@ async def test_losing_the_database_is_survived(db: Database, database_url: str) 
         await until(lambda: all_in(db, "succeeded"))
         for page in ("two", "three"):
             await db.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             await defer(db, Job("write", {"page": page}))
             await until(lambda: all_in(db, "succeeded"))
@@ -155,6 +158,9 @@ async def all_in(db: Database, state: str) -> bool:
 
 
 def test_the_schema_is_that_of_revision_0002() -> None:
-    """When this fails, procrastinate has changed its schema: add a revision that runs its new migrations, then note the new hash."""
+    """When this fails, procrastinate has changed its schema.
+
+    Add a revision that runs its new migrations, then change the hash here.
+    """
     found = hashlib.sha256(procrastinate.schema.SchemaManager.get_schema().encode()).hexdigest()
     assert found == "c70ec4b400a60ad9592787653aae5ae77ae41bf801d56b5bd2712751a07f2009"

@@ -1,4 +1,4 @@
-"""The demo gateway's cards, its page and its keys: whatever is asked, and however often, money moves once."""
+"""The demo gateway: its cards, its page and its keys. However often it is called, money moves once."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def test_money_is_reserved_taken_and_given_back(
 
 
 async def test_many_at_once_are_each_served_as_if_alone(demo: DemoGateway) -> None:
-    """They share statements: one that fails on its data, one asked twice and cards of all kinds disturb nobody."""
+    """Charges share statements; one that fails on its data, or is repeated, does not disturb the others."""
     intents = [an_intent(card.name) for card in CARDS] + [an_intent() for _ in range(20)]
     broken = an_intent(amount_minor=0)
     *answers, failed, again = await asyncio.gather(

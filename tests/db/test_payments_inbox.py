@@ -1,4 +1,4 @@
-"""What gateways tell is kept once, in whatever order and however often it comes."""
+"""A notice is stored once, in whatever order and however often it comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens by itself: due holds are taken back, a cancelled event's bookings are cancelled."""
+"""Background work: due holds expire, waitlists open, the bookings of a cancelled event are cancelled."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ async def test_all_of_it_runs_by_itself(db: Database, desk: SalesDesk, database_
     )
     assert counted is not None
     assert tuple(counted) == (250, 250)
-    # Whoever comes next need not wait for the lease.
+    # The next process need not wait for the lease.
     assert await Relay(db, desk.clock, EFFECTS).run_once() == IDLE_SECONDS
 
 
@@ -179,7 +179,8 @@ async def test_the_loops_come_back_when_the_database_does(
         for round_ in range(1, 3):
             await desk.book_many(event, 5)
             await db.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
 
             async def counted(bookings: int = 5 * round_) -> bool:

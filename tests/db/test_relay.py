@@ -1,4 +1,4 @@
-"""The relay: each fact has its effects exactly once and in order, whatever happens to whoever relays it."""
+"""The relay: each fact has its effects exactly once and in order, even if the relay's process dies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def desk(db: Database) -> AsyncIterator[SalesDesk]:
 
 
 async def deliver(relay: Relay, clock: ManualClock) -> int:
-    """Take turns until nothing is left; return how many it took."""
+    """Run the relay until nothing is left, and return how many runs it took."""
     for turn in range(1, 1000):
         if await relay.run_once() == IDLE_SECONDS:
             return turn
@@ -41,8 +41,8 @@ async def deliver(relay: Relay, clock: ManualClock) -> int:
 
 async def figures(db: Database, event: Event) -> dict[str, Any]:
     row = await db.fetch_row(
-        "SELECT seq, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor FROM event_totals "
-        "WHERE event_id = $1",
+        "SELECT seq, bookings, tickets, amount_minor, cancelled_bookings, cancelled_tickets, cancelled_minor "
+        "FROM event_totals WHERE event_id = $1",
         event.event_id,
     )
     return dict(row) if row else {}
@@ -62,7 +62,7 @@ async def jobs(db: Database) -> list[tuple[str, str]]:
 
 @asynccontextmanager
 async def holding_back(db: Database, event: Event) -> AsyncIterator[None]:
-    """Let whoever counts an event wait, in the middle of its transaction."""
+    """Hold up the relay that counts an event, in the middle of its transaction."""
     connection = await db.connect()
     try:
         async with connection.transaction():
@@ -83,7 +83,10 @@ async def kill_who_waits(db: Database) -> None:
 
 
 async def test_the_relay_and_the_till_wait_for_nobody(db: Database, desk: SalesDesk) -> None:
-    """Sums refer to a sale that a batch has locked, and must not wait for it: the batch may need what the relay's transaction refers to."""
+    """Sums refer to a sale that a batch has locked, and must not wait for it.
+
+    The batch may need rows that the relay's transaction refers to.
+    """
     events = [await desk.event() for _ in range(3)]
     for event in events:
         await desk.book(event)
@@ -99,7 +102,7 @@ async def test_the_relay_and_the_till_wait_for_nobody(db: Database, desk: SalesD
 
 
 async def begun(desk: SalesDesk, relay: Relay) -> Event:
-    """Return an event with one booking that was delivered, so that its totals are there."""
+    """Return an event with one booking that was delivered, so that it has totals."""
     event = await desk.event()
     await desk.book(event)
     await deliver(relay, desk.clock)
@@ -201,7 +204,7 @@ async def test_the_other_one_waits_for_its_turn(db: Database, desk: SalesDesk) -
 
 
 async def test_two_at_once_with_an_expired_lease_count_once(db: Database, desk: SalesDesk) -> None:
-    """The first is slow: while it is in the middle of a turn, its lease runs out and another takes over."""
+    """The first relay is slow: in the middle of its run, its lease ends and another relay takes it."""
     first, second = Relay(db, desk.clock, EFFECTS), Relay(db, desk.clock, EFFECTS)
     event = await begun(desk, first)
     await desk.book_many(event, 5)
@@ -232,7 +235,7 @@ async def test_an_heir_does_what_the_dead_one_did_not(db: Database, desk: SalesD
 
 
 async def test_relays_that_fight_over_the_lease_while_everybody_books(db: Database, desk: SalesDesk) -> None:
-    """Each has its own clock, and those clocks agree on nothing, so that each often believes that it has the lease."""
+    """Each relay has its own clock, and the clocks disagree, so that each often believes it has the lease."""
     events = [await desk.event() for _ in range(5)]
     clocks = [ManualClock(desk.clock.now) for _ in range(3)]
     relays = [Relay(db, clock, EFFECTS) for clock in clocks]
@@ -323,7 +326,7 @@ async def test_a_broken_event_does_not_stop_the_others(
 async def test_a_row_that_comes_late_is_found(db: Database, desk: SalesDesk) -> None:
     """One batch takes long to commit.
 
-    Meanwhile later ones of other events are delivered; then the event goes on selling.
+    Later rows of other events are delivered before it; then the event sells again.
     """
     relay = Relay(db, desk.clock, EFFECTS)
     slow, other = [await begun(desk, relay) for _ in range(2)]

@@ -1,6 +1,6 @@
-"""Everybody pays while processes are killed: each ends paid and confirmed, or not paid.
+"""Many buyers pay while processes are killed: each booking ends paid and confirmed, or not paid.
 
-The demo gateway's own journal judges.
+The rows are compared with the demo gateway's own journal.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from tests.support.paying import ONLINE, sold_under
 
 PAYMENTS = 240
 CARDS = ("succeeds", "succeeds", "declined", "succeeds", "answer-lost", "capture-fails")
-SETTLED_SECONDS_MAX = 90  # a forgotten payment is looked at after ten seconds, by a sweep and a job
+SETTLED_SECONDS_MAX = 90  # a payment whose process died is due after ten seconds
 
 pytestmark = pytest.mark.timeout(300)
 
 
 class Buyers:
-    """Clients that hold a ticket and pay it, and repeat both with the same keys until they hear.
+    """Clients that hold a ticket and pay for it, and repeat both with the same keys until they get an answer.
 
-    `heard`: booking -> payment's state.
+    `heard`: the state of the payment in that answer, by booking.
     """
 
     def __init__(self, server: Server, path: str, body: bytes) -> None:
@@ -52,7 +52,7 @@ class Buyers:
         self.heard: dict[str, str] = {}
 
     async def buy(self, wishes: int) -> None:
-        """Let one client buy so often, each time as somebody else."""
+        """Buy with one client several times, each time as another buyer."""
         for _ in range(wishes):
             buyer_id = new_id()
             token = self._tokens.issue_access(buyer_id, "buyer", new_id())
@@ -88,7 +88,7 @@ async def open_event(database: Database) -> tuple[str, bytes]:
 
 
 async def judge(database: Database, heard: dict[str, str]) -> None:
-    """Compare what buyers heard, what the gateway did, and what is booked, once every payment has come to its end."""
+    """Compare answers, charges and bookings once every payment is final."""
     async with asyncio.timeout(SETTLED_SECONDS_MAX):
         while await database.fetch_value(
             "SELECT count(*) FROM payments WHERE state NOT IN ('captured', 'declined', 'voided', 'lost')"
@@ -121,7 +121,7 @@ async def judge(database: Database, heard: dict[str, str]) -> None:
 
 
 async def pay_and_kill(server: Server, killed: Sequence[int | None]) -> None:
-    """Let everybody pay while processes are killed, each of `killed` or, where it is None, the first worker; then judge."""
+    """Kill processes while all buyers pay, then judge. None in `killed` is the first worker."""
     database = await Database.open(server.database_options())
     buyers = Buyers(server, *await open_event(database))
     async with asyncio.timeout(RUN_SECONDS_MAX), asyncio.TaskGroup() as group:

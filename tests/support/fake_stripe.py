@@ -1,4 +1,4 @@
-"""A server that speaks the part of Stripe's HTTP surface that we use, with faults on demand and a journal of what really happened.
+"""A fake server of the part of Stripe's API that we use, with faults on demand and a journal of money.
 
 Form-encoded requests, JSON answers, Stripe's error bodies; idempotency keys as documented (same key and
 content: the same answer again, failures of the server included; other content: refused). One request for each
@@ -43,7 +43,7 @@ FaultKind = Literal["drop_before", "drop_after", "fail", "fail_after", "too_many
 
 
 class Effect(NamedTuple):
-    """Something that happened to money."""
+    """A movement of money."""
 
     kind: Literal["authorised", "captured", "voided", "refunded"]
     intent: str
@@ -52,7 +52,7 @@ class Effect(NamedTuple):
 
 @dataclass
 class Fault:
-    """What goes wrong with the next requests whose path ends so. `seconds`: of a delay."""
+    """A fault of the next requests whose path ends with a given text. `seconds`: of a delay."""
 
     kind: FaultKind
     path: str
@@ -61,7 +61,7 @@ class Fault:
 
 
 class Refusal(Exception):
-    """An answer of 4xx."""
+    """A response of 4xx."""
 
     def __init__(self, status: int, kind: str, code: str | None, message: str, **more: object) -> None:
         super().__init__(message)
@@ -71,7 +71,7 @@ class Refusal(Exception):
 
 @dataclass
 class FakeStripe:
-    """The server's state. `journal` is for the judge."""
+    """The state of the server. Tests compare `journal` with our rows."""
 
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -95,11 +95,11 @@ class FakeStripe:
         return sum(effect.kind == kind and intent in (None, effect.intent) for effect in self.journal)
 
     def forget_keys(self) -> None:
-        """Let a day pass for idempotency keys."""
+        """Forget all idempotency keys, as after a day."""
         self._answers.clear()
 
     def buyer(self, intent_id: str, says: Literal["yes", "no"]) -> None:
-        """The buyer does what an intent needs, or the bank answers."""
+        """Act as the buyer that an intent needs, or as the bank."""
         intent = self.intents[intent_id]
         assert intent["status"] in {"requires_action", "processing"}
         if says == "yes":
@@ -108,7 +108,7 @@ class FakeStripe:
             self._decline(intent, "payment_intent_authentication_failure")
 
     def pay_session(self, session_id: str, method: str = "pm_card_visa") -> None:
-        """The buyer pays on the hosted page."""
+        """Pay on the hosted page."""
         session = self.sessions[session_id]
         assert session["status"] == "open"
         data = session["_intent_data"]
@@ -120,11 +120,11 @@ class FakeStripe:
         self._tell("checkout.session.completed", session)
 
     def expire_authorisation(self, intent_id: str) -> None:
-        """Seven days pass."""
+        """Expire an authorisation, as after seven days."""
         self._cancel(self.intents[intent_id], "automatic")
 
     def settle_refund(self, refund_id: str, status: Literal["succeeded", "failed"]) -> None:
-        """The bank decides on a refund."""
+        """Decide on a refund, as the bank."""
         refund = self.refunds[refund_id]
         refund["status"] = status
         self._tell("refund.updated" if status == "succeeded" else "refund.failed", refund)
@@ -175,7 +175,7 @@ class FakeStripe:
         return status, body, False
 
     def remember_failure(self, method: str, path: str, params: dict[str, Any], key: str | None) -> None:
-        """Stripe keeps its own failures under a key, too."""
+        """Store a failure under its key, as Stripe does."""
         if key is not None:
             body = json.dumps(
                 {"error": {"type": "api_error", "message": "An unknown error occurred"}}
@@ -413,7 +413,7 @@ class FakeStripe:
 def sign(
     event: dict[str, Any], at: float | None = None, secret: str = SECRET
 ) -> tuple[dict[str, str], bytes]:
-    """Return headers and body of a webhook, signed as of a moment: now, unless told."""
+    """Return headers and body of a webhook, signed at an instant; by default now."""
     body = json.dumps(event).encode()
     stamp = int(time.time() if at is None else at)
     signature = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
@@ -509,6 +509,9 @@ async def _serve(fake: FakeStripe, reader: asyncio.StreamReader, writer: asyncio
     if kind == "drop_after":
         return
     extra = "idempotent-replayed: true\r\n" if replayed else ""
-    reply = f"HTTP/1.1 {status} .\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{extra}\r\n"
+    reply = (
+        f"HTTP/1.1 {status} .\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        f"connection: close\r\n{extra}\r\n"
+    )
     writer.write(reply.encode() + body)
     await writer.drain()

@@ -39,13 +39,13 @@ class Desk(SalesDesk):
         return await self.event(sold_under(conditions, capacity))
 
     async def hold(self, event: Event | None = None, units: int = 2) -> Booking:
-        """Hold units of an event, a new one unless told."""
+        """Hold units of an event; by default of a new one."""
         held = await self.book(event or await self.hall(), units)
         assert held.state == "held"
         return held
 
     async def pay(self, held: Booking, method: str | None = "succeeds", **more: Any) -> Payment:
-        """Pay for a hold, as its buyer, and let everything go on that does."""
+        """Pay for a hold, as its buyer, and wait for the background work."""
         paid = await self.try_to_pay(held, method, **more)
         await self.checkout.wait_until_idle()
         return await self.look(paid.payment)
@@ -76,7 +76,7 @@ class Desk(SalesDesk):
             self.clock.move(seconds=30)
 
     async def effects(self, payment: Payment) -> list[str]:
-        """Return what the gateway did for a payment, by its own journal."""
+        """Return the effects of a payment in the gateway's own journal."""
         return [effect.kind for effect in await self.demo.list_effects(payment.payment_id)]
 
 

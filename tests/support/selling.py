@@ -1,4 +1,4 @@
-"""What tests of the engine share: another process's engine, commands at once, a sale that somebody holds up."""
+"""Helpers of engine tests: an engine of another process, commands at once, a sale that is held up."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEADLINE_SECONDS: Final = 30.0
 
 @asynccontextmanager
 async def open_engine(url: str, clock: Clock, **options: Any) -> AsyncIterator[Engine]:
-    """Run an engine as another process would: with a pool, connections and a memory of its own."""
+    """Run an engine as in another process: with a pool, connections and a memory of its own."""
     database = await Database.open(DatabaseOptions(url))
     engine = Engine(database, EngineOptions(**options), clock, new_id)
     await engine.start()
@@ -47,7 +47,7 @@ async def open_engine(url: str, clock: Clock, **options: Any) -> AsyncIterator[E
 
 @asynccontextmanager
 async def held_up(db: Database, event: Event) -> AsyncIterator[None]:
-    """Let every batch of an event wait."""
+    """Make every batch of an event wait."""
     connection = await db.connect()
     try:
         async with connection.transaction():
@@ -60,7 +60,7 @@ async def held_up(db: Database, event: Event) -> AsyncIterator[None]:
 async def one_batch(
     db: Database, event: Event, engine: Engine, commands: Sequence[Command]
 ) -> list[Outcome | BaseException]:
-    """Let one batch decide all the commands; a command that has no outcome has its exception."""
+    """Decide all commands in one batch; return an outcome or an exception for each."""
     async with held_up(db, event):
         first = asyncio.create_task(engine.submit(CancelBooking(event.event_id, new_id(), new_id(), None)))
         await until_somebody_waits(db)
@@ -71,7 +71,7 @@ async def one_batch(
 
 
 async def all_at_once(engines: Sequence[Engine], commands: Iterable[Command]) -> list[Outcome]:
-    """Submit everything, taking turns between the engines."""
+    """Submit commands to the engines in turn."""
     return await asyncio.gather(
         *[engines[number % len(engines)].submit(command) for number, command in enumerate(commands)]
     )
@@ -85,7 +85,7 @@ def place(
     key: str | None = None,
     **more: Any,
 ) -> PlaceBooking:
-    """A wish for units of one ticket type."""
+    """Return a command that books units of one ticket type."""
     fingerprint = hashlib.sha256(f"{ticket_type} {units}".encode()).digest()
     return PlaceBooking(
         event.event_id,
@@ -98,12 +98,12 @@ def place(
 
 
 def tally(outcomes: Iterable[Outcome | BaseException]) -> dict[str, int]:
-    """Count outcomes by what they say."""
+    """Count outcomes by kind."""
     return dict(Counter(say(outcome) for outcome in outcomes))
 
 
 def say(outcome: Outcome | BaseException) -> str:
-    """Return the state of the booking, the refusal, or what went wrong."""
+    """Return the state of the booking, the refusal, or the exception."""
     if isinstance(outcome, Booked):
         return f"{outcome.booking.state} again" if outcome.replayed else outcome.booking.state
     if isinstance(outcome, Listed):
@@ -117,14 +117,14 @@ async def pools(db: Database, event: Event) -> dict[str, Pool]:
 
 
 async def eventually(check: Callable[[], bool]) -> None:
-    """Return once a check holds."""
+    """Wait until a check holds."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not check():
             await asyncio.sleep(0.01)
 
 
 class Skewed:
-    """A clock that is wrong by so much."""
+    """A clock with a constant error."""
 
     def __init__(self, clock: Clock, ahead: Any) -> None:
         self._clock = clock

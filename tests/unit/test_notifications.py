@@ -1,4 +1,4 @@
-"""What journal rows tell people."""
+"""Which notifications the facts of journal rows ask for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from evently import sales
-from evently.notifications import Note, notes_of
+from evently.notifications import NewNotification, notifications_of
 from evently.sales.facts import HoldExpired, TicketsReturned, WaitlistJoined
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -21,29 +21,41 @@ TICKETS = ((UUID(int=41), UUID(int=51), 2500),)
 @pytest.mark.parametrize(
     ("fact", "note"),
     [
-        (sales.facts.BookingConfirmed(BOOKING, BUYER, TICKETS), Note(0, "booking_confirmed", BUYER, BOOKING)),
-        (sales.facts.HoldConfirmed(BOOKING, TICKETS), Note(0, "booking_confirmed", booking_id=BOOKING)),
+        (
+            sales.facts.BookingConfirmed(BOOKING, BUYER, TICKETS),
+            NewNotification(0, "booking_confirmed", BUYER, BOOKING),
+        ),
+        (
+            sales.facts.HoldConfirmed(BOOKING, TICKETS),
+            NewNotification(0, "booking_confirmed", booking_id=BOOKING),
+        ),
         (
             sales.facts.BookingCancelled(BOOKING, "confirmed", TICKETS, REFUND, 1),
-            Note(0, "booking_cancelled", None, BOOKING, refund_id=REFUND),
+            NewNotification(0, "booking_cancelled", None, BOOKING, refund_id=REFUND),
         ),
         (
             sales.facts.TicketsCancelled(BOOKING, "confirmed", TICKETS),
-            Note(0, "tickets_cancelled", None, BOOKING),
+            NewNotification(0, "tickets_cancelled", None, BOOKING),
         ),
         (
             sales.facts.RefundSettled(BOOKING, REFUND, 100, "gateway"),
-            Note(0, "refund_paid", None, BOOKING, refund_id=REFUND),
+            NewNotification(0, "refund_paid", None, BOOKING, refund_id=REFUND),
         ),
-        (sales.facts.OfferMade(ENTRY, BOOKING), Note(0, "offer_made", None, BOOKING, ENTRY)),
-        (sales.facts.EntryWithdrawn(ENTRY, "lapsed"), Note(0, "offer_lapsed", entry_id=ENTRY)),
-        (sales.facts.EntryWithdrawn(ENTRY, "cancelled"), Note(0, "entry_withdrawn", entry_id=ENTRY)),
-        (sales.facts.EntryWithdrawn(ENTRY, "over_limit"), Note(0, "entry_withdrawn", entry_id=ENTRY)),
+        (sales.facts.OfferMade(ENTRY, BOOKING), NewNotification(0, "offer_made", None, BOOKING, ENTRY)),
+        (sales.facts.EntryWithdrawn(ENTRY, "lapsed"), NewNotification(0, "offer_lapsed", entry_id=ENTRY)),
+        (
+            sales.facts.EntryWithdrawn(ENTRY, "cancelled"),
+            NewNotification(0, "entry_withdrawn", entry_id=ENTRY),
+        ),
+        (
+            sales.facts.EntryWithdrawn(ENTRY, "over_limit"),
+            NewNotification(0, "entry_withdrawn", entry_id=ENTRY),
+        ),
     ],
-    ids=lambda each: each.kind if isinstance(each, Note) else type(each).__name__,
+    ids=lambda each: each.kind if isinstance(each, NewNotification) else type(each).__name__,
 )
-def test_what_people_are_told(fact: sales.facts.Fact, note: Note) -> None:
-    assert notes_of([fact]) == [note]
+def test_what_people_are_told(fact: sales.facts.Fact, note: NewNotification) -> None:
+    assert notifications_of([fact]) == [note]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +74,7 @@ def test_what_people_are_told(fact: sales.facts.Fact, note: Note) -> None:
     ids=lambda each: type(each).__name__,
 )
 def test_what_is_no_news(fact: sales.facts.Fact) -> None:
-    assert notes_of([fact]) == []
+    assert notifications_of([fact]) == []
 
 
 def test_a_returned_ticket_that_was_taken_is_told_apart_from_what_stands_beside_it() -> None:
@@ -79,7 +91,7 @@ def test_a_returned_ticket_that_was_taken_is_told_apart_from_what_stands_beside_
         sales.facts.TicketUnbound(BOOKING, UUID(int=62)),
         sales.facts.BookingCancelled(OTHER, "confirmed", TICKETS),
     ]
-    assert [(note.line, note.kind) for note in notes_of(facts)] == [
+    assert [(note.line, note.kind) for note in notifications_of(facts)] == [
         (0, "booking_confirmed"),
         (1, "tickets_cancelled"),
         (2, "booking_confirmed"),
@@ -95,4 +107,4 @@ def test_whoever_cancels_a_ticket_that_is_on_offer_has_cancelled_it() -> None:
         sales.facts.BookingCancelled(THEIRS, "confirmed", TICKETS),
         sales.facts.TicketUnbound(BOOKING, UUID(int=61)),  # the offer that stood for it has its place now
     ]
-    assert [note.kind for note in notes_of(facts)] == ["booking_confirmed", "booking_cancelled"]
+    assert [note.kind for note in notifications_of(facts)] == ["booking_confirmed", "booking_cancelled"]

@@ -36,7 +36,7 @@ HASTY = GuardOptions(tries_max=3, wait_seconds=0, wait_seconds_max=0, failures_m
 
 
 class Shaky(DoorGateway):
-    """A gateway that is not reached for some time."""
+    """A gateway that cannot be reached for some calls."""
 
     name = "shaky"
 

@@ -1,4 +1,4 @@
-"""The real client of Stripe, against a server that speaks as Stripe does and fails on demand."""
+"""The real client of Stripe, against a fake server of Stripe that fails on demand."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ async def test_a_decline_is_an_answer_and_stays_one(
     assert await gateway.authorise(intent) == await gateway.find(intent, answer.reference) == answer
     assert [each["status"] for each in fake.intents.values()] == [
         "canceled"
-    ]  # nobody goes on with its secret
+    ]  # its secret cannot be used any more
 
 
 async def test_what_stripe_refuses_is_declined(fake: FakeStripe, gateway: StripeGateway) -> None:

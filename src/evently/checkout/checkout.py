@@ -1,7 +1,8 @@
 """The checkout as requests, webhooks and the schedule use it.
 
 A request does what it can within a bound and answers with what is known by then; the work that it began
-continues in this process. If the process dies, the row says when to resume it (`Checkout.resume_due`).
+continues in this process. If the process dies, the row becomes due, and another process resumes it
+(`Checkout.resume_due`).
 """
 
 from __future__ import annotations

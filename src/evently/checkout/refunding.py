@@ -45,7 +45,7 @@ async def begin_refunds(tx: Connection, rows: Sequence[JournalFacts]) -> None:
 class Refunds:
     """Carries out refunds.
 
-    Raises `Trouble` when the gateway or the database fails; the row then says when it is due again.
+    Raises `Trouble` when the gateway or the database fails; the refund is due again later.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ Step: TypeAlias = Callable[[Payment], Awaitable[Change | None]]
 class Saga:
     """The steps of payments.
 
-    Raises `Trouble` when the gateway or the database fails; the row then says where to resume.
+    Raises `Trouble` when the gateway or the database fails; the payment is due again later.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class Saga:
                 payment.event_id, payment.booking_id, payment.payment_id, None, unused, unpaid=True
             )
             outcome = await self._engine.submit(command)
-            if isinstance(outcome, No) and outcome.refusal not in _CANCELLED_MEANWHILE:
+            if isinstance(outcome, No) and outcome.refusal not in _NOTHING_TO_CANCEL:
                 raise outcome.as_error()
         return Change(state="lost")
 
@@ -240,7 +240,7 @@ class Saga:
 
 _TOO_LATE: Final = "The hold ran out before it was paid."
 _RESERVES: Final = frozenset({"authorising", "action_needed", "authorised"})
-_CANCELLED_MEANWHILE: Final = frozenset({SalesRefusal.ALREADY_CANCELLED, SalesRefusal.TICKET_USED})
+_NOTHING_TO_CANCEL: Final = frozenset({SalesRefusal.ALREADY_CANCELLED, SalesRefusal.TICKET_USED})
 
 
 def _reference(payment: Payment) -> str:

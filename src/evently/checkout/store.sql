@@ -50,8 +50,8 @@ WHERE bookings.booking_id = ANY(:booking_ids::uuid[]);
 
 -- name: insert_payments
 -- Begin payments. A booking with a live payment, or a key that was used, gets no row. The indexes decide,
--- because many requests may begin at once. The order makes two statements with the same bookings wait for
--- each other in one order.
+-- because many requests may begin at once. The order prevents deadlocks
+-- between two statements with the same bookings.
 INSERT INTO payments (attempt, state, changed_at, tries, {begun_payment})
 SELECT coalesce(earlier.attempt, 0) + 1, 'authorising', new.created_at, 0, {new.begun_payment}
 FROM unnest(
@@ -73,7 +73,7 @@ RETURNING {payment};
 -- Move payments from one state to another, or change them within a state. A payment that has left the given
 -- state gets no row. A NULL keeps the old value, except in next_action, which is set each time. Locked in key
 -- order, because other processes may move the same payments; no key changes, so that refunds may refer to
--- them meanwhile.
+-- them at the same time.
 WITH wanted AS (
     SELECT
         payments.event_id,
@@ -176,7 +176,7 @@ RETURNING {payments.payment};
 
 -- name: insert_refunds
 -- Begin refunds that the sales engine has decided, unless they are settled. Harmless to repeat. The order
--- makes two statements with the same refunds wait for each other in one order.
+-- prevents deadlocks between two statements with the same refunds.
 INSERT INTO payment_refunds (
     event_id, refund_id, booking_id, payment_id, amount_minor, attempt, state, created_at, changed_at,
     resume_at, tries

@@ -75,7 +75,7 @@ class Together(Generic[Item, Answer]):
 
     async def _run(self) -> None:
         try:
-            await asyncio.sleep(0)  # items that are added in the same moment join the first batch
+            await asyncio.sleep(0)  # items that arrive at this moment join the first batch
             while self._asked:
                 await self._carry_out(self._take())
         finally:

@@ -15,7 +15,7 @@ reference, key, kind, amount_minor, at;
 
 -- name: begin_charges
 -- Begin charges, and authorise those that wait for nothing. An attempt that has a charge gets no row. The
--- order makes two statements with the same attempts wait for each other in one order.
+-- order prevents deadlocks between two statements with the same attempts.
 WITH made AS (
     INSERT INTO demo_charges ({begun_charge})
     SELECT {new.begun_charge}

@@ -1,8 +1,8 @@
 -- The inbox of notices: stored once for each id, before they are processed.
 
 -- name: store_notices
--- Store notices; a notice that was stored before changes nothing. Returns the new ones. The order makes two
--- requests with the same notices wait for each other in one order.
+-- Store notices; a notice that was stored before changes nothing. Returns the new ones. The order prevents
+-- deadlocks between two requests with the same notices.
 INSERT INTO payment_notices (gateway, notice_id, kind, reference, payment_id, said_at, raw, received_at, body)
 SELECT :gateway, new.notice_id, new.kind, new.reference, new.payment_id, new.said_at, new.raw, :now, :body
 FROM unnest(

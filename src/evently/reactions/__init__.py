@@ -1,11 +1,12 @@
 """Reactions: everything that happens because a fact was recorded, or because time has passed, on one screen.
 
     EFFECTS    what the facts of the journal change besides the sale, in the relay's transaction, exactly once
-    REACTIONS  which facts store a job; TASKS says what each job runs, at least once
+    REACTIONS  which facts store a job
+    TASKS      what each job runs, at least once
     SCHEDULE   what runs by the clock, in one process at a time
 
-To react to facts in another way (webhooks, e-mail), write a module and add its line here. The functions of
-jobs and of the schedule are in tasks.py, the delivery of facts is in relay.py.
+A new effect (webhooks, e-mail) is a module and a line in EFFECTS. The functions of jobs and of the schedule
+are in tasks.py; relay.py delivers the facts.
 """
 
 from __future__ import annotations
