@@ -17,7 +17,7 @@ import jwt
 _PAGE: Final = bytes(8192)
 _DECODES: Final = 3_000
 _FLUSHES: Final = 200
-_LIBRARIES: Final = ("litestar", "uvicorn", "uvloop", "asyncpg", "msgspec")
+_LIBRARIES: Final = ("uvicorn", "uvloop", "asyncpg", "msgspec")
 
 
 def describe_machine(directory: Path) -> dict[str, str]:

@@ -11,7 +11,6 @@ import sys
 from typing import Any
 
 import uvicorn
-from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec.structs import replace
 
 from bench.baselines import TECHNIQUES
@@ -22,6 +21,7 @@ from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.logs import configure_logs
 from evently.web.application import create_asgi
+from evently.web.edge.asgi import ASGIApp, Receive, Scope, Send
 
 
 class BaselineApplication:

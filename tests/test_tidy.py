@@ -40,7 +40,6 @@ NAME_LENGTH_MAX: Final = 48  # PostgreSQL cuts names at 63 bytes; a message with
 FOREIGN_TABLES: Final = {("db", "alembic_version")}
 # Files with lines that are still to be wrapped.
 FILES_TO_WRAP: Final[set[str]] = {
-    "docs/decisions/litestar-and-msgspec.md",
     "src/evently/db/leases.sql",
     "src/evently/sales/columns.sql",
     "src/evently/sales/loading.sql",
@@ -171,7 +170,7 @@ SQL_IN_PYTHON: Final = {
     ("db/migrations/runner.py", "SET LOCAL lock_timeout = "),
 }
 # Modules that take a tenth of a second or more to import.
-HEAVY: Final = ("asyncpg", "litestar", "procrastinate", "sqlalchemy", "uvicorn")
+HEAVY: Final = ("asyncpg", "procrastinate", "sqlalchemy", "uvicorn")
 
 
 @cache

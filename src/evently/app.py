@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from litestar.types import Receive, Scope, Send
 
 from evently import reactions
 from evently.accounts import Accounts, TokenOptions, read_secret
@@ -35,9 +34,11 @@ from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
-from evently.web.edge.context import Context
+from evently.web.edge.asgi import Receive, Scope, Send
 from evently.web.edge.limits import Limits
 from evently.web.edge.middleware import Edge
+from evently.web.owners import Owners
+from evently.web.services import Services
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -120,7 +121,7 @@ def _tune_garbage_collector() -> None:
 
 
 @asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Context]:
+async def running(config: Config) -> AsyncIterator[Services]:
     """Build and start all parts, and yield the context of the faces.
 
     Parts stop in reverse order; the engine answers pending requests first.
@@ -147,19 +148,19 @@ async def running(config: Config) -> AsyncIterator[Context]:
         yield context
 
 
-async def build(config: Config, database: Database) -> Context:
+async def build(config: Config, database: Database) -> Services:
     """Construct the context of the faces."""
     secret = config.secret_bytes() or await read_secret(database, utc_now())
     options = config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr))
     accounts = Accounts(database, utc_now, TokenOptions(secret))
     engine = Engine(database, config.engine_options(), utc_now, new_id)
     gateway = await open_gateway(config.payment_options(), database, utc_now)
-    return Context(
+    return Services(
         options=options,
         database=database,
         clock=utc_now,
         accounts=accounts,
-        access=Access(database, accounts, utc_now),
+        access=Access(database, accounts, utc_now, Owners(database).find),
         engine=engine,
         boards=SeatBoards(database),
         lines=WaitlistPositions(database, utc_now),

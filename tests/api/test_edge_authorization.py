@@ -14,18 +14,17 @@ from evently.config import Config
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.seating import add_seat_map
-from evently.web.application import all_routes, litestar_of
+from evently.web.application import all_routes
 from evently.web.edge.access import Policy
-from evently.web.edge.context import Request
-from evently.web.edge.openapi import Operation, describe, operations_of
+from evently.web.edge.openapi import describe, operations_of
+from evently.web.edge.routing import Route
 from tests.support.box_office import HALL, BoxOffice, open_box_office
 from tests.support.catalogue import make_organizer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-APP = litestar_of(all_routes(), Request)
-DOCUMENT = describe(APP)
-OPERATIONS = operations_of(APP)
+DOCUMENT = describe(all_routes())
+OPERATIONS = operations_of(all_routes())
 RANKS = {"door": 1, "manager": 2, "owner": 3}
 UNLIMITED = {name: 0 for name in Config.__struct_fields__ if name.startswith("rate_")}
 Headers = dict[str, str]
@@ -93,9 +92,9 @@ def expected(policy: Policy, actor: str) -> set[int] | None:
     return None if actor == "admin" or RANKS[actor] >= RANKS[policy.role or ""] else {403}
 
 
-async def ask(stage: Stage, operation: Operation, headers: Headers, **values: str) -> int:
+async def ask(stage: Stage, operation: Route, headers: Headers, **values: str) -> int:
     """Send the operation's example, with existing ids where the policy checks them, else with others."""
-    described = DOCUMENT["paths"][operation.path][operation.method]
+    described = DOCUMENT["paths"][operation.path][operation.method.lower()]
     path = operation.path
     for parameter in described.get("parameters", ()):
         if parameter["in"] == "path":
@@ -106,14 +105,14 @@ async def ask(stage: Stage, operation: Operation, headers: Headers, **values: st
             )
     body = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
     answer = await stage.office.client.request(
-        operation.method.upper(), path, headers=headers, json=body if body is not None else None
+        operation.method, path, headers=headers, json=body if body is not None else None
     )
     assert answer.status_code < 500, answer.text
     return int(answer.status_code)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: str(operation.handler.operation_id))
-async def test_only_those_come_in_who_may(stage: Stage, operation: Operation) -> None:
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: str(operation.operation_id))
+async def test_only_those_come_in_who_may(stage: Stage, operation: Route) -> None:
     policy = operation.policy
     members = {
         role: await stage.office.as_member(role) for role in RANKS
@@ -135,9 +134,9 @@ async def test_only_those_come_in_who_may(stage: Stage, operation: Operation) ->
 @pytest.mark.parametrize(
     "operation",
     [each for each in OPERATIONS if each.policy.who == "organizer" and "{event_id}" in each.path],
-    ids=lambda operation: str(operation.handler.operation_id),
+    ids=lambda operation: str(operation.operation_id),
 )
-async def test_a_foreign_draft_is_not_there(stage: Stage, operation: Operation) -> None:
+async def test_a_foreign_draft_is_not_there(stage: Stage, operation: Route) -> None:
     for actor in ("buyer", "stranger", "foreign key"):
         assert await ask(stage, operation, stage.actors[actor], event_id=stage.draft_id) == 404, actor
 

@@ -21,15 +21,14 @@ from evently.accounts.tokens import Tokens
 from evently.config import Config
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
-from evently.web.application import all_routes, litestar_of
-from evently.web.edge.context import Request
+from evently.web.application import all_routes
 from evently.web.edge.openapi import describe
 from tests.support.serving import Serving, serving
 
 SECRET = "a secret of the tests, long enough to sign"
 EXAMPLES_PER_OPERATION = 8
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-SCHEMA = schemathesis.openapi.from_dict(describe(litestar_of(all_routes(), Request)))
+SCHEMA = schemathesis.openapi.from_dict(describe(all_routes()))
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)]
 UNLIMITED = {name: "0" for name in Config.__struct_fields__ if name.startswith("rate_")}
 

@@ -23,7 +23,7 @@ from evently.reactions.relay import Relay
 from evently.sales.terms import Conditions
 from evently.seating import SeatMap, add_seat_map, parse
 from evently.web.application import create_asgi
-from evently.web.edge.context import Context
+from evently.web.services import Services
 from tests.support.catalogue import event_terms, make_organizer, make_venue, sale_terms
 
 SECRET = "a secret of the tests, long enough to sign"
@@ -53,7 +53,7 @@ HALL: SeatMap = parse(
 class BoxOffice:
     """`client` speaks HTTP; `as_buyer` and `as_member` give the headers of somebody new."""
 
-    def __init__(self, context: Context, client: httpx2.AsyncClient, venue: Venue) -> None:
+    def __init__(self, context: Services, client: httpx2.AsyncClient, venue: Venue) -> None:
         self.context = context
         self.client = client
         self.venue = venue

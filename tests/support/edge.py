@@ -18,28 +18,31 @@ from evently.sales import Engine, EngineOptions
 from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
-from evently.web.edge.context import Context
+from evently.web.edge.asgi import Receive, Scope, Send
+from evently.web.edge.context import Response
 from evently.web.edge.limits import Limits
 from evently.web.edge.middleware import Edge
 from evently.web.edge.options import RateOptions, WebOptions
+from evently.web.owners import Owners
+from evently.web.services import Services
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 UNLIMITED = msgspec.convert(dict.fromkeys(set(RateOptions.__struct_fields__) - {"store_url"}, 0), RateOptions)
 
 
 @asynccontextmanager
-async def edge_of(routes: Sequence[Any] | None, *, fast: bool = True, **options: Any) -> AsyncIterator[Edge]:
+async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator[Edge]:
     """Put the edge around these handlers; all of ours when None. Its database is away."""
     told = WebOptions(**{"access_log": False, "rates": UNLIMITED, **options})
     database = await Database.open(DatabaseOptions(NOWHERE))
     accounts = Accounts(database, utc_now, TokenOptions(b"a secret of the tests"))
     engine = Engine(database, EngineOptions(), utc_now, new_id)
-    context = Context(
+    context = Services(
         options=told,
         database=database,
         clock=utc_now,
         accounts=accounts,
-        access=Access(database, accounts, utc_now),
+        access=Access(database, accounts, utc_now, Owners(database).find),
         engine=engine,
         boards=SeatBoards(database),
         lines=WaitlistPositions(database, utc_now),
@@ -47,7 +50,7 @@ async def edge_of(routes: Sequence[Any] | None, *, fast: bool = True, **options:
         limits=Limits(told.rates, told.heavy_reads_max),
     )
     try:
-        yield create_asgi(context, None if routes is None else list(routes), fast=fast)
+        yield create_asgi(context, routes)
     finally:
         await context.limits.close()
         await accounts.stop()
@@ -55,11 +58,24 @@ async def edge_of(routes: Sequence[Any] | None, *, fast: bool = True, **options:
 
 
 @asynccontextmanager
-async def client_of(
-    routes: Sequence[Any] | None, *, fast: bool = True, **options: Any
-) -> AsyncIterator[httpx2.AsyncClient]:
+async def client_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator[httpx2.AsyncClient]:
     """Speak HTTP to it."""
-    async with edge_of(routes, fast=fast, **options) as edge:
+    async with edge_of(routes, **options) as edge:
         transport = httpx2.ASGITransport(app=edge)
         async with httpx2.AsyncClient(transport=transport, base_url="http://evently.example") as client:
             yield client
+
+
+class Stream(Response[bytes]):
+    """A response that is sent part by part."""
+
+    def __init__(self, parts: AsyncIterator[str], *, media_type: str = "text/plain") -> None:
+        super().__init__(b"", status_code=200, headers={"content-type": media_type})
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
+        headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async for part in self._parts:
+            await send({"type": "http.response.body", "body": part.encode(), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from litestar import get, patch
 
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Request, Response
+from evently.web.edge.routing import get, patch
 from tests.support.edge import client_of
 
 TEXT = "some text " * 500

@@ -14,15 +14,13 @@ import brotli
 import httpx2
 import msgspec
 import pytest
-from litestar import get, post
-from litestar.params import JSONBody
-from litestar.response import Stream
 
 from evently.kit.errors import Busy, OutcomeUnknown, Unavailable
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.compression import best_coding
 from evently.web.edge.context import Request, Response
-from tests.support.edge import client_of, edge_of
+from evently.web.edge.routing import JSONBody, get, post
+from tests.support.edge import Stream, client_of, edge_of
 
 LONG = "a ticket, please. " * 200
 
@@ -73,14 +71,14 @@ async def note(request: Request, data: JSONBody[Note]) -> Response[Note]:
     return Response(data, status_code=200)
 
 
-@get("/fail/{how:str}", **policy(PUBLIC))
+@get("/fail/{how}", **policy(PUBLIC))
 async def fail(request: Request) -> None:
     raise {
         "bug": KeyError("secret"),
         "busy": Busy("full"),
         "away": Unavailable("gone"),
         "unknown": OutcomeUnknown("lost"),
-    }[request.path_params["how"]]
+    }[request.path_values["how"]]
 
 
 @get("/half", **policy(PUBLIC))
@@ -149,7 +147,7 @@ async def test_answers_are_not_stored_unless_they_say_so(client: httpx2.AsyncCli
     assert (await client.get("/nothing")).headers["cache-control"] == "no-store"
 
 
-async def test_what_litestar_refuses_is_a_problem_too(client: httpx2.AsyncClient) -> None:
+async def test_what_has_no_route_is_a_problem_too(client: httpx2.AsyncClient) -> None:
     for answer, status, code in (
         (await client.get("/nothing"), 404, "not-found"),
         (await client.put("/short"), 405, "method-not-allowed"),

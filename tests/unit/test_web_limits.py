@@ -9,8 +9,6 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from litestar import get, post
-from litestar.response import Stream
 
 from evently.kit.errors import Busy, Refused
 from evently.web.edge import limits as module
@@ -19,7 +17,8 @@ from evently.web.edge.context import Request, Response
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.limits import ClientAddress, Limit, Limits, RateState
 from evently.web.edge.options import RateOptions
-from tests.support.edge import client_of
+from evently.web.edge.routing import get, post
+from tests.support.edge import Stream, client_of
 
 
 class Hand:

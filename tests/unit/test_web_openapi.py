@@ -12,23 +12,23 @@ import pytest
 import schemathesis
 
 from evently.kit.errors import Refused
-from evently.web.application import all_routes, litestar_of
+from evently.web.application import all_routes
 from evently.web.documentation import openapi_json, postman_json
-from evently.web.edge.context import Request
 from evently.web.edge.exchange import Exchange
-from evently.web.edge.openapi import PLACEHOLDER, Operation, describe, operations_of
+from evently.web.edge.openapi import PLACEHOLDER, describe, operations_of
 from evently.web.edge.problems import PROBLEMS
+from evently.web.edge.routing import Route
 from evently.web.edge.validation import decode_as
 from tests.support.edge import client_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT: dict[str, Any] = json.loads(openapi_json())
-OPERATIONS = operations_of(litestar_of(all_routes(), Request))
-NAMES = [f"{operation.method} {operation.path}" for operation in OPERATIONS]
+OPERATIONS = operations_of(all_routes())
+NAMES = [f"{operation.method.lower()} {operation.path}" for operation in OPERATIONS]
 
 
-def described(operation: Operation) -> dict[str, Any]:
-    found: dict[str, Any] = DOCUMENT["paths"][operation.path][operation.method]
+def described(operation: Route) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][operation.path][operation.method.lower()]
     return found
 
 
@@ -64,7 +64,7 @@ def test_operations_have_ids_that_are_their_own() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
-def test_operations_are_explained(operation: Operation) -> None:
+def test_operations_are_explained(operation: Route) -> None:
     found = described(operation)
     assert found["summary"]
     assert found["description"]
@@ -97,9 +97,9 @@ def test_operations_are_explained(operation: Operation) -> None:
 @pytest.mark.parametrize(
     "operation",
     [each for each in OPERATIONS if each.body is not None],
-    ids=lambda each: each.handler.operation_id,
+    ids=lambda each: each.operation_id,
 )
-def test_examples_are_taken_by_the_operations_they_stand_at(operation: Operation) -> None:
+def test_examples_are_taken_by_the_operations_they_stand_at(operation: Route) -> None:
     """An example that is pasted must work, as far as words and numbers go."""
     content = described(operation)["requestBody"]["content"]["application/json"]
     exchange = Exchange({}, {b"content-type": b"application/json"}, "id", "127.0.0.1")
@@ -144,8 +144,8 @@ async def test_it_is_served_and_cached() -> None:
 
 
 def test_describing_changes_nothing() -> None:
-    app = litestar_of(all_routes(), Request)
-    assert describe(app) == describe(app) == DOCUMENT
+    routes = all_routes()
+    assert describe(routes) == describe(routes) == DOCUMENT
 
 
 def test_the_collection_has_every_operation_once() -> None:

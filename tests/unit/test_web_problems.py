@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import httpx2
+import pytest
 
 import evently
-from evently.kit.errors import Refusal
+from evently.kit.errors import CommonRefusal, Refusal
 from evently.web.api import docs
 from evently.web.edge.problems import PROBLEMS, problems
 from evently.web.pages import assets
@@ -111,11 +112,11 @@ def test_the_data_of_a_refusal_fills_its_sentence() -> None:
         assert use.data - needed <= row.members, f"{use}: data that nobody sees"
 
 
-def test_a_handler_declares_refusals_codes_or_statuses() -> None:
-    found = problems("sold-out", 429, "unknown-ticket-type")
-    assert list(found) == [409, 422, 429]
-    assert "`sold-out`" in found[409].description
-    assert "`rate-limited`" in found[429].description
+def test_a_route_declares_refusals_codes_or_statuses() -> None:
+    found = problems(CommonRefusal.NOT_FOUND, "sold-out", 429, "unknown-ticket-type")
+    assert found == ["not-found", "sold-out", "rate-limited", "unknown-ticket-type"]
+    with pytest.raises(AssertionError, match="no problem"):
+        problems("nonsense")
 
 
 async def test_every_problem_is_explained_at_its_address() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from evently.web.application import all_routes, litestar_of
-from evently.web.edge.context import Request
+from evently.web.application import all_routes
 from evently.web.edge.openapi import Json, describe
 from evently.web.edge.postman import collect
 
@@ -21,7 +20,7 @@ def postman_json() -> str:
 
 
 def _document() -> Json:
-    return describe(litestar_of(all_routes(), Request))
+    return describe(all_routes())
 
 
 def _text(value: Json) -> str:

@@ -4,7 +4,7 @@ A face decides nothing and has no SQL.
 
 A face is a module with handlers and a list `routes` that `application.py` registers:
 
-    @post("/v1/venues/{venue_id:str}", operation_id="...", summary="...", tags=["..."],
+    @post("/v1/venues/{venue_id}", operation_id="...", summary="...", tags=["..."],
           responses=problems(CatalogueRefusal.X), **policy(organizer("manager", "events:write")))
     async def change_venue(request: Request, venue_id: FromPath[str], data: JSONBody[VenueChange]) -> Answer[VenueView]: ...
 

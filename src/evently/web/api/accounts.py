@@ -18,9 +18,10 @@ from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import show_id
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import JSONBody, QueryParameter, delete, get, patch, post
+from evently.web.services import Request
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _TAG: Final = "Accounts"

@@ -14,10 +14,11 @@ from evently.kit.errors import CommonRefusal
 from evently.kit.ids import PersonId, show_id
 from evently.web.edge.auth import ADMIN, policy
 from evently.web.edge.conditional import NO_STORE, etag_of, not_modified, require_if_match
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, patch
+from evently.web.services import Request
 
 _TAG: Final = "Administration"
 _SEARCH_CHARACTERS_MAX: Final = 254
@@ -71,7 +72,7 @@ async def list_users(
 
 
 @get(
-    "/v1/admin/users/{person_id:str}",
+    "/v1/admin/users/{person_id}",
     operation_id="getUser",
     summary="Get a user",
     tags=[_TAG],
@@ -85,7 +86,7 @@ async def get_user(request: Request, person_id: FromPath[PersonId]) -> Response[
 
 
 @patch(
-    "/v1/admin/users/{person_id:str}",
+    "/v1/admin/users/{person_id}",
     operation_id="editUser",
     summary="Change a user's role",
     description=(

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
 import msgspec
-from litestar import Litestar
 
 from evently.kit.errors import CommonRefusal, Refused
 from evently.web.edge.assets import asset_names
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
-from evently.web.edge.context import JSON, Request, Response
+from evently.web.edge.context import JSON, Response
 from evently.web.edge.html import render
 from evently.web.edge.openapi import describe
 from evently.web.edge.problems import PROBLEMS
-from evently.web.edge.routing import FromPath, get
+from evently.web.edge.routing import FromPath, Route, get
+from evently.web.services import Request
 
 _SHORT: Final = "public, max-age=300"
 # Swagger UI and ReDoc create inline styles while they run; ReDoc searches in a web worker.
@@ -32,7 +33,7 @@ _NEEDED: Final = {"docs": "swagger-ui-dist/swagger-ui-bundle.js", "redoc": "redo
 @get("/openapi.json", include_in_schema=False, **policy(PUBLIC))
 async def openapi(request: Request) -> Response[bytes] | Response[None]:
     """Return the OpenAPI document."""
-    content, etag = _description(request.app, request.context.options.public_url)
+    content, etag = _description(request.routes, request.context.options.public_url)
     if (unchanged := not_modified(request, etag, _SHORT)) is not None:
         return unchanged
     return Response(content, headers={"etag": etag, "cache-control": _SHORT}, media_type=JSON)
@@ -56,7 +57,7 @@ async def problem_index(request: Request) -> Response[str]:  # noqa: ARG001
     return _page("problems.html", rows=sorted(PROBLEMS.items(), key=lambda item: (item[1].status, item[0])))
 
 
-@get("/problems/{code:str}", include_in_schema=False, **policy(PUBLIC))
+@get("/problems/{code}", include_in_schema=False, **policy(PUBLIC))
 async def problem_page(request: Request, code: FromPath[str]) -> Response[str]:  # noqa: ARG001
     """Return the page that explains a problem type; a problem's `type` is its address (RFC 9457, 4.1)."""
     if code not in PROBLEMS:
@@ -65,8 +66,8 @@ async def problem_page(request: Request, code: FromPath[str]) -> Response[str]: 
 
 
 @lru_cache(maxsize=1)
-def _description(app: Litestar, public_url: str) -> tuple[bytes, str]:
-    content = msgspec.json.encode(describe(app, public_url))
+def _description(routes: Sequence[Route], public_url: str) -> tuple[bytes, str]:
+    content = msgspec.json.encode(describe(routes, public_url))
     return content, etag_of(hashlib.sha256(content).hexdigest()[:16])
 
 

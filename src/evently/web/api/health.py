@@ -18,8 +18,9 @@ from evently import __version__, sales
 from evently.db.revision import newest_revision, stored_revision
 from evently.kit.errors import Trouble
 from evently.web.edge.auth import PUBLIC, policy
-from evently.web.edge.context import Context, Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.routing import get
+from evently.web.services import Request, Services
 
 LAG_SECONDS_MAX: Final = 30.0  # a relay this late is slow or broken: warn the operator
 LAG_SECONDS_LOST: Final = 300.0  # a relay this late has stopped: no effect of any fact is applied
@@ -93,7 +94,7 @@ async def metrics(request: Request) -> Response[bytes]:
     )
 
 
-async def run_checks(context: Context) -> Health:
+async def run_checks(context: Services) -> Health:
     """Run every health check."""
     began = time.perf_counter()
     try:
@@ -115,7 +116,7 @@ async def run_checks(context: Context) -> Health:
     return Health(_worst(checks), __version__, checks)
 
 
-async def _answer(context: Context) -> Response[Health]:
+async def _answer(context: Services) -> Response[Health]:
     found = await run_checks(context)
     failed = found.status == "fail"
     return Response(

@@ -13,10 +13,11 @@ from evently.kit.ids import NotificationId, show_id
 from evently.notifications import Notification
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.conditional import NO_STORE
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get, post
+from evently.web.services import Request
 
 
 class NotificationView(msgspec.Struct, frozen=True):
@@ -62,7 +63,7 @@ async def list_my_notifications(
 
 
 @post(
-    "/v1/me/notifications/{notification_id:str}/read",
+    "/v1/me/notifications/{notification_id}/read",
     operation_id="readNotification",
     summary="Mark a notification as read",
     description="Safe to repeat: `read_at` keeps the time of the first request.",

@@ -24,11 +24,12 @@ from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.idempotency import IdempotencyKey, key_of
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, post
+from evently.web.services import Request
 
 _METHOD_CHARACTERS_MAX: Final = 200
 _ADDRESS_CHARACTERS_MAX: Final = 2_000
@@ -195,7 +196,7 @@ _PAYING: Final = (
 
 
 @post(
-    "/v1/bookings/{booking_id:str}/payments",
+    "/v1/bookings/{booking_id}/payments",
     operation_id="payBooking",
     summary="Pay for a booking",
     description=(
@@ -206,7 +207,7 @@ _PAYING: Final = (
     ),
     tags=["Payments"],
     responses=problems(*_PAYING),
-    **policy(SIGNED_IN, rate="bookings", hot=True),
+    **policy(SIGNED_IN, rate="bookings"),
 )
 async def pay_booking(
     request: Request,
@@ -234,7 +235,7 @@ async def pay_booking(
 
 
 @get(
-    "/v1/bookings/{booking_id:str}/payments",
+    "/v1/bookings/{booking_id}/payments",
     operation_id="listPayments",
     summary="List the payments of a booking",
     description="Every attempt to pay for the booking, latest first.",
@@ -254,13 +255,13 @@ async def list_payments(request: Request, booking_id: FromPath[BookingId]) -> Re
 
 
 @get(
-    "/v1/payments/{payment_id:str}",
+    "/v1/payments/{payment_id}",
     operation_id="getPayment",
     summary="Get a payment",
     description="Poll this after a payment that was `waiting` or `action_needed`, to get its present state.",
     tags=["Payments"],
     responses=problems(CheckoutRefusal.PAYMENT_NOT_FOUND),
-    **policy(SIGNED_IN, hot=True),
+    **policy(SIGNED_IN),
 )
 async def get_payment(request: Request, payment_id: FromPath[PaymentId]) -> Response[PaymentView]:
     """Return a payment of the caller."""
@@ -271,7 +272,7 @@ async def get_payment(request: Request, payment_id: FromPath[PaymentId]) -> Resp
 
 
 @get(
-    "/v1/events/{event_id:str}/refunds",
+    "/v1/events/{event_id}/refunds",
     operation_id="listRefunds",
     summary="List the refunds of an event",
     description="Newest first. A `failed` refund must be retried, or paid back by hand.",
@@ -299,7 +300,7 @@ async def list_refunds(
 
 
 @post(
-    "/v1/events/{event_id:str}/refunds/{refund_id:str}/retry",
+    "/v1/events/{event_id}/refunds/{refund_id}/retry",
     operation_id="retryRefund",
     summary="Retry a failed refund",
     description="Starts the next attempt. List the refunds again after a few seconds to get the result.",
@@ -317,7 +318,7 @@ async def retry_refund(
 
 
 @get(
-    "/v1/events/{event_id:str}/cancellation",
+    "/v1/events/{event_id}/cancellation",
     operation_id="getCancellation",
     summary="Get the progress of an event's cancellation",
     description=(
@@ -335,7 +336,7 @@ async def get_cancellation(request: Request, event_id: FromPath[EventId]) -> Res
 
 
 @post(
-    "/v1/gateways/{name:str}/webhooks",
+    "/v1/gateways/{name}/webhooks",
     operation_id="receiveWebhook",
     summary="Receive a webhook of a payment gateway",
     description=(

@@ -20,7 +20,6 @@ def instant_parameter(name: str, description: str) -> Any:
         name=name,
         max_length=_INSTANT_CHARACTERS_MAX,
         description=description,
-        schema_extra={"format": "date-time"},
     )
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from evently.sales.commands import SalesRefusal
 from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX
 from evently.web.edge.auth import ANONYMOUS, counted
-from evently.web.edge.context import Request
 from evently.web.edge.routing import QueryParameter
+from evently.web.services import Request
 
 PromoCode: TypeAlias = Annotated[
     str | None,

@@ -16,11 +16,12 @@ from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, post
+from evently.web.services import Request
 
 _TypeId = Annotated[TicketTypeId, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
 _TicketTypeFilter = Annotated[
@@ -118,7 +119,7 @@ class WaitlistSizesView(msgspec.Struct, frozen=True):
 
 
 @post(
-    "/v1/events/{event_id:str}/waitlist",
+    "/v1/events/{event_id}/waitlist",
     operation_id="joinWaitlist",
     summary="Join the waitlist",
     description=(
@@ -169,7 +170,7 @@ async def join_waitlist(
 
 
 @delete(
-    "/v1/events/{event_id:str}/waitlist",
+    "/v1/events/{event_id}/waitlist",
     operation_id="leaveWaitlist",
     summary="Leave the waitlist",
     description=(
@@ -225,7 +226,7 @@ async def list_my_waitlist(
 
 
 @get(
-    "/v1/waitlist/{entry_id:str}",
+    "/v1/waitlist/{entry_id}",
     operation_id="getWaitlistEntry",
     summary="Get a waitlist entry",
     description=(
@@ -252,7 +253,7 @@ async def get_waitlist_entry(
 
 
 @post(
-    "/v1/waitlist/{entry_id:str}/accept",
+    "/v1/waitlist/{entry_id}/accept",
     operation_id="acceptOffer",
     summary="Accept an offer",
     description=(
@@ -279,7 +280,7 @@ async def accept_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) ->
 
 
 @post(
-    "/v1/waitlist/{entry_id:str}/decline",
+    "/v1/waitlist/{entry_id}/decline",
     operation_id="declineOffer",
     summary="Decline an offer",
     description=(
@@ -300,7 +301,7 @@ async def decline_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) -
 
 
 @get(
-    "/v1/events/{event_id:str}/waitlist",
+    "/v1/events/{event_id}/waitlist",
     operation_id="listEventWaitlist",
     summary="List the waitlist of an event",
     description="Every entry that is waiting or has an offer, in the order in which they joined.",
@@ -321,7 +322,7 @@ async def list_event_waitlist(
 
 
 @get(
-    "/v1/events/{event_id:str}/waitlist/depth",
+    "/v1/events/{event_id}/waitlist/depth",
     operation_id="getWaitlistDepth",
     summary="Get the size of an event's waitlist",
     tags=["Organizer: bookings"],

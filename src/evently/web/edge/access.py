@@ -6,21 +6,19 @@ Access tokens are verified without I/O; roles and API keys are remembered for ha
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 
-from evently import catalogue, seating
 from evently.accounts import Accounts, AccountsRefusal, MemberRole
-from evently.accounts.organizers import get_organizer
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.kit.errors import CommonRefusal, Refused
-from evently.kit.ids import NO_ID, parse_id
+from evently.kit.ids import NO_ID
 from evently.web.edge.refusals import EdgeRefusal
 
-OWNERS_MAX: Final = 50_000  # events whose organizer is remembered: 10 MB; then all are forgotten together
 _RANKS: Final[dict[str, int]] = {"door": 1, "manager": 2, "owner": 3}
 _KEY_PREFIX: Final = "evk_"
 _BEARER: Final = b"bearer "
@@ -55,14 +53,17 @@ class Owner(msgspec.Struct, frozen=True):
     public: bool
 
 
+FindOwner: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Owner]]
+
+
 class Access:
     """Finds actors, and what they may do."""
 
-    def __init__(self, database: Database, accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, database: Database, accounts: Accounts, clock: Clock, find_owner: FindOwner) -> None:
         self._database = database
         self._accounts = accounts
         self._clock = clock
-        self._owners: dict[UUID, Owner] = {}
+        self._find_owner = find_owner
 
     async def find_actor(self, authorization: bytes) -> Actor:
         """Return who sends this Authorization header (RFC 6750); refuses what is no token or key that works now."""
@@ -85,14 +86,14 @@ class Access:
         found = await self._accounts.roles.find_role(self._database, organizer_id, actor.id)
         return found is not None and _RANKS[found] >= _RANKS[role]
 
-    async def check_organizer(self, actor: Actor, path: dict[str, str], wanted: Policy) -> UUID:
+    async def check_organizer(self, actor: Actor, path_values: dict[str, str], wanted: Policy) -> UUID:
         """Return the organizer whose route this is; refuses an actor who may not use it.
 
         A stranger learns nothing of what strangers cannot see: 404. What everybody can see is theirs to look
         at, not to change: 403.
         """
         assert wanted.role is not None, "policies are made by organizer(role, scope)"
-        owner = await self._owner(path)
+        owner = await self._find_owner(path_values)
         if await self.is_member(actor, owner.organizer_id, wanted.role, wanted.scope):
             return owner.organizer_id
         if actor.kind == "api_key" and actor.organizer_id == owner.organizer_id:
@@ -107,31 +108,6 @@ class Access:
         if key is None:
             raise Refused(AccountsRefusal.TOKEN_INVALID, "api_key")
         return Actor("api_key", key.api_key_id, organizer_id=key.organizer_id, scopes=key.scopes)
-
-    async def _owner(self, path: dict[str, str]) -> Owner:
-        if (text := path.get("organizer_id")) is not None:
-            return Owner(
-                (await get_organizer(self._database, parse_id("org", text))).organizer_id, public=True
-            )
-        if (text := path.get("event_id")) is not None:
-            return await self._owner_of_event(parse_id("evt", text))
-        if (text := path.get("seat_map_id")) is not None:
-            return Owner(await seating.get_owner(self._database, parse_id("smp", text)), public=False)
-        return Owner(
-            (await catalogue.get_venue(self._database, parse_id("ven", path["venue_id"]))).organizer_id,
-            public=False,
-        )
-
-    async def _owner_of_event(self, event_id: UUID) -> Owner:
-        owner = self._owners.get(event_id)
-        if owner is None:
-            event = await catalogue.get_event(self._database, event_id)
-            owner = Owner(event.organizer_id, event.state != "draft")
-            if owner.public:  # a draft may still be deleted, or be published
-                if len(self._owners) >= OWNERS_MAX:
-                    self._owners.clear()
-                self._owners[event_id] = owner
-        return owner
 
 
 def check_scope(actor: Actor, scope: str | None) -> None:

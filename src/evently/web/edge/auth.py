@@ -1,6 +1,6 @@
 """Who is asking, and whether they may.
 
-Every route says its policy, `**policy(...)` in its decorator; a route without one fails at start. Policies:
+Every route has a policy, `**policy(...)` in its decorator. Policies:
 
     PUBLIC                       anybody, token or not (a token that is given must still be good)
     SIGNED_IN                    a person, with an access token; with scope=..., an API key that has it, too
@@ -16,19 +16,17 @@ A foreign draft is not there (404); a foreign event that everybody can see is th
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 
 from evently.accounts import MemberRole
 from evently.accounts.attempts import network_of
-from evently.kit.errors import CommonRefusal, Invalid, Refused
+from evently.kit.errors import CommonRefusal, Refused
 from evently.web.edge.access import ANONYMOUS, Access, Actor, Policy, check_scope
 from evently.web.edge.context import Request
-from evently.web.edge.parameters import parameter_errors
 from evently.web.edge.refusals import EdgeRefusal
+from evently.web.edge.routing import Rate, Route
 
 __all__ = [
     "ADMIN",
@@ -43,7 +41,6 @@ __all__ = [
     "policy",
 ]
 
-Rate = Literal["reads", "writes", "bookings", "login", "register", "heavy", "unlimited"]
 _BY_ADDRESS: Final = frozenset({"login", "register"})
 
 PUBLIC: Final = Policy("public")
@@ -61,47 +58,30 @@ def policy(
     *,
     rate: Rate | None = None,
     scope: str | None = None,
-    hot: bool = False,
     body_bytes_max: int | None = None,
 ) -> dict[str, Any]:
-    """Return the keyword arguments for a handler's decorator.
+    """Return the keyword arguments for a route's decorator.
 
-    `rate` names a limit of `limits.py` (reads for GET and writes for others, unless told); of `heavy` ones, reports and exports, only a few
-    run at a time. `hot`: a crowd calls this; it goes the short way of `fastlane.py`. `body_bytes_max`: its bodies may be longer than those
-    of others.
+    `rate` names a limit of `limits.py`; by default reads for GET and writes for other methods. Of `heavy` ones,
+    reports and exports, only a few run at a time. `body_bytes_max` allows longer bodies than other routes take.
     """
     return {
-        "opt": {
-            "policy": msgspec.structs.replace(who, scope=scope or who.scope),
-            "rate": rate,
-            "hot": hot,
-            "body_bytes_max": body_bytes_max,
-        }
+        "policy": msgspec.structs.replace(who, scope=scope or who.scope),
+        "rate": rate,
+        "body_bytes_max": body_bytes_max,
     }
 
 
-async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Find the actor and enforce the handler's policy; then look at the parameters.
-
-    All before the body is read.
-    """
-    # But for the answer to OPTIONS, which Litestar makes
-    if isinstance(connection, Request) and "policy" in handler.opt:
-        await enforce(connection, handler)
-        if errors := parameter_errors(handler, connection.exchange):
-            raise Invalid(errors)
-
-
-async def enforce(request: Request, handler: BaseRouteHandler) -> None:
+async def enforce(request: Request, route: Route) -> None:
     """Refuse whoever may not, or asks too often."""
     exchange, access = request.exchange, request.context.access
-    wanted: Policy = handler.opt["policy"]
+    wanted = route.policy
     given = exchange.headers.get(b"authorization")
     if given is None or (wanted.who == "public" and request.scope["method"] != "GET"):
         exchange.actor = ANONYMOUS  # logging in again must not fail because of an old token
     else:
         exchange.actor = await access.find_actor(given)
-    await _count(request, handler)
+    await _count(request, route)
     if wanted.who != "public":
         await _check(request, wanted, access)
 
@@ -112,7 +92,7 @@ async def _check(request: Request, wanted: Policy, access: Access) -> None:
     if actor.kind == "anonymous":
         raise Refused(EdgeRefusal.UNAUTHENTICATED, "send_bearer")
     if wanted.who == "organizer":
-        exchange.organizer_id = await access.check_organizer(actor, request.scope["path_params"], wanted)
+        exchange.organizer_id = await access.check_organizer(actor, request.path_values, wanted)
     elif actor.kind == "api_key":
         check_scope(actor, wanted.scope)
     elif wanted.who == "admin" and actor.role != "admin":
@@ -131,10 +111,10 @@ def counted(request: Request) -> object:
     return _network(exchange.client) if exchange.actor is ANONYMOUS else exchange.actor.id
 
 
-async def _count(request: Request, handler: BaseRouteHandler) -> None:
+async def _count(request: Request, route: Route) -> None:
     """Count the request against its limit, and let it wait for its turn where only a few run at a time."""
     exchange, limits = request.exchange, request.context.limits
-    rate = handler.opt.get("rate") or ("reads" if request.scope["method"] == "GET" else "writes")
+    rate = route.rate or ("reads" if request.scope["method"] == "GET" else "writes")
     await limits.check(rate, _network(exchange.client) if rate in _BY_ADDRESS else counted(request), exchange)
     if rate == "heavy":
         await limits.enter_heavy(exchange)

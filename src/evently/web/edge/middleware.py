@@ -13,24 +13,23 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
-from litestar.types import ASGIApp, Receive, Send
 
 from evently.kit.errors import Refused
 from evently.kit.logs import LineWriter
 from evently.web.edge.accesslog import access_line
+from evently.web.edge.asgi import Receive, Send
 from evently.web.edge.compression import Compressor, compressor_for
 from evently.web.edge.context import Context, Response
 from evently.web.edge.exchange import KEY, Exchange
-from evently.web.edge.fastlane import FastLane
 from evently.web.edge.limits import ClientAddress
 from evently.web.edge.measures import Measures
 from evently.web.edge.problems import problem_of
 from evently.web.edge.refusals import EdgeRefusal
+from evently.web.edge.router import Router
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -61,24 +60,13 @@ _ids: Final = itertools.count()
 _process_id: Final = secrets.token_hex(6)  # with the count, no two requests of any process share an id
 
 
-class LongBody(NamedTuple):
-    """An address that takes longer bodies than others."""
-
-    pattern: re.Pattern[str]
-    bytes_max: int
-
-
 class Edge:
     """The middleware. `close` writes what the access log still holds."""
 
-    def __init__(
-        self, app: ASGIApp, fast_lane: FastLane | None, context: Context, long_bodies: Sequence[LongBody] = ()
-    ) -> None:
+    def __init__(self, router: Router, context: Context) -> None:
         options = context.options
-        self.app = app
-        self.fast_lane = fast_lane
+        self.router = router
         self.context = context
-        self.long_bodies = long_bodies
         self.measures = Measures()
         self.security = (
             (*_SECURITY, _STRICT_TRANSPORT) if options.public_url.startswith("https:") else _SECURITY
@@ -90,7 +78,7 @@ class Edge:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await send({"type": "websocket.close"})  # there are none
             return
         headers = dict(scope["headers"])
         peer = scope["client"]
@@ -103,8 +91,7 @@ class Edge:
 
         Asked only about those that are too long for most addresses.
         """
-        allowed = [each.bytes_max for each in self.long_bodies if each.pattern.fullmatch(scope["path"])]
-        return max(allowed, default=self.context.options.body_bytes_max)
+        return max(self.context.options.body_bytes_max, self.router.body_bytes_max(scope["path"]))
 
     def close(self) -> None:
         """Write what the access log still holds."""
@@ -160,10 +147,7 @@ class _Serving(Exchange):
                 return
             if self._is_head:
                 self.scope = {**self.scope, "method": "GET"}
-            if edge.fast_lane is not None and (hot := edge.fast_lane.find(self.scope)) is not None:
-                await edge.fast_lane.serve(hot, self.scope, self._receiver(), self.send)
-            else:
-                await edge.app(self.scope, self._receiver(), self.send)
+            await edge.router(self.scope, self._receiver(), self.send)
         except Exception as exc:  # noqa: BLE001  # the outermost loop: an answer, whatever happens
             await self._fail(exc)
         finally:
@@ -327,11 +311,6 @@ class _Serving(Exchange):
                     pretty=edge.context.options.pretty_logs,
                 )
             )
-
-
-def path_pattern(template: str) -> re.Pattern[str]:
-    """Return what matches the paths of a template such as `/v1/events/{event_id}`."""
-    return re.compile(re.sub(r"\\\{[^/]*\\\}", "[^/]+", re.escape(template)))
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

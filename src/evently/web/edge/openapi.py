@@ -1,34 +1,30 @@
-"""The OpenAPI 3.1 document, made from the handlers: parameters, bodies, responses, policies, problems.
+"""The OpenAPI 3.1 document, made from the routes: parameters, bodies, responses, policies, problems.
 
-Litestar can describe handlers too, but it does not know forbidden fields, our problems, or names for pages.
-Here msgspec, which decodes the bodies, describes the Structs. The problems that every operation can answer
-(400, 401, 429, ...) are added from its policy and its parameters, so that no handler lists them.
+msgspec, which decodes the bodies, also describes them. The problems that every route can respond with (400,
+401, 429, ...) are added from its policy and its parameters, so that no route lists them.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
 import msgspec
-from litestar import Litestar
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import KwargDefinition
-from litestar.routes import HTTPRoute
 
 from evently import __version__
 from evently.kit.errors import CommonRefusal
 from evently.kit.ids import PrefixedId
 from evently.web.edge.access import Policy
+from evently.web.edge.binding import Parameter, parameters_of
 from evently.web.edge.context import JSON, Response
 from evently.web.edge.examples import named_example, own_example
-from evently.web.edge.parameters import Parameter, parameters_of
 from evently.web.edge.problems import PROBLEM_JSON, PROBLEMS, Problem, ProblemType
 from evently.web.edge.refusals import EdgeRefusal
+from evently.web.edge.routing import Route
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _DESCRIPTION: Final = """\
@@ -84,56 +80,27 @@ _ROLES: Final[dict[str | None, str]] = {
 }
 _IF_MATCH: Final = {CommonRefusal.STALE.value, EdgeRefusal.IF_MATCH_MISSING.value}
 PLACEHOLDER: Final = "text"  # stands where no example is known; a test fails if it occurs
-_METHODS: Final = ("get", "post", "put", "patch", "delete")
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PAGE: Final = re.compile(r"PageView_(\w+)_")
 
 Json = dict[str, Any]
 
 
-class Operation(msgspec.Struct, frozen=True):
-    """One handler at one path with one method."""
-
-    path: str
-    method: str
-    handler: HTTPRouteHandler
-
-    @property
-    def policy(self) -> Policy:
-        """Who may call the operation."""
-        found: Policy = self.handler.opt["policy"]
-        return found
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """The query, header and path parameters of the operation."""
-        return parameters_of(self.handler)
-
-    @property
-    def body(self) -> Any:
-        """The type of the request body; None if there is none."""
-        field = self.handler.parsed_fn_signature.parameters.get("data")
-        return None if field is None else field.annotation
+def operations_of(routes: Iterable[Route]) -> list[Route]:
+    """Return every route of the document, in a stable order."""
+    return sorted(
+        (route for route in routes if route.include_in_schema),
+        key=lambda route: (route.path, _METHODS.index(route.method)),
+    )
 
 
-def operations_of(app: Litestar) -> list[Operation]:
-    """Return every operation of the document, in a stable order."""
-    found = [
-        Operation(route.path_format, method.lower(), handler)
-        for route in app.routes
-        if isinstance(route, HTTPRoute)
-        for method, (handler, _) in route.route_handler_map.items()
-        if handler.resolve_include_in_schema() and method != "OPTIONS"
-    ]
-    return sorted(found, key=lambda operation: (operation.path, _METHODS.index(operation.method)))
-
-
-def describe(app: Litestar, public_url: str = "") -> Json:
+def describe(routes: Iterable[Route], public_url: str = "") -> Json:
     """Return the OpenAPI document."""
-    operations = operations_of(app)
+    operations = operations_of(routes)
     shapes = _Shapes(operations)
     paths: dict[str, Json] = {}
-    for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, shapes)
+    for route in operations:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shapes)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -144,8 +111,7 @@ def describe(app: Litestar, public_url: str = "") -> Json:
         },
         "servers": [{"url": public_url or "/"}],
         "tags": [
-            {"name": tag}
-            for tag in dict.fromkeys(tag for operation in operations for tag in operation.handler.tags or ())
+            {"name": tag} for tag in dict.fromkeys(tag for route in operations for tag in route.tags or ())
         ],
         "paths": paths,
         "components": {
@@ -162,14 +128,14 @@ def describe(app: Litestar, public_url: str = "") -> Json:
 class _Shapes:
     """The schemas of all bodies and responses, described together so that each becomes one component."""
 
-    def __init__(self, operations: list[Operation]) -> None:
+    def __init__(self, operations: list[Route]) -> None:
         self.responses: dict[str, Json] = {}
         self._types: list[Any] = [Problem]
-        for operation in operations:
+        for route in operations:
             self._types += [
-                shape for shape in (operation.body, *_contents(operation)) if shape not in (None, bytes, str)
+                shape for shape in (route.body, *_contents(route)) if shape not in (None, bytes, str)
             ]
-            self._types += [parameter.shape for parameter in operation.parameters]
+            self._types += [parameter.shape for parameter in parameters_of(route)]
         schemas, components = msgspec.json.schema_components(
             self._types, schema_hook=_schema_of, ref_template=_REFERENCE
         )
@@ -237,81 +203,75 @@ def _schema_of(shape: type[Any]) -> Json:
     return {"type": "string"}
 
 
-def _operation(operation: Operation, shapes: _Shapes) -> Json:
-    handler = operation.handler
+def _operation(route: Route, shapes: _Shapes) -> Json:
     found: Json = {
-        "operationId": handler.operation_id,
-        "summary": handler.summary,
+        "operationId": route.operation_id,
+        "summary": route.summary,
         "description": "\n\n".join(
             part
-            for part in (
-                handler.description or _prose(handler.fn.__doc__),
-                _describe_policy(operation.policy),
-            )
+            for part in (route.description or _prose(route.handler.__doc__), _describe_policy(route.policy))
             if part
         ),
-        "tags": list(handler.tags or ()),
-        "security": _security(operation.policy),
+        "tags": list(route.tags or ()),
+        "security": _security(route.policy),
     }
-    if parameters := [_parameter(parameter, shapes) for parameter in operation.parameters]:
+    if parameters := [_parameter(parameter, shapes) for parameter in parameters_of(route)]:
         found["parameters"] = parameters
-    if operation.body is not None:
-        schema = shapes.of(operation.body)
+    if route.body is not None:
+        schema = shapes.of(route.body)
         found["requestBody"] = {
             "required": True,
             "content": {JSON: {"schema": schema, "example": shapes.example_of(schema)}},
         }
-    found["responses"] = {**_successes(operation, shapes), **_refusals(operation, shapes)}
+    found["responses"] = {**_successes(route, shapes), **_refusals(route, shapes)}
     return found
 
 
 def _parameter(parameter: Parameter, shapes: _Shapes) -> Json:
     schema = dict(shapes.of(parameter.shape))
-    field, kwarg = parameter.field, parameter.field.kwarg_definition
     if parameter.place == "path" and (known := named_example("", parameter.name)) is not None:
         schema["examples"] = [known[0]]
-    if parameter.place == "query" and field.has_default and field.default is not None:
-        schema["default"] = msgspec.to_builtins(field.default)
+    if parameter.place == "query" and parameter.default is not None:
+        schema["default"] = msgspec.to_builtins(parameter.default)
     found: Json = {
         "name": parameter.name,
         "in": parameter.place,
         "required": parameter.required,
         "schema": schema,
     }
-    if isinstance(kwarg, KwargDefinition) and kwarg.description:
-        found["description"] = kwarg.description
+    if parameter.description:
+        found["description"] = parameter.description
     return found
 
 
-def _successes(operation: Operation, shapes: _Shapes) -> Json:
-    handler = operation.handler
+def _successes(route: Route, shapes: _Shapes) -> Json:
     headers = {
         name: {"$ref": f"#/components/headers/{name}"}
         for name in ("X-Request-Id", "RateLimit-Policy", "RateLimit")
     }
     found: Json = {}
-    for shape in _contents(operation):
+    for shape in _contents(route):
         if shape is None:
-            status = 304 if len(_contents(operation)) > 1 else 204
+            status = 304 if len(_contents(route)) > 1 else 204
             found[str(status)] = {"description": HTTPStatus(status).phrase, "headers": headers}
             continue
         plain = shape in (bytes, str)
-        media_type = str(handler.media_type or ("text/plain" if plain else JSON))
+        media_type = str(route.media_type or ("text/plain" if plain else JSON))
         schema = {"type": "string"} if plain else shapes.of(shape)
         content: Json = (
             {"schema": schema} if plain else {"schema": schema, "example": shapes.example_of(schema)}
         )
-        found[str(handler.status_code)] = {
-            "description": HTTPStatus(handler.status_code).phrase,
+        found[str(route.status_code)] = {
+            "description": HTTPStatus(route.status_code).phrase,
             "headers": headers,
             "content": {media_type: content},
         }
     return found
 
 
-def _refusals(operation: Operation, shapes: _Shapes) -> Json:
+def _refusals(route: Route, shapes: _Shapes) -> Json:
     by_status: dict[int, list[str]] = {}
-    for code in [*codes_of(operation), *_common_codes(operation)]:
+    for code in [*route.responses, *_common_codes(route)]:
         codes = by_status.setdefault(PROBLEMS[code].status, [])
         if code not in codes:
             codes.append(code)
@@ -352,33 +312,23 @@ def _example(code: str, row: ProblemType) -> Json:
     return found
 
 
-def codes_of(operation: Operation) -> list[str]:
-    """Return the codes that a handler declares with `problems(...)`."""
-    found = (operation.handler.opt.get("problems") or []) + [
-        code
-        for spec in (operation.handler.responses or {}).values()
-        for code in re.findall(r"\(`([a-z-]+)`\)", spec.description)
-    ]
-    return list(dict.fromkeys(found))
-
-
-def _common_codes(operation: Operation) -> Iterator[str]:
-    """Yield the codes that every operation of this kind can answer."""
-    policy, declared = operation.policy, set(codes_of(operation))
+def _common_codes(route: Route) -> Iterator[str]:
+    """Yield the codes that every route of this kind can respond with."""
+    policy, declared = route.policy, set(route.responses)
     yield EdgeRefusal.MALFORMED
-    if policy.who != "public" or operation.method == "get":
+    if policy.who != "public" or route.method == "GET":
         yield from (EdgeRefusal.UNAUTHENTICATED, "token-invalid", "token-expired")
     if policy.who in ("admin", "organizer") or policy.scope or policy.who == "signed_in":
         yield CommonRefusal.FORBIDDEN
-    if "{" in operation.path:
+    if "{" in route.path:
         yield CommonRefusal.NOT_FOUND
-    if operation.body is not None:
+    if route.body is not None:
         yield from (EdgeRefusal.TOO_LARGE, EdgeRefusal.MEDIA_TYPE)
     if declared & _IF_MATCH:
         yield from (CommonRefusal.STALE, EdgeRefusal.IF_MATCH_MISSING)
     yield from (CommonRefusal.INVALID, EdgeRefusal.RATE_LIMITED, EdgeRefusal.INTERNAL)
     yield from (EdgeRefusal.BUSY, EdgeRefusal.DATABASE_UNAVAILABLE)
-    if operation.method != "get":
+    if route.method != "GET":
         yield EdgeRefusal.OUTCOME_UNKNOWN
 
 
@@ -399,10 +349,10 @@ def _describe_policy(policy: Policy) -> str:
     }[policy.who]
 
 
-def _contents(operation: Operation) -> list[Any]:
-    """Return the types of an operation's responses; None stands for a response without content."""
+def _contents(route: Route) -> list[Any]:
+    """Return the types of a route's responses; None stands for a response without content."""
     shapes: list[Any] = []
-    declared = operation.handler.parsed_fn_signature.return_type.raw
+    declared = route.returns
     for member in get_args(declared) if get_origin(declared) in (Union, UnionType) else (declared,):
         shape = get_args(member)[0] if get_origin(member) is Response else member
         shape = None if shape in (None, NoneType) else shape

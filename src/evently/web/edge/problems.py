@@ -12,16 +12,12 @@ A status comes from this table alone; no domain knows any.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final
 
 import msgspec.toml
 import structlog
-from litestar.exceptions import HTTPException, ValidationException
-from litestar.openapi.datastructures import ResponseSpec
 from msgspec.structs import replace
 
 from evently.accounts import AccountsRefusal
@@ -38,7 +34,6 @@ from evently.kit.errors import (
 )
 from evently.web.edge.context import Context, Disconnected, Request, Response
 from evently.web.edge.refusals import EdgeRefusal
-from evently.web.edge.validation import errors_of
 
 PROBLEM_JSON: Final = "application/problem+json"
 _log = structlog.get_logger(__name__)
@@ -86,16 +81,6 @@ _TROUBLE: Final[dict[type[Trouble], EdgeRefusal]] = {
     Busy: EdgeRefusal.BUSY,
     Unavailable: EdgeRefusal.DATABASE_UNAVAILABLE,
     OutcomeUnknown: EdgeRefusal.OUTCOME_UNKNOWN,
-}
-# What Litestar itself refuses.
-_FRAMEWORK: Final[dict[int, Refusal]] = {
-    400: EdgeRefusal.MALFORMED,
-    401: EdgeRefusal.UNAUTHENTICATED,
-    403: CommonRefusal.FORBIDDEN,
-    404: CommonRefusal.NOT_FOUND,
-    405: EdgeRefusal.METHOD_NOT_ALLOWED,
-    413: EdgeRefusal.TOO_LARGE,
-    415: EdgeRefusal.MEDIA_TYPE,
 }
 
 
@@ -153,22 +138,18 @@ def problem(request: Request, exc: Refused) -> Response[Any]:
     return problem_of(request.context, request.exchange.request_id, exc)
 
 
-def problems(*named: Refusal | str | int) -> dict[int, ResponseSpec]:
-    """Return the OpenAPI responses of these refusals or codes; a status stands for every refusal the edge itself has for it."""
-    by_status: defaultdict[int, dict[str, None]] = defaultdict(dict)
+def problems(*named: Refusal | str | int) -> list[str]:
+    """Return the codes that a route declares; a status stands for every code that any route may respond with."""
+    codes: dict[str, None] = {}
     for name in named:
         for code in _codes_of(name) if isinstance(name, int) else [str(name)]:
-            by_status[PROBLEMS[code].status][code] = None
-    return {status: _spec(list(codes)) for status, codes in sorted(by_status.items())}
+            assert code in PROBLEMS, f"there is no problem {code}"
+            codes[code] = None
+    return list(codes)
 
 
 def _codes_of(status: int) -> list[str]:
     return [refusal.value for refusal in _ANYWHERE if PROBLEMS[refusal].status == status]
-
-
-def _spec(codes: list[str]) -> ResponseSpec:
-    description = "; ".join(f"{PROBLEMS[code].title} (`{code}`)" for code in codes)
-    return ResponseSpec(Problem, description=description, media_type=PROBLEM_JSON, generate_examples=False)
 
 
 def answer_to(request: Request, exc: Exception) -> Response[Any]:
@@ -187,21 +168,9 @@ def answer_to(request: Request, exc: Exception) -> Response[Any]:
             _as_sentence(str(exc)),
             {"retry_after": exc.retry_after_seconds},
         )
-    if isinstance(exc, ValidationException):
-        return problem_of(context, request_id, Invalid(errors_of(exc)))
-    if isinstance(exc, HTTPException) and exc.status_code in _FRAMEWORK:
-        answer = problem_of(context, request_id, Refused(_FRAMEWORK[exc.status_code]))
-        answer.headers = {
-            **answer.headers,
-            **{name.lower(): value for name, value in (exc.headers or {}).items()},
-        }
-        return answer
     if isinstance(exc, Disconnected):
         return Response(
             None, status_code=499
         )  # nobody reads it; the access log shows it, as other servers do
     _log.error("bug", request_id=request_id, exc_info=exc)
     return problem_of(context, request_id, Refused(EdgeRefusal.INTERNAL))
-
-
-HANDLERS: Final[Mapping[int | type[Exception], Any]] = {HTTPException: answer_to, Exception: answer_to}

@@ -17,7 +17,6 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
-from litestar.exceptions import ValidationException
 from msgspec.structs import fields as fields_of
 
 from evently.kit.errors import FieldError, Invalid, Refused
@@ -29,11 +28,6 @@ ERRORS_MAX: Final = 100  # a hostile body can hold a hundred thousand wrong fiel
 
 _MEDIA_TYPES: Final = {b"application/json", b"application/merge-patch+json"}
 _NAME_LENGTH_MAX: Final = 100
-
-
-def decode_body(handler: Any, exchange: Exchange, body: bytes) -> Any:
-    """Return the body as what the handler's parameter `data` says."""
-    return decode_as(handler.parsed_fn_signature.parameters["data"].annotation, exchange, body)
 
 
 def decode_as(shape: Any, exchange: Exchange, body: bytes) -> Any:
@@ -51,19 +45,6 @@ def decode_as(shape: Any, exchange: Exchange, body: bytes) -> Any:
     ):
         raise Invalid(errors[:ERRORS_MAX])
     return data
-
-
-def errors_of(exc: ValidationException) -> list[FieldError]:
-    """Return what the framework found wrong with parameters, all of it."""
-    found = exc.extra if isinstance(exc.extra, list) else []
-    prefixes = {"query": "?", "header": "", "cookie": "", "path": ""}
-    errors = [
-        FieldError(
-            f"{prefixes.get(str(each.get('source')), '?')}{each.get('key', '')}", sentence(each["message"])
-        )
-        for each in found
-    ]
-    return errors or [FieldError("", exc.detail)]
 
 
 @cache

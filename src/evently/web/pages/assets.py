@@ -9,8 +9,9 @@ from evently.web.edge.assets import asset_names, load_asset
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.compression import best_coding
 from evently.web.edge.conditional import not_modified
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.routing import FromPath, get
+from evently.web.services import Request
 
 _LONG: Final = "public, max-age=86400"
 
@@ -18,11 +19,9 @@ _LONG: Final = "public, max-age=86400"
 @get("/static/{path:path}", include_in_schema=False, **policy(PUBLIC))
 async def static(request: Request, path: FromPath[str]) -> Response[bytes] | Response[None]:
     """Send a file, compressed once for all."""
-    names = asset_names()
-    name = str(path).lstrip("/")
-    if name not in names:
+    if path not in asset_names():
         raise Refused(CommonRefusal.NOT_FOUND, "file")
-    asset = load_asset(name)
+    asset = load_asset(path)
     if (unchanged := not_modified(request, asset.etag, _LONG)) is not None:
         return unchanged
     coding = best_coding(request.exchange.headers.get(b"accept-encoding", b""))

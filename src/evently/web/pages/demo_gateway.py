@@ -14,9 +14,10 @@ from evently.kit.money import show_money
 from evently.payments import DEMO_PAGE_PATH, DemoCharge, DemoGateway, Guarded
 from evently.payments.cards import CARDS
 from evently.web.edge.auth import PUBLIC, policy
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.html import render
 from evently.web.edge.routing import FromPath, get, post
+from evently.web.services import Request
 
 _HEADERS: Final = {
     "cache-control": "no-store",
@@ -26,13 +27,13 @@ _HEADERS: Final = {
 }
 
 
-@get(f"{DEMO_PAGE_PATH}/{{reference:str}}", include_in_schema=False, **policy(PUBLIC))
+@get(f"{DEMO_PAGE_PATH}/{{reference}}", include_in_schema=False, **policy(PUBLIC))
 async def show(request: Request, reference: FromPath[str]) -> Response[str]:
     """Show what is to be paid."""
     return _page(await _charge(request, reference))
 
 
-@post(f"{DEMO_PAGE_PATH}/{{reference:str}}", include_in_schema=False, status_code=200, **policy(PUBLIC))
+@post(f"{DEMO_PAGE_PATH}/{{reference}}", include_in_schema=False, status_code=200, **policy(PUBLIC))
 async def answer(request: Request, reference: FromPath[str]) -> Response[str]:
     """Take the buyer's yes or no, let the checkout go on, and show what came of it.
 

@@ -19,9 +19,10 @@ from evently.sales.commands import SalesRefusal
 from evently.web.api.analytics.views import SignedMoney, ratio
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.conditional import NO_STORE
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
+from evently.web.services import Request
 
 _FOR_MANAGERS: Final[dict[str, Any]] = {
     "tags": ["Organizer: analytics"],
@@ -185,7 +186,7 @@ class SeatPricesView(msgspec.Struct, frozen=True):
 
 
 @get(
-    "/v1/events/{event_id:str}/analytics/money",
+    "/v1/events/{event_id}/analytics/money",
     operation_id="getEventMoney",
     summary="Get the money of an event",
     description="Sums the whole ledger of the event. All amounts are of the same instant.",
@@ -199,7 +200,7 @@ async def get_event_money(request: Request, event_id: FromPath[EventId]) -> Resp
 
 
 @get(
-    "/v1/events/{event_id:str}/analytics/conversion",
+    "/v1/events/{event_id}/analytics/conversion",
     operation_id="getEventConversion",
     summary="Get the conversion of an event",
     description="Counts all holds and offers of the event by their outcome, at the same instant.",
@@ -214,7 +215,7 @@ async def get_event_conversion(request: Request, event_id: FromPath[EventId]) ->
 
 
 @get(
-    "/v1/events/{event_id:str}/analytics/waitlist",
+    "/v1/events/{event_id}/analytics/waitlist",
     operation_id="getEventWaitlistReport",
     summary="Get the waitlist report of an event",
     description="Counts the waitlist entries of each ticket type, all at the same instant.",
@@ -228,7 +229,7 @@ async def get_event_waitlist(request: Request, event_id: FromPath[EventId]) -> R
 
 
 @get(
-    "/v1/events/{event_id:str}/analytics/ticket-types",
+    "/v1/events/{event_id}/analytics/ticket-types",
     operation_id="getEventTicketTypeSales",
     summary="Get the ticket sales of an event",
     description=(
@@ -247,7 +248,7 @@ async def get_event_ticket_types(
 
 
 @get(
-    "/v1/events/{event_id:str}/analytics/seats",
+    "/v1/events/{event_id}/analytics/seats",
     operation_id="getEventSeatPrices",
     summary="Get the states and prices of an event's seats",
     description="Returns two arrays in the seat order of the event's layout, for a heat map.",

@@ -13,15 +13,15 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final
 
-from litestar.types import Receive, Scope, Send
-
 from evently.analytics.export import ExportedBooking, export_bookings
 from evently.kit.ids import EventId, reference_of, show_id
 from evently.kit.money import exponent_of
+from evently.web.edge.asgi import Receive, Scope, Send
 from evently.web.edge.auth import organizer, policy
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
+from evently.web.services import Request
 
 CSV: Final = "text/csv; charset=utf-8; header=present"
 EXPORT_SECONDS_MAX: Final = 600  # a slower reader would keep a snapshot of the database open for too long
@@ -47,7 +47,7 @@ _ERASED: Final = "(erased)"
 
 
 @get(
-    "/v1/events/{event_id:str}/bookings.csv",
+    "/v1/events/{event_id}/bookings.csv",
     operation_id="exportBookings",
     summary="Export the bookings of an event",
     description=(

@@ -26,10 +26,11 @@ from evently.web.api.analytics.views import (
 from evently.web.api.ranges import instant_parameter, parse_instant
 from evently.web.edge.auth import ADMIN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
+from evently.web.services import Request
 
 _DEFAULT_RANGE: Final = {"day": timedelta(days=30), "hour": timedelta(hours=48)}
 
@@ -76,7 +77,7 @@ Zone: TypeAlias = Annotated[
 
 
 @get(
-    "/v1/events/{event_id:str}/analytics",
+    "/v1/events/{event_id}/analytics",
     operation_id="getEventAnalytics",
     summary="Get the sales report of an event",
     description=_REPORT,
@@ -90,7 +91,7 @@ async def get_event_analytics(
 
 
 @get(
-    "/v1/events/{event_id:str}/analytics/series",
+    "/v1/events/{event_id}/analytics/series",
     operation_id="getEventSeries",
     summary="Get the sales of an event by day or hour",
     description=f"{_SERIES} The default time zone is the event's.",
@@ -111,7 +112,7 @@ async def get_event_series(
 
 
 @get(
-    "/v1/organizers/{organizer_id:str}/analytics",
+    "/v1/organizers/{organizer_id}/analytics",
     operation_id="getOrganizerAnalytics",
     summary="Get the sales report of an organizer",
     description=_REPORT,
@@ -125,7 +126,7 @@ async def get_organizer_analytics(
 
 
 @get(
-    "/v1/organizers/{organizer_id:str}/analytics/series",
+    "/v1/organizers/{organizer_id}/analytics/series",
     operation_id="getOrganizerSeries",
     summary="Get the sales of an organizer by day or hour",
     description=f"{_SERIES} The default time zone is UTC.",
@@ -145,7 +146,7 @@ async def get_organizer_series(
 
 
 @get(
-    "/v1/organizers/{organizer_id:str}/analytics/events",
+    "/v1/organizers/{organizer_id}/analytics/events",
     operation_id="listMostBookedEventsOfOrganizer",
     summary="List the most booked events of an organizer",
     description=_MOST_BOOKED,

@@ -15,9 +15,10 @@ from evently.sales.commands import SalesRefusal
 from evently.web.api.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
+from evently.web.services import Request
 
 # Shared caches may store the answer but must revalidate it each time, because a sale changes faster than a
 # cache expires.
@@ -45,7 +46,7 @@ class AvailabilityView(msgspec.Struct, frozen=True):
 
 
 @get(
-    "/v1/events/{event_id:str}/availability",
+    "/v1/events/{event_id}/availability",
     operation_id="getAvailability",
     summary="Get the availability of an event",
     description=(
@@ -55,7 +56,7 @@ class AvailabilityView(msgspec.Struct, frozen=True):
     ),
     tags=["Events"],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, *REFUSALS),
-    **policy(PUBLIC, hot=True),
+    **policy(PUBLIC),
 )
 async def get_availability(
     request: Request, event_id: FromPath[EventId], promo_code: PromoCode = None

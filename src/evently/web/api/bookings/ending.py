@@ -16,10 +16,11 @@ from evently.web.api.bookings.bodies import CancelBody, TicketIdsBody
 from evently.web.api.bookings.views import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, post
+from evently.web.services import Request
 
 _CANCELLING: Final = (
     SalesRefusal.BOOKING_NOT_FOUND,
@@ -70,7 +71,7 @@ class CancellationQuoteView(msgspec.Struct, frozen=True):
 
 
 @get(
-    "/v1/bookings/{booking_id:str}/cancellation-quote",
+    "/v1/bookings/{booking_id}/cancellation-quote",
     operation_id="quoteCancellation",
     summary="Quote a cancellation",
     description=(
@@ -101,7 +102,7 @@ async def quote_cancellation(
 
 
 @post(
-    "/v1/bookings/{booking_id:str}/cancel",
+    "/v1/bookings/{booking_id}/cancel",
     operation_id="cancelBooking",
     summary="Cancel a booking",
     description=(
@@ -111,7 +112,7 @@ async def quote_cancellation(
     tags=["Bookings"],
     status_code=200,
     responses=problems(*_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL, SalesRefusal.KEY_REUSED),
-    **policy(SIGNED_IN, rate="bookings", hot=True),
+    **policy(SIGNED_IN, rate="bookings"),
 )
 async def cancel_booking(
     request: Request,
@@ -127,7 +128,7 @@ async def cancel_booking(
 
 
 @post(
-    "/v1/events/{event_id:str}/bookings/{booking_id:str}/cancel",
+    "/v1/events/{event_id}/bookings/{booking_id}/cancel",
     operation_id="cancelEventBooking",
     summary="Cancel a booking of an event",
     description="For the organizer, at any time. Everything paid for the cancelled tickets is refunded.",
@@ -149,7 +150,7 @@ async def cancel_event_booking(
 
 
 @post(
-    "/v1/bookings/{booking_id:str}/return",
+    "/v1/bookings/{booking_id}/return",
     operation_id="returnTickets",
     summary="Return tickets to the waitlist",
     description=(
@@ -176,7 +177,7 @@ async def return_tickets(
 
 
 @post(
-    "/v1/bookings/{booking_id:str}/keep",
+    "/v1/bookings/{booking_id}/keep",
     operation_id="keepTickets",
     summary="Keep returned tickets",
     description="Withdraws the return of tickets. Refused while one of them is offered to another buyer.",

@@ -19,19 +19,20 @@ from evently.web.api.bookings.views import (
 )
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
+from evently.web.services import Request
 
 
 @get(
-    "/v1/bookings/{booking_id:str}",
+    "/v1/bookings/{booking_id}",
     operation_id="getBooking",
     summary="Get a booking",
     tags=["Bookings"],
     responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
-    **policy(SIGNED_IN, hot=True),
+    **policy(SIGNED_IN),
 )
 async def get_booking(request: Request, booking_id: FromPath[BookingId]) -> Response[BookingDetailsView]:
     """Return a booking of the caller, with its refunds and its latest payment."""
@@ -42,7 +43,7 @@ async def get_booking(request: Request, booking_id: FromPath[BookingId]) -> Resp
 
 
 @get(
-    "/v1/events/{event_id:str}/bookings/{booking_id:str}",
+    "/v1/events/{event_id}/bookings/{booking_id}",
     operation_id="getEventBooking",
     summary="Get a booking of an event",
     tags=["Organizer: bookings"],
@@ -65,7 +66,7 @@ async def get_event_booking(
     summary="List my bookings",
     tags=["Bookings"],
     responses=problems(),
-    **policy(SIGNED_IN, hot=True),
+    **policy(SIGNED_IN),
 )
 async def list_my_bookings(
     request: Request,
@@ -92,7 +93,7 @@ async def list_my_bookings(
 
 
 @get(
-    "/v1/events/{event_id:str}/bookings",
+    "/v1/events/{event_id}/bookings",
     operation_id="listEventBookings",
     summary="List the bookings of an event",
     tags=["Organizer: bookings"],

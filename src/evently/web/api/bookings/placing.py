@@ -11,10 +11,11 @@ from evently.web.api.bookings.bodies import BookingBody, lines_of
 from evently.web.api.bookings.views import BookingView, answer_booking
 from evently.web.api.unlocking import count_guess
 from evently.web.edge.auth import SIGNED_IN, policy
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, post
+from evently.web.services import Request
 
 _PLACING: Final = (
     SalesRefusal.EVENT_NOT_FOUND,
@@ -38,7 +39,7 @@ _PLACING: Final = (
 
 
 @post(
-    "/v1/events/{event_id:str}/bookings",
+    "/v1/events/{event_id}/bookings",
     operation_id="placeBooking",
     summary="Book tickets",
     description=(
@@ -49,7 +50,7 @@ _PLACING: Final = (
     ),
     tags=["Bookings"],
     responses=problems(*_PLACING),
-    **policy(SIGNED_IN, rate="bookings", hot=True),
+    **policy(SIGNED_IN, rate="bookings"),
 )
 async def place_booking(
     request: Request,
@@ -72,7 +73,7 @@ async def place_booking(
 
 
 @post(
-    "/v1/bookings/{booking_id:str}/extend",
+    "/v1/bookings/{booking_id}/extend",
     operation_id="extendHold",
     summary="Extend a hold",
     description="Restarts the time of a hold from now. A hold can be extended once.",
@@ -85,7 +86,7 @@ async def place_booking(
         SalesRefusal.ALREADY_CANCELLED,
         SalesRefusal.HOLD_EXPIRED,
     ),
-    **policy(SIGNED_IN, rate="bookings", hot=True),
+    **policy(SIGNED_IN, rate="bookings"),
 )
 async def extend_hold(request: Request, booking_id: FromPath[BookingId]) -> Response[BookingView]:
     """Extend a hold of the caller, once."""

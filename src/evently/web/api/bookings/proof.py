@@ -11,10 +11,11 @@ from evently import sales
 from evently.kit.ids import EventId, show_id
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.conditional import NO_STORE
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
+from evently.web.services import Request
 
 
 class JournalRowView(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ class ProofView(msgspec.Struct, frozen=True):
 
 
 @get(
-    "/v1/events/{event_id:str}/journal",
+    "/v1/events/{event_id}/journal",
     operation_id="readJournal",
     summary="Read the journal of an event",
     description=(
@@ -97,7 +98,7 @@ async def read_journal(
 
 
 @get(
-    "/v1/events/{event_id:str}/proof",
+    "/v1/events/{event_id}/proof",
     operation_id="proveEvent",
     summary="Get the proof of an event",
     tags=["Organizer: proof"],

@@ -14,9 +14,10 @@ from evently.web.api.bookings.bodies import QuoteBody, lines_of
 from evently.web.api.unlocking import count_guess
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.conditional import NO_STORE
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, post
+from evently.web.services import Request
 
 
 class QuotedLine(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ class QuoteView(msgspec.Struct, frozen=True):
 
 
 @post(
-    "/v1/events/{event_id:str}/quote",
+    "/v1/events/{event_id}/quote",
     operation_id="quoteBooking",
     summary="Quote a booking",
     description=(

@@ -19,8 +19,9 @@ from evently.kit.ids import reference_of, show_id, show_secret
 from evently.kit.money import Money
 from evently.web.api.payments import PaymentView, show_payment
 from evently.web.edge.conditional import NO_STORE
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.problems import problem
+from evently.web.services import Request
 
 ONLINE: Final = "online"
 _DOOR: Final = "door"

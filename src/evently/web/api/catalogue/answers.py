@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from evently.web.edge.conditional import not_modified
-from evently.web.edge.context import JSON, Request, Response
+from evently.web.edge.context import JSON, Response
 from evently.web.edge.memory import Kept
+from evently.web.services import Request
 
 
 def send(request: Request, found: Kept) -> Response[Any]:

@@ -33,11 +33,12 @@ from evently.web.api.catalogue.shapes import EventCardView, State
 from evently.web.api.catalogue.venues import MEMBERS
 from evently.web.api.ranges import instant_parameter, parse_instant
 from evently.web.edge.auth import ADMIN, PUBLIC, policy
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
+from evently.web.services import Request
 
 _SUMMARY_CHARACTERS: Final = 280
 _TYPED_CHARACTERS_MAX: Final = 200
@@ -77,7 +78,7 @@ Tagged: TypeAlias = Annotated[
     list[Annotated[str, msgspec.Meta(max_length=TAG_CHARACTERS_MAX)]] | None,
     QueryParameter(
         name="tag",
-        max_items=TAGS_MAX,
+        max_length=TAGS_MAX,
         description="Only events with this tag. Repeat it for events with all of several tags.",
     ),
 ]
@@ -177,7 +178,7 @@ async def list_events(
 
 
 @get(
-    "/v1/organizers/{organizer_id:str}/events",
+    "/v1/organizers/{organizer_id}/events",
     operation_id="listOrganizerEvents",
     summary="List the events of an organizer",
     tags=["Organizer: events"],

@@ -11,9 +11,10 @@ from evently.kit.ids import EventId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
+from evently.web.services import Request
 
 _CALENDAR: Final = "text/calendar; charset=utf-8"
 _MINUTE: Final = "public, max-age=60"  # it does not show availability
@@ -22,7 +23,7 @@ _DOMAIN: Final = "evently"
 
 
 @get(
-    "/v1/events/{event_id:str}/calendar.ics",
+    "/v1/events/{event_id}/calendar.ics",
     operation_id="getEventCalendar",
     summary="Get a calendar entry of an event",
     description="iCalendar (RFC 5545). Importing it again updates the entry, also after the event was cancelled.",

@@ -47,10 +47,11 @@ from evently.web.api.catalogue.venues import MANAGERS, show_venue
 from evently.web.api.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import require_if_match
-from evently.web.edge.context import Context, Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
+from evently.web.services import Request, Services
 
 # Added to the quarter of a second in our own memory: no cache shows a sale for longer
 FRESH: Final = "public, max-age=1"
@@ -92,7 +93,7 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[
 
 
 @get(
-    "/v1/events/{event_id:str}",
+    "/v1/events/{event_id}",
     operation_id="getEvent",
     summary="Get an event",
     description=(
@@ -103,7 +104,7 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[
     ),
     tags=[_TAG],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, *REFUSALS),
-    **policy(PUBLIC, hot=True),
+    **policy(PUBLIC),
 )
 async def get_event(
     request: Request, event_id: FromPath[EventId], promo_code: PromoCode = None
@@ -128,7 +129,7 @@ async def get_event(
 
 
 @patch(
-    "/v1/events/{event_id:str}",
+    "/v1/events/{event_id}",
     operation_id="changeEvent",
     summary="Change an event",
     description="A new start must be in the future. A sale that ends at the start still does, if the start moves.",
@@ -147,7 +148,7 @@ async def change_event(
 
 
 @post(
-    "/v1/events/{event_id:str}/publish",
+    "/v1/events/{event_id}/publish",
     operation_id="publishEvent",
     summary="Publish an event",
     description="Shows it to everybody and opens its sale, within the sale window. Safe to repeat.",
@@ -167,7 +168,7 @@ async def publish_event(request: Request, event_id: FromPath[EventId]) -> Respon
 
 
 @post(
-    "/v1/events/{event_id:str}/cancel",
+    "/v1/events/{event_id}/cancel",
     operation_id="cancelEvent",
     summary="Cancel an event",
     description="Closes its sale for good and cancels its bookings soon afterwards. Safe to repeat.",
@@ -185,7 +186,7 @@ async def cancel_event(request: Request, event_id: FromPath[EventId]) -> Respons
 
 
 @delete(
-    "/v1/events/{event_id:str}",
+    "/v1/events/{event_id}",
     operation_id="deleteEvent",
     summary="Delete a draft",
     description="A published event can be cancelled, but not deleted.",
@@ -211,7 +212,7 @@ async def _answer_edited(request: Request, edited: Edited) -> Response[Any]:
     return Response(found.body, headers=found.headers)
 
 
-async def _read_kept(context: Context, event_id: UUID) -> Kept:
+async def _read_kept(context: Services, event_id: UUID) -> Kept:
     return _keep(*await _read_event(context, event_id))
 
 
@@ -230,7 +231,7 @@ def _private(found: Kept) -> Kept:
 
 
 async def _read_event(
-    context: Context, event_id: UUID, promo_code: str | None = None, buyer_id: UUID | None = None
+    context: Services, event_id: UUID, promo_code: str | None = None, buyer_id: UUID | None = None
 ) -> tuple[Event, EventView]:
     async with context.database.snapshot() as snapshot:
         event = (await catalogue.find_events(snapshot, [event_id])).get(event_id)
@@ -242,7 +243,7 @@ async def _read_event(
 
 
 async def _show_event(
-    context: Context, event: Event, sale: Sale, types: Sequence[TicketTypeTerms], now: datetime
+    context: Services, event: Event, sale: Sale, types: Sequence[TicketTypeTerms], now: datetime
 ) -> EventView:
     """Return an event as clients see it, with some of its ticket types."""
     price_minor = price_from(sale, types, now)

@@ -13,10 +13,11 @@ from evently.kit.shapes import copy_fields
 from evently.web.api.catalogue.shapes import VenueBody, VenueView
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, get, patch, post
+from evently.web.services import Request
 
 _TAG: Final = "Organizer: venues"
 MANAGERS: Final = organizer("manager", "events:write")  # may change what an organizer offers
@@ -46,7 +47,7 @@ async def create_venue(request: Request, data: JSONBody[VenueBody]) -> Response[
 
 
 @get(
-    "/v1/venues/{venue_id:str}",
+    "/v1/venues/{venue_id}",
     operation_id="getVenue",
     summary="Get a venue",
     tags=[_TAG],
@@ -60,7 +61,7 @@ async def get_venue(request: Request, venue_id: FromPath[VenueId]) -> Response[V
 
 
 @get(
-    "/v1/organizers/{organizer_id:str}/venues",
+    "/v1/organizers/{organizer_id}/venues",
     operation_id="listVenues",
     summary="List the venues of an organizer",
     tags=[_TAG],
@@ -76,7 +77,7 @@ async def list_venues(
 
 
 @patch(
-    "/v1/venues/{venue_id:str}",
+    "/v1/venues/{venue_id}",
     operation_id="changeVenue",
     summary="Change a venue",
     description=(

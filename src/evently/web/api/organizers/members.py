@@ -17,10 +17,11 @@ from evently.web.api.accounts import Email
 from evently.web.api.organizers.organizers import MembershipView, PersonIdText, log_change, show_organizer
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
+from evently.web.services import Request
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _MEMBERS: Final = "Organizer: members"
@@ -78,7 +79,7 @@ class CodeBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @get(
-    "/v1/organizers/{organizer_id:str}/members",
+    "/v1/organizers/{organizer_id}/members",
     operation_id="listMembers",
     summary="List the members of an organizer",
     tags=[_MEMBERS],
@@ -97,7 +98,7 @@ async def list_members(
 
 
 @get(
-    "/v1/organizers/{organizer_id:str}/members/{person_id:str}",
+    "/v1/organizers/{organizer_id}/members/{person_id}",
     operation_id="getMember",
     summary="Get a member",
     tags=[_MEMBERS],
@@ -113,7 +114,7 @@ async def get_member(
 
 
 @patch(
-    "/v1/organizers/{organizer_id:str}/members/{person_id:str}",
+    "/v1/organizers/{organizer_id}/members/{person_id}",
     operation_id="editMember",
     summary="Change the role of a member",
     description="Takes effect within a second. An organizer always has an owner.",
@@ -148,7 +149,7 @@ async def edit_member(
 
 
 @delete(
-    "/v1/organizers/{organizer_id:str}/members/{person_id:str}",
+    "/v1/organizers/{organizer_id}/members/{person_id}",
     operation_id="removeMember",
     summary="Remove a member",
     description="Takes effect within a second. An organizer always has an owner.",
@@ -170,7 +171,7 @@ async def remove_member(
 
 
 @post(
-    "/v1/organizers/{organizer_id:str}/leave",
+    "/v1/organizers/{organizer_id}/leave",
     operation_id="leaveOrganizer",
     summary="Leave an organizer",
     description="Ends my membership. The only owner cannot leave.",
@@ -192,7 +193,7 @@ async def leave_organizer(request: Request, organizer_id: FromPath[OrganizerId])
 
 
 @post(
-    "/v1/organizers/{organizer_id:str}/invitations",
+    "/v1/organizers/{organizer_id}/invitations",
     operation_id="invite",
     summary="Invite a member",
     description=(
@@ -231,7 +232,7 @@ async def invite(
 
 
 @get(
-    "/v1/organizers/{organizer_id:str}/invitations",
+    "/v1/organizers/{organizer_id}/invitations",
     operation_id="listInvitations",
     summary="List open invitations",
     tags=[_MEMBERS],
@@ -250,7 +251,7 @@ async def list_invitations(
 
 
 @post(
-    "/v1/organizers/{organizer_id:str}/invitations/{invitation_id:str}/withdraw",
+    "/v1/organizers/{organizer_id}/invitations/{invitation_id}/withdraw",
     operation_id="withdrawInvitation",
     summary="Withdraw an invitation",
     tags=[_MEMBERS],

@@ -17,10 +17,11 @@ from evently.kit.ids import ApiKeyId, OrganizerId, new_id, show_id
 from evently.web.api.accounts import Email, Name
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, get, patch, post
+from evently.web.services import Request
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _ORGANIZERS: Final = "Organizers"
@@ -147,7 +148,7 @@ async def list_organizers(
 
 
 @get(
-    "/v1/organizers/{organizer_id:str}",
+    "/v1/organizers/{organizer_id}",
     operation_id="getOrganizer",
     summary="Get an organizer",
     tags=[_ORGANIZERS],
@@ -163,7 +164,7 @@ async def get_organizer(
 
 
 @patch(
-    "/v1/organizers/{organizer_id:str}",
+    "/v1/organizers/{organizer_id}",
     operation_id="editOrganizer",
     summary="Change an organizer",
     tags=[_ORGANIZERS],
@@ -190,7 +191,7 @@ async def edit_organizer(
 
 
 @post(
-    "/v1/organizers/{organizer_id:str}/api-keys",
+    "/v1/organizers/{organizer_id}/api-keys",
     operation_id="createApiKey",
     summary="Create an API key",
     description=(
@@ -227,7 +228,7 @@ async def create_api_key(
 
 
 @get(
-    "/v1/organizers/{organizer_id:str}/api-keys",
+    "/v1/organizers/{organizer_id}/api-keys",
     operation_id="listApiKeys",
     summary="List API keys",
     description="Newest first, including revoked keys.",
@@ -247,7 +248,7 @@ async def list_api_keys(
 
 
 @post(
-    "/v1/organizers/{organizer_id:str}/api-keys/{api_key_id:str}/revoke",
+    "/v1/organizers/{organizer_id}/api-keys/{api_key_id}/revoke",
     operation_id="revokeApiKey",
     summary="Revoke an API key",
     description="Permanent. Takes effect within a second. Revoking a revoked key changes nothing.",

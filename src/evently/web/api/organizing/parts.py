@@ -23,10 +23,11 @@ from evently.web.api.catalogue.shapes import OrganizersTypeView, PoolView
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import etag_of, require_if_match
-from evently.web.edge.context import Context, Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import PageView
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
+from evently.web.services import Request, Services
 
 View = TypeVar("View")
 
@@ -35,7 +36,7 @@ _TYPES: Final = "Organizer: ticket types"
 
 
 @get(
-    "/v1/events/{event_id:str}/pools",
+    "/v1/events/{event_id}/pools",
     operation_id="listPools",
     summary="List the pools of an event",
     tags=[_POOLS],
@@ -49,7 +50,7 @@ async def list_pools(request: Request, event_id: FromPath[EventId]) -> Response[
 
 
 @get(
-    "/v1/events/{event_id:str}/pools/{pool_id:str}",
+    "/v1/events/{event_id}/pools/{pool_id}",
     operation_id="getPool",
     summary="Get a pool",
     tags=[_POOLS],
@@ -65,7 +66,7 @@ async def get_pool(
 
 
 @post(
-    "/v1/events/{event_id:str}/pools",
+    "/v1/events/{event_id}/pools",
     operation_id="addPool",
     summary="Add a pool",
     tags=[_POOLS],
@@ -84,7 +85,7 @@ async def add_pool(
 
 
 @patch(
-    "/v1/events/{event_id:str}/pools/{pool_id:str}",
+    "/v1/events/{event_id}/pools/{pool_id}",
     operation_id="changePool",
     summary="Change a pool",
     description="Its capacity cannot fall below the units that are held, sold and set aside.",
@@ -103,7 +104,7 @@ async def change_pool(
 
 
 @delete(
-    "/v1/events/{event_id:str}/pools/{pool_id:str}",
+    "/v1/events/{event_id}/pools/{pool_id}",
     operation_id="removePool",
     summary="Remove a pool",
     description="Only a pool that no ticket type draws on can be removed; retired ticket types count.",
@@ -122,7 +123,7 @@ async def remove_pool(
 
 
 @get(
-    "/v1/events/{event_id:str}/ticket-types",
+    "/v1/events/{event_id}/ticket-types",
     operation_id="listTicketTypes",
     summary="List the ticket types of an event",
     tags=[_TYPES],
@@ -141,7 +142,7 @@ async def list_ticket_types(
 
 
 @get(
-    "/v1/events/{event_id:str}/ticket-types/{ticket_type_id:str}",
+    "/v1/events/{event_id}/ticket-types/{ticket_type_id}",
     operation_id="getTicketType",
     summary="Get a ticket type",
     tags=[_TYPES],
@@ -157,7 +158,7 @@ async def get_ticket_type(
 
 
 @post(
-    "/v1/events/{event_id:str}/ticket-types",
+    "/v1/events/{event_id}/ticket-types",
     operation_id="addTicketType",
     summary="Add a ticket type",
     tags=[_TYPES],
@@ -176,7 +177,7 @@ async def add_ticket_type(
 
 
 @patch(
-    "/v1/events/{event_id:str}/ticket-types/{ticket_type_id:str}",
+    "/v1/events/{event_id}/ticket-types/{ticket_type_id}",
     operation_id="changeTicketType",
     summary="Change a ticket type",
     description="A new price is for later bookings. The pools cannot change once the event is published.",
@@ -200,7 +201,7 @@ async def change_ticket_type(
 
 
 @delete(
-    "/v1/events/{event_id:str}/ticket-types/{ticket_type_id:str}",
+    "/v1/events/{event_id}/ticket-types/{ticket_type_id}",
     operation_id="retireTicketType",
     summary="Retire a ticket type",
     description="It is no longer sold; its tickets stay valid.",
@@ -218,7 +219,7 @@ async def retire_ticket_type(
     return answer_changed_part(request, event, None)
 
 
-async def read_event_and_sale(context: Context, event_id: UUID) -> tuple[Event, Sale]:
+async def read_event_and_sale(context: Services, event_id: UUID) -> tuple[Event, Sale]:
     """Return an event and its sale at one instant. Refuses `not-found`."""
     async with context.database.snapshot() as snapshot:
         event = (await catalogue.find_events(snapshot, [event_id])).get(event_id)
@@ -233,7 +234,7 @@ def _show_pool(pool: Pool) -> PoolView:
     )
 
 
-def _show_type(context: Context, sale: Sale, terms: TicketTypeTerms) -> OrganizersTypeView:
+def _show_type(context: Services, sale: Sale, terms: TicketTypeTerms) -> OrganizersTypeView:
     pool_ids = [show_id("pol", pool_id) for pool_id in terms.pool_ids]
     return show_type(OrganizersTypeView, sale, terms, context.clock(), pool_ids=pool_ids)
 

@@ -36,10 +36,11 @@ from evently.web.api.organizing.parts import (
 )
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.conditional import require_if_match
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, get, patch, post
+from evently.web.services import Request
 
 _TAG: Final = "Organizer: promo codes"
 _MANAGERS: Final = organizer("manager", "events:write")
@@ -66,7 +67,7 @@ class PromoView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @post(
-    "/v1/events/{event_id:str}/promo-codes",
+    "/v1/events/{event_id}/promo-codes",
     operation_id="addPromoCode",
     summary="Add a promo code",
     description=(
@@ -91,7 +92,7 @@ async def add_promo_code(
 
 
 @get(
-    "/v1/events/{event_id:str}/promo-codes",
+    "/v1/events/{event_id}/promo-codes",
     operation_id="listPromoCodes",
     summary="List the promo codes of an event",
     tags=[_TAG],
@@ -111,7 +112,7 @@ async def list_promo_codes(
 
 
 @get(
-    "/v1/events/{event_id:str}/promo-codes/{promo_id:str}",
+    "/v1/events/{event_id}/promo-codes/{promo_id}",
     operation_id="getPromoCode",
     summary="Get a promo code",
     tags=[_TAG],
@@ -127,7 +128,7 @@ async def get_promo_code(
 
 
 @patch(
-    "/v1/events/{event_id:str}/promo-codes/{promo_id:str}",
+    "/v1/events/{event_id}/promo-codes/{promo_id}",
     operation_id="changePromoCode",
     summary="Change a promo code",
     description="Changes are for later bookings. Its limits cannot fall below what was used.",
@@ -155,7 +156,7 @@ async def change_promo_code(
 
 
 @post(
-    "/v1/events/{event_id:str}/promo-codes/{promo_id:str}/retire",
+    "/v1/events/{event_id}/promo-codes/{promo_id}/retire",
     operation_id="retirePromoCode",
     summary="Retire a promo code",
     description="New bookings cannot use it; earlier bookings keep their price. Safe to repeat.",

@@ -22,9 +22,10 @@ from evently.sales.commands import SalesRefusal
 from evently.sales.reads import Sale
 from evently.sales.terms import CAPACITY_MAX, TicketTypeTerms
 from evently.web.edge.auth import organizer, policy
-from evently.web.edge.context import Context, Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, post
+from evently.web.services import Request, Services
 
 _TOKENS_AT_ONCE: Final = 200  # then other requests are served: after 4 ms
 _PLACES: Final = 1_000  # of a fresh event, by default
@@ -85,7 +86,7 @@ class RehearsalView(msgspec.Struct, frozen=True):
 
 
 @post(
-    "/v1/events/{event_id:str}/rehearsals",
+    "/v1/events/{event_id}/rehearsals",
     operation_id="rehearseEvent",
     summary="Prepare a rehearsal of an event",
     description=(
@@ -108,7 +109,7 @@ async def rehearse_event(
 
 
 @post(
-    "/v1/organizers/{organizer_id:str}/rehearsals",
+    "/v1/organizers/{organizer_id}/rehearsals",
     operation_id="rehearseFreshEvent",
     summary="Prepare a rehearsal of a fresh event",
     description=(
@@ -141,7 +142,7 @@ async def rehearse_fresh_event(
 
 
 async def _answer(
-    context: Context, event: Event, sale: Sale, buyers: Sequence[UUID], now: datetime
+    context: Services, event: Event, sale: Sale, buyers: Sequence[UUID], now: datetime
 ) -> Response[RehearsalView]:
     tokens = context.accounts.tokens
     session_id = new_id()  # one for all of them: ending it ends the rehearsal

@@ -26,9 +26,10 @@ from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.api.organizing.parts import answer_changed_part, answer_part, read_event_and_sale
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import require_if_match
-from evently.web.edge.context import Request, Response
+from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, get, patch, post, put
+from evently.web.services import Request
 
 _CONDITIONS: Final = "Organizer: conditions of sale"
 _SEATING: Final = "Organizer: seating"
@@ -36,7 +37,7 @@ SEATS_BYTES_MAX: Final = 8 * 1024 * 1024  # a body may name every seat of the la
 
 
 @get(
-    "/v1/events/{event_id:str}/conditions",
+    "/v1/events/{event_id}/conditions",
     operation_id="getConditions",
     summary="Get the conditions of sale",
     tags=[_CONDITIONS],
@@ -50,7 +51,7 @@ async def get_conditions(request: Request, event_id: FromPath[EventId]) -> Respo
 
 
 @patch(
-    "/v1/events/{event_id:str}/conditions",
+    "/v1/events/{event_id}/conditions",
     operation_id="changeConditions",
     summary="Change the conditions of sale",
     description=(
@@ -72,7 +73,7 @@ async def change_conditions(
 
 
 @get(
-    "/v1/events/{event_id:str}/seating",
+    "/v1/events/{event_id}/seating",
     operation_id="getSeating",
     summary="Get the seat counts of an event",
     tags=[_SEATING],
@@ -86,7 +87,7 @@ async def get_seating(request: Request, event_id: FromPath[EventId]) -> Response
 
 
 @put(
-    "/v1/events/{event_id:str}/seating",
+    "/v1/events/{event_id}/seating",
     operation_id="putSeating",
     summary="Set the seats of an event",
     description=(
@@ -112,7 +113,7 @@ async def put_seating(
 
 
 @post(
-    "/v1/events/{event_id:str}/seats/block",
+    "/v1/events/{event_id}/seats/block",
     operation_id="blockSeats",
     summary="Block seats",
     description=(
@@ -135,7 +136,7 @@ async def block_seats(
 
 
 @post(
-    "/v1/events/{event_id:str}/seats/unblock",
+    "/v1/events/{event_id}/seats/unblock",
     operation_id="unblockSeats",
     summary="Unblock seats",
     description="Sells blocked seats again; chosen seats that are not blocked stay as they are. Safe to repeat.",

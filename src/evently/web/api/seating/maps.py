@@ -21,10 +21,11 @@ from evently.web.api.catalogue.shapes import VenueIdText
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import etag_of, not_modified
-from evently.web.edge.context import JSON, Context, Request, Response
+from evently.web.edge.context import JSON, Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, post
+from evently.web.services import Request, Services
 
 _TAG: Final = "Organizer: seat maps"
 MAP_BYTES_MAX: Final = 16 * 1024 * 1024  # the largest map: 100,000 seats, as JSON with spaces
@@ -97,7 +98,7 @@ class SeatMapBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 @post(
-    "/v1/venues/{venue_id:str}/seat-maps",
+    "/v1/venues/{venue_id}/seat-maps",
     operation_id="addSeatMap",
     summary="Add a seat map to a venue",
     description=f"One answer reports all errors. The body may have up to {MAP_BYTES_MAX // 2**20} MiB.",
@@ -114,7 +115,7 @@ async def add_seat_map(
 
 
 @post(
-    "/v1/venues/{venue_id:str}/seat-maps/import-pretix",
+    "/v1/venues/{venue_id}/seat-maps/import-pretix",
     operation_id="importSeatMap",
     summary="Import a seat map from pretix",
     description=_IMPORTING,
@@ -131,7 +132,7 @@ async def import_seat_map(
 
 
 @get(
-    "/v1/venues/{venue_id:str}/seat-maps",
+    "/v1/venues/{venue_id}/seat-maps",
     operation_id="listSeatMaps",
     summary="List the seat maps of a venue",
     description="The oldest first.",
@@ -148,7 +149,7 @@ async def list_seat_maps(
 
 
 @get(
-    "/v1/seat-maps/{seat_map_id:str}",
+    "/v1/seat-maps/{seat_map_id}",
     operation_id="getSeatMap",
     summary="Get a seat map with its layout",
     tags=[_TAG],
@@ -170,7 +171,7 @@ async def get_seat_map(
 
 
 @post(
-    "/v1/seat-maps/{seat_map_id:str}/versions",
+    "/v1/seat-maps/{seat_map_id}/versions",
     operation_id="addSeatMapVersion",
     summary="Add a version of a seat map",
     description="Events keep the version that they copied. A map equal to the latest version adds none.",
@@ -187,7 +188,7 @@ async def add_seat_map_version(
 
 
 @post(
-    "/v1/seat-maps/{seat_map_id:str}/versions/import-pretix",
+    "/v1/seat-maps/{seat_map_id}/versions/import-pretix",
     operation_id="importSeatMapVersion",
     summary="Import a version of a seat map from pretix",
     description="Events keep the version that they copied. A plan equal to the latest version adds none.\n\n"
@@ -204,13 +205,13 @@ async def import_seat_map_version(
     return _created(_show_imported(await _add_version(request.context, seat_map_id, seat_map), zones))
 
 
-async def _add_map(context: Context, venue_id: UUID, seat_map: SeatMap) -> SeatMapVersion:
+async def _add_map(context: Services, venue_id: UUID, seat_map: SeatMap) -> SeatMapVersion:
     owner = (await catalogue.get_venue(context.database, venue_id)).organizer_id
     async with context.database.transaction() as tx:
         return await seating.add_seat_map(tx, owner, venue_id, seat_map, context.clock())
 
 
-async def _add_version(context: Context, seat_map_id: UUID, seat_map: SeatMap) -> SeatMapVersion:
+async def _add_version(context: Services, seat_map_id: UUID, seat_map: SeatMap) -> SeatMapVersion:
     async with context.database.transaction() as tx:
         return await seating.add_version(tx, seat_map_id, seat_map, context.clock())
 

@@ -23,10 +23,11 @@ from evently.sales.terms import NOT_FOR_SALE, Seating
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.compression import SMALLEST_BYTES, best_coding, compress
 from evently.web.edge.conditional import etag_of, not_modified
-from evently.web.edge.context import JSON, Context, Request, Response
+from evently.web.edge.context import JSON, Response
 from evently.web.edge.memory import Kept
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
+from evently.web.services import Request, Services
 
 _FRESH: Final = "public, max-age=0, must-revalidate"  # like the availability of an event
 _FOR_EVER: Final = "public, max-age=31536000, immutable"  # the URL names the content
@@ -89,7 +90,7 @@ class LayoutView(msgspec.Struct, frozen=True):
 
 
 @get(
-    "/v1/events/{event_id:str}/seats",
+    "/v1/events/{event_id}/seats",
     operation_id="getSeats",
     summary="Get the states of the seats of an event",
     description=(
@@ -103,7 +104,7 @@ class LayoutView(msgspec.Struct, frozen=True):
     ),
     tags=["Events"],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, SalesRefusal.NOT_SEATED),
-    **policy(PUBLIC, hot=True),
+    **policy(PUBLIC),
 )
 async def get_seats(
     request: Request, event_id: FromPath[EventId], since: Since = None
@@ -117,7 +118,7 @@ async def get_seats(
 
 
 @get(
-    "/v1/events/{event_id:str}/seats/layout/{digest:str}",
+    "/v1/events/{event_id}/seats/layout/{digest}",
     operation_id="getSeatLayout",
     summary="Get the seat layout of an event",
     description=(
@@ -127,7 +128,7 @@ async def get_seats(
     ),
     tags=["Events"],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, SalesRefusal.NOT_SEATED, CommonRefusal.NOT_FOUND),
-    **policy(PUBLIC, hot=True),
+    **policy(PUBLIC),
 )
 async def get_seat_layout(
     request: Request, event_id: FromPath[EventId], digest: FromPath[str]
@@ -175,7 +176,7 @@ async def _states(board: SeatBoard, since: int | None) -> tuple[str, bytes]:
     return board.tag, _encode(_show(board, since))
 
 
-async def _layout(context: Context, event_id: UUID, digest: str) -> tuple[str, bytes]:
+async def _layout(context: Services, event_id: UUID, digest: str) -> tuple[str, bytes]:
     async with context.database.snapshot() as snapshot:
         seating = await sales.reads.read_seating(snapshot, event_id)
     if (

@@ -1,0 +1,141 @@
+"""The one way from a request to its handler: find the route, enforce its policy, read the arguments, call, respond.
+
+Budget: 10 us of processor for a request with a body and a header, of which finding the route takes one
+(docs/decisions/one-door.md). So paths are looked up part by part in dicts, and what can be computed about a
+route is computed at start.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from evently.kit.errors import CommonRefusal, Refused
+from evently.web.edge.asgi import Receive, Scope, Send
+from evently.web.edge.auth import enforce
+from evently.web.edge.binding import Binding
+from evently.web.edge.context import Request, Response
+from evently.web.edge.problems import answer_to, problem
+from evently.web.edge.refusals import EdgeRefusal
+from evently.web.edge.routing import Route
+from evently.web.edge.validation import decode_as
+
+# The characters of a host and a port (RFC 3986, 3.2); a server refuses any other (RFC 9112, 3.2).
+_HOST: Final = re.compile(rb"[0-9A-Za-z!$&'()*+,;=\-._~:\[\]@%]*\Z")
+
+
+class _Bound(NamedTuple):
+    """A route with how its arguments are read."""
+
+    route: Route
+    binding: Binding
+    names: tuple[str, ...]  # of the parameters of its path, in order
+
+
+class _Node:
+    """One part of the paths: what may follow it, and the routes that end here, by method."""
+
+    __slots__ = ("children", "methods", "parameter", "rest")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node] = {}
+        self.parameter: _Node | None = None  # any text
+        self.rest: _Node | None = None  # any text, slashes included
+        self.methods: dict[str, _Bound] = {}
+
+    def below(self, part: str) -> _Node:
+        """Return the node of the next part of a path, made if it is not there."""
+        if part.endswith(":path}"):
+            self.rest = self.rest or _Node()
+            return self.rest
+        if part.startswith("{"):
+            self.parameter = self.parameter or _Node()
+            return self.parameter
+        return self.children.setdefault(part, _Node())
+
+
+class Router:
+    """The ASGI application of these routes. Empty parts of a path (`//`, a slash at the end) do not count."""
+
+    def __init__(self, routes: Iterable[Route], request_class: type[Request]) -> None:
+        self._request_class = request_class
+        self._root = _Node()
+        for route in routes:
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        node, names = self._root, []
+        for part in _parts(route.path):
+            node = node.below(part)
+            if part.startswith("{"):
+                names.append(part.strip("{}").partition(":")[0])
+        assert route.method not in node.methods, f"{route.method} {route.path} is there twice"
+        node.methods[route.method] = _Bound(route, Binding(route), tuple(names))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to a request."""
+        request = self._request_class(scope, receive)
+        try:
+            response = await self._respond(request)
+        except Exception as exc:  # noqa: BLE001  # an outermost loop: every exception has its response
+            response = answer_to(request, exc)
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response[Any]:
+        scope = request.scope
+        host = request.exchange.headers.get(b"host")
+        if host is not None and not _HOST.match(host):
+            raise Refused(EdgeRefusal.MALFORMED, "bad_host")
+        methods, values = self._find(scope["path"])
+        if not methods:
+            raise Refused(CommonRefusal.NOT_FOUND)
+        bound = methods.get(scope["method"])
+        if bound is None:
+            return _other_method(request, methods)
+        route = bound.route
+        scope["path_template"] = route.path
+        request.path_values = dict(zip(bound.names, values, strict=True))
+        await enforce(request, route)
+        arguments = bound.binding.arguments(request)
+        if route.body is not None:
+            arguments["data"] = decode_as(route.body, request.exchange, await request.body())
+        result = await route.handler(**arguments)
+        response: Response[Any] = result if isinstance(result, Response) else Response(result)
+        response.status_code = response.status_code or route.status_code
+        response.media_type = response.media_type or route.media_type
+        return response
+
+    def body_bytes_max(self, path: str) -> int:
+        """Return how long a body the routes at a path take, beyond what every route takes; 0 for none."""
+        methods, _ = self._find(path)
+        return max((bound.route.body_bytes_max or 0 for bound in methods.values()), default=0)
+
+    def _find(self, path: str) -> tuple[dict[str, _Bound], list[str]]:
+        """Return the routes at a path, by method, and the texts of its parameters."""
+        node, values, parts = self._root, [], _parts(path)
+        for index, part in enumerate(parts):
+            if (child := node.children.get(part)) is not None:
+                node = child
+            elif node.parameter is not None:
+                node = node.parameter
+                values.append(part)
+            elif node.rest is not None:
+                return node.rest.methods, [*values, "/".join(parts[index:])]
+            else:
+                return {}, []
+        return node.methods, values
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
+
+
+def _other_method(request: Request, methods: Iterable[str]) -> Response[Any]:
+    """Return the response to OPTIONS, and to a method that the address does not have."""
+    allow = {"allow": ", ".join(sorted({*methods, "OPTIONS"}))}
+    if request.scope["method"] == "OPTIONS":
+        return Response(None, headers=allow)
+    response = problem(request, Refused(EdgeRefusal.METHOD_NOT_ALLOWED))
+    response.headers = {**response.headers, **allow}
+    return response

@@ -1,0 +1,28 @@
+"""What the handlers of `api` and `pages` get beyond the edge's own: the domains, as `app.py` built them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from evently.checkout import Checkout
+from evently.sales import Engine
+from evently.sales.reads import SeatBoards, WaitlistPositions
+from evently.web.edge import context
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services(context.Context):
+    """The context of every request."""
+
+    engine: Engine
+    boards: SeatBoards
+    lines: WaitlistPositions
+    checkout: Checkout
+
+
+class Request(context.Request):
+    """A request whose context has the domains."""
+
+    __slots__ = ()
+    context: ClassVar[Services]
