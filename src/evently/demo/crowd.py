@@ -1,7 +1,6 @@
-"""What people did with the demo's events: who booked what when, and who changed their mind.
+"""The bookings and cancellations of the demo's events, planned before any is carried out.
 
-Made up before anything is carried out, the same for the same event, and such that the till refuses nothing of
-it.
+The plan depends only on the event, and respects capacity and limits, so that no booking is refused.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from evently.sales.reads import Sale
 from evently.sales.terms import TicketTypeTerms
 
 _QUANTITIES: Final = (1, 1, 2, 2, 2, 2, 3, 4, 4, 6)
-_RUSH: Final = (1.0, 2.2)  # of a beta distribution: most come soon after the opening
-_STAYING: Final = 14  # so many stay for one who changes their mind
+_RUSH: Final = (1.0, 2.2)  # of a beta distribution: most bookings are soon after the opening
+_STAYING: Final = 14  # bookings for each one that is cancelled
 _TRIES_MAX: Final = 50
 
 
 class PlannedBooking(msgspec.Struct, frozen=True):
-    """Somebody books, and perhaps cancels later."""
+    """A booking, and perhaps its cancellation."""
 
     at: datetime
     buyer_id: UUID
@@ -36,7 +35,7 @@ class PlannedBooking(msgspec.Struct, frozen=True):
 
 
 class Crowd:
-    """The people who came to one event's sale between two instants."""
+    """The buyers of one event between the opening and the end of its sale."""
 
     def __init__(
         self, spec: EventSpec, sale: Sale, buyers: Sequence[UUID], opened: datetime, closed: datetime
@@ -49,16 +48,16 @@ class Crowd:
         self._left = {pool.pool_id: pool.capacity for pool in sale.pools.values()}
         self._bought: Counter[tuple[UUID, UUID]] = Counter()
 
-    def wishes(self, units: int) -> list[PlannedBooking]:
-        """Return wishes that leave so many units sold (fewer where there are no more), and some that were taken back."""
-        wishes: list[PlannedBooking] = []
-        while units > 0 and (wish := self._wish(units)) is not None:
-            wishes.append(wish)
-            units -= wish.quantity
-        taken_back = [self._wish(2) for _ in range(len(wishes) // _STAYING)]
-        return wishes + [self._change_mind(wish) for wish in taken_back if wish is not None]
+    def plan(self, units: int) -> list[PlannedBooking]:
+        """Return bookings that leave so many units sold, or all there are, and some that are cancelled."""
+        planned: list[PlannedBooking] = []
+        while units > 0 and (booking := self._plan_one(units)) is not None:
+            planned.append(booking)
+            units -= booking.quantity
+        cancelled = [self._plan_one(2) for _ in range(len(planned) // _STAYING)]
+        return planned + [self._with_cancellation(booking) for booking in cancelled if booking is not None]
 
-    def _wish(self, units: int) -> PlannedBooking | None:
+    def _plan_one(self, units: int) -> PlannedBooking | None:
         for _ in range(_TRIES_MAX):
             at = self._opened + (self._closed - self._opened) * self._random.betavariate(*_RUSH)
             buyer_id, terms = self._random.choice(self._buyers), self._random.choice(self._types)
@@ -80,7 +79,7 @@ class Crowd:
             return False
         return all(self._left[pool_id] >= quantity for pool_id in terms.pool_ids)
 
-    def _change_mind(self, wish: PlannedBooking) -> PlannedBooking:
+    def _with_cancellation(self, booking: PlannedBooking) -> PlannedBooking:
         return msgspec.structs.replace(
-            wish, cancelled_at=wish.at + (self._closed - wish.at) * self._random.uniform(0.1, 0.9)
+            booking, cancelled_at=booking.at + (self._closed - booking.at) * self._random.uniform(0.1, 0.9)
         )

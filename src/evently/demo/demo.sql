@@ -1,4 +1,4 @@
 -- name: take_turns
--- One fills the database with the demo at a time; the other then finds it filled. Until the end of the
--- transaction.
+-- Lock the filling of the demo until the end of the transaction: a second process waits, and then finds the
+-- demo filled.
 SELECT pg_advisory_xact_lock(7236412078540123465);

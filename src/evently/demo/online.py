@@ -1,8 +1,9 @@
-"""Who has bought the demo's theatre online: through the checkout's desk and the demo gateway, as buyers do, at believable times.
+"""The online bookings of the demo's theatre, through the checkout and the demo gateway.
 
-Most paid at once; some with a card that was declined first, or a promo code; some let their hold run out; two
-changed their minds and were paid back. The demo gateway and the till have transactions of their own, so this
-follows what `seeding` does in one. Broken off in the middle it leaves fewer buyers, each of them whole.
+Most are paid at once; some with a card that is declined first, or with a promo code; some holds expire; two
+bookings are cancelled and refunded. The demo gateway and the sales engine have transactions of their own, so
+this runs after the single transaction of `seeding`. If it is interrupted, fewer bookings exist, each
+complete.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from evently.sales.commands import Booked, Booking, BookingLine, CancelBooking, 
 _BUYERS: Final = 32
 _EVERY: Final = timedelta(hours=6, minutes=23)
 _CHOSEN: Final = ("Stalls", "Circle", "Stalls, reduced", "Circle", "Stalls")
-_PROMO: Final = "EARLY10"  # one in four has it
-_FORGOTTEN: Final = frozenset({6, 17, 29})  # never paid
+_PROMO: Final = "EARLY10"  # used by one buyer in four
+_UNPAID: Final = frozenset({6, 17, 29})
 _DECLINED_FIRST: Final = frozenset({3, 12, 21})
-_GIVEN_BACK: Final = {10: 1, 23: None}  # how many of the tickets; None: all
+_CANCELLED: Final = {10: 1, 23: None}  # the number of cancelled tickets; None: all
 
 
 class _Shop(NamedTuple):
-    """The till, the desk and a clock that is moved by hand."""
+    """The sales engine, the checkout, and a clock that the demo moves."""
 
     database: Database
     engine: Engine
@@ -48,7 +49,7 @@ class _Clock:
 
 
 async def buy_online(database: Database, event_id: UUID, buyers: Sequence[UUID], now: datetime) -> None:
-    """Let people buy seats of an event that is paid online, in the days before `now`."""
+    """Book seats of an event that is paid online, in the days before `now`."""
     types = {
         terms.name: terms.ticket_type_id
         for terms in (await sales.reads.find_sale(database, event_id)).ticket_types.values()
@@ -63,7 +64,7 @@ async def buy_online(database: Database, event_id: UUID, buyers: Sequence[UUID],
                     PlaceBooking(event_id, buyers[number % len(buyers)], (line,), promo_code=promo_code)
                 )
             )
-            if number in _FORGOTTEN:
+            if number in _UNPAID:
                 shop.clock.now += timedelta(minutes=11)
                 await shop.engine.submit(WakeSale(event_id))
                 continue
@@ -71,9 +72,9 @@ async def buy_online(database: Database, event_id: UUID, buyers: Sequence[UUID],
                 shop.clock.now += timedelta(seconds=95)
                 await shop.checkout.pay(held.booking_id, held.buyer_id, PaymentChoice(card))
                 await shop.checkout.wait_until_idle()
-            if number in _GIVEN_BACK:
+            if number in _CANCELLED:
                 shop.clock.now += timedelta(hours=3)
-                await _give_back(shop, held, _GIVEN_BACK[number])
+                await _cancel(shop, held, _CANCELLED[number])
 
 
 @asynccontextmanager
@@ -89,7 +90,7 @@ async def _open(database: Database, now: datetime) -> AsyncIterator[_Shop]:
         await engine.stop()
 
 
-async def _give_back(shop: _Shop, booking: Booking, tickets: int | None) -> None:
+async def _cancel(shop: _Shop, booking: Booking, tickets: int | None) -> None:
     chosen = None if tickets is None else tuple(ticket.ticket_id for ticket in booking.tickets[:tickets])
     _booked(
         await shop.engine.submit(
@@ -102,5 +103,5 @@ async def _give_back(shop: _Shop, booking: Booking, tickets: int | None) -> None
 
 
 def _booked(outcome: sales.commands.Outcome) -> Booking:
-    assert isinstance(outcome, Booked), f"there are seats enough, and it is in time: {outcome}"
+    assert isinstance(outcome, Booked), f"seats are available and the sale is open: {outcome}"
     return outcome.booking

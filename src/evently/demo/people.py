@@ -1,4 +1,4 @@
-"""Who is in the demo: one account for each role, and buyers from everywhere, who cannot log in."""
+"""The people of the demo: one account for each role, and buyers who cannot log in."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 from evently.accounts import MemberRole, PlatformRole
 
 DOMAIN: Final = "evently.example"
-PASSWORD: Final = "evently-demo"  # noqa: S105  # of everybody in the demo; it is told to whoever starts it
+PASSWORD: Final = "evently-demo"  # noqa: S105  # of all demo accounts; `evently demo` prints it
 
 
 class DemoAccount(NamedTuple):
-    """Somebody who can log in. `organizer` and `member_role`: what they are where."""
+    """An account that can log in, with its role in an organizer."""
 
     user: str
     name: str
@@ -21,7 +21,7 @@ class DemoAccount(NamedTuple):
 
     @property
     def email(self) -> str:
-        """The address to log in with."""
+        """The e-mail address of the account."""
         return f"{self.user}@{DOMAIN}"
 
 
@@ -39,12 +39,14 @@ ACCOUNTS: Final = (
 )
 
 BUYERS: Final = (
-    "Aiko Tanaka", "Alejandra Ruiz", "Amara Diallo", "Anders Lund", "Anjali Mehta", "Astrid Nyberg", "Beatriz Costa", "Bikram Thapa",
-    "Camille Laurent", "Carlos Mendoza", "Chen Wei", "Chloe Martin", "Daniel Cohen", "David Osei", "Elena Petrova", "Emeka Obi",
-    "Emma Johansson", "Fatima Zahra", "Finn O'Connor", "Giulia Rossi", "Grace Kim", "Hana Novak", "Hassan Ali", "Hemi Ngata",
-    "Ines Almeida", "Ingrid Berg", "Isabella Silva", "Jack Wilson", "Jamal Carter", "Jonas Weber", "Kenji Sato", "Klara Schmidt",
-    "Lakshmi Iyer", "Liam Murphy", "Lina Farouk", "Maja Jensen", "Marco Bianchi", "María José Vega", "Mehmet Yılmaz", "Moana Tuhoe",
-    "Nadia Rahman", "Noah Fischer", "Olga Ivanova", "Olivia Brown", "Paulo Souza", "Pema Sherpa", "Ravi Kapoor", "Rosa Jiménez",
-    "Ryo Nakamura", "Sara Lindholm", "Sione Faleolo", "Sofia Andersson", "Thandiwe Mokoena", "Thomas Becker", "Valentina Moreno",
-    "Viktor Horvat", "Wanjiru Kamau", "Yuki Mori", "Zoë Janssens", "Ásta Jónsdóttir",
+    "Aiko Tanaka", "Alejandra Ruiz", "Amara Diallo", "Anders Lund", "Anjali Mehta", "Astrid Nyberg",
+    "Beatriz Costa", "Bikram Thapa", "Camille Laurent", "Carlos Mendoza", "Chen Wei", "Chloe Martin",
+    "Daniel Cohen", "David Osei", "Elena Petrova", "Emeka Obi", "Emma Johansson", "Fatima Zahra",
+    "Finn O'Connor", "Giulia Rossi", "Grace Kim", "Hana Novak", "Hassan Ali", "Hemi Ngata", "Ines Almeida",
+    "Ingrid Berg", "Isabella Silva", "Jack Wilson", "Jamal Carter", "Jonas Weber", "Kenji Sato",
+    "Klara Schmidt", "Lakshmi Iyer", "Liam Murphy", "Lina Farouk", "Maja Jensen", "Marco Bianchi",
+    "María José Vega", "Mehmet Yılmaz", "Moana Tuhoe", "Nadia Rahman", "Noah Fischer", "Olga Ivanova",
+    "Olivia Brown", "Paulo Souza", "Pema Sherpa", "Ravi Kapoor", "Rosa Jiménez", "Ryo Nakamura",
+    "Sara Lindholm", "Sione Faleolo", "Sofia Andersson", "Thandiwe Mokoena", "Thomas Becker",
+    "Valentina Moreno", "Viktor Horvat", "Wanjiru Kamau", "Yuki Mori", "Zoë Janssens", "Ásta Jónsdóttir",
 )  # fmt: skip

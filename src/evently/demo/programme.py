@@ -1,4 +1,4 @@
-"""The demo's programme, as the `.toml` files beside this module tell it."""
+"""The demo's organizers, venues and events, read from the `.toml` files beside this module."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class VenueSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TypeSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A ticket type. `until_days`: its sale ends so many days before the start."""
+    """A ticket type. Its sale ends `until_days` days before the start of the event."""
 
     name: str
     price: int = 0
@@ -49,7 +49,7 @@ class TypeSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EventSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An event. `sold`: units of bookings that live; `sold_out`: all there are; `opens_days`: on sale so many days from now."""
+    """An event. `sold` units are sold, or all if `sold_out`; the sale opens in `opens_days` days."""
 
     title: str
     venue: str
@@ -69,19 +69,19 @@ class EventSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cancelled: bool = False
 
     def starts_on(self, today: date, *, past: bool) -> date:
-        """Return the day it starts: never today, so that it is neither over nor about to begin."""
+        """Return the day of the start; never today, so that the event is clearly past or upcoming."""
         toward = -1 if past else 1
         first = today + toward * timedelta(days=1 + 7 * self.week)
         return first + toward * timedelta(days=toward * (_DAYS.index(self.day) - first.weekday()) % 7)
 
     def starts_at(self, now: datetime, zone: ZoneInfo, *, past: bool) -> datetime:
-        """Return the start as the clocks at the venue show it, without an offset."""
+        """Return the start in the local time of the venue, without an offset."""
         day = self.starts_on(now.astimezone(zone).date(), past=past)
         return datetime.combine(day, time.fromisoformat(self.at))
 
 
 class Programme(msgspec.Struct, frozen=True):
-    """Everything."""
+    """All organizers, venues and events of the demo."""
 
     organizers: tuple[HostSpec, ...]
     venues: dict[str, VenueSpec]
@@ -99,7 +99,7 @@ class _Events(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_programme() -> Programme:
-    """Return the programme."""
+    """Return the programme of the demo."""
     places = msgspec.toml.decode(_file("programme.toml"), type=_Places)
     past, upcoming = (
         msgspec.toml.decode(_file(name), type=_Events).event for name in ("past.toml", "upcoming.toml")

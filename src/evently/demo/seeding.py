@@ -1,4 +1,7 @@
-"""Puts the demo into the database: the same verbs as for everybody, at any time, and all but payments in one transaction."""
+"""Writes the demo into the database, through the functions that the API uses, at times in the past.
+
+seed(database, now, password_hash)   everything but payments in one transaction, then the payments
+"""
 
 from __future__ import annotations
 
@@ -29,19 +32,19 @@ sql: Final = load_queries(__name__, "demo.sql")
 
 _NAMESPACE: Final = UUID("6f1b8f0e-2a4c-4a5e-9c39-0d4f7a1be570")
 _FIRST_ID_MILLISECONDS: Final = 1_767_225_600_000  # 2026-01-01
-_OPENED: Final = timedelta(days=400)  # ago: when everybody joined
+_JOINED: Final = timedelta(days=400)  # the age of all accounts
 _ANNOUNCED_PAST: Final = timedelta(days=60)  # before the start
-_ANNOUNCED: Final = (21, 63)  # days ago, for what is coming
-_REGULAR: Final = 3  # times as often as others the buyer who can log in books
-_CALLED_OFF: Final = timedelta(days=2)  # before the start
+_ANNOUNCED: Final = (21, 63)  # days ago, for upcoming events
+_REGULAR: Final = 3  # the buyer who can log in books this many times as often as others
+_CANCELLED_BEFORE: Final = timedelta(days=2)  # the start
 
 
 async def seed(database: Database, now: datetime, password_hash: str) -> bool:
-    """Fill the database with the demo; returns False, and changes nothing, where it is there already."""
+    """Fill the database with the demo; returns False and changes nothing if the demo is there already."""
     demo = _Demo(read_programme(), now, password_hash)
     async with database.transaction() as tx:
         await tx.execute(*sql.take_turns())
-        if await demo.is_there(tx):
+        if await demo.exists(tx):
             return False
         await demo.add_people(tx, database)
         await demo.add_organizers(tx)
@@ -50,9 +53,9 @@ async def seed(database: Database, now: datetime, password_hash: str) -> bool:
             await demo.add_event(tx, spec, past=True)
         for spec in demo.programme.upcoming:
             await demo.add_event(tx, spec, past=False)
-        stage = demo.stage()
-        online = await add_showcase(tx, stage)
-    await buy_online(database, online, stage.buyers, stage.now)
+        scene = demo.scene()
+        online = await add_showcase(tx, scene)
+    await buy_online(database, online, scene.buyers, scene.now)
     return True
 
 
@@ -60,15 +63,15 @@ class _Demo:
     def __init__(self, programme: Programme, now: datetime, password_hash: str) -> None:
         self.programme = programme
         self._now = now.replace(microsecond=0)
-        self._joined = self._now - _OPENED
+        self._joined = self._now - _JOINED
         self._password_hash = password_hash
         self._numbers = count()
         self._people: dict[str, UUID] = {}
         self._organizers = {host.key: self._id("organizer", host.key) for host in programme.organizers}
         self._venues = {key: self._id("venue", key) for key in programme.venues}
 
-    async def is_there(self, tx: Connection) -> bool:
-        """Whether the first organizer of the demo is."""
+    async def exists(self, tx: Connection) -> bool:
+        """Return whether the first organizer of the demo exists."""
         try:
             await accounts.organizers.lock_organizer(tx, next(iter(self._organizers.values())))
         except Refused:
@@ -76,9 +79,9 @@ class _Demo:
         return True
 
     async def add_people(self, tx: Connection, database: Database) -> None:
-        """Add those who log in, and those who only book.
+        """Add the accounts that can log in, and the buyers who cannot.
 
-        Whoever has such an address already keeps the account, and plays the part.
+        An existing account with one of these addresses is used as it is.
         """
         for account in ACCOUNTS:
             person = Person(
@@ -102,7 +105,7 @@ class _Demo:
         if await accounts.people.add_person(tx, person, password_hash):
             self._people[key] = person.person_id
         else:
-            assert person.email is not None, "everybody here has one"
+            assert person.email is not None, "all people of the demo have an address"
             found = await accounts.people.find_by_email(database, person.email)
             assert found is not None, "the address was taken"
             self._people[key] = found[0].person_id
@@ -129,7 +132,7 @@ class _Demo:
             )
 
     async def add_event(self, tx: Connection, spec: EventSpec, *, past: bool) -> None:
-        """Add an event as if it had been made when it was announced, and let people book it until now, or until it started."""
+        """Add an event at the time of its announcement, and its bookings until now or until its start."""
         venue = self.programme.venues[spec.venue]
         wall_time = spec.starts_at(self._now, ZoneInfo(venue.time_zone), past=past)
         starts_at = wall_time.replace(tzinfo=ZoneInfo(venue.time_zone)).astimezone(UTC)
@@ -151,13 +154,13 @@ class _Demo:
         await organizing.create_event(tx, organizer_id, terms, sale, announced, event_id=event_id)
         published = announced + timedelta(hours=4)
         await organizing.publish_event(tx, event_id, published)
-        closed = starts_at - _CALLED_OFF if spec.cancelled else min(starts_at, self._now)
+        closed = starts_at - _CANCELLED_BEFORE if spec.cancelled else min(starts_at, self._now)
         booked = await self._sell(tx, spec, event_id, published, closed)
         if spec.cancelled:
-            await _call_off(tx, organizer_id, event_id, booked, closed)
+            await _cancel_event(tx, organizer_id, event_id, booked, closed)
 
-    def stage(self) -> Scene:
-        """Return where the showcase takes place."""
+    def scene(self) -> Scene:
+        """Return the setting of the showcase events."""
         venue = self.programme.venues[VENUE]
         buyers = [self._people[name] for name in BUYERS]
         organizer_id, venue_id = self._organizers[venue.organizer], self._venues[VENUE]
@@ -198,7 +201,7 @@ class _Demo:
         sale = await read_sale(tx, event_id)
         units = sum(pool.capacity for pool in sale.pools.values()) if spec.sold_out else spec.sold
         buyers = [self._people[name] for name in BUYERS] + [self._people["buyer"]] * _REGULAR
-        return await _carry_out(tx, event_id, Crowd(spec, sale, buyers, opened, closed).wishes(units))
+        return await _carry_out(tx, event_id, Crowd(spec, sale, buyers, opened, closed).plan(units))
 
     def _announced_ago(self, spec: EventSpec) -> timedelta:
         first, last = _ANNOUNCED
@@ -207,7 +210,7 @@ class _Demo:
         )
 
     def _id(self, kind: str, name: str) -> UUID:
-        """Return an id that is the same in every demo, and in the order of being made, like any UUIDv7."""
+        """Return an id that is the same in every demo; ids are in order of creation, like any UUIDv7."""
         milliseconds = _FIRST_ID_MILLISECONDS + next(self._numbers)
         tail = uuid5(_NAMESPACE, f"{kind} {name}").int
         return UUID(
@@ -219,30 +222,32 @@ class _Demo:
         )
 
 
-async def _carry_out(tx: Connection, event_id: UUID, wishes: Sequence[PlannedBooking]) -> list[UUID]:
-    """Let everything happen in its order; returns the bookings that live."""
-    steps = [(wish.at, number, wish) for number, wish in enumerate(wishes)]
+async def _carry_out(tx: Connection, event_id: UUID, planned: Sequence[PlannedBooking]) -> list[UUID]:
+    """Carry out bookings and cancellations in the order of their times; returns the remaining bookings."""
+    steps = [(booking.at, number, booking) for number, booking in enumerate(planned)]
     steps += [
-        (wish.cancelled_at, number, wish)
-        for number, wish in enumerate(wishes)
-        if wish.cancelled_at is not None
+        (booking.cancelled_at, number, booking)
+        for number, booking in enumerate(planned)
+        if booking.cancelled_at is not None
     ]
     placed: dict[int, UUID] = {}
-    for at, number, wish in sorted(steps, key=lambda step: step[:2]):
+    for at, number, booking in sorted(steps, key=lambda step: step[:2]):
         if number in placed:
-            await carry_out(tx, CancelBooking(event_id, placed.pop(number), wish.buyer_id, wish.buyer_id), at)
+            await carry_out(
+                tx, CancelBooking(event_id, placed.pop(number), booking.buyer_id, booking.buyer_id), at
+            )
         else:
-            lines = (BookingLine(wish.ticket_type_id, wish.quantity),)
-            booked, _ = await carry_out(tx, PlaceBooking(event_id, wish.buyer_id, lines), at)
-            assert isinstance(booked, Booked), "whatever is refused is raised"
+            lines = (BookingLine(booking.ticket_type_id, booking.quantity),)
+            booked, _ = await carry_out(tx, PlaceBooking(event_id, booking.buyer_id, lines), at)
+            assert isinstance(booked, Booked), "carry_out raises refusals"
             placed[number] = booked.booking.booking_id
     return list(placed.values())
 
 
-async def _call_off(
+async def _cancel_event(
     tx: Connection, organizer_id: UUID, event_id: UUID, booking_ids: Sequence[UUID], at: datetime
 ) -> None:
-    """Cancel an event and its bookings, as the job does that waits for this fact."""
+    """Cancel an event and its bookings, as the job after this fact does."""
     await organizing.cancel_event(tx, event_id, at)
     for booking_id in booking_ids:
         await carry_out(
