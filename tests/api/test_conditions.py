@@ -1,4 +1,4 @@
-"""Conditions of sale over HTTP: what a new event has, what buyers see, what later bookings are made under; tax, and hidden ticket types."""
+"""Conditions of sale over HTTP: defaults, the buyers' view, versions; tax, and hidden ticket types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seat maps over HTTP: made, listed, changed in versions; every fault of a map with its place; bodies as large as halls are."""
+"""Seat maps over HTTP: creation, lists, versions; every fault of a map with its pointer; large bodies."""
 
 from __future__ import annotations
 

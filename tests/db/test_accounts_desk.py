@@ -143,7 +143,7 @@ async def test_known_and_unknown_take_as_long(db: Database, clock: MovableClock)
 
 
 async def _largest_gap(accounts: Accounts, round_number: int) -> float:
-    """Seconds between what a known and an unknown e-mail take, at log-in and at registration, whichever differs more."""
+    """Return the larger time difference between a known and an unknown e-mail, of login and registration."""
     log_ins: tuple[list[float], list[float]] = ([], [])
     registrations: tuple[list[float], list[float]] = ([], [])
     for number in range(7):
@@ -161,7 +161,7 @@ async def _largest_gap(accounts: Accounts, round_number: int) -> float:
 
 
 async def seconds_of(work: Awaitable[object]) -> float:
-    """Seconds of a core in this process: what an attacker would see on a machine that does nothing else, however busy this one is."""
+    """Return processor seconds: the time that an attacker would measure on an idle machine."""
     started = time.process_time()
     with suppress(Refused):
         await work

@@ -117,7 +117,8 @@ async def test_people_are_paged_newest_first(db: Database, clock: MovableClock) 
 async def test_search_uses_the_indexes(db: Database) -> None:
     await db.fetch(
         """INSERT INTO people (person_id, email, name, role, version, created_at)
-        SELECT gen_random_uuid(), md5(n::text) || '@example.org', md5(n::text), 'buyer', 1, now() FROM generate_series(1, 5000) AS n"""
+        SELECT gen_random_uuid(), md5(n::text) || '@example.org', md5(n::text), 'buyer', 1, now()
+        FROM generate_series(1, 5000) AS n"""
     )
     await db.fetch("ANALYZE people")
     query, *values = _list_people_query("c4ca42")

@@ -120,7 +120,10 @@ def planted(what: str, shows: str, *statements: str) -> Planted:
 
 
 # Without a key
-ONE = "(SELECT booking_id FROM bookings WHERE event_id = $1 AND state = 'confirmed' ORDER BY booking_id DESC LIMIT 1)"
+ONE = (
+    "(SELECT booking_id FROM bookings WHERE event_id = $1 AND state = 'confirmed' ORDER BY "
+    "booking_id DESC LIMIT 1)"
+)
 ONE_TICKET = (
     f"(SELECT ticket_id FROM tickets WHERE event_id = $1 AND booking_id = {ONE} ORDER BY ticket_id LIMIT 1)"
 )
@@ -174,27 +177,33 @@ PLANTED = [
     planted(
         "a ticket of no type",
         "I2 I5 I11",
-        f"UPDATE tickets SET ticket_type_id = gen_random_uuid() WHERE event_id = $1 AND ticket_id = {ONE_TICKET}",
+        "UPDATE tickets SET ticket_type_id = gen_random_uuid() WHERE event_id = $1 AND "
+        f"ticket_id = {ONE_TICKET}",
     ),
     planted(
         "a ticket with two owners",
         "I2 I5 I11",
         "ALTER TABLE tickets DROP CONSTRAINT tickets_pk",
-        "INSERT INTO tickets SELECT event_id, ticket_id, (SELECT booking_id FROM bookings WHERE event_id = $1 AND state = 'held'), "
-        f"ticket_type_id, price_minor, state, secret FROM tickets WHERE event_id = $1 AND ticket_id = {ONE_TICKET}",
+        "INSERT INTO tickets SELECT event_id, ticket_id, (SELECT booking_id FROM bookings WHERE "
+        "event_id = $1 AND state = 'held'), "
+        "ticket_type_id, price_minor, state, secret FROM tickets WHERE event_id = $1 AND "
+        f"ticket_id = {ONE_TICKET}",
     ),
     planted(
         "a key with two bookings",
         "I6",
         "ALTER TABLE idempotency_keys DROP CONSTRAINT idempotency_keys_pk",
-        "INSERT INTO idempotency_keys SELECT first.event_id, first.actor_id, first.key, second.fingerprint, second.booking_id, "
+        "INSERT INTO idempotency_keys SELECT first.event_id, first.actor_id, first.key, "
+        "second.fingerprint, second.booking_id, "
         "second.answer, 0 FROM idempotency_keys AS first, idempotency_keys AS second "
-        "WHERE first.event_id = $1 AND first.key = 'first' AND second.event_id = $1 AND second.key = 'second'",
+        "WHERE first.event_id = $1 AND first.key = 'first' AND second.event_id = $1 AND "
+        "second.key = 'second'",
     ),
     planted(
         "a key with the answer to another",
         "I6",
-        "UPDATE idempotency_keys SET answer = (SELECT answer FROM idempotency_keys WHERE event_id = $1 AND key = 'second') "
+        "UPDATE idempotency_keys SET answer = (SELECT answer FROM idempotency_keys WHERE "
+        "event_id = $1 AND key = 'second') "
         "WHERE event_id = $1 AND key = 'first'",
     ),
     planted(
@@ -205,18 +214,22 @@ PLANTED = [
     planted(
         "a key with an answer of fewer tickets",
         "I2 I5 I6 I11",
-        "UPDATE tickets SET booking_id = (SELECT booking_id FROM idempotency_keys WHERE event_id = $1 AND key = 'first') "
-        "WHERE event_id = $1 AND booking_id = (SELECT booking_id FROM bookings WHERE event_id = $1 AND state = 'held')",
+        "UPDATE tickets SET booking_id = (SELECT booking_id FROM idempotency_keys WHERE "
+        "event_id = $1 AND key = 'first') "
+        "WHERE event_id = $1 AND booking_id = (SELECT booking_id FROM bookings WHERE event_id = "
+        "$1 AND state = 'held')",
     ),
     planted(
         "a hold that nobody took back",
         "I9 I11",
-        "UPDATE bookings SET expires_at = now() - interval '6 seconds' WHERE event_id = $1 AND state = 'held'",
+        "UPDATE bookings SET expires_at = now() - interval '6 seconds' WHERE event_id = $1 AND "
+        "state = 'held'",
     ),
     planted(
         "a hold confirmed too late",
         "I9 I11",
-        "UPDATE bookings SET expires_at = confirmed_at WHERE event_id = $1 AND state = 'confirmed' AND expires_at IS NOT NULL",
+        "UPDATE bookings SET expires_at = confirmed_at WHERE event_id = $1 AND state = "
+        "'confirmed' AND expires_at IS NOT NULL",
     ),
     planted("a row taken out of the journal", "I11", "DELETE FROM journal WHERE event_id = $1 AND seq = 3"),
     planted(
@@ -228,7 +241,8 @@ PLANTED = [
     planted(
         "facts that were changed",
         "I11",
-        "UPDATE journal SET facts = convert_to(replace(convert_from(facts, 'UTF8'), ',2500]', ',1]'), 'UTF8') "
+        "UPDATE journal SET facts = convert_to(replace(convert_from(facts, 'UTF8'), ',2500]', "
+        "',1]'), 'UTF8') "
         f"WHERE event_id = $1 AND seq = {LAST}",
     ),
     planted(
@@ -239,7 +253,8 @@ PLANTED = [
     planted(
         "facts that cannot be",
         "I11",
-        f"UPDATE journal SET facts = (SELECT facts FROM journal WHERE event_id = $1 AND seq = {LAST}) WHERE event_id = $1 AND seq = 3",
+        "UPDATE journal SET facts = (SELECT facts FROM journal WHERE event_id = $1 AND seq = "
+        f"{LAST}) WHERE event_id = $1 AND seq = 3",
     ),
     planted(
         "a hash that was changed",
@@ -261,7 +276,8 @@ PLANTED = [
     planted(
         "another time",
         "I11",
-        f"UPDATE bookings SET placed_at = placed_at - interval '1 second' WHERE event_id = $1 AND booking_id = {ONE}",
+        "UPDATE bookings SET placed_at = placed_at - interval '1 second' WHERE event_id = $1 "
+        f"AND booking_id = {ONE}",
     ),
     planted(
         "a booking in another state",
@@ -272,10 +288,12 @@ PLANTED = [
     planted(
         "a booking that was lost",
         "I2 I11",
-        "CREATE TEMPORARY TABLE lost AS SELECT event_id, booking_id FROM bookings WHERE event_id = $1 AND booking_id = "
-        + ONE,
-        "DELETE FROM tickets USING lost WHERE tickets.event_id = lost.event_id AND tickets.booking_id = lost.booking_id",
-        "DELETE FROM bookings USING lost WHERE bookings.event_id = lost.event_id AND bookings.booking_id = lost.booking_id",
+        "CREATE TEMPORARY TABLE lost AS SELECT event_id, booking_id FROM bookings WHERE "
+        "event_id = $1 AND booking_id = " + ONE,
+        "DELETE FROM tickets USING lost WHERE tickets.event_id = lost.event_id AND "
+        "tickets.booking_id = lost.booking_id",
+        "DELETE FROM bookings USING lost WHERE bookings.event_id = lost.event_id AND "
+        "bookings.booking_id = lost.booking_id",
     ),
     planted(
         "a ticket type that draws on another pool",
@@ -304,7 +322,8 @@ PLANTED = [
     planted(
         "a quarter of an hour too many",
         "I12",
-        "INSERT INTO event_quarters SELECT event_id, quarter_at - interval '1 day', bookings, tickets, amount_minor, cancelled_bookings, "
+        "INSERT INTO event_quarters SELECT event_id, quarter_at - interval '1 day', bookings, "
+        "tickets, amount_minor, cancelled_bookings, "
         "cancelled_tickets, cancelled_minor FROM event_quarters WHERE event_id = $1",
     ),
     planted("totals that are gone", "I12", "DELETE FROM event_totals WHERE event_id = $1"),
@@ -321,7 +340,8 @@ PLANTED = [
     planted(
         "facts delivered before earlier ones",
         "I12",
-        f"UPDATE journal SET delivered_at = delivered_at - interval '6 seconds' WHERE event_id = $1 AND seq = {LAST}",
+        "UPDATE journal SET delivered_at = delivered_at - interval '6 seconds' WHERE event_id = "
+        f"$1 AND seq = {LAST}",
     ),
 ]
 
@@ -438,7 +458,7 @@ async def test_facts_have_a_minute_to_be_delivered(db: Database, desk: SalesDesk
 
 
 async def test_it_finds_nothing_while_tickets_are_being_sold(db: Database, desk: SalesDesk) -> None:
-    """Many snapshots in the middle of selling, counting and delivering: each is of one instant, so each is clean."""
+    """Snapshots during selling, counting and delivering are clean, because each sees one instant."""
     events = [await put_on_sale(desk) for _ in range(3)]
     relay = Relay(db, desk.clock, EFFECTS)
     ended = asyncio.Event()

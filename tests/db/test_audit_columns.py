@@ -1,4 +1,4 @@
-"""Whatever is changed in a row is found: each column of each table of an event, one by one, generated from the schema.
+"""The audit detects a change of any column of any table of an event; the cases are generated from the schema.
 
 Which columns are not compared, and why, is said in docs/proof.md; what is neither there nor found fails here.
 """
@@ -83,8 +83,8 @@ WHERE: Final = {  # of which rows a column can be compared, as docs/proof.md say
     ("journal", "at"): "convert_from(facts, 'UTF8') ~ 'booking_id|entry_id|ticket_ids'",
     ("payment_refunds", "state"): "state = 'settled'",
 }
-# The rows of a table whose loss the audit finds at once. It finds a lost refund that is not settled only hours
-# after the decision.
+# The rows of a table whose loss the audit detects at once. It detects a lost refund that is not settled only
+# hours after the decision.
 WHERE_LOST: Final = {"payment_refunds": "state = 'settled'"}
 
 
@@ -129,18 +129,22 @@ async def columns_of_events(connection: Connection) -> list[Column]:
         FROM pg_attribute AS columns
         INNER JOIN pg_class AS tables ON tables.oid = columns.attrelid AND tables.relkind = 'r'
         WHERE tables.relnamespace = 'public'::regnamespace AND columns.attnum > 0 AND NOT columns.attisdropped
-            AND EXISTS (SELECT FROM pg_attribute AS key WHERE key.attrelid = tables.oid AND key.attname = 'event_id')
+            AND EXISTS (
+                SELECT FROM pg_attribute AS key WHERE key.attrelid = tables.oid AND key.attname = 'event_id'
+            )
         ORDER BY tables.relname, columns.attnum
     """)
     return [Column(*row) for row in rows]
 
 
 async def forget_constraints(connection: Connection) -> None:
-    """Let rows be what the schema forbids: what the constraints guarantee, the audit must see without them."""
+    """Drop the constraints: the audit must detect what they forbid."""
     for table, name in await connection.fetch("""
         SELECT conrelid::regclass::text, conname
         FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u') AND conrelid::regclass::text !~ '^procrastinate'
+        WHERE
+            connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u')
+            AND conrelid::regclass::text !~ '^procrastinate'
     """):
         await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name} CASCADE")
     for (name,) in await connection.fetch(
@@ -183,7 +187,7 @@ async def desk(db: Database) -> AsyncIterator[SalesDesk]:
 
 
 async def wait_and_hold(desk: SalesDesk) -> None:
-    """Leave an offer that stands for a returned ticket, one that was declined, and a hold that lasts longer."""
+    """Create an offer that uses a returned ticket, a declined offer, and an extended hold."""
     starts_at = desk.clock() + timedelta(days=30)
     event = await desk.event(
         sale_terms(capacity=1), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)
@@ -254,7 +258,7 @@ async def test_every_column_is_compared_or_said_not_to_be(
 
 
 async def test_no_row_is_lost_and_none_is_there_twice(db: Database, desk: SalesDesk) -> None:
-    """A row of each table is deleted, or is there once more under another key; or all rows of its event are gone."""
+    """Delete a row of each table, copy it under another key, or delete all rows of its event."""
     await everything(desk)
     missed = list[str]()
     async with db.transaction() as tx:
@@ -274,7 +278,9 @@ async def test_no_row_is_lost_and_none_is_there_twice(db: Database, desk: SalesD
             for what, statement in {
                 "lost": f"DELETE FROM {table} WHERE ctid = $1",
                 "twice": f"INSERT INTO {table} SELECT {copy} FROM {table} WHERE ctid = $1",
-                "all lost": f"DELETE FROM {table} WHERE event_id = (SELECT event_id FROM {table} WHERE ctid = $1)",
+                "all lost": (
+                    f"DELETE FROM {table} WHERE event_id = (SELECT event_id FROM {table} WHERE ctid = $1)"
+                ),
             }.items():
                 if (table, what) not in UNSEEN and await unseen(tx, None, statement, row["ctid"]):
                     missed.append(f"{table}: {what}: {dict(row)}")

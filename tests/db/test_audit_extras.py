@@ -1,4 +1,4 @@
-"""The audit of seats, money and the waitlist: nothing is found after whatever may happen, and each planted corruption is."""
+"""The audit of seats, money and the waitlist: no false alarms, and every planted corruption is detected."""
 
 from __future__ import annotations
 
@@ -45,17 +45,19 @@ from tests.support.sales_desk import SalesDesk, booking, open_sales_desk
 
 A_PAYMENT: Final = """
     INSERT INTO payments (
-        event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, hosted, description, expires_at, reference, state,
-        amount_minor, currency, created_at, changed_at, tries
+        event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, hosted, description,
+        expires_at, reference, state, amount_minor, currency, created_at, changed_at, tries
     )
     SELECT
-        event_id, $2, booking_id, buyer_id, 1, '', 'demo', false, '', now(), 'ref', 'captured', paid_minor, 'EUR', placed_at, placed_at, 0
+        event_id, $2, booking_id, buyer_id, 1, '', 'demo', false, '', now(), 'ref', 'captured', paid_minor,
+        'EUR', placed_at, placed_at, 0
     FROM bookings
     WHERE booking_id = $1
 """
 A_REFUND: Final = """
     INSERT INTO payment_refunds (
-        event_id, refund_id, booking_id, payment_id, amount_minor, attempt, state, created_at, changed_at, tries
+        event_id, refund_id, booking_id, payment_id, amount_minor, attempt, state, created_at, changed_at,
+        tries
     )
     SELECT refunds.event_id, refund_id, booking_id, payment_id, amount_minor, 1, 'settled', $2, $2, 0
     FROM refunds
@@ -92,7 +94,7 @@ async def pay(desk: SalesDesk, held: Booking) -> Booking:
 
 
 async def bustle(desk: SalesDesk) -> UUID:
-    """Sell seats and standing places online, with a code; sell out; let people wait, return, take over, cancel and be paid back."""
+    """Sell seats and standing room online with a code; use waitlist, returns, offers and refunds."""
     starts_at = desk.clock() + timedelta(days=30)
     event = await desk.event(
         sale_terms(capacity=4), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)
@@ -175,7 +177,7 @@ async def bustle(desk: SalesDesk) -> UUID:
 
 
 async def test_whoever_is_overtaken_is_found(db: Database, desk: SalesDesk) -> None:
-    """The rules let nobody be overtaken, so the journal is told further: there is room for all, and they are asked in another order."""
+    """Extend the journal beyond the rules: with room for all, the offers are made in another order."""
     event_id = await bustle(desk)
     rows = await db.fetch("SELECT at, facts FROM journal WHERE event_id = $1 ORDER BY seq", event_id)
     told = [(row["at"], sales.facts.decode_facts(row["facts"])) for row in rows]
@@ -227,8 +229,14 @@ async def test_nothing_is_found_after_whatever_may_happen(db: Database, desk: Sa
     assert await db.fetch_value("SELECT sum(set_aside) FROM pools") == 2
 
 
-SEATED = "(SELECT seat_number FROM seat_claims WHERE event_id = $1 AND ticket_id IS NOT NULL ORDER BY seat_number LIMIT 1)"
-PAID = "(SELECT booking_id FROM bookings WHERE event_id = $1 AND payment_id IS NOT NULL AND state = 'confirmed' ORDER BY booking_id LIMIT 1)"
+SEATED = (
+    "(SELECT seat_number FROM seat_claims WHERE event_id = $1 AND ticket_id IS NOT NULL ORDER BY "
+    "seat_number LIMIT 1)"
+)
+PAID = (
+    "(SELECT booking_id FROM bookings WHERE event_id = $1 AND payment_id IS NOT NULL AND state = "
+    "'confirmed' ORDER BY booking_id LIMIT 1)"
+)
 
 PLANTED = [
     planted(
@@ -239,12 +247,14 @@ PLANTED = [
     planted(
         "a seat of somebody else",
         "I5 I11",
-        f"UPDATE seat_claims SET ticket_id = gen_random_uuid() WHERE event_id = $1 AND seat_number = {SEATED}",
+        "UPDATE seat_claims SET ticket_id = gen_random_uuid() WHERE event_id = $1 AND "
+        f"seat_number = {SEATED}",
     ),
     planted(
         "two tickets for one seat",
         "I5 I11",
-        f"UPDATE tickets SET seat_number = {SEATED} WHERE event_id = $1 AND seat_number IS NOT NULL AND state = 'valid'",
+        f"UPDATE tickets SET seat_number = {SEATED} WHERE event_id = $1 AND seat_number IS NOT "
+        "NULL AND state = 'valid'",
     ),
     planted("a seat that the map does not have", "I5 I11", "INSERT INTO seat_claims VALUES ($1, 4000, NULL)"),
     planted(
@@ -264,7 +274,8 @@ PLANTED = [
     planted(
         "a booking that was never paid",
         "I7 I11",
-        f"UPDATE bookings SET payment_id = NULL, paid_minor = 0, captured_at = NULL, refunded_minor = 0 WHERE event_id = $1 "
+        "UPDATE bookings SET payment_id = NULL, paid_minor = 0, captured_at = NULL, "
+        "refunded_minor = 0 WHERE event_id = $1 "
         f"AND booking_id = {PAID}",
     ),
     planted(
@@ -338,7 +349,8 @@ PLANTED = [
     planted(
         "a ticket that stands for another",
         "I2 I5 I11",
-        "UPDATE tickets SET replaces = gen_random_uuid() WHERE event_id = $1 AND state = 'valid' AND seat_number IS NOT NULL",
+        "UPDATE tickets SET replaces = gen_random_uuid() WHERE event_id = $1 AND state = "
+        "'valid' AND seat_number IS NOT NULL",
     ),
 ]
 

@@ -25,20 +25,30 @@ PAGES_MAX: Final = 2_000  # the table alone has 2,857
 
 _SEED: Final = """
 INSERT INTO events (
-    event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city, time_zone, starts_at, ends_at,
-    state, sandbox, search, currency, price_from_minor, version, created_at, changed_at, published_at
+    event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city,
+    time_zone, starts_at, ends_at, state, sandbox, search, currency, price_from_minor, version,
+    created_at, changed_at, published_at
 )
 SELECT
-    gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'Title', repeat('word ', 150), 'music', '{}', NULL, 'Hall', 'City', 'UTC',
-    now() + (n - 5000) * interval '30 minutes', now() + (n - 4996) * interval '30 minutes', 'published', false,
-    array_to_tsvector(ARRAY['everywhere', 'word' || n % 1000, 'rare' || n, 'city=c' || n % 100, 'category=k' || n % 10]),
+    gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'Title', repeat('word ', 150), 'music', '{}',
+    NULL, 'Hall', 'City', 'UTC',
+    now() + (n - 5000) * interval '30 minutes', now() + (n - 4996) * interval '30 minutes',
+    'published', false,
+    array_to_tsvector(
+        ARRAY['everywhere', 'word' || n % 1000, 'rare' || n, 'city=c' || n % 100, 'category=k' || n % 10]
+    ),
     'EUR', (n * 7919 % 10000)::bigint, 1, now(), now(), now() - n * interval '1 minute'
 FROM generate_series(1, 20000) AS n;
 INSERT INTO sales (event_id, state, currency, on_sale_at, off_sale_at, seq, head_hash, head_at)
-SELECT event_id, 'open', 'EUR', starts_at - interval '300 days', starts_at, 1, decode(repeat('00', 32), 'hex'), now() FROM events;
+SELECT
+    event_id, 'open', 'EUR', starts_at - interval '300 days', starts_at, 1, decode(repeat('00', 32), 'hex'),
+    now()
+FROM events;
 INSERT INTO pools (event_id, pool_id, name, capacity, held, sold, set_aside)
 SELECT event_id, event_id, 'Pool', 10, 0, CASE WHEN version % 5 = 0 THEN 10 ELSE 5 END, 0 FROM events;
-INSERT INTO ticket_types (event_id, ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, retired)
+INSERT INTO ticket_types (
+    event_id, ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, retired
+)
 SELECT event_id, event_id, 'Type', '', 1, price_from_minor, 10, ARRAY[event_id], false FROM events;
 """
 

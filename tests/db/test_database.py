@@ -59,14 +59,15 @@ async def test_a_transaction_is_all_or_nothing(db: Database) -> None:
 
 
 async def test_a_cancelled_request_does_not_tear_its_commit(db: Database) -> None:
-    """Cancelled while it commits, the transaction commits all the same, and the connection is good for the next one."""
+    """A transaction that is cancelled while it commits is committed, and the connection stays usable."""
     for _ in range(20):
         entered = asyncio.Event()
 
         async def write(entered: asyncio.Event) -> None:
             async with db.transaction() as tx:
                 await tx.execute(
-                    "INSERT INTO leases (name, holder, expires_at) VALUES (gen_random_uuid()::text, gen_random_uuid(), now())"
+                    "INSERT INTO leases (name, holder, expires_at) VALUES "
+                    "(gen_random_uuid()::text, gen_random_uuid(), now())"
                 )
                 entered.set()
 

@@ -86,8 +86,10 @@ async def test_there_is_much_to_see(filled: Database) -> None:
 
 async def test_every_stage_of_selling_can_be_seen(filled: Database) -> None:
     rows = await filled.fetch(
-        "SELECT sales.on_sale_at > now() AS coming, min(capacity - sold) AS left, max(sold) AS sold, count(*) AS pools, "
-        "events.ends_at < now() AS past, events.state FROM events JOIN sales USING (event_id) JOIN pools USING (event_id) "
+        "SELECT sales.on_sale_at > now() AS coming, min(capacity - sold) AS left, max(sold) AS "
+        "sold, count(*) AS pools, "
+        "events.ends_at < now() AS past, events.state FROM events JOIN sales USING (event_id) "
+        "JOIN pools USING (event_id) "
         "GROUP BY events.event_id, sales.event_id"
     )
     upcoming = [row for row in rows if not row["past"]]
@@ -102,7 +104,8 @@ async def test_every_stage_of_selling_can_be_seen(filled: Database) -> None:
 async def test_history_happened_when_it_could(filled: Database) -> None:
     impossible = await filled.fetch_value(
         "SELECT count(*) FROM bookings JOIN events USING (event_id) "
-        "WHERE placed_at < published_at OR placed_at >= starts_at OR placed_at > now() OR ended_at > now() OR ended_at < placed_at"
+        "WHERE placed_at < published_at OR placed_at >= starts_at OR placed_at > now() OR "
+        "ended_at > now() OR ended_at < placed_at"
     )
     assert impossible == 0
     assert await filled.fetch_value("SELECT count(DISTINCT placed_at::date) FROM bookings") > 60
@@ -128,7 +131,8 @@ async def test_everybody_can_log_in_and_is_what_they_say(filled: Database) -> No
 
 async def test_the_buyer_has_a_history(filled: Database) -> None:
     rows = await filled.fetch(
-        "SELECT bookings.state, events.ends_at < now() AS past FROM bookings JOIN people ON person_id = buyer_id "
+        "SELECT bookings.state, events.ends_at < now() AS past FROM bookings JOIN people ON "
+        "person_id = buyer_id "
         "JOIN events USING (event_id) WHERE email = 'buyer@evently.example'"
     )
     assert {tuple(row) for row in rows} >= {("confirmed", True), ("confirmed", False)}

@@ -1,4 +1,4 @@
-"""What the embedded PostgreSQL promises (see the package), with real servers, real processes and real kills."""
+"""The promises of the embedded PostgreSQL (see the package), with real servers, processes and kills."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ SERVE: Final = """
 import json, sys
 from pathlib import Path
 from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres
-with EmbeddedPostgres(EmbeddedOptions(data_directory=Path(sys.argv[1]), **json.loads(sys.argv[2]))) as postgres:
+options = EmbeddedOptions(data_directory=Path(sys.argv[1]), **json.loads(sys.argv[2]))
+with EmbeddedPostgres(options) as postgres:
     print(postgres.url, flush=True)
     sys.stdin.read()
 """
@@ -358,7 +359,7 @@ def test_not_root_serves_as_itself(place: Path) -> None:
 
 
 def python_for(uid: int) -> str:
-    """Return a Python that the user can run with our packages: ours, or the system's where ours lives in somebody's home."""
+    """Return a Python that the user can run with our packages: ours, or the system's if ours is in a home."""
     for python in (
         sys.executable,
         f"/usr/bin/python3.{sys.version_info.minor}",
@@ -433,7 +434,8 @@ def test_killing_the_server_and_starting_again_at_once_loses_nothing(data: Path,
 def test_killing_parent_and_server_and_starting_again_at_once_loses_nothing(data: Path) -> None:
     for value in range(3):
         with serving(data) as process:
-            url = f"postgresql://evently:{(data / 'postgres.password').read_text().strip()}@/evently?host={data}/postgres.socket"
+            password = (data / "postgres.password").read_text().strip()
+            url = f"postgresql://evently:{password}@/evently?host={data}/postgres.socket"
             tell(url, "CREATE TABLE IF NOT EXISTS kept (value int)")
             assert ask(url, "SELECT count(*) FROM kept") == value
             tell(url, f"INSERT INTO kept VALUES ({value})")
@@ -517,7 +519,7 @@ def test_a_stale_socket_lock_is_no_obstacle(data: Path) -> None:
 
 @contextmanager
 def unrelated_process(data: Path) -> Iterator[int]:
-    """Run a process that PostgreSQL may signal, and therefore takes for a server when a lock file names it."""
+    """Run a process that PostgreSQL may signal, and therefore mistakes for a server named in a lock file."""
     with subprocess.Popen(["sleep", "600"], user=server_user(data), cwd="/") as process:
         try:
             yield process.pid
@@ -564,7 +566,7 @@ def test_a_cluster_of_another_version_is_refused_with_both_named(data: Path) -> 
     (data / "postgres/PG_VERSION").write_text("17\n")
     with pytest.raises(
         OtherVersion,
-        match=r"created by PostgreSQL 17, but the installed programs are PostgreSQL 18\.\d+: set EVENTLY_PG_BINDIR",
+        match=r"created by PostgreSQL 17, but the installed programs are PostgreSQL 18\.\d+: set EVENTLY_PG",
     ):
         EmbeddedPostgres(options(data)).start()
 

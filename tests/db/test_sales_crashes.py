@@ -1,4 +1,4 @@
-"""`kill -9` of PostgreSQL and of selling processes, in the middle of everything: checked against the journals of the clients."""
+"""`kill -9` of PostgreSQL and of selling processes under load, compared with the clients' own journals."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ async def test_poison_hurts_nobody_else(
 
 
 async def test_the_constraint_guarantees(desk: SalesDesk) -> None:
-    """Whatever the rules may say: the rows cannot be oversold, and the journal has no two rows of one number."""
+    """With wrong rules, constraints still prevent overselling and duplicate numbers in the journal."""
     event = await desk.event()
     await desk.book(event)
     for lie, constraint in {
@@ -345,7 +345,7 @@ async def test_memory_gives_way_to_another_process(desk: SalesDesk, other: Engin
 
 
 async def test_memory_gives_way_to_another_past(desk: SalesDesk, other: Engine) -> None:
-    """After a failover, what was remembered may never have happened, and the journal may have come as far again with something else."""
+    """After a failover, the remembered history may be lost, and another may have reached the same number."""
     event = await desk.event(sale_terms(capacity=10))
     regular = (await desk.types(event))["Regular"]
     head = dict((await desk.db.fetch("SELECT seq, head_hash, head_at FROM sales"))[0])

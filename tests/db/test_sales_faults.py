@@ -1,4 +1,4 @@
-"""What goes wrong between an engine and its server: nothing is lost, nothing is done twice, and it recovers by itself."""
+"""Faults between an engine and its server: nothing is lost or done twice, and the engine recovers."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ async def test_a_batch_that_is_shot_down_leaves_nothing(desk: SalesDesk, blow: s
         ]
         await until_somebody_waits(desk.db)
         await desk.db.fetch(
-            f"SELECT {blow}(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            f"SELECT {blow}(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+            "datname = current_database()"
         )
         with pytest.raises(Unavailable):
             await waiting[0]

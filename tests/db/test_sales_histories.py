@@ -1,4 +1,4 @@
-"""Any history of commands through the store: what is written is what the rules decided, and every lane that follows knows it.
+"""Random histories through the store: the rows equal the rules' decisions, and every later lane reads them.
 
 The machine and the model of tests/unit/test_sales_model.py, on PostgreSQL.
 """

@@ -1,4 +1,4 @@
-"""Money and the waitlist with everybody at once, through two engines: paid or free, paid back once, a code as often as it says, in line."""
+"""Concurrent payments, refunds, promo codes and waitlist entries through two engines."""
 
 from __future__ import annotations
 

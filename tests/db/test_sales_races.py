@@ -1,4 +1,4 @@
-"""Everybody at once, through two engines with pools and memories of their own: what one process would do, two do as well."""
+"""Concurrent commands through two engines with separate pools and memories give the result of one process."""
 
 from __future__ import annotations
 

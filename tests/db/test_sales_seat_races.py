@@ -1,4 +1,4 @@
-"""Everybody wants the same seats, through three engines with halls of their own: each seat has one owner, whoever asked where."""
+"""Concurrent bookings of the same seats through three engines: each seat has one owner."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ async def test_a_lost_connection_forgets_the_halls(desk: SalesDesk, event: Event
 
 
 async def test_the_key_refuses_what_a_wrong_memory_would_sell(desk: SalesDesk, event: Event) -> None:
-    """Should a hall in memory ever be wrong, the seat is still sold once: the primary key of the claims sees to it."""
+    """If a hall in memory is wrong, the primary key of the claims prevents a second sale of the seat."""
     type_id = await the_type(desk, event)
     taken = booking(await desk.engine.submit(seats(event, type_id, "C1")))
     hall = hall_of(desk.engine, event).hall
@@ -271,7 +271,7 @@ async def test_the_key_refuses_what_a_wrong_memory_would_sell(desk: SalesDesk, e
 async def test_a_hall_of_another_past_is_not_believed(
     desk: SalesDesk, engines: list[Engine], event: Event
 ) -> None:
-    """After a failover, what was remembered may never have happened, though the journal has come as far again with something else."""
+    """After a failover, the remembered history may be lost, and another may have reached the same number."""
     type_id = await the_type(desk, event)
     head = dict((await desk.db.fetch("SELECT seq, head_hash, head_at FROM sales"))[0])
     await desk.engine.submit(seats(event, type_id, "A1"))

@@ -1,4 +1,4 @@
-"""Lines longer than a batch knows of: everybody is served in order all the same, and a batch costs no more for those behind. Estimates."""
+"""Waitlists longer than a batch loads are served in order at the same cost; estimates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A crowd that connects while the server is busy is let in, although uvloop accepts one connection for each listening socket and turn."""
+"""A busy server accepts a crowd, although uvloop accepts one connection per socket and turn."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ def test_a_server_ends_with_its_workers_when_nobody_reads_where_it_is(database_u
 
 
 def test_a_health_check_does_not_load_the_migrations() -> None:
-    code = "import sys; from evently.db.revision import newest_revision; assert newest_revision(); print('alembic' in sys.modules)"
+    code = (
+        "import sys; from evently.db.revision import newest_revision; assert newest_revision(); "
+        "print('alembic' in sys.modules)"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True

@@ -1,4 +1,4 @@
-"""What was acknowledged is there, whatever is killed: the whole product in real processes, over real connections.
+"""Acknowledged bookings survive any kill: the whole product in real processes, over real connections.
 
 The judge is the clients' own journal: what they sent, and what they were answered.
 """
@@ -247,7 +247,7 @@ async def test_postgres_is_killed_while_it_sells(directory: Path) -> None:
 
 
 async def test_everything_is_killed_while_it_sells(directory: Path) -> None:
-    """The parent is killed, and everything with it; the next `serve` finds every booking that was acknowledged."""
+    """After the parent and its children are killed, the next `serve` has every acknowledged booking."""
     with serving(directory, workers=1) as server:
         database = await Database.open(server.database_options())
         path, body = await open_event(database)

@@ -64,7 +64,7 @@ def _check_counters(rows: EventRows) -> None:
 
 
 def _check_money(rows: EventRows) -> None:
-    """What the ledger says of each booking is what the booking says, and nobody is paid back more than was paid."""
+    """The ledger of each booking equals the booking, and no refund exceeds its payment."""
     for booking_id, booking in rows.bookings.items():
         posted = Counter[str]()
         for row in rows.ledger.values():

@@ -1,4 +1,4 @@
-"""What the statements of sales/loading.sql and store.sql do to the rows of their events, in Python; and the constraints that cost money.
+"""The effects of sales/loading.sql and store.sql on rows, in Python; and the constraints that protect money.
 
 Seats, promo codes and returned tickets are not of this simulation: their statements are proved by tests/db.
 """
@@ -267,8 +267,8 @@ _PLACED: Final = (
     "entries",
 )
 _TICKET: Final = (
-    "events", "ids", "bookings", "types", "prices", "secrets", "discounts", "surcharges", "fees", "taxes", "seats", "seat_ids",
-    "seat_labels", "replaces",
+    "events", "ids", "bookings", "types", "prices", "secrets", "discounts", "surcharges", "fees", "taxes",
+    "seats", "seat_ids", "seat_labels", "replaces",
 )  # fmt: skip
 
 
@@ -505,8 +505,8 @@ def insert_postings(session: Session, arguments: Arguments) -> None:
 # The waitlist -----------------------------------------------------------------------------------------------
 
 _ENTRY: Final = (
-    "event_id", "entry_id", "buyer_id", "ticket_type_id", "quantity", "state", "reason", "joined_at", "joined_seq", "offered_at",
-    "booking_id", "ended_at",
+    "event_id", "entry_id", "buyer_id", "ticket_type_id", "quantity", "state", "reason", "joined_at",
+    "joined_seq", "offered_at", "booking_id", "ended_at",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A whole server in this process, with an organizer, an event and as many people as a test wants, spoken to over HTTP."""
+"""A whole server in this process, with an organizer, an event and people, used over HTTP."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class BoxOffice:
             return (await organizing.publish_event(tx, event.event_id, now)).event if publish else event
 
     async def open_hall(self, **conditions: Any) -> Event:
-        """Put an event on sale with seats, stalls and a balcony, and a standing floor; with `conditions` of sale."""
+        """Put an event on sale with stalls, balcony and standing room, under `conditions`."""
         async with self.context.database.transaction() as tx:
             added = await add_seat_map(tx, self.venue.organizer_id, self.venue.venue_id, HALL, utc_now())
         zones = (
@@ -125,13 +125,15 @@ class BoxOffice:
         person_id, now = new_id(), utc_now()
         async with self.context.database.transaction() as tx:
             await tx.execute(
-                "INSERT INTO people (person_id, email, name, role, version, created_at) VALUES ($1, $2, 'Member', 'buyer', 1, $3)",
+                "INSERT INTO people (person_id, email, name, role, version, created_at) VALUES "
+                "($1, $2, 'Member', 'buyer', 1, $3)",
                 person_id,
                 f"{person_id}@evently.example",
                 now,
             )
             await tx.execute(
-                "INSERT INTO organizer_members (organizer_id, person_id, role, version, since) VALUES ($1, $2, $3, 1, $4)",
+                "INSERT INTO organizer_members (organizer_id, person_id, role, version, since) "
+                "VALUES ($1, $2, $3, 1, $4)",
                 organizer_id or self.venue.organizer_id,
                 person_id,
                 role,

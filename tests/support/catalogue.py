@@ -22,7 +22,8 @@ async def make_organizer(db: Database, name: str = "Klangwerk") -> UUID:
     organizer_id = new_id()
     async with db.transaction() as tx:
         await tx.execute(
-            "INSERT INTO organizers (organizer_id, name, contact_email, version, created_at) VALUES ($1, $2, 'o@evently.example', 1, $3)",
+            "INSERT INTO organizers (organizer_id, name, contact_email, version, created_at) "
+            "VALUES ($1, $2, 'o@evently.example', 1, $3)",
             organizer_id,
             name,
             NOW,
@@ -75,6 +76,7 @@ async def until_somebody_waits(db: Database) -> None:
     """Return once a statement in this database waits for a lock."""
     async with asyncio.timeout(5):
         while not await db.fetch_value(  # the other connection's wait announces itself to nobody
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+            "current_database()"
         ):
             await asyncio.sleep(0.005)

@@ -94,7 +94,7 @@ class Waiting:
 
 @dataclass
 class Model:
-    """One sale. `begin` before each batch, `judge` after each command in it, `end` when the rows are there to be seen."""
+    """One sale: `begin` before each batch, `judge` after each command, `end` when the rows are written."""
 
     pools: dict[UUID, PoolTerms]
     ticket_types: dict[UUID, TicketTypeTerms]
@@ -272,7 +272,7 @@ class Model:
         return units
 
     def _serve(self) -> None:
-        """Give what is free to whoever is first and fits; promise to the others, in their order, what was not for everybody before."""
+        """Offer available units to the first entries that fit; set aside the rest for the others."""
         for_everybody = {
             type_id: self.for_everybody.get(type_id, self._units_for_sale(type_id))
             for type_id in self.ticket_types
@@ -410,7 +410,7 @@ class Model:
         )
 
     def _perhaps(self, command: Command) -> set[SalesRefusal]:
-        """Return reasons that the model cannot see: which seats were given to those who were made offers in this very batch."""
+        """Return facts that the model cannot derive: the seats of offers that this batch made."""
         names_seats = isinstance(command, BlockSeats) or (
             isinstance(command, PlaceBooking) and any(each.seats for each in command.lines)
         )

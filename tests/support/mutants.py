@@ -1,4 +1,4 @@
-"""Deliberate mistakes: a line of the product is changed in the running process, for as long as a check looks for it."""
+"""Deliberate mistakes: one line of the product is changed in the running process while a check runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _in_statement(mutant: Mutant, query: Query) -> Iterator[None]:
 
 @contextmanager
 def _in_module(mutant: Mutant, module: ModuleType) -> Iterator[None]:
-    """Give the module's functions the code that the changed source would have; everybody who knows a function knows the mistake."""
+    """Give the module's functions the code of the changed source, so that all references have the mistake."""
     source = _changed(mutant, inspect.getsource(module))
     codes = {
         code.co_qualname: code

@@ -1,4 +1,4 @@
-"""Network faults: a proxy that breaks a connection at a chosen message, and a PostgreSQL for tests to kill."""
+"""Network faults: a proxy that breaks connections at a chosen message, and a PostgreSQL to kill."""
 
 from __future__ import annotations
 

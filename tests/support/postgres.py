@@ -37,7 +37,7 @@ _SETTINGS: Final = {
 
 
 class ServerAddress(msgspec.Struct, frozen=True):
-    """Where the server of this run is; `socket_url` and `tcp_url` name its own database, which no test uses."""
+    """The address of the server; `socket_url` and `tcp_url` name its own database, which no test uses."""
 
     socket_url: str
     tcp_url: str
@@ -55,7 +55,7 @@ def running_server() -> Iterator[ServerAddress]:
 
 @contextmanager
 def scratch_directory() -> Iterator[Path]:
-    """Make a directory that every user can reach (pytest's own are private), in memory where there is room."""
+    """Make a directory that every user can read (pytest's are private), in memory if there is space."""
     roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN
     directory = Path(tempfile.mkdtemp(prefix="evently-tests-", dir=_MEMORY if roomy else None))
     directory.chmod(0o755)

@@ -32,7 +32,8 @@ _LIVE_UNITS: Final = """
 """
 _BOOKINGS: Final = """
     SELECT booking_id, buyer_id, bookings.state, placed_at,
-        array_agg(ticket_id || ' ' || ticket_type_id || ' ' || price_minor ORDER BY ticket_id) FILTER (WHERE tickets.state <> 'void')
+        array_agg(ticket_id || ' ' || ticket_type_id || ' ' || price_minor ORDER BY ticket_id)
+            FILTER (WHERE tickets.state <> 'void')
     FROM bookings JOIN tickets USING (event_id, booking_id)
     WHERE event_id = $1
     GROUP BY event_id, booking_id
@@ -65,8 +66,14 @@ async def _check_keys(snapshot: Connection) -> None:
     """I6: a key has one booking, its actor's or one that the organizer cancelled; or one waitlist entry."""
     orphans = await snapshot.fetchval("""
         SELECT count(*) FROM idempotency_keys AS keys
-        WHERE NOT EXISTS (SELECT FROM bookings WHERE bookings.event_id = keys.event_id AND bookings.booking_id = keys.booking_id)
-            AND NOT EXISTS (SELECT FROM waitlist_entries AS e WHERE e.event_id = keys.event_id AND e.entry_id = keys.entry_id)
+        WHERE
+            NOT EXISTS (
+                SELECT FROM bookings AS b WHERE b.event_id = keys.event_id AND b.booking_id = keys.booking_id
+            )
+            AND NOT EXISTS (
+                SELECT FROM waitlist_entries AS e
+                WHERE e.event_id = keys.event_id AND e.entry_id = keys.entry_id
+            )
     """)
     assert orphans == 0
 
@@ -74,7 +81,7 @@ async def _check_keys(snapshot: Connection) -> None:
 async def _check_journal(
     snapshot: Connection, event_id: UUID, seq: int, head_hash: bytes, head_at: datetime
 ) -> None:
-    """I11: the journal has no gap, its chain holds, its time never runs backwards, and it tells what the rows say."""
+    """I11: the journal has no gap, a valid chain, increasing times, and it equals the rows."""
     again, before, at = Replay(), bytes(32), None
     rows = await snapshot.fetch(
         "SELECT seq, at, facts, hash FROM journal WHERE event_id = $1 ORDER BY seq", event_id

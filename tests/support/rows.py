@@ -45,9 +45,10 @@ _LIVE_ENTRY: Final = {"waiting", "offered"}
 class Rows:
     """One sale and its rows.
 
-    `remember`: the sale stays in memory between batches, as in a lane that nobody disturbs.
+    `remember`: the sale stays in memory between batches, as in a lane without competition.
 
-    `known_max`: how many of those who wish for the same a batch knows of; more are served by further batches, as a lane would run them.
+    `known_max`: the number of waiting entries per quantity that a batch loads; further batches serve the
+    rest, as a lane would run them.
     """
 
     def __init__(self, *, remember: bool = True, known_max: int = WAITLIST_KNOWN_MAX) -> None:
@@ -252,7 +253,7 @@ class Rows:
         ]
 
     def check(self) -> None:
-        """Nothing is oversold, the counters are what the rows add up to, memory is what anybody would load, the journal tells the same."""
+        """Check that counters and journal equal the rows, and memory a fresh load; nothing is oversold."""
         assert self.sale is not None
         self._check_memory(self.sale)
         self._check_pools()
@@ -427,7 +428,8 @@ class Rows:
 
     def _check_replayed_bookings(self, again: Replay) -> None:
         names = (
-            "buyer_id state placed_at expires_at confirmed_at ended_at extended promo_id entry_id payment_id paid_minor captured_at "
+            "buyer_id state placed_at expires_at confirmed_at ended_at extended promo_id "
+            "entry_id payment_id paid_minor captured_at "
             "refunded_minor conditions_version"
         ).split()
         assert again.bookings.keys() == self.bookings.keys()

@@ -1,4 +1,4 @@
-"""A sales desk for tests: events on sale, a sales engine, a clock that the test moves, and verbs for bookings."""
+"""A sales desk for tests: events on sale, an engine, a clock that the test moves, and verbs for bookings."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SalesDesk:
         opened: bool = True,
         **ticket_type: Any,
     ) -> Event:
-        """Put an event with seats on sale: a ticket type for each zone, of one pool, called after the zone."""
+        """Put an event with seats on sale: one pool, and a ticket type for each zone with the zone's name."""
         event = await make_event(
             self.db, self.venue, sale_terms(capacity=capacity), publish=False, now=self.clock()
         )

@@ -1,4 +1,4 @@
-"""The rows of one sale in PostgreSQL, as the rows in memory of tests/rows.py: the same rules, decided through the store."""
+"""The rows of one sale in PostgreSQL, with the interface of `rows.py`: the rules, run through the store."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ class StoredRows(Rows):
 
     async def _load_anew(self) -> Sale:
         row = await self._connection.fetchrow(
-            "SELECT event_id, state, currency, on_sale_at, off_sale_at, seq, head_hash, head_at, extras FROM sales WHERE event_id = $1",
+            "SELECT event_id, state, currency, on_sale_at, off_sale_at, seq, head_hash, "
+            "head_at, extras FROM sales WHERE event_id = $1",
             self._event_id,
         )
         assert row is not None

@@ -1,31 +1,40 @@
-"""Stories about one sale, told in lines such as `book A 6 -> booked` to the rules with rows in memory.
+"""Stories about one sale, in lines such as `book A 6 -> booked`, run by the rules with rows in memory.
 
-A story starts with a hall of 10 and a ticket type `std` of it (1000, at most 10 in one booking), on sale for a day; or, where its first
-line is `blank`, with a sale that is closed and has nothing; or, where it is `seated`, with two rows of six seats each in the stalls, which
-`std` sells, and a row of four in the balcony, which `view` sells for 2000. A line that begins with `&` is decided in the same batch as the
-line before. Each story is told three times: with a sale that stays in memory, with one that every batch loads anew, and with one of which a
-batch knows only the first in line of those who wish for the same.
+A story starts with a hall of 10 and a ticket type `std` of it (1000, at most 10 in one booking), on sale
+for a day. If its first line is `blank`, it starts with a closed, empty sale. If it is `seated`, it starts
+with two rows of six seats each in the stalls, which `std` sells, and a row of four in the balcony, which
+`view` sells for 2000. A line that begins with `&` is decided in the same batch as the line before. Each
+story is run three times: with a sale that stays in memory, with a sale that every batch loads again, and
+with a sale of which a batch loads only the first waiting entry of each quantity.
 
-    pool hall 10                 type std hall+balcony price=5 max=4 each=2 from=1h until=2h zone=stalls tax=19% tax-on-top=yes hidden=y
+    pool hall 10                 type std hall+balcony price=5 max=4 each=2 from=1h until=2h zone=stalls
+    type std hidden=y            type std tax=19% tax-on-top=yes
     open, call-off, window 1h 2h, retire std, drop hall
     book A 6                     book A 2 std 1 vip key=k body=other         hold A 6 (for 15 minutes)
     book A 2 seats=A1,A2         book A 2 section=balcony accessible=1       book A 2 promo=FRIENDS
-    confirm A, extend A          pay A (what is due), pay A 500 with=other   capture A, refund A, refund A how=never_paid
-    cancel A, cancel A 2 (of its tickets)    cancel A by=B, cancel A by=organizer before=1h, cancel A unpaid=yes
-    cancel A tickets=B           (those of another booking)                  cancel A tickets=void, tickets=used, tickets=twice
+    confirm A, extend A          pay A (the amount due), pay A 500 with=other
+    capture A                    refund A, refund A how=never_paid
+    cancel A, cancel A 2 (of its tickets), cancel A unpaid=yes
+    cancel A by=B                cancel A by=organizer before=1h
+    cancel A tickets=B           (those of another booking)
+    cancel A tickets=void, tickets=used, tickets=twice
     join A 2 vip, leave A, accept A                                          return A 1, keep A 1
-    terms online hold=600 offer=3600 fee=50+5% fee-of=organizer window=48h:50% late=24h fee-kept=yes orphans=no
-    promo FRIENDS percent 10 (or fixed 500, or unlock 0) for=std+vip uses=5 each=1 budget=3000 from=1h until=2h; unpromo FRIENDS
+    terms online hold=600 offer=3600 fee=50+5% fee-of=organizer window=48h:50% late=24h
+    terms fee-kept=yes orphans=no
+    promo FRIENDS percent 10 (or fixed 500, or unlock 0) for=std+vip uses=5 each=1 budget=3000
+    promo FRIENDS from=1h until=2h; unpromo FRIENDS
     seating stalls=A,B balcony=C, seating other stalls=A (another map), block A1,A2, unblock A1
-    use A 1 (scanned at the door), wait 15m, nothing (a batch that only takes back what is due)
+    use A 1 (scanned at the door), wait 15m, nothing (a batch that only expires due holds)
 
-A booking or an entry is called after its buyer, or `as=` something; the booking that A was offered is
-`A.offer`. Outcomes: the state of the booking (`booked` for confirmed) or of the entry, with `again` when it
-is replayed; `done`; or the refusal. These only look:
+A booking or an entry is named after its buyer, or `as=` another name; the booking that was offered to A is
+`A.offer`. Outcomes: the state of the booking (`booked` for confirmed) or of the entry, with `again` for a
+replay; `done`; or the refusal. These lines only read:
 
-    left std -> 4                look hall -> held 0 sold 6 of 10 (aside 2)  due A -> 5000, refunded A -> 500, quote A before=2d -> 500
-    row A -> .XX#..              seats A -> A2 A3                            entry A -> offered, aside std -> 2, uses FRIENDS -> 1 for 100
-    ledger -> gateway 1000 fees -50 organizer -950 (who has more, or less, than nothing)
+    left std -> 4                look hall -> held 0 sold 6 of 10 (aside 2)
+    due A -> 5000                refunded A -> 500, quote A before=2d -> 500
+    row A -> .XX#..              seats A -> A2 A3
+    entry A -> offered           aside std -> 2, uses FRIENDS -> 1 for 100
+    ledger -> gateway 1000 fees -50 organizer -950 (accounts with a balance)
 """
 
 from __future__ import annotations
@@ -235,7 +244,10 @@ def _left(story: Story, told: Told) -> str:
 def _look(story: Story, told: Told) -> str:
     assert story.rows.sale is not None
     pool = story.rows.sale.pools[story.id_of(told.words[0])]
-    return f"held {pool.held} sold {pool.sold} of {pool.capacity}{f' aside {pool.set_aside}' if pool.set_aside else ''}"
+    return (
+        f"held {pool.held} sold {pool.sold} of "
+        f"{pool.capacity}{f' aside {pool.set_aside}' if pool.set_aside else ''}"
+    )
 
 
 def _quote(story: Story, told: Told) -> str:

@@ -299,7 +299,7 @@ def test_a_calendar_entry_says_it_all() -> None:
     ],
 )
 def test_the_entrys_own_time_zone_agrees_with_ours(zone: str) -> None:
-    """Read the rules as a strict calendar would: the last one whose local start, by the offset before, is not after the instant."""
+    """Return the last rule whose local start, by the previous offset, is not after the instant."""
     for start in (
         datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
         datetime(2026, 10, 25, 0, 30, tzinfo=UTC),

@@ -31,7 +31,10 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    program = "import sys\nfrom evently.cli import app\ntry: app(['--help'])\nexcept SystemExit: pass\nprint(*sys.modules)"
+    program = (
+        "import sys\nfrom evently.cli import app\ntry: app(['--help'])\nexcept SystemExit: "
+        "pass\nprint(*sys.modules)"
+    )
     loaded = (
         subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
         .stdout.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Any history of commands, in batches: the rules answer as the model would (tests/model.py), and the rows add up after each batch."""
+"""Random histories of commands in batches: rules and model agree, and the rows add up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Money, as the box office would tell it: what a ticket costs, what is paid back, what promo codes are good for.
+"""Stories about money: prices, refunds, promo codes.
 
 After every line the ledger adds up: to nothing over all accounts, and for each to what the bookings say.
 """

@@ -1,4 +1,4 @@
-"""The waitlist, as the box office would tell it: first come, first served among those that fit; and nobody snipes."""
+"""Stories about the waitlist: first come, first served among entries that fit; no buyer overtakes it."""
 
 from __future__ import annotations
 

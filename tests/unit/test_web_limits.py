@@ -1,4 +1,4 @@
-"""How often somebody may ask."""
+"""Rate limits."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_minutes_worth_at_once_then_one_at_a_time() -> None:
 
 @given(st.lists(st.floats(min_value=0, max_value=40), max_size=80), st.integers(min_value=1, max_value=20))
 def test_no_minute_ever_sees_more_than_twice_the_limit(pauses: list[float], per_minute: int) -> None:
-    """A bucket that is full and refills lets through what it holds and what comes in: never more, wherever the minute begins."""
+    """A full bucket allows its content and its refill, never more, wherever the minute begins."""
     hand, allowed = Hand(), []
     limit = Limit("x", per_minute, hand)
     for pause in pauses:

@@ -71,7 +71,7 @@ class Use(NamedTuple):
 
 
 def uses_of_reasons() -> list[Use]:
-    """Return every `Refused(X.Y, "reason", name=...)` and `No(X.Y, "reason", {"name": ...})` of the source."""
+    """Return each `Refused(X.Y, "reason", name=...)` and `No(X.Y, "reason", {"name": ...})` of the source."""
     codes = {f"{type(refusal).__name__}.{refusal.name}": refusal.value for refusal in all_refusals()}
     found = []
     for path in sorted(SOURCE.rglob("*.py")):
