@@ -39,7 +39,7 @@ def booking(booking_id: str, buyer_id: str, units: int, state: str = "confirmed"
 
 
 def sides() -> Sides:
-    """Buyer 1 has two tickets, buyer 2 cancelled one, buyer 3 has three; somebody went away without."""
+    """Buyer 1 has two tickets, buyer 2 cancelled one, buyer 3 has three; one left without any."""
     journal = ClientJournal(without_tickets=list(LEFT))
     for acknowledged in (
         AcknowledgedBooking("bkg_1", "per_1", "tty_1", 2, 2000),
