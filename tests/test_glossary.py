@@ -199,7 +199,7 @@ def test_no_term_has_two_rows() -> None:
 KNOWN: Final = frozenset(
     """
     _for_everybody _go_on _hear _look_at_terms _look_behind _look_for_overtaken _serves_nobody _tell
-    _Wish _wish find_standing free_seat free_seats freed freed_by look look_at_ended_offers looking
+    _wish _Wish find_standing free_seat free_seats freed freed_by look look_at_ended_offers looking
     note_for_everybody said standing tier told wish
     """.split()
 )
