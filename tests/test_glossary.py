@@ -198,6 +198,6 @@ def test_no_term_has_two_rows() -> None:
 # Names that are still to be changed.
 KNOWN: Final = frozenset(
     """
-    _wish free_seats freed looking said standing tier wish
+    free_seats freed looking said standing tier
     """.split()
 )

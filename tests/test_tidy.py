@@ -54,10 +54,6 @@ LISTS_THE_WORDS: Final = {"glossary.md", "test_tidy.py"}
 FILES_TO_TRANSLATE: Final[set[str]] = {
     "src/evently/catalogue/local_time.py",
     "src/evently/catalogue/words.py",
-    "src/evently/demo/crowd.py",
-    "src/evently/demo/online.py",
-    "src/evently/demo/people.py",
-    "src/evently/demo/seeding.py",
     "src/evently/demo/showcase.py",
     "src/evently/rehearsal/report.py",
     "src/evently/sales/reads/proof.py",
