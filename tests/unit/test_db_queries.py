@@ -21,6 +21,7 @@ from evently.db import Queries, load_queries
 from evently.notifications import Notification
 from evently.payments import DemoCharge, DemoEffect
 from evently.sales.commands import Booking, Ticket, WaitlistEntry
+from evently.sales.facts import TicketTypePut
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import PromoTerms, TicketTypeTerms
 from evently.seating import SeatMapVersion
@@ -28,6 +29,7 @@ from evently.seating import SeatMapVersion
 SOURCE: Final = Path(__file__).parents[2] / "src" / "evently"
 FROM_OTHER_TABLES: Final = {Booking: {"currency", "tickets"}, RefundRow: {"currency"}}
 STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
+    ("audit", "ticket_type_put"): TicketTypePut,
     ("catalogue", "event"): Event,
     ("catalogue", "venue"): Venue,
     ("accounts", "person"): Person,
@@ -72,11 +74,19 @@ SELECT {thing}, coalesce(tags, '{}') FROM things WHERE thing_id = :thing_id;
 
 -- name: list_by_alias
 SELECT {others.thing} FROM things AS others;
+
+-- name: add_thing
+INSERT INTO things ({thing}) VALUES ({:thing});
     """)
     assert queries.columns == {"thing": ("thing_id", "name")}
     assert queries.list_things(thing_id=1) == (
         "SELECT thing_id, name, coalesce(tags, '{}') FROM things WHERE thing_id = $1",
         1,
+    )
+    assert queries.add_thing(name="x", thing_id=1) == (
+        "INSERT INTO things (thing_id, name) VALUES ($1, $2)",
+        1,
+        "x",
     )
     assert queries.list_by_alias.text == "SELECT others.thing_id, others.name FROM things AS others"
 

@@ -254,21 +254,8 @@ class _EventComparison:
                 self._found("I7", f"refund {refund_id} was settled as {how}, in the journal {refund.how}")
 
     def _replayed_type(self, type_id: UUID) -> tuple[Any, ...]:
-        put = self._replay.types[type_id]
-        return (
-            put.name,
-            put.price_minor,
-            put.per_booking_max,
-            put.per_buyer_max,
-            put.on_sale_at,
-            put.off_sale_at,
-            put.pool_ids,
-            put.zone,
-            put.tax_basis_points,
-            put.tax_included,
-            put.hidden,
-            type_id in self._replay.retired,
-        )
+        _, *fields = msgspec.structs.astuple(self._replay.types[type_id])
+        return (*fields, type_id in self._replay.retired)
 
     async def _compare_table(self, snapshot: Connection, what: str, query: Query, replayed: Rows) -> None:
         rows = await snapshot.fetch(*query(event_id=self._event_id))

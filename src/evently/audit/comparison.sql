@@ -41,14 +41,14 @@ SELECT pools.pool_id, pools.name, pools.capacity, pools.held, pools.sold, pools.
 FROM pools
 WHERE pools.event_id = :event_id;
 
+-- columns: ticket_type_put
+-- The fields of the fact `TicketTypePut`.
+ticket_type_id, name, price_minor, per_booking_max, per_buyer_max, on_sale_at, off_sale_at, pool_ids, zone,
+tax_basis_points, tax_included, hidden;
+
 -- name: read_ticket_types
 -- The ticket types of an event, with the columns that the journal records.
-SELECT
-    ticket_types.ticket_type_id, ticket_types.name, ticket_types.price_minor, ticket_types.per_booking_max,
-    ticket_types.per_buyer_max,
-    ticket_types.on_sale_at, ticket_types.off_sale_at, ticket_types.pool_ids, ticket_types.zone,
-    ticket_types.tax_basis_points,
-    ticket_types.tax_included, ticket_types.hidden, ticket_types.retired
+SELECT {ticket_types.ticket_type_put}, ticket_types.retired
 FROM ticket_types
 WHERE ticket_types.event_id = :event_id;
 

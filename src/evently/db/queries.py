@@ -5,9 +5,10 @@ A list of columns that several statements use is written once and has a name:
     -- columns: ticket
     ticket_id, ticket_type_id, price_minor;
 
-A statement includes it as `{ticket}`, or with a table's alias as `{tickets.ticket}`. A file may use its own
-lists, and those in `columns.sql` of its domain (`evently/sales/columns.sql`). A test compares each list with
-the fields of the struct that its rows become (tests/db/test_columns.py).
+A statement includes it as `{ticket}`, with a table's alias as `{tickets.ticket}`, or as parameters of the
+same names as `{:ticket}`. A file may use its own lists, and those in `columns.sql` of its domain
+(`evently/sales/columns.sql`). A test compares each list with the fields of the struct that its rows become
+(tests/unit/test_db_queries.py).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final
 
 _HEADING: Final = re.compile(r"^-- (name|columns): ([a-z_]+)$", re.MULTILINE)
 _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)")  # not the second colon of a cast
-_INCLUDED: Final = re.compile(r"\{(?:([a-z_]+)\.)?([a-z_]+)\}")
+_INCLUDED: Final = re.compile(r"\{([a-z_]+\.|:)?([a-z_]+)\}")
 
 
 class Query:
@@ -81,11 +82,10 @@ def _read_columns(text: str) -> tuple[str, ...]:
 
 
 def _include(text: str, columns: Mapping[str, tuple[str, ...]]) -> str:
-    """Replace `{list}` and `{alias.list}` by the columns of that list."""
+    """Replace `{list}`, `{alias.list}` and `{:list}` by the columns of that list."""
 
     def columns_of(match: re.Match[str]) -> str:
-        prefix = f"{match[1]}." if match[1] else ""
-        return ", ".join([prefix + column for column in columns[match[2]]])
+        return ", ".join([(match[1] or "") + column for column in columns[match[2]]])
 
     return _INCLUDED.sub(columns_of, text)
 

@@ -214,25 +214,9 @@ FROM unnest(
 -- name: put_promo
 -- Insert or update a promo code with its use.
 INSERT INTO promo_codes (event_id, {promo_code}, uses, spent_minor)
-VALUES (
-    :event_id, :promo_id, :code, :kind, :value, :ticket_type_ids, :uses_max, :per_buyer_max, :budget_minor,
-    :from_at,
-    :until_at, :retired, :uses, :spent_minor
-)
+VALUES (:event_id, {:promo_code}, :uses, :spent_minor)
 ON CONFLICT (event_id, promo_id) DO UPDATE
-SET
-    code = excluded.code,
-    kind = excluded.kind,
-    value = excluded.value,
-    ticket_type_ids = excluded.ticket_type_ids,
-    uses_max = excluded.uses_max,
-    per_buyer_max = excluded.per_buyer_max,
-    budget_minor = excluded.budget_minor,
-    from_at = excluded.from_at,
-    until_at = excluded.until_at,
-    retired = excluded.retired,
-    uses = excluded.uses,
-    spent_minor = excluded.spent_minor;
+SET ({promo_code}, uses, spent_minor) = ROW ({excluded.promo_code}, excluded.uses, excluded.spent_minor);
 
 -- name: count_promos
 -- Update the use of promo codes.
@@ -298,23 +282,6 @@ DELETE FROM pools WHERE event_id = :event_id AND pool_id = ANY(:pool_ids::uuid[]
 -- name: put_ticket_type
 -- Insert or update a ticket type.
 INSERT INTO ticket_types (event_id, {ticket_type})
-VALUES (
-    :event_id, :ticket_type_id, :name, :description, :position, :price_minor, :per_booking_max, :pool_ids,
-    :per_buyer_max, :on_sale_at, :off_sale_at, :retired, :zone, :tax_basis_points, :tax_included, :hidden
-)
+VALUES (:event_id, {:ticket_type})
 ON CONFLICT (event_id, ticket_type_id) DO UPDATE
-SET
-    name = excluded.name,
-    description = excluded.description,
-    position = excluded.position,
-    price_minor = excluded.price_minor,
-    per_booking_max = excluded.per_booking_max,
-    pool_ids = excluded.pool_ids,
-    per_buyer_max = excluded.per_buyer_max,
-    on_sale_at = excluded.on_sale_at,
-    off_sale_at = excluded.off_sale_at,
-    retired = excluded.retired,
-    zone = excluded.zone,
-    tax_basis_points = excluded.tax_basis_points,
-    tax_included = excluded.tax_included,
-    hidden = excluded.hidden;
+SET ({ticket_type}) = ROW ({excluded.ticket_type});
