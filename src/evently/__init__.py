@@ -1,3 +1,3 @@
-"""Evently: ticketing that stays correct and quick when everybody wants the same tickets in the same second."""
+"""Evently: ticketing that stays correct and fast when everyone wants the same tickets in the same second."""
 
 __version__ = "0.1.0"

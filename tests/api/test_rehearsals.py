@@ -1,4 +1,4 @@
-"""Preparing a rehearsal over the API, and a real rehearsal: a separate server, simulated buyers, a clean audit."""
+"""Preparing a rehearsal over the API, and running one: a separate server, simulated buyers, a clean audit."""
 
 from __future__ import annotations
 

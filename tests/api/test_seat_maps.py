@@ -33,7 +33,7 @@ async def office(shared_database_url: str) -> AsyncIterator[BoxOffice]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def door(office: BoxOffice) -> Headers:
-    """Somebody at the door: before anybody asks, for who is a member is remembered for half a second."""
+    """Add the door's member before any request, because memberships are remembered for half a second."""
     return await office.as_member("door")
 
 

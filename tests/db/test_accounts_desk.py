@@ -202,7 +202,7 @@ async def test_the_line_for_hashing_has_an_end(db: Database, clock: MovableClock
         assert sum(isinstance(outcome, Refused) for outcome in outcomes) == 5
         assert (
             await db.fetch_value("SELECT count(*) FROM login_attempts") == 10
-        )  # whoever was turned away never got to the database
+        )  # refused requests never reached the database
         with accounts._hasher.permit():
             assert await accounts._hasher.hash(PASSWORD)
 
@@ -466,7 +466,7 @@ async def test_of_parallel_password_changes_one_succeeds(accounts: Accounts) -> 
 
 
 async def test_no_session_survives_a_password_change(accounts: Accounts, db: Database) -> None:
-    """Somebody who knows the old password logs in again and again while it is being changed."""
+    """A client with the old password logs in repeatedly while the password is changed."""
     grant = await log_in(accounts, ADA)
     claims = accounts.tokens.verify_access(grant.access_token)
     logins = [accounts.login(ADA, PASSWORD, ORIGIN) for _ in range(8)]

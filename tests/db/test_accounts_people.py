@@ -181,7 +181,7 @@ async def test_nobody_is_nobody(db: Database, clock: MovableClock) -> None:
 
 
 async def test_no_login_misses_a_change_of_role(db: Database, clock: MovableClock) -> None:
-    """Whoever logs in while being deposed has either the new role or an ended session."""
+    """A login during a change of role has either the new role or an ended session."""
     async with open_accounts(db, clock) as accounts:
         await make_person(db, "root@example.org", clock, "admin")
         person = (await log_in(accounts, "ada@example.org")).person

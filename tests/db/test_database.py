@@ -89,7 +89,7 @@ async def test_a_snapshot_sees_one_instant_and_writes_nothing(db: Database) -> N
 
 
 async def test_a_killed_session_is_replaced(db: Database) -> None:
-    """Whoever is hit hears that the database is away; the next one gets another connection."""
+    """The request on the broken connection gets `Unavailable`; the next one gets another connection."""
     with pytest.raises(Unavailable):
         await db.fetch_value("SELECT pg_terminate_backend(pg_backend_pid())")
     assert await db.fetch_value("SELECT 1") == 1

@@ -56,7 +56,7 @@ class Lobby:
         return await self.boards.get_board(self.event.event_id)
 
     async def states(self) -> str:
-        """Return what is shown, and have it be what somebody sees who has just come."""
+        """Return the states that are shown, and check them against a process without memory."""
         shown = await self.look()
         fresh = await SeatBoards(self.desk.db).get_board(self.event.event_id)
         assert (shown.states(), shown.tag, shown.digest) == (fresh.states(), fresh.tag, fresh.digest)

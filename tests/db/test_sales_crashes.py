@@ -97,7 +97,7 @@ async def test_postgres_is_killed_and_what_was_acknowledged_is_there(
 
 
 async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(postgres: EmbeddedPostgres) -> None:
-    """Nor is its replay, for whoever answers that from a read acknowledges what a failover would lose."""
+    """Nor is its replay: an answer from a read would acknowledge what a failover may lose."""
     async with database_at(postgres.url) as db:
         event, types = await put_on_sale(db)
         request = place(event, types[0], 2, key="k")
@@ -144,7 +144,7 @@ async def test_three_processes_sell_and_are_killed(
 ) -> None:
     """One dies at each marked point in turn, one whenever it happens, one lives.
 
-    Whoever comes next takes over the journal.
+    The next process continues the journal.
     """
     event, _ = await put_on_sale(db)
     lives, requests = (50, 20_000) if prove else (1, 500)

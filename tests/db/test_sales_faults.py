@@ -175,7 +175,7 @@ async def test_a_wire_that_breaks_at_the_commit_leaves_a_question_that_the_key_a
 
 
 async def test_a_silent_wire_is_dropped_and_holds_nobody_up(far: SalesDesk, wire: Proxy) -> None:
-    """The server never hears that we hung up, and lets go of the event by itself."""
+    """The server does not notice that the client hung up, and releases the event's lock by itself."""
     event = await far.event()
     regular = (await far.types(event))["Regular"]
     async with open_engine(wire.url, far.clock, batch_seconds_max=1.0, silence_seconds_max=0.5) as engine:

@@ -62,7 +62,7 @@ async def both(desk: SalesDesk, database_url: str) -> AsyncIterator[list[Engine]
 async def long_line(
     desk: SalesDesk, engines: list[Engine], capacity: int, limit: int | None = None
 ) -> tuple[Event, list[WaitlistEntry]]:
-    """Return an event whose sale has not begun, and those who wait for it: for one, two or one."""
+    """Return an event whose sale has not begun, and its waiting entries, for one, two and one units."""
     event = await desk.event(sale_terms(capacity=capacity, per_buyer_max=limit))
     await desk.change(PutConditions(event.event_id, Conditions(payment="online")))
     await desk.change(
@@ -224,7 +224,7 @@ async def gone(desk: SalesDesk, event: Event) -> int:
 
 
 async def join(desk: SalesDesk, event: Event, quantity: int) -> WaitlistEntry:
-    """Let somebody wait for so many."""
+    """Join the waitlist with a quantity."""
     (type_id,) = (await desk.types(event)).values()
     outcome = await desk.engine.submit(JoinWaitlist(event.event_id, new_id(), type_id, quantity))
     assert isinstance(outcome, Listed)

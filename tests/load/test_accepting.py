@@ -62,7 +62,7 @@ def test_a_crowd_is_let_in() -> None:
 
 
 def test_a_server_ends_with_its_workers_when_nobody_reads_where_it_is(database_url: str) -> None:
-    """As `evently serve | head -1` does, or whoever started it and was killed."""
+    """As after `evently serve | head -1`, or when the starting process was killed."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "evently", "serve", "--port", str(port)]

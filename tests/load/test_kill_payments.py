@@ -95,10 +95,13 @@ async def judge(database: Database, heard: dict[str, str]) -> None:
         ):
             await asyncio.sleep(0.2)
     rows = await database.fetch(
-        "SELECT bookings.booking_id, bookings.state AS booking, payments.state AS payment, charge.state AS charge, charge.captured_minor,"
-        " payments.amount_minor, (SELECT count(*) FROM demo_effects WHERE reference = charge.reference AND kind = 'captured') AS captures"
+        "SELECT bookings.booking_id, bookings.state AS booking, payments.state AS payment,"
+        " charge.state AS charge, charge.captured_minor,"
+        " payments.amount_minor, (SELECT count(*) FROM demo_effects"
+        " WHERE reference = charge.reference AND kind = 'captured') AS captures"
         " FROM bookings JOIN payments USING (event_id, booking_id)"
-        " JOIN demo_charges charge ON charge.payment_id = payments.payment_id AND charge.attempt = payments.attempt"
+        " JOIN demo_charges charge ON charge.payment_id = payments.payment_id"
+        " AND charge.attempt = payments.attempt"
     )
     assert len(rows) == PAYMENTS == len(heard), "each key began one payment, however often it was sent"
     for row in rows:

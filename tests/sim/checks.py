@@ -124,7 +124,7 @@ def _check_journal(rows: EventRows) -> None:
 
 
 def _check_answers(simulation: Simulation, event_id: UUID, rows: EventRows) -> None:
-    """A key has one answer, for one body, and the rows know it; it was executed only if somebody asked."""
+    """A key has one answer for one body, which the rows confirm; it was executed only after a request."""
     answers: dict[tuple[UUID, str], tuple[bytes, Booking]] = {}
     since: dict[tuple[UUID, str, bytes], float] = {}
     for record in simulation.records:

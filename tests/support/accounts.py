@@ -50,7 +50,7 @@ async def log_in(accounts: Accounts, email: str, name: str = "Somebody") -> Gran
 
 
 async def make_person(database: Database, email: str, clock: MovableClock, role: str = "buyer") -> UUID:
-    """Somebody who cannot log in."""
+    """Add a person who cannot log in."""
     person = Person(
         new_id(), email, email.partition("@")[0], "admin" if role == "admin" else "buyer", 1, clock(), None
     )

@@ -51,7 +51,7 @@ HALL: SeatMap = parse(
 
 
 class BoxOffice:
-    """`client` speaks HTTP; `as_buyer` and `as_member` give the headers of somebody new."""
+    """`client` sends HTTP; `as_buyer` and `as_member` return the headers of a new person."""
 
     def __init__(self, context: Services, client: httpx2.AsyncClient, venue: Venue) -> None:
         self.context = context
@@ -117,11 +117,11 @@ class BoxOffice:
         }
 
     def as_buyer(self) -> dict[str, str]:
-        """Return the headers of somebody new."""
+        """Return the headers of a new buyer."""
         return self.as_person(new_id())
 
     async def as_member(self, role: str, organizer_id: UUID | None = None) -> dict[str, str]:
-        """Return the headers of a new member of an organizer, ours unless told."""
+        """Return the headers of a new member of an organizer, by default this one."""
         person_id, now = new_id(), utc_now()
         async with self.context.database.transaction() as tx:
             await tx.execute(

@@ -44,7 +44,7 @@ from evently.sales.terms import Conditions, PoolTerms, PromoTerms, TicketTypeTer
 
 @dataclass
 class Ticket:
-    """One unit that somebody has. `replaces`: another's ticket, whose unit and seat it only stands for."""
+    """One sold or held unit. `replaces`: the returned ticket whose unit and seat it will take over."""
 
     type_id: UUID
     total_minor: int
@@ -70,7 +70,7 @@ class Claim:
     refunded_minor: int = 0
     captured: bool = False
     discounts_minor: int = 0
-    ended: SalesRefusal | None = None  # what whoever comes too late is told
+    ended: SalesRefusal | None = None  # the refusal of a late command
 
     def live(self) -> bool:
         return self.ended is None
@@ -81,7 +81,7 @@ class Claim:
 
 @dataclass
 class Waiting:
-    """Somebody in the line."""
+    """An entry of the waitlist."""
 
     entry_id: UUID
     buyer_id: UUID
@@ -116,7 +116,7 @@ class Model:
     # Batches
 
     def begin(self, now: datetime) -> None:
-        """Let what has run out fall free, and look at the line: what is waited for may be on sale by now."""
+        """Expire due holds, and serve the waitlist: its ticket types may be on sale by now."""
         self._note_for_everybody()
         for waiting in self.line:
             waiting.new = False
@@ -213,7 +213,7 @@ class Model:
         return len(all_seats) - len(taken)
 
     def _free(self, terms: TicketTypeTerms) -> int:
-        """Return what could be given to those who wait."""
+        """Return what could be offered to the waitlist."""
         free = min(self._free_units(pool_id) for pool_id in terms.pool_ids)
         return free if terms.zone is None else min(free, self._free_seats(terms.zone))
 

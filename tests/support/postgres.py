@@ -1,4 +1,4 @@
-"""One PostgreSQL for a test run, and a database of its own for whoever asks.
+"""One PostgreSQL for a test run, and separate databases for tests.
 
 The server is the embedded one, in memory where the machine has room for that, and told not to care about
 power cuts. A migrated database serves as template; it is sealed, so that no connection can ever stand in the
@@ -67,7 +67,7 @@ def scratch_directory() -> Iterator[Path]:
 
 @contextmanager
 def cloned_database(connection: psycopg.Connection[tuple[object, ...]]) -> Iterator[str]:
-    """Yield the name of a fresh copy of the template, gone afterwards, whoever may still be connected."""
+    """Yield the name of a fresh copy of the template; drop it afterwards, with open connections."""
     name = f"test_{uuid4().hex}"
     quoted = sql.Identifier(name)
     connection.execute(

@@ -104,7 +104,7 @@ class Rows:
     # What is loaded
 
     def load(self) -> Sale:
-        """Return the sale as somebody would load it who has never seen it."""
+        """Return the sale as a lane without memory would load it."""
         known = self.sale
         assert known is not None
         sale = Sale(

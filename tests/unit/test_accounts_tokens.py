@@ -120,7 +120,7 @@ def segment(value: Any) -> str:
 
 
 def sign(header: Any, payload: Any, key: bytes = KEY, digest: str = "sha256") -> str:
-    """A token that somebody with a key makes by hand."""
+    """Return a token that is made by hand with a key."""
     text = f"{segment(header)}.{segment(payload)}"
     return f"{text}.{segment(hmac.digest(key, text.encode(), digest))}"
 
