@@ -5,7 +5,7 @@ Pools, ticket types, conditions, promo codes, seating. Plain values.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -83,6 +83,10 @@ class RefundWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     hours_before: HoursBefore
     basis_points: BasisPoints
+
+    def ends_at(self, starts_at: datetime) -> datetime:
+        """Return the end of the window for an event that starts at this instant."""
+        return starts_at - timedelta(hours=self.hours_before)
 
 
 class Conditions(msgspec.Struct, frozen=True):

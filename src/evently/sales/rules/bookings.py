@@ -221,8 +221,7 @@ def not_cancellable(
         return No(SalesRefusal.HOLD_EXPIRED)
     if event_starts_at is None:
         return None
-    confirmed = booking.state == "confirmed"
-    until = cancellable_until(conditions, event_starts_at) if confirmed else event_starts_at
+    until = cancellable_until(booking, conditions, event_starts_at)
     return No(SalesRefusal.TOO_LATE_TO_CANCEL) if now >= until else None
 
 

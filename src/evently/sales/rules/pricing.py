@@ -70,16 +70,14 @@ def discount_of(promo: PromoTerms, terms: TicketTypeTerms) -> int:
 
 def window_at(conditions: Conditions, starts_at: datetime, now: datetime) -> RefundWindow | None:
     """Return the refund window that is open; of several, the one that ends first."""
-    still_open = [
-        window
-        for window in conditions.refund_windows
-        if now < starts_at - timedelta(hours=window.hours_before)
-    ]
+    still_open = [window for window in conditions.refund_windows if now < window.ends_at(starts_at)]
     return max(still_open, key=lambda window: window.hours_before, default=None)
 
 
-def cancellable_until(conditions: Conditions, starts_at: datetime) -> datetime:
-    """Return the instant from which buyers can no longer cancel."""
+def cancellable_until(booking: Booking, conditions: Conditions, starts_at: datetime) -> datetime:
+    """Return the instant from which the buyer can no longer cancel; for a hold, the start of the event."""
+    if booking.state != "confirmed":
+        return starts_at
     return starts_at - timedelta(hours=conditions.cancel_hours_before)
 
 

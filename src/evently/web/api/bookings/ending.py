@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -232,9 +232,7 @@ def _show_quote(quote: sales.reads.CancellationQuote, now: datetime) -> Cancella
             )
             for each in quote.tickets
         ],
-        sales.reads.cancellable_until(conditions, starts_at)
-        if quote.booking.state == "confirmed"
-        else starts_at,
+        sales.reads.cancellable_until(quote.booking, conditions, starts_at),
         None if window is None else _show_window(window, starts_at),
         [_show_window(each, starts_at) for each in conditions.refund_windows],
         conditions.fee_kept,
@@ -242,7 +240,7 @@ def _show_quote(quote: sales.reads.CancellationQuote, now: datetime) -> Cancella
 
 
 def _show_window(window: sales.terms.RefundWindow, starts_at: datetime) -> RefundDeadlineView:
-    return RefundDeadlineView(starts_at - timedelta(hours=window.hours_before), window.basis_points)
+    return RefundDeadlineView(window.ends_at(starts_at), window.basis_points)
 
 
 routes: Final = [quote_cancellation, cancel_booking, cancel_event_booking, return_tickets, keep_tickets]
