@@ -40,10 +40,6 @@ NAME_LENGTH_MAX: Final = 48  # PostgreSQL cuts names at 63 bytes; a message with
 
 # Tables of libraries: (part, table).
 FOREIGN_TABLES: Final = {("db", "alembic_version")}
-# Files with lines that are still to be wrapped.
-FILES_TO_WRAP: Final[set[str]] = {
-    "src/evently/db/leases.sql",
-}
 # Words that hide who acts, and motion that stands for a state.
 DIALECT: Final = re.compile(
     r"(?i)\b(whoever|whomever|somebody|falls? free|fell free|lets? go|let .{1,30} go\b|goes on|comes? to be"
@@ -317,7 +313,7 @@ def test_lines_of_sql_and_markdown_are_short() -> None:
     """Ruff does the same for Python."""
     paths = [*SOURCE.rglob("*.sql"), *ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     long = {path.relative_to(ROOT).as_posix() for path in paths if any(wide_lines(path))}
-    assert long <= FILES_TO_WRAP, sorted(long - FILES_TO_WRAP)
+    assert long == set()
 
 
 # Prose ------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: register, log in, refresh, log out; my account; people for administrators."""
+"""Accounts over HTTP: registration, login, refresh, logout; my account; users for admins."""
 
 from __future__ import annotations
 
@@ -347,12 +347,12 @@ async def test_there_is_always_an_administrator(office: BoxOffice) -> None:
 
 
 async def test_administration_is_for_administrators(office: BoxOffice) -> None:
-    somebody = show_id("per", new_id())
+    nobody = show_id("per", new_id())
     owner = await office.as_member("owner")
     for method, path in (
         ("GET", "/v1/admin/users"),
-        ("GET", f"/v1/admin/users/{somebody}"),
-        ("PATCH", f"/v1/admin/users/{somebody}"),
+        ("GET", f"/v1/admin/users/{nobody}"),
+        ("PATCH", f"/v1/admin/users/{nobody}"),
     ):
         assert problem_of(await office.client.request(method, path), 401) == "unauthenticated"
         for headers in (office.as_buyer(), owner):
@@ -363,7 +363,7 @@ async def test_administration_is_for_administrators(office: BoxOffice) -> None:
                 == "forbidden"
             )
     root = await administrator(office)
-    for unknown in (somebody, "per_x", show_id("org", new_id())):
+    for unknown in (nobody, "per_x", show_id("org", new_id())):
         assert (
             problem_of(await office.client.get(f"/v1/admin/users/{unknown}", headers=root), 404)
             == "not-found"

@@ -1,4 +1,4 @@
-"""Organizers over HTTP: who may see and change what; members, invitations, API keys."""
+"""Organizers over HTTP: rights, members, invitations, API keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def problem_of(response: httpx2.Response, status: int) -> str:
     return code
 
 
-class Somebody:
+class SignedIn:
     """A person with a session; `path` is the organizer they created."""
 
     def __init__(self, office: BoxOffice, person: Person) -> None:
@@ -52,15 +52,15 @@ class Somebody:
         return location
 
 
-async def somebody(office: BoxOffice, email: str) -> Somebody:
+async def signed_in(office: BoxOffice, email: str) -> SignedIn:
     person = Person(new_id(), email, email.partition("@")[0], "buyer", 1, utc_now(), None)
     async with office.context.database.transaction() as tx:
         assert await add_person(tx, person, None)
-    return Somebody(office, person)
+    return SignedIn(office, person)
 
 
-async def join(owner: Somebody, path: str, member: Somebody, role: str) -> None:
-    """Invite, and accept."""
+async def join(owner: SignedIn, path: str, member: SignedIn, role: str) -> None:
+    """Invite a person, who accepts."""
     invited = await owner.ask("POST", f"{path}/invitations", {"email": member.email, "role": role})
     assert invited.status_code == 201, invited.text
     joined = await member.ask("POST", "/v1/me/invitations/accept", {"code": invited.json()["code"]})
@@ -68,7 +68,7 @@ async def join(owner: Somebody, path: str, member: Somebody, role: str) -> None:
 
 
 async def test_create_look_and_edit(office: BoxOffice) -> None:
-    ada = await somebody(office, "ada@example.org")
+    ada = await signed_in(office, "ada@example.org")
     made = await ada.ask(
         "POST", "/v1/organizers", {"name": " Moor  Sounds", "contact_email": "Hello@Moor.example"}
     )
@@ -95,7 +95,7 @@ async def test_create_look_and_edit(office: BoxOffice) -> None:
 
 
 async def test_members(office: BoxOffice) -> None:
-    ada, bo = await somebody(office, "ada@example.org"), await somebody(office, "bo@example.org")
+    ada, bo = await signed_in(office, "ada@example.org"), await signed_in(office, "bo@example.org")
     path = await ada.found()
     await join(ada, path, bo, "manager")
     members = (await bo.ask("GET", f"{path}/members")).json()["data"]
@@ -121,7 +121,7 @@ async def test_members(office: BoxOffice) -> None:
 
 
 async def test_there_is_always_an_owner(office: BoxOffice) -> None:
-    ada, bo = await somebody(office, "ada@example.org"), await somebody(office, "bo@example.org")
+    ada, bo = await signed_in(office, "ada@example.org"), await signed_in(office, "bo@example.org")
     path = await ada.found()
     assert problem_of(await ada.ask("DELETE", f"{path}/members/{ada.id}", If_Match="*"), 409) == "last-owner"
     assert (
@@ -136,7 +136,7 @@ async def test_there_is_always_an_owner(office: BoxOffice) -> None:
 
 
 async def test_an_invitation_says_nothing_about_who_is_here(office: BoxOffice) -> None:
-    ada, bo = await somebody(office, "ada@example.org"), await somebody(office, "bo@example.org")
+    ada, bo = await signed_in(office, "ada@example.org"), await signed_in(office, "bo@example.org")
     path = await ada.found()
     answers = [
         (await ada.ask("POST", f"{path}/invitations", {"email": email, "role": "door"})).json()
@@ -165,7 +165,7 @@ async def test_an_invitation_says_nothing_about_who_is_here(office: BoxOffice) -
 
 
 async def test_a_key_does_what_its_scopes_say_until_it_is_revoked(office: BoxOffice) -> None:
-    ada = await somebody(office, "ada@example.org")
+    ada = await signed_in(office, "ada@example.org")
     path, other = await ada.found(), await ada.found()
     made = await ada.ask(
         "POST", f"{path}/api-keys", {"name": "Gate tablet", "scopes": ["events:read", "checkin:write"]}
@@ -202,11 +202,11 @@ async def test_a_key_does_what_its_scopes_say_until_it_is_revoked(office: BoxOff
 
 
 async def test_every_cell_of_who_may_what(office: BoxOffice) -> None:
-    """Every route of an organizer, asked by everybody who may not: refused, and without effect."""
-    ada = await somebody(office, "ada@example.org")
+    """Every route of an organizer refuses every caller without the right, and changes nothing."""
+    ada = await signed_in(office, "ada@example.org")
     path = await ada.found()
     people = {
-        role: await somebody(office, f"{role}@example.org")
+        role: await signed_in(office, f"{role}@example.org")
         for role in ("manager", "door", "stranger", "removed")
     }
     for role in ("manager", "door"):
@@ -250,7 +250,7 @@ async def test_every_cell_of_who_may_what(office: BoxOffice) -> None:
 
 
 async def everything(office: BoxOffice) -> list[str]:
-    """All rows of organizers, as text."""
+    """Return all rows about organizers as text."""
     tables = ("organizers", "organizer_members", "organizer_invitations", "api_keys")
     return [
         await office.context.database.fetch_value(
@@ -261,7 +261,7 @@ async def everything(office: BoxOffice) -> list[str]:
 
 
 async def test_what_is_not_there_is_not_found(office: BoxOffice) -> None:
-    ada = await somebody(office, "ada@example.org")
+    ada = await signed_in(office, "ada@example.org")
     path, nowhere = await ada.found(), show_id("org", new_id())
     for method, route in (
         ("GET", f"/v1/organizers/{nowhere}"),
@@ -275,7 +275,7 @@ async def test_what_is_not_there_is_not_found(office: BoxOffice) -> None:
 
 
 async def test_neighbours_of_an_id_are_not_there(office: BoxOffice) -> None:
-    ada = await somebody(office, "ada@example.org")
+    ada = await signed_in(office, "ada@example.org")
     made: UUID | None = find_id("org", (await ada.found()).rpartition("/")[2])
     assert made is not None
     for step in (-2, -1, 1, 2):

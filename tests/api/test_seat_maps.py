@@ -1,4 +1,4 @@
-"""Seat maps over HTTP: creation, lists, versions; every fault of a map with its pointer; large bodies."""
+"""Seat maps over HTTP: creation, lists, versions; the faults of a map; large bodies."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def test_every_fault_of_a_map_is_told_with_its_place(office: BoxOffice, ma
         "/map/sections/0/rows/0/seats/2/label",
         "/map/sections/0/rows/0/seats/1/id",
         "/map/sections/0/rows/1/name",
-        "/map/sections/0/rows/1/seats/0",  # on top of another
+        "/map/sections/0/rows/1/seats/0",  # overlaps another seat
         "/map/sections/1/rows",
     }
     shapeless = {
@@ -197,7 +197,7 @@ async def test_the_examples_are_accepted(office: BoxOffice, manager: Headers) ->
 
 
 def is_json(value: Any) -> bool:
-    """Return whether JSON can say it: it has no NaN."""
+    """Return whether a value can be JSON, which has no NaN."""
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The seats of an event over HTTP: states, what has changed, the layout for ever; compressed once."""
+"""The seats of an event over HTTP: states, changes and the layout; each is compressed once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def office(shared_database_url: str) -> AsyncIterator[BoxOffice]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def theatre_event(office: BoxOffice) -> Event:
-    """An event in a theatre that is large enough for its states to be worth compressing."""
+    """An event in a theatre whose states are long enough to be compressed."""
     hall = theatre(2_000)
     async with office.context.database.transaction() as tx:
         added = await add_seat_map(tx, office.venue.organizer_id, office.venue.venue_id, hall, utc_now())
@@ -57,7 +57,7 @@ async def look(office: BoxOffice, event: Event, **params: Any) -> dict[str, Any]
 
 
 async def look_after(office: BoxOffice, event: Event, seq: int, **params: Any) -> dict[str, Any]:
-    """Look until the board has moved on."""
+    """Read the seats until the board has advanced."""
     async with asyncio.timeout(20 * BOARD_SECONDS):
         while (found := await look(office, event, **params))["seq"] == seq:
             await asyncio.sleep(BOARD_SECONDS / 5)
@@ -114,7 +114,7 @@ async def test_what_is_too_long_ago_or_yet_to_come_is_one_answer_kept_once(offic
     before = len(office.context.memory._stored)
     for since in (first["seq"] + 1, first["seq"] + 1_000, 2**63 - 1, *range(first["seq"])):
         assert await look(office, event, since=since) == first
-    assert len(office.context.memory._stored) <= before + 2  # a board may have been read anew
+    assert len(office.context.memory._stored) <= before + 2  # the board may have been read again
     assert f"more than {CHANGES_MAX:,} rows" in (get_seats.description or "")
 
 

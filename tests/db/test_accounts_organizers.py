@@ -44,7 +44,7 @@ def clock() -> MovableClock:
 
 
 class Ticks:
-    """Seconds that pass when told."""
+    """A monotonic clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -200,7 +200,7 @@ async def test_roles_are_remembered_for_half_a_second(db: Database, clock: Movab
 
 
 class Counting:
-    """A database that counts what it is asked."""
+    """A database that counts statements."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -1,4 +1,4 @@
-"""People as admins see them; revocations; what is forgotten; the secret."""
+"""People in the view of admins; revocations; deletion of expired rows; the secret."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def refused(code: AccountsRefusal | CommonRefusal) -> pytest.RaisesExc[Refused]:
 
 async def eventually(true: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
     async with asyncio.timeout(seconds):
-        while not true():  # what is waited for comes from a database
+        while not true():  # a database does the work
             await asyncio.sleep(0.01)
 
 
@@ -128,7 +128,7 @@ async def test_search_uses_the_indexes(db: Database) -> None:
 
 
 def _list_people_query(low: str) -> tuple[str, *tuple[object, ...]]:
-    from evently.accounts.people import sql  # noqa: PLC0415  # only to look at the plan
+    from evently.accounts.people import sql  # noqa: PLC0415  # only to read the plan
 
     return sql.list_people(after=None, low=low, high=low + "\U0010ffff", limit=20)
 
@@ -241,7 +241,7 @@ async def test_a_poll_that_fails_forgets_nothing_and_goes_on(db: Database, clock
 async def _survive(
     database: Database, listening: Revocations, clock: MovableClock, logs: Sized, breaks: str, mends: str
 ) -> None:
-    """Break something, wait until it was noticed, mend it, and wait for the news."""
+    """Break the database, wait for the warning, repair it, and wait for a new revocation."""
     noticed, news = len(logs), new_id()
     await database.fetch(breaks)
     await eventually(lambda: len(logs) > noticed)
@@ -289,7 +289,7 @@ async def test_parallel_endings_of_one_session_write_one_row(db: Database, clock
         assert await db.fetch_value("SELECT count(*) FROM revocations") == 1
 
 
-# What is forgotten, and what is not -------------------------------------------------------------------------
+# What is deleted, and what is not -------------------------------------------------------------------------
 
 
 async def test_what_no_longer_matters_is_forgotten(db: Database, clock: MovableClock) -> None:
@@ -314,7 +314,7 @@ async def test_what_no_longer_matters_is_forgotten(db: Database, clock: MovableC
         "refresh_tokens": 1,
         "revocations": 0,
         "login_attempts": 1,
-    }  # ada's origin is still known
+    }  # the origin of ada is still known
     clock.move(days=100)
     await delete_expired(db, clock(), 900)
     assert await counts() == {"sessions": 0, "refresh_tokens": 0, "revocations": 0, "login_attempts": 0}

@@ -1,4 +1,4 @@
-"""The pool, its transactions, and what becomes of the driver's errors."""
+"""The pool, its transactions, and the translation of driver errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evently.kit.errors import Busy, Unavailable
 
 
 def with_a_dead_host_first(url: str) -> str:
-    """Return the URL with one more host before its own, where nobody listens."""
+    """Return the URL with a host in front on which no server listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         dead = probe.getsockname()[1]
@@ -23,7 +23,7 @@ def with_a_dead_host_first(url: str) -> str:
 
 
 async def test_several_hosts(external_database_url: str) -> None:
-    """The one that answers is used, by the pool, by a connection of one's own, and by the migrations."""
+    """The pool, single connections and the migrations use the host that answers."""
     url = with_a_dead_host_first(external_database_url)
     migrate(url)
     database = await Database.open(DatabaseOptions(url))
@@ -35,7 +35,7 @@ async def test_several_hosts(external_database_url: str) -> None:
 
 
 async def test_no_host_at_all() -> None:
-    """Opening succeeds, so that a server may start before its database; asking does not."""
+    """Opening succeeds, so that a server can start before its database; statements fail."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -59,15 +59,15 @@ async def test_a_transaction_is_all_or_nothing(db: Database) -> None:
 
 
 async def test_a_cancelled_request_does_not_tear_its_commit(db: Database) -> None:
-    """A transaction that is cancelled while it commits is committed, and the connection stays usable."""
+    """A transaction that is cancelled during its commit still commits, and its connection stays usable."""
     for _ in range(20):
         entered = asyncio.Event()
 
         async def write(entered: asyncio.Event) -> None:
             async with db.transaction() as tx:
                 await tx.execute(
-                    "INSERT INTO leases (name, holder, expires_at) VALUES "
-                    "(gen_random_uuid()::text, gen_random_uuid(), now())"
+                    "INSERT INTO leases (name, holder, expires_at) "
+                    "VALUES (gen_random_uuid()::text, gen_random_uuid(), now())"
                 )
                 entered.set()
 

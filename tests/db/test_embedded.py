@@ -1,4 +1,4 @@
-"""The promises of the embedded PostgreSQL (see the package), with real servers, processes and kills."""
+"""The guarantees of the embedded PostgreSQL (see the package), with real servers, processes and kills."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def initialised() -> Iterator[Path]:
-    """A data directory that was served once."""
+    """A data directory with a cluster, stopped."""
     with scratch_directory() as directory:
         with EmbeddedPostgres(options(directory)):
             pass
@@ -69,7 +69,7 @@ def initialised() -> Iterator[Path]:
 
 @pytest.fixture
 def data(place: Path, initialised: Path) -> Path:
-    """A copy of it."""
+    """A copy of the stopped data directory."""
     subprocess.run(["cp", "-a", initialised, place / "data"], check=True)
     return place / "data"
 
@@ -80,7 +80,7 @@ def options(data_directory: Path, **more: Any) -> EmbeddedOptions:
 
 @contextmanager
 def serving(data_directory: Path, **more: Any) -> Iterator[subprocess.Popen[str]]:
-    """Run a process of its own that serves the directory; yield it when the server is up."""
+    """Run a process that serves the directory; yield it when the server answers."""
     with child(data_directory, **more) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("postgresql://")
@@ -122,7 +122,7 @@ def server_pid(data_directory: Path) -> int:
 
 
 def server_user(data_directory: Path) -> int | None:
-    """Whom to become, for acting as the server's user; None where that is us."""
+    """The system user of the server; None when it is the current user."""
     return (data_directory / "postgres").stat().st_uid if AS_ROOT else None
 
 
@@ -134,7 +134,7 @@ def eventually(true: Callable[[], bool]) -> None:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended, reaped or not."""
+    """Return whether a process has ended, reaped or not."""
     state = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True
     ).stdout.strip()
@@ -236,7 +236,7 @@ def test_an_initdb_that_was_killed_leaves_nothing_that_looks_like_a_cluster(plac
         assert ask(postgres.url, "SELECT 1") == 1
 
 
-# Who may come in
+# Who can connect
 
 
 def test_nobody_gets_in_without_the_password(data: Path) -> None:
@@ -359,7 +359,7 @@ def test_not_root_serves_as_itself(place: Path) -> None:
 
 
 def python_for(uid: int) -> str:
-    """Return a Python that the user can run with our packages: ours, or the system's if ours is in a home."""
+    """Return a Python with the packages that the user can run: this one, or the one of the system."""
     for python in (
         sys.executable,
         f"/usr/bin/python3.{sys.version_info.minor}",
@@ -519,7 +519,7 @@ def test_a_stale_socket_lock_is_no_obstacle(data: Path) -> None:
 
 @contextmanager
 def unrelated_process(data: Path) -> Iterator[int]:
-    """Run a process that PostgreSQL may signal, and therefore mistakes for a server named in a lock file."""
+    """Run a process that PostgreSQL may signal: it mistakes it for a server when a lock file names it."""
     with subprocess.Popen(["sleep", "600"], user=server_user(data), cwd="/") as process:
         try:
             yield process.pid

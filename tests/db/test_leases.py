@@ -1,4 +1,4 @@
-"""Leases: who has it, and what that protects."""
+"""Leases: their holders, and what a lease protects."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_an_expired_one_goes_to_whoever_asks_next(db: Database) -> None:
 
 async def test_one_that_is_given_back_is_free_at_once(db: Database) -> None:
     assert await taken(db, ME)
-    for holder in (YOU, ME):  # it is not yours to give
+    for holder in (YOU, ME):  # another holder cannot end it
         assert not await taken(db, new_id())
         async with db.transaction() as tx:
             await end_lease(tx, "relay", holder)
@@ -59,14 +59,14 @@ async def test_nobody_takes_it_while_the_holder_works_under_it(db: Database) -> 
     assert await taken(db, ME)
     async with db.transaction() as tx:
         assert await take_lease(tx, "relay", ME, NOW, LASTS)
-        waiting = asyncio.create_task(taken(db, YOU, 15))  # by that clock it has expired
+        waiting = asyncio.create_task(taken(db, YOU, 15))  # by this clock it has expired
         await until_somebody_waits(db)
         assert not waiting.done()
     assert await waiting
 
 
 async def test_a_holder_that_was_cut_off_does_not_keep_it(db: Database) -> None:
-    """It neither works nor ends its transaction; the server ends its connection."""
+    """A holder that stops in its transaction loses its connection; the server ends it."""
     with pytest.raises(Unavailable):  # noqa: PT012  # the end of the block is the point
         async with db.transaction() as tx:
             assert await take_lease(tx, "relay", ME, NOW, timedelta(seconds=0.2))
@@ -74,10 +74,10 @@ async def test_a_holder_that_was_cut_off_does_not_keep_it(db: Database) -> None:
             tx.add_termination_listener(lambda _: cut_off.set())
             assert await taken(
                 db, YOU, seconds_later=1
-            )  # waits for the row, and gets it although this block has not ended
+            )  # waits for the row, and gets it before this block ends
             async with asyncio.timeout(5):
                 await cut_off.wait()
     async with db.transaction() as tx:
         assert (
             await tx.fetchval("SHOW idle_in_transaction_session_timeout") == "0"
-        )  # no other transaction is in such a hurry
+        )  # other transactions have no such timeout

@@ -1,4 +1,4 @@
-"""The seat maps of a venue, in versions that never change."""
+"""The seat maps of a venue. A version never changes."""
 
 from __future__ import annotations
 

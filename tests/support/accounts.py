@@ -1,4 +1,4 @@
-"""What tests of accounts share: a clock that they move, cheap hashing, and people."""
+"""Helpers for tests of accounts: a clock, cheap hashing, people and organizers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHEAP: Final = HashingOptions(memory_kib=64, passes=1)
 
 
 class MovableClock:
-    """A clock that stands still until it is moved."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -37,14 +37,14 @@ class MovableClock:
 async def open_accounts(
     database: Database, clock: MovableClock, hashing: HashingOptions = CHEAP
 ) -> AsyncIterator[Accounts]:
-    """A process's accounts, without upkeep."""
+    """Return the accounts of a process, without its background tasks."""
     accounts = Accounts(database, clock, TokenOptions(SECRET), hashing)
     yield accounts
     await accounts.stop()
 
 
-async def log_in(accounts: Accounts, email: str, name: str = "Somebody") -> Grant:
-    """Register and log in."""
+async def log_in(accounts: Accounts, email: str, name: str = "Robin Roe") -> Grant:
+    """Register a person and log in."""
     await accounts.register(email, name, PASSWORD, ORIGIN)
     return await accounts.login(email, PASSWORD, ORIGIN)
 
@@ -60,7 +60,7 @@ async def make_person(database: Database, email: str, clock: MovableClock, role:
 
 
 async def make_organizer(database: Database, owner_id: UUID, clock: MovableClock) -> UUID:
-    """An organizer with its owner."""
+    """Add an organizer with its owner."""
     organizer = Organizer(new_id(), "Moor Sounds", "hello@moor.example", 1, clock())
     async with database.transaction() as tx:
         await create_organizer(tx, organizer, owner_id)

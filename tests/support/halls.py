@@ -1,4 +1,4 @@
-"""Small seat maps for tests: seats are called after their row and their place in it, such as `A1`."""
+"""Small seat maps for tests. The id of a seat is its row and its number, such as `A1`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from evently.seating import Plan
 
 
 class SmallMap:
-    """A map of a few rows. `sections`: rows of so many seats, by section.
+    """A map of a few rows. `sections` has the number of seats of each row, by section.
 
-    `kinds`: of seats that are not standard ones.
+    `kinds` has the kinds of seats that are not standard.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class SmallMap:
         self.digest = Plan.of(self.layout).digest
 
     def seating(self, zones: Mapping[str, Sequence[str]]) -> Seating:
-        """Return it with price zones made of whole rows."""
+        """Return the seating of the map, with price zones of whole rows."""
         index = {row: number for number, rows in enumerate(zones.values()) for row in rows}
         zone_of = bytes(index.get(seat_id[0], NOT_FOR_SALE) for seat_id in self.ids)
         return Seating(self.digest, self.layout, tuple(zones), zone_of)

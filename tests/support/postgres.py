@@ -1,9 +1,9 @@
 """One PostgreSQL for a test run, and separate databases for tests.
 
-The server is the embedded one, in memory where the machine has room for that, and told not to care about
-power cuts. A migrated database serves as template; it is sealed, so that no connection can ever stand in the
-way of a clone. Measured on two cores: server and template 1.3 s once, a clone 14 ms (FILE_COPY; WAL_LOG takes
-220 ms), dropping it 7 ms; on a disk 55 ms and 10 ms.
+The server is the embedded one, with its data in memory if there is room, and without protection against power
+cuts. A migrated database is the template of all others. It accepts no connections, because an open one
+prevents a clone. Measured on two cores: server and template 1.3 s once, a clone 14 ms (FILE_COPY; WAL_LOG
+takes 220 ms), dropping it 7 ms; on a disk 55 ms and 10 ms.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres
 from evently.db.migrations import migrate
 
 TEMPLATE: Final = "evently_template"
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a directory of our own in it
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - mkdtemp creates a private directory in it
 _MEMORY_BYTES_MIN: Final = 2 * 1024**3
 _SETTINGS: Final = {
     "fsync": "off",
@@ -37,7 +37,7 @@ _SETTINGS: Final = {
 
 
 class ServerAddress(msgspec.Struct, frozen=True):
-    """The address of the server; `socket_url` and `tcp_url` name its own database, which no test uses."""
+    """The server of this run. `socket_url` and `tcp_url` name its own database, which no test uses."""
 
     socket_url: str
     tcp_url: str
@@ -45,7 +45,7 @@ class ServerAddress(msgspec.Struct, frozen=True):
 
 @contextmanager
 def running_server() -> Iterator[ServerAddress]:
-    """Run a server with the template in it."""
+    """Run a server with the template database."""
     with scratch_directory() as directory:
         options = EmbeddedOptions(data_directory=directory, settings=_SETTINGS, tcp_port=0)
         with EmbeddedPostgres(options) as postgres:
@@ -55,7 +55,7 @@ def running_server() -> Iterator[ServerAddress]:
 
 @contextmanager
 def scratch_directory() -> Iterator[Path]:
-    """Make a directory that every user can read (pytest's are private), in memory if there is space."""
+    """Create a directory that every user can reach (unlike those of pytest), in memory if there is room."""
     roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN
     directory = Path(tempfile.mkdtemp(prefix="evently-tests-", dir=_MEMORY if roomy else None))
     directory.chmod(0o755)

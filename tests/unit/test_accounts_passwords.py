@@ -23,7 +23,7 @@ def errors(password: str) -> list[str]:
     [
         "nine lively herons wade",
         "correct horse battery staple",
-        "dragon monkey shadow master",  # four of the commonest words are still 46 bits
+        "dragon monkey shadow master",  # four of the most common words still have 46 bits
         "Tr0ub4dor&3-and-more",
         "зелёный чай и сахар",
         "静かな海に雨が降る朝のひかりと風",
@@ -106,7 +106,7 @@ def test_control_characters_are_refused() -> None:
 def test_another_keyboard_types_the_same_password() -> None:
     assert normalise_password("cafe\u0301 con\u00a0leche") == "caf\u00e9 con leche"
     assert normalise_password("\u3000") == " "
-    assert normalise_password("ﬁ") == "ﬁ"  # compatibility forms stay what they are (RFC 8265, 4.2.2)
+    assert normalise_password("ﬁ") == "ﬁ"  # compatibility forms do not change (RFC 8265, 4.2.2)
 
 
 def test_counting_is_quick_for_hostile_input() -> None:

@@ -101,7 +101,7 @@ def test_a_seen_token_costs_microseconds(tokens: Tokens) -> None:
     token = tokens.issue_access(PERSON, "buyer", SESSION)
     tokens.verify_access(token)
     best = min(_seconds_of(lambda: tokens.verify_access(token)) for _ in range(20))
-    assert best < 10e-6  # 0.6 us on a quiet machine; this one may be busy
+    assert best < 10e-6  # 0.6 us on an idle machine; this one may be busy
 
 
 def _seconds_of(work: Callable[[], object]) -> float:
@@ -129,7 +129,7 @@ GOOD_HEADER: Final = {"alg": "HS256", "typ": "at+jwt"}
 
 
 def payload_of(clock: MovableClock, **changes: Any) -> dict[str, Any]:
-    """The claims of a good token, with changes; None removes a claim."""
+    """Return the claims of a valid token, with changes; None removes a claim."""
     now = int(clock().timestamp())
     good = {
         "iss": "evently",
@@ -144,7 +144,7 @@ def payload_of(clock: MovableClock, **changes: Any) -> dict[str, Any]:
 
 
 def header_attacks() -> dict[str, Any]:
-    """Headers, each signed with our own key: even then none may pass."""
+    """Yield wrong headers, each with a valid signature: none of them may pass."""
     return {
         "alg none": {"alg": "none", "typ": "at+jwt"},
         "alg None": {"alg": "None", "typ": "at+jwt"},

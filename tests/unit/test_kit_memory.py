@@ -28,7 +28,7 @@ ID: Final = new_id()
 
 
 class Shelf:
-    """Counts reads of each key; a read takes a second. `memory` keeps two values for ten seconds."""
+    """Counts the reads of each key; a read takes a second. `memory` keeps two values for ten seconds."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""The document about seat maps says what is so."""
+"""The document about seat maps is correct."""
 
 from __future__ import annotations
 

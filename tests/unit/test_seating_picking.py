@@ -1,8 +1,8 @@
 """Best available, on halls drawn as text.
 
-One line a row: `.` free, `X` taken, `R` restricted view, `W` accessible, `C` companion, a space is an aisle.
+In a row: `.` available, `X` taken, `R` restricted view, `W` accessible, `C` companion, a space is an aisle.
 
-The focal point is above the middle of the first row, so that row is the best and its middle is.
+The focal point is above the middle of the first row, so the middle of that row is the best.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KINDS: Final[Mapping[str, Kind]] = {"R": "restricted_view", "W": "accessible", "
 
 
 def hall_of(*rows: str, sections: Sequence[int] | None = None, focal: Point | None = None) -> Hall:
-    """Return a hall as drawn, of one zone "a". `sections`: how many rows each has."""
+    """Return the hall of a drawing, with one zone "a". `sections` has the number of rows of each section."""
     widest = max(len(row) for row in rows)
     lines = iter(enumerate(rows))
     parts = tuple(
@@ -45,7 +45,7 @@ def _row(line: int, marks: str) -> Row:
 
 
 def drawn(rows: Sequence[str], chosen: Sequence[int] | None) -> list[str] | None:
-    """Return the hall with the chosen seats as `o`."""
+    """Return the drawing of a hall with the picked seats as `o`."""
     if chosen is None:
         return None
     numbers = iter(range(10_000))
@@ -169,7 +169,7 @@ def test_a_seat_that_is_blocked_is_not_free() -> None:
 
 
 def best_run(hall: Hall, quantity: int) -> tuple[int, ...] | None:
-    """Try every run of adjacent free seats."""
+    """Return the best run by trying every run of adjacent available seats."""
     for clean in (True, False):
         found = []
         for block in hall.plan.blocks:
@@ -183,7 +183,7 @@ def best_run(hall: Hall, quantity: int) -> tuple[int, ...] | None:
 
 
 def rows_spanned(hall: Hall, quantity: int) -> int:
-    """Return over how many rows, those between included, so many free seats are spread at the least."""
+    """Return the least number of adjacent rows that have this many available seats."""
     counts: dict[int, int] = {}
     for number in filter(hall.is_available, range(hall.plan.size)):
         counts[hall.plan.row_of_seat[number]] = counts.get(hall.plan.row_of_seat[number], 0) + 1

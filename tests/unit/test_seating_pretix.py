@@ -1,4 +1,4 @@
-"""The import of pretix's seating plans."""
+"""The import of seating plans of pretix."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def plan() -> dict[str, Any]:
 
 
 def row(code: str, name: str, y: float, category: str = "Dear") -> dict[str, Any]:
-    """Return a row of three seats, with all that the editor writes."""
+    """Return a row of three seats, with all fields that the editor writes."""
     seats = [
         {
             "seat_guid": f"{code}{at}",
@@ -60,7 +60,7 @@ def row(code: str, name: str, y: float, category: str = "Dear") -> dict[str, Any
 
 
 def text(words: str, x: float = 0, y: float = 0) -> dict[str, Any]:
-    """Return what is written, and where."""
+    """Return a text and its position."""
     return {"text": words, "position": {"x": x, "y": y}, "color": "#333", "size": 16}
 
 
@@ -71,7 +71,7 @@ def area(
     words: dict[str, Any] | None = None,
     rotation: float = 0,
 ) -> dict[str, Any]:
-    """Return an area of a form."""
+    """Return an area with a form."""
     drawn = {shape: size} | ({} if words is None else {"text": words})
     return {
         "shape": shape,
@@ -84,20 +84,20 @@ def area(
 
 
 def with_area(*areas: dict[str, Any]) -> SeatMap:
-    """Return the map of the plan with other areas, in a zone that is at (100, 200)."""
+    """Return the map of the plan with other areas, in a zone at (100, 200)."""
     changed = plan()
     changed["zones"][0]["areas"] = list(areas)
     return import_pretix(changed)[0]
 
 
 def corners(seat_map: SeatMap) -> list[tuple[float, float]]:
-    """Return the points of its only shape, in pixels from the zone."""
+    """Return the points of the only shape, in pixels from the zone."""
     (shape,) = seat_map.shapes
     return [(round(point.x / SCALE - 100, 0), round(point.y / SCALE - 200, 0)) for point in shape.points]
 
 
 def faults(content: object) -> dict[str, str]:
-    """Return what is wrong, by pointer."""
+    """Return the faults by pointer."""
     with pytest.raises(Invalid) as caught:
         import_pretix(content)
     return {error.pointer: error.detail for error in caught.value.errors}
@@ -143,7 +143,7 @@ def test_a_rectangle_turns_clockwise_about_its_upper_left_corner() -> None:
         (50, 90),
         (40, 90),
         (40, 60),
-    ]  # y is downwards: to the right becomes downwards
+    ]  # y grows downwards: right becomes down
 
 
 def test_a_circle_and_an_ellipse_are_about_their_middle() -> None:
@@ -238,7 +238,7 @@ def test_categories_are_told_as_zones_are_named() -> None:
     mixed = plan()
     mixed["categories"].append({"name": "Nobody"})
     mixed["zones"][0]["rows"][1]["seats"][2]["category"] = "Cheap"
-    mixed["zones"][0]["rows"][1]["seats"][0]["category"] = ""  # as the editor leaves it: not sold
+    mixed["zones"][0]["rows"][1]["seats"][0]["category"] = ""  # the default of the editor: not sold
     assert import_pretix(mixed)[1] == [
         ZoneChoice("Dear", (), ("Stalls/1",), ("b1",)),
         ZoneChoice("Cheap", ("Zone 2",), (), ("b2",)),
@@ -310,7 +310,7 @@ FAULTS: Final[list[tuple[str, Any, str, str]]] = [
 
 
 def put(content: Any, path: str, value: Any) -> None:
-    """Change one place."""
+    """Change the value at one pointer."""
     *way, last = path.strip("/").split("/")
     for step in way:
         content = content[int(step)] if isinstance(content, list) else content[step]

@@ -19,7 +19,7 @@ SCHEMA: Final = Path(__file__).parents[2] / "docs" / "seat-map.schema.json"
 
 
 def content() -> dict[str, Any]:
-    """Return a map that is right: two sections of two rows of three seats."""
+    """Return a valid map: two sections of two rows of three seats."""
     return {
         "name": "Small hall",
         "focal_point": {"x": 1.0, "y": -3.0},
@@ -45,7 +45,7 @@ def _row(section: str, row: int, y: float) -> dict[str, Any]:
 
 
 def faults(change: Callable[[dict[str, Any]], Any]) -> dict[str, str]:
-    """Return what is wrong after a change, by pointer."""
+    """Return the faults after a change, by pointer."""
     wrong = content()
     change(wrong)
     with pytest.raises(Invalid) as caught:
@@ -54,7 +54,7 @@ def faults(change: Callable[[dict[str, Any]], Any]) -> dict[str, str]:
 
 
 def put(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
-    """Return a change of one place."""
+    """Return a change of the value at one pointer."""
 
     def change(wrong: Any) -> None:
         *way, last = path.strip("/").split("/")
@@ -66,7 +66,7 @@ def put(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 def many(count: int, x: float = 0.5) -> list[dict[str, Any]]:
-    """Return so many seats."""
+    """Return a number of seats."""
     return [{"id": f"m{at}", "label": str(at), "x": at * x, "y": 50} for at in range(count)]
 
 

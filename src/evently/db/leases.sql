@@ -3,8 +3,8 @@
 -- name: take_lease
 -- Take a lease that nobody holds or that has expired, or extend one's own. The row stays locked until the
 -- transaction ends: no other process does at the same time what the holder does in this transaction. When the
--- network cuts off the machine of the holder, the server ends its connection at the end of the lease; otherwise
--- the row would stay locked until the network reports the loss.
+-- network cuts off the machine of the holder, the server ends its connection at the end of the lease;
+-- otherwise the row would stay locked until the network reports the loss.
 INSERT INTO leases (name, holder, expires_at)
 VALUES (:name, :holder, :expires_at)
 ON CONFLICT (name) DO UPDATE

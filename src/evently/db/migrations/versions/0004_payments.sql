@@ -81,8 +81,8 @@ CREATE TABLE payment_notices (
         )
     )
 );
--- List_unhandled.
+-- Notices that have not been processed.
 CREATE INDEX payment_notices_unhandled_ix ON payment_notices (received_at, gateway, notice_id)
     WHERE handled_at IS NULL;
--- Forget_notices.
+-- Delete notices that were processed long ago.
 CREATE INDEX payment_notices_handled_ix ON payment_notices (handled_at) WHERE handled_at IS NOT NULL;

@@ -1,4 +1,4 @@
-"""Registering, logging in and out, refreshing, changing a password, leaving."""
+"""Registration, login, logout, refresh, changed passwords, closed accounts."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def test_known_and_unknown_take_as_long(db: Database, clock: MovableClock)
         with accounts._hasher.permit():
             hashing = min([await seconds_of(accounts._hasher.hash(PASSWORD)) for _ in range(5)])
         gaps = []
-        for round_number in range(3):  # a collection of garbage may spoil one
+        for round_number in range(3):  # a garbage collection may disturb one measurement
             gaps.append(await _largest_gap(accounts, round_number))
             if gaps[-1] < min(0.005, hashing / 4):
                 return
@@ -143,7 +143,7 @@ async def test_known_and_unknown_take_as_long(db: Database, clock: MovableClock)
 
 
 async def _largest_gap(accounts: Accounts, round_number: int) -> float:
-    """Return the larger time difference between a known and an unknown e-mail, of login and registration."""
+    """Return the time difference of a known and an unknown e-mail, at login or registration."""
     log_ins: tuple[list[float], list[float]] = ([], [])
     registrations: tuple[list[float], list[float]] = ([], [])
     for number in range(7):
@@ -161,7 +161,7 @@ async def _largest_gap(accounts: Accounts, round_number: int) -> float:
 
 
 async def seconds_of(work: Awaitable[object]) -> float:
-    """Return processor seconds: the time that an attacker would measure on an idle machine."""
+    """Return the processor seconds of this process: the time that an attacker sees on an idle machine."""
     started = time.process_time()
     with suppress(Refused):
         await work
@@ -251,7 +251,7 @@ async def test_strangers_cannot_guess_on_and_cannot_lock_the_owner_out(
     with refused(AccountsRefusal.TOO_MANY_ATTEMPTS):
         await accounts.login(ADA, PASSWORD, "198.51.100.250")
     await accounts.login(ADA, PASSWORD, ORIGIN)
-    async with open_accounts(db, clock) as elsewhere:  # counts are everybody's
+    async with open_accounts(db, clock) as elsewhere:  # the counts are stored in the database
         await elsewhere.login(ADA, PASSWORD, "198.51.100.251")
 
 
@@ -408,7 +408,7 @@ async def test_logging_out_everywhere_ends_every_session(accounts: Accounts) -> 
     accounts.tokens.verify_access(stranger.access_token)
 
 
-# Change the password, leave ---------------------------------------------------------------------------------
+# Change the password, close the account ---------------------------------------------------------------------
 
 
 async def test_changing_the_password_ends_the_other_sessions(accounts: Accounts) -> None:
@@ -549,7 +549,7 @@ async def test_create_admin_makes_one_or_promotes(accounts: Accounts) -> None:
     assert generated is not None
     assert (await accounts.login("root@example.org", generated, ORIGIN)).person.role == "admin"
     ada = await log_in(accounts, ADA, "Ada")
-    promoted, generated = await accounts.create_admin(ADA, "Somebody else")
+    promoted, generated = await accounts.create_admin(ADA, "Another name")
     assert (promoted.person_id, promoted.name, promoted.role, generated) == (
         ada.person.person_id,
         "Ada",
