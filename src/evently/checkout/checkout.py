@@ -46,9 +46,11 @@ from evently.sales.commands import SalesRefusal
 
 ANSWER_SECONDS_MAX: Final = 8.0  # a request waits no longer for a gateway; a person would think that it hangs
 BEGIN_TRIES_MAX: Final = 4  # to begin a payment while other requests begin and end payments of the booking
-# Payments and refunds that continue in the background of one process; the others become due and are resumed
+# Payments that continue in the background after their answer; the others become due and are resumed
 SPAWNED_MAX: Final = 500
-RESUMED_MAX: Final = 200  # due payments, and as many due refunds, taken at a time
+# Due payments, and as many due refunds, that one process resumes at once: it also sells, and a payment costs
+# it half a millisecond
+RESUMED_MAX: Final = 100
 # A buyer gets an answer in these states: the booking is paid, they must do something, or it will not be paid.
 _ANSWERS: Final[frozenset[PaymentState]] = frozenset(
     {"action_needed", "confirmed", "captured", "declined", "voiding", "voided", "losing", "lost"}
@@ -250,7 +252,7 @@ class Checkout:
 
         Each is due again after a pause that doubles, whatever happens to this process or to the gateway.
         """
-        limit = min(limit, SPAWNED_MAX - len(self._spawned))
+        limit -= len(self._resuming)
         if limit <= 0:
             return 0
         async with self._database.transaction() as tx:
