@@ -60,7 +60,6 @@ FILES_TO_TRANSLATE: Final[set[str]] = {
     "src/evently/web/edge/idempotency.py",
     "src/evently/web/edge/limits.py",
     "src/evently/web/edge/memory.py",
-    "src/evently/web/pages/demo_gateway.py",
 }
 # SQL in Python: (file, the first words). All run where no statement can be loaded from a file.
 SQL_IN_PYTHON: Final = {

@@ -163,7 +163,7 @@ async def build(config: Config, database: Database) -> Services:
         access=Access(database, accounts, utc_now, Owners(database).find),
         engine=engine,
         boards=SeatBoards(database),
-        lines=WaitlistPositions(database, utc_now),
+        waitlist_positions=WaitlistPositions(database, utc_now),
         checkout=Checkout(database, engine, {gateway.name: gateway}, gateway.name, utc_now, new_id),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

@@ -45,7 +45,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         access=Access(database, accounts, utc_now, Owners(database).find),
         engine=engine,
         boards=SeatBoards(database),
-        lines=WaitlistPositions(database, utc_now),
+        waitlist_positions=WaitlistPositions(database, utc_now),
         checkout=Checkout(database, engine, {}, None, utc_now, new_id),
         limits=Limits(told.rates, told.heavy_reads_max),
     )

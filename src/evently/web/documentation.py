@@ -1,4 +1,7 @@
-"""The API's description as files: what `evently openapi` prints, and what stands in docs/, where a change of it is reviewed."""
+"""The OpenAPI document and the Postman collection as text.
+
+`evently openapi` prints them; docs/ has a copy, so that a change of the API is reviewed.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Services(context.Context):
 
     engine: Engine
     boards: SeatBoards
-    lines: WaitlistPositions
+    waitlist_positions: WaitlistPositions
     checkout: Checkout
 
 

@@ -248,8 +248,8 @@ async def get_waitlist_entry(
 ) -> Response[WaitlistEntryDetailsView]:
     """Return a waitlist entry of the caller."""
     entry = await _own_entry(request, entry_id)
-    standing = await request.context.lines.get_position(entry)
-    return Response(_show_details(entry, standing), headers=NO_STORE)
+    position = await request.context.waitlist_positions.get_position(entry)
+    return Response(_show_details(entry, position), headers=NO_STORE)
 
 
 @post(
@@ -373,17 +373,17 @@ def _show_for_organizer(entry: sales.commands.WaitlistEntry) -> EventWaitlistEnt
 
 
 def _show_details(
-    entry: sales.commands.WaitlistEntry, standing: sales.reads.WaitlistPosition
+    entry: sales.commands.WaitlistEntry, place: sales.reads.WaitlistPosition
 ) -> WaitlistEntryDetailsView:
-    estimate = standing.estimate
+    estimate = place.estimate
     return WaitlistEntryDetailsView(
         **msgspec.structs.asdict(_show_entry(entry)),
-        position=standing.position,
-        units_ahead=standing.units_ahead,
+        position=place.position,
+        units_ahead=place.units_ahead,
         estimate=None
         if estimate is None
         else EstimateView(estimate.units_per_day, estimate.expected_at, estimate.in_time),
-        offer_expires_at=standing.offer_expires_at,
+        offer_expires_at=place.offer_expires_at,
     )
 
 

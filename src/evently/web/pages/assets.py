@@ -1,4 +1,4 @@
-"""The address of files for browsers, `/static`."""
+"""Static files for browsers, under `/static`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONG: Final = "public, max-age=86400"
 
 @get("/static/{path:path}", include_in_schema=False, **policy(PUBLIC))
 async def static(request: Request, path: FromPath[str]) -> Response[bytes] | Response[None]:
-    """Send a file, compressed once for all."""
+    """Return a static file, which is compressed once per process."""
     if path not in asset_names():
         raise Refused(CommonRefusal.NOT_FOUND, "file")
     asset = load_asset(path)

@@ -1,6 +1,6 @@
-"""The page of the demo gateway, where a bank or a card company would ask its customer.
+"""The page of the demo gateway: the buyer approves or declines a payment, as on the page of a bank.
 
-Nobody's money is taken.
+No real money is taken.
 """
 
 from __future__ import annotations
@@ -22,30 +22,31 @@ from evently.web.services import Request
 _HEADERS: Final = {
     "cache-control": "no-store",
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
     ),
 }
 
 
 @get(f"{DEMO_PAGE_PATH}/{{reference}}", include_in_schema=False, **policy(PUBLIC))
-async def show(request: Request, reference: FromPath[str]) -> Response[str]:
-    """Show what is to be paid."""
-    return _page(await _charge(request, reference))
+async def show_charge(request: Request, reference: FromPath[str]) -> Response[str]:
+    """Return the page of a charge."""
+    return _page(await _find_charge(request, reference))
 
 
 @post(f"{DEMO_PAGE_PATH}/{{reference}}", include_in_schema=False, status_code=200, **policy(PUBLIC))
-async def answer(request: Request, reference: FromPath[str]) -> Response[str]:
-    """Take the buyer's yes or no, let the checkout go on, and show what came of it.
+async def decide_charge(request: Request, reference: FromPath[str]) -> Response[str]:
+    """Approve or decline a charge, resume its payment, and return the page with the result.
 
-    Sent twice, it changes nothing.
+    Repeating the request changes nothing.
     """
-    charge = await _charge(request, reference)
-    said = parse_qs((await request.body()).decode("latin-1")).get("answer", [""])[-1]
-    if charge.state == "action_needed" and said in {"yes", "no"}:
+    charge = await _find_charge(request, reference)
+    choice = parse_qs((await request.body()).decode("latin-1")).get("answer", [""])[-1]
+    if charge.state == "action_needed" and choice in {"yes", "no"}:
         gateway = _gateway(request)
-        await (gateway.approve(reference) if said == "yes" else gateway.decline(reference))
+        await (gateway.approve(reference) if choice == "yes" else gateway.decline(reference))
         await request.context.checkout.resume_by_reference(gateway.name, reference)
-    return _page(await _charge(request, reference))
+    return _page(await _find_charge(request, reference))
 
 
 def _gateway(request: Request) -> DemoGateway:
@@ -55,7 +56,7 @@ def _gateway(request: Request) -> DemoGateway:
     return guarded.inner
 
 
-async def _charge(request: Request, reference: str) -> DemoCharge:
+async def _find_charge(request: Request, reference: str) -> DemoCharge:
     charge = await _gateway(request).find_charge(reference)
     if charge is None:
         raise Refused(CheckoutRefusal.PAYMENT_NOT_FOUND)
@@ -72,4 +73,4 @@ def _page(charge: DemoCharge) -> Response[str]:
     )
 
 
-routes: Final = [show, answer]
+routes: Final = [show_charge, decide_charge]

@@ -55,7 +55,7 @@ class ZoneTypeView(msgspec.Struct, frozen=True):
     price: Money
 
 
-class ZoneView(msgspec.Struct, frozen=True):
+class ZoneSeatsView(msgspec.Struct, frozen=True):
     """A price zone: the ticket types that sell its seats, and the number of available seats (`free`)."""
 
     name: str
@@ -74,7 +74,7 @@ class SeatsView(msgspec.Struct, frozen=True):
     layout: LayoutLink
     seats: str | None
     changes: list[tuple[int, str]] | None
-    zones: list[ZoneView]
+    zones: list[ZoneSeatsView]
 
 
 class LayoutView(msgspec.Struct, frozen=True):
@@ -205,14 +205,14 @@ def _show(board: SeatBoard, since: int | None) -> SeatsView:
     )
 
 
-def _show_zone(board: SeatBoard, zone: str) -> ZoneView:
+def _show_zone(board: SeatBoard, zone: str) -> ZoneSeatsView:
     types = [
         ZoneTypeView(
             show_id("tty", each.ticket_type_id), each.name, Money(each.price_minor, board.sale.currency)
         )
         for each in board.types.get(zone, ())
     ]
-    return ZoneView(zone, types, board.hall.available_in(zone))
+    return ZoneSeatsView(zone, types, board.hall.available_in(zone))
 
 
 routes: Final = [get_seats, get_seat_layout]
