@@ -1,4 +1,4 @@
-"""`evently` in processes of its own, as operators run it."""
+"""Runs `evently` in processes of its own, as operators do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ADDRESS: Final = re.compile(r"answers at (http://\S+)")
 
 
 class Serving:
-    """A server that runs. `url` is where; `log` returns what it has logged so far."""
+    """A running server: its process, its URL, what it printed, and `log()`."""
 
     def __init__(self, process: subprocess.Popen[str], url: str, said: str, log: IO[bytes]) -> None:
         self.process = process
@@ -29,12 +29,12 @@ class Serving:
         self._log = log
 
     def log(self) -> str:
-        """Return everything that was logged."""
+        """Return the log so far."""
         self._log.seek(0)
         return self._log.read().decode()
 
     def children(self) -> list[int]:
-        """Return the process ids of what the parent has started, PostgreSQL included."""
+        """Return the process ids of the parent's children, including PostgreSQL."""
         return children_of(self.process.pid)
 
     def workers(self) -> list[int]:
@@ -48,7 +48,7 @@ class Serving:
         )
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Tell it to stop, and return its exit status."""
+        """Send a signal, and return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(STOP_SECONDS_MAX)
 
@@ -74,7 +74,7 @@ def evently(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
 
 @contextmanager
 def serving(*arguments: str, **settings: str) -> Iterator[Serving]:
-    """Serve on a free port; `database_url` or `data` among the settings says where the data is."""
+    """Serve on a free port; the settings name a database with `database_url` or `data`."""
     command = [sys.executable, "-m", "evently", "serve", "--port", "0", *arguments]
     with (
         tempfile.TemporaryFile() as log,
@@ -104,7 +104,7 @@ def _wait_for_address(process: subprocess.Popen[str], log: IO[bytes]) -> tuple[s
             assert match is not None, said
             return match[1], "".join(said)
     log.seek(0)
-    raise AssertionError(f"the server ended without saying where it is: {said} {log.read().decode()}")
+    raise AssertionError(f"the server ended before it printed its URL: {said} {log.read().decode()}")
 
 
 def children_of(pid: int) -> list[int]:
@@ -115,7 +115,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that has ended and was not asked for yet does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -123,7 +123,7 @@ def is_alive(pid: int) -> bool:
 
 
 def until(condition: Callable[[], bool], what: str, seconds_max: float = 30.0) -> None:
-    """Wait until something is so."""
+    """Wait until the condition holds."""
     deadline = time.monotonic() + seconds_max
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds_max} seconds: {what}"
@@ -131,5 +131,5 @@ def until(condition: Callable[[], bool], what: str, seconds_max: float = 30.0) -
 
 
 def all_gone(pids: Sequence[int]) -> bool:
-    """Tell whether none of these processes runs any more."""
+    """Return whether all these processes have ended."""
     return not any(is_alive(pid) for pid in pids)
