@@ -207,7 +207,7 @@ async def test_whoever_is_overtaken_is_found(db: Database, desk: SalesDesk) -> N
     assert tell_further(later, also=(later,)).overtaken == [
         f"entry {second.entry_id} was overtaken by {later.entry_id}"
     ]
-    with pytest.raises(sales.replay.Contradiction, match="something else than it wished for"):
+    with pytest.raises(sales.replay.Contradiction, match="other tickets than it waits for"):
         tell_further(sales.facts.WaitlistJoined(first.entry_id, second.buyer_id, first.ticket_type_id, 3))
 
 
