@@ -130,7 +130,7 @@ SEATS: Final = [
     Mutant(
         "seats that are owed are sold",
         placing,
-        "units > sale.free_seats(zone)",
+        "units > sale.available_seats(zone)",
         "units > sale.hall.available_in(zone)",
     ),
     Mutant(

@@ -222,7 +222,7 @@ def _too_few_seats(sale: Sale, lines: Sequence[BookingLine]) -> No | None:
         zone = sale.ticket_types[line.ticket_type_id].zone
         if zone is not None:
             wanted[zone] = wanted.get(zone, 0) + line.quantity
-    if any(units > sale.free_seats(zone) for zone, units in wanted.items()):
+    if any(units > sale.available_seats(zone) for zone, units in wanted.items()):
         return No(SalesRefusal.SOLD_OUT)
     return None
 

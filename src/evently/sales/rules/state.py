@@ -177,9 +177,9 @@ class Sale:
                 for pool in map(self.pools.__getitem__, terms.pool_ids)
             ]
         )
-        return units if terms.zone is None else min(units, self.free_seats(terms.zone))
+        return units if terms.zone is None else min(units, self.available_seats(terms.zone))
 
-    def free_seats(self, zone: str) -> int:
+    def available_seats(self, zone: str) -> int:
         """Return how many seats of a zone are free, less those that are set aside for the waitlist."""
         assert self.hall is not None, "a zone belongs to the seating"
         aside = sum(
