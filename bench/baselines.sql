@@ -1,23 +1,22 @@
--- What the textbook techniques send: the same tables, the same rows (booking, tickets, idempotency key), no
--- journal. Each as tight as it can be written without giving the technique up: one statement writes
--- everything that a booking consists of.
+-- The statements of the textbook techniques: the same tables and rows (booking, tickets, idempotency key) as
+-- the product, without a journal. Each technique is as fast as it can be: one statement writes all rows of a
+-- booking.
 
 -- name: lock_pool
--- The pool of a booking, nobody else's until the commit.
+-- Lock the pool of a booking until the commit.
 SELECT capacity - held - sold - set_aside AS available
 FROM pools
 WHERE event_id = :event_id AND pool_id = :pool_id
 FOR NO KEY UPDATE;
 
 -- name: read_pool
--- The counters as they are now; anybody may change them meanwhile. They are the version: whoever sells
--- changes `sold`.
+-- The counters, without a lock. They serve as version, because every booking changes `sold`.
 SELECT held, sold, set_aside, capacity
 FROM pools
 WHERE event_id = :event_id AND pool_id = :pool_id;
 
 -- name: book_locked
--- Everything of a booking; the pool is locked and has enough.
+-- Write all rows of a booking; the pool is locked and has enough units.
 WITH counted AS (
     UPDATE pools
     SET sold = sold + :units
@@ -44,7 +43,7 @@ ticketed AS (
 SELECT count(*) FROM counted;
 
 -- name: book_if_unchanged
--- Everything of a booking, if the counters are still what was read.
+-- Write all rows of a booking, if the counters are still those that were read.
 WITH counted AS (
     UPDATE pools
     SET sold = sold + :units

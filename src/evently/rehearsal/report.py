@@ -23,7 +23,7 @@ BOOKING_OUTCOMES: Final = (
     RequestOutcome.BOOKED,
     RequestOutcome.REPLAYED,
     RequestOutcome.SOLD_OUT,
-)  # answers of the till, whose latency is shown
+)  # the outcomes of booking requests, whose latency is shown
 _NAMES: Final = {
     RequestOutcome.BOOKED: ("booked", "blue"),
     RequestOutcome.REPLAYED: ("booked (retried request)", "violet"),
@@ -88,14 +88,14 @@ def render(outcome: RehearsalResult) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(files("evently.rehearsal").joinpath("report.html.jinja").read_text(encoding="utf-8"))
     line = timeline(outcome.recording, outcome.sales)
-    till = outcome.recording.sorted_latencies(*BOOKING_OUTCOMES)
+    latencies = outcome.recording.sorted_latencies(*BOOKING_OUTCOMES)
     return template.render(
         outcome=outcome,
         clean=outcome.is_clean(),
         style=Markup(charts.STYLE),  # noqa: S704  # our own constant
         charts={name: Markup(svg) for name, svg in _charts(outcome, line).items()},  # noqa: S704  # made by charts.py, which escapes
-        p50=show_seconds(percentile(till, 50)),
-        p99=show_seconds(percentile(till, 99)),
+        p50=show_seconds(percentile(latencies, 50)),
+        p99=show_seconds(percentile(latencies, 99)),
         peak=max(line.booked, default=0.0),
         requests=len(outcome.recording),
         seconds=outcome.recording.last_answer_at(),
