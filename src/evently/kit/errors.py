@@ -1,4 +1,4 @@
-"""The three kinds of errors (docs/style.md): refusals are expected, trouble comes from outside, bugs are ours.
+"""The three kinds of errors (docs/style.md): expected refusals, trouble from outside, and bugs.
 
     Exception
     ├── Refused            an expected outcome, with the refusal code of a domain

@@ -1,4 +1,6 @@
-"""Ids: UUIDv7 inside (RFC 9562), a prefix and 26 characters of Crockford base32 outside (`evt_01m7y4ef72ev2sxmcnxfse27zp`).
+"""Ids: UUIDv7 inside (RFC 9562), a prefix and 26 characters of Crockford base32 outside.
+
+An example: `evt_01m7y4ef72ev2sxmcnxfse27zp`.
 
 The text is what the TypeID specification describes: 128 bits, most significant first, padded with two zero
 bits.
@@ -193,8 +195,9 @@ class WaitlistEntryId(PrefixedId):
     prefix = "wle"
 
 
-# A reference names a part of something in a body. Text that is no id is read as an id that no part has, so that the
-# rules report it together with all other wrong fields. In Python a reference is a UUID like any other.
+# A reference names a part of something in a body. Text that is no id is read as an id that no part has, so
+# that the rules report it together with all other wrong fields. In Python a reference is a UUID like any
+# other.
 if TYPE_CHECKING:
     PoolReference: TypeAlias = UUID
     SeatMapReference: TypeAlias = UUID
@@ -224,7 +227,7 @@ else:
 
 
 def read_id(shape: type[Any], value: object) -> UUID:
-    """Return the id that a value from JSON or a query shows; raise ValueError, as msgspec expects of hooks."""
+    """Return the id in a value from JSON or a query; raise ValueError, as msgspec expects of hooks."""
     assert issubclass(shape, PrefixedId), f"msgspec cannot read {shape}"
     if not isinstance(value, str):
         wrong = _JSON_NAMES.get(type(value), "object")
@@ -251,12 +254,13 @@ def show_secret(secret: bytes) -> str:
     pairs = _PAIRS
     return (
         f"{pairs[high >> 54]}{pairs[high >> 44 & 1023]}{pairs[high >> 34 & 1023]}{pairs[high >> 24 & 1023]}"
-        f"{pairs[high >> 14 & 1023]}{pairs[high >> 4 & 1023]}{pairs[(high & 15) << 6 | low >> 10]}{pairs[low & 1023]}"
+        f"{pairs[high >> 14 & 1023]}{pairs[high >> 4 & 1023]}{pairs[(high & 15) << 6 | low >> 10]}"
+        f"{pairs[low & 1023]}"
     ).upper()
 
 
 def crockford(value: bytes) -> str:
-    """Return bytes as upper-case Crockford base32, most significant bit first, zero bits added at the front."""
+    """Return bytes as upper-case Crockford base32, most significant bit first, padded at the front."""
     number = int.from_bytes(value, "big")
     length = -(-len(value) * 8 // 5)
     return "".join(CROCKFORD[number >> 5 * place & 31] for place in reversed(range(length))).upper()

@@ -1,12 +1,12 @@
-"""Parts of the shapes that clients send: the limits of a field stand in its type, once.
+"""Parts of the shapes that clients send. The limits of a field are part of its type.
 
-    text, number, items     a limit, as the metadata of a type; the API documents it
-    limit_errors            every field of a struct that is outside its limits (`Complaints.check` collects them)
-    Instant, WallTime       moments with and without an offset
-    fields_set, copy_fields what a patch contains; one struct made from another
+    text, number, items       a limit, as the metadata of a type; the API documents it
+    limit_errors              every field of a struct that is outside its limits
+    Instant, WallTime         times with an offset, and without one
+    fields_set, copy_fields   what a patch contains; a struct from the fields of another
 
-Decoding does not enforce these limits. A struct that was decoded is then checked together with the rules of its
-domain, so that one answer names every wrong field.
+Decoding does not enforce these limits. A struct that was decoded is then checked together with the rules of
+its domain, so that one answer names every wrong field.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WallTime = Annotated[
     ),
 ]
 
-# Control characters, of which a text of several lines may contain three: tabulator, line feed, carriage return.
+# Control characters. A text of several lines may contain three: tabulator, line feed, carriage return.
 # PostgreSQL stores no NUL.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -77,7 +77,7 @@ class _Items(NamedTuple):
 
 
 def text(characters_max: int, example: str, *, blank: bool = False, lines: bool = False) -> Any:
-    """Return the metadata of a text: how long it may be, and whether it may be blank or have several lines."""
+    """Return the metadata of a text: its length, and whether it may be blank or have several lines."""
     shown = {"minLength": 0 if blank else 1, "maxLength": characters_max}
     return msgspec.Meta(
         examples=[example],
@@ -87,7 +87,7 @@ def text(characters_max: int, example: str, *, blank: bool = False, lines: bool 
 
 
 def number(smallest: int, largest: int, example: int, description: str | None = None) -> Any:
-    """Return the metadata of a whole number with both limits included."""
+    """Return the metadata of a whole number. Both limits are included."""
     return msgspec.Meta(
         description=description,
         examples=[example],
@@ -97,7 +97,7 @@ def number(smallest: int, largest: int, example: int, description: str | None = 
 
 
 def items(items_max: int, examples: list[Any] | None = None, description: str | None = None) -> Any:
-    """Return the metadata of a list: how many items it may have."""
+    """Return the metadata of a list: its maximum number of items."""
     return msgspec.Meta(
         description=description,
         examples=examples,
@@ -118,7 +118,7 @@ def fields_set(changes: msgspec.Struct) -> dict[str, Any]:
 
 
 def copy_fields(shape: type[Shape], source: object, **more: Any) -> Shape:
-    """Return a struct with the values of the fields of the same names in another one, and with `more`.
+    """Return a struct with the values of equally named fields of another one, and with `more`.
 
     A field that `source` does not have keeps its default.
     """
@@ -128,7 +128,7 @@ def copy_fields(shape: type[Shape], source: object, **more: Any) -> Shape:
 
 @cache
 def _limited_fields(shape: type[msgspec.Struct]) -> Mapping[str, Any]:
-    """Return the types of the fields that have limits somewhere inside."""
+    """Return the types of the fields that have limits, or contain types with limits."""
     return {field.name: field.type for field in fields_of(shape) if _is_limited(field.type)}
 
 
