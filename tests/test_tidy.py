@@ -332,6 +332,18 @@ def prose_of(path: Path) -> str:
     return "\n".join([*docstrings, *(token.string for token in tokens if token.type == tokenize.COMMENT)])
 
 
+def test_docstrings_begin_with_a_verb_that_says_something() -> None:
+    """`Let a hold be paid` is `Pay a hold`."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for folder in ("src", "tests", "bench")
+        for path in (ROOT / folder).rglob("*.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if line.lstrip().startswith('"""Let ')
+    ]
+    assert found == []
+
+
 def test_prose_is_plain() -> None:
     """Comments, docstrings, messages and documents name their actors and use the field's verbs."""
     paths = [

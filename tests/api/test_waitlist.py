@@ -314,7 +314,7 @@ async def test_an_offer_that_lapses_is_passed_on(office: BoxOffice) -> None:
 
 
 async def lapse(office: BoxOffice, waitlist: Waitlist, entry: Any, buyer: dict[str, str]) -> None:
-    """Let an offer expire, and run a batch that withdraws its entry."""
+    """Wait until an offer expires, and run a batch that withdraws its entry."""
     booking_id = (await waitlist.get(entry, buyer))["booking_id"]
     async with office.context.database.transaction() as tx:
         await tx.execute(

@@ -145,7 +145,7 @@ SOLD = (  # everything that decides what a ticket costs, and what comes back of 
 
 
 async def deal(desk: SalesDesk, event: Event, draw: random.Random) -> None:
-    """Let one buyer pay or forget, and perhaps return some of the tickets, or all."""
+    """Run one buyer, who pays or forgets, and perhaps returns some tickets, or all."""
     line = BookingLine(next(iter((await desk.types(event)).values())), draw.randint(1, 3))
     code = draw.choice((None, "TENTH"))
     held = booking(await desk.engine.submit(PlaceBooking(event.event_id, new_id(), (line,), promo_code=code)))

@@ -48,7 +48,7 @@ async def deliver(db: Database, clock: ManualClock) -> None:
 
 
 async def trade(desk: SalesDesk) -> Event:
-    """Let everything happen that can happen to a booking."""
+    """Do everything that can happen to a booking."""
     desk.clock.now -= timedelta(seconds=2 * HOLD)
     event = await put_on_sale(desk)
     await desk.book(event, 2, hold_seconds=HOLD)  # runs out

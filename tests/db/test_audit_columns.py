@@ -211,7 +211,7 @@ async def wait_and_hold(desk: SalesDesk) -> None:
 
 
 async def everything(desk: SalesDesk) -> None:
-    """Let everything happen that can happen to an event, to several."""
+    """Do everything that can happen to an event, with several events."""
     await bustle(desk)
     await wait_and_hold(desk)
     desk.clock.move(minutes=10)

@@ -85,7 +85,7 @@ async def carry_out(desk: SalesDesk, *commands: Command) -> None:
 
 
 async def pay(desk: SalesDesk, held: Booking) -> Booking:
-    """Let a hold be paid, as the checkout would."""
+    """Pay a hold, as the checkout would."""
     payment_id = new_id()
     await desk.engine.submit(ConfirmBooking(held.event_id, held.booking_id, payment_id, held.total_minor()))
     async with desk.db.transaction() as tx:

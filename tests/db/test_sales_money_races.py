@@ -216,7 +216,7 @@ async def test_a_code_of_one_batch_is_counted_in_the_batch(desk: SalesDesk) -> N
 async def join(
     desk: SalesDesk, engines: Sequence[Engine], event: Event, type_id: UUID, quantities: Sequence[int]
 ) -> list[WaitlistEntry]:
-    """Let so many join, one after the other, each through another engine."""
+    """Join with this many buyers, one after the other, each through another engine."""
     entries = []
     for number, quantity in enumerate(quantities):
         outcome = await engines[number % len(engines)].submit(

@@ -161,7 +161,7 @@ class Crowd:
         self.answered = 0
 
     async def buy(self, wishes: int) -> None:
-        """Let one client make so many bookings, one after the other."""
+        """Make this many bookings with one client, one after the other."""
         for _ in range(wishes):
             buyer_id = new_id()
             buyer = show_id("per", buyer_id)

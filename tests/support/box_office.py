@@ -154,7 +154,7 @@ class BoxOffice:
         )
 
     async def deliver(self) -> None:
-        """Let the relay deliver everything that has happened."""
+        """Run the relay until every fact is delivered."""
         relay = Relay(self.context.database, self.context.clock, EFFECTS)
         while await self.context.database.fetch_value(
             "SELECT count(*) FROM journal WHERE delivered_at IS NULL"

@@ -93,7 +93,7 @@ class Rows:
         return outcomes, batch.unserved
 
     def use(self, booking: Booking, count: int) -> None:
-        """Let so many of a booking's tickets be scanned at the door."""
+        """Scan this many of a booking's tickets at the door."""
         scanned = [ticket.ticket_id for ticket in booking.tickets if ticket.state == "valid"][:count]
         tickets = tuple(
             replace(ticket, state="used") if ticket.ticket_id in scanned else ticket

@@ -94,7 +94,7 @@ async def check_stored(db: Database) -> None:
 
 
 async def read_rows(connection: Connection, rows: Rows, event_id: UUID) -> None:
-    """Let rows be those of an event, read without the statements of the loader."""
+    """Fill `rows` with those of an event, read without the statements of the loader."""
     every = {
         table.strip(): [
             dict(row)

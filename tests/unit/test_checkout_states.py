@@ -26,7 +26,7 @@ def test_every_state_has_its_transitions() -> None:
     assert set(get_args(RefundState)) == REFUND_TRANSITIONS.keys()
     for transitions in (PAYMENT_TRANSITIONS, REFUND_TRANSITIONS):
         assert {state for following in transitions.values() for state in following} <= transitions.keys()
-    assert FINAL == {"captured", "declined", "voided", "lost"}
+    assert {"captured", "declined", "voided", "lost"} == FINAL
     assert PAID < LIVE < PAYMENT_TRANSITIONS.keys()
 
 

@@ -1,4 +1,4 @@
-"""Each command has a rule and says what must be loaded for it; the tables of states agree with their types."""
+"""Each command has a rule and declares its needs; the tables of states agree with their types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from evently.sales.commands import Command, Needs, SetUpSale
 from evently.sales.rules import RULES
 
 COMMANDS: Final = Command.__subclasses__()
-# What a need reads: all these attributes, so a command that has all of them must declare it, and no other command may
+# The attributes that a need reads: a command that has all of them must declare the need; no other
+# command may
 READ_BY: Final = {
     "key": {"actor_id", "key", "fingerprint"},
     "booking": {"booking_id"},

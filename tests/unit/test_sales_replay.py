@@ -67,7 +67,7 @@ histories = st.lists(
 
 
 def journal_of(batches: list[tuple[list[tuple[str, int, int]], int]]) -> tuple[Journal, Rows]:
-    """Let a history happen by the real rules; each batch some seconds after the one before it."""
+    """Run a history through the real rules; each batch is some seconds after the one before it."""
     rows, now = Rows(), NOON
     pools = (PoolTerms(HALL, "hall", 9), PoolTerms(BALCONY, "balcony", 4))
     types = (

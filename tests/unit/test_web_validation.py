@@ -76,8 +76,8 @@ def test_what_is_right_is_decoded() -> None:
 
 
 def test_every_wrong_field_is_named() -> None:
-    body = b"""{"lines":[{"kind":1,"quantity":11,"extra":1},{},[],{"kind":"a","quantity":"2"}],"name":"abcdef",
-                "at":"2027-05-20T18:00:00",
+    body = b"""{"lines":[{"kind":1,"quantity":11,"extra":1},{},[],{"kind":"a","quantity":"2"}],
+                "name":"abcdef","at":"2027-05-20T18:00:00",
                 "payment":{"method":"card","number":"12"},"places":{"a":1,"b":"x"},"other":1,"share":true}"""
     found = errors_of(body)
     assert set(found) == {

@@ -56,7 +56,7 @@ class Cluster:
             self._lock_file = None
 
     def make_reachable(self, account: SystemUser | None, closed: Path | None) -> None:
-        """Let the account enter the data directory. `closed` is the first path that it cannot enter now.
+        """Allow the account to enter the data directory. `closed` is the first path that it cannot enter now.
 
         Refuses when that is a parent directory, because only the data directory is changed.
         """

@@ -125,7 +125,7 @@ class Limits:
         exchange.release = self._heavy.release
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Close the connection to the store."""
         if self._shared is not None:
             await self._shared.close()
 
