@@ -51,7 +51,6 @@ FILES_TO_TRANSLATE: Final[set[str]] = {
     "src/evently/catalogue/local_time.py",
     "src/evently/catalogue/words.py",
     "src/evently/demo/showcase.py",
-    "src/evently/rehearsal/report.py",
     "src/evently/sales/reads/proof.py",
     "src/evently/web/edge/access.py",
     "src/evently/web/edge/assets.py",
