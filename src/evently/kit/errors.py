@@ -6,8 +6,7 @@
     └── Trouble            something outside failed; the same request may work later
         ├── Busy           a limit is reached; nothing was done
         ├── Unavailable    the database cannot be reached; nothing was done
-        └── OutcomeUnknown the connection was lost during a commit; repeat with the same key to learn the
-        outcome
+        └── OutcomeUnknown the connection was lost in a commit; repeat with the same key to get the outcome
 
 Bugs are `AssertionError`s and every other exception that is not caught.
 """

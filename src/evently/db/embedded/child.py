@@ -4,12 +4,13 @@ It runs by path, `python -I -S child.py`, because `preexec_fn` is unsafe beside 
 the standard library, because every module costs milliseconds of each start. It imports before it drops
 privileges, because the new user may not be able to reach the interpreter.
 
-    run    UID GID PARENT DIRECTORY PROGRAM [ARGUMENT...]    execute the program. UID -: keep the current
-    user;
-                                                             PARENT 0: do not end with the parent
-    closed UID GID PATH...                                   write the first part of each path that the user
-    cannot
-                                                             enter, or nothing; each is zero-terminated
+    run    UID GID PARENT DIRECTORY PROGRAM [ARGUMENT...]
+
+Execute the program. UID -: keep the current user. PARENT 0: do not end with the parent.
+
+    closed UID GID PATH...
+
+Write the first part of each path that the user cannot enter, or nothing; each is zero-terminated.
 
 Linux sends the death signal when the *thread* that started this process ends; therefore only main threads
 start servers. A change of user clears the death signal, so it is set after the change. The parent may have
