@@ -13,6 +13,7 @@ from evently import sales
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, TicketTypeId, WaitlistEntryId, show_id
 from evently.sales.commands import SalesRefusal
+from evently.sales.states import EntryState, WithdrawalReason
 from evently.web.api.bookings import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
@@ -49,8 +50,8 @@ class WaitlistEntryView(msgspec.Struct, frozen=True):
     event_id: str
     ticket_type_id: str
     quantity: int
-    state: str
-    reason: str | None
+    state: EntryState
+    reason: WithdrawalReason | None
     joined_at: datetime
     offered_at: datetime | None
     ended_at: datetime | None

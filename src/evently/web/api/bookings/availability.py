@@ -12,6 +12,7 @@ from evently import sales
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, show_id
 from evently.sales.commands import SalesRefusal
+from evently.sales.reads import OnSaleState
 from evently.web.api.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
@@ -39,7 +40,7 @@ class AvailabilityView(msgspec.Struct, frozen=True):
     """
 
     event_id: str
-    state: str
+    state: OnSaleState
     on_sale_at: datetime
     off_sale_at: datetime
     ticket_types: list[TicketTypeAvailability]
@@ -88,14 +89,14 @@ async def _unlocked_glance(request: Request, event_id: UUID, promo_code: str) ->
     return sales.Glance.of(sale, types)
 
 
-def _show(event_id: str, glance: sales.Glance, state: str) -> AvailabilityView:
+def _show(event_id: str, glance: sales.Glance, state: OnSaleState) -> AvailabilityView:
     types = [
         TicketTypeAvailability(show_id("tty", type_id), units) for type_id, units in glance.available.items()
     ]
     return AvailabilityView(event_id, state, glance.on_sale_at, glance.off_sale_at, types)
 
 
-def _state(glance: sales.Glance, now: datetime) -> str:
+def _state(glance: sales.Glance, now: datetime) -> OnSaleState:
     types = [(terms, glance.available[terms.ticket_type_id]) for terms in glance.types]
     return sales.reads.state_of_sale(glance, types, now)
 

@@ -17,6 +17,7 @@ from evently import sales
 from evently.checkout import Payment
 from evently.kit.ids import reference_of, show_id, show_secret
 from evently.kit.money import Money
+from evently.sales.states import BookingState, RefundState, TicketState
 from evently.web.api.payments import PaymentView, show_payment
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
@@ -51,7 +52,7 @@ class TicketView(msgspec.Struct, frozen=True):
     fee: Money | None
     tax: Money | None
     total: Money
-    state: str
+    state: TicketState
     code: str | None
     seat: SeatView | None
     returning: bool
@@ -70,7 +71,7 @@ class BookingView(msgspec.Struct, frozen=True):
     reference: str
     event_id: str
     buyer_id: str
-    state: str
+    state: BookingState
     placed_at: datetime
     expires_at: datetime | None
     ended_at: datetime | None
@@ -90,7 +91,7 @@ class BookingRefundView(msgspec.Struct, frozen=True):
 
     id: str
     amount: Money
-    state: str
+    state: RefundState
     decided_at: datetime
     settled_at: datetime | None
 
@@ -216,7 +217,7 @@ def _show_ticket(ticket: sales.commands.Ticket, currency: str, *, confirmed: boo
 
 
 def _show_refund(refund: sales.reads.Refund, currency: str) -> BookingRefundView:
-    state = "pending" if refund.settled_at is None else "settled"
+    state: RefundState = "pending" if refund.settled_at is None else "settled"
     return BookingRefundView(
         show_id("rfd", refund.refund_id),
         Money(refund.amount_minor, currency),
