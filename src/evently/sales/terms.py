@@ -79,7 +79,7 @@ class Fees(msgspec.Struct, frozen=True):
 
 
 class RefundWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A share of the paid amount that is refunded until so many hours before the start."""
+    """The share of the paid amount that is refunded until `hours_before` hours before the start."""
 
     hours_before: HoursBefore
     basis_points: BasisPoints

@@ -124,10 +124,10 @@ class WaitlistSizesView(msgspec.Struct, frozen=True):
     operation_id="joinWaitlist",
     summary="Join the waitlist",
     description=(
-        "Released tickets are offered to the waitlist before anybody can book them. Offers are made in the "
-        "order in which entries joined; an entry whose quantity is not available is passed over. A buyer has "
-        "one entry for each ticket type. Entries that join before the sale begins get their offers when it "
-        "begins, before other buyers can book. If enough tickets are available when an entry joins, the "
+        "Released tickets are offered to the waitlist before other buyers can book them. Offers are made in "
+        "the order in which entries joined; an entry whose quantity is not available is passed over. A buyer "
+        "has one entry for each ticket type. Entries that join before the sale begins get their offers when "
+        "it begins, before other buyers can book. If enough tickets are available when an entry joins, the "
         "offer is made at once and lasts no longer than a hold; get the entry to see it. Tickets on sale "
         "that are too few for any entry stay on sale; only released tickets are set aside for the waitlist."
     ),
