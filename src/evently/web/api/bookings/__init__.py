@@ -5,12 +5,12 @@ views          what responses show
 placing        place a booking (the hot path), extend a hold
 ending         cancel bookings, quote a cancellation, return tickets to the waitlist
 quoting        quote a booking
-looking        get one booking, list bookings
+reading        get one booking, list bookings
 availability   how many tickets of each type can be booked
 proof          the journal of an event, and its proof
 """
 
-from evently.web.api.bookings import availability, ending, looking, placing, proof, quoting
+from evently.web.api.bookings import availability, ending, placing, proof, quoting, reading
 from evently.web.api.bookings.views import BookingView, answer_booking, show_booking
 
 __all__ = ["BookingView", "answer_booking", "routes", "show_booking"]
@@ -19,7 +19,7 @@ routes = [
     *placing.routes,
     *ending.routes,
     *quoting.routes,
-    *looking.routes,
+    *reading.routes,
     *availability.routes,
     *proof.routes,
 ]
