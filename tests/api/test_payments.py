@@ -102,7 +102,7 @@ async def test_a_key_makes_paying_safe_to_repeat(office: BoxOffice) -> None:
     assert not any("4242" in (row["method"] or "") for row in rows), "card numbers are not stored"
 
 
-async def test_a_declined_card_says_so_and_another_one_pays(office: BoxOffice) -> None:
+async def test_a_card_is_declined_and_another_one_pays(office: BoxOffice) -> None:
     buyer = await buyer_of(office)
     declined = (await buyer.pay(method="4000000000000002")).json()
     assert (declined["state"], declined["failure"]["code"]) == ("declined", "card_declined")
@@ -112,7 +112,7 @@ async def test_a_declined_card_says_so_and_another_one_pays(office: BoxOffice) -
     assert (paid["state"], paid["attempt"]) == ("confirmed", 2)
 
 
-async def test_a_payment_that_waits_says_what_happens_next(office: BoxOffice) -> None:
+async def test_a_waiting_payment_shows_the_next_action(office: BoxOffice) -> None:
     buyer = await buyer_of(office)
     waiting = (await buyer.pay(method="late")).json()
     assert waiting["state"] == "waiting"
@@ -143,7 +143,7 @@ async def test_bad_wishes_are_refused(office: BoxOffice, body: dict[str, Any], p
     assert (await buyer.look(f"/v1/bookings/{buyer.booking['id']}/payments")).json() == {"data": []}
 
 
-async def test_nobody_sees_or_pays_what_is_somebody_elses(office: BoxOffice) -> None:
+async def test_a_buyer_cannot_see_or_pay_the_booking_of_another(office: BoxOffice) -> None:
     buyer = await buyer_of(office)
     stranger = Buyer(office, office.as_buyer(), buyer.event, buyer.booking)
     assert (
@@ -187,7 +187,7 @@ async def test_the_page_of_the_demo_gateway(office: BoxOffice) -> None:
     )
 
 
-async def test_the_page_of_the_demo_gateway_is_where_the_default_says(office: BoxOffice) -> None:
+async def test_the_default_url_of_the_demo_page_is_the_page(office: BoxOffice) -> None:
     buyer = await buyer_of(office)
     asked = (await buyer.pay(method="asks")).json()
     reference = asked["next_action"]["url"].rsplit("/", 1)[1]

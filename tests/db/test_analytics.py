@@ -187,7 +187,7 @@ async def test_what_is_rolled_back_was_not_counted(db: Database, desk: SalesDesk
 @pytest.mark.parametrize(
     "counted_before", [0, 3], ids=["an event that nobody has counted", "an event that was counted before"]
 )
-async def test_two_who_count_the_same_rows_at_once_count_them_once(
+async def test_two_relays_that_count_the_same_rows_at_once_count_them_once(
     db: Database, desk: SalesDesk, counted_before: int
 ) -> None:
     event = await desk.event()
@@ -216,7 +216,7 @@ async def test_many_events_in_one_delivery(db: Database, desk: SalesDesk) -> Non
 # Reading ----------------------------------------------------------------------------------------------------
 
 
-def test_no_question_looks_at_a_booking() -> None:
+def test_no_report_reads_a_booking() -> None:
     text = files("evently.analytics").joinpath("reading.sql").read_text(encoding="utf-8")
     read = set(re.findall(r"(?:FROM|JOIN)\s+([a-z_]+)", text))
     assert read == {"events", "sales", "pools", "event_totals", "event_quarters"}

@@ -172,7 +172,7 @@ async def test_the_buyer_is_asked_on_a_page(desk: Desk) -> None:
     assert await desk.checkout.resume_by_reference("demo", "nothing of ours") is None
 
 
-async def test_a_buyer_who_says_no_may_try_again(desk: Desk) -> None:
+async def test_a_buyer_who_declines_may_try_again(desk: Desk) -> None:
     held = await desk.hold()
     asked = (await desk.try_to_pay(held, "asks")).payment
     assert asked.reference is not None
@@ -196,7 +196,7 @@ async def test_a_page_makes_way_for_another_card_and_a_waiting_payment_does_not(
     assert (await desk.look(waiting)).state == "captured"
 
 
-async def test_a_payment_that_comes_after_the_hold_is_let_go(desk: Desk) -> None:
+async def test_a_payment_after_the_end_of_the_hold_is_voided(desk: Desk) -> None:
     held = await desk.hold()
     asked = (await desk.try_to_pay(held, "asks")).payment
     assert asked.reference is not None
@@ -209,7 +209,7 @@ async def test_a_payment_that_comes_after_the_hold_is_let_go(desk: Desk) -> None
     assert await desk.effects(asked) == ["authorised", "voided"]
 
 
-async def test_an_event_that_is_cancelled_meanwhile_takes_no_money(desk: Desk) -> None:
+async def test_no_money_is_taken_for_an_event_that_was_cancelled_before_the_confirmation(desk: Desk) -> None:
     event = await desk.hall()
     held = await desk.hold(event)
     await desk.engine.submit(CancelSale(event.event_id))
@@ -218,7 +218,7 @@ async def test_an_event_that_is_cancelled_meanwhile_takes_no_money(desk: Desk) -
     assert await desk.effects(payment) == ["authorised", "voided"]
 
 
-async def test_a_booking_that_costs_less_meanwhile_is_paid_anew(desk: Desk) -> None:
+async def test_a_booking_that_became_cheaper_is_paid_again(desk: Desk) -> None:
     held = await desk.hold(units=3)
     asked = (await desk.try_to_pay(held, "asks")).payment
     assert asked.reference is not None
@@ -312,7 +312,7 @@ async def test_a_slow_gateway_is_not_waited_for(desk: Desk) -> None:
     assert (await desk.look(payment)).state == "captured"
 
 
-async def test_an_answer_that_nobody_waits_for_any_more_is_let_go(desk: Desk) -> None:
+async def test_a_late_authorisation_is_voided(desk: Desk) -> None:
     gateway = Moody(desk.db, desk.clock)
     gateway.slow = asyncio.Event()
     slow = desk.open(gateway, answer_seconds_max=0.05)
@@ -326,7 +326,7 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_let_go(desk: Desk) ->
     assert await desk.effects(payment) == ["authorised", "voided"]
 
 
-async def test_what_is_stuck_is_looked_at_less_and_less_often(desk: Desk) -> None:
+async def test_a_stuck_payment_is_resumed_after_growing_pauses(desk: Desk) -> None:
     gateway = Moody(desk.db, desk.clock)
     desk.checkout = desk.open(gateway)
     gateway.away = True
@@ -345,7 +345,7 @@ async def test_what_is_stuck_is_looked_at_less_and_less_often(desk: Desk) -> Non
     assert gateway.asked - asked == len(resumed)
 
 
-async def test_what_is_being_resumed_is_not_resumed_again_by_the_same_process(desk: Desk) -> None:
+async def test_a_process_resumes_a_payment_once_at_a_time(desk: Desk) -> None:
     gateway = Moody(desk.db, desk.clock)
     gateway.away = True
     desk.checkout = desk.open(gateway)
@@ -382,7 +382,7 @@ async def test_a_bug_in_one_resumption_does_not_stop_the_others(desk: Desk) -> N
 
 
 @pytest.mark.parametrize("keyed", [True, False])
-async def test_twenty_who_pay_one_booking_at_once_pay_once(
+async def test_twenty_payments_of_one_booking_at_once_pay_once(
     desk: Desk, database_url: str, *, keyed: bool
 ) -> None:
     held = await desk.hold()
@@ -594,7 +594,7 @@ async def with_card(desk: Desk, payment: Payment, card: str) -> Payment:
     return await desk.look(payment)
 
 
-async def test_a_cancelled_event_is_paid_back_and_says_how_far_it_is(desk: Desk) -> None:
+async def test_a_cancelled_event_is_paid_back_and_shows_its_progress(desk: Desk) -> None:
     event = await desk.hall()
     paid = [await desk.hold(event) for _ in range(5)]
     for held in paid:
@@ -617,7 +617,7 @@ async def test_a_cancelled_event_is_paid_back_and_says_how_far_it_is(desk: Desk)
     assert (after.refunds_settled, after.refunds_failed, after.refunded_minor) == (5, 0, 25_000)
 
 
-async def test_all_of_it_happens_by_itself(desk: Desk, database_url: str) -> None:
+async def test_payments_and_refunds_are_finished_in_the_background(desk: Desk, database_url: str) -> None:
     event = await desk.hall()
     held = [await desk.hold(event) for _ in range(3)]
     for each in held[:2]:

@@ -100,7 +100,7 @@ def pays(method: str) -> Callable[[Checkout, Booking], Awaitable[None]]:
 
 
 @pytest.mark.parametrize("method", ["succeeds", "answer-lost", "request-lost", "late"])
-async def test_a_payment_that_somebody_goes_on_with_in_time_is_paid(desk: Desk, method: str) -> None:
+async def test_a_payment_that_is_resumed_in_time_is_paid(desk: Desk, method: str) -> None:
     async def after(held: Booking) -> str:
         begun = await list_payments(desk.db, held.booking_id)
         await let_end(desk, held)
@@ -114,7 +114,7 @@ async def test_a_payment_that_somebody_goes_on_with_in_time_is_paid(desk: Desk, 
 
 
 @pytest.mark.parametrize("method", ["succeeds", "answer-lost", "request-lost", "late", "asks"])
-async def test_a_payment_that_nobody_goes_on_with_in_time_takes_nothing(desk: Desk, method: str) -> None:
+async def test_a_payment_that_is_resumed_too_late_takes_nothing(desk: Desk, method: str) -> None:
     async def after(held: Booking) -> str:
         confirmed = (await desk.booking_now(held)).state == "confirmed"
         desk.clock.move(seconds=601)
@@ -149,7 +149,7 @@ async def test_the_key_gets_the_same_payment_after_any_death(desk: Desk) -> None
     assert set(await each_death(desk, pays("succeeds"), after)) == {"paid"}
 
 
-async def test_a_hold_that_is_lost_meanwhile_costs_nothing(desk: Desk) -> None:
+async def test_a_hold_that_is_cancelled_during_the_payment_costs_nothing(desk: Desk) -> None:
     async def live(process: Checkout, held: Booking) -> None:
         with suppress(Refused):
             await process.pay(held.booking_id, held.buyer_id, PaymentChoice("asks"), "a key")

@@ -96,9 +96,7 @@ async def test_a_job_that_fails_is_tried_again_later(db: Database, database_url:
     assert notebook.pages == ["one", "one"]
 
 
-async def test_a_job_that_always_fails_is_given_up_and_kept_to_be_looked_at(
-    db: Database, database_url: str
-) -> None:
+async def test_a_job_that_always_fails_is_given_up_and_kept(db: Database, database_url: str) -> None:
     notebook = Notebook(failures=1_000)
     await defer(db, Job("write", {"page": "one"}))
     async with db.transaction() as tx:
@@ -108,7 +106,7 @@ async def test_a_job_that_always_fails_is_given_up_and_kept_to_be_looked_at(
     assert notebook.pages == ["one"]
 
 
-async def test_a_job_of_a_dead_worker_goes_to_the_living(db: Database, database_url: str) -> None:
+async def test_a_job_of_a_dead_worker_is_retried_by_another(db: Database, database_url: str) -> None:
     notebook = Notebook()
     await defer(db, Job("write", {"page": "one"}))
     async with db.transaction() as tx:

@@ -289,6 +289,6 @@ async def test_capture_and_void_cannot_both_win(demo: DemoGateway) -> None:
         assert len(await done(demo, intent)) == 2
 
 
-async def test_nobody_speaks_for_it(demo: DemoGateway, clock: ManualClock) -> None:
+async def test_the_demo_gateway_accepts_no_webhook(demo: DemoGateway, clock: ManualClock) -> None:
     with pytest.raises(Forged):
         demo.read_webhook({}, b"{}", clock.now)

@@ -51,7 +51,7 @@ async def taken(db: Database, event: Event) -> int:
     return pool.taken()
 
 
-async def test_due_holds_are_taken_back_and_others_stay(db: Database, desk: SalesDesk) -> None:
+async def test_due_holds_expire_and_others_stay(db: Database, desk: SalesDesk) -> None:
     events = [await desk.event() for _ in range(3)]
     for event in events:
         await desk.book_many(event, 5, 2, hold_seconds=60)
@@ -76,7 +76,7 @@ async def test_more_due_holds_than_one_batch_takes_back(db: Database, desk: Sale
     assert await taken(db, event) == 0
 
 
-async def test_those_who_wait_for_an_opening_are_served_when_nobody_books(
+async def test_a_waitlist_is_served_at_the_opening_of_the_sale_when_nobody_books(
     db: Database, desk: SalesDesk, database_url: str
 ) -> None:
     noon = desk.clock()
@@ -101,7 +101,7 @@ async def test_those_who_wait_for_an_opening_are_served_when_nobody_books(
         await until(the_last_is_served)
 
 
-async def test_a_line_that_cannot_be_served_is_looked_at_and_left(db: Database, desk: SalesDesk) -> None:
+async def test_a_waitlist_that_cannot_be_served_stays(db: Database, desk: SalesDesk) -> None:
     event = await desk.event(sale_terms(capacity=2))
     (type_id,) = (await desk.types(event)).values()
     await desk.book(event, 2)
@@ -145,7 +145,9 @@ async def test_a_used_ticket_keeps_its_booking(db: Database, desk: SalesDesk) ->
     assert states == {used.booking_id: "confirmed", unused.booking_id: "cancelled"}
 
 
-async def test_all_of_it_runs_by_itself(db: Database, desk: SalesDesk, database_url: str) -> None:
+async def test_effects_jobs_and_schedule_run_in_the_background(
+    db: Database, desk: SalesDesk, database_url: str
+) -> None:
     cancelled, held, sold = await desk.event(), await desk.event(), await desk.event()
     await desk.book_many(cancelled, 250)
     await desk.book_many(held, 10, hold_seconds=60)

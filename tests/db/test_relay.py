@@ -82,7 +82,7 @@ async def kill_who_waits(db: Database) -> None:
     )
 
 
-async def test_the_relay_and_the_till_wait_for_nobody(db: Database, desk: SalesDesk) -> None:
+async def test_the_relay_does_not_wait_for_a_batch(db: Database, desk: SalesDesk) -> None:
     """Sums refer to a sale that a batch has locked, and must not wait for it.
 
     The batch may need rows that the relay's transaction refers to.
@@ -323,7 +323,7 @@ async def test_a_broken_event_does_not_stop_the_others(
     assert await undelivered(db) == 0
 
 
-async def test_a_row_that_comes_late_is_found(db: Database, desk: SalesDesk) -> None:
+async def test_a_late_row_is_found(db: Database, desk: SalesDesk) -> None:
     """One batch takes long to commit.
 
     Later rows of other events are delivered before it; then the event sells again.
@@ -344,7 +344,7 @@ async def test_a_row_that_comes_late_is_found(db: Database, desk: SalesDesk) -> 
     assert (await figures(db, slow))["bookings"] == 3, "at once, for the next row shows that one is missing"
 
 
-async def test_a_row_that_comes_late_and_last_is_found_by_looking_back(db: Database, desk: SalesDesk) -> None:
+async def test_a_late_last_row_is_found_by_looking_back(db: Database, desk: SalesDesk) -> None:
     relay = Relay(db, desk.clock, EFFECTS)
     slow, other = [await begun(desk, relay) for _ in range(2)]
     (ticket_type,) = (await desk.types(slow)).values()

@@ -28,7 +28,7 @@ class Oven:
         return [2 * item for item in items]
 
 
-async def test_what_is_asked_meanwhile_is_done_together_next() -> None:
+async def test_items_that_arrive_during_a_batch_form_the_next_batch() -> None:
     oven = Oven()
     together = Together(oven.bake, lambda item: item)
     assert await together.add(1) == 2
@@ -66,7 +66,7 @@ async def test_a_bad_item_fails_alone_and_trouble_is_everybodys() -> None:
     assert len(oven.batches) == 1
 
 
-async def test_who_goes_away_takes_nothing_with_them() -> None:
+async def test_a_cancelled_caller_cancels_no_work() -> None:
     oven = Oven()
     together = Together(oven.bake, lambda item: item)
     gone = asyncio.create_task(together.add(1))

@@ -54,7 +54,7 @@ TICKETS = ((UUID(int=41), UUID(int=51), 2500),)
     ],
     ids=lambda each: each.kind if isinstance(each, NewNotification) else type(each).__name__,
 )
-def test_what_people_are_told(fact: sales.facts.Fact, note: NewNotification) -> None:
+def test_the_notifications_of_facts(fact: sales.facts.Fact, note: NewNotification) -> None:
     assert notifications_of([fact]) == [note]
 
 
@@ -77,7 +77,7 @@ def test_what_is_no_news(fact: sales.facts.Fact) -> None:
     assert notifications_of([fact]) == []
 
 
-def test_a_returned_ticket_that_was_taken_is_told_apart_from_what_stands_beside_it() -> None:
+def test_a_resold_ticket_has_a_notification_of_its_own() -> None:
     facts: list[sales.facts.Fact] = [
         sales.facts.HoldConfirmed(
             MORE, TICKETS
@@ -101,7 +101,7 @@ def test_a_returned_ticket_that_was_taken_is_told_apart_from_what_stands_beside_
     ]
 
 
-def test_whoever_cancels_a_ticket_that_is_on_offer_has_cancelled_it() -> None:
+def test_a_ticket_that_is_cancelled_while_it_is_offered_is_cancelled() -> None:
     facts: list[sales.facts.Fact] = [
         sales.facts.HoldConfirmed(MORE, TICKETS),
         sales.facts.BookingCancelled(THEIRS, "confirmed", TICKETS),

@@ -95,7 +95,7 @@ async def test_money_is_reserved_taken_and_given_back(fake: FakeStripe, gateway:
     ) == (1, 1, 1, 0)
 
 
-async def test_reserved_money_is_let_go(fake: FakeStripe, gateway: StripeGateway) -> None:
+async def test_reserved_money_is_voided(fake: FakeStripe, gateway: StripeGateway) -> None:
     intent = an_intent()
     authorised = await gateway.authorise(intent)
     assert isinstance(authorised, Authorised)
@@ -298,7 +298,7 @@ async def test_a_failure_that_stripe_repeats_under_the_key_is_passed_by(
 @pytest.mark.parametrize(
     ("kind", "unknown"), [("drop_before", True), ("drop_after", True), ("fail", True), ("too_many", False)]
 )
-async def test_trouble_says_whether_something_may_have_happened(
+async def test_trouble_states_whether_the_call_may_have_had_an_effect(
     fake: FakeStripe,
     gateway: StripeGateway,
     kind: FaultKind,
