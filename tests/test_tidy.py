@@ -52,13 +52,6 @@ FILES_TO_TRANSLATE: Final[set[str]] = {
     "src/evently/catalogue/words.py",
     "src/evently/demo/showcase.py",
     "src/evently/sales/reads/proof.py",
-    "src/evently/web/edge/access.py",
-    "src/evently/web/edge/assets.py",
-    "src/evently/web/edge/auth.py",
-    "src/evently/web/edge/conditional.py",
-    "src/evently/web/edge/idempotency.py",
-    "src/evently/web/edge/limits.py",
-    "src/evently/web/edge/memory.py",
 }
 # SQL in Python: (file, the first words). All run where no statement can be loaded from a file.
 SQL_IN_PYTHON: Final = {

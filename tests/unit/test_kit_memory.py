@@ -21,7 +21,7 @@ from evently.sales.commands import WaitlistEntry
 from evently.sales.engine import Engine, EngineOptions
 from evently.sales.reads.seats import SeatBoards
 from evently.sales.reads.waitlist import WaitlistPositions
-from evently.web.edge.memory import create_answer_memory
+from evently.web.edge.memory import create_response_memory
 
 NOW: Final = datetime(2026, 5, 1, tzinfo=UTC)
 ID: Final = new_id()
@@ -223,7 +223,7 @@ def key_ring(database: Database) -> Awaitable[object]:
 
 
 def answers(database: Database) -> Awaitable[object]:
-    return create_answer_memory().get("a", cast("Callable[[], Awaitable[Any]]", database.fetch))
+    return create_response_memory().get("a", cast("Callable[[], Awaitable[Any]]", database.fetch))
 
 
 @pytest.mark.parametrize("ask", [engine, seat_boards, waitlist_positions, roles, key_ring, answers])

@@ -36,7 +36,7 @@ def test_a_minutes_worth_at_once_then_one_at_a_time() -> None:
     limit = Limit("bookings", 6, hand)
     assert [limit.hit("a").left for _ in range(6)] == [5, 4, 3, 2, 1, 0]
     assert limit.hit("a") == RateState(allowed=False, left=0, seconds=10)
-    assert limit.hit("b").allowed, "everybody has their own"
+    assert limit.hit("b").allowed, "each key has its own count"
     hand.at += 9.5
     assert limit.hit("a") == RateState(allowed=False, left=0, seconds=1)
     hand.at += 0.5
@@ -69,7 +69,7 @@ def test_keys_that_owe_nothing_are_forgotten(monkeypatch: pytest.MonkeyPatch) ->
     assert len(limit._even_at) == 1
     for number in range(1000):
         limit.hit(number)
-    assert len(limit._even_at) == 1001, "who owes something is kept, however many there are"
+    assert len(limit._even_at) == 1001, "keys with a recent request are kept, however many there are"
 
 
 @get("/read", **policy(PUBLIC))

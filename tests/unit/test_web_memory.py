@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from evently.kit.errors import CommonRefusal, Refused
-from evently.web.edge.memory import KEPT_SECONDS, Kept, create_answer_memory, kept
+from evently.web.edge.memory import KEPT_SECONDS, Kept, create_response_memory, kept
 
 
 class Now:
@@ -37,7 +37,7 @@ class Maker:
 
 async def test_an_answer_is_given_again_for_a_quarter_of_a_second() -> None:
     now, make = Now(), Maker()
-    memory = create_answer_memory(monotonic=now)
+    memory = create_response_memory(monotonic=now)
     first = await memory.get("a", make)
     now.seconds += 0.249
     assert await memory.get("a", make) is first
@@ -47,7 +47,7 @@ async def test_an_answer_is_given_again_for_a_quarter_of_a_second() -> None:
 
 async def test_what_took_long_to_make_is_kept_from_when_it_was_asked_for() -> None:
     now, make = Now(), Maker()
-    memory = create_answer_memory(monotonic=now)
+    memory = create_response_memory(monotonic=now)
     make.hold.clear()
     asked = asyncio.create_task(memory.get("a", make))
     await asyncio.sleep(0)
@@ -60,7 +60,7 @@ async def test_what_took_long_to_make_is_kept_from_when_it_was_asked_for() -> No
 
 async def test_everybody_who_asks_at_once_waits_for_one_answer() -> None:
     make = Maker()
-    memory = create_answer_memory(monotonic=Now())
+    memory = create_response_memory(monotonic=Now())
     make.hold.clear()
     asked = [asyncio.create_task(memory.get("a", make)) for _ in range(50)]
     other = asyncio.create_task(memory.get("b", make))
@@ -73,7 +73,7 @@ async def test_everybody_who_asks_at_once_waits_for_one_answer() -> None:
 
 
 async def test_a_refusal_is_for_all_who_wait_and_for_nobody_after() -> None:
-    memory, make = create_answer_memory(monotonic=Now()), Maker()
+    memory, make = create_response_memory(monotonic=Now()), Maker()
 
     async def refuse() -> Kept:
         await asyncio.sleep(0)
@@ -85,7 +85,7 @@ async def test_a_refusal_is_for_all_who_wait_and_for_nobody_after() -> None:
 
 
 async def test_what_was_changed_is_forgotten_even_while_it_is_being_made() -> None:
-    memory, make = create_answer_memory(monotonic=Now()), Maker()
+    memory, make = create_response_memory(monotonic=Now()), Maker()
     make.hold.clear()
     old = asyncio.create_task(memory.get("a", make))
     await asyncio.sleep(0)
@@ -101,13 +101,13 @@ async def test_what_was_changed_is_forgotten_even_while_it_is_being_made() -> No
 
 
 async def test_what_may_not_be_kept_is_not() -> None:
-    memory, make = create_answer_memory(monotonic=Now()), Maker(seconds=0)
+    memory, make = create_response_memory(monotonic=Now()), Maker(seconds=0)
     assert [(await memory.get("a", make)).body for _ in range(2)] == [b"x1", b"x2"]
 
 
-@pytest.mark.parametrize("bounds", [{"bytes_max": 300}, {"answers_max": 3}])
+@pytest.mark.parametrize("bounds", [{"bytes_max": 300}, {"responses_max": 3}])
 async def test_memory_is_bounded_and_forgets_what_nobody_asks_for(bounds: dict[str, int]) -> None:
-    memory, make = create_answer_memory(**bounds, monotonic=Now()), Maker(b"x" * 99)
+    memory, make = create_response_memory(**bounds, monotonic=Now()), Maker(b"x" * 99)
     for key in ("a", "b", "c"):
         await memory.get(key, make)
     await memory.get("a", make)

@@ -1,7 +1,7 @@
-"""Who somebody is, and what they are to an organizer. No HTTP: `auth.py` asks.
+"""Who the caller is, and what role they have at an organizer. It knows no HTTP; `auth.py` calls it.
 
 Access tokens are verified without I/O; roles and API keys are remembered for half a second
-(`evently.accounts`); which organizer a published event has never changes.
+(`evently.accounts`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BEARER: Final = b"bearer "
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Whoever makes the request. `id` is a person's or an API key's; a visitor has none."""
+    """The caller. `id` is that of a person or an API key; an anonymous caller has none."""
 
     kind: Literal["anonymous", "person", "api_key"]
     id: UUID
@@ -39,7 +39,7 @@ ANONYMOUS: Final = Actor(kind="anonymous", id=NO_ID)
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """Who may use a route."""
+    """Who may call a route."""
 
     who: Literal["public", "signed_in", "admin", "organizer"]
     role: MemberRole | None = None
@@ -47,7 +47,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """Whose something is, and whether everybody can see it."""
+    """The organizer of a resource, and whether everybody can see the resource."""
 
     organizer_id: UUID
     public: bool
@@ -57,7 +57,7 @@ FindOwner: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Owner]]
 
 
 class Access:
-    """Finds actors, and what they may do."""
+    """Finds actors, and checks what they may do."""
 
     def __init__(self, database: Database, accounts: Accounts, clock: Clock, find_owner: FindOwner) -> None:
         self._database = database
@@ -66,7 +66,7 @@ class Access:
         self._find_owner = find_owner
 
     async def find_actor(self, authorization: bytes) -> Actor:
-        """Return who sends this Authorization header (RFC 6750); refuses what is no token or key that works now."""
+        """Return the actor of an Authorization header (RFC 6750); refuse an invalid token or key."""
         if authorization[:7].lower() != _BEARER:
             raise Refused(EdgeRefusal.UNAUTHENTICATED, "not_bearer")
         token = authorization[7:].strip().decode("latin-1")
@@ -76,7 +76,7 @@ class Access:
         return Actor("person", claims.person_id, claims.role, claims.session_id)
 
     async def is_member(self, actor: Actor, organizer_id: UUID, role: MemberRole, scope: str | None) -> bool:
-        """Tell whether an actor may do what takes this role, or, for an API key, this scope."""
+        """Return whether an actor has this role or a higher one; of an API key, whether it has this scope."""
         if actor.kind == "api_key":
             return actor.organizer_id == organizer_id and scope in actor.scopes
         if actor.kind == "anonymous":
@@ -87,12 +87,11 @@ class Access:
         return found is not None and _RANKS[found] >= _RANKS[role]
 
     async def check_organizer(self, actor: Actor, path_values: dict[str, str], wanted: Policy) -> UUID:
-        """Return the organizer whose route this is; refuses an actor who may not use it.
+        """Return the organizer of the resource in the path; refuse an actor without the role or scope.
 
-        A stranger learns nothing of what strangers cannot see: 404. What everybody can see is theirs to look
-        at, not to change: 403.
+        A stranger gets 404 for a resource that strangers cannot see, and 403 for one that everybody can see.
         """
-        assert wanted.role is not None, "policies are made by organizer(role, scope)"
+        assert wanted.role is not None, "such policies are made by organizer(role, scope)"
         owner = await self._find_owner(path_values)
         if await self.is_member(actor, owner.organizer_id, wanted.role, wanted.scope):
             return owner.organizer_id

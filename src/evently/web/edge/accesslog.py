@@ -1,4 +1,7 @@
-"""The access log: one line per request, written by hand because a logging library costs more than answering (30 us against 2)."""
+"""The access log: one line per request.
+
+It is written without a logging library, which was measured at 30 us per line; this takes 2.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _PATH_LENGTH_MAX: Final = 500
 
 
 class AccessLine(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is kept of a request: no query, no body, no header but its ids."""
+    """What is logged of a request: no query, no body, and of the headers only the ids."""
 
     timestamp: datetime
     level: str
@@ -35,12 +38,13 @@ _encode: Final = msgspec.json.Encoder().encode
 def access_line(
     exchange: Exchange, method: str, status: int, seconds: float, sent_bytes: int, *, pretty: bool
 ) -> str:
-    """Return the line for a request that was answered."""
+    """Return the line for a request whose response was sent."""
     scope = exchange.scope
     now, milliseconds = datetime.now(UTC), round(seconds * 1000, 3)
     if pretty:
         path = repr(scope["path"][:_PATH_LENGTH_MAX])[1:-1]  # no control characters on the terminal
-        return f"{now:%H:%M:%S} {method:<6} {status or '---'} {milliseconds:9.1f} ms  {path}  {exchange.request_id}"
+        start = f"{now:%H:%M:%S} {method:<6} {status or '---'} {milliseconds:9.1f} ms"
+        return f"{start}  {path}  {exchange.request_id}"
     line = AccessLine(
         now,
         "info",

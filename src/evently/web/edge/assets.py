@@ -1,4 +1,4 @@
-"""Files for browsers: scripts, styles, icons; compressed once. Nothing is fetched from other hosts."""
+"""Files for browsers: scripts, styles, icons. Each is compressed once. Nothing is loaded from other hosts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN: Final = (".js", ".css", ".svg", ".txt", "LICENSE", "NOTICE")
 
 
 class Asset(NamedTuple):
-    """A file for browsers, and the same compressed."""
+    """A file for browsers, plain and compressed."""
 
     media_type: str
     etag: str
@@ -28,13 +28,13 @@ class Asset(NamedTuple):
 
 @cache
 def asset_names() -> frozenset[str]:
-    """Return the files that are there to be sent; nothing else can be asked for."""
+    """Return the names of the files that may be sent."""
     return frozenset(_walk(_STATIC, ""))
 
 
 @cache
 def load_asset(name: str) -> Asset:
-    """Return a file, read and compressed the first time that somebody asks."""
+    """Return a file. It is read and compressed at the first request for it."""
     content = _STATIC.joinpath(*name.split("/")).read_bytes()
     media_type = mimetypes.guess_type(name)[0] or "text/plain"
     gzip = zlib.compressobj(9, zlib.DEFLATED, 31)

@@ -1,16 +1,15 @@
-"""Who is asking, and whether they may.
+"""The policies of routes, and their enforcement.
 
 Every route has a policy, `**policy(...)` in its decorator. Policies:
 
-    PUBLIC                       anybody, token or not (a token that is given must still be good)
-    SIGNED_IN                    a person, with an access token; with scope=..., an API key that has it, too
-    ADMIN                        a person with the platform role admin
-    organizer(role, scope)       a member of the organizer of the path's organizer_id, event_id, venue_id or seat_map_id, with at least
-                                 that role (owner > manager > door); an API key of that organizer with that scope; or an admin.
-                                 scope None: no API key
+    PUBLIC                   everybody, with a token or without (a token that is sent must be valid)
+    SIGNED_IN                a person, with an access token; with scope=..., also an API key with that scope
+    ADMIN                    a person with the platform role admin
+    organizer(role, scope)   a member of the organizer, with at least that role (owner > manager > door); an
+                             API key of that organizer with that scope (None: no API key); or an admin. The
+                             path names the organizer: organizer_id, event_id, venue_id or seat_map_id
 
-A foreign draft is not there (404); a foreign event that everybody can see is there, and not yours to change
-(403).
+The draft of another organizer is not found (404); a published event of another organizer is forbidden (403).
 """
 
 from __future__ import annotations
@@ -62,8 +61,9 @@ def policy(
 ) -> dict[str, Any]:
     """Return the keyword arguments for a route's decorator.
 
-    `rate` names a limit of `limits.py`; by default reads for GET and writes for other methods. Of `heavy` ones,
-    reports and exports, only a few run at a time. `body_bytes_max` allows longer bodies than other routes take.
+    `rate` names a limit of `limits.py`; by default reads for GET and writes for other methods. Of `heavy`
+    ones, reports and exports, only a few run at a time. `body_bytes_max` allows longer bodies than other
+    routes take.
     """
     return {
         "policy": msgspec.structs.replace(who, scope=scope or who.scope),
@@ -73,12 +73,12 @@ def policy(
 
 
 async def enforce(request: Request, route: Route) -> None:
-    """Refuse whoever may not, or asks too often."""
+    """Find the actor of a request; refuse an actor who may not call the route, or calls too often."""
     exchange, access = request.exchange, request.context.access
     wanted = route.policy
     given = exchange.headers.get(b"authorization")
     if given is None or (wanted.who == "public" and request.scope["method"] != "GET"):
-        exchange.actor = ANONYMOUS  # logging in again must not fail because of an old token
+        exchange.actor = ANONYMOUS  # a log-in must not fail because of an old token
     else:
         exchange.actor = await access.find_actor(given)
     await _count(request, route)
@@ -101,18 +101,18 @@ async def _check(request: Request, wanted: Policy, access: Access) -> None:
 
 @lru_cache(maxsize=10_000)
 def _network(client: str) -> str:
-    """Return what counts as one address: of IPv6, the /64 that one subscriber has."""
+    """Return the key of a client address: of IPv6, the /64 that one subscriber has."""
     return network_of(client)
 
 
 def counted(request: Request) -> object:
-    """Return whose requests a limit counts: the actor's, or of nobody we know, the address's."""
+    """Return the key of a rate limit: the actor, or for an anonymous caller the address."""
     exchange = request.exchange
     return _network(exchange.client) if exchange.actor is ANONYMOUS else exchange.actor.id
 
 
 async def _count(request: Request, route: Route) -> None:
-    """Count the request against its limit, and let it wait for its turn where only a few run at a time."""
+    """Count the request against its rate limit; if it is heavy, wait until one more may run."""
     exchange, limits = request.exchange, request.context.limits
     rate = route.rate or ("reads" if request.scope["method"] == "GET" else "writes")
     await limits.check(rate, _network(exchange.client) if rate in _BY_ADDRESS else counted(request), exchange)

@@ -1,4 +1,4 @@
-"""The arguments of a handler, read from the path, the query and the headers; every wrong one is reported, not only the first.
+"""The arguments of a handler, read from the path, the query and the headers. Every wrong one is reported.
 
 What can be wrong with a query: an unknown name, a value given twice, a missing or wrong value, and NUL
 characters, which PostgreSQL's `text` cannot hold. An id in the path that cannot exist is not found.
@@ -57,7 +57,7 @@ class Parameter:
         self._is_strict = not _is_number(self.shape)
 
     def read(self, exchange: Exchange, query: dict[str, list[str]], errors: list[FieldError]) -> Any:
-        """Return the value that a request gives the argument, or its default; add what is wrong to `errors`."""
+        """Return the value that a request gives the argument, or its default; add wrong values to `errors`."""
         if self.place == "query":
             pointer, given = f"?{self.name}", query.get(self.name)
         else:

@@ -1,6 +1,6 @@
-"""Compression of answers: Brotli or gzip, of what is worth it, chunk by chunk where the answer is streamed.
+"""Compression of responses with Brotli or gzip; chunk by chunk if the response is streamed.
 
-Never of a stream of events.
+Small responses, media types that are compressed already, and streams of events are not compressed.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any, Final, Protocol
 
 import brotli
 
-# Less is as quick uncompressed: one packet; and a booking of a few tickets stays cheap (Brotli takes 90 us)
+# A smaller response fits in one packet anyway, and Brotli takes 90 us: too much for a small booking
 SMALLEST_BYTES: Final = 1_400
 _BROTLI_QUALITY: Final = 4  # 5 is twice as slow for 3 % less
 _GZIP_LEVEL: Final = 5
-_GZIP_WINDOW: Final = 31  # zlib's way of saying: with gzip's header
+_GZIP_WINDOW: Final = 31  # zlib writes the header of gzip
 _WORTH_IT: Final = re.compile(rb"(text/(?!event-stream)|application/(.+\+)?(json|xml|javascript)|image/svg)")
 _CODINGS: Final = ("br", "gzip")
 _CODING: Final = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?\s*")
@@ -24,10 +24,10 @@ _VARY: Final = (b"vary", b"Accept-Encoding")
 
 
 class Compressor(Protocol):
-    """Takes the answer as it comes."""
+    """Compresses a response part by part."""
 
     def add(self, body: bytes, *, last: bool) -> bytes:
-        """Return what is ready of the answer up to here."""
+        """Return the compressed bytes that are ready after this part."""
 
 
 class _Brotli:
@@ -49,11 +49,11 @@ class _Gzip:
 
 
 def compressor_for(
-    headers: list[tuple[bytes, bytes]], asked: dict[bytes, bytes], body: bytes, *, whole: bool
+    headers: list[tuple[bytes, bytes]], request_headers: dict[bytes, bytes], body: bytes, *, whole: bool
 ) -> Compressor | None:
-    """Return how to compress an answer, or None; changes its headers in place.
+    """Return the compressor for a response, or None; change the response's headers in place.
 
-    `whole`: the body is all there is of it.
+    `whole`: this is the whole body.
     """
     if whole and len(body) < SMALLEST_BYTES:
         return None
@@ -61,7 +61,7 @@ def compressor_for(
     if b"content-encoding" in names or not _WORTH_IT.match(names.get(b"content-type", b"")):
         return None
     headers.append(_VARY)
-    coding = best_coding(asked.get(b"accept-encoding", b""))
+    coding = best_coding(request_headers.get(b"accept-encoding", b""))
     if coding is None:
         return None
     headers[:] = [_of_coding(name, value, coding) for name, value in headers if name != b"content-length"]
@@ -71,7 +71,7 @@ def compressor_for(
 
 @lru_cache(maxsize=256)
 def best_coding(accepted: bytes) -> str | None:
-    """Return the coding to use for an Accept-Encoding (RFC 9110, 12.5.3): the one with the highest weight, Brotli first among equals."""
+    """Return the coding of the highest weight in an Accept-Encoding (RFC 9110, 12.5.3); of equals, Brotli."""
     weights: dict[str, float] = {}
     for part in accepted.decode("latin-1").split(","):
         if match := _CODING.fullmatch(part):
@@ -81,12 +81,12 @@ def best_coding(accepted: bytes) -> str | None:
 
 
 def compress(body: bytes, coding: str) -> bytes:
-    """Return a whole body in a coding, for who keeps it."""
+    """Return a whole body, compressed, for a caller that keeps it."""
     return (_Brotli() if coding == "br" else _Gzip()).add(body, last=True)
 
 
 def _of_coding(name: bytes, value: bytes, coding: str) -> tuple[bytes, bytes]:
-    """Return a header as it is for the compressed answer: other bytes, so another entity tag (`conditional.py` knows)."""
+    """Return a header of the compressed response: other bytes need another ETag (see `conditional.py`)."""
     if name == b"etag" and value.endswith(b'"'):
         return name, value[:-1] + f'-{coding}"'.encode()
     return name, value

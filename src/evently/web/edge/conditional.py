@@ -1,8 +1,8 @@
-"""Validators: an ETag says which version somebody has seen, If-Match that they edit that one (RFC 9110, 13).
+"""Conditional requests (RFC 9110, 13): an ETag names a version; If-None-Match and If-Match refer to it.
 
-A tag is the version in quotes, `"7"`. An answer compressed on its way carries `"7-br"` or `"7-gzip"`: other
-bytes, so another tag; here they all mean version 7. After a dot may stand what else the bytes depend on,
-`"7.9f86d081"`: to an editor that is version 7, too.
+A tag is the version in quotes, `"7"`. A compressed response carries `"7-br"` or `"7-gzip"`, because its
+bytes differ; all of them mean version 7. A hash of the bytes may follow after a dot, `"7.9f86d081"`: for an
+edit that means version 7, too.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def etag_of(version: int | str) -> str:
 
 
 def require_if_match(request: Request, version: int) -> None:
-    """Refuse an edit that does not name the version it edits (428), or names another one (412).
+    """Refuse an edit that does not name the current version: 428 if it names none, 412 if it names another.
 
-    `*` names whatever is there.
+    `*` matches every version.
     """
     given = request.header("if-match")
     if given is None:
@@ -42,7 +42,7 @@ def require_if_match(request: Request, version: int) -> None:
 
 
 def not_modified(request: Request, etag: str, cache_control: str = _NO_STORE) -> Response[None] | None:
-    """Return the 304 to send where the client has this version already, else None."""
+    """Return a 304 response if the client has this version already, else None."""
     given = request.header("if-none-match")
     if given is None:
         return None

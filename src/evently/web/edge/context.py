@@ -20,7 +20,7 @@ from evently.web.edge.access import Access, Actor
 from evently.web.edge.asgi import Message, Receive, Scope, Send
 from evently.web.edge.exchange import Exchange, exchange_of
 from evently.web.edge.limits import Limits
-from evently.web.edge.memory import AnswerMemory, create_answer_memory
+from evently.web.edge.memory import ResponseMemory, create_response_memory
 from evently.web.edge.options import WebOptions
 from evently.web.edge.routing import Route
 
@@ -36,7 +36,7 @@ _NO_CONTENT: Final = 204
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What the edge needs of what `app.py` built, once per process. `web/services.py` adds the domains."""
+    """What the edge needs; `app.py` builds it once per process. `web/services.py` adds the domains."""
 
     options: WebOptions
     database: Database
@@ -44,11 +44,11 @@ class Context:
     accounts: Accounts
     access: Access
     limits: Limits
-    memory: AnswerMemory = field(default_factory=create_answer_memory)
+    memory: ResponseMemory = field(default_factory=create_response_memory)
 
 
 class Request:
-    """A request. `application.py` binds context and routes to a subclass, so that reading them costs nothing."""
+    """A request. `application.py` binds context and routes to a subclass: reading them costs nothing."""
 
     __slots__ = ("_body", "exchange", "path_values", "receive", "scope")
     context: ClassVar[Context]

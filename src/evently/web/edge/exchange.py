@@ -1,4 +1,4 @@
-"""One request and its answer, as the edge and the guard see it: a small object in the ASGI scope, so that nothing is parsed twice."""
+"""What the edge knows about one request. It is kept in the ASGI scope, so that nothing is parsed twice."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ KEY: Final = "evently"
 
 
 class Exchange:
-    """`headers` are the request's, names in lower case; of a header sent twice the last one counts.
+    """`headers` are those of the request, names in lower case; of a repeated header the last one counts.
 
-    The guard sets actor and organizer_id.
+    `enforce` sets actor and organizer_id.
     """
 
     __slots__ = (
@@ -40,7 +40,7 @@ class Exchange:
         self.client = client
         self.trace_id: str | None = None
         self.rate_limit: tuple[tuple[bytes, bytes], ...] = ()
-        self.release: Callable[[], None] | None = None  # called when the answer is sent
+        self.release: Callable[[], None] | None = None  # called when the response is sent
 
     def header(self, name: bytes) -> str | None:
         """Return a request header, as Latin-1 text (RFC 9110, 5.5)."""
@@ -49,6 +49,6 @@ class Exchange:
 
 
 def exchange_of(scope: Any) -> Exchange:
-    """Return what the edge put into the scope."""
+    """Return the exchange of a request."""
     found: Exchange = scope[KEY]
     return found

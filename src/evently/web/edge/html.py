@@ -1,4 +1,4 @@
-"""HTML answers, rendered from the templates of `web/templates`."""
+"""HTML responses, rendered from the templates in `web/templates`."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ _templates: Final = jinja2.Environment(
 
 
 def render(template: str, headers: Mapping[str, str], **values: object) -> Response[str]:
-    """Return a page made from a template."""
+    """Return a page rendered from a template."""
     return Response(_templates.get_template(template).render(**values), headers=headers, media_type=_HTML)

@@ -1,9 +1,7 @@
-"""`Idempotency-Key`: what makes a request that books, pays, refunds or joins safe to repeat.
+"""The `Idempotency-Key` header, which makes a request safe to repeat. Sales stores the key with its effect.
 
-The till stores it with the effect.
-
-A key belongs to an actor and an event, and is bound to what was asked: the verb, what it is done to, and the
-meaning of the body.
+A key belongs to an actor and an event. Its fingerprint is the verb, the id in the path and the parsed body:
+the same key with another fingerprint is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ IdempotencyKey: TypeAlias = Annotated[
 
 
 def key_of(given: str | None) -> str | None:
-    """Return the key, whether it came quoted (as the draft says) or bare (as everybody sends it); refuses what is no visible ASCII."""
+    """Return the key without the quotes that the draft asks for; refuse a key that is not visible ASCII."""
     if given is None:
         return None
     bare = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
@@ -47,8 +45,9 @@ def key_of(given: str | None) -> str | None:
 
 
 def fingerprint_of(verb: str, path_id: UUID, body: msgspec.Struct) -> bytes:
-    """Return what a key is bound to.
+    """Return the fingerprint of a request.
 
-    Bodies leave their defaults out, so that a field more does not make old keys another wish's.
+    Bodies leave out fields with their default, so that a new field does not change the fingerprints of old
+    keys.
     """
     return hashlib.sha256(b"\n".join((verb.encode(), path_id.bytes, _encode(body)))).digest()

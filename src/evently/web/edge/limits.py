@@ -1,14 +1,14 @@
-"""How often somebody may ask, and how many reports run at a time.
+"""Rate limits, the number of reports that run at a time, and the address of a client.
 
-A limit is counted per actor where there is one, else per client address; `login` and `register` always per
+A limit counts per actor, or per client address for anonymous callers; `login` and `register` always count per
 address. (Never per e-mail address: a stranger could lock its owner out. `accounts/attempts.py` slows guessing
-down.) Answers say what is left: `RateLimit-Policy: "bookings";q=120;w=60` and `RateLimit:
+down.) Responses state what is left: `RateLimit-Policy: "bookings";q=120;w=60` and `RateLimit:
 "bookings";r=119;t=1` (draft-ietf-httpapi-ratelimit-headers).
 
-In memory the limits are this process's own (GCRA: one number per key, no bursts at the edges of windows; 1
-us). The memory of the `limits` library was measured at 12-22 us and walks through all keys a hundred times a
-second, so the library is used for what it does well: one count for all processes, in Valkey or Redis. When
-that is away, each process counts for itself; no ticket depends on it.
+The counts in memory belong to this process (GCRA: one number per key, no bursts at the edges of windows; 1
+us). The memory of the `limits` library was measured at 12-22 us and iterates over all keys a hundred times a
+second, so the library is used only for one count for all processes, in Valkey or Redis. While that store is
+unreachable, each process counts for itself; no ticket depends on it.
 """
 
 from __future__ import annotations
@@ -34,16 +34,20 @@ from evently.web.edge.options import RateOptions
 from evently.web.edge.refusals import EdgeRefusal
 
 WINDOW_SECONDS: Final = 60
-KEYS_MAX: Final = 200_000  # then those that owe nothing are dropped; about 30 MB
+KEYS_MAX: Final = 200_000  # then keys with no recent request are dropped; about 30 MB
 HEAVY_WAIT_SECONDS_MAX: Final = 5.0  # a report may wait this long for its turn
 ADDRESSES_REMEMBERED_MAX: Final = 4_096
-STORE_SECONDS_MAX: Final = 0.05  # a store that takes longer costs more than it is worth
-STORE_PAUSE_SECONDS: Final = 5.0  # after a failure, before it is asked again
+STORE_SECONDS_MAX: Final = 0.05  # a slower store delays requests more than it helps
+STORE_PAUSE_SECONDS: Final = 5.0  # after a failure, before the store is used again
 _log: Final = structlog.get_logger(__name__)
 
 
 class RateState(NamedTuple):
-    """How a key stands after a request: allowed or not, requests left, seconds until one more is allowed or, while some are, all."""
+    """The state of a key after a request.
+
+    `left`: the requests that are left. `seconds`: until all are allowed again, or until one is if none is
+    left.
+    """
 
     allowed: bool
     left: int
@@ -51,7 +55,10 @@ class RateState(NamedTuple):
 
 
 class Limit:
-    """One limit, counted in this process by the instant at which a key owes nothing: the generic cell rate algorithm (ITU-T I.371)."""
+    """One limit, counted in this process with the generic cell rate algorithm (ITU-T I.371).
+
+    It stores for each key the instant at which all its requests are allowed again.
+    """
 
     def __init__(self, name: str, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
         self.name = name
@@ -78,7 +85,7 @@ class Limit:
         )
 
     def _forget(self, now: float) -> None:
-        """Drop the keys that owe nothing; when too many owe something, wait longer before the next look."""
+        """Drop the keys without a recent request. If many are left, wait for twice as many the next time."""
         self._even_at = {key: even_at for key, even_at in self._even_at.items() if even_at > now}
         self._keys_max = max(KEYS_MAX, 2 * len(self._even_at))
 
@@ -97,31 +104,31 @@ class Limits:
         self._heavy = asyncio.Semaphore(heavy_reads_max)
 
     async def check(self, name: str, key: object, exchange: Exchange) -> None:
-        """Count one request; refuses when there were too many."""
+        """Count one request; refuse if there were too many."""
         limit = self._limits.get(name)
         if limit is None:
             return
-        standing = limit.hit(key) if self._shared is None else await self._shared.hit(limit, key)
+        state = limit.hit(key) if self._shared is None else await self._shared.hit(limit, key)
         exchange.rate_limit = (
             (b"ratelimit-policy", limit.policy_header),
-            (b"ratelimit", b'"%b";r=%d;t=%d' % (limit.name.encode(), standing[1], standing[2])),
+            (b"ratelimit", b'"%b";r=%d;t=%d' % (limit.name.encode(), state[1], state[2])),
         )
-        if not standing.allowed:
+        if not state.allowed:
             raise Refused(
                 EdgeRefusal.RATE_LIMITED,
                 "limit",
                 limit=limit.per_minute,
                 window_seconds=WINDOW_SECONDS,
-                retry_after=standing.seconds,
+                retry_after=state.seconds,
             )
 
     async def enter_heavy(self, exchange: Exchange) -> None:
-        """Wait for the turn of a report, which ends with the answer; raises Busy when that takes too long."""
+        """Wait until one more report may run, up to its response; raise Busy if that takes too long."""
         try:
             async with asyncio.timeout(HEAVY_WAIT_SECONDS_MAX):
                 await self._heavy.acquire()
         except TimeoutError as exc:
-            raise Busy("Too many reports are being made; come back in a moment.") from exc
+            raise Busy("Too many reports are running. Try again in a moment.") from exc
         exchange.release = self._heavy.release
 
     async def close(self) -> None:
@@ -133,12 +140,12 @@ class Limits:
 class SharedCounts:
     """Counts that all processes share.
 
-    Whenever the store does not answer, the process's own counts are used for a while.
+    After a failure of the store, the process uses its own counts for a while.
     """
 
     def __init__(self, url: str) -> None:
         scheme, separator, rest = url.partition("://")
-        # The valkey client speaks to Redis as well; `limits` picks another one by itself.
+        # The valkey client works with Redis too; `limits` would choose another one.
         client = {"implementation": "valkey"} if scheme.startswith(("redis", "valkey")) else {}
         self._storage = storage_from_string(
             f"async+{scheme}{separator}{rest}", wrap_exceptions=True, **client
@@ -157,30 +164,29 @@ class SharedCounts:
                 stats = await self._limiter.get_window_stats(item, limit.name, str(key))
         except (StorageError, OSError, TimeoutError) as exc:
             self._away_until = time.monotonic() + STORE_PAUSE_SECONDS
-            _log.warning("rate limit store away", cause=repr(exc))
+            _log.warning("rate limit store unreachable", cause=repr(exc))
             return limit.hit(key)
         return RateState(allowed, stats.remaining, max(1, math.ceil(stats.reset_time - time.time())))
 
     async def close(self) -> None:
-        """Close the connections. The library has no word for it."""
+        """Close the connections; the library has no method for this."""
         bridge = getattr(self._storage, "bridge", None)
         if bridge is not None:
             await bridge.storage.aclose()
 
 
 class ClientAddress:
-    """Finds out who is at the other end: the peer, or, when that is a proxy we trust, whom the proxies we trust saw."""
+    """Finds the address of a client: the peer, or the address that a trusted proxy reports."""
 
     def __init__(self, trusted_proxies: tuple[str, ...]) -> None:
         self._trusted: list[IPv4Network | IPv6Network] = [
             ip_network(each, strict=False) for each in trusted_proxies
         ]
-        # Parsing an address costs as much as a twentieth of a booking, and the proxies' are always the same
-        # few.
+        # Parsing an address costs a twentieth of a booking, and there are only a few proxies.
         self._trusts = lru_cache(ADDRESSES_REMEMBERED_MAX)(self._is_trusted)
 
     def find(self, peer: str, headers: dict[bytes, bytes]) -> str:
-        """Return the client's address: the right-most one in X-Forwarded-For that is no proxy of ours."""
+        """Return the right-most address in X-Forwarded-For that is not a trusted proxy."""
         forwarded = headers.get(b"x-forwarded-for")
         if forwarded is None or not self._trusted or not self._trusts(peer):
             return peer

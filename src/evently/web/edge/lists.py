@@ -1,6 +1,7 @@
-"""Lists: `?limit=&after=`, `{"data": [...], "next_cursor": ...}`, and the next page's address in `Link` (RFC 8288).
+"""Lists in pages: `?limit=&after=`, `{"data": [...], "next_cursor": ...}`, and `Link` (RFC 8288).
 
-async def list_venues(request: Request, limit: Limit = LIMIT, after: After = None) -> Answer[PageView[VenueView]]:
+async def list_venues(request: Request, limit: Limit = LIMIT, after: After = None) ->
+Response[PageView[VenueView]]:
     return paginated(request, page)
 """
 
@@ -42,7 +43,7 @@ class PageView(msgspec.Struct, Generic[View], frozen=True):
 def paginated(
     request: Request, page: Page[Row], show: Callable[[Row], View], headers: Mapping[str, str] | None = None
 ) -> Response[PageView[View]]:
-    """Return a page, as clients see its rows, with the address of the next one."""
+    """Return a page, its rows as `show` shows them, with the URL of the next page in `Link`."""
     found = {"cache-control": "no-store", **(headers or {})}
     if page.next_cursor is not None:
         found["link"] = f'<{_address_of_next(request, page.next_cursor)}>; rel="next"'
@@ -50,9 +51,6 @@ def paginated(
 
 
 def _address_of_next(request: Request, cursor: str) -> str:
-    query = [
-        (name, value)
-        for name, value in parse_qsl(request.scope["query_string"].decode("latin-1"))
-        if name != "after"
-    ]
-    return f"{request.context.options.public_url}{request.scope['path']}?{urlencode([*query, ('after', cursor)])}"
+    given = parse_qsl(request.scope["query_string"].decode("latin-1"))
+    query = urlencode([*[(name, value) for name, value in given if name != "after"], ("after", cursor)])
+    return f"{request.context.options.public_url}{request.scope['path']}?{query}"

@@ -1,6 +1,6 @@
-"""What is counted of every request: one histogram, whose count is the number of requests.
+"""The metrics of requests: one histogram of their duration, whose count is the number of requests.
 
-A client can invent no label: routes are templates.
+Labels have a bounded number of values: routes are templates, and unknown methods count as one.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ _SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28,
 
 _requests: Final = Histogram(
     "evently_http_request_seconds",
-    "Time from request to answer.",
+    "Time from request to response.",
     ["method", "route", "status"],
     buckets=_SECONDS,
 )
 
 
 class Measures:
-    """Finds the histogram of a route once, because finding it costs more than counting."""
+    """Keeps the histogram of each route, because finding it costs more than counting."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, int], Histogram] = {}
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
+        """Count a request whose response was sent."""
         histogram = self._found.get((method, route, status))
         if histogram is None:
             known_method = method if method in _METHODS else "other"

@@ -1,7 +1,7 @@
-"""Public answers kept for a quarter of a second, encoded: a million refreshes of one page cost a handful of statements.
+"""Public responses, kept encoded for a quarter of a second: many refreshes of a page need one read.
 
-An answer is made once for all who ask for it at the same moment; who asks a little later gets the same bytes.
-What is kept was true when the database was asked, so nobody is given anything older than `KEPT_SECONDS`.
+Requests at the same moment share one read; requests a little later get the same bytes. A kept response was
+true when it was read, so no response is older than `KEPT_SECONDS`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from uuid import UUID
 
 from evently.kit.memory import Memory
 
-# As long as the till may refuse from memory; a person does not notice, a database does
+# As long as sales may refuse from memory; too short for a person to notice
 KEPT_SECONDS: Final = 0.25
 BYTES_MAX: Final = 32 * 1024 * 1024  # of one process: the largest pages there can be, a hundred of them
-# More are not asked for in a quarter of a second; also bounds what their keys take
-ANSWERS_MAX: Final = 5_000
+# More are not requested in a quarter of a second; also limits the memory of their keys
+RESPONSES_MAX: Final = 5_000
 _TAG_BYTES: Final = 8
 
 
 class Kept(NamedTuple):
-    """An answer as it is sent.
+    """A response as it is sent.
 
-    `seconds`: how long it may be given again; `organizer_id`: whose it is, where that matters.
+    `seconds`: how long it may be sent again; `organizer_id`: the owner of the resource, where that matters.
     """
 
     body: bytes
@@ -36,20 +36,20 @@ class Kept(NamedTuple):
     organizer_id: UUID | None = None
 
 
-AnswerMemory = Memory[Hashable, Kept]
+ResponseMemory = Memory[Hashable, Kept]
 
 
-def create_answer_memory(
+def create_response_memory(
     bytes_max: int = BYTES_MAX,
-    answers_max: int = ANSWERS_MAX,
+    responses_max: int = RESPONSES_MAX,
     monotonic: Callable[[], float] = time.monotonic,
-) -> AnswerMemory:
-    """Return an empty memory of answers. An answer says itself for how many seconds it is kept."""
+) -> ResponseMemory:
+    """Return an empty memory. Each response states for how many seconds it is kept."""
     return Memory(
-        lambda answer: answer.seconds,
-        answers_max,
+        lambda response: response.seconds,
+        responses_max,
         bytes_max=bytes_max,
-        size_of=lambda answer: len(answer.body),
+        size_of=lambda response: len(response.body),
         monotonic=monotonic,
     )
 
@@ -62,7 +62,7 @@ def kept(
     headers: dict[str, str] | None = None,
     seconds: float = KEPT_SECONDS,
 ) -> Kept:
-    """Return an answer whose tag is made from its bytes, after the version that an editor names: `"7.9f86d081884c7d65"`."""
+    """Return a response to keep. Its tag is the version, if any, and a hash: `"7.9f86d081884c7d65"`."""
     digest = blake2b(body, digest_size=_TAG_BYTES).hexdigest()
     etag = f'"{digest}"' if version is None else f'"{version}.{digest}"'
     return Kept(

@@ -1,4 +1,4 @@
-"""What the edge can be told. `config.py` fills this in."""
+"""The options of the edge. `config.py` fills them in."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ BODY_BYTES_MAX: Final = 256 * 1024  # a hundred ticket types with long descripti
 
 
 class RateOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests per minute; 0 means as many as they like. `login` and `register` count per address.
+    """Requests per minute; 0 means no limit. `login` and `register` count per address.
 
-    `promo_codes`: bookings and quotes with a promo code, which could otherwise be guessed.
+    `promo_codes`: bookings and quotes with a promo code; without a limit, codes could be guessed.
     """
 
     bookings: int = 120
@@ -26,7 +26,7 @@ class RateOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`public_url` has no slash at its end; empty means that addresses in answers are relative."""
+    """`public_url` has no slash at its end; empty means that URLs in responses are relative."""
 
     public_url: str = ""
     body_bytes_max: int = BODY_BYTES_MAX

@@ -1,11 +1,11 @@
-"""Every way to say no over HTTP (RFC 9457): one table from refusal codes to statuses, and the handlers that turn exceptions into answers.
+"""The problems of the API (RFC 9457): one table of all refusal codes, and the responses to exceptions.
 
     PROBLEMS          code -> status, title, explanation, sentences: read from `problems.toml`. Each code is
                       documented at /problems/<code>. A new refusal adds its table there (a test checks).
     problems(...)     what a handler declares: `responses=problems(SalesRefusal.SOLD_OUT)`
     problem(...)      the response for a refusal
     sentence_of(...)  what a refusal says about its case
-    answer_to(...)    the response for an exception
+    respond_to(...)    the response for an exception
 
 A status comes from this table alone; no domain knows any.
 """
@@ -139,7 +139,7 @@ def problem(request: Request, exc: Refused) -> Response[Any]:
 
 
 def problems(*named: Refusal | str | int) -> list[str]:
-    """Return the codes that a route declares; a status stands for every code that any route may respond with."""
+    """Return the codes that a route declares; a status stands for every code that any route may have."""
     codes: dict[str, None] = {}
     for name in named:
         for code in _codes_of(name) if isinstance(name, int) else [str(name)]:
@@ -152,8 +152,8 @@ def _codes_of(status: int) -> list[str]:
     return [refusal.value for refusal in _ANYWHERE if PROBLEMS[refusal].status == status]
 
 
-def answer_to(request: Request, exc: Exception) -> Response[Any]:
-    """Return the answer for whatever a handler raised; what nobody foresaw is logged and answered with 500."""
+def respond_to(request: Request, exc: Exception) -> Response[Any]:
+    """Return the response to an exception of a handler; log an unexpected one and respond with 500."""
     context, request_id = request.context, request.exchange.request_id
     if isinstance(exc, Refused):
         return problem_of(context, request_id, exc)

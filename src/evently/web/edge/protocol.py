@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1 with limits on what comes before the body, and with problems for what cannot be read at all."""
+"""HTTP/1.1 of uvicorn, with limits on the request line and headers, and problems for malformed requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADERS_BYTES_MAX: Final = 32 * 1024  # as other servers do
 
 
 class _TooLong(Exception):
-    """Ends the parsing of a request."""
+    """Raised to end the parsing of a request."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -29,17 +29,17 @@ class Protocol(HttpToolsProtocol):
     _refusal = EdgeRefusal.MALFORMED
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Parse received bytes; ignore them once the request is refused."""
         if not self._refused:
             super().data_received(data)
 
     def on_message_begin(self) -> None:
-        """Begin to count."""
+        """Start to count the bytes of a new request."""
         super().on_message_begin()
         self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the address."""
+        """Take a part of the address."""
         super().on_url(url)
         if len(self.url) > ADDRESS_BYTES_MAX:
             self._refusal = EdgeRefusal.ADDRESS_TOO_LONG
@@ -54,7 +54,7 @@ class Protocol(HttpToolsProtocol):
             raise _TooLong
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what cannot be read, with a problem like any other, and close."""
+        """Send a problem for a malformed request, and close the connection."""
         row = PROBLEMS[self._refusal]
         request_id = secrets.token_hex(8)
         body = json.dumps(
@@ -68,12 +68,12 @@ class Protocol(HttpToolsProtocol):
             }
         ).encode()
         head = (
-            f"HTTP/1.1 {row.status} {HTTPStatus(row.status).phrase}\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {len(body)}\r\n"
+            f"HTTP/1.1 {row.status} {HTTPStatus(row.status).phrase}\r\n"
+            f"content-type: {PROBLEM_JSON}\r\ncontent-length: {len(body)}\r\n"
             f"x-request-id: {request_id}\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
-        # A client that is still sending would be reset before it reads; so listen a little longer, to
-        # nothing.
+        # A client that is still sending would be reset before it reads the response; so ignore a little more.
         self._refused = True
         if self.transport.can_write_eof():
             self.transport.write_eof()

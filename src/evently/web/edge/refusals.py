@@ -1,4 +1,4 @@
-"""What the edge itself refuses."""
+"""The refusals of the edge itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from evently.kit.errors import Refusal
 
 
 class EdgeRefusal(Refusal):
-    """Refusals that are about requests and not about tickets."""
+    """Refusals of requests, whatever they ask for."""
 
     MALFORMED = "malformed"
     UNAUTHENTICATED = "unauthenticated"

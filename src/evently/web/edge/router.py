@@ -1,4 +1,4 @@
-"""The one way from a request to its handler: find the route, enforce its policy, read the arguments, call, respond.
+"""The way of every request to its handler: find the route, enforce its policy, bind the arguments, call it.
 
 Budget: 10 us of processor for a request with a body and a header, of which finding the route takes one
 (docs/decisions/one-door.md). So paths are looked up part by part in dicts, and what can be computed about a
@@ -16,7 +16,7 @@ from evently.web.edge.asgi import Receive, Scope, Send
 from evently.web.edge.auth import enforce
 from evently.web.edge.binding import Binding
 from evently.web.edge.context import Request, Response
-from evently.web.edge.problems import answer_to, problem
+from evently.web.edge.problems import problem, respond_to
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.routing import Route
 from evently.web.edge.validation import decode_as
@@ -79,7 +79,7 @@ class Router:
         try:
             response = await self._respond(request)
         except Exception as exc:  # noqa: BLE001  # an outermost loop: every exception has its response
-            response = answer_to(request, exc)
+            response = respond_to(request, exc)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response[Any]:

@@ -1,11 +1,11 @@
-"""Bodies: decoded once, strictly, straight into the handler's Struct; when that fails, every error is found, not only the first.
+"""Bodies: decoded once, strictly, into the Struct of the handler; if that fails, every error is reported.
 
-Where a wrong field is, is said by a pointer: `/tickets/0/quantity` in the body (RFC 6901), `?limit` for a
-query parameter, the bare name for a header.
+Each error has a pointer: `/tickets/0/quantity` in the body (RFC 6901), `?limit` for a query parameter, the
+bare name for a header.
 
-Malformed (400): no JSON, no UTF-8, lone surrogates, NaN, nesting so deep that it cannot be read. Invalid
-(422): everything that can be read, NUL characters (PostgreSQL's `text` cannot hold them) and instants that do
-not exist in UTC included. Of a key given twice the last one counts (RFC 8259, 4, leaves that open).
+Malformed (400): no JSON, no UTF-8, lone surrogates, NaN, nesting that is too deep to decode. Invalid (422):
+every other error, including NUL characters (PostgreSQL's `text` cannot hold them) and instants that do not
+exist in UTC. Of a repeated key the last one counts (RFC 8259, 4, leaves that open).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NAME_LENGTH_MAX: Final = 100
 
 
 def decode_as(shape: Any, exchange: Exchange, body: bytes) -> Any:
-    """Return the body as `shape`; refuses with every error in it."""
+    """Return the body as `shape`; refuse with every error in it."""
     if (media_type := exchange.headers.get(b"content-type")) not in _MEDIA_TYPES:
         _check_media_type(media_type)
     try:
@@ -53,7 +53,7 @@ def _decoder_of(shape: Any) -> msgspec.json.Decoder[Any]:
 
 
 def _check_media_type(given: bytes | None) -> None:
-    """Refuse what is not JSON. Parameters (`; charset=utf-8`) do not matter: JSON is UTF-8."""
+    """Refuse a body that is not JSON. Parameters (`; charset=utf-8`) are ignored: JSON is UTF-8."""
     if given is None or given.split(b";")[0].strip().lower() not in _MEDIA_TYPES:
         raise Refused(EdgeRefusal.MEDIA_TYPE)
 
@@ -69,7 +69,7 @@ def _malformed(exc: Exception) -> Refused:
 def _all_errors(shape: Any, body: bytes, first: msgspec.ValidationError) -> list[FieldError]:
     try:
         value = msgspec.json.decode(body)
-    except msgspec.ValidationError:  # a number that no computer holds; nothing else can then be looked at
+    except msgspec.ValidationError:  # a number that is out of range; nothing else can be checked then
         return [FieldError(_pointer_in(str(first)), sentence(str(first)))]
     except (ValueError, RecursionError) as exc:
         raise _malformed(exc) from exc
@@ -82,7 +82,7 @@ def _all_errors(shape: Any, body: bytes, first: msgspec.ValidationError) -> list
 
 
 def _errors(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
-    """Yield what is wrong with a value, going into objects and lists; where those are right in every part, what is wrong with the whole."""
+    """Yield the errors in the parts of a value; if there are none, the error of the whole value."""
     found = False
     for error in _errors_inside(shape, value, pointer):
         found = True
@@ -122,7 +122,7 @@ def _errors_of_object(
 
 
 def _plain(shape: Any, value: Any) -> Any:
-    """Return a shape without its annotations; of a union, the member that the value must be meant as (tagged structs by their tag)."""
+    """Return a shape without annotations; of a union, its member for the value (by the tag, if any)."""
     while get_origin(shape) is Annotated:
         shape = get_args(shape)[0]
     if get_origin(shape) not in (Union, UnionType):
@@ -142,7 +142,7 @@ def _has_tag(shape: type[msgspec.Struct], value: Any) -> bool:
 
 
 def _unstorable(value: Any, pointer: str) -> Iterator[FieldError]:
-    """Yield what is well formed and still has no place in a database."""
+    """Yield an error for each well-formed value that the database cannot hold."""
     if isinstance(value, str):
         if "\x00" in value:
             yield FieldError(pointer, "NUL characters cannot be stored.")
@@ -168,12 +168,12 @@ def _below(pointer: str, name: str) -> str:
 
 
 def _pointer_in(message: str) -> str:
-    """Return where msgspec says that it stopped, ``- at `$.lines[0].quantity```, as a pointer."""
+    """Return the place in a message of msgspec, ``- at `$.lines[0].quantity```, as a pointer."""
     path = message.partition(" - at `$")[2].rstrip("`")
     return path.replace("[", ".").replace("]", "").replace(".", "/")
 
 
 def sentence(message: str) -> str:
-    """Return msgspec's words without the path, which the pointer says."""
+    """Return a message of msgspec without the place, as a sentence."""
     words = message.split(" - at `", maxsplit=1)[0]
     return words if words.endswith((".", "…")) else f"{words}."
