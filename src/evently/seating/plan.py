@@ -94,10 +94,6 @@ class Plan:
         section, row = self.rows[self.row_of_seat[number]]
         return f"{section}, row {row}, seat {self._seat_labels[number]}"
 
-    def section_of(self, number: int) -> str:
-        """Return the name of the section of a seat."""
-        return self.sections[self.section_of_seat[number]]
-
     def _add_row(self, section_number: int, section: str, row: Row, focal: tuple[float, float]) -> None:
         row_number, first = len(self.rows), len(self.kinds)
         self.rows.append((section, row.name))
