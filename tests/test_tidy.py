@@ -48,8 +48,6 @@ DIALECT: Final = re.compile(
 LISTS_THE_WORDS: Final = {"glossary.md", "test_tidy.py"}
 # Files that are still to be translated.
 FILES_TO_TRANSLATE: Final[set[str]] = {
-    "src/evently/catalogue/local_time.py",
-    "src/evently/catalogue/words.py",
     "src/evently/demo/showcase.py",
     "src/evently/sales/reads/proof.py",
 }

@@ -1,11 +1,11 @@
-"""Browsing: pages of published events, by date, by publication or by relevance, with filters; an organizer's events.
+"""Browsing: pages of published events by date, publication or relevance, with filters; an organizer's events.
 
 A page is found in two steps: read the next candidates along an index, then ask sales for their summaries, by
 which the remaining filters choose. A page checks `CANDIDATES_MAX` events at most, so that no filter makes it
 slow; it may then hold fewer events than the limit and still have a next page.
 
-Every order is a keyset over columns that do not change while a client turns pages: no page repeats or skips an
-event because events were added.
+Every order is a keyset over columns that do not change while a client turns pages: no page repeats or skips
+an event because events were added.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class _Finder(NamedTuple):
     async def list_matches(
         self, position: Position, limit: int
     ) -> tuple[list[tuple[UUID, SaleSummary]], Position | None]:
-        """Return the next matching events and the position where the page ends; None when there are no more."""
+        """Return the next matching events, and where the page ends; None when there are no more."""
         found: list[tuple[Position, SaleSummary]] = []
         left, size = CANDIDATES_MAX, limit + 1
         while left > 0:
@@ -174,8 +174,8 @@ def candidates_query(
     """Return the statement that finds the next candidates after a position, with its values."""
     return _QUERIES[search.sort](
         search=tsquery,
-        # An event that has not ended began no longer ago than the longest event lasts: this bounds the part of
-        # the index that is read.
+        # An event that has not ended began no longer ago than the longest event lasts: this bounds the part
+        # of the index that is read.
         starts_from=search.starts_from or now - EVENT_DURATION_MAX,
         starts_before=search.starts_before or LATEST,
         ends_after=EARLIEST if search.starts_from else now,

@@ -14,7 +14,7 @@ import icalendar
 from evently.catalogue.nouns import Event
 
 _PRODUCT: Final = "-//Evently//Events//EN"
-# So that the rule in force when the event starts is in the entry, and the one before
+# The entry then contains the rule in force when the event starts, and the rule before it
 _BEFORE: Final = timedelta(days=400)
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
@@ -23,7 +23,7 @@ _MINUTE: Final = timedelta(minutes=1)
 def calendar_of(event: Event, uid: str, address: str, url: str | None = None) -> bytes:
     """Return the iCalendar object of an event.
 
-    `uid` is unique in the world and never changes; `address` says where the venue is.
+    `uid` is unique in the world and never changes; `address` is that of the venue.
     """
     calendar = icalendar.Calendar()
     calendar.add("prodid", _PRODUCT)
@@ -58,9 +58,9 @@ def _entry(event: Event, uid: str, address: str, url: str | None) -> icalendar.E
 
 
 def _zone(zone: ZoneInfo, first: datetime, last: datetime) -> icalendar.Timezone:
-    """Return the zone's rules between two instants: what holds at the first, and each change until the last.
+    """Return the zone's rules between two instants: the rule at the first, and each change until the last.
 
-    Ours, because the library's own places the change to summer time an hour late (icalendar 7.3).
+    The library's own function places the change to summer time an hour late (icalendar 7.3).
     """
     component = icalendar.Timezone()
     component.add("tzid", zone.key)
@@ -78,7 +78,7 @@ def _zone(zone: ZoneInfo, first: datetime, last: datetime) -> icalendar.Timezone
 def _rule(
     since: datetime, before: timedelta, after: timedelta
 ) -> icalendar.TimezoneStandard | icalendar.TimezoneDaylight:
-    """Return that the offset is `after` since an instant; its DTSTART is what the clocks showed by the offset `before`."""
+    """Return a rule: from this instant on the offset is `after`. DTSTART is local time at `before`."""
     rule = icalendar.TimezoneDaylight() if after > before else icalendar.TimezoneStandard()
     rule.add("dtstart", (since + before).replace(tzinfo=None))
     rule.add("tzoffsetfrom", before)

@@ -53,7 +53,7 @@ def check_venue(complaints: Complaints, terms: VenueTerms) -> None:
 
 
 def check_event(complaints: Complaints, terms: EventTerms) -> None:
-    """Note the rules that an event breaks, except those of its times, which need the venue (`check_times`)."""
+    """Note the rules that an event breaks; `check_times` has those of its times, which need the venue."""
     for index, tag in enumerate(terms.tags):
         if tag.strip() and not slug_of(tag):
             complaints.about(f"/tags/{index}", "Must have a letter or a digit.")
@@ -100,7 +100,7 @@ def _check_moment(
     if moment is None:
         complaints.about(
             pointer,
-            "Missing: give the instant here, or the time on the clocks at the venue in the field with _local.",
+            "Missing: give the instant here, or the time on the clocks at the venue in the _local field.",
         )
         return None
     if not is_within_reach(moment):

@@ -54,7 +54,7 @@ async def insert_event(
 
 
 async def update_event(tx: Connection, event_id: UUID, terms: EventTerms, place: VenueCopy) -> None:
-    """Write the terms of an event. If it moves, the venue's row is locked. `terms` has start and end as instants."""
+    """Write the terms of an event, with start and end as instants. If it moves, the venue's row is locked."""
     await tx.execute(*sql.update_event(event_id=event_id, **_columns(terms, place)))
 
 
@@ -71,7 +71,7 @@ async def mark_cancelled(tx: Connection, event_id: UUID, now: datetime) -> None:
 async def note_change(
     tx: Connection, event_id: UUID, lowest_price_minor: int | None, now: datetime, *, versions: int = 1
 ) -> Event:
-    """Write a new version, and the lowest price, of an event that changed or whose sale changed; return the event."""
+    """Write a new version and the lowest price of an event after it or its sale changed; return the event."""
     await tx.execute(
         *sql.note_change(event_id=event_id, lowest_price_minor=lowest_price_minor, now=now, versions=versions)
     )

@@ -1,7 +1,8 @@
 """Venues and events: what organizers say about them, and what is stored.
 
-`VenueTerms`, `VenueChanges` and `EventTerms` are also the bodies of requests, with their limits in the types of
-their fields. Ids are UUIDs, stored times are instants in UTC, texts are stored as the organizer wrote them.
+`VenueTerms`, `VenueChanges` and `EventTerms` are also the bodies of requests, with their limits in the
+types of their fields. Ids are UUIDs, stored times are instants in UTC, texts are stored as the organizer
+wrote them.
 """
 
 from __future__ import annotations
@@ -220,17 +221,17 @@ class Event(msgspec.Struct, frozen=True):
 class SaleSummary(NamedTuple):
     """What a list shows of an event's sale.
 
-    `price_from_minor`: the price of the cheapest ticket type that everybody sees and whose sale has not ended;
-    None without ticket types. `available`: a ticket can be booked now.
+    `price_from_minor`: the price of the cheapest ticket type that everybody sees and whose sale has not
+    ended; None without ticket types. `available`: a ticket can be booked now.
     """
 
     price_from_minor: int | None
     available: bool
 
 
-# The sales of some events at an instant; an event without a ticket type that everybody sees is absent. The sales
-# domain answers this (`sales.reads.list_sale_summaries`); callers pass the function, because the catalogue is
-# below sales.
+# The sales of some events at an instant; an event without a ticket type that everybody sees is absent. The
+# sales domain answers this (`sales.reads.list_sale_summaries`); callers pass the function, because the
+# catalogue is below sales.
 ListSaleSummaries: TypeAlias = Callable[
     [Connection, Sequence[UUID], datetime], Awaitable[Mapping[UUID, SaleSummary]]
 ]

@@ -1,9 +1,9 @@
-"""The words by which events are found: the same normalisation when an event is written and when somebody searches.
+"""Search words: events and searches are normalised in the same way.
 
-A word is a run of letters and digits, without case and accents: `Zürich` and `zurich` are one. Scripts that
-write no spaces (Han, kana) give one word for each character. What is stored of an event, in one GIN index, is
-its words, its title's words once more (`t=jazz`), and its facets (`city=zurich`): any combination of filters
-is then one intersection inside one index.
+A word is a run of letters and digits, without case and accents: `Zürich` and `zurich` are the same word. In
+scripts without spaces (Han, kana) each character is a word. One GIN index stores the words of an event,
+the words of its title a second time (`t=jazz`), and its facets (`city=zurich`), so that any combination of
+filters is one intersection inside one index.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Final
 
 import msgspec
 
-WORDS_MAX: Final = 10  # of a search: people type three
-# Of an unfinished word: one letter begins everything, and takes 50 ms (measured)
+WORDS_MAX: Final = 10  # of a search: people usually type three
+# Of an unfinished word: a single letter matches almost every event, which takes 50 ms (measured)
 _BEGINNING_CHARACTERS_MIN: Final = 2
-# Different ones of an event: a description has room for 3,000, and PostgreSQL for a megabyte
+# Distinct words of an event: a description has room for 3,000, and PostgreSQL stores up to a megabyte
 _EVENT_WORDS_MAX: Final = 4_000
 _SLUG_CHARACTERS_MAX: Final = 200
-# Of a word: the longest in a dictionary; more is no word, and its beginning finds it
+# Longer words are cut: dictionaries have none, and their beginning finds them
 _WORD_CHARACTERS_MAX: Final = 40
 _UNSPACED: Final = r"\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # Han and kana
 _WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
-# Letters that Unicode does not take apart, and how people type them without their keyboard.
+# Letters that Unicode does not decompose, as people type them on other keyboards.
 _PLAIN: Final = str.maketrans(
     {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 )
@@ -34,9 +34,9 @@ _TITLE: Final = "t="
 
 
 class Search(msgspec.Struct, frozen=True):
-    """What somebody looks for.
+    """A search.
 
-    `words` come from what they typed, the last one perhaps unfinished; `facets` are exact, `(name, value)`.
+    `words` were typed, and the last one may be unfinished; `facets` are exact pairs of name and value.
     """
 
     words: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Search(msgspec.Struct, frozen=True):
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text in its order, each as often as it stands there."""
+    """Return the words of a text in order, repeated words too."""
     apart = unicodedata.normalize("NFKD", text).casefold()
     plain = "".join(character for character in apart if not unicodedata.combining(character)).translate(
         _PLAIN
@@ -53,15 +53,15 @@ def words_of(text: str) -> list[str]:
 
 
 def slug_of(text: str) -> str:
-    """Return a name as a facet's value: `Jazz & Soul` and `jazz soul` are one.
+    """Return a name as the value of a facet: `Jazz & Soul` and `jazz soul` have the same value.
 
-    Empty where it has neither letter nor digit.
+    Empty for a name without letters and digits.
     """
     return "-".join(words_of(text))[:_SLUG_CHARACTERS_MAX]
 
 
 def lexemes_of(title: str, texts: Iterable[str], facets: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return what is stored of an event: `texts` are what can be found besides the title."""
+    """Return the lexemes that are stored for an event. `texts`: the searchable texts besides the title."""
     in_title = dict.fromkeys(words_of(title))
     words = in_title | dict.fromkeys(word for text in texts for word in words_of(text))
     marked = [_TITLE + word for word in in_title] + [
@@ -71,19 +71,19 @@ def lexemes_of(title: str, texts: Iterable[str], facets: Mapping[str, Iterable[s
 
 
 def search_for(typed: str, facets: Iterable[tuple[str, str]]) -> Search:
-    """Return the search for what somebody typed and for facets given by their names."""
+    """Return the search for a typed text and for facets with their names."""
     return Search(tuple(words_of(typed)[:WORDS_MAX]), tuple((name, slug_of(value)) for name, value in facets))
 
 
 def tsquery_of(search: Search) -> str | None:
-    """Return the search as PostgreSQL's tsquery; None where it asks for nothing."""
+    """Return the search as a tsquery of PostgreSQL; None for an empty search."""
     terms = [_quoted(_facet(*facet)) for facet in search.facets] + _terms(search.words)
     return " & ".join(terms) or None
 
 
 def tsqueries_by_relevance(search: Search) -> list[str]:
-    """Return three disjoint searches, the best first: every word stands in the title; at least one does; none does."""
-    assert search.words, "relevance is about words"
+    """Return three disjoint searches, best first: every word is in the title, at least one is, none is."""
+    assert search.words, "relevance needs words"
     found, in_title = tsquery_of(search), _terms(search.words, _TITLE)
     every, some = " & ".join(in_title), " | ".join(in_title)
     return [f"{found} & ({every})", f"{found} & ({some}) & !({every})", f"{found} & !({some})"]
@@ -94,7 +94,7 @@ def _facet(name: str, slug: str) -> str:
 
 
 def _terms(words: tuple[str, ...], mark: str = "") -> list[str]:
-    """Return the words as terms; the last one also finds what begins with it."""
+    """Return the words as terms; the last one also matches words that begin with it."""
     terms = [_quoted(mark + word) for word in words]
     if words and len(words[-1]) >= _BEGINNING_CHARACTERS_MIN:
         terms[-1] += ":*"
@@ -102,5 +102,5 @@ def _terms(words: tuple[str, ...], mark: str = "") -> list[str]:
 
 
 def _quoted(lexeme: str) -> str:
-    # Neither quote nor backslash can be in it: words hold letters and digits only, and the marks are ours.
+    # It contains no quote and no backslash: words consist of letters and digits, and the marks are ours.
     return f"'{lexeme}'"

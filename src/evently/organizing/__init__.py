@@ -1,11 +1,11 @@
-"""What organizers do with their events: one verb each, on the catalogue and on sales, in the caller's transaction.
+"""What organizers do with their events: one verb each, on the catalogue and on sales, in one transaction.
 
-The shapes of what organizers say are here too, with their limits in the types of their fields; the API takes them as
-bodies.
+The shapes of what organizers say are here too, with their limits in the types of their fields; the API
+takes them as bodies.
 
-Every verb locks the event's row first and its sale last, so that two organizers take turns and never deadlock. It
-returns the event and its sale as it left them, and leaves a new version of the event: the next editor must have
-seen it.
+Every verb locks the event's row first and its sale last, so that two organizers take turns and never
+deadlock. It returns the event and its sale as it left them, and leaves a new version of the event: the next
+editor must have seen it.
 """
 
 from evently.organizing.conditions import (

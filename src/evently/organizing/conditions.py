@@ -44,8 +44,8 @@ RefundWindows = Annotated[
         REFUND_WINDOWS_MAX,
         [[{"hours_before": 336, "basis_points": 10_000}, {"hours_before": 48, "basis_points": 5_000}]],
         (
-            "The earliest first. Of those still open, the one with the most hours counts; when none is open, nothing "
-            "is refunded."
+            "The earliest first. Of those still open, the one with the most hours counts; when none is "
+            "open, nothing is refunded."
         ),
     ),
 ]

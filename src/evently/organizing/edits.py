@@ -55,7 +55,7 @@ async def edit_sale(tx: Connection, sale: Sale, command: Command, now: datetime)
 
 
 async def write_version(tx: Connection, sale: Sale, now: datetime, *, versions: int = 1) -> Edited:
-    """Write a new version of the event that this sale belongs to, with the price that lists sort out events by."""
+    """Write a new version of the event of this sale, with the lowest price, which lists use as a filter."""
     price_minor = lowest_price(public_types(sale))
     return Edited(await catalogue.note_change(tx, sale.event_id, price_minor, now, versions=versions), sale)
 

@@ -238,7 +238,7 @@ def _check_changes(
 
 
 def _changed(event: Event, changes: EventChanges) -> EventTerms:
-    """Return the terms of an event after the changes. A local time replaces an instant, unless both were sent."""
+    """Return the terms of an event after the changes. A local time alone replaces the instant."""
     changed = {
         name: value for name, value in fields_set(changes).items() if name in EventTerms.__struct_fields__
     }

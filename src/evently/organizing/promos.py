@@ -1,4 +1,4 @@
-"""Promo codes of an event: a percentage, an amount off each ticket, or the unlocking of hidden ticket types."""
+"""Promo codes of an event: a percentage or an amount off each ticket, or hidden ticket types unlocked."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ TicketTypeIds = Annotated[
     items(
         TICKET_TYPES_MAX,
         [[]],
-        "The ticket types that it is valid for; none: all of them. It also unlocks the hidden ones that it names.",
+        "Valid for these ticket types; none: for all. It also unlocks the hidden ones among them.",
     ),
 ]
 Uses = Annotated[int, number(1, USES_MAX, 100)]
@@ -57,7 +57,8 @@ PerBuyerUses = Annotated[int, number(1, PER_BUYER_MAX, 1)]
 class PromoDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new promo code.
 
-    `percent` needs `basis_points`, `fixed` needs `amount`, and `unlock` needs the ticket types that it unlocks.
+    `percent` needs `basis_points`, `fixed` needs `amount`, and `unlock` needs the ticket types that it
+    unlocks.
     """
 
     code: Code
@@ -167,7 +168,7 @@ def _check_promo(said: PromoDraft | PromoChanges, draft: PromoDraft, sale: Sale)
     if not 1 <= len(code) <= PROMO_CODE_CHARACTERS_MAX or not _CODE.fullmatch(code):
         complaints.about(
             "/code",
-            f"Must be 1 to {PROMO_CODE_CHARACTERS_MAX} letters, digits, dots, hyphens and underscores (ASCII).",
+            f"Must be 1 to {PROMO_CODE_CHARACTERS_MAX} ASCII letters, digits, dots, hyphens and underscores.",
         )
     _check_value(complaints, draft, sale.currency)
     for index, ticket_type_id in enumerate(draft.ticket_type_ids[:TICKET_TYPES_MAX]):

@@ -42,10 +42,11 @@ _SECTION_METRES: Final = 26.0
 
 
 async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None, now: datetime) -> Edited:
-    """Create a published sandbox copy of an event, also of a draft or a past one, with every ticket type on sale now.
+    """Create a published sandbox copy of any event, also of a draft, with every ticket type on sale now.
 
-    `places`: the capacity of all pools together, in the original's proportions; None: as in the original. With
-    assigned seating `places` is refused, for the copy has the seats of the hall. Refuses `nothing-to-sell`.
+    `places`: the capacity of all pools together, in the original's proportions; None: as in the original.
+    With assigned seating `places` is refused, for the copy has the seats of the hall. Refuses
+    `nothing-to-sell`.
     """
     original = (await catalogue.find_events(tx, [event_id])).get(event_id)
     if original is None:
@@ -92,9 +93,10 @@ async def make_for_rehearsal(
     seated: bool = False,
     hold_seconds: int | None = None,
 ) -> Edited:
-    """Create a published sandbox event with one ticket type, at a venue of the organizer. None: at a new venue.
+    """Create a published sandbox event with one ticket type, at a venue of the organizer, or at a new one.
 
-    `seated`: each place is a seat of a plain hall. `hold_seconds`: paid online within this time; None: at the door.
+    `seated`: each place is a seat of a plain hall. `hold_seconds`: paid online within this time; None: at
+    the door.
     """
     if venue_id is None:
         venue_id = (await catalogue.create_venue(tx, organizer_id, _VENUE, now)).venue_id
@@ -130,7 +132,7 @@ async def _seat(tx: Connection, sale: Sale, places: int, now: datetime) -> Sale:
 
 
 def plain_hall(places: int) -> SeatMap:
-    """Return a seat map with so many seats: sections side by side, rows of forty with an aisle in the middle."""
+    """Return a map of so many seats: sections side by side, rows of forty with an aisle in the middle."""
     left = places
     sections: list[Section] = []
     while left:
@@ -155,7 +157,7 @@ def _plain_seat(section: int, row: int, place: int) -> Seat:
 
 
 def scale(capacities: Sequence[int], places: int) -> list[int]:
-    """Return capacities in the same proportions whose sum is `places`; the largest remainders are rounded up."""
+    """Return capacities in the same proportions with the sum `places`; round up the largest remainders."""
     total = sum(capacities)
     if total == 0:
         return [places, *[0] * (len(capacities) - 1)]
@@ -176,7 +178,7 @@ def _blocked(hall: Hall) -> tuple[str, ...]:
 
 
 def _copy_parts(sale: Sale, places: int | None) -> tuple[tuple[PoolTerms, ...], tuple[TicketTypeTerms, ...]]:
-    """Return the pools and ticket types of a copy, with new ids: no retired types, no windows of their own."""
+    """Return pools and ticket types with new ids, without retired types and without windows of types."""
     sold = [terms for terms in sale.ticket_types.values() if not terms.retired]
     drawn_on = {pool_id for terms in sold for pool_id in terms.pool_ids}
     pools = [pool for pool in sale.pools.values() if pool.pool_id in drawn_on]

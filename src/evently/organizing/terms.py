@@ -1,4 +1,4 @@
-"""How a new event is sold: its pools, ticket types, conditions and seating, and the rules between them. Pure."""
+"""How a new event is sold: pools, ticket types, conditions, seating, and the rules between them. Pure."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ NewTicketTypes = Annotated[tuple[NewTicketType, ...], items(TICKET_TYPES_AT_ONCE
 class SaleTerms(msgspec.Struct, frozen=True, kw_only=True):
     """How a new event is sold: by default from now until its start.
 
-    `capacity` makes one pool for all ticket types without seats. Without `conditions` it is sold as at a box office:
-    paid at the door, cancelled freely until the start.
+    `capacity` makes one pool for all ticket types without seats. Without `conditions` it is sold as at a
+    box office: paid at the door, cancelled freely until the start.
     """
 
     currency: Currency
@@ -60,7 +60,8 @@ class SaleTerms(msgspec.Struct, frozen=True, kw_only=True):
 class NewEvent(EventTerms, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new event.
 
-    Start and end are instants, or times on the clocks at the venue. `capacity` makes one pool for all ticket types.
+    Start and end are instants, or times on the clocks at the venue. `capacity` makes one pool for all
+    ticket types.
     """
 
     currency: Currency
@@ -86,7 +87,8 @@ class NewEvent(EventTerms, frozen=True, kw_only=True, forbid_unknown_fields=True
 def check_sale(complaints: Complaints, terms: SaleTerms) -> None:
     """Note what is wrong with how a new event is sold.
 
-    Its window is not checked here, for it depends on the event's times, and its seats, for they depend on the map.
+    Its window is not checked here, for it depends on the event's times, and its seats, for they depend on
+    the map.
     """
     complaints.check("", terms)
     if terms.currency not in CURRENCIES:

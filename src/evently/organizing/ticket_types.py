@@ -1,7 +1,7 @@
 """Ticket types of an event: add, change, retire. Each verb leaves a new version of the event.
 
-A field of a ticket type stands here twice, in `TicketTypeDraft` and in `TicketTypeChanges`; everything else copies
-fields by their names.
+A field of a ticket type stands here twice, in `TicketTypeDraft` and in `TicketTypeChanges`; everything else
+copies fields by their names.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class Tax(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TicketTypeDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new ticket type. Without a price it is free; without a window of its own it is on sale as long as the event.
+    """A new ticket type. Without a price it is free; without a window it is on sale as long as the event.
 
-    `zone`: each ticket has a seat of this price zone. `hidden`: the ticket type is not shown, and is sold only with
-    a promo code that names it.
+    `zone`: each ticket has a seat of this price zone. `hidden`: the ticket type is not shown, and is sold
+    only with a promo code that names it.
     """
 
     name: PartName
@@ -77,15 +77,15 @@ class NewTicketType(TicketTypeDraft, frozen=True, kw_only=True, forbid_unknown_f
 
     `pools` names the pools of which each ticket takes a unit. It can be left out if the event has one pool.
 
-    It can also be left out with a zone: the pool then has the zone's name and as many units as the zone has seats,
-    and is created unless the event has a pool of this name.
+    It can also be left out with a zone: the pool then has the zone's name and as many units as the zone has
+    seats, and is created unless the event has a pool of this name.
     """
 
     pools: PoolNames = ()
 
 
 class AddedTicketType(TicketTypeDraft, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new ticket type. `pool_ids`: the pools of which each ticket takes a unit; optional if the event has one pool."""
+    """A new ticket type. `pool_ids`: each ticket takes a unit of these; optional if there is one pool."""
 
     pool_ids: PoolIds = ()
 
@@ -113,8 +113,8 @@ class TicketTypeChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 async def add_ticket_type(tx: Connection, event_id: UUID, draft: AddedTicketType, now: datetime) -> Added:
     """Add a ticket type to an event, the last on its page.
 
-    Without pools it draws on the only pool; with a zone, on the pool of the zone's name, which is created unless
-    the event has it.
+    Without pools it draws on the only pool; with a zone, on the pool of the zone's name, which is created
+    unless the event has it.
     """
     _, sale = await lock_for_edit(tx, event_id)
     zone, zone_pool = _find_zone(sale, draft.zone)
@@ -226,7 +226,7 @@ def _draft_of(terms: TicketTypeTerms, currency: str) -> TicketTypeDraft:
 
 
 def _find_zone(sale: Sale, zone: str | None) -> tuple[str | None, PoolTerms | None]:
-    """Return the name of a zone as the seating has it, and the pool of its name, which may still have to be created."""
+    """Return a zone's name as the seating has it, and the pool of its name, which may not exist yet."""
     if sale.hall is None or zone is None:
         return zone, None
     for index, name in enumerate(sale.hall.zones):

@@ -47,7 +47,7 @@ class SeatChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ZoneDraft(SeatChoice, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A price zone. One zone may name no seats: it has all remaining ones. Seats of no zone are not for sale."""
+    """A price zone. One zone may name no seats: it has all others. Seats of no zone are not for sale."""
 
     name: ZoneName
 
@@ -81,7 +81,7 @@ class SeatNames:
     def find(
         self, complaints: Complaints, pointer: str, choice: SeatChoice
     ) -> Iterator[tuple[str, list[int]]]:
-        """Yield the pointer of each name in a choice with its seats; note a name that the map does not have."""
+        """Yield the pointer and the seats of each name in a choice; note names that the map does not have."""
         kinds: Mapping[str, tuple[Sequence[str], Mapping[str, list[int]], str]] = {
             "sections": (choice.sections, self.sections, "section"),
             "rows": (choice.rows, self.rows, "row (a section and a row, such as Balcony/A)"),
@@ -114,7 +114,7 @@ def check_zone_names(complaints: Complaints, pointer: str, zones: Sequence[ZoneD
 
 
 def check_zones(complaints: Complaints, pointer: str, zones: Sequence[ZoneDraft], names: SeatNames) -> bytes:
-    """Return one byte for each seat, the index of its zone, or 255 for none; note what is wrong with the zones."""
+    """Return a byte for each seat: the index of its zone, or 255. Note what is wrong with the zones."""
     zone_of = bytearray([NOT_FOR_SALE]) * len(names.ids)
     rest: int | None = None
     for index, zone in enumerate(zones[:ZONES_MAX]):

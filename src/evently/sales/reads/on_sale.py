@@ -125,14 +125,14 @@ def price_from(sale: SaleWindow, types: Sequence[TypeWindow], now: datetime) -> 
 
 
 def lowest_price(types: Iterable[TypeWindow]) -> int | None:
-    """Return the lowest price of these ticket types whenever they are sold: `price_from` is never below it."""
+    """Return the lowest price of these ticket types at any time: `price_from` is never below it."""
     return min((terms.price_minor for terms in types), default=None)
 
 
 async def list_sale_summaries(
     connection: Connection, event_ids: Sequence[UUID], now: datetime
 ) -> Mapping[UUID, SaleSummary]:
-    """Return what a list shows of the sales of these events; an event without ticket types to show is absent."""
+    """Return what lists show of the sales of these events. An event without public ticket types is absent."""
     rows = await connection.fetch(*sql.list_public_types(event_ids=event_ids))
     summaries: dict[UUID, SaleSummary] = {}
     for event_id, group in groupby(rows, key=itemgetter("event_id")):

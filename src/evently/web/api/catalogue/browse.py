@@ -51,8 +51,8 @@ Typed: TypeAlias = Annotated[
         name="q",
         max_length=_TYPED_CHARACTERS_MAX,
         description=(
-            "Words of the title, the description, the venue, the city or the tags. All of them must match, without "
-            "regard to case and accents; the last word may be unfinished."
+            "Words of the title, the description, the venue, the city or the tags. All of them must match, "
+            "without regard to case and accents; the last word may be unfinished."
         ),
     ),
 ]
@@ -60,7 +60,8 @@ StartsFrom: TypeAlias = Annotated[
     str | None,
     instant_parameter(
         "from",
-        "Only events that start at this instant or later (RFC 3339), including ended ones. Default: events that have "
+        "Only events that start at this instant or later (RFC 3339), including ended ones. Default: events "
+        "that have "
         "not ended.",
     ),
 ]
@@ -94,8 +95,8 @@ PriceMax: TypeAlias = Annotated[
         ge=0,
         le=AMOUNT_MINOR_MAX,
         description=(
-            "Only events with a ticket type at this price or less whose sale has not ended. In minor units of "
-            "`currency`."
+            "Only events with a ticket type at this price or less whose sale has not ended. In minor units "
+            "of `currency`."
         ),
     ),
 ]
@@ -113,8 +114,8 @@ SortBy: TypeAlias = Annotated[
     QueryParameter(
         name="sort",
         description=(
-            "The order: by start, by start backwards, newest first, or by relevance (events with the words in "
-            "their title first)."
+            "The order: by start, by start backwards, newest first, or by relevance (events with the words "
+            "in their title first)."
         ),
     ),
 ]
@@ -128,9 +129,9 @@ OfState: TypeAlias = Annotated[
     operation_id="listEvents",
     summary="Browse events",
     description=(
-        "Lists published events; by default, those that have not ended. A page may hold fewer events than `limit`, "
-        "even none, and still have a next page: only a `next_cursor` of null is the end. No page repeats or skips an "
-        "event because others were added in the meantime."
+        "Lists published events; by default, those that have not ended. A page may hold fewer events than "
+        "`limit`, even none, and still have a next page: only a `next_cursor` of null is the end. No page "
+        "repeats or skips an event because others were added in the meantime."
     ),
     tags=["Events"],
     responses=problems(422),

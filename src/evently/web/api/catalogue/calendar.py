@@ -26,7 +26,7 @@ _DOMAIN: Final = "evently"
     "/v1/events/{event_id}/calendar.ics",
     operation_id="getEventCalendar",
     summary="Get a calendar entry of an event",
-    description="iCalendar (RFC 5545). Importing it again updates the entry, also after the event was cancelled.",
+    description="iCalendar (RFC 5545). Importing it again updates the entry, also after a cancellation.",
     tags=["Events"],
     media_type=_CALENDAR,
     responses=problems(SalesRefusal.EVENT_NOT_FOUND),

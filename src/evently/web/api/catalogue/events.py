@@ -68,11 +68,12 @@ _encode: Final = msgspec.json.Encoder().encode
     operation_id="createEvent",
     summary="Create an event",
     description=(
-        "Creates a draft, which only members of its organizer see. The short form gives `capacity` and ticket types. "
-        "The long form gives `pools`, each with a name and a capacity, and ticket types that name their pools. A "
-        "ticket takes one unit of each of its pools: 100 early birds in a hall of 500 are two pools, and the ticket "
-        "type of the early birds names both. With `seating`, ticket types with a `zone` sell its seats, and those "
-        "without are general admission, such as a standing floor under a seated balcony."
+        "Creates a draft, which only members of its organizer see. The short form gives `capacity` and "
+        "ticket types. The long form gives `pools`, each with a name and a capacity, and ticket types that "
+        "name their pools. A ticket takes one unit of each of its pools: 100 early birds in a hall of 500 "
+        "are two pools, and the ticket type of the early birds names both. With `seating`, ticket types "
+        "with a `zone` sell its seats, and those without are general admission, such as a standing floor "
+        "under a seated balcony."
     ),
     tags=[_ORGANIZERS],
     responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND),
@@ -97,10 +98,10 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[
     operation_id="getEvent",
     summary="Get an event",
     description=(
-        "Everybody can get published and cancelled events, at most a quarter of a second old; drafts are for members "
-        "of the organizer. Send the `ETag` in `If-Match` with a change. It also changes with the availability, "
-        "which makes no change stale. With `promo_code`, the answer includes the hidden ticket types that the code "
-        "unlocks; it is then read at this moment, and caches do not store it."
+        "Everybody can get published and cancelled events, at most a quarter of a second old; drafts are "
+        "for members of the organizer. Send the `ETag` in `If-Match` with a change. It also changes with "
+        "the availability, which makes no change stale. With `promo_code`, the answer includes the hidden "
+        "ticket types that the code unlocks; it is then read at this moment, and caches do not store it."
     ),
     tags=[_TAG],
     responses=problems(SalesRefusal.EVENT_NOT_FOUND, *REFUSALS),
@@ -132,7 +133,7 @@ async def get_event(
     "/v1/events/{event_id}",
     operation_id="changeEvent",
     summary="Change an event",
-    description="A new start must be in the future. A sale that ends at the start still does, if the start moves.",
+    description="A new start must be in the future. A sale that ends at the start still does after a move.",
     tags=[_ORGANIZERS],
     responses=problems(SalesRefusal.EVENT_CANCELLED, 412, 428),
     **policy(MANAGERS),

@@ -53,7 +53,8 @@ class VenueView(msgspec.Struct, frozen=True):
 class EventBody(NewEvent, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new event.
 
-    Start and end are instants, or times on the clocks at the venue. `capacity` makes one pool for all ticket types.
+    Start and end are instants, or times on the clocks at the venue. `capacity` makes one pool for all
+    ticket types.
     """
 
     organizer_id: OrganizerIdText

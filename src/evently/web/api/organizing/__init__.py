@@ -1,4 +1,4 @@
-"""What organizers set about a sale: pools, ticket types, conditions, seating, promo codes; and rehearsals of it."""
+"""What organizers set about a sale: pools, ticket types, conditions, seating, promo codes; rehearsals."""
 
 from evently.web.api.organizing import parts, promos, rehearsals, selling
 

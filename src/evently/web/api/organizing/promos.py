@@ -71,8 +71,8 @@ class PromoView(msgspec.Struct, frozen=True, kw_only=True):
     operation_id="addPromoCode",
     summary="Add a promo code",
     description=(
-        "Takes a percentage or an amount off the price of each ticket, or unlocks hidden ticket types. Buyers do not "
-        "see it."
+        "Takes a percentage or an amount off the price of each ticket, or unlocks hidden ticket types. "
+        "Buyers do not see it."
     ),
     tags=[_TAG],
     responses=problems(

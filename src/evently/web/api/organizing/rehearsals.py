@@ -42,7 +42,7 @@ class RehearsalBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FreshRehearsalBody(RehearsalBody, forbid_unknown_fields=True):
-    """How many buyers and places. `seated`: each place is a seat. `hold_seconds`: paid online within this time."""
+    """How many buyers and places. `seated`: with seats. `hold_seconds`: paid online within this time."""
 
     seated: bool = False
     hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=600, examples=[5])] | None = None
@@ -71,8 +71,8 @@ class RehearsalView(msgspec.Struct, frozen=True):
 
     The tokens cannot be refreshed: a rehearsal is over before they expire.
 
-    `hold_seconds`: how long a booking is held for its payment online; null: paid at the door. `seat_ids`: all seats,
-    row by row.
+    `hold_seconds`: how long a booking is held for its payment online; null: paid at the door. `seat_ids`:
+    all seats, row by row.
     """
 
     event_id: str
@@ -90,8 +90,8 @@ class RehearsalView(msgspec.Struct, frozen=True):
     operation_id="rehearseEvent",
     summary="Prepare a rehearsal of an event",
     description=(
-        "Creates a copy of the event that is on sale at once, and people who may book it. No list shows the copy, and "
-        "no figure counts it."
+        "Creates a copy of the event that is on sale at once, and people who may book it. No list shows "
+        "the copy, and no figure counts it."
     ),
     tags=["Rehearsals"],
     responses=problems(SalesRefusal.NOTHING_TO_SELL),
@@ -113,8 +113,8 @@ async def rehearse_event(
     operation_id="rehearseFreshEvent",
     summary="Prepare a rehearsal of a fresh event",
     description=(
-        "Creates an event that is on sale at once, and people who may book it. No list shows the event, and no figure "
-        "counts it."
+        "Creates an event that is on sale at once, and people who may book it. No list shows the event, "
+        "and no figure counts it."
     ),
     tags=["Rehearsals"],
     responses=problems(),

@@ -55,8 +55,8 @@ async def get_conditions(request: Request, event_id: FromPath[EventId]) -> Respo
     operation_id="changeConditions",
     summary="Change the conditions of sale",
     description=(
-        "Changes are for later bookings. Earlier bookings keep the conditions under which they were made, also for "
-        "cancellations and refunds."
+        "Changes are for later bookings. Earlier bookings keep the conditions under which they were made, "
+        "also for cancellations and refunds."
     ),
     tags=[_CONDITIONS],
     responses=problems(SalesRefusal.TOO_MANY_PARTS, SalesRefusal.EVENT_CANCELLED, 412, 428),
@@ -91,10 +91,10 @@ async def get_seating(request: Request, event_id: FromPath[EventId]) -> Response
     operation_id="putSeating",
     summary="Set the seats of an event",
     description=(
-        "Copies a seat map of the venue and divides it into price zones. Without `seat_map_id` the event keeps its copy "
-        "and gets other zones. Another map needs a draft without blocked seats; with other zones, taken seats must "
-        "stay in their zone. If a pool has the name of a zone and as many units as the zone has seats, its capacity "
-        "follows the zone."
+        "Copies a seat map of the venue and divides it into price zones. Without `seat_map_id` the event "
+        "keeps its copy and gets other zones. Another map needs a draft without blocked seats; with other "
+        "zones, taken seats must stay in their zone. If a pool has the name of a zone and as many units as "
+        "the zone has seats, its capacity follows the zone."
     ),
     tags=[_SEATING],
     responses=problems(
@@ -117,8 +117,8 @@ async def put_seating(
     operation_id="blockSeats",
     summary="Block seats",
     description=(
-        "Blocked seats are not for sale. Blocks all of them or, if one is taken, none. Safe to repeat; no change "
-        "becomes stale."
+        "Blocked seats are not for sale. Blocks all of them or, if one is taken, none. Safe to repeat; no "
+        "change becomes stale."
     ),
     tags=[_SEATING],
     status_code=200,
@@ -139,7 +139,7 @@ async def block_seats(
     "/v1/events/{event_id}/seats/unblock",
     operation_id="unblockSeats",
     summary="Unblock seats",
-    description="Sells blocked seats again; chosen seats that are not blocked stay as they are. Safe to repeat.",
+    description="Sells blocked seats again; other chosen seats stay as they are. Safe to repeat.",
     tags=[_SEATING],
     status_code=200,
     responses=problems(SalesRefusal.NOT_SEATED, SalesRefusal.EVENT_CANCELLED),
