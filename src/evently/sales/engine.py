@@ -425,11 +425,11 @@ async def carry_out(
     *,
     known: Sale | None = None,
 ) -> CarriedOut:
-    """Run one command inside the caller's transaction; raise a refusal as `Refused`, so that nothing is written.
+    """Run one command inside the caller's transaction; raise a refusal as `Refused`.
 
-    For an organizer's edits, together with their own tables. The sale stays locked until the caller commits:
-    call it last. `known`: the sale as the caller has read it; it is loaded again only if its journal has grown
-    since, and belongs to the engine from now on.
+    For an organizer's edits, together with their own tables. After a refusal the caller must roll back. The
+    sale stays locked until the caller commits: call it last. `known`: the sale as the caller has read it. The
+    engine loads it again only if its journal has grown since, and changes it in place.
     """
     remembered = {} if known is None else {known.event_id: known}
     (work,), (outcome,) = await process(transaction, [command], remembered, lambda: now, new_id)
