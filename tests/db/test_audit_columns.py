@@ -36,6 +36,7 @@ VALID: Final = {  # what else a state could be; whether a ticket was used is not
     ("events", "state"): "draft published cancelled",
     ("sales", "state"): "closed open cancelled",
     ("bookings", "state"): "held confirmed expired cancelled",
+    ("bookings", "payment"): "online door none",
     ("tickets", "state"): "valid void",
     ("promo_codes", "kind"): "percent fixed unlock",
     ("ledger", "debit"): "buyer door gateway organizer tax fees refunds",

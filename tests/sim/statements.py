@@ -265,6 +265,7 @@ _PLACED: Final = (
     "conditions",
     "promos",
     "entries",
+    "payments",
 )
 _TICKET: Final = (
     "events", "ids", "bookings", "types", "prices", "secrets", "discounts", "surcharges", "fees", "taxes",
@@ -293,6 +294,7 @@ def _booking(event_id: UUID, values: Sequence[Any]) -> Row:
         conditions_version,
         promo_id,
         entry_id,
+        payment,
     ) = values
     return Row(
         event_id=event_id,
@@ -307,6 +309,7 @@ def _booking(event_id: UUID, values: Sequence[Any]) -> Row:
         promo_id=promo_id,
         entry_id=entry_id,
         extended=False,
+        payment=payment,
         payment_id=None,
         paid_minor=0,
         captured_at=None,
@@ -357,6 +360,7 @@ def update_bookings(session: Session, arguments: Arguments) -> None:
         "confirmed_ats": "confirmed_at",
         "ended_ats": "ended_at",
         "extendeds": "extended",
+        "payments": "payment",
         "payment_ids": "payment_id",
         "paids_minor": "paid_minor",
         "captured_ats": "captured_at",

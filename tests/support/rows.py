@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -34,6 +34,14 @@ from evently.sales.rules.state import (
     Sale,
     Waitlist,
     waitlist_key,
+)
+from evently.sales.states import (
+    BOOKING_TRANSITIONS,
+    ENTRY_TRANSITIONS,
+    REFUND_TRANSITIONS,
+    SALE_TRANSITIONS,
+    TICKET_TRANSITIONS,
+    Transitions,
 )
 from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
 from evently.seating import Hall, Plan
@@ -87,7 +95,12 @@ class Rows:
         batch = Batch(now, lambda: UUID(int=next(self._ids)), lambda: bytes(10))
         if self.sale is not None:
             _Loading(self, self.sale, batch).load(commands)
+        batch.changed = _Changes(BOOKING_TRANSITIONS, self.bookings, batch.placed)
+        batch.entries_changed = _Changes(ENTRY_TRANSITIONS, self.entries, batch.entries_joined)
+        before = "closed" if self.sale is None else self.sale.state  # a new sale is closed
         self.sale, outcomes = decide(self.sale, batch, commands)
+        if self.sale is not None:
+            _check_transition(SALE_TRANSITIONS, before, self.sale.state)
         if self.sale is not None and batch.writes():
             self._keep(self.sale, batch)
         return outcomes, batch.unserved
@@ -181,10 +194,12 @@ class Rows:
         self.ledger += batch.postings
         for refund in batch.refunds_decided:
             assert refund.refund_id not in self.refunds
+            assert refund.state in REFUND_TRANSITIONS[None]
             self.refunds[refund.refund_id] = refund
         for refund_id in batch.refunds_settled:
-            assert self.refunds[refund_id].settled_at is None
-            self.refunds[refund_id] = replace(self.refunds[refund_id], settled_at=batch.now)
+            settled = replace(self.refunds[refund_id], settled_at=batch.now)
+            assert settled.state in REFUND_TRANSITIONS[self.refunds[refund_id].state]
+            self.refunds[refund_id] = settled
 
     def _keep_terms(self, sale: Sale, batch: Batch) -> None:
         for pool_id in batch.pools_removed:
@@ -204,6 +219,8 @@ class Rows:
     def _keep_bookings(self, batch: Batch) -> None:
         for booking in batch.placed:
             assert booking.booking_id not in self.bookings
+            assert booking.state in BOOKING_TRANSITIONS[None]
+            assert all(ticket.state in TICKET_TRANSITIONS[None] for ticket in booking.tickets)
             self.bookings[booking.booking_id] = booking
         for booking_id, moved in batch.changed.items():
             self.bookings[booking_id] = replace(moved, tickets=self.bookings[booking_id].tickets)
@@ -429,7 +446,7 @@ class Rows:
     def _check_replayed_bookings(self, again: Replay) -> None:
         names = (
             "buyer_id state placed_at expires_at confirmed_at ended_at extended promo_id "
-            "entry_id payment_id paid_minor captured_at "
+            "entry_id payment payment_id paid_minor captured_at "
             "refunded_minor conditions_version"
         ).split()
         assert again.bookings.keys() == self.bookings.keys()
@@ -467,6 +484,36 @@ def _written(
     if ticket.ticket_id in voided:
         ticket = replace(ticket, state="void", returning_since=None, replaces=None)
     return ticket
+
+
+class _Changes(dict[UUID, Any]):
+    """The changed bookings or entries of a batch. Checks each transition, also several of one booking in a batch.
+
+    `rows`: those before the batch. `new`: those that the batch has added.
+    """
+
+    def __init__(self, table: Transitions[Any], rows: Mapping[UUID, Any], new: Sequence[Any]) -> None:
+        super().__init__()
+        self._table = table
+        self._rows = rows
+        self._new = new
+
+    def __setitem__(self, key: UUID, after: Any) -> None:
+        before = self.get(key) or self._rows.get(key)
+        if before is None:
+            (before,) = [each for each in self._new if _id_of(each) == key]
+        _check_transition(self._table, before.state, after.state)
+        for old, new in zip(getattr(before, "tickets", ()), getattr(after, "tickets", ()), strict=True):
+            _check_transition(TICKET_TRANSITIONS, old.state, new.state)
+        super().__setitem__(key, after)
+
+
+def _id_of(added: Booking | WaitlistEntry) -> UUID:
+    return added.booking_id if isinstance(added, Booking) else added.entry_id
+
+
+def _check_transition(table: Transitions[Any], before: Any, after: Any) -> None:
+    assert after == before or after in table[before], f"{before} -> {after} is not an allowed transition"
 
 
 class _Loading:

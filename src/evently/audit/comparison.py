@@ -393,7 +393,7 @@ class _EventComparison:
 
 _BOOKING: Final = (
     "state", "placed_at", "expires_at", "confirmed_at", "ended_at", "conditions_version", "promo_id",
-    "entry_id", "extended", "payment_id", "paid_minor", "captured_at", "refunded_minor",
+    "entry_id", "extended", "payment", "payment_id", "paid_minor", "captured_at", "refunded_minor",
 )  # fmt: skip
 _TICKET: Final = (
     "ticket_type_id", "price_minor", "void", "discount_minor", "surcharge_minor", "fee_minor", "tax_minor",
@@ -413,6 +413,7 @@ def _as_stored(booking: ReplayedBooking) -> tuple[Any, ...]:
         booking.promo_id,
         booking.entry_id,
         booking.extended,
+        booking.payment,
         booking.payment_id,
         booking.paid_minor,
         booking.captured_at,

@@ -56,14 +56,12 @@ WHERE ticket_types.event_id = :event_id;
 -- The bookings of an event, one row for each ticket, and one row for a booking without tickets.
 SELECT
     bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at,
-    bookings.confirmed_at, bookings.ended_at,
-    bookings.conditions_version, bookings.promo_id, bookings.entry_id, bookings.extended, bookings.payment_id,
-    bookings.paid_minor,
-    bookings.captured_at, bookings.refunded_minor, tickets.ticket_id, tickets.ticket_type_id,
-    tickets.price_minor,
+    bookings.confirmed_at, bookings.ended_at, bookings.conditions_version, bookings.promo_id,
+    bookings.entry_id, bookings.extended, bookings.payment, bookings.payment_id, bookings.paid_minor, bookings.captured_at,
+    bookings.refunded_minor, tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor,
     tickets.state = 'void' AS void, tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor,
-    tickets.tax_minor, tickets.seat_number,
-    tickets.replaces, tickets.returning_since, tickets.seat_id, tickets.seat_label
+    tickets.tax_minor, tickets.seat_number, tickets.replaces, tickets.returning_since, tickets.seat_id,
+    tickets.seat_label
 FROM bookings
 LEFT JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
 WHERE bookings.event_id = :event_id

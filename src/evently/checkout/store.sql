@@ -16,16 +16,14 @@ event_id, refund_id, booking_id, payment_id, amount_minor, attempt, reference, f
 state, created_at, changed_at, resume_at, tries;
 
 -- name: find_due_bookings
--- What payments need to know about bookings. A booking without conditions is paid on site.
+-- What payments need to know about bookings.
 SELECT
     bookings.event_id,
     bookings.booking_id,
     bookings.buyer_id,
     bookings.state,
     bookings.expires_at,
-    coalesce(
-        convert_from(sale_conditions.conditions, 'UTF8')::jsonb ->> 'payment' = 'online', false
-    ) AS online,
+    bookings.payment = 'online' AS online,
     due.amount_minor,
     sales.currency,
     bookings.payment_id,
@@ -33,8 +31,6 @@ SELECT
 FROM bookings
 INNER JOIN sales ON sales.event_id = bookings.event_id
 INNER JOIN events ON events.event_id = bookings.event_id
-LEFT JOIN sale_conditions
-    ON sale_conditions.event_id = bookings.event_id AND sale_conditions.version = bookings.conditions_version
 CROSS JOIN LATERAL (
     SELECT
         coalesce(

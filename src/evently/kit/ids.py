@@ -36,6 +36,7 @@ _TO_DIGITS: Final = bytes(_DIGITS.get(code, ord("!")) for code in range(256))
 _HALVES: Final = struct.Struct(">QQ")
 _SECRET: Final = struct.Struct(">QH")
 _TEXT_LENGTH: Final = 26
+_SECRET_LENGTH: Final = 16
 _JSON_NAMES: Final = {int: "int", float: "float", bool: "bool", type(None): "null", list: "array"}
 
 
@@ -257,6 +258,16 @@ def show_secret(secret: bytes) -> str:
         f"{pairs[high >> 14 & 1023]}{pairs[high >> 4 & 1023]}{pairs[(high & 15) << 6 | low >> 10]}"
         f"{pairs[low & 1023]}"
     ).upper()
+
+
+def read_secret(text: str) -> bytes | None:
+    """Return the 10 bytes that 16 lower-case characters show, or None when they show none."""
+    if len(text) != _SECRET_LENGTH or not text.isascii():
+        return None
+    try:
+        return int(text.encode().translate(_TO_DIGITS), 32).to_bytes(_SECRET.size, "big")
+    except ValueError:
+        return None
 
 
 def crockford(value: bytes) -> str:

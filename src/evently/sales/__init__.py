@@ -10,10 +10,11 @@ rules             pure decisions; only the engine calls them
 engine            lanes and batches; store and loading: what a batch writes and reads
 outbox            the journal as a queue for the relay
 reads             what other packages read; decides nothing
+ticket_code       what a QR code shows and the door reads
 replay            the journal applied again, without a line of the rules
 """
 
-from evently.sales import commands, facts, outbox, reads, replay, states, terms
+from evently.sales import commands, facts, outbox, reads, replay, states, terms, ticket_code
 from evently.sales.engine import GLANCE_SECONDS, Engine, EngineOptions, Glance, carry_out
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "replay",
     "states",
     "terms",
+    "ticket_code",
 ]

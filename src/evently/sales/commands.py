@@ -15,6 +15,7 @@ import msgspec
 
 from evently.kit.errors import Refusal, Refused
 from evently.sales.states import (
+    BookingPayment,
     BookingState,
     EntryState,
     SettledBy,
@@ -123,6 +124,7 @@ class Booking(msgspec.Struct, frozen=True):
     promo_id: UUID | None = None
     entry_id: UUID | None = None  # of the waitlist entry that this booking is, or was, an offer to
     extended: bool = False
+    payment: BookingPayment = "door"
     payment_id: UUID | None = None  # of the payment that confirmed it
     paid_minor: int = 0  # authorised when it was confirmed
     captured_at: datetime | None = None

@@ -14,11 +14,13 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from evently.db import Connection, Record, load_queries
 from evently.sales.commands import Booking, Command, Ticket, WaitlistEntry
 from evently.sales.facts import chain, decode_facts
 from evently.sales.rules.offers import can_serve
+from evently.sales.rules.pricing import payment_of
 from evently.sales.rules.seat_changes import apply_facts, changes_seating
 from evently.sales.rules.state import (
     HAS_CONDITIONS,
@@ -48,6 +50,7 @@ NEWS_ROWS_MAX: Final = 1_000
 PLANS_MAX: Final = 64  # in memory: 20 MB each for the largest halls
 
 _decode_booking: Final = msgspec.msgpack.Decoder(Booking).decode
+_PAYMENT_NAME: Final = msgspec.msgpack.encode("payment")
 _decode_entry: Final = msgspec.msgpack.Decoder(WaitlistEntry).decode
 decode_conditions: Final = msgspec.json.Decoder(Conditions).decode
 _plans: Final[OrderedDict[str, Plan]] = OrderedDict()  # of this process, by digest; a plan never changes
@@ -255,12 +258,26 @@ async def _load_answers(connection: Connection, works: Sequence[Work]) -> None:
     if not named:
         return
     events, actors, keys = zip(*named, strict=True)
-    by_event = {work.event_id: work.batch for work in works}
+    by_event = {work.event_id: work for work in works}
     for event_id, actor_id, key, fingerprint, answer, of_entry in await connection.fetch(
         *sql.load_answers(event_ids=events, actor_ids=actors, keys=keys)
     ):
-        what = _decode_entry(answer) if of_entry else _decode_booking(answer)
-        by_event[event_id].answers[actor_id, key] = KeyedOutcome(fingerprint, what, stored=True)
+        work = by_event[event_id]
+        what = _decode_entry(answer) if of_entry else _read_booking(answer, work.sale)
+        work.batch.answers[actor_id, key] = KeyedOutcome(fingerprint, what, stored=True)
+
+
+def _read_booking(answer: bytes, sale: Sale | None) -> Booking:
+    """Decode a booking in an answer. An answer from before revision 0011 does not say how the booking is paid."""
+    booking = _decode_booking(answer)
+    if _PAYMENT_NAME in answer:
+        return booking
+    assert sale is not None, "an answer belongs to a sale"
+    if booking.payment_id is not None:
+        return replace(booking, payment="online")
+    payment = payment_of(sale.conditions_of(booking), booking.tickets)
+    confirmed_online = payment == "online" and booking.confirmed_at is not None
+    return replace(booking, payment="door" if confirmed_online else payment)
 
 
 async def load_waitlists(connection: Connection, sales: Mapping[UUID, Sale]) -> None:

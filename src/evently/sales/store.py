@@ -106,6 +106,7 @@ def _counters(works: Sequence[Work]) -> dict[str, object]:
 _BOOKING_COLUMNS: Final = (
     "booking_events", "booking_ids", "booking_buyers", "booking_states", "booking_placed_ats",
     "booking_expires_ats", "booking_confirmed_ats", "booking_conditions", "booking_promos", "booking_entries",
+    "booking_payments",
 )  # fmt: skip
 _TICKET_COLUMNS: Final = (
     "ticket_events", "ticket_ids", "ticket_bookings", "ticket_types", "ticket_prices", "ticket_secrets",
@@ -133,6 +134,7 @@ def _placed(works: Sequence[Work]) -> dict[str, object]:
                     booking.conditions_version,
                     booking.promo_id,
                     booking.entry_id,
+                    booking.payment,
                 )
             )
             tickets.extend(
@@ -197,6 +199,7 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
             booking.confirmed_at,
             booking.ended_at,
             booking.extended,
+            booking.payment,
             booking.payment_id,
             booking.paid_minor,
             booking.captured_at,
@@ -207,6 +210,7 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
     ]:
         names = (
             "event_ids", "booking_ids", "states", "expires_ats", "confirmed_ats", "ended_ats", "extendeds",
+            "payments",
             "payment_ids", "paids_minor", "captured_ats", "refundeds_minor",
         )  # fmt: skip
         await connection.execute(*sql.update_bookings(**_columns(names, changed)))

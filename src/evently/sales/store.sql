@@ -15,7 +15,7 @@ FOR NO KEY UPDATE;
 -- columns: placed_booking
 -- The columns of a new booking; the others have their defaults.
 event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, conditions_version, promo_id,
-entry_id;
+entry_id, payment;
 
 -- columns: placed_ticket
 -- The columns of a new ticket besides its state.
@@ -60,7 +60,8 @@ placed AS (
         :booking_events::uuid[], :booking_ids::uuid[], :booking_buyers::uuid[], :booking_states::text[],
         :booking_placed_ats::timestamptz[], :booking_expires_ats::timestamptz[],
         :booking_confirmed_ats::timestamptz[],
-        :booking_conditions::integer[], :booking_promos::uuid[], :booking_entries::uuid[]
+        :booking_conditions::integer[], :booking_promos::uuid[], :booking_entries::uuid[],
+        :booking_payments::text[]
     ) AS new ({placed_booking})
 ),
 
@@ -96,16 +97,19 @@ SET
     confirmed_at = new.confirmed_at,
     ended_at = new.ended_at,
     extended = new.extended,
+    payment = new.payment,
     payment_id = new.payment_id,
     paid_minor = new.paid_minor,
     captured_at = new.captured_at,
     refunded_minor = new.refunded_minor
 FROM unnest(
     :event_ids::uuid[], :booking_ids::uuid[], :states::text[], :expires_ats::timestamptz[],
-    :confirmed_ats::timestamptz[], :ended_ats::timestamptz[], :extendeds::boolean[], :payment_ids::uuid[],
+    :confirmed_ats::timestamptz[], :ended_ats::timestamptz[], :extendeds::boolean[], :payments::text[],
+    :payment_ids::uuid[],
     :paids_minor::bigint[], :captured_ats::timestamptz[], :refundeds_minor::bigint[]
 ) AS new (
-    event_id, booking_id, state, expires_at, confirmed_at, ended_at, extended, payment_id, paid_minor,
+    event_id, booking_id, state, expires_at, confirmed_at, ended_at, extended, payment, payment_id,
+    paid_minor,
     captured_at,
     refunded_minor
 )

@@ -10,7 +10,6 @@ from evently.sales.reads.bookings import (
     list_bookings_of_event,
     list_events_with_due_holds,
     list_live_bookings,
-    list_paid_at_door,
     list_refunds,
     locate_booking,
 )
@@ -85,7 +84,6 @@ __all__ = [
     "list_journal",
     "list_live_bookings",
     "list_live_entries",
-    "list_paid_at_door",
     "list_refunds",
     "list_sale_summaries",
     "list_waitlist",

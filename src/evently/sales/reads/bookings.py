@@ -95,25 +95,6 @@ async def list_refunds(database: Database, event_id: UUID, booking_id: UUID) -> 
     return [Refund(**row) for row in rows]
 
 
-async def list_paid_at_door(database: Database, bookings: Sequence[Booking]) -> set[UUID]:
-    """Return which of these bookings are offers that are paid at the door: of a hold, its conditions alone say that."""
-    offers = [
-        each
-        for each in bookings
-        if each.entry_id is not None and each.confirmed_at is None and each.conditions_version
-    ]
-    if not offers:
-        return set()
-    conditions = await find_conditions(
-        database, {(each.event_id, each.conditions_version) for each in offers}
-    )
-    return {
-        each.booking_id
-        for each in offers
-        if conditions[each.event_id, each.conditions_version].payment == "door"
-    }
-
-
 async def find_conditions(
     database: Database, versions: Collection[tuple[UUID, int]]
 ) -> dict[tuple[UUID, int], Conditions]:

@@ -25,7 +25,8 @@ def place_confirmed(sale: ReplayedSale, fact: facts.BookingConfirmed) -> None:
     if sale.follows(fact.booking_id):
         booking = _add(sale, fact, "confirmed")
         booking.confirmed_at = sale.at
-        money.post_confirmation(sale, booking, fact.tickets, "door")
+        due = money.post_confirmation(sale, booking, fact.tickets, "door")
+        booking.payment = "door" if due else "none"
     _take(sale, fact, ())
     sale.count(fact.tickets, sold=1)
     _count_sale(sale, fact.tickets)
@@ -36,6 +37,7 @@ def place_held(sale: ReplayedSale, fact: facts.BookingHeld) -> None:
     if sale.follows(fact.booking_id):
         booking = _add(sale, fact, "held")
         booking.expires_at, booking.entry_id = fact.expires_at, fact.entry_id
+        booking.payment = money.payment_of(sale, booking, fact.tickets)
     _take(sale, fact, fact.replaces)
     sale.count(fact.tickets, held=1)
 
@@ -126,6 +128,10 @@ def confirm(sale: ReplayedSale, fact: facts.HoldConfirmed) -> None:
             raise Contradiction(f"{fact.booking_id} was confirmed after it had expired")
         booking.state, booking.confirmed_at = "confirmed", sale.at
         booking.payment_id, booking.paid_minor = fact.payment_id, fact.paid_minor
+        if fact.payment_id is not None:
+            booking.payment = "online"
+        elif booking.payment == "online":
+            booking.payment = "door"
         due = money.post_confirmation(
             sale, booking, fact.tickets, "door" if fact.payment_id is None else "buyer"
         )

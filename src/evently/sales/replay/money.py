@@ -16,6 +16,7 @@ from evently.sales.replay.state import (
     ReplayedBooking,
     ReplayedSale,
 )
+from evently.sales.states import BookingPayment
 from evently.sales.terms import Conditions
 
 HAS_PROMOS = 4  # of `sales.extras`
@@ -45,6 +46,15 @@ def post_confirmation(
         [(owes, account, amount) for account, amount in zip(_Parts._fields, parts, strict=True)],
     )
     return sum(parts)
+
+
+def payment_of(
+    sale: ReplayedSale, booking: ReplayedBooking, tickets: Sequence[facts.TicketFact]
+) -> BookingPayment:
+    """Return how a held booking is paid: as its conditions say, unless it costs nothing."""
+    if not sum(_parts(booking, tickets)):
+        return "none"
+    return sale.conditions[booking.conditions_version].payment if booking.conditions_version else "door"
 
 
 def post_cancellation(sale: ReplayedSale, booking: ReplayedBooking, fact: Cancelled) -> None:

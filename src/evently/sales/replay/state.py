@@ -13,7 +13,14 @@ from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from evently.sales import facts
-from evently.sales.states import BookingState, EntryState, SaleState, SettledBy, WithdrawalReason
+from evently.sales.states import (
+    BookingPayment,
+    BookingState,
+    EntryState,
+    SaleState,
+    SettledBy,
+    WithdrawalReason,
+)
 from evently.sales.terms import Conditions, PromoTerms
 
 Placed: TypeAlias = facts.BookingConfirmed | facts.BookingHeld
@@ -87,6 +94,7 @@ class ReplayedBooking:
     promo_id: UUID | None
     entry_id: UUID | None = None
     extended: bool = False
+    payment: BookingPayment = "door"
     payment_id: UUID | None = None
     paid_minor: int = 0
     captured_at: datetime | None = None

@@ -40,6 +40,7 @@ from evently.sales.rules.moves import (
 )
 from evently.sales.rules.pricing import cancellable_until, refund_of, refundable_of
 from evently.sales.rules.state import Batch, Refund, ReturnedTicket, Sale
+from evently.sales.states import BookingPayment
 from evently.sales.terms import Conditions
 
 # Holds ------------------------------------------------------------------------------------------------------
@@ -102,8 +103,17 @@ def confirm_hold(
     offers.fulfil(sale, batch, booking)
     if any(ticket.replaces for ticket in tickets):
         booking = _replace_tickets(sale, batch, booking)
+    if payment_id is not None:
+        payment: BookingPayment = "online"
+    else:  # a hold of which the tickets to be paid online were cancelled is confirmed without a payment
+        payment = "door" if booking.payment == "online" else booking.payment
     confirmed = replace(
-        booking, state="confirmed", confirmed_at=batch.now, payment_id=payment_id, paid_minor=paid_minor
+        booking,
+        state="confirmed",
+        confirmed_at=batch.now,
+        payment=payment,
+        payment_id=payment_id,
+        paid_minor=paid_minor,
     )
     record_change(batch, confirmed)
     batch.postings += ledger.confirmed(booking.booking_id, tickets, "door" if payment_id is None else "buyer")

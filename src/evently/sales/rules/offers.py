@@ -27,6 +27,7 @@ from msgspec.structs import replace
 from evently.sales import facts as fact
 from evently.sales.commands import Booking, Ticket, WaitlistEntry
 from evently.sales.rules.moves import make_tickets, not_selling, over_buyer_limit, place, set_aside
+from evently.sales.rules.pricing import payment_of
 from evently.sales.rules.state import Batch, ReturnedTicket, Sale, Waitlist, waitlist_key
 from evently.sales.states import WithdrawalReason
 from evently.sales.terms import TicketTypeTerms
@@ -273,6 +274,7 @@ def _offer(
         tickets=tuple(tickets),
         conditions_version=version,
         entry_id=entry.entry_id,
+        payment=payment_of(conditions, tickets),
     )
     place(sale, batch, booking)
     offered = replace(entry, state="offered", offered_at=batch.now, booking_id=booking.booking_id)

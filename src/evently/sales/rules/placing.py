@@ -24,7 +24,7 @@ from evently.sales.rules.moves import (
     over_buyer_limit,
     place,
 )
-from evently.sales.rules.pricing import discount_of
+from evently.sales.rules.pricing import discount_of, payment_of
 from evently.sales.rules.state import Batch, Promo, Sale
 from evently.sales.terms import TicketTypeTerms
 
@@ -109,12 +109,9 @@ def _new_booking(
         tickets += make_tickets(
             sale, batch, terms, conditions, line.quantity, seats.get(type_id, ()), discounts.get(type_id, 0)
         )
+    payment = payment_of(conditions, tickets)
     hold_seconds = command.hold_seconds
-    if (
-        hold_seconds is None
-        and conditions.payment == "online"
-        and any(ticket.total_minor() for ticket in tickets)
-    ):
+    if hold_seconds is None and payment == "online":
         hold_seconds = conditions.hold_seconds
     held = hold_seconds is not None
     booking = Booking(  # by position: the hot path
@@ -130,6 +127,7 @@ def _new_booking(
         tuple(tickets),
         version,
         None if promo is None else promo.terms.promo_id,
+        payment=payment,
     )
     if not held:
         batch.postings += ledger.confirmed(booking.booking_id, tickets, "door")

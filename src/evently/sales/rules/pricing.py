@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from evently.sales.commands import Booking, Ticket
+from evently.sales.states import BookingPayment
 from evently.sales.terms import WHOLE, Conditions, Fees, PromoTerms, RefundWindow, TicketTypeTerms
 
 
@@ -57,6 +58,11 @@ def amounts_of(terms: TicketTypeTerms, discount_minor: int, fees: Fees) -> Ticke
         # The organizer's part is never negative
         fee = min(fee, price - (tax if terms.tax_included else 0))
     return TicketAmounts(discount_minor, surcharge, fee, tax)
+
+
+def payment_of(conditions: Conditions, tickets: Iterable[Ticket]) -> BookingPayment:
+    """Return how a new booking of these tickets is paid."""
+    return conditions.payment if any(ticket.total_minor() for ticket in tickets) else "none"
 
 
 def discount_of(promo: PromoTerms, terms: TicketTypeTerms) -> int:

@@ -95,7 +95,7 @@ def accept_offer(sale: Sale, batch: Batch, command: AcceptOffer) -> Outcome:
         return no
     # After this point the offer must be accepted.
     conditions = sale.conditions_of(booking)
-    if booking.total_minor() and conditions.payment == "online":
+    if booking.total_minor() and booking.payment == "online":
         offers.fulfil(sale, batch, booking)
         accepted = extend_until(batch, booking, conditions.hold_seconds)
         record_change(batch, accepted)

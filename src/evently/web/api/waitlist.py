@@ -277,7 +277,7 @@ async def accept_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) ->
     command = sales.commands.AcceptOffer(entry.event_id, entry.entry_id, request.actor.id)
     outcome = await _submit(request, command)
     assert outcome.booking is not None, "an accepted offer has a booking"
-    return await answer_booking(request, sales.commands.Booked(outcome.booking))
+    return answer_booking(request, sales.commands.Booked(outcome.booking))
 
 
 @post(

@@ -124,7 +124,7 @@ async def cancel_booking(
     where = await sales.reads.locate_booking(request.context.database, booking_id)
     command = _cancel_command(request, where.event_id, booking_id, data, idempotency_key)
     own = msgspec.structs.replace(command, buyer_id=request.actor.id, event_starts_at=where.event_starts_at)
-    return await answer_booking(request, await request.context.engine.submit(own))
+    return answer_booking(request, await request.context.engine.submit(own))
 
 
 @post(
@@ -146,7 +146,7 @@ async def cancel_event_booking(
 ) -> Response[BookingView]:
     """Cancel a booking of the organizer's event."""
     command = _cancel_command(request, event_id, booking_id, data, idempotency_key)
-    return await answer_booking(request, await request.context.engine.submit(command))
+    return answer_booking(request, await request.context.engine.submit(command))
 
 
 @post(
@@ -201,7 +201,7 @@ async def _submit_for_tickets(
 ) -> Response[BookingView]:
     where = await sales.reads.locate_booking(request.context.database, booking_id)
     command = command_type(where.event_id, booking_id, request.actor.id, tuple(data.ticket_ids))
-    return await answer_booking(request, await request.context.engine.submit(command))
+    return answer_booking(request, await request.context.engine.submit(command))
 
 
 def _cancel_command(

@@ -69,7 +69,7 @@ async def place_booking(
         fingerprint=fingerprint_of("place", event_id, data),
         promo_code=data.promo_code,
     )
-    return await answer_booking(request, await request.context.engine.submit(command), created=True)
+    return answer_booking(request, await request.context.engine.submit(command), created=True)
 
 
 @post(
@@ -92,7 +92,7 @@ async def extend_hold(request: Request, booking_id: FromPath[BookingId]) -> Resp
     """Extend a hold of the caller, once."""
     where = await sales.reads.locate_booking(request.context.database, booking_id)
     command = sales.commands.ExtendHold(where.event_id, booking_id, request.actor.id)
-    return await answer_booking(request, await request.context.engine.submit(command))
+    return answer_booking(request, await request.context.engine.submit(command))
 
 
 routes: Final = [place_booking, extend_hold]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Final
 
 from evently import checkout, sales
@@ -10,10 +9,8 @@ from evently.kit.errors import Refused
 from evently.kit.ids import BookingId, EventId
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.views import (
-    ONLINE,
     BookingDetailsView,
     BookingView,
-    payment_of,
     show_booking,
     show_booking_details,
 )
@@ -88,8 +85,7 @@ async def list_my_bookings(
     page = await sales.reads.list_bookings_of_buyer(
         context.database, request.actor.id, kind, context.clock(), limit, after
     )
-    at_door = await sales.reads.list_paid_at_door(context.database, page.data)
-    return paginated(request, page, partial(show_booking, at_door=at_door))
+    return paginated(request, page, show_booking)
 
 
 @get(
@@ -117,9 +113,7 @@ async def list_event_bookings(
     """List the bookings of an event for its organizer, newest first."""
     database = request.context.database
     page = await sales.reads.list_bookings_of_event(database, event_id, in_state, limit, after)
-    return paginated(
-        request, page, partial(show_booking, at_door=await sales.reads.list_paid_at_door(database, page.data))
-    )
+    return paginated(request, page, show_booking)
 
 
 async def _show_details(request: Request, booking: sales.commands.Booking) -> Response[BookingDetailsView]:
@@ -129,11 +123,9 @@ async def _show_details(request: Request, booking: sales.commands.Booking) -> Re
         if booking.refunded_minor
         else []
     )
-    payment = (
-        await checkout.find_payment(database, booking.booking_id) if payment_of(booking) == ONLINE else None
-    )
-    at_door = await sales.reads.list_paid_at_door(database, [booking])
-    return Response(show_booking_details(booking, at_door, refunds, payment), headers=NO_STORE)
+    paid_online = booking.payment == "online"
+    payment = await checkout.find_payment(database, booking.booking_id) if paid_online else None
+    return Response(show_booking_details(booking, refunds, payment), headers=NO_STORE)
 
 
 routes: Final = [get_booking, get_event_booking, list_my_bookings, list_event_bookings]

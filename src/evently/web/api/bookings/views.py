@@ -5,28 +5,23 @@ Amounts of zero are shown as null, which keeps a booking below the size from whi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
-from uuid import UUID
 
 import msgspec
 from msgspec.structs import asdict
 
 from evently import sales
 from evently.checkout import Payment
-from evently.kit.ids import reference_of, show_id, show_secret
+from evently.kit.ids import reference_of, show_id
 from evently.kit.money import Money
 from evently.sales.states import BookingState, RefundState, TicketState
+from evently.sales.ticket_code import write_code
 from evently.web.api.payments import PaymentView, show_payment
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
 from evently.web.edge.problems import problem
 from evently.web.services import Request
-
-ONLINE: Final = "online"
-_DOOR: Final = "door"
-_NOTHING: Final = "none"
 
 
 class SeatView(msgspec.Struct, frozen=True):
@@ -107,11 +102,8 @@ class BookingDetailsView(BookingView, frozen=True):
     latest_payment: PaymentView | None
 
 
-def show_booking(booking: sales.commands.Booking, at_door: Collection[UUID] = ()) -> BookingView:
-    """Return a booking as clients see it. Deterministic: a repeated request gets the first answer again.
-
-    `at_door`: the ids of bookings that `list_paid_at_door` returned.
-    """
+def show_booking(booking: sales.commands.Booking) -> BookingView:
+    """Return a booking as clients see it. Deterministic: a repeated request gets the first answer again."""
     currency, total = booking.currency, booking.total_minor()
     confirmed = booking.confirmed_at is not None
     state = _payment_state(booking, total)
@@ -126,7 +118,7 @@ def show_booking(booking: sales.commands.Booking, at_door: Collection[UUID] = ()
         booking.ended_at,
         Money(total, currency),
         Money(total if state == "due" else 0, currency),
-        payment_of(booking, at_door),
+        booking.payment,
         state,
         Money(booking.paid_minor, currency) if booking.paid_minor else None,
         Money(booking.refunded_minor, currency) if booking.refunded_minor else None,
@@ -138,12 +130,11 @@ def show_booking(booking: sales.commands.Booking, at_door: Collection[UUID] = ()
 
 def show_booking_details(
     booking: sales.commands.Booking,
-    at_door: Collection[UUID],
     refunds: Sequence[sales.reads.Refund],
     payment: Payment | None,
 ) -> BookingDetailsView:
     """Return a booking with its refunds and its latest payment."""
-    view = show_booking(booking, at_door)
+    view = show_booking(booking)
     return BookingDetailsView(
         **asdict(view),
         cancellation_quote=f"/v1/bookings/{view.id}/cancellation-quote",
@@ -152,7 +143,7 @@ def show_booking_details(
     )
 
 
-async def answer_booking(
+def answer_booking(
     request: Request, outcome: sales.commands.Outcome, *, created: bool = False
 ) -> Response[BookingView]:
     """Return the response to the outcome of a command about a booking."""
@@ -161,33 +152,13 @@ async def answer_booking(
         return problem(request, outcome.as_error())
     assert isinstance(outcome, sales.commands.Booked), "the outcome of a booking command is a booking"
     booking = outcome.booking
-    view = show_booking(
-        booking,
-        ()
-        if booking.entry_id is None
-        else await sales.reads.list_paid_at_door(request.context.database, [booking]),
-    )
+    view = show_booking(booking)
     headers = dict(NO_STORE)
     if created:
         headers["location"] = f"/v1/bookings/{view.id}"
     if outcome.replayed:
         headers["idempotent-replayed"] = "true"
     return Response(view, status_code=201 if created else 200, headers=headers)
-
-
-def payment_of(booking: sales.commands.Booking, at_door: Collection[UUID] = ()) -> str:
-    """Return how a booking is paid: online, at the door, or not at all because it costs nothing.
-
-    A confirmed booking without a payment is paid at the door. A hold is paid online, except some offers
-    (`at_door`).
-    """
-    if booking.payment_id is not None:
-        return ONLINE
-    if not any(ticket.total_minor() for ticket in booking.tickets):
-        return _NOTHING
-    if booking.confirmed_at is not None or booking.conditions_version == 0 or booking.booking_id in at_door:
-        return _DOOR
-    return ONLINE
 
 
 def _payment_state(booking: sales.commands.Booking, total: int) -> str:
@@ -197,12 +168,11 @@ def _payment_state(booking: sales.commands.Booking, total: int) -> str:
 
 
 def _show_ticket(ticket: sales.commands.Ticket, currency: str, *, confirmed: bool) -> TicketView:
-    """Return a ticket as clients see it. Its code is its id, to find it, and its secret, to prove it."""
-    ticket_id = show_id("tkt", ticket.ticket_id)
+    """Return a ticket as clients see it."""
     price = Money(ticket.price_minor, currency)
     total = ticket.total_minor()
     return TicketView(
-        ticket_id,
+        show_id("tkt", ticket.ticket_id),
         show_id("tty", ticket.ticket_type_id),
         price,
         Money(ticket.discount_minor, currency) if ticket.discount_minor else None,
@@ -210,18 +180,17 @@ def _show_ticket(ticket: sales.commands.Ticket, currency: str, *, confirmed: boo
         Money(ticket.tax_minor, currency) if ticket.tax_minor else None,
         price if total == ticket.price_minor else Money(total, currency),
         ticket.state,
-        ticket_id[4:].upper() + show_secret(ticket.secret) if confirmed else None,
+        write_code(ticket.ticket_id, ticket.secret) if confirmed else None,
         None if ticket.seat_id is None else SeatView(ticket.seat_id, ticket.seat_label or ticket.seat_id),
         ticket.returning_since is not None,
     )
 
 
 def _show_refund(refund: sales.reads.Refund, currency: str) -> BookingRefundView:
-    state: RefundState = "pending" if refund.settled_at is None else "settled"
     return BookingRefundView(
         show_id("rfd", refund.refund_id),
         Money(refund.amount_minor, currency),
-        state,
+        refund.state,
         refund.decided_at,
         refund.settled_at,
     )
