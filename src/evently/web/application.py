@@ -1,4 +1,4 @@
-"""Everything that answers HTTP, put together: `create_asgi(context)` gives the ASGI application."""
+"""The ASGI application of the product: the edge around the routes of every face and page."""
 
 from __future__ import annotations
 
@@ -40,9 +40,8 @@ FACES: Final = (
     admin,
     health,
     docs,
-    assets,
-    demo_gateway,
 )
+PAGES: Final = (demo_gateway, assets)
 
 
 def create_asgi(context: Services, routes: Sequence[Route] | None = None) -> Edge:
@@ -55,4 +54,4 @@ def create_asgi(context: Services, routes: Sequence[Route] | None = None) -> Edg
 
 def all_routes() -> list[Route]:
     """Return the routes of every face and page."""
-    return [route for face in FACES for route in face.routes]
+    return [route for room in (*FACES, *PAGES) for route in room.routes]

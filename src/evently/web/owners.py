@@ -1,4 +1,4 @@
-"""To which organizer a resource in a path belongs. The edge asks, and knows no domain but accounts."""
+"""Finds the organizer of the resource in a path, for the edge, which knows no domain but accounts."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Parameter:
         self._is_strict = not _is_number(self.shape)
 
     def read(self, exchange: Exchange, query: dict[str, list[str]], errors: list[FieldError]) -> Any:
-        """Return the value that a request gives the argument, or its default; add wrong values to `errors`."""
+        """Return the value in a request for the argument, or its default; add a wrong one to `errors`."""
         if self.place == "query":
             pointer, given = f"?{self.name}", query.get(self.name)
         else:

@@ -16,7 +16,7 @@ from evently.web.edge.refusals import EdgeRefusal
 
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*?)(?:-br|-gzip)?"')
 _NO_STORE: Final = "no-store"
-NO_STORE: Final = {"cache-control": _NO_STORE}  # headers of an answer that no cache may store
+NO_STORE: Final = {"cache-control": _NO_STORE}  # headers of a response that no cache may store
 
 
 def etag_of(version: int | str) -> str:

@@ -141,7 +141,7 @@ class _Serving(Exchange):
         await edge.router(scope, receive, self.send)
 
     async def send(self, message: Message) -> None:
-        """Send a part of the response; its start is held until the first bytes say whether to compress."""
+        """Send a part of the response; hold its start until the first bytes show whether to compress."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
             # A client that waits for 100 Continue has sent no body yet.

@@ -169,8 +169,6 @@ def respond_to(request: Request, exc: Exception) -> Response[Any]:
             {"retry_after": exc.retry_after_seconds},
         )
     if isinstance(exc, Disconnected):
-        return Response(
-            None, status_code=499
-        )  # nobody reads it; the access log shows it, as other servers do
+        return Response(None, status_code=499)  # only the access log shows it, as that of other servers
     _log.error("bug", request_id=request_id, exc_info=exc)
     return problem_of(context, request_id, Refused(EdgeRefusal.INTERNAL))
