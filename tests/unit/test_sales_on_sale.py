@@ -1,0 +1,78 @@
+"""Whether tickets are on sale, and what an event costs "from"."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+
+from evently.sales.reads import OnSaleState, lowest_price, price_from, state_of, state_of_sale
+
+DAY = timedelta(days=1)
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+
+
+class Window(NamedTuple):
+    state: str = "open"
+    on_sale_at: datetime = NOW - DAY
+    off_sale_at: datetime = NOW + DAY
+
+
+class Type(NamedTuple):
+    price_minor: int = 100
+    on_sale_at: datetime | None = None
+    off_sale_at: datetime | None = None
+    retired: bool = False
+
+
+@pytest.mark.parametrize(
+    ("sale", "ticket_type", "available", "expected"),
+    [
+        (Window(), Type(), 1, "on_sale"),
+        (Window(), Type(), 0, "sold_out"),
+        (Window(on_sale_at=NOW), Type(), 1, "on_sale"),
+        (Window(on_sale_at=NOW + DAY / 2), Type(), 1, "not_yet_on_sale"),
+        (Window(off_sale_at=NOW), Type(), 1, "ended"),
+        (Window(), Type(on_sale_at=NOW + DAY / 2), 1, "not_yet_on_sale"),
+        (Window(), Type(on_sale_at=NOW - DAY, off_sale_at=NOW), 1, "ended"),
+        (Window(), Type(retired=True), 1, "ended"),
+        (Window("closed"), Type(), 1, "not_yet_on_sale"),
+        (Window("closed"), Type(off_sale_at=NOW), 1, "ended"),
+        (Window("cancelled"), Type(), 1, "cancelled"),
+        (Window("cancelled"), Type(retired=True), 0, "cancelled"),
+    ],
+)
+def test_a_ticket_type(sale: Window, ticket_type: Type, available: int, expected: OnSaleState) -> None:
+    assert state_of(sale, ticket_type, available, NOW) == expected
+
+
+LATER, OVER = Type(on_sale_at=NOW + DAY / 2), Type(off_sale_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("sale", "types", "expected"),
+    [
+        (Window(), [(Type(), 1), (LATER, 1)], "on_sale"),
+        (Window(), [(Type(), 0), (LATER, 1)], "not_yet_on_sale"),
+        (Window(), [(Type(), 0), (OVER, 1)], "sold_out"),
+        (Window(), [(OVER, 1)], "ended"),
+        (Window(), [], "not_yet_on_sale"),
+        (Window(off_sale_at=NOW), [], "ended"),
+        (Window("cancelled"), [(Type(), 1)], "cancelled"),
+    ],
+)
+def test_a_sale_has_the_best_state_of_its_ticket_types(
+    sale: Window, types: list[tuple[Type, int]], expected: OnSaleState
+) -> None:
+    assert state_of_sale(sale, types, NOW) == expected
+
+
+def test_the_price_is_that_of_the_cheapest_ticket_type_that_has_not_ended() -> None:
+    cheap, dear = Type(50, off_sale_at=NOW + DAY / 2), Type(100)
+    assert price_from(Window(), [dear, cheap], NOW) == 50
+    assert price_from(Window(), [dear, cheap], NOW + DAY / 2) == 100
+    assert price_from(Window(), [dear, cheap], NOW + DAY) == 50, "all have ended"
+    assert price_from(Window(), [dear, LATER], NOW) == 100
+    assert price_from(Window(), [], NOW) is None
+    assert lowest_price([dear, cheap]) == 50
