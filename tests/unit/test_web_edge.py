@@ -372,6 +372,17 @@ async def test_the_access_log_has_one_line_per_request(capsys: pytest.CaptureFix
     assert "trace_id" not in second
 
 
+async def test_web_sockets_are_closed() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with edge_of(ROUTES) as edge:
+        await edge({"type": "websocket", "path": "/short", "headers": []}, _no_body, send)
+    assert sent == [{"type": "websocket.close"}]
+
+
 async def test_a_client_that_goes_away_is_no_alarm(caplog: pytest.LogCaptureFixture) -> None:
     async with edge_of(ROUTES) as edge:
 
