@@ -49,7 +49,6 @@ LISTS_THE_WORDS: Final = {"glossary.md", "test_tidy.py"}
 # Files that are still to be translated.
 FILES_TO_TRANSLATE: Final[set[str]] = {
     "src/evently/demo/showcase.py",
-    "src/evently/sales/reads/proof.py",
 }
 # SQL in Python: (file, the first words). All run where no statement can be loaded from a file.
 SQL_IN_PYTHON: Final = {

@@ -451,7 +451,7 @@ async def test_tampering_shows(office: BoxOffice) -> None:
         "seats blocked: 1, not 0",
         "tickets confirmed: 2, not 3",
         "tickets void: 1, not 0",
-        "seats are somebody else's: 1",
+        "seats have another owner: 1",
         f"the account door has {whole['stored']}, not {whole['recomputed']}",
         f"the account organizer has {organizer['stored']}, not {organizer['recomputed']}",
     ]

@@ -1,4 +1,4 @@
-"""States in the database: it accepts those of the types and no others; and how bookings are paid is filled in."""
+"""The database accepts just the states of the types; revision 0011 fills in how bookings are paid."""
 
 from __future__ import annotations
 

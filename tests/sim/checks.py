@@ -162,7 +162,7 @@ def _check_answers(simulation: Simulation, event_id: UUID, rows: EventRows) -> N
 
 
 def _check_bookings(simulation: Simulation, event_id: UUID, rows: EventRows) -> None:
-    """Everybody has what they were told and did not give back; nobody has what they did not ask for."""
+    """Check that buyers have exactly the tickets that were confirmed to them and not cancelled."""
     records = [
         (each.command, each.outcome.booking)
         for each in simulation.records

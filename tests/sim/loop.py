@@ -29,7 +29,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         assert not events
 
     def _write_to_self(self) -> None:
-        """Wake nobody: there is no other thread."""
+        """Do nothing: there is no other thread to wake."""
 
 
 def simulate(history: Coroutine[Any, Any, T]) -> T:

@@ -109,7 +109,7 @@ class Model:
     blocked: set[str] = field(default_factory=set)
     answers: dict[tuple[UUID, str], tuple[bytes, UUID]] = field(default_factory=dict)
     # Of ticket types with a line: what could be booked before a command
-    for_everybody: dict[UUID, int] = field(default_factory=dict)
+    public_units: dict[UUID, int] = field(default_factory=dict)
     unseen: list[Waiting] = field(default_factory=list)  # whose offers were made in this batch
     _ids: int = 0
 
@@ -117,7 +117,7 @@ class Model:
 
     def begin(self, now: datetime) -> None:
         """Expire due holds, and serve the waitlist: its ticket types may be on sale by now."""
-        self._note_for_everybody()
+        self._note_public_units()
         for waiting in self.line:
             waiting.new = False
         self.now = now
@@ -134,7 +134,7 @@ class Model:
         """Accept what the rules answered, and remember it; or fail."""
         if self._judge_replay(command, outcome):
             return
-        self._note_for_everybody()
+        self._note_public_units()
         reasons = self.reasons_against(command)
         if isinstance(outcome, No):
             allowed = reasons | self._perhaps(command)
@@ -261,9 +261,9 @@ class Model:
 
     # The line
 
-    def _note_for_everybody(self) -> None:
+    def _note_public_units(self) -> None:
         waited_for = {each.type_id for each in self.line if each.state == "waiting"}
-        self.for_everybody = {type_id: self._units_for_sale(type_id) for type_id in waited_for}
+        self.public_units = {type_id: self._units_for_sale(type_id) for type_id in waited_for}
 
     def _units_for_sale(self, type_id: UUID) -> int:
         units = 0
@@ -273,13 +273,12 @@ class Model:
 
     def _serve(self) -> None:
         """Offer available units to the first entries that fit; set aside the rest for the others."""
-        for_everybody = {
-            type_id: self.for_everybody.get(type_id, self._units_for_sale(type_id))
+        public_units = {
+            type_id: self.public_units.get(type_id, self._units_for_sale(type_id))
             for type_id in self.ticket_types
         }
         owed = {
-            type_id: self._free(terms) - for_everybody[type_id]
-            for type_id, terms in self.ticket_types.items()
+            type_id: self._free(terms) - public_units[type_id] for type_id, terms in self.ticket_types.items()
         }
         waiting = [each for each in self.line if each.state == "waiting"]
         for each in waiting:

@@ -145,7 +145,7 @@ class Rows:
         return sale
 
     def waitlists(self) -> dict[UUID, Waitlist]:
-        """Return who waits, as far as a batch knows of them."""
+        """Return the waitlists, with as many entries as a batch knows."""
         waitlists: dict[UUID, Waitlist] = {}
         for entry in sorted(self.entries.values(), key=waitlist_key):
             if entry.state == "waiting":
@@ -487,7 +487,7 @@ def _written(
 
 
 class _Changes(dict[UUID, Any]):
-    """The changed bookings or entries of a batch. Checks each transition, also several of one booking in a batch.
+    """The changed bookings or entries of a batch. Checks each transition, also several of one booking.
 
     `rows`: those before the batch. `new`: those that the batch has added.
     """

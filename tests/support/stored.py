@@ -43,11 +43,11 @@ class StoredRows(Rows):
         self._new_ids = itertools.count(1_000_000)
 
     def run(self, commands: Sequence[Command], now: datetime) -> list[Outcome]:
-        """Decide one batch as a lane would, and look at what is stored then."""
+        """Decide one batch as a lane would, and read the rows that it stored."""
         return self._loop.run_until_complete(self._run(commands, now))
 
     def check(self) -> None:
-        """As in memory; the rows are also what the loader makes of them."""
+        """Check the rows as in memory, and that the loader makes the same sale of them."""
         super().check()
         self._loop.run_until_complete(self._check_loader())
 

@@ -10,10 +10,10 @@ from evently.checkout.nouns import (
     FINAL,
     LIVE,
     PAID,
+    PAYMENT_REFUND_TRANSITIONS,
     PAYMENT_TRANSITIONS,
-    REFUND_TRANSITIONS,
+    PaymentRefundState,
     PaymentState,
-    RefundState,
 )
 from evently.checkout.saga import RECHECK_AFTER, Saga
 from evently.kit.clock import utc_now
@@ -23,8 +23,8 @@ SCHEMA = files("evently.db.migrations.versions").joinpath("0006_checkout.sql").r
 
 def test_every_state_has_its_transitions() -> None:
     assert set(get_args(PaymentState)) == PAYMENT_TRANSITIONS.keys()
-    assert set(get_args(RefundState)) == REFUND_TRANSITIONS.keys()
-    for transitions in (PAYMENT_TRANSITIONS, REFUND_TRANSITIONS):
+    assert set(get_args(PaymentRefundState)) == PAYMENT_REFUND_TRANSITIONS.keys()
+    for transitions in (PAYMENT_TRANSITIONS, PAYMENT_REFUND_TRANSITIONS):
         assert {state for following in transitions.values() for state in following} <= transitions.keys()
     assert {"captured", "declined", "voided", "lost"} == FINAL
     assert PAID < LIVE < PAYMENT_TRANSITIONS.keys()
@@ -46,4 +46,4 @@ def test_the_schema_lists_these_transitions() -> None:
     (states,) = re.findall(r"payments_state_ck CHECK \(\s+state IN \(([^)]+)\)", SCHEMA)
     assert set(re.findall(r"'(\w+)'", states)) == set(get_args(PaymentState))
     (states,) = re.findall(r"payment_refunds_state_ck CHECK \(state IN \(([^)]+)\)", SCHEMA)
-    assert set(re.findall(r"'(\w+)'", states)) == set(get_args(RefundState))
+    assert set(re.findall(r"'(\w+)'", states)) == set(get_args(PaymentRefundState))

@@ -57,8 +57,9 @@ WHERE ticket_types.event_id = :event_id;
 SELECT
     bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at,
     bookings.confirmed_at, bookings.ended_at, bookings.conditions_version, bookings.promo_id,
-    bookings.entry_id, bookings.extended, bookings.payment, bookings.payment_id, bookings.paid_minor, bookings.captured_at,
-    bookings.refunded_minor, tickets.ticket_id, tickets.ticket_type_id, tickets.price_minor,
+    bookings.entry_id, bookings.extended, bookings.payment, bookings.payment_id, bookings.paid_minor,
+    bookings.captured_at, bookings.refunded_minor, tickets.ticket_id, tickets.ticket_type_id,
+    tickets.price_minor,
     tickets.state = 'void' AS void, tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor,
     tickets.tax_minor, tickets.seat_number, tickets.replaces, tickets.returning_since, tickets.seat_id,
     tickets.seat_label

@@ -15,9 +15,9 @@ from evently.checkout.nouns import (
     Paid,
     Payment,
     PaymentChoice,
+    PaymentRefundState,
     PaymentState,
     RefundRow,
-    RefundState,
 )
 from evently.checkout.refunding import begin_refunds
 from evently.checkout.store import find_latest_payment as find_payment
@@ -35,9 +35,9 @@ __all__ = [
     "Paid",
     "Payment",
     "PaymentChoice",
+    "PaymentRefundState",
     "PaymentState",
     "RefundRow",
-    "RefundState",
     "begin_refunds",
     "find_payment",
     "find_payment_by_id",

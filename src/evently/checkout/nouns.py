@@ -45,13 +45,15 @@ LIVE: Final[frozenset[PaymentState]] = frozenset(
 # The booking is confirmed with it
 PAID: Final[frozenset[PaymentState]] = frozenset({"confirmed", "captured"})
 
-RefundState: TypeAlias = Literal[
+# How far a refund is with the gateway. The refund itself (sales.states.RefundState) is pending while this is
+# asking or failed, and settled otherwise.
+PaymentRefundState: TypeAlias = Literal[
     "asking",  # the gateway is asked to pay back
     "settled",  # paid back
     "never_paid",  # the payment took no money that could be paid back
     "failed",  # a person may order the next attempt
 ]
-REFUND_TRANSITIONS: Final[Mapping[RefundState, frozenset[RefundState]]] = {
+PAYMENT_REFUND_TRANSITIONS: Final[Mapping[PaymentRefundState, frozenset[PaymentRefundState]]] = {
     "asking": frozenset({"settled", "never_paid", "failed"}),
     "settled": frozenset({"failed"}),  # a bank may refuse a refund days later
     "never_paid": frozenset(),
@@ -166,7 +168,7 @@ class RefundRow(msgspec.Struct, frozen=True):
     reference: str | None
     failure_code: str | None
     failure_message: str | None
-    state: RefundState
+    state: PaymentRefundState
     created_at: datetime
     changed_at: datetime
     resume_at: datetime | None

@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Counter
 
 from evently.checkout import store
-from evently.checkout.nouns import Payment, RefundRow, RefundState
+from evently.checkout.nouns import Payment, PaymentRefundState, RefundRow
 from evently.checkout.saga import Saga, gateway_of
 from evently.db import Connection, Database
 from evently.kit.clock import Clock
@@ -114,7 +114,7 @@ class Refunds:
             RecordRefund(refund.event_id, refund.booking_id, refund.refund_id, how)
         )
         assert isinstance(outcome, Booked), f"the sales engine has decided this refund: {outcome}"
-        state: RefundState = "settled" if how == "gateway" else "never_paid"
+        state: PaymentRefundState = "settled" if how == "gateway" else "never_paid"
         await store.move_refund(
             self._database, refund, state, self._clock(), reference=reference, failure_code=code
         )

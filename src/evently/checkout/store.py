@@ -13,15 +13,15 @@ from uuid import UUID
 import msgspec
 
 from evently.checkout.nouns import (
+    PAYMENT_REFUND_TRANSITIONS,
     PAYMENT_TRANSITIONS,
-    REFUND_TRANSITIONS,
     CancellationProgress,
     DueBooking,
     NextAction,
     Payment,
+    PaymentRefundState,
     PaymentState,
     RefundRow,
-    RefundState,
 )
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
@@ -239,7 +239,7 @@ async def list_settled_refunds(database: Database, payment: Payment) -> list[UUI
 async def move_refund(
     database: Database,
     refund: RefundRow,
-    state: RefundState,
+    state: PaymentRefundState,
     now: datetime,
     *,
     reference: str | None = None,
@@ -247,7 +247,7 @@ async def move_refund(
     failure_message: str | None = None,
 ) -> bool:
     """Move this attempt at a refund to a state; False when another process has moved it from its own."""
-    assert state == refund.state or state in REFUND_TRANSITIONS[refund.state], (
+    assert state == refund.state or state in PAYMENT_REFUND_TRANSITIONS[refund.state], (
         f"a refund goes from {refund.state} to {state}"
     )
     query = sql.move_refund(

@@ -268,7 +268,7 @@ async def _load_answers(connection: Connection, works: Sequence[Work]) -> None:
 
 
 def _read_booking(answer: bytes, sale: Sale | None) -> Booking:
-    """Decode a booking in an answer. An answer from before revision 0011 does not say how the booking is paid."""
+    """Decode a booking in an answer. Before revision 0011, an answer did not say how its booking is paid."""
     booking = _decode_booking(answer)
     if _PAYMENT_NAME in answer:
         return booking

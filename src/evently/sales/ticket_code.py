@@ -1,7 +1,8 @@
 """The code of a ticket: what a QR code shows and the door reads. See docs/decisions/ticket-code.md.
 
-A code is the ticket's id, which finds the ticket, followed by its secret, which proves it: 42 characters of upper-case
-Crockford base32. Reading it checks neither: the caller compares the secret with the ticket's, in constant time.
+A code is the ticket's id, which finds the ticket, followed by its secret, which proves it: 42 characters of
+upper-case Crockford base32. Reading it checks neither: the caller compares the secret with the ticket's, in
+constant time.
 """
 
 from __future__ import annotations

@@ -180,4 +180,4 @@ def _differing_seats(stored: dict[int, UUID | None], recomputed: dict[int, UUID 
         if stored.get(seat, seat) != recomputed.get(seat, seat)
     ]
     if others:
-        yield f"seats are somebody else's: {len(others)}"
+        yield f"seats have another owner: {len(others)}"

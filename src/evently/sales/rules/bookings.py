@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from evently.sales import facts as fact
+from evently.sales import facts
 from evently.sales.commands import (
     Booked,
     Booking,
@@ -99,7 +99,7 @@ def confirm_hold(
     """Confirm a hold that may be confirmed, with a payment or (None) to be paid on site."""
     tickets = valid_tickets(booking)
     move_units(sale, batch, tickets, held=-1, sold=+1)
-    batch.facts.append(fact.HoldConfirmed(booking.booking_id, ticket_facts(tickets), payment_id, paid_minor))
+    batch.facts.append(facts.HoldConfirmed(booking.booking_id, ticket_facts(tickets), payment_id, paid_minor))
     offers.fulfil(sale, batch, booking)
     if any(ticket.replaces for ticket in tickets):
         booking = _replace_tickets(sale, batch, booking)
@@ -179,7 +179,7 @@ def extend_until(batch: Batch, booking: Booking, seconds: int) -> Booking:
     """Return a hold that ends so many seconds from now, or when it would have ended, if that is later."""
     assert booking.expires_at is not None, "a hold ends"
     expires_at = max(booking.expires_at, batch.now + timedelta(seconds=seconds))
-    batch.facts.append(fact.HoldExtended(booking.booking_id, expires_at))
+    batch.facts.append(facts.HoldExtended(booking.booking_id, expires_at))
     return replace(booking, expires_at=expires_at)
 
 
@@ -187,7 +187,7 @@ def expire(sale: Sale, batch: Batch, booking: Booking) -> None:
     """Expire a due hold and release its units."""
     assert is_due(booking, batch.now), "only a due hold expires"
     tickets = valid_tickets(booking)
-    batch.facts.append(fact.HoldExpired(booking.booking_id, ticket_facts(tickets), released_seats(tickets)))
+    batch.facts.append(facts.HoldExpired(booking.booking_id, ticket_facts(tickets), released_seats(tickets)))
     release(sale, batch, booking, tickets)
     release_promo(sale, batch, booking)
     offers.end_offer(sale, batch, booking, "lapsed")
@@ -263,7 +263,7 @@ def void_tickets(
     whole = all(ticket.state == "void" for ticket in tickets)
     batch.voided += [ticket.ticket_id for ticket in chosen]
     refund_id = batch.new_id() if refund_minor else None
-    kind = fact.BookingCancelled if whole else fact.TicketsCancelled
+    kind = facts.BookingCancelled if whole else facts.TicketsCancelled
     batch.facts.append(
         kind(
             booking.booking_id,
@@ -311,7 +311,7 @@ def _give_own_units(sale: Sale, batch: Batch, booking: Booking, own: Sequence[Ti
     held = booking.state == "held"
     move_units(sale, batch, own, held=1 if held else 0, sold=0 if held else 1)
     for ticket in own:
-        batch.facts.append(fact.TicketUnbound(booking.booking_id, ticket.ticket_id, ticket.seat_number))
+        batch.facts.append(facts.TicketUnbound(booking.booking_id, ticket.ticket_id, ticket.seat_number))
         batch.unbound.append(ticket.ticket_id)
         if ticket.seat_number is not None:
             assert sale.hall is not None, "a seat belongs to the seating"
@@ -374,7 +374,7 @@ def record_capture(_sale: Sale, batch: Batch, command: RecordCapture) -> Outcome
     # After this point the capture must be recorded.
     captured = replace(booking, captured_at=batch.now)
     record_change(batch, captured)
-    batch.facts.append(fact.PaymentCaptured(booking.booking_id, command.payment_id, booking.paid_minor))
+    batch.facts.append(facts.PaymentCaptured(booking.booking_id, command.payment_id, booking.paid_minor))
     batch.postings += ledger.captured(booking.booking_id, booking.paid_minor)
     return Booked(captured)
 
@@ -391,7 +391,7 @@ def record_refund(_sale: Sale, batch: Batch, command: RecordRefund) -> Outcome:
     batch.refunds[refund.refund_id] = replace(refund, settled_at=batch.now)
     batch.refunds_settled.append(refund.refund_id)
     batch.facts.append(
-        fact.RefundSettled(booking.booking_id, refund.refund_id, refund.amount_minor, command.how)
+        facts.RefundSettled(booking.booking_id, refund.refund_id, refund.amount_minor, command.how)
     )
     batch.postings += ledger.settled(booking.booking_id, refund.amount_minor, command.how)
     return Booked(booking)
@@ -424,7 +424,7 @@ def return_tickets(sale: Sale, batch: Batch, command: ReturnTickets) -> Outcome:
             ticket.ticket_id, booking.booking_id, ticket.ticket_type_id, ticket.seat_number, batch.now
         )
     batch.facts.append(
-        fact.TicketsReturned(booking.booking_id, tuple([ticket.ticket_id for ticket in chosen]))
+        facts.TicketsReturned(booking.booking_id, tuple([ticket.ticket_id for ticket in chosen]))
     )
     batch.serve_waitlist = True
     return Booked(_set_returning(batch, booking, chosen, returning=True))
@@ -446,7 +446,7 @@ def keep_tickets(sale: Sale, batch: Batch, command: KeepTickets) -> Outcome:
     # After this point the tickets must be kept.
     for ticket in chosen:
         del sale.returned[ticket.ticket_id]
-    batch.facts.append(fact.TicketsKept(booking.booking_id, tuple([ticket.ticket_id for ticket in chosen])))
+    batch.facts.append(facts.TicketsKept(booking.booking_id, tuple([ticket.ticket_id for ticket in chosen])))
     return Booked(_set_returning(batch, booking, chosen, returning=False))
 
 

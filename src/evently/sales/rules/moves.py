@@ -15,7 +15,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from evently.sales import facts as fact
+from evently.sales import facts
 from evently.sales.commands import Booking, No, SalesRefusal, Ticket
 from evently.sales.rules.pricing import NOTHING, TicketAmounts, amounts_of
 from evently.sales.rules.state import Batch, Sale, SeatClaim
@@ -132,7 +132,7 @@ def place(sale: Sale, batch: Batch, booking: Booking) -> None:
         sale.next_expiry_at = min(booking.expires_at, sale.next_expiry_at or booking.expires_at)
 
 
-def _placed_fact(booking: Booking) -> fact.Fact:
+def _placed_fact(booking: Booking) -> facts.Fact:
     tickets = booking.tickets
     seats = seats_of(tickets)
     money = tuple(
@@ -144,7 +144,7 @@ def _placed_fact(booking: Booking) -> fact.Fact:
     if not any(map(any, money)):
         money = ()
     if booking.expires_at is None:
-        return fact.BookingConfirmed(
+        return facts.BookingConfirmed(
             booking.booking_id,
             booking.buyer_id,
             ticket_facts(tickets),
@@ -154,7 +154,7 @@ def _placed_fact(booking: Booking) -> fact.Fact:
             booking.promo_id,
         )
     replaces = tuple([ticket.replaces for ticket in tickets]) if booking.entry_id is not None else ()
-    return fact.BookingHeld(
+    return facts.BookingHeld(
         booking.booking_id,
         booking.buyer_id,
         booking.expires_at,
@@ -230,7 +230,7 @@ def set_aside(sale: Sale, batch: Batch, type_id: UUID, units: int) -> None:
         sale.pools[pool_id].set_aside += change
         batch.pools_changed.add(pool_id)
     batch.set_asides_changed.add(type_id)
-    batch.facts.append(fact.UnitsSetAside(type_id, units))
+    batch.facts.append(facts.UnitsSetAside(type_id, units))
 
 
 # Seats ------------------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def clear_claim(batch: Batch, number: int) -> None:
 # Facts ------------------------------------------------------------------------------------------------------
 
 
-def ticket_facts(tickets: Iterable[Ticket]) -> tuple[fact.TicketFact, ...]:
+def ticket_facts(tickets: Iterable[Ticket]) -> tuple[facts.TicketFact, ...]:
     """Return tickets in the form that facts have."""
     return tuple([(ticket.ticket_id, ticket.ticket_type_id, ticket.price_minor) for ticket in tickets])
 

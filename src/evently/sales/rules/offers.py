@@ -24,7 +24,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from evently.sales import facts as fact
+from evently.sales import facts
 from evently.sales.commands import Booking, Ticket, WaitlistEntry
 from evently.sales.rules.moves import make_tickets, not_selling, over_buyer_limit, place, set_aside
 from evently.sales.rules.pricing import payment_of
@@ -42,7 +42,7 @@ def withdraw(sale: Sale, batch: Batch, entry: WaitlistEntry, reason: WithdrawalR
     assert entry.state in ("waiting", "offered"), "only a live entry is withdrawn"
     withdrawn = replace(entry, state="withdrawn", reason=reason, ended_at=batch.now)
     _change_entry(sale, batch, entry, withdrawn)
-    batch.facts.append(fact.EntryWithdrawn(entry.entry_id, reason))
+    batch.facts.append(facts.EntryWithdrawn(entry.entry_id, reason))
     batch.serve_waitlist = True  # units that were set aside for it are for the others
     return withdrawn
 
@@ -77,7 +77,7 @@ def fulfil(sale: Sale, batch: Batch, booking: Booking) -> WaitlistEntry | None:
         return entry
     fulfilled = replace(entry, state="fulfilled", ended_at=batch.now)
     _change_entry(sale, batch, entry, fulfilled)
-    batch.facts.append(fact.OfferAccepted(fulfilled.entry_id, booking.booking_id))
+    batch.facts.append(facts.OfferAccepted(fulfilled.entry_id, booking.booking_id))
     return fulfilled
 
 
@@ -279,7 +279,7 @@ def _offer(
     place(sale, batch, booking)
     offered = replace(entry, state="offered", offered_at=batch.now, booking_id=booking.booking_id)
     _change_entry(sale, batch, entry, offered)
-    batch.facts.append(fact.OfferMade(entry.entry_id, booking.booking_id))
+    batch.facts.append(facts.OfferMade(entry.entry_id, booking.booking_id))
 
 
 def _take_seats(sale: Sale, terms: TicketTypeTerms, quantity: int) -> Sequence[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from evently.kit.shapes import copy_fields
-from evently.sales import facts as fact
+from evently.sales import facts
 from evently.sales.commands import (
     BlockSeats,
     CancelSale,
@@ -51,11 +51,11 @@ def set_up(sale: Sale | None, batch: Batch, command: SetUpSale) -> tuple[Sale, O
         on_sale_at=command.on_sale_at,
         off_sale_at=command.off_sale_at,
         seq=0,
-        head_hash=fact.NO_HASH,
+        head_hash=facts.NO_HASH,
         head_at=batch.now,
     )
     batch.created = True
-    batch.facts.append(fact.SaleSetUp(command.currency, command.on_sale_at, command.off_sale_at))
+    batch.facts.append(facts.SaleSetUp(command.currency, command.on_sale_at, command.off_sale_at))
     parts: list[Outcome] = []
     if command.conditions is not None:
         parts.append(put_conditions(made, batch, PutConditions(command.event_id, command.conditions)))
@@ -81,7 +81,7 @@ def change_sale(sale: Sale, batch: Batch, command: ChangeSale) -> Outcome:
     sale.on_sale_at, sale.off_sale_at = command.on_sale_at, command.off_sale_at
     batch.terms_changed = True
     batch.serve_waitlist = True  # the waitlist is served within the window only
-    batch.facts.append(fact.SaleChanged(command.on_sale_at, command.off_sale_at))
+    batch.facts.append(facts.SaleChanged(command.on_sale_at, command.off_sale_at))
     return Done()
 
 
@@ -95,7 +95,7 @@ def open_sale(sale: Sale, batch: Batch, _command: OpenSale) -> Outcome:
         return No(SalesRefusal.NOTHING_TO_SELL)
     sale.state = "open"
     batch.terms_changed = True
-    batch.facts.append(fact.SaleOpened())
+    batch.facts.append(facts.SaleOpened())
     return Done()
 
 
@@ -105,7 +105,7 @@ def cancel_sale(sale: Sale, batch: Batch, _command: CancelSale) -> Outcome:
         return Done()
     sale.state = "cancelled"
     batch.terms_changed = True
-    batch.facts.append(fact.SaleCancelled())
+    batch.facts.append(facts.SaleCancelled())
     offers.withdraw_all(sale, batch, "cancelled")
     return Done()
 
@@ -121,7 +121,7 @@ def put_pool(sale: Sale, batch: Batch, command: PutPool) -> Outcome:
     sale.pools[terms.pool_id] = _changed_pool(pool, terms)
     batch.pools_put.add(terms.pool_id)
     batch.serve_waitlist = True
-    batch.facts.append(fact.PoolPut(terms.pool_id, terms.name, terms.capacity))
+    batch.facts.append(facts.PoolPut(terms.pool_id, terms.name, terms.capacity))
     return Done()
 
 
@@ -139,7 +139,7 @@ def remove_pool(sale: Sale, batch: Batch, command: RemovePool) -> Outcome:
         return No(SalesRefusal.POOL_IN_USE)
     del sale.pools[command.pool_id]
     batch.pools_removed.append(command.pool_id)
-    batch.facts.append(fact.PoolRemoved(command.pool_id))
+    batch.facts.append(facts.PoolRemoved(command.pool_id))
     return Done()
 
 
@@ -167,7 +167,7 @@ def put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
     sale.ticket_types[terms.ticket_type_id] = terms
     batch.types_changed.add(terms.ticket_type_id)
     batch.serve_waitlist = True  # its window may have changed
-    batch.facts.append(copy_fields(fact.TicketTypePut, terms))
+    batch.facts.append(copy_fields(facts.TicketTypePut, terms))
     return Done()
 
 
@@ -180,7 +180,7 @@ def retire_type(sale: Sale, batch: Batch, command: RetireTicketType) -> Outcome:
         return Done()
     sale.ticket_types[terms.ticket_type_id] = replace(terms, retired=True)
     batch.types_changed.add(terms.ticket_type_id)
-    batch.facts.append(fact.TicketTypeRetired(terms.ticket_type_id))
+    batch.facts.append(facts.TicketTypeRetired(terms.ticket_type_id))
     offers.withdraw_all(sale, batch, "cancelled", terms.ticket_type_id)
     return Done()
 
@@ -197,7 +197,7 @@ def put_conditions(sale: Sale, batch: Batch, command: PutConditions) -> Outcome:
         return No(SalesRefusal.TOO_MANY_PARTS, "conditions", {"count_max": CONDITIONS_MAX})
     sale.conditions[version + 1] = command.conditions
     batch.conditions_put.append(version + 1)
-    batch.facts.append(fact.ConditionsPut(version + 1, command.conditions))
+    batch.facts.append(facts.ConditionsPut(version + 1, command.conditions))
     return Done()
 
 
@@ -221,7 +221,7 @@ def put_promo_code(sale: Sale, batch: Batch, command: PutPromoCode) -> Outcome:
         del sale.promos[earlier.terms.code]
     sale.promos[terms.code] = promo
     batch.promos_put.add(terms.promo_id)
-    batch.facts.append(fact.PromoCodePut(terms))
+    batch.facts.append(facts.PromoCodePut(terms))
     return Done()
 
 
@@ -256,7 +256,7 @@ def put_seating(sale: Sale, batch: Batch, command: PutSeating) -> Outcome:
         hall.rezone(seating.zones, seating.zone_of)
         batch.serve_waitlist = True  # a zone has more seats, or fewer are left to set aside
     batch.seating_put = seating
-    batch.facts.append(fact.SeatingPut(seating.digest, seating.zones, seating.zone_of))
+    batch.facts.append(facts.SeatingPut(seating.digest, seating.zones, seating.zone_of))
     return Done()
 
 
@@ -287,7 +287,7 @@ def block_seats(sale: Sale, batch: Batch, command: BlockSeats) -> Outcome:
     for number in free:
         claim_seat(batch, number, None, was_taken=False)
     batch.serve_waitlist = True  # fewer units are left to set aside
-    batch.facts.append(fact.SeatsBlocked(tuple(free)))
+    batch.facts.append(facts.SeatsBlocked(tuple(free)))
     return Done()
 
 
@@ -305,7 +305,7 @@ def unblock_seats(sale: Sale, batch: Batch, command: UnblockSeats) -> Outcome:
     for number in blocked:
         clear_claim(batch, number)
     batch.serve_waitlist = True
-    batch.facts.append(fact.SeatsUnblocked(tuple(blocked)))
+    batch.facts.append(facts.SeatsUnblocked(tuple(blocked)))
     return Done()
 
 

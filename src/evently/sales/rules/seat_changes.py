@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from evently.sales import facts as fact
+from evently.sales import facts
 from evently.seating import Hall, SeatState
 
 
@@ -17,14 +17,14 @@ class SeatChange(NamedTuple):
     seats: tuple[int, ...]
 
 
-def seat_changes(facts: Iterable[fact.Fact]) -> Iterator[SeatChange]:
+def seat_changes(applied: Iterable[facts.Fact]) -> Iterator[SeatChange]:
     """Yield the seat changes of facts, in order."""
     free, taken, blocked = SeatState.AVAILABLE, SeatState.TAKEN, SeatState.BLOCKED
-    for each in facts:
+    for each in applied:
         match each:
-            case fact.BookingConfirmed() if each.seats:
+            case facts.BookingConfirmed() if each.seats:
                 yield SeatChange(free, taken, tuple([number for number in each.seats if number >= 0]))
-            case fact.BookingHeld() if each.seats:
+            case facts.BookingHeld() if each.seats:
                 replaces = each.replaces or (None,) * len(each.seats)
                 own = [
                     number
@@ -32,22 +32,22 @@ def seat_changes(facts: Iterable[fact.Fact]) -> Iterator[SeatChange]:
                     if number >= 0 and replaced is None
                 ]
                 yield SeatChange(free, taken, tuple(own))
-            case fact.HoldExpired() | fact.BookingCancelled() | fact.TicketsCancelled() if each.freed:
+            case facts.HoldExpired() | facts.BookingCancelled() | facts.TicketsCancelled() if each.freed:
                 yield SeatChange(taken, free, each.freed)
-            case fact.TicketUnbound() if each.seat is not None:
+            case facts.TicketUnbound() if each.seat is not None:
                 yield SeatChange(free, taken, (each.seat,))
-            case fact.SeatsBlocked():
+            case facts.SeatsBlocked():
                 yield SeatChange(free, blocked, each.seats)
-            case fact.SeatsUnblocked():
+            case facts.SeatsUnblocked():
                 yield SeatChange(blocked, free, each.seats)
 
 
-def changes_seating(facts: Iterable[fact.Fact]) -> bool:
+def changes_seating(applied: Iterable[facts.Fact]) -> bool:
     """Return whether facts changed the seating itself, so that it must be loaded again."""
-    return any(isinstance(each, fact.SeatingPut) for each in facts)
+    return any(isinstance(each, facts.SeatingPut) for each in applied)
 
 
-def apply_facts(hall: Hall, facts: Iterable[fact.Fact]) -> None:
+def apply_facts(hall: Hall, applied: Iterable[facts.Fact]) -> None:
     """Bring a hall to the state after the facts."""
-    for before, after, seats in seat_changes(facts):
+    for before, after, seats in seat_changes(applied):
         hall.change(seats, before, after)

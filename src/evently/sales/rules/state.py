@@ -17,8 +17,8 @@ from uuid import UUID
 import msgspec
 
 from evently.kit.ids import IdSource
-from evently.sales import facts as fact
 from evently.sales.commands import UNITS_MAX, Booking, WaitlistEntry
+from evently.sales.facts import Fact
 from evently.sales.rules.ledger import Posting
 from evently.sales.states import RefundState, SaleState
 from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
@@ -250,7 +250,7 @@ class Batch:
     # To be written
     created: bool = False
     terms_changed: bool = False
-    facts: list[fact.Fact] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
     placed: list[Booking] = field(default_factory=list)
     changed: dict[UUID, Booking] = field(default_factory=dict)
     voided: list[UUID] = field(default_factory=list)  # tickets

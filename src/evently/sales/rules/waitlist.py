@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evently.sales import facts as fact
+from evently.sales import facts
 from evently.sales.commands import (
     WAITING_MAX,
     AcceptOffer,
@@ -67,7 +67,7 @@ def join_waitlist(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
     # entry
     batch.serve_waitlist = True
     batch.facts.append(
-        fact.WaitlistJoined(entry.entry_id, entry.buyer_id, entry.ticket_type_id, entry.quantity)
+        facts.WaitlistJoined(entry.entry_id, entry.buyer_id, entry.ticket_type_id, entry.quantity)
     )
     return Listed(entry)
 

@@ -16,7 +16,7 @@ from evently.checkout import (
     PaymentChoice,
     PaymentState,
     RefundRow,
-    RefundState,
+    PaymentRefundState,
 )
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import BookingId, EventId, PaymentId, RefundId, show_id
@@ -150,7 +150,7 @@ class RefundView(msgspec.Struct, frozen=True):
     id: Annotated[str, msgspec.Meta(examples=["rfd_01m7y4ef72ev2sxmcnxfse27zp"])]
     booking_id: str
     payment_id: Annotated[str, msgspec.Meta(examples=["pay_01m7y4ef72ev2sxmcnxfse27zp"])]
-    state: Annotated[RefundState, msgspec.Meta(examples=["settled"])]
+    state: Annotated[PaymentRefundState, msgspec.Meta(examples=["settled"])]
     amount: Money
     attempt: Annotated[int, msgspec.Meta(examples=[1])]
     failure: FailureView | None
