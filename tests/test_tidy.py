@@ -46,10 +46,6 @@ DIALECT: Final = re.compile(
     r"|unless told|makes? way|those who (?:wait|ask|come)|sets? off|the till)\b"
 )
 LISTS_THE_WORDS: Final = {"glossary.md", "test_tidy.py"}
-# Files that are still to be translated.
-FILES_TO_TRANSLATE: Final[set[str]] = {
-    "src/evently/demo/showcase.py",
-}
 # SQL in Python: (file, the first words). All run where no statement can be loaded from a file.
 SQL_IN_PYTHON: Final = {
     ("db/embedded/server.py", "SELECT current_setting("),  # before the schema exists
@@ -348,4 +344,4 @@ def test_prose_is_plain() -> None:
         for path in paths
         if path.name not in LISTS_THE_WORDS and DIALECT.search(prose_of(path))
     }
-    assert found <= FILES_TO_TRANSLATE, sorted(found - FILES_TO_TRANSLATE)
+    assert sorted(found) == []

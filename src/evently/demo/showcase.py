@@ -161,10 +161,9 @@ async def _add_floor_and_circle(tx: Connection, scene: Scene, seat_map_id: UUID)
         ),
     )
     text = (
-        "Eleven brass players, two drummers, no sheet music. The stalls are cleared for dancing; whoever "
-        "would "
-        "rather sit takes a seat in the circle. Doors open an hour before, and the bar stays open for an "
-        "hour after."
+        "Eleven brass players, two drummers, no sheet music. The stalls are cleared for dancing; if you "
+        "would rather sit, take a seat in the circle. Doors open an hour before, and the bar stays open for "
+        "an hour after."
     )
     event_id = await _publish(
         tx, scene, "Brass on the Floor", text, Category.MUSIC, ("brass", "dance"), 6, sale

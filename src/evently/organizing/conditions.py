@@ -122,14 +122,14 @@ async def change_conditions(
 
 
 def check_conditions(
-    complaints: Complaints, pointer: str, said: ConditionsDraft | ConditionsChanges, currency: str
+    complaints: Complaints, pointer: str, sent: ConditionsDraft | ConditionsChanges, currency: str
 ) -> None:
     """Note the rules that conditions break; their types have the limits."""
-    fixed = said.fees.fixed if isinstance(said.fees, FeesDraft | FeesChanges) else None
+    fixed = sent.fees.fixed if isinstance(sent.fees, FeesDraft | FeesChanges) else None
     if isinstance(fixed, Money) and fixed.currency != currency:
         complaints.about(f"{pointer}/fees/fixed/currency", f"The event is sold in {currency}.")
-    if said.refund_windows is not UNSET:
-        _check_windows(complaints, f"{pointer}/refund_windows", said.refund_windows)
+    if sent.refund_windows is not UNSET:
+        _check_windows(complaints, f"{pointer}/refund_windows", sent.refund_windows)
 
 
 def conditions_of(draft: ConditionsDraft) -> Conditions:

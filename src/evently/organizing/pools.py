@@ -74,9 +74,9 @@ async def remove_pool(
     return await edit_sale(tx, sale, RemovePool(event_id, pool_id), now)
 
 
-def _check_pool(said: NewPool | PoolChanges, pool: PoolTerms, sale: Sale) -> None:
+def _check_pool(sent: NewPool | PoolChanges, pool: PoolTerms, sale: Sale) -> None:
     complaints = Complaints()
-    complaints.check("", said)
+    complaints.check("", sent)
     others = [other.name for other in sale.pools.values() if other.pool_id != pool.pool_id]
     check_new_name(complaints, pool.name, others)
     complaints.refuse_if_any()

@@ -160,10 +160,10 @@ def _promo_terms(draft: PromoDraft, promo_id: UUID, *, retired: bool = False) ->
     )
 
 
-def _check_promo(said: PromoDraft | PromoChanges, draft: PromoDraft, sale: Sale) -> None:
-    """Refuse what is wrong with a promo code: the limits of what was said, and the rules about the whole."""
+def _check_promo(sent: PromoDraft | PromoChanges, draft: PromoDraft, sale: Sale) -> None:
+    """Refuse what is wrong with a promo code: the limits of what was sent, and the rules about the whole."""
     complaints = Complaints()
-    complaints.check("", said)
+    complaints.check("", sent)
     code = draft.code.strip().upper()
     if not 1 <= len(code) <= PROMO_CODE_CHARACTERS_MAX or not _CODE.fullmatch(code):
         complaints.about(
