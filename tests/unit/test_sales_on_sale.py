@@ -8,13 +8,14 @@ from typing import NamedTuple
 import pytest
 
 from evently.sales.reads import OnSaleState, lowest_price, price_from, state_of, state_of_sale
+from evently.sales.states import SaleState
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
 
 class Window(NamedTuple):
-    state: str = "open"
+    state: SaleState = "open"
     on_sale_at: datetime = NOW - DAY
     off_sale_at: datetime = NOW + DAY
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from evently.catalogue import SaleSummary
 from evently.db import Connection, load_queries
 from evently.sales.rules.state import Sale
+from evently.sales.states import SaleState
 from evently.sales.terms import TicketTypeTerms
 
 sql: Final = load_queries(__name__)
@@ -29,7 +30,7 @@ class SaleWindow(Protocol):
     """A sale: its state and its window."""
 
     @property
-    def state(self) -> str:
+    def state(self) -> SaleState:
         """Closed, open or cancelled."""
 
     @property
@@ -62,7 +63,7 @@ class TypeWindow(Protocol):
 
 
 class _ListedSale(NamedTuple):
-    state: str
+    state: SaleState
     on_sale_at: datetime
     off_sale_at: datetime
 

@@ -169,10 +169,11 @@ def _payment_state(booking: sales.commands.Booking, total: int) -> str:
 
 def _show_ticket(ticket: sales.commands.Ticket, currency: str, *, confirmed: bool) -> TicketView:
     """Return a ticket as clients see it."""
+    shown_id = show_id("tkt", ticket.ticket_id)
     price = Money(ticket.price_minor, currency)
     total = ticket.total_minor()
     return TicketView(
-        show_id("tkt", ticket.ticket_id),
+        shown_id,
         show_id("tty", ticket.ticket_type_id),
         price,
         Money(ticket.discount_minor, currency) if ticket.discount_minor else None,
@@ -180,7 +181,7 @@ def _show_ticket(ticket: sales.commands.Ticket, currency: str, *, confirmed: boo
         Money(ticket.tax_minor, currency) if ticket.tax_minor else None,
         price if total == ticket.price_minor else Money(total, currency),
         ticket.state,
-        write_code(ticket.ticket_id, ticket.secret) if confirmed else None,
+        write_code(shown_id, ticket.secret) if confirmed else None,
         None if ticket.seat_id is None else SeatView(ticket.seat_id, ticket.seat_label or ticket.seat_id),
         ticket.returning_since is not None,
     )
