@@ -29,7 +29,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.kit.locked_directory import keep_directory
 from evently.kit.logs import configure_logs, is_pretty
-from evently.payments import open_gateway
+from evently.payments import open_gateways
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.web.application import create_asgi
@@ -154,7 +154,7 @@ async def build(config: Config, database: Database) -> Services:
     options = config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr))
     accounts = Accounts(database, utc_now, TokenOptions(secret))
     engine = Engine(database, config.engine_options(), utc_now, new_id)
-    gateway = await open_gateway(config.payment_options(), database, utc_now)
+    gateways = open_gateways(config.payment_options(), database, utc_now)
     return Services(
         options=options,
         database=database,
@@ -164,6 +164,6 @@ async def build(config: Config, database: Database) -> Services:
         engine=engine,
         boards=SeatBoards(database),
         waitlist_positions=WaitlistPositions(database, utc_now),
-        checkout=Checkout(database, engine, {gateway.name: gateway}, gateway.name, utc_now, new_id),
+        checkout=Checkout(database, engine, gateways, config.gateway, utc_now, new_id),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

@@ -144,12 +144,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = True
     gateway: Annotated[
-        Literal["demo", "stripe", "door"],
+        Literal["demo", "stripe", "door"] | None,
         _help(
-            "Payment gateway for online bookings: `demo` (no real money), `stripe` (needs the extra), "
-            "`door` (paid on site)."
+            "Payment gateway for online bookings: `stripe` (needs the extra), `door` (paid on site), or "
+            "`demo` (no real money; `serve --demo` uses it). If unset, nothing is sold online."
         ),
-    ] = "demo"
+    ] = None
     stripe_key: Annotated[str | None, _help("Secret key of the Stripe account.")] = None
     stripe_webhook_secret: Annotated[
         str | None,

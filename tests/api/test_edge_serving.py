@@ -75,11 +75,16 @@ def test_it_says_where_it_is(server: Serving) -> None:
         assert HTTP.get(f"{server.url}{path}").status_code == 200
 
 
+def test_it_says_at_its_start_that_there_is_no_gateway(server: Serving) -> None:
+    assert "no gateway is named (EVENTLY_GATEWAY)" in server.said
+    assert "no payment gateway" in server.log()
+
+
 def test_it_is_alive_ready_and_well(server: Serving) -> None:
     assert HTTP.get(f"{server.url}/livez").json() == {"status": "pass"}
     ready = HTTP.get(f"{server.url}/readyz")
     assert (ready.status_code, ready.headers["content-type"]) == (200, "application/health+json")
-    assert set(ready.json()["checks"]) == {"database", "migrations", "relay"}
+    assert set(ready.json()["checks"]) == {"database", "migrations", "relay", "gateway"}
 
 
 @pytest.mark.parametrize(

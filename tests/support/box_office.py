@@ -182,6 +182,7 @@ async def open_box_office(database_url: str, **settings: Any) -> AsyncIterator[B
             "secret": SECRET,
             "background": False,
             "access_log": False,
+            "gateway": "demo",
             **settings,
         }
     )

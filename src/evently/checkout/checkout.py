@@ -39,7 +39,7 @@ from evently.db import Database
 from evently.kit.clock import Clock
 from evently.kit.errors import Refused, Trouble
 from evently.kit.ids import IdSource, show_id
-from evently.payments import Forged, Gateway, Notice, inbox
+from evently.payments import DemoGateway, Forged, Gateway, Notice, inbox
 from evently.payments.inbox import StoredNotice
 from evently.sales import Engine
 from evently.sales.commands import SalesRefusal
@@ -69,7 +69,8 @@ _log: Final = structlog.get_logger(__name__)
 class Checkout:
     """The checkout of one process.
 
-    `gateways` by name. New payments are made with `gateway`; None: nothing is paid online.
+    `gateways` by name. New payments are made with `gateway`. None: nothing is sold online, but see
+    `find_gateway`.
     """
 
     def __init__(
@@ -110,6 +111,22 @@ class Checkout:
         for gateway in self.gateways.values():
             await gateway.close()
 
+    @property
+    def gateway(self) -> str | None:
+        """The gateway that the operator has named; None: nothing may be published for payment online."""
+        return self._gateway
+
+    async def find_gateway(self) -> str | None:
+        """Return the gateway of new payments; None: nothing is paid online.
+
+        Where no gateway is named and the latest payment was made with the demo gateway, the demo gateway
+        remains for the events that are on sale already: until it had to be named, it was the default.
+        """
+        if self._gateway is not None:
+            return self._gateway
+        latest = await store.find_latest_gateway(self._database)
+        return latest if latest == DemoGateway.name and latest in self.gateways else None
+
     async def wait_until_idle(self) -> None:
         """Return when no background work is left."""
         while self._spawned:
@@ -130,13 +147,16 @@ class Checkout:
         due = await self.saga.rows.get_due_booking(booking_id)
         if due.buyer_id != buyer_id:
             raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-        choice = self._storable(choice)
+        gateway = await self.find_gateway()
+        choice = self._storable(gateway, choice)
         fingerprint = hashlib.sha256(booking_id.bytes + msgspec.json.encode(choice)).digest()
         for _ in range(BEGIN_TRIES_MAX):
             now = self._clock()
-            no = self._no_payment(due, now)
+            no = self._no_payment(due, gateway, now)
             begun = (
-                None if no else await self.saga.rows.begin(self._attempt(due, choice, fingerprint, now), key)
+                None
+                if gateway is None or no is not None
+                else await self.saga.rows.begin(self._attempt(due, gateway, choice, fingerprint, now), key)
             )
             if begun is not None:
                 return Paid(await self._advance(begun), replayed=False)
@@ -155,15 +175,15 @@ class Checkout:
             due = await self.saga.rows.get_due_booking(booking_id)
         raise Refused(CheckoutRefusal.PAYMENT_PENDING)
 
-    def _storable(self, choice: PaymentChoice) -> PaymentChoice:
+    def _storable(self, gateway: str | None, choice: PaymentChoice) -> PaymentChoice:
         """Return a choice without a card number, so that it may be stored."""
         return (
             choice
-            if self._gateway is None
-            else replace(choice, method=self.gateways[self._gateway].storable_method(choice.method))
+            if gateway is None
+            else replace(choice, method=self.gateways[gateway].storable_method(choice.method))
         )
 
-    def _no_payment(self, due: DueBooking, now: datetime) -> Refused | None:
+    def _no_payment(self, due: DueBooking, gateway: str | None, now: datetime) -> Refused | None:
         """Return why a booking cannot, or need not, be paid now."""
         if due.state == "confirmed":
             return Refused(SalesRefusal.ALREADY_CONFIRMED)
@@ -173,12 +193,11 @@ class Checkout:
             return Refused(SalesRefusal.HOLD_EXPIRED)
         if not due.online or due.amount_minor == 0:
             return Refused(CheckoutRefusal.NOTHING_TO_PAY)
-        return (
-            Refused(CheckoutRefusal.NOTHING_TO_PAY, "no_online_payments") if self._gateway is None else None
-        )
+        return Refused(CheckoutRefusal.NOTHING_TO_PAY, "no_online_payments") if gateway is None else None
 
-    def _attempt(self, due: DueBooking, choice: PaymentChoice, fingerprint: bytes, now: datetime) -> Payment:
-        assert self._gateway is not None, "_no_payment has checked it"
+    def _attempt(
+        self, due: DueBooking, gateway: str, choice: PaymentChoice, fingerprint: bytes, now: datetime
+    ) -> Payment:
         assert due.expires_at is not None, "a hold has an end"
         return Payment(
             event_id=due.event_id,
@@ -187,7 +206,7 @@ class Checkout:
             buyer_id=due.buyer_id,
             attempt=0,
             fingerprint=fingerprint,
-            gateway=self._gateway,
+            gateway=gateway,
             method=choice.method,
             hosted=choice.hosted,
             return_url=choice.return_url,

@@ -161,6 +161,12 @@ async def find_latest_payment(database: Database, booking_id: UUID) -> Payment |
     return _found(await database.fetch_row(*sql.find_latest_payment(booking_id=booking_id)))
 
 
+async def find_latest_gateway(database: Database) -> str | None:
+    """Return the gateway of the latest payment of all; None before the first payment."""
+    gateway: str | None = await database.fetch_value(*sql.find_latest_gateway())
+    return gateway
+
+
 async def list_payments(database: Database, booking_id: UUID) -> list[Payment]:
     """Return the payments of a booking, the latest first."""
     return [

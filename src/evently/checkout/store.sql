@@ -139,6 +139,13 @@ WHERE (event_id, booking_id) = (
 ORDER BY attempt DESC
 LIMIT 1;
 
+-- name: find_latest_gateway
+-- The gateway of the latest payment of all. Ids grow with time, and payments_payment_ix has their order.
+SELECT gateway
+FROM payments
+ORDER BY payment_id DESC
+LIMIT 1;
+
 -- name: list_payments
 -- The payments of a booking, the latest first.
 SELECT {payment}

@@ -54,6 +54,7 @@ ACCEPTED_AT_ONCE: Final = 16
 # Longer than load balancers keep idle connections, so that they do not write into one that we have closed.
 KEEP_ALIVE_SECONDS: Final = 75
 _POSTGRES_RETRY_SECONDS: Final = 5.0  # between two attempts to restart PostgreSQL
+NO_GATEWAY: Final = "no gateway is named (EVENTLY_GATEWAY): nothing new is sold that is paid online"
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -65,6 +66,10 @@ class CannotServe(Exception):
 def serve(config: Config, *, demo: bool) -> None:
     """Start PostgreSQL and the workers, print the server's URL, and run until a signal stops it."""
     configure_logs(config.log_options())
+    if demo and config.gateway is None:
+        config = replace(config, gateway="demo")
+    if config.gateway is None:
+        _log.warning("no payment gateway", reason=NO_GATEWAY)
     with (
         _listening(config) as listening,
         database(config) as (found, postgres),
@@ -76,7 +81,7 @@ def serve(config: Config, *, demo: bool) -> None:
         variables = variables_for_workers(ready, str(metrics_directory))
         set_worker_environment(variables, str(metrics_directory))
         parent = Parent(
-            _server(ready), listening, postgres, announce=lambda: _print_urls(listening[0], demo=demo)
+            _server(ready), listening, postgres, announce=lambda: _print_urls(listening[0], ready, demo=demo)
         )
         parent.run()
     if parent.failed:
@@ -273,13 +278,15 @@ def _fill_with_demo(config: Config) -> None:
     asyncio.run(fill(config.database_options()))
 
 
-def _print_urls(listening: socket.socket, *, demo: bool) -> None:
+def _print_urls(listening: socket.socket, config: Config, *, demo: bool) -> None:
     host, port = listening.getsockname()[:2]
     here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]Evently[/] answers at [bold]{here}[/]")
     console.print(f"  API docs   {here}/docs (Swagger UI), {here}/redoc, {here}/openapi.json")
     console.print(f"  Health     {here}/health, {here}/metrics")
+    if config.gateway is None:
+        console.print(f"  Payments   {NO_GATEWAY}")
     if demo:
         from evently.demo import describe_accounts
 

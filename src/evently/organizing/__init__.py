@@ -17,7 +17,7 @@ from evently.organizing.conditions import (
     OfferSeconds,
     change_conditions,
 )
-from evently.organizing.edits import Added, Edited, get_part
+from evently.organizing.edits import Added, Edited, get_part, refuse_online_payment
 from evently.organizing.events import (
     EventChanges,
     cancel_event,
@@ -106,6 +106,7 @@ __all__ = [
     "plain_hall",
     "publish_event",
     "put_seating",
+    "refuse_online_payment",
     "remove_pool",
     "retire_promo_code",
     "retire_ticket_type",

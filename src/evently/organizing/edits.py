@@ -60,6 +60,14 @@ async def write_version(tx: Connection, sale: Sale, now: datetime, *, versions: 
     return Edited(await catalogue.note_change(tx, sale.event_id, price_minor, now, versions=versions), sale)
 
 
+def refuse_online_payment(sale: Sale) -> None:
+    """Refuse a sale that is paid online, where there is no payment gateway. Free tickets need none."""
+    _, conditions = sale.conditions_now()
+    costs = any(terms.price_minor > 0 for terms in sale.ticket_types.values() if not terms.retired)
+    if conditions.payment == "online" and costs:
+        raise Refused(SalesRefusal.NO_GATEWAY, "publishing")
+
+
 def get_part(parts: Mapping[UUID, Part], part_id: UUID) -> Part:
     """Return a pool or a ticket type of a sale. Refuses `not-found`."""
     part = parts.get(part_id)

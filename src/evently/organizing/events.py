@@ -33,7 +33,13 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.kit.shapes import Instant, WallTime, copy_fields, fields_set
 from evently.organizing.conditions import ConditionsDraft, conditions_of
-from evently.organizing.edits import Edited, edit_sale, lock_for_edit, write_version
+from evently.organizing.edits import (
+    Edited,
+    edit_sale,
+    lock_for_edit,
+    refuse_online_payment,
+    write_version,
+)
 from evently.organizing.maps import copy_map
 from evently.organizing.terms import SaleTerms, check_sale, pools_of, ticket_types_of
 from evently.organizing.windows import check_window
@@ -140,16 +146,19 @@ async def change_event(
     return await write_version(tx, sale, now)
 
 
-async def publish_event(tx: Connection, event_id: UUID, now: datetime) -> Edited:
+async def publish_event(tx: Connection, event_id: UUID, now: datetime, *, paid_online: bool = True) -> Edited:
     """Publish a draft and open its sale. Safe to repeat.
 
-    Refuses `started-already` and `nothing-to-sell`.
+    `paid_online`: whether this installation takes payments online. Refuses `started-already`,
+    `nothing-to-sell` and `no-gateway`.
     """
     event, sale = await lock_for_edit(tx, event_id)
     if event.state == "published":
         return Edited(event, sale)
     if event.starts_at <= now:
         raise Refused(CatalogueRefusal.STARTED_ALREADY)
+    if not paid_online:
+        refuse_online_payment(sale)
     await catalogue.mark_published(tx, event_id, now)
     return await edit_sale(tx, sale, OpenSale(event_id), now)
 

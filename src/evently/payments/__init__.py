@@ -81,7 +81,7 @@ __all__ = [
     "forget_notices",
     "list_pending",
     "mark_processed",
-    "open_gateway",
+    "open_gateways",
     "store_notices",
 ]
 
@@ -92,7 +92,7 @@ class PaymentOptions(msgspec.Struct, frozen=True):
     `demo_page_url`: the URL of the demo gateway's page, without a slash at the end.
     """
 
-    gateway: Literal["demo", "stripe", "door"] = "demo"
+    gateway: Literal["demo", "stripe", "door"] | None = None  # None: no new payments
     stripe_key: str = ""
     stripe_webhook_secret: str = ""
     stripe_api_base: str | None = None  # None: Stripe's own
@@ -100,14 +100,18 @@ class PaymentOptions(msgspec.Struct, frozen=True):
     guard: GuardOptions = GuardOptions()
 
 
-async def open_gateway(options: PaymentOptions, database: Database, clock: Clock) -> Guarded:
-    """Return the configured gateway, guarded.
+def open_gateways(options: PaymentOptions, database: Database, clock: Clock) -> dict[str, Guarded]:
+    """Return the gateways by name, guarded: the configured one, and the demo gateway for its old payments.
 
     Raises ValueError when Stripe is configured without its key or secret, or the extra is not installed.
     """
+    demo = Guarded(DemoGateway(database, clock, options.demo_page_url), options.guard)
+    opened = [demo] if options.gateway in {None, "demo"} else [demo, _open_gateway(options)]
+    return {gateway.name: gateway for gateway in opened}
+
+
+def _open_gateway(options: PaymentOptions) -> Guarded:
     match options.gateway:
-        case "demo":
-            return Guarded(DemoGateway(database, clock, options.demo_page_url), options.guard)
         case "door":
             return Guarded(DoorGateway(), options.guard)
         case "stripe":
@@ -117,3 +121,5 @@ async def open_gateway(options: PaymentOptions, database: Database, clock: Clock
                 raise ValueError("Stripe is an extra: pip install 'evently[stripe]'") from exc
             stripe = StripeGateway(options.stripe_key, options.stripe_webhook_secret, options.stripe_api_base)
             return Guarded(stripe, options.guard)
+        case _:
+            raise AssertionError("the demo gateway needs no settings")

@@ -76,7 +76,7 @@ def own_server(
     if sys.platform == "linux":
         command = [sys.executable, "-I", "-S", "-c", _END_WITH_PARENT, str(os.getpid()), *command]
     log = directory / f"server-{time.monotonic_ns()}.log"
-    environment = environment_for(**settings)
+    environment = environment_for(**{"gateway": "demo", **settings})
     with (
         log.open("wb") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as process,  # noqa: S603  # ourselves

@@ -55,6 +55,7 @@ class SalesRefusal(Refusal):
     POOL_IN_USE = "pool-in-use"
     TOO_MANY_PARTS = "too-many-parts"
     NOTHING_TO_SELL = "nothing-to-sell"
+    NO_GATEWAY = "no-gateway"
     UNKNOWN_SEAT = "unknown-seat"
     SEAT_TAKEN = "seat-taken"
     SEAT_OF_ANOTHER_ZONE = "seat-of-another-zone"

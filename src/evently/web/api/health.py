@@ -28,6 +28,13 @@ _HEALTH_JSON: Final = "application/health+json"
 _RETRY: Final = {"retry-after": "2"}
 _OPEN: Final = policy(PUBLIC, rate="unlimited")
 
+_MAKE_BELIEVE: Final = "The demo gateway takes no real money."
+_NO_GATEWAY: Final = "No gateway is named (EVENTLY_GATEWAY): nothing is sold that is paid online."
+_KEPT_GATEWAY: Final = (
+    "No gateway is named (EVENTLY_GATEWAY). Earlier payments were made with the demo gateway, so events that are "
+    "on sale still use it, which takes no real money; no other event can be published that is paid online."
+)
+
 Status = Literal["pass", "warn", "fail"]
 
 
@@ -75,7 +82,7 @@ async def readyz(request: Request) -> Response[Health]:
 
 @get("/health", operation_id="health", summary="Health", tags=["Health"], media_type=_HEALTH_JSON, **_OPEN)
 async def health(request: Request) -> Response[Health]:
-    """Return the result of every health check: database, migrations, relay."""
+    """Return the result of every health check: database, migrations, relay, payment gateway."""
     return await _answer(request.context)
 
 
@@ -101,6 +108,7 @@ async def run_checks(context: Services) -> Health:
         revision = await stored_revision(context.database)
         milliseconds = round((time.perf_counter() - began) * 1000, 3)
         oldest = await sales.outbox.oldest_undelivered(context.database)
+        gateway = await context.checkout.find_gateway()
     except Trouble as exc:
         return Health("fail", __version__, {"database": HealthCheck("fail", output=str(exc))})
     lag = 0.0 if oldest is None else max(0.0, (context.clock() - oldest).total_seconds())
@@ -112,6 +120,7 @@ async def run_checks(context: Services) -> Health:
             round(lag, 3),
             "s",
         ),
+        "gateway": _check_gateway(context.checkout.gateway, gateway),
     }
     return Health(_worst(checks), __version__, checks)
 
@@ -134,6 +143,13 @@ def _check_migrations(revision: str | None) -> HealthCheck:
     return HealthCheck(
         status, revision or "none", output=f"This version needs {newest}; run evently migrate."
     )
+
+
+def _check_gateway(named: str | None, used: str | None) -> HealthCheck:
+    """Return the gateway of new payments; warn when the operator has named none."""
+    if named is not None:
+        return HealthCheck("pass", named, output=_MAKE_BELIEVE if named == "demo" else "")
+    return HealthCheck("warn", used or "none", output=_KEPT_GATEWAY if used else _NO_GATEWAY)
 
 
 def _worst(checks: dict[str, HealthCheck]) -> Status:

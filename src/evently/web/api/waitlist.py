@@ -12,9 +12,9 @@ import msgspec
 from evently import sales
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, TicketTypeId, WaitlistEntryId, show_id
-from evently.sales.commands import SalesRefusal
+from evently.sales.commands import BookingLine, SalesRefusal
 from evently.sales.states import EntryState, WithdrawalReason
-from evently.web.api.bookings import BookingView, answer_booking
+from evently.web.api.bookings import BookingView, answer_booking, refuse_unpayable
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
@@ -268,12 +268,14 @@ async def get_waitlist_entry(
         SalesRefusal.NOT_OFFERED,
         SalesRefusal.OFFER_EXPIRED,
         SalesRefusal.EVENT_CANCELLED,
+        SalesRefusal.NO_GATEWAY,
     ),
     **policy(SIGNED_IN, rate="bookings"),
 )
 async def accept_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Response[BookingView]:
     """Accept an offer of the caller; return the booking."""
     entry = await _own_entry(request, entry_id)
+    await refuse_unpayable(request, entry.event_id, [BookingLine(entry.ticket_type_id, entry.quantity)])
     command = sales.commands.AcceptOffer(entry.event_id, entry.entry_id, request.actor.id)
     outcome = await _submit(request, command)
     assert outcome.booking is not None, "an accepted offer has a booking"

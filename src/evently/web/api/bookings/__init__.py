@@ -4,6 +4,7 @@ bodies         what requests send
 views          what responses show
 placing        place a booking (the hot path), extend a hold
 ending         cancel bookings, quote a cancellation, return tickets to the waitlist
+paying         refuse bookings that nothing can pay
 quoting        quote a booking
 reading        get one booking, list bookings
 availability   how many tickets of each type can be booked
@@ -11,9 +12,10 @@ proof          the journal of an event, and its proof
 """
 
 from evently.web.api.bookings import availability, ending, placing, proof, quoting, reading
+from evently.web.api.bookings.paying import refuse_unpayable
 from evently.web.api.bookings.views import BookingView, answer_booking, show_booking
 
-__all__ = ["BookingView", "answer_booking", "routes", "show_booking"]
+__all__ = ["BookingView", "answer_booking", "refuse_unpayable", "routes", "show_booking"]
 
 routes = [
     *placing.routes,

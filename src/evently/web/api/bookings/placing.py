@@ -8,6 +8,7 @@ from evently import sales
 from evently.kit.ids import BookingId, EventId
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import BookingBody, lines_of
+from evently.web.api.bookings.paying import refuse_unpayable
 from evently.web.api.bookings.views import BookingView, answer_booking
 from evently.web.api.unlocking import count_guess
 from evently.web.edge.auth import SIGNED_IN, policy
@@ -34,6 +35,7 @@ _PLACING: Final = (
     SalesRefusal.UNKNOWN_PROMO_CODE,
     SalesRefusal.PROMO_CODE_NOT_VALID,
     SalesRefusal.PROMO_CODE_USED_UP,
+    SalesRefusal.NO_GATEWAY,
     SalesRefusal.KEY_REUSED,
 )
 
@@ -61,10 +63,12 @@ async def place_booking(
     """Book tickets; answer when the booking is durable."""
     if data.promo_code is not None:
         await count_guess(request)
+    lines = lines_of(data.lines)
+    await refuse_unpayable(request, event_id, lines, data.promo_code)
     command = sales.commands.PlaceBooking(
         event_id,
         request.actor.id,
-        lines_of(data.lines),
+        lines,
         key=key_of(idempotency_key),
         fingerprint=fingerprint_of("place", event_id, data),
         promo_code=data.promo_code,

@@ -156,15 +156,19 @@ async def change_event(
     tags=[_ORGANIZERS],
     status_code=200,
     responses=problems(
-        SalesRefusal.NOTHING_TO_SELL, CatalogueRefusal.STARTED_ALREADY, SalesRefusal.EVENT_CANCELLED
+        SalesRefusal.NOTHING_TO_SELL,
+        SalesRefusal.NO_GATEWAY,
+        CatalogueRefusal.STARTED_ALREADY,
+        SalesRefusal.EVENT_CANCELLED,
     ),
     **policy(MANAGERS),
 )
 async def publish_event(request: Request, event_id: FromPath[EventId]) -> Response[EventView]:
     """Publish a draft."""
     context = request.context
+    paid_online = context.checkout.gateway is not None
     async with context.database.transaction() as tx:
-        edited = await organizing.publish_event(tx, event_id, context.clock())
+        edited = await organizing.publish_event(tx, event_id, context.clock(), paid_online=paid_online)
     return await _answer_edited(request, edited)
 
 

@@ -162,16 +162,17 @@ async def get_ticket_type(
     operation_id="addTicketType",
     summary="Add a ticket type",
     tags=[_TYPES],
-    responses=problems(SalesRefusal.TOO_MANY_PARTS, SalesRefusal.EVENT_CANCELLED),
+    responses=problems(SalesRefusal.TOO_MANY_PARTS, SalesRefusal.EVENT_CANCELLED, SalesRefusal.NO_GATEWAY),
     **policy(MANAGERS),
 )
 async def add_ticket_type(
     request: Request, event_id: FromPath[EventId], data: JSONBody[AddedTicketType]
 ) -> Response[OrganizersTypeView]:
     """Add a ticket type to an event, the last on its page."""
-    context = request.context
+    context, payable = request.context, await is_payable(request.context)
     async with context.database.transaction() as tx:
         added = await organizing.add_ticket_type(tx, event_id, data, context.clock())
+        refuse_unpayable(added.event, added.sale, payable=payable)
     view = _show_type(context, added.sale, added.sale.ticket_types[added.part_id])
     return answer_added_part(request, added.event, "ticket-types", view.id, view)
 
@@ -182,7 +183,9 @@ async def add_ticket_type(
     summary="Change a ticket type",
     description="A new price is for later bookings. The pools cannot change once the event is published.",
     tags=[_TYPES],
-    responses=problems(SalesRefusal.POOL_IN_USE, SalesRefusal.EVENT_CANCELLED, 412, 428),
+    responses=problems(
+        SalesRefusal.POOL_IN_USE, SalesRefusal.EVENT_CANCELLED, SalesRefusal.NO_GATEWAY, 412, 428
+    ),
     **policy(MANAGERS),
 )
 async def change_ticket_type(
@@ -193,10 +196,12 @@ async def change_ticket_type(
 ) -> Response[OrganizersTypeView]:
     """Change a ticket type."""
     context, seen = request.context, partial(require_if_match, request)
+    payable = await is_payable(context)
     async with context.database.transaction() as tx:
         event, sale = await organizing.change_ticket_type(
             tx, event_id, ticket_type_id, data, context.clock(), seen
         )
+        refuse_unpayable(event, sale, payable=payable)
     return answer_changed_part(request, event, _show_type(context, sale, sale.ticket_types[ticket_type_id]))
 
 
@@ -217,6 +222,17 @@ async def retire_ticket_type(
     async with context.database.transaction() as tx:
         event, _ = await organizing.retire_ticket_type(tx, event_id, ticket_type_id, context.clock(), seen)
     return answer_changed_part(request, event, None)
+
+
+async def is_payable(context: Services) -> bool:
+    """Return whether bookings can be paid online. Ask before a transaction: it may read the database."""
+    return await context.checkout.find_gateway() is not None
+
+
+def refuse_unpayable(event: Event, sale: Sale, *, payable: bool) -> None:
+    """Refuse an edit after which a published event is paid online and cannot be. A draft may become anything."""
+    if event.state == "published" and not payable:
+        organizing.refuse_online_payment(sale)
 
 
 async def read_event_and_sale(context: Services, event_id: UUID) -> tuple[Event, Sale]:

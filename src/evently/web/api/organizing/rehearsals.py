@@ -94,7 +94,7 @@ class RehearsalView(msgspec.Struct, frozen=True):
         "the copy, and no figure counts it."
     ),
     tags=["Rehearsals"],
-    responses=problems(SalesRefusal.NOTHING_TO_SELL),
+    responses=problems(SalesRefusal.NOTHING_TO_SELL, SalesRefusal.NO_GATEWAY),
     **policy(organizer("manager", "events:write"), rate="heavy"),
 )
 async def rehearse_event(
@@ -105,6 +105,8 @@ async def rehearse_event(
     async with context.database.transaction() as tx:
         buyers = await accounts.rehearsals.add_rehearsal_buyers(tx, data.buyers, now)
         event, sale = await organizing.copy_for_rehearsal(tx, event_id, data.places, now)
+        if context.checkout.gateway is None:
+            organizing.refuse_online_payment(sale)
     return await _answer(context, event, sale, buyers, now)
 
 
@@ -117,7 +119,7 @@ async def rehearse_event(
         "and no figure counts it."
     ),
     tags=["Rehearsals"],
-    responses=problems(),
+    responses=problems(SalesRefusal.NO_GATEWAY),
     **policy(organizer("manager", "events:write"), rate="heavy"),
 )
 async def rehearse_fresh_event(
@@ -138,6 +140,8 @@ async def rehearse_fresh_event(
             seated=data.seated,
             hold_seconds=data.hold_seconds,
         )
+        if context.checkout.gateway is None:
+            organizing.refuse_online_payment(sale)
     return await _answer(context, event, sale, buyers, now)
 
 

@@ -23,7 +23,13 @@ from evently.web.api.catalogue.sale_shapes import (
     show_conditions,
 )
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
-from evently.web.api.organizing.parts import answer_changed_part, answer_part, read_event_and_sale
+from evently.web.api.organizing.parts import (
+    answer_changed_part,
+    answer_part,
+    is_payable,
+    read_event_and_sale,
+    refuse_unpayable,
+)
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import require_if_match
 from evently.web.edge.context import Response
@@ -59,7 +65,9 @@ async def get_conditions(request: Request, event_id: FromPath[EventId]) -> Respo
         "also for cancellations and refunds."
     ),
     tags=[_CONDITIONS],
-    responses=problems(SalesRefusal.TOO_MANY_PARTS, SalesRefusal.EVENT_CANCELLED, 412, 428),
+    responses=problems(
+        SalesRefusal.TOO_MANY_PARTS, SalesRefusal.EVENT_CANCELLED, SalesRefusal.NO_GATEWAY, 412, 428
+    ),
     **policy(MANAGERS),
 )
 async def change_conditions(
@@ -67,8 +75,10 @@ async def change_conditions(
 ) -> Response[ConditionsView]:
     """Change how tickets are paid, held and refunded."""
     context, seen = request.context, partial(require_if_match, request)
+    payable = await is_payable(context)
     async with context.database.transaction() as tx:
         event, sale = await organizing.change_conditions(tx, event_id, data, context.clock(), seen)
+        refuse_unpayable(event, sale, payable=payable)
     return answer_changed_part(request, event, _show_conditions(sale))
 
 
