@@ -14,9 +14,9 @@ from evently.checkout import (
     CheckoutRefusal,
     Payment,
     PaymentChoice,
+    PaymentRefundState,
     PaymentState,
     RefundRow,
-    PaymentRefundState,
 )
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import BookingId, EventId, PaymentId, RefundId, show_id
