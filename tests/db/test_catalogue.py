@@ -164,6 +164,59 @@ async def test_words_are_found_without_accents_and_while_they_are_typed(db: Data
         assert await found(db, typed) == [], typed
 
 
+async def test_what_people_type_is_found_where_it_stands_in_every_script(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    titles = {
+        title: (await make_event(db, venue, title=title)).event_id
+        for title in (
+            *("東京の夜", "京都市東山区の夜", "パリ祭", "ハリ治療", "ババの家", "งานเทศกาลดนตรีไทย"),
+            *("서울재즈콘서트", "संगीत की रात", "सगति", "мой город", "мои песни", "ქართული მუსიკა"),
+        )
+    }
+    for typed, expected in {
+        "東京": ["東京の夜"],
+        "京都": ["京都市東山区の夜"],
+        "夜": ["東京の夜", "京都市東山区の夜"],
+        "パリ": ["パリ祭"],
+        "ﾊﾟﾘ": ["パリ祭"],
+        "ハリ": ["ハリ治療"],
+        "ハハ": [],
+        "ババ": ["ババの家"],
+        "ดนตรี": ["งานเทศกาลดนตรีไทย"],
+        "เทศกาล": ["งานเทศกาลดนตรีไทย"],
+        "ดนตร": ["งานเทศกาลดนตรีไทย"],
+        "ตนดรี": [],
+        "재즈": ["서울재즈콘서트"],
+        "재즈코": ["서울재즈콘서트"],
+        "संगीत": ["संगीत की रात"],
+        "мой": ["мой город"],
+        "мои": ["мои песни"],
+        "მუსიკ": ["ქართული მუსიკა"],
+    }.items():
+        assert await found(db, typed) == [titles[title] for title in expected], typed
+    wish = EventSearch(search_for("東京", [("city", "Berlin")]), Sort.RELEVANCE)
+    assert await ids(db, wish) == [titles["東京の夜"]]
+
+
+async def test_words_of_an_older_form_are_made_again_in_steps(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evently.catalogue.events.INDEXED_MAX", 2)
+    venue = await make_venue(db, await make_organizer(db))
+    events = [await make_event(db, venue, title="東京", publish=number != 1) for number in range(3)]
+    indexed = "SELECT event_id, search::text, version FROM events ORDER BY event_id"
+    before = await db.fetch(indexed)
+    await db.fetch("UPDATE events SET words_version = 1, search = array_to_tsvector(ARRAY['東', '京'])")
+    assert await found(db, "東京") == []
+    async with db.transaction() as tx:  # an organizer is editing one of them
+        await tx.fetch("SELECT FROM events WHERE event_id = $1 FOR UPDATE", events[0].event_id)
+        assert await catalogue.remake_words(db)
+        assert not await catalogue.remake_words(db)
+    assert not await catalogue.remake_words(db)
+    assert await db.fetch(indexed) == before
+    assert await found(db, "東京") == [events[0].event_id, events[2].event_id]
+
+
 async def test_facets_narrow_exactly(db: Database) -> None:
     organizer_id, other_id = await make_organizer(db), await make_organizer(db)
     event = await make_event(

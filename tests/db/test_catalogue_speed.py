@@ -35,7 +35,8 @@ SELECT
     now() + (n - 5000) * interval '30 minutes', now() + (n - 4996) * interval '30 minutes',
     'published', false,
     array_to_tsvector(
-        ARRAY['everywhere', 'word' || n % 1000, 'rare' || n, 'city=c' || n % 100, 'category=k' || n % 10]
+        ARRAY['everywhere', 'word' || n % 1000, 'rare' || n, 'city=c' || n % 100, 'category=k' || n % 10,
+            '東', '京', CASE WHEN n % 1000 = 0 THEN '東京' ELSE '京都' END, '都東']
     ),
     'EUR', (n * 7919 % 10000)::bigint, 1, now(), now(), now() - n * interval '1 minute'
 FROM generate_series(1, 20000) AS n;
@@ -69,7 +70,18 @@ async def pages_touched(db: Database, query: tuple[Any, ...]) -> int:
         return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
-WORDS: Final = ("", "everywhere", "every", "word7", "rare77", "nowhere", "everywhere word7")
+WORDS: Final = (
+    "",
+    "everywhere",
+    "every",
+    "word7",
+    "rare77",
+    "nowhere",
+    "everywhere word7",
+    "東京",
+    "京都東",
+    "東京 word7",
+)
 FACETS: Final = ((), (("city", "c7"),), (("category", "k3"), ("city", "c3")))
 PRICES: Final = (None, Money(0, "EUR"), Money(5_000, "EUR"), Money(5_000, "USD"))
 

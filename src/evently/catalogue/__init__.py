@@ -21,6 +21,7 @@ from evently.catalogue.events import (
     mark_cancelled,
     mark_published,
     note_change,
+    remake_words,
     update_event,
 )
 from evently.catalogue.local_time import EARLIEST, LATEST, Moment, is_within_reach, time_zones
@@ -117,6 +118,7 @@ __all__ = [
     "mark_cancelled",
     "mark_published",
     "note_change",
+    "remake_words",
     "search_for",
     "share_venue",
     "slug_of",

@@ -8,7 +8,8 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -16,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from evently.catalogue.nouns import Event, EventTerms, VenueCopy
-from evently.catalogue.words import lexemes_of
+from evently.catalogue.words import WORDS_VERSION, lexemes_of
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import NO_ID
@@ -28,6 +29,10 @@ _WRITTEN: Final = [name for name in EventTerms.__struct_fields__ if not name.end
 
 # Events that one statement renames: ten megabytes if every description has the largest length
 _COPY_PAGE: Final = 500
+# Events whose words one transaction makes again: a megabyte, if every description has the largest length
+INDEXED_MAX: Final = 50
+# The words of a longer text are made in a thread: they take up to 0.1 s, which the event loop cannot wait
+_INLINE_CHARACTERS_MAX: Final = 2_000
 
 
 async def insert_event(
@@ -48,14 +53,14 @@ async def insert_event(
             currency=currency,
             sandbox=sandbox,
             now=now,
-            **_columns(terms, place),
+            **await _columns(terms, place),
         )
     )
 
 
 async def update_event(tx: Connection, event_id: UUID, terms: EventTerms, place: VenueCopy) -> None:
     """Write the terms of an event, with start and end as instants. If it moves, the venue's row is locked."""
-    await tx.execute(*sql.update_event(event_id=event_id, **_columns(terms, place)))
+    await tx.execute(*sql.update_event(event_id=event_id, **await _columns(terms, place)))
 
 
 async def mark_published(tx: Connection, event_id: UUID, now: datetime) -> None:
@@ -100,6 +105,7 @@ async def copy_venue(tx: Connection, place: VenueCopy, now: datetime) -> None:
         *sql.lock_events_of_venue(venue_id=place.venue_id, after=after, limit=_COPY_PAGE)
     ):
         after = rows[-1]["event_id"]
+        lexemes = await asyncio.to_thread(_list_lexemes, rows, place)
         await tx.execute(
             *sql.update_venue_copies(
                 venue_name=place.venue_name,
@@ -107,12 +113,25 @@ async def copy_venue(tx: Connection, place: VenueCopy, now: datetime) -> None:
                 time_zone=place.time_zone,
                 now=now,
                 event_ids=[row["event_id"] for row in rows],
-                lexemes=[
-                    " ".join(_lexemes(place, row["title"], row["description"], row["category"], row["tags"]))
-                    for row in rows
-                ],
+                lexemes=lexemes,
+                words_version=WORDS_VERSION,
             )
         )
+
+
+async def remake_words(database: Database) -> bool:
+    """Make the words of some events again that an older version made; return whether there may be more."""
+    async with database.transaction() as tx:
+        rows = await tx.fetch(*sql.lock_outdated_words(limit=INDEXED_MAX))
+        if rows:
+            await tx.execute(
+                *sql.update_words(
+                    event_ids=[row["event_id"] for row in rows],
+                    lexemes=await asyncio.to_thread(_list_lexemes, rows),
+                    words_version=WORDS_VERSION,
+                )
+            )
+    return len(rows) == INDEXED_MAX
 
 
 async def get_event(database: Database, event_id: UUID) -> Event:
@@ -139,23 +158,45 @@ def _found(row: Record | None) -> Event:
     return read_event(row)
 
 
-def _columns(terms: EventTerms, place: VenueCopy) -> dict[str, object]:
+async def _columns(terms: EventTerms, place: VenueCopy) -> dict[str, object]:
+    texts = (terms.title, terms.description, terms.category, terms.tags)
+    where = (place.organizer_id, place.venue_name, place.city)
+    if len(terms.description) <= _INLINE_CHARACTERS_MAX:
+        lexemes = _lexemes(*texts, *where)
+    else:
+        lexemes = await asyncio.to_thread(_lexemes, *texts, *where)
     return {
         **{name: getattr(terms, name) for name in _WRITTEN},
         "venue_id": place.venue_id,
         "venue_name": place.venue_name,
         "city": place.city,
         "time_zone": place.time_zone,
-        "lexemes": _lexemes(place, terms.title, terms.description, terms.category, terms.tags),
+        "lexemes": lexemes,
+        "words_version": WORDS_VERSION,
     }
 
 
-def _lexemes(place: VenueCopy, title: str, description: str, category: str, tags: Iterable[str]) -> list[str]:
-    texts = [description, place.venue_name, place.city, *tags]
-    facets = {
-        "city": [place.city],
-        "category": [category],
-        "tag": tags,
-        "organizer": [place.organizer_id.hex],
-    }
-    return lexemes_of(title, texts, facets)
+def _list_lexemes(rows: Sequence[Record], place: VenueCopy | None = None) -> list[str]:
+    """Return the lexemes of each event; those of `place` instead of its venue, if it is given."""
+    return [
+        " ".join(
+            _lexemes(
+                *(row["title"], row["description"], row["category"], row["tags"], row["organizer_id"]),
+                *((place.venue_name, place.city) if place else (row["venue_name"], row["city"])),
+            )
+        )
+        for row in rows
+    ]
+
+
+def _lexemes(  # the columns of an event of which its words consist
+    title: str,
+    description: str,
+    category: str,
+    tags: Iterable[str],
+    organizer_id: UUID,
+    venue_name: str,
+    city: str,
+) -> list[str]:
+    facets = {"city": [city], "category": [category], "tag": tags, "organizer": [organizer_id.hex]}
+    return lexemes_of(title, [description, venue_name, city, *tags], facets)

@@ -8,13 +8,13 @@ starts_at, ends_at, state, sandbox, currency, version, created_at, changed_at, p
 -- Write a new draft.
 INSERT INTO events (
     event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city,
-    time_zone, starts_at, ends_at, state, sandbox, search, currency, price_from_minor, version, created_at,
-    changed_at
+    time_zone, starts_at, ends_at, state, sandbox, search, words_version, currency, price_from_minor, version,
+    created_at, changed_at
 )
 VALUES (
     :event_id, :organizer_id, :venue_id, :title, :description, :category, :tags, :image_url, :venue_name,
     :city, :time_zone, :starts_at, :ends_at, 'draft', :sandbox, array_to_tsvector(:lexemes::text[]),
-    :currency, NULL, 1, :now, :now
+    :words_version, :currency, NULL, 1, :now, :now
 );
 
 -- name: find_events
@@ -36,7 +36,8 @@ UPDATE events
 SET
     venue_id = :venue_id, title = :title, description = :description, category = :category, tags = :tags,
     image_url = :image_url, venue_name = :venue_name, city = :city, time_zone = :time_zone,
-    starts_at = :starts_at, ends_at = :ends_at, search = array_to_tsvector(:lexemes::text[])
+    starts_at = :starts_at, ends_at = :ends_at, search = array_to_tsvector(:lexemes::text[]),
+    words_version = :words_version
 WHERE event_id = :event_id;
 
 -- name: publish_event
@@ -80,6 +81,24 @@ FOR UPDATE;
 UPDATE events
 SET
     venue_name = :venue_name, city = :city, time_zone = :time_zone, version = version + 1, changed_at = :now,
-    search = array_to_tsvector(string_to_array(new.lexemes, ' '))
+    search = array_to_tsvector(string_to_array(new.lexemes, ' ')), words_version = :words_version
+FROM unnest(:event_ids::uuid[], :lexemes::text[]) AS new (event_id, lexemes)
+WHERE events.event_id = new.event_id;
+
+-- name: lock_outdated_words
+-- Some events whose words have an older form (events_words_ix). Events that an organizer edits at this moment
+-- are skipped: the edit writes their words.
+SELECT event_id, organizer_id, title, description, category, tags, venue_name, city
+FROM events
+WHERE words_version < 2
+ORDER BY event_id
+LIMIT :limit
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: update_words
+-- Write the words of these events. Nothing that people read changes, so the version stays. Lexemes contain no
+-- spaces.
+UPDATE events
+SET search = array_to_tsvector(string_to_array(new.lexemes, ' ')), words_version = :words_version
 FROM unnest(:event_ids::uuid[], :lexemes::text[]) AS new (event_id, lexemes)
 WHERE events.event_id = new.event_id;

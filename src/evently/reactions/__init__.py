@@ -45,6 +45,7 @@ SCHEDULE: Final = (
     Scheduled("waitlists", 1.0, tasks.open_waitlists),
     Scheduled("payments", 1.0, tasks.resume_payments),
     Scheduled("notices", 60.0, tasks.process_notices),
+    Scheduled("words", 60.0, tasks.remake_words),
     Scheduled("forgetting", 600.0, tasks.forget_expired),
 )
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import accounts, checkout, jobs, notifications, sales
+from evently import accounts, catalogue, checkout, jobs, notifications, sales
 from evently.accounts import Accounts
 from evently.checkout import Checkout
 from evently.db import Connection, Database
@@ -147,6 +147,11 @@ async def process_notices(services: Services, _since: datetime | None) -> bool:
     """Process the notices of gateways that were stored and never processed."""
     await services.checkout.process_pending_notices()
     return False
+
+
+async def remake_words(services: Services, _since: datetime | None) -> bool:
+    """Make the search words of some events again that a previous version made; see `catalogue.words`."""
+    return await catalogue.remake_words(services.database)
 
 
 async def forget_expired(services: Services, _since: datetime | None) -> bool:

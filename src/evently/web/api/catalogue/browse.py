@@ -52,7 +52,8 @@ Typed: TypeAlias = Annotated[
         max_length=_TYPED_CHARACTERS_MAX,
         description=(
             "Words of the title, the description, the venue, the city or the tags. All of them must match, "
-            "without regard to case and accents; the last word may be unfinished."
+            "without regard to case and accents; the last word may be unfinished. In scripts without spaces, "
+            "such as Han, kana and Thai, and in Hangul, each word may stand in the middle of other text."
         ),
     ),
 ]
