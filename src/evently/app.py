@@ -18,6 +18,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from evently import reactions
@@ -153,8 +154,12 @@ async def build(config: Config, database: Database) -> Services:
     secret = config.secret_bytes() or await read_secret(database, utc_now())
     options = config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr))
     accounts = Accounts(database, utc_now, TokenOptions(secret))
-    engine = Engine(database, config.engine_options(), utc_now, new_id)
     gateways = open_gateways(config.payment_options(), database, utc_now)
+    engine_options = config.engine_options()
+    if config.gateway is not None:
+        denominations = gateways[config.gateway].denomination
+        engine_options = msgspec.structs.replace(engine_options, denominations=denominations)
+    engine = Engine(database, engine_options, utc_now, new_id)
     return Services(
         options=options,
         database=database,

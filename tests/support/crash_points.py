@@ -13,6 +13,7 @@ from uuid import UUID
 
 from evently.checkout import Checkout
 from evently.db import Connection, Database
+from evently.kit.denominations import Denomination
 from evently.kit.ids import new_id
 from evently.payments import Authorisation, Captured, Found, Gateway, Intent, Lost, Notice, Refunding, Voided
 from evently.sales import Engine, EngineOptions
@@ -71,6 +72,9 @@ class CrashingGateway:
         return await self._around(
             "refund", lambda: self.inner.refund(reference, amount_minor, key, refund_id)
         )
+
+    def denomination(self, currency: str) -> Denomination:
+        return self.inner.denomination(currency)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:
         return self.inner.read_webhook(headers, body, now)

@@ -38,6 +38,9 @@ METHODS: Final = {
     "pm_refund_fails",
     "pm_refund_late",
 }
+# The least sum of a payment, and what amounts are multiples of (docs.stripe.com/currencies), in Stripe's unit
+LEAST: Final = {"gbp": 30, "huf": 17_500, "isk": 1, "ugx": 1, "mga": 1, "kwd": 1, "jpy": 50}
+ROUND: Final = {"isk": 100, "ugx": 100, "bhd": 10, "jod": 10, "kwd": 10, "omr": 10, "tnd": 10}
 
 FaultKind = Literal["drop_before", "drop_after", "fail", "fail_after", "too_many", "delay", "garbage"]
 
@@ -218,10 +221,7 @@ class FakeStripe:
         return f"{prefix}_{self._made:08d}"
 
     def _create_intent(self, params: dict[str, Any]) -> dict[str, Any]:
-        if int(params["amount"]) < 50:
-            raise Refusal(
-                400, "invalid_request_error", "amount_too_small", "Amount must be at least 50 cents"
-            )
+        _check_amount(int(params["amount"]), params["currency"], LEAST.get(params["currency"], 50))
         assert params["capture_method"] == "manual"
         return self._new_intent(params)
 
@@ -323,6 +323,7 @@ class FakeStripe:
     def _create_refund(self, params: dict[str, Any]) -> dict[str, Any]:
         intent = self._get(self.intents, params["payment_intent"])
         amount = int(params["amount"])
+        _check_amount(amount, intent["currency"], 1)
         back = sum(
             refund["amount"] for refund in self._refunds_of(intent["id"]) if refund["status"] != "failed"
         )
@@ -430,6 +431,14 @@ def nest(pairs: list[tuple[str, str]]) -> dict[str, Any]:
             inner = inner.setdefault(part, {})
         inner[last] = value
     return nested
+
+
+def _check_amount(amount: int, currency: str, least: int) -> None:
+    """Refuse what Stripe does not take: too small a sum, or decimals that the currency does not have."""
+    if amount < least:
+        raise Refusal(400, "invalid_request_error", "amount_too_small", f"Amount must be at least {least}")
+    if amount % ROUND.get(currency, 1):
+        raise Refusal(400, "invalid_request_error", "invalid_charge_amount", "The last digits must be 0")
 
 
 def _unexpected(intent: dict[str, Any]) -> Refusal:

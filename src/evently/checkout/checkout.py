@@ -37,12 +37,13 @@ from evently.checkout.saga import Saga, recheck_at
 from evently.checkout.store import Change
 from evently.db import Database
 from evently.kit.clock import Clock
+from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import Refused, Trouble
 from evently.kit.ids import IdSource, show_id
 from evently.payments import DemoGateway, Forged, Gateway, Notice, inbox
 from evently.payments.inbox import StoredNotice
 from evently.sales import Engine
-from evently.sales.commands import SalesRefusal
+from evently.sales.commands import SalesRefusal, amount_refusal
 
 ANSWER_SECONDS_MAX: Final = 8.0  # a request waits no longer for a gateway; a person would think that it hangs
 BEGIN_TRIES_MAX: Final = 4  # to begin a payment while other requests begin and end payments of the booking
@@ -95,6 +96,11 @@ class Checkout:
         self._answer_seconds_max = answer_seconds_max
         self._spawned: set[asyncio.Task[Any]] = set()
         self._resuming: set[UUID] = set()  # due payments and refunds that this process is resuming
+
+    @property
+    def denominations(self) -> Denominations:
+        """How the gateway of new payments writes and limits amounts; without one, as ISO 4217 does."""
+        return iso_denomination if self._gateway is None else self.gateways[self._gateway].denomination
 
     async def stop(self) -> None:
         """Wait for background work, within a bound, then cancel it and close the gateways.
@@ -193,7 +199,12 @@ class Checkout:
             return Refused(SalesRefusal.HOLD_EXPIRED)
         if not due.online or due.amount_minor == 0:
             return Refused(CheckoutRefusal.NOTHING_TO_PAY)
-        return Refused(CheckoutRefusal.NOTHING_TO_PAY, "no_online_payments") if gateway is None else None
+        if gateway is None:
+            return Refused(CheckoutRefusal.NOTHING_TO_PAY, "no_online_payments")
+        problem = self.gateways[gateway].denomination(due.currency).find_problem(due.amount_minor)
+        if problem is None:
+            return None
+        return amount_refusal(problem, due.amount_minor, due.currency).as_error()
 
     def _attempt(
         self, due: DueBooking, gateway: str, choice: PaymentChoice, fingerprint: bytes, now: datetime

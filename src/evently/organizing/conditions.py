@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -18,9 +18,11 @@ from msgspec.structs import replace
 from evently.catalogue import Seen, whichever_version
 from evently.db import Connection
 from evently.kit.complaints import Complaints
+from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.money import Money
 from evently.kit.shapes import copy_fields, fields_set, items, number
 from evently.organizing.edits import Edited, edit_sale, lock_for_edit
+from evently.organizing.payable import check_payable
 from evently.sales.commands import PutConditions
 from evently.sales.terms import (
     HOLD_SECONDS_MAX,
@@ -105,8 +107,16 @@ class ConditionsChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     orphans_forbidden: bool | UnsetType = UNSET
 
 
+_PRICED: Final = ("payment", "fees", "refund_windows", "fee_kept")  # what buyers pay and get back depends on
+
+
 async def change_conditions(
-    tx: Connection, event_id: UUID, changes: ConditionsChanges, now: datetime, seen: Seen = whichever_version
+    tx: Connection,
+    event_id: UUID,
+    changes: ConditionsChanges,
+    now: datetime,
+    seen: Seen = whichever_version,
+    denominations: Denominations = iso_denomination,
 ) -> Edited:
     """Change the conditions of later bookings; earlier bookings keep theirs."""
     event, sale = await lock_for_edit(tx, event_id, seen)
@@ -115,6 +125,10 @@ async def change_conditions(
     complaints = Complaints()
     complaints.check("", changes)
     check_conditions(complaints, "", changes, sale.currency)
+    complaints.refuse_if_any()
+    changed = next((name for name in _PRICED if getattr(changes, name) is not UNSET), None)
+    if changed is not None:
+        check_payable(complaints, f"/{changed}", denominations, sale, conditions=after)
     complaints.refuse_if_any()
     if after == before:
         return Edited(event, sale)

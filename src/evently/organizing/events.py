@@ -29,6 +29,7 @@ from evently.catalogue import (
 )
 from evently.db import Connection
 from evently.kit.complaints import Complaints
+from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.kit.shapes import Instant, WallTime, copy_fields, fields_set
@@ -41,6 +42,7 @@ from evently.organizing.edits import (
     write_version,
 )
 from evently.organizing.maps import copy_map
+from evently.organizing.payable import check_sale_payable
 from evently.organizing.terms import SaleTerms, check_sale, pools_of, ticket_types_of
 from evently.organizing.windows import check_window
 from evently.organizing.zones import seats_by_zone
@@ -81,6 +83,7 @@ async def create_event(
     *,
     event_id: UUID | None = None,
     sandbox: bool = False,
+    denominations: Denominations = iso_denomination,
 ) -> Edited:
     """Create a draft with its pools, ticket types, seats and conditions.
 
@@ -90,7 +93,7 @@ async def create_event(
     venue = await catalogue.share_venue(tx, terms.venue_id, organizer_id)
     complaints.check("", terms)
     catalogue.check_event(complaints, terms)
-    check_sale(complaints, sale)
+    check_sale(complaints, sale, denominations)
     times = window = seating = None
     if venue is None:
         complaints.about("/venue_id", _NO_SUCH_VENUE)
@@ -146,11 +149,18 @@ async def change_event(
     return await write_version(tx, sale, now)
 
 
-async def publish_event(tx: Connection, event_id: UUID, now: datetime, *, paid_online: bool = True) -> Edited:
+async def publish_event(
+    tx: Connection,
+    event_id: UUID,
+    now: datetime,
+    denominations: Denominations = iso_denomination,
+    *,
+    paid_online: bool = True,
+) -> Edited:
     """Publish a draft and open its sale. Safe to repeat.
 
     `paid_online`: whether this installation takes payments online. Refuses `started-already`,
-    `nothing-to-sell` and `no-gateway`.
+    `nothing-to-sell`, `no-gateway` and `amount-not-payable`.
     """
     event, sale = await lock_for_edit(tx, event_id)
     if event.state == "published":
@@ -159,6 +169,7 @@ async def publish_event(tx: Connection, event_id: UUID, now: datetime, *, paid_o
         raise Refused(CatalogueRefusal.STARTED_ALREADY)
     if not paid_online:
         refuse_online_payment(sale)
+    check_sale_payable(denominations, sale)
     await catalogue.mark_published(tx, event_id, now)
     return await edit_sale(tx, sale, OpenSale(event_id), now)
 

@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from evently.catalogue import Seen, whichever_version
 from evently.db import Connection
 from evently.kit.complaints import Complaints
+from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import TicketTypeReference, new_id
 from evently.kit.money import Money
 from evently.kit.shapes import Instant, copy_fields, fields_set, items, number
 from evently.organizing.edits import Added, Edited, edit_sale, lock_for_edit
+from evently.organizing.payable import check_payable
 from evently.organizing.ticket_types import PER_BUYER_MAX
 from evently.organizing.windows import check_span, utc
 from evently.sales.commands import PutPromoCode, RetirePromoCode
@@ -87,11 +89,18 @@ class PromoChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     until_at: Instant | UnsetType | None = UNSET
 
 
-async def add_promo_code(tx: Connection, event_id: UUID, draft: PromoDraft, now: datetime) -> Added:
+async def add_promo_code(
+    tx: Connection,
+    event_id: UUID,
+    draft: PromoDraft,
+    now: datetime,
+    denominations: Denominations = iso_denomination,
+) -> Added:
     """Add a promo code to an event. Refuses `promo-code-taken`."""
     _, sale = await lock_for_edit(tx, event_id)
     _check_promo(draft, draft, sale)
     made = _promo_terms(draft, new_id())
+    _check_payable(made, sale, denominations)
     return Added(*await edit_sale(tx, sale, PutPromoCode(event_id, made), now), made.promo_id)
 
 
@@ -102,6 +111,7 @@ async def change_promo_code(
     changes: PromoChanges,
     now: datetime,
     seen: Seen = whichever_version,
+    denominations: Denominations = iso_denomination,
 ) -> Edited:
     """Change a promo code for later bookings.
 
@@ -114,6 +124,8 @@ async def change_promo_code(
     after = _promo_terms(draft, promo_id, retired=before.retired)
     if after == before:
         return Edited(event, sale)
+    if (after.value, after.ticket_type_ids) != (before.value, before.ticket_type_ids):
+        _check_payable(after, sale, denominations)
     return await edit_sale(tx, sale, PutPromoCode(event_id, after), now)
 
 
@@ -176,6 +188,19 @@ def _check_promo(sent: PromoDraft | PromoChanges, draft: PromoDraft, sale: Sale)
             complaints.about(f"/ticket_type_ids/{index}", "There is no such ticket type.")
     _check_currency(complaints, "/budget/currency", draft.budget, sale.currency)
     check_span(complaints, "", from_at=draft.from_at, until_at=draft.until_at)
+    complaints.refuse_if_any()
+
+
+def _check_payable(terms: PromoTerms, sale: Sale, denominations: Denominations) -> None:
+    """Refuse a discount that leaves a price which the gateway would not take."""
+    complaints = Complaints()
+    check_payable(
+        complaints,
+        "/basis_points" if terms.kind == "percent" else "/amount",
+        denominations,
+        sale,
+        promos=[terms],
+    )
     complaints.refuse_if_any()
 
 

@@ -11,10 +11,13 @@ from msgspec.structs import replace
 
 from evently.catalogue import EventTerms
 from evently.kit.complaints import Complaints
+from evently.kit.denominations import Denominations, iso_denomination
+from evently.kit.ids import NO_ID
 from evently.kit.money import CURRENCIES
 from evently.kit.shapes import Instant, copy_fields, items
-from evently.organizing.conditions import ConditionsDraft, check_conditions
+from evently.organizing.conditions import ConditionsDraft, check_conditions, conditions_of
 from evently.organizing.names import check_names, fold_name
+from evently.organizing.payable import explain
 from evently.organizing.pools import Capacity, NewPool
 from evently.organizing.ticket_types import (
     NewTicketType,
@@ -23,6 +26,7 @@ from evently.organizing.ticket_types import (
     ticket_type_terms,
 )
 from evently.organizing.zones import SeatingDraft, check_zone_names
+from evently.sales.reads import find_problem_ticket
 from evently.sales.terms import POOLS_MAX, Conditions, PoolTerms, TicketTypeTerms
 
 TICKET_TYPES_AT_ONCE_MAX: Final = 50  # of a new event: more than a page can show
@@ -84,7 +88,9 @@ class NewEvent(EventTerms, frozen=True, kw_only=True, forbid_unknown_fields=True
         return copy_fields(SaleTerms, self)
 
 
-def check_sale(complaints: Complaints, terms: SaleTerms) -> None:
+def check_sale(
+    complaints: Complaints, terms: SaleTerms, denominations: Denominations = iso_denomination
+) -> None:
     """Note what is wrong with how a new event is sold.
 
     Its window is not checked here, for it depends on the event's times, and its seats, for they depend on
@@ -101,6 +107,7 @@ def check_sale(complaints: Complaints, terms: SaleTerms) -> None:
         check_zone(complaints, f"/ticket_types/{index}/zone", ticket_type.zone, zones)
     check_names(complaints, "/pools", [pool.name for pool in terms.pools])
     check_names(complaints, "/ticket_types", [ticket_type.name for ticket_type in terms.ticket_types])
+    _check_payable(complaints, terms, denominations)
     if isinstance(terms.conditions, ConditionsDraft):
         check_conditions(complaints, "/conditions", terms.conditions, terms.currency)
     if terms.seating is not None:
@@ -142,6 +149,18 @@ def ticket_types_of(
         ticket_type_terms(draft, ticket_type_id, position=position, pool_ids=pool_ids(draft))
         for position, (ticket_type_id, draft) in enumerate(zip(ids, drafts, strict=False), start=1)
     ]
+
+
+def _check_payable(complaints: Complaints, terms: SaleTerms, denominations: Denominations) -> None:
+    """Note the ticket types that the gateway would not take."""
+    conditions = terms.conditions or Conditions()
+    if isinstance(conditions, ConditionsDraft):
+        conditions = conditions_of(conditions)
+    for index, draft in enumerate(terms.ticket_types):
+        sold = ticket_type_terms(draft, NO_ID, position=1, pool_ids=())
+        found = find_problem_ticket(denominations(terms.currency), conditions, [sold], [None])
+        if found is not None:
+            complaints.about(f"/ticket_types/{index}/price", explain(found, terms.currency))
 
 
 def _check_capacity(complaints: Complaints, terms: SaleTerms) -> None:

@@ -18,11 +18,13 @@ from msgspec.structs import replace
 from evently.catalogue import Seen, whichever_version
 from evently.db import Connection
 from evently.kit.complaints import Complaints
+from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.ids import PoolReference, new_id
 from evently.kit.money import Money
 from evently.kit.shapes import Instant, copy_fields, fields_set, items, number, text
 from evently.organizing.edits import Added, Edited, edit_sale, get_part, lock_for_edit
 from evently.organizing.names import PartName, check_new_name, fold_name
+from evently.organizing.payable import check_payable
 from evently.organizing.windows import check_window, utc
 from evently.organizing.zones import ZoneName
 from evently.sales import carry_out
@@ -110,7 +112,13 @@ class TicketTypeChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     pool_ids: PoolIds | UnsetType = UNSET
 
 
-async def add_ticket_type(tx: Connection, event_id: UUID, draft: AddedTicketType, now: datetime) -> Added:
+async def add_ticket_type(
+    tx: Connection,
+    event_id: UUID,
+    draft: AddedTicketType,
+    now: datetime,
+    denominations: Denominations = iso_denomination,
+) -> Added:
     """Add a ticket type to an event, the last on its page.
 
     Without pools it draws on the only pool; with a zone, on the pool of the zone's name, which is created
@@ -133,6 +141,8 @@ async def add_ticket_type(tx: Connection, event_id: UUID, draft: AddedTicketType
     made = ticket_type_terms(
         replace(draft, zone=zone), new_id(), position=min(last + 1, POSITION_MAX), pool_ids=pool_ids
     )
+    check_payable(complaints, "/price", denominations, sale, ticket_types=[made])
+    complaints.refuse_if_any()
     return Added(*await edit_sale(tx, sale, PutTicketType(event_id, made), now), made.ticket_type_id)
 
 
@@ -143,6 +153,7 @@ async def change_ticket_type(
     changes: TicketTypeChanges,
     now: datetime,
     seen: Seen = whichever_version,
+    denominations: Denominations = iso_denomination,
 ) -> Edited:
     """Change a ticket type for later bookings.
 
@@ -164,6 +175,19 @@ async def change_ticket_type(
     after = ticket_type_terms(replace(draft, zone=zone), ticket_type_id, **placed, retired=before.retired)
     if after == before:
         return Edited(event, sale)
+    if (after.price_minor, after.tax_basis_points, after.tax_included) != (
+        before.price_minor,
+        before.tax_basis_points,
+        before.tax_included,
+    ):
+        check_payable(
+            complaints,
+            "/tax" if changes.price is UNSET else "/price",
+            denominations,
+            sale,
+            ticket_types=[after],
+        )
+        complaints.refuse_if_any()
     return await edit_sale(tx, sale, PutTicketType(event_id, after), now)
 
 

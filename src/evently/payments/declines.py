@@ -20,6 +20,10 @@ CODES: Final = {
     "try_again": "Your bank could not answer. Try again in a moment.",
     "not_confirmed": "The payment was not confirmed with your bank.",
     "abandoned": "The payment was not finished in time.",
+    "amount_too_small": "The amount is too small to be paid online. Ask the organizer.",
+    "amount_too_large": "The amount is too large to be paid online. Book fewer tickets at once.",
+    "amount_not_taken": "This amount cannot be paid online. Ask the organizer.",
+    "currency_not_taken": "This currency cannot be paid online. Ask the organizer.",
     "not_accepted": "This way of paying is not accepted. Choose another one.",
 }
 

@@ -16,6 +16,7 @@ import msgspec
 
 from evently.db import Database, Record, load_queries
 from evently.kit.clock import Clock
+from evently.kit.denominations import Denomination, iso_denomination
 from evently.kit.errors import Trouble
 from evently.kit.ids import IdSource, new_id
 from evently.kit.together import Together
@@ -108,6 +109,10 @@ class DemoGateway:
         self._ids = ids
         self._begun = Together(self._begin_all, lambda charge: (charge.payment_id, charge.attempt))
         self._captured = Together(self._capture_all, lambda capture: capture.reference)
+
+    def denomination(self, currency: str) -> Denomination:
+        """Return that of ISO 4217, without limits."""
+        return iso_denomination(currency)
 
     async def authorise(self, intent: Intent) -> Authorisation:
         """Begin a charge with the effect of its card.

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+from evently.kit.denominations import Denomination, iso_denomination
 from evently.payments.gateway import Authorised, Captured, Forged, Intent, Notice, RefundByHand, Voided
 
 
@@ -16,6 +17,10 @@ class DoorGateway:
     """See `Gateway`. A reference is the id of the payment."""
 
     name = "door"
+
+    def denomination(self, currency: str) -> Denomination:
+        """Return that of ISO 4217: people at the door take any sum."""
+        return iso_denomination(currency)
 
     async def authorise(self, intent: Intent) -> Authorised:
         """Authorise everything: the buyer pays on site."""

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from evently.kit.denominations import Denomination
 from evently.kit.errors import Trouble
 
 Step: TypeAlias = Literal["authorise", "find", "capture", "void", "refund"]
@@ -167,11 +168,17 @@ class Forged(Exception):
 
 
 class Gateway(Protocol):
-    """A payment provider. Each method raises `GatewayTrouble` when the gateway or the network fails."""
+    """A payment provider. Each method raises `GatewayTrouble` when the gateway or the network fails.
+
+    Amounts are in minor units of ISO 4217; a gateway with other units converts them at this port, both ways.
+    """
 
     @property
     def name(self) -> str:
         """The name in rows and metrics: `demo`, `stripe`, `door`."""
+
+    def denomination(self, currency: str) -> Denomination:
+        """Return how this gateway writes and limits amounts of a currency."""
 
     async def authorise(self, intent: Intent) -> Authorisation:
         """Reserve the money. Repeated, it returns the first answer, or the present state of the payment."""

@@ -17,6 +17,7 @@ import stamina
 from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, CircuitBreaker
 from prometheus_client import Counter, Gauge
 
+from evently.kit.denominations import Denomination
 from evently.payments.gateway import (
     Authorisation,
     Captured,
@@ -89,6 +90,10 @@ class Guarded:
         down = bool(self._breaker.opened)
         _OPEN.labels(self.name).set(down)
         return down
+
+    def denomination(self, currency: str) -> Denomination:
+        """See `Gateway`."""
+        return self.inner.denomination(currency)
 
     async def authorise(self, intent: Intent) -> Authorisation:
         """See `Gateway`."""

@@ -21,6 +21,8 @@ import httpx2
 import msgspec
 import stripe
 
+from evently.kit.denominations import Denomination
+from evently.payments.amounts import denomination_of
 from evently.payments.declines import DECLINED, declined
 from evently.payments.gateway import (
     ActionNeeded,
@@ -75,6 +77,12 @@ _DECLINES: Final = {  # codes of Stripe (docs.stripe.com/declines/codes) -> our 
     "reenter_transaction": "try_again",
     "authentication_required": "not_confirmed",
     "payment_intent_authentication_failure": "not_confirmed",
+}
+_NOT_TAKEN: Final = {  # about the sum, not about the card
+    "amount_too_small": "amount_too_small",
+    "amount_too_large": "amount_too_large",
+    "invalid_charge_amount": "amount_not_taken",
+    "currency_not_supported": "currency_not_taken",
 }
 _NOTICES: Final[dict[str, NoticeKind]] = {
     "payment_intent.amount_capturable_updated": "authorised",
@@ -159,6 +167,10 @@ class StripeGateway:
             max_network_retries=0,  # `Guarded` retries
         )
 
+    def denomination(self, currency: str) -> Denomination:
+        """Return how Stripe writes and limits amounts of a currency."""
+        return denomination_of(currency)
+
     async def authorise(self, intent: Intent) -> Authorisation:
         """Create and confirm a payment intent, or open a Checkout session."""
         with _stripe_errors():
@@ -171,9 +183,9 @@ class StripeGateway:
                 return _authorisation(
                     await self._confirm(intent, made.id, intent.method) or Unsettled(made.id)
                 )
-            except stripe.InvalidRequestError:
-                # An unknown method, or too small an amount: nothing was reserved.
-                return declined(None, "not_accepted")
+            except stripe.InvalidRequestError as exc:
+                # An unknown method, or a sum that Stripe does not take: nothing was reserved.
+                return declined(None, _NOT_TAKEN.get(exc.code or "", "not_accepted"))
 
     async def find(self, intent: Intent, reference: str | None) -> Found | None:
         """Return the state at Stripe; without a reference, by creating the intent again under its key.
@@ -195,16 +207,17 @@ class StripeGateway:
             payment = await self._intent_of(reference)
             if payment is not None and payment.status == "requires_capture":
                 capture, name = self._client.v1.payment_intents.capture_async, payment.id
+                outside = denomination_of(payment.currency.upper()).write_amount(amount_minor)
                 try:
                     payment = await _retry_stale_failure(
-                        lambda options: capture(name, {"amount_to_capture": amount_minor}, options), key
+                        lambda options: capture(name, {"amount_to_capture": outside}, options), key
                     )
                 except (stripe.CardError, stripe.InvalidRequestError) as exc:
                     payment = await self._retrieve(name)
                     if payment.status != "succeeded":
                         return Lost(reference, exc.code or "refused")
         if payment is not None and payment.status == "succeeded":
-            return Captured(reference, payment.amount_received)
+            return Captured(reference, _received(payment))
         return Lost(
             reference,
             "never authorised" if payment is None else (payment.cancellation_reason or payment.status),
@@ -225,7 +238,7 @@ class StripeGateway:
             if payment is not None and payment.status not in {"canceled", "succeeded"}:
                 payment = await self._cancel(payment.id, key)
         if payment is not None and payment.status == "succeeded":
-            return Captured(reference, payment.amount_received)
+            return Captured(reference, _received(payment))
         if payment is not None and payment.status != "canceled":
             raise GatewayTrouble(
                 f"the payment intent is {payment.status} and cannot be voided now", effect_unknown=False
@@ -243,11 +256,17 @@ class StripeGateway:
                 return RefundFailed(
                     reference, "not_captured", "No money was captured that could be paid back."
                 )
+            denomination = denomination_of(payment.currency.upper())
+            if (problem := denomination.find_inexact(amount_minor)) is not None:
+                return RefundFailed(reference, "amount_not_taken", problem.sentence())
             refunds = self._client.v1.refunds
             listed = await refunds.list_async({"payment_intent": payment.id, "limit": REFUNDS_MAX})
             made = next((refund for refund in listed.data if _key_of(refund) == key), None)
             if made is None:
-                params: RefundCreateParams = {"payment_intent": payment.id, "amount": amount_minor}
+                params: RefundCreateParams = {
+                    "payment_intent": payment.id,
+                    "amount": denomination.write_amount(amount_minor),
+                }
                 params["metadata"] = {"refund_id": str(refund_id), "key": key}
                 try:
                     made = await _retry_stale_failure(
@@ -362,7 +381,7 @@ class StripeGateway:
 
 def _intent_params(intent: Intent) -> PaymentIntentCreateParams:
     return {
-        "amount": intent.amount_minor,
+        "amount": denomination_of(intent.currency).write_amount(intent.amount_minor),
         "currency": intent.currency.lower(),
         "capture_method": "manual",
         "automatic_payment_methods": {
@@ -392,7 +411,7 @@ def _session_params(intent: Intent) -> SessionCreateParams:
                 "quantity": 1,
                 "price_data": {
                     "currency": intent.currency.lower(),
-                    "unit_amount": intent.amount_minor,
+                    "unit_amount": denomination_of(intent.currency).write_amount(intent.amount_minor),
                     "product_data": {"name": f"{intent.reference} {intent.description}"},
                 },
             }
@@ -404,6 +423,11 @@ def _session_params(intent: Intent) -> SessionCreateParams:
         "metadata": _metadata(intent),
         "payment_intent_data": {"capture_method": "manual", "metadata": _metadata(intent)},
     }
+
+
+def _received(payment: stripe.PaymentIntent) -> int:
+    """Return what was captured of an intent, in minor units."""
+    return denomination_of(payment.currency.upper()).read_amount(payment.amount_received)
 
 
 def _metadata(intent: Intent) -> dict[str, str]:
@@ -432,7 +456,7 @@ def _meaning(payment: stripe.PaymentIntent, *, asked: bool) -> Found | None:
         case "requires_capture":
             return Authorised(payment.id)
         case "succeeded":
-            return Captured(payment.id, payment.amount_received)
+            return Captured(payment.id, _received(payment))
         case "processing":
             return Unsettled(payment.id)
         case "canceled":

@@ -13,7 +13,9 @@ from uuid import UUID
 
 import msgspec
 
+from evently.kit.denominations import AmountProblem
 from evently.kit.errors import Refusal, Refused
+from evently.kit.money import show_money
 from evently.sales.states import (
     BookingPayment,
     BookingState,
@@ -64,6 +66,7 @@ class SalesRefusal(Refusal):
     SEATS_IN_USE = "seats-in-use"
     ALREADY_EXTENDED = "already-extended"
     PAYMENT_MISMATCH = "payment-mismatch"
+    AMOUNT_NOT_PAYABLE = "amount-not-payable"
     REFUND_NOT_FOUND = "refund-not-found"
     UNKNOWN_PROMO_CODE = "unknown-promo-code"
     PROMO_CODE_NOT_VALID = "promo-code-not-valid"
@@ -513,6 +516,18 @@ class No(msgspec.Struct, frozen=True):
     def as_error(self) -> Refused:
         """Return the exception of this refusal, for code outside a batch."""
         return Refused(self.refusal, self.reason, **self.data)
+
+
+def amount_refusal(problem: AmountProblem, amount_minor: int, currency: str) -> No:
+    """Return the refusal of a sum that the gateway does not take."""
+    amount, limit = show_money(amount_minor, currency), problem.limit
+    match problem.reason:
+        case "too_small":
+            return No(SalesRefusal.AMOUNT_NOT_PAYABLE, "too_small", {"amount": amount, "limit": limit})
+        case "too_large":
+            return No(SalesRefusal.AMOUNT_NOT_PAYABLE, "too_large", {"amount": amount, "limit": limit})
+        case _:
+            return No(SalesRefusal.AMOUNT_NOT_PAYABLE, "inexact", {"amount": amount, "limit": limit})
 
 
 Outcome: TypeAlias = Booked | Listed | Done | No

@@ -31,6 +31,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from evently.db import CONNECTION_ERRORS, Connection, Database, Record
 from evently.kit.clock import Clock
+from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
 from evently.kit.ids import IdSource, new_id
 from evently.kit.memory import Memory
@@ -86,6 +87,7 @@ class EngineOptions(msgspec.Struct, frozen=True):
     # A batch that sends nothing for so long loses its connection: the server ends the transaction and its
     # locks
     silence_seconds_max: float = 5.0
+    denominations: Denominations = iso_denomination  # of the gateway that buyers pay with
 
 
 class Glance(NamedTuple):
@@ -319,7 +321,14 @@ class Lane:
     ) -> tuple[list[Work], list[Outcome]]:
         try:
             await connection.execute(self._begin)
-            works, outcomes = await process(connection, commands, self._remembered, self._clock, self._new_id)
+            works, outcomes = await process(
+                connection,
+                commands,
+                self._remembered,
+                self._clock,
+                self._new_id,
+                self._options.denominations,
+            )
             if not any(work.batch.writes() for work in works):
                 await connection.execute("ROLLBACK")  # nothing was written: save the flush of a commit
                 return works, outcomes
@@ -448,6 +457,7 @@ async def process(
     remembered: Mapping[UUID, Sale],
     clock: Clock,
     new_id: IdSource,
+    denominations: Denominations = iso_denomination,
 ) -> tuple[list[Work], list[Outcome]]:
     """Lock, load, decide and write inside the caller's transaction.
 
@@ -458,7 +468,12 @@ async def process(
     for index, command in enumerate(commands):
         by_event.setdefault(command.event_id, []).append(index)
     works = [
-        Work(event_id, None, Batch(now, new_id, _new_secret), [commands[index] for index in indexes])
+        Work(
+            event_id,
+            None,
+            Batch(now, new_id, _new_secret, denominations),
+            [commands[index] for index in indexes],
+        )
         for event_id, indexes in by_event.items()
     ]
     await store.lock_and_load(connection, works, remembered)

@@ -23,6 +23,7 @@ from evently.sales.reads.on_sale import (
     state_of,
     state_of_sale,
 )
+from evently.sales.reads.payable import Unpayable, find_problem_ticket
 from evently.sales.reads.proof import Balance, Figure, Proof, prove
 from evently.sales.reads.quotes import (
     BookingQuote,
@@ -66,6 +67,7 @@ __all__ = [
     "SeatBoard",
     "SeatBoards",
     "TicketQuote",
+    "Unpayable",
     "WaitlistPosition",
     "WaitlistPositions",
     "WaitlistSummary",
@@ -73,6 +75,7 @@ __all__ = [
     "cancellable_until",
     "find_booking_quote",
     "find_cancellation_quote",
+    "find_problem_ticket",
     "find_sale",
     "get_booking",
     "get_entry",

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from evently.db import Database
+from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.sales import loading
@@ -17,7 +18,7 @@ from evently.sales.reads.bookings import find_conditions, get_booking, locate_bo
 from evently.sales.reads.sale import read_head, unlocked_by
 from evently.sales.rules.bookings import chosen_tickets, not_cancellable
 from evently.sales.rules.moves import is_due
-from evently.sales.rules.placing import discounts_of, find_promo, unlocks
+from evently.sales.rules.placing import discounts_of, find_promo, not_payable, unlocks
 from evently.sales.rules.pricing import TicketQuote, amounts_of, quote_cancellation
 from evently.sales.rules.state import Batch, Sale
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
@@ -68,10 +69,11 @@ async def find_booking_quote(
     lines: Sequence[BookingLine],
     promo_code: str | None,
     now: datetime,
+    denominations: Denominations = iso_denomination,
 ) -> BookingQuote:
     """Return what lines would cost a buyer, or refuse as booking them would. Availability is not checked."""
     async with database.snapshot() as snapshot:
-        sale, batch = await read_head(snapshot, event_id), Batch(now, new_id, bytes)
+        sale, batch = await read_head(snapshot, event_id), Batch(now, new_id, bytes, denominations)
         await loading.load_prices(snapshot, sale, batch, None if promo_code is None else buyer_id)
     quote = quote_booking(sale, batch, buyer_id, lines, promo_code)
     if isinstance(quote, No):
@@ -119,9 +121,13 @@ def quote_booking(
     if isinstance(discounts, No):
         return discounts
     _, conditions = sale.conditions_now()
+    quoted = [_quote_line(sale, conditions, line, discounts.get(line.ticket_type_id, 0)) for line in lines]
+    total = sum([line.total_minor() * line.quantity for line in quoted])
+    if conditions.payment == "online" and (no := not_payable(batch, sale.currency, total)):
+        return no
     return BookingQuote(
         sale.currency,
-        [_quote_line(sale, conditions, line, discounts.get(line.ticket_type_id, 0)) for line in lines],
+        quoted,
         conditions,
         None if promo is None else promo.terms,
         unlocked_by(sale, promo),

@@ -16,6 +16,7 @@ from evently.sales.commands import (
     PlaceBooking,
     SalesRefusal,
     Ticket,
+    amount_refusal,
 )
 from evently.sales.rules import ledger
 from evently.sales.rules.moves import (
@@ -24,9 +25,9 @@ from evently.sales.rules.moves import (
     over_buyer_limit,
     place,
 )
-from evently.sales.rules.pricing import discount_of, payment_of
+from evently.sales.rules.pricing import amounts_of, discount_of, payment_of
 from evently.sales.rules.state import Batch, Promo, Sale
-from evently.sales.terms import TicketTypeTerms
+from evently.sales.terms import Conditions, TicketTypeTerms
 
 
 def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
@@ -59,6 +60,8 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     discounts = _NO_DISCOUNTS if promo is None else discounts_of(sale, promo, command.lines)
     if isinstance(discounts, No):
         return discounts
+    if no := _not_payable(sale, batch, command, discounts):
+        return no
     seats = _take_seats(sale, command.lines) if seated else _NO_SEATS
     if isinstance(seats, No):
         return seats
@@ -87,6 +90,34 @@ def _refuse_line(
         return No(SalesRefusal.NOT_SEATED)
     assert line.quantity > 0, "a line has at least one unit"
     return None
+
+
+def _not_payable(sale: Sale, batch: Batch, command: PlaceBooking, discounts: dict[UUID, int]) -> No | None:
+    """Refuse a booking that would be held until it is paid, and that the gateway would not take."""
+    _, conditions = sale.conditions_now()
+    if conditions.payment != "online" or command.hold_seconds is not None:
+        return None
+    total = sum(
+        [
+            line.quantity * price_of(sale.ticket_types[line.ticket_type_id], discounts, conditions)
+            for line in command.lines
+        ]
+    )
+    return not_payable(batch, sale.currency, total)
+
+
+def price_of(terms: TicketTypeTerms, discounts: dict[UUID, int], conditions: Conditions) -> int:
+    """Return what one ticket of a type costs its buyer."""
+    discount = discounts.get(terms.ticket_type_id, 0)
+    return terms.price_minor - discount + amounts_of(terms, discount, conditions.fees).surcharge_minor
+
+
+def not_payable(batch: Batch, currency: str, total_minor: int) -> No | None:
+    """Refuse a sum that the gateway would not take."""
+    problem = batch.denominations(currency).find_problem(total_minor)
+    if problem is None:
+        return None
+    return amount_refusal(problem, total_minor, currency)
 
 
 _NO_SEATS: dict[UUID, tuple[int, ...]] = {}

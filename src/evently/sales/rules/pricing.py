@@ -95,8 +95,13 @@ def refund_of(ticket: Ticket, conditions: Conditions, starts_at: datetime, now: 
 
 def refundable_of(ticket: Ticket, conditions: Conditions) -> int:
     """Return the most that can be refunded for a paid ticket."""
-    kept = ticket.fee_minor if conditions.fee_kept and conditions.fees.paid_by == "buyer" else 0
-    return ticket.total_minor() - kept
+    return refundable_minor(ticket.total_minor(), ticket.fee_minor, conditions)
+
+
+def refundable_minor(total_minor: int, fee_minor: int, conditions: Conditions) -> int:
+    """Return the most that can be refunded for a ticket that costs this much, with this fee."""
+    kept = fee_minor if conditions.fee_kept and conditions.fees.paid_by == "buyer" else 0
+    return total_minor - kept
 
 
 def quote_cancellation(

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 
+from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.ids import IdSource
 from evently.sales.commands import UNITS_MAX, Booking, WaitlistEntry
 from evently.sales.facts import Fact
@@ -226,6 +227,7 @@ class Batch:
     now: datetime
     new_id: IdSource
     new_secret: SecretSource
+    denominations: Denominations = iso_denomination  # of the gateway that buyers pay with
 
     # Loaded
     bookings: dict[UUID, Booking] = field(default_factory=dict)

@@ -192,6 +192,7 @@ _PAYING: Final = (
     SalesRefusal.KEY_REUSED,
     CheckoutRefusal.PAYMENT_PENDING,
     CheckoutRefusal.NOTHING_TO_PAY,
+    SalesRefusal.AMOUNT_NOT_PAYABLE,
 )
 
 

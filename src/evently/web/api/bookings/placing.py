@@ -36,6 +36,7 @@ _PLACING: Final = (
     SalesRefusal.PROMO_CODE_NOT_VALID,
     SalesRefusal.PROMO_CODE_USED_UP,
     SalesRefusal.NO_GATEWAY,
+    SalesRefusal.AMOUNT_NOT_PAYABLE,
     SalesRefusal.KEY_REUSED,
 )
 

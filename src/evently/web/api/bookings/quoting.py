@@ -79,6 +79,7 @@ class QuoteView(msgspec.Struct, frozen=True):
         SalesRefusal.UNKNOWN_PROMO_CODE,
         SalesRefusal.PROMO_CODE_NOT_VALID,
         SalesRefusal.PROMO_CODE_USED_UP,
+        SalesRefusal.AMOUNT_NOT_PAYABLE,
     ),
     **policy(SIGNED_IN),
 )
@@ -91,7 +92,13 @@ async def quote_booking(
         await count_guess(request)
     lines = lines_of(data.lines)
     quote = await sales.reads.find_booking_quote(
-        context.database, event_id, buyer_id, lines, data.promo_code, context.clock()
+        context.database,
+        event_id,
+        buyer_id,
+        lines,
+        data.promo_code,
+        context.clock(),
+        context.checkout.denominations,
     )
     return Response(_show_quote(show_id("evt", event_id), quote), headers=NO_STORE)
 

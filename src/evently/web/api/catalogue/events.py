@@ -86,7 +86,14 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[
         request.actor, {"organizer_id": data.organizer_id}, MANAGERS
     )
     async with context.database.transaction() as tx:
-        edited = await organizing.create_event(tx, organizer_id, data.event, data.sale, context.clock())
+        edited = await organizing.create_event(
+            tx,
+            organizer_id,
+            data.event,
+            data.sale,
+            context.clock(),
+            denominations=context.checkout.denominations,
+        )
     answer = await _answer_edited(request, edited)
     answer.status_code = 201
     answer.headers["location"] = f"/v1/events/{show_id('evt', edited.event.event_id)}"
@@ -158,6 +165,7 @@ async def change_event(
     responses=problems(
         SalesRefusal.NOTHING_TO_SELL,
         SalesRefusal.NO_GATEWAY,
+        SalesRefusal.AMOUNT_NOT_PAYABLE,
         CatalogueRefusal.STARTED_ALREADY,
         SalesRefusal.EVENT_CANCELLED,
     ),
@@ -168,7 +176,9 @@ async def publish_event(request: Request, event_id: FromPath[EventId]) -> Respon
     context = request.context
     paid_online = context.checkout.gateway is not None
     async with context.database.transaction() as tx:
-        edited = await organizing.publish_event(tx, event_id, context.clock(), paid_online=paid_online)
+        edited = await organizing.publish_event(
+            tx, event_id, context.clock(), context.checkout.denominations, paid_online=paid_online
+        )
     return await _answer_edited(request, edited)
 
 

@@ -171,7 +171,9 @@ async def add_ticket_type(
     """Add a ticket type to an event, the last on its page."""
     context, payable = request.context, await is_payable(request.context)
     async with context.database.transaction() as tx:
-        added = await organizing.add_ticket_type(tx, event_id, data, context.clock())
+        added = await organizing.add_ticket_type(
+            tx, event_id, data, context.clock(), context.checkout.denominations
+        )
         refuse_unpayable(added.event, added.sale, payable=payable)
     view = _show_type(context, added.sale, added.sale.ticket_types[added.part_id])
     return answer_added_part(request, added.event, "ticket-types", view.id, view)
@@ -199,7 +201,7 @@ async def change_ticket_type(
     payable = await is_payable(context)
     async with context.database.transaction() as tx:
         event, sale = await organizing.change_ticket_type(
-            tx, event_id, ticket_type_id, data, context.clock(), seen
+            tx, event_id, ticket_type_id, data, context.clock(), seen, context.checkout.denominations
         )
         refuse_unpayable(event, sale, payable=payable)
     return answer_changed_part(request, event, _show_type(context, sale, sale.ticket_types[ticket_type_id]))

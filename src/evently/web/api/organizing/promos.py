@@ -86,7 +86,9 @@ async def add_promo_code(
     """Add a promo code to an event."""
     context = request.context
     async with context.database.transaction() as tx:
-        added = await organizing.add_promo_code(tx, event_id, data, context.clock())
+        added = await organizing.add_promo_code(
+            tx, event_id, data, context.clock(), context.checkout.denominations
+        )
     view = _show(added.sale, get_promo(added.sale, added.part_id))
     return answer_added_part(request, added.event, "promo-codes", view.id, view)
 
@@ -151,7 +153,9 @@ async def change_promo_code(
     """Change a promo code."""
     context, seen = request.context, partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        event, sale = await organizing.change_promo_code(tx, event_id, promo_id, data, context.clock(), seen)
+        event, sale = await organizing.change_promo_code(
+            tx, event_id, promo_id, data, context.clock(), seen, context.checkout.denominations
+        )
     return answer_changed_part(request, event, _show(sale, get_promo(sale, promo_id)))
 
 

@@ -77,7 +77,9 @@ async def change_conditions(
     context, seen = request.context, partial(require_if_match, request)
     payable = await is_payable(context)
     async with context.database.transaction() as tx:
-        event, sale = await organizing.change_conditions(tx, event_id, data, context.clock(), seen)
+        event, sale = await organizing.change_conditions(
+            tx, event_id, data, context.clock(), seen, context.checkout.denominations
+        )
         refuse_unpayable(event, sale, payable=payable)
     return answer_changed_part(request, event, _show_conditions(sale))
 
