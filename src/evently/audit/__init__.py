@@ -52,7 +52,7 @@ async def audit(options: DatabaseOptions, event: str | None = None) -> list[Find
 
 async def inspect(database: Database, event_id: UUID | None = None) -> list[Finding]:
     """Return a finding for every invariant, with count 0 where it holds, from one snapshot."""
-    async with database.snapshot() as snapshot:
+    async with database.snapshot(hash_joins=True) as snapshot:
         return await examine(snapshot, event_id)
 
 
