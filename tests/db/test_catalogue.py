@@ -324,6 +324,23 @@ async def test_a_price_counts_while_it_can_be_paid(db: Database) -> None:
     assert await ids(db, EventSearch(price_max=Money(999, "EUR"))) == []
 
 
+async def test_price_and_availability_are_true_of_one_ticket_type(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    event = await make_event(db, venue, sale_terms(price=Money(2500, "EUR"), capacity=5))
+    async with db.transaction() as tx:
+        sold_out = await organizing.add_pool(tx, event.event_id, organizing.NewPool("Early", 0), NOW)
+        early = organizing.AddedTicketType(
+            name="Early", price=Money(1000, "EUR"), pool_ids=(sold_out.part_id,)
+        )
+        await organizing.add_ticket_type(tx, event.event_id, early, NOW)
+    page = await catalogue.browse(db, list_sale_summaries, EventSearch(), NOW, 10)
+    assert [(card.price_from_minor, card.available) for card in page.data] == [(2500, True)]
+    for available in (True, None):
+        cheap = EventSearch(price_max=Money(1000, "EUR"), available=available)
+        assert await ids(db, cheap) == []
+        assert await ids(db, replace(cheap, price_max=Money(2500, "EUR"))) == [event.event_id]
+
+
 async def test_a_list_never_shows_the_price_of_a_hidden_ticket_type(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
     event = await make_event(
@@ -367,7 +384,7 @@ async def test_lists_and_pages_agree(db: Database) -> None:
             sale = await find_sale(db, card.event.event_id)
             types_shown = public_types(sale)
             units = [(each, sale.available(each)) for each in types_shown]
-            assert card.price_from_minor == price_from(sale, types_shown, now)
+            assert card.price_from_minor == price_from(sale, units, now)
             assert card.available == (state_of_sale(sale, units, now) == "on_sale")
 
 

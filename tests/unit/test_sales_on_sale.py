@@ -69,11 +69,15 @@ def test_a_sale_has_the_best_state_of_its_ticket_types(
     assert state_of_sale(sale, types, NOW) == expected
 
 
-def test_the_price_is_that_of_the_cheapest_ticket_type_that_has_not_ended() -> None:
+def test_the_price_is_that_of_the_cheapest_ticket_type_that_can_be_booked() -> None:
     cheap, dear = Type(50, off_sale_at=NOW + DAY / 2), Type(100)
-    assert price_from(Window(), [dear, cheap], NOW) == 50
-    assert price_from(Window(), [dear, cheap], NOW + DAY / 2) == 100
-    assert price_from(Window(), [dear, cheap], NOW + DAY) == 50, "all have ended"
-    assert price_from(Window(), [dear, LATER], NOW) == 100
+    both = [(dear, 1), (cheap, 1)]
+    assert price_from(Window(), both, NOW) == 50
+    assert price_from(Window(), [(dear, 1), (cheap, 0)], NOW) == 100, "the cheap one is sold out"
+    assert price_from(Window(), [(dear, 0), (cheap, 0)], NOW) == 50, "both are sold out"
+    assert price_from(Window("closed"), [(dear, 1), (cheap, 0)], NOW) == 50, "none is on sale"
+    assert price_from(Window(), both, NOW + DAY / 2) == 100
+    assert price_from(Window(), both, NOW + DAY) == 50, "all have ended"
+    assert price_from(Window(), [(dear, 1), (LATER, 1)], NOW) == 100
     assert price_from(Window(), [], NOW) is None
     assert lowest_price([dear, cheap]) == 50

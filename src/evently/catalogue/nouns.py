@@ -221,8 +221,8 @@ class Event(msgspec.Struct, frozen=True):
 class SaleSummary(NamedTuple):
     """What a list shows of an event's sale.
 
-    `price_from_minor`: the price of the cheapest ticket type that everybody sees and whose sale has not
-    ended; None without ticket types. `available`: a ticket can be booked now.
+    `price_from_minor`: the lowest price of the public ticket types that can be booked now; if none can, of
+    those whose sale has not ended; None without ticket types. `available`: a ticket can be booked now.
     """
 
     price_from_minor: int | None

@@ -115,14 +115,16 @@ def has_ended(sale: SaleWindow, terms: TypeWindow, now: datetime) -> bool:
     )
 
 
-def price_from(sale: SaleWindow, types: Sequence[TypeWindow], now: datetime) -> int | None:
-    """Return the lowest price, in minor units, of the ticket types that have not ended.
+def price_from(sale: SaleWindow, types: Sequence[tuple[TypeWindow, int]], now: datetime) -> int | None:
+    """Return the lowest price, in minor units, of the ticket types that can be booked now.
 
-    When all have ended: the lowest of all. None without ticket types. `types` are those that the reader may
-    see: a hidden ticket type is among them only for those who name the promo code that unlocks it.
+    When none can: the lowest of those that have not ended; when all have ended: the lowest of all. None
+    without ticket types. `types` are those that the reader may see, each with its available units: a hidden
+    ticket type is among them only for those who name the promo code that unlocks it.
     """
-    current = [terms for terms in types if not has_ended(sale, terms, now)]
-    return lowest_price(current or types)
+    bookable = [terms for terms, available in types if state_of(sale, terms, available, now) == "on_sale"]
+    current = [terms for terms, _ in types if not has_ended(sale, terms, now)]
+    return lowest_price(bookable or current or [terms for terms, _ in types])
 
 
 def lowest_price(types: Iterable[TypeWindow]) -> int | None:
@@ -141,7 +143,7 @@ async def list_sale_summaries(
         sale = _ListedSale(*types[0][1:4])
         listed = [(_ListedType(*row[4:7]), row["available"]) for row in types]
         summaries[event_id] = SaleSummary(
-            price_from(sale, [terms for terms, _ in listed], now),
+            price_from(sale, listed, now),
             state_of_sale(sale, listed, now) == "on_sale",
         )
     return summaries

@@ -261,7 +261,8 @@ async def _show_event(
     context: Services, event: Event, sale: Sale, types: Sequence[TicketTypeTerms], now: datetime
 ) -> EventView:
     """Return an event as clients see it, with some of its ticket types."""
-    price_minor = price_from(sale, types, now)
+    units = [(terms, sale.available(terms)) for terms in types]
+    price_minor = price_from(sale, units, now)
     venue = await catalogue.get_venue(context.database, event.venue_id)
     host = await get_organizer(context.database, event.organizer_id)
     return copy_fields(
@@ -272,7 +273,7 @@ async def _show_event(
         venue=show_venue(venue),
         on_sale_at=sale.on_sale_at,
         off_sale_at=sale.off_sale_at,
-        sale_state=state_of_sale(sale, [(terms, sale.available(terms)) for terms in types], now),
+        sale_state=state_of_sale(sale, units, now),
         price_from=None if price_minor is None else Money(price_minor, sale.currency),
         ticket_types=[show_type(TypeView, sale, terms, now) for terms in types],
         conditions=show_to_buyers(sale.conditions_now()[1], sale.currency),

@@ -86,8 +86,9 @@ class HostView(msgspec.Struct, frozen=True):
 
 
 class EventView(msgspec.Struct, frozen=True):
-    """An event. `price_from`: the price of the cheapest ticket type whose sale has not ended.
+    """An event. `price_from`: the lowest price of the ticket types that can be booked now.
 
+    If none can be booked, the lowest price of those whose sale has not ended.
     Hidden ticket types are shown only with a promo code that unlocks them.
     """
 
@@ -122,7 +123,8 @@ class EventView(msgspec.Struct, frozen=True):
 class EventCardView(msgspec.Struct, frozen=True):
     """An event in a list.
 
-    `available`: a ticket could be booked, a moment ago. `summary`: the beginning of the description.
+    `available`: a ticket could be booked, a moment ago. `price_from`: the lowest price of the ticket types that
+    could be booked then; if none could, of those whose sale has not ended. `summary`: the beginning of the description.
     """
 
     id: EventIdText
