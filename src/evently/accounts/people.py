@@ -19,6 +19,7 @@ from evently.accounts.tokens import PlatformRole
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import CommonRefusal, FieldError, Refused
+from evently.kit.visible import is_visible, misprints
 
 sql: Final = load_queries(__name__)
 
@@ -76,9 +77,9 @@ def name_errors(name: str, pointer: str) -> list[FieldError]:
     """Return what is wrong with a normalised name."""
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX:
         return [FieldError(pointer, f"A name has 1 to {NAME_CHARACTERS_MAX} characters.")]
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
-        return [FieldError(pointer, "A name has no control characters.")]
-    return []
+    if not is_visible(name):
+        return [FieldError(pointer, "Must not be blank.")]
+    return [FieldError(pointer, detail) for detail in misprints(name)]
 
 
 async def add_person(tx: Connection, person: Person, password_hash: str | None) -> bool:

@@ -11,7 +11,6 @@ its domain, so that one answer names every wrong field.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
@@ -23,6 +22,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import fields as fields_of
 
 from evently.kit.errors import FieldError
+from evently.kit.visible import is_visible, misprints
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
@@ -38,10 +38,6 @@ WallTime = Annotated[
     ),
 ]
 
-# Control characters. A text of several lines may contain three: tabulator, line feed, carriage return.
-# PostgreSQL stores no NUL.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_CONTROL_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LIMIT: Final = "limit"  # the key in the metadata
 
 
@@ -51,12 +47,11 @@ class _Text(NamedTuple):
     lines: bool
 
     def errors(self, value: str) -> Iterator[str]:
-        if not self.blank and not value.strip():
+        if not self.blank and not is_visible(value):
             yield "Must not be blank."
         if len(value) > self.characters_max:
             yield f"Must have at most {self.characters_max} characters."
-        if (_CONTROL_IN_LINES if self.lines else _CONTROL).search(value):
-            yield "Must not contain control characters."
+        yield from misprints(value, lines=self.lines)
 
 
 class _Number(NamedTuple):

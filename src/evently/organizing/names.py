@@ -8,13 +8,9 @@ from typing import Annotated
 from evently.catalogue import NAME_CHARACTERS_MAX
 from evently.kit.complaints import Complaints
 from evently.kit.shapes import text
+from evently.kit.visible import fold_name
 
 PartName = Annotated[str, text(NAME_CHARACTERS_MAX, "Regular")]
-
-
-def fold_name(name: str) -> str:
-    """Return the form in which two names are compared."""
-    return " ".join(name.split()).casefold()
 
 
 def check_new_name(complaints: Complaints, name: str, others: Iterable[str]) -> None:

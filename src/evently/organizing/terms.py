@@ -15,8 +15,9 @@ from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.ids import NO_ID
 from evently.kit.money import CURRENCIES
 from evently.kit.shapes import Instant, copy_fields, items
+from evently.kit.visible import fold_name
 from evently.organizing.conditions import ConditionsDraft, check_conditions, conditions_of
-from evently.organizing.names import check_names, fold_name
+from evently.organizing.names import check_names
 from evently.organizing.payable import explain
 from evently.organizing.pools import Capacity, NewPool
 from evently.organizing.ticket_types import (

@@ -22,8 +22,9 @@ from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.ids import PoolReference, new_id
 from evently.kit.money import Money
 from evently.kit.shapes import Instant, copy_fields, fields_set, items, number, text
+from evently.kit.visible import fold_name
 from evently.organizing.edits import Added, Edited, edit_sale, get_part, lock_for_edit
-from evently.organizing.names import PartName, check_new_name, fold_name
+from evently.organizing.names import PartName, check_new_name
 from evently.organizing.payable import check_payable
 from evently.organizing.windows import check_window, utc
 from evently.organizing.zones import ZoneName

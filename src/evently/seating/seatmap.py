@@ -13,11 +13,12 @@ from itertools import islice
 from math import hypot
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 import msgspec
 
 from evently.kit.errors import FieldError, Invalid
+from evently.kit.visible import is_visible, misprints
 
 SEATS_MAX: Final = 100_000  # more than the largest stadium of the world sells
 SECTIONS_MAX: Final = 500
@@ -30,9 +31,9 @@ ID_CHARACTERS_MAX: Final = 60
 METRES_MAX: Final = 2_000.0  # from the origin, on each axis: no hall is larger
 SEATS_APART_MIN: Final = 0.3  # metres; seats with a smaller distance overlap
 FAULTS_MAX: Final = 100  # in one answer
-# Characters that Python does not call printable: Persian words and joined emoji need the first two, Japanese
-# the last
-_PLAIN: Final = {0x200C: "", 0x200D: "", 0xA0: " ", 0x3000: " "}
+# Persian words and joined emoji need these, which cannot be seen themselves
+_JOINERS: Final = {0x200C: "", 0x200D: ""}
+_FORMAT: Final = frozenset({"Cf", "Co"})
 
 Kind: TypeAlias = Literal["standard", "accessible", "companion", "restricted_view"]
 
@@ -189,7 +190,7 @@ def _shape_faults(seat_map: SeatMap) -> Iterator[FieldError]:
         least = 1 if shape.kind == "text" else 3
         if not least <= len(shape.points) <= POINTS_MAX:
             yield FieldError(f"/shapes/{number}/points", f"Must have {least} to {POINTS_MAX} items.")
-        if len(shape.text) > NAME_CHARACTERS_MAX or not _plain(shape.text).isprintable():
+        if len(shape.text) > NAME_CHARACTERS_MAX or not _is_printable(shape.text):
             yield FieldError(
                 f"/shapes/{number}/text",
                 f"Must have at most {NAME_CHARACTERS_MAX} visible characters.",
@@ -239,13 +240,15 @@ def _seats_with_pointers(seat_map: SeatMap) -> Iterator[tuple[str, Seat]]:
 
 
 def _text(pointer: str, text: str, characters_max: int) -> Iterator[FieldError]:
-    plain = _plain(text)
-    if not plain.strip() or len(text) > characters_max or not plain.isprintable():
+    if not is_visible(text) or len(text) > characters_max or not _is_printable(text):
         yield FieldError(pointer, f"Must have 1 to {characters_max} visible characters.")
 
 
-def _plain(text: str) -> str:
-    return text if text.isascii() else text.translate(_PLAIN)
+def _is_printable(text: str) -> bool:
+    """Return whether a text has no characters that cannot be seen, but joiners."""
+    if text.isascii():
+        return text.isprintable()
+    return not any(misprints(text)) and not _FORMAT.intersection(map(category, text.translate(_JOINERS)))
 
 
 def _count(pointer: str, count: int, most: int) -> Iterator[FieldError]:

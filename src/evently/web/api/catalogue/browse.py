@@ -96,8 +96,8 @@ PriceMax: TypeAlias = Annotated[
         ge=0,
         le=AMOUNT_MINOR_MAX,
         description=(
-            "Only events whose `price_from` is this price or less: the cheapest ticket type that can be booked "
-            "now or, if none can, the cheapest whose sale has not ended. In minor units of `currency`."
+            "Only events whose `price_from` is this price or less: the cheapest ticket type that can be "
+            "booked now or, if none can, the cheapest whose sale has not ended. In minor units of `currency`."
         ),
     ),
 ]

@@ -123,8 +123,9 @@ class EventView(msgspec.Struct, frozen=True):
 class EventCardView(msgspec.Struct, frozen=True):
     """An event in a list.
 
-    `available`: a ticket could be booked, a moment ago. `price_from`: the lowest price of the ticket types that
-    could be booked then; if none could, of those whose sale has not ended. `summary`: the beginning of the description.
+    `available`: a ticket could be booked, a moment ago. `price_from`: the lowest price of the ticket types
+    that could be booked then; if none could, of those whose sale has not ended.
+    `summary`: the beginning of the description.
     """
 
     id: EventIdText
