@@ -16,7 +16,7 @@ from rich.console import Console
 from bench import halls
 from bench.baselines import TECHNIQUES
 from bench.checks import audit_whole
-from bench.load import Measured, book, memory_of, read, refuse, settle, stampede
+from bench.load import BROWSER, Measured, book, browse, memory_of, read, refuse, settle, stampede
 from bench.machine import commit_measured, describe_machine
 from bench.results import OURS, Benchmark, Figure, Goal, Memory, Technique
 from bench.show import show_figures, show_techniques
@@ -27,6 +27,7 @@ from evently.rehearsal.plan import raise_file_limit, run
 from evently.rehearsal.server import own_database, scratch_directory
 
 _COLUMNS: Final = 140  # of a log
+_BOOKINGS_PER_PAGE: Final = 5  # in the memory run: bookings for each page of events that is read
 DOCS: Final = Path(__file__).parent.parent / "docs"
 ONE_EVENT: Final = Goal("durable bookings/s on one event, 256 clients", "/s", 5_000, "at_least", 8_000)
 MANY_EVENTS: Final = Goal("durable bookings/s over 1,000 events, 256 clients", "/s", 4_000, "at_least")
@@ -265,14 +266,25 @@ def _measure_halls(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Meas
 
 
 def _watch_memory(stage: Stage, plan: Plan, benchmark: Benchmark, console: Console) -> Memory:
-    """Book in steps, and measure the memory after each."""
+    """Book and browse in steps, as browsers do, and measure the memory after each."""
     memory = Memory([0], [memory_of(stage)])
     step = plan.memory_bookings // plan.memory_steps
     for number in range(1, plan.memory_steps + 1):
         last = number == plan.memory_steps
         benchmark.count(
-            [book(stage, [stage.prepared.hot[-1]], plan.clients, 600.0, bookings_max=step, audited=last)]
+            [
+                book(
+                    stage,
+                    [stage.prepared.hot[-1]],
+                    plan.clients,
+                    600.0,
+                    bookings_max=step,
+                    audited=last,
+                    headers=BROWSER,
+                )
+            ]
         )
+        benchmark.count([browse(stage, plan.clients, step // _BOOKINGS_PER_PAGE)])
         memory.bookings.append(number * step)
         memory.megabytes.append(memory_of(stage))
     console.print(f"{MEMORY.name}: {_memory_note(memory)}")

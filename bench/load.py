@@ -27,6 +27,12 @@ _POLL_SECONDS: Final = 0.05
 _SETTLING_POLLS_MAX: Final = 400
 _STRIDE: Final = 7919  # a prime: buyers who follow each other are far apart in the list
 _METRIC: Final = re.compile(r"^(evently_\w+)(\{[^}]*\})? (\S+)$", re.MULTILINE)
+# What a browser adds to each request. Answers are then compressed, which costs a server time and memory.
+BROWSER: Final = (
+    b"\r\nuser-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    b"\r\naccept: application/json, text/html;q=0.9, */*;q=0.8\r\naccept-language: en-US,en;q=0.5"
+    b"\r\naccept-encoding: gzip, deflate, br, zstd"
+)
 _numbers: Final = itertools.count()  # so that no key is used twice in one benchmark
 
 
@@ -56,12 +62,26 @@ def book(
     *,
     bookings_max: int | None = None,
     audited: bool = True,
+    headers: bytes = b"",
 ) -> Measured:
     """Measure clients that book one ticket each, again and again, spread over `sales`.
 
-    `audited`: audit the events now; otherwise a later run of the same events does it.
+    `audited`: audit the events now; otherwise a later run of the same events does it. `headers`: more headers
+    of each request, such as `BROWSER`.
     """
-    return run_in_loop(_book(stage, sales, clients, seconds, bookings_max, audited=audited))
+    return run_in_loop(_book(stage, sales, clients, seconds, bookings_max, audited=audited, headers=headers))
+
+
+def browse(stage: Stage, clients: int, pages: int) -> Measured:
+    """Measure visitors whose browsers read long, compressed pages of events."""
+    request = request_for("GET", "/v1/events?limit=20", stage.target)
+    request = request.replace(b"\r\n\r\n", BROWSER + b"\r\n\r\n")
+    left = iter(range(pages))
+
+    def following() -> bytes | None:
+        return None if next(left, None) is None else request
+
+    return measured(run_in_loop(closed_loop(stage.target, clients, following, 600.0)), OK)
 
 
 def refuse(stage: Stage, sale: OnSale, clients: int, seconds: float, *, keyed: bool) -> Measured:
@@ -126,9 +146,10 @@ async def _book(
     bookings_max: int | None,
     *,
     audited: bool,
+    headers: bytes,
 ) -> Measured:
     before = await _metrics(stage.target)
-    requests = _bookings(stage, sales, bookings_max)
+    requests = _bookings(stage, sales, bookings_max, headers)
     run = await closed_loop(stage.target, clients, requests, seconds, keep_status=CREATED)
     after = await _metrics(stage.target)
     return await with_audit(stage, sales, run, _per_commit(before, after), check=audited)
@@ -159,15 +180,17 @@ async def with_audit(
 _tallies: Final[dict[tuple[str, tuple[str, ...]], Tally]] = {}
 
 
-def _bookings(stage: Stage, sales: Sequence[OnSale], bookings_max: int | None = None) -> NextRequest:
+def _bookings(
+    stage: Stage, sales: Sequence[OnSale], bookings_max: int | None = None, headers: bytes = b""
+) -> NextRequest:
     """Return a function that makes the next booking request: another buyer, key and event each time.
 
     A request takes 0.6 us.
     """
     host = stage.target.authority().encode()
     heads = [
-        b"POST /v1/events/%b/bookings HTTP/1.1\r\nhost: %b\r\nauthorization: Bearer "
-        % (sale.event.encode(), host)
+        b"POST /v1/events/%b/bookings HTTP/1.1\r\nhost: %b%b\r\nauthorization: Bearer "
+        % (sale.event.encode(), host, headers)
         for sale in sales
     ]
     ends = [

@@ -65,7 +65,7 @@ class Application:
         try:
             async with running(self._config) as context:
                 self._asgi = create_asgi(context)
-                _tune_garbage_collector()
+                tune_garbage_collector()
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except Exception as exc:  # noqa: BLE001  # an outermost loop: the server reports why it cannot start
@@ -110,7 +110,7 @@ def create() -> Application:
     return Application(config)
 
 
-def _tune_garbage_collector() -> None:
+def tune_garbage_collector() -> None:
     """Collect garbage less often, and exclude the objects that live as long as the process.
 
     A batch makes thousands of objects that live for a few milliseconds; traversing them again and again took

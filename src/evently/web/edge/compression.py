@@ -1,10 +1,14 @@
 """Compression of responses with Brotli or gzip; chunk by chunk if the response is streamed.
 
 Small responses, media types that are compressed already, and streams of events are not compressed.
+
+A Brotli compressor holds half a megabyte: a whole body is compressed without one, and a stream's lives until
+its last chunk.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
 from functools import lru_cache
@@ -14,6 +18,8 @@ import brotli
 
 # A smaller response fits in one packet anyway, and Brotli takes 90 us: too much for a small booking
 SMALLEST_BYTES: Final = 1_400
+# A larger body takes more than some milliseconds (gzip: 40 MB/s), in which nobody else would be answered
+_ON_THE_LOOP_BYTES_MAX: Final = 128 * 1024
 _BROTLI_QUALITY: Final = 4  # 5 is twice as slow for 3 % less
 _GZIP_LEVEL: Final = 5
 _GZIP_WINDOW: Final = 31  # zlib writes the header of gzip
@@ -48,10 +54,10 @@ class _Gzip:
         return found + self._state.flush() if last else found
 
 
-def compressor_for(
+def choose_coding(
     headers: list[tuple[bytes, bytes]], request_headers: dict[bytes, bytes], body: bytes, *, whole: bool
-) -> Compressor | None:
-    """Return the compressor for a response, or None; change the response's headers in place.
+) -> str | None:
+    """Return the coding in which a response is sent, or None; change the response's headers in place.
 
     `whole`: this is the whole body.
     """
@@ -66,6 +72,11 @@ def compressor_for(
         return None
     headers[:] = [_of_coding(name, value, coding) for name, value in headers if name != b"content-length"]
     headers.append((b"content-encoding", coding.encode()))
+    return coding
+
+
+def compressor_of(coding: str) -> Compressor:
+    """Return a new compressor, for the parts of one response."""
     return _Brotli() if coding == "br" else _Gzip()
 
 
@@ -81,8 +92,18 @@ def best_coding(accepted: bytes) -> str | None:
 
 
 def compress(body: bytes, coding: str) -> bytes:
-    """Return a whole body, compressed, for a caller that keeps it."""
-    return (_Brotli() if coding == "br" else _Gzip()).add(body, last=True)
+    """Return a whole body, compressed."""
+    if coding == "br":
+        found: bytes = brotli.compress(body, mode=brotli.MODE_TEXT, quality=_BROTLI_QUALITY)
+        return found
+    return _Gzip().add(body, last=True)
+
+
+async def compress_aside(body: bytes, coding: str) -> bytes:
+    """Return a whole body, compressed; a large one in a thread, so that others are answered meanwhile."""
+    if len(body) <= _ON_THE_LOOP_BYTES_MAX:
+        return compress(body, coding)
+    return await asyncio.to_thread(compress, body, coding)
 
 
 def _of_coding(name: bytes, value: bytes, coding: str) -> tuple[bytes, bytes]:

@@ -22,7 +22,7 @@ from evently.kit.logs import LineWriter
 from evently.web.edge.accesslog import access_line
 from evently.web.edge.asgi import Message, Receive, Scope, Send
 from evently.web.edge.bodies import BodyLimit, drain
-from evently.web.edge.compression import Compressor, compressor_for
+from evently.web.edge.compression import Compressor, choose_coding, compress_aside, compressor_of
 from evently.web.edge.context import Context
 from evently.web.edge.cors import CrossOrigin, is_preflight, preflight_response
 from evently.web.edge.exchange import KEY, Exchange
@@ -87,6 +87,7 @@ class _Serving(Exchange):
         "_began",
         "_compressor",
         "_edge",
+        "_given_scope",
         "_head",
         "_is_head",
         "_receive",
@@ -114,6 +115,7 @@ class _Serving(Exchange):
         self._is_head = scope["method"] == "HEAD"
         self._status = 0
         self._sent_bytes = 0
+        self._given_scope = scope  # the server's; `scope` of a HEAD is a copy
         scope[KEY] = self
 
     async def run(self) -> None:
@@ -157,16 +159,21 @@ class _Serving(Exchange):
             await self._send(message)
 
     async def _send_body(self, message: Message) -> None:
-        body = message.get("body", b"")
+        body, last = message.get("body", b""), not message.get("more_body", False)
         if (head := self._head) is not None:
             self._head = None
-            self._compressor = compressor_for(
-                head["headers"], self.headers, body, whole=not message.get("more_body", False)
-            )
+            coding = choose_coding(head["headers"], self.headers, body, whole=last)
+            if coding is not None and not last:
+                self._compressor = compressor_of(coding)
+            elif coding is not None:
+                body = await compress_aside(body, coding)
+                message = {**message, "body": body}
             await self._send(head)
         if self._compressor is not None:
-            body = self._compressor.add(body, last=not message.get("more_body", False))
+            body = self._compressor.add(body, last=last)
             message = {**message, "body": body}
+            if last:
+                self._compressor = None
         self._sent_bytes += len(body)
         if self._is_head:
             message = {**message, "body": b""}
@@ -224,3 +231,13 @@ class _Serving(Exchange):
         if edge.lines is not None:
             pretty = edge.context.options.pretty_logs
             edge.lines.add(access_line(self, method, self._status, seconds, self._sent_bytes, pretty=pretty))
+        self._take_apart()
+
+    def _take_apart(self) -> None:
+        """Cut the cycle of scope and exchange: it would live until the cyclic collector comes, which is late.
+
+        A stream that broke off still has its compressor.
+        """
+        self._compressor = None
+        self.scope.pop(KEY, None)
+        self._given_scope.pop(KEY, None)
