@@ -123,7 +123,7 @@ async def test_a_venue_from_making_to_changing(office: BoxOffice, manager: Heade
         await office.client.get(where, headers={**manager, "If-None-Match": found.headers["etag"]})
     ).status_code == 304
     changed = await office.client.patch(where, json={"name": "Elphi"}, headers=seen(found, manager))
-    assert changed.json() == {**made.json(), "name": "Elphi"}
+    assert changed.json() == {**made.json(), "name": "Elphi", "moves": []}
     assert changed.headers["etag"] != found.headers["etag"]
     assert (
         code_of(await office.client.patch(where, json={"name": "x"}, headers=seen(found, manager)), 412)
@@ -136,7 +136,7 @@ async def test_a_venue_from_making_to_changing(office: BoxOffice, manager: Heade
     page = await office.client.get(
         f"/v1/organizers/{made.json()['organizer_id']}/venues", params={"limit": 1}, headers=manager
     )
-    assert page.json()["data"] == [changed.json()]
+    assert page.json()["data"] == [{**made.json(), "name": "Elphi"}]
     assert 'rel="next"' in page.headers["link"]
 
 
@@ -160,13 +160,28 @@ async def test_everything_wrong_with_a_venue_is_said_at_once(office: BoxOffice, 
     }
 
 
-async def test_the_time_zone_of_a_venue_in_use_stays(office: BoxOffice, manager: Headers) -> None:
-    await make(office, manager)
+async def test_a_wrong_time_zone_is_corrected_after_the_events_were_seen(
+    office: BoxOffice, manager: Headers
+) -> None:
+    made = await make(office, manager)
     where = f"/v1/venues/{show_id('ven', office.venue.venue_id)}"
-    answer = await office.client.patch(
-        where, json={"time_zone": "Europe/Paris"}, headers={**manager, "If-Match": "*"}
-    )
+    headers, body = {**manager, "If-Match": "*"}, {"time_zone": "Europe/London"}
+    answer = await office.client.patch(where, json=body, headers=headers)
     assert code_of(answer, 409) == "venue-in-use"
+    assert "?dry_run=true" in answer.json()["detail"]
+    seen = await office.client.patch(f"{where}?dry_run=true", json=body, headers=headers)
+    (move,) = [each for each in seen.json()["moves"] if each["event_id"] == made.json()["id"]]
+    assert move["starts_at"] != move["new_starts_at"]
+    assert move["starts_at_local"] == move["new_starts_at_local"] == made.json()["starts_at_local"]
+    assert (await office.client.get(where, headers=manager)).json()["time_zone"] == "Europe/Berlin"
+    done = await office.client.patch(f"{where}?dry_run=false", json=body, headers=headers)
+    assert done.json() == seen.json()
+    assert done.headers["etag"] != seen.headers["etag"]
+    event = (await office.client.get(made.headers["location"], headers=manager)).json()
+    assert (event["starts_at"], event["starts_at_local"]) == (
+        move["new_starts_at"],
+        made.json()["starts_at_local"],
+    )
 
 
 async def test_renaming_a_venue_shows_on_its_events(office: BoxOffice, manager: Headers) -> None:

@@ -76,11 +76,10 @@ async def test_renaming_a_venue_renames_it_on_its_events(db: Database) -> None:
     event = await make_event(db, venue)
     elsewhere = await make_event(db, await make_venue(db, organizer_id))
     async with db.transaction() as tx:
-        await catalogue.change_venue(
+        await organizing.change_venue(
             tx,
             venue.venue_id,
             VenueChanges(name="Säälchen", city="Potsdam"),
-            catalogue.whichever_version,
             NOW,
         )
     renamed = await catalogue.get_event(db, event.event_id)
@@ -95,35 +94,72 @@ async def test_many_events_are_renamed_page_by_page(db: Database, monkeypatch: p
     venue = await make_venue(db, await make_organizer(db))
     events = [await make_event(db, venue) for _ in range(5)]
     async with db.transaction() as tx:
-        await catalogue.change_venue(
-            tx, venue.venue_id, VenueChanges(name="New"), catalogue.whichever_version, NOW
-        )
+        await organizing.change_venue(tx, venue.venue_id, VenueChanges(name="New"), NOW)
     assert {
         event.venue_name for event in (await catalogue.find_events(db, [e.event_id for e in events])).values()
     } == {"New"}
 
 
-async def test_a_venue_with_events_keeps_its_time_zone(db: Database) -> None:
+async def test_another_time_zone_of_a_venue_keeps_the_hours_on_the_poster(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
     changes = VenueChanges(time_zone="Europe/Paris")
     async with db.transaction() as tx:
-        venue = await catalogue.change_venue(tx, venue.venue_id, changes, catalogue.whichever_version, NOW)
-    assert (venue.time_zone, venue.version) == ("Europe/Paris", 2)
-    await make_event(db, venue)
+        venue = (await organizing.change_venue(tx, venue.venue_id, changes, NOW)).venue
+    assert (venue.time_zone, venue.version) == ("Europe/Paris", 2)  # no events: nothing to see first
+    event, cancelled, past = [await make_event(db, venue) for _ in range(3)]
+    async with db.transaction() as tx:
+        await catalogue.mark_published(tx, cancelled.event_id, NOW)
+        await catalogue.mark_cancelled(tx, cancelled.event_id, NOW)
+        await tx.execute(
+            "UPDATE events SET starts_at = $2, ends_at = $3 WHERE event_id = $1",
+            past.event_id,
+            NOW - timedelta(days=9),
+            NOW - timedelta(days=8),
+        )
+    past = await catalogue.get_event(db, past.event_id)
+    changes = VenueChanges(time_zone="Europe/London")
     with pytest.raises(Refused) as refused:
         async with db.transaction() as tx:
-            await catalogue.change_venue(
-                tx, venue.venue_id, VenueChanges(time_zone="Europe/Rome"), catalogue.whichever_version, NOW
-            )
+            await organizing.change_venue(tx, venue.venue_id, changes, NOW)
     assert refused.value.refusal == CatalogueRefusal.VENUE_IN_USE
+    hour = timedelta(hours=1)
+    async with db.transaction() as tx:
+        seen = await organizing.change_venue(tx, venue.venue_id, changes, NOW, dry_run=True)
+    assert [(move.event, move.starts_at, move.ends_at) for move in seen.moves] == [
+        (event, event.starts_at + hour, event.ends_at + hour)
+    ]
+    assert await catalogue.get_event(db, event.event_id) == event
+    assert await catalogue.get_venue(db, venue.venue_id) == venue
+    async with db.transaction() as tx:
+        done = await organizing.change_venue(tx, venue.venue_id, changes, NOW, dry_run=False)
+    assert done.moves == seen.moves
+    assert (done.venue.time_zone, done.venue.version) == ("Europe/London", 3)
+    for before in (event, cancelled, past):
+        after = await catalogue.get_event(db, before.event_id)
+        assert (after.starts_at_local, after.ends_at_local) == (before.starts_at_local, before.ends_at_local)
+        assert after.starts_at == before.starts_at + hour
+    assert (await find_sale(db, event.event_id)).off_sale_at == event.starts_at + hour
+
+
+async def test_the_zone_of_a_venue_with_very_many_events_stays(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evently.organizing.venues.EVENTS_MOVED_MAX", 2)
+    venue = await make_venue(db, await make_organizer(db))
+    for _ in range(3):
+        await make_event(db, venue)
+    with pytest.raises(Refused) as refused:
+        async with db.transaction() as tx:
+            await organizing.change_venue(
+                tx, venue.venue_id, VenueChanges(time_zone="Europe/London"), NOW, dry_run=False
+            )
+    assert (refused.value.refusal, refused.value.reason) == (CatalogueRefusal.VENUE_IN_USE, "too_many")
 
 
 async def test_an_event_made_while_its_venue_is_renamed_has_the_new_name(db: Database) -> None:
     venue = await make_venue(db, await make_organizer(db))
     async with db.transaction() as tx:
-        await catalogue.change_venue(
-            tx, venue.venue_id, VenueChanges(name="New"), catalogue.whichever_version, NOW
-        )
+        await organizing.change_venue(tx, venue.venue_id, VenueChanges(name="New"), NOW)
         making = asyncio.create_task(make_event(db, venue))
         await until_somebody_waits(db)
     assert (await making).venue_name == "New"

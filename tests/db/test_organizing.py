@@ -182,12 +182,13 @@ async def test_local_times_are_the_venues(db: Database, venue: Venue) -> None:
     there = await make_venue(db, venue.organizer_id, tokyo)
     moved = await change(db, event, venue_id=there.venue_id)
     assert (moved.starts_at, moved.starts_at_local, moved.city) == (
-        event.starts_at,
-        starts + timedelta(hours=7),
+        datetime(2026, 7, 1, 11, 0, tzinfo=UTC),
+        starts,
         "Tokyo",
     )
-    again = await change(db, moved, starts_at=starts, ends_at=ends)
-    assert again.starts_at == datetime(2026, 7, 1, 11, 0, tzinfo=UTC)
+    later = starts + timedelta(hours=1)
+    again = await change(db, moved, starts_at=later)
+    assert again.starts_at == datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
 
 async def test_everything_wrong_with_a_new_event_is_said_at_once(db: Database, venue: Venue) -> None:
@@ -276,7 +277,25 @@ async def test_an_editor_must_have_seen_the_version(db: Database, venue: Venue) 
         with pytest.raises(StaleVersion):
             await run(db, verb, event.event_id, *arguments, seen=only(event.version - 1))
     with pytest.raises(StaleVersion):
-        await run(db, catalogue.change_venue, venue.venue_id, VenueChanges(name="x"), only(9), NOW)
+        await run(db, organizing.change_venue, venue.venue_id, VenueChanges(name="x"), NOW, seen=only(9))
+
+
+async def test_an_event_keeps_its_hours_at_a_venue_in_another_time_zone(db: Database, venue: Venue) -> None:
+    terms = VenueTerms("Roundhouse", "Chalk Farm Road", "London", "GB", "Europe/London")
+    london = await make_venue(db, venue.organizer_id, terms)
+    event = await make_event(db, venue)
+    moved = await change(db, event, venue_id=london.venue_id)
+    assert (moved.starts_at_local, moved.ends_at_local) == (event.starts_at_local, event.ends_at_local)
+    assert moved.starts_at == event.starts_at + timedelta(hours=1)
+    assert (await find_sale(db, event.event_id)).off_sale_at == moved.starts_at
+    # What is said is meant; the rest stays on the clocks
+    back = await change(db, moved, venue_id=venue.venue_id, starts_at=moved.starts_at)
+    assert (back.starts_at, back.ends_at) == (moved.starts_at, event.ends_at)
+    soon = await make_event(db, london)
+    just_before = soon.starts_at - timedelta(minutes=30)  # in Berlin it would have begun
+    assert await wrong_fields(
+        db, organizing.change_event, soon.event_id, EventChanges(venue_id=venue.venue_id), just_before
+    ) == {"/starts_at_local"}
 
 
 async def test_the_sale_window_follows_the_start_unless_it_was_said(db: Database, venue: Venue) -> None:
@@ -607,10 +626,9 @@ async def test_renaming_venues_while_events_move_between_them(db: Database, venu
     async def rename(place: Venue, name: str) -> None:
         await run(
             db,
-            catalogue.change_venue,
+            organizing.change_venue,
             place.venue_id,
             VenueChanges(name=name),
-            catalogue.whichever_version,
             NOW,
         )
 

@@ -22,7 +22,7 @@ from evently.catalogue import (
     time_zones,
 )
 from evently.catalogue.checks import check_venue
-from evently.catalogue.local_time import instant_of, is_within_reach, wall_time_of
+from evently.catalogue.local_time import instant_of, is_within_reach, keep_wall_times, wall_time_of
 from evently.catalogue.words import lexemes_of, slug_of, tsqueries_by_relevance, tsquery_of, words_of
 from evently.kit.complaints import Complaints
 from tests.support.catalogue import BERLIN, NOW, event_terms
@@ -75,6 +75,52 @@ def test_wall_time(wall: str, zone: str, expected: str | None) -> None:
     assert instant == (None if expected is None else datetime.fromisoformat(expected).replace(tzinfo=UTC))
     if instant is not None:
         assert wall_time_of(instant, ZoneInfo(zone)) == datetime.fromisoformat(wall)
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "zone", "other", "expected"),
+    [
+        # The hour on the poster stays
+        (
+            "2026-07-01T18:00",
+            "2026-07-01T20:00",
+            "Europe/Berlin",
+            "Europe/London",
+            ("07-01T19:00", "07-01T21:00"),
+        ),
+        # The second of two equal hours stays the second
+        (
+            "2026-10-25T01:30",
+            "2026-10-25T03:00",
+            "Europe/Berlin",
+            "Europe/Paris",
+            ("10-25T01:30", "10-25T03:00"),
+        ),
+        # Skipped by the clocks of the other zone: half an hour into the gap is half an hour after it
+        (
+            "2026-03-29T01:30",
+            "2026-03-29T04:00",
+            "Africa/Lagos",
+            "Europe/Berlin",
+            ("03-29T01:30", "03-29T03:00"),
+        ),
+        # The end would be before the start: it keeps its distance
+        (
+            "2026-10-25T00:50",
+            "2026-10-25T01:10",
+            "Europe/Berlin",
+            "Africa/Lagos",
+            ("10-25T01:50", "10-25T02:10"),
+        ),
+    ],
+)
+def test_wall_times_stay_in_another_zone(
+    starts: str, ends: str, zone: str, other: str, expected: tuple[str, str]
+) -> None:
+    instants = [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (starts, ends)]
+    kept = keep_wall_times(instants[0], instants[1], ZoneInfo(zone), ZoneInfo(other))
+    assert tuple(instant.strftime("%m-%dT%H:%M") for instant in kept) == expected
+    assert kept[1] > kept[0]
 
 
 def test_an_instant_needs_no_zone() -> None:
@@ -313,6 +359,16 @@ def test_a_calendar_entry_says_it_all() -> None:
     assert b"STATUS:CANCELLED\r\n" in cancelled
     assert b"SEQUENCE:3\r\n" in cancelled
     assert all(len(line) <= 75 for line in cancelled.split(b"\r\n"))
+
+
+@pytest.mark.parametrize("minutes", range(0, 240, 30))
+def test_a_calendar_entry_says_the_right_instant_in_the_night_when_the_clocks_go_back(minutes: int) -> None:
+    starts_at = datetime(2026, 10, 24, 23, tzinfo=UTC) + timedelta(minutes=minutes)
+    event = replace(EVENT, starts_at=starts_at, ends_at=starts_at + timedelta(minutes=30))
+    made = icalendar.Calendar.from_ical(calendar_of(event, "uid", "address"))
+    (entry,) = made.walk("VEVENT")
+    said = [entry.decoded(name).astimezone(UTC) for name in ("dtstart", "dtend")]
+    assert said == [event.starts_at, event.ends_at]
 
 
 @pytest.mark.parametrize(

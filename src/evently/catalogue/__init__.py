@@ -18,13 +18,22 @@ from evently.catalogue.events import (
     get_event,
     insert_event,
     lock_event,
+    lock_events_ahead,
     mark_cancelled,
     mark_published,
     note_change,
     remake_words,
     update_event,
 )
-from evently.catalogue.local_time import EARLIEST, LATEST, Moment, is_within_reach, time_zones
+from evently.catalogue.local_time import (
+    EARLIEST,
+    LATEST,
+    Moment,
+    is_within_reach,
+    keep_wall_times,
+    time_zones,
+    wall_time_of,
+)
 from evently.catalogue.nouns import (
     ADDRESS_CHARACTERS_MAX,
     CITY_CHARACTERS_MAX,
@@ -58,7 +67,14 @@ from evently.catalogue.nouns import (
     VenueTerms,
     whichever_version,
 )
-from evently.catalogue.venues import change_venue, create_venue, get_venue, list_venues, share_venue
+from evently.catalogue.venues import (
+    create_venue,
+    get_venue,
+    list_venues,
+    lock_venue,
+    share_venue,
+    update_venue,
+)
 from evently.catalogue.words import Search, search_for, slug_of
 
 __all__ = [
@@ -101,7 +117,6 @@ __all__ = [
     "VenueTerms",
     "browse",
     "calendar_of",
-    "change_venue",
     "check_event",
     "check_times",
     "countries",
@@ -112,9 +127,12 @@ __all__ = [
     "get_venue",
     "insert_event",
     "is_within_reach",
+    "keep_wall_times",
     "list_events_of_organizer",
     "list_venues",
     "lock_event",
+    "lock_events_ahead",
+    "lock_venue",
     "mark_cancelled",
     "mark_published",
     "note_change",
@@ -124,5 +142,7 @@ __all__ = [
     "slug_of",
     "time_zones",
     "update_event",
+    "update_venue",
+    "wall_time_of",
     "whichever_version",
 ]

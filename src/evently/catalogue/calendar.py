@@ -5,12 +5,13 @@ Importing it again updates the entry: its UID stays, its SEQUENCE grows with the
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import icalendar
 
+from evently.catalogue.local_time import is_plain
 from evently.catalogue.nouns import Event
 
 _PRODUCT: Final = "-//Evently//Events//EN"
@@ -45,8 +46,8 @@ def _entry(event: Event, uid: str, address: str, url: str | None) -> icalendar.E
     entry.add("dtstamp", event.changed_at.replace(microsecond=0))
     entry.add("created", event.created_at.replace(microsecond=0))
     entry.add("last-modified", event.changed_at.replace(microsecond=0))
-    entry.add("dtstart", event.starts_at.astimezone(zone))
-    entry.add("dtend", event.ends_at.astimezone(zone))
+    entry.add("dtstart", _moment(event.starts_at, zone))
+    entry.add("dtend", _moment(event.ends_at, zone))
     entry.add("summary", event.title)
     entry.add("description", event.description)
     entry.add("location", address)
@@ -55,6 +56,11 @@ def _entry(event: Event, uid: str, address: str, url: str | None) -> icalendar.E
         entry.add("url", url)
     entry.add("status", "CANCELLED" if event.state == "cancelled" else "CONFIRMED")
     return entry
+
+
+def _moment(instant: datetime, zone: ZoneInfo) -> datetime:
+    """Return an instant in local time, or in UTC if its local time means the first of two equal hours."""
+    return instant.astimezone(zone if is_plain(instant, zone) else UTC)
 
 
 def _zone(zone: ZoneInfo, first: datetime, last: datetime) -> icalendar.Timezone:

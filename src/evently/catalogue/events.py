@@ -13,9 +13,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from evently.catalogue.local_time import keep_wall_times
 from evently.catalogue.nouns import Event, EventTerms, VenueCopy
 from evently.catalogue.words import WORDS_VERSION, lexemes_of
 from evently.db import Connection, Database, Record, load_queries
@@ -93,19 +95,24 @@ async def lock_event(tx: Connection, event_id: UUID) -> Event:
     return _found(await tx.fetchrow(*sql.lock_event(event_id=event_id)))
 
 
-async def has_events(tx: Connection, venue_id: UUID) -> bool:
-    """Return whether any event takes place at a venue."""
-    return bool(await tx.fetchval(*sql.has_events(venue_id=venue_id)))
+async def lock_events_ahead(tx: Connection, venue_id: UUID, after: datetime, limit: int) -> list[Event]:
+    """Return some events at a venue that are not cancelled and end after an instant, locked."""
+    rows = await tx.fetch(*sql.lock_events_ahead(venue_id=venue_id, after=after, limit=limit))
+    return [read_event(row) for row in rows]
 
 
 async def copy_venue(tx: Connection, place: VenueCopy, now: datetime) -> None:
-    """Copy a changed venue to its events, page by page."""
+    """Copy a changed venue to its events, page by page. In another time zone, their wall times stay."""
     after = NO_ID
     while rows := await tx.fetch(
         *sql.lock_events_of_venue(venue_id=place.venue_id, after=after, limit=_COPY_PAGE)
     ):
         after = rows[-1]["event_id"]
         lexemes = await asyncio.to_thread(_list_lexemes, rows, place)
+        times = [
+            keep_wall_times(row["starts_at"], row["ends_at"], ZoneInfo(row["time_zone"]), place.zone)
+            for row in rows
+        ]
         await tx.execute(
             *sql.update_venue_copies(
                 venue_name=place.venue_name,
@@ -113,6 +120,8 @@ async def copy_venue(tx: Connection, place: VenueCopy, now: datetime) -> None:
                 time_zone=place.time_zone,
                 now=now,
                 event_ids=[row["event_id"] for row in rows],
+                starts_ats=[starts_at for starts_at, _ in times],
+                ends_ats=[ends_at for _, ends_at in times],
                 lexemes=lexemes,
                 words_version=WORDS_VERSION,
             )

@@ -62,14 +62,20 @@ WHERE event_id = :event_id;
 -- Delete a draft with its sale: nobody can have booked. The row is locked.
 DELETE FROM events WHERE event_id = :event_id AND state = 'draft';
 
--- name: has_events
--- Whether any event takes place at a venue.
-SELECT EXISTS (SELECT FROM events WHERE venue_id = :venue_id);
+-- name: lock_events_ahead
+-- Some events at a venue that are not cancelled and end after an instant, in the order of their keys, because
+-- their sales change with them. The venue is locked: no other event moves here.
+SELECT {event}
+FROM events
+WHERE venue_id = :venue_id AND state <> 'cancelled' AND ends_at > :after
+ORDER BY event_id
+LIMIT :limit
+FOR UPDATE;
 
 -- name: lock_events_of_venue
 -- Some events at a venue, in the order of their keys, to copy the venue's new name to them. An event that
 -- moves away in the meantime is skipped; one that moves here waits for the lock of the venue.
-SELECT event_id, organizer_id, title, description, category, tags
+SELECT event_id, organizer_id, title, description, category, tags, time_zone, starts_at, ends_at
 FROM events
 WHERE venue_id = :venue_id AND event_id > :after
 ORDER BY event_id
@@ -81,8 +87,11 @@ FOR UPDATE;
 UPDATE events
 SET
     venue_name = :venue_name, city = :city, time_zone = :time_zone, version = version + 1, changed_at = :now,
+    starts_at = new.starts_at, ends_at = new.ends_at,
     search = array_to_tsvector(string_to_array(new.lexemes, ' ')), words_version = :words_version
-FROM unnest(:event_ids::uuid[], :lexemes::text[]) AS new (event_id, lexemes)
+FROM unnest(
+    :event_ids::uuid[], :starts_ats::timestamptz[], :ends_ats::timestamptz[], :lexemes::text[]
+) AS new (event_id, starts_at, ends_at, lexemes)
 WHERE events.event_id = new.event_id;
 
 -- name: lock_outdated_words

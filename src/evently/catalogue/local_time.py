@@ -1,8 +1,10 @@
 """Local time at a venue: IANA time zones, wall times, and daylight saving.
 
+The start and end that an organizer means are wall times: they stay when the zone becomes another one.
+
 A wall time that the clocks skip (in the night when they go forward) does not exist and is refused. A wall
 time that they show twice (in the night when they go back) means the first, as in RFC 5545, 3.3.5; to mean the
-second, send the instant.
+second, send the instant. A wall time taken from an instant remembers which of the two it is (`fold`).
 """
 
 from __future__ import annotations
@@ -37,10 +39,29 @@ def instant_of(moment: Moment, zone: ZoneInfo) -> datetime | None:
     """Return the instant in UTC; None for a wall time that the clocks of the zone skip."""
     if moment.tzinfo is not None:
         return moment.astimezone(UTC)
-    instant = moment.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    instant = moment.replace(tzinfo=zone).astimezone(UTC)
     return instant if wall_time_of(instant, zone) == moment else None
 
 
 def wall_time_of(instant: datetime, zone: ZoneInfo) -> datetime:
     """Return the wall time, without an offset."""
-    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+    return instant.astimezone(zone).replace(tzinfo=None)
+
+
+def is_plain(instant: datetime, zone: ZoneInfo) -> bool:
+    """Return whether the wall time alone means this instant: false for the second of two equal hours."""
+    return wall_time_of(instant, zone).fold == 0
+
+
+def keep_wall_times(
+    starts_at: datetime, ends_at: datetime, zone: ZoneInfo, other: ZoneInfo
+) -> tuple[datetime, datetime]:
+    """Return the instants at which the clocks of another zone show what those of the first show.
+
+    For a wall time that the clocks of the other zone skip: as long after the change as it is after the start
+    of the gap. An end that would not be after the start keeps its distance from it.
+    """
+    new_start, new_end = (
+        wall_time_of(instant, zone).replace(tzinfo=other).astimezone(UTC) for instant in (starts_at, ends_at)
+    )
+    return new_start, new_end if new_end > new_start else new_start + (ends_at - starts_at)

@@ -106,7 +106,7 @@ class VenueTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VenueChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes of a venue. The time zone of a venue that has events cannot change."""
+    """Changes of a venue. Another time zone moves its events: what the clocks show stays."""
 
     name: VenueName | UnsetType = UNSET
     address: Address | UnsetType = UNSET

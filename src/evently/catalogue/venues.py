@@ -1,6 +1,7 @@
 """Venues: create, change, list.
 
-A change of a venue's name changes the copy on its events, in the same transaction.
+A change of a venue changes the copy on its events, in the same transaction. `organizing` changes the time
+zone of a venue, because it moves the events that take place there, and their sales.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from evently.catalogue import events
-from evently.catalogue.checks import CatalogueRefusal, check_venue
+from evently.catalogue.checks import check_venue
 from evently.catalogue.nouns import Seen, Venue, VenueChanges, VenueTerms
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.complaints import Complaints
@@ -35,14 +36,12 @@ async def create_venue(
     return _venue(await tx.fetchrow(*sql.find_venue(venue_id=made)))
 
 
-async def change_venue(
-    tx: Connection, venue_id: UUID, changes: VenueChanges, seen: Seen, now: datetime
-) -> Venue:
-    """Change a venue, and its copy on its events.
+async def lock_venue(
+    tx: Connection, venue_id: UUID, changes: VenueChanges, seen: Seen
+) -> tuple[Venue, VenueTerms]:
+    """Return a venue, locked, and its terms after the changes.
 
-    Its time zone is fixed once it has events: their local times depend on it.
-
-    Refuses `not-found`, `venue-in-use`, `invalid`, and whatever `seen` refuses.
+    Refuses `not-found`, `invalid`, and whatever `seen` refuses.
     """
     venue = _venue(await tx.fetchrow(*sql.lock_venue(venue_id=venue_id)))
     seen(venue.version)
@@ -51,15 +50,17 @@ async def change_venue(
     complaints.check("", changes)
     check_venue(complaints, terms)
     complaints.refuse_if_any()
-    if terms.time_zone != venue.time_zone and await events.has_events(tx, venue_id):
-        raise Refused(CatalogueRefusal.VENUE_IN_USE)
-    # After this point the change must succeed.
+    return venue, terms
+
+
+async def update_venue(tx: Connection, venue: Venue, terms: VenueTerms, now: datetime) -> Venue:
+    """Write the terms of a venue that is locked, and its copy on its events. Equal terms change nothing."""
     if _fields(terms) == _fields(venue):
         return venue
-    await tx.execute(*sql.update_venue(venue_id=venue_id, **_fields(terms)))
-    renamed = _venue(await tx.fetchrow(*sql.find_venue(venue_id=venue_id)))
-    await events.copy_venue(tx, renamed.place, now)
-    return renamed
+    await tx.execute(*sql.update_venue(venue_id=venue.venue_id, **_fields(terms)))
+    changed = _venue(await tx.fetchrow(*sql.find_venue(venue_id=venue.venue_id)))
+    await events.copy_venue(tx, changed.place, now)
+    return changed
 
 
 async def share_venue(tx: Connection, venue_id: UUID, organizer_id: UUID) -> Venue | None:

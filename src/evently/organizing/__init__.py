@@ -54,12 +54,14 @@ from evently.organizing.ticket_types import (
     change_ticket_type,
     retire_ticket_type,
 )
+from evently.organizing.venues import ChangedVenue, VenueMove, change_venue
 from evently.organizing.zones import SeatChoice, SeatingDraft, ZoneDraft, ZoneName
 
 __all__ = [
     "Added",
     "AddedTicketType",
     "AmountOff",
+    "ChangedVenue",
     "Code",
     "ConditionsChanges",
     "ConditionsDraft",
@@ -84,6 +86,7 @@ __all__ = [
     "TicketTypeChanges",
     "TicketTypeDraft",
     "Uses",
+    "VenueMove",
     "ZoneDraft",
     "ZoneName",
     "add_pool",
@@ -96,6 +99,7 @@ __all__ = [
     "change_pool",
     "change_promo_code",
     "change_ticket_type",
+    "change_venue",
     "copy_for_rehearsal",
     "create_event",
     "delete_event",

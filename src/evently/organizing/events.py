@@ -57,7 +57,8 @@ _NO_SUCH_VENUE = "There is no such venue of this organizer."
 class EventChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes of an event. A sale window of null: from now, or until the start.
 
-    Local times are those of the venue that is named here, or else of the event's venue.
+    Local times are those of the venue that is named here, or else of the event's venue. At a venue in another
+    time zone, a start or end that is not named stays on the clocks, and becomes another instant.
     """
 
     venue_id: VenueId | UnsetType = UNSET
@@ -125,7 +126,8 @@ async def change_event(
 ) -> Edited:
     """Change what people read about an event, its venue and times, or its sale window.
 
-    A start that moves must be in the future.
+    A start that moves must be in the future. A start or end that is not said is a wall time: at a venue in
+    another time zone the clocks show the same.
 
     Refuses `not-found`, `event-cancelled`, `invalid`, and whatever `seen` refuses.
     """
@@ -240,32 +242,44 @@ def _check_changes(
 ) -> tuple[EventTerms, tuple[datetime, datetime]]:
     """Return the terms of an event and its sale window after the changes; note what is wrong with them."""
     complaints.check("", changes)
-    terms = _changed(event, changes)
+    terms = _changed(event, changes, place)
     catalogue.check_event(complaints, terms)
-    moved = changes.starts_at is not UNSET or changes.starts_at_local is not UNSET
+    said = changes.starts_at is not UNSET or changes.starts_at_local is not UNSET
+    moved = said or (place.time_zone != event.time_zone and event.starts_at > now)
     times = catalogue.check_times(complaints, terms, place.zone, now, in_future=moved)
     if times is None:
         return terms, (sale.on_sale_at, sale.off_sale_at)
     starts_at, ends_at = times
-    # A sale that ended at the start still does, if the start moves
-    until_start = starts_at if sale.off_sale_at == event.starts_at else sale.off_sale_at
+    follows = follow(sale.off_sale_at, event, starts_at, ends_at)
     on_sale_at = sale.on_sale_at if changes.on_sale_at is UNSET else changes.on_sale_at or now
-    off_sale_at = until_start if changes.off_sale_at is UNSET else changes.off_sale_at or starts_at
+    off_sale_at = follows if changes.off_sale_at is UNSET else changes.off_sale_at or starts_at
     return _at(terms, *times), _check_window(complaints, on_sale_at, off_sale_at, ends_at) or (
         sale.on_sale_at,
         sale.off_sale_at,
     )
 
 
-def _changed(event: Event, changes: EventChanges) -> EventTerms:
-    """Return the terms of an event after the changes. A local time alone replaces the instant."""
+def _changed(event: Event, changes: EventChanges, place: VenueCopy) -> EventTerms:
+    """Return the terms of an event after the changes. A local time alone replaces the instant.
+
+    In another time zone, the local time of what was not said does.
+    """
     changed = {
         name: value for name, value in fields_set(changes).items() if name in EventTerms.__struct_fields__
     }
     for field in ("starts_at", "ends_at"):
         if f"{field}_local" in changed:
             changed.setdefault(field, None)
+        elif field not in changed and place.time_zone != event.time_zone:
+            changed |= {field: None, f"{field}_local": getattr(event, f"{field}_local")}
     return replace(terms_of(event), **changed)
+
+
+def follow(off_sale_at: datetime, event: Event, starts_at: datetime, ends_at: datetime) -> datetime:
+    """Return the end of a sale after its event moves: at the start or end of the event, if it was there."""
+    if off_sale_at == event.starts_at:
+        return starts_at
+    return ends_at if off_sale_at == event.ends_at else off_sale_at
 
 
 def _check_window(

@@ -47,6 +47,28 @@ class VenueView(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+class VenueMoveView(msgspec.Struct, frozen=True):
+    """An event that a change of its venue's time zone moves: its times before and after."""
+
+    event_id: EventIdText
+    title: str
+    state: State
+    starts_at: datetime
+    starts_at_local: WallTime
+    ends_at: datetime
+    ends_at_local: WallTime
+    new_starts_at: datetime
+    new_starts_at_local: WallTime
+    new_ends_at: datetime
+    new_ends_at_local: WallTime
+
+
+class ChangedVenueView(VenueView, frozen=True):
+    """A place after a change. `moves`: the events ahead whose instants another time zone changes."""
+
+    moves: list[VenueMoveView]
+
+
 # Events -----------------------------------------------------------------------------------------------------
 
 

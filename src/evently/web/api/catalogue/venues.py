@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
-from evently import catalogue
+from evently import catalogue, organizing
 from evently.catalogue import CatalogueRefusal, Venue, VenueChanges
 from evently.kit.errors import CommonRefusal
 from evently.kit.ids import OrganizerId, VenueId, show_id
 from evently.kit.shapes import copy_fields
-from evently.web.api.catalogue.shapes import VenueBody, VenueView
+from evently.organizing import VenueMove
+from evently.web.api.catalogue.shapes import ChangedVenueView, VenueBody, VenueMoveView, VenueView
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
-from evently.web.edge.routing import FromPath, JSONBody, get, patch, post
+from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, patch, post
 from evently.web.services import Request
 
 _TAG: Final = "Organizer: venues"
@@ -81,22 +83,37 @@ async def list_venues(
     operation_id="changeVenue",
     summary="Change a venue",
     description=(
-        "Its events show the change at once. The time zone of a venue that has events cannot change, because "
-        "their local times depend on it."
+        "Its events show the change at once. Another time zone corrects a mistake: the local times of the "
+        "venue's events stay and become other instants. Local times that its clocks skip become those after "
+        "the gap. A change that moves events ahead is refused until `dry_run` is sent: `true` changes "
+        "nothing and answers with the events that would move, `false` makes the change. Sale "
+        "windows are instants and stay, but a sale that ends at the start or the end of its event still does."
     ),
     tags=[_TAG],
     responses=problems(CatalogueRefusal.VENUE_IN_USE, 412, 428),
     **policy(MANAGERS),
 )
 async def change_venue(
-    request: Request, venue_id: FromPath[VenueId], data: JSONBody[VenueChanges]
-) -> Response[VenueView]:
+    request: Request,
+    venue_id: FromPath[VenueId],
+    data: JSONBody[VenueChanges],
+    dry_run: Annotated[
+        bool | None,
+        QueryParameter(description="Needed when events move. True: list them and change nothing."),
+    ] = None,
+) -> Response[ChangedVenueView]:
     """Change a venue and its copy on its events."""
     context = request.context
     seen = partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        venue = await catalogue.change_venue(tx, venue_id, data, seen, context.clock())
-    return _answer(venue)
+        venue, moves = await organizing.change_venue(
+            tx, venue_id, data, context.clock(), seen, dry_run=dry_run
+        )
+    for move in moves:
+        context.memory.forget(move.event.event_id)
+    zone = venue.place.zone
+    view = copy_fields(ChangedVenueView, show_venue(venue), moves=[_show_move(move, zone) for move in moves])
+    return Response(view, headers={"etag": etag_of(venue.version), "cache-control": "no-store"})
 
 
 def show_venue(venue: Venue) -> VenueView:
@@ -106,6 +123,18 @@ def show_venue(venue: Venue) -> VenueView:
         venue,
         id=show_id("ven", venue.venue_id),
         organizer_id=show_id("org", venue.organizer_id),
+    )
+
+
+def _show_move(move: VenueMove, zone: ZoneInfo) -> VenueMoveView:
+    return copy_fields(
+        VenueMoveView,
+        move.event,
+        event_id=show_id("evt", move.event.event_id),
+        new_starts_at=move.starts_at,
+        new_starts_at_local=catalogue.wall_time_of(move.starts_at, zone),
+        new_ends_at=move.ends_at,
+        new_ends_at_local=catalogue.wall_time_of(move.ends_at, zone),
     )
 
 
