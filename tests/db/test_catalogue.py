@@ -419,7 +419,7 @@ async def test_lists_and_pages_agree(db: Database) -> None:
         for card in page.data:
             sale = await find_sale(db, card.event.event_id)
             types_shown = public_types(sale)
-            units = [(each, sale.available(each)) for each in types_shown]
+            units = [(each, sale.available_at(each, now)) for each in types_shown]
             assert card.price_from_minor == price_from(sale, units, now)
             assert card.available == (state_of_sale(sale, units, now) == "on_sale")
 

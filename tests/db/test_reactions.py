@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest_asyncio
+from msgspec.structs import replace
 
 from evently import reactions
 from evently.accounts import Accounts, TokenOptions
@@ -17,9 +18,18 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.reactions import EFFECTS, Services
 from evently.reactions.relay import IDLE_SECONDS, Relay
-from evently.reactions.tasks import cancel_bookings, expire_due_holds, serve_waitlists
-from evently.sales.commands import CancelSale, ChangeSale, JoinWaitlist
-from evently.sales.reads import find_sale
+from evently.reactions.tasks import cancel_bookings, release_due, serve_waitlists
+from evently.sales import Engine, EngineOptions
+from evently.sales.commands import (
+    Booked,
+    BookingLine,
+    CancelSale,
+    ChangeSale,
+    JoinWaitlist,
+    PlaceBooking,
+    PutTicketType,
+)
+from evently.sales.reads import find_sale, list_sale_summaries
 from tests.support.catalogue import sale_terms
 from tests.support.sales_desk import SalesDesk, open_sales_desk, until
 
@@ -58,8 +68,8 @@ async def test_due_holds_expire_and_others_stay(db: Database, desk: SalesDesk) -
         await desk.book_many(event, 5, 2, hold_seconds=61)
         await desk.book_many(event, 5, 2)
     desk.clock.move(seconds=60)
-    assert await expire_due_holds(db, desk.engine, desk.clock) == 3
-    assert await expire_due_holds(db, desk.engine, desk.clock) == 0
+    assert await release_due(db, desk.engine, desk.clock) == 3
+    assert await release_due(db, desk.engine, desk.clock) == 0
     for event in events:
         assert [await count(db, event, state) for state in ("held", "expired", "confirmed")] == [5, 5, 5]
         assert await taken(db, event) == 20
@@ -70,7 +80,7 @@ async def test_more_due_holds_than_one_batch_takes_back(db: Database, desk: Sale
     await desk.book_many(event, 1200, hold_seconds=60)
     desk.clock.move(seconds=60)
     turns = 0
-    while await expire_due_holds(db, desk.engine, desk.clock):
+    while await release_due(db, desk.engine, desk.clock):
         turns += 1
     assert turns == 3
     assert await taken(db, event) == 0
@@ -99,6 +109,48 @@ async def test_a_waitlist_is_served_at_the_opening_of_the_sale_when_nobody_books
             return await count(db, events[2], "held") == 1
 
         await until(the_last_is_served)
+
+
+async def test_what_the_end_of_a_window_frees_is_free_from_that_instant(
+    db: Database, desk: SalesDesk, database_url: str
+) -> None:
+    event = await desk.event(sale_terms(capacity=4))
+    sale = await find_sale(db, event.event_id)
+    (regular,) = sale.ticket_types.values()
+    ends_at = desk.clock() + timedelta(seconds=8)
+    early = replace(regular, ticket_type_id=new_id(), name="Early", off_sale_at=ends_at)
+    await desk.change(PutTicketType(event.event_id, early))
+    outcome = await desk.engine.submit(
+        PlaceBooking(event.event_id, new_id(), (BookingLine(early.ticket_type_id, 4),))
+    )
+    assert isinstance(outcome, Booked)
+    await desk.engine.submit(JoinWaitlist(event.event_id, new_id(), early.ticket_type_id, 3))
+    await desk.cancel(outcome.booking, *[ticket.ticket_id for ticket in outcome.booking.tickets[:2]])
+
+    async def available() -> tuple[int, int, bool]:
+        glance = await Engine(db, EngineOptions(), desk.clock, new_id).get_glance(event.event_id)
+        async with db.snapshot() as snapshot:
+            summaries = await list_sale_summaries(snapshot, [event.event_id], desk.clock())
+        sale = await find_sale(db, event.event_id)
+        units = glance.available[regular.ticket_type_id]
+        return units, sale.available_at(regular, desk.clock()), summaries[event.event_id].available
+
+    assert await available() == (0, 0, False)
+    assert (await desk.engine.get_glance(event.event_id)).next_release_at == ends_at
+    desk.clock.move(seconds=7.999)
+    assert await release_due(db, desk.engine, desk.clock) == 0
+    desk.clock.move(seconds=0.001)
+    assert await available() == (2, 2, True), "before any batch"
+    wanted = PlaceBooking(event.event_id, new_id(), (BookingLine(regular.ticket_type_id, 2),))
+    async with running(desk, database_url):
+
+        async def nothing_is_set_aside() -> bool:
+            (pool,) = (await find_sale(db, event.event_id)).pools.values()
+            return pool.set_aside == 0
+
+        await until(nothing_is_set_aside)
+    assert await release_due(db, desk.engine, desk.clock) == 0
+    assert isinstance(await desk.engine.submit(wanted), Booked)
 
 
 async def test_a_waitlist_that_cannot_be_served_stays(db: Database, desk: SalesDesk) -> None:

@@ -387,7 +387,7 @@ class Model:
         match command:
             case PutPool():
                 pool_id = command.pool.pool_id
-                short = command.pool.capacity < sum(self.taken(pool_id)) + self.promised(pool_id)
+                short = command.pool.capacity < sum(self.taken(pool_id))
                 return {SalesRefusal.CAPACITY_TAKEN} if short else set()
             case BlockSeats():
                 return (

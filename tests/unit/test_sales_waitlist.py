@@ -229,15 +229,37 @@ LINE: Final[dict[str, str]] = {
         entry A                -> offered
         entry B                -> offered
     """,
-    "room is not taken from those who were promised it": """
+    "what is set aside belongs to nobody yet when capacity is lowered": """
         book X 8               -> booked
         book Y 2               -> booked
         join A 4               -> waiting
         cancel Y               -> cancelled
         aside std              -> 2
-        pool hall 9            -> capacity-taken
-        leave A                -> withdrawn
+        pool hall 9            -> done
+        aside std              -> 1
+        left std               -> 0
+        pool hall 7            -> capacity-taken
+        aside std              -> 1
         pool hall 8            -> done
+        aside std              -> 0
+        look hall              -> held 0 sold 8 of 8
+        pool hall 12           -> done
+        entry A                -> offered
+    """,
+    "units that two groups had set aside go with the capacity": """
+        pool extra 10          -> done
+        type std hall+extra    -> pool-in-use
+        type vip hall          -> done
+        book X 10              -> booked
+        join A 4               -> waiting
+        join B 4 vip           -> waiting
+        cancel X 3             -> booked
+        aside std              -> 3
+        pool hall 8            -> done
+        aside std              -> 1
+        pool hall 7            -> done
+        aside std              -> 0
+        look hall              -> held 0 sold 7 of 7
     """,
     "a buyer's limit counts what he is offered": """
         type std hall each=3   -> done

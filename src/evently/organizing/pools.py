@@ -32,7 +32,7 @@ class NewPool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PoolChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes of a pool. Its capacity cannot fall below what is held, sold and set aside."""
+    """Changes of a pool. Its capacity cannot fall below what is held and sold."""
 
     name: PartName | UnsetType = UNSET
     capacity: Capacity | UnsetType = UNSET

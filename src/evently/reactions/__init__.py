@@ -41,7 +41,7 @@ EFFECTS: Final[tuple[Effect, ...]] = (
     partial(tasks.store_jobs, REACTIONS),
 )
 SCHEDULE: Final = (
-    Scheduled("holds", 1.0, tasks.expire_holds),
+    Scheduled("holds", 1.0, tasks.release_units),
     Scheduled("waitlists", 1.0, tasks.open_waitlists),
     Scheduled("payments", 1.0, tasks.resume_payments),
     Scheduled("notices", 60.0, tasks.process_notices),

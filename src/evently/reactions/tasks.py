@@ -102,17 +102,18 @@ async def cancel_bookings(database: Database, engine: sales.Engine, event_id: UU
 # The schedule -----------------------------------------------------------------------------------------------
 
 
-async def expire_holds(services: Services, _since: datetime | None) -> bool:
-    """Expire due holds of events that nobody books. On the others, each batch expires due holds itself."""
-    return await expire_due_holds(services.database, services.engine, services.clock) > 0
+async def release_units(services: Services, _since: datetime | None) -> bool:
+    """Release units of events that nobody books. On the others, each batch releases them itself."""
+    return await release_due(services.database, services.engine, services.clock) > 0
 
 
-async def expire_due_holds(database: Database, engine: sales.Engine, clock: Clock) -> int:
-    """Run a batch on events with due holds: each batch begins by expiring some of them.
+async def release_due(database: Database, engine: sales.Engine, clock: Clock) -> int:
+    """Run a batch on events with due holds, or with units set aside until a window that has ended.
 
-    Return the number of events. There may be more events, and more due holds of these.
+    Each batch begins by expiring some due holds and by setting aside what the waitlist can still get. Return
+    the number of events. There may be more events, and more due holds of these.
     """
-    due = await sales.reads.list_events_with_due_holds(database, clock(), EVENTS_SWEPT_MAX)
+    due = await sales.reads.list_events_to_release(database, clock(), EVENTS_SWEPT_MAX)
     await asyncio.gather(*[engine.submit(sales.commands.WakeSale(event_id)) for event_id in due])
     return len(due)
 

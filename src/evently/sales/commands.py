@@ -400,7 +400,7 @@ class CancelSale(Command, frozen=True):
 
 
 class PutPool(Command, frozen=True):
-    """Add a pool or change it; its capacity cannot fall below what is held, sold and set aside."""
+    """Add a pool or change it; its capacity cannot fall below what is held and sold."""
 
     needs: ClassVar = Needs()
 

@@ -99,10 +99,10 @@ class Glance(NamedTuple):
     off_sale_at: datetime
     types: Sequence[TicketTypeTerms]  # neither retired nor hidden
     available: Mapping[UUID, int]  # units by ticket type, of the same ones
-    next_expiry_at: datetime | None  # from then on, more units may be available
+    next_release_at: datetime | None  # from then on, more units may be available
 
     @classmethod
-    def of(cls, sale: Sale, types: Sequence[TicketTypeTerms]) -> Glance:
+    def of(cls, sale: Sale, types: Sequence[TicketTypeTerms], now: datetime) -> Glance:
         """Return the glance of a sale, with these of its ticket types."""
         return cls(
             sale.seq,
@@ -110,8 +110,8 @@ class Glance(NamedTuple):
             sale.on_sale_at,
             sale.off_sale_at,
             types,
-            {terms.ticket_type_id: sale.available(terms) for terms in types},
-            sale.next_expiry_at,
+            {terms.ticket_type_id: sale.available_at(terms, now) for terms in types},
+            sale.next_release_at(),
         )
 
 
@@ -170,7 +170,7 @@ class Engine:
         )
 
     async def _read_glance(self, event_id: UUID) -> Glance:
-        return _glance_of(await find_sale(self._database, event_id))
+        return _glance_of(await find_sale(self._database, event_id), self._clock())
 
     def _is_sold_out(self, command: Command) -> bool:
         """Return whether memory is enough to refuse a booking.
@@ -187,8 +187,8 @@ class Engine:
             for line in command.lines
         ):
             return False
-        # The units of a due hold are as good as released
-        return glance.next_expiry_at is None or glance.next_expiry_at > self._clock()
+        # What a clock has released is available, although no batch has written it yet
+        return glance.next_release_at is None or glance.next_release_at > self._clock()
 
 
 class Lane:
@@ -396,7 +396,7 @@ class Lane:
             else:
                 self._remembered[work.event_id] = sale
                 self._remembered.move_to_end(work.event_id)
-            self._glances.put(work.event_id, _glance_of(sale))
+            self._glances.put(work.event_id, _glance_of(sale, work.batch.now))
         while len(self._remembered) > SALES_REMEMBERED_MAX:
             self._remembered.popitem(last=False)
 
@@ -415,8 +415,8 @@ class Lane:
             self._remembered.pop(command.event_id, None)
 
 
-def _glance_of(sale: Sale) -> Glance:
-    return Glance.of(sale, public_types(sale))
+def _glance_of(sale: Sale, now: datetime) -> Glance:
+    return Glance.of(sale, public_types(sale), now)
 
 
 class CarriedOut(NamedTuple):

@@ -82,10 +82,10 @@ async def list_live_bookings(
     ]
 
 
-async def list_events_with_due_holds(database: Database, now: datetime, limit: int) -> list[UUID]:
-    """Return events that have due holds."""
+async def list_events_to_release(database: Database, now: datetime, limit: int) -> list[UUID]:
+    """Return events of which a clock has released units: due holds, or a window that has ended."""
     return [
-        row["event_id"] for row in await database.fetch(*sql.list_events_with_due_holds(now=now, limit=limit))
+        row["event_id"] for row in await database.fetch(*sql.list_events_to_release(now=now, limit=limit))
     ]
 
 

@@ -56,11 +56,21 @@ WHERE
 ORDER BY booking_id
 LIMIT :limit;
 
--- name: list_events_with_due_holds
--- Events that have due holds: without bookings, no batch would expire them.
-SELECT DISTINCT event_id
+-- name: list_events_to_release
+-- Events that have due holds, or units set aside for a ticket type whose window has ended: without bookings,
+-- no batch would release them.
+SELECT event_id
 FROM bookings
 WHERE state = 'held' AND expires_at <= :now
+UNION
+SELECT set_asides.event_id
+FROM set_asides
+INNER JOIN sales ON sales.event_id = set_asides.event_id
+INNER JOIN ticket_types
+    ON
+        ticket_types.event_id = set_asides.event_id
+        AND ticket_types.ticket_type_id = set_asides.ticket_type_id
+WHERE set_asides.units > 0 AND least(sales.off_sale_at, ticket_types.off_sale_at) <= :now
 LIMIT :limit;
 
 -- name: list_refunds

@@ -136,7 +136,7 @@ async def list_sale_summaries(
     connection: Connection, event_ids: Sequence[UUID], now: datetime
 ) -> Mapping[UUID, SaleSummary]:
     """Return what lists show of the sales of these events. An event without public ticket types is absent."""
-    rows = await connection.fetch(*sql.list_public_types(event_ids=event_ids))
+    rows = await connection.fetch(*sql.list_public_types(event_ids=event_ids, now=now))
     summaries: dict[UUID, SaleSummary] = {}
     for event_id, group in groupby(rows, key=itemgetter("event_id")):
         types = list(group)

@@ -2,7 +2,8 @@
 
 -- name: list_public_types
 -- The ticket types of some events that everybody sees, with the state and the window of their sale and the
--- units that their pools have left, event by event.
+-- units that their pools have left, event by event. Units that are set aside for a ticket type whose window
+-- has ended are left, too.
 SELECT
     ticket_types.event_id,
     sales.state,
@@ -12,8 +13,21 @@ SELECT
     ticket_types.on_sale_at AS type_on_sale_at,
     ticket_types.off_sale_at AS type_off_sale_at,
     (
-        SELECT min(pools.capacity - pools.held - pools.sold - pools.set_aside)
+        SELECT min(pools.capacity - pools.held - pools.sold - pools.set_aside + coalesce(lapsed.units, 0))
         FROM pools
+        LEFT JOIN LATERAL (
+            SELECT sum(set_asides.units)::integer AS units
+            FROM set_asides
+            INNER JOIN ticket_types AS waited
+                ON
+                    waited.event_id = set_asides.event_id
+                    AND waited.ticket_type_id = set_asides.ticket_type_id
+            WHERE
+                set_asides.event_id = pools.event_id
+                AND set_asides.units > 0
+                AND pools.pool_id = ANY(waited.pool_ids)
+                AND least(sales.off_sale_at, waited.off_sale_at) <= :now
+        ) AS lapsed ON pools.set_aside > 0
         WHERE pools.event_id = ticket_types.event_id AND pools.pool_id = ANY(ticket_types.pool_ids)
     ) AS available
 FROM ticket_types

@@ -28,7 +28,7 @@ from evently.sales import facts
 from evently.sales.commands import Booking, Ticket, WaitlistEntry
 from evently.sales.rules.moves import make_tickets, not_selling, over_buyer_limit, place, set_aside
 from evently.sales.rules.pricing import payment_of
-from evently.sales.rules.state import Batch, ReturnedTicket, Sale, Waitlist, waitlist_key
+from evently.sales.rules.state import Batch, Pool, ReturnedTicket, Sale, Waitlist, waitlist_key
 from evently.sales.states import WithdrawalReason
 from evently.sales.terms import TicketTypeTerms
 
@@ -230,6 +230,24 @@ def _set_aside_rest(sale: Sale, batch: Batch, reserved: Mapping[UUID, int]) -> N
             seats[terms.zone] -= aside
     for type_id, aside in sorted(units.items(), key=lambda each: each[1] - sale.set_asides.get(each[0], 0)):
         set_aside(sale, batch, type_id, aside)
+
+
+def release_set_asides(sale: Sale, batch: Batch, pool: Pool, units: int) -> None:
+    """Release so many of a pool's set-aside units, those of the waitlist that joined last first.
+
+    They belong to nobody yet. Serving the waitlist afterwards sets aside what is still left for it.
+    """
+    for type_id in sorted(
+        [type_id for type_id in sale.set_asides if pool.pool_id in sale.ticket_types[type_id].pool_ids],
+        key=lambda type_id: (
+            _first_in(sale.waitlists[type_id]) if type_id in sale.waitlists else _LAST,
+            type_id,
+        ),
+        reverse=True,
+    ):
+        released = max(0, min(units, sale.set_asides[type_id]))
+        set_aside(sale, batch, type_id, sale.set_asides[type_id] - released)
+        units -= released
 
 
 def _first_in(waitlist: Waitlist) -> tuple[int, UUID]:

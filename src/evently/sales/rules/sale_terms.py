@@ -116,8 +116,11 @@ def put_pool(sale: Sale, batch: Batch, command: PutPool) -> Outcome:
     pool = sale.pools.get(terms.pool_id)
     if pool is None and len(sale.pools) >= POOLS_MAX:
         return No(SalesRefusal.TOO_MANY_PARTS, "pools", {"count_max": POOLS_MAX})
-    if pool is not None and terms.capacity < pool.taken():
-        return No(SalesRefusal.CAPACITY_TAKEN, "pool", {"taken": pool.taken(), "pool": pool.name})
+    if pool is not None and terms.capacity < pool.held + pool.sold:
+        return No(SalesRefusal.CAPACITY_TAKEN, "pool", {"taken": pool.held + pool.sold, "pool": pool.name})
+    # After this point the pool must be put.
+    if pool is not None:
+        offers.release_set_asides(sale, batch, pool, pool.taken() - terms.capacity)
     sale.pools[terms.pool_id] = _changed_pool(pool, terms)
     batch.pools_put.add(terms.pool_id)
     batch.serve_waitlist = True

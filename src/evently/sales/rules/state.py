@@ -8,7 +8,7 @@ them changed. When a batch fails, both are thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -180,13 +180,52 @@ class Sale:
         )
         return units if terms.zone is None else min(units, self.available_seats(terms.zone))
 
-    def available_seats(self, zone: str) -> int:
-        """Return how many seats of a zone are free, less those that are set aside for the waitlist."""
+    def available_at(self, terms: TicketTypeTerms, now: datetime) -> int:
+        """Return how many units of a ticket type are available now, before a batch has released them.
+
+        Units that are set aside for a ticket type whose window has ended are available.
+        """
+        lapsed = {
+            type_id: units
+            for type_id, units in self.set_asides.items()
+            if units and self.ends_at(type_id) <= now
+        }
+        if not lapsed or terms.retired:
+            return self.available(terms)
+        pools = [self.pools[pool_id] for pool_id in terms.pool_ids]
+        units = min([pool.capacity - pool.taken() + self._units_of(lapsed, pool.pool_id) for pool in pools])
+        return units if terms.zone is None else min(units, self.available_seats(terms.zone, lapsed))
+
+    def available_seats(self, zone: str, lapsed: Container[UUID] = ()) -> int:
+        """Return how many seats of a zone are free, less those that are set aside for the waitlist.
+
+        `lapsed`: ticket types for which nothing is set aside any more.
+        """
         assert self.hall is not None, "a zone belongs to the seating"
         aside = sum(
-            [units for type_id, units in self.set_asides.items() if self.ticket_types[type_id].zone == zone]
+            [
+                units
+                for type_id, units in self.set_asides.items()
+                if self.ticket_types[type_id].zone == zone and type_id not in lapsed
+            ]
         )
         return max(0, self.hall.available_in(zone) - aside)
+
+    def ends_at(self, type_id: UUID) -> datetime:
+        """Return the end of a ticket type's window."""
+        own = self.ticket_types[type_id].off_sale_at
+        return self.off_sale_at if own is None else min(own, self.off_sale_at)
+
+    def next_release_at(self) -> datetime | None:
+        """Return the next instant at which units may become available without a command; None: there is none.
+
+        A hold or an offer ends, or the window of a ticket type for which units are set aside.
+        """
+        ends = [self.ends_at(type_id) for type_id, units in self.set_asides.items() if units]
+        return min([*ends, self.next_expiry_at] if self.next_expiry_at else ends, default=None)
+
+    def _units_of(self, set_asides: Mapping[UUID, int], pool_id: UUID) -> int:
+        return sum([n for type_id, n in set_asides.items() if pool_id in self.ticket_types[type_id].pool_ids])
 
     def conditions_now(self) -> tuple[int, Conditions]:
         """Return the version and the conditions under which bookings are placed now."""

@@ -72,7 +72,8 @@ async def get_availability(
     if glance.state == "closed":
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     state = _state(glance, request.context.clock())
-    etag = etag_of(f"{glance.seq}-{state}")
+    # Units that a clock released are counted before the journal has grown
+    etag = etag_of(f"{glance.seq}-{state}-{sum(glance.available.values())}")
     if unchanged := not_modified(request, etag, _FRESH):
         return unchanged
     return Response(
@@ -86,7 +87,7 @@ async def _unlocked_glance(request: Request, event_id: UUID, promo_code: str) ->
     async with request.context.database.snapshot() as snapshot:
         sale = await sales.reads.read_sale(snapshot, event_id)
         types = await sales.reads.read_types_for(snapshot, sale, buyer_id, promo_code, now)
-    return sales.Glance.of(sale, types)
+    return sales.Glance.of(sale, types, now)
 
 
 def _show(event_id: str, glance: sales.Glance, state: OnSaleState) -> AvailabilityView:

@@ -261,7 +261,7 @@ async def _show_event(
     context: Services, event: Event, sale: Sale, types: Sequence[TicketTypeTerms], now: datetime
 ) -> EventView:
     """Return an event as clients see it, with some of its ticket types."""
-    units = [(terms, sale.available(terms)) for terms in types]
+    units = [(terms, sale.available_at(terms, now)) for terms in types]
     price_minor = price_from(sale, units, now)
     venue = await catalogue.get_venue(context.database, event.venue_id)
     host = await get_organizer(context.database, event.organizer_id)
@@ -283,7 +283,7 @@ async def _show_event(
 
 def show_type(shape: type[Shown], sale: Sale, terms: TicketTypeTerms, now: datetime, **more: Any) -> Shown:
     """Return a ticket type as everybody sees it, or with `more` as its organizer sees it."""
-    available = sale.available(terms)
+    available = sale.available_at(terms, now)
     return copy_fields(
         shape,
         terms,

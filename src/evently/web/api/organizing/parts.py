@@ -88,7 +88,10 @@ async def add_pool(
     "/v1/events/{event_id}/pools/{pool_id}",
     operation_id="changePool",
     summary="Change a pool",
-    description="Its capacity cannot fall below the units that are held, sold and set aside.",
+    description=(
+        "Its capacity cannot fall below the units that are held and sold. Units that are set aside are "
+        "released first."
+    ),
     tags=[_POOLS],
     responses=problems(SalesRefusal.CAPACITY_TAKEN, SalesRefusal.EVENT_CANCELLED, 412, 428),
     **policy(MANAGERS),
