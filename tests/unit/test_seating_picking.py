@@ -8,9 +8,12 @@ The focal point is above the middle of the first row, so the middle of that row 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
-from typing import Final
+from types import FrameType
+from typing import Any, Final
 
 import pytest
 
@@ -225,3 +228,160 @@ def _judge(hall: Hall, quantity: int, picked: tuple[int, ...] | None) -> None:
         assert all(map(hall.is_available, picked))
         spanned = [hall.plan.row_of_seat[number] for number in picked]
         assert max(spanned) - min(spanned) == rows_spanned(hall, quantity)
+
+
+# Accessible places, against a reference ---------------------------------------------------------------------
+
+
+def best_area(hall: Hall, places: list[int], beside: list[int], accessible: int, others: int) -> list[int]:
+    """Return the area in which accessible places are picked, by trying every stretch and every span."""
+    row_of, distances = hall.plan.row_of_seat, hall.plan.distances
+    length = accessible + others
+    while length <= hall.plan.size:
+        found = []
+        for first in range(hall.plan.size - length + 1):
+            stretch = range(first, first + length)
+            some, more = [n for n in stretch if n in places], [n for n in stretch if n in beside]
+            if row_of[first] == row_of[stretch[-1]] and len(some) >= accessible and len(more) >= others:
+                companions = sum(hall.plan.kinds[n] == "companion" for n in more)
+                found.append((-companions, sum(distances[n] for n in stretch), list(stretch)))
+        if found:
+            return min(found)[2]
+        length *= 2
+    spans = []
+    for first, end in combinations(range(len(hall.plan.rows) + 1), 2):
+        span = [n for n in range(hall.plan.size) if first <= row_of[n] < end]
+        enough = sum(n in places for n in span) >= accessible and sum(n in beside for n in span) >= others
+        if enough and hall.plan.rows[first][0] == hall.plan.rows[end - 1][0]:
+            spans.append((end - first, first, span))
+    return min(spans)[2] if spans else list(range(hall.plan.size))
+
+
+def longest_runs(hall: Hall, seats: list[int], quantity: int) -> list[int]:
+    """Return seats of the longest runs, the nearest first."""
+
+    def runs(of: list[int], length: int) -> list[list[int]]:
+        starts = [[*range(first, first + length)] for first in of]
+        whole = [run for run in starts if set(run) <= set(of)]
+        blocks = [range(block.first, block.first + block.length) for block in hall.plan.blocks]
+        together = [run for run in whole if any(set(run) <= set(block) for block in blocks)]
+        return sorted(together, key=lambda run: (sum(hall.plan.distances[n] for n in run), run))
+
+    chosen: list[int] = []
+    while len(chosen) < quantity:
+        left = [n for n in seats if n not in chosen]
+        length = next(n for n in range(quantity - len(chosen), 0, -1) if runs(left, n))
+        chosen += runs(left, length)[0]
+    return chosen
+
+
+def best_accessible(hall: Hall, quantity: int, accessible: int) -> tuple[int, ...] | None:
+    """Return accessible places and seats near them, by the words of the rule."""
+    plan, others = hall.plan, quantity - accessible
+    available = [n for n in range(plan.size) if hall.is_available(n)]
+    places = [n for n in available if plan.kinds[n] == "accessible"]
+    beside = [n for n in available if plan.kinds[n] in ("companion", "standard")] if others else []
+    if others < 0 or len(places) < accessible or len(beside) < others:
+        return None
+    area = best_area(hall, places, beside, accessible, others)
+    chosen = longest_runs(hall, [n for n in places if n in area], accessible)
+
+    def nearness(number: int) -> tuple[int, bool, int]:
+        near = [abs(number - n) for n in chosen if plan.row_of_seat[n] == plan.row_of_seat[number]]
+        if near:
+            return min(near), plan.kinds[number] != "companion", number
+        return plan.size + abs(number - min(chosen)), False, number
+
+    return tuple(sorted([*chosen, *sorted([n for n in beside if n in area], key=nearness)[:others]]))
+
+
+@pytest.mark.parametrize("seed", range(250))
+def test_accessible_places_against_a_reference(seed: int) -> None:
+    rnd = random.Random(seed)
+    marks = rnd.choice(["...WC", ".WX", "WCWCX.", "....W ", "XXX.W", ".WRX C"])
+    rows = [
+        rnd.choice(marks.replace(" ", "")) + "".join(rnd.choice(marks) for _ in range(rnd.randint(0, 8)))
+        for _ in range(rnd.randint(1, 5))
+    ]
+    first = rnd.randint(1, len(rows))
+    hall = hall_of(*rows, sections=[first, len(rows) - first] if first < len(rows) else [first])
+    for _ in range(6):
+        quantity = rnd.randint(1, 5)
+        accessible = rnd.randint(1, quantity)
+        picked = hall.pick("a", quantity, accessible=accessible)
+        assert picked == best_accessible(hall, quantity, accessible)
+        if picked and rnd.random() < 0.5:
+            hall.take(picked)
+
+
+# The cost of a request --------------------------------------------------------------------------------------
+
+# Lines of Python: a dozen for each of 5,000 rows; a loop over 100,000 seats has more
+LINES_MAX: Final = 75_000
+
+
+@pytest.fixture(scope="module")
+def large() -> Plan:
+    """Return the plan of a hall of 100,000 seats, where every third place is accessible."""
+    kinds: list[Kind] = ["standard", "accessible", "standard"]
+    sections = tuple(
+        Section(
+            f"S{number}",
+            tuple(
+                Row(
+                    str(line),
+                    tuple(
+                        Seat(
+                            f"{number}-{line}-{at}",
+                            str(at),
+                            number * 12 + at * 0.5,
+                            line * 1.0,
+                            kinds[at % 3],
+                        )
+                        for at in range(20)
+                    ),
+                )
+                for line in range(100)
+            ),
+        )
+        for number in range(50)
+    )
+    return Plan.of(canonical(SeatMap("Large", sections)))
+
+
+TAKEN: Final[Mapping[str, Callable[[int], bool]]] = {
+    "free": lambda _: False,
+    "a chessboard": lambda number: (number + number // 20) % 2 == 1,
+    "every other row": lambda number: number // 20 % 2 == 1,
+    "only the last seats": lambda number: number < 99_000,
+    "scattered": lambda number: number % 499 > 1,
+}
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+@pytest.mark.parametrize(("quantity", "accessible"), [(2, 0), (100, 0), (2, 1), (100, 1), (100, 50)])
+def test_no_request_walks_through_all_seats(large: Plan, taken: str, quantity: int, accessible: int) -> None:
+    states = [number for number in range(large.size) if TAKEN[taken](number)]
+    for section in (None, "S49"):
+        hall = Hall(large, ("a",), bytes(large.size), states, [])
+        assert lines_of(partial(hall.pick, "a", quantity, section, accessible)) < LINES_MAX
+    assert lines_of(partial(hall.available_in, "a")) < 100
+    assert lines_of(partial(hall.pick_any, "a", quantity)) < 1_000
+
+
+def lines_of(call: Callable[[], object]) -> int:
+    """Return how many lines of Python a call runs: its cost, but on no clock."""
+    lines = 0
+
+    def trace(_frame: FrameType, what: str, _argument: object) -> Any:
+        nonlocal lines
+        lines += what == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return lines
