@@ -25,7 +25,7 @@ from evently import reactions
 from evently.accounts import Accounts, TokenOptions, read_secret
 from evently.checkout import Checkout
 from evently.config import Config, read_config
-from evently.db import Database
+from evently.db import CheckedClock, Database, Probe
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.kit.locked_directory import keep_directory
@@ -130,7 +130,9 @@ async def running(config: Config) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         database = await Database.open(config.database_options())
         stack.push_async_callback(database.close)
-        context = await build(config, database)
+        clock = CheckedClock(utc_now)
+        probe = await stack.enter_async_context(Probe.open(config.database_options(), clock))
+        context = await build(config, database, probe)
         stack.push_async_callback(context.limits.close)
         await context.accounts.start()
         stack.push_async_callback(context.accounts.stop)
@@ -143,32 +145,34 @@ async def running(config: Config) -> AsyncIterator[Services]:
                 engine=context.engine,
                 checkout=context.checkout,
                 accounts=context.accounts,
-                clock=utc_now,
+                clock=clock,
             )
             await stack.enter_async_context(reactions.running(config.database_options(), services))
         yield context
 
 
-async def build(config: Config, database: Database) -> Services:
+async def build(config: Config, database: Database, probe: Probe) -> Services:
     """Construct the context of the faces."""
+    clock = probe.clock
     secret = config.secret_bytes() or await read_secret(database, utc_now())
     options = config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr))
     accounts = Accounts(database, utc_now, TokenOptions(secret))
-    gateways = open_gateways(config.payment_options(), database, utc_now)
+    gateways = open_gateways(config.payment_options(), database, clock)
     engine_options = config.engine_options()
     if config.gateway is not None:
         denominations = gateways[config.gateway].denomination
         engine_options = msgspec.structs.replace(engine_options, denominations=denominations)
-    engine = Engine(database, engine_options, utc_now, new_id)
+    engine = Engine(database, engine_options, clock, new_id)
     return Services(
         options=options,
         database=database,
-        clock=utc_now,
+        clock=clock,
+        probe=probe,
         accounts=accounts,
         access=Access(database, accounts, utc_now, Owners(database).find),
         engine=engine,
         boards=SeatBoards(database),
-        waitlist_positions=WaitlistPositions(database, utc_now),
-        checkout=Checkout(database, engine, gateways, config.gateway, utc_now, new_id),
+        waitlist_positions=WaitlistPositions(database, clock),
+        checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

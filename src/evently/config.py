@@ -181,7 +181,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def database_options(self) -> DatabaseOptions:
         """Return the options of the database; `database_url` must be set."""
         assert self.database_url is not None, "cli/serving.py sets the URL of an embedded PostgreSQL"
-        return DatabaseOptions(self.database_url, self.pool_connections_max, self.prepared_statements)
+        return DatabaseOptions(
+            self.database_url,
+            self.pool_connections_max,
+            prepared_statements=self.prepared_statements,
+        )
 
     def engine_options(self) -> EngineOptions:
         """Return the options of the sales engine."""

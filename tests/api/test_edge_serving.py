@@ -84,7 +84,14 @@ def test_it_is_alive_ready_and_well(server: Serving) -> None:
     assert HTTP.get(f"{server.url}/livez").json() == {"status": "pass"}
     ready = HTTP.get(f"{server.url}/readyz")
     assert (ready.status_code, ready.headers["content-type"]) == (200, "application/health+json")
-    assert set(ready.json()["checks"]) == {"database", "migrations", "relay", "gateway"}
+    assert set(ready.json()["checks"]) == {
+        "database",
+        "writes",
+        "clock",
+        "migrations",
+        "relay",
+        "gateway",
+    }
 
 
 @pytest.mark.parametrize(

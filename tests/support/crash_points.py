@@ -116,9 +116,9 @@ class CrashingDatabase(Database):
         self._crash_point = crash_point
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self, seconds_max: float | None = 30.0) -> AsyncIterator[Connection]:
         self._crash_point.pass_point("before a transaction")
-        async with super().transaction() as tx:
+        async with super().transaction(seconds_max) as tx:
             yield tx
         self._crash_point.pass_point("after its commit")
 

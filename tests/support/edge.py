@@ -11,7 +11,7 @@ import msgspec
 
 from evently.accounts import Accounts, TokenOptions
 from evently.checkout import Checkout
-from evently.db import Database, DatabaseOptions
+from evently.db import CheckedClock, Database, DatabaseOptions, Probe
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.sales import Engine, EngineOptions
@@ -43,6 +43,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         clock=utc_now,
         accounts=accounts,
         access=Access(database, accounts, utc_now, Owners(database).find),
+        probe=Probe(database, CheckedClock(utc_now)),
         engine=engine,
         boards=SeatBoards(database),
         waitlist_positions=WaitlistPositions(database, utc_now),

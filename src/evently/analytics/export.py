@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.db import Database, load_queries
+from evently.db import REPORT_SECONDS_MAX, Database, load_queries
 
 sql: Final = load_queries(__name__)
 
@@ -41,7 +41,7 @@ class ExportedBooking(msgspec.Struct, frozen=True):
 
 async def export_bookings(database: Database, event_id: UUID) -> AsyncIterator[list[ExportedBooking]]:
     """Yield the bookings of an event as of one instant, oldest first, in lists of at most ROWS_READ."""
-    async with database.snapshot() as snapshot:
+    async with database.snapshot(REPORT_SECONDS_MAX) as snapshot:
         cursor = await snapshot.cursor(*sql.export_bookings(event_id=event_id))
         while rows := await cursor.fetch(ROWS_READ):
             yield [ExportedBooking(**row) for row in rows]

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from evently.audit.comparison import compare_events
 from evently.audit.findings import EXAMPLES_MAX, TITLES, Finding, Tally
-from evently.db import Connection, Database, DatabaseOptions, Query, load_queries
+from evently.db import REPORT_SECONDS_MAX, Connection, Database, DatabaseOptions, Query, load_queries
 from evently.kit.ids import parse_id
 from evently.sales.reads import find_sale
 
@@ -52,7 +52,7 @@ async def audit(options: DatabaseOptions, event: str | None = None) -> list[Find
 
 async def inspect(database: Database, event_id: UUID | None = None) -> list[Finding]:
     """Return a finding for every invariant, with count 0 where it holds, from one snapshot."""
-    async with database.snapshot(hash_joins=True) as snapshot:
+    async with database.snapshot(REPORT_SECONDS_MAX, hash_joins=True) as snapshot:
         return await examine(snapshot, event_id)
 
 

@@ -2,6 +2,8 @@
 
     Database                     reads in one call, writes in `transaction()`
     load_queries(__name__)       the named statements of the `.sql` file beside a module
+    CheckedClock                 the clock of this process, compared with the database's
+    Probe                        whether the database reads and writes, within a bound
     leases                       work for one process at a time
     migrations                   the schema, in forward-only revisions
     revision                     the revision that a database has, and the one that this code needs
@@ -11,16 +13,30 @@ Only this package knows the driver's errors: `Database` turns them into `Trouble
 never keep session state on a pooled connection, so that a transaction pooler can be used.
 """
 
-from evently.db.pool import CONNECTION_ERRORS, Connection, Database, DatabaseOptions, Record
+from evently.db.pool import (
+    CONNECTION_ERRORS,
+    REPORT_SECONDS_MAX,
+    Connection,
+    Database,
+    DatabaseOptions,
+    Record,
+    unavailable,
+)
+from evently.db.probing import CheckedClock, Probe, write_something
 from evently.db.queries import Queries, Query, load_queries
 
 __all__ = [
     "CONNECTION_ERRORS",
+    "REPORT_SECONDS_MAX",
+    "CheckedClock",
     "Connection",
     "Database",
     "DatabaseOptions",
+    "Probe",
     "Queries",
     "Query",
     "Record",
     "load_queries",
+    "unavailable",
+    "write_something",
 ]

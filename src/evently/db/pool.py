@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -23,14 +23,23 @@ Connection: TypeAlias = "asyncpg.Connection[Record] | PoolConnectionProxy[Record
 CONNECT_SECONDS_MAX: Final = 10.0
 # As long as a person waits for a page
 ACQUIRE_SECONDS_MAX: Final = 5.0
-READ_SECONDS_MAX: Final = 15.0  # reads may be cancelled, statements that can commit never
+READ_SECONDS_MAX: Final = 15.0
+TRANSACTION_SECONDS_MAX: Final = 30.0  # as long as a batch of the sales engine
+REPORT_SECONDS_MAX: Final = 600.0  # exports, proofs and audits read whole events
+# A server that is well answers a cancelled statement at once; see `_borrow`
+CANCEL_SECONDS_MAX: Final = 2.0
 
-# What the driver raises when the server cannot be reached, shuts down or starts up
+# What the driver raises when the server cannot do its work, whatever it is asked: it cannot be reached, shuts
+# down or starts up, or lacks disk space, memory or connections. No data is wrong, so nothing is halved
+_OUT_OF_RESOURCES: Final = (
+    asyncpg.InsufficientResourcesError,  # SQLSTATE class 53: the disk is full, no memory, no connections
+    asyncpg.PostgresSystemError,  # class 58: an error of the disk
+)
 CONNECTION_ERRORS: Final = (
     OSError,
+    *_OUT_OF_RESOURCES,
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # shutting down, starting up, crashed
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,  # class 57: shutting down, starting up, crashed, dropped
     asyncpg.InterfaceError,  # "connection is closed"
     asyncpg.ReadOnlySQLTransactionError,  # a standby answered, during a failover
     # No server accepts writes; or the server sent a message that the driver did not expect
@@ -44,6 +53,7 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
 
     url: str
     pool_connections_max: int = 8
+    read_seconds_max: float = READ_SECONDS_MAX
     prepared_statements: bool = True  # False behind a transaction pooler that cannot carry them
 
 
@@ -76,26 +86,28 @@ class Database:
 
     async def fetch(self, query: str, *values: object) -> list[Record]:
         """Read rows, outside a transaction."""
-        async with self._borrow() as connection:
-            return await connection.fetch(query, *values, timeout=READ_SECONDS_MAX)
+        async with self._borrow(self._options.read_seconds_max) as connection:
+            return await connection.fetch(query, *values)
 
     async def fetch_row(self, query: str, *values: object) -> Record | None:
         """Read at most one row."""
-        async with self._borrow() as connection:
-            return await connection.fetchrow(query, *values, timeout=READ_SECONDS_MAX)
+        async with self._borrow(self._options.read_seconds_max) as connection:
+            return await connection.fetchrow(query, *values)
 
     async def fetch_value(self, query: str, *values: object) -> Any:
         """Read one value; None when there is no row."""
-        async with self._borrow() as connection:
-            return await connection.fetchval(query, *values, timeout=READ_SECONDS_MAX)
+        async with self._borrow(self._options.read_seconds_max) as connection:
+            return await connection.fetchval(query, *values)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(
+        self, seconds_max: float | None = TRANSACTION_SECONDS_MAX
+    ) -> AsyncIterator[Connection]:
         """Yield a connection in a transaction that commits at the end of the block.
 
-        Functions that receive it never commit.
+        Functions that receive it never commit. After `seconds_max` the connection is dropped.
         """
-        async with self._borrow() as connection:
+        async with self._borrow(seconds_max) as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:
@@ -107,7 +119,9 @@ class Database:
             await commit(transaction)
 
     @asynccontextmanager
-    async def snapshot(self, *, hash_joins: bool = False) -> AsyncIterator[Connection]:
+    async def snapshot(
+        self, seconds_max: float | None = TRANSACTION_SECONDS_MAX, *, hash_joins: bool = False
+    ) -> AsyncIterator[Connection]:
         """Yield a read-only connection that sees all tables as of one instant.
 
         `hash_joins`: no join is a nested loop. For statements that read all rows of an event: right after an
@@ -115,7 +129,7 @@ class Database:
         20,000; a nested loop is quadratic then (22.9 s against 0.2 s).
         """
         async with (
-            self._borrow() as connection,
+            self._borrow(seconds_max) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             if hash_joins:
@@ -128,16 +142,30 @@ class Database:
             return await asyncpg.connect(**_connect_arguments(self._options))
 
     @asynccontextmanager
-    async def _borrow(self) -> AsyncIterator[PoolConnectionProxy[Record]]:
+    async def _borrow(self, seconds_max: float | None) -> AsyncIterator[PoolConnectionProxy[Record]]:
+        """Yield a connection of the pool; drop it after `seconds_max`.
+
+        It is dropped, not cancelled: the driver waits for the answer to its cancellation, and a frozen server
+        gives none.
+        """
         with errors_as_trouble():
             try:
                 connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX)
             except TimeoutError as exc:
                 raise Busy("no database connection became available in time") from exc
+            watchdog = (
+                None
+                if seconds_max is None
+                else asyncio.get_running_loop().call_later(seconds_max, connection.terminate)
+            )
             try:
                 yield connection
             finally:
-                await self._pool.release(connection)
+                if watchdog is not None:
+                    watchdog.cancel()
+                # The pool drops a connection whose cancelled statement does not end in time
+                with suppress(TimeoutError):
+                    await self._pool.release(connection, timeout=CANCEL_SECONDS_MAX)
 
 
 async def commit(transaction: asyncpg.transaction.Transaction) -> None:
@@ -158,7 +186,14 @@ def errors_as_trouble() -> Iterator[None]:
     try:
         yield
     except CONNECTION_ERRORS as exc:
-        raise Unavailable("the database cannot be reached") from exc
+        raise unavailable(exc) from exc
+
+
+def unavailable(exc: BaseException) -> Unavailable:
+    """Return what a connection error of the driver means, for people."""
+    if isinstance(exc, _OUT_OF_RESOURCES):
+        return Unavailable("the database has no disk space, memory or connections left")
+    return Unavailable("the database cannot be reached")
 
 
 def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:

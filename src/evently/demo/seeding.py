@@ -42,7 +42,7 @@ _CANCELLED_BEFORE: Final = timedelta(days=2)  # the start
 async def seed(database: Database, now: datetime, password_hash: str) -> bool:
     """Fill the database with the demo; returns False and changes nothing if the demo is there already."""
     demo = _Demo(read_programme(), now, password_hash)
-    async with database.transaction() as tx:
+    async with database.transaction(seconds_max=None) as tx:
         await tx.execute(*sql.take_turns())
         if await demo.exists(tx):
             return False

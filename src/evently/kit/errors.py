@@ -5,7 +5,8 @@
     │   └── Invalid        a well-formed request with wrong values: every wrong field, not only the first
     └── Trouble            something outside failed; the same request may work later
         ├── Busy           a limit is reached; nothing was done
-        ├── Unavailable    the database cannot be reached; nothing was done
+        ├── Unavailable    the database cannot be reached, or has no space; nothing was done
+        │   └── WrongClock the clock of this process is wrong; nothing was done
         └── OutcomeUnknown the connection was lost in a commit; repeat with the same key to get the outcome
 
 Bugs are `AssertionError`s and every other exception that is not caught.
@@ -75,6 +76,12 @@ class Unavailable(Trouble):
     """The database cannot be reached. Nothing was done."""
 
     retry_after_seconds = 2
+
+
+class WrongClock(Unavailable):
+    """The clock of this process differs from the database's. Nothing was done."""
+
+    retry_after_seconds = 5
 
 
 class OutcomeUnknown(Trouble):

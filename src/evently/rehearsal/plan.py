@@ -148,7 +148,7 @@ async def make_organizer(database_url: str) -> tuple[str, str]:
     organizer = Organizer(new_id(), "Rehearsal", "owner@rehearsal.example", 1, now)
     database = await Database.open(DatabaseOptions(database_url))
     try:
-        async with database.transaction() as tx:
+        async with database.transaction(seconds_max=None) as tx:
             await accounts.people.add_person(tx, owner, None)
             await accounts.organizers.create_organizer(tx, organizer, owner.person_id)
             await accounts.organizers.lock_organizer(tx, organizer.organizer_id)

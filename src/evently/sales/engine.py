@@ -29,7 +29,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from evently.db import CONNECTION_ERRORS, Connection, Database, Record
+from evently.db import CONNECTION_ERRORS, CheckedClock, Connection, Database, Record, unavailable
 from evently.kit.clock import Clock
 from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
@@ -335,7 +335,7 @@ class Lane:
         except BaseException as exc:
             await self._roll_back(connection)
             if isinstance(exc, CONNECTION_ERRORS):
-                raise Unavailable("the database cannot be reached") from exc
+                raise unavailable(exc) from exc
             raise
         started = time.perf_counter()
         self._warned = False
@@ -354,6 +354,7 @@ class Lane:
             self._remembered.clear()
             try:
                 self._connection = await self._database.connect()
+                await self._check_clock(self._connection)
             except Trouble as trouble:
                 # Queued requests would only wait for the next attempt to fail
                 _fail(self._pending, trouble)
@@ -361,6 +362,15 @@ class Lane:
                 raise
             self._connection.add_log_listener(self._note_warning)
         return self._connection
+
+    async def _check_clock(self, connection: asyncpg.Connection[Record]) -> None:
+        """Compare the clocks before anything is decided by ours."""
+        if isinstance(self._clock, CheckedClock):
+            try:
+                await self._clock.compare(connection)
+            except CONNECTION_ERRORS as exc:
+                raise unavailable(exc) from exc
+            self._clock()
 
     async def _roll_back(self, connection: asyncpg.Connection[Record]) -> None:
         """Roll back; drop a connection that cannot even do that."""

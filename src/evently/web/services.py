@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from evently.checkout import Checkout
+from evently.db import Probe
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.web.edge import context
@@ -15,6 +16,7 @@ from evently.web.edge import context
 class Services(context.Context):
     """The context of every request."""
 
+    probe: Probe
     engine: Engine
     boards: SeatBoards
     waitlist_positions: WaitlistPositions

@@ -49,6 +49,8 @@ def server_settings(programs: Programs, socket_directory: Path, tcp_port: int | 
         "log_min_error_statement": "panic",  # statements carry personal data
         "log_parameter_max_length_on_error": "0",
     }
+    if sys.platform == "linux":
+        settings["client_connection_check_interval"] = "2s"  # a client that gives up drops its connection
     if programs.has_library("pg_stat_statements"):
         settings["shared_preload_libraries"] = "pg_stat_statements"
     return settings

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.db import Connection, Database, load_queries
+from evently.db import REPORT_SECONDS_MAX, Connection, Database, load_queries
 from evently.sales.facts import NO_HASH, chain, decode_facts
 from evently.sales.reads.sale import read_sale
 from evently.sales.replay import Contradiction, Replay
@@ -68,7 +68,7 @@ class Proof(msgspec.Struct, frozen=True):
 
 async def prove(database: Database, event_id: UUID) -> Proof:
     """Replay an event's whole journal and compare the result with the rows, both at one instant."""
-    async with database.snapshot(hash_joins=True) as snapshot:
+    async with database.snapshot(REPORT_SECONDS_MAX, hash_joins=True) as snapshot:
         sale = await read_sale(snapshot, event_id)
         parts = 1 + await snapshot.fetchval(*sql.count_bookings(event_id=event_id)) // BOOKINGS_REPLAYED_MAX
         replay, differences = Replay((0, parts)), list[str]()

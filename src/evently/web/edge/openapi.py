@@ -327,7 +327,7 @@ def _common_codes(route: Route) -> Iterator[str]:
     if declared & _IF_MATCH:
         yield from (CommonRefusal.STALE, EdgeRefusal.IF_MATCH_MISSING)
     yield from (CommonRefusal.INVALID, EdgeRefusal.RATE_LIMITED, EdgeRefusal.INTERNAL)
-    yield from (EdgeRefusal.BUSY, EdgeRefusal.DATABASE_UNAVAILABLE)
+    yield from (EdgeRefusal.BUSY, EdgeRefusal.DATABASE_UNAVAILABLE, EdgeRefusal.WRONG_CLOCK)
     if route.method != "GET":
         yield EdgeRefusal.OUTCOME_UNKNOWN
 

@@ -31,6 +31,7 @@ from evently.kit.errors import (
     Refused,
     Trouble,
     Unavailable,
+    WrongClock,
 )
 from evently.web.edge.context import Context, Disconnected, Request, Response
 from evently.web.edge.refusals import EdgeRefusal
@@ -80,6 +81,7 @@ _BAD_TOKEN: Final = (AccountsRefusal.TOKEN_INVALID, AccountsRefusal.TOKEN_EXPIRE
 _TROUBLE: Final[dict[type[Trouble], EdgeRefusal]] = {
     Busy: EdgeRefusal.BUSY,
     Unavailable: EdgeRefusal.DATABASE_UNAVAILABLE,
+    WrongClock: EdgeRefusal.WRONG_CLOCK,
     OutcomeUnknown: EdgeRefusal.OUTCOME_UNKNOWN,
 }
 

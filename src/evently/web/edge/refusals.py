@@ -20,4 +20,5 @@ class EdgeRefusal(Refusal):
     INTERNAL = "internal-error"
     BUSY = "busy"
     DATABASE_UNAVAILABLE = "database-unavailable"
+    WRONG_CLOCK = "wrong-clock"
     OUTCOME_UNKNOWN = "outcome-unknown"
