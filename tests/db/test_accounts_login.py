@@ -74,6 +74,22 @@ async def test_register_and_log_in(accounts: Accounts, clock: MovableClock) -> N
     )
 
 
+async def test_both_spellings_of_an_international_address_are_one_account(
+    accounts: Accounts, db: Database
+) -> None:
+    unicode, ascii_domain = "Müller@Bücher.example", "MÜLLER@xn--bcher-kva.example"
+    await accounts.register(unicode, "Zoë Müller", PASSWORD, ORIGIN)
+    await accounts.register(ascii_domain, "Eve", OTHER_PASSWORD, ORIGIN)
+    grant = await accounts.login(ascii_domain, PASSWORD, ORIGIN)
+    assert (grant.person.email, grant.person.name) == ("müller@xn--bcher-kva.example", "Zoë Müller")
+    assert (await accounts.login(unicode, PASSWORD, ORIGIN)).person == grant.person
+    for search in (unicode, ascii_domain, "müller@", "zoë"):
+        assert (await list_people(db, search, 10, None)).data == [grant.person], search
+    await fail_to_log_in(accounts, unicode, "198.51.100.7", ATTEMPTS_MAX)
+    with refused(AccountsRefusal.TOO_MANY_ATTEMPTS):
+        await accounts.login(ascii_domain, PASSWORD, "198.51.100.7")
+
+
 async def test_a_taken_email_says_nothing_and_changes_nothing(accounts: Accounts, db: Database) -> None:
     grant = await log_in(accounts, ADA, "Ada")
     await accounts.register(ADA, "Eve", OTHER_PASSWORD, ORIGIN)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import idna
 import msgspec
 
 from evently.accounts.refusals import AccountsRefusal
@@ -23,7 +24,7 @@ from evently.kit.visible import is_visible, misprints
 
 sql: Final = load_queries(__name__)
 
-EMAIL_CHARACTERS_MAX: Final = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+EMAIL_CHARACTERS_MAX: Final = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets; bytes in UTF-8
 NAME_CHARACTERS_MAX: Final = 200
 ERASED_NAME: Final = "erased"
 _LOCAL_CHARACTERS_MAX: Final = 64  # RFC 5321, 4.5.3.1.1
@@ -45,8 +46,13 @@ class Person(msgspec.Struct, frozen=True):
 
 
 def normalise_email(text: str) -> str:
-    """Return the spelling of an e-mail address that is stored."""
-    return unicodedata.normalize("NFC", text).strip().lower()
+    """Return the spelling of an e-mail address that is stored, and by which two addresses are one.
+
+    Lower case, composed, the domain in ASCII: `Müller@MÜLLER.example` is `müller@xn--mller-kva.example`.
+    What is not an address stays what it is, for `email_errors`.
+    """
+    local, at, domain = unicodedata.normalize("NFC", text).strip().lower().rpartition("@")
+    return f"{unicodedata.normalize('NFC', local)}{at}{_domain_in_ascii(domain)}"
 
 
 def normalise_name(text: str) -> str:
@@ -57,10 +63,10 @@ def normalise_name(text: str) -> str:
 def email_errors(email: str, pointer: str) -> list[FieldError]:
     """Return what is wrong with a normalised e-mail address.
 
-    Accepts the dot-atoms of RFC 5321 in ASCII; an international domain is written in its xn-- form.
+    Accepts dot-atoms (RFC 5321), before the @ also with letters and digits of every script (RFC 6531).
     """
     local, _, domain = email.rpartition("@")
-    if len(email) > EMAIL_CHARACTERS_MAX or len(local) > _LOCAL_CHARACTERS_MAX:
+    if len(email.encode()) > EMAIL_CHARACTERS_MAX or len(local.encode()) > _LOCAL_CHARACTERS_MAX:
         return [
             FieldError(
                 pointer,
@@ -68,7 +74,7 @@ def email_errors(email: str, pointer: str) -> list[FieldError]:
                 f"{_LOCAL_CHARACTERS_MAX} of them before the @.",
             )
         ]
-    if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
+    if not _LOCAL.fullmatch(_with_plain_letters(local)) or not _DOMAIN.fullmatch(domain):
         return [FieldError(pointer, "This is not an e-mail address.")]
     return []
 
@@ -118,7 +124,7 @@ async def find_password(database: Database, person_id: UUID) -> tuple[Person, st
 
 async def list_people(database: Database, search: str | None, limit: int, after: str | None) -> Page[Person]:
     """Return a page of people, newest first. `search` is the beginning of an e-mail or of a name."""
-    low = None if search is None else normalise_name(search).lower()
+    low = None if search is None else _start_of(search)
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(
         *sql.list_people(
@@ -192,6 +198,30 @@ async def erase_person(tx: Connection, person_id: UUID, now: datetime) -> None:
     The id stays: bookings and journals refer to it. It identifies nobody any more.
     """
     await tx.execute(*sql.erase_person(person_id=person_id, name=ERASED_NAME, now=now))
+
+
+def _start_of(search: str) -> str:
+    """Return the beginning of a name or an e-mail as it is stored; a domain is searched whole."""
+    typed = normalise_name(search).lower()
+    return normalise_email(typed) if "@" in typed else typed
+
+
+def _domain_in_ascii(domain: str) -> str:
+    """Return an international domain in its xn-- form (RFC 5891, after the mapping of UTS 46)."""
+    if domain.isascii() or len(domain) > EMAIL_CHARACTERS_MAX:
+        return domain
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except UnicodeError:  # no name of a domain
+        return domain
+
+
+def _with_plain_letters(local: str) -> str:
+    """Return the part before the @ with an `a` for each letter, mark or digit beyond ASCII."""
+    return "".join(
+        "a" if not character.isascii() and unicodedata.category(character)[0] in "LMN" else character
+        for character in local
+    )
 
 
 def _not_erased(row: Record | None) -> Person:

@@ -27,7 +27,8 @@ _PRIVATE: Final = {"cache-control": "no-store"}
 _TAG: Final = "Accounts"
 
 Email = Annotated[
-    str, msgspec.Meta(examples=["ada@example.org"], extra_json_schema={"format": "email", "maxLength": 254})
+    str,
+    msgspec.Meta(examples=["ada@example.org"], extra_json_schema={"format": "idn-email", "maxLength": 254}),
 ]
 Name = Annotated[
     str, msgspec.Meta(examples=["Ada Lovelace"], extra_json_schema={"minLength": 1, "maxLength": 200})
