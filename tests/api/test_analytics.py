@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import itertools
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
+from unicodedata import normalize
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evently import organizing
 from evently.analytics import SLOTS_MAX
@@ -20,11 +25,12 @@ from evently.kit.clock import utc_now
 from evently.kit.errors import Unavailable
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
+from evently.kit.visible import is_visible
 from evently.organizing import NewTicketType, PromoDraft, SaleTerms, Tax
 from evently.reactions import EFFECTS
 from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales.terms import Conditions, Fees, RefundWindow
-from evently.web.api.analytics.exports import Download, cell, decimal
+from evently.web.api.analytics.exports import Download, cell, decimal, encode_rows
 from tests.support.accounts import MovableClock, make_person
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.catalogue import make_organizer
@@ -433,10 +439,10 @@ async def table(office: BoxOffice, event: Event, manager: dict[str, str] | None 
         == f'attachment; filename="bookings-{show_id("evt", event.event_id)}.csv"'
     )
     assert answer.headers["cache-control"] == "no-store"
-    assert answer.content.startswith(b"reference,")
+    assert answer.content.startswith(b"\xef\xbb\xbfreference,")
     assert b"ended_at\r\n" in answer.content
     assert answer.content.endswith(b"\r\n")
-    return list(csv.reader(io.StringIO(answer.text, newline=""), strict=True))
+    return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""), strict=True))
 
 
 async def test_the_bookings_of_an_event_as_a_file(office: BoxOffice) -> None:
@@ -518,7 +524,55 @@ async def test_no_name_is_a_formula(office: BoxOffice, name: str) -> None:
     async with office.context.database.transaction() as tx:
         await tx.execute("UPDATE people SET name = $2 WHERE person_id = $1", person_id, name)
     await office.book(event, office.as_person(person_id), 1)
-    assert (await table(office, event))[1][3] == f"'{name}"
+    shown = (await table(office, event))[1][3]
+    assert shown.replace("'", "", 1) == name
+    assert shown.lstrip().startswith("'")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (";=1", ";'=1"),
+        ("x;=1+cmd|' /C calc'!A0", "x;'=1+cmd|' /C calc'!A0"),
+        ("x\t=1", "x\t'=1"),
+        ("x,-1", "x,'-1"),
+        ('x;"=1"', 'x;"\'=1"'),
+        ("\u200b=1", "\u200b'=1"),
+        ("\ufeff=1", "\ufeff'=1"),
+        ("\u00ad=1", "\u00ad'=1"),
+        (" =1", " '=1"),
+        ("\u3164+1", "\u3164'+1"),
+        ("a=b; c-d, e+f@g", "a=b; c-d, e+f@g"),
+        ("Ann (-1)", "Ann (-1)"),
+    ],
+)
+def test_no_part_of_a_name_is_a_formula(name: str, shown: str) -> None:
+    assert cell(name) == shown
+
+
+@given(
+    text=st.text(st.sampled_from("=+-@,;\t\r\n\"' |aé＝\u200b\ufeff\u00ad\u3164\u2212\u2028"), max_size=12)
+    | st.text(max_size=12)
+)
+def test_no_spreadsheet_finds_a_formula(text: str) -> None:
+    """Whatever the separator is, and whether quotes are understood, no cell begins a formula."""
+    file = encode_rows([["ref", cell(text), "end"]]).decode()
+    cells = [cell for separator in ",;\t" for cell in re.split(rf"[{separator}\r\n]", file)]
+    for separator in ",;\t":
+        cells += itertools.chain(*csv.reader(re.split(r"[\r\n]+", file), delimiter=separator))
+    for found in cells:
+        begin = next((each for each in found if each != '"' and is_visible(each)), "")
+        assert normalize("NFKC", begin) not in {*"=+-@\u2212"}, (text, found)
+
+
+async def test_the_byte_order_mark_can_be_left_out(office: BoxOffice) -> None:
+    event = await office.open_event()
+    manager = await office.as_member("manager")
+    for wanted, start in (("true", b"\xef\xbb\xbfreference,"), ("false", b"reference,")):
+        answer = await office.client.get(
+            f"{of_event(event)}/bookings.csv?byte_order_mark={wanted}", headers=manager
+        )
+        assert answer.content.startswith(start)
 
 
 @pytest.mark.parametrize(

@@ -8,26 +8,35 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 from evently.analytics.export import ExportedBooking, export_bookings
 from evently.kit.ids import EventId, reference_of, show_id
 from evently.kit.money import exponent_of
+from evently.kit.visible import is_visible
 from evently.web.edge.asgi import Receive, Scope, Send
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
-from evently.web.edge.routing import FromPath, get
+from evently.web.edge.routing import FromPath, QueryParameter, get
 from evently.web.services import Request
 
 CSV: Final = "text/csv; charset=utf-8; header=present"
 EXPORT_SECONDS_MAX: Final = 600  # a slower reader would keep a snapshot of the database open for too long
+# By this, spreadsheets recognise UTF-8; without it, Excel reads `ZoÃ«` for `Zoë`
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 # Spreadsheets run a cell that begins with one of these characters as a formula (OWASP, CSV injection); some
-# do so for the full-width forms too.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# do so for the full-width and small forms too.
+_FORMULA: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
+_IS_FORMULA: Final = re.compile(f"[{_FORMULA}]").match
+# Between two cells: what depends on the spreadsheet's language, and line breaks
+_SEPARATORS: Final = frozenset(",;|\t\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
+# Any other text is harmless: in names and e-mails, these characters follow a letter
+_SUSPECT: Final = re.compile(f"(?:^|[^0-9A-Za-z.])[{_FORMULA}]")
 _COLUMNS: Final = (
     "reference",
     "booking_id",
@@ -45,25 +54,37 @@ _COLUMNS: Final = (
 )
 _ERASED: Final = "(erased)"
 
+ByteOrderMark: TypeAlias = Annotated[
+    bool,
+    QueryParameter(
+        description="false: leave out the byte order mark, by which spreadsheets recognise UTF-8."
+    ),
+]
+
 
 @get(
     "/v1/events/{event_id}/bookings.csv",
     operation_id="exportBookings",
     summary="Export the bookings of an event",
     description=(
-        "Returns a CSV file of all bookings at one instant, oldest first. A cell that a spreadsheet would "
-        "run as a formula begins with an apostrophe."
+        "Returns a CSV file of all bookings at one instant, oldest first, in UTF-8 with a byte order mark. "
+        "What a spreadsheet would run as a formula follows an apostrophe, also after a semicolon or a "
+        "tabulator, at which some spreadsheets begin a cell."
     ),
     tags=["Organizer: analytics"],
     media_type="text/csv",
     responses=problems(),
     **policy(organizer("manager", "bookings:read"), rate="heavy"),
 )
-async def export_event_bookings(request: Request, event_id: FromPath[EventId]) -> Response[bytes]:
+async def export_event_bookings(
+    request: Request, event_id: FromPath[EventId], *, byte_order_mark: ByteOrderMark = True
+) -> Response[bytes]:
     """Stream the bookings of an event as CSV."""
     lists = export_bookings(request.context.database, event_id)
     return Download(
-        csv_of_bookings(lists), filename=f"bookings-{show_id('evt', event_id)}.csv", media_type=CSV
+        csv_of_bookings(lists, _BYTE_ORDER_MARK if byte_order_mark else b""),
+        filename=f"bookings-{show_id('evt', event_id)}.csv",
+        media_type=CSV,
     )
 
 
@@ -107,14 +128,16 @@ class Download(Response[bytes]):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def csv_of_bookings(lists: AsyncIterator[list[ExportedBooking]]) -> AsyncIterator[bytes]:
-    """Yield bookings as CSV; the first line has the names of the columns."""
+async def csv_of_bookings(
+    lists: AsyncIterator[list[ExportedBooking]], mark: bytes = b""
+) -> AsyncIterator[bytes]:
+    """Yield bookings as CSV after a byte order mark; the first line has the names of the columns."""
     head: list[Sequence[str | int]] = [_COLUMNS]
     async for bookings in lists:
-        yield _encode_rows([*head, *map(_row, bookings)])
-        head = []
+        yield mark + encode_rows([*head, *map(_row, bookings)])
+        head, mark = [], b""
     if head:
-        yield _encode_rows(head)
+        yield mark + encode_rows(head)
 
 
 def _row(booking: ExportedBooking) -> tuple[str | int, ...]:
@@ -136,10 +159,18 @@ def _row(booking: ExportedBooking) -> tuple[str | int, ...]:
 
 
 def cell(text: str | None) -> str:
-    """Return the text of a cell, escaped so that no spreadsheet runs it as a formula."""
-    if not text:
-        return ""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Return the text of a cell, escaped so that no spreadsheet runs it, or a part of it, as a formula.
+
+    A cell begins at the start and after every separator. Spreadsheets skip quotes, spaces and characters that
+    cannot be seen before it.
+    """
+    if not text or not _SUSPECT.search(text):
+        return text or ""
+    escaped, begins = "", True
+    for character in text:
+        escaped += f"'{character}" if begins and _IS_FORMULA(character) else character
+        begins = character in _SEPARATORS or (begins and (character == '"' or not is_visible(character)))
+    return escaped
 
 
 def decimal(amount_minor: int, currency: str) -> str:
@@ -157,7 +188,8 @@ def instant(at: datetime | None) -> str:
     return "" if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _encode_rows(rows: Iterable[Sequence[str | int]]) -> bytes:
+def encode_rows(rows: Iterable[Sequence[str | int]]) -> bytes:
+    """Return rows as lines of CSV."""
     written = io.StringIO()
     csv.writer(written, lineterminator="\r\n").writerows(rows)
     return written.getvalue().encode()
