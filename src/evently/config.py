@@ -28,6 +28,7 @@ from evently.sales import EngineOptions
 from evently.web.edge.options import BODY_BYTES_MAX, RateOptions, WebOptions
 
 PREFIX: Final = "EVENTLY_"
+SECRET_BYTES_MIN: Final = 32  # RFC 7518, 3.2: a key of HS256 has at least the size of the hash
 HEXADECIMAL: Final = "hex:"  # the prefix of a secret in hexadecimal digits
 # Selling one event gains little from more processes: they take turns on the event's row.
 DEFAULT_PROCESSES_MAX: Final = 4
@@ -73,7 +74,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     secret: Annotated[
         str | None,
         _help(
-            "Secret that signs access tokens: at least 32 characters, or `hex:` and hexadecimal digits. "
+            "Secret that signs access tokens: at least 32 characters, or `hex:` and at least 64 digits. "
             "If unset, a secret is generated and kept in the database."
         ),
     ] = None
@@ -82,6 +83,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = ""
     trusted_proxies: Annotated[
         str, _help("Networks of proxies whose `X-Forwarded-For` header is trusted, separated by commas.")
+    ] = ""
+    monitoring_networks: Annotated[
+        str,
+        _help(
+            "Networks that may read `/metrics` and `/health`, and the checks in `/readyz`, separated by commas. "
+            "If empty, everybody may."
+        ),
     ] = ""
     log_format: Annotated[
         LogFormat, _help("Format of the logs: `json`, `pretty`, or `auto` (pretty on a terminal).")
@@ -222,6 +230,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             public_url=self.public_url.rstrip("/"),
             cors_origins=_words(self.cors_origins),
             trusted_proxies=_words(self.trusted_proxies),
+            monitoring_networks=_words(self.monitoring_networks),
             body_bytes_max=self.body_bytes_max,
             heavy_reads_max=self.heavy_reads_max,
             access_log=self.access_log,
@@ -257,12 +266,15 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
 
 def _check(config: Config) -> None:
     """Raise ConfigError for values and combinations that the types allow and that are wrong."""
-    if config.secret is not None and len(config.secret) < 32:  # noqa: PLR2004  # stated in its description
-        raise ConfigError("EVENTLY_SECRET has fewer than 32 characters.")
     try:
-        config.secret_bytes()
+        secret = config.secret_bytes()
     except ValueError as exc:
         raise ConfigError("EVENTLY_SECRET: the text after hex: is not hexadecimal.") from exc
+    if secret is not None and len(secret) < SECRET_BYTES_MIN:
+        raise ConfigError(
+            f"EVENTLY_SECRET has fewer than {SECRET_BYTES_MIN} characters, or hex: and fewer than "
+            f"{2 * SECRET_BYTES_MIN} digits."
+        )
     if config.public_url and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", config.public_url):
         raise ConfigError(
             f"EVENTLY_PUBLIC_URL: {config.public_url!r} is not a URL like https://tickets.example."
@@ -274,13 +286,24 @@ def _check(config: Config) -> None:
     for origin in _words(config.cors_origins):
         if not re.fullmatch(r"\*|https?://[^/?#]+", origin):
             raise ConfigError(f"EVENTLY_CORS_ORIGINS: {origin!r} is not an origin like https://shop.example.")
-    for network in _words(config.trusted_proxies):
-        try:
-            ip_network(network, strict=False)
-        except ValueError as exc:
-            raise ConfigError(
-                f"EVENTLY_TRUSTED_PROXIES: {network!r} is not a network like 10.0.0.0/8."
-            ) from exc
+    for name in ("trusted_proxies", "monitoring_networks"):
+        for network in _words(getattr(config, name)):
+            try:
+                ip_network(network, strict=False)
+            except ValueError as exc:
+                raise ConfigError(
+                    f"{PREFIX}{name.upper()}: {network!r} is not a network like 10.0.0.0/8."
+                ) from exc
+
+
+def ignore_libpq_variables() -> None:
+    """Remove the variables with which libpq completes a URL, such as PGSERVICE and PGTARGETSESSIONATTRS.
+
+    The URL of an embedded PostgreSQL is complete: these variables mean another server, and some cannot be
+    overridden by a URL. With a URL of the operator's own they stay.
+    """
+    for name in [name for name in os.environ if re.fullmatch("PG[A-Z]+", name)]:
+        del os.environ[name]
 
 
 def set_worker_environment(variables: Mapping[str, str], metrics_directory: str) -> None:

@@ -74,8 +74,9 @@ def evently(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
 
 @contextmanager
 def serving(*arguments: str, **settings: str) -> Iterator[Serving]:
-    """Serve on a free port; the settings name a database with `database_url` or `data`."""
-    command = [sys.executable, "-m", "evently", "serve", "--port", "0", *arguments]
+    """Serve, on a free port unless `--port` is given; `database_url` or `data` names a database."""
+    port = () if "--port" in arguments else ("--port", "0")
+    command = [sys.executable, "-m", "evently", "serve", *port, *arguments]
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(

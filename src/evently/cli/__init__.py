@@ -17,6 +17,7 @@ they run, so that `--help` is quick.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
@@ -222,8 +223,20 @@ def main() -> None:
     """Run a command; expected failures end with one sentence instead of a traceback."""
     from evently.cli.failures import exit_on_failure
 
+    _open_standard_streams()
     with exit_on_failure():
         app()
+
+
+def _open_standard_streams() -> None:
+    """Open the null device for each standard stream that is closed: a socket would get its number otherwise."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _config(**options: object) -> Config:

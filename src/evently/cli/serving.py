@@ -14,12 +14,15 @@ PostgreSQL. When the parent is killed, the kernel signals PostgreSQL (db/embedde
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -30,7 +33,13 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from evently.accounts import read_secret
-from evently.config import HEXADECIMAL, Config, set_worker_environment, variables_for_workers
+from evently.config import (
+    HEXADECIMAL,
+    Config,
+    ignore_libpq_variables,
+    set_worker_environment,
+    variables_for_workers,
+)
 from evently.db import Database
 from evently.db.migrations import migrate
 from evently.kit.clock import utc_now
@@ -54,6 +63,8 @@ ACCEPTED_AT_ONCE: Final = 16
 # Longer than load balancers keep idle connections, so that they do not write into one that we have closed.
 KEEP_ALIVE_SECONDS: Final = 75
 _POSTGRES_RETRY_SECONDS: Final = 5.0  # between two attempts to restart PostgreSQL
+_PORT_SECONDS_MAX: Final = 3.0  # the workers of a killed server end within a second
+_PORT_RETRY_SECONDS: Final = 0.1
 NO_GATEWAY: Final = "no gateway is named (EVENTLY_GATEWAY): nothing new is sold that is paid online"
 
 _log: Final = structlog.get_logger(__name__)
@@ -81,7 +92,7 @@ def serve(config: Config, *, demo: bool) -> None:
         variables = variables_for_workers(ready, str(metrics_directory))
         set_worker_environment(variables, str(metrics_directory))
         parent = Parent(
-            _server(ready), listening, postgres, announce=lambda: _print_urls(listening[0], ready, demo=demo)
+            _server(ready), listening, postgres, announce=lambda: _announce(listening[0], ready, demo=demo)
         )
         parent.run()
     if parent.failed:
@@ -104,6 +115,7 @@ def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]
         return
     from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres, reachable_data_directory
 
+    ignore_libpq_variables()
     directory = config.data if config.data != Config().data else reachable_data_directory(config.data)
     with EmbeddedPostgres(
         EmbeddedOptions(data_directory=directory, bin_directory=config.pg_bindir)
@@ -128,6 +140,7 @@ def _running_database_url(config: Config) -> str | None:
     """Return the URL of the PostgreSQL that another process runs in the data directory, or None."""
     from evently.db.embedded import reachable_data_directory, url_of_running
 
+    ignore_libpq_variables()
     return url_of_running(
         config.data if config.data != Config().data else reachable_data_directory(config.data)
     )
@@ -253,13 +266,27 @@ def _listening(config: Config) -> Iterator[list[socket.socket]]:
         found = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            found.bind((config.host, config.port))
+            _bind(found, config)
         except OSError as exc:
             raise CannotServe(
                 f"Cannot listen on {config.host}:{config.port}: {exc.strerror or exc}. "
                 "Try another --port; 0 picks a free one."
             ) from exc
         yield [found, *[stack.enter_context(found.dup()) for _ in range(ACCEPTED_AT_ONCE - 1)]]
+
+
+def _bind(listening: socket.socket, config: Config) -> None:
+    """Bind a socket. The workers of a killed server keep its port until they have noticed its end."""
+    deadline = time.monotonic() + _PORT_SECONDS_MAX
+    while True:
+        try:
+            listening.bind((config.host, config.port))
+        except OSError as exc:
+            if exc.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+            time.sleep(_PORT_RETRY_SECONDS)
+        else:
+            return
 
 
 def _drop_metrics(pids: set[int | None]) -> None:
@@ -276,6 +303,15 @@ def _fill_with_demo(config: Config) -> None:
     from evently.demo import fill
 
     asyncio.run(fill(config.database_options()))
+
+
+def _announce(listening: socket.socket, config: Config, *, demo: bool) -> None:
+    """Print where the server answers. A reader that has closed the output is no reason to stop."""
+    try:
+        _print_urls(listening, config, demo=demo)
+    except OSError as exc:
+        _log.warning("standard output is closed", reason=str(exc))
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
 
 
 def _print_urls(listening: socket.socket, config: Config, *, demo: bool) -> None:

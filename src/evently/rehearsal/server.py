@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from evently.config import environment_for
+from evently.config import environment_for, ignore_libpq_variables
 from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres
 from evently.kit.errors import Trouble
 
@@ -60,6 +60,7 @@ def scratch_directory() -> Iterator[Path]:
 @contextmanager
 def own_database(directory: Path) -> Iterator[str]:
     """Run PostgreSQL in a directory, with durable commits as in production; yields its URL."""
+    ignore_libpq_variables()
     with EmbeddedPostgres(EmbeddedOptions(data_directory=directory)) as postgres:
         yield postgres.url
 

@@ -14,7 +14,14 @@ from typing import Final
 
 from evently.db.embedded.programs import Programs
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, OtherVersion, StartFailed
-from evently.db.embedded.users import SystemUser, change_owner, command_as, find_account, first_inaccessible
+from evently.db.embedded.users import (
+    SystemUser,
+    change_owner,
+    command_as,
+    find_account,
+    first_inaccessible,
+    has_passwd_entry,
+)
 
 SUPERUSER: Final = "evently"
 _INITDB_SECONDS_MAX: Final = 300.0
@@ -120,6 +127,12 @@ class Cluster:
             )
 
     def _initialise(self, programs: Programs, account: SystemUser | None) -> None:
+        if account is None and not has_passwd_entry(os.geteuid()):
+            raise StartFailed(
+                f"User {os.geteuid()} has no entry in /etc/passwd, and initdb of PostgreSQL needs one to create "
+                f"{self.directory}: add one, create the data directory as another user first, or set "
+                "EVENTLY_DATABASE_URL."
+            )
         unfinished = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_directory))
         change_owner(unfinished, account)
         # Full-text search needs the locale to recognise letters; not every system has the first two

@@ -49,6 +49,15 @@ def find_account(cluster: Path, wanted: str | None) -> SystemUser | None:
     )
 
 
+def has_passwd_entry(uid: int) -> bool:
+    """Return whether the system knows the name of a user. OpenShift runs containers as users without one."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
 def first_inaccessible(account: SystemUser | None, *paths: Path) -> list[Path | None]:
     """Return for each existing path its first part that the account cannot enter (or run), or None.
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from functools import partial
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from evently import __version__, sales
 from evently.db import Database, write_something
 from evently.db.revision import newest_revision, stored_revision
-from evently.kit.errors import Trouble
+from evently.kit.errors import CommonRefusal, Refused, Trouble
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.routing import get
@@ -84,13 +86,14 @@ async def livez(request: Request) -> Response[Liveness]:  # noqa: ARG001
 )
 async def readyz(request: Request) -> Response[Health]:
     """Return 200 when the process can serve requests, otherwise 503."""
-    return await _answer(request.context)
+    return await _answer(request.context, details=_may_monitor(request))
 
 
 @get("/health", operation_id="health", summary="Health", tags=["Health"], media_type=_HEALTH_JSON, **_OPEN)
 async def health(request: Request) -> Response[Health]:
     """Return the result of every health check: database, writes, clock, migrations, relay, gateway."""
-    return await _answer(request.context)
+    _refuse_strangers(request)
+    return await _answer(request.context, details=True)
 
 
 @get(
@@ -103,6 +106,7 @@ async def health(request: Request) -> Response[Health]:
 )
 async def metrics(request: Request) -> Response[bytes]:
     """Return the metrics of all workers on this machine, summed, in the text format of Prometheus."""
+    _refuse_strangers(request)
     return Response(
         generate_latest(_registry(request.context.options.metrics_directory)), media_type=CONTENT_TYPE_LATEST
     )
@@ -167,8 +171,27 @@ def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-async def _answer(context: Services) -> Response[Health]:
+def _may_monitor(request: Request) -> bool:
+    """Return whether the client's address is in a monitoring network, if the operator has named any."""
+    networks = request.context.options.monitoring_networks
+    if not networks:
+        return True
+    try:
+        address = ip_address(request.exchange.client)
+    except ValueError:
+        return False
+    return any(address in ip_network(network, strict=False) for network in networks)
+
+
+def _refuse_strangers(request: Request) -> None:
+    if not _may_monitor(request):
+        raise Refused(CommonRefusal.NOT_FOUND)
+
+
+async def _answer(context: Services, *, details: bool) -> Response[Health]:
     found = await run_checks(context)
+    if not details:
+        found = replace(found, checks={})
     failed = found.status == "fail"
     return Response(
         found, status_code=503 if failed else 200, media_type=_HEALTH_JSON, headers=_RETRY if failed else None

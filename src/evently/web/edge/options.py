@@ -32,6 +32,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int = BODY_BYTES_MAX
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    monitoring_networks: tuple[str, ...] = ()  # empty: everybody may read metrics and health
     access_log: bool = True
     pretty_logs: bool = False
     heavy_reads_max: int = 2
