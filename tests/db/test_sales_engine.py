@@ -288,7 +288,8 @@ async def test_sold_out_is_refused_without_the_database_and_only_for_so_long(des
     assert tally(await asyncio.gather(keyed, unkeyed)) == {"sold-out": 2}
 
 
-async def test_memory_never_grants(desk: SalesDesk, other: Engine) -> None:
+async def test_memory_never_grants(desk: SalesDesk, other: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk.engine._glances, "_monotonic", lambda: 0.0)  # nothing gets too old meanwhile
     event = await desk.event(sale_terms(capacity=10))
     regular = (await desk.types(event))["Regular"]
     await desk.book(event)

@@ -25,8 +25,8 @@ INSERT INTO events (
     created_at, changed_at, published_at
 )
 VALUES (
-    %(event)s, %(event)s, %(event)s, 'Title', '', 'music', '{}', NULL, 'Hall', 'City', 'UTC', %(now)s, %(end)s,
-    'published', false, '', 'EUR', 0, 1, %(now)s, %(now)s, %(now)s
+    %(event)s, %(event)s, %(event)s, 'Title', '', 'music', '{}', NULL, 'Hall', 'City', 'UTC', %(now)s,
+    %(end)s, 'published', false, '', 'EUR', 0, 1, %(now)s, %(now)s, %(now)s
 )
 """
 _SALE: Final = """
@@ -35,7 +35,8 @@ VALUES (%(event)s, 'open', 'EUR', %(now)s, %(end)s, 1, decode(repeat('00', 32), 
 """
 _BOOKINGS: Final = """
 INSERT INTO bookings (event_id, booking_id, buyer_id, state, placed_at, confirmed_at, payment)
-SELECT %(event)s, md5(%(event)s::text || n)::uuid, md5('buyer' || n)::uuid, 'confirmed', %(now)s, %(now)s, 'none'
+SELECT
+    %(event)s, md5(%(event)s::text || n)::uuid, md5('buyer' || n)::uuid, 'confirmed', %(now)s, %(now)s, 'none'
 FROM generate_series(1, %(count)s) AS n
 """
 _TICKETS: Final = """

@@ -63,7 +63,9 @@ class StoredRows(Rows):
             del lane[self._event_id]  # as a lane does
             self.sale = await self._load_anew()
         await read_rows(self._connection, self, self._event_id)
-        return outcomes
+        decided = [outcome for outcome in outcomes if outcome is not None]
+        assert len(decided) == len(outcomes), "the time to decide is not limited here"
+        return decided
 
     async def _check_loader(self) -> None:
         kept, self.sale = self.sale, await self._load_anew()

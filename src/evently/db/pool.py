@@ -15,7 +15,10 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+from evently.db.queries import load_queries
 from evently.kit.errors import Busy, OutcomeUnknown, Unavailable
+
+sql: Final = load_queries(__name__)
 
 Record: TypeAlias = "asyncpg.Record"
 Connection: TypeAlias = "asyncpg.Connection[Record] | PoolConnectionProxy[Record]"
@@ -133,7 +136,7 @@ class Database:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             if hash_joins:
-                await connection.execute("SET LOCAL enable_nestloop = off")
+                await connection.execute(*sql.join_by_hash())
             yield connection
 
     async def connect(self) -> asyncpg.Connection[Record]:

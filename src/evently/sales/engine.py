@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import math
 import os
 import time
 from collections import OrderedDict, deque
@@ -36,7 +37,7 @@ from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
 from evently.kit.ids import IdSource, new_id
 from evently.kit.memory import Memory
 from evently.sales import store
-from evently.sales.commands import Command, Done, No, Outcome, PlaceBooking, SalesRefusal, WakeSale
+from evently.sales.commands import Command, No, Outcome, PlaceBooking, SalesRefusal, WakeSale
 from evently.sales.loading import Work
 from evently.sales.reads.on_sale import public_types
 from evently.sales.reads.sale import find_sale
@@ -73,6 +74,10 @@ _commit_seconds = Histogram(
 _queued = Gauge(
     "evently_queued_commands", "Commands waiting for a lane.", ["lane"], multiprocess_mode="livesum"
 )
+_undecided = Counter("evently_undecided_commands", "Commands left to a later batch: deciding took too long.")
+_locked = Counter(
+    "evently_locked_sales", "Times that a sale stayed locked by another transaction for too long."
+)
 _from_memory = Counter("evently_refusals_from_memory", "Sold-out refusals that touched no database.")
 
 
@@ -82,6 +87,11 @@ class EngineOptions(msgspec.Struct, frozen=True):
     lanes: int = 2
     batch_commands_max: int = 500  # larger batches gain nothing (measured) and delay their first command
     batch_events_max: int = 500  # 1 on a cluster, where a transaction locks one event
+    # The event loop of the process stands still while a batch is decided. 500 ordinary bookings take 12 ms
+    decide_seconds_max: float = 0.04
+    # Other processes lock a sale for one batch, some milliseconds. After this long the lane serves other
+    # events first
+    lock_seconds_max: float = 0.25
     queue_commands_max: int = 20_000  # of one lane: about four seconds' work at full speed
     batch_seconds_max: float = 30.0  # then the connection is dropped, and the outcome is unknown
     # A batch that sends nothing for so long loses its connection: the server ends the transaction and its
@@ -120,6 +130,7 @@ class Pending(NamedTuple):
 
     command: Command
     answer: asyncio.Future[Outcome]
+    since: float  # of the monotonic clock
 
 
 class Engine:
@@ -207,11 +218,17 @@ class Lane:
         self._database = database
         self._options = options
         silence_ms = int(options.silence_seconds_max * 1000)
-        self._begin = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {silence_ms}"
+        lock_ms = int(options.lock_seconds_max * 1000)
+        self._begin = (
+            f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {silence_ms};"
+            f" SET LOCAL lock_timeout = {lock_ms}"
+        )
         self._clock = clock
         self._new_id = new_id
         self._glances = glances
         self._pending: deque[Pending] = deque()
+        # Events whose sale another transaction holds locked, and until when the lane serves others first
+        self._locked_until: dict[UUID, float] = {}
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -235,7 +252,7 @@ class Lane:
         if self._stopping or len(self._pending) >= self._options.queue_commands_max:
             raise Busy("the server is stopping" if self._stopping else "too many bookings are waiting")
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._pending.append(Pending(command, answer))
+        self._pending.append(Pending(command, answer, time.monotonic()))
         self._wake.set()
         return answer
 
@@ -253,6 +270,8 @@ class Lane:
 
     def _take(self) -> list[Pending]:
         """Take the commands of the next batch from the queue, in the order of arrival, up to its limits."""
+        if self._locked_until and (unlocked := self._take_unlocked()):
+            return unlocked
         events: set[UUID] = set()
         taken: list[Pending] = []
         pending, options = self._pending, self._options
@@ -264,13 +283,36 @@ class Lane:
             taken.append(pending.popleft())
         return taken
 
+    def _take_unlocked(self) -> list[Pending]:
+        """Take the commands of events that are not known to be locked; nothing, if there are none."""
+        now = time.monotonic()
+        self._locked_until = {
+            event_id: until for event_id, until in self._locked_until.items() if until > now
+        }
+        unlocked, locked = list[Pending](), list[Pending]()
+        events: set[UUID] = set()
+        for each in self._pending:
+            event_id = each.command.event_id
+            fits = len(unlocked) < self._options.batch_commands_max and (
+                event_id in events or len(events) < self._options.batch_events_max
+            )
+            if fits and event_id not in self._locked_until:
+                events.add(event_id)
+                unlocked.append(each)
+            else:
+                locked.append(each)
+        self._pending = deque(locked)
+        return unlocked
+
     async def _run_batch(self, pending: Sequence[Pending]) -> None:
         """Run a batch and answer its commands.
 
         A batch that fails on its data is run again in halves until the bad command is alone.
         """
         try:
-            works, outcomes = await self._with_deadline([command for command, _ in pending])
+            works, outcomes = await self._with_deadline([each.command for each in pending])
+        except asyncpg.LockNotAvailableError:
+            await self._step_aside(pending)
         except Trouble as trouble:
             _batches.labels("trouble").inc()
             self._drop()
@@ -295,14 +337,47 @@ class Lane:
         else:
             _batches.labels("committed").inc()
             _batch_size.observe(len(pending))
-            for (_, answer), outcome in zip(pending, outcomes, strict=True):
-                if not answer.done():  # done: its request was cancelled
-                    answer.set_result(outcome)
+            undecided: list[Pending] = []
+            for each, outcome in zip(pending, outcomes, strict=True):
+                if outcome is None:
+                    undecided.append(each)
+                elif not each.answer.done():  # done: its request was cancelled
+                    each.answer.set_result(outcome)
+            self._pending.extendleft(reversed(undecided))
+            _undecided.inc(len(undecided))
             self._remember(works)
             self._add_follow_up_batches(works)
             _count(pending, outcomes)
 
-    async def _with_deadline(self, commands: Sequence[Command]) -> tuple[list[Work], list[Outcome]]:
+    async def _step_aside(self, pending: Sequence[Pending]) -> None:
+        """Run the commands of the batch whose sales are free; leave the others until their lock is released.
+
+        Another transaction has held the lock of a sale for longer than batches do. Its commands wait at most
+        as long as a batch may take, and events that share the lane do not wait for it.
+        """
+        _batches.labels("locked").inc()
+        events = {each.command.event_id for each in pending}
+        free = await self._find_unlocked(events) if len(events) > 1 else set[UUID]()
+        now = time.monotonic()
+        for event_id in events - free:
+            _locked.inc()
+            self._locked_until[event_id] = now + self._options.lock_seconds_max
+        waiting = [each for each in pending if each.command.event_id not in free]
+        late = [each for each in waiting if now - each.since > self._options.batch_seconds_max]
+        _fail(late, Unavailable("the sale is locked by another transaction"))
+        self._pending.extendleft(each for each in reversed(waiting) if not each.answer.done())
+        if free:
+            await self._run_batch([each for each in pending if each.command.event_id in free])
+
+    async def _find_unlocked(self, events: set[UUID]) -> set[UUID]:
+        """Return the events whose sale no other transaction has locked at this moment."""
+        try:
+            rows = await self._database.fetch(*store.sql.find_unlocked(event_ids=list(events)))
+        except Trouble:
+            return set()
+        return {row["event_id"] for row in rows}
+
+    async def _with_deadline(self, commands: Sequence[Command]) -> tuple[list[Work], list[Outcome | None]]:
         connection = await self._connected()
         started = time.perf_counter()
         # A connection that hangs is dropped, never cancelled: a cancel could hit a commit that has already
@@ -318,7 +393,7 @@ class Lane:
 
     async def _in_transaction(
         self, connection: asyncpg.Connection[Record], commands: Sequence[Command]
-    ) -> tuple[list[Work], list[Outcome]]:
+    ) -> tuple[list[Work], list[Outcome | None]]:
         try:
             await connection.execute(self._begin)
             works, outcomes = await process(
@@ -328,6 +403,7 @@ class Lane:
                 self._clock,
                 self._new_id,
                 self._options.denominations,
+                self._options.decide_seconds_max,
             )
             if not any(work.batch.writes() for work in works):
                 await connection.execute("ROLLBACK")  # nothing was written: save the flush of a commit
@@ -418,11 +494,11 @@ class Lane:
             if work.batch.unserved:
                 answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
                 answer.add_done_callback(asyncio.Future.exception)  # no request waits for it
-                self._pending.append(Pending(WakeSale(work.event_id), answer))
+                self._pending.append(Pending(WakeSale(work.event_id), answer, time.monotonic()))
 
     def _forget(self, pending: Sequence[Pending]) -> None:
-        for command, _ in pending:
-            self._remembered.pop(command.event_id, None)
+        for each in pending:
+            self._remembered.pop(each.command.event_id, None)
 
 
 def _glance_of(sale: Sale, now: datetime) -> Glance:
@@ -458,6 +534,7 @@ async def carry_out(
         remembered = {work.event_id: work.sale}
         (work,), _ = await process(transaction, [WakeSale(command.event_id)], remembered, lambda: now, new_id)
     assert work.sale is not None, "a command that succeeds leaves a sale"
+    assert outcome is not None, "one command is always decided"
     return CarriedOut(outcome, work.sale)
 
 
@@ -468,10 +545,13 @@ async def process(
     clock: Clock,
     new_id: IdSource,
     denominations: Denominations = iso_denomination,
-) -> tuple[list[Work], list[Outcome]]:
+    decide_seconds_max: float = math.inf,
+) -> tuple[list[Work], list[Outcome | None]]:
     """Lock, load, decide and write inside the caller's transaction.
 
-    Returns each event's work, and the outcomes in the commands' order.
+    Returns each event's work, and the outcomes in the commands' order. When deciding takes longer than
+    `decide_seconds_max`, what is decided is written; the outcome of the other commands is None. At least one
+    command is decided.
     """
     now = clock()
     by_event: dict[UUID, list[int]] = {}
@@ -487,10 +567,15 @@ async def process(
         for event_id, indexes in by_event.items()
     ]
     await store.lock_and_load(connection, works, remembered)
-    outcomes: list[Outcome] = [Done()] * len(commands)
-    for work in works:
-        work.sale, decided = decide(work.sale, work.batch, work.commands)
-        for index, outcome in zip(by_event[work.event_id], decided, strict=True):
+    outcomes: list[Outcome | None] = [None] * len(commands)
+    deadline = time.perf_counter() + decide_seconds_max
+    for number, work in enumerate(works):
+        if number and time.perf_counter() > deadline:
+            break
+        work.sale, decided = decide(
+            work.sale, work.batch, work.commands, lambda: time.perf_counter() > deadline
+        )
+        for index, outcome in zip(by_event[work.event_id], decided, strict=False):
             outcomes[index] = outcome
     await store.write(connection, works)
     return works, outcomes
@@ -501,13 +586,16 @@ def _new_secret() -> bytes:
 
 
 def _fail(pending: Sequence[Pending], error: Exception) -> None:
-    for _, answer in pending:
-        if not answer.done():
-            answer.set_exception(error)
+    for each in pending:
+        if not each.answer.done():
+            each.answer.set_exception(error)
 
 
-def _count(pending: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
-    results = [outcome.refusal.value if isinstance(outcome, No) else "done" for outcome in outcomes]
-    kinds = [type(command).__name__ for command, _ in pending]
-    for (kind, result), times in collections.Counter(zip(kinds, results, strict=True)).items():
+def _count(pending: Sequence[Pending], outcomes: Sequence[Outcome | None]) -> None:
+    results = [
+        (type(each.command).__name__, outcome.refusal.value if isinstance(outcome, No) else "done")
+        for each, outcome in zip(pending, outcomes, strict=True)
+        if outcome is not None
+    ]
+    for (kind, result), times in collections.Counter(results).items():
         _commands.labels(kind, result).inc(times)

@@ -12,6 +12,15 @@ WHERE event_id = ANY(:event_ids::uuid[])
 ORDER BY event_id
 FOR NO KEY UPDATE;
 
+-- name: find_unlocked
+-- The sales that no other transaction holds locked, for a lane that has waited for one of its sales too long.
+-- It runs outside the batch: the locks end with the statement.
+SELECT event_id
+FROM sales
+WHERE event_id = ANY(:event_ids::uuid[])
+ORDER BY event_id
+FOR NO KEY UPDATE SKIP LOCKED;
+
 -- columns: placed_booking
 -- The columns of a new booking; the others have their defaults.
 event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, conditions_version, promo_id,

@@ -41,16 +41,22 @@ from evently.sales.rules.state import Batch, KeyedOutcome, Sale
 
 
 def decide(
-    sale: Sale | None, batch: Batch, to_decide: Sequence[Command]
+    sale: Sale | None,
+    batch: Batch,
+    to_decide: Sequence[Command],
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> tuple[Sale | None, list[Outcome]]:
     """Decide the commands on one event, in order.
 
-    Returns the sale (new if it was set up here) and one outcome for each command.
+    Returns the sale (new if it was set up here) and one outcome for each command. Once `out_of_time` is true,
+    the other commands are left undecided, and the list is shorter; at least one command is decided.
     """
     outcomes: list[Outcome] = []
     if sale is not None:
         _begin(sale, batch)
     for command in to_decide:
+        if outcomes and out_of_time():
+            break
         if isinstance(command, SetUpSale):
             sale, outcome = sale_terms.set_up(sale, batch, command)
         elif sale is None:
