@@ -97,7 +97,7 @@ BOOKINGS: Final = [
     Mutant(
         "capacity is lowered below holds",
         sale_terms,
-        "terms.capacity < pool.taken()",
+        "terms.capacity < pool.held + pool.sold",
         "terms.capacity < pool.sold",
     ),
 ]
@@ -166,8 +166,8 @@ MONEY: Final = [
     Mutant(
         "a fee that is kept is paid back",
         pricing,
-        "return ticket.total_minor() - kept",
-        "return ticket.total_minor()",
+        "return total_minor - kept",
+        "return total_minor",
     ),
     Mutant("halves are rounded down", pricing, "(2 * amount + by) // (2 * by)", "amount // by"),
     Mutant("the last window counts", pricing, "return max(still_open", "return min(still_open"),

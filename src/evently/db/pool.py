@@ -136,7 +136,7 @@ class Database:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             if hash_joins:
-                await connection.execute(*sql.join_by_hash())
+                await connection.execute(*sql.avoid_nested_loops())
             yield connection
 
     async def connect(self) -> asyncpg.Connection[Record]:

@@ -40,8 +40,8 @@ _WRONG_CLOCK: Final = (
 _MAKE_BELIEVE: Final = "The demo gateway takes no real money."
 _NO_GATEWAY: Final = "No gateway is named (EVENTLY_GATEWAY): nothing is sold that is paid online."
 _KEPT_GATEWAY: Final = (
-    "No gateway is named (EVENTLY_GATEWAY). Earlier payments were made with the demo gateway, so events that are "
-    "on sale still use it, which takes no real money; no other event can be published that is paid online."
+    "No gateway is named (EVENTLY_GATEWAY). Earlier payments were made with the demo gateway, so events that "
+    "are on sale still use it, which takes no real money; no other event can be published that is paid online."
 )
 
 Status = Literal["pass", "warn", "fail"]
