@@ -11,13 +11,16 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from evently.checkout import Checkout, Payment, PaymentChoice, find_payment_by_id
+from evently.audit import inspect
+from evently.checkout import Checkout, Payment, PaymentChoice, find_payment_by_id, list_refunds
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.payments import Guarded, GuardOptions
 from evently.payments.stripe import StripeGateway
-from evently.sales.commands import Booking, CancelBooking
+from evently.sales.commands import Booked, Booking, CancelBooking
+from evently.sales.facts import Fact, OutsideRefundsRecorded, RefundSettled, decode_facts
+from tests.db.test_audit import deliver
 from tests.support.fake_stripe import KEY, SECRET, FakeStripe, fake_stripe, sign
 from tests.support.paying import Desk, open_desk
 
@@ -241,3 +244,111 @@ async def test_an_authorisation_that_expired_cancels_the_booking(at_stripe: Stri
     assert payment.state == "lost"
     assert (await at_stripe.desk.booking_now(held)).state == "cancelled"
     assert at_stripe.stripe.count("captured") == 0
+
+
+# What others pay back ---------------------------------------------------------------------------------------
+
+
+async def _audited(at_stripe: StripeDesk) -> None:
+    await deliver(at_stripe.desk.db, at_stripe.desk.clock)
+    assert {
+        finding.code: finding.examples for finding in await inspect(at_stripe.desk.db) if finding.count
+    } == {}
+
+
+async def _cancel(at_stripe: StripeDesk, booking: Booking) -> Booking:
+    by_organizer = CancelBooking(booking.event_id, booking.booking_id, booking.event_id, None)
+    assert isinstance(await at_stripe.desk.engine.submit(by_organizer), Booked)
+    for row in await at_stripe.desk.db.fetch("SELECT event_id, refund_id FROM refunds"):
+        await at_stripe.checkout.pay_back(row["event_id"], row["refund_id"])
+    return await at_stripe.desk.booking_now(booking)
+
+
+def _intent_of(at_stripe: StripeDesk) -> str:
+    (intent_id,) = at_stripe.stripe.intents
+    return intent_id
+
+
+@pytest.mark.parametrize("hosted", [False, True])
+@pytest.mark.parametrize(("outside", "left"), [(5000, 0), (1000, 4000)])
+async def test_a_refund_in_the_dashboard_is_recorded_and_only_the_rest_is_paid_back(
+    at_stripe: StripeDesk, outside: int, left: int, *, hosted: bool
+) -> None:
+    held = await at_stripe.desk.hold()
+    payment = await at_stripe.pay(held, None if hosted else VISA, hosted=hosted)
+    if hosted:
+        (session_id,) = at_stripe.stripe.sessions
+        at_stripe.stripe.pay_session(session_id)
+        await at_stripe.tell()
+        payment = await at_stripe.look(payment)
+    assert payment.state == "captured"
+    at_stripe.stripe.refund_by_hand(_intent_of(at_stripe), outside)
+    await at_stripe.tell(times=2, shuffle=random.Random(1))
+    booking = await at_stripe.desk.booking_now(held)
+    assert (booking.state, booking.refunded_minor, booking.outside_minor) == ("confirmed", 0, outside)
+    await _audited(at_stripe)
+    cancelled = await _cancel(at_stripe, booking)
+    assert (cancelled.state, cancelled.refunded_minor, cancelled.outside_minor) == (
+        "cancelled",
+        left,
+        outside,
+    )
+    back = [amount for kind, amount in at_stripe.effects() if kind == "refunded"]
+    assert back == [outside, *[left] * bool(left)]
+    await _audited(at_stripe)
+
+
+@pytest.mark.parametrize("outside", [1000, 5000])
+async def test_a_refund_that_others_have_paid_back_in_part_pays_the_rest_and_is_settled(
+    at_stripe: StripeDesk, outside: int
+) -> None:
+    held = await at_stripe.desk.hold()
+    await at_stripe.pay(held)
+    at_stripe.stripe.refund_by_hand(_intent_of(at_stripe), outside)  # nobody has told us yet
+    cancelled = await _cancel(at_stripe, held)
+    assert (cancelled.refunded_minor, cancelled.outside_minor) == (5000, 0)
+    back = [amount for kind, amount in at_stripe.effects() if kind == "refunded"]
+    assert sum(back) == 5000
+    await at_stripe.tell()
+    (refund,) = (await list_refunds(at_stripe.desk.db, held.event_id, None, 10, None)).data
+    assert refund.state == "settled"
+    await _audited(at_stripe)
+
+
+async def test_a_dispute_takes_the_money_and_gives_it_back_when_it_is_won(at_stripe: StripeDesk) -> None:
+    held = await at_stripe.desk.hold()
+    await at_stripe.pay(held)
+    dispute_id = at_stripe.stripe.dispute(_intent_of(at_stripe), 5000)
+    await at_stripe.tell()
+    assert (await at_stripe.desk.booking_now(held)).outside_minor == 5000
+    at_stripe.stripe.close_dispute(dispute_id, "won")
+    await at_stripe.tell()
+    assert (await at_stripe.desk.booking_now(held)).outside_minor == 0
+    await _audited(at_stripe)
+    facts = [fact for row in await _facts(at_stripe, held) for fact in row]
+    recorded = [fact.outside_minor for fact in facts if isinstance(fact, OutsideRefundsRecorded)]
+    assert recorded == [5000, 0]
+
+
+async def test_a_refund_that_fails_for_good_is_settled_by_hand(at_stripe: StripeDesk) -> None:
+    held = await at_stripe.desk.hold()
+    await at_stripe.pay(held, "pm_refund_fails")
+    await _cancel(at_stripe, held)
+    (refund,) = (await list_refunds(at_stripe.desk.db, held.event_id, None, 10, None)).data
+    assert refund.state == "failed"
+    person = new_id()
+    settle = at_stripe.checkout.settle_refund
+    settled, before = await settle(held.event_id, refund.refund_id, person, "Paid back in cash.")
+    assert (settled.state, settled.failure_message, before) == ("settled", "Paid back in cash.", False)
+    again, before = await settle(held.event_id, refund.refund_id, person, "Paid back in cash.")
+    assert (again, before) == (settled, True)
+    await _audited(at_stripe)
+    told = [fact for row in await _facts(at_stripe, held) for fact in row if isinstance(fact, RefundSettled)]
+    assert [(fact.how, fact.person_id) for fact in told] == [("by_hand", person)]
+
+
+async def _facts(at_stripe: StripeDesk, booking: Booking) -> list[list[Fact]]:
+    rows = await at_stripe.desk.db.fetch(
+        "SELECT facts FROM journal WHERE event_id = $1 ORDER BY seq", booking.event_id
+    )
+    return [decode_facts(row["facts"]) for row in rows]

@@ -314,6 +314,7 @@ def _booking(event_id: UUID, values: Sequence[Any]) -> Row:
         paid_minor=0,
         captured_at=None,
         refunded_minor=0,
+        outside_minor=0,
     )
 
 
@@ -365,6 +366,7 @@ def update_bookings(session: Session, arguments: Arguments) -> None:
         "paids_minor": "paid_minor",
         "captured_ats": "captured_at",
         "refundeds_minor": "refunded_minor",
+        "outsides_minor": "outside_minor",
     }
     for rows, (booking_id, *values) in _named(session, arguments, "event_ids", "booking_ids", *columns):
         moved = Row({**rows.bookings[booking_id], **dict(zip(columns.values(), values, strict=True))})

@@ -15,7 +15,18 @@ from evently.checkout import Checkout
 from evently.db import Connection, Database
 from evently.kit.denominations import Denomination
 from evently.kit.ids import new_id
-from evently.payments import Authorisation, Captured, Found, Gateway, Intent, Lost, Notice, Refunding, Voided
+from evently.payments import (
+    Authorisation,
+    Captured,
+    Found,
+    Gateway,
+    Intent,
+    Lost,
+    Notice,
+    PaidBack,
+    Refunding,
+    Voided,
+)
 from evently.sales import Engine, EngineOptions
 from evently.sales.commands import Command, Outcome
 from tests.support.paying import Desk
@@ -68,10 +79,19 @@ class CrashingGateway:
     async def void(self, reference: str, key: str) -> Voided | Captured:
         return await self._around("void", lambda: self.inner.void(reference, key))
 
-    async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
+    async def refund(
+        self, reference: str, amount_minor: int, key: str, refund_id: UUID, *, of_rest: bool = False
+    ) -> Refunding:
         return await self._around(
-            "refund", lambda: self.inner.refund(reference, amount_minor, key, refund_id)
+            "refund",
+            lambda: self.inner.refund(reference, amount_minor, key, refund_id, of_rest=of_rest),
         )
+
+    async def list_paid_back(self, reference: str) -> list[PaidBack]:
+        return await self._around("paid_back", lambda: self.inner.list_paid_back(reference))
+
+    async def find_payment_id(self, reference: str) -> UUID | None:
+        return await self._around("find", lambda: self.inner.find_payment_id(reference))
 
     def denomination(self, currency: str) -> Denomination:
         return self.inner.denomination(currency)

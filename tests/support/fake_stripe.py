@@ -79,6 +79,7 @@ class FakeStripe:
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
     refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    disputes: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     journal: list[Effect] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -131,6 +132,32 @@ class FakeStripe:
         refund = self.refunds[refund_id]
         refund["status"] = status
         self._tell("refund.updated" if status == "succeeded" else "refund.failed", refund)
+
+    def refund_by_hand(self, intent_id: str, amount: int) -> str:
+        """Refund in the dashboard: no call of ours."""
+        made = self._create_refund({"payment_intent": intent_id, "amount": str(amount)})
+        self._tell("charge.refunded", {"id": f"ch_{intent_id}", "payment_intent": intent_id})
+        refund_id: str = made["id"]
+        return refund_id
+
+    def dispute(self, intent_id: str, amount: int) -> str:
+        """Dispute a payment, as the buyer at the bank: the money is withdrawn."""
+        made = self._id("du")
+        self.disputes[made] = {
+            "id": made,
+            "object": "dispute",
+            "amount": amount,
+            "payment_intent": intent_id,
+            "status": "needs_response",
+        }
+        self.journal.append(Effect("refunded", intent_id, amount))
+        self._tell("charge.dispute.funds_withdrawn", self.disputes[made])
+        return made
+
+    def close_dispute(self, dispute_id: str, status: Literal["won", "lost"]) -> None:
+        """Decide on a dispute, as the bank."""
+        self.disputes[dispute_id]["status"] = status
+        self._tell("charge.dispute.closed", self.disputes[dispute_id])
 
     async def deliver(
         self,
@@ -196,6 +223,7 @@ class FakeStripe:
             ("POST", r"/v1/payment_intents/(\w+)/cancel", self._cancel_intent),
             ("POST", r"/v1/refunds", lambda: self._create_refund(params)),
             ("GET", r"/v1/refunds", lambda: self._list_refunds(params)),
+            ("GET", r"/v1/disputes", lambda: self._list_disputes(params)),
             ("GET", r"/v1/refunds/(\w+)", lambda name: self._get(self.refunds, name)),
             ("POST", r"/v1/checkout/sessions", lambda: self._create_session(params)),
             (
@@ -357,6 +385,10 @@ class FakeStripe:
     def _list_refunds(self, params: dict[str, Any]) -> dict[str, Any]:
         data = self._refunds_of(params["payment_intent"])[::-1]
         return {"object": "list", "url": "/v1/refunds", "has_more": False, "data": data}
+
+    def _list_disputes(self, params: dict[str, Any]) -> dict[str, Any]:
+        data = [each for each in self.disputes.values() if each["payment_intent"] == params["payment_intent"]]
+        return {"object": "list", "url": "/v1/disputes", "has_more": False, "data": data}
 
     def _create_session(self, params: dict[str, Any]) -> dict[str, Any]:
         if not 1800 <= int(params["expires_at"]) - time.time() <= 86_400:

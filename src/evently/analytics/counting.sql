@@ -36,7 +36,15 @@ FROM (
                 WHERE ledger.debit IN ('organizer', 'tax', 'fees') AND ledger.credit IN ('buyer', 'door')
             ), 0
         ) AS struck_minor,
-        coalesce(sum(ledger.amount_minor) FILTER (WHERE ledger.credit = 'refunds'), 0) AS refunded_minor,
+        coalesce(
+            sum(ledger.amount_minor) FILTER (
+                WHERE ledger.credit = 'refunds' AND ledger.debit IN ('organizer', 'tax', 'fees')
+            ), 0
+        ) - coalesce(
+            sum(ledger.amount_minor) FILTER (
+                WHERE ledger.debit = 'refunds' AND ledger.credit IN ('organizer', 'tax', 'fees')
+            ), 0
+        ) AS refunded_minor,
         coalesce(
             sum(
                 CASE 'tax'

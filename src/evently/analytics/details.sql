@@ -14,15 +14,30 @@ SELECT
             WHERE debit IN ('organizer', 'tax', 'fees') AND credit IN ('buyer', 'door')
         ), 0
     ) AS struck_minor,
-    coalesce(sum(ledger.amount_minor) FILTER (WHERE credit = 'refunds'), 0) AS refunded_minor,
+    coalesce(
+        sum(ledger.amount_minor) FILTER (
+            WHERE credit = 'refunds' AND debit IN ('organizer', 'tax', 'fees')
+        ), 0
+    ) - coalesce(
+        sum(ledger.amount_minor) FILTER (
+            WHERE debit = 'refunds' AND credit IN ('organizer', 'tax', 'fees')
+        ), 0
+    ) AS refunded_minor,
     coalesce(sum(ledger.amount_minor) FILTER (WHERE credit = 'tax'), 0)
     - coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'tax'), 0) AS tax_minor,
     coalesce(sum(ledger.amount_minor) FILTER (WHERE credit = 'fees'), 0)
     - coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'fees'), 0) AS fees_minor,
     coalesce(sum(ledger.amount_minor) FILTER (WHERE credit = 'organizer'), 0)
     - coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'organizer'), 0) AS net_minor,
-    coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'gateway'), 0) AS captured_minor,
-    coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'refunds'), 0) AS settled_minor,
+    coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'gateway' AND credit = 'buyer'), 0)
+        AS captured_minor,
+    coalesce(
+        sum(ledger.amount_minor) FILTER (
+            WHERE debit = 'refunds' AND credit IN ('gateway', 'buyer', 'door')
+        ), 0
+    )
+    - coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'gateway' AND credit = 'refunds'), 0)
+        AS settled_minor,
     coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'buyer'), 0)
     - coalesce(sum(ledger.amount_minor) FILTER (WHERE credit = 'buyer'), 0) AS uncaptured_minor,
     coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'door'), 0)

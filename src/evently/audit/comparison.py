@@ -394,6 +394,7 @@ class _EventComparison:
 _BOOKING: Final = (
     "state", "placed_at", "expires_at", "confirmed_at", "ended_at", "conditions_version", "promo_id",
     "entry_id", "extended", "payment", "payment_id", "paid_minor", "captured_at", "refunded_minor",
+    "outside_minor",
 )  # fmt: skip
 _TICKET: Final = (
     "ticket_type_id", "price_minor", "void", "discount_minor", "surcharge_minor", "fee_minor", "tax_minor",
@@ -418,6 +419,7 @@ def _as_stored(booking: ReplayedBooking) -> tuple[Any, ...]:
         booking.paid_minor,
         booking.captured_at,
         booking.refunded_minor,
+        booking.outside_minor,
     )
 
 

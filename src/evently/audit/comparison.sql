@@ -58,7 +58,8 @@ SELECT
     bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at,
     bookings.confirmed_at, bookings.ended_at, bookings.conditions_version, bookings.promo_id,
     bookings.entry_id, bookings.extended, bookings.payment, bookings.payment_id, bookings.paid_minor,
-    bookings.captured_at, bookings.refunded_minor, tickets.ticket_id, tickets.ticket_type_id,
+    bookings.captured_at, bookings.refunded_minor, bookings.outside_minor, tickets.ticket_id,
+    tickets.ticket_type_id,
     tickets.price_minor,
     tickets.state = 'void' AS void, tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor,
     tickets.tax_minor, tickets.seat_number, tickets.replaces, tickets.returning_since, tickets.seat_id,
@@ -120,7 +121,11 @@ WHERE refunds.event_id = :event_id;
 -- How the refunds of an event were settled, by the checkout, in the words of the journal.
 SELECT
     payment_refunds.refund_id,
-    CASE payment_refunds.state WHEN 'settled' THEN 'gateway' ELSE payment_refunds.state END AS how
+    CASE
+        WHEN payment_refunds.state = 'never_paid' THEN 'never_paid'
+        WHEN payment_refunds.failure_code = 'settled-by-hand' THEN 'by_hand'
+        ELSE 'gateway'
+    END AS how
 FROM payment_refunds
 WHERE payment_refunds.event_id = :event_id AND payment_refunds.state IN ('settled', 'never_paid');
 

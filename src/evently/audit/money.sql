@@ -91,7 +91,8 @@ WITH breaches AS (
     WHERE
         (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
         AND (
-            bookings.refunded_minor > bookings.paid_minor
+            bookings.refunded_minor + bookings.outside_minor > bookings.paid_minor
+            OR bookings.outside_minor < 0
             OR bookings.refunded_minor != (
                 SELECT coalesce(sum(refunds.amount_minor), 0)
                 FROM refunds
@@ -223,7 +224,13 @@ posted AS (
                 THEN ledger.amount_minor
             ELSE 0
         END AS struck_minor,
-        CASE WHEN ledger.credit = 'refunds' THEN ledger.amount_minor ELSE 0 END AS refunded_minor,
+        CASE
+            WHEN ledger.credit = 'refunds' AND ledger.debit IN ('organizer', 'tax', 'fees')
+                THEN ledger.amount_minor
+            WHEN ledger.debit = 'refunds' AND ledger.credit IN ('organizer', 'tax', 'fees')
+                THEN -ledger.amount_minor
+            ELSE 0
+        END AS refunded_minor,
         CASE
             WHEN ledger.credit = 'tax' THEN ledger.amount_minor
             WHEN ledger.debit = 'tax' THEN -ledger.amount_minor

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -32,7 +32,7 @@ from evently.checkout.nouns import (
     PaymentState,
     RefundRow,
 )
-from evently.checkout.refunding import Refunds
+from evently.checkout.refunding import SETTLED_BY_HAND, Refunds
 from evently.checkout.saga import Saga, recheck_at
 from evently.checkout.store import Change
 from evently.db import Database
@@ -46,6 +46,7 @@ from evently.sales import Engine
 from evently.sales.commands import SalesRefusal, amount_refusal
 
 ANSWER_SECONDS_MAX: Final = 8.0  # a request waits no longer for a gateway; a person would think that it hangs
+STUCK_AFTER: Final = timedelta(days=1)  # then a person may settle a refund that the gateway does not answer
 BEGIN_TRIES_MAX: Final = 4  # to begin a payment while other requests begin and end payments of the booking
 # Payments that continue in the background after their answer; the others become due and are resumed
 SPAWNED_MAX: Final = 500
@@ -313,6 +314,26 @@ class Checkout:
             raise Refused(CheckoutRefusal.REFUND_NOT_FAILED, "state", state=refund.state)
         return refund
 
+    async def settle_refund(
+        self, event_id: UUID, refund_id: UUID, person_id: UUID, reason: str
+    ) -> tuple[RefundRow, bool]:
+        """Settle a refund that a person has paid back outside; return it, and whether it had been before.
+
+        Refuse a refund that has not failed, and that the gateway was not asked for in vain for a day.
+        """
+        refund = await store.find_refund(self._database, event_id, refund_id)
+        if refund is None:
+            raise Refused(SalesRefusal.REFUND_NOT_FOUND)
+        if refund.state == "settled" and refund.failure_code == SETTLED_BY_HAND:
+            return refund, True
+        stuck = refund.state == "asking" and refund.changed_at <= self._clock() - STUCK_AFTER
+        if refund.state != "failed" and not stuck:
+            raise Refused(CheckoutRefusal.REFUND_NOT_FAILED, "state", state=refund.state)
+        await self.refunds.settle_by_hand(refund, person_id, reason)
+        settled = await store.find_refund(self._database, event_id, refund_id)
+        assert settled is not None, "refunds are never deleted"
+        return settled, False
+
     # Gateways -----------------------------------------------------------------------------------------------
 
     async def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> int:
@@ -377,7 +398,13 @@ class Checkout:
         if notice.payment_id is not None:
             found = await store.find_payment(self._database, notice.payment_id)
             return found if found is not None and found.gateway == name else None
-        return await store.find_payment_by_reference(self._database, name, notice.reference)
+        found = await store.find_payment_by_reference(self._database, name, notice.reference)
+        if found is not None or notice.kind not in _REFUNDING_NOTICES:
+            return found
+        # A refund or dispute by another hand names only what was charged, not the page that it was paid on.
+        payment_id = await self.gateways[name].find_payment_id(notice.reference)
+        found = None if payment_id is None else await store.find_payment(self._database, payment_id)
+        return found if found is not None and found.gateway == name else None
 
     async def _recheck(self, payment: Payment, notice: Notice | StoredNotice) -> None:
         if not payment.is_final:

@@ -57,7 +57,7 @@ PAYMENT_REFUND_TRANSITIONS: Final[Mapping[PaymentRefundState, frozenset[PaymentR
     "asking": frozenset({"settled", "never_paid", "failed"}),
     "settled": frozenset({"failed"}),  # a bank may refuse a refund days later
     "never_paid": frozenset(),
-    "failed": frozenset({"asking"}),
+    "failed": frozenset({"asking", "settled"}),  # by a person: again at the gateway, or paid back outside
 }
 CancellationState: TypeAlias = Literal["not_cancelled", "cancelling", "refunding", "stuck", "done"]
 

@@ -18,9 +18,9 @@ from evently.checkout.nouns import Payment, PaymentRefundState, RefundRow
 from evently.checkout.saga import Saga, gateway_of
 from evently.db import Connection, Database
 from evently.kit.clock import Clock
-from evently.payments import Gateway, RefundByHand, Refunded, RefundFailed, Refunding, RefundWaiting
+from evently.payments import Gateway, PaidBack, RefundByHand, Refunded, RefundFailed, Refunding, RefundWaiting
 from evently.sales import Engine
-from evently.sales.commands import Booked, RecordRefund
+from evently.sales.commands import Booked, RecordOutsideRefunds, RecordRefund
 from evently.sales.facts import BookingCancelled, TicketsCancelled
 from evently.sales.outbox import JournalFacts
 from evently.sales.states import SettledBy
@@ -28,6 +28,8 @@ from evently.sales.states import SettledBy
 _log: Final = structlog.get_logger(__name__)
 _refunds = Counter("evently_refunds", "Attempts at refunds by gateway and result.", ["gateway", "result"])
 _BY_HAND: Final = "by-hand"
+_BY_OTHERS: Final = "by-others"  # the reference of a refund whose money others had paid back before
+SETTLED_BY_HAND: Final = "settled-by-hand"  # the audit knows it, too (audit/comparison.sql)
 
 
 async def begin_refunds(tx: Connection, rows: Sequence[JournalFacts]) -> None:
@@ -74,11 +76,19 @@ class Refunds:
             await self._note(refund, payment, await self._ask(refund, payment))
 
     async def recheck(self, payment: Payment) -> None:
-        """Ask the gateway for settled refunds that failed since: a bank may refuse one days later."""
+        """Ask the gateway what others have paid back, and which settled refunds have failed since.
+
+        A bank may refuse a refund days later.
+        """
+        await self._record_outside(payment)
         for refund_id in await store.list_settled_refunds(self._database, payment):
             refund = await store.find_refund(self._database, payment.event_id, refund_id)
             assert refund is not None, "refunds are never deleted"
+            if refund.failure_code == SETTLED_BY_HAND:
+                continue
             answer = await self._ask(refund, payment)
+            if isinstance(answer, RefundFailed):
+                answer = await self._ask_for_rest(refund, payment, answer)
             if isinstance(answer, RefundFailed):
                 await self._fail(refund, payment, answer)
 
@@ -87,6 +97,46 @@ class Refunds:
         key = f"{refund.refund_id}:{refund.attempt}"
         gateway = gateway_of(self._gateways, payment.gateway)
         return await gateway.refund(payment.reference, refund.amount_minor, key, refund.refund_id)
+
+    async def _record_outside(self, payment: Payment) -> list[PaidBack]:
+        """Record with the sales engine what others have paid back; return what was paid back in all."""
+        assert payment.reference is not None, "captured money has a reference"
+        gateway = gateway_of(self._gateways, payment.gateway)
+        paid_back = await gateway.list_paid_back(payment.reference)
+        total = min(sum([each.amount_minor for each in paid_back if each.key is None]), payment.amount_minor)
+        outcome = await self._engine.submit(
+            RecordOutsideRefunds(payment.event_id, payment.booking_id, payment.payment_id, total)
+        )
+        assert isinstance(outcome, Booked), f"the payment was captured: {outcome}"
+        return paid_back
+
+    async def _ask_for_rest(self, refund: RefundRow, payment: Payment, failed: RefundFailed) -> Refunding:
+        """Return the answer to a refund of what others have left, where they have paid back a part of it."""
+        paid_back = await self._record_outside(payment)
+        key = f"{refund.refund_id}:{refund.attempt}"
+        outside = any(each.key is None for each in paid_back)
+        left = payment.amount_minor - sum([each.amount_minor for each in paid_back if each.key != key])
+        if not outside or left >= refund.amount_minor:
+            return failed
+        assert payment.reference is not None, "captured money has a reference"
+        if left <= 0:
+            return Refunded(payment.reference, _BY_OTHERS)
+        gateway = gateway_of(self._gateways, payment.gateway)
+        return await gateway.refund(payment.reference, left, key, refund.refund_id, of_rest=True)
+
+    async def settle_by_hand(self, refund: RefundRow, person_id: UUID, reason: str) -> None:
+        """Record that a person of the organizer has paid a refund back outside, and why."""
+        await self._engine.submit(
+            RecordRefund(refund.event_id, refund.booking_id, refund.refund_id, "by_hand", person_id)
+        )
+        await store.move_refund(
+            self._database,
+            refund,
+            "settled",
+            self._clock(),
+            failure_code=SETTLED_BY_HAND,
+            failure_message=reason,
+        )
 
     async def _note(self, refund: RefundRow, payment: Payment, answer: Refunding) -> None:
         match answer:
@@ -101,7 +151,11 @@ class Refunds:
                     self._database, refund, "asking", self._clock(), reference=refund_reference
                 )
             case RefundFailed():
-                await self._fail(refund, payment, answer)
+                rest = await self._ask_for_rest(refund, payment, answer)
+                if isinstance(rest, RefundFailed):
+                    await self._fail(refund, payment, rest)
+                else:
+                    await self._note(refund, payment, rest)
 
     async def _settle(
         self, refund: RefundRow, how: SettledBy, reference: str | None = None, code: str | None = None

@@ -33,6 +33,7 @@ from evently.payments.gateway import (
     Intent,
     Lost,
     Notice,
+    PaidBack,
     Refunded,
     RefundFailed,
     Refunding,
@@ -43,6 +44,7 @@ from evently.payments.gateway import (
 State: TypeAlias = Literal[
     "arriving", "waiting", "action_needed", "authorised", "captured", "declined", "lost", "voided"
 ]
+_OUTSIDE: Final = "outside:"  # keys of refunds by another hand
 LAST_DIGITS: Final = 4
 DEMO_PAGE_PATH: Final = "/pay"  # the path of its page in web/pages
 
@@ -170,7 +172,15 @@ class DemoGateway:
             else Voided(reference)
         )
 
-    async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
+    async def refund(
+        self,
+        reference: str,
+        amount_minor: int,
+        key: str,
+        refund_id: UUID,
+        *,
+        of_rest: bool = False,  # noqa: ARG002  # the port's: a refused call leaves no trace here
+    ) -> Refunding:
         """Refund, once for each key. The first refund of one test card fails."""
         with _trouble():
             async with self._database.transaction() as tx:
@@ -188,6 +198,22 @@ class DemoGateway:
                 row = {"key": key, "kind": kind, "amount_minor": amount_minor}
                 await tx.execute(*sql.refund_charge(reference=reference, now=self._clock(), **row))
         return _refunding(reference, row, amount_minor, refund_id)
+
+    async def list_paid_back(self, reference: str) -> list[PaidBack]:
+        """Return the refunds of a charge that did not fail."""
+        with _trouble():
+            rows = await self._database.fetch(*sql.list_refunds(reference=reference))
+        return [
+            PaidBack(row["amount_minor"], None if row["key"].startswith(_OUTSIDE) else row["key"])
+            for row in rows
+            if row["kind"] == "refunded"
+        ]
+
+    async def find_payment_id(self, reference: str) -> UUID | None:
+        """Return our id of the payment of a charge."""
+        with _trouble():
+            charge = await self._load(reference)
+        return None if charge is None else charge.payment_id
 
     def read_webhook(
         self,
@@ -225,6 +251,24 @@ class DemoGateway:
         with _trouble():
             await self._database.fetch(*sql.decline_charge(reference=reference, decline_code="not_confirmed"))
             return await self._load(reference)
+
+    async def refund_outside(self, reference: str, amount_minor: int) -> bool:
+        """Pay back captured money by another hand, as in a dashboard. False: so much is not left."""
+        with _trouble():
+            async with self._database.transaction() as tx:
+                charge = await tx.fetchrow(*sql.lock_charge(reference=reference))
+                if charge is None or amount_minor > charge["captured_minor"] - charge["refunded_minor"]:
+                    return False
+                await tx.execute(
+                    *sql.refund_charge(
+                        reference=reference,
+                        key=f"{_OUTSIDE}{self._ids().hex}",
+                        kind="refunded",
+                        amount_minor=amount_minor,
+                        now=self._clock(),
+                    )
+                )
+        return True
 
     # For tests and the audit
 

@@ -10,7 +10,16 @@ from datetime import datetime
 from uuid import UUID
 
 from evently.kit.denominations import Denomination, iso_denomination
-from evently.payments.gateway import Authorised, Captured, Forged, Intent, Notice, RefundByHand, Voided
+from evently.payments.gateway import (
+    Authorised,
+    Captured,
+    Forged,
+    Intent,
+    Notice,
+    PaidBack,
+    RefundByHand,
+    Voided,
+)
 
 
 class DoorGateway:
@@ -46,9 +55,19 @@ class DoorGateway:
         amount_minor: int,  # noqa: ARG002
         key: str,  # noqa: ARG002
         refund_id: UUID,  # noqa: ARG002
+        *,
+        of_rest: bool = False,  # noqa: ARG002
     ) -> RefundByHand:
         """Leave the refund to a person."""
         return RefundByHand(reference)
+
+    async def list_paid_back(self, reference: str) -> list[PaidBack]:  # noqa: ARG002
+        """Return nothing: no money is taken online."""
+        return []
+
+    async def find_payment_id(self, reference: str) -> UUID | None:  # noqa: ARG002
+        """Return nothing: the door sends no notices."""
+        return None
 
     def read_webhook(
         self,

@@ -18,7 +18,7 @@ import msgspec
 from evently.kit.denominations import Denomination
 from evently.kit.errors import Trouble
 
-Step: TypeAlias = Literal["authorise", "find", "capture", "void", "refund"]
+Step: TypeAlias = Literal["authorise", "find", "capture", "void", "refund", "paid_back"]
 NoticeKind: TypeAlias = Literal[
     "authorised", "action_needed", "declined", "captured", "voided", "refunded", "refund_failed", "other"
 ]
@@ -150,6 +150,13 @@ class Notice(msgspec.Struct, frozen=True):
     raw: str  # the gateway's own name of the kind
 
 
+class PaidBack(msgspec.Struct, frozen=True):
+    """Captured money that was paid back. `key`: that of our call; None: by another hand."""
+
+    amount_minor: int
+    key: str | None
+
+
 class GatewayTrouble(Trouble):
     """The gateway failed or cannot be reached.
 
@@ -198,8 +205,19 @@ class Gateway(Protocol):
         `Captured`: it is too late, the money would have to be refunded.
         """
 
-    async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
-        """Pay back captured money, once for each key. Repeated, it returns the state of the refund."""
+    async def refund(
+        self, reference: str, amount_minor: int, key: str, refund_id: UUID, *, of_rest: bool = False
+    ) -> Refunding:
+        """Pay back captured money, once for each key. Repeated, it returns the state of the refund.
+
+        `of_rest`: a call with this key and a larger amount was refused, because others had paid back a part.
+        """
+
+    async def list_paid_back(self, reference: str) -> list[PaidBack]:
+        """Return what was paid back of captured money: refunds that have not failed, and disputes."""
+
+    async def find_payment_id(self, reference: str) -> UUID | None:
+        """Return our id of the payment behind a reference in a notice, if the gateway stores it."""
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:
         """Check the signature of a webhook request and return its notices; raises `Forged`.

@@ -27,6 +27,7 @@ from evently.payments.gateway import (
     Intent,
     Lost,
     Notice,
+    PaidBack,
     Refunding,
     Step,
     Voided,
@@ -111,9 +112,22 @@ class Guarded:
         """See `Gateway`."""
         return await self._ask("void", lambda: self.inner.void(reference, key))
 
-    async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
+    async def refund(
+        self, reference: str, amount_minor: int, key: str, refund_id: UUID, *, of_rest: bool = False
+    ) -> Refunding:
         """See `Gateway`."""
-        return await self._ask("refund", lambda: self.inner.refund(reference, amount_minor, key, refund_id))
+        return await self._ask(
+            "refund",
+            lambda: self.inner.refund(reference, amount_minor, key, refund_id, of_rest=of_rest),
+        )
+
+    async def list_paid_back(self, reference: str) -> list[PaidBack]:
+        """See `Gateway`."""
+        return await self._ask("paid_back", lambda: self.inner.list_paid_back(reference))
+
+    async def find_payment_id(self, reference: str) -> UUID | None:
+        """See `Gateway`."""
+        return await self._ask("find", lambda: self.inner.find_payment_id(reference))
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:
         """See `Gateway`."""

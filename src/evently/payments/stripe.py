@@ -37,6 +37,7 @@ from evently.payments.gateway import (
     Lost,
     Notice,
     NoticeKind,
+    PaidBack,
     Refunded,
     RefundFailed,
     Refunding,
@@ -93,9 +94,20 @@ _NOTICES: Final[dict[str, NoticeKind]] = {
     "payment_intent.succeeded": "captured",
     "payment_intent.canceled": "voided",
     "charge.refunded": "refunded",
+    "charge.dispute.created": "refunded",
+    "charge.dispute.updated": "refunded",
+    "charge.dispute.closed": "refunded",
+    "charge.dispute.funds_withdrawn": "refunded",
+    "charge.dispute.funds_reinstated": "refunded",
     "refund.failed": "refund_failed",
 }
-_REFUND_NOTICES: Final[dict[str, NoticeKind]] = {"succeeded": "refunded", "failed": "refund_failed"}
+_REFUND_NOTICES: Final[dict[str, NoticeKind]] = {
+    "pending": "refunded",
+    "succeeded": "refunded",
+    "failed": "refund_failed",
+    "canceled": "refund_failed",
+}
+_WITHDRAWN: Final = frozenset({"needs_response", "under_review", "lost"})  # disputes that hold the money
 
 
 class _Object(msgspec.Struct):
@@ -245,7 +257,9 @@ class StripeGateway:
             )
         return Voided(reference)
 
-    async def refund(self, reference: str, amount_minor: int, key: str, refund_id: UUID) -> Refunding:
+    async def refund(
+        self, reference: str, amount_minor: int, key: str, refund_id: UUID, *, of_rest: bool = False
+    ) -> Refunding:
         """Refund money, unless the intent has a refund with this key.
 
         Stripe forgets a key after a day, and a refund never.
@@ -270,13 +284,46 @@ class StripeGateway:
                 params["metadata"] = {"refund_id": str(refund_id), "key": key}
                 try:
                     made = await _retry_stale_failure(
-                        lambda options: refunds.create_async(params, options), key, f"{key}:again"
+                        lambda options: refunds.create_async(params, options),
+                        f"{key}:{amount_minor}" if of_rest else key,
+                        f"{key}:again",
                     )
                 except stripe.InvalidRequestError as exc:
                     return RefundFailed(
                         reference, exc.code or "refused", exc.user_message or "Stripe refused the refund."
                     )
         return _refunding(reference, made)
+
+    async def list_paid_back(self, reference: str) -> list[PaidBack]:
+        """Return the refunds of an intent that have not failed, and the disputes that withdrew money."""
+        with _stripe_errors():
+            payment = await self._intent_of(reference)
+            if payment is None:
+                return []
+            of = payment.id
+            refunds = await self._client.v1.refunds.list_async({"payment_intent": of, "limit": REFUNDS_MAX})
+            disputes = await self._client.v1.disputes.list_async({"payment_intent": of, "limit": REFUNDS_MAX})
+        denomination = denomination_of(payment.currency.upper())
+        return [
+            PaidBack(denomination.read_amount(refund.amount), _key_of(refund))
+            for refund in refunds.data
+            if refund.status not in {"failed", "canceled"}
+        ] + [
+            PaidBack(denomination.read_amount(dispute.amount), None)
+            for dispute in disputes.data
+            if dispute.status in _WITHDRAWN
+        ]
+
+    async def find_payment_id(self, reference: str) -> UUID | None:
+        """Return our id of the payment of an intent: refunds and disputes name only the intent."""
+        if not reference.startswith("pi_"):
+            return None
+        with _stripe_errors():
+            payment = await self._retrieve(reference)
+        metadata: dict[str, str] = payment.metadata.to_dict()
+        with suppress(ValueError):
+            return UUID(metadata.get("payment_id", ""))
+        return None
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Notice]:
         """Check the signature and its age, and return the one notice in the body."""

@@ -21,7 +21,7 @@ retired;
 -- `Booking` without its currency (the sale's) and its tickets (rows of their own).
 event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, ended_at, conditions_version,
 promo_id,
-entry_id, extended, payment, payment_id, paid_minor, captured_at, refunded_minor;
+entry_id, extended, payment, payment_id, paid_minor, captured_at, refunded_minor, outside_minor;
 
 -- columns: ticket
 ticket_id, ticket_type_id, price_minor, state, secret, discount_minor, surcharge_minor, fee_minor, tax_minor,

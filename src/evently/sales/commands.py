@@ -133,6 +133,7 @@ class Booking(msgspec.Struct, frozen=True):
     paid_minor: int = 0  # authorised when it was confirmed
     captured_at: datetime | None = None
     refunded_minor: int = 0  # the sum of its refunds, pending ones included
+    outside_minor: int = 0  # paid back at the gateway by another hand
 
     def total_minor(self) -> int:
         """Return the amount due for the tickets that are not void."""
@@ -261,9 +262,9 @@ class RecordCapture(Command, frozen=True):
 
 
 class RecordRefund(Command, frozen=True):
-    """Record that a refund was settled: paid by the gateway, or not needed because nothing was taken.
+    """Record that a refund was settled: by the gateway, not at all (nothing was taken), or by a person.
 
-    Harmless to repeat.
+    Harmless to repeat. `person_id`: who settled it by hand.
     """
 
     needs: ClassVar = Needs(booking=True, refund=True, may_release=False)
@@ -271,6 +272,20 @@ class RecordRefund(Command, frozen=True):
     booking_id: UUID
     refund_id: UUID
     how: SettledBy = "gateway"
+    person_id: UUID | None = None
+
+
+class RecordOutsideRefunds(Command, frozen=True):
+    """Record what others have paid back of a captured payment at the gateway: `total_minor`, in all.
+
+    Harmless to repeat. What covers refunds that the sale has decided already is not counted again.
+    """
+
+    needs: ClassVar = Needs(booking=True, may_release=False)
+
+    booking_id: UUID
+    payment_id: UUID
+    total_minor: int
 
 
 class CancelBooking(Command, frozen=True):

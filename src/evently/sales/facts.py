@@ -177,12 +177,27 @@ class PaymentCaptured(_Fact, frozen=True):
 
 
 class RefundSettled(_Fact, frozen=True):
-    """A refund was settled: by the gateway, or `never_paid`, because nothing had been taken."""
+    """A refund was settled: by the gateway, `never_paid`, because nothing had been taken, or `by_hand`.
+
+    `person_id`: who settled it by hand.
+    """
 
     booking_id: UUID
     refund_id: UUID
     amount_minor: int
     how: SettledBy
+    person_id: UUID | None = None
+
+
+class OutsideRefundsRecorded(_Fact, frozen=True):
+    """Money of a booking was paid back at the gateway by another hand: `outside_minor` in all.
+
+    It falls when such a refund fails, or when a dispute is won. Refunds that the sale decides are not in it.
+    """
+
+    booking_id: UUID
+    payment_id: UUID
+    outside_minor: int
 
 
 class TicketsReturned(_Fact, frozen=True):
@@ -300,6 +315,7 @@ Fact: TypeAlias = (
     | TicketsCancelled
     | PaymentCaptured
     | RefundSettled
+    | OutsideRefundsRecorded
     | TicketsReturned
     | TicketsKept
     | TicketUnbound

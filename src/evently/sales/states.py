@@ -20,8 +20,9 @@ RefundState: TypeAlias = Literal["pending", "settled"]
 
 # Why an entry was withdrawn; empty in every other state
 WithdrawalReason: TypeAlias = Literal["left", "declined", "lapsed", "cancelled", "over_limit"]
-# How a refund was settled: by the gateway, or not at all because the payment had never been taken
-SettledBy: TypeAlias = Literal["gateway", "never_paid"]
+# How a refund was settled: by the gateway, not at all because the payment had never been taken, or outside
+# by a person of the organizer
+SettledBy: TypeAlias = Literal["gateway", "never_paid", "by_hand"]
 # How a booking is paid; none: nothing is due
 BookingPayment: TypeAlias = Literal["online", "door", "none"]
 

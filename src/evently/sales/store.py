@@ -204,6 +204,7 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
             booking.paid_minor,
             booking.captured_at,
             booking.refunded_minor,
+            booking.outside_minor,
         )
         for work in works
         for booking in work.batch.changed.values()
@@ -211,7 +212,7 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
         names = (
             "event_ids", "booking_ids", "states", "expires_ats", "confirmed_ats", "ended_ats", "extendeds",
             "payments",
-            "payment_ids", "paids_minor", "captured_ats", "refundeds_minor",
+            "payment_ids", "paids_minor", "captured_ats", "refundeds_minor", "outsides_minor",
         )  # fmt: skip
         await connection.execute(*sql.update_bookings(**_columns(names, changed)))
     if returning := [

@@ -110,17 +110,20 @@ SET
     payment_id = new.payment_id,
     paid_minor = new.paid_minor,
     captured_at = new.captured_at,
-    refunded_minor = new.refunded_minor
+    refunded_minor = new.refunded_minor,
+    outside_minor = new.outside_minor
 FROM unnest(
     :event_ids::uuid[], :booking_ids::uuid[], :states::text[], :expires_ats::timestamptz[],
     :confirmed_ats::timestamptz[], :ended_ats::timestamptz[], :extendeds::boolean[], :payments::text[],
     :payment_ids::uuid[],
-    :paids_minor::bigint[], :captured_ats::timestamptz[], :refundeds_minor::bigint[]
+    :paids_minor::bigint[], :captured_ats::timestamptz[], :refundeds_minor::bigint[],
+    :outsides_minor::bigint[]
 ) AS new (
     event_id, booking_id, state, expires_at, confirmed_at, ended_at, extended, payment, payment_id,
     paid_minor,
     captured_at,
-    refunded_minor
+    refunded_minor,
+    outside_minor
 )
 WHERE bookings.event_id = new.event_id AND bookings.booking_id = new.booking_id;
 

@@ -69,6 +69,7 @@ _APPLY: Final[dict[type[facts.Fact], Callable[[ReplayedSale, Any], None]]] = {
     facts.TicketsCancelled: bookings.cancel,
     facts.PaymentCaptured: money.capture,
     facts.RefundSettled: money.settle,
+    facts.OutsideRefundsRecorded: money.refund_outside,
     facts.TicketsReturned: bookings.return_tickets,
     facts.TicketsKept: bookings.keep_tickets,
     facts.TicketUnbound: bookings.unbind,

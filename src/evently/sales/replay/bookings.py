@@ -181,7 +181,7 @@ def cancel(sale: ReplayedSale, fact: Cancelled) -> None:
             booking.state, booking.ended_at = "cancelled", sale.at
             _end_offer(sale, booking)
         booking.refunded_minor += fact.refund_minor
-        if booking.refunded_minor > booking.paid_minor:
+        if booking.refunded_minor + booking.outside_minor > booking.paid_minor:
             raise Contradiction(
                 f"{booking.refunded_minor} is refunded for {fact.booking_id},"
                 f" but {booking.paid_minor} was paid"

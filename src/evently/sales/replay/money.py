@@ -19,6 +19,7 @@ from evently.sales.replay.state import (
 from evently.sales.states import BookingPayment
 from evently.sales.terms import Conditions
 
+_SETTLED_BY = {"gateway": "gateway", "never_paid": "buyer", "by_hand": "door"}  # account by how
 HAS_PROMOS = 4  # of `sales.extras`
 
 
@@ -119,8 +120,31 @@ def settle(sale: ReplayedSale, fact: facts.RefundSettled) -> None:
         _post(
             sale,
             booking,
-            [("refunds", "gateway" if fact.how == "gateway" else "buyer", fact.amount_minor)],
+            [("refunds", _SETTLED_BY[fact.how], fact.amount_minor)],
         )
+
+
+def refund_outside(sale: ReplayedSale, fact: facts.OutsideRefundsRecorded) -> None:
+    """Record refunds at the gateway by another hand: post by how much their sum has changed."""
+    if not sale.follows(fact.booking_id):
+        return
+    booking = sale.bookings[fact.booking_id]
+    if booking.captured_at is None or booking.payment_id != fact.payment_id:
+        raise Contradiction(f"{fact.booking_id} was refunded outside without a captured payment")
+    if not 0 <= fact.outside_minor <= booking.paid_minor - booking.refunded_minor:
+        raise Contradiction(f"{fact.outside_minor} was refunded outside for {fact.booking_id}")
+    every = {**booking.tickets, **booking.voided}
+    whole = _parts(booking, [(ticket_id, *of) for ticket_id, of in every.items()])
+    moved = fact.outside_minor - booking.outside_minor
+    new, old = fact.outside_minor, booking.outside_minor
+    tax = whole.tax * new // sum(whole) - whole.tax * old // sum(whole)
+    fees = whole.fees * new // sum(whole) - whole.fees * old // sum(whole)
+    booking.outside_minor = new
+    for account, amount in (("organizer", moved - tax - fees), ("tax", tax), ("fees", fees)):
+        way = (account, "refunds") if amount > 0 else ("refunds", account)
+        _post(sale, booking, [(*way, abs(amount))])
+    way = ("refunds", "gateway") if moved > 0 else ("gateway", "refunds")
+    _post(sale, booking, [(*way, abs(moved))])
 
 
 def use_promo(sale: ReplayedSale, fact: Placed) -> None:

@@ -99,6 +99,7 @@ class ReplayedBooking:
     paid_minor: int = 0
     captured_at: datetime | None = None
     refunded_minor: int = 0
+    outside_minor: int = 0
     voided: dict[UUID, tuple[UUID, int]] = field(default_factory=dict)  # like `tickets`
     postings: list[Posted] = field(default_factory=list)
 

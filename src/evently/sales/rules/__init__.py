@@ -123,6 +123,7 @@ RULES: Final[Mapping[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
     commands.CancelBooking: bookings.cancel_booking,
     commands.RecordCapture: bookings.record_capture,
     commands.RecordRefund: bookings.record_refund,
+    commands.RecordOutsideRefunds: bookings.record_outside_refunds,
     commands.ReturnTickets: bookings.return_tickets,
     commands.KeepTickets: bookings.keep_tickets,
     commands.JoinWaitlist: waitlist.join_waitlist,

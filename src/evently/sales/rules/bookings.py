@@ -19,6 +19,7 @@ from evently.sales.commands import (
     No,
     Outcome,
     RecordCapture,
+    RecordOutsideRefunds,
     RecordRefund,
     ReturnTickets,
     SalesRefusal,
@@ -138,7 +139,8 @@ def _replace_tickets(sale: Sale, batch: Batch, booking: Booking) -> Booking:
             if holder.payment_id is not None
             else 0
         )
-        void_tickets(sale, batch, holder, returned, refund_minor)
+        left = holder.paid_minor - holder.refunded_minor - holder.outside_minor
+        void_tickets(sale, batch, holder, returned, min(refund_minor, left))
     return _give_own_units(
         sale,
         batch,
@@ -240,10 +242,11 @@ def _refund_minor(
 ) -> int:
     if booking.payment_id is None or command.unpaid:
         return 0
+    left = booking.paid_minor - booking.refunded_minor - booking.outside_minor
     if command.buyer_id is None or command.event_starts_at is None:
-        return sum([ticket.total_minor() for ticket in chosen])
+        return min(sum([ticket.total_minor() for ticket in chosen]), left)
     starts_at = command.event_starts_at
-    return sum([refund_of(ticket, conditions, starts_at, batch.now) for ticket in chosen])
+    return min(sum([refund_of(ticket, conditions, starts_at, batch.now) for ticket in chosen]), left)
 
 
 def void_tickets(
@@ -391,10 +394,36 @@ def record_refund(_sale: Sale, batch: Batch, command: RecordRefund) -> Outcome:
     batch.refunds[refund.refund_id] = replace(refund, settled_at=batch.now)
     batch.refunds_settled.append(refund.refund_id)
     batch.facts.append(
-        facts.RefundSettled(booking.booking_id, refund.refund_id, refund.amount_minor, command.how)
+        facts.RefundSettled(
+            booking.booking_id, refund.refund_id, refund.amount_minor, command.how, command.person_id
+        )
     )
     batch.postings += ledger.settled(booking.booking_id, refund.amount_minor, command.how)
     return Booked(booking)
+
+
+def record_outside_refunds(_sale: Sale, batch: Batch, command: RecordOutsideRefunds) -> Outcome:
+    """Record what others have paid back of a captured payment; it may fall, too.
+
+    Its tickets stay as they are. What the sale has decided to refund is left out: the gateway pays back only
+    the rest of such a refund.
+    """
+    booking = batch.bookings.get(command.booking_id)
+    if booking is None:
+        return No(SalesRefusal.BOOKING_NOT_FOUND)
+    if booking.payment_id != command.payment_id or booking.captured_at is None:
+        return No(SalesRefusal.PAYMENT_MISMATCH, "other_payment")
+    outside = min(command.total_minor, booking.paid_minor - booking.refunded_minor)
+    if outside == booking.outside_minor:
+        return Booked(booking)
+    # After this point the refunds must be recorded.
+    recorded = replace(booking, outside_minor=outside)
+    record_change(batch, recorded)
+    batch.facts.append(facts.OutsideRefundsRecorded(booking.booking_id, command.payment_id, outside))
+    batch.postings += ledger.refunded_outside(
+        booking.booking_id, booking.tickets, booking.outside_minor, outside
+    )
+    return Booked(recorded)
 
 
 # Returns ----------------------------------------------------------------------------------------------------

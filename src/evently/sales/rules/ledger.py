@@ -11,18 +11,20 @@ Pure.
 
 Confirming debits buyer or door and credits organizer, tax and fees. Capturing debits gateway and credits
 buyer. A cancellation with a refund debits organizer, tax and fees and credits refunds; settling the refund
-debits refunds and credits gateway.
+debits refunds and credits gateway. A refund by another hand at the gateway does both at once, and the reverse
+when it fails; a refund that the organizer settles by hand debits refunds and credits door.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from evently.sales.commands import Ticket
 from evently.sales.states import SettledBy
 
+_SETTLED_BY: Final = {"gateway": "gateway", "never_paid": "buyer", "by_hand": "door"}
 Debtor: TypeAlias = Literal["buyer", "door"]
 
 
@@ -78,9 +80,40 @@ def captured(booking_id: UUID, amount_minor: int) -> list[Posting]:
 def settled(booking_id: UUID, amount_minor: int, how: SettledBy) -> list[Posting]:
     """Return the posting for a refund that was settled.
 
-    `never_paid`: nothing had been taken, so the refund cancels what the buyer still owes.
+    `never_paid`: nothing had been taken, so the refund cancels what the buyer still owes. `by_hand`: the
+    organizer paid it back on site.
     """
-    return [Posting(booking_id, "refunds", "gateway" if how == "gateway" else "buyer", amount_minor)]
+    return [Posting(booking_id, "refunds", _SETTLED_BY[how], amount_minor)]
+
+
+def refunded_outside(
+    booking_id: UUID, tickets: Iterable[Ticket], before_minor: int, after_minor: int
+) -> list[Posting]:
+    """Return the postings for refunds at the gateway by another hand, which rise or fall to an amount.
+
+    Tax and fees give their share of the whole booking, by its sum of such refunds.
+    """
+    before, after = _share_of_outside(tickets, before_minor), _share_of_outside(tickets, after_minor)
+    change = Split(*[new - old for old, new in zip(before, after, strict=True)])
+    posted = []
+    for name, amount in zip(Split._fields, change, strict=True):
+        if amount > 0:
+            posted.append(Posting(booking_id, name, "refunds", amount))
+        elif amount < 0:
+            posted.append(Posting(booking_id, "refunds", name, -amount))
+    moved = after_minor - before_minor
+    if moved > 0:
+        posted.append(Posting(booking_id, "refunds", "gateway", moved))
+    else:
+        posted.append(Posting(booking_id, "gateway", "refunds", -moved))
+    return posted
+
+
+def _share_of_outside(tickets: Iterable[Ticket], amount_minor: int) -> Split:
+    whole = split_of(tickets)
+    total = sum(whole)
+    tax, fees = whole.tax * amount_minor // total, whole.fees * amount_minor // total
+    return Split(amount_minor - tax - fees, tax, fees)
 
 
 def split_of(tickets: Iterable[Ticket]) -> Split:

@@ -108,15 +108,13 @@ def quote_cancellation(
     booking: Booking, tickets: Iterable[Ticket], conditions: Conditions, starts_at: datetime, now: datetime
 ) -> list[TicketQuote]:
     """Return what cancelling these tickets of a booking now would refund, for each ticket."""
-    paid = booking.payment_id is not None
-    return [
-        TicketQuote(
-            ticket.ticket_id,
-            ticket.total_minor(),
-            refund_of(ticket, conditions, starts_at, now) if paid else 0,
-        )
-        for ticket in tickets
-    ]
+    left = booking.paid_minor - booking.refunded_minor - booking.outside_minor
+    quotes = []
+    for ticket in tickets:
+        refund = min(refund_of(ticket, conditions, starts_at, now), left)
+        left -= refund
+        quotes.append(TicketQuote(ticket.ticket_id, ticket.total_minor(), refund))
+    return quotes
 
 
 def share_of(amount: int, basis_points: int) -> int:

@@ -33,6 +33,7 @@ from evently.web.services import Request
 
 _METHOD_CHARACTERS_MAX: Final = 200
 _ADDRESS_CHARACTERS_MAX: Final = 2_000
+_REASON_CHARACTERS_MAX: Final = 500  # a few sentences
 
 ShownState: TypeAlias = Literal[
     "waiting", "action_needed", "confirmed", "captured", "declined", "voided", "lost"
@@ -144,7 +145,8 @@ class RefundView(msgspec.Struct, frozen=True):
     """One refund of an event.
 
     `state`: `asking` (the gateway has not confirmed it yet), `settled` (paid back), `never_paid` (no money
-    had been taken), `failed` (the organizer must retry it or pay it back by hand).
+    had been taken), `failed` (the organizer must retry it, or pay it back by hand and settle it). A refund
+    that was settled by hand has the `failure` code `settled-by-hand`, and the reason as its message.
     """
 
     id: Annotated[str, msgspec.Meta(examples=["rfd_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -156,6 +158,17 @@ class RefundView(msgspec.Struct, frozen=True):
     failure: FailureView | None
     created_at: datetime
     changed_at: datetime
+
+
+class SettlementBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a refund counts as settled, for the organizer's own records; without names of people."""
+
+    reason: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1, max_length=_REASON_CHARACTERS_MAX, examples=["Paid back in cash at the box office."]
+        ),
+    ]
 
 
 class CancellationView(msgspec.Struct, frozen=True):
@@ -276,7 +289,7 @@ async def get_payment(request: Request, payment_id: FromPath[PaymentId]) -> Resp
     "/v1/events/{event_id}/refunds",
     operation_id="listRefunds",
     summary="List the refunds of an event",
-    description="Newest first. A `failed` refund must be retried, or paid back by hand.",
+    description="Newest first. A `failed` refund must be retried, or paid back by hand and settled.",
     tags=["Organizer: payments"],
     responses=problems(),
     **policy(organizer("manager", "bookings:read")),
@@ -316,6 +329,33 @@ async def retry_refund(
     """Retry a failed refund of the organizer's event."""
     refund = await request.context.checkout.retry_refund(event_id, refund_id)
     return Response(_show_refund(refund), headers=NO_STORE)
+
+
+@post(
+    "/v1/events/{event_id}/refunds/{refund_id}/settle",
+    operation_id="settleRefund",
+    summary="Settle a refund paid outside",
+    description=(
+        "For a refund that was paid back outside of Evently: in cash, or by bank transfer. Only a `failed` "
+        "refund, or one that the gateway has not answered for a day. The event's journal records who settled "
+        "it. Safe to repeat."
+    ),
+    tags=["Organizer: payments"],
+    status_code=200,
+    responses=problems(SalesRefusal.REFUND_NOT_FOUND, CheckoutRefusal.REFUND_NOT_FAILED),
+    **policy(organizer("owner", "bookings:write")),
+)
+async def settle_refund(
+    request: Request,
+    event_id: FromPath[EventId],
+    refund_id: FromPath[RefundId],
+    data: JSONBody[SettlementBody],
+) -> Response[RefundView]:
+    """Settle a refund that an owner of the organizer has paid back outside."""
+    person_id = request.actor.id
+    refund, before = await request.context.checkout.settle_refund(event_id, refund_id, person_id, data.reason)
+    replayed = {"idempotent-replayed": "true"} if before else {}
+    return Response(_show_refund(refund), headers={**NO_STORE, **replayed})
 
 
 @get(
@@ -416,6 +456,7 @@ routes: Final = [
     get_payment,
     list_refunds,
     retry_refund,
+    settle_refund,
     get_cancellation,
     receive_webhook,
 ]

@@ -121,7 +121,7 @@ def show_booking(booking: sales.commands.Booking) -> BookingView:
         booking.payment,
         state,
         Money(booking.paid_minor, currency) if booking.paid_minor else None,
-        Money(booking.refunded_minor, currency) if booking.refunded_minor else None,
+        Money(paid_back, currency) if (paid_back := booking.refunded_minor + booking.outside_minor) else None,
         booking.extended,
         None if booking.entry_id is None else show_id("wle", booking.entry_id),
         [_show_ticket(ticket, currency, confirmed=confirmed) for ticket in booking.tickets],
