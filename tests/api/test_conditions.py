@@ -51,6 +51,8 @@ async def test_tickets_are_paid_online_unless_told(office: BoxOffice, manager: H
         "cancel_hours_before": 0,
         "fee_kept": False,
         "orphans_forbidden": False,
+        "holds_per_buyer_max": 2,
+        "held_units_per_buyer_max": 20,
     }
     assert (await place(office, event.headers["location"], event.json()))["state"] == "held"
 

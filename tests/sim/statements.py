@@ -212,6 +212,29 @@ def load_buyer_units(session: Session, arguments: Arguments) -> list[Row]:
     return found
 
 
+@statement
+def load_buyer_holds(session: Session, arguments: Arguments) -> list[Row]:
+    found = []
+    named = ("event_ids", "buyer_ids", "nows")
+    for event_id, buyer_id, now in zip(*[arguments[name] for name in named], strict=True):
+        rows = session.rows_of(event_id)
+        assert rows is not None
+        for each in rows.bookings.values():
+            if (
+                each["buyer_id"] == buyer_id
+                and each["state"] == "held"
+                and each["entry_id"] is None
+                and each["expires_at"] > now
+            ):
+                units = sum(
+                    ticket["booking_id"] == each["booking_id"] and ticket["state"] != "void"
+                    for ticket in rows.tickets.values()
+                )
+                hold = {"booking_id": each["booking_id"], "units": units}
+                found.append(Row(event_id=event_id, buyer_id=buyer_id, **hold))
+    return found
+
+
 # Write ------------------------------------------------------------------------------------------------------
 
 

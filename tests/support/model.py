@@ -426,6 +426,8 @@ class Model:
             reasons |= self._out_of_window(terms)
             if set(line.seats or ()) & self._taken_seats():
                 reasons.add(SalesRefusal.SEAT_TAKEN)
+        if self._over_hold_limit(command):
+            reasons.add(SalesRefusal.TOO_MANY_HOLDS)
         if not self._for_sale({line.ticket_type_id: line.quantity for line in command.lines}):
             reasons.add(SalesRefusal.SOLD_OUT)
         if command.promo_code is not None:
@@ -444,6 +446,23 @@ class Model:
             ):
                 reasons.add(SalesRefusal.PROMO_CODE_USED_UP)
         return reasons
+
+    def _over_hold_limit(self, command: PlaceBooking) -> bool:
+        if command.hold_seconds is None and self.conditions.payment != "online":
+            return False
+        held = [
+            len(claim.tickets)
+            for claim in self.claims.values()
+            if claim.live()
+            and claim.buyer_id == command.buyer_id
+            and claim.entry_id is None
+            and claim.expires_at is not None
+        ]
+        one_max = max(self.ticket_types[line.ticket_type_id].per_booking_max for line in command.lines)
+        units = sum(held) + sum(line.quantity for line in command.lines)
+        return len(held) >= self.conditions.holds_per_buyer_max or units > max(
+            one_max, self.conditions.held_units_per_buyer_max
+        )
 
     def _against_confirming(
         self, command: ConfirmBooking, called_off: set[SalesRefusal]

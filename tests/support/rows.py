@@ -533,6 +533,16 @@ class _Loading:
         refunds = {command.refund_id for command in _needing(commands, "refund")}
         batch.refunds = {each: refund for each, refund in rows.refunds.items() if each in refunds}
         self._buyer_units(commands)
+        holding = {each.buyer_id for each in _needing(commands, "buyer_holds")}
+        for booking in rows.bookings.values():
+            if (
+                booking.buyer_id in holding
+                and booking.state == "held"
+                and booking.entry_id is None
+                and not is_due(booking, batch.now)
+            ):
+                units = sum(ticket.state != "void" for ticket in booking.tickets)
+                batch.buyer_holds.setdefault(booking.buyer_id, {})[booking.booking_id] = units
         buyers = {each.buyer_id for each in _needing(commands, "promo_uses") if each.promo_code is not None}
         batch.promo_uses = Counter(
             (each.buyer_id, each.promo_id)

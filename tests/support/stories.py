@@ -20,7 +20,7 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     cancel A tickets=void, tickets=used, tickets=twice
     join A 2 vip, leave A, accept A                                          return A 1, keep A 1
     terms online hold=600 offer=3600 fee=50+5% fee-of=organizer window=48h:50% late=24h
-    terms fee-kept=yes orphans=no
+    terms fee-kept=yes orphans=no holds=2 held-units=20
     promo FRIENDS percent 10 (or fixed 500, or unlock 0) for=std+vip uses=5 each=1 budget=3000
     promo FRIENDS from=1h until=2h; unpromo FRIENDS
     seating stalls=A,B balcony=C, seating other stalls=A (another map), block A1,A2, unblock A1
@@ -470,6 +470,8 @@ def _put_conditions(_story: Story, told: Told) -> Command:
         ),
         cancel_hours_before=int(options.get("late", "0h").removesuffix("h")),
         fee_kept="fee-kept" in options,
+        holds_per_buyer_max=int(options.get("holds", "2")),
+        held_units_per_buyer_max=int(options.get("held-units", "20")),
         orphans_forbidden="orphans" in options,
     )
     return PutConditions(EVENT, conditions)

@@ -19,6 +19,47 @@ STORIES: Final[dict[str, str]] = {
         nothing               -> done
         look hall             -> held 0 sold 4 of 10
     """,
+    "one buyer has at most two live holds": """
+        pool hall 300         -> done
+        terms online hold=600 -> done
+        book A 10 as=A1       -> held
+        book A 10 as=A2       -> held
+        book A 1              -> too-many-holds
+        & book A 1            -> too-many-holds
+        book B 10             -> held
+        pay A1                -> booked
+        book A 10 as=A3       -> held
+        book A 1              -> too-many-holds
+        cancel A2 by=A -> cancelled
+        & book A 1 as=A4      -> held
+        & book A 1            -> too-many-holds
+        wait 10m
+        book A 10 as=A5       -> held
+    """,
+    "one buyer has at most twenty units in live holds, and one booking of any size allowed": """
+        pool hall 300         -> done
+        type std hall max=30  -> done
+        terms online holds=3 held-units=20 -> done
+        book A 30 as=A1       -> held
+        book A 1              -> too-many-holds
+        cancel A1 20 by=A -> held
+        book A 20 as=A2       -> held
+        book A 1              -> too-many-holds
+    """,
+    "an organizer may allow more holds, and an offer is none of them": """
+        terms online holds=3  -> done
+        book A 1 as=A1        -> held
+        book A 1 as=A2        -> held
+        book A 1 as=A3        -> held
+        book A 1              -> too-many-holds
+        book X 7              -> held
+        join A 1 as=W         -> waiting
+        cancel X              -> cancelled
+        cancel A1 by=A -> cancelled
+        book A 1 as=A4        -> held
+        type kid hall price=0 -> done
+        book A 1 kid as=A5    -> booked
+    """,
     "what costs nothing is not held": """
         terms online        -> done
         type kid hall price=0 -> done

@@ -25,7 +25,9 @@ from evently.organizing.edits import Edited, edit_sale, lock_for_edit
 from evently.organizing.payable import check_payable
 from evently.sales.commands import PutConditions
 from evently.sales.terms import (
+    HELD_UNITS_PER_BUYER_MAX,
     HOLD_SECONDS_MAX,
+    HOLDS_PER_BUYER_MAX,
     OFFER_SECONDS_MAX,
     REFUND_WINDOWS_MAX,
     WHOLE,
@@ -40,6 +42,10 @@ from evently.sales.terms import (
 
 HoldSeconds = Annotated[int, number(1, HOLD_SECONDS_MAX, 600)]
 OfferSeconds = Annotated[int, number(1, OFFER_SECONDS_MAX, 3_600)]
+HoldsPerBuyer = Annotated[int, number(1, HOLDS_PER_BUYER_MAX, 2, "Unpaid bookings of one buyer.")]
+HeldUnitsPerBuyer = Annotated[
+    int, number(1, HELD_UNITS_PER_BUYER_MAX, 20, "Units in the unpaid bookings of one buyer.")
+]
 RefundWindows = Annotated[
     tuple[RefundWindow, ...],
     items(
@@ -89,6 +95,8 @@ class ConditionsDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         HoursBefore, msgspec.Meta(description="Buyers cannot cancel later than this before the start.")
     ] = 0
     fee_kept: Annotated[bool, msgspec.Meta(description="The buyer's fee is never refunded.")] = False
+    holds_per_buyer_max: HoldsPerBuyer = 2
+    held_units_per_buyer_max: HeldUnitsPerBuyer = 20
     orphans_forbidden: Annotated[
         bool, msgspec.Meta(description="Buyers who name seats may not leave a single free seat beside them.")
     ] = False
@@ -104,6 +112,8 @@ class ConditionsChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     refund_windows: RefundWindows | UnsetType = UNSET
     cancel_hours_before: HoursBefore | UnsetType = UNSET
     fee_kept: bool | UnsetType = UNSET
+    holds_per_buyer_max: HoldsPerBuyer | UnsetType = UNSET
+    held_units_per_buyer_max: HeldUnitsPerBuyer | UnsetType = UNSET
     orphans_forbidden: bool | UnsetType = UNSET
 
 

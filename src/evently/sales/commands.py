@@ -46,6 +46,7 @@ class SalesRefusal(Refusal):
     EVENT_CANCELLED = "event-cancelled"
     OVER_BOOKING_LIMIT = "over-booking-limit"
     OVER_BUYER_LIMIT = "over-buyer-limit"
+    TOO_MANY_HOLDS = "too-many-holds"
     SOLD_OUT = "sold-out"
     KEY_REUSED = "key-reused"
     HOLD_EXPIRED = "hold-expired"
@@ -175,6 +176,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     waiting_entries: bool = False  # every waiting entry of the event
     # `buyer_id`, `ticket_type_ids()`: the buyer's live units of ticket types with a limit per buyer
     buyer_units: bool = False
+    # `buyer_id`, `hold_seconds`: the buyer's live holds, when the booking may be held
+    buyer_holds: bool = False
     promo_uses: bool = False  # `buyer_id`, `promo_code`: how often the buyer has used each promo code
     # The command may release units or make entries fit that did not fit before. When no command of a batch
     # may, the waitlist's buyers are not loaded; should units be released all the same, the next batch serves
@@ -214,7 +217,7 @@ class PlaceBooking(Command, frozen=True):
     other booking is confirmed at once.
     """
 
-    needs: ClassVar = Needs(key=True, buyer_units=True, promo_uses=True, may_release=False)
+    needs: ClassVar = Needs(key=True, buyer_units=True, buyer_holds=True, promo_uses=True, may_release=False)
 
     buyer_id: UUID
     lines: tuple[BookingLine, ...]

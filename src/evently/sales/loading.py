@@ -231,6 +231,7 @@ async def load_needs(connection: Connection, works: Sequence[Work]) -> None:
     await _load_bookings(connection, works)
     await _load_refunds(connection, works)
     await _load_buyer_units(connection, works)
+    await _load_buyer_holds(connection, works)
     await _load_promo_uses(connection, works)
 
 
@@ -458,6 +459,31 @@ async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> No
         )
     ):
         by_event[event_id].buyer_units[buyer_id, ticket_type_id] = units
+
+
+async def _load_buyer_holds(connection: Connection, works: Sequence[Work]) -> None:
+    """Load the live holds of buyers whose bookings may be held; nothing where all is paid on site."""
+    by_event = {work.event_id: work for work in works if work.sale is not None}
+    online = {
+        event_id
+        for event_id, work in by_event.items()
+        if work.sale is not None and work.sale.conditions_now()[1].payment == "online"
+    }
+    counted = {
+        (event_id, command.buyer_id)
+        for event_id, command in _naming(by_event.values(), "buyer_holds")
+        if event_id in online or command.hold_seconds is not None
+    }
+    if not counted:
+        return
+    for event_id, buyer_id, booking_id, units in await connection.fetch(
+        *sql.load_buyer_holds(
+            event_ids=[event for event, _ in counted],
+            buyer_ids=[buyer for _, buyer in counted],
+            nows=[by_event[event].batch.now for event, _ in counted],
+        )
+    ):
+        by_event[event_id].batch.buyer_holds.setdefault(buyer_id, {})[booking_id] = units
 
 
 def _limited_types(work: Work) -> set[UUID]:

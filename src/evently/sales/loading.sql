@@ -79,6 +79,31 @@ CROSS JOIN LATERAL (
     GROUP BY tickets.ticket_type_id
 ) AS has;
 
+-- name: load_buyer_holds
+-- The live holds of buyers and their units, offers apart. Due holds do not count: this batch expires them, or
+-- the next one does. One buyer at a time along bookings_buyer_ix, as in `load_buyer_units`.
+SELECT named.event_id, named.buyer_id, live.booking_id, live.units
+FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[], :nows::timestamptz[]) AS named (event_id, buyer_id, now)
+CROSS JOIN LATERAL (
+    SELECT
+        bookings.booking_id,
+        (
+            SELECT count(*)
+            FROM tickets
+            WHERE
+                tickets.event_id = bookings.event_id
+                AND tickets.booking_id = bookings.booking_id
+                AND tickets.state != 'void'
+        ) AS units
+    FROM bookings
+    WHERE
+        bookings.event_id = named.event_id
+        AND bookings.buyer_id = named.buyer_id
+        AND bookings.state = 'held'
+        AND bookings.expires_at > named.now
+        AND bookings.entry_id IS NULL
+) AS live;
+
 -- name: load_conditions
 -- All versions of the conditions of events that are not in memory: an organizer changes them a few times.
 SELECT event_id, version, conditions

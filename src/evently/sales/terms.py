@@ -21,6 +21,8 @@ PROMO_CODE_CHARACTERS_MAX: Final = 40
 ZONES_MAX: Final = 100  # of one event: more colours than a plan can show
 HOLD_SECONDS_MAX: Final = 3_600
 OFFER_SECONDS_MAX: Final = 7 * 86_400
+HOLDS_PER_BUYER_MAX: Final = 100  # more would be no limit: a purchase is one hold
+HELD_UNITS_PER_BUYER_MAX: Final = 10_000  # a hundred holds of the largest bookings
 REFUND_WINDOWS_MAX: Final = 10
 CONDITIONS_MAX: Final = 1_000  # versions of one event
 NOT_FOR_SALE: Final = 255  # in `zone_of`
@@ -106,6 +108,9 @@ class Conditions(msgspec.Struct, frozen=True):
     refund_windows: tuple[RefundWindow, ...] = (RefundWindow(0, WHOLE),)
     cancel_hours_before: int = 0
     fee_kept: bool = False
+    # For one buyer and event, offers of the waitlist apart: nobody keeps an event from all others
+    holds_per_buyer_max: int = 2
+    held_units_per_buyer_max: int = 20
     orphans_forbidden: bool = (
         False  # for seats that buyers name; the best available seats avoid orphans anyway
     )

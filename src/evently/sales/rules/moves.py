@@ -55,6 +55,27 @@ def over_buyer_limit(batch: Batch, buyer_id: UUID, terms: TicketTypeTerms, quant
     )
 
 
+def over_hold_limit(
+    batch: Batch, buyer_id: UUID, conditions: Conditions, quantity: int, quantity_max: int
+) -> No | None:
+    """Refuse when a buyer would have more live holds, or more units in them, than one buyer may.
+
+    `quantity_max`: the most that one booking of these ticket types may have, which one hold may always have.
+    """
+    holds = batch.buyer_holds.get(buyer_id)
+    has, held = (0, 0) if not holds else (len(holds), sum(holds.values()))
+    if has >= conditions.holds_per_buyer_max:
+        return No(
+            SalesRefusal.TOO_MANY_HOLDS,
+            "holds",
+            {"holds_per_buyer_max": conditions.holds_per_buyer_max, "has": has},
+        )
+    units_max = max(conditions.held_units_per_buyer_max, quantity_max)
+    if held + quantity > units_max:
+        return No(SalesRefusal.TOO_MANY_HOLDS, "units", {"held_units_per_buyer_max": units_max, "has": held})
+    return None
+
+
 # Tickets ----------------------------------------------------------------------------------------------------
 
 
@@ -128,6 +149,9 @@ def place(sale: Sale, batch: Batch, booking: Booking) -> None:
     batch.placed.append(booking)
     batch.facts.append(_placed_fact(booking))
     if booking.expires_at is not None:
+        if booking.entry_id is None:
+            holds = batch.buyer_holds.setdefault(booking.buyer_id, {})
+            holds[booking.booking_id] = len(booking.tickets)
         batch.bookings[booking.booking_id] = booking  # later commands of this batch may end it
         sale.next_expiry_at = min(booking.expires_at, sale.next_expiry_at or booking.expires_at)
 
@@ -170,6 +194,11 @@ def _placed_fact(booking: Booking) -> facts.Fact:
 
 def record_change(batch: Batch, booking: Booking) -> None:
     """Record a booking's new version, for later commands of the batch and to be written."""
+    holds = batch.buyer_holds.get(booking.buyer_id)
+    if holds and booking.booking_id in holds:
+        holds[booking.booking_id] = len(valid_tickets(booking))
+        if booking.state != "held":
+            del holds[booking.booking_id]
     batch.bookings[booking.booking_id] = batch.changed[booking.booking_id] = booking
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -23,6 +23,7 @@ from evently.sales.rules.moves import (
     make_tickets,
     not_selling,
     over_buyer_limit,
+    over_hold_limit,
     place,
 )
 from evently.sales.rules.pricing import amounts_of, discount_of, payment_of
@@ -61,6 +62,8 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     if isinstance(discounts, No):
         return discounts
     if no := _not_payable(sale, batch, command, discounts):
+        return no
+    if no := _refuse_hold(sale, batch, command, discounts):
         return no
     seats = _take_seats(sale, command.lines) if seated else _NO_SEATS
     if isinstance(seats, No):
@@ -118,6 +121,26 @@ def not_payable(batch: Batch, currency: str, total_minor: int) -> No | None:
     if problem is None:
         return None
     return amount_refusal(problem, total_minor, currency)
+
+
+def _refuse_hold(sale: Sale, batch: Batch, command: PlaceBooking, discounts: Mapping[UUID, int]) -> No | None:
+    """Refuse when the booking would be held and the buyer has too many holds."""
+    _, conditions = sale.conditions_now()
+    if command.hold_seconds is None and (
+        conditions.payment != "online"
+        or all(
+            sale.ticket_types[line.ticket_type_id].price_minor <= discounts.get(line.ticket_type_id, 0)
+            for line in command.lines
+        )
+    ):
+        return None
+    return over_hold_limit(
+        batch,
+        command.buyer_id,
+        conditions,
+        sum([line.quantity for line in command.lines]),
+        max([sale.ticket_types[line.ticket_type_id].per_booking_max for line in command.lines]),
+    )
 
 
 _NO_SEATS: dict[UUID, tuple[int, ...]] = {}

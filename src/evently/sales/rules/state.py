@@ -273,6 +273,8 @@ class Batch:
     answers: dict[tuple[UUID, str], KeyedOutcome] = field(default_factory=dict)  # by actor and key
     # Live units by buyer and ticket type with a limit per buyer; of buyers who may get some in this batch
     buyer_units: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
+    # Units of live holds by buyer and booking, offers apart; of buyers who may get a hold in this batch
+    buyer_holds: dict[UUID, dict[UUID, int]] = field(default_factory=dict)
     # Live bookings by buyer and promo code
     promo_uses: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
     # Entries that commands name, and those whose offers are among the bookings

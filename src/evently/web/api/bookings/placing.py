@@ -27,6 +27,7 @@ _PLACING: Final = (
     SalesRefusal.EVENT_CANCELLED,
     SalesRefusal.OVER_BOOKING_LIMIT,
     SalesRefusal.OVER_BUYER_LIMIT,
+    SalesRefusal.TOO_MANY_HOLDS,
     SalesRefusal.SEAT_TAKEN,
     SalesRefusal.ORPHAN_SEAT,
     SalesRefusal.UNKNOWN_SEAT,

@@ -8,7 +8,7 @@ import msgspec
 
 from evently.kit.money import Money
 from evently.kit.shapes import copy_fields
-from evently.organizing import HoldSeconds, OfferSeconds, ZoneName
+from evently.organizing import HeldUnitsPerBuyer, HoldSeconds, HoldsPerBuyer, OfferSeconds, ZoneName
 from evently.sales.terms import (
     BasisPoints,
     Conditions,
@@ -39,6 +39,8 @@ class BuyersConditionsView(msgspec.Struct, frozen=True, kw_only=True):
     refund_windows: tuple[RefundWindow, ...]
     cancel_hours_before: HoursBefore
     fee_kept: bool
+    holds_per_buyer_max: HoldsPerBuyer
+    held_units_per_buyer_max: HeldUnitsPerBuyer
     orphans_forbidden: bool
 
 
