@@ -129,11 +129,12 @@ def test_a_user_without_a_name_is_told_what_is_missing(data_directory: Path) -> 
 
 
 _AS_UNKNOWN_USER = """
-import os, sys
+import codecs, os, sys
 from pathlib import Path
 from evently.db.embedded.cluster import Cluster
 from evently.db.embedded.programs import find_programs
 programs = find_programs(None)
+codecs.lookup("ascii")
 os.setgroups([])
 os.setgid(int(sys.argv[1]))
 os.setuid(int(sys.argv[1]))
