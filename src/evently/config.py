@@ -87,7 +87,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     monitoring_networks: Annotated[
         str,
         _help(
-            "Networks that may read `/metrics` and `/health`, and the checks in `/readyz`, separated by commas. "
+            "Networks that may read `/metrics` and `/health`, and the checks in `/readyz`, separated by "
+            "commas. "
             "If empty, everybody may."
         ),
     ] = ""

@@ -1,4 +1,4 @@
-"""`evently serve` in surroundings that an operator did not choose: variables, closed streams, unknown users."""
+"""`evently serve` in an environment that nobody chose: variables, closed streams, unknown users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A full disk, a frozen database, a wrong clock: trouble, told within two seconds, and over when it is over."""
+"""A full disk, a frozen database, a wrong clock: trouble that is reported within two seconds, and ends."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ async def until_ready(office: BoxOffice) -> None:
 
 
 async def test_reads_give_up_without_the_driver(frosty: tuple[EmbeddedPostgres, BoxOffice]) -> None:
-    """The driver cancels a statement and waits for the answer to that, which a frozen server does not give."""
+    """The driver cancels a statement and waits for an answer, which a frozen server does not give."""
     postgres, _ = frosty
     database = await Database.open(DatabaseOptions(postgres.url, read_seconds_max=1.0))
     assert await database.fetch_value("SELECT 1") == 1

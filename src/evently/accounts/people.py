@@ -136,7 +136,7 @@ async def list_people(database: Database, search: str | None, limit: int, after:
 
 
 async def lock_person_shared(tx: Connection, person_id: UUID) -> Person:
-    """Return a person whom no transaction changes until this one ends.
+    """Lock a person against changes until this transaction ends; others may lock them in the same way.
 
     Refuses an erased person with `not-found`.
     """

@@ -111,7 +111,7 @@ async def end_sessions(tx: Connection, session_ids: list[UUID], now: datetime) -
 async def end_all_sessions(
     tx: Connection, person_id: UUID, now: datetime, kept: UUID | None = None
 ) -> list[UUID]:
-    """End every session of a locked person, except `kept`; returns those that had not ended before."""
+    """End the sessions of a person whose row is locked, except `kept`; return the ids of those ended."""
     rows = await tx.fetch(*sql.list_live(person_id=person_id, kept=kept))
     return await end_sessions(tx, [row["session_id"] for row in rows], now)
 

@@ -120,7 +120,7 @@ class TicketSums(msgspec.Struct, frozen=True):
 
 
 class TicketTypeSums(msgspec.Struct, frozen=True):
-    """A ticket type with its tickets, and those of each section in the order of the layout."""
+    """The sums of a ticket type, in total and by section; sections are in the order of the layout."""
 
     ticket_type_id: UUID
     name: str

@@ -96,7 +96,7 @@ async def list_most_booked(
 
 
 async def _sum_range(snapshot: Connection, scope: Scope, asked: Range) -> dict[str, CurrencyTotals]:
-    """Return the amounts by currency: the range is one slot."""
+    """Return the amounts of the whole range by currency, as if it were one slot."""
     from_at, to_at = _ends(asked).values()
     rows = await snapshot.fetch(*sql.sum_slots(**_of(scope), starts=[from_at], ends_at=to_at))
     return {row["currency"]: _amounts(row["currency"], row) for row in rows}

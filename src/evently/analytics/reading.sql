@@ -114,7 +114,7 @@ ORDER BY tickets - cancelled_tickets DESC, event_id DESC
 LIMIT :limit;
 
 -- name: rank_by_quarters
--- As rank_by_totals, over a range.
+-- The events with the most tickets sold in a range of quarters of an hour.
 SELECT event_id, {sums}, {revenue}
 FROM (
     SELECT

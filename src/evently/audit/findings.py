@@ -10,6 +10,7 @@ import msgspec
 
 from evently.kit.ids import show_id
 
+# I3 and I13 need what clients were told, or the door: tests and rehearsals check them (docs/proof.md)
 TITLES: Final = {
     "I1": "Capacity: pools that are oversold, or have a negative counter",
     "I2": "Counters: pools whose counters differ from their tickets",

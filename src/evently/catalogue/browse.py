@@ -126,7 +126,7 @@ class _Finder(NamedTuple):
     async def list_matches(
         self, position: Position, limit: int
     ) -> tuple[list[tuple[UUID, SaleSummary]], Position | None]:
-        """Return the next matching events, and where the page ends; None when there are no more."""
+        """Return the next matching events, and the position after which the next page begins, if any."""
         found: list[tuple[Position, SaleSummary]] = []
         left, size = CANDIDATES_MAX, limit + 1
         while left > 0:

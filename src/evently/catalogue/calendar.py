@@ -15,7 +15,8 @@ from evently.catalogue.local_time import is_plain
 from evently.catalogue.nouns import Event
 
 _PRODUCT: Final = "-//Evently//Events//EN"
-# The entry then contains the rule in force when the event starts, and the rule before it
+# The calendar lists the rules of the time zone from so long before the start: more than a year, so that it
+# contains the rule in force then, and the one before
 _BEFORE: Final = timedelta(days=400)
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)

@@ -36,7 +36,7 @@ _EVENT_WORDS_MAX: Final = 4_000
 # Distinct characters and pairs: a text has 20,000 characters. 18 bytes each at most (decomposed Hangul)
 _EVENT_PAIRS_MAX: Final = 20_000
 _SLUG_CHARACTERS_MAX: Final = 200
-# Longer words are cut: dictionaries have none, and their beginning finds them
+# Longer words are cut: no dictionary has any, and their first characters are enough to find them
 _WORD_CHARACTERS_MAX: Final = 40
 _HANGUL: Final = r"\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff"
 # Han, kana, Bopomofo, Yi, Hangul; then Thai, Lao, Myanmar, Khmer, Tai Le, New Tai Lue, Tai Tham, Balinese,
@@ -51,7 +51,7 @@ _UNSPACED: Final = (
 _WORD: Final = re.compile(rf"[{_UNSPACED}]+|[^ {_UNSPACED}]+")
 _IS_RUN: Final = re.compile(rf"[{_UNSPACED}]").match
 _IS_HANGUL: Final = re.compile(rf"[{_HANGUL}]").match
-# Marks that decorate letters of the Latin, Greek, Cyrillic, Hebrew and Arabic scripts; selectors of variants
+# Marks that decorate letters of the Latin, Greek, Cyrillic, Hebrew and Arabic scripts; variation selectors
 _DECORATION: Final = re.compile(
     r"[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0711"
     r"\u0730-\u074a\u180b-\u180f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f\U000e0100-\U000e01ef]"

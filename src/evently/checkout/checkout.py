@@ -363,7 +363,7 @@ class Checkout:
     async def process_pending_notices(self) -> int:
         """Process the notices that were stored and not processed; return how many.
 
-        Their process died, or the gateway or the database could not be reached.
+        The process that stored one died, or the gateway or the database could not be reached.
         """
         notices = await inbox.list_pending(self._database)
         for notice in notices:

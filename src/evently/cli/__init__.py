@@ -229,7 +229,7 @@ def main() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Open the null device for each standard stream that is closed: a socket would get its number otherwise."""
+    """Open the null device for each closed standard stream; a socket would get its number otherwise."""
     for number in range(3):
         try:
             os.fstat(number)

@@ -63,7 +63,10 @@ class Invalid(Refused):
 
 
 class Trouble(Exception):
-    """The world failed. `retry_after_seconds` is what the client is told."""
+    """Something outside this process failed: the database, a gateway, the network.
+
+    Clients are told to try again after `retry_after_seconds`.
+    """
 
     retry_after_seconds = 1
 

@@ -129,7 +129,7 @@ async def change_event(
     A start that moves must be in the future. A start or end that is not said is a wall time: at a venue in
     another time zone the clocks show the same.
 
-    Refuses `not-found`, `event-cancelled`, `invalid`, and whatever `seen` refuses.
+    Refuses `not-found`, `event-cancelled`, `invalid`. `seen` gets the version and may refuse it (If-Match).
     """
     # Lock the new venue before the event: a change of a venue locks the venue before its events, too.
     moving_to = None if changes.venue_id is UNSET else changes.venue_id

@@ -157,7 +157,10 @@ def _plain_seat(section: int, row: int, place: int) -> Seat:
 
 
 def scale(capacities: Sequence[int], places: int) -> list[int]:
-    """Return capacities in the same proportions with the sum `places`; round up the largest remainders."""
+    """Scale the capacities so that their sum is `places`.
+
+    Shares are rounded down; then those with the largest remainders get one more.
+    """
     total = sum(capacities)
     if total == 0:
         return [places, *[0] * (len(capacities) - 1)]

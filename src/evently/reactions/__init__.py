@@ -5,8 +5,9 @@
     TASKS      what each job runs, at least once
     SCHEDULE   what runs by the clock, in one process at a time
 
-A new effect (webhooks, e-mail) is a module and a line in EFFECTS. The functions of jobs and of the schedule
-are in tasks.py; relay.py delivers the facts.
+What only writes to the database is an EFFECT. What speaks to other hosts (an e-mail, a webhook) is a job: a
+line in REACTIONS, a line in TASKS, and a module that sends; an effect must not wait for a network. The
+functions of jobs and of the schedule are in tasks.py; relay.py delivers the facts.
 """
 
 from __future__ import annotations

@@ -354,7 +354,7 @@ class JoinWaitlist(Command, frozen=True):
         return self.buyer_id
 
     def ticket_type_ids(self) -> list[UUID]:
-        """Return the ticket type that the entry waits for."""
+        """Return the id of the ticket type that the entry waits for, in a list of one."""
         return [self.ticket_type_id]
 
 

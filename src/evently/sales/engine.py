@@ -113,7 +113,7 @@ class Glance(NamedTuple):
 
     @classmethod
     def of(cls, sale: Sale, types: Sequence[TicketTypeTerms], now: datetime) -> Glance:
-        """Return the glance of a sale, with these of its ticket types."""
+        """Return the glance of a sale; `types` are the ticket types that everybody sees."""
         return cls(
             sale.seq,
             sale.state,
@@ -477,7 +477,7 @@ class Lane:
             if sale is None:
                 continue
             if sale.next_expiry_at is not None and sale.next_expiry_at <= work.batch.now:
-                # That hold has expired; when the next one expires is not known
+                # The first hold has expired, and when the next one expires is not known: load it again
                 self._remembered.pop(work.event_id, None)
             else:
                 self._remembered[work.event_id] = sale

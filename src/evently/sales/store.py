@@ -30,7 +30,11 @@ _encode_conditions: Final = msgspec.json.Encoder(order="deterministic").encode
 async def lock_and_load(
     connection: Connection, works: Sequence[Work], remembered: Mapping[UUID, Sale]
 ) -> None:
-    """Lock the sales of the batch; load each work's sale and what its commands need."""
+    """Lock the sales of the batch. Give each event's part its sale, and load what its commands need.
+
+    A remembered sale is read again when its hash differs. The time of a batch is never before the last row of
+    the journal.
+    """
     rows = await connection.fetch(*sql.lock_sales(event_ids=[work.event_id for work in works]))
     heads = {row["event_id"]: row for row in rows}
     unknown: list[Sale] = []

@@ -95,7 +95,7 @@ def import_plan(plan: PretixPlan) -> tuple[SeatMap, list[ZoneChoice]]:
         for fault in check(seat_map)
         if fault.pointer != "/focal_point"
     ]:
-        # The focal point is computed from shapes or seats: when it is too far away, so is one of them
+        # The focal point is computed from shapes or seats: out of range, it is reported as one of them
         raise Invalid(faults)
     return seat_map, _choices(plan, seat_map)
 

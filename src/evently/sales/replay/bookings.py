@@ -202,7 +202,7 @@ def cancel(sale: ReplayedSale, fact: Cancelled) -> None:
 
 
 def unbind(sale: ReplayedSale, fact: facts.TicketUnbound) -> None:
-    """Give a replacement ticket the unit and seat of the ticket that it replaced."""
+    """The returned ticket was voided: its unit and seat become the replacement's own."""
     replacement = sale.replacements.pop(fact.ticket_id)
     held = replacement.state == "held"
     sale.count([(fact.ticket_id, replacement.ticket_type_id, 0)], held=held, sold=not held)

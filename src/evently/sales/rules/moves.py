@@ -2,8 +2,8 @@
 
 Pure.
 
-Each step changes the sale and notes in the batch what must be written. It checks nothing except invariants:
-the rules have decided before they call it.
+Two checks that several rules share stand first. Each of the other steps changes the sale and notes in the
+batch what must be written. It checks nothing except invariants: the rules have decided before they call it.
 """
 
 from __future__ import annotations

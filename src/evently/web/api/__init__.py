@@ -1,4 +1,4 @@
-"""The JSON API: one face per resource, found by the first word of its URL.
+"""The JSON API: one face per resource, named like the domain that answers.
 
 A face decides nothing and has no SQL.
 

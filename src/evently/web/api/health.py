@@ -34,14 +34,14 @@ _RETRY: Final = {"retry-after": "2"}
 _OPEN: Final = policy(PUBLIC, rate="unlimited")
 
 _WRONG_CLOCK: Final = (
-    "The clock of this process differs from the database's by more than two seconds. Nothing is sold here until they "
-    "agree."
+    "The clock of this process differs from the database's by more than two seconds. Nothing is sold here "
+    "until they agree."
 )
 _MAKE_BELIEVE: Final = "The demo gateway takes no real money."
 _NO_GATEWAY: Final = "No gateway is named (EVENTLY_GATEWAY): nothing is sold that is paid online."
 _KEPT_GATEWAY: Final = (
     "No gateway is named (EVENTLY_GATEWAY). Earlier payments were made with the demo gateway, so events that "
-    "are on sale still use it, which takes no real money; no other event can be published that is paid online."
+    "are on sale still use it, which takes no real money. No other event that is paid online can be published."
 )
 
 Status = Literal["pass", "warn", "fail"]

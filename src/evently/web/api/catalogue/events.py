@@ -140,7 +140,10 @@ async def get_event(
     "/v1/events/{event_id}",
     operation_id="changeEvent",
     summary="Change an event",
-    description="A new start must be in the future. A sale that ends at the start still does after a move.",
+    description=(
+        "A new start must be in the future. If the sale ends when the event starts, its end moves with the "
+        "start."
+    ),
     tags=[_ORGANIZERS],
     responses=problems(SalesRefusal.EVENT_CANCELLED, 412, 428),
     **policy(MANAGERS),

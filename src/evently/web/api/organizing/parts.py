@@ -235,7 +235,7 @@ async def is_payable(context: Services) -> bool:
 
 
 def refuse_unpayable(event: Event, sale: Sale, *, payable: bool) -> None:
-    """Refuse an edit that makes a published event payable online where nothing can be. A draft may be edited."""
+    """Refuse an edit that makes a published event paid online where no gateway is named; a draft may be."""
     if event.state == "published" and not payable:
         organizing.refuse_online_payment(sale)
 

@@ -151,7 +151,9 @@ async def block_seats(
     "/v1/events/{event_id}/seats/unblock",
     operation_id="unblockSeats",
     summary="Unblock seats",
-    description="Sells blocked seats again; other chosen seats stay as they are. Safe to repeat.",
+    description=(
+        "Puts blocked seats back on sale. Chosen seats that are not blocked stay as they are. Safe to repeat."
+    ),
     tags=[_SEATING],
     status_code=200,
     responses=problems(SalesRefusal.NOT_SEATED, SalesRefusal.EVENT_CANCELLED),
