@@ -129,7 +129,7 @@ class Cluster:
     def _initialise(self, programs: Programs, account: SystemUser | None) -> None:
         if account is None and not has_passwd_entry(os.geteuid()):
             raise StartFailed(
-                f"User {os.geteuid()} has no entry in /etc/passwd, and PostgreSQL's initdb needs one to create "
+                f"User {os.geteuid()} has no entry in /etc/passwd, but initdb of PostgreSQL needs one for "
                 f"{self.directory}: add one, create the data directory as another user first, or set "
                 "EVENTLY_DATABASE_URL."
             )

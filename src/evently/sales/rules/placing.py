@@ -61,9 +61,7 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     discounts = _NO_DISCOUNTS if promo is None else discounts_of(sale, promo, command.lines)
     if isinstance(discounts, No):
         return discounts
-    if no := _not_payable(sale, batch, command, discounts):
-        return no
-    if no := _refuse_hold(sale, batch, command, discounts):
+    if no := _not_payable(sale, batch, command, discounts) or _refuse_hold(sale, batch, command, discounts):
         return no
     seats = _take_seats(sale, command.lines) if seated else _NO_SEATS
     if isinstance(seats, No):

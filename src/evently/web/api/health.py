@@ -41,7 +41,7 @@ _MAKE_BELIEVE: Final = "The demo gateway takes no real money."
 _NO_GATEWAY: Final = "No gateway is named (EVENTLY_GATEWAY): nothing is sold that is paid online."
 _KEPT_GATEWAY: Final = (
     "No gateway is named (EVENTLY_GATEWAY). Earlier payments were made with the demo gateway, so events that "
-    "are on sale still use it, which takes no real money. No other event that is paid online can be published."
+    "are on sale still use it, which takes no real money. No other event that is paid online is published."
 )
 
 Status = Literal["pass", "warn", "fail"]
