@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 from evently import seating
@@ -30,8 +31,15 @@ async def copy_map(
         )
         return None
     digest, layout = found
-    zone_of = check_zones(complaints, pointer, draft.zones, SeatNames(layout))
+    # In a thread: the names of 100,000 seats take longer than others may wait for the event loop
+    zone_of = await asyncio.to_thread(_divide, complaints, pointer, draft, layout, digest)
     return Seating(digest, layout, tuple(zone.name for zone in draft.zones), zone_of)
+
+
+def _divide(complaints: Complaints, pointer: str, draft: SeatingDraft, layout: bytes, digest: str) -> bytes:
+    """Return the zones, and build the plan, which the sale needs next."""
+    seating.plan_of(layout, digest)
+    return check_zones(complaints, pointer, draft.zones, SeatNames(layout))
 
 
 async def _find_layout(

@@ -5,6 +5,7 @@ No edit changes a seat that is taken.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from uuid import UUID
 
@@ -70,7 +71,7 @@ async def _choose_seats(tx: Connection, event_id: UUID, choice: SeatChoice) -> t
     complaints = Complaints()
     if choice.is_empty():
         complaints.about("", "Name sections, rows or seats.")
-    names = SeatNames(seating.layout)
+    names = await asyncio.to_thread(SeatNames, seating.layout)
     numbers = {number for _, some in names.find(complaints, "", choice) for number in some}
     complaints.refuse_if_any()
     return tuple(names.ids[number] for number in sorted(numbers))

@@ -7,8 +7,8 @@ module knows tables, not commands.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -39,7 +39,7 @@ from evently.sales.rules.state import (
     Waitlist,
 )
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
-from evently.seating import Hall, Plan
+from evently.seating import Hall, Plan, known_plan, plan_of
 
 sql: Final = load_queries(__name__)
 
@@ -47,13 +47,11 @@ sql: Final = load_queries(__name__)
 DUE_MAX: Final = 500
 # Journal rows that a hall in memory follows. One that has missed more is loaded again, which costs no more.
 NEWS_ROWS_MAX: Final = 1_000
-PLANS_MAX: Final = 64  # in memory: 20 MB each for the largest halls
 
 _decode_booking: Final = msgspec.msgpack.Decoder(Booking).decode
 _PAYMENT_NAME: Final = msgspec.msgpack.encode("payment")
 _decode_entry: Final = msgspec.msgpack.Decoder(WaitlistEntry).decode
 decode_conditions: Final = msgspec.json.Decoder(Conditions).decode
-_plans: Final[OrderedDict[str, Plan]] = OrderedDict()  # of this process, by digest; a plan never changes
 
 EventRow: TypeAlias = tuple[UUID, UUID]  # (event, booking), (event, entry), (event, buyer), ...
 
@@ -180,13 +178,16 @@ async def load_hall(connection: Connection, event_id: UUID) -> Hall | None:
 
 
 async def _load_plan(connection: Connection, event_id: UUID, digest: str) -> Plan:
-    plan = _plans.get(digest)
+    plan = known_plan(digest)
     if plan is None:
-        plan = Plan.of(zlib.decompress(await connection.fetchval(*sql.load_layout(event_id=event_id))))
-        _plans[digest] = plan
-        while len(_plans) > PLANS_MAX:
-            _plans.popitem(last=False)
+        layout = await connection.fetchval(*sql.load_layout(event_id=event_id))
+        # In a thread: a plan of 100,000 seats takes a quarter of a second, and others need the event loop
+        plan = await asyncio.to_thread(_plan_of_packed, layout, digest)
     return plan
+
+
+def _plan_of_packed(layout: bytes, digest: str) -> Plan:
+    return plan_of(zlib.decompress(layout), digest)
 
 
 async def _update_hall(connection: Connection, sale: Sale, older: Sale) -> bool:

@@ -8,6 +8,7 @@ statement only where it happened.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -381,7 +382,8 @@ async def _write_terms(connection: Connection, work: Work) -> None:
             *sql.put_promo(event_id=sale.event_id, **msgspec.structs.asdict(promo.terms), **used)
         )
     if (seating := batch.seating_put) is not None:
-        stored = {"layout": zlib.compress(seating.layout), "zones": seating.zones, "zone_of": seating.zone_of}
+        layout = await asyncio.to_thread(zlib.compress, seating.layout)
+        stored = {"layout": layout, "zones": seating.zones, "zone_of": seating.zone_of}
         await connection.execute(*sql.put_seating(event_id=sale.event_id, digest=seating.digest, **stored))
 
 

@@ -20,7 +20,7 @@ from evently.seating.maps import (
     get_seat_map,
     list_seat_maps,
 )
-from evently.seating.plan import Plan
+from evently.seating.plan import Plan, known_plan, plan_of
 from evently.seating.seatmap import SeatMap, canonical, check, decode_map, digest_of, json_schema, parse
 
 __all__ = [
@@ -40,6 +40,8 @@ __all__ = [
     "get_owner",
     "get_seat_map",
     "json_schema",
+    "known_plan",
     "list_seat_maps",
     "parse",
+    "plan_of",
 ]

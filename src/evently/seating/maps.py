@@ -5,6 +5,7 @@ An event has a copy of its version, so a new version affects no event.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from datetime import datetime
 from typing import Any, Final
@@ -44,7 +45,7 @@ async def add_seat_map(
     tx: Connection, organizer_id: UUID, venue_id: UUID, seat_map: SeatMap, now: datetime
 ) -> SeatMapVersion:
     """Add a seat map to a venue."""
-    layout = canonical(seat_map)
+    digest, packed = await asyncio.to_thread(_packed, seat_map)
     seats = sum(1 for _ in seat_map.seats())
     added = SeatMapVersion(
         seat_map_id=new_id(),
@@ -52,11 +53,11 @@ async def add_seat_map(
         venue_id=venue_id,
         organizer_id=organizer_id,
         name=seat_map.name,
-        digest=digest_of(layout),
+        digest=digest,
         seats=seats,
         created_at=now,
     )
-    await _insert(tx, added, layout)
+    await _insert(tx, added, packed)
     return added
 
 
@@ -69,18 +70,18 @@ async def add_version(tx: Connection, seat_map_id: UUID, seat_map: SeatMap, now:
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "seat_map")
     latest = SeatMapVersion(**row)
-    layout = canonical(seat_map)
-    if digest_of(layout) == latest.digest:
+    digest, packed = await asyncio.to_thread(_packed, seat_map)
+    if digest == latest.digest:
         return latest
     seats = sum(1 for _ in seat_map.seats())
     changes: dict[str, Any] = {
         "version": latest.version + 1,
-        "digest": digest_of(layout),
+        "digest": digest,
         "seats": seats,
         "name": seat_map.name,
     }
     added = msgspec.structs.replace(latest, created_at=now, **changes)
-    await _insert(tx, added, layout)
+    await _insert(tx, added, packed)
     return added
 
 
@@ -92,7 +93,7 @@ async def find_seat_map(
     if row is None:
         return None
     known = dict(row)
-    return StoredSeatMap(**known | {"layout": zlib.decompress(known["layout"])})
+    return StoredSeatMap(**known | {"layout": await asyncio.to_thread(zlib.decompress, known["layout"])})
 
 
 async def get_seat_map(database: Database, seat_map_id: UUID, version: int | None = None) -> StoredSeatMap:
@@ -123,5 +124,11 @@ async def list_seat_maps(
     return Page(page, write_cursor((page[-1].seat_map_id,)) if len(rows) > limit else None)
 
 
-async def _insert(tx: Connection, added: SeatMapVersion, layout: bytes) -> None:
-    await tx.execute(*sql.add_version(**msgspec.structs.asdict(added), layout=zlib.compress(layout)))
+def _packed(seat_map: SeatMap) -> tuple[str, bytes]:
+    """Return the digest and the compressed layout of a map: in a thread, for a large map takes a second."""
+    layout = canonical(seat_map)
+    return digest_of(layout), zlib.compress(layout)
+
+
+async def _insert(tx: Connection, added: SeatMapVersion, packed: bytes) -> None:
+    await tx.execute(*sql.add_version(**msgspec.structs.asdict(added), layout=packed))

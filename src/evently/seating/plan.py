@@ -9,6 +9,7 @@ seats takes 50 ms.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from math import hypot
@@ -22,6 +23,7 @@ PART_SEATS: Final = 128  # of a part, at least: fewer parts are looked at, or fe
 SHIFTED_MAX: Final = 200  # seats: as many as a booking has, or a few
 _DIGITS: Final = bytes.maketrans(b"\x00\x01", b"01")
 _BITS: Final = bytes.maketrans(b"01", b"\x00\x01")
+PLANS_MAX: Final = 64  # in memory: 20 MB each for the largest halls
 AISLE: Final = 1.6  # times the median gap of a row: seats with a wider gap are not adjacent
 
 
@@ -115,6 +117,25 @@ class Plan:
         self.row_of_seat += [row_number] * len(row.seats)
         self._seat_labels += [seat.label for seat in row.seats]
         self.blocks += [Block(first + start, end - start) for start, end in _split_at_aisles(row.seats)]
+
+
+# The plans that were used last: building one is slow, and events with the same map share it
+_plans: OrderedDict[str, Plan] = OrderedDict()
+
+
+def known_plan(digest: str) -> Plan | None:
+    """Return the plan of a digest if it is in memory."""
+    return _plans.get(digest)
+
+
+def plan_of(layout: bytes, digest: str) -> Plan:
+    """Return the plan of a layout, from memory if it is known. A large one is built in a thread first."""
+    plan = _plans.get(digest)
+    if plan is None:
+        plan = _plans[digest] = Plan.of(layout)
+        while len(_plans) > PLANS_MAX:
+            _plans.popitem(last=False)
+    return plan
 
 
 def _split_at_aisles(seats: Sequence[Seat]) -> Iterator[tuple[int, int]]:

@@ -18,6 +18,7 @@ from unicodedata import category, normalize
 import msgspec
 
 from evently.kit.errors import FieldError, Invalid
+from evently.kit.pieces import decode_pieces
 from evently.kit.visible import is_visible, misprints
 
 SEATS_MAX: Final = 100_000  # more than the largest stadium of the world sells
@@ -97,7 +98,6 @@ class SeatMap(_Part, frozen=True):
 
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
-_decode: Final = msgspec.json.Decoder(SeatMap).decode
 
 
 def parse(content: Any) -> SeatMap:
@@ -113,7 +113,14 @@ def parse(content: Any) -> SeatMap:
 
 def canonical(seat_map: SeatMap) -> bytes:
     """Return the bytes of a map that are stored, hashed and sent."""
-    return _encode(seat_map)
+    sections: Any = tuple(_encoded(section) for section in seat_map.sections)
+    return _encode(msgspec.structs.replace(seat_map, sections=sections))
+
+
+def _encoded(section: Section) -> Section:
+    """Return a section with encoded rows: the encoder stops all threads, so it gets one row at a time."""
+    rows: Any = tuple(msgspec.Raw(_encode(row)) for row in section.rows)
+    return Section(section.name, rows)
 
 
 def digest_of(layout: bytes) -> str:
@@ -123,7 +130,8 @@ def digest_of(layout: bytes) -> str:
 
 def decode_map(layout: bytes) -> SeatMap:
     """Return the map of canonical bytes."""
-    return _decode(layout)
+    seat_map: SeatMap = decode_pieces(SeatMap, layout)
+    return seat_map
 
 
 def json_schema() -> dict[str, Any]:

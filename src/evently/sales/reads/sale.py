@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from datetime import datetime
 from typing import Final
@@ -76,5 +77,6 @@ async def read_seating(connection: Connection, event_id: UUID) -> Seating | None
     row = await connection.fetchrow(*loading.sql.load_seating(event_ids=[event_id]))
     if row is None:
         return None
-    layout = zlib.decompress(await connection.fetchval(*loading.sql.load_layout(event_id=event_id)))
+    packed = await connection.fetchval(*loading.sql.load_layout(event_id=event_id))
+    layout = await asyncio.to_thread(zlib.decompress, packed)
     return Seating(row["digest"], layout, tuple(row["zones"]), row["zone_of"])

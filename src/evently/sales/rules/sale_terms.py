@@ -38,7 +38,7 @@ from evently.sales.terms import (
     PoolTerms,
     Seating,
 )
-from evently.seating import Hall, Plan, SeatState
+from evently.seating import Hall, SeatState, plan_of
 
 
 def set_up(sale: Sale | None, batch: Batch, command: SetUpSale) -> tuple[Sale, Outcome]:
@@ -252,7 +252,7 @@ def put_seating(sale: Sale, batch: Batch, command: PutSeating) -> Outcome:
     if hall is None or hall.plan.digest != seating.digest:
         if hall is not None and (sale.state != "closed" or hall.has_claims()):
             return No(SalesRefusal.SEATS_IN_USE, "map")
-        sale.hall = Hall(Plan.of(seating.layout), seating.zones, seating.zone_of, (), ())
+        sale.hall = Hall(plan_of(seating.layout, seating.digest), seating.zones, seating.zone_of, (), ())
     else:
         if _changes_zone_of_taken(hall, seating):
             return No(SalesRefusal.SEATS_IN_USE, "zone")

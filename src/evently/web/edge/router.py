@@ -19,7 +19,7 @@ from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problem, respond_to
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.routing import Route
-from evently.web.edge.validation import decode_as
+from evently.web.edge.validation import decode_body
 
 # The characters of a host and a port (RFC 3986, 3.2); a server refuses any other (RFC 9112, 3.2).
 _HOST: Final = re.compile(rb"[0-9A-Za-z!$&'()*+,;=\-._~:\[\]@%]*\Z")
@@ -99,7 +99,7 @@ class Router:
         await enforce(request, route)
         arguments = bound.binding.arguments(request)
         if route.body is not None:
-            arguments["data"] = decode_as(route.body, request.exchange, await request.body())
+            arguments["data"] = await decode_body(route.body, request.exchange, await request.body())
         result = await route.handler(**arguments)
         response: Response[Any] = result if isinstance(result, Response) else Response(result)
         response.status_code = response.status_code or route.status_code

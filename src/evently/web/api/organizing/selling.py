@@ -15,7 +15,7 @@ from evently.kit.ids import EventId
 from evently.organizing import ConditionsChanges, SeatChoice, SeatingDraft
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import Sale
-from evently.seating import Hall, SeatState
+from evently.seating import SeatState
 from evently.web.api.catalogue.sale_shapes import (
     ConditionsView,
     OrganizersSeatingView,
@@ -178,16 +178,18 @@ def _show_seating(sale: Sale) -> OrganizersSeatingView:
     hall = sale.hall
     if hall is None:
         raise Refused(SalesRefusal.NOT_SEATED, "general_admission")
-    zones = [_show_zone(hall, index, zone) for index, zone in enumerate(hall.zones)]
+    counts = Counter(zip(hall.zone_of, hall.states(), strict=True))
+    zones = [_show_zone(counts, index, zone) for index, zone in enumerate(hall.zones)]
     return OrganizersSeatingView(
         hall.plan.digest, hall.plan.size, hall.plan.size - sum(zone.seats for zone in zones), zones
     )
 
 
-def _show_zone(hall: Hall, index: int, zone: str) -> ZoneCountsView:
-    counts = Counter(state for state, of in zip(hall.states(), hall.zone_of, strict=True) if of == index)
-    free, taken, blocked = SeatState.AVAILABLE, SeatState.TAKEN, SeatState.BLOCKED
-    return ZoneCountsView(zone, counts.total(), counts[free], counts[taken], counts[blocked])
+def _show_zone(counts: Counter[tuple[int, int]], index: int, zone: str) -> ZoneCountsView:
+    free, taken, blocked = (
+        counts[index, state] for state in (SeatState.AVAILABLE, SeatState.TAKEN, SeatState.BLOCKED)
+    )
+    return ZoneCountsView(zone, free + taken + blocked, free, taken, blocked)
 
 
 routes: Final = [get_conditions, change_conditions, get_seating, put_seating, block_seats, unblock_seats]
