@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from evently.kit.errors import Refused
-from evently.kit.pieces import PIECE_BYTES_MAX, decode_pieces, load_pieces
+from evently.kit.pieces import PIECE_BYTES_MAX, decode_long, load_long
 from evently.seating.generate import arena
 from evently.seating.pretix_format import PretixPlan
 from evently.seating.seatmap import SeatMap, canonical
@@ -31,21 +31,21 @@ def test_a_long_map_is_the_same_in_pieces() -> None:
     whole = msgspec.json.encode(made)
     assert len(whole) > 2 * PIECE_BYTES_MAX
     assert canonical(made) == whole
-    assert decode_pieces(SeatMap, whole) == made
-    assert decode_pieces(Body, b'{"map":' + whole + b"}") == Body(map=made)
-    assert load_pieces(b" [" + whole + b"]") == [msgspec.json.decode(whole)]
+    assert decode_long(SeatMap, whole) == made
+    assert decode_long(Body, b'{"map":' + whole + b"}") == Body(map=made)
+    assert load_long(b" [" + whole + b"]") == [msgspec.json.decode(whole)]
 
 
 def test_a_long_text_is_one_piece() -> None:
     note = "x" * (PIECE_BYTES_MAX + 1)
-    assert decode_pieces(Body, msgspec.json.encode({"note": note, "map": None})) == Body(note=note)
+    assert decode_long(Body, msgspec.json.encode({"note": note, "map": None})) == Body(note=note)
 
 
 @pytest.mark.parametrize("change", [{"more": 1}, {"name": 5}, {"sections": {}}, {"focal_point": {"x": 1}}])
 def test_a_fault_in_a_long_body_is_told_at_its_place(change: dict[str, Any]) -> None:
     content = msgspec.to_builtins(arena(10_000)) | change
     with pytest.raises(msgspec.ValidationError):
-        decode_pieces(SeatMap, msgspec.json.encode(content))
+        decode_long(SeatMap, msgspec.json.encode(content))
 
 
 @pytest.mark.parametrize("hostile", [b"{},", b"[],", b"0,"])

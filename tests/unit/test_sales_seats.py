@@ -101,8 +101,14 @@ NAMED: Final[dict[str, str]] = {
         book A 2 seats=A1,A2        -> booked
         book B 1 seats=A4           -> orphan-seat
         book B 2 seats=A3,A4        -> booked
-        book C 1 seats=A5           -> orphan-seat
-        book C 2 seats=A5,A6        -> booked
+        book C 1 seats=A5           -> booked
+    """,
+    "an orphan that no choice avoids is allowed": """
+        seated
+        terms door orphans=no       -> done
+        block A4,A5,A6              -> done
+        book A 2 seats=A2,A3        -> booked
+        row A                       -> .XX###
     """,
     "or not": """
         seated

@@ -143,10 +143,17 @@ ORPHANS: Final = [
     (".oo..", True),
     ("oo..", False),
     (".oo.", True),
-    ("oo.", True),
-    ("Xo.X", True),
+    ("oo.", False),  # two of three leave one single, whichever they are
+    (".oo", False),
+    ("Xo.X", False),
+    ("ooo.", False),
+    (".o.", True),  # at either end, one of three leaves two together
+    ("oo.XX..", True),  # there are two together
+    ("oo.X.X.", False),  # there are two, but apart
+    ("o.oX..X", True),  # they are apart anyway
+    (". oo. ..", False),  # beyond an aisle are other blocks
     ("X.X.o", True),
-    ("X.X.oo", True),
+    ("X.X.oo", False),
     ("X.Xoo", False),  # the single one was single before
     (". ooooo ..", False),  # and so is one between aisles
     ("ooo", False),
@@ -157,6 +164,25 @@ ORPHANS: Final = [
 def test_orphans(row: str, *, leaves: bool) -> None:
     hall = hall_of(row.replace("o", "."))
     assert hall.leaves_orphan([at for at, mark in enumerate(row.replace(" ", "")) if mark == "o"]) == leaves
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_orphans_against_a_reference(seed: int) -> None:
+    rnd = random.Random(seed)
+    hall = hall_of("".join(rnd.choice("....X") for _ in range(rnd.randint(1, 9))))
+    hall.rezone(("a", "b"), bytes(rnd.choice([0, 0, 0, 1]) for _ in range(hall.plan.size)))
+    of_zone = [n for n in range(hall.plan.size) if hall.is_available(n) and hall.zone_of_seat(n) == "a"]
+
+    def runs(seats: Sequence[int]) -> int:
+        return sum(n - 1 not in seats for n in seats)
+
+    for chosen in [each for n in range(1, 5) for each in combinations(of_zone, n)]:
+        others = [each for each in combinations(of_zone, len(chosen)) if runs(each) <= runs(chosen)]
+        leaves = {each: leaves_single(hall, each) for each in others}
+        # Within one run of available seats, only choices side by side are compared
+        if hall.leaves_orphan(chosen) != (leaves[chosen] and not all(leaves.values())):
+            assert runs(chosen) > 1
+            assert not hall.leaves_orphan(chosen)
 
 
 def test_a_seat_that_is_blocked_is_not_free() -> None:
@@ -178,11 +204,26 @@ def best_run(hall: Hall, quantity: int) -> tuple[int, ...] | None:
         for block in hall.plan.blocks:
             for start in range(block.first, block.first + block.length - quantity + 1):
                 seats = tuple(range(start, start + quantity))
-                if all(map(hall.is_available, seats)) and not (clean and hall.leaves_orphan(seats)):
+                if all(map(hall.is_available, seats)) and not (clean and leaves_single(hall, seats)):
                     found.append((sum(hall.plan.distances[seat] for seat in seats), seats))
         if found:
             return min(found)[1]
     return None
+
+
+def leaves_single(hall: Hall, chosen: Sequence[int]) -> bool:
+    """Return whether an available seat loses its only available neighbour in its block."""
+
+    def singles(seats: set[int]) -> set[int]:
+        return {
+            n
+            for block in hall.plan.blocks
+            for n in seats.intersection(range(block.first, block.first + block.length))
+            if not {n - 1, n + 1} & seats.intersection(range(block.first, block.first + block.length))
+        }
+
+    available = {n for n in range(hall.plan.size) if hall.is_available(n)}
+    return bool(singles(available - set(chosen)) - singles(available))
 
 
 def rows_spanned(hall: Hall, quantity: int) -> int:

@@ -20,7 +20,7 @@ LONG_BYTES: Final = 64 * 1024  # decoded within a millisecond; a longer body is 
 PIECE_BYTES_MAX: Final = 256 * 1024  # decoded within 5 ms
 
 
-def decode_pieces(shape: Any, body: bytes | msgspec.Raw) -> Any:
+def decode_long(shape: Any, body: bytes | msgspec.Raw) -> Any:
     """Return JSON as `shape`. Raises what the decoder raises; the path in its text begins at the piece."""
     if len(memoryview(body)) <= PIECE_BYTES_MAX:
         return decoder_of(shape).decode(body)
@@ -28,7 +28,7 @@ def decode_pieces(shape: Any, body: bytes | msgspec.Raw) -> Any:
     if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
         found = decoder_of(_outline_of(inner)).decode(body)
         given = {
-            field.name: decode_pieces(field.type, value) if isinstance(value, msgspec.Raw) else value
+            field.name: decode_long(field.type, value) if isinstance(value, msgspec.Raw) else value
             for field in fields_of(inner)
             if (value := getattr(found, field.name)) is not msgspec.UNSET
         }
@@ -38,20 +38,20 @@ def decode_pieces(shape: Any, body: bytes | msgspec.Raw) -> Any:
             raise msgspec.ValidationError(str(exc)) from exc
     if get_origin(inner) in (tuple, list):
         parts = decoder_of(list[msgspec.Raw]).decode(body)
-        return get_origin(inner)([decode_pieces(get_args(inner)[0], part) for part in parts])
+        return get_origin(inner)([decode_long(get_args(inner)[0], part) for part in parts])
     return decoder_of(shape).decode(body)
 
 
-def load_pieces(body: bytes | msgspec.Raw) -> Any:
+def load_long(body: bytes | msgspec.Raw) -> Any:
     """Return JSON as plain values."""
     view = memoryview(body)
     if len(view) > PIECE_BYTES_MAX:
         start = bytes(view[:PIECE_BYTES_MAX]).lstrip()[:1]
         if start == b"{":
             members = decoder_of(dict[str, msgspec.Raw]).decode(body)
-            return {name: load_pieces(value) for name, value in members.items()}
+            return {name: load_long(value) for name, value in members.items()}
         if start == b"[":
-            return [load_pieces(value) for value in decoder_of(list[msgspec.Raw]).decode(body)]
+            return [load_long(value) for value in decoder_of(list[msgspec.Raw]).decode(body)]
     return msgspec.json.decode(body)
 
 

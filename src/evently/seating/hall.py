@@ -125,8 +125,8 @@ class Hall:
         """Return any available seats of a zone, in order, or None: for offers, when `pick` finds none."""
         return self._picker.pick_any(self.zones.index(zone), quantity)
 
-    def leaves_orphan(self, numbers: Sequence[int]) -> bool:
-        """Return whether taking these seats would leave a single available seat that is not single now."""
+    def leaves_orphan(self, numbers: Iterable[int]) -> bool:
+        """Return whether taking these seats leaves an orphan that another choice would avoid."""
         return self._picker.leaves_orphan(numbers)
 
 

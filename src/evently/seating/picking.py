@@ -24,8 +24,9 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from itertools import compress, islice
-from operator import sub
+from operator import or_, sub
 from typing import Final
 
 from evently.seating.plan import Plan, bits_of, eroded, mask_of, set_bits, span_of
@@ -55,12 +56,24 @@ class Picker:
         self._available |= seats
 
     def leaves_orphan(self, numbers: Iterable[int]) -> bool:
-        """Return whether taking these seats leaves an orphan that has an available neighbour now."""
-        return bool(self._orphans(mask_of(numbers)))
+        """Return whether taking these seats leaves an orphan that another choice would avoid.
 
-    def _orphans(self, taken: int) -> int:
-        """Return the seats that are single after these are taken, and are not now."""
-        return self._isolated(self._available & ~taken) & ~self._isolated(self._available)
+        An orphan is a single available seat that is not single now. Another choice: as many seats of the same
+        zones and the same block, in no more runs. Where each choice leaves an orphan, any is as good.
+        """
+        taken = mask_of(numbers)
+        orphans = self._isolated(self._available & ~taken) & ~self._isolated(self._available)
+        if not orphans:
+            return False
+        zones = [mask for mask in self._zone_masks if mask & taken]
+        for first, length in self._plan.blocks_with(orphans):
+            whole = (1 << length) - 1
+            chosen = taken >> first & whole
+            sold_with = [mask >> first & whole for mask in zones if mask >> first & whole & chosen]
+            candidates = reduce(or_, sold_with, 0) & self._available >> first
+            if _has_clean_choice(self._available >> first & whole, candidates, chosen):
+                return True
+        return False
 
     def _isolated(self, seats: int) -> int:
         """Return the seats without a neighbour among them."""
@@ -379,3 +392,37 @@ def _next_in_order(places: int, seats: int, count: int) -> int:
         before.append(below.bit_length() - 1)
         below ^= 1 << before[-1]
     return mask_of(sorted([*before, *after], key=lambda number: (abs(number - anchor), number))[:count])
+
+
+def _has_clean_choice(available: int, candidates: int, chosen: int) -> bool:
+    """Return whether as many candidates as are chosen, in no more runs, would leave no orphan in a block.
+
+    `reached[n]` has a bit for each number of seats that `n` runs can be without leaving an orphan.
+    """
+    quantity = chosen.bit_count()
+    runs_max = (chosen & ~(chosen << 1)).bit_count()
+    reached = [1] + [0] * runs_max
+    for first, end in _runs(available):
+        inside = candidates >> first & (1 << end - first) - 1
+        lengths = [
+            length
+            for length in range(1, min(quantity, end - first) + 1)
+            # One seat must not be left before the run, nor after it
+            if eroded(inside, length) & ~(1 << 1) & ~(1 << end - first - length >> 1)
+        ]
+        for runs in range(runs_max, 0, -1):
+            for length in lengths:
+                reached[runs] |= reached[runs - 1] << length
+    return any(counts >> quantity & 1 for counts in reached)
+
+
+def _runs(seats: int) -> Iterator[tuple[int, int]]:
+    """Yield the runs of set bits: the first and the end."""
+    passed = 0
+    while seats:
+        zeros = (seats & -seats).bit_length() - 1
+        seats >>= zeros
+        length = (~seats & seats + 1).bit_length() - 1
+        yield passed + zeros, passed + zeros + length
+        seats >>= length
+        passed += zeros + length

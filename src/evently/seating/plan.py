@@ -9,6 +9,7 @@ seats takes 50 ms.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
@@ -72,6 +73,7 @@ class Plan:
         self.kind_masks = {kind: marked([each == kind for each in self.kinds]) for kind in KINDS}
         seats = [self.row_ends[first][0] for first, _ in self.section_rows] + [self.size]
         self.section_ends = list(pairwise(seats))  # the first seat of each section, and the end
+        self._block_starts = [block.first for block in self.blocks]
         self.joined_after = _joined([(block.first, block.first + block.length) for block in self.blocks])
         self.joined_before = self.joined_after << 1
         self._row_joined = _joined(self.row_ends)
@@ -85,6 +87,11 @@ class Plan:
             if end - start >= PART_SEATS or end == self.size:
                 yield min(self.distances[start:end]), start, end
                 start = end
+
+    def blocks_with(self, seats: int) -> list[Block]:
+        """Return the blocks that have any of these seats."""
+        found = {bisect_right(self._block_starts, number) - 1 for number in set_bits(seats)}
+        return [self.blocks[number] for number in sorted(found)]
 
     def starts(self, quantity: int) -> int:
         """Return the seats at which runs of adjacent seats begin, available or not."""

@@ -18,7 +18,7 @@ from unicodedata import category, normalize
 import msgspec
 
 from evently.kit.errors import FieldError, Invalid
-from evently.kit.pieces import decode_pieces
+from evently.kit.pieces import decode_long
 from evently.kit.visible import is_visible, misprints
 
 SEATS_MAX: Final = 100_000  # more than the largest stadium of the world sells
@@ -130,7 +130,7 @@ def digest_of(layout: bytes) -> str:
 
 def decode_map(layout: bytes) -> SeatMap:
     """Return the map of canonical bytes."""
-    seat_map: SeatMap = decode_pieces(SeatMap, layout)
+    seat_map: SeatMap = decode_long(SeatMap, layout)
     return seat_map
 
 

@@ -280,6 +280,8 @@ def _too_few_seats(sale: Sale, lines: Sequence[BookingLine]) -> No | None:
 def _take_named(sale: Sale, lines: Sequence[BookingLine], taken: dict[UUID, tuple[int, ...]]) -> No | None:
     hall = sale.hall
     _, conditions = sale.conditions_now()
+    named: dict[UUID, tuple[int, ...]] = {}
+    chosen: set[int] = set()
     for line in lines:
         if line.seats is None:
             continue
@@ -292,14 +294,18 @@ def _take_named(sale: Sale, lines: Sequence[BookingLine], taken: dict[UUID, tupl
                 return No(SalesRefusal.UNKNOWN_SEAT, "seat", {"seat_id": seat_id})
             if hall.zone_of_seat(number) != zone:
                 return No(SalesRefusal.SEAT_OF_ANOTHER_ZONE, "seat", {"seat_id": seat_id})
-            if not hall.is_available(number) or number in numbers:
+            if not hall.is_available(number) or number in chosen:
                 return No(SalesRefusal.SEAT_TAKEN, "seat", {"seat_id": seat_id})
             numbers.append(number)
+            chosen.add(number)
         assert len(numbers) == line.quantity, "a line names as many seats as units"
-        if conditions.orphans_forbidden and hall.leaves_orphan(numbers):
-            return No(SalesRefusal.ORPHAN_SEAT)
-        hall.take(numbers)
-        taken[line.ticket_type_id] = tuple(numbers)
+        named[line.ticket_type_id] = tuple(numbers)
+    if hall is None or not chosen:
+        return None
+    if conditions.orphans_forbidden and hall.leaves_orphan(chosen):
+        return No(SalesRefusal.ORPHAN_SEAT)
+    hall.take(chosen)
+    taken |= named
     return None
 
 

@@ -21,7 +21,7 @@ from msgspec.structs import fields as fields_of
 
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import read_id
-from evently.kit.pieces import LONG_BYTES, decode_pieces, load_pieces
+from evently.kit.pieces import LONG_BYTES, decode_long, load_long
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.refusals import EdgeRefusal
 
@@ -48,7 +48,7 @@ def decode_as(shape: Any, exchange: Exchange, body: bytes) -> Any:
     if len(body) > LONG_BYTES:
         refuse_too_many_values(body)
     try:
-        data = decode_pieces(shape, body)
+        data = decode_long(shape, body)
     except msgspec.ValidationError as exc:
         raise Invalid(_all_errors(shape, body, exc)) from exc
     except (ValueError, RecursionError) as exc:
@@ -82,7 +82,7 @@ def _malformed(exc: Exception) -> Refused:
 
 def _all_errors(shape: Any, body: bytes, first: msgspec.ValidationError) -> list[FieldError]:
     try:
-        value = load_pieces(body)
+        value = load_long(body)
     except msgspec.ValidationError:  # a number that is out of range; nothing else can be checked then
         return [FieldError(_pointer_in(str(first)), sentence(str(first)))]
     except (ValueError, RecursionError) as exc:
