@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from unicodedata import normalize
 from uuid import UUID
@@ -8,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import icalendar
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from evently.catalogue import (
@@ -354,11 +357,57 @@ def test_a_calendar_entry_says_it_all() -> None:
     )
     assert (str(entry["summary"]), str(entry["description"])) == (EVENT.title, EVENT.description)
     assert entry.decoded("dtstamp") == EVENT.changed_at
-    assert str(calendar["method"]) == "PUBLISH"
+    assert "METHOD" not in calendar, "RFC 5546, 3.2.1: it would need an ORGANIZER"
     cancelled = calendar_of(replace(EVENT, state="cancelled", cancelled_at=NOW, version=4), "u", "Tempodrom")
     assert b"STATUS:CANCELLED\r\n" in cancelled
     assert b"SEQUENCE:3\r\n" in cancelled
     assert all(len(line) <= 75 for line in cancelled.split(b"\r\n"))
+
+
+@given(
+    title=st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=90),
+    description=st.text(
+        st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from('\r\n\t;,:\\"'), max_size=300
+    ),
+    days=st.integers(0, 800),
+    zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Africa/Casablanca", "Asia/Kathmandu", "UTC"]),
+)
+def test_a_strict_reader_accepts_every_calendar_entry(
+    title: str, description: str, days: int, zone: str
+) -> None:
+    starts_at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC) + timedelta(days=days)
+    event = replace(
+        EVENT,
+        title=title,
+        description=description,
+        time_zone=zone,
+        tags=("a;b,c", title),
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(hours=2),
+    )
+    made = calendar_of(event, "uid", "Hall, Street 1; Town")
+    assert made.endswith(b"\r\n")
+    lines = made.removesuffix(b"\r\n").split(b"\r\n")
+    assert all(len(line) <= 75 and not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line) for line in lines)
+    calendar = icalendar.Calendar.from_ical(made)
+    assert [part.errors for part in calendar.walk() if part.errors] == []
+    (zones, entry) = calendar.subcomponents
+    (entries,) = calendar.walk("VEVENT")
+    assert entry is entries
+    for name, instant in (("dtstart", event.starts_at), ("dtend", event.ends_at)):
+        assert entry.decoded(name).astimezone(UTC) == instant
+        assert entry[name].params.get("TZID", zones["tzid"]) == zones["tzid"] == zone
+    assert {"STANDARD"} <= {part.name for part in zones.subcomponents} <= {"STANDARD", "DAYLIGHT"}
+    assert str(entry["summary"]) == title
+    assert str(entry["description"]).splitlines() == description.splitlines()
+
+
+def test_what_holds_first_in_a_calendar_entry_is_summer_or_standard_time() -> None:
+    for month, name in ((7, "DAYLIGHT"), (1, "STANDARD")):
+        starts_at = datetime(2027, month, 10, tzinfo=UTC) + timedelta(days=400)
+        event = replace(EVENT, starts_at=starts_at, ends_at=starts_at + timedelta(hours=2))
+        (zone,) = icalendar.Calendar.from_ical(calendar_of(event, "u", "x")).walk("VTIMEZONE")
+        assert zone.subcomponents[0].name == name
 
 
 @pytest.mark.parametrize("minutes", range(0, 240, 30))

@@ -1,6 +1,7 @@
 """An event as a calendar entry (RFC 5545).
 
-Importing it again updates the entry: its UID stays, its SEQUENCE grows with the version.
+Importing it again updates the entry: its UID stays, its SEQUENCE grows with the version. It has no METHOD:
+that would make it a message of RFC 5546, which needs an ORGANIZER and attendees' answers.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ def calendar_of(event: Event, uid: str, address: str, url: str | None = None) ->
     calendar = icalendar.Calendar()
     calendar.add("prodid", _PRODUCT)
     calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
     calendar.add_component(
         _zone(event.place.zone, (event.starts_at - _BEFORE).replace(second=0, microsecond=0), event.ends_at)
     )
@@ -50,7 +50,8 @@ def _entry(event: Event, uid: str, address: str, url: str | None) -> icalendar.E
     entry.add("dtstart", _moment(event.starts_at, zone))
     entry.add("dtend", _moment(event.ends_at, zone))
     entry.add("summary", event.title)
-    entry.add("description", event.description)
+    # One kind of line break: strict readers take a single CR for the end of the property
+    entry.add("description", "\n".join(event.description.splitlines()))
     entry.add("location", address)
     entry.add("categories", [event.category.value, *event.tags])
     if url is not None:
@@ -71,22 +72,25 @@ def _zone(zone: ZoneInfo, first: datetime, last: datetime) -> icalendar.Timezone
     """
     component = icalendar.Timezone()
     component.add("tzid", zone.key)
-    component.add_component(_rule(first, _offset(first, zone), _offset(first, zone)))
+    changes: list[icalendar.TimezoneStandard | icalendar.TimezoneDaylight] = []
     day = first
     while day < last:
         if _offset(day, zone) != _offset(day + _DAY, zone):
-            component.add_component(
-                _rule(_change_within(day, zone), _offset(day, zone), _offset(day + _DAY, zone))
-            )
+            changes.append(_rule(_change_within(day, zone), _offset(day, zone), _offset(day + _DAY, zone)))
         day += _DAY
+    # What holds at the first instant is summer time if the clocks go back next
+    summer = bool(changes) and isinstance(changes[0], icalendar.TimezoneStandard)
+    holds = _rule(first, _offset(first, zone), _offset(first, zone), summer=summer)
+    for rule in (holds, *changes):
+        component.add_component(rule)
     return component
 
 
 def _rule(
-    since: datetime, before: timedelta, after: timedelta
+    since: datetime, before: timedelta, after: timedelta, *, summer: bool = False
 ) -> icalendar.TimezoneStandard | icalendar.TimezoneDaylight:
     """Return a rule: from this instant on the offset is `after`. DTSTART is local time at `before`."""
-    rule = icalendar.TimezoneDaylight() if after > before else icalendar.TimezoneStandard()
+    rule = icalendar.TimezoneDaylight() if summer or after > before else icalendar.TimezoneStandard()
     rule.add("dtstart", (since + before).replace(tzinfo=None))
     rule.add("tzoffsetfrom", before)
     rule.add("tzoffsetto", after)
