@@ -177,11 +177,36 @@ async def test_browsing_shows_what_has_not_ended_and_is_published(db: Database) 
         await organizing.cancel_event(tx, terms, NOW)
     assert await ids(db, EventSearch(), now=NOW + timedelta(hours=2)) == [running.event_id, coming.event_id]
     assert await ids(db, EventSearch(), now=NOW + timedelta(hours=6)) == [coming.event_id]
-    assert await ids(db, EventSearch(starts_from=NOW), now=NOW + timedelta(hours=6)) == [
+    assert await ids(db, EventSearch(ends_after=NOW), now=NOW + timedelta(hours=6)) == [
         running.event_id,
         coming.event_id,
     ]
     assert await ids(db, EventSearch(starts_before=coming.starts_at), now=NOW) == [running.event_id]
+
+
+async def test_a_range_finds_what_takes_place_in_it(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    day = timedelta(days=1)
+    exhibition = await make_event(db, venue, starts_at=NOW + day, ends_at=NOW + 21 * day)
+    concert = await make_event(db, venue, starts_at=NOW + 10 * day, ends_at=NOW + 10.1 * day)
+    longest = await make_event(db, venue, starts_at=NOW + 12 * day, ends_at=NOW + 43 * day)
+    for first, last, expected in (
+        (5.0, 6.0, [exhibition]),
+        (5.0, None, [exhibition, concert, longest]),
+        (10.0, 11.0, [exhibition, concert]),
+        (10.05, 10.05, [exhibition, concert]),  # at one instant
+        (10.1, 10.2, [exhibition]),  # the end is excluded
+        (0.0, 1.0, []),  # and so is the start
+        (42.9, 60.0, [longest]),
+        (43.0, 60.0, []),
+        (0.0, 10.0, [exhibition]),
+    ):
+        wish = EventSearch(
+            ends_after=NOW + first * day, starts_before=None if last is None else NOW + last * day
+        )
+        for sort in (Sort.SOONEST, Sort.LATEST, Sort.NEWEST):
+            found_now = await ids(db, replace(wish, sort=sort), now=NOW + 50 * day)
+            assert sorted(found_now) == sorted(each.event_id for each in expected), (first, last, sort)
 
 
 async def test_words_are_found_without_accents_and_while_they_are_typed(db: Database) -> None:

@@ -54,12 +54,13 @@ class Sort(StrEnum):
 class EventSearch(msgspec.Struct, frozen=True):
     """A search with its filters.
 
-    Without `starts_from`, events that have not ended; `starts_before` is excluded.
+    The range finds events that take place in it, if only in part: they end after `ends_after` (without it:
+    they have not ended) and start before `starts_before`.
     """
 
     search: Search = Search()
     sort: Sort = Sort.SOONEST
-    starts_from: datetime | None = None
+    ends_after: datetime | None = None
     starts_before: datetime | None = None
     price_max: Money | None = None
     available: bool | None = None
@@ -172,13 +173,14 @@ def candidates_query(
     search: EventSearch, tsquery: str | None, now: datetime, start: Position, limit: int
 ) -> tuple[str, *tuple[object, ...]]:
     """Return the statement that finds the next candidates after a position, with its values."""
+    ends_after = search.ends_after or now
     return _QUERIES[search.sort](
         search=tsquery,
-        # An event that has not ended began no longer ago than the longest event lasts: this bounds the part
-        # of the index that is read.
-        starts_from=search.starts_from or now - EVENT_DURATION_MAX,
+        # An event that had not ended began no longer before than the longest event lasts: this bounds the
+        # part of the index that is read.
+        starts_from=ends_after - EVENT_DURATION_MAX,
         starts_before=search.starts_before or LATEST,
-        ends_after=EARLIEST if search.starts_from else now,
+        ends_after=ends_after,
         price_max=None if search.price_max is None else search.price_max.amount,
         currency=None if search.price_max is None else search.price_max.currency,
         after_at=start.at,

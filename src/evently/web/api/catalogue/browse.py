@@ -57,17 +57,21 @@ Typed: TypeAlias = Annotated[
         ),
     ),
 ]
-StartsFrom: TypeAlias = Annotated[
+RangeFrom: TypeAlias = Annotated[
     str | None,
     instant_parameter(
         "from",
-        "Only events that start at this instant or later (RFC 3339), including ended ones. Default: events "
-        "that have "
-        "not ended.",
+        "Only events that take place after this instant (RFC 3339): those that are running then, and those "
+        "that start later. Default: now. With an instant in the past, ended events too.",
     ),
 ]
-StartsBefore: TypeAlias = Annotated[
-    str | None, instant_parameter("to", "Only events that start before this instant (RFC 3339).")
+RangeTo: TypeAlias = Annotated[
+    str | None,
+    instant_parameter(
+        "to",
+        "Only events that start before this instant (RFC 3339). With `from`, these are the events that take "
+        "place between the two, if only in part.",
+    ),
 ]
 InCity: TypeAlias = Annotated[
     str | None,
@@ -141,8 +145,8 @@ OfState: TypeAlias = Annotated[
 async def list_events(
     request: Request,
     typed: Typed = None,
-    starts_from: StartsFrom = None,
-    starts_before: StartsBefore = None,
+    range_from: RangeFrom = None,
+    range_to: RangeTo = None,
     city: InCity = None,
     category: InCategory = None,
     tagged: Tagged = None,
@@ -162,7 +166,9 @@ async def list_events(
         errors.append(FieldError("?q", "Must have a letter or a digit."))
     if sort is Sort.RELEVANCE and typed is None:
         errors.append(FieldError("?sort", "The order by relevance needs `q`."))
-    times = _parse_instant("?from", starts_from, errors), _parse_instant("?to", starts_before, errors)
+    times = _parse_instant("?from", range_from, errors), _parse_instant("?to", range_to, errors)
+    if times[0] is not None and times[1] is not None and times[1] < times[0]:
+        errors.append(FieldError("?to", "Must not be before `from`."))
     wanted = EventSearch(search, sort, *times, _price(errors, price_max, currency), available)
     if errors:
         raise Invalid(errors)
