@@ -108,6 +108,7 @@ def serving(directory: Path, workers: int, *options: str) -> Iterator[Server]:
     environment |= {
         "EVENTLY_SECRET": SECRET,
         "EVENTLY_RATE_BOOKINGS": "0",
+        "EVENTLY_GATEWAY": "demo",
         "EVENTLY_LOG_LEVEL": "error",
         "EVENTLY_ACCESS_LOG": "false",
     }
