@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from evently import reactions
+from evently import organizing, reactions
 from evently.accounts import Accounts, TokenOptions
 from evently.checkout import (
     Checkout,
@@ -22,6 +22,7 @@ from evently.checkout import (
     find_refund,
     list_payments,
     list_refunds,
+    preview_cancellation,
     read_cancellation,
 )
 from evently.db import Database, DatabaseOptions
@@ -33,7 +34,7 @@ from evently.reactions.relay import Relay
 from evently.reactions.tasks import cancel_bookings
 from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExtendHold, WakeSale
 from evently.sales.terms import Conditions, RefundWindow
-from tests.support.paying import Desk, open_desk
+from tests.support.paying import Desk, open_desk, sold_under
 from tests.support.sales_desk import until
 from tests.support.selling import open_engine
 
@@ -615,6 +616,33 @@ async def test_a_cancelled_event_is_paid_back_and_shows_its_progress(desk: Desk)
     await desk.carry_on(desk.checkout)
     after = await read_cancellation(desk.db, event.event_id)
     assert (after.refunds_settled, after.refunds_failed, after.refunded_minor) == (5, 0, 25_000)
+
+
+async def test_an_event_that_did_not_take_place_is_paid_back_after_its_end(desk: Desk) -> None:
+    event = await desk.hall()
+    payments = [await desk.pay(await desk.hold(event)) for _ in range(2)]
+    assert payments[0].reference is not None
+    assert await desk.demo.refund_outside(payments[0].reference, 1000)
+    await desk.checkout.refunds.recheck(payments[0])
+    door = await desk.event(sold_under(Conditions("door")))
+    await desk.book(door, 2)
+    preview = await preview_cancellation(desk.db, event.event_id)
+    assert (preview.bookings, preview.bookings_used, preview.to_refund_minor, preview.at_door_minor) == (
+        2,
+        0,
+        9_000,
+        0,
+    )
+    at_door = await preview_cancellation(desk.db, door.event_id)
+    assert (at_door.bookings, at_door.to_refund_minor, at_door.at_door_minor) == (1, 0, 5_000)
+    desk.clock.now = event.ends_at + timedelta(days=1)
+    async with desk.db.transaction() as tx:
+        await organizing.cancel_event(tx, event.event_id, desk.clock())
+    await cancel_bookings(desk.db, desk.engine, event.event_id)
+    desk.clock.move(minutes=6)
+    await desk.carry_on(desk.checkout)
+    after = await read_cancellation(desk.db, event.event_id)
+    assert (after.refunds_settled, after.refunds_failed, after.refunded_minor) == (2, 0, 9_000)
 
 
 async def test_payments_and_refunds_are_finished_in_the_background(desk: Desk, database_url: str) -> None:

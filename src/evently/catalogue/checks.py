@@ -31,7 +31,6 @@ class CatalogueRefusal(Refusal):
     NOT_A_DRAFT = "not-a-draft"
     STILL_A_DRAFT = "still-a-draft"
     STARTED_ALREADY = "started-already"
-    ENDED_ALREADY = "ended-already"
     VENUE_IN_USE = "venue-in-use"
 
 

@@ -22,7 +22,13 @@ from evently.checkout.nouns import (
 from evently.checkout.refunding import begin_refunds
 from evently.checkout.store import find_latest_payment as find_payment
 from evently.checkout.store import find_payment as find_payment_by_id
-from evently.checkout.store import find_refund, list_payments, list_refunds, read_cancellation
+from evently.checkout.store import (
+    find_refund,
+    list_payments,
+    list_refunds,
+    preview_cancellation,
+    read_cancellation,
+)
 
 __all__ = [
     "ANSWER_SECONDS_MAX",
@@ -44,5 +50,6 @@ __all__ = [
     "find_refund",
     "list_payments",
     "list_refunds",
+    "preview_cancellation",
     "read_cancellation",
 ]

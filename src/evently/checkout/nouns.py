@@ -195,6 +195,16 @@ class DueBooking(msgspec.Struct, frozen=True):
         return self.state == "held" and self.expires_at is not None and self.expires_at > now
 
 
+class CancellationPreview(msgspec.Struct, frozen=True):
+    """What cancelling an event now would do."""
+
+    currency: str
+    bookings: int  # that would be cancelled
+    bookings_used: int  # with a used ticket: they stay
+    to_refund_minor: int  # through the gateway
+    at_door_minor: int  # paid, or to be paid, at the door: Evently moves none of it
+
+
 class CancellationProgress(msgspec.Struct, frozen=True):
     """How far the cancellation of an event is."""
 

@@ -15,6 +15,7 @@ import msgspec
 from evently.checkout.nouns import (
     PAYMENT_REFUND_TRANSITIONS,
     PAYMENT_TRANSITIONS,
+    CancellationPreview,
     CancellationProgress,
     DueBooking,
     NextAction,
@@ -193,6 +194,14 @@ async def read_cancellation(database: Database, event_id: UUID) -> CancellationP
     if row is None:
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     return CancellationProgress(**row)
+
+
+async def preview_cancellation(database: Database, event_id: UUID) -> CancellationPreview:
+    """Return what cancelling an event now would do, or refuse: not found."""
+    row = await database.fetch_row(*sql.preview_cancellation(event_id=event_id))
+    if row is None:
+        raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+    return CancellationPreview(**row)
 
 
 async def take_due_payments(tx: Connection, now: datetime, limit: int) -> list[Payment]:

@@ -290,6 +290,40 @@ WHERE
 ORDER BY refunds.decided_at
 LIMIT :limit;
 
+-- name: preview_cancellation
+-- What cancelling an event now would do. A booking with a used ticket stays. What others have paid back at
+-- the gateway, and what was decided before, is not paid back again.
+SELECT
+    sales.currency,
+    count(live.booking_id) FILTER (WHERE NOT live.used) AS bookings,
+    count(live.booking_id) FILTER (WHERE live.used) AS bookings_used,
+    coalesce(
+        sum(least(live.total_minor, live.left_minor)) FILTER (WHERE NOT live.used AND live.online), 0
+    )::bigint AS to_refund_minor,
+    coalesce(
+        sum(live.total_minor) FILTER (WHERE NOT live.used AND live.at_door), 0
+    )::bigint AS at_door_minor
+FROM sales
+LEFT JOIN LATERAL (
+    SELECT
+        bookings.booking_id,
+        bookings.payment_id IS NOT NULL AS online,
+        bookings.state = 'confirmed' AND bookings.payment_id IS NULL AS at_door,
+        bookings.paid_minor - bookings.refunded_minor - bookings.outside_minor AS left_minor,
+        coalesce(bool_or(tickets.state = 'used'), false) AS used,
+        coalesce(
+            sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor)
+                FILTER (WHERE tickets.state = 'valid'), 0
+        )::bigint AS total_minor
+    FROM bookings
+    INNER JOIN tickets
+        ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
+    WHERE bookings.event_id = sales.event_id AND bookings.state IN ('held', 'confirmed')
+    GROUP BY bookings.event_id, bookings.booking_id
+) AS live ON true
+WHERE sales.event_id = :event_id
+GROUP BY sales.currency;
+
 -- name: read_cancellation
 -- How far the cancellation of an event is.
 SELECT

@@ -181,7 +181,7 @@ async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Edited:
 
     A job cancels its bookings.
 
-    Refuses `still-a-draft` and `ended-already`.
+    Also after its end: what did not take place is paid back. Refuses `still-a-draft`.
     """
     event = await catalogue.lock_event(tx, event_id)
     sale = await read_sale(tx, event_id)
@@ -189,8 +189,6 @@ async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Edited:
         return Edited(event, sale)
     if event.state == "draft":
         raise Refused(CatalogueRefusal.STILL_A_DRAFT)
-    if event.ends_at <= now:
-        raise Refused(CatalogueRefusal.ENDED_ALREADY)
     await catalogue.mark_cancelled(tx, event_id, now)
     return await edit_sale(tx, sale, CancelSale(event_id), now)
 

@@ -171,6 +171,21 @@ class SettlementBody(msgspec.Struct, forbid_unknown_fields=True):
     ]
 
 
+class CancellationPreviewView(msgspec.Struct, frozen=True):
+    """What cancelling an event now would do.
+
+    `bookings` would be cancelled; `bookings_used` have a used ticket and stay. `to_refund` would be paid back
+    through the gateway: all that was captured and not paid back yet. `at_door` was or is to be paid at the
+    door; Evently pays none of it back.
+    """
+
+    event_id: str
+    bookings: Annotated[int, msgspec.Meta(examples=[1200])]
+    bookings_used: Annotated[int, msgspec.Meta(examples=[0])]
+    to_refund: Money
+    at_door: Money
+
+
 class CancellationView(msgspec.Struct, frozen=True):
     """The progress of an event's cancellation.
 
@@ -359,6 +374,30 @@ async def settle_refund(
 
 
 @get(
+    "/v1/events/{event_id}/cancellation-preview",
+    operation_id="previewCancellation",
+    summary="Preview the cancellation of an event",
+    description="What cancelling the event now would do; it changes nothing.",
+    tags=["Organizer: payments"],
+    responses=problems(SalesRefusal.EVENT_NOT_FOUND),
+    **policy(organizer("manager", "bookings:read")),
+)
+async def preview_cancellation(
+    request: Request, event_id: FromPath[EventId]
+) -> Response[CancellationPreviewView]:
+    """Return what cancelling the organizer's event would do."""
+    found = await checkout.preview_cancellation(request.context.database, event_id)
+    view = CancellationPreviewView(
+        show_id("evt", event_id),
+        found.bookings,
+        found.bookings_used,
+        Money(found.to_refund_minor, found.currency),
+        Money(found.at_door_minor, found.currency),
+    )
+    return Response(view, headers=NO_STORE)
+
+
+@get(
     "/v1/events/{event_id}/cancellation",
     operation_id="getCancellation",
     summary="Get the progress of an event's cancellation",
@@ -457,6 +496,7 @@ routes: Final = [
     list_refunds,
     retry_refund,
     settle_refund,
+    preview_cancellation,
     get_cancellation,
     receive_webhook,
 ]

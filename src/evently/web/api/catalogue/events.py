@@ -189,10 +189,14 @@ async def publish_event(request: Request, event_id: FromPath[EventId]) -> Respon
     "/v1/events/{event_id}/cancel",
     operation_id="cancelEvent",
     summary="Cancel an event",
-    description="Closes its sale for good and cancels its bookings soon afterwards. Safe to repeat.",
+    description=(
+        "Closes its sale for good and cancels its bookings soon afterwards, also after its end. Everything "
+        "that was paid online is paid back; nothing that was paid at the door. See "
+        "`GET /v1/events/{event_id}/cancellation-preview`. Safe to repeat."
+    ),
     tags=[_ORGANIZERS],
     status_code=200,
-    responses=problems(CatalogueRefusal.STILL_A_DRAFT, CatalogueRefusal.ENDED_ALREADY),
+    responses=problems(CatalogueRefusal.STILL_A_DRAFT),
     **policy(MANAGERS),
 )
 async def cancel_event(request: Request, event_id: FromPath[EventId]) -> Response[EventView]:
