@@ -403,7 +403,7 @@ async def test_what_cannot_be_cancelled(db: Database, venue: Venue) -> None:
 
 
 async def test_only_a_draft_is_erased(db: Database, venue: Venue) -> None:
-    draft = await make_event(db, venue, publish=False)
+    draft, event = await make_event(db, venue, publish=False), await make_event(db, venue)
     await run(db, organizing.delete_event, draft.event_id)
     for table in ("events", "sales", "pools", "ticket_types", "journal"):
         assert await db.fetch_value(f"SELECT count(*) FROM {table} WHERE event_id = $1", draft.event_id) == 0
@@ -508,7 +508,7 @@ async def test_a_new_price_is_that_of_later_bookings(db: Database, venue: Venue)
 
 
 async def test_the_pools_of_a_published_ticket_type_stay(db: Database, venue: Venue) -> None:
-    draft = await make_event(db, venue, publish=False)
+    draft, event = await make_event(db, venue, publish=False), await make_event(db, venue)
     for each, refused in ((draft, False), (event, True)):
         _, pool_id = await run(db, organizing.add_pool, each.event_id, NewPool("Other", 5), NOW)
         (ticket_type_id,) = (await find_sale(db, each.event_id)).ticket_types
