@@ -10,6 +10,9 @@ import httpx2
 import pytest
 
 from evently.kit.ids import new_id, show_id
+from evently.kit.money import Money
+from evently.organizing import NewTicketType, SaleTerms
+from evently.sales.terms import Conditions
 from tests.support.box_office import BoxOffice, open_box_office
 
 PASSWORD: Final = "nine lively herons wade"
@@ -261,6 +264,53 @@ async def test_deleting_my_account(office: BoxOffice) -> None:
     assert problem_of(await office.client.get("/v1/me", headers=bearer(tokens)), 401) == "token-invalid"
     again = await office.client.post("/v1/auth/login", json={"email": ADA["email"], "password": PASSWORD})
     assert problem_of(again, 401) == "wrong-credentials"
+
+
+async def test_an_account_ends_with_its_claims_settled(office: BoxOffice) -> None:
+    terms = SaleTerms(
+        currency="EUR",
+        capacity=9,
+        ticket_types=(NewTicketType(name="Regular", price=Money(2500, "EUR"), per_booking_max=10),),
+        conditions=Conditions(payment="online"),
+    )
+    event, gratis = await office.open_event(terms=terms), await office.open_event(price=Money(0, "EUR"))
+    ada, others = bearer(await sign_up(office)), office.as_buyer()
+    url = f"/v1/events/{show_id('evt', event.event_id)}"
+    held = (await office.book(event, ada, 3)).json()
+    rest = (await office.book(event, others, 6)).json()
+    tickets = (await office.book(gratis, ada, 2)).json()
+    waiting = {"ticket_type_id": rest["tickets"][0]["ticket_type_id"], "quantity": 6}
+    await office.post(f"{url}/waitlist", ada, **waiting)
+    second = (await office.post(f"{url}/waitlist", office.as_buyer(), **waiting)).json()
+
+    async def close(query: str = "") -> httpx2.Response:
+        body = {"password": PASSWORD}
+        return await office.client.request("DELETE", f"/v1/me{query}", json=body, headers=ada)
+
+    refused = await close()
+    assert problem_of(refused, 409) == "tickets-ahead"
+    assert (refused.json()["bookings"], refused.json()["tickets"]) == ([tickets["id"]], 2)
+    assert problem_of(await close("?confirm=yes"), 422) == "invalid"
+    assert (await office.client.get(f"/v1/bookings/{held['id']}", headers=ada)).json()["state"] == "held"
+    assert (await close("?confirm=cancel_tickets")).status_code == 204
+
+    manager = await office.as_member("manager")
+    states = {
+        row["id"]: row["state"]
+        for each in (event, gratis)
+        for row in (
+            await office.client.get(f"/v1/events/{show_id('evt', each.event_id)}/bookings", headers=manager)
+        ).json()["data"]
+    }
+    ended = (states[held["id"]], states[rest["id"]], states[tickets["id"]])
+    assert ended == ("cancelled", "held", "cancelled")
+    line = (await office.client.get(f"{url}/waitlist", headers=manager)).json()["data"]
+    assert [entry["id"] for entry in line] == [second["id"]]
+    other = f"/v1/events/{show_id('evt', gratis.event_id)}/waitlist/{second['id']}"
+    missing = await office.client.delete(other, headers=manager)
+    assert problem_of(missing, 404) == "waitlist-entry-not-found"
+    gone = await office.client.delete(f"{url}/waitlist/{second['id']}", headers=manager)
+    assert (gone.json()["state"], gone.json()["reason"]) == ("withdrawn", "cancelled")
 
 
 async def test_my_account_needs_me(office: BoxOffice) -> None:

@@ -177,6 +177,10 @@ async def test_200_requests_do_not_pass_a_code_limit_by_one(desk: SalesDesk, bot
         "BUDGET": PromoTerms(new_id(), "BUDGET", "fixed", 300, budget_minor=1000),
     }
     await desk.change(*[PutPromoCode(event.event_id, terms) for terms in codes.values()])
+    many = Conditions(
+        payment="online", hold_seconds=60, holds_per_buyer_max=100, held_units_per_buyer_max=100
+    )
+    await desk.change(PutConditions(event.event_id, many))
     buyer = new_id()
     draw = random.Random(3)
     wishes = [

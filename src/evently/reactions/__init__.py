@@ -33,6 +33,7 @@ REACTIONS: Final[Mapping[type[Fact], tuple[Reaction, ...]]] = {
 }
 TASKS: Final[Mapping[str, Task]] = {
     "cancel_bookings_of_event": tasks.cancel_bookings_of_event,
+    "end_claims_of_person": tasks.end_claims_of_person,
 }
 # In this order: an event that analytics cannot count reaches nothing else, and is delivered again later.
 EFFECTS: Final[tuple[Effect, ...]] = (

@@ -99,6 +99,17 @@ async def cancel_bookings(database: Database, engine: sales.Engine, event_id: UU
         after = booking_ids[-1]
 
 
+async def end_claims_of_person(services: Services, person_id: str, confirmed: str) -> None:
+    """End the holds, offers and waitlist entries of a person who has closed their account."""
+    await sales.leaving.end_claims(
+        services.database,
+        services.engine,
+        parse_id("per", person_id),
+        services.clock(),
+        cancel_tickets=confirmed == "cancel_tickets",
+    )
+
+
 # The schedule -----------------------------------------------------------------------------------------------
 
 

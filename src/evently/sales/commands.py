@@ -81,6 +81,7 @@ class SalesRefusal(Refusal):
     OFFER_EXPIRED = "offer-expired"
     NOT_SOLD_OUT = "not-sold-out"
     NOT_RETURNABLE = "not-returnable"
+    TICKETS_AHEAD = "tickets-ahead"
 
 
 # What is booked ---------------------------------------------------------------------------------------------
@@ -359,12 +360,15 @@ class JoinWaitlist(Command, frozen=True):
 
 
 class LeaveWaitlist(Command, frozen=True):
-    """Withdraw a waitlist entry; its offer, if it has one, is declined. Harmless to repeat."""
+    """Withdraw a waitlist entry; its offer, if it has one, is declined. Harmless to repeat.
+
+    `buyer_id` is None when the organizer withdraws it; then its reason is `cancelled`.
+    """
 
     needs: ClassVar = Needs(entry=True)
 
     entry_id: UUID
-    buyer_id: UUID
+    buyer_id: UUID | None
 
 
 class AcceptOffer(Command, frozen=True):

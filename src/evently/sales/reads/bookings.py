@@ -19,6 +19,7 @@ from evently.sales.terms import Conditions
 
 sql: Final = load_queries(__name__)
 
+TICKETS_AHEAD_MAX: Final = 100  # bookings that a refusal names
 KINDS: Final = ("upcoming", "past", "cancelled", "all")  # of a buyer's bookings
 
 
@@ -80,6 +81,12 @@ async def list_live_bookings(
         row["booking_id"]
         for row in await database.fetch(*sql.list_live_of_event(event_id=event_id, after=after, limit=limit))
     ]
+
+
+async def list_tickets_ahead(tx: Connection, buyer_id: UUID, now: datetime) -> dict[UUID, int]:
+    """Return how many valid tickets of events that are not over a person's bookings have, by booking."""
+    rows = await tx.fetch(*sql.list_tickets_ahead(buyer_id=buyer_id, now=now, limit=TICKETS_AHEAD_MAX))
+    return {row["booking_id"]: row["tickets"] for row in rows}
 
 
 async def list_events_to_release(database: Database, now: datetime, limit: int) -> list[UUID]:

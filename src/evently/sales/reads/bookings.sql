@@ -45,6 +45,21 @@ WHERE
 ORDER BY bookings.booking_id DESC
 LIMIT :limit;
 
+-- name: list_tickets_ahead
+-- The confirmed bookings of a person with valid tickets of events that are not over, and how many they are.
+SELECT bookings.booking_id, count(*) AS tickets
+FROM bookings
+INNER JOIN events ON events.event_id = bookings.event_id
+INNER JOIN tickets
+    ON
+        tickets.event_id = bookings.event_id
+        AND tickets.booking_id = bookings.booking_id
+        AND tickets.state = 'valid'
+WHERE bookings.buyer_id = :buyer_id AND bookings.state = 'confirmed' AND events.ends_at > :now
+GROUP BY bookings.booking_id
+ORDER BY bookings.booking_id
+LIMIT :limit;
+
 -- name: list_live_of_event
 -- A page of the live bookings of an event, for cancelling all of them.
 SELECT booking_id

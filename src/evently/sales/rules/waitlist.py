@@ -24,6 +24,7 @@ from evently.sales.rules.moves import (
     valid_tickets,
 )
 from evently.sales.rules.state import Batch, Sale, Waitlist
+from evently.sales.states import WithdrawalReason
 
 
 def join_waitlist(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
@@ -107,7 +108,7 @@ def accept_offer(sale: Sale, batch: Batch, command: AcceptOffer) -> Outcome:
 def leave_waitlist(sale: Sale, batch: Batch, command: LeaveWaitlist) -> Outcome:
     """Withdraw a waitlist entry; its offer, if it has one, is declined. Harmless to repeat."""
     entry = batch.entries.get(command.entry_id)
-    if entry is None or entry.buyer_id != command.buyer_id:
+    if entry is None or command.buyer_id not in (None, entry.buyer_id):
         return No(SalesRefusal.ENTRY_NOT_FOUND)
     if entry.state == "fulfilled":
         return No(SalesRefusal.NOT_OFFERED, "accepted")
@@ -115,7 +116,10 @@ def leave_waitlist(sale: Sale, batch: Batch, command: LeaveWaitlist) -> Outcome:
         return Listed(entry)
     # After this point the entry must be withdrawn.
     if entry.booking_id is None:
-        return Listed(offers.withdraw(sale, batch, entry, "left"))
+        reason: WithdrawalReason = "left" if command.buyer_id is not None else "cancelled"
+        return Listed(offers.withdraw(sale, batch, entry, reason))
+    if command.buyer_id is None:
+        offers.withdraw(sale, batch, entry, "cancelled")
     booking = batch.bookings[entry.booking_id]
     void_tickets(sale, batch, booking, valid_tickets(booking), 0)
     return Listed(batch.entries[entry.entry_id], batch.bookings[booking.booking_id])

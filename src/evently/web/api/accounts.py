@@ -6,16 +6,19 @@ owner has the e-mail address: nothing is sent to it, so another person may have 
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from functools import partial
+from typing import Annotated, Final, Literal, cast
 
 import msgspec
 
-from evently import accounts, notifications
+from evently import accounts, notifications, sales
 from evently.accounts import AccountsRefusal, Grant, Person, PlatformRole
 from evently.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
-from evently.kit.errors import CommonRefusal, Invalid, Refused
+from evently.kit.errors import CommonRefusal, Invalid, Refused, Trouble
 from evently.kit.ids import show_id
+from evently.sales.commands import SalesRefusal
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Response
@@ -274,8 +277,10 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
     summary="Delete my account",
     description=(
         "Erases my e-mail, my name, my password and my notifications, ends my sessions and removes me from "
-        "my organizers. My bookings stay, under an id that no longer identifies me: organizers need their "
-        "figures, and sold tickets stay valid. Cancel bookings that you do not want first."
+        "my organizers. My holds, offers and waitlist entries end. My bookings stay, under an id that no "
+        "longer identifies me: organizers need their figures. With valid tickets of events that are not "
+        "over, the answer is 409 and names them; then `confirm` says whether they are cancelled, with the "
+        "refund that their conditions give, or lost."
     ),
     tags=[_TAG],
     status_code=204,
@@ -285,14 +290,37 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
         AccountsRefusal.TOO_MANY_ATTEMPTS,
         AccountsRefusal.LAST_OWNER,
         AccountsRefusal.LAST_ADMIN,
+        SalesRefusal.TICKETS_AHEAD,
     ),
     **policy(SIGNED_IN, rate="login"),
 )
-async def close_account(request: Request, data: JSONBody[CloseBody]) -> Response[None]:
-    """Erase the account of the caller."""
-    await request.context.accounts.close_account(
-        request.actor.id, data.password, request.exchange.client, notifications.forget_person
+async def close_account(
+    request: Request,
+    data: JSONBody[CloseBody],
+    confirm: Annotated[
+        str | None,
+        QueryParameter(
+            pattern="^(cancel_tickets|lose_tickets)$",
+            description="What becomes of valid tickets of events that are not over.",
+        ),
+    ] = None,
+) -> Response[None]:
+    """Erase the account of the caller, and end what it claims."""
+    context, person_id, now = request.context, request.actor.id, request.context.clock()
+    await context.accounts.close_account(
+        person_id,
+        data.password,
+        request.exchange.client,
+        notifications.forget_person,
+        partial(
+            sales.leaving.end_claims_later, confirmed=cast("sales.leaving.Confirmed | None", confirm), now=now
+        ),
     )
+    # The job does what is left if this fails: the account is closed already
+    with contextlib.suppress(Trouble):
+        await sales.leaving.end_claims(
+            context.database, context.engine, person_id, now, cancel_tickets=confirm == "cancel_tickets"
+        )
     return Response(None, headers=_PRIVATE)
 
 

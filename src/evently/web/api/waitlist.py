@@ -324,6 +324,27 @@ async def list_event_waitlist(
     return paginated(request, page, _show_for_organizer)
 
 
+@delete(
+    "/v1/events/{event_id}/waitlist/{entry_id}",
+    operation_id="withdrawWaitlistEntry",
+    summary="Withdraw a waitlist entry",
+    description=(
+        "For the organizer: withdraws the entry of a buyer with the reason `cancelled`, and its offer, if it "
+        "has one. The buyer gets a notification. Safe to repeat."
+    ),
+    tags=["Organizer: bookings"],
+    status_code=200,
+    responses=problems(SalesRefusal.ENTRY_NOT_FOUND, SalesRefusal.NOT_OFFERED),
+    **policy(organizer("manager", "bookings:write")),
+)
+async def withdraw_entry(
+    request: Request, event_id: FromPath[EventId], entry_id: FromPath[WaitlistEntryId]
+) -> Response[WaitlistEntryView]:
+    """Withdraw a waitlist entry of the organizer's event."""
+    outcome = await _submit(request, sales.commands.LeaveWaitlist(event_id, entry_id, None))
+    return Response(_show_entry(outcome.entry), headers=NO_STORE)
+
+
 @get(
     "/v1/events/{event_id}/waitlist/depth",
     operation_id="getWaitlistDepth",
@@ -403,5 +424,6 @@ routes: Final = [
     accept_offer,
     decline_offer,
     list_event_waitlist,
+    withdraw_entry,
     get_waitlist_depth,
 ]

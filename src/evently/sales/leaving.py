@@ -1,0 +1,82 @@
+"""What a person's claims become when the account is closed: they end with it.
+
+    end_claims_later   in the transaction that erases the person: refuses while tickets would be lost
+    end_claims         as a job, and at once: holds, offers and waitlist entries end; tickets on request
+
+It never decides a cancellation: each one is a command like the buyer's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+from uuid import UUID
+
+from evently.db import Connection, Database
+from evently.jobs import Job, defer
+from evently.kit.errors import Refused
+from evently.kit.ids import show_id
+from evently.sales import reads
+from evently.sales.commands import CancelBooking, LeaveWaitlist, SalesRefusal
+from evently.sales.engine import Engine
+
+JOB: Final = "end_claims_of_person"
+PAGE_MAX: Final = 100  # claims that end at a time, as many as a page of a list has
+
+# What becomes of valid tickets: they are cancelled as their conditions say, or nobody can use them any more
+Confirmed: TypeAlias = Literal["cancel_tickets", "lose_tickets"]
+
+
+async def end_claims_later(
+    tx: Connection, person_id: UUID, *, confirmed: Confirmed | None, now: datetime
+) -> None:
+    """Store the job that ends a person's claims.
+
+    Refuses `tickets-ahead` while the person has valid tickets of events that are not over, unless they
+    confirm what becomes of them.
+    """
+    ahead = await reads.list_tickets_ahead(tx, person_id, now)
+    if ahead and confirmed is None:
+        raise Refused(
+            SalesRefusal.TICKETS_AHEAD,
+            "tickets",
+            tickets=sum(ahead.values()),
+            bookings=[show_id("bkg", booking_id) for booking_id in ahead],
+        )
+    shown = show_id("per", person_id)
+    await defer(tx, [Job(JOB, {"person_id": shown, "confirmed": confirmed or ""}, lock=shown)])
+
+
+async def end_claims(
+    database: Database, engine: Engine, person_id: UUID, now: datetime, *, cancel_tickets: bool
+) -> None:
+    """Withdraw a person's waitlist entries, release their holds, and cancel their tickets if they wish it.
+
+    Harmless to repeat. Tickets that their conditions no longer let buyers cancel stay as they are.
+    """
+    after: str | None = None
+    while True:
+        entries = await reads.list_entries_of_buyer(database, person_id, PAGE_MAX, after, live=True)
+        await asyncio.gather(
+            *[engine.submit(LeaveWaitlist(each.event_id, each.entry_id, person_id)) for each in entries.data]
+        )
+        after = entries.next_cursor
+        if after is None:
+            break
+    while True:
+        bookings = await reads.list_bookings_of_buyer(database, person_id, "upcoming", now, PAGE_MAX, after)
+        for each in bookings.data:
+            if each.state == "held" or cancel_tickets:
+                where = await reads.locate_booking(database, each.booking_id)
+                command = CancelBooking(
+                    each.event_id,
+                    each.booking_id,
+                    person_id,
+                    person_id,
+                    event_starts_at=where.event_starts_at,
+                )
+                await engine.submit(command)
+        after = bookings.next_cursor
+        if after is None:
+            break
