@@ -6,5 +6,5 @@ money         amounts and currencies                     repeating           loo
 shapes        limits of fields, in their types           locked_directory    a directory that processes share
 complaints    all wrong fields of a request              charts              charts as SVG
 cursors       pages of long lists                        logs                JSON lines, or for a terminal
-clock         the current time, as an argument           visible             names that can be seen and compared
+clock         the current time, as an argument           visible             names that can be seen
 """
