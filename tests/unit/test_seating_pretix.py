@@ -127,6 +127,53 @@ def test_where_no_seat_has_a_neighbour_a_seat_is_as_wide_as_pretix_draws_it() ->
     assert seat_map.sections[1].rows[0].seats[0].x == pytest.approx(110 * PIXEL)
 
 
+def placed(*places: tuple[float, float], code: str = "s") -> dict[str, Any]:
+    """Return a row of seats at these positions, in this order."""
+    made = row(code, "1", 0)
+    made["seats"] = [
+        {"seat_guid": f"{code}{n}", "seat_number": str(n), "position": {"x": x, "y": y}, "category": ""}
+        for n, (x, y) in enumerate(places, start=1)
+    ]
+    return made
+
+
+def test_a_table_that_is_listed_across_is_as_wide_as_it_is() -> None:
+    small = plan()
+    small["zones"] = [{"position": {"x": 0, "y": 0}, "rows": [placed((0, 0), (60, 0), (0, 25), (60, 25))]}]
+    seats = list(import_pretix(small)[0].seats())
+    assert sorted({seat.x for seat in seats}) == pytest.approx([10 * 0.022, 70 * 0.022], abs=0.001)
+    assert seats[0].y - seats[-1].y in (pytest.approx(0.55), pytest.approx(-0.55))
+
+
+def test_a_hundred_and_twenty_tables() -> None:
+    """A plan as a script makes it: tables of eight, an empty category, areas with an empty text."""
+    tables = plan()
+    eight = [(x, y) for y in (0, 25, 50, 75) for x in (0, 60)]
+    tables["categories"] += [{"name": ""}]
+    tables["zones"] = [
+        {
+            "name": f"Table {n}",
+            "position": {"x": n % 12 * 150, "y": n // 12 * 180},
+            "rows": [placed(*eight, code=f"t{n}-")],
+            "areas": [area("rectangle", {"x": 10, "y": 0}, {"width": 40, "height": 75}, text(""))],
+        }
+        for n in range(120)
+    ]
+    seat_map, _ = import_pretix(tables)
+    assert check(seat_map) == []
+    by_label = {seat.label: seat for seat in seat_map.sections[0].rows[0].seats}
+    assert by_label["2"].x - by_label["1"].x == pytest.approx(1.32, abs=0.01)
+    assert by_label["3"].y - by_label["1"].y == pytest.approx(0.55, abs=0.01)
+
+
+def test_a_row_numbered_from_its_middle_goes_from_end_to_end() -> None:
+    middle = plan()
+    middle["zones"] = [{"position": {"x": 0, "y": 0}, "rows": [placed((50, 0), (75, 0), (25, 0), (100, 0))]}]
+    (only,) = import_pretix(middle)[0].sections[0].rows
+    assert [seat.label for seat in only.seats] == ["3", "1", "2", "4"]
+    assert only.seats[1].x - only.seats[0].x == pytest.approx(0.55)
+
+
 # Areas ------------------------------------------------------------------------------------------------------
 
 

@@ -90,7 +90,7 @@ def _read_json(file: Path) -> Any:
     from evently.config import ConfigError
 
     try:
-        return msgspec.json.decode(file.read_bytes())
+        return msgspec.json.decode(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     except (OSError, msgspec.DecodeError) as exc:
         raise ConfigError(f"{file}: {exc}") from exc
 

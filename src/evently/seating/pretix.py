@@ -1,17 +1,17 @@
 """Import of the public seating plans of pretix (pretix_format.py), which have positions in pixels. Pure.
 
 A zone becomes a section. The positions of zone, row and seat are added, and scaled so that the median
-distance of neighbours is `SPACING`. Categories are prices and no part of a map: the import returns their
-seats separately, in the form of the price zones of an event. Areas become hints for drawing; colours are not
-imported. The focal point is the middle of the shape whose text is a word for a stage, or else the middle of
-the upper edge of the seats.
+distance to the nearest seat is `SPACING`. Categories are prices and no part of a map: the import returns
+their seats separately, in the form of the price zones of an event. Areas become hints for drawing; colours
+are not imported. The focal point is the middle of the shape whose text is a word for a stage, or else the
+middle of the upper edge of the seats.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from math import cos, hypot, inf, pi, radians, sin
 from statistics import median
@@ -45,6 +45,7 @@ from evently.seating.seatmap import (
 SPACING: Final = 0.55  # metres
 # Metres, for plans without neighbours: pretix draws a seat of half a metre 20 pixels wide
 PIXEL: Final = 0.025
+CELL_SEATS_MAX: Final = 16  # of a grid with about two seats in each cell
 CORNERS_MIN: Final = 3  # of an area
 OVAL_POINTS: Final = 24
 # Endings of words for a stage
@@ -97,7 +98,12 @@ def import_plan(plan: PretixPlan) -> tuple[SeatMap, list[ZoneChoice]]:
     ]:
         # The focal point is computed from shapes or seats: out of range, it is reported as one of them
         raise Invalid(faults)
-    return seat_map, _choices(plan, seat_map)
+    # After the faults: their places are those of the list
+    ordered = tuple(
+        Section(section.name, tuple(_from_end_to_end(row) for row in section.rows))
+        for section in seat_map.sections
+    )
+    return msgspec.structs.replace(seat_map, sections=ordered), _choices(plan, seat_map)
 
 
 # The map ----------------------------------------------------------------------------------------------------
@@ -117,15 +123,60 @@ def _map_of(plan: PretixPlan, shapes: tuple[Shape, ...], scale: float) -> SeatMa
 
 
 def _scale(plan: PretixPlan) -> float:
-    """Return the size of a pixel in metres."""
-    steps = [
-        hypot(right.position.x - left.position.x, right.position.y - left.position.y)
-        for zone in plan.zones
-        for row in zone.rows
-        for left, right in pairwise(row.seats)
-    ]
-    between = median(steps) if steps else 0.0
-    return SPACING / between if between > 0 else PIXEL
+    """Return the size of a pixel in metres: the median distance to the nearest seat is `SPACING`.
+
+    The order of a list is no geometry: a table may be listed across, a row from its middle.
+    """
+    places, alone = list[PretixPlace](), True
+    for zone in plan.zones:
+        for row in zone.rows:
+            at = zone.position.plus(row.position)
+            places += [at.plus(seat.position) for seat in row.seats]
+            alone = alone and len(row.seats) <= 1
+    nearest = [] if alone else _nearest_distances(places)
+    return SPACING / median(nearest) if nearest else PIXEL
+
+
+def _nearest_distances(places: list[PretixPlace]) -> list[float]:
+    """Return the distance of each seat to the nearest one, if there is one within a few average distances.
+
+    A grid finds it. Each cell has a few seats at most, so that no plan takes longer than others.
+    """
+    xs, ys = sorted([place.x for place in places]), sorted([place.y for place in places])
+    some = len(places) // 20  # seats far away from all others do not count
+    width, height = xs[-1 - some] - xs[some], ys[-1 - some] - ys[some]
+    cell = 1.5 * max((width * height / len(places)) ** 0.5, max(width, height) / len(places))
+    if cell <= 0:
+        return []
+    grid = defaultdict[tuple[int, int], list[PretixPlace]](list)
+    for place in places:
+        inside = grid[int(place.x // cell), int(place.y // cell)]
+        if len(inside) < CELL_SEATS_MAX:
+            inside.append(place)
+    found: list[float] = []
+    for (column, line), inside in list(grid.items()):
+        near = [
+            other
+            for across in (-1, 0, 1)
+            for along in (-1, 0, 1)
+            for other in grid.get((column + across, line + along), ())
+        ]
+        for place in inside:
+            distances = [hypot(other.x - place.x, other.y - place.y) for other in near]
+            found += [min(apart)] if (apart := [each for each in distances if each > 0]) else []
+    return found
+
+
+def _from_end_to_end(row: Row) -> Row:
+    """Return a row with its seats along the line on which they are, if the list jumps to and fro."""
+    xs, ys = [seat.x for seat in row.seats], [seat.y for seat in row.seats]
+    is_across = max(xs) - min(xs) >= max(ys) - min(ys)
+    along = sorted(row.seats, key=lambda seat: (seat.x, seat.y) if is_across else (seat.y, seat.x))
+    return Row(row.name, tuple(along)) if _path(along) < _path(row.seats) - 0.01 else row
+
+
+def _path(seats: Sequence[Seat]) -> float:
+    return sum(hypot(right.x - left.x, right.y - left.y) for left, right in pairwise(seats))
 
 
 def _section(name: str, zone: PretixZone, scale: float) -> Section:

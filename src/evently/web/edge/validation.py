@@ -31,6 +31,7 @@ VALUES_MAX: Final = 1_500_000  # of a body: a dozen members for each of its seat
 ERRORS_MAX: Final = 100  # a hostile body can hold a hundred thousand wrong fields
 
 _MEDIA_TYPES: Final = {b"application/json", b"application/merge-patch+json"}
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NAME_LENGTH_MAX: Final = 100
 
 
@@ -45,6 +46,9 @@ def decode_as(shape: Any, exchange: Exchange, body: bytes) -> Any:
     """Return the body as `shape`; refuse with every error in it."""
     if (media_type := exchange.headers.get(b"content-type")) not in _MEDIA_TYPES:
         _check_media_type(media_type)
+    body = body.removeprefix(
+        _BYTE_ORDER_MARK
+    )  # editors on Windows write it, and it may be ignored (RFC 8259)
     if len(body) > LONG_BYTES:
         refuse_too_many_values(body)
     try:
