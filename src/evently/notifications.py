@@ -1,8 +1,9 @@
 """Notifications to people: offers, confirmed and cancelled bookings, refunds.
 
 The relay makes notifications from the facts of the journal, in the transaction that marks them delivered.
-Their key is their place in the journal, so a fact notifies at most once. A notification holds ids only; the
-code that shows or sends it reads the rest.
+Their key is their place in the journal, so a fact notifies at most once. A fact that concerns all buyers of
+an event notifies at most once for each booking: a job does that. A notification holds ids only; the code that
+shows or sends it reads the rest.
 """
 
 from __future__ import annotations
@@ -84,6 +85,17 @@ async def add(tx: Connection, rows: Sequence[JournalFacts]) -> None:
             ats=[row.at for row, _ in new],
         )
     )
+
+
+async def add_for_bookings(
+    tx: Connection, event_id: UUID, seq: int, kind: str, at: datetime, booking_ids: Sequence[UUID]
+) -> None:
+    """Store a notification to the buyers of these bookings about one journal row. Harmless to repeat.
+
+    Bookings that were placed after the row, or are live no more, are left out.
+    """
+    new = {"booking_ids": booking_ids, "ids": [new_id() for _ in booking_ids]}
+    await tx.execute(*sql.add_for_bookings(event_id=event_id, seq=seq, kind=kind, at=at, **new))
 
 
 async def list_notifications(

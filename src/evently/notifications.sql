@@ -35,6 +35,26 @@ LEFT JOIN people ON people.person_id = coalesce(new.person_id, bookings.buyer_id
 WHERE coalesce(new.person_id, bookings.buyer_id, entries.buyer_id) IS NOT NULL AND people.erased_at IS NULL
 ON CONFLICT DO NOTHING;
 
+-- name: add_for_bookings
+-- Store a notification about one journal row for each of these bookings that is live and was placed before
+-- the row: none about a sandbox event, and none for an erased person.
+INSERT INTO notifications (
+    event_id, seq, line, booking_told, notification_id, person_id, kind, booking_id, created_at
+)
+SELECT
+    bookings.event_id, :seq::bigint, 0, bookings.booking_id, new.notification_id, bookings.buyer_id, :kind,
+    bookings.booking_id, :at::timestamptz
+FROM unnest(:booking_ids::uuid[], :ids::uuid[]) AS new (booking_id, notification_id)
+INNER JOIN events ON events.event_id = :event_id AND NOT events.sandbox
+INNER JOIN bookings
+    ON bookings.event_id = events.event_id
+    AND bookings.booking_id = new.booking_id
+    AND bookings.state IN ('held', 'confirmed')
+    AND bookings.placed_at <= :at
+LEFT JOIN people ON people.person_id = bookings.buyer_id
+WHERE people.erased_at IS NULL
+ON CONFLICT DO NOTHING;
+
 -- name: list_of_person
 -- A person's notifications, newest first: ids are in the order of time.
 SELECT {notification}
@@ -61,7 +81,7 @@ DELETE FROM notifications WHERE person_id = :person_id;
 -- Delete some of the notifications from before an instant, oldest first.
 DELETE FROM notifications
 USING (
-    SELECT old.event_id, old.seq, old.line
+    SELECT old.event_id, old.seq, old.line, old.booking_told
     FROM notifications AS old
     WHERE old.created_at < :before
     ORDER BY old.created_at
@@ -70,4 +90,5 @@ USING (
 WHERE
     notifications.event_id = gone.event_id
     AND notifications.seq = gone.seq
-    AND notifications.line = gone.line;
+    AND notifications.line = gone.line
+    AND notifications.booking_told = gone.booking_told;

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from evently import organizing
+from evently import catalogue, organizing
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
-from evently.organizing import NewTicketType, PromoDraft, SaleTerms, Tax
+from evently.organizing import EventChanges, NewTicketType, PromoDraft, SaleTerms, Tax
 from evently.sales.commands import CancelBooking
 from evently.sales.terms import Conditions, Fees, RefundWindow
 from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
+from tests.support.catalogue import BERLIN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -324,6 +325,73 @@ async def test_the_quote_is_what_cancelling_pays_back(office: BoxOffice) -> None
             assert (quote["window"] or {})["basis_points"] == 10_000 // share
         else:
             assert quote["window"] is None
+
+
+async def move(office: BoxOffice, event: Event, **said: Any) -> None:
+    async with office.context.database.transaction() as tx:
+        await organizing.change_event(tx, event.event_id, EventChanges(**said), utc_now())
+
+
+async def refund_now(office: BoxOffice, booked: Any, buyer: dict[str, str]) -> tuple[int, Any]:
+    quote = (await office.client.get(quote_url(booked), headers=buyer)).json()
+    return amount(quote["refund"]), quote
+
+
+@pytest.mark.parametrize("give_back_days", [0, 14])
+async def test_a_promise_to_a_buyer_never_gets_worse(office: BoxOffice, give_back_days: int) -> None:
+    conditions = Conditions(
+        payment="online",
+        fees=Fees(100),
+        refund_windows=(RefundWindow(24 * 14, 5_000),),
+        cancel_hours_before=48,
+        fee_kept=True,
+        give_back_days=give_back_days,
+    )
+    event = await online_event(office, conditions, starts_in=timedelta(days=60))
+    buyer, late = office.as_buyer(), office.as_buyer()
+    booked = await pay(office, await hold(office, event, buyer, 1), buyer)
+    assert (await refund_now(office, booked, buyer))[0] == 1250
+    # Earlier: the deadlines of the first date stay, but nobody cancels after the start
+    sooner = utc_now() + timedelta(hours=30)
+    await move(office, event, starts_at=sooner, ends_at=sooner + timedelta(hours=3))
+    full, least = 2600, 1250
+    refund, quote = await refund_now(office, booked, buyer)
+    assert refund == (full if give_back_days else least)
+    assert instant(quote["cancellable_until"]) == sooner
+    assert quote["give_back_until"] is None or instant(quote["give_back_until"]) == sooner
+    assert (quote["give_back_until"] is None) == (give_back_days == 0)
+    # Who books now is promised the new date
+    booked_late = await pay(office, await hold(office, event, late, 1), late)
+    answer = await office.client.get(quote_url(booked_late), headers=late)
+    assert problem_of(answer, 409) == "too-late-to-cancel"
+    # Later, and back: what was open with the later date stays open
+    later = event.starts_at + timedelta(days=300)
+    await move(office, event, starts_at=later, ends_at=later + timedelta(hours=3))
+    assert (await refund_now(office, booked_late, late))[0] == (full if give_back_days else least)
+    await move(office, event, starts_at=sooner, ends_at=sooner + timedelta(hours=3))
+    assert (await refund_now(office, booked_late, late))[0] == (full if give_back_days else least)
+    refund, _ = await refund_now(office, booked, buyer)
+    cancelled = await office.post(f"/v1/bookings/{booked['id']}/cancel", buyer)
+    assert amount(cancelled.json()["refunded"]) == refund == (full if give_back_days else least)
+
+
+async def test_another_place_may_be_given_back_for_a_while(office: BoxOffice) -> None:
+    conditions = Conditions(payment="online", refund_windows=(), cancel_hours_before=24 * 40)
+    event, buyer = await online_event(office, conditions, starts_in=timedelta(days=30)), office.as_buyer()
+    booked = await pay(office, await hold(office, event, buyer, 1), buyer)
+    answer = await office.client.get(quote_url(booked), headers=buyer)
+    assert problem_of(answer, 409) == "too-late-to-cancel"
+    async with office.context.database.transaction() as tx:
+        other = await catalogue.create_venue(tx, event.organizer_id, BERLIN, utc_now())
+    await move(office, event, venue_id=other.venue_id)
+    refund, quote = await refund_now(office, booked, buyer)
+    assert refund == 2500
+    left = instant(quote["give_back_until"]) - utc_now()
+    assert timedelta(days=13, hours=23) < left <= timedelta(days=14)
+    await move(office, event, title="Only another title")
+    assert (await refund_now(office, booked, buyer))[1]["give_back_until"] == quote["give_back_until"]
+    cancelled = await office.post(f"/v1/bookings/{booked['id']}/cancel", buyer)
+    assert amount(cancelled.json()["refunded"]) == 2500
 
 
 async def test_refunds_are_shown_until_they_are_paid(office: BoxOffice) -> None:

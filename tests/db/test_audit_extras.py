@@ -34,6 +34,7 @@ from evently.sales.commands import (
     PutTicketType,
     RecordCapture,
     RecordRefund,
+    RescheduleEvent,
     ReturnTickets,
 )
 from evently.sales.facts import BookingHeld, PoolPut
@@ -122,6 +123,7 @@ async def bustle(desk: SalesDesk) -> UUID:
             event_id, PromoTerms(new_id(), "EARLY", "percent", 1_000, uses_max=5, budget_minor=10_000)
         ),
         BlockSeats(event_id, ("A6",)),
+        RescheduleEvent(event_id, starts_at - timedelta(days=9), starts_at, place_changed=True),
     )
 
     async def book(type_id: UUID, units: int, code: str | None = None) -> Booking:

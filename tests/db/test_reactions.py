@@ -18,7 +18,13 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.reactions import EFFECTS, Services
 from evently.reactions.relay import IDLE_SECONDS, Relay
-from evently.reactions.tasks import cancel_bookings, release_due, serve_waitlists
+from evently.reactions.tasks import (
+    cancel_bookings,
+    notify_buyers,
+    notify_buyers_later,
+    release_due,
+    serve_waitlists,
+)
 from evently.sales import Engine, EngineOptions
 from evently.sales.commands import (
     Booked,
@@ -28,7 +34,10 @@ from evently.sales.commands import (
     JoinWaitlist,
     PlaceBooking,
     PutTicketType,
+    RescheduleEvent,
 )
+from evently.sales.facts import SaleCancelled
+from evently.sales.outbox import JournalFacts
 from evently.sales.reads import find_sale, list_sale_summaries
 from tests.support.catalogue import sale_terms
 from tests.support.sales_desk import SalesDesk, open_sales_desk, until
@@ -182,6 +191,34 @@ async def test_the_bookings_of_a_cancelled_event_are_cancelled(db: Database, des
     seq = (await find_sale(db, event.event_id)).seq
     await cancel_bookings(db, desk.engine, event.event_id)
     assert (await find_sale(db, event.event_id)).seq == seq, "a second time there is nothing to do"
+
+
+async def test_whoever_has_booked_is_told_of_a_new_date_once(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event()
+    bookings = await desk.book_many(event, 5, 2)
+    gone = await desk.book(event, 1)
+    await desk.cancel(gone)
+    desk.clock.move(seconds=1)
+    starts_at = event.starts_at
+    for days in (1, 2):
+        sale = await find_sale(db, event.event_id)
+        moved = starts_at + timedelta(days=days)
+        await desk.change(RescheduleEvent(event.event_id, starts_at, moved, place_changed=False))
+        seq, at = sale.seq + 1, desk.clock()
+        desk.clock.move(seconds=1)
+        await desk.book(event, 1)  # knows the new date
+        job = notify_buyers_later(JournalFacts(event.event_id, seq, at, []), SaleCancelled())
+        accounts = Accounts(db, utc_now, TokenOptions(bytes(32)))
+        checkout = Checkout(db, desk.engine, {}, None, desk.clock, new_id)
+        for _ in range(2):
+            await notify_buyers(Services(db, desk.engine, checkout, accounts, desk.clock), **job.arguments)
+        told = await db.fetch(
+            "SELECT booking_id, person_id FROM notifications WHERE event_id = $1 AND seq = $2",
+            event.event_id,
+            seq,
+        )
+        assert len(told) == len({row["booking_id"] for row in told}) == len(bookings) + days - 1
+        assert gone.booking_id not in {row["booking_id"] for row in told}
 
 
 async def test_a_used_ticket_keeps_its_booking(db: Database, desk: SalesDesk) -> None:

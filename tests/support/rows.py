@@ -43,7 +43,7 @@ from evently.sales.states import (
     TICKET_TRANSITIONS,
     Transitions,
 )
-from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
+from evently.sales.terms import Conditions, PromoTerms, Rescheduling, Seating, TicketTypeTerms
 from evently.seating import Hall, Plan
 
 LIVE: Final = {"held", "confirmed"}
@@ -66,6 +66,7 @@ class Rows:
         self.pools: dict[UUID, tuple[str, int, int, int, int]] = {}
         self.ticket_types: dict[UUID, TicketTypeTerms] = {}
         self.conditions: dict[int, Conditions] = {}
+        self.reschedulings: list[Rescheduling] = []
         self.seating: Seating | None = None
         self.claims: dict[int, UUID | None] = {}
         self.promos: dict[UUID, tuple[PromoTerms, int, int]] = {}
@@ -137,6 +138,7 @@ class Rows:
             default=None,
         )
         sale.conditions = dict(self.conditions)
+        sale.reschedulings = list(self.reschedulings)
         sale.promos = {terms.code: Promo(terms, uses, spent) for terms, uses, spent in self.promos.values()}
         sale.waitlists = self.waitlists()
         sale.set_asides = {type_id: units for type_id, units in self.aside.items() if units}
@@ -209,6 +211,7 @@ class Rows:
             self.pools[pool_id] = (pool.name, pool.capacity, pool.held, pool.sold, pool.set_aside)
         self.ticket_types |= {type_id: sale.ticket_types[type_id] for type_id in batch.types_changed}
         self.conditions |= {version: sale.conditions[version] for version in batch.conditions_put}
+        self.reschedulings += sale.reschedulings[len(sale.reschedulings) - batch.rescheduled :]
         for promo_id in batch.promos_changed | batch.promos_put:
             promo = sale.promo(promo_id)
             assert promo is not None
@@ -282,7 +285,7 @@ class Rows:
 
     def _check_memory(self, sale: Sale) -> None:
         loaded = self.load()
-        for name in ("pools", "ticket_types", "conditions", "promos"):
+        for name in ("pools", "ticket_types", "conditions", "reschedulings", "promos"):
             assert getattr(sale, name) == getattr(loaded, name), name
         # A ticket that is used stays in memory until it is loaded anew: the scanner tells nobody.
         used = {

@@ -19,7 +19,7 @@ from evently.sales.facts import decode_facts
 from evently.sales.loading import load_sales, load_waitlists
 from evently.sales.rules.ledger import Posting
 from evently.sales.rules.state import Pool, Refund, Sale
-from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
+from evently.sales.terms import Conditions, PromoTerms, Rescheduling, Seating, TicketTypeTerms
 from tests.support.rows import Rows
 
 
@@ -116,6 +116,10 @@ async def read_rows(connection: Connection, rows: Rows, event_id: UUID) -> None:
         row["version"]: msgspec.json.decode(row["conditions"], type=Conditions)
         for row in every["sale_conditions"]
     }
+    rows.reschedulings = [
+        Rescheduling(row["rescheduled_at"], row["starts_before"], row["starts_at"], row["place_changed"])
+        for row in every["reschedulings"]
+    ]
     for row in every["event_seating"]:
         rows.seating = Seating(
             row["digest"], zlib.decompress(row["layout"]), tuple(row["zones"]), row["zone_of"]
@@ -146,6 +150,7 @@ _ORDERS: Final = {
     "pools": "pool_id",
     "ticket_types": "ticket_type_id",
     "sale_conditions": "version",
+    "reschedulings": "number",
     "event_seating": "event_id",
     "seat_claims": "seat_number",
     "promo_codes": "promo_id",

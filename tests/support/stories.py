@@ -82,7 +82,7 @@ from evently.sales.commands import (
     WaitlistEntry,
     WakeSale,
 )
-from evently.sales.rules.pricing import quote_cancellation
+from evently.sales.rules.pricing import Promise, quote_cancellation
 from evently.sales.states import SettledBy
 from evently.sales.terms import (
     Conditions,
@@ -255,7 +255,9 @@ def _quote(story: Story, told: Told) -> str:
     assert story.rows.sale is not None
     assert starts_at is not None
     valid = [ticket for ticket in booking.tickets if ticket.state == "valid"]
-    quotes = quote_cancellation(booking, valid, story.rows.sale.conditions_of(booking), starts_at, story.now)
+    quotes = quote_cancellation(
+        booking, valid, story.rows.sale.conditions_of(booking), Promise(starts_at, starts_at), story.now
+    )
     return str(sum(quote.refund_minor for quote in quotes))
 
 

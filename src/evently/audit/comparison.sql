@@ -141,6 +141,15 @@ SELECT ledger.booking_id, ledger.seq, ledger.debit, ledger.credit, ledger.amount
 FROM ledger
 WHERE ledger.event_id = :event_id;
 
+-- name: read_reschedulings
+-- The changes of the time or place of an event, in their order.
+SELECT
+    reschedulings.number, reschedulings.rescheduled_at, reschedulings.starts_before, reschedulings.starts_at,
+    reschedulings.place_changed
+FROM reschedulings
+WHERE reschedulings.event_id = :event_id
+ORDER BY reschedulings.number;
+
 -- name: read_conditions
 -- The conditions of an event, by version.
 SELECT sale_conditions.version, sale_conditions.conditions

@@ -34,6 +34,7 @@ from evently.sales.terms import (
     BasisPoints,
     Conditions,
     Fees,
+    GiveBackDays,
     HoursBefore,
     PaidBy,
     PaymentMode,
@@ -94,6 +95,15 @@ class ConditionsDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     cancel_hours_before: Annotated[
         HoursBefore, msgspec.Meta(description="Buyers cannot cancel later than this before the start.")
     ] = 0
+    give_back_days: Annotated[
+        GiveBackDays,
+        msgspec.Meta(
+            description=(
+                "For so many days after the event gets another time or place, and at most until it starts, "
+                "who had booked may cancel for a full refund."
+            )
+        ),
+    ] = 14
     fee_kept: Annotated[bool, msgspec.Meta(description="The buyer's fee is never refunded.")] = False
     holds_per_buyer_max: HoldsPerBuyer = 2
     held_units_per_buyer_max: HeldUnitsPerBuyer = 20
@@ -111,6 +121,7 @@ class ConditionsChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     fees: FeesChanges | UnsetType | None = UNSET
     refund_windows: RefundWindows | UnsetType = UNSET
     cancel_hours_before: HoursBefore | UnsetType = UNSET
+    give_back_days: GiveBackDays | UnsetType = UNSET
     fee_kept: bool | UnsetType = UNSET
     holds_per_buyer_max: HoldsPerBuyer | UnsetType = UNSET
     held_units_per_buyer_max: HeldUnitsPerBuyer | UnsetType = UNSET

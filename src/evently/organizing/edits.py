@@ -12,7 +12,7 @@ from evently.catalogue import Event, Seen, whichever_version
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, Refused
 from evently.sales import carry_out
-from evently.sales.commands import Command, SalesRefusal
+from evently.sales.commands import ChangeSale, Command, RescheduleEvent, SalesRefusal
 from evently.sales.reads import Sale, lowest_price, public_types, read_sale
 
 Part = TypeVar("Part")
@@ -52,6 +52,21 @@ async def edit_sale(tx: Connection, sale: Sale, command: Command, now: datetime)
     """Carry out a command on a sale that was read in this transaction; write a new version of its event."""
     carried_out = await carry_out(tx, command, now, known=sale)
     return await write_version(tx, carried_out.sale, now)
+
+
+async def edit_times(
+    tx: Connection, before: Event, sale: Sale, after: Event, window: tuple[datetime, datetime], now: datetime
+) -> Edited:
+    """Change the window of a sale, and record another time or place of an event that is on sale."""
+    event_id, commands = sale.event_id, list[Command]()
+    if window != (sale.on_sale_at, sale.off_sale_at):
+        commands.append(ChangeSale(event_id, *window))
+    place_changed = before.venue_id != after.venue_id
+    if sale.state == "open" and (place_changed or before.starts_at != after.starts_at):
+        commands.append(RescheduleEvent(event_id, before.starts_at, after.starts_at, place_changed))
+    for command in commands:
+        sale = (await carry_out(tx, command, now, known=sale)).sale
+    return await write_version(tx, sale, now)
 
 
 async def write_version(tx: Connection, sale: Sale, now: datetime, *, versions: int = 1) -> Edited:

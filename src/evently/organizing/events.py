@@ -37,6 +37,7 @@ from evently.organizing.conditions import ConditionsDraft, conditions_of
 from evently.organizing.edits import (
     Edited,
     edit_sale,
+    edit_times,
     lock_for_edit,
     refuse_online_payment,
     write_version,
@@ -47,7 +48,7 @@ from evently.organizing.terms import SaleTerms, check_sale, pools_of, ticket_typ
 from evently.organizing.windows import check_window
 from evently.organizing.zones import seats_by_zone
 from evently.sales import carry_out
-from evently.sales.commands import CancelSale, ChangeSale, OpenSale, SetUpSale
+from evently.sales.commands import CancelSale, OpenSale, SetUpSale
 from evently.sales.reads import Sale, read_sale
 from evently.sales.terms import Seating
 
@@ -146,9 +147,9 @@ async def change_event(
         await catalogue.update_event(tx, event_id, terms, place)
     elif (on_sale_at, off_sale_at) == (sale.on_sale_at, sale.off_sale_at):
         return Edited(event, sale)
-    if (on_sale_at, off_sale_at) != (sale.on_sale_at, sale.off_sale_at):
-        return await edit_sale(tx, sale, ChangeSale(event_id, on_sale_at, off_sale_at), now)
-    return await write_version(tx, sale, now)
+    assert terms.starts_at is not None, "the times were checked"
+    after = replace(event, venue_id=place.venue_id, starts_at=terms.starts_at)
+    return await edit_times(tx, event, sale, after, (on_sale_at, off_sale_at), now)
 
 
 async def publish_event(

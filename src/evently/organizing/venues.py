@@ -14,9 +14,8 @@ from evently.catalogue import CatalogueRefusal, Event, Seen, Venue, VenueChanges
 from evently.db import Connection
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.shapes import fields_set
-from evently.organizing.edits import edit_sale
+from evently.organizing.edits import edit_times
 from evently.organizing.events import follow
-from evently.sales.commands import ChangeSale
 from evently.sales.reads import read_sale
 
 # Events ahead that one change of a time zone moves: each has its sale changed, in ten milliseconds
@@ -96,5 +95,5 @@ async def _change_sale(tx: Connection, move: VenueMove, now: datetime) -> None:
     if off_sale_at <= sale.on_sale_at:
         message = f"The sale of {event.title!r} would end before it begins: change its window first."
         raise Invalid([FieldError("/time_zone", message)])
-    if off_sale_at != sale.off_sale_at:
-        await edit_sale(tx, sale, ChangeSale(event.event_id, sale.on_sale_at, off_sale_at), now)
+    after = replace(event, starts_at=starts_at)
+    await edit_times(tx, event, sale, after, (sale.on_sale_at, off_sale_at), now)

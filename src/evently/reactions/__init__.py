@@ -26,14 +26,16 @@ from evently.kit.repeating import repeating
 from evently.reactions import tasks
 from evently.reactions.relay import BUSY_SECONDS, Effect, Relay
 from evently.reactions.tasks import Reaction, Scheduled, Services
-from evently.sales.facts import Fact, SaleCancelled
+from evently.sales.facts import EventRescheduled, Fact, SaleCancelled
 
 REACTIONS: Final[Mapping[type[Fact], tuple[Reaction, ...]]] = {
     SaleCancelled: (tasks.cancel_bookings_later,),
+    EventRescheduled: (tasks.notify_buyers_later,),
 }
 TASKS: Final[Mapping[str, Task]] = {
     "cancel_bookings_of_event": tasks.cancel_bookings_of_event,
     "end_claims_of_person": tasks.end_claims_of_person,
+    "notify_buyers": tasks.notify_buyers,
 }
 # In this order: an event that analytics cannot count reaches nothing else, and is delivered again later.
 EFFECTS: Final[tuple[Effect, ...]] = (

@@ -26,6 +26,7 @@ from evently.sales.outbox import JournalFacts
 EVENTS_SWEPT_MAX: Final = 200  # at a time: a batch holds 500 commands, and buyers want to be in it
 # At a time, so that a cancelled event does not crowd out the events that sell
 BOOKINGS_CANCELLED_MAX: Final = 200
+BUYERS_NOTIFIED_MAX: Final = 1_000  # in one transaction: some ten milliseconds
 # Between the clock of the process that moved a sale window and the clock of the one that serves waitlists
 CLOCKS_APART_MAX: Final = timedelta(minutes=1)
 
@@ -108,6 +109,27 @@ async def end_claims_of_person(services: Services, person_id: str, confirmed: st
         services.clock(),
         cancel_tickets=confirmed == "cancel_tickets",
     )
+
+
+def notify_buyers_later(row: JournalFacts, _fact: Fact) -> Job:
+    """Return the job that notifies the buyers of an event of its new time or place."""
+    event_id = show_id("evt", row.event_id)
+    return Job(
+        "notify_buyers", {"event_id": event_id, "seq": str(row.seq), "at": row.at.isoformat()}, lock=event_id
+    )
+
+
+async def notify_buyers(services: Services, event_id: str, seq: str, at: str) -> None:
+    """Notify everyone who had booked, once for each booking, that the event has another time or place."""
+    event, after = parse_id("evt", event_id), None
+    while booking_ids := await sales.reads.list_live_bookings(
+        services.database, event, after, BUYERS_NOTIFIED_MAX
+    ):
+        async with services.database.transaction() as tx:
+            await notifications.add_for_bookings(
+                tx, event, int(seq), "event_rescheduled", datetime.fromisoformat(at), booking_ids
+            )
+        after = booking_ids[-1]
 
 
 # The schedule -----------------------------------------------------------------------------------------------

@@ -296,7 +296,8 @@ class CancelBooking(Command, frozen=True):
     """Cancel a booking, or only the tickets named.
 
     `buyer_id` is None when the organizer cancels; then any booking can be cancelled and everything paid is
-    refunded. A buyer is refunded what the conditions say, counted from `event_starts_at`. `unpaid`: the
+    refunded. A buyer is refunded what the conditions say, counted from `event_starts_at`, or from a start
+    that was promised since the booking, whichever is better for the buyer. `unpaid`: the
     payment that confirmed the booking turned out to be void; nothing is refunded, because nothing was taken.
     """
 
@@ -407,6 +408,16 @@ class ChangeSale(Command, frozen=True):
 
     on_sale_at: datetime
     off_sale_at: datetime
+
+
+class RescheduleEvent(Command, frozen=True):
+    """Record that the event got another start or place, because what buyers were promised depends on it."""
+
+    needs: ClassVar = Needs(may_release=False)
+
+    starts_before: datetime
+    starts_at: datetime
+    place_changed: bool
 
 
 class OpenSale(Command, frozen=True):

@@ -53,6 +53,14 @@ class SaleCancelled(_Fact, frozen=True):
     """The sale was cancelled for good."""
 
 
+class EventRescheduled(_Fact, frozen=True):
+    """The event got another start or another place while it was on sale."""
+
+    starts_before: datetime
+    starts_at: datetime
+    place_changed: bool = False
+
+
 class PoolPut(_Fact, frozen=True):
     """A pool was added or changed."""
 
@@ -297,6 +305,7 @@ Fact: TypeAlias = (
     | SaleChanged
     | SaleOpened
     | SaleCancelled
+    | EventRescheduled
     | PoolPut
     | PoolRemoved
     | TicketTypePut

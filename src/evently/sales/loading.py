@@ -25,6 +25,7 @@ from evently.sales.rules.seat_changes import apply_facts, changes_seating
 from evently.sales.rules.state import (
     HAS_CONDITIONS,
     HAS_PROMOS,
+    HAS_RESCHEDULINGS,
     HAS_RETURNS,
     HAS_SEATING,
     HAS_WAITLIST,
@@ -38,7 +39,7 @@ from evently.sales.rules.state import (
     Sale,
     Waitlist,
 )
-from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
+from evently.sales.terms import Conditions, PromoTerms, Rescheduling, TicketTypeTerms
 from evently.seating import Hall, Plan, known_plan, plan_of
 
 sql: Final = load_queries(__name__)
@@ -121,6 +122,11 @@ async def _load_conditions(connection: Connection, sales: Mapping[UUID, Sale]) -
         sales[event_id].conditions[version] = decode_conditions(stored)
 
 
+async def _load_reschedulings(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
+    for event_id, *rescheduling in await connection.fetch(*sql.load_reschedulings(event_ids=list(sales))):
+        sales[event_id].reschedulings.append(Rescheduling(*rescheduling))
+
+
 async def _load_promos(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
     for event_id, promo_id, code, kind, value, type_ids, *limits, uses, spent in await connection.fetch(
         *sql.load_promos(event_ids=list(sales))
@@ -153,6 +159,7 @@ _EXTRAS: Final[dict[int, Callable[[Connection, Mapping[UUID, Sale]], Any]]] = {
     HAS_PROMOS: _load_promos,
     HAS_WAITLIST: _load_set_asides,
     HAS_RETURNS: _load_returned,
+    HAS_RESCHEDULINGS: _load_reschedulings,
 }
 
 

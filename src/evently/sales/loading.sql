@@ -104,6 +104,13 @@ CROSS JOIN LATERAL (
         AND bookings.entry_id IS NULL
 ) AS live;
 
+-- name: load_reschedulings
+-- All changes of the time or place of events that are not in memory, in their order.
+SELECT event_id, rescheduled_at, starts_before, starts_at, place_changed
+FROM reschedulings
+WHERE event_id = ANY(:event_ids::uuid[])
+ORDER BY event_id, number;
+
 -- name: load_conditions
 -- All versions of the conditions of events that are not in memory: an organizer changes them a few times.
 SELECT event_id, version, conditions

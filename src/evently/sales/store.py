@@ -376,6 +376,18 @@ async def _write_terms(connection: Connection, work: Work) -> None:
         await connection.execute(
             *sql.put_conditions(event_id=sale.event_id, version=version, conditions=conditions)
         )
+    first = len(sale.reschedulings) - batch.rescheduled
+    for number, each in enumerate(sale.reschedulings[first:], start=first + 1):
+        what = {"starts_before": each.starts_before, "starts_at": each.starts_at}
+        await connection.execute(
+            *sql.add_rescheduling(
+                event_id=sale.event_id,
+                number=number,
+                rescheduled_at=each.at,
+                place_changed=each.place_changed,
+                **what,
+            )
+        )
     for promo in _promos(sale, batch.promos_put):
         used = {"uses": promo.uses, "spent_minor": promo.spent_minor}
         await connection.execute(

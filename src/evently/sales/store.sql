@@ -246,6 +246,11 @@ WHERE promo_codes.event_id = new.event_id AND promo_codes.promo_id = new.promo_i
 -- Insert a version of the conditions.
 INSERT INTO sale_conditions (event_id, version, conditions) VALUES (:event_id, :version, :conditions);
 
+-- name: add_rescheduling
+-- Insert a change of the time or place of an event.
+INSERT INTO reschedulings (event_id, number, rescheduled_at, starts_before, starts_at, place_changed)
+VALUES (:event_id, :number, :rescheduled_at, :starts_before, :starts_at, :place_changed);
+
 -- name: put_seating
 -- Insert or replace the seating of an event.
 INSERT INTO event_seating (event_id, digest, layout, zones, zone_of)

@@ -28,11 +28,14 @@ CONDITIONS_MAX: Final = 1_000  # versions of one event
 NOT_FOR_SALE: Final = 255  # in `zone_of`
 WHOLE: Final = 10_000  # basis points
 
+RESCHEDULINGS_MAX: Final = 1_000  # of one event: a sale keeps all of them in memory
+GIVE_BACK_DAYS_MAX: Final = 366
 HOURS_BEFORE_MAX: Final = 8_784  # a year: refunds are not promised further ahead
 
 PaymentMode: TypeAlias = Literal["online", "door"]
 PaidBy: TypeAlias = Literal["buyer", "organizer"]
 BasisPoints = Annotated[int, number(0, WHOLE, 500, "Ten-thousandths: 500 is five percent.")]
+GiveBackDays = Annotated[int, number(0, GIVE_BACK_DAYS_MAX, 14)]
 HoursBefore = Annotated[int, number(0, HOURS_BEFORE_MAX, 48)]
 PromoKind: TypeAlias = Literal["percent", "fixed", "unlock"]
 
@@ -98,7 +101,8 @@ class Conditions(msgspec.Struct, frozen=True):
 
     `refund_windows`: of those still open, the one with the most hours applies; without one, nothing is
     refunded. `cancel_hours_before`: later than that, buyers cannot cancel. `fee_kept`: the buyer's fee is
-    never refunded.
+    never refunded. `give_back_days`: for how many days after the event gets another time or place a buyer may
+    give tickets back in full, at most until it starts.
     """
 
     payment: PaymentMode = "door"
@@ -114,6 +118,16 @@ class Conditions(msgspec.Struct, frozen=True):
     orphans_forbidden: bool = (
         False  # for seats that buyers name; the best available seats avoid orphans anyway
     )
+    give_back_days: int = 14
+
+
+class Rescheduling(msgspec.Struct, frozen=True):
+    """A change of the time or place of an event on sale: when it was made, and the start before and after."""
+
+    at: datetime
+    starts_before: datetime
+    starts_at: datetime
+    place_changed: bool
 
 
 class PromoTerms(msgspec.Struct, frozen=True):

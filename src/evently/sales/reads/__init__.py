@@ -47,7 +47,7 @@ from evently.sales.reads.waitlist import (
     list_waitlist,
     list_waitlists,
 )
-from evently.sales.rules.pricing import TicketQuote, cancellable_until, window_at
+from evently.sales.rules.pricing import Promise, TicketQuote, cancellable_until, window_at
 from evently.sales.rules.state import Pool, Promo, Refund, Sale
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "LineQuote",
     "OnSaleState",
     "Pool",
+    "Promise",
     "Promo",
     "Proof",
     "Refund",

@@ -15,7 +15,7 @@ from evently.kit.errors import Refused
 from evently.sales import loading
 from evently.sales.commands import Booking, SalesRefusal
 from evently.sales.rules.state import Refund
-from evently.sales.terms import Conditions
+from evently.sales.terms import Conditions, Rescheduling
 
 sql: Final = load_queries(__name__)
 
@@ -109,6 +109,12 @@ async def find_conditions(
     event_ids, numbers = [event_id for event_id, _ in versions], [version for _, version in versions]
     rows = await database.fetch(*sql.list_conditions(event_ids=event_ids, versions=numbers))
     return {(event_id, version): loading.decode_conditions(stored) for event_id, version, stored in rows}
+
+
+async def list_reschedulings(database: Database, event_id: UUID) -> list[Rescheduling]:
+    """Return the changes of the time or place of an event while it was on sale, in their order."""
+    rows = await database.fetch(*loading.sql.load_reschedulings(event_ids=[event_id]))
+    return [Rescheduling(*rescheduling) for _, *rescheduling in rows]
 
 
 def _position(after: str | None) -> UUID | None:

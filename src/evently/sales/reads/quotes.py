@@ -14,12 +14,12 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.sales import loading
 from evently.sales.commands import Booking, BookingLine, No, SalesRefusal
-from evently.sales.reads.bookings import find_conditions, get_booking, locate_booking
+from evently.sales.reads.bookings import find_conditions, get_booking, list_reschedulings, locate_booking
 from evently.sales.reads.sale import read_head, unlocked_by
 from evently.sales.rules.bookings import chosen_tickets, not_cancellable
 from evently.sales.rules.moves import is_due
 from evently.sales.rules.placing import discounts_of, find_promo, not_payable, unlocks
-from evently.sales.rules.pricing import TicketQuote, amounts_of, quote_cancellation
+from evently.sales.rules.pricing import Promise, TicketQuote, amounts_of, promise_to, quote_cancellation
 from evently.sales.rules.state import Batch, Sale
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
 
@@ -59,7 +59,7 @@ class CancellationQuote(msgspec.Struct, frozen=True):
     booking: Booking
     tickets: list[TicketQuote]
     conditions: Conditions
-    starts_at: datetime
+    promise: Promise
 
 
 async def find_booking_quote(
@@ -93,7 +93,9 @@ async def find_cancellation_quote(
     conditions = (
         (await find_conditions(database, {version}))[version] if booking.conditions_version else Conditions()
     )
-    quote = quote_cancelled_tickets(booking, conditions, ticket_ids, location.event_starts_at, now)
+    reschedulings = await list_reschedulings(database, booking.event_id)
+    promise = promise_to(booking, conditions, reschedulings, location.event_starts_at)
+    quote = quote_cancelled_tickets(booking, conditions, ticket_ids, promise, now)
     if isinstance(quote, No):
         raise quote.as_error()
     return quote
@@ -138,19 +140,19 @@ def quote_cancelled_tickets(
     booking: Booking,
     conditions: Conditions,
     ticket_ids: tuple[UUID, ...] | None,
-    starts_at: datetime,
+    promise: Promise,
     now: datetime,
 ) -> CancellationQuote | No:
     """Return the refund for cancelling tickets of a booking now, or refuse as cancelling would."""
     if is_due(booking, now):
         return No(SalesRefusal.HOLD_EXPIRED)
-    if no := not_cancellable(booking, conditions, starts_at, now):
+    if no := not_cancellable(booking, conditions, promise, now):
         return no
     chosen = chosen_tickets(booking, ticket_ids)
     if isinstance(chosen, No):
         return chosen
     return CancellationQuote(
-        booking, quote_cancellation(booking, chosen, conditions, starts_at, now), conditions, starts_at
+        booking, quote_cancellation(booking, chosen, conditions, promise, now), conditions, promise
     )
 
 

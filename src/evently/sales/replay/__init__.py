@@ -51,6 +51,7 @@ _APPLY: Final[dict[type[facts.Fact], Callable[[ReplayedSale, Any], None]]] = {
     facts.SaleChanged: terms.change,
     facts.SaleOpened: terms.open_,
     facts.SaleCancelled: terms.cancel,
+    facts.EventRescheduled: terms.reschedule,
     facts.PoolPut: terms.put_pool,
     facts.PoolRemoved: terms.remove_pool,
     facts.TicketTypePut: terms.put_type,

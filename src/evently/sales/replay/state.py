@@ -21,7 +21,7 @@ from evently.sales.states import (
     SettledBy,
     WithdrawalReason,
 )
-from evently.sales.terms import Conditions, PromoTerms
+from evently.sales.terms import Conditions, PromoTerms, Rescheduling
 
 Placed: TypeAlias = facts.BookingConfirmed | facts.BookingHeld
 Cancelled: TypeAlias = facts.BookingCancelled | facts.TicketsCancelled
@@ -201,6 +201,7 @@ class ReplayedSale:
     bookings: dict[UUID, ReplayedBooking] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     conditions: dict[int, Conditions] = field(default_factory=dict)  # by version
+    reschedulings: list[Rescheduling] = field(default_factory=list)
     seating: tuple[str, tuple[str, ...], bytes] | None = None  # digest, zones, zone of each seat
     seats: dict[int, UUID | None] = field(default_factory=dict)  # claimed ones: ticket, or None for blocked
     set_asides: dict[UUID, int] = field(default_factory=dict)  # units, by ticket type

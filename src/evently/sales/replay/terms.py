@@ -5,8 +5,9 @@ from __future__ import annotations
 from evently.sales import facts
 from evently.sales.replay.money import HAS_PROMOS
 from evently.sales.replay.state import Contradiction, ReplayedPool, ReplayedPromo, ReplayedSale
+from evently.sales.terms import Rescheduling
 
-HAS_CONDITIONS, HAS_SEATING = 1, 2  # of `sales.extras`
+HAS_CONDITIONS, HAS_SEATING, HAS_RESCHEDULINGS = 1, 2, 32  # of `sales.extras`
 
 
 def set_up(sale: ReplayedSale, fact: facts.SaleSetUp) -> None:
@@ -20,6 +21,16 @@ def set_up(sale: ReplayedSale, fact: facts.SaleSetUp) -> None:
 def change(sale: ReplayedSale, fact: facts.SaleChanged) -> None:
     """Change the sale window."""
     sale.on_sale_at, sale.off_sale_at = fact.on_sale_at, fact.off_sale_at
+
+
+def reschedule(sale: ReplayedSale, fact: facts.EventRescheduled) -> None:
+    """Add a change of the time or place of the event."""
+    if sale.state != "open":
+        raise Contradiction(f"the event was rescheduled while its sale was {sale.state}")
+    sale.reschedulings.append(
+        Rescheduling(sale.now(), fact.starts_before, fact.starts_at, fact.place_changed)
+    )
+    sale.extras |= HAS_RESCHEDULINGS
 
 
 def open_(sale: ReplayedSale, _fact: facts.SaleOpened) -> None:

@@ -131,6 +131,7 @@ RULES: Final[Mapping[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
     commands.AcceptOffer: waitlist.accept_offer,
     commands.WakeSale: sale_terms.run_batch,
     commands.ChangeSale: sale_terms.change_sale,
+    commands.RescheduleEvent: sale_terms.reschedule,
     commands.OpenSale: sale_terms.open_sale,
     commands.CancelSale: sale_terms.cancel_sale,
     commands.PutPool: sale_terms.put_pool,

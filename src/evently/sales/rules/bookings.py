@@ -39,7 +39,7 @@ from evently.sales.rules.moves import (
     valid_tickets,
     with_void,
 )
-from evently.sales.rules.pricing import cancellable_until, refund_of, refundable_of
+from evently.sales.rules.pricing import Promise, cancellable_until, promise_to, refund_of, refundable_of
 from evently.sales.rules.state import Batch, Refund, ReturnedTicket, Sale
 from evently.sales.states import BookingPayment
 from evently.sales.terms import Conditions
@@ -205,7 +205,10 @@ def cancel_booking(sale: Sale, batch: Batch, command: CancelBooking) -> Outcome:
     if booking is None or command.buyer_id not in (None, booking.buyer_id):
         return No(SalesRefusal.BOOKING_NOT_FOUND)
     conditions = sale.conditions_of(booking)
-    if no := not_cancellable(booking, conditions, command.event_starts_at, batch.now):
+    promise = None
+    if command.event_starts_at is not None:
+        promise = promise_to(booking, conditions, sale.reschedulings, command.event_starts_at)
+    if no := not_cancellable(booking, conditions, promise, batch.now):
         return no
     chosen = chosen_tickets(booking, command.ticket_ids)
     if isinstance(chosen, No):
@@ -217,36 +220,40 @@ def cancel_booking(sale: Sale, batch: Batch, command: CancelBooking) -> Outcome:
             batch,
             booking,
             chosen,
-            _refund_minor(booking, chosen, conditions, command, batch),
+            _refund_minor(booking, chosen, conditions, promise, command, batch),
             unpaid=command.unpaid,
         )
     )
 
 
 def not_cancellable(
-    booking: Booking, conditions: Conditions, event_starts_at: datetime | None, now: datetime
+    booking: Booking, conditions: Conditions, promise: Promise | None, now: datetime
 ) -> No | None:
-    """Refuse when a booking cannot be cancelled any more. `event_starts_at` is None for an organizer."""
+    """Refuse when a booking cannot be cancelled any more. `promise` is None for an organizer."""
     if booking.state == "cancelled":
         return No(SalesRefusal.ALREADY_CANCELLED)
     if booking.state == "expired":
         return No(SalesRefusal.HOLD_EXPIRED)
-    if event_starts_at is None:
+    if promise is None:
         return None
-    until = cancellable_until(booking, conditions, event_starts_at)
+    until = cancellable_until(booking, conditions, promise)
     return No(SalesRefusal.TOO_LATE_TO_CANCEL) if now >= until else None
 
 
 def _refund_minor(
-    booking: Booking, chosen: Sequence[Ticket], conditions: Conditions, command: CancelBooking, batch: Batch
+    booking: Booking,
+    chosen: Sequence[Ticket],
+    conditions: Conditions,
+    promise: Promise | None,
+    command: CancelBooking,
+    batch: Batch,
 ) -> int:
     if booking.payment_id is None or command.unpaid:
         return 0
     left = booking.paid_minor - booking.refunded_minor - booking.outside_minor
-    if command.buyer_id is None or command.event_starts_at is None:
+    if command.buyer_id is None or promise is None:
         return min(sum([ticket.total_minor() for ticket in chosen]), left)
-    starts_at = command.event_starts_at
-    return min(sum([refund_of(ticket, conditions, starts_at, batch.now) for ticket in chosen]), left)
+    return min(sum([refund_of(ticket, conditions, promise, batch.now) for ticket in chosen]), left)
 
 
 def void_tickets(

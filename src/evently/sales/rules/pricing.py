@@ -8,7 +8,7 @@ top when the buyer pays it; otherwise it is deducted from the organizer's part.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -17,7 +17,15 @@ import msgspec
 
 from evently.sales.commands import Booking, Ticket
 from evently.sales.states import BookingPayment
-from evently.sales.terms import WHOLE, Conditions, Fees, PromoTerms, RefundWindow, TicketTypeTerms
+from evently.sales.terms import (
+    WHOLE,
+    Conditions,
+    Fees,
+    PromoTerms,
+    RefundWindow,
+    Rescheduling,
+    TicketTypeTerms,
+)
 
 
 class TicketAmounts(NamedTuple):
@@ -74,22 +82,60 @@ def discount_of(promo: PromoTerms, terms: TicketTypeTerms) -> int:
     return min(terms.price_minor, promo.value) if promo.kind == "fixed" else 0
 
 
+class Promise(NamedTuple):
+    """What the deadlines of a booking are counted from.
+
+    `starts_at`: the latest start that its buyer was promised since it was placed; a later one is better.
+    `begins_at`: the start of the event now: nothing is cancelled after it. `give_back_until`: until then its
+    tickets may be given back in full; None: no new time or place.
+    """
+
+    starts_at: datetime
+    begins_at: datetime
+    give_back_until: datetime | None = None
+
+
+def promise_to(
+    booking: Booking, conditions: Conditions, reschedulings: Sequence[Rescheduling], starts_at: datetime
+) -> Promise:
+    """Return what a buyer was promised. `starts_at`: of the event now."""
+    later = [each for each in reschedulings if each.at >= booking.placed_at]
+    if not later:
+        return Promise(starts_at, starts_at)
+    until = later[-1].at + timedelta(days=conditions.give_back_days)
+    begins_at = later[-1].starts_at
+    return Promise(
+        max([begins_at, *[max(each.starts_before, each.starts_at) for each in later]]),
+        begins_at,
+        min(until, begins_at) if conditions.give_back_days else None,
+    )
+
+
+def may_give_back(promise: Promise, now: datetime) -> bool:
+    """Return whether tickets may be given back in full, because the event got another time or place."""
+    return promise.give_back_until is not None and now < promise.give_back_until
+
+
 def window_at(conditions: Conditions, starts_at: datetime, now: datetime) -> RefundWindow | None:
     """Return the refund window that is open; of several, the one that ends first."""
     still_open = [window for window in conditions.refund_windows if now < window.ends_at(starts_at)]
     return max(still_open, key=lambda window: window.hours_before, default=None)
 
 
-def cancellable_until(booking: Booking, conditions: Conditions, starts_at: datetime) -> datetime:
+def cancellable_until(booking: Booking, conditions: Conditions, promise: Promise) -> datetime:
     """Return the instant from which the buyer can no longer cancel; for a hold, the start of the event."""
     if booking.state != "confirmed":
-        return starts_at
-    return starts_at - timedelta(hours=conditions.cancel_hours_before)
+        return promise.begins_at
+    deadline = promise.starts_at - timedelta(hours=conditions.cancel_hours_before)
+    deadline = min(deadline, promise.begins_at)
+    return deadline if promise.give_back_until is None else max(deadline, promise.give_back_until)
 
 
-def refund_of(ticket: Ticket, conditions: Conditions, starts_at: datetime, now: datetime) -> int:
+def refund_of(ticket: Ticket, conditions: Conditions, promise: Promise, now: datetime) -> int:
     """Return the refund for a paid ticket that its buyer cancels now; never more than it cost."""
-    window = window_at(conditions, starts_at, now)
+    if may_give_back(promise, now):
+        return ticket.total_minor()
+    window = window_at(conditions, promise.starts_at, now)
     return 0 if window is None else share_of(refundable_of(ticket, conditions), window.basis_points)
 
 
@@ -105,13 +151,13 @@ def refundable_minor(total_minor: int, fee_minor: int, conditions: Conditions) -
 
 
 def quote_cancellation(
-    booking: Booking, tickets: Iterable[Ticket], conditions: Conditions, starts_at: datetime, now: datetime
+    booking: Booking, tickets: Iterable[Ticket], conditions: Conditions, promise: Promise, now: datetime
 ) -> list[TicketQuote]:
     """Return what cancelling these tickets of a booking now would refund, for each ticket."""
     left = booking.paid_minor - booking.refunded_minor - booking.outside_minor
     quotes = []
     for ticket in tickets:
-        refund = min(refund_of(ticket, conditions, starts_at, now), left)
+        refund = min(refund_of(ticket, conditions, promise, now), left)
         left -= refund
         quotes.append(TicketQuote(ticket.ticket_id, ticket.total_minor(), refund))
     return quotes

@@ -20,6 +20,7 @@ from evently.sales.commands import (
     PutSeating,
     PutTicketType,
     RemovePool,
+    RescheduleEvent,
     RetirePromoCode,
     RetireTicketType,
     SalesRefusal,
@@ -34,8 +35,10 @@ from evently.sales.terms import (
     CONDITIONS_MAX,
     POOLS_MAX,
     PROMO_CODES_MAX,
+    RESCHEDULINGS_MAX,
     TICKET_TYPES_MAX,
     PoolTerms,
+    Rescheduling,
     Seating,
 )
 from evently.seating import Hall, SeatState, plan_of
@@ -82,6 +85,19 @@ def change_sale(sale: Sale, batch: Batch, command: ChangeSale) -> Outcome:
     batch.terms_changed = True
     batch.serve_waitlist = True  # the waitlist is served within the window only
     batch.facts.append(facts.SaleChanged(command.on_sale_at, command.off_sale_at))
+    return Done()
+
+
+def reschedule(sale: Sale, batch: Batch, command: RescheduleEvent) -> Outcome:
+    """Record another start or place of the event, from which deadlines of earlier bookings are counted."""
+    if sale.state == "cancelled":
+        return No(SalesRefusal.EVENT_CANCELLED)
+    if len(sale.reschedulings) >= RESCHEDULINGS_MAX:
+        return No(SalesRefusal.TOO_MANY_PARTS, "reschedulings", {"count_max": RESCHEDULINGS_MAX})
+    starts_before, starts_at = command.starts_before, command.starts_at
+    sale.reschedulings.append(Rescheduling(batch.now, starts_before, starts_at, command.place_changed))
+    batch.rescheduled += 1
+    batch.facts.append(facts.EventRescheduled(starts_before, starts_at, command.place_changed))
     return Done()
 
 

@@ -22,13 +22,13 @@ from evently.sales.commands import UNITS_MAX, Booking, WaitlistEntry
 from evently.sales.facts import Fact
 from evently.sales.rules.ledger import Posting
 from evently.sales.states import RefundState, SaleState
-from evently.sales.terms import Conditions, PromoTerms, Seating, TicketTypeTerms
+from evently.sales.terms import Conditions, PromoTerms, Rescheduling, Seating, TicketTypeTerms
 from evently.seating import Hall
 
 SecretSource = Callable[[], bytes]
 
 # Bits of `sales.extras`: which of the rarer parts a sale has ever had, so that only those are loaded
-HAS_CONDITIONS, HAS_SEATING, HAS_PROMOS, HAS_WAITLIST, HAS_RETURNS = (1, 2, 4, 8, 16)
+HAS_CONDITIONS, HAS_SEATING, HAS_PROMOS, HAS_WAITLIST, HAS_RETURNS, HAS_RESCHEDULINGS = (1, 2, 4, 8, 16, 32)
 # Entries of each quantity in memory: a few milliseconds to load, and as many offers as a batch should make
 # beside its commands
 WAITLIST_KNOWN_MAX: Final = 50
@@ -160,6 +160,7 @@ class Sale:
     ticket_types: dict[UUID, TicketTypeTerms] = field(default_factory=dict)
     next_expiry_at: datetime | None = None  # no hold expires before it
     conditions: dict[int, Conditions] = field(default_factory=dict)  # by version
+    reschedulings: list[Rescheduling] = field(default_factory=list)  # in their order
     hall: Hall | None = None
     promos: dict[str, Promo] = field(default_factory=dict)  # by code
     waitlists: dict[UUID, Waitlist] = field(default_factory=dict)  # by ticket type
@@ -316,6 +317,7 @@ class Batch:
     refunds_settled: list[UUID] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
     conditions_put: list[int] = field(default_factory=list)  # versions
+    rescheduled: int = 0  # the last so many of the sale's reschedulings are new
     seating_put: Seating | None = None
 
     def extras(self) -> int:
@@ -326,6 +328,7 @@ class Batch:
             | HAS_PROMOS * bool(self.promos_put)
             | HAS_WAITLIST * bool(self.entries_joined)
             | HAS_RETURNS * bool(self.returning_changed)
+            | HAS_RESCHEDULINGS * bool(self.rescheduled)
         )
 
     def writes(self) -> bool:
@@ -341,6 +344,7 @@ class Batch:
             or self.pools_removed
             or self.types_changed
             or self.conditions_put
+            or self.rescheduled
             or self.promos_put
             or self.seating_put
         )

@@ -28,7 +28,8 @@ class NotificationView(msgspec.Struct, frozen=True):
     `kind`: offer_made (an offer waits for acceptance), offer_lapsed (an offer was not accepted in time),
     entry_withdrawn (the event was cancelled, or the buyer reached a limit), booking_confirmed,
     booking_cancelled, tickets_cancelled (some tickets of a booking), return_taken (another buyer took
-    returned tickets), refund_paid.
+    returned tickets), refund_paid, event_rescheduled (another time or place: get the event and the
+    cancellation quote).
     """
 
     id: str

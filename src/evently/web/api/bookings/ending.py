@@ -58,7 +58,10 @@ class CancellationQuoteView(msgspec.Struct, frozen=True):
 
     `refund` counts money paid online only; money paid at the door is paid back there. `window` is the
     refund window that applies now, null when nothing is refunded any more. `windows` are all of them.
-    `fee_kept`: the fee is never refunded.
+    `fee_kept`: the fee is never refunded. Deadlines are counted from the start of the event, or from an
+    earlier date of it that the buyer was promised, whichever is better for the buyer. Until
+    `give_back_until`, everything is refunded, because the event got another time or place; null when it did
+    not.
     """
 
     booking_id: str
@@ -68,6 +71,7 @@ class CancellationQuoteView(msgspec.Struct, frozen=True):
     window: RefundDeadlineView | None
     windows: list[RefundDeadlineView]
     fee_kept: bool
+    give_back_until: datetime | None
 
 
 @get(
@@ -219,8 +223,8 @@ def _cancel_command(
 
 
 def _show_quote(quote: sales.reads.CancellationQuote, now: datetime) -> CancellationQuoteView:
-    currency, conditions, starts_at = quote.booking.currency, quote.conditions, quote.starts_at
-    window = sales.reads.window_at(conditions, starts_at, now)
+    currency, conditions, promise = quote.booking.currency, quote.conditions, quote.promise
+    window = sales.reads.window_at(conditions, promise.starts_at, now)
     return CancellationQuoteView(
         show_id("bkg", quote.booking.booking_id),
         Money(sum(each.refund_minor for each in quote.tickets), currency),
@@ -232,15 +236,17 @@ def _show_quote(quote: sales.reads.CancellationQuote, now: datetime) -> Cancella
             )
             for each in quote.tickets
         ],
-        sales.reads.cancellable_until(quote.booking, conditions, starts_at),
-        None if window is None else _show_window(window, starts_at),
-        [_show_window(each, starts_at) for each in conditions.refund_windows],
+        sales.reads.cancellable_until(quote.booking, conditions, promise),
+        None if window is None else _show_window(window, promise),
+        [_show_window(each, promise) for each in conditions.refund_windows],
         conditions.fee_kept,
+        promise.give_back_until,
     )
 
 
-def _show_window(window: sales.terms.RefundWindow, starts_at: datetime) -> RefundDeadlineView:
-    return RefundDeadlineView(window.ends_at(starts_at), window.basis_points)
+def _show_window(window: sales.terms.RefundWindow, promise: sales.reads.Promise) -> RefundDeadlineView:
+    until = min(window.ends_at(promise.starts_at), promise.begins_at)
+    return RefundDeadlineView(until, window.basis_points)
 
 
 routes: Final = [quote_cancellation, cancel_booking, cancel_event_booking, return_tickets, keep_tickets]

@@ -13,6 +13,7 @@ from evently.sales.terms import (
     BasisPoints,
     Conditions,
     Fees,
+    GiveBackDays,
     HoursBefore,
     PaidBy,
     PaymentMode,
@@ -38,6 +39,7 @@ class BuyersConditionsView(msgspec.Struct, frozen=True, kw_only=True):
     fees: FeesView | None
     refund_windows: tuple[RefundWindow, ...]
     cancel_hours_before: HoursBefore
+    give_back_days: GiveBackDays
     fee_kept: bool
     holds_per_buyer_max: HoldsPerBuyer
     held_units_per_buyer_max: HeldUnitsPerBuyer
