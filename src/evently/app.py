@@ -36,6 +36,7 @@ from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
 from evently.web.edge.asgi import Receive, Scope, Send
+from evently.web.edge.connections import CONNECTIONS, ConnectionLimits, raise_descriptor_limit
 from evently.web.edge.limits import Limits
 from evently.web.edge.middleware import Edge
 from evently.web.owners import Owners
@@ -105,6 +106,7 @@ def create() -> Application:
     """Return the application of a worker process, from the environment that `serve` has set for it."""
     config = read_config()
     configure_logs(config.log_options())
+    CONNECTIONS.limits = ConnectionLimits(connections_max=raise_descriptor_limit())
     if config.metrics_directory is not None:
         keep_directory(Path(config.metrics_directory))
     return Application(config)

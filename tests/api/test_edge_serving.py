@@ -85,6 +85,7 @@ def test_it_is_alive_ready_and_well(server: Serving) -> None:
     ready = HTTP.get(f"{server.url}/readyz")
     assert (ready.status_code, ready.headers["content-type"]) == (200, "application/health+json")
     assert set(ready.json()["checks"]) == {
+        "connections",
         "database",
         "writes",
         "clock",
@@ -100,6 +101,11 @@ def test_it_is_alive_ready_and_well(server: Serving) -> None:
         (b"nonsense\r\n\r\n", 400, "malformed"),
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400, "malformed"),
         (b"GET / HTTP/1.1\r\nHost: a\r\nbad header\r\n\r\n", 400, "malformed"),
+        (b"GET /livez HTTP/1.1\r\n\r\n", 400, "malformed"),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "malformed"),
+        (b"GET /livez HTTP/2.0\r\nHost: a\r\n\r\n", 400, "malformed"),
+        (b"GET /livez\r\n\r\n", 400, "malformed"),
+        (b'GET /livez HTTP/1.1\r\nHost: "a"\r\nConnection: close\r\n\r\n', 400, "malformed"),
         (b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed"),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, "address-too-long"),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 40_000 + b"\r\n\r\n", 431, "headers-too-long"),
@@ -113,6 +119,14 @@ def test_what_cannot_be_read_is_a_problem_too(
     assert (found, said["status"], said["code"]) == (status, status, code)
 
 
+def test_a_wrong_host_is_named_as_the_reason(server: Serving) -> None:
+    close = b"Connection: close\r\n\r\n"
+    for hosts in (b"", b"Host: a\r\nHost: b\r\n", b'Host: "a"\r\n'):
+        _, said = problem_in(raw(server, b"GET /livez HTTP/1.1\r\n" + hosts + close))
+        assert "Host" in said["detail"]
+    assert raw(server, b"GET /livez HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_body_without_a_length_is_counted(server: Serving) -> None:
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     head = JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -124,6 +138,12 @@ def test_a_long_body_is_refused_before_it_is_sent(server: Serving) -> None:
     head = JSON_HEAD + b"Content-Length: 999999\r\n\r\n"
     status, said = problem_in(raw(server, head))
     assert (status, said["code"]) == (413, "too-large")
+
+
+def test_the_answer_to_a_body_of_ten_megabytes_can_be_read(server: Serving) -> None:
+    body = b"x" * 10_000_000
+    head = JSON_HEAD + b"Content-Length: %d\r\n\r\n" % len(body)
+    assert problem_in(raw(server, head + body))[0] == 413
 
 
 def test_metrics_are_the_sum_of_all_workers(server: Serving) -> None:

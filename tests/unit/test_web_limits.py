@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +19,8 @@ from evently.web.edge.context import Request, Response
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.limits import ClientAddress, Limit, Limits, RateState
 from evently.web.edge.options import RateOptions
-from evently.web.edge.routing import get, post
-from tests.support.edge import Stream, client_of
+from evently.web.edge.routing import JSONBody, get, post
+from tests.support.edge import Stream, client_of, edge_of
 
 
 class Hand:
@@ -95,6 +97,15 @@ async def broken(request: Request) -> None:
     raise KeyError("report")
 
 
+class Wish(msgspec.Struct, forbid_unknown_fields=True):
+    text: str
+
+
+@post("/heavy", **policy(PUBLIC, rate="heavy"))
+async def heavy(request: Request, data: JSONBody[Wish]) -> Response[str]:
+    return Response("heavy")
+
+
 ROUTES = [read, login, report, broken]
 
 
@@ -133,8 +144,8 @@ async def test_an_address_is_limited_whatever_the_account() -> None:
 async def test_few_reports_run_at_a_time() -> None:
     limits = Limits(RateOptions(), heavy_reads_max=1)
     first, second = (Exchange({}, {}, "id", "127.0.0.1") for _ in range(2))
-    await limits.enter_heavy(first)
-    waiting = asyncio.create_task(limits.enter_heavy(second))
+    await limits.enter_heavy(first, "a")
+    waiting = asyncio.create_task(limits.enter_heavy(second, "b"))
     await asyncio.sleep(0)
     assert not waiting.done()
     assert first.release is not None
@@ -143,12 +154,29 @@ async def test_few_reports_run_at_a_time() -> None:
     assert second.release is not None
 
 
+async def test_one_organizer_has_one_report_at_a_time() -> None:
+    limits = Limits(RateOptions(), heavy_reads_max=2)
+    first, second, other = (Exchange({}, {}, "id", "127.0.0.1") for _ in range(3))
+    await limits.enter_heavy(first, "a")
+    waiting = asyncio.create_task(limits.enter_heavy(second, "a"))
+    await asyncio.sleep(0)
+    await limits.enter_heavy(other, "b")
+    assert not waiting.done()
+    for exchange in (first, other):
+        assert exchange.release is not None
+        exchange.release()
+    await waiting
+    assert second.release is not None
+    second.release()
+    assert limits._turns == {}, "nobody is remembered who has none"
+
+
 async def test_a_report_that_waits_too_long_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HEAVY_WAIT_SECONDS_MAX", 0.01)
     limits = Limits(RateOptions(), heavy_reads_max=1)
-    await limits.enter_heavy(Exchange({}, {}, "id", "127.0.0.1"))
+    await limits.enter_heavy(Exchange({}, {}, "id", "127.0.0.1"), object())
     with pytest.raises(Busy):
-        await limits.enter_heavy(Exchange({}, {}, "id", "127.0.0.1"))
+        await limits.enter_heavy(Exchange({}, {}, "id", "127.0.0.1"), object())
 
 
 async def test_the_turn_of_a_report_ends_with_its_answer() -> None:
@@ -200,3 +228,38 @@ async def test_the_address_in_the_answer_comes_from_the_client(capsys: pytest.Ca
             await client.get("/read", headers={"X-Forwarded-For": f"192.0.2.{n}"}) for n in (1, 2, 1)
         ]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
+
+
+async def test_a_slot_is_taken_when_the_whole_body_is_there() -> None:
+    async with edge_of([heavy], heavy_reads_max=1) as edge:
+        limits, arrived, rest = edge.context.limits, asyncio.Event(), asyncio.Event()
+        sent: list[int] = []
+
+        async def receive() -> dict[str, object]:
+            if not arrived.is_set():
+                arrived.set()
+                return {"type": "http.request", "body": b'{"text":', "more_body": True}
+            await rest.wait()
+            return {"type": "http.request", "body": b'"a"}', "more_body": False}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                sent.append(message["status"])
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/heavy",
+            "query_string": b"",
+            "client": ("127.0.0.1", 1),
+            "headers": [(b"host", b"a"), (b"content-type", b"application/json")],
+        }
+        slow = asyncio.create_task(edge(scope, receive, send))
+        await arrived.wait()
+        quick = Exchange({}, {}, "id", "127.0.0.1")
+        await asyncio.wait_for(limits.enter_heavy(quick, "another"), 1)
+        assert quick.release is not None
+        quick.release()
+        rest.set()
+        await slow
+        assert sent == [201]

@@ -235,3 +235,50 @@ async def test_an_address_has_one_route_for_a_method() -> None:
 def test_every_route_needs_a_policy() -> None:
     with pytest.raises(TypeError, match="policy"):
         get("/v1/open")
+
+
+@post("/v1/acts", **policy(PUBLIC))
+async def act(request: Request) -> Response[str]:
+    return Response("done")
+
+
+@delete("/v1/acts", **policy(PUBLIC))
+async def undo(request: Request) -> Response[None]:
+    return Response(None)
+
+
+@post("/v1/raw", reads_body=True, **policy(PUBLIC))
+async def raw(request: Request) -> Response[str]:
+    return Response((await request.body()).decode())
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", None),
+        (b"{}", None),
+        (b" {} \n", None),
+        (b'{"refund":false}', "invalid"),
+        (b"[]", "invalid"),
+        (b"null", "invalid"),
+        (b"nonsense", "malformed"),
+    ],
+)
+async def test_a_body_where_none_is_taken_is_refused(method: str, body: bytes, code: str | None) -> None:
+    headers = {"content-type": "application/json"}
+    async with client_of([act, undo, raw]) as client:
+        answer = await client.request(method, "/v1/acts", content=body, headers=headers)
+        if code is None:
+            assert answer.is_success
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (400 if code == "malformed" else 422, code)
+        assert (await client.post("/v1/raw", content=body)).text == body.decode()
+    if b"refund" in body:
+        assert answer.json()["errors"] == [{"pointer": "/refund", "detail": "There is no such field."}]
+
+
+async def test_an_empty_body_needs_no_media_type() -> None:
+    async with client_of([act]) as client:
+        assert (await client.post("/v1/acts", content=b"{}")).status_code == 201
+        assert (await client.post("/v1/acts", content=b"{ x")).status_code == 415

@@ -247,6 +247,7 @@ def _server(config: Config) -> uvicorn.Config:
         factory=True,
         workers=config.processes(),
         http="evently.web.edge.protocol:Protocol",
+        loop="evently.web.edge.connections:Loop",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,

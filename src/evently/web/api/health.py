@@ -23,12 +23,14 @@ from evently.db import Database, write_something
 from evently.db.revision import newest_revision, stored_revision
 from evently.kit.errors import CommonRefusal, Refused, Trouble
 from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.connections import CONNECTIONS
 from evently.web.edge.context import Response
 from evently.web.edge.routing import get
 from evently.web.services import Request, Services
 
 LAG_SECONDS_MAX: Final = 30.0  # a relay this late is slow or broken: warn the operator
 LAG_SECONDS_LOST: Final = 300.0  # a relay this late has stopped: no effect of any fact is applied
+CONNECTIONS_PART_MAX: Final = 0.8  # of those that a process may have: warn the operator
 _HEALTH_JSON: Final = "application/health+json"
 _RETRY: Final = {"retry-after": "2"}
 _OPEN: Final = policy(PUBLIC, rate="unlimited")
@@ -131,6 +133,7 @@ async def run_checks(context: Services) -> Health:
     clock = context.probe.clock
     lag = 0.0 if measured.oldest is None else max(0.0, (clock.unchecked() - measured.oldest).total_seconds())
     checks = {
+        "connections": _check_connections(),
         "database": HealthCheck("pass", measured.milliseconds, "ms"),
         "writes": HealthCheck("pass", measured.written_milliseconds, "ms"),
         "clock": HealthCheck(
@@ -196,6 +199,15 @@ async def _answer(context: Services, *, details: bool) -> Response[Health]:
     return Response(
         found, status_code=503 if failed else 200, media_type=_HEALTH_JSON, headers=_RETRY if failed else None
     )
+
+
+def _check_connections() -> HealthCheck:
+    """Return how many connections this process has; a process that is full still serves those."""
+    count = len(CONNECTIONS.open)
+    if CONNECTIONS.listening and count <= CONNECTIONS.limits.connections_max * CONNECTIONS_PART_MAX:
+        return HealthCheck("pass", count, "connections")
+    most = CONNECTIONS.limits.connections_max
+    return HealthCheck("warn", count, "connections", f"This process accepts at most {most} connections.")
 
 
 def _check_migrations(revision: str | None) -> HealthCheck:

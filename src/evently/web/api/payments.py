@@ -426,6 +426,7 @@ async def get_cancellation(request: Request, event_id: FromPath[EventId]) -> Res
     tags=["Gateways"],
     status_code=200,
     responses=problems(CheckoutRefusal.UNKNOWN_GATEWAY, CheckoutRefusal.WEBHOOK_FORGED),
+    reads_body=True,
     **policy(PUBLIC, rate="unlimited"),
 )
 async def receive_webhook(request: Request, name: FromPath[str]) -> Response[ReceivedView]:

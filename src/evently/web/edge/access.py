@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from evently.accounts import Accounts, AccountsRefusal, MemberRole
+from evently.accounts.members import find_role
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.kit.errors import CommonRefusal, Refused
@@ -75,8 +76,20 @@ class Access:
         claims = self._accounts.tokens.verify_access(token)
         return Actor("person", claims.person_id, claims.role, claims.session_id)
 
-    async def is_member(self, actor: Actor, organizer_id: UUID, role: MemberRole, scope: str | None) -> bool:
-        """Return whether an actor has this role or a higher one; of an API key, whether it has this scope."""
+    async def is_member(
+        self,
+        actor: Actor,
+        organizer_id: UUID,
+        role: MemberRole,
+        scope: str | None,
+        *,
+        certainly: bool = False,
+    ) -> bool:
+        """Return whether an actor has this role or a higher one; of an API key, whether it has this scope.
+
+        A remembered role is half a second old. `certainly`: the database is asked before a no, because
+        another process may just have accepted an invitation.
+        """
         if actor.kind == "api_key":
             return actor.organizer_id == organizer_id and scope in actor.scopes
         if actor.kind == "anonymous":
@@ -84,7 +97,14 @@ class Access:
         if actor.role == "admin":
             return True
         found = await self._accounts.roles.find_role(self._database, organizer_id, actor.id)
-        return found is not None and _RANKS[found] >= _RANKS[role]
+        if found is not None and _RANKS[found] >= _RANKS[role]:
+            return True
+        if not certainly:
+            return False
+        stored = await find_role(self._database, organizer_id, actor.id)
+        if stored != found:
+            self._accounts.roles.forget(organizer_id)
+        return stored is not None and _RANKS[stored] >= _RANKS[role]
 
     async def check_organizer(self, actor: Actor, path_values: dict[str, str], wanted: Policy) -> UUID:
         """Return the organizer of the resource in the path; refuse an actor without the role or scope.
@@ -93,7 +113,7 @@ class Access:
         """
         assert wanted.role is not None, "such policies are made by organizer(role, scope)"
         owner = await self._find_owner(path_values)
-        if await self.is_member(actor, owner.organizer_id, wanted.role, wanted.scope):
+        if await self.is_member(actor, owner.organizer_id, wanted.role, wanted.scope, certainly=True):
             return owner.organizer_id
         if actor.kind == "api_key" and actor.organizer_id == owner.organizer_id:
             check_scope(actor, wanted.scope)

@@ -112,9 +112,14 @@ def counted(request: Request) -> object:
 
 
 async def _count(request: Request, route: Route) -> None:
-    """Count the request against its rate limit; if it is heavy, wait until one more may run."""
+    """Count the request against its rate limit."""
     exchange, limits = request.exchange, request.context.limits
     rate = route.rate or ("reads" if request.scope["method"] == "GET" else "writes")
     await limits.check(rate, _network(exchange.client) if rate in _BY_ADDRESS else counted(request), exchange)
-    if rate == "heavy":
-        await limits.enter_heavy(exchange)
+
+
+async def enter_heavy(request: Request) -> None:
+    """Wait until one more report of the request's organizer may run."""
+    exchange = request.exchange
+    owner = getattr(exchange, "organizer_id", None) or counted(request)
+    await request.context.limits.enter_heavy(exchange, owner)

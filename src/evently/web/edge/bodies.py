@@ -11,8 +11,8 @@ from evently.kit.errors import Refused
 from evently.web.edge.asgi import Message, Receive
 from evently.web.edge.refusals import EdgeRefusal
 
-DRAINED_BYTES_MAX: Final = 1024 * 1024
-DRAINING_SECONDS_MAX: Final = 1.0
+DRAINED_BYTES_MAX: Final = 64 * 1024 * 1024  # nothing of it is kept
+DRAINING_SECONDS_MAX: Final = 5.0
 _LENGTH_DIGITS_MAX: Final = 15
 
 
@@ -58,7 +58,7 @@ class BodyLimit:
 
 
 async def drain(receive: Receive) -> None:
-    """Read a little more of a body that is too long.
+    """Read the rest of a body that is too long, up to a limit.
 
     A client that is still sending when the connection is closed is reset before it reads the response.
     """

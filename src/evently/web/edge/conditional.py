@@ -2,7 +2,9 @@
 
 A tag is the version in quotes, `"7"`. A compressed response carries `"7-br"` or `"7-gzip"`, because its
 bytes differ; all of them mean version 7. A hash of the bytes may follow after a dot, `"7.9f86d081"`: for an
-edit that means version 7, too.
+edit that means version 7, too. So does the weak form, `W/"7"`: a proxy that compresses an answer writes it,
+and no edit would be possible behind it. (RFC 9110, 13.1.1, compares strongly; our tags name versions, not
+bytes.)
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ def require_if_match(request: Request, version: int) -> None:
     given = request.header("if-match")
     if given is None:
         raise Refused(EdgeRefusal.IF_MATCH_MISSING, "send_if_match")
-    if given.strip() != "*" and str(version) not in _strong_tags(given):
+    if given.strip() != "*" and str(version) not in _versions(given):
         raise Refused(
             CommonRefusal.STALE,
             "other_version",
@@ -55,5 +57,5 @@ def not_modified(request: Request, etag: str, cache_control: str = _NO_STORE) ->
     return None
 
 
-def _strong_tags(header: str) -> set[str]:
-    return {match[1].partition(".")[0] for match in _TAG.finditer(header) if not match[0].startswith("W/")}
+def _versions(header: str) -> set[str]:
+    return {match[1].partition(".")[0] for match in _TAG.finditer(header)}

@@ -17,8 +17,8 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from functools import lru_cache
+from contextlib import AsyncExitStack, suppress
+from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
 
@@ -90,6 +90,16 @@ class Limit:
         self._keys_max = max(KEYS_MAX, 2 * len(self._even_at))
 
 
+class _Turn:
+    """Whose report runs, of those of one owner; `users` counts those that run or wait."""
+
+    __slots__ = ("lock", "users")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
 class Limits:
     """The limits of one process. `close` when done."""
 
@@ -102,6 +112,7 @@ class Limits:
         }
         self._shared = SharedCounts(options.store_url) if options.store_url else None
         self._heavy = asyncio.Semaphore(heavy_reads_max)
+        self._turns: dict[object, _Turn] = {}
 
     async def check(self, name: str, key: object, exchange: Exchange) -> None:
         """Count one request; refuse if there were too many."""
@@ -122,14 +133,34 @@ class Limits:
                 retry_after=state.seconds,
             )
 
-    async def enter_heavy(self, exchange: Exchange) -> None:
-        """Wait until one more report may run, up to its response; raise Busy if that takes too long."""
+    async def enter_heavy(self, exchange: Exchange, owner: object) -> None:
+        """Wait until one more report may run, up to its response; raise Busy if that takes too long.
+
+        Each owner, an organizer, has one at a time, so that nobody takes the slots of all others.
+        """
+        turn = self._turns.setdefault(owner, _Turn())
+        turn.users += 1
         try:
-            async with asyncio.timeout(HEAVY_WAIT_SECONDS_MAX):
+            async with asyncio.timeout(HEAVY_WAIT_SECONDS_MAX), AsyncExitStack() as taken:
+                await taken.enter_async_context(turn.lock)
                 await self._heavy.acquire()
-        except TimeoutError as exc:
-            raise Busy("Too many reports are running. Try again in a moment.") from exc
-        exchange.release = self._heavy.release
+                taken.pop_all()
+        except BaseException as exc:
+            self._leave(owner, turn)
+            if isinstance(exc, TimeoutError):
+                raise Busy("Too many reports are running. Try again in a moment.") from exc
+            raise
+        exchange.release = partial(self._leave_heavy, owner, turn)
+
+    def _leave_heavy(self, owner: object, turn: _Turn) -> None:
+        self._heavy.release()
+        turn.lock.release()
+        self._leave(owner, turn)
+
+    def _leave(self, owner: object, turn: _Turn) -> None:
+        turn.users -= 1
+        if not turn.users:
+            del self._turns[owner]
 
     async def close(self) -> None:
         """Close the connection to the store."""

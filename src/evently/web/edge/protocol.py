@@ -1,20 +1,31 @@
-"""HTTP/1.1 of uvicorn, with limits on the request line and headers, and problems for malformed requests."""
+"""HTTP/1.1 of uvicorn, with limits and with problems for requests that are malformed or never end.
+
+The limits: the length of the request line and of the headers, and how long each part may take
+(`connections.py`). A request needs exactly one Host (RFC 9112, 3.2), and is HTTP/1.1 or 1.0.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
 import secrets
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from evently.web.edge.problems import PROBLEM_JSON, PROBLEMS
+from evently.kit.errors import Refused
+from evently.web.edge.connections import BODY_BYTES_PER_SECOND_MIN, CONNECTIONS
+from evently.web.edge.problems import PROBLEM_JSON, PROBLEMS, sentence_of
 from evently.web.edge.refusals import EdgeRefusal
 
 ADDRESS_BYTES_MAX: Final = 8 * 1024  # RFC 9110, 4.1, asks for at least 8000
 LINGER_SECONDS: Final = 1.0
 HEADERS_BYTES_MAX: Final = 32 * 1024  # as other servers do
+
+
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
 
 
 class _TooLong(Exception):
@@ -27,6 +38,22 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _refused = False
     _refusal = EdgeRefusal.MALFORMED
+    _malformed: Refused | None = None
+    _due = math.inf  # when the part of the request that is being received must be there
+    _part = "head"
+    _unread_bytes = 0  # of answers, that the client had not taken when they were last looked at
+    _unread_since = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Count the connection, and wait for the headers of its first request."""
+        super().connection_made(transport)
+        self._due = self.loop.time() + CONNECTIONS.limits.head_seconds
+        CONNECTIONS.add(self, self.loop)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        CONNECTIONS.remove(self, self.loop)
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes; ignore them once the request is refused."""
@@ -34,9 +61,11 @@ class Protocol(HttpToolsProtocol):
             super().data_received(data)
 
     def on_message_begin(self) -> None:
-        """Start to count the bytes of a new request."""
+        """Start to count the bytes of a new request, and its seconds; of the first one they have begun."""
         super().on_message_begin()
         self._head_bytes = 0
+        if self._due == math.inf:
+            self._part, self._due = "head", self.loop.time() + CONNECTIONS.limits.head_seconds
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the address."""
@@ -53,16 +82,74 @@ class Protocol(HttpToolsProtocol):
             self._refusal = EdgeRefusal.HEADERS_TOO_LONG
             raise _TooLong
 
+    def on_headers_complete(self) -> None:
+        """Refuse a version or Host that RFC 9112 does not allow; then wait for the body."""
+        version = self.parser.get_http_version()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if version not in _VERSIONS:
+            self._malformed = Refused(EdgeRefusal.MALFORMED, "version")
+        elif hosts > 1:
+            self._malformed = Refused(EdgeRefusal.MALFORMED, "many_hosts")
+        elif hosts == 0 and version == "1.1":
+            self._malformed = Refused(EdgeRefusal.MALFORMED, "no_host")
+        if self._malformed is not None:
+            raise self._malformed
+        self._part, self._due = "body", self.loop.time() + CONNECTIONS.limits.body_seconds
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body; a long one may take longer."""
+        super().on_body(body)
+        self._due += len(body) / BODY_BYTES_PER_SECOND_MIN
+
+    def on_message_complete(self) -> None:
+        """Wait for nothing more of this request."""
+        super().on_message_complete()
+        self._due = math.inf
+
+    def overdue(self, now: float) -> str | None:
+        """Return what the client has let wait for too long: head, body or reader; None for nothing."""
+        unread = self.transport.get_write_buffer_size()
+        if unread == 0 or unread < self._unread_bytes or self._unread_bytes == 0:
+            self._unread_since = now
+        self._unread_bytes = unread
+        if unread and now - self._unread_since > CONNECTIONS.limits.unread_seconds:
+            return "reader"
+        if now > self._due and not self.flow.read_paused:  # paused: it is us who do not read
+            return self._part
+        return None
+
+    def end(self, reason: str) -> None:
+        """Close the connection; say why to a client that has begun a request and has no answer yet."""
+        self._due = math.inf
+        if reason == "reader":
+            self.transport.abort()
+            return
+        cycle: Any = self.cycle  # None before the first request
+        busy = cycle is not None and not cycle.response_complete
+        begun = self._head_bytes > 0 or bool(getattr(self, "url", b""))
+        if self.transport.is_closing() or not begun or (busy and cycle.response_started):
+            self.transport.close()
+            return
+        self._refusal = EdgeRefusal.TOO_SLOW
+        self.send_400_response(reason)
+        if busy:  # the handler learns that the rest will never come
+            cycle.disconnected = True
+            cycle.message_event.set()
+
     def send_400_response(self, msg: str) -> None:
         """Send a problem for a malformed request, and close the connection."""
         row = PROBLEMS[self._refusal]
         request_id = secrets.token_hex(8)
+        detail = msg if self._refusal is EdgeRefusal.MALFORMED else row.title
+        if self._malformed is not None:
+            detail = sentence_of(self._malformed)
         body = json.dumps(
             {
                 "type": f"/problems/{self._refusal.value}",
                 "title": row.title,
                 "status": row.status,
-                "detail": msg if self._refusal is EdgeRefusal.MALFORMED else row.title,
+                "detail": detail,
                 "code": self._refusal.value,
                 "request_id": request_id,
             }

@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from evently.kit.errors import CommonRefusal, Refused
 from evently.web.edge.asgi import Receive, Scope, Send
-from evently.web.edge.auth import enforce
+from evently.web.edge.auth import enforce, enter_heavy
 from evently.web.edge.binding import Binding
 from evently.web.edge.context import Request, Response
 from evently.web.edge.problems import problem, respond_to
@@ -23,6 +25,10 @@ from evently.web.edge.validation import decode_body
 
 # The characters of a host and a port (RFC 3986, 3.2); a server refuses any other (RFC 9112, 3.2).
 _HOST: Final = re.compile(rb"[0-9A-Za-z!$&'()*+,;=\-._~:\[\]@%]*\Z")
+
+
+class _NoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a route that takes none."""
 
 
 class _Bound(NamedTuple):
@@ -98,8 +104,17 @@ class Router:
         request.path_values = dict(zip(bound.names, values, strict=True))
         await enforce(request, route)
         arguments = bound.binding.arguments(request)
+        # A slot is taken when the whole body is here: who sends it slowly holds none
         if route.body is not None:
-            arguments["data"] = await decode_body(route.body, request.exchange, await request.body())
+            body = await request.body()
+            if route.rate == "heavy":
+                await enter_heavy(request)
+            arguments["data"] = await decode_body(route.body, request.exchange, body)
+        else:
+            if not route.reads_body and scope["method"] != "GET":
+                await _check_no_body(request)
+            if route.rate == "heavy":
+                await enter_heavy(request)
         result = await route.handler(**arguments)
         response: Response[Any] = result if isinstance(result, Response) else Response(result)
         response.status_code = response.status_code or route.status_code
@@ -125,6 +140,19 @@ class Router:
             else:
                 return {}, []
         return node.methods, values
+
+
+async def _check_no_body(request: Request) -> None:
+    """Refuse a body on a route that takes none; an empty one and `{}` are fine.
+
+    Otherwise a wish that the route does not know, or a typing error, would change nothing in silence.
+    """
+    headers = request.exchange.headers
+    if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
+        return
+    body = (await request.body()).strip()
+    if body not in (b"", b"{}"):
+        await decode_body(_NoFields, request.exchange, body)
 
 
 def _parts(path: str) -> list[str]:

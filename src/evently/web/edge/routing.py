@@ -91,7 +91,11 @@ def annotated(shape: Any, metas: tuple[Any, ...]) -> Any:
 
 @dataclass(eq=False, kw_only=True)
 class Route:
-    """A handler at its address, with who may call it, how often, and how the API's description shows it."""
+    """A handler at its address, with who may call it, how often, and how the API's description shows it.
+
+    `reads_body`: the handler reads the bytes of the body itself. A route with neither that nor a body refuses
+    one that was sent.
+    """
 
     handler: Callable[..., Any]
     method: Method
@@ -99,6 +103,7 @@ class Route:
     policy: Policy
     rate: Rate | None
     body_bytes_max: int | None
+    reads_body: bool
     status_code: int
     media_type: str | None
     responses: Sequence[str]
@@ -139,6 +144,7 @@ def _decorator(method: Method) -> Callable[..., _Decorator]:
         policy: Policy,
         rate: Rate | None = None,
         body_bytes_max: int | None = None,
+        reads_body: bool = False,
         status_code: int | None = None,
         media_type: str | None = None,
         responses: Sequence[str] = (),
@@ -156,6 +162,7 @@ def _decorator(method: Method) -> Callable[..., _Decorator]:
                 policy=policy,
                 rate=rate,
                 body_bytes_max=body_bytes_max,
+                reads_body=reads_body,
                 status_code=status_code or _STATUS.get(method, HTTPStatus.OK),
                 media_type=media_type,
                 responses=responses,

@@ -34,7 +34,13 @@ async def show_charge(request: Request, reference: FromPath[str]) -> Response[st
     return _page(await _find_charge(request, reference))
 
 
-@post(f"{DEMO_PAGE_PATH}/{{reference}}", include_in_schema=False, status_code=200, **policy(PUBLIC))
+@post(
+    f"{DEMO_PAGE_PATH}/{{reference}}",
+    include_in_schema=False,
+    status_code=200,
+    reads_body=True,
+    **policy(PUBLIC),
+)
 async def decide_charge(request: Request, reference: FromPath[str]) -> Response[str]:
     """Approve or decline a charge, resume its payment, and return the page with the result.
 

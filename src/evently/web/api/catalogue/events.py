@@ -128,7 +128,11 @@ async def get_event(
     organizer_id = found.organizer_id
     assert organizer_id is not None, "every event has an organizer"
     if actor.kind != "anonymous" and await context.access.is_member(
-        actor, organizer_id, "door", "events:read"
+        actor,
+        organizer_id,
+        "door",
+        "events:read",
+        certainly=found.cache_control == _PRIVATE,  # of a draft, which others are told not to be there
     ):
         return send(request, _private(await make()))
     if found.cache_control == _PRIVATE:

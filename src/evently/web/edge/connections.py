@@ -1,0 +1,207 @@
+"""The connections of this process: how many there may be, and which have been silent for too long.
+
+A connection is closed when the headers of a request take longer than 10 s, its body longer than 30 s (and a
+second for each 128 KiB), or when its reader has taken nothing of an answer for 10 s. One task looks at all of
+them once a second, so a request costs no timer.
+
+There may be fewer than the descriptors of the process allow. A process that is full stops listening until it
+has room again: new clients wait in the queue of the kernel, or meet another worker. `Loop` can do that,
+because it keeps what uvicorn asks it to listen on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import resource
+import socket
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+import structlog
+import uvloop
+from prometheus_client import Counter, Gauge
+
+HEAD_SECONDS_MAX: Final = 10.0
+BODY_SECONDS_MAX: Final = 30.0
+BODY_BYTES_PER_SECOND_MIN: Final = 128 * 1024  # a seat map of 16 MB over a slow line
+UNREAD_SECONDS_MAX: Final = 10.0
+LOOK_SECONDS: Final = 1.0
+# For the database, files, the log, listening sockets, and connections that arrive before listening stops
+DESCRIPTORS_RESERVED: Final = 256
+# One takes about 10 KB, so that these take 200 MB; more do not fit behind one process in Python
+CONNECTIONS_MAX: Final = 20_000
+DESCRIPTORS_MAX: Final = 65_536  # where the hard limit says "unlimited"
+ROOM_AGAIN: Final = 0.95  # a full process listens again when this part of its connections is taken
+LOG_SECONDS: Final = 10.0  # between two lines about the same thing
+
+_log: Final = structlog.get_logger(__name__)
+_open: Final = Gauge("evently_connections", "Open connections.", multiprocess_mode="livesum")
+_closed: Final = Counter(
+    "evently_connections_closed", "Connections closed because they were silent, by reason.", ["reason"]
+)
+_full: Final = Counter("evently_connections_full", "How often a process was full and stopped listening.")
+
+
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of one process; tests have shorter ones."""
+
+    head_seconds: float = HEAD_SECONDS_MAX
+    body_seconds: float = BODY_SECONDS_MAX
+    unread_seconds: float = UNREAD_SECONDS_MAX
+    look_seconds: float = LOOK_SECONDS
+    connections_max: int = CONNECTIONS_MAX
+
+
+class Watched(Protocol):
+    """A connection, as far as this module knows it."""
+
+    def overdue(self, now: float) -> str | None:
+        """Return why it should be closed now, or None."""
+
+    def end(self, reason: str) -> None:
+        """Close it."""
+
+
+class Connections:
+    """The connections of this process."""
+
+    def __init__(self) -> None:
+        self.limits = ConnectionLimits()
+        self.open: set[Watched] = set()
+        self.listening = True
+        self._looking: asyncio.TimerHandle | None = None
+        self._logged_at: dict[str, float] = {}
+
+    def add(self, connection: Watched, loop: asyncio.AbstractEventLoop) -> None:
+        """Count a new connection; stop listening if it was the last one that may be."""
+        self.open.add(connection)
+        if self._looking is None:
+            self._looking = loop.call_later(self.limits.look_seconds, self._check, loop)
+        if self.listening and len(self.open) >= self.limits.connections_max:
+            self.listening = False
+            _full.inc()
+            self._warn(loop.time(), "full: no more connections are accepted", connections=len(self.open))
+            if isinstance(loop, Loop):
+                loop.stop_listening()
+
+    def remove(self, connection: Watched, loop: asyncio.AbstractEventLoop) -> None:
+        """Forget a connection that is closed."""
+        self.open.discard(connection)
+        if not self.listening and len(self.open) <= self.limits.connections_max * ROOM_AGAIN:
+            self.listening = True
+            if isinstance(loop, Loop):
+                loop.listen_again()
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close what is overdue, and look again in a second."""
+        self._looking = None
+        _open.set(len(self.open))
+        now, ended = loop.time(), 0
+        for connection in list(self.open):
+            reason = connection.overdue(now)
+            if reason is not None:
+                connection.end(reason)
+                _closed.labels(reason).inc()
+                ended += 1
+        if ended:
+            self._warn(now, "silent connections were closed", closed=ended, connections=len(self.open))
+        if self.open:
+            self._looking = loop.call_later(self.limits.look_seconds, self._check, loop)
+
+    def _warn(self, now: float, what: str, **figures: int) -> None:
+        if now >= self._logged_at.get(what, -math.inf):
+            self._logged_at[what] = now + LOG_SECONDS
+            _log.warning(what, connections_max=self.limits.connections_max, **figures)
+
+
+CONNECTIONS: Final = Connections()  # of this process, as its metrics are
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit of descriptors to the hard one; return how many connections there may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(soft, DESCRIPTORS_MAX) if hard == resource.RLIM_INFINITY else hard
+    if soft != wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError) as exc:  # macOS has a lower limit of its own
+            _log.warning("the limit of descriptors stays", soft=soft, wanted=wanted, cause=repr(exc))
+            wanted = soft
+    return connections_for(wanted)
+
+
+def connections_for(descriptors: int) -> int:
+    """Return how many connections a process with so many descriptors may have."""
+    return max(1, min(CONNECTIONS_MAX, descriptors - min(DESCRIPTORS_RESERVED, descriptors // 2)))
+
+
+class ListeningSocket:
+    """A socket that is listened on, as uvicorn sees it. It can stop for a while."""
+
+    def __init__(self, factory: Callable[[], Any], listening: socket.socket, options: dict[str, Any]) -> None:
+        self.sockets = (listening,)
+        self._factory = factory
+        self._options = options
+        self._server: asyncio.AbstractServer | None = None
+        self._closed = False
+
+    async def start(self, loop: Loop) -> None:
+        """Listen, on a copy of the socket: a server closes its own when it stops."""
+        if self._server is None and not self._closed:
+            self._server = await uvloop.Loop.create_server(
+                loop, self._factory, sock=self.sockets[0].dup(), **self._options
+            )
+            if self.is_closed() or not CONNECTIONS.listening:  # meanwhile
+                self.stop()
+
+    def is_closed(self) -> bool:
+        """Return whether it has stopped for good."""
+        return self._closed
+
+    def stop(self) -> None:
+        """Stop to listen; connections stay."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def close(self) -> None:
+        """Stop for good."""
+        self._closed = True
+        self.stop()
+
+    async def wait_closed(self) -> None:
+        """Nothing is left to wait for: uvicorn waits for the connections itself."""
+
+
+class Loop(uvloop.Loop):
+    """The event loop of a worker, which can stop listening and start again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._listeners: list[ListeningSocket] = []
+        self._starting: set[asyncio.Task[None]] = set()
+
+    async def create_server(  # type: ignore[override]  # of its many forms, uvicorn uses this one
+        self, factory: Any, *args: Any, sock: Any = None, **options: Any
+    ) -> Any:
+        """Listen on a socket, in a way that can be interrupted."""
+        if sock is None:
+            return await super().create_server(factory, *args, **options)
+        listener = ListeningSocket(factory, sock, options)
+        await listener.start(self)
+        self._listeners.append(listener)
+        return listener
+
+    def stop_listening(self) -> None:
+        """Accept no more connections."""
+        for listener in self._listeners:
+            listener.stop()
+
+    def listen_again(self) -> None:
+        """Accept connections again."""
+        for listener in self._listeners:
+            task = self.create_task(listener.start(self))
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)

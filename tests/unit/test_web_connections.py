@@ -1,0 +1,188 @@
+"""Connections that are silent, half-sent, or too many; with real sockets and short limits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import msgspec
+import pytest
+import uvicorn
+
+from evently.web.edge import connections as module
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.connections import CONNECTIONS, ConnectionLimits, Loop, connections_for
+from evently.web.edge.context import Request, Response
+from evently.web.edge.protocol import Protocol
+from evently.web.edge.routing import JSONBody, get, post
+from tests.support.edge import edge_of
+
+LONG = b"x" * 32_000_000  # more than the kernel's buffers take
+SHORT = ConnectionLimits(
+    head_seconds=0.3, body_seconds=0.5, unread_seconds=0.5, look_seconds=0.05, connections_max=8
+)
+GET = b"GET /read HTTP/1.1\r\nHost: a\r\n\r\n"
+CONNECTED: list[socket.socket] = []  # of one test
+HEAD = b"POST /note HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+
+
+class Note(msgspec.Struct, forbid_unknown_fields=True):
+    text: str
+
+
+@get("/read", **policy(PUBLIC))
+async def read(request: Request) -> Response[str]:
+    return Response("read")
+
+
+@get("/long", **policy(PUBLIC))
+async def long(request: Request) -> Response[bytes]:
+    return Response(LONG, media_type="application/octet-stream")
+
+
+@post("/note", **policy(PUBLIC))
+async def note(request: Request, data: JSONBody[Note]) -> Response[Note]:
+    return Response(data)
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Serve in a thread, with short limits; yield the port."""
+    monkeypatch.setattr(CONNECTIONS, "limits", SHORT)
+    listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+    port = listening.getsockname()[1]
+    started, servers = threading.Event(), []
+
+    async def serve() -> None:
+        async with edge_of([read, long, note]) as edge:
+            server = uvicorn.Server(
+                uvicorn.Config(edge, http=Protocol, lifespan="off", log_config=None, access_log=False)
+            )
+            servers.append(server)
+            asyncio.get_running_loop().call_later(0.05, started.set)
+            await server.serve([listening])
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    started.wait(20)
+    try:
+        yield port
+    finally:
+        while CONNECTED:
+            CONNECTED.pop().close()
+        servers[0].should_exit = True
+        servers[0].force_exit = True
+        thread.join(20)
+        listening.close()
+        assert not thread.is_alive()
+
+
+def connect(port: int, sent: bytes = b"") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    CONNECTED.append(connection)
+    connection.sendall(sent)
+    return connection
+
+
+def everything(connection: socket.socket) -> bytes:
+    """Return all that comes until the server closes."""
+    found = b""
+    while part := connection.recv(65536):
+        found += part
+    return found
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /re",
+        b"GET /read HTTP/1.1\r\nX: ",
+        HEAD + b"Content-Length: 100\r\n\r\n" + b'{"text":',
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n8\r\n" + b'{"te',
+    ],
+    ids=["silence", "half a line", "half the headers", "half a body", "half a chunk"],
+)
+def test_a_connection_that_says_nothing_more_is_closed(port: int, sent: bytes) -> None:
+    began = time.monotonic()
+    answer = everything(connect(port, sent))
+    assert time.monotonic() - began < 8
+    if not sent:
+        assert answer == b""
+        return
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(body)["code"] == "request-timeout"
+
+
+def test_a_connection_that_drips_is_closed(port: int) -> None:
+    connection = connect(port, HEAD + b"Content-Length: 100000\r\n\r\n")
+    began = time.monotonic()
+    with suppress(OSError):  # reset, or a broken pipe
+        while time.monotonic() - began < 8:
+            connection.sendall(b" ")
+            time.sleep(0.05)
+    assert time.monotonic() - began < 8
+
+
+def test_who_answers_in_time_stays(port: int) -> None:
+    connection = connect(port)
+    for _ in range(4):
+        connection.sendall(GET)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        time.sleep(0.4)  # longer than headers may take; a connection that is kept alive may rest
+
+
+def test_a_reader_that_takes_nothing_is_disconnected(port: int) -> None:
+    connection = socket.socket()
+    CONNECTED.append(connection)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    connection.connect(("127.0.0.1", port))
+    connection.sendall(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
+    deadline = time.monotonic() + 8
+    while CONNECTIONS.open and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not CONNECTIONS.open
+
+
+def test_a_full_process_listens_again_when_there_is_room(port: int) -> None:
+    kept = [connect(port, GET) for _ in range(SHORT.connections_max)]
+    assert all(each.recv(65536).startswith(b"HTTP/1.1 200 ") for each in kept)
+    assert not CONNECTIONS.listening
+    waiting = connect(port, GET)  # the kernel lets it wait
+    waiting.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        waiting.recv(65536)
+    assert len(CONNECTIONS.open) == SHORT.connections_max
+    kept[0].close()
+    kept[1].close()
+    waiting.settimeout(10)
+    assert waiting.recv(65536).startswith(b"HTTP/1.1 200 ")
+    for each in kept:
+        each.close()
+
+
+def test_there_are_fewer_connections_than_descriptors() -> None:
+    assert connections_for(1024) == 1024 - module.DESCRIPTORS_RESERVED
+    assert connections_for(1_048_576) == module.CONNECTIONS_MAX
+    assert connections_for(100) == 50
+
+
+def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 900), hard))
+        module.raise_descriptor_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= min(hard, soft)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
