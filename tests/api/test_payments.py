@@ -204,6 +204,28 @@ async def test_a_no_on_the_page_is_a_no(office: BoxOffice) -> None:
     assert (await office.client.get("/pay/nothing")).status_code == 404
 
 
+async def test_an_owner_settles_a_refund_that_was_paid_back_outside(office: BoxOffice) -> None:
+    manager, owner = await office.as_member("manager"), await office.as_member("owner")
+    buyer = await buyer_of(office)
+    await buyer.pay(method="refund-fails")
+    event_id = show_id("evt", buyer.event.event_id)
+    preview = await office.client.get(f"/v1/events/{event_id}/cancellation-preview", headers=manager)
+    assert (preview.json()["bookings"], preview.json()["to_refund"]["amount"]) == (1, 5000)
+    await office.post(f"/v1/events/{event_id}/bookings/{buyer.booking['id']}/cancel", manager)
+    (row,) = await office.context.database.fetch(
+        "SELECT refund_id FROM refunds WHERE event_id = $1", buyer.event.event_id
+    )
+    await office.context.checkout.pay_back(buyer.event.event_id, row["refund_id"])
+    settle = f"/v1/events/{event_id}/refunds/{show_id('rfd', row['refund_id'])}/settle"
+    assert (await office.post(settle, manager, reason="In cash.")).status_code == 403
+    assert (await office.post(settle, owner)).status_code == 422
+    settled = await office.post(settle, owner, reason="In cash.")
+    assert (settled.status_code, settled.json()["state"]) == (200, "settled"), settled.text
+    assert settled.json()["failure"] == {"code": "settled-by-hand", "message": "In cash."}
+    again = await office.post(settle, owner, reason="In cash.")
+    assert (again.json(), again.headers["idempotent-replayed"]) == (settled.json(), "true")
+
+
 async def test_refunds_and_the_cancellation_of_an_event_for_its_organizer(office: BoxOffice) -> None:
     buyer = await buyer_of(office)
     await buyer.pay(method="refund-fails")
