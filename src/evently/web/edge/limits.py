@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from functools import lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -39,6 +40,12 @@ HEAVY_WAIT_SECONDS_MAX: Final = 5.0  # a report may wait this long for its turn
 ADDRESSES_REMEMBERED_MAX: Final = 4_096
 STORE_SECONDS_MAX: Final = 0.05  # a slower store delays requests more than it helps
 STORE_PAUSE_SECONDS: Final = 5.0  # after a failure, before the store is used again
+# The headers that name clients, the usual one first, with the form of a hop (RFC 7239 for Forwarded)
+_FORWARDED: Final = {
+    b"x-forwarded-for": re.compile(r"[^,]+"),
+    b"forwarded": re.compile(r'(?i)(?:^|[;,\s])for=("[^"]*"|[^;,\s]+)'),
+}
+_CLIENT_NAME: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _log: Final = structlog.get_logger(__name__)
 
 
@@ -206,6 +213,16 @@ class SharedCounts:
             await bridge.storage.aclose()
 
 
+def _address_in(hop: str) -> str | None:
+    """Return the address of a hop without quotes, brackets and port; None for a local socket."""
+    text = hop.strip().strip('"').strip()
+    if text.lower().startswith("unix:") or not text:
+        return None
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
 class ClientAddress:
     """Finds the address of a client: the peer, or the address that a trusted proxy reports."""
 
@@ -213,21 +230,40 @@ class ClientAddress:
         self._trusted: list[IPv4Network | IPv6Network] = [
             ip_network(each, strict=False) for each in trusted_proxies
         ]
+        self._warned = False
         # Parsing an address costs a twentieth of a booking, and there are only a few proxies.
         self._trusts = lru_cache(ADDRESSES_REMEMBERED_MAX)(self._is_trusted)
 
-    def find(self, peer: str, headers: dict[bytes, bytes]) -> str:
-        """Return the right-most address in X-Forwarded-For that is not a trusted proxy."""
-        forwarded = headers.get(b"x-forwarded-for")
-        if forwarded is None or not self._trusted or not self._trusts(peer):
+    def find(
+        self, peer: str, headers: dict[bytes, bytes], sent: Iterable[tuple[bytes, bytes]] | None = None
+    ) -> str:
+        """Return the right-most address in X-Forwarded-For that is not a trusted proxy; else in Forwarded.
+
+        `sent`: all headers as they were sent; a proxy may add a line of its own instead of a word. An address
+        may have a port and brackets. A name that is none, which some proxies give a client, counts for that
+        client alone; the first that cannot be read at all is logged, and the proxy that sent it counts.
+        """
+        if not self._trusted or not (_FORWARDED.keys() & headers.keys()) or not self._trusts(peer):
             return peer
-        for hop in reversed(forwarded.decode("latin-1").split(",")):
-            address = hop.strip()
+        name = next(each for each in _FORWARDED if each in headers)
+        lines = [value for header, value in sent or headers.items() if header == name]
+        for hop in reversed(_FORWARDED[name].findall(b",".join(lines).decode("latin-1"))):
+            address = _address_in(hop)
+            if address is None:
+                continue  # a local socket between two proxies
             if not self._is_address(address):
-                return peer
+                return self._named(address, peer)
             if not self._trusts(address):
                 return address
             peer = address
+        return peer
+
+    def _named(self, name: str, peer: str) -> str:
+        if _CLIENT_NAME.fullmatch(name) and name.lower() != "unknown":
+            return name
+        if not self._warned:
+            self._warned = True
+            _log.warning("a trusted proxy reports a client that cannot be read", proxy=peer, given=name[:80])
         return peer
 
     def _is_trusted(self, address: str) -> bool:

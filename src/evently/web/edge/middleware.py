@@ -71,7 +71,7 @@ class Edge:
             return
         headers = dict(scope["headers"])
         peer = scope["client"]
-        client = self._clients.find(peer[0] if peer else "", headers)
+        client = self._clients.find(peer[0] if peer else "", headers, scope["headers"])
         await _Serving(self, scope, headers, client, receive, send).run()
 
     def close(self) -> None:
