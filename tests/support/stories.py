@@ -22,7 +22,7 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     terms online hold=600 offer=3600 fee=50+5% fee-of=organizer window=48h:50% late=24h
     terms fee-kept=yes orphans=no holds=2 held-units=20
     promo FRIENDS percent 10 (or fixed 500, or unlock 0) for=std+vip uses=5 each=1 budget=3000
-    promo FRIENDS from=1h until=2h; unpromo FRIENDS
+    promo FRIENDS from=1h until=2h units=2; unpromo FRIENDS
     seating stalls=A,B balcony=C, seating other stalls=A (another map), block A1,A2, unblock A1
     use A 1 (scanned at the door), wait 15m, nothing (a batch that only expires due holds)
 
@@ -493,6 +493,7 @@ def _put_promo(story: Story, told: Told) -> Command:
         uses_max=told.integer("uses"),
         per_buyer_max=told.integer("each"),
         budget_minor=told.integer("budget"),
+        units_per_use_max=told.integer("units"),
         from_at=story.at(options.get("from")),
         until_at=story.at(options.get("until")),
     )

@@ -332,6 +332,16 @@ PROMOS: Final[dict[str, str]] = {
         cancel C                     -> cancelled
         uses ONE                     -> 0 for 0
     """,
+    "a code may limit the units of one use": """
+        type kid hall price=500        -> done
+        promo TWO percent 100 for=std units=2 -> done
+        book A 3 promo=TWO             -> promo-code-not-valid
+        book A 2 std 3 kid promo=TWO   -> booked
+        uses TWO                       -> 1 for 2000
+        promo TWO percent 100 units=4  -> done
+        book B 2 std 3 kid promo=TWO   -> promo-code-not-valid
+        book B 1 std 3 kid promo=TWO   -> booked
+    """,
     "a budget is never passed": """
         promo SOME fixed 300 budget=700 -> done
         book A 2 promo=SOME          -> booked

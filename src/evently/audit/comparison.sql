@@ -106,7 +106,7 @@ SELECT
     promo_codes.promo_id, promo_codes.code, promo_codes.kind, promo_codes.value, promo_codes.ticket_type_ids,
     promo_codes.uses_max,
     promo_codes.per_buyer_max, promo_codes.budget_minor, promo_codes.from_at, promo_codes.until_at,
-    promo_codes.retired, promo_codes.uses,
+    promo_codes.retired, promo_codes.units_per_use_max, promo_codes.uses,
     promo_codes.spent_minor
 FROM promo_codes
 WHERE promo_codes.event_id = :event_id;

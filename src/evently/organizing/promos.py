@@ -23,7 +23,7 @@ from evently.organizing.edits import Added, Edited, edit_sale, lock_for_edit
 from evently.organizing.payable import check_payable
 from evently.organizing.ticket_types import PER_BUYER_MAX
 from evently.organizing.windows import check_span, utc
-from evently.sales.commands import PutPromoCode, RetirePromoCode
+from evently.sales.commands import UNITS_MAX, PutPromoCode, RetirePromoCode
 from evently.sales.reads import Promo, Sale
 from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, TICKET_TYPES_MAX, WHOLE, PromoKind, PromoTerms
 
@@ -53,6 +53,9 @@ TicketTypeIds = Annotated[
     ),
 ]
 Uses = Annotated[int, number(1, USES_MAX, 100)]
+UnitsPerUse = Annotated[
+    int, number(1, UNITS_MAX, 2, "Units of its ticket types in one booking; more are refused.")
+]
 PerBuyerUses = Annotated[int, number(1, PER_BUYER_MAX, 1)]
 
 
@@ -70,6 +73,7 @@ class PromoDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ticket_type_ids: TicketTypeIds = ()
     uses_max: Uses | None = None
     per_buyer_max: PerBuyerUses | None = None
+    units_per_use_max: UnitsPerUse | None = None
     budget: Money | None = None
     from_at: Instant | None = None
     until_at: Instant | None = None
@@ -84,6 +88,7 @@ class PromoChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ticket_type_ids: TicketTypeIds | UnsetType = UNSET
     uses_max: Uses | UnsetType | None = UNSET
     per_buyer_max: PerBuyerUses | UnsetType | None = UNSET
+    units_per_use_max: UnitsPerUse | UnsetType | None = UNSET
     budget: Money | UnsetType | None = UNSET
     from_at: Instant | UnsetType | None = UNSET
     until_at: Instant | UnsetType | None = UNSET

@@ -15,7 +15,7 @@ off_sale_at, retired, zone, tax_basis_points, tax_included, hidden;
 
 -- columns: promo_code
 promo_id, code, kind, value, ticket_type_ids, uses_max, per_buyer_max, budget_minor, from_at, until_at,
-retired;
+retired, units_per_use_max;
 
 -- columns: booking
 -- `Booking` without its currency (the sale's) and its tickets (rows of their own).

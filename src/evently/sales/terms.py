@@ -148,6 +148,7 @@ class PromoTerms(msgspec.Struct, frozen=True):
     from_at: datetime | None = None
     until_at: datetime | None = None
     retired: bool = False
+    units_per_use_max: int | None = None  # units that it applies to, in one booking
 
 
 class Seating(msgspec.Struct, frozen=True):

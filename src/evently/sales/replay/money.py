@@ -157,7 +157,10 @@ def use_promo(sale: ReplayedSale, fact: Placed) -> None:
     promo.by_buyer[use.buyer_id] += 1
     sale.promo_uses[fact.booking_id] = use
     terms = promo.terms
+    named = terms.ticket_type_ids
+    units = len([type_id for _, type_id, _ in fact.tickets if not named or type_id in named])
     for used, limit in (
+        (units, terms.units_per_use_max),
         (promo.uses, terms.uses_max),
         (promo.spent_minor, terms.budget_minor),
         (promo.by_buyer[use.buyer_id], terms.per_buyer_max),

@@ -217,11 +217,17 @@ def unlocks(promo: Promo | None, terms: TicketTypeTerms) -> bool:
 def discounts_of(sale: Sale, promo: Promo, lines: Sequence[BookingLine]) -> dict[UUID, int] | No:
     """Return the discount of a promo code on a ticket of each type.
 
-    Refuses a code that applies to none of them, or whose budget is too small.
+    Refuses a code that applies to none of them, or whose budget is too small, or that one use gives to fewer
+    units.
     """
     named = promo.terms.ticket_type_ids
     if named and not any(line.ticket_type_id in named for line in lines):
         return No(SalesRefusal.PROMO_CODE_NOT_VALID, "ticket_types")
+    units_max = promo.terms.units_per_use_max
+    if units_max is not None and units_max < sum(
+        [line.quantity for line in lines if not named or line.ticket_type_id in named]
+    ):
+        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "units", {"units_per_use_max": units_max})
     discounts = {
         line.ticket_type_id: discount_of(promo.terms, sale.ticket_types[line.ticket_type_id])
         for line in lines

@@ -21,6 +21,7 @@ from evently.organizing import (
     Percentage,
     PromoChanges,
     PromoDraft,
+    UnitsPerUse,
     Uses,
     draft_of_promo,
     get_promo,
@@ -58,6 +59,7 @@ class PromoView(msgspec.Struct, frozen=True, kw_only=True):
     ticket_type_ids: list[str]
     uses_max: Uses | None
     per_buyer_max: PerBuyerUses | None
+    units_per_use_max: UnitsPerUse | None
     budget: Money | None
     from_at: datetime | None
     until_at: datetime | None
