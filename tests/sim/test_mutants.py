@@ -62,8 +62,8 @@ BOOKINGS: Final = [
     Mutant(
         "cancelling does not look at the state",
         bookings,
-        _CANCELLED + "\n        return No(SalesRefusal.HOLD_EXPIRED)\n    if event_starts_at",
-        "if event_starts_at",
+        _CANCELLED + "\n        return No(SalesRefusal.HOLD_EXPIRED)\n    if promise is None",
+        "if promise is None",
     ),
     Mutant("cancelling gives nothing back", moves, "sold=0 if held else -1", "sold=0"),
     Mutant(
