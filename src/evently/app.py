@@ -30,6 +30,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.kit.locked_directory import keep_directory
 from evently.kit.logs import configure_logs, is_pretty
+from evently.kit.repeating import repeating
 from evently.payments import open_gateways
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
@@ -39,6 +40,7 @@ from evently.web.edge.asgi import Receive, Scope, Send
 from evently.web.edge.connections import CONNECTIONS, ConnectionLimits, raise_descriptor_limit
 from evently.web.edge.limits import Limits
 from evently.web.edge.middleware import Edge
+from evently.web.edge.pauses import LoopPauses
 from evently.web.owners import Owners
 from evently.web.services import Services
 
@@ -64,7 +66,10 @@ class Application:
         await receive()
         stop_with_parent()
         try:
-            async with running(self._config) as context:
+            async with (
+                running(self._config) as context,
+                repeating("loop pauses", LoopPauses().step, failed_seconds=1.0),
+            ):
                 self._asgi = create_asgi(context)
                 tune_garbage_collector()
                 await send({"type": "lifespan.startup.complete"})

@@ -7,6 +7,7 @@ returns the sums of the counters of all workers on this machine.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import datetime
 from functools import partial
@@ -110,7 +111,9 @@ async def metrics(request: Request) -> Response[bytes]:
     """Return the metrics of all workers on this machine, summed, in the text format of Prometheus."""
     _refuse_strangers(request)
     return Response(
-        generate_latest(_registry(request.context.options.metrics_directory)), media_type=CONTENT_TYPE_LATEST
+        # In a thread: adding up the files of all workers takes tens of milliseconds
+        await asyncio.to_thread(_metrics_text, request.context.options.metrics_directory),
+        media_type=CONTENT_TYPE_LATEST,
     )
 
 
@@ -232,6 +235,10 @@ def _check_gateway(named: str | None, used: str | None) -> HealthCheck:
 def _worst(checks: dict[str, HealthCheck]) -> Status:
     found = {check.status for check in checks.values()}
     return "fail" if "fail" in found else "warn" if "warn" in found else "pass"
+
+
+def _metrics_text(directory: str | None) -> bytes:
+    return generate_latest(_registry(directory))
 
 
 def _registry(directory: str | None) -> Any:
