@@ -100,6 +100,16 @@ async def told(office: BoxOffice, buyer: dict[str, str], **query: Any) -> list[A
     return notifications
 
 
+async def test_a_promo_code_is_never_ignored_when_an_offer_is_accepted(office: BoxOffice) -> None:
+    waitlist, ann = await sold_out(office), office.as_buyer()
+    entry = await waitlist.join(ann)
+    await waitlist.release(1)
+    where = f"/v1/waitlist/{entry['id']}/accept"
+    refused = await office.post(where, ann, promo_code="HALF")
+    assert 400 <= refused.status_code < 500, refused.text
+    assert (await waitlist.get(entry, ann))["state"] == "offered"
+
+
 # Waiting ----------------------------------------------------------------------------------------------------
 
 
