@@ -105,8 +105,8 @@ SEATS: Final = [
     Mutant(
         "a seat that is taken is sold",
         placing,
-        "if not hall.is_available(number) or number in numbers:",
-        "if number in numbers:",
+        "if not hall.is_available(number) or number in chosen:",
+        "if number in chosen:",
     ),
     Mutant(
         "a seat is sold as any ticket type",
@@ -136,8 +136,8 @@ SEATS: Final = [
     Mutant(
         "what is refused keeps its seats",
         placing,
-        "            sale.hall.release(numbers)\n",
-        "            pass\n",
+        "        for numbers in taken.values():\n            sale.hall.release(numbers)\n",
+        "        pass\n",
     ),
     Mutant(
         "a taken seat changes its price",
@@ -154,8 +154,8 @@ MONEY: Final = [
     Mutant(
         "what was not paid is paid back",
         bookings,
-        "if booking.payment_id is None or command.unpaid:",
-        "if command.unpaid:",
+        "if booking.payment_id is None or command.unpaid:\n        return 0\n    left = booking.paid_minor -",
+        "if command.unpaid:\n        return 0\n    left = booking.total_minor() -",
     ),
     Mutant(
         "a void payment is paid back",

@@ -183,6 +183,8 @@ BEST: Final[dict[str, str]] = {
     """,
     "what is refused takes nothing": """
         seated
+        book C 2 std 1 view seats=A1,A2 section=nowhere -> unknown-seat
+        row A                       -> ......
         book X 4 view               -> booked
         book A 2 std 1 view seats=A1,A2 -> sold-out
         row A                       -> ......
