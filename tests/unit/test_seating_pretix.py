@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from evently.kit.errors import Invalid
-from evently.seating import SeatMap, check
+from evently.seating import Plan, SeatMap, canonical, check
 from evently.seating.drawing import draw
 from evently.seating.pretix import PIXEL, SPACING, ZoneChoice, import_pretix
 from evently.seating.pretix_format import PIXELS_MAX
@@ -172,6 +172,19 @@ def test_a_row_numbered_from_its_middle_goes_from_end_to_end() -> None:
     (only,) = import_pretix(middle)[0].sections[0].rows
     assert [seat.label for seat in only.seats] == ["3", "1", "2", "4"]
     assert only.seats[1].x - only.seats[0].x == pytest.approx(0.55)
+
+
+def test_two_rows_of_one_number_print_it() -> None:
+    two = plan()
+    rows = [placed((0, 0), (25, 0), code="a"), placed((0, 50), (25, 50), code="b")]
+    for seat, number in zip(rows[1]["seats"], ("3", "4"), strict=True):
+        seat["seat_number"] = number
+    two["zones"] = [{"name": "Parkett", "position": {"x": 0, "y": 0}, "rows": rows}]
+    made = Plan.of(canonical(import_pretix(two)[0]))
+    assert made.rows == [("Parkett", "1"), ("Parkett", "1 (2)")]
+    assert [made.label(n) for n in (1, 2)] == ["Parkett, row 1, seat 2", "Parkett, row 1, seat 3"]
+    rows[1]["seats"][0]["seat_number"] = "1"
+    assert Plan.of(canonical(import_pretix(two)[0])).label(2) == "Parkett, row 1 (2), seat 1"
 
 
 # Areas ------------------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def _section(section: Section, colour: str) -> Iterator[str]:
 
 
 def _seat(section: Section, row: Row, seat: Seat) -> str:
-    title = f"<title>{escape(f'{section.name}, row {row.name}, seat {seat.label}')}</title>"
+    title = f"<title>{escape(f'{section.name}, row {row.printed()}, seat {seat.label}')}</title>"
     return _mark(seat.kind, seat.x, seat.y, RADIUS, title)
 
 

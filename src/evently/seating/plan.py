@@ -53,6 +53,7 @@ class Plan:
         self.row_of_seat: list[int] = []
         self.distances: list[int] = []  # in square centimetres
         self.kinds: list[str] = []
+        self._row_labels: list[str] = []
         self._seat_labels: list[str] = []
         ids: list[str] = []
         focal = seat_map.focal_point
@@ -108,12 +109,13 @@ class Plan:
 
     def label(self, number: int) -> str:
         """Return the text for a ticket, such as "Stalls, row C, seat 12"."""
-        section, row = self.rows[self.row_of_seat[number]]
-        return f"{section}, row {row}, seat {self._seat_labels[number]}"
+        row = self.row_of_seat[number]
+        return f"{self.rows[row][0]}, row {self._row_labels[row]}, seat {self._seat_labels[number]}"
 
     def _add_row(self, section_number: int, section: str, row: Row, focal: tuple[float, float]) -> None:
         row_number, first = len(self.rows), len(self.kinds)
         self.rows.append((section, row.name))
+        self._row_labels.append(row.printed())
         distances = [
             round(((seat.x - focal[0]) ** 2 + (seat.y - focal[1]) ** 2) * 10_000) for seat in row.seats
         ]

@@ -172,7 +172,7 @@ def _from_end_to_end(row: Row) -> Row:
     xs, ys = [seat.x for seat in row.seats], [seat.y for seat in row.seats]
     is_across = max(xs) - min(xs) >= max(ys) - min(ys)
     along = sorted(row.seats, key=lambda seat: (seat.x, seat.y) if is_across else (seat.y, seat.x))
-    return Row(row.name, tuple(along)) if _path(along) < _path(row.seats) - 0.01 else row
+    return Row(row.name, tuple(along), row.label) if _path(along) < _path(row.seats) - 0.01 else row
 
 
 def _path(seats: Sequence[Seat]) -> float:
@@ -184,11 +184,27 @@ def _section(name: str, zone: PretixZone, scale: float) -> Section:
         [row.row_number.strip() or str(number) for number, row in enumerate(zone.rows, start=1)]
     )
     return Section(
-        name, tuple(_row(name, row, zone.position, scale) for name, row in zip(names, zone.rows, strict=True))
+        name,
+        tuple(
+            _row(name, row, zone.position, scale, printed)
+            for name, row, printed in zip(names, zone.rows, _printed(zone, names), strict=True)
+        ),
     )
 
 
-def _row(name: str, row: PretixRow, at: PretixPlace, scale: float) -> Row:
+def _printed(zone: PretixZone, names: list[str]) -> list[str]:
+    """Return what is printed as the names of rows: their numbers, unless two tickets would be the same."""
+    seats = Counter((row.row_number.strip(), seat.seat_number) for row in zone.rows for seat in row.seats)
+    return [
+        number
+        if (number := row.row_number.strip()) not in ("", name)
+        and all(seats[number, seat.seat_number] == 1 for seat in row.seats)
+        else ""
+        for name, row in zip(names, zone.rows, strict=True)
+    ]
+
+
+def _row(name: str, row: PretixRow, at: PretixPlace, scale: float, printed: str) -> Row:
     points = [_point(at.plus(row.position).plus(seat.position), scale) for seat in row.seats]
     return Row(
         name,
@@ -196,6 +212,7 @@ def _row(name: str, row: PretixRow, at: PretixPlace, scale: float) -> Row:
             Seat(seat.seat_guid, seat.seat_number, at.x, at.y)
             for seat, at in zip(row.seats, points, strict=True)
         ),
+        printed,
     )
 
 

@@ -61,10 +61,15 @@ class Seat(_Part, frozen=True):
 
 
 class Row(_Part, frozen=True):
-    """A row of seats, from one end to the other."""
+    """A row of seats, from one end to the other. `label` is printed on tickets; by default the name."""
 
     name: str
     seats: tuple[Seat, ...]
+    label: str = ""
+
+    def printed(self) -> str:
+        """Return the name for people, which another row of the section may have, too."""
+        return self.label or self.name
 
 
 class Section(_Part, frozen=True):
@@ -179,9 +184,16 @@ def _section_faults(pointer: str, section: Section) -> Iterator[FieldError]:
     yield from _duplicates(
         f"{pointer}/rows", [row.name for row in section.rows], "name", "row of this section"
     )
+    tickets: set[tuple[str, str]] = set()
     for number, row in enumerate(section.rows):
         at = f"{pointer}/rows/{number}"
+        printed = {(row.printed(), seat.label) for seat in row.seats}
+        if row.label and not tickets.isdisjoint(printed):
+            yield FieldError(f"{at}/label", "Another row prints the same row and seat on a ticket.")
+        tickets |= printed
         yield from _text(f"{at}/name", row.name, NAME_CHARACTERS_MAX)
+        if row.label:
+            yield from _text(f"{at}/label", row.label, NAME_CHARACTERS_MAX)
         yield from _count(f"{at}/seats", len(row.seats), ROW_SEATS_MAX)
         yield from _duplicates(f"{at}/seats", [seat.label for seat in row.seats], "label", "seat of this row")
         for place, seat in enumerate(row.seats):
