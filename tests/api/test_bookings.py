@@ -274,6 +274,21 @@ async def test_after_the_start_only_the_organizer_cancels(office: BoxOffice) -> 
     assert (await office.client.post(organizers, json={}, headers=manager)).json()["state"] == "cancelled"
 
 
+async def test_only_the_buyer_sees_the_codes_of_tickets(office: BoxOffice) -> None:
+    event, buyer, door = (
+        await office.open_event(capacity=5),
+        office.as_buyer(),
+        await office.as_member("door"),
+    )
+    booked = (await office.book(event, buyer)).json()
+    url = f"/v1/events/{show_id('evt', event.event_id)}/bookings"
+    listed = (await office.client.get(url, headers=door)).json()["data"][0]
+    one = (await office.client.get(f"{url}/{booked['id']}", headers=door)).json()
+    mine = (await office.client.get(f"/v1/bookings/{booked['id']}", headers=buyer)).json()
+    assert [each["tickets"][0]["code"] for each in (listed, one)] == [None, None]
+    assert len(mine["tickets"][0]["code"]) == 42
+
+
 async def test_bookings_are_their_buyers_and_their_organizers(office: BoxOffice) -> None:
     event, other_event, buyer = (
         await office.open_event(capacity=5),
@@ -304,7 +319,8 @@ async def test_bookings_are_their_buyers_and_their_organizers(office: BoxOffice)
     assert (
         problem_of(await office.client.post(f"{theirs}/cancel", json={}, headers=foreign), 403) == "forbidden"
     )
-    assert (await office.client.get(theirs, headers=door)).json() == booked | more(booked)
+    without_codes = {"tickets": [ticket | {"code": None} for ticket in booked["tickets"]]}
+    assert (await office.client.get(theirs, headers=door)).json() == booked | more(booked) | without_codes
     nested = f"/v1/events/{show_id('evt', other_event.event_id)}/bookings/{booked['id']}"
     assert problem_of(await office.client.get(nested, headers=manager), 404) == "booking-not-found"
     assert (

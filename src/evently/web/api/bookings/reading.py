@@ -13,6 +13,8 @@ from evently.web.api.bookings.views import (
     BookingView,
     show_booking,
     show_booking_details,
+    show_booking_without_codes,
+    without_codes,
 )
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
@@ -54,7 +56,9 @@ async def get_event_booking(
     booking = await sales.reads.get_booking(request.context.database, booking_id)
     if booking.event_id != event_id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    return await _show_details(request, booking)
+    shown = await _show_details(request, booking)
+    shown.content = without_codes(shown.content)
+    return shown
 
 
 @get(
@@ -113,7 +117,7 @@ async def list_event_bookings(
     """List the bookings of an event for its organizer, newest first."""
     database = request.context.database
     page = await sales.reads.list_bookings_of_event(database, event_id, in_state, limit, after)
-    return paginated(request, page, show_booking)
+    return paginated(request, page, show_booking_without_codes)
 
 
 async def _show_details(request: Request, booking: sales.commands.Booking) -> Response[BookingDetailsView]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from evently import sales
 from evently.checkout import Payment
@@ -31,8 +32,14 @@ class SeatView(msgspec.Struct, frozen=True):
     label: str
 
 
+BookingViewT = TypeVar("BookingViewT", bound="BookingView")
+
+
 class TicketView(msgspec.Struct, frozen=True):
-    """One ticket. `code` admits one person; it is null until the booking is confirmed.
+    """One ticket. `code` admits one person.
+
+    The code is null until the booking is confirmed,
+    and in the answers for organizers: only the buyer sees it.
 
     `total` is what the ticket costs: the price, minus the discount, plus the fee if the buyer pays it, plus
     the tax if the price does not include it. `discount`, `fee` and `tax` are null when they are zero.
@@ -126,6 +133,16 @@ def show_booking(booking: sales.commands.Booking) -> BookingView:
         None if booking.entry_id is None else show_id("wle", booking.entry_id),
         [_show_ticket(ticket, currency, confirmed=confirmed) for ticket in booking.tickets],
     )
+
+
+def show_booking_without_codes(booking: sales.commands.Booking) -> BookingView:
+    """Return the view of a booking for others than its buyer: a code opens the door to its reader."""
+    return without_codes(show_booking(booking))
+
+
+def without_codes(view: BookingViewT) -> BookingViewT:
+    """Return a view of a booking without the codes of its tickets."""
+    return replace(view, tickets=[replace(ticket, code=None) for ticket in view.tickets])
 
 
 def show_booking_details(
