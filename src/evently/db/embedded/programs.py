@@ -69,7 +69,9 @@ def copied_programs(programs: Programs, data_directory: Path) -> Programs:
         for older in data_directory.glob("postgres.programs-*"):
             shutil.rmtree(older)
         _copy(programs.directory.parent, copy)
-    return Programs(directory=copy / programs.directory.name, version=programs.version)
+    installation = programs.directory.parent
+    directory = copy / installation.parent.name / installation.name / programs.directory.name
+    return Programs(directory=directory, version=programs.version)
 
 
 def _wheel_directory() -> Path:
@@ -97,9 +99,17 @@ def _version_of(postgres: Path) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a PostgreSQL installation so that every user can read it; the copy is complete or missing."""
+    """Copy a PostgreSQL installation so that every user can read it; the copy is complete or missing.
+
+    The wheel keeps libraries in a directory beside its package, and the programs find them by the relative
+    path: both are copied to the same places under the target.
+    """
     unfinished = Path(tempfile.mkdtemp(prefix="postgres.programs-", dir=target.parent))
-    shutil.copytree(source, unfinished, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include"))
+    package = source.parent
+    shutil.copytree(source, unfinished / package.name / source.name, ignore=shutil.ignore_patterns("include"))
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, unfinished / libraries.name)
     for path in [unfinished, *unfinished.rglob("*")]:
         mode = path.stat().st_mode
         path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
