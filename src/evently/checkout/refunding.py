@@ -60,9 +60,10 @@ class Refunds:
         self._clock = clock
 
     async def carry_out(self, event_id: UUID, refund_id: UUID) -> None:
-        """Pay back a refund, or read its state at the gateway. Harmless to repeat.
+        """Ask the gateway for a refund and record its answer.
 
-        Money that is only reserved is captured first.
+        Asking again uses the same key, which pays nothing twice. Reserved money is captured first; the refund
+        of a lost payment settles as `never_paid`.
         """
         refund = await store.begin_refund(self._database, event_id, refund_id, self._clock())
         if refund is None or refund.state != "asking":

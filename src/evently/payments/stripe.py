@@ -160,9 +160,10 @@ class _Http(stripe.HTTPClient):
 
 
 class StripeGateway:
-    """See `Gateway`. A reference is the id of a payment intent, or of the Checkout session if hosted.
+    """`Gateway` at Stripe.
 
-    Create it inside a running loop.
+    A reference is the id of a Checkout session if Stripe shows the payment page (`hosted`), otherwise of a
+    payment intent. Construct the gateway inside a running loop.
     """
 
     name = "stripe"
@@ -214,7 +215,10 @@ class StripeGateway:
             )
 
     async def capture(self, reference: str, amount_minor: int, key: str) -> Captured | Lost:
-        """Capture reserved money. An intent can be captured once under any key, so also after a day."""
+        """Capture reserved money.
+
+        Safe to repeat when Stripe has forgotten the key, after a day: it captures an intent only once.
+        """
         with _stripe_errors():
             payment = await self._intent_of(reference)
             if payment is not None and payment.status == "requires_capture":

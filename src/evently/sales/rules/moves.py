@@ -205,7 +205,8 @@ def record_change(batch: Batch, booking: Booking) -> None:
 def release(sale: Sale, batch: Batch, booking: Booking, tickets: Sequence[Ticket]) -> None:
     """Release the units and seats of voided tickets.
 
-    A returned ticket that they were to replace can be offered to the waitlist again.
+    A ticket that was to replace a returned one has none of its own: the returned ticket can be offered to the
+    waitlist again.
     """
     held = booking.state == "held"
     move_units(sale, batch, tickets, held=-1 if held else 0, sold=0 if held else -1)
@@ -316,7 +317,7 @@ def released_seats(tickets: Iterable[Ticket]) -> tuple[int, ...]:
 
 
 def with_void(booking: Booking, ticket_ids: Iterable[UUID]) -> tuple[Ticket, ...]:
-    """Return the tickets of a booking with these of them void."""
+    """Return a booking's tickets, those with these ids void and no longer returned or replacing."""
     voided = set(ticket_ids)
     return tuple(
         [
