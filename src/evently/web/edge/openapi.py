@@ -315,7 +315,7 @@ def _example(code: str, row: ProblemType) -> Json:
 def _common_codes(route: Route) -> Iterator[str]:
     """Yield the codes that every route of this kind can respond with."""
     policy, declared = route.policy, set(route.responses)
-    yield EdgeRefusal.MALFORMED
+    yield from (EdgeRefusal.MALFORMED, EdgeRefusal.ADDRESS_TOO_LONG, EdgeRefusal.HEADERS_TOO_LONG)
     if policy.who != "public" or route.method == "GET":
         yield from (EdgeRefusal.UNAUTHENTICATED, "token-invalid", "token-expired")
     if policy.who in ("admin", "organizer") or policy.scope or policy.who == "signed_in":
@@ -323,7 +323,7 @@ def _common_codes(route: Route) -> Iterator[str]:
     if "{" in route.path:
         yield CommonRefusal.NOT_FOUND
     if route.body is not None:
-        yield from (EdgeRefusal.TOO_LARGE, EdgeRefusal.MEDIA_TYPE)
+        yield from (EdgeRefusal.TOO_LARGE, EdgeRefusal.MEDIA_TYPE, EdgeRefusal.TOO_SLOW)
     if declared & _IF_MATCH:
         yield from (CommonRefusal.STALE, EdgeRefusal.IF_MATCH_MISSING)
     yield from (CommonRefusal.INVALID, EdgeRefusal.RATE_LIMITED, EdgeRefusal.INTERNAL)
