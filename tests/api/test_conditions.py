@@ -53,6 +53,7 @@ async def test_tickets_are_paid_online_unless_told(office: BoxOffice, manager: H
         "orphans_forbidden": False,
         "holds_per_buyer_max": 2,
         "held_units_per_buyer_max": 20,
+        "give_back_days": 14,
     }
     assert (await place(office, event.headers["location"], event.json()))["state"] == "held"
 

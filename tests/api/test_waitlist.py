@@ -449,7 +449,13 @@ async def test_whoever_leaves_is_told_nothing_any_more(office: BoxOffice) -> Non
     leaving = {"Authorization": f"Bearer {login['access_token']}"}
     booked = (await office.book(event, leaving)).json()
     assert len(await told(office, leaving)) == 1
-    gone = await client.request("DELETE", "/v1/me", json={"password": account["password"]}, headers=leaving)
+    gone = await client.request(
+        "DELETE",
+        "/v1/me",
+        params={"confirm": "lose_tickets"},
+        json={"password": account["password"]},
+        headers=leaving,
+    )
     assert gone.status_code == 204, gone.text
     manager = await office.as_member("manager")
     await office.post(f"/v1/events/{show_id('evt', event.event_id)}/bookings/{booked['id']}/cancel", manager)

@@ -310,7 +310,7 @@ def _announce(listening: socket.socket, config: Config, *, demo: bool) -> None:
     """Print where the server answers. A reader that has closed the output is no reason to stop."""
     try:
         _print_urls(listening, config, demo=demo)
-    except OSError as exc:
+    except (OSError, SystemExit) as exc:  # rich raises SystemExit when the reader has gone
         _log.warning("standard output is closed", reason=str(exc))
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
 
