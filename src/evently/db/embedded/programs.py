@@ -63,13 +63,13 @@ def find_programs(bin_directory: Path | None) -> Programs:
 
 def copied_programs(programs: Programs, data_directory: Path) -> Programs:
     """Return a copy of the programs in the data directory that every user can run: 41 MB per version."""
+    installation = programs.directory.parent.resolve()
     modified_at = int((programs.directory / "postgres").stat().st_mtime)
     copy = data_directory / f"postgres.programs-{programs.version}-{modified_at}"
     if not copy.exists():
         for older in data_directory.glob("postgres.programs-*"):
             shutil.rmtree(older)
-        _copy(programs.directory.parent, copy)
-    installation = programs.directory.parent
+        _copy(installation, copy)
     directory = copy / installation.parent.name / installation.name / programs.directory.name
     return Programs(directory=directory, version=programs.version)
 
