@@ -32,7 +32,7 @@ from evently.db.embedded import (
     StartFailed,
     reachable_data_directory,
 )
-from evently.db.embedded.programs import find_programs
+from evently.db.embedded.programs import copied_programs, find_programs
 from tests.support.postgres import scratch_directory
 
 DEADLINE_SECONDS: Final = 30.0
@@ -56,6 +56,13 @@ def place() -> Iterator[Path]:
     """An empty directory that every user can reach."""
     with scratch_directory() as directory:
         yield directory
+
+
+@pytest.fixture(scope="module")
+def bin_directory() -> Iterator[Path]:
+    """Programs that every user can reach, wherever the environment of these tests is."""
+    with scratch_directory() as directory:
+        yield copied_programs(find_programs(None), directory).directory
 
 
 @pytest.fixture(scope="module")
@@ -280,12 +287,12 @@ def test_a_password_of_somebody_else_is_said_plainly(data: Path) -> None:
 
 
 @ROOT_ONLY
-def test_root_serves_as_somebody_else_and_touches_nothing_above(place: Path) -> None:
+def test_root_serves_as_somebody_else_and_touches_nothing_above(place: Path, bin_directory: Path) -> None:
     above = {
         path: (path.stat().st_mode, path.stat().st_uid, path.stat().st_gid)
         for path in [place, *place.parents]
     }
-    with EmbeddedPostgres(options(place / "data")):
+    with EmbeddedPostgres(options(place / "data", bin_directory=bin_directory)):
         owner = Path(f"/proc/{server_pid(place / 'data')}").stat().st_uid
         assert owner != 0
         assert {path.name: path.stat().st_uid for path in (place / "data").iterdir()} == {
@@ -537,11 +544,11 @@ def test_a_second_start_is_refused_at_once(data: Path) -> None:
         EmbeddedPostgres(options(data)).start()
 
 
-def test_a_server_that_somebody_else_started_is_left_alone(data: Path) -> None:
+def test_a_server_that_somebody_else_started_is_left_alone(data: Path, bin_directory: Path) -> None:
     (data / "sockets").mkdir()
     shutil.chown(data / "sockets", (data / "postgres").stat().st_uid)
     foreign = [
-        find_programs(None).path("postgres"),
+        str(bin_directory / "postgres"),
         "-D",
         str(data / "postgres"),
         "-c",
@@ -572,8 +579,10 @@ def test_a_cluster_of_another_version_is_refused_with_both_named(data: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["deep/" + "x" * 120, "käse, 'zwei' %41 & \"drei\""])
-def test_a_path_unfit_for_a_socket_gets_a_private_temporary_directory(place: Path, name: str) -> None:
-    with EmbeddedPostgres(options(place / name)) as postgres:
+def test_a_path_unfit_for_a_socket_gets_a_private_temporary_directory(
+    place: Path, bin_directory: Path, name: str
+) -> None:
+    with EmbeddedPostgres(options(place / name, bin_directory=bin_directory)) as postgres:
         directory = Path(ask(postgres.url, "SHOW unix_socket_directories"))
         assert place not in directory.parents
         assert directory.stat().st_mode & 0o777 == 0o700

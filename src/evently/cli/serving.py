@@ -165,7 +165,7 @@ class Parent(Multiprocess):
     def run(self) -> None:
         """Run until a signal stops the server.
 
-        An exception, such as a closed standard output, ends the workers, too.
+        An exception, such as a reader of standard output that has gone, ends the workers, too.
         """
         try:
             super().run()
@@ -307,11 +307,15 @@ def _fill_with_demo(config: Config) -> None:
 
 
 def _announce(listening: socket.socket, config: Config, *, demo: bool) -> None:
-    """Print where the server answers. A reader that has closed the output is no reason to stop."""
+    """Print where the server answers.
+
+    Output that cannot be written, such as to a full disk, is no reason to stop. A reader that has gone is one
+    (rich raises SystemExit): `evently serve | head -1`, or the death of the process that started the server.
+    """
     try:
         _print_urls(listening, config, demo=demo)
-    except (OSError, SystemExit) as exc:  # rich raises SystemExit when the reader has gone
-        _log.warning("standard output is closed", reason=str(exc))
+    except OSError as exc:
+        _log.warning("standard output cannot be written", reason=str(exc))
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
 
 
