@@ -251,9 +251,10 @@ class ClientAddress:
             address = _address_in(hop)
             if address is None:
                 continue  # a local socket between two proxies
-            if not self._is_address(address):
+            trusted = self._trusts(address)
+            if trusted is None:
                 return self._named(address, peer)
-            if not self._trusts(address):
+            if not trusted:
                 return address
             peer = address
         return peer
@@ -266,14 +267,9 @@ class ClientAddress:
             _log.warning("a trusted proxy reports a client that cannot be read", proxy=peer, given=name[:80])
         return peer
 
-    def _is_trusted(self, address: str) -> bool:
+    def _is_trusted(self, text: str) -> bool | None:
+        """Return whether an address is a trusted proxy's; None: the text is no address."""
         with suppress(ValueError):
-            return any(ip_address(address) in network for network in self._trusted)
-        return False
-
-    @staticmethod
-    def _is_address(text: str) -> bool:
-        with suppress(ValueError):
-            ip_address(text)
-            return True
-        return False
+            address = ip_address(text)
+            return any(address in network for network in self._trusted)
+        return None
