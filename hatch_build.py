@@ -1,9 +1,9 @@
-"""The build hook that fetches Swagger UI and ReDoc from npm; they are not in the repository.
+"""The build hook that fetches Swagger UI, ReDoc and the typeface from npm; they are not in the repository.
 
 Each package is pinned by version and by the SHA-512 of its archive, and only the named files are kept. `npm`
 fetches the archive, so that the configured registry is used. Without `npm` on the machine, the build installs
 it as a Python wheel for its own use. If that fails, the build continues without the packages and prints a
-warning; the documentation pages show a notice.
+warning; the documentation pages show a notice, and other pages use the fonts of the reader's system.
 """
 
 from __future__ import annotations
@@ -57,6 +57,16 @@ PACKAGES: Final = (
         ("bundles/redoc.standalone.js", "LICENSE", "bundles/redoc.standalone.js.LICENSE.txt"),
         (("https://cdn.redoc.ly/redoc/logo-mini.svg", "data:,"),),
     ),
+    Package(
+        "@fontsource-variable/instrument-sans",
+        "5.3.0",
+        "sha512-u4gKbDBTNFGkg997tfQn3eHOhHuquWUFTRT/rwzuKtrxX5P2ekfs2x+LgBPP4P32+cC+vUwF1Cr+IdRoPQbrGw==",
+        (
+            "files/instrument-sans-latin-wght-normal.woff2",
+            "files/instrument-sans-latin-ext-wght-normal.woff2",
+            "LICENSE",
+        ),
+    ),
 )
 
 
@@ -81,8 +91,8 @@ class VendoredAssets(BuildHookInterface[Any]):
             fetch_all(vendor)
         except (OSError, subprocess.SubprocessError, ValueError, KeyError) as exc:
             self.app.display_warning(
-                f"Swagger UI and ReDoc could not be fetched ({exc}). "
-                "The API documentation pages will show a notice; everything else works."
+                f"Swagger UI, ReDoc and the typeface could not be fetched ({exc}). The API documentation "
+                "pages will show a notice, and pages use the system's typeface; everything else works."
             )
 
 
@@ -96,7 +106,7 @@ def fetch_all(vendor: Path) -> None:
         npm = npm_command(Path(scratch))
         for package in PACKAGES:
             archive = fetch(npm, package, Path(scratch))
-            unpack(package, archive, vendor / package.name)
+            unpack(package, archive, vendor / package.name.rpartition("/")[2])
     stamp.write_text(json.dumps(wanted), encoding="utf-8")
 
 
@@ -165,10 +175,10 @@ def unpack(package: Package, archive: Path, directory: Path) -> None:
             member = tar.extractfile(f"package/{name}")
             if member is None:
                 raise ValueError(f"{package.name} has no {name}")
-            content = member.read().decode("utf-8")
+            content = member.read()
             for old, new in package.replaced:
-                content = content.replace(old, new)
-            (directory / Path(name).name).write_text(content, encoding="utf-8")
+                content = content.replace(old.encode(), new.encode())
+            (directory / Path(name).name).write_bytes(content)
 
 
 if __name__ == "__main__":
