@@ -85,7 +85,7 @@ WHERE: Final = {  # of which rows a column can be compared, as docs/proof.md say
     ("payment_refunds", "state"): "state = 'settled'",
 }
 # The rows of a table whose loss the audit detects at once. It detects a lost refund that is not settled only
-# hours after the decision.
+# ten minutes after the decision.
 WHERE_LOST: Final = {"payment_refunds": "state = 'settled'"}
 
 

@@ -298,6 +298,20 @@ PLANTED = [
         "I11",
         "UPDATE refunds SET settled_at = now() WHERE event_id = $1 AND settled_at IS NULL",
     ),
+    planted(
+        "a refund that should have begun ten minutes ago",
+        "I7 I11",
+        "DELETE FROM payment_refunds WHERE event_id = $1 AND state = 'asking'",
+        "UPDATE refunds SET decided_at = now() - interval '11 minutes' "
+        "WHERE event_id = $1 AND settled_at IS NULL",
+    ),
+    planted(
+        "a refund that the checkout may still begin",
+        "I11",
+        "DELETE FROM payment_refunds WHERE event_id = $1 AND state = 'asking'",
+        "UPDATE refunds SET decided_at = now() - interval '9 minutes' "
+        "WHERE event_id = $1 AND settled_at IS NULL",
+    ),
     planted("a posting too few", "I8", "DELETE FROM ledger WHERE event_id = $1 AND debit = 'gateway'"),
     planted(
         "a posting that is wrong by one",

@@ -25,6 +25,7 @@ from evently.checkout import (
     preview_cancellation,
     read_cancellation,
 )
+from evently.checkout.store import take_due_refunds
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.errors import Refused
@@ -564,6 +565,18 @@ async def test_a_refund_that_everybody_forgot_is_found(desk: Desk) -> None:
     desk.clock.move(minutes=6)
     await desk.carry_on(desk.open())
     assert await desk.effects(payment) == ["authorised", "captured", "refunded"]
+
+
+async def test_refunds_that_were_never_begun_are_all_begun_at_once(desk: Desk) -> None:
+    """The gateway is slow or down meanwhile: beginning them does not wait for its answers."""
+    for _ in range(3):
+        held = await desk.hold()
+        await desk.pay(held)
+        await cancel(desk, held)
+    desk.clock.move(minutes=6)
+    async with desk.db.transaction() as tx:
+        assert len(await take_due_refunds(tx, desk.clock(), limit=1)) == 1
+    assert await desk.db.fetch_value("SELECT count(*) FROM payment_refunds WHERE state = 'asking'") == 3
 
 
 async def test_what_was_never_taken_is_not_paid_back(desk: Desk) -> None:

@@ -20,7 +20,7 @@ from evently.payments import Guarded, GuardOptions
 from evently.payments.stripe import StripeGateway
 from evently.sales.commands import Booked, Booking, CancelBooking
 from evently.sales.facts import Fact, OutsideRefundsRecorded, RefundSettled, decode_facts
-from tests.db.test_audit import deliver
+from tests.db.test_audit import deliver, found
 from tests.support.fake_stripe import KEY, SECRET, FakeStripe, fake_stripe, sign
 from tests.support.paying import Desk, open_desk
 
@@ -344,7 +344,12 @@ async def test_a_refund_that_fails_for_good_is_settled_by_hand(at_stripe: Stripe
     assert (again, before) == (settled, True)
     await _audited(at_stripe)
     told = [fact for row in await _facts(at_stripe, held) for fact in row if isinstance(fact, RefundSettled)]
-    assert [(fact.how, fact.person_id) for fact in told] == [("by_hand", person)]
+    assert [(fact.how, fact.person_id, fact.reason) for fact in told] == [
+        ("by_hand", person, "Paid back in cash.")
+    ]
+    async with at_stripe.desk.db.transaction() as tx:
+        await tx.execute("UPDATE payment_refunds SET failure_message = 'By bank transfer.'")
+    assert found(await inspect(at_stripe.desk.db)).keys() == {"I7"}
 
 
 async def _facts(at_stripe: StripeDesk, booking: Booking) -> list[list[Fact]]:

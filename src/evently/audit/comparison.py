@@ -250,11 +250,18 @@ class _EventComparison:
         )
 
     async def _compare_settled(self, snapshot: Connection) -> None:
-        """Compare how refunds were settled; money.sql finds those that only one side records as settled."""
-        for refund_id, how in await snapshot.fetch(*sql.read_settled(event_id=self._event_id)):
+        """Compare how refunds were settled; money.sql finds those that only one side records as settled.
+
+        Facts of earlier versions have no reason.
+        """
+        for refund_id, how, reason in await snapshot.fetch(*sql.read_settled(event_id=self._event_id)):
             refund = self._replay.refunds.get(refund_id)
-            if refund is not None and refund.how not in (None, how):
+            if refund is None:
+                continue
+            if refund.how not in (None, how):
                 self._found("I7", f"refund {refund_id} was settled as {how}, in the journal {refund.how}")
+            elif refund.reason not in ("", reason):
+                self._found("I7", f"refund {refund_id} has another reason than in the journal")
 
     def _replayed_type(self, type_id: UUID) -> tuple[Any, ...]:
         _, *fields = msgspec.structs.astuple(self._replay.types[type_id])

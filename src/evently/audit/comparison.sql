@@ -118,14 +118,18 @@ FROM refunds
 WHERE refunds.event_id = :event_id;
 
 -- name: read_settled
--- How the refunds of an event were settled, by the checkout, in the words of the journal.
+-- How the refunds of an event were settled, by the checkout, in the words of the journal, and the reason that
+-- a person gave.
 SELECT
     payment_refunds.refund_id,
     CASE
         WHEN payment_refunds.state = 'never_paid' THEN 'never_paid'
         WHEN payment_refunds.failure_code = 'settled-by-hand' THEN 'by_hand'
         ELSE 'gateway'
-    END AS how
+    END AS how,
+    CASE
+        WHEN payment_refunds.failure_code = 'settled-by-hand' THEN payment_refunds.failure_message
+    END AS reason
 FROM payment_refunds
 WHERE payment_refunds.event_id = :event_id AND payment_refunds.state IN ('settled', 'never_paid');
 

@@ -108,8 +108,8 @@ LIMIT :examples_max;
 
 -- name: find_wrong_refunds
 -- I7: refunds whose amount or payment differs between the sale and the checkout; refunds that only one of the
--- two records as settled, :grace after it did; and refunds that were not begun eight hours after the
--- decision.
+-- two records as settled, :grace after it did; and refunds that were not begun twice :grace after the
+-- decision: the checkout looks for them after :grace, and begins 1,000 every second.
 WITH breaches AS (
     SELECT
         payment_refunds.event_id,
@@ -156,7 +156,7 @@ WITH breaches AS (
         (:event_id::uuid IS NULL OR refunds.event_id = :event_id)
         AND refunds.settled_at IS NULL
         AND payment_refunds.refund_id IS NULL
-        AND refunds.decided_at < now() - interval '8 hours'
+        AND refunds.decided_at < now() - 2 * :grace::interval
 )
 
 SELECT breaches.event_id, breaches.what, count(*) OVER () AS total

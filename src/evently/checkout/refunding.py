@@ -128,7 +128,7 @@ class Refunds:
     async def settle_by_hand(self, refund: RefundRow, person_id: UUID, reason: str) -> None:
         """Record that a person of the organizer has paid a refund back outside, and why."""
         await self._engine.submit(
-            RecordRefund(refund.event_id, refund.booking_id, refund.refund_id, "by_hand", person_id)
+            RecordRefund(refund.event_id, refund.booking_id, refund.refund_id, "by_hand", person_id, reason)
         )
         await store.move_refund(
             self._database,

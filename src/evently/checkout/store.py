@@ -35,6 +35,10 @@ sql: Final = load_queries(__name__)
 # Until a row that was due is due again. The pause doubles each time, up to the longest pause.
 FIRST_PAUSE: Final = timedelta(seconds=2)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
+# The relay begins a refund within seconds of its decision. One that it has not begun by then is begun without
+# it; the audit allows twice as long (audit/__init__.py).
+FORGOTTEN_AFTER: Final = timedelta(minutes=5)
+FORGOTTEN_BEGUN_MAX: Final = 1_000  # at a time, every second: a cancelled event of 100,000 in two minutes
 ATTEMPTS_SHOWN_MAX: Final = 100  # of one booking
 REFUNDS_OF_PAYMENT_MAX: Final = 100  # as many as a booking has tickets
 
@@ -211,11 +215,12 @@ async def take_due_payments(tx: Connection, now: datetime, limit: int) -> list[P
 
 
 async def take_due_refunds(tx: Connection, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
-    """Return event and id of due refunds, as `take_due_payments`, and of refunds that were never begun."""
+    """Return event and id of due refunds, as `take_due_payments`. Refunds that were never begun are due."""
+    await tx.execute(
+        *sql.begin_forgotten_refunds(now=now, before=now - FORGOTTEN_AFTER, limit=FORGOTTEN_BEGUN_MAX)
+    )
     query = sql.take_due_refunds(now=now, limit=limit, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
-    rows = await tx.fetch(*query)
-    rows += await tx.fetch(*sql.list_forgotten_refunds(before=now - LONGEST_PAUSE, limit=limit))
-    return [(row["event_id"], row["refund_id"]) for row in rows]
+    return [(row["event_id"], row["refund_id"]) for row in await tx.fetch(*query)]
 
 
 async def begin_refunds(

@@ -273,22 +273,45 @@ FROM due
 WHERE payment_refunds.event_id = due.event_id AND payment_refunds.refund_id = due.refund_id
 RETURNING payment_refunds.event_id, payment_refunds.refund_id;
 
--- name: list_forgotten_refunds
--- Refunds that were decided a while ago and never begun: the relay has set their event aside, or an older
--- version stored a job for them.
-SELECT refunds.event_id, refunds.refund_id
-FROM refunds
-INNER JOIN bookings ON bookings.event_id = refunds.event_id AND bookings.booking_id = refunds.booking_id
+-- name: begin_forgotten_refunds
+-- Begin refunds that were decided a while ago and never begun, at once and not one by one: the relay has set
+-- their event aside, or an older version stored a job for them.
+INSERT INTO payment_refunds (
+    event_id, refund_id, booking_id, payment_id, amount_minor, attempt, state, created_at, changed_at,
+    resume_at, tries
+)
+SELECT
+    forgotten.event_id,
+    forgotten.refund_id,
+    forgotten.booking_id,
+    payments.payment_id,
+    forgotten.amount_minor,
+    1,
+    'asking',
+    forgotten.decided_at,
+    forgotten.decided_at,
+    :now,
+    0
+FROM (
+    SELECT refunds.event_id, refunds.refund_id, refunds.booking_id, refunds.amount_minor, refunds.decided_at
+    FROM refunds
+    WHERE
+        refunds.settled_at IS NULL
+        AND refunds.decided_at <= :before
+        AND NOT EXISTS (
+            SELECT FROM payment_refunds
+            WHERE
+                payment_refunds.event_id = refunds.event_id
+                AND payment_refunds.refund_id = refunds.refund_id
+        )
+    ORDER BY refunds.decided_at
+    LIMIT :limit
+) AS forgotten
+INNER JOIN bookings
+    ON bookings.event_id = forgotten.event_id AND bookings.booking_id = forgotten.booking_id
 INNER JOIN payments ON payments.event_id = bookings.event_id AND payments.payment_id = bookings.payment_id
-WHERE
-    refunds.settled_at IS NULL
-    AND refunds.decided_at <= :before
-    AND NOT EXISTS (
-        SELECT FROM payment_refunds
-        WHERE payment_refunds.event_id = refunds.event_id AND payment_refunds.refund_id = refunds.refund_id
-    )
-ORDER BY refunds.decided_at
-LIMIT :limit;
+ORDER BY forgotten.event_id, forgotten.refund_id
+ON CONFLICT DO NOTHING;
 
 -- name: preview_cancellation
 -- What cancelling an event now would do. A booking with a used ticket stays. What others have paid back at

@@ -268,7 +268,7 @@ class RecordCapture(Command, frozen=True):
 class RecordRefund(Command, frozen=True):
     """Record that a refund was settled: by the gateway, not at all (nothing was taken), or by a person.
 
-    Harmless to repeat. `person_id`: who settled it by hand.
+    Harmless to repeat. `person_id`: who settled it by hand. `reason`: why, in their words.
     """
 
     needs: ClassVar = Needs(booking=True, refund=True, may_release=False)
@@ -277,6 +277,7 @@ class RecordRefund(Command, frozen=True):
     refund_id: UUID
     how: SettledBy = "gateway"
     person_id: UUID | None = None
+    reason: str = ""
 
 
 class RecordOutsideRefunds(Command, frozen=True):

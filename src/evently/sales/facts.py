@@ -187,7 +187,7 @@ class PaymentCaptured(_Fact, frozen=True):
 class RefundSettled(_Fact, frozen=True):
     """A refund was settled: by the gateway, `never_paid`, because nothing had been taken, or `by_hand`.
 
-    `person_id`: who settled it by hand.
+    `person_id`: who settled it by hand. `reason`: why, in their words.
     """
 
     booking_id: UUID
@@ -195,6 +195,7 @@ class RefundSettled(_Fact, frozen=True):
     amount_minor: int
     how: SettledBy
     person_id: UUID | None = None
+    reason: str = ""
 
 
 class OutsideRefundsRecorded(_Fact, frozen=True):

@@ -114,7 +114,7 @@ def settle(sale: ReplayedSale, fact: facts.RefundSettled) -> None:
         fact.amount_minor,
     ):
         raise Contradiction(f"refund {fact.refund_id} was settled twice, or differs")
-    refund.settled_at, refund.how = sale.at, fact.how
+    refund.settled_at, refund.how, refund.reason = sale.at, fact.how, fact.reason
     if sale.follows(fact.booking_id):
         booking = sale.bookings[fact.booking_id]
         _post(

@@ -137,6 +137,7 @@ class ReplayedRefund:
     decided_at: datetime
     settled_at: datetime | None = None
     how: SettledBy | None = None
+    reason: str = ""  # why a person settled it by hand
 
     @property
     def settled(self) -> bool:

@@ -402,7 +402,12 @@ def record_refund(_sale: Sale, batch: Batch, command: RecordRefund) -> Outcome:
     batch.refunds_settled.append(refund.refund_id)
     batch.facts.append(
         facts.RefundSettled(
-            booking.booking_id, refund.refund_id, refund.amount_minor, command.how, command.person_id
+            booking.booking_id,
+            refund.refund_id,
+            refund.amount_minor,
+            command.how,
+            command.person_id,
+            command.reason,
         )
     )
     batch.postings += ledger.settled(booking.booking_id, refund.amount_minor, command.how)
