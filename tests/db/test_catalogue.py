@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -207,6 +207,19 @@ async def test_a_range_finds_what_takes_place_in_it(db: Database) -> None:
         for sort in (Sort.SOONEST, Sort.LATEST, Sort.NEWEST):
             found_now = await ids(db, replace(wish, sort=sort), now=NOW + 50 * day)
             assert sorted(found_now) == sorted(each.event_id for each in expected), (first, last, sort)
+
+
+async def test_an_event_of_31_days_has_an_hour_more_when_the_clocks_go_back(db: Database) -> None:
+    venue = await make_venue(db, await make_organizer(db))
+    october = await make_event(
+        db,
+        venue,
+        starts_at=datetime(2026, 10, 1, 18, tzinfo=UTC),
+        ends_at=datetime(2026, 11, 1, 19, tzinfo=UTC),
+    )
+    assert (october.starts_at_local.hour, october.ends_at_local.hour) == (20, 20)
+    last_half_hour = EventSearch(ends_after=october.ends_at - timedelta(minutes=30))
+    assert await ids(db, last_half_hour, now=NOW) == [october.event_id]
 
 
 async def test_words_are_found_without_accents_and_while_they_are_typed(db: Database) -> None:

@@ -318,6 +318,16 @@ def test_times() -> None:
     assert times("2026-07-01T20:00:00", "2026-08-01T20:00:01") == {
         "/ends_at_local": "Must be at most 31 days after the start."
     }
+    assert times("2026-10-01T20:00:00", "2026-11-01T20:00:00") == (  # 31 days and an hour: the clocks go back
+        datetime(2026, 10, 1, 18, tzinfo=UTC),
+        datetime(2026, 11, 1, 19, tzinfo=UTC),
+    )
+    assert times("2026-10-01T18:00:00+00:00", "2026-11-01T19:00:01+00:00") == {
+        "/ends_at": "Must be at most 31 days after the start."
+    }
+    assert times("2027-03-01T20:00:00", "2027-04-01T20:00:01") == {  # an hour less than 31 days, and a second
+        "/ends_at_local": "Must be at most 31 days after the start."
+    }
     assert times("2026-07-01T20:00:00", "9999-12-31T23:59:59-12:00") == {"/ends_at": "Is too far away."}
     assert times("2040-07-01T20:00:00", "2040-07-01T21:00:00") == {
         "/starts_at_local": "Is too far away.",

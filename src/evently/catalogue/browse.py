@@ -20,7 +20,7 @@ import msgspec
 
 from evently.catalogue.events import find_events
 from evently.catalogue.local_time import EARLIEST, LATEST, is_within_reach
-from evently.catalogue.nouns import EVENT_DURATION_MAX, EventCard, ListSaleSummaries, SaleSummary
+from evently.catalogue.nouns import EVENT_ELAPSED_MAX, EventCard, ListSaleSummaries, SaleSummary
 from evently.catalogue.words import Search, tsqueries_by_relevance, tsquery_of
 from evently.db import Connection, Database, Query, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
@@ -178,7 +178,7 @@ def candidates_query(
         search=tsquery,
         # An event that had not ended began no longer before than the longest event lasts: this bounds the
         # part of the index that is read.
-        starts_from=ends_after - EVENT_DURATION_MAX,
+        starts_from=ends_after - EVENT_ELAPSED_MAX,
         starts_before=search.starts_before or LATEST,
         ends_after=ends_after,
         price_max=None if search.price_max is None else search.price_max.amount,

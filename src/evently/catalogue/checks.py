@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from evently.catalogue.local_time import Moment, instant_of, is_within_reach, time_zones
+from evently.catalogue.local_time import Moment, instant_of, is_within_reach, time_zones, wall_time_of
 from evently.catalogue.nouns import (
     EVENT_AHEAD_MAX,
     EVENT_DURATION_MAX,
@@ -80,7 +80,7 @@ def check_times(
         return None
     if ends_at <= starts_at:
         complaints.about(pointer_of("/ends_at", ends), "Must be after the start.")
-    if ends_at - starts_at > EVENT_DURATION_MAX:
+    if wall_time_of(ends_at, zone) - wall_time_of(starts_at, zone) > EVENT_DURATION_MAX:
         complaints.about(
             pointer_of("/ends_at", ends), f"Must be at most {EVENT_DURATION_MAX.days} days after the start."
         )

@@ -29,8 +29,11 @@ DESCRIPTION_CHARACTERS_MAX: Final = 20_000  # ten printed pages
 TAGS_MAX: Final = 20
 TAG_CHARACTERS_MAX: Final = 50
 URL_CHARACTERS_MAX: Final = 2_000  # what every browser takes
-# Anything longer is a series. Also how far back browsing reads for events that have begun
+# On the clocks of the venue: a day has 25 hours when they go back. Anything longer is a series
 EVENT_DURATION_MAX: Final = timedelta(days=31)
+# In elapsed time, which the table's constraint allows, too: how far back browsing reads for events that have
+# begun. No clocks go back by more than a day while an event lasts
+EVENT_ELAPSED_MAX: Final = EVENT_DURATION_MAX + timedelta(days=1)
 EVENT_AHEAD_MAX: Final = timedelta(days=3_660)  # ten years: a typing error is further away
 
 # Compares the version of a venue or an event with the one that its editor has seen; raises what is refused.
