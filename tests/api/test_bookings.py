@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
+from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
+from evently.sales import carry_out
+from evently.sales.commands import PutTicketType
+from evently.sales.reads import find_sale
 from evently.sales.reads import proof as proving
+from evently.sales.terms import Conditions
 from evently.web.edge.compression import SMALLEST_BYTES
 from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
-from tests.support.catalogue import make_organizer
+from tests.support.catalogue import make_organizer, sale_terms
 
 
 @pytest.fixture
@@ -393,6 +400,59 @@ async def test_availability_is_shown_and_cached_no_longer_than_true(office: BoxO
         problem_of(await office.client.get(f"/v1/events/{show_id('evt', draft.event_id)}/availability"), 404)
         == "event-not-found"
     )
+
+
+async def test_availability_says_when_the_clock_releases_units(office: BoxOffice) -> None:
+    """Of holds, of offers, and of units that are set aside until the sale of their ticket type ends."""
+    terms = replace(sale_terms(capacity=4), conditions=Conditions("online", offer_seconds=3_000))
+    event = await office.open_event(terms=terms)
+    event_id, buyer, group, patient = event.event_id, *[office.as_buyer() for _ in range(3)]
+    url = f"/v1/events/{show_id('evt', event_id)}"
+    early_ends = utc_now() + timedelta(hours=1)
+    (regular,) = (await find_sale(office.context.database, event_id)).ticket_types.values()
+    early = replace(regular, ticket_type_id=new_id(), name="Early", price_minor=0, off_sale_at=early_ends)
+    async with office.context.database.transaction() as tx:
+        await carry_out(tx, PutTicketType(event_id, early), utc_now())
+    early_id = show_id("tty", early.ticket_type_id)
+
+    async def releases(stale: str | None = None) -> tuple[datetime | None, datetime | None, str]:
+        """Return the next releases of the event and of `Early`, and the tag. It differs from a stale one."""
+        office.context.engine._glances.forget(event_id)
+        answer = await office.client.get(f"{url}/availability", headers={"If-None-Match": stale or '"none"'})
+        assert answer.status_code == 200
+        by_type = {each["ticket_type_id"]: each["next_release_at"] for each in answer.json()["ticket_types"]}
+        first, its = answer.json()["next_release_at"], by_type[early_id]
+        at = [None if each is None else instant(each) for each in (first, its)]
+        return at[0], at[1], answer.headers["etag"]
+
+    async def post(path: str, headers: dict[str, str], **body: Any) -> dict[str, Any]:
+        answer = await office.post(path, headers, **body)
+        assert answer.status_code < 300, answer.text
+        return cast("dict[str, Any]", answer.json())
+
+    nothing = await releases()
+    assert nothing[:2] == (None, None)
+    held = (await office.book(event, buyer, 1)).json()
+    holding = await releases(nothing[2])
+    assert holding[:2] == (instant(held["expires_at"]), instant(held["expires_at"]))
+    extended = await post(f"/v1/bookings/{held['id']}/extend", buyer)
+    assert (await releases(holding[2]))[0] == instant(extended["expires_at"]) > instant(held["expires_at"])
+    lines = [{"ticket_type_id": early_id, "quantity": 3}]
+    taken = await post(f"{url}/bookings", group, lines=lines)
+    assert taken["state"] == "confirmed"
+    await post(f"/v1/bookings/{held['id']}/cancel", buyer)
+    waiting = {"ticket_type_id": early_id, "quantity": 1}
+    joined = await post(f"{url}/waitlist", buyer, **waiting)
+    offered = (await office.client.get(f"/v1/waitlist/{joined['id']}", headers=buyer)).json()
+    assert offered["state"] == "offered"
+    offering = await releases()
+    assert offering[:2] == (instant(offered["offer_expires_at"]),) * 2
+    await post(f"/v1/waitlist/{offered['id']}/accept", buyer)
+    assert (await releases(offering[2]))[:2] == (None, None)
+    await post(f"{url}/waitlist", patient, ticket_type_id=early_id, quantity=2)
+    await post(f"/v1/bookings/{taken['id']}/cancel", group, ticket_ids=[taken["tickets"][0]["id"]])
+    aside = await releases()
+    assert aside[:2] == (early_ends, None), "and then `Early` is not sold any more"
 
 
 async def test_the_journal_proves_the_counters(office: BoxOffice) -> None:

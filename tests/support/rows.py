@@ -308,6 +308,9 @@ class Rows:
         if loaded.next_expiry_at is not None:
             assert sale.next_expiry_at is not None
             assert sale.next_expiry_at <= loaded.next_expiry_at
+        releases = sale.next_releases(sale.ticket_types.values())
+        for type_id, at in loaded.next_releases(sale.ticket_types.values()).items():
+            assert releases[type_id] <= at, "nothing is released before the next release"
 
     def _check_waitlists_in_memory(self, sale: Sale) -> None:
         waiting = sorted(

@@ -33,6 +33,7 @@ replay; `done`; or the refusal. These lines only read:
     left std -> 4                look hall -> held 0 sold 6 of 10 (aside 2)
     due A -> 5000                refunded A -> 500, quote A before=2d -> 500
     row A -> .XX#..              seats A -> A2 A3
+    releases std -> 15m (units come free by the clock), releases std -> never
     entry A -> offered           aside std -> 2, uses FRIENDS -> 1 for 100
     ledger -> gateway 1000 fees -50 organizer -950 (accounts with a balance)
 """
@@ -250,6 +251,15 @@ def _look(story: Story, told: Told) -> str:
     )
 
 
+def _releases(story: Story, told: Told) -> str:
+    type_id, sale = story.id_of(told.words[0]), story.rows.load()
+    at = sale.next_releases([sale.ticket_types[type_id]]).get(type_id)
+    if at is None:
+        return "never"
+    minutes, seconds = divmod(int((at - story.now).total_seconds()), 60)
+    return f"{seconds}s" if minutes == 0 else f"{minutes}m"
+
+
 def _quote(story: Story, told: Told) -> str:
     booking, starts_at = story.booking(told.words[0]), story.at(told.options["before"])
     assert story.rows.sale is not None
@@ -298,6 +308,7 @@ ASIDES: Final[dict[str, Callable[[Story, Told], str]]] = {
     "due": lambda story, told: str(story.booking(told.words[0]).total_minor()),
     "refunded": lambda story, told: str(story.booking(told.words[0]).refunded_minor),
     "quote": _quote,
+    "releases": _releases,
     "row": _row,
     "seats": lambda story, told: " ".join(
         each.seat_id or "-" for each in story.booking(told.words[0]).tickets if each.state != "void"

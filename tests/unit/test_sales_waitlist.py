@@ -445,6 +445,53 @@ LINE: Final[dict[str, str]] = {
         nothing                -> done
         entry B                -> lapsed
     """,
+    "a clock releases what is held": """
+        releases std           -> never
+        hold A 6               -> held
+        wait 5m
+        hold B 4               -> held
+        releases std           -> 10m
+        wait 10m
+        nothing                -> done
+        left std               -> 6
+        releases std           -> 5m
+        wait 5m
+        nothing                -> done
+        releases std           -> never
+    """,
+    "a clock releases what is offered, and what the end of a sale leaves": """
+        terms online offer=1800 -> done
+        type early hall until=1h -> done
+        book X 10 early        -> held
+        pay X                  -> booked
+        releases std           -> never
+        join A 1 early         -> waiting
+        join B 3 early         -> waiting
+        cancel X 3             -> booked
+        aside early            -> 2
+        releases std           -> 30m
+        releases early         -> 30m
+        accept A               -> held
+        pay A                  -> booked
+        releases std           -> 60m
+        releases early         -> never
+        wait 1h
+        left std               -> 0
+        nothing                -> done
+        left std               -> 2
+        releases std           -> never
+    """,
+    "a clock releases nothing of other pools, or after the end of a sale": """
+        pool yard 5            -> done
+        type out yard          -> done
+        type soon yard until=10m -> done
+        hold A 2 out           -> held
+        releases std           -> never
+        releases out           -> 15m
+        releases soon          -> never
+        call-off               -> done
+        releases out           -> never
+    """,
     "when the sale has ended, nothing stays set aside": """
         book X 10              -> booked
         join A 4               -> waiting
@@ -699,6 +746,19 @@ RETURNS: Final[dict[str, str]] = {
 }
 
 SEATS: Final[dict[str, str]] = {
+    "a clock releases seats of a zone, whatever their pool": """
+        seated
+        pool side 3                          -> done
+        type kid side zone=stalls            -> done
+        hold A 2 std                         -> held
+        releases std                         -> 15m
+        releases kid                         -> 15m
+        releases view                        -> 15m
+        cancel A                             -> cancelled
+        hold A 2 kid                         -> held
+        releases std                         -> 15m
+        releases view                        -> never
+    """,
     "who waits gets seats together when there are any": """
         seated
         book X 10 std          -> booked

@@ -109,7 +109,12 @@ class Glance(NamedTuple):
     off_sale_at: datetime
     types: Sequence[TicketTypeTerms]  # neither retired nor hidden
     available: Mapping[UUID, int]  # units by ticket type, of the same ones
-    next_release_at: datetime | None  # from then on, more units may be available
+    releases: Mapping[UUID, datetime]  # by ticket type: from then on, more units may be available
+
+    @property
+    def next_release_at(self) -> datetime | None:
+        """Return the first instant at which more units may be available without a command."""
+        return min(self.releases.values(), default=None)
 
     @classmethod
     def of(cls, sale: Sale, types: Sequence[TicketTypeTerms], now: datetime) -> Glance:
@@ -121,7 +126,7 @@ class Glance(NamedTuple):
             sale.off_sale_at,
             types,
             {terms.ticket_type_id: sale.available_at(terms, now) for terms in types},
-            sale.next_release_at(),
+            sale.next_releases(types),
         )
 
 

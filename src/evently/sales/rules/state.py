@@ -8,7 +8,7 @@ them changed. When a batch fails, both are thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -217,13 +217,33 @@ class Sale:
         own = self.ticket_types[type_id].off_sale_at
         return self.off_sale_at if own is None else min(own, self.off_sale_at)
 
-    def next_release_at(self) -> datetime | None:
-        """Return the next instant at which units may become available without a command; None: there is none.
+    def next_releases(self, types: Iterable[TicketTypeTerms]) -> dict[UUID, datetime]:
+        """Return the next instants at which units of these ticket types may be released without a command.
 
-        A hold or an offer ends, or the window of a ticket type for which units are set aside.
+        A hold or an offer ends, or the window of a ticket type for which units are set aside, in the same
+        pools or the same zone. None are released before, perhaps none then: holds are confirmed, too. A
+        ticket type is absent if there is no such instant before its own window ends.
         """
-        ends = [self.ends_at(type_id) for type_id, units in self.set_asides.items() if units]
-        return min([*ends, self.next_expiry_at] if self.next_expiry_at else ends, default=None)
+        if self.state != "open" or (self.next_expiry_at is None and not self.set_asides):
+            return {}
+        instants = self._releases_by_part()
+        releases = {}
+        for terms in types:
+            found = [instants[part] for part in _parts(terms) if part in instants]
+            if found and min(found) < self.ends_at(terms.ticket_type_id):
+                releases[terms.ticket_type_id] = min(found)
+        return releases
+
+    def _releases_by_part(self) -> dict[UUID | str, datetime]:
+        held = {pool.pool_id for pool in self.pools.values() if pool.held}
+        instants: dict[UUID | str, datetime] = {}
+        for type_id, terms in self.ticket_types.items():
+            ends = [self.ends_at(type_id)] if self.set_asides.get(type_id) else []
+            if self.next_expiry_at is not None and not held.isdisjoint(terms.pool_ids):
+                ends.append(self.next_expiry_at)
+            for part in _parts(terms) if ends else ():
+                instants[part] = min([*ends, instants.get(part, ends[0])])
+        return instants
 
     def _units_of(self, set_asides: Mapping[UUID, int], pool_id: UUID) -> int:
         return sum([n for type_id, n in set_asides.items() if pool_id in self.ticket_types[type_id].pool_ids])
@@ -241,6 +261,11 @@ class Sale:
     def promo(self, promo_id: UUID) -> Promo | None:
         """Return a promo code by its id."""
         return next((promo for promo in self.promos.values() if promo.terms.promo_id == promo_id), None)
+
+
+def _parts(terms: TicketTypeTerms) -> tuple[UUID | str, ...]:
+    """Return what a ticket type shares with others: its pools and its zone."""
+    return terms.pool_ids if terms.zone is None else (*terms.pool_ids, terms.zone)
 
 
 @dataclass(slots=True, frozen=True)

@@ -72,7 +72,15 @@ _BY_NAME: Final[dict[str, Any]] = {
         None,
     ),
     **dict.fromkeys(
-        ("reason", "give_back_until", "offer_expires_at", "promo_code", "waitlist_entry_id"), None
+        (
+            "reason",
+            "give_back_until",
+            "next_release_at",
+            "offer_expires_at",
+            "promo_code",
+            "waitlist_entry_id",
+        ),
+        None,
     ),
     **dict.fromkeys(("on_sale_at", "from_at"), "2027-03-01T09:00:00Z"),
     **dict.fromkeys(("starts_at", "off_sale_at", "to_at", "tokens_expire_at"), _START),

@@ -27,22 +27,30 @@ _FRESH: Final = "public, max-age=0, must-revalidate"
 
 
 class TicketTypeAvailability(msgspec.Struct, frozen=True):
-    """How many tickets of a type can be booked now."""
+    """How many tickets of a type can be booked now.
+
+    `next_release_at`: the earliest instant at which more may be released by the clock; null: there is none.
+    """
 
     ticket_type_id: str
     available: int
+    next_release_at: datetime | None
 
 
 class AvailabilityView(msgspec.Struct, frozen=True):
     """The availability of an event, at most a quarter of a second old.
 
-    `state`: not_yet_on_sale, on_sale, sold_out, ended or cancelled.
+    `state`: not_yet_on_sale, on_sale, sold_out, ended or cancelled. `next_release_at`: the earliest instant
+    at which more tickets of any type may be released by the clock, because a hold or an offer expires, or the
+    sale of a ticket type with units set aside for its waitlist ends; null: there is none. Released units are
+    offered to the waitlist first. Bookings that are cancelled release units at any time.
     """
 
     event_id: str
     state: OnSaleState
     on_sale_at: datetime
     off_sale_at: datetime
+    next_release_at: datetime | None
     ticket_types: list[TicketTypeAvailability]
 
 
@@ -51,8 +59,9 @@ class AvailabilityView(msgspec.Struct, frozen=True):
     operation_id="getAvailability",
     summary="Get the availability of an event",
     description=(
-        "Returns how many tickets of each type can be booked. The answer is at most a quarter of a second "
-        "old and cheap for the server, so you may poll it. With `promo_code`, the answer includes the hidden "
+        "Returns how many tickets of each type can be booked, and when the clock may release more "
+        "(`next_release_at`). The answer is at most a quarter of a second old and cheap for the server, so "
+        "you may poll it. With `promo_code`, the answer includes the hidden "
         "ticket types that the code unlocks; it is then read at this moment, and caches do not store it."
     ),
     tags=["Events"],
@@ -72,8 +81,9 @@ async def get_availability(
     if glance.state == "closed":
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     state = _state(glance, request.context.clock())
-    # Units that a clock released are counted before the journal has grown
-    etag = etag_of(f"{glance.seq}-{state}-{sum(glance.available.values())}")
+    # Units that a clock released are counted before the journal has grown, and so are their next releases
+    releases = sum(at.timestamp() for at in glance.releases.values())
+    etag = etag_of(f"{glance.seq}-{state}-{sum(glance.available.values())}-{releases:.6f}")
     if unchanged := not_modified(request, etag, _FRESH):
         return unchanged
     return Response(
@@ -92,9 +102,12 @@ async def _unlocked_glance(request: Request, event_id: UUID, promo_code: str) ->
 
 def _show(event_id: str, glance: sales.Glance, state: OnSaleState) -> AvailabilityView:
     types = [
-        TicketTypeAvailability(show_id("tty", type_id), units) for type_id, units in glance.available.items()
+        TicketTypeAvailability(show_id("tty", type_id), units, glance.releases.get(type_id))
+        for type_id, units in glance.available.items()
     ]
-    return AvailabilityView(event_id, state, glance.on_sale_at, glance.off_sale_at, types)
+    return AvailabilityView(
+        event_id, state, glance.on_sale_at, glance.off_sale_at, glance.next_release_at, types
+    )
 
 
 def _state(glance: sales.Glance, now: datetime) -> OnSaleState:
