@@ -36,6 +36,7 @@ class SignedIn:
 
     def __init__(self, office: BoxOffice, person: Person) -> None:
         self.office = office
+        self.person = person
         self.id = show_id("per", person.person_id)
         self.email = person.email
         self.headers = office.as_person(person.person_id, person.role)
@@ -133,6 +134,39 @@ async def test_there_is_always_an_owner(office: BoxOffice) -> None:
     assert (await ada.ask("POST", f"{path}/leave")).status_code == 204
     assert problem_of(await ada.ask("GET", path), 403) == "forbidden"
     assert (await bo.ask("GET", path)).status_code == 200
+
+
+async def test_what_one_process_has_just_allowed_no_other_refuses(
+    office: BoxOffice, database_url: str
+) -> None:
+    """Each process remembers roles for half a second; a no is checked in the database."""
+    ada, bo = await signed_in(office, "ada@example.org"), await signed_in(office, "bo@example.org")
+    path = await ada.found()
+    async with open_box_office(database_url) as other:
+        there = [SignedIn(each, bo.person) for each in (office, other)]
+
+        async def statuses(part: str) -> list[int]:
+            return [(await each.ask("GET", f"{path}{part}")).status_code for each in there * 3]
+
+        assert await statuses("/members") == [403] * 6, "both remember who is a member"
+        await join(ada, path, bo, "door")
+        assert await statuses("") == [200] * 6
+        assert await statuses("/members") == [403] * 6
+        changed = await ada.ask("PATCH", f"{path}/members/{bo.id}", {"role": "manager"}, If_Match="*")
+        assert changed.status_code == 200
+        assert await statuses("/members") == [200] * 6
+
+
+async def test_an_api_key_is_known_to_every_process_at_once(office: BoxOffice, database_url: str) -> None:
+    ada = await signed_in(office, "ada@example.org")
+    path = await ada.found()
+    async with open_box_office(database_url) as other:
+        for _ in range(3):
+            made = await ada.ask("POST", f"{path}/api-keys", {"name": "till", "scopes": ["events:read"]})
+            assert made.status_code == 201, made.text
+            sent = {"Authorization": f"Bearer {made.json()['key']}"}
+            answer = await other.client.get(f"{path}/events", headers=sent)
+            assert answer.status_code == 200, answer.text
 
 
 async def test_an_invitation_says_nothing_about_who_is_here(office: BoxOffice) -> None:
