@@ -39,13 +39,15 @@ class Serving:
 
     def workers(self) -> list[int]:
         """Return the process ids of the workers."""
-        return [pid for pid in self.children() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [pid for pid in self.children() if b"spawn_main" in _command_of(pid)]
+
+    def starts(self) -> int:
+        """Return how many workers have begun to serve so far."""
+        return self.log().count("Application startup complete")
 
     def postgres(self) -> int:
         """Return the process id of the embedded PostgreSQL."""
-        return next(
-            pid for pid in self.children() if b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        )
+        return next(pid for pid in self.children() if b"postgres" in _command_of(pid))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, and return the exit status."""
@@ -73,10 +75,15 @@ def evently(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
 
 
 @contextmanager
-def serving(*arguments: str, **settings: str) -> Iterator[Serving]:
-    """Serve, on a free port unless `--port` is given; `database_url` or `data` names a database."""
+def serving(*arguments: str, limits: str = "", **settings: str) -> Iterator[Serving]:
+    """Serve, on a free port unless `--port` is given; `database_url` or `data` names a database.
+
+    `limits`: commands of the shell, such as `ulimit -n 600`, that run before.
+    """
     port = () if "--port" in arguments else ("--port", "0")
     command = [sys.executable, "-m", "evently", "serve", *port, *arguments]
+    if limits:
+        command = ["/bin/sh", "-c", f'{limits}; exec "$0" "$@"', *command]
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
@@ -113,6 +120,14 @@ def children_of(pid: int) -> list[int]:
     return [
         int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     ]
+
+
+def _command_of(pid: int) -> bytes:
+    """Return the command line of a process; nothing if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def is_alive(pid: int) -> bool:

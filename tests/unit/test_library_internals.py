@@ -45,7 +45,10 @@ def test_uvicorn_is_pinned_to_the_installed_version() -> None:
         (Multiprocess, "keep_subprocess_alive", ["self"]),
         (Multiprocess, "terminate_all", ["self"]),
         (Multiprocess, "join_all", ["self"]),
+        (Process, "__init__", ["self", "config", "sockets"]),
         (Process, "wait_until_ready", ["self", "timeout", "should_exit"]),
+        (Process, "always_pong", ["self"]),
+        *[(Process, method, ["self"]) for method in ("start", "kill", "join")],
         # web/edge/protocol.py: Protocol
         (HttpToolsProtocol, "data_received", ["self", "data"]),
         (HttpToolsProtocol, "on_message_begin", ["self"]),
@@ -79,7 +82,7 @@ def test_every_override_of_uvicorn_overrides_something(ours: type, theirs: type)
     ("function", "attributes"),
     [
         (Multiprocess.__init__, {"processes", "should_exit"}),
-        (Process.__init__, {"child_conn", "process"}),
+        (Process.__init__, {"parent_conn", "process"}),
         (HttpToolsProtocol.on_message_begin, {"url", "headers"}),
         (HttpToolsProtocol.connection_made, {"flow", "transport"}),
         (FlowControl.pause_reading, {"read_paused"}),

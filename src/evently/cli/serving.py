@@ -31,6 +31,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from evently.accounts import read_secret
 from evently.config import (
@@ -43,6 +44,7 @@ from evently.config import (
 from evently.db import Database
 from evently.db.migrations import migrate
 from evently.kit.clock import utc_now
+from evently.kit.descriptors import raise_descriptor_limit
 from evently.kit.locked_directory import locked_directory
 from evently.kit.logs import configure_logs
 
@@ -77,6 +79,7 @@ class CannotServe(Exception):
 def serve(config: Config, *, demo: bool) -> None:
     """Start PostgreSQL and the workers, print the server's URL, and run until a signal stops it."""
     configure_logs(config.log_options())
+    raise_descriptor_limit()  # for PostgreSQL and the workers, which inherit it
     if demo and config.gateway is None:
         config = replace(config, gateway="demo")
     if config.gateway is None:
@@ -102,6 +105,7 @@ def serve(config: Config, *, demo: bool) -> None:
 def work(config: Config) -> None:
     """Run background work until a signal stops it."""
     configure_logs(config.log_options())
+    raise_descriptor_limit()
     with database(config) as (ready, _):
         asyncio.run(_work(ready))
 
@@ -158,6 +162,7 @@ class Parent(Multiprocess):
     ) -> None:
         super().__init__(config, sockets)
         self.failed = False
+        self._asked_at: dict[Process, float] = {}  # the last check of each worker, until it answers
         self._postgres = postgres
         self._try_postgres_at = 0.0
         self._announce = announce
@@ -186,16 +191,41 @@ class Parent(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         """Restart PostgreSQL and workers that have died.
 
-        The workers answer 503 until the crash recovery of PostgreSQL has finished.
+        The workers answer 503 until the crash recovery of PostgreSQL has finished. Unlike uvicorn's, this
+        waits for no worker: while it waited for one that hangs or starts, it noticed no other death and no
+        signal.
         """
         self._keep_postgres_alive()
-        for process in self.processes:
-            # This is the worker's end of the pipe. While the parent holds it too, a worker that dies during a
-            # health check is not noticed before the check times out.
-            process.child_conn.close()
         _drop_metrics({process.pid for process in self.processes if not process.process.is_alive()})
         self.failed = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
-        super().keep_subprocess_alive()
+        if self.failed:
+            self.should_exit.set()
+            return
+        for index, process in enumerate(self.processes):
+            if self._responds(process):
+                continue
+            _log.error("worker died and is replaced", pid=process.pid)
+            self._asked_at.pop(process, None)
+            process.kill()
+            process.join()
+            self.processes[index] = Process(self.config, self.sockets)
+            self.processes[index].start()
+
+    def _responds(self, process: Process) -> bool:
+        """Return whether a worker is alive and has answered the last check, or still has time to."""
+        if not process.process.is_alive():
+            return False
+        now = time.monotonic()
+        try:
+            if process in self._asked_at and process.parent_conn.poll():
+                process.parent_conn.recv()
+                del self._asked_at[process]
+            if process not in self._asked_at:
+                process.parent_conn.send(b"ping")
+                self._asked_at[process] = now
+        except (OSError, EOFError):
+            return False
+        return now - self._asked_at[process] < HEALTH_SECONDS
 
     def join_all(self) -> None:
         """Wait for the workers to end, at most DRAIN_SECONDS; then kill them."""
