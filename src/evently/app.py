@@ -27,6 +27,7 @@ from evently.checkout import Checkout
 from evently.config import Config, read_config
 from evently.db import CheckedClock, Database, Probe
 from evently.kit.clock import utc_now
+from evently.kit.descriptors import raise_descriptor_limit
 from evently.kit.ids import new_id
 from evently.kit.locked_directory import keep_directory
 from evently.kit.logs import configure_logs, is_pretty
@@ -37,7 +38,7 @@ from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
 from evently.web.edge.asgi import Receive, Scope, Send
-from evently.web.edge.connections import CONNECTIONS, ConnectionLimits, raise_descriptor_limit
+from evently.web.edge.connections import CONNECTIONS, ConnectionLimits, connections_for
 from evently.web.edge.limits import Limits
 from evently.web.edge.middleware import Edge
 from evently.web.edge.pauses import LoopPauses
@@ -111,7 +112,7 @@ def create() -> Application:
     """Return the application of a worker process, from the environment that `serve` has set for it."""
     config = read_config()
     configure_logs(config.log_options())
-    CONNECTIONS.limits = ConnectionLimits(connections_max=raise_descriptor_limit())
+    CONNECTIONS.limits = ConnectionLimits(connections_max=connections_for(raise_descriptor_limit()))
     if config.metrics_directory is not None:
         keep_directory(Path(config.metrics_directory))
     return Application(config)

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import uvicorn
 
+from evently.kit.descriptors import raise_descriptor_limit
 from evently.web.edge import connections as module
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.connections import CONNECTIONS, ConnectionLimits, Loop, connections_for
@@ -182,7 +183,7 @@ def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 900), hard))
-        module.raise_descriptor_limit()
+        raise_descriptor_limit()
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= min(hard, soft)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

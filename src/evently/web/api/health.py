@@ -12,6 +12,7 @@ import time
 from datetime import datetime
 from functools import partial
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -32,6 +33,7 @@ from evently.web.services import Request, Services
 LAG_SECONDS_MAX: Final = 30.0  # a relay this late is slow or broken: warn the operator
 LAG_SECONDS_LOST: Final = 300.0  # a relay this late has stopped: no effect of any fact is applied
 CONNECTIONS_PART_MAX: Final = 0.8  # of those that a process may have: warn the operator
+_FULL_WORKERS: Final = "evently_full_workers"  # a gauge of web/edge/connections.py
 _HEALTH_JSON: Final = "application/health+json"
 _RETRY: Final = {"retry-after": "2"}
 _OPEN: Final = policy(PUBLIC, rate="unlimited")
@@ -135,8 +137,10 @@ async def run_checks(context: Services) -> Health:
         return Health("fail", __version__, {"database": HealthCheck("fail", output=str(exc))})
     clock = context.probe.clock
     lag = 0.0 if measured.oldest is None else max(0.0, (clock.unchecked() - measured.oldest).total_seconds())
+    # In a thread: it reads a file of each worker
+    without_room = await asyncio.to_thread(_workers_without_room, context.options.metrics_directory)
     checks = {
-        "connections": _check_connections(),
+        "connections": _check_connections(without_room),
         "database": HealthCheck("pass", measured.milliseconds, "ms"),
         "writes": HealthCheck("pass", measured.written_milliseconds, "ms"),
         "clock": HealthCheck(
@@ -204,13 +208,29 @@ async def _answer(context: Services, *, details: bool) -> Response[Health]:
     )
 
 
-def _check_connections() -> HealthCheck:
-    """Return how many connections this process has; a process that is full still serves those."""
-    count = len(CONNECTIONS.open)
-    if CONNECTIONS.listening and count <= CONNECTIONS.limits.connections_max * CONNECTIONS_PART_MAX:
+def _check_connections(without_room: int) -> HealthCheck:
+    """Return how many connections this process has; a process that is full still serves those.
+
+    `without_room`: the workers of this machine that are full. They accept nobody, so the others tell of them.
+    """
+    count, most = len(CONNECTIONS.open), CONNECTIONS.limits.connections_max
+    if without_room or not CONNECTIONS.listening:
+        said = f"Workers that are full and accept no connections: {max(1, without_room)}. Each takes {most}."
+    elif count > most * CONNECTIONS_PART_MAX:
+        said = f"This process accepts at most {most} connections."
+    else:
         return HealthCheck("pass", count, "connections")
-    most = CONNECTIONS.limits.connections_max
-    return HealthCheck("warn", count, "connections", f"This process accepts at most {most} connections.")
+    return HealthCheck("warn", count, "connections", said)
+
+
+def _workers_without_room(directory: str | None) -> int:
+    """Return how many workers of this machine are full, from the gauges that they write."""
+    if directory is None:
+        return 0
+    files = [str(file) for file in Path(directory).glob("gauge_livesum_*.db")]
+    metrics = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # the library has no types
+    samples = [sample for metric in metrics for sample in metric.samples]
+    return int(sum(sample.value for sample in samples if sample.name == _FULL_WORKERS))
 
 
 def _check_migrations(revision: str | None) -> HealthCheck:

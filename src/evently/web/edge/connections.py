@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import resource
 import socket
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -32,7 +31,6 @@ LOOK_SECONDS: Final = 1.0
 DESCRIPTORS_RESERVED: Final = 256
 # One takes about 10 KB, so that these take 200 MB; more do not fit behind one process in Python
 CONNECTIONS_MAX: Final = 20_000
-DESCRIPTORS_MAX: Final = 65_536  # where the hard limit says "unlimited"
 ROOM_AGAIN: Final = 0.95  # a full process listens again when this part of its connections is taken
 LOG_SECONDS: Final = 10.0  # between two lines about the same thing
 
@@ -42,6 +40,9 @@ _closed: Final = Counter(
     "evently_connections_closed", "Connections closed because they were silent, by reason.", ["reason"]
 )
 _full: Final = Counter("evently_connections_full", "How often a process was full and stopped listening.")
+_full_now: Final = Gauge(
+    "evently_full_workers", "Workers that are full and accept no connections.", multiprocess_mode="livesum"
+)
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,8 @@ class Connections:
         if self.listening and len(self.open) >= self.limits.connections_max:
             self.listening = False
             _full.inc()
+            _full_now.set(1)
+            _open.set(len(self.open))
             self._warn(loop.time(), "full: no more connections are accepted", connections=len(self.open))
             if isinstance(loop, Loop):
                 loop.stop_listening()
@@ -91,6 +94,7 @@ class Connections:
         self.open.discard(connection)
         if not self.listening and len(self.open) <= self.limits.connections_max * ROOM_AGAIN:
             self.listening = True
+            _full_now.set(0)
             if isinstance(loop, Loop):
                 loop.listen_again()
 
@@ -117,19 +121,6 @@ class Connections:
 
 
 CONNECTIONS: Final = Connections()  # of this process, as its metrics are
-
-
-def raise_descriptor_limit() -> int:
-    """Raise the soft limit of descriptors to the hard one; return how many connections there may be."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = max(soft, DESCRIPTORS_MAX) if hard == resource.RLIM_INFINITY else hard
-    if soft != wanted:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        except (OSError, ValueError) as exc:  # macOS has a lower limit of its own
-            _log.warning("the limit of descriptors stays", soft=soft, wanted=wanted, cause=repr(exc))
-            wanted = soft
-    return connections_for(wanted)
 
 
 def connections_for(descriptors: int) -> int:
