@@ -94,9 +94,9 @@ async def buy(office: BoxOffice, event: Event, quantity: int, **said: Any) -> An
 async def test_what_an_event_earns(office: BoxOffice) -> None:
     """A promo code, a fee that buyers pay, a tax in the price and a refund of half, calculated by hand.
 
-    Two tickets for 25.00 less 10 %: 22.50 each, of which 3.59 are tax, and a fee of 1.00 and 5 %: 2.13. One
-    for 25.00: 3.99 of tax, and 2.25 of fee; 12.50 of it are refunded, 1.99 of them tax, and the fee is kept.
-    Another two are held.
+    Two tickets for 25.00 less 10 %: 22.50 each, of which 3.59 are tax, and a fee of 1.00 and 5 %: 2.13 with
+    0.34 of tax. One for 25.00: 3.99 of tax, and 2.25 of fee with 0.36 of tax; 12.50 of it are refunded, 1.99
+    of them tax, and the fee is kept, with its tax. Another two are held.
     """
     conditions = Conditions(
         payment="online",
@@ -122,8 +122,8 @@ async def test_what_an_event_earns(office: BoxOffice) -> None:
         gross=2 * 2463 + 2725,
         cancelled_unpaid=0,
         refunded=1250,
-        tax=2 * 359 + 399 - 199,
-        fees=2 * 213 + 225,
+        tax=2 * (359 + 34) + 399 + 36 - 199,
+        fees=2 * (213 - 34) + 225 - 36,
         net=4832,
     )
     for address in (of_event(event), of_organizer(office)):
@@ -440,7 +440,7 @@ async def table(office: BoxOffice, event: Event, manager: dict[str, str] | None 
     )
     assert answer.headers["cache-control"] == "no-store"
     assert answer.content.startswith(b"\xef\xbb\xbfreference,")
-    assert b"ended_at\r\n" in answer.content
+    assert b"fee_tax\r\n" in answer.content
     assert answer.content.endswith(b"\r\n")
     return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""), strict=True))
 
@@ -464,6 +464,9 @@ async def test_the_bookings_of_an_event_as_a_file(office: BoxOffice) -> None:
         "placed_at",
         "confirmed_at",
         "ended_at",
+        "fee",
+        "tax",
+        "fee_tax",
     ]
     placed_at = booked["placed_at"].partition(".")[0] + "Z"
     assert rows == [
@@ -481,6 +484,9 @@ async def test_the_bookings_of_an_event_as_a_file(office: BoxOffice) -> None:
             placed_at,
             placed_at,
             "",
+            "0.00",
+            "0.00",
+            "0.00",
         ]
     ]
 

@@ -10,6 +10,8 @@ import pytest
 import pytest_asyncio
 
 from evently import catalogue, organizing
+from evently.analytics import details
+from evently.analytics.export import export_bookings
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
@@ -159,11 +161,55 @@ async def test_a_quote_is_what_a_booking_then_costs(office: BoxOffice) -> None:
     assert amount(said["fee"]) == 3 * (100 + 113)
     booked = (await office.place(event, buyer, line, promo_code="EARLY")).json()
     assert booked["amount_due"] == said["total"]
-    for name in ("price", "discount", "fee", "tax", "total"):
+    of_price, of_fee = 359, 34  # 19 % in 22.50 and in 2.13
+    assert (amount(said["tax"]), amount(said["fee_tax"])) == (3 * (of_price + of_fee), 3 * of_fee)
+    for name in ("price", "discount", "fee", "tax", "fee_tax", "total"):
         quoted = said["lines"][0][name]
         assert all(
             (ticket[name] or {"amount": 0, "currency": "EUR"}) == quoted for ticket in booked["tickets"]
         ), name
+
+
+@pytest.mark.parametrize(
+    ("fees", "total", "tax", "fee_tax"),
+    [
+        (Fees(200), 7_200, 470, 26),
+        (Fees(200, tax_basis_points=1_900), 7_200, 508, 64),
+        (Fees(200, tax_basis_points=0), 7_200, 444, 0),
+        (Fees(200, paid_by="organizer"), 6_800, 444, 0),
+    ],
+)
+async def test_the_tax_of_a_fee_is_part_of_the_tax(
+    office: BoxOffice, fees: Fees, total: int, tax: int, fee_tax: int
+) -> None:
+    """Twice 34.00 with 7 % inside and a fee of 2.00: 72.00, whatever the tax in the fee."""
+    terms = SaleTerms(
+        currency="EUR",
+        capacity=10,
+        ticket_types=(NewTicketType(name="Regular", price=Money(3400, "EUR"), tax=Tax(700)),),
+        conditions=Conditions(payment="online", fees=fees),
+    )
+    event, buyer = await office.open_event(terms=terms), office.as_buyer()
+    line = {"ticket_type_id": (await office.types(event))["Regular"], "quantity": 2}
+    quote = (
+        await office.post(f"/v1/events/{show_id('evt', event.event_id)}/quote", buyer, lines=[line])
+    ).json()
+    assert (amount(quote["total"]), amount(quote["tax"]), amount(quote["fee_tax"])) == (total, tax, fee_tax)
+    assert quote["lines"][0]["fee_tax"]["amount"] * 2 == fee_tax
+    booked = await pay(office, (await office.place(event, buyer, line)).json(), buyer)
+    for ticket in booked["tickets"]:
+        assert (ticket["tax"]["amount"], (ticket["fee_tax"] or {"amount": 0})["amount"]) == (
+            tax // 2,
+            fee_tax // 2,
+        )
+    (money,) = await details.read_money(office.context.database, event.event_id)
+    assert (money.tax_minor, money.fees_minor, money.net_minor) == (
+        tax,
+        400 - fee_tax,
+        total - tax - 400 + fee_tax,
+    )
+    ((row,),) = [rows async for rows in export_bookings(office.context.database, event.event_id)]
+    assert (row.amount_minor, row.fee_minor, row.tax_minor, row.fee_tax_minor) == (total, 400, tax, fee_tax)
 
 
 async def test_a_code_unlocks_what_is_hidden(office: BoxOffice) -> None:

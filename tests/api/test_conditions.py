@@ -12,7 +12,12 @@ from tests.api.test_catalogue import Headers, code_of, event_body, make, pointer
 from tests.support.box_office import BoxOffice, open_box_office
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-FEES = {"fixed": {"amount": 150, "currency": "EUR"}, "basis_points": 500, "paid_by": "buyer"}
+FEES = {
+    "fixed": {"amount": 150, "currency": "EUR"},
+    "basis_points": 500,
+    "paid_by": "buyer",
+    "tax_basis_points": 1_900,
+}
 WINDOWS = [{"hours_before": 336, "basis_points": 10_000}, {"hours_before": 48, "basis_points": 5_000}]
 
 
@@ -96,18 +101,28 @@ async def test_conditions_change_for_later_bookings(office: BoxOffice, manager: 
     assert (await office.client.get(where)).json()["conditions"]["fees"] is None, (
         "what the organizer pays is not the buyers' business"
     )
-    none = await office.client.patch(f"{where}/conditions", json={"fees": None}, headers=seen(ours, manager))
+    own = await office.client.patch(
+        f"{where}/conditions", json={"fees": {"tax_basis_points": None}}, headers=seen(ours, manager)
+    )
+    assert own.json()["fees"] == {**FEES, "paid_by": "organizer", "tax_basis_points": None}, "the type's rate"
+    none = await office.client.patch(f"{where}/conditions", json={"fees": None}, headers=seen(own, manager))
     assert none.json()["fees"] == {
         "fixed": {"amount": 0, "currency": "EUR"},
         "basis_points": 0,
         "paid_by": "buyer",
+        "tax_basis_points": None,
     }
+    taxed = await office.client.patch(
+        f"{where}/conditions", json={"fees": {"tax_basis_points": 700}}, headers=seen(none, manager)
+    )
+    assert taxed.json()["fees"]["tax_basis_points"] == 700
+    assert (await office.client.get(where)).json()["conditions"]["fees"] is None, "there is no fee"
 
 
 WRONG: dict[str, Any] = {
     "hold_seconds": 3601,
     "offer_seconds": 0,
-    "fees": {"fixed": {"amount": 1, "currency": "USD"}, "basis_points": 10_001},
+    "fees": {"fixed": {"amount": 1, "currency": "USD"}, "basis_points": 10_001, "tax_basis_points": -1},
     "cancel_hours_before": -1,
     "refund_windows": [
         {"hours_before": 48, "basis_points": 10_001},
@@ -120,6 +135,7 @@ WRONG_AT = {
     "/offer_seconds",
     "/fees/fixed/currency",
     "/fees/basis_points",
+    "/fees/tax_basis_points",
     "/cancel_hours_before",
     "/refund_windows/0/basis_points",
     "/refund_windows/1/hours_before",

@@ -292,7 +292,7 @@ _PLACED: Final = (
 )
 _TICKET: Final = (
     "events", "ids", "bookings", "types", "prices", "secrets", "discounts", "surcharges", "fees", "taxes",
-    "seats", "seat_ids", "seat_labels", "replaces",
+    "fee_taxes", "seats", "seat_ids", "seat_labels", "replaces",
 )  # fmt: skip
 
 
@@ -352,6 +352,7 @@ def _ticket(event_id: UUID, values: Sequence[Any]) -> Row:
         surcharge_minor,
         fee_minor,
         tax_minor,
+        fee_tax_minor,
         *seat,
         replaces,
     ) = values
@@ -368,6 +369,7 @@ def _ticket(event_id: UUID, values: Sequence[Any]) -> Row:
         surcharge_minor=surcharge_minor,
         fee_minor=fee_minor,
         tax_minor=tax_minor,
+        fee_tax_minor=fee_tax_minor,
         seat_number=None,
         seat_id=None,
         seat_label=None,

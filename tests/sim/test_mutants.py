@@ -169,6 +169,13 @@ MONEY: Final = [
         "return total_minor - kept",
         "return total_minor",
     ),
+    Mutant(
+        "the tax of a fee that is kept is paid back",
+        ledger,
+        "sum([ticket.tax_minor for ticket in tickets])",
+        "whole.tax",
+    ),
+    Mutant("the tax of fees is forgotten", pricing, "fee_tax = _tax_within(fee, rate)", "fee_tax = 0 * rate"),
     Mutant("halves are rounded down", pricing, "(2 * amount + by) // (2 * by)", "amount // by"),
     Mutant("the last window counts", pricing, "return max(still_open", "return min(still_open"),
     Mutant(

@@ -453,7 +453,7 @@ class Rows:
         names = (
             "buyer_id state placed_at expires_at confirmed_at ended_at extended promo_id "
             "entry_id payment payment_id paid_minor captured_at "
-            "refunded_minor conditions_version"
+            "refunded_minor outside_minor conditions_version"
         ).split()
         assert again.bookings.keys() == self.bookings.keys()
         for booking_id, booking in self.bookings.items():
@@ -467,6 +467,7 @@ class Rows:
                     ticket.surcharge_minor,
                     ticket.fee_minor,
                     ticket.tax_minor,
+                    ticket.fee_tax_minor,
                     ticket.seat_number,
                     ticket.replaces,
                 )

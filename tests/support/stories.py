@@ -13,13 +13,13 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     book A 6                     book A 2 std 1 vip key=k body=other         hold A 6 (for 15 minutes)
     book A 2 seats=A1,A2         book A 2 section=balcony accessible=1       book A 2 promo=FRIENDS
     confirm A, extend A          pay A (the amount due), pay A 500 with=other
-    capture A                    refund A, refund A how=never_paid
+    capture A, outside A 500     refund A, refund A how=never_paid
     cancel A, cancel A 2 (of its tickets), cancel A unpaid=yes
     cancel A by=B                cancel A by=organizer before=1h
     cancel A tickets=B           (those of another booking)
     cancel A tickets=void, tickets=used, tickets=twice
     join A 2 vip, leave A, accept A                                          return A 1, keep A 1
-    terms online hold=600 offer=3600 fee=50+5% fee-of=organizer window=48h:50% late=24h
+    terms online hold=600 offer=3600 fee=50+5% fee-of=organizer fee-tax=19% window=48h:50% late=24h
     terms fee-kept=yes orphans=no holds=2 held-units=20
     promo FRIENDS percent 10 (or fixed 500, or unlock 0) for=std+vip uses=5 each=1 budget=3000
     promo FRIENDS from=1h until=2h units=2; unpromo FRIENDS
@@ -73,6 +73,7 @@ from evently.sales.commands import (
     PutSeating,
     PutTicketType,
     RecordCapture,
+    RecordOutsideRefunds,
     RecordRefund,
     RemovePool,
     RetirePromoCode,
@@ -477,6 +478,7 @@ def _put_conditions(_story: Story, told: Told) -> Command:
             int(fixed),
             _basis_points(percent or "0%"),
             "organizer" if options.get("fee-of") == "organizer" else "buyer",
+            _basis_points(options["fee-tax"]) if "fee-tax" in options else None,
         ),
         refund_windows=tuple(
             RefundWindow(int(hours.removesuffix("h")), _basis_points(share)) for hours, share in windows
@@ -530,6 +532,9 @@ COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
     ),
     "capture": lambda story, told: RecordCapture(
         EVENT, story.booking_id(told.words[0]), story.id_of(told.options.get("with", "card"))
+    ),
+    "outside": lambda story, told: RecordOutsideRefunds(
+        EVENT, story.booking_id(told.words[0]), story.id_of("card"), int(told.words[1])
     ),
     "refund": _refund,
     "cancel": _cancel,

@@ -60,7 +60,39 @@ PRICES: Final[dict[str, str]] = {
         book A 2                     -> held
         due A                        -> 2240
         pay A                        -> booked
-        ledger                       -> buyer 2240 fees -100 organizer -2000 tax -140
+        ledger                       -> buyer 2240 fees -94 organizer -2000 tax -146
+    """,
+    "the fee includes its tax, at the rate of the ticket": """
+        terms online fee=200         -> done
+        type std hall price=3400 tax=7% -> done
+        book A 2                     -> held
+        due A                        -> 7200
+        pay A                        -> booked
+        ledger                       -> buyer 7200 fees -374 organizer -6356 tax -470
+    """,
+    "or at a rate of its own": """
+        terms online fee=200 fee-tax=19% -> done
+        type std hall price=3400 tax=7% -> done
+        type free-of-tax hall price=1000 -> done
+        book A 1 std 1 free-of-tax   -> held
+        due A                        -> 4800
+        pay A                        -> booked
+        ledger                       -> buyer 4800 fees -336 organizer -4178 tax -286
+    """,
+    "or has none": """
+        terms online fee=200 fee-tax=0% -> done
+        type std hall price=3400 tax=7% -> done
+        book A 2                     -> held
+        pay A                        -> booked
+        ledger                       -> buyer 7200 fees -400 organizer -6356 tax -444
+    """,
+    "when the organizer pays the fee, the tax of the price is all the tax there is": """
+        terms online fee=200 fee-of=organizer fee-tax=19% -> done
+        type std hall price=3400 tax=7% -> done
+        book A 1                     -> held
+        due A                        -> 3400
+        pay A                        -> booked
+        ledger                       -> buyer 3400 fees -200 organizer -2978 tax -222
     """,
     "halves are rounded up, once for each ticket": """
         type std hall price=5 tax=10% tax-on-top=yes -> done
@@ -204,20 +236,46 @@ REFUNDS: Final[dict[str, str]] = {
         type std hall tax=25% tax-on-top=yes -> done
         book A 1                     -> held
         pay A                        -> booked
-        ledger                       -> buyer 1350 fees -100 organizer -1000 tax -250
+        ledger                       -> buyer 1350 fees -80 organizer -1000 tax -270
         cancel A before=1h           -> cancelled
-        ledger                       -> buyer 1350 fees -50 organizer -500 refunds -675 tax -125
+        ledger                       -> buyer 1350 fees -40 organizer -500 refunds -675 tax -135
     """,
-    "a fee may be kept, and then the organizer pays back no more than he got": """
+    "a fee may be kept with its tax, and then the organizer pays back no more than he got": """
         terms online fee=100 fee-kept=yes -> done
         type std hall tax=25%        -> done
         book A 1                     -> held
         pay A                        -> booked
-        ledger                       -> buyer 1100 fees -100 organizer -800 tax -200
+        ledger                       -> buyer 1100 fees -80 organizer -800 tax -220
         quote A before=1h            -> 1000
         cancel A before=1h           -> cancelled
         refunded A                   -> 1000
-        ledger                       -> buyer 1100 fees -100 refunds -1000
+        ledger                       -> buyer 1100 fees -80 refunds -1000 tax -20
+    """,
+    "of a kept fee no tax is refunded, however little is": """
+        terms online fee=100 fee-kept=yes fee-tax=100% window=0h:50% -> done
+        type std hall tax=25%        -> done
+        book A 2                     -> held
+        pay A                        -> booked
+        capture A                    -> booked
+        ledger                       -> fees -100 gateway 2200 organizer -1600 tax -500
+        cancel A 1 before=1h         -> booked
+        refunded A                   -> 500
+        ledger                       -> fees -100 gateway 2200 organizer -1200 refunds -500 tax -400
+        cancel A by=organizer        -> cancelled
+        refunded A                   -> 1600
+        ledger                       -> fees -50 gateway 2200 organizer -400 refunds -1600 tax -150
+    """,
+    "a fee is not kept when everything is paid back, by whose hand ever": """
+        terms online fee=100 fee-kept=yes -> done
+        type std hall tax=25%        -> done
+        book A 1                     -> held
+        pay A                        -> booked
+        capture A                    -> booked
+        outside A 550                -> booked
+        ledger                       -> fees -40 gateway 550 organizer -400 tax -110
+        cancel A by=organizer        -> cancelled
+        refunded A                   -> 550
+        ledger                       -> gateway 550 refunds -550
     """,
     "a fee is not kept when the organizer cancels": """
         terms online fee=100 fee-kept=yes -> done

@@ -44,6 +44,8 @@ from evently.sales.facts import (
     TicketTypePut,
     TicketTypeRetired,
     WaitlistJoined,
+    decode_facts,
+    encode_facts,
 )
 from evently.sales.replay import Contradiction, Replay
 from evently.sales.terms import Conditions, PoolTerms, PromoTerms
@@ -212,6 +214,10 @@ CONFIRMED, HELD = BookingConfirmed(ID, BUYER, TICKETS), BookingHeld(ID, BUYER, L
             CONFIRMED,
             TicketsCancelled(ID, "confirmed", ((TICKETS[0][0], PLAIN, 1),)),
         ],
+        "more tax in a fee than the fee": [
+            replace(CONFIRMED, money=((0, 50, 50, 0),) * len(TICKETS), fee_taxes=(51,) * len(TICKETS))
+        ],
+        "tax in no fee": [replace(CONFIRMED, fee_taxes=(1,) * len(TICKETS))],
     }.items(),
     ids=lambda case: case[0],
 )
@@ -255,6 +261,16 @@ def test_what_cannot_have_been_sold(facts: list[Fact], at: datetime) -> None:
     replay = told([(NOON, facts[:-1])])
     with pytest.raises(Contradiction):
         replay.add(at, facts[-1:])
+
+
+def test_a_journal_from_before_the_tax_of_fees_has_none_of_it() -> None:
+    money = ((0, 50, 50, 160),) * len(TICKETS)
+    stored = encode_facts([replace(CONFIRMED, money=money)])
+    assert b"fee_tax" not in stored
+    replay = told([(NOON, [*BEFORE, *decode_facts(stored)])])
+    details = replay.bookings[ID].more.values()
+    assert {(each.fee_minor, each.tax_minor, each.fee_tax_minor) for each in details} == {(50, 160, 0)}
+    assert replay.bookings[ID].posted["door", "fees"] == 50 * len(TICKETS)
 
 
 def test_an_accepted_offer_may_still_be_extended_once() -> None:

@@ -21,7 +21,8 @@ class ExportedBooking(msgspec.Struct, frozen=True):
 
     `tickets` are its present tickets and `amount_minor` their price: none, once it is cancelled or expired.
     `paid_minor` was paid online for all tickets that it ever had. `refunded_minor` is the part of that which
-    was paid back or will be.
+    was paid back or will be. `fee_minor` and `tax_minor` are those of the present tickets; `fee_tax_minor` is
+    the part of both, the tax in the fee.
     """
 
     booking_id: UUID
@@ -37,6 +38,9 @@ class ExportedBooking(msgspec.Struct, frozen=True):
     placed_at: datetime
     confirmed_at: datetime | None
     ended_at: datetime | None
+    fee_minor: int
+    tax_minor: int
+    fee_tax_minor: int
 
 
 async def export_bookings(database: Database, event_id: UUID) -> AsyncIterator[list[ExportedBooking]]:

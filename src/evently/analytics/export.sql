@@ -17,7 +17,10 @@ SELECT
     bookings.refunded_minor,
     bookings.placed_at,
     bookings.confirmed_at,
-    bookings.ended_at
+    bookings.ended_at,
+    worth.fee_minor,
+    worth.tax_minor,
+    worth.fee_tax_minor
 FROM bookings
 INNER JOIN sales ON sales.event_id = bookings.event_id
 LEFT JOIN people ON people.person_id = bookings.buyer_id
@@ -26,7 +29,10 @@ CROSS JOIN LATERAL (
         count(*) AS tickets,
         coalesce(
             sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor), 0
-        )::bigint AS amount_minor
+        )::bigint AS amount_minor,
+        coalesce(sum(tickets.fee_minor), 0)::bigint AS fee_minor,
+        coalesce(sum(tickets.tax_minor + tickets.fee_tax_minor), 0)::bigint AS tax_minor,
+        coalesce(sum(tickets.fee_tax_minor), 0)::bigint AS fee_tax_minor
     FROM tickets
     WHERE
         tickets.event_id = bookings.event_id

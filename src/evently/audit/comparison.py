@@ -408,7 +408,7 @@ _BOOKING: Final = (
 )  # fmt: skip
 _TICKET: Final = (
     "ticket_type_id", "price_minor", "void", "discount_minor", "surcharge_minor", "fee_minor", "tax_minor",
-    "seat_number", "replaces", "returning_since", "seat_id", "seat_label",
+    "fee_tax_minor", "seat_number", "replaces", "returning_since", "seat_id", "seat_label",
 )  # fmt: skip
 _TICKET_FROM: Final = 2 + len(_BOOKING)  # in a row of `read_bookings`
 
@@ -456,6 +456,7 @@ def _is_about(answer: Booking, replayed: ReplayedBooking, currency: str) -> bool
                 ticket.surcharge_minor,
                 ticket.fee_minor,
                 ticket.tax_minor,
+                ticket.fee_tax_minor,
                 ticket.seat_number,
             ),
         )
@@ -471,7 +472,7 @@ def _is_about(answer: Booking, replayed: ReplayedBooking, currency: str) -> bool
         tickets,
     )
     expected = {
-        ticket_id: (what, replayed.more.get(ticket_id, NOTHING_MORE)[:5])
+        ticket_id: (what, replayed.more.get(ticket_id, NOTHING_MORE)[:6])
         for ticket_id, what in [*replayed.tickets.items(), *replayed.voided.items()]
     }
     return mine == (

@@ -62,8 +62,8 @@ SELECT
     tickets.ticket_type_id,
     tickets.price_minor,
     tickets.state = 'void' AS void, tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor,
-    tickets.tax_minor, tickets.seat_number, tickets.replaces, tickets.returning_since, tickets.seat_id,
-    tickets.seat_label
+    tickets.tax_minor, tickets.fee_tax_minor, tickets.seat_number, tickets.replaces,
+    tickets.returning_since, tickets.seat_id, tickets.seat_label
 FROM bookings
 LEFT JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
 WHERE bookings.event_id = :event_id

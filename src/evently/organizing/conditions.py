@@ -63,12 +63,14 @@ RefundWindows = Annotated[
 class FeesDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The fee of a ticket: a fixed amount, and basis points of its discounted price.
 
-    Free tickets carry no fee.
+    Free tickets carry no fee. A fee that buyers pay includes its tax: `tax_basis_points`, or (null) the rate
+    of the ticket type. A fee that the organizer pays has no tax beside that of the price.
     """
 
     fixed: Money | None = None
     basis_points: BasisPoints = 0
     paid_by: PaidBy = "buyer"
+    tax_basis_points: BasisPoints | None = None
 
 
 class FeesChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +79,7 @@ class FeesChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     fixed: Money | UnsetType | None = UNSET
     basis_points: BasisPoints | UnsetType = UNSET
     paid_by: PaidBy | UnsetType = UNSET
+    tax_basis_points: BasisPoints | UnsetType | None = UNSET
 
 
 class ConditionsDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

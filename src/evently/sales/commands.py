@@ -100,6 +100,7 @@ class Ticket(msgspec.Struct, frozen=True):
     surcharge_minor: int = 0
     fee_minor: int = 0  # paid by the buyer or by the organizer
     tax_minor: int = 0  # included in the price or on top of it
+    fee_tax_minor: int = 0  # included in a fee that the buyer pays
     seat_number: int | None = None
     seat_id: str | None = None
     seat_label: str | None = None

@@ -3,8 +3,9 @@
 A journal row holds the facts of one batch as canonical JSON; its hash covers exactly these bytes. `at` of the
 row is the instant of all its facts. A ticket in a fact is `[ticket_id, ticket_type_id, price_minor]`. What
 only some tickets have is listed beside them, in their order: `seats` (numbers in the layout, -1 without one),
-`money` (`[discount, surcharge, fee, tax]` in minor units), `replaces` (returned tickets, or null). A field
-that is left out has its default. The names of facts and fields are stored: they never change.
+`money` (`[discount, surcharge, fee, tax]` in minor units), `fee_taxes` (in minor units), `replaces` (returned
+tickets, or null). A field that is left out has its default. The names of facts and fields are stored: they
+never change.
 """
 
 from __future__ import annotations
@@ -111,6 +112,7 @@ class BookingHeld(_Fact, frozen=True):
     promo_id: UUID | None = None
     entry_id: UUID | None = None  # the booking is an offer to this entry
     replaces: tuple[UUID | None, ...] = ()
+    fee_taxes: tuple[int, ...] = ()
 
 
 class BookingConfirmed(_Fact, frozen=True):
@@ -123,6 +125,7 @@ class BookingConfirmed(_Fact, frozen=True):
     money: tuple[MoneyFact, ...] = ()
     conditions_version: int = 0
     promo_id: UUID | None = None
+    fee_taxes: tuple[int, ...] = ()
 
 
 class HoldExtended(_Fact, frozen=True):

@@ -115,8 +115,8 @@ _BOOKING_COLUMNS: Final = (
 )  # fmt: skip
 _TICKET_COLUMNS: Final = (
     "ticket_events", "ticket_ids", "ticket_bookings", "ticket_types", "ticket_prices", "ticket_secrets",
-    "ticket_discounts", "ticket_surcharges", "ticket_fees", "ticket_taxes", "ticket_seats", "ticket_seat_ids",
-    "ticket_seat_labels", "ticket_replaces",
+    "ticket_discounts", "ticket_surcharges", "ticket_fees", "ticket_taxes", "ticket_fee_taxes",
+    "ticket_seats", "ticket_seat_ids", "ticket_seat_labels", "ticket_replaces",
 )  # fmt: skip
 
 
@@ -155,6 +155,7 @@ def _placed(works: Sequence[Work]) -> dict[str, object]:
                         ticket.surcharge_minor,
                         ticket.fee_minor,
                         ticket.tax_minor,
+                        ticket.fee_tax_minor,
                         ticket.seat_number,
                         ticket.seat_id,
                         ticket.seat_label,

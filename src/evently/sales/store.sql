@@ -30,7 +30,7 @@ entry_id, payment;
 -- The columns of a new ticket besides its state.
 event_id, ticket_id, booking_id, ticket_type_id, price_minor, secret, discount_minor, surcharge_minor,
 fee_minor,
-tax_minor, seat_number, seat_id, seat_label, replaces;
+tax_minor, fee_tax_minor, seat_number, seat_id, seat_label, replaces;
 
 -- name: write_batch
 -- Write what almost every batch changes, in one statement (measured on one server: 1.1 to 1.5 times as fast
@@ -93,8 +93,8 @@ FROM unnest(
     :ticket_events::uuid[], :ticket_ids::uuid[], :ticket_bookings::uuid[], :ticket_types::uuid[],
     :ticket_prices::bigint[], :ticket_secrets::bytea[], :ticket_discounts::bigint[],
     :ticket_surcharges::bigint[],
-    :ticket_fees::bigint[], :ticket_taxes::bigint[], :ticket_seats::integer[], :ticket_seat_ids::text[],
-    :ticket_seat_labels::text[], :ticket_replaces::uuid[]
+    :ticket_fees::bigint[], :ticket_taxes::bigint[], :ticket_fee_taxes::bigint[], :ticket_seats::integer[],
+    :ticket_seat_ids::text[], :ticket_seat_labels::text[], :ticket_replaces::uuid[]
 ) AS new ({placed_ticket});
 
 -- name: update_bookings

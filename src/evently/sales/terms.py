@@ -75,12 +75,14 @@ class TicketTypeTerms(msgspec.Struct, frozen=True):
 class Fees(msgspec.Struct, frozen=True):
     """The fee for selling a ticket: a fixed amount plus a share of the discounted price.
 
-    Free tickets have none.
+    Free tickets have none. `tax_basis_points`: the tax in a fee that buyers pay; None: the rate of the ticket
+    type.
     """
 
     fixed_minor: int = 0
     basis_points: int = 0
     paid_by: PaidBy = "buyer"
+    tax_basis_points: int | None = None
 
 
 class RefundWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -25,7 +25,10 @@ from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
 
 
 class LineQuote(msgspec.Struct, frozen=True):
-    """What each ticket of a booking line would cost. `surcharge_minor` comes on top of the price."""
+    """What each ticket of a booking line would cost. `surcharge_minor` comes on top of the price.
+
+    `tax_minor`: of the price; `fee_tax_minor`: in the fee.
+    """
 
     ticket_type_id: UUID
     quantity: int
@@ -34,6 +37,7 @@ class LineQuote(msgspec.Struct, frozen=True):
     surcharge_minor: int
     fee_minor: int
     tax_minor: int
+    fee_tax_minor: int
 
     def total_minor(self) -> int:
         """Return what one ticket would cost."""

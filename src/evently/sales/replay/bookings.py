@@ -63,14 +63,17 @@ def _add(sale: ReplayedSale, fact: Placed, state: BookingState) -> ReplayedBooki
 
 def _details_of(fact: Placed) -> dict[UUID, TicketDetails]:
     replaces = fact.replaces if isinstance(fact, facts.BookingHeld) else ()
-    if not (fact.money or fact.seats or replaces):
+    if not (fact.money or fact.seats or replaces or fact.fee_taxes):
         return {}
     more: dict[UUID, TicketDetails] = {}
     for index, (ticket_id, _, _) in enumerate(fact.tickets):
         amounts = fact.money[index] if fact.money else (0, 0, 0, 0)
+        fee_tax = fact.fee_taxes[index] if fact.fee_taxes else 0
+        if not 0 <= fee_tax <= amounts[2]:
+            raise Contradiction(f"the tax in a fee of {amounts[2]} of ticket {ticket_id} is {fee_tax}")
         seat = fact.seats[index] if fact.seats else -1
         more[ticket_id] = TicketDetails(
-            *amounts, None if seat < 0 else seat, replaces[index] if replaces else None
+            *amounts, fee_tax, None if seat < 0 else seat, replaces[index] if replaces else None
         )
     return more
 

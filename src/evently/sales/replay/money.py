@@ -15,6 +15,7 @@ from evently.sales.replay.state import (
     PromoUse,
     ReplayedBooking,
     ReplayedSale,
+    TicketDetails,
 )
 from evently.sales.states import BookingPayment
 from evently.sales.terms import Conditions
@@ -61,7 +62,7 @@ def payment_of(
 def post_cancellation(sale: ReplayedSale, booking: ReplayedBooking, fact: Cancelled) -> None:
     """Post a cancellation: the reverse of the confirmation when it was unpaid, else the refund.
 
-    Tax and fees give back the share that the refund is of the whole.
+    Tax and fees give back the share that the refund is of the whole; a fee that is kept keeps its tax.
     """
     parts = _parts(booking, fact.tickets)
     if booking.payment_id is None or fact.unpaid:
@@ -74,13 +75,17 @@ def post_cancellation(sale: ReplayedSale, booking: ReplayedBooking, fact: Cancel
         return
     refund = fact.refund_minor
     conditions = sale.conditions[booking.conditions_version] if booking.conditions_version else Conditions()
-    fees_kept = conditions.fee_kept and conditions.fees.paid_by == "buyer" and refund < sum(parts)
-    whole = sum(parts) - (parts.fees if fees_kept else 0)
+    left = booking.paid_minor - booking.refunded_minor - booking.outside_minor
+    kept = conditions.fee_kept and conditions.fees.paid_by == "buyer" and refund < min(sum(parts), left)
+    if kept:
+        tax_of_fees = sum([_more(booking, ticket_id).fee_tax_minor for ticket_id, _, _ in fact.tickets])
+        parts = _Parts(parts.organizer, parts.tax - tax_of_fees, 0)
+    whole = sum(parts)
     if refund > whole:
         raise Contradiction(f"{refund} is refunded for tickets that cost {whole}")
     if refund:
         tax = parts.tax * refund // whole
-        fees = 0 if fees_kept else parts.fees * refund // whole
+        fees = parts.fees * refund // whole
         _post(
             sale,
             booking,
@@ -183,11 +188,15 @@ def _parts(booking: ReplayedBooking, tickets: Sequence[facts.TicketFact]) -> _Pa
         return _Parts(sum([price for _, _, price in tickets]), 0, 0)
     due = tax = fees = 0
     for ticket_id, _, price in tickets:
-        more = booking.more.get(ticket_id, NOTHING_MORE)
+        more = _more(booking, ticket_id)
         due += price - more.discount_minor + more.surcharge_minor
-        tax += more.tax_minor
-        fees += more.fee_minor
+        tax += more.tax_minor + more.fee_tax_minor
+        fees += more.fee_minor - more.fee_tax_minor
     return _Parts(due - tax - fees, tax, fees)
+
+
+def _more(booking: ReplayedBooking, ticket_id: UUID) -> TicketDetails:
+    return booking.more.get(ticket_id, NOTHING_MORE)
 
 
 def _post(sale: ReplayedSale, booking: ReplayedBooking, postings: Sequence[tuple[str, str, int]]) -> None:

@@ -38,6 +38,7 @@ class TicketDetails(NamedTuple):
     surcharge_minor: int = 0
     fee_minor: int = 0
     tax_minor: int = 0
+    fee_tax_minor: int = 0
     seat: int | None = None
     replaces: UUID | None = None
 

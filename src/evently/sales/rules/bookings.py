@@ -340,10 +340,11 @@ def _post_cancellation(
         batch.postings += ledger.cancelled_unpaid(booking.booking_id, chosen, "buyer" if unpaid else "door")
         return
     conditions = sale.conditions_of(booking)
+    left = booking.paid_minor - booking.refunded_minor - booking.outside_minor
     kept = (
         conditions.fee_kept
         and conditions.fees.paid_by == "buyer"
-        and refund_minor < sum([ticket.total_minor() for ticket in chosen])
+        and refund_minor < min(left, sum([ticket.total_minor() for ticket in chosen]))
     )
     batch.postings += ledger.refunded(booking.booking_id, chosen, refund_minor, fee_kept=kept)
 

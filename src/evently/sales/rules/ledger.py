@@ -6,7 +6,8 @@ Pure.
     door       owes what is paid on site
     gateway    has what was captured and not refunded
     organizer  receives prices, less tax and fees
-    tax, fees  receive their part of each ticket
+    tax        receives the tax of prices, and that of fees that buyers pay
+    fees       receives fees, less their tax
     refunds    is owed to buyers until it is settled
 
 Confirming debits buyer or door and credits organizer, tax and fees. Capturing debits gateway and credits
@@ -60,14 +61,17 @@ def refunded(
 ) -> list[Posting]:
     """Return the postings for paid tickets that were cancelled with a refund.
 
-    Tax and fees give back the share that the refund is of everything that can be refunded.
+    Tax and fees give back the share that the refund is of everything that can be refunded. A fee that is kept
+    keeps its tax.
     """
-    whole = split_of(tickets)
-    total = whole.organizer + whole.tax + (0 if fee_kept else whole.fees)
     if not refund_minor:
         return []
+    whole = split_of(tickets)
+    if fee_kept:
+        whole = Split(whole.organizer, sum([ticket.tax_minor for ticket in tickets]), 0)
+    total = sum(whole)
     tax = whole.tax * refund_minor // total
-    fees = 0 if fee_kept else whole.fees * refund_minor // total
+    fees = whole.fees * refund_minor // total
     share = Split(refund_minor - tax - fees, tax, fees)
     return [_reverse(posting) for posting in _postings(booking_id, share, "refunds")]
 
@@ -121,8 +125,8 @@ def split_of(tickets: Iterable[Ticket]) -> Split:
     total = tax = fees = 0
     for ticket in tickets:
         total += ticket.price_minor - ticket.discount_minor + ticket.surcharge_minor
-        tax += ticket.tax_minor
-        fees += ticket.fee_minor
+        tax += ticket.tax_minor + ticket.fee_tax_minor
+        fees += ticket.fee_minor - ticket.fee_tax_minor
     return Split(total - tax - fees, tax, fees)
 
 

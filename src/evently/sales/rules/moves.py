@@ -167,6 +167,9 @@ def _placed_fact(booking: Booking) -> facts.Fact:
     )
     if not any(map(any, money)):
         money = ()
+    fee_taxes = tuple([ticket.fee_tax_minor for ticket in tickets]) if money else ()
+    if not any(fee_taxes):
+        fee_taxes = ()
     if booking.expires_at is None:
         return facts.BookingConfirmed(
             booking.booking_id,
@@ -176,6 +179,7 @@ def _placed_fact(booking: Booking) -> facts.Fact:
             money,
             booking.conditions_version,
             booking.promo_id,
+            fee_taxes,
         )
     replaces = tuple([ticket.replaces for ticket in tickets]) if booking.entry_id is not None else ()
     return facts.BookingHeld(
@@ -189,6 +193,7 @@ def _placed_fact(booking: Booking) -> facts.Fact:
         booking.promo_id,
         booking.entry_id,
         replaces if any(replaces) else (),
+        fee_taxes,
     )
 
 

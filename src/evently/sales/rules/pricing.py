@@ -3,7 +3,8 @@
 Pure, in integer minor units; halves round up, once per ticket.
 
 The price is the organizer's price less the discount. Tax is included in it or comes on top. The fee comes on
-top when the buyer pays it; otherwise it is deducted from the organizer's part.
+top when the buyer pays it, and includes its own tax; otherwise it is deducted from the organizer's part, and
+the tax of the price is all the tax there is.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class TicketAmounts(NamedTuple):
     surcharge_minor: int
     fee_minor: int
     tax_minor: int
+    fee_tax_minor: int
 
 
 class TicketQuote(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ class TicketQuote(msgspec.Struct, frozen=True):
     refund_minor: int
 
 
-NOTHING: Final = TicketAmounts(0, 0, 0, 0)
+NOTHING: Final = TicketAmounts(0, 0, 0, 0, 0)
 
 
 def amounts_of(terms: TicketTypeTerms, discount_minor: int, fees: Fees) -> TicketAmounts:
@@ -53,19 +55,22 @@ def amounts_of(terms: TicketTypeTerms, discount_minor: int, fees: Fees) -> Ticke
     price = terms.price_minor - discount_minor
     assert discount_minor >= 0 <= price, "a discount is at most the price"
     if price == 0 or not (terms.tax_basis_points or fees.fixed_minor or fees.basis_points):
-        return TicketAmounts(discount_minor, 0, 0, 0) if discount_minor else NOTHING
+        return TicketAmounts(discount_minor, 0, 0, 0, 0) if discount_minor else NOTHING
     fee = fees.fixed_minor + share_of(price, fees.basis_points)
     if terms.tax_included:
-        tax = price - _divide(price * WHOLE, WHOLE + terms.tax_basis_points)
+        tax = _tax_within(price, terms.tax_basis_points)
         surcharge = 0
     else:
         tax = surcharge = share_of(price, terms.tax_basis_points)
+    fee_tax = 0
     if fees.paid_by == "buyer":
         surcharge += fee
+        rate = terms.tax_basis_points if fees.tax_basis_points is None else fees.tax_basis_points
+        fee_tax = _tax_within(fee, rate)
     else:
         # The organizer's part is never negative
         fee = min(fee, price - (tax if terms.tax_included else 0))
-    return TicketAmounts(discount_minor, surcharge, fee, tax)
+    return TicketAmounts(discount_minor, surcharge, fee, tax, fee_tax)
 
 
 def payment_of(conditions: Conditions, tickets: Iterable[Ticket]) -> BookingPayment:
@@ -166,6 +171,10 @@ def quote_cancellation(
 def share_of(amount: int, basis_points: int) -> int:
     """Return so many ten-thousandths of an amount."""
     return _divide(amount * basis_points, WHOLE)
+
+
+def _tax_within(amount: int, basis_points: int) -> int:
+    return amount - _divide(amount * WHOLE, WHOLE + basis_points)
 
 
 def _divide(amount: int, by: int) -> int:

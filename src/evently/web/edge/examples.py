@@ -199,10 +199,12 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     **dict.fromkeys([(owner, "refunded") for owner in ("BookingView", "BookingDetailsView")], None),
     **dict.fromkeys([(owner, "extended") for owner in ("BookingView", "BookingDetailsView")], False),
     **dict.fromkeys(
-        [(owner, name) for owner in ("QuotedLine", "QuoteView") for name in ("discount", "fee")], _NO_MONEY
+        [(owner, name) for owner in ("QuotedLine", "QuoteView") for name in ("discount", "fee", "fee_tax")],
+        _NO_MONEY,
     ),
     ("TicketView", "discount"): None,
     ("TicketView", "fee"): None,
+    ("TicketView", "fee_tax"): None,
     **dict.fromkeys([(owner, "booking_id") for owner in _WAITLIST_ENTRIES], None),
     **dict.fromkeys([(owner, "state") for owner in _WAITLIST_ENTRIES], "waiting"),
     **{

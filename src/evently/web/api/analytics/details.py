@@ -42,7 +42,8 @@ class MoneyView(msgspec.Struct, frozen=True):
     confirmed: prices minus discounts, plus fees and taxes that are added to the price. `cancelled_unpaid`:
     the part of it that was cancelled before it was paid. `refunded`: refunds that are decided; `settled`:
     the part of them that is paid back. `tax`, `fees` and `net` (what the organizer keeps) are the amounts
-    left after cancellations and refunds. `captured`: money collected, including money that was paid back
+    left after cancellations and refunds; `tax` includes the tax of fees that buyers pay, and `fees` are
+    without it. `captured`: money collected, including money that was paid back
     later. `outstanding`: money authorised and not collected yet, or held back because a payment failed.
     `due_at_door`: to be paid on site. `discount`: the discounts on the tickets that are sold now; it is not
     part of the equation.

@@ -51,6 +51,9 @@ _COLUMNS: Final = (
     "placed_at",
     "confirmed_at",
     "ended_at",
+    "fee",
+    "tax",
+    "fee_tax",
 )
 _ERASED: Final = "(erased)"
 
@@ -155,6 +158,9 @@ def _row(booking: ExportedBooking) -> tuple[str | int, ...]:
         instant(booking.placed_at),
         instant(booking.confirmed_at),
         instant(booking.ended_at),
+        decimal(booking.fee_minor, booking.currency),
+        decimal(booking.tax_minor, booking.currency),
+        decimal(booking.fee_tax_minor, booking.currency),
     )
 
 

@@ -24,7 +24,8 @@ class RevenueView(msgspec.Struct, frozen=True):
     """The revenue of a range from the ledger: `gross - cancelled_unpaid - refunded - tax - fees` is `net`.
 
     `net` is what the organizer keeps. A booking counts when it is confirmed, a refund when it is decided. The
-    tax and the fees of what was refunded are subtracted.
+    tax and the fees of what was refunded are subtracted. `tax` includes the tax of fees that buyers pay;
+    `fees` are without it.
     """
 
     gross: SignedMoney

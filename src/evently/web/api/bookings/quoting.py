@@ -21,7 +21,10 @@ from evently.web.services import Request
 
 
 class QuotedLine(msgspec.Struct, frozen=True):
-    """The price of each ticket of a booking line; `line_total` is the total of all tickets of the line."""
+    """The price of each ticket of a booking line; `line_total` is the total of all tickets of the line.
+
+    `tax` is all the tax in `total`; `fee_tax` is the part of it that is included in the fee.
+    """
 
     ticket_type_id: str
     quantity: int
@@ -29,6 +32,7 @@ class QuotedLine(msgspec.Struct, frozen=True):
     discount: Money
     fee: Money
     tax: Money
+    fee_tax: Money
     total: Money
     line_total: Money
 
@@ -45,7 +49,8 @@ class UnlockedType(msgspec.Struct, frozen=True):
 class QuoteView(msgspec.Struct, frozen=True):
     """The cost of a booking, for each line and in total.
 
-    `payment`: online, door or none. `promo_code` is spelled as the organizer wrote it.
+    `tax` is all the tax in `total`; `fee_tax` is the part of it that is included in the fee. `payment`:
+    online, door or none. `promo_code` is spelled as the organizer wrote it.
     """
 
     event_id: str
@@ -54,6 +59,7 @@ class QuoteView(msgspec.Struct, frozen=True):
     discount: Money
     fee: Money
     tax: Money
+    fee_tax: Money
     total: Money
     payment: str
     hold_seconds: int
@@ -112,7 +118,8 @@ def _show_quote(event_id: str, quote: sales.reads.BookingQuote) -> QuoteView:
         Money(sum(line.price_minor * line.quantity for line in lines), currency),
         Money(sum(line.discount_minor * line.quantity for line in lines), currency),
         Money(sum(line.fee_minor * line.quantity for line in lines), currency),
-        Money(sum(line.tax_minor * line.quantity for line in lines), currency),
+        Money(sum((line.tax_minor + line.fee_tax_minor) * line.quantity for line in lines), currency),
+        Money(sum(line.fee_tax_minor * line.quantity for line in lines), currency),
         Money(total, currency),
         quote.conditions.payment if total else "none",
         quote.conditions.hold_seconds,
@@ -136,7 +143,8 @@ def _show_line(line: sales.reads.LineQuote, currency: str) -> QuotedLine:
         Money(line.price_minor, currency),
         Money(line.discount_minor, currency),
         Money(line.fee_minor, currency),
-        Money(line.tax_minor, currency),
+        Money(line.tax_minor + line.fee_tax_minor, currency),
+        Money(line.fee_tax_minor, currency),
         Money(line.total_minor(), currency),
         Money(line.total_minor() * line.quantity, currency),
     )

@@ -42,7 +42,8 @@ class TicketView(msgspec.Struct, frozen=True):
     and in the answers for organizers: only the buyer sees it.
 
     `total` is what the ticket costs: the price, minus the discount, plus the fee if the buyer pays it, plus
-    the tax if the price does not include it. `discount`, `fee` and `tax` are null when they are zero.
+    the tax of the price if it is not included. `tax` is all the tax in `total`; `fee_tax` is the part of it
+    that is included in the fee. `discount`, `fee`, `tax` and `fee_tax` are null when they are zero.
     `returning`: the buyer returned the ticket, and it is offered to the waitlist; it stays valid until
     another buyer takes it.
     """
@@ -53,6 +54,7 @@ class TicketView(msgspec.Struct, frozen=True):
     discount: Money | None
     fee: Money | None
     tax: Money | None
+    fee_tax: Money | None
     total: Money
     state: TicketState
     code: str | None
@@ -189,13 +191,15 @@ def _show_ticket(ticket: sales.commands.Ticket, currency: str, *, confirmed: boo
     shown_id = show_id("tkt", ticket.ticket_id)
     price = Money(ticket.price_minor, currency)
     total = ticket.total_minor()
+    tax = ticket.tax_minor + ticket.fee_tax_minor
     return TicketView(
         shown_id,
         show_id("tty", ticket.ticket_type_id),
         price,
         Money(ticket.discount_minor, currency) if ticket.discount_minor else None,
         Money(ticket.fee_minor, currency) if ticket.fee_minor else None,
-        Money(ticket.tax_minor, currency) if ticket.tax_minor else None,
+        Money(tax, currency) if tax else None,
+        Money(ticket.fee_tax_minor, currency) if ticket.fee_tax_minor else None,
         price if total == ticket.price_minor else Money(total, currency),
         ticket.state,
         write_code(shown_id, ticket.secret) if confirmed else None,

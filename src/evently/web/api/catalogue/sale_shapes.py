@@ -24,11 +24,15 @@ SeatMapIdText = Annotated[str, msgspec.Meta(examples=["smp_01m7y4ef72ev2sxmcnxfs
 
 
 class FeesView(msgspec.Struct, frozen=True):
-    """The fee of a ticket: a fixed amount, and basis points of its discounted price."""
+    """The fee of a ticket: a fixed amount, and basis points of its discounted price.
+
+    A fee that buyers pay includes its tax: `tax_basis_points`, or (null) the rate of the ticket type.
+    """
 
     fixed: Money
     basis_points: BasisPoints
     paid_by: PaidBy
+    tax_basis_points: BasisPoints | None
 
 
 class BuyersConditionsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,9 +69,9 @@ class TaxView(msgspec.Struct, frozen=True):
 
 def show_to_buyers(conditions: Conditions, currency: str) -> BuyersConditionsView:
     """Return the conditions that concern buyers: fees only if buyers pay them."""
-    shown = conditions.fees.paid_by == "buyer" and conditions.fees != Fees()
-    fees = _show_fees(conditions.fees, currency) if shown else None
-    return copy_fields(BuyersConditionsView, conditions, fees=fees)
+    fees = conditions.fees
+    shown = fees.paid_by == "buyer" and (fees.fixed_minor or fees.basis_points)
+    return copy_fields(BuyersConditionsView, conditions, fees=_show_fees(fees, currency) if shown else None)
 
 
 def show_conditions(version: int, conditions: Conditions, currency: str) -> ConditionsView:
