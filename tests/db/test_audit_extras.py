@@ -329,6 +329,16 @@ PLANTED = [
         "UPDATE ledger SET credit = 'fees' WHERE event_id = $1 AND credit = 'organizer' AND debit = 'buyer'",
     ),
     planted(
+        "a ticket that prints the name of its row instead of the label",
+        "I11",
+        "UPDATE tickets SET seat_label = replace(seat_label, 'row Box', 'row B') WHERE event_id = $1",
+    ),
+    planted(
+        "no tax in a fee",
+        "I11",
+        "UPDATE tickets SET fee_tax_minor = 0 WHERE event_id = $1",
+    ),
+    planted(
         "other conditions",
         "I11",
         "UPDATE sale_conditions SET conditions = conditions || ' ' WHERE event_id = $1",

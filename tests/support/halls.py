@@ -13,11 +13,14 @@ from evently.seating import Plan
 class SmallMap:
     """A map of a few rows. `sections` has the number of seats of each row, by section.
 
-    `kinds` has the kinds of seats that are not standard.
+    `kinds` has the kinds of seats that are not standard, `labels` those of rows that do not print their name.
     """
 
     def __init__(
-        self, sections: Mapping[str, Mapping[str, int]], kinds: Mapping[str, str] | None = None
+        self,
+        sections: Mapping[str, Mapping[str, int]],
+        kinds: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         self.ids = [
             f"{row}{number}"
@@ -28,7 +31,8 @@ class SmallMap:
         content = {
             "name": "Small hall",
             "sections": [
-                _section(name, rows, kinds or {}, at) for at, (name, rows) in enumerate(sections.items())
+                _section(name, rows, kinds or {}, labels or {}, at)
+                for at, (name, rows) in enumerate(sections.items())
             ],
         }
         self.layout = json.dumps(content).encode()
@@ -41,12 +45,15 @@ class SmallMap:
         return Seating(self.digest, self.layout, tuple(zones), zone_of)
 
 
-def _section(name: str, rows: Mapping[str, int], kinds: Mapping[str, str], at: int) -> dict[str, Any]:
+def _section(
+    name: str, rows: Mapping[str, int], kinds: Mapping[str, str], labels: Mapping[str, str], at: int
+) -> dict[str, Any]:
     return {
         "name": name,
         "rows": [
             {
                 "name": row,
+                "label": labels.get(row, ""),
                 "seats": [
                     {
                         "id": f"{row}{number}",
@@ -66,5 +73,6 @@ def _section(name: str, rows: Mapping[str, int], kinds: Mapping[str, str], at: i
 SMALL_HALL: Final = SmallMap(
     {"stalls": {"A": 6, "B": 6}, "balcony": {"C": 4}, "floor": {"D": 3}},
     {"D1": "accessible", "D2": "companion"},
+    {"B": "Box"},
 )
 OTHER_HALL: Final = SmallMap({"stalls": {"A": 3}})

@@ -206,7 +206,7 @@ class _EventComparison:
                 self._found("I11", "the seat map does not match its digest")
                 return
             self._seats = [
-                (seat.id, f"{section.name}, row {line.name}, seat {seat.label}")
+                (seat.id, f"{section.name}, row {line.printed()}, seat {seat.label}")
                 for section in decode_map(layout).sections
                 for line in section.rows
                 for seat in line.seats
