@@ -82,8 +82,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str, _help("Origins whose web pages may call the API, separated by commas; `*` allows all.")
     ] = ""
     trusted_proxies: Annotated[
-        str, _help("Networks of proxies whose `X-Forwarded-For` header is trusted, separated by commas.")
+        str,
+        _help("Networks of proxies that are trusted to name their clients, separated by commas."),
     ] = ""
+    client_header: Annotated[
+        str,
+        _help(
+            "Header in which trusted proxies name their clients: `X-Forwarded-For`, `Forwarded` (RFC 7239), "
+            "or another one with addresses, such as `X-Real-IP`. Others are not read."
+        ),
+    ] = "X-Forwarded-For"
     monitoring_networks: Annotated[
         str,
         _help(
@@ -231,6 +239,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             public_url=self.public_url.rstrip("/"),
             cors_origins=_words(self.cors_origins),
             trusted_proxies=_words(self.trusted_proxies),
+            client_header=self.client_header.lower(),
             monitoring_networks=_words(self.monitoring_networks),
             body_bytes_max=self.body_bytes_max,
             heavy_reads_max=self.heavy_reads_max,
@@ -287,6 +296,10 @@ def _check(config: Config) -> None:
     for origin in _words(config.cors_origins):
         if not re.fullmatch(r"\*|https?://[^/?#]+", origin):
             raise ConfigError(f"EVENTLY_CORS_ORIGINS: {origin!r} is not an origin like https://shop.example.")
+    if not re.fullmatch(r"[A-Za-z0-9-]+", config.client_header):
+        raise ConfigError(
+            f"EVENTLY_CLIENT_HEADER: {config.client_header!r} is not a header like X-Forwarded-For."
+        )
     for name in ("trusted_proxies", "monitoring_networks"):
         for network in _words(getattr(config, name)):
             try:

@@ -52,7 +52,7 @@ def refused(code: AccountsRefusal | CommonRefusal) -> pytest.RaisesExc[Refused]:
     return pytest.RaisesExc(Refused, check=lambda exc: exc.refusal is code)
 
 
-async def fail_to_log_in(accounts: Accounts, email: str, origin: str, times: int = 1) -> None:
+async def fail_to_log_in(accounts: Accounts, email: str, origin: str | None, times: int = 1) -> None:
     for _ in range(times):
         with pytest.raises(Refused) as caught:
             await accounts.login(email, "wrong " + PASSWORD, origin)
@@ -269,6 +269,19 @@ async def test_strangers_cannot_guess_on_and_cannot_lock_the_owner_out(
     await accounts.login(ADA, PASSWORD, ORIGIN)
     async with open_accounts(db, clock) as elsewhere:  # the counts are stored in the database
         await elsewhere.login(ADA, PASSWORD, "198.51.100.251")
+
+
+async def test_attempts_from_nobody_knows_where_are_not_those_of_one_origin(
+    accounts: Accounts, db: Database
+) -> None:
+    """Otherwise ten wrong passwords of a stranger would lock out the owner behind the same proxy."""
+    await accounts.register(ADA, "Ada", PASSWORD, None)
+    await fail_to_log_in(accounts, ADA, None, UNKNOWN_ATTEMPTS_MAX - 1)
+    await accounts.login(ADA, PASSWORD, None)
+    assert await db.fetch_value("SELECT count(trusted_until) FROM login_attempts") == 0
+    await fail_to_log_in(accounts, ADA, None, UNKNOWN_ATTEMPTS_MAX)
+    with refused(AccountsRefusal.TOO_MANY_ATTEMPTS):
+        await accounts.login(ADA, PASSWORD, None)
 
 
 async def test_strangers_may_try_again_after_an_hour(accounts: Accounts, clock: MovableClock) -> None:

@@ -13,6 +13,7 @@ from evently.kit.pieces import PIECE_BYTES_MAX, decode_long, load_long
 from evently.seating.generate import arena
 from evently.seating.pretix_format import PretixPlan
 from evently.seating.seatmap import SeatMap, canonical
+from evently.web.edge.clients import Client
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.validation import decode_as
 
@@ -23,7 +24,7 @@ class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def exchange() -> Exchange:
-    return Exchange({}, {b"content-type": b"application/json"}, "id", "127.0.0.1")
+    return Exchange({}, {b"content-type": b"application/json"}, "id", Client("127.0.0.1"))
 
 
 def test_a_long_map_is_the_same_in_pieces() -> None:

@@ -14,6 +14,7 @@ import schemathesis
 from evently.kit.errors import Refused
 from evently.web.application import all_routes
 from evently.web.documentation import openapi_json, postman_json
+from evently.web.edge.clients import Client
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.openapi import PLACEHOLDER, describe, operations_of
 from evently.web.edge.problems import PROBLEMS
@@ -102,7 +103,7 @@ def test_operations_are_explained(operation: Route) -> None:
 def test_examples_are_taken_by_the_operations_they_stand_at(operation: Route) -> None:
     """An example that is pasted must work, as far as words and numbers go."""
     content = described(operation)["requestBody"]["content"]["application/json"]
-    exchange = Exchange({}, {b"content-type": b"application/json"}, "id", "127.0.0.1")
+    exchange = Exchange({}, {b"content-type": b"application/json"}, "id", Client("127.0.0.1"))
     try:
         decode_as(operation.body, exchange, msgspec.json.encode(content["example"]))
     except Refused as refused:

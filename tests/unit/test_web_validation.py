@@ -19,6 +19,7 @@ from evently.seating.pretix_format import PretixPlan
 from evently.web.application import all_routes
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.binding import parameters_of
+from evently.web.edge.clients import Client
 from evently.web.edge.context import Request, Response
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.lists import LIMIT, After, Limit
@@ -58,7 +59,7 @@ HEADERS = {b"content-type": b"application/json"}
 
 
 def decode(body: bytes, headers: dict[bytes, bytes] = HEADERS) -> Any:
-    return decode_as(Order, Exchange({}, headers, "id", "127.0.0.1"), body)
+    return decode_as(Order, Exchange({}, headers, "id", Client("127.0.0.1")), body)
 
 
 def errors_of(body: bytes) -> dict[str, str]:

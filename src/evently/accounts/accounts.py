@@ -97,7 +97,7 @@ class Accounts:
             _log.warning("cannot record the use of API keys", cause=repr(exc))
         self._hasher.close()
 
-    async def register(self, email: str, name: str, password: str, origin: str) -> None:
+    async def register(self, email: str, name: str, password: str, origin: str | None) -> None:
         """Add a person; refuses a wrong e-mail, name or password with `invalid`.
 
         Changes nothing when the e-mail is taken, and returns as if it were not.
@@ -120,15 +120,15 @@ class Accounts:
             person_id=str(person.person_id) if added else None,
         )
 
-    async def login(self, email: str, password: str, origin: str) -> Grant:
+    async def login(self, email: str, password: str, origin: str | None) -> Grant:
         """Open a session; refuses with `wrong-credentials` or `too-many-attempts`.
 
-        `origin` is the address of the client.
+        `origin` is the address of the client; None if nobody knows it.
         """
         with self._hasher.permit():
             return await self._login(normalise_email(email), normalise_password(password), origin)
 
-    async def _login(self, email: str, password: str, origin: str) -> Grant:
+    async def _login(self, email: str, password: str, origin: str | None) -> Grant:
         await self._count_attempt(email, origin)
         person, password_hash = await people.find_by_email(self._database, email) or (None, None)
         if not await self._hasher.matches(password, password_hash) or person is None or password_hash is None:
@@ -145,7 +145,7 @@ class Accounts:
         return self._grant(opened)
 
     async def _open(
-        self, person: Person, email: str, password_hash: str, renewed: str | None, origin: str
+        self, person: Person, email: str, password_hash: str, renewed: str | None, origin: str | None
     ) -> sessions.OpenedSession | None:
         """Open a session; returns None when the hash was replaced since it was verified: verify again."""
         now = self._clock()
@@ -185,7 +185,7 @@ class Accounts:
         _log.info("logged out", person_id=str(person_id), sessions=len(ended))
 
     async def change_password(
-        self, person_id: UUID, session_id: UUID, current: str, new: str, origin: str
+        self, person_id: UUID, session_id: UUID, current: str, new: str, origin: str | None
     ) -> None:
         """Change a password and end the other sessions of the person.
 
@@ -207,7 +207,7 @@ class Accounts:
         _log.info("password changed", person_id=str(person_id), sessions_ended=len(ended))
 
     async def close_account(
-        self, person_id: UUID, password: str, origin: str, *also: ErasePersonalData
+        self, person_id: UUID, password: str, origin: str | None, *also: ErasePersonalData
     ) -> None:
         """Erase a person, and what other packages store about them (`also`).
 
@@ -264,11 +264,13 @@ class Accounts:
         _log.info("role changed", person_id=str(person.person_id), role="admin")
         return promoted
 
-    async def _count_attempt(self, email: str, origin: str) -> None:
+    async def _count_attempt(self, email: str, origin: str | None) -> None:
         async with self._database.transaction() as tx:
             await self._attempts.count(tx, email, origin, self._clock())
 
-    async def _verify(self, person: Person, password_hash: str | None, password: str, origin: str) -> None:
+    async def _verify(
+        self, person: Person, password_hash: str | None, password: str, origin: str | None
+    ) -> None:
         """Refuse a wrong password. Counts the attempt: a stolen token must not help to guess."""
         await self._count_attempt(person.email or "", origin)
         if not await self._hasher.matches(normalise_password(password), password_hash):

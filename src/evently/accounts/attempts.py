@@ -38,19 +38,23 @@ class Attempts:
     def __init__(self, secret: bytes) -> None:
         self._key = derive_key(secret, "log-in attempts")
 
-    async def count(self, tx: Connection, email: str, origin: str, now: datetime) -> None:
+    async def count(self, tx: Connection, email: str, origin: str | None, now: datetime) -> None:
         """Count an attempt before the password is verified; refuses with `too-many-attempts`.
 
-        Commit at once: concurrent attempts wait for the row.
+        `origin`: the address of the client; None: nobody knows it, so it counts with the unknown origins
+        alone. Commit at once: concurrent attempts wait for the row.
         """
-        account, here = self._hash(email), self._hash(network_of(origin))
-        row = await tx.fetchrow(
-            *sql.count_attempt(account=account, origin=here, now=now, expired=now - ATTEMPTS_PERIOD)
-        )
-        assert row is not None, "an upsert returns its row"
-        if row["tries"] > ATTEMPTS_MAX:
-            raise _too_many(row["since"] + ATTEMPTS_PERIOD - now)
-        if row["trusted_until"] is None or row["trusted_until"] <= now:
+        account, trusted = self._hash(email), False
+        if origin is not None:
+            here = self._hash(network_of(origin))
+            row = await tx.fetchrow(
+                *sql.count_attempt(account=account, origin=here, now=now, expired=now - ATTEMPTS_PERIOD)
+            )
+            assert row is not None, "an upsert returns its row"
+            if row["tries"] > ATTEMPTS_MAX:
+                raise _too_many(row["since"] + ATTEMPTS_PERIOD - now)
+            trusted = row["trusted_until"] is not None and row["trusted_until"] > now
+        if not trusted:
             row = await tx.fetchrow(
                 *sql.count_attempt(
                     account=account, origin=_UNKNOWN_ORIGINS, now=now, expired=now - UNKNOWN_PERIOD
@@ -60,12 +64,15 @@ class Attempts:
             if row["tries"] > UNKNOWN_ATTEMPTS_MAX:
                 raise _too_many(row["since"] + UNKNOWN_PERIOD - now)
 
-    async def record_success(self, tx: Connection, email: str, origin: str, now: datetime) -> None:
+    async def record_success(self, tx: Connection, email: str, origin: str | None, now: datetime) -> None:
         """Reset the counts of this origin and of the unknown ones; this origin is known from now on."""
-        here = self._hash(network_of(origin))
+        here = _UNKNOWN_ORIGINS if origin is None else self._hash(network_of(origin))
         await tx.execute(
             *sql.record_success(
-                account=self._hash(email), origin=here, unknown=_UNKNOWN_ORIGINS, trusted_until=now + TRUST
+                account=self._hash(email),
+                origin=here,
+                unknown=_UNKNOWN_ORIGINS,
+                trusted_until=None if origin is None else now + TRUST,
             )
         )
 

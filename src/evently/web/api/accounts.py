@@ -148,7 +148,7 @@ class TokensView(msgspec.Struct, frozen=True):
 )
 async def register(request: Request, data: JSONBody[RegisterBody]) -> Response[AcceptedView]:
     """Create an account."""
-    await request.context.accounts.register(data.email, data.name, data.password, request.exchange.client)
+    await request.context.accounts.register(data.email, data.name, data.password, request.exchange.origin)
     return Response(AcceptedView(), status_code=202, headers=_PRIVATE)
 
 
@@ -168,7 +168,7 @@ async def register(request: Request, data: JSONBody[RegisterBody]) -> Response[A
 async def login(request: Request, data: JSONBody[LoginBody]) -> Response[TokensView]:
     """Open a session."""
     return _show_grant(
-        await request.context.accounts.login(data.email, data.password, request.exchange.client)
+        await request.context.accounts.login(data.email, data.password, request.exchange.origin)
     )
 
 
@@ -266,7 +266,7 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
     actor = request.actor
     assert actor.session_id is not None, "a person has a session"
     await request.context.accounts.change_password(
-        actor.id, actor.session_id, data.current_password, data.new_password, request.exchange.client
+        actor.id, actor.session_id, data.current_password, data.new_password, request.exchange.origin
     )
     return Response(None, headers=_PRIVATE)
 
@@ -310,7 +310,7 @@ async def close_account(
     await context.accounts.close_account(
         person_id,
         data.password,
-        request.exchange.client,
+        request.exchange.origin,
         notifications.forget_person,
         partial(
             sales.leaving.end_claims_later, confirmed=cast("sales.leaving.Confirmed | None", confirm), now=now

@@ -187,7 +187,7 @@ def _may_monitor(request: Request) -> bool:
     if not networks:
         return True
     try:
-        address = ip_address(request.exchange.client)
+        address = ip_address(request.exchange.client.address)
     except ValueError:
         return False
     return any(address in ip_network(network, strict=False) for network in networks)

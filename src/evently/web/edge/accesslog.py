@@ -55,7 +55,7 @@ def access_line(
         status,
         milliseconds,
         sent_bytes,
-        exchange.client,
+        exchange.client.address,
         exchange.request_id,
         exchange.trace_id,
     )

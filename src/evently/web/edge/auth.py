@@ -23,7 +23,9 @@ from evently.accounts import MemberRole
 from evently.accounts.attempts import network_of
 from evently.kit.errors import CommonRefusal, Refused
 from evently.web.edge.access import ANONYMOUS, Access, Actor, Policy, check_scope
+from evently.web.edge.clients import Client
 from evently.web.edge.context import Request
+from evently.web.edge.limits import UnknownClients
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.routing import Rate, Route
 
@@ -100,22 +102,29 @@ async def _check(request: Request, wanted: Policy, access: Access) -> None:
 
 
 @lru_cache(maxsize=10_000)
-def _network(client: str) -> str:
-    """Return the key of a client address: of IPv6, the /64 that one subscriber has."""
-    return network_of(client)
+def _network(address: str) -> str:
+    return network_of(address)
+
+
+def _address_key(client: Client) -> object:
+    """Return the key of a client's address: of IPv6, the /64 that one subscriber has."""
+    if client.proxy is not None:
+        return UnknownClients(client.proxy)
+    return _network(client.address) if ":" in client.address else client.address
 
 
 def counted(request: Request) -> object:
     """Return the key of a rate limit: the actor, or for an anonymous caller the address."""
     exchange = request.exchange
-    return _network(exchange.client) if exchange.actor is ANONYMOUS else exchange.actor.id
+    return _address_key(exchange.client) if exchange.actor is ANONYMOUS else exchange.actor.id
 
 
 async def _count(request: Request, route: Route) -> None:
     """Count the request against its rate limit."""
     exchange, limits = request.exchange, request.context.limits
     rate = route.rate or ("reads" if request.scope["method"] == "GET" else "writes")
-    await limits.check(rate, _network(exchange.client) if rate in _BY_ADDRESS else counted(request), exchange)
+    key = _address_key(exchange.client) if rate in _BY_ADDRESS else counted(request)
+    await limits.check(rate, key, exchange)
 
 
 async def enter_heavy(request: Request) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from evently.web.edge.clients import Client
+
 if TYPE_CHECKING:
     from evently.web.edge.access import Actor
 
@@ -33,7 +35,7 @@ class Exchange:
     actor: Actor
     organizer_id: UUID
 
-    def __init__(self, scope: Any, headers: dict[bytes, bytes], request_id: str, client: str) -> None:
+    def __init__(self, scope: Any, headers: dict[bytes, bytes], request_id: str, client: Client) -> None:
         self.scope = scope
         self.headers = headers
         self.request_id = request_id
@@ -41,6 +43,11 @@ class Exchange:
         self.trace_id: str | None = None
         self.rate_limit: tuple[tuple[bytes, bytes], ...] = ()
         self.release: Callable[[], None] | None = None  # called when the response is sent
+
+    @property
+    def origin(self) -> str | None:
+        """Where the client is, for the limits of log-in attempts; None: nobody knows."""
+        return self.client.address if self.client.proxy is None else None
 
     def header(self, name: bytes) -> str | None:
         """Return a request header, as Latin-1 text (RFC 9110, 5.5)."""

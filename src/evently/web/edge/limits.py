@@ -1,9 +1,10 @@
-"""Rate limits, the number of reports that run at a time, and the address of a client.
+"""Rate limits, and the number of reports that run at a time.
 
 A limit counts per actor, or per client address for anonymous callers; `login` and `register` always count per
-address. (Never per e-mail address: a stranger could lock its owner out. `accounts/attempts.py` slows guessing
-down.) Responses state what is left: `RateLimit-Policy: "bookings";q=120;w=60` and `RateLimit:
-"bookings";r=119;t=1` (draft-ietf-httpapi-ratelimit-headers).
+address. Clients whose address a trusted proxy does not tell are counted together, and may do UNKNOWN_TIMES as
+much: one of them cannot use up the limit of all. (Never per e-mail address: a stranger could lock its owner
+out. `accounts/attempts.py` slows guessing down.) Responses state what is left: `RateLimit-Policy:
+"bookings";q=120;w=60` and `RateLimit: "bookings";r=119;t=1` (draft-ietf-httpapi-ratelimit-headers).
 
 The counts in memory belong to this process (GCRA: one number per key, no bursts at the edges of windows; 1
 us). The memory of the `limits` library was measured at 12-22 us and iterates over all keys a hundred times a
@@ -15,12 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack, suppress
-from functools import lru_cache, partial
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Final, NamedTuple
 
 import structlog
@@ -37,16 +36,19 @@ from evently.web.edge.refusals import EdgeRefusal
 WINDOW_SECONDS: Final = 60
 KEYS_MAX: Final = 200_000  # then keys with no recent request are dropped; about 30 MB
 HEAVY_WAIT_SECONDS_MAX: Final = 5.0  # a report may wait this long for its turn
-ADDRESSES_REMEMBERED_MAX: Final = 4_096
+# Where nobody knows how many people share an address, these are limited together: fifty of them may do as
+# much as they like. Log-ins by default: 3,000 a minute, which take one processor core.
+UNKNOWN_TIMES: Final = 50
 STORE_SECONDS_MAX: Final = 0.05  # a slower store delays requests more than it helps
 STORE_PAUSE_SECONDS: Final = 5.0  # after a failure, before the store is used again
-# The headers that name clients, the usual one first, with the form of a hop (RFC 7239 for Forwarded)
-_FORWARDED: Final = {
-    b"x-forwarded-for": re.compile(r"[^,]+"),
-    b"forwarded": re.compile(r'(?i)(?:^|[;,\s])for=("[^"]*"|[^;,\s]+)'),
-}
-_CLIENT_NAME: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
+SHOWN_MAX: Final = 80  # characters of a header in the log
 _log: Final = structlog.get_logger(__name__)
+
+
+class UnknownClients(NamedTuple):
+    """The key of all clients of a trusted proxy that does not tell their addresses."""
+
+    proxy: str
 
 
 class RateState(NamedTuple):
@@ -112,11 +114,9 @@ class Limits:
 
     def __init__(self, options: RateOptions, heavy_reads_max: int) -> None:
         named = {name: getattr(options, name) for name in options.__struct_fields__ if name != "store_url"}
-        self._limits = {
-            name: Limit(name.replace("_", "-"), per_minute)
-            for name, per_minute in named.items()
-            if per_minute
-        }
+        self._limits = _limits_of(named, 1)
+        self._wide_limits = _limits_of(named, UNKNOWN_TIMES)
+        self._warned = False
         self._shared = SharedCounts(options.store_url) if options.store_url else None
         self._heavy = asyncio.Semaphore(heavy_reads_max)
         self._turns: dict[object, _Turn] = {}
@@ -126,6 +126,9 @@ class Limits:
         limit = self._limits.get(name)
         if limit is None:
             return
+        if type(key) is UnknownClients:
+            limit = self._wide_limits[name]
+            self._warn(key.proxy, exchange)
         state = limit.hit(key) if self._shared is None else await self._shared.hit(limit, key)
         exchange.rate_limit = (
             (b"ratelimit-policy", limit.policy_header),
@@ -139,6 +142,21 @@ class Limits:
                 window_seconds=WINDOW_SECONDS,
                 retry_after=state.seconds,
             )
+
+    def _warn(self, proxy: str, exchange: Exchange) -> None:
+        """Log once that clients are unknown: the configuration of a proxy is wrong, or ours."""
+        if self._warned:
+            return
+        self._warned = True
+        _log.warning(
+            "a trusted proxy does not tell who its client is: see EVENTLY_CLIENT_HEADER",
+            proxy=proxy,
+            sent={
+                name.decode("latin-1"): value.decode("latin-1")[:SHOWN_MAX]
+                for name, value in exchange.headers.items()
+                if name.startswith((b"x-forwarded", b"forwarded", b"x-real", b"via"))
+            },
+        )
 
     async def enter_heavy(self, exchange: Exchange, owner: object) -> None:
         """Wait until one more report may run, up to its response; raise Busy if that takes too long.
@@ -173,6 +191,14 @@ class Limits:
         """Close the connection to the store."""
         if self._shared is not None:
             await self._shared.close()
+
+
+def _limits_of(named: dict[str, int], times: int) -> dict[str, Limit]:
+    return {
+        name: Limit(name.replace("_", "-"), per_minute * times)
+        for name, per_minute in named.items()
+        if per_minute
+    }
 
 
 class SharedCounts:
@@ -211,65 +237,3 @@ class SharedCounts:
         bridge = getattr(self._storage, "bridge", None)
         if bridge is not None:
             await bridge.storage.aclose()
-
-
-def _address_in(hop: str) -> str | None:
-    """Return the address of a hop without quotes, brackets and port; None for a local socket."""
-    text = hop.strip().strip('"').strip()
-    if text.lower().startswith("unix:") or not text:
-        return None
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.partition(":")[0] if text.count(":") == 1 else text
-
-
-class ClientAddress:
-    """Finds the address of a client: the peer, or the address that a trusted proxy reports."""
-
-    def __init__(self, trusted_proxies: tuple[str, ...]) -> None:
-        self._trusted: list[IPv4Network | IPv6Network] = [
-            ip_network(each, strict=False) for each in trusted_proxies
-        ]
-        self._warned = False
-        # Parsing an address costs a twentieth of a booking, and there are only a few proxies.
-        self._trusts = lru_cache(ADDRESSES_REMEMBERED_MAX)(self._is_trusted)
-
-    def find(
-        self, peer: str, headers: dict[bytes, bytes], sent: Iterable[tuple[bytes, bytes]] | None = None
-    ) -> str:
-        """Return the right-most address in X-Forwarded-For that is not a trusted proxy; else in Forwarded.
-
-        `sent`: all headers as they were sent; a proxy may add a line of its own instead of a word. An address
-        may have a port and brackets. A name that is none, which some proxies give a client, counts for that
-        client alone; the first that cannot be read at all is logged, and the proxy that sent it counts.
-        """
-        if not self._trusted or not (_FORWARDED.keys() & headers.keys()) or not self._trusts(peer):
-            return peer
-        name = next(each for each in _FORWARDED if each in headers)
-        lines = [value for header, value in sent or headers.items() if header == name]
-        for hop in reversed(_FORWARDED[name].findall(b",".join(lines).decode("latin-1"))):
-            address = _address_in(hop)
-            if address is None:
-                continue  # a local socket between two proxies
-            trusted = self._trusts(address)
-            if trusted is None:
-                return self._named(address, peer)
-            if not trusted:
-                return address
-            peer = address
-        return peer
-
-    def _named(self, name: str, peer: str) -> str:
-        if _CLIENT_NAME.fullmatch(name) and name.lower() != "unknown":
-            return name
-        if not self._warned:
-            self._warned = True
-            _log.warning("a trusted proxy reports a client that cannot be read", proxy=peer, given=name[:80])
-        return peer
-
-    def _is_trusted(self, text: str) -> bool | None:
-        """Return whether an address is a trusted proxy's; None: the text is no address."""
-        with suppress(ValueError):
-            address = ip_address(text)
-            return any(address in network for network in self._trusted)
-        return None

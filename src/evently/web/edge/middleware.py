@@ -22,11 +22,11 @@ from evently.kit.logs import LineWriter
 from evently.web.edge.accesslog import access_line
 from evently.web.edge.asgi import Message, Receive, Scope, Send
 from evently.web.edge.bodies import BodyLimit, drain
+from evently.web.edge.clients import Client, Clients
 from evently.web.edge.compression import Compressor, choose_coding, compress_aside, compressor_of
 from evently.web.edge.context import Context
 from evently.web.edge.cors import CrossOrigin, is_preflight, preflight_response
 from evently.web.edge.exchange import KEY, Exchange
-from evently.web.edge.limits import ClientAddress
 from evently.web.edge.measures import Measures
 from evently.web.edge.problems import problem_of
 from evently.web.edge.refusals import EdgeRefusal
@@ -62,7 +62,7 @@ class Edge:
         self.security = (
             (*_SECURITY, _STRICT_TRANSPORT) if options.public_url.startswith("https:") else _SECURITY
         )
-        self._clients = ClientAddress(options.trusted_proxies)
+        self._clients = Clients(options.trusted_proxies, options.client_header)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
@@ -101,7 +101,7 @@ class _Serving(Exchange):
         edge: Edge,
         scope: Scope,
         headers: dict[bytes, bytes],
-        client: str,
+        client: Client,
         receive: Receive,
         send: Send,
     ) -> None:

@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from evently.web.edge.clients import X_FORWARDED_FOR
+
 BODY_BYTES_MAX: Final = 256 * 1024  # a hundred ticket types with long descriptions are 60 KiB
 
 
@@ -32,6 +34,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int = BODY_BYTES_MAX
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    client_header: str = X_FORWARDED_FOR  # in which these name their client
     monitoring_networks: tuple[str, ...] = ()  # empty: everybody may read metrics and health
     access_log: bool = True
     pretty_logs: bool = False
