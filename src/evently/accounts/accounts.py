@@ -47,7 +47,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What a login or a refresh grants. `expires_in` is the lifetime of the access token in seconds."""
+    """What a login or a refresh grants. `expires_in` is the lifetime of the access token in seconds.
+
+    `refresh_token` continues the session; of a session in a browser it is the secret, which stays the same.
+    """
 
     person: Person
     access_token: str
@@ -120,24 +123,27 @@ class Accounts:
             person_id=str(person.person_id) if added else None,
         )
 
-    async def login(self, email: str, password: str, origin: str | None) -> Grant:
+    async def login(
+        self, email: str, password: str, origin: str | None, *, in_browser: bool = False
+    ) -> Grant:
         """Open a session; refuses with `wrong-credentials` or `too-many-attempts`.
 
         `origin` is the address of the client; None if nobody knows it.
         """
+        email, password = normalise_email(email), normalise_password(password)
         with self._hasher.permit():
-            return await self._login(normalise_email(email), normalise_password(password), origin)
+            return await self._login(email, password, origin, in_browser=in_browser)
 
-    async def _login(self, email: str, password: str, origin: str | None) -> Grant:
+    async def _login(self, email: str, password: str, origin: str | None, *, in_browser: bool) -> Grant:
         await self._count_attempt(email, origin)
         person, password_hash = await people.find_by_email(self._database, email) or (None, None)
         if not await self._hasher.matches(password, password_hash) or person is None or password_hash is None:
             _log.warning("login refused", person_id=person and str(person.person_id), origin=origin)
             raise Refused(AccountsRefusal.WRONG_CREDENTIALS)
         renewed = await self._hasher.hash(password) if self._hasher.is_outdated(password_hash) else None
-        opened = await self._open(person, email, password_hash, renewed, origin)
+        opened = await self._open(person, email, password_hash, renewed, origin, in_browser=in_browser)
         if opened is None:
-            return await self._login(email, password, origin)
+            return await self._login(email, password, origin, in_browser=in_browser)
         self.revocations.add(opened.ended)
         _log.info(
             "logged in", person_id=str(person.person_id), session_id=str(opened.session_id), origin=origin
@@ -145,16 +151,30 @@ class Accounts:
         return self._grant(opened)
 
     async def _open(
-        self, person: Person, email: str, password_hash: str, renewed: str | None, origin: str | None
+        self,
+        person: Person,
+        email: str,
+        password_hash: str,
+        renewed: str | None,
+        origin: str | None,
+        *,
+        in_browser: bool,
     ) -> sessions.OpenedSession | None:
         """Open a session; returns None when the hash was replaced since it was verified: verify again."""
         now = self._clock()
         async with self._database.transaction() as tx:
             if not await _password_unchanged(tx, person, password_hash, renewed):
                 return None
-            opened = await sessions.open_session(tx, self.tokens, person.person_id, now)
+            opened = await sessions.open_session(
+                tx, self.tokens, person.person_id, now, in_browser=in_browser
+            )
             await self._attempts.record_success(tx, email, origin, now)
             return opened
+
+    async def continue_in_browser(self, secret: str) -> Grant | None:
+        """Return a new access token for the session of a browser, or None when the session has ended."""
+        opened = await sessions.find_in_browser(self._database, secret, self._clock())
+        return None if opened is None else self._grant(opened)
 
     async def refresh(self, refresh_token: str) -> Grant:
         """Continue a session; refuses with `refresh-token-invalid` or, ending it, `refresh-token-reused`."""

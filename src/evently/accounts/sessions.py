@@ -1,6 +1,7 @@
-"""Sessions: one per login.
+"""Sessions: one per login, in a browser or of a client of the API.
 
-The refresh tokens of a session form a chain. Each token is used once and has one child.
+A session in a browser has a secret that stays the same. The sessions of other clients have refresh tokens,
+which form a chain. Each token is used once and has one child.
 
     first use                           -> the child
     second use within the grace period  -> the same child: the first answer was lost
@@ -18,10 +19,10 @@ from uuid import UUID
 
 import msgspec
 
-from evently.accounts.people import Person, lock_person_shared
+from evently.accounts.people import Person, get_person, lock_person_shared
 from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.tokens import Tokens, hash_secret
-from evently.db import Connection, Record, load_queries
+from evently.db import Connection, Database, Record, load_queries
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 
@@ -32,7 +33,7 @@ REFRESH_TOKENS_KEPT_MAX: Final = 3000  # of one session: one every 15 minutes fo
 
 
 class OpenedSession(msgspec.Struct, frozen=True):
-    """A session, and the refresh token that continues it.
+    """A session, and the refresh token, or in a browser the secret, that continues it.
 
     `ended` are the sessions that ended because the person had too many.
     """
@@ -51,25 +52,51 @@ class ReusedToken(msgspec.Struct, frozen=True):
     session_id: UUID
 
 
-async def open_session(tx: Connection, tokens: Tokens, person_id: UUID, now: datetime) -> OpenedSession:
+async def open_session(
+    tx: Connection, tokens: Tokens, person_id: UUID, now: datetime, *, in_browser: bool = False
+) -> OpenedSession:
     """Open a session of a person; refuses an erased person with `not-found`."""
     person = await lock_person_shared(tx, person_id)
-    session_id, refresh_token = new_id(), tokens.new_refresh_token()
+    session_id, continues = (
+        new_id(),
+        tokens.new_browser_secret() if in_browser else tokens.new_refresh_token(),
+    )
     expires_at = now + timedelta(days=tokens.options.refresh_days_max)
     crowded_out = await tx.fetch(*sql.list_oldest(person_id=person_id, now=now, kept=SESSIONS_MAX - 1))
     ended = await end_sessions(tx, [row["session_id"] for row in crowded_out], now)
+    continues_hash = hash_secret(continues)
     await tx.execute(
-        *sql.open_session(session_id=session_id, person_id=person_id, now=now, expires_at=expires_at)
+        *sql.open_session(
+            session_id=session_id,
+            person_id=person_id,
+            now=now,
+            expires_at=expires_at,
+            browser_hash=continues_hash if in_browser else None,
+        )
     )
-    await tx.execute(
-        *sql.add_token(session_id=session_id, number=1, token_hash=hash_secret(refresh_token), deleted=0)
-    )
+    if not in_browser:
+        await tx.execute(
+            *sql.add_token(session_id=session_id, number=1, token_hash=continues_hash, deleted=0)
+        )
     return OpenedSession(
         person=person,
         session_id=session_id,
-        refresh_token=refresh_token,
+        refresh_token=continues,
         expires_at=expires_at,
         ended=ended,
+    )
+
+
+async def find_in_browser(database: Database, secret: str, now: datetime) -> OpenedSession | None:
+    """Return the session that a browser's secret continues, or None when it has ended."""
+    row = await database.fetch_row(*sql.find_in_browser(browser_hash=hash_secret(secret), now=now))
+    if row is None:
+        return None
+    return OpenedSession(
+        person=await get_person(database, row["person_id"]),
+        session_id=row["session_id"],
+        refresh_token=secret,
+        expires_at=row["expires_at"],
     )
 
 

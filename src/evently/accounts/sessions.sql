@@ -8,9 +8,20 @@ OFFSET :kept
 LIMIT 100;
 
 -- name: open_session
--- Add a session.
-INSERT INTO sessions (session_id, person_id, created_at, expires_at, revoked_at)
-VALUES (:session_id, :person_id, :now, :expires_at, NULL);
+-- Add a session. Only one in a browser has :browser_hash.
+INSERT INTO sessions (session_id, person_id, created_at, expires_at, revoked_at, browser_hash)
+VALUES (:session_id, :person_id, :now, :expires_at, NULL, :browser_hash);
+
+-- name: find_in_browser
+-- Return the live session of a browser's secret, and its person.
+SELECT sessions.session_id, sessions.expires_at, people.person_id
+FROM sessions
+INNER JOIN people ON people.person_id = sessions.person_id
+WHERE
+    sessions.browser_hash = :browser_hash
+    AND sessions.revoked_at IS NULL
+    AND sessions.expires_at > :now
+    AND people.erased_at IS NULL;
 
 -- name: add_token
 -- Add the next refresh token of a session, and delete the token that is too old to matter.

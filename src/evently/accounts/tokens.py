@@ -29,6 +29,7 @@ TOKEN_CHARACTERS_MAX: Final = 1024  # access tokens have about 340
 REMEMBERED_MAX: Final = 10_000
 SKEW_SECONDS_MAX: Final = 60  # between the clocks of the installation's machines
 REFRESH_PREFIX: Final = "evr_"
+_BROWSER_PREFIX: Final = "evb_"
 _ALGORITHM: Final = "HS256"
 _HEADER: Final = {"typ": "at+jwt"}
 _SECRET_BYTES: Final = 32
@@ -116,6 +117,10 @@ class Tokens:
     def new_refresh_token(self) -> str:
         """Return the first refresh token of a session."""
         return REFRESH_PREFIX + crockford(secrets.token_bytes(_SECRET_BYTES)).lower()
+
+    def new_browser_secret(self) -> str:
+        """Return the secret of a session in a browser."""
+        return _BROWSER_PREFIX + crockford(secrets.token_bytes(_SECRET_BYTES)).lower()
 
     def child_of(self, refresh_token: str) -> str:
         """Return the child of a refresh token.

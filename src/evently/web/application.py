@@ -23,7 +23,9 @@ from evently.web.api import (
 from evently.web.edge.middleware import Edge
 from evently.web.edge.router import Router
 from evently.web.edge.routing import Route
-from evently.web.pages import assets, demo_gateway
+from evently.web.pages import assets, browsing, choosing, demo_gateway, events, sessions, site
+from evently.web.pages import bookings as booking_pages
+from evently.web.pages.trouble import respond_with_page
 from evently.web.services import Request, Services
 
 FACES: Final = (
@@ -41,7 +43,7 @@ FACES: Final = (
     health,
     docs,
 )
-PAGES: Final = (demo_gateway, assets)
+PAGES: Final = (browsing, events, choosing, booking_pages, sessions, demo_gateway, site, assets)
 
 
 def create_asgi(context: Services, routes: Sequence[Route] | None = None) -> Edge:
@@ -49,7 +51,7 @@ def create_asgi(context: Services, routes: Sequence[Route] | None = None) -> Edg
     served = tuple(all_routes() if routes is None else routes)
     members = {"context": context, "routes": served, "__slots__": ()}
     bound: type[Request] = type("BoundRequest", (Request,), members)
-    return Edge(Router(served, bound), context)
+    return Edge(Router(served, bound, respond_with_page), context)
 
 
 def all_routes() -> list[Route]:

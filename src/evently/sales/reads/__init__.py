@@ -32,6 +32,7 @@ from evently.sales.reads.quotes import (
     LineQuote,
     find_booking_quote,
     find_cancellation_quote,
+    price_to_buyers,
 )
 from evently.sales.reads.sale import find_sale, read_sale, read_seating, read_types_for
 from evently.sales.reads.seats import BOARD_SECONDS, SeatBoard, SeatBoards, ZoneType, picture_digest
@@ -99,6 +100,7 @@ __all__ = [
     "lowest_price",
     "picture_digest",
     "price_from",
+    "price_to_buyers",
     "prove",
     "public_types",
     "read_sale",

@@ -66,6 +66,12 @@ class CancellationQuote(msgspec.Struct, frozen=True):
     promise: Promise
 
 
+def price_to_buyers(sale: Sale, terms: TicketTypeTerms) -> int:
+    """Return what a buyer pays for a ticket of a type now: its price with every fee and tax."""
+    _, conditions = sale.conditions_now()
+    return terms.price_minor + amounts_of(terms, 0, conditions.fees).surcharge_minor
+
+
 async def find_booking_quote(
     database: Database,
     event_id: UUID,

@@ -7,12 +7,12 @@ Access tokens are verified without I/O; roles and API keys are remembered for ha
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
 
-from evently.accounts import Accounts, AccountsRefusal, MemberRole
+from evently.accounts import Accounts, AccountsRefusal, Grant, MemberRole
 from evently.accounts.members import find_role
 from evently.db import Database
 from evently.kit.clock import Clock
@@ -37,6 +37,13 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 ANONYMOUS: Final = Actor(kind="anonymous", id=NO_ID)
+
+
+class Visit(NamedTuple):
+    """Who looks at a page; `renewed` is what the browser must keep from now on."""
+
+    actor: Actor
+    renewed: Grant | None = None
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -75,6 +82,21 @@ class Access:
             return await self._find_key(token)
         claims = self._accounts.tokens.verify_access(token)
         return Actor("person", claims.person_id, claims.role, claims.session_id)
+
+    async def find_visitor(self, browser_secret: str, access_token: str) -> Visit | None:
+        """Return whose browser this is, or None when its session has ended.
+
+        A valid access token costs no I/O. When it has expired, the session's secret gets a new one.
+        """
+        try:
+            claims = self._accounts.tokens.verify_access(access_token)
+        except Refused:
+            grant = await self._accounts.continue_in_browser(browser_secret)
+            if grant is None:
+                return None
+            claims = self._accounts.tokens.verify_access(grant.access_token)
+            return Visit(Actor("person", claims.person_id, claims.role, claims.session_id), grant)
+        return Visit(Actor("person", claims.person_id, claims.role, claims.session_id))
 
     async def is_member(
         self,

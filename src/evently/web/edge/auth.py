@@ -25,7 +25,7 @@ from evently.kit.errors import CommonRefusal, Refused
 from evently.web.edge.access import ANONYMOUS, Access, Actor, Policy, check_scope
 from evently.web.edge.clients import Client
 from evently.web.edge.context import Request
-from evently.web.edge.limits import UnknownClients
+from evently.web.edge.cookies import check_same_origin, forget_session, keep_session, read_session
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.routing import Rate, Route
 
@@ -78,6 +78,12 @@ async def enforce(request: Request, route: Route) -> None:
     """Find the actor of a request; refuse an actor who may not call the route, or calls too often."""
     exchange, access = request.exchange, request.context.access
     wanted = route.policy
+    if route.is_page:
+        await _find_visitor(request)
+        await _count(request, route)
+        if wanted.who != "public":
+            await _check(request, wanted, access)
+        return
     given = exchange.headers.get(b"authorization")
     if given is None or (wanted.who == "public" and request.scope["method"] != "GET"):
         exchange.actor = ANONYMOUS  # a log-in must not fail because of an old token
@@ -86,6 +92,28 @@ async def enforce(request: Request, route: Route) -> None:
     await _count(request, route)
     if wanted.who != "public":
         await _check(request, wanted, access)
+
+
+async def _find_visitor(request: Request) -> None:
+    """Find who looks at a page, by the cookie; refuse what another site made this browser send.
+
+    Browsers say whose page sent a request: `Sec-Fetch-Site` on https and loopback, else `Origin` with every
+    POST. So no secret has to stand in a form, and pages can be kept.
+    """
+    exchange = request.exchange
+    if request.scope["method"] != "GET":
+        check_same_origin(request)
+    exchange.actor = ANONYMOUS
+    given = read_session(request)
+    if given is None:
+        return
+    visit = await request.context.access.find_visitor(*given)
+    if visit is None:
+        forget_session(request)
+        return
+    exchange.actor = visit.actor
+    if visit.renewed is not None:
+        keep_session(request, visit.renewed)
 
 
 async def _check(request: Request, wanted: Policy, access: Access) -> None:

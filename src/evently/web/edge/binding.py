@@ -95,6 +95,8 @@ class Binding:
             else:
                 assert each.shape is str, f"{route.path}: {each.name} must be an id or text"
                 self._texts.append((each.argument, each.name))
+        # A link to a page may carry names of others: a campaign, a referrer
+        self._is_page = route.is_page
         self._others = [each for each in parameters if each.place != "path"]
         self._query_names = {each.name for each in parameters if each.place == "query"}
 
@@ -113,7 +115,7 @@ class Binding:
             errors += [
                 FieldError(f"?{name[:_NAME_LENGTH_MAX]}", "There is no such parameter.")
                 for name in query
-                if name not in self._query_names
+                if name not in self._query_names and not self._is_page
             ]
         for parameter in self._others:
             found[parameter.argument] = parameter.read(exchange, query, errors)

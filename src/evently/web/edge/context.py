@@ -50,7 +50,7 @@ class Context:
 class Request:
     """A request. `application.py` binds context and routes to a subclass: reading them costs nothing."""
 
-    __slots__ = ("_body", "exchange", "path_values", "receive", "scope")
+    __slots__ = ("_body", "exchange", "path_values", "receive", "route", "scope")
     context: ClassVar[Context]
     routes: ClassVar[Sequence[Route]]
 
@@ -59,6 +59,7 @@ class Request:
         self.receive = receive
         self.exchange: Exchange = exchange_of(scope)
         self.path_values: dict[str, str] = {}  # set by the router
+        self.route: Route | None = None  # set by the router when it has found one
         self._body: bytes | None = None
 
     @property

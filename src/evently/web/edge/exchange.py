@@ -23,6 +23,7 @@ class Exchange:
     __slots__ = (
         "actor",
         "client",
+        "cookies",
         "headers",
         "organizer_id",
         "rate_limit",
@@ -42,6 +43,7 @@ class Exchange:
         self.client = client
         self.trace_id: str | None = None
         self.rate_limit: tuple[tuple[bytes, bytes], ...] = ()
+        self.cookies: tuple[tuple[bytes, bytes], ...] = ()  # the Set-Cookie headers of the response
         self.release: Callable[[], None] | None = None  # called when the response is sent
 
     @property

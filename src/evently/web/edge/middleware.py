@@ -192,6 +192,10 @@ class _Serving(Exchange):
             *self._edge.security,
             *self.rate_limit,
         ]
+        if self.cookies:  # a cache that stored them would sign others in
+            headers = [each for each in headers if each[0] != b"cache-control"]
+            headers += (*self.cookies, _NO_STORE)
+            names[b"cache-control"] = b""
         if b"content-security-policy" not in names:
             headers.append(_API_POLICY)
         if b"cache-control" not in names:

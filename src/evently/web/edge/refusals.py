@@ -11,6 +11,7 @@ class EdgeRefusal(Refusal):
     MALFORMED = "malformed"
     UNAUTHENTICATED = "unauthenticated"
     METHOD_NOT_ALLOWED = "method-not-allowed"
+    CROSS_SITE = "cross-site"
     TOO_SLOW = "request-timeout"
     TOO_LARGE = "too-large"
     ADDRESS_TOO_LONG = "address-too-long"

@@ -8,8 +8,8 @@ route is computed at start.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -18,12 +18,15 @@ from evently.web.edge.asgi import Receive, Scope, Send
 from evently.web.edge.auth import enforce, enter_heavy
 from evently.web.edge.binding import Binding
 from evently.web.edge.context import Request, Response
+from evently.web.edge.exchange import exchange_of
 from evently.web.edge.problems import problem, respond_to
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.routing import Route
 from evently.web.edge.validation import decode_body
 
 # The characters of a host and a port (RFC 3986, 3.2); a server refuses any other (RFC 9112, 3.2).
+_API: Final = "/v1/"
+RespondTo: TypeAlias = Callable[[Request, Exception], Response[Any]]
 _HOST: Final = re.compile(rb"[0-9A-Za-z!$&'()*+,;=\-._~:\[\]@%]*\Z")
 
 
@@ -64,8 +67,14 @@ class _Node:
 class Router:
     """The ASGI application of these routes. Empty parts of a path (`//`, a slash at the end) do not count."""
 
-    def __init__(self, routes: Iterable[Route], request_class: type[Request]) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        request_class: type[Request],
+        respond_with_page: RespondTo | None = None,
+    ) -> None:
         self._request_class = request_class
+        self._respond_with_page = respond_with_page
         self._root = _Node()
         for route in routes:
             self._add(route)
@@ -85,8 +94,15 @@ class Router:
         try:
             response = await self._respond(request)
         except Exception as exc:  # noqa: BLE001  # an outermost loop: every exception has its response
-            response = respond_to(request, exc)
+            response = self._respond_to(request, exc)
         await response(scope, receive, send)
+
+    def _respond_to(self, request: Request, exc: Exception) -> Response[Any]:
+        """Return the response to an exception: a page for people, a problem for programs."""
+        with_page = self._respond_with_page
+        if with_page is None or not _is_for_page(request):
+            return respond_to(request, exc)
+        return with_page(request, exc)
 
     async def _respond(self, request: Request) -> Response[Any]:
         scope = request.scope
@@ -99,7 +115,7 @@ class Router:
         bound = methods.get(scope["method"])
         if bound is None:
             return _other_method(request, methods)
-        route = bound.route
+        request.route = route = bound.route
         scope["path_template"] = route.path
         request.path_values = dict(zip(bound.names, values, strict=True))
         await enforce(request, route)
@@ -153,6 +169,14 @@ async def _check_no_body(request: Request) -> None:
     body = (await request.body()).strip()
     if body not in (b"", b"{}"):
         await decode_body(_NoFields, request.exchange, body)
+
+
+def _is_for_page(request: Request) -> bool:
+    """Return whether a person will read the response: of a page, or at an address that is not there."""
+    if request.route is not None:
+        return request.route.is_page
+    accepted = exchange_of(request.scope).headers.get(b"accept", b"")
+    return b"text/html" in accepted and not request.scope["path"].startswith(_API)
 
 
 def _parts(path: str) -> list[str]:

@@ -94,7 +94,8 @@ class Route:
     """A handler at its address, with who may call it, how often, and how the API's description shows it.
 
     `reads_body`: the handler reads the bytes of the body itself. A route with neither that nor a body refuses
-    one that was sent.
+    one that was sent. `is_page`: a page for people: the caller is found by the cookie instead of the
+    `Authorization` header, and a refusal is a page, too.
     """
 
     handler: Callable[..., Any]
@@ -112,6 +113,7 @@ class Route:
     description: str | None
     tags: Sequence[str]
     include_in_schema: bool
+    is_page: bool
 
     @cached_property
     def arguments(self) -> tuple[Argument, ...]:
@@ -153,6 +155,7 @@ def _decorator(method: Method) -> Callable[..., _Decorator]:
         description: str | None = None,
         tags: Sequence[str] = (),
         include_in_schema: bool = True,
+        is_page: bool = False,
     ) -> _Decorator:
         def decorate(handler: Callable[..., Any]) -> Route:
             return Route(
@@ -171,6 +174,7 @@ def _decorator(method: Method) -> Callable[..., _Decorator]:
                 description=description,
                 tags=tags,
                 include_in_schema=include_in_schema,
+                is_page=is_page,
             )
 
         return decorate

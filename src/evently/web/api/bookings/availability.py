@@ -13,13 +13,13 @@ from evently.kit.errors import Refused
 from evently.kit.ids import EventId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import OnSaleState
-from evently.web.api.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
 from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
 from evently.web.services import Request
+from evently.web.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 
 # Shared caches may store the answer but must revalidate it each time, because a sale changes faster than a
 # cache expires.

@@ -8,15 +8,15 @@ from evently import sales
 from evently.kit.ids import BookingId, EventId
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import BookingBody, lines_of
-from evently.web.api.bookings.paying import refuse_unpayable
 from evently.web.api.bookings.views import BookingView, answer_booking
-from evently.web.api.unlocking import count_guess
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.context import Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, post
+from evently.web.paying import refuse_unpayable
 from evently.web.services import Request
+from evently.web.unlocking import count_guess
 
 _PLACING: Final = (
     SalesRefusal.EVENT_NOT_FOUND,

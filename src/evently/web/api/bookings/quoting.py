@@ -11,13 +11,13 @@ from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
 from evently.web.api.bookings.bodies import QuoteBody, lines_of
-from evently.web.api.unlocking import count_guess
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, post
 from evently.web.services import Request
+from evently.web.unlocking import count_guess
 
 
 class QuotedLine(msgspec.Struct, frozen=True):

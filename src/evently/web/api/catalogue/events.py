@@ -44,7 +44,6 @@ from evently.web.api.catalogue.shapes import (
     TypeView,
 )
 from evently.web.api.catalogue.venues import MANAGERS, show_venue
-from evently.web.api.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import require_if_match
 from evently.web.edge.context import Response
@@ -52,6 +51,7 @@ from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
 from evently.web.services import Request, Services
+from evently.web.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 
 # Added to the quarter of a second in our own memory: no cache shows a sale for longer
 FRESH: Final = "public, max-age=1"

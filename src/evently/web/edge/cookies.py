@@ -1,0 +1,91 @@
+"""The cookies of pages: the session and the theme. The API reads none, so there is nothing to forge.
+
+A session's cookie holds two texts, separated by a dot: the secret of the session, and an access token that is
+checked without I/O and renewed when it has expired. Over https the cookie's name begins with `__Host-`, which
+binds it to this host; browsers refuse such a name over plain http, so there it is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from evently.accounts import Grant
+from evently.kit.errors import Refused
+from evently.web.edge.context import Request
+from evently.web.edge.refusals import EdgeRefusal
+
+_NAME: Final = "evently"
+_SECONDS: Final = 30 * 86_400  # as long as a session
+_YEAR: Final = 365 * 86_400
+_COOKIES_LENGTH_MAX: Final = 8_192  # of the whole header; ours have 500 bytes
+
+
+def read_cookie(request: Request, name: str) -> str | None:
+    """Return the value of a cookie."""
+    header = request.header("cookie")
+    if header is None or len(header) > _COOKIES_LENGTH_MAX:
+        return None
+    for part in header.split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value
+    return None
+
+
+def set_cookie(
+    request: Request, name: str, value: str, *, seconds: int = _YEAR, secret: bool = False
+) -> None:
+    """Set a cookie with the response to a request. `secret`: scripts cannot read it."""
+    parts = [f"{name}={value}", "Path=/", f"Max-Age={seconds}", "SameSite=Lax"]
+    if secret:
+        parts.append("HttpOnly")
+    if _is_https(request):
+        parts.append("Secure")
+    line = (b"set-cookie", "; ".join(parts).encode("latin-1"))
+    request.exchange.cookies = (*request.exchange.cookies, line)
+
+
+def read_session(request: Request) -> tuple[str, str] | None:
+    """Return the secret of the browser's session and its access token."""
+    value = read_cookie(request, _session_name(request))
+    if value is None:
+        return None
+    secret, _, token = value.partition(".")
+    return (secret, token) if secret and token else None
+
+
+def keep_session(request: Request, grant: Grant) -> None:
+    """Make the browser keep a session that was opened or renewed."""
+    value = f"{grant.refresh_token}.{grant.access_token}"
+    set_cookie(request, _session_name(request), value, seconds=_SECONDS, secret=True)
+
+
+def forget_session(request: Request) -> None:
+    """Make the browser forget its session."""
+    set_cookie(request, _session_name(request), "", seconds=0, secret=True)
+
+
+def check_same_origin(request: Request) -> None:
+    """Refuse a request that a page of another site caused."""
+    site = request.header("sec-fetch-site")
+    if site is not None:
+        if site == "same-origin":
+            return
+    elif request.header("origin") in _own_origins(request):
+        return
+    raise Refused(EdgeRefusal.CROSS_SITE)
+
+
+def _own_origins(request: Request) -> set[str]:
+    own = {f"{scheme}://{request.header('host')}" for scheme in ("http", "https")}
+    public = urlsplit(request.context.options.public_url)
+    return own | {f"{public.scheme}://{public.netloc}"}
+
+
+def _session_name(request: Request) -> str:
+    return f"__Host-{_NAME}" if _is_https(request) else _NAME
+
+
+def _is_https(request: Request) -> bool:
+    return request.context.options.public_url.startswith("https:")

@@ -1,0 +1,366 @@
+"""One address for a booking's whole life: held, paying, confirmed, expired, cancelled.
+
+So Back, a refresh and the link in an e-mail are always right. Forms lead back here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+
+from evently import catalogue, checkout, sales
+from evently.checkout import CheckoutRefusal, Payment, PaymentChoice
+from evently.kit.errors import Refused
+from evently.kit.ids import BookingId, find_id, reference_of, show_id
+from evently.kit.money import Money
+from evently.sales.commands import Booking, Command, No, SalesRefusal, Ticket
+from evently.sales.ticket_code import write_code
+from evently.web.edge.auth import SIGNED_IN, policy
+from evently.web.edge.context import Response
+from evently.web.edge.idempotency import fingerprint_of
+from evently.web.edge.problems import PROBLEMS, sentence_of
+from evently.web.edge.routing import FromPath
+from evently.web.pages import words
+from evently.web.pages.browsing import event_address
+from evently.web.pages.forms import Form, read_form
+from evently.web.pages.rendering import act, new_key, render, see_other, show
+from evently.web.services import Request
+
+_PAYING: Final = ("authorising", "authorised")
+_ASKED_AGAIN_SECONDS: Final = 5
+_UPCOMING_MAX: Final = 50
+_PAST_MAX: Final = 20
+
+
+class TicketOnPage(NamedTuple):
+    """A ticket as its buyer sees it. `code` is None until the booking is confirmed."""
+
+    id: str
+    name: str
+    seat: str | None
+    total: Money
+    state: str
+    code: str | None
+    returning: bool
+
+
+class BookingOnPage(NamedTuple):
+    """A booking as its buyer sees it. `state` is what the page is about."""
+
+    booking: Booking
+    event: catalogue.Event
+    state: str  # held, paying, confirmed, expired, cancelled
+    id: str
+    reference: str
+    address: str
+    event_address: str
+    tickets: list[TicketOnPage]
+    total: Money
+    refunded: Money | None
+    payment: Payment | None
+    expires: datetime | None  # at the venue
+    again: str  # the address at which the same can be chosen anew
+
+    @property
+    def live_tickets(self) -> list[TicketOnPage]:
+        """The tickets that are not void."""
+        return [ticket for ticket in self.tickets if ticket.state != "void"]
+
+
+@show("/bookings/{booking_id}", **policy(SIGNED_IN))
+async def show_booking(request: Request, booking_id: FromPath[BookingId]) -> Response[str]:
+    """Return a booking of the reader."""
+    return await _page(request, await read_booking(request, booking_id))
+
+
+@act("/bookings/{booking_id}/pay", **policy(SIGNED_IN, rate="bookings"))
+async def pay(request: Request, booking_id: FromPath[BookingId]) -> Response[str] | Response[None]:
+    """Begin a payment, and go to the page of the gateway, or back to the booking."""
+    await read_form(request)
+    address = f"/bookings/{show_id('bkg', booking_id)}"
+    choice = PaymentChoice(hosted=True, return_url=f"{_origin(request)}{address}")
+    try:
+        paid = await request.context.checkout.pay(booking_id, request.actor.id, choice, None)
+    except Refused as exc:
+        # Paid, cancelled or expired meanwhile: the page of the booking shows which
+        if exc.refusal in (
+            SalesRefusal.HOLD_EXPIRED,
+            SalesRefusal.ALREADY_CONFIRMED,
+            SalesRefusal.ALREADY_CANCELLED,
+            CheckoutRefusal.PAYMENT_PENDING,
+            CheckoutRefusal.NOTHING_TO_PAY,
+        ):
+            return see_other(address)
+        return await _page(request, await read_booking(request, booking_id), exc)
+    action = paid.payment.next_action
+    return see_other(action.url if action is not None and action.url is not None else address)
+
+
+@act("/bookings/{booking_id}/extend", **policy(SIGNED_IN, rate="bookings"))
+async def extend(request: Request, booking_id: FromPath[BookingId]) -> Response[str] | Response[None]:
+    """Restart the time of a hold, once."""
+    await read_form(request)
+    found = await read_booking(request, booking_id)
+    command = sales.commands.ExtendHold(found.booking.event_id, booking_id, request.actor.id)
+    return await _act(request, found, command)
+
+
+@show("/bookings/{booking_id}/cancel", **policy(SIGNED_IN))
+async def show_cancelling(request: Request, booking_id: FromPath[BookingId]) -> Response[str]:
+    """Return the page on which tickets are chosen that are cancelled or returned, with the refunds."""
+    return await _cancel_page(request, await read_booking(request, booking_id), Form([]))
+
+
+@act("/bookings/{booking_id}/cancel", **policy(SIGNED_IN, rate="bookings"))
+async def cancel(request: Request, booking_id: FromPath[BookingId]) -> Response[str] | Response[None]:
+    """Cancel the chosen tickets; a hold is cancelled as a whole."""
+    form = await read_form(request)
+    found = await read_booking(request, booking_id)
+    chosen = _chosen(form)
+    if found.booking.state == "confirmed" and not chosen:
+        return await _cancel_page(request, found, form, nothing_chosen=True)
+    where = await sales.reads.locate_booking(request.context.database, booking_id)
+    meant = _Chosen(sorted(map(str, chosen)))
+    command = sales.commands.CancelBooking(
+        where.event_id,
+        booking_id,
+        request.actor.id,
+        request.actor.id,
+        tuple(chosen) or None,
+        event_starts_at=where.event_starts_at,
+        key=f"page-{form.text('key')[:100]}" if form.text("key").isascii() and form.text("key") else None,
+        fingerprint=fingerprint_of("cancel", booking_id, meant),
+    )
+    return await _act(request, found, command)
+
+
+@act("/bookings/{booking_id}/return", **policy(SIGNED_IN, rate="bookings"))
+async def return_tickets(request: Request, booking_id: FromPath[BookingId]) -> Response[str] | Response[None]:
+    """Offer the chosen tickets to the waitlist."""
+    form = await read_form(request)
+    found = await read_booking(request, booking_id)
+    chosen = _chosen(form)
+    if not chosen:
+        return await _cancel_page(request, found, form, nothing_chosen=True)
+    command = sales.commands.ReturnTickets(
+        found.booking.event_id, booking_id, request.actor.id, tuple(chosen)
+    )
+    return await _act(request, found, command)
+
+
+@act("/bookings/{booking_id}/keep", **policy(SIGNED_IN, rate="bookings"))
+async def keep_tickets(request: Request, booking_id: FromPath[BookingId]) -> Response[str] | Response[None]:
+    """Keep tickets that were offered to the waitlist."""
+    form = await read_form(request)
+    found = await read_booking(request, booking_id)
+    command = sales.commands.KeepTickets(
+        found.booking.event_id, booking_id, request.actor.id, tuple(_chosen(form))
+    )
+    return await _act(request, found, command)
+
+
+@show("/me/tickets", **policy(SIGNED_IN))
+async def my_tickets(request: Request) -> Response[str]:
+    """Return the bookings of the reader: upcoming ones, then past ones."""
+    context = request.context
+    lists = {}
+    for kind, limit in (("upcoming", _UPCOMING_MAX), ("past", _PAST_MAX), ("cancelled", _PAST_MAX)):
+        page = await sales.reads.list_bookings_of_buyer(
+            context.database, request.actor.id, kind, context.clock(), limit, None
+        )
+        lists[kind] = await _show_all(request, page.data)
+    lists["upcoming"].sort(key=lambda each: each.event.starts_at)
+    return render(
+        request,
+        "my_tickets.html",
+        upcoming=lists["upcoming"],
+        past=lists["past"],
+        cancelled=lists["cancelled"],
+    )
+
+
+async def read_booking(request: Request, booking_id: UUID) -> BookingOnPage:
+    """Return a booking of the reader; refuse one of somebody else as if it were not there."""
+    booking = await sales.reads.get_booking(request.context.database, booking_id)
+    if booking.buyer_id != request.actor.id:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return (await _show_all(request, [booking], with_payment=True))[0]
+
+
+async def _show_all(
+    request: Request, bookings: Sequence[Booking], *, with_payment: bool = False
+) -> list[BookingOnPage]:
+    database = request.context.database
+    if not bookings:
+        return []
+    async with database.snapshot() as snapshot:
+        event_ids = list({booking.event_id for booking in bookings})
+        events = await catalogue.find_events(snapshot, event_ids)
+        names: dict[UUID, str] = {}
+        for event_id in event_ids:
+            sale = await sales.reads.read_sale(snapshot, event_id)
+            names |= {type_id: terms.name for type_id, terms in sale.ticket_types.items()}
+    shown = []
+    for booking in bookings:
+        payment = None
+        if with_payment and booking.payment == "online":
+            payment = await checkout.find_payment(database, booking.booking_id)
+        shown.append(_show(booking, events[booking.event_id], names, payment, request.context.clock()))
+    return shown
+
+
+def _show(
+    booking: Booking,
+    event: catalogue.Event,
+    names: dict[UUID, str],
+    payment: Payment | None,
+    now: datetime,
+) -> BookingOnPage:
+    currency, zone = booking.currency, event.place.zone
+    state: str = booking.state
+    if state == "held":
+        if payment is not None and payment.state in _PAYING:
+            state = "paying"
+        elif booking.expires_at is not None and booking.expires_at <= now:
+            state = "expired"
+    shown_id = show_id("bkg", booking.booking_id)
+    counts: dict[str, int] = {}
+    for ticket in booking.tickets:
+        name = show_id("tty", ticket.ticket_type_id)
+        counts[name] = counts.get(name, 0) + 1
+    back = booking.refunded_minor + booking.outside_minor
+    return BookingOnPage(
+        booking,
+        event,
+        state,
+        shown_id,
+        reference_of(booking.booking_id),
+        f"/bookings/{shown_id}",
+        event_address(event),
+        [_show_ticket(ticket, names, booking) for ticket in booking.tickets],
+        Money(booking.total_minor(), currency),
+        Money(back, currency) if back else None,
+        payment,
+        None if booking.expires_at is None else booking.expires_at.astimezone(zone),
+        f"/events/{show_id('evt', booking.event_id)}/book?{urlencode(counts)}",
+    )
+
+
+def _show_ticket(ticket: Ticket, names: dict[UUID, str], booking: Booking) -> TicketOnPage:
+    shown_id = show_id("tkt", ticket.ticket_id)
+    return TicketOnPage(
+        shown_id,
+        names.get(ticket.ticket_type_id, "Ticket"),
+        ticket.seat_label or ticket.seat_id,
+        Money(ticket.total_minor(), booking.currency),
+        ticket.state,
+        write_code(shown_id, ticket.secret) if booking.confirmed_at is not None else None,
+        ticket.returning_since is not None,
+    )
+
+
+async def _page(request: Request, found: BookingOnPage, refused: Refused | None = None) -> Response[str]:
+    headers = {"refresh": str(_ASKED_AGAIN_SECONDS)} if found.state == "paying" else {}
+    now = request.context.clock()
+    expires_at = found.booking.expires_at
+    return render(
+        request,
+        "booking.html",
+        status=200 if refused is None else PROBLEMS[refused.refusal].status,
+        headers=headers,
+        found=found,
+        no=None if refused is None else sentence_of(refused),
+        seconds=max(0, int((expires_at - now).total_seconds())) if expires_at else 0,
+        declined=found.payment is not None and found.payment.state == "declined",
+        asks=found.payment is not None
+        and found.payment.state == "action_needed"
+        and found.payment.next_action is not None
+        and found.payment.next_action.url,
+    )
+
+
+async def _cancel_page(
+    request: Request,
+    found: BookingOnPage,
+    form: Form,
+    refused: Refused | None = None,
+    *,
+    nothing_chosen: bool = False,
+) -> Response[str]:
+    context = request.context
+    quote: Any = None
+    try:
+        quote = await sales.reads.find_cancellation_quote(
+            context.database, found.booking.booking_id, request.actor.id, None, context.clock()
+        )
+    except Refused as exc:
+        refused = refused or exc
+    currency, zone = found.booking.currency, found.event.place.zone
+    refunds = (
+        {show_id("tkt", each.ticket_id): Money(each.refund_minor, currency) for each in quote.tickets}
+        if quote is not None
+        else {}
+    )
+    until = (
+        None
+        if quote is None
+        else sales.reads.cancellable_until(quote.booking, quote.conditions, quote.promise).astimezone(zone)
+    )
+    status = PROBLEMS[refused.refusal].status if refused is not None else 422 if nothing_chosen else 200
+    return render(
+        request,
+        "cancel.html",
+        status=status,
+        found=found,
+        refunds=refunds,
+        total=Money(sum(each.amount for each in refunds.values()), currency),
+        until=until,
+        terms=words.refund_terms(quote.conditions, quote.promise.starts_at, zone)
+        if quote is not None
+        else [],
+        chosen=set(form.all("ticket")),
+        no=None if refused is None else sentence_of(refused),
+        nothing_chosen=nothing_chosen,
+        key=new_key(),
+    )
+
+
+async def _act(request: Request, found: BookingOnPage, command: Command) -> Response[str] | Response[None]:
+    """Submit a command about a booking; go back to its page, or show why not."""
+    outcome = await request.context.engine.submit(command)
+    if isinstance(outcome, No):
+        again = await read_booking(request, found.booking.booking_id)
+        return await _page(request, again, outcome.as_error())
+    return see_other(found.address)
+
+
+class _Chosen(msgspec.Struct, frozen=True):
+    tickets: list[str]
+
+
+def _chosen(form: Form) -> list[UUID]:
+    found = [find_id("tkt", text) for text in form.all("ticket")]
+    return list(dict.fromkeys(each for each in found if each is not None))
+
+
+def _origin(request: Request) -> str:
+    """Return the address of this site, to which a gateway sends the buyer back."""
+    public_url = request.context.options.public_url
+    return public_url or f"{request.scope['scheme']}://{request.header('host')}"
+
+
+routes: Final = [
+    show_booking,
+    pay,
+    extend,
+    show_cancelling,
+    cancel,
+    return_tickets,
+    keep_tickets,
+    my_tickets,
+]

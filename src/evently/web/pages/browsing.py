@@ -1,0 +1,255 @@
+"""The pages that list events: the home page, and the search with its filters, which stay in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
+from urllib.parse import urlencode
+
+from evently import catalogue
+from evently.catalogue import Category, EventCard, EventSearch, Search, Sort, search_for, slug_of
+from evently.kit.cursors import Page
+from evently.kit.ids import show_id
+from evently.sales.reads import list_sale_summaries
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.context import Response
+from evently.web.edge.routing import QueryParameter
+from evently.web.pages.rendering import render_kept, show
+from evently.web.services import Request
+
+_SHOWN: Final = 24  # a grid of two, three or four columns ends evenly
+_TYPED_MAX: Final = 200
+# Clocks differ by at most fourteen hours from UTC: a day somewhere lies within these bounds
+_ZONES: Final = timedelta(hours=14)
+_SATURDAY: Final = 5
+
+Typed: TypeAlias = Annotated[str, QueryParameter(name="q", max_length=_TYPED_MAX)]
+Day: TypeAlias = Annotated[str, QueryParameter(max_length=20)]
+FromDay: TypeAlias = Annotated[str, QueryParameter(name="from", max_length=20)]
+ToDay: TypeAlias = Annotated[str, QueryParameter(name="to", max_length=20)]
+City: TypeAlias = Annotated[str, QueryParameter(max_length=catalogue.CITY_CHARACTERS_MAX)]
+Kind: TypeAlias = Annotated[str, QueryParameter(name="category", max_length=40)]
+Tag: TypeAlias = Annotated[str, QueryParameter(max_length=100)]
+Flag: TypeAlias = Annotated[str, QueryParameter(max_length=4)]
+Cursor: TypeAlias = Annotated[str, QueryParameter(name="after", max_length=1000)]
+
+
+class Card(NamedTuple):
+    """An event in a list."""
+
+    event: catalogue.Event
+    price_minor: int | None
+    available: bool
+    note: str  # why no ticket can be booked
+    address: str
+
+
+class Filter(NamedTuple):
+    """A filter that is on: its words, and the address of the same list without it."""
+
+    text: str
+    without: str
+
+
+class Wanted(NamedTuple):
+    """What a reader looks for, as the address says it. Days are those at the venue."""
+
+    typed: str = ""
+    first: date | None = None
+    last: date | None = None
+    city: str = ""
+    category: Category | None = None
+    tag: str = ""
+    free: bool = False
+    available: bool = False
+
+    def query(self, **changes: Any) -> str:
+        """Return the address of the list with some filters changed."""
+        wanted = self._replace(**changes)
+        pairs = {
+            "q": wanted.typed,
+            "from": wanted.first and wanted.first.isoformat(),
+            "to": wanted.last and wanted.last.isoformat(),
+            "city": wanted.city,
+            "category": wanted.category and wanted.category.value,
+            "tag": wanted.tag,
+            "free": "on" if wanted.free else "",
+            "available": "on" if wanted.available else "",
+        }
+        encoded = urlencode({name: value for name, value in pairs.items() if value})
+        return f"/events?{encoded}" if encoded else "/events"
+
+
+@show("/", **policy(PUBLIC))
+async def home(request: Request) -> Response[bytes] | Response[None]:
+    """Return the home page: what is on, soonest first."""
+
+    async def read() -> dict[str, Any]:
+        now = request.context.clock()
+        page = await _browse(request, EventSearch(), None)
+        cards = [show_card(card, now) for card in page.data]
+        events = [card.event for card in cards]
+        return {
+            "cards": cards,
+            "more": page.next_cursor is not None,
+            "weekend": _weekend(now),
+            "categories": _distinct([event.category for event in events])[:6],
+            "cities": _distinct([event.city for event in events])[:6],
+            "wanted": Wanted(),
+        }
+
+    return await render_kept(request, "home", "home.html", read)
+
+
+@show("/events", **policy(PUBLIC))
+async def list_events(
+    request: Request,
+    typed: Typed = "",
+    from_day: FromDay = "",
+    to_day: ToDay = "",
+    city: City = "",
+    category: Kind = "",
+    tag: Tag = "",
+    free: Flag = "",
+    available: Flag = "",
+    after: Cursor = "",
+) -> Response[bytes] | Response[None]:
+    """Return the events that match; what cannot be read in the address is left out."""
+    wanted = Wanted(
+        typed.strip(),
+        _day(from_day),
+        _day(to_day),
+        city.strip(),
+        Category(category) if category in set(Category) else None,
+        tag.strip(),
+        free=bool(free),
+        available=bool(available),
+    )
+
+    async def read() -> dict[str, Any]:
+        now = request.context.clock()
+        page = await _browse(request, _search(wanted), after or None)
+        cards = [show_card(card, now) for card in page.data if _takes_place(card, wanted)]
+        return {
+            "cards": cards,
+            "wanted": wanted,
+            "filters": _filters(wanted),
+            "weekend": _weekend(now),
+            "next": _next(wanted, page),
+            "categories": list(Category),
+        }
+
+    return await render_kept(request, (wanted, after), "events.html", read)
+
+
+def show_card(card: EventCard, now: datetime) -> Card:
+    """Return an event in a list as pages show it."""
+    event = card.event
+    if event.state == "cancelled":
+        note = "Cancelled"
+    elif event.ends_at <= now:
+        note = "Over"
+    elif card.price_from_minor is None:
+        note = "No tickets yet"
+    else:
+        note = "No tickets at the moment"
+    return Card(event, card.price_from_minor, card.available, note, event_address(event))
+
+
+def event_address(event: catalogue.Event) -> str:
+    """Return the address of an event's page: its id finds it, its title is for people."""
+    address = f"/events/{show_id('evt', event.event_id)}"
+    slug = slug_of(event.title)
+    return f"{address}/{slug}" if slug else address
+
+
+async def _browse(request: Request, search: EventSearch, after: str | None) -> Page[EventCard]:
+    context = request.context
+    return await catalogue.browse(
+        context.database, list_sale_summaries, search, context.clock(), _SHOWN, after
+    )
+
+
+def _search(wanted: Wanted) -> EventSearch:
+    facets = []
+    if wanted.tag:
+        facets.append(("tag", wanted.tag))
+    if wanted.category is not None:
+        facets.append(("category", wanted.category.value))
+    if wanted.city:
+        facets.append(("city", wanted.city))
+    found = search_for(wanted.typed, facets) if wanted.typed or facets else Search()
+    return EventSearch(
+        found,
+        Sort.RELEVANCE if wanted.typed and found.words else Sort.SOONEST,
+        None if wanted.first is None else _midnight(wanted.first) - _ZONES,
+        None if wanted.last is None else _midnight(wanted.last) + timedelta(days=1) + _ZONES,
+        None,
+        True if wanted.available else None,
+        free=wanted.free,
+    )
+
+
+def _takes_place(card: EventCard, wanted: Wanted) -> bool:
+    """Return whether an event takes place between two days at its venue, if only in part."""
+    event = card.event
+    if wanted.first is not None and event.ends_at_local < datetime.combine(wanted.first, time()):
+        return False
+    return wanted.last is None or event.starts_at_local.date() <= wanted.last
+
+
+def _filters(wanted: Wanted) -> list[Filter]:
+    on = []
+    if wanted.typed:
+        on.append(Filter(f"“{wanted.typed}”", wanted.query(typed="")))
+    if wanted.first is not None or wanted.last is not None:
+        days = [f"{each.day} {each:%b}" for each in (wanted.first, wanted.last) if each is not None]
+        text = " to ".join(days) if len(days) > 1 else ("from " if wanted.first else "until ") + days[0]
+        on.append(Filter(text, wanted.query(first=None, last=None)))
+    if wanted.city:
+        on.append(Filter(wanted.city, wanted.query(city="")))
+    if wanted.category is not None:
+        on.append(Filter(wanted.category.value.replace("-", " "), wanted.query(category=None)))
+    if wanted.tag:
+        on.append(Filter(f"#{wanted.tag}", wanted.query(tag="")))
+    if wanted.free:
+        on.append(Filter("free", wanted.query(free=False)))
+    if wanted.available:
+        on.append(Filter("with tickets", wanted.query(available=False)))
+    return on
+
+
+def _next(wanted: Wanted, page: Page[EventCard]) -> str | None:
+    if page.next_cursor is None:
+        return None
+    address = wanted.query()
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({'after': page.next_cursor})}"
+
+
+def _weekend(now: datetime) -> str:
+    """Return the address of what takes place on this weekend, or on the next one from Monday on."""
+    today = now.date()
+    saturday = today + timedelta(days=max(0, _SATURDAY - today.weekday()))
+    first = max(today, saturday - timedelta(days=1))
+    sunday = saturday + timedelta(days=1) if today.weekday() <= _SATURDAY else today
+    return Wanted(first=first, last=sunday).query()
+
+
+def _day(text: str) -> date | None:
+    try:
+        found = date.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return found if catalogue.is_within_reach(_midnight(found)) else None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+routes: Final = [home, list_events]

@@ -1,0 +1,248 @@
+"""The page of an event: what it is, when and where, what a ticket costs with everything, and the form.
+
+The page is the same for everybody and kept. For a reader who has logged in, an idempotency key is put into
+its form, so that a double click books once; such a page no cache stores. Without a key, the form leads to the
+page of the choice (`choosing.py`), which has one.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import markupsafe
+
+from evently import catalogue
+from evently.accounts.organizers import get_organizer
+from evently.catalogue import Event, Venue
+from evently.kit.errors import Refused
+from evently.kit.ids import EventId, show_id
+from evently.kit.money import Money, exponent_of
+from evently.sales.commands import SalesRefusal
+from evently.sales.reads import (
+    OnSaleState,
+    Sale,
+    price_to_buyers,
+    public_types,
+    read_sale,
+    read_types_for,
+    state_of,
+    state_of_sale,
+)
+from evently.sales.terms import TicketTypeTerms
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.context import Response
+from evently.web.edge.routing import FromPath
+from evently.web.pages import words
+from evently.web.pages.browsing import event_address
+from evently.web.pages.rendering import new_key, render, render_kept, see_other, show
+from evently.web.services import Request
+
+_SCHEMA: Final = "https://schema.org"
+_PARAGRAPH: Final = "\n\n"
+
+
+class TypeOnPage(NamedTuple):
+    """A ticket type as the page offers it. `price` is what a buyer pays, with every fee and tax."""
+
+    id: str
+    name: str
+    description: str
+    price: Money
+    has_fee: bool
+    state: OnSaleState
+    available: int
+    few: bool
+    most: int
+    opens: datetime | None  # at the venue
+    zone: str | None
+
+
+class EventOnPage(NamedTuple):
+    """Everything that the page of an event shows."""
+
+    event: Event
+    venue: Venue
+    host: str
+    host_email: str
+    sale: Sale
+    state: OnSaleState
+    types: list[TypeOnPage]
+    opens: datetime  # at the venue
+    closes: datetime
+    address: str
+    refunds: list[str]
+    seated: bool
+    hold_minutes: int
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The description, in paragraphs."""
+        return [part.strip() for part in self.event.description.split(_PARAGRAPH) if part.strip()]
+
+    @property
+    def bookable(self) -> bool:
+        """Whether a ticket of some type can be booked now."""
+        return self.state == "on_sale"
+
+
+@show("/events/{event_id}", **policy(PUBLIC))
+async def show_event_by_id(
+    request: Request, event_id: FromPath[EventId]
+) -> Response[bytes] | Response[str] | Response[None]:
+    """Return the page of an event."""
+    return await _show(request, event_id)
+
+
+@show("/events/{event_id}/{slug}", **policy(PUBLIC))
+async def show_event(
+    request: Request,
+    event_id: FromPath[EventId],
+    slug: FromPath[str],
+) -> Response[bytes] | Response[str] | Response[None]:
+    """Return the page of an event; an address with a title of before leads to that of now."""
+    return await _show(request, event_id, slug)
+
+
+async def _show(
+    request: Request, event_id: UUID, slug: str | None = None
+) -> Response[bytes] | Response[str] | Response[None]:
+    context, actor = request.context, request.actor
+    found: EventOnPage | None = None
+
+    async def read() -> dict[str, Any]:
+        nonlocal found
+        found = await read_event(request, event_id)
+        if found.event.state == "draft":
+            raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+        return _values(found, request)
+
+    answer: Response[bytes] | Response[str] | Response[None]
+    if actor.kind == "anonymous":
+        answer = await render_kept(request, event_id, "event.html", read)
+    else:
+        found = await read_event(request, event_id)
+        if found.event.state == "draft" and not await context.access.is_member(
+            actor, found.event.organizer_id, "door", "events:read", certainly=True
+        ):
+            raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+        answer = render(request, "event.html", **_values(found, request) | {"key": new_key()})
+    if slug is not None and found is not None and slug != event_address(found.event).rpartition("/")[2]:
+        return see_other(found.address)
+    return answer
+
+
+async def read_event(request: Request, event_id: UUID, promo_code: str | None = None) -> EventOnPage:
+    """Return an event with its sale, as its page shows them; drafts too."""
+    context = request.context
+    buyer_id = None if request.actor.kind == "anonymous" else request.actor.id
+    async with context.database.snapshot() as snapshot:
+        event = (await catalogue.find_events(snapshot, [event_id])).get(event_id)
+        if event is None:
+            raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+        sale, now = await read_sale(snapshot, event_id), context.clock()
+        types = await read_types_for(snapshot, sale, buyer_id, promo_code, now)
+    venue = await catalogue.get_venue(context.database, event.venue_id)
+    host = await get_organizer(context.database, event.organizer_id)
+    zone = event.place.zone
+    public = [(terms, sale.available_at(terms, now)) for terms in public_types(sale)]
+    _, conditions = sale.conditions_now()
+    return EventOnPage(
+        event,
+        venue,
+        host.name,
+        host.contact_email,
+        sale,
+        state_of_sale(sale, public, now),
+        [_show_type(sale, terms, event, now) for terms in sorted(types, key=lambda each: each.position)],
+        sale.on_sale_at.astimezone(zone),
+        sale.off_sale_at.astimezone(zone),
+        event_address(event),
+        words.refund_terms(conditions, event.starts_at, zone),
+        sale.hall is not None,
+        conditions.hold_seconds // 60,
+    )
+
+
+def _show_type(sale: Sale, terms: TicketTypeTerms, event: Event, now: datetime) -> TypeOnPage:
+    available = sale.available_at(terms, now)
+    price = price_to_buyers(sale, terms)
+    capacity = min(sale.pools[pool_id].capacity for pool_id in terms.pool_ids)
+    opens = max([sale.on_sale_at, *([terms.on_sale_at] if terms.on_sale_at else [])])
+    return TypeOnPage(
+        show_id("tty", terms.ticket_type_id),
+        terms.name,
+        terms.description,
+        Money(price, sale.currency),
+        price != terms.price_minor,
+        state_of(sale, terms, available, now),
+        available,
+        words.few_left(available, capacity),
+        min(terms.per_booking_max, max(available, 0)),
+        opens.astimezone(event.place.zone),
+        terms.zone,
+    )
+
+
+def _values(found: EventOnPage, request: Request) -> dict[str, Any]:
+    public_url = request.context.options.public_url
+    return {
+        "page": found,
+        "key": None,
+        "jsonld": markupsafe.Markup(_json_ld(found, public_url)),  # noqa: S704  # escaped below
+    }
+
+
+def _json_ld(found: EventOnPage, public_url: str) -> str:
+    """Return the event as search engines read it (schema.org), safe inside a script element."""
+    event, venue = found.event, found.venue
+    zone = event.place.zone
+    said: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "Event",
+        "name": event.title,
+        "startDate": event.starts_at.astimezone(zone).isoformat(),
+        "endDate": event.ends_at.astimezone(zone).isoformat(),
+        "eventStatus": f"{_SCHEMA}/Event{'Cancelled' if event.state == 'cancelled' else 'Scheduled'}",
+        "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
+        "description": event.description,
+        "location": {
+            "@type": "Place",
+            "name": venue.name,
+            "address": {
+                "@type": "PostalAddress",
+                "streetAddress": venue.address,
+                "addressLocality": venue.city,
+                "addressCountry": venue.country,
+            },
+        },
+        "organizer": {"@type": "Organization", "name": found.host},
+        "url": f"{public_url}{found.address}",
+        "offers": [
+            {
+                "@type": "Offer",
+                "name": each.name,
+                "price": _decimal(each.price),
+                "priceCurrency": each.price.currency,
+                "availability": f"{_SCHEMA}/{'InStock' if each.state == 'on_sale' else 'SoldOut'}",
+                "url": f"{public_url}{found.address}",
+                "validFrom": (each.opens or found.opens).isoformat(),
+            }
+            for each in found.types
+        ],
+    }
+    if event.image_url is not None:
+        said["image"] = [event.image_url]
+    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _decimal(price: Money) -> str:
+    exponent = exponent_of(price.currency)
+    whole, rest = divmod(price.amount, 10**exponent)
+    return f"{whole}.{rest:0{exponent}d}" if exponent else str(whole)
+
+
+routes: Final = [show_event_by_id, show_event]

@@ -1,0 +1,176 @@
+"""How a page is made: its decorators, its templates, its headers, and public pages that are kept.
+
+    show, act        decorators of a page that is read, and of one to which a form is sent
+    render           a page for one reader, which no cache stores
+    render_kept      a public page: rendered once for everybody who asks within a quarter of a second
+    see_other        to the page of the outcome, after a form
+
+Templates are in `web/templates/pages`. Nothing is inline, so the same bytes serve everybody, and the policy
+needs no nonce.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import zlib
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import brotli
+import jinja2
+import markupsafe
+
+from evently.kit.ids import show_id
+from evently.kit.money import Money
+from evently.web.edge.assets import asset_address, asset_names
+from evently.web.edge.compression import best_coding
+from evently.web.edge.conditional import NO_STORE, not_modified
+from evently.web.edge.context import Response
+from evently.web.edge.cookies import read_cookie
+from evently.web.edge.memory import Kept, kept
+from evently.web.edge.routing import get, post
+from evently.web.pages import words
+from evently.web.pages.poster import draw_poster
+from evently.web.services import Request
+
+HTML: Final = "text/html; charset=utf-8"
+FRESH: Final = "public, max-age=1"  # no longer than the API's answers
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+THEMES: Final = ("light", "dark")
+_THEME_COOKIE: Final = "theme"
+_FONT: Final = "vendor/instrument-sans/instrument-sans-latin-wght-normal.woff2"
+_KEY_BYTES: Final = 16
+_BROTLI_QUALITY: Final = 4  # 11 KB in 0.6 ms; a page is compressed at most four times a second
+
+show: Final = partial(get, include_in_schema=False, is_page=True)
+act: Final = partial(post, include_in_schema=False, is_page=True, reads_body=True, status_code=200)
+
+templates: Final = jinja2.Environment(
+    loader=jinja2.PackageLoader("evently.web", "templates/pages"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+templates.filters |= {
+    "money": words.money,
+    "sum": words.sum_of,
+    "day": words.day,
+    "long_day": words.long_day,
+    "clock": words.clock,
+    "moment": words.moment,
+    "count": words.count,
+    "listed": words.listed,
+}
+templates.globals |= {
+    "asset": asset_address,
+    "font": _FONT if _FONT in asset_names() else None,
+    "has_asset": lambda name: name in asset_names(),
+    "id_of": show_id,
+    "Money": Money,
+    "span": words.span,
+    "poster": lambda event_id: markupsafe.Markup(draw_poster(event_id)),  # noqa: S704  # drawn by us
+}
+
+
+def render(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    **values: Any,
+) -> Response[str]:
+    """Return a page for the one who asked for it."""
+    return Response(
+        _text(template, theme_of(request), request, values),
+        status_code=status,
+        headers={"content-security-policy": POLICY, **NO_STORE, **(headers or {})},
+        media_type=HTML,
+    )
+
+
+async def render_kept(
+    request: Request, key: Hashable, template: str, read: Callable[[], Awaitable[dict[str, Any]]]
+) -> Response[bytes] | Response[None]:
+    """Return a public page, compressed and kept: the same for everybody with the same theme.
+
+    `read` returns the values of the template; it runs at most every quarter of a second for each `key`. The
+    page must not depend on who asks.
+    """
+    theme = theme_of(request)
+    coding = best_coding(request.exchange.headers.get(b"accept-encoding", b""))
+
+    async def make() -> Kept:
+        text = _text(template, theme, request, await read())
+        body = await asyncio.to_thread(_compressed, text.encode(), coding)
+        headers = {"content-security-policy": POLICY, "vary": "Accept-Encoding, Cookie"}
+        if coding is not None:
+            headers["content-encoding"] = coding
+        return kept(body, FRESH, headers=headers)
+
+    found = await request.context.memory.get(("page", template, key, theme, coding), make)
+    if (unchanged := not_modified(request, found.etag, FRESH)) is not None:
+        return unchanged
+    return Response(found.body, headers=found.headers, media_type=HTML)
+
+
+def see_other(address: str) -> Response[None]:
+    """Return the way to another page, after a form: the browser asks for it with GET."""
+    return Response(None, status_code=303, headers={"location": address, **NO_STORE})
+
+
+def new_key() -> str:
+    """Return an idempotency key for a form: sent twice, the form acts once."""
+    return secrets.token_urlsafe(_KEY_BYTES)
+
+
+def theme_of(request: Request) -> str | None:
+    """Return the theme that the reader has chosen, or None: the system decides."""
+    chosen = read_cookie(request, _THEME_COOKIE)
+    return chosen if chosen in THEMES else None
+
+
+def safe_next(text: str, otherwise: str = "/me/tickets") -> str:
+    """Return where to go next: an address on this site, whatever a link says."""
+    parts = urlsplit(text)
+    inside = (
+        text.startswith("/")
+        and not text.startswith(("//", "/\\"))
+        and not parts.netloc
+        and text.isprintable()
+    )
+    return text if inside else otherwise
+
+
+def login_address(request: Request) -> str:
+    """Return the address at which a reader logs in and then comes back here."""
+    scope = request.scope
+    here = scope["path"]
+    if scope["query_string"]:
+        here += "?" + scope["query_string"].decode("latin-1")
+    return f"/login?next={quote(here, safe='')}"
+
+
+def _text(template: str, theme: str | None, request: Request, values: dict[str, Any]) -> str:
+    public_url = request.context.options.public_url
+    return templates.get_template(template).render(
+        theme=theme, public_url=public_url, here=request.scope["path"], **values
+    )
+
+
+def _compressed(body: bytes, coding: str | None) -> bytes:
+    if coding == "br":
+        body_br: bytes = brotli.compress(body, mode=brotli.MODE_TEXT, quality=_BROTLI_QUALITY)
+        return body_br
+    if coding == "gzip":
+        compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
+        return compressor.compress(body) + compressor.flush()
+    return body

@@ -1,0 +1,93 @@
+"""Pages that say no: what is true now, and the next step. One template for every refusal of a page."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+from evently.accounts import AccountsRefusal
+from evently.kit.errors import CommonRefusal, Refusal, Refused
+from evently.sales.commands import SalesRefusal
+from evently.web.edge.context import Request as EdgeRequest
+from evently.web.edge.context import Response
+from evently.web.edge.problems import PROBLEMS, respond_to, sentence_of
+from evently.web.edge.refusals import EdgeRefusal
+from evently.web.pages.rendering import login_address, render, see_other
+
+
+class Link(NamedTuple):
+    """The next step."""
+
+    text: str
+    address: str
+
+
+_HOME: Final = Link("See what is on", "/")
+_AGAIN: Final = Link("Try again", "")
+_NOT_THERE: Final = frozenset(
+    (
+        CommonRefusal.NOT_FOUND,
+        SalesRefusal.EVENT_NOT_FOUND,
+        SalesRefusal.BOOKING_NOT_FOUND,
+        SalesRefusal.ENTRY_NOT_FOUND,
+        SalesRefusal.UNKNOWN_TICKET,
+    )
+)
+_TITLES: Final[dict[Refusal, str]] = {
+    CommonRefusal.FORBIDDEN: "This page is for others",
+    EdgeRefusal.CROSS_SITE: "That came from another site",
+    EdgeRefusal.RATE_LIMITED: "Too many tries from here",
+    AccountsRefusal.TOO_MANY_ATTEMPTS: "Too many tries from here",
+    EdgeRefusal.INTERNAL: "Something broke on our side",
+    EdgeRefusal.OUTCOME_UNKNOWN: "We cannot see yet whether this worked",
+    EdgeRefusal.BUSY: "We are full, and have done nothing",
+    EdgeRefusal.DATABASE_UNAVAILABLE: "We cannot reach our books, and have done nothing",
+    EdgeRefusal.WRONG_CLOCK: "We are full, and have done nothing",
+}
+_TEXTS: Final[dict[Refusal, str]] = {
+    EdgeRefusal.BUSY: "What you chose is kept. We are trying again in a few seconds.",
+    EdgeRefusal.DATABASE_UNAVAILABLE: "What you chose is kept. We are trying again in a few seconds.",
+    EdgeRefusal.WRONG_CLOCK: "What you chose is kept. We are trying again in a few seconds.",
+    EdgeRefusal.OUTCOME_UNKNOWN: "Press again: it cannot happen twice.",
+    EdgeRefusal.INTERNAL: "It was logged, and we look at it. What you had done before is safe.",
+}
+
+
+def respond_with_page(request: EdgeRequest, exc: Exception) -> Response[Any]:
+    """Return the page for what went wrong; a reader who must log in is sent to the log-in and back."""
+    answer = respond_to(request, exc)  # also logs what must be logged
+    content = answer.content
+    if not isinstance(content, dict):
+        return answer
+    code = content["code"]
+    if code == EdgeRefusal.UNAUTHENTICATED and request.scope["method"] == "GET":
+        return see_other(login_address(request))  # type: ignore[arg-type]
+    refusal = exc.refusal if isinstance(exc, Refused) else EdgeRefusal(code)
+    seconds = answer.headers.get("retry-after")
+    return _page(request, refusal, exc, answer.status_code or HTTPStatus.INTERNAL_SERVER_ERROR, seconds)
+
+
+def _page(
+    request: EdgeRequest, refusal: Refusal, exc: Exception, status: int, seconds: str | None
+) -> Response[str]:
+    if refusal in _NOT_THERE:
+        title, text = "Not there", "This page is not there, or it is not yours to see."
+    else:
+        title = _TITLES.get(refusal) or PROBLEMS[refusal].title
+        text = _TEXTS.get(refusal) or (
+            sentence_of(exc) if isinstance(exc, Refused) else PROBLEMS[refusal].explanation
+        )
+    is_read = request.scope["method"] == "GET"
+    headers = {} if seconds is None else {"retry-after": seconds}
+    if seconds is not None and is_read:
+        headers["refresh"] = seconds
+    return render(
+        request,  # type: ignore[arg-type]
+        "trouble.html",
+        status=status,
+        headers=headers,
+        title=title,
+        text=text,
+        link=Link("Try again", request.scope["path"]) if seconds is not None and is_read else _HOME,
+        request_id=request.exchange.request_id if refusal is EdgeRefusal.INTERNAL else None,
+    )

@@ -1,0 +1,115 @@
+"""How pages write prices, times and numbers, in English for readers of every language.
+
+Prices have the sign of the currency where everybody knows it, else its code. Times are those at the venue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from evently.kit.money import Money, exponent_of
+from evently.sales.terms import WHOLE, Conditions
+
+_SIGNS: Final = {
+    "EUR": "€ ",
+    "GBP": "£",
+    "USD": "$",
+    "JPY": "¥",
+    "INR": "₹",
+    "KRW": "₩",
+    "BRL": "R$ ",
+    "AUD": "A$",
+    "NZD": "NZ$",
+    "CAD": "C$",
+    "MXN": "MX$",
+}
+_NO_BREAK: Final = "\u00a0"
+_FEW: Final = 20
+_FEW_SHARE: Final = 10  # a tenth
+
+
+def money(amount: Money) -> str:
+    """Return a price, such as `€ 1,150.00`; nothing to pay is `free`."""
+    return "free" if amount.amount == 0 else sum_of(amount)
+
+
+def sum_of(amount: Money) -> str:
+    """Return an amount in figures, also when it is zero: `€ 0.00`."""
+    exponent = exponent_of(amount.currency)
+    whole, rest = divmod(amount.amount, 10**exponent)
+    figures = f"{whole:,}" + (f".{rest:0{exponent}d}" if exponent else "")
+    sign = _SIGNS.get(amount.currency, f"{amount.currency} ")
+    return f"{sign}{figures}".replace(" ", _NO_BREAK)
+
+
+def day(moment: datetime) -> str:
+    """Return a date, such as `Fri 18 Dec 2026`."""
+    return f"{moment:%a} {moment.day} {moment:%b %Y}"
+
+
+def long_day(moment: datetime) -> str:
+    """Return a date in full, such as `Friday 18 December 2026`."""
+    return f"{moment:%A} {moment.day} {moment:%B %Y}"
+
+
+def clock(moment: datetime) -> str:
+    """Return a time of day: `20:00`."""
+    return f"{moment:%H:%M}"
+
+
+def moment(local: datetime) -> str:
+    """Return a date and time in short, such as `Fri 18 Dec 2026, 20:00`."""
+    return f"{day(local)}, {clock(local)}"
+
+
+def span(starts: datetime, ends: datetime) -> str:
+    """Return when something that starts and ends is over: a time of day, with the date if it is another."""
+    if ends.date() == starts.date() or ends - starts < timedelta(hours=12):
+        return f"until {clock(ends)}"
+    return f"until {moment(ends)}"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: `1 ticket`, `2 tickets`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def few_left(available: int, capacity: int) -> bool:
+    """Return whether so few are left that a buyer should know: fewer than twenty, or a tenth."""
+    return available < max(_FEW, capacity // _FEW_SHARE)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words in a sentence: `A, B and C`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def refund_terms(conditions: Conditions, starts_at: datetime, zone: ZoneInfo) -> list[str]:
+    """Return in sentences what a buyer gets back who cancels, and until when."""
+    if conditions.payment == "door" and not conditions.cancel_hours_before:
+        return ["You can cancel until it starts. You pay at the door, so there is nothing to pay back."]
+    said = []
+    for window in sorted(conditions.refund_windows, key=lambda each: -each.hours_before):
+        if window.basis_points == 0:
+            continue
+        until = moment(window.ends_at(starts_at).astimezone(zone))
+        share = window.basis_points / (WHOLE / 100)
+        back = "everything you paid" if window.basis_points == WHOLE else f"{share:g} % of what you paid"
+        said.append(f"Cancel until {until}, and you get back {back}.")
+    if not said:
+        said.append("Tickets that you cancel are not paid back.")
+    elif conditions.fee_kept:
+        said.append("The fee is not paid back.")
+    if conditions.cancel_hours_before:
+        until = moment((starts_at - timedelta(hours=conditions.cancel_hours_before)).astimezone(zone))
+        said.append(f"After {until} tickets cannot be cancelled.")
+    if conditions.give_back_days:
+        said.append(
+            f"If the time or the place changes, you can give tickets back in full for "
+            f"{count(conditions.give_back_days, 'day')}."
+        )
+    said.append("If the event is cancelled, you get back everything that you paid online.")
+    return said

@@ -1,0 +1,404 @@
+"""The pages for buyers over HTTP, as a browser without script uses them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from evently.kit.ids import show_id
+from evently.kit.money import Money
+from evently.sales.terms import Conditions, Fees, RefundWindow
+from evently.web.application import FACES, PAGES
+from evently.web.edge.assets import asset_address
+from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.catalogue import sale_terms
+from tests.support.paying import sold_under
+from tests.support.visitor import HOST, Visitor
+
+ONLINE = Conditions(payment="online", hold_seconds=600)
+
+
+@pytest.fixture
+async def office(database_url: str) -> AsyncIterator[BoxOffice]:
+    async with open_box_office(database_url) as opened:
+        yield opened
+
+
+class Inline(HTMLParser):
+    """Collects what the policy of pages forbids: scripts, styles and handlers inside a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = dict(attrs)
+        if tag == "style" or (
+            tag == "script" and "src" not in names and names.get("type") != "application/ld+json"
+        ):
+            self.found.append(tag)
+        self.found += [name for name in names if name == "style" or name.startswith("on")]
+
+
+async def test_the_home_page_shows_what_is_on_and_a_fresh_platform_says_so(office: BoxOffice) -> None:
+    visitor = Visitor(office)
+    assert "Nothing is on sale yet" in await visitor.read("/")
+    event = await office.open_event(capacity=10)
+    draft = await office.open_event(publish=False)
+    office.context.memory.forget_all()
+    text = await visitor.read("/")
+    assert event.title in text
+    assert show_id("evt", draft.event_id) not in text
+    assert visitor.heading() == "What’s on"
+
+
+async def test_filters_stay_in_the_address_and_can_be_dropped_one_by_one(office: BoxOffice) -> None:
+    await office.open_event(capacity=10)
+    visitor = Visitor(office)
+    text = await visitor.read("/events?q=celo&city=Berlin&unknown=1")
+    assert "Nothing for “celo”" in text
+    assert 'href="/events?city=Berlin"' in text
+    assert 'href="/events?q=celo"' in text
+
+
+async def test_a_page_has_nothing_inline_and_keeps_to_its_policy(office: BoxOffice) -> None:
+    event = await office.open_event(terms=sold_under(ONLINE, 5))
+    buyer = Visitor(office, office.as_buyer())
+    held = (await office.book(event, office.as_buyer())).json()
+    assert held["state"] == "held"
+    address = f"/events/{show_id('evt', event.event_id)}"
+    for path in ("/", "/events", address, f"{address}/book", "/me/tickets", "/nothing", "/accessibility"):
+        text = await buyer.read(path)
+        parser = Inline()
+        parser.feed(text)
+        assert parser.found == [], path
+        assert buyer.page is not None
+        assert "default-src 'none'" in buyer.page.headers["content-security-policy"]
+        assert "unsafe" not in buyer.page.headers["content-security-policy"]
+        buyer.heading()
+
+
+async def test_the_price_of_a_ticket_has_every_fee_from_the_first_page_to_the_last(office: BoxOffice) -> None:
+    conditions = Conditions(payment="online", hold_seconds=600, fees=Fees(150, 500))
+    event = await office.open_event(terms=sold_under(conditions, 10))
+    type_id = await office.ticket_type(event)
+    buyer = Visitor(office, office.as_buyer())
+    address = f"/events/{show_id('evt', event.event_id)}"
+    on_page = re.search(r'class="price figures">([^<]*)<', await buyer.read(address))
+    chosen = re.search(
+        r'class="total"><span>Total</span><span>([^<]*)<', await buyer.read(f"{address}/book?{type_id}=1")
+    )
+    assert on_page is not None
+    assert chosen is not None
+    await buyer.submit(f"{address}/bookings")
+    assert buyer.path.startswith("/bookings/bkg_")
+    due = re.search(r"Pay (€[^<]*)</button>", buyer.text)
+    assert due
+    booking = (await office.client.get(f"/v1{buyer.path}", headers=_api(buyer))).json()
+    figures = f"€\u00a0{booking['total']['amount'] / 100:.2f}"
+    assert on_page[1].strip() == chosen[1] == due[1] == figures
+
+
+async def test_a_visitor_chooses_logs_in_and_the_choice_is_still_there(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=10)
+    type_id = await office.ticket_type(event)
+    address = f"/events/{show_id('evt', event.event_id)}"
+    visitor = Visitor(office)
+    await visitor.read(address)
+    assert "key" not in visitor.form(f"{address}/bookings"), "a page that is kept holds no key"
+    await visitor.submit(f"{address}/bookings", **{type_id: "2"})
+    assert visitor.path == f"{address}/book"
+    assert "nothing is held yet" in visitor.text
+    login = re.search(r'href="(/signup\?next=[^"]*)"', visitor.text)
+    assert login
+    await visitor.read(login[1].replace("&amp;", "&"))
+    password = "a long enough pass phrase"
+    await visitor.submit("/signup", name="Zoë", email="zoe@evently.example", password=password)
+    assert visitor.path == "/login"
+    await visitor.submit("/login", email="zoe@evently.example", password="something else entirely")
+    assert visitor.status == 422
+    assert "do not belong together" in visitor.text
+    assert visitor.form("/login")["email"] == "zoe@evently.example", "nothing typed is lost"
+    await visitor.submit("/login", email="Zoe@Evently.example", password=password)
+    assert visitor.path == f"{address}/book"
+    await visitor.submit(f"{address}/bookings")
+    assert visitor.heading() == "You are going"
+    assert len(re.findall(r'class="code"', visitor.text)) == 2
+
+
+async def test_a_form_that_is_sent_twice_books_once(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=10)
+    type_id, buyer = await office.ticket_type(event), Visitor(office, office.as_buyer())
+    address = f"/events/{show_id('evt', event.event_id)}"
+    await buyer.read(address)
+    fields = buyer.form(f"{address}/bookings") | {type_id: "2"}
+    await buyer.send(f"{address}/bookings", fields)
+    first = buyer.path
+    await buyer.send(f"{address}/bookings", fields)
+    assert buyer.path == first
+    await buyer.send(f"{address}/bookings", fields | {type_id: "3"})
+    assert buyer.status == 422, "another choice under the same key is refused, not booked"
+
+
+async def test_what_another_site_sends_is_refused_and_the_cookie_is_nothing_to_the_api(
+    office: BoxOffice,
+) -> None:
+    event = await office.open_event(capacity=10)
+    type_id, buyer = await office.ticket_type(event), Visitor(office, office.as_buyer())
+    address = f"/events/{show_id('evt', event.event_id)}"
+    for site in ("cross-site", "same-site", "none"):
+        await buyer.send(f"{address}/bookings", {type_id: "1", "key": "abc"}, site=site)
+        assert buyer.status == 403, site
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for origin, status in ((None, 403), ("https://evil.example", 403), (HOST, 303)):
+        headers = form | ({} if origin is None else {"origin": origin})
+        answer = await buyer.client.post(f"{address}/bookings", content=f"{type_id}=1", headers=headers)
+        assert answer.status_code == status, origin
+    assert (await buyer.client.get("/v1/me/bookings")).status_code == 401
+
+
+async def test_a_buyer_pays_on_the_page_of_the_gateway_and_comes_back(office: BoxOffice) -> None:
+    event = await office.open_event(terms=sold_under(ONLINE, 5))
+    type_id, buyer = await office.ticket_type(event), Visitor(office, office.as_buyer())
+    address = f"/events/{show_id('evt', event.event_id)}"
+    await buyer.read(address)
+    await buyer.submit(f"{address}/bookings", **{type_id: "2"})
+    booking = buyer.path
+    assert buyer.heading() == "Pay for 2 tickets"
+    await buyer.submit(f"{booking}/extend")
+    assert "I need more time" not in buyer.text
+    await buyer.submit(f"{booking}/pay")
+    assert buyer.path.startswith("/pay/"), buyer.text
+    gateway = buyer.path
+    await buyer.read(booking)
+    assert "One more step" in buyer.text, "Back from the gateway: the hold, and the way on"
+    await buyer.send(gateway, {"answer": "no"})
+    await buyer.read(booking)
+    assert "Your bank said no" in buyer.text
+    await buyer.submit(f"{booking}/pay")
+    await buyer.send(buyer.path, {"answer": "yes"})
+    await buyer.read(booking)
+    assert buyer.heading() == "You are going"
+    assert f'href="{booking}"' in await buyer.read("/me/tickets")
+
+
+async def test_some_tickets_are_cancelled_with_the_refund_that_was_quoted(office: BoxOffice) -> None:
+    windows = (RefundWindow(48, 5000),)
+    event = await office.open_event(
+        terms=sold_under(Conditions(payment="online", hold_seconds=600, refund_windows=windows), 5)
+    )
+    type_id, buyer = await office.ticket_type(event), Visitor(office, office.as_buyer())
+    address = f"/events/{show_id('evt', event.event_id)}"
+    assert "you get back 50 % of what you paid" in await buyer.read(address)
+    await buyer.submit(f"{address}/bookings", **{type_id: "2"})
+    booking = buyer.path
+    await buyer.submit(f"{booking}/pay")
+    await buyer.send(buyer.path, {"answer": "yes"})
+    await buyer.read(f"{booking}/cancel")
+    tickets = re.findall(r'name="ticket" value="(tkt_[^"]*)"', buyer.text)
+    assert len(tickets) == 2
+    await buyer.submit(f"{booking}/cancel")
+    assert buyer.status == 422
+    assert "Choose at least one ticket" in buyer.text
+    fields = buyer.form(f"{booking}/cancel") | {"ticket": tickets[0]}
+    await buyer.send(f"{booking}/cancel", fields)
+    assert buyer.path == booking
+    await buyer.send(f"{booking}/cancel", fields)
+    assert buyer.path == booking, "the same form again changes nothing"
+    said = (await office.client.get(f"/v1{booking}", headers=_api(buyer))).json()
+    assert [ticket["state"] for ticket in said["tickets"]].count("void") == 1
+    assert said["refunded"]["amount"] * 2 == said["total"]["amount"]
+
+
+async def test_sold_out_says_how_many_are_left_and_takes_them(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=3)
+    type_id, buyer = await office.ticket_type(event), Visitor(office, office.as_buyer())
+    await office.book(event, office.as_buyer(), 1)
+    address = f"/events/{show_id('evt', event.event_id)}"
+    await buyer.read(f"{address}/book?{type_id}=3")
+    await buyer.submit(f"{address}/bookings")
+    assert buyer.status == 409
+    assert "There are 2 left" in buyer.text
+    assert "Take 2" in buyer.text
+    await office.book(event, office.as_buyer(), 2)
+    office.context.memory.forget_all()
+    await buyer.read(f"{address}/book?{type_id}=2")
+    await buyer.submit(f"{address}/bookings")
+    assert buyer.status == 409
+    assert "Join the waitlist" in buyer.text
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "abc", "999999", "1e3", "²"])
+async def test_a_quantity_that_is_none_is_refused_with_a_page(office: BoxOffice, value: str) -> None:
+    event = await office.open_event(capacity=3)
+    type_id, buyer = await office.ticket_type(event), Visitor(office, office.as_buyer())
+    await buyer.send(f"/events/{show_id('evt', event.event_id)}/bookings", {type_id: value, "key": "k"})
+    assert buyer.status in {409, 422}, buyer.text
+    buyer.heading()
+
+
+async def test_pages_of_one_person_are_not_there_for_others(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=3)
+    booking = (await office.book(event, office.as_buyer())).json()["id"]
+    stranger, visitor = Visitor(office, office.as_buyer()), Visitor(office)
+    for path in (f"/bookings/{booking}", f"/bookings/{booking}/cancel"):
+        await stranger.read(path)
+        assert (stranger.status, stranger.heading()) == (404, "Not there")
+        await visitor.read(path)
+        assert visitor.path == "/login"
+    draft = await office.open_event(publish=False)
+    address = f"/events/{show_id('evt', draft.event_id)}"
+    for reader in (stranger, visitor):
+        await reader.read(address)
+        assert reader.status == 404
+    member = Visitor(office, await office.as_member("door"))
+    assert "This is a draft" in await member.read(address)
+
+
+async def test_trouble_is_a_page_for_people_and_a_problem_for_programs(office: BoxOffice) -> None:
+    visitor = Visitor(office)
+    await visitor.read("/nothing/here")
+    assert (visitor.status, visitor.heading()) == (404, "Not there")
+    answer = await office.client.get("/v1/nothing", headers={"accept": "text/html"})
+    assert answer.headers["content-type"] == "application/problem+json"
+    answer = await office.client.get("/nothing")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_way_back_after_a_log_in_stays_on_this_site(office: BoxOffice) -> None:
+    person = office.as_buyer()
+    for text in (
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/\x00",
+    ):
+        answer = await Visitor(office, person).client.get("/login", params={"next": text})
+        if answer.status_code == 303:
+            assert answer.headers["location"] == "/me/tickets", text
+        else:
+            assert answer.status_code == 422, text
+
+
+async def test_a_session_whose_token_expired_goes_on_and_an_ended_one_is_forgotten(office: BoxOffice) -> None:
+    accounts = office.context.accounts
+    await accounts.register("may@evently.example", "May", "a long enough pass phrase", "192.0.2.1")
+    grant = await accounts.login(
+        "may@evently.example", "a long enough pass phrase", "192.0.2.1", in_browser=True
+    )
+    visitor = Visitor(office)
+    visitor.client.cookies.set("evently", f"{grant.refresh_token}.expired", domain="evently.test")
+    await visitor.read("/me/tickets")
+    assert visitor.heading() == "My tickets"
+    assert visitor.page is not None
+    kept = visitor.page.headers["set-cookie"]
+    assert kept.startswith(f"evently={grant.refresh_token}.ey")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(kept.split("; "))
+    claims = accounts.tokens.verify_access(grant.access_token)
+    await accounts.logout(claims.person_id, claims.session_id, everywhere=False)
+    await visitor.read("/me/tickets")
+    assert visitor.path == "/login"
+    with pytest.raises(Exception, match="refresh-token-invalid"):
+        await accounts.refresh(grant.refresh_token)
+
+
+async def test_over_https_the_cookie_is_bound_to_the_host(database_url: str) -> None:
+    async with open_box_office(database_url, public_url="https://evently.test") as office:
+        accounts = office.context.accounts
+        await accounts.register("may@evently.example", "May", "a long enough pass phrase", "192.0.2.1")
+        visitor = Visitor(office)
+        answer = await visitor.client.post(
+            "/login",
+            content="email=may@evently.example&password=a+long+enough+pass+phrase",
+            headers={"sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"},
+        )
+        assert answer.status_code == 303
+        assert answer.headers["set-cookie"].startswith("__Host-evently=evb_")
+        assert "Secure" in answer.headers["set-cookie"]
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_search_engines_read_the_event_and_a_title_cannot_leave_its_script(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=3)
+    async with office.context.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE events SET title = $2, description = $3 WHERE event_id = $1",
+            event.event_id,
+            "</script><script>alert(1)</script>",
+            "<b>&</b>",
+        )
+    text = await Visitor(office).read(f"/events/{show_id('evt', event.event_id)}")
+    assert "<script>alert" not in text
+    found = re.search(r'<script type="application/ld\+json">(.*?)</script>', text, re.DOTALL)
+    assert found
+    said = json.loads(found[1])
+    assert said["name"] == "</script><script>alert(1)</script>"
+    assert said["offers"][0]["priceCurrency"] == "EUR"
+
+
+async def test_a_public_page_is_kept_compressed_for_everybody(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=3)
+    address, visitor = f"/events/{show_id('evt', event.event_id)}", Visitor(office)
+    await visitor.read(address, **{"accept-encoding": "br"})
+    assert visitor.page is not None
+    assert visitor.page.headers["content-encoding"] == "br"
+    assert visitor.page.headers["cache-control"] == "public, max-age=1"
+    again = await visitor.client.get(address, headers={"if-none-match": visitor.page.headers["etag"]})
+    assert again.status_code == 304
+    await Visitor(office, office.as_buyer()).read(address)
+    person = Visitor(office, office.as_buyer())
+    await person.read(address)
+    assert person.page is not None
+    assert person.page.headers["cache-control"] == "no-store", "it holds a key"
+
+
+async def test_files_are_kept_for_ever_under_their_version(office: BoxOffice) -> None:
+    client = office.client
+    answer = await client.get(asset_address("evently.css"))
+    assert "immutable" in answer.headers["cache-control"]
+    other = await client.get("/static/000000000000/evently.css")
+    assert (other.content, other.headers["cache-control"]) == (answer.content, "no-cache")
+    assert (await client.get("/static/evently.css")).status_code == 200
+
+
+async def test_the_theme_that_was_chosen_is_there_with_the_first_byte(office: BoxOffice) -> None:
+    visitor = Visitor(office)
+    await visitor.read("/")
+    assert "data-theme" not in visitor.text
+    await visitor.submit("/theme", theme="dark")
+    assert visitor.path == "/"
+    assert '<html lang="en" data-theme="dark">' in visitor.text
+
+
+def test_every_page_is_marked_as_one_and_no_route_of_the_api_is() -> None:
+    for room in PAGES:
+        for route in room.routes:
+            assert not route.path.startswith("/v1")
+            assert not route.include_in_schema
+    for face in FACES:
+        assert not [route.path for route in face.routes if route.is_page]
+    for room in PAGES:
+        for route in room.routes:
+            if route.is_page and route.method == "POST":
+                assert route.reads_body, route.path
+
+
+async def test_free_events_are_free_in_every_currency(office: BoxOffice) -> None:
+    paid = await office.open_event(capacity=3)
+    free = await office.open_event(terms=sale_terms(3, price=Money(0, "EUR")), starts_in=timedelta(days=9))
+    text = await Visitor(office).read("/events?free=on")
+    assert show_id("evt", free.event_id) in text
+    assert show_id("evt", paid.event_id) not in text
+
+
+def _api(visitor: Visitor) -> dict[str, str]:
+    """Return the header with which the same person uses the API."""
+    value = visitor.client.cookies.get("evently")
+    assert value is not None
+    return {"Authorization": f"Bearer {value.partition('.')[2]}"}
