@@ -64,7 +64,7 @@ class EventSearch(msgspec.Struct, frozen=True):
     starts_before: datetime | None = None
     price_max: Money | None = None
     available: bool | None = None
-    free: bool = False  # in every currency
+    without_price: bool = False  # in every currency
 
 
 class Position(NamedTuple):
@@ -203,7 +203,7 @@ def _matches(search: EventSearch, sale: SaleSummary) -> bool:
     """Return whether an event's sale matches the filters on price and availability."""
     if search.available is not None and sale.available != search.available:
         return False
-    if search.free and sale.price_from_minor != 0:
+    if search.without_price and sale.price_from_minor != 0:
         return False
     return search.price_max is None or (
         sale.price_from_minor is not None and sale.price_from_minor <= search.price_max.amount

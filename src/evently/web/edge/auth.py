@@ -26,6 +26,7 @@ from evently.web.edge.access import ANONYMOUS, Access, Actor, Policy, check_scop
 from evently.web.edge.clients import Client
 from evently.web.edge.context import Request
 from evently.web.edge.cookies import check_same_origin, forget_session, keep_session, read_session
+from evently.web.edge.limits import UnknownClients
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.routing import Rate, Route
 

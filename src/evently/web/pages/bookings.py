@@ -185,7 +185,7 @@ async def my_tickets(request: Request) -> Response[str]:
 
 
 async def read_booking(request: Request, booking_id: UUID) -> BookingOnPage:
-    """Return a booking of the reader; refuse one of somebody else as if it were not there."""
+    """Return a booking of the reader; another person's is not found."""
     booking = await sales.reads.get_booking(request.context.database, booking_id)
     if booking.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)

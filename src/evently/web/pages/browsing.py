@@ -32,6 +32,7 @@ City: TypeAlias = Annotated[str, QueryParameter(max_length=catalogue.CITY_CHARAC
 Kind: TypeAlias = Annotated[str, QueryParameter(name="category", max_length=40)]
 Tag: TypeAlias = Annotated[str, QueryParameter(max_length=100)]
 Flag: TypeAlias = Annotated[str, QueryParameter(max_length=4)]
+Free: TypeAlias = Annotated[str, QueryParameter(name="free", max_length=4)]
 Cursor: TypeAlias = Annotated[str, QueryParameter(name="after", max_length=1000)]
 
 
@@ -61,7 +62,7 @@ class Wanted(NamedTuple):
     city: str = ""
     category: Category | None = None
     tag: str = ""
-    free: bool = False
+    without_price: bool = False
     available: bool = False
 
     def query(self, **changes: Any) -> str:
@@ -74,7 +75,7 @@ class Wanted(NamedTuple):
             "city": wanted.city,
             "category": wanted.category and wanted.category.value,
             "tag": wanted.tag,
-            "free": "on" if wanted.free else "",
+            "free": "on" if wanted.without_price else "",
             "available": "on" if wanted.available else "",
         }
         encoded = urlencode({name: value for name, value in pairs.items() if value})
@@ -111,7 +112,7 @@ async def list_events(
     city: City = "",
     category: Kind = "",
     tag: Tag = "",
-    free: Flag = "",
+    without_price: Free = "",
     available: Flag = "",
     after: Cursor = "",
 ) -> Response[bytes] | Response[None]:
@@ -123,7 +124,7 @@ async def list_events(
         city.strip(),
         Category(category) if category in set(Category) else None,
         tag.strip(),
-        free=bool(free),
+        without_price=bool(without_price),
         available=bool(available),
     )
 
@@ -187,7 +188,7 @@ def _search(wanted: Wanted) -> EventSearch:
         None if wanted.last is None else _midnight(wanted.last) + timedelta(days=1) + _ZONES,
         None,
         True if wanted.available else None,
-        free=wanted.free,
+        without_price=wanted.without_price,
     )
 
 
@@ -213,8 +214,8 @@ def _filters(wanted: Wanted) -> list[Filter]:
         on.append(Filter(wanted.category.value.replace("-", " "), wanted.query(category=None)))
     if wanted.tag:
         on.append(Filter(f"#{wanted.tag}", wanted.query(tag="")))
-    if wanted.free:
-        on.append(Filter("free", wanted.query(free=False)))
+    if wanted.without_price:
+        on.append(Filter("free", wanted.query(without_price=False)))
     if wanted.available:
         on.append(Filter("with tickets", wanted.query(available=False)))
     return on

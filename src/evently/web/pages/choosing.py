@@ -1,4 +1,4 @@
-"""From the tickets that somebody has chosen to a booking: the choice, its price, and the booking.
+"""From chosen tickets to a booking: the choice, its price, and the booking.
 
 The choice stands in the address, so that it survives the log-in, Back and a second tab. Nothing is held
 before the reader has logged in and pressed the button, which has an idempotency key.
@@ -196,7 +196,7 @@ def _sold_out(page: EventOnPage, choice: Choice, address: str) -> _No:
     known = [(types[name], quantity) for name, quantity in choice.quantities if name in types]
     short = [(each, quantity) for each, quantity in known if each.available < quantity]
     if not short:
-        text = "Somebody else was quicker. Nothing was booked."
+        text = "Another buyer was quicker. Nothing was booked."
         return _No("That was just taken", text, "Choose again", page.address)
     first, wanted = short[0]
     fewer = tuple((each.id, min(quantity, each.available)) for each, quantity in known if each.available > 0)

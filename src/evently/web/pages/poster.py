@@ -82,7 +82,7 @@ def _rays(chance: random.Random, colours: list[str]) -> str:
     return "".join(drawn) + f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{colours[2]}"/>'
 
 
-def _tiles(chance: random.Random, colours: list[str]) -> str:
+def _mosaic(chance: random.Random, colours: list[str]) -> str:
     side, drawn = 80, []
     for column in range(_WIDTH // side):
         for row in range(_HEIGHT // side):
@@ -114,4 +114,4 @@ def _strings(chance: random.Random, colours: list[str]) -> str:
     return "".join(drawn)
 
 
-_DRAWINGS: Final = (_rings, _waves, _rays, _tiles, _strings)
+_DRAWINGS: Final = (_rings, _waves, _rays, _mosaic, _strings)
