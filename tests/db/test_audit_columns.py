@@ -55,6 +55,7 @@ OTHER: Final = {
     "text[]": "array_append({0}, 'x')",
     "text": "{0} || 'x'",
     "integer": "{0} + 1",
+    "integer[]": "array_append({0}, 1)",
     "bigint": "{0} + 1",
     "boolean": "NOT {0}",
     "timestamp with time zone": "{0} - interval '1 microsecond'",

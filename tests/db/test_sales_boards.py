@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from importlib.resources import files
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
+from evently.audit import examine
 from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Refused
@@ -17,13 +20,26 @@ from evently.sales.commands import (
     BlockSeats,
     Booking,
     BookingLine,
+    JoinWaitlist,
     PlaceBooking,
     PutSeating,
+    PutTicketType,
+    RetireTicketType,
     SalesRefusal,
     UnblockSeats,
     WakeSale,
 )
-from evently.sales.reads import BOARD_SECONDS, SeatBoard, SeatBoards
+from evently.sales.reads import (
+    BOARD_SECONDS,
+    SeatBoard,
+    SeatBoards,
+    find_sale,
+    list_sale_summaries,
+    price_from,
+    public_types,
+    state_of_sale,
+)
+from tests.db.test_audit import found
 from tests.support.halls import SMALL_HALL
 from tests.support.sales_desk import SalesDesk, booking, open_sales_desk
 
@@ -148,6 +164,68 @@ async def test_it_is_a_quarter_of_a_second_old_and_one_reads_for_all(lobby: Lobb
     seen = await asyncio.gather(*[lobby.boards.get_board(lobby.event.event_id) for _ in range(50)])
     assert {board.states() for board in seen} == {"1" + EMPTY[1:]}
     assert len({id(board) for board in seen}) == 1
+
+
+async def listed(lobby: Lobby) -> tuple[int | None, bool]:
+    """Return what a list shows; it counts what the page of the event counts."""
+    event_id, now = lobby.event.event_id, lobby.desk.clock()
+    async with lobby.desk.db.snapshot() as snapshot:
+        summary = (await list_sale_summaries(snapshot, [event_id], now))[event_id]
+    sale = await find_sale(lobby.desk.db, event_id)
+    units = [(terms, sale.available_at(terms, now)) for terms in public_types(sale)]
+    assert summary == (price_from(sale, units, now), state_of_sale(sale, units, now) == "on_sale")
+    return summary
+
+
+async def test_a_list_shows_what_has_seats_left_however_many_units_the_pool_has(lobby: Lobby) -> None:
+    desk, event_id = lobby.desk, lobby.event.event_id
+    sale = await find_sale(desk.db, event_id)
+    (balcony,) = [terms for terms in sale.ticket_types.values() if terms.zone == "balcony"]
+    (stalls,) = [terms for terms in sale.ticket_types.values() if terms.zone == "stalls"]
+    (standing,) = [terms for terms in sale.ticket_types.values() if terms.zone is None]
+    await desk.change(
+        RetireTicketType(event_id, standing.ticket_type_id),
+        PutTicketType(event_id, replace(balcony, price_minor=2000)),
+    )
+    assert await listed(lobby) == (1000, True)
+    first, _ = await lobby.take(*[f"A{n}" for n in range(1, 7)]), await lobby.take("B1", "B2", "B3", "B4")
+    assert await listed(lobby) == (1000, True)
+    await desk.change(BlockSeats(event_id, ("B5", "B6")))
+    assert await listed(lobby) == (2000, True)
+    await desk.change(BlockSeats(event_id, ("C1", "C2", "C3", "C4")))
+    assert await listed(lobby) == (1000, False)
+    await desk.change(PutSeating(event_id, SMALL_HALL.seating({"stalls": ["A", "B"], "balcony": ["C", "D"]})))
+    assert await listed(lobby) == (2000, True)
+    await desk.change(PutSeating(event_id, SMALL_HALL.seating({"stalls": ["A", "B", "D"], "balcony": ["C"]})))
+    assert await listed(lobby) == (1000, True)
+    await desk.change(PutSeating(event_id, SMALL_HALL.seating(ZONES)), UnblockSeats(event_id, ("C1",)))
+    assert await listed(lobby) == (2000, True)
+    # One seat comes back, and is kept for two who wait, until the window of their ticket type ends
+    await desk.engine.submit(JoinWaitlist(event_id, new_id(), stalls.ticket_type_id, 2))
+    await desk.cancel(first, first.tickets[0].ticket_id)
+    assert await listed(lobby) == (2000, True)
+    desk.clock.move(minutes=1)
+    await desk.change(PutTicketType(event_id, replace(stalls, off_sale_at=desk.clock())))
+    other = replace(stalls, ticket_type_id=new_id(), name="another", price_minor=500)
+    await desk.change(PutTicketType(event_id, other))
+    assert await listed(lobby) == (500, True)
+    async with desk.db.transaction() as tx:
+        assert "I2" not in found(await examine(tx, event_id))
+
+
+async def test_the_revision_counts_the_seats_that_are_left(lobby: Lobby) -> None:
+    desk, event_id = lobby.desk, lobby.event.event_id
+    await lobby.take("A2", "A3")
+    await desk.change(BlockSeats(event_id, ("B6", "C1", "C2", "C3", "C4")))
+    read = "SELECT available FROM event_seating WHERE event_id = $1"
+    (counted,) = await desk.db.fetch(read, event_id)
+    assert counted["available"] == [9, 0]
+    async with desk.db.transaction() as tx:
+        await tx.execute("ALTER TABLE event_seating DROP COLUMN available")
+        await tx.execute(
+            files("evently.db.migrations.versions").joinpath("0017_available_seats.sql").read_text("utf-8")
+        )
+        assert await tx.fetchval(read, event_id) == [9, 0]
 
 
 async def test_another_seating_is_loaded_anew(lobby: Lobby) -> None:

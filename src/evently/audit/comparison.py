@@ -8,6 +8,7 @@ Never uses the rules or the store: a mistake there must not hide itself.
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime, timedelta
@@ -197,6 +198,7 @@ class _EventComparison:
         ) != self._replay.seating:
             self._found("I11", "the seating differs from the journal")
         elif row is not None:
+            self._compare_seats_left(row)
             try:
                 layout = zlib.decompress(row["layout"])
             except zlib.error as exc:
@@ -211,6 +213,13 @@ class _EventComparison:
                 for line in section.rows
                 for seat in line.seats
             ]
+
+    def _compare_seats_left(self, row: Record) -> None:
+        """Compare how many seats the zones have left, which lists show."""
+        taken = Counter([row["zone_of"][number] for number in self._replay.seats])
+        left = [row["zone_of"].count(zone) - taken[zone] for zone in range(len(row["zones"]))]
+        if row["available"] != left:
+            self._found("I2", f"the zones have {row['available']} seats left, in the journal {left}")
 
     def _tables(self) -> Iterator[tuple[str, Query, Rows]]:
         """Yield the tables that are compared as a whole: name, statement, and the replayed rows by key.

@@ -162,6 +162,8 @@ WHERE sale_conditions.event_id = :event_id;
 
 -- name: read_seating
 -- The seats and zones of an event.
-SELECT event_seating.digest, event_seating.zones, event_seating.zone_of, event_seating.layout
+SELECT
+    event_seating.digest, event_seating.zones, event_seating.zone_of, event_seating.layout,
+    event_seating.available
 FROM event_seating
 WHERE event_seating.event_id = :event_id;

@@ -13,7 +13,7 @@ from evently.kit.ids import show_id
 # I3 and I13 need what clients were told, or the door: tests and rehearsals check them (docs/proof.md)
 TITLES: Final = {
     "I1": "Capacity: pools that are oversold, or have a negative counter",
-    "I2": "Counters: pools whose counters differ from their tickets",
+    "I2": "Counters: pools or zones whose counters differ from their tickets",
     "I4": "Buyers: bookings that the buyer did not request",
     "I5": "Tickets and seats: tickets with two bookings or none, bookings without tickets, wrong seats",
     "I6": "Idempotency: keys with two answers, or with an answer about another booking",

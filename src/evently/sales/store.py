@@ -242,10 +242,22 @@ async def _write_seats(connection: Connection, works: Sequence[Work]) -> None:
     claims = [(work.event_id, number, claim) for work in works for number, claim in work.batch.claims.items()]
     if released := [(event_id, number) for event_id, number, claim in claims if claim.was_taken]:
         await connection.execute(*sql.release_seats(**_columns(("event_ids", "seat_numbers"), released)))
-    if claimed := [(event_id, number, claim.ticket_id) for event_id, number, claim in claims if claim.taken]:
-        await connection.execute(
-            *sql.claim_seats(**_columns(("event_ids", "seat_numbers", "ticket_ids"), claimed))
-        )
+    if not claims:
+        return
+    claimed = [(event_id, number, claim.ticket_id) for event_id, number, claim in claims if claim.taken]
+    columns = _columns(("event_ids", "seat_numbers", "ticket_ids"), claimed)
+    await connection.execute(*sql.claim_seats(**columns, **_available_seats(works)))
+
+
+def _available_seats(works: Sequence[Work]) -> dict[str, object]:
+    rows = []
+    for work in works:
+        if work.batch.claims:
+            assert work.sale is not None, "seats belong to a sale"
+            assert work.sale.hall is not None, "seats belong to the seating"
+            left = ",".join(map(str, work.sale.hall.available_by_zone()))
+            rows.append((work.event_id, f"{{{left}}}"))
+    return _columns(("counted_events", "availables"), rows)
 
 
 async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None:
@@ -396,7 +408,9 @@ async def _write_terms(connection: Connection, work: Work) -> None:
         )
     if (seating := batch.seating_put) is not None:
         layout = await asyncio.to_thread(zlib.compress, seating.layout)
+        assert sale.hall is not None, "the seating was put"
         stored = {"layout": layout, "zones": seating.zones, "zone_of": seating.zone_of}
+        stored["available"] = sale.hall.available_by_zone()
         await connection.execute(*sql.put_seating(event_id=sale.event_id, digest=seating.digest, **stored))
 
 

@@ -157,8 +157,15 @@ USING unnest(:event_ids::uuid[], :seat_numbers::integer[]) AS released (event_id
 WHERE seat_claims.event_id = released.event_id AND seat_claims.seat_number = released.seat_number;
 
 -- name: claim_seats
--- Claim seats for tickets, or block them. If the rules ever claimed a seat twice, the primary key would
--- refuse it.
+-- Claim seats for tickets, or block them, and store how many seats the zones of these events have left. If
+-- the rules ever claimed a seat twice, the primary key would refuse it.
+WITH counted AS (
+    UPDATE event_seating
+    SET available = new.available::integer[]
+    FROM unnest(:counted_events::uuid[], :availables::text[]) AS new (event_id, available)
+    WHERE event_seating.event_id = new.event_id
+)
+
 INSERT INTO seat_claims (event_id, seat_number, ticket_id)
 SELECT claimed.event_id, claimed.seat_number, claimed.ticket_id
 FROM unnest(:event_ids::uuid[], :seat_numbers::integer[], :ticket_ids::uuid[])
@@ -253,10 +260,15 @@ VALUES (:event_id, :number, :rescheduled_at, :starts_before, :starts_at, :place_
 
 -- name: put_seating
 -- Insert or replace the seating of an event.
-INSERT INTO event_seating (event_id, digest, layout, zones, zone_of)
-VALUES (:event_id, :digest, :layout, :zones, :zone_of)
+INSERT INTO event_seating (event_id, digest, layout, zones, zone_of, available)
+VALUES (:event_id, :digest, :layout, :zones, :zone_of, :available::integer[])
 ON CONFLICT (event_id) DO UPDATE
-SET digest = excluded.digest, layout = excluded.layout, zones = excluded.zones, zone_of = excluded.zone_of;
+SET
+    digest = excluded.digest,
+    layout = excluded.layout,
+    zones = excluded.zones,
+    zone_of = excluded.zone_of,
+    available = excluded.available;
 
 -- name: count_replays
 -- Count replays of answers. A replayed answer waits for this write: with a synchronous standby, its commit is

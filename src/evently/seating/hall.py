@@ -74,6 +74,10 @@ class Hall:
         """Return the number of available seats of a zone."""
         return self._available[self.zones.index(zone)]
 
+    def available_by_zone(self) -> list[int]:
+        """Return the number of available seats of each zone, in the order of the zones."""
+        return list(self._available)
+
     def has_claims(self) -> bool:
         """Return whether a seat is taken or blocked."""
         return any(self._states)

@@ -1,7 +1,7 @@
 """Whether tickets are on sale, and what an event costs "from": one answer for pages, availability and lists.
 
-`state_of`, `state_of_sale` and `price_from` are pure. Seats are counted where a hall is loaded: a page of a
-list loads none, so there a ticket type with seats is available as long as its pools have units.
+`state_of`, `state_of_sale` and `price_from` are pure. A list loads no hall: how many seats a zone has left
+is stored by each batch that changes one.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 -- name: list_public_types
 -- The ticket types of some events that everybody sees, with the state and the window of their sale and the
--- units that their pools have left, event by event. Units that are set aside for a ticket type whose window
--- has ended are left, too.
+-- units that their pools and the seats of their zone have left, event by event. Units that are set aside for
+-- a ticket type whose window has ended are left, too.
 SELECT
     ticket_types.event_id,
     sales.state,
@@ -12,7 +12,7 @@ SELECT
     ticket_types.price_minor,
     ticket_types.on_sale_at AS type_on_sale_at,
     ticket_types.off_sale_at AS type_off_sale_at,
-    (
+    least((
         SELECT min(pools.capacity - pools.held - pools.sold - pools.set_aside + coalesce(lapsed.units, 0))
         FROM pools
         LEFT JOIN LATERAL (
@@ -29,7 +29,21 @@ SELECT
                 AND least(sales.off_sale_at, waited.off_sale_at) <= :now
         ) AS lapsed ON pools.set_aside > 0
         WHERE pools.event_id = ticket_types.event_id AND pools.pool_id = ANY(ticket_types.pool_ids)
-    ) AS available
+    ), (
+        SELECT
+            event_seating.available[array_position(event_seating.zones, ticket_types.zone)]
+            - coalesce(sum(set_asides.units), 0)
+        FROM event_seating
+        LEFT JOIN ticket_types AS waited
+            ON waited.event_id = event_seating.event_id AND waited.zone = ticket_types.zone
+        LEFT JOIN set_asides
+            ON
+                set_asides.event_id = waited.event_id
+                AND set_asides.ticket_type_id = waited.ticket_type_id
+                AND least(sales.off_sale_at, waited.off_sale_at) > :now
+        WHERE event_seating.event_id = ticket_types.event_id AND ticket_types.zone IS NOT NULL
+        GROUP BY event_seating.event_id
+    )) AS available
 FROM ticket_types
 INNER JOIN sales ON sales.event_id = ticket_types.event_id
 WHERE ticket_types.event_id = ANY(:event_ids::uuid[]) AND NOT ticket_types.retired AND NOT ticket_types.hidden
