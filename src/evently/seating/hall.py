@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from evently.seating.picking import Picker
-from evently.seating.plan import Plan, marked, mask_of
+from evently.seating.plan import Plan, marked
 
 
 class SeatState(enum.IntEnum):
@@ -107,16 +107,16 @@ class Hall:
     def change(self, numbers: Iterable[int], before: SeatState, after: SeatState) -> None:
         """Change the state of seats, which must all be in the state `before`."""
         assert AVAILABLE in (before, after), "a claimed seat is released before it is claimed again"
-        leaving = before == AVAILABLE
-        update, difference = (self._picker.remove, -1) if leaving else (self._picker.add, 1)
+        difference = -1 if before == AVAILABLE else 1
+        states, zone_of, for_sale, available = self._states, self.zone_of, len(self.zones), self._available
         changed = list[int]()
         for number in numbers:
-            assert self._states[number] == before, f"seat {number} is {self._states[number]}, not {before}"
-            self._states[number] = after
-            if (zone := self.zone_of[number]) < len(self.zones):
-                self._available[zone] += difference
+            assert states[number] == before, f"seat {number} is {states[number]}, not {before}"
+            states[number] = after
+            if (zone := zone_of[number]) < for_sale:
+                available[zone] += difference
                 changed.append(number)
-        update(mask_of(changed))
+        self._picker.change(changed)
 
     def pick(
         self, zone: str, quantity: int, section: str | None = None, accessible: int = 0

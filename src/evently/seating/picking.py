@@ -9,51 +9,57 @@ nothing else fits.
 With accessible places, seats are picked within a stretch of a row that is as long as the quantity; if none
 has enough, twice as long, and so on; or else within the narrowest span of rows. See `_pick_accessible`.
 
-Sets of seats are integers: bit `n` is seat `n`. A few shifts of all seats find where runs of `n` seats begin,
-which of them would leave an orphan, and how many accessible places each stretch has. No request needs more
-than the sets, so none is slow because it is the first of its kind; the best run of a part of the hall is
-remembered until the part changes.
+Sets of seats are integers: bit `n` is seat `n`. A few shifts of all seats find how many accessible places
+each stretch has. The best run of each part of the hall and the number of seats of each row are remembered
+until they change (available.py); the narrowest span of rows is found by adding all counts at once
+(groups.py).
 
-Budget: 500 requests of one batch in 50 ms, and 5 ms for the worst request in a hall of 100,000 seats. The
-cost of a request is a number of passes over the hall, which depends on the quantity alone, and a loop over
-rows.
+Budget: 500 requests of one batch in 50 ms, and 5 ms for the worst request in a hall of 100,000 seats. A
+request makes some passes over the bits of the hall, and a loop over at most 800 parts. No loop is over seats
+or rows, so none is slow because it is the first of its kind or because a map has many rows.
 """
 
 from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from itertools import compress, islice
-from operator import or_, sub
-from typing import Final
+from itertools import islice
+from operator import or_
+from typing import Final, NamedTuple
 
-from evently.seating.plan import Plan, bits_of, eroded, mask_of, set_bits, span_of
+from evently.seating.available import Available, BestRun, Cut, RowCounts
+from evently.seating.plan import Plan, eroded, mask_of, set_bits, span_of
 
-PARTS_MAX: Final = 10_000  # remembered for one hall: twelve kinds of requests in the largest
+PARTS_MAX: Final = 10_000  # of the best runs that are remembered for one hall: twelve in the largest
+RUNS_MIN: Final = 4  # that are remembered in any hall
+COUNTS_MAX: Final = 20  # sets of seats whose number in each row is remembered: a byte for each row
 _HIGHEST_SUM: Final = 1 << 80  # more than the squared distances of all seats together
 
 
+class _Choice(NamedTuple):
+    """The seats that a request may have, whether they are available or not."""
+
+    zone: int
+    section: int | None
+    kinds: tuple[str, ...]
+
+
 class Picker:
-    """Finds seats. The hall reports with `remove` and `add` which seats are available."""
+    """Finds seats. The hall reports with `change` which seats are available."""
 
     def __init__(self, plan: Plan, available: int, zone_masks: Sequence[int]) -> None:
         self._plan = plan
-        self._available = available
+        self._available = Available(plan, available)
         self._zone_masks = zone_masks
-        # By part and length of a run: the bits where runs begin, and the score and the beginning of the best
-        self._best_of_parts: dict[tuple[int, int], tuple[int, tuple[int, int]]] = {}
-        # By section: the bits of seats, and how many of them each row has; twice, for two sets of seats
-        self._counts: dict[tuple[int, int], tuple[int, list[int]]] = {}
+        self._best_runs: OrderedDict[tuple[_Choice, int, bool], BestRun] = OrderedDict()
+        self._row_counts: OrderedDict[_Choice, RowCounts] = OrderedDict()
 
-    def remove(self, seats: int) -> None:
-        """Record that a set of seats is no longer available."""
-        self._available &= ~seats
-
-    def add(self, seats: int) -> None:
-        """Record that a set of seats is available again."""
-        self._available |= seats
+    def change(self, numbers: Sequence[int]) -> None:
+        """Record that seats are no longer available, or available again."""
+        self._available.change(numbers)
 
     def leaves_orphan(self, numbers: Iterable[int]) -> bool:
         """Return whether taking these seats leaves an orphan that another choice would avoid.
@@ -62,7 +68,8 @@ class Picker:
         zones and the same block, in no more runs. Where each choice leaves an orphan, any is as good.
         """
         taken = mask_of(numbers)
-        orphans = self._isolated(self._available & ~taken) & ~self._isolated(self._available)
+        available = self._available.seats
+        orphans = self._isolated(available & ~taken) & ~self._isolated(available)
         if not orphans:
             return False
         zones = [mask for mask in self._zone_masks if mask & taken]
@@ -70,8 +77,8 @@ class Picker:
             whole = (1 << length) - 1
             chosen = taken >> first & whole
             sold_with = [mask >> first & whole for mask in zones if mask >> first & whole & chosen]
-            candidates = reduce(or_, sold_with, 0) & self._available >> first
-            if _has_clean_choice(self._available >> first & whole, candidates, chosen):
+            candidates = reduce(or_, sold_with, 0) & available >> first
+            if _has_clean_choice(available >> first & whole, candidates, chosen):
                 return True
         return False
 
@@ -81,137 +88,98 @@ class Picker:
 
     def pick(self, zone: int, quantity: int, section: int | None, accessible: int) -> tuple[int, ...] | None:
         """Return the best available seats, in order, or None."""
-        candidates = self._available & self._zone_masks[zone]
-        if section is not None:
-            candidates &= span_of(*self._plan.section_ends[section])
         if accessible:
-            return self._pick_accessible(candidates, quantity, accessible)
-        return self._pick_standard(candidates, quantity)
+            return self._pick_accessible(zone, section, quantity, accessible)
+        standard = _Choice(zone, section, ("standard",))
+        if (seats := self._together(standard, quantity)) is not None:
+            return seats
+        if self._zone_masks[zone] & self._plan.kind_masks["restricted_view"]:
+            return self._together(_Choice(zone, section, ("standard", "restricted_view")), quantity)
+        return None
 
     def pick_any(self, zone: int, quantity: int) -> tuple[int, ...] | None:
         """Return any available seats of a zone, in order, or None."""
-        candidates = self._available & self._zone_masks[zone]
+        candidates = self._available.seats & self._zone_masks[zone]
         return None if candidates.bit_count() < quantity else tuple(islice(set_bits(candidates), quantity))
 
-    # Without accessible places
+    def _seats_of(self, choice: _Choice) -> int:
+        """Return the seats of a choice, available or not."""
+        masks = [self._plan.kind_masks[kind] for kind in choice.kinds]
+        seats = reduce(or_, masks) & self._zone_masks[choice.zone]
+        return seats if choice.section is None else seats & span_of(*self._plan.section_ends[choice.section])
 
-    def _pick_standard(self, candidates: int, quantity: int) -> tuple[int, ...] | None:
-        kinds = self._plan.kind_masks
-        standard = candidates & kinds["standard"]
-        if (seats := self._together(standard, quantity)) is not None:
-            return seats
-        if restricted := candidates & kinds["restricted_view"]:
-            return self._together(standard | restricted, quantity)
-        return None
+    # Side by side
 
-    def _together(self, candidates: int, quantity: int) -> tuple[int, ...] | None:
+    def _together(self, choice: _Choice, quantity: int) -> tuple[int, ...] | None:
         """Return seats side by side, or else near each other, or None."""
-        if starts := self._starts(candidates, quantity):
-            first = self._nearest_start(self._clean(starts, quantity) or starts, quantity)
+        clean_run = self._best_run(choice, quantity, is_clean=True)
+        first = clean_run.find()
+        if first is None and clean_run.finds_others():
+            first = self._best_run(choice, quantity, is_clean=False).find()
+        if first is not None:
             return tuple(range(first, first + quantity))
-        if quantity == 1 or candidates.bit_count() < quantity:
+        if quantity == 1:
             return None
-        span = self._narrowest_span(candidates, 0, quantity, 0)
+        candidates = self._available.seats & self._seats_of(choice)
+        if candidates.bit_count() < quantity:
+            return None
+        span = self._narrowest_span({choice: candidates}, [quantity])
         return tuple(set_bits(self._longest_runs(candidates & span, quantity)))
+
+    def _best_run(self, choice: _Choice, length: int, *, is_clean: bool) -> BestRun:
+        """Return what is remembered of the best runs of a length."""
+        key = choice, length, is_clean
+        found = self._best_runs.get(key)
+        if found is None:
+            if len(self._best_runs) >= max(RUNS_MIN, PARTS_MAX // len(self._plan.parts)):
+                self._best_runs.popitem(last=False)
+            found = BestRun(self._available, self._seats_of(choice), length, clean=is_clean)
+            self._best_runs[key] = found
+        else:
+            self._best_runs.move_to_end(key)
+        return found
 
     def _starts(self, seats: int, quantity: int) -> int:
         """Return where runs of `quantity` adjacent seats begin."""
         return eroded(seats, quantity) & self._plan.starts(quantity)
 
-    def _clean(self, starts: int, quantity: int) -> int:
-        """Return the beginnings of runs that leave no orphan beside them."""
-        single_before, single_after = self._singles_beside()
-        return starts & ~single_before & ~(single_after >> quantity - 1)
-
-    def _singles_beside(self) -> tuple[int, int]:
-        """Return the seats with a single available seat before them, and those with one after them."""
-        plan, available = self._plan, self._available
-        before = available << 1 & plan.joined_before
-        after = available >> 1 & plan.joined_after
-        return before & ~(before << 1 & plan.joined_before), after & ~(after >> 1 & plan.joined_after)
-
-    def _nearest_start(self, starts: int, length: int) -> int:
-        """Return the beginning of the run that is the nearest to the focal point.
+    def _nearest_starts(self, starts: int, length: int, count: int) -> list[int]:
+        """Return the beginnings of the `count` runs nearest to the focal point, in this order.
 
         Parts of the hall follow by their nearest seat, so most of them are not looked at.
         """
-        best = (_HIGHEST_SUM, 0)
-        for number, nearest, part in self._parts_of(starts):
-            if nearest * length > best[0]:
+        found, farthest, cut = list[tuple[int, int]](), _HIGHEST_SUM, Cut(starts)
+        for part in self._plan.parts_with(starts):
+            if part.nearest * length > farthest:
                 break
-            best = min(best, self._best_of_part(number, part, length))
-        return best[1]
-
-    def _nearest_starts(self, starts: int, length: int, count: int) -> list[int]:
-        """Return the beginnings of the `count` runs nearest to the focal point, in this order."""
-        best = list[tuple[int, int]]()
-        for number, nearest, part in self._parts_of(starts):
-            if len(best) == count and nearest * length > best[-1][0]:
-                break
-            best = heapq.nsmallest(count, [*best, *self._runs_of_part(number, part, length)])
-        return [start for _, start in best]
-
-    def _parts_of(self, starts: int) -> Iterator[tuple[int, int, int]]:
-        """Yield number, nearest seat and bits of the parts that have any of these bits, the nearest first."""
-        lowest, highest = (starts & -starts).bit_length() - 1, starts.bit_length()
-        for number, (nearest, first, end) in enumerate(self._plan.parts):
-            if end > lowest and first < highest and (part := starts >> first & (1 << end - first) - 1):
-                yield number, nearest, part
-
-    def _best_of_part(self, number: int, part: int, length: int) -> tuple[int, int]:
-        """Return the score and the beginning of the best run of a part; once for equal bits."""
-        known = self._best_of_parts.get((number, length))
-        if known is not None and known[0] == part:
-            return known[1]
-        if len(self._best_of_parts) >= PARTS_MAX:
-            self._best_of_parts.clear()
-        found = min(self._runs_of_part(number, part, length))
-        self._best_of_parts[number, length] = part, found
-        return found
-
-    def _runs_of_part(self, number: int, part: int, length: int) -> Iterator[tuple[int, int]]:
-        """Yield the scores and the beginnings of the runs of a part."""
-        sums, (_, first, end) = self._plan.sums, self._plan.parts[number]
-        scored = zip(
-            map(sub, sums[first + length : end + length], sums[first:end]), range(first, end), strict=False
-        )
-        return compress(scored, bits_of(part))
+            if runs := cut.of(part):
+                found += self._plan.scored(part, runs, length)
+                if len(found) >= count * 4:
+                    found = heapq.nsmallest(count, found)
+                    farthest = found[-1][0]
+        return [start for _, start in heapq.nsmallest(count, found)]
 
     # Near each other
 
-    def _narrowest_span(self, seats: int, others: int, wanted: int, others_wanted: int) -> int:
-        """Return the narrowest span of rows of one section with the wanted numbers of two sets of seats.
+    def _narrowest_span(self, seats: Mapping[_Choice, int], wanted: Sequence[int]) -> int:
+        """Return the narrowest span of rows of one section with the wanted numbers of each set of seats.
 
         All seats if no section has so many.
         """
-        plan, best, width = self._plan, None, self._plan.size + 1
-        for section, (first, end) in enumerate(plan.section_ends):
-            whole = (1 << end - first) - 1
-            some, other = seats >> first & whole, others >> first & whole
-            if some.bit_count() < wanted or other.bit_count() < others_wanted:
-                continue
-            counts = self._count_by_row(section, some, 0)
-            if max(counts) * (width - 1) < wanted:
-                continue
-            other_counts = self._count_by_row(section, other, 1) if others_wanted else counts
-            span = _narrowest(counts, other_counts, wanted, others_wanted)
-            if span[1] - span[0] < width:
-                width, row = span[1] - span[0], plan.section_rows[section][0]
-                best = plan.row_ends[row + span[0]][0], plan.row_ends[row + span[1] - 1][1]
-                if width == 1:
-                    break
-        return (1 << plan.size) - 1 if best is None else span_of(*best)
+        plan = self._plan
+        counts = [self._count_by_row(choice, available) for choice, available in seats.items()]
+        rows = plan.rows_of_sections.narrowest(counts, wanted)
+        if rows is None:
+            return (1 << plan.size) - 1
+        return span_of(plan.row_ends[rows[0]][0], plan.row_ends[rows[1] - 1][1])
 
-    def _count_by_row(self, section: int, seats: int, which: int) -> list[int]:
-        """Return how many seats of a section each row has. Equal bits are counted once."""
-        known = self._counts.get((section, which))
-        if known is not None and known[0] == seats:
-            return known[1]
-        plan, count = self._plan, f"{seats:b}"[::-1].count
-        start, (row, end_row) = plan.section_ends[section][0], plan.section_rows[section]
-        counts = [count("1", first - start, end - start) for first, end in plan.row_ends[row:end_row]]
-        self._counts[section, which] = seats, counts
-        return counts
+    def _count_by_row(self, choice: _Choice, seats: int) -> int:
+        """Return how many available seats of a choice each row has. See groups.py."""
+        if choice not in self._row_counts:
+            if len(self._row_counts) >= COUNTS_MAX:
+                self._row_counts.popitem(last=False)
+            self._row_counts[choice] = RowCounts(self._available)
+        return self._row_counts[choice].of(seats)
 
     def _longest_runs(self, seats: int, quantity: int) -> int:
         """Return `quantity` of the seats: the longest runs first, so that few are alone; then the nearest."""
@@ -230,13 +198,15 @@ class Picker:
             if not missing:
                 break
             if missing <= length and (starts := self._starts(seats & ~chosen, missing)):
-                first = self._nearest_start(starts, missing)
+                (first,) = self._nearest_starts(starts, missing, 1)
                 return chosen | span_of(first, first + missing)
         return chosen
 
     # Accessible places
 
-    def _pick_accessible(self, candidates: int, quantity: int, accessible: int) -> tuple[int, ...] | None:
+    def _pick_accessible(
+        self, zone: int, section: int | None, quantity: int, accessible: int
+    ) -> tuple[int, ...] | None:
         """Return accessible places, and near them companion seats, or else standard seats.
 
         The area: a stretch of one row that has enough of both, as long as the quantity, or twice as long,
@@ -245,14 +215,17 @@ class Picker:
         accessible places are picked with the longest runs first, then the seats nearest to them in their
         rows (companion seats first), then those nearest in the order of the map.
         """
-        kinds, others = self._plan.kind_masks, quantity - accessible
-        places = candidates & kinds["accessible"]
-        beside = candidates & (kinds["companion"] | kinds["standard"]) if others else 0
+        others, available = quantity - accessible, self._available.seats
+        of_places = _Choice(zone, section, ("accessible",))
+        of_beside = _Choice(zone, section, ("standard", "companion"))
+        places = available & self._seats_of(of_places)
+        beside = available & self._seats_of(of_beside) if others else 0
         if others < 0 or places.bit_count() < accessible or beside.bit_count() < others:
             return None
         area = self._shortest_stretch(places, beside, accessible, others)
         if area is None:
-            area = self._narrowest_span(places, beside, accessible, others)
+            both = {of_places: places, of_beside: beside} if others else {of_places: places}
+            area = self._narrowest_span(both, [accessible, others] if others else [accessible])
         places, beside = places & area, beside & area
         if places.bit_count() > accessible:
             places = self._longest_runs(places, accessible)
@@ -263,17 +236,18 @@ class Picker:
     def _shortest_stretch(self, places: int, beside: int, accessible: int, others: int) -> int | None:
         """Return the stretch of a row in which seats are picked; None if no row has enough."""
         length = accessible + others
-        place_counts, beside_counts = _Counts(places), _Counts(beside)
+        place_counts = _Counts(places, accessible.bit_length())
+        beside_counts = _Counts(beside, others.bit_length())
         place_counts.widen_to(length)
         beside_counts.widen_to(length)
         while stretches := self._plan.stretches(length):
             found = stretches & place_counts.at_least(accessible) & beside_counts.at_least(others)
             if found:
                 if others and (companions := beside & self._plan.kind_masks["companion"]):
-                    companion_counts = _Counts(companions)
+                    companion_counts = _Counts(companions, length.bit_length())
                     companion_counts.widen_to(length)
                     found = companion_counts.most(found)
-                first = self._nearest_start(found, length)
+                (first,) = self._nearest_starts(found, length, 1)
                 return span_of(first, first + length)
             place_counts.double()
             beside_counts.double()
@@ -309,17 +283,18 @@ class Picker:
 class _Counts:
     """How many of some seats are among the `width` seats from each seat on, as bits of numbers.
 
-    Bit `n` of `planes[i]` is bit `i` of the count from seat `n` on, so that one addition adds all counts.
+    Bit `n` of `planes[i]` is bit `i` of the count from seat `n` on, so that one addition adds all counts. A
+    count stops at the highest number of `planes_max` bits.
     """
 
-    __slots__ = ("planes", "width")
+    __slots__ = ("planes", "planes_max", "width")
 
-    def __init__(self, seats: int) -> None:
-        self.planes, self.width = [seats], 1
+    def __init__(self, seats: int, planes_max: int) -> None:
+        self.planes, self.planes_max, self.width = [seats], planes_max, 1
 
     def double(self) -> None:
         """Count twice as many seats."""
-        self.planes = _sum(self.planes, [plane >> self.width for plane in self.planes])
+        self._add([plane >> self.width for plane in self.planes])
         self.width *= 2
 
     def widen_to(self, width: int) -> None:
@@ -328,8 +303,22 @@ class _Counts:
         for bit in f"{width:b}"[1:]:
             self.double()
             if bit == "1":
-                self.planes = _sum(self.planes, [single >> self.width])
+                self._add([single >> self.width])
                 self.width += 1
+
+    def _add(self, others: Sequence[int]) -> None:
+        """Add the counts of other planes, like an adder: carry by carry."""
+        total, carry = list[int](), 0
+        for place, plane in enumerate(self.planes):
+            added = others[place] if place < len(others) else 0
+            either = plane ^ added
+            total.append(either ^ carry)
+            carry = plane & added | carry & either
+        if carry and len(total) < self.planes_max:
+            total.append(carry)
+        elif carry:
+            total = [plane | carry for plane in total]
+        self.planes = total
 
     def at_least(self, number: int) -> int:
         """Return the bits whose count is at least `number`; all bits (-1) for zero."""
@@ -348,39 +337,6 @@ class _Counts:
         for plane in reversed(self.planes):
             among = among & plane or among
         return among
-
-
-def _sum(one: Sequence[int], other: Sequence[int]) -> list[int]:
-    """Return the sums of the counts of two lists of planes, like an adder: carry by carry."""
-    total, carry = list[int](), 0
-    for place, plane in enumerate(one):
-        added = other[place] if place < len(other) else 0
-        either = plane ^ added
-        total.append(either ^ carry)
-        carry = plane & added | carry & either
-    return [*total, carry] if carry else total
-
-
-def _narrowest(
-    counts: Sequence[int], other_counts: Sequence[int], wanted: int, others_wanted: int
-) -> tuple[int, int]:
-    """Return the narrowest span of rows (first, end) with the wanted numbers; there is one."""
-    best, width = (0, len(counts)), len(counts) + 1
-    first = have = others = 0
-    for index, count in enumerate(counts):
-        have += count
-        others += other_counts[index]
-        while (
-            have - counts[first] >= wanted and others - other_counts[first] >= others_wanted and first < index
-        ):
-            have -= counts[first]
-            others -= other_counts[first]
-            first += 1
-        if index - first + 1 < width and have >= wanted and others >= others_wanted:
-            width, best = index - first + 1, (first, index + 1)
-            if width == 1:
-                break
-    return best
 
 
 def _next_in_order(places: int, seats: int, count: int) -> int:

@@ -12,16 +12,20 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, compress, pairwise
 from math import hypot
+from operator import sub
 from statistics import median
 from typing import Final, NamedTuple
 
+from evently.seating.groups import Groups
 from evently.seating.seatmap import Row, Seat, SeatMap, decode_map, digest_of
 
 KINDS: Final = ("standard", "restricted_view", "accessible", "companion")
 PART_SEATS: Final = 128  # of a part, at least: fewer parts are looked at, or fewer seats of each
 SHIFTED_MAX: Final = 200  # seats: as many as a booking has, or a few
+ERODED_MAX: Final = 16  # sets that a plan remembers, of a bit for each seat
+_PIECE_BYTES: Final = 32  # of a set, which are looked at together
 _DIGITS: Final = bytes.maketrans(b"\x00\x01", b"01")
 _BITS: Final = bytes.maketrans(b"01", b"\x00\x01")
 PLANS_MAX: Final = 64  # in memory: 20 MB each for the largest halls
@@ -33,6 +37,20 @@ class Block(NamedTuple):
 
     first: int
     length: int
+
+
+class Part(NamedTuple):
+    """Some whole rows: the least squared distance of a seat, the number, the first seat and the end.
+
+    `whole` has a bit for each seat; `joined` has those that are adjacent to the next one.
+    """
+
+    nearest: int
+    number: int
+    first: int
+    end: int
+    whole: int
+    joined: int
 
 
 class Plan:
@@ -77,17 +95,42 @@ class Plan:
         self._block_starts = [block.first for block in self.blocks]
         self.joined_after = _joined([(block.first, block.first + block.length) for block in self.blocks])
         self.joined_before = self.joined_after << 1
-        self._row_joined = _joined(self.row_ends)
+        self.row_joined = _joined(self.row_ends)
         self.longest_row = max([end - first for first, end in self.row_ends], default=0)
-        self.parts = sorted(self._split_in_parts())
+        self.seats_of_rows = Groups(self.row_ends)
+        self.rows_of_sections = Groups(self.section_rows)
+        self.parts: list[Part] = []  # in the order of seats
+        self.part_of_row: list[int] = []
+        self._split_in_parts()
+        self._part_firsts = [part.first for part in self.parts]
+        self._parts_by_distance = sorted(self.parts)
+        self._eroded: dict[tuple[int, int], int] = {}
 
-    def _split_in_parts(self) -> Iterator[tuple[int, int, int]]:
-        """Yield parts of whole rows: the least distance of a seat, the first seat, the end."""
+    def _split_in_parts(self) -> None:
+        """Divide the seats into parts of whole rows."""
         start = 0
         for _, end in self.row_ends:
+            self.part_of_row.append(len(self.parts))
             if end - start >= PART_SEATS or end == self.size:
-                yield min(self.distances[start:end]), start, end
+                nearest, whole = min(self.distances[start:end]), (1 << end - start) - 1
+                joined = self.joined_after >> start & whole
+                self.parts.append(Part(nearest, len(self.parts), start, end, whole, joined))
                 start = end
+
+    def parts_with(self, seats: int) -> Sequence[Part]:
+        """Return at least the parts that have any of these seats, the nearest to the focal point first."""
+        lowest = (seats & -seats).bit_length() - 1
+        first = bisect_right(self._part_firsts, lowest) - 1
+        end = bisect_right(self._part_firsts, seats.bit_length() - 1)
+        if (end - first) * 4 > len(self.parts):
+            return self._parts_by_distance
+        return sorted(self.parts[first:end])
+
+    def scored(self, part: Part, starts: int, length: int) -> Iterator[tuple[int, int]]:
+        """Yield the scores (sums of squared distances) and the beginnings of runs that begin in a part."""
+        sums, first, end, bits = self.sums, part.first, part.end, bits_of(starts)
+        scores = compress(map(sub, sums[first + length : end + length], sums[first:end]), bits)
+        return zip(scores, compress(range(first, end), bits), strict=False)
 
     def blocks_with(self, seats: int) -> list[Block]:
         """Return the blocks that have any of these seats."""
@@ -96,11 +139,20 @@ class Plan:
 
     def starts(self, quantity: int) -> int:
         """Return the seats at which runs of adjacent seats begin, available or not."""
-        return eroded(self.joined_after, quantity - 1) if quantity > 1 else -1
+        return self._runs_in(self.joined_after, 0, quantity) if quantity > 1 else -1
 
     def stretches(self, length: int) -> int:
         """Return the seats at which stretches of one row begin, with or without aisles."""
-        return eroded(self._row_joined, length - 1) if length > 1 else (1 << self.size) - 1
+        return self._runs_in(self.row_joined, 1, length) if length > 1 else (1 << self.size) - 1
+
+    def _runs_in(self, joined: int, which: int, length: int) -> int:
+        """Return where runs of joined seats begin, from memory if the length was used lately."""
+        found = self._eroded.get((which, length))
+        if found is None:
+            if len(self._eroded) >= ERODED_MAX:
+                self._eroded.clear()
+            found = self._eroded[which, length] = eroded(joined, length - 1)
+        return found
 
     @classmethod
     def of(cls, layout: bytes) -> Plan:
@@ -163,13 +215,16 @@ def _split_at_aisles(seats: Sequence[Seat]) -> Iterator[tuple[int, int]]:
 
 
 def set_bits(mask: int) -> Iterator[int]:
-    """Yield the indexes of the set bits, from the lowest."""
-    passed = 0
-    while mask:
-        zeros = (mask & -mask).bit_length() - 1
-        yield passed + zeros
-        mask >>= zeros + 1
-        passed += zeros + 1
+    """Yield the indexes of the set bits, from the lowest. Looks at a few bytes at a time."""
+    whole = mask.to_bytes((mask.bit_length() + 7) // 8, "little")
+    data = whole.lstrip(b"\0")
+    passed = (len(whole) - len(data)) * 8
+    for start in range(0, len(data), _PIECE_BYTES):
+        piece = int.from_bytes(data[start : start + _PIECE_BYTES], "little")
+        while piece:
+            lowest = piece & -piece
+            yield passed + start * 8 + lowest.bit_length() - 1
+            piece ^= lowest
 
 
 def mask_of(numbers: Iterable[int]) -> int:
