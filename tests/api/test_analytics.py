@@ -22,7 +22,6 @@ from evently.analytics import SLOTS_MAX
 from evently.analytics.export import ROWS_READ
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
-from evently.kit.errors import Unavailable
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
 from evently.kit.visible import is_visible
@@ -30,7 +29,8 @@ from evently.organizing import NewTicketType, PromoDraft, SaleTerms, Tax
 from evently.reactions import EFFECTS
 from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales.terms import Conditions, Fees, RefundWindow
-from evently.web.api.analytics.exports import Download, cell, decimal, encode_rows
+from evently.web.api.analytics.exports import cell, decimal, encode_rows
+from evently.web.application import create_asgi
 from tests.support.accounts import MovableClock, make_person
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.catalogue import make_organizer
@@ -607,51 +607,39 @@ async def test_the_erased_are_not_named(office: BoxOffice) -> None:
     assert (await table(office, event))[1][3:5] == ["(erased)", "(erased)"]
 
 
-class Listener:
-    """A client that reads `parts` parts and disconnects."""
+async def test_a_reader_that_takes_nothing_holds_no_transaction_and_no_slot(database_url: str) -> None:
+    """Eight slow readers took all slots of reports, and held back vacuum for as long as they liked."""
+    async with open_box_office(database_url, heavy_reads_max=1) as office:
+        event = await office.open_event(capacity=100)
+        await sell(office, event, 1, 2, 3)
+        manager = await office.as_member("manager")
+        asgi: Any = create_asgi(office.context)
+        begun = asyncio.Event()
 
-    def __init__(self, parts: int) -> None:
-        self.messages: list[Any] = []
-        self._parts = parts
-        self._gone = asyncio.Event()
+        async def receive() -> Any:
+            await asyncio.Event().wait()
 
-    async def receive(self) -> Any:
-        if not self._gone.is_set():
-            await self._gone.wait()
-        return {"type": "http.disconnect"}
+        async def send(message: Any) -> None:  # ASGI, by name
+            begun.set()
+            await asyncio.Event().wait()
 
-    async def send(self, message: Any) -> None:
-        self.messages.append(message)
-        if len(self.messages) > self._parts:
-            self._gone.set()
-        await asyncio.sleep(0)
-
-
-async def test_a_file_is_no_longer_made_when_nobody_listens() -> None:
-    made: list[int] = []
-
-    async def parts() -> AsyncIterator[bytes]:
-        for number in range(1_000):
-            made.append(number)
-            yield b"part"
-
-    listener = Listener(parts=3)
-    nobody: Any = {}
-    await Download(parts(), filename="x.csv", media_type="text/csv")(nobody, listener.receive, listener.send)
-    assert 3 <= len(made) <= 6
-    assert listener.messages[0]["type"] == "http.response.start"
-
-
-async def test_an_answer_has_not_begun_when_the_database_is_away() -> None:
-    async def parts(*, away: bool = True) -> AsyncIterator[bytes]:
-        if away:
-            raise Unavailable("the database cannot be reached")
-        yield b"part"
-
-    listener = Listener(parts=3)
-    nobody: Any = {}
-    with pytest.raises(Unavailable):
-        await Download(parts(), filename="x.csv", media_type="text/csv")(
-            nobody, listener.receive, listener.send
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": f"{of_event(event)}/bookings.csv",
+            "query_string": b"",
+            "client": ("127.0.0.1", 1),
+            "headers": [(b"authorization", manager["Authorization"].encode())],
+        }
+        reading = asyncio.create_task(asgi(scope, receive, send))
+        await asyncio.wait_for(begun.wait(), 20)
+        open_transactions = await office.context.database.fetch_value(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
         )
-    assert listener.messages == []
+        assert open_transactions == 0
+        assert len(await table(office, event, manager)) == 4, "the organizer's own slot is free"
+        assert office.context.downloads.bytes > 0
+        reading.cancel()
+        await asyncio.wait([reading])
+        assert office.context.downloads.bytes == 0, "the file is gone"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -43,7 +43,7 @@ class ExportedBooking(msgspec.Struct, frozen=True):
     fee_tax_minor: int
 
 
-async def export_bookings(database: Database, event_id: UUID) -> AsyncIterator[list[ExportedBooking]]:
+async def export_bookings(database: Database, event_id: UUID) -> AsyncGenerator[list[ExportedBooking], None]:
     """Yield the bookings of an event as of one instant, oldest first, in lists of at most ROWS_READ."""
     async with database.snapshot(REPORT_SECONDS_MAX) as snapshot:
         cursor = await snapshot.cursor(*sql.export_bookings(event_id=event_id))

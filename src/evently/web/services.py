@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from evently.checkout import Checkout
@@ -10,6 +10,7 @@ from evently.db import Probe
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.web.edge import context
+from evently.web.edge.downloads import Downloads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Services(context.Context):
     boards: SeatBoards
     waitlist_positions: WaitlistPositions
     checkout: Checkout
+    downloads: Downloads = field(default_factory=Downloads)
 
 
 class Request(context.Request):

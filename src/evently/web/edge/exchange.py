@@ -51,6 +51,12 @@ class Exchange:
         """Where the client is, for the limits of log-in attempts; None: nobody knows."""
         return self.client.address if self.client.proxy is None else None
 
+    def leave_slot(self) -> None:
+        """Release what the request holds, such as the slot of a report, before its end or at it."""
+        if self.release is not None:
+            release, self.release = self.release, None
+            release()
+
     def header(self, name: bytes) -> str | None:
         """Return a request header, as Latin-1 text (RFC 9110, 5.5)."""
         value = self.headers.get(name)

@@ -228,8 +228,7 @@ class _Serving(Exchange):
         """Release what the request holds; count it and log it."""
         seconds = time.perf_counter() - self._began
         edge, scope = self._edge, self.scope
-        if self.release is not None:
-            self.release()
+        self.leave_slot()
         method = "HEAD" if self._is_head else scope["method"]
         edge.measures.count(method, scope.get("path_template", "unmatched"), self._status, seconds)
         if edge.lines is not None:

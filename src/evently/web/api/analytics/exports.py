@@ -1,32 +1,30 @@
-"""The export of an event's bookings: CSV (RFC 4180), streamed from the database in constant memory.
+"""The export of an event's bookings: CSV (RFC 4180), in constant memory.
 
 No cell of it can run as a formula in a spreadsheet.
 """
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from evently.analytics.export import ExportedBooking, export_bookings
 from evently.kit.ids import EventId, reference_of, show_id
 from evently.kit.money import exponent_of
 from evently.kit.visible import is_visible
-from evently.web.edge.asgi import Receive, Scope, Send
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.context import Response
+from evently.web.edge.downloads import Download
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
 from evently.web.services import Request
 
 CSV: Final = "text/csv; charset=utf-8; header=present"
-EXPORT_SECONDS_MAX: Final = 600  # a slower reader would keep a snapshot of the database open for too long
 # By this, spreadsheets recognise UTF-8; without it, Excel reads `ZoÃ«` for `Zoë`
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 # Spreadsheets run a cell that begins with one of these characters as a formula (OWASP, CSV injection); some
@@ -71,6 +69,7 @@ ByteOrderMark: TypeAlias = Annotated[
     summary="Export the bookings of an event",
     description=(
         "Returns a CSV file of all bookings at one instant, oldest first, in UTF-8 with a byte order mark. "
+        "The answer begins when the file is complete. "
         "What a spreadsheet would run as a formula follows an apostrophe, also after a semicolon or a "
         "tabulator, at which some spreadsheets begin a cell."
     ),
@@ -82,63 +81,27 @@ ByteOrderMark: TypeAlias = Annotated[
 async def export_event_bookings(
     request: Request, event_id: FromPath[EventId], *, byte_order_mark: ByteOrderMark = True
 ) -> Response[bytes]:
-    """Stream the bookings of an event as CSV."""
+    """Write the bookings of an event as CSV; then send the file, without the database."""
     lists = export_bookings(request.context.database, event_id)
+    parts = csv_of_bookings(lists, _BYTE_ORDER_MARK if byte_order_mark else b"")
+    file = await request.context.downloads.write(parts, request.organizer_id, request.receive)
+    request.exchange.leave_slot()
     return Download(
-        csv_of_bookings(lists, _BYTE_ORDER_MARK if byte_order_mark else b""),
+        file,
         filename=f"bookings-{show_id('evt', event_id)}.csv",
         media_type=CSV,
     )
 
 
-class Download(Response[bytes]):
-    """A streamed file. It ends when the client disconnects, and aborts after EXPORT_SECONDS_MAX."""
-
-    def __init__(self, parts: AsyncIterator[bytes], *, filename: str, media_type: str) -> None:
-        headers = {
-            "content-disposition": f'attachment; filename="{filename}"',
-            "cache-control": "no-store",
-            "content-type": media_type,
-        }
-        super().__init__(b"", status_code=200, headers=headers)
-        self._parts = parts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI, by name
-        """Send the parts."""
-        disconnected = asyncio.ensure_future(_wait_for_disconnect(receive))
-        try:
-            # The parts come from an asynchronous generator, which has `aclose`.
-            async with asyncio.timeout(EXPORT_SECONDS_MAX), aclosing(self._parts) as parts:  # type: ignore[type-var]
-                await self._send(parts, disconnected, send)
-        finally:
-            disconnected.cancel()
-
-    async def _send(
-        self, parts: AsyncIterator[bytes], disconnected: asyncio.Future[None], send: Send
-    ) -> None:
-        # Read the first part before the response starts, so that a refusal can still be answered as a
-        # problem.
-        part = await anext(parts, b"")
-        start: Any = {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [(name.encode(), value.encode("latin-1")) for name, value in self.headers.items()],
-        }
-        await send(start)
-        while part and not disconnected.done():
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-            part = await anext(parts, b"")
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
 async def csv_of_bookings(
-    lists: AsyncIterator[list[ExportedBooking]], mark: bytes = b""
-) -> AsyncIterator[bytes]:
+    lists: AsyncGenerator[list[ExportedBooking], None], mark: bytes = b""
+) -> AsyncGenerator[bytes, None]:
     """Yield bookings as CSV after a byte order mark; the first line has the names of the columns."""
     head: list[Sequence[str | int]] = [_COLUMNS]
-    async for bookings in lists:
-        yield mark + encode_rows([*head, *map(_row, bookings)])
-        head, mark = [], b""
+    async with aclosing(lists):
+        async for bookings in lists:
+            yield mark + encode_rows([*head, *map(_row, bookings)])
+            head, mark = [], b""
     if head:
         yield mark + encode_rows(head)
 
@@ -199,11 +162,6 @@ def encode_rows(rows: Iterable[Sequence[str | int]]) -> bytes:
     written = io.StringIO()
     csv.writer(written, lineterminator="\r\n").writerows(rows)
     return written.getvalue().encode()
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 routes: Final = [export_event_bookings]
