@@ -223,7 +223,7 @@ async def test_the_revision_counts_the_seats_that_are_left(lobby: Lobby) -> None
     async with desk.db.transaction() as tx:
         await tx.execute("ALTER TABLE event_seating DROP COLUMN available")
         await tx.execute(
-            files("evently.db.migrations.versions").joinpath("0017_available_seats.sql").read_text("utf-8")
+            files("evently.db.migrations.versions").joinpath("0018_available_seats.sql").read_text("utf-8")
         )
         assert await tx.fetchval(read, event_id) == [9, 0]
 
