@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any, Final
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 
-from evently.kit.ids import new_id, show_id
+from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewTicketType, SaleTerms
-from evently.sales.terms import Conditions
+from evently.sales.terms import Conditions, RefundWindow
+from tests.api.test_bookings_money import hold, move, pay
 from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.catalogue import sale_terms
 
 PASSWORD: Final = "nine lively herons wade"
 OTHER: Final = "eleven quiet owls blink"
@@ -289,7 +293,10 @@ async def test_an_account_ends_with_its_claims_settled(office: BoxOffice) -> Non
 
     refused = await close()
     assert problem_of(refused, 409) == "tickets-ahead"
-    assert (refused.json()["bookings"], refused.json()["tickets"]) == ([tickets["id"]], 2)
+    said = refused.json()
+    ahead = {"id": tickets["id"], "tickets": 2, "refund": {"amount": 0, "currency": "EUR"}}
+    assert (said["bookings"], said["tickets"]) == ([ahead], 2)
+    assert said["detail"] == f"2 valid tickets would be lost. Their bookings: {tickets['id']}."
     assert problem_of(await close("?confirm=yes"), 422) == "invalid"
     assert (await office.client.get(f"/v1/bookings/{held['id']}", headers=ada)).json()["state"] == "held"
     assert (await close("?confirm=cancel_tickets")).status_code == 204
@@ -311,6 +318,61 @@ async def test_an_account_ends_with_its_claims_settled(office: BoxOffice) -> Non
     assert problem_of(missing, 404) == "waitlist-entry-not-found"
     gone = await office.client.delete(f"{url}/waitlist/{second['id']}", headers=manager)
     assert (gone.json()["state"], gone.json()["reason"]) == ("withdrawn", "cancelled")
+
+
+async def test_closing_an_account_says_what_is_refunded_for_each_booking(office: BoxOffice) -> None:
+    """Of paid tickets, also when the event has moved, or when some were used; none when it is too late."""
+    windows = (RefundWindow(24, 5_000),)
+    paid_half = Conditions(payment="online", refund_windows=windows, give_back_days=0)
+    moved_terms = Conditions(payment="online", refund_windows=(), give_back_days=14)
+    too_late = Conditions(payment="online", cancel_hours_before=24 * 60)
+    events = [
+        await office.open_event(terms=replace(sale_terms(), conditions=each))
+        for each in (paid_half, moved_terms, too_late, Conditions())
+    ]
+    ada = bearer(await sign_up(office))
+    booked = [await pay(office, await hold(office, event, ada, 2), ada) for event in events[:3]]
+    booked.append((await office.book(events[3], ada, 3)).json())
+    await move(office, events[1], starts_at=events[1].starts_at + timedelta(minutes=1))
+    async with office.context.database.transaction() as tx:
+        for one in (booked[0], booked[3]):
+            used = parse_id("tkt", one["tickets"][0]["id"])
+            await tx.execute("UPDATE tickets SET state = 'used' WHERE ticket_id = $1", used)
+
+    async def close(query: str = "") -> httpx2.Response:
+        body = {"password": PASSWORD}
+        return await office.client.request("DELETE", f"/v1/me{query}", json=body, headers=ada)
+
+    def shown(one: Any, tickets: int, refund: int | None) -> dict[str, Any]:
+        return {
+            "id": one["id"],
+            "tickets": tickets,
+            "refund": None if refund is None else {"amount": refund, "currency": "EUR"},
+        }
+
+    refused = await close()
+    assert problem_of(refused, 409) == "tickets-ahead"
+    assert refused.json()["bookings"] == [
+        shown(booked[0], 1, 1250),
+        shown(booked[1], 2, 5000),
+        shown(booked[2], 2, None),
+        shown(booked[3], 2, 0),
+    ]
+    assert (await close("?confirm=cancel_tickets")).status_code == 204
+    refunded = [
+        tuple(row)
+        for row in await office.context.database.fetch(
+            "SELECT refunded_minor, state FROM bookings ORDER BY booking_id"
+        )
+    ]
+    assert refunded == [(1250, "confirmed"), (5000, "cancelled"), (0, "confirmed"), (0, "confirmed")]
+    states = [
+        tuple(row)
+        for row in await office.context.database.fetch(
+            "SELECT state, count(*) FROM tickets GROUP BY state ORDER BY state"
+        )
+    ]
+    assert states == [("used", 2), ("valid", 2), ("void", 5)], "valid: those of the third booking"
 
 
 async def test_my_account_needs_me(office: BoxOffice) -> None:

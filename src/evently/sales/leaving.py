@@ -17,6 +17,7 @@ from evently.db import Connection, Database
 from evently.jobs import Job, defer
 from evently.kit.errors import Refused
 from evently.kit.ids import show_id
+from evently.kit.money import Money
 from evently.sales import reads
 from evently.sales.commands import CancelBooking, LeaveWaitlist, SalesRefusal
 from evently.sales.engine import Engine
@@ -41,8 +42,16 @@ async def end_claims_later(
         raise Refused(
             SalesRefusal.TICKETS_AHEAD,
             "tickets",
-            tickets=sum(ahead.values()),
-            bookings=[show_id("bkg", booking_id) for booking_id in ahead],
+            tickets=sum(each.tickets for each in ahead),
+            named=[show_id("bkg", each.booking_id) for each in ahead],
+            bookings=[
+                {
+                    "id": show_id("bkg", each.booking_id),
+                    "tickets": each.tickets,
+                    "refund": None if each.refund_minor is None else Money(each.refund_minor, each.currency),
+                }
+                for each in ahead
+            ],
         )
     shown = show_id("per", person_id)
     await defer(tx, [Job(JOB, {"person_id": shown, "confirmed": confirmed or ""}, lock=shown)])
@@ -68,12 +77,16 @@ async def end_claims(
         bookings = await reads.list_bookings_of_buyer(database, person_id, "upcoming", now, PAGE_MAX, after)
         for each in bookings.data:
             if each.state == "held" or cancel_tickets:
+                valid = [ticket.ticket_id for ticket in each.tickets if ticket.state == "valid"]
+                if not valid:
+                    continue  # each of them was used
                 where = await reads.locate_booking(database, each.booking_id)
                 command = CancelBooking(
                     each.event_id,
                     each.booking_id,
                     person_id,
                     person_id,
+                    tuple(valid),
                     event_starts_at=where.event_starts_at,
                 )
                 await engine.submit(command)

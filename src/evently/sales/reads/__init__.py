@@ -11,7 +11,6 @@ from evently.sales.reads.bookings import (
     list_events_to_release,
     list_live_bookings,
     list_refunds,
-    list_tickets_ahead,
     locate_booking,
 )
 from evently.sales.reads.journal import JournalRow, list_journal
@@ -30,8 +29,10 @@ from evently.sales.reads.quotes import (
     BookingQuote,
     CancellationQuote,
     LineQuote,
+    TicketsAhead,
     find_booking_quote,
     find_cancellation_quote,
+    list_tickets_ahead,
     price_to_buyers,
 )
 from evently.sales.reads.sale import find_sale, read_sale, read_seating, read_types_for
@@ -70,6 +71,7 @@ __all__ = [
     "SeatBoard",
     "SeatBoards",
     "TicketQuote",
+    "TicketsAhead",
     "Unpayable",
     "WaitlistPosition",
     "WaitlistPositions",

@@ -83,10 +83,12 @@ async def list_live_bookings(
     ]
 
 
-async def list_tickets_ahead(tx: Connection, buyer_id: UUID, now: datetime) -> dict[UUID, int]:
-    """Return how many valid tickets of events that are not over a person's bookings have, by booking."""
-    rows = await tx.fetch(*sql.list_tickets_ahead(buyer_id=buyer_id, now=now, limit=TICKETS_AHEAD_MAX))
-    return {row["booking_id"]: row["tickets"] for row in rows}
+async def list_bookings_ahead(
+    tx: Connection, buyer_id: UUID, now: datetime
+) -> list[tuple[Booking, datetime]]:
+    """Return a person's bookings with valid tickets of events that are not over, and the starts of these."""
+    rows = await tx.fetch(*sql.list_bookings_ahead(buyer_id=buyer_id, now=now, limit=TICKETS_AHEAD_MAX))
+    return list(zip(await _load(tx, rows), [row["starts_at"] for row in rows], strict=True))
 
 
 async def list_events_to_release(database: Database, now: datetime, limit: int) -> list[UUID]:
@@ -103,7 +105,7 @@ async def list_refunds(database: Database, event_id: UUID, booking_id: UUID) -> 
 
 
 async def find_conditions(
-    database: Database, versions: Collection[tuple[UUID, int]]
+    database: Database | Connection, versions: Collection[tuple[UUID, int]]
 ) -> dict[tuple[UUID, int], Conditions]:
     """Return conditions by event and version."""
     event_ids, numbers = [event_id for event_id, _ in versions], [version for _, version in versions]
@@ -111,10 +113,16 @@ async def find_conditions(
     return {(event_id, version): loading.decode_conditions(stored) for event_id, version, stored in rows}
 
 
-async def list_reschedulings(database: Database, event_id: UUID) -> list[Rescheduling]:
-    """Return the changes of the time or place of an event while it was on sale, in their order."""
-    rows = await database.fetch(*loading.sql.load_reschedulings(event_ids=[event_id]))
-    return [Rescheduling(*rescheduling) for _, *rescheduling in rows]
+async def list_reschedulings(
+    database: Database | Connection, event_ids: Collection[UUID]
+) -> dict[UUID, list[Rescheduling]]:
+    """Return the changes of the time or place of events while they were on sale, in their order, by event."""
+    found: dict[UUID, list[Rescheduling]] = {event_id: [] for event_id in event_ids}
+    for event_id, *rescheduling in await database.fetch(
+        *loading.sql.load_reschedulings(event_ids=list(found))
+    ):
+        found[event_id].append(Rescheduling(*rescheduling))
+    return found
 
 
 def _position(after: str | None) -> UUID | None:

@@ -45,18 +45,24 @@ WHERE
 ORDER BY bookings.booking_id DESC
 LIMIT :limit;
 
--- name: list_tickets_ahead
--- The confirmed bookings of a person with valid tickets of events that are not over, and how many they are.
-SELECT bookings.booking_id, count(*) AS tickets
+-- name: list_bookings_ahead
+-- The confirmed bookings of a person with valid tickets of events that are not over, and the starts of these.
+SELECT bookings.event_id, bookings.booking_id, sales.currency, events.starts_at
 FROM bookings
+INNER JOIN sales ON sales.event_id = bookings.event_id
 INNER JOIN events ON events.event_id = bookings.event_id
-INNER JOIN tickets
-    ON
-        tickets.event_id = bookings.event_id
-        AND tickets.booking_id = bookings.booking_id
-        AND tickets.state = 'valid'
-WHERE bookings.buyer_id = :buyer_id AND bookings.state = 'confirmed' AND events.ends_at > :now
-GROUP BY bookings.booking_id
+WHERE
+    bookings.buyer_id = :buyer_id
+    AND bookings.state = 'confirmed'
+    AND events.ends_at > :now
+    AND EXISTS (
+        SELECT 1
+        FROM tickets
+        WHERE
+            tickets.event_id = bookings.event_id
+            AND tickets.booking_id = bookings.booking_id
+            AND tickets.state = 'valid'
+    )
 ORDER BY bookings.booking_id
 LIMIT :limit;
 

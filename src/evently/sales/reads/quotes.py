@@ -8,16 +8,22 @@ from uuid import UUID
 
 import msgspec
 
-from evently.db import Database
+from evently.db import Connection, Database
 from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.sales import loading
 from evently.sales.commands import Booking, BookingLine, No, SalesRefusal
-from evently.sales.reads.bookings import find_conditions, get_booking, list_reschedulings, locate_booking
+from evently.sales.reads.bookings import (
+    find_conditions,
+    get_booking,
+    list_bookings_ahead,
+    list_reschedulings,
+    locate_booking,
+)
 from evently.sales.reads.sale import read_head, unlocked_by
 from evently.sales.rules.bookings import chosen_tickets, not_cancellable
-from evently.sales.rules.moves import is_due
+from evently.sales.rules.moves import is_due, valid_tickets
 from evently.sales.rules.placing import discounts_of, find_promo, not_payable, unlocks
 from evently.sales.rules.pricing import Promise, TicketQuote, amounts_of, promise_to, quote_cancellation
 from evently.sales.rules.state import Batch, Sale
@@ -72,6 +78,18 @@ def price_to_buyers(sale: Sale, terms: TicketTypeTerms) -> int:
     return terms.price_minor + amounts_of(terms, 0, conditions.fees).surcharge_minor
 
 
+class TicketsAhead(msgspec.Struct, frozen=True):
+    """The valid tickets of a booking whose event is not over.
+
+    `refund_minor`: what their buyer gets back who cancels them now; None: it is too late to cancel them.
+    """
+
+    booking_id: UUID
+    tickets: int
+    currency: str
+    refund_minor: int | None
+
+
 async def find_booking_quote(
     database: Database,
     event_id: UUID,
@@ -103,12 +121,30 @@ async def find_cancellation_quote(
     conditions = (
         (await find_conditions(database, {version}))[version] if booking.conditions_version else Conditions()
     )
-    reschedulings = await list_reschedulings(database, booking.event_id)
-    promise = promise_to(booking, conditions, reschedulings, location.event_starts_at)
+    reschedulings = await list_reschedulings(database, [booking.event_id])
+    promise = promise_to(booking, conditions, reschedulings[booking.event_id], location.event_starts_at)
     quote = quote_cancelled_tickets(booking, conditions, ticket_ids, promise, now)
     if isinstance(quote, No):
         raise quote.as_error()
     return quote
+
+
+async def list_tickets_ahead(tx: Connection, buyer_id: UUID, now: datetime) -> list[TicketsAhead]:
+    """Return a person's valid tickets of events that are not over, and what cancelling them now refunds."""
+    ahead = await list_bookings_ahead(tx, buyer_id, now)
+    versions = {(booking.event_id, booking.conditions_version) for booking, _ in ahead}
+    conditions = await find_conditions(tx, versions) if versions else {}
+    reschedulings = await list_reschedulings(tx, {booking.event_id for booking, _ in ahead})
+    found = []
+    for booking, starts_at in ahead:
+        its = conditions.get((booking.event_id, booking.conditions_version), Conditions())
+        promise = promise_to(booking, its, reschedulings[booking.event_id], starts_at)
+        valid = valid_tickets(booking)
+        refund: int | None = None
+        if not_cancellable(booking, its, promise, now) is None:
+            refund = sum(each.refund_minor for each in quote_cancellation(booking, valid, its, promise, now))
+        found.append(TicketsAhead(booking.booking_id, len(valid), booking.currency, refund))
+    return found
 
 
 def quote_booking(

@@ -279,8 +279,8 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
         "Erases my e-mail, my name, my password and my notifications, ends my sessions and removes me from "
         "my organizers. My holds, offers and waitlist entries end. My bookings stay, under an id that no "
         "longer identifies me: organizers need their figures. With valid tickets of events that are not "
-        "over, the answer is 409 and names them; then `confirm` says whether they are cancelled, with the "
-        "refund that their conditions give, or lost."
+        "over, the answer is 409 and has each booking with the refund for cancelling it now; then `confirm` "
+        "says whether they are cancelled with these refunds, or lost."
     ),
     tags=[_TAG],
     status_code=204,
