@@ -13,6 +13,7 @@ from evently.sales.replay import Replay
 from tests.sim.simulation import EVENTS, TICKET_TYPES, Simulation
 from tests.sim.statements import EventRows, Row
 
+_MOVE: Final = ("rescheduled_at", "starts_before", "starts_at", "place_changed")
 POOLS_OF: Final = {terms.ticket_type_id: terms.pool_ids for terms in TICKET_TYPES}
 
 
@@ -102,6 +103,10 @@ def _check_journal(rows: EventRows) -> None:
         again.add(at, decode_facts(row["facts"]))
     assert (rows.sale["seq"], rows.sale["head_hash"], rows.sale["head_at"]) == (len(rows.journal), before, at)
     assert not again.overtaken
+    assert [tuple(row[name] for name in _MOVE) for _, row in sorted(rows.reschedulings.items())] == [
+        (each.at, each.starts_before, each.starts_at, each.place_changed) for each in again.reschedulings
+    ]
+    assert list(rows.reschedulings) == list(range(1, len(again.reschedulings) + 1))
     stored = {
         each: (pool["capacity"], pool["held"], pool["sold"], pool["set_aside"])
         for each, pool in rows.pools.items()

@@ -24,11 +24,12 @@ from evently.db import Database
 from evently.db.pool import errors_as_trouble
 from evently.kit.errors import Refused, Trouble
 from evently.sales import Engine, EngineOptions, carry_out
-from evently.sales.commands import Command, OpenSale, Outcome, PutPool, SetUpSale, WakeSale
+from evently.sales.commands import Command, OpenSale, Outcome, PutPool, RescheduleEvent, SetUpSale, WakeSale
 from evently.sales.terms import Conditions, Fees, PoolTerms, TicketTypeTerms
 from tests.sim.server import Connection, RoundTripFault, Server
 
 NOON: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
+STARTS_AT: Final = NOON + timedelta(days=7)
 OPTIONS: Final = EngineOptions(
     lanes=2, batch_commands_max=6, queue_commands_max=12, batch_seconds_max=1.5, silence_seconds_max=0.5
 )
@@ -158,6 +159,17 @@ class Simulation:
             terms = PoolTerms(pool.pool_id, pool.name, max(0, pool.capacity + self.draw.randint(-4, 4)))
             with suppress(Refused, OSError, asyncpg.PostgresError):
                 await self.organize(PutPool(self.draw.choice(EVENTS), terms))
+
+    async def reschedule_events(self) -> None:
+        """Give the events other starts. The organizer tries again until one is recorded."""
+        starts = dict.fromkeys(EVENTS, STARTS_AT)
+        while self.faults_on:
+            await asyncio.sleep(self.draw.random())
+            event_id = self.draw.choice(EVENTS)
+            after = starts[event_id] + timedelta(minutes=self.draw.choice([-90, -1, 1, 60]))
+            with suppress(Refused, OSError, asyncpg.PostgresError):
+                await self.organize(RescheduleEvent(event_id, starts[event_id], after, place_changed=False))
+                starts[event_id] = after
 
     async def crash_at_random(self) -> None:
         """Kill processes and the server at random times."""

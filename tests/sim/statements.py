@@ -33,6 +33,7 @@ class EventRows:
     keys: dict[tuple[UUID, str], Row] = field(default_factory=dict)
     journal: dict[int, Row] = field(default_factory=dict)
     conditions: dict[int, Row] = field(default_factory=dict)
+    reschedulings: dict[int, Row] = field(default_factory=dict)
     entries: dict[UUID, Row] = field(default_factory=dict)
     asides: dict[UUID, Row] = field(default_factory=dict)
     refunds: dict[UUID, Row] = field(default_factory=dict)
@@ -483,6 +484,22 @@ def load_conditions(session: Session, arguments: Arguments) -> list[Row]:
 @statement
 def put_conditions(session: Session, arguments: Arguments) -> None:
     _insert(_rows(session, arguments["event_id"]).conditions, arguments["version"], Row(arguments))
+
+
+@statement
+def load_reschedulings(session: Session, arguments: Arguments) -> list[Row]:
+    names = ("event_id", "rescheduled_at", "starts_before", "starts_at", "place_changed")
+    return [
+        Row({name: row[name] for name in names})
+        for _, rows in _events(session, arguments["event_ids"])
+        for _, row in sorted(rows.reschedulings.items())
+    ]
+
+
+@statement
+def add_rescheduling(session: Session, arguments: Arguments) -> None:
+    assert arguments["place_changed"] or arguments["starts_at"] != arguments["starts_before"]
+    _insert(_rows(session, arguments["event_id"]).reschedulings, arguments["number"], Row(arguments))
 
 
 @statement

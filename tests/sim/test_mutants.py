@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from evently.sales import engine, facts, rules, store
+from evently.sales import engine, facts, loading, rules, store
 from evently.sales.rules import bookings, ledger, moves, offers, placing, pricing, sale_terms, state, waitlist
 from tests.sim.checks import check
 from tests.sim.loop import simulate
@@ -210,6 +210,82 @@ MONEY: Final = [
     ),
     Mutant("a use is not given back", moves, "promo.uses -= 1", "pass"),
 ]
+PROMISES: Final = [
+    Mutant(
+        "whoever books later was promised the earlier start",
+        pricing,
+        "if each.at >= booking.placed_at",
+        "if True",
+    ),
+    Mutant("what is booked with the move knows it", pricing, "each.at >= booking", "each.at > booking"),
+    Mutant(
+        "the last start counts, not the best one",
+        pricing,
+        "max([begins_at, *[max(each.starts_before, each.starts_at) for each in later]])",
+        "begins_at",
+    ),
+    Mutant(
+        "who was promised a later start cancels after the start",
+        pricing,
+        "deadline = min(deadline, promise.begins_at)",
+        "pass",
+    ),
+    Mutant(
+        "the days for giving back count from the first move",
+        pricing,
+        "later[-1].at + timedelta",
+        "later[0].at + timedelta",
+    ),
+    Mutant("what starts is given back", pricing, "min(until, begins_at) if", "until if"),
+    Mutant("giving back never ends", pricing, "now < promise.give_back_until", "now is not None"),
+    Mutant(
+        "a fee is kept in spite of a new date",
+        pricing,
+        "if may_give_back(promise, now):\n        return ticket.total_minor()",
+        "if may_give_back(promise, now):\n        return refundable_of(ticket, conditions)",
+    ),
+    Mutant(
+        "it is too late to give back",
+        pricing,
+        "return deadline if promise.give_back_until is None else max(deadline, promise.give_back_until)",
+        "return deadline",
+    ),
+    Mutant(
+        "a cancelled event is rescheduled",
+        sale_terms,
+        'return No(SalesRefusal.EVENT_CANCELLED)\n    if sale.state == "closed":',
+        'return Done()\n    if sale.state == "closed":',
+    ),
+    Mutant(
+        "a draft is rescheduled",
+        sale_terms,
+        "return Done()  # nobody has booked: nothing was promised",
+        "pass",
+    ),
+    Mutant("a move is not written", sale_terms, "batch.rescheduled += 1", "pass"),
+]
+RELEASES: Final = [
+    Mutant("what is held elsewhere is released here", state, "not held.isdisjoint(terms.pool_ids)", "held"),
+    Mutant(
+        "a zone has no releases",
+        state,
+        "if terms.zone is None else (*terms.pool_ids, terms.zone)",
+        "if True else ()",
+    ),
+    Mutant(
+        "a release after the end of a sale",
+        state,
+        "if found and min(found) < self.ends_at(terms.ticket_type_id):",
+        "if found:",
+    ),
+    Mutant(
+        "the end of a window releases nothing",
+        state,
+        "ends = [self.ends_at(type_id)] if self.set_asides.get(type_id) else []",
+        "ends = []",
+    ),
+    Mutant("a cancelled sale releases", state, 'if self.state != "open" or (self', "if (self"),
+]
 WAITLIST: Final = [
     Mutant(
         "somebody snipes",
@@ -310,6 +386,18 @@ ENGINE: Final = [
         'if sale is None or sale.head_hash != head["head_hash"]:',
         "if sale is None:",
     ),
+    Mutant(
+        "a move is forgotten when the sale is loaded again",
+        loading,
+        "sales[event_id].reschedulings.append(Rescheduling(*rescheduling))",
+        "pass",
+    ),
+    Mutant(
+        "a move is not stored",
+        store,
+        "enumerate(sale.reschedulings[first:], start=first + 1)",
+        "enumerate((), start=first + 1)",
+    ),
     Mutant("time runs backwards", store, "max(work.batch.now, sale.head_at)", "work.batch.now"),
     Mutant(
         "the journal is not chained",
@@ -330,7 +418,7 @@ def named(mutants: Iterable[Mutant]) -> list[object]:
     return [pytest.param(mutant, id=mutant.name) for mutant in mutants]
 
 
-@pytest.mark.parametrize("mutant", named([*BOOKINGS, *SEATS, *MONEY, *WAITLIST]))
+@pytest.mark.parametrize("mutant", named([*BOOKINGS, *SEATS, *MONEY, *PROMISES, *RELEASES, *WAITLIST]))
 def test_a_story_finds(mutant: Mutant) -> None:
     with planted(mutant):
         assert not all(_holds(story) for story in STORIES), "no story finds it"

@@ -38,6 +38,7 @@ async def history(seed: int) -> Simulation:
     crashes = [
         asyncio.create_task(simulation.crash_at_random()),
         asyncio.create_task(simulation.change_capacities()),
+        asyncio.create_task(simulation.reschedule_events()),
     ]
     lives = [asyncio.create_task(Client(simulation, number).live(WISHES)) for number in range(CLIENTS)]
     await asyncio.wait(lives, timeout=draw.choice([1.0, 4.0, 16.0]))

@@ -21,6 +21,7 @@ from evently.sales.commands import (
     Booking,
     CancelBooking,
     CancelSale,
+    ChangeSale,
     Command,
     ConfirmBooking,
     ExtendHold,
@@ -34,6 +35,8 @@ from evently.sales.commands import (
     PutConditions,
     PutPool,
     RecordCapture,
+    RescheduleEvent,
+    RetireTicketType,
     ReturnTickets,
     SalesRefusal,
     UnblockSeats,
@@ -69,6 +72,11 @@ class Claim:
     paid_minor: int = 0
     refunded_minor: int = 0
     captured: bool = False
+    # Since it was made the event has moved: the latest start that was promised meanwhile, the start now, and
+    # until when everything may be given back
+    promised_at: datetime | None = None
+    begins_at: datetime | None = None
+    give_back_until: datetime | None = None
     discounts_minor: int = 0
     ended: SalesRefusal | None = None  # the refusal of a late command
 
@@ -102,7 +110,11 @@ class Model:
     seats: dict[str, str]  # their zones
     promo: PromoTerms
     now: datetime
+    on_sale_at: datetime
+    off_sale_at: datetime
     open: bool = True
+    retired: set[UUID] = field(default_factory=set)
+    moves: list[RescheduleEvent] = field(default_factory=list)  # of this batch
     claims: dict[UUID, Claim] = field(default_factory=dict)
     line: list[Waiting] = field(default_factory=list)  # in the order in which they joined
     aside: dict[UUID, int] = field(default_factory=dict)
@@ -120,6 +132,7 @@ class Model:
         self._note_public_units()
         for waiting in self.line:
             waiting.new = False
+        self.moves.clear()
         self.now = now
         due = [
             claim
@@ -323,6 +336,7 @@ class Model:
         waiting.offer = Claim(
             waiting.buyer_id, tickets, expires_at, self.conditions, entry_id=waiting.entry_id
         )
+        self._promise_all(waiting.offer)
         waiting.state = "offered"
         self.unseen.append(waiting)
 
@@ -331,22 +345,19 @@ class Model:
         return UUID(int=self._ids, version=4)
 
     def _sells(self, terms: TicketTypeTerms) -> bool:
-        return self.open and not self._out_of_window(terms)
+        return self.open and terms.ticket_type_id not in self.retired and not self._out_of_window(terms)
 
     def _out_of_window(self, terms: TicketTypeTerms) -> set[SalesRefusal]:
-        early = (
-            {SalesRefusal.NOT_ON_SALE_YET}
-            if terms.on_sale_at is not None and self.now < terms.on_sale_at
-            else set()
-        )
-        return early | self._late(terms)
+        return self._early(self.on_sale_at, terms.on_sale_at) | self._late(terms)
+
+    def _early(self, *starts: datetime | None) -> set[SalesRefusal]:
+        early = any(each is not None and self.now < each for each in starts)
+        return {SalesRefusal.NOT_ON_SALE_YET} if early else set()
 
     def _late(self, terms: TicketTypeTerms) -> set[SalesRefusal]:
-        return (
-            {SalesRefusal.SALE_ENDED}
-            if terms.off_sale_at is not None and self.now >= terms.off_sale_at
-            else set()
-        )
+        ends = [self.off_sale_at, terms.off_sale_at or self.off_sale_at]
+        late = any(self.now >= each for each in ends)
+        return {SalesRefusal.SALE_ENDED} if late else set()
 
     def _entry(self, entry_id: UUID) -> Waiting:
         return next(each for each in self.line if each.entry_id == entry_id)
@@ -381,10 +392,12 @@ class Model:
                     else set()
                 )
             case _:
-                return self._against_changing(command)
+                return self._against_changing(command, called_off)
 
-    def _against_changing(self, command: Command) -> set[SalesRefusal]:
+    def _against_changing(self, command: Command, called_off: set[SalesRefusal]) -> set[SalesRefusal]:
         match command:
+            case ChangeSale() | RescheduleEvent():
+                return called_off
             case PutPool():
                 pool_id = command.pool.pool_id
                 short = command.pool.capacity < sum(self.taken(pool_id))
@@ -419,6 +432,8 @@ class Model:
         reasons: set[SalesRefusal] = set()
         for line in command.lines:
             terms = self.ticket_types[line.ticket_type_id]
+            if line.ticket_type_id in self.retired:
+                reasons.add(SalesRefusal.UNKNOWN_TICKET_TYPE)
             if line.quantity > terms.per_booking_max:
                 reasons.add(SalesRefusal.OVER_BOOKING_LIMIT)
             if self._over_limit(command.buyer_id, terms, line.quantity):
@@ -485,13 +500,22 @@ class Model:
         if command.buyer_id not in {None, claim.buyer_id}:
             return {SalesRefusal.BOOKING_NOT_FOUND}
         reasons = _ended(claim)
-        if command.event_starts_at is not None:
-            hours = claim.conditions.cancel_hours_before if claim.expires_at is None else 0
-            if self.now >= command.event_starts_at - timedelta(hours=hours):
-                reasons.add(SalesRefusal.TOO_LATE_TO_CANCEL)
+        if command.event_starts_at is not None and self.now >= self._last_cancellation(
+            claim, command.event_starts_at
+        ):
+            reasons.add(SalesRefusal.TOO_LATE_TO_CANCEL)
         if command.ticket_ids is not None and not claim.tickets.keys() >= set(command.ticket_ids):
             reasons.add(SalesRefusal.ALREADY_CANCELLED)  # every ticket that is named was once this booking's
         return reasons
+
+    def _last_cancellation(self, claim: Claim, starts_at: datetime) -> datetime:
+        """Return when a buyer can no longer cancel an event that starts then."""
+        begins_at = claim.begins_at or starts_at
+        if claim.expires_at is not None:
+            return begins_at
+        deadline = (claim.promised_at or starts_at) - timedelta(hours=claim.conditions.cancel_hours_before)
+        deadline = min(deadline, begins_at)
+        return max(deadline, claim.give_back_until or deadline)
 
     def _against_returning(self, command: ReturnTickets | KeepTickets) -> set[SalesRefusal]:
         claim = self.claims[command.booking_id]
@@ -505,6 +529,9 @@ class Model:
             return reasons | ({SalesRefusal.NOT_RETURNABLE} if stood_for & set(there) else set())
         if not self.open:
             reasons.add(SalesRefusal.EVENT_CANCELLED)
+        if self.now >= self.off_sale_at:
+            reasons.add(SalesRefusal.SALE_ENDED)
+        reasons |= self._early(self.on_sale_at)
         if not claim.live() or claim.expires_at is not None:
             reasons.add(SalesRefusal.NOT_RETURNABLE)
         fresh = {claim.tickets[each].type_id for each in there if claim.tickets[each].returned_at is None}
@@ -515,6 +542,8 @@ class Model:
     def _against_joining(self, command: JoinWaitlist) -> set[SalesRefusal]:
         terms = self.ticket_types[command.ticket_type_id]
         reasons = self._late(terms)
+        if command.ticket_type_id in self.retired:
+            reasons.add(SalesRefusal.UNKNOWN_TICKET_TYPE)
         if command.quantity > terms.per_booking_max:
             reasons.add(SalesRefusal.OVER_BOOKING_LIMIT)
         if self._over_limit(command.buyer_id, terms, command.quantity):
@@ -595,13 +624,40 @@ class Model:
                 self._serve()
             case PutConditions():
                 self.conditions = command.conditions
+            case RescheduleEvent():
+                self.moves.append(command)
+                for claim in self._live():
+                    self._promise(claim, command)
+            case ChangeSale():
+                self.on_sale_at, self.off_sale_at = command.on_sale_at, command.off_sale_at
+                self._serve()
+            case RetireTicketType() if command.ticket_type_id not in self.retired:
+                self.retired.add(command.ticket_type_id)
+                self._send_home(command.ticket_type_id)
+                self._serve()
             case CancelSale() if self.open:
                 self.open = False
-                for waiting in self.line:
-                    waiting.state = "withdrawn" if waiting.state == "waiting" else waiting.state
+                self._send_home(None)
                 self._serve()
             case _:
                 pass
+
+    def _send_home(self, type_id: UUID | None) -> None:
+        for waiting in self.line:
+            if waiting.state == "waiting" and type_id in {None, waiting.type_id}:
+                waiting.state = "withdrawn"
+
+    def _promise_all(self, claim: Claim) -> None:
+        """Who books in the same instant was promised the start before."""
+        for move in self.moves:
+            self._promise(claim, move)
+
+    def _promise(self, claim: Claim, move: RescheduleEvent) -> None:
+        """Note what a claim may rely on since the event has moved: the best of all starts."""
+        days = timedelta(days=claim.conditions.give_back_days)
+        claim.promised_at = max(claim.promised_at or move.starts_before, move.starts_at)
+        claim.begins_at = move.starts_at
+        claim.give_back_until = min(self.now + days, move.starts_at) if days else None
 
     def _give_away(self, command: ReturnTickets | KeepTickets) -> None:
         tickets = [self.claims[command.booking_id].tickets[each] for each in command.ticket_ids]
@@ -644,6 +700,7 @@ class Model:
         )
         claim.discounts_minor = sum(ticket.discount_minor for ticket in tickets.values())
         self.claims[booking.booking_id] = claim
+        self._promise_all(claim)
 
     def _discount(self, type_id: UUID) -> int:
         return self.ticket_types[type_id].price_minor // 10  # ten per cent of whole tens
@@ -674,12 +731,15 @@ class Model:
             self._end(claim, SalesRefusal.ALREADY_CANCELLED)
 
     def _paid_back(self, claim: Claim, ticket: Ticket, event_starts_at: datetime | None) -> int:
-        if event_starts_at is None:
+        if event_starts_at is None or (
+            claim.give_back_until is not None and self.now < claim.give_back_until
+        ):
             return ticket.total_minor
+        counted_from = claim.promised_at or event_starts_at
         open_windows = [
             each
             for each in claim.conditions.refund_windows
-            if self.now < event_starts_at - timedelta(hours=each.hours_before)
+            if self.now < counted_from - timedelta(hours=each.hours_before)
         ]
         share = max(open_windows, key=lambda each: each.hours_before).basis_points if open_windows else 0
         return ticket.total_minor * share // 10_000  # halves of even amounts

@@ -428,6 +428,9 @@ class Rows:
             replayed = again.pools[pool_id]
             counted = (replayed.held, replayed.sold, replayed.set_aside, replayed.capacity)
             assert counted == (pool.held, pool.sold, pool.set_aside, pool.capacity)
+        assert (again.on_sale_at, again.off_sale_at) == (sale.on_sale_at, sale.off_sale_at)
+        assert again.reschedulings == self.reschedulings
+        assert again.conditions == self.conditions
         assert again.seats == self.claims
         assert {each: units for each, units in again.set_asides.items() if units} == {
             each: units for each, units in self.aside.items() if units

@@ -15,15 +15,16 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     confirm A, extend A          pay A (the amount due), pay A 500 with=other
     capture A, outside A 500     refund A, refund A how=never_paid
     cancel A, cancel A 2 (of its tickets), cancel A unpaid=yes
-    cancel A by=B                cancel A by=organizer before=1h
+    cancel A by=B                cancel A by=organizer before=1h (the start; before=start as it is now)
     cancel A tickets=B           (those of another booking)
     cancel A tickets=void, tickets=used, tickets=twice
     join A 2 vip, leave A, accept A                                          return A 1, keep A 1
     terms online hold=600 offer=3600 fee=50+5% fee-of=organizer fee-tax=19% window=48h:50% late=24h
-    terms fee-kept=yes orphans=no holds=2 held-units=20
+    terms fee-kept=yes orphans=no holds=2 held-units=20 give-back=14
     promo FRIENDS percent 10 (or fixed 500, or unlock 0) for=std+vip uses=5 each=1 budget=3000
     promo FRIENDS from=1h until=2h units=2; unpromo FRIENDS
     seating stalls=A,B balcony=C, seating other stalls=A (another map), block A1,A2, unblock A1
+    move 30d (a new start), move 30d elsewhere, move elsewhere; before it, the event starts in 60 days
     use A 1 (scanned at the door), wait 15m, nothing (a batch that only expires due holds)
 
 A booking or an entry is named after its buyer, or `as=` another name; the booking that was offered to A is
@@ -76,6 +77,7 @@ from evently.sales.commands import (
     RecordOutsideRefunds,
     RecordRefund,
     RemovePool,
+    RescheduleEvent,
     RetirePromoCode,
     RetireTicketType,
     ReturnTickets,
@@ -84,7 +86,7 @@ from evently.sales.commands import (
     WaitlistEntry,
     WakeSale,
 )
-from evently.sales.rules.pricing import Promise, quote_cancellation
+from evently.sales.rules.pricing import promise_to, quote_cancellation
 from evently.sales.states import SettledBy
 from evently.sales.terms import (
     Conditions,
@@ -139,6 +141,7 @@ class Story:
 
     rows: Rows = field(default_factory=Rows)
     now: datetime = NOON
+    starts_at: datetime = NOON + timedelta(days=60)
     ids: dict[str, UUID] = field(default_factory=dict)
     called: dict[str, UUID] = field(default_factory=dict)  # bookings by name
     entered: dict[str, UUID] = field(default_factory=dict)  # waitlist entries by name
@@ -158,6 +161,8 @@ class Story:
         return self.rows.entries[self.entered[name]]
 
     def at(self, span: str | None) -> datetime | None:
+        if span == "start":
+            return self.starts_at
         return None if span is None else self.now + timedelta(**{_SPANS[span[-1]]: int(span[:-1])})
 
 
@@ -266,9 +271,9 @@ def _quote(story: Story, told: Told) -> str:
     assert story.rows.sale is not None
     assert starts_at is not None
     valid = [ticket for ticket in booking.tickets if ticket.state == "valid"]
-    quotes = quote_cancellation(
-        booking, valid, story.rows.sale.conditions_of(booking), Promise(starts_at, starts_at), story.now
-    )
+    conditions = story.rows.sale.conditions_of(booking)
+    promise = promise_to(booking, conditions, story.rows.sale.reschedulings, starts_at)
+    quotes = quote_cancellation(booking, valid, conditions, promise, story.now)
     return str(sum(quote.refund_minor for quote in quotes))
 
 
@@ -466,6 +471,14 @@ def _window(story: Story, told: Told) -> Command:
     return ChangeSale(EVENT, on_sale_at, off_sale_at)
 
 
+def _reschedule(story: Story, told: Told) -> Command:
+    spans = [word for word in told.words if word != "elsewhere"]
+    before, after = story.starts_at, story.at(spans[0] if spans else "start")
+    assert after is not None
+    story.starts_at = after
+    return RescheduleEvent(EVENT, before, after, place_changed="elsewhere" in told.words)
+
+
 def _put_conditions(_story: Story, told: Told) -> Command:
     options = told.options
     fixed, _, percent = options.get("fee", "0").partition("+")
@@ -488,6 +501,7 @@ def _put_conditions(_story: Story, told: Told) -> Command:
         holds_per_buyer_max=int(options.get("holds", "2")),
         held_units_per_buyer_max=int(options.get("held-units", "20")),
         orphans_forbidden="orphans" in options,
+        give_back_days=int(options.get("give-back", "14")),
     )
     return PutConditions(EVENT, conditions)
 
@@ -552,6 +566,7 @@ COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
     "seating": _put_seating,
     "block": lambda _story, told: BlockSeats(EVENT, tuple(told.words[0].split(","))),
     "unblock": lambda _story, told: UnblockSeats(EVENT, tuple(told.words[0].split(","))),
+    "move": _reschedule,
     "open": lambda _story, _told: OpenSale(EVENT),
     "call-off": lambda _story, _told: CancelSale(EVENT),
     "window": _window,

@@ -26,6 +26,7 @@ from evently.sales.commands import (
     BookingLine,
     CancelBooking,
     CancelSale,
+    ChangeSale,
     Command,
     ConfirmBooking,
     ExtendHold,
@@ -39,6 +40,8 @@ from evently.sales.commands import (
     PutPromoCode,
     RecordCapture,
     RecordRefund,
+    RescheduleEvent,
+    RetireTicketType,
     ReturnTickets,
     SetUpSale,
     UnblockSeats,
@@ -64,6 +67,7 @@ SOON, LATER, STARTS = (
     NOON + timedelta(minutes=5),
     NOON + timedelta(hours=2, minutes=1),
 )
+WINDOW: Final = NOON, NOON + timedelta(days=1)
 TICKET_TYPES: Final = (
     TicketTypeTerms(STANDARD, "standard", "", 1, 1000, 4, (HALL,)),
     TicketTypeTerms(LIMITED, "limited", "", 2, 500, 3, (HALL,), per_buyer_max=3),
@@ -73,7 +77,8 @@ TICKET_TYPES: Final = (
 )
 SEATS: Final = [f"A{number}" for number in range(1, 7)]
 WINDOWS: Final = (RefundWindow(2, 10_000), RefundWindow(1, 5_000))
-ONLINE: Final = Conditions("online", 20, 30, Fees(50), WINDOWS, cancel_hours_before=1)
+ONLINE: Final = Conditions("online", 20, 30, Fees(50), WINDOWS, cancel_hours_before=1, give_back_days=0)
+GENEROUS: Final = replace(ONLINE, give_back_days=14)
 DOOR: Final = Conditions("door", 60, 30, Fees(), WINDOWS)
 
 TYPE_IDS: Final = [terms.ticket_type_id for terms in TICKET_TYPES]
@@ -88,14 +93,15 @@ some_seats = st.lists(st.sampled_from(SEATS), min_size=1, max_size=3, unique=Tru
 class AnyHistory(RuleBasedStateMachine):
     """Each rule adds a command to the batch; `commit` decides it."""
 
-    @initialize(remember=st.booleans(), online=st.booleans(), full=st.sampled_from([True, True, False]))
-    def set_up(self, *, remember: bool, online: bool, full: bool) -> None:
-        conditions = ONLINE if online else DOOR
+    @initialize(
+        remember=st.booleans(),
+        conditions=st.sampled_from([ONLINE, GENEROUS, DOOR]),
+        full=st.sampled_from([True, True, False]),
+    )
+    def set_up(self, *, remember: bool, conditions: Conditions, full: bool) -> None:
         seating = SMALL_HALL.seating({"stalls": ["A"]})
         self.rows = self.make_rows(remember=remember)
-        set_up = SetUpSale(
-            EVENT, "EUR", NOON, NOON + timedelta(days=1), POOLS, TICKET_TYPES, conditions, seating
-        )
+        set_up = SetUpSale(EVENT, "EUR", *WINDOW, POOLS, TICKET_TYPES, conditions, seating)
         self.rows.run([set_up, PutPromoCode(EVENT, PROMO), OpenSale(EVENT)], NOON)
         types = {terms.ticket_type_id: terms for terms in TICKET_TYPES}
         self.model = Model(
@@ -105,7 +111,9 @@ class AnyHistory(RuleBasedStateMachine):
             dict.fromkeys(SEATS, "stalls"),
             PROMO,
             NOON,
+            *WINDOW,
         )
+        self.starts_at = STARTS
         self.batch: list[Command] = []
         self.asked: list[Command] = []  # all keyed requests, to repeat them
         self.now = NOON
@@ -186,7 +194,7 @@ class AnyHistory(RuleBasedStateMachine):
             else tuple({booking.tickets[each % len(booking.tickets)].ticket_id for each in tickets})
         )
         fingerprint = repr((booking.booking_id, ids)).encode()
-        before = STARTS if owner else None
+        before = self.starts_at if owner else None
         self._ask(
             CancelBooking(EVENT, booking.booking_id, owner or EVENT, owner, ids, before, key, fingerprint)
         )
@@ -275,9 +283,26 @@ class AnyHistory(RuleBasedStateMachine):
         self._ask((BlockSeats if block else UnblockSeats)(EVENT, tuple(seats)))
 
     @precondition(lambda self: len(self.rows.journal) > 10)
-    @rule(conditions=st.sampled_from([ONLINE, DOOR]))
+    @rule(conditions=st.sampled_from([ONLINE, GENEROUS, DOOR]))
     def change_conditions(self, conditions: Conditions) -> None:
         self._ask(PutConditions(EVENT, conditions))
+
+    @rule(minutes=st.sampled_from([20, 61, 121, 190, 600]), elsewhere=st.booleans())
+    def reschedule(self, *, minutes: int, elsewhere: bool) -> None:
+        before, self.starts_at = self.starts_at, self.now + timedelta(minutes=minutes)
+        elsewhere = elsewhere or before == self.starts_at
+        self._ask(RescheduleEvent(EVENT, before, self.starts_at, place_changed=elsewhere))
+
+    @precondition(lambda self: len(self.rows.journal) > 10)
+    @rule(seconds=st.sampled_from([0, 5, 60, 86_400]))
+    def change_window(self, seconds: int) -> None:
+        on_sale_at, off_sale_at = WINDOW
+        self._ask(ChangeSale(EVENT, on_sale_at, min(off_sale_at, self.now + timedelta(seconds=seconds))))
+
+    @precondition(lambda self: len(self.rows.journal) > 15)
+    @rule(type_id=st.sampled_from([LIMITED, EARLY]))
+    def retire(self, type_id: UUID) -> None:
+        self._ask(RetireTicketType(EVENT, type_id))
 
     @rule()
     def take_back_what_is_due(self) -> None:

@@ -458,7 +458,114 @@ PROMOS: Final[dict[str, str]] = {
     """,
 }
 
-STORIES: Final = PRICES | REFUNDS | PROMOS
+PROMISES: Final[dict[str, str]] = {
+    "deadlines count from the start that was promised, when the event is earlier": """
+        terms online window=336h:50% late=48h give-back=0 -> done
+        hold A 2                     -> held
+        pay A                        -> booked
+        quote A before=start         -> 1000
+        wait 1h
+        move 30h                     -> done
+        quote A before=start         -> 1000
+        wait 1h
+        hold B 1                     -> held
+        pay B                        -> booked
+        cancel B before=start        -> too-late-to-cancel
+        cancel A 1 before=start      -> booked
+        refunded A                   -> 500
+        wait 29h
+        cancel A before=start        -> too-late-to-cancel
+    """,
+    "what a later start has opened stays open when the event is back": """
+        terms online window=48h:100% give-back=0 -> done
+        hold A 1                     -> held
+        pay A                        -> booked
+        wait 1h
+        move 24h                     -> done
+        wait 1h
+        hold B 1                     -> held
+        pay B                        -> booked
+        quote B before=start         -> 0
+        move 90d                     -> done
+        quote B before=start         -> 1000
+        wait 1h
+        move 20h                     -> done
+        quote A before=start         -> 1000
+        quote B before=start         -> 1000
+        wait 20h
+        cancel A before=start        -> too-late-to-cancel
+        cancel B before=start        -> too-late-to-cancel
+    """,
+    "another place is given back in full for a while, with the fee": """
+        terms online fee=100 fee-kept=yes window=1440h:50% late=1440h -> done
+        hold A 2                     -> held
+        pay A                        -> booked
+        cancel A before=start        -> too-late-to-cancel
+        wait 1h
+        move elsewhere               -> done
+        wait 1s
+        hold B 1                     -> held
+        pay B                        -> booked
+        cancel B before=start        -> too-late-to-cancel
+        quote A before=start         -> 2200
+        cancel A 1 before=start      -> booked
+        refunded A                   -> 1100
+        wait 14d
+        cancel A before=start        -> too-late-to-cancel
+        move elsewhere               -> done
+        quote A before=start         -> 1100
+        quote B before=start         -> 1100
+    """,
+    "nothing is given back after the new start": """
+        terms online window=48h:50%  -> done
+        hold A 1                     -> held
+        pay A                        -> booked
+        wait 1h
+        move 30m                     -> done
+        quote A before=start         -> 1000
+        wait 30m
+        quote A before=start         -> 500
+        cancel A before=start        -> too-late-to-cancel
+    """,
+    "a start that moves by a minute is another start": """
+        terms online window=         -> done
+        hold A 1                     -> held
+        pay A                        -> booked
+        quote A before=start         -> 0
+        move 86401m                  -> done
+        quote A before=start         -> 1000
+    """,
+    "when it was placed counts for a booking, not when it was paid": """
+        terms online window=         -> done
+        hold A 1                     -> held
+        wait 1m
+        move elsewhere               -> done
+        & hold B 1                   -> held
+        wait 1m
+        pay A                        -> booked
+        pay B                        -> booked
+        hold C 1                     -> held
+        pay C                        -> booked
+        quote A before=start         -> 1000
+        quote B before=start         -> 1000
+        quote C before=start         -> 0
+    """,
+    "an event that is not on sale has promised nothing": """
+        blank
+        pool hall 10                 -> done
+        type std hall                -> done
+        terms online window=         -> done
+        move 10d                     -> done
+        open                         -> done
+        hold A 1                     -> held
+        pay A                        -> booked
+        quote A before=start         -> 0
+        call-off                     -> done
+        move 20d                     -> event-cancelled
+    """,
+}
+
+STORIES: Final = PRICES | REFUNDS | PROMOS | PROMISES
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())

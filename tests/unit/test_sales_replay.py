@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import astuple
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import UUID
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 
 from evently.sales.commands import (
     BookingLine,
@@ -28,6 +28,7 @@ from evently.sales.facts import (
     BookingHeld,
     ConditionsPut,
     EntryWithdrawn,
+    EventRescheduled,
     Fact,
     HoldConfirmed,
     HoldExpired,
@@ -307,3 +308,114 @@ def test_an_offer_ends_with_its_hold() -> None:
     told([(NOON, [*before, HoldExpired(ID, TICKETS), EntryWithdrawn(entry, "lapsed")])])
     with pytest.raises(Contradiction, match="still has the offer"):
         told([(NOON, [*before, HoldExpired(ID, TICKETS)])])
+
+
+# Old journals -----------------------------------------------------------------------------------------------
+
+# The fields that every row of a fact has. A field that comes later has a default, or old rows cannot be read.
+REQUIRED: Final = {
+    "SaleSetUp": "currency on_sale_at off_sale_at",
+    "SaleChanged": "on_sale_at off_sale_at",
+    "SaleOpened": "",
+    "SaleCancelled": "",
+    "EventRescheduled": "starts_before starts_at",
+    "PoolPut": "pool_id name capacity",
+    "PoolRemoved": "pool_id",
+    "TicketTypePut": "ticket_type_id name price_minor per_booking_max per_buyer_max on_sale_at off_sale_at "
+    "pool_ids",
+    "TicketTypeRetired": "ticket_type_id",
+    "ConditionsPut": "version conditions",
+    "SeatingPut": "digest zones zone_of",
+    "SeatsBlocked": "seats",
+    "SeatsUnblocked": "seats",
+    "PromoCodePut": "promo",
+    "BookingHeld": "booking_id buyer_id expires_at tickets",
+    "BookingConfirmed": "booking_id buyer_id tickets",
+    "HoldExtended": "booking_id expires_at",
+    "HoldConfirmed": "booking_id tickets",
+    "HoldExpired": "booking_id tickets",
+    "BookingCancelled": "booking_id was tickets",
+    "TicketsCancelled": "booking_id was tickets",
+    "PaymentCaptured": "booking_id payment_id amount_minor",
+    "RefundSettled": "booking_id refund_id amount_minor how",
+    "OutsideRefundsRecorded": "booking_id payment_id outside_minor",
+    "TicketsReturned": "booking_id ticket_ids",
+    "TicketsKept": "booking_id ticket_ids",
+    "TicketUnbound": "booking_id ticket_id",
+    "WaitlistJoined": "entry_id buyer_id ticket_type_id quantity",
+    "OfferMade": "entry_id booking_id",
+    "OfferAccepted": "entry_id booking_id",
+    "EntryWithdrawn": "entry_id reason",
+    "UnitsSetAside": "ticket_type_id units",
+}
+# As the first version stored it: no event was rescheduled, nothing was paid back by another hand, and
+# conditions, codes and refunds had fewer fields
+OLD_FACTS: Final = b"""[
+    {"type":"SaleSetUp","currency":"EUR","on_sale_at":"2026-06-01T12:00:00Z",
+        "off_sale_at":"2026-06-02T12:00:00Z"},
+    {"type":"ConditionsPut","version":1,"conditions":{"payment":"online","hold_seconds":600,
+        "offer_seconds":3600,"fees":{"fixed_minor":0,"basis_points":0,"paid_by":"buyer"},
+        "refund_windows":[{"hours_before":0,"basis_points":10000}],"cancel_hours_before":0,
+        "fee_kept":false,"orphans_forbidden":false}},
+    {"type":"PoolPut","pool_id":"00000000-0000-0000-0000-00000000000b","name":"hall","capacity":3},
+    {"type":"TicketTypePut","ticket_type_id":"00000000-0000-0000-0000-000000000015","name":"plain",
+        "price_minor":1000,"per_booking_max":10,"per_buyer_max":null,"on_sale_at":null,"off_sale_at":null,
+        "pool_ids":["00000000-0000-0000-0000-00000000000b"]},
+    {"type":"PromoCodePut","promo":{"promo_id":"00000000-0000-0000-0000-000000000047","code":"ONCE",
+        "kind":"percent","value":0,"ticket_type_ids":[],"uses_max":1,"per_buyer_max":null,
+        "budget_minor":null,"from_at":null,"until_at":null,"retired":false}},
+    {"type":"SaleOpened"},
+    {"type":"BookingHeld","booking_id":"00000000-0000-0000-0000-000000000033",
+        "buyer_id":"00000000-0000-0000-0000-00000000001f","expires_at":"2026-06-01T12:10:00Z",
+        "tickets":[["00000000-0000-0000-0000-000000000029","00000000-0000-0000-0000-000000000015",1000]],
+        "conditions_version":1},
+    {"type":"HoldConfirmed","booking_id":"00000000-0000-0000-0000-000000000033",
+        "tickets":[["00000000-0000-0000-0000-000000000029","00000000-0000-0000-0000-000000000015",1000]],
+        "payment_id":"00000000-0000-0000-0000-000000000051","paid_minor":1000},
+    {"type":"PaymentCaptured","booking_id":"00000000-0000-0000-0000-000000000033",
+        "payment_id":"00000000-0000-0000-0000-000000000051","amount_minor":1000},
+    {"type":"BookingCancelled","booking_id":"00000000-0000-0000-0000-000000000033","was":"confirmed",
+        "tickets":[["00000000-0000-0000-0000-000000000029","00000000-0000-0000-0000-000000000015",1000]],
+        "refund_id":"00000000-0000-0000-0000-000000000052","refund_minor":1000},
+    {"type":"RefundSettled","booking_id":"00000000-0000-0000-0000-000000000033",
+        "refund_id":"00000000-0000-0000-0000-000000000052","amount_minor":1000,"how":"gateway"}
+]"""
+
+
+def test_the_fields_of_facts_are_stored_for_good() -> None:
+    required = {
+        kind.__name__: " ".join(field.name for field in fields(kind) if field.required)
+        for kind in get_args(Fact)
+    }
+    assert required == REQUIRED, "a new field of a fact needs a default"
+
+
+def test_an_old_journal_is_told_as_it_was() -> None:
+    replay = told([(NOON, decode_facts(OLD_FACTS))])
+    assert (replay.state, replay.reschedulings) == ("open", [])
+    assert replay.conditions == {1: Conditions("online")}
+    booking = replay.bookings[UUID(int=51)]
+    assert (booking.state, booking.paid_minor, booking.refunded_minor) == ("cancelled", 1000, 1000)
+    assert booking.outside_minor == 0
+    assert [refund.settled for refund in replay.refunds.values()] == [True]
+    assert replay.pools[HALL].taken() == 0
+
+
+def test_an_event_with_an_old_journal_is_rescheduled() -> None:
+    starts = NOON + timedelta(days=9)
+    moves: list[Fact] = [
+        EventRescheduled(starts, starts + timedelta(minutes=1)),
+        EventRescheduled(starts + timedelta(minutes=1), starts + timedelta(minutes=1), place_changed=True),
+    ]
+    assert decode_facts(encode_facts(moves)) == moves
+    assert b"place_changed" not in encode_facts(moves[:1]), "what is left out has its default"
+    replay = told([(NOON, decode_facts(OLD_FACTS)), (LATER, moves)])
+    assert [(each.at, each.starts_at, each.place_changed) for each in replay.reschedulings] == [
+        (LATER, starts + timedelta(minutes=1), False),
+        (LATER, starts + timedelta(minutes=1), True),
+    ]
+    replay.add(LATER, [SaleCancelled()])
+    with pytest.raises(Contradiction, match="while its sale was cancelled"):
+        replay.add(LATER, moves[:1])
+    with pytest.raises(Contradiction, match="while its sale was closed"):
+        told([(NOON, [*BEFORE[:-1], *moves])])

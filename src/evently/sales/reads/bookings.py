@@ -83,11 +83,13 @@ async def list_live_bookings(
     ]
 
 
-async def list_bookings_ahead(
+async def list_upcoming_with_tickets(
     tx: Connection, buyer_id: UUID, now: datetime
 ) -> list[tuple[Booking, datetime]]:
     """Return a person's bookings with valid tickets of events that are not over, and the starts of these."""
-    rows = await tx.fetch(*sql.list_bookings_ahead(buyer_id=buyer_id, now=now, limit=TICKETS_AHEAD_MAX))
+    rows = await tx.fetch(
+        *sql.list_upcoming_with_tickets(buyer_id=buyer_id, now=now, limit=TICKETS_AHEAD_MAX)
+    )
     return list(zip(await _load(tx, rows), [row["starts_at"] for row in rows], strict=True))
 
 

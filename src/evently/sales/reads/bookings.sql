@@ -45,7 +45,7 @@ WHERE
 ORDER BY bookings.booking_id DESC
 LIMIT :limit;
 
--- name: list_bookings_ahead
+-- name: list_upcoming_with_tickets
 -- The confirmed bookings of a person with valid tickets of events that are not over, and the starts of these.
 SELECT bookings.event_id, bookings.booking_id, sales.currency, events.starts_at
 FROM bookings

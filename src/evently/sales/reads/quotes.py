@@ -17,8 +17,8 @@ from evently.sales.commands import Booking, BookingLine, No, SalesRefusal
 from evently.sales.reads.bookings import (
     find_conditions,
     get_booking,
-    list_bookings_ahead,
     list_reschedulings,
+    list_upcoming_with_tickets,
     locate_booking,
 )
 from evently.sales.reads.sale import read_head, unlocked_by
@@ -78,7 +78,7 @@ def price_to_buyers(sale: Sale, terms: TicketTypeTerms) -> int:
     return terms.price_minor + amounts_of(terms, 0, conditions.fees).surcharge_minor
 
 
-class TicketsAhead(msgspec.Struct, frozen=True):
+class LosableTickets(msgspec.Struct, frozen=True):
     """The valid tickets of a booking whose event is not over.
 
     `refund_minor`: what their buyer gets back who cancels them now; None: it is too late to cancel them.
@@ -129,9 +129,9 @@ async def find_cancellation_quote(
     return quote
 
 
-async def list_tickets_ahead(tx: Connection, buyer_id: UUID, now: datetime) -> list[TicketsAhead]:
+async def list_tickets_ahead(tx: Connection, buyer_id: UUID, now: datetime) -> list[LosableTickets]:
     """Return a person's valid tickets of events that are not over, and what cancelling them now refunds."""
-    ahead = await list_bookings_ahead(tx, buyer_id, now)
+    ahead = await list_upcoming_with_tickets(tx, buyer_id, now)
     versions = {(booking.event_id, booking.conditions_version) for booking, _ in ahead}
     conditions = await find_conditions(tx, versions) if versions else {}
     reschedulings = await list_reschedulings(tx, {booking.event_id for booking, _ in ahead})
@@ -143,7 +143,7 @@ async def list_tickets_ahead(tx: Connection, buyer_id: UUID, now: datetime) -> l
         refund: int | None = None
         if not_cancellable(booking, its, promise, now) is None:
             refund = sum(each.refund_minor for each in quote_cancellation(booking, valid, its, promise, now))
-        found.append(TicketsAhead(booking.booking_id, len(valid), booking.currency, refund))
+        found.append(LosableTickets(booking.booking_id, len(valid), booking.currency, refund))
     return found
 
 

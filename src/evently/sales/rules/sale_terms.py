@@ -92,6 +92,8 @@ def reschedule(sale: Sale, batch: Batch, command: RescheduleEvent) -> Outcome:
     """Record another start or place of the event, from which deadlines of earlier bookings are counted."""
     if sale.state == "cancelled":
         return No(SalesRefusal.EVENT_CANCELLED)
+    if sale.state == "closed":
+        return Done()  # nobody has booked: nothing was promised
     if len(sale.reschedulings) >= RESCHEDULINGS_MAX:
         return No(SalesRefusal.TOO_MANY_PARTS, "reschedulings", {"count_max": RESCHEDULINGS_MAX})
     starts_before, starts_at = command.starts_before, command.starts_at
