@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 up: $(VENV)/run.stamp ## install, start PostgreSQL, migrate, seed the demo, serve
 	@$(BIN)/evently serve --demo --port $(PORT) --data $(DATA)
 
-test: $(VENV)/dev.stamp $(VENV)/proxies.stamp ## run all tests
+test: $(VENV)/dev.stamp $(VENV)/programs.stamp ## run all tests
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/dev.stamp ## format, lint, types, import contracts, migrations, tests: what CI runs
@@ -49,16 +49,8 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml hatch_build.py | $(VENV)/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# HAProxy and nginx, in front of which tests/api/test_proxies.py puts Evently. Debian starts neither (policy-rc.d).
-# Where they cannot be installed, these tests are skipped.
-$(VENV)/proxies.stamp: | $(VENV)/dev.stamp
-	@PATH="$$PATH:/usr/sbin"; { command -v haproxy && command -v nginx; } > /dev/null || { \
-	  [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && { \
-	    policy=/usr/sbin/policy-rc.d; [ -e $$policy ] || { printf '#!/bin/sh\nexit 101\n' > $$policy; chmod +x $$policy; trap "rm -f $$policy" EXIT; }; \
-	    export DEBIAN_FRONTEND=noninteractive; \
-	    install="apt-get install -qq --no-install-recommends -o Acquire::Retries=1 -o Acquire::http::Timeout=15 haproxy nginx"; \
-	    $$install > /dev/null 2>&1 || { apt-get update -qq > /dev/null 2>&1; $$install > /dev/null 2>&1; }; }; } \
-	|| echo "HAProxy and nginx are not installed (that needs root and apt-get), so tests/api/test_proxies.py is skipped."
+$(VENV)/programs.stamp: tests/install_programs.sh | $(VENV)/dev.stamp
+	@sh tests/install_programs.sh
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp

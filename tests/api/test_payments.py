@@ -175,16 +175,17 @@ async def test_the_page_of_the_demo_gateway(office: BoxOffice) -> None:
     assert "script-src" not in page.headers["content-security-policy"]
     assert "50.00 EUR" in page.text
     for said in ({"answer": "perhaps"}, {}):
-        assert 'value="yes"' in (await office.client.post(url, data=said)).text
-    done = await office.client.post(url, data={"answer": "yes"})
+        assert 'value="yes"' in (await office.client.post(url, follow_redirects=True, data=said)).text
+    done = await office.client.post(url, follow_redirects=True, data={"answer": "yes"})
     assert "Paid. Thank you!" in done.text
     assert "<script>" not in done.text
     assert 'href="https://shop.example/?a=&#34;&gt;&lt;script&gt;"' in done.text
     await office.context.checkout.wait_until_idle()
     assert (await buyer.look(f"/v1/payments/{asked['id']}")).json()["state"] == "captured"
-    assert "Paid. Thank you!" in (await office.client.post(url, data={"answer": "no"})).text, (
-        "said twice, it changes nothing"
-    )
+    assert (
+        "Paid. Thank you!"
+        in (await office.client.post(url, follow_redirects=True, data={"answer": "no"})).text
+    ), "said twice, it changes nothing"
 
 
 async def test_the_default_url_of_the_demo_page_is_the_page(office: BoxOffice) -> None:
@@ -198,7 +199,14 @@ async def test_the_default_url_of_the_demo_page_is_the_page(office: BoxOffice) -
 async def test_a_no_on_the_page_is_a_no(office: BoxOffice) -> None:
     buyer = await buyer_of(office)
     asked = (await buyer.pay(method="asks")).json()
-    assert "Declined" in (await office.client.post(asked["next_action"]["url"], data={"answer": "no"})).text
+    assert (
+        "Declined"
+        in (
+            await office.client.post(
+                asked["next_action"]["url"], follow_redirects=True, data={"answer": "no"}
+            )
+        ).text
+    )
     declined = (await buyer.look(f"/v1/payments/{asked['id']}")).json()
     assert (declined["state"], declined["failure"]["code"]) == ("declined", "not_confirmed")
     assert (await office.client.get("/pay/nothing")).status_code == 404

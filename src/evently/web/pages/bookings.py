@@ -5,6 +5,7 @@ So Back, a refresh and the link in an e-mail are always right. Forms lead back h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -275,7 +276,7 @@ async def _page(request: Request, found: BookingOnPage, refused: Refused | None 
         headers=headers,
         found=found,
         no=None if refused is None else sentence_of(refused),
-        seconds=max(0, int((expires_at - now).total_seconds())) if expires_at else 0,
+        seconds=max(0, math.ceil((expires_at - now).total_seconds())) if expires_at else 0,
         declined=found.payment is not None and found.payment.state == "declined",
         asks=found.payment is not None
         and found.payment.state == "action_needed"

@@ -17,6 +17,7 @@ from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.html import render
 from evently.web.edge.routing import FromPath, get, post
+from evently.web.pages.rendering import see_other
 from evently.web.services import Request
 
 _HEADERS: Final = {
@@ -37,14 +38,14 @@ async def show_charge(request: Request, reference: FromPath[str]) -> Response[st
 @post(
     f"{DEMO_PAGE_PATH}/{{reference}}",
     include_in_schema=False,
-    status_code=200,
+    status_code=303,
     reads_body=True,
     **policy(PUBLIC),
 )
-async def decide_charge(request: Request, reference: FromPath[str]) -> Response[str]:
-    """Approve or decline a charge, resume its payment, and return the page with the result.
+async def decide_charge(request: Request, reference: FromPath[str]) -> Response[None]:
+    """Approve or decline a charge, resume its payment, and lead to the page with the result.
 
-    Repeating the request changes nothing.
+    Repeating the request changes nothing; and Back shows a page that was read, not a form that was sent.
     """
     charge = await _find_charge(request, reference)
     choice = parse_qs((await request.body()).decode("latin-1")).get("answer", [""])[-1]
@@ -52,7 +53,7 @@ async def decide_charge(request: Request, reference: FromPath[str]) -> Response[
         gateway = _gateway(request)
         await (gateway.approve(reference) if choice == "yes" else gateway.decline(reference))
         await request.context.checkout.resume_by_reference(gateway.name, reference)
-    return _page(await _find_charge(request, reference))
+    return see_other(f"{DEMO_PAGE_PATH}/{charge.reference}")
 
 
 def _gateway(request: Request) -> DemoGateway:

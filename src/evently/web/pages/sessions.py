@@ -47,7 +47,7 @@ async def log_in(request: Request) -> Response[str] | Response[None]:
         return _login(request, form, errors)
     try:
         grant = await request.context.accounts.login(
-            email, password, request.exchange.client.address, in_browser=True
+            email, password, request.exchange.origin, in_browser=True
         )
     except Refused as exc:
         if exc.refusal is not AccountsRefusal.WRONG_CREDENTIALS:
@@ -74,7 +74,7 @@ async def sign_up(request: Request) -> Response[str] | Response[None]:
     form, accounts = await read_form(request), request.context.accounts
     email, name, password = form.text("email"), form.text("name"), form.raw("password")
     try:
-        await accounts.register(email, name, password, request.exchange.client.address)
+        await accounts.register(email, name, password, request.exchange.origin)
     except Invalid as exc:
         return _signup(request, form, errors_of(exc, _FIELDS))
     return see_other(f"/login?{urlencode({'made': 'yes', 'next': form.text('next')})}")

@@ -11,8 +11,8 @@ said.setAttribute("role", "status");
 hold.append(said);
 hold.querySelector("span").textContent = "Held for you for another";
 let last = Infinity;
-tick();
 const timer = setInterval(tick, 250);
+tick();
 
 function tick() {
   const left = Math.max(0, Math.ceil((end - performance.now()) / 1000));
@@ -26,6 +26,6 @@ function tick() {
   shown.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
   if (left === 0) {
     clearInterval(timer);
-    setTimeout(() => location.replace(location.href), 800);
+    setTimeout(() => location.replace(location.href), 1000);
   }
 }

@@ -1,0 +1,1 @@
+"""Tests in a real Chromium, which Playwright drives: what only a browser shows."""

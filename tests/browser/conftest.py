@@ -1,0 +1,93 @@
+"""A server, a Chromium, and axe, for the tests of a module."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from tests.support.box_office import SECRET, BoxOffice, open_box_office
+from tests.support.serving import Serving, serving
+
+ROOT: Final = Path(__file__).parent.parent.parent
+CHROMIUM: Final = shutil.which("chromium")
+_ARGUMENTS: Final = [
+    "--headless=new",
+    "--no-sandbox",  # tests may run as root, under which Chromium's sandbox does not work
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests of this directory where there is no Chromium."""
+    if CHROMIUM is not None:
+        return
+    reason = "Chromium not found: apt-get install chromium (make test does, as root)"
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="module")
+def server(shared_database_url: str) -> Iterator[Serving]:
+    """Serve the database of the module, with the demo gateway and the relay."""
+    with serving(
+        database_url=shared_database_url,
+        secret=SECRET,
+        gateway="demo",
+        workers="1",
+        access_log="false",
+        rate_login="0",
+        rate_register="0",
+    ) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def office(shared_database_url: str, server: Serving) -> AsyncIterator[BoxOffice]:
+    """Yield a box office on the database that the server serves, to set the scene."""
+    async with open_box_office(shared_database_url) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Yield a Chromium."""
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the script of axe-core, which finds what makes a page hard to use; fetched from npm, pinned."""
+    sys.path.insert(0, str(ROOT))
+    try:
+        import hatch_build  # noqa: PLC0415  # the build hook, which fetches from npm
+    finally:
+        sys.path.pop(0)
+    package = hatch_build.Package(
+        "axe-core",
+        "4.14.1",
+        "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+        ("axe.min.js",),
+    )
+    kept = ROOT / ".venv" / "axe-core"
+    if not (kept / "axe.min.js").exists():
+        scratch = tmp_path_factory.mktemp("axe")
+        try:
+            archive = hatch_build.fetch(hatch_build.npm_command(scratch), package, scratch)
+        except (OSError, ValueError, subprocess.SubprocessError) as exc:
+            pytest.skip(f"axe-core could not be fetched from npm ({exc})")
+        hatch_build.unpack(package, archive, kept)
+    return (kept / "axe.min.js").read_text(encoding="utf-8")
