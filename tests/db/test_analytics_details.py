@@ -13,12 +13,20 @@ import msgspec
 
 from evently import analytics, sales
 from evently.analytics import Range, Revenue, Scope, details, slots_of
+from evently.analytics.export import export_bookings
 from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing import Tax
-from evently.sales.commands import BookingLine, PlaceBooking, PutPromoCode, RecordRefund, WakeSale
+from evently.sales.commands import (
+    BookingLine,
+    PlaceBooking,
+    PutPromoCode,
+    RecordOutsideRefunds,
+    RecordRefund,
+    WakeSale,
+)
 from evently.sales.outbox import JournalFacts
 from evently.sales.terms import Conditions, Fees, PromoTerms, RefundWindow
 from tests.db.test_audit_extras import bustle, desk, pay
@@ -127,6 +135,20 @@ async def test_what_was_counted_before_there_was_revenue_is_summed_up(db: Databa
         )
     await count(db, journal)
     assert [[dict(row) for row in await db.fetch(query)] for query in read] == expected
+
+
+async def test_the_export_has_what_others_paid_back(db: Database, desk: SalesDesk) -> None:
+    starts_at = desk.clock() + timedelta(days=30)
+    terms = msgspec.structs.replace(sale_terms(capacity=10), conditions=Conditions("online"))
+    event = await desk.event(terms, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    line = BookingLine(next(iter((await desk.types(event)).values())), 2)
+    held = booking(await desk.engine.submit(PlaceBooking(event.event_id, new_id(), (line,))))
+    bought = await pay(desk, held)
+    assert bought.payment_id is not None
+    await desk.cancel(bought, bought.tickets[0].ticket_id)
+    await desk.engine.submit(RecordOutsideRefunds(event.event_id, held.booking_id, bought.payment_id, 300))
+    ((row,),) = [rows async for rows in export_bookings(db, event.event_id)]
+    assert (row.tickets, row.paid_minor, row.refunded_minor) == (1, 5_000, 2_800)
 
 
 SOLD = (  # everything that decides what a ticket costs, and what comes back of it

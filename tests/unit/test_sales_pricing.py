@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -84,5 +85,9 @@ def test_a_refund_adds_up_and_a_fee_that_is_kept_keeps_its_tax(
         assert left == Counter(organizer=0, tax=of_fees, fees=kept - of_fees)
 
 
-def test_conditions_from_before_say_the_rate_of_the_ticket_type() -> None:
-    assert Conditions().fees.tax_basis_points is None
+def test_the_fees_of_conditions_from_before_have_the_rate_of_the_ticket_type() -> None:
+    stored = b'{"payment":"online","fees":{"fixed_minor":200,"basis_points":0,"paid_by":"buyer"}}'
+    fees = msgspec.json.decode(stored, type=Conditions).fees
+    assert (fees, fees.tax_basis_points) == (Fees(200), None)
+    terms = replace(TYPE, price_minor=3_400, tax_basis_points=700)
+    assert amounts_of(terms, 0, fees) == (0, 200, 200, 222, 13)

@@ -14,7 +14,7 @@ SELECT
     worth.amount_minor,
     sales.currency,
     bookings.paid_minor,
-    bookings.refunded_minor,
+    bookings.refunded_minor + bookings.outside_minor AS refunded_minor,
     bookings.placed_at,
     bookings.confirmed_at,
     bookings.ended_at,
