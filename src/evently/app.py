@@ -35,6 +35,7 @@ from evently.kit.repeating import repeating
 from evently.payments import open_gateways
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
+from evently.tickets import TicketPrinter
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
 from evently.web.edge.asgi import Receive, Scope, Send
@@ -142,6 +143,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         probe = await stack.enter_async_context(Probe.open(config.database_options(), clock))
         context = await build(config, database, probe)
         stack.push_async_callback(context.limits.close)
+        stack.callback(context.printer.close)
         await context.accounts.start()
         stack.push_async_callback(context.accounts.stop)
         await context.engine.start()
@@ -181,6 +183,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         engine=engine,
         boards=SeatBoards(database),
         waitlist_positions=WaitlistPositions(database, clock),
+        printer=TicketPrinter(config.typefaces),
         checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

@@ -175,6 +175,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stripe_api_base: Annotated[
         str | None, _help("URL of the Stripe API, to use another server in its place (for tests).")
     ] = None
+    typefaces: Annotated[
+        Path | None,
+        _help(
+            "Directory with more typefaces (TrueType, OpenType) for printed tickets, for scripts that the "
+            "ones of the package do not have."
+        ),
+    ] = None
     metrics_directory: Annotated[
         str | None, _help("Directory in which the workers share their metrics; `serve` sets it.")
     ] = None

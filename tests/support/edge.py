@@ -16,6 +16,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.sales import Engine, EngineOptions
 from evently.sales.reads import SeatBoards, WaitlistPositions
+from evently.tickets import TicketPrinter
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
 from evently.web.edge.asgi import Receive, Scope, Send
@@ -48,11 +49,13 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         boards=SeatBoards(database),
         waitlist_positions=WaitlistPositions(database, utc_now),
         checkout=Checkout(database, engine, {}, None, utc_now, new_id),
+        printer=TicketPrinter(),
         limits=Limits(told.rates, told.heavy_reads_max),
     )
     try:
         yield create_asgi(context, routes)
     finally:
+        context.printer.close()
         await context.limits.close()
         await accounts.stop()
         await database.close()

@@ -18,6 +18,7 @@ from evently.web.api import (
     organizing,
     payments,
     seating,
+    tickets,
     waitlist,
 )
 from evently.web.edge.middleware import Edge
@@ -34,6 +35,7 @@ FACES: Final = (
     catalogue,
     organizing,
     bookings,
+    tickets,
     waitlist,
     payments,
     notifications,

@@ -9,6 +9,7 @@ from evently.checkout import Checkout
 from evently.db import Probe
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
+from evently.tickets import TicketPrinter
 from evently.web.edge import context
 from evently.web.edge.downloads import Downloads
 
@@ -22,6 +23,7 @@ class Services(context.Context):
     boards: SeatBoards
     waitlist_positions: WaitlistPositions
     checkout: Checkout
+    printer: TicketPrinter
     downloads: Downloads = field(default_factory=Downloads)
 
 

@@ -24,6 +24,9 @@ _PREFIXES: Final = {
     "rehearsedtype": "tty",
     "booking": "bkg",
     "ticket": "tkt",
+    "ticketdetails": "tkt",
+    "ticketevent": "evt",
+    "ticketvenue": "ven",
     "session": "ses",
     "bookingdetails": "bkg",
     "bookingrefund": "rfd",
@@ -122,6 +125,11 @@ _BY_NAME: Final[dict[str, Any]] = {
     "kind": "offer_made",
     "version": 1,
     "section": "Stalls",
+    "seat_label": "Stalls, row C, seat 12",
+    "ticket_type_name": "Regular",
+    "organizer_name": "Lakeside Concerts",
+    "qr_url": f"/v1/tickets/tkt_{_SAMPLE}/qr.svg",
+    "pdf_url": f"/v1/bookings/bkg_{_SAMPLE}/tickets.pdf",
     "seat_ids": ["stalls-a-1", "stalls-a-2"],
 }
 _SMALL_HALL: Final = {
@@ -212,6 +220,14 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
         for owner in ("TicketView", "QuotedLine", "QuoteView")
     },
     ("TicketView", "returning"): False,
+    ("TicketDetailsView", "returning"): False,
+    ("TicketDetailsView", "number"): 1,
+    ("TicketDetailsView", "tickets_of_booking"): 2,
+    ("TicketDetailsView", "state"): "valid",
+    ("TicketEventView", "state"): "published",
+    ("TicketVenueView", "name"): "Tempodrom",
+    ("TicketVenueView", "address"): "Möckernstraße 10, 10963 Berlin",
+    ("TicketVenueView", "country"): "DE",
     ("BookingDetailsView", "refunds"): [],
     ("BookingDetailsView", "latest_payment"): None,
     **dict.fromkeys([(owner, "kind") for owner in ("PromoDraft", "PromoView")], "percent"),
@@ -271,7 +287,9 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     ("LayoutView", "zones"): ["Stalls", "Balcony"],
     ("LayoutView", "map"): _SMALL_HALL,
     ("TicketView", "state"): "valid",
-    ("TicketView", "code"): "01M7Y4EF72EV2SXMCNXFSE27ZP3K5M7P9R1T3V5X7Z",
+    **dict.fromkeys(
+        [("TicketView", "code"), ("TicketDetailsView", "code")], "01M7Y4EF72EV2SXMCNXFSE27ZP3K5M7P9R1T3V5X7Z"
+    ),
     ("Health", "version"): "0.1.0",
     ("ProofView", "differences"): [],
     ("StateCountView", "kind"): "bookings",

@@ -1,0 +1,62 @@
+"""The tickets of a booking with all that is written on them, and why there may be none."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+
+from evently.catalogue import Event, Venue
+from evently.kit.errors import Refusal
+from evently.kit.ids import reference_of
+from evently.sales.commands import Booking
+from evently.sales.states import TicketState
+
+
+class TicketsRefusal(Refusal):
+    """Every refusal of this package."""
+
+    TICKET_NOT_FOUND = "ticket-not-found"
+    NO_VALID_TICKET = "no-valid-ticket"
+
+
+class IssuedTicket(msgspec.Struct, frozen=True):
+    """One ticket.
+
+    `number` counts the tickets of the booking from 1. `code` is None unless the ticket admits, or has
+    admitted, its holder. `total_minor` is what it costs, fees and taxes included.
+    """
+
+    ticket_id: UUID
+    ticket_type_id: UUID
+    number: int
+    state: TicketState
+    type_name: str
+    total_minor: int
+    seat_label: str | None
+    returning: bool
+    code: str | None
+
+
+class IssuedTickets(msgspec.Struct, frozen=True):
+    """All tickets of a booking, void ones included.
+
+    `buyer_name` is None when the account of the buyer was closed.
+    """
+
+    booking: Booking
+    event: Event
+    venue: Venue
+    organizer_name: str
+    buyer_name: str | None
+    tickets: tuple[IssuedTicket, ...]
+
+    @property
+    def reference(self) -> str:
+        """The short reference of the booking, for people."""
+        return reference_of(self.booking.booking_id)
+
+    @property
+    def admitting(self) -> list[IssuedTicket]:
+        """The tickets that have a code."""
+        return [ticket for ticket in self.tickets if ticket.code is not None]

@@ -1,0 +1,63 @@
+"""The tickets of a booking as documents, for its buyer alone: they contain the codes."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from evently import sales, tickets
+from evently.kit.errors import Refused
+from evently.kit.ids import BookingId
+from evently.sales.commands import SalesRefusal
+from evently.tickets import IssuedTickets, TicketsRefusal
+from evently.web.api.tickets.reading import PRIVATE
+from evently.web.edge.auth import SIGNED_IN, policy
+from evently.web.edge.conditional import etag_of, not_modified
+from evently.web.edge.context import Response
+from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, get
+from evently.web.services import Request
+
+_PDF: Final = "application/pdf"
+
+
+@get(
+    "/v1/bookings/{booking_id}/tickets.pdf",
+    operation_id="getTicketsPdf",
+    summary="Get the tickets of a booking as PDF",
+    description=(
+        "One A4 page for each ticket that admits; void tickets are left out. The file is tagged for screen "
+        "readers (PDF/UA-1). The same tickets give the same bytes. A character that cannot be printed is "
+        "replaced by `[?]`, and the ticket says which one it was."
+    ),
+    tags=["Tickets"],
+    media_type=_PDF,
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND, TicketsRefusal.NO_VALID_TICKET),
+    **policy(SIGNED_IN),
+)
+async def get_tickets_pdf(
+    request: Request, booking_id: FromPath[BookingId]
+) -> Response[bytes] | Response[None]:
+    """Return the tickets of a booking of the caller as PDF."""
+    issued = await _tickets_of(request, booking_id)
+    tickets.check_valid(issued)
+    etag = etag_of(tickets.pdf_tag(issued))
+    if unchanged := not_modified(request, etag, PRIVATE):
+        return unchanged
+    headers = {
+        "etag": etag,
+        "cache-control": PRIVATE,
+        "content-disposition": f'inline; filename="tickets-{issued.reference}.pdf"',
+    }
+    return Response(await request.context.printer.pdf_of(issued), headers=headers, media_type=_PDF)
+
+
+async def _tickets_of(request: Request, booking_id: UUID) -> IssuedTickets:
+    database = request.context.database
+    booking = await sales.reads.get_booking(database, booking_id)
+    if booking.buyer_id != request.actor.id:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return await tickets.load_tickets(database, booking)
+
+
+routes: Final = [get_tickets_pdf]
