@@ -24,8 +24,19 @@ from evently.web.api import (
 from evently.web.edge.middleware import Edge
 from evently.web.edge.router import Router
 from evently.web.edge.routing import Route
-from evently.web.pages import assets, browsing, choosing, demo_gateway, events, sessions, site
+from evently.web.pages import (
+    assets,
+    browsing,
+    choosing,
+    demo_gateway,
+    events,
+    sessions,
+    site,
+)
 from evently.web.pages import bookings as booking_pages
+from evently.web.pages import (
+    waitlist as waitlist_pages,
+)
 from evently.web.pages.trouble import respond_with_page
 from evently.web.services import Request, Services
 
@@ -45,7 +56,17 @@ FACES: Final = (
     health,
     docs,
 )
-PAGES: Final = (browsing, events, choosing, booking_pages, sessions, demo_gateway, site, assets)
+PAGES: Final = (
+    browsing,
+    events,
+    choosing,
+    booking_pages,
+    waitlist_pages,
+    sessions,
+    demo_gateway,
+    site,
+    assets,
+)
 
 
 def create_asgi(context: Services, routes: Sequence[Route] | None = None) -> Edge:

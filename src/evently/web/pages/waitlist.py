@@ -1,0 +1,229 @@
+"""Waiting for tickets that come back: joining, the position, an offer to take or to decline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+
+from evently import catalogue, sales
+from evently.kit.errors import Refused
+from evently.kit.ids import EventId, WaitlistEntryId, find_id, show_id
+from evently.sales.commands import Command, Listed, No, SalesRefusal, WaitlistEntry
+from evently.sales.reads import WaitlistPosition
+from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
+from evently.web.edge.context import Response
+from evently.web.edge.idempotency import fingerprint_of
+from evently.web.edge.problems import PROBLEMS, sentence_of
+from evently.web.edge.routing import FromPath, QueryParameter
+from evently.web.pages.browsing import event_address
+from evently.web.pages.events import EventOnPage, read_event
+from evently.web.pages.forms import FormError, read_form
+from evently.web.pages.rendering import act, new_key, render, see_other, show
+from evently.web.paying import refuse_unpayable
+from evently.web.services import Request
+
+_ENTRIES_MAX: Final = 50
+_REASONS: Final = {
+    "left": "You left the waitlist.",
+    "declined": "You passed the offer on.",
+    "lapsed": "The offer ended before it was taken.",
+    "cancelled": "The organizer took this entry off the list.",
+    "over_limit": "You have as many tickets as one person may have.",
+}
+Type = Annotated[str, QueryParameter(name="type", max_length=64)]
+Quantity = Annotated[str, QueryParameter(max_length=6)]
+
+
+class EntryOnPage(NamedTuple):
+    """A waitlist entry as its buyer sees it. Times are those at the venue."""
+
+    id: str
+    entry: WaitlistEntry
+    event: catalogue.Event
+    type_name: str
+    event_address: str
+    position: WaitlistPosition
+    offer_ends: datetime | None
+    expected: datetime | None
+    ended: str | None  # why it is over
+    again: str  # the address at which the buyer can join anew
+
+    @property
+    def address(self) -> str:
+        """Where its forms are sent to."""
+        return f"/waitlist/{self.id}"
+
+
+@show("/events/{event_id}/waitlist", **policy(PUBLIC))
+async def show_joining(
+    request: Request, event_id: FromPath[EventId], type_id: Type = "", quantity: Quantity = ""
+) -> Response[str]:
+    """Return the page on which a buyer joins the waitlist of a ticket type."""
+    page = await _read_public(request, event_id)
+    return _joining(request, page, type_id, quantity)
+
+
+@act("/events/{event_id}/waitlist", **policy(PUBLIC, rate="bookings"))
+async def join(request: Request, event_id: FromPath[EventId]) -> Response[str] | Response[None]:
+    """Add the buyer to the waitlist; a visitor logs in first."""
+    form = await read_form(request)
+    page = await _read_public(request, event_id)
+    type_id, text, key = form.text("type"), form.text("quantity"), form.text("key")
+    if request.actor.kind == "anonymous":
+        here = f"/events/{show_id('evt', event_id)}/waitlist?{urlencode({'type': type_id, 'quantity': text})}"
+        return see_other(f"/login?{urlencode({'next': here})}")
+    found = find_id("tty", type_id)
+    quantity = int(text[:6]) if text.isdecimal() else 0
+    if found is None or not 1 <= quantity <= sales.commands.UNITS_MAX:
+        errors = [FormError("quantity", "Say how many tickets you want: a number from 1 on.")]
+        return _joining(request, page, type_id, text, errors=errors)
+    meant = _Meant(type_id, quantity)
+    command = sales.commands.JoinWaitlist(
+        event_id,
+        request.actor.id,
+        found,
+        quantity,
+        key=f"page-{key[:100]}" if key and key.isascii() else None,
+        fingerprint=fingerprint_of("join", event_id, meant),
+    )
+    outcome = await request.context.engine.submit(command)
+    if isinstance(outcome, No) and outcome.refusal is not SalesRefusal.ALREADY_WAITING:
+        return _joining(request, page, type_id, text, refused=outcome.as_error())
+    return see_other("/me/waitlist")
+
+
+@show("/me/waitlist", **policy(SIGNED_IN))
+async def my_waitlist(request: Request) -> Response[str]:
+    """Return the waitlist entries of the reader, live ones first."""
+    return await _list(request)
+
+
+@act("/waitlist/{entry_id}/accept", **policy(SIGNED_IN, rate="bookings"))
+async def accept(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Response[str] | Response[None]:
+    """Accept an offer, and go to its booking."""
+    await read_form(request)
+    entry = await _own(request, entry_id)
+    try:
+        line = sales.commands.BookingLine(entry.ticket_type_id, entry.quantity)
+        await refuse_unpayable(request, entry.event_id, [line])
+        outcome = await _submit(
+            request, sales.commands.AcceptOffer(entry.event_id, entry_id, request.actor.id)
+        )
+    except Refused as exc:
+        return await _list(request, exc)
+    assert outcome.booking is not None, "an accepted offer has a booking"
+    return see_other(f"/bookings/{show_id('bkg', outcome.booking.booking_id)}")
+
+
+@act("/waitlist/{entry_id}/leave", **policy(SIGNED_IN, rate="bookings"))
+async def leave(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Response[str] | Response[None]:
+    """Leave the waitlist, or pass an offer on to the next person."""
+    await read_form(request)
+    entry = await _own(request, entry_id)
+    try:
+        await _submit(request, sales.commands.LeaveWaitlist(entry.event_id, entry_id, request.actor.id))
+    except Refused as exc:
+        return await _list(request, exc)
+    return see_other("/me/waitlist")
+
+
+async def _read_public(request: Request, event_id: UUID) -> EventOnPage:
+    page = await read_event(request, event_id)
+    if page.event.state == "draft":
+        raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+    return page
+
+
+def _joining(
+    request: Request,
+    page: EventOnPage,
+    type_id: str,
+    quantity: str,
+    *,
+    errors: list[FormError] | None = None,
+    refused: Refused | None = None,
+) -> Response[str]:
+    status = PROBLEMS[refused.refusal].status if refused else 422 if errors else 200
+    return render(
+        request,
+        "join_waitlist.html",
+        status=status,
+        page=page,
+        chosen=type_id,
+        quantity=quantity or "1",
+        errors=errors or [],
+        no=None if refused is None else sentence_of(refused),
+        key=new_key(),
+    )
+
+
+async def _list(request: Request, refused: Refused | None = None) -> Response[str]:
+    context = request.context
+    page = await sales.reads.list_entries_of_buyer(
+        context.database, request.actor.id, _ENTRIES_MAX, None, live=False
+    )
+    live: list[EntryOnPage] = []
+    over: list[EntryOnPage] = []
+    for entry in page.data:
+        shown = await _show(request, entry)
+        (live if entry.state in ("waiting", "offered") else over).append(shown)
+    live.sort(key=lambda each: each.entry.state != "offered")  # what must be decided comes first
+    return render(
+        request,
+        "my_waitlist.html",
+        status=200 if refused is None else PROBLEMS[refused.refusal].status,
+        live=live,
+        over=over,
+        no=None if refused is None else sentence_of(refused),
+    )
+
+
+async def _show(request: Request, entry: WaitlistEntry) -> EntryOnPage:
+    context = request.context
+    async with context.database.snapshot() as snapshot:
+        event = (await catalogue.find_events(snapshot, [entry.event_id]))[entry.event_id]
+        sale = await sales.reads.read_sale(snapshot, entry.event_id)
+    position = await context.waitlist_positions.get_position(entry)
+    zone = event.place.zone
+    estimate, ends = position.estimate, position.offer_expires_at
+    terms = sale.ticket_types.get(entry.ticket_type_id)
+    query = urlencode({"type": show_id("tty", entry.ticket_type_id), "quantity": entry.quantity})
+    return EntryOnPage(
+        show_id("wle", entry.entry_id),
+        entry,
+        event,
+        "Ticket" if terms is None else terms.name,
+        event_address(event),
+        position,
+        None if ends is None else ends.astimezone(zone),
+        estimate.expected_at.astimezone(zone) if estimate is not None and estimate.in_time else None,
+        "You got your tickets." if entry.state == "fulfilled" else _REASONS.get(entry.reason),
+        f"/events/{show_id('evt', entry.event_id)}/waitlist?{query}",
+    )
+
+
+class _Meant(msgspec.Struct, frozen=True):
+    ticket_type_id: str
+    quantity: int
+
+
+async def _own(request: Request, entry_id: UUID) -> WaitlistEntry:
+    entry = await sales.reads.get_entry(request.context.database, entry_id)
+    if entry.buyer_id != request.actor.id:
+        raise Refused(SalesRefusal.ENTRY_NOT_FOUND)
+    return entry
+
+
+async def _submit(request: Request, command: Command) -> Listed:
+    outcome = await request.context.engine.submit(command)
+    if isinstance(outcome, No):
+        raise outcome.as_error()
+    assert isinstance(outcome, Listed), "the outcome of a waitlist command is an entry"
+    return outcome
+
+
+routes: Final = [show_joining, join, my_waitlist, accept, leave]

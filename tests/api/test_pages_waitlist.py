@@ -1,0 +1,80 @@
+"""The pages of the waitlist over HTTP, as a browser without script uses them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from evently.kit.ids import show_id
+from evently.sales.terms import Conditions
+from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.paying import sold_under
+from tests.support.visitor import Visitor
+
+
+@pytest.fixture
+async def office(database_url: str) -> AsyncIterator[BoxOffice]:
+    async with open_box_office(database_url) as opened:
+        yield opened
+
+
+async def test_a_buyer_waits_is_offered_a_ticket_and_takes_it(office: BoxOffice) -> None:
+    event = await office.open_event(terms=sold_under(Conditions(payment="online", hold_seconds=600), 1))
+    first, second = office.as_buyer(), Visitor(office, office.as_buyer())
+    held = (await office.book(event, first)).json()["id"]
+    type_id = await office.ticket_type(event)
+    address = f"/events/{show_id('evt', event.event_id)}"
+    office.context.memory.forget_all()
+    await second.read(address)
+    link = re.search(rf'href="({address}/waitlist\?type=[^"]*)"', second.text)
+    assert link, "a sold-out ticket type leads to the waitlist"
+    await second.read(link[1])
+    await second.submit(f"{address}/waitlist", type=type_id, quantity="two")
+    assert second.status == 422
+    await second.submit(f"{address}/waitlist", type=type_id, quantity="1")
+    assert second.path == "/me/waitlist"
+    assert "number <b>1</b> in line" in second.text
+    await second.read(link[1])
+    await second.submit(f"{address}/waitlist", type=type_id)
+    assert second.path == "/me/waitlist", "who waits already is shown where"
+    await office.post(f"/v1/bookings/{held}/cancel", first)
+    await second.read("/me/waitlist")
+    assert "Your tickets are here" in second.text
+    accept = re.search(r'action="(/waitlist/wle_[^"]*/accept)"', second.text)
+    assert accept
+    stranger = Visitor(office, office.as_buyer())
+    await stranger.send(accept[1], {})
+    assert stranger.status == 404
+    await second.send(accept[1], {})
+    assert second.heading() == "Pay for 1 ticket"
+    await second.send(accept[1], {})
+    assert second.heading() == "Pay for 1 ticket", "accepting twice is accepting once"
+
+
+async def test_an_offer_is_passed_on(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=1)
+    first, waiting = office.as_buyer(), [Visitor(office, office.as_buyer()) for _ in range(2)]
+    booked = (await office.book(event, first)).json()["id"]
+    type_id = await office.ticket_type(event)
+    address = f"/events/{show_id('evt', event.event_id)}/waitlist"
+    for visitor in waiting:
+        await visitor.send(address, {"type": type_id, "quantity": "1"})
+    await office.post(f"/v1/bookings/{booked}/cancel", first)
+    await waiting[0].read("/me/waitlist")
+    leave = re.search(r'action="(/waitlist/wle_[^"]*/leave)"', waiting[0].text)
+    assert leave
+    await waiting[0].send(leave[1], {})
+    assert "You passed the offer on." in waiting[0].text
+    assert "Your tickets are here" in await waiting[1].read("/me/waitlist")
+
+
+async def test_a_visitor_logs_in_before_joining(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=1)
+    visitor = Visitor(office)
+    address = f"/events/{show_id('evt', event.event_id)}/waitlist"
+    await visitor.send(address, {"type": await office.ticket_type(event), "quantity": "1"})
+    assert visitor.path == "/login"
+    await visitor.read("/me/waitlist")
+    assert visitor.path == "/login"
