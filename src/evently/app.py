@@ -32,6 +32,7 @@ from evently.kit.ids import new_id
 from evently.kit.locked_directory import keep_directory
 from evently.kit.logs import configure_logs, is_pretty
 from evently.kit.repeating import repeating
+from evently.mail import Mail
 from evently.payments import open_gateways
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
@@ -149,12 +150,14 @@ async def running(config: Config) -> AsyncIterator[Services]:
         await context.engine.start()
         stack.push_async_callback(context.engine.stop)
         stack.push_async_callback(context.checkout.stop)
+        stack.push_async_callback(context.mail.stop)
         if config.background:
             services = reactions.Services(
                 database=database,
                 engine=context.engine,
                 checkout=context.checkout,
                 accounts=context.accounts,
+                mail=context.mail,
                 clock=clock,
             )
             await stack.enter_async_context(reactions.running(config.database_options(), services))
@@ -185,5 +188,6 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         waitlist_positions=WaitlistPositions(database, clock),
         printer=TicketPrinter(config.typefaces),
         checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
+        mail=Mail(database, config.mail_options(), secret, clock),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from evently.db import DatabaseOptions
 from evently.kit.logs import LogFormat, LogOptions
+from evently.mail import MailOptions, is_sender, read_server
 from evently.payments import DEMO_PAGE_PATH, PaymentOptions
 from evently.sales import EngineOptions
 from evently.web.edge.options import BODY_BYTES_MAX, RateOptions, WebOptions
@@ -32,6 +33,7 @@ SECRET_BYTES_MIN: Final = 32  # RFC 7518, 3.2: a key of HS256 has at least the s
 HEXADECIMAL: Final = "hex:"  # the prefix of a secret in hexadecimal digits
 # Selling one event gains little from more processes: they take turns on the event's row.
 DEFAULT_PROCESSES_MAX: Final = 4
+DEMO_SENDER: Final = "Evently <tickets@evently.example>"
 _NOT_SETTINGS: Final = frozenset({"EVENTLY_TOKEN"})  # an option of `evently rehearse`
 _ONLY_FOR_THE_PARENT: Final = frozenset({"host", "port", "workers", "data", "pg_bindir"})
 
@@ -182,6 +184,30 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "ones of the package do not have."
         ),
     ] = None
+    smtp_url: Annotated[
+        str | None,
+        _help(
+            "Mail server: `smtp://host:25` (no encryption), `smtp+starttls://user:password@host:587`, or "
+            "`smtps://user:password@host:465`. If unset, no e-mail is sent."
+        ),
+    ] = None
+    mail_from: Annotated[
+        str, _help("Sender of e-mails, such as `Evently <tickets@evently.example>`; bounces go there.")
+    ] = ""
+    mail_connections_max: Annotated[
+        Count, _help("Maximum number of connections of one process to the mail server.")
+    ] = 4
+    demo: Annotated[
+        bool,
+        _help(
+            "Whether this is the demo: without a mail server, `/demo/mail` shows every e-mail to everybody. "
+            "`serve --demo` sets it."
+        ),
+    ] = False
+    local_url: Annotated[
+        str,
+        _help("URL that begins links in e-mails when `EVENTLY_PUBLIC_URL` is unset; `serve` sets it."),
+    ] = "http://127.0.0.1:8000"
     metrics_directory: Annotated[
         str | None, _help("Directory in which the workers share their metrics; `serve` sets it.")
     ] = None
@@ -229,6 +255,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self.stripe_webhook_secret or "",
             self.stripe_api_base,
             demo_page_url=self.public_url.rstrip("/") + DEMO_PAGE_PATH,
+        )
+
+    def mail_options(self) -> MailOptions:
+        """Return the options of e-mail."""
+        return MailOptions(
+            server_url=self.smtp_url,
+            sender=self.mail_from or DEMO_SENDER,
+            base_url=(self.public_url or self.local_url).rstrip("/"),
+            mailbox=self.demo,
+            connections_max=self.mail_connections_max,
         )
 
     def log_options(self) -> LogOptions:
@@ -300,6 +336,7 @@ def _check(config: Config) -> None:
         raise ConfigError(
             "EVENTLY_GATEWAY=stripe needs EVENTLY_STRIPE_KEY and EVENTLY_STRIPE_WEBHOOK_SECRET."
         )
+    _check_mail(config)
     for origin in _words(config.cors_origins):
         if not re.fullmatch(r"\*|https?://[^/?#]+", origin):
             raise ConfigError(f"EVENTLY_CORS_ORIGINS: {origin!r} is not an origin like https://shop.example.")
@@ -315,6 +352,23 @@ def _check(config: Config) -> None:
                 raise ConfigError(
                     f"{PREFIX}{name.upper()}: {network!r} is not a network like 10.0.0.0/8."
                 ) from exc
+
+
+def _check_mail(config: Config) -> None:
+    if config.mail_from and not is_sender(config.mail_from):
+        raise ConfigError(
+            f"EVENTLY_MAIL_FROM: {config.mail_from!r} is not a sender like Evently <tickets@evently.example>."
+        )
+    if config.smtp_url is None:
+        return
+    try:
+        read_server(config.smtp_url)
+    except ValueError as exc:
+        raise ConfigError(f"EVENTLY_SMTP_URL {exc}.") from exc
+    if not (config.mail_from and config.public_url):
+        raise ConfigError(
+            "EVENTLY_SMTP_URL needs EVENTLY_MAIL_FROM, the sender, and EVENTLY_PUBLIC_URL, where links lead."
+        )
 
 
 def ignore_libpq_variables() -> None:

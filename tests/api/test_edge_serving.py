@@ -92,6 +92,7 @@ def test_it_is_alive_ready_and_well(server: Serving) -> None:
         "migrations",
         "relay",
         "gateway",
+        "mail",
     }
 
 

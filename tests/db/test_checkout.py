@@ -35,6 +35,7 @@ from evently.reactions.relay import Relay
 from evently.reactions.tasks import cancel_bookings
 from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExtendHold, WakeSale
 from evently.sales.terms import Conditions, RefundWindow
+from tests.support.mail import make_mail
 from tests.support.paying import Desk, open_desk, sold_under
 from tests.support.sales_desk import until
 from tests.support.selling import open_engine
@@ -666,7 +667,9 @@ async def test_payments_and_refunds_are_finished_in_the_background(desk: Desk, d
     late = (await desk.try_to_pay(held[2], "late")).payment
     desk.clock.move(seconds=20)
     people = Accounts(desk.db, utc_now, TokenOptions(bytes(32)))
-    services = reactions.Services(desk.db, desk.engine, desk.checkout, people, desk.clock)
+    services = reactions.Services(
+        desk.db, desk.engine, desk.checkout, people, make_mail(desk.db, desk.clock), desk.clock
+    )
     async with reactions.running(DatabaseOptions(database_url), services):
 
         async def captured() -> bool:

@@ -28,6 +28,7 @@ from evently.sales.reads import find_sale
 from tests.support.accounts import CHEAP, ORIGIN, PASSWORD, SECRET, log_in
 from tests.support.catalogue import sale_terms
 from tests.support.crash_points import CrashingDatabase, CrashingEngine, CrashPoint, ProcessCrashed
+from tests.support.mail import make_mail
 from tests.support.sales_desk import SalesDesk, open_sales_desk
 
 POINTS_MAX: Final = 60  # closing an account with these claims has fewer
@@ -46,9 +47,8 @@ def open_process(desk: SalesDesk, crash_point: CrashPoint) -> Services:
     database = CrashingDatabase(desk.db, crash_point)
     engine = CrashingEngine(desk.engine, desk.db, desk.clock, crash_point)
     accounts = Accounts(database, desk.clock, TokenOptions(SECRET), CHEAP)
-    return Services(
-        database, engine, Checkout(database, engine, {}, None, desk.clock, new_id), accounts, desk.clock
-    )
+    checkout = Checkout(database, engine, {}, None, desk.clock, new_id)
+    return Services(database, engine, checkout, accounts, make_mail(database, desk.clock), desk.clock)
 
 
 async def claim(desk: SalesDesk, number: int) -> tuple[UUID, list[Event]]:

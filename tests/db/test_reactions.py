@@ -40,6 +40,7 @@ from evently.sales.facts import SaleCancelled
 from evently.sales.outbox import JournalFacts
 from evently.sales.reads import find_sale, list_sale_summaries
 from tests.support.catalogue import sale_terms
+from tests.support.mail import make_mail
 from tests.support.sales_desk import SalesDesk, open_sales_desk, until
 
 
@@ -53,7 +54,7 @@ async def desk(db: Database) -> AsyncIterator[SalesDesk]:
 async def running(desk: SalesDesk, url: str) -> AsyncIterator[None]:
     accounts = Accounts(desk.db, utc_now, TokenOptions(bytes(32)))
     checkout = Checkout(desk.db, desk.engine, {}, None, desk.clock, new_id)
-    services = Services(desk.db, desk.engine, checkout, accounts, desk.clock)
+    services = Services(desk.db, desk.engine, checkout, accounts, make_mail(desk.db, desk.clock), desk.clock)
     async with reactions.running(DatabaseOptions(url), services):
         yield
 
@@ -211,7 +212,10 @@ async def test_whoever_has_booked_is_told_of_a_new_date_once(db: Database, desk:
         accounts = Accounts(db, utc_now, TokenOptions(bytes(32)))
         checkout = Checkout(db, desk.engine, {}, None, desk.clock, new_id)
         for _ in range(2):
-            await notify_buyers(Services(db, desk.engine, checkout, accounts, desk.clock), **job.arguments)
+            await notify_buyers(
+                Services(db, desk.engine, checkout, accounts, make_mail(desk.db, desk.clock), desk.clock),
+                **job.arguments,
+            )
         told = await db.fetch(
             "SELECT booking_id, person_id FROM notifications WHERE event_id = $1 AND seq = $2",
             event.event_id,

@@ -26,6 +26,7 @@ from evently.web.edge.middleware import Edge
 from evently.web.edge.options import RateOptions, WebOptions
 from evently.web.owners import Owners
 from evently.web.services import Services
+from tests.support.mail import make_mail
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 UNLIMITED = msgspec.convert(dict.fromkeys(set(RateOptions.__struct_fields__) - {"store_url"}, 0), RateOptions)
@@ -50,6 +51,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         waitlist_positions=WaitlistPositions(database, utc_now),
         checkout=Checkout(database, engine, {}, None, utc_now, new_id),
         printer=TicketPrinter(),
+        mail=make_mail(database, utc_now),
         limits=Limits(told.rates, told.heavy_reads_max),
     )
     try:

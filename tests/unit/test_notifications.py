@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from evently import sales
-from evently.notifications import NewNotification, notifications_of
+from evently.notifications.notifications import NewNotification, notifications_of
 from evently.sales.facts import HoldExpired, TicketsReturned, WaitlistJoined
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)

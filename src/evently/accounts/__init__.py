@@ -25,7 +25,7 @@ from evently.accounts.organizers import Organizer
 from evently.accounts.people import Person
 from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.sessions import end_all_sessions
-from evently.accounts.tokens import PlatformRole, TokenOptions
+from evently.accounts.tokens import PlatformRole, TokenOptions, derive_key
 from evently.accounts.upkeep import delete_expired
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "PlatformRole",
     "TokenOptions",
     "delete_expired",
+    "derive_key",
     "end_all_sessions",
     "invitations",
     "keys",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -29,6 +29,8 @@ sql: Final = load_queries(__name__)
 # The fields of `EventTerms` that are columns: a wall time is stored as an instant
 _WRITTEN: Final = [name for name in EventTerms.__struct_fields__ if not name.endswith("_local")]
 
+# From noon until the end of the next day, and an hour for clocks that change in between
+_REMINDED_AHEAD: Final = timedelta(hours=37)
 # Events that one statement renames: ten megabytes if every description has the largest length
 _COPY_PAGE: Final = 500
 # Events whose words one transaction makes again: a megabyte, if every description has the largest length
@@ -154,6 +156,18 @@ async def find_events(database: Database | Connection, event_ids: Iterable[UUID]
         row["event_id"]: read_event(row)
         for row in await database.fetch(*sql.find_events(event_ids=list(event_ids)))
     }
+
+
+async def list_events_to_remind(
+    database: Database, since: datetime | None, now: datetime
+) -> list[tuple[UUID, datetime, datetime]]:
+    """Return published events that have not begun and whose buyers are due to be reminded, with two instants.
+
+    These are the start, and when the reminder came due: at noon on the day before, on the clocks at the
+    venue. `since`: only those that came due after it.
+    """
+    rows = await database.fetch(*sql.list_to_remind(since=since, now=now, ahead=_REMINDED_AHEAD))
+    return [(row["event_id"], row["starts_at"], row["remind_at"]) for row in rows]
 
 
 def read_event(row: Record) -> Event:

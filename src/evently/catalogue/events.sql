@@ -111,3 +111,22 @@ UPDATE events
 SET search = array_to_tsvector(string_to_array(new.lexemes, ' ')), words_version = :words_version
 FROM unnest(:event_ids::uuid[], :lexemes::text[]) AS new (event_id, lexemes)
 WHERE events.event_id = new.event_id;
+
+-- name: list_to_remind
+-- Published events that have not begun, and whose reminder is due: at noon on the day before, on the clocks
+-- at the venue. The index of upcoming events finds those of the next days.
+SELECT upcoming.event_id, upcoming.starts_at, upcoming.remind_at
+FROM (
+    SELECT
+        event_id,
+        starts_at,
+        (((starts_at AT TIME ZONE time_zone)::date - 1) + time '12:00') AT TIME ZONE time_zone AS remind_at
+    FROM events
+    WHERE
+        state = 'published'
+        AND NOT sandbox
+        AND starts_at > :now::timestamptz
+        AND starts_at <= :now + :ahead::interval
+) AS upcoming
+WHERE upcoming.remind_at <= :now AND (:since::timestamptz IS NULL OR upcoming.remind_at > :since)
+ORDER BY upcoming.starts_at, upcoming.event_id;

@@ -24,6 +24,7 @@ from evently.checkout.store import find_latest_payment as find_payment
 from evently.checkout.store import find_payment as find_payment_by_id
 from evently.checkout.store import (
     find_refund,
+    list_attempted,
     list_payments,
     list_refunds,
     preview_cancellation,
@@ -48,6 +49,7 @@ __all__ = [
     "find_payment",
     "find_payment_by_id",
     "find_refund",
+    "list_attempted",
     "list_payments",
     "list_refunds",
     "preview_cancellation",

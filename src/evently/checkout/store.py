@@ -180,6 +180,16 @@ async def list_payments(database: Database, booking_id: UUID) -> list[Payment]:
     ]
 
 
+async def list_attempted(tx: Connection, bookings: Sequence[tuple[UUID, UUID]]) -> frozenset[UUID]:
+    """Return those of these bookings (event and booking) with a payment, even one that failed."""
+    event_ids, booking_ids = (
+        [event_id for event_id, _ in bookings],
+        [booking_id for _, booking_id in bookings],
+    )
+    rows = await tx.fetch(*sql.list_attempted(event_ids=event_ids, booking_ids=booking_ids))
+    return frozenset(row["booking_id"] for row in rows)
+
+
 async def list_refunds(
     database: Database, event_id: UUID, state: str | None, limit: int, after: str | None
 ) -> Page[RefundRow]:

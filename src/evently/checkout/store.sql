@@ -156,6 +156,13 @@ WHERE (event_id, booking_id) = (
 ORDER BY attempt DESC
 LIMIT :limit;
 
+-- name: list_attempted
+-- Bookings with a payment, in whatever state. One look-up in an index for each.
+SELECT DISTINCT payments.booking_id
+FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS expired (event_id, booking_id)
+INNER JOIN payments
+    ON payments.event_id = expired.event_id AND payments.booking_id = expired.booking_id;
+
 -- name: take_due_payments
 -- Take due payments. Each is due again after a pause, from the first to the longest, that doubles with each
 -- try: in case its process dies. Rows that another process is taking are skipped.

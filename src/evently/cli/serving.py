@@ -47,6 +47,7 @@ from evently.kit.clock import utc_now
 from evently.kit.descriptors import raise_descriptor_limit
 from evently.kit.locked_directory import locked_directory
 from evently.kit.logs import configure_logs
+from evently.mail import read_server
 
 if TYPE_CHECKING:
     from evently.db.embedded import EmbeddedPostgres
@@ -67,6 +68,7 @@ KEEP_ALIVE_SECONDS: Final = 75
 _POSTGRES_RETRY_SECONDS: Final = 5.0  # between two attempts to restart PostgreSQL
 _PORT_SECONDS_MAX: Final = 3.0  # the workers of a killed server end within a second
 _PORT_RETRY_SECONDS: Final = 0.1
+NO_MAIL: Final = "no mail server is named (EVENTLY_SMTP_URL): nothing is offered that needs e-mail"
 NO_GATEWAY: Final = "no gateway is named (EVENTLY_GATEWAY): nothing new is sold that is paid online"
 
 _log: Final = structlog.get_logger(__name__)
@@ -80,16 +82,18 @@ def serve(config: Config, *, demo: bool) -> None:
     """Start PostgreSQL and the workers, print the server's URL, and run until a signal stops it."""
     configure_logs(config.log_options())
     raise_descriptor_limit()  # for PostgreSQL and the workers, which inherit it
-    if demo and config.gateway is None:
-        config = replace(config, gateway="demo")
+    if demo:
+        config = replace(config, demo=True, gateway=config.gateway or "demo")
     if config.gateway is None:
         _log.warning("no payment gateway", reason=NO_GATEWAY)
+    if config.smtp_url is None and not config.demo:
+        _log.warning("no mail server", reason=NO_MAIL)
     with (
         _listening(config) as listening,
         database(config) as (found, postgres),
         locked_directory("evently-metrics") as metrics_directory,
     ):
-        ready = _with_secret(found)
+        ready = replace(_with_secret(found), local_url=_url_of(listening[0]))
         if demo:
             _fill_with_demo(ready)
         variables = variables_for_workers(ready, str(metrics_directory))
@@ -350,20 +354,31 @@ def _announce(listening: socket.socket, config: Config, *, demo: bool) -> None:
 
 
 def _print_urls(listening: socket.socket, config: Config, *, demo: bool) -> None:
-    host, port = listening.getsockname()[:2]
-    here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    here = _url_of(listening)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]Evently[/] answers at [bold]{here}[/]")
     console.print(f"  API docs   {here}/docs (Swagger UI), {here}/redoc, {here}/openapi.json")
     console.print(f"  Health     {here}/health, {here}/metrics")
     if config.gateway is None:
         console.print(f"  Payments   {NO_GATEWAY}")
+    console.print(f"  Mail       {_describe_mail(here, config)}")
     if demo:
         from evently.demo import describe_accounts
 
         console.print(describe_accounts())
     console.print("  Stop       Ctrl-C")
     sys.stdout.flush()
+
+
+def _url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _describe_mail(here: str, config: Config) -> str:
+    if config.smtp_url is not None:
+        return f"through {read_server(config.smtp_url).shown}"
+    return f"{here}/demo/mail shows what people get" if config.demo else NO_MAIL
 
 
 async def _work(config: Config) -> None:

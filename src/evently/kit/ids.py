@@ -125,6 +125,12 @@ class InvitationId(PrefixedId):
     prefix = "inv"
 
 
+class MessageId(PrefixedId):
+    """The id of an e-mail."""
+
+    prefix = "msg"
+
+
 class NotificationId(PrefixedId):
     """The id of a notification."""
 

@@ -5,9 +5,10 @@
     TASKS      what each job runs, at least once
     SCHEDULE   what runs by the clock, in one process at a time
 
-What only writes to the database is an EFFECT. What speaks to other hosts (an e-mail, a webhook) is a job: a
-line in REACTIONS, a line in TASKS, and a module that sends; an effect must not wait for a network. The
-functions of jobs and of the schedule are in tasks.py; relay.py delivers the facts.
+What only writes to the database is an EFFECT: a figure, a notification with its e-mail in the outbox. What
+speaks to other hosts (a webhook) is a job: a line in REACTIONS, a line in TASKS, and a module that sends; an
+effect must not wait for a network. The functions of jobs and of the schedule are in tasks.py; relay.py
+delivers the facts; `mail` sends its outbox in every process.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from evently import analytics, checkout, jobs, notifications
+from evently import analytics, checkout, jobs
 from evently.db import CONNECTION_ERRORS, DatabaseOptions
 from evently.jobs import Task
 from evently.kit.errors import Trouble
@@ -40,7 +41,7 @@ TASKS: Final[Mapping[str, Task]] = {
 # In this order: an event that analytics cannot count reaches nothing else, and is delivered again later.
 EFFECTS: Final[tuple[Effect, ...]] = (
     analytics.count,
-    notifications.add,
+    tasks.notify,
     checkout.begin_refunds,
     partial(tasks.store_jobs, REACTIONS),
 )
@@ -50,6 +51,9 @@ SCHEDULE: Final = (
     Scheduled("payments", 1.0, tasks.resume_payments),
     Scheduled("notices", 60.0, tasks.process_notices),
     Scheduled("words", 60.0, tasks.remake_words),
+    Scheduled("reminders", 60.0, tasks.remind_buyers),
+    Scheduled("ending offers", 60.0, tasks.warn_of_ending_offers),
+    Scheduled("expired mail", 30.0, tasks.expire_mail),
     Scheduled("forgetting", 600.0, tasks.forget_expired),
 )
 
@@ -72,6 +76,8 @@ async def running(options: DatabaseOptions, services: Services) -> AsyncIterator
             run = _Periodic(each, services, lambda: relay.leads)
             loop = repeating(each.name, run, failed_seconds=each.seconds, expected=_EXPECTED)
             await stack.enter_async_context(loop)
+        loop = repeating("mail", services.mail.run_once, failed_seconds=FAILED_SECONDS, expected=_EXPECTED)
+        await stack.enter_async_context(loop)
         bound = {name: partial(task, services) for name, task in TASKS.items()}
         await stack.enter_async_context(jobs.working(options, bound))
         yield

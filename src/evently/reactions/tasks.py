@@ -13,14 +13,15 @@ from uuid import UUID
 
 import msgspec
 
-from evently import accounts, catalogue, checkout, jobs, notifications, sales
+from evently import accounts, catalogue, checkout, jobs, mail, notifications, sales
 from evently.accounts import Accounts
 from evently.checkout import Checkout
 from evently.db import Connection, Database
 from evently.jobs import Job
 from evently.kit.clock import Clock
 from evently.kit.ids import parse_id, show_id
-from evently.sales.facts import Fact
+from evently.mail import Mail
+from evently.sales.facts import Fact, HoldExpired
 from evently.sales.outbox import JournalFacts
 
 EVENTS_SWEPT_MAX: Final = 200  # at a time: a batch holds 500 commands, and buyers want to be in it
@@ -38,6 +39,7 @@ class Services(msgspec.Struct, frozen=True):
     engine: sales.Engine
     checkout: Checkout
     accounts: Accounts
+    mail: Mail
     clock: Clock
 
 
@@ -54,6 +56,19 @@ class Scheduled(NamedTuple):
 
 
 Reaction: TypeAlias = Callable[[JournalFacts, Fact], Job]
+
+# Effects ----------------------------------------------------------------------------------------------------
+
+
+async def notify(tx: Connection, rows: Sequence[JournalFacts]) -> None:
+    """Store the notifications of these facts, and the e-mails of those that their people want by e-mail."""
+    expired = [
+        (row.event_id, fact.booking_id) for row in rows for fact in row.facts if isinstance(fact, HoldExpired)
+    ]
+    unpaid = await checkout.list_attempted(tx, expired) if expired else frozenset()
+    new = await notifications.add(tx, rows, unpaid)
+    await mail.add_for_notifications(tx, new)
+
 
 # Jobs -------------------------------------------------------------------------------------------------------
 
@@ -126,9 +141,10 @@ async def notify_buyers(services: Services, event_id: str, seq: str, at: str) ->
         services.database, event, after, BUYERS_NOTIFIED_MAX
     ):
         async with services.database.transaction() as tx:
-            await notifications.add_for_bookings(
+            new = await notifications.add_for_bookings(
                 tx, event, int(seq), "event_rescheduled", datetime.fromisoformat(at), booking_ids
             )
+            await mail.add_for_notifications(tx, new)
         after = booking_ids[-1]
 
 
@@ -188,10 +204,49 @@ async def remake_words(services: Services, _since: datetime | None) -> bool:
     return await catalogue.remake_words(services.database)
 
 
+async def remind_buyers(services: Services, since: datetime | None) -> bool:
+    """Remind buyers of events on the day before, at noon there; see `remind`."""
+    await remind(services.database, since and since - CLOCKS_APART_MAX, services.clock())
+    return False
+
+
+async def remind(database: Database, since: datetime | None, now: datetime) -> int:
+    """Store reminders of events whose reminder came due after `since`; None: of all that have not begun.
+
+    Each buyer gets one for each start, however often this is repeated; who booked after the reminder was due
+    gets none. Return the number of events.
+    """
+    found = await catalogue.list_events_to_remind(database, since, now)
+    for event_id, starts_at, remind_at in found:
+        after: UUID | None = None
+        while booking_ids := await sales.reads.list_live_bookings(
+            database, event_id, after, BUYERS_NOTIFIED_MAX
+        ):
+            async with database.transaction() as tx:
+                new = await notifications.add_reminders(tx, event_id, starts_at, remind_at, booking_ids)
+                await mail.add_for_notifications(tx, new)
+            after = booking_ids[-1]
+    return len(found)
+
+
+async def warn_of_ending_offers(services: Services, _since: datetime | None) -> bool:
+    """Notify people whose offers are in their last hours."""
+    async with services.database.transaction() as tx:
+        new = await notifications.add_for_ending_offers(tx, services.clock())
+        await mail.add_for_notifications(tx, new)
+    return len(new) == notifications.ENDING_MAX
+
+
+async def expire_mail(services: Services, _since: datetime | None) -> bool:
+    """Finish e-mails that were not sent in time; their secrets are deleted."""
+    return await mail.expire(services.database, services.clock())
+
+
 async def forget_expired(services: Services, _since: datetime | None) -> bool:
-    """Delete what nobody needs any more: expired sessions, old notifications, old notices of gateways."""
+    """Delete what nobody needs any more: expired sessions, old notifications, e-mails, notices."""
     now = services.clock()
     await accounts.delete_expired(services.database, now, services.accounts.tokens.options.access_seconds_max)
     await notifications.forget_old(services.database, now)
+    await mail.forget_old(services.database, now)
     await services.checkout.forget_notices()
     return False

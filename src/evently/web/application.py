@@ -29,9 +29,11 @@ from evently.web.pages import (
     browsing,
     choosing,
     demo_gateway,
+    demo_mail,
     events,
     sessions,
     site,
+    unsubscribing,
 )
 from evently.web.pages import bookings as booking_pages
 from evently.web.pages import (
@@ -64,6 +66,8 @@ PAGES: Final = (
     waitlist_pages,
     sessions,
     demo_gateway,
+    demo_mail,
+    unsubscribing,
     site,
     assets,
 )

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from evently.checkout import Checkout
 from evently.db import Probe
+from evently.mail import Mail
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.tickets import TicketPrinter
@@ -24,6 +25,7 @@ class Services(context.Context):
     waitlist_positions: WaitlistPositions
     checkout: Checkout
     printer: TicketPrinter
+    mail: Mail
     downloads: Downloads = field(default_factory=Downloads)
 
 

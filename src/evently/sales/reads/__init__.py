@@ -11,6 +11,7 @@ from evently.sales.reads.bookings import (
     list_events_to_release,
     list_live_bookings,
     list_refunds,
+    list_reschedulings,
     locate_booking,
 )
 from evently.sales.reads.journal import JournalRow, list_journal
@@ -93,6 +94,7 @@ __all__ = [
     "list_live_bookings",
     "list_live_entries",
     "list_refunds",
+    "list_reschedulings",
     "list_sale_summaries",
     "list_tickets_ahead",
     "list_waitlist",

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, cast
 
 import msgspec
 
-from evently import accounts, notifications, sales
+from evently import accounts, mail, notifications, sales
 from evently.accounts import AccountsRefusal, Grant, Person, PlatformRole
 from evently.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from evently.kit.errors import CommonRefusal, Invalid, Refused, Trouble
@@ -276,7 +276,7 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
     operation_id="closeAccount",
     summary="Delete my account",
     description=(
-        "Erases my e-mail, my name, my password and my notifications, ends my sessions and removes me from "
+        "Erases my e-mail, name, password, notifications and messages, ends my sessions and removes me from "
         "my organizers. My holds, offers and waitlist entries end. My bookings stay, under an id that no "
         "longer identifies me: organizers need their figures. With valid tickets of events that are not "
         "over, the answer is 409 and has each booking with the refund for cancelling it now; then `confirm` "
@@ -312,6 +312,7 @@ async def close_account(
         data.password,
         request.exchange.origin,
         notifications.forget_person,
+        mail.forget_person,
         partial(
             sales.leaving.end_claims_later, confirmed=cast("sales.leaving.Confirmed | None", confirm), now=now
         ),

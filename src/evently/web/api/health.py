@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from evently import __version__, sales
+from evently import __version__, mail, sales
 from evently.db import Database, write_something
 from evently.db.revision import newest_revision, stored_revision
 from evently.kit.errors import CommonRefusal, Refused, Trouble
@@ -32,6 +32,7 @@ from evently.web.services import Request, Services
 
 LAG_SECONDS_MAX: Final = 30.0  # a relay this late is slow or broken: warn the operator
 LAG_SECONDS_LOST: Final = 300.0  # a relay this late has stopped: no effect of any fact is applied
+MAIL_SECONDS_MAX: Final = 300.0  # e-mails this late are an outage of the mail server
 CONNECTIONS_PART_MAX: Final = 0.8  # of those that a process may have: warn the operator
 _FULL_WORKERS: Final = "evently_full_workers"  # a gauge of web/edge/connections.py
 _HEALTH_JSON: Final = "application/health+json"
@@ -42,6 +43,9 @@ _WRONG_CLOCK: Final = (
     "The clock of this process differs from the database's by more than two seconds. Nothing is sold here "
     "until they agree."
 )
+_NO_MAIL: Final = "No mail server is named (EVENTLY_SMTP_URL): nothing is offered that needs e-mail."
+_SHOWN_MAIL: Final = "Nothing is sent: the demo shows every e-mail at /demo/mail."
+_LATE_MAIL: Final = "E-mails wait: the mail server is down, slow, or refuses this server."
 _MAKE_BELIEVE: Final = "The demo gateway takes no real money."
 _NO_GATEWAY: Final = "No gateway is named (EVENTLY_GATEWAY): nothing is sold that is paid online."
 _KEPT_GATEWAY: Final = (
@@ -96,7 +100,7 @@ async def readyz(request: Request) -> Response[Health]:
 
 @get("/health", operation_id="health", summary="Health", tags=["Health"], media_type=_HEALTH_JSON, **_OPEN)
 async def health(request: Request) -> Response[Health]:
-    """Return the result of every health check: database, writes, clock, migrations, relay, gateway."""
+    """Return the result of every health check, from the database to the mail server."""
     _refuse_strangers(request)
     return await _answer(request.context, details=True)
 
@@ -127,6 +131,7 @@ class _Measured(NamedTuple):
     written_milliseconds: float
     oldest: datetime | None
     gateway: str | None
+    mail_due: datetime | None
 
 
 async def run_checks(context: Services) -> Health:
@@ -156,6 +161,7 @@ async def run_checks(context: Services) -> Health:
             "s",
         ),
         "gateway": _check_gateway(context.checkout.gateway, measured.gateway),
+        "mail": _check_mail(context, measured.mail_due),
     }
     return Health(_worst(checks), __version__, checks)
 
@@ -174,6 +180,7 @@ async def _measure(context: Services, database: Database) -> _Measured:
         _milliseconds(written - read),
         await sales.outbox.oldest_undelivered(database),
         await context.checkout.find_gateway(),
+        await mail.oldest_due(database) if context.mail.on else None,
     )
 
 
@@ -250,6 +257,17 @@ def _check_gateway(named: str | None, used: str | None) -> HealthCheck:
     if named is not None:
         return HealthCheck("pass", named, output=_MAKE_BELIEVE if named == "demo" else "")
     return HealthCheck("warn", used or "none", output=_KEPT_GATEWAY if used else _NO_GATEWAY)
+
+
+def _check_mail(context: Services, due: datetime | None) -> HealthCheck:
+    """Return how long the oldest e-mail has been due; warn when nothing is sent, or when it is long."""
+    if not context.mail.on:
+        return HealthCheck("warn", "none", output=_NO_MAIL)
+    late = 0.0 if due is None else max(0.0, (context.clock() - due).total_seconds())
+    output = _SHOWN_MAIL if context.mail.shows_mailbox else ""
+    if late > MAIL_SECONDS_MAX:
+        return HealthCheck("warn", round(late, 3), "s", output or _LATE_MAIL)
+    return HealthCheck("pass", round(late, 3), "s", output)
 
 
 def _worst(checks: dict[str, HealthCheck]) -> Status:

@@ -1,4 +1,4 @@
-"""The caller's notifications: list them, mark one as read."""
+"""The caller's notifications: list them, mark one as read, choose which come by e-mail."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Annotated, Final
 
 import msgspec
 
-from evently import notifications
-from evently.kit.errors import CommonRefusal
+from evently import mail, notifications
+from evently.accounts import people
+from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import NotificationId, show_id
-from evently.notifications import Notification
+from evently.notifications import REQUIRED, TOPICS, Choice, Notification, NotificationsRefusal, Topic
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
-from evently.web.edge.routing import FromPath, QueryParameter, get, post
+from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, post, put
 from evently.web.services import Request
 
 
@@ -25,11 +26,12 @@ class NotificationView(msgspec.Struct, frozen=True):
 
     It records one change. Get the booking, the waitlist entry or the refund to see its present state.
 
-    `kind`: offer_made (an offer waits for acceptance), offer_lapsed (an offer was not accepted in time),
-    entry_withdrawn (the event was cancelled, or the buyer reached a limit), booking_confirmed,
-    booking_cancelled, tickets_cancelled (some tickets of a booking), return_taken (another buyer took
-    returned tickets), refund_paid, event_rescheduled (another time or place: get the event and the
-    cancellation quote).
+    `kind`: offer_made (an offer waits for acceptance), offer_ending (an offer is in its last hours),
+    offer_lapsed (an offer was not accepted in time), entry_withdrawn (the event was cancelled, or the buyer
+    reached a limit), booking_confirmed, booking_cancelled, tickets_cancelled (some tickets of a booking),
+    return_taken (another buyer took returned tickets), refund_paid, payment_failed (the hold ended, or the
+    booking was cancelled, because it was not paid), event_rescheduled (another time or place: get the event
+    and the cancellation quote), event_reminder (the event is on the next day).
     """
 
     id: str
@@ -83,6 +85,104 @@ async def read_notification(
     return Response(_show(read), headers=NO_STORE)
 
 
+class ChannelsView(msgspec.Struct, frozen=True):
+    """The channels of a topic."""
+
+    email: bool
+
+
+class TopicView(msgspec.Struct, frozen=True):
+    """A topic of notifications, and whether they come by e-mail as well.
+
+    `topic`: tickets (bookings, payments, cancellations, refunds), changes (another time or place of an
+    event), waitlist (offers, their last hours and their end), reminders (the day before an event). What is
+    `required` cannot be refused. All notifications are in the list, whatever the choice.
+    """
+
+    topic: Topic
+    required: bool
+    channels: ChannelsView
+
+
+class EmailAddressView(msgspec.Struct, frozen=True):
+    """Where e-mails to me go.
+
+    `sending` is false when this installation sends no e-mail. `bounced_at`: since when the mail server
+    refuses this address; `bounce` is what it answered. Until it accepts a message, only required topics are
+    tried.
+    """
+
+    address: str | None
+    sending: bool
+    bounced_at: datetime | None
+    bounce: str | None
+
+
+class NotificationChoicesView(msgspec.Struct, frozen=True):
+    """What I am told, and how."""
+
+    email: EmailAddressView
+    topics: list[TopicView]
+
+
+class TopicBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether I want a topic by e-mail."""
+
+    email: Annotated[bool, msgspec.Meta(examples=[False])]
+
+
+@get(
+    "/v1/me/notification-choices",
+    operation_id="getMyNotificationChoices",
+    summary="Get my notification choices",
+    tags=["Notifications"],
+    responses=problems(CommonRefusal.NOT_FOUND),
+    **policy(SIGNED_IN),
+)
+async def get_my_choices(request: Request) -> Response[NotificationChoicesView]:
+    """Return the topics of notifications with the choices of the caller, and the state of their address."""
+    return await _show_choices(request)
+
+
+@put(
+    "/v1/me/notification-choices/{topic}",
+    operation_id="chooseNotifications",
+    summary="Choose about a topic",
+    description="Safe to repeat. Returns all choices.",
+    tags=["Notifications"],
+    responses=problems(CommonRefusal.NOT_FOUND, NotificationsRefusal.TOPIC_REQUIRED),
+    **policy(SIGNED_IN),
+)
+async def choose(
+    request: Request, topic: FromPath[str], data: JSONBody[TopicBody]
+) -> Response[NotificationChoicesView]:
+    """Choose whether notifications about a topic come by e-mail."""
+    context, found = request.context, next((each for each in TOPICS if each == topic), None)
+    if found is None:
+        raise Refused(CommonRefusal.NOT_FOUND)
+    async with context.database.transaction() as tx:
+        choice = Choice(found, "email", wanted=data.email)
+        await notifications.choose(tx, request.actor.id, choice, context.clock())
+    return await _show_choices(request)
+
+
+async def _show_choices(request: Request) -> Response[NotificationChoicesView]:
+    context = request.context
+    person = await people.get_person(context.database, request.actor.id)
+    chosen = await notifications.list_choices(context.database, request.actor.id)
+    bounce = None if person.email is None else await mail.find_bounce(context.database, person.email)
+    view = NotificationChoicesView(
+        EmailAddressView(
+            person.email,
+            context.mail.on,
+            None if bounce is None else bounce.bounced_at,
+            None if bounce is None else bounce.answer,
+        ),
+        [TopicView(each.topic, each.topic in REQUIRED, ChannelsView(each.wanted)) for each in chosen],
+    )
+    return Response(view, headers=NO_STORE)
+
+
 def _show(notification: Notification) -> NotificationView:
     return NotificationView(
         show_id("ntf", notification.notification_id),
@@ -96,4 +196,4 @@ def _show(notification: Notification) -> NotificationView:
     )
 
 
-routes: Final = [list_my_notifications, read_notification]
+routes: Final = [list_my_notifications, read_notification, get_my_choices, choose]

@@ -1,30 +1,33 @@
-"""Notifications to people: offers, confirmed and cancelled bookings, refunds.
+"""Notifications to people: offers, confirmed and cancelled bookings, refunds, reminders.
 
 The relay makes notifications from the facts of the journal, in the transaction that marks them delivered.
 Their key is their place in the journal, so a fact notifies at most once. A fact that concerns all buyers of
-an event notifies at most once for each booking: a job does that. A notification holds ids only; the code that
+an event notifies at most once for each booking: a job does that. What the clock asks for has a negative `seq`
+in its key, which is the same whenever the schedule repeats it. A notification holds ids only; the code that
 shows or sends it reads the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from evently.db import Connection, Database, load_queries
+from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
+from evently.notifications.choices import forget_choices
 from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
     EntryWithdrawn,
     Fact,
     HoldConfirmed,
+    HoldExpired,
     OfferAccepted,
     OfferMade,
     RefundSettled,
@@ -37,6 +40,13 @@ sql: Final = load_queries(__name__)
 
 KEPT: Final = timedelta(days=365)  # an older one is read already, or never will be
 FORGOTTEN_MAX: Final = 10_000  # deleted at a time
+ENDING_MAX: Final = 1_000  # offers in one transaction
+# The places of what the clock asks for: no journal row has a `seq` below 1
+_OFFER_ENDING_SEQ: Final = -1
+# Half a working day to decide, if the offer is that long; a quarter of a short one
+LAST_HOURS: Final = timedelta(hours=3)
+# An offer shorter than this ends before a warning would be read
+WARNED_OFFER_MIN: Final = timedelta(minutes=20)
 
 
 class NewNotification(msgspec.Struct, frozen=True):
@@ -54,9 +64,10 @@ class NewNotification(msgspec.Struct, frozen=True):
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """A notification of a person. The kinds are listed with the table (migration 0007)."""
+    """A notification of a person. The kinds are listed with the table (migrations 0014, 0019)."""
 
     notification_id: UUID
+    person_id: UUID
     event_id: UUID
     kind: str
     booking_id: UUID | None
@@ -66,36 +77,81 @@ class Notification(msgspec.Struct, frozen=True):
     read_at: datetime | None
 
 
-async def add(tx: Connection, rows: Sequence[JournalFacts]) -> None:
-    """Store the notifications of these journal rows: one statement, however many rows. Harmless to repeat."""
-    new = [(row, notification) for row in rows for notification in notifications_of(row.facts)]
+async def add(
+    tx: Connection, rows: Sequence[JournalFacts], unpaid: Collection[UUID] = frozenset()
+) -> list[Notification]:
+    """Store the notifications of these journal rows: one statement, however many rows. Harmless to repeat.
+
+    `unpaid`: bookings with a payment; if their hold has expired, it was declined or late: notify the buyer.
+    Returns the notifications that were not stored before.
+    """
+    new = [(row, notification) for row in rows for notification in notifications_of(row.facts, unpaid)]
     if not new:
-        return
-    await tx.execute(
-        *sql.add(
-            event_ids=[row.event_id for row, _ in new],
-            seqs=[row.seq for row, _ in new],
-            lines=[notification.line for _, notification in new],
-            ids=[new_id() for _ in new],
-            person_ids=[notification.person_id for _, notification in new],
-            kinds=[notification.kind for _, notification in new],
-            booking_ids=[notification.booking_id for _, notification in new],
-            entry_ids=[notification.entry_id for _, notification in new],
-            refund_ids=[notification.refund_id for _, notification in new],
-            ats=[row.at for row, _ in new],
+        return []
+    return _stored(
+        await tx.fetch(
+            *sql.add(
+                event_ids=[row.event_id for row, _ in new],
+                seqs=[row.seq for row, _ in new],
+                lines=[notification.line for _, notification in new],
+                ids=[new_id() for _ in new],
+                person_ids=[notification.person_id for _, notification in new],
+                kinds=[notification.kind for _, notification in new],
+                booking_ids=[notification.booking_id for _, notification in new],
+                entry_ids=[notification.entry_id for _, notification in new],
+                refund_ids=[notification.refund_id for _, notification in new],
+                ats=[row.at for row, _ in new],
+            )
         )
     )
 
 
 async def add_for_bookings(
     tx: Connection, event_id: UUID, seq: int, kind: str, at: datetime, booking_ids: Sequence[UUID]
-) -> None:
+) -> list[Notification]:
     """Store a notification to the buyers of these bookings about one journal row. Harmless to repeat.
 
-    Bookings that were placed after the row, or are live no more, are left out.
+    Bookings that were placed after the row, or are live no more, are left out. Returns the notifications that
+    were not stored before.
     """
     new = {"booking_ids": booking_ids, "ids": [new_id() for _ in booking_ids]}
-    await tx.execute(*sql.add_for_bookings(event_id=event_id, seq=seq, kind=kind, at=at, **new))
+    return _stored(await tx.fetch(*sql.add_for_bookings(event_id=event_id, seq=seq, kind=kind, at=at, **new)))
+
+
+async def add_reminders(
+    tx: Connection, event_id: UUID, starts_at: datetime, now: datetime, booking_ids: Sequence[UUID]
+) -> list[Notification]:
+    """Store a reminder of the start of an event for each of these bookings, once for each start.
+
+    Bookings that are not confirmed are left out. Returns the reminders that were not stored before.
+    """
+    seq = -int(starts_at.timestamp())
+    return await add_for_bookings(tx, event_id, seq, "event_reminder", now, booking_ids)
+
+
+async def add_for_ending_offers(tx: Connection, now: datetime) -> list[Notification]:
+    """Notify people whose offer is in its last hours, once; return the notifications.
+
+    The last hours are a quarter of the offer's time, and at most `LAST_HOURS`.
+    """
+    ending = await tx.fetch(
+        *sql.list_ending_offers(
+            now=now, last_hours=LAST_HOURS, shortest=WARNED_OFFER_MIN, seq=_OFFER_ENDING_SEQ, limit=ENDING_MAX
+        )
+    )
+    return _stored(
+        await tx.fetch(
+            *sql.add_for_offers(
+                event_ids=[row["event_id"] for row in ending],
+                booking_ids=[row["booking_id"] for row in ending],
+                ids=[new_id() for _ in ending],
+                seq=_OFFER_ENDING_SEQ,
+                now=now,
+            )
+        )
+        if ending
+        else []
+    )
 
 
 async def list_notifications(
@@ -119,8 +175,9 @@ async def mark_read(tx: Connection, person_id: UUID, notification_id: UUID, now:
 
 
 async def forget_person(tx: Connection, person_id: UUID) -> None:
-    """Delete the notifications of a person who is being erased."""
+    """Delete the notifications and the choices of a person who is being erased."""
     await tx.execute(*sql.forget_person(person_id=person_id))
+    await forget_choices(tx, person_id)
 
 
 async def forget_old(database: Database, now: datetime) -> None:
@@ -129,18 +186,28 @@ async def forget_old(database: Database, now: datetime) -> None:
         await tx.execute(*sql.forget_old(before=now - KEPT, limit=FORGOTTEN_MAX))
 
 
-def notifications_of(facts: Sequence[Fact]) -> list[NewNotification]:
+def notifications_of(facts: Sequence[Fact], unpaid: Collection[UUID] = frozenset()) -> list[NewNotification]:
     """Return the notifications that the facts of a journal row ask for.
 
-    Holds and their expiry ask for none.
+    Holds ask for none, and neither does their expiry, unless the booking is one of the `unpaid`.
     """
     resold = _resold(facts)
-    found = [_notification_of(line, each, resold=line in resold) for line, each in enumerate(facts)]
+    found = [_notification_of(line, each, unpaid, resold=line in resold) for line, each in enumerate(facts)]
     return [notification for notification in found if notification is not None]
 
 
-def _notification_of(line: int, fact: Fact, *, resold: bool) -> NewNotification | None:
+def _stored(rows: Sequence[Record]) -> list[Notification]:
+    return [Notification(**row) for row in rows]
+
+
+def _notification_of(
+    line: int, fact: Fact, unpaid: Collection[UUID], *, resold: bool
+) -> NewNotification | None:
     match fact:
+        case HoldExpired(booking_id=booking_id) if booking_id in unpaid:
+            return NewNotification(line, "payment_failed", booking_id=booking_id)
+        case BookingCancelled(booking_id=booking_id, was="confirmed", unpaid=True):
+            return NewNotification(line, "payment_failed", booking_id=booking_id)
         case BookingConfirmed(booking_id=booking_id, buyer_id=buyer_id):
             return NewNotification(line, "booking_confirmed", buyer_id, booking_id)
         case HoldConfirmed(booking_id=booking_id):

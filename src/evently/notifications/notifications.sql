@@ -1,7 +1,7 @@
 -- Notifications to people.
 
 -- columns: notification
-notification_id, event_id, kind, booking_id, entry_id, refund_id, created_at, read_at;
+notification_id, person_id, event_id, kind, booking_id, entry_id, refund_id, created_at, read_at;
 
 -- name: add
 -- Store notifications: at most one for each place in the journal, none about a sandbox event, and none for an
@@ -33,7 +33,8 @@ LEFT JOIN waitlist_entries AS entries
     ON entries.event_id = new.event_id AND entries.entry_id = new.entry_id
 LEFT JOIN people ON people.person_id = coalesce(new.person_id, bookings.buyer_id, entries.buyer_id)
 WHERE coalesce(new.person_id, bookings.buyer_id, entries.buyer_id) IS NOT NULL AND people.erased_at IS NULL
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING
+RETURNING {notification};
 
 -- name: add_for_bookings
 -- Store a notification about one journal row for each of these bookings that is live and was placed before
@@ -49,11 +50,55 @@ INNER JOIN events ON events.event_id = :event_id AND NOT events.sandbox
 INNER JOIN bookings
     ON bookings.event_id = events.event_id
     AND bookings.booking_id = new.booking_id
-    AND bookings.state IN ('held', 'confirmed')
+    AND (bookings.state = 'confirmed' OR (bookings.state = 'held' AND :kind <> 'event_reminder'))
     AND bookings.placed_at <= :at
 LEFT JOIN people ON people.person_id = bookings.buyer_id
 WHERE people.erased_at IS NULL
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING
+RETURNING {notification};
+
+-- name: list_ending_offers
+-- Offers in their last hours whose people were not notified of it. The index of holds alone is read.
+SELECT bookings.event_id, bookings.booking_id
+FROM bookings
+WHERE
+    bookings.state = 'held'
+    AND bookings.entry_id IS NOT NULL
+    AND bookings.expires_at > :now::timestamptz
+    AND bookings.expires_at <= :now + :last_hours::interval
+    AND bookings.expires_at - bookings.placed_at >= :shortest::interval
+    AND bookings.expires_at
+    <= :now + least((bookings.expires_at - bookings.placed_at) / 4, :last_hours)
+    AND NOT EXISTS (
+        SELECT FROM notifications
+        WHERE
+            notifications.event_id = bookings.event_id
+            AND notifications.seq = :seq::bigint
+            AND notifications.line = 0
+            AND notifications.booking_told = bookings.booking_id
+    )
+ORDER BY bookings.event_id, bookings.booking_id
+LIMIT :limit;
+
+-- name: add_for_offers
+-- Store a notification about the end of each of these offers: none about a sandbox event, and none for an
+-- erased person.
+INSERT INTO notifications (
+    event_id, seq, line, booking_told, notification_id, person_id, kind, booking_id, entry_id, created_at
+)
+SELECT
+    bookings.event_id, :seq::bigint, 0, bookings.booking_id, new.notification_id, bookings.buyer_id,
+    'offer_ending', bookings.booking_id, bookings.entry_id, :now::timestamptz
+FROM unnest(:event_ids::uuid[], :booking_ids::uuid[], :ids::uuid[]) AS new (
+    event_id, booking_id, notification_id
+)
+INNER JOIN events ON events.event_id = new.event_id AND NOT events.sandbox
+INNER JOIN bookings
+    ON bookings.event_id = new.event_id AND bookings.booking_id = new.booking_id AND bookings.state = 'held'
+LEFT JOIN people ON people.person_id = bookings.buyer_id
+WHERE people.erased_at IS NULL
+ON CONFLICT DO NOTHING
+RETURNING {notification};
 
 -- name: list_of_person
 -- A person's notifications, newest first: ids are in the order of time.

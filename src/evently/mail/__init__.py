@@ -1,0 +1,45 @@
+"""E-mail: the outbox, the words, the server (docs/mail.md).
+
+    add, add_for_notifications    store messages in the caller's transaction
+    Mail                          sends them, at least once; one for each process
+    nouns.py                      kinds of messages and how long each is of use
+    reading.py, writing.py        what a message is about when it is sent, and its words
+    letters.py, envelope.py       one layout as HTML and text; headers and attachments
+    smtp.py                       the server and its answers
+
+It must never send inside a transaction, nor delay a booking.
+"""
+
+from evently.mail.envelope import Attachment, is_sender
+from evently.mail.nouns import KINDS, MailOptions, PasswordReset, SignInCode
+from evently.mail.outbox import (
+    Bounce,
+    add,
+    add_for_notifications,
+    expire,
+    find_bounce,
+    forget_old,
+    forget_person,
+    oldest_due,
+)
+from evently.mail.sending import Mail
+from evently.mail.smtp import read_server
+
+__all__ = [
+    "KINDS",
+    "Attachment",
+    "Bounce",
+    "Mail",
+    "MailOptions",
+    "PasswordReset",
+    "SignInCode",
+    "add",
+    "add_for_notifications",
+    "expire",
+    "find_bounce",
+    "forget_old",
+    "forget_person",
+    "is_sender",
+    "oldest_due",
+    "read_server",
+]

@@ -1,0 +1,127 @@
+"""The nouns of mail: kinds of messages, what each is rendered from, the row of the outbox, the options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from evently.notifications import REQUIRED, Topic
+
+MessageState: TypeAlias = Literal[
+    "pending",
+    "sent",  # the server has accepted it
+    "bounced",  # the server has refused the address for good
+    "failed",  # the server has refused the message for good
+    "expired",  # not sent while it was of use
+    "dropped",  # no longer true, or no longer wanted
+]
+
+
+class KindTerms(msgspec.Struct, frozen=True):
+    """How messages of a kind are sent.
+
+    `topic`: None for what a person has just requested. `kept`: how long it is of use, from when it was
+    stored; longer than a day, so that it outlives a server that is down. `urgent`: a person waits for it.
+    """
+
+    topic: Topic | None
+    kept: timedelta
+    urgent: bool = False
+
+    @property
+    def refusable(self) -> Topic | None:
+        """The topic, if people may refuse it."""
+        return None if self.topic in REQUIRED else self.topic
+
+
+_MONEY_KEPT: Final = timedelta(days=4)  # over a long weekend
+_NEWS_KEPT: Final = timedelta(days=2)
+KINDS: Final[Mapping[str, KindTerms]] = {
+    "sign_in_code": KindTerms(None, timedelta(minutes=10), urgent=True),
+    "password_reset": KindTerms(None, timedelta(hours=1), urgent=True),
+    "booking_confirmed": KindTerms("tickets", _MONEY_KEPT),
+    "payment_failed": KindTerms("tickets", _MONEY_KEPT),
+    "booking_cancelled": KindTerms("tickets", _MONEY_KEPT),
+    "tickets_cancelled": KindTerms("tickets", _MONEY_KEPT),
+    "return_taken": KindTerms("tickets", _MONEY_KEPT),
+    "refund_paid": KindTerms("tickets", _MONEY_KEPT),
+    "event_rescheduled": KindTerms("changes", _NEWS_KEPT),
+    "offer_made": KindTerms("waitlist", _NEWS_KEPT, urgent=True),
+    "offer_ending": KindTerms("waitlist", _NEWS_KEPT, urgent=True),
+    "offer_lapsed": KindTerms("waitlist", _NEWS_KEPT),
+    "entry_withdrawn": KindTerms("waitlist", _NEWS_KEPT),
+    "event_reminder": KindTerms("reminders", _NEWS_KEPT),
+}
+
+
+class SignInCode(msgspec.Struct, frozen=True, tag="sign_in_code"):
+    """A code that signs in, and a link that does the same. `path`: of a page here, with its query."""
+
+    code: str
+    path: str
+
+
+class PasswordReset(msgspec.Struct, frozen=True, tag="password_reset"):
+    """A code and a link with which a person chooses a new password. `path`: as in `SignInCode`."""
+
+    code: str
+    path: str
+
+
+class Notified(msgspec.Struct, frozen=True, tag="notification", omit_defaults=True):
+    """What a notification is about: ids only. The rest is read when the message is sent."""
+
+    event_id: UUID
+    booking_id: UUID | None = None
+    entry_id: UUID | None = None
+    refund_id: UUID | None = None
+
+
+Requested: TypeAlias = SignInCode | PasswordReset  # by a person who waits for it; has a secret
+Subject: TypeAlias = Requested | Notified
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message of the outbox that is to be sent. `bounced`: its address has refused an earlier one."""
+
+    message_id: UUID
+    kind: str
+    person_id: UUID | None
+    address: str
+    data: Subject
+    created_at: datetime
+    expires_at: datetime
+    attempts: int  # this one included
+    bounced: bool
+
+
+class MailOptions(msgspec.Struct, frozen=True):
+    """How mail is sent.
+
+    `server_url`: of the SMTP server; None: nothing is sent. `mailbox`: without a server, messages are
+    rendered for the mailbox of the demo. `base_url`: links begin with it.
+    """
+
+    server_url: str | None
+    sender: str
+    base_url: str
+    mailbox: bool = False
+    connections_max: int = 4
+
+
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final[msgspec.json.Decoder[Subject]] = msgspec.json.Decoder(Subject)
+
+
+def encode_subject(subject: Subject) -> str:
+    """Return a subject as it is stored."""
+    return _encoder.encode(subject).decode()
+
+
+def decode_subject(stored: str) -> Subject:
+    """Return a stored subject."""
+    return _decoder.decode(stored)

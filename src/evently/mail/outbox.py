@@ -1,0 +1,180 @@
+"""The outbox: messages as rows. Stored in the caller's transaction, sent later.
+
+add(tx, ...)                    what a person has requested: a sign-in code, a password reset
+add_for_notifications(tx, ...)  the e-mails of notifications
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Connection, Database, load_queries
+from evently.kit.ids import new_id
+from evently.mail.nouns import (
+    KINDS,
+    Message,
+    MessageState,
+    Notified,
+    Requested,
+    decode_subject,
+    encode_subject,
+)
+from evently.notifications import Notification
+
+sql: Final = load_queries(__name__)
+
+KEPT: Final = timedelta(days=30)  # long enough to answer "I never got it"
+FORGOTTEN_MAX: Final = 10_000  # deleted at a time
+EXPIRED_MAX: Final = 5_000  # at a time
+ANSWER_CHARACTERS_MAX: Final = 500  # of what a server answers
+_SECRET_KINDS: Final = [kind for kind, terms in KINDS.items() if terms.topic is None]
+
+
+async def add(
+    tx: Connection,
+    about: Requested,
+    *,
+    address: str,
+    person_id: UUID | None,
+    expires_at: datetime,
+    now: datetime,
+) -> UUID:
+    """Store a message that a person has requested, and return its id.
+
+    `address` is normalised; `person_id` is None for an address without an account. What is secret in it is
+    deleted when it was sent, and at `expires_at`.
+    """
+    message_id, kind = new_id(), about.__struct_config__.tag
+    await tx.execute(
+        *sql.add(
+            message_id=message_id,
+            kind=kind,
+            person_id=person_id,
+            address=address,
+            data=encode_subject(about),
+            urgent=KINDS[str(kind)].urgent,
+            now=now,
+            expires_at=expires_at,
+        )
+    )
+    return message_id
+
+
+async def add_for_notifications(tx: Connection, new: Sequence[Notification]) -> None:
+    """Store an e-mail for each notification whose person wants it: one statement. Harmless to repeat.
+
+    An address that has refused a message gets only what cannot be refused.
+    """
+    wanted = [(each, KINDS[each.kind]) for each in new if each.kind in KINDS]
+    if wanted:
+        await tx.execute(
+            *sql.add_for_notifications(
+                ids=[each.notification_id for each, _ in wanted],
+                kinds=[each.kind for each, _ in wanted],
+                person_ids=[each.person_id for each, _ in wanted],
+                datas=[encode_subject(_subject(each)) for each, _ in wanted],
+                topics=[terms.refusable for _, terms in wanted],
+                urgents=[terms.urgent for _, terms in wanted],
+                ats=[each.created_at for each, _ in wanted],
+                expires_ats=[each.created_at + terms.kept for each, terms in wanted],
+            )
+        )
+
+
+async def claim(tx: Connection, now: datetime, until: datetime, limit: int) -> list[Message]:
+    """Claim messages that are due until an instant: what is urgent first. No other process has them then."""
+    rows = await tx.fetch(*sql.claim(now=now, until=until, limit=limit))
+    return [Message(**{**row, "data": decode_subject(row["data"])}) for row in rows]
+
+
+async def finish(
+    tx: Connection,
+    message: Message,
+    state: MessageState,
+    answer: str,
+    now: datetime,
+    rendered: bytes | None = None,
+) -> None:
+    """Write that a message needs no further attempt, and delete what is secret in it."""
+    await tx.execute(
+        *sql.finish(
+            message_id=message.message_id,
+            state=state,
+            answer=answer[:ANSWER_CHARACTERS_MAX],
+            now=now,
+            rendered=rendered,
+            secret_kinds=_SECRET_KINDS,
+        )
+    )
+    if state == "bounced":
+        await tx.execute(
+            *sql.note_bounce(address=message.address, answer=answer[:ANSWER_CHARACTERS_MAX], now=now)
+        )
+    elif state == "sent" and message.bounced:
+        await tx.execute(*sql.forget_bounce(address=message.address))
+
+
+async def postpone(
+    tx: Connection, message: Message, due_at: datetime, answer: str, *, attempted: bool = True
+) -> None:
+    """Write when a message is attempted again; `attempted`: whether this attempt counts."""
+    await tx.execute(
+        *sql.postpone(
+            message_id=message.message_id,
+            due_at=due_at,
+            answer=answer[:ANSWER_CHARACTERS_MAX],
+            attempts=message.attempts - (not attempted),
+        )
+    )
+
+
+async def expire(database: Database, now: datetime) -> bool:
+    """Finish messages that were not sent in time, and delete their secrets; return whether more are late."""
+    async with database.transaction() as tx:
+        rows = await tx.fetch(*sql.expire(now=now, secret_kinds=_SECRET_KINDS, limit=EXPIRED_MAX))
+    return len(rows) == EXPIRED_MAX
+
+
+async def forget_old(database: Database, now: datetime) -> None:
+    """Delete some of the messages that are older than `KEPT`."""
+    milliseconds = int((now - KEPT).timestamp() * 1000)
+    async with database.transaction() as tx:
+        await tx.execute(*sql.forget_old(before=UUID(int=milliseconds << 80), limit=FORGOTTEN_MAX))
+
+
+async def forget_person(tx: Connection, person_id: UUID) -> None:
+    """Delete the messages to a person who is being erased, and whether their address has bounced."""
+    await tx.execute(*sql.forget_person(person_id=person_id))
+
+
+async def oldest_due(database: Database) -> datetime | None:
+    """Return since when the message that has waited longest is due; None when none waits.
+
+    A message that is put off, or being sent, is due in the future.
+    """
+    due: datetime | None = await database.fetch_value(*sql.oldest_due())
+    return due
+
+
+class Bounce(msgspec.Struct, frozen=True):
+    """An address that the mail server has refused for good, since when, and what it answered."""
+
+    bounced_at: datetime
+    answer: str
+
+
+async def find_bounce(database: Database, address: str) -> Bounce | None:
+    """Return the bounce of an address; None when nothing is known against it."""
+    row = await database.fetch_row(*sql.find_bounce(address=address))
+    return None if row is None else Bounce(**row)
+
+
+def _subject(notification: Notification) -> Notified:
+    return Notified(
+        notification.event_id, notification.booking_id, notification.entry_id, notification.refund_id
+    )

@@ -1,0 +1,134 @@
+"""Reads what a message is about, at the moment when it is sent: so it says what is true then.
+
+A message that is no longer true is dropped: a reminder of a cancelled booking, an offer that has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently import accounts, catalogue, sales
+from evently.catalogue import Event, Venue
+from evently.db import Database, load_queries
+from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.memory import Memory
+from evently.mail.nouns import Message, Notified
+from evently.sales.commands import Booking, WaitlistEntry
+from evently.sales.terms import Rescheduling
+
+sql: Final = load_queries(__name__)
+
+REMEMBERED_SECONDS: Final = 10.0  # thousands of messages are about one event
+REMEMBERED_MAX: Final = 200  # events
+
+
+class Dropped(Exception):
+    """The message is no longer true."""
+
+
+class About(msgspec.Struct, frozen=True):
+    """An event with what its messages name."""
+
+    event: Event
+    venue: Venue
+    type_names: Mapping[UUID, str]
+    rescheduling: Rescheduling | None  # the latest
+
+
+class Story(msgspec.Struct, frozen=True):
+    """What a message about an event tells."""
+
+    about: About
+    booking: Booking | None
+    entry: WaitlistEntry | None
+    refund_minor: int | None
+
+    @property
+    def event(self) -> Event:
+        """The event."""
+        return self.about.event
+
+
+class Reader:
+    """Reads stories. Remembers events for some seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._events: Memory[UUID, About] = Memory(REMEMBERED_SECONDS, REMEMBERED_MAX)
+
+    async def find_name(self, person_id: UUID | None) -> str:
+        """Return the name of a person; empty for nobody, and for a person who is not there."""
+        if person_id is None:
+            return ""
+        try:
+            return (await accounts.people.get_person(self._database, person_id)).name
+        except Refused:
+            return ""
+
+    async def read(self, message: Message, subject: Notified, now: datetime) -> Story:
+        """Return the story of a message; raises Dropped when it is no longer true."""
+        try:
+            about = await self._events.get(subject.event_id, lambda: self._read_event(subject.event_id))
+            booking, entry = await self._read_claim(subject)
+            refund_minor = await self._read_refund(subject)
+        except Refused as exc:
+            raise Dropped("what it is about is not there any more") from exc
+        story = Story(about, booking, entry, refund_minor)
+        check(message.kind, story, now)
+        return story
+
+    async def _read_event(self, event_id: UUID) -> About:
+        event = await catalogue.get_event(self._database, event_id)
+        rows = await self._database.fetch(*sql.list_type_names(event_id=event_id))
+        found = await sales.reads.list_reschedulings(self._database, [event_id])
+        reschedulings = found.get(event_id, [])
+        return About(
+            event,
+            await catalogue.get_venue(self._database, event.venue_id),
+            {row["ticket_type_id"]: row["name"] for row in rows},
+            reschedulings[-1] if reschedulings else None,
+        )
+
+    async def _read_claim(self, subject: Notified) -> tuple[Booking | None, WaitlistEntry | None]:
+        booking = (
+            None
+            if subject.booking_id is None
+            else await sales.reads.get_booking(self._database, subject.booking_id)
+        )
+        entry = (
+            None
+            if subject.entry_id is None
+            else await sales.reads.get_entry(self._database, subject.entry_id)
+        )
+        return booking, entry
+
+    async def _read_refund(self, subject: Notified) -> int | None:
+        if subject.refund_id is None or subject.booking_id is None:
+            return None
+        refunds = await sales.reads.list_refunds(self._database, subject.event_id, subject.booking_id)
+        found = next((refund for refund in refunds if refund.refund_id == subject.refund_id), None)
+        if found is None:
+            raise Refused(CommonRefusal.NOT_FOUND)
+        return found.amount_minor
+
+
+def check(kind: str, story: Story, now: datetime) -> None:
+    """Raise Dropped when a message is no longer true."""
+    event, booking = story.event, story.booking
+    if kind == "booking_confirmed" and booking is not None and booking.state != "confirmed":
+        raise Dropped("the booking was cancelled meanwhile")
+    if kind in ("event_rescheduled", "event_reminder") and (
+        event.state != "published" or event.starts_at <= now
+    ):
+        raise Dropped("the event has begun or was cancelled")
+    if kind == "event_reminder" and (booking is None or booking.state != "confirmed"):
+        raise Dropped("the booking was cancelled")
+    if kind in ("offer_made", "offer_ending") and (
+        booking is None or booking.state != "held" or booking.expires_at is None or booking.expires_at <= now
+    ):
+        raise Dropped("the offer has ended")

@@ -1,0 +1,470 @@
+"""The words of every kind of message: from what it is about to a letter. Pure.
+
+Plain sentences: what happened, what it means for the reader, what comes next. Amounts and dates are written
+out; times are those of the clocks at the venue. Names that people typed pass `isolated`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from evently.catalogue import Event, slug_of, wall_time_of
+from evently.kit.ids import reference_of, show_id
+from evently.kit.money import show_money
+from evently.mail.letters import Letter, Link, isolated, plain
+from evently.mail.nouns import KINDS, Message, PasswordReset, Requested, SignInCode
+from evently.mail.reading import Story
+from evently.notifications import Topic
+from evently.sales.commands import Booking, Ticket
+
+TITLE_CHARACTERS_MAX: Final = 60  # in a subject: most readers show no more
+_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS: Final = (
+    "January February March April May June July August September October November December".split()
+)
+_MINUTE: Final = timedelta(minutes=1)
+_HOUR: Final = timedelta(hours=1)
+_TOPIC_WORDS: Final[Mapping[Topic, str]] = {
+    "tickets": "your tickets",
+    "changes": "changes of events that you have booked",
+    "waitlist": "the waitlists that you have joined",
+    "reminders": "reminders of events",
+}
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What a letter needs besides its story.
+
+    `files`: what is attached, in words. `unsubscribe`: the address that ends messages about this topic.
+    """
+
+    base_url: str
+    now: datetime
+    files: tuple[str, ...] = ()
+    unsubscribe: str | None = None
+
+
+def write_requested(message: Message, about: Requested, setting: Setting) -> Letter:
+    """Write what a person has requested: a code and a link."""
+    code = plain(about.code)
+    minutes = max(1, round((message.expires_at - message.created_at) / _MINUTE))
+    valid = f"They are valid for {_number(minutes, 'minute')}, until they are used."
+    why = f"You get this because {message.address} was entered at {setting.base_url}."
+    ignore = "If it was not you, ignore this message: without the code, nothing happens."
+    match about:
+        case SignInCode(path=path):
+            return Letter(
+                subject=f"{code} is your code to sign in",
+                preview=f"Enter it in the window in which you asked for it. {valid}",
+                heading="Sign in",
+                paragraphs=("Enter this code in the window in which you asked for it.",),
+                code=code,
+                action=Link("Sign in with this link", setting.base_url + path),
+                notes=(f"The code and the link do the same. {valid}", ignore, _NEVER_ASK),
+                why=why,
+            )
+        case PasswordReset(path=path):
+            return Letter(
+                subject=f"{code} is your code for a new password",
+                preview=f"Enter it in the window in which you asked for it. {valid}",
+                heading="Choose a new password",
+                paragraphs=("Enter this code in the window in which you asked for it.",),
+                code=code,
+                action=Link("Choose a new password with this link", setting.base_url + path),
+                notes=(f"The code and the link do the same. {valid}", ignore, _NEVER_ASK),
+                why=why,
+            )
+
+
+def write_notified(message: Message, story: Story, setting: Setting) -> Letter:
+    """Write the letter of a notification."""
+    topic = KINDS[message.kind].topic
+    assert topic is not None, "notifications have topics"
+    letter = _WRITERS[message.kind](story, setting)
+    unsubscribe = None
+    if setting.unsubscribe is not None:
+        unsubscribe = Link(f"No more e-mails about {_TOPIC_WORDS[topic]}", setting.unsubscribe)
+    return msgspec.structs.replace(letter, unsubscribe=unsubscribe)
+
+
+_NEVER_ASK: Final = "Nobody from Evently ever asks you for this code."
+_BOOKED: Final = "You get this because you have booked this event."
+_WAITED: Final = "You get this because you have joined the waitlist of this event."
+
+
+def _booking_confirmed(story: Story, setting: Setting) -> Letter:
+    booking = _booking(story)
+    due = booking.total_minor()
+    door = booking.payment == "door" and due > 0
+    amount = ("To pay at the door" if door else "Paid", _amount(due, booking)) if due else ("Price", "Free")
+    return Letter(
+        subject=f"Your tickets: {_title(story.event)}, {_short_day(story.event)}",
+        preview=f"{_when(story.event)}, {plain(story.event.venue_name)}",
+        heading="Your booking is confirmed",
+        paragraphs=_attached(setting) or ("You find your tickets at the address below.",),
+        rows=(
+            *_rows_of(story),
+            ("Tickets", _tickets(story)),
+            amount,
+            ("Booking", reference_of(booking.booking_id)),
+        ),
+        action=_to_booking("Show my tickets", story, setting),
+        notes=("Show each ticket once at the entrance, on paper or on a screen, and to nobody else before.",),
+        why=_BOOKED,
+    )
+
+
+def _payment_failed(story: Story, setting: Setting) -> Letter:
+    booking = _booking(story)
+    unpaid = booking.state == "cancelled"  # it had been confirmed
+    sentence = (
+        "Your bank did not pay after your booking was confirmed, so the booking is cancelled."
+        if unpaid
+        else "The payment was declined or came too late, so your seats went back on sale."
+    )
+    return Letter(
+        subject=f"Not paid, not booked: {_title(story.event)}",
+        preview="You have no tickets, and no money is kept.",
+        heading="You have no tickets: the payment failed",
+        paragraphs=(
+            sentence,
+            "No money is kept. What your bank has reserved is released; that can take some days.",
+        ),
+        rows=(*_rows_of(story), ("Booking", reference_of(booking.booking_id))),
+        action=_to_event("Book again", story.event, setting),
+        why="You get this because you have tried to book this event.",
+    )
+
+
+def _booking_cancelled(story: Story, setting: Setting) -> Letter:
+    by_event = story.event.state == "cancelled"
+    heading = "The event is cancelled" if by_event else "Your booking is cancelled"
+    sentence = (
+        "The organizer has cancelled the event, and your booking with it. Your tickets are void."
+        if by_event
+        else "All tickets of this booking are void."
+    )
+    return Letter(
+        subject=f"{'Event cancelled' if by_event else 'Booking cancelled'}: {_title(story.event)}",
+        preview=_refund_words(story),
+        heading=heading,
+        paragraphs=(sentence, _refund_words(story)),
+        rows=(*_rows_of(story), ("Booking", reference_of(_booking(story).booking_id))),
+        action=_to_booking("Show the booking", story, setting),
+        why=_BOOKED,
+    )
+
+
+def _tickets_cancelled(story: Story, setting: Setting) -> Letter:
+    return Letter(
+        subject=f"Tickets cancelled: {_title(story.event)}",
+        preview=_refund_words(story),
+        heading="Some of your tickets are cancelled",
+        paragraphs=("The tickets that are not listed below are void.", _refund_words(story)),
+        rows=(
+            *_rows_of(story),
+            ("You still have", _tickets(story)),
+            ("Booking", reference_of(_booking(story).booking_id)),
+        ),
+        action=_to_booking("Show the booking", story, setting),
+        why=_BOOKED,
+    )
+
+
+def _return_taken(story: Story, setting: Setting) -> Letter:
+    left = [ticket for ticket in _booking(story).tickets if ticket.state == "valid"]
+    return Letter(
+        subject=f"Your returned ticket was taken: {_title(story.event)}",
+        preview=_refund_words(story),
+        heading="Another person has taken your ticket",
+        paragraphs=(
+            "You returned it to the waitlist, and it was sold again. It is void now.",
+            _refund_words(story),
+        ),
+        rows=(
+            *_rows_of(story),
+            *([("You still have", _tickets(story))] if left else []),
+            ("Booking", reference_of(_booking(story).booking_id)),
+        ),
+        action=_to_booking("Show the booking", story, setting),
+        why=_BOOKED,
+    )
+
+
+def _refund_paid(story: Story, setting: Setting) -> Letter:
+    booking = _booking(story)
+    amount = _amount(story.refund_minor or 0, booking)
+    return Letter(
+        subject=f"Refund of {amount}: {_title(story.event)}",
+        preview="Your bank shows it within some days.",
+        heading=f"We have paid back {amount}",
+        paragraphs=("It goes to the card or account that paid. Your bank shows it within some days.",),
+        rows=(
+            ("Event", isolated(story.event.title)),
+            ("Refund", amount),
+            ("Booking", reference_of(booking.booking_id)),
+        ),
+        action=_to_booking("Show the booking", story, setting),
+        why=_BOOKED,
+    )
+
+
+def _event_rescheduled(story: Story, setting: Setting) -> Letter:
+    before = story.about.rescheduling
+    moved = before is not None and before.starts_before != before.starts_at
+    placed = before is not None and before.place_changed
+    what = "time and place" if moved and placed else "place" if placed else "time"
+    was = [] if before is None or not moved else [("Before", _moment(before.starts_before, story.event))]
+    return Letter(
+        subject=f"New {what}: {_title(story.event)}",
+        preview=f"Now {_when(story.event)}, {plain(story.event.venue_name)}",
+        heading=f"The event has a new {what}",
+        paragraphs=(
+            "Your tickets stay valid. If you cannot come, you can see what a cancellation pays back.",
+            *_attached(setting),
+        ),
+        rows=(*_rows_of(story), *was, ("Booking", reference_of(_booking(story).booking_id))),
+        action=_to_booking("Show my booking", story, setting),
+        why=_BOOKED,
+    )
+
+
+def _offer_made(story: Story, setting: Setting) -> Letter:
+    return _offer(
+        story,
+        setting,
+        subject="Tickets for you",
+        heading="There are tickets for you",
+        sentence="Tickets are available, and you are next on the waitlist. They are held for you alone.",
+    )
+
+
+def _offer_ending(story: Story, setting: Setting) -> Letter:
+    return _offer(
+        story,
+        setting,
+        subject=f"{_left(story, setting)} left",
+        heading="Your offer ends soon",
+        sentence="The tickets are still held for you. Then they go to the next person on the waitlist.",
+    )
+
+
+def _offer(story: Story, setting: Setting, *, subject: str, heading: str, sentence: str) -> Letter:
+    booking = _booking(story)
+    assert booking.expires_at is not None, "an offer is a hold"
+    until = _moment(booking.expires_at, story.event)
+    return Letter(
+        subject=f"{subject}: {_title(story.event)}",
+        preview=f"Held for you until {until}",
+        heading=heading,
+        paragraphs=(sentence,),
+        rows=(
+            *_rows_of(story),
+            ("Tickets", _tickets(story)),
+            ("Price", _amount(booking.total_minor(), booking)),
+            ("Held until", f"{until} ({_left(story, setting)} left)"),
+        ),
+        action=_to_booking("Take the tickets", story, setting),
+        notes=("If you do not want them, decline at the same address: the next person gets them at once.",),
+        why=_WAITED,
+    )
+
+
+def _offer_lapsed(story: Story, setting: Setting) -> Letter:
+    return Letter(
+        subject=f"Your offer has ended: {_title(story.event)}",
+        preview="The tickets went to the next person on the waitlist.",
+        heading="Your offer has ended",
+        paragraphs=(
+            "You did not take the tickets in time, so they went to the next person on the waitlist.",
+            "You can join it again.",
+        ),
+        rows=_rows_of(story),
+        action=_to_event("Show the event", story.event, setting),
+        why=_WAITED,
+    )
+
+
+def _entry_withdrawn(story: Story, setting: Setting) -> Letter:
+    cancelled = story.event.state == "cancelled"
+    return Letter(
+        subject=f"You are no longer on the waitlist: {_title(story.event)}",
+        preview="The event is cancelled."
+        if cancelled
+        else "You have as many tickets as one person may have.",
+        heading="You are no longer on the waitlist",
+        paragraphs=(
+            "The organizer has cancelled the event."
+            if cancelled
+            else "You have as many tickets of this event as one person may have.",
+        ),
+        rows=_rows_of(story),
+        action=_to_event("Show the event", story.event, setting),
+        why=_WAITED,
+    )
+
+
+def _event_reminder(story: Story, setting: Setting) -> Letter:
+    zone = story.event.place.zone
+    days = (story.event.starts_at_local.date() - wall_time_of(setting.now, zone).date()).days
+    day = (
+        "today"
+        if days <= 0
+        else "tomorrow"
+        if days == 1
+        else f"on {_DAYS[story.event.starts_at_local.weekday()]}"
+    )
+    booking = _booking(story)
+    return Letter(
+        subject=f"{day.capitalize()}: {_title(story.event)}",
+        preview=f"{_when(story.event)}, {plain(story.event.venue_name)}",
+        heading=f"See you {day}",
+        paragraphs=_attached(setting) or ("You find your tickets at the address below.",),
+        rows=(
+            *_rows_of(story),
+            ("Tickets", _tickets(story)),
+            *(
+                [("To pay at the door", _amount(booking.total_minor(), booking))]
+                if booking.payment == "door" and booking.total_minor()
+                else []
+            ),
+            ("Booking", reference_of(booking.booking_id)),
+        ),
+        action=_to_booking("Show my tickets", story, setting),
+        why=_BOOKED,
+    )
+
+
+_WRITERS: Final[Mapping[str, Callable[[Story, Setting], Letter]]] = {
+    "booking_confirmed": _booking_confirmed,
+    "payment_failed": _payment_failed,
+    "booking_cancelled": _booking_cancelled,
+    "tickets_cancelled": _tickets_cancelled,
+    "return_taken": _return_taken,
+    "refund_paid": _refund_paid,
+    "event_rescheduled": _event_rescheduled,
+    "offer_made": _offer_made,
+    "offer_ending": _offer_ending,
+    "offer_lapsed": _offer_lapsed,
+    "entry_withdrawn": _entry_withdrawn,
+    "event_reminder": _event_reminder,
+}
+
+# Pieces -----------------------------------------------------------------------------------------------------
+
+
+def _booking(story: Story) -> Booking:
+    assert story.booking is not None, "the notification has a booking"
+    return story.booking
+
+
+def _rows_of(story: Story) -> tuple[tuple[str, str], ...]:
+    venue = story.about.venue
+    lines = [venue.name, *venue.address.splitlines()]
+    if not any(venue.city in line for line in lines[1:]):
+        lines.append(venue.city)
+    return (
+        ("Event", isolated(story.event.title)),
+        ("When", f"{_when(story.event)}\n(time in {isolated(story.event.city)})"),
+        ("Where", "\n".join(isolated(line) for line in lines if plain(line))),
+    )
+
+
+def _tickets(story: Story) -> str:
+    """Return the tickets that are not void: those with seats one by one, the others counted."""
+    kept = [ticket for ticket in _booking(story).tickets if ticket.state != "void"]
+    seated = [_type(story, each) + f": {isolated(each.seat_label)}" for each in kept if each.seat_label]
+    counted = Counter(_type(story, each) for each in kept if not each.seat_label)
+    return "\n".join([*(f"{count} × {name}" for name, count in counted.items()), *seated]) or "none"
+
+
+def _type(story: Story, ticket: Ticket) -> str:
+    return isolated(story.about.type_names.get(ticket.ticket_type_id, "Ticket"))
+
+
+def _refund_words(story: Story) -> str:
+    booking = _booking(story)
+    if story.refund_minor:
+        return f"{_amount(story.refund_minor, booking)} will be paid back the way you paid."
+    if booking.payment == "online" and booking.paid_minor:
+        return "Nothing is paid back: the conditions of your booking say so."
+    return "You had paid nothing to us, so nothing is paid back."
+
+
+def _attached(setting: Setting) -> tuple[str, ...]:
+    if not setting.files:
+        return ()
+    return (
+        f"{' and '.join(setting.files).capitalize()} {'are' if len(setting.files) > 1 else 'is'} attached.",
+    )
+
+
+def _to_booking(words: str, story: Story, setting: Setting) -> Link:
+    return Link(words, f"{setting.base_url}/bookings/{show_id('bkg', _booking(story).booking_id)}")
+
+
+def _to_event(words: str, event: Event, setting: Setting) -> Link:
+    slug = slug_of(event.title)
+    tail = f"/{slug}" if slug.isascii() and slug else ""
+    return Link(words, f"{setting.base_url}/events/{show_id('evt', event.event_id)}{tail}")
+
+
+def _amount(amount_minor: int, booking: Booking) -> str:
+    return show_money(amount_minor, booking.currency)
+
+
+def _title(event: Event) -> str:
+    """Return a title for a subject."""
+    title = plain(event.title)
+    if len(title) > TITLE_CHARACTERS_MAX:
+        title = title[: TITLE_CHARACTERS_MAX - 1].rstrip() + "…"
+    return isolated(title)
+
+
+def _short_day(event: Event) -> str:
+    start = event.starts_at_local
+    return f"{start.day} {_MONTHS[start.month - 1]}"
+
+
+def _when(event: Event) -> str:
+    """Return start and end: the day of the end only if it is another one."""
+    start, end = event.starts_at_local, event.ends_at_local
+    until = f"{end:%H:%M}" if end.date() == start.date() else f"{_day(end)}, {end:%H:%M}"
+    return f"{_moment(event.starts_at, event)} to {until}"
+
+
+def _moment(instant: datetime, event: Event) -> str:
+    """Return an instant on the clocks at the venue: `Thursday, 20 May 2027, 20:00`."""
+    zone = event.place.zone
+    local = wall_time_of(instant, zone)
+    return f"{_day(local)}, {local:%H:%M}{_offset(instant, zone)}"
+
+
+def _offset(instant: datetime, zone: ZoneInfo) -> str:
+    """Return the offset from UTC, only where the clocks show the hour twice."""
+    here = instant.astimezone(zone)
+    if here.replace(fold=0).utcoffset() == here.replace(fold=1).utcoffset():
+        return ""
+    text = f"{here:%z}"
+    return f" (UTC{text[:3]}:{text[3:5]})"
+
+
+def _day(local: datetime) -> str:
+    return f"{_DAYS[local.weekday()]}, {local.day} {_MONTHS[local.month - 1]} {local.year}"
+
+
+def _left(story: Story, setting: Setting) -> str:
+    expires_at = _booking(story).expires_at
+    assert expires_at is not None, "an offer is a hold"
+    left = max(expires_at - setting.now, _MINUTE)
+    return _number(round(left / _HOUR), "hour") if left >= 2 * _HOUR else _number(left // _MINUTE, "minute")
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
