@@ -278,6 +278,26 @@ async def test_a_body_where_none_is_taken_is_refused(method: str, body: bytes, c
         assert answer.json()["errors"] == [{"pointer": "/refund", "detail": "There is no such field."}]
 
 
+class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    code: str = "none"
+
+
+@post("/v1/choices", **policy(PUBLIC))
+async def choose(request: Request, data: JSONBody[Choice] = Choice()) -> Response[str]:  # noqa: B008
+    return Response(data.code)
+
+
+async def test_a_body_with_a_default_may_be_left_out() -> None:
+    json = {"content-type": "application/json"}
+    async with client_of([choose]) as client:
+        assert (await client.post("/v1/choices")).text == "none"
+        assert (await client.post("/v1/choices", content=b" {}")).text == "none"
+        assert (await client.post("/v1/choices", content=b"{}", headers=json)).text == "none"
+        assert (await client.post("/v1/choices", json={"code": "some"})).text == "some"
+        assert (await client.post("/v1/choices", json={"cod": "some"})).status_code == 422
+        assert (await client.post("/v1/choices", content=b'{"code": "some"}')).status_code == 415
+
+
 async def test_an_empty_body_needs_no_media_type() -> None:
     async with client_of([act]) as client:
         assert (await client.post("/v1/acts", content=b"{}")).status_code == 201

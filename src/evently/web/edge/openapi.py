@@ -220,7 +220,7 @@ def _operation(route: Route, shapes: _Shapes) -> Json:
     if route.body is not None:
         schema = shapes.of(route.body)
         found["requestBody"] = {
-            "required": True,
+            "required": route.body_default is None,
             "content": {JSON: {"schema": schema, "example": shapes.example_of(schema)}},
         }
     found["responses"] = {**_successes(route, shapes), **_refusals(route, shapes)}

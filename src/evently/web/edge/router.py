@@ -29,6 +29,8 @@ _API: Final = "/v1/"
 RespondTo: TypeAlias = Callable[[Request, Exception], Response[Any]]
 _HOST: Final = re.compile(rb"[0-9A-Za-z!$&'()*+,;=\-._~:\[\]@%]*\Z")
 
+_NO_BODY: Final = (b"", b"{}")
+
 
 class _NoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a route that takes none."""
@@ -125,7 +127,10 @@ class Router:
             body = await request.body()
             if route.rate == "heavy":
                 await enter_heavy(request)
-            arguments["data"] = await decode_body(route.body, request.exchange, body)
+            if route.body_default is not None and body.strip() in _NO_BODY:
+                arguments["data"] = route.body_default
+            else:
+                arguments["data"] = await decode_body(route.body, request.exchange, body)
         else:
             if not route.reads_body and scope["method"] != "GET":
                 await _check_no_body(request)
@@ -167,7 +172,7 @@ async def _check_no_body(request: Request) -> None:
     if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
         return
     body = (await request.body()).strip()
-    if body not in (b"", b"{}"):
+    if body not in _NO_BODY:
         await decode_body(_NoFields, request.exchange, body)
 
 

@@ -7,7 +7,7 @@
 A handler takes the request and, by the annotation of each argument:
 
     FromPath[T]                                a parameter of the path: an id, or text
-    JSONBody[T]                                the body, named `data`
+    JSONBody[T]                                the body, named `data`; with a default, it may be left out
     Annotated[T, QueryParameter(...)]          a parameter of the query
     Annotated[T, HeaderParameter(name=...)]    a header
 
@@ -129,6 +129,11 @@ class Route:
     def body(self) -> Any:
         """The type of the body, or None for a route without one."""
         return next((each.shape for each in self.arguments if isinstance(each.marker, Body)), None)
+
+    @cached_property
+    def body_default(self) -> Any:
+        """The body of a request that sends none, or None where it is required."""
+        return next((each.default for each in self.arguments if isinstance(each.marker, Body)), None)
 
     @cached_property
     def returns(self) -> Any:
