@@ -131,6 +131,58 @@ async def test_a_code_that_leaves_too_little_is_refused_when_it_is_made(
     assert pointers(changed) == {"/basis_points"}
 
 
+async def promo(office: BoxOffice, manager: Headers, where: str, **said: Any) -> httpx2.Response:
+    return await office.client.post(f"{where}/promo-codes", json=said, headers=manager)
+
+
+async def test_an_amount_off_the_booking_that_leaves_too_little_is_refused_by_the_quote(
+    office: BoxOffice, manager: Headers
+) -> None:
+    event = await online(office, manager, ticket_types=[priced(2500)])
+    where, headers = event.headers["location"], office.as_buyer()
+    amount = {"amount": 2480, "currency": "EUR"}
+    made = await promo(office, manager, where, code="N", kind="fixed_per_booking", amount=amount)
+    assert made.status_code == 201, "it leaves enough of two tickets"
+    type_id = event.json()["ticket_types"][0]["id"]
+    for quantity, status in ((1, 409), (2, 200)):
+        body = {"lines": [{"ticket_type_id": type_id, "quantity": quantity}], "promo_code": "N"}
+        quote = await office.client.post(f"{where}/quote", json=body, headers=headers)
+        assert quote.status_code == status, quote.text
+        placed = await office.client.post(f"{where}/bookings", json=body, headers=headers)
+        assert placed.status_code == (201 if status == 200 else status)
+        if status == 409:
+            assert code_of(quote, 409) == code_of(placed, 409) == "amount-not-payable"
+            assert quote.json()["detail"] == "0.20 EUR cannot be paid online: at least 0.50 EUR."
+
+
+async def test_an_amount_off_the_booking_is_split_in_the_units_of_the_gateway(
+    office: BoxOffice, manager: Headers
+) -> None:
+    event = await online(office, manager, ticket_types=[priced(10_000, "KWD")], currency="KWD")
+    where, headers = event.headers["location"], office.as_buyer()
+    inexact = {"amount": 1001, "currency": "KWD"}
+    refused = await promo(office, manager, where, code="N", kind="fixed_per_booking", amount=inexact)
+    assert pointers(refused) == {"/amount"}
+    amount = {"amount": 1000, "currency": "KWD"}
+    made = await promo(office, manager, where, code="N", kind="fixed_per_booking", amount=amount)
+    assert made.status_code == 201, made.text
+    body = {
+        "lines": [{"ticket_type_id": event.json()["ticket_types"][0]["id"], "quantity": 3}],
+        "promo_code": "N",
+    }
+    placed = await office.client.post(f"{where}/bookings", json=body, headers=headers)
+    assert placed.status_code == 201, placed.text
+    assert [each["discount"]["amount"] for each in placed.json()["tickets"]] == [340, 330, 330]
+    half = {"refund_windows": [{"hours_before": 0, "basis_points": 5000}], "payment": "online"}
+    conditions = await office.client.get(f"{where}/conditions", headers=manager)
+    changed = await office.client.patch(f"{where}/conditions", json=half, headers=seen(conditions, manager))
+    assert changed.status_code == 200, changed.text
+    for path in ("quote", "bookings"):
+        answer = await office.client.post(f"{where}/{path}", json=body, headers=headers)
+        assert code_of(answer, 409) == "amount-not-payable", "half of 9.670 cannot be paid back"
+        assert answer.json()["detail"] == "4.835 KWD cannot be paid online: only multiples of 0.010 KWD."
+
+
 async def test_a_sum_that_the_gateway_does_not_take_is_refused_before_there_is_a_hold(
     office: BoxOffice, manager: Headers
 ) -> None:

@@ -80,6 +80,59 @@ async def test_a_promo_code_from_making_to_retiring(office: BoxOffice, manager: 
     assert page.json()["data"] == [retired.json()]
 
 
+async def test_an_amount_off_the_booking_is_split_over_its_tickets(
+    office: BoxOffice, manager: Headers
+) -> None:
+    types = [
+        {"name": "Regular", "price": euros(1000)},
+        {"name": "Kid", "price": euros(500)},
+        {"name": "Lap", "price": euros(0)},
+    ]
+    event = await make(office, manager, ticket_types=types)
+    where, buyer = event.headers["location"], office.as_buyer()
+    regular, kid, lap = [each["id"] for each in event.json()["ticket_types"]]
+    body = {"code": "TEN", "kind": "fixed_per_booking", "amount": euros(1000)}
+    made = await office.client.post(f"{where}/promo-codes", json=body, headers=manager)
+    assert made.status_code == 201, made.text
+    assert (made.json()["kind"], made.json()["amount"]) == ("fixed_per_booking", euros(1000))
+    lines = [
+        {"ticket_type_id": kid, "quantity": 3},
+        {"ticket_type_id": regular, "quantity": 1},
+        {"ticket_type_id": lap, "quantity": 1},
+    ]
+    for some in (lines, lines[::-1]):
+        asked = {"lines": some, "promo_code": "ten"}
+        quote = await office.client.post(f"{where}/quote", json=asked, headers=buyer)
+        assert quote.status_code == 200, quote.text
+        quoted = [
+            (each["ticket_type_id"], each["quantity"], each["discount"]["amount"], each["line_total"])
+            for each in quote.json()["lines"]
+        ]
+        assert sorted(quoted) == sorted(
+            [
+                (kid, 3, 200, euros(900)),
+                (regular, 1, 400, euros(600)),
+                (lap, 1, 0, euros(0)),
+            ]
+        )
+        assert (quote.json()["discount"], quote.json()["total"]) == (euros(1000), euros(1500))
+        placed = await office.client.post(f"{where}/bookings", json=asked, headers=buyer)
+        assert placed.json()["total"] == euros(1500)
+    asked = {"lines": [{"ticket_type_id": regular, "quantity": 3}], "promo_code": "TEN"}
+    quote = await office.client.post(f"{where}/quote", json=asked, headers=buyer)
+    assert [(each["quantity"], each["discount"], each["total"]) for each in quote.json()["lines"]] == [
+        (1, euros(334), euros(666)),
+        (2, euros(333), euros(667)),
+    ]
+    placed = await office.client.post(f"{where}/bookings", json=asked, headers=buyer)
+    assert [each["discount"] for each in placed.json()["tickets"]] == [euros(334), euros(333), euros(333)]
+    free = {"lines": [{"ticket_type_id": kid, "quantity": 1}], "promo_code": "TEN"}
+    placed = await office.client.post(f"{where}/bookings", json=free, headers=buyer)
+    assert placed.json()["total"] == euros(0), "never more than the tickets cost"
+    shown = await office.client.get(made.headers["location"], headers=manager)
+    assert (shown.json()["uses"], shown.json()["spent"]) == (4, euros(3500))
+
+
 async def test_an_unlocking_code_sells_what_is_hidden(office: BoxOffice, manager: Headers) -> None:
     types = [{"name": "Regular"}, {"name": "Members", "hidden": True}]
     event = await make(office, manager, ticket_types=types)
@@ -250,6 +303,8 @@ async def test_everything_wrong_with_a_promo_code_is_said_at_once(
         ({"kind": "fixed", "basis_points": 1}, {"/basis_points", "/amount"}),
         ({"kind": "fixed", "amount": euros(0, "USD")}, {"/amount/amount", "/amount/currency"}),
         ({"kind": "fixed", "amount": euros(2**31)}, {"/amount/amount"}),
+        ({"kind": "fixed_per_booking", "basis_points": 1}, {"/basis_points", "/amount"}),
+        ({"kind": "fixed_per_booking", "amount": euros(2**31)}, {"/amount/amount"}),
     ):
         answer = await office.client.post(f"{where}/promo-codes", json={**common, **kind}, headers=manager)
         assert pointers(answer) == wrong | expected, kind

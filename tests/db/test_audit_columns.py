@@ -38,7 +38,7 @@ VALID: Final = {  # what else a state could be; whether a ticket was used is not
     ("bookings", "state"): "held confirmed expired cancelled",
     ("bookings", "payment"): "online door none",
     ("tickets", "state"): "valid void",
-    ("promo_codes", "kind"): "percent fixed unlock",
+    ("promo_codes", "kind"): "percent fixed fixed_per_booking unlock",
     ("ledger", "debit"): "buyer door gateway organizer tax fees refunds",
     ("ledger", "credit"): "buyer door gateway organizer tax fees refunds",
     ("waitlist_entries", "state"): "waiting offered fulfilled withdrawn",

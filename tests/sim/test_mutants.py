@@ -8,7 +8,18 @@ from typing import Final
 import pytest
 
 from evently.sales import engine, facts, loading, rules, store
-from evently.sales.rules import bookings, ledger, moves, offers, placing, pricing, sale_terms, state, waitlist
+from evently.sales.rules import (
+    bookings,
+    ledger,
+    moves,
+    offers,
+    placing,
+    pricing,
+    promos,
+    sale_terms,
+    state,
+    waitlist,
+)
 from tests.sim.checks import check
 from tests.sim.loop import simulate
 from tests.sim.test_simulation import history, simulated_time
@@ -192,23 +203,32 @@ MONEY: Final = [
     ),
     Mutant(
         "a code is used once too often",
-        placing,
+        promos,
         "promo.uses >= terms.uses_max",
         "promo.uses > terms.uses_max",
     ),
     Mutant(
         "a buyer uses a code once too often",
-        placing,
+        promos,
         ", 0) >= terms.per_buyer_max",
         ", 0) > terms.per_buyer_max",
     ),
     Mutant(
         "a budget is passed",
-        placing,
+        promos,
         "spent > promo.terms.budget_minor",
         "promo.spent_minor > promo.terms.budget_minor",
     ),
     Mutant("a use is not given back", moves, "promo.uses -= 1", "pass"),
+    Mutant(
+        "a discount is split by the number of tickets",
+        promos,
+        "amount_minor * each.price_minor, total",
+        "amount_minor, len(wanted)",
+    ),
+    Mutant(
+        "a discount on the booking is more than it costs", promos, "if amount_minor >= total:", "if False:"
+    ),
 ]
 PROMISES: Final = [
     Mutant(

@@ -21,7 +21,8 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     join A 2 vip, leave A, accept A                                          return A 1, keep A 1
     terms online hold=600 offer=3600 fee=50+5% fee-of=organizer fee-tax=19% window=48h:50% late=24h
     terms fee-kept=yes orphans=no holds=2 held-units=20 give-back=14
-    promo FRIENDS percent 10 (or fixed 500, or unlock 0) for=std+vip uses=5 each=1 budget=3000
+    promo FRIENDS percent 10 (or fixed 500, or fixed_per_booking 500, or unlock 0) for=std+vip uses=5
+    promo FRIENDS percent 10 each=1 budget=3000
     promo FRIENDS from=1h until=2h units=2; unpromo FRIENDS
     seating stalls=A,B balcony=C, seating other stalls=A (another map), block A1,A2, unblock A1
     move 30d (a new start), move 30d elsewhere, move elsewhere; before it, the event starts in 60 days
@@ -32,7 +33,7 @@ A booking or an entry is named after its buyer, or `as=` another name; the booki
 replay; `done`; or the refusal. These lines only read:
 
     left std -> 4                look hall -> held 0 sold 6 of 10 (aside 2)
-    due A -> 5000                refunded A -> 500, quote A before=2d -> 500
+    due A -> 5000, off A -> 4 3 3 (discounts)        refunded A -> 500, quote A before=2d -> 500
     row A -> .XX#..              seats A -> A2 A3
     releases std -> 15m (units come free by the clock), releases std -> never
     entry A -> offered           aside std -> 2, uses FRIENDS -> 1 for 100
@@ -312,6 +313,9 @@ ASIDES: Final[dict[str, Callable[[Story, Told], str]]] = {
     "left": _left,
     "look": _look,
     "due": lambda story, told: str(story.booking(told.words[0]).total_minor()),
+    "off": lambda story, told: " ".join(
+        str(each.discount_minor) for each in story.booking(told.words[0]).tickets if each.state != "void"
+    ),
     "refunded": lambda story, told: str(story.booking(told.words[0]).refunded_minor),
     "quote": _quote,
     "releases": _releases,

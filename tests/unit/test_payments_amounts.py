@@ -147,6 +147,8 @@ def test_a_ticket_is_payable_with_its_fee_tax_and_codes_and_its_refund_too() -> 
     assert reason(euro, ONLINE, [_type(2_500)], [None, _code("percent", 9_900)]) == ("too_small", 25, False)
     assert reason(euro, ONLINE, [_type(2_500)], [_code("percent", 10_000)]) is None
     assert reason(euro, ONLINE, [_type(2_500)], [_code("fixed", 2_460)]) == ("too_small", 40, False)
+    assert reason(euro, ONLINE, [_type(2_500)], [_code("fixed_per_booking", 2_460)]) is None
+    assert reason(dinar, ONLINE, [_type(2_500)], [_code("fixed_per_booking", 5)]) == ("inexact", 2_495, False)
     assert reason(dinar, ONLINE, [_type(12_340)], [_code("percent", 1_000)]) == ("inexact", 11_106, False)
     half = Conditions("online", refund_windows=(RefundWindow(0, 5_000),))
     assert reason(dinar, half, [_type(12_340)], [None]) is None

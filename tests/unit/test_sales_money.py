@@ -400,6 +400,68 @@ PROMOS: Final[dict[str, str]] = {
         book B 2 std 3 kid promo=TWO   -> promo-code-not-valid
         book B 1 std 3 kid promo=TWO   -> booked
     """,
+    "a fixed amount off the booking is split over its tickets": """
+        terms online                 -> done
+        promo TEN fixed_per_booking 1000 -> done
+        book A 3 promo=TEN           -> held
+        due A                        -> 2000
+        off A                        -> 334 333 333
+        uses TEN                     -> 1 for 1000
+        pay A                        -> booked
+        ledger                       -> buyer 2000 organizer -2000
+    """,
+    "and what each ticket cost is paid back when it is cancelled": """
+        terms online                 -> done
+        promo TEN fixed_per_booking 1000 -> done
+        book A 3 promo=TEN           -> held
+        pay A                        -> booked
+        cancel A 1 before=1h         -> booked
+        refunded A                   -> 666
+        uses TEN                     -> 1 for 1000
+        cancel A before=1h           -> cancelled
+        refunded A                   -> 2000
+        uses TEN                     -> 0 for 0
+    """,
+    "dear tickets get more of it, whichever is named first": """
+        type vip hall price=3000     -> done
+        promo TEN fixed_per_booking 1000 -> done
+        book A 1 std 1 vip promo=TEN -> booked
+        off A                        -> 250 750
+        book B 1 vip 1 std promo=TEN -> booked
+        off B                        -> 750 250
+    """,
+    "it never takes off more than the tickets cost": """
+        type kid hall price=0        -> done
+        promo ALL fixed_per_booking 5000 budget=9000 -> done
+        book A 2 std 1 kid promo=ALL -> booked
+        due A                        -> 0
+        uses ALL                     -> 1 for 2000
+    """,
+    "nor more than the tickets that it is for": """
+        type vip hall price=300      -> done
+        promo VIP fixed_per_booking 1000 for=vip -> done
+        book A 1 std 2 vip promo=VIP -> booked
+        off A                        -> 0 300 300
+        book B 1 std promo=VIP       -> promo-code-not-valid
+    """,
+    "nor more than its budget": """
+        promo TEN fixed_per_booking 600 budget=1000 -> done
+        book A 5 promo=TEN           -> booked
+        book B 1 promo=TEN           -> promo-code-used-up
+    """,
+    "tax and fee are of what is left of each ticket": """
+        type std hall price=10 tax=50% tax-on-top=yes -> done
+        promo ONE fixed_per_booking 1 -> done
+        book A 2 promo=ONE           -> booked
+        ledger                       -> door 29 organizer -19 tax -10
+    """,
+    "seats share a discount as well": """
+        seated
+        promo TEN fixed_per_booking 1000 -> done
+        book A 3 seats=A1,A2,A3 promo=TEN -> booked
+        off A                        -> 334 333 333
+        seats A                      -> A1 A2 A3
+    """,
     "a budget is never passed": """
         promo SOME fixed 300 budget=700 -> done
         book A 2 promo=SOME          -> booked

@@ -25,7 +25,7 @@ from evently.sales.commands import Booked, Booking, BookingLine, CancelBooking, 
 _BUYERS: Final = 32
 _EVERY: Final = timedelta(hours=6, minutes=23)
 _CHOSEN: Final = ("Stalls", "Circle", "Stalls, reduced", "Circle", "Stalls")
-_PROMO: Final = "EARLY10"  # used by one buyer in four
+_PROMOS: Final = {1: "EARLY10", 3: "FAMILY"}  # each used by one buyer in four
 _UNPAID: Final = frozenset({6, 17, 29})
 _DECLINED_FIRST: Final = frozenset({3, 12, 21})
 _CANCELLED: Final = {10: 1, 23: None}  # the number of cancelled tickets; None: all
@@ -58,7 +58,7 @@ async def buy_online(database: Database, event_id: UUID, buyers: Sequence[UUID],
         for number in range(_BUYERS):
             shop.clock.now = now - (_BUYERS - number) * _EVERY
             line = BookingLine(types[_CHOSEN[number % len(_CHOSEN)]], 1 + number % 3)
-            promo_code = _PROMO if number % 4 == 1 else None
+            promo_code = _PROMOS.get(number % 4)
             held = _booked(
                 await shop.engine.submit(
                     PlaceBooking(event_id, buyers[number % len(buyers)], (line,), promo_code=promo_code)

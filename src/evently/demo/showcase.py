@@ -137,6 +137,9 @@ async def _add_theatre(tx: Connection, scene: Scene, seat_map_id: UUID) -> UUID:
     await carry_out(tx, PutConditions(event_id, _ONLINE), _ago(scene, days=10))
     early = PromoDraft(code="EARLY10", kind="percent", basis_points=1_000, uses_max=200, per_buyer_max=1)
     await organizing.add_promo_code(tx, event_id, early, _ago(scene, days=10))
+    amount = Money(1_000, scene.currency)
+    family = PromoDraft(code="FAMILY", kind="fixed_per_booking", amount=amount)
+    await organizing.add_promo_code(tx, event_id, family, _ago(scene, days=10))
     return event_id
 
 

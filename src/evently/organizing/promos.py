@@ -1,4 +1,4 @@
-"""Promo codes of an event: a percentage or an amount off each ticket, or hidden ticket types unlocked."""
+"""Promo codes of an event: a percentage or an amount off, or hidden ticket types unlocked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from evently.sales.reads import Promo, Sale
 from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, TICKET_TYPES_MAX, WHOLE, PromoKind, PromoTerms
 
 USES_MAX: Final = 1_000_000  # a limit above it limits nobody: no event has more units
-AMOUNT_OFF_MINOR_MAX: Final = 2**31 - 1  # off one ticket: the largest value of its column
+AMOUNT_OFF_MINOR_MAX: Final = 2**31 - 1  # off a ticket or a booking: the largest value of its column
+_OFF: Final[dict[PromoKind, str]] = {"fixed": "each ticket", "fixed_per_booking": "the booking"}
 _CODE: Final = re.compile(r"[A-Z0-9._-]+")  # can be read aloud, and typed on any keyboard
 
 
@@ -42,7 +43,13 @@ Code = Annotated[
 ]
 Percentage = Annotated[int, number(1, WHOLE, 1_000)]
 AmountOff = Annotated[
-    Money, msgspec.Meta(description=f"Off each ticket; at most {AMOUNT_OFF_MINOR_MAX} minor units.")
+    Money,
+    msgspec.Meta(
+        description=(
+            "Off each ticket, or off the booking for `fixed_per_booking`, never more than the tickets cost; "
+            f"at most {AMOUNT_OFF_MINOR_MAX} minor units."
+        )
+    ),
 ]
 TicketTypeIds = Annotated[
     tuple[TicketTypeReference, ...],
@@ -62,8 +69,8 @@ PerBuyerUses = Annotated[int, number(1, PER_BUYER_MAX, 1)]
 class PromoDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new promo code.
 
-    `percent` needs `basis_points`, `fixed` needs `amount`, and `unlock` needs the ticket types that it
-    unlocks.
+    `percent` needs `basis_points`, `fixed` and `fixed_per_booking` need `amount`, and `unlock` needs the
+    ticket types that it unlocks.
     """
 
     code: Code
@@ -156,7 +163,7 @@ def draft_of_promo(terms: PromoTerms, currency: str) -> PromoDraft:
         PromoDraft,
         terms,
         basis_points=terms.value if terms.kind == "percent" else None,
-        amount=Money(terms.value, currency) if terms.kind == "fixed" else None,
+        amount=Money(terms.value, currency) if terms.kind in _OFF else None,
         budget=None if terms.budget_minor is None else Money(terms.budget_minor, currency),
     )
 
@@ -215,16 +222,17 @@ def _check_value(complaints: Complaints, draft: PromoDraft, currency: str) -> No
         complaints.about("/basis_points", "A code of the kind percent needs these: 1000 is ten percent.")
     elif draft.kind != "percent" and draft.basis_points is not None:
         complaints.about("/basis_points", "Only a code of the kind percent has these.")
-    if draft.kind == "fixed" and draft.amount is None:
+    off = _OFF.get(draft.kind)
+    if off is not None and draft.amount is None:
         complaints.about(
-            "/amount", "A code of the kind fixed needs the amount that it takes off each ticket."
+            "/amount", f"A code of the kind {draft.kind} needs the amount that it takes off {off}."
         )
-    elif draft.kind == "fixed" and draft.amount is not None:
+    elif off is not None and draft.amount is not None:
         if not 1 <= draft.amount.amount <= AMOUNT_OFF_MINOR_MAX:
             complaints.about("/amount/amount", f"Must be from 1 to {AMOUNT_OFF_MINOR_MAX}.")
         _check_currency(complaints, "/amount/currency", draft.amount, currency)
     elif draft.amount is not None:
-        complaints.about("/amount", "Only a code of the kind fixed has one.")
+        complaints.about("/amount", "Only a code of the kind fixed or fixed_per_booking has one.")
     if draft.kind == "unlock" and not draft.ticket_type_ids:
         complaints.about("/ticket_type_ids", "Name the hidden ticket types that it unlocks.")
 

@@ -37,7 +37,7 @@ PaidBy: TypeAlias = Literal["buyer", "organizer"]
 BasisPoints = Annotated[int, number(0, WHOLE, 500, "Ten-thousandths: 500 is five percent.")]
 GiveBackDays = Annotated[int, number(0, GIVE_BACK_DAYS_MAX, 14)]
 HoursBefore = Annotated[int, number(0, HOURS_BEFORE_MAX, 48)]
-PromoKind: TypeAlias = Literal["percent", "fixed", "unlock"]
+PromoKind: TypeAlias = Literal["percent", "fixed", "fixed_per_booking", "unlock"]
 
 
 class PoolTerms(msgspec.Struct, frozen=True):
@@ -133,7 +133,7 @@ class Rescheduling(msgspec.Struct, frozen=True):
 
 
 class PromoTerms(msgspec.Struct, frozen=True):
-    """A promo code. `value`: a discount on each ticket, in basis points or minor units.
+    """A promo code. `value`: a discount on each ticket, in basis points or minor units, or on the booking.
 
     `ticket_type_ids`: the ticket types that it applies to; empty: all. A code of any kind unlocks the hidden
     ticket types that it names.

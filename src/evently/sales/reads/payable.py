@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from evently.kit.denominations import AmountProblem, Denomination
-from evently.sales.rules.pricing import amounts_of, discount_of, refundable_minor, share_of
+from evently.sales.rules.pricing import amounts_of, discount_of, refundable_minor, share_of, total_of
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
 
 
@@ -42,12 +42,15 @@ def find_problem_ticket(
 def _find_problem_ticket(
     denomination: Denomination, conditions: Conditions, terms: TicketTypeTerms, promo: PromoTerms | None
 ) -> Unpayable | None:
-    discount = 0 if promo is None else discount_of(promo, terms)
+    discount = 0 if promo is None else discount_of(promo, terms.ticket_type_id, terms.price_minor)
     if promo is not None and not discount:
         return None
     amounts = amounts_of(terms, discount, conditions.fees)
-    total = terms.price_minor - discount + amounts.surcharge_minor
-    if (problem := denomination.find_problem(total)) is not None:
+    total = total_of(terms, amounts)
+    # A discount on the booking leaves too little of one ticket, and perhaps enough of several
+    of_booking = promo is not None and promo.kind == "fixed_per_booking"
+    problem = denomination.find_inexact(total) if of_booking else denomination.find_problem(total)
+    if problem is not None:
         return Unpayable(terms, promo, total, of_refund=False, problem=problem)
     refundable = refundable_minor(total, amounts.fee_minor, conditions)
     for window in conditions.refund_windows:

@@ -23,16 +23,18 @@ from evently.sales.reads.bookings import (
 )
 from evently.sales.reads.sale import read_head, unlocked_by
 from evently.sales.rules.bookings import chosen_tickets, not_cancellable
-from evently.sales.rules.moves import is_due, valid_tickets
-from evently.sales.rules.placing import discounts_of, find_promo, not_payable, unlocks
+from evently.sales.rules.moves import is_due, not_exact, not_payable, valid_tickets
+from evently.sales.rules.placing import discounts_on, tickets_of
 from evently.sales.rules.pricing import Promise, TicketQuote, amounts_of, promise_to, quote_cancellation
+from evently.sales.rules.promos import Discounts, find_promo, unlocks
 from evently.sales.rules.state import Batch, Sale
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
 
 
 class LineQuote(msgspec.Struct, frozen=True):
-    """What each ticket of a booking line would cost. `surcharge_minor` comes on top of the price.
+    """What each of these tickets would cost. `surcharge_minor` comes on top of the price.
 
+    A booking line has two of these when its tickets cannot share a discount on the booking evenly.
     `tax_minor`: of the price; `fee_tax_minor`: in the fee.
     """
 
@@ -165,13 +167,16 @@ def quote_booking(
         terms = sale.ticket_types.get(line.ticket_type_id)
         if terms is None or terms.retired or (terms.hidden and not unlocks(promo, terms)):
             return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
-    discounts = discounts_of(sale, promo, lines) if promo is not None and lines else {}
+    discounts = discounts_on(sale, batch, promo, lines) if promo is not None and lines else {}
     if isinstance(discounts, No):
         return discounts
     _, conditions = sale.conditions_now()
-    quoted = [_quote_line(sale, conditions, line, discounts.get(line.ticket_type_id, 0)) for line in lines]
-    total = sum([line.total_minor() * line.quantity for line in quoted])
-    if conditions.payment == "online" and (no := not_payable(batch, sale.currency, total)):
+    quoted = [
+        _quote_line(sale, conditions, line.ticket_type_id, quantity, discount_minor)
+        for line in lines
+        for quantity, discount_minor in tickets_of(line, discounts)
+    ]
+    if conditions.payment == "online" and (no := _not_payable(sale, batch, conditions, quoted, discounts)):
         return no
     return BookingQuote(
         sale.currency,
@@ -202,11 +207,23 @@ def quote_cancelled_tickets(
     )
 
 
-def _quote_line(sale: Sale, conditions: Conditions, line: BookingLine, discount_minor: int) -> LineQuote:
-    terms = sale.ticket_types[line.ticket_type_id]
+def _not_payable(
+    sale: Sale, batch: Batch, conditions: Conditions, quoted: Sequence[LineQuote], discounts: Discounts
+) -> No | None:
+    total = sum([line.total_minor() * line.quantity for line in quoted])
+    if (no := not_payable(batch, sale.currency, total)) or not discounts:
+        return no
+    tickets = [(line.total_minor(), line.fee_minor) for line in quoted]
+    return not_exact(batch, sale.currency, conditions, tickets)
+
+
+def _quote_line(
+    sale: Sale, conditions: Conditions, ticket_type_id: UUID, quantity: int, discount_minor: int
+) -> LineQuote:
+    terms = sale.ticket_types[ticket_type_id]
     return LineQuote(
         terms.ticket_type_id,
-        line.quantity,
+        quantity,
         terms.price_minor,
         *amounts_of(terms, discount_minor, conditions.fees),
     )

@@ -14,7 +14,7 @@ from evently.kit.ids import NO_ID, new_id
 from evently.sales import loading
 from evently.sales.commands import No, SalesRefusal
 from evently.sales.reads.on_sale import public_types
-from evently.sales.rules.placing import find_promo, unlocks
+from evently.sales.rules.promos import find_promo, unlocks
 from evently.sales.rules.state import Batch, Promo, Sale
 from evently.sales.terms import Seating, TicketTypeTerms
 

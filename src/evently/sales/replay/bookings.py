@@ -11,6 +11,7 @@ from evently.sales.replay.state import (
     Cancelled,
     Contradiction,
     Placed,
+    PromoUse,
     Replacement,
     ReplayedBooking,
     ReplayedRefund,
@@ -82,7 +83,8 @@ def _take(sale: ReplayedSale, fact: Placed, replaces: Sequence[UUID | None]) -> 
     """Check the terms; apply the use of a promo code, the replacement tickets and the seats."""
     _check_terms(sale, fact)
     if fact.promo_id is not None:
-        money.use_promo(sale, fact)
+        use = PromoUse(fact.promo_id, fact.buyer_id, sum([amounts[0] for amounts in fact.money]))
+        money.use_promo(sale, fact.booking_id, use, fact.tickets)
     if not (fact.seats or replaces):
         return
     for index, (ticket_id, type_id, _) in enumerate(fact.tickets):

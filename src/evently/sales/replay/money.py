@@ -11,7 +11,6 @@ from evently.sales.replay.state import (
     NOTHING_MORE,
     Cancelled,
     Contradiction,
-    Placed,
     PromoUse,
     ReplayedBooking,
     ReplayedSale,
@@ -152,23 +151,24 @@ def refund_outside(sale: ReplayedSale, fact: facts.OutsideRefundsRecorded) -> No
     _post(sale, booking, [(*way, abs(moved))])
 
 
-def use_promo(sale: ReplayedSale, fact: Placed) -> None:
-    """Count the use of a promo code by a new booking."""
-    assert fact.promo_id is not None, "the booking used a promo code"
-    promo = sale.promos[fact.promo_id]
-    use = PromoUse(fact.promo_id, fact.buyer_id, sum([money[0] for money in fact.money]))
+def use_promo(
+    sale: ReplayedSale, booking_id: UUID, use: PromoUse, tickets: Sequence[facts.TicketFact]
+) -> None:
+    """Count the use of a promo code by a booking, and check its limits."""
+    promo = sale.promos[use.promo_id]
     promo.uses += 1
     promo.spent_minor += use.spent_minor
     promo.by_buyer[use.buyer_id] += 1
-    sale.promo_uses[fact.booking_id] = use
+    sale.promo_uses[booking_id] = use
     terms = promo.terms
     named = terms.ticket_type_ids
-    units = len([type_id for _, type_id, _ in fact.tickets if not named or type_id in named])
+    units = len([type_id for _, type_id, _ in tickets if not named or type_id in named])
     for used, limit in (
         (units, terms.units_per_use_max),
         (promo.uses, terms.uses_max),
         (promo.spent_minor, terms.budget_minor),
         (promo.by_buyer[use.buyer_id], terms.per_buyer_max),
+        (use.spent_minor, terms.value if terms.kind == "fixed_per_booking" else None),
     ):
         if limit is not None and used > limit:
             raise Contradiction(f"promo code {terms.promo_id} was used for {used}, but its limit is {limit}")

@@ -2,7 +2,7 @@
 
 Pure.
 
-Two checks that several rules share stand first. Each of the other steps changes the sale and notes in the
+Checks that several rules share stand first. Each of the other steps changes the sale and notes in the
 batch what must be written. It checks nothing except invariants: the rules have decided before they call it.
 """
 
@@ -16,8 +16,8 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently.sales import facts
-from evently.sales.commands import Booking, No, SalesRefusal, Ticket
-from evently.sales.rules.pricing import NOTHING, TicketAmounts, amounts_of
+from evently.sales.commands import Booking, No, SalesRefusal, Ticket, amount_refusal
+from evently.sales.rules.pricing import NOTHING, TicketAmounts, amounts_of, refundable_minor, share_of
 from evently.sales.rules.state import Batch, Sale, SeatClaim
 from evently.sales.terms import Conditions, TicketTypeTerms
 
@@ -74,6 +74,33 @@ def over_hold_limit(
     if held + quantity > units_max:
         return No(SalesRefusal.TOO_MANY_HOLDS, "units", {"held_units_per_buyer_max": units_max, "has": held})
     return None
+
+
+def not_payable(batch: Batch, currency: str, total_minor: int) -> No | None:
+    """Refuse a sum that the gateway would not take."""
+    problem = batch.denominations(currency).find_problem(total_minor)
+    return None if problem is None else amount_refusal(problem, total_minor, currency)
+
+
+def not_exact(
+    batch: Batch, currency: str, conditions: Conditions, tickets: Iterable[tuple[int, int]]
+) -> No | None:
+    """Refuse tickets, each with a total and a fee, that the gateway could not pay back one by one."""
+    denomination = batch.denominations(currency)
+    if denomination.step_minor == 1:
+        return None
+    for total_minor, fee_minor in tickets:
+        refundable = refundable_minor(total_minor, fee_minor, conditions)
+        refunds = [share_of(refundable, window.basis_points) for window in conditions.refund_windows]
+        for amount in (total_minor, *refunds):
+            if (problem := denomination.find_inexact(amount)) is not None:
+                return amount_refusal(problem, amount, currency)
+    return None
+
+
+def step_of(batch: Batch, currency: str, conditions: Conditions) -> int:
+    """Return the step of amounts under these conditions: the gateway's where tickets are paid online."""
+    return batch.denominations(currency).step_minor if conditions.payment == "online" else 1
 
 
 # Tickets ----------------------------------------------------------------------------------------------------

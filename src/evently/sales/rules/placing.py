@@ -1,8 +1,8 @@
-"""The rules of placing a booking: limits, units, best available or named seats, promo codes. Pure."""
+"""The rules of placing a booking: limits, units, best available or named seats. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -16,19 +16,30 @@ from evently.sales.commands import (
     PlaceBooking,
     SalesRefusal,
     Ticket,
-    amount_refusal,
 )
 from evently.sales.rules import ledger
 from evently.sales.rules.moves import (
     make_tickets,
+    not_exact,
+    not_payable,
     not_selling,
     over_buyer_limit,
     over_hold_limit,
     place,
+    step_of,
 )
-from evently.sales.rules.pricing import amounts_of, discount_of, payment_of
+from evently.sales.rules.pricing import amounts_of, payment_of, total_of
+from evently.sales.rules.promos import (
+    Discounted,
+    Discounts,
+    Wanted,
+    discounts_of,
+    find_promo,
+    unlocks,
+    use_promo,
+)
 from evently.sales.rules.state import Batch, Promo, Sale
-from evently.sales.terms import Conditions, TicketTypeTerms
+from evently.sales.terms import TicketTypeTerms
 
 
 def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
@@ -58,7 +69,7 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
         pool = sale.pools[pool_id]
         if units > pool.capacity - pool.held - pool.sold - pool.set_aside:
             return No(SalesRefusal.SOLD_OUT)
-    discounts = _NO_DISCOUNTS if promo is None else discounts_of(sale, promo, command.lines)
+    discounts = _NO_DISCOUNTS if promo is None else discounts_on(sale, batch, promo, command.lines)
     if isinstance(discounts, No):
         return discounts
     if no := _not_payable(sale, batch, command, discounts) or _refuse_hold(sale, batch, command, discounts):
@@ -70,7 +81,7 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     booking = _new_booking(sale, batch, command, seats, discounts, promo)
     place(sale, batch, booking)
     if promo is not None:
-        _use_promo(batch, promo, booking)
+        use_promo(batch, promo, booking)
     return Booked(booking)
 
 
@@ -93,42 +104,43 @@ def _refuse_line(
     return None
 
 
-def _not_payable(sale: Sale, batch: Batch, command: PlaceBooking, discounts: dict[UUID, int]) -> No | None:
+def _not_payable(sale: Sale, batch: Batch, command: PlaceBooking, discounts: Discounts) -> No | None:
     """Refuse a booking that would be held until it is paid, and that the gateway would not take."""
     _, conditions = sale.conditions_now()
     if conditions.payment != "online" or command.hold_seconds is not None:
         return None
-    total = sum(
-        [
-            line.quantity * price_of(sale.ticket_types[line.ticket_type_id], discounts, conditions)
-            for line in command.lines
+    priced = [(line, sale.ticket_types[line.ticket_type_id]) for line in command.lines]
+    if not discounts:  # the hot path: the price of each ticket was checked when it was set
+        totals = [
+            line.quantity * total_of(terms, amounts_of(terms, 0, conditions.fees)) for line, terms in priced
         ]
-    )
-    return not_payable(batch, sale.currency, total)
+        return not_payable(batch, sale.currency, sum(totals))
+    tickets = [
+        (each.quantity, terms, amounts_of(terms, each.discount_minor, conditions.fees))
+        for line, terms in priced
+        for each in tickets_of(line, discounts)
+    ]
+    total = sum([quantity * total_of(terms, amounts) for quantity, terms, amounts in tickets])
+    if no := not_payable(batch, sale.currency, total):
+        return no
+    each_ticket = [(total_of(terms, amounts), amounts.fee_minor) for _, terms, amounts in tickets]
+    return not_exact(batch, sale.currency, conditions, each_ticket)
 
 
-def price_of(terms: TicketTypeTerms, discounts: dict[UUID, int], conditions: Conditions) -> int:
-    """Return what one ticket of a type costs its buyer."""
-    discount = discounts.get(terms.ticket_type_id, 0)
-    return terms.price_minor - discount + amounts_of(terms, discount, conditions.fees).surcharge_minor
+def tickets_of(line: BookingLine, discounts: Discounts) -> Sequence[Discounted]:
+    """Return the tickets of a line by their discount."""
+    return discounts.get(line.ticket_type_id) or (Discounted(line.quantity, 0),)
 
 
-def not_payable(batch: Batch, currency: str, total_minor: int) -> No | None:
-    """Refuse a sum that the gateway would not take."""
-    problem = batch.denominations(currency).find_problem(total_minor)
-    if problem is None:
-        return None
-    return amount_refusal(problem, total_minor, currency)
-
-
-def _refuse_hold(sale: Sale, batch: Batch, command: PlaceBooking, discounts: Mapping[UUID, int]) -> No | None:
+def _refuse_hold(sale: Sale, batch: Batch, command: PlaceBooking, discounts: Discounts) -> No | None:
     """Refuse when the booking would be held and the buyer has too many holds."""
     _, conditions = sale.conditions_now()
     if command.hold_seconds is None and (
         conditions.payment != "online"
         or all(
-            sale.ticket_types[line.ticket_type_id].price_minor <= discounts.get(line.ticket_type_id, 0)
+            sale.ticket_types[line.ticket_type_id].price_minor <= each.discount_minor
             for line in command.lines
+            for each in tickets_of(line, discounts)
         )
     ):
         return None
@@ -141,8 +153,18 @@ def _refuse_hold(sale: Sale, batch: Batch, command: PlaceBooking, discounts: Map
     )
 
 
+def discounts_on(sale: Sale, batch: Batch, promo: Promo, lines: Sequence[BookingLine]) -> Discounts | No:
+    """Return the discounts of a promo code on booking lines; refuses as `discounts_of`."""
+    wanted = [
+        Wanted(line.ticket_type_id, sale.ticket_types[line.ticket_type_id].price_minor, line.quantity)
+        for line in lines
+    ]
+    _, conditions = sale.conditions_now()
+    return discounts_of(promo, wanted, step_of(batch, sale.currency, conditions))
+
+
 _NO_SEATS: dict[UUID, tuple[int, ...]] = {}
-_NO_DISCOUNTS: dict[UUID, int] = {}
+_NO_DISCOUNTS: Discounts = {}
 
 
 def _new_booking(
@@ -150,7 +172,7 @@ def _new_booking(
     batch: Batch,
     command: PlaceBooking,
     seats: dict[UUID, tuple[int, ...]],
-    discounts: dict[UUID, int],
+    discounts: Discounts,
     promo: Promo | None,
 ) -> Booking:
     version, conditions = sale.conditions_now()
@@ -158,9 +180,14 @@ def _new_booking(
     for line in command.lines:
         type_id = line.ticket_type_id
         terms = sale.ticket_types[type_id]
-        tickets += make_tickets(
-            sale, batch, terms, conditions, line.quantity, seats.get(type_id, ()), discounts.get(type_id, 0)
-        )
+        own, given = seats.get(type_id, ()), 0
+        if not discounts:  # the hot path
+            tickets += make_tickets(sale, batch, terms, conditions, line.quantity, own)
+            continue
+        for quantity, discount_minor in tickets_of(line, discounts):
+            some = own[given : given + quantity]
+            tickets += make_tickets(sale, batch, terms, conditions, quantity, some, discount_minor)
+            given += quantity
     payment = payment_of(conditions, tickets)
     hold_seconds = command.hold_seconds
     if hold_seconds is None and payment == "online":
@@ -184,67 +211,6 @@ def _new_booking(
     if not held:
         batch.postings += ledger.confirmed(booking.booking_id, tickets, "door")
     return booking
-
-
-# Promo codes ------------------------------------------------------------------------------------------------
-
-
-def find_promo(sale: Sale, batch: Batch, code: str, buyer_id: UUID) -> Promo | No:
-    """Return the promo code that a buyer names, or refuse when it cannot be used now."""
-    promo = sale.promos.get(code.strip().upper())
-    if promo is None or promo.terms.retired:
-        return No(SalesRefusal.UNKNOWN_PROMO_CODE)
-    terms = promo.terms
-    if (terms.from_at is not None and batch.now < terms.from_at) or (
-        terms.until_at is not None and batch.now >= terms.until_at
-    ):
-        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "time")
-    if terms.uses_max is not None and promo.uses >= terms.uses_max:
-        return No(SalesRefusal.PROMO_CODE_USED_UP)
-    if (
-        terms.per_buyer_max is not None
-        and batch.promo_uses.get((buyer_id, terms.promo_id), 0) >= terms.per_buyer_max
-    ):
-        return No(SalesRefusal.PROMO_CODE_USED_UP, "by_buyer")
-    return promo
-
-
-def unlocks(promo: Promo | None, terms: TicketTypeTerms) -> bool:
-    """Return whether a promo code unlocks a hidden ticket type."""
-    return promo is not None and terms.ticket_type_id in promo.terms.ticket_type_ids
-
-
-def discounts_of(sale: Sale, promo: Promo, lines: Sequence[BookingLine]) -> dict[UUID, int] | No:
-    """Return the discount of a promo code on a ticket of each type.
-
-    Refuses a code that applies to none of them, or whose budget is too small, or that one use gives to fewer
-    units.
-    """
-    named = promo.terms.ticket_type_ids
-    if named and not any(line.ticket_type_id in named for line in lines):
-        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "ticket_types")
-    units_max = promo.terms.units_per_use_max
-    if units_max is not None and units_max < sum(
-        [line.quantity for line in lines if not named or line.ticket_type_id in named]
-    ):
-        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "units", {"units_per_use_max": units_max})
-    discounts = {
-        line.ticket_type_id: discount_of(promo.terms, sale.ticket_types[line.ticket_type_id])
-        for line in lines
-    }
-    spent = promo.spent_minor + sum([discounts[line.ticket_type_id] * line.quantity for line in lines])
-    if promo.terms.budget_minor is not None and spent > promo.terms.budget_minor:
-        return No(SalesRefusal.PROMO_CODE_USED_UP)
-    return discounts
-
-
-def _use_promo(batch: Batch, promo: Promo, booking: Booking) -> None:
-    promo.uses += 1
-    promo.spent_minor += sum([ticket.discount_minor for ticket in booking.tickets])
-    batch.promos_changed.add(promo.terms.promo_id)
-    if promo.terms.per_buyer_max is not None:
-        used = (booking.buyer_id, promo.terms.promo_id)
-        batch.promo_uses[used] = batch.promo_uses.get(used, 0) + 1
 
 
 # Seats ------------------------------------------------------------------------------------------------------

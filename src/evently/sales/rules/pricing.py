@@ -78,13 +78,18 @@ def payment_of(conditions: Conditions, tickets: Iterable[Ticket]) -> BookingPaym
     return conditions.payment if any(ticket.total_minor() for ticket in tickets) else "none"
 
 
-def discount_of(promo: PromoTerms, terms: TicketTypeTerms) -> int:
-    """Return the discount of a promo code on one ticket of a type."""
-    if promo.ticket_type_ids and terms.ticket_type_id not in promo.ticket_type_ids:
+def discount_of(promo: PromoTerms, ticket_type_id: UUID, price_minor: int) -> int:
+    """Return the discount of a promo code on one ticket of a type: as on a booking of that ticket alone."""
+    if promo.ticket_type_ids and ticket_type_id not in promo.ticket_type_ids:
         return 0
     if promo.kind == "percent":
-        return share_of(terms.price_minor, promo.value)
-    return min(terms.price_minor, promo.value) if promo.kind == "fixed" else 0
+        return share_of(price_minor, promo.value)
+    return 0 if promo.kind == "unlock" else min(price_minor, promo.value)
+
+
+def total_of(terms: TicketTypeTerms, amounts: TicketAmounts) -> int:
+    """Return what a ticket of a type with these amounts costs its buyer."""
+    return terms.price_minor - amounts.discount_minor + amounts.surcharge_minor
 
 
 class Promise(NamedTuple):

@@ -21,8 +21,10 @@ from evently.web.unlocking import count_guess
 
 
 class QuotedLine(msgspec.Struct, frozen=True):
-    """The price of each ticket of a booking line; `line_total` is the total of all tickets of the line.
+    """The price of each of these tickets of one type; `line_total` is the total of all of them.
 
+    A ticket type has two lines when its tickets cannot share a discount on the booking evenly: their
+    discounts differ by the smallest amount.
     `tax` is all the tax in `total`; `fee_tax` is the part of it that is included in the fee.
     """
 

@@ -73,8 +73,11 @@ class PromoView(msgspec.Struct, frozen=True, kw_only=True):
     operation_id="addPromoCode",
     summary="Add a promo code",
     description=(
-        "Takes a percentage or an amount off the price of each ticket, or unlocks hidden ticket types. "
-        "Buyers do not see it."
+        "Takes a percentage or an amount off the price of each ticket, or an amount off the whole booking, "
+        "or unlocks hidden ticket types. Buyers do not see it. An amount off the booking "
+        "(`fixed_per_booking`) is split over its tickets in proportion to their prices, to the minor unit, "
+        "and never takes off more than they cost. Each ticket keeps its discount: cancelling some of them "
+        "refunds what these cost."
     ),
     tags=[_TAG],
     responses=problems(
