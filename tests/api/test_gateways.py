@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest_asyncio
 
+from evently import organizing
 from evently.catalogue import Event
 from evently.kit.ids import show_id
 from tests.support.box_office import BoxOffice, open_box_office, problem_of
@@ -87,6 +88,21 @@ async def test_nothing_is_held_that_nothing_can_pay(office: BoxOffice) -> None:
     check = await check_of(office)
     assert (check["status"], check["observed"]) == ("warn", "none")
     assert "EVENTLY_GATEWAY" in check["output"]
+
+
+async def test_an_offer_that_nothing_can_pay_is_accepted_when_a_code_makes_it_free(office: BoxOffice) -> None:
+    event, ann = await office.open_event(terms=ONLINE_TERMS), office.as_buyer()
+    ((_, type_id),) = (await office.types(event)).items()
+    async with office.context.database.transaction() as tx:
+        draft = organizing.PromoDraft(code="GUEST", kind="percent", basis_points=10_000)
+        await organizing.add_promo_code(tx, event.event_id, draft, office.context.clock())
+    address = f"/v1/events/{show_id('evt', event.event_id)}/waitlist"
+    entry = (await office.post(address, ann, ticket_type_id=type_id, quantity=1)).json()
+    accept = f"/v1/waitlist/{entry['id']}/accept"
+    assert problem_of(await office.post(accept, ann), 409) == "no-gateway"
+    for _ in range(2):
+        taken = await office.post(accept, ann, promo_code="GUEST")
+        assert (taken.status_code, taken.json()["state"]) == (200, "confirmed"), taken.text
 
 
 async def test_no_rehearsal_is_paid_with_nothing(office: BoxOffice) -> None:

@@ -183,6 +183,28 @@ async def test_an_amount_off_the_booking_is_split_in_the_units_of_the_gateway(
         assert answer.json()["detail"] == "4.835 KWD cannot be paid online: only multiples of 0.010 KWD."
 
 
+async def test_a_code_that_leaves_too_little_of_an_offer_leaves_it_open(
+    office: BoxOffice, manager: Headers
+) -> None:
+    event = await online(office, manager, capacity=1, ticket_types=[priced(2500)])
+    where, holder, ann = event.headers["location"], office.as_buyer(), office.as_buyer()
+    amount = {"amount": 2480, "currency": "EUR"}
+    await promo(office, manager, where, code="N", kind="fixed_per_booking", amount=amount)
+    type_id = event.json()["ticket_types"][0]["id"]
+    lines = [{"ticket_type_id": type_id, "quantity": 1}]
+    held = await office.client.post(f"{where}/bookings", json={"lines": lines}, headers=holder)
+    entry = await office.post(f"{where}/waitlist", ann, ticket_type_id=type_id, quantity=1)
+    await office.post(f"/v1/bookings/{held.json()['id']}/cancel", holder)
+    accept = f"/v1/waitlist/{entry.json()['id']}/accept"
+    refused = await office.post(accept, ann, promo_code="N")
+    assert code_of(refused, 409) == "amount-not-payable"
+    assert refused.json()["detail"] == "0.20 EUR cannot be paid online: at least 0.50 EUR."
+    shown = await office.client.get(f"/v1/waitlist/{entry.json()['id']}", headers=ann)
+    assert shown.json()["state"] == "offered"
+    taken = await office.post(accept, ann)
+    assert (taken.status_code, taken.json()["total"]["amount"]) == (200, 2500)
+
+
 async def test_a_sum_that_the_gateway_does_not_take_is_refused_before_there_is_a_hold(
     office: BoxOffice, manager: Headers
 ) -> None:

@@ -100,14 +100,56 @@ async def told(office: BoxOffice, buyer: dict[str, str], **query: Any) -> list[A
     return notifications
 
 
-async def test_a_promo_code_is_never_ignored_when_an_offer_is_accepted(office: BoxOffice) -> None:
+async def add_promo(office: BoxOffice, waitlist: Waitlist, **said: Any) -> None:
+    async with office.context.database.transaction() as tx:
+        draft = organizing.PromoDraft(**said)
+        await organizing.add_promo_code(tx, waitlist.event.event_id, draft, office.context.clock())
+
+
+async def test_a_promo_code_is_applied_when_an_offer_is_accepted(office: BoxOffice) -> None:
     waitlist, ann = await sold_out(office), office.as_buyer()
-    entry = await waitlist.join(ann)
-    await waitlist.release(1)
+    await add_promo(office, waitlist, code="HALF", kind="percent", basis_points=5_000)
+    await add_promo(office, waitlist, code="GONE", kind="percent", basis_points=1, until_at=utc_now())
+    entry = await waitlist.join(ann, 2)
+    await waitlist.release(2)
     where = f"/v1/waitlist/{entry['id']}/accept"
-    refused = await office.post(where, ann, promo_code="HALF")
-    assert 400 <= refused.status_code < 500, refused.text
-    assert (await waitlist.get(entry, ann))["state"] == "offered"
+    for code, status, refusal in (
+        ("NONE", 422, "unknown-promo-code"),
+        ("GONE", 409, "promo-code-not-valid"),
+    ):
+        refused = await office.post(where, ann, promo_code=code)
+        assert problem_of(refused, status) == refusal
+        assert (await waitlist.get(entry, ann))["state"] == "offered"
+    assert (await office.post(where, ann, promo="HALF")).status_code == 422
+    for _ in range(2):  # harmless to repeat
+        taken = await office.post(where, ann, promo_code="half")
+        assert (taken.status_code, taken.json()["state"]) == (200, "confirmed"), taken.text
+        assert taken.json()["total"]["amount"] == 2500
+        assert [ticket["discount"]["amount"] for ticket in taken.json()["tickets"]] == [1250, 1250]
+    assert (await office.client.post(where, headers=ann)).json() == taken.json(), "no body is fine"
+    shown = await office.client.get(f"/v1/bookings/{taken.json()['id']}", headers=ann)
+    assert shown.json() == {**shown.json(), **taken.json()}
+    other = await office.post(where, ann, promo_code="GONE")
+    assert problem_of(other, 409) == "not-offered"
+    assert other.json()["detail"] == "The offer was accepted before, without this promo code."
+
+
+async def test_a_discounted_offer_is_paid_at_the_lower_price(office: BoxOffice) -> None:
+    waitlist, ann = await sold_out(office, payment="online"), office.as_buyer()
+    amount = Money(1000, "EUR")
+    await add_promo(office, waitlist, code="TEN", kind="fixed_per_booking", amount=amount)
+    entry = await waitlist.join(ann, 3)
+    await waitlist.release(3)
+    taken = await office.post(f"/v1/waitlist/{entry['id']}/accept", ann, promo_code="TEN")
+    assert (taken.json()["state"], taken.json()["total"]["amount"]) == ("held", 6500)
+    await pay(office, taken.json(), ann)
+    paid = await office.client.get(f"/v1/bookings/{taken.json()['id']}", headers=ann)
+    assert (paid.json()["state"], paid.json()["total"]["amount"]) == ("confirmed", 6500)
+    mine = {ticket["id"]: ticket["total"]["amount"] for ticket in paid.json()["tickets"]}
+    assert sorted(mine.values()) == [2166, 2167, 2167]
+    given = min(mine, key=mine.__getitem__)
+    back = await office.post(f"/v1/bookings/{paid.json()['id']}/cancel", ann, ticket_ids=[given])
+    assert back.json()["refunded"]["amount"] == 2166, back.text
 
 
 # Waiting ----------------------------------------------------------------------------------------------------

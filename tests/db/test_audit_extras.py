@@ -122,6 +122,7 @@ async def bustle(desk: SalesDesk) -> UUID:
         PutPromoCode(
             event_id, PromoTerms(new_id(), "EARLY", "percent", 1_000, uses_max=5, budget_minor=10_000)
         ),
+        PutPromoCode(event_id, PromoTerms(new_id(), "SHARED", "fixed_per_booking", 700, uses_max=5)),
         BlockSeats(event_id, ("A6",)),
         RescheduleEvent(event_id, starts_at - timedelta(days=9), starts_at, place_changed=True),
     )
@@ -161,7 +162,7 @@ async def bustle(desk: SalesDesk) -> UUID:
     await desk.engine.submit(
         ReturnTickets(event_id, holder.booking_id, holder.buyer_id, (holder.tickets[0].ticket_id,))
     )
-    taken = await desk.engine.submit(AcceptOffer(event_id, one, lucky))
+    taken = await desk.engine.submit(AcceptOffer(event_id, one, lucky, "shared"))
     assert isinstance(taken, Listed)
     assert taken.booking is not None
     await pay(desk, taken.booking)
@@ -229,6 +230,36 @@ async def test_nothing_is_found_after_whatever_may_happen(db: Database, desk: Sa
         await bustle(desk)
     assert {finding.code: finding.examples for finding in await inspect(db) if finding.count} == {}
     assert await db.fetch_value("SELECT sum(set_aside) FROM pools") == 2
+
+
+async def test_an_answer_that_is_older_than_a_promo_code_is_no_finding(db: Database, desk: SalesDesk) -> None:
+    """A key answered that an offer lost a ticket; then the offer was accepted with a code."""
+    starts_at = desk.clock() + timedelta(days=30)
+    event = await desk.event(
+        sale_terms(capacity=3), starts_at=starts_at, ends_at=starts_at + timedelta(hours=1)
+    )
+    event_id, (standing,) = event.event_id, (await desk.types(event)).values()
+    code = PromoTerms(new_id(), "TEN", "fixed_per_booking", 1_000)
+    await carry_out(desk, PutPromoCode(event_id, code))
+    lines = (BookingLine(standing, 3),)
+    holder = booking(await desk.engine.submit(PlaceBooking(event_id, new_id(), lines)))
+    buyer_id = new_id()
+    entry_id = entry_of(await desk.engine.submit(JoinWaitlist(event_id, buyer_id, standing, 3)))
+    await desk.engine.submit(CancelBooking(event_id, holder.booking_id, holder.buyer_id, None))
+    row = await desk.db.fetch_row("SELECT booking_id FROM waitlist_entries WHERE entry_id = $1", entry_id)
+    assert row is not None
+    offer_id = row["booking_id"]
+    ticket_id = await desk.db.fetch_value(
+        "SELECT ticket_id FROM tickets WHERE booking_id = $1 LIMIT 1", offer_id
+    )
+    part = CancelBooking(event_id, offer_id, buyer_id, buyer_id, (ticket_id,), None, "part", b"")
+    assert isinstance(await desk.engine.submit(part), Booked)
+    taken = await desk.engine.submit(AcceptOffer(event_id, entry_id, buyer_id, "ten"))
+    assert isinstance(taken, Listed)
+    assert taken.booking is not None
+    assert [ticket.discount_minor for ticket in taken.booking.tickets] == [0, 500, 500]
+    await deliver(desk.db, desk.clock)
+    assert {finding.code: finding.examples for finding in await inspect(db) if finding.count} == {}
 
 
 SEATED = (

@@ -229,6 +229,15 @@ MONEY: Final = [
     Mutant(
         "a discount on the booking is more than it costs", promos, "if amount_minor >= total:", "if False:"
     ),
+    Mutant("a use of an offer is not counted", waitlist, "use_promo(batch, promo, discounted)", "pass"),
+    Mutant("an offer is discounted in memory only", waitlist, "batch.discounted.append(discounted)", "pass"),
+    Mutant("an offer gets the price of today", waitlist, "price_minor=offered.price_minor", "position=1"),
+    Mutant(
+        "an accepted offer takes another code in silence",
+        waitlist,
+        "not _has_promo(",
+        "False and _has_promo(",
+    ),
 ]
 PROMISES: Final = [
     Mutant(

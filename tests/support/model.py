@@ -446,21 +446,23 @@ class Model:
         if not self._for_sale({line.ticket_type_id: line.quantity for line in command.lines}):
             reasons.add(SalesRefusal.SOLD_OUT)
         if command.promo_code is not None:
-            with_it = [claim for claim in self._live() if claim.promo_id is not None]
-            mine = [claim for claim in with_it if claim.buyer_id == command.buyer_id]
-            spent = sum(claim.discounts_minor for claim in with_it) + sum(
-                self._discount(line.ticket_type_id) * line.quantity for line in command.lines
-            )
-            assert self.promo.uses_max is not None
-            assert self.promo.per_buyer_max is not None
-            assert self.promo.budget_minor is not None
-            if (
-                len(with_it) >= self.promo.uses_max
-                or len(mine) >= self.promo.per_buyer_max
-                or spent > self.promo.budget_minor
-            ):
-                reasons.add(SalesRefusal.PROMO_CODE_USED_UP)
+            wanted = [line.ticket_type_id for line in command.lines for _ in range(line.quantity)]
+            reasons |= self._against_promo(command.buyer_id, wanted)
         return reasons
+
+    def _against_promo(self, buyer_id: UUID, wanted: Iterable[UUID]) -> set[SalesRefusal]:
+        with_it = [claim for claim in self._live() if claim.promo_id is not None]
+        mine = [claim for claim in with_it if claim.buyer_id == buyer_id]
+        spent = sum(claim.discounts_minor for claim in with_it) + sum(map(self._discount, wanted))
+        assert self.promo.uses_max is not None
+        assert self.promo.per_buyer_max is not None
+        assert self.promo.budget_minor is not None
+        used_up = (
+            len(with_it) >= self.promo.uses_max
+            or len(mine) >= self.promo.per_buyer_max
+            or spent > self.promo.budget_minor
+        )
+        return {SalesRefusal.PROMO_CODE_USED_UP} if used_up else set()
 
     def _over_hold_limit(self, command: PlaceBooking) -> bool:
         if command.hold_seconds is None and self.conditions.payment != "online":
@@ -562,7 +564,14 @@ class Model:
             return {SalesRefusal.NOT_OFFERED}
         if waiting.state == "withdrawn":
             return {SalesRefusal.OFFER_EXPIRED}
-        return called_off if waiting.state == "offered" else set()
+        assert waiting.offer is not None
+        if waiting.state == "fulfilled":
+            late = command.promo_code is not None and waiting.offer.promo_id is None
+            return {SalesRefusal.NOT_OFFERED} if late else set()
+        if command.promo_code is None:
+            return called_off
+        wanted = [ticket.type_id for ticket in waiting.offer.tickets.values()]
+        return called_off | self._against_promo(command.buyer_id, wanted)
 
     # Effects
 
@@ -591,7 +600,7 @@ class Model:
             case JoinWaitlist():
                 self._join(command, outcome)
             case AcceptOffer():
-                self._accept(self._entry(command.entry_id))
+                self._accept(self._entry(command.entry_id), with_promo=command.promo_code is not None)
             case LeaveWaitlist():
                 self._leave(self._entry(command.entry_id))
             case PlaceBooking():
@@ -764,11 +773,21 @@ class Model:
         )
         self._serve()
 
-    def _accept(self, waiting: Waiting) -> None:
+    def _accept(self, waiting: Waiting, *, with_promo: bool) -> None:
         if waiting.state == "fulfilled":
             return
         assert waiting.offer is not None
         waiting.state = "fulfilled"
+        if with_promo:
+            waiting.offer.promo_id = self.promo.promo_id
+            for ticket in waiting.offer.tickets.values():
+                ticket.discount_minor = self._discount(ticket.type_id)
+                ticket.total_minor = self._total(
+                    ticket.type_id, ticket.discount_minor, waiting.offer.conditions
+                )
+            waiting.offer.discounts_minor = sum(
+                ticket.discount_minor for ticket in waiting.offer.tickets.values()
+            )
         if waiting.offer.due_minor() and waiting.offer.conditions.payment == "online":
             self._prolong(waiting.offer)
         else:

@@ -23,6 +23,7 @@ from evently.sales.replay.state import NOTHING_MORE
 from evently.sales.rules import decide
 from evently.sales.rules.ledger import Posting
 from evently.sales.rules.offers import can_serve
+from evently.sales.rules.pricing import TicketAmounts
 from evently.sales.rules.state import (
     WAITLIST_KNOWN_MAX,
     Batch,
@@ -226,7 +227,16 @@ class Rows:
             assert all(ticket.state in TICKET_TRANSITIONS[None] for ticket in booking.tickets)
             self.bookings[booking.booking_id] = booking
         for booking_id, moved in batch.changed.items():
-            self.bookings[booking_id] = replace(moved, tickets=self.bookings[booking_id].tickets)
+            kept = self.bookings[booking_id]
+            self.bookings[booking_id] = replace(moved, tickets=kept.tickets, promo_id=kept.promo_id)
+        for offer in batch.discounted:
+            kept, amounts = self.bookings[offer.booking_id], {each.ticket_id: each for each in offer.tickets}
+            assert kept.promo_id is None
+            self.bookings[offer.booking_id] = replace(
+                kept,
+                promo_id=offer.promo_id,
+                tickets=tuple(_priced(ticket, amounts[ticket.ticket_id]) for ticket in kept.tickets),
+            )
         voided, unbound = set(batch.voided), set(batch.unbound)
         for booking in list(self.bookings.values()):
             self.bookings[booking.booking_id] = replace(
@@ -481,6 +491,11 @@ class Rows:
                 if posting.booking_id == booking_id:
                     posted[posting.debit, posting.credit] += posting.amount_minor
             assert +posted == +replayed.posted
+
+
+def _priced(ticket: Ticket, like: Ticket) -> Ticket:
+    """Return a ticket with the amounts of another one."""
+    return replace(ticket, **{name: getattr(like, name) for name in TicketAmounts._fields})
 
 
 def _written(

@@ -18,7 +18,7 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     cancel A by=B                cancel A by=organizer before=1h (the start; before=start as it is now)
     cancel A tickets=B           (those of another booking)
     cancel A tickets=void, tickets=used, tickets=twice
-    join A 2 vip, leave A, accept A                                          return A 1, keep A 1
+    join A 2 vip, leave A, accept A, accept A promo=FRIENDS                  return A 1, keep A 1
     terms online hold=600 offer=3600 fee=50+5% fee-of=organizer fee-tax=19% window=48h:50% late=24h
     terms fee-kept=yes orphans=no holds=2 held-units=20 give-back=14
     promo FRIENDS percent 10 (or fixed 500, or fixed_per_booking 500, or unlock 0) for=std+vip uses=5
@@ -428,10 +428,11 @@ def _join(story: Story, told: Told) -> Command:
 
 
 def _on_entry(story: Story, told: Told) -> Command:
-    kind = AcceptOffer if told.verb == "accept" else LeaveWaitlist
-    return kind(
-        EVENT, story.entered.get(told.words[0], EVENT), story.id_of(told.options.get("by", told.words[0]))
-    )
+    entry_id = story.entered.get(told.words[0], EVENT)
+    buyer_id = story.id_of(told.options.get("by", told.words[0]))
+    if told.verb == "accept":
+        return AcceptOffer(EVENT, entry_id, buyer_id, told.options.get("promo"))
+    return LeaveWaitlist(EVENT, entry_id, buyer_id)
 
 
 def _fingerprint(told: Told) -> bytes:

@@ -45,6 +45,7 @@ from evently.sales.commands import (
     ReturnTickets,
     SetUpSale,
     UnblockSeats,
+    WaitlistEntry,
     WakeSale,
 )
 from evently.sales.states import SettledBy
@@ -223,17 +224,20 @@ class AnyHistory(RuleBasedStateMachine):
         self._ask(JoinWaitlist(EVENT, buyer_id, type_id, quantity, key, repr((type_id, quantity)).encode()))
 
     @precondition(lambda self: self.rows.entries)
-    @rule(pick=picks, leave=st.booleans())
-    def answer(self, *, pick: int, leave: bool) -> None:
+    @rule(pick=picks, leave=st.booleans(), promo=st.sampled_from([None, None, "ten"]))
+    def answer(self, *, pick: int, leave: bool, promo: str | None) -> None:
         entry = list(self.rows.entries.values())[-1 - pick % len(self.rows.entries)]
-        self._ask((LeaveWaitlist if leave else AcceptOffer)(EVENT, entry.entry_id, entry.buyer_id))
+        self._answer(entry, promo, leave=leave)
 
     @precondition(lambda self: any(entry.state == "offered" for entry in self.rows.entries.values()))
-    @rule(pick=picks, leave=st.sampled_from([False, False, True]))
-    def answer_offer(self, *, pick: int, leave: bool) -> None:
+    @rule(pick=picks, leave=st.sampled_from([False, False, True]), promo=st.sampled_from([None, "ten"]))
+    def answer_offer(self, *, pick: int, leave: bool, promo: str | None) -> None:
         offered = [entry for entry in self.rows.entries.values() if entry.state == "offered"]
-        entry = offered[pick % len(offered)]
-        self._ask((LeaveWaitlist if leave else AcceptOffer)(EVENT, entry.entry_id, entry.buyer_id))
+        self._answer(offered[pick % len(offered)], promo, leave=leave)
+
+    def _answer(self, entry: WaitlistEntry, promo: str | None, *, leave: bool) -> None:
+        command: Command = AcceptOffer(EVENT, entry.entry_id, entry.buyer_id, promo)
+        self._ask(LeaveWaitlist(EVENT, entry.entry_id, entry.buyer_id) if leave else command)
 
     @precondition(lambda self: self.rows.tickets("confirmed"))
     @rule(

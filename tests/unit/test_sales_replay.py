@@ -34,6 +34,7 @@ from evently.sales.facts import (
     HoldExpired,
     HoldExtended,
     OfferAccepted,
+    OfferDiscounted,
     OfferMade,
     PoolPut,
     PoolRemoved,
@@ -297,6 +298,65 @@ def test_an_accepted_offer_may_still_be_extended_once() -> None:
         replay.add(NOON, [HoldExtended(ID, LATER)])
 
 
+FEW: Final = PromoTerms(UUID(int=72), "FEW", "fixed_per_booking", 300, uses_max=1)
+ENTRY: Final = UUID(int=61)
+DISCOUNTED: Final = OfferDiscounted(ENTRY, ID, FEW.promo_id, TICKETS, ((150, 0, 0, 0), (150, 0, 0, 0)))
+OFFERED: Final[list[Fact]] = [
+    *BEFORE,
+    PromoCodePut(FEW),
+    WaitlistJoined(ENTRY, BUYER, PLAIN, 2),
+    replace(HELD, entry_id=ENTRY),
+    OfferMade(ENTRY, ID),
+]
+ACCEPTED: Final = OfferAccepted(ENTRY, ID)
+
+
+def test_an_offer_costs_less_with_a_promo_code() -> None:
+    replay = told([(NOON, OFFERED), (NOON, [DISCOUNTED, HoldConfirmed(ID, TICKETS), ACCEPTED])])
+    booking = replay.bookings[ID]
+    assert (booking.promo_id, booking.payment, booking.posted) == (
+        FEW.promo_id,
+        "door",
+        {("door", "organizer"): 1700},
+    )
+    assert [booking.more[ticket_id].discount_minor for ticket_id, _, _ in TICKETS] == [150, 150]
+    assert (replay.promos[FEW.promo_id].uses, replay.promos[FEW.promo_id].spent_minor) == (1, 300)
+    replay.add(NOON, [BookingCancelled(ID, "confirmed", TICKETS)])
+    assert (replay.promos[FEW.promo_id].uses, replay.promos[FEW.promo_id].spent_minor) == (0, 0)
+    for part in (0, 1):
+        other = told([(NOON, OFFERED), (NOON, [DISCOUNTED, HoldConfirmed(ID, TICKETS), ACCEPTED])], (part, 2))
+        assert other.promos[FEW.promo_id].spent_minor == 300
+
+
+@pytest.mark.parametrize(
+    "facts",
+    {
+        "with a code that there is not": [replace(DISCOUNTED, promo_id=UNKNOWN), ACCEPTED],
+        "of an entry that there is not": [replace(DISCOUNTED, entry_id=UNKNOWN), ACCEPTED],
+        "of a booking that it was not": [replace(DISCOUNTED, booking_id=UNKNOWN), ACCEPTED],
+        "of other tickets": [replace(DISCOUNTED, tickets=ONE, money=DISCOUNTED.money[:1]), ACCEPTED],
+        "of some tickets": [replace(DISCOUNTED, money=DISCOUNTED.money[:1]), ACCEPTED],
+        "more than it takes off": [
+            replace(DISCOUNTED, money=((151, 0, 0, 0), (150, 0, 0, 0))),
+            ACCEPTED,
+        ],
+        "more than a ticket costs": [
+            replace(DISCOUNTED, money=((1001, 0, 0, 0), (-701, 0, 0, 0))),
+            ACCEPTED,
+        ],
+        "and dearer than before": [replace(DISCOUNTED, money=((0, 1, 0, 0), (0, 0, 0, 0))), ACCEPTED],
+        "twice": [DISCOUNTED, DISCOUNTED, ACCEPTED],
+        "after it was accepted": [ACCEPTED, DISCOUNTED],
+        "and not accepted": [DISCOUNTED],
+    }.items(),
+    ids=lambda case: case[0],
+)
+def test_no_offer_can_have_been_discounted(facts: tuple[str, list[Fact]]) -> None:
+    replay = told([(NOON, OFFERED)])
+    with pytest.raises(Contradiction):
+        replay.add(NOON, facts[1])
+
+
 def test_an_offer_ends_with_its_hold() -> None:
     entry = UUID(int=61)
     before: list[Fact] = [
@@ -344,6 +404,7 @@ REQUIRED: Final = {
     "TicketUnbound": "booking_id ticket_id",
     "WaitlistJoined": "entry_id buyer_id ticket_type_id quantity",
     "OfferMade": "entry_id booking_id",
+    "OfferDiscounted": "entry_id booking_id promo_id tickets money",
     "OfferAccepted": "entry_id booking_id",
     "EntryWithdrawn": "entry_id reason",
     "UnitsSetAside": "ticket_type_id units",

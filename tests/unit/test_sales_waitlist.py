@@ -825,7 +825,185 @@ SEATS: Final[dict[str, str]] = {
     """,
 }
 
-STORIES: Final = LINE | POOLS | RETURNS | SEATS
+PROMOS: Final[dict[str, str]] = {
+    "a promo code takes something off what was offered": """
+        terms online fee=50+10% hold=60 -> done
+        promo HALF percent 50  -> done
+        hold X 10              -> held
+        join A 2               -> waiting
+        cancel X 3             -> held
+        accept A promo=half    -> held
+        due A                  -> 1200
+        uses HALF              -> 1 for 1000
+        accept A promo=HALF    -> held
+        accept A               -> held
+        pay A                  -> booked
+        accept A promo=HALF    -> booked
+        ledger                 -> buyer 1200 fees -200 organizer -1000
+        cancel A by=organizer  -> cancelled
+        refunded A             -> 1200
+        uses HALF              -> 0 for 0
+    """,
+    "an accepted offer takes no other code": """
+        terms online           -> done
+        promo HALF percent 50  -> done
+        promo TEN percent 10   -> done
+        hold X 10              -> held
+        join A 1               -> waiting
+        join B 1               -> waiting
+        cancel X 2             -> held
+        accept A               -> held
+        accept A promo=HALF    -> not-offered
+        due A                  -> 1000
+        accept B promo=TEN     -> held
+        accept B promo=HALF    -> not-offered
+        accept B promo=NONE    -> not-offered
+        due B                  -> 900
+        uses HALF              -> 0 for 0
+    """,
+    "what is refused of a code leaves the offer open": """
+        terms online offer=3600 -> done
+        type vip hall price=10 -> done
+        promo SOON percent 10 from=10m until=20m -> done
+        promo VIP percent 10 for=vip -> done
+        promo ONE percent 10 units=1 -> done
+        promo POOR percent 10 budget=199 -> done
+        promo GONE percent 10  -> done
+        unpromo GONE           -> done
+        promo LAST percent 10 uses=1 -> done
+        promo MINE percent 10 each=1 -> done
+        book A 1 promo=MINE as=A1 -> held
+        book C 1 promo=LAST    -> held
+        hold X 8               -> held
+        join A 2               -> waiting
+        cancel X 2             -> held
+        accept A promo=NONE    -> unknown-promo-code
+        & accept A promo=GONE  -> unknown-promo-code
+        & accept A promo=SOON  -> promo-code-not-valid
+        & accept A promo=VIP   -> promo-code-not-valid
+        & accept A promo=ONE   -> promo-code-not-valid
+        & accept A promo=POOR  -> promo-code-used-up
+        & accept A promo=LAST  -> promo-code-used-up
+        & accept A promo=MINE  -> promo-code-used-up
+        entry A                -> offered
+        uses ONE               -> 0 for 0
+        cancel C               -> cancelled
+        accept A promo=LAST    -> held
+        due A                  -> 1800
+    """,
+    "everything off is booked at once": """
+        terms online fee=50    -> done
+        promo GUEST percent 100 -> done
+        hold X 10              -> held
+        join A 2               -> waiting
+        cancel X 2             -> held
+        accept A promo=GUEST   -> booked
+        due A                  -> 0
+        ledger                 ->
+        uses GUEST             -> 1 for 2000
+    """,
+    "paid on site, it is booked at the lower price": """
+        promo TEN fixed 100    -> done
+        book X 10              -> booked
+        join A 2               -> waiting
+        cancel X 2             -> booked
+        accept A promo=TEN     -> booked
+        ledger                 -> door 9800 organizer -9800
+    """,
+    "an amount off the booking is split over the tickets of an offer": """
+        promo TEN fixed_per_booking 1000 -> done
+        book X 10              -> booked
+        join A 3               -> waiting
+        cancel X 3             -> booked
+        accept A promo=TEN     -> booked
+        off A                  -> 334 333 333
+        cancel A 1             -> booked
+        uses TEN               -> 1 for 1000
+        cancel A               -> cancelled
+        uses TEN               -> 0 for 0
+    """,
+    "it is off the price that was offered, under the conditions of the offer": """
+        terms online fee=100   -> done
+        promo HALF percent 50  -> done
+        hold X 10              -> held
+        join A 1               -> waiting
+        cancel X 1             -> held
+        type std hall price=9000 -> done
+        terms online fee=700   -> done
+        accept A promo=HALF    -> held
+        due A                  -> 600
+    """,
+    "an offer keeps its tax, so another one refuses the code": """
+        type std hall tax=10% tax-on-top=y -> done
+        promo HALF percent 50  -> done
+        book X 10              -> booked
+        join A 1               -> waiting
+        cancel X 1             -> booked
+        type std hall tax=20% tax-on-top=y -> done
+        accept A promo=HALF    -> promo-code-not-valid
+        accept A               -> booked
+        due A                  -> 1100
+    """,
+    "the tax in its fee is of the lower fee": """
+        terms online fee=100+100% fee-tax=25% -> done
+        promo HALF percent 50  -> done
+        hold X 10              -> held
+        join A 1               -> waiting
+        cancel X 1             -> held
+        accept A promo=HALF    -> held
+        pay A                  -> booked
+        ledger                 -> buyer 1100 fees -480 organizer -500 tax -120
+    """,
+    "a code is used up by the batch that uses it": """
+        promo ONE percent 10 uses=1 -> done
+        book X 10              -> booked
+        join A 1               -> waiting
+        join B 1               -> waiting
+        cancel X 2             -> booked
+        accept A promo=ONE     -> booked
+        & accept B promo=ONE   -> promo-code-used-up
+        & cancel A.offer by=A  -> cancelled
+        & accept B promo=ONE   -> booked
+    """,
+    "an offer whose hold ends gives the use back": """
+        terms online hold=60   -> done
+        promo ONE percent 10 uses=1 -> done
+        hold X 10              -> held
+        join A 1               -> waiting
+        cancel X 1             -> held
+        accept A promo=ONE     -> held
+        uses ONE               -> 1 for 100
+        wait 3600s
+        nothing                -> done
+        uses ONE               -> 0 for 0
+    """,
+    "tickets of an offer that were cancelled before get nothing": """
+        terms online           -> done
+        promo TEN fixed_per_booking 1000 -> done
+        hold X 10              -> held
+        join A 3               -> waiting
+        cancel X 3             -> held
+        nothing                -> done
+        cancel A.offer 1 by=A  -> held
+        accept A promo=TEN     -> held
+        off A                  -> 500 500
+        uses TEN               -> 1 for 1000
+    """,
+    "a returned ticket is replaced at a discount": """
+        terms online           -> done
+        promo HALF percent 50  -> done
+        book X 10              -> held
+        pay X                  -> booked
+        join A 1               -> waiting
+        return X 1             -> booked
+        accept A promo=HALF    -> held
+        pay A                  -> booked
+        due A                  -> 500
+        refunded X             -> 1000
+    """,
+}
+
+STORIES: Final = LINE | POOLS | RETURNS | SEATS | PROMOS
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())

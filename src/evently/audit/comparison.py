@@ -22,7 +22,7 @@ from evently.db import Connection, Query, Record, load_queries
 from evently.sales.commands import Booking, WaitlistEntry
 from evently.sales.facts import NO_HASH, chain, decode_facts
 from evently.sales.replay import Contradiction, Replay, ReplayedBooking, Totals
-from evently.sales.replay.state import NOTHING_MORE, ReplayedEntry
+from evently.sales.replay.state import NOTHING_MORE, ReplayedEntry, TicketDetails
 from evently.sales.terms import Conditions
 from evently.seating import decode_map, digest_of
 
@@ -471,28 +471,32 @@ def _is_about(answer: Booking, replayed: ReplayedBooking, currency: str) -> bool
         )
         for ticket in answer.tickets
     }
-    mine = (
+    if (
         answer.buyer_id,
         answer.currency,
         answer.placed_at,
         answer.conditions_version,
-        answer.promo_id,
         answer.entry_id,
-        tickets,
-    )
-    expected = {
-        ticket_id: (what, replayed.more.get(ticket_id, NOTHING_MORE)[:6])
-        for ticket_id, what in [*replayed.tickets.items(), *replayed.voided.items()]
-    }
-    return mine == (
+    ) != (
         replayed.buyer_id,
         currency,
         replayed.placed_at,
         replayed.conditions_version,
-        replayed.promo_id,
         replayed.entry_id,
-        expected,
-    )
+    ):
+        return False
+    if (answer.promo_id, tickets) == (replayed.promo_id, _expected(replayed, replayed.more)):
+        return True
+    # The answer may be older than the promo code with which an offer was accepted
+    older = replayed.more_offered
+    return older is not None and (answer.promo_id, tickets) == (None, _expected(replayed, older))
+
+
+def _expected(replayed: ReplayedBooking, more: Mapping[UUID, TicketDetails]) -> dict[UUID, Any]:
+    return {
+        ticket_id: (what, more.get(ticket_id, NOTHING_MORE)[:6])
+        for ticket_id, what in [*replayed.tickets.items(), *replayed.voided.items()]
+    }
 
 
 def _is_about_entry(answer: WaitlistEntry, replayed: ReplayedEntry) -> bool:

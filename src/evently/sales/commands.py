@@ -375,12 +375,16 @@ class LeaveWaitlist(Command, frozen=True):
 
 
 class AcceptOffer(Command, frozen=True):
-    """Accept an offer: it becomes a hold to be paid in time, or confirmed when nothing is paid online."""
+    """Accept an offer: it becomes a hold to be paid in time, or confirmed when nothing is paid online.
 
-    needs: ClassVar = Needs(entry=True)
+    With `promo_code`, its tickets get the discount of the code; when the code is refused, the offer stays.
+    """
+
+    needs: ClassVar = Needs(entry=True, promo_uses=True)
 
     entry_id: UUID
     buyer_id: UUID
+    promo_code: str | None = None  # case does not matter
 
 
 class WakeSale(Command, frozen=True):

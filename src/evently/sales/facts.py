@@ -290,6 +290,17 @@ class OfferAccepted(_Fact, frozen=True):
     booking_id: UUID
 
 
+class OfferDiscounted(_Fact, frozen=True):
+    """An offer is about to be accepted with a promo code: its tickets have these amounts from now on."""
+
+    entry_id: UUID
+    booking_id: UUID
+    promo_id: UUID
+    tickets: tuple[TicketFact, ...]
+    money: tuple[MoneyFact, ...]
+    fee_taxes: tuple[int, ...] = ()
+
+
 class EntryWithdrawn(_Fact, frozen=True):
     """An entry was withdrawn."""
 
@@ -334,6 +345,7 @@ Fact: TypeAlias = (
     | TicketUnbound
     | WaitlistJoined
     | OfferMade
+    | OfferDiscounted
     | OfferAccepted
     | EntryWithdrawn
     | UnitsSetAside

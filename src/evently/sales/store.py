@@ -221,6 +221,8 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
             "payment_ids", "paids_minor", "captured_ats", "refundeds_minor", "outsides_minor",
         )  # fmt: skip
         await connection.execute(*sql.update_bookings(**_columns(names, changed)))
+    if discounted := [(work.event_id, booking) for work in works for booking in work.batch.discounted]:
+        await connection.execute(*sql.discount_offers(**_discounted(discounted)))
     if returning := [
         (work.event_id, ticket_id, since)
         for work in works
@@ -236,6 +238,28 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
         {(work.event_id, actor_id, key) for work in works for actor_id, key in work.batch.replayed}
     ):
         await connection.execute(*sql.count_replays(**_columns(("event_ids", "actor_ids", "keys"), replayed)))
+
+
+def _discounted(offers: Sequence[tuple[UUID, Booking]]) -> dict[str, object]:
+    names = (
+        "ticket_events", "ticket_ids", "ticket_discounts", "ticket_surcharges", "ticket_fees", "ticket_taxes",
+        "ticket_fee_taxes",
+    )  # fmt: skip
+    tickets = [
+        (
+            event_id,
+            ticket.ticket_id,
+            ticket.discount_minor,
+            ticket.surcharge_minor,
+            ticket.fee_minor,
+            ticket.tax_minor,
+            ticket.fee_tax_minor,
+        )
+        for event_id, booking in offers
+        for ticket in booking.tickets
+    ]
+    bookings = [(event_id, booking.booking_id, booking.promo_id) for event_id, booking in offers]
+    return _columns(("event_ids", "booking_ids", "promo_ids"), bookings) | _columns(names, tickets)
 
 
 async def _write_seats(connection: Connection, works: Sequence[Work]) -> None:

@@ -127,6 +127,29 @@ FROM unnest(
 )
 WHERE bookings.event_id = new.event_id AND bookings.booking_id = new.booking_id;
 
+-- name: discount_offers
+-- Store the promo codes with which offers were accepted, and the amounts of their tickets.
+WITH offers AS (
+    UPDATE bookings
+    SET promo_id = new.promo_id
+    FROM unnest(:event_ids::uuid[], :booking_ids::uuid[], :promo_ids::uuid[])
+        AS new (event_id, booking_id, promo_id)
+    WHERE bookings.event_id = new.event_id AND bookings.booking_id = new.booking_id
+)
+
+UPDATE tickets
+SET
+    discount_minor = new.discount_minor,
+    surcharge_minor = new.surcharge_minor,
+    fee_minor = new.fee_minor,
+    tax_minor = new.tax_minor,
+    fee_tax_minor = new.fee_tax_minor
+FROM unnest(
+    :ticket_events::uuid[], :ticket_ids::uuid[], :ticket_discounts::bigint[], :ticket_surcharges::bigint[],
+    :ticket_fees::bigint[], :ticket_taxes::bigint[], :ticket_fee_taxes::bigint[]
+) AS new (event_id, ticket_id, discount_minor, surcharge_minor, fee_minor, tax_minor, fee_tax_minor)
+WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
+
 -- name: void_tickets
 -- Void tickets that were cancelled.
 UPDATE tickets

@@ -42,6 +42,8 @@ class Replay(ReplayedSale):
                 self.accepted = each.booking_id if type(each) is facts.OfferAccepted else None
             if self.offers_ended:
                 waitlist.check_ended_offers(self)
+            if self.offers_discounted:
+                waitlist.check_discounted_offers(self)
         except KeyError as exc:
             raise Contradiction(f"{exc.args[0]} does not exist") from exc
 
@@ -76,6 +78,7 @@ _APPLY: Final[dict[type[facts.Fact], Callable[[ReplayedSale, Any], None]]] = {
     facts.TicketUnbound: bookings.unbind,
     facts.WaitlistJoined: waitlist.join,
     facts.OfferMade: waitlist.offer,
+    facts.OfferDiscounted: waitlist.discount,
     facts.OfferAccepted: waitlist.accept,
     facts.EntryWithdrawn: waitlist.withdraw,
     facts.UnitsSetAside: waitlist.set_aside,

@@ -174,6 +174,28 @@ def use_promo(
             raise Contradiction(f"promo code {terms.promo_id} was used for {used}, but its limit is {limit}")
 
 
+def discount_offer(sale: ReplayedSale, booking: ReplayedBooking, fact: facts.OfferDiscounted) -> None:
+    """Give the tickets of an offer the amounts that a promo code leaves."""
+    before = sum(_parts(booking, fact.tickets))
+    booking.promo_id, booking.more_offered = fact.promo_id, dict(booking.more)
+    fee_taxes = fact.fee_taxes or (0,) * len(fact.tickets)
+    for (ticket_id, _, price), (discount, surcharge, fee, tax), fee_tax in zip(
+        fact.tickets, fact.money, fee_taxes, strict=True
+    ):
+        if not (0 <= discount <= price and 0 <= fee_tax <= fee):
+            raise Contradiction(f"ticket {ticket_id} costs {price}, its discount is {discount}")
+        booking.more[ticket_id] = booking.more.get(ticket_id, NOTHING_MORE)._replace(
+            discount_minor=discount,
+            surcharge_minor=surcharge,
+            fee_minor=fee,
+            tax_minor=tax,
+            fee_tax_minor=fee_tax,
+        )
+    if sum(_parts(booking, fact.tickets)) > before:
+        raise Contradiction(f"{fact.booking_id} costs more with a promo code than without")
+    booking.payment = payment_of(sale, booking, fact.tickets)
+
+
 def release_promo(sale: ReplayedSale, booking_id: UUID) -> None:
     """Give back the use of a promo code when the booking that used it ends."""
     if (use := sale.promo_uses.pop(booking_id, None)) is not None:

@@ -102,6 +102,7 @@ class ReplayedBooking:
     refunded_minor: int = 0
     outside_minor: int = 0
     voided: dict[UUID, tuple[UUID, int]] = field(default_factory=dict)  # like `tickets`
+    more_offered: dict[UUID, TicketDetails] | None = None  # `more` before a promo code discounted the offer
     postings: list[Posted] = field(default_factory=list)
 
     @property
@@ -218,6 +219,7 @@ class ReplayedSale:
     replacements: dict[UUID, Replacement] = field(default_factory=dict)  # by ticket
     promo_uses: dict[UUID, PromoUse] = field(default_factory=dict)  # by live booking
     offers_ended: list[UUID] = field(default_factory=list)  # entries of which the hold ended in this row
+    offers_discounted: list[UUID] = field(default_factory=list)  # entries whose offer got a code in this row
     # The booking of the offer that the previous fact accepted: it is an ordinary hold from then on
     accepted: UUID | None = None
 

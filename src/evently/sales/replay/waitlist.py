@@ -5,7 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from evently.sales import facts
-from evently.sales.replay.state import Contradiction, ReplayedEntry, ReplayedSale
+from evently.sales.replay import money
+from evently.sales.replay.state import Contradiction, PromoUse, ReplayedEntry, ReplayedSale
 from evently.sales.states import EntryState
 
 HAS_WAITLIST, HAS_RETURNS = 8, 16  # of `sales.extras`
@@ -30,6 +31,25 @@ def offer(sale: ReplayedSale, fact: facts.OfferMade) -> None:
             raise Contradiction(f"entry {fact.entry_id} was offered other tickets than it waits for")
     _note_overtaken(sale, fact.entry_id, entry)
     entry.state, entry.booking_id, entry.offered_at = "offered", fact.booking_id, sale.at
+
+
+def discount(sale: ReplayedSale, fact: facts.OfferDiscounted) -> None:
+    """Discount an offer with a promo code, just before it is accepted."""
+    entry = _entry(sale, fact.entry_id, "offered")
+    if entry.booking_id != fact.booking_id or fact.booking_id in sale.promo_uses:
+        raise Contradiction(f"entry {fact.entry_id} was offered another booking, or one with a promo code")
+    if len(fact.money) != len(fact.tickets) or len(fact.fee_taxes) not in (0, len(fact.tickets)):
+        raise Contradiction(
+            f"{len(fact.tickets)} tickets of {fact.booking_id} have {len(fact.money)} amounts"
+        )
+    if booking := sale.in_state(fact.booking_id, "held"):
+        if booking.tickets != {ticket_id: (type_id, price) for ticket_id, type_id, price in fact.tickets}:
+            raise Contradiction(f"{fact.booking_id} has other tickets")
+        money.discount_offer(sale, booking, fact)
+    spent_minor = sum([amounts[0] for amounts in fact.money])
+    use = PromoUse(fact.promo_id, entry.buyer_id, spent_minor)
+    money.use_promo(sale, fact.booking_id, use, fact.tickets)
+    sale.offers_discounted.append(fact.entry_id)
 
 
 def accept(sale: ReplayedSale, fact: facts.OfferAccepted) -> None:
@@ -64,6 +84,14 @@ def check_ended_offers(sale: ReplayedSale) -> None:
         if sale.entries[entry_id].state == "offered":
             raise Contradiction(f"the hold of entry {entry_id} has ended, but the entry still has the offer")
     sale.offers_ended.clear()
+
+
+def check_discounted_offers(sale: ReplayedSale) -> None:
+    """Check, after a row that discounted offers, that they were accepted."""
+    for entry_id in sale.offers_discounted:
+        if sale.entries[entry_id].state != "fulfilled":
+            raise Contradiction(f"the offer of entry {entry_id} was discounted, but not accepted")
+    sale.offers_discounted.clear()
 
 
 def _entry(sale: ReplayedSale, entry_id: UUID, state: EntryState) -> ReplayedEntry:

@@ -186,17 +186,10 @@ def place(sale: Sale, batch: Batch, booking: Booking) -> None:
 def _placed_fact(booking: Booking) -> facts.Fact:
     tickets = booking.tickets
     seats = seats_of(tickets)
-    money = tuple(
-        [
-            (ticket.discount_minor, ticket.surcharge_minor, ticket.fee_minor, ticket.tax_minor)
-            for ticket in tickets
-        ]
-    )
+    money = money_of(tickets)
     if not any(map(any, money)):
         money = ()
-    fee_taxes = tuple([ticket.fee_tax_minor for ticket in tickets]) if money else ()
-    if not any(fee_taxes):
-        fee_taxes = ()
+    fee_taxes = fee_taxes_of(tickets) if money else ()
     if booking.expires_at is None:
         return facts.BookingConfirmed(
             booking.booking_id,
@@ -327,6 +320,22 @@ def clear_claim(batch: Batch, number: int) -> None:
 def ticket_facts(tickets: Iterable[Ticket]) -> tuple[facts.TicketFact, ...]:
     """Return tickets in the form that facts have."""
     return tuple([(ticket.ticket_id, ticket.ticket_type_id, ticket.price_minor) for ticket in tickets])
+
+
+def money_of(tickets: Iterable[Ticket]) -> tuple[facts.MoneyFact, ...]:
+    """Return the amounts of tickets in the form that facts have."""
+    return tuple(
+        [
+            (ticket.discount_minor, ticket.surcharge_minor, ticket.fee_minor, ticket.tax_minor)
+            for ticket in tickets
+        ]
+    )
+
+
+def fee_taxes_of(tickets: Iterable[Ticket]) -> tuple[int, ...]:
+    """Return the taxes in the fees of tickets in the form that facts have; empty when there are none."""
+    fee_taxes = tuple([ticket.fee_tax_minor for ticket in tickets])
+    return fee_taxes if any(fee_taxes) else ()
 
 
 def seats_of(tickets: Iterable[Ticket]) -> tuple[int, ...]:

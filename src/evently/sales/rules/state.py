@@ -321,6 +321,7 @@ class Batch:
     terms_changed: bool = False
     facts: list[Fact] = field(default_factory=list)
     placed: list[Booking] = field(default_factory=list)
+    discounted: list[Booking] = field(default_factory=list)  # offers: their promo code and valid tickets
     changed: dict[UUID, Booking] = field(default_factory=dict)
     voided: list[UUID] = field(default_factory=list)  # tickets
     # Tickets that were returned (since when) or kept after all (None)

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from evently.sales import facts
 from evently.sales.commands import (
     WAITING_MAX,
     AcceptOffer,
+    Booking,
     JoinWaitlist,
     LeaveWaitlist,
     Listed,
     No,
     Outcome,
     SalesRefusal,
+    Ticket,
     WaitlistEntry,
 )
 from evently.sales.rules import offers
 from evently.sales.rules.bookings import confirm_hold, extend_until, replacement_used, void_tickets
 from evently.sales.rules.moves import (
+    fee_taxes_of,
     is_due,
+    money_of,
+    not_exact,
+    not_payable,
     not_selling,
     over_buyer_limit,
     record_change,
+    step_of,
+    ticket_facts,
     valid_tickets,
 )
-from evently.sales.rules.state import Batch, Sale, Waitlist
+from evently.sales.rules.pricing import amounts_of, payment_of
+from evently.sales.rules.promos import Wanted, discounts_of, find_promo, use_promo
+from evently.sales.rules.state import Batch, Promo, Sale, Waitlist
 from evently.sales.states import WithdrawalReason
 
 
@@ -87,6 +99,8 @@ def accept_offer(sale: Sale, batch: Batch, command: AcceptOffer) -> Outcome:
     if entry.state == "withdrawn" or booking is None:
         return No(SalesRefusal.OFFER_EXPIRED)
     if entry.state == "fulfilled":
+        if command.promo_code is not None and not _has_promo(sale, booking, command.promo_code):
+            return No(SalesRefusal.NOT_OFFERED, "code")
         return Listed(entry, booking)
     if is_due(booking, batch.now):
         return No(SalesRefusal.OFFER_EXPIRED)
@@ -94,15 +108,83 @@ def accept_offer(sale: Sale, batch: Batch, command: AcceptOffer) -> Outcome:
         return No(SalesRefusal.EVENT_CANCELLED)
     if no := replacement_used(batch, booking):
         return no
+    if command.promo_code is not None:
+        discounted = _use_promo(sale, batch, entry, booking, command.promo_code)
+        if isinstance(discounted, No):
+            return discounted
+        booking = discounted
     # After this point the offer must be accepted.
-    conditions = sale.conditions_of(booking)
     if booking.total_minor() and booking.payment == "online":
         offers.fulfil(sale, batch, booking)
-        accepted = extend_until(batch, booking, conditions.hold_seconds)
+        accepted = extend_until(batch, booking, sale.conditions_of(booking).hold_seconds)
         record_change(batch, accepted)
     else:
         accepted = confirm_hold(sale, batch, booking, None, 0)
     return Listed(batch.entries[entry.entry_id], accepted)
+
+
+def _has_promo(sale: Sale, booking: Booking, code: str) -> bool:
+    promo = sale.promos.get(code.strip().upper())
+    return promo is not None and promo.terms.promo_id == booking.promo_id
+
+
+def _use_promo(sale: Sale, batch: Batch, entry: WaitlistEntry, booking: Booking, code: str) -> Booking | No:
+    """Give an offer the discount of a promo code, or refuse the code and change nothing."""
+    promo = find_promo(sale, batch, code, booking.buyer_id)
+    if isinstance(promo, No):
+        return promo
+    tickets = _with_discount(sale, batch, booking, promo)
+    if isinstance(tickets, No):
+        return tickets
+    # After this point the offer must be accepted.
+    priced = {ticket.ticket_id: ticket for ticket in tickets}
+    discounted = replace(
+        booking,
+        tickets=tuple([priced.get(ticket.ticket_id, ticket) for ticket in booking.tickets]),
+        promo_id=promo.terms.promo_id,
+        payment=payment_of(sale.conditions_of(booking), tickets),
+    )
+    use_promo(batch, promo, discounted)
+    record_change(batch, discounted)
+    batch.discounted.append(discounted)
+    batch.facts.append(
+        facts.OfferDiscounted(
+            entry.entry_id,
+            booking.booking_id,
+            promo.terms.promo_id,
+            ticket_facts(tickets),
+            money_of(tickets),
+            fee_taxes_of(tickets),
+        )
+    )
+    return discounted
+
+
+def _with_discount(sale: Sale, batch: Batch, booking: Booking, promo: Promo) -> list[Ticket] | No:
+    """Return the tickets of an offer with a discount, under its own price and conditions; or refuse."""
+    conditions, tickets = sale.conditions_of(booking), valid_tickets(booking)
+    offered = tickets[0]  # an offer has tickets of one type and price
+    terms = replace(sale.ticket_types[offered.ticket_type_id], price_minor=offered.price_minor)
+    now = amounts_of(terms, 0, conditions.fees)
+    if (now.surcharge_minor, now.tax_minor) != (offered.surcharge_minor, offered.tax_minor):
+        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "tax")  # it has changed, and the offer keeps the old one
+    wanted = Wanted(terms.ticket_type_id, terms.price_minor, len(tickets))
+    discounts = discounts_of(promo, [wanted], step_of(batch, sale.currency, conditions))
+    if isinstance(discounts, No):
+        return discounts
+    amounts = [
+        amounts_of(terms, each.discount_minor, conditions.fees)
+        for each in discounts[terms.ticket_type_id]
+        for _ in range(each.quantity)
+    ]
+    priced = [replace(ticket, **new._asdict()) for ticket, new in zip(tickets, amounts, strict=True)]
+    if conditions.payment == "online":
+        sums = [(ticket.total_minor(), ticket.fee_minor) for ticket in priced]
+        total = sum([total_minor for total_minor, _ in sums])
+        no = not_payable(batch, sale.currency, total) or not_exact(batch, sale.currency, conditions, sums)
+        if no is not None:
+            return no
+    return priced
 
 
 def leave_waitlist(sale: Sale, batch: Batch, command: LeaveWaitlist) -> Outcome:

@@ -14,7 +14,7 @@ from evently.kit.errors import Refused
 from evently.kit.ids import EventId, TicketTypeId, WaitlistEntryId, show_id
 from evently.sales.commands import BookingLine, SalesRefusal
 from evently.sales.states import EntryState, WithdrawalReason
-from evently.web.api.bookings import BookingView, answer_booking, refuse_unpayable
+from evently.web.api.bookings import WITHOUT_CODE, AcceptBody, BookingView, answer_booking, refuse_unpayable
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
@@ -23,6 +23,7 @@ from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, post
 from evently.web.services import Request
+from evently.web.unlocking import REFUSALS, count_guess
 
 _TypeId = Annotated[TicketTypeId, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
 _TicketTypeFilter = Annotated[
@@ -259,7 +260,9 @@ async def get_waitlist_entry(
     summary="Accept an offer",
     description=(
         "A booking that is paid online becomes an ordinary hold: pay it before its `expires_at`. Any other "
-        "booking is confirmed at once. Safe to repeat."
+        "booking is confirmed at once. With `promo_code`, its tickets get the discount of the code, counted "
+        "from the price that was offered. If the code is refused, nothing changes: the offer stays open. "
+        "Safe to repeat; an accepted offer takes no other code (`not-offered`)."
     ),
     tags=["Waitlist"],
     status_code=200,
@@ -268,15 +271,23 @@ async def get_waitlist_entry(
         SalesRefusal.NOT_OFFERED,
         SalesRefusal.OFFER_EXPIRED,
         SalesRefusal.EVENT_CANCELLED,
+        *REFUSALS,
+        SalesRefusal.AMOUNT_NOT_PAYABLE,
         SalesRefusal.NO_GATEWAY,
     ),
     **policy(SIGNED_IN, rate="bookings"),
 )
-async def accept_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Response[BookingView]:
+async def accept_offer(
+    request: Request, entry_id: FromPath[WaitlistEntryId], data: JSONBody[AcceptBody] = WITHOUT_CODE
+) -> Response[BookingView]:
     """Accept an offer of the caller; return the booking."""
+    if data.promo_code is not None:
+        await count_guess(request)
     entry = await _own_entry(request, entry_id)
-    await refuse_unpayable(request, entry.event_id, [BookingLine(entry.ticket_type_id, entry.quantity)])
-    command = sales.commands.AcceptOffer(entry.event_id, entry.entry_id, request.actor.id)
+    if entry.state == "offered":  # what was accepted before is only answered again
+        line = BookingLine(entry.ticket_type_id, entry.quantity)
+        await refuse_unpayable(request, entry.event_id, [line], data.promo_code)
+    command = sales.commands.AcceptOffer(entry.event_id, entry.entry_id, request.actor.id, data.promo_code)
     outcome = await _submit(request, command)
     assert outcome.booking is not None, "an accepted offer has a booking"
     return answer_booking(request, sales.commands.Booked(outcome.booking))

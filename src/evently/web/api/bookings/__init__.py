@@ -12,10 +12,19 @@ proof          the journal of an event, and its proof
 """
 
 from evently.web.api.bookings import availability, ending, placing, proof, quoting, reading
+from evently.web.api.bookings.bodies import WITHOUT_CODE, AcceptBody
 from evently.web.api.bookings.views import BookingView, answer_booking, show_booking
 from evently.web.paying import refuse_unpayable
 
-__all__ = ["BookingView", "answer_booking", "refuse_unpayable", "routes", "show_booking"]
+__all__ = [
+    "WITHOUT_CODE",
+    "AcceptBody",
+    "BookingView",
+    "answer_booking",
+    "refuse_unpayable",
+    "routes",
+    "show_booking",
+]
 
 routes = [
     *placing.routes,

@@ -72,6 +72,15 @@ class CancelBody(msgspec.Struct, forbid_unknown_fields=True):
     ) = None
 
 
+class AcceptBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to accept an offer: with a promo code, or without one."""
+
+    promo_code: Annotated[PromoCode | None, msgspec.Meta(examples=["EARLYBIRD"])] = None
+
+
+WITHOUT_CODE: Final = AcceptBody()
+
+
 class TicketIdsBody(msgspec.Struct, forbid_unknown_fields=True):
     """Tickets of the booking."""
 
