@@ -26,6 +26,7 @@ from evently.sales.commands import (
     JoinWaitlist,
     Listed,
     Outcome,
+    OutsideRefund,
     PlaceBooking,
     PutConditions,
     PutPool,
@@ -33,6 +34,7 @@ from evently.sales.commands import (
     PutSeating,
     PutTicketType,
     RecordCapture,
+    RecordOutsideRefunds,
     RecordRefund,
     RescheduleEvent,
     ReturnTickets,
@@ -92,6 +94,14 @@ async def pay(desk: SalesDesk, held: Booking) -> Booking:
     async with desk.db.transaction() as tx:
         await tx.execute(A_PAYMENT, held.booking_id, payment_id)
     return booking(await desk.engine.submit(RecordCapture(held.event_id, held.booking_id, payment_id)))
+
+
+async def refund_outside(desk: SalesDesk, paid: Booking, refund: OutsideRefund, known_minor: int = 0) -> None:
+    """Record the only refund by another hand that is current at the gateway, as the checkout would."""
+    assert paid.payment_id is not None
+    await desk.engine.submit(
+        RecordOutsideRefunds(paid.event_id, paid.booking_id, paid.payment_id, (refund,), known_minor)
+    )
 
 
 async def bustle(desk: SalesDesk) -> UUID:
@@ -156,6 +166,8 @@ async def bustle(desk: SalesDesk) -> UUID:
     await desk.engine.submit(RecordRefund(event_id, sitting.booking_id, refund_id))
     async with desk.db.transaction() as tx:
         await tx.execute(A_REFUND, refund_id, desk.clock())
+    await refund_outside(desk, sitting, OutsideRefund("refund", "re_1", 300))
+    await refund_outside(desk, sitting, OutsideRefund("dispute", "du_1", 200), known_minor=300)
     holder = await pay(desk, await book(standing, 4, "early"))
     _, group = await join(3, "group")
     lucky, one = await join(1)
@@ -308,7 +320,7 @@ PLANTED = [
         "a booking that was never paid",
         "I7 I11",
         "UPDATE bookings SET payment_id = NULL, paid_minor = 0, captured_at = NULL, "
-        "refunded_minor = 0 WHERE event_id = $1 "
+        "refunded_minor = 0, outside_minor = 0 WHERE event_id = $1 "
         f"AND booking_id = {PAID}",
     ),
     planted(
@@ -342,6 +354,14 @@ PLANTED = [
         "DELETE FROM payment_refunds WHERE event_id = $1 AND state = 'asking'",
         "UPDATE refunds SET decided_at = now() - interval '9 minutes' "
         "WHERE event_id = $1 AND settled_at IS NULL",
+    ),
+    planted(
+        "a refund by another hand that is gone", "I11", "DELETE FROM outside_refunds WHERE event_id = $1"
+    ),
+    planted(
+        "a dispute that was not won",
+        "I11",
+        "UPDATE outside_refunds SET reversed_at = now() WHERE event_id = $1 AND reversed_at IS NULL",
     ),
     planted("a posting too few", "I8", "DELETE FROM ledger WHERE event_id = $1 AND debit = 'gateway'"),
     planted(

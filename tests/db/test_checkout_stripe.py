@@ -5,9 +5,11 @@ The journal of the fake server decides what is right.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -18,7 +20,14 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.payments import Guarded, GuardOptions
 from evently.payments.stripe import StripeGateway
-from evently.sales.commands import Booked, Booking, CancelBooking
+from evently.sales.commands import (
+    Booked,
+    Booking,
+    CancelBooking,
+    No,
+    OutsideRefund,
+    RecordOutsideRefunds,
+)
 from evently.sales.facts import Fact, OutsideRefundsRecorded, RefundSettled, decode_facts
 from tests.db.test_audit import deliver, found
 from tests.support.fake_stripe import KEY, SECRET, FakeStripe, fake_stripe, sign
@@ -282,17 +291,26 @@ async def test_a_refund_in_the_dashboard_is_recorded_and_only_the_rest_is_paid_b
         await at_stripe.tell()
         payment = await at_stripe.look(payment)
     assert payment.state == "captured"
-    at_stripe.stripe.refund_by_hand(_intent_of(at_stripe), outside)
+    refund_id = at_stripe.stripe.refund_by_hand(_intent_of(at_stripe), outside)
     await at_stripe.tell(times=2, shuffle=random.Random(1))
     booking = await at_stripe.desk.booking_now(held)
     assert (booking.state, booking.refunded_minor, booking.outside_minor) == ("confirmed", 0, outside)
     await _audited(at_stripe)
+    (listed,) = (await list_refunds(at_stripe.desk.db, held.event_id, "settled", 10, None)).data
+    assert (listed.origin, listed.state, listed.amount_minor) == ("gateway", "settled", outside)
+    assert (listed.booking_id, listed.payment_id) == (held.booking_id, payment.payment_id)
+    assert (listed.reference, listed.created_at) == (refund_id, at_stripe.desk.clock())
     cancelled = await _cancel(at_stripe, booking)
     assert (cancelled.state, cancelled.refunded_minor, cancelled.outside_minor) == (
         "cancelled",
         left,
         outside,
     )
+    refunds = (await list_refunds(at_stripe.desk.db, held.event_id, None, 10, None)).data
+    assert [(each.origin, each.amount_minor) for each in refunds] == [
+        *[("evently", left)] * bool(left),
+        ("gateway", outside),
+    ]
     back = [amount for kind, amount in at_stripe.effects() if kind == "refunded"]
     assert back == [outside, *[left] * bool(left)]
     await _audited(at_stripe)
@@ -310,8 +328,11 @@ async def test_a_refund_that_others_have_paid_back_in_part_pays_the_rest_and_is_
     back = [amount for kind, amount in at_stripe.effects() if kind == "refunded"]
     assert sum(back) == 5000
     await at_stripe.tell()
-    (refund,) = (await list_refunds(at_stripe.desk.db, held.event_id, None, 10, None)).data
-    assert refund.state == "settled"
+    refund, other = (await list_refunds(at_stripe.desk.db, held.event_id, None, 10, None)).data
+    if refund.origin == "gateway":
+        refund, other = other, refund
+    assert (refund.origin, refund.state) == ("evently", "settled")
+    assert (other.origin, other.state, other.amount_minor) == ("gateway", "settled", outside)
     await _audited(at_stripe)
 
 
@@ -328,6 +349,35 @@ async def test_a_dispute_takes_the_money_and_gives_it_back_when_it_is_won(at_str
     facts = [fact for row in await _facts(at_stripe, held) for fact in row]
     recorded = [fact.outside_minor for fact in facts if isinstance(fact, OutsideRefundsRecorded)]
     assert recorded == [5000, 0]
+    (listed,) = (await list_refunds(at_stripe.desk.db, held.event_id, "reversed", 10, None)).data
+    assert (listed.origin, listed.reference, listed.amount_minor) == ("dispute", dispute_id, 5000)
+    assert (await list_refunds(at_stripe.desk.db, held.event_id, "settled", 10, None)).data == []
+
+
+async def test_an_answer_that_another_one_has_overtaken_is_not_recorded(at_stripe: StripeDesk) -> None:
+    """Two notices come at once: the first asks before the second refund is made, and records after it."""
+    desk, held = at_stripe.desk, await at_stripe.desk.hold()
+    payment = await at_stripe.pay(held)
+    first = OutsideRefund("refund", at_stripe.stripe.refund_by_hand(_intent_of(at_stripe), 1000), 1000)
+    at_stripe.stripe.refund_by_hand(_intent_of(at_stripe), 500)
+    await at_stripe.tell()
+    late = RecordOutsideRefunds(held.event_id, held.booking_id, payment.payment_id, (first,), 0)
+    refused = await desk.engine.submit(late)
+    assert isinstance(refused, No)
+    assert refused.reason == "recorded_meanwhile"
+    assert (await desk.booking_now(held)).outside_minor == 1500
+    again = msgspec.structs.replace(late, known_minor=1500)
+    await asyncio.gather(desk.engine.submit(again), desk.engine.submit(again))
+    assert (await desk.booking_now(held)).outside_minor == 1000
+    await at_stripe.checkout.refunds.recheck(payment)
+    assert (await desk.booking_now(held)).outside_minor == 1500
+    refunds = (await list_refunds(desk.db, held.event_id, None, 10, None)).data
+    assert sorted([(each.state, each.amount_minor) for each in refunds]) == [
+        ("reversed", 500),
+        ("settled", 500),
+        ("settled", 1000),
+    ]
+    await _audited(at_stripe)
 
 
 async def test_a_refund_that_fails_for_good_is_settled_by_hand(at_stripe: StripeDesk) -> None:

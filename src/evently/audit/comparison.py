@@ -248,6 +248,11 @@ class _EventComparison:
             {refund_id: astuple(refund)[:4] for refund_id, refund in replayed.refunds.items()},
         )
         yield (
+            "outside refund",
+            sql.read_outside,
+            {refund_id: astuple(refund) for refund_id, refund in replayed.outside.items()},
+        )
+        yield (
             "waitlist entry",
             sql.read_entries,
             {entry_id: astuple(entry) for entry_id, entry in replayed.entries.items()},

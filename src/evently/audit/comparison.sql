@@ -117,6 +117,14 @@ SELECT refunds.refund_id, refunds.booking_id, refunds.amount_minor, refunds.deci
 FROM refunds
 WHERE refunds.event_id = :event_id;
 
+-- name: read_outside
+-- The refunds of an event by another hand.
+SELECT
+    outside_refunds.refund_id, outside_refunds.booking_id, outside_refunds.kind, outside_refunds.reference,
+    outside_refunds.amount_minor, outside_refunds.recorded_at, outside_refunds.reversed_at
+FROM outside_refunds
+WHERE outside_refunds.event_id = :event_id;
+
 -- name: read_settled
 -- How the refunds of an event were settled, by the checkout, in the words of the journal, and the reason that
 -- a person gave.

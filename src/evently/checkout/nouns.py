@@ -59,6 +59,10 @@ PAYMENT_REFUND_TRANSITIONS: Final[Mapping[PaymentRefundState, frozenset[PaymentR
     "never_paid": frozenset(),
     "failed": frozenset({"asking", "settled"}),  # by a person: again at the gateway, or paid back outside
 }
+# Who made a refund: Evently, another hand at the gateway, or the buyer's bank
+RefundOrigin: TypeAlias = Literal["evently", "gateway", "dispute"]
+# `reversed`: the money of a refund by another hand came back; it had failed, or the dispute was won
+ListedRefundState: TypeAlias = Literal["asking", "settled", "never_paid", "failed", "reversed"]
 CancellationState: TypeAlias = Literal["not_cancelled", "cancelling", "refunding", "stuck", "done"]
 
 
@@ -174,6 +178,27 @@ class RefundRow(msgspec.Struct, frozen=True):
     resume_at: datetime | None
     tries: int
     currency: str
+
+
+class ListedRefund(msgspec.Struct, frozen=True):
+    """A refund as its organizer sees it: one that was decided here, or one by another hand at the gateway.
+
+    `reference`: the gateway's id of it.
+    """
+
+    refund_id: UUID
+    booking_id: UUID
+    payment_id: UUID
+    origin: RefundOrigin
+    state: ListedRefundState
+    amount_minor: int
+    currency: str
+    attempt: int
+    reference: str | None
+    failure_code: str | None
+    failure_message: str | None
+    created_at: datetime  # when it was begun, or recorded
+    changed_at: datetime
 
 
 class DueBooking(msgspec.Struct, frozen=True):

@@ -13,14 +13,24 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
+from evently import sales
 from evently.checkout import store
 from evently.checkout.nouns import Payment, PaymentRefundState, RefundRow
 from evently.checkout.saga import Saga, gateway_of
 from evently.db import Connection, Database
 from evently.kit.clock import Clock
-from evently.payments import Gateway, PaidBack, RefundByHand, Refunded, RefundFailed, Refunding, RefundWaiting
+from evently.payments import (
+    Gateway,
+    GatewayTrouble,
+    PaidBack,
+    RefundByHand,
+    Refunded,
+    RefundFailed,
+    Refunding,
+    RefundWaiting,
+)
 from evently.sales import Engine
-from evently.sales.commands import Booked, RecordOutsideRefunds, RecordRefund
+from evently.sales.commands import Booked, No, OutsideRefund, RecordOutsideRefunds, RecordRefund
 from evently.sales.facts import BookingCancelled, TicketsCancelled
 from evently.sales.outbox import JournalFacts
 from evently.sales.states import SettledBy
@@ -29,6 +39,7 @@ _log: Final = structlog.get_logger(__name__)
 _refunds = Counter("evently_refunds", "Attempts at refunds by gateway and result.", ["gateway", "result"])
 _BY_HAND: Final = "by-hand"
 _BY_OTHERS: Final = "by-others"  # the reference of a refund whose money others had paid back before
+LISTED_TRIES_MAX: Final = 4  # to record what the gateway lists, while other notices record it, too
 SETTLED_BY_HAND: Final = "settled-by-hand"  # the audit knows it, too (audit/comparison.sql)
 
 
@@ -103,13 +114,24 @@ class Refunds:
         """Record with the sales engine what others have paid back; return what was paid back in all."""
         assert payment.reference is not None, "captured money has a reference"
         gateway = gateway_of(self._gateways, payment.gateway)
-        paid_back = await gateway.list_paid_back(payment.reference)
-        total = min(sum([each.amount_minor for each in paid_back if each.key is None]), payment.amount_minor)
-        outcome = await self._engine.submit(
-            RecordOutsideRefunds(payment.event_id, payment.booking_id, payment.payment_id, total)
-        )
-        assert isinstance(outcome, Booked), f"the payment was captured: {outcome}"
-        return paid_back
+        for _ in range(LISTED_TRIES_MAX):
+            known_minor = await sales.reads.sum_outside(self._database, payment.event_id, payment.booking_id)
+            paid_back = await gateway.list_paid_back(payment.reference)
+            outside = [
+                OutsideRefund(each.kind, each.reference, each.amount_minor)
+                for each in paid_back
+                if each.key is None and each.amount_minor > 0
+            ]
+            outcome = await self._engine.submit(
+                RecordOutsideRefunds(
+                    payment.event_id, payment.booking_id, payment.payment_id, tuple(outside), known_minor
+                )
+            )
+            if isinstance(outcome, Booked):
+                return paid_back
+            assert isinstance(outcome, No), f"the payment was captured: {outcome}"
+            assert outcome.reason == "recorded_meanwhile", f"the payment was captured: {outcome}"
+        raise GatewayTrouble("others keep telling of refunds of this payment", effect_unknown=False)
 
     async def _ask_for_rest(self, refund: RefundRow, payment: Payment, failed: RefundFailed) -> Refunding:
         """Return the answer to a refund of what others have left, where they have paid back a part of it."""

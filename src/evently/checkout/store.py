@@ -18,6 +18,7 @@ from evently.checkout.nouns import (
     CancellationPreview,
     CancellationProgress,
     DueBooking,
+    ListedRefund,
     NextAction,
     Payment,
     PaymentRefundState,
@@ -192,13 +193,13 @@ async def list_attempted(tx: Connection, bookings: Sequence[tuple[UUID, UUID]]) 
 
 async def list_refunds(
     database: Database, event_id: UUID, state: str | None, limit: int, after: str | None
-) -> Page[RefundRow]:
-    """Return a page of an event's refunds, the latest first: of one state, or all."""
+) -> Page[ListedRefund]:
+    """Return a page of an event's refunds, the latest first: of one state, or all; by another hand, too."""
     after_id = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(
         *sql.list_refunds(event_id=event_id, state=state, after=after_id, limit=limit + 1)
     )
-    page = [RefundRow(**row) for row in rows[:limit]]
+    page = [ListedRefund(**row) for row in rows[:limit]]
     return Page(page, write_cursor((page[-1].refund_id,)) if len(rows) > limit else None)
 
 

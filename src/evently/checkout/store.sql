@@ -220,16 +220,49 @@ INNER JOIN payments
 WHERE payment_refunds.event_id = :event_id AND payment_refunds.refund_id = :refund_id;
 
 -- name: list_refunds
--- The refunds of an event, the latest first: of one state, or all.
-SELECT {payment_refunds.refund}, payments.currency
-FROM payment_refunds
-INNER JOIN payments
-    ON payments.event_id = payment_refunds.event_id AND payments.payment_id = payment_refunds.payment_id
-WHERE
-    payment_refunds.event_id = :event_id
-    AND (:state::text IS NULL OR payment_refunds.state = :state)
-    AND (:after::uuid IS NULL OR payment_refunds.refund_id < :after)
-ORDER BY payment_refunds.refund_id DESC
+-- The refunds of an event, the latest first: of one state, or all. Those of the checkout, and those by
+-- another hand; each part reads no more than a page.
+(
+    SELECT
+        payment_refunds.refund_id, payment_refunds.booking_id, payment_refunds.payment_id,
+        'evently' AS origin, payment_refunds.state, payment_refunds.amount_minor, payments.currency,
+        payment_refunds.attempt, payment_refunds.reference, payment_refunds.failure_code,
+        payment_refunds.failure_message, payment_refunds.created_at, payment_refunds.changed_at
+    FROM payment_refunds
+    INNER JOIN payments
+        ON payments.event_id = payment_refunds.event_id AND payments.payment_id = payment_refunds.payment_id
+    WHERE
+        payment_refunds.event_id = :event_id
+        AND (:state::text IS NULL OR payment_refunds.state = :state)
+        AND (:after::uuid IS NULL OR payment_refunds.refund_id < :after)
+    ORDER BY payment_refunds.refund_id DESC
+    LIMIT :limit
+)
+UNION ALL
+(
+    SELECT
+        outside_refunds.refund_id, outside_refunds.booking_id, bookings.payment_id,
+        CASE outside_refunds.kind WHEN 'refund' THEN 'gateway' ELSE outside_refunds.kind END AS origin,
+        CASE WHEN outside_refunds.reversed_at IS NULL THEN 'settled' ELSE 'reversed' END AS state,
+        outside_refunds.amount_minor, sales.currency, 1 AS attempt, outside_refunds.reference,
+        NULL AS failure_code, NULL AS failure_message, outside_refunds.recorded_at AS created_at,
+        coalesce(outside_refunds.reversed_at, outside_refunds.recorded_at) AS changed_at
+    FROM outside_refunds
+    INNER JOIN bookings
+        ON bookings.event_id = outside_refunds.event_id AND bookings.booking_id = outside_refunds.booking_id
+    INNER JOIN sales ON sales.event_id = outside_refunds.event_id
+    WHERE
+        outside_refunds.event_id = :event_id
+        AND (
+            :state::text IS NULL
+            OR (:state = 'settled' AND outside_refunds.reversed_at IS NULL)
+            OR (:state = 'reversed' AND outside_refunds.reversed_at IS NOT NULL)
+        )
+        AND (:after::uuid IS NULL OR outside_refunds.refund_id < :after)
+    ORDER BY outside_refunds.refund_id DESC
+    LIMIT :limit
+)
+ORDER BY refund_id DESC
 LIMIT :limit;
 
 -- name: list_refunds_of_payment

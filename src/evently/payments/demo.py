@@ -204,7 +204,11 @@ class DemoGateway:
         with _trouble():
             rows = await self._database.fetch(*sql.list_refunds(reference=reference))
         return [
-            PaidBack(row["amount_minor"], None if row["key"].startswith(_OUTSIDE) else row["key"])
+            PaidBack(
+                row["amount_minor"],
+                None if row["key"].startswith(_OUTSIDE) else row["key"],
+                f"demo_{row['key'].removeprefix(_OUTSIDE)}",
+            )
             for row in rows
             if row["kind"] == "refunded"
         ]

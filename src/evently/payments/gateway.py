@@ -151,10 +151,15 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class PaidBack(msgspec.Struct, frozen=True):
-    """Captured money that was paid back. `key`: that of our call; None: by another hand."""
+    """Captured money that was paid back. `key`: that of our call; None: by another hand.
+
+    `reference`: the gateway's id of the refund or dispute.
+    """
 
     amount_minor: int
     key: str | None
+    reference: str
+    kind: Literal["refund", "dispute"] = "refund"
 
 
 class GatewayTrouble(Trouble):

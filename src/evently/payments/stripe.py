@@ -309,11 +309,11 @@ class StripeGateway:
             disputes = await self._client.v1.disputes.list_async({"payment_intent": of, "limit": REFUNDS_MAX})
         denomination = denomination_of(payment.currency.upper())
         return [
-            PaidBack(denomination.read_amount(refund.amount), _key_of(refund))
+            PaidBack(denomination.read_amount(refund.amount), _key_of(refund), refund.id)
             for refund in refunds.data
             if refund.status not in {"failed", "canceled"}
         ] + [
-            PaidBack(denomination.read_amount(dispute.amount), None)
+            PaidBack(denomination.read_amount(dispute.amount), None, dispute.id, "dispute")
             for dispute in disputes.data
             if dispute.status in _WITHDRAWN
         ]

@@ -20,6 +20,7 @@ from evently.sales.states import (
     BookingPayment,
     BookingState,
     EntryState,
+    OutsideKind,
     SettledBy,
     TicketState,
     WithdrawalReason,
@@ -174,6 +175,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     # `entry_id`: the waitlist entry, the booking that it was offered, and the bookings of returned tickets
     entry: bool = False
     refund: bool = False  # `refund_id`
+    outside: bool = False  # `booking_id`: its refunds by another hand that are current
     live_entries: bool = False  # `buyer_id`: the buyer's entries that wait or have an offer
     waiting_entries: bool = False  # every waiting entry of the event
     # `buyer_id`, `ticket_type_ids()`: the buyer's live units of ticket types with a limit per buyer
@@ -281,17 +283,28 @@ class RecordRefund(Command, frozen=True):
     reason: str = ""
 
 
-class RecordOutsideRefunds(Command, frozen=True):
-    """Record what others have paid back of a captured payment at the gateway: `total_minor`, in all.
+class OutsideRefund(msgspec.Struct, frozen=True):
+    """Captured money that was paid back at the gateway by another hand. `reference`: the gateway's id."""
 
-    Harmless to repeat. What covers refunds that the sale has decided already is not counted again.
+    kind: OutsideKind
+    reference: str
+    amount_minor: int
+
+
+class RecordOutsideRefunds(Command, frozen=True):
+    """Record what others have paid back of a captured payment at the gateway: all that is current there.
+
+    `known_minor` is the sum that was recorded when the gateway was asked: an answer that another one has
+    overtaken is refused. Harmless to repeat. What covers refunds that the sale has decided already is not
+    counted again.
     """
 
-    needs: ClassVar = Needs(booking=True, may_release=False)
+    needs: ClassVar = Needs(booking=True, outside=True, may_release=False)
 
     booking_id: UUID
     payment_id: UUID
-    total_minor: int
+    refunds: tuple[OutsideRefund, ...]
+    known_minor: int
 
 
 class CancelBooking(Command, frozen=True):

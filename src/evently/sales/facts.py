@@ -18,12 +18,14 @@ from uuid import UUID
 
 import msgspec
 
-from evently.sales.states import BookingState, SettledBy, WithdrawalReason
+from evently.sales.states import BookingState, OutsideKind, SettledBy, WithdrawalReason
 from evently.sales.terms import Conditions, PromoTerms
 
 NO_HASH: Final = bytes(32)  # the hash before the first journal row
 
 TicketFact: TypeAlias = tuple[UUID, UUID, int]
+# [refund_id, kind, the gateway's reference, amount_minor]
+OutsideFact: TypeAlias = tuple[UUID, OutsideKind, str, int]
 MoneyFact: TypeAlias = tuple[int, int, int, int]
 
 
@@ -205,11 +207,13 @@ class OutsideRefundsRecorded(_Fact, frozen=True):
     """Money of a booking was paid back at the gateway by another hand: `outside_minor` in all.
 
     It falls when such a refund fails, or when a dispute is won. Refunds that the sale decides are not in it.
+    `refunds`: all that are current, with their whole amounts; earlier versions recorded only the sum.
     """
 
     booking_id: UUID
     payment_id: UUID
     outside_minor: int
+    refunds: tuple[OutsideFact, ...] = ()
 
 
 class TicketsReturned(_Fact, frozen=True):

@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from evently.db import Connection, Record, load_queries
-from evently.sales.commands import Booking, Command, Ticket, WaitlistEntry
+from evently.sales.commands import Booking, Command, OutsideRefund, Ticket, WaitlistEntry
 from evently.sales.facts import chain, decode_facts
 from evently.sales.rules.offers import can_serve
 from evently.sales.rules.pricing import payment_of
@@ -238,6 +238,7 @@ async def load_needs(connection: Connection, works: Sequence[Work]) -> None:
     await _load_entries(connection, works)
     await _load_bookings(connection, works)
     await _load_refunds(connection, works)
+    await _load_outside(connection, works)
     await _load_buyer_units(connection, works)
     await _load_buyer_holds(connection, works)
     await _load_promo_uses(connection, works)
@@ -444,6 +445,17 @@ async def _load_refunds(connection: Connection, works: Sequence[Work]) -> None:
         *sql.load_refunds(event_ids=[event for event, _ in named], refund_ids=[refund for _, refund in named])
     ):
         by_event[event_id].refunds[refund[0]] = Refund(*refund)
+
+
+async def _load_outside(connection: Connection, works: Sequence[Work]) -> None:
+    named = [(event_id, command.booking_id) for event_id, command in _naming(works, "outside")]
+    if not named:
+        return
+    by_event = {work.event_id: work.batch for work in works}
+    for event_id, booking_id, refund_id, *outside in await connection.fetch(
+        *sql.load_outside(event_ids=[event for event, _ in named], booking_ids=[each for _, each in named])
+    ):
+        by_event[event_id].outside.setdefault(booking_id, {})[OutsideRefund(*outside)] = refund_id
 
 
 async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> None:

@@ -259,6 +259,19 @@ SELECT refunds.event_id, {refunds.refund}
 FROM unnest(:event_ids::uuid[], :refund_ids::uuid[]) AS named (event_id, refund_id)
 INNER JOIN refunds ON refunds.event_id = named.event_id AND refunds.refund_id = named.refund_id;
 
+-- name: load_outside
+-- The refunds by another hand that are current, of the bookings that commands name.
+SELECT DISTINCT
+    outside_refunds.event_id, outside_refunds.booking_id, outside_refunds.refund_id, outside_refunds.kind,
+    outside_refunds.reference, outside_refunds.amount_minor
+FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
+INNER JOIN outside_refunds
+    ON
+        outside_refunds.event_id = named.event_id
+        AND outside_refunds.booking_id = named.booking_id
+        AND outside_refunds.reversed_at IS NULL
+ORDER BY outside_refunds.refund_id;
+
 -- name: load_promo_uses
 -- How many live bookings of buyers use each promo code.
 SELECT bookings.event_id, bookings.buyer_id, bookings.promo_id, count(*) AS uses

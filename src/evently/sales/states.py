@@ -23,6 +23,8 @@ WithdrawalReason: TypeAlias = Literal["left", "declined", "lapsed", "cancelled",
 # How a refund was settled: by the gateway, not at all because the payment had never been taken, or outside
 # by a person of the organizer
 SettledBy: TypeAlias = Literal["gateway", "never_paid", "by_hand"]
+# What moved money at the gateway by another hand: a refund there, or a dispute of the buyer's bank
+OutsideKind: TypeAlias = Literal["refund", "dispute"]
 # How a booking is paid; none: nothing is due
 BookingPayment: TypeAlias = Literal["online", "door", "none"]
 

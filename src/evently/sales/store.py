@@ -71,6 +71,7 @@ async def write(connection: Connection, works: Iterable[Work]) -> None:
     await _write_seats(connection, works)
     await _write_waitlist(connection, works)
     await _write_money(connection, works)
+    await _write_outside(connection, works)
 
 
 def _add_extras(work: Work) -> None:
@@ -322,6 +323,37 @@ async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None
         await connection.execute(
             *sql.put_set_asides(**_columns(("event_ids", "ticket_type_ids", "units"), aside))
         )
+
+
+async def _write_outside(connection: Connection, works: Sequence[Work]) -> None:
+    # Before `insert_outside`: a refund whose amount has changed is one that is reversed and one that is new
+    if gone := [
+        (work.event_id, refund_id, work.batch.now)
+        for work in works
+        for refund_id in work.batch.outside_reversed
+    ]:
+        await connection.execute(
+            *sql.reverse_outside(**_columns(("event_ids", "refund_ids", "reversed_ats"), gone))
+        )
+    if new := [
+        (
+            work.event_id,
+            refund_id,
+            each.booking_id,
+            each.refund.kind,
+            each.refund.reference,
+            each.refund.amount_minor,
+            work.batch.now,
+            None if each.lasts else work.batch.now,
+        )
+        for work in works
+        for refund_id, each in work.batch.outside_recorded.items()
+    ]:
+        names = (
+            "event_ids", "refund_ids", "booking_ids", "kinds", "refs", "amounts_minor", "recorded_ats",
+            "reversed_ats",
+        )  # fmt: skip
+        await connection.execute(*sql.insert_outside(**_columns(names, new)))
 
 
 async def _write_money(connection: Connection, works: Sequence[Work]) -> None:

@@ -246,6 +246,27 @@ FROM unnest(:event_ids::uuid[], :refund_ids::uuid[], :settled_ats::timestamptz[]
     AS done (event_id, refund_id, settled_at)
 WHERE refunds.event_id = done.event_id AND refunds.refund_id = done.refund_id;
 
+-- name: insert_outside
+-- Insert refunds by another hand.
+INSERT INTO outside_refunds (
+    event_id, refund_id, booking_id, kind, reference, amount_minor, recorded_at, reversed_at
+)
+SELECT
+    new.event_id, new.refund_id, new.booking_id, new.kind, new.reference, new.amount_minor, new.recorded_at,
+    new.reversed_at
+FROM unnest(
+    :event_ids::uuid[], :refund_ids::uuid[], :booking_ids::uuid[], :kinds::text[], :refs::text[],
+    :amounts_minor::bigint[], :recorded_ats::timestamptz[], :reversed_ats::timestamptz[]
+) AS new (event_id, refund_id, booking_id, kind, reference, amount_minor, recorded_at, reversed_at);
+
+-- name: reverse_outside
+-- Mark refunds by another hand as reversed: they failed, or the dispute was won.
+UPDATE outside_refunds
+SET reversed_at = gone.reversed_at
+FROM unnest(:event_ids::uuid[], :refund_ids::uuid[], :reversed_ats::timestamptz[])
+    AS gone (event_id, refund_id, reversed_at)
+WHERE outside_refunds.event_id = gone.event_id AND outside_refunds.refund_id = gone.refund_id;
+
 -- name: insert_postings
 -- Insert the ledger rows that belong to the journal rows of a batch.
 INSERT INTO ledger (event_id, seq, line, at, booking_id, debit, credit, amount_minor, currency)

@@ -13,6 +13,7 @@ from evently.sales.reads.bookings import (
     list_refunds,
     list_reschedulings,
     locate_booking,
+    sum_outside,
 )
 from evently.sales.reads.journal import JournalRow, list_journal
 from evently.sales.reads.on_sale import (
@@ -112,5 +113,6 @@ __all__ = [
     "read_types_for",
     "state_of",
     "state_of_sale",
+    "sum_outside",
     "window_at",
 ]

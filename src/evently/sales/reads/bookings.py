@@ -106,6 +106,12 @@ async def list_refunds(database: Database, event_id: UUID, booking_id: UUID) -> 
     return [Refund(**row) for row in rows]
 
 
+async def sum_outside(database: Database, event_id: UUID, booking_id: UUID) -> int:
+    """Return the sum of the refunds of a booking by another hand that are current, as far as is recorded."""
+    total: int = await database.fetch_value(*sql.sum_outside(event_id=event_id, booking_id=booking_id))
+    return total
+
+
 async def find_conditions(
     database: Database | Connection, versions: Collection[tuple[UUID, int]]
 ) -> dict[tuple[UUID, int], Conditions]:

@@ -101,6 +101,12 @@ FROM refunds
 WHERE event_id = :event_id AND booking_id = :booking_id
 ORDER BY refund_id;
 
+-- name: sum_outside
+-- The sum of the refunds of a booking by another hand that are current.
+SELECT coalesce(sum(amount_minor), 0)::bigint
+FROM outside_refunds
+WHERE event_id = :event_id AND booking_id = :booking_id AND reversed_at IS NULL;
+
 -- name: list_conditions
 -- Versions of the conditions of events.
 SELECT sale_conditions.event_id, sale_conditions.version, sale_conditions.conditions

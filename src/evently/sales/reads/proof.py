@@ -132,6 +132,10 @@ def _count_whole(replay: Replay) -> Counter[tuple[str, str]]:
     counts.update(
         ("refunds", "settled" if refund.settled else "decided") for refund in replay.refunds.values()
     )
+    counts.update(
+        ("outside_refunds", "current" if refund.reversed_at is None else "reversed")
+        for refund in replay.outside.values()
+    )
     return counts
 
 

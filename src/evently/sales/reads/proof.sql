@@ -35,6 +35,14 @@ SELECT
     count(*)::bigint AS stored
 FROM refunds
 WHERE refunds.event_id = :event_id
+GROUP BY 2
+UNION ALL
+SELECT
+    'outside_refunds' AS kind,
+    CASE WHEN outside_refunds.reversed_at IS NULL THEN 'current' ELSE 'reversed' END AS state,
+    count(*)::bigint AS stored
+FROM outside_refunds
+WHERE outside_refunds.event_id = :event_id
 GROUP BY 2;
 
 -- name: sum_ledger

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from evently.sales.replay.state import (
     Contradiction,
     PromoUse,
     ReplayedBooking,
+    ReplayedOutside,
     ReplayedSale,
     TicketDetails,
 )
@@ -130,6 +132,7 @@ def settle(sale: ReplayedSale, fact: facts.RefundSettled) -> None:
 
 def refund_outside(sale: ReplayedSale, fact: facts.OutsideRefundsRecorded) -> None:
     """Record refunds at the gateway by another hand: post by how much their sum has changed."""
+    _record_current(sale, fact)
     if not sale.follows(fact.booking_id):
         return
     booking = sale.bookings[fact.booking_id]
@@ -137,6 +140,9 @@ def refund_outside(sale: ReplayedSale, fact: facts.OutsideRefundsRecorded) -> No
         raise Contradiction(f"{fact.booking_id} was refunded outside without a captured payment")
     if not 0 <= fact.outside_minor <= booking.paid_minor - booking.refunded_minor:
         raise Contradiction(f"{fact.outside_minor} was refunded outside for {fact.booking_id}")
+    total = sum([amount for _, _, _, amount in fact.refunds])
+    if fact.refunds and fact.outside_minor != min(total, booking.paid_minor - booking.refunded_minor):
+        raise Contradiction(f"{fact.outside_minor} of {total} was refunded outside for {fact.booking_id}")
     every = {**booking.tickets, **booking.voided}
     whole = _parts(booking, [(ticket_id, *of) for ticket_id, of in every.items()])
     moved = fact.outside_minor - booking.outside_minor
@@ -149,6 +155,23 @@ def refund_outside(sale: ReplayedSale, fact: facts.OutsideRefundsRecorded) -> No
         _post(sale, booking, [(*way, abs(amount))])
     way = ("refunds", "gateway") if moved > 0 else ("gateway", "refunds")
     _post(sale, booking, [(*way, abs(moved))])
+
+
+def _record_current(sale: ReplayedSale, fact: facts.OutsideRefundsRecorded) -> None:
+    """Record which refunds by another hand are current: the others of the booking are reversed."""
+    before = sale.outside_current.get(fact.booking_id, set())
+    current = {refund_id for refund_id, *_ in fact.refunds}
+    for refund_id, kind, reference, amount_minor in fact.refunds:
+        new = ReplayedOutside(fact.booking_id, kind, reference, amount_minor, sale.now())
+        if refund_id not in before:
+            if refund_id in sale.outside:
+                raise Contradiction(f"refund {refund_id} was recorded twice")
+            sale.outside[refund_id] = new
+        elif replace(new, recorded_at=sale.outside[refund_id].recorded_at) != sale.outside[refund_id]:
+            raise Contradiction(f"refund {refund_id} was another when it was recorded")
+    for refund_id in before - current:
+        sale.outside[refund_id].reversed_at = sale.now()
+    sale.outside_current[fact.booking_id] = current
 
 
 def use_promo(

@@ -17,6 +17,7 @@ from evently.sales.states import (
     BookingPayment,
     BookingState,
     EntryState,
+    OutsideKind,
     SaleState,
     SettledBy,
     WithdrawalReason,
@@ -148,6 +149,18 @@ class ReplayedRefund:
 
 
 @dataclass(slots=True)
+class ReplayedOutside:
+    """A refund by another hand."""
+
+    booking_id: UUID
+    kind: OutsideKind
+    reference: str
+    amount_minor: int
+    recorded_at: datetime
+    reversed_at: datetime | None = None
+
+
+@dataclass(slots=True)
 class ReplayedPromo:
     """A promo code and its use by live bookings."""
 
@@ -213,6 +226,9 @@ class ReplayedSale:
     # Sentences: an entry that got an offer before an earlier one that fitted as well
     overtaken: list[str] = field(default_factory=list)
     refunds: dict[UUID, ReplayedRefund] = field(default_factory=dict)
+    # Refunds by another hand; and by booking the ids of the current ones
+    outside: dict[UUID, ReplayedOutside] = field(default_factory=dict)
+    outside_current: dict[UUID, set[UUID]] = field(default_factory=dict)
     returning: dict[UUID, datetime] = field(default_factory=dict)  # tickets, and since when
     # By ticket type: the quantities of waiting entries, in the order of joining
     waiting: dict[UUID, dict[UUID, int]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from evently.sales.commands import (
     KeepTickets,
     No,
     Outcome,
+    OutsideRefund,
     RecordCapture,
     RecordOutsideRefunds,
     RecordRefund,
@@ -40,7 +41,7 @@ from evently.sales.rules.moves import (
     with_void,
 )
 from evently.sales.rules.pricing import Promise, cancellable_until, promise_to, refund_of, refundable_of
-from evently.sales.rules.state import Batch, Refund, ReturnedTicket, Sale
+from evently.sales.rules.state import Batch, OutsideRecorded, Refund, ReturnedTicket, Sale
 from evently.sales.states import BookingPayment
 from evently.sales.terms import Conditions
 
@@ -426,17 +427,52 @@ def record_outside_refunds(_sale: Sale, batch: Batch, command: RecordOutsideRefu
         return No(SalesRefusal.BOOKING_NOT_FOUND)
     if booking.payment_id != command.payment_id or booking.captured_at is None:
         return No(SalesRefusal.PAYMENT_MISMATCH, "other_payment")
-    outside = min(command.total_minor, booking.paid_minor - booking.refunded_minor)
-    if outside == booking.outside_minor:
+    known = batch.outside.get(booking.booking_id, {})
+    if sum([each.amount_minor for each in known]) != command.known_minor:
+        return No(SalesRefusal.PAYMENT_MISMATCH, "recorded_meanwhile")
+    total = sum([each.amount_minor for each in command.refunds])
+    outside = min(total, booking.paid_minor - booking.refunded_minor)
+    if outside == booking.outside_minor and known.keys() == set(command.refunds):
         return Booked(booking)
     # After this point the refunds must be recorded.
+    current = _record_current(batch, booking, known, command.refunds)
     recorded = replace(booking, outside_minor=outside)
     record_change(batch, recorded)
-    batch.facts.append(facts.OutsideRefundsRecorded(booking.booking_id, command.payment_id, outside))
-    batch.postings += ledger.refunded_outside(
-        booking.booking_id, booking.tickets, booking.outside_minor, outside
+    batch.facts.append(
+        facts.OutsideRefundsRecorded(
+            booking.booking_id,
+            command.payment_id,
+            outside,
+            tuple([(key, each.kind, each.reference, each.amount_minor) for each, key in current.items()]),
+        )
     )
+    if outside != booking.outside_minor:
+        batch.postings += ledger.refunded_outside(
+            booking.booking_id, booking.tickets, booking.outside_minor, outside
+        )
     return Booked(recorded)
+
+
+def _record_current(
+    batch: Batch,
+    booking: Booking,
+    known: Mapping[OutsideRefund, UUID],
+    refunds: Sequence[OutsideRefund],
+) -> dict[OutsideRefund, UUID]:
+    """Record which refunds by another hand are current, and which were reversed; return the former."""
+    current = {each: known.get(each) or batch.new_id() for each in refunds}
+    for each, refund_id in current.items():
+        if each not in known:
+            batch.outside_recorded[refund_id] = OutsideRecorded(booking.booking_id, each)
+    for each, refund_id in known.items():
+        if each in current:
+            continue
+        if (new := batch.outside_recorded.get(refund_id)) is not None:
+            batch.outside_recorded[refund_id] = new._replace(lasts=False)
+        else:
+            batch.outside_reversed.append(refund_id)
+    batch.outside[booking.booking_id] = current
+    return current
 
 
 # Returns ----------------------------------------------------------------------------------------------------

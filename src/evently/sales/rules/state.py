@@ -18,7 +18,7 @@ import msgspec
 
 from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.ids import IdSource
-from evently.sales.commands import UNITS_MAX, Booking, WaitlistEntry
+from evently.sales.commands import UNITS_MAX, Booking, OutsideRefund, WaitlistEntry
 from evently.sales.facts import Fact
 from evently.sales.rules.ledger import Posting
 from evently.sales.states import RefundState, SaleState
@@ -70,6 +70,14 @@ class ReturnedTicket:
     seat_number: int | None
     since: datetime
     offered: bool = False
+
+
+class OutsideRecorded(NamedTuple):
+    """A refund by another hand that a batch records; `lasts`: no later command of the batch reverses it."""
+
+    booking_id: UUID
+    refund: OutsideRefund
+    lasts: bool = True
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -308,6 +316,8 @@ class Batch:
     # (buyer, ticket type) of entries that wait or have an offer
     live: set[tuple[UUID, UUID]] = field(default_factory=set)
     refunds: dict[UUID, Refund] = field(default_factory=dict)  # that commands name
+    # By booking: the refunds by another hand that are current, with their ids
+    outside: dict[UUID, dict[OutsideRefund, UUID]] = field(default_factory=dict)
     due: list[UUID] = field(default_factory=list)  # bookings whose hold has expired
 
     # For serving the waitlist. Units were released or an entry joined: serve it before the next command.
@@ -341,6 +351,8 @@ class Batch:
     set_asides_changed: set[UUID] = field(default_factory=set)  # ticket types
     refunds_decided: list[Refund] = field(default_factory=list)
     refunds_settled: list[UUID] = field(default_factory=list)
+    outside_recorded: dict[UUID, OutsideRecorded] = field(default_factory=dict)  # by refund
+    outside_reversed: list[UUID] = field(default_factory=list)  # stored refunds by another hand
     postings: list[Posting] = field(default_factory=list)
     conditions_put: list[int] = field(default_factory=list)  # versions
     rescheduled: int = 0  # the last so many of the sale's reschedulings are new

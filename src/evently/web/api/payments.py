@@ -12,10 +12,12 @@ from evently.checkout import (
     CancellationProgress,
     CancellationState,
     CheckoutRefusal,
+    ListedRefund,
+    ListedRefundState,
     Payment,
     PaymentChoice,
-    PaymentRefundState,
     PaymentState,
+    RefundOrigin,
     RefundRow,
 )
 from evently.kit.errors import FieldError, Invalid, Refused
@@ -144,17 +146,23 @@ class PaymentsView(msgspec.Struct, frozen=True):
 class RefundView(msgspec.Struct, frozen=True):
     """One refund of an event.
 
-    `state`: `asking` (the gateway has not confirmed it yet), `settled` (paid back), `never_paid` (no money
-    had been taken), `failed` (the organizer must retry it, or pay it back by hand and settle it). A refund
-    that was settled by hand has the `failure` code `settled-by-hand`, and the reason as its message.
+    `origin`: `evently` (decided by a cancellation here), `gateway` (made at the payment gateway by another
+    hand, for example in its dashboard), `dispute` (the buyer's bank took the money back). `state`: `asking`
+    (the gateway has not confirmed it yet), `settled` (paid back), `never_paid` (no money had been taken),
+    `failed` (the organizer must retry it, or pay it back by hand and settle it), `reversed` (a refund made at
+    the gateway has failed, or a dispute was won: the money is back). A refund that was settled by hand has
+    the `failure` code `settled-by-hand`, and the reason as its message. `reference` is the gateway's id of
+    the refund or dispute. `created_at` is when Evently began the refund, or recorded it.
     """
 
     id: Annotated[str, msgspec.Meta(examples=["rfd_01m7y4ef72ev2sxmcnxfse27zp"])]
     booking_id: str
     payment_id: Annotated[str, msgspec.Meta(examples=["pay_01m7y4ef72ev2sxmcnxfse27zp"])]
-    state: Annotated[PaymentRefundState, msgspec.Meta(examples=["settled"])]
+    origin: Annotated[RefundOrigin, msgspec.Meta(examples=["evently"])]
+    state: Annotated[ListedRefundState, msgspec.Meta(examples=["settled"])]
     amount: Money
     attempt: Annotated[int, msgspec.Meta(examples=[1])]
+    reference: Annotated[str | None, msgspec.Meta(examples=["re_3PvQ9bLkdIwHu7ix0"])]
     failure: FailureView | None
     created_at: datetime
     changed_at: datetime
@@ -304,7 +312,10 @@ async def get_payment(request: Request, payment_id: FromPath[PaymentId]) -> Resp
     "/v1/events/{event_id}/refunds",
     operation_id="listRefunds",
     summary="List the refunds of an event",
-    description="Newest first. A `failed` refund must be retried, or paid back by hand and settled.",
+    description=(
+        "Newest first. A `failed` refund must be retried, or paid back by hand and settled. Refunds and "
+        "disputes that were made at the payment gateway by another hand are listed, too: see `origin`."
+    ),
     tags=["Organizer: payments"],
     responses=problems(),
     **policy(organizer("manager", "bookings:read")),
@@ -316,8 +327,8 @@ async def list_refunds(
         str | None,
         QueryParameter(
             name="state",
-            pattern="^(asking|settled|never_paid|failed)$",
-            description="Return only refunds in this state: asking, settled, never_paid or failed.",
+            pattern="^(asking|settled|never_paid|failed|reversed)$",
+            description="Return only refunds in this state: asking, settled, never_paid, failed or reversed.",
         ),
     ] = None,
     limit: Limit = LIMIT,
@@ -458,14 +469,16 @@ def show_payment(payment: Payment) -> PaymentView:
     )
 
 
-def _show_refund(refund: RefundRow) -> RefundView:
+def _show_refund(refund: RefundRow | ListedRefund) -> RefundView:
     return RefundView(
         show_id("rfd", refund.refund_id),
         show_id("bkg", refund.booking_id),
         show_id("pay", refund.payment_id),
+        "evently" if isinstance(refund, RefundRow) else refund.origin,
         refund.state,
         Money(refund.amount_minor, refund.currency),
         refund.attempt,
+        refund.reference,
         _show_failure(refund.failure_code, refund.failure_message, "This refund must be paid back by hand."),
         refund.created_at,
         refund.changed_at,
