@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from evently import organizing, reactions
 from evently.accounts import Accounts, TokenOptions
+from evently.audit import inspect
 from evently.checkout import (
     Checkout,
     Payment,
@@ -30,11 +31,12 @@ from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
-from evently.payments import Authorisation, DemoGateway, GatewayTrouble, Intent
+from evently.payments import Authorisation, DemoGateway, GatewayTrouble, Intent, demo
 from evently.reactions.relay import Relay
 from evently.reactions.tasks import cancel_bookings
 from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExtendHold, WakeSale
 from evently.sales.terms import Conditions, RefundWindow
+from tests.db.test_audit import deliver, found
 from tests.support.mail import make_mail
 from tests.support.paying import Desk, open_desk, sold_under
 from tests.support.sales_desk import until
@@ -657,6 +659,24 @@ async def test_an_event_that_did_not_take_place_is_paid_back_after_its_end(desk:
     await desk.carry_on(desk.checkout)
     after = await read_cancellation(desk.db, event.event_id)
     assert (after.refunds_settled, after.refunds_failed, after.refunded_minor) == (2, 0, 9_000)
+
+
+async def test_refunds_at_the_demo_gateway_are_found_without_a_notice(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "NOTICES_MAX", 2)
+    paid = [await desk.hold() for _ in range(3)]
+    for held in paid:
+        payment = await desk.pay(held)
+        assert payment.reference is not None
+        assert await desk.demo.refund_outside(payment.reference, 700)
+    assert not await desk.checkout.reconcile()
+    assert await desk.checkout.process_pending_notices() == 3
+    assert [(await desk.booking_now(held)).outside_minor for held in paid] == [700] * 3
+    assert not await desk.checkout.reconcile()
+    assert await desk.checkout.process_pending_notices() == 0
+    await deliver(desk.db, desk.clock)
+    assert found(await inspect(desk.db)) == {}
 
 
 async def test_payments_and_refunds_are_finished_in_the_background(desk: Desk, database_url: str) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import msgspec
 import pytest
 import pytest_asyncio
 
 from evently.audit import inspect
-from evently.checkout import Checkout, Payment, PaymentChoice, find_payment_by_id, list_refunds
+from evently.checkout import Checkout, Payment, PaymentChoice, find_payment_by_id, list_refunds, reconciling
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
@@ -378,6 +379,71 @@ async def test_an_answer_that_another_one_has_overtaken_is_not_recorded(at_strip
         ("settled", 1000),
     ]
     await _audited(at_stripe)
+
+
+async def test_money_that_moved_without_a_notice_is_found(at_stripe: StripeDesk) -> None:
+    """No webhook arrives. What is read back is recorded like a notice, once, a page at a time."""
+    desk, stripe = at_stripe.desk, at_stripe.stripe
+    stripe.clock, stripe.events_listed_max = lambda: desk.clock().timestamp(), 2
+    held = await desk.hold()
+    await at_stripe.pay(held)
+    stripe.refund_by_hand(_intent_of(at_stripe), 1000)
+    dispute_id = stripe.dispute(_intent_of(at_stripe), 2000)
+
+    async def reconcile() -> int:
+        while await at_stripe.checkout.reconcile():
+            pass
+        return await at_stripe.checkout.process_pending_notices()
+
+    assert await reconcile() == 3  # refund.created, charge.refunded, charge.dispute.funds_withdrawn
+    assert (await desk.booking_now(held)).outside_minor == 3000
+    assert await reconcile() == 0
+    assert await at_stripe.tell() == len(stripe.events) - 3, "a late webhook changes nothing"
+    desk.clock.move(hours=5)
+    stripe.close_dispute(dispute_id, "won")
+    assert await reconcile() == 1
+    assert (await desk.booking_now(held)).outside_minor == 1000
+    place = await desk.db.fetch_row("SELECT since, after FROM reconciliations")
+    assert place is not None
+    assert tuple(place) == (desk.clock() - timedelta(hours=1), None)
+    recorded = [
+        fact.outside_minor
+        for row in await _facts(at_stripe, held)
+        for fact in row
+        if isinstance(fact, OutsideRefundsRecorded)
+    ]
+    assert recorded == [3000, 1000]
+    await _audited(at_stripe)
+
+
+async def test_reading_notices_back_goes_on_where_it_stopped(
+    at_stripe: StripeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "PAGES_MAX", 1)
+    desk, stripe = at_stripe.desk, at_stripe.stripe
+    stripe.clock, stripe.events_listed_max = lambda: desk.clock().timestamp(), 1
+    held = await desk.hold()
+    await at_stripe.pay(held)
+    stripe.refund_by_hand(_intent_of(at_stripe), 1000)
+    began_at = desk.clock()
+    assert await at_stripe.checkout.reconcile()
+    desk.clock.move(minutes=20)
+    stripe.refund_by_hand(_intent_of(at_stripe), 500)  # after the reading began: the next one finds it
+    stripe.fail("fail", "/v1/events", times=10)
+    assert not await at_stripe.checkout.reconcile(), "Stripe is down"
+    stripe.faults.clear()
+    assert not await at_stripe.open().reconcile(), "another process reads the second page"
+    assert await desk.db.fetch_value("SELECT since FROM reconciliations") == began_at - timedelta(hours=1)
+    assert await desk.db.fetch_value("SELECT count(*) FROM payment_notices") == 2
+    while await at_stripe.checkout.reconcile():
+        pass
+    assert await desk.db.fetch_value("SELECT count(*) FROM payment_notices") == 4
+    # An event to go on after that Stripe has forgotten: it is listed from the newest one
+    async with desk.db.transaction() as tx:
+        await tx.execute("UPDATE reconciliations SET began_at = now(), after = 'evt_forgotten'")
+    while await at_stripe.checkout.reconcile():
+        pass
+    assert await desk.db.fetch_value("SELECT count(*) FROM payment_notices") == 4
 
 
 async def test_a_refund_that_fails_for_good_is_settled_by_hand(at_stripe: StripeDesk) -> None:

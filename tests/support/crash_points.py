@@ -23,6 +23,7 @@ from evently.payments import (
     Intent,
     Lost,
     Notice,
+    NoticePage,
     PaidBack,
     Refunding,
     Voided,
@@ -86,6 +87,9 @@ class CrashingGateway:
             "refund",
             lambda: self.inner.refund(reference, amount_minor, key, refund_id, of_rest=of_rest),
         )
+
+    async def list_notices(self, since: datetime, after: str | None) -> NoticePage:
+        return await self._around("notices", lambda: self.inner.list_notices(since, after))
 
     async def list_paid_back(self, reference: str) -> list[PaidBack]:
         return await self._around("paid_back", lambda: self.inner.list_paid_back(reference))

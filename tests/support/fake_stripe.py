@@ -85,6 +85,8 @@ class FakeStripe:
     requests: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     url: str = ""
+    events_listed_max: int = 100  # in a page
+    clock: Callable[[], float] = time.time  # of events
     _answers: dict[str, tuple[str, int, bytes]] = field(default_factory=dict)
     _made: int = 0
 
@@ -224,6 +226,7 @@ class FakeStripe:
             ("POST", r"/v1/refunds", lambda: self._create_refund(params)),
             ("GET", r"/v1/refunds", lambda: self._list_refunds(params)),
             ("GET", r"/v1/disputes", lambda: self._list_disputes(params)),
+            ("GET", r"/v1/events", lambda: self._list_events(params)),
             ("GET", r"/v1/refunds/(\w+)", lambda name: self._get(self.refunds, name)),
             ("POST", r"/v1/checkout/sessions", lambda: self._create_session(params)),
             (
@@ -390,6 +393,22 @@ class FakeStripe:
         data = [each for each in self.disputes.values() if each["payment_intent"] == params["payment_intent"]]
         return {"object": "list", "url": "/v1/disputes", "has_more": False, "data": data}
 
+    def _list_events(self, params: dict[str, Any]) -> dict[str, Any]:
+        types, since = params["types"].values(), int(params["created"]["gte"])
+        wanted = [each for each in self.events if each["type"] in types and each["created"] >= since][::-1]
+        if (after := params.get("starting_after")) is not None:
+            ids = [each["id"] for each in wanted]
+            if after not in ids:
+                raise Refusal(400, "invalid_request_error", "resource_missing", f"No such event: '{after}'")
+            wanted = wanted[ids.index(after) + 1 :]
+        page = wanted[: min(int(params["limit"]), self.events_listed_max)]
+        return {
+            "object": "list",
+            "url": "/v1/events",
+            "has_more": len(wanted) > len(page),
+            "data": page,
+        }
+
     def _create_session(self, params: dict[str, Any]) -> dict[str, Any]:
         if not 1800 <= int(params["expires_at"]) - time.time() <= 86_400:
             raise Refusal(
@@ -437,7 +456,7 @@ class FakeStripe:
             "id": self._id("evt"),
             "object": "event",
             "type": kind,
-            "created": int(time.time()),
+            "created": int(self.clock()),
             "data": {"object": shown},
         }
         self.events.append(json.loads(json.dumps(made)))

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from evently.sales.commands import Booking, Command, Outcome, Ticket, WaitlistEntry, WakeSale
+from evently.sales.commands import Booking, Command, Outcome, OutsideRefund, Ticket, WaitlistEntry, WakeSale
 from evently.sales.facts import Fact, decode_facts, encode_facts
 from evently.sales.replay import Replay
 from evently.sales.replay.state import NOTHING_MORE
@@ -75,6 +75,8 @@ class Rows:
         self.aside: dict[UUID, int] = {}
         self.bookings: dict[UUID, Booking] = {}
         self.refunds: dict[UUID, Refund] = {}
+        # Refunds by another hand: booking, refund, and whether it was reversed
+        self.outside: dict[UUID, tuple[UUID, OutsideRefund, bool]] = {}
         self.ledger: list[Posting] = []
         self.answers: dict[tuple[UUID, str], KeyedOutcome] = {}
         self.journal: list[tuple[datetime, list[Fact]]] = []
@@ -203,6 +205,21 @@ class Rows:
             settled = replace(self.refunds[refund_id], settled_at=batch.now)
             assert settled.state in REFUND_TRANSITIONS[self.refunds[refund_id].state]
             self.refunds[refund_id] = settled
+        for refund_id in batch.outside_reversed:
+            booking_id, outside, was_reversed = self.outside[refund_id]
+            assert not was_reversed
+            self.outside[refund_id] = (booking_id, outside, True)
+        for refund_id, new in batch.outside_recorded.items():
+            assert refund_id not in self.outside
+            self.outside[refund_id] = (new.booking_id, new.refund, not new.lasts)
+
+    def current_outside(self, booking_id: UUID) -> dict[OutsideRefund, UUID]:
+        """Return the current refunds of a booking by another hand."""
+        return {
+            refund: refund_id
+            for refund_id, (owner, refund, is_reversed) in self.outside.items()
+            if owner == booking_id and not is_reversed
+        }
 
     def _keep_terms(self, sale: Sale, batch: Batch) -> None:
         for pool_id in batch.pools_removed:
@@ -396,6 +413,8 @@ class Rows:
                 if refund.booking_id == booking.booking_id
             ]
             assert booking.refunded_minor == sum(refunds) <= booking.paid_minor
+            outside = sum([each.amount_minor for each in self.current_outside(booking.booking_id)])
+            assert booking.outside_minor == min(outside, booking.paid_minor - sum(refunds))
             assert (booking.payment_id is None) == (booking.paid_minor == 0)
             if booking.captured_at is not None:
                 assert buyers[booking.booking_id] <= 0
@@ -454,6 +473,13 @@ class Rows:
         } == {
             each: (refund.booking_id, refund.amount_minor, refund.settled_at is not None)
             for each, refund in self.refunds.items()
+        }
+        assert {
+            each: (refund.booking_id, refund.reference, refund.amount_minor, refund.reversed_at is not None)
+            for each, refund in again.outside.items()
+        } == {
+            each: (booking_id, refund.reference, refund.amount_minor, is_reversed)
+            for each, (booking_id, refund, is_reversed) in self.outside.items()
         }
         names = [name for name in WaitlistEntry.__struct_fields__ if name not in {"event_id", "entry_id"}]
         assert {each: [getattr(entry, name) for name in names] for each, entry in again.entries.items()} == {
@@ -557,6 +583,8 @@ class _Loading:
         self._bookings(commands)
         refunds = {command.refund_id for command in _needing(commands, "refund")}
         batch.refunds = {each: refund for each, refund in rows.refunds.items() if each in refunds}
+        for command in _needing(commands, "outside"):
+            batch.outside[command.booking_id] = rows.current_outside(command.booking_id)
         self._buyer_units(commands)
         holding = {each.buyer_id for each in _needing(commands, "buyer_holds")}
         for booking in rows.bookings.values():

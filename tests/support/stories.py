@@ -68,6 +68,7 @@ from evently.sales.commands import (
     Listed,
     OpenSale,
     Outcome,
+    OutsideRefund,
     PlaceBooking,
     PutConditions,
     PutPool,
@@ -541,6 +542,20 @@ def _basis_points(percent: str) -> int:
     return int(percent.removesuffix("%")) * 100
 
 
+def _outside(story: Story, told: Told) -> Command:
+    """Return the record of refunds by another hand: a reference and an amount for each, `re` without one."""
+    booking_id = story.booking_id(told.words[0])
+    refunds = [word.rpartition(":") for word in told.words[1:]]
+    known = story.rows.current_outside(booking_id)
+    return RecordOutsideRefunds(
+        EVENT,
+        booking_id,
+        story.id_of("card"),
+        tuple([OutsideRefund("refund", name or "re", int(amount)) for name, _, amount in refunds]),
+        int(told.options.get("known", sum([each.amount_minor for each in known]))),
+    )
+
+
 COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
     "book": _place,
     "hold": _place,
@@ -552,9 +567,7 @@ COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
     "capture": lambda story, told: RecordCapture(
         EVENT, story.booking_id(told.words[0]), story.id_of(told.options.get("with", "card"))
     ),
-    "outside": lambda story, told: RecordOutsideRefunds(
-        EVENT, story.booking_id(told.words[0]), story.id_of("card"), int(told.words[1])
-    ),
+    "outside": _outside,
     "refund": _refund,
     "cancel": _cancel,
     "return": _return,

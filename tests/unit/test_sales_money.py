@@ -277,6 +277,25 @@ REFUNDS: Final[dict[str, str]] = {
         refunded A                   -> 550
         ledger                       -> gateway 550 refunds -550
     """,
+    "refunds by another hand are counted once, fall, and are never more than is left": """
+        terms online                 -> done
+        book A 1                     -> held
+        pay A                        -> booked
+        capture A                    -> booked
+        outside A re1:300            -> booked
+        outside A re1:300 re2:200    -> booked
+        outside A re1:300 re2:200    -> booked
+        ledger                       -> gateway 500 organizer -500
+        outside A re2:200 known=300  -> payment-mismatch
+        outside A re2:200            -> booked
+        ledger                       -> gateway 800 organizer -800
+        cancel A by=organizer        -> cancelled
+        refunded A                   -> 800
+        outside A re2:200 re3:100    -> cancelled
+        ledger                       -> gateway 800 refunds -800
+        outside A                    -> cancelled
+        ledger                       -> gateway 1000 organizer -200 refunds -800
+    """,
     "a fee is not kept when the organizer cancels": """
         terms online fee=100 fee-kept=yes -> done
         book A 1                     -> held

@@ -32,6 +32,7 @@ from evently.checkout.nouns import (
     PaymentState,
     RefundRow,
 )
+from evently.checkout.reconciling import Reconciliation
 from evently.checkout.refunding import SETTLED_BY_HAND, Refunds
 from evently.checkout.saga import Saga, recheck_at
 from evently.checkout.store import Change
@@ -90,6 +91,7 @@ class Checkout:
         self.gateways = gateways
         self.saga = Saga(database, engine, gateways, clock)
         self.refunds = Refunds(database, engine, self.saga, gateways, clock)
+        self._reconciliation = Reconciliation(database, gateways, clock)
         self._gateway = gateway
         self._database = database
         self._clock = clock
@@ -369,6 +371,13 @@ class Checkout:
         for notice in notices:
             await self._process_notice(notice.gateway, notice)
         return len(notices)
+
+    async def reconcile(self) -> bool:
+        """Store the notices that gateways sent and that were not received; return whether there may be more.
+
+        They are processed like received ones.
+        """
+        return await self._reconciliation.run()
 
     async def forget_notices(self) -> None:
         """Delete some of the notices that were processed long ago."""

@@ -423,3 +423,16 @@ CROSS JOIN LATERAL (
     WHERE refunds.event_id = events.event_id
 ) AS owed
 WHERE events.event_id = :event_id;
+
+-- name: find_reconciliation
+-- How far the notices of a gateway were read back.
+SELECT since, began_at, after
+FROM reconciliations
+WHERE gateway = :gateway;
+
+-- name: put_reconciliation
+-- Store how far the notices of a gateway were read back.
+INSERT INTO reconciliations (gateway, since, began_at, after)
+VALUES (:gateway, :since, :began_at, :after)
+ON CONFLICT (gateway) DO UPDATE
+SET since = excluded.since, began_at = excluded.began_at, after = excluded.after;

@@ -16,6 +16,7 @@ import msgspec
 
 from evently.db import Database, Record, load_queries
 from evently.kit.clock import Clock
+from evently.kit.cursors import read_cursor, write_cursor
 from evently.kit.denominations import Denomination, iso_denomination
 from evently.kit.errors import Trouble
 from evently.kit.ids import IdSource, new_id
@@ -33,6 +34,7 @@ from evently.payments.gateway import (
     Intent,
     Lost,
     Notice,
+    NoticePage,
     PaidBack,
     Refunded,
     RefundFailed,
@@ -45,6 +47,7 @@ State: TypeAlias = Literal[
     "arriving", "waiting", "action_needed", "authorised", "captured", "declined", "lost", "voided"
 ]
 _OUTSIDE: Final = "outside:"  # keys of refunds by another hand
+NOTICES_MAX: Final = 100  # in a page
 LAST_DIGITS: Final = 4
 DEMO_PAGE_PATH: Final = "/pay"  # the path of its page in web/pages
 
@@ -212,6 +215,30 @@ class DemoGateway:
             for row in rows
             if row["kind"] == "refunded"
         ]
+
+    async def list_notices(self, since: datetime, after: str | None) -> NoticePage:
+        """Return refunds by another hand, oldest first."""
+        at, reference, key = (
+            (since, "", "") if after is None else read_cursor(after, tuple[datetime, str, str])
+        )
+        with _trouble():
+            rows = await self._database.fetch(
+                *sql.list_outside(at=at, reference=reference, key=key, limit=NOTICES_MAX)
+            )
+        notices = [
+            Notice(
+                f"{row['reference']}:{row['key']}",
+                "refunded",
+                row["reference"],
+                row["at"],
+                row["payment_id"],
+                "refunded",
+            )
+            for row in rows
+        ]
+        if len(rows) < NOTICES_MAX:
+            return NoticePage(notices, None)
+        return NoticePage(notices, write_cursor(tuple(rows[-1].values())[:3]))
 
     async def find_payment_id(self, reference: str) -> UUID | None:
         """Return our id of the payment of a charge."""

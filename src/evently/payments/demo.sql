@@ -142,6 +142,18 @@ SET refunded_minor = demo_charges.refunded_minor + effect.amount_minor
 FROM effect
 WHERE demo_charges.reference = effect.reference AND effect.kind = 'refunded';
 
+-- name: list_outside
+-- Refunds by another hand, oldest first, after a place.
+SELECT demo_effects.at, demo_effects.reference, demo_effects.key, demo_charges.payment_id
+FROM demo_effects
+INNER JOIN demo_charges ON demo_charges.reference = demo_effects.reference
+WHERE
+    demo_effects.key LIKE 'outside:%'
+    AND (demo_effects.at, demo_effects.reference, demo_effects.key)
+    > (:at::timestamptz, :reference::text, :key::text)
+ORDER BY demo_effects.at, demo_effects.reference, demo_effects.key
+LIMIT :limit;
+
 -- name: list_effects
 -- The effects of a payment, in order.
 SELECT {demo_effects.demo_effect}

@@ -16,6 +16,7 @@ from evently.payments.gateway import (
     Forged,
     Intent,
     Notice,
+    NoticePage,
     PaidBack,
     RefundByHand,
     Voided,
@@ -64,6 +65,10 @@ class DoorGateway:
     async def list_paid_back(self, reference: str) -> list[PaidBack]:  # noqa: ARG002
         """Return nothing: no money is taken online."""
         return []
+
+    async def list_notices(self, since: datetime, after: str | None) -> NoticePage:  # noqa: ARG002
+        """Return no notices: the door sends none."""
+        return NoticePage([], None)
 
     async def find_payment_id(self, reference: str) -> UUID | None:  # noqa: ARG002
         """Return nothing: the door sends no notices."""

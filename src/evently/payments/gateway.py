@@ -18,7 +18,7 @@ import msgspec
 from evently.kit.denominations import Denomination
 from evently.kit.errors import Trouble
 
-Step: TypeAlias = Literal["authorise", "find", "capture", "void", "refund", "paid_back"]
+Step: TypeAlias = Literal["authorise", "find", "capture", "void", "refund", "paid_back", "notices"]
 NoticeKind: TypeAlias = Literal[
     "authorised", "action_needed", "declined", "captured", "voided", "refunded", "refund_failed", "other"
 ]
@@ -150,6 +150,13 @@ class Notice(msgspec.Struct, frozen=True):
     raw: str  # the gateway's own name of the kind
 
 
+class NoticePage(msgspec.Struct, frozen=True):
+    """A page of notices. `after`: what the next page comes after; None: this is the last one."""
+
+    notices: list[Notice]
+    after: str | None
+
+
 class PaidBack(msgspec.Struct, frozen=True):
     """Captured money that was paid back. `key`: that of our call; None: by another hand.
 
@@ -220,6 +227,12 @@ class Gateway(Protocol):
 
     async def list_paid_back(self, reference: str) -> list[PaidBack]:
         """Return what was paid back of captured money: refunds that have not failed, and disputes."""
+
+    async def list_notices(self, since: datetime, after: str | None) -> NoticePage:
+        """Return a page of the notices about money that was paid back since an instant, or came back.
+
+        They have the ids that they were sent with, if they were sent.
+        """
 
     async def find_payment_id(self, reference: str) -> UUID | None:
         """Return our id of the payment behind a reference in a notice, if the gateway stores it."""

@@ -27,6 +27,7 @@ from evently.payments.gateway import (
     Intent,
     Lost,
     Notice,
+    NoticePage,
     PaidBack,
     Refunding,
     Step,
@@ -124,6 +125,10 @@ class Guarded:
     async def list_paid_back(self, reference: str) -> list[PaidBack]:
         """See `Gateway`."""
         return await self._ask("paid_back", lambda: self.inner.list_paid_back(reference))
+
+    async def list_notices(self, since: datetime, after: str | None) -> NoticePage:
+        """See `Gateway`."""
+        return await self._ask("notices", lambda: self.inner.list_notices(since, after))
 
     async def find_payment_id(self, reference: str) -> UUID | None:
         """See `Gateway`."""

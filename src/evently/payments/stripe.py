@@ -37,6 +37,7 @@ from evently.payments.gateway import (
     Lost,
     Notice,
     NoticeKind,
+    NoticePage,
     PaidBack,
     Refunded,
     RefundFailed,
@@ -48,7 +49,12 @@ from evently.payments.gateway import (
 
 if TYPE_CHECKING:
     from stripe.checkout import Session
-    from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams, RefundCreateParams
+    from stripe.params import (
+        EventListParams,
+        PaymentIntentConfirmParams,
+        PaymentIntentCreateParams,
+        RefundCreateParams,
+    )
     from stripe.params.checkout import SessionCreateParams
 
 Answer = TypeVar("Answer")
@@ -58,6 +64,7 @@ TOLERANCE_SECONDS: Final = 300  # between its clock and ours: the default of its
 # Stripe allows 30 minutes to 24 hours after the call. The checkout expires a session when the hold ends.
 CHECKOUT_SECONDS: Final = 3600
 UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
+EVENTS_MAX: Final = 100  # in a page: the same
 REFUNDS_MAX: Final = 100  # Stripe's largest page
 _METHOD: Final = re.compile(r"(?:pm|card|src|ba|tok)_[A-Za-z0-9_]{1,100}")
 _SENT_NOTHING: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -101,6 +108,18 @@ _NOTICES: Final[dict[str, NoticeKind]] = {
     "charge.dispute.funds_reinstated": "refunded",
     "refund.failed": "refund_failed",
 }
+_PAID_BACK_EVENTS: Final = (  # Stripe lists at most 20 types at once
+    "charge.refunded",
+    "charge.refund.updated",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+)
 _REFUND_NOTICES: Final[dict[str, NoticeKind]] = {
     "pending": "refunded",
     "succeeded": "refunded",
@@ -317,6 +336,27 @@ class StripeGateway:
             for dispute in disputes.data
             if dispute.status in _WITHDRAWN
         ]
+
+    async def list_notices(self, since: datetime, after: str | None) -> NoticePage:
+        """Return the events about refunds and disputes, newest first; Stripe lists those of 30 days.
+
+        An event to go on after may be older than that by now; then they are listed from the newest one.
+        """
+        params: EventListParams = {
+            "types": list(_PAID_BACK_EVENTS),
+            "created": {"gte": int(since.timestamp())},
+            "limit": EVENTS_MAX,
+        }
+        listing = self._client.v1.events.list_async
+        with _stripe_errors():
+            try:
+                listed = await listing(params if after is None else {**params, "starting_after": after})
+            except stripe.InvalidRequestError:
+                if after is None:
+                    raise
+                listed = await listing(params)
+        events = [msgspec.convert(each.to_dict(), _Event) for each in listed.data]
+        return NoticePage([_notice(each) for each in events], events[-1].id if listed.has_more else None)
 
     async def find_payment_id(self, reference: str) -> UUID | None:
         """Return our id of the payment of an intent: refunds and disputes name only the intent."""

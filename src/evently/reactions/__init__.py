@@ -50,6 +50,7 @@ SCHEDULE: Final = (
     Scheduled("waitlists", 1.0, tasks.open_waitlists),
     Scheduled("payments", 1.0, tasks.resume_payments),
     Scheduled("notices", 60.0, tasks.process_notices),
+    Scheduled("reconciliation", 900.0, tasks.reconcile),
     Scheduled("words", 60.0, tasks.remake_words),
     Scheduled("reminders", 60.0, tasks.remind_buyers),
     Scheduled("ending offers", 60.0, tasks.warn_of_ending_offers),

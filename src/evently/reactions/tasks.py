@@ -199,6 +199,11 @@ async def process_notices(services: Services, _since: datetime | None) -> bool:
     return False
 
 
+async def reconcile(services: Services, _since: datetime | None) -> bool:
+    """Ask the gateways for notices about money that was paid back, in case they were never received."""
+    return await services.checkout.reconcile()
+
+
 async def remake_words(services: Services, _since: datetime | None) -> bool:
     """Make the search words of some events again that a previous version made; see `catalogue.words`."""
     return await catalogue.remake_words(services.database)

@@ -1,4 +1,4 @@
-"""Refunds by another hand have rows, and reading back what the gateways did has a place to continue from."""
+"""Refunds at a gateway by another hand have rows."""
 
 from alembic import op
 
@@ -9,5 +9,5 @@ down_revision = "0016"
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the table."""
     op.execute(read_revision(__file__))
