@@ -14,6 +14,7 @@ from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import show_id
 from evently.payments import PaymentOptions
+from evently.sales.facts import SaleCancelled, decode_facts
 from evently.sales.terms import Conditions
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.catalogue import event_terms
@@ -232,6 +233,61 @@ async def test_an_owner_settles_a_refund_that_was_paid_back_outside(office: BoxO
     assert settled.json()["failure"] == {"code": "settled-by-hand", "message": "In cash."}
     again = await office.post(settle, owner, reason="In cash.")
     assert (again.json(), again.headers["idempotent-replayed"]) == (settled.json(), "true")
+
+
+async def test_an_organizer_sees_what_cancelling_a_booking_does_and_may_keep_door_money(
+    office: BoxOffice,
+) -> None:
+    manager = await office.as_member("manager")
+    event, headers = await online_event(office, Conditions("door")), office.as_buyer()
+    at_door = Buyer(office, headers, event, (await office.book(event, headers, 2)).json())
+    online = await buyer_of(office)
+    await online.pay(method="succeeds")
+
+    def path(buyer: Buyer, last: str) -> str:
+        return f"/v1/events/{show_id('evt', buyer.event.event_id)}/bookings/{buyer.booking['id']}/{last}"
+
+    async def preview(buyer: Buyer, tickets: list[str] | None = None) -> tuple[Any, ...]:
+        params = {"ticket_ids": tickets} if tickets else {}
+        seen = await office.client.get(path(buyer, "cancellation-preview"), params=params, headers=manager)
+        assert seen.status_code == 200, seen.text
+        view = seen.json()
+        sums = [view[name]["amount"] for name in ("to_refund", "refunded", "at_door")]
+        return (len(view["ticket_ids"]), view["whole"], *sums)
+
+    async def door_balance() -> int:
+        balance: int = await office.context.database.fetch_value(
+            "SELECT coalesce(sum(CASE debit WHEN 'door' THEN amount_minor ELSE -amount_minor END), 0)::bigint"
+            " FROM ledger WHERE event_id = $1 AND 'door' IN (debit, credit)",
+            at_door.event.event_id,
+        )
+        return balance
+
+    first = at_door.booking["tickets"][0]["id"]
+    assert await preview(at_door) == (2, True, 0, 0, 5000)
+    assert await preview(at_door, [first]) == (1, False, 0, 0, 2500)
+    assert await preview(online) == (2, True, 5000, 0, 0)
+    kept = await office.post(path(at_door, "cancel"), manager, ticket_ids=[first], keep_door_money=True)
+    assert (kept.status_code, await door_balance()) == (200, 5000), kept.text
+    assert await preview(at_door) == (1, True, 0, 0, 2500)
+    await office.post(path(at_door, "cancel"), manager)
+    assert await door_balance() == 2500
+    gone = await office.client.get(path(at_door, "cancellation-preview"), headers=manager)
+    assert (gone.status_code, gone.json()["code"]) == (409, "already-cancelled")
+    captured = await office.post(path(online, "cancel"), manager, keep_door_money=True)
+    assert captured.json()["refunded"]["amount"] == 5000, "captured money is never kept"
+    other = path(online, "cancellation-preview").replace(
+        show_id("evt", online.event.event_id), show_id("evt", at_door.event.event_id)
+    )
+    assert (await office.client.get(other, headers=manager)).status_code == 404
+    event_id = show_id("evt", at_door.event.event_id)
+    refused = await office.client.post(f"/v1/events/{event_id}/cancel?keep_door_money=x", headers=manager)
+    assert refused.status_code == 422
+    await office.client.post(f"/v1/events/{event_id}/cancel?keep_door_money=true", headers=manager)
+    stored = await office.context.database.fetch_value(
+        "SELECT facts FROM journal WHERE event_id = $1 ORDER BY seq DESC LIMIT 1", at_door.event.event_id
+    )
+    assert SaleCancelled(door_kept=True) in decode_facts(stored)
 
 
 async def test_refunds_and_the_cancellation_of_an_event_for_its_organizer(office: BoxOffice) -> None:

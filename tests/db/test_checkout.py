@@ -33,8 +33,10 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.payments import Authorisation, DemoGateway, GatewayTrouble, Intent, demo
 from evently.reactions.relay import Relay
-from evently.reactions.tasks import cancel_bookings
+from evently.reactions.tasks import cancel_bookings, cancel_bookings_later
 from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExtendHold, WakeSale
+from evently.sales.facts import decode_facts
+from evently.sales.outbox import JournalFacts
 from evently.sales.terms import Conditions, RefundWindow
 from tests.db.test_audit import deliver, found
 from tests.support.mail import make_mail
@@ -659,6 +661,19 @@ async def test_an_event_that_did_not_take_place_is_paid_back_after_its_end(desk:
     await desk.carry_on(desk.checkout)
     after = await read_cancellation(desk.db, event.event_id)
     assert (after.refunds_settled, after.refunds_failed, after.refunded_minor) == (2, 0, 9_000)
+    async with desk.db.transaction() as tx:
+        await organizing.cancel_event(tx, door.event_id, desk.clock(), keeps_door=True)
+    (row,) = await desk.db.fetch(
+        "SELECT seq, at, facts FROM journal WHERE event_id = $1 ORDER BY seq DESC LIMIT 1", door.event_id
+    )
+    (fact,) = decode_facts(row["facts"])
+    job = cancel_bookings_later(JournalFacts(door.event_id, row["seq"], row["at"], [fact]), fact)
+    assert job.arguments["door_money"] == "keep"
+    await cancel_bookings(desk.db, desk.engine, door.event_id, keeps_door=True)
+    posted = await desk.db.fetch("SELECT debit, amount_minor FROM ledger WHERE event_id = $1", door.event_id)
+    assert [tuple(each) for each in posted] == [("door", 5_000)]
+    await deliver(desk.db, desk.clock)
+    assert found(await inspect(desk.db, door.event_id)) == {}
 
 
 async def test_refunds_at_the_demo_gateway_are_found_without_a_notice(

@@ -17,7 +17,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently.sales.commands import Booking, Command, Outcome, OutsideRefund, Ticket, WaitlistEntry, WakeSale
-from evently.sales.facts import Fact, decode_facts, encode_facts
+from evently.sales.facts import BookingCancelled, Fact, TicketsCancelled, decode_facts, encode_facts
 from evently.sales.replay import Replay
 from evently.sales.replay.state import NOTHING_MORE
 from evently.sales.rules import decide
@@ -403,7 +403,19 @@ class Rows:
         on_site = [
             each for each in self.bookings.values() if each.state == "confirmed" and each.payment_id is None
         ]
-        assert balances["door"] == sum(each.total_minor() for each in on_site)
+        totals = {
+            ticket.ticket_id: ticket.total_minor()
+            for booking in self.bookings.values()
+            for ticket in booking.tickets
+        }
+        kept = [
+            totals[ticket_id]
+            for _, row in self.journal
+            for fact in row
+            if isinstance(fact, BookingCancelled | TicketsCancelled) and fact.door_kept
+            for ticket_id, *_ in fact.tickets
+        ]
+        assert balances["door"] == sum(each.total_minor() for each in on_site) + sum(kept)
         for name in ("organizer", "tax", "fees"):
             assert balances[name] <= 0, f"{name} paid back more than it got"
         for booking in self.bookings.values():

@@ -392,6 +392,7 @@ def _cancel(story: Story, told: Told) -> Command:
         key,
         fingerprint,
         unpaid,
+        "keep-door" in told.options,
     )
 
 

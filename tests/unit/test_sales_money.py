@@ -277,6 +277,25 @@ REFUNDS: Final[dict[str, str]] = {
         refunded A                   -> 550
         ledger                       -> gateway 550 refunds -550
     """,
+    "the organizer may keep what was paid at the door, but never captured money": """
+        type std hall tax=25%        -> done
+        book A 2                     -> booked
+        ledger                       -> door 2000 organizer -1600 tax -400
+        cancel A 1 by=organizer keep-door=yes -> booked
+        cancel A by=organizer keep-door=yes   -> cancelled
+        ledger                       -> door 2000 organizer -1600 tax -400
+        book B 1                     -> booked
+        cancel B by=organizer        -> cancelled
+        book D 1                     -> booked
+        cancel D keep-door=yes           -> cancelled
+        ledger                       -> door 2000 organizer -1600 tax -400
+        terms online                 -> done
+        book C 1                     -> held
+        pay C                        -> booked
+        capture C                    -> booked
+        cancel C by=organizer keep-door=yes -> cancelled
+        refunded C                   -> 1000
+    """,
     "refunds by another hand are counted once, fall, and are never more than is left": """
         terms online                 -> done
         book A 1                     -> held

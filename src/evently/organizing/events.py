@@ -177,10 +177,10 @@ async def publish_event(
     return await edit_sale(tx, sale, OpenSale(event_id), now)
 
 
-async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Edited:
+async def cancel_event(tx: Connection, event_id: UUID, now: datetime, *, keeps_door: bool = False) -> Edited:
     """Cancel a published event and close its sale for good. Safe to repeat.
 
-    A job cancels its bookings.
+    A job cancels its bookings. `keeps_door`: the organizer keeps what was paid at the door.
 
     Also after its end: what did not take place is paid back. Refuses `still-a-draft`.
     """
@@ -191,7 +191,7 @@ async def cancel_event(tx: Connection, event_id: UUID, now: datetime) -> Edited:
     if event.state == "draft":
         raise Refused(CatalogueRefusal.STILL_A_DRAFT)
     await catalogue.mark_cancelled(tx, event_id, now)
-    return await edit_sale(tx, sale, CancelSale(event_id), now)
+    return await edit_sale(tx, sale, CancelSale(event_id, keeps_door), now)
 
 
 async def delete_event(tx: Connection, event_id: UUID, seen: Seen = whichever_version) -> None:

@@ -21,7 +21,7 @@ from evently.jobs import Job
 from evently.kit.clock import Clock
 from evently.kit.ids import parse_id, show_id
 from evently.mail import Mail
-from evently.sales.facts import Fact, HoldExpired
+from evently.sales.facts import Fact, HoldExpired, SaleCancelled
 from evently.sales.outbox import JournalFacts
 
 EVENTS_SWEPT_MAX: Final = 200  # at a time: a batch holds 500 commands, and buyers want to be in it
@@ -86,18 +86,23 @@ async def store_jobs(
     await jobs.defer(tx, found)
 
 
-def cancel_bookings_later(row: JournalFacts, _fact: Fact) -> Job:
+def cancel_bookings_later(row: JournalFacts, fact: Fact) -> Job:
     """Return the job that cancels the bookings of a cancelled event."""
     event_id = show_id("evt", row.event_id)
-    return Job("cancel_bookings_of_event", {"event_id": event_id}, lock=event_id)
+    keep = {"door_money": "keep"} if isinstance(fact, SaleCancelled) and fact.door_kept else {}
+    return Job("cancel_bookings_of_event", {"event_id": event_id, **keep}, lock=event_id)
 
 
-async def cancel_bookings_of_event(services: Services, event_id: str) -> None:
+async def cancel_bookings_of_event(services: Services, event_id: str, door_money: str = "") -> None:
     """Cancel every live booking of a cancelled event; see `cancel_bookings`."""
-    await cancel_bookings(services.database, services.engine, parse_id("evt", event_id))
+    await cancel_bookings(
+        services.database, services.engine, parse_id("evt", event_id), keeps_door=door_money == "keep"
+    )
 
 
-async def cancel_bookings(database: Database, engine: sales.Engine, event_id: UUID) -> None:
+async def cancel_bookings(
+    database: Database, engine: sales.Engine, event_id: UUID, *, keeps_door: bool = False
+) -> None:
     """Cancel every live booking of a cancelled event, a page at a time.
 
     A booking with a used ticket stays confirmed: its holder has entered the event. Repeated, it cancels the
@@ -108,7 +113,9 @@ async def cancel_bookings(database: Database, engine: sales.Engine, event_id: UU
         database, event_id, after, BOOKINGS_CANCELLED_MAX
     ):
         commands = [
-            sales.commands.CancelBooking(event_id, booking_id, actor_id=event_id, buyer_id=None)
+            sales.commands.CancelBooking(
+                event_id, booking_id, actor_id=event_id, buyer_id=None, keeps_door=keeps_door
+            )
             for booking_id in booking_ids
         ]
         await asyncio.gather(*[engine.submit(command) for command in commands])

@@ -314,6 +314,7 @@ class CancelBooking(Command, frozen=True):
     refunded. A buyer is refunded what the conditions say, counted from `event_starts_at`, or from a start
     that was promised since the booking, whichever is better for the buyer. `unpaid`: the
     payment that confirmed the booking turned out to be void; nothing is refunded, because nothing was taken.
+    `keeps_door`, of an organizer: what was paid at the door is kept. Captured money never is.
     """
 
     needs: ClassVar = Needs(key=True, booking=True)
@@ -326,6 +327,7 @@ class CancelBooking(Command, frozen=True):
     key: str | None = None
     fingerprint: bytes = b""
     unpaid: bool = False
+    keeps_door: bool = False
 
 
 class ReturnTickets(Command, frozen=True):
@@ -446,9 +448,14 @@ class OpenSale(Command, frozen=True):
 
 
 class CancelSale(Command, frozen=True):
-    """Cancel the sale for good. A job cancels the bookings afterwards, one page at a time."""
+    """Cancel the sale for good. A job cancels the bookings afterwards, one page at a time.
+
+    `keeps_door`: as in `CancelBooking`, for all of them.
+    """
 
     needs: ClassVar = Needs(waiting_entries=True)
+
+    keeps_door: bool = False
 
 
 class PutPool(Command, frozen=True):

@@ -53,7 +53,12 @@ class SaleOpened(_Fact, frozen=True):
 
 
 class SaleCancelled(_Fact, frozen=True):
-    """The sale was cancelled for good."""
+    """The sale was cancelled for good.
+
+    `door_kept`: the organizer keeps what was paid at the door for its bookings.
+    """
+
+    door_kept: bool = False
 
 
 class EventRescheduled(_Fact, frozen=True):
@@ -157,7 +162,8 @@ class HoldExpired(_Fact, frozen=True):
 class BookingCancelled(_Fact, frozen=True):
     """A booking was cancelled; `tickets` are those that were still valid.
 
-    `was` is its state before: held or confirmed.
+    `was` is its state before: held or confirmed. `door_kept`: it was confirmed to be paid at the door, and
+    the organizer keeps that money.
     """
 
     booking_id: UUID
@@ -167,6 +173,7 @@ class BookingCancelled(_Fact, frozen=True):
     refund_minor: int = 0
     unpaid: bool = False  # the payment turned out to be void
     freed: tuple[int, ...] = ()  # seats that were released
+    door_kept: bool = False
 
 
 class TicketsCancelled(_Fact, frozen=True):
@@ -179,6 +186,7 @@ class TicketsCancelled(_Fact, frozen=True):
     refund_minor: int = 0
     unpaid: bool = False
     freed: tuple[int, ...] = ()
+    door_kept: bool = False
 
 
 class PaymentCaptured(_Fact, frozen=True):

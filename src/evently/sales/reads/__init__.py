@@ -29,12 +29,14 @@ from evently.sales.reads.payable import Unpayable, find_problem_ticket
 from evently.sales.reads.proof import Balance, Figure, Proof, prove
 from evently.sales.reads.quotes import (
     BookingQuote,
+    CancellationPreview,
     CancellationQuote,
     LineQuote,
     LosableTickets,
     find_booking_quote,
     find_cancellation_quote,
     list_tickets_ahead,
+    preview_cancellation,
     price_to_buyers,
 )
 from evently.sales.reads.sale import find_sale, read_sale, read_seating, read_types_for
@@ -58,6 +60,7 @@ __all__ = [
     "BOARD_SECONDS",
     "Balance",
     "BookingQuote",
+    "CancellationPreview",
     "CancellationQuote",
     "Estimate",
     "Figure",
@@ -104,6 +107,7 @@ __all__ = [
     "locate_booking",
     "lowest_price",
     "picture_digest",
+    "preview_cancellation",
     "price_from",
     "price_to_buyers",
     "prove",

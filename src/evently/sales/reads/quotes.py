@@ -22,7 +22,7 @@ from evently.sales.reads.bookings import (
     locate_booking,
 )
 from evently.sales.reads.sale import read_head, unlocked_by
-from evently.sales.rules.bookings import chosen_tickets, not_cancellable
+from evently.sales.rules.bookings import chosen_tickets, is_paid_at_door, not_cancellable, repayable
 from evently.sales.rules.moves import is_due, not_exact, not_payable, valid_tickets
 from evently.sales.rules.placing import discounts_on, tickets_of
 from evently.sales.rules.pricing import Promise, TicketQuote, amounts_of, promise_to, quote_cancellation
@@ -63,6 +63,15 @@ class BookingQuote(msgspec.Struct, frozen=True):
     conditions: Conditions
     promo: PromoTerms | None
     unlocked: list[TicketTypeTerms]
+
+
+class CancellationPreview(msgspec.Struct, frozen=True):
+    """What an organizer would do by cancelling tickets of a booking."""
+
+    booking: Booking
+    ticket_ids: tuple[UUID, ...]  # that would be void
+    refund_minor: int  # paid back through the gateway
+    at_door_minor: int  # paid, or to be paid, at the door: Evently moves none of it
 
 
 class CancellationQuote(msgspec.Struct, frozen=True):
@@ -147,6 +156,42 @@ async def list_tickets_ahead(tx: Connection, buyer_id: UUID, now: datetime) -> l
             refund = sum(each.refund_minor for each in quote_cancellation(booking, valid, its, promise, now))
         found.append(LosableTickets(booking.booking_id, len(valid), booking.currency, refund))
     return found
+
+
+async def preview_cancellation(
+    database: Database, event_id: UUID, booking_id: UUID, ticket_ids: tuple[UUID, ...] | None, now: datetime
+) -> CancellationPreview:
+    """Return what cancelling tickets of a booking as its organizer would do now, or refuse as it would.
+
+    Without tickets, the whole booking.
+    """
+    location = await locate_booking(database, booking_id)
+    if location.event_id != event_id:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    preview = preview_cancelled_tickets(await get_booking(database, booking_id), ticket_ids, now)
+    if isinstance(preview, No):
+        raise preview.as_error()
+    return preview
+
+
+def preview_cancelled_tickets(
+    booking: Booking, ticket_ids: tuple[UUID, ...] | None, now: datetime
+) -> CancellationPreview | No:
+    """Return what cancelling tickets of a booking as its organizer would do, or refuse as it would."""
+    if is_due(booking, now):
+        return No(SalesRefusal.HOLD_EXPIRED)
+    if no := not_cancellable(booking, Conditions(), None, now):
+        return no
+    chosen = chosen_tickets(booking, ticket_ids)
+    if isinstance(chosen, No):
+        return chosen
+    total = sum([ticket.total_minor() for ticket in chosen])
+    return CancellationPreview(
+        booking,
+        tuple([ticket.ticket_id for ticket in chosen]),
+        refund_minor=repayable(booking, chosen),
+        at_door_minor=total if is_paid_at_door(booking) else 0,
+    )
 
 
 def quote_booking(

@@ -66,6 +66,10 @@ def post_cancellation(sale: ReplayedSale, booking: ReplayedBooking, fact: Cancel
     Tax and fees give back the share that the refund is of the whole; a fee that is kept keeps its tax.
     """
     parts = _parts(booking, fact.tickets)
+    if fact.door_kept:
+        if booking.payment_id is not None or fact.refund_minor:
+            raise Contradiction(f"{fact.booking_id} was paid online, but its money was kept")
+        return
     if booking.payment_id is None or fact.unpaid:
         owed = "door" if booking.payment_id is None else "buyer"
         _post(

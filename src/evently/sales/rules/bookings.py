@@ -223,8 +223,14 @@ def cancel_booking(sale: Sale, batch: Batch, command: CancelBooking) -> Outcome:
             chosen,
             _refund_minor(booking, chosen, conditions, promise, command, batch),
             unpaid=command.unpaid,
+            keeps_door=command.keeps_door and command.buyer_id is None,
         )
     )
+
+
+def is_paid_at_door(booking: Booking) -> bool:
+    """Return whether a booking was confirmed to be paid at the door: no gateway has any of its money."""
+    return booking.state == "confirmed" and booking.payment_id is None
 
 
 def not_cancellable(
@@ -251,10 +257,18 @@ def _refund_minor(
 ) -> int:
     if booking.payment_id is None or command.unpaid:
         return 0
-    left = booking.paid_minor - booking.refunded_minor - booking.outside_minor
     if command.buyer_id is None or promise is None:
-        return min(sum([ticket.total_minor() for ticket in chosen]), left)
+        return repayable(booking, chosen)
+    left = booking.paid_minor - booking.refunded_minor - booking.outside_minor
     return min(sum([refund_of(ticket, conditions, promise, batch.now) for ticket in chosen]), left)
+
+
+def repayable(booking: Booking, chosen: Sequence[Ticket]) -> int:
+    """Return what is paid back when the organizer cancels tickets: all that was captured and is left."""
+    if booking.payment_id is None:
+        return 0
+    left = booking.paid_minor - booking.refunded_minor - booking.outside_minor
+    return min(sum([ticket.total_minor() for ticket in chosen]), left)
 
 
 def void_tickets(
@@ -265,8 +279,13 @@ def void_tickets(
     refund_minor: int,
     *,
     unpaid: bool = False,
+    keeps_door: bool = False,
 ) -> Booking:
-    """Void tickets of a booking; cancel the booking with its last one."""
+    """Void tickets of a booking; cancel the booking with its last one.
+
+    `keeps_door`: what was paid for them at the door stays with the organizer, and so in the ledger.
+    """
+    door_kept = keeps_door and is_paid_at_door(booking)
     returned = [
         each for each in [sale.returned.pop(ticket.ticket_id, None) for ticket in chosen] if each is not None
     ]
@@ -284,10 +303,11 @@ def void_tickets(
             refund_minor,
             unpaid,
             released_seats(chosen),
+            door_kept,
         )
     )
     release(sale, batch, booking, chosen)
-    if booking.state == "confirmed":
+    if booking.state == "confirmed" and not door_kept:
         _post_cancellation(sale, batch, booking, chosen, refund_minor, unpaid=unpaid)
     if refund_id is not None:
         batch.refunds_decided.append(Refund(refund_id, booking.booking_id, refund_minor, batch.now))

@@ -117,13 +117,13 @@ def open_sale(sale: Sale, batch: Batch, _command: OpenSale) -> Outcome:
     return Done()
 
 
-def cancel_sale(sale: Sale, batch: Batch, _command: CancelSale) -> Outcome:
+def cancel_sale(sale: Sale, batch: Batch, command: CancelSale) -> Outcome:
     """Cancel the sale for good and withdraw all waiting entries."""
     if sale.state == "cancelled":
         return Done()
     sale.state = "cancelled"
     batch.terms_changed = True
-    batch.facts.append(facts.SaleCancelled())
+    batch.facts.append(facts.SaleCancelled(command.keeps_door))
     offers.withdraw_all(sale, batch, "cancelled")
     return Done()
 

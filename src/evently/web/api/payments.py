@@ -184,7 +184,8 @@ class CancellationPreviewView(msgspec.Struct, frozen=True):
 
     `bookings` would be cancelled; `bookings_used` have a used ticket and stay. `to_refund` would be paid back
     through the gateway: all that was captured and not paid back yet. `at_door` was or is to be paid at the
-    door; Evently pays none of it back.
+    door; Evently pays none of it back. The ledger takes it back, too, unless the cancellation has
+    `keep_door_money`.
     """
 
     event_id: str

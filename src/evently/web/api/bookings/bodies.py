@@ -81,6 +81,16 @@ class AcceptBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 WITHOUT_CODE: Final = AcceptBody()
 
 
+class CancelEventBookingBody(CancelBody, forbid_unknown_fields=True):
+    """The tickets to cancel; without `ticket_ids`, the whole booking.
+
+    With `keep_door_money`, what was paid at the door stays with the organizer: the ledger and the reports
+    keep it. It has no effect on money that was paid online, which is always paid back.
+    """
+
+    keep_door_money: bool = False
+
+
 class TicketIdsBody(msgspec.Struct, forbid_unknown_fields=True):
     """Tickets of the booking."""
 

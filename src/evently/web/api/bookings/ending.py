@@ -12,7 +12,7 @@ from evently import sales
 from evently.kit.ids import BookingId, EventId, TicketId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
-from evently.web.api.bookings.bodies import CancelBody, TicketIdsBody
+from evently.web.api.bookings.bodies import CancelBody, CancelEventBookingBody, TicketIdsBody
 from evently.web.api.bookings.views import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
@@ -72,6 +72,23 @@ class CancellationQuoteView(msgspec.Struct, frozen=True):
     windows: list[RefundDeadlineView]
     fee_kept: bool
     give_back_until: datetime | None
+
+
+class BookingCancellationPreviewView(msgspec.Struct, frozen=True):
+    """What an organizer would do by cancelling a booking, or some of its tickets, now.
+
+    `ticket_ids` would be void; `whole`: the booking would be cancelled with them. `to_refund` would be paid
+    back through the gateway: all that was captured for these tickets and not paid back yet, which is
+    `refunded` for the booking as a whole. `at_door` was or is to be paid at the door; Evently pays none of it
+    back. The ledger takes it back, too, unless the cancellation has `keep_door_money`.
+    """
+
+    booking_id: str
+    ticket_ids: list[str]
+    whole: bool
+    to_refund: Money
+    refunded: Money
+    at_door: Money
 
 
 @get(
@@ -135,7 +152,12 @@ async def cancel_booking(
     "/v1/events/{event_id}/bookings/{booking_id}/cancel",
     operation_id="cancelEventBooking",
     summary="Cancel a booking of an event",
-    description="For the organizer, at any time. Everything paid for the cancelled tickets is refunded.",
+    description=(
+        "For the organizer, at any time. Everything paid online for the cancelled tickets is refunded. What "
+        "was paid at the door is taken out of the ledger, because the organizer pays it back on site, unless "
+        "`keep_door_money` is true. See "
+        "`GET /v1/events/{event_id}/bookings/{booking_id}/cancellation-preview`."
+    ),
     tags=["Organizer: bookings"],
     status_code=200,
     responses=problems(*_CANCELLING, SalesRefusal.KEY_REUSED),
@@ -145,12 +167,56 @@ async def cancel_event_booking(
     request: Request,
     event_id: FromPath[EventId],
     booking_id: FromPath[BookingId],
-    data: JSONBody[CancelBody],
+    data: JSONBody[CancelEventBookingBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[BookingView]:
     """Cancel a booking of the organizer's event."""
-    command = _cancel_command(request, event_id, booking_id, data, idempotency_key)
+    tickets = CancelBody(data.ticket_ids)
+    command = _cancel_command(request, event_id, booking_id, tickets, idempotency_key)
+    if data.keep_door_money:
+        fingerprint = fingerprint_of("cancel", booking_id, data)
+        command = msgspec.structs.replace(command, keeps_door=True, fingerprint=fingerprint)
     return answer_booking(request, await request.context.engine.submit(command))
+
+
+@get(
+    "/v1/events/{event_id}/bookings/{booking_id}/cancellation-preview",
+    operation_id="previewBookingCancellation",
+    summary="Preview the cancellation of a booking",
+    description=(
+        "What cancelling the whole booking, or the named tickets, as its organizer would do now; it changes "
+        "nothing. Refused as the cancellation would be."
+    ),
+    tags=["Organizer: bookings"],
+    responses=problems(*_CANCELLING),
+    **policy(organizer("manager", "bookings:read")),
+)
+async def preview_booking_cancellation(
+    request: Request,
+    event_id: FromPath[EventId],
+    booking_id: FromPath[BookingId],
+    ticket_ids: Annotated[
+        list[TicketId] | None,
+        QueryParameter(
+            max_length=sales.commands.UNITS_MAX, description="Tickets of the booking. Default: all tickets."
+        ),
+    ] = None,
+) -> Response[BookingCancellationPreviewView]:
+    """Return what cancelling a booking of the organizer's event would do."""
+    context, chosen = request.context, tuple(ticket_ids) if ticket_ids else None
+    preview = await sales.reads.preview_cancellation(
+        context.database, event_id, booking_id, chosen, context.clock()
+    )
+    booking = preview.booking
+    view = BookingCancellationPreviewView(
+        show_id("bkg", booking_id),
+        [show_id("tkt", ticket_id) for ticket_id in preview.ticket_ids],
+        len(preview.ticket_ids) == sum([ticket.state != "void" for ticket in booking.tickets]),
+        Money(preview.refund_minor, booking.currency),
+        Money(booking.refunded_minor + booking.outside_minor, booking.currency),
+        Money(preview.at_door_minor, booking.currency),
+    )
+    return Response(view, headers=NO_STORE)
 
 
 @post(
@@ -249,4 +315,11 @@ def _show_window(window: sales.terms.RefundWindow, promise: sales.reads.Promise)
     return RefundDeadlineView(until, window.basis_points)
 
 
-routes: Final = [quote_cancellation, cancel_booking, cancel_event_booking, return_tickets, keep_tickets]
+routes: Final = [
+    quote_cancellation,
+    cancel_booking,
+    cancel_event_booking,
+    preview_booking_cancellation,
+    return_tickets,
+    keep_tickets,
+]

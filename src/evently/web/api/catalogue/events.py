@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -49,7 +49,7 @@ from evently.web.edge.conditional import require_if_match
 from evently.web.edge.context import Response
 from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems
-from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
+from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, patch, post
 from evently.web.services import Request, Services
 from evently.web.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 
@@ -195,7 +195,8 @@ async def publish_event(request: Request, event_id: FromPath[EventId]) -> Respon
     summary="Cancel an event",
     description=(
         "Closes its sale for good and cancels its bookings soon afterwards, also after its end. Everything "
-        "that was paid online is paid back; nothing that was paid at the door. See "
+        "that was paid online is paid back; nothing that was paid at the door. The ledger takes that out, "
+        "because the organizer pays it back on site, unless `keep_door_money` is true. See "
         "`GET /v1/events/{event_id}/cancellation-preview`. Safe to repeat."
     ),
     tags=[_ORGANIZERS],
@@ -203,11 +204,21 @@ async def publish_event(request: Request, event_id: FromPath[EventId]) -> Respon
     responses=problems(CatalogueRefusal.STILL_A_DRAFT),
     **policy(MANAGERS),
 )
-async def cancel_event(request: Request, event_id: FromPath[EventId]) -> Response[EventView]:
+async def cancel_event(
+    request: Request,
+    event_id: FromPath[EventId],
+    *,
+    keep_door_money: Annotated[
+        bool,
+        QueryParameter(
+            description="Whether what was paid at the door stays with the organizer. Default: false."
+        ),
+    ] = False,
+) -> Response[EventView]:
     """Cancel a published event."""
     context = request.context
     async with context.database.transaction() as tx:
-        edited = await organizing.cancel_event(tx, event_id, context.clock())
+        edited = await organizing.cancel_event(tx, event_id, context.clock(), keeps_door=keep_door_money)
     return await _answer_edited(request, edited)
 
 
