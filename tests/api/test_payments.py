@@ -303,7 +303,7 @@ async def test_refunds_and_the_cancellation_of_an_event_for_its_organizer(office
     (refund_id,) = [
         row["refund_id"]
         for row in await office.context.database.fetch(
-            "SELECT refund_id FROM refunds WHERE settled_at IS NULL"
+            "SELECT refund_id FROM refunds WHERE event_id = $1 AND settled_at IS NULL", buyer.event.event_id
         )
     ]
     await office.context.checkout.pay_back(buyer.event.event_id, refund_id)

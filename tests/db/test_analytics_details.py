@@ -21,6 +21,7 @@ from evently.kit.money import Money
 from evently.organizing import Tax
 from evently.sales.commands import (
     BookingLine,
+    OutsideRefund,
     PlaceBooking,
     PutPromoCode,
     RecordOutsideRefunds,
@@ -65,7 +66,8 @@ async def test_what_a_busy_event_adds_up_to(db: Database, desk: SalesDesk) -> No
         0,
         0,
     )
-    assert (money.refunded_minor, money.settled_minor) == (decided, settled)
+    outside = await db.fetch_value("SELECT sum(outside_minor)::bigint FROM bookings")
+    assert (money.refunded_minor, money.settled_minor) == (decided + outside, settled + outside)
     assert money.discount_minor > 0
     conversion = await details.read_conversion(db, event_id)
     assert (
@@ -146,7 +148,11 @@ async def test_the_export_has_what_others_paid_back(db: Database, desk: SalesDes
     bought = await pay(desk, held)
     assert bought.payment_id is not None
     await desk.cancel(bought, bought.tickets[0].ticket_id)
-    await desk.engine.submit(RecordOutsideRefunds(event.event_id, held.booking_id, bought.payment_id, 300))
+    await desk.engine.submit(
+        RecordOutsideRefunds(
+            event.event_id, held.booking_id, bought.payment_id, (OutsideRefund("refund", "re_1", 300),), 0
+        )
+    )
     ((row,),) = [rows async for rows in export_bookings(db, event.event_id)]
     assert (row.tickets, row.paid_minor, row.refunded_minor) == (1, 5_000, 2_800)
 

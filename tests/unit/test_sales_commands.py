@@ -27,6 +27,7 @@ OTHER_NEEDS: Final = {
     "live_entries",
     "waiting_entries",
     "may_release",
+    "outside",
 }  # follow from the rule, not from a field
 TABLES: Final = {
     states.SaleState: states.SALE_TRANSITIONS,

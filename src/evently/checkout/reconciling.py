@@ -64,7 +64,7 @@ class Reconciliation:
             page = await gateway.list_notices(place.since, place.after)
             async with self._database.transaction() as tx:
                 new = await inbox.store_notices(tx, name, page.notices, b"", self._clock())
-                await _go_on(tx, name, place, page.after)
+                await _store_place(tx, name, place, page.after)
             if new:
                 _found.labels(name).inc(len(new))
                 _log.info("notices_read_back", gateway=name, notices=len(new))
@@ -81,7 +81,7 @@ class Reconciliation:
         return Place(row["since"], row["began_at"] or now, row["after"])
 
 
-async def _go_on(tx: Connection, name: str, place: Place, after: str | None) -> None:
+async def _store_place(tx: Connection, name: str, place: Place, after: str | None) -> None:
     """Store where to go on: after a page, or, when all were read, from when reading them began."""
     done = after is None
     await tx.execute(

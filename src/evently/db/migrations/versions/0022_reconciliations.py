@@ -4,8 +4,8 @@ from alembic import op
 
 from evently.db.migrations.runner import read_revision
 
-revision = "0018"
-down_revision = "0017"
+revision = "0022"
+down_revision = "0021"
 
 
 def upgrade() -> None:

@@ -4,8 +4,8 @@ from alembic import op
 
 from evently.db.migrations.runner import read_revision
 
-revision = "0017"
-down_revision = "0016"
+revision = "0021"
+down_revision = "0020"
 
 
 def upgrade() -> None:
