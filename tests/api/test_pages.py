@@ -128,7 +128,19 @@ async def test_a_visitor_chooses_logs_in_and_the_choice_is_still_there(office: B
     assert visitor.path == f"{address}/book"
     await visitor.submit(f"{address}/bookings")
     assert visitor.heading() == "You are going"
-    assert len(re.findall(r'class="code"', visitor.text)) == 2
+    shown = re.findall(r'href="(/tickets/tkt_[^"]*)"', visitor.text)
+    assert len(shown) == 2
+    pdf = re.search(r'href="([^"]*tickets\.pdf)"', visitor.text)
+    assert pdf
+    await visitor.read(shown[0])
+    assert 'role="img"' in visitor.text
+    assert f'href="{shown[1]}"' in visitor.text, "the next ticket is one tap away"
+    document = await visitor.client.get(pdf[1])
+    assert document.content.startswith(b"%PDF-")
+    stranger = Visitor(office, office.as_buyer())
+    for path in (shown[0], pdf[1]):
+        await stranger.read(path)
+        assert stranger.status == 404
 
 
 async def test_a_form_that_is_sent_twice_books_once(office: BoxOffice) -> None:

@@ -36,6 +36,7 @@ from evently.web.pages import (
     unsubscribing,
 )
 from evently.web.pages import bookings as booking_pages
+from evently.web.pages import tickets as ticket_pages
 from evently.web.pages import (
     waitlist as waitlist_pages,
 )
@@ -64,6 +65,7 @@ PAGES: Final = (
     choosing,
     booking_pages,
     waitlist_pages,
+    ticket_pages,
     sessions,
     demo_gateway,
     demo_mail,

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from evently.accounts import AccountsRefusal
 from evently.kit.errors import CommonRefusal, Refusal, Refused
 from evently.sales.commands import SalesRefusal
+from evently.tickets import TicketsRefusal
 from evently.web.edge.context import Request as EdgeRequest
 from evently.web.edge.context import Response
 from evently.web.edge.problems import PROBLEMS, respond_to, sentence_of
@@ -31,6 +32,7 @@ _NOT_THERE: Final = frozenset(
         SalesRefusal.BOOKING_NOT_FOUND,
         SalesRefusal.ENTRY_NOT_FOUND,
         SalesRefusal.UNKNOWN_TICKET,
+        TicketsRefusal.TICKET_NOT_FOUND,
     )
 )
 _TITLES: Final[dict[Refusal, str]] = {
