@@ -19,6 +19,7 @@ from evently.sales.reads.journal import JournalRow, list_journal
 from evently.sales.reads.on_sale import (
     OnSaleState,
     list_sale_summaries,
+    list_totals_from,
     lowest_price,
     price_from,
     public_types,
@@ -101,6 +102,7 @@ __all__ = [
     "list_reschedulings",
     "list_sale_summaries",
     "list_tickets_ahead",
+    "list_totals_from",
     "list_waitlist",
     "list_waitlists",
     "load_hall",

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from evently.catalogue import SaleSummary
 from evently.db import Connection, load_queries
-from evently.sales.rules.state import Sale
+from evently.sales.loading import decode_conditions
+from evently.sales.rules.pricing import amounts_of
+from evently.sales.rules.state import DEFAULT_CONDITIONS, Sale
 from evently.sales.states import SaleState
 from evently.sales.terms import TicketTypeTerms
 
@@ -62,6 +64,9 @@ class TypeWindow(Protocol):
         """Whether it is sold no more."""
 
 
+Type = TypeVar("Type", bound=TypeWindow)
+
+
 class _ListedSale(NamedTuple):
     state: SaleState
     on_sale_at: datetime
@@ -72,6 +77,8 @@ class _ListedType(NamedTuple):
     price_minor: int
     on_sale_at: datetime | None
     off_sale_at: datetime | None
+    tax_basis_points: int
+    tax_included: bool
     retired: bool = False
 
 
@@ -122,9 +129,14 @@ def price_from(sale: SaleWindow, types: Sequence[tuple[TypeWindow, int]], now: d
     without ticket types. `types` are those that the reader may see, each with its available units: a hidden
     ticket type is among them only for those who name the promo code that unlocks it.
     """
+    return lowest_price(candidates(sale, types, now))
+
+
+def candidates(sale: SaleWindow, types: Sequence[tuple[Type, int]], now: datetime) -> list[Type]:
+    """Return the ticket types whose lowest price is that of the event, as `price_from` says."""
     bookable = [terms for terms, available in types if state_of(sale, terms, available, now) == "on_sale"]
     current = [terms for terms, _ in types if not has_ended(sale, terms, now)]
-    return lowest_price(bookable or current or [terms for terms, _ in types])
+    return bookable or current or [terms for terms, _ in types]
 
 
 def lowest_price(types: Iterable[TypeWindow]) -> int | None:
@@ -136,14 +148,41 @@ async def list_sale_summaries(
     connection: Connection, event_ids: Sequence[UUID], now: datetime
 ) -> Mapping[UUID, SaleSummary]:
     """Return what lists show of the sales of these events. An event without public ticket types is absent."""
-    rows = await connection.fetch(*sql.list_public_types(event_ids=event_ids, now=now))
     summaries: dict[UUID, SaleSummary] = {}
-    for event_id, group in groupby(rows, key=itemgetter("event_id")):
-        types = list(group)
-        sale = _ListedSale(*types[0][1:4])
-        listed = [(_ListedType(*row[4:7]), row["available"]) for row in types]
+    for event_id, sale, listed in await _list_sales(connection, event_ids, now):
         summaries[event_id] = SaleSummary(
             price_from(sale, listed, now),
             state_of_sale(sale, listed, now) == "on_sale",
         )
     return summaries
+
+
+async def list_totals_from(
+    connection: Connection, event_ids: Sequence[UUID], now: datetime
+) -> Mapping[UUID, int]:
+    """Return what a buyer pays at least for a ticket of these events, in minor units, with fees and taxes.
+
+    Of the same ticket types as `price_from`. An event without public ticket types is absent.
+    """
+    rows = await connection.fetch(*sql.list_conditions_now(event_ids=event_ids))
+    conditions = {row["event_id"]: decode_conditions(row["conditions"]) for row in rows}
+    totals: dict[UUID, int] = {}
+    for event_id, sale, listed in await _list_sales(connection, event_ids, now):
+        fees = conditions.get(event_id, DEFAULT_CONDITIONS).fees
+        totals[event_id] = min(
+            terms.price_minor + amounts_of(terms, 0, fees).surcharge_minor
+            for terms in candidates(sale, listed, now)
+        )
+    return totals
+
+
+async def _list_sales(
+    connection: Connection, event_ids: Sequence[UUID], now: datetime
+) -> list[tuple[UUID, _ListedSale, list[tuple[_ListedType, int]]]]:
+    rows = await connection.fetch(*sql.list_public_types(event_ids=event_ids, now=now))
+    found = []
+    for event_id, group in groupby(rows, key=itemgetter("event_id")):
+        types = list(group)
+        listed = [(_ListedType(*row[4:9]), row["available"]) for row in types]
+        found.append((event_id, _ListedSale(*types[0][1:4]), listed))
+    return found

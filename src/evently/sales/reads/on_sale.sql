@@ -12,6 +12,8 @@ SELECT
     ticket_types.price_minor,
     ticket_types.on_sale_at AS type_on_sale_at,
     ticket_types.off_sale_at AS type_off_sale_at,
+    ticket_types.tax_basis_points,
+    ticket_types.tax_included,
     least((
         SELECT min(pools.capacity - pools.held - pools.sold - pools.set_aside + coalesce(lapsed.units, 0))
         FROM pools
@@ -48,3 +50,12 @@ FROM ticket_types
 INNER JOIN sales ON sales.event_id = ticket_types.event_id
 WHERE ticket_types.event_id = ANY(:event_ids::uuid[]) AND NOT ticket_types.retired AND NOT ticket_types.hidden
 ORDER BY ticket_types.event_id;
+
+-- name: list_conditions_now
+-- The conditions under which tickets of some events are sold now. An event that has none is absent.
+SELECT DISTINCT ON (event_id)
+    event_id,
+    conditions
+FROM sale_conditions
+WHERE event_id = ANY(:event_ids::uuid[])
+ORDER BY event_id, version DESC;

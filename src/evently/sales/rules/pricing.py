@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -50,7 +50,23 @@ class TicketQuote(msgspec.Struct, frozen=True):
 NOTHING: Final = TicketAmounts(0, 0, 0, 0, 0)
 
 
-def amounts_of(terms: TicketTypeTerms, discount_minor: int, fees: Fees) -> TicketAmounts:
+class PricedType(Protocol):
+    """A ticket type, as far as its amounts depend on it."""
+
+    @property
+    def price_minor(self) -> int:
+        """The price of a unit."""
+
+    @property
+    def tax_basis_points(self) -> int:
+        """The tax, in basis points of the price."""
+
+    @property
+    def tax_included(self) -> bool:
+        """Whether the tax is in the price, else on top of it."""
+
+
+def amounts_of(terms: PricedType, discount_minor: int, fees: Fees) -> TicketAmounts:
     """Return the amounts of a ticket of a type that is sold with a discount."""
     price = terms.price_minor - discount_minor
     assert discount_minor >= 0 <= price, "a discount is at most the price"

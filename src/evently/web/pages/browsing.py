@@ -11,7 +11,7 @@ from evently import catalogue
 from evently.catalogue import Category, EventCard, EventSearch, Search, Sort, search_for, slug_of
 from evently.kit.cursors import Page
 from evently.kit.ids import show_id
-from evently.sales.reads import list_sale_summaries
+from evently.sales.reads import list_sale_summaries, list_totals_from
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.routing import QueryParameter
@@ -37,7 +37,7 @@ Cursor: TypeAlias = Annotated[str, QueryParameter(name="after", max_length=1000)
 
 
 class Card(NamedTuple):
-    """An event in a list."""
+    """An event in a list. `price_minor`: what a buyer pays at least for a ticket."""
 
     event: catalogue.Event
     price_minor: int | None
@@ -89,7 +89,7 @@ async def home(request: Request) -> Response[bytes] | Response[None]:
     async def read() -> dict[str, Any]:
         now = request.context.clock()
         page = await _browse(request, EventSearch(), None)
-        cards = [show_card(card, now) for card in page.data]
+        cards = await _show_cards(request, page.data, now)
         events = [card.event for card in cards]
         return {
             "cards": cards,
@@ -131,7 +131,8 @@ async def list_events(
     async def read() -> dict[str, Any]:
         now = request.context.clock()
         page = await _browse(request, _search(wanted), after or None)
-        cards = [show_card(card, now) for card in page.data if _takes_place(card, wanted)]
+        found = [card for card in page.data if _takes_place(card, wanted)]
+        cards = await _show_cards(request, found, now)
         return {
             "cards": cards,
             "wanted": wanted,
@@ -144,18 +145,27 @@ async def list_events(
     return await render_kept(request, (wanted, after), "events.html", read)
 
 
-def show_card(card: EventCard, now: datetime) -> Card:
-    """Return an event in a list as pages show it."""
+async def _show_cards(request: Request, cards: Sequence[EventCard], now: datetime) -> list[Card]:
+    """Return events in a list, with what a buyer pays at least: every fee and tax is inside."""
+    event_ids = [card.event.event_id for card in cards]
+    if not event_ids:
+        return []
+    async with request.context.database.snapshot() as snapshot:
+        totals = await list_totals_from(snapshot, event_ids, now)
+    return [_show_card(card, totals.get(card.event.event_id), now) for card in cards]
+
+
+def _show_card(card: EventCard, total_minor: int | None, now: datetime) -> Card:
     event = card.event
     if event.state == "cancelled":
         note = "Cancelled"
     elif event.ends_at <= now:
         note = "Over"
-    elif card.price_from_minor is None:
+    elif total_minor is None:
         note = "No tickets yet"
     else:
         note = "No tickets at the moment"
-    return Card(event, card.price_from_minor, card.available, note, event_address(event))
+    return Card(event, total_minor, card.available, note, event_address(event))
 
 
 def event_address(event: catalogue.Event) -> str:
