@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from evently.kit.ids import new_id, show_id
+from evently.sales import store
 from tests.api.test_catalogue import Headers, code_of, event_body, make, pointers, seen
 from tests.support.box_office import HALL, BoxOffice, open_box_office
 from tests.support.catalogue import make_venue
@@ -228,6 +229,21 @@ async def test_seats_are_blocked_and_unblocked(
         )
         == "forbidden"
     )
+
+
+async def test_a_whole_hall_is_blocked_in_several_statements(
+    office: BoxOffice, manager: Headers, hall: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "CLAIMS_MAX", 5)
+    event = await make(office, manager, **seated(hall))
+    where = event.headers["location"]
+    whole = {"sections": ["Stalls", "Balcony"] * 3}  # a repeated name counts once
+    for verb, left in (("block", [0, 0]), ("unblock", [12, 4]), ("block", [0, 0])):
+        changed = await office.client.post(f"{where}/seats/{verb}", json=whole, headers=manager)
+        assert changed.status_code == 200, changed.text
+        assert [zone["free"] for zone in changed.json()["zones"]] == left
+    proof = await office.client.get(f"{where}/proof", headers=manager)
+    assert proof.json()["differences"] == []
 
 
 async def test_a_rehearsal_has_the_same_hall(office: BoxOffice, manager: Headers, hall: str) -> None:

@@ -68,13 +68,18 @@ async def _choose_seats(tx: Connection, event_id: UUID, choice: SeatChoice) -> t
     seating = await read_seating(tx, event_id)
     if seating is None:
         raise Refused(SalesRefusal.NOT_SEATED, "general_admission")
+    return await asyncio.to_thread(_seats_of, seating.layout, choice)
+
+
+def _seats_of(layout: bytes, choice: SeatChoice) -> tuple[str, ...]:
+    """Return the ids of the chosen seats: in a thread, for there may be 100,000."""
     complaints = Complaints()
     if choice.is_empty():
         complaints.about("", "Name sections, rows or seats.")
-    names = await asyncio.to_thread(SeatNames, seating.layout)
+    names = SeatNames(layout)
     numbers = {number for _, some in names.find(complaints, "", choice) for number in some}
     complaints.refuse_if_any()
-    return tuple(names.ids[number] for number in sorted(numbers))
+    return tuple([names.ids[number] for number in sorted(numbers)])
 
 
 def _resized(sale: Sale, before: Seating | None, after: Seating) -> list[PoolTerms]:

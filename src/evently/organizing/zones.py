@@ -88,9 +88,13 @@ class SeatNames:
             "seats": (choice.seats, self.seats, "seat"),
         }
         for kind, (names, known, word) in kinds.items():
+            seen = set[str]()
             for index, name in enumerate(names):
                 if len(complaints.errors) >= COMPLAINTS_MAX:
                     return
+                if name in seen:  # each repetition of a section may be 100,000 seats of work
+                    continue
+                seen.add(name)
                 where = f"{pointer}/{kind}/{index}"
                 if (numbers := known.get(name)) is None:
                     complaints.about(where, f"The map has no such {word}.")

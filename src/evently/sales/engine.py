@@ -37,7 +37,17 @@ from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
 from evently.kit.ids import IdSource, new_id
 from evently.kit.memory import Memory
 from evently.sales import store
-from evently.sales.commands import Command, No, Outcome, PlaceBooking, SalesRefusal, WakeSale
+from evently.sales.commands import (
+    BlockSeats,
+    Command,
+    No,
+    Outcome,
+    PlaceBooking,
+    PutSeating,
+    SalesRefusal,
+    UnblockSeats,
+    WakeSale,
+)
 from evently.sales.loading import Work
 from evently.sales.reads.on_sale import public_types
 from evently.sales.reads.sale import find_sale
@@ -54,6 +64,8 @@ GLANCE_SECONDS: Final = 0.25
 CLOSE_SECONDS_MAX: Final = 5.0  # a connection that does not close by itself is dropped
 SALES_REMEMBERED_MAX: Final = 10_000  # of one lane: about 20 MB
 _PLAIN_WARNING: Final = "01000"  # SQLSTATE
+# An organizer's commands that may concern all seats of a hall: decided in a thread
+_LONG: Final = (PutSeating, BlockSeats, UnblockSeats)
 _SECRET_BYTES: Final = 10  # 80 random bits: a ticket code cannot be guessed
 
 _batches = Counter("evently_batches", "Batches by result.", ["result"])
@@ -532,7 +544,9 @@ async def carry_out(
     engine loads it again only if its journal has grown since, and changes it in place.
     """
     remembered = {} if known is None else {known.event_id: known}
-    (work,), (outcome,) = await process(transaction, [command], remembered, lambda: now, new_id)
+    (work,), (outcome,) = await process(
+        transaction, [command], remembered, lambda: now, new_id, in_thread=isinstance(command, _LONG)
+    )
     if isinstance(outcome, No):
         raise outcome.as_error()
     while work.batch.unserved and work.sale is not None:  # one batch serves only so many waitlist entries
@@ -551,12 +565,14 @@ async def process(
     new_id: IdSource,
     denominations: Denominations = iso_denomination,
     decide_seconds_max: float = math.inf,
+    *,
+    in_thread: bool = False,
 ) -> tuple[list[Work], list[Outcome | None]]:
     """Lock, load, decide and write inside the caller's transaction.
 
     Returns each event's work, and the outcomes in the commands' order. When deciding takes longer than
     `decide_seconds_max`, what is decided is written; the outcome of the other commands is None. At least one
-    command is decided.
+    command is decided. `in_thread`: for long commands, on sales that the caller alone knows.
     """
     now = clock()
     by_event: dict[UUID, list[int]] = {}
@@ -577,9 +593,8 @@ async def process(
     for number, work in enumerate(works):
         if number and time.perf_counter() > deadline:
             break
-        work.sale, decided = decide(
-            work.sale, work.batch, work.commands, lambda: time.perf_counter() > deadline
-        )
+        arguments = work.sale, work.batch, work.commands, lambda: time.perf_counter() > deadline
+        work.sale, decided = await asyncio.to_thread(decide, *arguments) if in_thread else decide(*arguments)
         for index, outcome in zip(by_event[work.event_id], decided, strict=False):
             outcomes[index] = outcome
     await store.write(connection, works)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -20,9 +21,11 @@ from evently.db import Connection, load_queries
 from evently.sales.commands import Booking
 from evently.sales.facts import chain, encode_facts
 from evently.sales.loading import Work, load_needs, load_sales
-from evently.sales.rules.state import Promo, Sale
+from evently.sales.rules.state import Promo, Sale, SeatClaim
 
 sql: Final = load_queries(__name__)
+
+CLAIMS_MAX: Final = 5_000  # in one statement: its parameters are encoded on the event loop, in 5 ms
 
 _encode_answer: Final = msgspec.msgpack.Encoder().encode
 _encode_conditions: Final = msgspec.json.Encoder(order="deterministic").encode
@@ -264,14 +267,20 @@ def _discounted(offers: Sequence[tuple[UUID, Booking]]) -> dict[str, object]:
 
 
 async def _write_seats(connection: Connection, works: Sequence[Work]) -> None:
-    claims = [(work.event_id, number, claim) for work in works for number, claim in work.batch.claims.items()]
-    if released := [(event_id, number) for event_id, number, claim in claims if claim.was_taken]:
-        await connection.execute(*sql.release_seats(**_columns(("event_ids", "seat_numbers"), released)))
-    if not claims:
-        return
-    claimed = [(event_id, number, claim.ticket_id) for event_id, number, claim in claims if claim.taken]
-    columns = _columns(("event_ids", "seat_numbers", "ticket_ids"), claimed)
-    await connection.execute(*sql.claim_seats(**columns, **_available_seats(works)))
+    for claims in _some_claims(works):
+        if released := [(event_id, number) for event_id, number, claim in claims if claim.was_taken]:
+            await connection.execute(*sql.release_seats(**_columns(("event_ids", "seat_numbers"), released)))
+    for claims in _some_claims(works):
+        claimed = [(event_id, number, claim.ticket_id) for event_id, number, claim in claims if claim.taken]
+        columns = _columns(("event_ids", "seat_numbers", "ticket_ids"), claimed)
+        await connection.execute(*sql.claim_seats(**columns, **_available_seats(works)))
+
+
+def _some_claims(works: Sequence[Work]) -> Iterator[list[tuple[UUID, int, SeatClaim]]]:
+    """Yield the claims of a batch, some at a time."""
+    claims = ((work.event_id, number, claim) for work in works for number, claim in work.batch.claims.items())
+    while some := list(islice(claims, CLAIMS_MAX)):
+        yield some
 
 
 def _available_seats(works: Sequence[Work]) -> dict[str, object]:

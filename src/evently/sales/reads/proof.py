@@ -26,6 +26,7 @@ sql: Final = load_queries(__name__)
 
 BOOKINGS_REPLAYED_MAX: Final = 50_000  # at a time: up to 125 MB of a process that also serves requests
 _ACCOUNTS: Final = ("buyer", "door", "gateway", "organizer", "tax", "fees", "refunds")
+_CLAIMS_READ: Final = 5_000  # at a time
 _JOURNAL_ROWS_READ: Final = 100  # at a time: a few megabytes at the most
 _BOOKINGS_SUMMED: Final = 1_000  # before the event loop may run other tasks
 
@@ -84,7 +85,7 @@ async def prove(database: Database, event_id: UUID) -> Proof:
         balances = await _balances(snapshot, event_id, accounts)
         claims = {
             row["seat_number"]: row["ticket_id"]
-            for row in await snapshot.fetch(*sql.list_claims(event_id=event_id))
+            async for row in snapshot.cursor(*sql.list_claims(event_id=event_id), prefetch=_CLAIMS_READ)
         }
     stored = sorted(sale.pools.values(), key=lambda pool: pool.pool_id)
     recomputed = [
