@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -123,12 +124,17 @@ async def make_for_rehearsal(
 
 async def _seat(tx: Connection, sale: Sale, places: int, now: datetime) -> Sale:
     """Make the only ticket type of an event sell the seats of a plain hall."""
-    layout = canonical(plain_hall(places))
-    seating = Seating(digest_of(layout), layout, (_ZONE,), bytes(places))
+    seating = await asyncio.to_thread(_plain_seating, places)
     _, sale = await carry_out(tx, PutSeating(sale.event_id, seating), now, known=sale)
     (terms,) = sale.ticket_types.values()
     command = PutTicketType(sale.event_id, replace(terms, name="Seat", zone=_ZONE))
     return (await carry_out(tx, command, now, known=sale)).sale
+
+
+def _plain_seating(places: int) -> Seating:
+    """Return the seats of a plain hall: in a thread, for many take a second."""
+    layout = canonical(plain_hall(places))
+    return Seating(digest_of(layout), layout, (_ZONE,), bytes(places))
 
 
 def plain_hall(places: int) -> SeatMap:
