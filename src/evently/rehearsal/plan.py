@@ -8,7 +8,6 @@ PostgreSQL and a server in a temporary directory, and stops them at the end.
 from __future__ import annotations
 
 import asyncio
-import resource
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
@@ -28,6 +27,7 @@ from evently.audit import audit
 from evently.config import ConfigError
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
+from evently.kit.descriptors import raise_descriptor_limit
 from evently.kit.ids import new_id, show_id
 from evently.rehearsal.api import OrganizerApi
 from evently.rehearsal.buying import RequestOutcome, Rush, Ticketing
@@ -117,9 +117,7 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 
 def raise_file_limit() -> int:
     """Raise the limit on open files, also for child processes; return the number of connections it allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return min(CONNECTIONS_MAX, hard - _SPARE_FILES)
+    return min(CONNECTIONS_MAX, raise_descriptor_limit() - _SPARE_FILES)
 
 
 @contextmanager
