@@ -25,9 +25,10 @@ from typing import Final, NamedTuple
 
 X_FORWARDED_FOR: Final = "x-forwarded-for"
 FORWARDED: Final = "forwarded"
-ADDRESSES_REMEMBERED_MAX: Final = 4_096  # of IPv6, which is parsed slowly
+ADDRESSES_REMEMBERED_MAX: Final = 4_096  # of peers, and of IPv6, which is parsed slowly
 HOPS_MAX: Final = 32  # proxies in a row; clients can write as many as a header takes
 ELEMENT_CHARACTERS_MAX: Final = 1_024  # of Forwarded
+ADDRESS_CHARACTERS_MAX: Final = 64  # IPv6 with a zone
 NAME_CHARACTERS_MAX: Final = 64  # of an obfuscated identifier, in logs
 _MAPPED: Final = "::ffff:"  # an IPv4 address, where a socket listens for IPv6 too
 _LOCAL: Final = "unix:"  # a proxy that is reached by a socket of the file system names its peer so
@@ -56,7 +57,10 @@ class Clients:
 
     def __init__(self, trusted_proxies: tuple[str, ...], header: str = X_FORWARDED_FOR) -> None:
         self._header = header.lower().encode()
+        self._is_forwarded = header.lower() == FORWARDED
         self._trusted = _Networks(trusted_proxies)
+        # There are only a few proxies
+        self._is_proxy = lru_cache(ADDRESSES_REMEMBERED_MAX)(self._trusted.contain)
 
     def find(
         self, peer: str, headers: dict[bytes, bytes], sent: Iterable[tuple[bytes, bytes]] | None = None
@@ -66,22 +70,28 @@ class Clients:
         `sent`: all headers as they were sent; a proxy may add a line of its own instead of a word.
         """
         peer = peer.removeprefix(_MAPPED)
-        if not self._trusted or not self._trusted.contain(peer):
+        if not self._is_proxy(peer):
             return Client(peer)
-        if self._header in headers:
-            for hop in self._hops(headers, sent):
-                trusted = self._trusted.contain(hop)
-                if trusted is None:
-                    return Client(hop[:NAME_CHARACTERS_MAX] if hop.startswith("_") else peer, peer)
-                if not trusted:
-                    return Client(hop)
-                peer = hop
+        given = headers.get(self._header)
+        if given is None:
+            return Client(peer, peer)
+        if not self._is_forwarded:  # nearly always, the last word is the client's address in IPv4
+            last = given.rpartition(b",")[2].strip().decode("latin-1")
+            if ":" not in last and self._trusted.contain(last) is False:
+                return Client(last)
+        for hop in self._hops(headers, sent):
+            trusted = self._trusted.contain(hop)
+            if trusted is None:
+                return Client(hop[:NAME_CHARACTERS_MAX] if hop.startswith("_") else peer, peer)
+            if not trusted:
+                return Client(hop)
+            peer = hop
         return Client(peer, peer)
 
     def _hops(self, headers: dict[bytes, bytes], sent: Iterable[tuple[bytes, bytes]] | None) -> Iterator[str]:
         """Yield the addresses, the last one first."""
         lines = [value.decode("latin-1") for name, value in sent or headers.items() if name == self._header]
-        split = _split_forwarded if self._header == FORWARDED.encode() else _split
+        split = _split_forwarded if self._is_forwarded else _split
         for hop in islice(chain.from_iterable(map(split, reversed(lines))), HOPS_MAX):
             address = _address_in(hop)
             if address and not address.lower().startswith(_LOCAL):
@@ -99,11 +109,10 @@ class _Networks:
         self._new = [each for each in parsed if isinstance(each, IPv6Network)]
         self._contain_new = lru_cache(ADDRESSES_REMEMBERED_MAX)(self._parse)
 
-    def __bool__(self) -> bool:
-        return bool(self._old or self._new)
-
     def contain(self, text: str) -> bool | None:
         """Return whether an address is in one of the networks; None: the text is no address."""
+        if len(text) > ADDRESS_CHARACTERS_MAX:
+            return None  # not remembered
         try:
             number = int.from_bytes(socket.inet_pton(socket.AF_INET, text))
         except (OSError, ValueError):
