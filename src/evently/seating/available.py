@@ -70,7 +70,8 @@ class BestRun:
 
     def __init__(self, available: Available, among: int, length: int, *, clean: bool) -> None:
         self._available, self._among = available, Cut(among)
-        self._parts = available.plan.parts_with(among) if among else ()
+        parts = available.plan.parts_with(among) if among else ()
+        self._parts = [part for part in parts if self._among.of(part)]
         self._unclean = set[int]()  # the parts whose runs all leave an orphan
         self._length, self._clean = length, clean
         self._heap: list[tuple[int, int, int, int]] = []  # bound or score, start or -1, part, version

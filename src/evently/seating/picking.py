@@ -33,7 +33,8 @@ from typing import Final, NamedTuple
 from evently.seating.available import Available, BestRun, Cut, RowCounts
 from evently.seating.plan import Plan, eroded, mask_of, set_bits, span_of
 
-PARTS_MAX: Final = 10_000  # of the best runs that are remembered for one hall: twelve in the largest
+# Of the best runs that are remembered for one hall: fifty in the largest, for a booking of twenty zones
+PARTS_MAX: Final = 40_000
 RUNS_MIN: Final = 4  # that are remembered in any hall
 COUNTS_MAX: Final = 20  # sets of seats whose number in each row is remembered: a byte for each row
 _HIGHEST_SUM: Final = 1 << 80  # more than the squared distances of all seats together
