@@ -84,7 +84,7 @@ async def test_a_page_has_nothing_inline_and_keeps_to_its_policy(office: BoxOffi
 
 
 async def test_the_price_of_a_ticket_has_every_fee_from_the_first_page_to_the_last(office: BoxOffice) -> None:
-    conditions = Conditions(payment="online", hold_seconds=600, fees=Fees(150, 500))
+    conditions = Conditions(payment="online", hold_seconds=600, fees=Fees(150, 500, tax_basis_points=1_900))
     event = await office.open_event(terms=sold_under(conditions, 10))
     type_id = await office.ticket_type(event)
     buyer = Visitor(office, office.as_buyer())
@@ -92,9 +92,9 @@ async def test_the_price_of_a_ticket_has_every_fee_from_the_first_page_to_the_la
     in_list = re.search(r"from <b>([^<]*)</b>", await buyer.read("/"))
     assert in_list is not None
     on_page = re.search(r'class="price figures">([^<]*)<', await buyer.read(address))
-    chosen = re.search(
-        r'class="total"><span>Total</span><span>([^<]*)<', await buyer.read(f"{address}/book?{type_id}=1")
-    )
+    choice = await buyer.read(f"{address}/book?{type_id}=1")
+    assert re.findall(r"of this, (?:fees|tax)</span><span>([^<]*)<", choice) == ["€\u00a02.75", "€\u00a00.44"]
+    chosen = re.search(r'class="total"><span>Total</span><span>([^<]*)<', choice)
     assert on_page is not None
     assert chosen is not None
     await buyer.submit(f"{address}/bookings")

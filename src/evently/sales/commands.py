@@ -114,6 +114,10 @@ class Ticket(msgspec.Struct, frozen=True):
         """Return what the buyer pays for it."""
         return self.price_minor - self.discount_minor + self.surcharge_minor
 
+    def all_tax_minor(self) -> int:
+        """Return all the tax in the total."""
+        return self.tax_minor + self.fee_tax_minor
+
 
 class Booking(msgspec.Struct, frozen=True):
     """A buyer's claim on units."""

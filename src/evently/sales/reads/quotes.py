@@ -51,6 +51,10 @@ class LineQuote(msgspec.Struct, frozen=True):
         """Return what one ticket would cost."""
         return self.price_minor - self.discount_minor + self.surcharge_minor
 
+    def all_tax_minor(self) -> int:
+        """Return all the tax in the total."""
+        return self.tax_minor + self.fee_tax_minor
+
 
 class BookingQuote(msgspec.Struct, frozen=True):
     """What a booking would cost, and its conditions.

@@ -125,7 +125,7 @@ def split_of(tickets: Iterable[Ticket]) -> Split:
     total = tax = fees = 0
     for ticket in tickets:
         total += ticket.price_minor - ticket.discount_minor + ticket.surcharge_minor
-        tax += ticket.tax_minor + ticket.fee_tax_minor
+        tax += ticket.all_tax_minor()
         fees += ticket.fee_minor - ticket.fee_tax_minor
     return Split(total - tax - fees, tax, fees)
 

@@ -249,10 +249,9 @@ async def _sums(request: Request, page: EventOnPage, choice: Choice) -> Sums | N
         each = line.total_minor() + line.discount_minor
         lines.append(ChosenLine(name, line.quantity, Money(each * line.quantity, currency)))
     total = Money(sum(line.total_minor() * line.quantity for line in quote.lines), currency)
-    discount, fee, tax = (
-        sum(getattr(line, name) * line.quantity for line in quote.lines)
-        for name in ("discount_minor", "fee_minor", "tax_minor")
-    )
+    discount = sum(line.discount_minor * line.quantity for line in quote.lines)
+    fee = sum(line.fee_minor * line.quantity for line in quote.lines)
+    tax = sum(line.all_tax_minor() * line.quantity for line in quote.lines)
     if conditions.fees.paid_by != "buyer":
         fee = 0
     return _with_payment(

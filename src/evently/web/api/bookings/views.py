@@ -191,7 +191,7 @@ def _show_ticket(ticket: sales.commands.Ticket, currency: str, *, confirmed: boo
     shown_id = show_id("tkt", ticket.ticket_id)
     price = Money(ticket.price_minor, currency)
     total = ticket.total_minor()
-    tax = ticket.tax_minor + ticket.fee_tax_minor
+    tax = ticket.all_tax_minor()
     return TicketView(
         shown_id,
         show_id("tty", ticket.ticket_type_id),
