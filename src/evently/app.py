@@ -36,7 +36,7 @@ from evently.mail import Mail
 from evently.payments import open_gateways
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
-from evently.tickets import TicketPrinter
+from evently.tickets import TicketPrinter, Wallets
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
 from evently.web.edge.asgi import Receive, Scope, Send
@@ -187,6 +187,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         boards=SeatBoards(database),
         waitlist_positions=WaitlistPositions(database, clock),
         printer=TicketPrinter(config.typefaces),
+        wallets=Wallets(config.wallet_options()),
         checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
         mail=Mail(database, config.mail_options(), secret, clock),
         limits=Limits(options.rates, options.heavy_reads_max),

@@ -26,6 +26,7 @@ from evently.kit.logs import LogFormat, LogOptions
 from evently.mail import MailOptions, is_sender, read_server
 from evently.payments import DEMO_PAGE_PATH, PaymentOptions
 from evently.sales import EngineOptions
+from evently.tickets import WalletOptions
 from evently.web.edge.options import BODY_BYTES_MAX, RateOptions, WebOptions
 
 PREFIX: Final = "EVENTLY_"
@@ -208,6 +209,25 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str,
         _help("URL that begins links in e-mails when `EVENTLY_PUBLIC_URL` is unset; `serve` sets it."),
     ] = "http://127.0.0.1:8000"
+    apple_certificate: Annotated[
+        Path | None,
+        _help(
+            "Certificate of a pass type (PEM), with which tickets are signed for Apple Wallet; needs the "
+            "other two settings of Apple."
+        ),
+    ] = None
+    apple_key: Annotated[Path | None, _help("Private key of that certificate (PEM, not encrypted).")] = None
+    apple_authority: Annotated[
+        Path | None, _help("Certificate of the issuer of that certificate: Apple's WWDR (PEM).")
+    ] = None
+    google_account: Annotated[
+        Path | None,
+        _help(
+            "Key file (JSON) of a service account that may issue passes for Google Wallet; needs "
+            "`EVENTLY_GOOGLE_ISSUER`."
+        ),
+    ] = None
+    google_issuer: Annotated[str | None, _help("Issuer id of the account at Google Wallet.")] = None
     metrics_directory: Annotated[
         str | None, _help("Directory in which the workers share their metrics; `serve` sets it.")
     ] = None
@@ -265,6 +285,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             base_url=(self.public_url or self.local_url).rstrip("/"),
             mailbox=self.demo,
             connections_max=self.mail_connections_max,
+        )
+
+    def wallet_options(self) -> WalletOptions:
+        """Return the options of the wallets."""
+        return WalletOptions(
+            self.apple_certificate,
+            self.apple_key,
+            self.apple_authority,
+            self.google_account,
+            self.google_issuer,
         )
 
     def log_options(self) -> LogOptions:
@@ -337,6 +367,12 @@ def _check(config: Config) -> None:
             "EVENTLY_GATEWAY=stripe needs EVENTLY_STRIPE_KEY and EVENTLY_STRIPE_WEBHOOK_SECRET."
         )
     _check_mail(config)
+    for wallet, settings in (
+        ("APPLE", (config.apple_certificate, config.apple_key, config.apple_authority)),
+        ("GOOGLE", (config.google_account, config.google_issuer)),
+    ):
+        if any(settings) and not all(settings):
+            raise ConfigError(f"EVENTLY_{wallet}_...: set all {len(settings)} settings, or none of them.")
     for origin in _words(config.cors_origins):
         if not re.fullmatch(r"\*|https?://[^/?#]+", origin):
             raise ConfigError(f"EVENTLY_CORS_ORIGINS: {origin!r} is not an origin like https://shop.example.")

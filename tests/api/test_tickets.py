@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import icalendar
 import pytest
 
 from evently import organizing
@@ -15,6 +20,7 @@ from evently.kit.ids import new_id, parse_id, show_id
 from evently.sales.commands import UNITS_MAX
 from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
 from tests.support.catalogue import make_organizer
+from tests.support.certificates import make_wallet_files
 from tests.support.issued import codes_of, texts_of
 
 
@@ -230,3 +236,60 @@ async def test_past_events_keep_their_tickets(office: BoxOffice) -> None:
         )
     answer = await office.client.get(f"/v1/bookings/{booking['id']}/tickets.pdf", headers=buyer)
     assert answer.status_code == 200
+
+
+def entry_of(calendar: bytes) -> Any:
+    (entry,) = icalendar.Calendar.from_ical(calendar).walk("VEVENT")
+    return entry
+
+
+async def test_a_booking_goes_into_a_calendar(database_url: str) -> None:
+    async with open_box_office(database_url, public_url="https://tickets.example") as office:
+        buyer = office.as_buyer()
+        event, booking = await booked(office, buyer)
+        path = f"/v1/bookings/{booking['id']}/calendar.ics"
+        answer = await office.client.get(path, headers=buyer)
+        assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
+        entry = entry_of(answer.content)
+        assert entry["url"] == f"https://tickets.example/bookings/{booking['id']}"
+        assert entry.decoded("dtstart") == event.starts_at.replace(microsecond=0)
+        unchanged = await office.client.get(path, headers=buyer | {"if-none-match": answer.headers["etag"]})
+        assert unchanged.status_code == 304
+        await office.post(f"/v1/bookings/{booking['id']}/cancel", buyer)
+        after = entry_of((await office.client.get(path, headers=buyer)).content)
+        assert (after["uid"], after["status"]) == (entry["uid"], "CANCELLED")
+        assert after["sequence"] > entry["sequence"]
+        stranger = await office.client.get(path, headers=office.as_buyer())
+        assert problem_of(stranger, 404) == "booking-not-found"
+
+
+async def test_wallets_are_offered_where_they_are_configured(database_url: str, tmp_path: Path) -> None:
+    files = make_wallet_files(tmp_path)
+    settings = {name: getattr(files, name) for name in files.__struct_fields__}
+    async with open_box_office(database_url, **settings) as office:
+        buyer = office.as_buyer()
+        _, booking = await booked(office, buyer)
+        void, ticket = booking["tickets"]
+        await office.post(f"/v1/bookings/{booking['id']}/cancel", buyer, ticket_ids=[void["id"]])
+        said = (await office.client.get(f"/v1/tickets/{ticket['id']}", headers=buyer)).json()
+        offered = await office.client.get(said["wallet_url"], headers=buyer)
+        assert offered.headers["cache-control"] == "no-store"
+        assert offered.json()["google_url"].startswith("https://pay.google.com/gp/v/save/")
+        archive = await office.client.get(offered.json()["apple_url"], headers=buyer)
+        assert archive.headers["content-type"] == "application/vnd.apple.pkpass"
+        packed = zipfile.ZipFile(io.BytesIO(archive.content))
+        assert json.loads(packed.read("pass.json"))["barcodes"][0]["message"] == ticket["code"]
+        for path in (said["wallet_url"], offered.json()["apple_url"]):
+            stranger = await office.client.get(path, headers=office.as_buyer())
+            assert problem_of(stranger, 404) == "ticket-not-found"
+            gone = await office.client.get(path.replace(ticket["id"], void["id"]), headers=buyer)
+            assert problem_of(gone, 409) == "no-valid-ticket"
+
+
+async def test_without_certificates_there_is_no_wallet(office: BoxOffice) -> None:
+    buyer = office.as_buyer()
+    _, booking = await booked(office, buyer, 1)
+    path = f"/v1/tickets/{booking['tickets'][0]['id']}"
+    assert (await office.client.get(path, headers=buyer)).json()["wallet_url"] is None
+    for more in ("/wallet", "/wallet/apple.pkpass"):
+        assert problem_of(await office.client.get(path + more, headers=buyer), 404) == "no-wallet"

@@ -16,7 +16,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.sales import Engine, EngineOptions
 from evently.sales.reads import SeatBoards, WaitlistPositions
-from evently.tickets import TicketPrinter
+from evently.tickets import TicketPrinter, WalletOptions, Wallets
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
 from evently.web.edge.asgi import Receive, Scope, Send
@@ -52,6 +52,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         checkout=Checkout(database, engine, {}, None, utc_now, new_id),
         printer=TicketPrinter(),
         mail=make_mail(database, utc_now),
+        wallets=Wallets(WalletOptions()),
         limits=Limits(told.rates, told.heavy_reads_max),
     )
     try:

@@ -19,7 +19,7 @@ def test_a_code_is_read_back(ticket_id: UUID, secret: bytes) -> None:
     code = write_code(show_id("tkt", ticket_id), secret)
     assert len(code) == CODE_CHARACTERS
     assert code == code.upper()
-    for shown in (code, code.lower(), f" {code}\n"):
+    for shown in (code, code.lower(), f" {code}\n", f"{code[:6]} {code[6:20]}\n{code[20:]}"):
         assert read_code(shown) == TicketCode(ticket_id, secret)
 
 

@@ -33,8 +33,11 @@ def write_code(shown_id: str, secret: bytes) -> str:
 
 
 def read_code(text: str) -> TicketCode | None:
-    """Return the parts of a code, in any case and with spaces around it, or None when it is not a code."""
-    text = text.strip().lower()
+    """Return the parts of a code, in any case and with spaces in it, or None when it is not a code.
+
+    A code is printed in groups, and typed as it is printed.
+    """
+    text = "".join(text.split()).lower()
     if len(text) != CODE_CHARACTERS:
         return None
     ticket_id = find_id(_PREFIX, f"{_PREFIX}_{text[:_ID_CHARACTERS]}")

@@ -4,11 +4,15 @@
     load_ticket_of_buyer  one ticket, with those of its booking; load_ticket_of_event likewise
     qr_svg                a code as SVG
     TicketPrinter.pdf_of  all tickets of a booking that admit, as PDF
+    calendar_of           a booking as a calendar entry
+    Wallets               passes for Apple and Google Wallet, where certificates are configured
 
 A code is shown to the buyer of a confirmed booking alone; callers check who asks. This package writes nothing
 to the database, decides nothing about bookings, and must never know of HTTP.
 """
 
+from evently.tickets.apple import MEDIA_TYPE as APPLE_PASS
+from evently.tickets.calendar import calendar_of, sequence_of
 from evently.tickets.loading import (
     check_valid,
     get_code,
@@ -16,16 +20,22 @@ from evently.tickets.loading import (
     load_ticket_of_event,
     load_tickets,
 )
-from evently.tickets.nouns import IssuedTicket, IssuedTickets, TicketsRefusal
+from evently.tickets.nouns import IssuedTicket, IssuedTickets, TicketsRefusal, WalletError
 from evently.tickets.pdf import TicketPrinter, pdf_tag
 from evently.tickets.qr import digest_of, qr_svg
+from evently.tickets.wallets import WalletOptions, Wallets
 from evently.tickets.wording import label_of
 
 __all__ = [
+    "APPLE_PASS",
     "IssuedTicket",
     "IssuedTickets",
     "TicketPrinter",
     "TicketsRefusal",
+    "WalletError",
+    "WalletOptions",
+    "Wallets",
+    "calendar_of",
     "check_valid",
     "digest_of",
     "get_code",
@@ -35,4 +45,5 @@ __all__ = [
     "load_tickets",
     "pdf_tag",
     "qr_svg",
+    "sequence_of",
 ]

@@ -18,6 +18,11 @@ class TicketsRefusal(Refusal):
 
     TICKET_NOT_FOUND = "ticket-not-found"
     NO_VALID_TICKET = "no-valid-ticket"
+    NO_WALLET = "no-wallet"
+
+
+class WalletError(Exception):
+    """A key or a certificate for a wallet cannot be used; the message tells the operator why."""
 
 
 class IssuedTicket(msgspec.Struct, frozen=True):

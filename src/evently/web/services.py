@@ -10,7 +10,7 @@ from evently.db import Probe
 from evently.mail import Mail
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
-from evently.tickets import TicketPrinter
+from evently.tickets import TicketPrinter, Wallets
 from evently.web.edge import context
 from evently.web.edge.downloads import Downloads
 
@@ -26,6 +26,7 @@ class Services(context.Context):
     checkout: Checkout
     printer: TicketPrinter
     mail: Mail
+    wallets: Wallets
     downloads: Downloads = field(default_factory=Downloads)
 
 

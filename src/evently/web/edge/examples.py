@@ -130,6 +130,10 @@ _BY_NAME: Final[dict[str, Any]] = {
     "organizer_name": "Lakeside Concerts",
     "qr_url": f"/v1/tickets/tkt_{_SAMPLE}/qr.svg",
     "pdf_url": f"/v1/bookings/bkg_{_SAMPLE}/tickets.pdf",
+    "calendar_url": f"/v1/bookings/bkg_{_SAMPLE}/calendar.ics",
+    "wallet_url": f"/v1/tickets/tkt_{_SAMPLE}/wallet",
+    "apple_url": f"/v1/tickets/tkt_{_SAMPLE}/wallet/apple.pkpass",
+    "google_url": "https://pay.google.com/gp/v/save/eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJnb29nbGUifQ.c2lnbmVk",
     "seat_ids": ["stalls-a-1", "stalls-a-2"],
 }
 _SMALL_HALL: Final = {

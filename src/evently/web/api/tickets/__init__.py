@@ -2,11 +2,12 @@
 
 views       what responses show
 reading     get one ticket; its QR code
-documents   the tickets of a booking as PDF
+documents   the tickets of a booking as PDF; a booking as a calendar entry
+wallet      a ticket in Apple Wallet or Google Wallet
 """
 
-from evently.web.api.tickets import documents, reading
+from evently.web.api.tickets import documents, reading, wallet
 
 __all__ = ["routes"]
 
-routes = [*reading.routes, *documents.routes]
+routes = [*reading.routes, *documents.routes, *wallet.routes]

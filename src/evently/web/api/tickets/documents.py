@@ -7,7 +7,7 @@ from uuid import UUID
 
 from evently import sales, tickets
 from evently.kit.errors import Refused
-from evently.kit.ids import BookingId
+from evently.kit.ids import BookingId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.tickets import IssuedTickets, TicketsRefusal
 from evently.web.api.tickets.reading import PRIVATE
@@ -19,6 +19,7 @@ from evently.web.edge.routing import FromPath, get
 from evently.web.services import Request
 
 _PDF: Final = "application/pdf"
+_CALENDAR: Final = "text/calendar; charset=utf-8"
 
 
 @get(
@@ -52,6 +53,37 @@ async def get_tickets_pdf(
     return Response(await request.context.printer.pdf_of(issued), headers=headers, media_type=_PDF)
 
 
+@get(
+    "/v1/bookings/{booking_id}/calendar.ics",
+    operation_id="getBookingCalendar",
+    summary="Get a calendar entry of a booking",
+    description=(
+        "iCalendar (RFC 5545), with times in UTC. Importing it again updates the entry, also after a "
+        "cancellation."
+    ),
+    tags=["Tickets"],
+    media_type=_CALENDAR,
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
+    **policy(SIGNED_IN),
+)
+async def get_booking_calendar(
+    request: Request, booking_id: FromPath[BookingId]
+) -> Response[bytes] | Response[None]:
+    """Return a booking of the caller as a calendar with one entry."""
+    issued = await _tickets_of(request, booking_id)
+    base, shown = request.context.options.public_url, show_id("bkg", booking_id)
+    body = tickets.calendar_of(issued, f"{base}/bookings/{shown}" if base else None)
+    etag = etag_of(tickets.digest_of(body))
+    if unchanged := not_modified(request, etag, PRIVATE):
+        return unchanged
+    headers = {
+        "etag": etag,
+        "cache-control": PRIVATE,
+        "content-disposition": f'attachment; filename="{issued.reference}.ics"',
+    }
+    return Response(body, headers=headers, media_type=_CALENDAR)
+
+
 async def _tickets_of(request: Request, booking_id: UUID) -> IssuedTickets:
     database = request.context.database
     booking = await sales.reads.get_booking(database, booking_id)
@@ -60,4 +92,4 @@ async def _tickets_of(request: Request, booking_id: UUID) -> IssuedTickets:
     return await tickets.load_tickets(database, booking)
 
 
-routes: Final = [get_tickets_pdf]
+routes: Final = [get_tickets_pdf, get_booking_calendar]

@@ -29,8 +29,10 @@ PRIVATE: Final = "private, no-cache"  # only the buyer's own browser keeps it, a
 )
 async def get_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Response[TicketDetailsView]:
     """Return a ticket of the caller with everything that is printed on it."""
-    issued, ticket = await tickets.load_ticket_of_buyer(request.context.database, request.actor.id, ticket_id)
-    return Response(show_ticket(issued, ticket, with_code=True), headers=NO_STORE)
+    context = request.context
+    issued, ticket = await tickets.load_ticket_of_buyer(context.database, request.actor.id, ticket_id)
+    wallet = any(context.wallets.offered(context.clock()))
+    return Response(show_ticket(issued, ticket, with_code=True, wallet=wallet), headers=NO_STORE)
 
 
 @get(

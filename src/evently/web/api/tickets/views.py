@@ -42,7 +42,8 @@ class TicketDetailsView(msgspec.Struct, frozen=True):
     `code` admits one person. It is null when the ticket admits nobody: before the booking is confirmed, when
     the ticket is void, when the event is cancelled. It is also null in the answers for organizers.
     `returning`: the buyer returned the ticket, and it is offered to the waitlist; it stays valid until
-    another buyer takes it. `qr_url` and `pdf_url` are null where `code` is.
+    another buyer takes it. `qr_url`, `pdf_url` and `wallet_url` are null
+    where `code` is; `wallet_url` also where this installation has no wallet.
     """
 
     id: str
@@ -61,9 +62,13 @@ class TicketDetailsView(msgspec.Struct, frozen=True):
     venue: TicketVenueView
     qr_url: str | None
     pdf_url: str | None
+    calendar_url: str
+    wallet_url: str | None
 
 
-def show_ticket(issued: IssuedTickets, ticket: IssuedTicket, *, with_code: bool) -> TicketDetailsView:
+def show_ticket(
+    issued: IssuedTickets, ticket: IssuedTicket, *, with_code: bool, wallet: bool = False
+) -> TicketDetailsView:
     """Return a ticket as its buyer sees it, or without its code as others do."""
     event, venue = issued.event, issued.venue
     shown, booking_id = show_id("tkt", ticket.ticket_id), show_id("bkg", issued.booking.booking_id)
@@ -97,4 +102,6 @@ def show_ticket(issued: IssuedTickets, ticket: IssuedTicket, *, with_code: bool)
         ),
         qr_url=None if code is None else f"/v1/tickets/{shown}/qr.svg",
         pdf_url=None if code is None else f"/v1/bookings/{booking_id}/tickets.pdf",
+        calendar_url=f"/v1/bookings/{booking_id}/calendar.ics",
+        wallet_url=f"/v1/tickets/{shown}/wallet" if code is not None and wallet else None,
     )
