@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -416,3 +417,49 @@ def _api(visitor: Visitor) -> dict[str, str]:
     value = visitor.client.cookies.get("evently")
     assert value is not None
     return {"Authorization": f"Bearer {value.partition('.')[2]}"}
+
+
+async def test_seats_are_chosen_in_two_sections_and_one_is_taken_meanwhile(office: BoxOffice) -> None:
+    event = await office.open_hall(payment="online")
+    types, buyer = await office.types(event), Visitor(office, office.as_buyer())
+    address = f"/events/{show_id('evt', event.event_id)}"
+    await buyer.read(f"{address}/seats")
+    sections = [
+        unescape(each) for each in re.findall(rf'href="({address}/seats\?section=[^"#]*)', buyer.text)
+    ]
+    assert len(sections) == 2, buyer.text
+    await buyer.read(sections[0])
+    stalls = f"{types['Stalls']}:S-A-1"
+    assert f'value="{stalls}"' in buyer.text
+    await buyer.read(f"{sections[1]}&seat={stalls}")
+    assert buyer.form(f"{address}/book")["seat"] == stalls, "a seat of another section stays chosen"
+    balcony = f"{types['Balcony']}:B-A-2"
+    await buyer.read(f"{address}/book?seat={stalls}&seat={balcony}")
+    assert "Stalls, row A, seat 1" in buyer.text
+    assert "Child, €\u00a020.00" in buyer.text, "a seat of two ticket types can be the other one"
+    child = f"{types['Child']}:S-A-1"
+    await buyer.read(f"{address}/book?seat={child}&seat={balcony}")
+    assert "€\u00a050.00" in buyer.text
+    fields = [("seat", child), ("seat", balcony), ("key", "k1")]
+    await office.place(event, office.as_buyer(), {"ticket_type_id": types["Stalls"], "seats": ["S-A-1"]})
+    await buyer.send(f"{address}/bookings", fields)
+    assert buyer.status == 409
+    assert "Stalls, row A, seat 1 was taken a moment ago" in buyer.text
+    assert "Your other seats are still chosen" in buyer.text
+    await buyer.send(f"{address}/bookings", [("seat", balcony), ("key", "k2")])
+    assert buyer.heading() == "Pay for 1 ticket"
+    assert "Balcony, row A, seat 2" in buyer.text
+
+
+async def test_the_best_seats_are_found_without_a_map(office: BoxOffice) -> None:
+    event = await office.open_hall(payment="door")
+    types, buyer = await office.types(event), Visitor(office, office.as_buyer())
+    address = f"/events/{show_id('evt', event.event_id)}"
+    await buyer.read(f"{address}/book?{types['Stalls']}=2&section=Stalls&{types['Floor']}=1")
+    await buyer.submit(f"{address}/bookings")
+    assert buyer.heading() == "You are going"
+    assert buyer.text.count("Stalls, row A, seat") == 4, "twice on the tickets, twice in the summary"
+    await buyer.read(f"{address}/book?{types['Stalls']}=1&section=Nowhere")
+    await buyer.submit(f"{address}/bookings")
+    assert buyer.status in {409, 422}
+    buyer.heading()

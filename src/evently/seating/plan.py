@@ -56,7 +56,8 @@ class Part(NamedTuple):
 class Plan:
     """The seats of a map: `ids[number]`, `numbers[id]`, `distances[number]` from the focal point, squared.
 
-    `sections` are names; `rows` are pairs of names, of the section and the row. `joined_after` has the seats
+    `sections` are names; `rows` are pairs of names, of the section and the row. Tickets show
+    `row_labels` and `seat_labels`. `joined_after` has the seats
     that are adjacent to the next one, `joined_before` those that are adjacent to the one before.
     """
 
@@ -71,8 +72,8 @@ class Plan:
         self.row_of_seat: list[int] = []
         self.distances: list[int] = []  # in square centimetres
         self.kinds: list[str] = []
-        self._row_labels: list[str] = []
-        self._seat_labels: list[str] = []
+        self.row_labels: list[str] = []
+        self.seat_labels: list[str] = []
         ids: list[str] = []
         focal = seat_map.focal_point
         for section_number, section in enumerate(seat_map.sections):
@@ -162,12 +163,12 @@ class Plan:
     def label(self, number: int) -> str:
         """Return the text for a ticket, such as "Stalls, row C, seat 12"."""
         row = self.row_of_seat[number]
-        return f"{self.rows[row][0]}, row {self._row_labels[row]}, seat {self._seat_labels[number]}"
+        return f"{self.rows[row][0]}, row {self.row_labels[row]}, seat {self.seat_labels[number]}"
 
     def _add_row(self, section_number: int, section: str, row: Row, focal: tuple[float, float]) -> None:
         row_number, first = len(self.rows), len(self.kinds)
         self.rows.append((section, row.name))
-        self._row_labels.append(row.printed())
+        self.row_labels.append(row.printed())
         distances = [
             round(((seat.x - focal[0]) ** 2 + (seat.y - focal[1]) ** 2) * 10_000) for seat in row.seats
         ]
@@ -176,7 +177,7 @@ class Plan:
         self.row_ends.append((first, len(self.kinds)))
         self.section_of_seat += [section_number] * len(row.seats)
         self.row_of_seat += [row_number] * len(row.seats)
-        self._seat_labels += [seat.label for seat in row.seats]
+        self.seat_labels += [seat.label for seat in row.seats]
         self.blocks += [Block(first + start, end - start) for start, end in _split_at_aisles(row.seats)]
 
 

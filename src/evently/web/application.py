@@ -36,6 +36,7 @@ from evently.web.pages import (
     unsubscribing,
 )
 from evently.web.pages import bookings as booking_pages
+from evently.web.pages import seats as seat_pages
 from evently.web.pages import tickets as ticket_pages
 from evently.web.pages import (
     waitlist as waitlist_pages,
@@ -63,6 +64,7 @@ PAGES: Final = (
     browsing,
     events,
     choosing,
+    seat_pages,
     booking_pages,
     waitlist_pages,
     ticket_pages,

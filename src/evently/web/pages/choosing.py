@@ -25,6 +25,7 @@ from evently.web.edge.routing import FromPath
 from evently.web.pages.events import EventOnPage, read_event
 from evently.web.pages.forms import Form, FormError, parse_form, read_form
 from evently.web.pages.rendering import act, new_key, render, see_other, show
+from evently.web.pages.seats import seats_of
 from evently.web.paying import refuse_unpayable
 from evently.web.services import Request
 from evently.web.unlocking import count_guess
@@ -32,6 +33,10 @@ from evently.web.unlocking import count_guess
 _TYPE: Final = "tty"
 _CODE: Final = "code"
 _KEY: Final = "key"
+_SEAT: Final = "seat"
+_SECTION: Final = "section"
+_ACCESSIBLE: Final = "accessible"
+_SEAT_CHARACTERS_MAX: Final = 100
 _KEY_CHARACTERS_MAX: Final = 100
 _CODE_REFUSALS: Final = frozenset(
     (
@@ -43,20 +48,57 @@ _CODE_REFUSALS: Final = frozenset(
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Ticket types with quantities, by public id, and a promo code."""
+    """Ticket types with quantities, by public id; named seats, as `tty_...:id of the seat`; a promo code.
+
+    Quantities of a ticket type with seats mean the best available ones, in a `section` if one is named.
+    """
 
     quantities: tuple[tuple[str, int], ...] = ()
     code: str = ""
+    seats: tuple[str, ...] = ()
+    section: str = ""
+    accessible: int = 0
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the choice as the fields of a form."""
+        others = ((_CODE, self.code), (_SECTION, self.section), (_ACCESSIBLE, self.accessible))
+        return [
+            *((name, str(quantity)) for name, quantity in self.quantities),
+            *((_SEAT, seat) for seat in self.seats),
+            *((name, str(value)) for name, value in others if value),
+        ]
 
     def query(self) -> str:
         """Return the choice as the query of an address."""
-        pairs = [(name, str(quantity)) for name, quantity in self.quantities]
-        return urlencode([*pairs, (_CODE, self.code)] if self.code else pairs)
+        return urlencode(self.pairs())
 
-    def lines(self) -> tuple[BookingLine, ...]:
-        """Return the lines of a booking."""
-        found = [(find_id(_TYPE, name), quantity) for name, quantity in self.quantities]
-        return tuple(BookingLine(type_id, quantity) for type_id, quantity in found if type_id is not None)
+    def lines(self, page: EventOnPage | None = None) -> tuple[BookingLine, ...]:
+        """Return the lines of a booking. `page` says which ticket types have seats; needed with a section."""
+        seated = {each.id for each in page.types if each.zone is not None} if page is not None else set()
+        named: dict[str, list[str]] = {}
+        for seat in self.seats:
+            name, _, seat_id = seat.partition(":")
+            named.setdefault(name, []).append(seat_id)
+        found = []
+        for name, quantity in self.quantities:
+            if (type_id := find_id(_TYPE, name)) is not None and name not in named:
+                line = BookingLine(type_id, quantity)
+                if name in seated:
+                    accessible = min(self.accessible, quantity)
+                    line = BookingLine(type_id, quantity, None, self.section or None, accessible)
+                found.append(line)
+        for name, seat_ids in named.items():
+            if (type_id := find_id(_TYPE, name)) is not None:
+                found.append(BookingLine(type_id, len(seat_ids), tuple(seat_ids)))
+        return tuple(found)
+
+    def units(self) -> dict[str, int]:
+        """Return how many tickets of each ticket type were chosen, by public id."""
+        units = dict(self.quantities)
+        for seat in self.seats:
+            name = seat.partition(":")[0]
+            units[name] = units.get(name, 0) + 1
+        return units
 
 
 class ChosenLine(NamedTuple):
@@ -91,15 +133,18 @@ async def book(request: Request, event_id: FromPath[EventId]) -> Response[str] |
     """Book what was chosen; without a key or a session, go to the page of the choice."""
     form = await read_form(request)
     choice, key = _read_choice(form), form.text(_KEY)
-    if not choice.quantities:
+    if not choice.units():
         return await _show(request, event_id, choice)
     if request.actor.kind == "anonymous" or not 0 < len(key) <= _KEY_CHARACTERS_MAX or not key.isascii():
         return see_other(f"{_address(event_id)}/book?{choice.query()}")
     try:
         if choice.code:
             await count_guess(request)
-        await refuse_unpayable(request, event_id, choice.lines(), choice.code or None)
-        booking = await _place(request, event_id, choice, key)
+        needs_page = choice.section or choice.accessible
+        page = await read_event(request, event_id, choice.code or None) if needs_page else None
+        lines = choice.lines(page)
+        await refuse_unpayable(request, event_id, lines, choice.code or None)
+        booking = await _place(request, event_id, choice, lines, key)
     except Refused as exc:
         if exc.refusal in (CommonRefusal.NOT_FOUND, SalesRefusal.EVENT_NOT_FOUND):
             raise
@@ -107,11 +152,13 @@ async def book(request: Request, event_id: FromPath[EventId]) -> Response[str] |
     return see_other(f"/bookings/{show_id('bkg', booking.booking_id)}")
 
 
-async def _place(request: Request, event_id: UUID, choice: Choice, key: str) -> sales.commands.Booking:
+async def _place(
+    request: Request, event_id: UUID, choice: Choice, lines: tuple[BookingLine, ...], key: str
+) -> sales.commands.Booking:
     command = sales.commands.PlaceBooking(
         event_id,
         request.actor.id,
-        choice.lines(),
+        lines,
         key=f"page-{key}",
         fingerprint=fingerprint_of("place", event_id, choice),
         promo_code=choice.code or None,
@@ -152,7 +199,8 @@ async def _show(
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     if refused is not None and refused.refusal in _CODE_REFUSALS:
         refused = None
-    if not choice.quantities:
+    chosen = bool(choice.units())
+    if not chosen:
         errors.append(FormError("tickets", "Choose at least one ticket."))
     status = PROBLEMS[refused.refusal].status if refused else 422 if errors else 200
     return render(
@@ -161,10 +209,12 @@ async def _show(
         status=status,
         page=page,
         choice=choice,
-        sums=sums if choice.quantities else None,
+        chosen=chosen,
+        seats=await seats_of(request, page, choice.seats) if choice.seats else [],
+        sums=sums if chosen else None,
         errors=errors,
         no=None if refused is None else _no(refused, page, choice),
-        key=new_key() if signed_in and choice.quantities else None,
+        key=new_key() if signed_in and chosen else None,
         signed_in=signed_in,
         next_query=urlencode({"next": f"{_address(event_id)}/book?{choice.query()}"}),
         address=_address(event_id),
@@ -185,17 +235,34 @@ def _no(exc: Refused, page: EventOnPage, choice: Choice) -> _No:
     refusal, address = exc.refusal, f"/events/{show_id('evt', page.event.event_id)}"
     if refusal is SalesRefusal.SOLD_OUT:
         return _sold_out(page, choice, address)
+    if refusal in (SalesRefusal.SEAT_TAKEN, SalesRefusal.ORPHAN_SEAT, SalesRefusal.UNKNOWN_SEAT):
+        return _seat_gone(exc, page, choice, address)
     if refusal is SalesRefusal.TOO_MANY_HOLDS:
         return _No("You already have tickets on hold here", sentence_of(exc), "See my tickets", "/me/tickets")
     return _No(PROBLEMS[refusal].title, sentence_of(exc), "Back to the event", page.address)
 
 
+def _seat_gone(exc: Refused, page: EventOnPage, choice: Choice, address: str) -> _No:
+    """Return which seat is gone; the others stay chosen on the page of the seats."""
+    gone = exc.data.get("seat_id")
+    rest = tuple(seat for seat in choice.seats if seat.partition(":")[2] != gone)
+    link = f"{address}/seats?{msgspec.structs.replace(choice, seats=rest).query()}"
+    if exc.refusal is SalesRefusal.ORPHAN_SEAT:
+        text = "The organizer does not want that. Move by one, or take the single seat, too."
+        return _No("That leaves one seat alone", text, "Change the seats", link)
+    hall = page.sale.hall
+    number = None if hall is None or not isinstance(gone, str) else hall.plan.numbers.get(gone)
+    name = "A seat" if hall is None or number is None else hall.plan.label(number)
+    others = "Your other seats are still chosen." if rest else "Nothing was booked."
+    return _No(f"{name} was taken a moment ago", others, "Choose another seat", link)
+
+
 def _sold_out(page: EventOnPage, choice: Choice, address: str) -> _No:
     """Return how many are left, with the smaller choice, or the way to the waitlist."""
     types = {each.id: each for each in page.types}
-    known = [(types[name], quantity) for name, quantity in choice.quantities if name in types]
+    known = [(types[name], quantity) for name, quantity in choice.units().items() if name in types]
     short = [(each, quantity) for each, quantity in known if each.available < quantity]
-    if not short:
+    if not short or choice.seats:
         text = "Another buyer was quicker. Nothing was booked."
         return _No("That was just taken", text, "Choose again", page.address)
     first, wanted = short[0]
@@ -220,7 +287,7 @@ def _sold_out(page: EventOnPage, choice: Choice, address: str) -> _No:
 async def _sums(request: Request, page: EventOnPage, choice: Choice) -> Sums | None:
     """Return what the choice costs: quoted for a reader who has logged in, else the public prices."""
     known = {each.id: each for each in page.types}
-    chosen = [(known[name], quantity) for name, quantity in choice.quantities if name in known]
+    chosen = [(known[name], quantity) for name, quantity in choice.units().items() if name in known]
     if not chosen:
         return None
     currency = page.sale.currency
@@ -237,7 +304,7 @@ async def _sums(request: Request, page: EventOnPage, choice: Choice) -> Sums | N
         context.database,
         page.event.event_id,
         request.actor.id,
-        choice.lines(),
+        choice.lines(page),
         choice.code or None,
         context.clock(),
         context.checkout.denominations,
@@ -277,21 +344,33 @@ def _with_payment(
 
 
 def _read_choice(form: Form) -> Choice:
-    """Return the choice in a form; refuse quantities that are no numbers, or too many tickets."""
+    """Return the choice in a form; refuse quantities that are no numbers, and too many tickets."""
     quantities: dict[str, int] = {}
     for name, value in form.pairs:
-        if not name.startswith(f"{_TYPE}_") or find_id(_TYPE, name) is None:
-            continue
-        text = value.strip()
-        if not text.isdecimal() and text:
-            raise Invalid([FieldError(f"/{name}", "is not a number")])
-        quantity = int(text[:6] or "0")
-        if quantity:
-            quantities[name] = quantities.get(name, 0) + quantity
-    if sum(quantities.values()) > UNITS_MAX:
+        if name.startswith(f"{_TYPE}_") and find_id(_TYPE, name) is not None:
+            quantities[name] = quantities.get(name, 0) + _read_number(name, value)
+    seats = []
+    for value in form.all(_SEAT):
+        name, _, seat_id = value.partition(":")
+        if seat_id and find_id(_TYPE, name) is not None and len(value) <= _SEAT_CHARACTERS_MAX:
+            seats.append(value)
+    choice = Choice(
+        tuple((name, quantity) for name, quantity in quantities.items() if quantity),
+        form.text(_CODE)[: sales.terms.PROMO_CODE_CHARACTERS_MAX],
+        tuple(dict.fromkeys(seats)),
+        form.text(_SECTION)[:_SEAT_CHARACTERS_MAX],
+        _read_number(_ACCESSIBLE, form.text(_ACCESSIBLE)),
+    )
+    if sum(choice.units().values()) > UNITS_MAX:
         raise Refused(SalesRefusal.OVER_BOOKING_LIMIT)
-    code = form.text(_CODE)[: sales.terms.PROMO_CODE_CHARACTERS_MAX]
-    return Choice(tuple(quantities.items()), code)
+    return choice
+
+
+def _read_number(name: str, value: str) -> int:
+    text = value.strip()
+    if text and not (text.isdecimal() and text.isascii()):
+        raise Invalid([FieldError(f"/{name}", "is not a number")])
+    return int(text[:6] or "0")
 
 
 def _address(event_id: UUID) -> str:

@@ -1,0 +1,182 @@
+"""Choosing seats from a list: sections, then rows of check boxes; or the best available ones.
+
+Works without script and by keyboard. The chosen seats stand in the address, so they survive another section,
+Back and the log-in. Nothing is held before the next page but one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final, NamedTuple
+from urllib.parse import urlencode
+
+from evently.kit.errors import Refused
+from evently.kit.ids import EventId, show_id
+from evently.kit.money import Money
+from evently.sales.commands import SalesRefusal
+from evently.sales.reads import SeatBoard
+from evently.web.edge.auth import PUBLIC, policy
+from evently.web.edge.context import Response
+from evently.web.edge.routing import FromPath, QueryParameter
+from evently.web.pages.events import EventOnPage, TypeOnPage, read_event
+from evently.web.pages.forms import parse_form
+from evently.web.pages.rendering import render, see_other, show
+from evently.web.services import Request
+
+_AVAILABLE: Final = "0"
+_NOTES: Final = {
+    "accessible": "wheelchair place",
+    "companion": "companion seat",
+    "restricted_view": "restricted view",
+    "standard": "",
+}
+Section = Annotated[str, QueryParameter(max_length=100)]
+
+
+class SeatOnPage(NamedTuple):
+    """A seat. `value` is what a form sends; `types` are the ticket types that sell it, its own first."""
+
+    value: str
+    name: str  # such as "Stalls, row C, seat 12"
+    label: str
+    note: str
+    available: bool
+    chosen: bool
+    types: list[TypeOnPage]
+
+    @property
+    def id(self) -> str:
+        """The id of the seat on the map."""
+        return self.value.partition(":")[2]
+
+
+class RowOnPage(NamedTuple):
+    """A row of a section."""
+
+    label: str
+    seats: list[SeatOnPage]
+
+
+class SectionOnPage(NamedTuple):
+    """A section: its free seats and the lowest price of them."""
+
+    name: str
+    free: int
+    price: Money | None
+    address: str
+
+
+@show("/events/{event_id}/seats", **policy(PUBLIC))
+async def show_seats(
+    request: Request, event_id: FromPath[EventId], section: Section = ""
+) -> Response[str] | Response[None]:
+    """Return the sections of a hall, and the rows of one."""
+    page = await read_event(request, event_id)
+    if page.event.state == "draft":
+        raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+    if not page.seated:
+        return see_other(page.address)
+    board = await request.context.boards.get_board(event_id)
+    form = parse_form(request.scope["query_string"].decode("latin-1"))
+    chosen = list(dict.fromkeys(form.all("seat")))
+    address = f"/events/{show_id('evt', event_id)}"
+    by_zone = _types_by_zone(page)
+    sections = [
+        _show_section(board, number, by_zone, address, chosen)
+        for number in range(len(board.hall.plan.sections))
+    ]
+    rows = None
+    if section in board.hall.plan.sections:
+        rows = _rows(board, board.hall.plan.sections.index(section), by_zone, set(chosen))
+    here = {seat.value for row in rows or [] for seat in row.seats}
+    return render(
+        request,
+        "seats.html",
+        page=page,
+        address=address,
+        sections=sections,
+        section=section if rows is not None else None,
+        rows=rows,
+        elsewhere=[seat for seat in chosen if seat not in here],
+        chosen=_named(board, chosen, by_zone),
+        types=[each for each in page.types if each.zone is not None and each.state == "on_sale"],
+    )
+
+
+async def seats_of(request: Request, page: EventOnPage, chosen: Sequence[str]) -> list[SeatOnPage]:
+    """Return chosen seats, each with the ticket types that it can be booked as, its own first."""
+    board = await request.context.boards.get_board(page.event.event_id)
+    return _named(board, chosen, _types_by_zone(page))
+
+
+def _types_by_zone(page: EventOnPage) -> dict[str, list[TypeOnPage]]:
+    found: dict[str, list[TypeOnPage]] = {}
+    for each in page.types:
+        if each.zone is not None and each.state == "on_sale":
+            found.setdefault(each.zone, []).append(each)
+    return found
+
+
+def _show_section(
+    board: SeatBoard, number: int, by_zone: dict[str, list[TypeOnPage]], address: str, chosen: Sequence[str]
+) -> SectionOnPage:
+    plan, hall = board.hall.plan, board.hall
+    first, end = plan.section_ends[number]
+    free = hall.states()[first:end].count(0)
+    zones = set(hall.zone_of[first:end])
+    prices = [
+        each.price
+        for index, zone in enumerate(hall.zones)
+        if index in zones
+        for each in by_zone.get(zone, ())
+    ]
+    name = plan.sections[number]
+    query = urlencode([("section", name), *(("seat", seat) for seat in chosen)])
+    return SectionOnPage(
+        name,
+        free if prices else 0,
+        min(prices, key=lambda price: price.amount, default=None),
+        f"{address}/seats?{query}#rows",
+    )
+
+
+def _rows(
+    board: SeatBoard, section: int, by_zone: dict[str, list[TypeOnPage]], chosen: set[str]
+) -> list[RowOnPage]:
+    plan, states = board.hall.plan, board.states()
+    first_row, end_row = plan.section_rows[section]
+    ids = {seat.partition(":")[2]: seat for seat in chosen}
+    rows = []
+    for row in range(first_row, end_row):
+        first, end = plan.row_ends[row]
+        seats = [_seat(board, number, states, by_zone, ids) for number in range(first, end)]
+        rows.append(RowOnPage(plan.row_labels[row], seats))
+    return rows
+
+
+def _named(board: SeatBoard, chosen: Sequence[str], by_zone: dict[str, list[TypeOnPage]]) -> list[SeatOnPage]:
+    numbers, states = board.hall.plan.numbers, board.states()
+    ids = {seat.partition(":")[2]: seat for seat in chosen}
+    return [_seat(board, numbers[seat_id], states, by_zone, ids) for seat_id in ids if seat_id in numbers]
+
+
+def _seat(
+    board: SeatBoard, number: int, states: str, by_zone: dict[str, list[TypeOnPage]], chosen: dict[str, str]
+) -> SeatOnPage:
+    plan, zone = board.hall.plan, board.hall.zone_of_seat(number)
+    types = by_zone.get(zone, []) if zone is not None else []
+    seat_id = plan.ids[number]
+    own = chosen.get(seat_id, "").partition(":")[0]
+    types = sorted(types, key=lambda each: each.id != own)
+    return SeatOnPage(
+        f"{types[0].id}:{seat_id}" if types else "",
+        plan.label(number),
+        plan.seat_labels[number],
+        _NOTES[plan.kinds[number]],
+        states[number] == _AVAILABLE and bool(types),
+        seat_id in chosen,
+        types,
+    )
+
+
+routes: Final = [show_seats]
