@@ -170,12 +170,18 @@ class Model:
             assert Counter((each.ticket_type_id, each.replaces) for each in left) == mine
             waiting.offer.tickets = {
                 each.ticket_id: Ticket(
-                    each.ticket_type_id, each.total_minor(), 0, each.seat_id, each.replaces
+                    each.ticket_type_id,
+                    each.total_minor(),
+                    # It may have been accepted with the code in the batch that made it
+                    0 if waiting.offer.promo_id is None else self._discount(each.ticket_type_id),
+                    each.seat_id,
+                    each.replaces,
                 )
                 for each in left
             }
             assert waiting.offer.due_minor() == sum(
-                self._total(each.ticket_type_id, 0, waiting.offer.conditions) for each in left
+                self._total(each.type_id, each.discount_minor, waiting.offer.conditions)
+                for each in waiting.offer.tickets.values()
             )
             self.claims[booking_id] = waiting.offer
         self.unseen.clear()
