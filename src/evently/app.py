@@ -32,7 +32,7 @@ from evently.kit.ids import new_id
 from evently.kit.locked_directory import keep_directory
 from evently.kit.logs import configure_logs, is_pretty
 from evently.kit.repeating import repeating
-from evently.mail import Mail
+from evently.mail import Files, Mail
 from evently.payments import open_gateways
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
@@ -176,6 +176,8 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         denominations = gateways[config.gateway].denomination
         engine_options = msgspec.structs.replace(engine_options, denominations=denominations)
     engine = Engine(database, engine_options, clock, new_id)
+    printer, mail_options = TicketPrinter(config.typefaces), config.mail_options()
+    files = Files(database, printer, mail_options.base_url)
     return Services(
         options=options,
         database=database,
@@ -186,9 +188,9 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         engine=engine,
         boards=SeatBoards(database),
         waitlist_positions=WaitlistPositions(database, clock),
-        printer=TicketPrinter(config.typefaces),
+        printer=printer,
         wallets=Wallets(config.wallet_options()),
         checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
-        mail=Mail(database, config.mail_options(), secret, clock),
+        mail=Mail(database, mail_options, secret, clock, attach=files.attach),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

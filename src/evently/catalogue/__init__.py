@@ -5,7 +5,7 @@ The sale of an event belongs to `evently.sales`; verbs that concern both, such a
 """
 
 from evently.catalogue.browse import EventSearch, Sort, browse, list_events_of_organizer
-from evently.catalogue.calendar import calendar_of
+from evently.catalogue.calendar import calendar_file, calendar_of
 from evently.catalogue.checks import (
     CatalogueRefusal,
     check_event,
@@ -117,6 +117,7 @@ __all__ = [
     "VenueName",
     "VenueTerms",
     "browse",
+    "calendar_file",
     "calendar_of",
     "check_event",
     "check_times",

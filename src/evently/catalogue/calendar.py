@@ -13,14 +13,29 @@ from zoneinfo import ZoneInfo
 import icalendar
 
 from evently.catalogue.local_time import is_plain
-from evently.catalogue.nouns import Event
+from evently.catalogue.nouns import Event, Venue
+from evently.kit.ids import show_id
 
 _PRODUCT: Final = "-//Evently//Events//EN"
 # The calendar lists the rules of the time zone from so long before the start: more than a year, so that it
 # contains the rule in force then, and the one before
 _BEFORE: Final = timedelta(days=400)
+# Of the UID. The id alone is unique in the world; the domain must not change with the address of the server
+_DOMAIN: Final = "evently"
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
+
+
+def calendar_file(event: Event, venue: Venue, base_url: str) -> bytes:
+    """Return the calendar file of an event: the same UID wherever it is given out.
+
+    Links begin with `base_url`; empty: none.
+    """
+    shown = show_id("evt", event.event_id)
+    address = ", ".join([venue.name, *venue.address.splitlines(), venue.city])
+    return calendar_of(
+        event, f"{shown}@{_DOMAIN}", address, f"{base_url}/events/{shown}" if base_url else None
+    )
 
 
 def calendar_of(event: Event, uid: str, address: str, url: str | None = None) -> bytes:

@@ -11,6 +11,7 @@ It must never send inside a transaction, nor delay a booking.
 """
 
 from evently.mail.envelope import Attachment, is_sender
+from evently.mail.files import Files
 from evently.mail.nouns import KINDS, MailOptions, PasswordReset, SignInCode
 from evently.mail.outbox import (
     Bounce,
@@ -29,6 +30,7 @@ __all__ = [
     "KINDS",
     "Attachment",
     "Bounce",
+    "Files",
     "Mail",
     "MailOptions",
     "PasswordReset",

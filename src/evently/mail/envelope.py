@@ -1,7 +1,8 @@
 """A letter as the bytes of an e-mail (RFC 5322): headers, text, HTML, attachments.
 
-No header can be injected: whatever is not printable is a space before it becomes a header. The Message-ID
-is made from the id of the message, so a repeated message is recognised as the same.
+No header can be injected: whatever is not printable is a space before it becomes a header, and nothing is
+read as an encoded word. The Message-ID is made from the id of the message, so a repeated message is
+recognised as the same.
 """
 
 from __future__ import annotations
@@ -70,11 +71,10 @@ def compose(
     sender_name, sender_address = parseaddr(sender)
     made["From"] = _mailbox(sender_name, sender_address)
     made["To"] = _mailbox(name, message.address)
-    made["Subject"] = plain(letter.subject)
+    made["Subject"] = _in_header(letter.subject)
     made["Date"] = format_datetime(now)
     made["Message-ID"] = message_id(message, sender_address)
     made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies
-    made["Content-Language"] = "en"
     if letter.unsubscribe is not None:
         made["List-Unsubscribe"] = f"<{letter.unsubscribe.url}>"
         made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
@@ -83,6 +83,7 @@ def compose(
     for each in attachments:
         kind, _, subtype = each.media_type.partition("/")
         made.add_attachment(each.content, maintype=kind, subtype=subtype, filename=each.filename)
+    made["Content-Language"] = "en"
     return made.as_bytes()
 
 
@@ -91,7 +92,15 @@ def message_id(message: Message, sender_address: str) -> str:
     return f"<{show_id('msg', message.message_id)}@{sender_address.rpartition('@')[2]}>"
 
 
+def _in_header(text: str) -> str:
+    """Return a text as a header has it: on one line, and without encoded words (RFC 2047).
+
+    The library decodes them in what it is given, and with them a line break and another header.
+    """
+    return plain(text).replace("=?", "=\u200b?")
+
+
 def _mailbox(name: str, address: str) -> Address | str:
-    shown = plain(name)[:NAME_CHARACTERS_MAX].strip()
+    shown = _in_header(name)[:NAME_CHARACTERS_MAX].strip()
     local, _, domain = address.rpartition("@")
     return Address(display_name=shown, username=local, domain=domain)

@@ -16,6 +16,7 @@ from typing import Final
 import jinja2
 import mrml
 import msgspec
+from msgspec.structs import replace
 
 COLUMNS_MAX: Final = 72  # of the text, so that it can be quoted within 80
 _ISOLATE: Final = ("\u2068", "\u2069")  # first strong isolate, pop directional isolate
@@ -55,13 +56,13 @@ _options: Final = mrml.RenderOptions(disable_comments=False, fonts={})
 
 def to_html(letter: Letter) -> str:
     """Return the letter as HTML."""
-    source = _templates.get_template("letter.mjml").render(letter=letter)
+    source = _templates.get_template("letter.mjml").render(letter=_clean(letter))
     return mrml.to_html(source, render_options=_options).content
 
 
 def to_text(letter: Letter) -> str:
     """Return the letter as text."""
-    return "\n".join(_lines_of(letter)) + "\n"
+    return "\n".join(_lines_of(_clean(letter))) + "\n"
 
 
 def isolated(text: str) -> str:
@@ -79,6 +80,23 @@ def plain(text: str) -> str:
             " " if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") else character
             for character in text
         ).split()
+    )
+
+
+def _clean(letter: Letter) -> Letter:
+    """Return a letter without the characters that MJML cannot have and readers cannot see."""
+    return replace(
+        letter,
+        subject=plain(letter.subject),
+        preview=plain(letter.preview),
+        heading=plain(letter.heading),
+        paragraphs=tuple(plain(each) for each in letter.paragraphs),
+        rows=tuple(
+            (plain(name), "\n".join(plain(line) for line in value.splitlines()))
+            for name, value in letter.rows
+        ),
+        notes=tuple(plain(each) for each in letter.notes),
+        why=plain(letter.why),
     )
 
 

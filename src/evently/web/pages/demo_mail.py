@@ -13,19 +13,14 @@ from evently.kit.ids import MessageId, show_id
 from evently.mail import mailbox
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
-from evently.web.edge.html import render
 from evently.web.edge.routing import FromPath, QueryParameter, get
+from evently.web.pages.rendering import POLICY, render, show
 from evently.web.services import Request
 
 PAGE_MAX: Final = 50
 _PATH: Final = "/demo/mail"
 _PRIVATE: Final = {"cache-control": "no-store", "x-robots-tag": "noindex"}
-_PAGE: Final = _PRIVATE | {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'; "
-        "form-action 'self'; frame-ancestors 'none'"
-    ),
-}
+_PAGE: Final = _PRIVATE | {"content-security-policy": f"{POLICY}; frame-src 'self'"}
 _FRAME: Final = _PRIVATE | {
     # Links open in the page around it; nothing is loaded, and nothing runs
     "content-security-policy": (
@@ -37,7 +32,7 @@ _FRAME: Final = _PRIVATE | {
 _OPEN_ABOVE: Final = '<base target="_top">'
 
 
-@get(_PATH, include_in_schema=False, **policy(PUBLIC))
+@show(_PATH, **policy(PUBLIC))
 async def list_mail(
     request: Request,
     to: Annotated[str, QueryParameter(max_length=254)] = "",
@@ -47,19 +42,21 @@ async def list_mail(
     _refuse_outside_the_demo(request)
     page = await mailbox.list_shown(request.context.database, to, PAGE_MAX, after)
     return render(
+        request,
         "demo_mail.html",
-        _PAGE,
+        headers=_PAGE,
         messages=[(show_id("msg", each.message_id), each) for each in page.data],
         to=to,
         older=None if page.next_cursor is None else f"{_PATH}?to={quote(to)}&after={quote(page.next_cursor)}",
     )
 
 
-@get(f"{_PATH}/{{message_id}}", include_in_schema=False, **policy(PUBLIC))
+@show(f"{_PATH}/{{message_id}}", **policy(PUBLIC))
 async def show_mail(request: Request, message_id: FromPath[MessageId]) -> Response[str]:
     """Return a message with its headers, its HTML in a frame, its text and its attachments."""
     shown = await _find(request, message_id)
-    return render("demo_message.html", _PAGE, message=shown, id=show_id("msg", shown.message_id))
+    id_shown = show_id("msg", shown.message_id)
+    return render(request, "demo_message.html", headers=_PAGE, message=shown, message_id=id_shown)
 
 
 @get(f"{_PATH}/{{message_id}}/html", include_in_schema=False, **policy(PUBLIC))

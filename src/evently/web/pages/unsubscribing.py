@@ -15,27 +15,23 @@ from evently.mail.unsubscribing import Unsubscription
 from evently.notifications import Choice
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
-from evently.web.edge.html import render
-from evently.web.edge.routing import FromPath, get, post
+from evently.web.edge.routing import FromPath, post
+from evently.web.pages.rendering import render, show
 from evently.web.services import Request
 
 _PATH: Final = "/unsubscribe/{token}"
-_HEADERS: Final = {
-    "cache-control": "no-store",
-    "x-robots-tag": "noindex",
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
-    ),
-}
+_HEADERS: Final = {"x-robots-tag": "noindex"}
 
 
-@get(_PATH, include_in_schema=False, **policy(PUBLIC))
+@show(_PATH, **policy(PUBLIC))
 async def ask(request: Request, token: FromPath[str]) -> Response[str]:
     """Return the page that asks whether to refuse the topic."""
-    return render("unsubscribe.html", _HEADERS, topic=_read(request, token).topic, done=False)
+    return render(
+        request, "unsubscribe.html", headers=_HEADERS, topic=_read(request, token).topic, done=False
+    )
 
 
+# No page of ours for the edge: a mail reader's own button sends no origin, and no cookie is read
 @post(_PATH, include_in_schema=False, status_code=200, reads_body=True, **policy(PUBLIC))
 async def refuse_topic(request: Request, token: FromPath[str]) -> Response[str]:
     """Refuse the topic by e-mail for the person of the token."""
@@ -43,7 +39,7 @@ async def refuse_topic(request: Request, token: FromPath[str]) -> Response[str]:
     async with context.database.transaction() as tx:
         choice = Choice(found.topic, "email", wanted=False)
         await notifications.choose(tx, found.person_id, choice, context.clock())
-    return render("unsubscribe.html", _HEADERS, topic=found.topic, done=True)
+    return render(request, "unsubscribe.html", headers=_HEADERS, topic=found.topic, done=True)
 
 
 def _read(request: Request, token: str) -> Unsubscription:

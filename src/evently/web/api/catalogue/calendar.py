@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from evently import catalogue
-from evently.catalogue import calendar_of
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, show_id
 from evently.sales.commands import SalesRefusal
@@ -18,8 +17,6 @@ from evently.web.services import Request
 
 _CALENDAR: Final = "text/calendar; charset=utf-8"
 _MINUTE: Final = "public, max-age=60"  # it does not show availability
-# Of the UID. The id alone is unique in the world; the domain must not change with the address of the server
-_DOMAIN: Final = "evently"
 
 
 @get(
@@ -46,9 +43,7 @@ async def get_event_calendar(
     if unchanged := not_modified(request, etag, cache_control):
         return unchanged
     venue = await catalogue.get_venue(context.database, event.venue_id)
-    address = ", ".join([venue.name, *venue.address.splitlines(), venue.city])
-    base, shown = context.options.public_url, show_id("evt", event_id)
-    body = calendar_of(event, f"{shown}@{_DOMAIN}", address, f"{base}/v1/events/{shown}" if base else None)
+    body, shown = catalogue.calendar_file(event, venue, context.options.public_url), show_id("evt", event_id)
     headers: dict[str, Any] = {
         "etag": etag,
         "cache-control": cache_control,
