@@ -59,20 +59,19 @@ def password_errors(password: str, context: Iterable[str], pointer: str) -> list
         return [
             FieldError(
                 pointer,
-                f"A password has at least {PASSWORD_CHARACTERS_MIN} characters; "
-                "a few random words make a good one.",
+                "password-too-short",
+                {"characters_min": PASSWORD_CHARACTERS_MIN},
             )
         ]
     if len(password) > PASSWORD_CHARACTERS_MAX:
-        return [FieldError(pointer, f"A password has at most {PASSWORD_CHARACTERS_MAX} characters.")]
+        return [FieldError(pointer, "password-too-long", {"characters_max": PASSWORD_CHARACTERS_MAX})]
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
-        return [FieldError(pointer, "A password has no control characters.")]
+        return [FieldError(pointer, "password-control-characters")]
     if count_pieces(password, context) < PIECES_MIN:
         return [
             FieldError(
                 pointer,
-                "This password is easy to guess: it consists of common passwords, rows of keys, your name "
-                "or your e-mail.",
+                "password-easy-to-guess",
             )
         ]
     return []

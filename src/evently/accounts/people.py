@@ -70,22 +70,22 @@ def email_errors(email: str, pointer: str) -> list[FieldError]:
         return [
             FieldError(
                 pointer,
-                f"An e-mail address has at most {EMAIL_CHARACTERS_MAX} characters, "
-                f"{_LOCAL_CHARACTERS_MAX} of them before the @.",
+                "email-too-long",
+                {"characters_max": EMAIL_CHARACTERS_MAX, "local_characters_max": _LOCAL_CHARACTERS_MAX},
             )
         ]
     if not _LOCAL.fullmatch(_with_plain_letters(local)) or not _DOMAIN.fullmatch(domain):
-        return [FieldError(pointer, "This is not an e-mail address.")]
+        return [FieldError(pointer, "not-an-email")]
     return []
 
 
 def name_errors(name: str, pointer: str) -> list[FieldError]:
     """Return what is wrong with a normalised name."""
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX:
-        return [FieldError(pointer, f"A name has 1 to {NAME_CHARACTERS_MAX} characters.")]
+        return [FieldError(pointer, "name-length", {"characters_max": NAME_CHARACTERS_MAX})]
     if not is_visible(name):
-        return [FieldError(pointer, "Must not be blank.")]
-    return [FieldError(pointer, detail) for detail in misprints(name)]
+        return [FieldError(pointer, "blank")]
+    return [FieldError(pointer, *wrong) for wrong in misprints(name)]
 
 
 async def add_person(tx: Connection, person: Person, password_hash: str | None) -> bool:

@@ -35,7 +35,7 @@ def slots_of(from_at: datetime, to_at: datetime, zone: ZoneInfo, granularity: Gr
             slots.append(Slot(start, end, start.astimezone(zone)))
         if len(slots) > SLOTS_MAX:
             raise Invalid(
-                [FieldError("?from", f"There are more than {SLOTS_MAX} {granularity}s from there to `to`.")]
+                [FieldError("?from", "too-many-slots", {"slots_max": SLOTS_MAX, "granularity": granularity})]
             )
         start = end
     return slots

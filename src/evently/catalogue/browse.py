@@ -226,7 +226,7 @@ def _read_position(after: str, search: EventSearch) -> Position:
         or position.at.tzinfo is None
         or not is_within_reach(position.at)
     ):
-        raise Invalid([FieldError("?after", "This is a cursor of a list in another order.")])
+        raise Invalid([FieldError("?after", "cursor-of-another-order")])
     return position
 
 

@@ -44,26 +44,27 @@ def countries() -> frozenset[str]:
 def check_venue(complaints: Complaints, terms: VenueTerms) -> None:
     """Note the rules that a venue breaks; `VenueTerms` has the limits."""
     if terms.city.strip() and not slug_of(terms.city):
-        complaints.about("/city", "Must have a letter or a digit.")
+        complaints.about("/city", "no-letter-or-digit")
     if terms.country not in countries():
-        complaints.about("/country", "Must be a country code of ISO 3166-1 alpha-2, such as DE.")
+        complaints.about("/country", "not-a-country")
     if terms.time_zone not in time_zones():
-        complaints.about("/time_zone", "Must be a time zone of the IANA database, such as Europe/Berlin.")
+        complaints.about("/time_zone", "not-a-time-zone")
 
 
 def check_event(complaints: Complaints, terms: EventTerms) -> None:
     """Note the rules that an event breaks; `check_times` has those of its times, which need the venue."""
     for index, tag in enumerate(terms.tags):
         if tag.strip() and not slug_of(tag):
-            complaints.about(f"/tags/{index}", "Must have a letter or a digit.")
+            complaints.about(f"/tags/{index}", "no-letter-or-digit")
     if terms.image_url is not None and not _is_image_url(terms.image_url):
         complaints.about(
             "/image_url",
-            f"Must be an https:// address of at most {URL_CHARACTERS_MAX} characters, without a user.",
+            "not-an-address",
+            characters_max=URL_CHARACTERS_MAX,
         )
     for field in ("starts_at", "ends_at"):
         if getattr(terms, field) is not None and getattr(terms, f"{field}_local") is not None:
-            complaints.about(f"/{field}", f"Give {field} or {field}_local, not both.")
+            complaints.about(f"/{field}", "time-given-twice", field=field)
 
 
 def check_times(
@@ -75,14 +76,14 @@ def check_times(
     starts_at = _check_moment(complaints, "/starts_at", starts, zone, now)
     ends_at = _check_moment(complaints, "/ends_at", ends, zone, now)
     if starts_at is not None and in_future and starts_at <= now:
-        complaints.about(pointer_of("/starts_at", starts), "Must be in the future.")
+        complaints.about(pointer_of("/starts_at", starts), "not-in-the-future")
     if starts_at is None or ends_at is None:
         return None
     if ends_at <= starts_at:
-        complaints.about(pointer_of("/ends_at", ends), "Must be after the start.")
+        complaints.about(pointer_of("/ends_at", ends), "not-after-the-start")
     if wall_time_of(ends_at, zone) - wall_time_of(starts_at, zone) > EVENT_DURATION_MAX:
         complaints.about(
-            pointer_of("/ends_at", ends), f"Must be at most {EVENT_DURATION_MAX.days} days after the start."
+            pointer_of("/ends_at", ends), "too-long-after-the-start", days_max=EVENT_DURATION_MAX.days
         )
     return (starts_at, ends_at) if len(complaints.errors) == complained else None
 
@@ -99,17 +100,17 @@ def _check_moment(
     if moment is None:
         complaints.about(
             pointer,
-            "Missing: give the instant here, or the time on the clocks at the venue in the _local field.",
+            "time-missing",
         )
         return None
     if not is_within_reach(moment):
-        complaints.about(pointer, "Is too far away.")
+        complaints.about(pointer, "too-far-away")
         return None
     instant = instant_of(moment, zone)
     if instant is None:
-        complaints.about(pointer, f"Does not exist in {zone.key}: the clocks go forward over it.")
+        complaints.about(pointer, "time-skipped", time_zone=zone.key)
     elif instant > now + EVENT_AHEAD_MAX:
-        complaints.about(pointer, "Is too far away.")
+        complaints.about(pointer, "too-far-away")
     return instant
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from evently.kit.errors import FieldError, Invalid
+from evently.kit.errors import FieldError, Invalid, Wrong
 from evently.kit.shapes import limit_errors
 
 
@@ -18,9 +18,13 @@ class Complaints:
         """Add the fields of a struct that are outside the limits of their types."""
         self.errors += limit_errors(struct, pointer)
 
-    def about(self, pointer: str, detail: str) -> None:
+    def about(self, pointer: str, code: str, **data: object) -> None:
+        """Add one wrong field, with its code and what fills the sentence; see `FieldError`."""
+        self.errors.append(FieldError(pointer, code, data))
+
+    def add(self, pointer: str, wrong: Wrong) -> None:
         """Add one wrong field."""
-        self.errors.append(FieldError(pointer, detail))
+        self.errors.append(FieldError(pointer, *wrong))
 
     def refuse_if_any(self) -> None:
         """Refuse with `invalid` if any error was added, with all of them."""

@@ -38,7 +38,7 @@ def read_cursor(text: str, shape: type[Position]) -> Position:
         for part in position:
             _check(part)
     except (binascii.Error, ValueError, OverflowError, msgspec.MsgspecError) as exc:
-        raise Invalid([FieldError("?after", "This is not a cursor of this list.")]) from exc
+        raise Invalid([FieldError("?after", "not-a-cursor")]) from exc
     return position  # type: ignore[no-any-return]  # it was decoded as `shape`
 
 

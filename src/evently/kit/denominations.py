@@ -7,10 +7,11 @@ the gateway and back. The tables of the gateways are in `payments/`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from evently.kit.errors import Wrong
 from evently.kit.money import AMOUNT_MINOR_MAX, exponent_of, show_money
 
 
@@ -20,9 +21,15 @@ class AmountProblem(NamedTuple):
     reason: str
     limit: str
 
-    def sentence(self) -> str:
-        """Return the reason as a sentence for an organizer."""
-        return _SENTENCES[self.reason].format(limit=self.limit)
+    def explain(self) -> Wrong:
+        """Return the reason for an organizer."""
+        match self.reason:
+            case "too_small":
+                return Wrong("gateway-takes-more", {"limit": self.limit})
+            case "too_large":
+                return Wrong("gateway-takes-less", {"limit": self.limit})
+            case _:
+                return Wrong("gateway-takes-multiples", {"limit": self.limit})
 
 
 class Denomination(msgspec.Struct, frozen=True):
@@ -67,12 +74,6 @@ class Denomination(msgspec.Struct, frozen=True):
 
 
 Denominations: TypeAlias = Callable[[str], Denomination]
-
-_SENTENCES: Final = {
-    "too_small": "The payment gateway takes at least {limit}.",
-    "too_large": "The payment gateway takes at most {limit}.",
-    "inexact": "The payment gateway takes only multiples of {limit}.",
-}
 
 
 def iso_denomination(currency: str) -> Denomination:

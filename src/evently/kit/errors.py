@@ -14,7 +14,12 @@ Bugs are `AssertionError`s and every other exception that is not caught.
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,11 +28,45 @@ class Refusal(StrEnum):
     """Base of every domain's refusals. The value is the stable `code` that clients see."""
 
 
+class Wrong(NamedTuple):
+    """What is wrong with a value: `code` names a sentence in `field_errors.toml`, and `data` fills it.
+
+    A part of the data may be such a sentence itself.
+    """
+
+    code: str
+    data: Mapping[str, object] = {}
+
+    @property
+    def detail(self) -> str:
+        """The sentence."""
+        shown = {
+            name: value.detail if isinstance(value, Wrong) else value for name, value in self.data.items()
+        }
+        return read_sentences()[self.code].format_map(shown)
+
+
 class FieldError(msgspec.Struct, frozen=True):
-    """One wrong field: `pointer` is an RFC 6901 JSON pointer into the request body."""
+    """One wrong field: `pointer` is an RFC 6901 JSON pointer into the request body.
+
+    `code` and `data` are those of `Wrong`.
+    """
 
     pointer: str
-    detail: str
+    code: str
+    data: Mapping[str, object] = {}
+
+    @property
+    def detail(self) -> str:
+        """The sentence."""
+        return Wrong(self.code, self.data).detail
+
+
+@cache
+def read_sentences() -> Mapping[str, str]:
+    """Return what the codes of wrong fields mean, by code."""
+    text = files(__package__).joinpath("field_errors.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
 class Refused(Exception):

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import fields as fields_of
 
-from evently.kit.errors import FieldError
+from evently.kit.errors import FieldError, Wrong
 from evently.kit.visible import is_visible, misprints
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
@@ -46,11 +46,11 @@ class _Text(NamedTuple):
     blank: bool
     lines: bool
 
-    def errors(self, value: str) -> Iterator[str]:
+    def errors(self, value: str) -> Iterator[Wrong]:
         if not self.blank and not is_visible(value):
-            yield "Must not be blank."
+            yield Wrong("blank")
         if len(value) > self.characters_max:
-            yield f"Must have at most {self.characters_max} characters."
+            yield Wrong("too-many-characters", {"characters_max": self.characters_max})
         yield from misprints(value, lines=self.lines)
 
 
@@ -58,17 +58,17 @@ class _Number(NamedTuple):
     smallest: int
     largest: int
 
-    def errors(self, value: int) -> Iterator[str]:
+    def errors(self, value: int) -> Iterator[Wrong]:
         if not self.smallest <= value <= self.largest:
-            yield f"Must be from {self.smallest} to {self.largest}."
+            yield Wrong("out-of-range", {"smallest": self.smallest, "largest": self.largest})
 
 
 class _Items(NamedTuple):
     items_max: int
 
-    def errors(self, value: list[Any]) -> Iterator[str]:
+    def errors(self, value: list[Any]) -> Iterator[Wrong]:
         if len(value) > self.items_max:
-            yield f"Must have at most {self.items_max} items."
+            yield Wrong("too-many-items", {"items_max": self.items_max})
 
 
 def text(characters_max: int, example: str, *, blank: bool = False, lines: bool = False) -> Any:
@@ -144,8 +144,8 @@ def _errors(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
     if value is None or value is UNSET:
         return
     for limit in _limits_of(shape):
-        for detail in limit.errors(value):
-            yield FieldError(pointer, detail)
+        for wrong in limit.errors(value):
+            yield FieldError(pointer, *wrong)
     plain = get_args(shape)[0] if get_origin(shape) is Annotated else shape
     if isinstance(value, msgspec.Struct):
         yield from limit_errors(value, pointer)

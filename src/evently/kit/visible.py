@@ -16,6 +16,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
+from evently.kit.errors import Wrong
+
 # Control characters. A text of several lines may contain three: tabulator, line feed, carriage return.
 # PostgreSQL stores no NUL.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -28,16 +30,16 @@ _BLANK: Final = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]"
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Zs", "Zl", "Zp"})
 
 
-def misprints(text: str, *, lines: bool = False) -> Iterator[str]:
+def misprints(text: str, *, lines: bool = False) -> Iterator[Wrong]:
     """Yield what is wrong with the characters of a text. `lines`: it may have several lines."""
     if (_CONTROL_IN_LINES if lines else _CONTROL).search(text):
-        yield "Must not contain control characters."
+        yield Wrong("control-characters")
     if text.isascii():
         return
     if not lines and _SEPARATOR.search(text):
-        yield "Must not contain line separators."
+        yield Wrong("line-separators")
     if _DIRECTION.search(text):
-        yield "Must not contain characters that change the direction of text."
+        yield Wrong("direction-characters")
 
 
 def is_visible(text: str) -> bool:

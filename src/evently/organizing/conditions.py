@@ -165,7 +165,7 @@ def check_conditions(
     """Note the rules that conditions break; their types have the limits."""
     fixed = sent.fees.fixed if isinstance(sent.fees, FeesDraft | FeesChanges) else None
     if isinstance(fixed, Money) and fixed.currency != currency:
-        complaints.about(f"{pointer}/fees/fixed/currency", f"The event is sold in {currency}.")
+        complaints.about(f"{pointer}/fees/fixed/currency", "another-currency", currency=currency)
     if sent.refund_windows is not UNSET:
         _check_windows(complaints, f"{pointer}/refund_windows", sent.refund_windows)
 
@@ -197,6 +197,6 @@ def _check_windows(complaints: Complaints, pointer: str, windows: Sequence[Refun
     """Note refund windows that do not end later than the one before, or refund more."""
     for index, (earlier, window) in enumerate(itertools.pairwise(windows), start=1):
         if window.hours_before >= earlier.hours_before:
-            complaints.about(f"{pointer}/{index}/hours_before", "Must be less than in the window before.")
+            complaints.about(f"{pointer}/{index}/hours_before", "window-not-later")
         if window.basis_points > earlier.basis_points:
-            complaints.about(f"{pointer}/{index}/basis_points", "Must not be more than in the window before.")
+            complaints.about(f"{pointer}/{index}/basis_points", "window-pays-more")

@@ -52,8 +52,6 @@ from evently.sales.commands import CancelSale, OpenSale, SetUpSale
 from evently.sales.reads import Sale, read_sale
 from evently.sales.terms import Seating
 
-_NO_SUCH_VENUE = "There is no such venue of this organizer."
-
 
 class EventChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes of an event. A sale window of null: from now, or until the start.
@@ -98,7 +96,7 @@ async def create_event(
     check_sale(complaints, sale, denominations)
     times = window = seating = None
     if venue is None:
-        complaints.about("/venue_id", _NO_SUCH_VENUE)
+        complaints.about("/venue_id", "unknown-venue")
     else:
         times = catalogue.check_times(complaints, terms, venue.place.zone, now)
         if sale.seating is not None:
@@ -138,7 +136,7 @@ async def change_event(
     event, sale = await lock_for_edit(tx, event_id, seen)
     complaints = Complaints()
     if moving_to is not None and venue is None:
-        complaints.about("/venue_id", _NO_SUCH_VENUE)
+        complaints.about("/venue_id", "unknown-venue")
     place = event.place if venue is None else venue
     terms, (on_sale_at, off_sale_at) = _check_changes(complaints, event, changes, sale, place, now)
     complaints.refuse_if_any()
@@ -288,7 +286,7 @@ def _check_window(
     before = len(complaints.errors)
     check_window(complaints, "", on_sale_at, off_sale_at)
     if off_sale_at > ends_at:
-        complaints.about("/off_sale_at", "Must not be after the end of the event.")
+        complaints.about("/off_sale_at", "after-the-event")
     return (
         None if len(complaints.errors) > before else (on_sale_at.astimezone(UTC), off_sale_at.astimezone(UTC))
     )

@@ -26,9 +26,7 @@ async def copy_map(
     """
     found = await _find_layout(tx, draft, venue_id, present)
     if found is None:
-        complaints.about(
-            f"{pointer}/seat_map_id", "There is no such seat map of this venue, or no such version of it."
-        )
+        complaints.about(f"{pointer}/seat_map_id", "unknown-seat-map")
         return None
     digest, layout = found
     # In a thread: the names of 100,000 seats take longer than others may wait for the event loop

@@ -16,7 +16,7 @@ PartName = Annotated[str, text(NAME_CHARACTERS_MAX, "Regular")]
 def check_new_name(complaints: Complaints, name: str, others: Iterable[str]) -> None:
     """Note that one of the others has this name."""
     if fold_name(name) in set(map(fold_name, others)):
-        complaints.about("/name", "This name is taken.")
+        complaints.about("/name", "name-taken")
 
 
 def check_names(complaints: Complaints, pointer: str, names: Iterable[str]) -> None:
@@ -24,5 +24,5 @@ def check_names(complaints: Complaints, pointer: str, names: Iterable[str]) -> N
     seen: set[str] = set()
     for index, name in enumerate(map(fold_name, names)):
         if name in seen:
-            complaints.about(f"{pointer}/{index}/name", "This name is taken.")
+            complaints.about(f"{pointer}/{index}/name", "name-taken")
         seen.add(name)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from evently.kit.complaints import Complaints
 from evently.kit.denominations import Denominations
-from evently.kit.errors import Refused
+from evently.kit.errors import Refused, Wrong
 from evently.kit.money import show_money
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import Sale, Unpayable, find_problem_ticket
@@ -33,7 +33,7 @@ def check_payable(
     """
     found = _find(denominations, sale, conditions, ticket_types, promos)
     if found is not None:
-        complaints.about(pointer, explain(found, sale.currency))
+        complaints.add(pointer, explain(found, sale.currency))
 
 
 def check_sale_payable(denominations: Denominations, sale: Sale) -> None:
@@ -48,13 +48,24 @@ def check_sale_payable(denominations: Denominations, sale: Sale) -> None:
     raise Refused(SalesRefusal.AMOUNT_NOT_PAYABLE, "ticket", ticket_type=name, amount=amount, limit=limit)
 
 
-def explain(found: Unpayable, currency: str) -> str:
+def explain(found: Unpayable, currency: str) -> Wrong:
     """Return why a ticket cannot be paid online, for its organizer."""
-    code = "" if found.promo is None else f" with the code {found.promo.code}"
-    of = "A refund of a ticket" if found.of_refund else "A ticket"
-    verb = "would be" if found.of_refund else "would cost"
-    amount = show_money(found.amount_minor, currency)
-    return f"{of} “{found.ticket_type.name}”{code} {verb} {amount}. {found.problem.sentence()}"
+    name, amount = found.ticket_type.name, show_money(found.amount_minor, currency)
+    why = found.problem.explain()
+    if found.promo is None:
+        if found.of_refund:
+            return Wrong("refund-not-payable", {"ticket_type": name, "amount": amount, "why": why})
+        return Wrong("ticket-not-payable", {"ticket_type": name, "amount": amount, "why": why})
+    code = found.promo.code
+    if found.of_refund:
+        return Wrong(
+            "refund-with-code-not-payable",
+            {"ticket_type": name, "promo_code": code, "amount": amount, "why": why},
+        )
+    return Wrong(
+        "ticket-with-code-not-payable",
+        {"ticket_type": name, "promo_code": code, "amount": amount, "why": why},
+    )
 
 
 def _find(

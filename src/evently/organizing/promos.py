@@ -29,7 +29,7 @@ from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, TICKET_TYPES_MAX, WHO
 
 USES_MAX: Final = 1_000_000  # a limit above it limits nobody: no event has more units
 AMOUNT_OFF_MINOR_MAX: Final = 2**31 - 1  # off a ticket or a booking: the largest value of its column
-_OFF: Final[dict[PromoKind, str]] = {"fixed": "each ticket", "fixed_per_booking": "the booking"}
+_OFF: Final[frozenset[PromoKind]] = frozenset({"fixed", "fixed_per_booking"})  # kinds with an amount
 _CODE: Final = re.compile(r"[A-Z0-9._-]+")  # can be read aloud, and typed on any keyboard
 
 
@@ -192,12 +192,13 @@ def _check_promo(sent: PromoDraft | PromoChanges, draft: PromoDraft, sale: Sale)
     if not 1 <= len(code) <= PROMO_CODE_CHARACTERS_MAX or not _CODE.fullmatch(code):
         complaints.about(
             "/code",
-            f"Must be 1 to {PROMO_CODE_CHARACTERS_MAX} ASCII letters, digits, dots, hyphens and underscores.",
+            "not-a-promo-code",
+            characters_max=PROMO_CODE_CHARACTERS_MAX,
         )
     _check_value(complaints, draft, sale.currency)
     for index, ticket_type_id in enumerate(draft.ticket_type_ids[:TICKET_TYPES_MAX]):
         if ticket_type_id not in sale.ticket_types:
-            complaints.about(f"/ticket_type_ids/{index}", "There is no such ticket type.")
+            complaints.about(f"/ticket_type_ids/{index}", "unknown-ticket-type")
     _check_currency(complaints, "/budget/currency", draft.budget, sale.currency)
     check_span(complaints, "", from_at=draft.from_at, until_at=draft.until_at)
     complaints.refuse_if_any()
@@ -219,24 +220,23 @@ def _check_payable(terms: PromoTerms, sale: Sale, denominations: Denominations) 
 def _check_value(complaints: Complaints, draft: PromoDraft, currency: str) -> None:
     """Note what is wrong with the value of a promo code, which each kind has in a field of its own."""
     if draft.kind == "percent" and draft.basis_points is None:
-        complaints.about("/basis_points", "A code of the kind percent needs these: 1000 is ten percent.")
+        complaints.about("/basis_points", "percent-needs-basis-points")
     elif draft.kind != "percent" and draft.basis_points is not None:
-        complaints.about("/basis_points", "Only a code of the kind percent has these.")
-    off = _OFF.get(draft.kind)
-    if off is not None and draft.amount is None:
-        complaints.about(
-            "/amount", f"A code of the kind {draft.kind} needs the amount that it takes off {off}."
-        )
-    elif off is not None and draft.amount is not None:
+        complaints.about("/basis_points", "basis-points-of-percent-only")
+    if draft.kind == "fixed" and draft.amount is None:
+        complaints.about("/amount", "fixed-needs-amount")
+    elif draft.kind == "fixed_per_booking" and draft.amount is None:
+        complaints.about("/amount", "fixed-per-booking-needs-amount")
+    elif draft.kind in _OFF and draft.amount is not None:
         if not 1 <= draft.amount.amount <= AMOUNT_OFF_MINOR_MAX:
-            complaints.about("/amount/amount", f"Must be from 1 to {AMOUNT_OFF_MINOR_MAX}.")
+            complaints.about("/amount/amount", "out-of-range", smallest=1, largest=AMOUNT_OFF_MINOR_MAX)
         _check_currency(complaints, "/amount/currency", draft.amount, currency)
     elif draft.amount is not None:
-        complaints.about("/amount", "Only a code of the kind fixed or fixed_per_booking has one.")
+        complaints.about("/amount", "amount-of-fixed-only")
     if draft.kind == "unlock" and not draft.ticket_type_ids:
-        complaints.about("/ticket_type_ids", "Name the hidden ticket types that it unlocks.")
+        complaints.about("/ticket_type_ids", "unlock-needs-ticket-types")
 
 
 def _check_currency(complaints: Complaints, pointer: str, money: Money | None, currency: str) -> None:
     if money is not None and money.currency != currency:
-        complaints.about(pointer, f"The event is sold in {currency}.")
+        complaints.about(pointer, "another-currency", currency=currency)

@@ -54,13 +54,7 @@ async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None,
         raise Refused(CommonRefusal.NOT_FOUND, "event")
     sale = await read_sale(tx, event_id)
     if sale.hall is not None and places is not None:
-        raise Invalid(
-            [
-                FieldError(
-                    "/places", "The event has assigned seating: its copy has the same seats. Leave this out."
-                )
-            ]
-        )
+        raise Invalid([FieldError("/places", "places-of-seats")])
     starts_at = max(original.starts_at, now + _AHEAD)
     terms = replace(
         terms_of(original),

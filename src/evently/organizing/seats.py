@@ -75,7 +75,7 @@ def _seats_of(layout: bytes, choice: SeatChoice) -> tuple[str, ...]:
     """Return the ids of the chosen seats: in a thread, for there may be 100,000."""
     complaints = Complaints()
     if choice.is_empty():
-        complaints.about("", "Name sections, rows or seats.")
+        complaints.about("", "no-seats-named")
     names = SeatNames(layout)
     numbers = {number for _, some in names.find(complaints, "", choice) for number in some}
     complaints.refuse_if_any()

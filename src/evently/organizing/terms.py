@@ -99,7 +99,7 @@ def check_sale(
     """
     complaints.check("", terms)
     if terms.currency not in CURRENCIES:
-        complaints.about("/currency", "Must be a currency code of ISO 4217, such as EUR.")
+        complaints.about("/currency", "not-a-currency")
     _check_capacity(complaints, terms)
     zones = [] if terms.seating is None else [zone.name for zone in terms.seating.zones]
     for index, ticket_type in enumerate(terms.ticket_types):
@@ -161,16 +161,16 @@ def _check_payable(complaints: Complaints, terms: SaleTerms, denominations: Deno
         sold = ticket_type_terms(draft, NO_ID, position=1, pool_ids=())
         found = find_problem_ticket(denominations(terms.currency), conditions, [sold], [None])
         if found is not None:
-            complaints.about(f"/ticket_types/{index}/price", explain(found, terms.currency))
+            complaints.add(f"/ticket_types/{index}/price", explain(found, terms.currency))
 
 
 def _check_capacity(complaints: Complaints, terms: SaleTerms) -> None:
     """Note whether there are pools for the ticket types without seats."""
     if terms.capacity is not None and terms.pools:
-        complaints.about("/capacity", "Give capacity or pools, not both.")
+        complaints.about("/capacity", "capacity-or-pools")
     unseated = [draft for draft in terms.ticket_types if draft.zone is None]
     if unseated and terms.capacity is None and not terms.pools:
-        complaints.about("/capacity", "Ticket types draw on pools: give capacity, or pools.")
+        complaints.about("/capacity", "capacity-missing")
 
 
 def _named_pools(terms: SaleTerms) -> tuple[NewPool, ...]:
@@ -180,8 +180,8 @@ def _named_pools(terms: SaleTerms) -> tuple[NewPool, ...]:
 
 def _check_pool_names(complaints: Complaints, pointer: str, draft: NewTicketType, terms: SaleTerms) -> None:
     if not draft.pools and len(terms.pools) > 1 and draft.zone is None:
-        complaints.about(pointer, "Name the pools that this ticket type draws on.")
+        complaints.about(pointer, "pools-not-named")
     names = {fold_name(pool.name) for pool in _named_pools(terms)}
     for index, name in enumerate(draft.pools):
         if fold_name(name) not in names:
-            complaints.about(f"{pointer}/{index}", "There is no pool of this name.")
+            complaints.about(f"{pointer}/{index}", "unknown-pool-name")

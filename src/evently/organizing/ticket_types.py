@@ -205,14 +205,14 @@ async def retire_ticket_type(
 def check_ticket_type(complaints: Complaints, pointer: str, draft: TicketTypeDraft, currency: str) -> None:
     """Note the rules that a ticket type breaks by itself; `TicketTypeDraft` has the limits."""
     if draft.price is not None and draft.price.currency != currency:
-        complaints.about(f"{pointer}/price/currency", f"The event is sold in {currency}.")
+        complaints.about(f"{pointer}/price/currency", "another-currency", currency=currency)
     check_window(complaints, pointer, draft.on_sale_at, draft.off_sale_at)
 
 
 def check_zone(complaints: Complaints, pointer: str, zone: str | None, zones: Iterable[str]) -> None:
     """Note that a ticket type names a zone that the seating does not have."""
     if zone is not None and fold_name(zone) not in set(map(fold_name, zones)):
-        complaints.about(pointer, "The seating has no zone of this name.")
+        complaints.about(pointer, "unknown-zone")
 
 
 def ticket_type_terms(
@@ -276,10 +276,10 @@ def _check_in_sale(
     check_ticket_type(complaints, "", draft, sale.currency)
     check_new_name(complaints, draft.name, other_names)
     if not pool_ids:
-        complaints.about("/pool_ids", "A ticket type draws on at least one pool.")
+        complaints.about("/pool_ids", "pool-missing")
     for index, pool_id in enumerate(pool_ids):
         if pool_id not in sale.pools:
-            complaints.about(f"/pool_ids/{index}", "There is no such pool.")
+            complaints.about(f"/pool_ids/{index}", "unknown-pool")
     check_zone(complaints, "/zone", draft.zone, () if sale.hall is None else sale.hall.zones)
 
 

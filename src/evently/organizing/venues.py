@@ -93,7 +93,6 @@ async def _change_sale(tx: Connection, move: VenueMove, now: datetime) -> None:
     sale = await read_sale(tx, event.event_id)
     off_sale_at = min(follow(sale.off_sale_at, event, starts_at, ends_at), ends_at)
     if off_sale_at <= sale.on_sale_at:
-        message = f"The sale of {event.title!r} would end before it begins: change its window first."
-        raise Invalid([FieldError("/time_zone", message)])
+        raise Invalid([FieldError("/time_zone", "sale-would-end-first", {"event": event.title})])
     after = replace(event, starts_at=starts_at)
     await edit_times(tx, event, sale, after, (sale.on_sale_at, off_sale_at), now)

@@ -20,9 +20,9 @@ def check_span(complaints: Complaints, pointer: str, **ends: datetime | None) ->
     (first_field, first), (last_field, last) = ends.items()
     for field, moment in ends.items():
         if moment is not None and not is_within_reach(moment):
-            complaints.about(f"{pointer}/{field}", "Is too far away.")
+            complaints.about(f"{pointer}/{field}", "too-far-away")
     if first is not None and last is not None and last <= first:
-        complaints.about(f"{pointer}/{last_field}", f"Must be after {first_field}.")
+        complaints.about(f"{pointer}/{last_field}", "not-after", field=first_field)
 
 
 def utc(moment: datetime | None) -> datetime | None:

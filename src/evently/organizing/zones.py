@@ -97,7 +97,7 @@ class SeatNames:
                 seen.add(name)
                 where = f"{pointer}/{kind}/{index}"
                 if (numbers := known.get(name)) is None:
-                    complaints.about(where, f"The map has no such {word}.")
+                    complaints.about(where, "not-on-the-map", kind=word)
                 else:
                     yield where, numbers
 
@@ -105,15 +105,13 @@ class SeatNames:
 def check_zone_names(complaints: Complaints, pointer: str, zones: Sequence[ZoneDraft]) -> None:
     """Note what is wrong with zones, whatever the map is."""
     if not zones:
-        complaints.about(
-            f"{pointer}/zones", "Name at least one zone; a zone that names no seats has all of them."
-        )
+        complaints.about(f"{pointer}/zones", "zone-missing")
     check_names(complaints, f"{pointer}/zones", [zone.name for zone in zones])
     empty = [index for index, zone in enumerate(zones) if zone.is_empty()]
     for index in empty[1:]:
         complaints.about(
             f"{pointer}/zones/{index}",
-            "Another zone has all remaining seats: name sections, rows or seats.",
+            "second-zone-of-the-rest",
         )
 
 
@@ -131,14 +129,16 @@ def check_zones(complaints: Complaints, pointer: str, zones: Sequence[ZoneDraft]
             if elsewhere is not None:
                 complaints.about(
                     where,
-                    f"Seat {names.ids[elsewhere]!r} is also in the zone {zones[zone_of[elsewhere]].name!r}.",
+                    "seat-in-another-zone",
+                    seat=names.ids[elsewhere],
+                    zone=zones[zone_of[elsewhere]].name,
                 )
             for number in numbers:
                 zone_of[number] = index
     if rest is not None:
         zone_of = bytearray(rest if zone == NOT_FOR_SALE else zone for zone in zone_of)
         if rest not in zone_of:
-            complaints.about(f"{pointer}/zones/{rest}", "No seat is left for this zone.")
+            complaints.about(f"{pointer}/zones/{rest}", "zone-without-seats")
     return bytes(zone_of)
 
 

@@ -295,7 +295,7 @@ class StripeGateway:
                 )
             denomination = denomination_of(payment.currency.upper())
             if (problem := denomination.find_inexact(amount_minor)) is not None:
-                return RefundFailed(reference, "amount_not_taken", problem.sentence())
+                return RefundFailed(reference, "amount_not_taken", problem.explain().detail)
             refunds = self._client.v1.refunds
             listed = await refunds.list_async({"payment_intent": payment.id, "limit": REFUNDS_MAX})
             made = next((refund for refund in listed.data if _key_of(refund) == key), None)

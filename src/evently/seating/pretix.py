@@ -355,7 +355,7 @@ def _fault_of_plan(fault: FieldError, plan: PretixPlan, drawn: list[str]) -> Fie
     """
     match fault.pointer.split("/")[1:]:
         case ["sections"]:
-            return FieldError("/zones", fault.detail)
+            return FieldError("/zones", fault.code, fault.data)
         case ["sections", section, *rest]:
             zone = [number for number, zone in enumerate(plan.zones) if zone.rows][int(section)]
             words = ["zones", str(zone), *rest]
@@ -364,15 +364,16 @@ def _fault_of_plan(fault: FieldError, plan: PretixPlan, drawn: list[str]) -> Fie
                 if rest[0] == "rows" and rest[-1] == "name"
                 else _FIELDS.get(words[-1], words[-1])
             )
-            return FieldError("/" + "/".join(words), fault.detail)
+            return FieldError("/" + "/".join(words), fault.code, fault.data)
         case ["shapes"]:
             return FieldError(
                 "/zones",
-                f"A map has at most {SHAPES_MAX} areas and texts outside of the middle of an area.",
+                "too-many-loose-shapes",
+                {"shapes_max": SHAPES_MAX},
             )
         case ["shapes", shape, "text"]:
-            return FieldError(f"{drawn[int(shape)]}/text/text", fault.detail)
+            return FieldError(f"{drawn[int(shape)]}/text/text", fault.code, fault.data)
         case ["shapes", shape, *_]:
-            return FieldError(drawn[int(shape)], fault.detail)
+            return FieldError(drawn[int(shape)], fault.code, fault.data)
         case _:
             return fault

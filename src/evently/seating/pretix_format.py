@@ -141,7 +141,7 @@ def plan_faults(plan: PretixPlan) -> Iterator[FieldError]:
     for zone_number, row_number, number, seat in plan.seats():
         pointer = f"/zones/{zone_number}/rows/{row_number}/seats/{number}"
         if seat.category not in known:
-            yield FieldError(f"{pointer}/category", f"The category {quoted(seat.category)} does not exist.")
+            yield FieldError(f"{pointer}/category", "unknown-category", {"category": quoted(seat.category)})
         yield from _out_of_range(pointer, seat.position)
     for zone_number, zone in enumerate(plan.zones):
         yield from _out_of_range(f"/zones/{zone_number}", zone.position)
@@ -151,16 +151,16 @@ def plan_faults(plan: PretixPlan) -> Iterator[FieldError]:
             pointer = f"/zones/{zone_number}/areas/{area_number}"
             yield from _out_of_range(pointer, area.position)
             if area.shape is not None and getattr(area, area.shape) is None:
-                yield FieldError(f"{pointer}/{area.shape}", "Missing.")
+                yield FieldError(f"{pointer}/{area.shape}", "missing")
 
 
 def _exceeded_limits(plan: PretixPlan) -> Iterator[FieldError]:
     yield from _at_most("/categories", len(plan.categories), CATEGORIES_MAX)
     yield from _at_most("/zones", len(plan.zones), SECTIONS_MAX)
     if sum(len(row.seats) for zone in plan.zones for row in zone.rows) > SEATS_MAX:
-        yield FieldError("/zones", f"A map has at most {SEATS_MAX:,} seats.")
+        yield FieldError("/zones", "too-many-seats", {"seats_max": SEATS_MAX})
     if sum(len(zone.areas) for zone in plan.zones) > SHAPES_MAX:
-        yield FieldError("/zones", f"A map has at most {SHAPES_MAX} areas and texts.")
+        yield FieldError("/zones", "too-many-shapes", {"shapes_max": SHAPES_MAX})
     for zone_number, zone in enumerate(plan.zones[:SECTIONS_MAX]):
         yield from _at_most(f"/zones/{zone_number}/rows", len(zone.rows), ROWS_MAX)
         for area_number, area in enumerate(zone.areas[:SHAPES_MAX]):
@@ -172,11 +172,9 @@ def _exceeded_limits(plan: PretixPlan) -> Iterator[FieldError]:
 
 def _at_most(pointer: str, count: int, most: int) -> Iterator[FieldError]:
     if count > most:
-        yield FieldError(pointer, f"Must have at most {most} items.")
+        yield FieldError(pointer, "too-many-items", {"items_max": most})
 
 
 def _out_of_range(pointer: str, place: PretixPlace) -> Iterator[FieldError]:
     if not (abs(place.x) <= PIXELS_MAX and abs(place.y) <= PIXELS_MAX):
-        yield FieldError(
-            f"{pointer}/position", f"Must be at most {PIXELS_MAX:,} pixels from the parent on each axis."
-        )
+        yield FieldError(f"{pointer}/position", "pixels-too-far", {"pixels_max": PIXELS_MAX})

@@ -168,7 +168,7 @@ def _faults(seat_map: SeatMap) -> Iterator[FieldError]:
     yield from _points("/focal_point", [seat_map.focal_point])
     yield from _count("/sections", len(seat_map.sections), SECTIONS_MAX)
     if sum(len(row.seats) for section in seat_map.sections for row in section.rows) > SEATS_MAX:
-        yield FieldError("/sections", f"A map has at most {SEATS_MAX:,} seats.")
+        yield FieldError("/sections", "too-many-seats", {"seats_max": SEATS_MAX})
         return  # the time to check more seats would have no limit
     yield from _duplicates("/sections", [section.name for section in seat_map.sections], "name", "section")
     for number, section in enumerate(seat_map.sections):
@@ -189,7 +189,7 @@ def _section_faults(pointer: str, section: Section) -> Iterator[FieldError]:
         at = f"{pointer}/rows/{number}"
         printed = {(row.printed(), seat.label) for seat in row.seats}
         if row.label and not tickets.isdisjoint(printed):
-            yield FieldError(f"{at}/label", "Another row prints the same row and seat on a ticket.")
+            yield FieldError(f"{at}/label", "label-printed-twice")
         tickets |= printed
         yield from _text(f"{at}/name", row.name, NAME_CHARACTERS_MAX)
         if row.label:
@@ -204,16 +204,19 @@ def _section_faults(pointer: str, section: Section) -> Iterator[FieldError]:
 
 def _shape_faults(seat_map: SeatMap) -> Iterator[FieldError]:
     if len(seat_map.shapes) > SHAPES_MAX:
-        yield FieldError("/shapes", f"Must have at most {SHAPES_MAX} items.")
+        yield FieldError("/shapes", "too-many-items", {"items_max": SHAPES_MAX})
         return
     for number, shape in enumerate(seat_map.shapes):
         least = 1 if shape.kind == "text" else 3
         if not least <= len(shape.points) <= POINTS_MAX:
-            yield FieldError(f"/shapes/{number}/points", f"Must have {least} to {POINTS_MAX} items.")
+            yield FieldError(
+                f"/shapes/{number}/points", "number-of-items", {"items_min": least, "items_max": POINTS_MAX}
+            )
         if len(shape.text) > NAME_CHARACTERS_MAX or not _is_printable(shape.text):
             yield FieldError(
                 f"/shapes/{number}/text",
-                f"Must have at most {NAME_CHARACTERS_MAX} visible characters.",
+                "visible-characters-max",
+                {"characters_max": NAME_CHARACTERS_MAX},
             )
         yield from _points(f"/shapes/{number}/points", shape.points)
 
@@ -225,7 +228,7 @@ def _id_faults(seat_map: SeatMap) -> Iterator[FieldError]:
     seen: set[str] = set()
     for pointer, seat in _seats_with_pointers(seat_map):
         if seat.id in seen:
-            yield FieldError(f"{pointer}/id", f"Another seat has the id {quoted(seat.id)}.")
+            yield FieldError(f"{pointer}/id", "seat-id-taken", {"seat": quoted(seat.id)})
         seen.add(seat.id)
 
 
@@ -246,7 +249,8 @@ def _overlaps(seat_map: SeatMap) -> Iterator[FieldError]:
             if hypot(other.x - seat.x, other.y - seat.y) < SEATS_APART_MIN:
                 yield FieldError(
                     pointer,
-                    f"Overlaps seat {quoted(other.id)}: seats must be at least {SEATS_APART_MIN} m apart.",
+                    "seats-overlap",
+                    {"seat": quoted(other.id), "metres_min": SEATS_APART_MIN},
                 )
                 break
         grid.setdefault((column, line), []).append(seat)
@@ -261,7 +265,7 @@ def _seats_with_pointers(seat_map: SeatMap) -> Iterator[tuple[str, Seat]]:
 
 def _text(pointer: str, text: str, characters_max: int) -> Iterator[FieldError]:
     if not is_visible(text) or len(text) > characters_max or not _is_printable(text):
-        yield FieldError(pointer, f"Must have 1 to {characters_max} visible characters.")
+        yield FieldError(pointer, "visible-characters", {"characters_max": characters_max})
 
 
 def _is_printable(text: str) -> bool:
@@ -273,12 +277,12 @@ def _is_printable(text: str) -> bool:
 
 def _count(pointer: str, count: int, most: int) -> Iterator[FieldError]:
     if not 1 <= count <= most:
-        yield FieldError(pointer, f"Must have 1 to {most} items.")
+        yield FieldError(pointer, "number-of-items", {"items_min": 1, "items_max": most})
 
 
 def _points(pointer: str, points: Iterable[Point]) -> Iterator[FieldError]:
     if not all(_is_in_range(point.x, point.y) for point in points):
-        yield FieldError(pointer, f"Must be at most {METRES_MAX:,.0f} m from the origin on each axis.")
+        yield FieldError(pointer, "metres-too-far", {"metres_max": METRES_MAX})
 
 
 def _is_in_range(x: float, y: float) -> bool:
@@ -292,7 +296,11 @@ def _duplicates(pointer: str, names: Iterable[str], field: str, noun: str) -> It
         # An é has two encodings, which look alike
         normalised = name if len(name) > NAME_CHARACTERS_MAX else normalize("NFC", name)
         if normalised in seen:
-            yield FieldError(f"{pointer}/{number}/{field}", f"Another {noun} has the {field} {quoted(name)}.")
+            yield FieldError(
+                f"{pointer}/{number}/{field}",
+                "taken-on-the-map",
+                {"kind": noun, "field": field, "name": quoted(name)},
+            )
         seen.add(normalised)
 
 
@@ -329,7 +337,7 @@ def _malformed(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
         try:
             msgspec.convert(value, shape)
         except msgspec.ValidationError as exc:
-            yield FieldError(pointer, f"{exc}.")
+            yield FieldError(pointer, "not-as-expected", {"message": f"{exc}."})
 
 
 def _malformed_fields(
@@ -340,11 +348,11 @@ def _malformed_fields(
         if field.name in value:
             yield from _malformed(field.type, value[field.name], f"{pointer}/{field.name}")
         elif field.required:
-            yield FieldError(f"{pointer}/{field.name}", "Missing.")
+            yield FieldError(f"{pointer}/{field.name}", "missing")
     if not shape.__struct_config__.forbid_unknown_fields:
         return
     for name in sorted(map(str, value.keys() - {field.name for field in known})):
         yield FieldError(
             f"{pointer}/{name[:NAME_CHARACTERS_MAX].replace('~', '~0').replace('/', '~1')}",
-            "Unknown field.",
+            "unknown-field",
         )

@@ -255,13 +255,7 @@ async def pay_booking(
 ) -> Response[PaymentView]:
     """Pay for a booking of the caller."""
     if data.hosted and data.return_url is None:
-        raise Invalid(
-            [
-                FieldError(
-                    "/return_url", "is required with `hosted`: the gateway's page sends the buyer back to it"
-                )
-            ]
-        )
+        raise Invalid([FieldError("/return_url", "needed-with-hosted")])
     choice = PaymentChoice(data.method, data.hosted, data.return_url)
     key = key_of(idempotency_key)
     paid = await request.context.checkout.pay(booking_id, request.actor.id, choice, key)

@@ -35,11 +35,13 @@ def parse_instant(
         errors.append(
             FieldError(
                 pointer,
-                "Is not an instant with an offset, such as 2027-05-20T18:00:00Z (send a plus sign as %2B).",
+                "not-an-instant",
             )
         )
         return None
     if not earliest <= at <= latest:
-        errors.append(FieldError(pointer, f"Must lie between {earliest.year} and {latest.year}."))
+        errors.append(
+            FieldError(pointer, "year-out-of-range", {"earliest": earliest.year, "latest": latest.year})
+        )
         return None
     return at

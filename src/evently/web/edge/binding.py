@@ -65,18 +65,18 @@ class Parameter:
             pointer, given = self.name, None if header is None else [header]
         if given is None:
             if self.required:
-                errors.append(FieldError(pointer, "Missing."))
+                errors.append(FieldError(pointer, "missing"))
             return self.default
         if len(given) > 1 and not self._many:
-            errors.append(FieldError(pointer, "Given more than once."))
+            errors.append(FieldError(pointer, "given-twice"))
         if any("\x00" in value for value in given):
-            errors.append(FieldError(pointer, "NUL characters cannot be stored."))
+            errors.append(FieldError(pointer, "nul-character"))
             return None
         value = given if self._many else given[-1]
         try:
             return msgspec.convert(value, self.shape, strict=self._is_strict, dec_hook=read_id)
         except msgspec.ValidationError as exc:
-            errors.append(FieldError(pointer, sentence(str(exc))))
+            errors.append(FieldError(pointer, "not-as-expected", {"message": sentence(str(exc))}))
             return None
 
 
@@ -113,7 +113,7 @@ class Binding:
         if query_string := request.scope["query_string"]:
             query = _parse_query(query_string)
             errors += [
-                FieldError(f"?{name[:_NAME_LENGTH_MAX]}", "There is no such parameter.")
+                FieldError(f"?{name[:_NAME_LENGTH_MAX]}", "unknown-parameter")
                 for name in query
                 if name not in self._query_names and not self._is_page
             ]

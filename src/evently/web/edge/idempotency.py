@@ -38,9 +38,7 @@ def key_of(given: str | None) -> str | None:
         return None
     bare = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
     if not bare or not bare.isascii() or not bare.isprintable():
-        raise Invalid(
-            [FieldError("Idempotency-Key", f"is 1 to {_KEY_LENGTH_MAX} printable ASCII characters")]
-        )
+        raise Invalid([FieldError("Idempotency-Key", "not-a-key", {"characters_max": _KEY_LENGTH_MAX})])
     return bare
 
 

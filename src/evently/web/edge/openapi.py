@@ -308,7 +308,9 @@ def _example(code: str, row: ProblemType) -> Json:
         "request_id": "9f2c41d07a3b-1f4",
     }
     if code == CommonRefusal.INVALID:
-        found["errors"] = [{"pointer": "/lines/0/quantity", "detail": "Expected `int` >= 1."}]
+        found["errors"] = [
+            {"pointer": "/lines/0/quantity", "code": "not-as-expected", "detail": "Expected `int` >= 1."}
+        ]
     return found
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from importlib.resources import files
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec.toml
 import structlog
@@ -24,7 +24,6 @@ from evently.accounts import AccountsRefusal
 from evently.kit.errors import (
     Busy,
     CommonRefusal,
-    FieldError,
     Invalid,
     OutcomeUnknown,
     Refusal,
@@ -64,6 +63,18 @@ def _read_problems() -> dict[str, ProblemType]:
 PROBLEMS: Final = _read_problems()
 
 
+class FieldErrorView(msgspec.Struct, frozen=True):
+    """One wrong field.
+
+    `pointer` is an RFC 6901 JSON pointer into the request body, `?name` of a query parameter, or the name of
+    a header. `code` is stable; `detail` says in English what is wrong.
+    """
+
+    pointer: Annotated[str, msgspec.Meta(examples=["/lines/0/quantity"])]
+    code: Annotated[str, msgspec.Meta(examples=["out-of-range"])]
+    detail: Annotated[str, msgspec.Meta(examples=["Must be from 1 to 100."])]
+
+
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """A problem, as RFC 9457 describes it."""
 
@@ -73,7 +84,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     code: str
     request_id: str
-    errors: list[FieldError] = []
+    errors: list[FieldErrorView] = []
 
 
 _ANYWHERE: Final = (*CommonRefusal, *EdgeRefusal)
@@ -91,7 +102,7 @@ def problem_of(context: Context, request_id: str, exc: Refused) -> Response[Any]
     row = PROBLEMS[exc.refusal]
     members = {name: value for name, value in exc.data.items() if name in row.members}
     if isinstance(exc, Invalid):
-        errors = [FieldError(error.pointer, _as_sentence(error.detail)) for error in exc.errors]
+        errors = [FieldErrorView(error.pointer, error.code, error.detail) for error in exc.errors]
         return _respond(context, request_id, exc.refusal, errors[0].detail, {"errors": errors})
     return _respond(context, request_id, exc.refusal, sentence_of(exc), members)
 

@@ -88,7 +88,7 @@ def _all_errors(shape: Any, body: bytes, first: msgspec.ValidationError) -> list
     try:
         value = load_long(body)
     except msgspec.ValidationError:  # a number that is out of range; nothing else can be checked then
-        return [FieldError(_pointer_in(str(first)), sentence(str(first)))]
+        return [FieldError(_pointer_in(str(first)), "not-as-expected", {"message": sentence(str(first))})]
     except (ValueError, RecursionError) as exc:
         raise _malformed(exc) from exc
     errors: list[FieldError] = []
@@ -96,7 +96,7 @@ def _all_errors(shape: Any, body: bytes, first: msgspec.ValidationError) -> list
         errors.append(error)
         if len(errors) == ERRORS_MAX:
             break
-    return errors or [FieldError("", sentence(str(first)))]
+    return errors or [FieldError("", "not-as-expected", {"message": sentence(str(first))})]
 
 
 def _errors(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
@@ -109,7 +109,7 @@ def _errors(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
         try:
             msgspec.convert(value, shape, dec_hook=read_id)
         except msgspec.ValidationError as exc:
-            yield FieldError(pointer, sentence(str(exc)))
+            yield FieldError(pointer, "not-as-expected", {"message": sentence(str(exc))})
 
 
 def _errors_inside(shape: Any, value: Any, pointer: str) -> Iterator[FieldError]:
@@ -133,10 +133,10 @@ def _errors_of_object(
         if field.encode_name in value:
             yield from _errors(field.type, value[field.encode_name], _below(pointer, field.encode_name))
         elif field.required:
-            yield FieldError(_below(pointer, field.encode_name), "Missing.")
+            yield FieldError(_below(pointer, field.encode_name), "missing")
     if shape.__struct_config__.forbid_unknown_fields:
         for name in value.keys() - known:
-            yield FieldError(_below(pointer, name), "There is no such field.")
+            yield FieldError(_below(pointer, name), "unknown-field")
 
 
 def _plain(shape: Any, value: Any) -> Any:
@@ -163,12 +163,12 @@ def _unstorable(value: Any, pointer: str) -> Iterator[FieldError]:
     """Yield an error for each well-formed value that the database cannot hold."""
     if isinstance(value, str):
         if "\x00" in value:
-            yield FieldError(pointer, "NUL characters cannot be stored.")
+            yield FieldError(pointer, "nul-character")
     elif isinstance(value, datetime):
         try:
             value.astimezone(UTC)
         except OverflowError:
-            yield FieldError(pointer, "This instant is outside the calendar.")
+            yield FieldError(pointer, "outside-the-calendar")
     elif isinstance(value, msgspec.Struct):
         for field in fields_of(type(value)):
             yield from _unstorable(getattr(value, field.name), _below(pointer, field.encode_name))

@@ -369,7 +369,7 @@ def _read_choice(form: Form) -> Choice:
 def _read_number(name: str, value: str) -> int:
     text = value.strip()
     if text and not (text.isdecimal() and text.isascii()):
-        raise Invalid([FieldError(f"/{name}", "is not a number")])
+        raise Invalid([FieldError(f"/{name}", "not-a-number")])
     return int(text[:6] or "0")
 
 

@@ -230,7 +230,7 @@ async def _series(
     to_at = asked.to_at or request.context.clock()
     from_at = asked.from_at or max(EARLIEST, to_at - _DEFAULT_RANGE[granularity])
     if to_at <= from_at:
-        raise Invalid([FieldError("?from", "Must be before `to`, whose default is now.")])
+        raise Invalid([FieldError("?from", "not-before-to")])
     slots = analytics.slots_of(from_at, to_at, ZoneInfo(zone), granularity)
     totals = await analytics.read_series(request.context.database, scope, slots)
     points = [show_point(each) for each in totals]
@@ -257,9 +257,9 @@ def _parse_range(from_: str | None, to: str | None, time_zone: str | None = None
     from_at = parse_instant("?from", from_, errors, earliest=EARLIEST, latest=LATEST)
     to_at = parse_instant("?to", to, errors, earliest=EARLIEST, latest=LATEST)
     if from_at is not None and to_at is not None and to_at <= from_at:
-        errors.append(FieldError("?to", "Must be after `from`."))
+        errors.append(FieldError("?to", "not-after-from"))
     if time_zone is not None and time_zone not in catalogue.time_zones():
-        errors.append(FieldError("?time_zone", "Is not a time zone of the IANA database."))
+        errors.append(FieldError("?time_zone", "not-a-time-zone"))
     if errors:
         raise Invalid(errors)
     return analytics.round_outwards(from_at, to_at)

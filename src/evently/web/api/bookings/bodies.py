@@ -106,9 +106,7 @@ def lines_of(lines: list[BookingLineBody]) -> tuple[sales.commands.BookingLine, 
     for index, line in enumerate(lines):
         type_id = line.ticket_type_id
         if type_id in found:
-            errors.append(
-                FieldError(f"/lines/{index}/ticket_type_id", "names a ticket type that an earlier line names")
-            )
+            errors.append(FieldError(f"/lines/{index}/ticket_type_id", "ticket-type-named-twice"))
         else:
             found[type_id] = sales.commands.BookingLine(
                 type_id,
@@ -121,7 +119,7 @@ def lines_of(lines: list[BookingLineBody]) -> tuple[sales.commands.BookingLine, 
             errors += _wrong_seats(line, f"/lines/{index}", seen)
         units += line.units()
     if units > sales.commands.UNITS_MAX:
-        errors.append(FieldError("/lines", f"is more than {sales.commands.UNITS_MAX} tickets"))
+        errors.append(FieldError("/lines", "too-many-tickets", {"tickets_max": sales.commands.UNITS_MAX}))
     if errors:
         raise Invalid(errors)
     return tuple(found.values())
@@ -131,20 +129,18 @@ def _wrong_seats(line: BookingLineBody, pointer: str, seen: set[str]) -> list[Fi
     """Return the errors in the seats of a line; add its seats to `seen`."""
     if line.seats is None:
         if line.quantity is None:
-            return [FieldError(f"{pointer}/quantity", "Missing.")]
+            return [FieldError(f"{pointer}/quantity", "missing")]
         too_many = line.accessible > line.quantity
-        return [FieldError(f"{pointer}/accessible", "is more than the quantity")] if too_many else []
+        return [FieldError(f"{pointer}/accessible", "more-than-quantity")] if too_many else []
     errors = []
     for index, seat in enumerate(line.seats):
         if seat in seen:
-            errors.append(
-                FieldError(f"{pointer}/seats/{index}", "names a seat that an earlier line or seat names")
-            )
+            errors.append(FieldError(f"{pointer}/seats/{index}", "seat-named-twice"))
         seen.add(seat)
     if line.quantity not in (None, len(line.seats)):
-        errors.append(FieldError(f"{pointer}/quantity", "is not the number of named seats"))
+        errors.append(FieldError(f"{pointer}/quantity", "not-the-number-of-seats"))
     if line.section is not None:
-        errors.append(FieldError(f"{pointer}/section", "cannot be combined with `seats`"))
+        errors.append(FieldError(f"{pointer}/section", "not-with-seats"))
     if line.accessible:
-        errors.append(FieldError(f"{pointer}/accessible", "cannot be combined with `seats`"))
+        errors.append(FieldError(f"{pointer}/accessible", "not-with-seats"))
     return errors

@@ -163,12 +163,12 @@ async def list_events(
     facets = _facets(city=city, category=category, tags=tagged or (), organizer_id=organizer_id)
     search = search_for(typed or "", facets)
     if typed is not None and not search.words:
-        errors.append(FieldError("?q", "Must have a letter or a digit."))
+        errors.append(FieldError("?q", "no-letter-or-digit"))
     if sort is Sort.RELEVANCE and typed is None:
-        errors.append(FieldError("?sort", "The order by relevance needs `q`."))
+        errors.append(FieldError("?sort", "relevance-needs-q"))
     times = _parse_instant("?from", range_from, errors), _parse_instant("?to", range_to, errors)
     if times[0] is not None and times[1] is not None and times[1] < times[0]:
-        errors.append(FieldError("?to", "Must not be before `from`."))
+        errors.append(FieldError("?to", "before-from"))
     wanted = EventSearch(search, sort, *times, _price(errors, price_max, currency), available)
     if errors:
         raise Invalid(errors)
@@ -272,13 +272,9 @@ def _facets(
 
 def _price(errors: list[FieldError], price_max: int | None, currency: str | None) -> Money | None:
     if currency is not None and currency not in CURRENCIES:
-        errors.append(FieldError("?currency", "Must be a currency code of ISO 4217, such as EUR."))
+        errors.append(FieldError("?currency", "not-a-currency"))
     if (price_max is None) != (currency is None):
-        errors.append(
-            FieldError(
-                "?price_max" if price_max is None else "?currency", "Give a price and its currency together."
-            )
-        )
+        errors.append(FieldError("?price_max" if price_max is None else "?currency", "price-needs-currency"))
     return None if price_max is None or currency is None else Money(price_max, currency)
 
 

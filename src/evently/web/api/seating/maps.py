@@ -222,19 +222,19 @@ def _map_of(body: SeatMapBody) -> SeatMap:
     Runs in a thread: the largest map takes a second, and other requests need the event loop.
     """
     if (body.map is None) == (body.generate is None):
-        raise Invalid([FieldError("/map", "Give either `map` or `generate`.")])
+        raise Invalid([FieldError("/map", "map-or-generate")])
     if body.generate is not None:
         return _generated(body.generate)
     assert body.map is not None, "either map or generate is given"
     if faults := seating.check(body.map):
-        raise Invalid([FieldError(f"/map{fault.pointer}", fault.detail) for fault in faults])
+        raise Invalid([FieldError(f"/map{fault.pointer}", fault.code, fault.data) for fault in faults])
     return body.map
 
 
 def _generated(wanted: GenerateBody) -> SeatMap:
     make, (fewest, most) = _HALLS[wanted.kind]
     if not fewest <= wanted.seats <= most:
-        raise Invalid([FieldError("/generate/seats", f"Must be from {fewest} to {most}.")])
+        raise Invalid([FieldError("/generate/seats", "out-of-range", {"smallest": fewest, "largest": most})])
     return make(wanted.seats)
 
 
