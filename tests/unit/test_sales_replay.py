@@ -43,6 +43,8 @@ from evently.sales.facts import (
     SaleOpened,
     SaleSetUp,
     TicketsCancelled,
+    TicketsKept,
+    TicketsReturned,
     TicketTypePut,
     TicketTypeRetired,
     WaitlistJoined,
@@ -211,6 +213,9 @@ CONFIRMED, HELD = BookingConfirmed(ID, BUYER, TICKETS), BookingHeld(ID, BUYER, L
             TicketsCancelled(ID, "confirmed", ONE),
             TicketsCancelled(ID, "confirmed", ONE),
         ],
+        "somebody else's ticket returned": [CONFIRMED, TicketsReturned(ID, (OTHER[0][0],))],
+        "somebody else's ticket kept": [CONFIRMED, TicketsKept(ID, (OTHER[0][0],))],
+        "a ticket of a hold returned": [HELD, TicketsReturned(ID, (TICKETS[0][0],))],
         "somebody else's ticket cancelled": [CONFIRMED, TicketsCancelled(ID, "confirmed", OTHER)],
         "a ticket cancelled at another price": [
             CONFIRMED,

@@ -222,14 +222,22 @@ def unbind(sale: ReplayedSale, fact: facts.TicketUnbound) -> None:
 
 def return_tickets(sale: ReplayedSale, fact: facts.TicketsReturned) -> None:
     """Return tickets to the waitlist."""
+    _check_owner(sale, fact)
     sale.extras |= waitlist.HAS_RETURNS
     sale.returning.update(dict.fromkeys(fact.ticket_ids, sale.now()))
 
 
 def keep_tickets(sale: ReplayedSale, fact: facts.TicketsKept) -> None:
     """Keep returned tickets."""
+    _check_owner(sale, fact)
     for ticket_id in fact.ticket_ids:
         del sale.returning[ticket_id]
+
+
+def _check_owner(sale: ReplayedSale, fact: facts.TicketsReturned | facts.TicketsKept) -> None:
+    booking = sale.in_state(fact.booking_id, "confirmed")
+    if booking is not None and not booking.tickets.keys() >= set(fact.ticket_ids):
+        raise Contradiction(f"{fact.booking_id} does not have these tickets")
 
 
 def _held(sale: ReplayedSale, fact: facts.HoldConfirmed | facts.HoldExpired) -> ReplayedBooking | None:
