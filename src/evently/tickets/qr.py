@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import segno
 
 QUIET_ZONE: Final = 4  # modules around the code (ISO/IEC 18004, 6.3.8)
-DRAWN_MAX: Final = 4_000  # codes whose drawings are remembered: 3 KB each
+DRAWN_MAX: Final = 1_000  # codes whose drawings are remembered: 3 KB each
 _PIXELS: Final = 8  # the size of a module where nothing else sets the size of the drawing
 
 

@@ -113,6 +113,7 @@ class Typefaces:
     def __init__(self, fonts: typst.Fonts, families: Sequence[Family]) -> None:
         self.fonts = fonts
         self._families = {family.name: family for family in families}
+        self._plain = tuple(self._order("", "en", "zh"))
 
     def cautious(self) -> Typefaces:
         """Return typefaces that print only what the typeface in typst is known to have."""
@@ -129,6 +130,8 @@ class Typefaces:
         language: ja, ko or zh.
         """
         clean = _without_variants(unicodedata.normalize("NFC", " ".join(text.split())))
+        if clean.isascii() and clean.isprintable():  # every typeface has these: no need to compare
+            return Setting(_with_breaks(clean), self._plain, "en", rtl=False)
         lang, rtl = language_of(clean, han)
         families = [self._families[name] for name in self._order(clean, lang, han)]
         shown: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -71,6 +72,7 @@ def write_tickets(issued: IssuedTickets, typefaces: Typefaces) -> PrintedTickets
     han = _HAN_OF_ZONES.get(event.time_zone, "zh")
     missing: dict[str, None] = {}
 
+    @cache  # the tickets of a booking have many texts in common
     def put(text: str) -> Setting:
         setting = typefaces.set(text, han)
         missing.update(dict.fromkeys(setting.missing))
