@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 
 from evently.kit.clock import utc_now
-from evently.kit.ids import show_id
 from evently.mail.unsubscribing import Unsubscriptions
 from tests.support.box_office import SECRET, BoxOffice, open_box_office, problem_of
 from tests.support.mail import add_person
@@ -150,7 +149,7 @@ async def test_the_mailbox_shows_what_people_get(demo: BoxOffice) -> None:
     assert (pdf.content[:5], pdf.headers["content-type"]) == (b"%PDF-", "application/pdf")
     assert f"tickets-{booking['reference']}.pdf" in pdf.headers["content-disposition"]
     calendar = await demo.client.get(f"{path}/attachments/1")
-    assert f"UID:{show_id('evt', event.event_id)}@evently" in calendar.text
+    assert f"UID:{booking['id']}@evently" in calendar.text
     for number in ("2", "x", "-1", "99999"):
         assert (await demo.client.get(f"{path}/attachments/{number}")).status_code == 404
     health = (await demo.client.get("/health")).json()

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from ssl import SSLContext
 from typing import Any
 
 with warnings.catch_warnings():
@@ -94,8 +95,10 @@ class _Counted(SMTP):
 
 
 @asynccontextmanager
-async def open_sink(*, user: str | None = None, password: str = "", **options: Any) -> AsyncIterator[Sink]:
-    """Open a mail server on a free port."""
+async def open_sink(
+    *, user: str | None = None, password: str = "", ssl: SSLContext | None = None, **options: Any
+) -> AsyncIterator[Sink]:
+    """Open a mail server on a free port. `ssl`: encrypted from the start; `tls_context=`: by STARTTLS."""
     sink = Sink()
 
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
@@ -108,6 +111,7 @@ async def open_sink(*, user: str | None = None, password: str = "", **options: A
         lambda: _Counted(sink, enable_SMTPUTF8=True, hostname="sink.example", loop=loop, **more, **options),
         "127.0.0.1",
         0,
+        ssl=ssl,
     )
     port = server.sockets[0].getsockname()[1]
     login = f"{user}:{password}@" if user else ""

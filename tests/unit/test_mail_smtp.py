@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -161,6 +165,52 @@ async def test_a_login_is_needed_and_a_wrong_one_is_trouble() -> None:
         wrong = Smtp(read_server(url.replace("let%20me", "x")), 1)
         with pytest.raises(MailTrouble, match="535"):
             await wrong.send(SENDER, ADA, RAW)
+
+
+@pytest.fixture(scope="session")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Return the contexts of a server and of a client that trusts it alone."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the program openssl makes the certificate of this test")
+    directory = tmp_path_factory.mktemp("tls")
+    key, certificate = directory / "key.pem", directory / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    return server, ssl.create_default_context(cafile=str(certificate))
+
+
+@pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
+async def test_an_encrypted_server_must_be_the_right_one(
+    scheme: str, contexts: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    server, trusting = contexts
+    options: dict[str, Any] = {"ssl": server} if scheme == "smtps" else {"tls_context": server}
+    async with open_sink(**options) as sink:
+        url = sink.url.replace("smtp://", f"{scheme}://")
+        smtp = Smtp(read_server(url), 1, tls=trusting, command_seconds_max=5)
+        assert (await smtp.send(SENDER, ADA, RAW)).result == "accepted"
+        await smtp.stop()
+        strict = Smtp(read_server(url), 1, command_seconds_max=5)  # knows the certificates of the world
+        with pytest.raises(MailTrouble, match="certificate"):
+            await strict.send(SENDER, ADA, RAW)
+        assert len(sink.raw) == 1
+
+
+async def test_a_server_that_cannot_encrypt_gets_nothing() -> None:
+    async with open_sink() as sink:
+        smtp = Smtp(read_server(sink.url.replace("smtp://", "smtp+starttls://")), 1, command_seconds_max=5)
+        with pytest.raises(MailTrouble, match="STARTTLS"):
+            await smtp.send(SENDER, ADA, RAW)
+        assert sink.raw == []
 
 
 async def test_an_address_beyond_ascii_needs_a_server_that_takes_it() -> None:

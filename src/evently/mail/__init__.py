@@ -12,7 +12,7 @@ It must never send inside a transaction, nor delay a booking.
 
 from evently.mail.envelope import Attachment, is_sender
 from evently.mail.files import Files
-from evently.mail.nouns import KINDS, MailOptions, PasswordReset, SignInCode
+from evently.mail.nouns import KINDS, AlreadyRegistered, MailOptions, PasswordReset, SignInCode, TicketOffered
 from evently.mail.outbox import (
     Bounce,
     add,
@@ -28,6 +28,7 @@ from evently.mail.smtp import read_server
 
 __all__ = [
     "KINDS",
+    "AlreadyRegistered",
     "Attachment",
     "Bounce",
     "Files",
@@ -35,6 +36,7 @@ __all__ = [
     "MailOptions",
     "PasswordReset",
     "SignInCode",
+    "TicketOffered",
     "add",
     "add_for_notifications",
     "expire",

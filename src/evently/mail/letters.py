@@ -68,6 +68,8 @@ def to_text(letter: Letter) -> str:
 def isolated(text: str) -> str:
     """Return a name so that its direction does not change the order of the words around it."""
     text = plain(text)
+    if text.isascii():
+        return text
     if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text):
         return text.join(_ISOLATE)
     return text
@@ -75,6 +77,8 @@ def isolated(text: str) -> str:
 
 def plain(text: str) -> str:
     """Return a text on one line, without control characters and surplus spaces."""
+    if text.isprintable():
+        return " ".join(text.split())
     return " ".join(
         "".join(
             " " if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") else character
@@ -102,6 +106,8 @@ def _clean(letter: Letter) -> Letter:
 
 def columns_of(text: str) -> int:
     """Return how many columns a text takes: two for the wide characters of East Asia."""
+    if text.isascii():
+        return len(text)
     return sum(
         0
         if unicodedata.category(character) in _NO_COLUMN
@@ -131,7 +137,7 @@ def wrap(text: str, first: str = "", rest: str | None = None) -> Iterator[str]:
 
 def _pieces(word: str, columns: int) -> Iterator[str]:
     """Yield a word in pieces that fit on a line; a link whole."""
-    if "://" in word:
+    if "://" in word or columns_of(word) <= columns:
         yield word
         return
     piece = ""

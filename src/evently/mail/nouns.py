@@ -43,6 +43,8 @@ _NEWS_KEPT: Final = timedelta(days=2)
 KINDS: Final[Mapping[str, KindTerms]] = {
     "sign_in_code": KindTerms(None, timedelta(minutes=10), urgent=True),
     "password_reset": KindTerms(None, timedelta(hours=1), urgent=True),
+    "already_registered": KindTerms(None, timedelta(hours=1), urgent=True),
+    "ticket_offered": KindTerms(None, timedelta(days=7), urgent=True),
     "booking_confirmed": KindTerms("tickets", _MONEY_KEPT),
     "payment_failed": KindTerms("tickets", _MONEY_KEPT),
     "booking_cancelled": KindTerms("tickets", _MONEY_KEPT),
@@ -72,6 +74,24 @@ class PasswordReset(msgspec.Struct, frozen=True, tag="password_reset"):
     path: str
 
 
+class AlreadyRegistered(msgspec.Struct, frozen=True, tag="already_registered"):
+    """To the owner of an account whose address was entered to register: the page cannot say it.
+
+    `path`: of the page to sign in.
+    """
+
+    path: str
+
+
+class TicketOffered(msgspec.Struct, frozen=True, tag="ticket_offered"):
+    """To the address to which a person passes a ticket on. `ticket`: its type and seat, for people."""
+
+    event_id: UUID
+    giver: str
+    ticket: str
+    path: str
+
+
 class Notified(msgspec.Struct, frozen=True, tag="notification", omit_defaults=True):
     """What a notification is about: ids only. The rest is read when the message is sent."""
 
@@ -81,7 +101,8 @@ class Notified(msgspec.Struct, frozen=True, tag="notification", omit_defaults=Tr
     refund_id: UUID | None = None
 
 
-Requested: TypeAlias = SignInCode | PasswordReset  # by a person who waits for it; has a secret
+# What a person has just asked for; what is secret in it is deleted
+Requested: TypeAlias = SignInCode | PasswordReset | AlreadyRegistered | TicketOffered
 Subject: TypeAlias = Requested | Notified
 
 

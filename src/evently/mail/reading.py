@@ -82,6 +82,16 @@ class Reader:
         check(message.kind, story, now)
         return story
 
+    async def read_about(self, event_id: UUID, now: datetime) -> About:
+        """Return an event with what messages name; raises Dropped when it has begun or was cancelled."""
+        try:
+            about = await self._events.get(event_id, lambda: self._read_event(event_id))
+        except Refused as exc:
+            raise Dropped("the event is not there any more") from exc
+        if not _lies_ahead(about.event, now):
+            raise Dropped("the event has begun or was cancelled")
+        return about
+
     async def _read_event(self, event_id: UUID) -> About:
         event = await catalogue.get_event(self._database, event_id)
         rows = await self._database.fetch(*sql.list_type_names(event_id=event_id))
@@ -122,9 +132,7 @@ def check(kind: str, story: Story, now: datetime) -> None:
     event, booking = story.event, story.booking
     if kind == "booking_confirmed" and booking is not None and booking.state != "confirmed":
         raise Dropped("the booking was cancelled meanwhile")
-    if kind in ("event_rescheduled", "event_reminder") and (
-        event.state != "published" or event.starts_at <= now
-    ):
+    if kind in ("event_rescheduled", "event_reminder") and not _lies_ahead(event, now):
         raise Dropped("the event has begun or was cancelled")
     if kind == "event_reminder" and (booking is None or booking.state != "confirmed"):
         raise Dropped("the booking was cancelled")
@@ -132,3 +140,7 @@ def check(kind: str, story: Story, now: datetime) -> None:
         booking is None or booking.state != "held" or booking.expires_at is None or booking.expires_at <= now
     ):
         raise Dropped("the offer has ended")
+
+
+def _lies_ahead(event: Event, now: datetime) -> bool:
+    return event.state == "published" and event.starts_at > now

@@ -26,11 +26,11 @@ from evently.kit.errors import Trouble
 from evently.mail import outbox
 from evently.mail.envelope import Attachment, address_of, compose
 from evently.mail.letters import Letter
-from evently.mail.nouns import KINDS, MailOptions, Message, MessageState, Notified
+from evently.mail.nouns import KINDS, MailOptions, Message, MessageState, Notified, TicketOffered
 from evently.mail.reading import Dropped, Reader, Story
 from evently.mail.smtp import Answer, MailTrouble, Smtp, read_server
 from evently.mail.unsubscribing import Unsubscriptions
-from evently.mail.writing import Setting, write_notified, write_requested
+from evently.mail.writing import Setting, write_notified, write_offered, write_requested
 
 IDLE_SECONDS: Final = 1.0  # a person who waits for a code waits no longer
 CLAIMED_MAX: Final = 20  # messages of one run: few wait for the end of the claim when a process is killed
@@ -234,6 +234,9 @@ class Mail:
 
     async def _letter(self, message: Message, now: datetime) -> tuple[Letter, tuple[Attachment, ...]]:
         base = self.options.base_url
+        if isinstance(message.data, TicketOffered):
+            about = await self._reader.read_about(message.data.event_id, now)
+            return write_offered(message, message.data, about, Setting(base, now)), ()
         if not isinstance(message.data, Notified):
             return write_requested(message, message.data, Setting(base, now)), ()
         story = await self._reader.read(message, message.data, now)

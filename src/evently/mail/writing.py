@@ -18,8 +18,8 @@ from evently.catalogue import Event, slug_of, wall_time_of
 from evently.kit.ids import reference_of, show_id
 from evently.kit.money import show_money
 from evently.mail.letters import Letter, Link, isolated, plain
-from evently.mail.nouns import KINDS, Message, PasswordReset, Requested, SignInCode
-from evently.mail.reading import Story
+from evently.mail.nouns import KINDS, AlreadyRegistered, Message, PasswordReset, SignInCode, TicketOffered
+from evently.mail.reading import About, Story
 from evently.notifications import Topic
 from evently.sales.commands import Booking, Ticket
 
@@ -50,12 +50,39 @@ class Setting(msgspec.Struct, frozen=True):
     unsubscribe: str | None = None
 
 
-def write_requested(message: Message, about: Requested, setting: Setting) -> Letter:
+def write_offered(message: Message, offered: TicketOffered, about: About, setting: Setting) -> Letter:
+    """Write to the address to which a person passes a ticket on."""
+    giver, until = isolated(offered.giver), _moment(message.expires_at, about.event)
+    return Letter(
+        subject=f"{giver} has a ticket for you: {_title(about.event)}",
+        preview=f"{_when(about.event)}, {plain(about.event.venue_name)}",
+        heading=f"{giver} has a ticket for you",
+        paragraphs=("Accept it, and it is yours: you get a code of your own, and the old one ends.",),
+        rows=(*_rows_of(about), ("Ticket", isolated(offered.ticket)), ("Accept until", until)),
+        action=Link("Accept the ticket", setting.base_url + offered.path),
+        notes=("If you do not want it, do nothing: the ticket stays where it is.",),
+        why=f"You get this because {giver} entered {message.address} at {setting.base_url}.",
+    )
+
+
+def write_requested(
+    message: Message, about: SignInCode | PasswordReset | AlreadyRegistered, setting: Setting
+) -> Letter:
     """Write what a person has requested: a code and a link."""
+    why = f"You get this because {message.address} was entered at {setting.base_url}."
+    if isinstance(about, AlreadyRegistered):
+        return Letter(
+            subject="You have an account already",
+            preview="Sign in with it; you need no second one.",
+            heading="You have an account already",
+            paragraphs=("This address was entered to make an account, but it has one. Sign in with it.",),
+            action=Link("Sign in", setting.base_url + about.path),
+            notes=("If it was not you, ignore this message: nothing was changed.",),
+            why=why,
+        )
     code = plain(about.code)
     minutes = max(1, round((message.expires_at - message.created_at) / _MINUTE))
-    valid = f"They are valid for {_number(minutes, 'minute')}, until they are used."
-    why = f"You get this because {message.address} was entered at {setting.base_url}."
+    valid = f"They are valid for {_number(minutes, 'minute')}, and only once."
     ignore = "If it was not you, ignore this message: without the code, nothing happens."
     match about:
         case SignInCode(path=path):
@@ -109,7 +136,7 @@ def _booking_confirmed(story: Story, setting: Setting) -> Letter:
         heading="Your booking is confirmed",
         paragraphs=_attached(setting) or ("You find your tickets at the address below.",),
         rows=(
-            *_rows_of(story),
+            *_rows_of(story.about),
             ("Tickets", _tickets(story)),
             amount,
             ("Booking", reference_of(booking.booking_id)),
@@ -136,7 +163,7 @@ def _payment_failed(story: Story, setting: Setting) -> Letter:
             sentence,
             "No money is kept. What your bank has reserved is released; that can take some days.",
         ),
-        rows=(*_rows_of(story), ("Booking", reference_of(booking.booking_id))),
+        rows=(*_rows_of(story.about), ("Booking", reference_of(booking.booking_id))),
         action=_to_event("Book again", story.event, setting),
         why="You get this because you have tried to book this event.",
     )
@@ -155,7 +182,8 @@ def _booking_cancelled(story: Story, setting: Setting) -> Letter:
         preview=_refund_words(story),
         heading=heading,
         paragraphs=(sentence, _refund_words(story)),
-        rows=(*_rows_of(story), ("Booking", reference_of(_booking(story).booking_id))),
+        notes=("The attached entry marks it as cancelled in your calendar.",) if setting.files else (),
+        rows=(*_rows_of(story.about), ("Booking", reference_of(_booking(story).booking_id))),
         action=_to_booking("Show the booking", story, setting),
         why=_BOOKED,
     )
@@ -168,7 +196,7 @@ def _tickets_cancelled(story: Story, setting: Setting) -> Letter:
         heading="Some of your tickets are cancelled",
         paragraphs=("The tickets that are not listed below are void.", _refund_words(story)),
         rows=(
-            *_rows_of(story),
+            *_rows_of(story.about),
             ("You still have", _tickets(story)),
             ("Booking", reference_of(_booking(story).booking_id)),
         ),
@@ -188,7 +216,7 @@ def _return_taken(story: Story, setting: Setting) -> Letter:
             _refund_words(story),
         ),
         rows=(
-            *_rows_of(story),
+            *_rows_of(story.about),
             *([("You still have", _tickets(story))] if left else []),
             ("Booking", reference_of(_booking(story).booking_id)),
         ),
@@ -229,7 +257,7 @@ def _event_rescheduled(story: Story, setting: Setting) -> Letter:
             "Your tickets stay valid. If you cannot come, you can see what a cancellation pays back.",
             *_attached(setting),
         ),
-        rows=(*_rows_of(story), *was, ("Booking", reference_of(_booking(story).booking_id))),
+        rows=(*_rows_of(story.about), *was, ("Booking", reference_of(_booking(story).booking_id))),
         action=_to_booking("Show my booking", story, setting),
         why=_BOOKED,
     )
@@ -265,13 +293,15 @@ def _offer(story: Story, setting: Setting, *, subject: str, heading: str, senten
         heading=heading,
         paragraphs=(sentence,),
         rows=(
-            *_rows_of(story),
+            *_rows_of(story.about),
             ("Tickets", _tickets(story)),
             ("Price", _amount(booking.total_minor(), booking)),
             ("Held until", f"{until} ({_left(story, setting)} left)"),
         ),
-        action=_to_booking("Take the tickets", story, setting),
-        notes=("If you do not want them, decline at the same address: the next person gets them at once.",),
+        action=Link("Take the tickets", f"{setting.base_url}/me/waitlist"),
+        notes=(
+            "If you do not want them, pass them on at the same address: the next person gets them at once.",
+        ),
         why=_WAITED,
     )
 
@@ -285,7 +315,7 @@ def _offer_lapsed(story: Story, setting: Setting) -> Letter:
             "You did not take the tickets in time, so they went to the next person on the waitlist.",
             "You can join it again.",
         ),
-        rows=_rows_of(story),
+        rows=_rows_of(story.about),
         action=_to_event("Show the event", story.event, setting),
         why=_WAITED,
     )
@@ -304,7 +334,7 @@ def _entry_withdrawn(story: Story, setting: Setting) -> Letter:
             if cancelled
             else "You have as many tickets of this event as one person may have.",
         ),
-        rows=_rows_of(story),
+        rows=_rows_of(story.about),
         action=_to_event("Show the event", story.event, setting),
         why=_WAITED,
     )
@@ -327,7 +357,7 @@ def _event_reminder(story: Story, setting: Setting) -> Letter:
         heading=f"See you {day}",
         paragraphs=_attached(setting) or ("You find your tickets at the address below.",),
         rows=(
-            *_rows_of(story),
+            *_rows_of(story.about),
             ("Tickets", _tickets(story)),
             *(
                 [("To pay at the door", _amount(booking.total_minor(), booking))]
@@ -364,14 +394,14 @@ def _booking(story: Story) -> Booking:
     return story.booking
 
 
-def _rows_of(story: Story) -> tuple[tuple[str, str], ...]:
-    venue = story.about.venue
+def _rows_of(about: About) -> tuple[tuple[str, str], ...]:
+    event, venue = about.event, about.venue
     lines = [venue.name, *venue.address.splitlines()]
     if not any(venue.city in line for line in lines[1:]):
         lines.append(venue.city)
     return (
-        ("Event", isolated(story.event.title)),
-        ("When", f"{_when(story.event)}\n(time in {isolated(story.event.city)})"),
+        ("Event", isolated(event.title)),
+        ("When", f"{_when(event)}\n(time in {isolated(event.city)})"),
         ("Where", "\n".join(isolated(line) for line in lines if plain(line))),
     )
 
