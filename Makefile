@@ -5,7 +5,7 @@ DATA ?= var/data
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test check bench fmt openapi lock clean
+.PHONY: up test check bench gallery fmt openapi lock clean
 
 up: $(VENV)/run.stamp ## install, start PostgreSQL, migrate, seed the demo, serve
 	@$(BIN)/evently serve --demo --port $(PORT) --data $(DATA)
@@ -24,6 +24,9 @@ check: $(VENV)/dev.stamp ## format, lint, types, import contracts, migrations, t
 
 bench: $(VENV)/dev.stamp ## measure the speed goals and write docs/benchmarks.md
 	@$(BIN)/python -m bench --write
+
+gallery: $(VENV)/dev.stamp $(VENV)/programs.stamp ## photograph every page into docs/gallery
+	@$(BIN)/python -m tests.browser.gallery
 
 fmt: $(VENV)/dev.stamp ## format and mend what can be mended
 	$(BIN)/ruff format .

@@ -366,6 +366,10 @@ async def test_a_public_page_is_kept_compressed_for_everybody(office: BoxOffice)
     assert visitor.page.headers["cache-control"] == "public, max-age=1"
     again = await visitor.client.get(address, headers={"if-none-match": visitor.page.headers["etag"]})
     assert again.status_code == 304
+    for name in ("content-security-policy", "vary", "cache-control"):
+        assert again.headers[name] == visitor.page.headers[name], (
+            "the browser keeps these for the page it has"
+        )
     await Visitor(office, office.as_buyer()).read(address)
     person = Visitor(office, office.as_buyer())
     await person.read(address)

@@ -18,7 +18,7 @@ from tests.support.serving import Serving, serving
 
 ROOT: Final = Path(__file__).parent.parent.parent
 CHROMIUM: Final = shutil.which("chromium")
-_ARGUMENTS: Final = [
+ARGUMENTS: Final = [
     "--headless=new",
     "--no-sandbox",  # tests may run as root, under which Chromium's sandbox does not work
     "--disable-gpu",
@@ -63,7 +63,7 @@ async def office(shared_database_url: str, server: Serving) -> AsyncIterator[Box
 async def browser() -> AsyncIterator[Browser]:
     """Yield a Chromium."""
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield launched
         await launched.close()
 

@@ -83,6 +83,12 @@ class EventOnPage(NamedTuple):
         return [part.strip() for part in self.event.description.split(_PARAGRAPH) if part.strip()]
 
     @property
+    def cheapest(self) -> Money | None:
+        """The lowest price of the ticket types that can be booked now."""
+        prices = [each.price for each in self.types if each.state == "on_sale"]
+        return min(prices, key=lambda price: price.amount, default=None)
+
+    @property
     def bookable(self) -> bool:
         """Whether a ticket of some type can be booked now."""
         return self.state == "on_sale"

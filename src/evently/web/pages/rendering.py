@@ -118,6 +118,8 @@ async def render_kept(
 
     found = await request.context.memory.get(("page", template, key, theme, coding), make)
     if (unchanged := not_modified(request, found.etag, FRESH)) is not None:
+        # A browser replaces the headers of what it has by those of this answer (RFC 9111, 3.2)
+        unchanged.headers |= {"content-security-policy": POLICY, "vary": found.headers["vary"]}
         return unchanged
     return Response(found.body, headers=found.headers, media_type=HTML)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
@@ -16,12 +17,13 @@ from evently.web.edge.cookies import set_cookie
 from evently.web.edge.memory import kept
 from evently.web.edge.routing import get
 from evently.web.pages.browsing import event_address
-from evently.web.pages.forms import read_form
+from evently.web.pages.forms import FormError, read_form
 from evently.web.pages.rendering import THEMES, act, render_kept, safe_next, see_other, show
 from evently.web.services import Request
 
 _DAY: Final = "public, max-age=86400"
 _HOUR: Final = "public, max-age=3600"
+_POSTERS: Final = 12  # some of each drawing
 _SITEMAP_MAX: Final = 5_000
 _PAGE: Final = 500
 _SITEMAP_SECONDS: Final = 600.0
@@ -44,6 +46,17 @@ async def accessibility(request: Request) -> Response[bytes] | Response[None]:
         return {}
 
     return await render_kept(request, "accessibility", "accessibility.html", read)
+
+
+@show("/styleguide", **policy(PUBLIC))
+async def styleguide(request: Request) -> Response[bytes] | Response[None]:
+    """Return a page with every part of the pages, in every state."""
+
+    async def read() -> dict[str, Any]:
+        errors = [FormError("email", "Enter an e-mail address such as name@example.org.")]
+        return {"errors": errors, "posters": [UUID(int=number) for number in range(_POSTERS)]}
+
+    return await render_kept(request, "styleguide", "styleguide.html", read)
 
 
 @get("/manifest.webmanifest", include_in_schema=False, **policy(PUBLIC))
@@ -110,4 +123,4 @@ async def sitemap(request: Request) -> Response[bytes]:
     return Response(found.body, headers=found.headers, media_type="application/xml")
 
 
-routes: Final = [choose_theme, accessibility, manifest, robots, sitemap]
+routes: Final = [choose_theme, accessibility, styleguide, manifest, robots, sitemap]
