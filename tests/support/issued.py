@@ -11,6 +11,7 @@ import zxingcpp
 from evently.catalogue import Category, Event, Venue
 from evently.kit.ids import new_id, show_id
 from evently.sales.commands import Booking
+from evently.sales.states import BookingPayment
 from evently.sales.ticket_code import write_code
 from evently.tickets import IssuedTicket, IssuedTickets
 
@@ -28,6 +29,7 @@ def issue(
     seat: str | None = "Stalls, row C, seat 12",
     buyer: str | None = "Ada Lovelace",
     type_name: str = "Regular",
+    payment: BookingPayment = "none",
     **ticket: Any,
 ) -> IssuedTickets:
     """Return the tickets of a confirmed booking."""
@@ -56,7 +58,19 @@ def issue(
         cancelled_at=None,
     )
     return IssuedTickets(
-        Booking(event.event_id, new_id(), new_id(), "confirmed", "EUR", before, None, before, None, ()),
+        Booking(
+            event_id=event.event_id,
+            booking_id=new_id(),
+            buyer_id=new_id(),
+            state="confirmed",
+            currency="EUR",
+            placed_at=before,
+            expires_at=None,
+            confirmed_at=before,
+            ended_at=None,
+            tickets=(),
+            payment=payment,
+        ),
         event,
         Venue(event.venue_id, event.organizer_id, venue, address, city, "DE", zone, 1, before),
         "Klangwerk",

@@ -41,6 +41,15 @@ def test_tickets_without_seats_are_counted() -> None:
     assert entry_of(issue(3, seat=None))["description"].splitlines()[0] == "3 x Regular"
 
 
+def test_what_is_paid_at_the_door_is_in_the_entry() -> None:
+    issued = issue(2, payment="door")
+    assert "To pay at the door: 85.00 EUR" in entry_of(issued)["description"]
+    first, second = issued.tickets
+    smaller = replace(issued, tickets=(replace(first, state="void", code=None), second))
+    assert "To pay at the door: 42.50 EUR" in entry_of(smaller)["description"]
+    assert "door" not in entry_of(issue(2, payment="online"))["description"]
+
+
 def test_strict_readers_can_read_it() -> None:
     """RFC 5545, 3.1: lines end with CRLF and have at most 75 octets; times are instants in UTC."""
     said = calendar_of(

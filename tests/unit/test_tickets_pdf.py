@@ -99,6 +99,17 @@ async def test_void_tickets_are_left_out_and_used_ones_say_so(printer: TicketPri
     assert all("2 of 3; 1 cancelled" in page for page in pages)
 
 
+async def test_a_ticket_says_what_is_paid_at_the_door(printer: TicketPrinter) -> None:
+    due, paid = issue(payment="door"), issue(payment="online")
+    for issued, label in ((due, "To pay at the door"), (paid, "Price")):
+        (page,) = texts_of(await printer.pdf_of(issued))
+        assert f"{label} 42.50 EUR" in " ".join(page.split())
+    (free,) = texts_of(await printer.pdf_of(issue(payment="door", total_minor=0)))
+    assert "Price Free" in " ".join(free.split())
+    settled = replace(due, booking=replace(due.booking, payment_id=due.booking.booking_id))
+    assert pdf_tag(settled) != pdf_tag(due)
+
+
 async def test_a_returned_ticket_says_until_when_it_is_valid(printer: TicketPrinter) -> None:
     (page,) = texts_of(await printer.pdf_of(issue(returning=True)))
     assert "until another buyer takes it" in page

@@ -23,10 +23,9 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
 from evently.kit.ids import show_id
-from evently.kit.money import show_money
 from evently.tickets.icon import icon_png
 from evently.tickets.nouns import IssuedTicket, IssuedTickets, WalletError
-from evently.tickets.wording import DOOR, address_of
+from evently.tickets.wording import DOOR, address_of, price_label_of, price_of
 
 MEDIA_TYPE: Final = "application/vnd.apple.pkpass"
 _ICONS: Final = {"icon.png": 29, "icon@2x.png": 58, "icon@3x.png": 87}  # points at 1, 2 and 3 pixels
@@ -125,7 +124,6 @@ class ApplePasses:
 
 def _fields(issued: IssuedTickets, ticket: IssuedTicket, starts_at: str) -> dict[str, Any]:
     event, venue = issued.event, issued.venue
-    price = show_money(ticket.total_minor, issued.booking.currency) if ticket.total_minor else "Free"
     seat = [] if ticket.seat_label is None else [_field("seat", "Seat", ticket.seat_label)]
     buyer = [] if issued.buyer_name is None else [_field("buyer", "Booked by", issued.buyer_name)]
     date: dict[str, Any] = {
@@ -143,7 +141,7 @@ def _fields(issued: IssuedTickets, ticket: IssuedTicket, starts_at: str) -> dict
         "backFields": [
             _field("address", "Address", "\n".join([venue.name, *address_of(venue)])),
             *buyer,
-            _field("price", "Price", price),
+            _field("price", price_label_of(issued, ticket), price_of(issued, ticket)),
             _field("booking", "Booking", issued.reference),
             _field("number", "Ticket", f"{ticket.number} of {len(issued.tickets)}"),
             _field("organizer", "Organizer", issued.organizer_name),

@@ -14,6 +14,7 @@ from typing import Final
 import icalendar
 
 from evently.kit.ids import show_id
+from evently.kit.money import show_money
 from evently.tickets.nouns import IssuedTickets
 from evently.tickets.wording import address_of
 
@@ -72,8 +73,10 @@ def _lines_of(issued: IssuedTickets) -> list[str]:
     """Return what was booked: a line for each seat, and one for each type of tickets without seats."""
     booked = [ticket for ticket in issued.tickets if ticket.state != "void"]
     unseated = Counter(ticket.type_name for ticket in booked if ticket.seat_label is None)
+    due = sum(ticket.total_minor for ticket in booked) if issued.due_at_the_door else 0
     return [
         *(f"{count} x {name}" for name, count in unseated.items()),
         *(f"{each.type_name}: {each.seat_label}" for each in booked if each.seat_label is not None),
+        *([f"To pay at the door: {show_money(due, issued.booking.currency)}"] if due else ()),
         f"Booking {issued.reference}",
     ]

@@ -62,6 +62,12 @@ class IssuedTickets(msgspec.Struct, frozen=True):
         return reference_of(self.booking.booking_id)
 
     @property
+    def due_at_the_door(self) -> bool:
+        """Whether the tickets are paid at the door, and not paid yet."""
+        booking = self.booking
+        return booking.payment == "door" and booking.payment_id is None and booking.ended_at is None
+
+    @property
     def admitting(self) -> list[IssuedTicket]:
         """The tickets that have a code."""
         return [ticket for ticket in self.tickets if ticket.code is not None]

@@ -117,6 +117,7 @@ def pdf_tag(issued: IssuedTickets) -> str:
         _TEMPLATE_DIGEST,
         issued.reference,
         issued.booking.placed_at,
+        issued.due_at_the_door,
         issued.organizer_name,
         issued.buyer_name,
         issued.event,

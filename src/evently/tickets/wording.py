@@ -37,6 +37,7 @@ class PrintedTicket(msgspec.Struct, kw_only=True):
     count: str
     type: Setting
     price: str
+    price_label: str
     seat: Setting | None
     name: Setting | None
     name_label: str
@@ -137,6 +138,16 @@ def address_of(venue: Venue) -> list[str]:
     )
 
 
+def price_of(issued: IssuedTickets, ticket: IssuedTicket) -> str:
+    """Return what a ticket costs."""
+    return show_money(ticket.total_minor, issued.booking.currency) if ticket.total_minor else "Free"
+
+
+def price_label_of(issued: IssuedTickets, ticket: IssuedTicket) -> str:
+    """Return what the price of a ticket is called: the door asks for what is not paid."""
+    return "To pay at the door" if issued.due_at_the_door and ticket.total_minor else "Price"
+
+
 def count_in_words(issued: IssuedTickets) -> str:
     """Return how many tickets the booking has, and how many were cancelled."""
     count = len(issued.tickets)
@@ -150,7 +161,8 @@ def _write_page(issued: IssuedTickets, ticket: IssuedTicket, put: Callable[[str]
     return PrintedTicket(
         count=f"{ticket.number} of {len(issued.tickets)}",
         type=put(ticket.type_name),
-        price=show_money(ticket.total_minor, issued.booking.currency) if ticket.total_minor else "Free",
+        price=price_of(issued, ticket),
+        price_label=price_label_of(issued, ticket),
         seat=None if ticket.seat_label is None else put(ticket.seat_label),
         name=None if issued.buyer_name is None else put(issued.buyer_name),
         name_label="Booked by",

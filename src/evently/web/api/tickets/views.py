@@ -41,8 +41,8 @@ class TicketDetailsView(msgspec.Struct, frozen=True):
 
     `code` admits one person. It is null when the ticket admits nobody: before the booking is confirmed, when
     the ticket is void, when the event is cancelled. It is also null in the answers for organizers.
-    `returning`: the buyer returned the ticket, and it is offered to the waitlist; it stays valid until
-    another buyer takes it. `qr_url`, `pdf_url` and `wallet_url` are null
+    `amount_due` is what is paid at the door. `returning`: the buyer returned the ticket, and it is offered to
+    the waitlist; it stays valid until another buyer takes it. `qr_url`, `pdf_url` and `wallet_url` are null
     where `code` is; `wallet_url` also where this installation has no wallet.
     """
 
@@ -56,6 +56,7 @@ class TicketDetailsView(msgspec.Struct, frozen=True):
     ticket_type_id: str
     ticket_type_name: str
     total: Money
+    amount_due: Money
     seat_label: str | None
     code: str | None
     event: TicketEventView
@@ -72,6 +73,7 @@ def show_ticket(
     """Return a ticket as its buyer sees it, or without its code as others do."""
     event, venue = issued.event, issued.venue
     shown, booking_id = show_id("tkt", ticket.ticket_id), show_id("bkg", issued.booking.booking_id)
+    currency = issued.booking.currency
     code = ticket.code if with_code else None
     return TicketDetailsView(
         id=shown,
@@ -83,7 +85,8 @@ def show_ticket(
         returning=ticket.returning,
         ticket_type_id=show_id("tty", ticket.ticket_type_id),
         ticket_type_name=ticket.type_name,
-        total=Money(ticket.total_minor, issued.booking.currency),
+        total=Money(ticket.total_minor, currency),
+        amount_due=Money(ticket.total_minor if issued.due_at_the_door else 0, currency),
         seat_label=ticket.seat_label,
         code=code,
         event=TicketEventView(
