@@ -49,6 +49,13 @@ class TicketOnPage(NamedTuple):
     code: str | None
     returning: bool
 
+    @property
+    def label(self) -> str:
+        """The ticket type and the seat, of which the label may begin with the same word."""
+        if self.seat is None:
+            return self.name
+        return self.seat if self.seat.startswith(self.name) else f"{self.name}, {self.seat}"
+
 
 class BookingOnPage(NamedTuple):
     """A booking as its buyer sees it. `state` is what the page is about."""

@@ -75,7 +75,7 @@ class EventOnPage(NamedTuple):
     address: str
     refunds: list[str]
     seated: bool
-    hold_minutes: int
+    hold_minutes: int  # 0 when nothing is paid online, so that nothing is held
 
     @property
     def paragraphs(self) -> list[str]:
@@ -168,7 +168,7 @@ async def read_event(request: Request, event_id: UUID, promo_code: str | None = 
         event_address(event),
         words.refund_terms(conditions, event.starts_at, zone),
         sale.hall is not None,
-        conditions.hold_seconds // 60,
+        max(1, conditions.hold_seconds // 60) if conditions.payment == "online" else 0,
     )
 
 
