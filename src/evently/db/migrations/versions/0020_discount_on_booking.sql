@@ -1,5 +1,6 @@
 -- A fixed amount was off each ticket only. `fixed_per_booking`: minor units off all tickets of a booking
 -- together.
+-- squawk-ignore ban-drop-constraint
 ALTER TABLE promo_codes DROP CONSTRAINT promo_codes_kind_ck;
 ALTER TABLE promo_codes ADD CONSTRAINT promo_codes_kind_ck
 CHECK (kind IN ('percent', 'fixed', 'fixed_per_booking', 'unlock')) NOT VALID;
