@@ -137,9 +137,9 @@ async def book(request: Request, event_id: FromPath[EventId]) -> Response[str] |
         return await _show(request, event_id, choice)
     if request.actor.kind == "anonymous" or not 0 < len(key) <= _KEY_CHARACTERS_MAX or not key.isascii():
         return see_other(f"{_address(event_id)}/book?{choice.query()}")
+    if choice.code:
+        await count_guess(request)  # outside: a page that shows its refusal would read the code
     try:
-        if choice.code:
-            await count_guess(request)
         needs_page = choice.section or choice.accessible
         page = await read_event(request, event_id, choice.code or None) if needs_page else None
         lines = choice.lines(page)
