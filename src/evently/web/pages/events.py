@@ -116,28 +116,39 @@ async def _show(
     request: Request, event_id: UUID, slug: str | None = None
 ) -> Response[bytes] | Response[str] | Response[None]:
     context, actor = request.context, request.actor
-    found: EventOnPage | None = None
 
     async def read() -> dict[str, Any]:
-        nonlocal found
         found = await read_event(request, event_id)
         if found.event.state == "draft":
             raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+        _check_slug(found, slug)
         return _values(found, request)
 
-    answer: Response[bytes] | Response[str] | Response[None]
-    if actor.kind == "anonymous":
-        answer = await render_kept(request, event_id, "event.html", read)
-    else:
+    try:
+        if actor.kind == "anonymous":
+            return await render_kept(request, (event_id, slug), "event.html", read)
         found = await read_event(request, event_id)
         if found.event.state == "draft" and not await context.access.is_member(
             actor, found.event.organizer_id, "door", "events:read", certainly=True
         ):
             raise Refused(SalesRefusal.EVENT_NOT_FOUND)
-        answer = render(request, "event.html", **_values(found, request) | {"key": new_key()})
-    if slug is not None and found is not None and slug != event_address(found.event).rpartition("/")[2]:
-        return see_other(found.address)
-    return answer
+        _check_slug(found, slug)
+    except _Moved as moved:
+        return see_other(moved.address)
+    return render(request, "event.html", **_values(found, request) | {"key": new_key()})
+
+
+class _Moved(Exception):
+    """Raised for an address with a title of before."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
+def _check_slug(found: EventOnPage, slug: str | None) -> None:
+    if slug is not None and slug != found.address.rpartition("/")[2]:
+        raise _Moved(found.address)
 
 
 async def read_event(request: Request, event_id: UUID, promo_code: str | None = None) -> EventOnPage:
@@ -195,6 +206,7 @@ def _show_type(sale: Sale, terms: TicketTypeTerms, event: Event, now: datetime) 
 def _values(found: EventOnPage, request: Request) -> dict[str, Any]:
     public_url = request.context.options.public_url
     return {
+        "here": found.address,
         "page": found,
         "key": None,
         "jsonld": markupsafe.Markup(_json_ld(found, public_url)),  # noqa: S704  # escaped below

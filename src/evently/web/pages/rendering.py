@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import brotli
 import jinja2
@@ -45,6 +45,7 @@ POLICY: Final = (
 )
 THEMES: Final = ("light", "dark")
 _THEME_COOKIE: Final = "theme"
+_IN_ADDRESS: Final = "%/:?#[]@!$&'()*+,;=~"  # what stays as it is in an address (RFC 3986, 2.2)
 _FONT: Final = "vendor/instrument-sans/instrument-sans-latin-wght-normal.woff2"
 _KEY_BYTES: Final = 16
 _BROTLI_QUALITY: Final = 4  # 11 KB in 0.6 ms; a page is compressed at most four times a second
@@ -103,7 +104,8 @@ async def render_kept(
     """Return a public page, compressed and kept: the same for everybody with the same theme.
 
     `read` returns the values of the template; it runs at most every quarter of a second for each `key`. The
-    page must not depend on who asks.
+    page must not depend on who asks, nor on how an address is spelled: `read` names it as `here` where
+    spellings differ.
     """
     theme = theme_of(request)
     coding = best_coding(request.exchange.headers.get(b"accept-encoding", b""))
@@ -126,7 +128,8 @@ async def render_kept(
 
 def see_other(address: str) -> Response[None]:
     """Return the way to another page, after a form: the browser asks for it with GET."""
-    return Response(None, status_code=303, headers={"location": address, **NO_STORE})
+    location = quote(address, safe=_IN_ADDRESS)  # titles have letters that no header can carry
+    return Response(None, status_code=303, headers={"location": location, **NO_STORE})
 
 
 def new_key() -> str:
@@ -142,13 +145,7 @@ def theme_of(request: Request) -> str | None:
 
 def safe_next(text: str, otherwise: str = "/me/tickets") -> str:
     """Return where to go next: an address on this site, whatever a link says."""
-    parts = urlsplit(text)
-    inside = (
-        text.startswith("/")
-        and not text.startswith(("//", "/\\"))
-        and not parts.netloc
-        and text.isprintable()
-    )
+    inside = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
     return text if inside else otherwise
 
 
@@ -162,10 +159,10 @@ def login_address(request: Request) -> str:
 
 
 def _text(template: str, theme: str | None, request: Request, values: dict[str, Any]) -> str:
-    public_url = request.context.options.public_url
-    return templates.get_template(template).render(
-        theme=theme, public_url=public_url, here=request.scope["path"], **values
-    )
+    # Empty parts of a path do not count, and some of them would lead to another site
+    here = "/" + "/".join(part for part in request.scope["path"].split("/") if part)
+    given = {"theme": theme, "public_url": request.context.options.public_url, "here": here}
+    return templates.get_template(template).render(given | values)
 
 
 def _compressed(body: bytes, coding: str | None) -> bytes:
