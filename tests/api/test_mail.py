@@ -118,6 +118,35 @@ async def test_a_forged_token_refuses_nothing(office: BoxOffice) -> None:
     assert set((await wishes(office, office.as_person(person_id))).values()) == {True}
 
 
+async def sign_in(office: BoxOffice) -> None:
+    """Register Robin, and keep the session in the cookie of the client."""
+    password = "nine lively herons wade"
+    await office.post("/v1/auth/register", {}, email=ROBIN, name="Robin", password=password)
+    same = {"sec-fetch-site": "same-origin"}
+    form = {"email": ROBIN, "password": password}
+    assert (await office.client.post("/login", data=form, headers=same)).status_code == 303
+
+
+async def test_a_page_has_the_choices(office: BoxOffice) -> None:
+    path, same = "/me/notifications", {"sec-fetch-site": "same-origin"}
+    assert (await office.client.get(path)).status_code in (302, 303)  # to the log-in and back
+    await sign_in(office)
+    page = await office.client.get(path)
+    assert page.text.count(" checked") == 4
+    assert "sends no e-mail at present" in page.text
+    saved = await office.client.post(path, data={"topic": ["waitlist", "unheard"]}, headers=same)
+    assert (saved.status_code, saved.headers["location"]) == (303, f"{path}?saved=yes")
+    page = await office.client.get(saved.headers["location"])
+    assert "Saved." in page.text
+    assert re.findall(r'value="(\w+)" checked', page.text) == ["tickets", "waitlist"]
+    forged = await office.client.post(path, data={}, headers={"sec-fetch-site": "cross-site"})
+    assert forged.status_code == 403
+    await office.context.database.fetch(
+        "INSERT INTO mail_bounces VALUES ($1, $2, '550 <No> user')", ROBIN, utc_now()
+    )
+    assert "550 &lt;No&gt; user" in (await office.client.get(path)).text
+
+
 async def test_the_mailbox_exists_in_the_demo_alone(office: BoxOffice) -> None:
     for path in ("", f"/{ANY_ID}", f"/{ANY_ID}/html", f"/{ANY_ID}/attachments/0"):
         assert (await office.client.get(f"/demo/mail{path}")).status_code == 404
@@ -145,6 +174,8 @@ async def test_the_mailbox_shows_what_people_get(demo: BoxOffice) -> None:
     assert "allow-scripts" not in framed.headers["content-security-policy"]
     assert "allow-same-origin" not in framed.headers["content-security-policy"]
     assert booking["reference"] in framed.text
+    assert '<base target="_top">' in framed.text
+    assert "_blank" not in framed.text
     pdf = await demo.client.get(f"{path}/attachments/0")
     assert (pdf.content[:5], pdf.headers["content-type"]) == (b"%PDF-", "application/pdf")
     assert f"tickets-{booking['reference']}.pdf" in pdf.headers["content-disposition"]

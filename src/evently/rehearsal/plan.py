@@ -133,7 +133,12 @@ def _server_for(plan: RehearsalPlan, console: Console) -> Iterator[RehearsedServ
         raise ConfigError("--event needs --url: a temporary server has no events.")
     console.print("Starting a temporary PostgreSQL and server.")
     with scratch_directory() as directory, own_database(directory / "data") as database_url:
-        settings = {"database_url": database_url, "workers": str(plan.workers), "public_url": ""}
+        settings = {
+            "database_url": database_url,
+            "workers": str(plan.workers),
+            "public_url": "",
+            "smtp_url": "",
+        }
         with own_server(directory, settings) as server:
             organizer, token = run(make_organizer(database_url))
             yield RehearsedServer(server.url, token, organizer, database_url)

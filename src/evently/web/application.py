@@ -36,6 +36,7 @@ from evently.web.pages import (
     unsubscribing,
 )
 from evently.web.pages import bookings as booking_pages
+from evently.web.pages import notifications as notification_pages
 from evently.web.pages import seats as seat_pages
 from evently.web.pages import tickets as ticket_pages
 from evently.web.pages import (
@@ -71,6 +72,7 @@ PAGES: Final = (
     sessions,
     demo_gateway,
     demo_mail,
+    notification_pages,
     unsubscribing,
     site,
     assets,

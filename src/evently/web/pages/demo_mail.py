@@ -63,7 +63,7 @@ async def show_mail(request: Request, message_id: FromPath[MessageId]) -> Respon
 async def show_mail_html(request: Request, message_id: FromPath[MessageId]) -> Response[str]:
     """Return the HTML of a message, for the frame."""
     shown = await _find(request, message_id)
-    content = shown.html.replace("<head>", f"<head>{_OPEN_ABOVE}", 1)
+    content = shown.html.replace("<head>", f"<head>{_OPEN_ABOVE}", 1).replace('target="_blank"', "")
     return Response(content, headers=_FRAME, media_type="text/html; charset=utf-8")
 
 
