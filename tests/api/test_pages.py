@@ -467,3 +467,53 @@ async def test_the_best_seats_are_found_without_a_map(office: BoxOffice) -> None
     await buyer.submit(f"{address}/bookings")
     assert buyer.status in {409, 422}
     buyer.heading()
+
+
+async def test_a_promo_code_unlocks_tickets_on_the_page(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=5)
+    owner, event_id = await office.as_member("owner"), show_id("evt", event.event_id)
+    hidden = {"name": "Friends", "price": {"amount": 500, "currency": "EUR"}, "hidden": True}
+    made = await office.post(f"/v1/events/{event_id}/ticket-types", owner, **hidden)
+    assert made.status_code == 201, made.text
+    code = {"code": "FRIENDS", "kind": "unlock", "ticket_type_ids": [made.json()["id"]]}
+    assert (await office.post(f"/v1/events/{event_id}/promo-codes", owner, **code)).status_code == 201
+    buyer = Visitor(office, office.as_buyer())
+    assert "Friends" not in await buyer.read(f"/events/{event_id}")
+    assert "Friends" in await buyer.read(f"/events/{event_id}?code=friends")
+    await buyer.submit(f"/events/{event_id}/bookings", **{made.json()["id"]: "1"})
+    assert buyer.heading() == "You are going"
+    await buyer.read(f"/events/{event_id}?code=nonsense")
+    assert buyer.status == 422
+    assert 'id="code-wrong"' in buyer.text
+    visitor = Visitor(office)
+    assert "Friends" in await visitor.read(f"/events/{event_id}?code=FRIENDS")
+    assert visitor.page is not None
+    assert visitor.page.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("state", ["not yet", "ended", "cancelled", "sold out"])
+async def test_each_state_of_an_event_has_its_page(office: BoxOffice, state: str) -> None:
+    event = await office.open_event(capacity=1)
+    type_id, owner = await office.ticket_type(event), await office.as_member("owner")
+    event_id = show_id("evt", event.event_id)
+    change = {"not yet": "on_sale_at = now() + interval '2 days'", "ended": "off_sale_at = now()"}
+    if state == "cancelled":
+        await office.post(f"/v1/events/{event_id}/cancel", owner)
+    elif state == "sold out":
+        await office.book(event, office.as_buyer())
+    else:
+        async with office.context.database.transaction() as tx:
+            await tx.execute(f"UPDATE sales SET {change[state]} WHERE event_id = $1", event.event_id)
+    office.context.memory.forget_all()
+    visitor = Visitor(office, office.as_buyer())
+    said = {
+        "not yet": "The sale opens on",
+        "ended": "No longer on sale",
+        "cancelled": "This event is cancelled",
+        "sold out": "Join the waitlist",
+    }
+    assert said[state] in await visitor.read(f"/events/{event_id}")
+    assert ">Book</button>" not in visitor.text
+    await visitor.send(f"/events/{event_id}/bookings", {type_id: "1", "key": "k"})
+    assert visitor.status in {409, 422}, visitor.text
+    assert 'role="alert"' in visitor.text

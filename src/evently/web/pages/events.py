@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
 
 import markupsafe
@@ -31,16 +31,20 @@ from evently.sales.reads import (
     state_of,
     state_of_sale,
 )
-from evently.sales.terms import TicketTypeTerms
+from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, TicketTypeTerms
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
-from evently.web.edge.routing import FromPath
+from evently.web.edge.problems import sentence_of
+from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.browsing import event_address
+from evently.web.pages.forms import FormError
 from evently.web.pages.rendering import new_key, render, render_kept, see_other, show
 from evently.web.services import Request
+from evently.web.unlocking import REFUSALS, count_guess
 
 _SCHEMA: Final = "https://schema.org"
+Code = Annotated[str, QueryParameter(max_length=PROMO_CODE_CHARACTERS_MAX)]
 _PARAGRAPH: Final = "\n\n"
 
 
@@ -96,10 +100,10 @@ class EventOnPage(NamedTuple):
 
 @show("/events/{event_id}", **policy(PUBLIC))
 async def show_event_by_id(
-    request: Request, event_id: FromPath[EventId]
+    request: Request, event_id: FromPath[EventId], code: Code = ""
 ) -> Response[bytes] | Response[str] | Response[None]:
     """Return the page of an event."""
-    return await _show(request, event_id)
+    return await _show(request, event_id, None, code.strip())
 
 
 @show("/events/{event_id}/{slug}", **policy(PUBLIC))
@@ -107,15 +111,17 @@ async def show_event(
     request: Request,
     event_id: FromPath[EventId],
     slug: FromPath[str],
+    code: Code = "",
 ) -> Response[bytes] | Response[str] | Response[None]:
     """Return the page of an event; an address with a title of before leads to that of now."""
-    return await _show(request, event_id, slug)
+    return await _show(request, event_id, slug, code.strip())
 
 
 async def _show(
-    request: Request, event_id: UUID, slug: str | None = None
+    request: Request, event_id: UUID, slug: str | None, code: str
 ) -> Response[bytes] | Response[str] | Response[None]:
-    context, actor = request.context, request.actor
+    """Return the page, kept for everybody, or read for one reader: with a session or with a promo code."""
+    actor = request.actor
 
     async def read() -> dict[str, Any]:
         found = await read_event(request, event_id)
@@ -125,17 +131,15 @@ async def _show(
         return _values(found, request)
 
     try:
-        if actor.kind == "anonymous":
+        if actor.kind == "anonymous" and not code:
             return await render_kept(request, (event_id, slug), "event.html", read)
-        found = await read_event(request, event_id)
-        if found.event.state == "draft" and not await context.access.is_member(
-            actor, found.event.organizer_id, "door", "events:read", certainly=True
-        ):
-            raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+        found, errors = await _read_for_one(request, event_id, code)
         _check_slug(found, slug)
     except _Moved as moved:
         return see_other(moved.address)
-    return render(request, "event.html", **_values(found, request) | {"key": new_key()})
+    shown = {"key": new_key() if actor.kind == "person" else None, "code": code, "errors": errors}
+    status = 422 if errors else 200
+    return render(request, "event.html", status=status, **_values(found, request) | shown)
 
 
 class _Moved(Exception):
@@ -149,6 +153,25 @@ class _Moved(Exception):
 def _check_slug(found: EventOnPage, slug: str | None) -> None:
     if slug is not None and slug != found.address.rpartition("/")[2]:
         raise _Moved(found.address)
+
+
+async def _read_for_one(request: Request, event_id: UUID, code: str) -> tuple[EventOnPage, list[FormError]]:
+    """Return an event with what a promo code unlocks, and what is wrong with the code."""
+    errors: list[FormError] = []
+    if code:
+        await count_guess(request)
+    try:
+        found = await read_event(request, event_id, code or None)
+    except Refused as exc:
+        if exc.refusal not in REFUSALS:
+            raise
+        errors.append(FormError("code", sentence_of(exc)))
+        found = await read_event(request, event_id)
+    if found.event.state == "draft" and not await request.context.access.is_member(
+        request.actor, found.event.organizer_id, "door", "events:read", certainly=True
+    ):
+        raise Refused(SalesRefusal.EVENT_NOT_FOUND)
+    return found, errors
 
 
 async def read_event(request: Request, event_id: UUID, promo_code: str | None = None) -> EventOnPage:
@@ -209,6 +232,8 @@ def _values(found: EventOnPage, request: Request) -> dict[str, Any]:
         "here": found.address,
         "page": found,
         "key": None,
+        "code": "",
+        "errors": [],
         "jsonld": markupsafe.Markup(_json_ld(found, public_url)),  # noqa: S704  # escaped below
     }
 
