@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 from rich.console import Console
 
-from bench import halls
+from bench import halls, pages
 from bench.baselines import TECHNIQUES
 from bench.checks import audit_whole
 from bench.load import BROWSER, Measured, book, browse, memory_of, read, refuse, settle, stampede
@@ -49,6 +49,11 @@ FLOWS: Final = Goal(
     "held, paid with the demo gateway and confirmed, whole flows/s, 256 clients", "/s", 800, "at_least"
 )
 SEAT_STATES: Final = Goal("states of 20,000 seats/s, compressed", "/s", 1_500, "at_least")
+KEPT_PAGES: Final = Goal("pages of an event/s, kept and compressed", "/s", 15_000, "at_least")
+RENDERED_PAGES: Final = Goal("pages of an event/s, rendered for one reader", "/s", 5_000, "at_least")
+PAGE_BOOKINGS: Final = Goal(
+    "bookings over the page/s: form, redirect, page, 64 clients", "/s", 1_500, "at_least"
+)
 PICKING: Final = Goal("500 times the best four of 20,000 seats, picked in one batch", "ms", 50, "at_most")
 MEMORY: Final = Goal("memory of the server: growth over the second half of many bookings", "MB", 5, "at_most")
 
@@ -199,6 +204,7 @@ def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, 
         signed_in = read(stage, stage.prepared.hot[0], plan.fewer_clients, plan.short_seconds, signed_in=True)
         rush = measure(STAMPEDE, lambda: stampede(stage, next(hot), plan.stampede))
         _measure_halls(stage, plan, benchmark, measure)
+        _measure_pages(stage, plan, benchmark, measure)
         by_clients = {plan.clients: one[0], plan.fewer_clients: fewer[0]}
         for clients in plan.by_clients:
             if clients not in by_clients:
@@ -262,6 +268,20 @@ def _measure_halls(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Meas
         ),
         Figure(SEAT_STATES, [each.per_second for each in states], f"p99 {states[0].p99:.0f} ms"),
         Figure(PICKING, [halls.pick_seconds() * 1000 for _ in range(plan.runs)], "without HTTP and database"),
+    ]
+
+
+def _measure_pages(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Measuring) -> None:
+    """Measure what browsers read; the audit of the whole database at the end checks their bookings."""
+    sale = stage.prepared.hot[0]
+    load = (stage, sale, plan.fewer_clients, plan.short_seconds)
+    kept = measure(KEPT_PAGES, lambda: pages.read_kept(*load))
+    rendered = measure(RENDERED_PAGES, lambda: pages.read_rendered(*load))
+    booked = measure(PAGE_BOOKINGS, lambda: pages.book(*load))
+    benchmark.figures += [
+        Figure(KEPT_PAGES, [each.per_second for each in kept], f"p99 {kept[0].p99:.0f} ms"),
+        Figure(RENDERED_PAGES, [each.per_second for each in rendered], f"p99 {rendered[0].p99:.0f} ms"),
+        Figure(PAGE_BOOKINGS, [each.per_second for each in booked], f"p99 {booked[0].p99:.0f} ms"),
     ]
 
 
