@@ -12,6 +12,7 @@ from evently.sales.reads.bookings import (
     list_live_bookings,
     list_refunds,
     list_reschedulings,
+    list_type_names,
     locate_booking,
     sum_outside,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "list_sale_summaries",
     "list_tickets_ahead",
     "list_totals_from",
+    "list_type_names",
     "list_waitlist",
     "list_waitlists",
     "load_hall",

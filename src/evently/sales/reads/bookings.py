@@ -48,6 +48,12 @@ async def locate_booking(database: Database, booking_id: UUID) -> BookingOwner:
     return BookingOwner(row["event_id"], row["buyer_id"], row["starts_at"])
 
 
+async def list_type_names(connection: Connection, event_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the names of the ticket types of some events, retired ones included."""
+    rows = await connection.fetch(*sql.list_type_names(event_ids=event_ids))
+    return {row["ticket_type_id"]: row["name"] for row in rows}
+
+
 async def list_bookings_of_buyer(
     database: Database, buyer_id: UUID, kind: str, now: datetime, limit: int, after: str | None
 ) -> Page[Booking]:

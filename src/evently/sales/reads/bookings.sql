@@ -14,6 +14,12 @@ FROM bookings
 INNER JOIN events ON events.event_id = bookings.event_id
 WHERE bookings.booking_id = :booking_id;
 
+-- name: list_type_names
+-- The names of the ticket types of some events, retired ones included.
+SELECT ticket_type_id, name
+FROM ticket_types
+WHERE event_id = ANY(:event_ids::uuid[]);
+
 -- name: list_of_event
 -- The bookings of an event, newest first: ids are in the order of time.
 SELECT bookings.event_id, bookings.booking_id, sales.currency

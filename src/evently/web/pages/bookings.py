@@ -209,10 +209,7 @@ async def _show_all(
     async with database.snapshot() as snapshot:
         event_ids = list({booking.event_id for booking in bookings})
         events = await catalogue.find_events(snapshot, event_ids)
-        names: dict[UUID, str] = {}
-        for event_id in event_ids:
-            sale = await sales.reads.read_sale(snapshot, event_id)
-            names |= {type_id: terms.name for type_id, terms in sale.ticket_types.items()}
+        names = await sales.reads.list_type_names(snapshot, event_ids)
     shown = []
     for booking in bookings:
         payment = None

@@ -39,7 +39,7 @@ from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.browsing import event_address
 from evently.web.pages.forms import FormError
-from evently.web.pages.rendering import new_key, render, render_kept, see_other, show
+from evently.web.pages.rendering import new_key, render, render_kept, render_with_key, see_other, show
 from evently.web.services import Request
 from evently.web.unlocking import REFUSALS, count_guess
 
@@ -133,6 +133,12 @@ async def _show(
     try:
         if actor.kind == "anonymous" and not code:
             return await render_kept(request, (event_id, slug), "event.html", read)
+        if not code:
+            try:
+                return await render_with_key(request, (event_id, slug), "event.html", read)
+            except Refused as exc:
+                if exc.refusal is not SalesRefusal.EVENT_NOT_FOUND:
+                    raise  # else it may be a draft of the reader's own organizer
         found, errors = await _read_for_one(request, event_id, code)
         _check_slug(found, slug)
     except _Moved as moved:

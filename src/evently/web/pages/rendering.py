@@ -3,6 +3,7 @@
     show, act        decorators of a page that is read, and of one to which a form is sent
     render           a page for one reader, which no cache stores
     render_kept      a public page: rendered once for everybody who asks within a quarter of a second
+    render_with_key  such a page for a reader who has logged in: the form in it has an idempotency key
     see_other        to the page of the outcome, after a form
 
 Templates are in `web/templates/pages`. Nothing is inline, so the same bytes serve everybody, and the policy
@@ -47,6 +48,7 @@ THEMES: Final = ("light", "dark")
 _THEME_COOKIE: Final = "theme"
 _IN_ADDRESS: Final = "%/:?#[]@!$&'()*+,;=~"  # what stays as it is in an address (RFC 3986, 2.2)
 _FONT: Final = "vendor/instrument-sans/instrument-sans-latin-wght-normal.woff2"
+_KEY_MARK: Final = secrets.token_hex(16)  # nobody else can write it into a page
 _KEY_BYTES: Final = 16
 _BROTLI_QUALITY: Final = 4  # 11 KB in 0.6 ms; a page is compressed at most four times a second
 
@@ -124,6 +126,24 @@ async def render_kept(
         unchanged.headers |= {"content-security-policy": POLICY, "vary": found.headers["vary"]}
         return unchanged
     return Response(found.body, headers=found.headers, media_type=HTML)
+
+
+async def render_with_key(
+    request: Request, key: Hashable, template: str, read: Callable[[], Awaitable[dict[str, Any]]]
+) -> Response[bytes]:
+    """Return the same page as `render_kept`, with an idempotency key of its own, for a reader who logged in.
+
+    The page is rendered once for all of them, with a mark where the key stands; no cache stores it.
+    """
+    theme = theme_of(request)
+
+    async def make() -> Kept:
+        text = _text(template, theme, request, await read() | {"key": _KEY_MARK})
+        return kept(text.encode(), "no-store")
+
+    found = await request.context.memory.get(("page", template, key, theme, _KEY_MARK), make)
+    body = found.body.replace(_KEY_MARK.encode(), new_key().encode())
+    return Response(body, headers={"content-security-policy": POLICY, **NO_STORE}, media_type=HTML)
 
 
 def see_other(address: str) -> Response[None]:
