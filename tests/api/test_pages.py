@@ -517,3 +517,22 @@ async def test_each_state_of_an_event_has_its_page(office: BoxOffice, state: str
     await visitor.send(f"/events/{event_id}/bookings", {type_id: "1", "key": "k"})
     assert visitor.status in {409, 422}, visitor.text
     assert 'role="alert"' in visitor.text
+
+
+async def test_a_session_that_ends_in_a_checkout_leads_back_to_the_booking(office: BoxOffice) -> None:
+    event = await office.open_event(terms=sold_under(ONLINE, 5))
+    type_id, session = await office.ticket_type(event), office.as_buyer()
+    buyer = Visitor(office, session)
+    address = f"/events/{show_id('evt', event.event_id)}"
+    await buyer.read(f"{address}/book?{type_id}=1")
+    await buyer.submit(f"{address}/bookings")
+    booking = buyer.path
+    kept = buyer.client.cookies["evently"]
+    buyer.client.cookies.clear()
+    await buyer.submit(f"{booking}/pay")
+    assert buyer.path == "/login"
+    assert buyer.page is not None
+    assert buyer.page.url.params["next"] == booking
+    buyer.client.cookies.set("evently", kept, domain="evently.test")
+    await buyer.read(f"/login?next={booking}")
+    assert buyer.heading() == "Pay for 1 ticket", "logged in, the hold is where it was"

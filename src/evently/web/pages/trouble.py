@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from evently.accounts import AccountsRefusal
 from evently.kit.errors import CommonRefusal, Refusal, Refused
@@ -62,11 +63,23 @@ def respond_with_page(request: EdgeRequest, exc: Exception) -> Response[Any]:
     if not isinstance(content, dict):
         return answer
     code = content["code"]
-    if code == EdgeRefusal.UNAUTHENTICATED and request.scope["method"] == "GET":
-        return see_other(login_address(request))  # type: ignore[arg-type]
+    if code == EdgeRefusal.UNAUTHENTICATED:
+        return see_other(_login_address(request))
     refusal = exc.refusal if isinstance(exc, Refused) else EdgeRefusal(code)
     seconds = answer.headers.get("retry-after")
     return _page(request, refusal, exc, answer.status_code or HTTPStatus.INTERNAL_SERVER_ERROR, seconds)
+
+
+def _login_address(request: EdgeRequest) -> str:
+    """Return the log-in, and from there the page that was asked for, or whose form was sent.
+
+    A form is not sent again by itself: the reader sees the page as it is then, and presses once more.
+    """
+    path = request.scope["path"]
+    if request.scope["method"] == "GET":
+        return login_address(request)  # type: ignore[arg-type]
+    of_form = "/me/waitlist" if path.startswith("/waitlist/") else path.rpartition("/")[0] or "/"
+    return f"/login?{urlencode({'next': of_form})}"
 
 
 def _page(
