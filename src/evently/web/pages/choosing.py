@@ -81,7 +81,7 @@ class Choice(msgspec.Struct, frozen=True):
             named.setdefault(name, []).append(seat_id)
         found = []
         for name, quantity in self.quantities:
-            if (type_id := find_id(_TYPE, name)) is not None and name not in named:
+            if (type_id := find_id(_TYPE, name)) is not None:
                 line = BookingLine(type_id, quantity)
                 if name in seated:
                     accessible = min(self.accessible, quantity)
@@ -354,8 +354,9 @@ def _read_choice(form: Form) -> Choice:
         name, _, seat_id = value.partition(":")
         if seat_id and find_id(_TYPE, name) is not None and len(value) <= _SEAT_CHARACTERS_MAX:
             seats.append(value)
+    named = {seat.partition(":")[0] for seat in seats}  # whose seats are chosen, so no best ones are
     choice = Choice(
-        tuple((name, quantity) for name, quantity in quantities.items() if quantity),
+        tuple((name, count) for name, count in quantities.items() if count and name not in named),
         form.text(_CODE)[: sales.terms.PROMO_CODE_CHARACTERS_MAX],
         tuple(dict.fromkeys(seats)),
         form.text(_SECTION)[:_SEAT_CHARACTERS_MAX],
