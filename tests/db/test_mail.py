@@ -521,6 +521,17 @@ async def test_an_erased_person_leaves_no_message(
         assert await db.fetch_value(f"SELECT count(*) FROM {table}") == 0
 
 
+async def test_a_message_of_a_newer_version_stops_no_other(
+    db: Database, desk: SalesDesk, mail: Mail, post: Post
+) -> None:
+    await booked(db, desk)
+    await db.fetch('UPDATE mail_messages SET data = \'{"type": "hologram"}\'')
+    await ask_for_code(db, desk, "ada@evently.example")
+    await mail.run_once()
+    assert [address for address, _ in post.sent] == ["ada@evently.example"]
+    assert await states(db) == {"sent": 1, "pending": 1}
+
+
 async def test_a_message_that_cannot_be_written_stops_no_other(
     db: Database, desk: SalesDesk, mail: Mail, post: Post
 ) -> None:

@@ -84,7 +84,11 @@ def elements(html: str) -> Elements:
 @settings(max_examples=150, deadline=None)
 def test_no_text_adds_a_header_or_a_recipient(text: str, name: str) -> None:
     raw = compose(
-        message(), letter(text, unsubscribe=Link("No more", URL)), name=name, sender=SENDER, now=NOW
+        message(),
+        letter(text, unsubscribe=Link("No more", URL), reply_to=Link(text, "office@b.example")),
+        name=name,
+        sender=SENDER,
+        now=NOW,
     )
     found = parsed(raw)
     assert sorted(found.keys()) == [
@@ -97,11 +101,14 @@ def test_no_text_adds_a_header_or_a_recipient(text: str, name: str) -> None:
         "List-Unsubscribe-Post",
         "MIME-Version",
         "Message-ID",
+        "Reply-To",
         "Subject",
         "To",
     ]
     (to,) = found["to"].addresses
     assert to.addr_spec == "ada@evently.example"
+    (reply_to,) = found["reply-to"].addresses
+    assert reply_to.addr_spec == "office@b.example"
     assert [str(part.get_content_type()) for part in found.iter_parts()] == ["text/plain", "text/html"]
     assert raw.isascii()
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))

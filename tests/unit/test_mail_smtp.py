@@ -167,6 +167,21 @@ async def test_a_login_is_needed_and_a_wrong_one_is_trouble() -> None:
             await wrong.send(SENDER, ADA, RAW)
 
 
+@pytest.mark.parametrize(
+    ("address", "arrived"),
+    [
+        ("ada@b.example>\r\nRCPT TO:<eve@b.example", ["ada@b.example"]),
+        ("a b@c.example", []),
+        ("ada@b\x00.c", []),
+    ],
+)
+async def test_no_address_is_a_command(address: str, arrived: list[str]) -> None:
+    async with open_sink() as sink, connected(sink) as smtp:
+        answer = await smtp.send(SENDER, address, RAW)
+        assert (answer.result, sink.addresses) == ("accepted" if arrived else "refused", arrived)
+        assert (await smtp.send(SENDER, ADA, RAW)).result == "accepted"
+
+
 @pytest.fixture(scope="session")
 def contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Return the contexts of a server and of a client that trusts it alone."""

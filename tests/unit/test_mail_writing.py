@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from evently.accounts import Organizer
 from evently.catalogue import Category, Event, Venue
-from evently.mail.letters import Letter, to_text
+from evently.mail.letters import Letter, Link, to_text
 from evently.mail.nouns import (
     KINDS,
     AlreadyRegistered,
@@ -100,7 +101,8 @@ def make_story(event: Event | None = None, refund_minor: int | None = None, **bo
     }
     moved = Rescheduling(NOW, START - timedelta(days=1), START, place_changed=False)
     names = {SEATED: "Seat", STANDING: "Floor"}
-    return Story(About(event, venue, names, moved), Booking(**made), None, refund_minor)
+    organizer = Organizer(event.organizer_id, "Klangwerk", "hello@klangwerk.example", 1, NOW)
+    return Story(About(event, venue, organizer, names, moved), Booking(**made), None, refund_minor)
 
 
 def message(kind: str, minutes: int = 10) -> Message:
@@ -123,6 +125,8 @@ def test_every_kind_has_words_a_place_to_go_and_a_reason(kind: str) -> None:
     assert letter.action is not None
     assert letter.action.url.startswith(f"{BASE}/")
     assert "You get this because you have" in text
+    assert "write to Klangwerk:\nmailto:hello@klangwerk.example\n" in text
+    assert letter.reply_to == Link("Klangwerk", "hello@klangwerk.example")
     assert "Jazz by night" in letter.subject
     assert "None" not in text
     assert "{" not in text

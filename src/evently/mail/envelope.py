@@ -71,6 +71,8 @@ def compose(
     sender_name, sender_address = parseaddr(sender)
     made["From"] = _mailbox(sender_name, sender_address)
     made["To"] = _mailbox(name, message.address)
+    if letter.reply_to is not None:
+        made["Reply-To"] = _mailbox(letter.reply_to.words, letter.reply_to.url)
     made["Subject"] = _in_header(letter.subject)
     made["Date"] = format_datetime(now)
     made["Message-ID"] = message_id(message, sender_address)

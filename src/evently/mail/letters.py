@@ -45,6 +45,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     why: str  # why the reader gets it
+    reply_to: Link | None = None  # the name and the address to which answers go, if not to the sender
     unsubscribe: Link | None = None
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from evently import accounts, catalogue, sales
+from evently.accounts import Organizer
 from evently.catalogue import Event, Venue
 from evently.db import Database, load_queries
 from evently.kit.errors import CommonRefusal, Refused
@@ -36,6 +37,7 @@ class About(msgspec.Struct, frozen=True):
 
     event: Event
     venue: Venue
+    organizer: Organizer
     type_names: Mapping[UUID, str]
     rescheduling: Rescheduling | None  # the latest
 
@@ -100,6 +102,7 @@ class Reader:
         return About(
             event,
             await catalogue.get_venue(self._database, event.venue_id),
+            await accounts.organizers.get_organizer(self._database, event.organizer_id),
             {row["ticket_type_id"]: row["name"] for row in rows},
             reschedulings[-1] if reschedulings else None,
         )

@@ -133,6 +133,9 @@ class Smtp:
                 except (aiosmtplib.SMTPException, TimeoutError, OSError) as exc:
                     connection.client.close()
                     return Answer("later", _words(exc))
+                except ValueError as exc:  # the library sends no such address
+                    connection.client.close()
+                    return Answer("refused", _words(exc))
                 except BaseException:
                     connection.client.close()
                     raise

@@ -117,7 +117,16 @@ def write_notified(message: Message, story: Story, setting: Setting) -> Letter:
     unsubscribe = None
     if setting.unsubscribe is not None:
         unsubscribe = Link(f"No more e-mails about {_TOPIC_WORDS[topic]}", setting.unsubscribe)
-    return msgspec.structs.replace(letter, unsubscribe=unsubscribe)
+    organizer = story.about.organizer
+    contact = Link(
+        f"Questions about the event: write to {isolated(organizer.name)}", f"mailto:{organizer.contact_email}"
+    )
+    return msgspec.structs.replace(
+        letter,
+        links=(*letter.links, contact),
+        reply_to=Link(organizer.name, organizer.contact_email),
+        unsubscribe=unsubscribe,
+    )
 
 
 _NEVER_ASK: Final = "Nobody from Evently ever asks you for this code."
