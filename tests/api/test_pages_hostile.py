@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from evently import organizing
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import show_id
+from evently.web.pages import seats
 from evently.web.pages.rendering import safe_next
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.catalogue import event_terms, sale_terms
@@ -113,3 +115,36 @@ async def test_promo_codes_are_not_guessed_by_booking(database_url: str) -> None
             )
             said.append((buyer.status, buyer.heading()))
         assert said[2:] == [(429, "Too many tries from here")] * 2  # the page does not look at the code
+
+
+async def test_a_page_of_seats_repeats_only_seats_of_the_hall(office: BoxOffice) -> None:
+    event = await office.open_hall()
+    stalls = (await office.types(event))["Stalls"]
+    visitor = Visitor(office)
+    address = f"/events/{show_id('evt', event.event_id)}/seats"
+    known = [("seat", f"{stalls}:S-A-1")]
+    others = [("seat", f"nonsense-{number}") for number in range(400)]
+    many = [("seat", f"x{number}:S-A-2") for number in range(400)]
+    text = await visitor.read(f"{address}?{urlencode(known + others)}")
+    assert "nonsense" not in text
+    assert f"seat={stalls}%3AS-A-1#rows" in text
+    assert (await visitor.read(f"{address}?{urlencode(many)}")).count("x399") == 0
+
+
+async def test_a_large_page_of_seats_is_the_same_as_one_made_at_once(
+    office: BoxOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = await office.open_hall()
+    visitor = Visitor(office)
+    address = f"/events/{show_id('evt', event.event_id)}/seats?section=Stalls"
+    at_once, threads = await visitor.read(address), set()
+    draw = seats._draw
+
+    def watched(*given: Any) -> Any:
+        threads.add(threading.current_thread())
+        return draw(*given)
+
+    monkeypatch.setattr(seats, "_draw", watched)
+    monkeypatch.setattr(seats, "_AT_ONCE_MAX", 10)
+    assert await visitor.read(address) == at_once
+    assert threads.isdisjoint({threading.main_thread()})
