@@ -5,10 +5,12 @@ add_seat_map, ...           the seat maps of venues, in versions (maps.py)
 Plan                        numbered seats, and blocks of adjacent seats, computed from a map (plan.py)
 Hall                        the states of the seats of one event, and `pick` (hall.py, picking.py)
 draw                        a seat map as SVG (drawing.py)
+compact                     the layout for the map on a page (compact.py)
 arena, theatre              generated seat maps (generate.py)
 import_pretix               seating plans of pretix (pretix.py, pretix_format.py)
 """
 
+from evently.seating.compact import compact
 from evently.seating.hall import Hall, SeatState
 from evently.seating.maps import (
     SeatMapVersion,
@@ -34,6 +36,7 @@ __all__ = [
     "add_version",
     "canonical",
     "check",
+    "compact",
     "decode_map",
     "digest_of",
     "find_seat_map",

@@ -178,7 +178,7 @@ class Plan:
         self.section_of_seat += [section_number] * len(row.seats)
         self.row_of_seat += [row_number] * len(row.seats)
         self.seat_labels += [seat.label for seat in row.seats]
-        self.blocks += [Block(first + start, end - start) for start, end in _split_at_aisles(row.seats)]
+        self.blocks += [Block(first + start, end - start) for start, end in parts_between_aisles(row.seats)]
 
 
 # The plans that were used last: building one is slow, and events with the same map share it
@@ -200,7 +200,7 @@ def plan_of(layout: bytes, digest: str) -> Plan:
     return plan
 
 
-def _split_at_aisles(seats: Sequence[Seat]) -> Iterator[tuple[int, int]]:
+def parts_between_aisles(seats: Sequence[Seat]) -> Iterator[tuple[int, int]]:
     """Yield the beginning and the end of each part of a row between aisles."""
     gaps = [hypot(right.x - left.x, right.y - left.y) for left, right in pairwise(seats)]
     widest = AISLE * median(gaps) if gaps else 0.0

@@ -37,6 +37,7 @@ from evently.web.pages import (
 )
 from evently.web.pages import bookings as booking_pages
 from evently.web.pages import notifications as notification_pages
+from evently.web.pages import seat_map as seat_map_pages
 from evently.web.pages import seats as seat_pages
 from evently.web.pages import tickets as ticket_pages
 from evently.web.pages import (
@@ -66,6 +67,7 @@ PAGES: Final = (
     events,
     choosing,
     seat_pages,
+    seat_map_pages,
     booking_pages,
     waitlist_pages,
     ticket_pages,

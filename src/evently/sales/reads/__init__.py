@@ -42,7 +42,14 @@ from evently.sales.reads.quotes import (
     price_to_buyers,
 )
 from evently.sales.reads.sale import find_sale, read_sale, read_seating, read_types_for
-from evently.sales.reads.seats import BOARD_SECONDS, SeatBoard, SeatBoards, ZoneType, picture_digest
+from evently.sales.reads.seats import (
+    BOARD_SECONDS,
+    BestAvailable,
+    SeatBoard,
+    SeatBoards,
+    ZoneType,
+    picture_digest,
+)
 from evently.sales.reads.waitlist import (
     Estimate,
     WaitlistPosition,
@@ -61,6 +68,7 @@ from evently.sales.rules.state import Pool, Promo, Refund, Sale
 __all__ = [
     "BOARD_SECONDS",
     "Balance",
+    "BestAvailable",
     "BookingQuote",
     "CancellationPreview",
     "CancellationQuote",

@@ -54,6 +54,15 @@ class ZoneType(NamedTuple):
     price_minor: int
 
 
+class BestAvailable(NamedTuple):
+    """Best available seats of a zone: how many, of which section, and how many places for wheelchairs."""
+
+    zone: str
+    quantity: int
+    section: str | None = None
+    accessible: int = 0
+
+
 class SeatBoard:
     """The seats of one event as of journal row `seq`.
 
@@ -105,6 +114,39 @@ class SeatBoard:
                     self._states[number] = self._character(number, change.after)
             self._keep_changes(tuple([number for change in changes for number in change.seats]))
         self.sale, self.types = sale, types
+
+    def suggest(self, lines: Sequence[BestAvailable], others: int = 0) -> list[tuple[int, ...]] | None:
+        """Return the seats that a booking of these lines would get now, for each line; None if not all fit.
+
+        `others` passes over as many suggestions. Takes nothing.
+        """
+        taken = list[int]()
+        try:
+            for _ in range(others):
+                if self._suggest_once(lines, taken) is None:
+                    return None
+            return self._suggest_once(lines, taken)
+        finally:
+            self.hall.release(taken)
+
+    def _suggest_once(self, lines: Sequence[BestAvailable], taken: list[int]) -> list[tuple[int, ...]] | None:
+        """Suggest as a booking picks: lines of one zone and section together. Takes the seats, for now."""
+        found: list[tuple[int, ...]] = [()] * len(lines)
+        areas: dict[tuple[str, str | None], list[int]] = {}
+        for place, line in enumerate(lines):
+            areas.setdefault((line.zone, line.section), []).append(place)
+        for (zone, section), places in areas.items():
+            quantity = sum(lines[place].quantity for place in places)
+            accessible = sum(lines[place].accessible for place in places)
+            numbers = self.hall.pick(zone, quantity, section, accessible)
+            if numbers is None:
+                return None
+            self.hall.take(numbers)
+            taken += numbers
+            left = iter(numbers)
+            for place in places:
+                found[place] = tuple(islice(left, lines[place].quantity))
+        return found
 
     def _keep_changes(self, numbers: tuple[int, ...]) -> None:
         """Keep the changes of a row. Forget the oldest when listing them is longer than listing all seats."""

@@ -20,9 +20,11 @@ from evently.sales.reads import SeatBoard
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.routing import FromPath, QueryParameter
+from evently.web.pages import words
 from evently.web.pages.events import EventOnPage, TypeOnPage, read_event
 from evently.web.pages.forms import parse_form
 from evently.web.pages.rendering import render, see_other, show
+from evently.web.pages.seat_map import encode_zones, layout_address, zones_of
 from evently.web.services import Request
 
 _AVAILABLE: Final = "0"
@@ -118,6 +120,12 @@ def _draw(
         rows=rows,
         elsewhere=[seat for seat in chosen if seat not in here],
         chosen=_named(board, chosen, by_zone),
+        layout=layout_address(event_id, board.digest),
+        zones=sorted(zones := zones_of(page, board, words.money), key=lambda zone: zone.letter),
+        zones_encoded=encode_zones(zones),
+        kinds=set(board.hall.plan.kinds),
+        sold_out={each.state for each in page.types if each.zone is not None} == {"sold_out"},
+        zero=words.sum_of(Money(0, page.sale.currency)),
         types=[each for each in page.types if each.zone is not None and each.state == "on_sale"],
     )
 

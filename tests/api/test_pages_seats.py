@@ -1,0 +1,115 @@
+"""What the seat map reads over HTTP: the compact layout, and suggestions that hold nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from html import unescape
+
+import pytest
+
+from evently.kit.ids import show_id
+from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.visitor import Visitor
+
+
+@pytest.fixture
+async def office(database_url: str) -> AsyncIterator[BoxOffice]:
+    async with open_box_office(database_url) as opened:
+        yield opened
+
+
+def attribute(text: str, name: str) -> str:
+    return unescape(text.partition(f'{name}="')[2].partition('"')[0])
+
+
+async def test_the_compact_layout_is_kept_for_ever_under_its_digest(office: BoxOffice) -> None:
+    event = await office.open_hall(payment="online")
+    address, visitor = f"/events/{show_id('evt', event.event_id)}", Visitor(office)
+    text = await visitor.read(f"{address}/seats")
+    layout = attribute(text, "data-layout")
+    assert f'rel="preload" as="fetch" crossorigin href="{layout}"' in text
+    sent = await office.client.get(layout, headers={"accept-encoding": "br"})
+    assert sent.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert sent.headers["content-encoding"] == "br"
+    states = (await office.client.get(f"/v1{address}/seats")).json()
+    found = sent.json()
+    assert found["digest"] == states["layout"]["digest"] == layout.rpartition("/")[2]
+    assert sum(len(row[3]) for _, rows in found["sections"] for row in rows) == len(states["seats"])
+    again = await office.client.get(layout, headers={"if-none-match": sent.headers["etag"]})
+    assert again.status_code == 304
+    plain = await office.client.get(layout, headers={"accept-encoding": "identity"})
+    assert plain.json() == found
+    other = await office.client.get(layout[:-1] + ("0" if layout[-1] != "0" else "1"))
+    assert other.status_code == 404
+
+
+async def test_the_page_says_the_zones_with_what_buyers_pay(office: BoxOffice) -> None:
+    event = await office.open_hall(payment="online")
+    text = await Visitor(office).read(f"/events/{show_id('evt', event.event_id)}/seats")
+    zones = json.loads(attribute(text, "data-zones"))
+    assert [(zone["name"], zone["letter"], zone["price"]) for zone in zones] == [
+        ("Stalls", "B", "from €\u00a020.00"),
+        ("Balcony", "A", "€\u00a030.00"),
+    ], "in the order of the layout, lettered from the dearest"
+    types = await office.types(event)
+    assert [each["id"] for each in zones[0]["types"]] == [types["Stalls"], types["Child"]]
+
+
+async def test_a_suggestion_holds_nothing_and_is_what_a_booking_gets(office: BoxOffice) -> None:
+    event = await office.open_hall(payment="door")
+    types, address = await office.types(event), f"/events/{show_id('evt', event.event_id)}"
+    wish = f"{address}/seats/suggestion?{types['Stalls']}=2&{types['Child']}=1&{types['Balcony']}=1"
+    before = (await office.client.get(f"/v1{address}/seats")).json()
+    first = (await office.client.get(wish)).json()["seats"]
+    assert [each.partition(":")[0] for each in first] == [
+        *[types["Stalls"]] * 2,
+        types["Child"],
+        types["Balcony"],
+    ]
+    assert len(set(first)) == 4, "no seat twice"
+    others = (await office.client.get(f"{wish}&others=1")).json()["seats"]
+    assert not {each.partition(":")[2] for each in first} & {each.partition(":")[2] for each in others}
+    assert (await office.client.get(wish)).json()["seats"] == first, "nothing was taken"
+    after = (await office.client.get(f"/v1{address}/seats")).json()
+    assert after == before
+    booked = await office.place(
+        event,
+        office.as_buyer(),
+        {"ticket_type_id": types["Stalls"], "quantity": 2},
+        {"ticket_type_id": types["Child"], "quantity": 1},
+        {"ticket_type_id": types["Balcony"], "quantity": 1},
+    )
+    seats = {ticket["seat"]["id"] for ticket in booked.json()["tickets"]}
+    assert seats == {each.partition(":")[2] for each in first}
+
+
+async def test_a_suggestion_that_cannot_be_is_empty(office: BoxOffice) -> None:
+    event = await office.open_hall(payment="door")
+    types, address = await office.types(event), f"/events/{show_id('evt', event.event_id)}"
+    for query in (
+        f"{types['Balcony']}=4&others=1",
+        f"{types['Balcony']}=5",
+        f"{types['Stalls']}=1&accessible=1",
+        f"{types['Stalls']}=1&section=Balcony",
+        f"{types['Floor']}=2",
+        f"{types['Stalls']}=many",
+        "tty_unknown=2",
+        "",
+    ):
+        found = await office.client.get(f"{address}/seats/suggestion?{query}")
+        assert found.json() == {"seats": []}, query
+    unknown = await office.client.get(f"/events/{show_id('evt', event.venue_id)}/seats/suggestion")
+    assert unknown.status_code == 404
+
+
+async def test_a_hall_without_a_free_seat_is_shown_with_the_way_to_the_waitlist(office: BoxOffice) -> None:
+    event = await office.open_hall(payment="door")
+    types, address = await office.types(event), f"/events/{show_id('evt', event.event_id)}"
+    for name, quantity in (("Stalls", 6), ("Stalls", 6), ("Balcony", 4)):
+        line = {"ticket_type_id": types[name], "quantity": quantity}
+        assert (await office.place(event, office.as_buyer(), line)).status_code == 201
+    text = await Visitor(office).read(f"{address}/seats")
+    assert "Sold out" in text
+    assert f'href="{address}/waitlist"' in text
+    assert "data-layout" in text, "the map still shows the hall"
