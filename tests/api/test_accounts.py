@@ -80,7 +80,7 @@ async def test_register_log_in_and_look(office: BoxOffice) -> None:
     assert (tokens["token_type"], tokens["expires_in"]) == ("Bearer", 900)
     me = await office.client.get("/v1/me", headers=bearer(tokens))
     assert me.json() == tokens["person"]
-    assert me.json().keys() == {"id", "email", "name", "role", "created_at"}
+    assert me.json().keys() == {"id", "email", "name", "role", "created_at", "email_verified_at"}
     assert (me.headers["etag"], me.headers["cache-control"]) == ('"1"', "no-store")
     unchanged = await office.client.get("/v1/me", headers=bearer(tokens) | {"If-None-Match": '"1"'})
     assert (unchanged.status_code, unchanged.content) == (304, b"")

@@ -8,7 +8,8 @@ accounts       the class `Accounts`                people         names, e-mails
 sessions       logins and their refresh tokens     organizers     the parties that run events
 tokens         access and refresh tokens           members        who belongs to an organizer, with which role
 revocations    sessions that ended early           invitations    how a person becomes a member
-attempts       the bound on guessed passwords      keys           API keys of organizers
+codes          codes and links by e-mail           keys           API keys of organizers
+attempts       the bound on guessed passwords
 passwords      which passwords are accepted        rehearsals     the buyers of a rehearsal
 hashing        argon2id, in threads                installation   the secret of the installation
 refusals       the codes of all refusals           upkeep         deletion of expired rows
@@ -16,7 +17,7 @@ refusals       the codes of all refusals           upkeep         deletion of ex
 This package must never import another domain, or know of HTTP.
 """
 
-from evently.accounts import invitations, keys, members, organizers, passwords, people, rehearsals
+from evently.accounts import codes, invitations, keys, members, organizers, passwords, people, rehearsals
 from evently.accounts.accounts import Accounts, Grant, register_admin
 from evently.accounts.hashing import HashingOptions
 from evently.accounts.installation import read_secret
@@ -38,6 +39,7 @@ __all__ = [
     "Person",
     "PlatformRole",
     "TokenOptions",
+    "codes",
     "delete_expired",
     "derive_key",
     "end_all_sessions",

@@ -21,6 +21,8 @@ import structlog
 
 from evently.accounts import people, sessions
 from evently.accounts.attempts import Attempts
+from evently.accounts.code_logins import CodeLogins
+from evently.accounts.codes import Given
 from evently.accounts.hashing import Hasher, HashingOptions
 from evently.accounts.installation import read_secret
 from evently.accounts.invitations import delete_invitations_to
@@ -71,6 +73,7 @@ class Accounts:
         self._upkeep: list[asyncio.Task[None]] = []
         self.revocations = Revocations(clock, tokens.access_seconds_max)
         self.tokens = Tokens(tokens, clock, self.revocations)
+        self.codes = CodeLogins(database, clock, self.tokens, self._hasher, self._attempts, self.revocations)
         self.roles = Roles()
         self.keys = KeyRing()
 
@@ -171,6 +174,26 @@ class Accounts:
             await self._attempts.record_success(tx, email, origin, now)
             return opened
 
+    async def login_with_code(
+        self, given: Given, name: str | None, origin: str | None, *, in_browser: bool = False
+    ) -> Grant:
+        """Open a session with a code or a link that came by e-mail: see `CodeLogins.open`."""
+        return self._grant(await self.codes.open("sign_in", given, name, None, origin, in_browser=in_browser))
+
+    async def reset_password(
+        self,
+        given: Given,
+        new_password: str,
+        name: str | None,
+        origin: str | None,
+        *,
+        in_browser: bool = False,
+    ) -> Grant:
+        """Set a new password with a code or a link, end all sessions, and open one: see `CodeLogins.open`."""
+        return self._grant(
+            await self.codes.open("new_password", given, name, new_password, origin, in_browser=in_browser)
+        )
+
     async def continue_in_browser(self, secret: str) -> Grant | None:
         """Return a new access token for the session of a browser, or None when the session has ended."""
         opened = await sessions.find_in_browser(self._database, secret, self._clock())
@@ -266,6 +289,8 @@ class Accounts:
         with self._hasher.permit():
             password_hash = await self._hasher.hash(chosen)
         added = self._new_person(email, name, "admin")
+        # Who runs the installation vouches for the address
+        added = msgspec.structs.replace(added, email_verified_at=added.created_at)
         async with self._database.transaction() as tx:
             if await people.add_person(tx, added, password_hash):
                 _log.info("admin created", person_id=str(added.person_id))

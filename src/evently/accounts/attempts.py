@@ -38,11 +38,21 @@ class Attempts:
     def __init__(self, secret: bytes) -> None:
         self._key = derive_key(secret, "log-in attempts")
 
-    async def count(self, tx: Connection, email: str, origin: str | None, now: datetime) -> None:
+    async def count(
+        self,
+        tx: Connection,
+        email: str,
+        origin: str | None,
+        now: datetime,
+        *,
+        unknown_max: int = UNKNOWN_ATTEMPTS_MAX,
+        of_codes: bool = False,
+    ) -> None:
         """Count an attempt before the password is verified; refuses with `too-many-attempts`.
 
         `origin`: the address of the client; None: nobody knows it, so it counts with the unknown origins
-        alone. Commit at once: concurrent attempts wait for the row.
+        alone. Commit at once: concurrent attempts wait for the row. `of_codes`: requests for codes are
+        counted, and refused with `too-many-codes`.
         """
         account, trusted = self._hash(email), False
         if origin is not None:
@@ -52,7 +62,7 @@ class Attempts:
             )
             assert row is not None, "an upsert returns its row"
             if row["tries"] > ATTEMPTS_MAX:
-                raise _too_many(row["since"] + ATTEMPTS_PERIOD - now)
+                raise _too_many(row["since"] + ATTEMPTS_PERIOD - now, of_codes=of_codes)
             trusted = row["trusted_until"] is not None and row["trusted_until"] > now
         if not trusted:
             row = await tx.fetchrow(
@@ -61,8 +71,8 @@ class Attempts:
                 )
             )
             assert row is not None, "an upsert returns its row"
-            if row["tries"] > UNKNOWN_ATTEMPTS_MAX:
-                raise _too_many(row["since"] + UNKNOWN_PERIOD - now)
+            if row["tries"] > unknown_max:
+                raise _too_many(row["since"] + UNKNOWN_PERIOD - now, of_codes=of_codes)
 
     async def record_success(self, tx: Connection, email: str, origin: str | None, now: datetime) -> None:
         """Reset the counts of this origin and of the unknown ones; this origin is known from now on."""
@@ -95,6 +105,8 @@ def network_of(origin: str) -> str:
     return str(address)
 
 
-def _too_many(wait: timedelta) -> Refused:
+def _too_many(wait: timedelta, *, of_codes: bool) -> Refused:
     seconds = max(1, round(wait.total_seconds()))
+    if of_codes:
+        return Refused(AccountsRefusal.TOO_MANY_CODES, "wait", retry_after=seconds)
     return Refused(AccountsRefusal.TOO_MANY_ATTEMPTS, "wait", retry_after=seconds)

@@ -34,7 +34,11 @@ _LAST_CHARACTER: Final = "\U0010ffff"
 
 
 class Person(msgspec.Struct, frozen=True):
-    """An account holder. `email` is None after the erasure, and for the buyers of rehearsals."""
+    """An account holder. `email` is None after the erasure, and for the buyers of rehearsals.
+
+    `email_verified_at`: when a code that was sent to the address was entered; None: it may be another
+    person's.
+    """
 
     person_id: UUID
     email: str | None
@@ -43,6 +47,7 @@ class Person(msgspec.Struct, frozen=True):
     version: int
     created_at: datetime
     erased_at: datetime | None
+    email_verified_at: datetime | None = None
 
 
 def normalise_email(text: str) -> str:
@@ -98,6 +103,7 @@ async def add_person(tx: Connection, person: Person, password_hash: str | None) 
             password_hash=password_hash,
             role=person.role,
             now=person.created_at,
+            verified_at=person.email_verified_at,
         )
     )
     return added is not None
@@ -155,6 +161,33 @@ async def lock_with_admins(tx: Connection, person_id: UUID) -> Person:
     """
     rows = await tx.fetch(*sql.lock_with_admins(person_id=person_id))
     return _not_erased(next((row for row in rows if row["person_id"] == person_id), None))
+
+
+async def lock_by_email(tx: Connection, email: str) -> Person | None:
+    """Return the person with a normalised e-mail, locked for a change."""
+    row = await tx.fetchrow(*sql.lock_by_email(email=email))
+    return None if row is None else _person(row)
+
+
+async def find_id_by_email(tx: Connection, email: str) -> UUID | None:
+    """Return the id of the person with a normalised e-mail."""
+    found: UUID | None = await tx.fetchval(*sql.find_id_by_email(email=email))
+    return found
+
+
+async def verify_email(tx: Connection, person_id: UUID, now: datetime, *, keep_password: bool) -> Person:
+    """Write that a locked person reads the e-mails to the address; the first time counts.
+
+    Without `keep_password` the password is deleted: its author did not prove the address.
+    """
+    return _person(
+        await tx.fetchrow(*sql.verify_email(person_id=person_id, now=now, keep_password=keep_password))
+    )
+
+
+async def set_password(tx: Connection, person_id: UUID, password_hash: str) -> None:
+    """Set the password hash of a locked person, whatever it was."""
+    await tx.execute(*sql.set_password(person_id=person_id, password_hash=password_hash))
 
 
 async def rename(tx: Connection, person: Person, name: str) -> Person:

@@ -1,7 +1,9 @@
 -- name: add_person
 -- Add a person, unless the e-mail is taken.
-INSERT INTO people (person_id, email, name, password_hash, role, version, created_at, erased_at)
-VALUES (:person_id, :email, :name, :password_hash, :role, 1, :now, NULL)
+INSERT INTO people (
+    person_id, email, name, password_hash, role, version, created_at, erased_at, email_verified_at
+)
+VALUES (:person_id, :email, :name, :password_hash, :role, 1, :now, NULL, :verified_at)
 ON CONFLICT (email) DO NOTHING
 RETURNING person_id;
 
@@ -62,6 +64,33 @@ FROM people
 WHERE person_id = :person_id
 FOR NO KEY UPDATE;
 
+-- name: lock_by_email
+-- Lock the person with an e-mail before a change.
+SELECT {person}
+FROM people
+WHERE email = :email
+FOR NO KEY UPDATE;
+
+-- name: find_id_by_email
+-- Return the id of the person with an e-mail.
+SELECT person_id
+FROM people
+WHERE email = :email;
+
+-- name: verify_email
+-- Write that the address is the person's; delete a password that was chosen before that was known.
+UPDATE people SET
+    email_verified_at = :now,
+    password_hash = CASE WHEN :keep_password::boolean THEN password_hash END,
+    version = version + 1
+WHERE person_id = :person_id
+RETURNING {person};
+
+-- name: set_password
+-- Set the password hash of a person who has proved the address.
+UPDATE people SET password_hash = :password_hash
+WHERE person_id = :person_id AND erased_at IS NULL;
+
 -- name: lock_with_admins
 -- Lock a person and every admin, in key order, so that the set of admins cannot change.
 SELECT {person}
@@ -97,6 +126,7 @@ RETURNING person_id;
 UPDATE people SET
     email = NULL,
     name = :name,
+    email_verified_at = NULL,
     password_hash = NULL,
     role = 'buyer',
     version = version + 1,

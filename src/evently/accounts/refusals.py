@@ -15,6 +15,10 @@ class AccountsRefusal(Refusal):
     TOKEN_EXPIRED = "token-expired"  # noqa: S105  # a code, no token
     REFRESH_TOKEN_INVALID = "refresh-token-invalid"  # noqa: S105  # a code, no token
     REFRESH_TOKEN_REUSED = "refresh-token-reused"  # noqa: S105  # a code, no token
+    WRONG_CODE = "wrong-code"
+    CODE_EXPIRED = "code-expired"
+    TOO_MANY_CODES = "too-many-codes"
+    NO_MAIL = "no-mail"
     LAST_ADMIN = "last-admin"
     LAST_OWNER = "last-owner"
     ALREADY_MEMBER = "already-member"

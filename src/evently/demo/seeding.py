@@ -92,11 +92,14 @@ class _Demo:
                 1,
                 self._joined,
                 None,
+                self._joined,
             )
             await self._add_person(tx, database, account.user, person, self._password_hash)
         for name in BUYERS:
             email = f"{catalogue.slug_of(name).replace('-', '.')}@{DOMAIN}"
-            person = Person(self._id("person", email), email, name, "buyer", 1, self._joined, None)
+            person = Person(
+                self._id("person", email), email, name, "buyer", 1, self._joined, None, self._joined
+            )
             await self._add_person(tx, database, name, person, None)
 
     async def _add_person(

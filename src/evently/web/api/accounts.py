@@ -15,10 +15,12 @@ import msgspec
 
 from evently import accounts, mail, notifications, sales
 from evently.accounts import AccountsRefusal, Grant, Person, PlatformRole
+from evently.accounts.codes import VALID_FOR, ByCode, Purpose, normalise_code
 from evently.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from evently.kit.errors import CommonRefusal, Invalid, Refused, Trouble
 from evently.kit.ids import show_id
 from evently.sales.commands import SalesRefusal
+from evently.web.codes import request_code, require_mail
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Response
@@ -79,6 +81,51 @@ class LoginBody(msgspec.Struct, forbid_unknown_fields=True):
     password: GivenPassword
 
 
+class CodeRequestBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Where to send a code. `name`: of the account that is made if this e-mail has none; may come later."""
+
+    email: Email
+    name: Name | None = None
+
+
+class CodeSentView(msgspec.Struct, frozen=True):
+    """A code was sent. It works only together with this `receipt`, for `expires_in` seconds."""
+
+    receipt: Annotated[
+        str,
+        msgspec.Meta(examples=["evc_1b5q0w7c9d2e4f6g8h0j1k3m5n7p9q1r3s5t7v9w1x3y5z7012345678"]),
+    ]
+    expires_in: Annotated[int, msgspec.Meta(examples=[600])]
+    status: Literal["accepted"] = "accepted"
+
+
+Receipt = Annotated[
+    str,
+    msgspec.Meta(max_length=1000, examples=["evc_1b5q0w7c9d2e4f6g8h0j1k3m5n7p9q1r3s5t7v9w1x3y5z7012345678"]),
+]
+GivenCode = Annotated[
+    str,
+    msgspec.Meta(max_length=100, description="Spaces and hyphens do not count.", examples=["204 861"]),
+]
+
+
+class CodeLoginBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The code from the e-mail, and the receipt of its request. A new account needs a name."""
+
+    receipt: Receipt
+    code: GivenCode
+    name: Name | None = None
+
+
+class ResetBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The code from the e-mail, the receipt of its request, and the new password."""
+
+    receipt: Receipt
+    code: GivenCode
+    new_password: NewPassword
+    name: Name | None = None
+
+
 class RefreshBody(msgspec.Struct, forbid_unknown_fields=True):
     """The refresh token of the latest login or refresh."""
 
@@ -110,13 +157,17 @@ class ProfilePatch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PersonView(msgspec.Struct, frozen=True):
-    """An account, as its owner sees it."""
+    """An account, as its owner sees it.
+
+    `email_verified_at`: when a code from an e-mail to this address was first used.
+    """
 
     id: str
     email: str | None
     name: str
     role: PlatformRole
     created_at: datetime
+    email_verified_at: datetime | None
 
 
 class TokensView(msgspec.Struct, frozen=True):
@@ -139,7 +190,9 @@ class TokensView(msgspec.Struct, frozen=True):
     description=(
         "The answer is `accepted` even if the e-mail already has an account; then nothing changes. So nobody "
         "can find out who has an account. Log in next. No message is sent to the e-mail, and it is not "
-        "verified."
+        "verified; logging in with a code (`POST /v1/auth/code`) verifies it, and deletes this password, "
+        "because another person may have registered first. Where e-mail is sent, use a code instead: it "
+        "makes the account, and then choose a password with `POST /v1/auth/reset`."
     ),
     tags=[_TAG],
     status_code=202,
@@ -169,6 +222,86 @@ async def login(request: Request, data: JSONBody[LoginBody]) -> Response[TokensV
     """Open a session."""
     return _show_grant(
         await request.context.accounts.login(data.email, data.password, request.exchange.origin)
+    )
+
+
+@post(
+    "/v1/auth/code",
+    operation_id="requestCode",
+    summary="Send a code to log in with",
+    description=(
+        "Sends six digits to the e-mail, valid for ten minutes. The answer is the same whether or not it has "
+        "an account. The code works only together with the `receipt` of this answer."
+    ),
+    tags=[_TAG],
+    status_code=202,
+    responses=problems(AccountsRefusal.TOO_MANY_CODES, AccountsRefusal.NO_MAIL),
+    **policy(PUBLIC, rate="login"),
+)
+async def request_login_code(request: Request, data: JSONBody[CodeRequestBody]) -> Response[CodeSentView]:
+    """Send a code to log in with."""
+    return await _send(request, "sign_in", data)
+
+
+@post(
+    "/v1/auth/code/login",
+    operation_id="loginWithCode",
+    summary="Log in with a code",
+    description=(
+        "Opens a session, verifies the e-mail, and makes the account if there is none; that needs a name, "
+        "here or in the request. A code has five tries and works once; if the answer is lost, repeat the "
+        "request within a minute. If the e-mail was not verified before, the account's other sessions end "
+        "and its password is deleted: another person may have chosen it."
+    ),
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(AccountsRefusal.WRONG_CODE, AccountsRefusal.CODE_EXPIRED, AccountsRefusal.NO_MAIL),
+    **policy(PUBLIC, rate="login"),
+)
+async def login_with_code(request: Request, data: JSONBody[CodeLoginBody]) -> Response[TokensView]:
+    """Open a session with a code."""
+    require_mail(request)
+    given = ByCode(data.receipt, normalise_code(data.code))
+    return _show_grant(
+        await request.context.accounts.login_with_code(given, data.name, request.exchange.origin)
+    )
+
+
+@post(
+    "/v1/auth/reset",
+    operation_id="requestReset",
+    summary="Send a code for a new password",
+    description="As `requestCode`; this code is valid for half an hour, and sets a new password.",
+    tags=[_TAG],
+    status_code=202,
+    responses=problems(AccountsRefusal.TOO_MANY_CODES, AccountsRefusal.NO_MAIL),
+    **policy(PUBLIC, rate="login"),
+)
+async def request_reset(request: Request, data: JSONBody[CodeRequestBody]) -> Response[CodeSentView]:
+    """Send a code for a new password."""
+    return await _send(request, "new_password", data)
+
+
+@post(
+    "/v1/auth/reset/password",
+    operation_id="resetPassword",
+    summary="Set a new password with a code",
+    description=(
+        "Sets the password, ends all sessions of the account, and opens one. Otherwise as `loginWithCode`."
+    ),
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(AccountsRefusal.WRONG_CODE, AccountsRefusal.CODE_EXPIRED, AccountsRefusal.NO_MAIL),
+    **policy(PUBLIC, rate="login"),
+)
+async def reset_password(request: Request, data: JSONBody[ResetBody]) -> Response[TokensView]:
+    """Set a new password with a code."""
+    require_mail(request)
+    given = ByCode(data.receipt, normalise_code(data.code))
+    return _show_grant(
+        await request.context.accounts.reset_password(
+            given, data.new_password, data.name, request.exchange.origin
+        )
     )
 
 
@@ -325,6 +458,12 @@ async def close_account(
     return Response(None, headers=_PRIVATE)
 
 
+async def _send(request: Request, purpose: Purpose, data: CodeRequestBody) -> Response[CodeSentView]:
+    new = await request_code(request, purpose, data.email, data.name)
+    seconds = round(VALID_FOR[purpose].total_seconds())
+    return Response(CodeSentView(new.receipt, seconds), status_code=202, headers=_PRIVATE)
+
+
 def _answer(person: Person) -> Response[PersonView]:
     if person.erased_at is not None:
         raise Refused(AccountsRefusal.TOKEN_INVALID, "account_erased")
@@ -338,6 +477,7 @@ def _show_person(person: Person) -> PersonView:
         name=person.name,
         role=person.role,
         created_at=person.created_at,
+        email_verified_at=person.email_verified_at,
     )
 
 
@@ -352,4 +492,17 @@ def _show_grant(grant: Grant) -> Response[TokensView]:
     return Response(view, headers=_PRIVATE)
 
 
-routes: Final = [register, login, refresh, logout, get_me, edit_me, change_password, close_account]
+routes: Final = [
+    register,
+    login,
+    request_login_code,
+    login_with_code,
+    request_reset,
+    reset_password,
+    refresh,
+    logout,
+    get_me,
+    edit_me,
+    change_password,
+    close_account,
+]

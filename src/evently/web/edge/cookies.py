@@ -1,4 +1,4 @@
-"""The cookies of pages: the session and the theme. The API reads none, so there is nothing to forge.
+"""The cookies of pages: the session, the receipt of a code, the theme. The API reads none: nothing to forge.
 
 A session's cookie holds two texts, separated by a dot: the secret of the session, and an access token that is
 checked without I/O and renewed when it has expired. Over https the cookie's name begins with `__Host-`, which
@@ -16,6 +16,7 @@ from evently.web.edge.context import Request
 from evently.web.edge.refusals import EdgeRefusal
 
 _NAME: Final = "evently"
+_RECEIPT: Final = "evently-code"
 _SECONDS: Final = 30 * 86_400  # as long as a session
 _YEAR: Final = 365 * 86_400
 _COOKIES_LENGTH_MAX: Final = 8_192  # of the whole header; ours have 500 bytes
@@ -66,6 +67,16 @@ def forget_session(request: Request) -> None:
     set_cookie(request, _session_name(request), "", seconds=0, secret=True)
 
 
+def read_receipt(request: Request) -> str | None:
+    """Return the secret with which this browser requested a code by e-mail."""
+    return read_cookie(request, _host_name(request, _RECEIPT))
+
+
+def keep_receipt(request: Request, receipt: str, seconds: int) -> None:
+    """Make the browser keep the receipt of a code."""
+    set_cookie(request, _host_name(request, _RECEIPT), receipt, seconds=seconds, secret=True)
+
+
 def check_same_origin(request: Request) -> None:
     """Refuse a request that a page of another site caused."""
     site = request.header("sec-fetch-site")
@@ -84,7 +95,11 @@ def _own_origins(request: Request) -> set[str]:
 
 
 def _session_name(request: Request) -> str:
-    return f"__Host-{_NAME}" if _is_https(request) else _NAME
+    return _host_name(request, _NAME)
+
+
+def _host_name(request: Request, name: str) -> str:
+    return f"__Host-{name}" if _is_https(request) else name
 
 
 def _is_https(request: Request) -> bool:

@@ -44,6 +44,7 @@ _PAST_INSTANTS: Final = (
     "at",
     "placed_at",
     "created_at",
+    "email_verified_at",
     "changed_at",
     "confirmed_at",
     "published_at",

@@ -6,6 +6,7 @@ before the reader has logged in and pressed the button, which has an idempotency
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -38,6 +39,7 @@ _SECTION: Final = "section"
 _ACCESSIBLE: Final = "accessible"
 _SEAT_CHARACTERS_MAX: Final = 100
 _KEY_CHARACTERS_MAX: Final = 100
+_CHOICE_PATH: Final = re.compile("/events/([^/]+)/book")
 _CODE_REFUSALS: Final = frozenset(
     (
         SalesRefusal.UNKNOWN_PROMO_CODE,
@@ -216,9 +218,37 @@ async def _show(
         no=None if refused is None else _no(refused, page, choice),
         key=new_key() if signed_in and chosen else None,
         signed_in=signed_in,
-        next_query=urlencode({"next": f"{_address(event_id)}/book?{choice.query()}"}),
+        mail=request.context.mail.on,
+        next_address=(next_address := f"{_address(event_id)}/book?{choice.query()}"),
+        next_query=urlencode({"next": next_address}),
         address=_address(event_id),
     )
+
+
+class PricedChoice(NamedTuple):
+    """What was chosen, for the pages on which a reader logs in."""
+
+    page: EventOnPage
+    choice: Choice
+    sums: Sums
+
+
+async def find_choice(request: Request, address: str) -> PricedChoice | None:
+    """Return what was chosen, if this is the address of a choice that can be shown."""
+    path, _, query = address.partition("?")
+    found = _CHOICE_PATH.fullmatch(path)
+    event_id = None if found is None else find_id("evt", found[1])
+    if event_id is None:
+        return None
+    try:
+        choice = _read_choice(parse_form(query))
+        page = await read_event(request, event_id)
+        if page.event.state == "draft" or not choice.units():
+            return None
+        sums = await _sums(request, page, choice)
+        return None if sums is None else PricedChoice(page, choice, sums)
+    except Refused:  # the page of the choice says why
+        return None
 
 
 class _No(NamedTuple):

@@ -1,0 +1,59 @@
+-- Codes by e-mail.
+
+-- name: add
+-- Add a code.
+INSERT INTO email_codes (
+    code_id, purpose, email, name, receipt_hash, code_hash, link_hash, wrong_tries, created_at, expires_at
+)
+VALUES (
+    :code_id, :purpose, :email, :name, :receipt_hash, :code_hash, :link_hash, 0, :now, :expires_at
+);
+
+-- name: lock_by_receipt
+-- Lock the code of a receipt: tries at the same time wait for each other, so each wrong one counts.
+SELECT {email_code}, code_hash, used_with
+FROM email_codes
+WHERE receipt_hash = :receipt_hash AND purpose = :purpose
+FOR NO KEY UPDATE;
+
+-- name: lock_by_link
+-- Lock the code of a link: only one of two uses is the first.
+SELECT {email_code}, code_hash, used_with
+FROM email_codes
+WHERE link_hash = :link_hash AND purpose = :purpose
+FOR NO KEY UPDATE;
+
+-- name: count_wrong_try
+-- Count a wrong try.
+UPDATE email_codes SET wrong_tries = wrong_tries + 1
+WHERE code_id = :code_id;
+
+-- name: use
+-- Write which session a code opened. A repeated use keeps the instant of the first.
+UPDATE email_codes
+SET used_at = coalesce(used_at, :now::timestamptz), used_with = :used_with, session_id = :session_id
+WHERE code_id = :code_id;
+
+-- name: find_by_receipt
+-- Return the code that a browser requested.
+SELECT {email_code}
+FROM email_codes
+WHERE receipt_hash = :receipt_hash AND expires_at > :now;
+
+-- name: find_by_link
+-- Return the code of a link.
+SELECT {email_code}
+FROM email_codes
+WHERE link_hash = :link_hash AND expires_at > :now;
+
+-- name: delete_expired
+-- Delete at most :limit codes that expired.
+DELETE FROM email_codes
+WHERE code_id IN (
+    SELECT code_id
+    FROM email_codes
+    WHERE expires_at < :before
+    ORDER BY expires_at
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+);
