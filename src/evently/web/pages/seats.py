@@ -120,7 +120,7 @@ def _draw(
         rows=rows,
         elsewhere=[seat for seat in chosen if seat not in here],
         chosen=_named(board, chosen, by_zone),
-        layout=layout_address(event_id, board.digest),
+        layout=layout_address(page.event.event_id, board.digest),
         zones=sorted(zones := zones_of(page, board, words.money), key=lambda zone: zone.letter),
         zones_encoded=encode_zones(zones),
         kinds=set(board.hall.plan.kinds),
