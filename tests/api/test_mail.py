@@ -150,6 +150,7 @@ async def test_a_page_has_the_choices(office: BoxOffice) -> None:
 async def test_the_mailbox_exists_in_the_demo_alone(office: BoxOffice) -> None:
     for path in ("", f"/{ANY_ID}", f"/{ANY_ID}/html", f"/{ANY_ID}/attachments/0"):
         assert (await office.client.get(f"/demo/mail{path}")).status_code == 404
+    assert "/demo/mail" not in (await office.client.get("/")).text
     health = (await office.client.get("/health")).json()
     assert health["checks"]["mail"]["status"] == "warn"
     assert "EVENTLY_SMTP_URL" in health["checks"]["mail"]["output"]
@@ -159,6 +160,7 @@ async def test_the_mailbox_shows_what_people_get(demo: BoxOffice) -> None:
     robin = await add_person(demo.context.database, ROBIN, "Robin <b>Roe</b>")
     event = await demo.open_event()
     booking = (await demo.book(event, demo.as_person(robin), 2)).json()
+    assert 'href="/demo/mail"' in (await demo.client.get("/")).text
     assert "No messages yet" in (await demo.client.get("/demo/mail")).text
     await demo.deliver()
     await demo.context.mail.run_once()

@@ -34,6 +34,10 @@ TICKETS = ((UUID(int=41), UUID(int=51), 2500),)
             NewNotification(0, "booking_cancelled", None, BOOKING, refund_id=REFUND),
         ),
         (
+            sales.facts.BookingCancelled(BOOKING, "confirmed", TICKETS, unpaid=True),
+            NewNotification(0, "payment_failed", None, BOOKING),
+        ),
+        (
             sales.facts.TicketsCancelled(BOOKING, "confirmed", TICKETS),
             NewNotification(0, "tickets_cancelled", None, BOOKING),
         ),
@@ -56,6 +60,11 @@ TICKETS = ((UUID(int=41), UUID(int=51), 2500),)
 )
 def test_the_notifications_of_facts(fact: sales.facts.Fact, note: NewNotification) -> None:
     assert notifications_of([fact]) == [note]
+
+
+def test_an_expired_hold_notifies_only_who_tried_to_pay() -> None:
+    facts = [HoldExpired(BOOKING, TICKETS), HoldExpired(THEIRS, TICKETS)]
+    assert notifications_of(facts, {THEIRS}) == [NewNotification(1, "payment_failed", booking_id=THEIRS)]
 
 
 @pytest.mark.parametrize(

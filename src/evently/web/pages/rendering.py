@@ -181,7 +181,12 @@ def login_address(request: Request) -> str:
 def _text(template: str, theme: str | None, request: Request, values: dict[str, Any]) -> str:
     # Empty parts of a path do not count, and some of them would lead to another site
     here = "/" + "/".join(part for part in request.scope["path"].split("/") if part)
-    given = {"theme": theme, "public_url": request.context.options.public_url, "here": here}
+    given = {
+        "theme": theme,
+        "public_url": request.context.options.public_url,
+        "here": here,
+        "mailbox": request.context.mail.shows_mailbox,
+    }
     return templates.get_template(template).render(given | values)
 
 
