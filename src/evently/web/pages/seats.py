@@ -118,7 +118,7 @@ def _draw(
         sections=sections,
         section=None if number is None else plan.sections[number],
         rows=rows,
-        elsewhere=[seat for seat in chosen if seat not in here],
+        here=here,
         chosen=_named(board, chosen, by_zone),
         layout=layout_address(page.event.event_id, board.digest),
         zones=sorted(zones := zones_of(page, board, words.money), key=lambda zone: zone.letter),

@@ -64,7 +64,6 @@ function showMap(hall, seq, digest) {
     const panel = new Panel(chosenHost, document.querySelectorAll("[data-continue]"), hall, choice, money);
     const open = hall.sections.findIndex((section) => section.name === host.dataset.section);
     choice.readForm();
-    for (const field of document.querySelectorAll('input[name="seat"][type="hidden"]')) field.remove();
     const list = new SeatList(document.querySelector("[data-list]"), hall, choice, {
       focus: follow,
       blur: () => picture.setFocused(-1),

@@ -27,11 +27,12 @@ export class Choice extends EventTarget {
   readForm() {
     for (const field of this.form.elements) {
       if (!(field instanceof HTMLInputElement) || field.name !== "seat") continue;
-      if (field.type === "checkbox" && !field.checked) continue;
       const seat = this.hall.numberOf(field.value.slice(field.value.indexOf(":") + 1));
       if (seat === undefined) continue;
-      if (this.hall.state[seat] !== FREE) this.gone.add(seat);
-      else this.values.set(seat, field.value.startsWith(":") ? this.#valueOf(seat) : field.value);
+      const isFree = this.hall.state[seat] === FREE;
+      const wasChosen = field.checked || field.closest("[data-chosen]") !== null;
+      if (wasChosen && !isFree) this.gone.add(seat);
+      if (field.checked && isFree) this.values.set(seat, field.value);
     }
   }
 
