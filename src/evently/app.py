@@ -34,6 +34,7 @@ from evently.kit.logs import configure_logs, is_pretty
 from evently.kit.repeating import repeating
 from evently.mail import Files, Mail
 from evently.payments import open_gateways
+from evently.realtime import Hub
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.tickets import TicketPrinter, Wallets
@@ -74,6 +75,7 @@ class Application:
                 repeating("loop pauses", LoopPauses().step, failed_seconds=1.0),
             ):
                 self._asgi = create_asgi(context)
+                CONNECTIONS.when_stopping(context.hub.stop)
                 tune_garbage_collector()
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
@@ -151,6 +153,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         stack.push_async_callback(context.engine.stop)
         stack.push_async_callback(context.checkout.stop)
         stack.push_async_callback(context.mail.stop)
+        await stack.enter_async_context(context.hub.running())
         if config.background:
             services = reactions.Services(
                 database=database,
@@ -178,6 +181,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
     engine = Engine(database, engine_options, clock, new_id)
     printer, mail_options = TicketPrinter(config.typefaces), config.mail_options()
     files = Files(database, printer, mail_options.base_url)
+    boards = SeatBoards(database)
     return Services(
         options=options,
         database=database,
@@ -186,7 +190,8 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         accounts=accounts,
         access=Access(database, accounts, utc_now, Owners(database).find),
         engine=engine,
-        boards=SeatBoards(database),
+        boards=boards,
+        hub=Hub(database, engine, boards, clock),
         waitlist_positions=WaitlistPositions(database, clock),
         printer=printer,
         wallets=Wallets(config.wallet_options()),

@@ -53,8 +53,9 @@ HALL: SeatMap = parse(
 class BoxOffice:
     """`client` sends HTTP; `as_buyer` and `as_member` return the headers of a new person."""
 
-    def __init__(self, context: Services, client: httpx2.AsyncClient, venue: Venue) -> None:
+    def __init__(self, context: Services, asgi: Any, client: httpx2.AsyncClient, venue: Venue) -> None:
         self.context = context
+        self.asgi = asgi
         self.client = client
         self.venue = venue
 
@@ -191,7 +192,7 @@ async def open_box_office(database_url: str, **settings: Any) -> AsyncIterator[B
         transport = httpx2.ASGITransport(app=asgi)
         async with httpx2.AsyncClient(transport=transport, base_url="http://evently.example") as client:
             venue = await make_venue(context.database, await make_organizer(context.database))
-            yield BoxOffice(context, client, venue)
+            yield BoxOffice(context, asgi, client, venue)
 
 
 def instant(text: str) -> datetime:

@@ -14,6 +14,7 @@ from evently.checkout import Checkout
 from evently.db import CheckedClock, Database, DatabaseOptions, Probe
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
+from evently.realtime import Hub
 from evently.sales import Engine, EngineOptions
 from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.tickets import TicketPrinter, WalletOptions, Wallets
@@ -39,6 +40,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
     database = await Database.open(DatabaseOptions(NOWHERE))
     accounts = Accounts(database, utc_now, TokenOptions(b"a secret of the tests"))
     engine = Engine(database, EngineOptions(), utc_now, new_id)
+    boards = SeatBoards(database)
     context = Services(
         options=told,
         database=database,
@@ -47,7 +49,8 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         access=Access(database, accounts, utc_now, Owners(database).find),
         probe=Probe(database, CheckedClock(utc_now)),
         engine=engine,
-        boards=SeatBoards(database),
+        boards=boards,
+        hub=Hub(database, engine, boards, utc_now),
         waitlist_positions=WaitlistPositions(database, utc_now),
         checkout=Checkout(database, engine, {}, None, utc_now, new_id),
         printer=TicketPrinter(),

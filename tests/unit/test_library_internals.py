@@ -58,6 +58,7 @@ def test_uvicorn_is_pinned_to_the_installed_version() -> None:
         (HttpToolsProtocol, "connection_lost", ["self", "exc"]),
         (HttpToolsProtocol, "on_headers_complete", ["self"]),
         (HttpToolsProtocol, "on_body", ["self", "body"]),
+        (HttpToolsProtocol, "shutdown", ["self"]),
         (HttpToolsProtocol, "on_message_complete", ["self"]),
         (HttpToolsProtocol, "send_400_response", ["self", "msg"]),
     ],

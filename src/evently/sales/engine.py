@@ -188,14 +188,17 @@ class Engine:
         """Return the glance of an event that this process has in memory, if any."""
         return self._glances.find(event_id)
 
-    async def get_glance(self, event_id: UUID) -> Glance:
+    async def get_glance(self, event_id: UUID, seq: int = 0) -> Glance:
         """Return a glance of an event: from memory, or by one read that concurrent callers share.
 
-        Refuses an unknown event.
+        It is not older than the journal row `seq`, which the caller has seen. Refuses an unknown event.
         """
-        return self._glances.find(event_id) or await self._glances.get(
-            event_id, partial(self._read_glance, event_id)
-        )
+        read = partial(self._read_glance, event_id)
+        found = self._glances.find(event_id) or await self._glances.get(event_id, read)
+        if found.seq < seq:
+            self._glances.forget(event_id)  # with a read that is under way: it may have begun before the row
+            found = await self._glances.get(event_id, read)
+        return found
 
     async def _read_glance(self, event_id: UUID) -> Glance:
         return _glance_of(await find_sale(self._database, event_id), self._clock())

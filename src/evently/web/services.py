@@ -8,6 +8,7 @@ from typing import ClassVar
 from evently.checkout import Checkout
 from evently.db import Probe
 from evently.mail import Mail
+from evently.realtime import Hub
 from evently.sales import Engine
 from evently.sales.reads import SeatBoards, WaitlistPositions
 from evently.tickets import TicketPrinter, Wallets
@@ -22,6 +23,7 @@ class Services(context.Context):
     probe: Probe
     engine: Engine
     boards: SeatBoards
+    hub: Hub
     waitlist_positions: WaitlistPositions
     checkout: Checkout
     printer: TicketPrinter

@@ -41,7 +41,14 @@ from evently.sales.reads.quotes import (
     preview_cancellation,
     price_to_buyers,
 )
-from evently.sales.reads.sale import find_sale, read_sale, read_seating, read_types_for
+from evently.sales.reads.sale import (
+    SaleHead,
+    find_sale,
+    list_heads,
+    read_sale,
+    read_seating,
+    read_types_for,
+)
 from evently.sales.reads.seats import (
     BOARD_SECONDS,
     BestAvailable,
@@ -84,6 +91,7 @@ __all__ = [
     "Proof",
     "Refund",
     "Sale",
+    "SaleHead",
     "SeatBoard",
     "SeatBoards",
     "TicketQuote",
@@ -104,6 +112,7 @@ __all__ = [
     "list_entries_of_buyer",
     "list_events_to_release",
     "list_events_to_serve",
+    "list_heads",
     "list_journal",
     "list_live_bookings",
     "list_live_entries",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from evently.db import Connection, Database, load_queries
@@ -15,10 +16,20 @@ from evently.sales import loading
 from evently.sales.commands import No, SalesRefusal
 from evently.sales.reads.on_sale import public_types
 from evently.sales.rules.promos import find_promo, unlocks
-from evently.sales.rules.state import Batch, Promo, Sale
+from evently.sales.rules.state import HAS_SEATING, Batch, Promo, Sale
+from evently.sales.states import SaleState
 from evently.sales.terms import Seating, TicketTypeTerms
 
 sql: Final = load_queries(__name__)
+
+
+class SaleHead(NamedTuple):
+    """The newest journal row of an event, with its hash: a failover may replace a row."""
+
+    seq: int
+    hash: bytes
+    state: SaleState
+    seated: bool
 
 
 async def read_sale(connection: Connection, event_id: UUID) -> Sale:
@@ -34,6 +45,16 @@ async def read_head(connection: Connection, event_id: UUID) -> Sale:
     if row is None:
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     return Sale(**row)
+
+
+async def list_heads(database: Database, event_ids: Iterable[UUID]) -> dict[UUID, SaleHead]:
+    """Return the newest journal rows of these events; an unknown event is absent."""
+    return {
+        row["event_id"]: SaleHead(
+            row["seq"], row["head_hash"], row["state"], bool(row["extras"] & HAS_SEATING)
+        )
+        for row in await database.fetch(*sql.list_heads(event_ids=list(event_ids)))
+    }
 
 
 async def find_sale(database: Database, event_id: UUID) -> Sale:

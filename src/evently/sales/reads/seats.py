@@ -23,6 +23,7 @@ from evently.kit.memory import Memory
 from evently.sales import loading
 from evently.sales.commands import SalesRefusal
 from evently.sales.facts import Fact, chain, decode_facts
+from evently.sales.reads.on_sale import public_types
 from evently.sales.reads.sale import read_head
 from evently.sales.reads.sale import sql as sale_sql
 from evently.sales.rules.seat_changes import apply_facts, changes_seating, seat_changes
@@ -64,7 +65,7 @@ class BestAvailable(NamedTuple):
 
 
 class SeatBoard:
-    """The seats of one event as of journal row `seq`.
+    """The seats of one event as of journal row `seq`, with the whole `sale` as of the same row.
 
     It changes in place, but only while its reader awaits: read it without awaiting in between.
     """
@@ -198,15 +199,17 @@ class SeatBoards:
             sale = await read_head(snapshot, event_id)
             if sale.state == "closed":
                 raise Refused(SalesRefusal.EVENT_NOT_FOUND)
-            types = await _load_types(snapshot, event_id)
+            if not sale.extras & HAS_SEATING:
+                raise Refused(SalesRefusal.NOT_SEATED)
             news = None if known is None else await _news(snapshot, known.sale, sale)
-            if known is not None and news is not None:
-                known.advance(sale, news, types)
-                return known
-            hall = await loading.load_hall(snapshot, event_id) if sale.extras & HAS_SEATING else None
-        if hall is None:
-            raise Refused(SalesRefusal.NOT_SEATED)
-        return SeatBoard(sale, hall, types)
+            sale.hall = known.hall if known is not None and news is not None else None
+            # Its own hall, which is as new as it is from the end of this function on, is not loaded again
+            await loading.load_sales(snapshot, [sale], {event_id: sale})
+        if known is not None and news is not None:
+            known.advance(sale, news, _types_by_zone(sale))
+            return known
+        assert sale.hall is not None, "a sale with seating has a hall"
+        return SeatBoard(sale, sale.hall, _types_by_zone(sale))
 
 
 async def _news(snapshot: Connection, older: Sale, sale: Sale) -> list[tuple[Fact, ...]] | None:
@@ -232,13 +235,13 @@ async def _news(snapshot: Connection, older: Sale, sale: Sale) -> list[tuple[Fac
     return None if any(changes_seating(facts) for facts in news) else news
 
 
-async def _load_types(snapshot: Connection, event_id: UUID) -> dict[str, list[ZoneType]]:
+def _types_by_zone(sale: Sale) -> dict[str, list[ZoneType]]:
     """Return the public ticket types that sell the seats of each zone, in the organizer's order."""
     types: dict[str, list[ZoneType]] = {}
-    for row in await snapshot.fetch(*loading.sql.load_ticket_types(event_ids=[event_id])):
-        if row["zone"] is not None and not (row["retired"] or row["hidden"]):
-            types.setdefault(row["zone"], []).append(
-                ZoneType(row["ticket_type_id"], row["name"], row["price_minor"])
+    for terms in public_types(sale):
+        if terms.zone is not None:
+            types.setdefault(terms.zone, []).append(
+                ZoneType(terms.ticket_type_id, terms.name, terms.price_minor)
             )
     return types
 

@@ -38,6 +38,7 @@ __all__ = [
     "Actor",
     "MemberRole",
     "Policy",
+    "address_key",
     "counted",
     "organizer",
     "policy",
@@ -135,7 +136,7 @@ def _network(address: str) -> str:
     return network_of(address)
 
 
-def _address_key(client: Client) -> object:
+def address_key(client: Client) -> object:
     """Return the key of a client's address: of IPv6, the /64 that one subscriber has."""
     if client.proxy is not None:
         return UnknownClients(client.proxy)
@@ -145,14 +146,14 @@ def _address_key(client: Client) -> object:
 def counted(request: Request) -> object:
     """Return the key of a rate limit: the actor, or for an anonymous caller the address."""
     exchange = request.exchange
-    return _address_key(exchange.client) if exchange.actor is ANONYMOUS else exchange.actor.id
+    return address_key(exchange.client) if exchange.actor is ANONYMOUS else exchange.actor.id
 
 
 async def _count(request: Request, route: Route) -> None:
     """Count the request against its rate limit."""
     exchange, limits = request.exchange, request.context.limits
     rate = route.rate or ("reads" if request.scope["method"] == "GET" else "writes")
-    key = _address_key(exchange.client) if rate in _BY_ADDRESS else counted(request)
+    key = address_key(exchange.client) if rate in _BY_ADDRESS else counted(request)
     await limits.check(rate, key, exchange)
 
 

@@ -74,6 +74,17 @@ class Connections:
         self.listening = True
         self._looking: asyncio.TimerHandle | None = None
         self._logged_at: dict[str, float] = {}
+        self._ends: list[Callable[[], None]] = []
+
+    def when_stopping(self, end: Callable[[], None]) -> None:
+        """Call `end` when the server begins to stop: it waits for answers that do not end, for seconds."""
+        self._ends.append(end)
+
+    def stop(self) -> None:
+        """End what would not end by itself. The server calls it for each of its connections."""
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end()
 
     def add(self, connection: Watched, loop: asyncio.AbstractEventLoop) -> None:
         """Count a new connection; stop listening if it was the last one that may be."""

@@ -25,6 +25,7 @@ class Exchange:
         "client",
         "cookies",
         "headers",
+        "is_head",
         "organizer_id",
         "rate_limit",
         "release",
@@ -38,6 +39,7 @@ class Exchange:
 
     def __init__(self, scope: Any, headers: dict[bytes, bytes], request_id: str, client: Client) -> None:
         self.scope = scope
+        self.is_head = False  # a HEAD, which handlers see as a GET
         self.headers = headers
         self.request_id = request_id
         self.client = client

@@ -89,7 +89,6 @@ class _Serving(Exchange):
         "_edge",
         "_given_scope",
         "_head",
-        "_is_head",
         "_receive",
         "_send",
         "_sent_bytes",
@@ -112,7 +111,7 @@ class _Serving(Exchange):
         self._send = send
         self._head: Message | None = None  # the start of the response, held until its first bytes are known
         self._compressor: Compressor | None = None
-        self._is_head = scope["method"] == "HEAD"
+        self.is_head = scope["method"] == "HEAD"
         self._status = 0
         self._sent_bytes = 0
         self._given_scope = scope  # the server's; `scope` of a HEAD is a copy
@@ -138,7 +137,7 @@ class _Serving(Exchange):
             return
         if b"transfer-encoding" in headers:  # the server itself stops at a Content-Length
             receive = edge.body_limit.counted(receive, scope["path"])
-        if self._is_head:
+        if self.is_head:
             self.scope = scope = {**scope, "method": "GET"}
         await edge.router(scope, receive, self.send)
 
@@ -175,7 +174,7 @@ class _Serving(Exchange):
             if last:
                 self._compressor = None
         self._sent_bytes += len(body)
-        if self._is_head:
+        if self.is_head:
             message = {**message, "body": b""}
         await self._send(message)
 
@@ -229,7 +228,7 @@ class _Serving(Exchange):
         seconds = time.perf_counter() - self._began
         edge, scope = self._edge, self.scope
         self.leave_slot()
-        method = "HEAD" if self._is_head else scope["method"]
+        method = "HEAD" if self.is_head else scope["method"]
         edge.measures.count(method, scope.get("path_template", "unmatched"), self._status, seconds)
         if edge.lines is not None:
             pretty = edge.context.options.pretty_logs

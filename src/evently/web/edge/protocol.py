@@ -107,6 +107,11 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
         self._due = math.inf
 
+    def shutdown(self) -> None:
+        """Finish the answer under way, then close: the server stops."""
+        super().shutdown()
+        CONNECTIONS.stop()
+
     def overdue(self, now: float) -> str | None:
         """Return what the client has let wait for too long: head, body or reader; None for nothing."""
         unread = self.transport.get_write_buffer_size()

@@ -11,6 +11,7 @@ import msgspec
 from evently import sales
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, show_id
+from evently.realtime import TicketTypeAvailability, show_types
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import OnSaleState
 from evently.web.edge.auth import PUBLIC, policy
@@ -24,17 +25,6 @@ from evently.web.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 # Shared caches may store the answer but must revalidate it each time, because a sale changes faster than a
 # cache expires.
 _FRESH: Final = "public, max-age=0, must-revalidate"
-
-
-class TicketTypeAvailability(msgspec.Struct, frozen=True):
-    """How many tickets of a type can be booked now.
-
-    `next_release_at`: the earliest instant at which more may be released by the clock; null: there is none.
-    """
-
-    ticket_type_id: str
-    available: int
-    next_release_at: datetime | None
 
 
 class AvailabilityView(msgspec.Struct, frozen=True):
@@ -74,21 +64,22 @@ async def get_availability(
     """Return how many tickets of each type of an event can be booked."""
     if promo_code is not None:
         glance = await _unlocked_glance(request, event_id, promo_code)
-        return Response(
-            _show(show_id("evt", event_id), glance, _state(glance, request.context.clock())), headers=UNLOCKED
-        )
+        now = request.context.clock()
+        shown = _show(show_id("evt", event_id), glance, _state(glance, now), now)
+        return Response(shown, headers=UNLOCKED)
     glance = await request.context.engine.get_glance(event_id)
     if glance.state == "closed":
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
-    state = _state(glance, request.context.clock())
+    now = request.context.clock()
+    state = _state(glance, now)
     # Units that a clock released are counted before the journal has grown, and so are their next releases
     releases = sum(at.timestamp() for at in glance.releases.values())
-    etag = etag_of(f"{glance.seq}-{state}-{sum(glance.available.values())}-{releases:.6f}")
+    shown = _show(show_id("evt", event_id), glance, state, now)
+    states = "".join(each.state[0] for each in shown.ticket_types)
+    etag = etag_of(f"{glance.seq}-{state}-{states}-{sum(glance.available.values())}-{releases:.6f}")
     if unchanged := not_modified(request, etag, _FRESH):
         return unchanged
-    return Response(
-        _show(show_id("evt", event_id), glance, state), headers={"etag": etag, "cache-control": _FRESH}
-    )
+    return Response(shown, headers={"etag": etag, "cache-control": _FRESH})
 
 
 async def _unlocked_glance(request: Request, event_id: UUID, promo_code: str) -> sales.Glance:
@@ -100,13 +91,14 @@ async def _unlocked_glance(request: Request, event_id: UUID, promo_code: str) ->
     return sales.Glance.of(sale, types, now)
 
 
-def _show(event_id: str, glance: sales.Glance, state: OnSaleState) -> AvailabilityView:
-    types = [
-        TicketTypeAvailability(show_id("tty", type_id), units, glance.releases.get(type_id))
-        for type_id, units in glance.available.items()
-    ]
+def _show(event_id: str, glance: sales.Glance, state: OnSaleState, now: datetime) -> AvailabilityView:
     return AvailabilityView(
-        event_id, state, glance.on_sale_at, glance.off_sale_at, glance.next_release_at, types
+        event_id,
+        state,
+        glance.on_sale_at,
+        glance.off_sale_at,
+        glance.next_release_at,
+        show_types(glance, now),
     )
 
 
