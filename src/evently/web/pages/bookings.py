@@ -166,9 +166,10 @@ async def keep_tickets(request: Request, booking_id: FromPath[BookingId]) -> Res
     """Keep tickets that were offered to the waitlist."""
     form = await read_form(request)
     found = await read_booking(request, booking_id)
-    command = sales.commands.KeepTickets(
-        found.booking.event_id, booking_id, request.actor.id, tuple(_chosen(form))
-    )
+    chosen = _chosen(form)
+    if not chosen:
+        return see_other(found.address)
+    command = sales.commands.KeepTickets(found.booking.event_id, booking_id, request.actor.id, tuple(chosen))
     return await _act(request, found, command)
 
 
