@@ -345,3 +345,17 @@ def test_prose_is_plain() -> None:
         if path.name not in LISTS_THE_WORDS and DIALECT.search(prose_of(path))
     }
     assert sorted(found) == []
+
+
+def test_no_file_has_the_marks_of_a_conflict() -> None:
+    """A template with them is served as it is: no linter reads it."""
+    marks = ("<" * 7 + " ", ">" * 7 + " ")
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("src", "tests", "bench", "docs")
+        for ending in ("py", "sql", "html", "css", "js", "toml", "md", "typ", "sh")
+        for path in (ROOT / folder).rglob(f"*.{ending}")
+        if "vendor" not in path.parts
+        and any(line.startswith(marks) for line in path.read_text(encoding="utf-8").splitlines())
+    ]
+    assert found == []
