@@ -88,15 +88,22 @@ async def photograph(  # noqa: PLR0915  # one walk, from state to state
     choice = page.url
     await page.goto(f"/login?next={re.sub('^https?://[^/]*', '', choice)}")
     await shot("login")
+    await page.get_by_label("E-mail").fill("somebody@evently.example")
+    await page.get_by_role("button", name="Send me a code").click()
+    await shot("login-code")
+    await page.goto(f"/login?next={re.sub('^https?://[^/]*', '', choice)}")
     await log_in(page)
     await page.goto(choice)
     await shot("choice-signed-in")
     seats = re.sub(r"/[^/]*$", "/seats", seated)
     await visit("seats", seats)
-    await page.locator("a.section").first.click()
-    await shot("seats-section")
+    await page.goto(f"{seats}?section=Stalls")
     await page.locator(".seat-box input").first.check()
-    await page.get_by_role("button", name="Continue with these seats").click()
+    await page.wait_for_timeout(600)  # the map follows
+    await shot("seats-chosen")
+    await page.locator("#list").scroll_into_view_if_needed()
+    await shot("seats-section")
+    await page.locator("[data-continue]:visible").first.click()
     await page.get_by_role("button", name="Hold for").click()
     await shot("held")
     held = page.url
@@ -126,6 +133,7 @@ async def photograph(  # noqa: PLR0915  # one walk, from state to state
 async def log_in(page: Page) -> None:
     """Log in with the password of the demo."""
     await page.get_by_label("E-mail").fill(EMAIL)
+    await page.get_by_role("button", name="Use my password").click()
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Log in").click()
     await page.wait_for_load_state()
