@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from evently import organizing
+from evently.accounts.organizers import edit_organizer
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import show_id
@@ -148,3 +149,35 @@ async def test_a_large_page_of_seats_is_the_same_as_one_made_at_once(
     monkeypatch.setattr(seats, "_AT_ONCE_MAX", 10)
     assert await visitor.read(address) == at_once
     assert threads.isdisjoint({threading.main_thread()})
+
+
+async def test_forged_sessions_ask_the_database_no_more_often_than_readers_may(database_url: str) -> None:
+    async with open_box_office(database_url, rate_reads=3) as office:
+        visitor, asked = Visitor(office), []
+        accounts = office.context.accounts
+        renew = accounts.continue_in_browser
+
+        async def counted(secret: str) -> Any:
+            asked.append(secret)
+            return await renew(secret)
+
+        accounts.continue_in_browser = counted  # type: ignore[method-assign]
+        statuses = []
+        for number in range(6):
+            visitor.client.cookies.clear()
+            cookie = f"evently=evb_{number}.nonsense"
+            statuses.append(
+                (await visitor.client.get("/accessibility", headers={"cookie": cookie})).status_code
+            )
+        assert statuses[-1] == 429
+        assert len(asked) <= 3
+
+
+async def test_the_link_to_an_organizer_writes_to_nobody_else(office: BoxOffice) -> None:
+    event = await office.open_event()
+    email = "help?bcc=all&subject=pay@evently.example"
+    async with office.context.database.transaction() as tx:
+        await edit_organizer(tx, event.organizer_id, "Friends & <b>Co</b>", email)
+    text = await Visitor(office).read(f"/events/{show_id('evt', event.event_id)}")
+    assert 'href="mailto:help%3Fbcc%3Dall%26subject%3Dpay@evently.example"' in text
+    assert "<b>Co</b>" not in text

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
 import idna
@@ -58,6 +59,14 @@ def normalise_email(text: str) -> str:
     """
     local, at, domain = unicodedata.normalize("NFC", text).strip().lower().rpartition("@")
     return f"{unicodedata.normalize('NFC', local)}{at}{_domain_in_ascii(domain)}"
+
+
+def link_to(email: str) -> str:
+    """Return the link with which a reader writes to an address (RFC 6068).
+
+    An address may have a `?` or `&`, which would add fields and other readers to the message.
+    """
+    return f"mailto:{quote(email, safe='@+')}"
 
 
 def normalise_name(text: str) -> str:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from evently.accounts.people import link_to
 from evently.catalogue import Event, slug_of, wall_time_of
 from evently.kit.ids import reference_of, show_id
 from evently.kit.money import show_money
@@ -119,7 +120,7 @@ def write_notified(message: Message, story: Story, setting: Setting) -> Letter:
         unsubscribe = Link(f"No more e-mails about {_TOPIC_WORDS[topic]}", setting.unsubscribe)
     organizer = story.about.organizer
     contact = Link(
-        f"Questions about the event: write to {isolated(organizer.name)}", f"mailto:{organizer.contact_email}"
+        f"Questions about the event: write to {isolated(organizer.name)}", link_to(organizer.contact_email)
     )
     return msgspec.structs.replace(
         letter,

@@ -43,7 +43,7 @@ class Visit(NamedTuple):
     """Who looks at a page; `renewed` is what the browser must keep from now on."""
 
     actor: Actor
-    renewed: Grant | None = None
+    renewed: Grant
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -83,20 +83,19 @@ class Access:
         claims = self._accounts.tokens.verify_access(token)
         return Actor("person", claims.person_id, claims.role, claims.session_id)
 
-    async def find_visitor(self, browser_secret: str, access_token: str) -> Visit | None:
-        """Return whose browser this is, or None when its session has ended.
-
-        A valid access token costs no I/O. When it has expired, the session's secret gets a new one.
-        """
+    def read_visitor(self, access_token: str) -> Actor | None:
+        """Return whose browser this is, without I/O; None when the access token has expired, or is none."""
         try:
             claims = self._accounts.tokens.verify_access(access_token)
         except Refused:
-            grant = await self._accounts.continue_in_browser(browser_secret)
-            if grant is None:
-                return None
-            claims = self._accounts.tokens.verify_access(grant.access_token)
-            return Visit(Actor("person", claims.person_id, claims.role, claims.session_id), grant)
-        return Visit(Actor("person", claims.person_id, claims.role, claims.session_id))
+            return None
+        return Actor("person", claims.person_id, claims.role, claims.session_id)
+
+    async def renew_visitor(self, browser_secret: str) -> Visit | None:
+        """Return whose browser this is, with a new access token, or None when its session has ended."""
+        grant = await self._accounts.continue_in_browser(browser_secret)
+        actor = None if grant is None else self.read_visitor(grant.access_token)
+        return None if grant is None or actor is None else Visit(actor, grant)
 
     async def is_member(
         self,

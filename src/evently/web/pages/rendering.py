@@ -24,6 +24,7 @@ import brotli
 import jinja2
 import markupsafe
 
+from evently.accounts import people
 from evently.kit.ids import show_id
 from evently.kit.money import Money
 from evently.web.edge.assets import asset_address, asset_names
@@ -71,6 +72,7 @@ templates.filters |= {
     "moment": words.moment,
     "count": words.count,
     "listed": words.listed,
+    "link_to": people.link_to,
 }
 templates.globals |= {
     "asset": asset_address,
