@@ -366,6 +366,16 @@ async def test_a_late_code_is_not_sent(db: Database, desk: SalesDesk, mail: Mail
     assert (post.sent, await states(db)) == ([], {"expired": 1})
 
 
+async def test_a_demo_with_a_mail_server_shows_nobody_what_it_sends(db: Database, desk: SalesDesk) -> None:
+    await ask_for_code(db, desk)
+    async with open_sink() as sink:
+        mail = make_mail(db, desk.clock, server_url=sink.url, mailbox=True)
+        await mail.run_once()
+        await mail.stop()
+        assert (mail.on, mail.shows_mailbox, sink.addresses) == (True, False, [ROBIN])
+    assert (await mailbox.list_shown(db, "", 10, None)).data == []
+
+
 async def test_the_mailbox_of_the_demo_needs_the_demo(db: Database, desk: SalesDesk) -> None:
     await ask_for_code(db, desk)
     off = make_mail(db, desk.clock)
