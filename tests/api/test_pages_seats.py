@@ -113,3 +113,32 @@ async def test_a_hall_without_a_free_seat_is_shown_with_the_way_to_the_waitlist(
     assert "Sold out" in text
     assert f'href="{address}/waitlist"' in text
     assert "data-layout" in text, "the map still shows the hall"
+
+
+async def test_a_choice_that_leaves_one_seat_alone_is_said_with_two_ways_out(office: BoxOffice) -> None:
+    event = await office.open_hall(payment="door", orphans_forbidden=True)
+    types, address = await office.types(event), f"/events/{show_id('evt', event.event_id)}"
+    text = await Visitor(office).read(f"{address}/seats")
+    rule = attribute(text, "data-rule")
+
+    async def said(*seats: str) -> object:
+        query = "&".join(f"seat={types['Stalls']}:{seat}" for seat in seats)
+        return (await office.client.get(f"{rule}?{query}")).json()
+
+    assert await said("S-A-2", "S-A-3") == {
+        "orphans": ["S-A-1"],
+        "moved": ["S-A-1", "S-A-2"],
+        "extended": ["S-A-1", "S-A-2", "S-A-3"],
+    }
+    none: dict[str, object] = {"orphans": [], "moved": None, "extended": None}
+    assert await said("S-A-1", "S-A-2") == none
+    assert await said() == none
+    assert await said("S-A-99") == none, "a seat that the hall does not have"
+    line = {"ticket_type_id": types["Stalls"], "seats": ["S-A-2", "S-A-3"]}
+    assert (await office.place(event, office.as_buyer(), line)).json()["code"] == "orphan-seat"
+
+
+async def test_single_seats_may_stay_where_the_organizer_does_not_mind(office: BoxOffice) -> None:
+    event = await office.open_hall(payment="door")
+    text = await Visitor(office).read(f"/events/{show_id('evt', event.event_id)}/seats")
+    assert attribute(text, "data-rule") == ""

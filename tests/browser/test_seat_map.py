@@ -61,6 +61,7 @@ async def press_seat(page: Page, seat_id: str) -> None:
     place = await page.evaluate(
         """async seatId => {
             const host = document.querySelector("[data-seats]");
+            host.querySelector(".seat-picture").scrollIntoView({block: "center"});
             const layout = await (await fetch(host.dataset.layout)).json();
             for (const [, rows] of layout.sections) for (const [, labels, ids, stepsX, stepsY] of rows) {
                 let x = 0, y = 0;
@@ -349,3 +350,39 @@ async def test_a_zone_dims_the_others_and_a_lost_connection_says_how_old_the_map
         await page.route("**/v1/events/**", lambda route: route.abort())
         await page.clock.run_for(40_000)
         await expect(page.locator("[data-lost]")).to_contain_text("No connection. Updated")
+
+
+async def test_a_seat_left_alone_is_said_while_choosing(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    event = await office.open_hall(payment="online", hold_seconds=600, orphans_forbidden=True)
+    async with opened(browser, server, viewport=DESKTOP) as page:
+        await see(page, event)
+        await press_seat(page, "S-A-2")
+        warning = page.locator("[data-orphans]")
+        await expect(warning).to_contain_text("Stalls, row A, seat 1")
+        await page.get_by_role("button", name="Move by one").click()
+        await expect(warning).to_be_hidden()
+        assert chosen_in_address(page) == ["S-A-1"]
+        await press_seat(page, "S-A-3")
+        await page.get_by_role("button", name="Take it, too").click()
+        await expect(warning).to_be_hidden()
+        await expect(page.locator(".mark.yours")).to_have_count(3)
+
+
+async def test_what_others_take_is_on_the_map_within_a_second(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    event = await office.open_hall(payment="online", hold_seconds=600)
+    types = await office.types(event)
+    async with opened(browser, server, viewport=DESKTOP) as page:
+        async with page.expect_response(lambda response: "/stream?" in response.url):
+            await see(page, event)
+        crosses = page.locator(".seat-picture path.taken.cross")
+        await expect(crosses).to_have_count(0)
+        line = {"ticket_type_id": types["Balcony"], "quantity": 2}
+        assert (await office.place(event, office.as_buyer(), line)).status_code in {201, 202}
+        await expect(crosses).to_have_count(1, timeout=1_500)  # a path for all crosses of the section
+        path = await crosses.first.get_attribute("d")
+        assert path is not None
+        assert path.count("M") == 2

@@ -5,6 +5,7 @@ add_seat_map, ...           the seat maps of venues, in versions (maps.py)
 Plan                        numbered seats, and blocks of adjacent seats, computed from a map (plan.py)
 Hall                        the states of the seats of one event, and `pick` (hall.py, picking.py)
 draw                        a seat map as SVG (drawing.py)
+mend                        a choice that would leave a single seat alone (mending.py)
 compact                     the layout for the map on a page (compact.py)
 arena, theatre              generated seat maps (generate.py)
 import_pretix               seating plans of pretix (pretix.py, pretix_format.py)
@@ -22,11 +23,13 @@ from evently.seating.maps import (
     get_seat_map,
     list_seat_maps,
 )
+from evently.seating.mending import Mended, mend
 from evently.seating.plan import Plan, known_plan, plan_of
 from evently.seating.seatmap import SeatMap, canonical, check, decode_map, digest_of, json_schema, parse
 
 __all__ = [
     "Hall",
+    "Mended",
     "Plan",
     "SeatMap",
     "SeatMapVersion",
@@ -45,6 +48,7 @@ __all__ = [
     "json_schema",
     "known_plan",
     "list_seat_maps",
+    "mend",
     "parse",
     "plan_of",
 ]

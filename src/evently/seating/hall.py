@@ -133,6 +133,10 @@ class Hall:
         """Return whether taking these seats leaves an orphan that another choice would avoid."""
         return self._picker.leaves_orphan(numbers)
 
+    def orphans_of(self, numbers: Iterable[int]) -> tuple[int, ...]:
+        """Return the orphans that taking these seats leaves and another choice would avoid."""
+        return self._picker.orphans_of(numbers)
+
 
 def _marks(values: Iterable[int], mark: int = 1) -> bytes:
     """Return a table for `translate`: `mark` for these bytes, 0 for all others."""

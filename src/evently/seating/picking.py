@@ -68,11 +68,19 @@ class Picker:
         An orphan is a single available seat that is not single now. Another choice: as many seats of the same
         zones and the same block, in no more runs. Where each choice leaves an orphan, any is as good.
         """
+        return next(self._orphans(numbers), 0) != 0
+
+    def orphans_of(self, numbers: Iterable[int]) -> tuple[int, ...]:
+        """Return the orphans that taking these seats leaves and another choice would avoid, in order."""
+        return tuple(set_bits(reduce(or_, self._orphans(numbers), 0)))
+
+    def _orphans(self, numbers: Iterable[int]) -> Iterator[int]:
+        """Yield the avoidable orphans of each block."""
         taken = mask_of(numbers)
         available = self._available.seats
         orphans = self._isolated(available & ~taken) & ~self._isolated(available)
         if not orphans:
-            return False
+            return
         zones = [mask for mask in self._zone_masks if mask & taken]
         for first, length in self._plan.blocks_with(orphans):
             whole = (1 << length) - 1
@@ -80,8 +88,7 @@ class Picker:
             sold_with = [mask >> first & whole for mask in zones if mask >> first & whole & chosen]
             candidates = reduce(or_, sold_with, 0) & available >> first
             if _has_clean_choice(available >> first & whole, candidates, chosen):
-                return True
-        return False
+                yield orphans & whole << first
 
     def _isolated(self, seats: int) -> int:
         """Return the seats without a neighbour among them."""

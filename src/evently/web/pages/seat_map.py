@@ -105,6 +105,32 @@ async def show_suggestion(request: Request, event_id: FromPath[EventId]) -> Resp
     return Response(Suggestion(seats), headers=NO_STORE)
 
 
+class Orphans(msgspec.Struct, frozen=True):
+    """The ids of seats that a choice leaves alone; and of two other choices that leave none, if there are."""
+
+    orphans: list[str]
+    moved: list[str] | None
+    extended: list[str] | None
+
+
+@show("/events/{event_id}/seats/orphans", **policy(PUBLIC))
+async def show_orphans(request: Request, event_id: FromPath[EventId]) -> Response[Orphans]:
+    """Return which single seats a choice leaves alone. A booking is refused for it if `orphans_forbidden`."""
+    board = await request.context.boards.get_board(event_id)
+    hall, ids = board.hall, board.hall.plan.ids
+    chosen = [
+        number
+        for value in parse_form(request.scope["query_string"].decode("latin-1")).all("seat")
+        if (number := hall.plan.numbers.get(value.partition(":")[2])) is not None
+        and hall.is_available(number)
+    ][:UNITS_MAX]
+    mended = seating.mend(hall, chosen)
+    if mended is None:
+        return Response(Orphans([], None, None), headers=NO_STORE)
+    others = [None if each is None else [ids[number] for number in each] for each in mended[1:]]
+    return Response(Orphans([ids[number] for number in mended.orphans], *others), headers=NO_STORE)
+
+
 def _read_lines(form: Form, page: EventOnPage, board: SeatBoard) -> list[tuple[TypeOnPage, BestAvailable]]:
     section: str | None = form.text("section")
     if section not in board.hall.plan.sections:
@@ -182,4 +208,4 @@ def encode_zones(zones: list[ZoneOnPage]) -> str:
     return _encode(zones).decode()
 
 
-routes: Final = [show_layout, show_suggestion]
+routes: Final = [show_layout, show_suggestion, show_orphans]

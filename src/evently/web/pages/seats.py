@@ -119,6 +119,7 @@ def _draw(
         section=None if number is None else plan.sections[number],
         rows=rows,
         here=here,
+        orphans_forbidden=page.sale.conditions_now()[1].orphans_forbidden,
         chosen=_named(board, chosen, by_zone),
         layout=layout_address(page.event.event_id, board.digest),
         zones=sorted(zones := zones_of(page, board, words.money), key=lambda zone: zone.letter),

@@ -8,7 +8,8 @@ import { SeatList } from "./seats/list.js";
 import { Suggestion } from "./seats/suggestion.js";
 import { View } from "./seats/view.js";
 import { followGestures } from "./seats/gestures.js";
-import { followStates } from "./seats/live.js";
+import { Live } from "./seats/live.js";
+import { OrphanWarning } from "./seats/orphans.js";
 
 const REACH_PIXELS = 22;
 const FAR_REACH_PIXELS = 60;
@@ -79,7 +80,8 @@ function showMap(hall, seq, digest) {
       money,
       { show: showSuggested },
     );
-    return { panel, list, suggestion };
+    const orphans = new OrphanWarning(document.querySelector("[data-orphans]"), host.dataset.rule, hall, choice);
+    return { panel, list, suggestion, orphans };
   }
 
   choice.addEventListener("change", () => {
@@ -95,6 +97,7 @@ function showMap(hall, seq, digest) {
     for (const seat of choice.seats) marks.set(seat, "yours");
     picture.setMarks(marks);
     parts?.panel.show();
+    parts?.orphans.look();
   }
 
   function showSuggested(seats) {
@@ -171,7 +174,8 @@ function showMap(hall, seq, digest) {
     });
   }
 
-  followStates(host.dataset.states, seq, digest, {
+  const addresses = { states: host.dataset.states, stream: host.dataset.stream };
+  new Live(addresses, { seq, digest }, {
     changed(changes, seats) {
       const news = changes ?? [...seats].map((character, seat) => [seat, character]);
       const changed = hall.changeStates(/** @type {[number, string][]} */ (news));

@@ -94,6 +94,14 @@ export class Choice extends EventTarget {
     return chosen >= wanted.most;
   }
 
+  /** Choose exactly these seats; those that stay keep their ticket type. @param {number[]} seats */
+  replace(seats) {
+    for (const seat of this.seats) {
+      if (!seats.includes(seat)) this.values.delete(seat);
+    }
+    this.add(seats);
+  }
+
   /** @param {number[]} seats */
   remove(seats) {
     this.refusal = "";

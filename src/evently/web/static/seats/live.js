@@ -1,64 +1,134 @@
-// The states of the seats as others choose: what has changed since the last answer, asked for again and again
-// while the page is seen. After an absence everything between is in one answer.
+// The states of the seats as others choose. They come by the event's stream; until it speaks, and while it is
+// broken, the page asks again and again for what has changed. A page that nobody sees does neither; after an
+// absence everything between is in one answer.
 
-const EVERY_MS = 2000;
+const ASK_MS = 2000;
+const ASK_BESIDE_STREAM_MS = 30_000; // a proxy may hold a stream back without ending it
 const PATIENCE_MS = 8000;
+const OPEN_AGAIN_MS = 60_000; // after the server has refused a stream
 const LOST_AFTER_MS = 15_000;
 const ANSWER_MS_MAX = 10_000;
 
 /**
- * @param {string} address of the states
- * @param {number} seq of the first answer
- * @param {{ changed: (changes: [number, string][] | null, seats: string | null) => void,
- *           seen: (secondsAgo: number | null) => void, replaced: () => void }} told
- *   `seen` says how long ago the last answer came, when that is long; null when all is well
- * @param {string} digest of the layout
+ * @typedef {object} Told
+ * @property {(changes: [number, string][] | null, seats: string | null) => void} changed
+ * @property {(secondsAgo: number | null) => void} seen how long ago the last news came, if long; null: all is well
+ * @property {() => void} replaced the layout is another one
  */
-export function followStates(address, seq, digest, told) {
-  let known = seq;
-  let answeredAt = performance.now();
-  let timer = 0;
-  let failures = 0;
 
-  async function ask() {
-    clearTimeout(timer);
-    try {
-      const signal = AbortSignal.timeout(ANSWER_MS_MAX);
-      const response = await fetch(`${address}?since=${known}`, { signal });
-      if (!response.ok) throw new Error(String(response.status));
-      take(await response.json());
-      failures = 0;
-      answeredAt = performance.now();
-      told.seen(null);
-    } catch {
-      failures += 1;
-      const away = performance.now() - answeredAt;
-      if (away > LOST_AFTER_MS) told.seen(Math.round(away / 1000));
-    }
-    askLater();
+export class Live {
+  /**
+   * @param {{ states: string, stream: string }} addresses
+   * @param {{ seq: number, digest: string }} known of the first answer
+   * @param {Told} told
+   */
+  constructor(addresses, known, told) {
+    this.addresses = addresses;
+    this.seq = known.seq;
+    this.digest = known.digest;
+    this.told = told;
+    this.heardAt = performance.now();
+    this.failures = 0;
+    this.asking = 0;
+    this.opening = 0;
+    /** @type {EventSource | null} */
+    this.stream = null;
+    this.streams = false;
+    document.addEventListener("visibilitychange", () => this.#follow());
+    addEventListener("online", () => this.#follow());
+    this.#open();
+    this.#askLater();
   }
 
-  function take(answer) {
-    if (answer.layout.digest !== digest) {
-      told.replaced();
+  /** Follow while the page is seen. */
+  #follow() {
+    this.#close();
+    clearTimeout(this.asking);
+    if (document.hidden) return;
+    this.#ask();
+    this.#open();
+  }
+
+  #open() {
+    if (document.hidden) return;
+    const stream = new EventSource(`${this.addresses.stream}?since=${this.seq}`);
+    this.stream = stream;
+    stream.addEventListener("snapshot", (event) => this.#takeMessage(event));
+    stream.addEventListener("changes", (event) => this.#takeMessage(event));
+    stream.addEventListener("end", (event) => {
+      if (JSON.parse(event.data).reason !== "stopping") this.#close();
+    });
+    stream.addEventListener("error", () => {
+      const spoke = this.streams;
+      this.streams = false;
+      if (stream.readyState === EventSource.CLOSED) this.#openLater();
+      if (spoke) this.#askLater();
+    });
+  }
+
+  #openLater() {
+    this.#close();
+    this.opening = setTimeout(() => this.#open(), OPEN_AGAIN_MS);
+  }
+
+  #close() {
+    clearTimeout(this.opening);
+    this.stream?.close();
+    this.stream = null;
+    this.streams = false;
+  }
+
+  /** @param {MessageEvent} event */
+  #takeMessage(event) {
+    const message = JSON.parse(event.data);
+    const whole = message.type === "snapshot";
+    if (whole && message.seats?.layout !== this.digest) {
+      this.told.replaced();
       return;
     }
+    this.streams = true;
+    this.#hear();
+    if (message.seq < this.seq) return;
+    this.seq = message.seq;
+    this.told.changed(whole ? null : message.seats, whole ? message.seats.states : null);
+  }
+
+  async #ask() {
+    try {
+      const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+      const response = await fetch(`${this.addresses.states}?since=${this.seq}`, { signal });
+      if (!response.ok) throw new Error(String(response.status));
+      this.#takeAnswer(await response.json());
+    } catch {
+      this.failures += 1;
+      const away = performance.now() - this.heardAt;
+      if (away > LOST_AFTER_MS) this.told.seen(Math.round(away / 1000));
+    }
+    this.#askLater();
+  }
+
+  #takeAnswer(answer) {
+    if (answer.layout.digest !== this.digest) {
+      this.told.replaced();
+      return;
+    }
+    this.#hear();
     // Another server process may be a little behind: what is older than known is no news
-    if (answer.seq < known) return;
-    known = answer.seq;
-    told.changed(answer.changes, answer.seats);
+    if (answer.seq < this.seq) return;
+    this.seq = answer.seq;
+    this.told.changed(answer.changes, answer.seats);
   }
 
-  function askLater() {
-    clearTimeout(timer);
+  #hear() {
+    this.heardAt = performance.now();
+    this.failures = 0;
+    this.told.seen(null);
+  }
+
+  #askLater() {
+    clearTimeout(this.asking);
     if (document.hidden) return;
-    timer = setTimeout(ask, Math.min(EVERY_MS * 2 ** failures, PATIENCE_MS));
+    const wait = this.streams ? ASK_BESIDE_STREAM_MS : Math.min(ASK_MS * 2 ** this.failures, PATIENCE_MS);
+    this.asking = setTimeout(() => this.#ask(), wait);
   }
-
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) clearTimeout(timer);
-    else ask();
-  });
-  addEventListener("online", ask);
-  askLater();
 }
