@@ -17,7 +17,17 @@ refusals       the codes of all refusals           upkeep         deletion of ex
 This package must never import another domain, or know of HTTP.
 """
 
-from evently.accounts import codes, invitations, keys, members, organizers, passwords, people, rehearsals
+from evently.accounts import (
+    codes,
+    invitations,
+    keys,
+    members,
+    organizers,
+    passwords,
+    people,
+    rehearsals,
+    sessions,
+)
 from evently.accounts.accounts import Accounts, Grant, register_admin
 from evently.accounts.hashing import HashingOptions
 from evently.accounts.installation import read_secret
@@ -52,4 +62,5 @@ __all__ = [
     "read_secret",
     "register_admin",
     "rehearsals",
+    "sessions",
 ]

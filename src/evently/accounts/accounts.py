@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -21,7 +22,7 @@ import structlog
 
 from evently.accounts import people, sessions
 from evently.accounts.attempts import Attempts
-from evently.accounts.code_logins import CodeLogins
+from evently.accounts.code_logins import CodeLogins, counted_codes
 from evently.accounts.codes import Given
 from evently.accounts.hashing import Hasher, HashingOptions
 from evently.accounts.installation import read_secret
@@ -227,6 +228,22 @@ class Accounts:
         self.revocations.add(ended)
         _log.info("logged out", person_id=str(person_id), sessions=len(ended))
 
+    async def end_session(self, person_id: UUID, session_id: UUID) -> None:
+        """End one session of a person; refuses with `not-found`. Harmless to repeat."""
+        async with self._database.transaction() as tx:
+            if not await sessions.is_session_of(tx, person_id, session_id):
+                raise Refused(CommonRefusal.NOT_FOUND, "session")
+            ended = await sessions.end_sessions(tx, [session_id], self._clock())
+        self.revocations.add(ended)
+
+    async def logout_elsewhere(self, person_id: UUID, session_id: UUID) -> None:
+        """End all sessions of a person but one."""
+        async with self._database.transaction() as tx:
+            await people.lock_person(tx, person_id)
+            ended = await sessions.end_all_sessions(tx, person_id, self._clock(), kept=session_id)
+        self.revocations.add(ended)
+        _log.info("logged out elsewhere", person_id=str(person_id), sessions=len(ended))
+
     async def change_password(
         self, person_id: UUID, session_id: UUID, current: str, new: str, origin: str | None
     ) -> None:
@@ -250,30 +267,45 @@ class Accounts:
         _log.info("password changed", person_id=str(person_id), sessions_ended=len(ended))
 
     async def close_account(
-        self, person_id: UUID, password: str, origin: str | None, *also: ErasePersonalData
+        self, person_id: UUID, proof: str | Given, origin: str | None, *also: ErasePersonalData
     ) -> None:
         """Erase a person, and what other packages store about them (`also`).
 
-        Refuses with `wrong-password`, `too-many-attempts`, `last-owner` or `last-admin`.
+        `proof`: the password, or a code that was sent to the address. Refuses with `wrong-password`,
+        `too-many-attempts`, `wrong-code`, `code-expired`, `last-owner` or `last-admin`.
         """
         person, password_hash = await people.find_password(self._database, person_id)
-        with self._hasher.permit():
-            await self._verify(person, password_hash, password, origin)
-        now = self._clock()
+        if isinstance(proof, str):
+            with self._hasher.permit():
+                await self._verify(person, password_hash, proof, origin)
+        now, refused, ended = self._clock(), None, []
         async with self._database.transaction() as tx:
-            locked = await people.lock_with_admins(tx, person_id)
-            if not await people.confirm_password(tx, person_id, password_hash or ""):
-                raise _wrong_password()
-            await people.check_other_admin(tx, locked)
-            await leave_all(tx, person_id)
-            ended = await sessions.end_all_sessions(tx, person_id, now)
-            await people.erase_person(tx, person_id, now)
-            for erase in also:
-                await erase(tx, person_id)
-            await self._attempts.delete(tx, person.email or "")
-            await delete_invitations_to(tx, person.email or "")
+            if not isinstance(proof, str):
+                refused = await self.codes.check_owner(tx, person.email, proof, now)
+            if refused is None:
+                locked = await people.lock_with_admins(tx, person_id)
+                if isinstance(proof, str) and not await people.confirm_password(
+                    tx, person_id, password_hash or ""
+                ):
+                    raise _wrong_password()
+                await people.check_other_admin(tx, locked)
+                ended = await self._erase(tx, person, now)
+                for erase in also:
+                    await erase(tx, person_id)
+        if refused is not None:  # raised after the commit: a wrong try counts
+            raise refused
         self.revocations.add(ended)
         _log.info("account erased", person_id=str(person_id))
+
+    async def _erase(self, tx: Connection, person: Person, now: datetime) -> list[UUID]:
+        """Erase what this package stores about a locked person, and return the sessions that ended."""
+        await leave_all(tx, person.person_id)
+        ended = await sessions.end_all_sessions(tx, person.person_id, now)
+        await people.erase_person(tx, person.person_id, now)
+        await self._attempts.delete(tx, person.email or "")
+        await self._attempts.delete(tx, counted_codes(person.email or ""))
+        await delete_invitations_to(tx, person.email or "")
+        return ended
 
     async def create_admin(
         self, email: str, name: str, password: str | None = None

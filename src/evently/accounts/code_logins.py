@@ -75,7 +75,7 @@ class CodeLogins:
         async with self._database.transaction() as tx:
             await self._attempts.count(
                 tx,
-                _counted(email),
+                counted_codes(email),
                 origin,
                 now,
                 unknown_max=codes.REQUESTS_MAX,
@@ -123,7 +123,7 @@ class CodeLogins:
                     tx, self._tokens, person.person_id, now, in_browser=in_browser
                 )
                 await self._codes.use(tx, code, given, opened.session_id, now)
-                for counted in (code.email, _counted(code.email)):
+                for counted in (code.email, counted_codes(code.email)):
                     await self._attempts.record_success(tx, counted, origin, now)
         if isinstance(code, Refused):  # raised after the commit: a wrong try counts
             _log.warning("code refused", refusal=code.refusal.value, origin=origin)
@@ -137,6 +137,35 @@ class CodeLogins:
             origin=origin,
         )
         return opened
+
+    async def verify(self, person_id: UUID, session_id: UUID, given: Given) -> Person:
+        """Verify the address of a person who has logged in; password and sessions stay.
+
+        Refuses with `wrong-code` or `code-expired`, also if the code was sent to another address.
+        """
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            code = await self._codes.check(tx, given, "sign_in", now)
+            if isinstance(code, EmailCode):
+                person = await people.lock_person(tx, person_id)
+                if person.email != code.email:
+                    raise Refused(AccountsRefusal.CODE_EXPIRED)
+                if person.email_verified_at is None:
+                    person = await people.verify_email(tx, person_id, now, keep_password=True)
+                await self._codes.use(tx, code, given, session_id, now)
+        if isinstance(code, Refused):  # raised after the commit: a wrong try counts
+            raise code
+        _log.info("e-mail verified", person_id=str(person_id))
+        return person
+
+    async def check_owner(
+        self, tx: Connection, email: str | None, given: Given, now: datetime
+    ) -> Refused | None:
+        """Return why a code does not prove an address, or None. The refusal is for after the commit."""
+        code = await self._codes.check(tx, given, "sign_in", now)
+        if isinstance(code, Refused):
+            return code
+        return None if code.email == email else Refused(AccountsRefusal.CODE_EXPIRED)
 
     async def _admit(
         self, tx: Connection, code: EmailCode, name: str | None, password_hash: str | None, now: datetime
@@ -194,6 +223,6 @@ class CodeLogins:
             return await self._hasher.hash(password)
 
 
-def _counted(email: str) -> str:
+def counted_codes(email: str) -> str:
     """Return what requests for an address are counted under; no login has such an e-mail."""
     return f"\r{email}"

@@ -45,6 +45,15 @@ class OpenedSession(msgspec.Struct, frozen=True):
     ended: list[UUID] = []
 
 
+class Session(msgspec.Struct, frozen=True):
+    """A session that has not ended, as its person sees it. `in_browser`: opened on a page."""
+
+    session_id: UUID
+    created_at: datetime
+    expires_at: datetime
+    in_browser: bool
+
+
 class ReusedToken(msgspec.Struct, frozen=True):
     """A refusal that ended the session, so the transaction must be committed."""
 
@@ -128,6 +137,18 @@ async def refresh_session(
         refresh_token=child,
         expires_at=session["expires_at"],
     )
+
+
+async def list_sessions(database: Database, person_id: UUID, now: datetime) -> list[Session]:
+    """Return the sessions of a person that have not ended, newest first: at most `SESSIONS_MAX`."""
+    rows = await database.fetch(*sql.list_sessions(person_id=person_id, now=now, limit=SESSIONS_MAX))
+    return [Session(**row) for row in rows]
+
+
+async def is_session_of(tx: Connection, person_id: UUID, session_id: UUID) -> bool:
+    """Return whether a session is a person's."""
+    found: bool = await tx.fetchval(*sql.is_session_of(person_id=person_id, session_id=session_id))
+    return found
 
 
 async def end_sessions(tx: Connection, session_ids: list[UUID], now: datetime) -> list[UUID]:

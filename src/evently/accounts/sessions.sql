@@ -71,6 +71,18 @@ WHERE person_id = :person_id AND revoked_at IS NULL AND (:kept::uuid IS NULL OR 
 ORDER BY session_id
 LIMIT 1000;
 
+-- name: list_sessions
+-- Return the sessions of a person that have not ended, newest first.
+SELECT session_id, created_at, expires_at, browser_hash IS NOT NULL AS in_browser
+FROM sessions
+WHERE person_id = :person_id AND revoked_at IS NULL AND expires_at > :now
+ORDER BY session_id DESC
+LIMIT :limit;
+
+-- name: is_session_of
+-- Return whether a session is a person's.
+SELECT EXISTS(SELECT FROM sessions WHERE session_id = :session_id AND person_id = :person_id);
+
 -- name: end_sessions
 -- End sessions, locked in key order, and add the revocations that every process polls.
 WITH locked AS (

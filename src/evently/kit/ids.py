@@ -179,6 +179,12 @@ class SeatMapId(PrefixedId):
     prefix = "smp"
 
 
+class SessionId(PrefixedId):
+    """The id of a session."""
+
+    prefix = "ses"
+
+
 class TicketId(PrefixedId):
     """The id of a ticket."""
 

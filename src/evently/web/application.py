@@ -26,6 +26,7 @@ from evently.web.edge.middleware import Edge
 from evently.web.edge.router import Router
 from evently.web.edge.routing import Route
 from evently.web.pages import (
+    account,
     assets,
     browsing,
     choosing,
@@ -74,6 +75,7 @@ PAGES: Final = (
     waitlist_pages,
     ticket_pages,
     sessions,
+    account,
     demo_gateway,
     demo_mail,
     notification_pages,

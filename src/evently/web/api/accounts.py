@@ -17,15 +17,15 @@ from evently import accounts, mail, notifications, sales
 from evently.accounts import AccountsRefusal, Grant, Person, PlatformRole
 from evently.accounts.codes import VALID_FOR, ByCode, Purpose, normalise_code
 from evently.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
-from evently.kit.errors import CommonRefusal, Invalid, Refused, Trouble
-from evently.kit.ids import show_id
+from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused, Trouble
+from evently.kit.ids import SessionId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.web.codes import request_code, require_mail
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
-from evently.web.edge.routing import JSONBody, QueryParameter, delete, get, patch, post
+from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, patch, post
 from evently.web.services import Request
 
 _PRIVATE: Final = {"cache-control": "no-store"}
@@ -145,9 +145,34 @@ class PasswordBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CloseBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The password of the account."""
+    """The password of the account, or a code that was sent to its e-mail with the receipt of the request."""
 
-    password: GivenPassword
+    password: GivenPassword | None = None
+    receipt: Receipt | None = None
+    code: GivenCode | None = None
+
+
+class VerifyBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A code that was sent to my e-mail, and the receipt of its request."""
+
+    receipt: Receipt
+    code: GivenCode
+
+
+class SessionView(msgspec.Struct, frozen=True):
+    """A session that has not ended. `current`: it is the one of this request."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    in_browser: Annotated[bool, msgspec.Meta(examples=[True])]
+    current: Annotated[bool, msgspec.Meta(examples=[True])]
+
+
+class SessionsView(msgspec.Struct, frozen=True):
+    """The sessions of a person, newest first."""
+
+    data: list[SessionView]
 
 
 class ProfilePatch(msgspec.Struct, forbid_unknown_fields=True):
@@ -404,6 +429,73 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
     return Response(None, headers=_PRIVATE)
 
 
+@post(
+    "/v1/me/verify-email",
+    operation_id="verifyMyEmail",
+    summary="Verify my e-mail",
+    description=(
+        "With a code from `requestCode` for the e-mail of this account. My password and sessions stay."
+    ),
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(
+        CommonRefusal.NOT_FOUND,
+        AccountsRefusal.WRONG_CODE,
+        AccountsRefusal.CODE_EXPIRED,
+        AccountsRefusal.NO_MAIL,
+    ),
+    **policy(SIGNED_IN, rate="login"),
+)
+async def verify_email(request: Request, data: JSONBody[VerifyBody]) -> Response[PersonView]:
+    """Verify the address of the caller."""
+    require_mail(request)
+    actor = request.actor
+    assert actor.session_id is not None, "a person has a session"
+    given = ByCode(data.receipt, normalise_code(data.code))
+    return _answer(await request.context.accounts.codes.verify(actor.id, actor.session_id, given))
+
+
+@get(
+    "/v1/me/sessions",
+    operation_id="listMySessions",
+    summary="List my sessions",
+    tags=[_TAG],
+    responses=problems(),
+    **policy(SIGNED_IN),
+)
+async def list_my_sessions(request: Request) -> Response[SessionsView]:
+    """List the sessions of the caller, newest first."""
+    context, actor = request.context, request.actor
+    found = await accounts.sessions.list_sessions(context.database, actor.id, context.clock())
+    views = [
+        SessionView(
+            show_id("ses", each.session_id),
+            each.created_at,
+            each.expires_at,
+            each.in_browser,
+            each.session_id == actor.session_id,
+        )
+        for each in found
+    ]
+    return Response(SessionsView(views), headers=_PRIVATE)
+
+
+@delete(
+    "/v1/me/sessions/{session_id}",
+    operation_id="endMySession",
+    summary="End one of my sessions",
+    description="Its refresh token stops working at once, its access token within a second. Safe to repeat.",
+    tags=[_TAG],
+    status_code=204,
+    responses=problems(CommonRefusal.NOT_FOUND),
+    **policy(SIGNED_IN),
+)
+async def end_my_session(request: Request, session_id: FromPath[SessionId]) -> Response[None]:
+    """End a session of the caller."""
+    await request.context.accounts.end_session(request.actor.id, session_id)
+    return Response(None, headers=_PRIVATE)
+
+
 @delete(
     "/v1/me",
     operation_id="closeAccount",
@@ -413,7 +505,8 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
         "my organizers. My holds, offers and waitlist entries end. My bookings stay, under an id that no "
         "longer identifies me: organizers need their figures. With valid tickets of events that are not "
         "over, the answer is 409 and has each booking with the refund for cancelling it now; then `confirm` "
-        "says whether they are cancelled with these refunds, or lost."
+        "says whether they are cancelled with these refunds, or lost. Send the password, "
+        "or with a code from `requestCode`."
     ),
     tags=[_TAG],
     status_code=204,
@@ -421,6 +514,8 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
         CommonRefusal.NOT_FOUND,
         AccountsRefusal.WRONG_PASSWORD,
         AccountsRefusal.TOO_MANY_ATTEMPTS,
+        AccountsRefusal.WRONG_CODE,
+        AccountsRefusal.CODE_EXPIRED,
         AccountsRefusal.LAST_OWNER,
         AccountsRefusal.LAST_ADMIN,
         SalesRefusal.TICKETS_AHEAD,
@@ -442,7 +537,7 @@ async def close_account(
     context, person_id, now = request.context, request.actor.id, request.context.clock()
     await context.accounts.close_account(
         person_id,
-        data.password,
+        _proof(data),
         request.exchange.origin,
         notifications.forget_person,
         mail.forget_person,
@@ -456,6 +551,14 @@ async def close_account(
             context.database, context.engine, person_id, now, cancel_tickets=confirm == "cancel_tickets"
         )
     return Response(None, headers=_PRIVATE)
+
+
+def _proof(data: CloseBody) -> str | ByCode:
+    if data.password is not None:
+        return data.password
+    if data.receipt is None or data.code is None:
+        raise Invalid([FieldError("/password", "missing")])
+    return ByCode(data.receipt, normalise_code(data.code))
 
 
 async def _send(request: Request, purpose: Purpose, data: CodeRequestBody) -> Response[CodeSentView]:
@@ -504,5 +607,8 @@ routes: Final = [
     get_me,
     edit_me,
     change_password,
+    verify_email,
+    list_my_sessions,
+    end_my_session,
     close_account,
 ]

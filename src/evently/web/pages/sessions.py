@@ -38,7 +38,7 @@ _FIELDS: Final = {"/email": "email", "/name": "name", "/password": "password", "
 _WRONG: Final = "This e-mail and this password do not belong together."
 _NEXT_MAX: Final = 2_000
 _LINK_MAX: Final = 200
-_RECEIPT_SECONDS: Final = round(max(VALID_FOR.values()).total_seconds())
+RECEIPT_SECONDS: Final = round(max(VALID_FOR.values()).total_seconds())
 Next = Annotated[str, QueryParameter(name="next", max_length=_NEXT_MAX)]
 Word = Annotated[str, QueryParameter(max_length=10)]
 Link = Annotated[str, QueryParameter(max_length=_LINK_MAX)]
@@ -118,7 +118,7 @@ async def log_in_with_code(request: Request) -> Page:
             given, form.text("name") or None, request.exchange.origin, in_browser=True
         )
     except Refused as exc:
-        return await _code_page(request, form, code, _code_errors(exc), needs_name=isinstance(exc, Invalid))
+        return await _code_page(request, form, code, code_errors(exc), needs_name=isinstance(exc, Invalid))
     return _admit(request, grant, form)
 
 
@@ -202,7 +202,7 @@ async def reset(request: Request) -> Page:
             in_browser=True,
         )
     except Refused as exc:
-        found = _code_errors(exc)
+        found = code_errors(exc)
         return await _reset(
             request, form, code, found, needs_name=any(each.field == "name" for each in found)
         )
@@ -262,7 +262,7 @@ async def _request(request: Request, purpose: Purpose, form: Form, *, named: boo
         if exc.refusal is not AccountsRefusal.TOO_MANY_CODES:
             raise
         return [FormError("email", sentence_of(exc))]
-    keep_receipt(request, new.receipt, _RECEIPT_SECONDS)
+    keep_receipt(request, new.receipt, RECEIPT_SECONDS)
     return None
 
 
@@ -279,7 +279,7 @@ async def _linked(request: Request, link: str, purpose: Purpose) -> EmailCode | 
     if code is None or code.purpose != purpose or code.used_at is not None:
         return None
     if read_receipt(request) is None:
-        keep_receipt(request, new_receipt(), _RECEIPT_SECONDS)
+        keep_receipt(request, new_receipt(), RECEIPT_SECONDS)
     return code
 
 
@@ -290,7 +290,7 @@ def _code_error(typed: str) -> FormError | None:
     return None if is_code(typed) else FormError("code", "A code has six digits.")
 
 
-def _code_errors(exc: Refused) -> list[FormError]:
+def code_errors(exc: Refused) -> list[FormError]:
     """Return the errors of a code that was tried."""
     if isinstance(exc, Invalid):
         return errors_of(exc, _FIELDS)

@@ -1,0 +1,314 @@
+"""The account of the reader: name, e-mail, password, log-ins, a copy of the data, and the end of it all."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import Annotated, Any, Final, cast
+from zoneinfo import ZoneInfo
+
+from evently import mail, notifications, sales
+from evently.accounts import AccountsRefusal, people, sessions
+from evently.accounts.codes import ByCode, Given, is_code, normalise_code
+from evently.kit.errors import Invalid, Refused, Trouble
+from evently.kit.ids import SessionId, reference_of, show_id
+from evently.sales.commands import SalesRefusal
+from evently.web.codes import request_code, require_mail
+from evently.web.edge.auth import SIGNED_IN, policy
+from evently.web.edge.context import Response
+from evently.web.edge.cookies import forget_session, keep_receipt, read_receipt
+from evently.web.edge.problems import sentence_of
+from evently.web.edge.routing import FromPath, QueryParameter
+from evently.web.pages.exporting import export_person
+from evently.web.pages.forms import Form, FormError, errors_of, read_form
+from evently.web.pages.rendering import act, render, see_other, show
+from evently.web.pages.sessions import RECEIPT_SECONDS, code_errors
+from evently.web.services import Request
+
+_FIELDS: Final = {"/name": "name", "/new_password": "new_password"}
+_SAVED: Final = {
+    "name": "Your name is saved.",
+    "password": "Your password is changed. You are logged out everywhere else.",
+    "sessions": "These log-ins have ended.",
+    "verified": "Your e-mail is confirmed.",
+}
+_UTC: Final = ZoneInfo("UTC")
+Saved = Annotated[str, QueryParameter(max_length=10)]
+Page = Response[str] | Response[None]
+
+
+@show("/me", **policy(SIGNED_IN))
+async def account_page(request: Request, saved: Saved = "") -> Response[str]:
+    """Return the account of the reader."""
+    return await _account(request, Form([]), [], _SAVED.get(saved, ""))
+
+
+@act("/me/name", **policy(SIGNED_IN))
+async def rename(request: Request) -> Page:
+    """Change the name of the reader."""
+    form = await read_form(request)
+    name = people.normalise_name(form.text("name"))
+    if errors := people.name_errors(name, "/name"):
+        return await _account(request, form, errors_of(Invalid(errors), _FIELDS))
+    async with request.context.database.transaction() as tx:
+        await people.rename(tx, await people.lock_person(tx, request.actor.id), name)
+    return see_other("/me?saved=name")
+
+
+@act("/me/password", **policy(SIGNED_IN, rate="login"))
+async def change_password(request: Request) -> Page:
+    """Change the password of the reader; other sessions end."""
+    form, actor = await read_form(request), request.actor
+    assert actor.session_id is not None, "a person has a session"
+    errors = [
+        FormError(field, text)
+        for field, text in (
+            ("current_password", "Enter your present password."),
+            ("new_password", "Choose a new password."),
+        )
+        if not form.raw(field)
+    ]
+    if errors:
+        return await _account(request, form, errors)
+    try:
+        await request.context.accounts.change_password(
+            actor.id,
+            actor.session_id,
+            form.raw("current_password"),
+            form.raw("new_password"),
+            request.exchange.origin,
+        )
+    except Invalid as exc:
+        return await _account(request, form, errors_of(exc, _FIELDS))
+    except Refused as exc:
+        if exc.refusal not in (AccountsRefusal.WRONG_PASSWORD, AccountsRefusal.TOO_MANY_ATTEMPTS):
+            raise
+        return await _account(request, form, [FormError("current_password", _password_error(exc))])
+    return see_other("/me?saved=password")
+
+
+@act("/me/sessions/{session_id}/end", **policy(SIGNED_IN))
+async def end_session(request: Request, session_id: FromPath[SessionId]) -> Response[None]:
+    """End a session of the reader."""
+    await request.context.accounts.end_session(request.actor.id, session_id)
+    return see_other("/me?saved=sessions")
+
+
+@act("/me/sessions/end", **policy(SIGNED_IN))
+async def end_other_sessions(request: Request) -> Response[None]:
+    """End all sessions of the reader but this one."""
+    actor = request.actor
+    assert actor.session_id is not None, "a person has a session"
+    await request.context.accounts.logout_elsewhere(actor.id, actor.session_id)
+    return see_other("/me?saved=sessions")
+
+
+@act("/me/verify/send", **policy(SIGNED_IN, rate="login"))
+async def start_verification(request: Request) -> Page:
+    """Send a code to the address of the reader."""
+    if (error := await _start_code(request, "/me")) is not None:
+        return await _account(request, Form([]), [FormError("email", error)])
+    return see_other("/me/verify")
+
+
+@show("/me/verify", **policy(SIGNED_IN))
+async def verify_page(request: Request) -> Page:
+    """Return the page on which the reader enters a code that verifies the address."""
+    require_mail(request)
+    return await _verify(request, Form([]), [])
+
+
+@act("/me/verify", **policy(SIGNED_IN, rate="login"))
+async def verify(request: Request) -> Page:
+    """Verify the address of the reader."""
+    require_mail(request)
+    form, actor = await read_form(request), request.actor
+    assert actor.session_id is not None, "a person has a session"
+    given = _given_code(request, form)
+    if given is None:
+        return await _verify(request, form, [FormError("code", "A code has six digits.")])
+    try:
+        await request.context.accounts.codes.verify(actor.id, actor.session_id, given)
+    except Refused as exc:
+        return await _verify(request, form, code_errors(exc))
+    return see_other("/me?saved=verified")
+
+
+@show("/me/export", **policy(SIGNED_IN, rate="heavy"))
+async def export(request: Request) -> Response[bytes]:
+    """Return what is stored about the reader, as a file."""
+    headers = {
+        "content-disposition": 'attachment; filename="evently.json"',
+        "cache-control": "no-store",
+    }
+    return Response(await export_person(request), headers=headers, media_type="application/json")
+
+
+@show("/me/delete", **policy(SIGNED_IN))
+async def delete_page(request: Request, sent: Saved = "") -> Response[str]:
+    """Return the page that says what the deletion of the account means."""
+    return await _delete(request, Form([("sent", sent)]), [])
+
+
+@act("/me/delete/send", **policy(SIGNED_IN, rate="login"))
+async def start_deletion(request: Request) -> Page:
+    """Send a code with which a reader without a password deletes the account."""
+    if (error := await _start_code(request, "/me/delete")) is not None:
+        return await _delete(request, Form([]), [FormError("code", error)])
+    return see_other("/me/delete?sent=yes")
+
+
+@act("/me/delete", **policy(SIGNED_IN, rate="login"))
+async def close_account(request: Request) -> Page:
+    """Erase the account of the reader, and end what it claims."""
+    form, context, person_id = await read_form(request), request.context, request.actor.id
+    now, proof = context.clock(), form.raw("password") or _given_code(request, form)
+    confirmed = form.text("confirm") if form.text("confirm") in ("cancel_tickets", "lose_tickets") else None
+    if proof is None:
+        field = "code" if "code" in dict(form.pairs) else "password"
+        text = "A code has six digits." if field == "code" else "Enter your password."
+        return await _delete(request, form, [FormError(field, text)])
+    try:
+        await context.accounts.close_account(
+            person_id,
+            proof,
+            request.exchange.origin,
+            notifications.forget_person,
+            mail.forget_person,
+            partial(
+                sales.leaving.end_claims_later,
+                confirmed=cast("sales.leaving.Confirmed | None", confirmed),
+                now=now,
+            ),
+        )
+    except Refused as exc:
+        return await _delete(request, form, _deletion_errors(exc))
+    # The job does what is left if this fails: the account is closed already
+    with contextlib.suppress(Trouble):
+        await sales.leaving.end_claims(
+            context.database, context.engine, person_id, now, cancel_tickets=confirmed == "cancel_tickets"
+        )
+    forget_session(request)
+    return render(request, "deleted.html")
+
+
+def _deletion_errors(exc: Refused) -> list[FormError]:
+    if exc.refusal is SalesRefusal.TICKETS_AHEAD:
+        return [
+            FormError(
+                "confirm", "You have tickets for events that are not over. Choose what becomes of them."
+            )
+        ]
+    if exc.refusal in (AccountsRefusal.WRONG_PASSWORD, AccountsRefusal.TOO_MANY_ATTEMPTS):
+        return [FormError("password", _password_error(exc))]
+    if exc.refusal in (AccountsRefusal.LAST_OWNER, AccountsRefusal.LAST_ADMIN):
+        return [FormError("main", sentence_of(exc))]
+    return code_errors(exc)
+
+
+def _password_error(exc: Refused) -> str:
+    if exc.refusal is AccountsRefusal.WRONG_PASSWORD:
+        return "This is not your present password."
+    return sentence_of(exc)
+
+
+def _given_code(request: Request, form: Form) -> Given | None:
+    typed = normalise_code(form.text("code"))
+    return ByCode(read_receipt(request) or "", typed) if is_code(typed) else None
+
+
+async def _start_code(request: Request, address: str) -> str | None:
+    """Send a code to the address of the reader; returns why not."""
+    person = await people.get_person(request.context.database, request.actor.id)
+    try:
+        new = await request_code(request, "sign_in", person.email or "", None, address)
+    except Refused as exc:
+        if exc.refusal is not AccountsRefusal.TOO_MANY_CODES:
+            raise
+        return sentence_of(exc)
+    keep_receipt(request, new.receipt, RECEIPT_SECONDS)
+    return None
+
+
+async def _account(request: Request, form: Form, errors: list[FormError], done: str = "") -> Response[str]:
+    context, actor = request.context, request.actor
+    person, password_hash = await people.find_password(context.database, actor.id)
+    found = await sessions.list_sessions(context.database, actor.id, context.clock())
+    return render(
+        request,
+        "account.html",
+        status=422 if errors else 200,
+        form=form,
+        errors=errors,
+        done=done,
+        person=person,
+        has_password=password_hash is not None,
+        mail=context.mail.on,
+        sessions=[
+            {
+                "id": show_id("ses", each.session_id),
+                "since": each.created_at.astimezone(_UTC),
+                "in_browser": each.in_browser,
+                "current": each.session_id == actor.session_id,
+            }
+            for each in found
+        ],
+    )
+
+
+async def _verify(request: Request, form: Form, errors: list[FormError]) -> Response[str]:
+    person = await people.get_person(request.context.database, request.actor.id)
+    return render(
+        request,
+        "verify.html",
+        status=422 if errors else 200,
+        form=form,
+        errors=errors,
+        email=person.email,
+        mailbox=request.context.mail.shows_mailbox,
+    )
+
+
+async def _delete(request: Request, form: Form, errors: list[FormError]) -> Response[str]:
+    context = request.context
+    person, password_hash = await people.find_password(context.database, request.actor.id)
+    async with context.database.transaction() as tx:
+        ahead = await sales.reads.list_tickets_ahead(tx, request.actor.id, context.clock())
+    bookings: list[dict[str, Any]] = [
+        {
+            "address": f"/bookings/{show_id('bkg', each.booking_id)}",
+            "reference": reference_of(each.booking_id),
+            "tickets": each.tickets,
+            "refund": each.refund_minor,
+            "currency": each.currency,
+        }
+        for each in ahead
+    ]
+    return render(
+        request,
+        "delete_account.html",
+        status=422 if errors else 200,
+        form=form,
+        errors=errors,
+        person=person,
+        has_password=password_hash is not None,
+        bookings=bookings,
+        mail=context.mail.on,
+        mailbox=context.mail.shows_mailbox,
+    )
+
+
+routes: Final = [
+    account_page,
+    rename,
+    change_password,
+    end_session,
+    end_other_sessions,
+    start_verification,
+    verify_page,
+    verify,
+    export,
+    delete_page,
+    start_deletion,
+    close_account,
+]

@@ -1,0 +1,142 @@
+"""What is stored about a person, as a file for that person (GDPR, articles 15 and 20).
+
+Everything that Evently keeps under the person's id, in the words of the API. Not in it: secrets and hashes,
+which prove rights and describe nobody, and what organizers see of a booking, which is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from evently import notifications, sales
+from evently.accounts import organizers, people, sessions
+from evently.db import Database
+from evently.kit.cursors import Page
+from evently.kit.ids import reference_of, show_id
+from evently.kit.money import Money
+from evently.notifications import Notification
+from evently.sales.commands import Booking, Ticket, WaitlistEntry
+from evently.web.services import Request
+
+ROWS_MAX: Final = 10_000  # of each list: more than a person books in a life; 10 MB
+_PAGE: Final = 100
+Row = TypeVar("Row")
+
+
+async def export_person(request: Request) -> bytes:
+    """Return what is stored about the reader, as JSON."""
+    context, person_id = request.context, request.actor.id
+    database, now = context.database, context.clock()
+    bookings = await _all(
+        lambda after: sales.reads.list_bookings_of_buyer(database, person_id, "all", now, _PAGE, after)
+    )
+    entries = await _all(
+        lambda after: sales.reads.list_entries_of_buyer(database, person_id, _PAGE, after, live=False)
+    )
+    told = await _all(
+        lambda after: notifications.list_notifications(database, person_id, _PAGE, after, unread=False)
+    )
+    found: dict[str, Any] = {
+        "exported_at": now,
+        **await _account(database, person_id, now),
+        "bookings": [_booking(each) for each in bookings],
+        "waitlist": [_entry(each) for each in entries],
+        "notifications": [_notification(each) for each in told],
+        "notification_choices": await notifications.list_choices(database, person_id),
+    }
+    return msgspec.json.format(msgspec.json.encode(found), indent=2)
+
+
+async def _account(database: Database, person_id: UUID, now: datetime) -> dict[str, Any]:
+    person = await people.get_person(database, person_id)
+    memberships = await _all(lambda after: organizers.list_memberships(database, person_id, _PAGE, after))
+    return {
+        "person": {
+            "id": show_id("per", person_id),
+            "name": person.name,
+            "email": person.email,
+            "email_verified_at": person.email_verified_at,
+            "role": person.role,
+            "created_at": person.created_at,
+        },
+        "sessions": [
+            {
+                "id": show_id("ses", each.session_id),
+                "created_at": each.created_at,
+                "expires_at": each.expires_at,
+            }
+            for each in await sessions.list_sessions(database, person_id, now)
+        ],
+        "organizers": [
+            {
+                "id": show_id("org", each.organizer.organizer_id),
+                "name": each.organizer.name,
+                "role": each.role,
+            }
+            for each in memberships
+        ],
+    }
+
+
+async def _all(read: Callable[[str | None], Awaitable[Page[Row]]]) -> list[Row]:
+    """Return the rows of all pages of a list, newest first where the list is."""
+    rows: list[Row] = []
+    after: str | None = None
+    while len(rows) < ROWS_MAX:
+        page = await read(after)
+        rows += page.data
+        after = page.next_cursor
+        if after is None:
+            break
+    return rows
+
+
+def _booking(booking: Booking) -> dict[str, Any]:
+    return {
+        "id": show_id("bkg", booking.booking_id),
+        "reference": reference_of(booking.booking_id),
+        "event_id": show_id("evt", booking.event_id),
+        "state": booking.state,
+        "placed_at": booking.placed_at,
+        "confirmed_at": booking.confirmed_at,
+        "ended_at": booking.ended_at,
+        "total": Money(booking.total_minor(), booking.currency),
+        "refunded": Money(booking.refunded_minor, booking.currency),
+        "tickets": [_ticket(each, booking.currency) for each in booking.tickets],
+    }
+
+
+def _entry(entry: WaitlistEntry) -> dict[str, Any]:
+    return {
+        "id": show_id("wle", entry.entry_id),
+        "event_id": show_id("evt", entry.event_id),
+        "ticket_type_id": show_id("tty", entry.ticket_type_id),
+        "quantity": entry.quantity,
+        "state": entry.state,
+        "joined_at": entry.joined_at,
+    }
+
+
+def _notification(notification: Notification) -> dict[str, Any]:
+    return {
+        "id": show_id("ntf", notification.notification_id),
+        "event_id": show_id("evt", notification.event_id),
+        "kind": notification.kind,
+        "created_at": notification.created_at,
+        "read_at": notification.read_at,
+    }
+
+
+def _ticket(ticket: Ticket, currency: str) -> dict[str, Any]:
+    return {
+        "id": show_id("tkt", ticket.ticket_id),
+        "ticket_type_id": show_id("tty", ticket.ticket_type_id),
+        "state": ticket.state,
+        "seat": ticket.seat_label,
+        "price": Money(ticket.total_minor(), currency),
+    }
