@@ -363,7 +363,11 @@ PLANTED = [
         "I11",
         "UPDATE outside_refunds SET reversed_at = now() WHERE event_id = $1 AND reversed_at IS NULL",
     ),
-    planted("a posting too few", "I8", "DELETE FROM ledger WHERE event_id = $1 AND debit = 'gateway'"),
+    planted(
+        "a posting too few",
+        "I8",
+        "DELETE FROM ledger WHERE event_id = $1 AND debit = 'gateway' AND credit = 'buyer'",
+    ),
     planted(
         "a posting that is wrong by one",
         "I8 I12",

@@ -509,6 +509,18 @@ def load_refunds(session: Session, arguments: Arguments) -> list[Row]:
 
 
 @statement
+def load_posted(session: Session, arguments: Arguments) -> list[Row]:
+    sums: Counter[tuple[Any, ...]] = Counter()
+    for rows, (booking_id,) in _named(session, arguments, "event_ids", "booking_ids"):
+        for row in rows.ledger.values():
+            if row["booking_id"] == booking_id:
+                place = (rows.sale["event_id"], booking_id, row["debit"], row["credit"])
+                sums[place] += row["amount_minor"]
+    names = ("event_id", "booking_id", "debit", "credit", "amount_minor")
+    return [Row(zip(names, (*place, amount), strict=True)) for place, amount in sums.items()]
+
+
+@statement
 def insert_refunds(session: Session, arguments: Arguments) -> None:
     names = ("event_id", "refund_id", "booking_id", "amount_minor", "decided_at")
     for values in zip(

@@ -28,6 +28,7 @@ OTHER_NEEDS: Final = {
     "waiting_entries",
     "may_release",
     "outside",
+    "posted",
 }  # follow from the rule, not from a field
 TABLES: Final = {
     states.SaleState: states.SALE_TRANSITIONS,

@@ -277,6 +277,33 @@ REFUNDS: Final[dict[str, str]] = {
         refunded A                   -> 550
         ledger                       -> gateway 550 refunds -550
     """,
+    "no account gives more than it got when others paid back a part": """
+        terms online fee=50          -> done
+        type kid hall price=800      -> done
+        book A 1 std 1 kid           -> held
+        pay A                        -> booked
+        capture A                    -> booked
+        outside A 850                -> booked
+        ledger                       -> fees -55 gateway 1050 organizer -995
+        cancel A 1 by=organizer      -> booked
+        ledger                       -> gateway 1050 refunds -1050
+        cancel A by=organizer        -> cancelled
+        ledger                       -> gateway 1050 refunds -1050
+    """,
+    "what others take back leaves each account what the valid tickets gave it": """
+        terms online fee=100 fee-tax=0% -> done
+        type std hall tax=25%        -> done
+        type kid hall price=800      -> done
+        book A 1 std 1 kid           -> held
+        pay A                        -> booked
+        capture A                    -> booked
+        outside A 300                -> booked
+        ledger                       -> fees -170 gateway 1700 organizer -1360 tax -170
+        cancel A 1 by=organizer      -> booked
+        ledger                       -> fees -67 gateway 1700 organizer -533 refunds -1100
+        outside A                    -> booked
+        ledger                       -> fees -100 gateway 2000 organizer -800 refunds -1100
+    """,
     "the organizer may keep what was paid at the door, but never captured money": """
         type std hall tax=25%        -> done
         book A 2                     -> booked

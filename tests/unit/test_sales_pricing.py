@@ -76,7 +76,11 @@ def test_a_refund_adds_up_and_a_fee_that_is_kept_keeps_its_tax(
     refundable = sum([ticket.total_minor() for ticket in tickets]) - kept
     refund = share_of(refundable, rate)
     left = Counter(ledger.split_of(tickets)._asdict())
-    for posting in ledger.refunded(BOOKING, tickets, refund, fee_kept=fee_kept):
+    posted = {("buyer", name): amount for name, amount in left.items()}
+    given, postings = ledger.refunded(BOOKING, posted, tickets, refund, fee_kept=fee_kept)
+    assert sum(given) == refund
+    assert all(0 <= each <= left[name] for name, each in given._asdict().items())
+    for posting in postings:
         assert posting.credit == "refunds"
         left[posting.debit] -= posting.amount_minor
     assert left.total() == refundable + kept - refund

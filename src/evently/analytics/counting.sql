@@ -38,11 +38,11 @@ FROM (
         ) AS struck_minor,
         coalesce(
             sum(ledger.amount_minor) FILTER (
-                WHERE ledger.credit = 'refunds' AND ledger.debit IN ('organizer', 'tax', 'fees')
+                WHERE ledger.credit IN ('refunds', 'gateway') AND ledger.debit IN ('organizer', 'tax', 'fees')
             ), 0
         ) - coalesce(
             sum(ledger.amount_minor) FILTER (
-                WHERE ledger.debit = 'refunds' AND ledger.credit IN ('organizer', 'tax', 'fees')
+                WHERE ledger.debit IN ('refunds', 'gateway') AND ledger.credit IN ('organizer', 'tax', 'fees')
             ), 0
         ) AS refunded_minor,
         coalesce(
@@ -69,7 +69,7 @@ FROM (
         AND ledger.seq <= counted.seq
     GROUP BY ledger.event_id, quarter_at
 ) AS posted
-WHERE gross_minor != 0 OR struck_minor != 0 OR refunded_minor != 0;
+WHERE gross_minor != 0 OR struck_minor != 0 OR refunded_minor != 0 OR tax_minor != 0 OR fees_minor != 0;
 
 -- name: add_totals
 -- Add to the sums of events. Their rows are locked.

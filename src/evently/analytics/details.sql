@@ -16,11 +16,11 @@ SELECT
     ) AS struck_minor,
     coalesce(
         sum(ledger.amount_minor) FILTER (
-            WHERE credit = 'refunds' AND debit IN ('organizer', 'tax', 'fees')
+            WHERE credit IN ('refunds', 'gateway') AND debit IN ('organizer', 'tax', 'fees')
         ), 0
     ) - coalesce(
         sum(ledger.amount_minor) FILTER (
-            WHERE debit = 'refunds' AND credit IN ('organizer', 'tax', 'fees')
+            WHERE debit IN ('refunds', 'gateway') AND credit IN ('organizer', 'tax', 'fees')
         ), 0
     ) AS refunded_minor,
     coalesce(sum(ledger.amount_minor) FILTER (WHERE credit = 'tax'), 0)
@@ -33,10 +33,12 @@ SELECT
         AS captured_minor,
     coalesce(
         sum(ledger.amount_minor) FILTER (
-            WHERE debit = 'refunds' AND credit IN ('gateway', 'buyer', 'door')
+            WHERE
+                (debit = 'refunds' AND credit IN ('gateway', 'buyer', 'door'))
+                OR (debit IN ('organizer', 'tax', 'fees') AND credit = 'gateway')
         ), 0
     )
-    - coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'gateway' AND credit = 'refunds'), 0)
+    - coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'gateway' AND credit != 'buyer'), 0)
         AS settled_minor,
     coalesce(sum(ledger.amount_minor) FILTER (WHERE debit = 'buyer'), 0)
     - coalesce(sum(ledger.amount_minor) FILTER (WHERE credit = 'buyer'), 0) AS uncaptured_minor,

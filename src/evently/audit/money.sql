@@ -225,9 +225,9 @@ posted AS (
             ELSE 0
         END AS struck_minor,
         CASE
-            WHEN ledger.credit = 'refunds' AND ledger.debit IN ('organizer', 'tax', 'fees')
+            WHEN ledger.credit IN ('refunds', 'gateway') AND ledger.debit IN ('organizer', 'tax', 'fees')
                 THEN ledger.amount_minor
-            WHEN ledger.debit = 'refunds' AND ledger.credit IN ('organizer', 'tax', 'fees')
+            WHEN ledger.debit IN ('refunds', 'gateway') AND ledger.credit IN ('organizer', 'tax', 'fees')
                 THEN -ledger.amount_minor
             ELSE 0
         END AS refunded_minor,

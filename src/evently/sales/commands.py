@@ -147,6 +147,10 @@ class Booking(msgspec.Struct, frozen=True):
         """Return the amount due for the tickets that are not void."""
         return sum(ticket.total_minor() for ticket in self.tickets if ticket.state != "void")
 
+    def is_returning(self) -> bool:
+        """Return whether a ticket of it is offered to the waitlist."""
+        return any(ticket.returning_since is not None for ticket in self.tickets)
+
 
 class WaitlistEntry(msgspec.Struct, frozen=True):
     """One buyer's wish for a quantity of a ticket type.
@@ -180,6 +184,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     entry: bool = False
     refund: bool = False  # `refund_id`
     outside: bool = False  # `booking_id`: its refunds by another hand that are current
+    posted: bool = False  # `booking_id`: what the ledger has of it, when it was paid
     live_entries: bool = False  # `buyer_id`: the buyer's entries that wait or have an offer
     waiting_entries: bool = False  # every waiting entry of the event
     # `buyer_id`, `ticket_type_ids()`: the buyer's live units of ticket types with a limit per buyer
@@ -303,7 +308,7 @@ class RecordOutsideRefunds(Command, frozen=True):
     counted again.
     """
 
-    needs: ClassVar = Needs(booking=True, outside=True, may_release=False)
+    needs: ClassVar = Needs(booking=True, outside=True, posted=True, may_release=False)
 
     booking_id: UUID
     payment_id: UUID
@@ -321,7 +326,7 @@ class CancelBooking(Command, frozen=True):
     `keeps_door`, of an organizer: what was paid at the door is kept. Captured money never is.
     """
 
-    needs: ClassVar = Needs(key=True, booking=True)
+    needs: ClassVar = Needs(key=True, booking=True, posted=True)
 
     booking_id: UUID
     actor_id: UUID
@@ -340,7 +345,7 @@ class ReturnTickets(Command, frozen=True):
     The holder keeps them until an offer for them is accepted.
     """
 
-    needs: ClassVar = Needs(booking=True)
+    needs: ClassVar = Needs(booking=True, posted=True)
 
     booking_id: UUID
     buyer_id: UUID

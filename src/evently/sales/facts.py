@@ -163,7 +163,8 @@ class BookingCancelled(_Fact, frozen=True):
     """A booking was cancelled; `tickets` are those that were still valid.
 
     `was` is its state before: held or confirmed. `door_kept`: it was confirmed to be paid at the door, and
-    the organizer keeps that money.
+    the organizer keeps that money. `parts`: what organizer, tax and fees give of the refund; earlier versions
+    did not say it, and rounded otherwise.
     """
 
     booking_id: UUID
@@ -174,6 +175,7 @@ class BookingCancelled(_Fact, frozen=True):
     unpaid: bool = False  # the payment turned out to be void
     freed: tuple[int, ...] = ()  # seats that were released
     door_kept: bool = False
+    parts: tuple[int, ...] = ()
 
 
 class TicketsCancelled(_Fact, frozen=True):
@@ -187,6 +189,7 @@ class TicketsCancelled(_Fact, frozen=True):
     unpaid: bool = False
     freed: tuple[int, ...] = ()
     door_kept: bool = False
+    parts: tuple[int, ...] = ()
 
 
 class PaymentCaptured(_Fact, frozen=True):
@@ -216,12 +219,15 @@ class OutsideRefundsRecorded(_Fact, frozen=True):
 
     It falls when such a refund fails, or when a dispute is won. Refunds that the sale decides are not in it.
     `refunds`: all that are current, with their whole amounts; earlier versions recorded only the sum.
+    `parts`: what organizer, tax and fees give of `outside_minor`; earlier versions did not say it, and
+    posted such money like a refund of the sale.
     """
 
     booking_id: UUID
     payment_id: UUID
     outside_minor: int
     refunds: tuple[OutsideFact, ...] = ()
+    parts: tuple[int, ...] = ()
 
 
 class TicketsReturned(_Fact, frozen=True):

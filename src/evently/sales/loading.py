@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -239,6 +240,7 @@ async def load_needs(connection: Connection, works: Sequence[Work]) -> None:
     await _load_bookings(connection, works)
     await _load_refunds(connection, works)
     await _load_outside(connection, works)
+    await _load_posted(connection, works)
     await _load_buyer_units(connection, works)
     await _load_buyer_holds(connection, works)
     await _load_promo_uses(connection, works)
@@ -456,6 +458,25 @@ async def _load_outside(connection: Connection, works: Sequence[Work]) -> None:
         *sql.load_outside(event_ids=[event for event, _ in named], booking_ids=[each for _, each in named])
     ):
         by_event[event_id].outside.setdefault(booking_id, {})[OutsideRefund(*outside)] = refund_id
+
+
+async def _load_posted(connection: Connection, works: Sequence[Work]) -> None:
+    """Load what the ledger has of paid bookings that commands name, or of which tickets may be replaced."""
+    by_event = {work.event_id: work.batch for work in works}
+    named = {(event_id, command.booking_id) for event_id, command in _naming(works, "posted")}
+    wanted = [
+        (event_id, booking.booking_id)
+        for event_id, batch in by_event.items()
+        for booking in batch.bookings.values()
+        if booking.payment_id is not None
+        and ((event_id, booking.booking_id) in named or booking.is_returning())
+    ]
+    if not wanted:
+        return
+    for event_id, booking_id, debit, credit, amount_minor in await connection.fetch(
+        *sql.load_posted(event_ids=[event for event, _ in wanted], booking_ids=[each for _, each in wanted])
+    ):
+        by_event[event_id].posted.setdefault(booking_id, Counter())[debit, credit] = amount_minor
 
 
 async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> None:

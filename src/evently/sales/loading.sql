@@ -272,6 +272,15 @@ INNER JOIN outside_refunds
         AND outside_refunds.reversed_at IS NULL
 ORDER BY outside_refunds.refund_id;
 
+-- name: load_posted
+-- What the ledger has of bookings, by debit and credit. The postings of a booking are few.
+SELECT
+    ledger.event_id, ledger.booking_id, ledger.debit, ledger.credit,
+    sum(ledger.amount_minor)::bigint AS amount_minor
+FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
+INNER JOIN ledger ON ledger.event_id = named.event_id AND ledger.booking_id = named.booking_id
+GROUP BY ledger.event_id, ledger.booking_id, ledger.debit, ledger.credit;
+
 -- name: load_promo_uses
 -- How many live bookings of buyers use each promo code.
 SELECT bookings.event_id, bookings.buyer_id, bookings.promo_id, count(*) AS uses

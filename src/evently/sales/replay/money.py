@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import NamedTuple
 from uuid import UUID
 
@@ -63,7 +64,7 @@ def payment_of(
 def post_cancellation(sale: ReplayedSale, booking: ReplayedBooking, fact: Cancelled) -> None:
     """Post a cancellation: the reverse of the confirmation when it was unpaid, else the refund.
 
-    Tax and fees give back the share that the refund is of the whole; a fee that is kept keeps its tax.
+    Each account gives its share of the refund; a fee that is kept keeps its tax.
     """
     parts = _parts(booking, fact.tickets)
     if fact.door_kept:
@@ -88,7 +89,9 @@ def post_cancellation(sale: ReplayedSale, booking: ReplayedBooking, fact: Cancel
     whole = sum(parts)
     if refund > whole:
         raise Contradiction(f"{refund} is refunded for tickets that cost {whole}")
-    if refund:
+    if fact.parts:
+        _refund_by_shares(sale, booking, fact, parts)
+    elif refund:  # decided by an earlier version
         tax = parts.tax * refund // whole
         fees = parts.fees * refund // whole
         _post(
@@ -151,6 +154,10 @@ def refund_outside(sale: ReplayedSale, fact: facts.OutsideRefundsRecorded) -> No
     whole = _parts(booking, [(ticket_id, *of) for ticket_id, of in every.items()])
     moved = fact.outside_minor - booking.outside_minor
     new, old = fact.outside_minor, booking.outside_minor
+    if fact.parts:
+        booking.outside_minor = new
+        _share_outside(sale, booking, fact, moved)
+        return
     tax = whole.tax * new // sum(whole) - whole.tax * old // sum(whole)
     fees = whole.fees * new // sum(whole) - whole.fees * old // sum(whole)
     booking.outside_minor = new
@@ -159,6 +166,88 @@ def refund_outside(sale: ReplayedSale, fact: facts.OutsideRefundsRecorded) -> No
         _post(sale, booking, [(*way, abs(amount))])
     way = ("refunds", "gateway") if moved > 0 else ("gateway", "refunds")
     _post(sale, booking, [(*way, abs(moved))])
+
+
+def _refund_by_shares(sale: ReplayedSale, booking: ReplayedBooking, fact: Cancelled, parts: _Parts) -> None:
+    """Post a refund by the parts of its tickets, and what others paid back by what is left then."""
+    kept, outside = _without_outside(booking)
+    wanted = _by_remainders(fact.refund_minor, parts)
+    given = [max(min(want, has), 0) for want, has in zip(wanted, kept, strict=True)]
+    if lacking := fact.refund_minor - sum(given):
+        more = _by_remainders(lacking, [has - each for has, each in zip(kept, given, strict=True)])
+        given = [each + added for each, added in zip(given, more, strict=True)]
+    if tuple(given) != fact.parts:
+        raise Contradiction(f"{fact.parts} is given of a refund of {fact.booking_id} instead of {given}")
+    left = [has - each for has, each in zip(kept, given, strict=True)]
+    _post(
+        sale,
+        booking,
+        [(account, "refunds", amount) for account, amount in zip(_Parts._fields, given, strict=True)],
+    )
+    _move_outside(sale, booking, outside, _by_remainders(sum(outside), left))
+
+
+def _share_outside(
+    sale: ReplayedSale, booking: ReplayedBooking, fact: facts.OutsideRefundsRecorded, moved: int
+) -> None:
+    kept, outside = _without_outside(booking)
+    if not any(kept):  # others paid everything back, when earlier versions recorded it
+        kept = [
+            sum([amount for _, _, credit, amount in booking.postings if credit == account])
+            for account in _Parts._fields
+        ]
+    given = _by_remainders(sum(outside) + moved, kept)
+    if tuple(given) != fact.parts:
+        raise Contradiction(f"{fact.parts} is given outside for {fact.booking_id} instead of {given}")
+    _move_outside(sale, booking, outside, given)
+
+
+def _without_outside(booking: ReplayedBooking) -> tuple[list[int], list[int]]:
+    """Return what the accounts would have without refunds by another hand, and what they gave of those.
+
+    Earlier versions posted these like refunds of the sale: when such a one fails, nothing is taken back here.
+    """
+    kept, given = [], []
+    for account in _Parts._fields:
+        own = [(debit, credit, amount) for _, debit, credit, amount in booking.postings]
+        at_gateway = sum([amount for debit, credit, amount in own if (debit, credit) == (account, "gateway")])
+        back = sum([amount for debit, credit, amount in own if (debit, credit) == ("gateway", account)])
+        kept.append(
+            sum(
+                [
+                    amount if credit == account else -amount
+                    for debit, credit, amount in own
+                    if account in (debit, credit)
+                ]
+            )
+        )
+        given.append(at_gateway - back)
+    if sum(given) < 0:
+        return kept, [0, 0, 0]
+    return [has + gone for has, gone in zip(kept, given, strict=True)], given
+
+
+def _by_remainders(amount: int, parts: Sequence[int]) -> list[int]:
+    """Share an amount in proportion to parts, exactly, and then in whole units by the largest remainders."""
+    if amount == sum(parts):
+        return list(parts)
+    whole = sum([part for part in parts if part > 0])
+    if whole == 0:
+        return [amount, *[0 for _ in parts[1:]]]
+    exact = [Fraction(abs(amount) * max(part, 0), whole) for part in parts]
+    shares = [int(each) for each in exact]
+    while sum(shares) < abs(amount):
+        gaps = [share - each for share, each in zip(shares, exact, strict=True)]
+        shares[gaps.index(min(gaps))] += 1
+    return shares if amount >= 0 else [-each for each in shares]
+
+
+def _move_outside(
+    sale: ReplayedSale, booking: ReplayedBooking, before: Sequence[int], after: Sequence[int]
+) -> None:
+    for account, old, new in zip(_Parts._fields, before, after, strict=True):
+        way = (account, "gateway") if new > old else ("gateway", account)
+        _post(sale, booking, [(*way, abs(new - old))])
 
 
 def _record_current(sale: ReplayedSale, fact: facts.OutsideRefundsRecorded) -> None:

@@ -293,6 +293,11 @@ def void_tickets(
     whole = all(ticket.state == "void" for ticket in tickets)
     batch.voided += [ticket.ticket_id for ticket in chosen]
     refund_id = batch.new_id() if refund_minor else None
+    parts, postings = (
+        ((), [])
+        if booking.state != "confirmed" or door_kept
+        else _money_of(sale, batch, booking, chosen, refund_minor, unpaid=unpaid)
+    )
     kind = facts.BookingCancelled if whole else facts.TicketsCancelled
     batch.facts.append(
         kind(
@@ -304,11 +309,11 @@ def void_tickets(
             unpaid,
             released_seats(chosen),
             door_kept,
+            parts,
         )
     )
     release(sale, batch, booking, chosen)
-    if booking.state == "confirmed" and not door_kept:
-        _post_cancellation(sale, batch, booking, chosen, refund_minor, unpaid=unpaid)
+    batch.postings += postings
     if refund_id is not None:
         batch.refunds_decided.append(Refund(refund_id, booking.booking_id, refund_minor, batch.now))
     changed = replace(booking, tickets=tickets, refunded_minor=booking.refunded_minor + refund_minor)
@@ -354,12 +359,14 @@ def _give_own_units(sale: Sale, batch: Batch, booking: Booking, own: Sequence[Ti
     )
 
 
-def _post_cancellation(
+def _money_of(
     sale: Sale, batch: Batch, booking: Booking, chosen: Sequence[Ticket], refund_minor: int, *, unpaid: bool
-) -> None:
+) -> tuple[tuple[int, ...], list[ledger.Posting]]:
+    """Return what the accounts give of the refund of a cancellation, if there is one, and the postings."""
     if booking.payment_id is None or unpaid:
-        batch.postings += ledger.cancelled_unpaid(booking.booking_id, chosen, "buyer" if unpaid else "door")
-        return
+        return (), ledger.cancelled_unpaid(booking.booking_id, chosen, "buyer" if unpaid else "door")
+    if not refund_minor:
+        return (), []
     conditions = sale.conditions_of(booking)
     left = booking.paid_minor - booking.refunded_minor - booking.outside_minor
     kept = (
@@ -367,7 +374,9 @@ def _post_cancellation(
         and conditions.fees.paid_by == "buyer"
         and refund_minor < min(left, sum([ticket.total_minor() for ticket in chosen]))
     )
-    batch.postings += ledger.refunded(booking.booking_id, chosen, refund_minor, fee_kept=kept)
+    return ledger.refunded(
+        booking.booking_id, batch.posted_of(booking.booking_id), chosen, refund_minor, fee_kept=kept
+    )
 
 
 def chosen_tickets(booking: Booking, ticket_ids: tuple[UUID, ...] | None) -> tuple[Ticket, ...] | No:
@@ -458,18 +467,19 @@ def record_outside_refunds(_sale: Sale, batch: Batch, command: RecordOutsideRefu
     current = _record_current(batch, booking, known, command.refunds)
     recorded = replace(booking, outside_minor=outside)
     record_change(batch, recorded)
+    parts, postings = ledger.refunded_outside(
+        booking.booking_id, batch.posted_of(booking.booking_id), outside - booking.outside_minor
+    )
     batch.facts.append(
         facts.OutsideRefundsRecorded(
             booking.booking_id,
             command.payment_id,
             outside,
             tuple([(key, each.kind, each.reference, each.amount_minor) for each, key in current.items()]),
+            parts,
         )
     )
-    if outside != booking.outside_minor:
-        batch.postings += ledger.refunded_outside(
-            booking.booking_id, booking.tickets, booking.outside_minor, outside
-        )
+    batch.postings += postings
     return Booked(recorded)
 
 

@@ -8,6 +8,7 @@ them changed. When a batch fails, both are thrown away.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -318,6 +319,8 @@ class Batch:
     refunds: dict[UUID, Refund] = field(default_factory=dict)  # that commands name
     # By booking: the refunds by another hand that are current, with their ids
     outside: dict[UUID, dict[OutsideRefund, UUID]] = field(default_factory=dict)
+    # By booking: what the ledger has of it, by debit and credit; of paid ones that may be refunded
+    posted: dict[UUID, Counter[tuple[str, str]]] = field(default_factory=dict)
     due: list[UUID] = field(default_factory=list)  # bookings whose hold has expired
 
     # For serving the waitlist. Units were released or an entry joined: serve it before the next command.
@@ -354,9 +357,18 @@ class Batch:
     outside_recorded: dict[UUID, OutsideRecorded] = field(default_factory=dict)  # by refund
     outside_reversed: list[UUID] = field(default_factory=list)  # stored refunds by another hand
     postings: list[Posting] = field(default_factory=list)
+    postings_summed: int = 0  # the first so many are in `posted`
     conditions_put: list[int] = field(default_factory=list)  # versions
     rescheduled: int = 0  # the last so many of the sale's reschedulings are new
     seating_put: Seating | None = None
+
+    def posted_of(self, booking_id: UUID) -> Counter[tuple[str, str]]:
+        """Return what the ledger has of a booking, with the postings of this batch."""
+        for posting in self.postings[self.postings_summed :]:
+            of_booking = self.posted.setdefault(posting.booking_id, Counter())
+            of_booking[posting.debit, posting.credit] += posting.amount_minor
+        self.postings_summed = len(self.postings)
+        return self.posted.get(booking_id, Counter())
 
     def extras(self) -> int:
         """Return which of the rarer parts of a sale this batch writes, as bits."""
