@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from evently.kit.errors import Busy, OutcomeUnknown, Unavailable
+from evently.payments import GatewayTrouble
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.compression import best_coding
 from evently.web.edge.context import Request, Response
@@ -71,6 +72,10 @@ async def note(request: Request, data: JSONBody[Note]) -> Response[Note]:
     return Response(data, status_code=200)
 
 
+class FrozenDatabase(Unavailable):
+    """A kind of trouble that the table of problems does not name."""
+
+
 @get("/fail/{how}", **policy(PUBLIC))
 async def fail(request: Request) -> None:
     raise {
@@ -78,6 +83,8 @@ async def fail(request: Request) -> None:
         "busy": Busy("full"),
         "away": Unavailable("gone"),
         "unknown": OutcomeUnknown("lost"),
+        "kind of away": FrozenDatabase("frozen"),
+        "gateway": GatewayTrouble("Stripe does not accept our key", effect_unknown=True),
     }[request.path_values["how"]]
 
 
@@ -186,6 +193,8 @@ async def test_head_is_get_without_a_body(client: httpx2.AsyncClient) -> None:
         ("busy", "busy", 503, "1"),
         ("away", "database-unavailable", 503, "2"),
         ("unknown", "outcome-unknown", 503, "1"),
+        ("kind of away", "database-unavailable", 503, "2"),
+        ("gateway", "unavailable", 503, "5"),
     ],
 )
 async def test_trouble_is_answered_with_when_to_come_back(
@@ -193,6 +202,7 @@ async def test_trouble_is_answered_with_when_to_come_back(
 ) -> None:
     answer = await client.get(f"/fail/{how}")
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (status, code, wait)
+    assert "Stripe" not in answer.text, "what a gateway says is not for everybody"
 
 
 async def test_a_bug_is_answered_and_logged_and_tells_nothing(

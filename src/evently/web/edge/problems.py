@@ -89,7 +89,9 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _ANYWHERE: Final = (*CommonRefusal, *EdgeRefusal)
 _BAD_TOKEN: Final = (AccountsRefusal.TOKEN_INVALID, AccountsRefusal.TOKEN_EXPIRED)
+# A kind that is not here is told as the nearest kind above it that is
 _TROUBLE: Final[dict[type[Trouble], EdgeRefusal]] = {
+    Trouble: EdgeRefusal.UNAVAILABLE,
     Busy: EdgeRefusal.BUSY,
     Unavailable: EdgeRefusal.DATABASE_UNAVAILABLE,
     WrongClock: EdgeRefusal.WRONG_CLOCK,
@@ -174,13 +176,11 @@ def respond_to(request: Request, exc: Exception) -> Response[Any]:
         _log.warning(
             "trouble", kind=type(exc).__name__, cause=repr(exc.__cause__ or exc), request_id=request_id
         )
-        return _respond(
-            context,
-            request_id,
-            _TROUBLE[type(exc)],
-            _as_sentence(str(exc)),
-            {"retry_after": exc.retry_after_seconds},
-        )
+        kind = next(each for each in type(exc).__mro__ if each in _TROUBLE)
+        refusal = _TROUBLE[kind]
+        # What a gateway or a mail server said is for the log alone
+        detail = PROBLEMS[refusal].explanation if kind is Trouble else _as_sentence(str(exc))
+        return _respond(context, request_id, refusal, detail, {"retry_after": exc.retry_after_seconds})
     if isinstance(exc, Disconnected):
         return Response(None, status_code=499)  # only the access log shows it, as that of other servers
     _log.error("bug", request_id=request_id, exc_info=exc)

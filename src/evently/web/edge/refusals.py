@@ -24,3 +24,4 @@ class EdgeRefusal(Refusal):
     DATABASE_UNAVAILABLE = "database-unavailable"
     WRONG_CLOCK = "wrong-clock"
     OUTCOME_UNKNOWN = "outcome-unknown"
+    UNAVAILABLE = "unavailable"
