@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from evently.accounts.codes import EmailCode
 from evently.accounts.invitations import Invitation
 from evently.accounts.keys import ApiKey
 from evently.accounts.organizers import Organizer
@@ -33,6 +34,7 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("catalogue", "event"): Event,
     ("catalogue", "venue"): Venue,
     ("accounts", "person"): Person,
+    ("accounts", "email_code"): EmailCode,
     ("accounts", "organizer"): Organizer,
     ("accounts", "invitation"): Invitation,
     ("accounts", "api_key"): ApiKey,
