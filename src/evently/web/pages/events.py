@@ -59,7 +59,9 @@ class TypeOnPage(NamedTuple):
     state: OnSaleState
     available: int
     few: bool
+    few_below: int
     most: int
+    per_booking_max: int
     opens: datetime | None  # at the venue
     zone: str | None
 
@@ -226,7 +228,9 @@ def _show_type(sale: Sale, terms: TicketTypeTerms, event: Event, now: datetime) 
         state_of(sale, terms, available, now),
         available,
         words.few_left(available, capacity),
+        words.few_below(capacity),
         min(terms.per_booking_max, max(available, 0)),
+        terms.per_booking_max,
         opens.astimezone(event.place.zone),
         terms.zone,
     )

@@ -79,7 +79,12 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 def few_left(available: int, capacity: int) -> bool:
     """Return whether so few are left that a buyer should know: fewer than twenty, or a tenth."""
-    return available < max(_FEW, capacity // _FEW_SHARE)
+    return available < few_below(capacity)
+
+
+def few_below(capacity: int) -> int:
+    """Return the number of tickets below which a buyer should know how many are left."""
+    return max(_FEW, capacity // _FEW_SHARE)
 
 
 def listed(words: Sequence[str]) -> str:
