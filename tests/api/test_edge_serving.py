@@ -86,6 +86,7 @@ def test_it_is_alive_ready_and_well(server: Serving) -> None:
     assert (ready.status_code, ready.headers["content-type"]) == (200, "application/health+json")
     assert set(ready.json()["checks"]) == {
         "connections",
+        "streams",
         "database",
         "writes",
         "clock",

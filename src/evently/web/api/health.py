@@ -146,6 +146,7 @@ async def run_checks(context: Services) -> Health:
     without_room = await asyncio.to_thread(_workers_without_room, context.options.metrics_directory)
     checks = {
         "connections": _check_connections(without_room),
+        "streams": _check_streams(context),
         "database": HealthCheck("pass", measured.milliseconds, "ms"),
         "writes": HealthCheck("pass", measured.written_milliseconds, "ms"),
         "clock": HealthCheck(
@@ -228,6 +229,14 @@ def _check_connections(without_room: int) -> HealthCheck:
     else:
         return HealthCheck("pass", count, "connections")
     return HealthCheck("warn", count, "connections", said)
+
+
+def _check_streams(context: Services) -> HealthCheck:
+    """Return how many streams this process has; beyond the most it refuses further ones."""
+    count, most = context.hub.streams, context.hub.options.streams_max
+    if count > most * CONNECTIONS_PART_MAX:
+        return HealthCheck("warn", count, "streams", f"This process takes at most {most} streams.")
+    return HealthCheck("pass", count, "streams")
 
 
 def _workers_without_room(directory: str | None) -> int:

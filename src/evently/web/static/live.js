@@ -12,15 +12,14 @@ const SPREAD_MS = 3000; // so that not all pages ask in the same moment
  * Follows an event while the page is seen; after an absence it continues where it was.
  *
  * @param {string} address of the stream
- * @param {{ take: (message: any) => void, ask: () => Promise<void>, since?: number, after?: number,
- *           flowing?: (now: boolean) => void }} reader
- *   `take` gets each message; `ask` is called instead, now and then, while none come; `flowing` says when
- *   messages begin to come and when they stop; `after`: the wait before the first stream
+ * @param {{ take: (message: any) => void, ask: () => Promise<void> }} reader
+ *   `take` gets each message; `ask` is called instead, now and then, while none come
  */
-export function follow(address, reader) {
+function follow(address, reader) {
   /** @type {EventSource | null} */
   let source = null;
-  let since = reader.since;
+  /** @type {number | undefined} */
+  let since;
   let flows = false;
   let over = false;
   let opening = 0;
@@ -35,7 +34,7 @@ export function follow(address, reader) {
     source.addEventListener("changes", take);
     source.addEventListener("end", end);
     source.addEventListener("error", () => {
-      flow(false);
+      flows = false;
       if (source?.readyState === EventSource.CLOSED) {
         close();
         ask();
@@ -52,17 +51,11 @@ export function follow(address, reader) {
   function close() {
     source?.close();
     source = null;
-    flow(false);
-  }
-
-  function flow(now) {
-    if (flows === now) return;
-    flows = now;
-    reader.flowing?.(now);
+    flows = false;
   }
 
   function take(event) {
-    flow(true);
+    flows = true;
     const message = JSON.parse(event.data);
     // Another server process may be a little behind: what is older than known is no news
     if (since !== undefined && message.seq < since && message.type !== "snapshot") return;
@@ -73,7 +66,7 @@ export function follow(address, reader) {
   function end(event) {
     over = JSON.parse(event.data).reason !== "stopping";
     if (over) close();
-    else flow(false);
+    else flows = false;
   }
 
   function ask() {
@@ -88,9 +81,7 @@ export function follow(address, reader) {
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
   setInterval(ask, ASK_EVERY_MS);
-  const after = reader.after ?? OPEN_AFTER_MS;
-  if (document.readyState === "complete") opening = setTimeout(open, after);
-  else addEventListener("load", () => (opening = setTimeout(open, after)));
+  addEventListener("load", () => (opening = setTimeout(open, OPEN_AFTER_MS)));
 }
 
 const tickets = /** @type {HTMLElement | null} */ (document.querySelector("[data-live]"));
