@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
+from evently import mail
 from evently.accounts import Accounts, AccountsRefusal, TokenOptions, delete_expired
 from evently.accounts.codes import (
     GRACE,
@@ -268,6 +270,66 @@ async def test_requests_are_bounded_per_address_and_a_known_origin_is_not_affect
     await request(accounts, email="bo@example.org", origin="198.51.100.99")
     clock.move(hours=1)
     await request(accounts, origin="198.51.100.99")
+
+
+class RecordingDatabase(Database):
+    """A database that records the statements of its transactions."""
+
+    def __init__(self, inner: Database) -> None:
+        super().__init__(inner._pool, inner._options)
+        self.statements: list[str] = []
+
+    @asynccontextmanager
+    async def transaction(self, seconds_max: float | None = 30.0) -> AsyncIterator[Connection]:
+        async with super().transaction(seconds_max) as tx:
+            yield cast("Connection", Recorder(tx, self.statements))
+
+
+class Recorder:
+    """A connection that records what it is asked."""
+
+    def __init__(self, tx: Connection, statements: list[str]) -> None:
+        self._tx = tx
+        self._statements = statements
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._tx, name)
+
+        def call(statement: str, *values: Any) -> Any:
+            self._statements.append(statement)
+            return method(statement, *values)
+
+        return call
+
+
+@pytest.mark.parametrize("purpose", list(VALID_FOR))
+async def test_a_request_does_the_same_for_every_address(
+    db: Database, clock: MovableClock, purpose: Purpose
+) -> None:
+    database = RecordingDatabase(db)
+    async with open_accounts(database, clock) as accounts:
+        await log_in(accounts, ADA)
+        found: list[list[str]] = []
+
+        async def store(tx: Connection, new: NewCode, person_id: UUID | None) -> None:
+            await mail.add(
+                tx,
+                mail.SignInCode(new.code, f"/login/link?link={new.link}"),
+                address=new.email,
+                person_id=person_id,
+                expires_at=new.expires_at,
+                now=clock(),
+            )
+
+        for email in (ADA, "nobody@example.org"):
+            database.statements.clear()
+            await accounts.codes.request(purpose, email, None, ORIGIN, store)
+            found.append(list(database.statements))
+    assert found[0] == found[1]
+    assert len(found[0]) == 5, "two counts, the search for the account, the code, the message"
+    rows = await db.fetch("SELECT address, length(data) AS length FROM mail_messages ORDER BY message_id")
+    assert [row["address"] for row in rows] == [ADA, "nobody@example.org"]
+    assert rows[0]["length"] == rows[1]["length"]
 
 
 async def test_what_is_stored_is_no_secret(accounts: Accounts, db: Database) -> None:
