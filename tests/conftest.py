@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import hypothesis
 import msgspec
 import psycopg
 import pytest
@@ -33,6 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server for the workers, or read its address from the controller."""
+    # On a busy machine an example takes as long as it takes
+    hypothesis.settings.register_profile(
+        "evently", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("evently")
     config.stash[_RUNNING] = ExitStack()
     if (received := getattr(config, "workerinput", None)) is not None:
         config.stash[_ADDRESS] = msgspec.convert(received["postgres"], ServerAddress)

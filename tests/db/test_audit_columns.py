@@ -25,9 +25,10 @@ from evently.sales.commands import (
     PlaceBooking,
     ReturnTickets,
 )
+from evently.sales.terms import Conditions
 from tests.db.test_audit import deliver, found, trade
 from tests.db.test_audit_extras import bustle, entry_of
-from tests.support.catalogue import sale_terms
+from tests.support.paying import sold_under
 from tests.support.sales_desk import SalesDesk, booking, open_sales_desk
 
 PROOF: Final = (Path(__file__).parents[2] / "docs" / "proof.md").read_text(encoding="utf-8")
@@ -191,8 +192,9 @@ async def desk(db: Database) -> AsyncIterator[SalesDesk]:
 async def wait_and_hold(desk: SalesDesk) -> None:
     """Create an offer that uses a returned ticket, a declined offer, and an extended hold."""
     starts_at = desk.clock() + timedelta(days=30)
+    lasting = Conditions(hold_seconds=3_600)  # longer than any test takes
     event = await desk.event(
-        sale_terms(capacity=1), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)
+        sold_under(lasting, capacity=1), starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)
     )
     (type_id,) = (await desk.types(event)).values()
     holder = await desk.book(event, 1)
@@ -207,7 +209,7 @@ async def wait_and_hold(desk: SalesDesk) -> None:
     other = await desk.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
     (type_id,) = (await desk.types(other)).values()
     held = booking(
-        await desk.engine.submit(PlaceBooking(other.event_id, new_id(), (BookingLine(type_id, 2),), 600))
+        await desk.engine.submit(PlaceBooking(other.event_id, new_id(), (BookingLine(type_id, 2),), 3_600))
     )
     await desk.engine.submit(ExtendHold(other.event_id, held.booking_id, held.buyer_id))
 
@@ -230,7 +232,7 @@ async def test_every_column_is_compared_or_said_not_to_be(
     """
     await everything(desk)
     said, missed, tried = uncompared(), list[str](), set[tuple[str, str]]()
-    async with db.transaction() as tx:
+    async with db.transaction(None) as tx:
         assert found(await examine(tx)) == {}
         await forget_constraints(tx)
         for column in await columns_of_events(tx):
@@ -263,7 +265,7 @@ async def test_no_row_is_lost_and_none_is_there_twice(db: Database, desk: SalesD
     """Delete a row of each table, copy it under another key, or delete all rows of its event."""
     await everything(desk)
     missed = list[str]()
-    async with db.transaction() as tx:
+    async with db.transaction(None) as tx:
         await forget_constraints(tx)
         columns = await columns_of_events(tx)
         for table in sorted({column.table for column in columns} - {"notifications"}):

@@ -119,6 +119,7 @@ async def bustle(desk: SalesDesk) -> UUID:
             event_id,
             Conditions(
                 "online",
+                hold_seconds=3_600,  # longer than any test takes
                 fees=Fees(100, 500),
                 refund_windows=(RefundWindow(24, 10_000), RefundWindow(0, 5_000)),
             ),

@@ -52,6 +52,10 @@ _CANCELLED: Final = (
 )
 _NOT_HELD: Final = "if no := _not_held(booking, batch):\n        return no\n    if sale.state"
 _NOT_EXPIRED: Final = "if (no := _not_held(booking, batch)) and no.refusal is not SalesRefusal.HOLD_EXPIRED:"
+_ORGANIZER: Final = (
+    "\n        return 0\n    if command.buyer_id is None or promise is None:\n"
+    "        return repayable(booking, chosen)\n    left = "
+)
 
 BOOKINGS: Final = [
     Mutant("nobody counts", placing, f"units > {_COUNTS}", "units > pool.capacity"),
@@ -165,8 +169,8 @@ MONEY: Final = [
     Mutant(
         "what was not paid is paid back",
         bookings,
-        "if booking.payment_id is None or command.unpaid:\n        return 0\n    left = booking.paid_minor -",
-        "if command.unpaid:\n        return 0\n    left = booking.total_minor() -",
+        f"if booking.payment_id is None or command.unpaid:{_ORGANIZER}booking.paid_minor -",
+        f"if command.unpaid:{_ORGANIZER}booking.total_minor() -",
     ),
     Mutant(
         "a void payment is paid back",
