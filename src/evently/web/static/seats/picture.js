@@ -78,7 +78,7 @@ export class Picture {
     return found.sort((one, other) => other.weight - one.weight);
   }
 
-  /** Over the middle of a section from afar; nearer, behind its last row, seen from its first one. */
+  /** Over the middle of a section from afar, if there is room; else behind its last row, seen from its first. */
   #placeOfName(section) {
     const middle = this.#middleOf((section.firstRow + section.endRow) >> 1);
     const front = this.#middleOf(section.firstRow);
@@ -86,7 +86,8 @@ export class Picture {
     const from = section.endRow - section.firstRow > 1 ? front : this.focus;
     const away = Math.hypot(last.x - from.x, last.y - from.y) || 1;
     const behind = { ...last, alongX: (last.x - from.x) / away, alongY: (last.y - from.y) / away };
-    return { ...middle, behind };
+    const { left, right } = section.box;
+    return { ...middle, behind, width: right - left };
   }
 
   #middleOf(number) {
@@ -224,10 +225,10 @@ export class Picture {
     }
   }
 
-  #nameAt({ x, y, text, behind }, pixels) {
-    if (behind === null || pixels < SHAPES_FROM_PIXELS) return { x, y };
+  #nameAt({ x, y, text, behind, width }, pixels) {
     const { scale } = this.view;
     const half = (text.length * NAME_CHARACTER_PIXELS) / 2;
+    if (behind === null || (pixels < SHAPES_FROM_PIXELS && width * scale > half * 2)) return { x, y };
     const reach = this.seatSize / 2 + (NAME_BESIDE_PIXELS + half * Math.abs(behind.alongX)) / scale;
     return { x: behind.x + behind.alongX * reach, y: behind.y + behind.alongY * reach };
   }
