@@ -32,7 +32,7 @@ fmt: $(VENV)/dev.stamp ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-openapi: $(VENV)/dev.stamp ## refresh docs/openapi.json and docs/postman.json
+openapi: $(VENV)/dev.stamp ## refresh docs/openapi.json, asyncapi.json and postman.json
 	@$(BIN)/evently openapi --write docs
 
 lock: ## renew both lock files (needs uv)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import pytest_asyncio
 
@@ -201,3 +202,26 @@ async def test_streams_have_limits(office: BoxOffice) -> None:
     await until(lambda: hub.streams == 0, "all places are free again")
     async with opened(office, event) as stream:
         await stream.has(1)
+
+
+async def test_messages_are_what_asyncapi_describes(office: BoxOffice) -> None:
+    document = (await office.client.get("/asyncapi.json")).json()
+    assert document["asyncapi"] == "3.0.0"
+    event = await office.open_hall()
+    types = await office.types(event)
+    async with opened(office, event) as stream:
+        await stream.has(1)
+        line = {"ticket_type_id": types["Stalls"], "quantity": 1}
+        assert (await office.place(event, office.as_buyer(), line)).status_code == 201
+        await stream.has(2)
+        async with office.context.database.transaction() as tx:
+            await organizing.cancel_event(tx, event.event_id, utc_now())
+        messages = await stream.ends()
+    (channel,) = document["channels"].values()
+    assert channel["address"].format(event_id="x") == "/v1/events/x/stream"
+    by_name = {each["name"]: each for each in document["components"]["messages"].values()}
+    assert {each.name for each in messages} == set(by_name)
+    for message in messages:
+        schema = {**by_name[message.name]["payload"], "components": document["components"]}
+        jsonschema_rs.Draft202012Validator(schema).validate(message.data)
+    assert len(channel["messages"]) == len(document["operations"]["streamEvent"]["messages"]) == 3

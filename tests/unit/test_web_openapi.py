@@ -13,7 +13,7 @@ import schemathesis
 
 from evently.kit.errors import Refused
 from evently.web.application import all_routes
-from evently.web.documentation import openapi_json, postman_json
+from evently.web.documentation import asyncapi_json, openapi_json, postman_json
 from evently.web.edge.clients import Client
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.openapi import PLACEHOLDER, describe, operations_of
@@ -44,7 +44,10 @@ def resolved(part: dict[str, Any]) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.parametrize(("file", "made"), [("openapi.json", openapi_json), ("postman.json", postman_json)])
+@pytest.mark.parametrize(
+    ("file", "made"),
+    [("openapi.json", openapi_json), ("asyncapi.json", asyncapi_json), ("postman.json", postman_json)],
+)
 def test_what_was_reviewed_is_what_is_served(file: str, made: Any) -> None:
     assert (DOCS / file).read_text(encoding="utf-8") == made(), (
         "run `make openapi` and look at the difference"

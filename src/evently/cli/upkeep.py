@@ -66,12 +66,13 @@ def run_rehearsal(**plan: Any) -> bool:
 
 
 def describe_api(write: Path | None) -> None:
-    """Print the OpenAPI document, or write it beside the Postman collection."""
-    from evently.web.documentation import openapi_json, postman_json
+    """Print the OpenAPI document, or write it beside AsyncAPI and the Postman collection."""
+    from evently.web.documentation import asyncapi_json, openapi_json, postman_json
 
     if write is None:
         sys.stdout.write(openapi_json())
         return
     write.mkdir(parents=True, exist_ok=True)
     (write / "openapi.json").write_text(openapi_json(), encoding="utf-8")
+    (write / "asyncapi.json").write_text(asyncapi_json(), encoding="utf-8")
     (write / "postman.json").write_text(postman_json(), encoding="utf-8")

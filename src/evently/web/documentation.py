@@ -1,4 +1,4 @@
-"""The OpenAPI document and the Postman collection as text.
+"""The OpenAPI document, the AsyncAPI document and the Postman collection as text.
 
 `evently openapi` prints them; docs/ has a copy, so that a change of the API is reviewed.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from evently.web.api.streams import describe_streams
 from evently.web.application import all_routes
 from evently.web.edge.openapi import Json, describe
 from evently.web.edge.postman import collect
@@ -15,6 +16,11 @@ from evently.web.edge.postman import collect
 def openapi_json() -> str:
     """Return the OpenAPI document."""
     return _text(_document())
+
+
+def asyncapi_json() -> str:
+    """Return the AsyncAPI document."""
+    return _text(describe_streams())
 
 
 def postman_json() -> str:

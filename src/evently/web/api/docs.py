@@ -1,4 +1,4 @@
-"""Pages that document the API: the OpenAPI document, Swagger UI, ReDoc, and a page for each problem type."""
+"""Pages that document the API: OpenAPI, AsyncAPI, Swagger UI, ReDoc, and a page for each problem type."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from evently.kit.errors import CommonRefusal, Refused
+from evently.web.api.streams import describe_streams
 from evently.web.edge.assets import asset_names
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
@@ -36,6 +37,15 @@ async def openapi(request: Request) -> Response[bytes] | Response[None]:
     """Return the OpenAPI document."""
     # In a thread: to describe all routes takes a tenth of a second, once
     content, etag = await asyncio.to_thread(_description, request.routes, request.context.options.public_url)
+    if (unchanged := not_modified(request, etag, _SHORT)) is not None:
+        return unchanged
+    return Response(content, headers={"etag": etag, "cache-control": _SHORT}, media_type=JSON)
+
+
+@get("/asyncapi.json", include_in_schema=False, **policy(PUBLIC))
+async def asyncapi(request: Request) -> Response[bytes] | Response[None]:
+    """Return the AsyncAPI document, which describes the streams."""
+    content, etag = _streams(request.context.options.public_url)
     if (unchanged := not_modified(request, etag, _SHORT)) is not None:
         return unchanged
     return Response(content, headers={"etag": etag, "cache-control": _SHORT}, media_type=JSON)
@@ -73,6 +83,12 @@ def _description(routes: Sequence[Route], public_url: str) -> tuple[bytes, str]:
     return content, etag_of(hashlib.sha256(content).hexdigest()[:16])
 
 
+@lru_cache(maxsize=1)
+def _streams(public_url: str) -> tuple[bytes, str]:
+    content = msgspec.json.encode(describe_streams(public_url))
+    return content, etag_of(hashlib.sha256(content).hexdigest()[:16])
+
+
 def _viewer(name: str) -> Response[str]:
     if f"vendor/{_NEEDED[name]}" not in asset_names():
         return _page("not_installed.html", name=name)
@@ -83,4 +99,4 @@ def _page(template: str, **values: object) -> Response[str]:
     return render(template, {"cache-control": _SHORT, "content-security-policy": _PAGE_POLICY}, **values)
 
 
-routes: Final = [openapi, docs, redoc, problem_index, problem_page]
+routes: Final = [openapi, asyncapi, docs, redoc, problem_index, problem_page]
