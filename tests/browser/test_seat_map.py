@@ -387,3 +387,17 @@ async def test_what_others_take_is_on_the_map_within_a_second(
         path = await crosses.first.get_attribute("d")
         assert path is not None
         assert path.count("M") == 2
+
+
+async def test_the_list_stays_where_the_map_cannot_be_loaded(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    event = await office.open_hall(payment="online", hold_seconds=600)
+    async with opened(browser, server) as page:
+        await page.route("**/seats/layout/*", lambda route: route.abort())
+        await page.goto(f"{address(event)}/seats")
+        await expect(page.locator("[data-seats]")).to_be_hidden()
+        await page.get_by_role("link", name="Stalls").click()
+        await page.get_by_role("checkbox", name="Row A seat 2").check()
+        await page.locator("[data-continue]:visible").click()
+        await expect(page.get_by_role("main")).to_contain_text("Stalls, row A, seat 2")
