@@ -432,12 +432,6 @@ ENGINE: Final = [
         "if sale is None:",
     ),
     Mutant(
-        "a move is forgotten when the sale is loaded again",
-        loading,
-        "sales[event_id].reschedulings.append(Rescheduling(*rescheduling))",
-        "pass",
-    ),
-    Mutant(
         "a move is not stored",
         store,
         "enumerate(sale.reschedulings[first:], start=first + 1)",
