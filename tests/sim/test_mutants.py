@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from evently.sales import engine, facts, loading, rules, store
+from evently.sales import engine, facts, rules, store
 from evently.sales.rules import (
     bookings,
     ledger,
