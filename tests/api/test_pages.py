@@ -483,6 +483,7 @@ async def test_a_promo_code_unlocks_tickets_on_the_page(office: BoxOffice) -> No
     assert "Friends" in await buyer.read(f"/events/{event_id}?code=friends")
     await buyer.submit(f"/events/{event_id}/bookings", **{made.json()["id"]: "1"})
     assert buyer.heading() == "You are going"
+    assert "Friends" in await buyer.read(f"/events/{event_id}/an-old-title?code=friends")
     await buyer.read(f"/events/{event_id}?code=nonsense")
     assert buyer.status == 422
     assert 'id="code-wrong"' in buyer.text

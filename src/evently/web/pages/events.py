@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
+from urllib.parse import urlencode
 from uuid import UUID
 
 import markupsafe
@@ -144,7 +145,8 @@ async def _show(
         found, errors = await _read_for_one(request, event_id, code)
         _check_slug(found, slug)
     except _Moved as moved:
-        return see_other(moved.address)
+        # The reader keeps the code that the old address had
+        return see_other(f"{moved.address}?{urlencode({'code': code})}" if code else moved.address)
     shown = {"key": new_key() if actor.kind == "person" else None, "code": code, "errors": errors}
     status = 422 if errors else 200
     return render(request, "event.html", status=status, **_values(found, request) | shown)
