@@ -37,18 +37,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
+SETTINGS: Final = {
+    "secret": SECRET,
+    "gateway": "demo",
+    "workers": "1",
+    "access_log": "false",
+    "rate_login": "0",
+    "rate_register": "0",
+}
+
+
 @pytest.fixture(scope="module")
 def server(shared_database_url: str) -> Iterator[Serving]:
     """Serve the database of the module, with the demo gateway and the relay."""
-    with serving(
-        database_url=shared_database_url,
-        secret=SECRET,
-        gateway="demo",
-        workers="1",
-        access_log="false",
-        rate_login="0",
-        rate_register="0",
-    ) as running:
+    with serving(database_url=shared_database_url, **SETTINGS) as running:
         yield running
 
 

@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.conftest import SETTINGS
 from tests.browser.test_buying import DESKTOP, PHONE, SERIOUS, address, opened
-from tests.support.box_office import SECRET, BoxOffice, open_box_office
+from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.serving import Serving, serving
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
@@ -22,16 +23,7 @@ MAIL_SECONDS: Final = 20
 @pytest.fixture(scope="module")
 def server(shared_database_url: str) -> Iterator[Serving]:
     """Serve the database of the module with the mailbox of the demo."""
-    with serving(
-        database_url=shared_database_url,
-        secret=SECRET,
-        gateway="demo",
-        workers="1",
-        demo="true",
-        access_log="false",
-        rate_login="0",
-        rate_register="0",
-    ) as running:
+    with serving(database_url=shared_database_url, demo="true", **SETTINGS) as running:
         yield running
 
 
