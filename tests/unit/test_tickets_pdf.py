@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from evently.kit.errors import Busy
 from evently.sales.commands import UNITS_MAX
-from evently.tickets import TicketPrinter, label_of, pdf_tag, qr_svg
+from evently.tickets import IssuedTickets, TicketPrinter, label_of, pdf_tag, qr_svg
 from evently.tickets import pdf as pdf_module
 from evently.tickets.qr import modules_of_code
 from evently.tickets.typefaces import Family, Typefaces, open_typefaces
@@ -132,6 +132,46 @@ async def test_the_longest_texts_stay_on_one_page(printer: TicketPrinter) -> Non
         pdf = await printer.pdf_of(issued)
         assert len(texts_of(pdf)) == 1
         assert codes_of(pdf) == [issued.tickets[0].code]
+
+
+@FULL
+@pytest.mark.parametrize(
+    "name",
+    [
+        "山田 太郎",
+        "홍길동",
+        "李小龙",
+        "สมชาย ใจดี",
+        "Жанна д’Арк",
+        "Ελένη",
+        "प्रिया शर्मा",
+        "Nguyễn Văn Đức",
+        "X Æ A-12 🎷",
+    ],
+)
+async def test_the_name_of_the_attendee_is_printed_in_its_script(printer: TicketPrinter, name: str) -> None:
+    issued = issue(attendee_name=name, name_version=1)
+    (page,) = texts_of(await printer.pdf_of(issued))
+    assert "[?]" not in page
+    assert "Name" in page
+    assert "Booked by" in page
+    if "ि" not in name:  # whose marks are stored in the order in which they are drawn
+        assert name in page
+    assert pdf_tag(issued) != pdf_tag(without_names(issued))
+
+
+def without_names(issued: IssuedTickets) -> IssuedTickets:
+    return replace(
+        issued, tickets=tuple(replace(each, attendee_name=None, name_version=0) for each in issued.tickets)
+    )
+
+
+async def test_a_long_hostile_name_stays_on_its_page(printer: TicketPrinter) -> None:
+    issued = issue(2, attendee_name="#pagebreak() " * 15 + "$x$", name_version=1)
+    pages = texts_of(await printer.pdf_of(issued))
+    assert len(pages) == 2
+    assert "#pagebreak()" in pages[0]
+    assert codes_of(await printer.pdf_of(issued)) == [issued.tickets[0].code]
 
 
 @FULL

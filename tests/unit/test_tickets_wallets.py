@@ -120,6 +120,20 @@ def test_a_pass_has_what_the_door_and_the_holder_need(wallets: Wallets) -> None:
     assert starts["ignoresTimeZone"] is True
 
 
+def test_the_name_of_the_attendee_stands_on_the_pass(wallets: Wallets) -> None:
+    issued = issue(2, attendee_name="Grace <Hopper>")
+    assert wallets.apple is not None
+    assert wallets.google is not None
+    archive = zipfile.ZipFile(io.BytesIO(wallets.apple.pass_of(issued, issued.tickets[0])))
+    fields = json.loads(archive.read("pass.json"))["eventTicket"]
+    assert {"key": "name", "label": "Name", "value": "Grace <Hopper>"} in fields["auxiliaryFields"]
+    assert any(field["value"] == "Ada Lovelace" for field in fields["backFields"])
+    for ticket, holder in ((issued.tickets[0], "Grace <Hopper>"), (issue().tickets[0], "Ada Lovelace")):
+        token = wallets.google.url_for(issued, ticket, NOW).removeprefix(LINK)
+        claims = jwt.decode(token, options={"verify_signature": False})
+        assert claims["payload"]["eventTicketObjects"][0]["ticketHolderName"] == holder
+
+
 def test_a_used_ticket_has_a_void_pass_and_empty_fields_are_left_out(wallets: Wallets) -> None:
     files, _ = unpacked(wallets, state="used", seat=None, buyer=None)
     said = json.loads(files["pass.json"])

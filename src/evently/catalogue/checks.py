@@ -88,6 +88,17 @@ def check_times(
     return (starts_at, ends_at) if len(complaints.errors) == complained else None
 
 
+def check_names_until(complaints: Complaints, terms: EventTerms, ends_at: datetime) -> None:
+    """Note whether the instant until which names can be changed is out of reach or after the event."""
+    until = terms.names_until
+    if until is None:
+        return
+    if not is_within_reach(until):
+        complaints.about("/names_until", "too-far-away")
+    elif until > ends_at:
+        complaints.about("/names_until", "after-the-event")
+
+
 def pointer_of(pointer: str, moment: Moment | None) -> str:
     """Return the field in which a moment was given: wall times have fields of their own."""
     return pointer if moment is None or moment.tzinfo is not None else f"{pointer}_local"

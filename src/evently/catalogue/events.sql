@@ -2,19 +2,20 @@
 
 -- columns: event
 event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city, time_zone,
-starts_at, ends_at, state, sandbox, currency, version, created_at, changed_at, published_at, cancelled_at;
+starts_at, ends_at, state, sandbox, currency, version, created_at, changed_at, published_at, cancelled_at,
+attendee_names, names_hours_before, names_until;
 
 -- name: insert_event
 -- Write a new draft.
 INSERT INTO events (
     event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city,
     time_zone, starts_at, ends_at, state, sandbox, search, words_version, currency, price_from_minor, version,
-    created_at, changed_at
+    created_at, changed_at, attendee_names, names_hours_before, names_until
 )
 VALUES (
     :event_id, :organizer_id, :venue_id, :title, :description, :category, :tags, :image_url, :venue_name,
     :city, :time_zone, :starts_at, :ends_at, 'draft', :sandbox, array_to_tsvector(:lexemes::text[]),
-    :words_version, :currency, NULL, 1, :now, :now
+    :words_version, :currency, NULL, 1, :now, :now, :attendee_names, :names_hours_before, :names_until
 );
 
 -- name: find_events
@@ -37,7 +38,8 @@ SET
     venue_id = :venue_id, title = :title, description = :description, category = :category, tags = :tags,
     image_url = :image_url, venue_name = :venue_name, city = :city, time_zone = :time_zone,
     starts_at = :starts_at, ends_at = :ends_at, search = array_to_tsvector(:lexemes::text[]),
-    words_version = :words_version
+    words_version = :words_version, attendee_names = :attendee_names,
+    names_hours_before = :names_hours_before, names_until = :names_until
 WHERE event_id = :event_id;
 
 -- name: publish_event

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final, NamedTuple, TypeAlias
+from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from msgspec import UNSET, UnsetType
 from evently.catalogue.local_time import Moment, wall_time_of
 from evently.db import Connection
 from evently.kit.ids import VenueReference
-from evently.kit.shapes import Instant, WallTime, items, text
+from evently.kit.shapes import Instant, WallTime, items, number, text
 
 NAME_CHARACTERS_MAX: Final = 200  # of a title, too: what a list can show
 ADDRESS_CHARACTERS_MAX: Final = 500
@@ -35,6 +35,7 @@ EVENT_DURATION_MAX: Final = timedelta(days=31)
 # begun. No clocks go back by more than a day while an event lasts
 EVENT_ELAPSED_MAX: Final = EVENT_DURATION_MAX + timedelta(days=1)
 EVENT_AHEAD_MAX: Final = timedelta(days=3_660)  # ten years: a typing error is further away
+NAMES_HOURS_BEFORE_MAX: Final = 8_784  # a year; refund windows reach as far
 
 # Compares the version of a venue or an event with the one that its editor has seen; raises what is refused.
 Seen: TypeAlias = Callable[[int], None]
@@ -96,6 +97,35 @@ ImageUrl = Annotated[
 ]
 StartsAt = Annotated[Instant, msgspec.Meta(examples=["2027-05-20T18:00:00Z"])]
 EndsAt = Annotated[Instant, msgspec.Meta(examples=["2027-05-20T21:00:00Z"])]
+AttendeeNames = Annotated[
+    Literal["not_asked", "optional", "required"],
+    msgspec.Meta(
+        description=(
+            "Whether buyers write the names of the attendees on the tickets. Required names are asked for "
+            "until they are there; a ticket without one is valid, and the door decides."
+        ),
+        examples=["optional"],
+    ),
+]
+NamesHoursBefore = Annotated[
+    int,
+    number(
+        0,
+        NAMES_HOURS_BEFORE_MAX,
+        24,
+        "Buyers cannot change names later than this before the start, unless `names_until` is set.",
+    ),
+]
+NamesUntil = Annotated[
+    Instant,
+    msgspec.Meta(
+        description=(
+            "Until when buyers can change names. Null: until `names_hours_before`, which moves with the "
+            "start. In either case not after the end of the event."
+        ),
+        examples=["2027-05-18T22:00:00Z"],
+    ),
+]
 
 
 class VenueTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,6 +198,9 @@ class EventTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     starts_at_local: WallTime | None = None
     ends_at: EndsAt | None = None
     ends_at_local: WallTime | None = None
+    attendee_names: AttendeeNames = "optional"
+    names_hours_before: NamesHoursBefore = 0
+    names_until: NamesUntil | None = None
 
     @property
     def start(self) -> Moment | None:
@@ -204,6 +237,15 @@ class Event(msgspec.Struct, frozen=True):
     changed_at: datetime
     published_at: datetime | None
     cancelled_at: datetime | None
+    attendee_names: AttendeeNames = "optional"
+    names_hours_before: int = 0
+    names_until: datetime | None = None
+
+    @property
+    def names_end_at(self) -> datetime:
+        """From when on the names on its tickets stay as they are."""
+        before = self.starts_at - timedelta(hours=self.names_hours_before)
+        return min(self.names_until or before, self.ends_at)
 
     @property
     def place(self) -> VenueCopy:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from evently import catalogue
 from evently.catalogue import (
+    AttendeeNames,
     CatalogueRefusal,
     Category,
     Description,
@@ -19,6 +20,8 @@ from evently.catalogue import (
     Event,
     EventTerms,
     ImageUrl,
+    NamesHoursBefore,
+    NamesUntil,
     Seen,
     StartsAt,
     Tags,
@@ -72,6 +75,9 @@ class EventChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ends_at_local: WallTime | UnsetType = UNSET
     on_sale_at: Instant | UnsetType | None = UNSET
     off_sale_at: Instant | UnsetType | None = UNSET
+    attendee_names: AttendeeNames | UnsetType = UNSET
+    names_hours_before: NamesHoursBefore | UnsetType = UNSET
+    names_until: NamesUntil | UnsetType | None = UNSET
 
 
 async def create_event(
@@ -103,6 +109,7 @@ async def create_event(
             seating = await copy_map(tx, complaints, "/seating", sale.seating, terms.venue_id)
     if times is not None:
         window = _check_window(complaints, sale.on_sale_at or now, sale.off_sale_at or times[0], times[1])
+        catalogue.check_names_until(complaints, terms, times[1])
     complaints.refuse_if_any()
     assert venue is not None, "it was complained about"
     assert times is not None, "they were complained about"
@@ -247,6 +254,8 @@ def _check_changes(
     if times is None:
         return terms, (sale.on_sale_at, sale.off_sale_at)
     starts_at, ends_at = times
+    if changes.names_until is not UNSET:  # else an event that ends earlier ends the changes of names
+        catalogue.check_names_until(complaints, terms, ends_at)
     follows = follow(sale.off_sale_at, event, starts_at, ends_at)
     on_sale_at = sale.on_sale_at if changes.on_sale_at is UNSET else changes.on_sale_at or now
     off_sale_at = follows if changes.off_sale_at is UNSET else changes.off_sale_at or starts_at

@@ -125,6 +125,7 @@ class ApplePasses:
 def _fields(issued: IssuedTickets, ticket: IssuedTicket, starts_at: str) -> dict[str, Any]:
     event, venue = issued.event, issued.venue
     seat = [] if ticket.seat_label is None else [_field("seat", "Seat", ticket.seat_label)]
+    name = [] if ticket.attendee_name is None else [_field("name", "Name", ticket.attendee_name)]
     buyer = [] if issued.buyer_name is None else [_field("buyer", "Booked by", issued.buyer_name)]
     date: dict[str, Any] = {
         "dateStyle": "PKDateStyleMedium",
@@ -137,7 +138,7 @@ def _fields(issued: IssuedTickets, ticket: IssuedTicket, starts_at: str) -> dict
             _field("starts", "Starts", starts_at) | date,
             _field("venue", "Venue", venue.name),
         ],
-        "auxiliaryFields": [*seat, _field("type", "Ticket", ticket.type_name)],
+        "auxiliaryFields": [*seat, _field("type", "Ticket", ticket.type_name), *name],
         "backFields": [
             _field("address", "Address", "\n".join([venue.name, *address_of(venue)])),
             *buyer,

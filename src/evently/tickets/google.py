@@ -72,8 +72,8 @@ class GooglePasses:
             "reservationInfo": {"confirmationCode": issued.reference},
             "barcode": {"type": "QR_CODE", "value": ticket.code, "alternateText": issued.reference},
         }
-        if issued.buyer_name is not None:
-            said["ticketHolderName"] = issued.buyer_name
+        if (holder := ticket.attendee_name or issued.buyer_name) is not None:
+            said["ticketHolderName"] = holder
         if ticket.seat_label is not None:
             said["seatInfo"] = {"seat": _text(ticket.seat_label)}
         return said

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from evently import catalogue, sales
+from evently import attendees, catalogue, sales
+from evently.attendees import TicketName
 from evently.catalogue import Event
 from evently.db import Database, Record, load_queries
 from evently.kit.errors import Refused
@@ -29,6 +30,9 @@ async def load_tickets(database: Database, booking: Booking) -> IssuedTickets:
         *sql.find_names(organizer_id=event.organizer_id, buyer_id=booking.buyer_id)
     )
     assert names is not None, "an event refers to its organizer"
+    given: dict[UUID, TicketName] = {}
+    if event.attendee_names != "not_asked":
+        given = await attendees.find_names(database, booking)
     type_names = {row["ticket_type_id"]: row["name"] for row in types}
     return IssuedTickets(
         booking,
@@ -37,7 +41,13 @@ async def load_tickets(database: Database, booking: Booking) -> IssuedTickets:
         names["organizer_name"],
         names["buyer_name"],
         tuple(
-            _issue(number, ticket, type_names[ticket.ticket_type_id], admits=_admits(booking, event, ticket))
+            _issue(
+                number,
+                ticket,
+                type_names[ticket.ticket_type_id],
+                given.get(ticket.ticket_id) or TicketName(ticket.ticket_id),
+                admits=_admits(booking, event, ticket),
+            )
             for number, ticket in enumerate(booking.tickets, 1)
         ),
     )
@@ -94,7 +104,7 @@ def _admits(booking: Booking, event: Event, ticket: Ticket) -> bool:
     return booking.confirmed_at is not None and event.state != "cancelled" and ticket.state != "void"
 
 
-def _issue(number: int, ticket: Ticket, type_name: str, *, admits: bool) -> IssuedTicket:
+def _issue(number: int, ticket: Ticket, type_name: str, given: TicketName, *, admits: bool) -> IssuedTicket:
     return IssuedTicket(
         ticket.ticket_id,
         ticket.ticket_type_id,
@@ -105,6 +115,8 @@ def _issue(number: int, ticket: Ticket, type_name: str, *, admits: bool) -> Issu
         None if ticket.seat_id is None else ticket.seat_label or ticket.seat_id,
         ticket.returning_since is not None,
         write_code(show_id("tkt", ticket.ticket_id), ticket.secret) if admits else None,
+        given.name,
+        given.version,
     )
 
 

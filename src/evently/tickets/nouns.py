@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
+from evently import attendees
 from evently.catalogue import Event, Venue
 from evently.kit.errors import Refusal
 from evently.kit.ids import reference_of
@@ -29,7 +31,8 @@ class IssuedTicket(msgspec.Struct, frozen=True):
     """One ticket.
 
     `number` counts the tickets of the booking from 1. `code` is None unless the ticket admits, or has
-    admitted, its holder. `total_minor` is what it costs, fees and taxes included.
+    admitted, its holder. `total_minor` is what it costs, fees and taxes included. `name_version` counts the
+    changes of the name.
     """
 
     ticket_id: UUID
@@ -41,6 +44,8 @@ class IssuedTicket(msgspec.Struct, frozen=True):
     seat_label: str | None
     returning: bool
     code: str | None
+    attendee_name: str | None = None
+    name_version: int = 0
 
 
 class IssuedTickets(msgspec.Struct, frozen=True):
@@ -66,6 +71,11 @@ class IssuedTickets(msgspec.Struct, frozen=True):
         """Whether the tickets are paid at the door, and not paid yet."""
         booking = self.booking
         return booking.payment == "door" and booking.payment_id is None and booking.ended_at is None
+
+    def name_ends_at(self, ticket: IssuedTicket, now: datetime) -> datetime | None:
+        """Return until when the buyer can change the name on a ticket; None when it stays as it is."""
+        refused = attendees.why_fixed(self.event, self.booking, ticket.state, now, returning=ticket.returning)
+        return None if refused is not None else self.event.names_end_at
 
     @property
     def admitting(self) -> list[IssuedTicket]:

@@ -32,7 +32,10 @@ DOOR: Final = (
 
 
 class PrintedTicket(msgspec.Struct, kw_only=True):
-    """What the template prints on the page of one ticket. `notes` are sentences in a frame."""
+    """What the template prints on the page of one ticket. `notes` are sentences in a frame.
+
+    `name` is that of the attendee; without one, that of the buyer, who is else the `booker`.
+    """
 
     count: str
     type: Setting
@@ -41,6 +44,7 @@ class PrintedTicket(msgspec.Struct, kw_only=True):
     seat: Setting | None
     name: Setting | None
     name_label: str
+    booker: Setting | None
     qr: str
     alt: str
     code: list[str]
@@ -158,14 +162,17 @@ def count_in_words(issued: IssuedTickets) -> str:
 def _write_page(issued: IssuedTickets, ticket: IssuedTicket, put: Callable[[str], Setting]) -> PrintedTicket:
     assert ticket.code is not None, "only tickets with a code are printed"
     label = label_of(issued, ticket)
+    buyer = None if issued.buyer_name is None else put(issued.buyer_name)
+    attendee = None if ticket.attendee_name is None else put(ticket.attendee_name)
     return PrintedTicket(
         count=f"{ticket.number} of {len(issued.tickets)}",
         type=put(ticket.type_name),
         price=price_of(issued, ticket),
         price_label=price_label_of(issued, ticket),
         seat=None if ticket.seat_label is None else put(ticket.seat_label),
-        name=None if issued.buyer_name is None else put(issued.buyer_name),
-        name_label="Booked by",
+        name=attendee or buyer,
+        name_label="Booked by" if attendee is None else "Name",
+        booker=None if attendee is None else buyer,
         qr=qr_svg(ticket.code, label),
         alt=put(f"QR code: {label}").text,
         code=[ticket.code[at : at + _CODE_GROUP] for at in range(0, len(ticket.code), _CODE_GROUP)],

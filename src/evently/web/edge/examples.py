@@ -121,6 +121,7 @@ _BY_NAME: Final[dict[str, Any]] = {
     "cancellation_quote": f"/v1/bookings/bkg_{_SAMPLE}/cancellation-quote",
     "cancellable_until": _START,
     "until": "2027-05-13T18:00:00Z",
+    **dict.fromkeys(("names_until", "attendee_name_until"), "2027-05-18T22:00:00Z"),
     "until_at": "2027-05-13T18:00:00Z",
     "expected_at": "2027-04-02T12:00:00Z",
     "kind": "offer_made",

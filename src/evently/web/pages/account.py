@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated, Any, Final, cast
 from zoneinfo import ZoneInfo
 
-from evently import mail, notifications, sales
+from evently import attendees, mail, notifications, sales
 from evently.accounts import AccountsRefusal, people, sessions
 from evently.accounts.codes import ByCode, Given, is_code, normalise_code
 from evently.kit.errors import Invalid, Refused, Trouble
@@ -175,6 +175,7 @@ async def close_account(request: Request) -> Page:
             request.exchange.origin,
             notifications.forget_person,
             mail.forget_person,
+            attendees.forget_person,
             partial(
                 sales.leaving.end_claims_later,
                 confirmed=cast("sales.leaving.Confirmed | None", confirmed),

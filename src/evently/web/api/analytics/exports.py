@@ -26,7 +26,7 @@ from evently.web.services import Request
 
 CSV: Final = "text/csv; charset=utf-8; header=present"
 # By this, spreadsheets recognise UTF-8; without it, Excel reads `ZoÃ«` for `Zoë`
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 # Spreadsheets run a cell that begins with one of these characters as a formula (OWASP, CSV injection); some
 # do so for the full-width and small forms too.
 _FORMULA: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
@@ -83,7 +83,7 @@ async def export_event_bookings(
 ) -> Response[bytes]:
     """Write the bookings of an event as CSV; then send the file, without the database."""
     lists = export_bookings(request.context.database, event_id)
-    parts = csv_of_bookings(lists, _BYTE_ORDER_MARK if byte_order_mark else b"")
+    parts = csv_of_bookings(lists, BYTE_ORDER_MARK if byte_order_mark else b"")
     file = await request.context.downloads.write(parts, request.organizer_id, request.receive)
     request.exchange.leave_slot()
     return Download(

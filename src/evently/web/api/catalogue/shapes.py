@@ -10,7 +10,17 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from evently.catalogue import Address, Category, City, Country, TimeZone, VenueName, VenueTerms
+from evently.catalogue import (
+    Address,
+    AttendeeNames,
+    Category,
+    City,
+    Country,
+    NamesHoursBefore,
+    TimeZone,
+    VenueName,
+    VenueTerms,
+)
 from evently.kit.money import Money
 from evently.kit.shapes import WallTime
 from evently.organizing import NewEvent
@@ -140,6 +150,9 @@ class EventView(msgspec.Struct, frozen=True):
     changed_at: datetime
     published_at: datetime | None
     cancelled_at: datetime | None
+    attendee_names: AttendeeNames
+    names_hours_before: NamesHoursBefore
+    names_until: datetime | None
 
 
 class EventCardView(msgspec.Struct, frozen=True):

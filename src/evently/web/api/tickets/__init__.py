@@ -2,12 +2,13 @@
 
 views       what responses show
 reading     get one ticket; its QR code
-documents   the tickets of a booking as PDF; a booking as a calendar entry
+naming      change the name on a ticket
+documents   the tickets of a booking; the tickets of a booking as PDF; a booking as a calendar entry
 wallet      a ticket in Apple Wallet or Google Wallet
 """
 
-from evently.web.api.tickets import documents, reading, wallet
+from evently.web.api.tickets import documents, naming, reading, wallet
 
 __all__ = ["routes"]
 
-routes = [*reading.routes, *documents.routes, *wallet.routes]
+routes = [*reading.routes, *naming.routes, *documents.routes, *wallet.routes]

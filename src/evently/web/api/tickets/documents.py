@@ -1,9 +1,11 @@
-"""The tickets of a booking as documents, for its buyer alone: they contain the codes."""
+"""The tickets of a booking, as a list and as documents, for its buyer alone: they contain the codes."""
 
 from __future__ import annotations
 
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from evently import sales, tickets
 from evently.kit.errors import Refused
@@ -11,8 +13,9 @@ from evently.kit.ids import BookingId, show_id
 from evently.sales.commands import SalesRefusal
 from evently.tickets import IssuedTickets, TicketsRefusal
 from evently.web.api.tickets.reading import PRIVATE
+from evently.web.api.tickets.views import TicketDetailsView, show_ticket
 from evently.web.edge.auth import SIGNED_IN, policy
-from evently.web.edge.conditional import etag_of, not_modified
+from evently.web.edge.conditional import NO_STORE, etag_of, not_modified
 from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
@@ -20,6 +23,29 @@ from evently.web.services import Request
 
 _PDF: Final = "application/pdf"
 _CALENDAR: Final = "text/calendar; charset=utf-8"
+
+
+class TicketsView(msgspec.Struct, frozen=True):
+    """All tickets of a booking, void ones included."""
+
+    data: list[TicketDetailsView]
+
+
+@get(
+    "/v1/bookings/{booking_id}/tickets",
+    operation_id="listTicketsOfBooking",
+    summary="List the tickets of a booking",
+    tags=["Tickets"],
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
+    **policy(SIGNED_IN),
+)
+async def list_tickets_of_booking(request: Request, booking_id: FromPath[BookingId]) -> Response[TicketsView]:
+    """List the tickets of a booking of the caller with everything that is printed on them."""
+    context = request.context
+    issued, now = await _tickets_of(request, booking_id), context.clock()
+    wallet = any(context.wallets.offered(now))
+    data = [show_ticket(issued, each, now, with_code=True, wallet=wallet) for each in issued.tickets]
+    return Response(TicketsView(data), headers=NO_STORE)
 
 
 @get(
@@ -92,4 +118,4 @@ async def _tickets_of(request: Request, booking_id: UUID) -> IssuedTickets:
     return await tickets.load_tickets(database, booking)
 
 
-routes: Final = [get_tickets_pdf, get_booking_calendar]
+routes: Final = [list_tickets_of_booking, get_tickets_pdf, get_booking_calendar]

@@ -6,14 +6,14 @@ from typing import Final
 
 from evently import tickets
 from evently.kit.ids import EventId, TicketId
-from evently.tickets import TicketsRefusal
+from evently.tickets import IssuedTicket, IssuedTickets, TicketsRefusal
 from evently.web.api.tickets.views import TicketDetailsView, show_ticket
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE, etag_of, not_modified
 from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, get
-from evently.web.services import Request
+from evently.web.services import Request, Services
 
 _SVG: Final = "image/svg+xml"
 PRIVATE: Final = "private, no-cache"  # only the buyer's own browser keeps it, and asks each time
@@ -23,6 +23,7 @@ PRIVATE: Final = "private, no-cache"  # only the buyer's own browser keeps it, a
     "/v1/tickets/{ticket_id}",
     operation_id="getTicket",
     summary="Get a ticket",
+    description="Send the `ETag` in `If-Match` to change the name on it.",
     tags=["Tickets"],
     responses=problems(TicketsRefusal.TICKET_NOT_FOUND),
     **policy(SIGNED_IN),
@@ -31,8 +32,7 @@ async def get_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respons
     """Return a ticket of the caller with everything that is printed on it."""
     context = request.context
     issued, ticket = await tickets.load_ticket_of_buyer(context.database, request.actor.id, ticket_id)
-    wallet = any(context.wallets.offered(context.clock()))
-    return Response(show_ticket(issued, ticket, with_code=True, wallet=wallet), headers=NO_STORE)
+    return answer_ticket(context, issued, ticket)
 
 
 @get(
@@ -47,8 +47,9 @@ async def get_event_ticket(
     request: Request, event_id: FromPath[EventId], ticket_id: FromPath[TicketId]
 ) -> Response[TicketDetailsView]:
     """Return a ticket of the organizer's event, without its code."""
-    issued, ticket = await tickets.load_ticket_of_event(request.context.database, event_id, ticket_id)
-    return Response(show_ticket(issued, ticket, with_code=False), headers=NO_STORE)
+    context = request.context
+    issued, ticket = await tickets.load_ticket_of_event(context.database, event_id, ticket_id)
+    return Response(show_ticket(issued, ticket, context.clock(), with_code=False), headers=NO_STORE)
 
 
 @get(
@@ -71,6 +72,15 @@ async def get_ticket_qr_code(
     if unchanged := not_modified(request, etag, PRIVATE):
         return unchanged
     return Response(drawn, headers={"etag": etag, "cache-control": PRIVATE}, media_type=_SVG)
+
+
+def answer_ticket(
+    context: Services, issued: IssuedTickets, ticket: IssuedTicket
+) -> Response[TicketDetailsView]:
+    """Return the response with a ticket for its buyer; its tag names the version of the name on it."""
+    now = context.clock()
+    view = show_ticket(issued, ticket, now, with_code=True, wallet=any(context.wallets.offered(now)))
+    return Response(view, headers=NO_STORE | {"etag": etag_of(ticket.name_version)})
 
 
 routes: Final = [get_ticket, get_event_ticket, get_ticket_qr_code]

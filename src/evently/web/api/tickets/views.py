@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
+from evently.attendees import NAME_CHARACTERS_MAX
 from evently.kit.ids import show_id
 from evently.kit.money import Money
 from evently.sales.states import TicketState
 from evently.tickets import IssuedTicket, IssuedTickets
+
+AttendeeName = Annotated[
+    str,
+    msgspec.Meta(
+        examples=["Grace Hopper"], extra_json_schema={"minLength": 1, "maxLength": NAME_CHARACTERS_MAX}
+    ),
+]
 
 
 class TicketEventView(msgspec.Struct, frozen=True):
@@ -43,7 +52,8 @@ class TicketDetailsView(msgspec.Struct, frozen=True):
     the ticket is void, when the event is cancelled. It is also null in the answers for organizers.
     `amount_due` is what is paid at the door. `returning`: the buyer returned the ticket, and it is offered to
     the waitlist; it stays valid until another buyer takes it. `qr_url`, `pdf_url` and `wallet_url` are null
-    where `code` is; `wallet_url` also where this installation has no wallet.
+    where `code` is; `wallet_url` also where this installation has no wallet. `attendee_name`: null when none
+    was given; the buyer can change it until `attendee_name_until`, which is null when it stays as it is.
     """
 
     id: str
@@ -58,6 +68,8 @@ class TicketDetailsView(msgspec.Struct, frozen=True):
     total: Money
     amount_due: Money
     seat_label: str | None
+    attendee_name: AttendeeName | None
+    attendee_name_until: datetime | None
     code: str | None
     event: TicketEventView
     venue: TicketVenueView
@@ -68,7 +80,7 @@ class TicketDetailsView(msgspec.Struct, frozen=True):
 
 
 def show_ticket(
-    issued: IssuedTickets, ticket: IssuedTicket, *, with_code: bool, wallet: bool = False
+    issued: IssuedTickets, ticket: IssuedTicket, now: datetime, *, with_code: bool, wallet: bool = False
 ) -> TicketDetailsView:
     """Return a ticket as its buyer sees it, or without its code as others do."""
     event, venue = issued.event, issued.venue
@@ -88,6 +100,8 @@ def show_ticket(
         total=Money(ticket.total_minor, currency),
         amount_due=Money(ticket.total_minor if issued.due_at_the_door else 0, currency),
         seat_label=ticket.seat_label,
+        attendee_name=ticket.attendee_name,
+        attendee_name_until=issued.name_ends_at(ticket, now),
         code=code,
         event=TicketEventView(
             show_id("evt", event.event_id),

@@ -1,0 +1,218 @@
+"""Whose names are on tickets: one for each ticket, given by its buyer until a time that the organizer sets.
+
+    find_names        the names on the tickets of a booking
+    put_names         give, change or take back names; refuses what can no longer be changed
+    why_fixed         why the name on a ticket cannot be changed, if so
+    clear_name        forget the name on a ticket that gets another holder
+    forget_person     forget every name that a person gave; list_given is what they gave
+    list_attendees    the tickets of an event with their names; export_attendees is all of them
+
+A name decides nothing about units, money or the door. So the engine does not know it, it is written without
+the lock of its sale, and it is not in the journal, from which nothing can be erased. A name counts only while
+the ticket belongs to the buyer who gave it. Names are personal data: none is ever logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from evently.accounts import people
+from evently.catalogue import Event, Seen, whichever_version
+from evently.db import REPORT_SECONDS_MAX, Connection, Database, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import FieldError, Refusal, Refused
+from evently.kit.visible import is_visible, misprints
+from evently.sales.commands import Booking, Ticket
+from evently.sales.states import TicketState
+
+sql: Final = load_queries(__name__)
+
+NAME_CHARACTERS_MAX: Final = people.NAME_CHARACTERS_MAX
+ROWS_READ: Final = 200  # of an export at a time: 2 ms of a process that also sells
+GIVEN_MAX: Final = 10_000  # names of one person in an export: more than a person books in a life
+
+
+class AttendeesRefusal(Refusal):
+    """Every refusal of this package."""
+
+    NAMES_NOT_ASKED = "names-not-asked"
+    NAME_FIXED = "name-fixed"
+
+
+class TicketName(msgspec.Struct, frozen=True):
+    """The name on a ticket. `version` counts its changes; 0: none was ever given."""
+
+    ticket_id: UUID
+    name: str | None = None
+    version: int = 0
+
+
+class GivenName(msgspec.Struct, frozen=True):
+    """A name as the person who gave it may read it."""
+
+    event_id: UUID
+    ticket_id: UUID
+    name: str | None
+    named_at: datetime
+
+
+class Attendee(msgspec.Struct, frozen=True):
+    """A ticket of a confirmed booking, as the organizer of its event sees it.
+
+    `buyer_name` is None when the account of the buyer was closed.
+    """
+
+    ticket_id: UUID
+    booking_id: UUID
+    ticket_type_id: UUID
+    type_name: str
+    seat_label: str | None
+    state: TicketState
+    name: str | None
+    buyer_name: str | None
+
+
+def check_name(text: str, pointer: str) -> tuple[str, list[FieldError]]:
+    """Return a name as it is stored, and what is wrong with what was typed."""
+    if not is_visible(text):
+        return "", [FieldError(pointer, "blank")]
+    if wrong := [FieldError(pointer, *each) for each in misprints(text.strip())]:
+        return "", wrong
+    name = people.normalise_name(text)
+    return name, people.name_errors(name, pointer)
+
+
+def why_fixed(
+    event: Event, booking: Booking, state: TicketState, now: datetime, *, returning: bool
+) -> Refused | None:
+    """Return why the name on a ticket in this state cannot be changed; None when it can."""
+    if event.attendee_names == "not_asked":
+        return Refused(AttendeesRefusal.NAMES_NOT_ASKED)
+    if event.state == "cancelled":
+        return Refused(AttendeesRefusal.NAME_FIXED, "event_cancelled")
+    lapsed = booking.state == "held" and booking.expires_at is not None and booking.expires_at <= now
+    if lapsed or booking.state not in ("held", "confirmed"):
+        return Refused(AttendeesRefusal.NAME_FIXED, "booking_ended")
+    if state == "void":
+        return Refused(AttendeesRefusal.NAME_FIXED, "void")
+    if state == "used":
+        return Refused(AttendeesRefusal.NAME_FIXED, "used")
+    if returning:
+        return Refused(AttendeesRefusal.NAME_FIXED, "returned")
+    if now >= event.names_end_at:
+        return Refused(AttendeesRefusal.NAME_FIXED, "too_late", until=event.names_end_at)
+    return None
+
+
+def unnamed(event: Event, booking: Booking, names: Mapping[UUID, TicketName], now: datetime) -> int:
+    """Return how many required names are missing and can still be given."""
+    if event.attendee_names != "required":
+        return 0
+    there = {each.ticket_id for each in names.values() if each.name is not None}
+    return sum(
+        ticket.ticket_id not in there and _why_fixed(event, booking, ticket, now) is None
+        for ticket in booking.tickets
+    )
+
+
+async def find_names(database: Database | Connection, booking: Booking) -> dict[UUID, TicketName]:
+    """Return the names that the buyer of a booking gave its tickets, by ticket."""
+    rows = await database.fetch(
+        *sql.find_names(
+            event_id=booking.event_id,
+            buyer_id=booking.buyer_id,
+            ticket_ids=[ticket.ticket_id for ticket in booking.tickets],
+        )
+    )
+    return {row["ticket_id"]: TicketName(**row) for row in rows}
+
+
+async def put_names(
+    tx: Connection,
+    event: Event,
+    booking: Booking,
+    names: Mapping[UUID, str | None],
+    now: datetime,
+    seen: Seen = whichever_version,
+) -> dict[UUID, TicketName]:
+    """Write names on tickets of a booking, and return all names of it. None takes a name back.
+
+    `names` passed `check_name`. `seen` gets the version of each and may refuse it (If-Match). Refuses
+    `names-not-asked` and `name-fixed`; then nothing is written. A cancellation at the same moment may win:
+    then a void ticket has a name.
+    """
+    for ticket in booking.tickets:
+        if ticket.ticket_id in names and (refused := _why_fixed(event, booking, ticket, now)) is not None:
+            raise refused
+    # Two changes by one person take turns, and none survives the erasure of the person
+    await people.lock_person(tx, booking.buyer_id)
+    found = await find_names(tx, booking)
+    for ticket_id in names:
+        seen(found[ticket_id].version if ticket_id in found else 0)
+    changed = {
+        ticket_id: name
+        for ticket_id, name in names.items()
+        if name != (found[ticket_id].name if ticket_id in found else None)
+    }
+    if changed:
+        rows = await tx.fetch(
+            *sql.put_names(
+                event_id=booking.event_id,
+                buyer_id=booking.buyer_id,
+                ticket_ids=list(changed),
+                names=list(changed.values()),
+                now=now,
+            )
+        )
+        found |= {row["ticket_id"]: TicketName(**row) for row in rows}
+    return found
+
+
+async def clear_name(tx: Connection, event_id: UUID, ticket_id: UUID) -> None:
+    """Forget the name on a ticket, because it gets another holder. Harmless to repeat."""
+    await tx.execute(*sql.clear_name(event_id=event_id, ticket_id=ticket_id))
+
+
+async def forget_person(tx: Connection, person_id: UUID) -> None:
+    """Delete every name that a person gave."""
+    await tx.execute(*sql.forget_person(person_id=person_id))
+
+
+async def list_given(database: Database, person_id: UUID) -> list[GivenName]:
+    """Return the names that a person gave, for that person."""
+    rows = await database.fetch(*sql.list_given(person_id=person_id, limit=GIVEN_MAX))
+    return [GivenName(**row) for row in rows]
+
+
+async def list_attendees(
+    database: Database, event_id: UUID, limit: int, after: str | None, *, named: bool | None = None
+) -> Page[Attendee]:
+    """Return a page of the tickets of confirmed bookings that are not void, in the order of their ids.
+
+    `named`: only those with a name, or only those without.
+    """
+    position = None if after is None else read_cursor(after, tuple[UUID])[0]
+    rows = await database.fetch(
+        *sql.list_attendees(event_id=event_id, after=position, named=named, limit=limit + 1)
+    )
+    attendees = [Attendee(**row) for row in rows[:limit]]
+    return Page(attendees, write_cursor((attendees[-1].ticket_id,)) if len(rows) > limit else None)
+
+
+async def export_attendees(database: Database, event_id: UUID) -> AsyncGenerator[list[Attendee], None]:
+    """Yield all that `list_attendees` lists, as of one instant, in lists of at most ROWS_READ."""
+    async with database.snapshot(REPORT_SECONDS_MAX) as snapshot:
+        cursor = await snapshot.cursor(
+            *sql.list_attendees(event_id=event_id, after=None, named=None, limit=None)
+        )
+        while rows := await cursor.fetch(ROWS_READ):
+            yield [Attendee(**row) for row in rows]
+
+
+def _why_fixed(event: Event, booking: Booking, ticket: Ticket, now: datetime) -> Refused | None:
+    return why_fixed(event, booking, ticket.state, now, returning=ticket.returning_since is not None)

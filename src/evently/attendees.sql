@@ -1,0 +1,72 @@
+-- The names on tickets.
+
+-- name: find_names
+-- The names on tickets that their buyer gave; those of an earlier holder do not count.
+SELECT ticket_id, name, version
+FROM attendee_names
+WHERE event_id = :event_id AND ticket_id = ANY(:ticket_ids::uuid[]) AND buyer_id = :buyer_id;
+
+-- name: put_names
+-- Write names on tickets, in the order of their keys. The person is locked: nobody else writes these rows,
+-- but an earlier holder of the ticket at the same moment, whose name does not count.
+INSERT INTO attendee_names (event_id, ticket_id, buyer_id, name, version, named_at)
+SELECT :event_id, given.ticket_id, :buyer_id, given.name, 1, :now
+FROM unnest(:ticket_ids::uuid[], :names::text[]) AS given (ticket_id, name)
+ORDER BY given.ticket_id
+ON CONFLICT (event_id, ticket_id) DO UPDATE SET
+    buyer_id = excluded.buyer_id,
+    name = excluded.name,
+    version = attendee_names.version + 1,
+    named_at = excluded.named_at
+RETURNING ticket_id, name, version;
+
+-- name: clear_name
+-- Forget the name on a ticket.
+DELETE FROM attendee_names
+WHERE event_id = :event_id AND ticket_id = :ticket_id;
+
+-- name: forget_person
+-- Delete the names that a person gave (attendee_names_buyer_ix).
+DELETE FROM attendee_names
+WHERE buyer_id = :person_id;
+
+-- name: list_given
+-- The names that a person gave, for that person.
+SELECT event_id, ticket_id, name, named_at
+FROM attendee_names
+WHERE buyer_id = :person_id
+ORDER BY named_at, ticket_id
+LIMIT :limit;
+
+-- name: list_attendees
+-- The tickets of confirmed bookings of an event with their names, in the order of ids, which is nearly that
+-- of time: along the key of tickets. Where the organizer does not ask for names, none is shown.
+SELECT
+    tickets.ticket_id,
+    tickets.booking_id,
+    tickets.ticket_type_id,
+    ticket_types.name AS type_name,
+    coalesce(tickets.seat_label, tickets.seat_id) AS seat_label,
+    tickets.state,
+    attendee_names.name,
+    people.name AS buyer_name
+FROM tickets
+INNER JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
+INNER JOIN events ON events.event_id = tickets.event_id
+INNER JOIN ticket_types
+    ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
+LEFT JOIN attendee_names
+    ON
+        attendee_names.event_id = tickets.event_id
+        AND attendee_names.ticket_id = tickets.ticket_id
+        AND attendee_names.buyer_id = bookings.buyer_id
+        AND events.attendee_names <> 'not_asked'
+LEFT JOIN people ON people.person_id = bookings.buyer_id AND people.erased_at IS NULL
+WHERE
+    tickets.event_id = :event_id
+    AND (:after::uuid IS NULL OR tickets.ticket_id > :after)
+    AND tickets.state <> 'void'
+    AND bookings.state = 'confirmed'
+    AND (:named::boolean IS NULL OR (attendee_names.name IS NOT NULL) = :named)
+ORDER BY tickets.ticket_id
+LIMIT :limit;
