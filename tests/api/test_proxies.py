@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import pytest
-import uvicorn
 
 from evently.web.edge.auth import PUBLIC, policy
-from evently.web.edge.connections import Loop
 from evently.web.edge.context import Request, Response
 from evently.web.edge.options import RateOptions
-from evently.web.edge.protocol import Protocol
 from evently.web.edge.routing import get, post
-from tests.support.edge import edge_of
+from tests.support.edge import listening
 from tests.support.proxies import MISSING, documented, haproxy, haproxy_version, nginx
 
 pytestmark = [
@@ -55,42 +49,9 @@ async def readyz(request: Request) -> Response[str]:
 @contextmanager
 def served(header: str = "x-forwarded-for", host: str = PROXY) -> Iterator[int]:
     """Serve in a thread; yield the port."""
-    listening = socket.create_server(
-        (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, dualstack_ipv6=":" in host
-    )
-    started, servers = threading.Event(), []
-
-    async def serve() -> None:
-        options = {"client_header": header, "trusted_proxies": (PROXY,), "rates": RateOptions(login=2)}
-        async with edge_of([who, login, readyz], **options) as edge:
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    edge,
-                    http=Protocol,
-                    lifespan="off",
-                    log_config=None,
-                    access_log=False,
-                    proxy_headers=False,
-                )
-            )
-            servers.append(server)
-            started.set()
-            await server.serve([listening])
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=Loop) as runner:
-            runner.run(serve())
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        assert started.wait(20)
-        yield listening.getsockname()[1]
-    finally:
-        servers[0].should_exit = servers[0].force_exit = True
-        thread.join(20)
-        listening.close()
-        assert not thread.is_alive()
+    options = {"client_header": header, "trusted_proxies": (PROXY,), "rates": RateOptions(login=2)}
+    with listening([who, login, readyz], host=host, **options) as port:
+        yield port
 
 
 def ask(

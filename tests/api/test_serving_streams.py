@@ -6,11 +6,13 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx2
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from evently.catalogue import Event
 from evently.cli.serving import GRACE_SECONDS
@@ -28,25 +30,43 @@ pytestmark = [
 STREAMS = 12  # more than two workers share by chance alone
 
 
+class Heard(Parser):
+    """What a reader on a connection of its own hears."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.code: int | None = None  # of the end of a WebSocket
+
+
 @asynccontextmanager
-async def streaming(server: Serving, event: Event) -> AsyncIterator[Parser]:
+async def streaming(server: Serving, event: Event, *, socket: bool) -> AsyncIterator[Heard]:
     """Read a stream of a server, on a connection of its own."""
-    parser = Parser()
+    heard, path = Heard(), f"/v1/events/{show_id('evt', event.event_id)}/stream"
 
     async def read() -> None:
         async with (
             httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as client,
-            client.stream("GET", f"/v1/events/{show_id('evt', event.event_id)}/stream") as response,
+            client.stream("GET", path) as response,
         ):
             assert response.status_code == 200
             async for part in response.aiter_raw():
-                parser.add(part)
-        parser.ended = True
+                heard.add(part)
+        heard.ended = True
 
-    task = asyncio.ensure_future(read())
+    async def listen() -> None:
+        url = server.url.replace("http:", "ws:") + path
+        async with connect(url, proxy=None, ping_interval=None) as connection:
+            with suppress(ConnectionClosed):
+                while True:
+                    message = await connection.recv()
+                    assert isinstance(message, str)
+                    heard.add_text(message)
+        heard.code, heard.ended = connection.close_code, True
+
+    task = asyncio.ensure_future(listen() if socket else read())
     try:
-        await soon(lambda: bool(parser.messages) or task.done(), "the first message")
-        yield parser
+        await soon(lambda: bool(heard.messages) or task.done(), "the first message")
+        yield heard
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -61,7 +81,10 @@ async def test_two_workers_tell_what_either_sells_and_stopping_ends_all_at_once(
         async with AsyncExitStack() as stack:
             office = await stack.enter_async_context(open_box_office(shared_database_url))
             event = await office.open_event(capacity=100)
-            streams = [await stack.enter_async_context(streaming(server, event)) for _ in range(STREAMS)]
+            streams = [
+                await stack.enter_async_context(streaming(server, event, socket=number % 2 == 1))
+                for number in range(STREAMS)
+            ]
             await sells(office, event, streams)
             quiet = max(HEAD_SECONDS_MAX, UNREAD_SECONDS_MAX) + 6
             await asyncio.sleep(quiet)  # longer than a connection may be silent
@@ -72,13 +95,15 @@ async def test_two_workers_tell_what_either_sells_and_stopping_ends_all_at_once(
             await soon(lambda: all(each.ended for each in streams), "all have ended")
             assert time.monotonic() - began < GRACE_SECONDS / 2, "nobody waited for the grace"
             assert {each.messages[-1].data["reason"] for each in streams} == {"stopping"}
-            assert len({each.retry for each in streams}) > 1, "they do not come back at the same moment"
+            assert [each.code for each in streams] == [None, 1012] * (STREAMS // 2)
+            waits = {each.retry for each in streams[::2]}
+            assert len(waits) == STREAMS // 2, "they do not come back at the same moment"
             server.process.wait(60)
             assert "Traceback" not in server.log()
             assert "Cancel" not in server.log()
 
 
-async def sells(office: BoxOffice, event: Event, streams: list[Parser]) -> None:
+async def sells(office: BoxOffice, event: Event, streams: list[Heard]) -> None:
     """Sell a ticket in this process, which every reader of the server hears within a second."""
     heard = [len(each.messages) for each in streams]
     assert (await office.book(event, office.as_buyer())).status_code == 201

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
@@ -14,9 +12,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from tests.support.box_office import SECRET, BoxOffice, open_box_office
+from tests.support.npm import npm_file
 from tests.support.serving import Serving, serving
 
-ROOT: Final = Path(__file__).parent.parent.parent
 CHROMIUM: Final = shutil.which("chromium")
 ARGUMENTS: Final = [
     "--headless=new",
@@ -71,25 +69,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the script of axe-core, which finds what makes a page hard to use; fetched from npm, pinned."""
-    sys.path.insert(0, str(ROOT))
-    try:
-        import hatch_build  # noqa: PLC0415  # the build hook, which fetches from npm
-    finally:
-        sys.path.pop(0)
-    package = hatch_build.Package(
+def axe() -> str:
+    """Return the script of axe-core, which finds what makes a page hard to use."""
+    return npm_file(
         "axe-core",
         "4.14.1",
         "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
-        ("axe.min.js",),
+        "axe.min.js",
     )
-    kept = ROOT / ".venv" / "axe-core"
-    if not (kept / "axe.min.js").exists():
-        scratch = tmp_path_factory.mktemp("axe")
-        try:
-            archive = hatch_build.fetch(hatch_build.npm_command(scratch), package, scratch)
-        except (OSError, ValueError, subprocess.SubprocessError) as exc:
-            pytest.skip(f"axe-core could not be fetched from npm ({exc})")
-        hatch_build.unpack(package, archive, kept)
-    return (kept / "axe.min.js").read_text(encoding="utf-8")

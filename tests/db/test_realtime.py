@@ -62,7 +62,7 @@ class Reader:
             self.messages.append(message_of(frame))
         return not self.slow
 
-    def drop(self, last: Frame | None) -> None:  # noqa: ARG002  # the hub's
+    def drop(self, reason: str, last: Frame | None) -> None:  # noqa: ARG002  # the hub's
         """Note the end."""
         self.dropped = True
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx2
 import msgspec
+import uvicorn
 
 from evently.accounts import Accounts, TokenOptions
 from evently.checkout import Checkout
@@ -21,10 +25,13 @@ from evently.tickets import TicketPrinter, WalletOptions, Wallets
 from evently.web.application import create_asgi
 from evently.web.edge.access import Access
 from evently.web.edge.asgi import Receive, Scope, Send
+from evently.web.edge.connections import Loop
 from evently.web.edge.context import Response
 from evently.web.edge.limits import Limits
 from evently.web.edge.middleware import Edge
 from evently.web.edge.options import RateOptions, WebOptions
+from evently.web.edge.protocol import Protocol
+from evently.web.edge.websockets import WebSocketProtocol
 from evently.web.owners import Owners
 from evently.web.services import Services
 from tests.support.mail import make_mail
@@ -74,6 +81,46 @@ async def client_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterat
         transport = httpx2.ASGITransport(app=edge)
         async with httpx2.AsyncClient(transport=transport, base_url="http://evently.example") as client:
             yield client
+
+
+@contextmanager
+def listening(routes: Sequence[Any], *, host: str = "127.0.0.1", **options: Any) -> Iterator[int]:
+    """Serve these handlers on a port, in a thread, with our connections; yield the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, 0), backlog=64, family=family, dualstack_ipv6=":" in host)
+    started, servers = threading.Event(), []
+
+    async def serve() -> None:
+        async with edge_of(routes, **options) as edge:
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    edge,
+                    http=Protocol,
+                    ws=WebSocketProtocol,
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,
+                    proxy_headers=False,
+                )
+            )
+            servers.append(server)
+            asyncio.get_running_loop().call_later(0.05, started.set)
+            await server.serve([listener])
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert started.wait(20)
+        yield listener.getsockname()[1]
+    finally:
+        servers[0].should_exit = servers[0].force_exit = True
+        thread.join(20)
+        listener.close()
+        assert not thread.is_alive()
 
 
 class Stream(Response[bytes]):

@@ -1,4 +1,4 @@
-"""A reader of streams: opens one on the application in this process, and keeps what it is told."""
+"""A reader of streams: opens one on the application in this process, and keeps what it receives."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ class Parser:
             for line in block.decode().split("\n"):
                 field, _, value = line.partition(":")
                 value = value.removeprefix(" ")
-                if field == "":
-                    self.pings += value == "ping"
-                elif field == "retry":
+                if field == "retry":
                     self.retry = int(value)
                 elif field == "event":
                     message.name = value
@@ -52,11 +50,26 @@ class Parser:
                     message.data = msgspec.json.decode(value)
             if message.data is not None:
                 assert message.data["type"] == message.name
-                self.messages.append(message)
+                self.keep(message)
+
+    def keep(self, message: Message) -> None:
+        """Keep a message; pings are only counted."""
+        if message.name == "ping":
+            self.pings += 1
+        else:
+            self.messages.append(message)
+
+    def add_text(self, text: str) -> None:
+        """Take in a message over WebSocket, which says its own name and row."""
+        data = msgspec.json.decode(text)
+        self.keep(Message(data["type"], str(data.get("seq", "")), data))
 
 
 class Stream(Parser):
-    """An open stream. `blocked` makes it slow: nothing can be written to it."""
+    """An open stream. `blocked` makes it slow: nothing can be written to it.
+
+    Over WebSocket the status of an open one is 101, `closed` is the code of its end, and `say` sends a text.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,26 +79,46 @@ class Stream(Parser):
         self.leave = asyncio.Event()
         self.blocked = False
         self.unblocked = asyncio.Event()
-        self._asked = False
+        self.closed: int | None = None
+        self.body = b""  # of a refusal
+        self._received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    def begin(self, *, socket: bool) -> None:
+        """Give the application the request."""
+        request = {"type": "http.request", "body": b"", "more_body": False}
+        self._received.put_nowait({"type": "websocket.connect"} if socket else request)
+
+    def say(self, text: str) -> None:
+        """Send a message, which only a WebSocket can."""
+        self._received.put_nowait({"type": "websocket.receive", "text": text})
+
+    def go(self, *, socket: bool) -> None:
+        """Leave."""
+        self.leave.set()
+        kind = "websocket" if socket else "http"
+        self._received.put_nowait({"type": f"{kind}.disconnect", "code": 1001})
 
     async def receive(self) -> dict[str, Any]:
-        """Give the application the request, then its end."""
-        if not self._asked:
-            self._asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await self.leave.wait()
-        return {"type": "http.disconnect"}
+        """Give the application what the client sends."""
+        return await self._received.get()
 
     async def send(self, message: Any) -> None:
         """Take what the application sends."""
         if self.blocked:
             await self.unblocked.wait()
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
+        kind = message["type"].removeprefix("websocket.")
+        if kind in {"http.response.start", "accept"}:
+            self.status = message.get("status", 101)
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-            return
-        self.add(message["body"])
-        self.done = not message["more_body"]
+        elif kind == "send":
+            self.add_text(message["text"])
+        elif kind == "close":
+            self.closed, self.done = message["code"], True
+        elif self.status == 200:
+            self.add(message["body"])
+            self.done = not message["more_body"]
+        else:
+            self.body += message["body"]
 
     async def has(self, messages: int) -> list[Message]:
         """Wait until so many messages have come, and return all of them."""
@@ -100,15 +133,22 @@ class Stream(Parser):
 
 @asynccontextmanager
 async def following(
-    asgi: Any, address: str, *, method: str = "GET", version: str = "1.1", **headers: str
+    asgi: Any,
+    address: str,
+    *,
+    socket: bool = False,
+    method: str = "GET",
+    version: str = "1.1",
+    **headers: str,
 ) -> AsyncIterator[Stream]:
     """Open a stream while the block lasts, in the way of a server; then the client goes."""
     parts = urlsplit(address)
     stream = Stream()
+    stream.begin(socket=socket)
+    kind = {"type": "websocket"} if socket else {"type": "http", "method": method}
     scope = {
-        "type": "http",
+        **kind,
         "http_version": version,
-        "method": method,
         "path": parts.path,
         "raw_path": parts.path.encode(),
         "query_string": parts.query.encode(),
@@ -117,14 +157,14 @@ async def following(
             *[(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
         ],
         "client": ("192.0.2.7", 1),
-        "scheme": "http",
+        "scheme": "ws" if socket else "http",
     }
     task = asyncio.ensure_future(asgi(scope, stream.receive, stream.send))
     try:
         await until(lambda: stream.status != 0 or task.done(), "the beginning")
         yield stream
     finally:
-        stream.leave.set()
+        stream.go(socket=socket)
         stream.unblocked.set()
         async with asyncio.timeout(PATIENCE_SECONDS):
             await task

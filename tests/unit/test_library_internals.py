@@ -17,12 +17,16 @@ from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import Server, ServerState
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
+from websockets.protocol import Protocol as WebSocketBase
+from websockets.server import ServerProtocol
 
 from evently.cli.serving import Parent
 from evently.web.edge.protocol import Protocol
+from evently.web.edge.websockets import WebSocketProtocol
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -61,6 +65,19 @@ def test_uvicorn_is_pinned_to_the_installed_version() -> None:
         (HttpToolsProtocol, "shutdown", ["self"]),
         (HttpToolsProtocol, "on_message_complete", ["self"]),
         (HttpToolsProtocol, "send_400_response", ["self", "msg"]),
+        *[
+            (HttpToolsProtocol, method, ["self"])
+            for method in ("handle_websocket_upgrade", "_should_upgrade", "_unset_keepalive_if_required")
+        ],
+        # web/edge/websockets.py: WebSocketProtocol
+        (WebSocketsSansIOProtocol, "connection_made", ["self", "transport"]),
+        (WebSocketsSansIOProtocol, "connection_lost", ["self", "exc"]),
+        (WebSocketsSansIOProtocol, "data_received", ["self", "data"]),
+        (WebSocketsSansIOProtocol, "handle_cont", ["self", "event"]),
+        *[
+            (WebSocketsSansIOProtocol, method, ["self"])
+            for method in ("handle_ping", "handle_parser_exception", "shutdown")
+        ],
     ],
 )
 def test_the_methods_of_uvicorn_that_are_overridden_or_called(
@@ -71,7 +88,14 @@ def test_the_methods_of_uvicorn_that_are_overridden_or_called(
     assert list(inspect.signature(found).parameters) == parameters, f"{owner.__name__}.{method} has changed"
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(Parent, Multiprocess), (Protocol, HttpToolsProtocol)])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (Parent, Multiprocess),
+        (Protocol, HttpToolsProtocol),
+        (WebSocketProtocol, WebSocketsSansIOProtocol),
+    ],
+)
 def test_every_override_of_uvicorn_overrides_something(ours: type, theirs: type) -> None:
     public = [name for name, value in vars(ours).items() if inspect.isfunction(value) and name[0] != "_"]
     public = [name for name in public if name not in {"overdue", "end"}]  # called by connections.py
@@ -86,6 +110,13 @@ def test_every_override_of_uvicorn_overrides_something(ours: type, theirs: type)
         (Process.__init__, {"parent_conn", "process"}),
         (HttpToolsProtocol.on_message_begin, {"url", "headers"}),
         (HttpToolsProtocol.connection_made, {"flow", "transport"}),
+        (
+            WebSocketsSansIOProtocol.__init__,
+            {"close_timeout", "ping_interval", "ping_timeout", "conn", "writable", "handshake_initiated"}
+            | {"frames", "close_sent"},
+        ),
+        (ServerProtocol.__init__, {"available_extensions"}),
+        (WebSocketBase.__init__, {"max_message_size"}),
         (FlowControl.pause_reading, {"read_paused"}),
         (RequestResponseCycle.__init__, {"disconnected", "message_event", "response_complete"}),
         (RequestResponseCycle.send, {"response_started"}),
@@ -104,6 +135,8 @@ def test_the_other_parts_of_uvicorn_that_are_used() -> None:
     assert isinstance(inspect.getattr_static(Process, "exitcode"), property)
     called = HttpToolsProtocol.data_received.__code__.co_names
     assert "send_400_response" in called, "uvicorn answers malformed requests in another way"
+    assert "_should_upgrade" in HttpToolsProtocol.on_headers_complete.__code__.co_names
+    assert "set_dangerous_leniencies" in HttpToolsProtocol.__init__.__code__.co_names
 
 
 async def test_a_connection_of_uvicorn_has_a_transport_and_a_loop() -> None:

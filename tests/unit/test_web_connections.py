@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import resource
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 
 import msgspec
 import pytest
-import uvicorn
 
 from evently.kit.descriptors import raise_descriptor_limit
 from evently.web.edge import connections as module
 from evently.web.edge.auth import PUBLIC, policy
-from evently.web.edge.connections import CONNECTIONS, ConnectionLimits, Loop, connections_for
+from evently.web.edge.connections import CONNECTIONS, ConnectionLimits, connections_for
 from evently.web.edge.context import Request, Response
-from evently.web.edge.protocol import Protocol
 from evently.web.edge.routing import JSONBody, get, post
-from tests.support.edge import edge_of
+from tests.support.edge import listening
 
 LONG = b"x" * 32_000_000  # more than the kernel's buffers take
 SHORT = ConnectionLimits(
@@ -56,36 +52,10 @@ async def note(request: Request, data: JSONBody[Note]) -> Response[Note]:
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Serve in a thread, with short limits; yield the port."""
     monkeypatch.setattr(CONNECTIONS, "limits", SHORT)
-    listening = socket.create_server(("127.0.0.1", 0), backlog=64)
-    port = listening.getsockname()[1]
-    started, servers = threading.Event(), []
-
-    async def serve() -> None:
-        async with edge_of([read, long, note]) as edge:
-            server = uvicorn.Server(
-                uvicorn.Config(edge, http=Protocol, lifespan="off", log_config=None, access_log=False)
-            )
-            servers.append(server)
-            asyncio.get_running_loop().call_later(0.05, started.set)
-            await server.serve([listening])
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=Loop) as runner:
-            runner.run(serve())
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    started.wait(20)
-    try:
+    with listening([read, long, note]) as port:
         yield port
-    finally:
         while CONNECTED:
             CONNECTED.pop().close()
-        servers[0].should_exit = True
-        servers[0].force_exit = True
-        thread.join(20)
-        listening.close()
-        assert not thread.is_alive()
 
 
 def connect(port: int, sent: bytes = b"") -> socket.socket:

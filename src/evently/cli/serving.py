@@ -281,6 +281,7 @@ def _server(config: Config) -> uvicorn.Config:
         factory=True,
         workers=config.processes(),
         http="evently.web.edge.protocol:Protocol",
+        ws="evently.web.edge.websockets:WebSocketProtocol",
         loop="evently.web.edge.connections:Loop",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

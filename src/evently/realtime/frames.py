@@ -1,4 +1,4 @@
-"""A message as it is sent, encoded once for all: as an event of a stream (WHATWG HTML, 9.2), and as JSON."""
+"""A message as it is sent, encoded once for all readers: as an event (WHATWG HTML, 9.2), and as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from evently.realtime.nouns import Changes, End, EndReason, Snapshot
+from evently.realtime.nouns import Changes, End, EndReason, Ping, Snapshot
 
 Message: TypeAlias = Snapshot | Changes | End
 # How long a browser waits before it opens a stream again: another wait for each, so that the readers of a
@@ -20,13 +20,17 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Frame:
-    """A message with its encodings. `part` is the same for all readers, as ASGI sends it."""
+    """A message with its encodings, the same for all readers, as ASGI sends them.
 
-    __slots__ = ("json", "part")
+    `part` is an event of a response that stays open, `text_part` a message over WebSocket.
+    """
+
+    __slots__ = ("json", "part", "text_part")
 
     def __init__(self, json: bytes, event: bytes) -> None:
         self.json = json
         self.part: dict[str, Any] = {"type": "http.response.body", "body": event, "more_body": True}
+        self.text_part: dict[str, Any] = {"type": "websocket.send", "text": json.decode()}
 
 
 def frame_of(message: Message) -> Frame:
@@ -50,4 +54,6 @@ def reconnect_line() -> bytes:
     return b"retry: %d\n\n" % int(random.uniform(*RECONNECT_SECONDS) * 1000)  # noqa: S311  # no secret
 
 
-PING: Final = Frame(b'{"type":"ping"}', b": ping\n\n")  # proxies and browsers see that the stream lives
+# Proxies see that the stream lives, and so do pages: an event, because scripts see no comments, and could not
+# notice that a proxy holds the stream back.
+PING: Final = Frame(_encode(Ping()), b"event: ping\ndata: %b\n\n" % _encode(Ping()))

@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -47,6 +47,8 @@ from evently.realtime.nouns import (
 from evently.sales import GLANCE_SECONDS, Engine, Glance
 from evently.sales.commands import SalesRefusal
 from evently.sales.reads import SaleHead, SeatBoard, SeatBoards, list_heads, public_types
+
+DropReason: TypeAlias = Literal[EndReason, "slow"]  # slow: it continues when it comes back
 
 CHECK_SECONDS: Final = 0.25  # between two checks of the heads: as old as an availability may be
 PING_SECONDS: Final = 15.0  # proxies close a connection that is silent for 30 s or more
@@ -94,7 +96,7 @@ class Reader(Protocol):
     def take(self, frame: Frame) -> bool:
         """Write a frame now; return False if it cannot be written now."""
 
-    def drop(self, last: Frame | None) -> None:
+    def drop(self, reason: DropReason, last: Frame | None) -> None:
         """End the stream, with a last frame if there is one. The hub has forgotten the reader."""
 
 
@@ -217,7 +219,7 @@ class Hub:
     async def running(self) -> AsyncIterator[None]:
         """Watch events while the block lasts; then end all streams."""
         async with AsyncExitStack() as stack:
-            for name, call in (("streams", self.check), ("ping of streams", self._ping)):
+            for name, call in (("streams", self.check), ("ping of streams", self.ping)):
                 await stack.enter_async_context(repeating(name, call, failed_seconds=1.0))
             yield
             self.stop()
@@ -329,8 +331,8 @@ class Hub:
             frames = watched.renew(glance, board, now)
             await _write(watched, frames)
 
-    async def _ping(self) -> float:
-        """Write something to every reader."""
+    async def ping(self) -> float:
+        """Write a ping to every reader; return the seconds until the next one."""
         for watched in list(self._watched.values()):
             await _write(watched, {True: PING, False: PING})
         return self.options.ping_seconds
@@ -369,12 +371,12 @@ async def _write(watched: Watched, frames: dict[bool, Frame]) -> None:
         _end(watched, reason, end_frame(reason))
 
 
-def _end(watched: Watched, reason: str, last: Frame) -> None:
+def _end(watched: Watched, reason: EndReason, last: Frame) -> None:
     readers, watched.readers = watched.readers, set()
     for reader in readers:
         _drop(reader, reason, last)
 
 
-def _drop(reader: Reader, reason: str, last: Frame | None) -> None:
+def _drop(reader: Reader, reason: DropReason, last: Frame | None) -> None:
     _ended.labels(reason).inc()
-    reader.drop(last)
+    reader.drop(reason, last)

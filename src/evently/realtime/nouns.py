@@ -1,4 +1,4 @@
-"""The messages of a stream: a snapshot, changes since the message before, the end."""
+"""The messages of a stream: a snapshot, changes since the message before, pings, the end."""
 
 from __future__ import annotations
 
@@ -66,6 +66,10 @@ class Changes(msgspec.Struct, frozen=True, tag="changes", tag_field="type"):
     next_release_at: datetime | None
     ticket_types: list[TicketTypeAvailability]
     seats: list[tuple[int, str]]
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping", tag_field="type"):
+    """Says every 15 seconds that the stream lives, also when nothing changes."""
 
 
 class End(msgspec.Struct, frozen=True, tag="end", tag_field="type"):

@@ -1,4 +1,4 @@
-"""Describes the streams as AsyncAPI 3, from the shapes of their messages."""
+"""Describes the streams as AsyncAPI 3, from the shapes of their messages; see docs/live.md."""
 
 from __future__ import annotations
 
@@ -8,12 +8,28 @@ from urllib.parse import urlsplit
 import msgspec
 
 from evently import __version__
-from evently.realtime import Changes, End, Snapshot
+from evently.realtime import Changes, End, Ping, Snapshot
 
-_MESSAGES: Final = (Snapshot, Changes, End)
+_MESSAGES: Final = (Snapshot, Changes, Ping, End)
 _CHANNEL: Final = "eventStream"
 _EXAMPLE: Final = "evt_01m7y4ef72ev2sxmcnxfse27zp"
 _REFERENCE: Final = "#/components/schemas/{name}"
+_QUERY: Final = {
+    "type": "object",
+    "properties": {
+        "since": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "The `seq` of your last message. The first one then has what changed since.",
+        },
+        "seats": {
+            "type": "boolean",
+            "default": True,
+            "description": "Whether to send the states of seats.",
+        },
+    },
+    "additionalProperties": False,
+}
 
 
 def describe_streams(public_url: str = "") -> dict[str, Any]:
@@ -27,8 +43,9 @@ def describe_streams(public_url: str = "") -> dict[str, Any]:
             "title": "Evently",
             "version": __version__,
             "description": (
-                "What changes about an event, as server-sent events (WHATWG HTML, 9.2). Each message is one "
-                "event of the stream: its name is that of the message, its id the journal row `seq`."
+                "What changes about an event, as server-sent events (WHATWG HTML, 9.2) or over WebSocket "
+                "(RFC 6455), with the same messages. As server-sent events, each message is one event: its "
+                "name is the `type` of the message, its id the journal row `seq`."
             ),
             "license": {"name": "Apache-2.0"},
         },
@@ -37,16 +54,24 @@ def describe_streams(public_url: str = "") -> dict[str, Any]:
             _CHANNEL: {
                 "address": "/v1/events/{event_id}/stream",
                 "title": "The stream of an event",
-                "description": "A response to `GET` of the type `text/event-stream` that stays open.",
+                "description": (
+                    "A response to `GET` of the type `text/event-stream` that stays open; or a WebSocket, "
+                    "in which each message is a text. The server takes no messages. It closes with 1000 "
+                    "after an `end` with another reason than stopping, 1012 when it stops, 1013 when the "
+                    "client reads too slowly, and 1008 or 1009 when the client sends a message. After 1012, "
+                    "1013, or a loss of the connection, open it again with `since`, after a random wait of "
+                    "one to five seconds."
+                ),
                 "parameters": {"event_id": {"description": "The id of the event.", "examples": [_EXAMPLE]}},
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+                "bindings": {"ws": {"method": "GET", "query": _QUERY, "bindingVersion": "0.1.0"}},
             }
         },
         "operations": {
             "streamEvent": {
                 "action": "send",
                 "channel": channel,
-                "summary": "Send a snapshot, then what changes, then the end",
+                "summary": "Send a snapshot, then what changes, with pings, then the end",
                 "messages": [{"$ref": f"#/channels/{_CHANNEL}/messages/{name}"} for name in names],
             }
         },
@@ -65,6 +90,9 @@ def describe_streams(public_url: str = "") -> dict[str, Any]:
     }
     if public_url:
         parts = urlsplit(public_url)
-        server = {"host": parts.netloc, "protocol": parts.scheme}
-        found["servers"] = {"evently": server | ({"pathname": parts.path} if parts.path else {})}
+        path = {"pathname": parts.path} if parts.path else {}
+        found["servers"] = {
+            protocol: {"host": parts.netloc, "protocol": protocol} | path
+            for protocol in (parts.scheme, parts.scheme.replace("http", "ws"))
+        }
     return found

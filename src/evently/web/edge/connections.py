@@ -65,6 +65,20 @@ class Watched(Protocol):
         """Close it."""
 
 
+class Unread:
+    """What a client has not taken of what was sent to it; part of a connection."""
+
+    _unread_bytes = 0  # when they were last looked at
+    _unread_since = 0.0
+
+    def reads_nothing(self, waiting: int, now: float) -> bool:
+        """Return whether bytes wait for the client, and it has taken none for too long."""
+        if waiting == 0 or waiting < self._unread_bytes or self._unread_bytes == 0:
+            self._unread_since = now
+        self._unread_bytes = waiting
+        return waiting > 0 and now - self._unread_since > CONNECTIONS.limits.unread_seconds
+
+
 class Connections:
     """The connections of this process."""
 

@@ -83,12 +83,13 @@ def check_same_origin(request: Request) -> None:
     if site is not None:
         if site == "same-origin":
             return
-    elif request.header("origin") in _own_origins(request):
+    elif request.header("origin") in own_origins(request):
         return
     raise Refused(EdgeRefusal.CROSS_SITE)
 
 
-def _own_origins(request: Request) -> set[str]:
+def own_origins(request: Request) -> set[str]:
+    """Return the origins of our own pages."""
     own = {f"{scheme}://{request.header('host')}" for scheme in ("http", "https")}
     public = urlsplit(request.context.options.public_url)
     return own | {f"{public.scheme}://{public.netloc}"}

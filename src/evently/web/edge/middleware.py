@@ -32,9 +32,11 @@ from evently.web.edge.problems import problem_of
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.router import Router
 from evently.web.edge.tracing import request_id_of, trace_id_of
+from evently.web.edge.websockets import as_request
 
 _log: Final = structlog.get_logger(__name__)
 
+_SWITCHED: Final = 101  # to a WebSocket
 _TOO_LARGE: Final = 413
 _EVENT_STREAM: Final = b"text/event-stream"
 _STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
@@ -66,9 +68,8 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
-        if scope["type"] != "http":
-            await send({"type": "websocket.close"})  # there are none
-            return
+        if scope["type"] == "websocket":
+            scope, send = as_request(scope, send)
         headers = dict(scope["headers"])
         peer = scope["client"]
         client = self._clients.find(peer[0] if peer else "", headers, scope["headers"])
@@ -155,6 +156,9 @@ class _Serving(Exchange):
         elif message["type"] == "http.response.body":
             await self._send_body(message)
         else:
+            if message["type"] == "websocket.accept":
+                self._status = _SWITCHED
+                message["headers"] = [(b"x-request-id", self.request_id.encode()), *self._edge.security]
             await self._send(message)
 
     async def _send_body(self, message: Message) -> None:

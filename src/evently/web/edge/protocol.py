@@ -7,16 +7,18 @@ The limits: the length of the request line and of the headers, and how long each
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import math
 import secrets
 from http import HTTPStatus
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from evently.kit.errors import Refused
-from evently.web.edge.connections import BODY_BYTES_PER_SECOND_MIN, CONNECTIONS
+from evently.web.edge.connections import BODY_BYTES_PER_SECOND_MIN, CONNECTIONS, Unread
 from evently.web.edge.problems import PROBLEM_JSON, PROBLEMS, sentence_of
 from evently.web.edge.refusals import EdgeRefusal
 
@@ -26,13 +28,15 @@ HEADERS_BYTES_MAX: Final = 32 * 1024  # as other servers do
 
 
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
+_OF_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
+_KEY_BYTES: Final = 16  # of a WebSocket handshake, before base64
 
 
 class _TooLong(Exception):
     """Raised to end the parsing of a request."""
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(Unread, HttpToolsProtocol):
     """One connection."""
 
     _head_bytes = 0
@@ -41,8 +45,6 @@ class Protocol(HttpToolsProtocol):
     _malformed: Refused | None = None
     _due = math.inf  # when the part of the request that is being received must be there
     _part = "head"
-    _unread_bytes = 0  # of answers, that the client had not taken when they were last looked at
-    _unread_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Count the connection, and wait for the headers of its first request."""
@@ -56,9 +58,23 @@ class Protocol(HttpToolsProtocol):
         CONNECTIONS.remove(self, self.loop)
 
     def data_received(self, data: bytes) -> None:
-        """Parse received bytes; ignore them once the request is refused."""
-        if not self._refused:
-            super().data_received(data)
+        """Parse received bytes; ignore them once the request is refused.
+
+        As uvicorn's, but a request whose upgrade is ignored (RFC 9110, 7.8), such as one to HTTP/2, is parsed
+        again without it: the parser would ignore its body.
+        """
+        if self._refused:
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as exc:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            else:
+                self.data_received(self._without_upgrade() + data[exc.args[0] :])
 
     def on_message_begin(self) -> None:
         """Start to count the bytes of a new request, and its seconds; of the first one they have begun."""
@@ -92,10 +108,13 @@ class Protocol(HttpToolsProtocol):
             self._malformed = Refused(EdgeRefusal.MALFORMED, "many_hosts")
         elif hosts == 0 and version == "1.1":
             self._malformed = Refused(EdgeRefusal.MALFORMED, "no_host")
+        elif self.parser.should_upgrade() and self._should_upgrade() and not _is_handshake(self.headers):
+            self._malformed = Refused(EdgeRefusal.MALFORMED, "handshake")
         if self._malformed is not None:
             raise self._malformed
         self._part, self._due = "body", self.loop.time() + CONNECTIONS.limits.body_seconds
-        super().on_headers_complete()
+        if not self._ignores_upgrade():
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body; a long one may take longer."""
@@ -104,8 +123,42 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for nothing more of this request."""
-        super().on_message_complete()
-        self._due = math.inf
+        if not self._ignores_upgrade():
+            super().on_message_complete()
+            self._due = math.inf
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over to `WebSocketProtocol`, which counts itself."""
+        CONNECTIONS.remove(self, self.loop)
+        super().handle_websocket_upgrade()
+
+    def _should_upgrade(self) -> bool:
+        """Return whether the request is for a WebSocket (RFC 6455, 4.1)."""
+        return (
+            self.parser.get_method() == b"GET"
+            and self.parser.get_http_version() == "1.1"
+            and _OF_A_BODY.isdisjoint(name for name, _ in self.headers)
+            and super()._should_upgrade()
+        )
+
+    def _ignores_upgrade(self) -> bool:
+        return bool(self.parser.should_upgrade()) and not self._should_upgrade()
+
+    def _without_upgrade(self) -> bytes:
+        """Return the head of a request without its upgrade, for a parser of its own."""
+        lines = [
+            b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        ]
+        for name, value in self.headers:
+            if name == b"connection":
+                value = b",".join(  # noqa: PLW2901
+                    option for option in value.split(b",") if option.strip().lower() != b"upgrade"
+                )
+            if name != b"upgrade":
+                lines.append(b"%b: %b" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        return b"\r\n".join([*lines, b"", b""])
 
     def shutdown(self) -> None:
         """Finish the answer under way, then close: the server stops."""
@@ -114,11 +167,7 @@ class Protocol(HttpToolsProtocol):
 
     def overdue(self, now: float) -> str | None:
         """Return what the client has let wait for too long: head, body or reader; None for nothing."""
-        unread = self.transport.get_write_buffer_size()
-        if unread == 0 or unread < self._unread_bytes or self._unread_bytes == 0:
-            self._unread_since = now
-        self._unread_bytes = unread
-        if unread and now - self._unread_since > CONNECTIONS.limits.unread_seconds:
+        if self.reads_nothing(self.transport.get_write_buffer_size(), now):
             return "reader"
         if now > self._due and not self.flow.read_paused:  # paused: it is us who do not read
             return self._part
@@ -170,3 +219,14 @@ class Protocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+def _is_handshake(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Return whether a request for a WebSocket has the one key and the one version that there are."""
+    keys = [value for name, value in headers if name == b"sec-websocket-key"]
+    versions = [value for name, value in headers if name == b"sec-websocket-version"]
+    try:
+        lengths = [len(base64.b64decode(key, validate=True)) for key in keys]
+    except ValueError:
+        return False
+    return lengths == [_KEY_BYTES] and versions == [b"13"]

@@ -12,6 +12,7 @@ class EdgeRefusal(Refusal):
     UNAUTHENTICATED = "unauthenticated"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     CROSS_SITE = "cross-site"
+    ORIGIN_NOT_ALLOWED = "origin-not-allowed"
     TOO_SLOW = "request-timeout"
     TOO_LARGE = "too-large"
     ADDRESS_TOO_LONG = "address-too-long"
