@@ -36,9 +36,10 @@ from evently.mail import Files, Mail
 from evently.payments import open_gateways
 from evently.realtime import Hub
 from evently.sales import Engine
-from evently.sales.reads import SeatBoards, WaitlistPositions
+from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
 from evently.tickets import TicketPrinter, Wallets
 from evently.web.application import create_asgi
+from evently.web.booked_events import BookedEvents
 from evently.web.edge.access import Access
 from evently.web.edge.asgi import Receive, Scope, Send
 from evently.web.edge.connections import CONNECTIONS, ConnectionLimits, connections_for
@@ -190,6 +191,8 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         accounts=accounts,
         access=Access(database, accounts, utc_now, Owners(database).find),
         engine=engine,
+        bookings=Bookings(database),
+        booked_events=BookedEvents(database),
         boards=boards,
         hub=Hub(database, engine, boards, clock),
         waitlist_positions=WaitlistPositions(database, clock),

@@ -20,9 +20,10 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.realtime import Hub
 from evently.sales import Engine, EngineOptions
-from evently.sales.reads import SeatBoards, WaitlistPositions
+from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
 from evently.tickets import TicketPrinter, WalletOptions, Wallets
 from evently.web.application import create_asgi
+from evently.web.booked_events import BookedEvents
 from evently.web.edge.access import Access
 from evently.web.edge.asgi import Receive, Scope, Send
 from evently.web.edge.connections import Loop
@@ -56,6 +57,8 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         access=Access(database, accounts, utc_now, Owners(database).find),
         probe=Probe(database, CheckedClock(utc_now)),
         engine=engine,
+        bookings=Bookings(database),
+        booked_events=BookedEvents(database),
         boards=boards,
         hub=Hub(database, engine, boards, utc_now),
         waitlist_positions=WaitlistPositions(database, utc_now),

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Final
 
@@ -66,6 +67,7 @@ _PLAIN: Final = str.maketrans(
 _KANA_MARKS: Final = str.maketrans({"\u309b": "\u3099", "\u309c": "\u309a"})
 _STRETCH: Final = "\u0640"  # Arabic: makes a word longer, means nothing
 _CHARACTERS_KNOWN_MAX: Final = 10_000  # 2 MB; a text may have any of a million
+_SLUGS_KNOWN_MAX: Final = 1_000
 _TITLE: Final = "t="
 
 
@@ -87,6 +89,7 @@ def words_of(text: str) -> list[str]:
     return [word if _IS_RUN(word) else word[:_WORD_CHARACTERS_MAX] for word in _WORD.findall(plain)]
 
 
+@lru_cache(_SLUGS_KNOWN_MAX)  # each link to an event has that of its title
 def slug_of(text: str) -> str:
     """Return a name as a facet's value: `Jazz & Soul` and `jazz soul` are one.
 

@@ -125,6 +125,10 @@ class Checkout:
         """The gateway that the operator has named; None: nothing may be published for payment online."""
         return self._gateway
 
+    async def find_latest_payment(self, booking_id: UUID) -> Payment | None:
+        """Return the latest payment of a booking. Callers at the same moment share one statement."""
+        return await self.saga.rows.find_latest(booking_id)
+
     async def find_gateway(self) -> str | None:
         """Return the gateway of new payments; None: nothing is paid online.
 

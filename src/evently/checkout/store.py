@@ -84,6 +84,7 @@ class Rows:
         self._due = Together(self._find_due, lambda booking_id: booking_id)
         self._begun = Together(self._begin, lambda begin: begin.payment.booking_id)
         self._moved = Together(self._move, lambda move: move.payment.payment_id)
+        self._latest = Together(self._find_latest)
 
     async def get_due_booking(self, booking_id: UUID) -> DueBooking:
         """Return what a payment needs to know about a booking, or refuse: not found."""
@@ -91,6 +92,10 @@ class Rows:
         if found is None:
             raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
         return found
+
+    async def find_latest(self, booking_id: UUID) -> Payment | None:
+        """Return the latest payment of a booking."""
+        return await self._latest.add(booking_id)
 
     async def begin(self, payment: Payment, key: str | None) -> Payment | None:
         """Begin an attempt; None when the booking has a live payment or the key was used."""
@@ -108,6 +113,11 @@ class Rows:
     async def _find_due(self, booking_ids: Sequence[UUID]) -> list[DueBooking | None]:
         rows = await self._database.fetch(*sql.find_due_bookings(booking_ids=list(booking_ids)))
         found = {row["booking_id"]: DueBooking(**row) for row in rows}
+        return [found.get(booking_id) for booking_id in booking_ids]
+
+    async def _find_latest(self, booking_ids: Sequence[UUID]) -> list[Payment | None]:
+        rows = await self._database.fetch(*sql.list_latest_payments(booking_ids=list(booking_ids)))
+        found = {row["booking_id"]: payment_of(row) for row in rows}
         return [found.get(booking_id) for booking_id in booking_ids]
 
     async def _begin(self, begins: Sequence[Begin]) -> list[Payment | None]:
@@ -164,7 +174,7 @@ async def find_payment_by_key(database: Database, event_id: UUID, buyer_id: UUID
 
 async def find_latest_payment(database: Database, booking_id: UUID) -> Payment | None:
     """Return the latest payment of a booking."""
-    return _found(await database.fetch_row(*sql.find_latest_payment(booking_id=booking_id)))
+    return _found(await database.fetch_row(*sql.list_latest_payments(booking_ids=[booking_id])))
 
 
 async def find_latest_gateway(database: Database) -> str | None:

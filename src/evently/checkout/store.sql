@@ -129,15 +129,18 @@ SELECT {payment}
 FROM payments
 WHERE event_id = :event_id AND buyer_id = :buyer_id AND idempotency_key = :key;
 
--- name: find_latest_payment
--- The latest payment of a booking of any event.
-SELECT {payment}
-FROM payments
-WHERE (event_id, booking_id) = (
-    SELECT bookings.event_id, bookings.booking_id FROM bookings WHERE bookings.booking_id = :booking_id
-)
-ORDER BY attempt DESC
-LIMIT 1;
+-- name: list_latest_payments
+-- The latest payment of each of these bookings, of any events; a booking without one has no row.
+SELECT {latest.payment}
+FROM bookings
+CROSS JOIN LATERAL (
+    SELECT {payments.payment}
+    FROM payments
+    WHERE payments.event_id = bookings.event_id AND payments.booking_id = bookings.booking_id
+    ORDER BY payments.attempt DESC
+    LIMIT 1
+) AS latest
+WHERE bookings.booking_id = ANY(:booking_ids::uuid[]);
 
 -- name: find_latest_gateway
 -- The gateway of the latest payment of all. Ids grow with time, and payments_payment_ix has their order.

@@ -50,12 +50,14 @@ class _Asked(NamedTuple, Generic[Item, Answer]):
 class Together(Generic[Item, Answer]):
     """Does items in batches.
 
-    `do` answers every item of a batch, in order; it never gets two items of one `key` at once. Where a batch
-    fails on its data, only the bad items fail.
+    `do` answers every item of a batch, in order; it never gets two items of one `key` at once. Without a
+    `key`, an item may be there twice, as reads may. Where a batch fails on its data, only the bad items fail.
     """
 
     def __init__(
-        self, do: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], key: Callable[[Item], Hashable]
+        self,
+        do: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
+        key: Callable[[Item], Hashable] = lambda _: object(),
     ) -> None:
         self._do = do
         self._key = key

@@ -412,12 +412,14 @@ async def load_bookings(
         tickets.setdefault(booking_id, []).append(
             Ticket(*ticket)
         )  # columns `ticket`; by position: the hot path
-    return [_booking(row, currencies[row["event_id"]], tickets[row["booking_id"]]) for row in rows]
+    return [
+        make_booking(row.values(), currencies[row["event_id"]], tickets[row["booking_id"]]) for row in rows
+    ]
 
 
-def _booking(row: Record, currency: str, tickets: Sequence[Ticket]) -> Booking:
+def make_booking(columns: Iterable[Any], currency: str, tickets: Sequence[Ticket]) -> Booking:
     """Return a booking from the columns `booking`. By position, because every payment comes here."""
-    event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, ended_at, *rest = row.values()
+    event_id, booking_id, buyer_id, state, placed_at, expires_at, confirmed_at, ended_at, *rest = columns
     return Booking(
         event_id,
         booking_id,

@@ -10,8 +10,9 @@ from evently.db import Probe
 from evently.mail import Mail
 from evently.realtime import Hub
 from evently.sales import Engine
-from evently.sales.reads import SeatBoards, WaitlistPositions
+from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
 from evently.tickets import TicketPrinter, Wallets
+from evently.web.booked_events import BookedEvents
 from evently.web.edge import context
 from evently.web.edge.downloads import Downloads
 
@@ -22,6 +23,8 @@ class Services(context.Context):
 
     probe: Probe
     engine: Engine
+    bookings: Bookings
+    booked_events: BookedEvents
     boards: SeatBoards
     hub: Hub
     waitlist_positions: WaitlistPositions

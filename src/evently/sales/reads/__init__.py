@@ -5,6 +5,7 @@ Decides nothing.
 
 from evently.sales.loading import load_hall
 from evently.sales.reads.bookings import (
+    Bookings,
     get_booking,
     list_bookings_of_buyer,
     list_bookings_of_event,
@@ -77,6 +78,7 @@ __all__ = [
     "Balance",
     "BestAvailable",
     "BookingQuote",
+    "Bookings",
     "CancellationPreview",
     "CancellationQuote",
     "Estimate",

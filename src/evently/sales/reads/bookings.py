@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 from uuid import UUID
 
@@ -12,14 +14,16 @@ import msgspec
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
+from evently.kit.together import Together
 from evently.sales import loading
-from evently.sales.commands import Booking, SalesRefusal
+from evently.sales.commands import Booking, SalesRefusal, Ticket
 from evently.sales.rules.state import Refund
 from evently.sales.terms import Conditions, Rescheduling
 
 sql: Final = load_queries(__name__)
 
 TICKETS_AHEAD_MAX: Final = 100  # bookings that a refusal names
+_FIRST_OF_TICKET: Final = 1 + len(sql.columns["booking"])  # in a row of `read_bookings`, after the currency
 KINDS: Final = ("upcoming", "past", "cancelled", "all")  # of a buyer's bookings
 
 
@@ -31,13 +35,28 @@ class BookingOwner(msgspec.Struct, frozen=True):
     event_starts_at: datetime
 
 
+class Bookings:
+    """Reads bookings by their ids. Those that are asked for at the same moment share one statement.
+
+    It begins after each of them was asked for, so none is older than its request.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._together = Together(self._read)
+
+    async def get(self, booking_id: UUID) -> Booking:
+        """Return a booking with its tickets, or refuse an unknown one."""
+        return _found(await self._together.add(booking_id))
+
+    async def _read(self, booking_ids: Sequence[UUID]) -> list[Booking | None]:
+        found = await _read(self._database, booking_ids)
+        return [found.get(booking_id) for booking_id in booking_ids]
+
+
 async def get_booking(database: Database, booking_id: UUID) -> Booking:
     """Return a booking with its tickets, or refuse an unknown one."""
-    async with database.snapshot() as snapshot:
-        row = await snapshot.fetchrow(*sql.find_booking(booking_id=booking_id))
-        if row is None:
-            raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-        return (await _load(snapshot, [row]))[0]
+    return _found((await _read(database, [booking_id])).get(booking_id))
 
 
 async def locate_booking(database: Database, booking_id: UUID) -> BookingOwner:
@@ -137,6 +156,25 @@ async def list_reschedulings(
     ):
         found[event_id].append(Rescheduling(*rescheduling))
     return found
+
+
+async def _read(database: Database, booking_ids: Sequence[UUID]) -> dict[UUID, Booking]:
+    """Return the bookings that exist, by id."""
+    found: dict[UUID, Booking] = {}
+    rows = await database.fetch(*sql.read_bookings(booking_ids=list(set(booking_ids))))
+    for booking_id, tickets in groupby(rows, key=itemgetter("booking_id")):
+        values = [tuple(row) for row in tickets]
+        currency, *columns = values[0][:_FIRST_OF_TICKET]
+        found[booking_id] = loading.make_booking(
+            columns, currency, [Ticket(*row[_FIRST_OF_TICKET:]) for row in values]
+        )
+    return found
+
+
+def _found(booking: Booking | None) -> Booking:
+    if booking is None:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    return booking
 
 
 def _position(after: str | None) -> UUID | None:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import catalogue, checkout, sales
+from evently import catalogue, sales
 from evently.checkout import CheckoutRefusal, Payment, PaymentChoice
 from evently.kit.errors import Refused
 from evently.kit.ids import BookingId, find_id, reference_of, show_id
@@ -195,29 +195,27 @@ async def my_tickets(request: Request) -> Response[str]:
 
 async def read_booking(request: Request, booking_id: UUID) -> BookingOnPage:
     """Return a booking of the reader; another person's is not found."""
-    booking = await sales.reads.get_booking(request.context.database, booking_id)
+    context = request.context
+    booking = await context.bookings.get(booking_id)
     if booking.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    return (await _show_all(request, [booking], with_payment=True))[0]
+    type_ids = {ticket.ticket_type_id for ticket in booking.tickets}
+    event, names = await context.booked_events.get(booking.event_id, type_ids)
+    payment = None
+    if booking.payment == "online" and booking.state == "held":  # later, the booking says how it ended
+        payment = await context.checkout.find_latest_payment(booking_id)
+    return _show(booking, event, names, payment, context.clock())
 
 
-async def _show_all(
-    request: Request, bookings: Sequence[Booking], *, with_payment: bool = False
-) -> list[BookingOnPage]:
-    database = request.context.database
+async def _show_all(request: Request, bookings: Sequence[Booking]) -> list[BookingOnPage]:
     if not bookings:
         return []
-    async with database.snapshot() as snapshot:
+    async with request.context.database.snapshot() as snapshot:
         event_ids = list({booking.event_id for booking in bookings})
         events = await catalogue.find_events(snapshot, event_ids)
         names = await sales.reads.list_type_names(snapshot, event_ids)
-    shown = []
-    for booking in bookings:
-        payment = None
-        if with_payment and booking.payment == "online":
-            payment = await checkout.find_payment(database, booking.booking_id)
-        shown.append(_show(booking, events[booking.event_id], names, payment, request.context.clock()))
-    return shown
+    now = request.context.clock()
+    return [_show(booking, events[booking.event_id], names, None, now) for booking in bookings]
 
 
 def _show(

@@ -62,6 +62,7 @@ templates: Final = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,  # or each page asks the file system whether its templates have changed
 )
 templates.filters |= {
     "money": words.money,

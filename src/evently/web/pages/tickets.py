@@ -6,7 +6,7 @@ from typing import Final
 
 import markupsafe
 
-from evently import sales, tickets
+from evently import tickets
 from evently.kit.errors import Refused
 from evently.kit.ids import BookingId, TicketId, show_id
 from evently.kit.money import Money
@@ -47,7 +47,7 @@ async def show_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
 async def tickets_pdf(request: Request, booking_id: FromPath[BookingId]) -> Response[bytes]:
     """Return the tickets of a booking of the reader as PDF."""
     context = request.context
-    booking = await sales.reads.get_booking(context.database, booking_id)
+    booking = await context.bookings.get(booking_id)
     if booking.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     issued = await tickets.load_tickets(context.database, booking)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from evently import checkout, sales
+from evently import sales
 from evently.kit.errors import Refused
 from evently.kit.ids import BookingId, EventId
 from evently.sales.commands import SalesRefusal
@@ -35,7 +35,7 @@ from evently.web.services import Request
 )
 async def get_booking(request: Request, booking_id: FromPath[BookingId]) -> Response[BookingDetailsView]:
     """Return a booking of the caller, with its refunds and its latest payment."""
-    booking = await sales.reads.get_booking(request.context.database, booking_id)
+    booking = await request.context.bookings.get(booking_id)
     if booking.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     return await _show_details(request, booking)
@@ -53,7 +53,7 @@ async def get_event_booking(
     request: Request, event_id: FromPath[EventId], booking_id: FromPath[BookingId]
 ) -> Response[BookingDetailsView]:
     """Return a booking of the organizer's event, with its refunds and its latest payment."""
-    booking = await sales.reads.get_booking(request.context.database, booking_id)
+    booking = await request.context.bookings.get(booking_id)
     if booking.event_id != event_id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     shown = await _show_details(request, booking)
@@ -128,7 +128,7 @@ async def _show_details(request: Request, booking: sales.commands.Booking) -> Re
         else []
     )
     paid_online = booking.payment == "online"
-    payment = await checkout.find_payment(database, booking.booking_id) if paid_online else None
+    payment = await request.context.checkout.find_latest_payment(booking.booking_id) if paid_online else None
     return Response(show_booking_details(booking, refunds, payment), headers=NO_STORE)
 
 

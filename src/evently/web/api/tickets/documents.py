@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import sales, tickets
+from evently import tickets
 from evently.kit.errors import Refused
 from evently.kit.ids import BookingId, show_id
 from evently.sales.commands import SalesRefusal
@@ -111,11 +111,10 @@ async def get_booking_calendar(
 
 
 async def _tickets_of(request: Request, booking_id: UUID) -> IssuedTickets:
-    database = request.context.database
-    booking = await sales.reads.get_booking(database, booking_id)
+    booking = await request.context.bookings.get(booking_id)
     if booking.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    return await tickets.load_tickets(database, booking)
+    return await tickets.load_tickets(request.context.database, booking)
 
 
 routes: Final = [list_tickets_of_booking, get_tickets_pdf, get_booking_calendar]

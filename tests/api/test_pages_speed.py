@@ -1,0 +1,44 @@
+"""What the pages of an on-sale cost: statements and bytes. Their speed is measured by `make bench`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from evently.kit.ids import show_id
+from evently.sales.terms import Conditions
+from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.paying import sold_under
+from tests.support.statements import statements_of
+from tests.support.visitor import Visitor
+
+
+@pytest.fixture
+async def office(database_url: str) -> AsyncIterator[BoxOffice]:
+    async with open_box_office(database_url, pool_connections_max=1) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(("payment", "statements"), [("door", 1), ("online", 2)])
+async def test_the_page_of_a_booking_reads_the_booking_alone(
+    office: BoxOffice, payment: str, statements: int
+) -> None:
+    conditions = Conditions(payment="online" if payment == "online" else "door", hold_seconds=600)
+    event = await office.open_event(terms=sold_under(conditions, 50))
+    type_id, buyer = await office.ticket_type(event), Visitor(office, office.as_buyer())
+    await buyer.send(f"/events/{show_id('evt', event.event_id)}/bookings", {type_id: "3", "key": "one"})
+    assert buyer.path.startswith("/bookings/"), buyer.text
+    with statements_of(office.context.database) as sent:
+        await asyncio.gather(*[buyer.client.get(buyer.path) for _ in range(20)])
+    of_event = ("FROM events", "FROM ticket_types", "BEGIN", "COMMIT")  # at most four times a second
+    rest = [each for each in sent if not any(part in each for part in of_event)]
+    assert rest, "a booking comes from the database, not from memory"
+    assert len(rest) < 20 * statements / 2, "buyers who look at the same moment share their reads"
+    office.context.booked_events._memory.forget_all()
+    with statements_of(office.context.database) as sent:
+        assert (await buyer.client.get(buyer.path)).status_code == 200
+    rest = [each for each in sent if not any(part in each for part in of_event)]
+    assert len(rest) == statements, rest
+    assert len(sent) == statements + 4, "and the event with the names of its ticket types, in one snapshot"
