@@ -288,6 +288,12 @@ async def test_an_organizer_sees_what_cancelling_a_booking_does_and_may_keep_doo
         "SELECT facts FROM journal WHERE event_id = $1 ORDER BY seq DESC LIMIT 1", at_door.event.event_id
     )
     assert SaleCancelled(door_kept=True) in decode_facts(stored)
+    pays_back = await online_event(office, Conditions("door"))
+    booked = Buyer(office, headers, pays_back, (await office.book(pays_back, headers)).json())
+    await office.client.post(f"/v1/events/{show_id('evt', pays_back.event_id)}/cancel", headers=manager)
+    refused = await office.post(path(booked, "cancel"), manager, keep_door_money=True)
+    assert (refused.status_code, refused.json()["code"]) == (409, "event-cancelled")
+    assert refused.json()["detail"].endswith("none of it can be kept.")
 
 
 async def test_refunds_and_the_cancellation_of_an_event_for_its_organizer(office: BoxOffice) -> None:

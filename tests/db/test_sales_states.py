@@ -17,12 +17,14 @@ from evently.sales import states
 from evently.sales.commands import (
     Booked,
     BookingLine,
+    CancelSale,
     ConfirmBooking,
     JoinWaitlist,
     PlaceBooking,
     PutConditions,
     PutTicketType,
 )
+from evently.sales.rules.state import DOOR_KEPT
 from evently.sales.terms import Conditions, TicketTypeTerms
 from tests.support.catalogue import sale_terms
 from tests.support.sales_desk import SalesDesk, booking, open_sales_desk
@@ -91,6 +93,21 @@ async def test_the_revision_fills_in_how_bookings_are_paid(db: Database, desk: S
         await tx.execute("ALTER TABLE bookings DROP COLUMN payment")
         await tx.execute(revision.read_text(encoding="utf-8"))
     assert await payments(db) == before
+
+
+async def test_the_revision_reads_from_the_journal_who_keeps_what_was_paid_at_the_door(
+    db: Database, desk: SalesDesk
+) -> None:
+    for keeps_door in (True, False):
+        event = await desk.event()
+        await desk.change(CancelSale(event.event_id, keeps_door))
+    before = await db.fetch("SELECT event_id, extras FROM sales ORDER BY event_id")
+    assert sorted([row["extras"] & DOOR_KEPT for row in before]) == [0, DOOR_KEPT]
+    revision = files("evently.db.migrations.versions").joinpath("0025_door_kept.sql")
+    async with db.transaction() as tx:
+        await tx.execute("UPDATE sales SET extras = extras & ~$1::integer", DOOR_KEPT)
+        await tx.execute(revision.read_text(encoding="utf-8"))
+    assert await db.fetch("SELECT event_id, extras FROM sales ORDER BY event_id") == before
 
 
 async def test_an_answer_from_before_the_revision_says_how_its_booking_is_paid(

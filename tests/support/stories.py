@@ -9,7 +9,7 @@ with a sale of which a batch loads only the first waiting entry of each quantity
 
     pool hall 10                 type std hall+balcony price=5 max=4 each=2 from=1h until=2h zone=stalls
     type std hidden=y            type std tax=19% tax-on-top=yes
-    open, call-off, window 1h 2h, retire std, drop hall
+    open, call-off, call-off keep-door=yes, window 1h 2h, retire std, drop hall
     book A 6                     book A 2 std 1 vip key=k body=other         hold A 6 (for 15 minutes)
     book A 2 seats=A1,A2         book A 2 section=balcony accessible=1       book A 2 promo=FRIENDS
     confirm A, extend A          pay A (the amount due), pay A 500 with=other
@@ -587,7 +587,7 @@ COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
     "unblock": lambda _story, told: UnblockSeats(EVENT, tuple(told.words[0].split(","))),
     "move": _reschedule,
     "open": lambda _story, _told: OpenSale(EVENT),
-    "call-off": lambda _story, _told: CancelSale(EVENT),
+    "call-off": lambda _story, told: CancelSale(EVENT, "keep-door" in told.options),
     "window": _window,
     "retire": lambda story, told: RetireTicketType(EVENT, story.id_of(told.words[0])),
     "drop": lambda story, told: RemovePool(EVENT, story.id_of(told.words[0])),

@@ -79,6 +79,12 @@ PRICES: Final[dict[str, str]] = {
         pay A                        -> booked
         ledger                       -> buyer 4800 fees -336 organizer -4178 tax -286
     """,
+    "so has one that is paid at the door": """
+        terms fee=200 fee-tax=19%    -> done
+        book A 1                     -> booked
+        due A                        -> 1200
+        ledger                       -> door 1200 fees -168 organizer -1000 tax -32
+    """,
     "or has none": """
         terms online fee=200 fee-tax=0% -> done
         type std hall price=3400 tax=7% -> done
@@ -322,6 +328,29 @@ REFUNDS: Final[dict[str, str]] = {
         capture C                    -> booked
         cancel C by=organizer keep-door=yes -> cancelled
         refunded C                   -> 1000
+    """,
+    "whether a cancelled event keeps what was paid at the door is decided once for all bookings": """
+        book A 2                     -> booked
+        book B 1                     -> booked
+        hold C 1                     -> held
+        cancel A 1 by=organizer keep-door=yes -> booked
+        call-off                     -> done
+        & cancel A by=organizer keep-door=yes -> event-cancelled
+        cancel B by=organizer keep-door=yes   -> event-cancelled
+        cancel C by=organizer keep-door=yes   -> cancelled
+        cancel A by=organizer        -> cancelled
+        cancel B by=organizer        -> cancelled
+        ledger                       -> door 1000 organizer -1000
+    """,
+    "a cancelled event may keep what was paid at the door": """
+        book A 2                     -> booked
+        book B 1                     -> booked
+        book C 1                     -> booked
+        call-off keep-door=yes       -> done
+        & cancel A by=organizer keep-door=yes -> cancelled
+        cancel B by=organizer keep-door=yes   -> cancelled
+        cancel C by=organizer        -> cancelled
+        ledger                       -> door 3000 organizer -3000
     """,
     "refunds by another hand are counted once, fall, and are never more than is left": """
         terms online                 -> done

@@ -23,7 +23,7 @@ from evently.sales.states import BookingPayment
 from evently.sales.terms import Conditions
 
 _SETTLED_BY = {"gateway": "gateway", "never_paid": "buyer", "by_hand": "door"}  # account by how
-HAS_PROMOS = 4  # of `sales.extras`
+HAS_PROMOS, DOOR_KEPT = 4, 128  # of `sales.extras`
 
 
 class _Parts(NamedTuple):
@@ -70,6 +70,8 @@ def post_cancellation(sale: ReplayedSale, booking: ReplayedBooking, fact: Cancel
     if fact.door_kept:
         if booking.payment_id is not None or fact.refund_minor:
             raise Contradiction(f"{fact.booking_id} was paid online, but its money was kept")
+        if sale.state == "cancelled" and not sale.extras & DOOR_KEPT:
+            raise Contradiction(f"money of {fact.booking_id} was kept, but its event pays back all of it")
         return
     if booking.payment_id is None or fact.unpaid:
         owed = "door" if booking.payment_id is None else "buyer"

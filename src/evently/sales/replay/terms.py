@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evently.sales import facts
-from evently.sales.replay.money import HAS_PROMOS
+from evently.sales.replay.money import DOOR_KEPT, HAS_PROMOS
 from evently.sales.replay.state import Contradiction, ReplayedPool, ReplayedPromo, ReplayedSale
 from evently.sales.terms import Rescheduling
 
@@ -38,9 +38,10 @@ def open_(sale: ReplayedSale, _fact: facts.SaleOpened) -> None:
     sale.state = "open"
 
 
-def cancel(sale: ReplayedSale, _fact: facts.SaleCancelled) -> None:
+def cancel(sale: ReplayedSale, fact: facts.SaleCancelled) -> None:
     """Cancel the sale."""
     sale.state = "cancelled"
+    sale.extras |= DOOR_KEPT * fact.door_kept
 
 
 def put_pool(sale: ReplayedSale, fact: facts.PoolPut) -> None:

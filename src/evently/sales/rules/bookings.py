@@ -214,6 +214,9 @@ def cancel_booking(sale: Sale, batch: Batch, command: CancelBooking) -> Outcome:
     chosen = chosen_tickets(booking, command.ticket_ids)
     if isinstance(chosen, No):
         return chosen
+    keeps_door = command.keeps_door and command.buyer_id is None
+    if keeps_door and sale.pays_door_back() and is_paid_at_door(booking):
+        return No(SalesRefusal.EVENT_CANCELLED, "door_money")
     # After this point the cancellation must succeed.
     return Booked(
         void_tickets(
@@ -223,7 +226,7 @@ def cancel_booking(sale: Sale, batch: Batch, command: CancelBooking) -> Outcome:
             chosen,
             _refund_minor(booking, chosen, conditions, promise, command, batch),
             unpaid=command.unpaid,
-            keeps_door=command.keeps_door and command.buyer_id is None,
+            keeps_door=keeps_door,
         )
     )
 

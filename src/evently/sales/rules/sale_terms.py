@@ -30,7 +30,7 @@ from evently.sales.commands import (
 )
 from evently.sales.rules import offers
 from evently.sales.rules.moves import claim_seat, clear_claim
-from evently.sales.rules.state import Batch, Pool, Promo, Sale
+from evently.sales.rules.state import DOOR_KEPT, Batch, Pool, Promo, Sale
 from evently.sales.terms import (
     CONDITIONS_MAX,
     POOLS_MAX,
@@ -123,6 +123,7 @@ def cancel_sale(sale: Sale, batch: Batch, command: CancelSale) -> Outcome:
         return Done()
     sale.state = "cancelled"
     batch.terms_changed = True
+    sale.extras |= DOOR_KEPT * command.keeps_door
     batch.facts.append(facts.SaleCancelled(command.keeps_door))
     offers.withdraw_all(sale, batch, "cancelled")
     return Done()

@@ -30,6 +30,7 @@ SecretSource = Callable[[], bytes]
 
 # Bits of `sales.extras`: which of the rarer parts a sale has ever had, so that only those are loaded
 HAS_CONDITIONS, HAS_SEATING, HAS_PROMOS, HAS_WAITLIST, HAS_RETURNS, HAS_RESCHEDULINGS = (1, 2, 4, 8, 16, 32)
+DOOR_KEPT = 128  # it was cancelled, and the organizer keeps what was paid at the door
 # Entries of each quantity in memory: a few milliseconds to load, and as many offers as a batch should make
 # beside its commands
 WAITLIST_KNOWN_MAX: Final = 50
@@ -177,6 +178,10 @@ class Sale:
     waitlists_known: bool = False
     set_asides: dict[UUID, int] = field(default_factory=dict)  # units set aside, by ticket type
     returned: dict[UUID, ReturnedTicket] = field(default_factory=dict)  # by ticket
+
+    def pays_door_back(self) -> bool:
+        """Return whether it was cancelled, and what was paid at the door is paid back to everybody."""
+        return self.state == "cancelled" and not self.extras & DOOR_KEPT
 
     def available(self, terms: TicketTypeTerms) -> int:
         """Return how many units of a ticket type could be booked now."""

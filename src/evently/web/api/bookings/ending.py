@@ -160,7 +160,7 @@ async def cancel_booking(
     ),
     tags=["Organizer: bookings"],
     status_code=200,
-    responses=problems(*_CANCELLING, SalesRefusal.KEY_REUSED),
+    responses=problems(*_CANCELLING, SalesRefusal.EVENT_CANCELLED, SalesRefusal.KEY_REUSED),
     **policy(organizer("manager", "bookings:write")),
 )
 async def cancel_event_booking(
