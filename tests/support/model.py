@@ -34,8 +34,10 @@ from evently.sales.commands import (
     PlaceBooking,
     PutConditions,
     PutPool,
+    PutTicketType,
     RecordCapture,
     RescheduleEvent,
+    RetirePromoCode,
     RetireTicketType,
     ReturnTickets,
     SalesRefusal,
@@ -50,6 +52,7 @@ class Ticket:
     """One sold or held unit. `replaces`: the returned ticket whose unit and seat it will take over."""
 
     type_id: UUID
+    price_minor: int
     total_minor: int
     discount_minor: int = 0
     seat: str | None = None
@@ -114,6 +117,7 @@ class Model:
     off_sale_at: datetime
     open: bool = True
     retired: set[UUID] = field(default_factory=set)
+    promo_retired: bool = False
     moves: list[RescheduleEvent] = field(default_factory=list)  # of this batch
     claims: dict[UUID, Claim] = field(default_factory=dict)
     line: list[Waiting] = field(default_factory=list)  # in the order in which they joined
@@ -168,21 +172,22 @@ class Model:
             mine = Counter((each.type_id, each.replaces) for each in waiting.offer.tickets.values())
             left = [each for each in made.tickets if each.state != "void"]
             assert Counter((each.ticket_type_id, each.replaces) for each in left) == mine
+            due = waiting.offer.due_minor()
+            # It may have been accepted with the code in the batch that made it
+            # None is left of an offer that was declined in the batch that made it
+            prices = [(each.price_minor, each.discount_minor) for each in waiting.offer.tickets.values()]
             waiting.offer.tickets = {
                 each.ticket_id: Ticket(
                     each.ticket_type_id,
+                    price_minor,
                     each.total_minor(),
-                    # It may have been accepted with the code in the batch that made it
-                    0 if waiting.offer.promo_id is None else self._discount(each.ticket_type_id),
+                    discount_minor,
                     each.seat_id,
                     each.replaces,
                 )
-                for each in left
+                for each, (price_minor, discount_minor) in zip(left, prices, strict=True)
             }
-            assert waiting.offer.due_minor() == sum(
-                self._total(each.type_id, each.discount_minor, waiting.offer.conditions)
-                for each in waiting.offer.tickets.values()
-            )
+            assert waiting.offer.due_minor() == due, "it costs what it cost when it was made"
             self.claims[booking_id] = waiting.offer
         self.unseen.clear()
         assert {each.entry_id: each.state for each in self.line} == {
@@ -274,10 +279,6 @@ class Model:
         ]
         return [ticket_id for _, ticket_id in sorted(returned)]
 
-    def _total(self, type_id: UUID, discount_minor: int, conditions: Conditions) -> int:
-        price = self.ticket_types[type_id].price_minor - discount_minor
-        return price + (conditions.fees.fixed_minor if price else 0)
-
     # The line
 
     def _note_public_units(self) -> None:
@@ -332,9 +333,13 @@ class Model:
                 seats[terms.zone] -= units
 
     def _offer(self, waiting: Waiting, own: int, returned: list[UUID]) -> None:
-        total = self._total(waiting.type_id, 0, self.conditions)
+        price_minor = self.ticket_types[waiting.type_id].price_minor
+        total = _total(price_minor, self.conditions)
         stand_for: list[UUID | None] = [None] * own + list(returned[: waiting.quantity - own])
-        tickets = {self._nobody_knows(): Ticket(waiting.type_id, total, replaces=each) for each in stand_for}
+        tickets = {
+            self._nobody_knows(): Ticket(waiting.type_id, price_minor, total, replaces=each)
+            for each in stand_for
+        }
         seconds = self.conditions.offer_seconds
         if waiting.new:
             seconds = min(seconds, self.conditions.hold_seconds)
@@ -452,14 +457,20 @@ class Model:
         if not self._for_sale({line.ticket_type_id: line.quantity for line in command.lines}):
             reasons.add(SalesRefusal.SOLD_OUT)
         if command.promo_code is not None:
-            wanted = [line.ticket_type_id for line in command.lines for _ in range(line.quantity)]
-            reasons |= self._against_promo(command.buyer_id, wanted)
+            prices = [
+                self.ticket_types[line.ticket_type_id].price_minor
+                for line in command.lines
+                for _ in range(line.quantity)
+            ]
+            reasons |= self._against_promo(command.buyer_id, prices)
         return reasons
 
-    def _against_promo(self, buyer_id: UUID, wanted: Iterable[UUID]) -> set[SalesRefusal]:
+    def _against_promo(self, buyer_id: UUID, prices: Iterable[int]) -> set[SalesRefusal]:
+        if self.promo_retired:
+            return {SalesRefusal.UNKNOWN_PROMO_CODE}
         with_it = [claim for claim in self._live() if claim.promo_id is not None]
         mine = [claim for claim in with_it if claim.buyer_id == buyer_id]
-        spent = sum(claim.discounts_minor for claim in with_it) + sum(map(self._discount, wanted))
+        spent = sum(claim.discounts_minor for claim in with_it) + sum(map(_discount, prices))
         assert self.promo.uses_max is not None
         assert self.promo.per_buyer_max is not None
         assert self.promo.budget_minor is not None
@@ -471,7 +482,8 @@ class Model:
         return {SalesRefusal.PROMO_CODE_USED_UP} if used_up else set()
 
     def _over_hold_limit(self, command: PlaceBooking) -> bool:
-        if command.hold_seconds is None and self.conditions.payment != "online":
+        is_free = not any(self.ticket_types[line.ticket_type_id].price_minor for line in command.lines)
+        if command.hold_seconds is None and (self.conditions.payment != "online" or is_free):
             return False
         held = [
             len(claim.tickets)
@@ -576,8 +588,8 @@ class Model:
             return {SalesRefusal.NOT_OFFERED} if late else set()
         if command.promo_code is None:
             return called_off
-        wanted = [ticket.type_id for ticket in waiting.offer.tickets.values()]
-        return called_off | self._against_promo(command.buyer_id, wanted)
+        prices = [ticket.price_minor for ticket in waiting.offer.tickets.values()]
+        return called_off | self._against_promo(command.buyer_id, prices)
 
     # Effects
 
@@ -639,6 +651,11 @@ class Model:
                 self._serve()
             case PutConditions():
                 self.conditions = command.conditions
+            case PutTicketType():
+                self.ticket_types[command.ticket_type.ticket_type_id] = command.ticket_type
+                self._serve()
+            case RetirePromoCode():
+                self.promo_retired = True
             case RescheduleEvent():
                 self.moves.append(command)
                 for claim in self._live():
@@ -691,10 +708,11 @@ class Model:
         promo = command.promo_code is not None
         tickets = {}
         for each in booking.tickets:
-            discount = self._discount(each.ticket_type_id) if promo else 0
-            total = self._total(each.ticket_type_id, discount, self.conditions)
+            price_minor = self.ticket_types[each.ticket_type_id].price_minor
+            discount = _discount(price_minor) if promo else 0
+            total = _total(price_minor - discount, self.conditions)
             assert (each.seat_id is None) == (self.ticket_types[each.ticket_type_id].zone is None)
-            tickets[each.ticket_id] = Ticket(each.ticket_type_id, total, discount, each.seat_id)
+            tickets[each.ticket_id] = Ticket(each.ticket_type_id, price_minor, total, discount, each.seat_id)
         for line in command.lines:
             mine = [ticket.seat for ticket in tickets.values() if ticket.type_id == line.ticket_type_id]
             assert len(mine) == line.quantity
@@ -716,9 +734,6 @@ class Model:
         claim.discounts_minor = sum(ticket.discount_minor for ticket in tickets.values())
         self.claims[booking.booking_id] = claim
         self._promise_all(claim)
-
-    def _discount(self, type_id: UUID) -> int:
-        return self.ticket_types[type_id].price_minor // 10  # ten per cent of whole tens
 
     def _prolong(self, claim: Claim) -> None:
         assert claim.expires_at is not None
@@ -787,9 +802,9 @@ class Model:
         if with_promo:
             waiting.offer.promo_id = self.promo.promo_id
             for ticket in waiting.offer.tickets.values():
-                ticket.discount_minor = self._discount(ticket.type_id)
-                ticket.total_minor = self._total(
-                    ticket.type_id, ticket.discount_minor, waiting.offer.conditions
+                ticket.discount_minor = _discount(ticket.price_minor)  # of the price that was offered
+                ticket.total_minor = _total(
+                    ticket.price_minor - ticket.discount_minor, waiting.offer.conditions
                 )
             waiting.offer.discounts_minor = sum(
                 ticket.discount_minor for ticket in waiting.offer.tickets.values()
@@ -834,6 +849,14 @@ def _compare(claim: Claim, booking: Booking) -> None:
                 ticket.replaces,
             )
             assert theirs.returning_since == ticket.returned_at
+
+
+def _discount(price_minor: int) -> int:
+    return price_minor // 10  # ten per cent of whole tens
+
+
+def _total(price_minor: int, conditions: Conditions) -> int:
+    return price_minor + (conditions.fees.fixed_minor if price_minor else 0)
 
 
 def _named(outcome: Booked | Listed) -> UUID:

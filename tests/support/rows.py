@@ -16,8 +16,16 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from evently.kit.shapes import copy_fields
 from evently.sales.commands import Booking, Command, Outcome, OutsideRefund, Ticket, WaitlistEntry, WakeSale
-from evently.sales.facts import BookingCancelled, Fact, TicketsCancelled, decode_facts, encode_facts
+from evently.sales.facts import (
+    BookingCancelled,
+    Fact,
+    TicketsCancelled,
+    TicketTypePut,
+    decode_facts,
+    encode_facts,
+)
 from evently.sales.replay import Replay
 from evently.sales.replay.state import NOTHING_MORE
 from evently.sales.rules import decide
@@ -133,6 +141,7 @@ class Rows:
             known.seq,
             known.head_hash,
             known.head_at,
+            known.extras,
         )
         sale.pools = {each: Pool(each, *row) for each, row in self.pools.items()}
         sale.ticket_types = dict(self.ticket_types)
@@ -186,6 +195,7 @@ class Rows:
         if batch.facts:
             sale.seq += 1
             self.journal.append((batch.now, decode_facts(encode_facts(batch.facts))))
+        sale.extras |= batch.extras()
         assert bool(batch.facts) or not batch.postings, "money moves with a fact"
         self.replays += len(batch.replayed)
         self.answers |= {
@@ -486,7 +496,21 @@ class Rows:
             replayed = again.pools[pool_id]
             counted = (replayed.held, replayed.sold, replayed.set_aside, replayed.capacity)
             assert counted == (pool.held, pool.sold, pool.set_aside, pool.capacity)
-        assert (again.on_sale_at, again.off_sale_at) == (sale.on_sale_at, sale.off_sale_at)
+        of_sale = ("currency", "on_sale_at", "off_sale_at", "extras")
+        assert [getattr(again, name) for name in of_sale] == [getattr(sale, name) for name in of_sale]
+        assert again.types == {
+            each: copy_fields(TicketTypePut, terms) for each, terms in self.ticket_types.items()
+        }
+        assert {each: promo.terms for each, promo in again.promos.items()} == {
+            each: terms for each, (terms, _, _) in self.promos.items()
+        }
+        seating = self.seating
+        assert again.seating == (
+            None if seating is None else (seating.digest, seating.zones, seating.zone_of)
+        )
+        assert {each: pool.name for each, pool in again.pools.items()} == {
+            each: pool.name for each, pool in sale.pools.items()
+        }
         assert again.reschedulings == self.reschedulings
         assert again.conditions == self.conditions
         assert again.seats == self.claims

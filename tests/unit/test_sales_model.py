@@ -38,9 +38,11 @@ from evently.sales.commands import (
     PutConditions,
     PutPool,
     PutPromoCode,
+    PutTicketType,
     RecordCapture,
     RecordRefund,
     RescheduleEvent,
+    RetirePromoCode,
     RetireTicketType,
     ReturnTickets,
     SetUpSale,
@@ -307,6 +309,17 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(type_id=st.sampled_from([LIMITED, EARLY]))
     def retire(self, type_id: UUID) -> None:
         self._ask(RetireTicketType(EVENT, type_id))
+
+    @precondition(lambda self: len(self.rows.journal) > 5)
+    @rule(which=st.integers(0, 3), price=st.sampled_from([400, 1200]), most=st.integers(2, 4))
+    def change_type(self, which: int, price: int, most: int) -> None:
+        terms = replace(TICKET_TYPES[which], price_minor=price, per_booking_max=most)
+        self._ask(PutTicketType(EVENT, terms))
+
+    @precondition(lambda self: len(self.rows.journal) > 15)
+    @rule()
+    def retire_promo(self) -> None:
+        self._ask(RetirePromoCode(EVENT, PROMO.promo_id))
 
     @rule()
     def take_back_what_is_due(self) -> None:
