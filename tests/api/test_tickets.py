@@ -22,6 +22,7 @@ from tests.support.box_office import BoxOffice, instant, open_box_office, proble
 from tests.support.catalogue import make_organizer
 from tests.support.certificates import make_wallet_files
 from tests.support.issued import codes_of, texts_of
+from tests.support.visitor import Visitor
 
 
 @pytest.fixture
@@ -286,6 +287,53 @@ async def test_wallets_are_offered_where_they_are_configured(database_url: str, 
             assert problem_of(gone, 409) == "no-valid-ticket"
 
 
+async def test_the_page_of_a_ticket_offers_the_wallets_that_are_configured(
+    database_url: str, tmp_path: Path
+) -> None:
+    files = make_wallet_files(tmp_path)
+    settings = {name: getattr(files, name) for name in files.__struct_fields__}
+    async with open_box_office(database_url, **settings) as office:
+        session = office.as_buyer()
+        _, booking = await booked(office, session)
+        void, ticket = booking["tickets"]
+        await office.post(f"/v1/bookings/{booking['id']}/cancel", session, ticket_ids=[void["id"]])
+        buyer, address = Visitor(office, session), f"/tickets/{ticket['id']}"
+        text = await buyer.read(address)
+        assert f'href="{address}/apple.pkpass">Add to Apple Wallet</a>' in text
+        assert f'href="{address}/google-wallet">Add to Google Wallet</a>' in text
+        archive = await buyer.client.get(f"{address}/apple.pkpass")
+        assert archive.headers["content-type"] == "application/vnd.apple.pkpass"
+        assert archive.headers["cache-control"] == "no-store"
+        packed = zipfile.ZipFile(io.BytesIO(archive.content))
+        assert json.loads(packed.read("pass.json"))["barcodes"][0]["message"] == ticket["code"]
+        saved = await buyer.client.get(f"{address}/google-wallet")
+        assert (saved.status_code, saved.headers["cache-control"]) == (303, "no-store")
+        assert saved.headers["location"].startswith("https://pay.google.com/gp/v/save/")
+        assert "Wallet" not in await buyer.read(f"/tickets/{void['id']}")
+        stranger = Visitor(office, office.as_buyer())
+        for more in ("apple.pkpass", "google-wallet"):
+            assert (await buyer.client.get(f"/tickets/{void['id']}/{more}")).status_code == 409
+            assert (await stranger.client.get(f"{address}/{more}")).status_code == 404
+            assert (
+                (await Visitor(office).client.get(f"{address}/{more}"))
+                .headers["location"]
+                .startswith("/login?next=")
+            )
+
+
+async def test_the_page_of_a_ticket_offers_no_wallet_after_the_end_of_the_certificate(
+    database_url: str, tmp_path: Path
+) -> None:
+    files = make_wallet_files(tmp_path, days=(-30, -1))
+    settings = {name: getattr(files, name) for name in ("apple_certificate", "apple_key", "apple_authority")}
+    async with open_box_office(database_url, **settings) as office:
+        session = office.as_buyer()
+        _, booking = await booked(office, session, 1)
+        buyer, address = Visitor(office, session), f"/tickets/{booking['tickets'][0]['id']}"
+        assert "Wallet" not in await buyer.read(address)
+        assert (await buyer.client.get(f"{address}/apple.pkpass")).status_code == 404
+
+
 async def test_without_certificates_there_is_no_wallet(office: BoxOffice) -> None:
     buyer = office.as_buyer()
     _, booking = await booked(office, buyer, 1)
@@ -293,3 +341,7 @@ async def test_without_certificates_there_is_no_wallet(office: BoxOffice) -> Non
     assert (await office.client.get(path, headers=buyer)).json()["wallet_url"] is None
     for more in ("/wallet", "/wallet/apple.pkpass"):
         assert problem_of(await office.client.get(path + more, headers=buyer), 404) == "no-wallet"
+    visitor, page = Visitor(office, buyer), path.removeprefix("/v1")
+    assert "Wallet" not in await visitor.read(page)
+    for more in ("/apple.pkpass", "/google-wallet"):
+        assert (await visitor.client.get(page + more)).status_code == 404

@@ -1,7 +1,8 @@
-"""Tickets in the hand: one ticket with its QR code on the screen, and all of a booking as PDF."""
+"""Tickets in the hand: one ticket with its QR code on the screen, all of a booking as PDF, and wallets."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import markupsafe
@@ -11,12 +12,13 @@ from evently.kit.errors import Refused
 from evently.kit.ids import BookingId, TicketId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
+from evently.tickets import APPLE_PASS, TicketsRefusal
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
 from evently.web.edge.routing import FromPath
 from evently.web.pages.browsing import event_address
-from evently.web.pages.rendering import render, show
+from evently.web.pages.rendering import render, see_other, show
 from evently.web.services import Request
 
 
@@ -28,6 +30,7 @@ async def show_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
     here = numbers.index(ticket_id) if ticket_id in numbers else None
     others = None if here is None else (numbers[here - 1 : here], numbers[here + 1 : here + 2])
     label = tickets.label_of(issued, ticket)
+    apple, google = request.context.wallets.offered(request.context.clock())
     return render(
         request,
         "ticket.html",
@@ -40,7 +43,36 @@ async def show_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
         before=others and [show_id("tkt", each) for each in others[0]],
         after=others and [show_id("tkt", each) for each in others[1]],
         price=Money(ticket.total_minor, issued.booking.currency),
+        apple=apple is not None,
+        google=google is not None,
     )
+
+
+@show("/tickets/{ticket_id}/apple.pkpass", **policy(SIGNED_IN))
+async def apple_pass(request: Request, ticket_id: FromPath[TicketId]) -> Response[bytes]:
+    """Return a ticket of the reader as a pass for Apple Wallet."""
+    context = request.context
+    apple, _ = context.wallets.offered(context.clock())
+    if apple is None:
+        raise Refused(TicketsRefusal.NO_WALLET)
+    issued, ticket = await tickets.load_ticket_of_buyer(context.database, request.actor.id, ticket_id)
+    tickets.get_code(issued, ticket)
+    name = f"{issued.reference}-{ticket.number}.pkpass"
+    headers = {**NO_STORE, "content-disposition": f'attachment; filename="{name}"'}
+    content = await asyncio.to_thread(apple.pass_of, issued, ticket)
+    return Response(content, headers=headers, media_type=APPLE_PASS)
+
+
+@show("/tickets/{ticket_id}/google-wallet", **policy(SIGNED_IN))
+async def google_wallet(request: Request, ticket_id: FromPath[TicketId]) -> Response[None]:
+    """Go to the page of Google on which a ticket of the reader is saved: its link has the code in it."""
+    context = request.context
+    _, google = context.wallets.offered(now := context.clock())
+    if google is None:
+        raise Refused(TicketsRefusal.NO_WALLET)
+    issued, ticket = await tickets.load_ticket_of_buyer(context.database, request.actor.id, ticket_id)
+    tickets.get_code(issued, ticket)
+    return see_other(await asyncio.to_thread(google.url_for, issued, ticket, now))
 
 
 @show("/bookings/{booking_id}/tickets.pdf", **policy(SIGNED_IN))
@@ -56,4 +88,4 @@ async def tickets_pdf(request: Request, booking_id: FromPath[BookingId]) -> Resp
     return Response(await context.printer.pdf_of(issued), headers=headers, media_type="application/pdf")
 
 
-routes: Final = [show_ticket, tickets_pdf]
+routes: Final = [show_ticket, apple_pass, google_wallet, tickets_pdf]
