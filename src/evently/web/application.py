@@ -40,6 +40,7 @@ from evently.web.pages import (
 )
 from evently.web.pages import bookings as booking_pages
 from evently.web.pages import notifications as notification_pages
+from evently.web.pages import offline as offline_pages
 from evently.web.pages import seat_map as seat_map_pages
 from evently.web.pages import seats as seat_pages
 from evently.web.pages import tickets as ticket_pages
@@ -76,6 +77,7 @@ PAGES: Final = (
     booking_pages,
     waitlist_pages,
     ticket_pages,
+    offline_pages,
     sessions,
     account,
     demo_gateway,

@@ -29,6 +29,7 @@ from evently.web.edge.routing import FromPath
 from evently.web.pages import words
 from evently.web.pages.browsing import event_address
 from evently.web.pages.forms import Form, read_form
+from evently.web.pages.offline import kept_for
 from evently.web.pages.rendering import act, new_key, render, see_other, show
 from evently.web.services import Request
 
@@ -187,6 +188,7 @@ async def my_tickets(request: Request) -> Response[str]:
     return render(
         request,
         "my_tickets.html",
+        headers=kept_for(request),
         upcoming=lists["upcoming"],
         past=lists["past"],
         cancelled=lists["cancelled"],

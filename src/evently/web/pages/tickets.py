@@ -18,6 +18,7 @@ from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
 from evently.web.edge.routing import FromPath
 from evently.web.pages.browsing import event_address
+from evently.web.pages.offline import kept_for
 from evently.web.pages.rendering import render, see_other, show
 from evently.web.services import Request
 
@@ -34,6 +35,7 @@ async def show_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
     return render(
         request,
         "ticket.html",
+        headers={} if ticket.code is None else kept_for(request),
         ticket=ticket,
         issued=issued,
         event=event,
