@@ -345,3 +345,41 @@ async def test_without_certificates_there_is_no_wallet(office: BoxOffice) -> Non
     assert "Wallet" not in await visitor.read(page)
     for more in ("/apple.pkpass", "/google-wallet"):
         assert (await visitor.client.get(page + more)).status_code == 404
+
+
+async def test_the_tickets_to_keep_are_those_that_admit(office: BoxOffice) -> None:
+    session = office.as_buyer()
+    _, booking = await booked(office, session, 3)
+    _, other = await booked(office, session, 1)
+    buyer, path = Visitor(office, session), "/me/tickets/offline"
+
+    async def kept() -> dict[str, str]:
+        answer = await buyer.client.get(path)
+        assert answer.headers["cache-control"] == "no-store"
+        return {each["address"]: each["version"] for each in answer.json()["tickets"]}
+
+    first = await kept()
+    assert set(first) == {f"/tickets/{each['id']}" for each in (*booking["tickets"], *other["tickets"])}
+    void = booking["tickets"][0]["id"]
+    await office.post(f"/v1/bookings/{booking['id']}/cancel", session, ticket_ids=[void])
+    later = await kept()
+    assert set(first) - set(later) == {f"/tickets/{void}"}
+    assert all(later[address] == first[address] for address in later)
+    await office.context.database.fetch("UPDATE events SET title = 'Other', version = version + 1")
+    assert all(version != first[address] for address, version in (await kept()).items())
+    stranger = await Visitor(office, office.as_buyer()).client.get(path)
+    assert stranger.json()["tickets"] == []
+    assert (await Visitor(office).client.get(path)).headers["location"].startswith("/login")
+
+
+async def test_the_service_worker_is_the_same_until_the_next_release(office: BoxOffice) -> None:
+    answer = await office.client.get("/service-worker.js")
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; connect-src 'self'"
+    again = await office.client.get("/service-worker.js", headers={"if-none-match": answer.headers["etag"]})
+    assert again.status_code == 304
+    first = json.loads(answer.text.split("\n")[0].removeprefix("const RELEASE = ").removesuffix(";"))
+    assert first["files"], "the files of the release"
+    for address in first["files"]:
+        assert (await office.client.get(address)).headers["cache-control"].endswith("immutable")

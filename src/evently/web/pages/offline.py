@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import catalogue, sales
+from evently import attendees, catalogue, sales
 from evently.kit.ids import show_id
 from evently.sales.commands import Booking
 from evently.web.edge.assets import asset_address, asset_names, assets_version, load_asset
@@ -100,10 +100,15 @@ async def tickets_to_keep(request: Request) -> Response[TicketsToKeep]:
     async with context.database.snapshot() as snapshot:
         events = await catalogue.find_events(snapshot, event_ids)
         names = await sales.reads.list_type_names(snapshot, event_ids)
+        given = {
+            booking.booking_id: await attendees.find_names(snapshot, booking)
+            for booking in bookings
+            if events[booking.event_id].attendee_names != "not_asked"
+        }
     bookings = [each for each in bookings if events[each.event_id].state != "cancelled"]
     bookings.sort(key=lambda each: events[each.event_id].starts_at)
     found = [
-        _ticket(booking, number, events[booking.event_id], names)
+        _ticket(booking, number, events[booking.event_id], names, given.get(booking.booking_id))
         for booking in bookings
         for number, ticket in enumerate(booking.tickets)
         if ticket.state != "void"
@@ -112,11 +117,26 @@ async def tickets_to_keep(request: Request) -> Response[TicketsToKeep]:
     return Response(tickets, headers=NO_STORE, media_type="application/json")
 
 
-def _ticket(booking: Booking, number: int, event: catalogue.Event, names: dict[UUID, str]) -> TicketToKeep:
+def _ticket(
+    booking: Booking,
+    number: int,
+    event: catalogue.Event,
+    names: dict[UUID, str],
+    given: dict[UUID, TicketName] | None,
+) -> TicketToKeep:
     ticket, count = booking.tickets[number], len(booking.tickets)
     name = names.get(ticket.ticket_type_id, "Ticket")
     printed = msgspec.json.encode(
-        (ticket, event.version, event.venue_name, event.city, booking.payment_id, name, assets_version())
+        (
+            ticket,
+            (given or {}).get(ticket.ticket_id),
+            event.version,
+            event.venue_name,
+            event.city,
+            booking.payment_id,
+            name,
+            assets_version(),
+        )
     )
     seat = ticket.seat_label or ticket.seat_id
     which = seat or (f"{number + 1} of {count}" if count > 1 else None)
