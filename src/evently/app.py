@@ -173,7 +173,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
     clock = probe.clock
     secret = config.secret_bytes() or await read_secret(database, utc_now())
     options = config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr))
-    accounts = Accounts(database, utc_now, TokenOptions(secret))
+    accounts = Accounts(database, utc_now, TokenOptions(secret), site=config.site())
     gateways = open_gateways(config.payment_options(), database, clock)
     engine_options = config.engine_options()
     if config.gateway is not None:

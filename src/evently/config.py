@@ -21,6 +21,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec.structs import replace
 
+from evently.accounts import Site, find_site
 from evently.db import DatabaseOptions
 from evently.kit.logs import LogFormat, LogOptions
 from evently.mail import MailOptions, is_sender, read_server
@@ -286,6 +287,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             mailbox=self.demo,
             connections_max=self.mail_connections_max,
         )
+
+    def site(self) -> Site | None:
+        """Return for what passkeys are made; None where browsers make none."""
+        return find_site(self.public_url, self.local_url)
 
     def wallet_options(self) -> WalletOptions:
         """Return the options of the wallets."""

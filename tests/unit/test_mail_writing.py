@@ -10,12 +10,20 @@ import pytest
 
 from evently.accounts import Organizer
 from evently.catalogue import Category, Event, Venue
-from evently.mail.letters import Letter, Link, to_text
+from evently.mail.account_letters import write_account_change, write_email_change
+from evently.mail.letters import Letter, Link, to_html, to_text
 from evently.mail.nouns import (
     KINDS,
+    AccountChange,
     AlreadyRegistered,
+    EmailChange,
+    EmailChanged,
     Message,
     Notified,
+    PasskeyAdded,
+    PasskeyCopied,
+    PasskeyRemoved,
+    PasswordChanged,
     PasswordReset,
     SignInCode,
     TicketOffered,
@@ -29,7 +37,7 @@ NOW: Final = datetime(2027, 5, 18, 17, 0, tzinfo=UTC)
 START: Final = datetime(2027, 5, 20, 18, 0, tzinfo=UTC)
 SEATED, STANDING = UUID(int=1), UUID(int=2)
 BASE: Final = "https://tickets.example"
-REQUESTED: Final = {"sign_in_code", "password_reset", "already_registered", "ticket_offered"}
+REQUESTED: Final = {kind for kind, terms in KINDS.items() if terms.topic is None}
 NOTIFIED: Final = sorted(KINDS.keys() - REQUESTED)
 
 
@@ -254,6 +262,41 @@ def test_a_code_comes_with_a_link_and_its_end(about: SignInCode | PasswordReset)
     assert f"{BASE}/a?t=1\n" in text
     assert "10 minutes" in text
     assert "because ada@b.example was entered" in text
+
+
+def test_a_new_address_is_proved_with_a_code_and_no_link() -> None:
+    letter = write_email_change(message("email_change"), EmailChange("493027"), BASE)
+    text = to_text(letter)
+    assert "493027" in letter.subject
+    assert "    493027\n" in text
+    assert "30 minutes" in text
+    assert letter.action is None
+
+
+CHANGES: Final[list[AccountChange]] = [
+    PasswordChanged(),
+    EmailChanged(),
+    PasskeyAdded("Ada's <b>phone"),
+    PasskeyRemoved("Ada's <b>phone"),
+    PasskeyCopied("Ada's <b>phone"),
+]
+
+
+@pytest.mark.parametrize("about", CHANGES, ids=lambda about: type(about).__name__)
+def test_a_change_of_an_account_says_when_and_what_to_do_if_it_was_another_person(
+    about: AccountChange,
+) -> None:
+    letter = write_account_change(message("x"), about, BASE)
+    text = to_text(letter)
+    assert "18 May 2027, 17:00 UTC" in text
+    assert "to an account at https://tickets.example" in " ".join(text.split())
+    if not isinstance(about, PasskeyCopied):
+        assert "If it was not you" in text
+    if isinstance(about, EmailChanged):
+        assert "/me" not in text, "the old address leads into no account"
+    else:
+        assert f"{BASE}/me\n" in text
+    assert "<b>phone" not in to_html(letter)
 
 
 def test_a_taken_address_is_told_to_its_owner() -> None:

@@ -9,6 +9,7 @@ sessions       logins and their refresh tokens     organizers     the parties th
 tokens         access and refresh tokens           members        who belongs to an organizer, with which role
 revocations    sessions that ended early           invitations    how a person becomes a member
 codes          codes and links by e-mail           keys           API keys of organizers
+passkeys       keys on the devices of people       site           for which passkeys are made
 attempts       the bound on guessed passwords
 passwords      which passwords are accepted        rehearsals     the buyers of a rehearsal
 hashing        argon2id, in threads                installation   the secret of the installation
@@ -23,6 +24,7 @@ from evently.accounts import (
     keys,
     members,
     organizers,
+    passkeys,
     passwords,
     people,
     rehearsals,
@@ -36,6 +38,7 @@ from evently.accounts.organizers import Organizer
 from evently.accounts.people import Person
 from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.sessions import end_all_sessions
+from evently.accounts.site import Site, find_site
 from evently.accounts.tokens import PlatformRole, TokenOptions, derive_key
 from evently.accounts.upkeep import delete_expired
 
@@ -48,15 +51,18 @@ __all__ = [
     "Organizer",
     "Person",
     "PlatformRole",
+    "Site",
     "TokenOptions",
     "codes",
     "delete_expired",
     "derive_key",
     "end_all_sessions",
+    "find_site",
     "invitations",
     "keys",
     "members",
     "organizers",
+    "passkeys",
     "passwords",
     "people",
     "read_secret",

@@ -20,7 +20,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from evently.accounts import people, sessions
+from evently.accounts import passkeys, people, sessions
 from evently.accounts.attempts import Attempts
 from evently.accounts.code_logins import CodeLogins, counted_codes
 from evently.accounts.codes import Given
@@ -29,10 +29,18 @@ from evently.accounts.installation import read_secret
 from evently.accounts.invitations import delete_invitations_to
 from evently.accounts.keys import KeyRing
 from evently.accounts.members import Roles, leave_all
+from evently.accounts.passkey_logins import Credential, NoticeOf, PasskeyLogins
 from evently.accounts.passwords import normalise_password, password_errors
-from evently.accounts.people import Person, normalise_email, normalise_name
+from evently.accounts.people import (
+    Person,
+    StoreNotice,
+    normalise_email,
+    normalise_name,
+    store_no_notice,
+)
 from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.revocations import Revocations
+from evently.accounts.site import Site
 from evently.accounts.tokens import REFRESH_PREFIX, PlatformRole, TokenOptions, Tokens
 from evently.db import Connection, Database, DatabaseOptions
 from evently.kit.clock import Clock, utc_now
@@ -65,7 +73,12 @@ class Accounts:
     """The accounts of an installation in one process. Call `start` before use and `stop` at the end."""
 
     def __init__(
-        self, database: Database, clock: Clock, tokens: TokenOptions, hashing: HashingOptions | None = None
+        self,
+        database: Database,
+        clock: Clock,
+        tokens: TokenOptions,
+        hashing: HashingOptions | None = None,
+        site: Site | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -75,6 +88,7 @@ class Accounts:
         self.revocations = Revocations(clock, tokens.access_seconds_max)
         self.tokens = Tokens(tokens, clock, self.revocations)
         self.codes = CodeLogins(database, clock, self.tokens, self._hasher, self._attempts, self.revocations)
+        self.passkeys = PasskeyLogins(database, clock, self.tokens, self._attempts, self.revocations, site)
         self.roles = Roles()
         self.keys = KeyRing()
 
@@ -189,10 +203,33 @@ class Accounts:
         origin: str | None,
         *,
         in_browser: bool = False,
+        store_notice: StoreNotice = store_no_notice,
     ) -> Grant:
         """Set a new password with a code or a link, end all sessions, and open one: see `CodeLogins.open`."""
         return self._grant(
-            await self.codes.open("new_password", given, name, new_password, origin, in_browser=in_browser)
+            await self.codes.open(
+                "new_password",
+                given,
+                name,
+                new_password,
+                origin,
+                in_browser=in_browser,
+                store_notice=store_notice,
+            )
+        )
+
+    async def login_with_passkey(
+        self,
+        receipt: str,
+        credential: Credential,
+        origin: str | None,
+        notice_of: NoticeOf | None = None,
+        *,
+        in_browser: bool = False,
+    ) -> Grant:
+        """Open a session with a passkey: see `PasskeyLogins.open`."""
+        return self._grant(
+            await self.passkeys.open(receipt, credential, origin, notice_of, in_browser=in_browser)
         )
 
     async def continue_in_browser(self, secret: str) -> Grant | None:
@@ -245,7 +282,13 @@ class Accounts:
         _log.info("logged out elsewhere", person_id=str(person_id), sessions=len(ended))
 
     async def change_password(
-        self, person_id: UUID, session_id: UUID, current: str, new: str, origin: str | None
+        self,
+        person_id: UUID,
+        session_id: UUID,
+        current: str,
+        new: str,
+        origin: str | None,
+        store_notice: StoreNotice = store_no_notice,
     ) -> None:
         """Change a password and end the other sessions of the person.
 
@@ -263,6 +306,7 @@ class Accounts:
                 raise _wrong_password()
             ended = await sessions.end_all_sessions(tx, person_id, now, kept=session_id)
             await self._attempts.record_success(tx, person.email or "", origin, now)
+            await store_notice(tx, person)
         self.revocations.add(ended)
         _log.info("password changed", person_id=str(person_id), sessions_ended=len(ended))
 
@@ -301,6 +345,7 @@ class Accounts:
         """Erase what this package stores about a locked person, and return the sessions that ended."""
         await leave_all(tx, person.person_id)
         ended = await sessions.end_all_sessions(tx, person.person_id, now)
+        await passkeys.remove_all(tx, person.person_id)
         await people.erase_person(tx, person.person_id, now)
         await self._attempts.delete(tx, person.email or "")
         await self._attempts.delete(tx, counted_codes(person.email or ""))

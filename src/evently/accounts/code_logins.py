@@ -5,7 +5,7 @@ message. So neither answer nor time shows whether the address has an account. On
 
 An account whose address was never verified may have been made by another person, who waits for the owner of
 the address to use it ("account pre-hijacking", Sudhodanan and Paverd 2022). So the first code that is used
-ends all sessions, and deletes the password.
+ends all sessions, and deletes the password and the passkeys.
 """
 
 from __future__ import annotations
@@ -17,12 +17,18 @@ from uuid import UUID
 
 import structlog
 
-from evently.accounts import codes, people, sessions
+from evently.accounts import codes, passkeys, people, sessions
 from evently.accounts.attempts import Attempts
 from evently.accounts.codes import Codes, EmailCode, Given, NewCode, Purpose
 from evently.accounts.hashing import Hasher
 from evently.accounts.passwords import normalise_password, password_errors
-from evently.accounts.people import Person, normalise_email, normalise_name
+from evently.accounts.people import (
+    Person,
+    StoreNotice,
+    normalise_email,
+    normalise_name,
+    store_no_notice,
+)
 from evently.accounts.refusals import AccountsRefusal
 from evently.accounts.revocations import Revocations
 from evently.accounts.tokens import Tokens
@@ -58,11 +64,19 @@ class CodeLogins:
         self._codes = Codes(tokens.options.secret)
 
     async def request(
-        self, purpose: Purpose, email: str, name: str | None, origin: str | None, store: StoreMessage
+        self,
+        purpose: Purpose,
+        email: str,
+        name: str | None,
+        origin: str | None,
+        store: StoreMessage,
+        *,
+        person_id: UUID | None = None,
     ) -> NewCode:
         """Send a code to an address; refuses with `invalid` or `too-many-codes`.
 
-        `name`: of the account that is made if the address has none; it can also be given later.
+        `name`: of the account that is made if the address has none; it can also be given later. `person_id`:
+        who changes to this address.
         """
         email = normalise_email(email)
         errors = people.email_errors(email, "/email")
@@ -81,9 +95,9 @@ class CodeLogins:
                 unknown_max=codes.REQUESTS_MAX,
                 of_codes=True,
             )
-            person_id = await people.find_id_by_email(tx, email)
-            new = await self._codes.add(tx, purpose, email, name, now)
-            await store(tx, new, person_id)
+            owner_id = await people.find_id_by_email(tx, email)
+            new = await self._codes.add(tx, purpose, email, name, now, person_id=person_id)
+            await store(tx, new, owner_id)
         _log.info("code requested", purpose=purpose, origin=origin)
         return new
 
@@ -104,6 +118,7 @@ class CodeLogins:
         origin: str | None,
         *,
         in_browser: bool,
+        store_notice: StoreNotice = store_no_notice,
     ) -> sessions.OpenedSession:
         """Open a session with a code or a link, and make the account if there is none.
 
@@ -118,7 +133,7 @@ class CodeLogins:
         async with self._database.transaction() as tx:
             code = await self._codes.check(tx, given, purpose, now)
             if isinstance(code, EmailCode):
-                person, ended = await self._admit(tx, code, name, password_hash, now)
+                person, ended = await self._admit(tx, code, name, password_hash, store_notice, now)
                 opened = await sessions.open_session(
                     tx, self._tokens, person.person_id, now, in_browser=in_browser
                 )
@@ -158,6 +173,58 @@ class CodeLogins:
         _log.info("e-mail verified", person_id=str(person_id))
         return person
 
+    async def start_change(
+        self, person_id: UUID, session_id: UUID, email: str, origin: str | None, store: StoreMessage
+    ) -> NewCode:
+        """Send a code to the new address of a person who has logged in lately.
+
+        Refuses with `login-too-old`, `invalid` or `too-many-codes`: the same for every address.
+        """
+        async with self._database.transaction() as tx:
+            await sessions.check_login_age(tx, session_id, self._clock())
+        return await self.request("new_email", email, None, origin, store, person_id=person_id)
+
+    async def change_email(
+        self,
+        person_id: UUID,
+        session_id: UUID,
+        given: Given,
+        origin: str | None,
+        store_notice: StoreNotice = store_no_notice,
+    ) -> Person:
+        """Change the address of a person to the one that a code was sent to; sessions stay.
+
+        `store_notice` gets the person with the old address. Refuses with `wrong-code`, `code-expired`, or
+        `email-taken`: only who reads the e-mails to an address learns that it has an account.
+        """
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            code = await self._codes.check(tx, given, "new_email", now)
+            if isinstance(code, EmailCode):
+                if code.person_id != person_id:
+                    raise Refused(AccountsRefusal.CODE_EXPIRED)
+                person = await people.lock_person(tx, person_id)
+                if code.used_at is None:  # else the answer was lost
+                    person = await self._change(tx, person, code.email, store_notice, now)
+                    await self._attempts.record_success(tx, code.email, origin, now)
+                await self._codes.use(tx, code, given, session_id, now)
+        if isinstance(code, Refused):  # raised after the commit: a wrong try counts
+            raise code
+        _log.info("e-mail changed", person_id=str(person_id))
+        return person
+
+    async def _change(
+        self, tx: Connection, person: Person, email: str, store_notice: StoreNotice, now: datetime
+    ) -> Person:
+        if person.email == email:
+            return person
+        changed = await people.change_email(tx, person.person_id, email, now)
+        if changed is None:
+            raise Refused(AccountsRefusal.EMAIL_TAKEN)
+        await self._attempts.delete(tx, person.email or "")
+        await store_notice(tx, person)
+        return changed
+
     async def check_owner(
         self, tx: Connection, email: str | None, given: Given, now: datetime
     ) -> Refused | None:
@@ -168,7 +235,13 @@ class CodeLogins:
         return None if code.email == email else Refused(AccountsRefusal.CODE_EXPIRED)
 
     async def _admit(
-        self, tx: Connection, code: EmailCode, name: str | None, password_hash: str | None, now: datetime
+        self,
+        tx: Connection,
+        code: EmailCode,
+        name: str | None,
+        password_hash: str | None,
+        store_notice: StoreNotice,
+        now: datetime,
     ) -> tuple[Person, list[UUID]]:
         """Return the person of a checked code, locked and verified, and the sessions that ended."""
         person = await people.lock_by_email(tx, code.email)
@@ -184,8 +257,10 @@ class CodeLogins:
             ended += await sessions.end_all_sessions(tx, person.person_id, now)
         if not verified:
             person = await people.verify_email(tx, person.person_id, now, keep_password=False)
+            await passkeys.remove_all(tx, person.person_id)
         if password_hash is not None:
             await people.set_password(tx, person.person_id, password_hash)
+            await store_notice(tx, person)
         return person, ended
 
     async def _register(

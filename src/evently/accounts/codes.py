@@ -33,11 +33,12 @@ TRIES_MAX: Final = 5  # of one code: one chance in 200,000
 REQUESTS_MAX: Final = 10
 GRACE: Final = timedelta(minutes=1)  # for a second press of the button, and for an answer that was lost
 
-Purpose: TypeAlias = Literal["sign_in", "new_password"]
+Purpose: TypeAlias = Literal["sign_in", "new_password", "new_email"]
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
 VALID_FOR: Final[dict[Purpose, timedelta]] = {
     "sign_in": timedelta(minutes=10),
     "new_password": timedelta(minutes=30),  # a good password takes a while
+    "new_email": timedelta(minutes=30),  # a new mailbox is opened on another device
 }
 _RECEIPT_PREFIX: Final = "evc_"
 _LINK_PREFIX: Final = "evl_"
@@ -65,7 +66,8 @@ class EmailCode(msgspec.Struct, frozen=True):
     wrong_tries: int
     expires_at: datetime
     used_at: datetime | None
-    session_id: UUID | None  # that an earlier use opened
+    session_id: UUID | None  # that an earlier use opened, or in which it happened
+    person_id: UUID | None = None  # who changes to this address
 
 
 class ByCode(msgspec.Struct, frozen=True):
@@ -92,9 +94,19 @@ class Codes:
         self._key = derive_key(secret, "codes by e-mail")
 
     async def add(
-        self, tx: Connection, purpose: Purpose, email: str, name: str | None, now: datetime
+        self,
+        tx: Connection,
+        purpose: Purpose,
+        email: str,
+        name: str | None,
+        now: datetime,
+        *,
+        person_id: UUID | None = None,
     ) -> NewCode:
-        """Add a code for a normalised e-mail, whether or not it has an account."""
+        """Add a code for a normalised e-mail, whether or not it has an account.
+
+        `person_id`: who changes to this address.
+        """
         new = NewCode(
             email=email,
             purpose=purpose,
@@ -110,6 +122,7 @@ class Codes:
                 purpose=purpose,
                 email=email,
                 name=name,
+                person_id=person_id,
                 receipt_hash=hash_secret(new.receipt),
                 code_hash=self._hash(code_id, new.code),
                 link_hash=hash_secret(new.link),

@@ -3,10 +3,11 @@
 -- name: add
 -- Add a code.
 INSERT INTO email_codes (
-    code_id, purpose, email, name, receipt_hash, code_hash, link_hash, wrong_tries, created_at, expires_at
+    code_id, purpose, email, name, person_id, receipt_hash, code_hash, link_hash, wrong_tries, created_at,
+    expires_at
 )
 VALUES (
-    :code_id, :purpose, :email, :name, :receipt_hash, :code_hash, :link_hash, 0, :now, :expires_at
+    :code_id, :purpose, :email, :name, :person_id, :receipt_hash, :code_hash, :link_hash, 0, :now, :expires_at
 );
 
 -- name: lock_by_receipt

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 from uuid import UUID
 
+import asyncpg
 import idna
 import msgspec
 
@@ -49,6 +51,14 @@ class Person(msgspec.Struct, frozen=True):
     created_at: datetime
     erased_at: datetime | None
     email_verified_at: datetime | None = None
+
+
+# Stores a message to a person about what changes in this transaction
+StoreNotice: TypeAlias = Callable[[Connection, Person], Awaitable[None]]
+
+
+async def store_no_notice(tx: Connection, person: Person) -> None:
+    """Store no message."""
 
 
 def normalise_email(text: str) -> str:
@@ -93,10 +103,10 @@ def email_errors(email: str, pointer: str) -> list[FieldError]:
     return []
 
 
-def name_errors(name: str, pointer: str) -> list[FieldError]:
+def name_errors(name: str, pointer: str, characters_max: int = NAME_CHARACTERS_MAX) -> list[FieldError]:
     """Return what is wrong with a normalised name."""
-    if not 1 <= len(name) <= NAME_CHARACTERS_MAX:
-        return [FieldError(pointer, "name-length", {"characters_max": NAME_CHARACTERS_MAX})]
+    if not 1 <= len(name) <= characters_max:
+        return [FieldError(pointer, "name-length", {"characters_max": characters_max})]
     if not is_visible(name):
         return [FieldError(pointer, "blank")]
     return [FieldError(pointer, *wrong) for wrong in misprints(name)]
@@ -163,6 +173,12 @@ async def lock_person(tx: Connection, person_id: UUID) -> Person:
     return _not_erased(await tx.fetchrow(*sql.lock_person(person_id=person_id)))
 
 
+async def find_unerased(tx: Connection, person_id: UUID) -> Person | None:
+    """Return a person, locked against changes as by `lock_person_shared`; None when the person was erased."""
+    person = _person(await tx.fetchrow(*sql.lock_person_shared(person_id=person_id)))
+    return person if person.erased_at is None else None
+
+
 async def lock_with_admins(tx: Connection, person_id: UUID) -> Person:
     """Lock a person and every admin, and return the person; refuses an erased one with `not-found`.
 
@@ -192,6 +208,15 @@ async def verify_email(tx: Connection, person_id: UUID, now: datetime, *, keep_p
     return _person(
         await tx.fetchrow(*sql.verify_email(person_id=person_id, now=now, keep_password=keep_password))
     )
+
+
+async def change_email(tx: Connection, person_id: UUID, email: str, now: datetime) -> Person | None:
+    """Change the address of a locked person to a verified one; returns None when it is another person's."""
+    try:
+        async with tx.transaction():
+            return _person(await tx.fetchrow(*sql.change_email(person_id=person_id, email=email, now=now)))
+    except asyncpg.UniqueViolationError:  # also of a person who registers at this moment
+        return None
 
 
 async def set_password(tx: Connection, person_id: UUID, password_hash: str) -> None:

@@ -86,6 +86,12 @@ UPDATE people SET
 WHERE person_id = :person_id
 RETURNING {person};
 
+-- name: change_email
+-- Change the address of a person.
+UPDATE people SET email = :email, email_verified_at = :now, version = version + 1
+WHERE person_id = :person_id
+RETURNING {person};
+
 -- name: set_password
 -- Set the password hash of a person who has proved the address.
 UPDATE people SET password_hash = :password_hash

@@ -29,6 +29,7 @@ from evently.kit.ids import new_id
 sql: Final = load_queries(__name__)
 
 SESSIONS_MAX: Final = 50  # of one person; a new session ends the oldest
+LOGIN_AGE_MAX: Final = timedelta(hours=1)  # of a login after which the account itself may be changed
 REFRESH_TOKENS_KEPT_MAX: Final = 3000  # of one session: one every 15 minutes for 30 days
 
 
@@ -149,6 +150,16 @@ async def is_session_of(tx: Connection, person_id: UUID, session_id: UUID) -> bo
     """Return whether a session is a person's."""
     found: bool = await tx.fetchval(*sql.is_session_of(person_id=person_id, session_id=session_id))
     return found
+
+
+async def check_login_age(tx: Connection, session_id: UUID, now: datetime) -> None:
+    """Refuse with `login-too-old` a session that was opened long ago.
+
+    What gives an account away for good needs a login first: a browser that was left open, or a token that
+    was stolen, must not be enough.
+    """
+    if not await tx.fetchval(*sql.is_open_since(session_id=session_id, since=now - LOGIN_AGE_MAX)):
+        raise Refused(AccountsRefusal.LOGIN_TOO_OLD)
 
 
 async def end_sessions(tx: Connection, session_ids: list[UUID], now: datetime) -> list[UUID]:

@@ -83,6 +83,13 @@ LIMIT :limit;
 -- Return whether a session is a person's.
 SELECT EXISTS(SELECT FROM sessions WHERE session_id = :session_id AND person_id = :person_id);
 
+-- name: is_open_since
+-- Return whether a session that has not ended was opened since an instant.
+SELECT EXISTS(
+    SELECT FROM sessions
+    WHERE session_id = :session_id AND created_at >= :since AND revoked_at IS NULL
+);
+
 -- name: end_sessions
 -- End sessions, locked in key order, and add the revocations that every process polls.
 WITH locked AS (

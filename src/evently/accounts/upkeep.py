@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from evently.accounts import attempts, codes, invitations, sessions
+from evently.accounts import attempts, codes, invitations, passkeys, sessions
 from evently.accounts.revocations import OVERLAP
 from evently.db import Database
 
@@ -16,7 +16,7 @@ SESSIONS_KEPT: Final = timedelta(
 
 
 async def delete_expired(database: Database, now: datetime, access_seconds_max: int) -> None:
-    """Delete expired sessions, revocations, attempts, invitations and codes.
+    """Delete expired sessions, revocations, attempts, invitations, codes and challenges.
 
     Call it every few minutes, in one process or in several.
     """
@@ -30,3 +30,4 @@ async def delete_expired(database: Database, now: datetime, access_seconds_max: 
         await tx.execute(*invitations.sql.delete_expired(now=now, limit=DELETED_MAX))
         # A code that was used in its last second can still be repeated
         await tx.execute(*codes.sql.delete_expired(before=now - codes.GRACE, limit=DELETED_MAX))
+        await tx.execute(*passkeys.sql.delete_challenges(before=now, limit=DELETED_MAX))

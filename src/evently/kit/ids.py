@@ -167,6 +167,12 @@ class PromoCodeId(PrefixedId):
     prefix = "prm"
 
 
+class PasskeyId(PrefixedId):
+    """The id of a passkey."""
+
+    prefix = "pky"
+
+
 class RefundId(PrefixedId):
     """The id of a refund."""
 

@@ -12,7 +12,21 @@ It must never send inside a transaction, nor delay a booking.
 
 from evently.mail.envelope import Attachment, is_sender
 from evently.mail.files import Files
-from evently.mail.nouns import KINDS, AlreadyRegistered, MailOptions, PasswordReset, SignInCode, TicketOffered
+from evently.mail.nouns import (
+    KINDS,
+    AccountChange,
+    AlreadyRegistered,
+    EmailChange,
+    EmailChanged,
+    MailOptions,
+    PasskeyAdded,
+    PasskeyCopied,
+    PasskeyRemoved,
+    PasswordChanged,
+    PasswordReset,
+    SignInCode,
+    TicketOffered,
+)
 from evently.mail.outbox import (
     Bounce,
     add,
@@ -28,12 +42,19 @@ from evently.mail.smtp import read_server
 
 __all__ = [
     "KINDS",
+    "AccountChange",
     "AlreadyRegistered",
     "Attachment",
     "Bounce",
+    "EmailChange",
+    "EmailChanged",
     "Files",
     "Mail",
     "MailOptions",
+    "PasskeyAdded",
+    "PasskeyCopied",
+    "PasskeyRemoved",
+    "PasswordChanged",
     "PasswordReset",
     "SignInCode",
     "TicketOffered",

@@ -44,6 +44,12 @@ KINDS: Final[Mapping[str, KindTerms]] = {
     "sign_in_code": KindTerms(None, timedelta(minutes=10), urgent=True),
     "password_reset": KindTerms(None, timedelta(hours=1), urgent=True),
     "already_registered": KindTerms(None, timedelta(hours=1), urgent=True),
+    "email_change": KindTerms(None, timedelta(minutes=30), urgent=True),
+    "password_changed": KindTerms(None, _MONEY_KEPT),
+    "email_changed": KindTerms(None, _MONEY_KEPT),
+    "passkey_added": KindTerms(None, _MONEY_KEPT),
+    "passkey_removed": KindTerms(None, _MONEY_KEPT),
+    "passkey_copied": KindTerms(None, _MONEY_KEPT),
     "ticket_offered": KindTerms(None, timedelta(days=7), urgent=True),
     "booking_confirmed": KindTerms("tickets", _MONEY_KEPT),
     "payment_failed": KindTerms("tickets", _MONEY_KEPT),
@@ -83,6 +89,38 @@ class AlreadyRegistered(msgspec.Struct, frozen=True, tag="already_registered"):
     path: str
 
 
+class EmailChange(msgspec.Struct, frozen=True, tag="email_change"):
+    """A code with which a person who has logged in changes to this address."""
+
+    code: str
+
+
+class PasswordChanged(msgspec.Struct, frozen=True, tag="password_changed"):
+    """To a person whose password was changed or set."""
+
+
+class EmailChanged(msgspec.Struct, frozen=True, tag="email_changed"):
+    """To the address that an account had. It may be another person's by now: the new one is not in it."""
+
+
+class PasskeyAdded(msgspec.Struct, frozen=True, tag="passkey_added"):
+    """To a person who has one more passkey."""
+
+    name: str
+
+
+class PasskeyRemoved(msgspec.Struct, frozen=True, tag="passkey_removed"):
+    """To a person who has one passkey fewer."""
+
+    name: str
+
+
+class PasskeyCopied(msgspec.Struct, frozen=True, tag="passkey_copied"):
+    """To a person whose passkey exists twice."""
+
+    name: str
+
+
 class TicketOffered(msgspec.Struct, frozen=True, tag="ticket_offered"):
     """To the address to which a person passes a ticket on. `ticket`: its type and seat, for people."""
 
@@ -102,7 +140,10 @@ class Notified(msgspec.Struct, frozen=True, tag="notification", omit_defaults=Tr
 
 
 # What a person has just asked for; what is secret in it is deleted
-Requested: TypeAlias = SignInCode | PasswordReset | AlreadyRegistered | TicketOffered
+AccountChange: TypeAlias = PasswordChanged | EmailChanged | PasskeyAdded | PasskeyRemoved | PasskeyCopied
+Requested: TypeAlias = (
+    SignInCode | PasswordReset | AlreadyRegistered | TicketOffered | EmailChange | AccountChange
+)
 Subject: TypeAlias = Requested | Notified
 
 

@@ -24,9 +24,19 @@ from evently.db import Database
 from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
 from evently.mail import outbox
+from evently.mail.account_letters import write_account_change, write_email_change
 from evently.mail.envelope import Attachment, address_of, compose
 from evently.mail.letters import Letter
-from evently.mail.nouns import KINDS, MailOptions, Message, MessageState, Notified, TicketOffered
+from evently.mail.nouns import (
+    KINDS,
+    AccountChange,
+    EmailChange,
+    MailOptions,
+    Message,
+    MessageState,
+    Notified,
+    TicketOffered,
+)
 from evently.mail.reading import Dropped, Reader, Story
 from evently.mail.smtp import Answer, MailTrouble, Smtp, read_server
 from evently.mail.unsubscribing import Unsubscriptions
@@ -237,6 +247,10 @@ class Mail:
         if isinstance(message.data, TicketOffered):
             about = await self._reader.read_about(message.data.event_id, now)
             return write_offered(message, message.data, about, Setting(base, now)), ()
+        if isinstance(message.data, EmailChange):
+            return write_email_change(message, message.data, base), ()
+        if isinstance(message.data, AccountChange):
+            return write_account_change(message, message.data, base), ()
         if not isinstance(message.data, Notified):
             return write_requested(message, message.data, Setting(base, now)), ()
         story = await self._reader.read(message, message.data, now)

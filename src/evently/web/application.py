@@ -17,6 +17,7 @@ from evently.web.api import (
     notifications,
     organizers,
     organizing,
+    passkeys,
     payments,
     realtime,
     seating,
@@ -52,6 +53,7 @@ from evently.web.services import Request, Services
 
 FACES: Final = (
     accounts,
+    passkeys,
     organizers,
     catalogue,
     organizing,

@@ -1,4 +1,7 @@
-"""Codes by e-mail, for the API and the pages: the message is stored in the transaction of the code."""
+"""Codes by e-mail, and messages about an account, for the API and the pages.
+
+A message is stored in the transaction of what it is about.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from evently import mail
-from evently.accounts import AccountsRefusal
+from evently.accounts import AccountsRefusal, Person
 from evently.accounts.codes import NewCode, Purpose
+from evently.accounts.people import StoreNotice
 from evently.db import Connection
 from evently.kit.errors import Refused
 from evently.web.services import Request
@@ -46,3 +50,47 @@ async def request_code(
         )
 
     return await context.accounts.codes.request(purpose, email, name, request.exchange.origin, store)
+
+
+async def request_email_change(request: Request, email: str) -> NewCode:
+    """Send a code to the new address of the actor.
+
+    Refuses with `no-mail`, `login-too-old`, `invalid` or `too-many-codes`.
+    """
+    require_mail(request)
+    context, actor = request.context, request.actor
+    assert actor.session_id is not None, "a person has a session"
+
+    async def store(tx: Connection, new: NewCode, person_id: UUID | None) -> None:
+        await mail.add(
+            tx,
+            mail.EmailChange(new.code),
+            address=new.email,
+            person_id=person_id,
+            expires_at=new.expires_at,
+            now=context.clock(),
+        )
+
+    return await context.accounts.codes.start_change(
+        actor.id, actor.session_id, email, request.exchange.origin, store
+    )
+
+
+def notice(request: Request, about: mail.AccountChange) -> StoreNotice:
+    """Return what stores a message to a person about a change of the account."""
+    context = request.context
+
+    async def store(tx: Connection, person: Person) -> None:
+        if person.email is None:  # of a rehearsal
+            return
+        now, terms = context.clock(), mail.KINDS[str(about.__struct_config__.tag)]
+        await mail.add(
+            tx,
+            about,
+            address=person.email,
+            person_id=person.person_id,
+            expires_at=now + terms.kept,
+            now=now,
+        )
+
+    return store

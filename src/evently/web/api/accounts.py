@@ -20,7 +20,7 @@ from evently.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACT
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused, Trouble
 from evently.kit.ids import SessionId, show_id
 from evently.sales.commands import SalesRefusal
-from evently.web.codes import request_code, require_mail
+from evently.web.codes import notice, request_code, request_email_change, require_mail
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Response
@@ -159,6 +159,12 @@ class VerifyBody(msgspec.Struct, forbid_unknown_fields=True):
     code: GivenCode
 
 
+class EmailBody(msgspec.Struct, forbid_unknown_fields=True):
+    """My new e-mail."""
+
+    email: Email
+
+
 class SessionView(msgspec.Struct, frozen=True):
     """A session that has not ended. `current`: it is the one of this request."""
 
@@ -245,7 +251,7 @@ async def register(request: Request, data: JSONBody[RegisterBody]) -> Response[A
 )
 async def login(request: Request, data: JSONBody[LoginBody]) -> Response[TokensView]:
     """Open a session."""
-    return _show_grant(
+    return show_grant(
         await request.context.accounts.login(data.email, data.password, request.exchange.origin)
     )
 
@@ -287,7 +293,7 @@ async def login_with_code(request: Request, data: JSONBody[CodeLoginBody]) -> Re
     """Open a session with a code."""
     require_mail(request)
     given = ByCode(data.receipt, normalise_code(data.code))
-    return _show_grant(
+    return show_grant(
         await request.context.accounts.login_with_code(given, data.name, request.exchange.origin)
     )
 
@@ -323,9 +329,13 @@ async def reset_password(request: Request, data: JSONBody[ResetBody]) -> Respons
     """Set a new password with a code."""
     require_mail(request)
     given = ByCode(data.receipt, normalise_code(data.code))
-    return _show_grant(
+    return show_grant(
         await request.context.accounts.reset_password(
-            given, data.new_password, data.name, request.exchange.origin
+            given,
+            data.new_password,
+            data.name,
+            request.exchange.origin,
+            store_notice=notice(request, mail.PasswordChanged()),
         )
     )
 
@@ -346,7 +356,7 @@ async def reset_password(request: Request, data: JSONBody[ResetBody]) -> Respons
 )
 async def refresh(request: Request, data: JSONBody[RefreshBody]) -> Response[TokensView]:
     """Continue a session."""
-    return _show_grant(await request.context.accounts.refresh(data.refresh_token))
+    return show_grant(await request.context.accounts.refresh(data.refresh_token))
 
 
 @post(
@@ -411,7 +421,7 @@ async def edit_me(request: Request, data: JSONBody[ProfilePatch]) -> Response[Pe
     "/v1/me/password",
     operation_id="changePassword",
     summary="Change my password",
-    description="My other sessions end; this one continues.",
+    description="My other sessions end; this one continues. An e-mail says that it was changed.",
     tags=[_TAG],
     status_code=204,
     responses=problems(
@@ -424,7 +434,12 @@ async def change_password(request: Request, data: JSONBody[PasswordBody]) -> Res
     actor = request.actor
     assert actor.session_id is not None, "a person has a session"
     await request.context.accounts.change_password(
-        actor.id, actor.session_id, data.current_password, data.new_password, request.exchange.origin
+        actor.id,
+        actor.session_id,
+        data.current_password,
+        data.new_password,
+        request.exchange.origin,
+        notice(request, mail.PasswordChanged()),
     )
     return Response(None, headers=_PRIVATE)
 
@@ -453,6 +468,64 @@ async def verify_email(request: Request, data: JSONBody[VerifyBody]) -> Response
     assert actor.session_id is not None, "a person has a session"
     given = ByCode(data.receipt, normalise_code(data.code))
     return _answer(await request.context.accounts.codes.verify(actor.id, actor.session_id, given))
+
+
+@post(
+    "/v1/me/email",
+    operation_id="requestEmailChange",
+    summary="Change my e-mail",
+    description=(
+        "Sends six digits to the new e-mail, valid for half an hour; until they are sent to "
+        "`confirmEmailChange`, the e-mail stays what it is. The answer is the same whether or not the new "
+        "e-mail has an account. Log in at most an hour before."
+    ),
+    tags=[_TAG],
+    status_code=202,
+    responses=problems(
+        AccountsRefusal.TOO_MANY_CODES, AccountsRefusal.NO_MAIL, AccountsRefusal.LOGIN_TOO_OLD
+    ),
+    **policy(SIGNED_IN, rate="login"),
+)
+async def request_change(request: Request, data: JSONBody[EmailBody]) -> Response[CodeSentView]:
+    """Send a code to the new e-mail of the caller."""
+    new = await request_email_change(request, data.email)
+    seconds = round(VALID_FOR["new_email"].total_seconds())
+    return Response(CodeSentView(new.receipt, seconds), status_code=202, headers=_PRIVATE)
+
+
+@post(
+    "/v1/me/email/confirm",
+    operation_id="confirmEmailChange",
+    summary="Confirm my new e-mail",
+    description=(
+        "With the code that was sent to it, and the receipt of `requestEmailChange`. The new e-mail is "
+        "verified with this, the old one gets a message, and my sessions, password and passkeys stay. If the "
+        "new e-mail has an account of its own, the answer is 409: its reader has proved that it is theirs."
+    ),
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(
+        CommonRefusal.NOT_FOUND,
+        AccountsRefusal.WRONG_CODE,
+        AccountsRefusal.CODE_EXPIRED,
+        AccountsRefusal.EMAIL_TAKEN,
+        AccountsRefusal.NO_MAIL,
+    ),
+    **policy(SIGNED_IN, rate="login"),
+)
+async def confirm_change(request: Request, data: JSONBody[VerifyBody]) -> Response[PersonView]:
+    """Change the e-mail of the caller."""
+    require_mail(request)
+    actor = request.actor
+    assert actor.session_id is not None, "a person has a session"
+    person = await request.context.accounts.codes.change_email(
+        actor.id,
+        actor.session_id,
+        ByCode(data.receipt, normalise_code(data.code)),
+        request.exchange.origin,
+        notice(request, mail.EmailChanged()),
+    )
+    return _answer(person)
 
 
 @get(
@@ -501,7 +574,8 @@ async def end_my_session(request: Request, session_id: FromPath[SessionId]) -> R
     operation_id="closeAccount",
     summary="Delete my account",
     description=(
-        "Erases my e-mail, name, password, notifications and messages, ends my sessions and removes me from "
+        "Erases my e-mail, name, password, passkeys, notifications and messages, ends my sessions and "
+        "removes me from "
         "my organizers. My holds, offers and waitlist entries end. My bookings stay, under an id that no "
         "longer identifies me: organizers need their figures. With valid tickets of events that are not "
         "over, the answer is 409 and has each booking with the refund for cancelling it now; then `confirm` "
@@ -585,7 +659,8 @@ def _show_person(person: Person) -> PersonView:
     )
 
 
-def _show_grant(grant: Grant) -> Response[TokensView]:
+def show_grant(grant: Grant) -> Response[TokensView]:
+    """Return the tokens of a session that was opened or continued."""
     view = TokensView(
         access_token=grant.access_token,
         token_type="Bearer",  # noqa: S106  # no password
@@ -609,6 +684,8 @@ routes: Final = [
     edit_me,
     change_password,
     verify_email,
+    request_change,
+    confirm_change,
     list_my_sessions,
     end_my_session,
     close_account,

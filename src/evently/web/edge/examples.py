@@ -28,6 +28,7 @@ _PREFIXES: Final = {
     "ticketevent": "evt",
     "ticketvenue": "ven",
     "session": "ses",
+    "passkey": "pky",
     "bookingdetails": "bkg",
     "bookingrefund": "rfd",
     "refund": "rfd",

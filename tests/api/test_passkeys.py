@@ -1,0 +1,309 @@
+"""Passkeys over HTTP: the API, and the pages with a device in software in the place of the script."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from evently.kit.ids import new_id
+from evently.mail import mailbox
+from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.passkeys import Device
+
+PASSWORD: Final = "nine lively herons wade"
+ADA: Final = "ada@example.org"
+ORIGIN: Final = "http://localhost:8000"
+
+
+@pytest.fixture
+async def office(database_url: str) -> AsyncIterator[BoxOffice]:
+    """Yield a box office whose e-mails the mailbox of the demo shows; its site is localhost."""
+    async with open_box_office(database_url, demo=True, rate_login=0) as opened:
+        yield opened
+
+
+async def log_in(office: BoxOffice, email: str = ADA) -> dict[str, str]:
+    await office.context.accounts.register(email, "Ada Lovelace", PASSWORD, None)
+    answer = await office.client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+async def add(office: BoxOffice, headers: dict[str, str], device: Device, name: str = "Telephone") -> Any:
+    options = (await office.client.post("/v1/me/passkeys/options", headers=headers)).json()["public_key"]
+    return await office.client.post(
+        "/v1/me/passkeys", headers=headers, json={"name": name, "credential": device.create(options)}
+    )
+
+
+async def enter(office: BoxOffice, device: Device, **lie: Any) -> httpx2.Response:
+    given = (await office.client.post("/v1/auth/passkey")).json()
+    body = {"receipt": given["receipt"], "credential": device.get(given["public_key"], **lie)}
+    return await office.client.post("/v1/auth/passkey/login", json=body)
+
+
+async def subjects(office: BoxOffice, address: str) -> list[str]:
+    """Return the subjects of the messages to an address, newest first."""
+    while await office.context.mail.run_once() == 0:
+        pass
+    page = await mailbox.list_shown(office.context.database, address, 50, None)
+    return [shown.subject for shown in page.data]
+
+
+async def test_a_passkey_is_added_used_renamed_and_removed_over_the_api(office: BoxOffice) -> None:
+    headers, device = await log_in(office), Device(ORIGIN)
+    options = (await office.client.post("/v1/me/passkeys/options", headers=headers)).json()
+    assert options["expires_in"] == 600
+    key = options["public_key"]
+    assert key["rp"] == {"id": "localhost", "name": "Evently"}
+    assert (key["user"]["name"], key["user"]["displayName"]) == (ADA, "Ada Lovelace")
+    assert key["authenticatorSelection"]["residentKey"] == "required"
+    added = await add(office, headers, device)
+    assert added.status_code == 201, added.text
+    assert added.headers["cache-control"] == "no-store"
+    view = added.json()
+    assert (view["name"], view["last_used_at"], view["copied_at"]) == ("Telephone", None, None)
+    entered = await enter(office, device)
+    assert entered.status_code == 200, entered.text
+    assert entered.json()["person"]["email"] == ADA
+    mine = {"Authorization": f"Bearer {entered.json()['access_token']}"}
+    [listed] = (await office.client.get("/v1/me/passkeys", headers=mine)).json()["data"]
+    assert listed["last_used_at"] is not None
+    path = f"/v1/me/passkeys/{listed['id']}"
+    renamed = await office.client.patch(path, headers=mine, json={"name": "Old telephone"})
+    assert renamed.json()["name"] == "Old telephone"
+    eve = await log_in(office, "eve@example.org")
+    assert (await office.client.delete(path, headers=eve)).status_code == 404
+    assert (await office.client.delete(path, headers=mine)).status_code == 204
+    assert (await office.client.delete(path, headers=mine)).status_code == 404
+    assert (await enter(office, device)).status_code == 401
+    told = await subjects(office, ADA)
+    assert told == ["A passkey was removed from your account", "A passkey was added to your account"]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"origin": "http://localhost:9000"},
+        {"origin": "http://127.0.0.1:8000"},
+        {"signature": b"x"},
+        {"domain": "evil.example"},
+        {"credential_id": b"unknown"},
+    ],
+    ids=str,
+)
+async def test_no_lie_is_told_apart_from_an_unknown_passkey(office: BoxOffice, lie: dict[str, Any]) -> None:
+    headers, device = await log_in(office), Device(ORIGIN)
+    await add(office, headers, device)
+    unknown = await enter(office, Device(ORIGIN))
+    answer = await enter(office, device, **lie)
+    assert answer.status_code == unknown.status_code == 401
+    bodies = [each.json() | {"request_id": ""} for each in (answer, unknown)]
+    assert bodies[0] == bodies[1]
+    assert bodies[0]["code"] == "wrong-passkey"
+    assert answer.headers.keys() == unknown.headers.keys()
+
+
+async def test_known_and_unknown_passkeys_take_the_same_time(office: BoxOffice) -> None:
+    headers, known, unknown = await log_in(office), Device(ORIGIN), Device(ORIGIN)
+    await add(office, headers, known)
+    unknown.user_handle = known.user_handle
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(40):
+        for device in (known, unknown):
+            given = (await office.client.post("/v1/auth/passkey")).json()
+            credential = device.get(given["public_key"], signature=device._sign(b"other"))
+            body = {"receipt": given["receipt"], "credential": credential}
+            begun = time.perf_counter()
+            answer = await office.client.post("/v1/auth/passkey/login", json=body)
+            seconds[device is known].append(time.perf_counter() - begun)
+            assert answer.status_code == 401
+    quickest = [min(each) for each in seconds.values()]
+    assert max(quickest) < 1.5 * min(quickest), {
+        key: statistics.median(each) for key, each in seconds.items()
+    }
+
+
+async def test_a_challenge_from_another_browser_and_a_replay_are_refused(office: BoxOffice) -> None:
+    headers, device = await log_in(office), Device(ORIGIN)
+    await add(office, headers, device)
+    mine = (await office.client.post("/v1/auth/passkey")).json()
+    theirs = (await office.client.post("/v1/auth/passkey")).json()
+    credential = device.get(mine["public_key"])
+    for receipt, status in ((theirs["receipt"], 401), (mine["receipt"], 200), (mine["receipt"], 401)):
+        body = {"receipt": receipt, "credential": credential}
+        answer = await office.client.post("/v1/auth/passkey/login", json=body)
+        assert answer.status_code == status, answer.text
+        if status == 401:
+            assert answer.json()["code"] == "passkey-expired"
+
+
+async def test_asking_for_challenges_writes_nothing(office: BoxOffice) -> None:
+    for _ in range(20):
+        assert (await office.client.post("/v1/auth/passkey")).status_code == 200
+    assert await office.context.database.fetch_value("SELECT count(*) FROM used_challenges") == 0
+
+
+async def test_log_ins_with_passkeys_are_limited(database_url: str) -> None:
+    async with open_box_office(database_url, rate_login=3) as office:
+        answers = [await enter(office, Device(ORIGIN)) for _ in range(5)]
+        assert [each.status_code for each in answers] == [401, 401, 401, 429, 429]
+        assert answers[-1].json()["code"] == "rate-limited"
+
+
+async def test_a_stolen_token_without_a_fresh_session_adds_no_passkey(office: BoxOffice) -> None:
+    await log_in(office)
+    person_id = await office.context.database.fetch_value(
+        "SELECT person_id FROM people WHERE email = $1", ADA
+    )
+    headers = office.as_person(person_id)  # of a session that is not there
+    answer = await office.client.post("/v1/me/passkeys/options", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "login-too-old")
+
+
+async def test_the_host_of_a_request_has_no_say(database_url: str) -> None:
+    async with open_box_office(database_url, public_url="https://tickets.example") as office:
+        given = await office.client.post("/v1/auth/passkey", headers={"Host": "evil.example"})
+        assert given.json()["public_key"]["rpId"] == "tickets.example"
+
+
+@pytest.mark.parametrize("url", ["http://192.0.2.7", "http://tickets.example", "https://[2001:db8::1]:8443"])
+async def test_where_browsers_make_no_passkeys_none_are_offered(database_url: str, url: str) -> None:
+    async with open_box_office(database_url, public_url=url) as office:
+        headers = office.as_person(new_id())
+        for path, sent in (("/v1/auth/passkey", {}), ("/v1/me/passkeys/options", headers)):
+            answer = await office.client.post(path, headers=sent)
+            assert (answer.status_code, answer.json()["code"]) == (409, "no-passkeys")
+
+
+async def test_what_browsers_add_to_a_credential_is_ignored_and_what_is_wrong_is_named(
+    office: BoxOffice,
+) -> None:
+    headers, device = await log_in(office), Device(ORIGIN)
+    options = (await office.client.post("/v1/me/passkeys/options", headers=headers)).json()["public_key"]
+    credential = device.create(options)
+    credential["response"] |= {"publicKeyAlgorithm": -7, "publicKey": "AA", "authenticatorData": "AA"}
+    broken = {**credential, "response": {"clientDataJSON": 3}, "type": "password"}
+    answer = await office.client.post(
+        "/v1/me/passkeys", headers=headers, json={"name": "Key", "credential": broken}
+    )
+    assert answer.status_code == 422
+    assert {each["pointer"] for each in answer.json()["errors"]} == {
+        "/credential/response/clientDataJSON",
+        "/credential/response/attestationObject",
+        "/credential/type",
+    }
+    answer = await office.client.post(
+        "/v1/me/passkeys", headers=headers, json={"name": "Key", "credential": credential}
+    )
+    assert answer.status_code == 201
+
+
+# The address of an account ----------------------------------------------------------------------------------
+
+
+async def code_to(office: BoxOffice, address: str) -> str:
+    while await office.context.mail.run_once() == 0:
+        pass
+    page = await mailbox.list_shown(office.context.database, address, 1, None)
+    found = re.search(r"^ {4}(\d{6})$", page.data[0].text.replace("\r\n", "\n"), re.MULTILINE)
+    assert found, page.data[0].text
+    return found[1]
+
+
+async def test_an_address_is_changed_with_a_code_to_the_new_one(office: BoxOffice) -> None:
+    headers = await log_in(office)
+    sent = await office.client.post("/v1/me/email", headers=headers, json={"email": "Ada@New.Example"})
+    assert sent.status_code == 202, sent.text
+    code = await code_to(office, "ada@new.example")
+    body = {"receipt": sent.json()["receipt"], "code": f"{(int(code) + 1) % 1_000_000:06}"}
+    wrong = await office.client.post("/v1/me/email/confirm", headers=headers, json=body)
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "wrong-code")
+    assert (await office.client.get("/v1/me", headers=headers)).json()["email"] == ADA
+    for _ in range(2):  # the second time, because the answer was lost
+        answer = await office.client.post("/v1/me/email/confirm", headers=headers, json=body | {"code": code})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["email"] == "ada@new.example"
+        assert answer.json()["email_verified_at"] is not None
+    assert (await office.client.get("/v1/me", headers=headers)).status_code == 200, "sessions stay"
+    assert await subjects(office, ADA) == ["Your e-mail address was changed"]
+    page = await mailbox.list_shown(office.context.database, ADA, 1, None)
+    assert "new.example" not in page.data[0].text, "the old mailbox may be another person's"
+    for email, status in ((ADA, 401), ("ada@new.example", 200)):
+        login = await office.client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
+        assert login.status_code == status
+
+
+async def test_nobody_learns_which_addresses_have_accounts_by_changing_theirs(office: BoxOffice) -> None:
+    headers, _ = await log_in(office), await log_in(office, "bob@example.org")
+    answers = [
+        await office.client.post("/v1/me/email", headers=headers, json={"email": email})
+        for email in ("bob@example.org", "nobody@example.org")
+    ]
+    bodies = [answer.json() | {"receipt": ""} for answer in answers]
+    assert bodies[0] == bodies[1]
+    assert answers[0].status_code == answers[1].status_code == 202
+    assert answers[0].headers.keys() == answers[1].headers.keys()
+    texts = []
+    for email in ("bob@example.org", "nobody@example.org"):
+        await code_to(office, email)
+        page = await mailbox.list_shown(office.context.database, email, 1, None)
+        texts.append(re.sub(r"\d{6}|[a-z]+@example\.org|\s+", " ", page.data[0].text))
+    assert texts[0] == texts[1]
+    # Who reads the e-mails of the other account may learn that it is there
+    body = {"receipt": answers[0].json()["receipt"], "code": await code_to(office, "bob@example.org")}
+    taken = await office.client.post("/v1/me/email/confirm", headers=headers, json=body)
+    assert (taken.status_code, taken.json()["code"]) == (409, "email-taken")
+    assert (await office.client.get("/v1/me", headers=headers)).json()["email"] == ADA
+
+
+async def test_a_code_for_an_address_is_of_no_use_to_another_person_or_purpose(office: BoxOffice) -> None:
+    ada, eve = await log_in(office), await log_in(office, "eve@example.org")
+    sent = (await office.client.post("/v1/me/email", headers=ada, json={"email": "new@example.org"})).json()
+    body = {"receipt": sent["receipt"], "code": await code_to(office, "new@example.org")}
+    for path, headers in (
+        ("/v1/me/email/confirm", eve),
+        ("/v1/auth/code/login", {}),
+        ("/v1/me/verify-email", ada),
+    ):
+        answer = await office.client.post(path, headers=headers, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (401, "code-expired"), path
+    sign_in = (await office.client.post("/v1/auth/code", json={"email": "new@example.org"})).json()
+    other = {"receipt": sign_in["receipt"], "code": await code_to(office, "new@example.org")}
+    answer = await office.client.post("/v1/me/email/confirm", headers=ada, json=other)
+    assert answer.json()["code"] == "code-expired", "a code to log in changes no address"
+
+
+async def test_an_address_is_changed_only_after_a_fresh_login_and_only_where_mail_is_sent(
+    office: BoxOffice, database_url: str
+) -> None:
+    await log_in(office)
+    person_id = await office.context.database.fetch_value(
+        "SELECT person_id FROM people WHERE email = $1", ADA
+    )
+    stolen = office.as_person(person_id)
+    answer = await office.client.post("/v1/me/email", headers=stolen, json={"email": "eve@example.org"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "login-too-old")
+    async with open_box_office(database_url) as quiet:
+        answer = await quiet.client.post("/v1/me/email", headers=stolen, json={"email": "eve@example.org"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "no-mail")
+
+
+async def test_a_password_that_is_changed_or_set_is_told_to_its_person(office: BoxOffice) -> None:
+    headers = await log_in(office)
+    body = {"current_password": PASSWORD, "new_password": "eleven quiet owls blink"}
+    assert (await office.client.post("/v1/me/password", headers=headers, json=body)).status_code == 204
+    assert await subjects(office, ADA) == ["Your password was changed"]
+    sent = (await office.client.post("/v1/auth/reset", json={"email": ADA})).json()
+    body = {"receipt": sent["receipt"], "code": await code_to(office, ADA), "new_password": PASSWORD}
+    assert (await office.client.post("/v1/auth/reset/password", json=body)).status_code == 200
+    assert (await subjects(office, ADA))[0] == "Your password was changed"
+    sent = (await office.client.post("/v1/auth/reset", json={"email": "new@example.org"})).json()
+    body |= {"receipt": sent["receipt"], "code": await code_to(office, "new@example.org"), "name": "New"}
+    assert (await office.client.post("/v1/auth/reset/password", json=body)).status_code == 200
+    assert all("changed" not in each for each in await subjects(office, "new@example.org")), "it was made"
