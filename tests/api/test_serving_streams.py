@@ -1,75 +1,32 @@
-"""Streams of real processes: two workers tell the same, a quiet stream stays open, and stopping ends all."""
+"""Streams of real processes: two workers tell the same, a quiet stream stays open, and readers come back."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-import httpx2
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 
 from evently.catalogue import Event
 from evently.cli.serving import GRACE_SECONDS
-from evently.kit.ids import show_id
 from evently.web.edge.connections import HEAD_SECONDS_MAX, UNREAD_SECONDS_MAX
 from tests.support.box_office import SECRET, BoxOffice, open_box_office
-from tests.support.serving import Serving, serving, until
-from tests.support.streams import Parser
+from tests.support.proxies import free_port
+from tests.support.reading import Follower, Heard, following_all, streaming
+from tests.support.serving import serving, until
+from tests.support.streams import applied
 from tests.support.streams import until as soon
 
 pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes the Linux way"),
 ]
+READERS = 24
 STREAMS = 12  # more than two workers share by chance alone
-
-
-class Heard(Parser):
-    """What a reader on a connection of its own hears."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.code: int | None = None  # of the end of a WebSocket
-
-
-@asynccontextmanager
-async def streaming(server: Serving, event: Event, *, socket: bool) -> AsyncIterator[Heard]:
-    """Read a stream of a server, on a connection of its own."""
-    heard, path = Heard(), f"/v1/events/{show_id('evt', event.event_id)}/stream"
-
-    async def read() -> None:
-        async with (
-            httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as client,
-            client.stream("GET", path) as response,
-        ):
-            assert response.status_code == 200
-            async for part in response.aiter_raw():
-                heard.add(part)
-        heard.ended = True
-
-    async def listen() -> None:
-        url = server.url.replace("http:", "ws:") + path
-        async with connect(url, proxy=None, ping_interval=None) as connection:
-            with suppress(ConnectionClosed):
-                while True:
-                    message = await connection.recv()
-                    assert isinstance(message, str)
-                    heard.add_text(message)
-        heard.code, heard.ended = connection.close_code, True
-
-    task = asyncio.ensure_future(listen() if socket else read())
-    try:
-        await soon(lambda: bool(heard.messages) or task.done(), "the first message")
-        yield heard
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def test_two_workers_tell_what_either_sells_and_stopping_ends_all_at_once(
@@ -82,7 +39,7 @@ async def test_two_workers_tell_what_either_sells_and_stopping_ends_all_at_once(
             office = await stack.enter_async_context(open_box_office(shared_database_url))
             event = await office.open_event(capacity=100)
             streams = [
-                await stack.enter_async_context(streaming(server, event, socket=number % 2 == 1))
+                await stack.enter_async_context(streaming(server.url, event, socket=number % 2 == 1))
                 for number in range(STREAMS)
             ]
             await sells(office, event, streams)
@@ -115,3 +72,43 @@ async def sells(office: BoxOffice, event: Event, streams: list[Heard]) -> None:
     assert time.monotonic() - began < 1.0
     left = {each.messages[-1].data["ticket_types"][0]["available"] for each in streams}
     assert len(left) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+async def test_readers_continue_when_the_server_starts_again(
+    shared_database_url: str, number: signal.Signals
+) -> None:
+    """They come back one after the other, and miss nothing, not even what was sold meanwhile."""
+    settings = {"database_url": shared_database_url, "secret": SECRET, "access_log": "false"}
+    arguments = ("--workers", "1", "--port", str(free_port()))
+    async with AsyncExitStack() as stack:
+        office = await stack.enter_async_context(open_box_office(shared_database_url))
+        event = await office.open_hall()
+        types = await office.types(event)
+
+        async def take(*seats: str) -> None:
+            line = {"ticket_type_id": types["Stalls"], "quantity": len(seats), "seats": list(seats)}
+            assert (await office.place(event, office.as_buyer(), line)).status_code == 201
+
+        with serving(*arguments, **settings) as server:
+            readers = [Follower(server.url, event, socket=turn % 2 == 1) for turn in range(READERS)]
+            await stack.enter_async_context(following_all(readers))
+            await take("S-A-1")
+            await soon(lambda: all(seats_of(each)[:2] == "10" for each in readers), "the first seat")
+            ended_at = asyncio.get_running_loop().time()
+            await asyncio.to_thread(server.stop, number)
+        await take("S-A-2", "S-A-3")
+        with serving(*arguments, **settings):
+            await soon(lambda: all(seats_of(each)[:4] == "1110" for each in readers), "what they missed")
+            await take("S-A-4")
+            await soon(lambda: all(seats_of(each)[:5] == "11110" for each in readers), "and what comes then")
+        tries = [at - ended_at for each in readers for at in each.opened_at if at > ended_at]
+        counts = Counter(int(at * 4) for at in tries)
+        print(f"{len(tries)} tries, {counts.most_common(3)} in the busiest quarters of a second")
+        assert min(tries) > 0.9
+        assert max(counts.values()) <= READERS / 2, "not all in the same moment"
+
+
+def seats_of(reader: Follower) -> str:
+    """Return the states of the seats as a reader knows them."""
+    return str(applied(reader.messages)["seats"]["states"])

@@ -52,6 +52,10 @@ class Parser:
                 assert message.data["type"] == message.name
                 self.keep(message)
 
+    def forget_part(self) -> None:
+        """Forget the beginning of a message whose rest will not come."""
+        self._rest = b""
+
     def keep(self, message: Message) -> None:
         """Keep a message; pings are only counted."""
         if message.name == "ping":

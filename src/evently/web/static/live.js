@@ -1,11 +1,12 @@
 // Keeps what a page says about an event true, by the event's stream: numbers, sold out, on sale. Where no
-// stream can be opened, or one brings nothing, it asks now and then. Without this script the page shows what
-// was true when it was made.
+// stream can be opened, or one brings nothing, because a proxy holds it back, it asks now and then. Without this
+// script the page shows what was true when it was made.
 
 const OPEN_AFTER_MS = 1500; // who leaves at once opens nothing
 const ASK_EVERY_MS = 15_000;
 const REOPEN_AFTER_MS = 60_000; // after a refusal
 const CLOSE_AFTER_MS = 20_000; // of absence
+const SILENT_MS = 40_000; // a ping comes every 15 s: such a stream is held back, or lost
 const SPREAD_MS = 3000; // so that not all pages ask in the same moment
 
 /**
@@ -21,6 +22,7 @@ function follow(address, reader) {
   /** @type {number | undefined} */
   let since;
   let flows = false;
+  let heardAt = 0;
   let over = false;
   let opening = 0;
   let closing = 0;
@@ -30,8 +32,10 @@ function follow(address, reader) {
     if (source !== null || over || document.hidden) return;
     const query = since === undefined ? "" : `${address.includes("?") ? "&" : "?"}since=${since}`;
     source = new EventSource(address + query);
+    heardAt = performance.now();
     source.addEventListener("snapshot", take);
     source.addEventListener("changes", take);
+    source.addEventListener("ping", hear);
     source.addEventListener("end", end);
     source.addEventListener("error", () => {
       flows = false;
@@ -54,8 +58,13 @@ function follow(address, reader) {
     flows = false;
   }
 
-  function take(event) {
+  function hear() {
     flows = true;
+    heardAt = performance.now();
+  }
+
+  function take(event) {
+    hear();
     const message = JSON.parse(event.data);
     // Another server process may be a little behind: what is older than known is no news
     if (since !== undefined && message.seq < since && message.type !== "snapshot") return;
@@ -69,6 +78,15 @@ function follow(address, reader) {
     else flows = false;
   }
 
+  /** Look whether the stream still speaks; ask if it does not. */
+  function look() {
+    if (source !== null && performance.now() - heardAt > SILENT_MS) {
+      close();
+      openIn(REOPEN_AFTER_MS);
+    }
+    ask();
+  }
+
   function ask() {
     if (!document.hidden && !flows && !over) reader.ask().catch(() => {});
   }
@@ -80,7 +98,7 @@ function follow(address, reader) {
   });
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
-  setInterval(ask, ASK_EVERY_MS);
+  setInterval(look, ASK_EVERY_MS);
   addEventListener("load", () => (opening = setTimeout(open, OPEN_AFTER_MS)));
 }
 

@@ -3,7 +3,8 @@
 // absence everything between is in one answer.
 
 const ASK_MS = 2000;
-const ASK_BESIDE_STREAM_MS = 30_000; // a proxy may hold a stream back without ending it
+const LOOK_MS = 5000; // while the stream speaks
+const SILENT_MS = 40_000; // a ping comes every 15 s: a proxy holds such a stream back, or it is lost
 const PATIENCE_MS = 8000;
 const OPEN_AGAIN_MS = 60_000; // after the server has refused a stream
 const LOST_AFTER_MS = 15_000;
@@ -34,6 +35,7 @@ export class Live {
     /** @type {EventSource | null} */
     this.stream = null;
     this.streams = false;
+    this.spokeAt = 0;
     document.addEventListener("visibilitychange", () => this.#follow());
     addEventListener("online", () => this.#follow());
     this.#open();
@@ -53,8 +55,10 @@ export class Live {
     if (document.hidden) return;
     const stream = new EventSource(`${this.addresses.stream}?since=${this.seq}`);
     this.stream = stream;
+    this.spokeAt = performance.now();
     stream.addEventListener("snapshot", (event) => this.#takeMessage(event));
     stream.addEventListener("changes", (event) => this.#takeMessage(event));
+    stream.addEventListener("ping", () => this.#hearStream());
     stream.addEventListener("end", (event) => {
       if (JSON.parse(event.data).reason !== "stopping") this.#close();
     });
@@ -86,11 +90,23 @@ export class Live {
       this.told.replaced();
       return;
     }
-    this.streams = true;
-    this.#hear();
+    this.#hearStream();
     if (message.seq < this.seq) return;
     this.seq = message.seq;
     this.told.changed(whole ? null : message.seats, whole ? message.seats.states : null);
+  }
+
+  #hearStream() {
+    this.streams = true;
+    this.spokeAt = performance.now();
+    this.#hear();
+  }
+
+  /** Ask, unless the stream has spoken lately. */
+  #look() {
+    if (this.stream !== null && performance.now() - this.spokeAt > SILENT_MS) this.#openLater();
+    if (this.streams) this.#askLater();
+    else this.#ask();
   }
 
   async #ask() {
@@ -128,7 +144,8 @@ export class Live {
   #askLater() {
     clearTimeout(this.asking);
     if (document.hidden) return;
-    const wait = this.streams ? ASK_BESIDE_STREAM_MS : Math.min(ASK_MS * 2 ** this.failures, PATIENCE_MS);
-    this.asking = setTimeout(() => this.#ask(), wait);
+    // When a server restarts, all its pages begin to ask: not in the same moment
+    const wait = Math.min(ASK_MS * 2 ** this.failures, PATIENCE_MS) * (0.75 + Math.random() / 2);
+    this.asking = setTimeout(() => this.#look(), this.streams ? LOOK_MS : wait);
   }
 }
