@@ -605,6 +605,8 @@ async def test_browsing(office: BoxOffice, manager: Headers) -> None:
         ({"from": in_days(2), "to": in_days(2)}, []),
         ({"available": "true"}, ["Später Jazz"]),
         ({"available": "false"}, ["Early jazz"]),
+        ({"seated": "true"}, []),
+        ({"seated": "false"}, ["Early jazz", "Später Jazz"]),
         ({"price_max": 0, "currency": "EUR"}, ["Early jazz", "Später Jazz"]),
         ({"price_max": 0, "currency": "USD"}, []),
         ({"organizer_id": show_id("org", office.venue.organizer_id)}, ["Early jazz", "Später Jazz"]),

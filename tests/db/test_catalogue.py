@@ -23,7 +23,7 @@ from evently.db import Database
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
-from evently.organizing import NewTicketType
+from evently.organizing import NewPool, NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
 from evently.sales import carry_out
 from evently.sales.commands import BookingLine, PlaceBooking
 from evently.sales.reads import (
@@ -34,6 +34,8 @@ from evently.sales.reads import (
     read_sale,
     state_of_sale,
 )
+from evently.seating import add_seat_map
+from tests.support.box_office import HALL
 from tests.support.catalogue import (
     NOW,
     make_event,
@@ -380,6 +382,27 @@ async def test_available_means_bookable_now(db: Database) -> None:
         open_.event_id,
         later.event_id,
     ]
+
+
+async def test_an_event_has_seats_while_a_public_ticket_type_has(db: Database) -> None:
+    place = await make_venue(db, await make_organizer(db))
+    async with db.transaction() as tx:
+        hall = await add_seat_map(tx, place.organizer_id, place.venue_id, HALL, NOW)
+    seats = NewTicketType(name="Stalls", price=Money(4000, "EUR"), zone="Stalls")
+    terms = SaleTerms(
+        currency="EUR",
+        pools=(NewPool("Floor", 50),),
+        ticket_types=(seats, NewTicketType(name="Floor", price=Money(2500, "EUR"), pools=("Floor",))),
+        seating=SeatingDraft(seat_map_id=hall.seat_map_id, zones=(ZoneDraft(name="Stalls"),)),
+    )
+    seated, plain = await make_event(db, place, terms), await make_event(db, place)
+    assert await ids(db, EventSearch(seated=True)) == [seated.event_id]
+    assert await ids(db, EventSearch(seated=False)) == [plain.event_id]
+    async with db.transaction() as tx:
+        sale = await read_sale(tx, seated.event_id)
+        (type_id,) = (each.ticket_type_id for each in sale.ticket_types.values() if each.zone)
+        await organizing.retire_ticket_type(tx, seated.event_id, type_id, NOW)
+    assert await ids(db, EventSearch(seated=True)) == [], "its seats are not sold any more"
 
 
 async def test_a_price_counts_while_it_can_be_paid(db: Database) -> None:

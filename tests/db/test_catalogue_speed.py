@@ -14,11 +14,11 @@ import psycopg
 import pytest
 
 from evently.catalogue import EventSearch, Sort, search_for
-from evently.catalogue.browse import CANDIDATES_MAX, _start_of, candidates_query, sql
+from evently.catalogue.browse import CANDIDATES_MAX, _start_of, candidates_query, list_currencies, sql
 from evently.catalogue.words import tsquery_of
 from evently.db import Database
 from evently.kit.clock import utc_now
-from evently.kit.money import Money
+from evently.kit.money import CURRENCIES, Money
 from evently.sales.reads import on_sale
 
 PAGES_MAX: Final = 2_000  # the table alone has 2,857
@@ -27,7 +27,7 @@ _SEED: Final = """
 INSERT INTO events (
     event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city,
     time_zone, starts_at, ends_at, state, sandbox, search, currency, price_from_minor, version,
-    created_at, changed_at, published_at
+    created_at, changed_at, published_at, seated
 )
 SELECT
     gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'Title', repeat('word ', 150), 'music', '{}',
@@ -38,7 +38,8 @@ SELECT
         ARRAY['everywhere', 'word' || n % 1000, 'rare' || n, 'city=c' || n % 100, 'category=k' || n % 10,
             '東', '京', CASE WHEN n % 1000 = 0 THEN '東京' ELSE '京都' END, '都東']
     ),
-    'EUR', (n * 7919 % 10000)::bigint, 1, now(), now(), now() - n * interval '1 minute'
+    'EUR', (n * 7919 % 10000)::bigint, 1, now(), now(), now() - n * interval '1 minute',
+    n % 200 = 0
 FROM generate_series(1, 20000) AS n;
 INSERT INTO sales (event_id, state, currency, on_sale_at, off_sale_at, seq, head_hash, head_at)
 SELECT
@@ -99,6 +100,23 @@ async def test_every_combination_reads_little(shared_db: Database, sort: Sort, l
         if touched > PAGES_MAX:
             dear[f"{typed!r} {facets} {price} {days}"] = touched
     assert dear == {}
+
+
+@pytest.mark.parametrize("sort", [Sort.SOONEST, Sort.LATEST, Sort.NEWEST])
+@pytest.mark.parametrize("seated", [True, False])
+async def test_events_with_seats_are_found_by_reading_little(
+    shared_db: Database, sort: Sort, *, seated: bool
+) -> None:
+    now = utc_now()
+    for typed, facets, price in itertools.product(("", "everywhere", "word7"), FACETS, PRICES):
+        wish = EventSearch(search_for(typed, facets), sort, price_max=price, seated=seated)
+        asked = candidates_query(wish, tsquery_of(wish.search), now, _start_of(wish), 21)
+        assert await pages_touched(shared_db, asked) <= PAGES_MAX, (typed, facets, price)
+
+
+async def test_the_currencies_are_found_by_reading_little(shared_db: Database) -> None:
+    assert await list_currencies(shared_db) == ["EUR"]
+    assert await pages_touched(shared_db, sql.list_currencies(currencies=list(CURRENCIES))) <= 1_000
 
 
 async def test_the_sales_of_few_events_are_read(shared_db: Database) -> None:

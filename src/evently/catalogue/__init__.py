@@ -4,7 +4,13 @@ The sale of an event belongs to `evently.sales`; verbs that concern both, such a
 `evently.organizing`. The catalogue must never read or write a table of sales.
 """
 
-from evently.catalogue.browse import EventSearch, Sort, browse, list_events_of_organizer
+from evently.catalogue.browse import (
+    EventSearch,
+    Sort,
+    browse,
+    list_currencies,
+    list_events_of_organizer,
+)
 from evently.catalogue.calendar import calendar_file, calendar_of
 from evently.catalogue.checks import (
     CatalogueRefusal,
@@ -138,6 +144,7 @@ __all__ = [
     "insert_event",
     "is_within_reach",
     "keep_wall_times",
+    "list_currencies",
     "list_events_of_organizer",
     "list_events_to_remind",
     "list_venues",

@@ -26,7 +26,7 @@ from evently.db import Connection, Database, Query, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import NO_ID
-from evently.kit.money import Money
+from evently.kit.money import CURRENCIES, Money
 
 sql: Final = load_queries(__name__)
 
@@ -65,6 +65,7 @@ class EventSearch(msgspec.Struct, frozen=True):
     price_max: Money | None = None
     available: bool | None = None
     without_price: bool = False  # in every currency
+    seated: bool | None = None  # seats can be chosen
 
 
 class Position(NamedTuple):
@@ -115,6 +116,12 @@ async def list_events_of_organizer(
             snapshot, [(event_id, sales.get(event_id, _NOTHING_TO_SELL)) for event_id in event_ids]
         )
     return Page(cards, write_cursor((event_ids[-1],)) if len(rows) > limit else None)
+
+
+async def list_currencies(database: Database) -> list[str]:
+    """Return the currencies of published events, in the order of their codes."""
+    rows = await database.fetch(*sql.list_currencies(currencies=list(CURRENCIES)))
+    return [row["currency"] for row in rows]
 
 
 class _Finder(NamedTuple):
@@ -184,6 +191,7 @@ def candidates_query(
         ends_after=ends_after,
         price_max=None if search.price_max is None else search.price_max.amount,
         currency=None if search.price_max is None else search.price_max.currency,
+        seated=search.seated,
         after_at=start.at,
         after_id=start.event_id,
         limit=limit,

@@ -9,8 +9,8 @@
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: list_soonest
--- Published events by start, the soonest first: along events_upcoming_ix, or events_search_ix where few
--- events match.
+-- Published events by start, the soonest first: along events_upcoming_ix, events_seated_ix for those with
+-- seats, or events_search_ix where few events match.
 SELECT event_id, starts_at AS at
 FROM events
 WHERE
@@ -18,6 +18,7 @@ WHERE
     AND (:search::text IS NULL OR search @@ :search::text::tsquery)
     AND starts_at >= :starts_from AND starts_at < :starts_before AND ends_at > :ends_after
     AND (:price_max::bigint IS NULL OR (currency = :currency AND price_from_minor <= :price_max))
+    AND (:seated::boolean IS NULL OR seated = :seated)
     AND (starts_at, event_id) > (:after_at::timestamptz, :after_id::uuid)
 ORDER BY starts_at, event_id
 LIMIT :limit;
@@ -31,6 +32,7 @@ WHERE
     AND (:search::text IS NULL OR search @@ :search::text::tsquery)
     AND starts_at >= :starts_from AND starts_at < :starts_before AND ends_at > :ends_after
     AND (:price_max::bigint IS NULL OR (currency = :currency AND price_from_minor <= :price_max))
+    AND (:seated::boolean IS NULL OR seated = :seated)
     AND (starts_at, event_id) < (:after_at::timestamptz, :after_id::uuid)
 ORDER BY starts_at DESC, event_id DESC
 LIMIT :limit;
@@ -44,6 +46,7 @@ WHERE
     AND (:search::text IS NULL OR search @@ :search::text::tsquery)
     AND starts_at >= :starts_from AND starts_at < :starts_before AND ends_at > :ends_after
     AND (:price_max::bigint IS NULL OR (currency = :currency AND price_from_minor <= :price_max))
+    AND (:seated::boolean IS NULL OR seated = :seated)
     AND (published_at, event_id) < (:after_at::timestamptz, :after_id::uuid)
 ORDER BY published_at DESC, event_id DESC
 LIMIT :limit;
@@ -58,3 +61,14 @@ WHERE
     AND (:state::text IS NULL OR state = :state)
 ORDER BY event_id DESC
 LIMIT :limit;
+
+-- name: list_currencies
+-- Those of some currencies that published events have: one look into events_price_ix for each.
+SELECT known.currency
+FROM unnest(:currencies::text[]) AS known (currency)
+WHERE EXISTS (
+    SELECT 1
+    FROM events
+    WHERE events.state = 'published' AND NOT events.sandbox AND events.currency = known.currency
+)
+ORDER BY known.currency;

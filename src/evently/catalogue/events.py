@@ -78,11 +78,23 @@ async def mark_cancelled(tx: Connection, event_id: UUID, now: datetime) -> None:
 
 
 async def note_change(
-    tx: Connection, event_id: UUID, lowest_price_minor: int | None, now: datetime, *, versions: int = 1
+    tx: Connection,
+    event_id: UUID,
+    lowest_price_minor: int | None,
+    now: datetime,
+    *,
+    seated: bool,
+    versions: int = 1,
 ) -> Event:
-    """Write a new version and the lowest price of an event after it or its sale changed; return the event."""
+    """Write a new version of an event after it or its sale changed, with what lists filter by; return it."""
     await tx.execute(
-        *sql.note_change(event_id=event_id, lowest_price_minor=lowest_price_minor, now=now, versions=versions)
+        *sql.note_change(
+            event_id=event_id,
+            lowest_price_minor=lowest_price_minor,
+            seated=seated,
+            now=now,
+            versions=versions,
+        )
     )
     return _found(await tx.fetchrow(*sql.find_events(event_ids=[event_id])))
 

@@ -3,7 +3,7 @@
 -- columns: event
 event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city, time_zone,
 starts_at, ends_at, state, sandbox, currency, version, created_at, changed_at, published_at, cancelled_at,
-attendee_names, names_hours_before, names_until;
+attendee_names, names_hours_before, names_until, seated;
 
 -- name: insert_event
 -- Write a new draft.
@@ -55,9 +55,12 @@ SET state = 'cancelled', cancelled_at = :now
 WHERE event_id = :event_id AND state = 'published';
 
 -- name: note_change
--- Write a new version and the lowest price of an event, after its sale was changed in the same transaction.
+-- Write a new version of an event, its lowest price and whether it has seats, after its sale was changed in
+-- the same transaction.
 UPDATE events
-SET version = version + :versions, changed_at = :now, price_from_minor = :lowest_price_minor
+SET
+    version = version + :versions, changed_at = :now, price_from_minor = :lowest_price_minor,
+    seated = :seated
 WHERE event_id = :event_id;
 
 -- name: delete_event

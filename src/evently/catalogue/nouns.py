@@ -214,7 +214,10 @@ class EventTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One gathering at one venue with one start. `state`: draft, published or cancelled."""
+    """One gathering at one venue with one start. `state`: draft, published or cancelled.
+
+    `seated`: a ticket type that everybody sees has seats to choose.
+    """
 
     event_id: UUID
     organizer_id: UUID
@@ -240,6 +243,7 @@ class Event(msgspec.Struct, frozen=True):
     attendee_names: AttendeeNames = "optional"
     names_hours_before: int = 0
     names_until: datetime | None = None
+    seated: bool = False
 
     @property
     def names_end_at(self) -> datetime:

@@ -70,9 +70,17 @@ async def edit_times(
 
 
 async def write_version(tx: Connection, sale: Sale, now: datetime, *, versions: int = 1) -> Edited:
-    """Write a new version of the event of this sale, with the lowest price, which lists use as a filter."""
-    price_minor = lowest_price(public_types(sale))
-    return Edited(await catalogue.note_change(tx, sale.event_id, price_minor, now, versions=versions), sale)
+    """Write a new version of the event of this sale, with what lists filter by: the lowest price, seats."""
+    types = public_types(sale)
+    event = await catalogue.note_change(
+        tx,
+        sale.event_id,
+        lowest_price(types),
+        now,
+        seated=any(terms.zone is not None for terms in types),
+        versions=versions,
+    )
+    return Edited(event, sale)
 
 
 def refuse_online_payment(sale: Sale) -> None:

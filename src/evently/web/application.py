@@ -35,6 +35,7 @@ from evently.web.pages import (
     demo_gateway,
     demo_mail,
     events,
+    poster_picture,
     sessions,
     site,
     unsubscribing,
@@ -73,6 +74,7 @@ FACES: Final = (
 PAGES: Final = (
     browsing,
     events,
+    poster_picture,
     choosing,
     seat_pages,
     seat_map_pages,

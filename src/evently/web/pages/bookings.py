@@ -29,6 +29,7 @@ from evently.web.edge.routing import FromPath
 from evently.web.pages import words
 from evently.web.pages.browsing import event_address
 from evently.web.pages.forms import Form, read_form
+from evently.web.pages.holding import forget_hold, keep_hold
 from evently.web.pages.offline import kept_for
 from evently.web.pages.rendering import act, new_key, render, see_other, show
 from evently.web.services import Request
@@ -272,8 +273,12 @@ def _show_ticket(ticket: Ticket, names: dict[UUID, str], booking: Booking) -> Ti
 
 async def _page(request: Request, found: BookingOnPage, refused: Refused | None = None) -> Response[str]:
     headers = {"refresh": str(_ASKED_AGAIN_SECONDS)} if found.state == "paying" else {}
-    now = request.context.clock()
     expires_at = found.booking.expires_at
+    seconds = max(0, math.ceil((expires_at - request.context.clock()).total_seconds())) if expires_at else 0
+    if found.state == "held":
+        keep_hold(request, found.booking, seconds)
+    else:
+        forget_hold(request, found.booking)
     return render(
         request,
         "booking.html",
@@ -281,7 +286,7 @@ async def _page(request: Request, found: BookingOnPage, refused: Refused | None 
         headers=headers,
         found=found,
         no=None if refused is None else sentence_of(refused),
-        seconds=max(0, math.ceil((expires_at - now).total_seconds())) if expires_at else 0,
+        seconds=seconds,
         declined=found.payment is not None and found.payment.state == "declined",
         asks=found.payment is not None
         and found.payment.state == "action_needed"

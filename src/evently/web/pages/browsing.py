@@ -1,9 +1,15 @@
-"""The pages that list events: the home page, and the search with its filters, which stay in the address."""
+"""The pages that list events: the home page, and the search with its filters, which stay in the address.
+
+The search shows a list, or a month. A price is what buyers pay, with every fee and tax: lists in the API
+filter by the price without them.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
@@ -11,15 +17,20 @@ from evently import catalogue
 from evently.catalogue import Category, EventCard, EventSearch, Search, Sort, search_for, slug_of
 from evently.kit.cursors import Page
 from evently.kit.ids import show_id
+from evently.kit.money import AMOUNT_MINOR_MAX, CURRENCIES, Money, exponent_of
 from evently.sales.reads import list_sale_summaries, list_totals_from
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.routing import QueryParameter
+from evently.web.pages import words
+from evently.web.pages.month import month_of, next_month, read_month
 from evently.web.pages.rendering import render_kept, show
 from evently.web.services import Request
 
 _SHOWN: Final = 24  # a grid of two, three or four columns ends evenly
 _TYPED_MAX: Final = 200
+_MONTH_MAX: Final = 200  # events of a month; a list shows those after them
+_AMOUNT: Final = re.compile(r"([0-9]{1,10})(?:[.,]([0-9]{1,3}))?")
 # Clocks differ by at most fourteen hours from UTC: a day somewhere lies within these bounds
 _ZONES: Final = timedelta(hours=14)
 _SATURDAY: Final = 5
@@ -33,6 +44,11 @@ Kind: TypeAlias = Annotated[str, QueryParameter(name="category", max_length=40)]
 Tag: TypeAlias = Annotated[str, QueryParameter(max_length=100)]
 Flag: TypeAlias = Annotated[str, QueryParameter(max_length=4)]
 Free: TypeAlias = Annotated[str, QueryParameter(name="free", max_length=4)]
+Seats: TypeAlias = Annotated[str, QueryParameter(name="seated", max_length=4)]
+PriceMax: TypeAlias = Annotated[str, QueryParameter(name="price_max", max_length=20)]
+InCurrency: TypeAlias = Annotated[str, QueryParameter(name="currency", max_length=3)]
+View: TypeAlias = Annotated[str, QueryParameter(name="view", max_length=10)]
+OfMonth: TypeAlias = Annotated[str, QueryParameter(name="month", max_length=10)]
 Cursor: TypeAlias = Annotated[str, QueryParameter(name="after", max_length=1000)]
 
 
@@ -54,7 +70,10 @@ class Filter(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a reader looks for, as the address says it. Days are those at the venue."""
+    """What a reader looks for, as the address says it. Days are those at the venue.
+
+    `month`: the first day of the month that is shown, instead of a list.
+    """
 
     typed: str = ""
     first: date | None = None
@@ -64,6 +83,9 @@ class Wanted(NamedTuple):
     tag: str = ""
     without_price: bool = False
     available: bool = False
+    seated: bool = False
+    price_max: Money | None = None
+    month: date | None = None
 
     def query(self, **changes: Any) -> str:
         """Return the address of the list with some filters changed."""
@@ -77,6 +99,11 @@ class Wanted(NamedTuple):
             "tag": wanted.tag,
             "free": "on" if wanted.without_price else "",
             "available": "on" if wanted.available else "",
+            "seated": "on" if wanted.seated else "",
+            "price_max": wanted.price_max and words.figures(wanted.price_max),
+            "currency": wanted.price_max and wanted.price_max.currency,
+            "view": wanted.month and "month",
+            "month": wanted.month and f"{wanted.month:%Y-%m}",
         }
         encoded = urlencode({name: value for name, value in pairs.items() if value})
         return f"/events?{encoded}" if encoded else "/events"
@@ -114,6 +141,11 @@ async def list_events(
     tag: Tag = "",
     without_price: Free = "",
     available: Flag = "",
+    seated: Seats = "",
+    price_max: PriceMax = "",
+    currency: InCurrency = "",
+    view: View = "",
+    month: OfMonth = "",
     after: Cursor = "",
 ) -> Response[bytes] | Response[None]:
     """Return the events that match; what cannot be read in the address is left out."""
@@ -126,23 +158,66 @@ async def list_events(
         tag.strip(),
         without_price=bool(without_price),
         available=bool(available),
+        seated=bool(seated),
+        price_max=_price(price_max, currency),
+        month=read_month(month, request.context.clock()) if view == "month" else None,
     )
+    if wanted.month is not None:
+        return await _show_month(request, wanted._replace(first=None, last=None))
 
     async def read() -> dict[str, Any]:
         now = request.context.clock()
         page = await _browse(request, _search(wanted), after or None)
         found = [card for card in page.data if _takes_place(card, wanted)]
-        cards = await _show_cards(request, found, now)
-        return {
-            "cards": cards,
-            "wanted": wanted,
-            "filters": _filters(wanted),
-            "weekend": _weekend(now),
-            "next": _next(wanted, page),
-            "categories": list(Category),
-        }
+        cards = [card for card in await _show_cards(request, found, now) if _is_within(card, wanted)]
+        return await _form_values(request, wanted, now) | {"cards": cards, "next": _next(wanted, page)}
 
     return await render_kept(request, (wanted, after), "events.html", read)
+
+
+async def _show_month(request: Request, wanted: Wanted) -> Response[bytes] | Response[None]:
+    """Return the calendar of a month, with the events that match."""
+    first = wanted.month
+    assert first is not None, "the view is that of a month"
+
+    async def read() -> dict[str, Any]:
+        now, last = request.context.clock(), next_month(first) - timedelta(days=1)
+        page = await _browse(request, _search(wanted._replace(first=first, last=last)), None, _MONTH_MAX)
+        found = page.data
+        if wanted.price_max is not None:
+            shown = await _show_cards(request, found, now)
+            found = [card for card, each in zip(found, shown, strict=True) if _is_within(each, wanted)]
+        rest = None
+        if page.next_cursor is not None:
+            reached = page.data[-1].event.starts_at_local.date() if page.data else first
+            rest = wanted.query(month=None, first=reached, last=last)
+        return await _form_values(request, wanted, now) | {
+            "month": month_of(first, found, now),
+            "rest": rest,
+            "event_address": event_address,
+        }
+
+    return await render_kept(request, wanted, "month.html", read)
+
+
+async def _form_values(request: Request, wanted: Wanted, now: datetime) -> dict[str, Any]:
+    """Return what the form of the search and the chips under it show."""
+    currencies = await catalogue.list_currencies(request.context.database)
+    chosen = wanted.price_max.currency if wanted.price_max is not None else None
+    return {
+        "wanted": wanted,
+        "filters": _filters(wanted),
+        "weekend": _weekend(now),
+        "categories": list(Category),
+        "currencies": currencies if chosen is None or chosen in currencies else [*currencies, chosen],
+        "price_max": words.figures(wanted.price_max) if wanted.price_max is not None else "",
+        "as_list": wanted.query(month=None),
+        "as_month": wanted.query(
+            month=wanted.month or read_month(f"{wanted.first:%Y-%m}" if wanted.first else "", now),
+            first=None,
+            last=None,
+        ),
+    }
 
 
 async def _show_cards(request: Request, cards: Sequence[EventCard], now: datetime) -> list[Card]:
@@ -175,10 +250,12 @@ def event_address(event: catalogue.Event) -> str:
     return f"{address}/{slug}" if slug else address
 
 
-async def _browse(request: Request, search: EventSearch, after: str | None) -> Page[EventCard]:
+async def _browse(
+    request: Request, search: EventSearch, after: str | None, limit: int = _SHOWN
+) -> Page[EventCard]:
     context = request.context
     return await catalogue.browse(
-        context.database, list_sale_summaries, search, context.clock(), _SHOWN, after
+        context.database, list_sale_summaries, search, context.clock(), limit, after
     )
 
 
@@ -193,12 +270,13 @@ def _search(wanted: Wanted) -> EventSearch:
     found = search_for(wanted.typed, facets) if wanted.typed or facets else Search()
     return EventSearch(
         found,
-        Sort.RELEVANCE if wanted.typed and found.words else Sort.SOONEST,
+        Sort.RELEVANCE if found.words and wanted.month is None else Sort.SOONEST,
         None if wanted.first is None else _midnight(wanted.first) - _ZONES,
         None if wanted.last is None else _midnight(wanted.last) + timedelta(days=1) + _ZONES,
-        None,
+        wanted.price_max,
         True if wanted.available else None,
         without_price=wanted.without_price,
+        seated=True if wanted.seated else None,
     )
 
 
@@ -208,6 +286,12 @@ def _takes_place(card: EventCard, wanted: Wanted) -> bool:
     if wanted.first is not None and event.ends_at_local < datetime.combine(wanted.first, time()):
         return False
     return wanted.last is None or event.starts_at_local.date() <= wanted.last
+
+
+def _is_within(card: Card, wanted: Wanted) -> bool:
+    """Return whether the lowest price of an event, with every fee and tax, is one that a reader would pay."""
+    most = wanted.price_max
+    return most is None or (card.price_minor is not None and card.price_minor <= most.amount)
 
 
 def _filters(wanted: Wanted) -> list[Filter]:
@@ -226,6 +310,10 @@ def _filters(wanted: Wanted) -> list[Filter]:
         on.append(Filter(f"#{wanted.tag}", wanted.query(tag="")))
     if wanted.without_price:
         on.append(Filter("free", wanted.query(without_price=False)))
+    if wanted.price_max is not None:
+        on.append(Filter(f"up to {words.sum_of(wanted.price_max)}", wanted.query(price_max=None)))
+    if wanted.seated:
+        on.append(Filter("with seats", wanted.query(seated=False)))
     if wanted.available:
         on.append(Filter("with tickets", wanted.query(available=False)))
     return on
@@ -253,6 +341,16 @@ def _day(text: str) -> date | None:
     except ValueError:
         return None
     return found if catalogue.is_within_reach(_midnight(found)) else None
+
+
+def _price(text: str, currency: str) -> Money | None:
+    """Return a price as people type it: `30`, `29.90` or `29,90`; None for what is no price."""
+    found = _AMOUNT.fullmatch(text.strip())
+    currency = currency.strip().upper()
+    if found is None or currency not in CURRENCIES:
+        return None
+    amount = int(Decimal(f"{found[1]}.{found[2] or 0}").scaleb(exponent_of(currency)))
+    return Money(amount, currency) if amount <= AMOUNT_MINOR_MAX else None
 
 
 def _midnight(day: date) -> datetime:

@@ -18,6 +18,7 @@ from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import EventId, find_id, show_id
 from evently.kit.money import Money
 from evently.sales.commands import UNITS_MAX, BookingLine, SalesRefusal
+from evently.sales.reads import BookingQuote
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.idempotency import fingerprint_of
@@ -339,12 +340,7 @@ async def _sums(request: Request, page: EventOnPage, choice: Choice) -> Sums | N
         context.clock(),
         context.checkout.denominations,
     )
-    lines = []
-    for line in quote.lines:
-        name = known[show_id(_TYPE, line.ticket_type_id)].name
-        # The discount stands on a line of its own; fees and taxes are inside
-        each = line.total_minor() + line.discount_minor
-        lines.append(ChosenLine(name, line.quantity, Money(each * line.quantity, currency)))
+    lines = _chosen_lines(quote, {each.id: each.name for each, _ in chosen})
     total = Money(sum(line.total_minor() * line.quantity for line in quote.lines), currency)
     discount = sum(line.discount_minor * line.quantity for line in quote.lines)
     fee = sum(line.fee_minor * line.quantity for line in quote.lines)
@@ -359,6 +355,23 @@ async def _sums(request: Request, page: EventOnPage, choice: Choice) -> Sums | N
         total,
         quote.conditions.payment,
     )
+
+
+def _chosen_lines(quote: BookingQuote, names: dict[str, str]) -> list[ChosenLine]:
+    """Return one line for each ticket type: a quote has two where a discount cannot be shared evenly.
+
+    The discount stands on a line of its own; fees and taxes are inside.
+    """
+    lines: dict[UUID, ChosenLine] = {}
+    for each in quote.lines:
+        minor = (each.total_minor() + each.discount_minor) * each.quantity
+        before = lines.get(each.ticket_type_id)
+        lines[each.ticket_type_id] = ChosenLine(
+            names[show_id(_TYPE, each.ticket_type_id)],
+            each.quantity + (before.quantity if before else 0),
+            Money(minor + (before.total.amount if before else 0), quote.currency),
+        )
+    return list(lines.values())
 
 
 def _with_payment(

@@ -40,6 +40,7 @@ from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.browsing import event_address
 from evently.web.pages.forms import FormError
+from evently.web.pages.poster_picture import HEIGHT, WIDTH, poster_address
 from evently.web.pages.rendering import new_key, render, render_kept, render_with_key, see_other, show
 from evently.web.services import Request
 from evently.web.unlocking import REFUSALS, count_guess
@@ -246,8 +247,15 @@ def _values(found: EventOnPage, request: Request) -> dict[str, Any]:
         "key": None,
         "code": "",
         "errors": [],
+        "picture": _picture(found, public_url),
+        "drawn_size": None if found.event.image_url else (WIDTH, HEIGHT),
         "jsonld": markupsafe.Markup(_json_ld(found, public_url)),  # noqa: S704  # escaped below
     }
+
+
+def _picture(found: EventOnPage, public_url: str) -> str:
+    """Return the picture that other sites show with a link to the event."""
+    return found.event.image_url or f"{public_url}{poster_address(found.event.event_id)}"
 
 
 def _json_ld(found: EventOnPage, public_url: str) -> str:
@@ -275,6 +283,7 @@ def _json_ld(found: EventOnPage, public_url: str) -> str:
         },
         "organizer": {"@type": "Organization", "name": found.host},
         "url": f"{public_url}{found.address}",
+        "image": [_picture(found, public_url)],
         "offers": [
             {
                 "@type": "Offer",
@@ -288,8 +297,6 @@ def _json_ld(found: EventOnPage, public_url: str) -> str:
             for each in found.types
         ],
     }
-    if event.image_url is not None:
-        said["image"] = [event.image_url]
     text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

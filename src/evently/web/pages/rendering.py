@@ -16,7 +16,7 @@ import asyncio
 import secrets
 import zlib
 from collections.abc import Awaitable, Callable, Hashable
-from functools import partial
+from functools import wraps
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -33,8 +33,9 @@ from evently.web.edge.conditional import NO_STORE, not_modified
 from evently.web.edge.context import Response
 from evently.web.edge.cookies import read_cookie
 from evently.web.edge.memory import Kept, kept
-from evently.web.edge.routing import get, post
+from evently.web.edge.routing import Route, get, post
 from evently.web.pages import words
+from evently.web.pages.holding import hold_of, read_hold
 from evently.web.pages.poster import draw_poster
 from evently.web.services import Request
 
@@ -49,12 +50,33 @@ THEMES: Final = ("light", "dark")
 _THEME_COOKIE: Final = "theme"
 _IN_ADDRESS: Final = "%/:?#[]@!$&'()*+,;=~"  # what stays as it is in an address (RFC 3986, 2.2)
 _FONT: Final = "vendor/instrument-sans/instrument-sans-latin-wght-normal.woff2"
-_KEY_MARK: Final = secrets.token_hex(16)  # nobody else can write it into a page
+# Nobody else can write them into a page
+_KEY_MARK: Final = secrets.token_hex(16)
+_HOLD_MARK: Final = secrets.token_hex(16)
 _KEY_BYTES: Final = 16
 _BROTLI_QUALITY: Final = 4  # 11 KB in 0.6 ms; a page is compressed at most four times a second
 
-show: Final = partial(get, include_in_schema=False, is_page=True)
-act: Final = partial(post, include_in_schema=False, is_page=True, reads_body=True, status_code=200)
+
+def show(path: str, **options: Any) -> Callable[[Callable[..., Any]], Route]:
+    """Declare a page that is read."""
+    declare = get(path, include_in_schema=False, is_page=True, **options)
+    return lambda handler: declare(_after_reading_hold(handler))
+
+
+def act(path: str, **options: Any) -> Callable[[Callable[..., Any]], Route]:
+    """Declare a page to which a form is sent."""
+    declare = post(path, include_in_schema=False, is_page=True, reads_body=True, status_code=200, **options)
+    return lambda handler: declare(_after_reading_hold(handler))
+
+
+def _after_reading_hold(handler: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(handler)
+    async def handle(request: Request, **arguments: Any) -> Any:
+        await read_hold(request)
+        return await handler(request, **arguments)
+
+    return handle
+
 
 templates: Final = jinja2.Environment(
     loader=jinja2.PackageLoader("evently.web", "templates/pages"),
@@ -96,7 +118,7 @@ def render(
 ) -> Response[str]:
     """Return a page for the one who asked for it."""
     return Response(
-        _text(template, theme_of(request), request, values),
+        _text(template, theme_of(request), request, {"hold_bar": _hold_bar(request)} | values),
         status_code=status,
         headers={"content-security-policy": POLICY, **NO_STORE, **(headers or {})},
         media_type=HTML,
@@ -110,8 +132,10 @@ async def render_kept(
 
     `read` returns the values of the template; it runs at most every quarter of a second for each `key`. The
     page must not depend on who asks, nor on how an address is spelled: `read` names it as `here` where
-    spellings differ.
+    spellings differ. A reader who holds tickets gets it with the bar that says so, and no cache stores that.
     """
+    if hold_of(request) is not None:
+        return await render_with_key(request, key, template, read)
     theme = theme_of(request)
     coding = best_coding(request.exchange.headers.get(b"accept-encoding", b""))
 
@@ -136,16 +160,18 @@ async def render_with_key(
 ) -> Response[bytes]:
     """Return the same page as `render_kept`, with an idempotency key of its own, for a reader who logged in.
 
-    The page is rendered once for all of them, with a mark where the key stands; no cache stores it.
+    The page is rendered once for all of them, with marks where the key and what the reader holds stand; no
+    cache stores it.
     """
     theme = theme_of(request)
 
     async def make() -> Kept:
-        text = _text(template, theme, request, await read() | {"key": _KEY_MARK})
+        text = _text(template, theme, request, await read() | {"key": _KEY_MARK, "hold_bar": _HOLD_MARK})
         return kept(text.encode(), "no-store")
 
     found = await request.context.memory.get(("page", template, key, theme, _KEY_MARK), make)
     body = found.body.replace(_KEY_MARK.encode(), new_key().encode())
+    body = body.replace(_HOLD_MARK.encode(), _hold_bar(request).encode())
     return Response(body, headers={"content-security-policy": POLICY, **NO_STORE}, media_type=HTML)
 
 
@@ -189,8 +215,17 @@ def _text(template: str, theme: str | None, request: Request, values: dict[str, 
         "public_url": request.context.options.public_url,
         "here": here,
         "mailbox": request.context.mail.shows_mailbox,
+        "hold_bar": "",
     }
     return templates.get_template(template).render(given | values)
+
+
+def _hold_bar(request: Request) -> str:
+    """Return what the reader holds, as HTML; empty if nothing."""
+    hold = hold_of(request)
+    if hold is None:
+        return ""
+    return markupsafe.Markup(templates.get_template("hold_bar.html").render(hold=hold))  # noqa: S704  # escaped
 
 
 def _compressed(body: bytes, coding: str | None) -> bytes:

@@ -14,6 +14,7 @@ from evently.kit.errors import Refused
 from evently.kit.ids import EventId, WaitlistEntryId, find_id, show_id
 from evently.sales.commands import Command, Listed, No, SalesRefusal, WaitlistEntry
 from evently.sales.reads import WaitlistPosition
+from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.context import Response
 from evently.web.edge.idempotency import fingerprint_of
@@ -25,6 +26,7 @@ from evently.web.pages.forms import FormError, read_form
 from evently.web.pages.rendering import act, new_key, render, see_other, show
 from evently.web.paying import refuse_unpayable
 from evently.web.services import Request
+from evently.web.unlocking import REFUSALS, count_guess
 
 _ENTRIES_MAX: Final = 50
 _REASONS: Final = {
@@ -104,16 +106,21 @@ async def my_waitlist(request: Request) -> Response[str]:
 
 @act("/waitlist/{entry_id}/accept", **policy(SIGNED_IN, rate="bookings"))
 async def accept(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Response[str] | Response[None]:
-    """Accept an offer, and go to its booking."""
-    await read_form(request)
+    """Accept an offer, and go to its booking. A promo code that does not count leaves the offer as it is."""
+    code = (await read_form(request)).text("code")[:PROMO_CODE_CHARACTERS_MAX]
     entry = await _own(request, entry_id)
+    if code:
+        await count_guess(request)
     try:
         line = sales.commands.BookingLine(entry.ticket_type_id, entry.quantity)
-        await refuse_unpayable(request, entry.event_id, [line])
+        await refuse_unpayable(request, entry.event_id, [line], code or None)
         outcome = await _submit(
-            request, sales.commands.AcceptOffer(entry.event_id, entry_id, request.actor.id)
+            request, sales.commands.AcceptOffer(entry.event_id, entry_id, request.actor.id, code or None)
         )
     except Refused as exc:
+        if exc.refusal in REFUSALS:
+            error = FormError(f"code-{show_id('wle', entry_id)}", sentence_of(exc))
+            return await _list(request, error=error, code=code)
         return await _list(request, exc)
     assert outcome.booking is not None, "an accepted offer has a booking"
     return see_other(f"/bookings/{show_id('bkg', outcome.booking.booking_id)}")
@@ -161,7 +168,9 @@ def _joining(
     )
 
 
-async def _list(request: Request, refused: Refused | None = None) -> Response[str]:
+async def _list(
+    request: Request, refused: Refused | None = None, *, error: FormError | None = None, code: str = ""
+) -> Response[str]:
     context = request.context
     page = await sales.reads.list_entries_of_buyer(
         context.database, request.actor.id, _ENTRIES_MAX, None, live=False
@@ -175,9 +184,11 @@ async def _list(request: Request, refused: Refused | None = None) -> Response[st
     return render(
         request,
         "my_waitlist.html",
-        status=200 if refused is None else PROBLEMS[refused.refusal].status,
+        status=422 if error is not None else 200 if refused is None else PROBLEMS[refused.refusal].status,
         live=live,
         over=over,
+        errors=[] if error is None else [error],
+        code=code,
         no=None if refused is None else sentence_of(refused),
     )
 

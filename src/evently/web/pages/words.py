@@ -40,9 +40,16 @@ def sum_of(amount: Money) -> str:
     """Return an amount in figures, also when it is zero: `€ 0.00`."""
     exponent = exponent_of(amount.currency)
     whole, rest = divmod(amount.amount, 10**exponent)
-    figures = f"{whole:,}" + (f".{rest:0{exponent}d}" if exponent else "")
+    shown = f"{whole:,}" + (f".{rest:0{exponent}d}" if exponent else "")
     sign = _SIGNS.get(amount.currency, f"{amount.currency} ")
-    return f"{sign}{figures}".replace(" ", _NO_BREAK)
+    return f"{sign}{shown}".replace(" ", _NO_BREAK)
+
+
+def figures(amount: Money) -> str:
+    """Return an amount as people type it into a form: `30` or `29.90`, without its currency."""
+    exponent = exponent_of(amount.currency)
+    whole, rest = divmod(amount.amount, 10**exponent)
+    return f"{whole}.{rest:0{exponent}d}" if rest else str(whole)
 
 
 def day(moment: datetime) -> str:

@@ -114,6 +114,15 @@ Available: TypeAlias = Annotated[
         description="true: only events of which a ticket can be booked now; false: only the others."
     ),
 ]
+Seated: TypeAlias = Annotated[
+    bool | None,
+    QueryParameter(
+        description=(
+            "true: only events at which buyers choose seats, for some of the tickets at least; false: only "
+            "the others."
+        )
+    ),
+]
 SortBy: TypeAlias = Annotated[
     Sort,
     QueryParameter(
@@ -153,6 +162,7 @@ async def list_events(
     price_max: PriceMax = None,
     currency: InCurrency = None,
     available: Available = None,
+    seated: Seated = None,
     organizer_id: OfOrganizer = None,
     sort: SortBy = Sort.SOONEST,
     limit: Limit = LIMIT,
@@ -169,7 +179,8 @@ async def list_events(
     times = _parse_instant("?from", range_from, errors), _parse_instant("?to", range_to, errors)
     if times[0] is not None and times[1] is not None and times[1] < times[0]:
         errors.append(FieldError("?to", "before-from"))
-    wanted = EventSearch(search, sort, *times, _price(errors, price_max, currency), available)
+    price = _price(errors, price_max, currency)
+    wanted = EventSearch(search, sort, *times, price, available, seated=seated)
     if errors:
         raise Invalid(errors)
 

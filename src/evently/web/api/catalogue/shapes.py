@@ -159,8 +159,8 @@ class EventCardView(msgspec.Struct, frozen=True):
     """An event in a list.
 
     `available`: a ticket could be booked, a moment ago. `price_from`: the lowest price of the ticket types
-    that could be booked then; if none could, of those whose sale has not ended.
-    `summary`: the beginning of the description.
+    that could be booked then; if none could, of those whose sale has not ended. `seated`: buyers choose
+    seats, for some of the tickets at least. `summary`: the beginning of the description.
     """
 
     id: EventIdText
@@ -181,6 +181,7 @@ class EventCardView(msgspec.Struct, frozen=True):
     state: State
     price_from: Money | None
     available: bool
+    seated: bool
     published_at: datetime | None
 
 
