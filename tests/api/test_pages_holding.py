@@ -39,7 +39,7 @@ async def test_a_hold_is_said_on_every_page_until_it_is_given_back(office: BoxOf
     buyer = Visitor(office, office.as_buyer())
     address = f"/events/{show_id('evt', event.event_id)}"
     unknown = f"/events/{show_id('evt', new_id())}"
-    pages = ("/", "/events", address, f"{address}/book", "/me/tickets", unknown, "/accessibility")
+    pages = ("/", "/events", address, f"{address}/book", "/me/waitlist", unknown, "/accessibility")
     for path in pages:
         assert BAR not in await buyer.read(path), path
     booking = await hold(office, event, buyer)
@@ -53,6 +53,8 @@ async def test_a_hold_is_said_on_every_page_until_it_is_given_back(office: BoxOf
         assert buyer.page.headers["cache-control"] == "no-store", path
         for other in (Visitor(office), Visitor(office, office.as_buyer())):
             assert BAR not in await other.read(path), f"{path} is kept for others"
+    for path in (booking, "/me/tickets", "/tickets/tkt_00000000000000000000000000", "/offline"):
+        assert BAR not in await buyer.read(path), path
     await buyer.send(f"{booking}/cancel", {})
     assert buyer.heading() == "Cancelled"
     assert "evently-hold" not in buyer.client.cookies

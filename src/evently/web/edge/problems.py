@@ -12,7 +12,6 @@ A status comes from this table alone; no domain knows any.
 
 from __future__ import annotations
 
-from datetime import datetime
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Annotated, Any, Final
@@ -119,8 +118,6 @@ def sentence_of(exc: Refused) -> str:
 
 
 def _shown(value: object) -> object:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M %Z}"
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 

@@ -2,7 +2,8 @@
 
 The browser keeps the id of the booking in a cookie, from when the page of the booking shows a hold until it
 shows something else. Without the cookie nothing is read. With it, each page reads the booking once, so the
-bar says what is true when the page is made; the page of the booking itself needs no bar.
+bar says what is true when the page is made. The page of the booking and the list of bookings say it
+themselves. Pages that the service worker keeps (offline.py) never say it: they are shown when it is over.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from evently.web.services import Request
 
 _COOKIE: Final = "evently-hold"
 _PLACE: Final = "evently.hold"  # in the scope of a request
+_WITHOUT: Final = ("/me/tickets", "/tickets/", "/offline")
 
 
 class Hold(NamedTuple):
@@ -43,7 +45,7 @@ async def read_hold(request: Request) -> None:
         forget_hold(request)
         return
     address = f"/bookings/{value}"
-    if request.scope["path"].startswith(address):
+    if request.scope["path"].startswith((address, *_WITHOUT)):
         return
     try:
         booking = await sales.reads.get_booking(request.context.database, booking_id)

@@ -38,6 +38,7 @@ _FILES: Final = (
     "icon.svg",
     "awake.js",
     "offline.js",
+    "page.js",
 )
 _POLICY: Final = "default-src 'none'; connect-src 'self'"
 _NO_CACHE: Final = "no-cache"  # a browser asks whether it is still the same
@@ -122,7 +123,7 @@ def _ticket(
     number: int,
     event: catalogue.Event,
     names: dict[UUID, str],
-    given: dict[UUID, TicketName] | None,
+    given: dict[UUID, attendees.TicketName] | None,
 ) -> TicketToKeep:
     ticket, count = booking.tickets[number], len(booking.tickets)
     name = names.get(ticket.ticket_type_id, "Ticket")

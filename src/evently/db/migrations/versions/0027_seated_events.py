@@ -4,8 +4,8 @@ from alembic import op
 
 from evently.db.migrations.runner import read_revision
 
-revision = "0025"
-down_revision = "0024"
+revision = "0027"
+down_revision = "0026"
 
 
 def upgrade() -> None:
