@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -22,9 +23,18 @@ from evently.kit.errors import Busy
 from evently.kit.ids import new_id
 from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.sales import Engine, carry_out
-from evently.sales.commands import CancelBooking, PutPool, RetireTicketType
-from evently.sales.terms import PoolTerms
+from evently.sales.commands import (
+    Booking,
+    CancelBooking,
+    ConfirmBooking,
+    PutPool,
+    RescheduleEvent,
+    RetireTicketType,
+    WakeSale,
+)
+from evently.sales.terms import Conditions, PoolTerms
 from tests.support.catalogue import sale_terms, until_somebody_waits
+from tests.support.paying import sold_under
 from tests.support.row_checks import check_rows
 from tests.support.sales_desk import SalesDesk, open_sales_desk
 from tests.support.selling import held_up, one_batch, open_engine, place, pools, say, tally
@@ -343,6 +353,35 @@ async def test_memory_gives_way_to_another_process(desk: SalesDesk, other: Engin
     age(other)
     assert say(await other.submit(place(event, regular, 6))) == "sold-out"
     assert say(await desk.engine.submit(place(event, regular, 5))) == "confirmed"
+
+
+@pytest.mark.parametrize("loaded", ["first after the move", "again after the move"])
+async def test_every_process_knows_what_a_move_has_promised(
+    desk: SalesDesk, other: Engine, loaded: str
+) -> None:
+    """Without the move, these tickets are cancelled too late for a refund."""
+    strict = Conditions(payment="online", refund_windows=(), give_back_days=14)
+    event = await desk.event(sold_under(strict))
+    held, late = await desk.book(event, 2), await desk.book(event)
+    for each in (held, late):
+        paid = ConfirmBooking(event.event_id, each.booking_id, new_id(), each.total_minor())
+        assert say(await desk.engine.submit(paid)) == "confirmed"
+    if loaded == "again after the move":
+        await other.submit(WakeSale(event.event_id))
+    moved_to = event.starts_at + timedelta(days=30)
+    await desk.change(RescheduleEvent(event.event_id, event.starts_at, moved_to, place_changed=False))
+
+    async def give_back(booked: Booking) -> int:
+        one = (booked.tickets[0].ticket_id,)
+        buyer_id = booked.buyer_id
+        command = CancelBooking(event.event_id, booked.booking_id, buyer_id, buyer_id, one, moved_to)
+        outcome = await other.submit(command)
+        assert isinstance(outcome, sales.commands.Booked), outcome
+        return outcome.booking.refunded_minor
+
+    assert await give_back(held) == held.tickets[0].total_minor()
+    desk.clock.move(days=15)
+    assert await give_back(late) == 0, "the fourteen days are over"
 
 
 async def test_memory_gives_way_to_another_past(desk: SalesDesk, other: Engine) -> None:
