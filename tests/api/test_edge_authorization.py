@@ -9,8 +9,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from evently.accounts import keys
 from evently.accounts.keys import SCOPES, create_key
 from evently.config import Config
+from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.seating import add_seat_map
@@ -62,6 +64,33 @@ async def stage(shared_database_url: str) -> AsyncIterator[Stage]:
             "seat_map_id": show_id("smp", seat_map.seat_map_id),
         }
         yield Stage(office, actors, values, show_id("evt", draft.event_id))
+
+
+async def test_made_up_keys_ask_the_database_no_more_often_than_readers_may(
+    shared_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their checksums are right. A key that is known here is not refused because of them."""
+    asked, find_live = list[bytes](), keys._find_live
+
+    async def counted(database: Database, secret_hash: bytes) -> keys.ApiKey | None:
+        asked.append(secret_hash)
+        return await find_live(database, secret_hash)
+
+    monkeypatch.setattr(keys, "_find_live", counted)
+    limited = UNLIMITED | {"rate_reads": 3}
+    async with open_box_office(shared_database_url, **limited) as office:
+        organizer_id = office.venue.organizer_id
+        mine = await key_of(office, organizer_id, frozenset(SCOPES))
+        url = f"/v1/organizers/{show_id('org', organizer_id)}"
+        assert (await office.client.get(url, headers=mine)).status_code == 200
+        statuses = []
+        for number in range(6):
+            body = f"evk_{number:052}"
+            guess = {"Authorization": f"Bearer {body}{keys.checksum_of(body)}"}
+            statuses.append((await office.client.get(url, headers=guess)).status_code)
+        assert statuses == [401, 401, 429, 429, 429, 429]
+        assert len(asked) == 3
+        assert (await office.client.get(url, headers=mine)).status_code == 200
 
 
 async def key_of(office: BoxOffice, organizer_id: Any, scopes: frozenset[str]) -> Headers:

@@ -4,7 +4,8 @@ A key has scopes, is shown once, is stored as a hash, and works until it is revo
 
     evk_<52 characters of secret><8 characters of checksum>     all Crockford base32, lower case
 
-The checksum detects a mistyped or invented key without a question to the database.
+The checksum detects a mistyped key without a question to the database. Invented keys may have a right one:
+they count against a rate limit before the database is asked.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
 from uuid import UUID
@@ -69,12 +70,24 @@ class KeyRing:
         self._memory: Memory[bytes, ApiKey | None] = Memory(KEYS_SECONDS, KEYS_KEPT_MAX, monotonic=ticks)
         self._uses: dict[UUID, datetime] = {}
 
-    async def find_key(self, database: Database, text: str, now: datetime) -> ApiKey | None:
-        """Return the live key with this text, or None."""
+    async def find_key(
+        self,
+        database: Database,
+        text: str,
+        now: datetime,
+        count_guess: Callable[[], Awaitable[None]] | None = None,
+    ) -> ApiKey | None:
+        """Return the live key with this text, or None.
+
+        `count_guess` is awaited before the database is asked about a key that was not live when it was last
+        seen here: anybody can make up keys with a right checksum.
+        """
         shape = _SHAPE.fullmatch(text)
         if shape is None or checksum_of(shape[1]) != shape[2]:
             return None
         secret_hash = hash_secret(text)
+        if count_guess is not None and self._memory.find_stale(secret_hash) is None:
+            await count_guess()
         key = await self._memory.get(secret_hash, lambda: _find_live(database, secret_hash))
         if key is not None and len(self._uses) < _USES_MAX:
             self._uses[key.api_key_id] = now

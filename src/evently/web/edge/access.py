@@ -73,13 +73,16 @@ class Access:
         self._clock = clock
         self._find_owner = find_owner
 
-    async def find_actor(self, authorization: bytes) -> Actor:
-        """Return the actor of an Authorization header (RFC 6750); refuse an invalid token or key."""
+    async def find_actor(self, authorization: bytes, count_guess: Callable[[], Awaitable[None]]) -> Actor:
+        """Return the actor of an Authorization header (RFC 6750); refuse an invalid token or key.
+
+        `count_guess` is awaited before the database is asked about an unknown key, and may refuse.
+        """
         if authorization[:7].lower() != _BEARER:
             raise Refused(EdgeRefusal.UNAUTHENTICATED, "not_bearer")
         token = authorization[7:].strip().decode("latin-1")
         if token.startswith(_KEY_PREFIX):
-            return await self._find_key(token)
+            return await self._find_key(token, count_guess)
         claims = self._accounts.tokens.verify_access(token)
         return Actor("person", claims.person_id, claims.role, claims.session_id)
 
@@ -143,8 +146,8 @@ class Access:
             raise Refused(CommonRefusal.NOT_FOUND)
         raise Refused(CommonRefusal.FORBIDDEN, "role", role=wanted.role)
 
-    async def _find_key(self, text: str) -> Actor:
-        key = await self._accounts.keys.find_key(self._database, text, self._clock())
+    async def _find_key(self, text: str, count_guess: Callable[[], Awaitable[None]]) -> Actor:
+        key = await self._accounts.keys.find_key(self._database, text, self._clock(), count_guess)
         if key is None:
             raise Refused(AccountsRefusal.TOKEN_INVALID, "api_key")
         return Actor("api_key", key.api_key_id, organizer_id=key.organizer_id, scopes=key.scopes)

@@ -14,7 +14,7 @@ The draft of another organizer is not found (404); a published event of another 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -90,10 +90,16 @@ async def enforce(request: Request, route: Route) -> None:
     if given is None or (wanted.who == "public" and request.scope["method"] != "GET"):
         exchange.actor = ANONYMOUS  # a log-in must not fail because of an old token
     else:
-        exchange.actor = await access.find_actor(given)
+        exchange.actor = await access.find_actor(given, partial(_count_guess, request))
     await _count(request, route)
     if wanted.who != "public":
         await _check(request, wanted, access)
+
+
+async def _count_guess(request: Request) -> None:
+    """Count a cookie or an API key that may be made up, as its client, before the database is asked."""
+    exchange = request.exchange
+    await request.context.limits.check("reads", address_key(exchange.client), exchange)
 
 
 async def _find_visitor(request: Request) -> None:
@@ -114,8 +120,7 @@ async def _find_visitor(request: Request) -> None:
     if (actor := access.read_visitor(token)) is not None:
         exchange.actor = actor
         return
-    # The database is asked, so a forged cookie counts before it, as its client
-    await request.context.limits.check("reads", address_key(exchange.client), exchange)
+    await _count_guess(request)
     visit = await access.renew_visitor(secret)
     if visit is None:
         forget_session(request)
