@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 from rich.console import Console
 
-from bench import halls, pages
+from bench import halls, pages, streams
 from bench.baselines import TECHNIQUES
 from bench.checks import audit_whole
 from bench.load import BROWSER, Measured, book, browse, memory_of, read, refuse, settle, stampede
@@ -54,6 +54,12 @@ RENDERED_PAGES: Final = Goal("pages of an event/s, rendered for one reader", "/s
 PAGE_BOOKINGS: Final = Goal(
     "bookings over the page/s: form, redirect, page, 64 clients", "/s", 1_500, "at_least"
 )
+IDLE_STREAMS: Final = Goal("{streams:,} idle streams: processor that they add", "%", 1, "at_most")
+IDLE_SOCKETS: Final = Goal("{streams:,} idle WebSockets: processor that they add", "%", 1, "at_most")
+CHANGE: Final = Goal("a booking reaches all {streams:,} streams", "s", 0.5, "at_most")
+MAP_READY: Final = Goal(
+    "map of 20,000 seats in headless Chromium, from the start of its script", "s", 0.3, "at_most"
+)
 PICKING: Final = Goal("500 times the best four of 20,000 seats, picked in one batch", "ms", 50, "at_most")
 MEMORY: Final = Goal("memory of the server: growth over the second half of many bookings", "MB", 5, "at_most")
 
@@ -74,6 +80,9 @@ class Plan(msgspec.Struct, frozen=True):
     by_clients: tuple[int, ...] = (16, 64, 256)
     connections: tuple[int, ...] = (12, 24)
     stampede: int = 5_000
+    streams: int = 2_000
+    stream_seconds: float = 30.0  # two pings to all
+    stream_changes: int = 5
     memory_bookings: int = 100_000
     memory_steps: int = 10
 
@@ -100,6 +109,9 @@ QUICK: Final = Plan(
     by_clients=(8, 32),
     connections=(8,),
     stampede=200,
+    streams=100,
+    stream_seconds=1.0,
+    stream_changes=1,
     memory_bookings=1_000,
     memory_steps=4,
 )
@@ -205,6 +217,7 @@ def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, 
         rush = measure(STAMPEDE, lambda: stampede(stage, next(hot), plan.stampede))
         _measure_halls(stage, plan, benchmark, measure)
         _measure_pages(stage, plan, benchmark, measure)
+        _measure_streams(preparations, stage, plan, benchmark, console)
         by_clients = {plan.clients: one[0], plan.fewer_clients: fewer[0]}
         for clients in plan.by_clients:
             if clients not in by_clients:
@@ -283,6 +296,34 @@ def _measure_pages(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Meas
         Figure(RENDERED_PAGES, [each.per_second for each in rendered], f"p99 {rendered[0].p99:.0f} ms"),
         Figure(PAGE_BOOKINGS, [each.per_second for each in booked], f"p99 {booked[0].p99:.0f} ms"),
     ]
+
+
+def _measure_streams(
+    preparations: Preparations, stage: Stage, plan: Plan, benchmark: Benchmark, console: Console
+) -> None:
+    """Measure streams at rest and when a ticket is booked, and the map in a browser."""
+    run(settle(stage))
+    preparations.checkpoint()
+    sale = stage.prepared.hot[0]
+    load = (stage, sale, plan.streams, plan.stream_seconds, plan.stream_changes)
+    changes: list[float] = []
+    for goal, sockets in ((IDLE_STREAMS, False), (IDLE_SOCKETS, True)):
+        found = streams.follow(*load, sockets=sockets)
+        changes += found.change_seconds
+        benchmark.figures.append(Figure(_named(goal, plan), [found.added], found.note()))
+        console.print(f"{_named(goal, plan).name}: {found.added:.1f} %; {found.note()}")
+    note = f"from the answer to the last of them; at worst {max(changes):.2f} s"
+    benchmark.figures.append(Figure(_named(CHANGE, plan), changes, note))
+    if (browser := streams.find_browser()) is None:
+        console.print(f"{MAP_READY.name}: skipped, because there is no Chromium (apt-get install chromium)")
+        return
+    ready = streams.map_ready_seconds(stage, stage.prepared.halls[0], browser, plan.runs)
+    benchmark.figures.append(Figure(MAP_READY, ready, "a phone's screen, a new profile each time"))
+    console.print(f"{MAP_READY.name}: {', '.join(f'{each:.2f}' for each in ready)} s")
+
+
+def _named(goal: Goal, plan: Plan) -> Goal:
+    return msgspec.structs.replace(goal, name=goal.name.format(streams=plan.streams))
 
 
 def _watch_memory(stage: Stage, plan: Plan, benchmark: Benchmark, console: Console) -> Memory:

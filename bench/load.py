@@ -131,7 +131,7 @@ def measured(run: LoopResult, wanted: int) -> Measured:
 
 def memory_of(stage: Stage) -> float:
     """Return the resident memory of the worker in MB: the largest of the server and its children."""
-    family = [stage.server.process_id, *_children(stage.server.process_id)]
+    family = [stage.server.process_id, *children_of(stage.server.process_id)]
     return max(_resident_megabytes(process_id) for process_id in family)
 
 
@@ -262,7 +262,8 @@ def _per_commit(before: dict[str, float], after: dict[str, float]) -> float | No
     return commands / batches if batches else None
 
 
-def _children(process_id: int) -> list[int]:
+def children_of(process_id: int) -> list[int]:
+    """Return the ids of the processes that a process has started."""
     found = Path(f"/proc/{process_id}/task/{process_id}/children")
     return [int(child) for child in found.read_text(encoding="ascii").split()] if found.exists() else []
 

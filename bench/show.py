@@ -58,7 +58,8 @@ def goal_of(figure: Figure) -> str:
     goal = figure.goal
     sign = ">=" if goal.kind == "at_least" else "<="
     stretch = f", stretch {goal.stretch:,.0f}" if goal.stretch is not None else ""
-    return f"{sign} {goal.value:,.0f} {goal.unit}{stretch}".strip()
+    value = f"{goal.value:,.0f}" if goal.value >= 1 else f"{goal.value:g}"
+    return f"{sign} {value} {goal.unit}{stretch}".strip()
 
 
 def value_of(figure: Figure, value: float) -> str:
