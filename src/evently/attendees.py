@@ -1,20 +1,20 @@
-"""Whose names are on tickets: one for each ticket, given by its buyer until a time that the organizer sets.
+"""Whose names are on tickets: one for each ticket, given by its holder until a time that the organizer sets.
 
     find_names        the names on the tickets of a booking
     put_names         give, change or take back names; refuses what can no longer be changed
     why_fixed         why the name on a ticket cannot be changed, if so
-    clear_name        forget the name on a ticket that gets another holder
+    clear_names       forget the names on tickets that have got other holders
     forget_person     forget every name that a person gave; list_given is what they gave
     list_attendees    the tickets of an event with their names; export_attendees is all of them
 
 A name decides nothing about units, money or the door. So the engine does not know it, it is written without
 the lock of its sale, and it is not in the journal, from which nothing can be erased. A name counts only while
-the ticket belongs to the buyer who gave it. Names are personal data: none is ever logged.
+the ticket belongs to the holder who gave it. Names are personal data: none is ever logged.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -121,12 +121,12 @@ def unnamed(event: Event, booking: Booking, names: Mapping[UUID, TicketName], no
 
 
 async def find_names(database: Database | Connection, booking: Booking) -> dict[UUID, TicketName]:
-    """Return the names that the buyer of a booking gave its tickets, by ticket."""
+    """Return the names that the holders of the tickets of a booking gave them, by ticket."""
     rows = await database.fetch(
         *sql.find_names(
             event_id=booking.event_id,
-            buyer_id=booking.buyer_id,
             ticket_ids=[ticket.ticket_id for ticket in booking.tickets],
+            holder_ids=[ticket.holder_id or booking.buyer_id for ticket in booking.tickets],
         )
     )
     return {row["ticket_id"]: TicketName(**row) for row in rows}
@@ -142,15 +142,20 @@ async def put_names(
 ) -> dict[UUID, TicketName]:
     """Write names on tickets of a booking, and return all names of it. None takes a name back.
 
-    `names` passed `check_name`. `seen` gets the version of each and may refuse it (If-Match). Refuses
-    `names-not-asked` and `name-fixed`; then nothing is written. A cancellation at the same moment may win:
-    then a void ticket has a name.
+    One person holds all the tickets that are named. `names` passed `check_name`. `seen` gets the version of
+    each and may refuse it (If-Match). Refuses `names-not-asked` and `name-fixed`; then nothing is written. A
+    cancellation at the same moment may win: then a void ticket has a name.
     """
     for ticket in booking.tickets:
         if ticket.ticket_id in names and (refused := _why_fixed(event, booking, ticket, now)) is not None:
             raise refused
+    holders = {
+        ticket.holder_id or booking.buyer_id for ticket in booking.tickets if ticket.ticket_id in names
+    }
+    holder_id = holders.pop() if holders else booking.buyer_id
+    assert not holders, "a person names their own tickets"
     # Two changes by one person take turns, and none survives the erasure of the person
-    await people.lock_person(tx, booking.buyer_id)
+    await people.lock_person(tx, holder_id)
     found = await find_names(tx, booking)
     for ticket_id in names:
         seen(found[ticket_id].version if ticket_id in found else 0)
@@ -163,7 +168,7 @@ async def put_names(
         rows = await tx.fetch(
             *sql.put_names(
                 event_id=booking.event_id,
-                buyer_id=booking.buyer_id,
+                buyer_id=holder_id,
                 ticket_ids=list(changed),
                 names=list(changed.values()),
                 now=now,
@@ -173,9 +178,12 @@ async def put_names(
     return found
 
 
-async def clear_name(tx: Connection, event_id: UUID, ticket_id: UUID) -> None:
-    """Forget the name on a ticket, because it gets another holder. Harmless to repeat."""
-    await tx.execute(*sql.clear_name(event_id=event_id, ticket_id=ticket_id))
+async def clear_names(tx: Connection, event_ids: Sequence[UUID], ticket_ids: Sequence[UUID]) -> None:
+    """Forget the names on tickets that have got other holders, unless these have given them names.
+
+    Harmless to repeat.
+    """
+    await tx.execute(*sql.clear_names(event_ids=event_ids, ticket_ids=ticket_ids))
 
 
 async def forget_person(tx: Connection, person_id: UUID) -> None:

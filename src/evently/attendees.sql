@@ -1,10 +1,14 @@
 -- The names on tickets.
 
 -- name: find_names
--- The names on tickets that their buyer gave; those of an earlier holder do not count.
-SELECT ticket_id, name, version
-FROM attendee_names
-WHERE event_id = :event_id AND ticket_id = ANY(:ticket_ids::uuid[]) AND buyer_id = :buyer_id;
+-- The names on tickets that their holders gave; those of an earlier holder do not count.
+SELECT attendee_names.ticket_id, attendee_names.name, attendee_names.version
+FROM unnest(:ticket_ids::uuid[], :holder_ids::uuid[]) AS held (ticket_id, holder_id)
+INNER JOIN attendee_names
+    ON
+        attendee_names.event_id = :event_id
+        AND attendee_names.ticket_id = held.ticket_id
+        AND attendee_names.buyer_id = held.holder_id;
 
 -- name: put_names
 -- Write names on tickets, in the order of their keys. The person is locked: nobody else writes these rows,
@@ -20,10 +24,17 @@ ON CONFLICT (event_id, ticket_id) DO UPDATE SET
     named_at = excluded.named_at
 RETURNING ticket_id, name, version;
 
--- name: clear_name
--- Forget the name on a ticket.
+-- name: clear_names
+-- Forget the names on tickets that an earlier holder gave.
 DELETE FROM attendee_names
-WHERE event_id = :event_id AND ticket_id = :ticket_id;
+USING
+    unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
+    INNER JOIN tickets ON tickets.event_id = named.event_id AND tickets.ticket_id = named.ticket_id
+    INNER JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
+WHERE
+    attendee_names.event_id = named.event_id
+    AND attendee_names.ticket_id = named.ticket_id
+    AND attendee_names.buyer_id <> coalesce(tickets.holder_id, bookings.buyer_id);
 
 -- name: forget_person
 -- Delete the names that a person gave (attendee_names_buyer_ix).
@@ -59,7 +70,7 @@ LEFT JOIN attendee_names
     ON
         attendee_names.event_id = tickets.event_id
         AND attendee_names.ticket_id = tickets.ticket_id
-        AND attendee_names.buyer_id = bookings.buyer_id
+        AND attendee_names.buyer_id = coalesce(tickets.holder_id, bookings.buyer_id)
         AND events.attendee_names <> 'not_asked'
 LEFT JOIN people ON people.person_id = bookings.buyer_id AND people.erased_at IS NULL
 WHERE

@@ -183,7 +183,7 @@ PLANTED = [
     planted(
         "a ticket with two owners",
         "I2 I5 I11",
-        "ALTER TABLE tickets DROP CONSTRAINT tickets_pk",
+        "ALTER TABLE tickets DROP CONSTRAINT tickets_pk CASCADE",
         "INSERT INTO tickets SELECT event_id, ticket_id, (SELECT booking_id FROM bookings WHERE "
         "event_id = $1 AND state = 'held'), "
         "ticket_type_id, price_minor, state, secret FROM tickets WHERE event_id = $1 AND "

@@ -18,12 +18,19 @@ from evently.audit import examine
 from evently.db import Connection, Database, Record
 from evently.kit.ids import new_id
 from evently.sales.commands import (
+    AcceptTransfer,
     BookingLine,
+    DeclineTransfer,
+    Done,
     ExtendHold,
+    GiveBackTicket,
     JoinWaitlist,
     LeaveWaitlist,
+    OfferTransfer,
     PlaceBooking,
     ReturnTickets,
+    Transferred,
+    WithdrawTransfer,
 )
 from evently.sales.terms import Conditions
 from tests.db.test_audit import deliver, found, trade
@@ -42,6 +49,7 @@ VALID: Final = {  # what else a state could be; whether a ticket was used is not
     ("promo_codes", "kind"): "percent fixed fixed_per_booking unlock",
     ("ledger", "debit"): "buyer door gateway organizer tax fees refunds",
     ("ledger", "credit"): "buyer door gateway organizer tax fees refunds",
+    ("transfers", "state"): "offered accepted declined withdrawn expired",
     ("waitlist_entries", "state"): "waiting offered fulfilled withdrawn",
     ("waitlist_entries", "reason"): "left declined lapsed cancelled over_limit",
     (
@@ -214,10 +222,73 @@ async def wait_and_hold(desk: SalesDesk) -> None:
     await desk.engine.submit(ExtendHold(other.event_id, held.booking_id, held.buyer_id))
 
 
+async def pass_on(desk: SalesDesk) -> None:
+    """Pass a ticket on and on, offer another one, and end offers in each way."""
+    starts_at = desk.clock() + timedelta(days=30)
+    event = await desk.event(
+        sold_under(Conditions("door"), capacity=10),
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(hours=3),
+    )
+    booked = await desk.book(event, 3, key="passed on", fingerprint=b"three")
+    receivers = [new_id(), new_id()]
+
+    async def offer(place: int, giver_id: UUID) -> UUID:
+        transfer_id = new_id()
+        ticket, address = booked.tickets[place], "ada@evently.example"
+        await desk.engine.submit(
+            OfferTransfer(
+                event.event_id, booked.booking_id, ticket.ticket_id, transfer_id, giver_id, address, starts_at
+            )
+        )
+        return transfer_id
+
+    giver_id = booked.buyer_id
+    for receiver_id in receivers:
+        transfer_id = await offer(0, giver_id)
+        outcome = await desk.engine.submit(
+            AcceptTransfer(
+                event.event_id,
+                booked.booking_id,
+                transfer_id,
+                receiver_id,
+                "ada@evently.example",
+                booked.tickets[0].ticket_type_id,
+                starts_at,
+            )
+        )
+        assert isinstance(outcome, Transferred), outcome
+        giver_id = receiver_id
+    await desk.engine.submit(
+        DeclineTransfer(event.event_id, await offer(1, booked.buyer_id), "ada@evently.example")
+    )
+    await desk.engine.submit(
+        WithdrawTransfer(event.event_id, await offer(1, booked.buyer_id), booked.buyer_id)
+    )
+    await desk.engine.submit(
+        AcceptTransfer(
+            event.event_id,
+            booked.booking_id,
+            await offer(1, booked.buyer_id),
+            receivers[0],
+            "ada@evently.example",
+            booked.tickets[1].ticket_type_id,
+            starts_at,
+        )
+    )
+    ticket_id = booked.tickets[1].ticket_id
+    assert (
+        await desk.engine.submit(GiveBackTicket(event.event_id, booked.booking_id, ticket_id, receivers[0]))
+        == Done()
+    )
+    await offer(2, booked.buyer_id)
+
+
 async def everything(desk: SalesDesk) -> None:
     """Do everything that can happen to an event, with several events."""
     await bustle(desk)
     await wait_and_hold(desk)
+    await pass_on(desk)
     desk.clock.move(minutes=10)
     await trade(desk)
     await deliver(desk.db, desk.clock)

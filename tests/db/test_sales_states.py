@@ -35,6 +35,7 @@ CONSTRAINTS: Final = {
     "bookings_payment_ck": states.BookingPayment,
     "tickets_state_ck": states.TicketState,
     "waitlist_entries_state_ck": states.EntryState,
+    "transfers_state_ck": states.TransferState,
 }
 
 

@@ -376,6 +376,7 @@ def _ticket(event_id: UUID, values: Sequence[Any]) -> Row:
         seat_label=None,
         replaces=replaces,
         returning_since=None,
+        holder_id=None,
     )
 
 

@@ -30,6 +30,7 @@ from tests.unit import (
     test_sales_money,
     test_sales_rules,
     test_sales_seats,
+    test_sales_transfers,
     test_sales_waitlist,
 )
 
@@ -42,6 +43,7 @@ STORIES: Final = [
         test_sales_seats,
         test_sales_money,
         test_sales_waitlist,
+        test_sales_transfers,
     )
     for story in module.STORIES.values()
 ]

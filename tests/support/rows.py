@@ -17,7 +17,16 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently.kit.shapes import copy_fields
-from evently.sales.commands import Booking, Command, Outcome, OutsideRefund, Ticket, WaitlistEntry, WakeSale
+from evently.sales.commands import (
+    Booking,
+    Command,
+    Outcome,
+    OutsideRefund,
+    Ticket,
+    Transfer,
+    WaitlistEntry,
+    WakeSale,
+)
 from evently.sales.facts import (
     BookingCancelled,
     Fact,
@@ -39,6 +48,7 @@ from evently.sales.rules.state import (
     Pool,
     Promo,
     Refund,
+    Reissued,
     ReturnedTicket,
     Sale,
     Waitlist,
@@ -50,9 +60,11 @@ from evently.sales.states import (
     REFUND_TRANSITIONS,
     SALE_TRANSITIONS,
     TICKET_TRANSITIONS,
+    TRANSFER_TRANSITIONS,
     Transitions,
 )
 from evently.sales.terms import Conditions, PromoTerms, Rescheduling, Seating, TicketTypeTerms
+from evently.sales.ticket_code import digest_secret
 from evently.seating import Hall, Plan
 
 LIVE: Final = {"held", "confirmed"}
@@ -85,11 +97,14 @@ class Rows:
         self.refunds: dict[UUID, Refund] = {}
         # Refunds by another hand: booking, refund, and whether it was reversed
         self.outside: dict[UUID, tuple[UUID, OutsideRefund, bool]] = {}
+        self.transfers: dict[UUID, Transfer] = {}
+        self.void_codes: dict[tuple[UUID, bytes], datetime] = {}
         self.ledger: list[Posting] = []
         self.answers: dict[tuple[UUID, str], KeyedOutcome] = {}
         self.journal: list[tuple[datetime, list[Fact]]] = []
         self.replays = 0
         self._ids = itertools.count(1_000_000)
+        self._secrets = itertools.count(1)
 
     def run(self, commands: Sequence[Command], now: datetime) -> list[Outcome]:
         """Decide one batch and keep what it changed."""
@@ -104,11 +119,12 @@ class Rows:
             self.sale = self.load()
         if self.sale is not None and any(each.must_reload() for each in self.sale.waitlists.values()):
             self.sale.waitlists = self.waitlists()
-        batch = Batch(now, lambda: UUID(int=next(self._ids)), lambda: bytes(10))
+        batch = Batch(now, lambda: UUID(int=next(self._ids)), self._new_secret)
         if self.sale is not None:
             _Loading(self, self.sale, batch).load(commands)
         batch.changed = _Changes(BOOKING_TRANSITIONS, self.bookings, batch.placed)
         batch.entries_changed = _Changes(ENTRY_TRANSITIONS, self.entries, batch.entries_joined)
+        batch.transfers_changed = _Changes(TRANSFER_TRANSITIONS, self.transfers, batch.transfers_offered)
         before = "closed" if self.sale is None else self.sale.state  # a new sale is closed
         self.sale, outcomes = decide(self.sale, batch, commands)
         if self.sale is not None:
@@ -116,6 +132,9 @@ class Rows:
         if self.sale is not None and batch.writes():
             self._keep(self.sale, batch)
         return outcomes, batch.unserved
+
+    def _new_secret(self) -> bytes:
+        return next(self._secrets).to_bytes(10, "big")
 
     def use(self, booking: Booking, count: int) -> None:
         """Scan this many of a booking's tickets at the door."""
@@ -155,6 +174,8 @@ class Rows:
         sale.waitlists = self.waitlists()
         sale.set_asides = {type_id: units for type_id, units in self.aside.items() if units}
         sale.returned = self._returned()
+        sale.transfers = {each.ticket_id: each for each in self.transfers.values() if each.state == "offered"}
+        sale.next_transfer_end_at = min((each.expires_at for each in sale.transfers.values()), default=None)
         sale.hall = self._hall()
         return sale
 
@@ -206,6 +227,7 @@ class Rows:
         self._keep_bookings(batch)
         self._keep_seats(batch)
         self._keep_waitlist(sale, batch)
+        self._keep_transfers(batch)
         self.ledger += batch.postings
         for refund in batch.refunds_decided:
             assert refund.refund_id not in self.refunds
@@ -222,6 +244,19 @@ class Rows:
         for refund_id, new in batch.outside_recorded.items():
             assert refund_id not in self.outside
             self.outside[refund_id] = (new.booking_id, new.refund, not new.lasts)
+
+    def _keep_transfers(self, batch: Batch) -> None:
+        for transfer in batch.transfers_offered:
+            assert transfer.state == "offered"
+            assert transfer.transfer_id not in self.transfers
+            self.transfers[transfer.transfer_id] = transfer
+        for transfer_id, moved in batch.transfers_changed.items():
+            fixed = {"state": "", "receiver_id": None, "ended_at": None}
+            assert replace(self.transfers[transfer_id], **fixed) == replace(moved, **fixed)
+            self.transfers[transfer_id] = moved
+        for ticket_id, secret in batch.codes_voided:
+            assert (ticket_id, secret) not in self.void_codes
+            self.void_codes[ticket_id, secret] = batch.now
 
     def current_outside(self, booking_id: UUID) -> dict[OutsideRefund, UUID]:
         """Return the current refunds of a booking by another hand."""
@@ -277,7 +312,8 @@ class Rows:
             self.bookings[booking.booking_id] = replace(
                 booking,
                 tickets=tuple(
-                    _written(ticket, voided, unbound, batch.returning_changed) for ticket in booking.tickets
+                    _written(ticket, voided, unbound, batch.returning_changed, batch.reissued)
+                    for ticket in booking.tickets
                 ),
             )
         for booking_id, booking in batch.bookings.items():
@@ -326,6 +362,7 @@ class Rows:
         self._check_money()
         self._check_promos()
         self._check_waitlist(self.sale)
+        self._check_transfers()
         self._check_replay(self.sale)
 
     def _check_memory(self, sale: Sale) -> None:
@@ -342,6 +379,10 @@ class Rows:
         assert {
             each: returned for each, returned in sale.returned.items() if each not in used
         } == loaded.returned
+        assert sale.transfers == loaded.transfers
+        if loaded.next_transfer_end_at is not None:
+            assert sale.next_transfer_end_at is not None
+            assert sale.next_transfer_end_at <= loaded.next_transfer_end_at
         assert {type_id: units for type_id, units in sale.set_asides.items() if units} == loaded.set_asides
         self._check_waitlists_in_memory(sale)
         assert (sale.hall is None) == (loaded.hall is None)
@@ -485,6 +526,19 @@ class Rows:
         assert len(set(replaced)) == len(replaced), "a returned ticket is offered once"
         assert all(ticket.replaces is None for ticket in self.tickets("confirmed"))
 
+    def _check_transfers(self) -> None:
+        tickets = {each.ticket_id: each for booking in self.bookings.values() for each in booking.tickets}
+        for transfer in self.transfers.values():
+            ticket = tickets[transfer.ticket_id]
+            assert transfer.state != "offered" or ticket.state != "void", "a void ticket is offered to nobody"
+            assert transfer.state != "offered" or ticket.returning_since is None
+        for booking in self.bookings.values():
+            for ticket in booking.tickets:
+                assert ticket.holder_id != booking.buyer_id, "the buyer is no holder"
+                assert ticket.holder_id is None or ticket.returning_since is None
+        for ticket_id, secret in self.void_codes:
+            assert tickets[ticket_id].secret != secret, "a void code stays void"
+
     def _check_replay(self, sale: Sale) -> None:
         again = Replay()
         for at, facts in self.journal:
@@ -538,6 +592,13 @@ class Rows:
         assert {each: [getattr(entry, name) for name in names] for each, entry in again.entries.items()} == {
             each: [getattr(entry, name) for name in names] for each, entry in self.entries.items()
         }
+        names = "booking_id ticket_id giver_id state offered_at expires_at receiver_id ended_at".split()
+        assert {each: [getattr(row, name) for name in names] for each, row in again.transfers.items()} == {
+            each: [getattr(row, name) for name in names] for each, row in self.transfers.items()
+        }
+        assert again.void_codes == {
+            (ticket_id, digest_secret(secret)): at for (ticket_id, secret), at in self.void_codes.items()
+        }
         assert not again.overtaken
         self._check_replayed_bookings(again)
 
@@ -565,6 +626,9 @@ class Rows:
                 )
                 assert replayed.more.get(ticket.ticket_id, NOTHING_MORE) == more
                 assert again.returning.get(ticket.ticket_id) == ticket.returning_since
+                assert again.holders.get(ticket.ticket_id) == ticket.holder_id
+                digest = digest_secret(ticket.secret)
+                assert again.codes.get(ticket.ticket_id, digest) == digest
             assert +self.posted(booking_id) == +replayed.posted
 
 
@@ -574,11 +638,18 @@ def _priced(ticket: Ticket, like: Ticket) -> Ticket:
 
 
 def _written(
-    ticket: Ticket, voided: set[UUID], unbound: set[UUID], marked: dict[UUID, datetime | None]
+    ticket: Ticket,
+    voided: set[UUID],
+    unbound: set[UUID],
+    marked: dict[UUID, datetime | None],
+    reissued: dict[UUID, Reissued],
 ) -> Ticket:
     """Return a ticket after the statements of the store, in their order."""
     if ticket.ticket_id in marked:
         ticket = replace(ticket, returning_since=marked[ticket.ticket_id])
+    if ticket.ticket_id in reissued:
+        again = reissued[ticket.ticket_id]
+        ticket = replace(ticket, holder_id=again.holder_id, secret=again.secret)
     if ticket.ticket_id in unbound:
         ticket = replace(ticket, replaces=None)
     if ticket.ticket_id in voided:
@@ -608,7 +679,9 @@ class _Changes(dict[UUID, Any]):
         super().__setitem__(key, after)
 
 
-def _id_of(added: Booking | WaitlistEntry) -> UUID:
+def _id_of(added: Booking | WaitlistEntry | Transfer) -> UUID:
+    if isinstance(added, Transfer):
+        return added.transfer_id
     return added.booking_id if isinstance(added, Booking) else added.entry_id
 
 
@@ -632,6 +705,8 @@ class _Loading:
         self._bookings(commands)
         refunds = {command.refund_id for command in _needing(commands, "refund")}
         batch.refunds = {each: refund for each, refund in rows.refunds.items() if each in refunds}
+        transfers = {command.transfer_id for command in _needing(commands, "transfer")}
+        batch.transfers = {each: row for each, row in rows.transfers.items() if each in transfers}
         for command in _needing(commands, "outside"):
             batch.outside[command.booking_id] = rows.current_outside(command.booking_id)
         paid = {command.booking_id for command in _needing(commands, "posted")}
@@ -728,6 +803,9 @@ class _Loading:
                     and (booking.buyer_id, ticket.ticket_type_id) in self.batch.buyer_units
                 ):
                     self.batch.buyer_units[booking.buyer_id, ticket.ticket_type_id] += 1
+                received = (ticket.holder_id, ticket.ticket_type_id)
+                if ticket.state != "void" and received in self.batch.buyer_units:
+                    self.batch.buyer_units[received] += 1
 
 
 def _needing(commands: Sequence[Command], need: str) -> list[Any]:

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from evently.db import Connection, Database
-from evently.sales.commands import Booking, Command, Outcome, Ticket, WaitlistEntry
+from evently.sales.commands import Booking, Command, Outcome, Ticket, Transfer, WaitlistEntry
 from evently.sales.engine import process
 from evently.sales.facts import decode_facts
 from evently.sales.loading import load_sales, load_waitlists
@@ -141,6 +141,8 @@ async def read_rows(connection: Connection, rows: Rows, event_id: UUID) -> None:
         for row in every["bookings"]
     }
     rows.refunds = {row["refund_id"]: _make(Refund, row) for row in every["refunds"]}
+    rows.transfers = {row["transfer_id"]: _make(Transfer, row) for row in every["transfers"]}
+    rows.void_codes = {(row["ticket_id"], row["secret"]): row["voided_at"] for row in every["void_codes"]}
     rows.ledger = [_make_posting(row, sale["currency"]) for row in every["ledger"]]
     rows.journal = [(row["at"], decode_facts(row["facts"])) for row in every["journal"]]
 
@@ -159,6 +161,8 @@ _ORDERS: Final = {
     "tickets": "ticket_id",
     "bookings": "booking_id",
     "refunds": "refund_id",
+    "transfers": "transfer_id",
+    "void_codes": "ticket_id, secret",
     "ledger": "seq, line",
     "journal": "seq",
 }

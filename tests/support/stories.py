@@ -25,6 +25,8 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     promo FRIENDS percent 10 each=1 budget=3000
     promo FRIENDS from=1h until=2h units=2; unpromo FRIENDS
     seating stalls=A,B balcony=C, seating other stalls=A (another map), block A1,A2, unblock A1
+    pass A 1 B (offer the first ticket of A's booking to B), pass A 1 C by=B key=k before=1h (the start)
+    take A 1 by=B, refuse A 1 by=B, take-back A 1, give-back A 1 by=B (of that ticket's last offer)
     move 30d (a new start), move 30d elsewhere, move elsewhere; before it, the event starts in 60 days
     use A 1 (scanned at the door), wait 15m, nothing (a batch that only expires due holds)
 
@@ -36,6 +38,7 @@ replay; `done`; or the refusal. These lines only read:
     due A -> 5000, off A -> 4 3 3 (discounts)        refunded A -> 500, quote A before=2d -> 500
     row A -> .XX#..              seats A -> A2 A3
     releases std -> 15m (units come free by the clock), releases std -> never
+    holder A 1 -> B              code A 1 -> 2 (how many codes the ticket has had)
     entry A -> offered           aside std -> 2, uses FRIENDS -> 1 for 100
     ledger -> gateway 1000 fees -50 organizer -950 (accounts with a balance)
 """
@@ -43,7 +46,7 @@ replay; `done`; or the refusal. These lines only read:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
@@ -51,6 +54,7 @@ from uuid import UUID
 
 from evently.sales.commands import (
     AcceptOffer,
+    AcceptTransfer,
     BlockSeats,
     Booked,
     Booking,
@@ -60,12 +64,16 @@ from evently.sales.commands import (
     ChangeSale,
     Command,
     ConfirmBooking,
+    DeclineTransfer,
     Done,
     ExtendHold,
+    GiveBackTicket,
     JoinWaitlist,
     KeepTickets,
     LeaveWaitlist,
     Listed,
+    No,
+    OfferTransfer,
     OpenSale,
     Outcome,
     OutsideRefund,
@@ -84,9 +92,13 @@ from evently.sales.commands import (
     RetireTicketType,
     ReturnTickets,
     SetUpSale,
+    Ticket,
+    Transfer,
+    Transferred,
     UnblockSeats,
     WaitlistEntry,
     WakeSale,
+    WithdrawTransfer,
 )
 from evently.sales.rules.pricing import promise_to, quote_cancellation
 from evently.sales.states import SettledBy
@@ -168,11 +180,14 @@ class Story:
         return None if span is None else self.now + timedelta(**{_SPANS[span[-1]]: int(span[:-1])})
 
 
-def tell(text: str) -> None:
-    """Tell a story. An outcome that is not the one of its line is an AssertionError that quotes the line."""
+def tell(text: str, several: Sequence[Rows] | None = None) -> None:
+    """Tell a story. An outcome that is not the one of its line is an AssertionError that quotes the line.
+
+    `several`: rows to tell it with.
+    """
     start = text.split(maxsplit=1)[0]
     text = PRELUDES[start] + text.replace(start, "", 1) if start in PRELUDES else PRELUDES[""] + text
-    for rows in (Rows(), Rows(remember=False), Rows(remember=False, known_max=1)):
+    for rows in several or (Rows(), Rows(remember=False), Rows(remember=False, known_max=1)):
         story = Story(rows)
         story.rows.run([SetUpSale(EVENT, "EUR", NOON, NOON + timedelta(days=1), (), ())], NOON)
         for batch in _batches(text):
@@ -227,6 +242,9 @@ def _show(outcome: Outcome) -> str:
         )
         state = outcome.entry.state if booking is None else booking.state  # type: ignore[union-attr]
         return f"{'booked' if state == 'confirmed' else state}{' again' if outcome.replayed else ''}"
+    if isinstance(outcome, Transferred):
+        return f"{outcome.transfer.state}{' again' if outcome.replayed else ''}"
+    assert isinstance(outcome, No)
     return outcome.refusal.value
 
 
@@ -308,6 +326,21 @@ def _ledger(story: Story, _told: Told) -> str:
     return " ".join(f"{account} {balances[account]}" for account in sorted(balances) if balances[account])
 
 
+def _ticket(story: Story, told: Told) -> Ticket:
+    return story.booking(told.words[0]).tickets[int(told.words[1]) - 1]
+
+
+def _holder(story: Story, told: Told) -> str:
+    holder_id = _ticket(story, told).holder_id or story.booking(told.words[0]).buyer_id
+    (name,) = [name for name, person_id in story.ids.items() if person_id == holder_id]
+    return name
+
+
+def _codes(story: Story, told: Told) -> str:
+    ticket_id = _ticket(story, told).ticket_id
+    return str(1 + sum(each == ticket_id for each, _ in story.rows.void_codes))
+
+
 ASIDES: Final[dict[str, Callable[[Story, Told], str]]] = {
     "wait": _wait,
     "use": _use,
@@ -324,6 +357,8 @@ ASIDES: Final[dict[str, Callable[[Story, Told], str]]] = {
     "seats": lambda story, told: " ".join(
         each.seat_id or "-" for each in story.booking(told.words[0]).tickets if each.state != "void"
     ),
+    "holder": _holder,
+    "code": _codes,
     "entry": _entry,
     "aside": lambda story, told: str(story.rows.aside.get(story.id_of(told.words[0]), 0)),
     "uses": _uses,
@@ -419,6 +454,44 @@ def _return(story: Story, told: Told) -> Command:
     )
     kind = KeepTickets if told.verb == "keep" else ReturnTickets
     return kind(EVENT, story.booking_id(name), buyer_id, some)
+
+
+def _offer_transfer(story: Story, told: Told) -> Command:
+    name, _, receiver = told.words
+    transfer = told.options.get("key", f"transfer {len(story.rows.transfers)}")
+    return OfferTransfer(
+        EVENT,
+        story.booking_id(name),
+        _ticket(story, told).ticket_id,
+        story.id_of(transfer),
+        story.id_of(told.options.get("by", name)),
+        f"{receiver}@evently.example",
+        story.at(told.options["before"]) or NOON if "before" in told.options else story.starts_at,
+    )
+
+
+def _on_transfer(story: Story, told: Told) -> Command:
+    ticket = _ticket(story, told)
+    offers = [each for each in story.rows.transfers.values() if each.ticket_id == ticket.ticket_id]
+    last: UUID = max(offers, key=_place_of).transfer_id if offers else EVENT
+    name = told.options.get("by", told.words[0])
+    who, address = story.id_of(name), f"{name}@evently.example"
+    match told.verb:
+        case "take":
+            before = story.at(told.options["before"]) if "before" in told.options else story.starts_at
+            assert before is not None
+            booking_id = story.booking_id(told.words[0])
+            return AcceptTransfer(EVENT, booking_id, last, who, address, ticket.ticket_type_id, before)
+        case "refuse":
+            return DeclineTransfer(EVENT, last, address)
+        case "take-back":
+            return WithdrawTransfer(EVENT, last, who)
+        case _:
+            return GiveBackTicket(EVENT, story.booking_id(told.words[0]), ticket.ticket_id, who)
+
+
+def _place_of(transfer: Transfer) -> tuple[datetime, UUID]:
+    return transfer.offered_at, transfer.transfer_id
 
 
 def _join(story: Story, told: Told) -> Command:
@@ -573,6 +646,11 @@ COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
     "cancel": _cancel,
     "return": _return,
     "keep": _return,
+    "pass": _offer_transfer,
+    "take": _on_transfer,
+    "refuse": _on_transfer,
+    "take-back": _on_transfer,
+    "give-back": _on_transfer,
     "join": _join,
     "leave": _on_entry,
     "accept": _on_entry,

@@ -21,7 +21,7 @@ from evently.checkout import Payment, RefundRow
 from evently.db import Queries, load_queries
 from evently.notifications import Notification
 from evently.payments import DemoCharge, DemoEffect
-from evently.sales.commands import Booking, Ticket, WaitlistEntry
+from evently.sales.commands import Booking, Ticket, Transfer, WaitlistEntry
 from evently.sales.facts import TicketTypePut
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import PromoTerms, TicketTypeTerms
@@ -47,6 +47,7 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("sales", "ticket"): Ticket,
     ("sales", "waitlist_entry"): WaitlistEntry,
     ("sales", "refund"): Refund,
+    ("sales", "transfer"): Transfer,
     ("checkout", "payment"): Payment,
     ("checkout", "refund"): RefundRow,
     ("analytics", "sums"): Sums,

@@ -19,6 +19,7 @@ READ_BY: Final = {
     "booking": {"booking_id"},
     "entry": {"entry_id"},
     "refund": {"refund_id"},
+    "transfer": {"transfer_id"},
     "buyer_units": {"buyer_id", "ticket_type_ids"},
     "buyer_holds": {"buyer_id", "hold_seconds"},
     "promo_uses": {"buyer_id", "promo_code"},
@@ -36,6 +37,7 @@ TABLES: Final = {
     states.TicketState: states.TICKET_TRANSITIONS,
     states.EntryState: states.ENTRY_TRANSITIONS,
     states.RefundState: states.REFUND_TRANSITIONS,
+    states.TransferState: states.TRANSFER_TRANSITIONS,
 }
 
 

@@ -25,6 +25,7 @@ class AccountsRefusal(Refusal):
     PASSKEY_NOT_ADDED = "passkey-not-added"
     LOGIN_TOO_OLD = "login-too-old"
     EMAIL_TAKEN = "email-taken"
+    EMAIL_NOT_VERIFIED = "email-not-verified"
     LAST_ADMIN = "last-admin"
     LAST_OWNER = "last-owner"
     ALREADY_MEMBER = "already-member"

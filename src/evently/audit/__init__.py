@@ -85,6 +85,7 @@ _SET_BASED: Final = (
     ("I2", sql.find_miscounted_pools),
     ("I5", sql.find_wrong_tickets),
     ("I5", sql.find_wrong_seats),
+    ("I5", sql.find_wrong_codes),
     ("I6", sql.find_wrong_answers),
     ("I7", money.find_wrong_payments),
     ("I7", money.find_wrong_refunds),

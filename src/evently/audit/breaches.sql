@@ -139,6 +139,49 @@ FROM breaches
 ORDER BY breaches.event_id, breaches.what
 LIMIT :examples_max;
 
+-- name: find_wrong_codes
+-- I5: tickets whose code is void, void codes of tickets that there are not, tickets that are offered to
+-- another person although they are not valid, and tickets that their buyer holds twice.
+WITH breaches AS (
+    SELECT
+        void_codes.event_id,
+        CASE
+            WHEN tickets.ticket_id IS NULL
+                THEN format('there is no ticket %s, which has a void code', void_codes.ticket_id)
+            ELSE format('the code of ticket %s is void', void_codes.ticket_id)
+        END AS what
+    FROM void_codes
+    LEFT JOIN tickets
+        ON tickets.event_id = void_codes.event_id AND tickets.ticket_id = void_codes.ticket_id
+    WHERE
+        (:event_id::uuid IS NULL OR void_codes.event_id = :event_id)
+        AND (tickets.ticket_id IS NULL OR tickets.secret = void_codes.secret)
+    UNION ALL
+    SELECT
+        transfers.event_id,
+        format('ticket %s is offered to another person, but not valid', transfers.ticket_id) AS what
+    FROM transfers
+    LEFT JOIN tickets
+        ON tickets.event_id = transfers.event_id AND tickets.ticket_id = transfers.ticket_id
+    WHERE
+        (:event_id::uuid IS NULL OR transfers.event_id = :event_id)
+        AND transfers.state = 'offered'
+        AND tickets.state IS DISTINCT FROM 'valid'
+    UNION ALL
+    SELECT
+        tickets.event_id, format('ticket %s was passed on to its buyer', tickets.ticket_id) AS what
+    FROM tickets
+    INNER JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
+    WHERE
+        (:event_id::uuid IS NULL OR tickets.event_id = :event_id)
+        AND tickets.holder_id = bookings.buyer_id
+)
+
+SELECT breaches.event_id, breaches.what, count(*) OVER () AS total
+FROM breaches
+ORDER BY breaches.event_id, breaches.what
+LIMIT :examples_max;
+
 -- name: find_wrong_seats
 -- I5: valid tickets whose seat has no claim for them, claims for tickets that are void or have another seat,
 -- seats that the seat map does not have, seats in another zone than the ticket type's, and tickets of a
@@ -251,7 +294,7 @@ LIMIT :examples_max;
 -- name: find_wrong_answers
 -- I6: keys with two answers; answers about a missing or another booking or waitlist entry, or with other
 -- tickets than the booking has. An answer holds the ids of its booking and tickets as text, and the secrets
--- of the tickets, which are not in the journal, as bytes.
+-- of the tickets, which are not in the journal, as bytes: those of then, which may be void by now.
 WITH breaches AS (
     SELECT idempotency_keys.event_id, format('key %L has %s answers', idempotency_keys.key, count(*)) AS what
     FROM idempotency_keys
@@ -290,7 +333,16 @@ WITH breaches AS (
                     AND tickets.booking_id = bookings.booking_id
                     AND (
                         position(convert_to(tickets.ticket_id::text, 'UTF8') IN idempotency_keys.answer) = 0
-                        OR position(tickets.secret IN idempotency_keys.answer) = 0
+                        OR (
+                            position(tickets.secret IN idempotency_keys.answer) = 0
+                            AND NOT EXISTS (
+                                SELECT FROM void_codes
+                                WHERE
+                                    void_codes.event_id = tickets.event_id
+                                    AND void_codes.ticket_id = tickets.ticket_id
+                                    AND position(void_codes.secret IN idempotency_keys.answer) > 0
+                            )
+                        )
                     )
             )
         )

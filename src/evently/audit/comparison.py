@@ -253,6 +253,20 @@ class _EventComparison:
             {refund_id: astuple(refund) for refund_id, refund in replayed.outside.items()},
         )
         yield (
+            "transfer",
+            sql.read_transfers,
+            {transfer_id: astuple(transfer) for transfer_id, transfer in replayed.transfers.items()},
+        )
+        yield (
+            "void code of ticket",
+            sql.read_void_codes,
+            {
+                f"{ticket_id} {digest.hex()}": (voided_at,)
+                for (ticket_id, digest), voided_at in replayed.void_codes.items()
+            },
+        )
+        yield "code of ticket", sql.read_codes, {each: (digest,) for each, digest in replayed.codes.items()}
+        yield (
             "waitlist entry",
             sql.read_entries,
             {entry_id: astuple(entry) for entry_id, entry in replayed.entries.items()},
@@ -336,14 +350,22 @@ class _EventComparison:
 
     def _compare_tickets(self, booking_id: UUID, booking: ReplayedBooking, tickets: Rows) -> None:
         replayed: Rows = {}
-        returning = self._replay.returning
+        returning, holders = self._replay.returning, self._replay.holders
         for which, void in ((booking.tickets, False), (booking.voided, True)):
             for ticket_id, (type_id, price) in which.items():
                 more = booking.more.get(ticket_id, NOTHING_MORE)
                 seat = _NO_SEAT
                 if more.seat is not None:
                     seat = self._seats[more.seat] if more.seat < len(self._seats) else seat
-                replayed[ticket_id] = (type_id, price, void, *more, returning.get(ticket_id), *seat)
+                replayed[ticket_id] = (
+                    type_id,
+                    price,
+                    void,
+                    *more,
+                    returning.get(ticket_id),
+                    *seat,
+                    holders.get(ticket_id),
+                )
         for ticket_id in _differing(tickets, replayed):
             self._compare(
                 "I11",
@@ -424,7 +446,7 @@ _BOOKING: Final = (
 )  # fmt: skip
 _TICKET: Final = (
     "ticket_type_id", "price_minor", "void", "discount_minor", "surcharge_minor", "fee_minor", "tax_minor",
-    "fee_tax_minor", "seat_number", "replaces", "returning_since", "seat_id", "seat_label",
+    "fee_tax_minor", "seat_number", "replaces", "returning_since", "seat_id", "seat_label", "holder_id",
 )  # fmt: skip
 _TICKET_FROM: Final = 2 + len(_BOOKING)  # in a row of `read_bookings`
 

@@ -63,7 +63,7 @@ SELECT
     tickets.price_minor,
     tickets.state = 'void' AS void, tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor,
     tickets.tax_minor, tickets.fee_tax_minor, tickets.seat_number, tickets.replaces,
-    tickets.returning_since, tickets.seat_id, tickets.seat_label
+    tickets.returning_since, tickets.seat_id, tickets.seat_label, tickets.holder_id
 FROM bookings
 LEFT JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
 WHERE bookings.event_id = :event_id
@@ -124,6 +124,33 @@ SELECT
     outside_refunds.amount_minor, outside_refunds.recorded_at, outside_refunds.reversed_at
 FROM outside_refunds
 WHERE outside_refunds.event_id = :event_id;
+
+-- name: read_transfers
+-- The tickets of an event that were offered to other persons.
+SELECT
+    transfers.transfer_id, transfers.booking_id, transfers.ticket_id, transfers.giver_id, transfers.state,
+    transfers.offered_at, transfers.expires_at, transfers.receiver_id, transfers.ended_at
+FROM transfers
+WHERE transfers.event_id = :event_id;
+
+-- name: read_void_codes
+-- The codes of an event that are void because their tickets got other ones: the digests of their secrets.
+SELECT
+    void_codes.ticket_id::text || ' ' || encode(sha256(void_codes.secret), 'hex') AS code,
+    void_codes.voided_at
+FROM void_codes
+WHERE void_codes.event_id = :event_id;
+
+-- name: read_codes
+-- The digests of the secrets of tickets whose code was changed.
+SELECT tickets.ticket_id, sha256(tickets.secret) AS digest
+FROM tickets
+WHERE
+    tickets.event_id = :event_id
+    AND EXISTS (
+        SELECT FROM void_codes
+        WHERE void_codes.event_id = tickets.event_id AND void_codes.ticket_id = tickets.ticket_id
+    );
 
 -- name: read_settled
 -- How the refunds of an event were settled, by the checkout, in the words of the journal, and the reason that

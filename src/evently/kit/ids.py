@@ -203,6 +203,12 @@ class TicketTypeId(PrefixedId):
     prefix = "tty"
 
 
+class TransferId(PrefixedId):
+    """The id of a transfer."""
+
+    prefix = "trf"
+
+
 class VenueId(PrefixedId):
     """The id of a venue."""
 

@@ -36,7 +36,7 @@ class Files:
         """Return the attachments of a message."""
         if story.booking is None or message.kind not in _WITH_TICKETS | _WITH_CALENDAR:
             return ()
-        issued = await tickets.load_tickets(self._database, story.booking)
+        issued = await tickets.load_tickets(self._database, story.booking, message.person_id)
         found = [
             await self._tickets(issued) if message.kind in _WITH_TICKETS else None,
             self._calendar(issued) if message.kind in _WITH_CALENDAR else None,

@@ -260,5 +260,6 @@ async def forget_expired(services: Services, _since: datetime | None) -> bool:
     await accounts.delete_expired(services.database, now, services.accounts.tokens.options.access_seconds_max)
     await notifications.forget_old(services.database, now)
     await mail.forget_old(services.database, now)
+    await sales.leaving.forget_addresses(services.database, now)
     await services.checkout.forget_notices()
     return False

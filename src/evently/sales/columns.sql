@@ -25,7 +25,7 @@ entry_id, extended, payment, payment_id, paid_minor, captured_at, refunded_minor
 
 -- columns: ticket
 ticket_id, ticket_type_id, price_minor, state, secret, discount_minor, surcharge_minor, fee_minor, tax_minor,
-fee_tax_minor, seat_number, seat_id, seat_label, replaces, returning_since;
+fee_tax_minor, seat_number, seat_id, seat_label, replaces, returning_since, holder_id;
 
 -- columns: waitlist_entry
 event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at,
@@ -34,3 +34,7 @@ ended_at;
 
 -- columns: refund
 refund_id, booking_id, amount_minor, decided_at, settled_at;
+
+-- columns: transfer
+event_id, transfer_id, booking_id, ticket_id, giver_id, address, state, offered_at, expires_at, receiver_id,
+ended_at;

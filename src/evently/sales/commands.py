@@ -23,6 +23,7 @@ from evently.sales.states import (
     OutsideKind,
     SettledBy,
     TicketState,
+    TransferState,
     WithdrawalReason,
 )
 from evently.sales.terms import Conditions, PoolTerms, PromoTerms, Seating, TicketTypeTerms
@@ -83,6 +84,11 @@ class SalesRefusal(Refusal):
     NOT_SOLD_OUT = "not-sold-out"
     NOT_RETURNABLE = "not-returnable"
     TICKETS_AHEAD = "tickets-ahead"
+    TRANSFER_NOT_FOUND = "transfer-not-found"
+    TRANSFER_ENDED = "transfer-ended"
+    NOT_TRANSFERABLE = "not-transferable"
+    TICKET_PASSED_ON = "ticket-passed-on"
+    TOO_MANY_TRANSFERS = "too-many-transfers"
 
 
 # What is booked ---------------------------------------------------------------------------------------------
@@ -109,6 +115,7 @@ class Ticket(msgspec.Struct, frozen=True):
     # this ticket has neither.
     replaces: UUID | None = None
     returning_since: datetime | None = None  # since when its holder offers it to the waitlist
+    holder_id: UUID | None = None  # to whom it was passed on; None: its buyer holds it
 
     def total_minor(self) -> int:
         """Return what the buyer pays for it."""
@@ -172,6 +179,25 @@ class WaitlistEntry(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
 
 
+class Transfer(msgspec.Struct, frozen=True):
+    """A holder's offer of a ticket to the person with an e-mail address.
+
+    `address` is None once it was forgotten. `receiver_id`: who accepted.
+    """
+
+    event_id: UUID
+    transfer_id: UUID
+    booking_id: UUID
+    ticket_id: UUID
+    giver_id: UUID
+    address: str | None
+    state: TransferState
+    offered_at: datetime
+    expires_at: datetime
+    receiver_id: UUID | None = None
+    ended_at: datetime | None = None
+
+
 # What a command needs ---------------------------------------------------------------------------------------
 
 
@@ -183,6 +209,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     # `entry_id`: the waitlist entry, the booking that it was offered, and the bookings of returned tickets
     entry: bool = False
     refund: bool = False  # `refund_id`
+    transfer: bool = False  # `transfer_id`
     outside: bool = False  # `booking_id`: its refunds by another hand that are current
     posted: bool = False  # `booking_id`: what the ledger has of it, when it was paid
     live_entries: bool = False  # `buyer_id`: the buyer's entries that wait or have an offer
@@ -363,6 +390,70 @@ class KeepTickets(Command, frozen=True):
     booking_id: UUID
     buyer_id: UUID
     ticket_ids: tuple[UUID, ...]
+
+
+class OfferTransfer(Command, frozen=True):
+    """Offer a ticket to the person with an e-mail address, which is normalised.
+
+    The id of the transfer comes from the caller, who repeats a request with the same id.
+    """
+
+    needs: ClassVar = Needs(booking=True, transfer=True, may_release=False)
+
+    booking_id: UUID
+    ticket_id: UUID
+    transfer_id: UUID
+    giver_id: UUID
+    address: str
+    event_starts_at: datetime
+
+
+class AcceptTransfer(Command, frozen=True):
+    """Accept a ticket that is offered to the receiver's address, which they have verified.
+
+    Its code changes. `ticket_type_id`: of the ticket, for the limit per buyer. Harmless to repeat.
+    """
+
+    needs: ClassVar = Needs(booking=True, transfer=True, buyer_units=True, may_release=False)
+
+    booking_id: UUID
+    transfer_id: UUID
+    buyer_id: UUID  # the receiver
+    address: str
+    ticket_type_id: UUID
+    event_starts_at: datetime
+
+    def ticket_type_ids(self) -> list[UUID]:
+        """Return the id of the ticket's type, in a list of one."""
+        return [self.ticket_type_id]
+
+
+class DeclineTransfer(Command, frozen=True):
+    """Decline a ticket that is offered to this address. Harmless to repeat."""
+
+    needs: ClassVar = Needs(transfer=True, may_release=False)
+
+    transfer_id: UUID
+    address: str
+
+
+class WithdrawTransfer(Command, frozen=True):
+    """Take back an offer of a ticket that nobody has accepted. Harmless to repeat."""
+
+    needs: ClassVar = Needs(transfer=True, may_release=False)
+
+    transfer_id: UUID
+    giver_id: UUID
+
+
+class GiveBackTicket(Command, frozen=True):
+    """Give a ticket that was passed on back to its buyer; its code changes."""
+
+    needs: ClassVar = Needs(booking=True, may_release=False)
+
+    booking_id: UUID
+    ticket_id: UUID
+    holder_id: UUID
 
 
 class JoinWaitlist(Command, frozen=True):
@@ -570,6 +661,13 @@ class Listed(msgspec.Struct, frozen=True):
     replayed: bool = False
 
 
+class Transferred(msgspec.Struct, frozen=True):
+    """The transfer as the command left it; `replayed` when an earlier command did it."""
+
+    transfer: Transfer
+    replayed: bool = False
+
+
 class Done(msgspec.Struct, frozen=True):
     """A command without a booking or an entry succeeded."""
 
@@ -598,4 +696,4 @@ def amount_refusal(problem: AmountProblem, amount_minor: int, currency: str) -> 
             return No(SalesRefusal.AMOUNT_NOT_PAYABLE, "inexact", {"amount": amount, "limit": limit})
 
 
-Outcome: TypeAlias = Booked | Listed | Done | No
+Outcome: TypeAlias = Booked | Listed | Transferred | Done | No

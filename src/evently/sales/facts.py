@@ -18,7 +18,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.sales.states import BookingState, OutsideKind, SettledBy, WithdrawalReason
+from evently.sales.states import BookingState, OutsideKind, SettledBy, TransferEnd, WithdrawalReason
 from evently.sales.terms import Conditions, PromoTerms
 
 NO_HASH: Final = bytes(32)  # the hash before the first journal row
@@ -252,6 +252,49 @@ class TicketUnbound(_Fact, frozen=True):
     seat: int | None = None
 
 
+class TransferOffered(_Fact, frozen=True):
+    """A holder offered a ticket to the person with an e-mail address, which the journal does not have."""
+
+    transfer_id: UUID
+    booking_id: UUID
+    ticket_id: UUID
+    giver_id: UUID
+    expires_at: datetime
+
+
+class TransferAccepted(_Fact, frozen=True):
+    """The ticket of a transfer belongs to the receiver; its code was changed.
+
+    `voided` and `issued`: the digests of the secrets of the old code and of the new one.
+    """
+
+    transfer_id: UUID
+    booking_id: UUID
+    giver_id: UUID
+    receiver_id: UUID
+    voided: bytes
+    issued: bytes
+
+
+class TransferEnded(_Fact, frozen=True):
+    """A transfer ended without being accepted."""
+
+    transfer_id: UUID
+    booking_id: UUID
+    giver_id: UUID
+    how: TransferEnd
+
+
+class TicketGivenBack(_Fact, frozen=True):
+    """A ticket that was passed on belongs to its buyer again; `voided` and `issued` as in a transfer."""
+
+    booking_id: UUID
+    ticket_id: UUID
+    holder_id: UUID
+    voided: bytes
+    issued: bytes
+
+
 class ConditionsPut(_Fact, frozen=True):
     """The conditions for bookings from now on were set."""
 
@@ -361,6 +404,10 @@ Fact: TypeAlias = (
     | TicketsReturned
     | TicketsKept
     | TicketUnbound
+    | TransferOffered
+    | TransferAccepted
+    | TransferEnded
+    | TicketGivenBack
     | WaitlistJoined
     | OfferMade
     | OfferDiscounted

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from evently.db import Connection, Record, load_queries
-from evently.sales.commands import Booking, Command, OutsideRefund, Ticket, WaitlistEntry
+from evently.sales.commands import Booking, Command, OutsideRefund, Ticket, Transfer, WaitlistEntry
 from evently.sales.facts import chain, decode_facts
 from evently.sales.rules.offers import can_serve
 from evently.sales.rules.pricing import payment_of
@@ -29,6 +29,7 @@ from evently.sales.rules.state import (
     HAS_RESCHEDULINGS,
     HAS_RETURNS,
     HAS_SEATING,
+    HAS_TRANSFERS,
     HAS_WAITLIST,
     WAITLIST_KNOWN_MAX,
     Batch,
@@ -155,12 +156,20 @@ async def _load_returned(connection: Connection, sales: Mapping[UUID, Sale]) -> 
         )
 
 
+async def _load_open_transfers(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
+    for row in await connection.fetch(*sql.load_open_transfers(event_ids=list(sales))):
+        transfer, sale = Transfer(*row.values()), sales[row["event_id"]]
+        sale.transfers[transfer.ticket_id] = transfer
+        sale.next_transfer_end_at = min(transfer.expires_at, sale.next_transfer_end_at or transfer.expires_at)
+
+
 _EXTRAS: Final[dict[int, Callable[[Connection, Mapping[UUID, Sale]], Any]]] = {
     HAS_CONDITIONS: _load_conditions,
     HAS_PROMOS: _load_promos,
     HAS_WAITLIST: _load_set_asides,
     HAS_RETURNS: _load_returned,
     HAS_RESCHEDULINGS: _load_reschedulings,
+    HAS_TRANSFERS: _load_open_transfers,
 }
 
 
@@ -239,6 +248,7 @@ async def load_needs(connection: Connection, works: Sequence[Work]) -> None:
     await _load_entries(connection, works)
     await _load_bookings(connection, works)
     await _load_refunds(connection, works)
+    await _load_transfers(connection, works)
     await _load_outside(connection, works)
     await _load_posted(connection, works)
     await _load_buyer_units(connection, works)
@@ -451,6 +461,19 @@ async def _load_refunds(connection: Connection, works: Sequence[Work]) -> None:
         by_event[event_id].refunds[refund[0]] = Refund(*refund)
 
 
+async def _load_transfers(connection: Connection, works: Sequence[Work]) -> None:
+    named = [(event_id, command.transfer_id) for event_id, command in _naming(works, "transfer")]
+    if not named:
+        return
+    by_event = {work.event_id: work.batch for work in works}
+    for row in await connection.fetch(
+        *sql.load_transfers(
+            event_ids=[event for event, _ in named], transfer_ids=[transfer for _, transfer in named]
+        )
+    ):
+        by_event[row["event_id"]].transfers[row["transfer_id"]] = Transfer(*row.values())
+
+
 async def _load_outside(connection: Connection, works: Sequence[Work]) -> None:
     named = [(event_id, command.booking_id) for event_id, command in _naming(works, "outside")]
     if not named:
@@ -502,6 +525,23 @@ async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> No
         )
     ):
         by_event[event_id].buyer_units[buyer_id, ticket_type_id] = units
+    passing = {work.event_id for work in works if work.sale is not None and work.sale.extras & HAS_TRANSFERS}
+    if received := [row for row in counted if row[0] in passing]:
+        await _add_received_units(connection, by_event, received, limited)
+
+
+async def _add_received_units(
+    connection: Connection, by_event: Mapping[UUID, Batch], buyers: Sequence[EventRow], limited: set[UUID]
+) -> None:
+    """Add the tickets that were passed on to buyers. Those that they passed on themselves still count."""
+    for event_id, buyer_id, ticket_type_id, units in await connection.fetch(
+        *sql.load_received_units(
+            event_ids=[event for event, _ in buyers],
+            buyer_ids=[buyer for _, buyer in buyers],
+            ticket_type_ids=list(limited),
+        )
+    ):
+        by_event[event_id].buyer_units[buyer_id, ticket_type_id] += units
 
 
 async def _load_buyer_holds(connection: Connection, works: Sequence[Work]) -> None:

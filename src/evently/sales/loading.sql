@@ -79,6 +79,15 @@ CROSS JOIN LATERAL (
     GROUP BY tickets.ticket_type_id
 ) AS has;
 
+-- name: load_received_units
+-- How many units buyers hold that were passed on to them, of ticket types with a limit per buyer. Read only
+-- for events of which a ticket was ever offered to another person.
+SELECT tickets.event_id, tickets.holder_id, tickets.ticket_type_id, count(*) AS units
+FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[]) AS named (event_id, buyer_id)
+INNER JOIN tickets ON tickets.event_id = named.event_id AND tickets.holder_id = named.buyer_id
+WHERE tickets.state != 'void' AND tickets.ticket_type_id = ANY(:ticket_type_ids::uuid[])
+GROUP BY tickets.event_id, tickets.holder_id, tickets.ticket_type_id;
+
 -- name: load_buyer_holds
 -- The live holds of buyers and their units, offers apart. Due holds do not count: this batch expires them, or
 -- the next one does. One buyer at a time along bookings_buyer_ix, as in `load_buyer_units`.
@@ -258,6 +267,18 @@ INNER JOIN tickets AS offered
 SELECT refunds.event_id, {refunds.refund}
 FROM unnest(:event_ids::uuid[], :refund_ids::uuid[]) AS named (event_id, refund_id)
 INNER JOIN refunds ON refunds.event_id = named.event_id AND refunds.refund_id = named.refund_id;
+
+-- name: load_open_transfers
+-- The open transfers of events that are not in memory.
+SELECT {transfer}
+FROM transfers
+WHERE event_id = ANY(:event_ids::uuid[]) AND state = 'offered';
+
+-- name: load_transfers
+-- The transfers that commands name.
+SELECT {transfers.transfer}
+FROM unnest(:event_ids::uuid[], :transfer_ids::uuid[]) AS named (event_id, transfer_id)
+INNER JOIN transfers ON transfers.event_id = named.event_id AND transfers.transfer_id = named.transfer_id;
 
 -- name: load_outside
 -- The refunds by another hand that are current, of the bookings that commands name.

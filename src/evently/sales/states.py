@@ -17,9 +17,12 @@ BookingState: TypeAlias = Literal["held", "confirmed", "expired", "cancelled"]
 TicketState: TypeAlias = Literal["valid", "used", "void"]
 EntryState: TypeAlias = Literal["waiting", "offered", "fulfilled", "withdrawn"]
 RefundState: TypeAlias = Literal["pending", "settled"]
+TransferState: TypeAlias = Literal["offered", "accepted", "declined", "withdrawn", "expired"]
 
 # Why an entry was withdrawn; empty in every other state
 WithdrawalReason: TypeAlias = Literal["left", "declined", "lapsed", "cancelled", "over_limit"]
+# How a transfer ended without being accepted
+TransferEnd: TypeAlias = Literal["declined", "withdrawn", "expired"]
 # How a refund was settled: by the gateway, not at all because the payment had never been taken, or outside
 # by a person of the organizer
 SettledBy: TypeAlias = Literal["gateway", "never_paid", "by_hand"]
@@ -61,4 +64,12 @@ REFUND_TRANSITIONS: Final[Transitions[RefundState]] = {
     None: frozenset({"pending"}),
     "pending": frozenset({"settled"}),
     "settled": frozenset(),
+}
+TRANSFER_TRANSITIONS: Final[Transitions[TransferState]] = {
+    None: frozenset({"offered"}),
+    "offered": frozenset({"accepted", "declined", "withdrawn", "expired"}),
+    "accepted": frozenset(),
+    "declined": frozenset(),
+    "withdrawn": frozenset(),
+    "expired": frozenset(),
 }

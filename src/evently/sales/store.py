@@ -75,6 +75,7 @@ async def write(connection: Connection, works: Iterable[Work]) -> None:
     await _write_waitlist(connection, works)
     await _write_money(connection, works)
     await _write_outside(connection, works)
+    await _write_transfers(connection, works)
 
 
 def _add_extras(work: Work) -> None:
@@ -332,6 +333,43 @@ async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None
         await connection.execute(
             *sql.put_set_asides(**_columns(("event_ids", "ticket_type_ids", "units"), aside))
         )
+
+
+async def _write_transfers(connection: Connection, works: Sequence[Work]) -> None:
+    # Before `insert_transfers`: a ticket has one open transfer at a time
+    new = {transfer.transfer_id for work in works for transfer in work.batch.transfers_offered}
+    if ended := [
+        (work.event_id, each.transfer_id, each.state, each.receiver_id, each.ended_at)
+        for work in works
+        for each in work.batch.transfers_changed.values()
+        if each.transfer_id not in new
+    ]:
+        names = ("event_ids", "transfer_ids", "states", "receiver_ids", "ended_ats")
+        await connection.execute(*sql.end_transfers(**_columns(names, ended)))
+    if offered := [
+        msgspec.structs.astuple(work.batch.transfers_changed[each.transfer_id])
+        for work in works
+        for each in work.batch.transfers_offered
+    ]:
+        columns = (
+            "event_ids", "transfer_ids", "booking_ids", "ticket_ids", "giver_ids", "addresses", "states",
+            "offered_ats", "expires_ats", "receiver_ids", "ended_ats",
+        )  # fmt: skip
+        await connection.execute(*sql.insert_transfers(**_columns(columns, offered)))
+    if voided := [
+        (work.event_id, ticket_id, secret, work.batch.now)
+        for work in works
+        for ticket_id, secret in work.batch.codes_voided
+    ]:
+        codes = _columns(("event_ids", "ticket_ids", "secrets", "voided_ats"), voided)
+        await connection.execute(*sql.void_codes(**codes))
+        reissued = [
+            (work.event_id, ticket_id, *each)
+            for work in works
+            for ticket_id, each in work.batch.reissued.items()
+        ]
+        codes = _columns(("event_ids", "ticket_ids", "holder_ids", "secrets"), reissued)
+        await connection.execute(*sql.reissue_tickets(**codes))
 
 
 async def _write_outside(connection: Connection, works: Sequence[Work]) -> None:

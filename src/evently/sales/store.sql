@@ -172,6 +172,41 @@ SET replaces = NULL
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS own (event_id, ticket_id)
 WHERE tickets.event_id = own.event_id AND tickets.ticket_id = own.ticket_id;
 
+-- name: insert_transfers
+-- Insert new transfers, in the state in which the batch leaves them.
+INSERT INTO transfers ({transfer})
+SELECT {new.transfer}
+FROM unnest(
+    :event_ids::uuid[], :transfer_ids::uuid[], :booking_ids::uuid[], :ticket_ids::uuid[],
+    :giver_ids::uuid[], :addresses::text[], :states::text[], :offered_ats::timestamptz[],
+    :expires_ats::timestamptz[], :receiver_ids::uuid[], :ended_ats::timestamptz[]
+) AS new ({transfer});
+
+-- name: end_transfers
+-- Update transfers that were accepted, declined or withdrawn, or have expired.
+UPDATE transfers
+SET state = new.state, receiver_id = new.receiver_id, ended_at = new.ended_at
+FROM unnest(
+    :event_ids::uuid[], :transfer_ids::uuid[], :states::text[], :receiver_ids::uuid[],
+    :ended_ats::timestamptz[]
+) AS new (event_id, transfer_id, state, receiver_id, ended_at)
+WHERE transfers.event_id = new.event_id AND transfers.transfer_id = new.transfer_id;
+
+-- name: void_codes
+-- Keep the secrets of codes that are void because their tickets got other ones.
+INSERT INTO void_codes (event_id, ticket_id, secret, voided_at)
+SELECT new.event_id, new.ticket_id, new.secret, new.voided_at
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[], :secrets::bytea[], :voided_ats::timestamptz[])
+    AS new (event_id, ticket_id, secret, voided_at);
+
+-- name: reissue_tickets
+-- Give tickets another holder and another code.
+UPDATE tickets
+SET holder_id = new.holder_id, secret = new.secret
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[], :holder_ids::uuid[], :secrets::bytea[])
+    AS new (event_id, ticket_id, holder_id, secret)
+WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
+
 -- name: release_seats
 -- Delete the claims of seats that were taken or blocked before the batch and have changed. Runs before
 -- `claim_seats`, because another ticket may have got one of them.

@@ -7,6 +7,7 @@ constant time.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -43,3 +44,8 @@ def read_code(text: str) -> TicketCode | None:
     ticket_id = find_id(_PREFIX, f"{_PREFIX}_{text[:_ID_CHARACTERS]}")
     secret = read_secret(text[_ID_CHARACTERS:])
     return None if ticket_id is None or secret is None else TicketCode(ticket_id, secret)
+
+
+def digest_secret(secret: bytes) -> bytes:
+    """Return what the journal has of a secret: it proves which code was issued, and admits nobody."""
+    return hashlib.sha256(secret).digest()

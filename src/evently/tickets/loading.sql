@@ -1,17 +1,5 @@
 -- Reads what is written on tickets.
 
--- name: find_booking_of_ticket
--- The booking of a ticket that belongs to a buyer, among the bookings of this buyer: no index finds a ticket
--- by its id alone.
-SELECT bookings.booking_id
-FROM bookings
-INNER JOIN tickets
-    ON
-        tickets.event_id = bookings.event_id
-        AND tickets.booking_id = bookings.booking_id
-        AND tickets.ticket_id = :ticket_id
-WHERE bookings.buyer_id = :buyer_id;
-
 -- name: find_booking_in_event
 -- The booking of a ticket of an event.
 SELECT booking_id

@@ -31,8 +31,9 @@ class IssuedTicket(msgspec.Struct, frozen=True):
     """One ticket.
 
     `number` counts the tickets of the booking from 1. `code` is None unless the ticket admits, or has
-    admitted, its holder. `total_minor` is what it costs, fees and taxes included. `name_version` counts the
-    changes of the name.
+    admitted, its holder, who is the reader. `total_minor` is what it costs, fees and taxes included.
+    `name_version` counts the changes of the name. `passed_on`: its buyer has passed it on.
+    `held`: by the reader.
     """
 
     ticket_id: UUID
@@ -46,10 +47,12 @@ class IssuedTicket(msgspec.Struct, frozen=True):
     code: str | None
     attendee_name: str | None = None
     name_version: int = 0
+    passed_on: bool = False
+    held: bool = True
 
 
 class IssuedTickets(msgspec.Struct, frozen=True):
-    """All tickets of a booking, void ones included.
+    """The tickets of a booking that the reader may see, void ones included.
 
     `buyer_name` is None when the account of the buyer was closed.
     """
@@ -73,7 +76,9 @@ class IssuedTickets(msgspec.Struct, frozen=True):
         return booking.payment == "door" and booking.payment_id is None and booking.ended_at is None
 
     def name_ends_at(self, ticket: IssuedTicket, now: datetime) -> datetime | None:
-        """Return until when the buyer can change the name on a ticket; None when it stays as it is."""
+        """Return until when the reader can change the name on a ticket; None when it stays as it is."""
+        if not ticket.held:
+            return None
         refused = attendees.why_fixed(self.event, self.booking, ticket.state, now, returning=ticket.returning)
         return None if refused is not None else self.event.names_end_at
 

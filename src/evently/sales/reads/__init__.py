@@ -1,4 +1,4 @@
-"""What other packages read: sales, bookings, waitlists, seats, quotes, the journal, the proof.
+"""What other packages read: sales, bookings, transfers, waitlists, seats, quotes, the journal, the proof.
 
 Decides nothing.
 """
@@ -58,6 +58,18 @@ from evently.sales.reads.seats import (
     ZoneType,
     picture_digest,
 )
+from evently.sales.reads.transfers import (
+    HeldTicket,
+    TransferStory,
+    count_transfers,
+    find_held_ticket,
+    get_transfer,
+    list_open_of_giver,
+    list_open_transfers,
+    list_received_tickets,
+    list_received_upcoming,
+    list_transfers_of_person,
+)
 from evently.sales.reads.waitlist import (
     Estimate,
     WaitlistPosition,
@@ -83,6 +95,7 @@ __all__ = [
     "CancellationQuote",
     "Estimate",
     "Figure",
+    "HeldTicket",
     "JournalRow",
     "LineQuote",
     "LosableTickets",
@@ -97,18 +110,22 @@ __all__ = [
     "SeatBoard",
     "SeatBoards",
     "TicketQuote",
+    "TransferStory",
     "Unpayable",
     "WaitlistPosition",
     "WaitlistPositions",
     "WaitlistSummary",
     "ZoneType",
     "cancellable_until",
+    "count_transfers",
     "find_booking_quote",
     "find_cancellation_quote",
+    "find_held_ticket",
     "find_problem_ticket",
     "find_sale",
     "get_booking",
     "get_entry",
+    "get_transfer",
     "list_bookings_of_buyer",
     "list_bookings_of_event",
     "list_entries_of_buyer",
@@ -118,11 +135,16 @@ __all__ = [
     "list_journal",
     "list_live_bookings",
     "list_live_entries",
+    "list_open_of_giver",
+    "list_open_transfers",
+    "list_received_tickets",
+    "list_received_upcoming",
     "list_refunds",
     "list_reschedulings",
     "list_sale_summaries",
     "list_tickets_ahead",
     "list_totals_from",
+    "list_transfers_of_person",
     "list_type_names",
     "list_waitlist",
     "list_waitlists",

@@ -119,7 +119,7 @@ async def list_upcoming_with_tickets(
 
 
 async def list_events_to_release(database: Database, now: datetime, limit: int) -> list[UUID]:
-    """Return events of which a clock has released units: due holds, or a window that has ended."""
+    """Return events of which the clock ends something: due holds and transfers, or a window."""
     return [
         row["event_id"] for row in await database.fetch(*sql.list_events_to_release(now=now, limit=limit))
     ]

@@ -55,7 +55,8 @@ ORDER BY bookings.booking_id DESC
 LIMIT :limit;
 
 -- name: list_upcoming_with_tickets
--- The confirmed bookings of a person with valid tickets of events that are not over, and the starts of these.
+-- The confirmed bookings of a person with valid tickets that they hold, of events that are not over, and the
+-- starts of these.
 SELECT bookings.event_id, bookings.booking_id, sales.currency, events.starts_at
 FROM bookings
 INNER JOIN sales ON sales.event_id = bookings.event_id
@@ -71,6 +72,7 @@ WHERE
             tickets.event_id = bookings.event_id
             AND tickets.booking_id = bookings.booking_id
             AND tickets.state = 'valid'
+            AND tickets.holder_id IS NULL
     )
 ORDER BY bookings.booking_id
 LIMIT :limit;
@@ -87,11 +89,15 @@ ORDER BY booking_id
 LIMIT :limit;
 
 -- name: list_events_to_release
--- Events that have due holds, or units set aside for a ticket type whose window has ended: without bookings,
--- no batch would release them.
+-- Events that have due holds or transfers, or units set aside for a ticket type whose window has ended:
+-- without bookings, no batch would end or release them.
 SELECT event_id
 FROM bookings
 WHERE state = 'held' AND expires_at <= :now
+UNION
+SELECT event_id
+FROM transfers
+WHERE state = 'offered' AND expires_at <= :now
 UNION
 SELECT set_asides.event_id
 FROM set_asides

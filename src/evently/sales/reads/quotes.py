@@ -154,7 +154,7 @@ async def list_tickets_ahead(tx: Connection, buyer_id: UUID, now: datetime) -> l
     for booking, starts_at in ahead:
         its = conditions.get((booking.event_id, booking.conditions_version), Conditions())
         promise = promise_to(booking, its, reschedulings[booking.event_id], starts_at)
-        valid = valid_tickets(booking)
+        valid = tuple([ticket for ticket in valid_tickets(booking) if ticket.holder_id is None])
         refund: int | None = None
         if not_cancellable(booking, its, promise, now) is None:
             refund = sum(each.refund_minor for each in quote_cancellation(booking, valid, its, promise, now))
@@ -186,7 +186,7 @@ def preview_cancelled_tickets(
         return No(SalesRefusal.HOLD_EXPIRED)
     if no := not_cancellable(booking, Conditions(), None, now):
         return no
-    chosen = chosen_tickets(booking, ticket_ids)
+    chosen = chosen_tickets(booking, ticket_ids, by_buyer=False)
     if isinstance(chosen, No):
         return chosen
     total = sum([ticket.total_minor() for ticket in chosen])
@@ -248,7 +248,7 @@ def quote_cancelled_tickets(
         return No(SalesRefusal.HOLD_EXPIRED)
     if no := not_cancellable(booking, conditions, promise, now):
         return no
-    chosen = chosen_tickets(booking, ticket_ids)
+    chosen = chosen_tickets(booking, ticket_ids, by_buyer=True)
     if isinstance(chosen, No):
         return chosen
     return CancellationQuote(

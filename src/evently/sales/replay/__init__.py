@@ -5,6 +5,7 @@ Pure. Uses no line of the rules, so it can contradict them.
     Replay, Contradiction      add the facts in order, then read the state
     state.py                   the replayed state
     bookings.py, money.py      apply facts to bookings, units, seats; to the ledger, refunds, promo codes
+    transfers.py               to the holders and codes of tickets
     waitlist.py, terms.py      to the waitlist; to what an organizer sets
 
 A fact about something that does not exist, or is not in the right state, is a contradiction. So is any moment
@@ -20,7 +21,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from evently.sales import facts
-from evently.sales.replay import bookings, money, terms, waitlist
+from evently.sales.replay import bookings, money, terms, transfers, waitlist
 from evently.sales.replay.state import Contradiction, Posted, ReplayedBooking, ReplayedSale, Totals
 
 __all__ = ["Contradiction", "Posted", "Replay", "ReplayedBooking", "ReplayedSale", "Totals"]
@@ -76,6 +77,10 @@ _APPLY: Final[dict[type[facts.Fact], Callable[[ReplayedSale, Any], None]]] = {
     facts.TicketsReturned: bookings.return_tickets,
     facts.TicketsKept: bookings.keep_tickets,
     facts.TicketUnbound: bookings.unbind,
+    facts.TransferOffered: transfers.offer,
+    facts.TransferAccepted: transfers.accept,
+    facts.TransferEnded: transfers.end,
+    facts.TicketGivenBack: transfers.give_back,
     facts.WaitlistJoined: waitlist.join,
     facts.OfferMade: waitlist.offer,
     facts.OfferDiscounted: waitlist.discount,

@@ -223,6 +223,12 @@ def unbind(sale: ReplayedSale, fact: facts.TicketUnbound) -> None:
 def return_tickets(sale: ReplayedSale, fact: facts.TicketsReturned) -> None:
     """Return tickets to the waitlist."""
     _check_owner(sale, fact)
+    if not sale.passing.keys().isdisjoint(fact.ticket_ids) or not sale.holders.keys().isdisjoint(
+        fact.ticket_ids
+    ):
+        raise Contradiction(
+            f"tickets of {fact.booking_id} were returned that another person holds or may accept"
+        )
     sale.extras |= waitlist.HAS_RETURNS
     sale.returning.update(dict.fromkeys(fact.ticket_ids, sale.now()))
 
@@ -281,6 +287,8 @@ def _end(
     for ticket_id in ended:
         sale.returning.pop(ticket_id, None)
         sale.replacements.pop(ticket_id, None)
+        if ticket_id in sale.passing:
+            raise Contradiction(f"ticket {ticket_id} is void, but another person may still accept it")
     if whole:
         money.release_promo(sale, booking_id)
 

@@ -20,6 +20,7 @@ from evently.sales.states import (
     OutsideKind,
     SaleState,
     SettledBy,
+    TransferState,
     WithdrawalReason,
 )
 from evently.sales.terms import Conditions, PromoTerms, Rescheduling
@@ -161,6 +162,20 @@ class ReplayedOutside:
 
 
 @dataclass(slots=True)
+class ReplayedTransfer:
+    """A ticket that was offered to another person."""
+
+    booking_id: UUID
+    ticket_id: UUID
+    giver_id: UUID
+    state: TransferState
+    offered_at: datetime
+    expires_at: datetime
+    receiver_id: UUID | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(slots=True)
 class ReplayedPromo:
     """A promo code and its use by live bookings."""
 
@@ -230,6 +245,12 @@ class ReplayedSale:
     outside: dict[UUID, ReplayedOutside] = field(default_factory=dict)
     outside_current: dict[UUID, set[UUID]] = field(default_factory=dict)
     returning: dict[UUID, datetime] = field(default_factory=dict)  # tickets, and since when
+    transfers: dict[UUID, ReplayedTransfer] = field(default_factory=dict)
+    passing: dict[UUID, UUID] = field(default_factory=dict)  # by ticket: its open transfer
+    holders: dict[UUID, UUID] = field(default_factory=dict)  # of tickets that their buyers do not hold
+    # The digests of secrets: by ticket that of its code, if it was changed; void ones with ticket and instant
+    codes: dict[UUID, bytes] = field(default_factory=dict)
+    void_codes: dict[tuple[UUID, bytes], datetime] = field(default_factory=dict)
     # By ticket type: the quantities of waiting entries, in the order of joining
     waiting: dict[UUID, dict[UUID, int]] = field(default_factory=dict)
     replacements: dict[UUID, Replacement] = field(default_factory=dict)  # by ticket

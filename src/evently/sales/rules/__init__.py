@@ -11,6 +11,7 @@ disturb its neighbours.
     waitlist   join, leave, accept an offer
     sale_terms what an organizer sets about a sale
     bookings   confirm, extend, expire, cancel, record payments, return tickets
+    transfers  pass tickets on
     offers     which waiting entries are offered released units
     moves      the steps that rules are composed of; pricing and ledger: the money
 
@@ -36,7 +37,7 @@ from evently.sales.commands import (
     SalesRefusal,
     SetUpSale,
 )
-from evently.sales.rules import bookings, offers, placing, sale_terms, waitlist
+from evently.sales.rules import bookings, offers, placing, sale_terms, transfers, waitlist
 from evently.sales.rules.state import Batch, KeyedOutcome, Sale
 
 
@@ -77,6 +78,7 @@ def _begin(sale: Sale, batch: Batch) -> None:
     offers.note_public_units(sale, batch)
     for booking_id in batch.due:
         bookings.expire(sale, batch, batch.bookings[booking_id])
+    transfers.expire_due(sale, batch)
     if sale.waitlists or sale.set_asides:
         offers.serve(sale, batch)
 
@@ -126,6 +128,11 @@ RULES: Final[Mapping[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
     commands.RecordOutsideRefunds: bookings.record_outside_refunds,
     commands.ReturnTickets: bookings.return_tickets,
     commands.KeepTickets: bookings.keep_tickets,
+    commands.OfferTransfer: transfers.offer_transfer,
+    commands.AcceptTransfer: transfers.accept_transfer,
+    commands.DeclineTransfer: transfers.decline_transfer,
+    commands.WithdrawTransfer: transfers.withdraw_transfer,
+    commands.GiveBackTicket: transfers.give_back_ticket,
     commands.JoinWaitlist: waitlist.join_waitlist,
     commands.LeaveWaitlist: waitlist.leave_waitlist,
     commands.AcceptOffer: waitlist.accept_offer,

@@ -29,6 +29,7 @@ from evently.sales.commands import (
 from evently.sales.rules import ledger, offers
 from evently.sales.rules.moves import (
     claim_seat,
+    end_transfer,
     is_due,
     move_units,
     not_selling,
@@ -211,7 +212,7 @@ def cancel_booking(sale: Sale, batch: Batch, command: CancelBooking) -> Outcome:
         promise = promise_to(booking, conditions, sale.reschedulings, command.event_starts_at)
     if no := not_cancellable(booking, conditions, promise, batch.now):
         return no
-    chosen = chosen_tickets(booking, command.ticket_ids)
+    chosen = chosen_tickets(booking, command.ticket_ids, by_buyer=command.buyer_id is not None)
     if isinstance(chosen, No):
         return chosen
     keeps_door = command.keeps_door and command.buyer_id is None
@@ -289,6 +290,9 @@ def void_tickets(
     `keeps_door`: what was paid for them at the door stays with the organizer, and so in the ledger.
     """
     door_kept = keeps_door and is_paid_at_door(booking)
+    for ticket in chosen if sale.transfers else ():
+        if (transfer := sale.transfers.get(ticket.ticket_id)) is not None:
+            end_transfer(sale, batch, transfer, "withdrawn")
     returned = [
         each for each in [sale.returned.pop(ticket.ticket_id, None) for ticket in chosen] if each is not None
     ]
@@ -382,9 +386,16 @@ def _money_of(
     )
 
 
-def chosen_tickets(booking: Booking, ticket_ids: tuple[UUID, ...] | None) -> tuple[Ticket, ...] | No:
-    """Return the tickets of a booking that a command names, all valid ones when it names none; or refuse."""
+def chosen_tickets(
+    booking: Booking, ticket_ids: tuple[UUID, ...] | None, *, by_buyer: bool
+) -> tuple[Ticket, ...] | No:
+    """Return the tickets of a booking that a command names, all valid ones when it names none; or refuse.
+
+    A buyer chooses only tickets that they hold: nobody else's ticket ends by surprise.
+    """
     if ticket_ids is None:
+        if by_buyer and any(ticket.holder_id is not None for ticket in valid_tickets(booking)):
+            return No(SalesRefusal.TICKET_PASSED_ON, "name_the_others")
         if any(ticket.state == "used" for ticket in booking.tickets):
             return No(
                 SalesRefusal.TICKET_USED,
@@ -400,6 +411,8 @@ def chosen_tickets(booking: Booking, ticket_ids: tuple[UUID, ...] | None) -> tup
         return No(SalesRefusal.TICKET_USED)
     if any(ticket.state == "void" for ticket in chosen):
         return No(SalesRefusal.ALREADY_CANCELLED)
+    if by_buyer and any(ticket.holder_id is not None for ticket in chosen):
+        return No(SalesRefusal.TICKET_PASSED_ON)
     return chosen
 
 
@@ -520,9 +533,11 @@ def return_tickets(sale: Sale, batch: Batch, command: ReturnTickets) -> Outcome:
         return No(SalesRefusal.NOT_RETURNABLE, "booking_state", {"state": booking.state})
     if no := not_selling(sale, sale.on_sale_at, sale.off_sale_at, batch.now):
         return no
-    chosen = chosen_tickets(booking, command.ticket_ids)
+    chosen = chosen_tickets(booking, command.ticket_ids, by_buyer=True)
     if isinstance(chosen, No):
         return chosen
+    if any(ticket.ticket_id in sale.transfers for ticket in chosen):
+        return No(SalesRefusal.NOT_RETURNABLE, "passing_on")
     chosen = tuple([ticket for ticket in chosen if ticket.returning_since is None])
     for type_id in {ticket.ticket_type_id for ticket in chosen}:
         if sale.available(sale.ticket_types[type_id]) > 0:
@@ -546,7 +561,7 @@ def keep_tickets(sale: Sale, batch: Batch, command: KeepTickets) -> Outcome:
     booking = batch.bookings.get(command.booking_id)
     if booking is None or booking.buyer_id != command.buyer_id:
         return No(SalesRefusal.BOOKING_NOT_FOUND)
-    chosen = chosen_tickets(booking, command.ticket_ids)
+    chosen = chosen_tickets(booking, command.ticket_ids, by_buyer=True)
     if isinstance(chosen, No):
         return chosen
     chosen = tuple([ticket for ticket in chosen if ticket.returning_since is not None])

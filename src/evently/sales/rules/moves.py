@@ -16,9 +16,10 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently.sales import facts
-from evently.sales.commands import Booking, No, SalesRefusal, Ticket, amount_refusal
+from evently.sales.commands import Booking, No, SalesRefusal, Ticket, Transfer, amount_refusal
 from evently.sales.rules.pricing import NOTHING, TicketAmounts, amounts_of, refundable_minor, share_of
 from evently.sales.rules.state import Batch, Sale, SeatClaim
+from evently.sales.states import TransferEnd
 from evently.sales.terms import Conditions, TicketTypeTerms
 
 NO_SEAT: Final = -1  # in a fact
@@ -237,9 +238,10 @@ def release(sale: Sale, batch: Batch, booking: Booking, tickets: Sequence[Ticket
     move_units(sale, batch, tickets, held=-1 if held else 0, sold=0 if held else -1)
     batch.serve_waitlist = True
     for ticket in tickets:
-        limited = (booking.buyer_id, ticket.ticket_type_id)
-        if limited in batch.buyer_units:
-            batch.buyer_units[limited] -= 1
+        for person_id in (booking.buyer_id, ticket.holder_id):
+            limited = (person_id, ticket.ticket_type_id)
+            if limited in batch.buyer_units:
+                batch.buyer_units[limited] -= 1
         if ticket.replaces is not None:
             if returned := sale.returned.get(ticket.replaces):
                 returned.offered = False
@@ -260,6 +262,24 @@ def move_units(sale: Sale, batch: Batch, tickets: Sequence[Ticket], *, held: int
             pool.held += held
             pool.sold += sold
             batch.pools_changed.add(pool_id)
+
+
+def record_transfer(sale: Sale, batch: Batch, transfer: Transfer) -> None:
+    """Record a transfer's new version, for later commands of the batch and to be written."""
+    batch.transfers[transfer.transfer_id] = batch.transfers_changed[transfer.transfer_id] = transfer
+    if transfer.state != "offered":
+        del sale.transfers[transfer.ticket_id]
+        return
+    sale.transfers[transfer.ticket_id] = transfer
+    sale.next_transfer_end_at = min(transfer.expires_at, sale.next_transfer_end_at or transfer.expires_at)
+
+
+def end_transfer(sale: Sale, batch: Batch, transfer: Transfer, how: TransferEnd) -> Transfer:
+    """End an open transfer that was not accepted."""
+    ended = replace(transfer, state=how, ended_at=batch.now)
+    record_transfer(sale, batch, ended)
+    batch.facts.append(facts.TransferEnded(transfer.transfer_id, transfer.booking_id, transfer.giver_id, how))
+    return ended
 
 
 def release_promo(sale: Sale, batch: Batch, booking: Booking) -> None:

@@ -19,7 +19,7 @@ import msgspec
 
 from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.ids import IdSource
-from evently.sales.commands import UNITS_MAX, Booking, OutsideRefund, WaitlistEntry
+from evently.sales.commands import UNITS_MAX, Booking, OutsideRefund, Transfer, WaitlistEntry
 from evently.sales.facts import Fact
 from evently.sales.rules.ledger import Posting
 from evently.sales.states import RefundState, SaleState
@@ -30,6 +30,7 @@ SecretSource = Callable[[], bytes]
 
 # Bits of `sales.extras`: which of the rarer parts a sale has ever had, so that only those are loaded
 HAS_CONDITIONS, HAS_SEATING, HAS_PROMOS, HAS_WAITLIST, HAS_RETURNS, HAS_RESCHEDULINGS = (1, 2, 4, 8, 16, 32)
+HAS_TRANSFERS = 64
 DOOR_KEPT = 128  # it was cancelled, and the organizer keeps what was paid at the door
 # Entries of each quantity in memory: a few milliseconds to load, and as many offers as a batch should make
 # beside its commands
@@ -72,6 +73,13 @@ class ReturnedTicket:
     seat_number: int | None
     since: datetime
     offered: bool = False
+
+
+class Reissued(NamedTuple):
+    """A ticket whose code a batch changes: its holder and its secret from then on."""
+
+    holder_id: UUID | None
+    secret: bytes
 
 
 class OutsideRecorded(NamedTuple):
@@ -178,6 +186,8 @@ class Sale:
     waitlists_known: bool = False
     set_asides: dict[UUID, int] = field(default_factory=dict)  # units set aside, by ticket type
     returned: dict[UUID, ReturnedTicket] = field(default_factory=dict)  # by ticket
+    transfers: dict[UUID, Transfer] = field(default_factory=dict)  # open ones, by ticket
+    next_transfer_end_at: datetime | None = None  # no open transfer ends by the clock before it
 
     def pays_door_back(self) -> bool:
         """Return whether it was cancelled, and what was paid at the door is paid back to everybody."""
@@ -322,6 +332,7 @@ class Batch:
     # (buyer, ticket type) of entries that wait or have an offer
     live: set[tuple[UUID, UUID]] = field(default_factory=set)
     refunds: dict[UUID, Refund] = field(default_factory=dict)  # that commands name
+    transfers: dict[UUID, Transfer] = field(default_factory=dict)  # that commands name
     # By booking: the refunds by another hand that are current, with their ids
     outside: dict[UUID, dict[OutsideRefund, UUID]] = field(default_factory=dict)
     # By booking: what the ledger has of it, by debit and credit; of paid ones that may be refunded
@@ -345,6 +356,10 @@ class Batch:
     # Tickets that were returned (since when) or kept after all (None)
     returning_changed: dict[UUID, datetime | None] = field(default_factory=dict)
     unbound: list[UUID] = field(default_factory=list)  # tickets that no longer replace another one
+    transfers_offered: list[Transfer] = field(default_factory=list)
+    transfers_changed: dict[UUID, Transfer] = field(default_factory=dict)
+    reissued: dict[UUID, Reissued] = field(default_factory=dict)  # by ticket
+    codes_voided: list[tuple[UUID, bytes]] = field(default_factory=list)  # tickets and old secrets
     answered: list[tuple[UUID, str, KeyedOutcome]] = field(default_factory=list)
     replayed: list[tuple[UUID, str]] = field(default_factory=list)
     pools_changed: set[UUID] = field(default_factory=set)  # counters only
@@ -384,6 +399,7 @@ class Batch:
             | HAS_WAITLIST * bool(self.entries_joined)
             | HAS_RETURNS * bool(self.returning_changed)
             | HAS_RESCHEDULINGS * bool(self.rescheduled)
+            | HAS_TRANSFERS * bool(self.transfers_offered)
         )
 
     def writes(self) -> bool:

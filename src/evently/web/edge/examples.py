@@ -38,6 +38,7 @@ _PREFIXES: Final = {
     "waitlistentrydetails": "wle",
     "eventwaitlistentry": "wle",
     "notification": "ntf",
+    "transfer": "trf",
     "seat_map": "smp",
     "promo": "prm",
 }
@@ -101,6 +102,8 @@ _BY_NAME: Final[dict[str, Any]] = {
     "next_cursor": None,
     "currency": "EUR",
     "title": "Jazz by night",
+    "event_title": "Jazz by night",
+    "giver_name": "Ada Lovelace",
     "summary": "Four bands in one evening.",
     "description": "Four bands in one evening, and a bar.",
     "image_url": "https://images.example/jazz.jpg",

@@ -50,6 +50,7 @@ class TicketOnPage(NamedTuple):
     state: str
     code: str | None
     returning: bool
+    passed_on: bool
 
     @property
     def label(self) -> str:
@@ -266,8 +267,11 @@ def _show_ticket(ticket: Ticket, names: dict[UUID, str], booking: Booking) -> Ti
         ticket.seat_label or ticket.seat_id,
         Money(ticket.total_minor(), booking.currency),
         ticket.state,
-        write_code(shown_id, ticket.secret) if booking.confirmed_at is not None else None,
+        write_code(shown_id, ticket.secret)
+        if booking.confirmed_at is not None and ticket.holder_id is None
+        else None,
         ticket.returning_since is not None,
+        ticket.holder_id is not None,
     )
 
 
@@ -307,7 +311,7 @@ async def _cancel_page(
     quote: Any = None
     try:
         quote = await sales.reads.find_cancellation_quote(
-            context.database, found.booking.booking_id, request.actor.id, None, context.clock()
+            context.database, found.booking.booking_id, request.actor.id, _own_tickets(found), context.clock()
         )
     except Refused as exc:
         refused = refused or exc
@@ -352,6 +356,13 @@ async def _act(request: Request, found: BookingOnPage, command: Command) -> Resp
 
 class _Chosen(msgspec.Struct, frozen=True):
     tickets: list[str]
+
+
+def _own_tickets(found: BookingOnPage) -> tuple[UUID, ...] | None:
+    """Return the tickets that the buyer can cancel, where another person holds one of the others."""
+    valid = [ticket for ticket in found.booking.tickets if ticket.state == "valid"]
+    own = tuple([ticket.ticket_id for ticket in valid if ticket.holder_id is None])
+    return own if own and len(own) < len(valid) else None
 
 
 def _chosen(form: Form) -> list[UUID]:

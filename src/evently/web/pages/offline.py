@@ -112,7 +112,7 @@ async def tickets_to_keep(request: Request) -> Response[TicketsToKeep]:
         _ticket(booking, number, events[booking.event_id], names, given.get(booking.booking_id))
         for booking in bookings
         for number, ticket in enumerate(booking.tickets)
-        if ticket.state != "void"
+        if ticket.state != "void" and ticket.holder_id is None
     ]
     tickets = TicketsToKeep(show_id("per", request.actor.id), found[:_TICKETS_MAX])
     return Response(tickets, headers=NO_STORE, media_type="application/json")

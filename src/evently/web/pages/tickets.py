@@ -26,7 +26,9 @@ from evently.web.services import Request
 @show("/tickets/{ticket_id}", **policy(SIGNED_IN))
 async def show_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Response[str]:
     """Return a ticket of the reader, as large as the door's reader wants it."""
-    issued, ticket = await tickets.load_ticket_of_buyer(request.context.database, request.actor.id, ticket_id)
+    issued, ticket = await tickets.load_ticket_of_person(
+        request.context.database, request.actor.id, ticket_id
+    )
     event, numbers = issued.event, [each.ticket_id for each in issued.admitting]
     here = numbers.index(ticket_id) if ticket_id in numbers else None
     others = None if here is None else (numbers[here - 1 : here], numbers[here + 1 : here + 2])
@@ -57,7 +59,7 @@ async def apple_pass(request: Request, ticket_id: FromPath[TicketId]) -> Respons
     apple, _ = context.wallets.offered(context.clock())
     if apple is None:
         raise Refused(TicketsRefusal.NO_WALLET)
-    issued, ticket = await tickets.load_ticket_of_buyer(context.database, request.actor.id, ticket_id)
+    issued, ticket = await tickets.load_ticket_of_person(context.database, request.actor.id, ticket_id)
     tickets.get_code(issued, ticket)
     name = f"{issued.reference}-{ticket.number}.pkpass"
     headers = {**NO_STORE, "content-disposition": f'attachment; filename="{name}"'}
@@ -72,7 +74,7 @@ async def google_wallet(request: Request, ticket_id: FromPath[TicketId]) -> Resp
     _, google = context.wallets.offered(now := context.clock())
     if google is None:
         raise Refused(TicketsRefusal.NO_WALLET)
-    issued, ticket = await tickets.load_ticket_of_buyer(context.database, request.actor.id, ticket_id)
+    issued, ticket = await tickets.load_ticket_of_person(context.database, request.actor.id, ticket_id)
     tickets.get_code(issued, ticket)
     return see_other(await asyncio.to_thread(google.url_for, issued, ticket, now))
 
@@ -80,11 +82,11 @@ async def google_wallet(request: Request, ticket_id: FromPath[TicketId]) -> Resp
 @show("/bookings/{booking_id}/tickets.pdf", **policy(SIGNED_IN))
 async def tickets_pdf(request: Request, booking_id: FromPath[BookingId]) -> Response[bytes]:
     """Return the tickets of a booking of the reader as PDF."""
-    context = request.context
+    context, reader_id = request.context, request.actor.id
     booking = await context.bookings.get(booking_id)
-    if booking.buyer_id != request.actor.id:
+    if reader_id not in (booking.buyer_id, *(ticket.holder_id for ticket in booking.tickets)):
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    issued = await tickets.load_tickets(context.database, booking)
+    issued = await tickets.load_tickets(context.database, booking, reader_id)
     tickets.check_valid(issued)
     headers = {**NO_STORE, "content-disposition": f'inline; filename="tickets-{issued.reference}.pdf"'}
     return Response(await context.printer.pdf_of(issued), headers=headers, media_type="application/pdf")

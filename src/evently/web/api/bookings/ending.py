@@ -29,12 +29,14 @@ _CANCELLING: Final = (
     SalesRefusal.HOLD_EXPIRED,
     SalesRefusal.TICKET_USED,
 )
+_OWN_CANCELLING: Final = (*_CANCELLING, SalesRefusal.TICKET_PASSED_ON)
 _RETURNING: Final = (
     SalesRefusal.BOOKING_NOT_FOUND,
     SalesRefusal.UNKNOWN_TICKET,
     SalesRefusal.ALREADY_CANCELLED,
     SalesRefusal.TICKET_USED,
     SalesRefusal.NOT_RETURNABLE,
+    SalesRefusal.TICKET_PASSED_ON,
 )
 
 
@@ -100,7 +102,7 @@ class BookingCancellationPreviewView(msgspec.Struct, frozen=True):
         "cancellation itself decides the refund."
     ),
     tags=["Bookings"],
-    responses=problems(*_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL),
+    responses=problems(*_OWN_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL),
     **policy(SIGNED_IN),
 )
 async def quote_cancellation(
@@ -128,11 +130,12 @@ async def quote_cancellation(
     summary="Cancel a booking",
     description=(
         "Cancels the whole booking, or the named tickets. A confirmed booking can be cancelled until the "
-        "event starts, or until an earlier deadline that the organizer sets. A hold is released."
+        "event starts, or until an earlier deadline that the organizer sets. A hold is released. Tickets "
+        "that another person holds now cannot be cancelled: name the others."
     ),
     tags=["Bookings"],
     status_code=200,
-    responses=problems(*_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL, SalesRefusal.KEY_REUSED),
+    responses=problems(*_OWN_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL, SalesRefusal.KEY_REUSED),
     **policy(SIGNED_IN, rate="bookings"),
 )
 async def cancel_booking(

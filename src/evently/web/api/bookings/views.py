@@ -39,7 +39,8 @@ class TicketView(msgspec.Struct, frozen=True):
     """One ticket. `code` admits one person.
 
     The code is null until the booking is confirmed,
-    and in the answers for organizers: only the buyer sees it.
+    and in the answers for organizers: only the buyer sees it, while they hold the ticket. `passed_on`:
+    another person holds it.
 
     `total` is what the ticket costs: the price, minus the discount, plus the fee if the buyer pays it, plus
     the tax of the price if it is not included. `tax` is all the tax in `total`; `fee_tax` is the part of it
@@ -60,6 +61,7 @@ class TicketView(msgspec.Struct, frozen=True):
     code: str | None
     seat: SeatView | None
     returning: bool
+    passed_on: bool
 
 
 class BookingView(msgspec.Struct, frozen=True):
@@ -202,9 +204,10 @@ def _show_ticket(ticket: sales.commands.Ticket, currency: str, *, confirmed: boo
         Money(ticket.fee_tax_minor, currency) if ticket.fee_tax_minor else None,
         price if total == ticket.price_minor else Money(total, currency),
         ticket.state,
-        write_code(shown_id, ticket.secret) if confirmed else None,
+        write_code(shown_id, ticket.secret) if confirmed and ticket.holder_id is None else None,
         None if ticket.seat_id is None else SeatView(ticket.seat_id, ticket.seat_label or ticket.seat_id),
         ticket.returning_since is not None,
+        ticket.holder_id is not None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The tickets of a booking, as a list and as documents, for its buyer alone: they contain the codes."""
+"""The tickets of a booking, as a list and as documents, for their holders alone: they contain the codes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ async def list_tickets_of_booking(request: Request, booking_id: FromPath[Booking
     operation_id="getTicketsPdf",
     summary="Get the tickets of a booking as PDF",
     description=(
-        "One A4 page for each ticket that admits; void tickets are left out. The file is tagged for screen "
+        "One A4 page for each ticket that admits and that the caller holds; void tickets are left out. The "
+        "file is tagged for screen "
         "readers (PDF/UA-1). The same tickets give the same bytes. A character that cannot be printed is "
         "replaced by `[?]`, and the ticket says which one it was."
     ),
@@ -97,8 +98,13 @@ async def get_booking_calendar(
 ) -> Response[bytes] | Response[None]:
     """Return a booking of the caller as a calendar with one entry."""
     issued = await _tickets_of(request, booking_id)
-    base, shown = request.context.options.public_url, show_id("bkg", booking_id)
-    body = tickets.calendar_of(issued, f"{base}/bookings/{shown}" if base else None)
+    base = request.context.options.public_url
+    path = (
+        f"/bookings/{show_id('bkg', booking_id)}"
+        if issued.booking.buyer_id == request.actor.id
+        else f"/tickets/{show_id('tkt', issued.tickets[0].ticket_id)}"
+    )
+    body = tickets.calendar_of(issued, f"{base}{path}" if base else None)
     etag = etag_of(tickets.digest_of(body))
     if unchanged := not_modified(request, etag, PRIVATE):
         return unchanged
@@ -111,10 +117,10 @@ async def get_booking_calendar(
 
 
 async def _tickets_of(request: Request, booking_id: UUID) -> IssuedTickets:
-    booking = await request.context.bookings.get(booking_id)
-    if booking.buyer_id != request.actor.id:
+    booking, reader_id = await request.context.bookings.get(booking_id), request.actor.id
+    if reader_id not in (booking.buyer_id, *(ticket.holder_id for ticket in booking.tickets)):
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    return await tickets.load_tickets(request.context.database, booking)
+    return await tickets.load_tickets(request.context.database, booking, reader_id)
 
 
 routes: Final = [list_tickets_of_booking, get_tickets_pdf, get_booking_calendar]

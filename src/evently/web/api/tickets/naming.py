@@ -1,4 +1,4 @@
-"""The name on a ticket, which its buyer can change until a time that the organizer sets."""
+"""The name on a ticket, which its holder can change until a time that the organizer sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from evently import attendees, tickets
 from evently.attendees import AttendeesRefusal
-from evently.kit.errors import CommonRefusal, Invalid
+from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import TicketId
 from evently.tickets import TicketsRefusal
 from evently.web.api.tickets.reading import answer_ticket
@@ -53,7 +53,9 @@ async def change_ticket(
 ) -> Response[TicketDetailsView]:
     """Change the name on a ticket of the caller."""
     context = request.context
-    issued, ticket = await tickets.load_ticket_of_buyer(context.database, request.actor.id, ticket_id)
+    issued, ticket = await tickets.load_ticket_of_person(context.database, request.actor.id, ticket_id)
+    if not ticket.held:
+        raise Refused(AttendeesRefusal.NAME_FIXED, "passed_on")
     name = ticket.attendee_name if data.attendee_name is msgspec.UNSET else data.attendee_name
     if isinstance(data.attendee_name, str):
         name, wrong = attendees.check_name(data.attendee_name, "/attendee_name")

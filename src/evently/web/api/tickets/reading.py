@@ -31,7 +31,7 @@ PRIVATE: Final = "private, no-cache"  # only the buyer's own browser keeps it, a
 async def get_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Response[TicketDetailsView]:
     """Return a ticket of the caller with everything that is printed on it."""
     context = request.context
-    issued, ticket = await tickets.load_ticket_of_buyer(context.database, request.actor.id, ticket_id)
+    issued, ticket = await tickets.load_ticket_of_person(context.database, request.actor.id, ticket_id)
     return answer_ticket(context, issued, ticket)
 
 
@@ -66,7 +66,9 @@ async def get_ticket_qr_code(
     request: Request, ticket_id: FromPath[TicketId]
 ) -> Response[bytes] | Response[None]:
     """Return the code of a ticket of the caller as a QR code."""
-    issued, ticket = await tickets.load_ticket_of_buyer(request.context.database, request.actor.id, ticket_id)
+    issued, ticket = await tickets.load_ticket_of_person(
+        request.context.database, request.actor.id, ticket_id
+    )
     drawn = tickets.qr_svg(tickets.get_code(issued, ticket), tickets.label_of(issued, ticket)).encode()
     etag = etag_of(tickets.digest_of(drawn))
     if unchanged := not_modified(request, etag, PRIVATE):

@@ -49,7 +49,8 @@ class TicketDetailsView(msgspec.Struct, frozen=True):
     """One ticket. `number` counts the tickets of its booking, which has `tickets_of_booking`.
 
     `code` admits one person. It is null when the ticket admits nobody: before the booking is confirmed, when
-    the ticket is void, when the event is cancelled. It is also null in the answers for organizers.
+    the ticket is void, when the event is cancelled. It is also null in the answers for organizers, and for
+    the buyer of a ticket that was `passed_on`: only the person who holds it sees it.
     `amount_due` is what is paid at the door. `returning`: the buyer returned the ticket, and it is offered to
     the waitlist; it stays valid until another buyer takes it. `qr_url`, `pdf_url` and `wallet_url` are null
     where `code` is; `wallet_url` also where this installation has no wallet. `attendee_name`: null when none
@@ -63,6 +64,7 @@ class TicketDetailsView(msgspec.Struct, frozen=True):
     tickets_of_booking: int
     state: TicketState
     returning: bool
+    passed_on: bool
     ticket_type_id: str
     ticket_type_name: str
     total: Money
@@ -92,9 +94,10 @@ def show_ticket(
         booking_id=booking_id,
         reference=issued.reference,
         number=ticket.number,
-        tickets_of_booking=len(issued.tickets),
+        tickets_of_booking=len(issued.booking.tickets),
         state=ticket.state,
         returning=ticket.returning,
+        passed_on=ticket.passed_on,
         ticket_type_id=show_id("tty", ticket.ticket_type_id),
         ticket_type_name=ticket.type_name,
         total=Money(ticket.total_minor, currency),

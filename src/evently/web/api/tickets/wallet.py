@@ -46,7 +46,7 @@ async def get_ticket_wallets(request: Request, ticket_id: FromPath[TicketId]) ->
     apple, google = context.wallets.offered(now := context.clock())
     if apple is None and google is None:
         raise Refused(TicketsRefusal.NO_WALLET)
-    issued, ticket = await tickets.load_ticket_of_buyer(context.database, request.actor.id, ticket_id)
+    issued, ticket = await tickets.load_ticket_of_person(context.database, request.actor.id, ticket_id)
     tickets.get_code(issued, ticket)
     shown = show_id("tkt", ticket_id)
     view = WalletsView(
@@ -74,7 +74,7 @@ async def get_ticket_apple_pass(request: Request, ticket_id: FromPath[TicketId])
     apple, _ = context.wallets.offered(context.clock())
     if apple is None:
         raise Refused(TicketsRefusal.NO_WALLET)
-    issued, ticket = await tickets.load_ticket_of_buyer(context.database, request.actor.id, ticket_id)
+    issued, ticket = await tickets.load_ticket_of_person(context.database, request.actor.id, ticket_id)
     tickets.get_code(issued, ticket)
     headers = NO_STORE | {
         "content-disposition": f'attachment; filename="{issued.reference}-{ticket.number}.pkpass"'

@@ -1,0 +1,144 @@
+"""Reads tickets that are passed on: one transfer, a person's, and what a ticket's holder may do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from evently.db import Connection, Database, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import Refused
+from evently.sales.commands import SalesRefusal, Transfer
+
+sql: Final = load_queries(__name__)
+
+
+class HeldTicket(msgspec.Struct, frozen=True):
+    """Where a ticket belongs, who has booked it, and who holds it."""
+
+    event_id: UUID
+    booking_id: UUID
+    buyer_id: UUID
+    holder_id: UUID
+    ticket_id: UUID
+    ticket_type_id: UUID
+    event_starts_at: datetime
+
+
+class TransferCounts(msgspec.Struct, frozen=True):
+    """How many transfers there were since an instant: by a giver, to an address, of a ticket."""
+
+    by_giver: int
+    to_address: int
+    of_ticket: int
+
+
+class TransferStory(msgspec.Struct, frozen=True):
+    """A transfer with what people read about it. `receiver` is the name of who accepted.
+
+    Names are None when the account was closed.
+    """
+
+    transfer: Transfer
+    giver: str | None
+    receiver: str | None
+    ticket_type_id: UUID
+    type_name: str
+    seat_label: str | None
+    ticket_state: str
+    holder_id: UUID
+
+    @property
+    def ticket(self) -> str:
+        """What names the ticket: its type, and its seat if it has one."""
+        if self.seat_label is None:
+            return self.type_name
+        return f"{self.type_name}, {self.seat_label}"
+
+
+async def get_transfer(database: Database, transfer_id: UUID) -> TransferStory:
+    """Return a transfer, or refuse an unknown one."""
+    row = await database.fetch_row(*sql.find_transfer(transfer_id=transfer_id))
+    if row is None:
+        raise Refused(SalesRefusal.TRANSFER_NOT_FOUND)
+    return _story(tuple(row.values()))
+
+
+async def list_transfers_of_person(
+    database: Database, person_id: UUID, address: str | None, limit: int, after: str | None
+) -> Page[TransferStory]:
+    """Return a page of the transfers of a person, newest first.
+
+    Those that the person made or accepted, and those that are or were offered to their address.
+    """
+    at, key = (None, None) if after is None else read_cursor(after, tuple[datetime, UUID])
+    rows = await database.fetch(
+        *sql.list_of_person(person_id=person_id, address=address, at=at, key=key, limit=limit + 1)
+    )
+    found = [_story(tuple(row.values())) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return Page(found, None)
+    last = found[-1].transfer
+    return Page(found, write_cursor((last.offered_at, last.transfer_id)))
+
+
+async def list_open_transfers(
+    database: Database, event_id: UUID, ticket_ids: Collection[UUID]
+) -> dict[UUID, Transfer]:
+    """Return the open transfers of tickets of an event, by ticket."""
+    rows = await database.fetch(*sql.list_open(event_id=event_id, ticket_ids=list(ticket_ids)))
+    return {row["ticket_id"]: Transfer(*row.values()) for row in rows}
+
+
+async def find_held_ticket(database: Database, person_id: UUID, ticket_id: UUID) -> HeldTicket | None:
+    """Return where a ticket belongs that a person has booked or holds; None: they have no such ticket."""
+    row = await database.fetch_row(*sql.find_held(person_id=person_id, ticket_id=ticket_id))
+    return None if row is None else HeldTicket(**row)
+
+
+async def list_received_tickets(database: Database, person_id: UUID, limit: int) -> list[HeldTicket]:
+    """Return the tickets that were passed on to a person and are valid or used, by start of the event."""
+    rows = await database.fetch(*sql.list_received(person_id=person_id, limit=limit))
+    return [HeldTicket(**row) for row in rows]
+
+
+async def list_received_upcoming(
+    tx: Connection, person_id: UUID, now: datetime, limit: int
+) -> list[HeldTicket]:
+    """Return the valid tickets that were passed on to a person, of events that are not over."""
+    return [
+        HeldTicket(**row)
+        for row in await tx.fetch(*sql.list_received_upcoming(person_id=person_id, now=now, limit=limit))
+    ]
+
+
+async def list_open_of_giver(database: Database, person_id: UUID, limit: int) -> list[Transfer]:
+    """Return open transfers that a person has made."""
+    rows = await database.fetch(*sql.list_open_of_giver(person_id=person_id, limit=limit))
+    return [Transfer(*row.values()) for row in rows]
+
+
+async def count_transfers(
+    database: Database, held: HeldTicket, giver_id: UUID, address: str, since: datetime
+) -> TransferCounts:
+    """Return how many offers there were since an instant; those of the ticket since ever."""
+    row = await database.fetch_row(
+        *sql.count_transfers(
+            giver_id=giver_id,
+            address=address,
+            event_id=held.event_id,
+            ticket_id=held.ticket_id,
+            since=since,
+        )
+    )
+    assert row is not None, "an aggregate has one row"
+    return TransferCounts(**row)
+
+
+def _story(row: tuple[Any, ...]) -> TransferStory:
+    columns = len(Transfer.__struct_fields__)
+    return TransferStory(Transfer(*row[:columns]), *row[columns:])
