@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -32,6 +33,7 @@ _ENCODED_TYPES: Final[dict[str, bytes]] = {
     "application/problem+json": b"application/problem+json",
 }
 _NO_CONTENT: Final = 204
+_HEADERS_KNOWN_MAX: Final = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,11 @@ class Disconnected(Exception):
     """The client closed the connection before its request was complete. Nobody reads the response."""
 
 
+@lru_cache(_HEADERS_KNOWN_MAX)  # most are always the same
+def _encode_header(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1")
+
+
 class Response(Generic[Content]):
     """What a handler returns: content (a Struct, bytes, text, or None for no body), status and headers.
 
@@ -124,14 +131,7 @@ class Response(Generic[Content]):
         """Send the response."""
         content = self.content
         status = self.status_code or (_NO_CONTENT if content is None else 200)
-        headers = (
-            [
-                (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in self.headers.items()
-            ]
-            if self.headers
-            else []
-        )
+        headers = [_encode_header(*each) for each in self.headers.items()]
         body = b""
         if content is not None:
             body = (

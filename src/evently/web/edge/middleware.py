@@ -170,6 +170,7 @@ class _Serving(Exchange):
                 self._compressor = compressor_of(coding)
             elif coding is not None:
                 body = await compress_aside(body, coding)
+                head["headers"].append((b"content-length", b"%d" % len(body)))
                 message = {**message, "body": body}
             await self._send(head)
         if self._compressor is not None:

@@ -87,6 +87,7 @@ templates: Final = jinja2.Environment(
     auto_reload=False,  # or each page asks the file system whether its templates have changed
 )
 templates.filters |= {
+    "asset": asset_address,  # of a constant name, it is part of the compiled template
     "money": words.money,
     "sum": words.sum_of,
     "day": words.day,
