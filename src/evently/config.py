@@ -133,6 +133,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rate_heavy: Annotated[Rate, _help("Reports and exports per minute and person.")] = 60
     rate_login: Annotated[Rate, _help("Log-ins per minute and address.")] = 60
     rate_register: Annotated[Rate, _help("Registrations per minute and address.")] = 20
+    rate_suggestions: Annotated[
+        Rate,
+        _help("Suggestions of seats and checks of single seats per minute and person, or per address."),
+    ] = 1_200
     rate_promo_codes: Annotated[
         Rate, _help("Bookings and quotes with a promo code per minute and person.")
     ] = 30

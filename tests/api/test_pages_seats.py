@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from html import unescape
 
 import pytest
 
 from evently.kit.ids import show_id
+from evently.web.pages import seats
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.visitor import Visitor
 
@@ -142,3 +144,48 @@ async def test_single_seats_may_stay_where_the_organizer_does_not_mind(office: B
     event = await office.open_hall(payment="door")
     text = await Visitor(office).read(f"/events/{show_id('evt', event.event_id)}/seats")
     assert attribute(text, "data-rule") == ""
+
+
+async def test_a_large_section_is_shown_page_by_page(
+    office: BoxOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = await office.open_hall(payment="door")
+    types, visitor = await office.types(event), Visitor(office)
+    address = f"/events/{show_id('evt', event.event_id)}/seats"
+    stalls = [f"{types['Stalls']}:S-{row}-{number}" for row in "AB" for number in range(1, 7)]
+
+    def shown() -> list[str]:
+        return re.findall(r'class="seat-box"><input[^>]* value="([^"]*)"', visitor.text)
+
+    def ways() -> list[str]:
+        return re.findall(r'<button class="chip" form="choice"[^>]*>([^<]*) <span', visitor.text)
+
+    await visitor.read(f"{address}?section=Stalls")
+    assert (shown(), ways()) == (stalls, []), "a section that fits is one page"
+    monkeypatch.setattr(seats, "SEATS_ON_PAGE_MAX", 8)
+    await visitor.read(f"{address}?section=Stalls")
+    assert (shown(), ways()) == (stalls[:6], ["Row A", "Row B"]), "a page has whole rows"
+    monkeypatch.setattr(seats, "SEATS_ON_PAGE_MAX", 4)
+    found = []
+    for number in range(1, 5):
+        await visitor.read(f"{address}/rows/{number}?section=Stalls")
+        assert len(shown()) <= 4
+        found += shown()
+    assert found == stalls, "every seat is on one page"
+    assert ways()[:2] == ["Row A, seats 1 to 4", "Row A, seats 5 to 6"]
+    chosen = stalls[0]
+    await visitor.read(f"{address}/rows/2?section=Stalls&seat={chosen}")
+    assert f'name="seat" value="{chosen}" checked>Stalls, row A, seat 1' in visitor.text, "it stays chosen"
+    for wrong in ("0", "5", "99999", "-1", "x", "\u0663"):
+        await visitor.read(f"{address}/rows/{wrong}?section=Stalls")
+        assert visitor.status == 404, wrong
+
+
+async def test_suggestions_have_a_limit_of_their_own(database_url: str) -> None:
+    async with open_box_office(database_url, rate_suggestions=2) as office:
+        event = await office.open_hall(payment="door")
+        address = f"/events/{show_id('evt', event.event_id)}/seats"
+        asked = (f"{address}/suggestion", f"{address}/orphans", f"{address}/suggestion", f"{address}/orphans")
+        statuses = [(await office.client.get(each)).status_code for each in asked]
+        assert statuses == [200, 200, 429, 429]
+        assert (await office.client.get(address)).status_code == 200, "the page is another matter"

@@ -14,6 +14,7 @@ BODY_BYTES_MAX: Final = 256 * 1024  # a hundred ticket types with long descripti
 class RateOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Requests per minute; 0 means no limit. `login` and `register` count per address.
 
+    `suggestions`: what the seat map asks for while seats are chosen; it costs more than a read that is kept.
     `promo_codes`: bookings and quotes with a promo code; without a limit, codes could be guessed.
     """
 
@@ -23,6 +24,7 @@ class RateOptions(msgspec.Struct, frozen=True, kw_only=True):
     heavy: int = 60
     login: int = 60
     register: int = 20
+    suggestions: int = 1_200
     promo_codes: int = 30
     store_url: str | None = None
 

@@ -28,7 +28,7 @@ from evently.web.edge.access import Policy
 
 T = TypeVar("T")
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Rate = Literal["reads", "writes", "bookings", "login", "register", "heavy", "unlimited"]
+Rate = Literal["reads", "writes", "bookings", "login", "register", "heavy", "suggestions", "unlimited"]
 _STATUS: Final[dict[str, int]] = {"POST": HTTPStatus.CREATED, "DELETE": HTTPStatus.NO_CONTENT}
 
 

@@ -7,6 +7,7 @@ A suggestion is a read: it holds nothing, and the next reader may get the same.
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -19,14 +20,14 @@ from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import UNITS_MAX
-from evently.sales.reads import BestAvailable, SeatBoard
+from evently.sales.reads import BestAvailable, SeatBoard, public_types, state_of
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.compression import best_coding, compress
 from evently.web.edge.conditional import NO_STORE, etag_of, not_modified
 from evently.web.edge.context import JSON, Response
 from evently.web.edge.memory import Kept
 from evently.web.edge.routing import FromPath
-from evently.web.pages.events import EventOnPage, TypeOnPage, read_event
+from evently.web.pages.events import EventOnPage, TypeOnPage
 from evently.web.pages.forms import Form, parse_form
 from evently.web.pages.rendering import show
 from evently.web.services import Request, Services
@@ -88,18 +89,20 @@ class Suggestion(msgspec.Struct, frozen=True):
     seats: list[str]
 
 
-@show("/events/{event_id}/seats/suggestion", **policy(PUBLIC))
+@show("/events/{event_id}/seats/suggestion", **policy(PUBLIC, rate="suggestions"))
 async def show_suggestion(request: Request, event_id: FromPath[EventId]) -> Response[Suggestion]:
-    """Return the best available seats for a form of ticket types with quantities. Holds nothing."""
-    page = await read_event(request, event_id)
+    """Return the best available seats for a form of ticket types with quantities. Holds nothing.
+
+    The board has everything that it needs, so many suggestions cost the database no more than one.
+    """
     board = await request.context.boards.get_board(event_id)
     form = parse_form(request.scope["query_string"].decode("latin-1"))
-    lines = _read_lines(form, page, board)
+    lines = _read_lines(form, board, request.context.clock())
     found = board.suggest([line for _, line in lines], min(_number(form, "others"), _OTHERS_MAX))
     ids = board.hall.plan.ids
     seats = [
-        f"{each.id}:{ids[number]}"
-        for (each, _), numbers in zip(lines, found or (), strict=False)
+        f"{name}:{ids[number]}"
+        for (name, _), numbers in zip(lines, found or (), strict=False)
         for number in numbers
     ]
     return Response(Suggestion(seats), headers=NO_STORE)
@@ -113,7 +116,7 @@ class Orphans(msgspec.Struct, frozen=True):
     extended: list[str] | None
 
 
-@show("/events/{event_id}/seats/orphans", **policy(PUBLIC))
+@show("/events/{event_id}/seats/orphans", **policy(PUBLIC, rate="suggestions"))
 async def show_orphans(request: Request, event_id: FromPath[EventId]) -> Response[Orphans]:
     """Return which single seats a choice leaves alone. A booking is refused for it if `orphans_forbidden`."""
     board = await request.context.boards.get_board(event_id)
@@ -131,16 +134,20 @@ async def show_orphans(request: Request, event_id: FromPath[EventId]) -> Respons
     return Response(Orphans([ids[number] for number in mended.orphans], *others), headers=NO_STORE)
 
 
-def _read_lines(form: Form, page: EventOnPage, board: SeatBoard) -> list[tuple[TypeOnPage, BestAvailable]]:
+def _read_lines(form: Form, board: SeatBoard, now: datetime) -> list[tuple[str, BestAvailable]]:
+    """Return what a form asks for, with the public id of each ticket type, in the organizer's order."""
     section: str | None = form.text("section")
     if section not in board.hall.plan.sections:
         section = None
-    accessible, lines, left = _number(form, "accessible"), list[tuple[TypeOnPage, BestAvailable]](), UNITS_MAX
-    for each in page.types:
-        quantity = min(_number(form, each.id), left)
-        if quantity and each.state == "on_sale" and each.zone in board.hall.zones:
-            line = BestAvailable(each.zone, quantity, section, min(accessible, quantity))
-            lines.append((each, line))
+    accessible, lines, left = _number(form, "accessible"), list[tuple[str, BestAvailable]](), UNITS_MAX
+    sale = board.sale
+    for terms in sorted(public_types(sale), key=lambda each: each.position):
+        name, zone = show_id("tty", terms.ticket_type_id), terms.zone
+        quantity = min(_number(form, name), left)
+        if not quantity or zone is None or zone not in board.hall.zones:
+            continue
+        if state_of(sale, terms, sale.available_at(terms, now), now) == "on_sale":
+            lines.append((name, BestAvailable(zone, quantity, section, min(accessible, quantity))))
             left -= quantity
     return lines
 

@@ -1,4 +1,4 @@
-"""Choosing seats from a list: sections, then rows of check boxes; or the best available ones.
+"""Choosing seats from a list: sections, then rows of check boxes, page by page; or the best available ones.
 
 Works without script and by keyboard. The chosen seats stand in the address, so they survive another section,
 Back and the log-in. Nothing is held before the next page but one.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Annotated, Final, NamedTuple
 from urllib.parse import urlencode
+from uuid import UUID
 
-from evently.kit.errors import Refused
+from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import UNITS_MAX, SalesRefusal
@@ -28,14 +30,16 @@ from evently.web.pages.seat_map import encode_zones, layout_address, zones_of
 from evently.web.services import Request
 
 _AVAILABLE: Final = "0"
+_DIGITS_MAX: Final = 4  # of the number of a page
 _NOTES: Final = {
     "accessible": "wheelchair place",
     "companion": "companion seat",
     "restricted_view": "restricted view",
     "standard": "",
 }
-# A page of an ordinary section is made at once, 30 us for each seat; larger ones, such as 0.6 s for twenty
-# thousand seats, aside and one at a time.
+SEATS_ON_PAGE_MAX: Final = 400  # 100 KB, before it is compressed to 5; twenty thousand would be 4.7 MB
+# A page with so many seats and links is made at once, 30 us for each; larger ones, of halls with hundreds of
+# sections, aside and one at a time.
 _AT_ONCE_MAX: Final = 1_000
 _aside: Final = ThreadPoolExecutor(1, "pages")
 Section = Annotated[str, QueryParameter(max_length=100)]
@@ -59,10 +63,26 @@ class SeatOnPage(NamedTuple):
 
 
 class RowOnPage(NamedTuple):
-    """A row of a section."""
+    """A row of a section, or a part of a very long one."""
 
     label: str
     seats: list[SeatOnPage]
+
+
+class RowPart(NamedTuple):
+    """The seats of a row that are on one page."""
+
+    row: int
+    first: int
+    end: int
+
+
+class Rows(NamedTuple):
+    """The rows of a section that one page shows, and how the way to it is labelled."""
+
+    parts: list[RowPart]
+    label: str  # such as "Rows A to F"
+    free: int
 
 
 class SectionOnPage(NamedTuple):
@@ -78,7 +98,23 @@ class SectionOnPage(NamedTuple):
 async def show_seats(
     request: Request, event_id: FromPath[EventId], section: Section = ""
 ) -> Response[str] | Response[None]:
-    """Return the sections of a hall, and the rows of one."""
+    """Return the sections of a hall, and the first rows of one."""
+    return await _show(request, event_id, section, 1)
+
+
+@show("/events/{event_id}/seats/rows/{number}", **policy(PUBLIC))
+async def show_rows(
+    request: Request, event_id: FromPath[EventId], number: FromPath[str], section: Section = ""
+) -> Response[str] | Response[None]:
+    """Return further rows of a section: `number` counts the pages that it takes."""
+    if not (number.isdecimal() and number.isascii() and len(number) <= _DIGITS_MAX):
+        raise Refused(CommonRefusal.NOT_FOUND)
+    return await _show(request, event_id, section, int(number))
+
+
+async def _show(
+    request: Request, event_id: UUID, section: str, number: int
+) -> Response[str] | Response[None]:
     page = await read_event(request, event_id)
     if page.event.state == "draft":
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
@@ -87,12 +123,15 @@ async def show_seats(
     board = await request.context.boards.get_board(event_id)
     chosen = _known(board, parse_form(request.scope["query_string"].decode("latin-1")).all("seat"))
     plan = board.hall.plan
-    number = plan.sections.index(section) if section in plan.sections else None
-    first, end = (0, 0) if number is None else plan.section_ends[number]
-    if end - first + len(plan.sections) * (1 + len(chosen)) <= _AT_ONCE_MAX:
-        return _draw(request, page, board, number, chosen)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_aside, _draw, request, page, board, number, chosen)
+    place = plan.sections.index(section) if section in plan.sections else None
+    pages = [] if place is None else _paged(board, place)
+    if not 0 < number <= max(1, len(pages)):
+        raise Refused(CommonRefusal.NOT_FOUND)
+    rows = pages[number - 1].parts if pages else []
+    draw = partial(_draw, request, page, board, place, pages, number, chosen)
+    if sum(part.end - part.first for part in rows) + len(plan.sections) * (1 + len(chosen)) <= _AT_ONCE_MAX:
+        return draw()
+    return await asyncio.get_running_loop().run_in_executor(_aside, draw)
 
 
 def _known(board: SeatBoard, given: Sequence[str]) -> list[str]:
@@ -101,14 +140,52 @@ def _known(board: SeatBoard, given: Sequence[str]) -> list[str]:
     return [seat for seat in dict.fromkeys(given) if seat.partition(":")[2] in numbers][:UNITS_MAX]
 
 
-def _draw(
-    request: Request, page: EventOnPage, board: SeatBoard, number: int | None, chosen: list[str]
+def _paged(board: SeatBoard, section: int) -> list[Rows]:
+    """Return the rows of a section, page by page. A row that is longer than a page is cut."""
+    plan, states = board.hall.plan, board.states()
+    parts = [
+        RowPart(row, start, min(start + SEATS_ON_PAGE_MAX, end))
+        for row in range(*plan.section_rows[section])
+        for first, end in [plan.row_ends[row]]
+        for start in range(first, end, SEATS_ON_PAGE_MAX)
+    ]
+    pages: list[list[RowPart]] = []
+    for part in parts:
+        if not pages or part.end - pages[-1][0].first > SEATS_ON_PAGE_MAX:
+            pages.append([])
+        pages[-1].append(part)
+    return [
+        Rows(each, _label(board, each), states.count(_AVAILABLE, each[0].first, each[-1].end))
+        for each in pages
+    ]
+
+
+def _label(board: SeatBoard, parts: list[RowPart]) -> str:
+    plan, first, last = board.hall.plan, parts[0], parts[-1]
+    if first.row != last.row:
+        return f"Rows {plan.row_labels[first.row]} to {plan.row_labels[last.row]}"
+    row = f"Row {plan.row_labels[first.row]}"
+    if (first.first, last.end) == plan.row_ends[first.row]:
+        return row
+    return f"{row}, seats {plan.seat_labels[first.first]} to {plan.seat_labels[last.end - 1]}"
+
+
+def _draw(  # what a page of a hall is made of
+    request: Request,
+    page: EventOnPage,
+    board: SeatBoard,
+    section: int | None,
+    pages: list[Rows],
+    number: int,
+    chosen: list[str],
 ) -> Response[str]:
     plan, by_zone = board.hall.plan, _types_by_zone(page)
     address = f"/events/{show_id('evt', page.event.event_id)}"
-    kept = urlencode([("seat", seat) for seat in chosen])
-    sections = [_show_section(board, each, by_zone, address, kept) for each in range(len(plan.sections))]
-    rows = None if number is None else _rows(board, number, by_zone, set(chosen))
+    kept, states = urlencode([("seat", seat) for seat in chosen]), board.states()
+    sections = [
+        _show_section(board, states, each, by_zone, address, kept) for each in range(len(plan.sections))
+    ]
+    rows = None if section is None else _rows(board, pages[number - 1], by_zone, set(chosen))
     here = {seat.value for row in rows or [] for seat in row.seats}
     return render(
         request,
@@ -116,8 +193,10 @@ def _draw(
         page=page,
         address=address,
         sections=sections,
-        section=None if number is None else plan.sections[number],
+        section=None if section is None else plan.sections[section],
         rows=rows,
+        pages=pages,
+        number=number,
         here=here,
         orphans_forbidden=page.sale.conditions_now()[1].orphans_forbidden,
         chosen=_named(board, chosen, by_zone),
@@ -146,11 +225,11 @@ def _types_by_zone(page: EventOnPage) -> dict[str, list[TypeOnPage]]:
 
 
 def _show_section(
-    board: SeatBoard, number: int, by_zone: dict[str, list[TypeOnPage]], address: str, kept: str
+    board: SeatBoard, states: str, number: int, by_zone: dict[str, list[TypeOnPage]], address: str, kept: str
 ) -> SectionOnPage:
     plan, hall = board.hall.plan, board.hall
     first, end = plan.section_ends[number]
-    free = hall.states()[first:end].count(0)
+    free = states.count(_AVAILABLE, first, end)
     zones = set(hall.zone_of[first:end])
     prices = [
         each.price
@@ -169,17 +248,17 @@ def _show_section(
 
 
 def _rows(
-    board: SeatBoard, section: int, by_zone: dict[str, list[TypeOnPage]], chosen: set[str]
+    board: SeatBoard, shown: Rows, by_zone: dict[str, list[TypeOnPage]], chosen: set[str]
 ) -> list[RowOnPage]:
     plan, states = board.hall.plan, board.states()
-    first_row, end_row = plan.section_rows[section]
     ids = {seat.partition(":")[2]: seat for seat in chosen}
-    rows = []
-    for row in range(first_row, end_row):
-        first, end = plan.row_ends[row]
-        seats = [_seat(board, number, states, by_zone, ids) for number in range(first, end)]
-        rows.append(RowOnPage(plan.row_labels[row], seats))
-    return rows
+    return [
+        RowOnPage(
+            plan.row_labels[row],
+            [_seat(board, number, states, by_zone, ids) for number in range(first, end)],
+        )
+        for row, first, end in shown.parts
+    ]
 
 
 def _named(board: SeatBoard, chosen: Sequence[str], by_zone: dict[str, list[TypeOnPage]]) -> list[SeatOnPage]:
@@ -207,4 +286,4 @@ def _seat(
     )
 
 
-routes: Final = [show_seats]
+routes: Final = [show_seats, show_rows]
