@@ -23,6 +23,7 @@ import structlog
 
 from evently import reactions
 from evently.accounts import Accounts, TokenOptions, read_secret
+from evently.attendees import NameReader
 from evently.checkout import Checkout
 from evently.config import Config, read_config
 from evently.db import CheckedClock, Database, Probe
@@ -193,6 +194,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         engine=engine,
         bookings=Bookings(database),
         booked_events=BookedEvents(database),
+        names=NameReader(database),
         boards=boards,
         hub=Hub(database, engine, boards, clock),
         waitlist_positions=WaitlistPositions(database, clock),

@@ -1,6 +1,6 @@
 """Whose names are on tickets: one for each ticket, given by its holder until a time that the organizer sets.
 
-    find_names        the names on the tickets of a booking
+    find_names        the names on the tickets of a booking; NameReader shares statements
     put_names         give, change or take back names; refuses what can no longer be changed
     why_fixed         why the name on a ticket cannot be changed, if so
     clear_names       forget the names on tickets that have got other holders
@@ -26,6 +26,7 @@ from evently.catalogue import Event, Seen, whichever_version
 from evently.db import REPORT_SECONDS_MAX, Connection, Database, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import FieldError, Refusal, Refused
+from evently.kit.together import Together
 from evently.kit.visible import is_visible, misprints
 from evently.sales.commands import Booking, Ticket
 from evently.sales.states import TicketState
@@ -110,26 +111,40 @@ def why_fixed(
 
 
 def unnamed(event: Event, booking: Booking, names: Mapping[UUID, TicketName], now: datetime) -> int:
-    """Return how many required names are missing and can still be given."""
+    """Return how many required names are missing that the buyer, who holds these tickets, can still give."""
     if event.attendee_names != "required":
         return 0
     there = {each.ticket_id for each in names.values() if each.name is not None}
     return sum(
-        ticket.ticket_id not in there and _why_fixed(event, booking, ticket, now) is None
+        ticket.ticket_id not in there
+        and ticket.holder_id is None
+        and _why_fixed(event, booking, ticket, now) is None
         for ticket in booking.tickets
     )
 
 
+class NameReader:
+    """Reads the names of bookings. Those that are asked for at the same moment share one statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._together = Together(self._read)
+
+    async def find(self, booking: Booking) -> dict[UUID, TicketName]:
+        """Return the names on the tickets of a booking, by ticket."""
+        return await self._together.add(booking)
+
+    async def _read(self, bookings: Sequence[Booking]) -> list[dict[UUID, TicketName]]:
+        found = await _find(self._database, bookings)
+        return [
+            {each.ticket_id: found[each.ticket_id] for each in booking.tickets if each.ticket_id in found}
+            for booking in bookings
+        ]
+
+
 async def find_names(database: Database | Connection, booking: Booking) -> dict[UUID, TicketName]:
     """Return the names that the holders of the tickets of a booking gave them, by ticket."""
-    rows = await database.fetch(
-        *sql.find_names(
-            event_id=booking.event_id,
-            ticket_ids=[ticket.ticket_id for ticket in booking.tickets],
-            holder_ids=[ticket.holder_id or booking.buyer_id for ticket in booking.tickets],
-        )
-    )
-    return {row["ticket_id"]: TicketName(**row) for row in rows}
+    return await _find(database, [booking])
 
 
 async def put_names(
@@ -140,7 +155,7 @@ async def put_names(
     now: datetime,
     seen: Seen = whichever_version,
 ) -> dict[UUID, TicketName]:
-    """Write names on tickets of a booking, and return all names of it. None takes a name back.
+    """Write names on tickets that a person holds, and return those of the booking. None takes a name back.
 
     One person holds all the tickets that are named. `names` passed `check_name`. `seen` gets the version of
     each and may refuse it (If-Match). Refuses `names-not-asked` and `name-fixed`; then nothing is written. A
@@ -149,9 +164,7 @@ async def put_names(
     for ticket in booking.tickets:
         if ticket.ticket_id in names and (refused := _why_fixed(event, booking, ticket, now)) is not None:
             raise refused
-    holders = {
-        ticket.holder_id or booking.buyer_id for ticket in booking.tickets if ticket.ticket_id in names
-    }
+    holders = {_holder(booking, ticket) for ticket in booking.tickets if ticket.ticket_id in names}
     holder_id = holders.pop() if holders else booking.buyer_id
     assert not holders, "a person names their own tickets"
     # Two changes by one person take turns, and none survives the erasure of the person
@@ -220,6 +233,24 @@ async def export_attendees(database: Database, event_id: UUID) -> AsyncGenerator
         )
         while rows := await cursor.fetch(ROWS_READ):
             yield [Attendee(**row) for row in rows]
+
+
+async def _find(database: Database | Connection, bookings: Sequence[Booking]) -> dict[UUID, TicketName]:
+    """Return the names on the tickets of some bookings, by ticket."""
+    tickets = [
+        (booking.event_id, ticket.ticket_id, _holder(booking, ticket))
+        for booking in bookings
+        for ticket in booking.tickets
+    ]
+    event_ids, ticket_ids, holder_ids = map(list, zip(*tickets, strict=True)) if tickets else ([], [], [])
+    rows = await database.fetch(
+        *sql.find_names(event_ids=event_ids, ticket_ids=ticket_ids, holder_ids=holder_ids)
+    )
+    return {row["ticket_id"]: TicketName(**row) for row in rows}
+
+
+def _holder(booking: Booking, ticket: Ticket) -> UUID:
+    return ticket.holder_id or booking.buyer_id
 
 
 def _why_fixed(event: Event, booking: Booking, ticket: Ticket, now: datetime) -> Refused | None:

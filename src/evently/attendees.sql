@@ -1,12 +1,13 @@
 -- The names on tickets.
 
 -- name: find_names
--- The names on tickets that their holders gave; those of an earlier holder do not count.
+-- The names on tickets that their holders gave; those of earlier holders do not count.
 SELECT attendee_names.ticket_id, attendee_names.name, attendee_names.version
-FROM unnest(:ticket_ids::uuid[], :holder_ids::uuid[]) AS held (ticket_id, holder_id)
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[], :holder_ids::uuid[])
+    AS held (event_id, ticket_id, holder_id)
 INNER JOIN attendee_names
     ON
-        attendee_names.event_id = :event_id
+        attendee_names.event_id = held.event_id
         AND attendee_names.ticket_id = held.ticket_id
         AND attendee_names.buyer_id = held.holder_id;
 

@@ -9,6 +9,7 @@ import pytest
 
 from evently.kit.ids import show_id
 from evently.sales.terms import Conditions
+from tests.api.test_attendees import set_names
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.paying import sold_under
 from tests.support.statements import statements_of
@@ -21,12 +22,21 @@ async def office(database_url: str) -> AsyncIterator[BoxOffice]:
         yield opened
 
 
-@pytest.mark.parametrize(("payment", "statements"), [("door", 1), ("online", 2)])
+@pytest.mark.parametrize(
+    ("payment", "names", "statements"),
+    [
+        ("door", "not_asked", 1),
+        ("online", "not_asked", 2),
+        ("door", "optional", 2),
+        ("online", "optional", 3),
+    ],
+)
 async def test_the_page_of_a_booking_reads_the_booking_alone(
-    office: BoxOffice, payment: str, statements: int
+    office: BoxOffice, payment: str, names: str, statements: int
 ) -> None:
     conditions = Conditions(payment="online" if payment == "online" else "door", hold_seconds=600)
     event = await office.open_event(terms=sold_under(conditions, 50))
+    await set_names(office, event, attendee_names=names)
     type_id, buyer = await office.ticket_type(event), Visitor(office, office.as_buyer())
     await buyer.send(f"/events/{show_id('evt', event.event_id)}/bookings", {type_id: "3", "key": "one"})
     assert buyer.path.startswith("/bookings/"), buyer.text

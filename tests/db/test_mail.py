@@ -10,9 +10,10 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
+from evently import attendees, notifications, sales
 from evently import mail as mailing
-from evently import notifications
 from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Refused
@@ -474,6 +475,25 @@ async def test_buyers_are_reminded_once_at_noon_on_the_day_before(
     await mail.run_once()
     assert post.subjects[1:] == ["Tomorrow: Jazz by night"]
     assert await db.fetch_value("SELECT count(*) FROM notifications WHERE kind = 'event_reminder'") == 1
+
+
+async def test_a_reminder_names_the_tickets_without_a_required_name(
+    db: Database, desk: SalesDesk, mail: Mail, post: Post
+) -> None:
+    event = await booked(db, desk)
+    await db.fetch("UPDATE events SET attendee_names = 'required'")
+    tickets = await db.fetch("SELECT ticket_id, booking_id FROM tickets")
+    found = await sales.reads.get_booking(db, tickets[0]["booking_id"])
+    desk.clock.now = event.starts_at - timedelta(hours=24)
+    async with db.transaction() as tx:
+        given = {tickets[0]["ticket_id"]: "Grace Hopper"}
+        asked = replace(event, attendee_names="required")
+        await attendees.put_names(tx, asked, found, given, desk.clock())
+    await remind(db, None, desk.clock())
+    await mail.run_once()
+    assert post.subjects[-1] == "Tomorrow: Jazz by night"
+    assert "A ticket has no name yet" in " ".join(post.text_of().split())
+    assert "Grace Hopper" not in post.text_of(), "names travel on the tickets alone"
 
 
 async def test_a_moved_event_is_reminded_of_again_and_a_late_reminder_says_today(

@@ -14,6 +14,7 @@ import msgspec
 import uvicorn
 
 from evently.accounts import Accounts, TokenOptions
+from evently.attendees import NameReader
 from evently.checkout import Checkout
 from evently.db import CheckedClock, Database, DatabaseOptions, Probe
 from evently.kit.clock import utc_now
@@ -59,6 +60,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         engine=engine,
         bookings=Bookings(database),
         booked_events=BookedEvents(database),
+        names=NameReader(database),
         boards=boards,
         hub=Hub(database, engine, boards, utc_now),
         waitlist_positions=WaitlistPositions(database, utc_now),

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from evently.accounts import Organizer
 from evently.catalogue import Category, Event, Venue
@@ -200,6 +201,24 @@ def test_a_reminder_knows_the_day(hours_before: int, words: str) -> None:
     letter = write("event_reminder", now=START - timedelta(hours=hours_before))
     assert letter.subject == f"{words}: Jazz by night"
     assert letter.heading == f"See you {words.lower()}"
+
+
+@pytest.mark.parametrize(
+    ("unnamed", "words"),
+    [
+        (0, None),
+        (1, "A ticket has no name yet, and the organizer asks who comes."),
+        (3, "3 tickets have no name yet, and the organizer asks who comes."),
+    ],
+)
+def test_a_reminder_counts_the_names_that_are_missing(unnamed: int, words: str | None) -> None:
+    event = make_event(attendee_names="required", names_hours_before=2)
+    letter = write("event_reminder", replace(make_story(event), unnamed=unnamed))
+    text = " ".join(to_text(letter).split())
+    if words is None:
+        assert "no name" not in text
+    else:
+        assert f"{words} Give it at the address below until Thursday, 20 May 2027, 18:00." in text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import accounts, catalogue, sales
+from evently import accounts, attendees, catalogue, sales
 from evently.accounts import Organizer
 from evently.catalogue import Event, Venue
 from evently.db import Database, load_queries
@@ -43,12 +43,13 @@ class About(msgspec.Struct, frozen=True):
 
 
 class Story(msgspec.Struct, frozen=True):
-    """What a message about an event tells."""
+    """What a message about an event tells. `unnamed`: required names that are missing, in a reminder."""
 
     about: About
     booking: Booking | None
     entry: WaitlistEntry | None
     refund_minor: int | None
+    unnamed: int = 0
 
     @property
     def event(self) -> Event:
@@ -80,7 +81,8 @@ class Reader:
             refund_minor = await self._read_refund(subject)
         except Refused as exc:
             raise Dropped("what it is about is not there any more") from exc
-        story = Story(about, booking, entry, refund_minor)
+        unnamed = await self._count_unnamed(message.kind, about.event, booking, now)
+        story = Story(about, booking, entry, refund_minor, unnamed)
         check(message.kind, story, now)
         return story
 
@@ -119,6 +121,12 @@ class Reader:
             else await sales.reads.get_entry(self._database, subject.entry_id)
         )
         return booking, entry
+
+    async def _count_unnamed(self, kind: str, event: Event, booking: Booking | None, now: datetime) -> int:
+        if kind != "event_reminder" or booking is None or event.attendee_names != "required":
+            return 0
+        names = await attendees.find_names(self._database, booking)
+        return attendees.unnamed(event, booking, names, now)
 
     async def _read_refund(self, subject: Notified) -> int | None:
         if subject.refund_id is None or subject.booking_id is None:

@@ -365,7 +365,10 @@ def _event_reminder(story: Story, setting: Setting) -> Letter:
         subject=f"{day.capitalize()}: {_title(story.event)}",
         preview=f"{_when(story.event)}, {plain(story.event.venue_name)}",
         heading=f"See you {day}",
-        paragraphs=_attached(setting) or ("You find your tickets at the address below.",),
+        paragraphs=(
+            *(_attached(setting) or ("You find your tickets at the address below.",)),
+            *_unnamed_words(story),
+        ),
         rows=(
             *_rows_of(story.about),
             ("Tickets", _tickets(story)),
@@ -442,6 +445,17 @@ def _attached(setting: Setting) -> tuple[str, ...]:
         return ()
     return (
         f"{' and '.join(setting.files).capitalize()} {'are' if len(setting.files) > 1 else 'is'} attached.",
+    )
+
+
+def _unnamed_words(story: Story) -> tuple[str, ...]:
+    """Return that names are missing on tickets, and until when they can be given."""
+    if not story.unnamed:
+        return ()
+    count = "A ticket has" if story.unnamed == 1 else f"{story.unnamed} tickets have"
+    until = _moment(story.event.names_end_at, story.event)
+    return (
+        f"{count} no name yet, and the organizer asks who comes. Give it at the address below until {until}.",
     )
 
 

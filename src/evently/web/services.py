@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from evently.attendees import NameReader
 from evently.checkout import Checkout
 from evently.db import Probe
 from evently.mail import Mail
@@ -25,6 +26,7 @@ class Services(context.Context):
     engine: Engine
     bookings: Bookings
     booked_events: BookedEvents
+    names: NameReader
     boards: SeatBoards
     hub: Hub
     waitlist_positions: WaitlistPositions

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
 
 from evently import catalogue, sales
+from evently.attendees import AttendeesRefusal
 from evently.checkout import CheckoutRefusal, Payment, PaymentChoice
 from evently.kit.errors import Refused
 from evently.kit.ids import BookingId, find_id, reference_of, show_id
@@ -25,11 +26,12 @@ from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.context import Response
 from evently.web.edge.idempotency import fingerprint_of
 from evently.web.edge.problems import PROBLEMS, sentence_of
-from evently.web.edge.routing import FromPath
+from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.browsing import event_address
-from evently.web.pages.forms import Form, read_form
+from evently.web.pages.forms import Form, FormError, read_form
 from evently.web.pages.holding import forget_hold, keep_hold
+from evently.web.pages.names import save_names, show_names, why_not_saved
 from evently.web.pages.offline import kept_for
 from evently.web.pages.rendering import act, new_key, render, see_other, show
 from evently.web.services import Request
@@ -38,6 +40,7 @@ _PAYING: Final = ("authorising", "authorised")
 _ASKED_AGAIN_SECONDS: Final = 5
 _UPCOMING_MAX: Final = 50
 _PAST_MAX: Final = 20
+Saved = Annotated[str, QueryParameter(max_length=10)]
 
 
 class TicketOnPage(NamedTuple):
@@ -84,9 +87,25 @@ class BookingOnPage(NamedTuple):
 
 
 @show("/bookings/{booking_id}", **policy(SIGNED_IN))
-async def show_booking(request: Request, booking_id: FromPath[BookingId]) -> Response[str]:
+async def show_booking(request: Request, booking_id: FromPath[BookingId], saved: Saved = "") -> Response[str]:
     """Return a booking of the reader."""
-    return await _page(request, await read_booking(request, booking_id))
+    return await _page(request, await read_booking(request, booking_id), saved=saved == "names")
+
+
+@act("/bookings/{booking_id}/names", **policy(SIGNED_IN))
+async def name_tickets(request: Request, booking_id: FromPath[BookingId]) -> Response[str] | Response[None]:
+    """Write the names on the tickets of a booking."""
+    form = await read_form(request)
+    found = await read_booking(request, booking_id)
+    try:
+        errors = await save_names(request, found.event, found.booking, form)
+    except Refused as exc:
+        if not isinstance(exc.refusal, AttendeesRefusal):
+            raise
+        return await _page(request, found, exc, typed=form)
+    if errors:
+        return await _page(request, found, typed=form, errors=errors)
+    return see_other(f"{found.address}?saved=names#names")
 
 
 @act("/bookings/{booking_id}/pay", **policy(SIGNED_IN, rate="bookings"))
@@ -275,7 +294,15 @@ def _show_ticket(ticket: Ticket, names: dict[UUID, str], booking: Booking) -> Ti
     )
 
 
-async def _page(request: Request, found: BookingOnPage, refused: Refused | None = None) -> Response[str]:
+async def _page(
+    request: Request,
+    found: BookingOnPage,
+    refused: Refused | None = None,
+    *,
+    typed: Form | None = None,
+    errors: Sequence[FormError] = (),
+    saved: bool = False,
+) -> Response[str]:
     headers = {"refresh": str(_ASKED_AGAIN_SECONDS)} if found.state == "paying" else {}
     expires_at = found.booking.expires_at
     seconds = max(0, math.ceil((expires_at - request.context.clock()).total_seconds())) if expires_at else 0
@@ -283,13 +310,21 @@ async def _page(request: Request, found: BookingOnPage, refused: Refused | None 
         keep_hold(request, found.booking, seconds)
     else:
         forget_hold(request, found.booking)
+    no = None if refused is None else sentence_of(refused)
+    if refused is not None and isinstance(refused.refusal, AttendeesRefusal):
+        no = why_not_saved(refused, found.event)
+    names = None
+    if found.state in ("held", "confirmed"):
+        names = await show_names(request, found.event, found.booking, typed, errors)
     return render(
         request,
         "booking.html",
-        status=200 if refused is None else PROBLEMS[refused.refusal].status,
+        status=PROBLEMS[refused.refusal].status if refused is not None else 422 if errors else 200,
         headers=headers,
         found=found,
-        no=None if refused is None else sentence_of(refused),
+        no=no,
+        names=names,
+        saved=saved,
         seconds=seconds,
         declined=found.payment is not None and found.payment.state == "declined",
         asks=found.payment is not None
@@ -378,6 +413,7 @@ def _origin(request: Request) -> str:
 
 routes: Final = [
     show_booking,
+    name_tickets,
     pay,
     extend,
     show_cancelling,

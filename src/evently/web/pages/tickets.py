@@ -34,6 +34,7 @@ async def show_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
     others = None if here is None else (numbers[here - 1 : here], numbers[here + 1 : here + 2])
     label = tickets.label_of(issued, ticket)
     apple, google = request.context.wallets.offered(request.context.clock())
+    ends_at = issued.name_ends_at(ticket, request.context.clock())
     return render(
         request,
         "ticket.html",
@@ -49,6 +50,7 @@ async def show_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
         price=Money(ticket.total_minor, issued.booking.currency),
         apple=apple is not None,
         google=google is not None,
+        name_ends=ends_at and ends_at.astimezone(event.place.zone),
     )
 
 
