@@ -4,7 +4,7 @@
     put_names         give, change or take back names; refuses what can no longer be changed
     why_fixed         why the name on a ticket cannot be changed, if so
     clear_names       forget the names on tickets that have got other holders
-    forget_person     forget every name that a person gave; list_given is what they gave
+    forget_person     forget every name that a person gave; list_names_of returns them
     list_attendees    the tickets of an event with their names; export_attendees is all of them
 
 A name decides nothing about units, money or the door. So the engine does not know it, it is written without
@@ -53,7 +53,7 @@ class TicketName(msgspec.Struct, frozen=True):
     version: int = 0
 
 
-class GivenName(msgspec.Struct, frozen=True):
+class ExportedName(msgspec.Struct, frozen=True):
     """A name as the person who gave it may read it."""
 
     event_id: UUID
@@ -204,10 +204,10 @@ async def forget_person(tx: Connection, person_id: UUID) -> None:
     await tx.execute(*sql.forget_person(person_id=person_id))
 
 
-async def list_given(database: Database, person_id: UUID) -> list[GivenName]:
+async def list_names_of(database: Database, person_id: UUID) -> list[ExportedName]:
     """Return the names that a person gave, for that person."""
-    rows = await database.fetch(*sql.list_given(person_id=person_id, limit=GIVEN_MAX))
-    return [GivenName(**row) for row in rows]
+    rows = await database.fetch(*sql.list_names_of(person_id=person_id, limit=GIVEN_MAX))
+    return [ExportedName(**row) for row in rows]
 
 
 async def list_attendees(

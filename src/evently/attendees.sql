@@ -42,7 +42,7 @@ WHERE
 DELETE FROM attendee_names
 WHERE buyer_id = :person_id;
 
--- name: list_given
+-- name: list_names_of
 -- The names that a person gave, for that person.
 SELECT event_id, ticket_id, name, named_at
 FROM attendee_names

@@ -33,7 +33,9 @@ async def set_names(office: BoxOffice, event: Event, **changes: Any) -> httpx2.R
     """Change the setting of an event as its organizer does."""
     path, owner = f"/v1/events/{show_id('evt', event.event_id)}", await office.as_member("owner")
     etag = (await office.client.get(path, headers=owner)).headers["etag"]
-    return await office.client.patch(path, json=changes, headers=owner | {"if-match": etag})
+    changed = await office.client.patch(path, json=changes, headers=owner | {"if-match": etag})
+    office.context.booked_events._memory.forget_all()  # pages of bookings show it a moment later
+    return changed
 
 
 async def booked(

@@ -97,6 +97,9 @@ async def name_tickets(request: Request, booking_id: FromPath[BookingId]) -> Res
     """Write the names on the tickets of a booking."""
     form = await read_form(request)
     found = await read_booking(request, booking_id)
+    # Whether names can be changed is decided by the event as it is now
+    event = await catalogue.get_event(request.context.database, found.booking.event_id)
+    found = found._replace(event=event)
     try:
         errors = await save_names(request, found.event, found.booking, form)
     except Refused as exc:

@@ -15,7 +15,7 @@ import msgspec
 
 from evently import attendees, notifications, sales
 from evently.accounts import organizers, people, sessions
-from evently.attendees import GivenName
+from evently.attendees import ExportedName
 from evently.db import Database
 from evently.kit.cursors import Page
 from evently.kit.ids import reference_of, show_id
@@ -46,7 +46,7 @@ async def export_person(request: Request) -> bytes:
         "exported_at": now,
         **await _account(database, person_id, now),
         "bookings": [_booking(each) for each in bookings],
-        "attendee_names": [_name(each) for each in await attendees.list_given(database, person_id)],
+        "attendee_names": [_name(each) for each in await attendees.list_names_of(database, person_id)],
         "waitlist": [_entry(each) for each in entries],
         "notifications": [_notification(each) for each in told],
         "notification_choices": await notifications.list_choices(database, person_id),
@@ -113,7 +113,7 @@ def _booking(booking: Booking) -> dict[str, Any]:
     }
 
 
-def _name(given: GivenName) -> dict[str, Any]:
+def _name(given: ExportedName) -> dict[str, Any]:
     return {
         "ticket_id": show_id("tkt", given.ticket_id),
         "event_id": show_id("evt", given.event_id),

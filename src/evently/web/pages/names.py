@@ -27,7 +27,7 @@ _FIXED: Final = {
 }
 
 
-class NameField(NamedTuple):
+class NamedTicket(NamedTuple):
     """A ticket with its name. `value`: what was typed, or is stored. `note`: why a name is fixed."""
 
     id: str
@@ -45,7 +45,7 @@ class NamesOnPage(NamedTuple):
     missing: int
     until: datetime | None
     ended: datetime | None  # at the venue, where the time of the organizer is over
-    fields: list[NameField]
+    fields: list[NamedTicket]
     errors: list[FormError]
 
     def given(self, ticket_id: str) -> str:
@@ -79,7 +79,7 @@ async def show_names(
             why = Refused(AttendeesRefusal.NAME_FIXED, "passed_on")
         note = "" if why is None else _FIXED.get(why.reason, "")
         fields.append(
-            NameField(field, show_id("tkt", ticket.ticket_id), number, value, why is not None, note)
+            NamedTicket(field, show_id("tkt", ticket.ticket_id), number, value, why is not None, note)
         )
     ends_at = event.names_end_at
     open_ = any(not field.fixed for field in fields)
