@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import AsyncIterator
 
 import pytest
 
+from evently import organizing
 from evently.kit.ids import show_id
+from evently.kit.money import Money
+from evently.organizing import AddedTicketType, PromoDraft
 from evently.sales.terms import Conditions
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.paying import sold_under
@@ -51,6 +55,43 @@ async def test_a_buyer_waits_is_offered_a_ticket_and_takes_it(office: BoxOffice)
     assert second.heading() == "Pay for 1 ticket"
     await second.send(accept[1], {})
     assert second.heading() == "Pay for 1 ticket", "accepting twice is accepting once"
+
+
+async def test_a_promo_code_leads_to_the_waitlist_of_a_hidden_ticket_type(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=1)
+    context, now = office.context, office.context.clock()
+    async with context.database.transaction() as tx:
+        draft = AddedTicketType(name="Crew", price=Money(1000, "EUR"), hidden=True)
+        added = await organizing.add_ticket_type(tx, event.event_id, draft, now)
+        crew = added.part_id
+        code = PromoDraft(code="CREW-2", kind="unlock", ticket_type_ids=(crew,))
+        await organizing.add_promo_code(tx, event.event_id, code, now)
+    booked = (await office.book(event, holder := office.as_buyer())).json()["id"]
+    address, type_id = f"/events/{show_id('evt', event.event_id)}", show_id("tty", crew)
+    visitor = Visitor(office, office.as_buyer())
+    assert "Crew" not in await visitor.read(f"{address}/waitlist")
+    await visitor.read(f"{address}/waitlist?code=NONE")
+    assert visitor.status == 422
+    assert 'value="NONE"' in visitor.text
+    await visitor.read(f"{address}?code=crew-2")
+    link = re.search(rf'href="({address}/waitlist\?type={type_id}[^"]*)"', visitor.text)
+    assert link, "a sold-out ticket type leads to the waitlist with the code"
+    stranger = Visitor(office)
+    await stranger.read(html.unescape(link[1]))
+    await stranger.submit(f"{address}/waitlist", quantity="1")
+    assert stranger.path == "/login"
+    assert "code%3Dcrew-2" in stranger.text, "the code is kept for after the log-in"
+    await visitor.read(html.unescape(link[1]))
+    assert "Crew" in visitor.text
+    await visitor.submit(f"{address}/waitlist", type=type_id, quantity="1")
+    assert visitor.path == "/me/waitlist"
+    assert "1 × Crew" in visitor.text
+    await office.post(f"/v1/bookings/{booked}/cancel", holder)
+    await visitor.read("/me/waitlist")
+    accept = re.search(r'action="(/waitlist/wle_[^"]*/accept)"', visitor.text)
+    assert accept
+    await visitor.send(accept[1], {})
+    assert visitor.path.startswith("/bookings/"), visitor.text
 
 
 async def test_an_offer_is_passed_on(office: BoxOffice) -> None:

@@ -16,7 +16,7 @@ from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
-from evently.organizing import EventChanges, NewTicketType, SaleTerms
+from evently.organizing import AddedTicketType, EventChanges, NewTicketType, SaleTerms
 from evently.sales.commands import WakeSale
 from evently.sales.reads.waitlist import estimate_of
 from evently.sales.terms import Conditions
@@ -132,6 +132,47 @@ async def test_a_promo_code_is_applied_when_an_offer_is_accepted(office: BoxOffi
     other = await office.post(where, ann, promo_code="GONE")
     assert problem_of(other, 409) == "not-offered"
     assert other.json()["detail"] == "The offer was accepted before, without this promo code."
+
+
+async def test_a_code_unlocks_the_waitlist_of_a_hidden_ticket_type(office: BoxOffice) -> None:
+    waitlist, ann, bob = await sold_out(office, payment="online"), office.as_buyer(), office.as_buyer()
+    event_id = waitlist.event.event_id
+    async with office.context.database.transaction() as tx:
+        draft = AddedTicketType(name="Crew", price=Money(1000, "EUR"), hidden=True)
+        added = await organizing.add_ticket_type(tx, event_id, draft, office.context.clock())
+    crew = show_id("tty", added.part_id)
+    await add_promo(
+        office,
+        waitlist,
+        code="CREW",
+        kind="percent",
+        basis_points=5_000,
+        ticket_type_ids=(added.part_id,),
+        uses_max=1,
+    )
+    said = {"ticket_type_id": crew, "quantity": 1}
+    for code, refusal in (
+        (None, "unknown-ticket-type"),
+        ("NONE", "unknown-promo-code"),
+        ("", "invalid"),
+    ):
+        refused = await office.post(
+            waitlist.url, ann, **said, **({} if code is None else {"promo_code": code})
+        )
+        assert problem_of(refused, 422) == refusal
+    joined = [await office.post(waitlist.url, buyer, **said, promo_code="crew") for buyer in (ann, bob)]
+    assert [each.status_code for each in joined] == [201, 201]
+    await waitlist.release(2)
+    offers = [await waitlist.get(each.json(), buyer) for each, buyer in zip(joined, (ann, bob), strict=True)]
+    assert [each["state"] for each in offers] == ["offered", "offered"]
+    early = await office.post(f"/v1/bookings/{offers[0]['booking_id']}/payments", ann, method="succeeds")
+    assert problem_of(early, 409) == "not-offered"
+    assert "Accept the offer first" in early.json()["detail"]
+    taken = await office.post(f"/v1/waitlist/{offers[0]['id']}/accept", ann)
+    assert (taken.status_code, taken.json()["total"]["amount"]) == (200, 500), taken.text
+    await pay(office, taken.json(), ann)
+    late = await office.post(f"/v1/waitlist/{offers[1]['id']}/accept", bob)
+    assert problem_of(late, 409) == "promo-code-used-up"
 
 
 async def test_a_discounted_offer_is_paid_at_the_lower_price(office: BoxOffice) -> None:

@@ -567,7 +567,7 @@ def insert_postings(session: Session, arguments: Arguments) -> None:
 
 _ENTRY: Final = (
     "event_id", "entry_id", "buyer_id", "ticket_type_id", "quantity", "state", "reason", "joined_at",
-    "joined_seq", "offered_at", "booking_id", "ended_at",
+    "joined_seq", "offered_at", "booking_id", "ended_at", "promo_id",
 )  # fmt: skip
 
 

@@ -726,12 +726,20 @@ class _Loading:
             ):
                 units = sum(ticket.state != "void" for ticket in booking.tickets)
                 batch.buyer_holds.setdefault(booking.buyer_id, {})[booking.booking_id] = units
-        buyers = {each.buyer_id for each in _needing(commands, "promo_uses") if each.promo_code is not None}
+        buyers = {
+            each.buyer_id
+            for each in _needing(commands, "promo_uses")
+            if each.promo_code is not None or self._has_code(each)
+        }
         batch.promo_uses = Counter(
             (each.buyer_id, each.promo_id)
             for each in rows.bookings.values()
             if each.buyer_id in buyers and each.promo_id is not None and each.state in LIVE
         )
+
+    def _has_code(self, command: Any) -> bool:
+        entry = self.batch.entries.get(command.entry_id) if command.needs.entry else None
+        return entry is not None and entry.promo_id is not None
 
     def _entries(self, commands: Sequence[Command]) -> None:
         named = {command.entry_id for command in _needing(commands, "entry")}

@@ -18,7 +18,8 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     cancel A by=B                cancel A by=organizer before=1h (the start; before=start as it is now)
     cancel A tickets=B           (those of another booking)
     cancel A tickets=void, tickets=used, tickets=twice
-    join A 2 vip, leave A, accept A, accept A promo=FRIENDS                  return A 1, keep A 1
+    join A 2 vip, join A 2 promo=FRIENDS, leave A, accept A, accept A promo=FRIENDS
+    return A 1, keep A 1
     terms online hold=600 offer=3600 fee=50+5% fee-of=organizer fee-tax=19% window=48h:50% late=24h
     terms fee-kept=yes orphans=no holds=2 held-units=20 give-back=14
     promo FRIENDS percent 10 (or fixed 500, or fixed_per_booking 500, or unlock 0) for=std+vip uses=5
@@ -498,7 +499,13 @@ def _join(story: Story, told: Told) -> Command:
     buyer, quantity, *name = told.words
     type_id = story.id_of(name[0] if name else "std")
     return JoinWaitlist(
-        EVENT, story.id_of(buyer), type_id, int(quantity), told.options.get("key"), _fingerprint(told)
+        EVENT,
+        story.id_of(buyer),
+        type_id,
+        int(quantity),
+        told.options.get("key"),
+        _fingerprint(told),
+        told.options.get("promo"),
     )
 
 

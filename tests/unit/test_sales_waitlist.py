@@ -933,6 +933,62 @@ PROMOS: Final[dict[str, str]] = {
         accept A promo=HALF    -> held
         due A                  -> 600
     """,
+    "a code unlocks the waitlist of a hidden ticket type, and its offer uses the code": """
+        type crew hall price=500 hidden=yes -> done
+        promo CREW percent 10 for=crew uses=1 -> done
+        promo STD percent 10 for=std -> done
+        book A 10              -> booked
+        join B 1 crew          -> unknown-ticket-type
+        join B 1 crew promo=NONE -> unknown-promo-code
+        join B 1 crew promo=STD -> unknown-ticket-type
+        join B 1 crew promo=crew -> waiting
+        join C 1 crew promo=CREW -> waiting
+        join D 1 std promo=CREW -> waiting
+        cancel A 2             -> booked
+        entry B                -> offered
+        uses CREW              -> 0 for 0
+        confirm B.offer        -> not-offered
+        accept B promo=STD     -> promo-code-not-valid
+        accept B               -> booked
+        accept B               -> booked
+        uses CREW              -> 1 for 50
+        accept C               -> promo-code-used-up
+        confirm C.offer        -> not-offered
+        entry C                -> offered
+        cancel B.offer         -> cancelled
+        accept C               -> booked
+        uses CREW              -> 1 for 50
+    """,
+    "a code that only unlocks has its use counted by the offer, too": """
+        terms online hold=600 offer=3600 -> done
+        type crew hall price=500 hidden=yes -> done
+        promo CREW unlock 0 for=crew each=1 -> done
+        hold A 10              -> held
+        join B 1 crew promo=CREW -> waiting
+        unpromo CREW           -> done
+        cancel A 1             -> held
+        pay B.offer            -> not-offered
+        accept B               -> unknown-promo-code
+        promo CREW unlock 0 for=crew each=1 -> done
+        accept B               -> held
+        pay B.offer            -> booked
+        uses CREW              -> 1 for 0
+        join B 1 crew promo=CREW -> promo-code-used-up
+    """,
+    "what is shown to everybody, or was when an entry joined, needs no code": """
+        type crew hall price=500 hidden=yes -> done
+        type open hall price=500 -> done
+        promo CREW percent 10 for=crew+open -> done
+        book A 10              -> booked
+        join B 1 crew promo=CREW -> waiting
+        join C 1 open promo=CREW -> waiting
+        type crew hall price=500 -> done
+        type open hall price=500 hidden=yes -> done
+        cancel A 2             -> booked
+        accept B               -> booked
+        confirm C.offer        -> booked
+        uses CREW              -> 0 for 0
+    """,
     "an offer keeps its tax, so another one refuses the code": """
         type std hall tax=10% tax-on-top=y -> done
         promo HALF percent 50  -> done

@@ -529,13 +529,21 @@ def _expected(replayed: ReplayedBooking, more: Mapping[UUID, TicketDetails]) -> 
 
 
 def _is_about_entry(answer: WaitlistEntry, replayed: ReplayedEntry) -> bool:
-    mine = (answer.buyer_id, answer.ticket_type_id, answer.quantity, answer.joined_at, answer.joined_seq)
+    mine = (
+        answer.buyer_id,
+        answer.ticket_type_id,
+        answer.quantity,
+        answer.joined_at,
+        answer.joined_seq,
+        answer.promo_id,
+    )
     return mine == (
         replayed.buyer_id,
         replayed.ticket_type_id,
         replayed.quantity,
         replayed.joined_at,
         replayed.joined_seq,
+        replayed.promo_id,
     )
 
 

@@ -90,7 +90,8 @@ SELECT
     waitlist_entries.quantity, waitlist_entries.joined_at,
     waitlist_entries.joined_seq, waitlist_entries.state, waitlist_entries.reason, waitlist_entries.offered_at,
     waitlist_entries.booking_id,
-    waitlist_entries.ended_at
+    waitlist_entries.ended_at,
+    waitlist_entries.promo_id
 FROM waitlist_entries
 WHERE waitlist_entries.event_id = :event_id;
 

@@ -204,6 +204,8 @@ class Checkout:
             return Refused(SalesRefusal.ALREADY_CANCELLED)
         if not due.is_held(now):
             return Refused(SalesRefusal.HOLD_EXPIRED)
+        if due.accept_first:
+            return Refused(SalesRefusal.NOT_OFFERED, "accept_first")
         if not due.online or due.amount_minor == 0:
             return Refused(CheckoutRefusal.NOTHING_TO_PAY)
         if gateway is None:

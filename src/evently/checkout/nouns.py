@@ -214,6 +214,7 @@ class DueBooking(msgspec.Struct, frozen=True):
     currency: str
     payment_id: UUID | None  # the payment that confirmed it
     description: str
+    accept_first: bool = False  # an offer that uses a promo code when it is accepted
 
     def is_held(self, now: datetime) -> bool:
         """Return whether it is a hold that has not ended."""

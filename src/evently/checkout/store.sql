@@ -27,7 +27,22 @@ SELECT
     due.amount_minor,
     sales.currency,
     bookings.payment_id,
-    events.title AS description
+    events.title AS description,
+    -- An offer that uses up a promo code when it is accepted
+    EXISTS (
+        SELECT
+        FROM waitlist_entries AS entries
+        INNER JOIN ticket_types
+            ON
+                ticket_types.event_id = entries.event_id
+                AND ticket_types.ticket_type_id = entries.ticket_type_id
+                AND ticket_types.hidden
+        WHERE
+            entries.event_id = bookings.event_id
+            AND entries.entry_id = bookings.entry_id
+            AND entries.state = 'offered'
+            AND entries.promo_id IS NOT NULL
+    ) AS accept_first
 FROM bookings
 INNER JOIN sales ON sales.event_id = bookings.event_id
 INNER JOIN events ON events.event_id = bookings.event_id

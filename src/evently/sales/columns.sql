@@ -30,7 +30,7 @@ fee_tax_minor, seat_number, seat_id, seat_label, replaces, returning_since, hold
 -- columns: waitlist_entry
 event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at,
 booking_id,
-ended_at;
+ended_at, promo_id;
 
 -- columns: refund
 refund_id, booking_id, amount_minor, decided_at, settled_at;

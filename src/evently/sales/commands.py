@@ -162,7 +162,8 @@ class Booking(msgspec.Struct, frozen=True):
 class WaitlistEntry(msgspec.Struct, frozen=True):
     """One buyer's wish for a quantity of a ticket type.
 
-    `reason` says why it was withdrawn, else it is empty.
+    `reason` says why it was withdrawn, else it is empty. `promo_id`: the promo code that unlocked its hidden
+    ticket type; accepting its offer uses the code.
     """
 
     event_id: UUID
@@ -177,6 +178,7 @@ class WaitlistEntry(msgspec.Struct, frozen=True):
     offered_at: datetime | None = None
     booking_id: UUID | None = None
     ended_at: datetime | None = None
+    promo_id: UUID | None = None
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -218,7 +220,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     buyer_units: bool = False
     # `buyer_id`, `hold_seconds`: the buyer's live holds, when the booking may be held
     buyer_holds: bool = False
-    promo_uses: bool = False  # `buyer_id`, `promo_code`: how often the buyer has used each promo code
+    # `buyer_id`, `promo_code`: how often the buyer has used each promo code; also with an entry that has one
+    promo_uses: bool = False
     # The command may release units or make entries fit that did not fit before. When no command of a batch
     # may, the waitlist's buyers are not loaded; should units be released all the same, the next batch serves
     # it.
@@ -457,15 +460,16 @@ class GiveBackTicket(Command, frozen=True):
 
 
 class JoinWaitlist(Command, frozen=True):
-    """Add a waitlist entry for a quantity of a ticket type."""
+    """Add a waitlist entry for a quantity of a ticket type; `promo_code` unlocks a hidden one."""
 
-    needs: ClassVar = Needs(key=True, live_entries=True, buyer_units=True)
+    needs: ClassVar = Needs(key=True, live_entries=True, buyer_units=True, promo_uses=True)
 
     buyer_id: UUID
     ticket_type_id: UUID
     quantity: int
     key: str | None = None
     fingerprint: bytes = b""
+    promo_code: str | None = None  # case does not matter
 
     @property
     def actor_id(self) -> UUID:
@@ -492,7 +496,8 @@ class LeaveWaitlist(Command, frozen=True):
 class AcceptOffer(Command, frozen=True):
     """Accept an offer: it becomes a hold to be paid in time, or confirmed when nothing is paid online.
 
-    With `promo_code`, its tickets get the discount of the code; when the code is refused, the offer stays.
+    With `promo_code`, its tickets get the discount of the code; when the code is refused, the offer stays. An
+    entry whose hidden ticket type a code unlocked uses that code, unless another one is named.
     """
 
     needs: ClassVar = Needs(entry=True, promo_uses=True)

@@ -329,12 +329,13 @@ class PromoCodePut(_Fact, frozen=True):
 
 
 class WaitlistJoined(_Fact, frozen=True):
-    """A waitlist entry was added."""
+    """A waitlist entry was added. `promo_id`: the promo code that unlocked its hidden ticket type."""
 
     entry_id: UUID
     buyer_id: UUID
     ticket_type_id: UUID
     quantity: int
+    promo_id: UUID | None = None
 
 
 class OfferMade(_Fact, frozen=True):

@@ -604,19 +604,28 @@ def releases_nothing(work: Work) -> bool:
 
 
 async def _load_promo_uses(connection: Connection, works: Sequence[Work]) -> None:
+    by_event = {work.event_id: work.batch for work in works}
     counted = {
         (event_id, command.buyer_id)
         for event_id, command in _naming(
             [work for work in works if work.sale is not None and work.sale.promos], "promo_uses"
         )
-        if command.promo_code is not None
+        if command.promo_code is not None or _has_code(by_event[event_id], command)
     }
     if not counted:
         return
-    by_event = {work.event_id: work.batch for work in works}
     for event_id, buyer_id, promo_id, uses in await connection.fetch(
         *sql.load_promo_uses(
             event_ids=[event for event, _ in counted], buyer_ids=[buyer for _, buyer in counted]
         )
     ):
         by_event[event_id].promo_uses[buyer_id, promo_id] = uses
+
+
+def _has_code(batch: Batch, command: Command) -> bool:
+    """Return whether a command names an entry whose ticket type a promo code unlocked."""
+    if not command.needs.entry:
+        return False
+    named: Any = command
+    entry = batch.entries.get(named.entry_id)
+    return entry is not None and entry.promo_id is not None

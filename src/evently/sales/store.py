@@ -321,7 +321,7 @@ async def _write_waitlist(connection: Connection, works: Sequence[Work]) -> None
     ]:
         columns = (
             "event_ids", "entry_ids", "buyer_ids", "ticket_type_ids", "quantities", "states", "reasons",
-            "joined_ats", "joined_seqs", "offered_ats", "booking_ids", "ended_ats",
+            "joined_ats", "joined_seqs", "offered_ats", "booking_ids", "ended_ats", "promo_ids",
         )  # fmt: skip
         await connection.execute(*sql.insert_entries(**_columns(columns, joined)))
     if aside := [

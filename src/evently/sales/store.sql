@@ -238,7 +238,7 @@ FROM unnest(
     :quantities::integer[],
     :states::text[], :reasons::text[], :joined_ats::timestamptz[], :joined_seqs::bigint[],
     :offered_ats::timestamptz[],
-    :booking_ids::uuid[], :ended_ats::timestamptz[]
+    :booking_ids::uuid[], :ended_ats::timestamptz[], :promo_ids::uuid[]
 ) AS new ({waitlist_entry});
 
 -- name: update_entries

@@ -78,6 +78,12 @@ async def get_entry(database: Database, entry_id: UUID) -> WaitlistEntry:
     return WaitlistEntry(**row)
 
 
+async def find_code(database: Database, event_id: UUID, promo_id: UUID) -> str | None:
+    """Return the text of the promo code with which an entry joined."""
+    code: str | None = await database.fetch_value(*sql.find_code(event_id=event_id, promo_id=promo_id))
+    return code
+
+
 class WaitlistSnapshot(NamedTuple):
     """The waiting entries for a ticket type at one instant, and the rate at which they are served."""
 

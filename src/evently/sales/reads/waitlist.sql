@@ -6,6 +6,12 @@ SELECT {waitlist_entry}
 FROM waitlist_entries
 WHERE entry_id = :entry_id;
 
+-- name: find_code
+-- The text of a promo code.
+SELECT code
+FROM promo_codes
+WHERE event_id = :event_id AND promo_id = :promo_id;
+
 -- name: find_offer_end
 -- When the offer of an entry ends; NULL without an offer.
 SELECT bookings.expires_at

@@ -130,6 +130,7 @@ class ReplayedEntry:
     offered_at: datetime | None = None
     booking_id: UUID | None = None
     ended_at: datetime | None = None
+    promo_id: UUID | None = None
 
 
 @dataclass(slots=True)

@@ -15,7 +15,12 @@ HAS_WAITLIST, HAS_RETURNS = 8, 16  # of `sales.extras`
 def join(sale: ReplayedSale, fact: facts.WaitlistJoined) -> None:
     """Add a waitlist entry."""
     sale.extras |= HAS_WAITLIST
+    hidden = sale.types[fact.ticket_type_id].hidden
+    unlocked = None if fact.promo_id is None else sale.promos[fact.promo_id].terms.ticket_type_ids
+    if hidden != (unlocked is not None) or (unlocked and fact.ticket_type_id not in unlocked):
+        raise Contradiction(f"promo code {fact.promo_id} did not unlock what entry {fact.entry_id} waits for")
     entry = ReplayedEntry(fact.buyer_id, fact.ticket_type_id, fact.quantity, sale.now(), sale.seq)
+    entry.promo_id = fact.promo_id
     if sale.entries.setdefault(fact.entry_id, entry) is not entry:
         raise Contradiction(f"entry {fact.entry_id} joined twice")
     sale.waiting.setdefault(fact.ticket_type_id, {})[fact.entry_id] = fact.quantity
@@ -57,6 +62,9 @@ def accept(sale: ReplayedSale, fact: facts.OfferAccepted) -> None:
     entry = _entry(sale, fact.entry_id, "offered")
     if entry.booking_id != fact.booking_id:
         raise Contradiction(f"entry {fact.entry_id} was offered another booking")
+    hidden = entry.promo_id is not None and sale.types[entry.ticket_type_id].hidden
+    if hidden and fact.booking_id not in sale.promo_uses:
+        raise Contradiction(f"the offer of entry {fact.entry_id} was accepted without a promo code")
     entry.state, entry.ended_at = "fulfilled", sale.at
 
 

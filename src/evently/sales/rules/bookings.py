@@ -42,6 +42,7 @@ from evently.sales.rules.moves import (
     with_void,
 )
 from evently.sales.rules.pricing import Promise, cancellable_until, promise_to, refund_of, refundable_of
+from evently.sales.rules.promos import unlocking_code
 from evently.sales.rules.state import Batch, OutsideRecorded, Refund, ReturnedTicket, Sale
 from evently.sales.states import BookingPayment
 from evently.sales.terms import Conditions
@@ -64,6 +65,9 @@ def confirm_booking(sale: Sale, batch: Batch, command: ConfirmBooking) -> Outcom
         return no
     if sale.state == "cancelled":
         return No(SalesRefusal.EVENT_CANCELLED)
+    entry = None if booking.entry_id is None else batch.entries[booking.entry_id]
+    if entry is not None and entry.state == "offered" and unlocking_code(sale, entry) is not None:
+        return No(SalesRefusal.NOT_OFFERED, "accept_first")
     if no := _wrongly_paid(sale, booking, command):
         return no
     if no := replacement_used(batch, booking):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
-from evently.sales.commands import Booking, No, SalesRefusal
+from evently.sales.commands import Booking, No, SalesRefusal, WaitlistEntry
 from evently.sales.rules.pricing import discount_of
 from evently.sales.rules.state import Batch, Promo, Sale
 from evently.sales.terms import TicketTypeTerms
@@ -54,6 +54,18 @@ def find_promo(sale: Sale, batch: Batch, code: str, buyer_id: UUID) -> Promo | N
 def unlocks(promo: Promo | None, terms: TicketTypeTerms) -> bool:
     """Return whether a promo code unlocks a hidden ticket type."""
     return promo is not None and terms.ticket_type_id in promo.terms.ticket_type_ids
+
+
+def unlocking_code(sale: Sale, entry: WaitlistEntry) -> str | None:
+    """Return the code that an entry uses when its offer is accepted.
+
+    None: its ticket type was not hidden when it joined, or is no longer.
+    """
+    if entry.promo_id is None or not sale.ticket_types[entry.ticket_type_id].hidden:
+        return None
+    promo = sale.promo(entry.promo_id)
+    assert promo is not None, "promo codes are retired, never removed"
+    return promo.terms.code
 
 
 def discounts_of(promo: Promo, wanted: Sequence[Wanted], step_minor: int = 1) -> Discounts | No:

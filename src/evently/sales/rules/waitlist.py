@@ -34,7 +34,7 @@ from evently.sales.rules.moves import (
     valid_tickets,
 )
 from evently.sales.rules.pricing import amounts_of, payment_of
-from evently.sales.rules.promos import Wanted, discounts_of, find_promo, use_promo
+from evently.sales.rules.promos import Wanted, discounts_of, find_promo, unlocking_code, unlocks, use_promo
 from evently.sales.rules.state import Batch, Promo, Sale, Waitlist
 from evently.sales.states import WithdrawalReason
 
@@ -44,7 +44,11 @@ def join_waitlist(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
     terms = sale.ticket_types.get(command.ticket_type_id)
     if no := not_selling(sale, None, sale.off_sale_at, batch.now):
         return no
-    if terms is None or terms.retired or terms.hidden:
+    code = command.promo_code
+    promo = None if code is None else find_promo(sale, batch, code, command.buyer_id)
+    if isinstance(promo, No):
+        return promo
+    if terms is None or terms.retired or (terms.hidden and not unlocks(promo, terms)):
         return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
     if no := not_selling(sale, None, terms.off_sale_at, batch.now):
         return no
@@ -71,6 +75,7 @@ def join_waitlist(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
         reason="",
         joined_at=batch.now,
         joined_seq=sale.seq + 1,
+        promo_id=promo.terms.promo_id if promo is not None and terms.hidden else None,
     )
     sale.waitlists.setdefault(entry.ticket_type_id, Waitlist()).add(entry)
     batch.live.add((entry.buyer_id, entry.ticket_type_id))
@@ -80,7 +85,9 @@ def join_waitlist(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
     # entry
     batch.serve_waitlist = True
     batch.facts.append(
-        facts.WaitlistJoined(entry.entry_id, entry.buyer_id, entry.ticket_type_id, entry.quantity)
+        facts.WaitlistJoined(
+            entry.entry_id, entry.buyer_id, entry.ticket_type_id, entry.quantity, entry.promo_id
+        )
     )
     return Listed(entry)
 
@@ -108,8 +115,9 @@ def accept_offer(sale: Sale, batch: Batch, command: AcceptOffer) -> Outcome:
         return No(SalesRefusal.EVENT_CANCELLED)
     if no := replacement_used(batch, booking):
         return no
-    if command.promo_code is not None:
-        discounted = _use_promo(sale, batch, entry, booking, command.promo_code)
+    code = command.promo_code or unlocking_code(sale, entry)
+    if code is not None:
+        discounted = _use_promo(sale, batch, entry, booking, code)
         if isinstance(discounted, No):
             return discounted
         booking = discounted
@@ -133,6 +141,8 @@ def _use_promo(sale: Sale, batch: Batch, entry: WaitlistEntry, booking: Booking,
     promo = find_promo(sale, batch, code, booking.buyer_id)
     if isinstance(promo, No):
         return promo
+    if unlocking_code(sale, entry) and not unlocks(promo, sale.ticket_types[entry.ticket_type_id]):
+        return No(SalesRefusal.PROMO_CODE_NOT_VALID, "ticket_types")
     tickets = _with_discount(sale, batch, booking, promo)
     if isinstance(tickets, No):
         return tickets

@@ -230,6 +230,7 @@ _PAYING: Final = (
     CheckoutRefusal.PAYMENT_PENDING,
     CheckoutRefusal.NOTHING_TO_PAY,
     SalesRefusal.AMOUNT_NOT_PAYABLE,
+    SalesRefusal.NOT_OFFERED,
 )
 
 

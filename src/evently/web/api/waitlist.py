@@ -14,7 +14,14 @@ from evently.kit.errors import Refused
 from evently.kit.ids import EventId, TicketTypeId, WaitlistEntryId, show_id
 from evently.sales.commands import BookingLine, SalesRefusal
 from evently.sales.states import EntryState, WithdrawalReason
-from evently.web.api.bookings import WITHOUT_CODE, AcceptBody, BookingView, answer_booking, refuse_unpayable
+from evently.web.api.bookings import (
+    WITHOUT_CODE,
+    AcceptBody,
+    BookingView,
+    PromoCode,
+    answer_booking,
+    refuse_unpayable,
+)
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
@@ -31,11 +38,12 @@ _TicketTypeFilter = Annotated[
 ]
 
 
-class WaitlistBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A ticket type to wait for, and how many tickets."""
+class WaitlistBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A ticket type to wait for, and how many tickets. A hidden ticket type needs its promo code."""
 
     ticket_type_id: _TypeId
     quantity: Annotated[int, msgspec.Meta(ge=1, le=sales.commands.UNITS_MAX, examples=[2])]
+    promo_code: Annotated[PromoCode | None, msgspec.Meta(examples=["EARLYBIRD"])] = None
 
 
 class WaitlistEntryView(msgspec.Struct, frozen=True):
@@ -130,10 +138,13 @@ class WaitlistSizesView(msgspec.Struct, frozen=True):
         "has one entry for each ticket type. Entries that join before the sale begins get their offers when "
         "it begins, before other buyers can book. If enough tickets are available when an entry joins, the "
         "offer is made at once and lasts no longer than a hold; get the entry to see it. Tickets on sale "
-        "that are too few for any entry stay on sale; only released tickets are set aside for the waitlist."
+        "that are too few for any entry stay on sale; only released tickets are set aside for the waitlist. "
+        "With `promo_code`, buyers can wait for a hidden ticket type that the code unlocks; accepting the "
+        "offer uses the code."
     ),
     tags=["Waitlist"],
     responses=problems(
+        *REFUSALS,
         SalesRefusal.EVENT_NOT_FOUND,
         SalesRefusal.UNKNOWN_TICKET_TYPE,
         SalesRefusal.SALE_ENDED,
@@ -153,6 +164,8 @@ async def join_waitlist(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WaitlistEntryView]:
     """Add the caller to the waitlist of a ticket type."""
+    if data.promo_code is not None:
+        await count_guess(request)
     command = sales.commands.JoinWaitlist(
         event_id,
         request.actor.id,
@@ -160,6 +173,7 @@ async def join_waitlist(
         data.quantity,
         key=key_of(idempotency_key),
         fingerprint=fingerprint_of("join", event_id, data),
+        promo_code=data.promo_code,
     )
     outcome = await _submit(request, command)
     view = _show_entry(outcome.entry)
@@ -261,7 +275,9 @@ async def get_waitlist_entry(
     description=(
         "A booking that is paid online becomes an ordinary hold: pay it before its `expires_at`. Any other "
         "booking is confirmed at once. With `promo_code`, its tickets get the discount of the code, counted "
-        "from the price that was offered. If the code is refused, nothing changes: the offer stays open. "
+        "from the price that was offered. An entry that joined with a promo code uses that code while its "
+        "ticket type is hidden, unless another one is sent. If the code is refused, nothing changes: the "
+        "offer stays open. "
         "Safe to repeat; an accepted offer takes no other code (`not-offered`)."
     ),
     tags=["Waitlist"],
@@ -286,7 +302,7 @@ async def accept_offer(
     entry = await _own_entry(request, entry_id)
     if entry.state == "offered":  # what was accepted before is only answered again
         line = BookingLine(entry.ticket_type_id, entry.quantity)
-        await refuse_unpayable(request, entry.event_id, [line], data.promo_code)
+        await refuse_unpayable(request, entry.event_id, [line], data.promo_code, entry.promo_id)
     command = sales.commands.AcceptOffer(entry.event_id, entry.entry_id, request.actor.id, data.promo_code)
     outcome = await _submit(request, command)
     assert outcome.booking is not None, "an accepted offer has a booking"

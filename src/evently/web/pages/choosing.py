@@ -299,11 +299,12 @@ def _sold_out(page: EventOnPage, choice: Choice, address: str) -> _No:
     first, wanted = short[0]
     fewer = tuple((each.id, min(quantity, each.available)) for each, quantity in known if each.available > 0)
     if not fewer:
+        query = {"type": first.id, "quantity": str(wanted)} | ({"code": choice.code} if choice.code else {})
         return _No(
             f"{first.name} is sold out",
             "Tickets that come back are offered to the waitlist first.",
             "Join the waitlist",
-            f"{address}/waitlist?{urlencode({'type': first.id, 'quantity': wanted})}",
+            f"{address}/waitlist?{urlencode(query)}",
         )
     count, left = sum(quantity for _, quantity in fewer), first.available
     verb = "is" if left == 1 else "are"

@@ -166,8 +166,8 @@ def _check_slug(found: EventOnPage, slug: str | None) -> None:
         raise _Moved(found.address)
 
 
-async def _read_for_one(request: Request, event_id: UUID, code: str) -> tuple[EventOnPage, list[FormError]]:
-    """Return an event with what a promo code unlocks, and what is wrong with the code."""
+async def read_with_code(request: Request, event_id: UUID, code: str) -> tuple[EventOnPage, list[FormError]]:
+    """Return an event with what a promo code unlocks, and what is wrong with the code. Drafts too."""
     errors: list[FormError] = []
     if code:
         await count_guess(request)
@@ -178,6 +178,12 @@ async def _read_for_one(request: Request, event_id: UUID, code: str) -> tuple[Ev
             raise
         errors.append(FormError("code", sentence_of(exc)))
         found = await read_event(request, event_id)
+    return found, errors
+
+
+async def _read_for_one(request: Request, event_id: UUID, code: str) -> tuple[EventOnPage, list[FormError]]:
+    """Return the same; a draft only to the people of its organizer."""
+    found, errors = await read_with_code(request, event_id, code)
     if found.event.state == "draft" and not await request.context.access.is_member(
         request.actor, found.event.organizer_id, "door", "events:read", certainly=True
     ):

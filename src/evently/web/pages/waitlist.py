@@ -21,7 +21,7 @@ from evently.web.edge.idempotency import fingerprint_of
 from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages.browsing import event_address
-from evently.web.pages.events import EventOnPage, read_event
+from evently.web.pages.events import Code, EventOnPage, read_with_code
 from evently.web.pages.forms import FormError, read_form
 from evently.web.pages.rendering import act, new_key, render, see_other, show
 from evently.web.paying import refuse_unpayable
@@ -62,28 +62,36 @@ class EntryOnPage(NamedTuple):
 
 @show("/events/{event_id}/waitlist", **policy(PUBLIC))
 async def show_joining(
-    request: Request, event_id: FromPath[EventId], type_id: Type = "", quantity: Quantity = ""
+    request: Request,
+    event_id: FromPath[EventId],
+    type_id: Type = "",
+    quantity: Quantity = "",
+    code: Code = "",
 ) -> Response[str]:
     """Return the page on which a buyer joins the waitlist of a ticket type."""
-    page = await _read_public(request, event_id)
-    return _joining(request, page, type_id, quantity)
+    page, errors = await _read_public(request, event_id, code)
+    return _joining(request, page, type_id, quantity, code, errors=errors)
 
 
 @act("/events/{event_id}/waitlist", **policy(PUBLIC, rate="bookings"))
 async def join(request: Request, event_id: FromPath[EventId]) -> Response[str] | Response[None]:
     """Add the buyer to the waitlist; a visitor logs in first."""
     form = await read_form(request)
-    page = await _read_public(request, event_id)
+    code = form.text("code")[:PROMO_CODE_CHARACTERS_MAX]
     type_id, text, key = form.text("type"), form.text("quantity"), form.text("key")
     if request.actor.kind == "anonymous":
-        here = f"/events/{show_id('evt', event_id)}/waitlist?{urlencode({'type': type_id, 'quantity': text})}"
+        query = {"type": type_id, "quantity": text} | ({"code": code} if code else {})
+        here = f"/events/{show_id('evt', event_id)}/waitlist?{urlencode(query)}"
         return see_other(f"/login?{urlencode({'next': here})}")
+    page, errors = await _read_public(request, event_id, code)
+    if errors:
+        return _joining(request, page, type_id, text, code, errors=errors)
     found = find_id("tty", type_id)
     quantity = int(text[:6]) if text.isdecimal() else 0
     if found is None or not 1 <= quantity <= sales.commands.UNITS_MAX:
         errors = [FormError("quantity", "Say how many tickets you want: a number from 1 on.")]
-        return _joining(request, page, type_id, text, errors=errors)
-    meant = _Meant(type_id, quantity)
+        return _joining(request, page, type_id, text, code, errors=errors)
+    meant = _Meant(type_id, quantity, code)
     command = sales.commands.JoinWaitlist(
         event_id,
         request.actor.id,
@@ -91,10 +99,11 @@ async def join(request: Request, event_id: FromPath[EventId]) -> Response[str] |
         quantity,
         key=f"page-{key[:100]}" if key and key.isascii() else None,
         fingerprint=fingerprint_of("join", event_id, meant),
+        promo_code=code or None,
     )
     outcome = await request.context.engine.submit(command)
     if isinstance(outcome, No) and outcome.refusal is not SalesRefusal.ALREADY_WAITING:
-        return _joining(request, page, type_id, text, refused=outcome.as_error())
+        return _joining(request, page, type_id, text, code, refused=outcome.as_error())
     return see_other("/me/waitlist")
 
 
@@ -113,7 +122,7 @@ async def accept(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Respo
         await count_guess(request)
     try:
         line = sales.commands.BookingLine(entry.ticket_type_id, entry.quantity)
-        await refuse_unpayable(request, entry.event_id, [line], code or None)
+        await refuse_unpayable(request, entry.event_id, [line], code or None, entry.promo_id)
         outcome = await _submit(
             request, sales.commands.AcceptOffer(entry.event_id, entry_id, request.actor.id, code or None)
         )
@@ -138,11 +147,12 @@ async def leave(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Respon
     return see_other("/me/waitlist")
 
 
-async def _read_public(request: Request, event_id: UUID) -> EventOnPage:
-    page = await read_event(request, event_id)
+async def _read_public(request: Request, event_id: UUID, code: str) -> tuple[EventOnPage, list[FormError]]:
+    """Return an event with the ticket types that a promo code unlocks, and what is wrong with the code."""
+    page, errors = await read_with_code(request, event_id, code)
     if page.event.state == "draft":
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
-    return page
+    return page, errors
 
 
 def _joining(
@@ -150,6 +160,7 @@ def _joining(
     page: EventOnPage,
     type_id: str,
     quantity: str,
+    code: str,
     *,
     errors: list[FormError] | None = None,
     refused: Refused | None = None,
@@ -162,6 +173,7 @@ def _joining(
         page=page,
         chosen=type_id,
         quantity=quantity or "1",
+        code=code,
         errors=errors or [],
         no=None if refused is None else sentence_of(refused),
         key=new_key(),
@@ -217,9 +229,10 @@ async def _show(request: Request, entry: WaitlistEntry) -> EntryOnPage:
     )
 
 
-class _Meant(msgspec.Struct, frozen=True):
+class _Meant(msgspec.Struct, frozen=True, omit_defaults=True):
     ticket_type_id: str
     quantity: int
+    code: str = ""
 
 
 async def _own(request: Request, entry_id: UUID) -> WaitlistEntry:

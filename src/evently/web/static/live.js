@@ -203,7 +203,10 @@ function showLive(form) {
     words.className = "small";
     words.append(Object.assign(document.createElement("b"), { textContent: "Sold out" }));
     link.className = "button short";
-    link.href = `/events/${form.dataset.live}/waitlist?type=${row.dataset.type}`;
+    const query = new URLSearchParams({ type: row.dataset.type ?? "" });
+    const code = form.querySelector('input[name="code"]');
+    if (code instanceof HTMLInputElement) query.set("code", code.value);
+    link.href = `/events/${form.dataset.live}/waitlist?${query}`;
     link.textContent = "Join the waitlist";
     for (const part of [words, link]) part.dataset.when = "sold_out";
     row.querySelector(".choose")?.append(words, link);

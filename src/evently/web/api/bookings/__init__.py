@@ -12,7 +12,7 @@ proof          the journal of an event, and its proof
 """
 
 from evently.web.api.bookings import availability, ending, placing, proof, quoting, reading
-from evently.web.api.bookings.bodies import WITHOUT_CODE, AcceptBody
+from evently.web.api.bookings.bodies import WITHOUT_CODE, AcceptBody, PromoCode
 from evently.web.api.bookings.views import BookingView, answer_booking, show_booking
 from evently.web.paying import refuse_unpayable
 
@@ -20,6 +20,7 @@ __all__ = [
     "WITHOUT_CODE",
     "AcceptBody",
     "BookingView",
+    "PromoCode",
     "answer_booking",
     "refuse_unpayable",
     "routes",
