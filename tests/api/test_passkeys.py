@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 import time
 from collections.abc import AsyncIterator
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
 
 from evently.kit.ids import new_id
 from evently.mail import mailbox
+from evently.web.application import all_routes
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.passkeys import Device
+from tests.support.visitor import Visitor
 
 PASSWORD: Final = "nine lively herons wade"
 ADA: Final = "ada@example.org"
@@ -307,3 +312,243 @@ async def test_a_password_that_is_changed_or_set_is_told_to_its_person(office: B
     body |= {"receipt": sent["receipt"], "code": await code_to(office, "new@example.org"), "name": "New"}
     assert (await office.client.post("/v1/auth/reset/password", json=body)).status_code == 200
     assert all("changed" not in each for each in await subjects(office, "new@example.org")), "it was made"
+
+
+# Pages ------------------------------------------------------------------------------------------------------
+
+
+async def visitor_with_password(office: BoxOffice) -> Visitor:
+    await office.context.accounts.register(ADA, "Ada Lovelace", PASSWORD, None)
+    visitor = Visitor(office)
+    await visitor.read("/login?way=password")
+    await visitor.send("/login", {"email": ADA, "password": PASSWORD, "next": "/me"})
+    assert visitor.path == "/me"
+    return visitor
+
+
+async def ask(visitor: Visitor, address: str) -> dict[str, Any]:
+    """Return what the script of a page gets."""
+    answer = await visitor.client.post(address, headers={"sec-fetch-site": "same-origin"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def add_on_page(visitor: Visitor, device: Device, name: str) -> None:
+    credential = device.create(await ask(visitor, "/me/passkeys/options"))
+    await visitor.read("/me")
+    await visitor.submit("/me/passkeys", passkey_name=name, credential=json.dumps(credential))
+
+
+async def test_a_passkey_is_added_used_and_removed_on_pages(office: BoxOffice) -> None:
+    visitor, device = await visitor_with_password(office), Device(ORIGIN)
+    await add_on_page(visitor, device, "Ada's <b>phone")
+    assert "Your passkey is added" in visitor.text
+    assert "Ada&#39;s &lt;b&gt;phone" in visitor.text
+    await visitor.submit("/logout")
+    await visitor.read("/login?next=/me/waitlist")
+    assert visitor.text.index('action="/login/passkey"') < visitor.text.index('name="email"'), "first"
+    credential = device.get(await ask(visitor, "/login/passkey/options"))
+    await visitor.submit("/login/passkey", credential=json.dumps(credential))
+    assert visitor.path == "/me/waitlist"
+    exported = json.loads(await visitor.read("/me/export"))
+    assert [each["name"] for each in exported["passkeys"]] == ["Ada's <b>phone"]
+    await visitor.read("/me")
+    action = re.search(r'action="(/me/passkeys/pky_[^"]*/remove)"', visitor.text)
+    assert action
+    await visitor.submit(action[1])
+    assert "This passkey is removed" in visitor.text
+    await visitor.submit("/logout")
+    await visitor.read("/login")
+    credential = device.get(await ask(visitor, "/login/passkey/options"))
+    await visitor.submit("/login/passkey", credential=json.dumps(credential))
+    assert visitor.status == 422
+    assert "not known here" in visitor.text
+
+
+async def test_a_passkey_without_a_name_gets_one(office: BoxOffice) -> None:
+    visitor = await visitor_with_password(office)
+    for number in (1, 2):
+        await add_on_page(visitor, Device(ORIGIN), "")
+        assert f"<b>Passkey {number}</b>" in visitor.text
+    await add_on_page(visitor, Device(ORIGIN), "x" * 61)
+    assert visitor.status == 422
+    assert 'id="passkey_name-wrong"' in visitor.text
+
+
+@pytest.mark.parametrize("credential", ["", "{}", "[]", "null", '{"id":"\ud83d"}', "x" * 20_000])
+async def test_a_form_without_a_passkey_is_a_page_with_a_way_on(office: BoxOffice, credential: str) -> None:
+    visitor = await visitor_with_password(office)
+    fields = {"credential": credential.encode("utf-8", "replace").decode()}
+    await visitor.send("/me/passkeys", fields)
+    assert (visitor.status, visitor.heading()) == (422, "My account")
+    await visitor.submit("/logout")
+    await visitor.read("/login")
+    await visitor.send("/login/passkey", fields)
+    assert (visitor.status, visitor.heading()) == (422, "Log in")
+    assert "has sent no passkey" in visitor.text
+
+
+async def test_another_site_starts_nothing_with_passkeys(office: BoxOffice) -> None:
+    visitor = await visitor_with_password(office)
+    for address in ("/login/passkey/options", "/login/passkey", "/me/passkeys/options", "/me/passkeys"):
+        for kind in ("application/x-www-form-urlencoded", "text/plain", "application/json"):
+            headers = {"sec-fetch-site": "cross-site", "content-type": kind}
+            answer = await visitor.client.post(address, content="a=b", headers=headers)
+            assert answer.status_code == 403, (address, kind)
+
+
+async def test_after_an_hour_the_account_page_asks_for_a_new_login(office: BoxOffice) -> None:
+    visitor = await visitor_with_password(office)
+    async with office.context.database.transaction() as tx:
+        await tx.execute("UPDATE sessions SET created_at = created_at - interval '61 minutes'")
+    await visitor.read("/me")
+    assert "at most an hour old" in visitor.text
+    assert 'action="/me/passkeys"' not in visitor.text
+    answer = await visitor.client.post("/me/passkeys/options", headers={"sec-fetch-site": "same-origin"})
+    assert answer.status_code == 403
+    await visitor.read("/me/email")
+    await visitor.submit("/logout")
+    assert str(visitor.page and visitor.page.url).endswith("/login?next=/me/email")
+    await visitor.send("/login", {"email": ADA, "password": PASSWORD, "next": "/me/email"})
+    assert visitor.heading() == "Change my e-mail"
+    assert visitor.form("/me/email") == {"email": ""}
+
+
+async def test_an_address_is_changed_on_pages(office: BoxOffice) -> None:
+    visitor = await visitor_with_password(office)
+    await visitor.read("/me/email")
+    await visitor.submit("/me/email", email="ada at new")
+    assert visitor.status == 422
+    assert visitor.form("/me/email")["email"] == "ada at new"
+    await visitor.submit("/me/email", email="ada@new.example")
+    assert visitor.path == "/me/email/code"
+    code = await code_to(office, "ada@new.example")
+    for typed, said in (("12", "six digits"), (f"{(int(code) + 1) % 1_000_000:06}", "Tries left: 4")):
+        await visitor.submit("/me/email/code", code=typed)
+        assert visitor.status == 422
+        assert said in visitor.text
+    await visitor.submit("/me/email/code", code=code)
+    assert "Your e-mail is changed" in visitor.text
+    assert "ada@new.example" in visitor.text
+    await visitor.read("/me/email/code")
+    assert visitor.status == 200
+
+
+class Forgetful(Visitor):
+    """A browser that keeps no cookies."""
+
+    def __init__(self, office: BoxOffice) -> None:
+        super().__init__(office)
+        self.client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+
+async def test_a_browser_that_keeps_no_cookies_is_told_so_and_not_asked_again_and_again(
+    office: BoxOffice,
+) -> None:
+    await office.context.accounts.register(ADA, "Ada Lovelace", PASSWORD, None)
+    visitor = Forgetful(office)
+    for page, action, fields in (
+        ("/login", "/login", {"email": ADA, "password": PASSWORD}),
+        ("/login", "/login/send", {"email": ADA}),
+        ("/forgot", "/forgot", {"email": ADA}),
+        ("/login", "/login/code", {"code": "123456"}),
+        ("/login", "/reset", {"code": "123456", "password": "eleven quiet owls blink"}),
+        ("/login", "/login/passkey", {"credential": "{}"}),
+    ):
+        await visitor.read(page)
+        await visitor.send(action, {"next": "/me/waitlist", **fields})
+        assert visitor.heading() == "Your browser keeps no cookies", action
+        assert 'href="/login?next=%2Fme%2Fwaitlist"' in visitor.text
+        assert not visitor.client.cookies
+    await visitor.read(f"/login/link?link={(await link_to(office, ADA))}")
+    await visitor.submit("/login/link")
+    assert visitor.heading() == "Your browser keeps no cookies"
+    await visitor.read("/login/kept?next=//evil.example")
+    assert "evil" not in re.sub(r"next=[^\"]*", "", visitor.text)
+
+
+async def link_to(office: BoxOffice, address: str) -> str:
+    while await office.context.mail.run_once() == 0:
+        pass
+    page = await mailbox.list_shown(office.context.database, address, 20, None)
+    texts = [each.text for each in page.data if "/login/link?link=" in each.text]
+    found = re.search(r"/login/link\?link=(evl_\w+)", texts[0])
+    assert found
+    return found[1]
+
+
+async def test_a_browser_that_keeps_cookies_sees_nothing_of_that(office: BoxOffice) -> None:
+    await office.context.accounts.register(ADA, "Ada Lovelace", PASSWORD, None)
+    visitor = Visitor(office)
+    await visitor.read("/login?next=/me/waitlist")
+    answer = await visitor.client.post(
+        "/login",
+        content=urlencode({"email": ADA, "password": PASSWORD, "next": "/me/waitlist"}),
+        headers={
+            "content-type": "application/x-www-form-urlencoded",
+            "sec-fetch-site": "same-origin",
+        },
+    )
+    assert answer.headers["location"] == "/me/waitlist", "no step between"
+
+
+FORMS: Final = {
+    "/me/name": "/me",
+    "/me/password": "/me",
+    "/me/passkeys": "/me",
+    "/me/passkeys/pky_01m7y4ef72ev2sxmcnxfse27zp/remove": "/me",
+    "/me/email": "/me/email",
+    "/me/email/code": "/me/email/code",
+    "/me/sessions/end": "/me",
+    "/me/sessions/ses_01m7y4ef72ev2sxmcnxfse27zp/end": "/me",
+    "/me/verify": "/me/verify",
+    "/me/verify/send": "/me/verify",
+    "/me/delete": "/me/delete",
+    "/me/delete/send": "/me/delete",
+    "/me/notifications": "/me/notifications",
+    "/bookings/bkg_01m7y4ef72ev2sxmcnxfse27zp/pay": "/bookings/bkg_01m7y4ef72ev2sxmcnxfse27zp",
+    "/bookings/bkg_01m7y4ef72ev2sxmcnxfse27zp/extend": "/bookings/bkg_01m7y4ef72ev2sxmcnxfse27zp",
+    "/bookings/bkg_01m7y4ef72ev2sxmcnxfse27zp/cancel": "/bookings/bkg_01m7y4ef72ev2sxmcnxfse27zp/cancel",
+    "/waitlist/wle_01m7y4ef72ev2sxmcnxfse27zp/accept": "/me/waitlist",
+}
+
+
+@pytest.mark.parametrize("action", FORMS)
+async def test_after_a_session_has_expired_the_login_leads_back_to_the_page_of_the_form(
+    office: BoxOffice, action: str
+) -> None:
+    visitor = await visitor_with_password(office)
+    async with office.context.database.transaction() as tx:
+        await tx.execute("UPDATE sessions SET expires_at = created_at")
+    visitor.client.cookies.set("evently", "evb_old.old", domain="evently.test")
+    await visitor.send(action, {"name": "Ada", "code": "123456", "email": "a@b.example"})
+    assert visitor.path == "/login"
+    assert visitor.form("/login/send")["next"] == FORMS[action]
+
+
+async def test_every_form_of_a_reader_leads_back_to_a_page_after_the_login(office: BoxOffice) -> None:
+    """No page says "not there" to a reader who was logged out in the middle."""
+    pages = {route.path for route in all_routes() if route.is_page and route.method == "GET"}
+    visitor = Visitor(office)
+    for route in all_routes():
+        if not route.is_page or route.method != "POST" or route.policy.who == "public":
+            continue
+        path = re.sub(r"\{(\w+?)(_id)?\}", lambda found: IDS.get(found[1], "x"), route.path)
+        await visitor.send(path, {})
+        assert visitor.path == "/login", path
+        back = visitor.form("/login/send")["next"]
+        templates = [re.sub(r"\{\w+\}", "[^/]+", page) for page in pages]
+        assert any(re.fullmatch(template, back) for template in templates), f"{path} -> {back}"
+        assert back != "/", path
+
+
+IDS: Final = {
+    "booking": "bkg_01m7y4ef72ev2sxmcnxfse27zp",
+    "ticket": "tkt_01m7y4ef72ev2sxmcnxfse27zp",
+    "session": "ses_01m7y4ef72ev2sxmcnxfse27zp",
+    "passkey": "pky_01m7y4ef72ev2sxmcnxfse27zp",
+    "entry": "wle_01m7y4ef72ev2sxmcnxfse27zp",
+    "event": "evt_01m7y4ef72ev2sxmcnxfse27zp",
+}

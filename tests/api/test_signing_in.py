@@ -185,6 +185,7 @@ async def test_a_visitor_enters_a_code_and_is_where_they_wanted_to_be(office: Bo
 
 async def test_a_code_is_of_no_use_in_another_browser(office: BoxOffice) -> None:
     victim, attacker = Visitor(office), Visitor(office)
+    await victim.read("/login")
     await attacker.send("/login/send", {"email": ADA, "name": "Mallory"})
     code, _, _ = await read_mail(office, ADA)
     await victim.send("/login/code", {"code": code})

@@ -43,6 +43,7 @@ from evently.web.pages import (
 from evently.web.pages import bookings as booking_pages
 from evently.web.pages import notifications as notification_pages
 from evently.web.pages import offline as offline_pages
+from evently.web.pages import passkeys as passkey_pages
 from evently.web.pages import seat_map as seat_map_pages
 from evently.web.pages import seats as seat_pages
 from evently.web.pages import tickets as ticket_pages
@@ -83,6 +84,7 @@ PAGES: Final = (
     ticket_pages,
     offline_pages,
     sessions,
+    passkey_pages,
     account,
     demo_gateway,
     demo_mail,

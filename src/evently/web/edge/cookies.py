@@ -17,7 +17,9 @@ from evently.web.edge.refusals import EdgeRefusal
 
 _NAME: Final = "evently"
 _RECEIPT: Final = "evently-code"
+_TRIED: Final = "evently-cookies"
 _SECONDS: Final = 30 * 86_400  # as long as a session
+_DAY: Final = 86_400
 _YEAR: Final = 365 * 86_400
 _COOKIES_LENGTH_MAX: Final = 8_192  # of the whole header; ours have 500 bytes
 
@@ -75,6 +77,17 @@ def read_receipt(request: Request) -> str | None:
 def keep_receipt(request: Request, receipt: str, seconds: int) -> None:
     """Make the browser keep the receipt of a code."""
     set_cookie(request, _host_name(request, _RECEIPT), receipt, seconds=seconds, secret=True)
+
+
+def keeps_cookies(request: Request) -> bool:
+    """Return whether the browser has sent a cookie of this host, so whether it keeps any."""
+    return request.header("cookie") is not None
+
+
+def mark_browser(request: Request) -> None:
+    """Give a cookie to a browser that has none, to see with its form whether it keeps cookies."""
+    if not keeps_cookies(request):
+        set_cookie(request, _TRIED, "yes", seconds=_DAY, secret=True)
 
 
 def check_same_origin(request: Request) -> None:

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Final, cast
 from zoneinfo import ZoneInfo
 
 from evently import attendees, mail, notifications, sales
-from evently.accounts import AccountsRefusal, people, sessions
+from evently.accounts import AccountsRefusal, passkeys, people, sessions
 from evently.accounts.codes import ByCode, Given, is_code, normalise_code
+from evently.accounts.sessions import LOGIN_AGE_MAX, Session
 from evently.kit.errors import Invalid, Refused, Trouble
 from evently.kit.ids import SessionId, reference_of, show_id
 from evently.sales.commands import SalesRefusal
-from evently.web.codes import request_code, require_mail
+from evently.web.codes import notice, request_code, request_email_change, require_mail
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.context import Response
 from evently.web.edge.cookies import forget_session, keep_receipt, read_receipt
@@ -21,8 +22,10 @@ from evently.web.edge.problems import sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages.exporting import export_person
 from evently.web.pages.forms import Form, FormError, errors_of, read_form
+from evently.web.pages.passkeys import add_passkey, passkey_offer
 from evently.web.pages.rendering import act, render, see_other, show
 from evently.web.pages.sessions import RECEIPT_SECONDS, code_errors
+from evently.web.passkeys import base64url
 from evently.web.services import Request
 
 _FIELDS: Final = {"/name": "name", "/new_password": "new_password"}
@@ -31,6 +34,9 @@ _SAVED: Final = {
     "password": "Your password is changed. You are logged out everywhere else.",
     "sessions": "These log-ins have ended.",
     "verified": "Your e-mail is confirmed.",
+    "email": "Your e-mail is changed.",
+    "passkey": "Your passkey is added. Use it the next time that you log in.",
+    "removed": "This passkey is removed.",
 }
 _UTC: Final = ZoneInfo("UTC")
 Saved = Annotated[str, QueryParameter(max_length=10)]
@@ -77,6 +83,7 @@ async def change_password(request: Request) -> Page:
             form.raw("current_password"),
             form.raw("new_password"),
             request.exchange.origin,
+            notice(request, mail.PasswordChanged()),
         )
     except Invalid as exc:
         return await _account(request, form, errors_of(exc, _FIELDS))
@@ -85,6 +92,69 @@ async def change_password(request: Request) -> Page:
             raise
         return await _account(request, form, [FormError("current_password", _password_error(exc))])
     return see_other("/me?saved=password")
+
+
+@act("/me/passkeys", **policy(SIGNED_IN, rate="login"))
+async def add_a_passkey(request: Request) -> Page:
+    """Add a passkey of the reader, which the script has filled in."""
+    form = await read_form(request)
+    if errors := await add_passkey(request, form):
+        return await _account(request, form, errors)
+    return see_other("/me?saved=passkey")
+
+
+@show("/me/email", **policy(SIGNED_IN))
+async def email_page(request: Request) -> Response[str]:
+    """Return the page on which the reader enters a new address."""
+    require_mail(request)
+    return await _email(request, Form([]), [])
+
+
+@act("/me/email", **policy(SIGNED_IN, rate="login"))
+async def start_email_change(request: Request) -> Page:
+    """Send a code to the new address, and go to where it is entered."""
+    form = await read_form(request)
+    try:
+        new = await request_email_change(request, form.text("email"))
+    except Invalid as exc:
+        return await _email(request, form, errors_of(exc, {"/email": "email"}))
+    except Refused as exc:
+        if exc.refusal not in (AccountsRefusal.TOO_MANY_CODES, AccountsRefusal.LOGIN_TOO_OLD):
+            raise
+        return await _email(request, form, [FormError("email", sentence_of(exc))])
+    keep_receipt(request, new.receipt, RECEIPT_SECONDS)
+    return see_other("/me/email/code")
+
+
+@show("/me/email/code", **policy(SIGNED_IN))
+async def email_code_page(request: Request) -> Response[str]:
+    """Return the page on which the reader enters the code that proves the new address."""
+    require_mail(request)
+    return await _email_code(request, Form([]), [])
+
+
+@act("/me/email/code", **policy(SIGNED_IN, rate="login"))
+async def change_email(request: Request) -> Page:
+    """Change the address of the reader."""
+    require_mail(request)
+    form, actor = await read_form(request), request.actor
+    assert actor.session_id is not None, "a person has a session"
+    given = _given_code(request, form)
+    if given is None:
+        return await _email_code(request, form, [FormError("code", "A code has six digits.")])
+    try:
+        await request.context.accounts.codes.change_email(
+            actor.id,
+            actor.session_id,
+            given,
+            request.exchange.origin,
+            notice(request, mail.EmailChanged()),
+        )
+    except Refused as exc:
+        if exc.refusal is AccountsRefusal.EMAIL_TAKEN:
+            return await _email_code(request, form, [FormError("code", sentence_of(exc))])
+        return await _email_code(request, form, code_errors(exc))
+    return see_other("/me?saved=email")
 
 
 @act("/me/sessions/{session_id}/end", **policy(SIGNED_IN))
@@ -235,9 +305,26 @@ async def _account(request: Request, form: Form, errors: list[FormError], done: 
     context, actor = request.context, request.actor
     person, password_hash = await people.find_password(context.database, actor.id)
     found = await sessions.list_sessions(context.database, actor.id, context.clock())
+    keys = await passkeys.list_passkeys(context.database, actor.id)
     return render(
         request,
         "account.html",
+        fresh=_is_fresh(request, found),
+        removed=done == _SAVED["removed"],
+        passkey=passkey_offer(request),
+        person_handle=base64url(actor.id.bytes),
+        passkeys=[
+            {
+                "id": show_id("pky", each.passkey_id),
+                "credential_id": base64url(each.credential_id),
+                "name": each.name,
+                "synced": each.synced,
+                "copied": each.copied_at is not None,
+                "created": each.created_at.astimezone(_UTC),
+                "used": None if each.last_used_at is None else each.last_used_at.astimezone(_UTC),
+            }
+            for each in keys
+        ],
         status=422 if errors else 200,
         form=form,
         errors=errors,
@@ -254,6 +341,41 @@ async def _account(request: Request, form: Form, errors: list[FormError], done: 
             }
             for each in found
         ],
+    )
+
+
+def _is_fresh(request: Request, found: list[Session]) -> bool:
+    """Return whether the reader logged in lately enough to change the account itself."""
+    since = request.context.clock() - LOGIN_AGE_MAX
+    return any(each.session_id == request.actor.session_id and each.created_at >= since for each in found)
+
+
+async def _email(request: Request, form: Form, errors: list[FormError]) -> Response[str]:
+    context = request.context
+    found = await sessions.list_sessions(context.database, request.actor.id, context.clock())
+    return render(
+        request,
+        "email.html",
+        status=422 if errors else 200,
+        form=form,
+        errors=errors,
+        person=await people.get_person(context.database, request.actor.id),
+        fresh=_is_fresh(request, found),
+    )
+
+
+async def _email_code(request: Request, form: Form, errors: list[FormError]) -> Response[str]:
+    receipt, accounts = read_receipt(request), request.context.accounts
+    code = None if receipt is None else await accounts.codes.find(receipt)
+    mine = code is not None and (code.purpose, code.person_id) == ("new_email", request.actor.id)
+    return render(
+        request,
+        "email_code.html",
+        status=422 if errors else 200,
+        form=form,
+        errors=errors,
+        code=code if mine else None,
+        mailbox=request.context.mail.shows_mailbox,
     )
 
 
@@ -303,6 +425,11 @@ routes: Final = [
     account_page,
     rename,
     change_password,
+    add_a_passkey,
+    email_page,
+    start_email_change,
+    email_code_page,
+    change_email,
     end_session,
     end_other_sessions,
     start_verification,

@@ -26,6 +26,7 @@ from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import FromPath
 from evently.web.pages.events import EventOnPage, read_event
 from evently.web.pages.forms import Form, FormError, parse_form, read_form
+from evently.web.pages.passkeys import passkey_offer
 from evently.web.pages.rendering import act, new_key, render, see_other, show
 from evently.web.pages.seats import seats_of
 from evently.web.paying import refuse_unpayable
@@ -220,6 +221,7 @@ async def _show(
         key=new_key() if signed_in and chosen else None,
         signed_in=signed_in,
         mail=request.context.mail.on,
+        passkey=None if signed_in else passkey_offer(request),
         next_address=(next_address := f"{_address(event_id)}/book?{choice.query()}"),
         next_query=urlencode({"next": next_address}),
         address=_address(event_id),

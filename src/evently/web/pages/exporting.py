@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from evently import attendees, notifications, sales
-from evently.accounts import organizers, people, sessions
+from evently.accounts import organizers, passkeys, people, sessions
 from evently.attendees import ExportedName
 from evently.db import Database
 from evently.kit.cursors import Page
@@ -66,6 +66,16 @@ async def _account(database: Database, person_id: UUID, now: datetime) -> dict[s
             "role": person.role,
             "created_at": person.created_at,
         },
+        "passkeys": [
+            {
+                "id": show_id("pky", each.passkey_id),
+                "name": each.name,
+                "synced": each.synced,
+                "created_at": each.created_at,
+                "last_used_at": each.last_used_at,
+            }
+            for each in await passkeys.list_passkeys(database, person_id)
+        ],
         "sessions": [
             {
                 "id": show_id("ses", each.session_id),

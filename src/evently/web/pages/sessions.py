@@ -7,6 +7,7 @@ mail servers open links, and only the button uses it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -23,15 +24,30 @@ from evently.accounts.codes import (
     normalise_code,
 )
 from evently.kit.errors import Invalid, Refused
-from evently.web.codes import request_code, require_mail
+from evently.mail import PasswordChanged
+from evently.web.codes import notice, request_code, require_mail
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
-from evently.web.edge.cookies import forget_session, keep_receipt, keep_session, read_receipt
+from evently.web.edge.cookies import (
+    forget_session,
+    keep_receipt,
+    keep_session,
+    keeps_cookies,
+    mark_browser,
+    read_receipt,
+)
 from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import QueryParameter
 from evently.web.pages.choosing import find_choice
 from evently.web.pages.forms import Form, FormError, errors_of, read_form
+from evently.web.pages.passkeys import (
+    login_error,
+    passkey_offer,
+    read_login_credential,
+    remember_passkey,
+)
 from evently.web.pages.rendering import act, render, safe_next, see_other, show
+from evently.web.passkeys import as_credential, copied_notice
 from evently.web.services import Request
 
 _FIELDS: Final = {"/email": "email", "/name": "name", "/password": "password", "/new_password": "password"}
@@ -88,15 +104,49 @@ async def start_code(request: Request) -> Page:
     named = "name" in dict(form.pairs)
     if (errors := await _request(request, "sign_in", form, named=named)) is not None:
         return await (_signup if named else _login)(request, form, errors)
-    return see_other(f"/login/code{_query(form.text('next'))}")
+    return see_other(f"/login/code?{urlencode({'sent': 'yes'} | _next(form))}")
+
+
+@act("/login/passkey", **policy(PUBLIC, rate="login"))
+async def log_in_with_passkey(request: Request) -> Page:
+    """Open a session in this browser with a passkey."""
+    form = await read_form(request)
+    if not keeps_cookies(request):
+        return _no_cookies(request, form.text("next"))
+    credential = read_login_credential(form)
+    if credential is None:
+        error = FormError("passkey", "Your browser has sent no passkey. Try again, or log in another way.")
+        return await _login(request, form, [error])
+    try:
+        grant = await request.context.accounts.login_with_passkey(
+            read_receipt(request) or "",
+            as_credential(credential),
+            request.exchange.origin,
+            partial(copied_notice, request),
+            in_browser=True,
+        )
+    except Refused as exc:
+        return await _login(request, form, [login_error(exc)])
+    remember_passkey(request)
+    return _admit(request, grant, form)
+
+
+@show("/login/kept", **policy(PUBLIC))
+async def kept_page(request: Request, address: Next = "") -> Page:
+    """Lead on a browser that has kept the cookie of its session, and explain it to one that has not."""
+    if request.actor.kind == "anonymous":
+        return _no_cookies(request, address)
+    return see_other(safe_next(address))
 
 
 @show("/login/code", **policy(PUBLIC))
-async def code_page(request: Request, address: Next = "") -> Page:
+async def code_page(request: Request, address: Next = "", sent: Word = "") -> Page:
     """Return the page on which a code is entered."""
     if request.actor.kind != "anonymous":
         return see_other(safe_next(address))
     code = await _requested(request, "sign_in")
+    if code is None and sent and not keeps_cookies(request):
+        return _no_cookies(request, address)
     if code is None:
         return see_other(f"/login{_query(address)}")
     return await _code_page(request, Form([("next", address)]), code, [])
@@ -107,6 +157,8 @@ async def log_in_with_code(request: Request) -> Page:
     """Open a session in this browser with a code."""
     require_mail(request)
     form = await read_form(request)
+    if not keeps_cookies(request):
+        return _no_cookies(request, form.text("next"))
     code, typed = await _requested(request, "sign_in"), normalise_code(form.text("code"))
     if code is None:
         return await _login(request, form, [FormError("email", _sentence(AccountsRefusal.CODE_EXPIRED))])
@@ -164,17 +216,19 @@ async def start_reset(request: Request) -> Page:
     form = await read_form(request)
     if (errors := await _request(request, "new_password", form, named=False)) is not None:
         return await _forgot(request, form, errors)
-    return see_other(f"/reset{_query(form.text('next'))}")
+    return see_other(f"/reset?{urlencode({'sent': 'yes'} | _next(form))}")
 
 
 @show("/reset", **policy(PUBLIC))
-async def reset_page(request: Request, link: Link = "", address: Next = "") -> Page:
+async def reset_page(request: Request, link: Link = "", address: Next = "", sent: Word = "") -> Page:
     """Return the page on which a person chooses a new password, with a code or with a link."""
     require_mail(request)
     form = Form([("next", address), ("link", link)])
     if link:
         return await _reset(request, form, await _linked(request, link, "new_password"), [])
     code = await _requested(request, "new_password")
+    if code is None and sent and not keeps_cookies(request):
+        return _no_cookies(request, address)
     return await _reset(request, form, code, [])
 
 
@@ -184,6 +238,8 @@ async def reset(request: Request) -> Page:
     require_mail(request)
     form, accounts = await read_form(request), request.context.accounts
     link, receipt = form.text("link")[:_LINK_MAX], read_receipt(request) or ""
+    if not link and not keeps_cookies(request):
+        return _no_cookies(request, form.text("next"))
     typed, errors = normalise_code(form.text("code")), []
     given: Given = ByLink(link, receipt or new_receipt()) if link else ByCode(receipt, typed)
     code = await (accounts.codes.find_by_link(link) if link else _requested(request, "new_password"))
@@ -200,6 +256,7 @@ async def reset(request: Request) -> Page:
             form.text("name") or None,
             request.exchange.origin,
             in_browser=True,
+            store_notice=notice(request, PasswordChanged()),
         )
     except Refused as exc:
         found = code_errors(exc)
@@ -234,17 +291,24 @@ async def sign_up(request: Request) -> Page:
 
 @act("/logout", **policy(PUBLIC))
 async def log_out(request: Request) -> Response[None]:
-    """End the session of this browser."""
-    actor = request.actor
+    """End the session of this browser; `next` is the log-in for a reader who must log in again."""
+    form, actor = await read_form(request), request.actor
     if actor.session_id is not None:
         await request.context.accounts.logout(actor.id, actor.session_id, everywhere=False)
     forget_session(request)
-    return see_other("/")
+    return see_other(safe_next(form.text("next"), "/"))
 
 
 def _admit(request: Request, grant: Grant, form: Form) -> Response[None]:
     keep_session(request, grant)
-    return see_other(safe_next(form.text("next")))
+    address = safe_next(form.text("next"))
+    # A browser that has sent no cookie may keep none: then it would be asked to log in again and again
+    return see_other(address if keeps_cookies(request) else f"/login/kept{_query(address)}")
+
+
+def _no_cookies(request: Request, address: str) -> Response[str]:
+    """Return the page for a browser that keeps no cookies: what that means, and what to do."""
+    return render(request, "no_cookies.html", status=422, query=_query(address))
 
 
 async def _request(request: Request, purpose: Purpose, form: Form, *, named: bool) -> list[FormError] | None:
@@ -353,6 +417,7 @@ async def _form_page(
 ) -> Response[str]:
     address = form.text("next")
     mail = request.context.mail
+    mark_browser(request)
     return render(
         request,
         template,
@@ -364,8 +429,13 @@ async def _form_page(
         query=_query(address),
         mail=mail.on,
         mailbox=mail.shows_mailbox,
+        passkey=passkey_offer(request),
         **values,
     )
+
+
+def _next(form: Form) -> dict[str, str]:
+    return {"next": form.text("next")} if form.text("next") else {}
 
 
 def _query(address: str) -> str:
@@ -376,6 +446,8 @@ routes: Final = [
     login_page,
     log_in,
     start_code,
+    log_in_with_passkey,
+    kept_page,
     code_page,
     log_in_with_code,
     link_page,

@@ -78,8 +78,20 @@ def _login_address(request: EdgeRequest) -> str:
     path = request.scope["path"]
     if request.scope["method"] == "GET":
         return login_address(request)  # type: ignore[arg-type]
-    of_form = "/me/waitlist" if path.startswith("/waitlist/") else path.rpartition("/")[0] or "/"
-    return f"/login?{urlencode({'next': of_form})}"
+    return f"/login?{urlencode({'next': _page_of_form(request, path)})}"
+
+
+def _page_of_form(request: EdgeRequest, path: str) -> str:
+    """Return the page on which a form stands: the nearest page at or above the address that it is sent to."""
+    if path.startswith("/waitlist/"):
+        return "/me/waitlist"
+    pages = {route.path for route in request.routes if route.is_page and route.method == "GET"}
+    template = [] if request.route is None else [part for part in request.route.path.split("/") if part]
+    given = [part for part in path.split("/") if part]
+    for length in range(len(template), 0, -1):
+        if "/" + "/".join(template[:length]) in pages:
+            return "/" + "/".join(given[:length])
+    return "/"
 
 
 def _page(
