@@ -52,3 +52,29 @@ async def test_the_page_of_a_booking_reads_the_booking_alone(
     rest = [each for each in sent if not any(part in each for part in of_event)]
     assert len(rest) == statements, rest
     assert len(sent) == statements + 4, "and the event with the names of its ticket types, in one snapshot"
+
+
+async def test_the_page_of_a_choice_reads_nothing_for_its_reader_alone(office: BoxOffice) -> None:
+    office.context.recent._monotonic = lambda: 0.0  # no quarter of a second passes
+    event = await office.open_event(terms=sold_under(Conditions(payment="online", hold_seconds=600), 50))
+    type_id, address = await office.ticket_type(event), f"/events/{show_id('evt', event.event_id)}/book"
+    first, second, visitor = (Visitor(office, office.as_buyer()) for _ in range(3))
+    await first.read(f"{address}?{type_id}=2")
+    with statements_of(office.context.database) as sent:
+        await second.read(f"{address}?{type_id}=3")
+        await visitor.read(f"{address}?{type_id}=1")
+    assert (second.status, visitor.status) == (200, 200)
+    assert "Hold for 10 minutes and pay" in second.text
+    assert sent == []
+
+
+async def test_a_refused_choice_is_shown_as_it_is_now(office: BoxOffice) -> None:
+    office.context.recent._monotonic = lambda: 0.0
+    event = await office.open_event(capacity=5)
+    type_id, address = await office.ticket_type(event), f"/events/{show_id('evt', event.event_id)}"
+    late = Visitor(office, office.as_buyer())
+    await late.read(f"{address}/book?{type_id}=4")
+    await office.place(event, office.as_buyer(), {"ticket_type_id": type_id, "quantity": 3})
+    await late.submit(f"{address}/bookings")
+    assert late.status == 409
+    assert "There are 2 left" in late.text

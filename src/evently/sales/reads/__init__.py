@@ -41,6 +41,7 @@ from evently.sales.reads.quotes import (
     list_tickets_ahead,
     preview_cancellation,
     price_to_buyers,
+    quote_of_sale,
 )
 from evently.sales.reads.sale import (
     SaleHead,
@@ -159,6 +160,7 @@ __all__ = [
     "price_to_buyers",
     "prove",
     "public_types",
+    "quote_of_sale",
     "read_sale",
     "read_seating",
     "read_types_for",

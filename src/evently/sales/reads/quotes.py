@@ -118,7 +118,21 @@ async def find_booking_quote(
     async with database.snapshot() as snapshot:
         sale, batch = await read_head(snapshot, event_id), Batch(now, new_id, bytes, denominations)
         await loading.load_prices(snapshot, sale, batch, None if promo_code is None else buyer_id)
-    quote = quote_booking(sale, batch, buyer_id, lines, promo_code)
+    return _quoted(quote_booking(sale, batch, buyer_id, lines, promo_code))
+
+
+def quote_of_sale(
+    sale: Sale,
+    buyer_id: UUID,
+    lines: Sequence[BookingLine],
+    now: datetime,
+    denominations: Denominations = iso_denomination,
+) -> BookingQuote:
+    """Return what lines would cost without a promo code, by a whole sale that was read; or refuse."""
+    return _quoted(quote_booking(sale, Batch(now, new_id, bytes, denominations), buyer_id, lines, None))
+
+
+def _quoted(quote: BookingQuote | No) -> BookingQuote:
     if isinstance(quote, No):
         raise quote.as_error()
     return quote

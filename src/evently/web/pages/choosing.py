@@ -24,7 +24,7 @@ from evently.web.edge.context import Response
 from evently.web.edge.idempotency import fingerprint_of
 from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import FromPath
-from evently.web.pages.events import EventOnPage, read_event
+from evently.web.pages.events import EventOnPage, read_event, recent_event
 from evently.web.pages.forms import Form, FormError, parse_form, read_form
 from evently.web.pages.passkeys import passkey_offer
 from evently.web.pages.rendering import act, new_key, render, see_other, show
@@ -184,7 +184,11 @@ async def _show(
     try:
         if choice.code and refused is None:
             await count_guess(request)
-        page = await read_event(request, event_id, choice.code or None)
+        # A refusal is explained by what is true after it
+        recent = refused is None and not choice.code
+        page = await (
+            recent_event(request, event_id) if recent else read_event(request, event_id, choice.code or None)
+        )
         sums = await _sums(request, page, choice)
     except Refused as exc:
         if exc.refusal in _CODE_REFUSALS:
@@ -245,7 +249,7 @@ async def find_choice(request: Request, address: str) -> PricedChoice | None:
         return None
     try:
         choice = _read_choice(parse_form(query))
-        page = await read_event(request, event_id)
+        page = await recent_event(request, event_id)
         if page.event.state == "draft" or not choice.units():
             return None
         sums = await _sums(request, page, choice)
@@ -334,15 +338,19 @@ async def _sums(request: Request, page: EventOnPage, choice: Choice) -> Sums | N
         total = Money(sum(line.total.amount for line in lines), currency)
         return _with_payment(lines, None, None, None, total, conditions.payment)
     context = request.context
-    quote = await sales.reads.find_booking_quote(
-        context.database,
-        page.event.event_id,
-        request.actor.id,
-        choice.lines(page),
-        choice.code or None,
-        context.clock(),
-        context.checkout.denominations,
-    )
+    buyer_id, wanted, now = request.actor.id, choice.lines(page), context.clock()
+    if choice.code:
+        quote = await sales.reads.find_booking_quote(
+            context.database,
+            page.event.event_id,
+            buyer_id,
+            wanted,
+            choice.code,
+            now,
+            context.checkout.denominations,
+        )
+    else:
+        quote = sales.reads.quote_of_sale(page.sale, buyer_id, wanted, now, context.checkout.denominations)
     lines = _chosen_lines(quote, {each.id: each.name for each, _ in chosen})
     total = Money(sum(line.total_minor() * line.quantity for line in quote.lines), currency)
     discount = sum(line.discount_minor * line.quantity for line in quote.lines)

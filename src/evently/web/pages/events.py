@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -189,6 +190,13 @@ async def _read_for_one(request: Request, event_id: UUID, code: str) -> tuple[Ev
     ):
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     return found, errors
+
+
+async def recent_event(request: Request, event_id: UUID) -> EventOnPage:
+    """Return an event as `read_event` does without a code. It is as old as the kept page of it may be."""
+    read = partial(read_event, request, event_id)
+    found: EventOnPage = await request.context.recent.get(("event", event_id), read)
+    return found
 
 
 async def read_event(request: Request, event_id: UUID, promo_code: str | None = None) -> EventOnPage:

@@ -23,7 +23,7 @@ from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
-from evently.web.pages.events import EventOnPage, TypeOnPage, read_event
+from evently.web.pages.events import EventOnPage, TypeOnPage, recent_event
 from evently.web.pages.forms import parse_form
 from evently.web.pages.rendering import render, see_other, show
 from evently.web.pages.seat_map import encode_zones, layout_address, zones_of
@@ -115,7 +115,7 @@ async def show_rows(
 async def _show(
     request: Request, event_id: UUID, section: str, number: int
 ) -> Response[str] | Response[None]:
-    page = await read_event(request, event_id)
+    page = await recent_event(request, event_id)
     if page.event.state == "draft":
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     if not page.seated:
