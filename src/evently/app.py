@@ -35,6 +35,7 @@ from evently.kit.logs import configure_logs, is_pretty
 from evently.kit.repeating import repeating
 from evently.mail import Files, Mail
 from evently.payments import open_gateways
+from evently.push import Push
 from evently.realtime import Hub
 from evently.sales import Engine
 from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
@@ -155,6 +156,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         stack.push_async_callback(context.engine.stop)
         stack.push_async_callback(context.checkout.stop)
         stack.push_async_callback(context.mail.stop)
+        stack.push_async_callback(context.push.stop)
         await stack.enter_async_context(context.hub.running())
         if config.background:
             services = reactions.Services(
@@ -163,6 +165,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
                 checkout=context.checkout,
                 accounts=context.accounts,
                 mail=context.mail,
+                push=context.push,
                 clock=clock,
             )
             await stack.enter_async_context(reactions.running(config.database_options(), services))
@@ -202,5 +205,6 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         wallets=Wallets(config.wallet_options()),
         checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
         mail=Mail(database, mail_options, secret, clock, attach=files.attach),
+        push=Push(database, config.push_options(), clock),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

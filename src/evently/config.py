@@ -26,6 +26,7 @@ from evently.db import DatabaseOptions
 from evently.kit.logs import LogFormat, LogOptions
 from evently.mail import MailOptions, is_sender, read_server
 from evently.payments import DEMO_PAGE_PATH, PaymentOptions
+from evently.push import PushOptions, is_contact, is_key
 from evently.sales import EngineOptions
 from evently.tickets import WalletOptions
 from evently.web.edge.options import BODY_BYTES_MAX, RateOptions, WebOptions
@@ -203,6 +204,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     mail_connections_max: Annotated[
         Count, _help("Maximum number of connections of one process to the mail server.")
     ] = 4
+    push_contact: Annotated[
+        str | None,
+        _help(
+            "Whom push services write to about this sender, such as `mailto:admin@evently.example`. If "
+            "unset, no web push is offered."
+        ),
+    ] = None
+    push_key: Annotated[
+        str | None,
+        _help(
+            "Private key of web push (VAPID): 32 bytes in base64url. If unset, a key is generated and kept "
+            "in the database. With another key, people must turn their devices on again."
+        ),
+    ] = None
     demo: Annotated[
         bool,
         _help(
@@ -296,6 +311,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Return for what passkeys are made; None where browsers make none."""
         return find_site(self.public_url, self.local_url)
 
+    def push_options(self) -> PushOptions:
+        """Return the options of web push."""
+        return PushOptions(self.push_contact, self.push_key, self.mail_options().base_url)
+
     def wallet_options(self) -> WalletOptions:
         """Return the options of the wallets."""
         return WalletOptions(
@@ -376,6 +395,7 @@ def _check(config: Config) -> None:
             "EVENTLY_GATEWAY=stripe needs EVENTLY_STRIPE_KEY and EVENTLY_STRIPE_WEBHOOK_SECRET."
         )
     _check_mail(config)
+    _check_push(config)
     for wallet, settings in (
         ("APPLE", (config.apple_certificate, config.apple_key, config.apple_authority)),
         ("GOOGLE", (config.google_account, config.google_issuer)),
@@ -414,6 +434,16 @@ def _check_mail(config: Config) -> None:
         raise ConfigError(
             "EVENTLY_SMTP_URL needs EVENTLY_MAIL_FROM, the sender, and EVENTLY_PUBLIC_URL, where links lead."
         )
+
+
+def _check_push(config: Config) -> None:
+    if config.push_contact is not None and not is_contact(config.push_contact):
+        raise ConfigError(
+            f"EVENTLY_PUSH_CONTACT: {config.push_contact!r} is not a contact like "
+            "mailto:admin@evently.example."
+        )
+    if config.push_key is not None and not is_key(config.push_key):
+        raise ConfigError("EVENTLY_PUSH_KEY is not a private key: 32 bytes in base64url.")
 
 
 def ignore_libpq_variables() -> None:

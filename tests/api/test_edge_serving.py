@@ -94,6 +94,7 @@ def test_it_is_alive_ready_and_well(server: Serving) -> None:
         "relay",
         "gateway",
         "mail",
+        "push",
     }
 
 

@@ -69,7 +69,8 @@ async def test_tickets_cannot_be_refused(office: BoxOffice) -> None:
         ("/weather", {"email": False}, 404, "not-found"),
         ("/waitlist", {}, 422, "invalid"),
         ("/waitlist", {"email": "no"}, 422, "invalid"),
-        ("/waitlist", {"email": False, "push": True}, 422, "invalid"),
+        ("/waitlist", {"email": False, "push": "no"}, 422, "invalid"),
+        ("/waitlist", {"email": False, "fax": True}, 422, "invalid"),
     ],
 )
 async def test_wrong_choices_are_refused(

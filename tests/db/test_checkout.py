@@ -41,6 +41,7 @@ from evently.sales.terms import Conditions, RefundWindow
 from tests.db.test_audit import deliver, found
 from tests.support.mail import make_mail
 from tests.support.paying import Desk, open_desk, sold_under
+from tests.support.push import make_push
 from tests.support.sales_desk import until
 from tests.support.selling import open_engine
 
@@ -703,7 +704,13 @@ async def test_payments_and_refunds_are_finished_in_the_background(desk: Desk, d
     desk.clock.move(seconds=20)
     people = Accounts(desk.db, utc_now, TokenOptions(bytes(32)))
     services = reactions.Services(
-        desk.db, desk.engine, desk.checkout, people, make_mail(desk.db, desk.clock), desk.clock
+        desk.db,
+        desk.engine,
+        desk.checkout,
+        people,
+        make_mail(desk.db, desk.clock),
+        make_push(desk.db, desk.clock),
+        desk.clock,
     )
     async with reactions.running(DatabaseOptions(database_url), services):
 

@@ -29,6 +29,7 @@ from tests.support.accounts import CHEAP, ORIGIN, PASSWORD, SECRET, log_in
 from tests.support.catalogue import sale_terms
 from tests.support.crash_points import CrashingDatabase, CrashingEngine, CrashPoint, ProcessCrashed
 from tests.support.mail import make_mail
+from tests.support.push import make_push
 from tests.support.sales_desk import SalesDesk, open_sales_desk
 
 POINTS_MAX: Final = 60  # closing an account with these claims has fewer
@@ -48,7 +49,15 @@ def open_process(desk: SalesDesk, crash_point: CrashPoint) -> Services:
     engine = CrashingEngine(desk.engine, desk.db, desk.clock, crash_point)
     accounts = Accounts(database, desk.clock, TokenOptions(SECRET), CHEAP)
     checkout = Checkout(database, engine, {}, None, desk.clock, new_id)
-    return Services(database, engine, checkout, accounts, make_mail(database, desk.clock), desk.clock)
+    return Services(
+        database,
+        engine,
+        checkout,
+        accounts,
+        make_mail(database, desk.clock),
+        make_push(database, desk.clock),
+        desk.clock,
+    )
 
 
 async def claim(desk: SalesDesk, number: int) -> tuple[UUID, list[Event]]:

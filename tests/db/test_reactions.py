@@ -41,6 +41,7 @@ from evently.sales.outbox import JournalFacts
 from evently.sales.reads import find_sale, list_sale_summaries
 from tests.support.catalogue import sale_terms
 from tests.support.mail import make_mail
+from tests.support.push import make_push
 from tests.support.sales_desk import SalesDesk, open_sales_desk, until
 
 
@@ -54,7 +55,15 @@ async def desk(db: Database) -> AsyncIterator[SalesDesk]:
 async def running(desk: SalesDesk, url: str) -> AsyncIterator[None]:
     accounts = Accounts(desk.db, utc_now, TokenOptions(bytes(32)))
     checkout = Checkout(desk.db, desk.engine, {}, None, desk.clock, new_id)
-    services = Services(desk.db, desk.engine, checkout, accounts, make_mail(desk.db, desk.clock), desk.clock)
+    services = Services(
+        desk.db,
+        desk.engine,
+        checkout,
+        accounts,
+        make_mail(desk.db, desk.clock),
+        make_push(desk.db, desk.clock),
+        desk.clock,
+    )
     async with reactions.running(DatabaseOptions(url), services):
         yield
 
@@ -213,7 +222,15 @@ async def test_whoever_has_booked_is_told_of_a_new_date_once(db: Database, desk:
         checkout = Checkout(db, desk.engine, {}, None, desk.clock, new_id)
         for _ in range(2):
             await notify_buyers(
-                Services(db, desk.engine, checkout, accounts, make_mail(desk.db, desk.clock), desk.clock),
+                Services(
+                    db,
+                    desk.engine,
+                    checkout,
+                    accounts,
+                    make_mail(desk.db, desk.clock),
+                    make_push(desk.db, desk.clock),
+                    desk.clock,
+                ),
                 **job.arguments,
             )
         told = await db.fetch(

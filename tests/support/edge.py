@@ -37,6 +37,7 @@ from evently.web.edge.websockets import WebSocketProtocol
 from evently.web.owners import Owners
 from evently.web.services import Services
 from tests.support.mail import make_mail
+from tests.support.push import make_push
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 UNLIMITED = msgspec.convert(dict.fromkeys(set(RateOptions.__struct_fields__) - {"store_url"}, 0), RateOptions)
@@ -67,6 +68,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         checkout=Checkout(database, engine, {}, None, utc_now, new_id),
         printer=TicketPrinter(),
         mail=make_mail(database, utc_now),
+        push=make_push(database, utc_now),
         wallets=Wallets(WalletOptions()),
         limits=Limits(told.rates, told.heavy_reads_max),
     )

@@ -121,7 +121,7 @@ def message(kind: str, minutes: int = 10) -> Message:
 
 def write(kind: str, story: Story | None = None, **setting: Any) -> Letter:
     return write_notified(
-        message(kind),
+        kind,
         story or make_story(**_held(kind)),
         Setting(**{"base_url": BASE, "now": NOW, **setting}),
     )

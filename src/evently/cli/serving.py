@@ -68,6 +68,7 @@ KEEP_ALIVE_SECONDS: Final = 75
 _POSTGRES_RETRY_SECONDS: Final = 5.0  # between two attempts to restart PostgreSQL
 _PORT_SECONDS_MAX: Final = 3.0  # the workers of a killed server end within a second
 _PORT_RETRY_SECONDS: Final = 0.1
+NO_PUSH: Final = "no contact is named (EVENTLY_PUSH_CONTACT): web push is not offered"
 NO_MAIL: Final = "no mail server is named (EVENTLY_SMTP_URL): nothing is offered that needs e-mail"
 NO_GATEWAY: Final = "no gateway is named (EVENTLY_GATEWAY): nothing new is sold that is paid online"
 
@@ -363,6 +364,8 @@ def _print_urls(listening: socket.socket, config: Config, *, demo: bool) -> None
     if config.gateway is None:
         console.print(f"  Payments   {NO_GATEWAY}")
     console.print(f"  Mail       {_describe_mail(here, config)}")
+    if config.push_contact is None:
+        console.print(f"  Web push   {NO_PUSH}")
     if demo:
         from evently.demo import describe_accounts
 

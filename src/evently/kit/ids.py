@@ -113,6 +113,12 @@ class BookingId(PrefixedId):
     prefix = "bkg"
 
 
+class DeviceId(PrefixedId):
+    """The id of a device that gets pushes."""
+
+    prefix = "dev"
+
+
 class EventId(PrefixedId):
     """The id of an event."""
 

@@ -79,7 +79,7 @@ async def add_for_notifications(tx: Connection, new: Sequence[Notification]) -> 
                 ids=[each.notification_id for each, _ in wanted],
                 kinds=[each.kind for each, _ in wanted],
                 person_ids=[each.person_id for each, _ in wanted],
-                datas=[encode_subject(_subject(each)) for each, _ in wanted],
+                datas=[encode_subject(subject_of(each)) for each, _ in wanted],
                 topics=[terms.refusable for _, terms in wanted],
                 urgents=[terms.urgent for _, terms in wanted],
                 ats=[each.created_at for each, _ in wanted],
@@ -182,7 +182,8 @@ async def find_bounce(database: Database, address: str) -> Bounce | None:
     return None if row is None else Bounce(**row)
 
 
-def _subject(notification: Notification) -> Notified:
+def subject_of(notification: Notification) -> Notified:
+    """Return what the messages of a notification are about."""
     return Notified(
         notification.event_id, notification.booking_id, notification.entry_id, notification.refund_id
     )

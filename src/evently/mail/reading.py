@@ -18,7 +18,7 @@ from evently.catalogue import Event, Venue
 from evently.db import Database, load_queries
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.memory import Memory
-from evently.mail.nouns import Message, Notified
+from evently.mail.nouns import Notified
 from evently.sales.commands import Booking, WaitlistEntry
 from evently.sales.terms import Rescheduling
 
@@ -73,17 +73,17 @@ class Reader:
         except Refused:
             return ""
 
-    async def read(self, message: Message, subject: Notified, now: datetime) -> Story:
-        """Return the story of a message; raises Dropped when it is no longer true."""
+    async def read(self, kind: str, subject: Notified, now: datetime) -> Story:
+        """Return the story of a message of a kind; raises Dropped when it is no longer true."""
         try:
             about = await self._events.get(subject.event_id, lambda: self._read_event(subject.event_id))
             booking, entry = await self._read_claim(subject)
             refund_minor = await self._read_refund(subject)
         except Refused as exc:
             raise Dropped("what it is about is not there any more") from exc
-        unnamed = await self._count_unnamed(message.kind, about.event, booking, now)
+        unnamed = await self._count_unnamed(kind, about.event, booking, now)
         story = Story(about, booking, entry, refund_minor, unnamed)
-        check(message.kind, story, now)
+        check(kind, story, now)
         return story
 
     async def read_about(self, event_id: UUID, now: datetime) -> About:

@@ -253,13 +253,13 @@ class Mail:
             return write_account_change(message, message.data, base), ()
         if not isinstance(message.data, Notified):
             return write_requested(message, message.data, Setting(base, now)), ()
-        story = await self._reader.read(message, message.data, now)
+        story = await self._reader.read(message.kind, message.data, now)
         files = () if self._attach is None else await self._attach(message, story)
         topic, unsubscribe = KINDS[message.kind].refusable, None
         if topic is not None and message.person_id is not None:
             unsubscribe = f"{base}/unsubscribe/{self.unsubscriptions.token_of(message.person_id, topic)}"
         setting = Setting(base, now, tuple(file.words for file in files), unsubscribe)
-        return write_notified(message, story, setting), files
+        return write_notified(message.kind, story, setting), files
 
     async def _finish(
         self, message: Message, state: MessageState, answer: str, rendered: bytes | None = None

@@ -110,11 +110,11 @@ def write_requested(
             )
 
 
-def write_notified(message: Message, story: Story, setting: Setting) -> Letter:
+def write_notified(kind: str, story: Story, setting: Setting) -> Letter:
     """Write the letter of a notification."""
-    topic = KINDS[message.kind].topic
+    topic = KINDS[kind].topic
     assert topic is not None, "notifications have topics"
-    letter = _WRITERS[message.kind](story, setting)
+    letter = _WRITERS[kind](story, setting)
     unsubscribe = None
     if setting.unsubscribe is not None:
         unsubscribe = Link(f"No more e-mails about {_TOPIC_WORDS[topic]}", setting.unsubscribe)

@@ -1,7 +1,6 @@
 """Which topics a person wants to be told about, by which channel. What was never chosen is wanted.
 
-E-mail is the only channel. Another one, such as web push, is one more value of `Channel` and of the check on
-the table.
+What was never chosen is wanted by push, too: nothing is pushed before a person turns a device on.
 """
 
 from __future__ import annotations
@@ -24,10 +23,11 @@ Topic: TypeAlias = Literal[
     "waitlist",  # offers, their last hours and their end
     "reminders",  # the day before an event
 ]
-Channel: TypeAlias = Literal["email"]
+Channel: TypeAlias = Literal["email", "push"]
 TOPICS: Final[tuple[Topic, ...]] = get_args(Topic)
 CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
-REQUIRED: Final[frozenset[Topic]] = frozenset({"tickets"})  # what a buyer needs cannot be refused
+# What a buyer needs cannot be refused by e-mail; by push, everything can
+REQUIRED: Final[frozenset[Topic]] = frozenset({"tickets"})
 
 
 class NotificationsRefusal(Refusal):
@@ -56,8 +56,8 @@ async def list_choices(database: Database, person_id: UUID) -> list[Choice]:
 
 
 async def choose(tx: Connection, person_id: UUID, choice: Choice, now: datetime) -> None:
-    """Store a choice of a person; refuses to refuse what is required. Harmless to repeat."""
-    if choice.topic in REQUIRED and not choice.wanted:
+    """Store a choice of a person; refuses to refuse what is required by e-mail. Harmless to repeat."""
+    if choice.topic in REQUIRED and choice.channel == "email" and not choice.wanted:
         raise Refused(NotificationsRefusal.TOPIC_REQUIRED)
     await tx.execute(
         *sql.choose(

@@ -5,10 +5,10 @@
     TASKS      what each job runs, at least once
     SCHEDULE   what runs by the clock, in one process at a time
 
-What only writes to the database is an EFFECT: a figure, a notification with its e-mail in the outbox. What
+What only writes to the database is an EFFECT: a figure, a notification with its messages in an outbox. What
 speaks to other hosts (a webhook) is a job: a line in REACTIONS, a line in TASKS, and a module that sends; an
 effect must not wait for a network. The functions of jobs and of the schedule are in tasks.py; relay.py
-delivers the facts; `mail` sends its outbox in every process.
+delivers the facts; `mail` and `push` send their outboxes in every process.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ SCHEDULE: Final = (
     Scheduled("reminders", 60.0, tasks.remind_buyers),
     Scheduled("ending offers", 60.0, tasks.warn_of_ending_offers),
     Scheduled("expired mail", 30.0, tasks.expire_mail),
+    Scheduled("expired pushes", 60.0, tasks.expire_pushes),
     Scheduled("forgetting", 600.0, tasks.forget_expired),
 )
 
@@ -77,6 +78,8 @@ async def running(options: DatabaseOptions, services: Services) -> AsyncIterator
             run = _Periodic(each, services, lambda: relay.leads)
             loop = repeating(each.name, run, failed_seconds=each.seconds, expected=_EXPECTED)
             await stack.enter_async_context(loop)
+        loop = repeating("push", services.push.run_once, failed_seconds=FAILED_SECONDS, expected=_EXPECTED)
+        await stack.enter_async_context(loop)
         loop = repeating("mail", services.mail.run_once, failed_seconds=FAILED_SECONDS, expected=_EXPECTED)
         await stack.enter_async_context(loop)
         bound = {name: partial(task, services) for name, task in TASKS.items()}

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import accounts, catalogue, checkout, jobs, mail, notifications, sales
+from evently import accounts, catalogue, checkout, jobs, mail, notifications, push, sales
 from evently.accounts import Accounts
 from evently.checkout import Checkout
 from evently.db import Connection, Database
@@ -21,6 +21,8 @@ from evently.jobs import Job
 from evently.kit.clock import Clock
 from evently.kit.ids import parse_id, show_id
 from evently.mail import Mail
+from evently.notifications import Notification
+from evently.push import Push
 from evently.sales.facts import Fact, HoldExpired, SaleCancelled
 from evently.sales.outbox import JournalFacts
 
@@ -40,6 +42,7 @@ class Services(msgspec.Struct, frozen=True):
     checkout: Checkout
     accounts: Accounts
     mail: Mail
+    push: Push
     clock: Clock
 
 
@@ -67,7 +70,13 @@ async def notify(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     ]
     unpaid = await checkout.list_attempted(tx, expired) if expired else frozenset()
     new = await notifications.add(tx, rows, unpaid)
+    await send_later(tx, new)
+
+
+async def send_later(tx: Connection, new: Sequence[Notification]) -> None:
+    """Store the e-mails and the pushes of these notifications, for people who want them."""
     await mail.add_for_notifications(tx, new)
+    await push.add_for_notifications(tx, new)
 
 
 # Jobs -------------------------------------------------------------------------------------------------------
@@ -151,7 +160,7 @@ async def notify_buyers(services: Services, event_id: str, seq: str, at: str) ->
             new = await notifications.add_for_bookings(
                 tx, event, int(seq), "event_rescheduled", datetime.fromisoformat(at), booking_ids
             )
-            await mail.add_for_notifications(tx, new)
+            await send_later(tx, new)
         after = booking_ids[-1]
 
 
@@ -236,7 +245,7 @@ async def remind(database: Database, since: datetime | None, now: datetime) -> i
         ):
             async with database.transaction() as tx:
                 new = await notifications.add_reminders(tx, event_id, starts_at, remind_at, booking_ids)
-                await mail.add_for_notifications(tx, new)
+                await send_later(tx, new)
             after = booking_ids[-1]
     return len(found)
 
@@ -245,7 +254,7 @@ async def warn_of_ending_offers(services: Services, _since: datetime | None) -> 
     """Notify people whose offers are in their last hours."""
     async with services.database.transaction() as tx:
         new = await notifications.add_for_ending_offers(tx, services.clock())
-        await mail.add_for_notifications(tx, new)
+        await send_later(tx, new)
     return len(new) == notifications.ENDING_MAX
 
 
@@ -254,9 +263,16 @@ async def expire_mail(services: Services, _since: datetime | None) -> bool:
     return await mail.expire(services.database, services.clock())
 
 
+async def expire_pushes(services: Services, _since: datetime | None) -> bool:
+    """Finish pushes that were not sent in time."""
+    return await push.expire(services.database, services.clock())
+
+
 async def forget_expired(services: Services, _since: datetime | None) -> bool:
     """Delete what nobody needs any more: expired sessions, old notifications, e-mails, notices."""
     now = services.clock()
+    await push.forget_ended(services.database)
+    await push.forget_old(services.database, now)
     await accounts.delete_expired(services.database, now, services.accounts.tokens.options.access_seconds_max)
     await notifications.forget_old(services.database, now)
     await mail.forget_old(services.database, now)

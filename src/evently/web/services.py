@@ -11,6 +11,7 @@ from evently.checkout import Checkout
 from evently.db import Probe
 from evently.kit.memory import Memory
 from evently.mail import Mail
+from evently.push import Push
 from evently.realtime import Hub
 from evently.sales import Engine
 from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
@@ -38,6 +39,7 @@ class Services(context.Context):
     checkout: Checkout
     printer: TicketPrinter
     mail: Mail
+    push: Push
     wallets: Wallets
     downloads: Downloads = field(default_factory=Downloads)
     recent: Memory[Hashable, Any] = field(default_factory=lambda: Memory(KEPT_SECONDS, _RECENT_MAX))

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from evently import __version__, mail, sales
+from evently import __version__, mail, push, sales
 from evently.db import Database, write_something
 from evently.db.revision import newest_revision, stored_revision
 from evently.kit.errors import CommonRefusal, Refused, Trouble
@@ -33,6 +33,7 @@ from evently.web.services import Request, Services
 LAG_SECONDS_MAX: Final = 30.0  # a relay this late is slow or broken: warn the operator
 LAG_SECONDS_LOST: Final = 300.0  # a relay this late has stopped: no effect of any fact is applied
 MAIL_SECONDS_MAX: Final = 300.0  # e-mails this late are an outage of the mail server
+PUSH_SECONDS_MAX: Final = 300.0  # as for e-mails
 CONNECTIONS_PART_MAX: Final = 0.8  # of those that a process may have: warn the operator
 _FULL_WORKERS: Final = "evently_full_workers"  # a gauge of web/edge/connections.py
 _HEALTH_JSON: Final = "application/health+json"
@@ -45,6 +46,8 @@ _WRONG_CLOCK: Final = (
 )
 _NO_MAIL: Final = "No mail server is named (EVENTLY_SMTP_URL): nothing is offered that needs e-mail."
 _SHOWN_MAIL: Final = "Nothing is sent: the demo shows every e-mail at /demo/mail."
+_NO_PUSH: Final = "No contact is named (EVENTLY_PUSH_CONTACT): web push is not offered."
+_LATE_PUSH: Final = "Pushes wait: the push services cannot be reached, or put them off."
 _LATE_MAIL: Final = "E-mails wait: the mail server is down, slow, or refuses this server."
 _MAKE_BELIEVE: Final = "The demo gateway takes no real money."
 _NO_GATEWAY: Final = "No gateway is named (EVENTLY_GATEWAY): nothing is sold that is paid online."
@@ -132,6 +135,7 @@ class _Measured(NamedTuple):
     oldest: datetime | None
     gateway: str | None
     mail_due: datetime | None
+    push_due: datetime | None
 
 
 async def run_checks(context: Services) -> Health:
@@ -163,6 +167,7 @@ async def run_checks(context: Services) -> Health:
         ),
         "gateway": _check_gateway(context.checkout.gateway, measured.gateway),
         "mail": _check_mail(context, measured.mail_due),
+        "push": _check_push(context, measured.push_due),
     }
     return Health(_worst(checks), __version__, checks)
 
@@ -182,6 +187,7 @@ async def _measure(context: Services, database: Database) -> _Measured:
         await sales.outbox.oldest_undelivered(database),
         await context.checkout.find_gateway(),
         await mail.oldest_due(database) if context.mail.on else None,
+        await push.oldest_due(database) if context.push.on else None,
     )
 
 
@@ -277,6 +283,16 @@ def _check_mail(context: Services, due: datetime | None) -> HealthCheck:
     if late > MAIL_SECONDS_MAX:
         return HealthCheck("warn", round(late, 3), "s", output or _LATE_MAIL)
     return HealthCheck("pass", round(late, 3), "s", output)
+
+
+def _check_push(context: Services, due: datetime | None) -> HealthCheck:
+    """Return how long the oldest push has been due. An installation without web push is whole."""
+    if not context.push.on:
+        return HealthCheck("pass", "none", output=_NO_PUSH)
+    late = 0.0 if due is None else max(0.0, (context.clock() - due).total_seconds())
+    if late > PUSH_SECONDS_MAX:
+        return HealthCheck("warn", round(late, 3), "s", _LATE_PUSH)
+    return HealthCheck("pass", round(late, 3), "s")
 
 
 def _worst(checks: dict[str, HealthCheck]) -> Status:

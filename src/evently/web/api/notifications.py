@@ -6,12 +6,20 @@ from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from evently import mail, notifications
+from evently import mail, notifications, push
 from evently.accounts import people
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import NotificationId, show_id
-from evently.notifications import REQUIRED, TOPICS, Choice, Notification, NotificationsRefusal, Topic
+from evently.notifications import (
+    REQUIRED,
+    TOPICS,
+    Choice,
+    Notification,
+    NotificationsRefusal,
+    Topic,
+)
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
@@ -86,17 +94,18 @@ async def read_notification(
 
 
 class ChannelsView(msgspec.Struct, frozen=True):
-    """The channels of a topic."""
+    """The channels of a topic. `push`: on every device that I have turned on."""
 
     email: bool
+    push: bool
 
 
 class TopicView(msgspec.Struct, frozen=True):
-    """A topic of notifications, and whether they come by e-mail as well.
+    """A topic of notifications, and whether they come by e-mail and by web push as well.
 
     `topic`: tickets (bookings, payments, cancellations, refunds), changes (another time or place of an
     event), waitlist (offers, their last hours and their end), reminders (the day before an event). What is
-    `required` cannot be refused. All notifications are in the list, whatever the choice.
+    `required` cannot be refused by e-mail. All notifications are in the list, whatever the choice.
     """
 
     topic: Topic
@@ -118,17 +127,29 @@ class EmailAddressView(msgspec.Struct, frozen=True):
     bounce: str | None
 
 
+class PushView(msgspec.Struct, frozen=True):
+    """Where pushes to me go. `offered` is false when this installation sends none.
+
+    Devices are turned on at the page `/me/notifications`, in the browser that gets the pushes.
+    """
+
+    offered: bool
+    devices: int
+
+
 class NotificationChoicesView(msgspec.Struct, frozen=True):
     """What I am told, and how."""
 
     email: EmailAddressView
+    push: PushView
     topics: list[TopicView]
 
 
 class TopicBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Whether I want a topic by e-mail."""
+    """Whether I want a topic by e-mail, and by web push: left out, that stays."""
 
     email: Annotated[bool, msgspec.Meta(examples=[False])]
+    push: Annotated[bool | UnsetType, msgspec.Meta(examples=[True])] = UNSET
 
 
 @get(
@@ -156,13 +177,16 @@ async def get_my_choices(request: Request) -> Response[NotificationChoicesView]:
 async def choose(
     request: Request, topic: FromPath[str], data: JSONBody[TopicBody]
 ) -> Response[NotificationChoicesView]:
-    """Choose whether notifications about a topic come by e-mail."""
+    """Choose whether notifications about a topic come by e-mail and by web push."""
     context, found = request.context, next((each for each in TOPICS if each == topic), None)
     if found is None:
         raise Refused(CommonRefusal.NOT_FOUND)
+    choices = [Choice(found, "email", wanted=data.email)]
+    if data.push is not UNSET:
+        choices.append(Choice(found, "push", wanted=data.push))
     async with context.database.transaction() as tx:
-        choice = Choice(found, "email", wanted=data.email)
-        await notifications.choose(tx, request.actor.id, choice, context.clock())
+        for choice in choices:
+            await notifications.choose(tx, request.actor.id, choice, context.clock())
     return await _show_choices(request)
 
 
@@ -170,6 +194,8 @@ async def _show_choices(request: Request) -> Response[NotificationChoicesView]:
     context = request.context
     person = await people.get_person(context.database, request.actor.id)
     chosen = await notifications.list_choices(context.database, request.actor.id)
+    wanted = {(each.topic, each.channel): each.wanted for each in chosen}
+    devices = await push.list_devices(context.database, request.actor.id)
     bounce = None if person.email is None else await mail.find_bounce(context.database, person.email)
     view = NotificationChoicesView(
         EmailAddressView(
@@ -178,7 +204,11 @@ async def _show_choices(request: Request) -> Response[NotificationChoicesView]:
             None if bounce is None else bounce.bounced_at,
             None if bounce is None else bounce.answer,
         ),
-        [TopicView(each.topic, each.topic in REQUIRED, ChannelsView(each.wanted)) for each in chosen],
+        PushView(context.push.on, len(devices)),
+        [
+            TopicView(topic, topic in REQUIRED, ChannelsView(wanted[topic, "email"], wanted[topic, "push"]))
+            for topic in TOPICS
+        ],
     )
     return Response(view, headers=NO_STORE)
 

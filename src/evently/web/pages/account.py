@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated, Any, Final, cast
 from zoneinfo import ZoneInfo
 
-from evently import attendees, mail, notifications, sales
+from evently import attendees, mail, notifications, push, sales
 from evently.accounts import AccountsRefusal, passkeys, people, sessions
 from evently.accounts.codes import ByCode, Given, is_code, normalise_code
 from evently.accounts.sessions import LOGIN_AGE_MAX, Session
@@ -245,6 +245,7 @@ async def close_account(request: Request) -> Page:
             request.exchange.origin,
             notifications.forget_person,
             mail.forget_person,
+            push.forget_person,
             attendees.forget_person,
             partial(
                 sales.leaving.end_claims_later,

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import attendees, notifications, sales
+from evently import attendees, notifications, push, sales
 from evently.accounts import organizers, passkeys, people, sessions
 from evently.attendees import ExportedName
 from evently.db import Database
@@ -49,6 +49,10 @@ async def export_person(request: Request) -> bytes:
         "attendee_names": [_name(each) for each in await attendees.list_names_of(database, person_id)],
         "waitlist": [_entry(each) for each in entries],
         "notifications": [_notification(each) for each in told],
+        "devices": [
+            {"id": show_id("dev", each.device_id), "endpoint": each.endpoint, "created_at": each.created_at}
+            for each in await push.list_devices(database, person_id)
+        ],
         "notification_choices": await notifications.list_choices(database, person_id),
     }
     return msgspec.json.format(msgspec.json.encode(found), indent=2)

@@ -263,6 +263,62 @@ async function writeState(state) {
   await (await caches.open(TICKETS)).put(LIST, new Response(JSON.stringify(state)));
 }
 
+// Pushes ------------------------------------------------------------------------------------------------------
+
+self.addEventListener("push", (event) => {
+  event.waitUntil(showPush(event.data));
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(openPage(event.notification.data?.path));
+});
+
+self.addEventListener("pushsubscriptionchange", (event) => {
+  event.waitUntil(renewPush(event).catch(ignore));
+});
+
+async function showPush(data) {
+  let said = {};
+  try {
+    said = data.json();
+  } catch {
+    // A browser wants something to be shown for each message
+  }
+  await self.registration.showNotification(said.title ?? "Evently", {
+    body: said.body ?? "There is news about your tickets.",
+    tag: said.tag,
+    data: { path: said.path ?? "/me/tickets" },
+    icon: `/static/${RELEASE.version}/icon.svg`,
+    lang: "en",
+  });
+}
+
+async function openPage(path) {
+  const inside = typeof path === "string" && path.startsWith("/") && !/^\/[/\\]/.test(path);
+  const url = new URL(inside ? path : "/me/tickets", location.origin).href;
+  const open = await self.clients.matchAll({ type: "window" });
+  const here = open.find((client) => client.url === url) ?? open.find((client) => client.visibilityState === "visible");
+  if (!here) return self.clients.openWindow(url);
+  const shown = here.url === url ? here : await here.navigate(url);
+  return shown?.focus();
+}
+
+// The push service has given the device another address: the server gets it in the place of the earlier one,
+// which answers that it is gone.
+async function renewPush(event) {
+  const options = event.oldSubscription?.options;
+  const subscription =
+    event.newSubscription ?? (options && (await self.registration.pushManager.subscribe(options)));
+  if (!subscription) return;
+  const { endpoint, keys } = subscription.toJSON();
+  await fetch("/me/devices", {
+    method: "POST",
+    redirect: "manual",
+    body: new URLSearchParams({ endpoint, p256dh: keys.p256dh, auth: keys.auth }),
+  });
+}
+
 // Pieces ------------------------------------------------------------------------------------------------------
 
 function within(milliseconds, promise) {
