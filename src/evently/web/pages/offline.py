@@ -15,7 +15,6 @@ from uuid import UUID
 import msgspec
 
 from evently import attendees, catalogue, sales
-from evently.attendees import TicketName
 from evently.kit.ids import show_id
 from evently.sales.commands import Booking
 from evently.web.edge.assets import asset_address, asset_names, assets_version, load_asset

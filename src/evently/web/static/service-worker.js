@@ -38,7 +38,9 @@ self.addEventListener("fetch", (event) => {
     if (request.method === "GET") event.respondWith(open(event, url.pathname));
     else if (url.pathname === "/logout") event.respondWith(logOut(request));
     else if (url.pathname === "/me/delete") event.respondWith(closeAccount(request));
-    else event.waitUntil(markDue()); // it may have changed the tickets, or who is signed in
+    else event.waitUntil(markDue());
+  } else if (request.method === "POST") {
+    event.waitUntil(markDue()); // it may have changed the tickets, or who is signed in
   } else if (request.method === "GET" && url.pathname.startsWith("/static/")) {
     const own = `/static/${RELEASE.version}/${url.pathname.split("/").slice(3).join("/")}`;
     if (RELEASE.files.includes(own)) event.respondWith(file(request, url.pathname === own, own));
