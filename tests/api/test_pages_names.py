@@ -12,7 +12,7 @@ import pytest
 
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
-from evently.kit.ids import show_id
+from evently.kit.ids import parse_id, show_id
 from evently.sales.terms import Conditions
 from tests.api.test_attendees import set_names
 from tests.api.test_tickets import as_named_buyer
@@ -69,7 +69,8 @@ async def test_all_names_of_a_booking_are_given_at_once(office: BoxOffice) -> No
     assert await names_of(office, session, booking) == [None, None, "山田 太郎"]
     page = await visitor.read(f"/tickets/{booking['tickets'][2]['id']}")
     assert "Name 山田 太郎 Booked by Ada Lovelace" in plain(page)
-    assert f'href="{address}#names"' in page
+    (field,) = visitor.form(f"/tickets/{booking['tickets'][2]['id']}/name").items()
+    assert field == ("attendee_name", "山田 太郎")
 
 
 async def test_every_error_is_said_at_once_and_nothing_typed_is_lost(office: BoxOffice) -> None:
@@ -229,3 +230,54 @@ async def test_the_copy_of_the_data_has_the_names_that_a_person_gave(office: Box
     (given,) = visitor.page.json()["attendee_names"]
     assert (given["ticket_id"], given["name"]) == (booking["tickets"][0]["id"], "Grace Hopper")
     assert given["event_id"] == show_id("evt", event.event_id)
+
+
+async def test_a_name_is_given_and_taken_back_on_the_ticket_itself(office: BoxOffice) -> None:
+    _, visitor, session, booking = await booked(office, 2)
+    path = f"/tickets/{booking['tickets'][0]['id']}"
+    await visitor.read(path)
+    await visitor.submit(f"{path}/name", attendee_name="\u202ecarG")
+    assert visitor.status == 422
+    assert visitor.form(f"{path}/name") == {"attendee_name": "\u202ecarG"}
+    assert "Must not contain characters that change the direction of text." in visitor.text
+    assert visitor.page is not None
+    assert "evently-reader" not in visitor.page.headers, "a page with an error is not kept"
+    await visitor.submit(f"{path}/name", attendee_name="Grace Hopper")
+    assert (visitor.status, visitor.path) == (200, path)
+    assert "The name is saved." in visitor.text
+    assert await names_of(office, session, booking) == ["Grace Hopper", None]
+    await visitor.submit(f"{path}/name", attendee_name="")
+    assert await names_of(office, session, booking) == [None, None]
+
+
+async def test_who_holds_a_ticket_names_it_and_the_buyer_does_not_see_the_name(office: BoxOffice) -> None:
+    event, visitor, _, booking = await booked(office, 2, attendee_names="required")
+    address, (first, second) = f"/bookings/{booking['id']}", fields_of(booking)
+    await visitor.read(address)
+    await visitor.submit(f"{address}/names", **{first: "Grace", second: "Linus"})
+    form = visitor.form(f"{address}/names")
+    other = await as_named_buyer(office, "Bob")
+    bob = (await office.client.get("/v1/me", headers=other)).json()["id"]
+    async with office.context.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE tickets SET holder_id = $1 WHERE ticket_id = $2",
+            parse_id("per", bob),
+            parse_id("tkt", booking["tickets"][0]["id"]),
+        )
+    path = f"/tickets/{booking['tickets'][0]['id']}"
+    holder = Visitor(office, other)
+    assert "Grace" not in await holder.read(path)
+    await holder.submit(f"{path}/name", attendee_name="Bob the holder")
+    assert "Bob the holder" in await holder.read(path)
+    for page in (address, path):
+        assert "Bob the holder" not in await visitor.read(page)
+    await visitor.send(f"{address}/names", form | {first: "Mallory"})
+    await visitor.send(f"{path}/name", {"attendee_name": "Mallory"})
+    assert visitor.status == 409
+    said = (await office.client.get(f"/v1{path}", headers=other)).json()
+    assert said["attendee_name"] == "Bob the holder"
+    manager = await office.as_member("manager")
+    listed = await office.client.get(
+        f"/v1/events/{show_id('evt', event.event_id)}/attendees", headers=manager
+    )
+    assert [each["attendee_name"] for each in listed.json()["data"]] == ["Bob the holder", "Linus"]

@@ -17,6 +17,9 @@ from evently import organizing
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
+from evently.mail.files import Files
+from evently.mail.nouns import Message, Notified
+from evently.mail.reading import Reader
 from evently.sales.commands import UNITS_MAX
 from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
 from tests.support.catalogue import make_organizer
@@ -383,3 +386,35 @@ async def test_the_service_worker_is_the_same_until_the_next_release(office: Box
     assert first["files"], "the files of the release"
     for address in first["files"]:
         assert (await office.client.get(address)).headers["cache-control"].endswith("immutable")
+
+
+async def test_the_calendar_entry_of_a_booking_is_one_file_wherever_it_comes_from(database_url: str) -> None:
+    base = "http://tickets.example"
+    async with open_box_office(database_url, public_url=base) as office:
+        buyer = await as_named_buyer(office, "Ada Lovelace")
+        event, booking = await booked(office, buyer)
+        found = await office.client.get(f"/v1/bookings/{booking['id']}/calendar.ics", headers=buyer)
+        visitor = Visitor(office, buyer)
+        page = await visitor.read(f"/bookings/{booking['id']}")
+        assert f'href="/bookings/{booking["id"]}/calendar.ics"' in page
+        assert f'href="/bookings/{booking["id"]}/calendar.ics"' in await visitor.read(
+            f"/tickets/{booking['tickets'][0]['id']}"
+        )
+        await visitor.read(f"/bookings/{booking['id']}/calendar.ics")
+        assert visitor.page is not None
+        assert visitor.page.headers["content-type"] == found.headers["content-type"]
+        now, database = utc_now(), office.context.database
+        about = Notified(event.event_id, parse_id("bkg", booking["id"]))
+        message = Message(
+            new_id(), "booking_confirmed", parse_id("per", booking["buyer_id"]), "ada@b.example", about,
+            now, now, 1, bounced=False,
+        )  # fmt: skip
+        story = await Reader(database).read(message, about, now)
+        attached = await Files(database, office.context.printer, base).attach(message, story)
+        entry = next(each for each in attached if each.media_type == "text/calendar")
+        assert entry.content == visitor.page.content == found.content
+        assert f"UID:{booking['id']}@evently" in entry.content.decode()
+        assert f"URL:{base}/bookings/{booking['id']}" in entry.content.decode().replace("\r\n ", "")
+        stranger = Visitor(office, await as_named_buyer(office, "Mallory"))
+        await stranger.read(f"/bookings/{booking['id']}/calendar.ics")
+        assert stranger.status == 404

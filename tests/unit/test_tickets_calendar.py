@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from evently.kit.ids import show_id
-from evently.tickets import IssuedTickets, calendar_of, sequence_of
+from evently.tickets import IssuedTickets, sequence_of
+from evently.tickets.calendar import calendar_of
 from tests.support.issued import STARTS_AT, issue
 
 

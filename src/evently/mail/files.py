@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -39,7 +40,7 @@ class Files:
         issued = await tickets.load_tickets(self._database, story.booking, message.person_id)
         found = [
             await self._tickets(issued) if message.kind in _WITH_TICKETS else None,
-            self._calendar(issued) if message.kind in _WITH_CALENDAR else None,
+            self._calendar(issued, message.person_id) if message.kind in _WITH_CALENDAR else None,
         ]
         return tuple(each for each in found if each is not None)
 
@@ -55,9 +56,8 @@ class Files:
             return None
         return Attachment("your tickets", f"tickets-{issued.reference}.pdf", "application/pdf", content)
 
-    def _calendar(self, issued: IssuedTickets) -> Attachment:
-        url = f"{self._base_url}/bookings/{show_id('bkg', issued.booking.booking_id)}"
-        content = tickets.calendar_of(issued, url)
+    def _calendar(self, issued: IssuedTickets, reader_id: UUID | None) -> Attachment:
+        content = tickets.calendar_for(issued, reader_id, self._base_url)
         return Attachment(
             "an entry for your calendar", f"booking-{issued.reference}.ics", "text/calendar", content
         )

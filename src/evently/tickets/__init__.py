@@ -4,7 +4,7 @@
     load_ticket_of_person one ticket, with those of its booking; load_ticket_of_event likewise
     qr_svg                a code as SVG
     TicketPrinter.pdf_of  all tickets of a booking that admit, as PDF
-    calendar_of           a booking as a calendar entry
+    calendar_for          a booking as a calendar entry
     Wallets               passes for Apple and Google Wallet, where certificates are configured
 
 A code is shown to the holder of a ticket of a confirmed booking alone: callers say who reads. This package
@@ -12,7 +12,7 @@ writes nothing to the database, decides nothing about bookings, and must never k
 """
 
 from evently.tickets.apple import MEDIA_TYPE as APPLE_PASS
-from evently.tickets.calendar import calendar_of, sequence_of
+from evently.tickets.calendar import calendar_for, sequence_of
 from evently.tickets.loading import (
     check_valid,
     get_code,
@@ -35,7 +35,7 @@ __all__ = [
     "WalletError",
     "WalletOptions",
     "Wallets",
-    "calendar_of",
+    "calendar_for",
     "check_valid",
     "digest_of",
     "get_code",

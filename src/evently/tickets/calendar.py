@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC
 from typing import Final
+from uuid import UUID
 
 import icalendar
 
@@ -27,6 +28,17 @@ _STATUS: Final = {
     "expired": "CANCELLED",
     "cancelled": "CANCELLED",
 }
+
+
+def calendar_for(issued: IssuedTickets, reader_id: UUID | None, base_url: str) -> bytes:
+    """Return the iCalendar object of a booking for one reader, whose page of it is under `base_url`.
+
+    E-mail, API and pages give the same file, so that importing it twice makes one entry.
+    """
+    path = f"/bookings/{show_id('bkg', issued.booking.booking_id)}"
+    if reader_id not in (None, issued.booking.buyer_id):
+        path = f"/tickets/{show_id('tkt', issued.tickets[0].ticket_id)}"
+    return calendar_of(issued, f"{base_url}{path}" if base_url else None)
 
 
 def calendar_of(issued: IssuedTickets, url: str | None = None) -> bytes:

@@ -3,34 +3,79 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Sequence
+from typing import Annotated, Final
+from uuid import UUID
 
 import markupsafe
 
-from evently import tickets
-from evently.kit.errors import Refused
+from evently import attendees, tickets
+from evently.attendees import AttendeesRefusal
+from evently.kit.errors import Invalid, Refused
 from evently.kit.ids import BookingId, TicketId, show_id
 from evently.kit.money import Money
 from evently.sales.commands import SalesRefusal
-from evently.tickets import APPLE_PASS, TicketsRefusal
+from evently.tickets import APPLE_PASS, IssuedTicket, IssuedTickets, TicketsRefusal
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
-from evently.web.edge.routing import FromPath
+from evently.web.edge.problems import PROBLEMS
+from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages.browsing import event_address
+from evently.web.pages.forms import FormError, errors_of, read_form
+from evently.web.pages.names import why_not_saved
 from evently.web.pages.offline import kept_for
-from evently.web.pages.rendering import render, see_other, show
+from evently.web.pages.rendering import act, render, see_other, show
 from evently.web.services import Request
+
+_NAME: Final = "attendee_name"
+Saved = Annotated[str, QueryParameter(max_length=10)]
 
 
 @show("/tickets/{ticket_id}", **policy(SIGNED_IN))
-async def show_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Response[str]:
+async def show_ticket(request: Request, ticket_id: FromPath[TicketId], saved: Saved = "") -> Response[str]:
     """Return a ticket of the reader, as large as the door's reader wants it."""
-    issued, ticket = await tickets.load_ticket_of_person(
-        request.context.database, request.actor.id, ticket_id
-    )
+    database, reader_id = request.context.database, request.actor.id
+    issued, ticket = await tickets.load_ticket_of_person(database, reader_id, ticket_id)
+    return _page(request, issued, ticket, saved=saved == "name")
+
+
+@act("/tickets/{ticket_id}/name", **policy(SIGNED_IN))
+async def name_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Response[str] | Response[None]:
+    """Write the name on a ticket of the reader; an empty field takes it back."""
+    form, context = await read_form(request), request.context
+    issued, ticket = await tickets.load_ticket_of_person(context.database, request.actor.id, ticket_id)
+    typed, name = form.raw(_NAME), None
+    if typed:
+        name, wrong = attendees.check_name(typed, f"/{_NAME}")
+        if wrong:
+            errors = errors_of(Invalid(wrong[:1]), {f"/{_NAME}": _NAME})
+            return _page(request, issued, ticket, typed=typed, errors=errors)
+    try:
+        if not ticket.held:
+            raise Refused(AttendeesRefusal.NAME_FIXED, "passed_on")
+        async with context.database.transaction() as tx:
+            names: dict[UUID, str | None] = {ticket_id: name}
+            await attendees.put_names(tx, issued.event, issued.booking, names, context.clock())
+    except Refused as exc:
+        if not isinstance(exc.refusal, AttendeesRefusal):
+            raise
+        return _page(request, issued, ticket, refused=exc)
+    return see_other(f"/tickets/{show_id('tkt', ticket_id)}?saved=name#name")
+
+
+def _page(
+    request: Request,
+    issued: IssuedTickets,
+    ticket: IssuedTicket,
+    *,
+    typed: str | None = None,
+    errors: Sequence[FormError] = (),
+    refused: Refused | None = None,
+    saved: bool = False,
+) -> Response[str]:
     event, numbers = issued.event, [each.ticket_id for each in issued.admitting]
-    here = numbers.index(ticket_id) if ticket_id in numbers else None
+    here = numbers.index(ticket.ticket_id) if ticket.ticket_id in numbers else None
     others = None if here is None else (numbers[here - 1 : here], numbers[here + 1 : here + 2])
     label = tickets.label_of(issued, ticket)
     apple, google = request.context.wallets.offered(request.context.clock())
@@ -38,7 +83,8 @@ async def show_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
     return render(
         request,
         "ticket.html",
-        headers={} if ticket.code is None else kept_for(request),
+        status=PROBLEMS[refused.refusal].status if refused is not None else 422 if errors else 200,
+        headers={} if ticket.code is None or errors or refused else kept_for(request),
         ticket=ticket,
         issued=issued,
         event=event,
@@ -51,6 +97,10 @@ async def show_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
         apple=apple is not None,
         google=google is not None,
         name_ends=ends_at and ends_at.astimezone(event.place.zone),
+        typed=ticket.attendee_name or "" if typed is None else typed,
+        errors=errors,
+        no=None if refused is None else why_not_saved(refused, event),
+        saved=saved,
     )
 
 
@@ -94,4 +144,17 @@ async def tickets_pdf(request: Request, booking_id: FromPath[BookingId]) -> Resp
     return Response(await context.printer.pdf_of(issued), headers=headers, media_type="application/pdf")
 
 
-routes: Final = [show_ticket, apple_pass, google_wallet, tickets_pdf]
+@show("/bookings/{booking_id}/calendar.ics", **policy(SIGNED_IN))
+async def booking_calendar(request: Request, booking_id: FromPath[BookingId]) -> Response[bytes]:
+    """Return a booking of the reader as a calendar entry: the file that the e-mail has, too."""
+    context, reader_id = request.context, request.actor.id
+    booking = await context.bookings.get(booking_id)
+    if reader_id not in (booking.buyer_id, *(ticket.holder_id for ticket in booking.tickets)):
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    issued = await tickets.load_tickets(context.database, booking, reader_id)
+    headers = {**NO_STORE, "content-disposition": f'attachment; filename="booking-{issued.reference}.ics"'}
+    body = tickets.calendar_for(issued, reader_id, context.options.public_url)
+    return Response(body, headers=headers, media_type="text/calendar; charset=utf-8")
+
+
+routes: Final = [show_ticket, name_ticket, apple_pass, google_wallet, tickets_pdf, booking_calendar]

@@ -9,7 +9,7 @@ import msgspec
 
 from evently import tickets
 from evently.kit.errors import Refused
-from evently.kit.ids import BookingId, show_id
+from evently.kit.ids import BookingId
 from evently.sales.commands import SalesRefusal
 from evently.tickets import IssuedTickets, TicketsRefusal
 from evently.web.api.tickets.reading import PRIVATE
@@ -98,13 +98,7 @@ async def get_booking_calendar(
 ) -> Response[bytes] | Response[None]:
     """Return a booking of the caller as a calendar with one entry."""
     issued = await _tickets_of(request, booking_id)
-    base = request.context.options.public_url
-    path = (
-        f"/bookings/{show_id('bkg', booking_id)}"
-        if issued.booking.buyer_id == request.actor.id
-        else f"/tickets/{show_id('tkt', issued.tickets[0].ticket_id)}"
-    )
-    body = tickets.calendar_of(issued, f"{base}{path}" if base else None)
+    body = tickets.calendar_for(issued, request.actor.id, request.context.options.public_url)
     etag = etag_of(tickets.digest_of(body))
     if unchanged := not_modified(request, etag, PRIVATE):
         return unchanged
