@@ -6,13 +6,24 @@ import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
+from typing import Any, Final
+from urllib.parse import urlencode
 
 import pytest
 
+from evently.kit.clock import utc_now
 from evently.kit.ids import show_id
+from evently.kit.money import Money
+from evently.organizing import NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
+from evently.seating import SeatMap, add_seat_map
+from evently.seating.seatmap import Point, Row, Seat, Section
 from evently.web.pages import seats
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.visitor import Visitor
+
+SECTIONS: Final = 500
+CHOSEN: Final = 99
+LIST_BYTES_MAX: Final = 300_000
 
 
 @pytest.fixture
@@ -189,3 +200,53 @@ async def test_suggestions_have_a_limit_of_their_own(database_url: str) -> None:
         statuses = [(await office.client.get(each)).status_code for each in asked]
         assert statuses == [200, 200, 429, 429]
         assert (await office.client.get(address)).status_code == 200, "the page is another matter"
+
+
+async def test_readers_see_their_own_holds_and_no_others(office: BoxOffice) -> None:
+    event = await office.open_hall(payment="online", hold_seconds=600)
+    types = await office.types(event)
+    address = f"/events/{show_id('evt', event.event_id)}/seats/held"
+    headers = office.as_buyer()
+    lines: list[dict[str, Any]] = [
+        {"ticket_type_id": types["Stalls"], "seats": ["S-A-1", "S-A-2"]},
+        {"ticket_type_id": types["Floor"], "quantity": 1},
+    ]
+    booked = await office.place(event, headers, *lines)
+    assert booked.status_code == 201, booked.text
+    buyer = Visitor(office, headers)
+    (hold,) = json.loads(await buyer.read(address))
+    assert hold["seats"] == ["S-A-1", "S-A-2"]
+    assert 590 < hold["seconds"] <= 600
+    for other in (Visitor(office), Visitor(office, office.as_buyer())):
+        assert json.loads(await other.read(address)) == []
+    sent = await office.client.get(address)
+    assert "no-store" in sent.headers["cache-control"]
+    assert (await office.post(f"/v1/bookings/{booked.json()['id']}/cancel", headers)).status_code == 200
+    assert json.loads(await buyer.read(address)) == []
+
+
+async def test_a_list_of_many_sections_stays_small_with_many_chosen_seats(office: BoxOffice) -> None:
+    sections = tuple(
+        Section(
+            f"Section {number}", (Row("A", tuple(Seat(f"{number}-{n}", str(n), n, number) for n in (1, 2))),)
+        )
+        for number in range(SECTIONS)
+    )
+    seat_map = SeatMap("A hall of many sections", sections, Point(0.0, -5.0))
+    async with office.context.database.transaction() as tx:
+        added = await add_seat_map(tx, office.venue.organizer_id, office.venue.venue_id, seat_map, utc_now())
+    names = tuple(section.name for section in sections)
+    terms = SaleTerms(
+        currency="EUR",
+        ticket_types=(NewTicketType(name="Seat", price=Money(4000, "EUR"), zone="All"),),
+        seating=SeatingDraft(seat_map_id=added.seat_map_id, zones=(ZoneDraft(name="All", sections=names),)),
+    )
+    event = await office.open_event(terms=terms)
+    type_id = (await office.types(event))["Seat"]
+    chosen = [("seat", f"{type_id}:{number}-1") for number in range(CHOSEN)]
+    visitor, address = Visitor(office), f"/events/{show_id('evt', event.event_id)}/seats"
+    plain = await visitor.read(address)
+    text = await visitor.read(f"{address}?{urlencode(chosen)}")
+    assert text.count('name="section" value="Section ') == SECTIONS
+    assert len(text) - len(plain) < 100_000, "a seat that is chosen stands on the page once"
+    assert len(text) < LIST_BYTES_MAX

@@ -325,7 +325,7 @@ async def test_without_script_the_rows_are_check_boxes_and_nothing_chosen_is_los
         await page.get_by_role("link", name="Stalls").click()
         await page.get_by_role("checkbox", name="Row A seat 2").check()
         await page.get_by_role("button", name="All sections").click()
-        await page.get_by_role("link", name="Balcony").click()
+        await page.get_by_role("button", name="Balcony").click()
         await page.get_by_role("checkbox", name="Row A seat 1").check()
         await page.locator("[data-continue]:visible").click()
         await expect(page.get_by_role("main")).to_contain_text("Stalls, row A, seat 2")
@@ -401,3 +401,81 @@ async def test_the_list_stays_where_the_map_cannot_be_loaded(
         await page.get_by_role("checkbox", name="Row A seat 2").check()
         await page.locator("[data-continue]:visible").click()
         await expect(page.get_by_role("main")).to_contain_text("Stalls, row A, seat 2")
+
+
+@pytest.mark.parametrize(("size", "theme"), [(PHONE, "dark"), (DESKTOP, "light")], ids=["phone", "desktop"])
+async def test_what_the_reader_holds_is_not_taken_by_others(
+    office: BoxOffice, server: Serving, browser: Browser, size: Any, theme: Any
+) -> None:
+    event = await office.open_hall(payment="online", hold_seconds=600)
+    async with opened(browser, server, viewport=size, color_scheme=theme) as page:
+        await sign_in(office, page.context, server)
+        await see(page, event)
+        await press_seat(page, "S-A-2")
+        await press_seat(page, "S-A-3")
+        choosing = page.url
+        await page.locator("[data-continue]:visible").click()
+        await page.get_by_role("button", name="Hold for 10 minutes").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Pay for 2 tickets")
+        await page.goto(choosing)
+        await page.locator("[data-ready]").wait_for()
+        await expect(page.locator(".mark.yours.held")).to_have_count(2)
+        await expect(page.locator(".mark.gone")).to_have_count(0)
+        assert chosen_in_address(page) == []
+        await press_seat(page, "S-A-2")
+        await expect(page.locator("[data-said]")).to_have_text("Stalls, row A, seat 2: held for you.")
+        await expect(page.get_by_role("region", name="Held for you")).to_contain_text("2 tickets held")
+
+
+async def test_a_hold_that_ends_leaves_the_map(office: BoxOffice, server: Serving, browser: Browser) -> None:
+    event = await office.open_hall(payment="online", hold_seconds=600)
+    async with opened(browser, server, viewport=DESKTOP) as page:
+        await sign_in(office, page.context, server)
+        holds = [{"seconds": 30, "seats": ["B-A-1"]}]
+        await page.route("**/seats/held", lambda route: route.fulfill(json=holds))
+        await page.clock.install()
+        await see(page, event)
+        await expect(page.locator(".mark.yours.held")).to_have_count(1)
+        holds.clear()
+        await page.clock.run_for(32_000)
+        await expect(page.locator(".mark.yours.held")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("size", "theme"), [(PHONE, "dark"), (DESKTOP, "light")], ids=["phone", "desktop"])
+async def test_seats_that_come_free_are_marked_and_a_full_hall_says_so(
+    office: BoxOffice, server: Serving, browser: Browser, size: Any, theme: Any
+) -> None:
+    event = await office.open_hall(payment="online", hold_seconds=600)
+    types = await office.types(event)
+
+    async def take(name: str, *seats: str) -> Any:
+        buyer, line = office.as_buyer(), {"ticket_type_id": types[name], "seats": list(seats)}
+        answer = await office.place(event, buyer, line)
+        assert answer.status_code in {201, 202}, answer.text
+        return buyer, f"/v1/bookings/{answer.json()['id']}/cancel"
+
+    stalls = [f"S-{row}-{seat}" for row in "AB" for seat in range(1, 7)]
+    balcony = [f"B-A-{seat}" for seat in range(1, 5)]
+    async with opened(browser, server, viewport=size, color_scheme=theme) as page:
+        await see(page, event)
+        await take("Stalls", *stalls[:6])
+        await take("Stalls", *stalls[6:])
+        await take("Balcony", *balcony[:2])
+        last = await take("Balcony", *balcony[2:])
+        full = page.locator("[data-sold-out]")
+        await expect(full).to_contain_text("Every seat is taken now")
+        await expect(full.get_by_role("link", name="Join the waitlist")).to_be_visible()
+        buyer, cancelling = last
+        assert (await office.post(cancelling, buyer)).status_code == 200
+        await expect(page.locator(".mark.came")).to_have_count(2)
+        await expect(full).to_be_hidden()
+        buyer, cancelling = await take("Balcony", *balcony[2:])
+        await page.reload()
+        await page.locator("[data-ready]").wait_for()
+        await expect(page.get_by_role("heading", name="Sold out")).to_be_visible()
+        async with page.expect_response(lambda response: "/stream?" in response.url):
+            await page.reload()
+        assert (await office.post(cancelling, buyer)).status_code == 200
+        await expect(full).to_contain_text("Seats came free a moment ago.")
+        await full.get_by_role("link", name="Show them").click()
+        await expect(page.get_by_role("heading", name="Chosen")).to_be_visible()

@@ -87,6 +87,17 @@ async def list_bookings_of_buyer(
         return await _page(snapshot, rows, limit)
 
 
+async def list_held_bookings(
+    database: Database, event_id: UUID, buyer_id: UUID, now: datetime, limit: int
+) -> list[Booking]:
+    """Return what a buyer holds at an event and has not paid, oldest first, without offers."""
+    async with database.snapshot() as snapshot:
+        rows = await snapshot.fetch(
+            *sql.list_held_of_buyer(event_id=event_id, buyer_id=buyer_id, now=now, limit=limit)
+        )
+        return await _load(snapshot, rows)
+
+
 async def list_bookings_of_event(
     database: Database, event_id: UUID, state: str | None, limit: int, after: str | None
 ) -> Page[Booking]:

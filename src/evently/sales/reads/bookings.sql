@@ -54,6 +54,21 @@ WHERE
 ORDER BY bookings.booking_id DESC
 LIMIT :limit;
 
+-- name: list_held_of_buyer
+-- The holds of a buyer at one event that have not expired, without offers, which have pages of their own. The
+-- index of a buyer's bookings finds them.
+SELECT bookings.event_id, bookings.booking_id, sales.currency
+FROM bookings
+INNER JOIN sales ON sales.event_id = bookings.event_id
+WHERE
+    bookings.buyer_id = :buyer_id
+    AND bookings.event_id = :event_id
+    AND bookings.state = 'held'
+    AND bookings.entry_id IS NULL
+    AND bookings.expires_at > :now::timestamptz
+ORDER BY bookings.booking_id
+LIMIT :limit;
+
 -- name: list_upcoming_with_tickets
 -- The confirmed bookings of a person with valid tickets that they hold, of events that are not over, and the
 -- starts of these.

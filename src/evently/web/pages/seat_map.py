@@ -7,6 +7,7 @@ A suggestion is a read: it holds nothing, and the next reader may get the same.
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -38,6 +39,7 @@ _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _LAYOUT_SECONDS: Final = 3_600.0
 _BROTLI_QUALITY: Final = 9  # of 150 KB, once: 30 ms for a tenth less than 4
 _OTHERS_MAX: Final = 9
+_HOLDS_MAX: Final = 20  # of a reader at one event; a rule allows far fewer
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -134,6 +136,32 @@ async def show_orphans(request: Request, event_id: FromPath[EventId]) -> Respons
     return Response(Orphans([ids[number] for number in mended.orphans], *others), headers=NO_STORE)
 
 
+class Held(msgspec.Struct, frozen=True):
+    """A hold of the reader: the seconds that are left, and the ids of its seats."""
+
+    seconds: int
+    seats: list[str]
+
+
+@show("/events/{event_id}/seats/held", **policy(PUBLIC))
+async def show_held(request: Request, event_id: FromPath[EventId]) -> Response[list[Held]]:
+    """Return what the reader holds and has not paid, in any browser; nothing without a session."""
+    context, actor = request.context, request.actor
+    if actor.kind != "person":
+        return Response([], headers=NO_STORE)
+    now = context.clock()
+    holds = await sales.reads.list_held_bookings(context.database, event_id, actor.id, now, _HOLDS_MAX)
+    found = [
+        Held(
+            math.ceil((hold.expires_at - now).total_seconds()),
+            [each.seat_id for each in hold.tickets if each.seat_id is not None and each.state != "void"],
+        )
+        for hold in holds
+        if hold.expires_at is not None
+    ]
+    return Response(found, headers=NO_STORE)
+
+
 def _read_lines(form: Form, board: SeatBoard, now: datetime) -> list[tuple[str, BestAvailable]]:
     """Return what a form asks for, with the public id of each ticket type, in the organizer's order."""
     section: str | None = form.text("section")
@@ -215,4 +243,4 @@ def encode_zones(zones: list[ZoneOnPage]) -> str:
     return _encode(zones).decode()
 
 
-routes: Final = [show_layout, show_suggestion, show_orphans]
+routes: Final = [show_layout, show_suggestion, show_orphans, show_held]

@@ -86,7 +86,7 @@ class Rows(NamedTuple):
 
 
 class SectionOnPage(NamedTuple):
-    """A section: its free seats and the lowest price of them."""
+    """A section: its free seats, the lowest price of them, and its address while no seat is chosen."""
 
     name: str
     free: int
@@ -129,7 +129,7 @@ async def _show(
         raise Refused(CommonRefusal.NOT_FOUND)
     rows = pages[number - 1].parts if pages else []
     draw = partial(_draw, request, page, board, place, pages, number, chosen)
-    if sum(part.end - part.first for part in rows) + len(plan.sections) * (1 + len(chosen)) <= _AT_ONCE_MAX:
+    if sum(part.end - part.first for part in rows) + len(plan.sections) <= _AT_ONCE_MAX:
         return draw()
     return await asyncio.get_running_loop().run_in_executor(_aside, draw)
 
@@ -181,10 +181,8 @@ def _draw(  # what a page of a hall is made of
 ) -> Response[str]:
     plan, by_zone = board.hall.plan, _types_by_zone(page)
     address = f"/events/{show_id('evt', page.event.event_id)}"
-    kept, states = urlencode([("seat", seat) for seat in chosen]), board.states()
-    sections = [
-        _show_section(board, states, each, by_zone, address, kept) for each in range(len(plan.sections))
-    ]
+    states = board.states()
+    sections = [_show_section(board, states, each, by_zone, address) for each in range(len(plan.sections))]
     rows = None if section is None else _rows(board, pages[number - 1], by_zone, set(chosen))
     here = {seat.value for row in rows or [] for seat in row.seats}
     return render(
@@ -205,6 +203,7 @@ def _draw(  # what a page of a hall is made of
         zones_encoded=encode_zones(zones),
         kinds=set(board.hall.plan.kinds),
         sold_out={each.state for each in page.types if each.zone is not None} == {"sold_out"},
+        signed_in=request.actor.kind == "person",
         zero=words.sum_of(Money(0, page.sale.currency)),
         types=[each for each in page.types if each.zone is not None and each.state == "on_sale"],
     )
@@ -225,7 +224,7 @@ def _types_by_zone(page: EventOnPage) -> dict[str, list[TypeOnPage]]:
 
 
 def _show_section(
-    board: SeatBoard, states: str, number: int, by_zone: dict[str, list[TypeOnPage]], address: str, kept: str
+    board: SeatBoard, states: str, number: int, by_zone: dict[str, list[TypeOnPage]], address: str
 ) -> SectionOnPage:
     plan, hall = board.hall.plan, board.hall
     first, end = plan.section_ends[number]
@@ -238,12 +237,11 @@ def _show_section(
         for each in by_zone.get(zone, ())
     ]
     name = plan.sections[number]
-    query = urlencode({"section": name}) + (f"&{kept}" if kept else "")
     return SectionOnPage(
         name,
         free if prices else 0,
         min(prices, key=lambda price: price.amount, default=None),
-        f"{address}/seats?{query}#rows",
+        f"{address}/seats?{urlencode({'section': name})}#rows",
     )
 
 

@@ -10,10 +10,13 @@ import { View } from "./seats/view.js";
 import { followGestures } from "./seats/gestures.js";
 import { Live } from "./seats/live.js";
 import { OrphanWarning } from "./seats/orphans.js";
+import { Held } from "./seats/held.js";
 
 const REACH_PIXELS = 22;
 const FAR_REACH_PIXELS = 60;
 const EDGE_PIXELS = 36;
+const CAME_MS = 8000; // for which a seat that came free is marked
+const CAME_MAX = 40; // more are no news of single seats
 
 const startedAt = performance.now();
 const host = /** @type {HTMLElement} */ (document.querySelector("[data-seats]"));
@@ -26,11 +29,19 @@ function giveUp(error) {
 }
 
 async function start() {
-  const [layout, states] = await Promise.all([read(host.dataset.layout), read(host.dataset.states)]);
+  let takeHeld = (/** @type {string[]} */ _ids) => {};
+  const held = new Held(host.dataset.held, (ids) => takeHeld(ids));
+  const reads = [read(host.dataset.layout), read(host.dataset.states), held.read()];
+  const [layout, states, own] = await Promise.all(reads);
   if (states.layout.digest !== layout.digest) throw new Error("The layout has changed: the page is old");
   const hall = new Hall(layout, JSON.parse(host.dataset.zones));
   hall.setStates(states.seats);
-  showMap(hall, states.seq, layout.digest);
+  hall.setOwn(own);
+  const showChoice = showMap(hall, states.seq, layout.digest);
+  takeHeld = (ids) => {
+    hall.setOwn(ids);
+    showChoice();
+  };
 }
 
 async function read(address) {
@@ -43,6 +54,7 @@ async function read(address) {
  * @param {Hall} hall
  * @param {number} seq
  * @param {string} digest
+ * @returns {() => void} what shows the seats of the reader again
  */
 function showMap(hall, seq, digest) {
   const svg = /** @type {SVGSVGElement} */ (host.querySelector("svg.seat-picture"));
@@ -54,6 +66,8 @@ function showMap(hall, seq, digest) {
   const view = new View(hall.box, hall.pitch, () => picture.show());
   const picture = new Picture(svg, hall, view);
   let suggested = [];
+  /** @type {Set<number>} seats that came free while the reader looked, for some seconds */
+  const came = new Set();
 
   const choice = new Choice(hall, form);
   const money = moneyLike(host.dataset.zero);
@@ -92,7 +106,9 @@ function showMap(hall, seq, digest) {
 
   function showChoice() {
     /** @type {Map<number, string>} */
-    const marks = new Map(suggested.map((seat) => [seat, "suggested"]));
+    const marks = new Map([...came].map((seat) => [seat, "came"]));
+    for (const seat of suggested) marks.set(seat, "suggested");
+    for (const seat of hall.own) marks.set(seat, "yours held");
     for (const seat of choice.gone) marks.set(seat, "gone");
     for (const seat of choice.seats) marks.set(seat, "yours");
     picture.setMarks(marks);
@@ -175,11 +191,36 @@ function showMap(hall, seq, digest) {
   }
 
   const addresses = { states: host.dataset.states, stream: host.dataset.stream };
+  const soldOut = /** @type {HTMLElement} */ (host.querySelector("[data-sold-out]"));
+
+  /** What a page cannot sell that was made when all was sold, and what it can sell no more. */
+  function showWhetherSoldOut(changes) {
+    if (sells && hall.hasFree()) {
+      soldOut.replaceChildren();
+    } else if (sells && soldOut.childElementCount === 0) {
+      const words = "Every seat is taken now. When one comes free, the map shows it at once. ";
+      soldOut.replaceChildren(words, linkTo(location.pathname.replace(/seats\/?$/, "waitlist"), "Join the waitlist"));
+    } else if (!sells && changes !== null && changes.some(([, character]) => character === "0")) {
+      soldOut.replaceChildren("Seats came free a moment ago. ", linkTo(location.pathname, "Show them"));
+    }
+  }
+
+  function markCame(changed) {
+    const seats = changed.filter((seat) => hall.state[seat] === FREE);
+    if (seats.length === 0 || seats.length > CAME_MAX) return;
+    for (const seat of seats) came.add(seat);
+    setTimeout(() => {
+      for (const seat of seats) came.delete(seat);
+      showChoice();
+    }, CAME_MS);
+  }
+
   new Live(addresses, { seq, digest }, {
     changed(changes, seats) {
       const news = changes ?? [...seats].map((character, seat) => [seat, character]);
       const changed = hall.changeStates(/** @type {[number, string][]} */ (news));
       if (changed.length > 0) showNews(changed);
+      showWhetherSoldOut(changes);
     },
     seen(secondsAgo) {
       lost.hidden = secondsAgo === null;
@@ -192,6 +233,8 @@ function showMap(hall, seq, digest) {
 
   function showNews(changed) {
     for (const number of new Set(changed.map((seat) => hall.sectionNumberOf(seat)))) picture.drawSection(number);
+    for (const seat of changed) came.delete(seat);
+    markCame(changed);
     if (parts === null) return;
     const goneSuggestion = suggested.some((seat) => hall.state[seat] !== FREE);
     const gone = choice.notice(changed);
@@ -201,7 +244,7 @@ function showMap(hall, seq, digest) {
       const names = gone.map((seat) => hall.nameOf(seat)).join(" and ");
       said.textContent = `${names} ${gone.length === 1 ? "was" : "were"} taken a moment ago.`;
     }
-    if (gone.length === 0 && choice.gone.size > 0) showChoice();
+    if (gone.length === 0) showChoice();
   }
 
   new ResizeObserver(([entry]) => {
@@ -213,6 +256,7 @@ function showMap(hall, seq, digest) {
   requestAnimationFrame(() => {
     host.dataset.ready = String(Math.round(performance.now() - startedAt));
   });
+  return showChoice;
 }
 
 /** @param {Hall} hall @param {number[]} seats */
@@ -226,4 +270,12 @@ function boxOf(hall, seats) {
     bottom: Math.max(...down),
   };
   return grow(box, hall.pitch * 4);
+}
+
+/** @param {string} address @param {string} text */
+function linkTo(address, text) {
+  const link = document.createElement("a");
+  link.href = address;
+  link.textContent = text;
+  return link;
 }

@@ -31,7 +31,7 @@ export class Choice extends EventTarget {
       if (seat === undefined) continue;
       const isFree = this.hall.state[seat] === FREE;
       const wasChosen = field.checked || field.closest("[data-chosen]") !== null;
-      if (wasChosen && !isFree) this.gone.add(seat);
+      if (wasChosen && !isFree && !this.hall.own.has(seat)) this.gone.add(seat);
       if (field.checked && isFree) this.values.set(seat, field.value);
     }
   }
@@ -119,12 +119,12 @@ export class Choice extends EventTarget {
     if (lost.length === 0 && back.length === 0) return lost;
     for (const seat of lost) {
       this.values.delete(seat);
-      this.gone.add(seat);
+      if (!this.hall.own.has(seat)) this.gone.add(seat);
     }
     for (const seat of back) this.gone.delete(seat);
     this.refusal = "";
     this.#tell();
-    return lost;
+    return lost.filter((seat) => this.gone.has(seat));
   }
 
   /** @param {number} number of a section, or -1 */

@@ -56,6 +56,8 @@ export class Hall {
     this.box = this.#wholeBox();
     this.#fillCells();
     this.numbers = null;
+    /** @type {Set<number>} seats that the reader holds and has not paid */
+    this.own = new Set();
   }
 
   #addSection(name, rows) {
@@ -127,6 +129,16 @@ export class Hall {
    */
   setStates(characters) {
     for (let seat = 0; seat < this.size; seat += 1) this.state[seat] = this.#stateOf(seat, characters[seat]);
+  }
+
+  /** Take the seats that the reader holds. @param {string[]} ids */
+  setOwn(ids) {
+    this.own = new Set(ids.map((id) => this.numberOf(id)).filter((seat) => seat !== undefined));
+  }
+
+  /** Whether a seat can be chosen. */
+  hasFree() {
+    return this.state.includes(FREE);
   }
 
   /**
@@ -235,6 +247,7 @@ export class Hall {
 
   /** Such as "€ 89.00, restricted view", or "taken". @param {number} seat */
   detailsOf(seat) {
+    if (this.own.has(seat)) return "held for you";
     if (this.state[seat] === TAKEN) return "taken";
     if (this.state[seat] === NOT_FOR_SALE) return "not for sale";
     return [this.typeOf(seat).price, NOTES[this.kind[seat]]].filter(Boolean).join(", ");

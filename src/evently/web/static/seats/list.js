@@ -96,7 +96,7 @@ export class SeatList {
       const unseen = make("span", "unseen");
       unseen.textContent = `Seat ${this.hall.label[seat]}, ${this.hall.detailsOf(seat)}`;
       const cross = make("span", "", { "aria-hidden": "true" });
-      cross.textContent = "×";
+      cross.textContent = this.hall.own.has(seat) ? "✓" : "×";
       cell.replaceChildren(unseen, cross);
       return;
     }

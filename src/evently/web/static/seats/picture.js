@@ -161,7 +161,8 @@ export class Picture {
   }
 
   /**
-   * Mark seats: `yours`, `suggested`, or `gone`, which were chosen and then taken.
+   * Mark seats: `yours`, `yours held` (not paid yet), `suggested`, `came` (free a moment ago), or `gone`, which
+   * were chosen and then taken.
    * @param {Map<number, string>} wanted
    */
   setMarks(wanted) {
@@ -169,11 +170,12 @@ export class Picture {
     this.marks.clear();
     for (const [seat, kind] of wanted) {
       const mark = draw("g", { class: `mark ${kind}` }, this.markGroup);
+      this.marks.set(seat, mark);
       draw("circle", { r: RING, class: "ring" }, mark);
+      if (kind === "came") continue;
       draw("circle", { r: 0.94, class: "disc" }, mark);
       if (kind === "suggested") draw("text", { "font-size": 0.92 }, mark).textContent = this.hall.label[seat];
       else draw("path", { d: kind === "gone" ? CROSS : TICK }, mark);
-      this.marks.set(seat, mark);
     }
     this.#placeMarks();
     this.#settleSoon();
@@ -300,13 +302,18 @@ export class Picture {
     return names;
   }
 
+  /** Whether a mark covers the number of a seat. */
+  #hides(seat) {
+    return this.marks.has(seat) && !this.marks.get(seat).classList.contains("came");
+  }
+
   #addNumbers(row, screen, texts) {
     const { hall } = this;
     for (let seat = row.first; seat < row.end && texts.length < NUMBERS_MAX; seat += 1) {
       const x = hall.x[seat];
       const y = hall.y[seat];
       if (x < screen.left || x > screen.right || y < screen.top || y > screen.bottom) continue;
-      if (hall.state[seat] !== FREE || this.marks.has(seat)) continue;
+      if (hall.state[seat] !== FREE || this.#hides(seat)) continue;
       const hollow = hall.kind[seat] === RESTRICTED_VIEW || hall.kind[seat] === COMPANION;
       const name = hollow ? "number" : `number on-${hall.zones[hall.zone[seat]].colour}`;
       const dimmed = this.#isDimmed(hall.zone[seat]) ? " dim" : "";
