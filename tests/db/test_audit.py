@@ -85,6 +85,7 @@ async def test_nothing_is_found_in_an_empty_database(db: Database) -> None:
         "I10",
         "I11",
         "I12",
+        "I13",
     ]
     assert found(findings) == {}
 

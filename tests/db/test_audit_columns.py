@@ -29,9 +29,13 @@ from evently.sales.commands import (
     OfferTransfer,
     PlaceBooking,
     ReturnTickets,
+    Scanned,
+    ScanTicket,
     Transferred,
+    UndoScan,
     WithdrawTransfer,
 )
+from evently.sales.states import Direction
 from evently.sales.terms import Conditions
 from tests.db.test_audit import deliver, found, trade
 from tests.db.test_audit_extras import bustle, entry_of
@@ -40,12 +44,14 @@ from tests.support.sales_desk import SalesDesk, booking, open_sales_desk
 
 PROOF: Final = (Path(__file__).parents[2] / "docs" / "proof.md").read_text(encoding="utf-8")
 
-VALID: Final = {  # what else a state could be; whether a ticket was used is not told yet
+VALID: Final = {  # what else a state could be
     ("events", "state"): "draft published cancelled",
     ("sales", "state"): "closed open cancelled",
     ("bookings", "state"): "held confirmed expired cancelled",
     ("bookings", "payment"): "online door none",
-    ("tickets", "state"): "valid void",
+    ("tickets", "state"): "valid used void",
+    ("scans", "direction"): "in out",
+    ("scans", "result"): "accepted inside",
     ("promo_codes", "kind"): "percent fixed fixed_per_booking unlock",
     ("ledger", "debit"): "buyer door gateway organizer tax fees refunds",
     ("ledger", "credit"): "buyer door gateway organizer tax fees refunds",
@@ -93,10 +99,16 @@ WHERE: Final = {  # of which rows a column can be compared, as docs/proof.md say
     ("tickets", "secret"): "booking_id IN (SELECT booking_id FROM idempotency_keys)",
     ("journal", "at"): "convert_from(facts, 'UTF8') ~ 'booking_id|entry_id|ticket_ids'",
     ("payment_refunds", "state"): "state = 'settled'",
+    ("scans", "event_id"): "result = 'accepted'",
+    ("scans", "scan_id"): "result = 'accepted'",
+    ("scans", "ticket_id"): "result = 'accepted'",
+    ("scans", "direction"): "result = 'accepted'",
+    ("scans", "received_at"): "result = 'accepted'",
+    ("scans", "undone_at"): "result = 'accepted'",
 }
 # The rows of a table whose loss the audit detects at once. It detects a lost refund that is not settled only
 # ten minutes after the decision.
-WHERE_LOST: Final = {"payment_refunds": "state = 'settled'"}
+WHERE_LOST: Final = {"payment_refunds": "state = 'settled'", "scans": "result = 'accepted'"}
 
 
 KEYS: Final = {
@@ -284,11 +296,44 @@ async def pass_on(desk: SalesDesk) -> None:
     await offer(2, booked.buyer_id)
 
 
+async def check_in(desk: SalesDesk) -> None:
+    """Check tickets in, out, in again; undo a scan; refuse some."""
+    starts_at = desk.clock() + timedelta(days=30)
+    event = await desk.event(starts_at=starts_at, ends_at=starts_at + timedelta(hours=3))
+    sold = await desk.book(event, 4)
+
+    async def scan(number: int, direction: Direction = "in") -> UUID:
+        ticket, scan_id = sold.tickets[number], new_id()
+        outcome = await desk.engine.submit(
+            ScanTicket(
+                event.event_id,
+                scan_id,
+                ticket.ticket_id,
+                ticket.secret,
+                direction,
+                new_id(),
+                desk.clock(),
+                reentry=True,
+            )
+        )
+        assert isinstance(outcome, Scanned)
+        return scan_id
+
+    await scan(0)
+    await scan(0)  # refused
+    await scan(1)
+    await scan(1, "out")
+    undone = [await scan(1), await scan(2)]
+    for scan_id in undone:
+        await desk.engine.submit(UndoScan(event.event_id, scan_id, new_id(), "another row"))
+
+
 async def everything(desk: SalesDesk) -> None:
     """Do everything that can happen to an event, with several events."""
     await bustle(desk)
     await wait_and_hold(desk)
     await pass_on(desk)
+    await check_in(desk)
     desk.clock.move(minutes=10)
     await trade(desk)
     await deliver(desk.db, desk.clock)

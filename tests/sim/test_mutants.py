@@ -10,6 +10,7 @@ import pytest
 from evently.sales import engine, facts, rules, store
 from evently.sales.rules import (
     bookings,
+    check_ins,
     ledger,
     moves,
     offers,
@@ -26,6 +27,7 @@ from tests.sim.test_simulation import history, simulated_time
 from tests.support.mutants import Mutant, planted
 from tests.support.stories import tell
 from tests.unit import (
+    test_sales_check_ins,
     test_sales_holds,
     test_sales_money,
     test_sales_rules,
@@ -44,6 +46,7 @@ STORIES: Final = [
         test_sales_money,
         test_sales_waitlist,
         test_sales_transfers,
+        test_sales_check_ins,
     )
     for story in module.STORIES.values()
 ]
@@ -419,6 +422,47 @@ WAITLIST: Final = [
         "        pass\n    assert",
     ),
 ]
+DOOR: Final = [
+    Mutant("a ticket admits twice", check_ins, "if found.check_in.inside:", "if False:"),
+    Mutant("a ticket admits twice in a batch", check_ins, "batch.check_ins[ticket_id] = check_in", "pass"),
+    Mutant(
+        "any code of a ticket admits",
+        check_ins,
+        "if not hmac.compare_digest(found.ticket.secret, command.secret):",
+        "if False:",
+    ),
+    Mutant("a hold admits", check_ins, 'if found.booking.state != "confirmed":', "if False:"),
+    Mutant("a void ticket admits", check_ins, 'found.ticket.state == "void" or ', ""),
+    Mutant("every gate admits all", check_ins, "found.ticket.ticket_type_id not in types", "False"),
+    Mutant(
+        "a repeated scan is another one",
+        check_ins,
+        "is not None:\n        if (earlier.",
+        "is None:\n        if (earlier.",
+    ),
+    Mutant(
+        "everybody comes back", check_ins, '"accepted" if command.reentry else "no_reentry"', '"accepted"'
+    ),
+    Mutant("any check-in is undone", check_ins, "or check_in.scan_id != scan.scan_id", ""),
+    Mutant(
+        "undoing does not make the ticket valid",
+        check_ins,
+        'ticket.ticket_id, "valid")',
+        'ticket.ticket_id, "used")',
+    ),
+    Mutant(
+        "a ticket that was used is still on offer",
+        check_ins,
+        "if ticket.returning_since is not None:",
+        "if False:",
+    ),
+    Mutant(
+        "a ticket that was used can still be accepted",
+        check_ins,
+        "(transfer := sale.transfers.get(ticket.ticket_id)) is not None",
+        "(transfer := None) is not None",
+    ),
+]
 ENGINE: Final = [
     Mutant("read, then write, without the lock", store.sql.lock_sales, "FOR NO KEY UPDATE", ""),
     Mutant(
@@ -459,7 +503,7 @@ def named(mutants: Iterable[Mutant]) -> list[object]:
     return [pytest.param(mutant, id=mutant.name) for mutant in mutants]
 
 
-@pytest.mark.parametrize("mutant", named([*BOOKINGS, *SEATS, *MONEY, *PROMISES, *RELEASES, *WAITLIST]))
+@pytest.mark.parametrize("mutant", named([*BOOKINGS, *SEATS, *MONEY, *PROMISES, *RELEASES, *WAITLIST, *DOOR]))
 def test_a_story_finds(mutant: Mutant) -> None:
     with planted(mutant):
         assert not all(_holds(story) for story in STORIES), "no story finds it"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -19,9 +20,13 @@ from msgspec.structs import replace
 from evently.kit.shapes import copy_fields
 from evently.sales.commands import (
     Booking,
+    CheckIn,
     Command,
     Outcome,
     OutsideRefund,
+    Scan,
+    Scanned,
+    ScanTicket,
     Ticket,
     Transfer,
     WaitlistEntry,
@@ -48,7 +53,6 @@ from evently.sales.rules.state import (
     Pool,
     Promo,
     Refund,
-    Reissued,
     ReturnedTicket,
     Sale,
     Waitlist,
@@ -99,6 +103,8 @@ class Rows:
         self.outside: dict[UUID, tuple[UUID, OutsideRefund, bool]] = {}
         self.transfers: dict[UUID, Transfer] = {}
         self.void_codes: dict[tuple[UUID, bytes], datetime] = {}
+        self.scans: dict[UUID, Scan] = {}
+        self.check_ins: dict[UUID, CheckIn] = {}
         self.ledger: list[Posting] = []
         self.answers: dict[tuple[UUID, str], KeyedOutcome] = {}
         self.journal: list[tuple[datetime, list[Fact]]] = []
@@ -138,12 +144,14 @@ class Rows:
 
     def use(self, booking: Booking, count: int) -> None:
         """Scan this many of a booking's tickets at the door."""
-        scanned = [ticket.ticket_id for ticket in booking.tickets if ticket.state == "valid"][:count]
-        tickets = tuple(
-            replace(ticket, state="used") if ticket.ticket_id in scanned else ticket
-            for ticket in booking.tickets
-        )
-        self.bookings[booking.booking_id] = replace(booking, tickets=tickets)
+        for ticket in [each for each in booking.tickets if each.state == "valid"][:count]:
+            now, scan_id = self.journal[-1][0], UUID(int=next(self._ids))
+            scan = ScanTicket(
+                booking.event_id, scan_id, ticket.ticket_id, ticket.secret, "in", UUID(int=1), now
+            )
+            (outcome,) = self.run([scan], now)
+            assert isinstance(outcome, Scanned)
+            assert outcome.scan.result == "accepted"
 
     # What is loaded
 
@@ -228,6 +236,7 @@ class Rows:
         self._keep_seats(batch)
         self._keep_waitlist(sale, batch)
         self._keep_transfers(batch)
+        self._keep_scans(batch)
         self.ledger += batch.postings
         for refund in batch.refunds_decided:
             assert refund.refund_id not in self.refunds
@@ -307,15 +316,9 @@ class Rows:
                 promo_id=offer.promo_id,
                 tickets=tuple(_priced(ticket, amounts[ticket.ticket_id]) for ticket in kept.tickets),
             )
-        voided, unbound = set(batch.voided), set(batch.unbound)
         for booking in list(self.bookings.values()):
-            self.bookings[booking.booking_id] = replace(
-                booking,
-                tickets=tuple(
-                    _written(ticket, voided, unbound, batch.returning_changed, batch.reissued)
-                    for ticket in booking.tickets
-                ),
-            )
+            tickets = tuple(_written(ticket, batch) for ticket in booking.tickets)
+            self.bookings[booking.booking_id] = replace(booking, tickets=tickets)
         for booking_id, booking in batch.bookings.items():
             assert self.bookings[booking_id] == booking, (
                 "what is written of a booking is what the rules made of it"
@@ -340,6 +343,16 @@ class Rows:
             ) == replace(moved, state="", reason="", offered_at=None, booking_id=None, ended_at=None)
             self.entries[entry_id] = moved
         self.aside |= {type_id: sale.set_asides[type_id] for type_id in batch.set_asides_changed}
+
+    def _keep_scans(self, batch: Batch) -> None:
+        for scan in batch.scanned:
+            assert scan.scan_id not in self.scans
+            self.scans[scan.scan_id] = scan
+        self.scans |= batch.undone
+        for ticket_id, check_in in batch.check_ins_changed.items():
+            self.check_ins.pop(ticket_id, None)
+            if check_in is not None:
+                self.check_ins[ticket_id] = check_in
 
     # What must always be so
 
@@ -600,6 +613,17 @@ class Rows:
             (ticket_id, digest_secret(secret)): at for (ticket_id, secret), at in self.void_codes.items()
         }
         assert not again.overtaken
+        assert {
+            each: CheckIn(each, row.entries, row.inside, row.scan_id, row.checked_in_at)
+            for each, row in again.check_ins.items()
+        } == self.check_ins
+        tickets = [ticket for booking in self.bookings.values() for ticket in booking.tickets]
+        assert {each.ticket_id for each in tickets if each.state == "used"} == self.check_ins.keys()
+        assert {each: astuple(scan) for each, scan in again.scans.items()} == {
+            each: (scan.ticket_id, scan.direction, scan.received_at, scan.undone_at)
+            for each, scan in self.scans.items()
+            if scan.result == "accepted"
+        }
         self._check_replayed_bookings(again)
 
     def _check_replayed_bookings(self, again: Replay) -> None:
@@ -637,23 +661,19 @@ def _priced(ticket: Ticket, like: Ticket) -> Ticket:
     return replace(ticket, **{name: getattr(like, name) for name in TicketAmounts._fields})
 
 
-def _written(
-    ticket: Ticket,
-    voided: set[UUID],
-    unbound: set[UUID],
-    marked: dict[UUID, datetime | None],
-    reissued: dict[UUID, Reissued],
-) -> Ticket:
+def _written(ticket: Ticket, batch: Batch) -> Ticket:
     """Return a ticket after the statements of the store, in their order."""
-    if ticket.ticket_id in marked:
-        ticket = replace(ticket, returning_since=marked[ticket.ticket_id])
-    if ticket.ticket_id in reissued:
-        again = reissued[ticket.ticket_id]
+    if ticket.ticket_id in batch.returning_changed:
+        ticket = replace(ticket, returning_since=batch.returning_changed[ticket.ticket_id])
+    if ticket.ticket_id in batch.reissued:
+        again = batch.reissued[ticket.ticket_id]
         ticket = replace(ticket, holder_id=again.holder_id, secret=again.secret)
-    if ticket.ticket_id in unbound:
+    if ticket.ticket_id in batch.unbound:
         ticket = replace(ticket, replaces=None)
-    if ticket.ticket_id in voided:
+    if ticket.ticket_id in batch.voided:
         ticket = replace(ticket, state="void", returning_since=None, replaces=None)
+    if ticket.ticket_id in batch.used_changed:
+        ticket = replace(ticket, state=batch.used_changed[ticket.ticket_id])
     return ticket
 
 
@@ -696,12 +716,14 @@ class _Loading:
         self.rows = rows
         self.sale = sale
         self.batch = batch
+        self.tickets = set[UUID | None]()  # that commands name, and those of scans that they name
 
     def load(self, commands: Sequence[Command]) -> None:
         rows, batch = self.rows, self.batch
         keys = {(each.actor_id, each.key) for each in _needing(commands, "key") if each.key is not None}
         batch.answers = {key: answer for key, answer in rows.answers.items() if key in keys}
         self._entries(commands)
+        self._scans(commands)
         self._bookings(commands)
         refunds = {command.refund_id for command in _needing(commands, "refund")}
         batch.refunds = {each: refund for each, refund in rows.refunds.items() if each in refunds}
@@ -757,9 +779,24 @@ class _Loading:
             (entry.buyer_id, entry.ticket_type_id) for entry in entries if entry.state in _LIVE_ENTRY
         }
 
+    def _scans(self, commands: Sequence[Command]) -> None:
+        rows, batch = self.rows, self.batch
+        named = {command.scan_id for command in _needing(commands, "scan")}
+        batch.scans = {each: scan for each, scan in rows.scans.items() if each in named}
+        self.tickets = {command.ticket_id for command in _needing(commands, "ticket")}
+        self.tickets |= {scan.ticket_id for scan in batch.scans.values()}
+        batch.check_ins = {each: row for each, row in rows.check_ins.items() if each in self.tickets}
+        batch.void_codes = {each for each in rows.void_codes if each[0] in self.tickets}
+        batch.scans |= {row.scan_id: rows.scans[row.scan_id] for row in batch.check_ins.values()}
+
     def _bookings(self, commands: Sequence[Command]) -> None:
         rows, batch = self.rows, self.batch
         named = {command.booking_id for command in _needing(commands, "booking")}
+        named |= {
+            booking.booking_id
+            for booking in rows.bookings.values()
+            if any(ticket.ticket_id in self.tickets for ticket in booking.tickets)
+        }
         if _needing(commands, "entry"):
             named |= {entry.booking_id for entry in batch.entries.values() if entry.booking_id is not None}
             named |= {returned.booking_id for returned in self.sale.returned.values()}

@@ -29,11 +29,15 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     pass A 1 B (offer the first ticket of A's booking to B), pass A 1 C by=B key=k before=1h (the start)
     take A 1 by=B, refuse A 1 by=B, take-back A 1, give-back A 1 by=B (of that ticket's last offer)
     move 30d (a new start), move 30d elsewhere, move elsewhere; before it, the event starts in 60 days
-    use A 1 (scanned at the door), wait 15m, nothing (a batch that only expires due holds)
+    use A 1 (check in one of its tickets), wait 15m, nothing (a batch that only expires due holds)
+
+    scan A 1 (its first ticket), scan A 1 out, scan A 1 scan=s1 for=vip+std reentry=yes from=1h until=2h
+    scan A 1 offline=yes, scan A 1 forged=yes, scan A 1 old=yes (its code before it was passed on)
+    scan nobody 1, undo s1
 
 A booking or an entry is named after its buyer, or `as=` another name; the booking that was offered to A is
 `A.offer`. Outcomes: the state of the booking (`booked` for confirmed) or of the entry, with `again` for a
-replay; `done`; or the refusal. These lines only read:
+replay; the result of a scan; `done`; or the refusal. These lines only read:
 
     left std -> 4                look hall -> held 0 sold 6 of 10 (aside 2)
     due A -> 5000, off A -> 4 3 3 (discounts)        refunded A -> 500, quote A before=2d -> 500
@@ -46,6 +50,7 @@ replay; `done`; or the refusal. These lines only read:
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -92,11 +97,14 @@ from evently.sales.commands import (
     RetirePromoCode,
     RetireTicketType,
     ReturnTickets,
+    Scanned,
+    ScanTicket,
     SetUpSale,
     Ticket,
     Transfer,
     Transferred,
     UnblockSeats,
+    UndoScan,
     WaitlistEntry,
     WakeSale,
     WithdrawTransfer,
@@ -245,6 +253,8 @@ def _show(outcome: Outcome) -> str:
         return f"{'booked' if state == 'confirmed' else state}{' again' if outcome.replayed else ''}"
     if isinstance(outcome, Transferred):
         return f"{outcome.transfer.state}{' again' if outcome.replayed else ''}"
+    if isinstance(outcome, Scanned):
+        return f"{outcome.scan.result}{' again' if outcome.replayed else ''}"
     assert isinstance(outcome, No)
     return outcome.refusal.value
 
@@ -495,6 +505,39 @@ def _place_of(transfer: Transfer) -> tuple[datetime, UUID]:
     return transfer.offered_at, transfer.transfer_id
 
 
+def _scan(story: Story, told: Told) -> Command:
+    name, number, *way = told.words
+    options = told.options
+    scan_id = story.id_of(options["scan"]) if "scan" in options else UUID(int=next(_scans))
+    tickets = () if name == "nobody" else story.booking(name).tickets
+    ticket = next(iter(tickets[int(number) - 1 :]), None)
+    return ScanTicket(
+        EVENT,
+        scan_id,
+        ticket.ticket_id if ticket else UUID(int=1),
+        _secret_of(story, ticket, options),
+        "out" if way == ["out"] else "in",
+        story.id_of("guard"),
+        story.now,
+        reentry="reentry" in options,
+        ticket_type_ids=frozenset(map(story.id_of, options["for"].split("+"))) if "for" in options else None,
+        opens_at=story.at(options.get("from")),
+        closes_at=story.at(options.get("until")),
+        offline="offline" in options,
+    )
+
+
+def _secret_of(story: Story, ticket: Ticket | None, options: dict[str, str]) -> bytes:
+    if ticket is None or "forged" in options:
+        return b"other"
+    if "old" in options:
+        return next(secret for ticket_id, secret in story.rows.void_codes if ticket_id == ticket.ticket_id)
+    return ticket.secret
+
+
+_scans: Final = itertools.count(2_000_000)
+
+
 def _join(story: Story, told: Told) -> Command:
     buyer, quantity, *name = told.words
     type_id = story.id_of(name[0] if name else "std")
@@ -661,6 +704,10 @@ COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
     "join": _join,
     "leave": _on_entry,
     "accept": _on_entry,
+    "scan": _scan,
+    "undo": lambda story, told: UndoScan(
+        EVENT, story.id_of(told.words[0]), story.id_of("guard"), "a mistake"
+    ),
     "nothing": lambda _story, _told: WakeSale(EVENT),
     "pool": _put_pool,
     "type": _put_type,

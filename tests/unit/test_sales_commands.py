@@ -20,6 +20,8 @@ READ_BY: Final = {
     "entry": {"entry_id"},
     "refund": {"refund_id"},
     "transfer": {"transfer_id"},
+    "scan": {"scan_id"},
+    "ticket": {"ticket_id", "secret"},
     "buyer_units": {"buyer_id", "ticket_type_ids"},
     "buyer_holds": {"buyer_id", "hold_seconds"},
     "promo_uses": {"buyer_id", "promo_code"},

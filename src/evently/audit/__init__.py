@@ -93,6 +93,7 @@ _SET_BASED: Final = (
     ("I9", sql.find_stale_holds),
     ("I11", sql.find_wrong_events),
     ("I12", money.find_miscounted_money),
+    ("I13", sql.find_wrong_check_ins),
 )
 _GRACE: Final = {
     sql.find_stale_holds: HOLD_GRACE,

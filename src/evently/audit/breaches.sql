@@ -389,3 +389,58 @@ WHERE
     )
 ORDER BY bookings.event_id, bookings.booking_id
 LIMIT :examples_max;
+
+-- name: find_wrong_check_ins
+-- I13: tickets that are used and were not checked in, or the other way round; tickets that were checked in
+-- more or less often than they are counted; tickets whose last scan is another one's.
+WITH breaches AS (
+    SELECT
+        tickets.event_id,
+        format(
+            'ticket %s is %s, and was checked in %s times',
+            tickets.ticket_id, tickets.state, coalesce(check_ins.entries, 0)
+        ) AS what
+    FROM tickets
+    LEFT JOIN check_ins ON check_ins.event_id = tickets.event_id AND check_ins.ticket_id = tickets.ticket_id
+    WHERE
+        (:event_id::uuid IS NULL OR tickets.event_id = :event_id)
+        AND (tickets.state = 'used') != (check_ins.ticket_id IS NOT NULL)
+    UNION ALL
+    SELECT
+        accepted.event_id,
+        format(
+            'ticket %s was checked in %s times and out %s times, and is counted as %s',
+            accepted.ticket_id, accepted.ins, accepted.outs, check_ins.entries
+        ) AS what
+    FROM (
+        SELECT
+            scans.event_id,
+            scans.ticket_id,
+            count(*) FILTER (WHERE scans.direction = 'in') AS ins,
+            count(*) FILTER (WHERE scans.direction = 'out') AS outs
+        FROM scans
+        WHERE
+            scans.result = 'accepted'
+            AND scans.undone_at IS NULL
+            AND (:event_id::uuid IS NULL OR scans.event_id = :event_id)
+        GROUP BY scans.event_id, scans.ticket_id
+    ) AS accepted
+    LEFT JOIN check_ins
+        ON check_ins.event_id = accepted.event_id AND check_ins.ticket_id = accepted.ticket_id
+    WHERE
+        accepted.ins != coalesce(check_ins.entries, 0) OR accepted.ins - accepted.outs NOT IN (0, 1)
+    UNION ALL
+    SELECT
+        check_ins.event_id,
+        format('the last scan of ticket %s is of %s', check_ins.ticket_id, scans.ticket_id) AS what
+    FROM check_ins
+    LEFT JOIN scans ON scans.event_id = check_ins.event_id AND scans.scan_id = check_ins.scan_id
+    WHERE
+        (:event_id::uuid IS NULL OR check_ins.event_id = :event_id)
+        AND (scans.ticket_id IS DISTINCT FROM check_ins.ticket_id OR scans.result != 'accepted')
+)
+
+SELECT breaches.event_id, breaches.what, count(*) OVER () AS total
+FROM breaches
+ORDER BY breaches.event_id, breaches.what
+LIMIT :examples_max;

@@ -85,6 +85,7 @@ class _EventComparison:
         for what, query, replayed in self._tables():
             await self._compare_table(snapshot, what, query, replayed)
         await self._compare_settled(snapshot)
+        await self._compare_door(snapshot)
         for sentence in self._replay.overtaken:
             self._found("I10", sentence)
         await self._compare_sums(snapshot)
@@ -277,6 +278,24 @@ class _EventComparison:
             {type_id: (units,) for type_id, units in replayed.set_asides.items()},
         )
 
+    async def _compare_door(self, snapshot: Connection) -> None:
+        """Compare the tickets that are used, and the scans that were accepted."""
+        replayed = self._replay
+        await self._compare_table(
+            snapshot,
+            "the check-in of ticket",
+            sql.read_check_ins,
+            {ticket_id: astuple(each) for ticket_id, each in replayed.check_ins.items()},
+            code="I13",
+        )
+        await self._compare_table(
+            snapshot,
+            "the accepted scan",
+            sql.read_accepted,
+            {scan_id: astuple(each) for scan_id, each in replayed.scans.items()},
+            code="I13",
+        )
+
     async def _compare_settled(self, snapshot: Connection) -> None:
         """Compare how refunds were settled; money.sql finds those that only one side records as settled.
 
@@ -295,7 +314,9 @@ class _EventComparison:
         _, *fields = msgspec.structs.astuple(self._replay.types[type_id])
         return (*fields, type_id in self._replay.retired)
 
-    async def _compare_table(self, snapshot: Connection, what: str, query: Query, replayed: Rows) -> None:
+    async def _compare_table(
+        self, snapshot: Connection, what: str, query: Query, replayed: Rows, code: str = "I11"
+    ) -> None:
         rows = await snapshot.fetch(*query(event_id=self._event_id))
         names = tuple(rows[0].keys())[1:] if rows else ()
         stored: Rows = {
@@ -303,7 +324,7 @@ class _EventComparison:
             for key, *rest in rows
         }
         for key in _differing(stored, replayed):
-            self._compare("I11", f"{what} {key}", names, stored.get(key), replayed.get(key))
+            self._compare(code, f"{what} {key}", names, stored.get(key), replayed.get(key))
 
     def _compare(
         self,

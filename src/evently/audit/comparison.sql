@@ -95,6 +95,19 @@ SELECT
 FROM waitlist_entries
 WHERE waitlist_entries.event_id = :event_id;
 
+-- name: read_check_ins
+-- The tickets of an event that are used.
+SELECT
+    check_ins.ticket_id, check_ins.entries, check_ins.inside, check_ins.scan_id, check_ins.checked_in_at
+FROM check_ins
+WHERE check_ins.event_id = :event_id;
+
+-- name: read_accepted
+-- The scans of an event that were accepted.
+SELECT scans.scan_id, scans.ticket_id, scans.direction, scans.received_at, scans.undone_at
+FROM scans
+WHERE scans.event_id = :event_id AND scans.result = 'accepted';
+
 -- name: read_set_asides
 -- The units of an event that are set aside for waitlist entries, by ticket type.
 SELECT set_asides.ticket_type_id, set_asides.units

@@ -10,7 +10,7 @@ import msgspec
 
 from evently.kit.ids import show_id
 
-# I3 and I13 need what clients were told, or the door: tests and rehearsals check them (docs/proof.md)
+# I3 needs what clients were told: tests and rehearsals check it (docs/proof.md)
 TITLES: Final = {
     "I1": "Capacity: pools that are oversold, or have a negative counter",
     "I2": "Counters: pools or zones whose counters differ from their tickets",
@@ -23,6 +23,7 @@ TITLES: Final = {
     "I10": "Waitlist order: entries overtaken by a later entry that fitted no better",
     "I11": "Journal: rows that differ from a replay of the journal; gaps and wrong hashes in the journal",
     "I12": "Delivery and figures: facts delivered after a minute, out of order, or not counted exactly once",
+    "I13": "Check-in: tickets that admitted twice, or are used without a scan that the journal contains",
 }
 EXAMPLES_MAX: Final = 5
 

@@ -38,3 +38,10 @@ refund_id, booking_id, amount_minor, decided_at, settled_at;
 -- columns: transfer
 event_id, transfer_id, booking_id, ticket_id, giver_id, address, state, offered_at, expires_at, receiver_id,
 ended_at;
+
+-- columns: scan
+scan_id, ticket_id, direction, result, gate, scanned_by, scanned_at, received_at, offline, undone_at,
+undone_by, undo_reason;
+
+-- columns: check_in
+ticket_id, entries, inside, scan_id, checked_in_at;

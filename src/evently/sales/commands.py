@@ -19,8 +19,10 @@ from evently.kit.money import show_money
 from evently.sales.states import (
     BookingPayment,
     BookingState,
+    Direction,
     EntryState,
     OutsideKind,
+    ScanResult,
     SettledBy,
     TicketState,
     TransferState,
@@ -89,6 +91,8 @@ class SalesRefusal(Refusal):
     NOT_TRANSFERABLE = "not-transferable"
     TICKET_PASSED_ON = "ticket-passed-on"
     TOO_MANY_TRANSFERS = "too-many-transfers"
+    SCAN_NOT_FOUND = "scan-not-found"
+    NOT_UNDOABLE = "not-undoable"
 
 
 # What is booked ---------------------------------------------------------------------------------------------
@@ -200,6 +204,36 @@ class Transfer(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
 
 
+class Scan(msgspec.Struct, frozen=True):
+    """One attempt at a gate. `ticket_id` is None when the code is of no ticket of the event.
+
+    `offline`: the device decided it by its list, before the server knew; a refused one is a conflict.
+    """
+
+    scan_id: UUID  # made by the device
+    ticket_id: UUID | None
+    direction: Direction
+    result: ScanResult
+    gate: str  # its name, empty where the event has none
+    scanned_by: UUID  # a person, or an API key
+    scanned_at: datetime  # by the clock of the device
+    received_at: datetime
+    offline: bool = False
+    undone_at: datetime | None = None
+    undone_by: UUID | None = None
+    undo_reason: str = ""
+
+
+class CheckIn(msgspec.Struct, frozen=True):
+    """That a ticket is used: its holder came in, `entries` times. `scan_id` is its last accepted scan."""
+
+    ticket_id: UUID
+    entries: int
+    inside: bool
+    scan_id: UUID
+    checked_in_at: datetime  # for the first time
+
+
 # What a command needs ---------------------------------------------------------------------------------------
 
 
@@ -220,6 +254,9 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     buyer_units: bool = False
     # `buyer_id`, `hold_seconds`: the buyer's live holds, when the booking may be held
     buyer_holds: bool = False
+    # `scan_id`: the scan, its ticket's booking and check-in
+    scan: bool = False
+    ticket: bool = False  # `ticket_id`: the ticket's booking and check-in; None: there is none
     # `buyer_id`, `promo_code`: how often the buyer has used each promo code; also with an entry that has one
     promo_uses: bool = False
     # The command may release units or make entries fit that did not fit before. When no command of a batch
@@ -507,6 +544,39 @@ class AcceptOffer(Command, frozen=True):
     promo_code: str | None = None  # case does not matter
 
 
+class ScanTicket(Command, frozen=True):
+    """Check a ticket in, or out again, at a gate. Every attempt is recorded. Harmless to repeat.
+
+    `reentry`, `ticket_type_ids` (None: all), `opens_at` and `closes_at` are what the organizer allows at this
+    gate. `offline`: the device has admitted the holder already, by its list.
+    """
+
+    needs: ClassVar = Needs(scan=True, ticket=True, may_release=False)
+
+    scan_id: UUID
+    ticket_id: UUID | None  # None: the code cannot be read
+    secret: bytes
+    direction: Direction
+    scanned_by: UUID
+    scanned_at: datetime
+    gate: str = ""
+    reentry: bool = False
+    ticket_type_ids: frozenset[UUID] | None = None
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+    offline: bool = False
+
+
+class UndoScan(Command, frozen=True):
+    """Undo the last check-in of a ticket, which was a mistake. Harmless to repeat."""
+
+    needs: ClassVar = Needs(scan=True, may_release=False)
+
+    scan_id: UUID
+    undone_by: UUID
+    reason: str
+
+
 class WakeSale(Command, frozen=True):
     """Run a batch: every batch begins by expiring due holds and serving the waitlist."""
 
@@ -673,6 +743,19 @@ class Transferred(msgspec.Struct, frozen=True):
     replayed: bool = False
 
 
+class Scanned(msgspec.Struct, frozen=True):
+    """The scan as the command left it, with the ticket when the code was right, and its check-in.
+
+    `before` is the ticket's last accepted scan before this one: why it was refused, perhaps.
+    """
+
+    scan: Scan
+    ticket: Ticket | None = None
+    check_in: CheckIn | None = None
+    before: Scan | None = None
+    replayed: bool = False
+
+
 class Done(msgspec.Struct, frozen=True):
     """A command without a booking or an entry succeeded."""
 
@@ -701,4 +784,4 @@ def amount_refusal(problem: AmountProblem, amount_minor: int, currency: str) -> 
             return No(SalesRefusal.AMOUNT_NOT_PAYABLE, "inexact", {"amount": amount, "limit": limit})
 
 
-Outcome: TypeAlias = Booked | Listed | Transferred | Done | No
+Outcome: TypeAlias = Booked | Listed | Transferred | Scanned | Done | No

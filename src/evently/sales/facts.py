@@ -295,6 +295,34 @@ class TicketGivenBack(_Fact, frozen=True):
     issued: bytes
 
 
+class TicketCheckedIn(_Fact, frozen=True):
+    """A ticket was checked in at the door. `again`: its holder had left, and came back."""
+
+    booking_id: UUID
+    ticket_id: UUID
+    scan_id: UUID
+    again: bool = False
+
+
+class TicketCheckedOut(_Fact, frozen=True):
+    """The holder of a ticket left, and may come back with it."""
+
+    booking_id: UUID
+    ticket_id: UUID
+    scan_id: UUID
+
+
+class CheckInUndone(_Fact, frozen=True):
+    """The last check-in of a ticket was a mistake.
+
+    The ticket is valid again; when its holder had been in before, it is used, and its holder outside.
+    """
+
+    booking_id: UUID
+    ticket_id: UUID
+    scan_id: UUID
+
+
 class ConditionsPut(_Fact, frozen=True):
     """The conditions for bookings from now on were set."""
 
@@ -409,6 +437,9 @@ Fact: TypeAlias = (
     | TransferAccepted
     | TransferEnded
     | TicketGivenBack
+    | TicketCheckedIn
+    | TicketCheckedOut
+    | CheckInUndone
     | WaitlistJoined
     | OfferMade
     | OfferDiscounted

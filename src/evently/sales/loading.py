@@ -18,7 +18,16 @@ import msgspec
 from msgspec.structs import replace
 
 from evently.db import Connection, Record, load_queries
-from evently.sales.commands import Booking, Command, OutsideRefund, Ticket, Transfer, WaitlistEntry
+from evently.sales.commands import (
+    Booking,
+    CheckIn,
+    Command,
+    OutsideRefund,
+    Scan,
+    Ticket,
+    Transfer,
+    WaitlistEntry,
+)
 from evently.sales.facts import chain, decode_facts
 from evently.sales.rules.offers import can_serve
 from evently.sales.rules.pricing import payment_of
@@ -246,6 +255,7 @@ async def load_needs(connection: Connection, works: Sequence[Work]) -> None:
     }:
         await load_waitlists(connection, lacking)
     await _load_entries(connection, works)
+    await _load_scans(connection, works)
     await _load_bookings(connection, works)
     await _load_refunds(connection, works)
     await _load_transfers(connection, works)
@@ -355,6 +365,8 @@ def _keep_entries(works: Sequence[Work], rows: Iterable[Record]) -> None:
 async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
     by_event = {work.event_id: work for work in works if work.sale is not None}
     named = [(event_id, command.booking_id) for event_id, command in _naming(by_event.values(), "booking")]
+    if scanned := _scanned_tickets(by_event.values()):
+        named += await _bookings_of_tickets(connection, scanned)
     for event_id in {event_id for event_id, _ in _naming(by_event.values(), "entry")}:
         named += [(event_id, booking_id) for booking_id in _bookings_of_entries(by_event[event_id])]
     if due_events := [work.event_id for work in by_event.values() if _may_have_due(work)]:
@@ -368,15 +380,17 @@ async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
         return
     found = await _fetch_bookings(connection, by_event, named)
     if related := _related_tickets(found):
-        more = await connection.fetch(
-            *sql.load_related(
-                event_ids=[event for event, _ in related], ticket_ids=[each for _, each in related]
-            )
-        )
-        found += await _fetch_bookings(connection, by_event, [(event, booking) for event, booking in more])
+        found += await _fetch_bookings(connection, by_event, await _bookings_of_tickets(connection, related))
     offers = [(booking.event_id, booking.entry_id) for booking in found if booking.entry_id is not None]
     if missing := [(event, entry) for event, entry in offers if entry not in by_event[event].batch.entries]:
         await _fetch_entries(connection, works, missing, ())
+
+
+async def _bookings_of_tickets(connection: Connection, tickets: Sequence[EventRow]) -> list[EventRow]:
+    rows = await connection.fetch(
+        *sql.load_related(event_ids=[event for event, _ in tickets], ticket_ids=[each for _, each in tickets])
+    )
+    return [(event, booking) for event, booking in rows]
 
 
 def _bookings_of_entries(work: Work) -> Iterable[UUID]:
@@ -448,6 +462,63 @@ def make_booking(columns: Iterable[Any], currency: str, tickets: Sequence[Ticket
 def _may_have_due(work: Work) -> bool:
     assert work.sale is not None
     return work.sale.next_expiry_at is not None and work.sale.next_expiry_at <= work.batch.now
+
+
+async def _load_scans(connection: Connection, works: Sequence[Work]) -> None:
+    """Load the scans that commands name; check-ins of their tickets and the others named, and their scans."""
+    by_event = {work.event_id: work.batch for work in works}
+    named = [(event_id, command.scan_id) for event_id, command in _naming(works, "scan")]
+    if not named:
+        return
+    await _fetch_scans(connection, by_event, named)
+    tickets = _scanned_tickets(works)
+    for event_id, *check_in in await connection.fetch(
+        *sql.load_check_ins(
+            event_ids=[event for event, _ in tickets], ticket_ids=[each for _, each in tickets]
+        )
+    ):
+        by_event[event_id].check_ins[check_in[0]] = CheckIn(*check_in)
+    if passed_on := [each for each in tickets if each[0] in _passing(works)]:
+        for event_id, ticket_id, secret in await connection.fetch(
+            *sql.load_void_codes(
+                event_ids=[event for event, _ in passed_on], ticket_ids=[each for _, each in passed_on]
+            )
+        ):
+            by_event[event_id].void_codes.add((ticket_id, secret))
+    await _fetch_scans(
+        connection,
+        by_event,
+        [
+            (event_id, check_in.scan_id)
+            for event_id, batch in by_event.items()
+            for check_in in batch.check_ins.values()
+            if check_in.scan_id not in batch.scans
+        ],
+    )
+
+
+def _passing(works: Iterable[Work]) -> set[UUID]:
+    """Return the events of which tickets were passed on."""
+    return {work.event_id for work in works if work.sale is not None and work.sale.extras & HAS_TRANSFERS}
+
+
+async def _fetch_scans(
+    connection: Connection, by_event: Mapping[UUID, Batch], named: Sequence[EventRow]
+) -> None:
+    if not named:
+        return
+    for event_id, *scan in await connection.fetch(
+        *sql.load_scans(event_ids=[event for event, _ in named], scan_ids=[each for _, each in named])
+    ):
+        by_event[event_id].scans[scan[0]] = Scan(*scan)
+
+
+def _scanned_tickets(works: Iterable[Work]) -> list[EventRow]:
+    """Return the tickets that commands name, and those of scans that are loaded."""
+    works = list(works)
+    named = [(event_id, command.ticket_id) for event_id, command in _naming(works, "ticket")]
+    named += [(work.event_id, scan.ticket_id) for work in works for scan in work.batch.scans.values()]
+    return list(dict.fromkeys([each for each in named if each[1] is not None]))
 
 
 async def _load_refunds(connection: Connection, works: Sequence[Work]) -> None:

@@ -313,3 +313,21 @@ INNER JOIN bookings
         AND bookings.state IN ('held', 'confirmed')
 WHERE bookings.promo_id IS NOT NULL
 GROUP BY bookings.event_id, bookings.buyer_id, bookings.promo_id;
+
+-- name: load_scans
+-- Scans by their id.
+SELECT scans.event_id, {scans.scan}
+FROM unnest(:event_ids::uuid[], :scan_ids::uuid[]) AS named (event_id, scan_id)
+INNER JOIN scans ON scans.event_id = named.event_id AND scans.scan_id = named.scan_id;
+
+-- name: load_check_ins
+-- The check-ins of tickets.
+SELECT check_ins.event_id, {check_ins.check_in}
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
+INNER JOIN check_ins ON check_ins.event_id = named.event_id AND check_ins.ticket_id = named.ticket_id;
+
+-- name: load_void_codes
+-- The secrets that tickets had before they were passed on.
+SELECT void_codes.event_id, void_codes.ticket_id, void_codes.secret
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
+INNER JOIN void_codes ON void_codes.event_id = named.event_id AND void_codes.ticket_id = named.ticket_id;

@@ -28,6 +28,23 @@ TransferEnd: TypeAlias = Literal["declined", "withdrawn", "expired"]
 SettledBy: TypeAlias = Literal["gateway", "never_paid", "by_hand"]
 # What moved money at the gateway by another hand: a refund there, or a dispute of the buyer's bank
 OutsideKind: TypeAlias = Literal["refund", "dispute"]
+# Which way a scan goes through the door
+Direction: TypeAlias = Literal["in", "out"]
+# What a scan came to; only after `accepted` may the holder pass
+ScanResult: TypeAlias = Literal[
+    "accepted",
+    "unknown",  # the code is of no ticket of this event
+    "forged",  # the ticket exists, but never had this code
+    "passed_on",  # the code is void since the ticket has another holder
+    "cancelled",  # the ticket is void, or the event is cancelled
+    "unpaid",  # the booking is a hold
+    "wrong_gate",  # the gate admits other ticket types
+    "too_early",
+    "too_late",
+    "inside",  # the ticket is used, and its holder has not left
+    "no_reentry",  # its holder has left, and cannot come back
+    "outside",  # a scan outward of a ticket that is not inside
+]
 # How a booking is paid; none: nothing is due
 BookingPayment: TypeAlias = Literal["online", "door", "none"]
 
@@ -50,7 +67,7 @@ BOOKING_TRANSITIONS: Final[Transitions[BookingState]] = {
 TICKET_TRANSITIONS: Final[Transitions[TicketState]] = {
     None: frozenset({"valid"}),
     "valid": frozenset({"used", "void"}),
-    "used": frozenset(),
+    "used": frozenset({"valid"}),  # the check-in was undone
     "void": frozenset(),
 }
 ENTRY_TRANSITIONS: Final[Transitions[EntryState]] = {

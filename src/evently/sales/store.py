@@ -73,6 +73,7 @@ async def write(connection: Connection, works: Iterable[Work]) -> None:
     await _write_changes(connection, works)
     await _write_seats(connection, works)
     await _write_waitlist(connection, works)
+    await _write_scans(connection, works)
     await _write_money(connection, works)
     await _write_outside(connection, works)
     await _write_transfers(connection, works)
@@ -370,6 +371,40 @@ async def _write_transfers(connection: Connection, works: Sequence[Work]) -> Non
         ]
         codes = _columns(("event_ids", "ticket_ids", "holder_ids", "secrets"), reissued)
         await connection.execute(*sql.reissue_tickets(**codes))
+
+
+async def _write_scans(connection: Connection, works: Sequence[Work]) -> None:
+    new = {scan.scan_id for work in works for scan in work.batch.scanned}
+    if rows := [
+        (work.event_id, *msgspec.structs.astuple(work.batch.undone.get(scan.scan_id, scan)))
+        for work in works
+        for scan in work.batch.scanned
+    ]:
+        await connection.execute(*sql.insert_scans(**_columns(_SCAN_COLUMNS, rows)))
+    if undone := [
+        (work.event_id, scan.scan_id, scan.undone_at, scan.undone_by, scan.undo_reason)
+        for work in works
+        for scan in work.batch.undone.values()
+        if scan.scan_id not in new
+    ]:
+        columns = _columns(("event_ids", "scan_ids", "undone_ats", "undone_bys", "undo_reasons"), undone)
+        await connection.execute(*sql.undo_scans(**columns))
+    changed = [(work.event_id, *each) for work in works for each in work.batch.check_ins_changed.items()]
+    if gone := [(event_id, ticket_id) for event_id, ticket_id, check_in in changed if check_in is None]:
+        await connection.execute(*sql.remove_check_ins(**_columns(("event_ids", "ticket_ids"), gone)))
+    if current := [
+        (event_id, *msgspec.structs.astuple(check_in)) for event_id, _, check_in in changed if check_in
+    ]:
+        names = ("event_ids", "ticket_ids", "entries", "insides", "scan_ids", "checked_in_ats")
+        await connection.execute(*sql.put_check_ins(**_columns(names, current)))
+    if used := [(work.event_id, *each) for work in works for each in work.batch.used_changed.items()]:
+        await connection.execute(*sql.use_tickets(**_columns(("event_ids", "ticket_ids", "states"), used)))
+
+
+_SCAN_COLUMNS: Final = (
+    "event_ids", "scan_ids", "ticket_ids", "directions", "results", "gates", "scanners", "scanned_ats",
+    "received_ats", "offlines", "undone_ats", "undone_bys", "undo_reasons",
+)  # fmt: skip
 
 
 async def _write_outside(connection: Connection, works: Sequence[Work]) -> None:

@@ -157,6 +157,50 @@ SET state = 'void', returning_since = NULL, replaces = NULL
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS voided (event_id, ticket_id)
 WHERE tickets.event_id = voided.event_id AND tickets.ticket_id = voided.ticket_id;
 
+-- name: use_tickets
+-- Mark tickets as used, or as valid again when their check-in was undone.
+UPDATE tickets
+SET state = new.state
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[], :states::text[]) AS new (event_id, ticket_id, state)
+WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
+
+-- name: insert_scans
+-- Insert scans, in the state in which the batch leaves them: some are undone already.
+INSERT INTO scans (event_id, {scan})
+SELECT new.event_id, {new.scan}
+FROM unnest(
+    :event_ids::uuid[], :scan_ids::uuid[], :ticket_ids::uuid[], :directions::text[], :results::text[],
+    :gates::text[], :scanners::uuid[], :scanned_ats::timestamptz[], :received_ats::timestamptz[],
+    :offlines::boolean[], :undone_ats::timestamptz[], :undone_bys::uuid[], :undo_reasons::text[]
+) AS new (event_id, {scan});
+
+-- name: undo_scans
+-- Mark scans as undone.
+UPDATE scans
+SET undone_at = new.undone_at, undone_by = new.undone_by, undo_reason = new.undo_reason
+FROM unnest(
+    :event_ids::uuid[], :scan_ids::uuid[], :undone_ats::timestamptz[], :undone_bys::uuid[],
+    :undo_reasons::text[]
+) AS new (event_id, scan_id, undone_at, undone_by, undo_reason)
+WHERE scans.event_id = new.event_id AND scans.scan_id = new.scan_id;
+
+-- name: put_check_ins
+-- Insert or update check-ins.
+INSERT INTO check_ins (event_id, {check_in})
+SELECT new.event_id, {new.check_in}
+FROM unnest(
+    :event_ids::uuid[], :ticket_ids::uuid[], :entries::integer[], :insides::boolean[], :scan_ids::uuid[],
+    :checked_in_ats::timestamptz[]
+) AS new (event_id, {check_in})
+ON CONFLICT (event_id, ticket_id) DO UPDATE
+SET entries = excluded.entries, inside = excluded.inside, scan_id = excluded.scan_id;
+
+-- name: remove_check_ins
+-- Remove check-ins that were undone.
+DELETE FROM check_ins
+USING unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS undone (event_id, ticket_id)
+WHERE check_ins.event_id = undone.event_id AND check_ins.ticket_id = undone.ticket_id;
+
 -- name: update_returning
 -- Mark tickets as returned to the waitlist since an instant, or (NULL) as kept.
 UPDATE tickets

@@ -7,6 +7,7 @@ Pure. Uses no line of the rules, so it can contradict them.
     bookings.py, money.py      apply facts to bookings, units, seats; to the ledger, refunds, promo codes
     transfers.py               to the holders and codes of tickets
     waitlist.py, terms.py      to the waitlist; to what an organizer sets
+    check_ins.py               to what happened at the door
 
 A fact about something that does not exist, or is not in the right state, is a contradiction. So is any moment
 at which a pool is oversold, a seat has two owners, or more is refunded than was paid. A booking costs 20 us,
@@ -21,7 +22,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from evently.sales import facts
-from evently.sales.replay import bookings, money, terms, transfers, waitlist
+from evently.sales.replay import bookings, check_ins, money, terms, transfers, waitlist
 from evently.sales.replay.state import Contradiction, Posted, ReplayedBooking, ReplayedSale, Totals
 
 __all__ = ["Contradiction", "Posted", "Replay", "ReplayedBooking", "ReplayedSale", "Totals"]
@@ -81,6 +82,9 @@ _APPLY: Final[dict[type[facts.Fact], Callable[[ReplayedSale, Any], None]]] = {
     facts.TransferAccepted: transfers.accept,
     facts.TransferEnded: transfers.end,
     facts.TicketGivenBack: transfers.give_back,
+    facts.TicketCheckedIn: check_ins.check_in,
+    facts.TicketCheckedOut: check_ins.check_out,
+    facts.CheckInUndone: check_ins.undo,
     facts.WaitlistJoined: waitlist.join,
     facts.OfferMade: waitlist.offer,
     facts.OfferDiscounted: waitlist.discount,

@@ -176,6 +176,9 @@ def expire(sale: ReplayedSale, fact: facts.HoldExpired) -> None:
 def cancel(sale: ReplayedSale, fact: Cancelled) -> None:
     """Cancel a booking, or some of its tickets."""
     whole = isinstance(fact, facts.BookingCancelled)
+    for ticket_id, _, _ in fact.tickets:
+        if ticket_id in sale.check_ins:
+            raise Contradiction(f"ticket {ticket_id} was used, and cancelled after that")
     if booking := sale.in_state(fact.booking_id, fact.was):
         if fact.was == "confirmed":
             money.post_cancellation(sale, booking, fact)

@@ -16,6 +16,7 @@ from evently.sales import facts
 from evently.sales.states import (
     BookingPayment,
     BookingState,
+    Direction,
     EntryState,
     OutsideKind,
     SaleState,
@@ -204,6 +205,26 @@ class Replacement:
 
 
 @dataclass(slots=True)
+class ReplayedCheckIn:
+    """That a ticket is used."""
+
+    entries: int
+    inside: bool
+    scan_id: UUID
+    checked_in_at: datetime
+
+
+@dataclass(slots=True)
+class ReplayedScan:
+    """An accepted scan."""
+
+    ticket_id: UUID
+    direction: Direction
+    received_at: datetime
+    undone_at: datetime | None = None
+
+
+@dataclass(slots=True)
 class Totals:
     """What analytics counts: bookings when they are confirmed, and cancellations of confirmed ones."""
 
@@ -255,6 +276,8 @@ class ReplayedSale:
     # By ticket type: the quantities of waiting entries, in the order of joining
     waiting: dict[UUID, dict[UUID, int]] = field(default_factory=dict)
     replacements: dict[UUID, Replacement] = field(default_factory=dict)  # by ticket
+    check_ins: dict[UUID, ReplayedCheckIn] = field(default_factory=dict)  # by ticket
+    scans: dict[UUID, ReplayedScan] = field(default_factory=dict)  # accepted ones
     promo_uses: dict[UUID, PromoUse] = field(default_factory=dict)  # by live booking
     offers_ended: list[UUID] = field(default_factory=list)  # entries of which the hold ended in this row
     offers_discounted: list[UUID] = field(default_factory=list)  # entries whose offer got a code in this row

@@ -18,6 +18,8 @@ def offer(sale: ReplayedSale, fact: facts.TransferOffered) -> None:
         raise Contradiction(f"ticket {fact.ticket_id} was offered by {fact.giver_id}, who does not hold it")
     if fact.transfer_id in sale.transfers or fact.ticket_id in sale.passing:
         raise Contradiction(f"ticket {fact.ticket_id} was offered twice")
+    if fact.ticket_id in sale.check_ins:
+        raise Contradiction(f"ticket {fact.ticket_id} was offered after it was used")
     if fact.ticket_id in sale.returning or fact.expires_at <= sale.now():
         raise Contradiction(f"ticket {fact.ticket_id} was offered while it was returned, or for no time")
     sale.passing[fact.ticket_id] = fact.transfer_id

@@ -12,6 +12,7 @@ disturb its neighbours.
     sale_terms what an organizer sets about a sale
     bookings   confirm, extend, expire, cancel, record payments, return tickets
     transfers  pass tickets on
+    check_ins  check tickets in at the door
     offers     which waiting entries are offered released units
     moves      the steps that rules are composed of; pricing and ledger: the money
 
@@ -37,7 +38,7 @@ from evently.sales.commands import (
     SalesRefusal,
     SetUpSale,
 )
-from evently.sales.rules import bookings, offers, placing, sale_terms, transfers, waitlist
+from evently.sales.rules import bookings, check_ins, offers, placing, sale_terms, transfers, waitlist
 from evently.sales.rules.state import Batch, KeyedOutcome, Sale
 
 
@@ -136,6 +137,8 @@ RULES: Final[Mapping[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
     commands.JoinWaitlist: waitlist.join_waitlist,
     commands.LeaveWaitlist: waitlist.leave_waitlist,
     commands.AcceptOffer: waitlist.accept_offer,
+    commands.ScanTicket: check_ins.scan_ticket,
+    commands.UndoScan: check_ins.undo_scan,
     commands.WakeSale: sale_terms.run_batch,
     commands.ChangeSale: sale_terms.change_sale,
     commands.RescheduleEvent: sale_terms.reschedule,

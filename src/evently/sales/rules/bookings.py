@@ -574,10 +574,15 @@ def keep_tickets(sale: Sale, batch: Batch, command: KeepTickets) -> Outcome:
     if not chosen:
         return Booked(booking)
     # After this point the tickets must be kept.
-    for ticket in chosen:
+    return Booked(keep(sale, batch, booking, chosen))
+
+
+def keep(sale: Sale, batch: Batch, booking: Booking, returned: Sequence[Ticket]) -> Booking:
+    """Stop offering returned tickets. An offer that one of them has can no longer be accepted."""
+    for ticket in returned:
         del sale.returned[ticket.ticket_id]
-    batch.facts.append(facts.TicketsKept(booking.booking_id, tuple([ticket.ticket_id for ticket in chosen])))
-    return Booked(_set_returning(batch, booking, chosen, returning=False))
+    batch.facts.append(facts.TicketsKept(booking.booking_id, tuple([each.ticket_id for each in returned])))
+    return _set_returning(batch, booking, returned, returning=False)
 
 
 def _set_returning(batch: Batch, booking: Booking, chosen: Sequence[Ticket], *, returning: bool) -> Booking:

@@ -19,10 +19,18 @@ import msgspec
 
 from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.ids import IdSource
-from evently.sales.commands import UNITS_MAX, Booking, OutsideRefund, Transfer, WaitlistEntry
+from evently.sales.commands import (
+    UNITS_MAX,
+    Booking,
+    CheckIn,
+    OutsideRefund,
+    Scan,
+    Transfer,
+    WaitlistEntry,
+)
 from evently.sales.facts import Fact
 from evently.sales.rules.ledger import Posting
-from evently.sales.states import RefundState, SaleState
+from evently.sales.states import RefundState, SaleState, TicketState
 from evently.sales.terms import Conditions, PromoTerms, Rescheduling, Seating, TicketTypeTerms
 from evently.seating import Hall
 
@@ -337,6 +345,9 @@ class Batch:
     outside: dict[UUID, dict[OutsideRefund, UUID]] = field(default_factory=dict)
     # By booking: what the ledger has of it, by debit and credit; of paid ones that may be refunded
     posted: dict[UUID, Counter[tuple[str, str]]] = field(default_factory=dict)
+    scans: dict[UUID, Scan] = field(default_factory=dict)  # that commands name, and the last of their tickets
+    check_ins: dict[UUID, CheckIn] = field(default_factory=dict)  # by ticket, of tickets that commands name
+    void_codes: set[tuple[UUID, bytes]] = field(default_factory=set)  # their tickets and old secrets
     due: list[UUID] = field(default_factory=list)  # bookings whose hold has expired
 
     # For serving the waitlist. Units were released or an entry joined: serve it before the next command.
@@ -360,6 +371,10 @@ class Batch:
     transfers_changed: dict[UUID, Transfer] = field(default_factory=dict)
     reissued: dict[UUID, Reissued] = field(default_factory=dict)  # by ticket
     codes_voided: list[tuple[UUID, bytes]] = field(default_factory=list)  # tickets and old secrets
+    scanned: list[Scan] = field(default_factory=list)  # new ones
+    undone: dict[UUID, Scan] = field(default_factory=dict)  # scans
+    check_ins_changed: dict[UUID, CheckIn | None] = field(default_factory=dict)  # by ticket; None: undone
+    used_changed: dict[UUID, TicketState] = field(default_factory=dict)  # tickets that are used, or no longer
     answered: list[tuple[UUID, str, KeyedOutcome]] = field(default_factory=list)
     replayed: list[tuple[UUID, str]] = field(default_factory=list)
     pools_changed: set[UUID] = field(default_factory=set)  # counters only
@@ -404,7 +419,7 @@ class Batch:
 
     def writes(self) -> bool:
         """Return whether there is anything to write."""
-        return bool(self.facts or self.replayed)
+        return bool(self.facts or self.replayed or self.scanned)
 
     def writes_terms(self) -> bool:
         """Return whether the sale itself or its terms change: rare, and only by organizers."""

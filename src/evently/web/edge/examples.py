@@ -74,6 +74,7 @@ _BY_NAME: Final[dict[str, Any]] = {
             "read_at",
             "settled_at",
             "offered_at",
+            "undone_at",
         ),
         None,
     ),
@@ -141,6 +142,15 @@ _BY_NAME: Final[dict[str, Any]] = {
     "apple_url": f"/v1/tickets/tkt_{_SAMPLE}/wallet/apple.pkpass",
     "google_url": "https://pay.google.com/gp/v/save/eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJnb29nbGUifQ.c2lnbmVk",
     "seat_ids": ["stalls-a-1", "stalls-a-2"],
+    "gate": "West gate",
+    "result": "accepted",
+    "direction": "in",
+    "scanned_at": "2027-05-20T17:31:09Z",
+    "received_at": "2027-05-20T17:31:09.210Z",
+    "opens_at": "2027-05-20T17:00:00Z",
+    "closes_at": _END,
+    "undo_reason": "",
+    "holder_name": "Ada Lovelace",
 }
 _SMALL_HALL: Final = {
     "name": "Great hall",
