@@ -88,6 +88,8 @@ async def photograph(  # noqa: PLR0915  # one walk, from state to state
     choice = page.url
     await page.goto(f"/login?next={re.sub('^https?://[^/]*', '', choice)}")
     await shot("login")
+    await visit("no-cookies", "/login/kept")
+    await page.goto(f"/login?next={re.sub('^https?://[^/]*', '', choice)}")
     await page.get_by_label("E-mail").fill("somebody@evently.example")
     await page.get_by_role("button", name="Send me a code").click()
     await shot("login-code")
@@ -123,6 +125,8 @@ async def photograph(  # noqa: PLR0915  # one walk, from state to state
     await shot("cancelled")
     await visit("my-tickets", "/me/tickets")
     await visit("my-waitlist", "/me/waitlist")
+    await visit("account", "/me", whole=True)
+    await visit("new-email", "/me/email")
     await page.goto(sold_out)
     await page.get_by_role("link", name="Join the waitlist").first.click()
     await shot("joining")

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from evently.accounts import AccountsRefusal, Site
-from evently.accounts.passkey_logins import CHALLENGE_FOR
+from evently.accounts.codes import VALID_FOR
 from evently.accounts.passkeys import list_passkeys
 from evently.kit.errors import Invalid, Refused
 from evently.kit.ids import PasskeyId
@@ -38,7 +38,8 @@ from evently.web.passkeys import (
 from evently.web.services import Request
 
 _KNOWN: Final = "evently-passkey"
-_RECEIPT_SECONDS: Final = round(CHALLENGE_FOR.total_seconds())
+# The receipt may be that of a code by e-mail, too, which must not end sooner because of a passkey
+_RECEIPT_SECONDS: Final = round(max(VALID_FOR.values()).total_seconds())
 _NO_STORE: Final = {"cache-control": "no-store"}
 
 

@@ -52,7 +52,7 @@ from evently.web.services import Request
 
 _FIELDS: Final = {"/email": "email", "/name": "name", "/password": "password", "/new_password": "password"}
 _WRONG: Final = "This e-mail and this password do not belong together."
-_NEXT_MAX: Final = 2_000
+_NEXT_MAX: Final = 6_000  # a choice of a hundred seats
 _LINK_MAX: Final = 200
 RECEIPT_SECONDS: Final = round(max(VALID_FOR.values()).total_seconds())
 Next = Annotated[str, QueryParameter(name="next", max_length=_NEXT_MAX)]
@@ -435,11 +435,11 @@ async def _form_page(
 
 
 def _next(form: Form) -> dict[str, str]:
-    return {"next": form.text("next")} if form.text("next") else {}
+    return {"next": form.text("next")} if 0 < len(form.text("next")) <= _NEXT_MAX else {}
 
 
 def _query(address: str) -> str:
-    return f"?{urlencode({'next': address})}" if address else ""
+    return f"?{urlencode({'next': address})}" if 0 < len(address) <= _NEXT_MAX else ""
 
 
 routes: Final = [
