@@ -13,14 +13,14 @@ from typing import Final, TypeAlias
 import msgspec
 from rich.console import Console
 
-from bench import halls, pages, streams
+from bench import halls, pages, pauses, streams
 from bench.baselines import TECHNIQUES
 from bench.checks import audit_whole
 from bench.load import BROWSER, Measured, book, browse, memory_of, read, refuse, settle, stampede
 from bench.machine import commit_measured, describe_machine
 from bench.results import OURS, Benchmark, Figure, Goal, Memory, Technique
 from bench.show import show_figures, show_techniques
-from bench.stage import Preparations, Stage
+from bench.stage import HALL_SEATS, Preparations, Stage
 from bench.write import write_document
 from evently.kit.clock import utc_now
 from evently.rehearsal.plan import raise_file_limit, run
@@ -60,6 +60,7 @@ CHANGE: Final = Goal("a booking reaches all {streams:,} streams", "s", 0.5, "at_
 MAP_READY: Final = Goal(
     "map of 20,000 seats in headless Chromium, from the start of its script", "s", 0.3, "at_most"
 )
+PAUSES: Final = Goal("longest answer to a reader while large work runs", "ms", 50, "at_most")
 PICKING: Final = Goal("500 times the best four of 20,000 seats, picked in one batch", "ms", 50, "at_most")
 MEMORY: Final = Goal("memory of the server: growth over the second half of many bookings", "MB", 5, "at_most")
 
@@ -218,6 +219,7 @@ def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, 
         _measure_halls(stage, plan, benchmark, measure)
         _measure_pages(stage, plan, benchmark, measure)
         _measure_streams(preparations, stage, plan, benchmark, console)
+        _measure_pauses(stage, benchmark, measure)
         by_clients = {plan.clients: one[0], plan.fewer_clients: fewer[0]}
         for clients in plan.by_clients:
             if clients not in by_clients:
@@ -296,6 +298,16 @@ def _measure_pages(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Meas
         Figure(RENDERED_PAGES, [each.per_second for each in rendered], f"p99 {rendered[0].p99:.0f} ms"),
         Figure(PAGE_BOOKINGS, [each.per_second for each in booked], f"p99 {booked[0].p99:.0f} ms"),
     ]
+
+
+def _measure_pauses(stage: Stage, benchmark: Benchmark, measure: Measuring) -> None:
+    """Measure what others wait for while an organizer's large work runs."""
+    hall, sale = stage.prepared.halls[-1], stage.prepared.hot[0]  # nobody has booked in this hall
+    waits = measure(PAUSES, lambda: pauses.wait_for_others(stage, hall, sale))
+    note = (
+        f"{HALL_SEATS:,} seats blocked and unblocked, an event proved and exported; p99 {waits[0].p99:.0f} ms"
+    )
+    benchmark.figures.append(Figure(PAUSES, [each.longest for each in waits], note))
 
 
 def _measure_streams(

@@ -17,7 +17,7 @@ from evently.accounts import Accounts, Organizer, Person, TokenOptions
 from evently.db import Database, DatabaseOptions
 from evently.db.migrations import migrate
 from evently.kit.clock import utc_now
-from evently.kit.ids import new_id, show_id
+from evently.kit.ids import NO_ID, new_id, show_id
 from evently.rehearsal.driver import HttpClient, Target, request_for
 from evently.rehearsal.plan import run
 from evently.rehearsal.server import SERVE, RunningServer, own_server, tail_of
@@ -58,6 +58,7 @@ class Prepared(msgspec.Struct, frozen=True):
     people: list[UUID]
     halls: list[OnSale]
     online: list[OnSale]
+    owner: UUID = NO_ID  # of all events
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -68,6 +69,7 @@ class Stage(msgspec.Struct, frozen=True):
     database_url: str
     prepared: Prepared
     buyers: list[Buyer]
+    owner: Buyer
 
 
 class Preparations:
@@ -107,8 +109,9 @@ class Preparations:
         try:
             with own_server(self._directory, settings, arguments) as server:
                 target = Target.parse(server.url)
-                buyers = run(_buyers(self._in(name), self.prepared.people, target))
-                yield Stage(target, server, self._in(name), self.prepared, buyers)
+                people = [self.prepared.owner, *self.prepared.people]
+                owner, *buyers = run(_buyers(self._in(name), people, target))
+                yield Stage(target, server, self._in(name), self.prepared, buyers, owner)
         finally:
             self._sql("DROP DATABASE {} WITH (FORCE)", name)
 
@@ -168,7 +171,15 @@ async def _fill(url: str, hot: int, many: int, few: int, people: int, halls: int
         )
     finally:
         await database.close()
-    return Prepared(made[:hot], made[hot : hot + many], made[hot + many :], person_ids, seated, online)
+    return Prepared(
+        made[:hot],
+        made[hot : hot + many],
+        made[hot + many :],
+        person_ids,
+        seated,
+        online,
+        owner.person_id,
+    )
 
 
 async def _add_events(
