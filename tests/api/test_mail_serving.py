@@ -74,10 +74,33 @@ def test_a_booking_reaches_an_inbox(external_database_url: str) -> None:
         assert server.stop() == 0
 
 
+def test_an_email_waits_for_a_mail_server_that_is_down_and_for_a_restart(external_database_url: str) -> None:
+    async def book() -> None:
+        async with open_box_office(external_database_url) as office:
+            robin = await add_person(office.context.database, ROBIN)
+            assert (await office.book(await office.open_event(), office.as_person(robin))).status_code == 201
+
+    settings = {
+        "database_url": external_database_url,
+        "mail_from": "Evently <tickets@evently.example>",
+        "public_url": "https://tickets.example",
+    }
+    with serving("--workers", "1", smtp_url="smtp://127.0.0.1:1", **settings) as server:
+        asyncio.run(book())
+        until(lambda: "mail server is down" in server.log(), "an attempt", 60)
+        assert server.stop() == 0
+    with sink_beside() as sink, serving("--workers", "1", smtp_url=sink.url, **settings) as server:
+        until(lambda: len(sink.raw) == 1, "the e-mail", 60)
+        assert sink.messages[0]["to"] == "Robin Roe <robin@evently.example>"
+        assert server.stop() == 0
+        assert len(sink.raw) == 1
+
+
 def test_the_start_says_that_there_is_no_mail(external_database_url: str) -> None:
     with serving("--workers", "1", database_url=external_database_url) as server:
         assert "no mail server is named (EVENTLY_SMTP_URL)" in server.said
         assert "no mail server" in server.log()
+        assert "no contact is named (EVENTLY_PUSH_CONTACT)" in server.said
         assert httpx2.get(f"{server.url}/demo/mail").status_code == 404
 
 

@@ -17,6 +17,7 @@ from evently.reactions.tasks import release_due
 from evently.web import passing
 from tests.db.test_audit import found
 from tests.support.box_office import BoxOffice, open_box_office, problem_of
+from tests.support.visitor import Visitor
 
 
 class Somebody(NamedTuple):
@@ -126,6 +127,21 @@ async def test_the_receiver_gets_another_code_and_the_old_one_is_void(office: Bo
     )
     assert len(kept) == 1
     assert found(await inspect(office.context.database)) == {}
+
+
+async def test_what_browsers_keep_for_the_hall_follows_the_ticket(office: BoxOffice) -> None:
+    stage = await set_stage(office)
+    first, second = (each["id"] for each in stage.booking["tickets"])
+
+    async def kept(headers: dict[str, str]) -> list[str]:
+        answer = await Visitor(office, headers).client.get("/me/tickets/offline")
+        return [each["address"].removeprefix("/tickets/") for each in answer.json()["tickets"]]
+
+    assert await kept(stage.giver.headers) == [first, second]
+    assert await kept(stage.receiver.headers) == []
+    await accepted(office, stage)
+    assert await kept(stage.giver.headers) == [second]
+    assert await kept(stage.receiver.headers) == [first]
 
 
 async def test_only_the_person_who_reads_the_address_accepts(office: BoxOffice) -> None:

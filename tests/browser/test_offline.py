@@ -109,6 +109,7 @@ async def test_nothing_but_tickets_and_their_files_is_kept(
             "vendor/instrument-sans/instrument-sans-latin-ext-wght-normal.woff2",
             "icon.svg",
             "awake.js",
+            "page.js",
             "offline.js",
         }
 

@@ -193,6 +193,28 @@ async def test_a_put_off_message_is_tried_for_days_with_growing_pauses(
     assert len({pause.total_seconds() for pause in pauses[-20:-1]}) > 10  # jitter
 
 
+@pytest.mark.parametrize("answer", ["452 4.2.2 Mailbox full", "552 5.2.2 Mailbox full"])
+async def test_a_full_mailbox_gets_its_message_once_there_is_room(
+    db: Database, desk: SalesDesk, answer: str
+) -> None:
+    await booked(db, desk)
+    async with open_sink() as sink:
+        mail = make_mail(db, desk.clock, server_url=sink.url)
+        sink.on_rcpt = lambda address: answer if address == ROBIN else None
+        await ask_for_code(db, desk, "ada@evently.example")
+        await mail.run_once()
+        assert sink.addresses == ["ada@evently.example"], "the others are not held up"
+        assert await states(db) == {"pending": 1, "sent": 1}
+        assert await find_bounce(db, ROBIN) is None, "a full mailbox is no wrong address"
+        desk.clock.move(hours=30)  # over a night
+        sink.on_rcpt = None
+        for _ in range(2):
+            await mail.run_once()
+        await mail.stop()
+        assert sink.addresses == ["ada@evently.example", ROBIN]
+        assert await states(db) == {"sent": 2}
+
+
 async def test_a_bounce_marks_the_address_until_it_accepts_a_message(
     db: Database, desk: SalesDesk, mail: Mail, post: Post
 ) -> None:

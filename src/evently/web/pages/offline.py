@@ -96,7 +96,9 @@ async def tickets_to_keep(request: Request) -> Response[TicketsToKeep]:
     page = await sales.reads.list_bookings_of_buyer(
         context.database, request.actor.id, "upcoming", context.clock(), _BOOKINGS_MAX, None
     )
+    received = await _received(request)
     bookings = [each for each in page.data if each.confirmed_at is not None]
+    bookings += {each.booking_id: each for each in received.values()}.values()
     event_ids = list({booking.event_id for booking in bookings})
     async with context.database.snapshot() as snapshot:
         events = await catalogue.find_events(snapshot, event_ids)
@@ -112,10 +114,22 @@ async def tickets_to_keep(request: Request) -> Response[TicketsToKeep]:
         _ticket(booking, number, events[booking.event_id], names, given.get(booking.booking_id))
         for booking in bookings
         for number, ticket in enumerate(booking.tickets)
-        if ticket.state != "void" and ticket.holder_id is None
+        if ticket.state != "void"
+        and (
+            ticket.ticket_id in received
+            or (booking.buyer_id == request.actor.id and ticket.holder_id is None)
+        )
     ]
     tickets = TicketsToKeep(show_id("per", request.actor.id), found[:_TICKETS_MAX])
     return Response(tickets, headers=NO_STORE, media_type="application/json")
+
+
+async def _received(request: Request) -> dict[UUID, Booking]:
+    """Return the bookings of the valid tickets that were passed on to the reader, by ticket."""
+    database, person_id = request.context.database, request.actor.id
+    async with database.transaction() as tx:
+        held = await sales.reads.list_received_upcoming(tx, person_id, request.context.clock(), _BOOKINGS_MAX)
+    return {each.ticket_id: await sales.reads.get_booking(database, each.booking_id) for each in held}
 
 
 def _ticket(
