@@ -409,7 +409,7 @@ async def test_the_calendar_entry_of_a_booking_is_one_file_wherever_it_comes_fro
             new_id(), "booking_confirmed", parse_id("per", booking["buyer_id"]), "ada@b.example", about,
             now, now, 1, bounced=False,
         )  # fmt: skip
-        story = await Reader(database).read(message, about, now)
+        story = await Reader(database).read(message.kind, about, now)
         attached = await Files(database, office.context.printer, base).attach(message, story)
         entry = next(each for each in attached if each.media_type == "text/calendar")
         assert entry.content == visitor.page.content == found.content
