@@ -118,7 +118,7 @@ class Stream(Parser):
             self.add_text(message["text"])
         elif kind == "close":
             self.closed, self.done = message["code"], True
-        elif self.status == 200:
+        elif self.headers.get("content-type") == "text/event-stream":
             self.add(message["body"])
             self.done = not message["more_body"]
         else:
