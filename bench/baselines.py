@@ -121,7 +121,7 @@ class Optimistic(Baseline):
             ):
                 return Booked(booking)
             await asyncio.sleep(random.random() * PAUSE_SECONDS)
-        raise Busy("other bookings changed the counters each time")
+        raise Busy("bookings")  # others changed the counters each time
 
 
 class Conditional(Baseline):

@@ -493,7 +493,7 @@ ENGINE: Final = [
     Mutant(
         "acknowledged before the commit",
         engine,
-        'raise OutcomeUnknown("the connection was lost while committing") from exc',
+        'raise OutcomeUnknown("lost") from exc',
         'done = "COMMIT"',
     ),
 ]

@@ -119,7 +119,7 @@ async def test_a_client_that_goes_ends_the_writing() -> None:
 async def test_trouble_while_it_is_written_is_trouble() -> None:
     async def away() -> AsyncGenerator[bytes, None]:
         yield PART
-        raise Unavailable("the database cannot be reached")
+        raise Unavailable("unreachable")
 
     downloads = Downloads()
     with pytest.raises(Unavailable):
@@ -131,7 +131,7 @@ async def test_trouble_while_it_is_written_is_trouble() -> None:
 async def test_a_disk_without_space_is_told_before_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: FileIO("/dev/full", "r+"))
     downloads, ended = Downloads(), list[str]()
-    with pytest.raises(Busy, match="no space") as caught:
+    with pytest.raises(Busy, match="no_space") as caught:
         await downloads.write(parts(200, ended), "owner", Listener().receive)
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno == errno.ENOSPC
@@ -142,22 +142,22 @@ async def test_a_disk_without_space_is_told_before_the_answer(monkeypatch: pytes
 async def test_files_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = Listener()
     downloads = Downloads(file_bytes_max=50 * len(PART), bytes_max=60 * len(PART))
-    with pytest.raises(Busy, match="too large"):
+    with pytest.raises(Busy, match="file_too_large"):
         await downloads.write(parts(51), "a", listener.receive)
     kept = await downloads.write(parts(50), "a", listener.receive)
-    with pytest.raises(Busy, match="Many files"):
+    with pytest.raises(Busy, match="^downloads"):
         await downloads.write(parts(11), "b", listener.receive)
     kept.close()
     files = [
         await downloads.write(parts(1), "a", listener.receive) for _ in range(module.FILES_PER_OWNER_MAX)
     ]
     ended: list[str] = []
-    with pytest.raises(Busy, match="Other files"):
+    with pytest.raises(Busy, match="other_downloads"):
         await downloads.write(parts(1, ended), "a", listener.receive)
     assert ended == [], "its transaction was not even begun"
     (await downloads.write(parts(1), "b", listener.receive)).close()
     monkeypatch.setattr(module, "FILES_MAX", module.FILES_PER_OWNER_MAX)
-    with pytest.raises(Busy, match="Other files"):
+    with pytest.raises(Busy, match="other_downloads"):
         await downloads.write(parts(1), "c", listener.receive)
     for file in files:
         file.close()

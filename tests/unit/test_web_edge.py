@@ -80,10 +80,10 @@ class FrozenDatabase(Unavailable):
 async def fail(request: Request) -> None:
     raise {
         "bug": KeyError("secret"),
-        "busy": Busy("full"),
-        "away": Unavailable("gone"),
+        "busy": Busy("bookings"),
+        "away": Unavailable("unreachable"),
         "unknown": OutcomeUnknown("lost"),
-        "kind of away": FrozenDatabase("frozen"),
+        "kind of away": FrozenDatabase("silent", seconds_max="2"),
         "gateway": GatewayTrouble("Stripe does not accept our key", effect_unknown=True),
     }[request.path_values["how"]]
 

@@ -14,9 +14,9 @@ import httpx2
 import pytest
 
 import evently
-from evently.kit.errors import CommonRefusal, Refusal
+from evently.kit.errors import Busy, CommonRefusal, OutcomeUnknown, Refusal, Unavailable, WrongClock
 from evently.web.api import docs
-from evently.web.edge.problems import PROBLEMS, problems
+from evently.web.edge.problems import PROBLEMS, problems, refusal_of
 from evently.web.pages import assets
 from tests.support.edge import client_of
 
@@ -71,28 +71,39 @@ class Use(NamedTuple):
 
 
 def uses_of_reasons() -> list[Use]:
-    """Return each `Refused(X.Y, "reason", name=...)` and `No(X.Y, "reason", {"name": ...})` of the source."""
+    """Return the reasons in the source.
+
+    Each `Refused(X.Y, "reason", name=...)`, `No(X.Y, "reason", {"name": ...})`, `Busy("reason", name=...)`.
+    """
     codes = {f"{type(refusal).__name__}.{refusal.name}": refusal.value for refusal in all_refusals()}
+    kinds = (Busy, Unavailable, WrongClock, OutcomeUnknown)
+    troubles = {kind.__name__: refusal_of(kind()).value for kind in kinds}
     found = []
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in {"Refused", "No"}:
-                code = codes.get(ast.unparse(node.args[0]))
-                if code is not None:
-                    place = f"{path.relative_to(SOURCE)}:{node.lineno}"
-                    found.append(Use(place, code, *_reason_of(node, place)))
+            if not isinstance(node, ast.Call):
+                continue
+            name, place = (
+                ast.unparse(node.func).rpartition(".")[2],
+                f"{path.relative_to(SOURCE)}:{node.lineno}",
+            )
+            if name in {"Refused", "No"} and (code := codes.get(ast.unparse(node.args[0]))) is not None:
+                found.append(Use(place, code, *_reason_of(node, node.args[1:], place)))
+            elif name in troubles:
+                found.append(Use(place, troubles[name], *_reason_of(node, node.args, place)))
     return found
 
 
-def _reason_of(node: ast.Call, place: str) -> tuple[str, frozenset[str]]:
+def _reason_of(node: ast.Call, given: list[ast.expr], place: str) -> tuple[str, frozenset[str]]:
+    """Return the reason and the names of the data; `given`: the arguments after the code."""
     names = {keyword.arg for keyword in node.keywords if keyword.arg is not None}
     assert len(names) == len(node.keywords), f"{place}: name the data"
-    if len(node.args) == 1:
+    if not given:
         return "", frozenset(names)
-    reason = node.args[1]
+    reason = given[0]
     assert isinstance(reason, ast.Constant), f"{place}: a reason is written out"
-    if len(node.args) > 2:
-        data = node.args[2]
+    if len(given) > 1:
+        data = given[1]
         assert isinstance(data, ast.Dict), f"{place}: the data of a refusal is a dictionary, written out"
         names |= {str(key.value) for key in data.keys if isinstance(key, ast.Constant)}
     return str(reason.value), frozenset(names)

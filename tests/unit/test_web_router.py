@@ -33,7 +33,7 @@ async def wish(
 ) -> Response[dict[str, Any]]:
     parse_id("evt", event_id)
     if data.quantity == 9:
-        raise Busy("full")
+        raise Busy("bookings")
     if data.quantity == 8:
         return problem(request, Refused(CommonRefusal.FORBIDDEN, "people_only"))
     if data.quantity == 7:

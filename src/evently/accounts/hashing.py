@@ -57,7 +57,7 @@ class Hasher:
         Take it first: a caller that is refused must not have waited for a database connection before.
         """
         if self._permits >= self._options.threads_max + self._options.waiting_max:
-            raise Busy("Too many people are logging in right now.")
+            raise Busy("log_ins")
         self._permits += 1
         try:
             yield

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from evently.kit.errors import Trouble
 
 WRONG_USE = 2
 TROUBLE = 3
@@ -31,11 +35,20 @@ def exit_on_failure() -> Iterator[None]:
 
 def _sentence(exc: Exception) -> str:
     """Return the message; for an error that SQLAlchemy wraps, the driver's, which has no link in it."""
+    reason: object = getattr(exc, "reason", None)
+    if reason and "Trouble" in _names_of(exc):
+        from evently.web.edge.problems import sentence_of  # slow, and seldom needed
+
+        return sentence_of(cast("Trouble", exc))
     return str(getattr(exc, "orig", None) or exc).strip()
 
 
+def _names_of(exc: Exception) -> set[str]:
+    return {each.__name__ for each in type(exc).__mro__}
+
+
 def _code_of(exc: Exception) -> int | None:
-    names = {each.__name__ for each in type(exc).__mro__}
+    names = _names_of(exc)
     # Compared by name: importing the defining modules would make every command as slow as the slowest.
     if names & {"ConfigError", "Refused"}:
         return WRONG_USE

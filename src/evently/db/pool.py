@@ -155,7 +155,7 @@ class Database:
             try:
                 connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX)
             except TimeoutError as exc:
-                raise Busy("no database connection became available in time") from exc
+                raise Busy("connections") from exc
             watchdog = (
                 None
                 if seconds_max is None
@@ -180,7 +180,7 @@ async def commit(transaction: asyncpg.transaction.Transaction) -> None:
         await committing
         raise
     except CONNECTION_ERRORS as exc:
-        raise OutcomeUnknown("the connection was lost while committing") from exc
+        raise OutcomeUnknown("lost") from exc
 
 
 @contextmanager
@@ -195,8 +195,8 @@ def errors_as_trouble() -> Iterator[None]:
 def unavailable(exc: BaseException) -> Unavailable:
     """Return what a connection error of the driver means, for people."""
     if isinstance(exc, _OUT_OF_RESOURCES):
-        return Unavailable("the database has no disk space, memory or connections left")
-    return Unavailable("the database cannot be reached")
+        return Unavailable("no_room")
+    return Unavailable("unreachable")
 
 
 def _connect_arguments(options: DatabaseOptions) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class CheckedClock:
     def __call__(self) -> datetime:
         """Return the present time."""
         if not self._right:
-            raise WrongClock(f"the clock of this process is wrong by {abs(self.seconds_off):.1f} seconds")
+            raise WrongClock("off", seconds_off=f"{abs(self.seconds_off):.1f}")
         return self.unchecked()
 
     @property
@@ -134,4 +134,4 @@ async def _bounded(question: Awaitable[Found]) -> Found:
     if (await asyncio.wait({asking}, timeout=PROBE_SECONDS_MAX))[0]:
         return asking.result()
     asking.add_done_callback(lambda late: late.cancelled() or late.exception())
-    raise Unavailable(f"the database did not answer within {PROBE_SECONDS_MAX:g} seconds")
+    raise Unavailable("silent", seconds_max=f"{PROBE_SECONDS_MAX:g}")

@@ -35,6 +35,9 @@ _ENHANCED: Final = re.compile(r"5\.(\d{1,3})\.\d{1,3}\b")  # RFC 3463
 class MailTrouble(Trouble):
     """The mail server cannot be used now. The message was not sent, and is not to blame."""
 
+    def __init__(self, said: str) -> None:
+        super().__init__(said=said)
+
 
 class SmtpServer(msgspec.Struct, frozen=True):
     """Where the server is, and how it is spoken to."""

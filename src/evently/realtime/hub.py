@@ -232,7 +232,7 @@ class Hub:
         options = self.options
         if self.stopping or self.streams >= options.streams_max:
             _refused.labels("process").inc()
-            raise Busy("This server has no room for another stream.")
+            raise Busy("streams")
         most = options.streams_per_address_max * times
         if self._addresses[address] >= most:
             _refused.labels("address").inc()

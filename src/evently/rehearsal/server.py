@@ -34,7 +34,10 @@ SERVE: Final = ("-m", "evently", "serve", "--host", "127.0.0.1", "--port", "0")
 
 
 class CannotRehearse(Trouble):
-    """The rehearsal cannot run; the message tells the operator why."""
+    """The rehearsal cannot run; `said` tells the operator why."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said=said)
 
 
 class RunningServer(msgspec.Struct, frozen=True):

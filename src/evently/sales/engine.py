@@ -270,7 +270,7 @@ class Lane:
     def add(self, command: Command) -> asyncio.Future[Outcome]:
         """Queue a command. Its future is its own, so that a cancelled request cancels nothing else."""
         if self._stopping or len(self._pending) >= self._options.queue_commands_max:
-            raise Busy("the server is stopping" if self._stopping else "too many bookings are waiting")
+            raise Busy("stopping") if self._stopping else Busy("bookings")
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._pending.append(Pending(command, answer, time.monotonic()))
         self._wake.set()
@@ -384,7 +384,7 @@ class Lane:
             self._locked_until[event_id] = now + self._options.lock_seconds_max
         waiting = [each for each in pending if each.command.event_id not in free]
         late = [each for each in waiting if now - each.since > self._options.batch_seconds_max]
-        _fail(late, Unavailable("the sale is locked by another transaction"))
+        _fail(late, Unavailable("locked"))
         self._pending.extendleft(each for each in reversed(waiting) if not each.answer.done())
         if free:
             await self._run_batch([each for each in pending if each.command.event_id in free])
@@ -438,10 +438,10 @@ class Lane:
         try:
             done = await connection.execute("COMMIT")
         except CONNECTION_ERRORS as exc:
-            raise OutcomeUnknown("the connection was lost while committing") from exc
+            raise OutcomeUnknown("lost") from exc
         assert done == "COMMIT", "the server answers COMMIT of a failed transaction with ROLLBACK"
         if self._warned:
-            raise OutcomeUnknown("the standby did not confirm the commit")
+            raise OutcomeUnknown("standby")
         _commit_seconds.observe(time.perf_counter() - started)
         return works, outcomes
 

@@ -68,7 +68,7 @@ class TicketPrinter:
 
     async def _draw(self, issued: IssuedTickets) -> bytes:
         if self._waiting >= WAITING_MAX:
-            raise Busy
+            raise Busy("documents")
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()

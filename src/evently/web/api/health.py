@@ -27,6 +27,7 @@ from evently.kit.errors import CommonRefusal, Refused, Trouble
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.connections import CONNECTIONS
 from evently.web.edge.context import Response
+from evently.web.edge.problems import sentence_of
 from evently.web.edge.routing import get
 from evently.web.services import Request, Services
 
@@ -143,7 +144,7 @@ async def run_checks(context: Services) -> Health:
     try:
         measured = await context.probe.ask("health", partial(_measure, context))
     except Trouble as exc:
-        return Health("fail", __version__, {"database": HealthCheck("fail", output=str(exc))})
+        return Health("fail", __version__, {"database": HealthCheck("fail", output=sentence_of(exc))})
     clock = context.probe.clock
     lag = 0.0 if measured.oldest is None else max(0.0, (clock.unchecked() - measured.oldest).total_seconds())
     # In a thread: it reads a file of each worker

@@ -58,7 +58,7 @@ class Downloads:
                     self.bytes += len(part)
                     await file.add(part)
                     if self.bytes > self._bytes_max:
-                        raise Busy("Many files are being downloaded. Try again in a moment.")
+                        raise Busy("downloads")
                 await file.complete()
             except BaseException:
                 file.close()
@@ -69,7 +69,7 @@ class Downloads:
 
     def _open(self, owner: object) -> WrittenFile:
         if self._files[owner] >= FILES_PER_OWNER_MAX or self._files.total() >= FILES_MAX:
-            raise Busy("Other files are still being downloaded. Try again when they are complete.")
+            raise Busy("other_downloads")
         self._files[owner] += 1
         return WrittenFile(self, owner)
 
@@ -98,7 +98,7 @@ class WrittenFile:
         """Append a part; raises Busy if the disk has no space."""
         self.size += len(part)
         if self.size > self._downloads.file_bytes_max:
-            raise Busy("The file is too large to be downloaded.")
+            raise Busy("file_too_large")
         self._pending.append(part)
         self._pending_bytes += len(part)
         if self._pending_bytes > IN_MEMORY_BYTES_MAX:
@@ -140,7 +140,7 @@ class WrittenFile:
             while left:
                 left = left[self._disk.write(left) :]
         except OSError as exc:
-            raise Busy("There is no space for the file. Try again in a moment.") from exc
+            raise Busy("no_space") from exc
 
 
 class Download(Response[bytes]):

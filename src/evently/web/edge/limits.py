@@ -173,7 +173,7 @@ class Limits:
         except BaseException as exc:
             self._leave(owner, turn)
             if isinstance(exc, TimeoutError):
-                raise Busy("Too many reports are running. Try again in a moment.") from exc
+                raise Busy("reports") from exc
             raise
         exchange.release = partial(self._leave_heavy, owner, turn)
 

@@ -109,9 +109,16 @@ def problem_of(context: Context, request_id: str, exc: Refused) -> Response[Any]
     return _respond(context, request_id, exc.refusal, sentence_of(exc), members)
 
 
-def sentence_of(exc: Refused) -> str:
+def refusal_of(exc: Refused | Trouble) -> Refusal:
+    """Return the code under which an exception is told."""
+    if isinstance(exc, Refused):
+        return exc.refusal
+    return next(_TROUBLE[each] for each in type(exc).__mro__ if each in _TROUBLE)
+
+
+def sentence_of(exc: Refused | Trouble) -> str:
     """Return what a refusal says about its case, or the explanation of its code if it has no reason."""
-    row = PROBLEMS[exc.refusal]
+    row = PROBLEMS[refusal_of(exc)]
     if not exc.reason:
         return row.explanation
     return row.details[exc.reason].format_map({name: _shown(value) for name, value in exc.data.items()})
@@ -143,11 +150,6 @@ def _respond(
     return Response(body, status_code=row.status, media_type=PROBLEM_JSON, headers=headers)
 
 
-def _as_sentence(detail: str) -> str:
-    """Return half a sentence as a whole one."""
-    return f"{detail[0].upper()}{detail[1:]}{'' if detail.endswith(('.', '!', '?', '…')) else '.'}"
-
-
 def problem(request: Request, exc: Refused) -> Response[Any]:
     """Return the response for a refusal that is too frequent to be raised as an exception."""
     return problem_of(request.context, request.exchange.request_id, exc)
@@ -176,11 +178,8 @@ def respond_to(request: Request, exc: Exception) -> Response[Any]:
         _log.warning(
             "trouble", kind=type(exc).__name__, cause=repr(exc.__cause__ or exc), request_id=request_id
         )
-        kind = next(each for each in type(exc).__mro__ if each in _TROUBLE)
-        refusal = _TROUBLE[kind]
-        # What a gateway or a mail server said is for the log alone
-        detail = PROBLEMS[refusal].explanation if kind is Trouble else _as_sentence(str(exc))
-        return _respond(context, request_id, refusal, detail, {"retry_after": exc.retry_after_seconds})
+        members = {"retry_after": exc.retry_after_seconds}
+        return _respond(context, request_id, refusal_of(exc), sentence_of(exc), members)
     if isinstance(exc, Disconnected):
         return Response(None, status_code=499)  # only the access log shows it, as that of other servers
     _log.error("bug", request_id=request_id, exc_info=exc)
