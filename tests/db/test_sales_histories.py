@@ -45,6 +45,7 @@ async def _make_event(db: Database) -> None:
         )
 
 
+@pytest.mark.timeout(600)  # thirty histories take two minutes where others need the processors
 def test_any_history_is_stored(stored: tuple[asyncio.AbstractEventLoop, Connection], *, prove: bool) -> None:
     loop, connection = stored
 
