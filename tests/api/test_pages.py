@@ -510,7 +510,7 @@ async def test_each_state_of_an_event_has_its_page(office: BoxOffice, state: str
     visitor = Visitor(office, office.as_buyer())
     said = {
         "not yet": "The sale opens on",
-        "ended": "No longer on sale",
+        "ended": "The sale ended on",
         "cancelled": "This event is cancelled",
         "sold out": "Join the waitlist",
     }

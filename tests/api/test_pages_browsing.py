@@ -7,11 +7,13 @@ import struct
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
+from unittest.mock import patch
 
 import pytest
 
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
+from evently.kit.errors import Busy
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
 from evently.sales.terms import Conditions, Fees
@@ -86,6 +88,17 @@ async def test_a_month_that_does_not_exist_is_this_one(office: BoxOffice) -> Non
     for month in ("2026-13", "9999-99", "soon", ""):
         text = await visitor.read(f"/events?view=month&month={month}")
         assert f"Nothing in {utc_now():%B %Y}" in text
+
+
+async def test_a_platform_that_is_full_says_so(office: BoxOffice) -> None:
+    visitor = Visitor(office)
+    for busy in (Busy(), Busy("Many people are looking at this")):
+        with patch("evently.catalogue.browse", side_effect=busy):
+            await visitor.read("/")
+        assert visitor.status == 503
+        assert visitor.heading() == "We are full, and have done nothing"
+        assert visitor.page is not None
+        assert visitor.page.headers["refresh"] == "1"
 
 
 async def test_an_event_has_a_picture_for_other_sites(office: BoxOffice) -> None:

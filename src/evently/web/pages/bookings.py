@@ -63,6 +63,13 @@ class TicketOnPage(NamedTuple):
         return self.seat if self.seat.startswith(self.name) else f"{self.name}, {self.seat}"
 
 
+class Moved(NamedTuple):
+    """Another time or place of the event, since the booking. Times are those at the venue."""
+
+    starts_before: datetime | None  # None: only the place changed
+    give_back_until: datetime | None
+
+
 class BookingOnPage(NamedTuple):
     """A booking as its buyer sees it. `state` is what the page is about."""
 
@@ -328,12 +335,37 @@ async def _page(
         no=no,
         names=names,
         saved=saved,
+        moved=await _find_move(request, found) if found.state == "confirmed" else None,
         seconds=seconds,
         declined=found.payment is not None and found.payment.state == "declined",
         asks=found.payment is not None
         and found.payment.state == "action_needed"
         and found.payment.next_action is not None
         and found.payment.next_action.url,
+    )
+
+
+async def _find_move(request: Request, found: BookingOnPage) -> Moved | None:
+    """Return the other time or place that the event got after the booking, if it did."""
+    booking, event, database = found.booking, found.event, request.context.database
+    if event.changed_at <= booking.placed_at:
+        return None
+    moves = (await sales.reads.list_reschedulings(database, [event.event_id]))[event.event_id]
+    moves = [each for each in moves if each.at >= booking.placed_at]
+    if not moves:
+        return None
+    zone, until, now = event.place.zone, None, request.context.clock()
+    try:
+        quote = await sales.reads.find_cancellation_quote(
+            database, booking.booking_id, request.actor.id, None, now
+        )
+        until = quote.promise.give_back_until
+    except Refused:  # it is too late to cancel
+        pass
+    before = moves[0].starts_before
+    return Moved(
+        before.astimezone(zone) if before != event.starts_at else None,
+        until.astimezone(zone) if until is not None and until > now else None,
     )
 
 

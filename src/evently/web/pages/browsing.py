@@ -170,7 +170,8 @@ async def list_events(
         page = await _browse(request, _search(wanted), after or None)
         found = [card for card in page.data if _takes_place(card, wanted)]
         cards = [card for card in await _show_cards(request, found, now) if _is_within(card, wanted)]
-        return await _form_values(request, wanted, now) | {"cards": cards, "next": _next(wanted, page)}
+        values = await _form_values(request, wanted, found, now)
+        return values | {"cards": cards, "next": _next(wanted, page)}
 
     return await render_kept(request, (wanted, after), "events.html", read)
 
@@ -191,7 +192,7 @@ async def _show_month(request: Request, wanted: Wanted) -> Response[bytes] | Res
         if page.next_cursor is not None:
             reached = page.data[-1].event.starts_at_local.date() if page.data else first
             rest = wanted.query(month=None, first=reached, last=last)
-        return await _form_values(request, wanted, now) | {
+        return await _form_values(request, wanted, found, now) | {
             "month": month_of(first, found, now),
             "rest": rest,
             "event_address": event_address,
@@ -200,11 +201,16 @@ async def _show_month(request: Request, wanted: Wanted) -> Response[bytes] | Res
     return await render_kept(request, wanted, "month.html", read)
 
 
-async def _form_values(request: Request, wanted: Wanted, now: datetime) -> dict[str, Any]:
+async def _form_values(
+    request: Request, wanted: Wanted, found: Sequence[EventCard], now: datetime
+) -> dict[str, Any]:
     """Return what the form of the search and the chips under it show."""
     currencies = await catalogue.list_currencies(request.context.database)
     chosen = wanted.price_max.currency if wanted.price_max is not None else None
+    # Most readers look for an event near them, as the soonest one often is
+    usual = chosen or (found[0].event.currency if found else None)
     return {
+        "usual": usual,
         "wanted": wanted,
         "filters": _filters(wanted),
         "weekend": _weekend(now),

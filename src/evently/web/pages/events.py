@@ -84,6 +84,7 @@ class EventOnPage(NamedTuple):
     address: str
     refunds: list[str]
     seated: bool
+    over: bool
     hold_minutes: int  # 0 when nothing is paid online, so that nothing is held
 
     @property
@@ -227,6 +228,7 @@ async def read_event(request: Request, event_id: UUID, promo_code: str | None = 
         event_address(event),
         words.refund_terms(conditions, event.starts_at, zone),
         sale.hall is not None,
+        event.ends_at <= now,
         max(1, conditions.hold_seconds // 60) if conditions.payment == "online" else 0,
     )
 

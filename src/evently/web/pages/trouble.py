@@ -99,6 +99,8 @@ def _page(
 ) -> Response[str]:
     if refusal in _NOT_THERE:
         title, text = "Not there", "This page is not there, or it is not yours to see."
+    elif refusal is EdgeRefusal.RATE_LIMITED:
+        title, text = _TITLES[refusal], f"Nothing was done. The next try counts in {seconds} seconds."
     else:
         title = _TITLES.get(refusal) or PROBLEMS[refusal].title
         text = _TEXTS.get(refusal) or (
