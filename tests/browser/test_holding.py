@@ -1,0 +1,83 @@
+"""What a reader holds on every page, the reader's own time, and today in the month, in a browser."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from evently.kit.clock import utc_now
+from evently.sales.terms import Conditions
+from tests.browser.test_buying import ONLINE, address, opened, sign_in
+from tests.support.box_office import BoxOffice
+from tests.support.paying import sold_under
+from tests.support.serving import Serving
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_the_way_back_to_a_hold_is_on_every_page(
+    office: BoxOffice, server: Serving, browser: Browser, *, script: bool
+) -> None:
+    event = await office.open_event(terms=sold_under(ONLINE, 5))
+    async with opened(browser, server, java_script_enabled=script) as page:
+        await sign_in(office, page.context, server)
+        await page.goto(f"{address(event)}/book?{await office.ticket_type(event)}=2")
+        await page.get_by_role("button", name="Hold").click()
+        held = page.url
+        for path in ("/", "/events?view=month", address(event), f"{address(event)}/book", "/me"):
+            await page.goto(path)
+            bar = page.get_by_role("region", name="Held for you")
+            await expect(bar).to_contain_text("held for another" if script else "held until")
+        await page.get_by_role("link", name="Pay").click()
+        assert page.url == held
+        await page.get_by_role("button", name="Give these tickets back").click()
+        await page.goto("/")
+        await expect(page.get_by_role("region", name="Held for you")).to_have_count(0)
+
+
+async def test_the_bar_says_when_the_time_is_over(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    short = Conditions(payment="online", hold_seconds=15)
+    event = await office.open_event(terms=sold_under(short, 5))
+    async with opened(browser, server) as page:
+        await sign_in(office, page.context, server)
+        await page.goto(f"{address(event)}/book?{await office.ticket_type(event)}=1")
+        await page.get_by_role("button", name="Hold").click()
+        await page.goto("/")
+        bar = page.get_by_role("region", name="Held for you")
+        await expect(bar.locator("time")).to_have_text("0:05", timeout=60_000)
+        await expect(bar).to_contain_text("Your time is over", timeout=60_000)
+        await bar.get_by_role("link", name="Hold the same again").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Your time is over")
+
+
+async def test_a_reader_elsewhere_sees_their_own_time_under_that_of_the_venue(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    event = await office.open_event(capacity=5)
+    async with opened(browser, server, timezone_id="Asia/Tokyo") as page:
+        await page.goto(address(event))
+        facts = page.locator(".dates")
+        await expect(facts).to_contain_text("time in Berlin")
+        await expect(facts.locator(".own-time")).to_contain_text("your time")
+        there, here = event.starts_at_local, event.starts_at + timedelta(hours=9)
+        said = f"{here:%H:%M}"
+        if here.date() != there.date():
+            said += f" on {here:%a} {here.day} {here:%b}"
+        await expect(facts.locator(".own-time")).to_have_text(f"{said}, your time")
+    async with opened(browser, server, timezone_id="Europe/Berlin") as page:
+        await page.goto(address(event))
+        await expect(page.locator(".stepper button").first).to_be_visible()
+        await expect(page.locator(".own-time")).to_have_count(0)
+
+
+async def test_today_is_marked_in_the_month(office: BoxOffice, server: Serving, browser: Browser) -> None:
+    await office.open_event(capacity=5, starts_in=timedelta(minutes=5))
+    async with opened(browser, server, timezone_id="UTC") as page:
+        await page.goto("/events?view=month")
+        marked = page.locator("[aria-current=date]")
+        await expect(marked).to_have_attribute("data-day", f"{utc_now():%Y-%m-%d}")
