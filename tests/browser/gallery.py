@@ -42,7 +42,7 @@ NARROWEST: Final[Any] = {"width": 320, "height": 700}  # also a desktop at 400 %
 SIZES: Final = {"phone": (PHONE, 0.6), "desktop": (DESKTOP, 0.4)}
 NARROW_SIZE: Final = {"narrow": (NARROWEST, 0.6)}
 THEMES: Final[tuple[Any, ...]] = ("light", "dark")
-COLOURS: Final = 80
+COLOURS: Final = 96
 HEIGHT_MAX: Final = 2_200  # of a page that is shown as a whole
 NOT_THERE: Final = "/events/evt_00000000000000000000000000"
 
@@ -92,7 +92,7 @@ def shrink(taken: bytes, scale: float, path: Path) -> None:
     with Image.open(io.BytesIO(taken)) as image:
         size = (round(image.width * scale), round(image.height * scale))
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        few = small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few = small.quantize(COLOURS, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
         few.save(path, optimize=True)
 
 
@@ -285,13 +285,22 @@ async def paying(gallery: Gallery, scenes: Scenes, buyer: Buyer) -> None:
     await page.goto(f"{held}/cancel")
     await page.locator("input[name=ticket]").first.check()
     await page.get_by_role("button", name="Return them").click()
-    await gallery.shot("returning")
+    await gallery.shot("returning-nobody-waits")
 
 
 async def after_booking(gallery: Gallery, scenes: Scenes, buyer: Buyer) -> None:
     """Photograph bookings that ended otherwise."""
+    page = gallery.page
+    brief = await scenes.book("brief", buyer)
+    full = await scenes.book("full", buyer)
+    await page.goto(f"/bookings/{full}/cancel")
+    await page.locator("input[name=ticket]").first.check()
+    await page.get_by_role("button", name="Return them").click()
+    await gallery.shot("returning")
     for name, booking in (await scenes.bookings_of(buyer)).items():
         await gallery.visit(name, f"/bookings/{booking}")
+    await page.wait_for_timeout(5_000)
+    await gallery.visit("expired", f"/bookings/{brief}")
     await gallery.visit("too-late", f"/bookings/{await scenes.too_late(buyer)}/cancel")
     await gallery.visit("ticket-void", f"/tickets/{await scenes.void_ticket(buyer)}")
 

@@ -9,13 +9,12 @@ from uuid import UUID
 
 from playwright.async_api import BrowserContext
 
-from evently import organizing, sales
+from evently import organizing
 from evently.catalogue import Event, slug_of
 from evently.kit.clock import utc_now
-from evently.kit.ids import find_id, new_id, show_id
+from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
 from evently.organizing import EventChanges, NewPool, NewTicketType, PromoDraft, SaleTerms
-from evently.sales.commands import BookingLine, PlaceBooking
 from evently.sales.terms import Conditions, Fees, RefundWindow
 from tests.support.box_office import BoxOffice
 from tests.support.catalogue import event_terms
@@ -29,6 +28,8 @@ ONLINE: Final = Conditions(
     refund_windows=(RefundWindow(168, 10_000), RefundWindow(24, 5_000)),
     give_back_days=14,
 )
+BRIEF: Final = Conditions(payment="online", hold_seconds=15)
+ONLINE_FREE: Final = Conditions(payment="online", hold_seconds=600)
 LONG_WORDS: Final = (
     "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz und "
     "Grundstücksverkehrsgenehmigungszuständigkeitsübertragungsverordnung"
@@ -126,7 +127,6 @@ class Scenes:
     async def bookings_of(self, buyer: Buyer) -> dict[str, str]:
         """Return bookings in their states, by the names of their pictures."""
         office = self.office
-        expired = await self._place("online", buyer, minutes=11)
         door, free = await self.book("door", buyer), await self.book("free", buyer, 1)
         cancelled = await self.book("door", buyer)
         await office.post(f"/v1/bookings/{cancelled}/cancel", buyer.headers)
@@ -138,7 +138,6 @@ class Scenes:
             await organizing.change_event(tx, self.made["moved"].event_id, changes, now)
             await organizing.cancel_event(tx, self.made["off"].event_id, now)
         return {
-            "expired": expired,
             "confirmed-door": door,
             "confirmed-free": free,
             "cancelled": cancelled,
@@ -167,17 +166,6 @@ class Scenes:
         answer = await self.office.client.post(path, json=body, headers=buyer.headers)
         assert answer.status_code == 201, answer.text
         await self.office.post(f"/v1/bookings/{booked}/cancel", other)
-
-    async def _place(self, name: str, buyer: Buyer, *, minutes: int) -> str:
-        """Book as if it had been so many minutes ago."""
-        event = self.made[name]
-        type_id = find_id("tty", await self.office.ticket_type(event))
-        assert type_id is not None
-        command = PlaceBooking(event.event_id, buyer.person_id, (BookingLine(type_id, 2),))
-        async with self.office.context.database.transaction() as tx:
-            done = await sales.carry_out(tx, command, utc_now() - timedelta(minutes=minutes))
-        assert isinstance(done.outcome, sales.commands.Booked)
-        return show_id("bkg", done.outcome.booking.booking_id)
 
 
 async def set_scenes(office: BoxOffice) -> Scenes:
@@ -237,6 +225,8 @@ async def _make_states(scenes: Scenes) -> None:
         ("free", "Open Rehearsal", _sale(None, {"Guest": 0}, 40), 15),
         ("moved", "The Travelling Circus", _sale(None, {"Ring side": 3_000}, 60), 41),
         ("off", "The Rain Festival", _sale(None, {"Meadow": 4_500}, 60), 50),
+        ("brief", "Ten Seconds of Fame", _sale(BRIEF, {"Seat": 1_500}, 60), 22),
+        ("full", "Puppets in the Attic", _sale(ONLINE_FREE, {"Cushion": 0}, 2), 27),
         ("waited", "The Smallest Theatre", _sale(ONLINE, {"Chair": 3_500}, 2), 29),
     ):
         scenes.made[name] = await _publish(scenes, title, terms, days=days)

@@ -409,10 +409,16 @@ async def _cancel_page(
         if quote is not None
         else [],
         chosen=set(form.all("ticket")),
-        no=None if refused is None else sentence_of(refused),
+        no=None if refused is None else _why_not(refused),
         nothing_chosen=nothing_chosen,
         key=new_key(),
     )
+
+
+def _why_not(refused: Refused) -> str:
+    if refused.refusal is SalesRefusal.TOO_LATE_TO_CANCEL:
+        return "It is too late to cancel these tickets. They stay valid; the organizer can still help you."
+    return sentence_of(refused)
 
 
 async def _act(request: Request, found: BookingOnPage, command: Command) -> Response[str] | Response[None]:

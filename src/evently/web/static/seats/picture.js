@@ -208,9 +208,10 @@ export class Picture {
     this.#settleSoon();
   }
 
-  /** Names that would overlap a more important one are left out. */
+  /** Names that would overlap a more important one are left out, and those that the edge would cut. */
   #placeNames(pixels) {
     const { scale } = this.view;
+    const { left, right } = this.view.box();
     const shown = [];
     for (const name of this.nameList) {
       const { x, y } = this.#nameAt(name, pixels);
@@ -219,8 +220,9 @@ export class Picture {
       const overlaps = shown.some(
         (other) => Math.abs(other.x - x) < other.across + across && Math.abs(other.y - y) < other.down + down,
       );
-      name.element.setAttribute("visibility", overlaps ? "hidden" : "visible");
-      if (overlaps) continue;
+      const hidden = overlaps || x - across < left || x + across > right;
+      name.element.setAttribute("visibility", hidden ? "hidden" : "visible");
+      if (hidden) continue;
       shown.push({ x, y, across, down });
       name.element.setAttribute("x", String(x));
       name.element.setAttribute("y", String(y));
