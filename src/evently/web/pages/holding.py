@@ -32,6 +32,7 @@ class Hold(NamedTuple):
     tickets: int
     total: Money
     expires: datetime
+    city: str
     seconds: int
 
 
@@ -64,6 +65,7 @@ async def read_hold(request: Request) -> None:
             len([ticket for ticket in booking.tickets if ticket.state != "void"]),
             Money(booking.total_minor(), booking.currency),
             booking.expires_at.astimezone(event.place.zone),
+            event.city,
             math.ceil((booking.expires_at - now).total_seconds()),
         )
 
