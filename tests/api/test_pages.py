@@ -463,7 +463,7 @@ async def test_the_best_seats_are_found_without_a_map(office: BoxOffice) -> None
     await buyer.read(f"{address}/book?{types['Stalls']}=2&section=Stalls&{types['Floor']}=1")
     await buyer.submit(f"{address}/bookings")
     assert buyer.heading() == "You are going"
-    assert buyer.text.count("Stalls, row A, seat") == 4, "twice on the tickets, twice in the summary"
+    assert buyer.text.count("Stalls, row A, seat") == 6, "on each ticket, at its name, in the summary"
     await buyer.read(f"{address}/book?{types['Stalls']}=1&section=Nowhere")
     await buyer.submit(f"{address}/bookings")
     assert buyer.status in {409, 422}

@@ -92,7 +92,7 @@ async def test_a_month_that_does_not_exist_is_this_one(office: BoxOffice) -> Non
 
 async def test_a_platform_that_is_full_says_so(office: BoxOffice) -> None:
     visitor = Visitor(office)
-    for busy in (Busy(), Busy("Many people are looking at this")):
+    for busy in (Busy(), Busy("connections")):
         with patch("evently.catalogue.browse", side_effect=busy):
             await visitor.read("/")
         assert visitor.status == 503

@@ -216,6 +216,7 @@ async def signing_in(gallery: Gallery, scenes: Scenes) -> None:
     await page.get_by_label("Code").fill("000000")
     await page.get_by_role("button", name="Log in").click()
     await gallery.shot("login-code-wrong")
+    await gallery.visit("no-cookies", "/login/kept")
     await gallery.visit("login-link-over", "/login/link?link=over")
     await gallery.visit("mailbox", "/demo/mail")
     await page.locator(".messages a").first.click()
@@ -310,6 +311,7 @@ async def mine(gallery: Gallery, scenes: Scenes, buyer: Buyer) -> None:
     page = gallery.page
     await gallery.visit("my-tickets", "/me/tickets", narrow=True)
     await gallery.visit("me", "/me", whole=True, narrow=True)
+    await gallery.visit("new-email", "/me/email")
     await gallery.visit("notifications", "/me/notifications")
     await gallery.visit("deleting", "/me/delete")
     await page.goto("/me/delete")

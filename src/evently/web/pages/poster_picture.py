@@ -61,7 +61,7 @@ def poster_address(event_id: UUID) -> str:
 
 async def _picture(event_id: UUID) -> bytes:
     if len(_waiting) >= _WAITING_MAX:
-        raise Busy("Many posters are being drawn. Try again in a moment.")
+        raise Busy("pictures")
     _waiting.add(event_id)
     try:
         return await asyncio.get_running_loop().run_in_executor(_thread, draw_picture, event_id)
