@@ -273,6 +273,7 @@ async def test_a_browser_without_cookies_is_told_so(
             headers = {name: value for name, value in sent.headers.items() if name != "cookie"}
             headers["sec-fetch-site"] = "same-origin"
             answer = await route.fetch(headers=headers, max_redirects=0)
+            await page.context.clear_cookies()  # which this request has kept
             kept = {name: value for name, value in answer.headers.items() if name != "set-cookie"}
             await route.fulfill(response=answer, headers=kept)
 
