@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from evently import sales
+from evently import notifications, organizing, sales
 from evently.audit import inspect
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
-from evently.reactions.tasks import release_due
+from evently.reactions.tasks import cancel_bookings, release_due
 from evently.web import passing
 from tests.db.test_audit import found
 from tests.support.box_office import BoxOffice, open_box_office, problem_of
@@ -386,3 +386,112 @@ async def test_the_clock_ends_offers_and_forgets_addresses(office: BoxOffice, da
     assert (row["state"], row["address"]) == ("expired", stage.receiver.email)
     await sales.leaving.forget_addresses(context.database, utc_now() + timedelta(days=31))
     assert await context.database.fetch_value("SELECT address FROM transfers") is None
+
+
+async def told(office: BoxOffice, person: Somebody) -> list[str]:
+    """Return the kinds of the notifications of a person, oldest first."""
+    await office.deliver()
+    page = (await office.client.get("/v1/me/notifications", headers=person.headers)).json()
+    return [each["kind"] for each in reversed(page["data"])]
+
+
+async def letters(office: BoxOffice, address: str) -> list[str]:
+    """Send what is due, and return the kinds of the messages to an address, oldest first."""
+    await office.deliver()
+    await office.context.mail.run_once()
+    rows = await office.context.database.fetch(
+        "SELECT kind FROM mail_messages WHERE address = $1 AND state = 'sent' ORDER BY message_id", address
+    )
+    return [row["kind"] for row in rows]
+
+
+async def test_each_step_is_told_to_whom_it_concerns(office: BoxOffice) -> None:
+    stage = await set_stage(office)
+    await told(office, stage.giver)
+    await accepted(office, stage)
+    assert await told(office, stage.giver) == ["booking_confirmed", "transfer_accepted"]
+    assert await told(office, stage.receiver) == ["ticket_received"]
+    assert await letters(office, stage.receiver.email) == ["ticket_received"], "the offer has ended"
+    await office.client.post(f"{stage.path}/give-back", headers=stage.receiver.headers)
+    assert (await told(office, stage.giver))[2:] == ["ticket_given_back"]
+    transfer = await offer(office, stage)
+    assert (await letters(office, stage.receiver.email))[1:] == ["ticket_offered"]
+    await office.client.post(f"/v1/transfers/{transfer['id']}/decline", headers=stage.receiver.headers)
+    assert (await told(office, stage.giver))[3:] == ["transfer_declined"]
+    assert (await letters(office, stage.giver.email))[1:] == [
+        "transfer_accepted",
+        "ticket_given_back",
+        "transfer_declined",
+    ]
+
+
+async def test_an_address_without_an_account_gets_an_e_mail_and_no_more_than_one(office: BoxOffice) -> None:
+    stage = await set_stage(office)
+    body = {"email": "nobody@evently.example"}
+    for _ in range(2):
+        await office.client.post(f"{stage.path}/transfers", json=body, headers=stage.giver.headers)
+    assert await letters(office, body["email"]) == ["ticket_offered"]
+    raw = await office.context.database.fetch_value(
+        "SELECT rendered FROM mail_messages WHERE address = $1", body["email"]
+    )
+    assert b"/transfers/trf_" in raw
+    assert b"Mina Ito" in raw
+
+
+async def test_the_holder_hears_of_a_cancelled_event_and_the_buyer_gets_the_money(office: BoxOffice) -> None:
+    stage = await set_stage(office)
+    await accepted(office, stage)
+    await office.deliver()
+    event_id = parse_id("evt", stage.booking["event_id"])
+    await sales_cancel(office, event_id)
+    assert (await told(office, stage.receiver))[1:] == ["ticket_lost"]
+    assert (await told(office, stage.giver))[-1] == "booking_cancelled"
+    assert (await letters(office, stage.receiver.email))[-1] == "ticket_lost"
+
+
+async def sales_cancel(office: BoxOffice, event_id: UUID) -> None:
+    """Cancel an event with its bookings, as its organizer and the job do."""
+    context = office.context
+    async with context.database.transaction() as tx:
+        await organizing.cancel_event(tx, event_id, utc_now())
+    await cancel_bookings(context.database, context.engine, event_id)
+
+
+async def test_holders_are_reminded_and_told_of_another_time(office: BoxOffice) -> None:
+    stage = await set_stage(office)
+    await accepted(office, stage)
+    await office.deliver()
+    context, event_id = office.context, parse_id("evt", stage.booking["event_id"])
+    booking_id = parse_id("bkg", stage.booking["id"])
+    for _ in range(2):
+        async with context.database.transaction() as tx:
+            starts_at = utc_now() + timedelta(days=30)
+            await notifications.add_for_bookings(
+                tx, event_id, 1, "event_rescheduled", utc_now(), [booking_id]
+            )
+            await notifications.add_reminders(
+                tx, event_id, starts_at.replace(microsecond=0), utc_now(), [booking_id]
+            )
+    assert (await told(office, stage.receiver))[1:3] == ["event_rescheduled", "event_reminder"]
+    assert "event_reminder" in await told(office, stage.giver), "one ticket is still theirs"
+
+
+async def test_a_name_on_a_ticket_ends_with_its_holder(office: BoxOffice) -> None:
+    stage = await set_stage(office)
+
+    async def name(person: Somebody, text: str) -> Any:
+        tag = (await office.client.get(stage.path, headers=person.headers)).headers["etag"]
+        return await office.client.patch(
+            stage.path, json={"attendee_name": text}, headers=person.headers | {"if-match": tag}
+        )
+
+    assert (await name(stage.giver, "Grace Hopper")).status_code == 200
+    await accepted(office, stage)
+    mine = (await office.client.get(stage.path, headers=stage.receiver.headers)).json()
+    assert mine["attendee_name"] is None
+    await office.deliver()
+    assert await office.context.database.fetch("SELECT FROM attendee_names") == []
+    assert (await name(stage.receiver, "Ada Lovelace")).json()["attendee_name"] == "Ada Lovelace"
+    assert problem_of(await name(stage.giver, "Grace Hopper"), 409) == "name-fixed"
+    theirs = (await office.client.get(stage.path, headers=stage.giver.headers)).json()
+    assert theirs["attendee_name"] is None, "the name of another person is not shown"

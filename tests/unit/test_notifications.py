@@ -45,6 +45,18 @@ TICKETS = ((UUID(int=41), UUID(int=51), 2500),)
             sales.facts.RefundSettled(BOOKING, REFUND, 100, "gateway"),
             NewNotification(0, "refund_paid", None, BOOKING, refund_id=REFUND),
         ),
+        (
+            sales.facts.TransferEnded(MORE, BOOKING, BUYER, "declined"),
+            NewNotification(0, "transfer_declined", BUYER, BOOKING),
+        ),
+        (
+            sales.facts.TransferEnded(MORE, BOOKING, BUYER, "expired"),
+            NewNotification(0, "transfer_expired", BUYER, BOOKING),
+        ),
+        (
+            sales.facts.TicketGivenBack(BOOKING, MORE, OTHER, b"v", b"i"),
+            NewNotification(0, "ticket_given_back", None, BOOKING),
+        ),
         (sales.facts.OfferMade(ENTRY, BOOKING), NewNotification(0, "offer_made", None, BOOKING, ENTRY)),
         (sales.facts.EntryWithdrawn(ENTRY, "lapsed"), NewNotification(0, "offer_lapsed", entry_id=ENTRY)),
         (
@@ -117,3 +129,12 @@ def test_a_ticket_that_is_cancelled_while_it_is_offered_is_cancelled() -> None:
         sales.facts.TicketUnbound(BOOKING, UUID(int=61)),  # the offer that stood for it has its place now
     ]
     assert [note.kind for note in notifications_of(facts)] == ["booking_confirmed", "booking_cancelled"]
+
+
+def test_a_ticket_that_is_taken_tells_its_giver_and_its_receiver() -> None:
+    taken = sales.facts.TransferAccepted(MORE, BOOKING, BUYER, OTHER, b"v", b"i")
+    assert notifications_of([taken]) == [
+        NewNotification(0, "transfer_accepted", BUYER, BOOKING),
+        NewNotification(0, "ticket_received", OTHER, BOOKING, apart_id=MORE),
+    ]
+    assert notifications_of([sales.facts.TransferEnded(MORE, BOOKING, BUYER, "withdrawn")]) == []

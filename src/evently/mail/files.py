@@ -16,9 +16,11 @@ from evently.mail.nouns import Message
 from evently.mail.reading import Story
 from evently.tickets import IssuedTickets, TicketPrinter
 
-_WITH_TICKETS: Final = frozenset({"booking_confirmed", "event_reminder"})
+_WITH_TICKETS: Final = frozenset({"booking_confirmed", "event_reminder", "ticket_received"})
 # Importing the entry again updates it: another time, or cancelled
-_WITH_CALENDAR: Final = frozenset({"booking_confirmed", "event_rescheduled", "booking_cancelled"})
+_WITH_CALENDAR: Final = frozenset(
+    {"booking_confirmed", "event_rescheduled", "booking_cancelled", "ticket_received"}
+)
 # Mail servers take ten megabytes and more; beyond this, the page of the booking is the better way
 BYTES_MAX: Final = 5_000_000
 
@@ -37,7 +39,10 @@ class Files:
         """Return the attachments of a message."""
         if story.booking is None or message.kind not in _WITH_TICKETS | _WITH_CALENDAR:
             return ()
-        issued = await tickets.load_tickets(self._database, story.booking, message.person_id)
+        try:
+            issued = await tickets.load_tickets(self._database, story.booking, message.person_id)
+        except Refused:  # the ticket has another holder by now
+            return ()
         found = [
             await self._tickets(issued) if message.kind in _WITH_TICKETS else None,
             self._calendar(issued, message.person_id) if message.kind in _WITH_CALENDAR else None,

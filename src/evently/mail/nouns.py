@@ -57,6 +57,12 @@ KINDS: Final[Mapping[str, KindTerms]] = {
     "tickets_cancelled": KindTerms("tickets", _MONEY_KEPT),
     "return_taken": KindTerms("tickets", _MONEY_KEPT),
     "refund_paid": KindTerms("tickets", _MONEY_KEPT),
+    "transfer_accepted": KindTerms("tickets", _MONEY_KEPT),
+    "transfer_declined": KindTerms("tickets", _MONEY_KEPT),
+    "transfer_expired": KindTerms("tickets", _MONEY_KEPT),
+    "ticket_received": KindTerms("tickets", _MONEY_KEPT),
+    "ticket_given_back": KindTerms("tickets", _MONEY_KEPT),
+    "ticket_lost": KindTerms("tickets", _MONEY_KEPT),
     "event_rescheduled": KindTerms("changes", _NEWS_KEPT),
     "offer_made": KindTerms("waitlist", _NEWS_KEPT, urgent=True),
     "offer_ending": KindTerms("waitlist", _NEWS_KEPT, urgent=True),
@@ -128,6 +134,7 @@ class TicketOffered(msgspec.Struct, frozen=True, tag="ticket_offered"):
     giver: str
     ticket: str
     path: str
+    transfer_id: UUID | None = None  # nothing is sent once it has ended
 
 
 class Notified(msgspec.Struct, frozen=True, tag="notification", omit_defaults=True):

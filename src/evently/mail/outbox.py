@@ -15,13 +15,14 @@ import msgspec
 import structlog
 
 from evently.db import Connection, Database, load_queries
-from evently.kit.ids import new_id
+from evently.kit.ids import new_id, show_id
 from evently.mail.nouns import (
     KINDS,
     Message,
     MessageState,
     Notified,
     Requested,
+    TicketOffered,
     decode_subject,
     encode_subject,
 )
@@ -85,6 +86,27 @@ async def add_for_notifications(tx: Connection, new: Sequence[Notification]) -> 
                 ats=[each.created_at for each, _ in wanted],
                 expires_ats=[each.created_at + terms.kept for each, terms in wanted],
             )
+        )
+
+
+async def add_ticket_offers(tx: Connection, transfer_ids: Sequence[UUID], now: datetime) -> None:
+    """Store an e-mail for each of these offers of tickets that is still open."""
+    for row in await tx.fetch(*sql.list_ticket_offers(transfer_ids=transfer_ids)):
+        seat = row["seat_label"]
+        offered = TicketOffered(
+            row["event_id"],
+            row["giver"],
+            row["type_name"] if seat is None else f"{row['type_name']}, {seat}",
+            f"/transfers/{show_id('trf', row['transfer_id'])}",
+            row["transfer_id"],
+        )
+        await add(
+            tx,
+            offered,
+            address=row["address"],
+            person_id=None,
+            expires_at=row["expires_at"],
+            now=now,
         )
 
 

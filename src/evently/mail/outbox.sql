@@ -39,6 +39,26 @@ WHERE
     )
 ON CONFLICT DO NOTHING;
 
+-- name: list_ticket_offers
+-- What e-mails say of offers of tickets that are still open: none of a person whose account was closed, and
+-- none about a sandbox event.
+SELECT
+    transfers.event_id,
+    transfers.transfer_id,
+    transfers.address,
+    transfers.expires_at,
+    people.name AS giver,
+    ticket_types.name AS type_name,
+    coalesce(tickets.seat_label, tickets.seat_id) AS seat_label
+FROM transfers
+INNER JOIN events ON events.event_id = transfers.event_id AND NOT events.sandbox
+INNER JOIN people ON people.person_id = transfers.giver_id AND people.erased_at IS NULL
+INNER JOIN tickets ON tickets.event_id = transfers.event_id AND tickets.ticket_id = transfers.ticket_id
+INNER JOIN ticket_types
+    ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
+WHERE transfers.transfer_id = ANY(:transfer_ids::uuid[]) AND transfers.state = 'offered'
+ORDER BY transfers.offered_at, transfers.transfer_id;
+
 -- name: claim
 -- Claim messages that are due, what is urgent first: they are not due again before :until. Locked rows belong
 -- to another process that claims at this moment.

@@ -17,6 +17,7 @@ from evently.accounts import Organizer
 from evently.catalogue import Event, Venue
 from evently.db import Database, load_queries
 from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.ids import show_id
 from evently.kit.memory import Memory
 from evently.mail.nouns import Notified
 from evently.sales.commands import Booking, WaitlistEntry
@@ -50,11 +51,23 @@ class Story(msgspec.Struct, frozen=True):
     entry: WaitlistEntry | None
     refund_minor: int | None
     unnamed: int = 0
+    reader_id: UUID | None = None  # to whom the message goes
 
     @property
     def event(self) -> Event:
         """The event."""
         return self.about.event
+
+    @property
+    def page(self) -> str:
+        """The path of the page with the reader's tickets: of the booking, for its buyer."""
+        booking = self.booking
+        assert booking is not None, "a story about tickets has a booking"
+        if self.reader_id in (None, booking.buyer_id):
+            return f"/bookings/{show_id('bkg', booking.booking_id)}"
+        if booking.tickets:
+            return f"/tickets/{show_id('tkt', booking.tickets[0].ticket_id)}"
+        return "/me/tickets"
 
 
 class Reader:
@@ -73,18 +86,34 @@ class Reader:
         except Refused:
             return ""
 
-    async def read(self, kind: str, subject: Notified, now: datetime) -> Story:
-        """Return the story of a message of a kind; raises Dropped when it is no longer true."""
+    async def read(self, kind: str, subject: Notified, now: datetime, reader_id: UUID | None = None) -> Story:
+        """Return the story of a message of a kind to a reader; raises Dropped when it is no longer true.
+
+        Without a reader, it is told as to the buyer.
+        """
         try:
             about = await self._events.get(subject.event_id, lambda: self._read_event(subject.event_id))
             booking, entry = await self._read_claim(subject)
             refund_minor = await self._read_refund(subject)
         except Refused as exc:
             raise Dropped("what it is about is not there any more") from exc
+        if booking is not None and reader_id not in (None, booking.buyer_id):
+            # What was passed on to the reader; if it is theirs no more, then what was
+            own = tuple([each for each in booking.tickets if each.holder_id == reader_id])
+            booking = msgspec.structs.replace(booking, tickets=own)
         unnamed = await self._count_unnamed(kind, about.event, booking, now)
-        story = Story(about, booking, entry, refund_minor, unnamed)
+        story = Story(about, booking, entry, refund_minor, unnamed, reader_id)
         check(kind, story, now)
         return story
+
+    async def check_offered(self, transfer_id: UUID) -> None:
+        """Raise Dropped when a ticket is no longer offered."""
+        try:
+            story = await sales.reads.get_transfer(self._database, transfer_id)
+        except Refused as exc:
+            raise Dropped("the offer is not there any more") from exc
+        if story.transfer.state != "offered":
+            raise Dropped("the offer has ended")
 
     async def read_about(self, event_id: UUID, now: datetime) -> About:
         """Return an event with what messages name; raises Dropped when it has begun or was cancelled."""
@@ -143,6 +172,8 @@ def check(kind: str, story: Story, now: datetime) -> None:
     event, booking = story.event, story.booking
     if kind == "booking_confirmed" and booking is not None and booking.state != "confirmed":
         raise Dropped("the booking was cancelled meanwhile")
+    if kind == "ticket_received" and not (booking is not None and booking.tickets):
+        raise Dropped("the ticket has another holder again")
     if kind in ("event_rescheduled", "event_reminder") and not _lies_ahead(event, now):
         raise Dropped("the event has begun or was cancelled")
     if kind == "event_reminder" and (booking is None or booking.state != "confirmed"):

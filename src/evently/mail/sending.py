@@ -245,6 +245,8 @@ class Mail:
     async def _letter(self, message: Message, now: datetime) -> tuple[Letter, tuple[Attachment, ...]]:
         base = self.options.base_url
         if isinstance(message.data, TicketOffered):
+            if message.data.transfer_id is not None:
+                await self._reader.check_offered(message.data.transfer_id)
             about = await self._reader.read_about(message.data.event_id, now)
             return write_offered(message, message.data, about, Setting(base, now)), ()
         if isinstance(message.data, EmailChange):
@@ -253,7 +255,7 @@ class Mail:
             return write_account_change(message, message.data, base), ()
         if not isinstance(message.data, Notified):
             return write_requested(message, message.data, Setting(base, now)), ()
-        story = await self._reader.read(message.kind, message.data, now)
+        story = await self._reader.read(message.kind, message.data, now, message.person_id)
         files = () if self._attach is None else await self._attach(message, story)
         topic, unsubscribe = KINDS[message.kind].refusable, None
         if topic is not None and message.person_id is not None:

@@ -132,6 +132,8 @@ def write_notified(kind: str, story: Story, setting: Setting) -> Letter:
 
 _NEVER_ASK: Final = "Nobody from Evently ever asks you for this code."
 _BOOKED: Final = "You get this because you have booked this event."
+_PASSED_ON: Final = "You get this because you have offered a ticket of this event to another person."
+_RECEIVED: Final = "You get this because you have accepted a ticket of this event."
 _WAITED: Final = "You get this because you have joined the waitlist of this event."
 
 
@@ -384,6 +386,97 @@ def _event_reminder(story: Story, setting: Setting) -> Letter:
     )
 
 
+def _transfer_accepted(story: Story, setting: Setting) -> Letter:
+    return Letter(
+        subject=f"Your ticket was taken: {_title(story.event)}",
+        preview="It has another code now, and yours is void.",
+        heading="The ticket that you passed on was accepted",
+        paragraphs=(
+            "It belongs to the person to whom you offered it. Its old code is void: do not use it any more.",
+            "If money is paid back for it, that goes to the person who has booked it.",
+        ),
+        rows=_rows_of(story.about),
+        action=Link("Show my tickets", f"{setting.base_url}/me/tickets"),
+        why=_PASSED_ON,
+    )
+
+
+def _transfer_declined(story: Story, setting: Setting) -> Letter:
+    return _still_yours(
+        story, setting, "declined", "The person to whom you offered the ticket does not want it."
+    )
+
+
+def _transfer_expired(story: Story, setting: Setting) -> Letter:
+    return _still_yours(story, setting, "not taken in time", "Nobody accepted the ticket that you offered.")
+
+
+def _still_yours(story: Story, setting: Setting, what: str, sentence: str) -> Letter:
+    return Letter(
+        subject=f"Your ticket was {what}: {_title(story.event)}",
+        preview="It is still yours, with the same code.",
+        heading=f"The ticket that you offered was {what}",
+        paragraphs=(f"{sentence} It is still yours, with the same code.",),
+        rows=_rows_of(story.about),
+        action=_to_booking("Show my tickets", story, setting),
+        why=_PASSED_ON,
+    )
+
+
+def _ticket_received(story: Story, setting: Setting) -> Letter:
+    booking = _booking(story)
+    door = booking.payment == "door" and booking.payment_id is None and booking.total_minor() > 0
+    return Letter(
+        subject=f"Your ticket: {_title(story.event)}, {_short_day(story.event)}",
+        preview=f"{_when(story.event)}, {plain(story.event.venue_name)}",
+        heading="The ticket is yours",
+        paragraphs=_attached(setting) or ("You find your ticket at the address below.",),
+        rows=(
+            *_rows_of(story.about),
+            ("Tickets", _tickets(story)),
+            *([("To pay at the door", _amount(booking.total_minor(), booking))] if door else []),
+        ),
+        action=_to_booking("Show my ticket", story, setting),
+        notes=(
+            "Show it once at the entrance, on paper or on a screen, and to nobody else before.",
+            "You cannot cancel it: if you cannot come, pass it on, or give it back at the same address.",
+        ),
+        why=_RECEIVED,
+    )
+
+
+def _ticket_given_back(story: Story, setting: Setting) -> Letter:
+    return Letter(
+        subject=f"A ticket is yours again: {_title(story.event)}",
+        preview="The person to whom it was passed on has given it back.",
+        heading="A ticket is yours again",
+        paragraphs=(
+            "The person who held it has given it back. It has a new code; you can use, pass on or cancel it.",
+        ),
+        rows=(*_rows_of(story.about), ("Booking", reference_of(_booking(story).booking_id))),
+        action=_to_booking("Show the booking", story, setting),
+        why=_BOOKED,
+    )
+
+
+def _ticket_lost(story: Story, setting: Setting) -> Letter:
+    cancelled = story.event.state == "cancelled"
+    return Letter(
+        subject=f"{'Event cancelled' if cancelled else 'Ticket cancelled'}: {_title(story.event)}",
+        preview="Your ticket is void.",
+        heading="The event is cancelled" if cancelled else "Your ticket is cancelled",
+        paragraphs=(
+            "The organizer has cancelled the event. Your ticket is void."
+            if cancelled
+            else "The organizer has cancelled the ticket that was passed on to you. It is void.",
+            "What is paid back goes to the person who has booked it.",
+        ),
+        rows=_rows_of(story.about),
+        action=_to_event("Show the event", story.event, setting),
+        why=_RECEIVED,
+    )
+
+
 _WRITERS: Final[Mapping[str, Callable[[Story, Setting], Letter]]] = {
     "booking_confirmed": _booking_confirmed,
     "payment_failed": _payment_failed,
@@ -391,6 +484,12 @@ _WRITERS: Final[Mapping[str, Callable[[Story, Setting], Letter]]] = {
     "tickets_cancelled": _tickets_cancelled,
     "return_taken": _return_taken,
     "refund_paid": _refund_paid,
+    "transfer_accepted": _transfer_accepted,
+    "transfer_declined": _transfer_declined,
+    "transfer_expired": _transfer_expired,
+    "ticket_received": _ticket_received,
+    "ticket_given_back": _ticket_given_back,
+    "ticket_lost": _ticket_lost,
     "event_rescheduled": _event_rescheduled,
     "offer_made": _offer_made,
     "offer_ending": _offer_ending,
@@ -421,7 +520,11 @@ def _rows_of(about: About) -> tuple[tuple[str, str], ...]:
 
 def _tickets(story: Story) -> str:
     """Return the tickets that are not void: those with seats one by one, the others counted."""
-    kept = [ticket for ticket in _booking(story).tickets if ticket.state != "void"]
+    kept = [
+        ticket
+        for ticket in _booking(story).tickets
+        if ticket.state != "void" and ticket.holder_id in (None, story.reader_id)
+    ]
     seated = [_type(story, each) + f": {isolated(each.seat_label)}" for each in kept if each.seat_label]
     counted = Counter(_type(story, each) for each in kept if not each.seat_label)
     return "\n".join([*(f"{count} × {name}" for name, count in counted.items()), *seated]) or "none"
@@ -460,7 +563,7 @@ def _unnamed_words(story: Story) -> tuple[str, ...]:
 
 
 def _to_booking(words: str, story: Story, setting: Setting) -> Link:
-    return Link(words, f"{setting.base_url}/bookings/{show_id('bkg', _booking(story).booking_id)}")
+    return Link(words, setting.base_url + story.page)
 
 
 def _to_event(words: str, event: Event, setting: Setting) -> Link:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -19,7 +19,7 @@ import msgspec
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import CommonRefusal, Refused
-from evently.kit.ids import new_id
+from evently.kit.ids import NO_ID, new_id
 from evently.notifications.choices import forget_choices
 from evently.sales.facts import (
     BookingCancelled,
@@ -31,8 +31,11 @@ from evently.sales.facts import (
     OfferAccepted,
     OfferMade,
     RefundSettled,
+    TicketGivenBack,
     TicketsCancelled,
     TicketUnbound,
+    TransferAccepted,
+    TransferEnded,
 )
 from evently.sales.outbox import JournalFacts
 
@@ -61,10 +64,11 @@ class NewNotification(msgspec.Struct, frozen=True):
     booking_id: UUID | None = None
     entry_id: UUID | None = None
     refund_id: UUID | None = None
+    apart_id: UUID = NO_ID  # tells the notifications of one fact apart
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """A notification of a person. The kinds are listed with the table (migrations 0014, 0019)."""
+    """A notification of a person. The kinds are listed with the table (migrations 0014, 0019, 0028)."""
 
     notification_id: UUID
     person_id: UUID
@@ -100,6 +104,7 @@ async def add(
                 booking_ids=[notification.booking_id for _, notification in new],
                 entry_ids=[notification.entry_id for _, notification in new],
                 refund_ids=[notification.refund_id for _, notification in new],
+                apart_ids=[notification.apart_id for _, notification in new],
                 ats=[row.at for row, _ in new],
             )
         )
@@ -109,13 +114,48 @@ async def add(
 async def add_for_bookings(
     tx: Connection, event_id: UUID, seq: int, kind: str, at: datetime, booking_ids: Sequence[UUID]
 ) -> list[Notification]:
-    """Store a notification to the buyers of these bookings about one journal row. Harmless to repeat.
+    """Store a notification to the buyers of these bookings, and to whom they have passed tickets on.
 
-    Bookings that were placed after the row, or are live no more, are left out. Returns the notifications that
-    were not stored before.
+    Harmless to repeat. Bookings that were placed after the row, or are live no more, are left out, and so are
+    reminders of bookings of which others hold every ticket. Returns the notifications that were not stored
+    before.
     """
+    about: dict[str, Any] = {"event_id": event_id, "seq": seq, "kind": kind, "at": at}
     new = {"booking_ids": booking_ids, "ids": [new_id() for _ in booking_ids]}
-    return _stored(await tx.fetch(*sql.add_for_bookings(event_id=event_id, seq=seq, kind=kind, at=at, **new)))
+    stored = _stored(await tx.fetch(*sql.add_for_bookings(**about, **new)))
+    held = [
+        row["ticket_id"]
+        for row in await tx.fetch(*sql.list_passed_on(event_id=event_id, booking_ids=booking_ids))
+    ]
+    if held:
+        new = {"ticket_ids": held, "ids": [new_id() for _ in held]}
+        stored += _stored(await tx.fetch(*sql.add_for_holders(**about, **new)))
+    return stored
+
+
+async def add_for_cancelled_tickets(tx: Connection, rows: Sequence[JournalFacts]) -> list[Notification]:
+    """Notify people whose tickets were cancelled that others had passed on to them. Harmless to repeat."""
+    lost = [
+        (row, line, ticket_id)
+        for row in rows
+        for line, fact in enumerate(row.facts)
+        if isinstance(fact, BookingCancelled | TicketsCancelled) and fact.was == "confirmed"
+        for ticket_id, *_ in fact.tickets
+    ]
+    if not lost:
+        return []
+    return _stored(
+        await tx.fetch(
+            *sql.add_for_cancelled_tickets(
+                event_ids=[row.event_id for row, _, _ in lost],
+                seqs=[row.seq for row, _, _ in lost],
+                lines=[line for _, line, _ in lost],
+                ticket_ids=[ticket_id for _, _, ticket_id in lost],
+                ids=[new_id() for _ in lost],
+                ats=[row.at for row, _, _ in lost],
+            )
+        )
+    )
 
 
 async def add_reminders(
@@ -192,7 +232,10 @@ def notifications_of(facts: Sequence[Fact], unpaid: Collection[UUID] = frozenset
     Holds ask for none, and neither does their expiry, unless the booking is one of the `unpaid`.
     """
     resold = _resold(facts)
-    found = [_notification_of(line, each, unpaid, resold=line in resold) for line, each in enumerate(facts)]
+    found = [
+        *[_notification_of(line, each, unpaid, resold=line in resold) for line, each in enumerate(facts)],
+        *[each for line, fact in enumerate(facts) for each in _about_passing_on(line, fact)],
+    ]
     return [notification for notification in found if notification is not None]
 
 
@@ -235,6 +278,23 @@ def _notification_of(
         case EntryWithdrawn(entry_id=entry_id, reason="cancelled" | "over_limit"):  # not by the buyer
             return NewNotification(line, "entry_withdrawn", entry_id=entry_id)
     return None
+
+
+def _about_passing_on(line: int, fact: Fact) -> list[NewNotification]:
+    """Return the notifications about a ticket that is passed on: one fact may tell two people."""
+    match fact:
+        case TransferAccepted(giver_id=giver_id, receiver_id=receiver_id, booking_id=booking_id):
+            return [
+                NewNotification(line, "transfer_accepted", giver_id, booking_id),
+                NewNotification(line, "ticket_received", receiver_id, booking_id, apart_id=fact.transfer_id),
+            ]
+        case TransferEnded(how="declined", giver_id=giver_id, booking_id=booking_id):
+            return [NewNotification(line, "transfer_declined", giver_id, booking_id)]
+        case TransferEnded(how="expired", giver_id=giver_id, booking_id=booking_id):
+            return [NewNotification(line, "transfer_expired", giver_id, booking_id)]
+        case TicketGivenBack(booking_id=booking_id):
+            return [NewNotification(line, "ticket_given_back", booking_id=booking_id)]
+    return []
 
 
 def _resold(facts: Sequence[Fact]) -> set[int]:

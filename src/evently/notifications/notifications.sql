@@ -7,12 +7,14 @@ notification_id, person_id, event_id, kind, booking_id, entry_id, refund_id, cre
 -- Store notifications: at most one for each place in the journal, none about a sandbox event, and none for an
 -- erased person. Where a fact does not have the person, the booking or the waitlist entry has.
 INSERT INTO notifications (
-    event_id, seq, line, notification_id, person_id, kind, booking_id, entry_id, refund_id, created_at
+    event_id, seq, line, booking_told, notification_id, person_id, kind, booking_id, entry_id, refund_id,
+    created_at
 )
 SELECT
     new.event_id,
     new.seq,
     new.line,
+    new.apart_id,
     new.notification_id,
     coalesce(new.person_id, bookings.buyer_id, entries.buyer_id),
     new.kind,
@@ -22,8 +24,10 @@ SELECT
     new.at
 FROM unnest(
     :event_ids::uuid[], :seqs::bigint[], :lines::integer[], :ids::uuid[], :person_ids::uuid[], :kinds::text[],
-    :booking_ids::uuid[], :entry_ids::uuid[], :refund_ids::uuid[], :ats::timestamptz[]
-) AS new (event_id, seq, line, notification_id, person_id, kind, booking_id, entry_id, refund_id, at)
+    :booking_ids::uuid[], :entry_ids::uuid[], :refund_ids::uuid[], :ats::timestamptz[], :apart_ids::uuid[]
+) AS new (
+    event_id, seq, line, notification_id, person_id, kind, booking_id, entry_id, refund_id, at, apart_id
+)
 INNER JOIN events ON events.event_id = new.event_id AND NOT events.sandbox
 LEFT JOIN bookings
     ON new.person_id IS NULL
@@ -53,7 +57,72 @@ INNER JOIN bookings
     AND (bookings.state = 'confirmed' OR (bookings.state = 'held' AND :kind <> 'event_reminder'))
     AND bookings.placed_at <= :at
 LEFT JOIN people ON people.person_id = bookings.buyer_id
-WHERE people.erased_at IS NULL
+WHERE
+    people.erased_at IS NULL
+    AND (
+        :kind <> 'event_reminder'
+        OR EXISTS (
+            SELECT FROM tickets
+            WHERE
+                tickets.event_id = bookings.event_id
+                AND tickets.booking_id = bookings.booking_id
+                AND tickets.state = 'valid'
+                AND tickets.holder_id IS NULL
+        )
+    )
+ON CONFLICT DO NOTHING
+RETURNING {notification};
+
+-- name: list_passed_on
+-- The tickets of bookings that other persons hold.
+SELECT ticket_id
+FROM tickets
+WHERE
+    event_id = :event_id
+    AND booking_id = ANY(:booking_ids::uuid[])
+    AND holder_id IS NOT NULL
+    AND state = 'valid';
+
+-- name: add_for_holders
+-- Store a notification about one journal row for the holder of each of these tickets: none about a sandbox
+-- event, and none for an erased person.
+INSERT INTO notifications (
+    event_id, seq, line, booking_told, notification_id, person_id, kind, booking_id, created_at
+)
+SELECT
+    tickets.event_id, :seq::bigint, 0, tickets.ticket_id, new.notification_id, tickets.holder_id, :kind,
+    tickets.booking_id, :at::timestamptz
+FROM unnest(:ticket_ids::uuid[], :ids::uuid[]) AS new (ticket_id, notification_id)
+INNER JOIN events ON events.event_id = :event_id AND NOT events.sandbox
+INNER JOIN tickets
+    ON
+        tickets.event_id = events.event_id
+        AND tickets.ticket_id = new.ticket_id
+        AND tickets.holder_id IS NOT NULL
+INNER JOIN people ON people.person_id = tickets.holder_id AND people.erased_at IS NULL
+ON CONFLICT DO NOTHING
+RETURNING {notification};
+
+-- name: add_for_cancelled_tickets
+-- Store a notification for each of these cancelled tickets that had been passed on, to whom it was; at most
+-- one for a place in the journal and a ticket.
+INSERT INTO notifications (
+    event_id, seq, line, booking_told, notification_id, person_id, kind, booking_id, created_at
+)
+SELECT
+    tickets.event_id, new.seq, new.line, tickets.ticket_id, new.notification_id, tickets.holder_id,
+    'ticket_lost', tickets.booking_id, new.at
+FROM unnest(
+    :event_ids::uuid[], :seqs::bigint[], :lines::integer[], :ticket_ids::uuid[], :ids::uuid[],
+    :ats::timestamptz[]
+) AS new (event_id, seq, line, ticket_id, notification_id, at)
+INNER JOIN events ON events.event_id = new.event_id AND NOT events.sandbox
+INNER JOIN tickets
+    ON
+        tickets.event_id = new.event_id
+        AND tickets.ticket_id = new.ticket_id
+        AND tickets.holder_id IS NOT NULL
+INNER JOIN people ON people.person_id = tickets.holder_id AND people.erased_at IS NULL
 ON CONFLICT DO NOTHING
 RETURNING {notification};
 

@@ -35,6 +35,7 @@ class PushMessage(msgspec.Struct, frozen=True):
 
     notification_id: UUID
     device_id: UUID
+    person_id: UUID
     kind: str
     data: str  # what it is about, as it is stored
     endpoint: str

@@ -55,8 +55,9 @@ FROM due
 INNER JOIN push_devices AS devices ON devices.device_id = due.device_id
 WHERE messages.notification_id = due.notification_id AND messages.device_id = due.device_id
 RETURNING
-    messages.notification_id, messages.device_id, messages.kind, messages.data, devices.endpoint,
-    devices.device_key, devices.auth, messages.urgent, messages.created_at, messages.expires_at,
+    messages.notification_id, messages.device_id, devices.person_id, messages.kind, messages.data,
+    devices.endpoint, devices.device_key, devices.auth, messages.urgent, messages.created_at,
+    messages.expires_at,
     messages.attempts;
 
 -- name: finish

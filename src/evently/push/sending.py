@@ -150,7 +150,7 @@ class Push:
         subject = decode_subject(message.data)
         assert isinstance(subject, Notified), "a push is about a notification"
         try:
-            story = await self._reader.read(message.kind, subject, now)
+            story = await self._reader.read(message.kind, subject, now, message.person_id)
         except Dropped as exc:
             await self._finish(message, "dropped", str(exc))
             return

@@ -42,6 +42,7 @@ TASKS: Final[Mapping[str, Task]] = {
 EFFECTS: Final[tuple[Effect, ...]] = (
     analytics.count,
     tasks.notify,
+    tasks.forget_names,
     checkout.begin_refunds,
     partial(tasks.store_jobs, REACTIONS),
 )

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import accounts, catalogue, checkout, jobs, mail, notifications, push, sales
+from evently import accounts, attendees, catalogue, checkout, jobs, mail, notifications, push, sales
 from evently.accounts import Accounts
 from evently.checkout import Checkout
 from evently.db import Connection, Database
@@ -23,7 +23,14 @@ from evently.kit.ids import parse_id, show_id
 from evently.mail import Mail
 from evently.notifications import Notification
 from evently.push import Push
-from evently.sales.facts import Fact, HoldExpired, SaleCancelled
+from evently.sales.facts import (
+    Fact,
+    HoldExpired,
+    SaleCancelled,
+    TicketGivenBack,
+    TransferAccepted,
+    TransferOffered,
+)
 from evently.sales.outbox import JournalFacts
 
 EVENTS_SWEPT_MAX: Final = 200  # at a time: a batch holds 500 commands, and buyers want to be in it
@@ -70,13 +77,35 @@ async def notify(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     ]
     unpaid = await checkout.list_attempted(tx, expired) if expired else frozenset()
     new = await notifications.add(tx, rows, unpaid)
+    new += await notifications.add_for_cancelled_tickets(tx, rows)
     await send_later(tx, new)
+    for row in rows:
+        offered = [fact.transfer_id for fact in row.facts if isinstance(fact, TransferOffered)]
+        if offered:
+            await mail.add_ticket_offers(tx, offered, row.at)
 
 
 async def send_later(tx: Connection, new: Sequence[Notification]) -> None:
     """Store the e-mails and the pushes of these notifications, for people who want them."""
     await mail.add_for_notifications(tx, new)
     await push.add_for_notifications(tx, new)
+
+
+async def forget_names(tx: Connection, rows: Sequence[JournalFacts]) -> None:
+    """Forget the names on tickets that have got other holders."""
+    passed_on = [
+        (row.event_id, fact.ticket_id)
+        for row in rows
+        for fact in row.facts
+        if isinstance(fact, TicketGivenBack)
+    ]
+    if accepted := [
+        fact.transfer_id for row in rows for fact in row.facts if isinstance(fact, TransferAccepted)
+    ]:
+        passed_on += await sales.reads.list_tickets_of_transfers(tx, accepted)
+    if passed_on:
+        events, tickets = zip(*passed_on, strict=True)
+        await attendees.clear_names(tx, events, tickets)
 
 
 # Jobs -------------------------------------------------------------------------------------------------------

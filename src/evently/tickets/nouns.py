@@ -70,6 +70,11 @@ class IssuedTickets(msgspec.Struct, frozen=True):
         return reference_of(self.booking.booking_id)
 
     @property
+    def count(self) -> int:
+        """How many tickets the booking has, those that the reader may not see included."""
+        return max(len(self.booking.tickets), len(self.tickets))
+
+    @property
     def due_at_the_door(self) -> bool:
         """Whether the tickets are paid at the door, and not paid yet."""
         booking = self.booking

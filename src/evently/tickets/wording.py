@@ -109,7 +109,7 @@ def write_tickets(issued: IssuedTickets, typefaces: Typefaces) -> PrintedTickets
 def label_of(issued: IssuedTickets, ticket: IssuedTicket) -> str:
     """Return what names a ticket to a person who does not see its code."""
     seat = "" if ticket.seat_label is None else f", {ticket.seat_label}"
-    return f"Ticket {ticket.number} of {len(issued.tickets)}{seat}, {issued.event.title}"
+    return f"Ticket {ticket.number} of {issued.count}{seat}, {issued.event.title}"
 
 
 def date_in_words(local: datetime) -> str:
@@ -165,7 +165,7 @@ def _write_page(issued: IssuedTickets, ticket: IssuedTicket, put: Callable[[str]
     buyer = None if issued.buyer_name is None else put(issued.buyer_name)
     attendee = None if ticket.attendee_name is None else put(ticket.attendee_name)
     return PrintedTicket(
-        count=f"{ticket.number} of {len(issued.tickets)}",
+        count=f"{ticket.number} of {issued.count}",
         type=put(ticket.type_name),
         price=price_of(issued, ticket),
         price_label=price_label_of(issued, ticket),

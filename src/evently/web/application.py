@@ -44,6 +44,7 @@ from evently.web.pages import (
 from evently.web.pages import bookings as booking_pages
 from evently.web.pages import notifications as notification_pages
 from evently.web.pages import offline as offline_pages
+from evently.web.pages import passing as passing_pages
 from evently.web.pages import passkeys as passkey_pages
 from evently.web.pages import seat_map as seat_map_pages
 from evently.web.pages import seats as seat_pages
@@ -84,6 +85,7 @@ PAGES: Final = (
     booking_pages,
     waitlist_pages,
     ticket_pages,
+    passing_pages,
     offline_pages,
     sessions,
     passkey_pages,

@@ -86,12 +86,16 @@ async def list_transfers_of_person(
     return Page(found, write_cursor((last.offered_at, last.transfer_id)))
 
 
-async def list_open_transfers(
-    database: Database, event_id: UUID, ticket_ids: Collection[UUID]
-) -> dict[UUID, Transfer]:
-    """Return the open transfers of tickets of an event, by ticket."""
-    rows = await database.fetch(*sql.list_open(event_id=event_id, ticket_ids=list(ticket_ids)))
-    return {row["ticket_id"]: Transfer(*row.values()) for row in rows}
+async def find_verified_address(database: Database, person_id: UUID) -> str | None:
+    """Return the address of a person, to which tickets can be offered, if it is verified."""
+    address: str | None = await database.fetch_value(*sql.find_verified_address(person_id=person_id))
+    return address
+
+
+async def list_transfers_of_ticket(database: Database, event_id: UUID, ticket_id: UUID) -> list[Transfer]:
+    """Return the transfers of a ticket, newest first: a ticket is offered a few times."""
+    rows = await database.fetch(*sql.list_of_ticket(event_id=event_id, ticket_id=ticket_id))
+    return [Transfer(*row.values()) for row in rows]
 
 
 async def find_held_ticket(database: Database, person_id: UUID, ticket_id: UUID) -> HeldTicket | None:
@@ -120,6 +124,14 @@ async def list_open_of_giver(database: Database, person_id: UUID, limit: int) ->
     """Return open transfers that a person has made."""
     rows = await database.fetch(*sql.list_open_of_giver(person_id=person_id, limit=limit))
     return [Transfer(*row.values()) for row in rows]
+
+
+async def list_tickets_of_transfers(
+    tx: Connection, transfer_ids: Collection[UUID]
+) -> list[tuple[UUID, UUID]]:
+    """Return the tickets of transfers, with their events."""
+    rows = await tx.fetch(*sql.list_tickets(transfer_ids=list(transfer_ids)))
+    return [(row["event_id"], row["ticket_id"]) for row in rows]
 
 
 async def count_transfers(

@@ -56,12 +56,6 @@ WHERE
 ORDER BY transfers.offered_at DESC, transfers.transfer_id DESC
 LIMIT :limit;
 
--- name: list_open
--- The open transfers of tickets.
-SELECT {transfer}
-FROM transfers
-WHERE event_id = :event_id AND ticket_id = ANY(:ticket_ids::uuid[]) AND state = 'offered';
-
 -- name: find_held
 -- A ticket among those that a person has booked, or that were passed on to them: no index finds a ticket by
 -- its id alone.
@@ -126,3 +120,22 @@ SELECT
         AS by_giver,
     (SELECT count(*) FROM transfers WHERE address = :address AND offered_at > :since) AS to_address,
     (SELECT count(*) FROM transfers WHERE event_id = :event_id AND ticket_id = :ticket_id) AS of_ticket;
+
+-- name: list_tickets
+-- The tickets of transfers.
+SELECT event_id, ticket_id
+FROM transfers
+WHERE transfer_id = ANY(:transfer_ids::uuid[]);
+
+-- name: list_of_ticket
+-- The transfers of a ticket, newest first.
+SELECT {transfer}
+FROM transfers
+WHERE event_id = :event_id AND ticket_id = :ticket_id
+ORDER BY offered_at DESC, transfer_id DESC;
+
+-- name: find_verified_address
+-- The address of a person who has proved that it is theirs.
+SELECT email
+FROM people
+WHERE person_id = :person_id AND email_verified_at IS NOT NULL;

@@ -39,7 +39,10 @@ class NotificationView(msgspec.Struct, frozen=True):
     reached a limit), booking_confirmed, booking_cancelled, tickets_cancelled (some tickets of a booking),
     return_taken (another buyer took returned tickets), refund_paid, payment_failed (the hold ended, or the
     booking was cancelled, because it was not paid), event_rescheduled (another time or place: get the event
-    and the cancellation quote), event_reminder (the event is on the next day).
+    and the cancellation quote), event_reminder (the event is on the next day); transfer_accepted,
+    transfer_declined, transfer_expired (an offer of a ticket to another person), ticket_received (a ticket
+    was passed on to me), ticket_given_back (a ticket is its buyer's again), ticket_lost (the organizer
+    cancelled a ticket that was passed on to me).
     """
 
     id: str

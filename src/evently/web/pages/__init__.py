@@ -5,6 +5,7 @@ browsing          the home page and the search
 events            the page of an event
 choosing          from chosen tickets to a booking; seats: choosing seats from a list
 bookings          one address for a booking's whole life; tickets: a ticket on the screen, and as PDF
+passing           offering a ticket to another person, and accepting it
 waitlist          joining, waiting, offers
 sessions          logging in and out, making an account
 site              theme, styleguide, accessibility, manifest, robots, sitemap

@@ -216,6 +216,10 @@ async def my_tickets(request: Request) -> Response[str]:
         )
         lists[kind] = await _show_all(request, page.data)
     lists["upcoming"].sort(key=lambda each: each.event.starts_at)
+    received = await sales.reads.list_received_tickets(context.database, request.actor.id, _UPCOMING_MAX)
+    offered = await _offered_to(request)
+    event_ids = {each.event_id for each in received} | {each.transfer.event_id for each in offered}
+    events = await catalogue.find_events(context.database, event_ids) if event_ids else {}
     return render(
         request,
         "my_tickets.html",
@@ -223,7 +227,21 @@ async def my_tickets(request: Request) -> Response[str]:
         upcoming=lists["upcoming"],
         past=lists["past"],
         cancelled=lists["cancelled"],
+        received=[(each, events[each.event_id]) for each in received],
+        offered=[(each, events[each.transfer.event_id]) for each in offered],
     )
+
+
+async def _offered_to(request: Request) -> list[sales.reads.TransferStory]:
+    """Return the tickets that others offer to the reader."""
+    database, reader_id = request.context.database, request.actor.id
+    address = await sales.reads.find_verified_address(database, reader_id)
+    if address is None:
+        return []
+    page = await sales.reads.list_transfers_of_person(database, reader_id, address, _PAST_MAX, None)
+    return [
+        each for each in page.data if each.transfer.state == "offered" and each.transfer.giver_id != reader_id
+    ]
 
 
 async def read_booking(request: Request, booking_id: UUID) -> BookingOnPage:

@@ -90,6 +90,7 @@ def _page(
         event=event,
         event_address=event_address(event),
         booking_address=f"/bookings/{show_id('bkg', issued.booking.booking_id)}",
+        received=issued.booking.buyer_id != request.actor.id,
         qr=None if ticket.code is None else markupsafe.Markup(tickets.qr_svg(ticket.code, label)),  # noqa: S704
         before=others and [show_id("tkt", each) for each in others[0]],
         after=others and [show_id("tkt", each) for each in others[1]],
