@@ -145,7 +145,7 @@ async def test_files_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Busy, match="file_too_large"):
         await downloads.write(parts(51), "a", listener.receive)
     kept = await downloads.write(parts(50), "a", listener.receive)
-    with pytest.raises(Busy, match="^downloads"):
+    with pytest.raises(Busy, match=r"^downloads"):
         await downloads.write(parts(11), "b", listener.receive)
     kept.close()
     files = [
