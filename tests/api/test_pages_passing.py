@@ -117,3 +117,19 @@ async def test_a_visitor_learns_nothing_and_finds_the_way(office: BoxOffice) -> 
     await unverified.read(transfer)
     assert (unverified.status, unverified.heading()) == (403, "Confirm your e-mail first")
     assert "Mina Ito" not in unverified.text
+
+
+async def test_the_copy_of_the_data_has_the_offers_of_both_sides(office: BoxOffice) -> None:
+    stage = await set_stage(office)
+    offered = await offer(office, stage)
+    for person, side in ((stage.giver, "giver"), (stage.receiver, "receiver")):
+        visitor = Visitor(office, person.headers)
+        await visitor.read("/me/export")
+        assert visitor.page is not None
+        (told,) = visitor.page.json()["transfers"]
+        assert (told["id"], told["side"], told["state"]) == (offered["id"], side, "offered")
+        assert told["address"] == stage.receiver.email
+    stranger = Visitor(office, (await somebody(office, "Eve")).headers)
+    await stranger.read("/me/export")
+    assert stranger.page is not None
+    assert stranger.page.json()["transfers"] == []

@@ -21,7 +21,7 @@ from evently.kit.cursors import Page
 from evently.kit.ids import reference_of, show_id
 from evently.kit.money import Money
 from evently.notifications import Notification
-from evently.sales.commands import Booking, Ticket, WaitlistEntry
+from evently.sales.commands import Booking, Ticket, Transfer, WaitlistEntry
 from evently.web.services import Request
 
 ROWS_MAX: Final = 10_000  # of each list: more than a person books in a life; 10 MB
@@ -42,11 +42,16 @@ async def export_person(request: Request) -> bytes:
     told = await _all(
         lambda after: notifications.list_notifications(database, person_id, _PAGE, after, unread=False)
     )
+    address = await sales.reads.find_verified_address(database, person_id)
+    transfers = await _all(
+        lambda after: sales.reads.list_transfers_of_person(database, person_id, address, _PAGE, after)
+    )
     found: dict[str, Any] = {
         "exported_at": now,
         **await _account(database, person_id, now),
         "bookings": [_booking(each) for each in bookings],
         "attendee_names": [_name(each) for each in await attendees.list_names_of(database, person_id)],
+        "transfers": [_transfer(each.transfer, person_id) for each in transfers],
         "waitlist": [_entry(each) for each in entries],
         "notifications": [_notification(each) for each in told],
         "devices": [
@@ -133,6 +138,21 @@ def _name(given: ExportedName) -> dict[str, Any]:
         "event_id": show_id("evt", given.event_id),
         "name": given.name,
         "changed_at": given.named_at,
+    }
+
+
+def _transfer(transfer: Transfer, person_id: UUID) -> dict[str, Any]:
+    """Return a transfer as its giver or its receiver may read it: neither sees the id of the other."""
+    gave = transfer.giver_id == person_id
+    return {
+        "id": show_id("trf", transfer.transfer_id),
+        "event_id": show_id("evt", transfer.event_id),
+        "ticket_id": show_id("tkt", transfer.ticket_id),
+        "side": "giver" if gave else "receiver",
+        "address": transfer.address,
+        "state": transfer.state,
+        "offered_at": transfer.offered_at,
+        "ended_at": transfer.ended_at,
     }
 
 
