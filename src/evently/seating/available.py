@@ -64,14 +64,13 @@ class Cut:
 class BestRun:
     """The best run of a length among some of the seats.
 
-    The parts are in a heap, each with its best run, or with a bound until the run is needed. A part that has
-    changed enters once more; its earlier entry has an earlier version and is skipped.
+    The parts that have runs are in a heap, each with its best one, or with a bound until that is needed. A
+    part that has changed enters once more; its earlier entry has an earlier version and is skipped. A few
+    passes over all seats find the parts: where hardly any has a run, none of the others is looked at.
     """
 
     def __init__(self, available: Available, among: int, length: int, *, clean: bool) -> None:
-        self._available, self._among = available, Cut(among)
-        parts = available.plan.parts_with(among) if among else ()
-        self._parts = [part for part in parts if self._among.of(part)]
+        self._available, self._seats, self._among = available, among, Cut(among)
         self._unclean = set[int]()  # the parts whose runs all leave an orphan
         self._length, self._clean = length, clean
         self._heap: list[tuple[int, int, int, int]] = []  # bound or score, start or -1, part, version
@@ -114,13 +113,20 @@ class BestRun:
         self._seen = changed
 
     def _start_again(self) -> None:
-        available, length = self._available, self._length
+        available, plan, length = self._available, self._available.plan, self._length
         self._epoch, self._seen = available.epoch, len(available.changed_rows)
-        # Sorted, and so a heap. A bound comes before a run of the same score
-        self._heap = [
-            (part.nearest * length, -1, part.number, available.versions[part.number]) for part in self._parts
-        ]
-        self._unclean.clear()
+        self._heap, self._unclean = [], set()
+        starts = eroded(available.seats & self._seats, length) & plan.starts(length)
+        if not starts:
+            return
+        wanted = clean(starts, length, available.seats, plan.joined_after) if self._clean else starts
+        starts_cut, wanted_cut = Cut(starts), Cut(wanted)
+        # Nearest first, and so a heap. A bound comes before a run of the same score
+        for part in plan.parts_with(starts):
+            if wanted_cut.of(part):
+                self._heap.append((part.nearest * length, -1, part.number, available.versions[part.number]))
+            elif starts_cut.of(part):
+                self._unclean.add(part.number)
 
     def _best_of(self, part: Part) -> tuple[int, int] | None:
         """Return the score and the beginning of the best run of a part."""
