@@ -41,14 +41,14 @@ REASON_CHARACTERS_MAX: Final = 200
 GateName = Annotated[str, text(80, "West gate")]
 
 
-class Gate(msgspec.Struct, frozen=True):
+class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A gate of an event, and the ticket types that it admits; null: all of them."""
 
     name: GateName
     ticket_type_ids: Annotated[tuple[TicketTypeId, ...], items(100)] | None = None
 
 
-class CheckInTerms(msgspec.Struct, frozen=True):
+class CheckInTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an organizer allows at the door.
 
     `reentry`: who has left may come back with the same ticket. Before `opens_at` and from `closes_at` on,

@@ -14,6 +14,7 @@ from evently.accounts.codes import EmailCode
 from evently.accounts.invitations import Invitation
 from evently.accounts.keys import ApiKey
 from evently.accounts.organizers import Organizer
+from evently.accounts.passkeys import Passkey
 from evently.accounts.people import Person
 from evently.analytics import Revenue, Sums
 from evently.catalogue import Event, Venue
@@ -21,7 +22,7 @@ from evently.checkout import Payment, RefundRow
 from evently.db import Queries, load_queries
 from evently.notifications import Notification
 from evently.payments import DemoCharge, DemoEffect
-from evently.sales.commands import Booking, Ticket, Transfer, WaitlistEntry
+from evently.sales.commands import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
 from evently.sales.facts import TicketTypePut
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import PromoTerms, TicketTypeTerms
@@ -38,6 +39,7 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("accounts", "organizer"): Organizer,
     ("accounts", "invitation"): Invitation,
     ("accounts", "api_key"): ApiKey,
+    ("accounts", "passkey"): Passkey,
     ("seating", "seat_map_version"): SeatMapVersion,
     ("sales", "sale"): Sale,
     ("sales", "pool"): Pool,
@@ -48,6 +50,8 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("sales", "waitlist_entry"): WaitlistEntry,
     ("sales", "refund"): Refund,
     ("sales", "transfer"): Transfer,
+    ("sales", "scan"): Scan,
+    ("sales", "check_in"): CheckIn,
     ("checkout", "payment"): Payment,
     ("checkout", "refund"): RefundRow,
     ("analytics", "sums"): Sums,

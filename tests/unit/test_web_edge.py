@@ -382,15 +382,20 @@ async def test_the_access_log_has_one_line_per_request(capsys: pytest.CaptureFix
     assert "trace_id" not in second
 
 
-async def test_web_sockets_are_closed() -> None:
+async def test_a_web_socket_where_there_is_none_gets_the_response_to_a_request() -> None:
+    """ASGI calls that a denial: the server sends it in the place of the handshake."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
     async with edge_of(ROUTES) as edge:
-        await edge({"type": "websocket", "path": "/short", "headers": []}, _no_body, send)
-    assert sent == [{"type": "websocket.close"}]
+        await edge({**_scope("/nowhere"), "type": "websocket"}, _no_body, send)
+    assert [each["type"] for each in sent] == [
+        "websocket.http.response.start",
+        "websocket.http.response.body",
+    ]
+    assert sent[0]["status"] == 404
 
 
 async def test_a_client_that_goes_away_is_no_alarm(caplog: pytest.LogCaptureFixture) -> None:

@@ -105,14 +105,14 @@ class Trouble(Exception):
     """Something outside this process failed: the database, a gateway, the network.
 
     Clients are told to try again after `retry_after_seconds`. The words are not here: `reason` names a
-    sentence for what the kind of trouble is outside, and `data` fills it, as in `Refused`. `said`: what the
-    other side said, or what is wrong with it, for the log alone.
+    sentence for what the kind of trouble is outside, and `data` fills it, as in `Refused`. `response`: what
+    the other side responded, or what is wrong with it, for the log alone.
     """
 
     retry_after_seconds = 1
 
-    def __init__(self, reason: str = "", *, said: str = "", **data: object) -> None:
-        shown = said or ", ".join([reason, *[f"{name} {value}" for name, value in data.items()]])
+    def __init__(self, reason: str = "", *, response: str = "", **data: object) -> None:
+        shown = response or ", ".join([reason, *[f"{name} {value}" for name, value in data.items()]])
         super().__init__(shown or type(self).__name__)
         self.reason = reason
         self.data = data

@@ -35,8 +35,8 @@ _ENHANCED: Final = re.compile(r"5\.(\d{1,3})\.\d{1,3}\b")  # RFC 3463
 class MailTrouble(Trouble):
     """The mail server cannot be used now. The message was not sent, and is not to blame."""
 
-    def __init__(self, said: str) -> None:
-        super().__init__(said=said)
+    def __init__(self, response: str) -> None:
+        super().__init__(response=response)
 
 
 class SmtpServer(msgspec.Struct, frozen=True):

@@ -178,7 +178,7 @@ class GatewayTrouble(Trouble):
     retry_after_seconds = 5
 
     def __init__(self, message: str, *, effect_unknown: bool) -> None:
-        super().__init__(said=message)
+        super().__init__(response=message)
         self.effect_unknown = effect_unknown
 
 

@@ -36,8 +36,8 @@ SERVE: Final = ("-m", "evently", "serve", "--host", "127.0.0.1", "--port", "0")
 class CannotRehearse(Trouble):
     """The rehearsal cannot run; `said` tells the operator why."""
 
-    def __init__(self, said: str) -> None:
-        super().__init__(said=said)
+    def __init__(self, response: str) -> None:
+        super().__init__(response=response)
 
 
 class RunningServer(msgspec.Struct, frozen=True):
