@@ -16,6 +16,7 @@ const AHEAD_MAX = 40; // tickets that are kept before they are opened, soonest f
 const UNREACHABLE = [502, 503, 504]; // what proxies and a server that starts answer
 
 let epoch = 0; // counts what was cleared: an answer that was asked for before is not kept after
+let dueMarks = 0; // counts the forms that were sent: one during a read is not in what was read
 let refreshing;
 
 self.addEventListener("install", (event) => {
@@ -188,8 +189,11 @@ async function refreshFor(client) {
 }
 
 async function refreshIfDue() {
-  const state = await readState();
-  if (state && (state.due || Date.now() - state.fetched_at > FRESH_MS)) await refresh().catch(ignore);
+  for (let reads = 0; reads < 2; reads += 1) { // a form that is sent during the first one makes the second due
+    const state = await readState();
+    if (!state || !(state.due || Date.now() - state.fetched_at > FRESH_MS)) return;
+    await refresh().catch(ignore);
+  }
 }
 
 function refresh() {
@@ -201,6 +205,7 @@ function refresh() {
 
 async function readTickets() {
   const asked = epoch;
+  const marks = dueMarks;
   const answer = await fetch(LIST, { redirect: "manual", cache: "no-store" });
   if (answer.type === "opaqueredirect") return clear(); // nobody is signed in
   if (!answer.ok) return;
@@ -215,7 +220,7 @@ async function readTickets() {
     const { pathname } = new URL(request.url);
     if (pathname !== LIST && !wanted.has(pathname)) await cache.delete(request);
   }
-  await writeState({ ...list, fetched_at: Date.now() });
+  await writeState({ ...list, fetched_at: Date.now(), due: marks !== dueMarks });
   const versions = new Map(before?.tickets.map((each) => [each.address, each.version]));
   const changed = JSON.stringify(before?.tickets) !== JSON.stringify(list.tickets);
   for (const [path, ticket] of [...wanted].slice(0, AHEAD_MAX + 1)) {
@@ -252,6 +257,7 @@ async function clear({ pushes = false } = {}) {
 }
 
 async function markDue() {
+  dueMarks += 1;
   const state = await readState();
   if (state) await writeState({ ...state, due: true });
 }
