@@ -33,9 +33,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
 
 def simulate(history: Coroutine[Any, Any, T]) -> T:
-    """Run a history to its end."""
+    """Run a history to its end.
+
+    What still runs when a history fails is ended with it: the garbage collector would end it in a later test.
+    """
     loop = SimulatedLoop()
     try:
         return loop.run_until_complete(history)
     finally:
+        loop.run_until_complete(_end_all_others())
         loop.close()
+
+
+async def _end_all_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
