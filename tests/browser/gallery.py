@@ -63,6 +63,7 @@ class Gallery:
         """
         if self.wanted and not name.startswith(tuple(self.wanted)):
             return
+        await self._check(name)
         sizes = SIZES | (NARROW_SIZE if narrow else {})
         for size, (viewport, scale) in sizes.items():
             await self.page.set_viewport_size(viewport)
@@ -80,6 +81,13 @@ class Gallery:
                 shrink(await self.page.screenshot(), scale, GALLERY / f"{name}-{size}-{theme}.png")
         await self.page.set_viewport_size(DESKTOP)
         await self.page.emulate_media(color_scheme="light")
+
+    async def _check(self, name: str) -> None:
+        """Stop at a page that is broken; a picture of it would only be found by whoever looks."""
+        kind, text = await self.page.evaluate("[document.contentType, document.body.innerText]")
+        if kind != "text/html" or ("broke on our side" in text and name != "broken"):
+            sys.exit(f"{name} is broken: {text}")
+        await self.page.evaluate("document.fonts.ready.then(() => true)")
 
     async def visit(self, name: str, path: str, **how: bool) -> None:
         """Open a page and photograph it."""
