@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -20,7 +20,7 @@ from bench.load import BROWSER, Measured, book, browse, memory_of, read, refuse,
 from bench.machine import commit_measured, describe_machine
 from bench.results import OURS, Benchmark, Figure, Goal, Memory, Technique
 from bench.show import show_figures, show_techniques
-from bench.stage import HALL_SEATS, Preparations, Stage
+from bench.stage import HALL_SEATS, OnSale, Preparations, Stage
 from bench.write import write_document
 from evently.kit.clock import utc_now
 from evently.rehearsal.plan import raise_file_limit, run
@@ -66,6 +66,7 @@ MEMORY: Final = Goal("memory of the server: growth over the second half of many 
 
 
 Measuring: TypeAlias = Callable[[Goal, Callable[[], Measured]], list[Measured]]
+PARTS: Final = ("api", "halls", "pages", "streams", "pauses", "memory")  # of our measurements
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -144,8 +145,8 @@ def main(arguments: list[str]) -> int:
             people=plan.people,
             halls=2 * plan.runs + 1,
         )
-        _measure_ours(preparations, plan, benchmark, console)
-        if not options.ours:
+        _measure_ours(preparations, plan, benchmark, console, options.only or PARTS)
+        if not options.ours and not options.only:
             _measure_baselines(preparations, plan, benchmark, console)
     benchmark.seconds = time.monotonic() - began
     console.print(show_figures(benchmark))
@@ -170,6 +171,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--ours", action="store_true", help="skip the textbook techniques")
     parser.add_argument(
+        "--only", action="append", choices=PARTS, help="measure this part of ours alone; may be repeated"
+    )
+    parser.add_argument(
         "--workers",
         type=int,
         default=0,
@@ -180,15 +184,20 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         action="store_true",
         help="measure the memory over a million bookings instead of a hundred thousand",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.write and (options.only or options.ours):
+        parser.error("--write needs all measurements: leave out --only and --ours")
+    return options
 
 
 # Ours -------------------------------------------------------------------------------------------------------
 
 
-def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, console: Console) -> None:
+def _measure_ours(
+    preparations: Preparations, plan: Plan, benchmark: Benchmark, console: Console, parts: Sequence[str]
+) -> None:
     with preparations.stage() as stage:
-        hot, few = iter(stage.prepared.hot), iter(stage.prepared.few)
+        hot = iter(stage.prepared.hot)
         # The first seconds warm up caches, pages and plans.
         book(stage, [next(hot)], plan.fewer_clients, plan.short_seconds)
 
@@ -198,40 +207,55 @@ def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, 
             _say(console, goal.name, runs)
             return runs
 
-        one = measure(ONE_EVENT, lambda: book(stage, [next(hot)], plan.clients, plan.seconds))
-        many = measure(MANY_EVENTS, lambda: book(stage, stage.prepared.many, plan.clients, plan.seconds))
-        fewer = measure(P99, lambda: book(stage, [next(hot)], plan.fewer_clients, plan.seconds))
-        alone = measure(UNLOADED_P99, lambda: book(stage, [next(hot)], 1, plan.short_seconds))
-        refused = measure(
-            REFUSALS, lambda: refuse(stage, next(few), plan.clients, plan.short_seconds, keyed=False)
-        )
-        keyed = measure(
-            KEYED_REFUSALS, lambda: refuse(stage, next(few), plan.clients, plan.short_seconds, keyed=True)
-        )
-        reads = measure(
-            READS,
-            lambda: read(
-                stage, stage.prepared.hot[0], plan.fewer_clients, plan.short_seconds, signed_in=False
-            ),
-        )
-        signed_in = read(stage, stage.prepared.hot[0], plan.fewer_clients, plan.short_seconds, signed_in=True)
-        rush = measure(STAMPEDE, lambda: stampede(stage, next(hot), plan.stampede))
-        _measure_halls(stage, plan, benchmark, measure)
-        _measure_pages(stage, plan, benchmark, measure)
-        _measure_streams(preparations, stage, plan, benchmark, console)
-        _measure_pauses(stage, benchmark, measure)
-        by_clients = {plan.clients: one[0], plan.fewer_clients: fewer[0]}
-        for clients in plan.by_clients:
-            if clients not in by_clients:
-                by_clients[clients] = _rested(
-                    preparations, stage, partial(book, stage, [next(hot)], clients, plan.short_seconds)
-                )
-        benchmark.memory = _watch_memory(stage, plan, benchmark, console)
+        if "api" in parts:
+            _measure_api(preparations, stage, hot, plan, benchmark, measure)
+        if "halls" in parts:
+            _measure_halls(stage, plan, benchmark, measure)
+        if "pages" in parts:
+            _measure_pages(stage, plan, benchmark, measure)
+        if "streams" in parts:
+            _measure_streams(preparations, stage, plan, benchmark, console)
+        if "pauses" in parts:
+            _measure_pauses(stage, benchmark, measure)
+        if "memory" in parts:
+            benchmark.memory = memory = _watch_memory(stage, plan, benchmark, console)
+            benchmark.figures.append(Figure(MEMORY, [memory.growth()], _memory_note(memory)))
         benchmark.wrong += run(audit_whole(stage))
         benchmark.audits += 1
+
+
+def _measure_api(
+    preparations: Preparations,
+    stage: Stage,
+    hot: Iterator[OnSale],
+    plan: Plan,
+    benchmark: Benchmark,
+    measure: Measuring,
+) -> None:
+    few = iter(stage.prepared.few)
+    one = measure(ONE_EVENT, lambda: book(stage, [next(hot)], plan.clients, plan.seconds))
+    many = measure(MANY_EVENTS, lambda: book(stage, stage.prepared.many, plan.clients, plan.seconds))
+    fewer = measure(P99, lambda: book(stage, [next(hot)], plan.fewer_clients, plan.seconds))
+    alone = measure(UNLOADED_P99, lambda: book(stage, [next(hot)], 1, plan.short_seconds))
+    refused = measure(
+        REFUSALS, lambda: refuse(stage, next(few), plan.clients, plan.short_seconds, keyed=False)
+    )
+    keyed = measure(
+        KEYED_REFUSALS, lambda: refuse(stage, next(few), plan.clients, plan.short_seconds, keyed=True)
+    )
+    read_load = (stage, stage.prepared.hot[0], plan.fewer_clients, plan.short_seconds)
+    reads = measure(READS, lambda: read(*read_load, signed_in=False))
+    signed_in = read(*read_load, signed_in=True)
+    rush = measure(STAMPEDE, lambda: stampede(stage, next(hot), plan.stampede))
+    by_clients = {plan.clients: one[0], plan.fewer_clients: fewer[0]}
+    for clients in plan.by_clients:
+        if clients not in by_clients:
+            by_clients[clients] = _rested(
+                preparations, stage, partial(book, stage, [next(hot)], clients, plan.short_seconds)
+            )
     rates = {clients: by_clients[clients].per_second for clients in plan.by_clients}
     benchmark.techniques.append(Technique(OURS, one, many, rates))
-    benchmark.figures[:0] = [
+    benchmark.figures += [
         Figure(
             ONE_EVENT, [each.per_second for each in one], f"p50 {one[0].p50:.0f} ms, p99 {one[0].p99:.0f} ms"
         ),
@@ -251,7 +275,6 @@ def _measure_ours(preparations: Preparations, plan: Plan, benchmark: Benchmark, 
         ),
         Figure(STAMPEDE, [each.last_answer_seconds for each in rush], f"p50 {rush[0].p50:,.0f} ms"),
         Figure(PER_COMMIT, [each.per_commit or 0.0 for each in one]),
-        Figure(MEMORY, [benchmark.memory.growth()], _memory_note(benchmark.memory)),
     ]
 
 
