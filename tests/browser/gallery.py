@@ -83,7 +83,7 @@ class Gallery:
         await self.page.emulate_media(color_scheme="light")
 
     async def _check(self, name: str) -> None:
-        """Stop at a page that is broken; a picture of it would only be found by whoever looks."""
+        """Stop at a page that is broken: nobody may notice its picture."""
         kind, text = await self.page.evaluate("[document.contentType, document.body.innerText]")
         if kind != "text/html" or ("broke on our side" in text and name != "broken"):
             sys.exit(f"{name} is broken: {text}")
