@@ -29,7 +29,10 @@ from evently.kit.clock import Clock
 from evently.kit.errors import Busy
 from evently.kit.ids import new_id
 from evently.sales import Engine, EngineOptions
-from evently.sales.commands import Booked, Booking, Command, No, Outcome, PlaceBooking, SalesRefusal, Ticket
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import PlaceBooking
+from evently.sales.nouns import Booking, Ticket
+from evently.sales.outcomes import Booked, No, Outcome, SalesRefusal
 from evently.sales.reads import Sale, find_sale
 
 sql: Final = load_queries(__name__)

@@ -28,7 +28,7 @@ from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import FieldError, Refusal, Refused
 from evently.kit.together import Together
 from evently.kit.visible import is_visible, misprints
-from evently.sales.commands import Booking, Ticket
+from evently.sales.nouns import Booking, Ticket
 from evently.sales.states import TicketState
 
 sql: Final = load_queries(__name__)

@@ -26,7 +26,9 @@ from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.ids import TicketTypeId
 from evently.kit.shapes import Instant, copy_fields, items, text
 from evently.sales import Engine
-from evently.sales.commands import No, Scan, Scanned, ScanTicket, UndoScan
+from evently.sales.commands.check_ins import ScanTicket, UndoScan
+from evently.sales.nouns import Scan
+from evently.sales.outcomes import No, Scanned
 from evently.sales.reads import read_sale
 from evently.sales.states import Direction
 from evently.sales.ticket_code import read_code

@@ -15,7 +15,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
 from evently.sales import carry_out
-from evently.sales.commands import PutTicketType
+from evently.sales.commands.sale_terms import PutTicketType
 from evently.sales.reads import find_sale
 from evently.sales.reads import proof as proving
 from evently.sales.terms import Conditions

@@ -17,7 +17,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import EventChanges, NewTicketType, PromoDraft, SaleTerms, Tax
-from evently.sales.commands import CancelBooking
+from evently.sales.commands.bookings import CancelBooking
 from evently.sales.terms import Conditions, Fees, RefundWindow
 from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
 from tests.support.catalogue import BERLIN

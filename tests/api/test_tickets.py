@@ -20,7 +20,7 @@ from evently.kit.ids import new_id, parse_id, show_id
 from evently.mail.files import Files
 from evently.mail.nouns import Message, Notified
 from evently.mail.reading import Reader
-from evently.sales.commands import UNITS_MAX
+from evently.sales.commands.bookings import UNITS_MAX
 from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of
 from tests.support.catalogue import make_organizer
 from tests.support.certificates import make_wallet_files

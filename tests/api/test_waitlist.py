@@ -17,7 +17,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import AddedTicketType, EventChanges, NewTicketType, SaleTerms
-from evently.sales.commands import WakeSale
+from evently.sales.commands.sale_terms import WakeSale
 from evently.sales.reads.waitlist import estimate_of
 from evently.sales.terms import Conditions
 from tests.support.box_office import BoxOffice, instant, open_box_office, problem_of

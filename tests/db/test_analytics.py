@@ -24,7 +24,7 @@ from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing import NewTicketType, SaleTerms
 from evently.sales import carry_out
-from evently.sales.commands import WakeSale
+from evently.sales.commands.sale_terms import CancelSale, WakeSale
 from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
@@ -272,7 +272,7 @@ async def test_drafts_and_sandbox_events_count_for_themselves_alone(db: Database
 async def test_a_cancelled_event_has_no_places(db: Database, desk: SalesDesk) -> None:
     event, cancelled = await desk.event(sale_terms(capacity=40)), await desk.event(sale_terms(capacity=70))
     async with db.transaction() as tx:
-        await carry_out(tx, sales.commands.CancelSale(cancelled.event_id), NOW)
+        await carry_out(tx, CancelSale(cancelled.event_id), NOW)
     found = await analytics.read_report(db, Scope(organizer_id=event.organizer_id), ALWAYS)
     assert (found.events, found.capacity.capacity) == (2, 40)
 

@@ -19,15 +19,14 @@ from evently.db import Database
 from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing import Tax
-from evently.sales.commands import (
+from evently.sales.commands.bookings import (
     BookingLine,
     OutsideRefund,
     PlaceBooking,
-    PutPromoCode,
     RecordOutsideRefunds,
     RecordRefund,
-    WakeSale,
 )
+from evently.sales.commands.sale_terms import PutPromoCode, WakeSale
 from evently.sales.outbox import JournalFacts
 from evently.sales.terms import Conditions, Fees, PromoTerms, RefundWindow
 from tests.db.test_audit_extras import bustle, desk, pay

@@ -15,7 +15,7 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import new_id
-from evently.sales.commands import Booking
+from evently.sales.nouns import Booking
 from tests.support.sales_desk import SalesDesk, open_sales_desk
 
 

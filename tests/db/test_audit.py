@@ -21,7 +21,7 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id, show_id
 from evently.reactions import EFFECTS
 from evently.reactions.relay import IDLE_SECONDS, Relay
-from evently.sales.commands import WakeSale
+from evently.sales.commands.sale_terms import WakeSale
 from evently.sales.facts import chain
 from tests.support.sales_desk import ManualClock, SalesDesk, open_sales_desk
 

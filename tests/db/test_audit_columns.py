@@ -17,24 +17,17 @@ import pytest_asyncio
 from evently.audit import examine
 from evently.db import Connection, Database, Record
 from evently.kit.ids import new_id
-from evently.sales.commands import (
+from evently.sales.commands.bookings import BookingLine, ExtendHold, PlaceBooking, ReturnTickets
+from evently.sales.commands.check_ins import ScanTicket, UndoScan
+from evently.sales.commands.transfers import (
     AcceptTransfer,
-    BookingLine,
     DeclineTransfer,
-    Done,
-    ExtendHold,
     GiveBackTicket,
-    JoinWaitlist,
-    LeaveWaitlist,
     OfferTransfer,
-    PlaceBooking,
-    ReturnTickets,
-    Scanned,
-    ScanTicket,
-    Transferred,
-    UndoScan,
     WithdrawTransfer,
 )
+from evently.sales.commands.waitlist import JoinWaitlist, LeaveWaitlist
+from evently.sales.outcomes import Done, Scanned, Transferred
 from evently.sales.states import Direction
 from evently.sales.terms import Conditions
 from tests.db.test_audit import deliver, found, trade

@@ -14,32 +14,30 @@ from evently import sales
 from evently.audit import inspect
 from evently.db import Database
 from evently.kit.ids import new_id
-from evently.sales.commands import (
-    AcceptOffer,
-    BlockSeats,
-    Booked,
-    Booking,
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import (
     BookingLine,
     CancelBooking,
-    Command,
     ConfirmBooking,
-    JoinWaitlist,
-    Listed,
-    Outcome,
     OutsideRefund,
     PlaceBooking,
-    PutConditions,
-    PutPool,
-    PutPromoCode,
-    PutSeating,
-    PutTicketType,
     RecordCapture,
     RecordOutsideRefunds,
     RecordRefund,
-    RescheduleEvent,
     ReturnTickets,
 )
+from evently.sales.commands.sale_terms import (
+    PutConditions,
+    PutPool,
+    PutPromoCode,
+    PutTicketType,
+    RescheduleEvent,
+)
+from evently.sales.commands.seats import BlockSeats, PutSeating
+from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist
 from evently.sales.facts import BookingHeld, PoolPut
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked, Listed, Outcome
 from evently.sales.terms import Conditions, Fees, PoolTerms, PromoTerms, RefundWindow, TicketTypeTerms
 from tests.db.test_audit import Planted, deliver, found, planted
 from tests.support.catalogue import sale_terms

@@ -14,7 +14,8 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
-from evently.sales.commands import Booked, BookingLine, No, Outcome, PlaceBooking, SalesRefusal
+from evently.sales.commands.bookings import BookingLine, PlaceBooking
+from evently.sales.outcomes import Booked, No, Outcome, SalesRefusal
 from evently.sales.reads import find_sale
 from tests.support.catalogue import make_event, make_organizer, make_venue, sale_terms
 

@@ -25,7 +25,7 @@ from evently.kit.ids import new_id
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
 from evently.sales import carry_out
-from evently.sales.commands import BookingLine, PlaceBooking
+from evently.sales.commands.bookings import BookingLine, PlaceBooking
 from evently.sales.reads import (
     find_sale,
     list_sale_summaries,

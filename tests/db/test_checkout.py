@@ -34,9 +34,12 @@ from evently.kit.ids import new_id
 from evently.payments import Authorisation, DemoGateway, GatewayTrouble, Intent, demo
 from evently.reactions.relay import Relay
 from evently.reactions.tasks import cancel_bookings, cancel_bookings_later
-from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExtendHold, WakeSale
+from evently.sales.commands.bookings import CancelBooking, ExtendHold
+from evently.sales.commands.sale_terms import CancelSale, WakeSale
 from evently.sales.facts import decode_facts
+from evently.sales.nouns import Booking
 from evently.sales.outbox import JournalFacts
+from evently.sales.outcomes import Booked
 from evently.sales.terms import Conditions, RefundWindow
 from tests.db.test_audit import deliver, found
 from tests.support.mail import make_mail

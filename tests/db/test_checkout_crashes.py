@@ -16,7 +16,9 @@ import pytest_asyncio
 from evently.checkout import Checkout, Payment, PaymentChoice, list_payments
 from evently.db import Database
 from evently.kit.errors import Refused
-from evently.sales.commands import Booking, CancelBooking, WakeSale
+from evently.sales.commands.bookings import CancelBooking
+from evently.sales.commands.sale_terms import WakeSale
+from evently.sales.nouns import Booking
 from evently.sales.reads import find_sale
 from tests.support.crash_points import CrashPoint, ProcessCrashed, crashing_checkout
 from tests.support.paying import Desk, open_desk

@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 from evently.checkout import Checkout, PaymentChoice, list_payments
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Refused, Trouble
-from evently.sales.commands import Booked, Booking, CancelBooking, CancelSale, ExtendHold, WakeSale
+from evently.sales.commands.bookings import CancelBooking, ExtendHold
+from evently.sales.commands.sale_terms import CancelSale, WakeSale
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked
 from tests.db.test_checkout_crashes import judge
 from tests.support.crash_points import CrashPoint, ProcessCrashed, crashing_checkout
 from tests.support.paying import Desk, open_desk

@@ -21,15 +21,10 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.payments import Guarded, GuardOptions
 from evently.payments.stripe import StripeGateway
-from evently.sales.commands import (
-    Booked,
-    Booking,
-    CancelBooking,
-    No,
-    OutsideRefund,
-    RecordOutsideRefunds,
-)
+from evently.sales.commands.bookings import CancelBooking, OutsideRefund, RecordOutsideRefunds
 from evently.sales.facts import Fact, OutsideRefundsRecorded, RefundSettled, decode_facts
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked, No
 from tests.db.test_audit import deliver, found
 from tests.support.fake_stripe import KEY, SECRET, FakeStripe, fake_stripe, sign
 from tests.support.paying import Desk, open_desk

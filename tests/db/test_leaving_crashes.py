@@ -22,7 +22,7 @@ from evently.checkout import Checkout
 from evently.db import Database
 from evently.kit.ids import new_id, show_id
 from evently.reactions import TASKS, Services
-from evently.sales.commands import JoinWaitlist
+from evently.sales.commands.waitlist import JoinWaitlist
 from evently.sales.leaving import JOB
 from evently.sales.reads import find_sale
 from tests.support.accounts import CHEAP, ORIGIN, PASSWORD, SECRET, log_in

@@ -25,7 +25,8 @@ from evently.mail.smtp import Answer
 from evently.notifications import Choice
 from evently.notifications.choices import NotificationsRefusal
 from evently.reactions.tasks import remind
-from evently.sales.commands import JoinWaitlist, RescheduleEvent
+from evently.sales.commands.sale_terms import RescheduleEvent
+from evently.sales.commands.waitlist import JoinWaitlist
 from tests.support.catalogue import sale_terms
 from tests.support.mail import BASE, Post, add_person, deliver, make_mail
 from tests.support.sales_desk import SalesDesk, open_sales_desk

@@ -39,8 +39,9 @@ from evently.organizing import (
     ZoneDraft,
 )
 from evently.sales import carry_out
-from evently.sales.commands import BookingLine, PlaceBooking, SalesRefusal
+from evently.sales.commands.bookings import BookingLine, PlaceBooking
 from evently.sales.facts import decode_facts
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Sale, find_sale, list_journal, list_sale_summaries
 from evently.sales.terms import Conditions, Fees, RefundWindow
 from evently.seating import add_seat_map

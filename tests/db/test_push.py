@@ -24,7 +24,7 @@ from evently.push import DEVICES_MAX, NewDevice, Push, PushServices
 from evently.push.endpoints import PublicNetwork
 from evently.push.outbox import FAILURES_MAX, KEPT, claim
 from evently.push.sending import CLAIM, RETRY_MAX
-from evently.sales.commands import JoinWaitlist
+from evently.sales.commands.waitlist import JoinWaitlist
 from tests.support.catalogue import sale_terms
 from tests.support.mail import add_person, deliver
 from tests.support.push import HOST, FakeService, Phone, check_proof, make_push, open_push_service, point_of

@@ -26,18 +26,12 @@ from evently.reactions.tasks import (
     serve_waitlists,
 )
 from evently.sales import Engine, EngineOptions
-from evently.sales.commands import (
-    Booked,
-    BookingLine,
-    CancelSale,
-    ChangeSale,
-    JoinWaitlist,
-    PlaceBooking,
-    PutTicketType,
-    RescheduleEvent,
-)
+from evently.sales.commands.bookings import BookingLine, PlaceBooking
+from evently.sales.commands.sale_terms import CancelSale, ChangeSale, PutTicketType, RescheduleEvent
+from evently.sales.commands.waitlist import JoinWaitlist
 from evently.sales.facts import SaleCancelled
 from evently.sales.outbox import JournalFacts
+from evently.sales.outcomes import Booked
 from evently.sales.reads import find_sale, list_sale_summaries
 from tests.support.catalogue import sale_terms
 from tests.support.mail import make_mail

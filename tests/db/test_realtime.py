@@ -17,16 +17,11 @@ from evently.db import Database
 from evently.kit.ids import new_id, show_id
 from evently.realtime import Frame, Hub, show_types
 from evently.sales import Glance
-from evently.sales.commands import (
-    BlockSeats,
-    Booked,
-    Booking,
-    BookingLine,
-    PlaceBooking,
-    PutSeating,
-    PutTicketType,
-    UnblockSeats,
-)
+from evently.sales.commands.bookings import BookingLine, PlaceBooking
+from evently.sales.commands.sale_terms import PutTicketType
+from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked
 from evently.sales.reads import BOARD_SECONDS, SeatBoards, find_sale, public_types
 from tests.support.halls import SMALL_HALL
 from tests.support.sales_desk import SalesDesk, open_sales_desk

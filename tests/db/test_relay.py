@@ -19,7 +19,8 @@ from evently.reactions import EFFECTS
 from evently.reactions import relay as relaying
 from evently.reactions.relay import BUSY_SECONDS, IDLE_SECONDS, LEASE, Relay
 from evently.sales import store
-from evently.sales.commands import BookingLine, CancelSale, PlaceBooking
+from evently.sales.commands.bookings import BookingLine, PlaceBooking
+from evently.sales.commands.sale_terms import CancelSale
 from tests.support.catalogue import until_somebody_waits
 from tests.support.sales_desk import ManualClock, SalesDesk, open_sales_desk
 

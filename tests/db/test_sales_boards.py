@@ -16,19 +16,12 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
-from evently.sales.commands import (
-    BlockSeats,
-    Booking,
-    BookingLine,
-    JoinWaitlist,
-    PlaceBooking,
-    PutSeating,
-    PutTicketType,
-    RetireTicketType,
-    SalesRefusal,
-    UnblockSeats,
-    WakeSale,
-)
+from evently.sales.commands.bookings import BookingLine, PlaceBooking
+from evently.sales.commands.sale_terms import PutTicketType, RetireTicketType, WakeSale
+from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
+from evently.sales.commands.waitlist import JoinWaitlist
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import (
     BOARD_SECONDS,
     SeatBoard,

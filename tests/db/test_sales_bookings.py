@@ -12,7 +12,7 @@ from evently import sales
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Bookings
 from tests.support.sales_desk import SalesDesk, open_sales_desk
 from tests.support.statements import statements_of

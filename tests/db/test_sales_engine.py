@@ -23,15 +23,11 @@ from evently.kit.errors import Busy
 from evently.kit.ids import new_id
 from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.sales import Engine, carry_out
-from evently.sales.commands import (
-    Booking,
-    CancelBooking,
-    ConfirmBooking,
-    PutPool,
-    RescheduleEvent,
-    RetireTicketType,
-    WakeSale,
-)
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import CancelBooking, ConfirmBooking
+from evently.sales.commands.sale_terms import PutPool, RescheduleEvent, RetireTicketType, WakeSale
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked, No
 from evently.sales.terms import Conditions, PoolTerms
 from tests.support.catalogue import sale_terms, until_somebody_waits
 from tests.support.paying import sold_under
@@ -127,7 +123,7 @@ async def test_the_bookings_of_a_batch_are_whole(desk: SalesDesk) -> None:
         desk.db, event, desk.engine, [place(event, types["view"], 3), place(event, types["floor"], 4)]
     )
     for outcome in outcomes:
-        assert isinstance(outcome, sales.commands.Booked)
+        assert isinstance(outcome, Booked)
         assert await sales.reads.get_booking(desk.db, outcome.booking.booking_id) == outcome.booking
     assert {name: pool.sold for name, pool in (await pools(desk.db, event)).items()} == {
         "hall": 7,
@@ -218,7 +214,7 @@ async def test_poison_hurts_nobody_else(
         17,
         18,
     }
-    assert not any(isinstance(outcome, sales.commands.No) for outcome in outcomes)
+    assert not any(isinstance(outcome, No) for outcome in outcomes)
     assert [log["event"] for log in logs] == ["poison_command"] * 3
     assert await desk.db.fetch_value("SELECT count(*) FROM bookings") == 37
     assert say(await desk.engine.submit(place(event, regular))) == "confirmed"
@@ -376,7 +372,7 @@ async def test_every_process_knows_what_a_move_has_promised(
         buyer_id = booked.buyer_id
         command = CancelBooking(event.event_id, booked.booking_id, buyer_id, buyer_id, one, moved_to)
         outcome = await other.submit(command)
-        assert isinstance(outcome, sales.commands.Booked), outcome
+        assert isinstance(outcome, Booked), outcome
         return outcome.booking.refunded_minor
 
     assert await give_back(held) == held.tickets[0].total_minor()
@@ -420,6 +416,6 @@ def age(engine: Engine) -> None:
     engine._glances.forget_all()
 
 
-async def carry_out_alone(desk: SalesDesk, command: sales.commands.Command) -> None:
+async def carry_out_alone(desk: SalesDesk, command: Command) -> None:
     async with desk.db.transaction() as tx:
         await carry_out(tx, command, desk.clock())

@@ -14,7 +14,8 @@ import pytest_asyncio
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
 from evently.sales import Engine
-from evently.sales.commands import Command, Outcome
+from evently.sales.commands import Command
+from evently.sales.outcomes import Outcome
 from tests.support.booking_clients import ClientJournal, run_clients
 from tests.support.catalogue import sale_terms, until_somebody_waits
 from tests.support.network_faults import DELIVERED_FAULTS, SILENT_FAULTS, Fault, Proxy, proxy_to

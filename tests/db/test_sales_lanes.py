@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from evently.db import Database
 from evently.kit.errors import Unavailable
-from evently.sales.commands import Booked
+from evently.sales.outcomes import Booked
 from tests.support.catalogue import until_somebody_waits
 from tests.support.row_checks import check_rows
 from tests.support.sales_desk import SalesDesk, open_sales_desk

@@ -14,27 +14,21 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.sales import Engine
-from evently.sales.commands import (
-    AcceptOffer,
-    Booking,
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import (
     BookingLine,
     CancelBooking,
-    ChangeSale,
-    Command,
     ConfirmBooking,
     ExtendHold,
-    JoinWaitlist,
-    LeaveWaitlist,
-    Listed,
     PlaceBooking,
-    PutConditions,
-    PutPool,
-    PutPromoCode,
     RecordCapture,
     RecordRefund,
     ReturnTickets,
-    WaitlistEntry,
 )
+from evently.sales.commands.sale_terms import ChangeSale, PutConditions, PutPool, PutPromoCode
+from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
+from evently.sales.nouns import Booking, WaitlistEntry
+from evently.sales.outcomes import Listed
 from evently.sales.terms import Conditions, PoolTerms, PromoTerms
 from tests.support.catalogue import sale_terms
 from tests.support.row_checks import check_rows

@@ -14,7 +14,10 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.sales import Engine, carry_out
-from evently.sales.commands import Booked, CancelBooking, Command, ConfirmBooking, PutPool
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import CancelBooking, ConfirmBooking
+from evently.sales.commands.sale_terms import PutPool
+from evently.sales.outcomes import Booked
 from evently.sales.terms import PoolTerms
 from tests.support.catalogue import sale_terms
 from tests.support.row_checks import check_rows

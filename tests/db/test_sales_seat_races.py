@@ -18,18 +18,11 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.sales import Engine
 from evently.sales import loading as sales_loading
-from evently.sales.commands import (
-    BlockSeats,
-    Booked,
-    BookingLine,
-    CancelBooking,
-    Command,
-    OpenSale,
-    Outcome,
-    PlaceBooking,
-    PutSeating,
-    UnblockSeats,
-)
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import BookingLine, CancelBooking, PlaceBooking
+from evently.sales.commands.sale_terms import OpenSale
+from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
+from evently.sales.outcomes import Booked, Outcome
 from evently.sales.reads import find_sale
 from evently.sales.rules.state import Sale
 from tests.support.halls import OTHER_HALL, SMALL_HALL, SmallMap

@@ -14,16 +14,10 @@ import pytest_asyncio
 from evently.db import Database
 from evently.kit.ids import new_id
 from evently.sales import states
-from evently.sales.commands import (
-    Booked,
-    BookingLine,
-    CancelSale,
-    ConfirmBooking,
-    JoinWaitlist,
-    PlaceBooking,
-    PutConditions,
-    PutTicketType,
-)
+from evently.sales.commands.bookings import BookingLine, ConfirmBooking, PlaceBooking
+from evently.sales.commands.sale_terms import CancelSale, PutConditions, PutTicketType
+from evently.sales.commands.waitlist import JoinWaitlist
+from evently.sales.outcomes import Booked
 from evently.sales.rules.state import DOOR_KEPT
 from evently.sales.terms import Conditions, TicketTypeTerms
 from tests.support.catalogue import sale_terms

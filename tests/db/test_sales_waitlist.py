@@ -16,21 +16,20 @@ from evently.db import Database
 from evently.kit.ids import new_id
 from evently.reactions.tasks import serve_waitlists
 from evently.sales import Engine
-from evently.sales.commands import (
-    CancelBooking,
+from evently.sales.batches import process
+from evently.sales.commands.bookings import CancelBooking
+from evently.sales.commands.sale_terms import (
     CancelSale,
     ChangeSale,
-    JoinWaitlist,
-    LeaveWaitlist,
-    Listed,
     PutConditions,
     PutPool,
     RetireTicketType,
-    WaitlistEntry,
     WakeSale,
 )
-from evently.sales.engine import process
+from evently.sales.commands.waitlist import JoinWaitlist, LeaveWaitlist
 from evently.sales.loading import load_waitlists
+from evently.sales.nouns import WaitlistEntry
+from evently.sales.outcomes import Listed
 from evently.sales.reads import WaitlistPosition, WaitlistPositions, read_sale
 from evently.sales.rules.state import WAITLIST_KNOWN_MAX
 from evently.sales.terms import Conditions, PoolTerms

@@ -7,8 +7,10 @@ from collections import Counter
 from typing import Final
 from uuid import UUID
 
-from evently.sales.commands import Booked, Booking, CancelBooking, ConfirmBooking, PlaceBooking
+from evently.sales.commands.bookings import CancelBooking, ConfirmBooking, PlaceBooking
 from evently.sales.facts import decode_facts
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked
 from evently.sales.replay import Replay
 from tests.sim.simulation import EVENTS, TICKET_TYPES, Simulation
 from tests.sim.statements import EventRows, Row

@@ -10,21 +10,11 @@ import asyncpg
 from msgspec.structs import replace
 
 from evently.kit.errors import Trouble
-from evently.sales.commands import (
-    AcceptOffer,
-    Booked,
-    Booking,
-    BookingLine,
-    CancelBooking,
-    Command,
-    ConfirmBooking,
-    JoinWaitlist,
-    LeaveWaitlist,
-    Listed,
-    Outcome,
-    PlaceBooking,
-    WaitlistEntry,
-)
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import BookingLine, CancelBooking, ConfirmBooking, PlaceBooking
+from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
+from evently.sales.nouns import Booking, WaitlistEntry
+from evently.sales.outcomes import Booked, Listed, Outcome
 from tests.sim.simulation import EVENTS, LIMITED, STANDARD, ReplyLost, Simulation
 
 TRIES_MAX: Final = 1_000

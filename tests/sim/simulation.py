@@ -24,7 +24,9 @@ from evently.db import Database
 from evently.db.pool import errors_as_trouble
 from evently.kit.errors import Refused, Trouble
 from evently.sales import Engine, EngineOptions, carry_out
-from evently.sales.commands import Command, OpenSale, Outcome, PutPool, RescheduleEvent, SetUpSale, WakeSale
+from evently.sales.commands import Command
+from evently.sales.commands.sale_terms import OpenSale, PutPool, RescheduleEvent, SetUpSale, WakeSale
+from evently.sales.outcomes import Outcome
 from evently.sales.terms import Conditions, Fees, PoolTerms, TicketTypeTerms
 from tests.sim.server import Connection, RoundTripFault, Server
 

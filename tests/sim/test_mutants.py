@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from evently.sales import engine, facts, rules, store
+from evently.sales import facts, lanes, rules, store
 from evently.sales.rules import (
     bookings,
     check_ins,
@@ -18,6 +18,7 @@ from evently.sales.rules import (
     pricing,
     promos,
     sale_terms,
+    seats,
     state,
     waitlist,
 )
@@ -161,7 +162,7 @@ SEATS: Final = [
     ),
     Mutant(
         "a taken seat changes its price",
-        sale_terms,
+        seats,
         "state == SeatState.TAKEN and hall.zone_of_seat",
         "state == 9 and hall.zone_of_seat",
     ),
@@ -492,7 +493,7 @@ ENGINE: Final = [
     ),
     Mutant(
         "acknowledged before the commit",
-        engine,
+        lanes,
         'raise OutcomeUnknown("lost") from exc',
         'done = "COMMIT"',
     ),

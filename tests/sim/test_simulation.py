@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 from structlog.testing import capture_logs
 
-from evently.sales import engine
+from evently.sales import batches, lanes
 from tests.sim.checks import check
 from tests.sim.clients import Client
 from tests.sim.loop import simulate
@@ -56,7 +56,8 @@ def simulated_time() -> Iterator[None]:
         return asyncio.get_running_loop().time()
 
     with pytest.MonkeyPatch.context() as patch, capture_logs():
-        patch.setattr(engine, "time", SimpleNamespace(monotonic=now, perf_counter=now))
+        for module in (lanes, batches):
+            patch.setattr(module, "time", SimpleNamespace(monotonic=now, perf_counter=now))
         yield
 
 

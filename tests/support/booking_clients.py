@@ -25,8 +25,10 @@ from evently.kit.clock import utc_now
 from evently.kit.errors import Trouble
 from evently.kit.ids import new_id
 from evently.sales import Engine, EngineOptions, store
-from evently.sales.commands import Booked, Booking, BookingLine, CancelBooking, No, Outcome, PlaceBooking
+from evently.sales.commands.bookings import BookingLine, CancelBooking, PlaceBooking
 from evently.sales.loading import Work
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked, No, Outcome
 from evently.sales.reads import find_sale
 
 CLIENTS: Final = 16  # of a process

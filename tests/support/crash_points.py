@@ -29,7 +29,8 @@ from evently.payments import (
     Voided,
 )
 from evently.sales import Engine, EngineOptions
-from evently.sales.commands import Command, Outcome
+from evently.sales.commands import Command
+from evently.sales.outcomes import Outcome
 from tests.support.paying import Desk
 
 Answer = TypeVar("Answer")

@@ -10,7 +10,7 @@ import zxingcpp
 
 from evently.catalogue import Category, Event, Venue
 from evently.kit.ids import new_id, show_id
-from evently.sales.commands import Booking
+from evently.sales.nouns import Booking
 from evently.sales.states import BookingPayment
 from evently.sales.ticket_code import write_code
 from evently.tickets import IssuedTicket, IssuedTickets

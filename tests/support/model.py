@@ -14,36 +14,30 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from evently.sales.commands import (
-    AcceptOffer,
-    BlockSeats,
-    Booked,
-    Booking,
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import (
     CancelBooking,
-    CancelSale,
-    ChangeSale,
-    Command,
     ConfirmBooking,
     ExtendHold,
-    JoinWaitlist,
     KeepTickets,
-    LeaveWaitlist,
-    Listed,
-    No,
-    Outcome,
     PlaceBooking,
+    RecordCapture,
+    ReturnTickets,
+)
+from evently.sales.commands.sale_terms import (
+    CancelSale,
+    ChangeSale,
     PutConditions,
     PutPool,
     PutTicketType,
-    RecordCapture,
     RescheduleEvent,
     RetirePromoCode,
     RetireTicketType,
-    ReturnTickets,
-    SalesRefusal,
-    UnblockSeats,
-    WaitlistEntry,
 )
+from evently.sales.commands.seats import BlockSeats, UnblockSeats
+from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
+from evently.sales.nouns import Booking, WaitlistEntry
+from evently.sales.outcomes import Booked, Listed, No, Outcome, SalesRefusal
 from evently.sales.terms import Conditions, PoolTerms, PromoTerms, TicketTypeTerms
 
 

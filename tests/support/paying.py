@@ -15,7 +15,7 @@ from evently.db import Database
 from evently.kit.ids import new_id
 from evently.organizing import SaleTerms
 from evently.payments import DemoGateway, Gateway
-from evently.sales.commands import Booking
+from evently.sales.nouns import Booking
 from evently.sales.terms import Conditions
 from tests.support.catalogue import sale_terms
 from tests.support.sales_desk import SalesDesk, open_sales_desk

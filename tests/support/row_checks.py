@@ -15,8 +15,9 @@ from uuid import UUID
 import msgspec
 
 from evently.db import Connection, Database
-from evently.sales.commands import Booking, CancelBooking, PlaceBooking
+from evently.sales.commands.bookings import CancelBooking, PlaceBooking
 from evently.sales.facts import decode_facts
+from evently.sales.nouns import Booking
 from evently.sales.reads import get_booking
 from evently.sales.replay import Replay
 from tests.support.booking_clients import JournalEntry

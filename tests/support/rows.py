@@ -18,20 +18,10 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently.kit.shapes import copy_fields
-from evently.sales.commands import (
-    Booking,
-    CheckIn,
-    Command,
-    Outcome,
-    OutsideRefund,
-    Scan,
-    Scanned,
-    ScanTicket,
-    Ticket,
-    Transfer,
-    WaitlistEntry,
-    WakeSale,
-)
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import OutsideRefund
+from evently.sales.commands.check_ins import ScanTicket
+from evently.sales.commands.sale_terms import WakeSale
 from evently.sales.facts import (
     BookingCancelled,
     Fact,
@@ -40,6 +30,8 @@ from evently.sales.facts import (
     decode_facts,
     encode_facts,
 )
+from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
+from evently.sales.outcomes import Outcome, Scanned
 from evently.sales.replay import Replay
 from evently.sales.replay.state import NOTHING_MORE
 from evently.sales.rules import decide

@@ -15,20 +15,12 @@ from evently.db import Database
 from evently.kit.ids import new_id
 from evently.organizing import SaleTerms
 from evently.sales import Engine, EngineOptions, carry_out
-from evently.sales.commands import (
-    Booked,
-    Booking,
-    BookingLine,
-    CancelBooking,
-    Command,
-    ConfirmBooking,
-    OpenSale,
-    Outcome,
-    PlaceBooking,
-    PutConditions,
-    PutSeating,
-    PutTicketType,
-)
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import BookingLine, CancelBooking, ConfirmBooking, PlaceBooking
+from evently.sales.commands.sale_terms import OpenSale, PutConditions, PutTicketType
+from evently.sales.commands.seats import PutSeating
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked, Outcome
 from evently.sales.terms import Conditions, Seating, TicketTypeTerms
 from tests.support.catalogue import NOW, make_event, make_organizer, make_venue, sale_terms
 

@@ -16,16 +16,9 @@ from evently.db import Database, DatabaseOptions
 from evently.kit.clock import Clock
 from evently.kit.ids import new_id
 from evently.sales import Engine, EngineOptions
-from evently.sales.commands import (
-    Booked,
-    BookingLine,
-    CancelBooking,
-    Command,
-    Listed,
-    No,
-    Outcome,
-    PlaceBooking,
-)
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import BookingLine, CancelBooking, PlaceBooking
+from evently.sales.outcomes import Booked, Listed, No, Outcome
 from evently.sales.reads import Pool, find_sale
 from tests.support.catalogue import until_somebody_waits
 

@@ -13,10 +13,12 @@ from uuid import UUID
 import msgspec
 
 from evently.db import Connection, Database
-from evently.sales.commands import Booking, Command, Outcome, Ticket, Transfer, WaitlistEntry
-from evently.sales.engine import process
+from evently.sales.batches import process
+from evently.sales.commands import Command
 from evently.sales.facts import decode_facts
 from evently.sales.loading import load_sales, load_waitlists
+from evently.sales.nouns import Booking, Ticket, Transfer, WaitlistEntry
+from evently.sales.outcomes import Outcome
 from evently.sales.rules.ledger import Posting
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import Conditions, PromoTerms, Rescheduling, Seating, TicketTypeTerms

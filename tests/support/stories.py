@@ -58,57 +58,47 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 from uuid import UUID
 
-from evently.sales.commands import (
-    AcceptOffer,
-    AcceptTransfer,
-    BlockSeats,
-    Booked,
-    Booking,
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import (
     BookingLine,
     CancelBooking,
-    CancelSale,
-    ChangeSale,
-    Command,
     ConfirmBooking,
-    DeclineTransfer,
-    Done,
     ExtendHold,
-    GiveBackTicket,
-    JoinWaitlist,
     KeepTickets,
-    LeaveWaitlist,
-    Listed,
-    No,
-    OfferTransfer,
-    OpenSale,
-    Outcome,
     OutsideRefund,
     PlaceBooking,
-    PutConditions,
-    PutPool,
-    PutPromoCode,
-    PutSeating,
-    PutTicketType,
     RecordCapture,
     RecordOutsideRefunds,
     RecordRefund,
+    ReturnTickets,
+)
+from evently.sales.commands.check_ins import ScanTicket, UndoScan
+from evently.sales.commands.sale_terms import (
+    CancelSale,
+    ChangeSale,
+    OpenSale,
+    PutConditions,
+    PutPool,
+    PutPromoCode,
+    PutTicketType,
     RemovePool,
     RescheduleEvent,
     RetirePromoCode,
     RetireTicketType,
-    ReturnTickets,
-    Scanned,
-    ScanTicket,
     SetUpSale,
-    Ticket,
-    Transfer,
-    Transferred,
-    UnblockSeats,
-    UndoScan,
-    WaitlistEntry,
     WakeSale,
+)
+from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
+from evently.sales.commands.transfers import (
+    AcceptTransfer,
+    DeclineTransfer,
+    GiveBackTicket,
+    OfferTransfer,
     WithdrawTransfer,
 )
+from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
+from evently.sales.nouns import Booking, Ticket, Transfer, WaitlistEntry
+from evently.sales.outcomes import Booked, Done, Listed, No, Outcome, Scanned, Transferred
 from evently.sales.rules.pricing import promise_to, quote_cancellation
 from evently.sales.states import SettledBy
 from evently.sales.terms import (

@@ -19,7 +19,7 @@ from evently.attendees import (
 )
 from evently.catalogue import Event
 from evently.kit.ids import new_id
-from evently.sales.commands import Booking, Ticket
+from evently.sales.nouns import Booking, Ticket
 from evently.sales.states import TicketState
 from tests.support.issued import STARTS_AT, issue
 

@@ -22,8 +22,8 @@ from evently.checkout import Payment, RefundRow
 from evently.db import Queries, load_queries
 from evently.notifications import Notification
 from evently.payments import DemoCharge, DemoEffect
-from evently.sales.commands import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
 from evently.sales.facts import TicketTypePut
+from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import PromoTerms, TicketTypeTerms
 from evently.seating import SeatMapVersion

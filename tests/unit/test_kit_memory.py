@@ -17,8 +17,9 @@ from evently.db import Database
 from evently.kit.errors import Unavailable
 from evently.kit.ids import new_id
 from evently.kit.memory import Memory
-from evently.sales.commands import WaitlistEntry
-from evently.sales.engine import Engine, EngineOptions
+from evently.sales.engine import Engine
+from evently.sales.lanes import EngineOptions
+from evently.sales.nouns import WaitlistEntry
 from evently.sales.reads.seats import SeatBoards
 from evently.sales.reads.waitlist import WaitlistPositions
 from evently.web.edge.memory import create_response_memory

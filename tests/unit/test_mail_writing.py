@@ -31,7 +31,7 @@ from evently.mail.nouns import (
 )
 from evently.mail.reading import About, Dropped, Story, check
 from evently.mail.writing import Setting, write_notified, write_offered, write_requested
-from evently.sales.commands import Booking, Ticket
+from evently.sales.nouns import Booking, Ticket
 from evently.sales.terms import Rescheduling
 
 NOW: Final = datetime(2027, 5, 18, 17, 0, tzinfo=UTC)

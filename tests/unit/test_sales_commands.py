@@ -8,7 +8,8 @@ from typing import Any, Final, get_args
 import pytest
 
 from evently.sales import states
-from evently.sales.commands import Command, Needs, SetUpSale
+from evently.sales.commands import Command, Needs
+from evently.sales.commands.sale_terms import SetUpSale
 from evently.sales.rules import RULES
 
 COMMANDS: Final = Command.__subclasses__()

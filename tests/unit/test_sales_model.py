@@ -19,37 +19,35 @@ from hypothesis.stateful import (
 )
 from msgspec.structs import replace
 
-from evently.sales.commands import (
-    AcceptOffer,
-    BlockSeats,
-    Booking,
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import (
     BookingLine,
     CancelBooking,
-    CancelSale,
-    ChangeSale,
-    Command,
     ConfirmBooking,
     ExtendHold,
-    JoinWaitlist,
     KeepTickets,
-    LeaveWaitlist,
-    OpenSale,
     PlaceBooking,
+    RecordCapture,
+    RecordRefund,
+    ReturnTickets,
+)
+from evently.sales.commands.sale_terms import (
+    CancelSale,
+    ChangeSale,
+    OpenSale,
     PutConditions,
     PutPool,
     PutPromoCode,
     PutTicketType,
-    RecordCapture,
-    RecordRefund,
     RescheduleEvent,
     RetirePromoCode,
     RetireTicketType,
-    ReturnTickets,
     SetUpSale,
-    UnblockSeats,
-    WaitlistEntry,
     WakeSale,
 )
+from evently.sales.commands.seats import BlockSeats, UnblockSeats
+from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
+from evently.sales.nouns import Booking, WaitlistEntry
 from evently.sales.states import SettledBy
 from evently.sales.terms import Conditions, Fees, PoolTerms, PromoTerms, RefundWindow, TicketTypeTerms
 from tests.support.halls import SMALL_HALL

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from evently.sales.commands import Ticket
+from evently.sales.nouns import Ticket
 from evently.sales.rules import ledger
 from evently.sales.rules.pricing import amounts_of, share_of
 from evently.sales.terms import WHOLE, Conditions, Fees, TicketTypeTerms

@@ -12,16 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import fields, replace
 
-from evently.sales.commands import (
-    BookingLine,
-    CancelBooking,
-    Command,
-    ConfirmBooking,
-    OpenSale,
-    PlaceBooking,
-    PutPool,
-    SetUpSale,
-)
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import BookingLine, CancelBooking, ConfirmBooking, PlaceBooking
+from evently.sales.commands.sale_terms import OpenSale, PutPool, SetUpSale
 from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,

@@ -8,15 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from evently.sales.commands import (
-    BookingLine,
-    CancelBooking,
-    No,
-    Outcome,
-    PlaceBooking,
-    SalesRefusal,
-    SetUpSale,
-)
+from evently.sales.commands.bookings import BookingLine, CancelBooking, PlaceBooking
+from evently.sales.commands.sale_terms import SetUpSale
+from evently.sales.outcomes import No, Outcome, SalesRefusal
 from evently.sales.terms import POOLS_MAX, TICKET_TYPES_MAX, PoolTerms, TicketTypeTerms
 from tests.support.rows import Rows
 from tests.support.stories import EVENT, NOON, tell

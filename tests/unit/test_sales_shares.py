@@ -14,21 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from evently.sales.commands import (
-    Booked,
-    Booking,
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import (
     BookingLine,
     CancelBooking,
-    Command,
     ConfirmBooking,
-    OpenSale,
     OutsideRefund,
     PlaceBooking,
-    PutConditions,
     RecordCapture,
     RecordOutsideRefunds,
-    SetUpSale,
 )
+from evently.sales.commands.sale_terms import OpenSale, PutConditions, SetUpSale
 from evently.sales.facts import (
     BookingCancelled,
     Fact,
@@ -37,6 +33,8 @@ from evently.sales.facts import (
     decode_facts,
     encode_facts,
 )
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked
 from evently.sales.replay import Replay
 from evently.sales.replay.state import ReplayedBooking
 from evently.sales.rules.ledger import Posting

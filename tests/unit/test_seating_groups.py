@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 
 import pytest
 
-from evently.sales.commands import UNITS_MAX
+from evently.sales.commands.bookings import UNITS_MAX
 from evently.seating import Hall, Plan, canonical
 from evently.seating.available import ROWS_RECOUNTED_MAX
 from evently.seating.generate import theatre

@@ -12,7 +12,7 @@ import zxingcpp
 from msgspec.structs import replace
 
 from evently.kit.errors import Busy
-from evently.sales.commands import UNITS_MAX
+from evently.sales.commands.bookings import UNITS_MAX
 from evently.tickets import IssuedTickets, TicketPrinter, label_of, pdf_tag, qr_svg
 from evently.tickets import pdf as pdf_module
 from evently.tickets.qr import modules_of_code

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from evently.db import Database, Record, load_queries
 from evently.kit.errors import Refused
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import load_hall
 
 Row = TypeVar("Row", bound=msgspec.Struct)

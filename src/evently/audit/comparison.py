@@ -19,8 +19,8 @@ import msgspec
 
 from evently.audit.findings import Tally
 from evently.db import Connection, Query, Record, load_queries
-from evently.sales.commands import Booking, WaitlistEntry
 from evently.sales.facts import NO_HASH, chain, decode_facts
+from evently.sales.nouns import Booking, WaitlistEntry
 from evently.sales.replay import Contradiction, Replay, ReplayedBooking, Totals
 from evently.sales.replay.state import NOTHING_MORE, ReplayedEntry, TicketDetails
 from evently.sales.terms import Conditions

@@ -44,7 +44,7 @@ from evently.kit.ids import IdSource, show_id
 from evently.payments import DemoGateway, Forged, Gateway, Notice, inbox
 from evently.payments.inbox import StoredNotice
 from evently.sales import Engine
-from evently.sales.commands import SalesRefusal, amount_refusal
+from evently.sales.outcomes import SalesRefusal, amount_refusal
 
 ANSWER_SECONDS_MAX: Final = 8.0  # a request waits no longer for a gateway; a person would think that it hangs
 STUCK_AFTER: Final = timedelta(days=1)  # then a person may settle a refund that the gateway does not answer

@@ -30,9 +30,10 @@ from evently.payments import (
     RefundWaiting,
 )
 from evently.sales import Engine
-from evently.sales.commands import Booked, No, OutsideRefund, RecordOutsideRefunds, RecordRefund
+from evently.sales.commands.bookings import OutsideRefund, RecordOutsideRefunds, RecordRefund
 from evently.sales.facts import BookingCancelled, TicketsCancelled
 from evently.sales.outbox import JournalFacts
+from evently.sales.outcomes import Booked, No
 from evently.sales.states import SettledBy
 
 _log: Final = structlog.get_logger(__name__)

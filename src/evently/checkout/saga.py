@@ -34,7 +34,8 @@ from evently.payments import (
     Voided,
 )
 from evently.sales import Engine
-from evently.sales.commands import Booked, CancelBooking, ConfirmBooking, No, RecordCapture, SalesRefusal
+from evently.sales.commands.bookings import CancelBooking, ConfirmBooking, RecordCapture
+from evently.sales.outcomes import Booked, No, SalesRefusal
 
 STEPS_MAX: Final = 12  # of one call of `resume`: the longest path has six
 # How long after a change of state the payment is due. Normally the process that made the change has resumed

@@ -29,7 +29,7 @@ from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
 from evently.kit.together import Together
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 
 sql: Final = load_queries(__name__)
 

@@ -20,7 +20,10 @@ from evently.db import Database
 from evently.kit.ids import new_id
 from evently.payments import DemoGateway
 from evently.sales import Engine, EngineOptions
-from evently.sales.commands import Booked, Booking, BookingLine, CancelBooking, PlaceBooking, WakeSale
+from evently.sales.commands.bookings import BookingLine, CancelBooking, PlaceBooking
+from evently.sales.commands.sale_terms import WakeSale
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked, Outcome
 
 _BUYERS: Final = 32
 _EVERY: Final = timedelta(hours=6, minutes=23)
@@ -102,6 +105,6 @@ async def _cancel(shop: _Shop, booking: Booking, tickets: int | None) -> None:
         await shop.checkout.pay_back(booking.event_id, refund.refund_id)
 
 
-def _booked(outcome: sales.commands.Outcome) -> Booking:
+def _booked(outcome: Outcome) -> Booking:
     assert isinstance(outcome, Booked), f"seats are available and the sale is open: {outcome}"
     return outcome.booking

@@ -25,7 +25,8 @@ from evently.kit.errors import Refused
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.sales import carry_out
-from evently.sales.commands import Booked, BookingLine, CancelBooking, PlaceBooking
+from evently.sales.commands.bookings import BookingLine, CancelBooking, PlaceBooking
+from evently.sales.outcomes import Booked
 from evently.sales.reads import read_sale
 
 sql: Final = load_queries(__name__, "demo.sql")

@@ -29,14 +29,10 @@ from evently.organizing import (
     ZoneDraft,
 )
 from evently.sales import carry_out
-from evently.sales.commands import (
-    Booked,
-    BookingLine,
-    CancelBooking,
-    JoinWaitlist,
-    PlaceBooking,
-    PutConditions,
-)
+from evently.sales.commands.bookings import BookingLine, CancelBooking, PlaceBooking
+from evently.sales.commands.sale_terms import PutConditions
+from evently.sales.commands.waitlist import JoinWaitlist
+from evently.sales.outcomes import Booked
 from evently.sales.reads import read_sale
 from evently.sales.terms import Conditions, Fees, RefundWindow
 from evently.seating.generate import theatre

@@ -20,7 +20,7 @@ from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import show_id
 from evently.kit.memory import Memory
 from evently.mail.nouns import Notified
-from evently.sales.commands import Booking, WaitlistEntry
+from evently.sales.nouns import Booking, WaitlistEntry
 from evently.sales.terms import Rescheduling
 
 sql: Final = load_queries(__name__)

@@ -22,7 +22,7 @@ from evently.mail.letters import Letter, Link, isolated, plain
 from evently.mail.nouns import KINDS, AlreadyRegistered, Message, PasswordReset, SignInCode, TicketOffered
 from evently.mail.reading import About, Story
 from evently.notifications import Topic
-from evently.sales.commands import Booking, Ticket
+from evently.sales.nouns import Booking, Ticket
 
 TITLE_CHARACTERS_MAX: Final = 60  # in a subject: most readers show no more
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -23,7 +23,7 @@ from evently.kit.money import Money
 from evently.kit.shapes import copy_fields, fields_set, items, number
 from evently.organizing.edits import Edited, edit_sale, lock_for_edit
 from evently.organizing.payable import check_payable
-from evently.sales.commands import PutConditions
+from evently.sales.commands.sale_terms import PutConditions
 from evently.sales.terms import (
     HELD_UNITS_PER_BUYER_MAX,
     HOLD_SECONDS_MAX,

@@ -12,7 +12,9 @@ from evently.catalogue import Event, Seen, whichever_version
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, Refused
 from evently.sales import carry_out
-from evently.sales.commands import ChangeSale, Command, RescheduleEvent, SalesRefusal
+from evently.sales.commands import Command
+from evently.sales.commands.sale_terms import ChangeSale, RescheduleEvent
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Sale, lowest_price, public_types, read_sale
 
 Part = TypeVar("Part")

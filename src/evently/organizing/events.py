@@ -51,7 +51,7 @@ from evently.organizing.terms import SaleTerms, check_sale, pools_of, ticket_typ
 from evently.organizing.windows import check_window
 from evently.organizing.zones import seats_by_zone
 from evently.sales import carry_out
-from evently.sales.commands import CancelSale, OpenSale, SetUpSale
+from evently.sales.commands.sale_terms import CancelSale, OpenSale, SetUpSale
 from evently.sales.reads import Sale, read_sale
 from evently.sales.terms import Seating
 

@@ -12,7 +12,7 @@ from evently.kit.complaints import Complaints
 from evently.kit.denominations import Denominations
 from evently.kit.errors import Refused, Wrong
 from evently.kit.money import show_money
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Sale, Unpayable, find_problem_ticket
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
 

@@ -17,7 +17,7 @@ from evently.kit.ids import new_id
 from evently.kit.shapes import fields_set, number
 from evently.organizing.edits import Added, Edited, edit_sale, get_part, lock_for_edit
 from evently.organizing.names import PartName, check_new_name
-from evently.sales.commands import PutPool, RemovePool
+from evently.sales.commands.sale_terms import PutPool, RemovePool
 from evently.sales.reads import Sale
 from evently.sales.terms import CAPACITY_MAX, PoolTerms
 

@@ -23,7 +23,8 @@ from evently.organizing.edits import Added, Edited, edit_sale, lock_for_edit
 from evently.organizing.payable import check_payable
 from evently.organizing.ticket_types import PER_BUYER_MAX
 from evently.organizing.windows import check_span, utc
-from evently.sales.commands import UNITS_MAX, PutPromoCode, RetirePromoCode
+from evently.sales.commands.bookings import UNITS_MAX
+from evently.sales.commands.sale_terms import PutPromoCode, RetirePromoCode
 from evently.sales.reads import Promo, Sale
 from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, TICKET_TYPES_MAX, WHOLE, PromoKind, PromoTerms
 

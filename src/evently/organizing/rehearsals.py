@@ -21,7 +21,8 @@ from evently.organizing.events import create_event, publish_event, terms_of
 from evently.organizing.terms import SaleTerms
 from evently.organizing.ticket_types import NewTicketType
 from evently.sales import carry_out
-from evently.sales.commands import BlockSeats, OpenSale, PutConditions, PutSeating, PutTicketType, SetUpSale
+from evently.sales.commands.sale_terms import OpenSale, PutConditions, PutTicketType, SetUpSale
+from evently.sales.commands.seats import BlockSeats, PutSeating
 from evently.sales.reads import Sale, read_sale, read_seating
 from evently.sales.terms import Conditions, PoolTerms, Seating, TicketTypeTerms
 from evently.seating import Hall, SeatMap, SeatState, canonical, digest_of

@@ -17,7 +17,9 @@ from evently.organizing.edits import Edited, lock_changeable, lock_for_edit, wri
 from evently.organizing.maps import copy_map
 from evently.organizing.zones import SeatChoice, SeatingDraft, SeatNames, check_zone_names, seats_by_zone
 from evently.sales import carry_out
-from evently.sales.commands import BlockSeats, PutPool, PutSeating, SalesRefusal, UnblockSeats
+from evently.sales.commands.sale_terms import PutPool
+from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Sale, read_seating
 from evently.sales.terms import PoolTerms, Seating
 

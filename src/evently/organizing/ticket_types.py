@@ -29,7 +29,8 @@ from evently.organizing.payable import check_payable
 from evently.organizing.windows import check_window, utc
 from evently.organizing.zones import ZoneName
 from evently.sales import carry_out
-from evently.sales.commands import UNITS_MAX, PutPool, PutTicketType, RetireTicketType
+from evently.sales.commands.bookings import UNITS_MAX
+from evently.sales.commands.sale_terms import PutPool, PutTicketType, RetireTicketType
 from evently.sales.reads import Sale
 from evently.sales.terms import POOLS_MAX, BasisPoints, PoolTerms, TicketTypeTerms
 

@@ -23,6 +23,8 @@ from evently.kit.ids import parse_id, show_id
 from evently.mail import Mail
 from evently.notifications import Notification
 from evently.push import Push
+from evently.sales.commands.bookings import CancelBooking
+from evently.sales.commands.sale_terms import WakeSale
 from evently.sales.facts import (
     Fact,
     HoldExpired,
@@ -151,9 +153,7 @@ async def cancel_bookings(
         database, event_id, after, BOOKINGS_CANCELLED_MAX
     ):
         commands = [
-            sales.commands.CancelBooking(
-                event_id, booking_id, actor_id=event_id, buyer_id=None, keeps_door=keeps_door
-            )
+            CancelBooking(event_id, booking_id, actor_id=event_id, buyer_id=None, keeps_door=keeps_door)
             for booking_id in booking_ids
         ]
         await asyncio.gather(*[engine.submit(command) for command in commands])
@@ -208,7 +208,7 @@ async def release_due(database: Database, engine: sales.Engine, clock: Clock) ->
     the number of events. There may be more events, and more due holds of these.
     """
     due = await sales.reads.list_events_to_release(database, clock(), EVENTS_SWEPT_MAX)
-    await asyncio.gather(*[engine.submit(sales.commands.WakeSale(event_id)) for event_id in due])
+    await asyncio.gather(*[engine.submit(WakeSale(event_id)) for event_id in due])
     return len(due)
 
 
@@ -228,7 +228,7 @@ async def serve_waitlists(
     """
     found, after = 0, None
     while events := await sales.reads.list_events_to_serve(database, since, now, after, EVENTS_SWEPT_MAX):
-        await asyncio.gather(*[engine.submit(sales.commands.WakeSale(event_id)) for event_id in events])
+        await asyncio.gather(*[engine.submit(WakeSale(event_id)) for event_id in events])
         found, after = found + len(events), events[-1]
     return found
 

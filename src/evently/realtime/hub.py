@@ -45,7 +45,7 @@ from evently.realtime.nouns import (
     snapshot_of,
 )
 from evently.sales import GLANCE_SECONDS, Engine, Glance
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import SaleHead, SeatBoard, SeatBoards, list_heads, public_types
 
 DropReason: TypeAlias = Literal[EndReason, "slow"]  # slow: it continues when it comes back

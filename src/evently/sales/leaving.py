@@ -20,15 +20,11 @@ from evently.kit.errors import Refused
 from evently.kit.ids import show_id
 from evently.kit.money import Money
 from evently.sales import reads
-from evently.sales.commands import (
-    CancelBooking,
-    GiveBackTicket,
-    LeaveWaitlist,
-    No,
-    SalesRefusal,
-    WithdrawTransfer,
-)
+from evently.sales.commands.bookings import CancelBooking
+from evently.sales.commands.transfers import GiveBackTicket, WithdrawTransfer
+from evently.sales.commands.waitlist import LeaveWaitlist
 from evently.sales.engine import Engine
+from evently.sales.outcomes import No, SalesRefusal
 
 sql: Final = load_queries(__name__)
 

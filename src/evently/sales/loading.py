@@ -18,17 +18,10 @@ import msgspec
 from msgspec.structs import replace
 
 from evently.db import Connection, Record, load_queries
-from evently.sales.commands import (
-    Booking,
-    CheckIn,
-    Command,
-    OutsideRefund,
-    Scan,
-    Ticket,
-    Transfer,
-    WaitlistEntry,
-)
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import OutsideRefund
 from evently.sales.facts import chain, decode_facts
+from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
 from evently.sales.rules.offers import can_serve
 from evently.sales.rules.pricing import payment_of
 from evently.sales.rules.seat_changes import apply_facts, changes_seating

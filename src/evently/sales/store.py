@@ -18,9 +18,9 @@ from uuid import UUID
 import msgspec
 
 from evently.db import Connection, load_queries
-from evently.sales.commands import Booking
 from evently.sales.facts import chain, encode_facts
 from evently.sales.loading import Work, load_needs, load_sales
+from evently.sales.nouns import Booking
 from evently.sales.rules.state import Promo, Sale, SeatClaim
 
 sql: Final = load_queries(__name__)

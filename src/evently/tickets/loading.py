@@ -11,7 +11,8 @@ from evently.catalogue import Event
 from evently.db import Database, load_queries
 from evently.kit.errors import Refused
 from evently.kit.ids import show_id
-from evently.sales.commands import UNITS_MAX, Booking, Ticket
+from evently.sales.commands.bookings import UNITS_MAX
+from evently.sales.nouns import Booking, Ticket
 from evently.sales.ticket_code import write_code
 from evently.tickets.nouns import IssuedTicket, IssuedTickets, TicketsRefusal
 

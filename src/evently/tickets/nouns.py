@@ -11,7 +11,7 @@ from evently import attendees
 from evently.catalogue import Event, Venue
 from evently.kit.errors import Refusal
 from evently.kit.ids import reference_of
-from evently.sales.commands import Booking
+from evently.sales.nouns import Booking
 from evently.sales.states import TicketState
 
 

@@ -16,7 +16,7 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.memory import Memory
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.web.edge.memory import KEPT_SECONDS
 
 _REMEMBERED_MAX: Final = 1_000  # events; 3 KB each

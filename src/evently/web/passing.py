@@ -11,7 +11,15 @@ from evently import catalogue, sales
 from evently.accounts import AccountsRefusal, people
 from evently.kit.errors import Invalid, Refused
 from evently.kit.ids import new_id
-from evently.sales.commands import Command, No, SalesRefusal, Transferred
+from evently.sales.commands import Command
+from evently.sales.commands.transfers import (
+    AcceptTransfer,
+    DeclineTransfer,
+    GiveBackTicket,
+    OfferTransfer,
+    WithdrawTransfer,
+)
+from evently.sales.outcomes import No, Outcome, SalesRefusal, Transferred
 from evently.sales.reads import HeldTicket, TransferStory
 from evently.tickets import TicketsRefusal
 from evently.web.codes import require_mail
@@ -52,7 +60,7 @@ async def offer_ticket(request: Request, ticket_id: UUID, email: str, key: str |
         await _check_counts(request, held, address)
     outcome = await _submit(
         request,
-        sales.commands.OfferTransfer(
+        OfferTransfer(
             held.event_id,
             held.booking_id,
             ticket_id,
@@ -93,7 +101,7 @@ async def accept_ticket(request: Request, transfer_id: UUID) -> None:
     event = await catalogue.get_event(request.context.database, transfer.event_id)
     await _submit(
         request,
-        sales.commands.AcceptTransfer(
+        AcceptTransfer(
             transfer.event_id,
             transfer.booking_id,
             transfer_id,
@@ -108,16 +116,14 @@ async def accept_ticket(request: Request, transfer_id: UUID) -> None:
 async def decline_ticket(request: Request, transfer_id: UUID) -> None:
     """Decline a ticket that is offered to the caller's address. Harmless to repeat."""
     transfer = (await _as_receiver(request, transfer_id)).transfer
-    await _submit(
-        request, sales.commands.DeclineTransfer(transfer.event_id, transfer_id, transfer.address or "")
-    )
+    await _submit(request, DeclineTransfer(transfer.event_id, transfer_id, transfer.address or ""))
 
 
 async def take_offer_back(request: Request, transfer_id: UUID) -> None:
     """Take back an offer that the caller has made and nobody has accepted. Harmless to repeat."""
     seen = await see_transfer(request, transfer_id)
     event_id = seen.story.transfer.event_id
-    await _submit(request, sales.commands.WithdrawTransfer(event_id, transfer_id, request.actor.id))
+    await _submit(request, WithdrawTransfer(event_id, transfer_id, request.actor.id))
 
 
 async def give_ticket_back(request: Request, ticket_id: UUID) -> None:
@@ -127,7 +133,7 @@ async def give_ticket_back(request: Request, ticket_id: UUID) -> None:
         raise Refused(SalesRefusal.NOT_TRANSFERABLE, "not_received")
     await _submit(
         request,
-        sales.commands.GiveBackTicket(held.event_id, held.booking_id, ticket_id, request.actor.id),
+        GiveBackTicket(held.event_id, held.booking_id, ticket_id, request.actor.id),
     )
 
 
@@ -173,7 +179,7 @@ async def _check_counts(request: Request, held: HeldTicket, address: str) -> Non
         raise Refused(SalesRefusal.TOO_MANY_TRANSFERS, "to_address", most=TO_ADDRESS_MAX)
 
 
-async def _submit(request: Request, command: Command) -> sales.commands.Outcome:
+async def _submit(request: Request, command: Command) -> Outcome:
     outcome = await request.context.engine.submit(command)
     if isinstance(outcome, No):
         raise outcome.as_error()

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from evently import sales
 from evently.kit.errors import Refused
-from evently.sales.commands import BookingLine, SalesRefusal
+from evently.sales.commands.bookings import BookingLine
+from evently.sales.outcomes import SalesRefusal
 from evently.web.services import Request
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, TypeAlias
 from uuid import UUID
 
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX
 from evently.web.edge.auth import ANONYMOUS, counted
 from evently.web.edge.routing import QueryParameter

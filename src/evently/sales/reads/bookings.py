@@ -16,7 +16,8 @@ from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
 from evently.kit.together import Together
 from evently.sales import loading
-from evently.sales.commands import Booking, SalesRefusal, Ticket
+from evently.sales.nouns import Booking, Ticket
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.rules.state import Refund
 from evently.sales.terms import Conditions, Rescheduling
 

@@ -13,7 +13,9 @@ from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.sales import loading
-from evently.sales.commands import Booking, BookingLine, No, SalesRefusal
+from evently.sales.commands.bookings import BookingLine
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import No, SalesRefusal
 from evently.sales.reads.bookings import (
     find_conditions,
     get_booking,

@@ -13,7 +13,7 @@ from evently.db import Connection, Database, load_queries
 from evently.kit.errors import Refused
 from evently.kit.ids import NO_ID, new_id
 from evently.sales import loading
-from evently.sales.commands import No, SalesRefusal
+from evently.sales.outcomes import No, SalesRefusal
 from evently.sales.reads.on_sale import public_types
 from evently.sales.rules.promos import find_promo, unlocks
 from evently.sales.rules.state import HAS_SEATING, Batch, Promo, Sale

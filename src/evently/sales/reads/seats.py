@@ -21,8 +21,8 @@ from evently.db import Connection, Database
 from evently.kit.errors import Refused
 from evently.kit.memory import Memory
 from evently.sales import loading
-from evently.sales.commands import SalesRefusal
 from evently.sales.facts import Fact, chain, decode_facts
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads.on_sale import public_types
 from evently.sales.reads.sale import read_head
 from evently.sales.reads.sale import sql as sale_sql

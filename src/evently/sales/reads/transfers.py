@@ -12,7 +12,8 @@ import msgspec
 from evently.db import Connection, Database, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
-from evently.sales.commands import SalesRefusal, Transfer
+from evently.sales.nouns import Transfer
+from evently.sales.outcomes import SalesRefusal
 
 sql: Final = load_queries(__name__)
 

@@ -18,7 +18,9 @@ from evently.kit.clock import Clock
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
 from evently.kit.memory import Memory
-from evently.sales.commands import WAITING_MAX, SalesRefusal, WaitlistEntry
+from evently.sales.commands.waitlist import WAITING_MAX
+from evently.sales.nouns import WaitlistEntry
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.rules.state import HAS_WAITLIST
 from evently.sales.terms import TICKET_TYPES_MAX
 

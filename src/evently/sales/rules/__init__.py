@@ -9,7 +9,8 @@ disturb its neighbours.
 
     placing    place a booking: units, seats, promo codes
     waitlist   join, leave, accept an offer
-    sale_terms what an organizer sets about a sale
+    seats      give an event its seats, block them
+    sale_terms what else an organizer sets about a sale
     bookings   confirm, extend, expire, cancel, record payments, return tickets
     transfers  pass tickets on
     check_ins  check tickets in at the door
@@ -23,23 +24,51 @@ on one core.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from evently.sales import commands
-from evently.sales.commands import (
-    Booked,
-    Booking,
-    Command,
-    Keyed,
-    Listed,
-    No,
-    Outcome,
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import (
+    CancelBooking,
+    ConfirmBooking,
+    ExtendHold,
+    KeepTickets,
     PlaceBooking,
-    SalesRefusal,
-    SetUpSale,
+    RecordCapture,
+    RecordOutsideRefunds,
+    RecordRefund,
+    ReturnTickets,
 )
-from evently.sales.rules import bookings, check_ins, offers, placing, sale_terms, transfers, waitlist
+from evently.sales.commands.check_ins import ScanTicket, UndoScan
+from evently.sales.commands.sale_terms import (
+    CancelSale,
+    ChangeSale,
+    OpenSale,
+    PutConditions,
+    PutPool,
+    PutPromoCode,
+    PutTicketType,
+    RemovePool,
+    RescheduleEvent,
+    RetirePromoCode,
+    RetireTicketType,
+    SetUpSale,
+    WakeSale,
+)
+from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
+from evently.sales.commands.transfers import (
+    AcceptTransfer,
+    DeclineTransfer,
+    GiveBackTicket,
+    OfferTransfer,
+    WithdrawTransfer,
+)
+from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked, Listed, No, Outcome, SalesRefusal
+from evently.sales.rules import bookings, check_ins, offers, placing, sale_terms, seats, transfers, waitlist
 from evently.sales.rules.state import Batch, KeyedOutcome, Sale
+
+Keyed: TypeAlias = PlaceBooking | CancelBooking | JoinWaitlist
 
 
 def decide(
@@ -120,38 +149,38 @@ def _replay(batch: Batch, command: Keyed, earlier: KeyedOutcome) -> Outcome:
 # The rule of each command but SetUpSale, which comes before there is a sale. A test holds that none is
 # missing.
 RULES: Final[Mapping[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
-    commands.PlaceBooking: placing.place_booking,
-    commands.ConfirmBooking: bookings.confirm_booking,
-    commands.ExtendHold: bookings.extend_hold,
-    commands.CancelBooking: bookings.cancel_booking,
-    commands.RecordCapture: bookings.record_capture,
-    commands.RecordRefund: bookings.record_refund,
-    commands.RecordOutsideRefunds: bookings.record_outside_refunds,
-    commands.ReturnTickets: bookings.return_tickets,
-    commands.KeepTickets: bookings.keep_tickets,
-    commands.OfferTransfer: transfers.offer_transfer,
-    commands.AcceptTransfer: transfers.accept_transfer,
-    commands.DeclineTransfer: transfers.decline_transfer,
-    commands.WithdrawTransfer: transfers.withdraw_transfer,
-    commands.GiveBackTicket: transfers.give_back_ticket,
-    commands.JoinWaitlist: waitlist.join_waitlist,
-    commands.LeaveWaitlist: waitlist.leave_waitlist,
-    commands.AcceptOffer: waitlist.accept_offer,
-    commands.ScanTicket: check_ins.scan_ticket,
-    commands.UndoScan: check_ins.undo_scan,
-    commands.WakeSale: sale_terms.run_batch,
-    commands.ChangeSale: sale_terms.change_sale,
-    commands.RescheduleEvent: sale_terms.reschedule,
-    commands.OpenSale: sale_terms.open_sale,
-    commands.CancelSale: sale_terms.cancel_sale,
-    commands.PutPool: sale_terms.put_pool,
-    commands.RemovePool: sale_terms.remove_pool,
-    commands.PutTicketType: sale_terms.put_type,
-    commands.RetireTicketType: sale_terms.retire_type,
-    commands.PutConditions: sale_terms.put_conditions,
-    commands.PutSeating: sale_terms.put_seating,
-    commands.BlockSeats: sale_terms.block_seats,
-    commands.UnblockSeats: sale_terms.unblock_seats,
-    commands.PutPromoCode: sale_terms.put_promo_code,
-    commands.RetirePromoCode: sale_terms.retire_promo_code,
+    PlaceBooking: placing.place_booking,
+    ConfirmBooking: bookings.confirm_booking,
+    ExtendHold: bookings.extend_hold,
+    CancelBooking: bookings.cancel_booking,
+    RecordCapture: bookings.record_capture,
+    RecordRefund: bookings.record_refund,
+    RecordOutsideRefunds: bookings.record_outside_refunds,
+    ReturnTickets: bookings.return_tickets,
+    KeepTickets: bookings.keep_tickets,
+    OfferTransfer: transfers.offer_transfer,
+    AcceptTransfer: transfers.accept_transfer,
+    DeclineTransfer: transfers.decline_transfer,
+    WithdrawTransfer: transfers.withdraw_transfer,
+    GiveBackTicket: transfers.give_back_ticket,
+    JoinWaitlist: waitlist.join_waitlist,
+    LeaveWaitlist: waitlist.leave_waitlist,
+    AcceptOffer: waitlist.accept_offer,
+    ScanTicket: check_ins.scan_ticket,
+    UndoScan: check_ins.undo_scan,
+    WakeSale: sale_terms.run_batch,
+    ChangeSale: sale_terms.change_sale,
+    RescheduleEvent: sale_terms.reschedule,
+    OpenSale: sale_terms.open_sale,
+    CancelSale: sale_terms.cancel_sale,
+    PutPool: sale_terms.put_pool,
+    RemovePool: sale_terms.remove_pool,
+    PutTicketType: sale_terms.put_type,
+    RetireTicketType: sale_terms.retire_type,
+    PutConditions: sale_terms.put_conditions,
+    PutSeating: seats.put_seating,
+    BlockSeats: seats.block_seats,
+    UnblockSeats: seats.unblock_seats,
+    PutPromoCode: sale_terms.put_promo_code,
+    RetirePromoCode: sale_terms.retire_promo_code,
 }

@@ -9,23 +9,19 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently.sales import facts
-from evently.sales.commands import (
-    Booked,
-    Booking,
+from evently.sales.commands.bookings import (
     CancelBooking,
     ConfirmBooking,
     ExtendHold,
     KeepTickets,
-    No,
-    Outcome,
     OutsideRefund,
     RecordCapture,
     RecordOutsideRefunds,
     RecordRefund,
     ReturnTickets,
-    SalesRefusal,
-    Ticket,
 )
+from evently.sales.nouns import Booking, Ticket
+from evently.sales.outcomes import Booked, No, Outcome, SalesRefusal
 from evently.sales.rules import ledger, offers
 from evently.sales.rules.moves import (
     claim_seat,

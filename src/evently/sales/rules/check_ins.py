@@ -13,18 +13,9 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently.sales import facts
-from evently.sales.commands import (
-    Booking,
-    CheckIn,
-    No,
-    Outcome,
-    SalesRefusal,
-    Scan,
-    Scanned,
-    ScanTicket,
-    Ticket,
-    UndoScan,
-)
+from evently.sales.commands.check_ins import ScanTicket, UndoScan
+from evently.sales.nouns import Booking, CheckIn, Scan, Ticket
+from evently.sales.outcomes import No, Outcome, SalesRefusal, Scanned
 from evently.sales.rules.bookings import keep
 from evently.sales.rules.moves import end_transfer, record_change
 from evently.sales.rules.state import Batch, Sale

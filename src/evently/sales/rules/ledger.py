@@ -28,7 +28,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from evently.sales.commands import Ticket
+from evently.sales.nouns import Ticket
 from evently.sales.states import SettledBy
 
 _SETTLED_BY: Final = {"gateway": "gateway", "never_paid": "buyer", "by_hand": "door"}

@@ -16,7 +16,8 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently.sales import facts
-from evently.sales.commands import Booking, No, SalesRefusal, Ticket, Transfer, amount_refusal
+from evently.sales.nouns import Booking, Ticket, Transfer
+from evently.sales.outcomes import No, SalesRefusal, amount_refusal
 from evently.sales.rules.pricing import NOTHING, TicketAmounts, amounts_of, refundable_minor, share_of
 from evently.sales.rules.state import Batch, Sale, SeatClaim
 from evently.sales.states import TransferEnd

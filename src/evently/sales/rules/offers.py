@@ -25,7 +25,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently.sales import facts
-from evently.sales.commands import Booking, Ticket, WaitlistEntry
+from evently.sales.nouns import Booking, Ticket, WaitlistEntry
 from evently.sales.rules.moves import make_tickets, not_selling, over_buyer_limit, place, set_aside
 from evently.sales.rules.pricing import payment_of
 from evently.sales.rules.state import Batch, Pool, ReturnedTicket, Sale, Waitlist, waitlist_key

@@ -7,16 +7,9 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from evently.sales.commands import (
-    Booked,
-    Booking,
-    BookingLine,
-    No,
-    Outcome,
-    PlaceBooking,
-    SalesRefusal,
-    Ticket,
-)
+from evently.sales.commands.bookings import BookingLine, PlaceBooking
+from evently.sales.nouns import Booking, Ticket
+from evently.sales.outcomes import Booked, No, Outcome, SalesRefusal
 from evently.sales.rules import ledger
 from evently.sales.rules.moves import (
     make_tickets,

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.sales.commands import Booking, Ticket
+from evently.sales.nouns import Booking, Ticket
 from evently.sales.states import BookingPayment
 from evently.sales.terms import (
     WHOLE,

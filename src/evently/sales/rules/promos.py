@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
-from evently.sales.commands import Booking, No, SalesRefusal, WaitlistEntry
+from evently.sales.nouns import Booking, WaitlistEntry
+from evently.sales.outcomes import No, SalesRefusal
 from evently.sales.rules.pricing import discount_of
 from evently.sales.rules.state import Batch, Promo, Sale
 from evently.sales.terms import TicketTypeTerms

@@ -19,16 +19,9 @@ import msgspec
 
 from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.ids import IdSource
-from evently.sales.commands import (
-    UNITS_MAX,
-    Booking,
-    CheckIn,
-    OutsideRefund,
-    Scan,
-    Transfer,
-    WaitlistEntry,
-)
+from evently.sales.commands.bookings import UNITS_MAX, OutsideRefund
 from evently.sales.facts import Fact
+from evently.sales.nouns import Booking, CheckIn, Scan, Transfer, WaitlistEntry
 from evently.sales.rules.ledger import Posting
 from evently.sales.states import RefundState, SaleState, TicketState
 from evently.sales.terms import Conditions, PromoTerms, Rescheduling, Seating, TicketTypeTerms

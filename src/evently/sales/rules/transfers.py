@@ -14,21 +14,15 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from evently.sales import facts
-from evently.sales.commands import (
+from evently.sales.commands.transfers import (
     AcceptTransfer,
-    Booking,
     DeclineTransfer,
-    Done,
     GiveBackTicket,
-    No,
     OfferTransfer,
-    Outcome,
-    SalesRefusal,
-    Ticket,
-    Transfer,
-    Transferred,
     WithdrawTransfer,
 )
+from evently.sales.nouns import Booking, Ticket, Transfer
+from evently.sales.outcomes import Done, No, Outcome, SalesRefusal, Transferred
 from evently.sales.rules.moves import end_transfer, over_buyer_limit, record_change, record_transfer
 from evently.sales.rules.state import Batch, Reissued, Sale
 from evently.sales.ticket_code import digest_secret

@@ -5,19 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from evently.sales import facts
-from evently.sales.commands import (
-    WAITING_MAX,
-    AcceptOffer,
-    Booking,
-    JoinWaitlist,
-    LeaveWaitlist,
-    Listed,
-    No,
-    Outcome,
-    SalesRefusal,
-    Ticket,
-    WaitlistEntry,
-)
+from evently.sales.commands.waitlist import WAITING_MAX, AcceptOffer, JoinWaitlist, LeaveWaitlist
+from evently.sales.nouns import Booking, Ticket, WaitlistEntry
+from evently.sales.outcomes import Listed, No, Outcome, SalesRefusal
 from evently.sales.rules import offers
 from evently.sales.rules.bookings import confirm_hold, extend_until, replacement_used, void_tickets
 from evently.sales.rules.moves import (

@@ -19,7 +19,7 @@ from evently.accounts.codes import VALID_FOR, ByCode, Purpose, normalise_code
 from evently.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused, Trouble
 from evently.kit.ids import SessionId, show_id
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.web.codes import notice, request_code, request_email_change, require_mail
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match

@@ -16,7 +16,8 @@ from evently.kit.complaints import Complaints
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, TicketId, reference_of, show_id
 from evently.kit.shapes import Instant, copy_fields, items, text
-from evently.sales.commands import SalesRefusal, Scan, Scanned
+from evently.sales.nouns import Scan
+from evently.sales.outcomes import SalesRefusal, Scanned
 from evently.sales.states import Direction, ScanResult
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.conditional import NO_STORE, etag_of, require_if_match

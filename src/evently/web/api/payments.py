@@ -23,7 +23,7 @@ from evently.checkout import (
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import BookingId, EventId, PaymentId, RefundId, show_id
 from evently.kit.money import Money
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response

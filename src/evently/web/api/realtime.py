@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId
 from evently.realtime import DropReason, Frame, Hub, RealtimeRefusal, Watched, end_frame, reconnect_line
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.web.edge.asgi import Message, Receive, Scope, Send
 from evently.web.edge.auth import PUBLIC, address_key, policy
 from evently.web.edge.context import Response

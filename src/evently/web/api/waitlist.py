@@ -12,7 +12,11 @@ import msgspec
 from evently import sales
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, TicketTypeId, WaitlistEntryId, show_id
-from evently.sales.commands import BookingLine, SalesRefusal
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import UNITS_MAX, BookingLine
+from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
+from evently.sales.nouns import WaitlistEntry
+from evently.sales.outcomes import Booked, Listed, No, SalesRefusal
 from evently.sales.states import EntryState, WithdrawalReason
 from evently.web.api.bookings import (
     WITHOUT_CODE,
@@ -42,7 +46,7 @@ class WaitlistBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     """A ticket type to wait for, and how many tickets. A hidden ticket type needs its promo code."""
 
     ticket_type_id: _TypeId
-    quantity: Annotated[int, msgspec.Meta(ge=1, le=sales.commands.UNITS_MAX, examples=[2])]
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=UNITS_MAX, examples=[2])]
     promo_code: Annotated[PromoCode | None, msgspec.Meta(examples=["EARLYBIRD"])] = None
 
 
@@ -166,7 +170,7 @@ async def join_waitlist(
     """Add the caller to the waitlist of a ticket type."""
     if data.promo_code is not None:
         await count_guess(request)
-    command = sales.commands.JoinWaitlist(
+    command = JoinWaitlist(
         event_id,
         request.actor.id,
         data.ticket_type_id,
@@ -207,10 +211,10 @@ async def leave_waitlist(
         request.context.database, event_id, buyer_id, ticket_type_id
     )
     outcomes = await asyncio.gather(
-        *[engine.submit(sales.commands.LeaveWaitlist(event_id, each.entry_id, buyer_id)) for each in entries]
+        *[engine.submit(LeaveWaitlist(event_id, each.entry_id, buyer_id)) for each in entries]
     )
     # An entry is missing here if its offer was accepted in the meantime.
-    withdrawn = [outcome.entry for outcome in outcomes if isinstance(outcome, sales.commands.Listed)]
+    withdrawn = [outcome.entry for outcome in outcomes if isinstance(outcome, Listed)]
     return Response(WaitlistEntriesView([_show_entry(entry) for entry in withdrawn]), headers=NO_STORE)
 
 
@@ -303,10 +307,10 @@ async def accept_offer(
     if entry.state == "offered":  # what was accepted before is only answered again
         line = BookingLine(entry.ticket_type_id, entry.quantity)
         await refuse_unpayable(request, entry.event_id, [line], data.promo_code, entry.promo_id)
-    command = sales.commands.AcceptOffer(entry.event_id, entry.entry_id, request.actor.id, data.promo_code)
+    command = AcceptOffer(entry.event_id, entry.entry_id, request.actor.id, data.promo_code)
     outcome = await _submit(request, command)
     assert outcome.booking is not None, "an accepted offer has a booking"
-    return answer_booking(request, sales.commands.Booked(outcome.booking))
+    return answer_booking(request, Booked(outcome.booking))
 
 
 @post(
@@ -325,7 +329,7 @@ async def accept_offer(
 async def decline_offer(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Response[WaitlistEntryView]:
     """Decline an offer of the caller."""
     entry = await _own_entry(request, entry_id)
-    command = sales.commands.LeaveWaitlist(entry.event_id, entry.entry_id, request.actor.id)
+    command = LeaveWaitlist(entry.event_id, entry.entry_id, request.actor.id)
     outcome = await _submit(request, command)
     return Response(_show_entry(outcome.entry), headers=NO_STORE)
 
@@ -368,7 +372,7 @@ async def withdraw_entry(
     request: Request, event_id: FromPath[EventId], entry_id: FromPath[WaitlistEntryId]
 ) -> Response[WaitlistEntryView]:
     """Withdraw a waitlist entry of the organizer's event."""
-    outcome = await _submit(request, sales.commands.LeaveWaitlist(event_id, entry_id, None))
+    outcome = await _submit(request, LeaveWaitlist(event_id, entry_id, None))
     return Response(_show_entry(outcome.entry), headers=NO_STORE)
 
 
@@ -386,23 +390,23 @@ async def get_waitlist_depth(request: Request, event_id: FromPath[EventId]) -> R
     return Response(WaitlistSizesView([_show_size(depth) for depth in depths]), headers=NO_STORE)
 
 
-async def _submit(request: Request, command: sales.commands.Command) -> sales.commands.Listed:
+async def _submit(request: Request, command: Command) -> Listed:
     """Submit a command about a waitlist entry; return its outcome, or raise its refusal."""
     outcome = await request.context.engine.submit(command)
-    if isinstance(outcome, sales.commands.No):
+    if isinstance(outcome, No):
         raise outcome.as_error()
-    assert isinstance(outcome, sales.commands.Listed), "the outcome of a waitlist command is an entry"
+    assert isinstance(outcome, Listed), "the outcome of a waitlist command is an entry"
     return outcome
 
 
-async def _own_entry(request: Request, entry_id: UUID) -> sales.commands.WaitlistEntry:
+async def _own_entry(request: Request, entry_id: UUID) -> WaitlistEntry:
     entry = await sales.reads.get_entry(request.context.database, entry_id)
     if entry.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.ENTRY_NOT_FOUND)
     return entry
 
 
-def _show_entry(entry: sales.commands.WaitlistEntry) -> WaitlistEntryView:
+def _show_entry(entry: WaitlistEntry) -> WaitlistEntryView:
     return WaitlistEntryView(
         show_id("wle", entry.entry_id),
         show_id("evt", entry.event_id),
@@ -417,15 +421,13 @@ def _show_entry(entry: sales.commands.WaitlistEntry) -> WaitlistEntryView:
     )
 
 
-def _show_for_organizer(entry: sales.commands.WaitlistEntry) -> EventWaitlistEntryView:
+def _show_for_organizer(entry: WaitlistEntry) -> EventWaitlistEntryView:
     return EventWaitlistEntryView(
         **msgspec.structs.asdict(_show_entry(entry)), buyer_id=show_id("per", entry.buyer_id)
     )
 
 
-def _show_details(
-    entry: sales.commands.WaitlistEntry, place: sales.reads.WaitlistPosition
-) -> WaitlistEntryDetailsView:
+def _show_details(entry: WaitlistEntry, place: sales.reads.WaitlistPosition) -> WaitlistEntryDetailsView:
     estimate = place.estimate
     return WaitlistEntryDetailsView(
         **msgspec.structs.asdict(_show_entry(entry)),

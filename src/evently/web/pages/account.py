@@ -13,7 +13,7 @@ from evently.accounts.codes import ByCode, Given, is_code, normalise_code
 from evently.accounts.sessions import LOGIN_AGE_MAX, Session
 from evently.kit.errors import Invalid, Refused, Trouble
 from evently.kit.ids import SessionId, reference_of, show_id
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.web.codes import notice, request_code, request_email_change, require_mail
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.context import Response

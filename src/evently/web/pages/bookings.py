@@ -20,7 +20,10 @@ from evently.checkout import CheckoutRefusal, Payment, PaymentChoice
 from evently.kit.errors import Refused
 from evently.kit.ids import BookingId, find_id, reference_of, show_id
 from evently.kit.money import Money
-from evently.sales.commands import Booking, Command, No, SalesRefusal, Ticket
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import CancelBooking, ExtendHold, KeepTickets, ReturnTickets
+from evently.sales.nouns import Booking, Ticket
+from evently.sales.outcomes import No, SalesRefusal
 from evently.sales.ticket_code import write_code
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.context import Response
@@ -146,7 +149,7 @@ async def extend(request: Request, booking_id: FromPath[BookingId]) -> Response[
     """Restart the time of a hold, once."""
     await read_form(request)
     found = await read_booking(request, booking_id)
-    command = sales.commands.ExtendHold(found.booking.event_id, booking_id, request.actor.id)
+    command = ExtendHold(found.booking.event_id, booking_id, request.actor.id)
     return await _act(request, found, command)
 
 
@@ -166,7 +169,7 @@ async def cancel(request: Request, booking_id: FromPath[BookingId]) -> Response[
         return await _cancel_page(request, found, form, nothing_chosen=True)
     where = await sales.reads.locate_booking(request.context.database, booking_id)
     meant = _Chosen(sorted(map(str, chosen)))
-    command = sales.commands.CancelBooking(
+    command = CancelBooking(
         where.event_id,
         booking_id,
         request.actor.id,
@@ -187,9 +190,7 @@ async def return_tickets(request: Request, booking_id: FromPath[BookingId]) -> R
     chosen = _chosen(form)
     if not chosen:
         return await _cancel_page(request, found, form, nothing_chosen=True)
-    command = sales.commands.ReturnTickets(
-        found.booking.event_id, booking_id, request.actor.id, tuple(chosen)
-    )
+    command = ReturnTickets(found.booking.event_id, booking_id, request.actor.id, tuple(chosen))
     return await _act(request, found, command)
 
 
@@ -201,7 +202,7 @@ async def keep_tickets(request: Request, booking_id: FromPath[BookingId]) -> Res
     chosen = _chosen(form)
     if not chosen:
         return see_other(found.address)
-    command = sales.commands.KeepTickets(found.booking.event_id, booking_id, request.actor.id, tuple(chosen))
+    command = KeepTickets(found.booking.event_id, booking_id, request.actor.id, tuple(chosen))
     return await _act(request, found, command)
 
 

@@ -17,7 +17,9 @@ from evently import sales
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import EventId, find_id, show_id
 from evently.kit.money import Money
-from evently.sales.commands import UNITS_MAX, BookingLine, SalesRefusal
+from evently.sales.commands.bookings import UNITS_MAX, BookingLine, PlaceBooking
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import Booked, No, SalesRefusal
 from evently.sales.reads import BookingQuote
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
@@ -158,8 +160,8 @@ async def book(request: Request, event_id: FromPath[EventId]) -> Response[str] |
 
 async def _place(
     request: Request, event_id: UUID, choice: Choice, lines: tuple[BookingLine, ...], key: str
-) -> sales.commands.Booking:
-    command = sales.commands.PlaceBooking(
+) -> Booking:
+    command = PlaceBooking(
         event_id,
         request.actor.id,
         lines,
@@ -168,9 +170,9 @@ async def _place(
         promo_code=choice.code or None,
     )
     outcome = await request.context.engine.submit(command)
-    if isinstance(outcome, sales.commands.No):
+    if isinstance(outcome, No):
         raise outcome.as_error()
-    assert isinstance(outcome, sales.commands.Booked), "the outcome of a booking command is a booking"
+    assert isinstance(outcome, Booked), "the outcome of a booking command is a booking"
     return outcome.booking
 
 

@@ -22,7 +22,7 @@ from evently.catalogue import Event, Venue
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money, exponent_of
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import (
     OnSaleState,
     Sale,

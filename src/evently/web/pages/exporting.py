@@ -21,7 +21,7 @@ from evently.kit.cursors import Page
 from evently.kit.ids import reference_of, show_id
 from evently.kit.money import Money
 from evently.notifications import Notification
-from evently.sales.commands import Booking, Ticket, Transfer, WaitlistEntry
+from evently.sales.nouns import Booking, Ticket, Transfer, WaitlistEntry
 from evently.web.services import Request
 
 ROWS_MAX: Final = 10_000  # of each list: more than a person books in a life; 10 MB

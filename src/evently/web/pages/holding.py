@@ -16,7 +16,7 @@ from evently import catalogue, sales
 from evently.kit.errors import Refused, Trouble
 from evently.kit.ids import find_id, show_id
 from evently.kit.money import Money
-from evently.sales.commands import Booking
+from evently.sales.nouns import Booking
 from evently.web.edge.cookies import read_cookie, set_cookie
 from evently.web.services import Request
 

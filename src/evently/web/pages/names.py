@@ -12,7 +12,7 @@ from evently.attendees import AttendeesRefusal, TicketName
 from evently.catalogue import Event
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import show_id
-from evently.sales.commands import Booking, Ticket
+from evently.sales.nouns import Booking, Ticket
 from evently.web.edge.problems import sentence_of
 from evently.web.pages import words
 from evently.web.pages.forms import Form, FormError, errors_of

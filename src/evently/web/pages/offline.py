@@ -16,7 +16,7 @@ import msgspec
 
 from evently import attendees, catalogue, sales
 from evently.kit.ids import show_id
-from evently.sales.commands import Booking
+from evently.sales.nouns import Booking
 from evently.web.edge.assets import asset_address, asset_names, assets_version, load_asset
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import NO_STORE, etag_of, not_modified

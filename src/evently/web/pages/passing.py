@@ -11,7 +11,8 @@ from evently.accounts import AccountsRefusal
 from evently.kit.errors import Invalid, Refused
 from evently.kit.ids import TicketId, TransferId, show_id
 from evently.kit.money import Money
-from evently.sales.commands import SalesRefusal, Transfer
+from evently.sales.nouns import Transfer
+from evently.sales.outcomes import SalesRefusal
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.context import Response
 from evently.web.edge.problems import PROBLEMS, sentence_of

@@ -18,7 +18,7 @@ import typst
 from evently import catalogue
 from evently.kit.errors import Busy, Refused
 from evently.kit.ids import EventId, show_id
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import not_modified
 from evently.web.edge.context import Response

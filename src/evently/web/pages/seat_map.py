@@ -20,7 +20,7 @@ from evently import sales, seating
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
-from evently.sales.commands import UNITS_MAX
+from evently.sales.commands.bookings import UNITS_MAX
 from evently.sales.reads import BestAvailable, SeatBoard, public_types, state_of
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.compression import best_coding, compress

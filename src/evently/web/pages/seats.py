@@ -17,7 +17,8 @@ from uuid import UUID
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
-from evently.sales.commands import UNITS_MAX, SalesRefusal
+from evently.sales.commands.bookings import UNITS_MAX
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import SeatBoard
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response

@@ -14,7 +14,7 @@ from evently.attendees import AttendeesRefusal
 from evently.kit.errors import Invalid, Refused
 from evently.kit.ids import BookingId, TicketId, show_id
 from evently.kit.money import Money
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.tickets import APPLE_PASS, IssuedTicket, IssuedTickets, TicketsRefusal
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.conditional import NO_STORE

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from evently.accounts import AccountsRefusal
 from evently.kit.errors import CommonRefusal, Refusal, Refused
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.tickets import TicketsRefusal
 from evently.web.edge.context import Request as EdgeRequest
 from evently.web.edge.context import Response

@@ -12,7 +12,11 @@ import msgspec
 from evently import catalogue, sales
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, WaitlistEntryId, find_id, show_id
-from evently.sales.commands import Command, Listed, No, SalesRefusal, WaitlistEntry
+from evently.sales.commands import Command
+from evently.sales.commands.bookings import UNITS_MAX, BookingLine
+from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
+from evently.sales.nouns import WaitlistEntry
+from evently.sales.outcomes import Listed, No, SalesRefusal
 from evently.sales.reads import WaitlistPosition
 from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
@@ -88,11 +92,11 @@ async def join(request: Request, event_id: FromPath[EventId]) -> Response[str] |
         return _joining(request, page, type_id, text, code, errors=errors)
     found = find_id("tty", type_id)
     quantity = int(text[:6]) if text.isdecimal() else 0
-    if found is None or not 1 <= quantity <= sales.commands.UNITS_MAX:
+    if found is None or not 1 <= quantity <= UNITS_MAX:
         errors = [FormError("quantity", "Say how many tickets you want: a number from 1 on.")]
         return _joining(request, page, type_id, text, code, errors=errors)
     meant = _Meant(type_id, quantity, code)
-    command = sales.commands.JoinWaitlist(
+    command = JoinWaitlist(
         event_id,
         request.actor.id,
         found,
@@ -121,10 +125,10 @@ async def accept(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Respo
     if code:
         await count_guess(request)
     try:
-        line = sales.commands.BookingLine(entry.ticket_type_id, entry.quantity)
+        line = BookingLine(entry.ticket_type_id, entry.quantity)
         await refuse_unpayable(request, entry.event_id, [line], code or None, entry.promo_id)
         outcome = await _submit(
-            request, sales.commands.AcceptOffer(entry.event_id, entry_id, request.actor.id, code or None)
+            request, AcceptOffer(entry.event_id, entry_id, request.actor.id, code or None)
         )
     except Refused as exc:
         if exc.refusal in REFUSALS:
@@ -141,7 +145,7 @@ async def leave(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Respon
     await read_form(request)
     entry = await _own(request, entry_id)
     try:
-        await _submit(request, sales.commands.LeaveWaitlist(entry.event_id, entry_id, request.actor.id))
+        await _submit(request, LeaveWaitlist(entry.event_id, entry_id, request.actor.id))
     except Refused as exc:
         return await _list(request, exc)
     return see_other("/me/waitlist")

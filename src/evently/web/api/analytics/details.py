@@ -15,7 +15,7 @@ from evently.analytics.details import (
     WaitlistFigures,
 )
 from evently.kit.ids import EventId, show_id
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.web.api.analytics.views import SignedMoney, ratio
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.conditional import NO_STORE

@@ -12,7 +12,7 @@ from evently import sales
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, show_id
 from evently.realtime import TicketTypeAvailability, show_types
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import OnSaleState
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified

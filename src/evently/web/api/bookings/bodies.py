@@ -10,9 +10,10 @@ import msgspec
 from evently import sales
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import TicketId, TicketTypeId
+from evently.sales.commands.bookings import LINES_MAX, UNITS_MAX, BookingLine
 
 _NAME_CHARACTERS_MAX: Final = 200  # for a seat or a section; longer than seat maps allow
-_Units = Annotated[int, msgspec.Meta(ge=1, le=sales.commands.UNITS_MAX)]
+_Units = Annotated[int, msgspec.Meta(ge=1, le=UNITS_MAX)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_CHARACTERS_MAX)]
 
 PromoCode = Annotated[
@@ -37,11 +38,9 @@ class BookingLineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
 
     ticket_type_id: Annotated[TicketTypeId, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
     quantity: Annotated[_Units | None, msgspec.Meta(examples=[2])] = None
-    seats: Annotated[list[_Name], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)] | None = (
-        None
-    )
+    seats: Annotated[list[_Name], msgspec.Meta(min_length=1, max_length=UNITS_MAX)] | None = None
     section: _Name | None = None
-    accessible: Annotated[int, msgspec.Meta(ge=0, le=sales.commands.UNITS_MAX)] = 0
+    accessible: Annotated[int, msgspec.Meta(ge=0, le=UNITS_MAX)] = 0
 
     def units(self) -> int:
         """Return how many units the line asks for."""
@@ -51,25 +50,21 @@ class BookingLineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
 class BookingBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The tickets to book. Each ticket type and each seat may be named once."""
 
-    lines: Annotated[list[BookingLineBody], msgspec.Meta(min_length=1, max_length=sales.commands.LINES_MAX)]
+    lines: Annotated[list[BookingLineBody], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
     promo_code: PromoCode | None = None
 
 
 class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):
     """The tickets to quote. Without `lines`, the quote lists the ticket types that the promo code unlocks."""
 
-    lines: Annotated[
-        list[BookingLineBody], msgspec.Meta(max_length=sales.commands.LINES_MAX, examples=[_LINES])
-    ] = []
+    lines: Annotated[list[BookingLineBody], msgspec.Meta(max_length=LINES_MAX, examples=[_LINES])] = []
     promo_code: Annotated[PromoCode | None, msgspec.Meta(examples=["EARLYBIRD"])] = None
 
 
 class CancelBody(msgspec.Struct, forbid_unknown_fields=True):
     """The tickets to cancel; without `ticket_ids`, the whole booking."""
 
-    ticket_ids: (
-        Annotated[list[TicketId], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)] | None
-    ) = None
+    ticket_ids: Annotated[list[TicketId], msgspec.Meta(min_length=1, max_length=UNITS_MAX)] | None = None
 
 
 class AcceptBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,13 +89,13 @@ class CancelEventBookingBody(CancelBody, forbid_unknown_fields=True):
 class TicketIdsBody(msgspec.Struct, forbid_unknown_fields=True):
     """Tickets of the booking."""
 
-    ticket_ids: Annotated[list[TicketId], msgspec.Meta(min_length=1, max_length=sales.commands.UNITS_MAX)]
+    ticket_ids: Annotated[list[TicketId], msgspec.Meta(min_length=1, max_length=UNITS_MAX)]
 
 
-def lines_of(lines: list[BookingLineBody]) -> tuple[sales.commands.BookingLine, ...]:
+def lines_of(lines: list[BookingLineBody]) -> tuple[BookingLine, ...]:
     """Return the booking lines of a command; refuse with every error that can be found without the sale."""
     errors: list[FieldError] = []
-    found: dict[UUID, sales.commands.BookingLine] = {}
+    found: dict[UUID, BookingLine] = {}
     seen: set[str] = set()
     units = 0
     for index, line in enumerate(lines):
@@ -108,7 +103,7 @@ def lines_of(lines: list[BookingLineBody]) -> tuple[sales.commands.BookingLine, 
         if type_id in found:
             errors.append(FieldError(f"/lines/{index}/ticket_type_id", "ticket-type-named-twice"))
         else:
-            found[type_id] = sales.commands.BookingLine(
+            found[type_id] = BookingLine(
                 type_id,
                 line.units(),
                 None if line.seats is None else tuple(line.seats),
@@ -118,8 +113,8 @@ def lines_of(lines: list[BookingLineBody]) -> tuple[sales.commands.BookingLine, 
         if line.quantity is None or line.seats is not None or line.accessible:
             errors += _wrong_seats(line, f"/lines/{index}", seen)
         units += line.units()
-    if units > sales.commands.UNITS_MAX:
-        errors.append(FieldError("/lines", "too-many-tickets", {"tickets_max": sales.commands.UNITS_MAX}))
+    if units > UNITS_MAX:
+        errors.append(FieldError("/lines", "too-many-tickets", {"tickets_max": UNITS_MAX}))
     if errors:
         raise Invalid(errors)
     return tuple(found.values())

@@ -11,7 +11,8 @@ import msgspec
 from evently import sales
 from evently.kit.ids import BookingId, EventId, TicketId, show_id
 from evently.kit.money import Money
-from evently.sales.commands import SalesRefusal
+from evently.sales.commands.bookings import UNITS_MAX, CancelBooking, KeepTickets, ReturnTickets
+from evently.sales.outcomes import SalesRefusal
 from evently.web.api.bookings.bodies import CancelBody, CancelEventBookingBody, TicketIdsBody
 from evently.web.api.bookings.views import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
@@ -110,9 +111,7 @@ async def quote_cancellation(
     booking_id: FromPath[BookingId],
     ticket_ids: Annotated[
         list[TicketId] | None,
-        QueryParameter(
-            max_length=sales.commands.UNITS_MAX, description="Tickets of the booking. Default: all tickets."
-        ),
+        QueryParameter(max_length=UNITS_MAX, description="Tickets of the booking. Default: all tickets."),
     ] = None,
 ) -> Response[CancellationQuoteView]:
     """Return the refund that cancelling a booking of the caller would cause."""
@@ -200,9 +199,7 @@ async def preview_booking_cancellation(
     booking_id: FromPath[BookingId],
     ticket_ids: Annotated[
         list[TicketId] | None,
-        QueryParameter(
-            max_length=sales.commands.UNITS_MAX, description="Tickets of the booking. Default: all tickets."
-        ),
+        QueryParameter(max_length=UNITS_MAX, description="Tickets of the booking. Default: all tickets."),
     ] = None,
 ) -> Response[BookingCancellationPreviewView]:
     """Return what cancelling a booking of the organizer's event would do."""
@@ -246,7 +243,7 @@ async def return_tickets(
     request: Request, booking_id: FromPath[BookingId], data: JSONBody[TicketIdsBody]
 ) -> Response[BookingView]:
     """Offer tickets of the caller to the waitlist."""
-    return await _submit_for_tickets(request, sales.commands.ReturnTickets, booking_id, data)
+    return await _submit_for_tickets(request, ReturnTickets, booking_id, data)
 
 
 @post(
@@ -263,12 +260,12 @@ async def keep_tickets(
     request: Request, booking_id: FromPath[BookingId], data: JSONBody[TicketIdsBody]
 ) -> Response[BookingView]:
     """Withdraw the return of tickets of the caller."""
-    return await _submit_for_tickets(request, sales.commands.KeepTickets, booking_id, data)
+    return await _submit_for_tickets(request, KeepTickets, booking_id, data)
 
 
 async def _submit_for_tickets(
     request: Request,
-    command_type: type[sales.commands.ReturnTickets | sales.commands.KeepTickets],
+    command_type: type[ReturnTickets | KeepTickets],
     booking_id: UUID,
     data: TicketIdsBody,
 ) -> Response[BookingView]:
@@ -279,8 +276,8 @@ async def _submit_for_tickets(
 
 def _cancel_command(
     request: Request, event_id: UUID, booking_id: UUID, data: CancelBody, idempotency_key: str | None
-) -> sales.commands.CancelBooking:
-    return sales.commands.CancelBooking(
+) -> CancelBooking:
+    return CancelBooking(
         event_id,
         booking_id,
         request.actor.id,

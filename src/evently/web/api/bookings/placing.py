@@ -6,7 +6,8 @@ from typing import Final
 
 from evently import sales
 from evently.kit.ids import BookingId, EventId
-from evently.sales.commands import SalesRefusal
+from evently.sales.commands.bookings import ExtendHold, PlaceBooking
+from evently.sales.outcomes import SalesRefusal
 from evently.web.api.bookings.bodies import BookingBody, lines_of
 from evently.web.api.bookings.views import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, policy
@@ -67,7 +68,7 @@ async def place_booking(
         await count_guess(request)
     lines = lines_of(data.lines)
     await refuse_unpayable(request, event_id, lines, data.promo_code)
-    command = sales.commands.PlaceBooking(
+    command = PlaceBooking(
         event_id,
         request.actor.id,
         lines,
@@ -97,7 +98,7 @@ async def place_booking(
 async def extend_hold(request: Request, booking_id: FromPath[BookingId]) -> Response[BookingView]:
     """Extend a hold of the caller, once."""
     where = await sales.reads.locate_booking(request.context.database, booking_id)
-    command = sales.commands.ExtendHold(where.event_id, booking_id, request.actor.id)
+    command = ExtendHold(where.event_id, booking_id, request.actor.id)
     return answer_booking(request, await request.context.engine.submit(command))
 
 

@@ -9,7 +9,7 @@ import msgspec
 from evently import sales
 from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.web.api.bookings.bodies import QuoteBody, lines_of
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.conditional import NO_STORE

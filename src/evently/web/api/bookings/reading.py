@@ -7,7 +7,8 @@ from typing import Annotated, Final
 from evently import sales
 from evently.kit.errors import Refused
 from evently.kit.ids import BookingId, EventId
-from evently.sales.commands import SalesRefusal
+from evently.sales.nouns import Booking
+from evently.sales.outcomes import SalesRefusal
 from evently.web.api.bookings.views import (
     BookingDetailsView,
     BookingView,
@@ -120,7 +121,7 @@ async def list_event_bookings(
     return paginated(request, page, show_booking_without_codes)
 
 
-async def _show_details(request: Request, booking: sales.commands.Booking) -> Response[BookingDetailsView]:
+async def _show_details(request: Request, booking: Booking) -> Response[BookingDetailsView]:
     database = request.context.database
     refunds = (
         await sales.reads.list_refunds(database, booking.event_id, booking.booking_id)

@@ -16,6 +16,8 @@ from evently import sales
 from evently.checkout import Payment
 from evently.kit.ids import reference_of, show_id
 from evently.kit.money import Money
+from evently.sales.nouns import Booking, Ticket
+from evently.sales.outcomes import Booked, No, Outcome
 from evently.sales.states import BookingState, RefundState, TicketState
 from evently.sales.ticket_code import write_code
 from evently.web.api.payments import PaymentView, show_payment
@@ -113,7 +115,7 @@ class BookingDetailsView(BookingView, frozen=True):
     latest_payment: PaymentView | None
 
 
-def show_booking(booking: sales.commands.Booking) -> BookingView:
+def show_booking(booking: Booking) -> BookingView:
     """Return a booking as clients see it. Deterministic: a repeated request gets the first answer again."""
     currency, total = booking.currency, booking.total_minor()
     confirmed = booking.confirmed_at is not None
@@ -139,7 +141,7 @@ def show_booking(booking: sales.commands.Booking) -> BookingView:
     )
 
 
-def show_booking_without_codes(booking: sales.commands.Booking) -> BookingView:
+def show_booking_without_codes(booking: Booking) -> BookingView:
     """Return the view of a booking for others than its buyer: a code opens the door to its reader."""
     return without_codes(show_booking(booking))
 
@@ -150,7 +152,7 @@ def without_codes(view: BookingViewT) -> BookingViewT:
 
 
 def show_booking_details(
-    booking: sales.commands.Booking,
+    booking: Booking,
     refunds: Sequence[sales.reads.Refund],
     payment: Payment | None,
 ) -> BookingDetailsView:
@@ -164,14 +166,12 @@ def show_booking_details(
     )
 
 
-def answer_booking(
-    request: Request, outcome: sales.commands.Outcome, *, created: bool = False
-) -> Response[BookingView]:
+def answer_booking(request: Request, outcome: Outcome, *, created: bool = False) -> Response[BookingView]:
     """Return the response to the outcome of a command about a booking."""
-    if isinstance(outcome, sales.commands.No):
+    if isinstance(outcome, No):
         # No exception: thousands of commands per second can be refused.
         return problem(request, outcome.as_error())
-    assert isinstance(outcome, sales.commands.Booked), "the outcome of a booking command is a booking"
+    assert isinstance(outcome, Booked), "the outcome of a booking command is a booking"
     booking = outcome.booking
     view = show_booking(booking)
     headers = dict(NO_STORE)
@@ -182,13 +182,13 @@ def answer_booking(
     return Response(view, status_code=201 if created else 200, headers=headers)
 
 
-def _payment_state(booking: sales.commands.Booking, total: int) -> str:
+def _payment_state(booking: Booking, total: int) -> str:
     if booking.payment_id is not None:
         return "paid" if booking.captured_at is None else "captured"
     return "due" if total and booking.ended_at is None else "nothing"
 
 
-def _show_ticket(ticket: sales.commands.Ticket, currency: str, *, confirmed: bool) -> TicketView:
+def _show_ticket(ticket: Ticket, currency: str, *, confirmed: bool) -> TicketView:
     """Return a ticket as clients see it."""
     shown_id = show_id("tkt", ticket.ticket_id)
     price = Money(ticket.price_minor, currency)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from evently import catalogue
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, show_id
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
 from evently.web.edge.context import Response

@@ -18,7 +18,7 @@ from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
 from evently.kit.shapes import copy_fields
 from evently.organizing import Edited, EventChanges
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import (
     Sale,
     price_from,

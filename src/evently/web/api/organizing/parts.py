@@ -15,7 +15,7 @@ from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import EventId, PoolId, TicketTypeId, show_id
 from evently.kit.shapes import copy_fields
 from evently.organizing import AddedTicketType, NewPool, PoolChanges, TicketTypeChanges, get_part
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Pool, Sale, read_sale
 from evently.sales.terms import TicketTypeTerms
 from evently.web.api.catalogue.events import show_type

@@ -26,7 +26,7 @@ from evently.organizing import (
     draft_of_promo,
     get_promo,
 )
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Promo, Sale
 from evently.sales.terms import PromoKind
 from evently.web.api.organizing.parts import (

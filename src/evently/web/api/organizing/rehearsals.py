@@ -18,7 +18,7 @@ from evently.accounts.rehearsals import REHEARSAL_BUYERS_MAX
 from evently.catalogue import Event
 from evently.kit.ids import EventId, OrganizerId, new_id, show_id
 from evently.kit.money import Money
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Sale
 from evently.sales.terms import CAPACITY_MAX, TicketTypeTerms
 from evently.web.edge.auth import organizer, policy

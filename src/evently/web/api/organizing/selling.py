@@ -13,7 +13,7 @@ from evently import organizing
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId
 from evently.organizing import ConditionsChanges, SeatChoice, SeatingDraft
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Sale
 from evently.seating import SeatState
 from evently.web.api.catalogue.sale_shapes import (

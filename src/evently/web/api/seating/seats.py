@@ -17,7 +17,7 @@ from evently import sales
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import SeatBoard
 from evently.sales.terms import NOT_FOR_SALE, Seating
 from evently.web.edge.auth import PUBLIC, policy

@@ -10,7 +10,7 @@ import msgspec
 from evently import tickets
 from evently.kit.errors import Refused
 from evently.kit.ids import BookingId
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.tickets import IssuedTickets, TicketsRefusal
 from evently.web.api.tickets.reading import PRIVATE
 from evently.web.api.tickets.views import TicketDetailsView, show_ticket

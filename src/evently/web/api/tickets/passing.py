@@ -12,7 +12,7 @@ from evently.accounts import AccountsRefusal, people
 from evently.catalogue import Event
 from evently.kit.errors import CommonRefusal
 from evently.kit.ids import TicketId, TransferId, show_id
-from evently.sales.commands import SalesRefusal
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.states import TransferState
 from evently.tickets import TicketsRefusal
 from evently.web.edge.auth import SIGNED_IN, policy
