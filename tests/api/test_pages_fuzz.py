@@ -56,6 +56,7 @@ class Stage(NamedTuple):
 
     office: BoxOffice
     buyer: dict[str, str]
+    member: dict[str, str]
     values: dict[str, list[str]]
     fields: list[str]
 
@@ -68,7 +69,7 @@ async def stage(shared_database_url: str) -> AsyncIterator[Stage]:
             await office.open_hall(),
             await office.open_event(publish=False),
         )
-        buyer = office.as_buyer()
+        buyer, member = office.as_buyer(), await office.as_member("owner")
         booked = (await office.book(event, buyer, 2)).json()
         types = [*(await office.types(event)).values(), *(await office.types(hall)).values()]
         values = {
@@ -76,8 +77,9 @@ async def stage(shared_database_url: str) -> AsyncIterator[Stage]:
             "booking_id": [booked["id"]],
             "ticket_id": [ticket["id"] for ticket in booked["tickets"]],
             "entry_id": [show_id("wle", new_id())],
+            "organizer_id": [show_id("org", office.venue.organizer_id)],
         }
-        yield Stage(office, buyer, values, [*types, *(f"{each}:S-A-1" for each in types)])
+        yield Stage(office, buyer, member, values, [*types, *(f"{each}:S-A-1" for each in types)])
 
 
 def path_of(route: Route, values: dict[str, list[str]], chance: random.Random | None = None) -> str:
@@ -117,7 +119,7 @@ async def test_no_page_breaks_and_none_repeats_markup(stage: Stage, route: Route
     print("seed", seed)
     chance = random.Random(seed)
     for _ in range(REQUESTS):
-        visitor = Visitor(stage.office, chance.choice([None, stage.buyer]))
+        visitor = Visitor(stage.office, chance.choice([None, stage.buyer, stage.member]))
         address = path_of(route, stage.values, chance)
         query = urlencode(pairs_of(stage, chance))[:7_000]
         body = urlencode(pairs_of(stage, chance)).encode()

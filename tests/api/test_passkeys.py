@@ -551,4 +551,6 @@ IDS: Final = {
     "passkey": "pky_01m7y4ef72ev2sxmcnxfse27zp",
     "entry": "wle_01m7y4ef72ev2sxmcnxfse27zp",
     "event": "evt_01m7y4ef72ev2sxmcnxfse27zp",
+    "organizer": "org_01m7y4ef72ev2sxmcnxfse27zp",
+    "venue": "ven_01m7y4ef72ev2sxmcnxfse27zp",
 }

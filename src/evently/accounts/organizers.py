@@ -9,11 +9,11 @@ from uuid import UUID
 import msgspec
 
 from evently.accounts.members import MemberRole, add_member
-from evently.accounts.people import lock_person
+from evently.accounts.people import email_errors, lock_person, name_errors, normalise_email, normalise_name
 from evently.accounts.refusals import AccountsRefusal
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
-from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.errors import CommonRefusal, Invalid, Refused
 
 sql: Final = load_queries(__name__)
 
@@ -35,6 +35,14 @@ class Membership(msgspec.Struct, frozen=True):
 
     organizer: Organizer
     role: MemberRole
+
+
+def check_organizer(name: str, contact_email: str) -> tuple[str, str]:
+    """Return the name and the contact e-mail of an organizer as they are stored; refuses `invalid`."""
+    name, contact_email = normalise_name(name), normalise_email(contact_email)
+    if errors := [*name_errors(name, "/name"), *email_errors(contact_email, "/contact_email")]:
+        raise Invalid(errors)
+    return name, contact_email
 
 
 async def create_organizer(tx: Connection, organizer: Organizer, owner_id: UUID) -> None:

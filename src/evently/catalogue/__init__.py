@@ -9,6 +9,7 @@ from evently.catalogue.browse import (
     Sort,
     browse,
     list_currencies,
+    list_events_ahead,
     list_events_of_organizer,
 )
 from evently.catalogue.calendar import calendar_file, calendar_of
@@ -145,6 +146,7 @@ __all__ = [
     "is_within_reach",
     "keep_wall_times",
     "list_currencies",
+    "list_events_ahead",
     "list_events_of_organizer",
     "list_events_to_remind",
     "list_venues",

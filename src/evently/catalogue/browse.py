@@ -20,7 +20,7 @@ import msgspec
 
 from evently.catalogue.events import find_events
 from evently.catalogue.local_time import EARLIEST, LATEST, is_within_reach
-from evently.catalogue.nouns import EVENT_ELAPSED_MAX, EventCard, ListSaleSummaries, SaleSummary
+from evently.catalogue.nouns import EVENT_ELAPSED_MAX, Event, EventCard, ListSaleSummaries, SaleSummary
 from evently.catalogue.words import Search, tsqueries_by_relevance, tsquery_of
 from evently.db import Connection, Database, Query, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
@@ -116,6 +116,24 @@ async def list_events_of_organizer(
             snapshot, [(event_id, sales.get(event_id, _NOTHING_TO_SELL)) for event_id in event_ids]
         )
     return Page(cards, write_cursor((event_ids[-1],)) if len(rows) > limit else None)
+
+
+async def list_events_ahead(
+    database: Database, organizer_id: UUID, now: datetime, limit: int, after: str | None = None
+) -> Page[Event]:
+    """Return a page of an organizer's drafts and published events that have not ended, the soonest first."""
+    at, event_id = (EARLIEST, NO_ID) if after is None else read_cursor(after, tuple[datetime, UUID])
+    async with database.snapshot() as snapshot:
+        rows = await snapshot.fetch(
+            *sql.list_ahead_of_organizer(
+                organizer_id=organizer_id, now=now, after_at=at, after_id=event_id, limit=limit + 1
+            )
+        )
+        event_ids = [row["event_id"] for row in rows[:limit]]
+        found = await find_events(snapshot, event_ids) if event_ids else {}
+    events = [found[event_id] for event_id in event_ids]
+    last = (events[-1].starts_at, events[-1].event_id) if len(rows) > limit else None
+    return Page(events, None if last is None else write_cursor(last))
 
 
 async def list_currencies(database: Database) -> list[str]:

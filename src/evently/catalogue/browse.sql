@@ -62,6 +62,19 @@ WHERE
 ORDER BY event_id DESC
 LIMIT :limit;
 
+-- name: list_ahead_of_organizer
+-- A page of the events of an organizer that have not ended, the soonest first: drafts and published ones.
+SELECT event_id, starts_at
+FROM events
+WHERE
+    organizer_id = :organizer_id
+    AND NOT sandbox
+    AND state <> 'cancelled'
+    AND ends_at > :now
+    AND (starts_at, event_id) > (:after_at::timestamptz, :after_id::uuid)
+ORDER BY starts_at, event_id
+LIMIT :limit;
+
 -- name: list_currencies
 -- Those of some currencies that published events have: one look into events_price_ix for each.
 SELECT known.currency

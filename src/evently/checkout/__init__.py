@@ -11,6 +11,7 @@ from evently.checkout.nouns import (
     CancellationProgress,
     CancellationState,
     CheckoutRefusal,
+    FailedRefunds,
     ListedRefund,
     ListedRefundState,
     NextAction,
@@ -23,9 +24,8 @@ from evently.checkout.nouns import (
     RefundRow,
 )
 from evently.checkout.refunding import begin_refunds
-from evently.checkout.store import find_latest_payment as find_payment
-from evently.checkout.store import find_payment as find_payment_by_id
 from evently.checkout.store import (
+    count_failed_refunds,
     find_refund,
     list_attempted,
     list_payments,
@@ -33,6 +33,8 @@ from evently.checkout.store import (
     preview_cancellation,
     read_cancellation,
 )
+from evently.checkout.store import find_latest_payment as find_payment
+from evently.checkout.store import find_payment as find_payment_by_id
 
 __all__ = [
     "ANSWER_SECONDS_MAX",
@@ -41,6 +43,7 @@ __all__ = [
     "CancellationState",
     "Checkout",
     "CheckoutRefusal",
+    "FailedRefunds",
     "ListedRefund",
     "ListedRefundState",
     "NextAction",
@@ -52,6 +55,7 @@ __all__ = [
     "RefundOrigin",
     "RefundRow",
     "begin_refunds",
+    "count_failed_refunds",
     "find_payment",
     "find_payment_by_id",
     "find_refund",

@@ -77,6 +77,14 @@ class CheckoutRefusal(Refusal):
     WEBHOOK_FORGED = "webhook-forged"
 
 
+class FailedRefunds(msgspec.Struct, frozen=True):
+    """An event with refunds that failed: a person must order the next attempt, or pay back outside."""
+
+    event_id: UUID
+    title: str
+    refunds: int
+
+
 class PaymentChoice(msgspec.Struct, frozen=True):
     """How a buyer wants to pay.
 

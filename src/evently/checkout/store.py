@@ -18,6 +18,7 @@ from evently.checkout.nouns import (
     CancellationPreview,
     CancellationProgress,
     DueBooking,
+    FailedRefunds,
     ListedRefund,
     NextAction,
     Payment,
@@ -32,6 +33,8 @@ from evently.kit.together import Together
 from evently.sales.outcomes import SalesRefusal
 
 sql: Final = load_queries(__name__)
+
+EVENTS_WITH_FAILED_REFUNDS_MAX: Final = 20  # more than a person mends before reading the list again
 
 # Until a row that was due is due again. The pause doubles each time, up to the longest pause.
 FIRST_PAUSE: Final = timedelta(seconds=2)
@@ -211,6 +214,14 @@ async def list_refunds(
     )
     page = [ListedRefund(**row) for row in rows[:limit]]
     return Page(page, write_cursor((page[-1].refund_id,)) if len(rows) > limit else None)
+
+
+async def count_failed_refunds(database: Database, organizer_id: UUID) -> list[FailedRefunds]:
+    """Return the events of an organizer with refunds that failed, at most a page of them."""
+    rows = await database.fetch(
+        *sql.count_failed_refunds(organizer_id=organizer_id, limit=EVENTS_WITH_FAILED_REFUNDS_MAX)
+    )
+    return [FailedRefunds(**row) for row in rows]
 
 
 async def read_cancellation(database: Database, event_id: UUID) -> CancellationProgress:

@@ -283,6 +283,17 @@ UNION ALL
 ORDER BY refund_id DESC
 LIMIT :limit;
 
+-- name: count_failed_refunds
+-- The events of an organizer with refunds that failed and wait for a person, with their number. The index of
+-- failed refunds is small.
+SELECT payment_refunds.event_id, events.title, count(*) AS refunds
+FROM payment_refunds
+INNER JOIN events ON events.event_id = payment_refunds.event_id
+WHERE payment_refunds.state = 'failed' AND events.organizer_id = :organizer_id
+GROUP BY payment_refunds.event_id, events.title
+ORDER BY payment_refunds.event_id
+LIMIT :limit;
+
 -- name: list_refunds_of_payment
 -- The settled refunds of a payment.
 SELECT refund_id

@@ -36,6 +36,7 @@ from evently.web.pages import (
     demo_gateway,
     demo_mail,
     events,
+    organize,
     poster_picture,
     sessions,
     site,
@@ -94,6 +95,7 @@ PAGES: Final = (
     demo_mail,
     notification_pages,
     unsubscribing,
+    organize,
     site,
     assets,
 )

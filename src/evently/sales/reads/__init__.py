@@ -30,6 +30,7 @@ from evently.sales.reads.on_sale import (
     state_of_sale,
 )
 from evently.sales.reads.payable import Unpayable, find_problem_ticket
+from evently.sales.reads.places import Places, list_places, places_of
 from evently.sales.reads.proof import Balance, Figure, Proof, prove
 from evently.sales.reads.quotes import (
     BookingQuote,
@@ -105,6 +106,7 @@ __all__ = [
     "LineQuote",
     "LosableTickets",
     "OnSaleState",
+    "Places",
     "Pool",
     "Promise",
     "Promo",
@@ -144,6 +146,7 @@ __all__ = [
     "list_live_bookings",
     "list_live_entries",
     "list_open_of_giver",
+    "list_places",
     "list_received_tickets",
     "list_received_upcoming",
     "list_refunds",
@@ -161,6 +164,7 @@ __all__ = [
     "locate_booking",
     "lowest_price",
     "picture_digest",
+    "places_of",
     "preview_cancellation",
     "price_from",
     "price_to_buyers",

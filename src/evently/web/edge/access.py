@@ -130,10 +130,13 @@ class Access:
             self._accounts.roles.forget(organizer_id)
         return stored is not None and _RANKS[stored] >= _RANKS[role]
 
-    async def check_organizer(self, actor: Actor, path_values: dict[str, str], wanted: Policy) -> UUID:
+    async def check_organizer(
+        self, actor: Actor, path_values: dict[str, str], wanted: Policy, *, hides: bool = False
+    ) -> UUID:
         """Return the organizer of the resource in the path; refuse an actor without the role or scope.
 
         A stranger gets 404 for a resource that strangers cannot see, and 403 for one that everybody can see.
+        `hides`: 404 in either case, for a page about the resource that only members see.
         """
         assert wanted.role is not None, "such policies are made by organizer(role, scope)"
         owner = await self._find_owner(path_values)
@@ -142,7 +145,7 @@ class Access:
         if actor.kind == "api_key" and actor.organizer_id == owner.organizer_id:
             check_scope(actor, wanted.scope)
         belongs = await self.is_member(actor, owner.organizer_id, "door", None)
-        if not belongs and not owner.public:
+        if not belongs and (hides or not owner.public):
             raise Refused(CommonRefusal.NOT_FOUND)
         raise Refused(CommonRefusal.FORBIDDEN, "role", role=wanted.role)
 

@@ -10,6 +10,7 @@ Every route has a policy, `**policy(...)` in its decorator. Policies:
                              path names the organizer: organizer_id, event_id, venue_id or seat_map_id
 
 The draft of another organizer is not found (404); a published event of another organizer is forbidden (403).
+Pages of the desk of another organizer are not found in either case.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ async def enforce(request: Request, route: Route) -> None:
         await _find_visitor(request)
         await _count(request, route)
         if wanted.who != "public":
-            await _check(request, wanted, access)
+            await _check(request, route, access)
         return
     given = exchange.headers.get(b"authorization")
     if given is None or (wanted.who == "public" and request.scope["method"] != "GET"):
@@ -93,7 +94,7 @@ async def enforce(request: Request, route: Route) -> None:
         exchange.actor = await access.find_actor(given, partial(_count_guess, request))
     await _count(request, route)
     if wanted.who != "public":
-        await _check(request, wanted, access)
+        await _check(request, route, access)
 
 
 async def _count_guess(request: Request) -> None:
@@ -129,13 +130,15 @@ async def _find_visitor(request: Request) -> None:
     keep_session(request, visit.renewed)
 
 
-async def _check(request: Request, wanted: Policy, access: Access) -> None:
-    exchange = request.exchange
+async def _check(request: Request, route: Route, access: Access) -> None:
+    exchange, wanted = request.exchange, route.policy
     actor = exchange.actor
     if actor.kind == "anonymous":
         raise Refused(EdgeRefusal.UNAUTHENTICATED, "send_bearer")
     if wanted.who == "organizer":
-        exchange.organizer_id = await access.check_organizer(actor, request.path_values, wanted)
+        exchange.organizer_id = await access.check_organizer(
+            actor, request.path_values, wanted, hides=route.is_page
+        )
     elif actor.kind == "api_key":
         check_scope(actor, wanted.scope)
     elif wanted.who == "admin" and actor.role != "admin":

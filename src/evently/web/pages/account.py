@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, cast
 from zoneinfo import ZoneInfo
 
 from evently import attendees, mail, notifications, push, sales
-from evently.accounts import AccountsRefusal, passkeys, people, sessions
+from evently.accounts import AccountsRefusal, organizers, passkeys, people, sessions
 from evently.accounts.codes import ByCode, Given, is_code, normalise_code
 from evently.accounts.sessions import LOGIN_AGE_MAX, Session
 from evently.kit.errors import Invalid, Refused, Trouble
@@ -307,9 +307,11 @@ async def _account(request: Request, form: Form, errors: list[FormError], done: 
     person, password_hash = await people.find_password(context.database, actor.id)
     found = await sessions.list_sessions(context.database, actor.id, context.clock())
     keys = await passkeys.list_passkeys(context.database, actor.id)
+    memberships = await organizers.list_memberships(context.database, actor.id, 1, None)
     return render(
         request,
         "account.html",
+        is_member=bool(memberships.data),
         fresh=_is_fresh(request, found),
         removed=done == _SAVED["removed"],
         passkey=passkey_offer(request),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Final, TypeAlias
 from uuid import UUID
@@ -17,6 +17,7 @@ from evently.catalogue import (
     TAG_CHARACTERS_MAX,
     TAGS_MAX,
     Category,
+    Event,
     EventCard,
     EventSearch,
     Sort,
@@ -26,10 +27,10 @@ from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import OrganizerId, show_id
 from evently.kit.money import AMOUNT_MINOR_MAX, CURRENCIES, Money
 from evently.kit.shapes import copy_fields
-from evently.sales.reads import list_sale_summaries
+from evently.sales.reads import Places, list_places, list_sale_summaries
 from evently.web.api.catalogue.answers import send
 from evently.web.api.catalogue.events import FRESH
-from evently.web.api.catalogue.shapes import EventCardView, State
+from evently.web.api.catalogue.shapes import EventCardView, State, UpcomingEventView
 from evently.web.api.catalogue.venues import MEMBERS
 from evently.web.api.ranges import instant_parameter, parse_instant
 from evently.web.edge.auth import ADMIN, PUBLIC, policy
@@ -226,6 +227,25 @@ async def list_organizer_events(
 
 
 @get(
+    "/v1/organizers/{organizer_id}/upcoming-events",
+    operation_id="listUpcomingEvents",
+    summary="List the events ahead of an organizer",
+    description="Drafts and published events that have not ended, the soonest first, and how full they are.",
+    tags=["Organizer: events"],
+    responses=problems(),
+    **policy(MEMBERS),
+)
+async def list_upcoming_events(
+    request: Request, organizer_id: FromPath[OrganizerId], limit: Limit = LIMIT, after: After = None
+) -> Response[PageView[UpcomingEventView]]:
+    """List what the members of an organizer have before them."""
+    context = request.context
+    page = await catalogue.list_events_ahead(context.database, organizer_id, context.clock(), limit, after)
+    places = await list_places(context.database, [event.event_id for event in page.data])
+    return paginated(request, page, lambda event: _show_upcoming(event, places))
+
+
+@get(
     "/v1/admin/events",
     operation_id="listAllEvents",
     summary="List all events",
@@ -260,6 +280,18 @@ def show_card(card: EventCard) -> EventCardView:
     )
 
 
+def _show_upcoming(event: Event, places: Mapping[UUID, Places]) -> UpcomingEventView:
+    counted = places.get(event.event_id, Places())
+    return copy_fields(
+        UpcomingEventView,
+        event,
+        id=show_id("evt", event.event_id),
+        venue_id=show_id("ven", event.venue_id),
+        **counted._asdict(),
+        available=counted.available,
+    )
+
+
 def _summary(description: str) -> str:
     """Return the beginning of a description, cut between words."""
     text = " ".join(description[: 4 * _SUMMARY_CHARACTERS].split())
@@ -289,4 +321,4 @@ def _price(errors: list[FieldError], price_max: int | None, currency: str | None
     return None if price_max is None or currency is None else Money(price_max, currency)
 
 
-routes: Final = [list_events, list_organizer_events, list_all_events]
+routes: Final = [list_events, list_organizer_events, list_upcoming_events, list_all_events]

@@ -185,6 +185,32 @@ class EventCardView(msgspec.Struct, frozen=True):
     published_at: datetime | None
 
 
+class UpcomingEventView(msgspec.Struct, frozen=True):
+    """An event ahead, and how full it is: held + sold + set_aside + available = capacity.
+
+    A pool that only limits a part of another pool is not counted: 100 early birds in a hall of 500 are 500
+    places.
+    """
+
+    id: EventIdText
+    venue_id: VenueIdText
+    title: str
+    venue_name: str
+    city: str
+    time_zone: str
+    starts_at: datetime
+    starts_at_local: WallTime
+    ends_at: datetime
+    ends_at_local: WallTime
+    state: State
+    seated: bool
+    capacity: int
+    held: int
+    sold: int
+    set_aside: int
+    available: int
+
+
 # Pools and ticket types -------------------------------------------------------------------------------------
 
 

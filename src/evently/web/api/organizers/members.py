@@ -14,13 +14,14 @@ from evently.accounts.members import Member
 from evently.kit.errors import CommonRefusal, Invalid
 from evently.kit.ids import InvitationId, OrganizerId, PersonId, show_id
 from evently.web.api.accounts import Email
-from evently.web.api.organizers.organizers import MembershipView, PersonIdText, log_change, show_organizer
+from evently.web.api.organizers.organizers import MembershipView, PersonIdText, show_organizer
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
+from evently.web.organizers import log_change
 from evently.web.services import Request
 
 _PRIVATE: Final = {"cache-control": "no-store"}

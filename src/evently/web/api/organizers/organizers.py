@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
-import structlog
 
 from evently import accounts
 from evently.accounts import AccountsRefusal, MemberRole, Organizer
 from evently.accounts.keys import SCOPES, ApiKey, ScopeName
 from evently.accounts.organizers import Membership
-from evently.kit.errors import CommonRefusal, FieldError, Invalid
-from evently.kit.ids import ApiKeyId, OrganizerId, new_id, show_id
+from evently.kit.errors import CommonRefusal, Invalid
+from evently.kit.ids import ApiKeyId, OrganizerId, show_id
+from evently.web import organizers as web_organizers
 from evently.web.api.accounts import Email, Name
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
@@ -21,12 +21,12 @@ from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, get, patch, post
+from evently.web.organizers import log_change
 from evently.web.services import Request
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 _ORGANIZERS: Final = "Organizers"
 _KEYS: Final = "Organizer: API keys"
-_log = structlog.get_logger(__name__)
 
 OrganizerIdText = Annotated[str, msgspec.Meta(examples=["org_01m7y4ef72ev2sxmcnxfse27zp"])]
 PersonIdText = Annotated[str, msgspec.Meta(examples=["per_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -111,19 +111,7 @@ class NewApiKeyView(ApiKeyView, frozen=True):
 )
 async def create_organizer(request: Request, data: JSONBody[OrganizerBody]) -> Response[OrganizerView]:
     """Create an organizer."""
-    context = request.context
-    name, contact_email = _checked(data.name, data.contact_email)
-    created = Organizer(
-        organizer_id=new_id(),
-        name=name,
-        contact_email=contact_email,
-        version=1,
-        created_at=context.clock(),
-    )
-    async with context.database.transaction() as tx:
-        await accounts.organizers.create_organizer(tx, created, request.actor.id)
-    context.accounts.roles.forget(created.organizer_id)
-    log_change(request, "organizer created", organizer_id=created.organizer_id)
+    created = await web_organizers.create_organizer(request, data.name, data.contact_email)
     view = show_organizer(created)
     headers = {"location": f"/v1/organizers/{view.id}", "etag": etag_of(created.version), **_PRIVATE}
     return Response(view, status_code=201, headers=headers)
@@ -178,7 +166,7 @@ async def edit_organizer(
     async with request.context.database.transaction() as tx:
         found = await accounts.organizers.lock_organizer(tx, organizer_id)
         require_if_match(request, found.version)
-        name, contact_email = _checked(
+        name, contact_email = accounts.organizers.check_organizer(
             found.name if data.name is msgspec.UNSET else data.name,
             found.contact_email if data.contact_email is msgspec.UNSET else data.contact_email,
         )
@@ -270,26 +258,6 @@ async def revoke_api_key(
 
 
 # Views ------------------------------------------------------------------------------------------------------
-
-
-def _checked(name: str, contact_email: str) -> tuple[str, str]:
-    name, contact_email = accounts.people.normalise_name(name), accounts.people.normalise_email(contact_email)
-    errors: list[FieldError] = [
-        *accounts.people.name_errors(name, "/name"),
-        *accounts.people.email_errors(contact_email, "/contact_email"),
-    ]
-    if errors:
-        raise Invalid(errors)
-    return name, contact_email
-
-
-def log_change(request: Request, message: str, **objects: object) -> None:
-    """Log a change and its actor. Ids only: no name, no e-mail, no secret."""
-    _log.info(
-        message,
-        actor_id=str(request.actor.id),
-        **{name: value if isinstance(value, list) else str(value) for name, value in objects.items()},
-    )
 
 
 def _answer_organizer(found: Organizer) -> Response[OrganizerView]:
