@@ -237,6 +237,96 @@ async def test_an_event_from_draft_to_cancelled(office: BoxOffice, manager: Head
     assert code_of(changed, 409) == "event-cancelled"
 
 
+async def test_a_copy_sells_the_same_at_another_time(office: BoxOffice, manager: Headers) -> None:
+    year = datetime.now(UTC).year + 1
+    types = [
+        {
+            "name": "Early",
+            "price": {"amount": 1500, "currency": "EUR"},
+            "off_sale_at": f"{year}-03-20T17:00:00Z",
+            "pools": ["Hall"],
+        },
+        {"name": "Regular", "price": {"amount": 2500, "currency": "EUR"}, "pools": ["Hall"]},
+        {"name": "Retired", "pools": ["Stand"]},
+    ]
+    original = await make(
+        office,
+        manager,
+        publish=False,
+        capacity=...,
+        pools=[{"name": "Hall", "capacity": 70}, {"name": "Stand", "capacity": 5}],
+        ticket_types=types,
+        starts_at=...,
+        ends_at=...,
+        starts_at_local=f"{year}-03-26T20:00:00",
+        ends_at_local=f"{year}-03-26T23:30:00",
+        names_until=f"{year}-03-26T17:00:00Z",
+        conditions={"payment": "door", "cancel_hours_before": 6},
+    )
+    where = original.headers["location"]
+    retired = original.json()["ticket_types"][2]["id"]
+    answer = await office.client.delete(
+        f"{where}/ticket-types/{retired}", headers={**manager, "If-Match": "*"}
+    )
+    assert answer.status_code < 300, answer.text
+    await office.client.post(f"{where}/cancel", headers=manager)
+    # The clocks go forward in between: what they show stays
+    said = {"starts_at_local": f"{year}-04-02T19:00:00", "title": "Nachtmusik II"}
+    answer = await office.client.post(f"{where}/copies", json=said, headers=manager)
+    assert answer.status_code == 201, answer.text
+    copy = (await office.client.get(answer.headers["location"], headers=manager)).json()
+    assert copy == answer.json()
+    assert copy["id"] != original.json()["id"]
+    assert {name: copy[name] for name in ("title", "state", "sale_state", "description", "conditions")} == {
+        "title": "Nachtmusik II",
+        "state": "draft",
+        "sale_state": "not_yet_on_sale",
+        "description": original.json()["description"],
+        "conditions": original.json()["conditions"],
+    }
+    assert (copy["starts_at"], copy["ends_at_local"], copy["off_sale_at"], copy["names_until"]) == (
+        f"{year}-04-02T17:00:00Z",
+        f"{year}-04-02T22:30:00",
+        f"{year}-04-02T17:00:00Z",
+        f"{year}-04-02T15:00:00Z",
+    )
+    assert [(each["name"], each["off_sale_at"], each["available"]) for each in copy["ticket_types"]] == [
+        ("Early", f"{year}-03-27T16:00:00Z", 70),
+        ("Regular", None, 70),
+    ]
+    published = await office.client.post(f"{answer.headers['location']}/publish", headers=manager)
+    assert published.json()["sale_state"] == "on_sale"
+
+
+async def test_a_copy_needs_one_start_in_the_future(office: BoxOffice, manager: Headers) -> None:
+    where = f"{(await make(office, manager)).headers['location']}/copies"
+
+    async def wrong(**said: Any) -> set[str]:
+        return pointers(await office.client.post(where, json=said, headers=manager))
+
+    assert await wrong() == {"/starts_at"}
+    assert await wrong(starts_at=in_days(-1)) == {"/starts_at"}
+    assert await wrong(starts_at="9999-12-31T23:59:59Z") == {"/starts_at"}
+    assert await wrong(starts_at_local="2027-03-28T02:30:00") == {"/starts_at_local"}
+    assert await wrong(starts_at=in_days(9), starts_at_local="2027-03-29T02:30:00") == {"/starts_at"}
+    assert await wrong(starts_at=in_days(9), title="", x=1) == {"/x"}
+    assert await wrong(starts_at=in_days(9), title="") == {"/title"}
+
+
+async def test_a_copy_of_a_hall_has_its_seats(office: BoxOffice) -> None:
+    event = await office.open_hall()
+    manager = await office.as_member("manager")
+    where = f"/v1/events/{show_id('evt', event.event_id)}"
+    answer = await office.client.post(f"{where}/copies", json={"starts_at": in_days(90)}, headers=manager)
+    assert answer.status_code == 201, answer.text
+    original = (await office.client.get(where, headers=manager)).json()
+    assert answer.json()["seating"] == original["seating"]
+    assert [
+        (each["name"], each["zone"], each["price"], each["available"])
+        for each in answer.json()["ticket_types"]
+    ] == [(each["name"], each["zone"], each["price"], each["available"]) for each in original["ticket_types"]]
+
+
 async def test_a_draft_can_be_erased(office: BoxOffice, manager: Headers) -> None:
     made = await make(office, manager, publish=False)
     where = made.headers["location"]

@@ -71,12 +71,10 @@ def check_times(
     complaints: Complaints, terms: EventTerms, zone: ZoneInfo, now: datetime, *, in_future: bool = True
 ) -> tuple[datetime, datetime] | None:
     """Return start and end as instants, or note what is wrong with them. `in_future`: the start must be."""
-    starts, ends = terms.start, terms.end
+    ends = terms.end
     complained = len(complaints.errors)
-    starts_at = _check_moment(complaints, "/starts_at", starts, zone, now)
+    starts_at = check_start(complaints, terms, zone, now, in_future=in_future)
     ends_at = _check_moment(complaints, "/ends_at", ends, zone, now)
-    if starts_at is not None and in_future and starts_at <= now:
-        complaints.about(pointer_of("/starts_at", starts), "not-in-the-future")
     if starts_at is None or ends_at is None:
         return None
     if ends_at <= starts_at:
@@ -86,6 +84,16 @@ def check_times(
             pointer_of("/ends_at", ends), "too-long-after-the-start", days_max=EVENT_DURATION_MAX.days
         )
     return (starts_at, ends_at) if len(complaints.errors) == complained else None
+
+
+def check_start(
+    complaints: Complaints, terms: EventTerms, zone: ZoneInfo, now: datetime, *, in_future: bool = True
+) -> datetime | None:
+    """Return the start as an instant, or None; note what is wrong with it. `in_future`: it must be."""
+    starts_at = _check_moment(complaints, "/starts_at", terms.start, zone, now)
+    if starts_at is not None and in_future and starts_at <= now:
+        complaints.about(pointer_of("/starts_at", terms.start), "not-in-the-future")
+    return starts_at
 
 
 def check_names_until(complaints: Complaints, terms: EventTerms, ends_at: datetime) -> None:

@@ -19,6 +19,7 @@ from evently.organizing.conditions import (
     OfferSeconds,
     change_conditions,
 )
+from evently.organizing.copies import EventCopy, copy_event
 from evently.organizing.edits import Added, Edited, get_part, refuse_online_payment
 from evently.organizing.events import (
     EventChanges,
@@ -70,6 +71,7 @@ __all__ = [
     "ConditionsDraft",
     "Edited",
     "EventChanges",
+    "EventCopy",
     "FeesChanges",
     "FeesDraft",
     "HeldUnitsPerBuyer",
@@ -106,6 +108,7 @@ __all__ = [
     "change_promo_code",
     "change_ticket_type",
     "change_venue",
+    "copy_event",
     "copy_for_rehearsal",
     "create_event",
     "delete_event",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -16,15 +17,16 @@ from evently.db import Connection
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
 from evently.kit.ids import new_id
 from evently.kit.money import Money
+from evently.organizing.copies import set_up_copy
 from evently.organizing.edits import Edited, write_version
 from evently.organizing.events import create_event, publish_event, terms_of
 from evently.organizing.terms import SaleTerms
 from evently.organizing.ticket_types import NewTicketType
 from evently.sales import carry_out
-from evently.sales.commands.sale_terms import OpenSale, PutConditions, PutTicketType, SetUpSale
+from evently.sales.commands.sale_terms import OpenSale, PutConditions, PutTicketType
 from evently.sales.commands.seats import BlockSeats, PutSeating
-from evently.sales.reads import Sale, read_sale, read_seating
-from evently.sales.terms import Conditions, PoolTerms, Seating, TicketTypeTerms
+from evently.sales.reads import Sale, read_sale
+from evently.sales.terms import Conditions, Seating
 from evently.seating import Hall, SeatMap, SeatState, canonical, digest_of
 from evently.seating.seatmap import Point, Row, Seat, Section
 
@@ -64,14 +66,10 @@ async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None,
         ends_at=starts_at + (original.ends_at - original.starts_at),
     )
     made = new_id()
-    pools, ticket_types = _copy_parts(sale, places)
+    scaled = None if places is None else partial(scale, places=places)
     await catalogue.insert_event(tx, made, terms, original.place, sale.currency, now, sandbox=True)
-    version, present = sale.conditions_now()
-    conditions = present if version else None
-    seating = await read_seating(tx, event_id)
-    _, copy = await carry_out(
-        tx, SetUpSale(made, sale.currency, now, starts_at, pools, ticket_types, conditions, seating), now
-    )
+    command = await set_up_copy(tx, sale, made, (now, starts_at), capacities=scaled)
+    _, copy = await carry_out(tx, command, now)
     if sale.hall is not None and (blocked := _blocked(sale.hall)):
         _, copy = await carry_out(tx, BlockSeats(made, blocked), now, known=copy)
     await catalogue.mark_published(tx, made, now)
@@ -163,6 +161,8 @@ def scale(capacities: Sequence[int], places: int) -> list[int]:
     Shares are rounded down; then those with the largest remainders get one more.
     """
     total = sum(capacities)
+    if not capacities:
+        return []
     if total == 0:
         return [places, *[0] * (len(capacities) - 1)]
     shares = [capacity * places // total for capacity in capacities]
@@ -179,29 +179,3 @@ def _blocked(hall: Hall) -> tuple[str, ...]:
         for seat_id, state in zip(hall.plan.ids, hall.states(), strict=True)
         if state == SeatState.BLOCKED
     )
-
-
-def _copy_parts(sale: Sale, places: int | None) -> tuple[tuple[PoolTerms, ...], tuple[TicketTypeTerms, ...]]:
-    """Return pools and ticket types with new ids, without retired types and without windows of types."""
-    sold = [terms for terms in sale.ticket_types.values() if not terms.retired]
-    drawn_on = {pool_id for terms in sold for pool_id in terms.pool_ids}
-    pools = [pool for pool in sale.pools.values() if pool.pool_id in drawn_on]
-    capacities = [pool.capacity for pool in pools]
-    if places is not None and pools:
-        capacities = scale(capacities, places)
-    new_ids = {pool.pool_id: new_id() for pool in pools}
-    copies = [
-        PoolTerms(new_ids[pool.pool_id], pool.name, capacity)
-        for pool, capacity in zip(pools, capacities, strict=True)
-    ]
-    types = [
-        replace(
-            terms,
-            ticket_type_id=new_id(),
-            pool_ids=tuple(new_ids[pool_id] for pool_id in terms.pool_ids),
-            on_sale_at=None,
-            off_sale_at=None,
-        )
-        for terms in sold
-    ]
-    return tuple(copies), tuple(types)

@@ -17,7 +17,7 @@ from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
 from evently.kit.shapes import copy_fields
-from evently.organizing import Edited, EventChanges
+from evently.organizing import Edited, EventChanges, EventCopy
 from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import (
     Sale,
@@ -94,10 +94,30 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[
             context.clock(),
             denominations=context.checkout.denominations,
         )
-    answer = await _answer_edited(request, edited)
-    answer.status_code = 201
-    answer.headers["location"] = f"/v1/events/{show_id('evt', edited.event.event_id)}"
-    return answer
+    return _created(await _answer_edited(request, edited), edited)
+
+
+@post(
+    "/v1/events/{event_id}/copies",
+    operation_id="copyEvent",
+    summary="Copy an event",
+    description=(
+        "Creates a draft with the texts, venue, pools, ticket types, seats and conditions of this event, in "
+        "whatever state it is, at another time. The end, the end of the sale, the windows of ticket types "
+        "and the time until which names can be changed move with the start, on the clocks at the venue. "
+        "Retired ticket types, promo codes, blocked seats and what is set for the door are not copied."
+    ),
+    tags=[_ORGANIZERS],
+    **policy(MANAGERS),
+)
+async def copy_event(
+    request: Request, event_id: FromPath[EventId], data: JSONBody[EventCopy]
+) -> Response[EventView]:
+    """Copy an event to another date."""
+    context = request.context
+    async with context.database.transaction() as tx:
+        edited = await organizing.copy_event(tx, event_id, data, context.clock())
+    return _created(await _answer_edited(request, edited), edited)
 
 
 @get(
@@ -249,6 +269,12 @@ async def _answer_edited(request: Request, edited: Edited) -> Response[Any]:
     return Response(found.body, headers=found.headers)
 
 
+def _created(answer: Response[Any], edited: Edited) -> Response[Any]:
+    answer.status_code = 201
+    answer.headers["location"] = f"/v1/events/{show_id('evt', edited.event.event_id)}"
+    return answer
+
+
 async def _read_kept(context: Services, event_id: UUID) -> Kept:
     return _keep(*await _read_event(context, event_id))
 
@@ -324,4 +350,4 @@ def show_seating(hall: Hall) -> SeatingView:
     return SeatingView(hall.plan.digest, sum(zone.seats for zone in zones), zones)
 
 
-routes: Final = [create_event, get_event, change_event, publish_event, cancel_event, delete_event]
+routes: Final = [create_event, copy_event, get_event, change_event, publish_event, cancel_event, delete_event]
