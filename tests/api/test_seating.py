@@ -231,6 +231,53 @@ async def test_seats_are_blocked_and_unblocked(
     )
 
 
+async def test_seats_are_blocked_under_a_name(
+    office: BoxOffice, manager: Headers, hall: str, door: Headers
+) -> None:
+    event = await make(office, manager, **seated(hall))
+    where = event.headers["location"]
+    blocks = f"{where}/seat-blocks"
+    until = "2031-03-01T12:00:00Z"
+    body = {"name": " Sponsor ", "until": until, "rows": ["Stalls/A"], "seats": ["B-A-1"]}
+    made = await office.client.post(blocks, json=body, headers=manager)
+    assert made.status_code == 201, made.text
+    block = made.json()
+    assert (block["name"], block["until"], len(block["seats"])) == ("Sponsor", until, 7)
+    await book(office, where, event.json()["ticket_types"][1], "S-B-1")
+    for seats in (["S-A-1"], ["S-B-1"]):  # blocked already, sold
+        refused = await office.client.post(blocks, json={"name": "Crew", "seats": seats}, headers=manager)
+        assert code_of(refused, 409) == "seat-taken"
+    states = await office.client.get(f"{where}/seats/states", headers=manager)
+    assert states.json()["seats"] == "bbbbbbs00000b000"
+    assert code_of(await office.client.get(f"{where}/seats/states", headers=office.as_buyer()), 403)
+    left = await office.client.post(f"{where}/seats/unblock", json={"seats": ["S-A-1"]}, headers=manager)
+    assert left.status_code == 200
+    (listed,) = (await office.client.get(blocks, headers=door)).json()["data"]
+    assert (listed["id"], len(listed["seats"])) == (block["id"], 6)
+    one = f"{blocks}/{block['id']}"
+    changed = await office.client.patch(one, json={"name": "Press", "until": None}, headers=manager)
+    assert (changed.json()["name"], changed.json()["until"]) == ("Press", None)
+    past = await office.client.patch(one, json={"until": "2020-01-01T12:00:00Z"}, headers=manager)
+    assert pointers(past) == {"/until"}
+    for sent in ({"seats": ["B-A-2"]}, {"name": "x"}):
+        assert code_of(await office.client.post(blocks, json=sent, headers=manager), 422) == "invalid"
+    assert code_of(await office.client.delete(one, headers=door), 403) == "forbidden"
+    gone = await office.client.delete(one, headers=manager)
+    assert gone.status_code == 204, gone.text
+    assert code_of(await office.client.delete(one, headers=manager), 404) == "unknown-seat-block"
+    assert (await office.client.get(blocks, headers=manager)).json()["data"] == []
+    proof = await office.client.get(f"{where}/proof", headers=manager)
+    assert proof.json()["differences"] == []
+
+
+async def test_a_held_seat_is_told_from_a_sold_one(office: BoxOffice, manager: Headers, hall: str) -> None:
+    event = await make(office, manager, **seated(hall, conditions={"payment": "online"}))
+    where = event.headers["location"]
+    await book(office, where, event.json()["ticket_types"][0], "S-B-1")
+    states = await office.client.get(f"{where}/seats/states", headers=manager)
+    assert states.json()["seats"] == "000000h000000000"
+
+
 async def test_a_whole_hall_is_blocked_in_several_statements(
     office: BoxOffice, manager: Headers, hall: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

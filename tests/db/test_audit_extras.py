@@ -38,7 +38,15 @@ from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist
 from evently.sales.facts import BookingHeld, PoolPut
 from evently.sales.nouns import Booking
 from evently.sales.outcomes import Booked, Listed, Outcome
-from evently.sales.terms import Conditions, Fees, PoolTerms, PromoTerms, RefundWindow, TicketTypeTerms
+from evently.sales.terms import (
+    Conditions,
+    Fees,
+    PoolTerms,
+    PromoTerms,
+    RefundWindow,
+    SeatBlockTerms,
+    TicketTypeTerms,
+)
 from tests.db.test_audit import Planted, deliver, found, planted
 from tests.support.catalogue import sale_terms
 from tests.support.halls import SMALL_HALL
@@ -133,6 +141,9 @@ async def bustle(desk: SalesDesk) -> UUID:
         ),
         PutPromoCode(event_id, PromoTerms(new_id(), "SHARED", "fixed_per_booking", 700, uses_max=5)),
         BlockSeats(event_id, ("A6",)),
+        BlockSeats(
+            event_id, ("B5", "B6"), SeatBlockTerms(new_id(), "Sponsor", starts_at - timedelta(days=1))
+        ),
         RescheduleEvent(event_id, starts_at - timedelta(days=9), starts_at, place_changed=True),
     )
 
@@ -302,7 +313,20 @@ PLANTED = [
     ),
     planted("a seat that the map does not have", "I5 I11", "INSERT INTO seat_claims VALUES ($1, 4000, NULL)"),
     planted(
-        "a blocked seat on sale", "I11", "DELETE FROM seat_claims WHERE event_id = $1 AND ticket_id IS NULL"
+        "a blocked seat on sale", "I11", "DELETE FROM seat_claims WHERE event_id = $1 AND seat_number = 5"
+    ),
+    planted(
+        "a seat of a block on sale",
+        "I5 I11",
+        "DELETE FROM seat_claims WHERE event_id = $1 AND seat_number = 11",
+    ),
+    planted(
+        "a block under another name", "I11", "UPDATE seat_blocks SET name = 'Guests' WHERE event_id = $1"
+    ),
+    planted(
+        "a block that nobody made",
+        "I5 I11",
+        "INSERT INTO seat_blocks VALUES ($1, gen_random_uuid(), 'x', NULL, now(), '{0}')",
     ),
     planted(
         "a seat of another zone",

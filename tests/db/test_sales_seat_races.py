@@ -7,10 +7,12 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from evently.catalogue import Event
 from evently.db import Database
@@ -20,11 +22,12 @@ from evently.sales import Engine
 from evently.sales import loading as sales_loading
 from evently.sales.commands import Command
 from evently.sales.commands.bookings import BookingLine, CancelBooking, PlaceBooking
-from evently.sales.commands.sale_terms import OpenSale
-from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
+from evently.sales.commands.sale_terms import OpenSale, WakeSale
+from evently.sales.commands.seats import BlockSeats, ChangeSeatBlock, PutSeating, UnblockSeats
 from evently.sales.outcomes import Booked, Outcome
-from evently.sales.reads import find_sale
+from evently.sales.reads import find_sale, list_events_to_release
 from evently.sales.rules.state import Sale
+from evently.sales.terms import SeatBlockTerms
 from tests.support.halls import OTHER_HALL, SMALL_HALL, SmallMap
 from tests.support.row_checks import check_rows
 from tests.support.sales_desk import SalesDesk, booking, open_sales_desk
@@ -278,6 +281,43 @@ async def test_a_hall_of_another_past_is_not_believed(
     assert say(await engines[1].submit(seats(event, type_id, "A3"))) == "confirmed"
     assert say(await desk.engine.submit(seats(event, type_id, "A2"))) == "seat-taken"
     assert say(await desk.engine.submit(seats(event, type_id, "A1"))) == "confirmed"
+
+
+async def test_a_block_that_ends_is_released_by_the_sweeper(
+    desk: SalesDesk, engines: list[Engine], event: Event
+) -> None:
+    type_id = await the_type(desk, event)
+    block = SeatBlockTerms(new_id(), "Sponsor", desk.clock() + timedelta(minutes=5))
+    await desk.change(BlockSeats(event.event_id, ("F1", "F2", "F3"), block))
+    assert say(await engines[0].submit(seats(event, type_id, "F1"))) == "seat-taken"
+    assert await list_events_to_release(desk.db, desk.clock(), 10) == []
+    await desk.change(UnblockSeats(event.event_id, ("F2",)))
+    assert say(await engines[0].submit(seats(event, type_id, "F2"))) == "confirmed"
+    desk.clock.move(minutes=5)
+    assert await list_events_to_release(desk.db, desk.clock(), 10) == [event.event_id]
+    await engines[1].submit(WakeSale(event.event_id))
+    assert await list_events_to_release(desk.db, desk.clock(), 10) == []
+    assert await desk.db.fetch("SELECT block_id FROM seat_blocks") == []
+    assert say(await engines[0].submit(seats(event, type_id, "F1"))) == "confirmed"
+    assert say(await engines[2].submit(seats(event, type_id, "F3"))) == "confirmed"
+    await check_stored(desk.db)
+
+
+async def test_a_booking_finds_the_seats_of_a_block_that_has_just_ended(
+    desk: SalesDesk, engines: list[Engine], event: Event
+) -> None:
+    type_id = await the_type(desk, event)
+    block = SeatBlockTerms(new_id(), "Sponsor", desk.clock() + timedelta(minutes=5))
+    await desk.change(BlockSeats(event.event_id, ("G1", "G2"), block))
+    assert say(await engines[0].submit(seats(event, type_id, "G1"))) == "seat-taken"
+    await desk.change(
+        ChangeSeatBlock(event.event_id, replace(block, until=desk.clock() + timedelta(hours=1)))
+    )
+    desk.clock.move(minutes=5)
+    assert say(await engines[0].submit(seats(event, type_id, "G1"))) == "seat-taken"
+    desk.clock.move(minutes=55)
+    assert say(await engines[0].submit(seats(event, type_id, "G1"))) == "confirmed"
+    await check_stored(desk.db)
 
 
 async def test_blocking_races_with_booking(desk: SalesDesk, engines: list[Engine], event: Event) -> None:

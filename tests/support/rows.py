@@ -47,6 +47,7 @@ from evently.sales.rules.state import (
     Refund,
     ReturnedTicket,
     Sale,
+    SeatBlock,
     Waitlist,
     waitlist_key,
 )
@@ -59,7 +60,7 @@ from evently.sales.states import (
     TRANSFER_TRANSITIONS,
     Transitions,
 )
-from evently.sales.terms import Conditions, PromoTerms, Rescheduling, Seating, TicketTypeTerms
+from evently.sales.terms import Conditions, PromoTerms, Rescheduling, SeatBlockTerms, Seating, TicketTypeTerms
 from evently.sales.ticket_code import digest_secret
 from evently.seating import Hall, Plan
 
@@ -86,6 +87,7 @@ class Rows:
         self.reschedulings: list[Rescheduling] = []
         self.seating: Seating | None = None
         self.claims: dict[int, UUID | None] = {}
+        self.seat_blocks: dict[UUID, tuple[SeatBlockTerms, datetime, list[int]]] = {}
         self.promos: dict[UUID, tuple[PromoTerms, int, int]] = {}
         self.entries: dict[UUID, WaitlistEntry] = {}
         self.aside: dict[UUID, int] = {}
@@ -177,6 +179,12 @@ class Rows:
         sale.transfers = {each.ticket_id: each for each in self.transfers.values() if each.state == "offered"}
         sale.next_transfer_end_at = min((each.expires_at for each in sale.transfers.values()), default=None)
         sale.hall = self._hall()
+        sale.seat_blocks = {
+            block_id: SeatBlock(terms, at, set(seats))
+            for block_id, (terms, at, seats) in self.seat_blocks.items()
+        }
+        ends = [terms.until for terms, _, _ in self.seat_blocks.values() if terms.until is not None]
+        sale.next_unblock_at = min(ends, default=None)
         return sale
 
     def waitlists(self) -> dict[UUID, Waitlist]:
@@ -226,6 +234,7 @@ class Rows:
         self._keep_terms(sale, batch)
         self._keep_bookings(batch)
         self._keep_seats(batch)
+        self._keep_seat_blocks(sale, batch)
         self._keep_waitlist(sale, batch)
         self._keep_transfers(batch)
         self._keep_scans(batch)
@@ -325,6 +334,12 @@ class Rows:
                 assert number not in self.claims, "a seat has one owner"
                 self.claims[number] = claim.ticket_id
 
+    def _keep_seat_blocks(self, sale: Sale, batch: Batch) -> None:
+        for block_id in batch.seat_blocks_changed:
+            self.seat_blocks.pop(block_id, None)
+            if (block := sale.seat_blocks.get(block_id)) is not None:
+                self.seat_blocks[block_id] = (block.terms, block.blocked_at, sorted(block.seats))
+
     def _keep_waitlist(self, sale: Sale, batch: Batch) -> None:
         for entry in batch.entries_joined:
             assert entry.state == "waiting"
@@ -389,6 +404,8 @@ class Rows:
             assert sale.next_transfer_end_at is not None
             assert sale.next_transfer_end_at <= loaded.next_transfer_end_at
         assert {type_id: units for type_id, units in sale.set_asides.items() if units} == loaded.set_asides
+        assert sale.seat_blocks == loaded.seat_blocks
+        assert sale.next_unblock_at == loaded.next_unblock_at
         self._check_waitlists_in_memory(sale)
         assert (sale.hall is None) == (loaded.hall is None)
         if sale.hall is not None and loaded.hall is not None:
@@ -448,6 +465,9 @@ class Rows:
         } == seats
         for ticket in self.tickets(*LIVE):
             assert (self.ticket_types[ticket.ticket_type_id].zone is None) == (ticket.seat_number is None)
+        members = [number for _, _, seats in self.seat_blocks.values() for number in seats]
+        assert len(members) == len(set(members)), "a seat is in one block"
+        assert all(number in self.claims and self.claims[number] is None for number in members)
 
     def _check_money(self) -> None:
         balances: Counter[str] = Counter()
@@ -573,6 +593,10 @@ class Rows:
         assert again.reschedulings == self.reschedulings
         assert again.conditions == self.conditions
         assert again.seats == self.claims
+        assert {
+            each: (SeatBlockTerms(each, block.name, block.until), block.blocked_at, sorted(block.seats))
+            for each, block in again.seat_blocks.items()
+        } == self.seat_blocks
         assert {each: units for each, units in again.set_asides.items() if units} == {
             each: units for each, units in self.aside.items() if units
         }

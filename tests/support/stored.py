@@ -21,7 +21,14 @@ from evently.sales.nouns import Booking, Ticket, Transfer, WaitlistEntry
 from evently.sales.outcomes import Outcome
 from evently.sales.rules.ledger import Posting
 from evently.sales.rules.state import Pool, Refund, Sale
-from evently.sales.terms import Conditions, PromoTerms, Rescheduling, Seating, TicketTypeTerms
+from evently.sales.terms import (
+    Conditions,
+    PromoTerms,
+    Rescheduling,
+    SeatBlockTerms,
+    Seating,
+    TicketTypeTerms,
+)
 from tests.support.rows import Rows
 
 
@@ -126,6 +133,10 @@ async def read_rows(connection: Connection, rows: Rows, event_id: UUID) -> None:
         rows.seating = Seating(
             row["digest"], zlib.decompress(row["layout"]), tuple(row["zones"]), row["zone_of"]
         )
+    rows.seat_blocks = {
+        row["block_id"]: (_make(SeatBlockTerms, row), row["blocked_at"], row["seats"])
+        for row in every["seat_blocks"]
+    }
     rows.claims = {row["seat_number"]: row["ticket_id"] for row in every["seat_claims"]}
     rows.promos = {
         row["promo_id"]: (_make(PromoTerms, row), row["uses"], row["spent_minor"])
@@ -157,6 +168,7 @@ _ORDERS: Final = {
     "reschedulings": "number",
     "event_seating": "event_id",
     "seat_claims": "seat_number",
+    "seat_blocks": "block_id",
     "promo_codes": "promo_id",
     "waitlist_entries": "joined_seq, entry_id",
     "set_asides": "ticket_type_id",

@@ -26,6 +26,7 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     promo FRIENDS percent 10 each=1 budget=3000
     promo FRIENDS from=1h until=2h units=2; unpromo FRIENDS
     seating stalls=A,B balcony=C, seating other stalls=A (another map), block A1,A2, unblock A1
+    block A1,A2 as=partner until=1h (a block with a name), rename partner guests until=2h
     pass A 1 B (offer the first ticket of A's booking to B), pass A 1 C by=B key=k before=1h (the start)
     take A 1 by=B, refuse A 1 by=B, take-back A 1, give-back A 1 by=B (of that ticket's last offer)
     move 30d (a new start), move 30d elsewhere, move elsewhere; before it, the event starts in 60 days
@@ -42,6 +43,7 @@ replay; the result of a scan; `done`; or the refusal. These lines only read:
     left std -> 4                look hall -> held 0 sold 6 of 10 (aside 2)
     due A -> 5000, off A -> 4 3 3 (discounts)        refunded A -> 500, quote A before=2d -> 500
     row A -> .XX#..              seats A -> A2 A3
+    blocks -> partner 2 until 60m, guests 3 (blocks of seats with a name)
     releases std -> 15m (units come free by the clock), releases std -> never
     holder A 1 -> B              code A 1 -> 2 (how many codes the ticket has had)
     entry A -> offered           aside std -> 2, uses FRIENDS -> 1 for 100
@@ -88,7 +90,7 @@ from evently.sales.commands.sale_terms import (
     SetUpSale,
     WakeSale,
 )
-from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
+from evently.sales.commands.seats import BlockSeats, ChangeSeatBlock, PutSeating, UnblockSeats
 from evently.sales.commands.transfers import (
     AcceptTransfer,
     DeclineTransfer,
@@ -108,6 +110,7 @@ from evently.sales.terms import (
     PromoKind,
     PromoTerms,
     RefundWindow,
+    SeatBlockTerms,
     TicketTypeTerms,
 )
 from tests.support.halls import OTHER_HALL, SMALL_HALL
@@ -287,6 +290,14 @@ def _releases(story: Story, told: Told) -> str:
     return f"{seconds}s" if minutes == 0 else f"{minutes}m"
 
 
+def _blocks(story: Story, _told: Told) -> str:
+    found = []
+    for terms, _, seats in story.rows.seat_blocks.values():
+        left = "" if terms.until is None else f" until {(terms.until - story.now).total_seconds() / 60:.0f}m"
+        found.append(f"{terms.name} {len(seats)}{left}")
+    return ", ".join(found) or "none"
+
+
 def _quote(story: Story, told: Told) -> str:
     booking, starts_at = story.booking(told.words[0]), story.at(told.options["before"])
     assert story.rows.sale is not None
@@ -355,6 +366,7 @@ ASIDES: Final[dict[str, Callable[[Story, Told], str]]] = {
     "quote": _quote,
     "releases": _releases,
     "row": _row,
+    "blocks": _blocks,
     "seats": lambda story, told: " ".join(
         each.seat_id or "-" for each in story.booking(told.words[0]).tickets if each.state != "void"
     ),
@@ -579,6 +591,19 @@ def _put_type(story: Story, told: Told) -> Command:
     return PutTicketType(EVENT, terms)
 
 
+def _block(story: Story, told: Told) -> Command:
+    name = told.options.get("as")
+    until = story.at(told.options.get("until"))
+    block = None if name is None else SeatBlockTerms(story.id_of(name), name, until)
+    return BlockSeats(EVENT, tuple(told.words[0].split(",")), block)
+
+
+def _rename_block(story: Story, told: Told) -> Command:
+    block, name = told.words
+    until = story.at(told.options.get("until"))
+    return ChangeSeatBlock(EVENT, SeatBlockTerms(story.id_of(block), name, until))
+
+
 def _put_pool(story: Story, told: Told) -> Command:
     name, capacity = told.words
     return PutPool(EVENT, PoolTerms(story.id_of(name), name, int(capacity)))
@@ -705,7 +730,8 @@ COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
     "promo": _put_promo,
     "unpromo": lambda story, told: RetirePromoCode(EVENT, story.id_of(told.words[0])),
     "seating": _put_seating,
-    "block": lambda _story, told: BlockSeats(EVENT, tuple(told.words[0].split(","))),
+    "block": _block,
+    "rename": _rename_block,
     "unblock": lambda _story, told: UnblockSeats(EVENT, tuple(told.words[0].split(","))),
     "move": _reschedule,
     "open": lambda _story, _told: OpenSale(EVENT),

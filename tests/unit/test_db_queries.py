@@ -25,7 +25,7 @@ from evently.payments import DemoCharge, DemoEffect
 from evently.sales.facts import TicketTypePut
 from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
 from evently.sales.rules.state import Pool, Refund, Sale
-from evently.sales.terms import PromoTerms, TicketTypeTerms
+from evently.sales.terms import PromoTerms, SeatBlockTerms, TicketTypeTerms
 from evently.seating import SeatMapVersion
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "evently"
@@ -52,6 +52,7 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("sales", "transfer"): Transfer,
     ("sales", "scan"): Scan,
     ("sales", "check_in"): CheckIn,
+    ("sales", "seat_block"): SeatBlockTerms,
     ("checkout", "payment"): Payment,
     ("checkout", "refund"): RefundRow,
     ("analytics", "sums"): Sums,

@@ -389,6 +389,7 @@ REQUIRED: Final = {
     "SeatingPut": "digest zones zone_of",
     "SeatsBlocked": "seats",
     "SeatsUnblocked": "seats",
+    "SeatBlockChanged": "block_id name",
     "PromoCodePut": "promo",
     "BookingHeld": "booking_id buyer_id expires_at tickets",
     "BookingConfirmed": "booking_id buyer_id tickets",

@@ -249,6 +249,82 @@ ORGANIZER: Final[dict[str, str]] = {
         block Z9                    -> unknown-seat
         unblock Z9                  -> unknown-seat
     """,
+    "a block with a name ends by itself": """
+        seated
+        block A1,A2 as=partner until=1h -> done
+        blocks                      -> partner 2 until 60m
+        row A                       -> ##....
+        releases std                -> 60m
+        book A 1 seats=A1           -> seat-taken
+        wait 61m
+        book A 1 seats=A1           -> booked
+        row A                       -> X.....
+        blocks                      -> none
+    """,
+    "seats of a block leave it when they are unblocked": """
+        seated
+        block A1,A2,A3 as=partner until=1h -> done
+        block B1 as=crew            -> done
+        unblock A2,B1               -> done
+        blocks                      -> partner 2 until 60m
+        unblock A1,A3               -> done
+        blocks                      -> none
+        releases std                -> never
+        block A1 as=partner         -> done
+        blocks                      -> partner 1
+    """,
+    "a block takes more seats and keeps its terms": """
+        seated
+        block A1 as=partner until=1h -> done
+        & block A2 as=partner until=2h -> done
+        block A1,A2 as=partner      -> done
+        blocks                      -> partner 2 until 60m
+    """,
+    "a block with a name is all or nothing": """
+        seated
+        book A 1 seats=A1           -> booked
+        block A2                    -> done
+        block A3 as=crew            -> done
+        block A1,A4 as=partner      -> seat-taken
+        block A2,A4 as=partner      -> seat-taken
+        block A3,A4 as=partner      -> seat-taken
+        block A4,Z9 as=partner      -> unknown-seat
+        blocks                      -> crew 1
+        row A                       -> X##...
+        block A2,A3,A4              -> done
+        blocks                      -> crew 1
+    """,
+    "a block gets another name and another end": """
+        seated
+        rename partner guests       -> unknown-seat-block
+        block A1 as=partner until=1h -> done
+        rename partner guests until=3h -> done
+        rename partner guests until=3h -> done
+        blocks                      -> guests 1 until 180m
+        wait 61m
+        nothing                     -> done
+        row A                       -> #.....
+        rename partner guests       -> done
+        blocks                      -> guests 1
+        wait 10h
+        nothing                     -> done
+        row A                       -> #.....
+        rename partner guests until=1m -> done
+        wait 1m
+        nothing                     -> done
+        row A                       -> ......
+    """,
+    "seats of a block that has ended go to the waitlist first": """
+        seated
+        book A 10 std               -> booked
+        block B5,B6 as=partner until=1h -> done
+        join B 2 std                -> waiting
+        wait 61m
+        nothing                     -> done
+        entry B                     -> offered
+        row B                       -> XXXXXX
+        blocks                      -> none
+    """,
     "blocked and taken in one batch": """
         seated
         block A1                    -> done

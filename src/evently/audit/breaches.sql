@@ -185,7 +185,8 @@ LIMIT :examples_max;
 -- name: find_wrong_seats
 -- I5: valid tickets whose seat has no claim for them, claims for tickets that are void or have another seat,
 -- seats that the seat map does not have, seats in another zone than the ticket type's, and tickets of a
--- zone without a seat. The primary key of a claim makes two owners of one seat impossible.
+-- zone without a seat, and seats of a block that are not blocked. The primary key of a claim makes two owners
+-- of one seat impossible.
 WITH seated AS (
     SELECT tickets.event_id, tickets.ticket_id, tickets.ticket_type_id, tickets.seat_number
     FROM tickets
@@ -258,6 +259,19 @@ breaches AS (
         AND ticket_types.zone IS NOT NULL
         AND tickets.seat_number IS NULL
         AND tickets.state != 'void'
+    UNION ALL
+    SELECT
+        seat_blocks.event_id,
+        format('seat %s of block %s is not blocked', members.seat_number, seat_blocks.block_id) AS what
+    FROM seat_blocks
+    CROSS JOIN unnest(seat_blocks.seats) AS members (seat_number)
+    LEFT JOIN claims
+        ON claims.event_id = seat_blocks.event_id
+            AND claims.seat_number = members.seat_number
+            AND claims.ticket_id IS NULL
+    WHERE
+        (:event_id::uuid IS NULL OR seat_blocks.event_id = :event_id)
+        AND claims.event_id IS NULL
 )
 
 SELECT breaches.event_id, breaches.what, count(*) OVER () AS total

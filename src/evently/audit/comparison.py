@@ -236,6 +236,14 @@ class _EventComparison:
         )
         yield "seat", sql.read_claims, {number: (owner,) for number, owner in replayed.seats.items()}
         yield (
+            "block of seats",
+            sql.read_seat_blocks,
+            {
+                block_id: (block.name, block.until, block.blocked_at, tuple(sorted(block.seats)))
+                for block_id, block in replayed.seat_blocks.items()
+            },
+        )
+        yield (
             "promo code",
             sql.read_promos,
             {

@@ -83,6 +83,12 @@ SELECT seat_claims.seat_number, seat_claims.ticket_id
 FROM seat_claims
 WHERE seat_claims.event_id = :event_id;
 
+-- name: read_seat_blocks
+-- The blocks of seats of an event that have a name.
+SELECT seat_blocks.block_id, seat_blocks.name, seat_blocks.until, seat_blocks.blocked_at, seat_blocks.seats
+FROM seat_blocks
+WHERE seat_blocks.event_id = :event_id;
+
 -- name: read_entries
 -- The waitlist of an event.
 SELECT

@@ -185,6 +185,12 @@ class RefundId(PrefixedId):
     prefix = "rfd"
 
 
+class SeatBlockId(PrefixedId):
+    """The id of a block of seats."""
+
+    prefix = "blk"
+
+
 class SeatMapId(PrefixedId):
     """The id of a seat map."""
 

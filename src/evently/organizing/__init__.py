@@ -46,6 +46,16 @@ from evently.organizing.promos import (
     retire_promo_code,
 )
 from evently.organizing.rehearsals import copy_for_rehearsal, make_for_rehearsal, plain_hall
+from evently.organizing.seat_blocks import (
+    BlockName,
+    SeatBlockChanges,
+    SeatBlockDraft,
+    add_seat_block,
+    change_seat_block,
+    get_seat_block,
+    remove_seat_block,
+    seat_ids_of,
+)
 from evently.organizing.seats import block_seats, put_seating, unblock_seats
 from evently.organizing.terms import NewEvent, SaleTerms
 from evently.organizing.ticket_types import (
@@ -65,6 +75,7 @@ __all__ = [
     "Added",
     "AddedTicketType",
     "AmountOff",
+    "BlockName",
     "ChangedVenue",
     "Code",
     "ConditionsChanges",
@@ -87,6 +98,8 @@ __all__ = [
     "PromoChanges",
     "PromoDraft",
     "SaleTerms",
+    "SeatBlockChanges",
+    "SeatBlockDraft",
     "SeatChoice",
     "SeatingDraft",
     "Tax",
@@ -99,6 +112,7 @@ __all__ = [
     "ZoneName",
     "add_pool",
     "add_promo_code",
+    "add_seat_block",
     "add_ticket_type",
     "block_seats",
     "cancel_event",
@@ -106,6 +120,7 @@ __all__ = [
     "change_event",
     "change_pool",
     "change_promo_code",
+    "change_seat_block",
     "change_ticket_type",
     "change_venue",
     "copy_event",
@@ -115,13 +130,16 @@ __all__ = [
     "draft_of_promo",
     "get_part",
     "get_promo",
+    "get_seat_block",
     "make_for_rehearsal",
     "plain_hall",
     "publish_event",
     "put_seating",
     "refuse_online_payment",
     "remove_pool",
+    "remove_seat_block",
     "retire_promo_code",
     "retire_ticket_type",
+    "seat_ids_of",
     "unblock_seats",
 ]

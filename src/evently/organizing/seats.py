@@ -55,18 +55,19 @@ async def block_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: d
     All or none: refuses `seat-taken`. The version of the event stays, so no other edit becomes stale.
     """
     event = await lock_changeable(tx, event_id)
-    seats = await _choose_seats(tx, event_id, choice)
+    seats = await choose_seats(tx, event_id, choice)
     return Edited(event, (await carry_out(tx, BlockSeats(event_id, seats), now)).sale)
 
 
 async def unblock_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> Edited:
     """Sell blocked seats again; chosen seats that are not blocked stay as they are."""
     event = await lock_changeable(tx, event_id)
-    seats = await _choose_seats(tx, event_id, choice)
+    seats = await choose_seats(tx, event_id, choice)
     return Edited(event, (await carry_out(tx, UnblockSeats(event_id, seats), now)).sale)
 
 
-async def _choose_seats(tx: Connection, event_id: UUID, choice: SeatChoice) -> tuple[str, ...]:
+async def choose_seats(tx: Connection, event_id: UUID, choice: SeatChoice) -> tuple[str, ...]:
+    """Return the ids of chosen seats. Refuses `not-seated`, `invalid`."""
     seating = await read_seating(tx, event_id)
     if seating is None:
         raise Refused(SalesRefusal.NOT_SEATED, "general_admission")

@@ -27,6 +27,9 @@ entry_id, extended, payment, payment_id, paid_minor, captured_at, refunded_minor
 ticket_id, ticket_type_id, price_minor, state, secret, discount_minor, surcharge_minor, fee_minor, tax_minor,
 fee_tax_minor, seat_number, seat_id, seat_label, replaces, returning_since, holder_id;
 
+-- columns: seat_block
+block_id, name, until;
+
 -- columns: waitlist_entry
 event_id, entry_id, buyer_id, ticket_type_id, quantity, state, reason, joined_at, joined_seq, offered_at,
 booking_id,

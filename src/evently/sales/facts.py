@@ -339,15 +339,26 @@ class SeatingPut(_Fact, frozen=True):
 
 
 class SeatsBlocked(_Fact, frozen=True):
-    """Seats were blocked."""
+    """Seats were blocked; if `block_id` is given, as a block with a name, or as more seats of it."""
 
     seats: tuple[int, ...]
+    block_id: UUID | None = None
+    name: str = ""
+    until: datetime | None = None
 
 
 class SeatsUnblocked(_Fact, frozen=True):
-    """Seats were unblocked."""
+    """Seats were unblocked: by the organizer, or because their block has ended. They left their blocks."""
 
     seats: tuple[int, ...]
+
+
+class SeatBlockChanged(_Fact, frozen=True):
+    """A block of seats got another name, or another end."""
+
+    block_id: UUID
+    name: str
+    until: datetime | None = None
 
 
 class PromoCodePut(_Fact, frozen=True):
@@ -419,6 +430,7 @@ Fact: TypeAlias = (
     | SeatingPut
     | SeatsBlocked
     | SeatsUnblocked
+    | SeatBlockChanged
     | PromoCodePut
     | BookingHeld
     | BookingConfirmed

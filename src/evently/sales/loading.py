@@ -30,6 +30,7 @@ from evently.sales.rules.state import (
     HAS_PROMOS,
     HAS_RESCHEDULINGS,
     HAS_RETURNS,
+    HAS_SEAT_BLOCKS,
     HAS_SEATING,
     HAS_TRANSFERS,
     HAS_WAITLIST,
@@ -41,9 +42,10 @@ from evently.sales.rules.state import (
     Refund,
     ReturnedTicket,
     Sale,
+    SeatBlock,
     Waitlist,
 )
-from evently.sales.terms import Conditions, PromoTerms, Rescheduling, TicketTypeTerms
+from evently.sales.terms import Conditions, PromoTerms, Rescheduling, SeatBlockTerms, TicketTypeTerms
 from evently.seating import Hall, Plan, known_plan, plan_of
 
 sql: Final = load_queries(__name__)
@@ -165,6 +167,16 @@ async def _load_open_transfers(connection: Connection, sales: Mapping[UUID, Sale
         sale.next_transfer_end_at = min(transfer.expires_at, sale.next_transfer_end_at or transfer.expires_at)
 
 
+async def _load_seat_blocks(connection: Connection, sales: Mapping[UUID, Sale]) -> None:
+    for event_id, *terms, blocked_at, seats in await connection.fetch(
+        *sql.load_seat_blocks(event_ids=list(sales))
+    ):
+        sale, block = sales[event_id], SeatBlock(SeatBlockTerms(*terms), blocked_at, set(seats))
+        sale.seat_blocks[block.terms.block_id] = block
+        if (until := block.terms.until) is not None:
+            sale.next_unblock_at = min(until, sale.next_unblock_at or until)
+
+
 _EXTRAS: Final[dict[int, Callable[[Connection, Mapping[UUID, Sale]], Any]]] = {
     HAS_CONDITIONS: _load_conditions,
     HAS_PROMOS: _load_promos,
@@ -172,6 +184,7 @@ _EXTRAS: Final[dict[int, Callable[[Connection, Mapping[UUID, Sale]], Any]]] = {
     HAS_RETURNS: _load_returned,
     HAS_RESCHEDULINGS: _load_reschedulings,
     HAS_TRANSFERS: _load_open_transfers,
+    HAS_SEAT_BLOCKS: _load_seat_blocks,
 }
 
 

@@ -223,6 +223,13 @@ SELECT
 FROM seat_claims
 WHERE event_id = :event_id;
 
+-- name: load_seat_blocks
+-- The blocks of seats that have a name, the oldest first.
+SELECT event_id, {seat_block}, blocked_at, seats
+FROM seat_blocks
+WHERE event_id = ANY(:event_ids::uuid[])
+ORDER BY event_id, blocked_at, block_id;
+
 -- name: load_news
 -- The facts of an event since a journal row, to bring an older hall up to date.
 SELECT facts

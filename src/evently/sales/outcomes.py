@@ -49,6 +49,7 @@ class SalesRefusal(Refusal):
     AMOUNT_NOT_PAYABLE = "amount-not-payable"
     REFUND_NOT_FOUND = "refund-not-found"
     UNKNOWN_PROMO_CODE = "unknown-promo-code"
+    UNKNOWN_SEAT_BLOCK = "unknown-seat-block"
     PROMO_CODE_NOT_VALID = "promo-code-not-valid"
     PROMO_CODE_USED_UP = "promo-code-used-up"
     PROMO_CODE_TAKEN = "promo-code-taken"

@@ -72,6 +72,7 @@ async def write(connection: Connection, works: Iterable[Work]) -> None:
         )
     await _write_changes(connection, works)
     await _write_seats(connection, works)
+    await _write_seat_blocks(connection, works)
     await _write_waitlist(connection, works)
     await _write_scans(connection, works)
     await _write_money(connection, works)
@@ -276,6 +277,22 @@ async def _write_seats(connection: Connection, works: Sequence[Work]) -> None:
         claimed = [(event_id, number, claim.ticket_id) for event_id, number, claim in claims if claim.taken]
         columns = _columns(("event_ids", "seat_numbers", "ticket_ids"), claimed)
         await connection.execute(*sql.claim_seats(**columns, **_available_seats(works)))
+
+
+async def _write_seat_blocks(connection: Connection, works: Sequence[Work]) -> None:
+    for work in works:
+        for block_id in work.batch.seat_blocks_changed:
+            assert work.sale is not None, "a block belongs to a sale"
+            block = work.sale.seat_blocks.get(block_id)
+            if block is None:
+                await connection.execute(*sql.remove_seat_block(event_id=work.event_id, block_id=block_id))
+                continue
+            stored = {"name": block.terms.name, "until": block.terms.until, "blocked_at": block.blocked_at}
+            await connection.execute(
+                *sql.put_seat_block(
+                    event_id=work.event_id, block_id=block_id, seats=sorted(block.seats), **stored
+                )
+            )
 
 
 def _some_claims(works: Sequence[Work]) -> Iterator[list[tuple[UUID, int, SeatClaim]]]:

@@ -273,6 +273,17 @@ SELECT claimed.event_id, claimed.seat_number, claimed.ticket_id
 FROM unnest(:event_ids::uuid[], :seat_numbers::integer[], :ticket_ids::uuid[])
     AS claimed (event_id, seat_number, ticket_id);
 
+-- name: put_seat_block
+-- Insert or update a block of seats with a name.
+INSERT INTO seat_blocks (event_id, {seat_block}, blocked_at, seats)
+VALUES (:event_id, {:seat_block}, :blocked_at, :seats)
+ON CONFLICT (event_id, block_id) DO UPDATE
+SET name = excluded.name, until = excluded.until, seats = excluded.seats;
+
+-- name: remove_seat_block
+-- Delete a block of seats: none of its seats is blocked any more.
+DELETE FROM seat_blocks WHERE event_id = :event_id AND block_id = :block_id;
+
 -- name: insert_entries
 -- Insert new waitlist entries, in the state in which the batch leaves them: some have an offer already.
 INSERT INTO waitlist_entries ({waitlist_entry})

@@ -19,6 +19,7 @@ TICKET_TYPES_MAX: Final = 100  # of one event, retired ones included
 PROMO_CODES_MAX: Final = 1_000  # of one event, retired ones included: a sale keeps all of them in memory
 PROMO_CODE_CHARACTERS_MAX: Final = 40
 ZONES_MAX: Final = 100  # of one event: more colours than a plan can show
+SEAT_BLOCKS_MAX: Final = 200  # of one event: a sale keeps all of them in memory
 HOLD_SECONDS_MAX: Final = 3_600
 OFFER_SECONDS_MAX: Final = 7 * 86_400
 HOLDS_PER_BUYER_MAX: Final = 100  # more would be no limit: a purchase is one hold
@@ -151,6 +152,14 @@ class PromoTerms(msgspec.Struct, frozen=True):
     until_at: datetime | None = None
     retired: bool = False
     units_per_use_max: int | None = None  # units that it applies to, in one booking
+
+
+class SeatBlockTerms(msgspec.Struct, frozen=True):
+    """A name for blocked seats, such as a partner's; at `until` those that are left are unblocked."""
+
+    block_id: UUID
+    name: str
+    until: datetime | None = None
 
 
 class Seating(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from evently.sales.commands import Command, Needs
-from evently.sales.terms import Seating
+from evently.sales.terms import SeatBlockTerms, Seating
 
 
 class PutSeating(Command, frozen=True):
@@ -20,11 +20,15 @@ class PutSeating(Command, frozen=True):
 
 
 class BlockSeats(Command, frozen=True):
-    """Take free seats off the sale. Harmless to repeat; refused for all seats when one of them is taken."""
+    """Take free seats off the sale. Harmless to repeat; refused for all seats when one of them is taken.
+
+    `block`: they become a block with a name, or join it if there is one; then none may be blocked already.
+    """
 
     needs: ClassVar = Needs()
 
     seats: tuple[str, ...]
+    block: SeatBlockTerms | None = None
 
 
 class UnblockSeats(Command, frozen=True):
@@ -33,3 +37,11 @@ class UnblockSeats(Command, frozen=True):
     needs: ClassVar = Needs()
 
     seats: tuple[str, ...]
+
+
+class ChangeSeatBlock(Command, frozen=True):
+    """Give a block of seats another name, or another end."""
+
+    needs: ClassVar = Needs()
+
+    block: SeatBlockTerms

@@ -59,6 +59,7 @@ from evently.sales.reads.seats import (
     SeatBoard,
     SeatBoards,
     ZoneType,
+    list_held_seats,
     picture_digest,
 )
 from evently.sales.reads.transfers import (
@@ -89,7 +90,7 @@ from evently.sales.reads.waitlist import (
     list_waitlists,
 )
 from evently.sales.rules.pricing import Promise, TicketQuote, cancellable_until, window_at
-from evently.sales.rules.state import Pool, Promo, Refund, Sale
+from evently.sales.rules.state import Pool, Promo, Refund, Sale, SeatBlock
 
 __all__ = [
     "BOARD_SECONDS",
@@ -114,6 +115,7 @@ __all__ = [
     "Refund",
     "Sale",
     "SaleHead",
+    "SeatBlock",
     "SeatBoard",
     "SeatBoards",
     "TicketQuote",
@@ -142,6 +144,7 @@ __all__ = [
     "list_events_to_serve",
     "list_heads",
     "list_held_bookings",
+    "list_held_seats",
     "list_journal",
     "list_live_bookings",
     "list_live_entries",

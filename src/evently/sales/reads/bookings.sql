@@ -104,8 +104,8 @@ ORDER BY booking_id
 LIMIT :limit;
 
 -- name: list_events_to_release
--- Events that have due holds or transfers, or units set aside for a ticket type whose window has ended:
--- without bookings, no batch would end or release them.
+-- Events that have due holds, transfers or blocks of seats, or units set aside for a ticket type whose window
+-- has ended: without bookings, no batch would end or release them.
 SELECT event_id
 FROM bookings
 WHERE state = 'held' AND expires_at <= :now
@@ -113,6 +113,10 @@ UNION
 SELECT event_id
 FROM transfers
 WHERE state = 'offered' AND expires_at <= :now
+UNION
+SELECT event_id
+FROM seat_blocks
+WHERE until <= :now
 UNION
 SELECT set_asides.event_id
 FROM set_asides

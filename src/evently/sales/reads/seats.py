@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from evently.db import Connection, Database
+from evently.db import Connection, Database, load_queries
 from evently.kit.errors import Refused
 from evently.kit.memory import Memory
 from evently.sales import loading
@@ -29,6 +29,8 @@ from evently.sales.reads.sale import sql as sale_sql
 from evently.sales.rules.seat_changes import apply_facts, changes_seating, seat_changes
 from evently.sales.rules.state import HAS_SEATING, Sale
 from evently.seating import Hall, SeatState
+
+sql: Final = load_queries(__name__)
 
 BOARD_SECONDS: Final = 0.25  # as long as a glance
 # In a process: 200 KB each for 20,000 seats, beside the plans, which the engine has too
@@ -210,6 +212,12 @@ class SeatBoards:
             return known
         assert sale.hall is not None, "a sale with seating has a hall"
         return SeatBoard(sale, sale.hall, _types_by_zone(sale))
+
+
+async def list_held_seats(snapshot: Connection, event_id: UUID) -> list[int]:
+    """Return the numbers of the seats that are held, and not yet sold."""
+    held: list[int] = await snapshot.fetchval(*sql.list_held_seats(event_id=event_id))
+    return held
 
 
 async def _news(snapshot: Connection, older: Sale, sale: Sale) -> list[tuple[Fact, ...]] | None:

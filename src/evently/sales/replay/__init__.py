@@ -64,6 +64,7 @@ _APPLY: Final[dict[type[facts.Fact], Callable[[ReplayedSale, Any], None]]] = {
     facts.SeatingPut: terms.put_seating,
     facts.SeatsBlocked: terms.block_seats,
     facts.SeatsUnblocked: terms.unblock_seats,
+    facts.SeatBlockChanged: terms.change_seat_block,
     facts.PromoCodePut: terms.put_promo,
     facts.BookingHeld: bookings.place_held,
     facts.BookingConfirmed: bookings.place_confirmed,

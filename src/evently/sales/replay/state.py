@@ -178,6 +178,16 @@ class ReplayedTransfer:
 
 
 @dataclass(slots=True)
+class ReplayedSeatBlock:
+    """Blocked seats with a name."""
+
+    name: str
+    until: datetime | None
+    blocked_at: datetime
+    seats: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class ReplayedPromo:
     """A promo code and its use by live bookings."""
 
@@ -257,6 +267,7 @@ class ReplayedSale:
     reschedulings: list[Rescheduling] = field(default_factory=list)
     seating: tuple[str, tuple[str, ...], bytes] | None = None  # digest, zones, zone of each seat
     seats: dict[int, UUID | None] = field(default_factory=dict)  # claimed ones: ticket, or None for blocked
+    seat_blocks: dict[UUID, ReplayedSeatBlock] = field(default_factory=dict)
     set_asides: dict[UUID, int] = field(default_factory=dict)  # units, by ticket type
     promos: dict[UUID, ReplayedPromo] = field(default_factory=dict)
     entries: dict[UUID, ReplayedEntry] = field(default_factory=dict)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from evently.sales import facts
 from evently.sales.replay.money import DOOR_KEPT, HAS_PROMOS
-from evently.sales.replay.state import Contradiction, ReplayedPool, ReplayedPromo, ReplayedSale
+from evently.sales.replay.state import (
+    Contradiction,
+    ReplayedPool,
+    ReplayedPromo,
+    ReplayedSale,
+    ReplayedSeatBlock,
+)
 from evently.sales.terms import Rescheduling
 
-HAS_CONDITIONS, HAS_SEATING, HAS_RESCHEDULINGS = 1, 2, 32  # of `sales.extras`
+HAS_CONDITIONS, HAS_SEATING, HAS_RESCHEDULINGS, HAS_SEAT_BLOCKS = 1, 2, 32, 256  # of `sales.extras`
 
 
 def set_up(sale: ReplayedSale, fact: facts.SaleSetUp) -> None:
@@ -91,9 +97,16 @@ def put_seating(sale: ReplayedSale, fact: facts.SeatingPut) -> None:
 
 
 def block_seats(sale: ReplayedSale, fact: facts.SeatsBlocked) -> None:
-    """Block seats."""
+    """Block seats, perhaps as a block with a name, or as more seats of it."""
     for number in fact.seats:
         sale.take_seat(number, None)
+    if fact.block_id is None:
+        return
+    block = sale.seat_blocks.setdefault(fact.block_id, ReplayedSeatBlock(fact.name, fact.until, sale.now()))
+    if (block.name, block.until) != (fact.name, fact.until):
+        raise Contradiction(f"block {fact.block_id} is {block.name!r} until {block.until}")
+    block.seats.update(fact.seats)
+    sale.extras |= HAS_SEAT_BLOCKS
 
 
 def unblock_seats(sale: ReplayedSale, fact: facts.SeatsUnblocked) -> None:
@@ -101,3 +114,14 @@ def unblock_seats(sale: ReplayedSale, fact: facts.SeatsUnblocked) -> None:
     for number in fact.seats:
         if sale.seats.pop(number) is not None:
             raise Contradiction(f"seat {number} was not blocked")
+    unblocked = set(fact.seats)
+    for block_id, block in list(sale.seat_blocks.items()):
+        block.seats -= unblocked
+        if not block.seats:
+            del sale.seat_blocks[block_id]
+
+
+def change_seat_block(sale: ReplayedSale, fact: facts.SeatBlockChanged) -> None:
+    """Give a block another name, or another end."""
+    block = sale.seat_blocks[fact.block_id]
+    block.name, block.until = fact.name, fact.until

@@ -54,7 +54,7 @@ from evently.sales.commands.sale_terms import (
     SetUpSale,
     WakeSale,
 )
-from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
+from evently.sales.commands.seats import BlockSeats, ChangeSeatBlock, PutSeating, UnblockSeats
 from evently.sales.commands.transfers import (
     AcceptTransfer,
     DeclineTransfer,
@@ -104,11 +104,12 @@ def decide(
 
 
 def _begin(sale: Sale, batch: Batch) -> None:
-    """Expire due holds and serve the waitlist: a ticket type may have come on sale since the last batch."""
+    """End what is due and serve the waitlist: a ticket type may have come on sale since the last batch."""
     offers.note_public_units(sale, batch)
     for booking_id in batch.due:
         bookings.expire(sale, batch, batch.bookings[booking_id])
     transfers.expire_due(sale, batch)
+    seats.unblock_due(sale, batch)
     if sale.waitlists or sale.set_asides:
         offers.serve(sale, batch)
 
@@ -181,6 +182,7 @@ RULES: Final[Mapping[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
     PutSeating: seats.put_seating,
     BlockSeats: seats.block_seats,
     UnblockSeats: seats.unblock_seats,
+    ChangeSeatBlock: seats.change_seat_block,
     PutPromoCode: sale_terms.put_promo_code,
     RetirePromoCode: sale_terms.retire_promo_code,
 }

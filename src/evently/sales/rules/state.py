@@ -24,7 +24,14 @@ from evently.sales.facts import Fact
 from evently.sales.nouns import Booking, CheckIn, Scan, Transfer, WaitlistEntry
 from evently.sales.rules.ledger import Posting
 from evently.sales.states import RefundState, SaleState, TicketState
-from evently.sales.terms import Conditions, PromoTerms, Rescheduling, Seating, TicketTypeTerms
+from evently.sales.terms import (
+    Conditions,
+    PromoTerms,
+    Rescheduling,
+    SeatBlockTerms,
+    Seating,
+    TicketTypeTerms,
+)
 from evently.seating import Hall
 
 SecretSource = Callable[[], bytes]
@@ -32,6 +39,7 @@ SecretSource = Callable[[], bytes]
 # Bits of `sales.extras`: which of the rarer parts a sale has ever had, so that only those are loaded
 HAS_CONDITIONS, HAS_SEATING, HAS_PROMOS, HAS_WAITLIST, HAS_RETURNS, HAS_RESCHEDULINGS = (1, 2, 4, 8, 16, 32)
 HAS_TRANSFERS = 64
+HAS_SEAT_BLOCKS = 256
 DOOR_KEPT = 128  # it was cancelled, and the organizer keeps what was paid at the door
 # Entries of each quantity in memory: a few milliseconds to load, and as many offers as a batch should make
 # beside its commands
@@ -62,6 +70,15 @@ class Promo:
     terms: PromoTerms
     uses: int = 0
     spent_minor: int = 0
+
+
+@dataclass(slots=True)
+class SeatBlock:
+    """Blocked seats with a name: those of its seats that are still blocked."""
+
+    terms: SeatBlockTerms
+    blocked_at: datetime
+    seats: set[int]
 
 
 @dataclass(slots=True)
@@ -181,6 +198,8 @@ class Sale:
     conditions: dict[int, Conditions] = field(default_factory=dict)  # by version
     reschedulings: list[Rescheduling] = field(default_factory=list)  # in their order
     hall: Hall | None = None
+    seat_blocks: dict[UUID, SeatBlock] = field(default_factory=dict)
+    next_unblock_at: datetime | None = None  # no block of seats ends before it
     promos: dict[str, Promo] = field(default_factory=dict)  # by code
     waitlists: dict[UUID, Waitlist] = field(default_factory=dict)  # by ticket type
     # False: the waitlists are not loaded yet. Only deciding needs them; reads do not.
@@ -246,10 +265,13 @@ class Sale:
         """Return the next instants at which units of these ticket types may be released without a command.
 
         A hold or an offer ends, or the window of a ticket type for which units are set aside, in the same
-        pools or the same zone. None are released before, perhaps none then: holds are confirmed, too. A
-        ticket type is absent if there is no such instant before its own window ends.
+        pools or the same zone; or a block of seats, in any zone. None are released before, perhaps none then:
+        holds are confirmed, too. A ticket type is absent if there is no such instant before its own window
+        ends.
         """
-        if self.state != "open" or (self.next_expiry_at is None and not self.set_asides):
+        if self.state != "open" or (
+            self.next_expiry_at is None and self.next_unblock_at is None and not self.set_asides
+        ):
             return {}
         instants = self._releases_by_part()
         releases = {}
@@ -266,6 +288,8 @@ class Sale:
             ends = [self.ends_at(type_id)] if self.set_asides.get(type_id) else []
             if self.next_expiry_at is not None and not held.isdisjoint(terms.pool_ids):
                 ends.append(self.next_expiry_at)
+            if self.next_unblock_at is not None and terms.zone is not None:
+                ends.append(self.next_unblock_at)
             for part in _parts(terms) if ends else ():
                 instants[part] = min([*ends, instants.get(part, ends[0])])
         return instants
@@ -375,6 +399,7 @@ class Batch:
     pools_removed: list[UUID] = field(default_factory=list)
     types_changed: set[UUID] = field(default_factory=set)
     claims: dict[int, SeatClaim] = field(default_factory=dict)  # by seat
+    seat_blocks_changed: set[UUID] = field(default_factory=set)
     promos_changed: set[UUID] = field(default_factory=set)  # uses only
     promos_put: set[UUID] = field(default_factory=set)
     entries_joined: list[WaitlistEntry] = field(default_factory=list)
@@ -408,6 +433,7 @@ class Batch:
             | HAS_RETURNS * bool(self.returning_changed)
             | HAS_RESCHEDULINGS * bool(self.rescheduled)
             | HAS_TRANSFERS * bool(self.transfers_offered)
+            | HAS_SEAT_BLOCKS * bool(self.seat_blocks_changed)
         )
 
     def writes(self) -> bool:

@@ -120,6 +120,7 @@ _BY_NAME: Final[dict[str, Any]] = {
     "hash": _DIGEST,
     **dict.fromkeys(("digest", "map_version"), _DIGEST),
     "head_hash": _DIGEST,
+    "blocked_at": "2027-04-02T12:00:00Z",
     "facts_text": '[{"type":"SaleOpened"}]',
     "payment": "online",
     "payment_state": "captured",

@@ -1,7 +1,7 @@
-"""What organizers set about a sale: pools, ticket types, conditions, seating, promo codes; rehearsals."""
+"""What organizers set about a sale: pools, ticket types, conditions, seats, promo codes; rehearsals."""
 
-from evently.web.api.organizing import parts, promos, rehearsals, selling
+from evently.web.api.organizing import parts, promos, rehearsals, seat_blocks, selling
 
 __all__ = ["routes"]
 
-routes = [*parts.routes, *selling.routes, *promos.routes, *rehearsals.routes]
+routes = [*parts.routes, *selling.routes, *seat_blocks.routes, *promos.routes, *rehearsals.routes]

@@ -1,0 +1,11 @@
+-- name: list_held_seats
+-- The seats of an event whose bookings are held, as one array. A replacement ticket has no seat of its own.
+SELECT coalesce(array_agg(tickets.seat_number), '{}') AS seats
+FROM bookings
+INNER JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
+WHERE
+    bookings.event_id = :event_id
+    AND bookings.state = 'held'
+    AND tickets.state = 'valid'
+    AND tickets.seat_number IS NOT NULL
+    AND tickets.replaces IS NULL;
