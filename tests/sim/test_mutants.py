@@ -11,6 +11,7 @@ from evently.sales import facts, lanes, rules, store
 from evently.sales.rules import (
     bookings,
     check_ins,
+    exchanges,
     ledger,
     moves,
     offers,
@@ -29,6 +30,7 @@ from tests.support.mutants import Mutant, planted
 from tests.support.stories import tell
 from tests.unit import (
     test_sales_check_ins,
+    test_sales_exchanges,
     test_sales_holds,
     test_sales_money,
     test_sales_rules,
@@ -47,6 +49,7 @@ STORIES: Final = [
         test_sales_money,
         test_sales_waitlist,
         test_sales_transfers,
+        test_sales_exchanges,
         test_sales_check_ins,
     )
     for story in module.STORIES.values()
@@ -464,6 +467,48 @@ DOOR: Final = [
         "(transfer := None) is not None",
     ),
 ]
+EXCHANGES: Final = [
+    Mutant(
+        "a taken seat is given again",
+        exchanges,
+        "if number not in left and not hall.is_available(number):",
+        "if False:",
+    ),
+    Mutant("nobody can swap", exchanges, "if number not in left and not", "if not"),
+    Mutant(
+        "a ticket moves to a dearer zone", exchanges, "if hall.zone_of_seat(number) !=", "if None and None !="
+    ),
+    Mutant(
+        "the seat of before stays taken",
+        exchanges,
+        "        release_seat(sale, batch, number)",
+        "        pass",
+    ),
+    Mutant("the code stays", exchanges, "secret=batch.new_secret(),", "secret=ticket.secret,"),
+    Mutant(
+        "the code of before is not void",
+        exchanges,
+        "batch.codes_voided.append((ticket.ticket_id, ticket.secret))",
+        "pass",
+    ),
+    Mutant("the new seat is not written", exchanges, "batch.reseated[ticket.ticket_id] = moved", "pass"),
+    Mutant(
+        "the holder loses the ticket",
+        exchanges,
+        "Reissued(ticket.holder_id, moved.secret)",
+        "Reissued(None, moved.secret)",
+    ),
+    Mutant("a hold is exchanged", exchanges, 'if booking.state != "confirmed":', "if False:"),
+    Mutant("who is inside moves", exchanges, 'if ticket.state == "used":', "if False:"),
+    Mutant("what is on offer moves", exchanges, "if ticket.returning_since is not None:", "if False:"),
+    Mutant("a cancelled event still moves", exchanges, 'if sale.state == "cancelled":', "if False:"),
+    Mutant(
+        "a repeated request changes the code again",
+        exchanges,
+        "if ticket.seat_id != seat_id]",
+        "]",
+    ),
+]
 ENGINE: Final = [
     Mutant("read, then write, without the lock", store.sql.lock_sales, "FOR NO KEY UPDATE", ""),
     Mutant(
@@ -504,7 +549,9 @@ def named(mutants: Iterable[Mutant]) -> list[object]:
     return [pytest.param(mutant, id=mutant.name) for mutant in mutants]
 
 
-@pytest.mark.parametrize("mutant", named([*BOOKINGS, *SEATS, *MONEY, *PROMISES, *RELEASES, *WAITLIST, *DOOR]))
+@pytest.mark.parametrize(
+    "mutant", named([*BOOKINGS, *SEATS, *MONEY, *PROMISES, *RELEASES, *WAITLIST, *DOOR, *EXCHANGES])
+)
 def test_a_story_finds(mutant: Mutant) -> None:
     with planted(mutant):
         assert not all(_holds(story) for story in STORIES), "no story finds it"

@@ -684,6 +684,10 @@ def _written(ticket: Ticket, batch: Batch) -> Ticket:
     if ticket.ticket_id in batch.reissued:
         again = batch.reissued[ticket.ticket_id]
         ticket = replace(ticket, holder_id=again.holder_id, secret=again.secret)
+    if ticket.ticket_id in batch.reseated:
+        other = batch.reseated[ticket.ticket_id]
+        seat = {name: getattr(other, name) for name in ("seat_number", "seat_id", "seat_label")}
+        ticket = replace(ticket, **seat)
     if ticket.ticket_id in batch.unbound:
         ticket = replace(ticket, replaces=None)
     if ticket.ticket_id in batch.voided:

@@ -28,6 +28,7 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     seating stalls=A,B balcony=C, seating other stalls=A (another map), block A1,A2, unblock A1
     block A1,A2 as=partner until=1h (a block with a name), rename partner guests until=2h
     pass A 1 B (offer the first ticket of A's booking to B), pass A 1 C by=B key=k before=1h (the start)
+    exchange A 1=B2 2=B3 (tickets of A's booking get these seats), exchange A 1=B2 key=k
     take A 1 by=B, refuse A 1 by=B, take-back A 1, give-back A 1 by=B (of that ticket's last offer)
     move 30d (a new start), move 30d elsewhere, move elsewhere; before it, the event starts in 60 days
     use A 1 (check in one of its tickets), wait 15m, nothing (a batch that only expires due holds)
@@ -75,6 +76,7 @@ from evently.sales.commands.bookings import (
     ReturnTickets,
 )
 from evently.sales.commands.check_ins import ScanTicket, UndoScan
+from evently.sales.commands.exchanges import ExchangeTickets
 from evently.sales.commands.sale_terms import (
     CancelSale,
     ChangeSale,
@@ -469,6 +471,20 @@ def _return(story: Story, told: Told) -> Command:
     return kind(EVENT, story.booking_id(name), buyer_id, some)
 
 
+def _exchange(story: Story, told: Told) -> Command:
+    name, tickets = told.words[0], story.booking(told.words[0]).tickets
+    moves = {number: seat for number, seat in told.options.items() if number.isdigit()}
+    ids = {number: tickets[int(number) - 1].ticket_id for number in moves if int(number) <= len(tickets)}
+    return ExchangeTickets(
+        EVENT,
+        story.booking_id(name),
+        story.id_of("desk"),
+        tuple([(ids.get(number, EVENT), seat) for number, seat in moves.items()]),
+        told.options.get("key"),
+        _fingerprint(told),
+    )
+
+
 def _offer_transfer(story: Story, told: Told) -> Command:
     name, _, receiver = told.words
     transfer = told.options.get("key", f"transfer {len(story.rows.transfers)}")
@@ -711,6 +727,7 @@ COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
     "cancel": _cancel,
     "return": _return,
     "keep": _return,
+    "exchange": _exchange,
     "pass": _offer_transfer,
     "take": _on_transfer,
     "refuse": _on_transfer,

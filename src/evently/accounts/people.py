@@ -179,6 +179,12 @@ async def find_unerased(tx: Connection, person_id: UUID) -> Person | None:
     return person if person.erased_at is None else None
 
 
+async def find_locked(tx: Connection, person_id: UUID) -> Person | None:
+    """Return a person, locked for a change; None when the person was erased, or is not there."""
+    row = await tx.fetchrow(*sql.lock_person(person_id=person_id))
+    return None if row is None or row["erased_at"] is not None else Person(**row)
+
+
 async def lock_with_admins(tx: Connection, person_id: UUID) -> Person:
     """Lock a person and every admin, and return the person; refuses an erased one with `not-found`.
 

@@ -20,7 +20,7 @@ import msgspec
 from evently.audit.findings import Tally
 from evently.db import Connection, Query, Record, load_queries
 from evently.sales.facts import NO_HASH, chain, decode_facts
-from evently.sales.nouns import Booking, WaitlistEntry
+from evently.sales.nouns import Booking, Ticket, WaitlistEntry
 from evently.sales.replay import Contradiction, Replay, ReplayedBooking, Totals
 from evently.sales.replay.state import NOTHING_MORE, ReplayedEntry, TicketDetails
 from evently.sales.terms import Conditions
@@ -524,7 +524,7 @@ def _is_about(answer: Booking, replayed: ReplayedBooking, currency: str) -> bool
                 ticket.fee_minor,
                 ticket.tax_minor,
                 ticket.fee_tax_minor,
-                ticket.seat_number,
+                _seat_now(ticket, replayed),
             ),
         )
         for ticket in answer.tickets
@@ -548,6 +548,13 @@ def _is_about(answer: Booking, replayed: ReplayedBooking, currency: str) -> bool
     # The answer may be older than the promo code with which an offer was accepted
     older = replayed.more_offered
     return older is not None and (answer.promo_id, tickets) == (None, _expected(replayed, older))
+
+
+def _seat_now(ticket: Ticket, replayed: ReplayedBooking) -> int | None:
+    """Return the seat of a ticket in an answer, or that of now when the answer is older than an exchange."""
+    if ticket.seat_number in replayed.seats_left.get(ticket.ticket_id, ()):
+        return replayed.more[ticket.ticket_id].seat
+    return ticket.seat_number
 
 
 def _expected(replayed: ReplayedBooking, more: Mapping[UUID, TicketDetails]) -> dict[UUID, Any]:

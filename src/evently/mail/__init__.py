@@ -1,6 +1,7 @@
 """E-mail: the outbox, the words, the server (docs/mail.md).
 
     add, add_for_notifications    store messages in the caller's transaction
+    resend_tickets                stores the tickets of a booking once more
     Mail                          sends them, at least once; one for each process
     nouns.py                      kinds of messages and how long each is of use
     reading.py, writing.py        what a message is about when it is sent, and its words
@@ -19,6 +20,7 @@ from evently.mail.nouns import (
     EmailChange,
     EmailChanged,
     MailOptions,
+    MailRefusal,
     PasskeyAdded,
     PasskeyCopied,
     PasskeyRemoved,
@@ -37,6 +39,7 @@ from evently.mail.outbox import (
     forget_old,
     forget_person,
     oldest_due,
+    resend_tickets,
 )
 from evently.mail.sending import Mail
 from evently.mail.smtp import read_server
@@ -52,6 +55,7 @@ __all__ = [
     "Files",
     "Mail",
     "MailOptions",
+    "MailRefusal",
     "PasskeyAdded",
     "PasskeyCopied",
     "PasskeyRemoved",
@@ -69,4 +73,5 @@ __all__ = [
     "is_sender",
     "oldest_due",
     "read_server",
+    "resend_tickets",
 ]

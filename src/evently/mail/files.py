@@ -16,10 +16,19 @@ from evently.mail.nouns import Message
 from evently.mail.reading import Story
 from evently.tickets import IssuedTickets, TicketPrinter
 
-_WITH_TICKETS: Final = frozenset({"booking_confirmed", "event_reminder", "ticket_received"})
+_WITH_TICKETS: Final = frozenset(
+    {"booking_confirmed", "event_reminder", "ticket_received", "seats_changed", "tickets_resent"}
+)
 # Importing the entry again updates it: another time, or cancelled
 _WITH_CALENDAR: Final = frozenset(
-    {"booking_confirmed", "event_rescheduled", "booking_cancelled", "ticket_received"}
+    {
+        "booking_confirmed",
+        "event_rescheduled",
+        "booking_cancelled",
+        "ticket_received",
+        "seats_changed",
+        "tickets_resent",
+    }
 )
 # Mail servers take ten megabytes and more; beyond this, the page of the booking is the better way
 BYTES_MAX: Final = 5_000_000

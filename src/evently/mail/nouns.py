@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from evently.kit.errors import Refusal
 from evently.notifications import REQUIRED, Topic
 
 MessageState: TypeAlias = Literal[
@@ -19,6 +20,13 @@ MessageState: TypeAlias = Literal[
     "expired",  # not sent while it was of use
     "dropped",  # no longer true, or no longer wanted
 ]
+
+
+class MailRefusal(Refusal):
+    """Every refusal of this package."""
+
+    NO_ADDRESS = "no-address"
+    RESENT_TOO_OFTEN = "resent-too-often"
 
 
 class KindTerms(msgspec.Struct, frozen=True):
@@ -63,6 +71,8 @@ KINDS: Final[Mapping[str, KindTerms]] = {
     "ticket_received": KindTerms("tickets", _MONEY_KEPT),
     "ticket_given_back": KindTerms("tickets", _MONEY_KEPT),
     "ticket_lost": KindTerms("tickets", _MONEY_KEPT),
+    "seats_changed": KindTerms("tickets", _MONEY_KEPT),
+    "tickets_resent": KindTerms("tickets", _MONEY_KEPT, urgent=True),
     "event_rescheduled": KindTerms("changes", _NEWS_KEPT),
     "offer_made": KindTerms("waitlist", _NEWS_KEPT, urgent=True),
     "offer_ending": KindTerms("waitlist", _NEWS_KEPT, urgent=True),

@@ -14,10 +14,13 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from evently.accounts import people
 from evently.db import Connection, Database, load_queries
+from evently.kit.errors import Refused
 from evently.kit.ids import new_id, show_id
 from evently.mail.nouns import (
     KINDS,
+    MailRefusal,
     Message,
     MessageState,
     Notified,
@@ -35,6 +38,10 @@ KEPT: Final = timedelta(days=30)  # long enough to answer "I never got it"
 FORGOTTEN_MAX: Final = 10_000  # deleted at a time
 EXPIRED_MAX: Final = 5_000  # at a time
 ANSWER_CHARACTERS_MAX: Final = 500  # of what a server answers
+# A buyer who does not find five messages does not find the sixth; and nobody fills another's mailbox
+RESENT_MAX: Final = 5
+RESENT_WITHIN: Final = timedelta(days=1)
+_RESENT: Final = "tickets_resent"
 _SECRET_KINDS: Final = [kind for kind, terms in KINDS.items() if terms.topic is None]
 
 
@@ -108,6 +115,43 @@ async def add_ticket_offers(tx: Connection, transfer_ids: Sequence[UUID], now: d
             expires_at=row["expires_at"],
             now=now,
         )
+
+
+async def resend_tickets(
+    tx: Connection, event_id: UUID, booking_id: UUID, buyer_id: UUID, now: datetime
+) -> str:
+    """Store the tickets of a booking once more, to the address of its buyer alone; return that address.
+
+    Refuses `no-address` when the buyer has none, and `resent-too-often`.
+    """
+    buyer = await people.find_locked(tx, buyer_id)
+    if buyer is None or buyer.email is None:
+        raise Refused(MailRefusal.NO_ADDRESS)
+    data = encode_subject(Notified(event_id, booking_id))
+    times = await tx.fetch(
+        *sql.list_resent(person_id=buyer_id, kind=_RESENT, data=data, since=now - RESENT_WITHIN)
+    )
+    if len(times) >= RESENT_MAX:
+        raise Refused(
+            MailRefusal.RESENT_TOO_OFTEN,
+            "again_at",
+            resent_max=RESENT_MAX,
+            again_at=times[-RESENT_MAX]["created_at"] + RESENT_WITHIN,
+        )
+    terms = KINDS[_RESENT]
+    await tx.execute(
+        *sql.add(
+            message_id=new_id(),
+            kind=_RESENT,
+            person_id=buyer_id,
+            address=buyer.email,
+            data=data,
+            urgent=terms.urgent,
+            now=now,
+            expires_at=now + terms.kept,
+        )
+    )
+    return buyer.email
 
 
 async def claim(tx: Connection, now: datetime, until: datetime, limit: int) -> list[Message]:

@@ -59,6 +59,13 @@ INNER JOIN ticket_types
 WHERE transfers.transfer_id = ANY(:transfer_ids::uuid[]) AND transfers.state = 'offered'
 ORDER BY transfers.offered_at, transfers.transfer_id;
 
+-- name: list_resent
+-- When the tickets of a booking were sent again, oldest first (mail_messages_person_ix).
+SELECT created_at
+FROM mail_messages
+WHERE person_id = :person_id AND kind = :kind AND data = :data AND created_at > :since
+ORDER BY created_at;
+
 -- name: claim
 -- Claim messages that are due, what is urgent first: they are not due again before :until. Locked rows belong
 -- to another process that claims at this moment.

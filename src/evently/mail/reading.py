@@ -172,8 +172,10 @@ def check(kind: str, story: Story, now: datetime) -> None:
     event, booking = story.event, story.booking
     if kind == "booking_confirmed" and booking is not None and booking.state != "confirmed":
         raise Dropped("the booking was cancelled meanwhile")
-    if kind == "ticket_received" and not (booking is not None and booking.tickets):
+    if kind in ("ticket_received", "seats_changed") and not (booking is not None and booking.tickets):
         raise Dropped("the ticket has another holder again")
+    if kind in ("seats_changed", "tickets_resent") and (booking is None or booking.state != "confirmed"):
+        raise Dropped("the booking was cancelled meanwhile")
     if kind in ("event_rescheduled", "event_reminder") and not _lies_ahead(event, now):
         raise Dropped("the event has begun or was cancelled")
     if kind == "event_reminder" and (booking is None or booking.state != "confirmed"):

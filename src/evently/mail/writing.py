@@ -154,7 +154,7 @@ def _booking_confirmed(story: Story, setting: Setting) -> Letter:
             ("Booking", reference_of(booking.booking_id)),
         ),
         action=_to_booking("Show my tickets", story, setting),
-        notes=("Show each ticket once at the entrance, on paper or on a screen, and to nobody else before.",),
+        notes=(_SHOW_ONCE,),
         why=_BOOKED,
     )
 
@@ -477,6 +477,51 @@ def _ticket_lost(story: Story, setting: Setting) -> Letter:
     )
 
 
+def _seats_changed(story: Story, setting: Setting) -> Letter:
+    received = story.reader_id not in (None, _booking(story).buyer_id)
+    return Letter(
+        subject=f"New seats: {_title(story.event)}, {_short_day(story.event)}",
+        preview="Your earlier tickets are void: use the new ones.",
+        heading="You have new seats",
+        paragraphs=(
+            "The organizer has given you other seats. Your earlier tickets are void, and admit nobody.",
+            *_attached(setting),
+        ),
+        rows=(
+            *_rows_of(story.about),
+            ("Tickets", _tickets(story)),
+            ("Booking", reference_of(_booking(story).booking_id)),
+        ),
+        action=_to_booking("Show my tickets", story, setting),
+        notes=(_SHOW_ONCE,),
+        why=_RECEIVED if received else _BOOKED,
+    )
+
+
+def _tickets_resent(story: Story, setting: Setting) -> Letter:
+    booking = _booking(story)
+    return Letter(
+        subject=f"Your tickets again: {_title(story.event)}, {_short_day(story.event)}",
+        preview=f"{_when(story.event)}, {plain(story.event.venue_name)}",
+        heading="Your tickets, once more",
+        paragraphs=(
+            "The organizer sends you your tickets again. They are the same as before.",
+            *_attached(setting),
+        ),
+        rows=(
+            *_rows_of(story.about),
+            ("Tickets", _tickets(story)),
+            ("Booking", reference_of(booking.booking_id)),
+        ),
+        action=_to_booking("Show my tickets", story, setting),
+        notes=(_SHOW_ONCE,),
+        why=_BOOKED,
+    )
+
+
+_SHOW_ONCE: Final = (
+    "Show each ticket once at the entrance, on paper or on a screen, and to nobody else before."
+)
 _WRITERS: Final[Mapping[str, Callable[[Story, Setting], Letter]]] = {
     "booking_confirmed": _booking_confirmed,
     "payment_failed": _payment_failed,
@@ -490,6 +535,8 @@ _WRITERS: Final[Mapping[str, Callable[[Story, Setting], Letter]]] = {
     "ticket_received": _ticket_received,
     "ticket_given_back": _ticket_given_back,
     "ticket_lost": _ticket_lost,
+    "seats_changed": _seats_changed,
+    "tickets_resent": _tickets_resent,
     "event_rescheduled": _event_rescheduled,
     "offer_made": _offer_made,
     "offer_ending": _offer_ending,

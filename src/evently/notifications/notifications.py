@@ -33,6 +33,7 @@ from evently.sales.facts import (
     RefundSettled,
     TicketGivenBack,
     TicketsCancelled,
+    TicketsExchanged,
     TicketUnbound,
     TransferAccepted,
     TransferEnded,
@@ -234,7 +235,7 @@ def notifications_of(facts: Sequence[Fact], unpaid: Collection[UUID] = frozenset
     resold = _resold(facts)
     found = [
         *[_notification_of(line, each, unpaid, resold=line in resold) for line, each in enumerate(facts)],
-        *[each for line, fact in enumerate(facts) for each in _about_passing_on(line, fact)],
+        *[each for line, fact in enumerate(facts) for each in _about_holders(line, fact)],
     ]
     return [notification for notification in found if notification is not None]
 
@@ -280,8 +281,8 @@ def _notification_of(
     return None
 
 
-def _about_passing_on(line: int, fact: Fact) -> list[NewNotification]:
-    """Return the notifications about a ticket that is passed on: one fact may tell two people."""
+def _about_holders(line: int, fact: Fact) -> list[NewNotification]:
+    """Return the notifications about tickets that are passed on or exchanged: one fact may tell several."""
     match fact:
         case TransferAccepted(giver_id=giver_id, receiver_id=receiver_id, booking_id=booking_id):
             return [
@@ -294,6 +295,12 @@ def _about_passing_on(line: int, fact: Fact) -> list[NewNotification]:
             return [NewNotification(line, "transfer_expired", giver_id, booking_id)]
         case TicketGivenBack(booking_id=booking_id):
             return [NewNotification(line, "ticket_given_back", booking_id=booking_id)]
+        case TicketsExchanged(booking_id=booking_id, buyer_holds=buyer_holds, holder_ids=holder_ids):
+            buyer = [NewNotification(line, "seats_changed", booking_id=booking_id)] if buyer_holds else []
+            return buyer + [
+                NewNotification(line, "seats_changed", holder_id, booking_id, apart_id=holder_id)
+                for holder_id in holder_ids
+            ]
     return []
 
 

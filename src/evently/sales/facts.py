@@ -295,6 +295,25 @@ class TicketGivenBack(_Fact, frozen=True):
     issued: bytes
 
 
+class TicketsExchanged(_Fact, frozen=True):
+    """The organizer gave tickets of a booking other seats, and other codes.
+
+    Of each ticket, in their order: its seat before and since, and the digests of the secrets of its old code
+    and of the new one. `person_id`: who did it, a person or an API key. `holder_ids`: those who hold tickets
+    that were passed on, each once.
+    """
+
+    booking_id: UUID
+    ticket_ids: tuple[UUID, ...]
+    freed: tuple[int, ...]
+    seats: tuple[int, ...]
+    voided: tuple[bytes, ...]
+    issued: tuple[bytes, ...]
+    person_id: UUID
+    buyer_holds: bool = True  # one of the tickets at least
+    holder_ids: tuple[UUID, ...] = ()
+
+
 class TicketCheckedIn(_Fact, frozen=True):
     """A ticket was checked in at the door. `again`: its holder had left, and came back."""
 
@@ -449,6 +468,7 @@ Fact: TypeAlias = (
     | TransferAccepted
     | TransferEnded
     | TicketGivenBack
+    | TicketsExchanged
     | TicketCheckedIn
     | TicketCheckedOut
     | CheckInUndone

@@ -67,6 +67,7 @@ class SalesRefusal(Refusal):
     NOT_TRANSFERABLE = "not-transferable"
     TICKET_PASSED_ON = "ticket-passed-on"
     TOO_MANY_TRANSFERS = "too-many-transfers"
+    NOT_EXCHANGEABLE = "not-exchangeable"
     SCAN_NOT_FOUND = "scan-not-found"
     NOT_UNDOABLE = "not-undoable"
 

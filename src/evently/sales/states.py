@@ -35,7 +35,7 @@ ScanResult: TypeAlias = Literal[
     "accepted",
     "unknown",  # the code is of no ticket of this event
     "forged",  # the ticket exists, but never had this code
-    "passed_on",  # the code is void since the ticket has another holder
+    "passed_on",  # the code is void since the ticket has another holder, or another seat
     "cancelled",  # the ticket is void, or the event is cancelled
     "unpaid",  # the booking is a hold
     "wrong_gate",  # the gate admits other ticket types

@@ -237,6 +237,13 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
     ]:
         columns = _columns(("event_ids", "ticket_ids", "sinces"), returning)
         await connection.execute(*sql.update_returning(**columns))
+    if reseated := [
+        (work.event_id, ticket_id, ticket.seat_number, ticket.seat_id, ticket.seat_label)
+        for work in works
+        for ticket_id, ticket in work.batch.reseated.items()
+    ]:
+        columns = _columns(("event_ids", "ticket_ids", "seat_numbers", "seat_ids", "seat_labels"), reseated)
+        await connection.execute(*sql.reseat_tickets(**columns))
     if unbound := [(work.event_id, ticket_id) for work in works for ticket_id in work.batch.unbound]:
         await connection.execute(*sql.unbind_tickets(**_columns(("event_ids", "ticket_ids"), unbound)))
     if voided := [(work.event_id, ticket_id) for work in works for ticket_id in work.batch.voided]:

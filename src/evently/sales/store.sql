@@ -251,6 +251,16 @@ FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[], :holder_ids::uuid[], :secre
     AS new (event_id, ticket_id, holder_id, secret)
 WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
 
+-- name: reseat_tickets
+-- Give tickets other seats.
+UPDATE tickets
+SET seat_number = new.seat_number, seat_id = new.seat_id, seat_label = new.seat_label
+FROM unnest(
+    :event_ids::uuid[], :ticket_ids::uuid[], :seat_numbers::integer[], :seat_ids::text[],
+    :seat_labels::text[]
+) AS new (event_id, ticket_id, seat_number, seat_id, seat_label)
+WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
+
 -- name: release_seats
 -- Delete the claims of seats that were taken or blocked before the batch and have changed. Runs before
 -- `claim_seats`, because another ticket may have got one of them.

@@ -2,6 +2,7 @@
 
 bookings    place, confirm, extend, cancel a booking; record its money; return its tickets to the waitlist
 transfers   pass a ticket on, accept it, decline it, take it back, give it back
+exchanges   give tickets other seats
 waitlist    join, leave, accept an offer
 check_ins   scan a ticket at the door; undo that
 seats       give an event its seats; block them

@@ -6,6 +6,7 @@ Pure. Uses no line of the rules, so it can contradict them.
     state.py                   the replayed state
     bookings.py, money.py      apply facts to bookings, units, seats; to the ledger, refunds, promo codes
     transfers.py               to the holders and codes of tickets
+    exchanges.py               to their seats and codes
     waitlist.py, terms.py      to the waitlist; to what an organizer sets
     check_ins.py               to what happened at the door
 
@@ -22,7 +23,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from evently.sales import facts
-from evently.sales.replay import bookings, check_ins, money, terms, transfers, waitlist
+from evently.sales.replay import bookings, check_ins, exchanges, money, terms, transfers, waitlist
 from evently.sales.replay.state import Contradiction, Posted, ReplayedBooking, ReplayedSale, Totals
 
 __all__ = ["Contradiction", "Posted", "Replay", "ReplayedBooking", "ReplayedSale", "Totals"]
@@ -83,6 +84,7 @@ _APPLY: Final[dict[type[facts.Fact], Callable[[ReplayedSale, Any], None]]] = {
     facts.TransferAccepted: transfers.accept,
     facts.TransferEnded: transfers.end,
     facts.TicketGivenBack: transfers.give_back,
+    facts.TicketsExchanged: exchanges.exchange,
     facts.TicketCheckedIn: check_ins.check_in,
     facts.TicketCheckedOut: check_ins.check_out,
     facts.CheckInUndone: check_ins.undo,

@@ -106,6 +106,7 @@ class ReplayedBooking:
     outside_minor: int = 0
     voided: dict[UUID, tuple[UUID, int]] = field(default_factory=dict)  # like `tickets`
     more_offered: dict[UUID, TicketDetails] | None = None  # `more` before a promo code discounted the offer
+    seats_left: dict[UUID, set[int]] = field(default_factory=dict)  # that tickets had before an exchange
     postings: list[Posted] = field(default_factory=list)
 
     @property

@@ -35,7 +35,7 @@ def accept(sale: ReplayedSale, fact: facts.TransferAccepted) -> None:
         raise Contradiction(f"transfer {fact.transfer_id} was accepted too late, or by its giver")
     transfer.state, transfer.receiver_id = "accepted", fact.receiver_id
     booking = _booking_of(sale, fact.booking_id, transfer.ticket_id)
-    _reissue(sale, transfer.ticket_id, fact.voided, fact.issued)
+    reissue(sale, transfer.ticket_id, fact.voided, fact.issued)
     if booking is not None and booking.buyer_id == fact.receiver_id:
         sale.holders.pop(transfer.ticket_id, None)
     else:
@@ -57,7 +57,17 @@ def give_back(sale: ReplayedSale, fact: facts.TicketGivenBack) -> None:
         raise Contradiction(
             f"ticket {fact.ticket_id} was given back by another person, or while it is offered"
         )
-    _reissue(sale, fact.ticket_id, fact.voided, fact.issued)
+    reissue(sale, fact.ticket_id, fact.voided, fact.issued)
+
+
+def reissue(sale: ReplayedSale, ticket_id: UUID, voided: bytes, issued: bytes) -> None:
+    """Change the code of a ticket: the old one is void, and no void one is issued again."""
+    if sale.codes.get(ticket_id, voided) != voided:
+        raise Contradiction(f"ticket {ticket_id} had another code")
+    sale.void_codes[ticket_id, voided] = sale.now()
+    if (ticket_id, issued) in sale.void_codes:
+        raise Contradiction(f"ticket {ticket_id} got a code that is void")
+    sale.codes[ticket_id] = issued
 
 
 def _end(sale: ReplayedSale, fact: facts.TransferAccepted | facts.TransferEnded) -> ReplayedTransfer:
@@ -80,13 +90,3 @@ def _booking_of(sale: ReplayedSale, booking_id: UUID, ticket_id: UUID) -> Replay
     if booking is not None and ticket_id not in booking.tickets:
         raise Contradiction(f"{booking_id} does not have ticket {ticket_id}")
     return booking
-
-
-def _reissue(sale: ReplayedSale, ticket_id: UUID, voided: bytes, issued: bytes) -> None:
-    """Change the code of a ticket: the old one is void, and no void one is issued again."""
-    if sale.codes.get(ticket_id, voided) != voided:
-        raise Contradiction(f"ticket {ticket_id} had another code")
-    sale.void_codes[ticket_id, voided] = sale.now()
-    if (ticket_id, issued) in sale.void_codes:
-        raise Contradiction(f"ticket {ticket_id} got a code that is void")
-    sale.codes[ticket_id] = issued

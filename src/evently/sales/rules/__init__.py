@@ -13,6 +13,7 @@ disturb its neighbours.
     sale_terms what else an organizer sets about a sale
     bookings   confirm, extend, expire, cancel, record payments, return tickets
     transfers  pass tickets on
+    exchanges  give tickets other seats
     check_ins  check tickets in at the door
     offers     which waiting entries are offered released units
     moves      the steps that rules are composed of; pricing and ledger: the money
@@ -39,6 +40,7 @@ from evently.sales.commands.bookings import (
     ReturnTickets,
 )
 from evently.sales.commands.check_ins import ScanTicket, UndoScan
+from evently.sales.commands.exchanges import ExchangeTickets
 from evently.sales.commands.sale_terms import (
     CancelSale,
     ChangeSale,
@@ -65,10 +67,20 @@ from evently.sales.commands.transfers import (
 from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
 from evently.sales.nouns import Booking
 from evently.sales.outcomes import Booked, Listed, No, Outcome, SalesRefusal
-from evently.sales.rules import bookings, check_ins, offers, placing, sale_terms, seats, transfers, waitlist
+from evently.sales.rules import (
+    bookings,
+    check_ins,
+    exchanges,
+    offers,
+    placing,
+    sale_terms,
+    seats,
+    transfers,
+    waitlist,
+)
 from evently.sales.rules.state import Batch, KeyedOutcome, Sale
 
-Keyed: TypeAlias = PlaceBooking | CancelBooking | JoinWaitlist
+Keyed: TypeAlias = PlaceBooking | CancelBooking | ExchangeTickets | JoinWaitlist
 
 
 def decide(
@@ -164,6 +176,7 @@ RULES: Final[Mapping[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
     DeclineTransfer: transfers.decline_transfer,
     WithdrawTransfer: transfers.withdraw_transfer,
     GiveBackTicket: transfers.give_back_ticket,
+    ExchangeTickets: exchanges.exchange_tickets,
     JoinWaitlist: waitlist.join_waitlist,
     LeaveWaitlist: waitlist.leave_waitlist,
     AcceptOffer: waitlist.accept_offer,

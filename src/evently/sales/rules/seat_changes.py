@@ -36,6 +36,9 @@ def seat_changes(applied: Iterable[facts.Fact]) -> Iterator[SeatChange]:
                 yield SeatChange(taken, free, each.freed)
             case facts.TicketUnbound() if each.seat is not None:
                 yield SeatChange(free, taken, (each.seat,))
+            case facts.TicketsExchanged():
+                yield SeatChange(taken, free, each.freed)
+                yield SeatChange(free, taken, each.seats)
             case facts.SeatsBlocked():
                 yield SeatChange(free, blocked, each.seats)
             case facts.SeatsUnblocked():

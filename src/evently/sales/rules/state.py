@@ -21,7 +21,7 @@ from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.ids import IdSource
 from evently.sales.commands.bookings import UNITS_MAX, OutsideRefund
 from evently.sales.facts import Fact
-from evently.sales.nouns import Booking, CheckIn, Scan, Transfer, WaitlistEntry
+from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
 from evently.sales.rules.ledger import Posting
 from evently.sales.states import RefundState, SaleState, TicketState
 from evently.sales.terms import (
@@ -38,7 +38,7 @@ SecretSource = Callable[[], bytes]
 
 # Bits of `sales.extras`: which of the rarer parts a sale has ever had, so that only those are loaded
 HAS_CONDITIONS, HAS_SEATING, HAS_PROMOS, HAS_WAITLIST, HAS_RETURNS, HAS_RESCHEDULINGS = (1, 2, 4, 8, 16, 32)
-HAS_TRANSFERS = 64
+HAS_TRANSFERS = 64  # or codes that are void
 HAS_SEAT_BLOCKS = 256
 DOOR_KEPT = 128  # it was cancelled, and the organizer keeps what was paid at the door
 # Entries of each quantity in memory: a few milliseconds to load, and as many offers as a batch should make
@@ -387,6 +387,7 @@ class Batch:
     transfers_offered: list[Transfer] = field(default_factory=list)
     transfers_changed: dict[UUID, Transfer] = field(default_factory=dict)
     reissued: dict[UUID, Reissued] = field(default_factory=dict)  # by ticket
+    reseated: dict[UUID, Ticket] = field(default_factory=dict)  # tickets that got another seat
     codes_voided: list[tuple[UUID, bytes]] = field(default_factory=list)  # tickets and old secrets
     scanned: list[Scan] = field(default_factory=list)  # new ones
     undone: dict[UUID, Scan] = field(default_factory=dict)  # scans
@@ -432,7 +433,7 @@ class Batch:
             | HAS_WAITLIST * bool(self.entries_joined)
             | HAS_RETURNS * bool(self.returning_changed)
             | HAS_RESCHEDULINGS * bool(self.rescheduled)
-            | HAS_TRANSFERS * bool(self.transfers_offered)
+            | HAS_TRANSFERS * bool(self.transfers_offered or self.codes_voided)
             | HAS_SEAT_BLOCKS * bool(self.seat_blocks_changed)
         )
 

@@ -75,10 +75,11 @@ class ScanView(msgspec.Struct, frozen=True, kw_only=True):
     """A scan. Only after `accepted` may the holder pass.
 
     `result`: accepted; unknown (the code is of no ticket of this event); forged (the ticket exists, but
-    never had this code); passed_on (the code is void since the ticket has another holder); cancelled (the
-    ticket or the event); unpaid (the booking is not confirmed); wrong_gate (the gate admits other ticket
-    types); too_early, too_late; inside (the ticket was used, and its holder has not left); no_reentry (the
-    holder has left, and cannot come back); outside (a scan outward of a ticket whose holder is not inside).
+    never had this code); passed_on (the code is void since the ticket has another holder or another seat);
+    cancelled (the ticket or the event); unpaid (the booking is not confirmed); wrong_gate (the gate admits
+    other ticket types); too_early, too_late; inside (the ticket was used, and its holder has not left);
+    no_reentry (the holder has left, and cannot come back); outside (a scan outward of a ticket whose holder
+    is not inside).
     `ticket` is null when the code proves none, and in lists. `before`: the ticket's accepted scan before
     this one, which may be why it is refused.
     """

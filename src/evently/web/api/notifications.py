@@ -42,7 +42,8 @@ class NotificationView(msgspec.Struct, frozen=True):
     and the cancellation quote), event_reminder (the event is on the next day); transfer_accepted,
     transfer_declined, transfer_expired (an offer of a ticket to another person), ticket_received (a ticket
     was passed on to me), ticket_given_back (a ticket is its buyer's again), ticket_lost (the organizer
-    cancelled a ticket that was passed on to me).
+    cancelled a ticket that was passed on to me), seats_changed (the organizer gave my tickets other seats;
+    their earlier codes are void).
     """
 
     id: str

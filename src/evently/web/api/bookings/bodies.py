@@ -14,7 +14,7 @@ from evently.sales.commands.bookings import LINES_MAX, UNITS_MAX, BookingLine
 
 _NAME_CHARACTERS_MAX: Final = 200  # for a seat or a section; longer than seat maps allow
 _Units = Annotated[int, msgspec.Meta(ge=1, le=UNITS_MAX)]
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_CHARACTERS_MAX)]
+SeatName = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_CHARACTERS_MAX)]
 
 PromoCode = Annotated[
     str,
@@ -38,8 +38,8 @@ class BookingLineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
 
     ticket_type_id: Annotated[TicketTypeId, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
     quantity: Annotated[_Units | None, msgspec.Meta(examples=[2])] = None
-    seats: Annotated[list[_Name], msgspec.Meta(min_length=1, max_length=UNITS_MAX)] | None = None
-    section: _Name | None = None
+    seats: Annotated[list[SeatName], msgspec.Meta(min_length=1, max_length=UNITS_MAX)] | None = None
+    section: SeatName | None = None
     accessible: Annotated[int, msgspec.Meta(ge=0, le=UNITS_MAX)] = 0
 
     def units(self) -> int:

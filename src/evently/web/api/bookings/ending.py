@@ -178,7 +178,7 @@ async def cancel_event_booking(
     if data.keep_door_money:
         fingerprint = fingerprint_of("cancel", booking_id, data)
         command = msgspec.structs.replace(command, keeps_door=True, fingerprint=fingerprint)
-    return answer_booking(request, await request.context.engine.submit(command))
+    return answer_booking(request, await request.context.engine.submit(command), with_codes=False)
 
 
 @get(

@@ -166,14 +166,16 @@ def show_booking_details(
     )
 
 
-def answer_booking(request: Request, outcome: Outcome, *, created: bool = False) -> Response[BookingView]:
-    """Return the response to the outcome of a command about a booking."""
+def answer_booking(
+    request: Request, outcome: Outcome, *, created: bool = False, with_codes: bool = True
+) -> Response[BookingView]:
+    """Return the response to the outcome of a command about a booking; `with_codes` for its buyer."""
     if isinstance(outcome, No):
         # No exception: thousands of commands per second can be refused.
         return problem(request, outcome.as_error())
     assert isinstance(outcome, Booked), "the outcome of a booking command is a booking"
     booking = outcome.booking
-    view = show_booking(booking)
+    view = show_booking(booking) if with_codes else show_booking_without_codes(booking)
     headers = dict(NO_STORE)
     if created:
         headers["location"] = f"/v1/bookings/{view.id}"
