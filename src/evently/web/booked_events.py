@@ -23,10 +23,11 @@ _REMEMBERED_MAX: Final = 1_000  # events; 3 KB each
 
 
 class BookedEvent(NamedTuple):
-    """An event with the names of its ticket types, retired ones included."""
+    """An event with the names of its ticket types, retired ones included. `read` names this reading."""
 
     event: Event
     type_names: dict[UUID, str]
+    read: object
 
 
 class BookedEvents:
@@ -50,4 +51,4 @@ class BookedEvents:
             event = (await catalogue.find_events(snapshot, [event_id])).get(event_id)
             if event is None:
                 raise Refused(SalesRefusal.EVENT_NOT_FOUND)
-            return BookedEvent(event, await sales.reads.list_type_names(snapshot, [event_id]))
+            return BookedEvent(event, await sales.reads.list_type_names(snapshot, [event_id]), object())

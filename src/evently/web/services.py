@@ -21,12 +21,16 @@ from evently.web.edge import context
 from evently.web.edge.downloads import Downloads
 from evently.web.edge.memory import KEPT_SECONDS
 
+_ALIKE_MAX: Final = 500  # pages of bookings that are alike; 10 KB each
 _RECENT_MAX: Final = 100  # events that pages have read; one with a hall of 20,000 seats takes 200 KB
 
 
 @dataclass(frozen=True, kw_only=True)
 class Services(context.Context):
-    """The context of every request. `recent`: what pages that are made for one reader read for everybody."""
+    """The context of every request. `recent`: what pages that are made for one reader read for everybody.
+
+    `alike`: pages of bookings that differ by ids alone, cut where these stand.
+    """
 
     probe: Probe
     engine: Engine
@@ -43,6 +47,7 @@ class Services(context.Context):
     wallets: Wallets
     downloads: Downloads = field(default_factory=Downloads)
     recent: Memory[Hashable, Any] = field(default_factory=lambda: Memory(KEPT_SECONDS, _RECENT_MAX))
+    alike: Memory[Hashable, list[str]] = field(default_factory=lambda: Memory(KEPT_SECONDS, _ALIKE_MAX))
 
 
 class Request(context.Request):

@@ -6,6 +6,7 @@ Decides nothing.
 from evently.sales.loading import load_hall
 from evently.sales.reads.bookings import (
     Bookings,
+    SeenBooking,
     get_booking,
     list_bookings_of_buyer,
     list_bookings_of_event,
@@ -118,6 +119,7 @@ __all__ = [
     "SeatBlock",
     "SeatBoard",
     "SeatBoards",
+    "SeenBooking",
     "TicketQuote",
     "TransferStory",
     "Unpayable",

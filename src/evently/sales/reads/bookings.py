@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -24,7 +24,8 @@ from evently.sales.terms import Conditions, Rescheduling
 sql: Final = load_queries(__name__)
 
 TICKETS_AHEAD_MAX: Final = 100  # bookings that a refusal names
-_FIRST_OF_TICKET: Final = 1 + len(sql.columns["booking"])  # in a row of `read_bookings`, after the currency
+# In a row of `read_bookings`, after the currency and the address
+_FIRST_OF_TICKET: Final = 2 + len(sql.columns["booking"])
 KINDS: Final = ("upcoming", "past", "cancelled", "all")  # of a buyer's bookings
 
 
@@ -34,6 +35,13 @@ class BookingOwner(msgspec.Struct, frozen=True):
     event_id: UUID
     buyer_id: UUID
     event_starts_at: datetime
+
+
+class SeenBooking(NamedTuple):
+    """A booking, and to which addresses tickets of it are offered now, by ticket."""
+
+    booking: Booking
+    offered_to: dict[UUID, str]
 
 
 class Bookings:
@@ -48,16 +56,20 @@ class Bookings:
 
     async def get(self, booking_id: UUID) -> Booking:
         """Return a booking with its tickets, or refuse an unknown one."""
+        return (await self.see(booking_id)).booking
+
+    async def see(self, booking_id: UUID) -> SeenBooking:
+        """Return a booking with what is offered of it, or refuse an unknown one."""
         return _found(await self._together.add(booking_id))
 
-    async def _read(self, booking_ids: Sequence[UUID]) -> list[Booking | None]:
+    async def _read(self, booking_ids: Sequence[UUID]) -> list[SeenBooking | None]:
         found = await _read(self._database, booking_ids)
         return [found.get(booking_id) for booking_id in booking_ids]
 
 
 async def get_booking(database: Database, booking_id: UUID) -> Booking:
     """Return a booking with its tickets, or refuse an unknown one."""
-    return _found((await _read(database, [booking_id])).get(booking_id))
+    return _found((await _read(database, [booking_id])).get(booking_id)).booking
 
 
 async def locate_booking(database: Database, booking_id: UUID) -> BookingOwner:
@@ -170,20 +182,24 @@ async def list_reschedulings(
     return found
 
 
-async def _read(database: Database, booking_ids: Sequence[UUID]) -> dict[UUID, Booking]:
+async def _read(database: Database, booking_ids: Sequence[UUID]) -> dict[UUID, SeenBooking]:
     """Return the bookings that exist, by id."""
-    found: dict[UUID, Booking] = {}
+    found: dict[UUID, SeenBooking] = {}
     rows = await database.fetch(*sql.read_bookings(booking_ids=list(set(booking_ids))))
     for booking_id, tickets in groupby(rows, key=itemgetter("booking_id")):
         values = [tuple(row) for row in tickets]
-        currency, *columns = values[0][:_FIRST_OF_TICKET]
-        found[booking_id] = loading.make_booking(
-            columns, currency, [Ticket(*row[_FIRST_OF_TICKET:]) for row in values]
-        )
+        currency, _, *columns = values[0][:_FIRST_OF_TICKET]
+        booking = loading.make_booking(columns, currency, [Ticket(*row[_FIRST_OF_TICKET:]) for row in values])
+        offered_to = {
+            ticket.ticket_id: row[1]
+            for ticket, row in zip(booking.tickets, values, strict=True)
+            if row[1] is not None
+        }
+        found[booking_id] = SeenBooking(booking, offered_to)
     return found
 
 
-def _found(booking: Booking | None) -> Booking:
+def _found(booking: SeenBooking | None) -> SeenBooking:
     if booking is None:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     return booking

@@ -1,13 +1,18 @@
 -- Reads bookings.
 
 -- name: read_bookings
--- Bookings by their ids alone, with a row for each of their tickets in the order of creation. It is one
--- statement, so it sees one instant and costs one round trip.
-SELECT sales.currency, {bookings.booking}, {tickets.ticket}
+-- Bookings by their ids alone, with a row for each of their tickets in the order of creation, and the address
+-- to which it is offered now. It is one statement, so it sees one instant and costs one round trip.
+SELECT sales.currency, transfers.address AS offered_to, {bookings.booking}, {tickets.ticket}
 FROM unnest(:booking_ids::uuid[]) AS named (booking_id)
 INNER JOIN bookings ON bookings.booking_id = named.booking_id
 INNER JOIN sales ON sales.event_id = bookings.event_id
 INNER JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
+LEFT JOIN transfers
+    ON
+        transfers.event_id = tickets.event_id
+        AND transfers.ticket_id = tickets.ticket_id
+        AND transfers.state = 'offered'
 ORDER BY bookings.booking_id, tickets.ticket_id;
 
 -- name: locate_booking

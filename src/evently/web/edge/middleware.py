@@ -29,6 +29,7 @@ from evently.web.edge.cors import CrossOrigin, is_preflight, preflight_response
 from evently.web.edge.exchange import KEY, Exchange
 from evently.web.edge.measures import Measures
 from evently.web.edge.problems import problem_of
+from evently.web.edge.protocol import WHOLE
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.router import Router
 from evently.web.edge.tracing import request_id_of, trace_id_of
@@ -172,6 +173,7 @@ class _Serving(Exchange):
                 body = await compress_aside(body, coding)
                 head["headers"].append((b"content-length", b"%d" % len(body)))
                 message = {**message, "body": body}
+            head[WHOLE] = last and not self.is_head
             await self._send(head)
         if self._compressor is not None:
             body = self._compressor.add(body, last=last)

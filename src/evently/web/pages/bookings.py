@@ -6,10 +6,10 @@ So Back, a refresh and the link in an e-mail are always right. Forms lead back h
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, NamedTuple
-from urllib.parse import urlencode
+from types import MappingProxyType
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -24,19 +24,26 @@ from evently.sales.commands import Command
 from evently.sales.commands.bookings import CancelBooking, ExtendHold, KeepTickets, ReturnTickets
 from evently.sales.nouns import Booking, Ticket
 from evently.sales.outcomes import No, SalesRefusal
-from evently.sales.ticket_code import write_code
 from evently.web.edge.auth import SIGNED_IN, policy
 from evently.web.edge.context import Response
 from evently.web.edge.idempotency import fingerprint_of
 from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
-from evently.web.pages.browsing import event_address
+from evently.web.pages.booking_page import (
+    BookingOnPage,
+    Look,
+    Moved,
+    TicketOnPage,
+    look_of,
+    marked,
+    own_of,
+)
 from evently.web.pages.forms import Form, FormError, read_form
-from evently.web.pages.holding import forget_hold, keep_hold
+from evently.web.pages.holding import forget_hold, hold_of, keep_hold
 from evently.web.pages.names import save_names, show_names, why_not_saved
 from evently.web.pages.offline import kept_for
-from evently.web.pages.rendering import act, new_key, render, see_other, show
+from evently.web.pages.rendering import act, new_key, render, render_alike, see_other, show
 from evently.web.services import Request
 
 _PAYING: Final = ("authorising", "authorised")
@@ -44,56 +51,6 @@ _ASKED_AGAIN_SECONDS: Final = 5
 _UPCOMING_MAX: Final = 50
 _PAST_MAX: Final = 20
 Saved = Annotated[str, QueryParameter(max_length=10)]
-
-
-class TicketOnPage(NamedTuple):
-    """A ticket as its buyer sees it. `code` is None until the booking is confirmed."""
-
-    id: str
-    name: str
-    seat: str | None
-    total: Money
-    state: str
-    code: str | None
-    returning: bool
-    passed_on: bool
-
-    @property
-    def label(self) -> str:
-        """The ticket type and the seat, of which the label may begin with the same word."""
-        if self.seat is None:
-            return self.name
-        return self.seat if self.seat.startswith(self.name) else f"{self.name}, {self.seat}"
-
-
-class Moved(NamedTuple):
-    """Another time or place of the event, since the booking. Times are those at the venue."""
-
-    starts_before: datetime | None  # None: only the place changed
-    give_back_until: datetime | None
-
-
-class BookingOnPage(NamedTuple):
-    """A booking as its buyer sees it. `state` is what the page is about."""
-
-    booking: Booking
-    event: catalogue.Event
-    state: str  # held, paying, confirmed, expired, cancelled
-    id: str
-    reference: str
-    address: str
-    event_address: str
-    tickets: list[TicketOnPage]
-    total: Money
-    refunded: Money | None
-    payment: Payment | None
-    expires: datetime | None  # at the venue
-    again: str  # the address at which the same can be chosen anew
-
-    @property
-    def live_tickets(self) -> list[TicketOnPage]:
-        """The tickets that are not void."""
-        return [ticket for ticket in self.tickets if ticket.state != "void"]
 
 
 @show("/bookings/{booking_id}", **policy(SIGNED_IN))
@@ -248,15 +205,15 @@ async def _offered_to(request: Request) -> list[sales.reads.TransferStory]:
 async def read_booking(request: Request, booking_id: UUID) -> BookingOnPage:
     """Return a booking of the reader; another person's is not found."""
     context = request.context
-    booking = await context.bookings.get(booking_id)
+    booking, offered_to = await context.bookings.see(booking_id)
     if booking.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     type_ids = {ticket.ticket_type_id for ticket in booking.tickets}
-    event, names = await context.booked_events.get(booking.event_id, type_ids)
+    event, names, read = await context.booked_events.get(booking.event_id, type_ids)
     payment = None
     if booking.payment == "online" and booking.state == "held":  # later, the booking says how it ended
         payment = await context.checkout.find_latest_payment(booking_id)
-    return _show(booking, event, names, payment, context.clock())
+    return _show(booking, event, names, payment, context.clock(), offered_to, read)
 
 
 async def _show_all(request: Request, bookings: Sequence[Booking]) -> list[BookingOnPage]:
@@ -276,50 +233,41 @@ def _show(
     names: dict[UUID, str],
     payment: Payment | None,
     now: datetime,
+    offered_to: Mapping[UUID, str] = MappingProxyType({}),
+    read: object = None,
 ) -> BookingOnPage:
-    currency, zone = booking.currency, event.place.zone
     state: str = booking.state
     if state == "held":
         if payment is not None and payment.state in _PAYING:
             state = "paying"
         elif booking.expires_at is not None and booking.expires_at <= now:
             state = "expired"
-    shown_id = show_id("bkg", booking.booking_id)
-    counts: dict[str, int] = {}
-    for ticket in booking.tickets:
-        name = show_id("tty", ticket.ticket_type_id)
-        counts[name] = counts.get(name, 0) + 1
-    back = booking.refunded_minor + booking.outside_minor
     return BookingOnPage(
         booking,
         event,
+        read,
         state,
-        shown_id,
+        show_id("bkg", booking.booking_id),
         reference_of(booking.booking_id),
-        f"/bookings/{shown_id}",
-        event_address(event),
-        [_show_ticket(ticket, names, booking) for ticket in booking.tickets],
-        Money(booking.total_minor(), currency),
-        Money(back, currency) if back else None,
+        tuple(_show_ticket(ticket, names, booking, offered_to) for ticket in booking.tickets),
         payment,
-        None if booking.expires_at is None else booking.expires_at.astimezone(zone),
-        f"/events/{show_id('evt', booking.event_id)}/book?{urlencode(counts)}",
     )
 
 
-def _show_ticket(ticket: Ticket, names: dict[UUID, str], booking: Booking) -> TicketOnPage:
-    shown_id = show_id("tkt", ticket.ticket_id)
+def _show_ticket(
+    ticket: Ticket, names: dict[UUID, str], booking: Booking, offered_to: Mapping[UUID, str]
+) -> TicketOnPage:
+    passed_on = ticket.holder_id is not None
     return TicketOnPage(
-        shown_id,
+        show_id("tkt", ticket.ticket_id),
         names.get(ticket.ticket_type_id, "Ticket"),
         ticket.seat_label or ticket.seat_id,
         Money(ticket.total_minor(), booking.currency),
         ticket.state,
-        write_code(shown_id, ticket.secret)
-        if booking.confirmed_at is not None and ticket.holder_id is None
-        else None,
         ticket.returning_since is not None,
-        ticket.holder_id is not None,
+        passed_on,
+        # To whom its new holder offers it is not the buyer's business
+        None if passed_on else offered_to.get(ticket.ticket_id),
     )
 
 
@@ -332,36 +280,48 @@ async def _page(
     errors: Sequence[FormError] = (),
     saved: bool = False,
 ) -> Response[str]:
-    headers = {"refresh": str(_ASKED_AGAIN_SECONDS)} if found.state == "paying" else {}
     expires_at = found.booking.expires_at
     seconds = max(0, math.ceil((expires_at - request.context.clock()).total_seconds())) if expires_at else 0
     if found.state == "held":
         keep_hold(request, found.booking, seconds)
     else:
         forget_hold(request, found.booking)
+    names, moved = None, None
+    if found.state in ("held", "confirmed"):
+        names = await show_names(request, found.event, found.booking, typed, errors)
+    if found.state == "confirmed":
+        moved = await _find_move(request, found)
+    own = own_of(found, seconds)
+    is_plain = refused is None and not errors and found.state != "paying" and hold_of(request) is None
+    if is_plain and (alike := marked(found, names)) is not None:
+        like, unnamed, marks = alike
+        look = look_of(like, marks, unnamed, moved, saved=saved)
+
+        def values() -> dict[str, Any]:
+            return _values(found, look, None) | {"here": look.address}
+
+        key = (found.since, look)
+        return render_alike(request, key, "booking.html", values, marks.texts(), own.texts())
     no = None if refused is None else sentence_of(refused)
     if refused is not None and isinstance(refused.refusal, AttendeesRefusal):
         no = why_not_saved(refused, found.event)
-    names = None
-    if found.state in ("held", "confirmed"):
-        names = await show_names(request, found.event, found.booking, typed, errors)
     return render(
         request,
         "booking.html",
         status=PROBLEMS[refused.refusal].status if refused is not None else 422 if errors else 200,
-        headers=headers,
-        found=found,
-        no=no,
-        names=names,
-        saved=saved,
-        moved=await _find_move(request, found) if found.state == "confirmed" else None,
-        seconds=seconds,
-        declined=found.payment is not None and found.payment.state == "declined",
-        asks=found.payment is not None
-        and found.payment.state == "action_needed"
-        and found.payment.next_action is not None
-        and found.payment.next_action.url,
+        headers={"refresh": str(_ASKED_AGAIN_SECONDS)} if found.state == "paying" else {},
+        **_values(found, look_of(found, own, names, moved, saved=saved), no),
     )
+
+
+def _values(found: BookingOnPage, look: Look, no: str | None) -> dict[str, Any]:
+    return {
+        "found": look,
+        "event": found.event,
+        "event_address": found.event_address,
+        "names": look.names,
+        "no": no,
+    }
 
 
 async def _find_move(request: Request, found: BookingOnPage) -> Moved | None:

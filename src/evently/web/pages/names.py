@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -45,12 +45,24 @@ class NamesOnPage(NamedTuple):
     missing: int
     until: datetime | None
     ended: datetime | None  # at the venue, where the time of the organizer is over
-    fields: list[NamedTicket]
-    errors: list[FormError]
+    fields: tuple[NamedTicket, ...]
+    errors: tuple[FormError, ...]
 
     def given(self, ticket_id: str) -> str:
         """Return the name on a ticket, or an empty text."""
         return next((field.value for field in self.fields if field.ticket_id == ticket_id), "")
+
+    def without_ids(self, marks: Mapping[str, str]) -> NamesOnPage | None:
+        """Return the same with marks for the ids of tickets; None if there is a name or an error."""
+        if self.errors or any(field.value for field in self.fields):
+            return None
+        fields = tuple(
+            NamedTicket(
+                _FIELD + marks[each.ticket_id], marks[each.ticket_id], each.number, "", each.fixed, each.note
+            )
+            for each in self.fields
+        )
+        return self._replace(fields=fields)
 
 
 async def show_names(
@@ -88,8 +100,8 @@ async def show_names(
         attendees.unnamed(event, booking, stored, now),
         ends_at.astimezone(zone) if open_ else None,
         ends_at.astimezone(zone) if ends_at <= now else None,
-        fields,
-        list(errors),
+        tuple(fields),
+        tuple(errors),
     )
 
 
