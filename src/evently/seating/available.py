@@ -64,23 +64,27 @@ class Cut:
 class BestRun:
     """The best run of a length among some of the seats.
 
-    The parts that have runs are in a heap, each with its best one, or with a bound until that is needed. A
-    part that has changed enters once more; its earlier entry has an earlier version and is skipped. A few
-    passes over all seats find the parts: where hardly any has a run, none of the others is looked at.
+    The parts of the hall are looked at in the order of their distance from the focal point, no further than
+    is needed: those that were looked at are in a heap, each with its best run, or with a bound until that is
+    needed. A part that has changed enters once more; its earlier entry has an earlier version and is skipped.
     """
 
     def __init__(self, available: Available, among: int, length: int, *, clean: bool) -> None:
         self._available, self._seats, self._among = available, among, Cut(among)
-        self._unclean = set[int]()  # the parts whose runs all leave an orphan
         self._length, self._clean = length, clean
         self._heap: list[tuple[int, int, int, int]] = []  # bound or score, start or -1, part, version
+        self._farther: list[Part] = []  # parts not looked at yet, the nearest last
+        self._starts = Cut(0)  # where runs began when the farther parts were found
         self._epoch, self._seen = -1, 0
 
     def find(self) -> int | None:
         """Return where the best available run begins; None if there is none."""
         self._follow()
         heap, versions = self._heap, self._available.versions
-        while heap:
+        while heap or self._farther:
+            if self._farther and (not heap or self._farther[-1].nearest * self._length <= heap[0][0]):
+                self._enter_next()
+                continue
             _, start, number, version = heap[0]
             if version != versions[number]:
                 heapq.heappop(heap)
@@ -92,9 +96,18 @@ class BestRun:
                 heapq.heapreplace(heap, (*best, number, version))
         return None
 
-    def finds_others(self) -> bool:
-        """Return whether there are runs that leave an orphan. Only if `find` has just found no clean one."""
-        return bool(self._unclean)
+    def _enter_next(self) -> None:
+        """Enter the next part that has runs."""
+        while self._farther:
+            part = self._farther.pop()
+            if self._starts.of(part):
+                self._enter(part)
+                return
+
+    def _enter(self, part: Part) -> None:
+        # A bound comes before a run of the same score
+        bound, version = part.nearest * self._length, self._available.versions[part.number]
+        heapq.heappush(self._heap, (bound, -1, part.number, version))
 
     def _follow(self) -> None:
         """Look again at the parts that have changed."""
@@ -102,31 +115,23 @@ class BestRun:
         changed = len(available.changed_rows)
         if self._epoch == available.epoch and self._seen == changed:
             return
-        plan, versions = available.plan, available.versions
+        plan = available.plan
         outdated = changed - self._seen > len(plan.parts) or len(self._heap) > _HEAP_SHARE * len(plan.parts)
         if outdated or self._epoch != available.epoch:
             self._start_again()
             return
         for number in {plan.part_of_row[row] for row in available.changed_rows[self._seen :]}:
-            bound = plan.parts[number].nearest * self._length
-            heapq.heappush(self._heap, (bound, -1, number, versions[number]))
+            self._enter(plan.parts[number])
         self._seen = changed
 
     def _start_again(self) -> None:
         available, plan, length = self._available, self._available.plan, self._length
         self._epoch, self._seen = available.epoch, len(available.changed_rows)
-        self._heap, self._unclean = [], set()
         starts = eroded(available.seats & self._seats, length) & plan.starts(length)
-        if not starts:
-            return
-        wanted = clean(starts, length, available.seats, plan.joined_after) if self._clean else starts
-        starts_cut, wanted_cut = Cut(starts), Cut(wanted)
-        # Nearest first, and so a heap. A bound comes before a run of the same score
-        for part in plan.parts_with(starts):
-            if wanted_cut.of(part):
-                self._heap.append((part.nearest * length, -1, part.number, available.versions[part.number]))
-            elif starts_cut.of(part):
-                self._unclean.add(part.number)
+        if starts and self._clean:
+            starts = clean(starts, length, available.seats, plan.joined_after)
+        self._heap, self._starts = [], Cut(starts)
+        self._farther = plan.parts_with(starts)[::-1] if starts else []
 
     def _best_of(self, part: Part) -> tuple[int, int] | None:
         """Return the score and the beginning of the best run of a part."""
@@ -134,11 +139,8 @@ class BestRun:
         starts = candidates = available & self._among.of(part)
         if length > 1:
             starts = eroded(candidates & part.joined, length - 1) & candidates >> length - 1
-        self._unclean.discard(part.number)
         if starts and self._clean:
             starts = clean(starts, length, available, part.joined)
-            if not starts:
-                self._unclean.add(part.number)
         return min(self._available.plan.scored(part, starts, length)) if starts else None
 
 

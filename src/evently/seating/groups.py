@@ -51,15 +51,18 @@ class Groups:
         marked = (windows.counts[0] | self._later).to_bytes(self._size, "little")
         return int.from_bytes(marked.translate(None, _LATER), "little")
 
-    def narrowest(self, counts: Sequence[int], wanted: Sequence[int]) -> tuple[int, int] | None:
+    def narrowest(
+        self, counts: Sequence[int], wanted: Sequence[int], highest: int = COUNT_MAX
+    ) -> tuple[int, int] | None:
         """Return the narrowest window of a group that has all wanted counts: its first place, and the end.
 
         The first of several; None if no group has so many. The width is doubled until one window has enough,
-        and then halved between the widest that is too narrow and the narrowest that is not.
+        and then halved between the widest that is too narrow and the narrowest that is not. No count of a
+        place is higher than `highest`.
         """
         assert max(wanted) <= COUNT_MAX, "more than a byte counts"
         missing = [self._ones * (_HIGHEST - least) for least in wanted]
-        windows, narrower = Windows(1, counts, self._reach, COUNT_MAX), list[Windows]()
+        windows, narrower = Windows(1, counts, self._reach, min(highest, COUNT_MAX)), list[Windows]()
         while not (found := self._with_enough(windows, missing)):
             if windows.width >= self._longest:
                 return None

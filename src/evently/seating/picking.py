@@ -15,8 +15,9 @@ until they change (available.py); the narrowest span of rows is found by adding 
 (groups.py).
 
 Budget: 500 requests of one batch in 50 ms, and 5 ms for the worst request in a hall of 100,000 seats. A
-request makes some passes over the bits of the hall, and a loop over at most 800 parts. No loop is over seats
-or rows, so none is slow because it is the first of its kind or because a map has many rows.
+request makes some passes over the bits of the hall, and looks at its parts (at most 800) until no other can
+be better. No loop is over all seats or rows, so none is slow because it is the first of its kind or because a
+map has many rows.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from evently.seating.plan import Plan, eroded, mask_of, set_bits, span_of
 PARTS_MAX: Final = 40_000
 RUNS_MIN: Final = 4  # that are remembered in any hall
 COUNTS_MAX: Final = 20  # sets of seats whose number in each row is remembered: a byte for each row
+# With at least so many rows for each seat, the seats are looked at, instead of the counts of all rows
+_ROWS_FOR_EACH: Final = 64
 _HIGHEST_SUM: Final = 1 << 80  # more than the squared distances of all seats together
 
 
@@ -120,18 +123,21 @@ class Picker:
 
     def _together(self, choice: _Choice, quantity: int) -> tuple[int, ...] | None:
         """Return seats side by side, or else near each other, or None."""
-        clean_run = self._best_run(choice, quantity, is_clean=True)
-        first = clean_run.find()
-        if first is None and clean_run.finds_others():
-            first = self._best_run(choice, quantity, is_clean=False).find()
+        first = self._best_run(choice, quantity, is_clean=True).find()
+        if first is None:
+            candidates = self._available.seats & self._seats_of(choice)
+            if candidates.bit_count() < quantity:
+                return None
+            if self._starts(candidates, quantity):
+                first = self._best_run(choice, quantity, is_clean=False).find()
         if first is not None:
             return tuple(range(first, first + quantity))
-        if quantity == 1:
-            return None
-        candidates = self._available.seats & self._seats_of(choice)
-        if candidates.bit_count() < quantity:
-            return None
-        span = self._narrowest_span({choice: candidates}, [quantity])
+        assert quantity > 1, "an available seat is a run"
+        if candidates.bit_count() * _ROWS_FOR_EACH <= len(self._plan.rows):
+            rows = self._plan.rows_with(candidates, quantity)
+            span = self._span_of_rows(rows)
+        else:
+            span = self._narrowest_span({choice: candidates}, [quantity])
         return tuple(set_bits(self._longest_runs(candidates & span, quantity)))
 
     def _best_run(self, choice: _Choice, length: int, *, is_clean: bool) -> BestRun:
@@ -176,10 +182,15 @@ class Picker:
         """
         plan = self._plan
         counts = [self._count_by_row(choice, available) for choice, available in seats.items()]
-        rows = plan.rows_of_sections.narrowest(counts, wanted)
+        rows = plan.rows_of_sections.narrowest(counts, wanted, plan.longest_row)
+        return self._span_of_rows(rows)
+
+    def _span_of_rows(self, rows: tuple[int, int] | None) -> int:
+        """Return the seats of consecutive rows: the first, and the end. None: all seats."""
+        ends = self._plan.row_ends
         if rows is None:
-            return (1 << plan.size) - 1
-        return span_of(plan.row_ends[rows[0]][0], plan.row_ends[rows[1] - 1][1])
+            return (1 << self._plan.size) - 1
+        return span_of(ends[rows[0]][0], ends[rows[1] - 1][1])
 
     def _count_by_row(self, choice: _Choice, seats: int) -> int:
         """Return how many available seats of a choice each row has. See groups.py."""

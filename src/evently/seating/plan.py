@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, compress, pairwise
 from math import hypot
-from operator import sub
+from operator import add, sub
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -23,6 +23,7 @@ from evently.seating.seatmap import Row, Seat, SeatMap, decode_map, digest_of
 
 KINDS: Final = ("standard", "restricted_view", "accessible", "companion")
 PART_SEATS: Final = 128  # of a part, at least: fewer parts are looked at, or fewer seats of each
+FEW_SEATS: Final = 500  # are looked at one by one, in a tenth of a millisecond
 SHIFTED_MAX: Final = 200  # seats: as many as a booking has, or a few
 ERODED_MAX: Final = 16  # sets that a plan remembers, of a bit for each seat
 _PIECE_BYTES: Final = 32  # of a set, which are looked at together
@@ -100,6 +101,10 @@ class Plan:
         self.longest_row = max([end - first for first, end in self.row_ends], default=0)
         self.seats_of_rows = Groups(self.row_ends)
         self.rows_of_sections = Groups(self.section_rows)
+        # The row of each seat, with a step from section to section that is wider than all rows
+        self._places = list(
+            map(add, self.row_of_seat, [each * len(self.rows) for each in self.section_of_seat])
+        )
         self.parts: list[Part] = []  # in the order of seats
         self.part_of_row: list[int] = []
         self._split_in_parts()
@@ -118,8 +123,10 @@ class Plan:
                 self.parts.append(Part(nearest, len(self.parts), start, end, whole, joined))
                 start = end
 
-    def parts_with(self, seats: int) -> Sequence[Part]:
+    def parts_with(self, seats: int) -> list[Part]:
         """Return at least the parts that have any of these seats, the nearest to the focal point first."""
+        if seats.bit_count() <= FEW_SEATS:
+            return sorted({self.parts[self.part_of_row[self.row_of_seat[each]]] for each in set_bits(seats)})
         lowest = (seats & -seats).bit_length() - 1
         first = bisect_right(self._part_firsts, lowest) - 1
         end = bisect_right(self._part_firsts, seats.bit_length() - 1)
@@ -132,6 +139,19 @@ class Plan:
         sums, first, end, bits = self.sums, part.first, part.end, bits_of(starts)
         scores = compress(map(sub, sums[first + length : end + length], sums[first:end]), bits)
         return zip(scores, compress(range(first, end), bits), strict=False)
+
+    def rows_with(self, seats: int, quantity: int) -> tuple[int, int] | None:
+        """Return the narrowest span of rows of a section with so many of some seats: the first, and the end.
+
+        The first of several; None if no section has so many. Looks at the seats one by one.
+        """
+        places = [self._places[each] for each in set_bits(seats)]
+        widths = list(map(sub, places[quantity - 1 :], places))
+        narrowest = min(widths)
+        if narrowest >= len(self.rows):
+            return None
+        first = places[widths.index(narrowest)] % len(self.rows)
+        return first, first + narrowest + 1
 
     def blocks_with(self, seats: int) -> list[Block]:
         """Return the blocks that have any of these seats."""
