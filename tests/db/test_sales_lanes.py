@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
-from evently.db import Database
+from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Unavailable
+from evently.kit.ids import new_id
+from evently.sales import Engine, EngineOptions
+from evently.sales.batches import SEATS_ON_LOOP_MAX
+from evently.sales.commands.bookings import LINES_MAX, BookingLine, PlaceBooking
+from evently.sales.commands.waitlist import JoinWaitlist
 from evently.sales.outcomes import Booked
 from tests.support.catalogue import until_somebody_waits
+from tests.support.halls import SmallMap
 from tests.support.row_checks import check_rows
 from tests.support.sales_desk import SalesDesk, open_sales_desk
 from tests.support.selling import DEADLINE_SECONDS, held_up, open_engine, place
@@ -75,3 +83,37 @@ async def test_what_is_decided_in_time_is_committed_and_the_rest_follows(
         )
     assert all(isinstance(outcome, Booked) for outcome in outcomes)
     assert await desk.db.fetch_value("SELECT count(*) FROM journal") >= 60, "one booking for each batch"
+
+
+async def test_many_wishes_in_a_large_hall_do_not_hold_the_event_loop(
+    desk: SalesDesk, database_url: str
+) -> None:
+    """Each booking is decided where its ids are made: on the event loop, or beside it."""
+    rows = [chr(ord("A") + number) for number in range(LINES_MAX)]
+    sizes = dict.fromkeys(rows, SEATS_ON_LOOP_MAX // LINES_MAX // (LINES_MAX - 1) + 1) | {"A": 1}
+    event = await desk.seated(SmallMap({"stalls": sizes}).seating({row: [row] for row in rows}))
+    types = await desk.types(event)
+    beside: list[bool] = []
+
+    def make_id() -> UUID:
+        beside.append(threading.current_thread() is not threading.main_thread())
+        return new_id()
+
+    async def is_decided_beside(rows: Sequence[str]) -> bool:
+        beside.clear()
+        lines = tuple(BookingLine(types[row], 1) for row in rows)
+        assert isinstance(await engine.submit(PlaceBooking(event.event_id, new_id(), lines)), Booked)
+        return all(beside)
+
+    database = await Database.open(DatabaseOptions(database_url))
+    engine = Engine(database, EngineOptions(lanes=1), desk.clock, make_id)
+    await engine.start()
+    try:
+        assert not await is_decided_beside(rows[1:])
+        assert await is_decided_beside(rows)
+        assert not await is_decided_beside(rows[1:2])
+        await engine.submit(JoinWaitlist(event.event_id, new_id(), types["A"], 1))
+        assert await is_decided_beside(rows[1:2]), "many entries might be offered seats at once"
+    finally:
+        await engine.stop()
+        await database.close()

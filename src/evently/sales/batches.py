@@ -13,6 +13,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -23,15 +24,19 @@ from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.ids import IdSource, new_id
 from evently.sales import store
 from evently.sales.commands import Command
-from evently.sales.commands.sale_terms import WakeSale
+from evently.sales.commands.bookings import LINES_MAX, PlaceBooking
+from evently.sales.commands.sale_terms import SetUpSale, WakeSale
 from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
 from evently.sales.loading import Work
 from evently.sales.outcomes import No, Outcome
 from evently.sales.rules import decide
-from evently.sales.rules.state import Batch, Sale
+from evently.sales.rules.state import WAITLIST_KNOWN_MAX, Batch, Sale
 
-# An organizer's commands that may concern all seats of a hall: decided in a thread
-_LONG: Final = (PutSeating, BlockSeats, UnblockSeats)
+# A command, or serving the waitlist, may look at so many seats on the event loop: in about 15 milliseconds.
+# For more, a batch is decided in a thread
+SEATS_ON_LOOP_MAX: Final = 400_000
+# One, because the interpreter runs one at a time anyway; no other work waits in it
+_thread: Final = ThreadPoolExecutor(1, "decisions")
 _SECRET_BYTES: Final = 10  # 80 random bits: a ticket code cannot be guessed
 
 
@@ -58,7 +63,7 @@ async def carry_out(
     """
     remembered = {} if known is None else {known.event_id: known}
     (work,), (outcome,) = await process(
-        transaction, [command], remembered, lambda: now, new_id, in_thread=isinstance(command, _LONG)
+        transaction, [command], remembered, lambda: now, new_id, in_thread=_concerns_all_seats(command)
     )
     if isinstance(outcome, No):
         raise outcome.as_error()
@@ -85,7 +90,7 @@ async def process(
 
     Returns each event's work, and the outcomes in the commands' order. When deciding takes longer than
     `decide_seconds_max`, what is decided is written; the outcome of the other commands is None. At least one
-    command is decided. `in_thread`: for long commands, on sales that the caller alone knows.
+    command is decided. `in_thread`: deciding takes long. The caller alone knows the remembered sales.
     """
     now = clock()
     by_event: dict[UUID, list[int]] = {}
@@ -107,11 +112,36 @@ async def process(
         if number and time.perf_counter() > deadline:
             break
         arguments = work.sale, work.batch, work.commands, lambda: time.perf_counter() > deadline
-        work.sale, decided = await asyncio.to_thread(decide, *arguments) if in_thread else decide(*arguments)
+        if in_thread or _concerns_many_seats(work):
+            loop = asyncio.get_running_loop()
+            work.sale, decided = await loop.run_in_executor(_thread, decide, *arguments)
+        else:
+            work.sale, decided = decide(*arguments)
         for index, outcome in zip(by_event[work.event_id], decided, strict=False):
             outcomes[index] = outcome
     await store.write(connection, works)
     return works, outcomes
+
+
+def _concerns_all_seats(command: Command) -> bool:
+    if isinstance(command, SetUpSale):
+        return command.seating is not None
+    return isinstance(command, PutSeating | BlockSeats | UnblockSeats)
+
+
+def _concerns_many_seats(work: Work) -> bool:
+    """Return whether the seats of a large hall are looked at too often for the event loop.
+
+    Picking the best available seats may look at all of them, once for each line of a booking, or for each
+    offer to the waitlist.
+    """
+    if work.sale is None or (hall := work.sale.hall) is None:
+        return False
+    wishes = WAITLIST_KNOWN_MAX if work.sale.waitlists else LINES_MAX
+    if hall.plan.size * wishes <= SEATS_ON_LOOP_MAX:
+        return False
+    lines = max([len(each.lines) for each in work.commands if isinstance(each, PlaceBooking)], default=0)
+    return bool(work.sale.waitlists) or hall.plan.size * lines > SEATS_ON_LOOP_MAX
 
 
 def _new_secret() -> bytes:

@@ -76,7 +76,7 @@ class EngineOptions(msgspec.Struct, frozen=True):
     batch_commands_max: int = 500  # larger batches gain nothing (measured) and delay their first command
     batch_events_max: int = 500  # 1 on a cluster, where a transaction locks one event
     # The event loop of the process stands still while a batch is decided. 500 ordinary bookings take 12 ms
-    decide_seconds_max: float = 0.04
+    decide_seconds_max: float = 0.02
     # Other processes lock a sale for one batch, some milliseconds. After this long the lane serves other
     # events first
     lock_seconds_max: float = 0.25
