@@ -23,6 +23,7 @@ import structlog
 
 from evently import reactions
 from evently.accounts import Accounts, TokenOptions, read_secret
+from evently.analytics import Evenings
 from evently.attendees import NameReader
 from evently.checkout import Checkout
 from evently.config import Config, read_config
@@ -200,6 +201,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         names=NameReader(database),
         boards=boards,
         hub=Hub(database, engine, boards, clock),
+        evenings=Evenings(database, clock),
         waitlist_positions=WaitlistPositions(database, clock),
         printer=printer,
         wallets=Wallets(config.wallet_options()),

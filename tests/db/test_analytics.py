@@ -11,12 +11,14 @@ from importlib.resources import files
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from evently import analytics, sales
 from evently.analytics import Capacity, CurrencyTotals, OutOfOrder, Range, Revenue, Scope, Sums
 from evently.analytics.export import ROWS_READ, ExportedBooking, export_bookings
+from evently.analytics.sources import OTHER, SOURCES_MAX
 from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Invalid
@@ -202,6 +204,110 @@ async def test_two_relays_that_count_the_same_rows_at_once_count_them_once(
     await second
     assert await report(db, event) == TRADED
     assert await report(db, event, Range(NOW - timedelta(days=1), None)) == TRADED
+
+
+async def conversions(db: Database, event: Event) -> tuple[int, ...]:
+    row = await db.fetch_row(
+        "SELECT holds, confirmed, expired, cancelled FROM event_conversions WHERE event_id = $1",
+        event.event_id,
+    )
+    return () if row is None else tuple(row.values())
+
+
+async def test_holds_are_counted_by_what_became_of_them(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event()
+    await count_all(db, event)
+    assert await conversions(db, event) == ()
+    held = [await desk.book(event, 2, hold_seconds=60) for _ in range(4)]
+    await desk.book(event, 3)
+    await count_all(db, event)
+    assert await conversions(db, event) == (4, 0, 0, 0)
+    confirmed = await desk.confirm(held[0])
+    await desk.cancel(held[1])
+    desk.clock.move(minutes=2)
+    await desk.engine.submit(WakeSale(event.event_id))
+    await desk.book(event, 1, hold_seconds=60)
+    await count_all(db, event)
+    assert await conversions(db, event) == (5, 1, 2, 1)
+    await desk.cancel(confirmed)
+    await count_all(db, event)
+    assert await conversions(db, event) == (5, 1, 2, 1), "it was confirmed, whatever came later"
+
+
+async def test_tickets_are_counted_by_minute_and_old_minutes_are_forgotten(
+    db: Database, desk: SalesDesk
+) -> None:
+    event = await desk.event()
+    for units in (2, 3):
+        await desk.book(event, units)
+        desk.clock.move(seconds=61)
+    await desk.book(event, 4)
+    await count_all(db, event)
+    query = "SELECT minute_at, tickets FROM event_minutes WHERE event_id = $1 ORDER BY minute_at"
+    minutes = [tuple(row.values()) for row in await db.fetch(query, event.event_id)]
+    assert minutes == [(NOW + timedelta(minutes=number), number + 2) for number in range(3)]
+    await analytics.forget_minutes(db, NOW + timedelta(days=3, minutes=2))
+    assert [tuple(row.values()) for row in await db.fetch(query, event.event_id)] == minutes[2:]
+
+
+async def sources(db: Database, event: Event) -> dict[str, tuple[int, ...]]:
+    found = await analytics.list_sources(db, event.event_id)
+    return {each.via: msgspec.structs.astuple(each.sums) for each in found}
+
+
+async def test_bookings_are_counted_by_source(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event()
+    await desk.book(event, 5)
+    held = await desk.book(event, 2, hold_seconds=60, via="poster")
+    await desk.book(event, 1, hold_seconds=60, via="poster")
+    booked = await desk.book(event, 3, via="radio-eins")
+    await count_all(db, event)
+    assert await sources(db, event) == {
+        "radio-eins": (1, 1, 3, 7_500, 0, 0, 0),
+        "poster": (2, 0, 0, 0, 0, 0, 0),
+    }
+    await desk.confirm(held)
+    await desk.cancel(booked, booked.tickets[0].ticket_id)
+    await count_all(db, event)
+    await desk.cancel(booked)
+    await count_all(db, event)
+    assert await sources(db, event) == {
+        "poster": (2, 1, 2, 5_000, 0, 0, 0),
+        "radio-eins": (1, 1, 3, 7_500, 1, 3, 7_500),
+    }
+
+
+async def test_made_up_sources_are_counted_together(db: Database, desk: SalesDesk) -> None:
+    event = await desk.event()
+    for number in range(SOURCES_MAX + 5):
+        await desk.book(event, 1, via=f"link-{number}")
+        if number % 40 == 0:
+            await count_all(db, event)
+    await desk.book(event, 1, via="link-3")
+    await count_all(db, event)
+    found = await sources(db, event)
+    assert len(found) == SOURCES_MAX + 1
+    assert found[OTHER][:3] == (5, 5, 5)
+    assert found["link-3"][:3] == (2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("Poster", "poster"),
+        (" radio-eins.de ", "radio-eins.de"),
+        ("a" * 40, "a" * 40),
+        ("a" * 41, ""),
+        ("(other)", ""),
+        ("<script>", ""),
+        ("tim@example.org", ""),
+        ("", ""),
+        ("-x", ""),
+        ("\u017ft", ""),
+    ],
+)
+def test_what_a_source_is(text: str, source: str) -> None:
+    assert analytics.read_source(text) == source
 
 
 async def test_many_events_in_one_delivery(db: Database, desk: SalesDesk) -> None:

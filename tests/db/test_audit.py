@@ -327,6 +327,26 @@ PLANTED = [
         "tickets, amount_minor, cancelled_bookings, "
         "cancelled_tickets, cancelled_minor FROM event_quarters WHERE event_id = $1",
     ),
+    planted(
+        "a minute that is wrong", "I12", "UPDATE event_minutes SET tickets = tickets + 1 WHERE event_id = $1"
+    ),
+    planted(
+        "a minute too many",
+        "I12",
+        "INSERT INTO event_minutes SELECT event_id, minute_at + interval '1 day', 1 FROM event_minutes "
+        "WHERE event_id = $1",
+    ),
+    planted(
+        "a hold that was never there",
+        "I12",
+        "INSERT INTO event_conversions VALUES ($1, 99, 0, 0, 0, 0, 0, 0) "
+        "ON CONFLICT (event_id) DO UPDATE SET holds = 99",
+    ),
+    planted(
+        "a source that nobody named",
+        "I12",
+        "INSERT INTO event_sources VALUES ($1, 'poster', 1, 0, 0, 0, 0, 0, 0)",
+    ),
     planted("totals that are gone", "I12", "DELETE FROM event_totals WHERE event_id = $1"),
     planted(
         "facts counted and not delivered",

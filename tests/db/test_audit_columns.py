@@ -109,6 +109,7 @@ KEYS: Final = {
     "sales": "event_id",
     "event_seating": "event_id",
     "event_totals": "event_id",
+    "event_conversions": "event_id",
     "idempotency_keys": "key",
 }
 UNSEEN: Final = {  # what docs/proof.md says of whole rows
@@ -117,6 +118,9 @@ UNSEEN: Final = {  # what docs/proof.md says of whole rows
     ("idempotency_keys", "twice"),
     ("event_seating", "twice"),  # of an event that there is not
     ("event_totals", "twice"),  # the same, unless it sums up something
+    ("event_conversions", "twice"),  # the same
+    ("event_minutes", "lost"),  # the oldest ones are deleted
+    ("event_minutes", "all lost"),
 }
 
 
@@ -328,7 +332,8 @@ async def everything(desk: SalesDesk) -> None:
     await pass_on(desk)
     await check_in(desk)
     desk.clock.move(minutes=10)
-    await trade(desk)
+    event = await trade(desk)
+    await desk.cancel(await desk.book(event, 1, via="poster"))
     await deliver(desk.db, desk.clock)
 
 

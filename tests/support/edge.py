@@ -14,6 +14,7 @@ import msgspec
 import uvicorn
 
 from evently.accounts import Accounts, TokenOptions
+from evently.analytics import Evenings
 from evently.attendees import NameReader
 from evently.checkout import Checkout
 from evently.db import CheckedClock, Database, DatabaseOptions, Probe
@@ -64,6 +65,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         names=NameReader(database),
         boards=boards,
         hub=Hub(database, engine, boards, utc_now),
+        evenings=Evenings(database, utc_now),
         waitlist_positions=WaitlistPositions(database, utc_now),
         checkout=Checkout(database, engine, {}, None, utc_now, new_id),
         printer=TicketPrinter(),

@@ -1,7 +1,8 @@
 """Counting: add the facts of journal rows, and their postings in the ledger, to sums, each exactly once.
 
-The sums are those of the event, and of its quarter of an hour. `event_totals.seq` is the last journal row of
-an event that was counted; counting holds the lock of that row.
+The sums are those of the event, and of its quarter of an hour; the tickets of each minute; what became of
+holds; and the sums of each source. `event_totals.seq` is the last journal row of an event that was counted;
+counting holds the lock of that row.
 """
 
 from __future__ import annotations
@@ -14,20 +15,44 @@ from uuid import UUID
 
 from msgspec.structs import astuple
 
-from evently.analytics.nouns import Revenue, Sums, quarter_of
-from evently.db import Connection, Record, load_queries
-from evently.sales.facts import BookingCancelled, BookingConfirmed, Fact, HoldConfirmed, TicketsCancelled
+from evently.analytics.nouns import Conversions, Revenue, Sums, quarter_of
+from evently.analytics.sources import count_sources
+from evently.db import Connection, Database, Record, load_queries
+from evently.sales.facts import (
+    BookingCancelled,
+    BookingConfirmed,
+    BookingHeld,
+    EntryWithdrawn,
+    Fact,
+    HoldConfirmed,
+    HoldExpired,
+    OfferAccepted,
+    TicketsCancelled,
+    WaitlistJoined,
+)
 from evently.sales.outbox import JournalFacts
 
 sql: Final = load_queries(__name__)
 
 _QUARTER: Final = timedelta(minutes=15)
+MINUTES_KEPT: Final = timedelta(days=3)  # the evening of an on-sale, and the days after it
 _COLUMNS: Final = (*Sums.__struct_fields__, *Revenue.__struct_fields__)
 _NOTHING: Final = (0,) * len(Revenue.__struct_fields__)
 # Added up before other tasks get the processor: the booking path runs in the same process
 SLICE_ROWS: Final = 500
 
-Quarter: TypeAlias = tuple[UUID, datetime]  # an event, and the start of a quarter of an hour
+Quarter: TypeAlias = tuple[UUID, datetime]  # an event, and the start of a quarter of an hour, or of a minute
+
+
+class Counted:
+    """What is added up of some journal rows."""
+
+    __slots__ = ("conversions", "minutes", "quarters")
+
+    def __init__(self) -> None:
+        self.quarters: dict[Quarter, Sums] = {}
+        self.minutes: dict[Quarter, int] = {}  # tickets
+        self.conversions: dict[UUID, Conversions] = {}
 
 
 class OutOfOrder(Exception):
@@ -37,16 +62,16 @@ class OutOfOrder(Exception):
 async def count(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     """Count the facts of journal rows, those of one event in the order of `seq`.
 
-    Rows that were counted before are skipped. Four statements, however many rows. Raises OutOfOrder when a
-    row before one of these is missing.
+    Rows that were counted before are skipped. At most six statements, however many rows, and three more where
+    bookings have sources. Raises OutOfOrder when a row before one of these is missing.
     """
     counted = await _lock(tx, sorted({row.event_id for row in rows}))
     rows = _not_counted(rows, counted)
     if not rows:
         return
-    sums: dict[Quarter, Sums] = {}
+    added = Counted()
     for start in range(0, len(rows), SLICE_ROWS):
-        add_up(rows[start : start + SLICE_ROWS], sums)
+        add_up(rows[start : start + SLICE_ROWS], added)
         await asyncio.sleep(0)
     seqs = {row.event_id: row.seq for row in rows}
     posted = await tx.fetch(
@@ -56,7 +81,7 @@ async def count(tx: Connection, rows: Sequence[JournalFacts]) -> None:
             seqs=list(seqs.values()),
         )
     )
-    quarters = _join(sums, posted)
+    quarters = _join(added.quarters, posted)
     totals = {event_id: [0] * len(_COLUMNS) for event_id in seqs}
     for (event_id, _), tally in quarters.items():
         totals[event_id] = [before + more for before, more in zip(totals[event_id], tally, strict=True)]
@@ -68,13 +93,37 @@ async def count(tx: Connection, rows: Sequence[JournalFacts]) -> None:
         await tx.execute(
             *sql.add_quarters(event_ids=event_ids, quarter_ats=quarter_ats, **_columns(quarters.values()))
         )
+    if added.minutes:
+        event_ids, minute_ats = map(list, zip(*sorted(added.minutes), strict=True))
+        tickets = [added.minutes[key] for key in sorted(added.minutes)]
+        await tx.execute(*sql.add_minutes(event_ids=event_ids, minute_ats=minute_ats, tickets=tickets))
+    if added.conversions:
+        await _add_conversions(tx, added.conversions)
+    await count_sources(tx, rows)
 
 
-def add_up(rows: Iterable[JournalFacts], quarters: dict[Quarter, Sums]) -> None:
+async def forget_minutes(database: Database, now: datetime) -> None:
+    """Delete the tickets by minute of days that are over; those by quarter of an hour stay."""
+    async with database.transaction() as tx:
+        await tx.execute(*sql.forget_minutes(before=now - MINUTES_KEPT))
+
+
+async def _add_conversions(tx: Connection, found: Mapping[UUID, Conversions]) -> None:
+    event_ids = sorted(found)
+    tallies = [astuple(found[event_id]) for event_id in event_ids]
+    columns = {
+        name: [tally[number] for tally in tallies]
+        for number, name in enumerate(Conversions.__struct_fields__)
+    }
+    await tx.execute(*sql.add_conversions(event_ids=event_ids, **columns))
+
+
+def add_up(rows: Iterable[JournalFacts], added: Counted) -> None:
     """Add the facts of rows to the sums of their quarters. A quarter without counted facts gets no sums.
 
     2 us a row.
     """
+    quarters, minutes = added.quarters, added.minutes
     begins_at = ends_at = None
     for row in rows:
         if begins_at is None or ends_at is None or not begins_at <= row.at < ends_at:
@@ -85,7 +134,16 @@ def add_up(rows: Iterable[JournalFacts], quarters: dict[Quarter, Sums]) -> None:
                 sums = quarters.get((row.event_id, begins_at))
                 if sums is None:
                     sums = quarters[row.event_id, begins_at] = Sums()
+                before = sums.tickets
                 _add(sums, fact)
+                if more := sums.tickets - before:
+                    minute = (row.event_id, row.at.replace(second=0, microsecond=0))
+                    minutes[minute] = minutes.get(minute, 0) + more
+            if (outcome := _outcome_of(fact)) is not None:
+                tally = added.conversions.get(row.event_id)
+                if tally is None:
+                    tally = added.conversions[row.event_id] = Conversions()
+                setattr(tally, outcome, getattr(tally, outcome) + 1)
 
 
 async def _lock(tx: Connection, event_ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -119,6 +177,23 @@ def _counts(fact: Fact) -> bool:
     if isinstance(fact, BookingCancelled | TicketsCancelled):
         return fact.was == "confirmed"
     return isinstance(fact, BookingConfirmed | HoldConfirmed)
+
+
+_OUTCOMES: Final[Mapping[type[Fact], str]] = {
+    BookingHeld: "holds",
+    HoldConfirmed: "confirmed",
+    HoldExpired: "expired",
+    WaitlistJoined: "joined",
+    OfferAccepted: "fulfilled",
+    EntryWithdrawn: "withdrawn",
+}
+
+
+def _outcome_of(fact: Fact) -> str | None:
+    """Return the field of `Conversions` that a fact adds one to, if there is one."""
+    if isinstance(fact, BookingCancelled):
+        return "cancelled" if fact.was == "held" else None
+    return _OUTCOMES.get(type(fact))
 
 
 def _add(sums: Sums, fact: Fact) -> None:

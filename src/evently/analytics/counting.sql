@@ -118,3 +118,38 @@ SET
     refunded_minor = event_quarters.refunded_minor + excluded.refunded_minor,
     tax_minor = event_quarters.tax_minor + excluded.tax_minor,
     fees_minor = event_quarters.fees_minor + excluded.fees_minor;
+
+-- name: add_minutes
+-- Add tickets to those of minutes. The totals of their events are locked.
+INSERT INTO event_minutes (event_id, minute_at, tickets)
+SELECT new.event_id, new.minute_at, new.tickets
+FROM unnest(:event_ids::uuid[], :minute_ats::timestamptz[], :tickets::bigint[])
+    AS new (event_id, minute_at, tickets)
+ON CONFLICT (event_id, minute_at) DO UPDATE
+SET tickets = event_minutes.tickets + excluded.tickets;
+
+-- name: forget_minutes
+-- Delete the minutes that nobody follows any more.
+DELETE FROM event_minutes WHERE minute_at < :before;
+
+-- name: add_conversions
+-- Add to what became of the holds and waitlist entries of events. The totals of these events are locked.
+INSERT INTO event_conversions (
+    event_id, holds, confirmed, expired, cancelled, joined, fulfilled, withdrawn
+)
+SELECT
+    new.event_id, new.holds, new.confirmed, new.expired, new.cancelled, new.joined, new.fulfilled,
+    new.withdrawn
+FROM unnest(
+    :event_ids::uuid[], :holds::bigint[], :confirmed::bigint[], :expired::bigint[], :cancelled::bigint[],
+    :joined::bigint[], :fulfilled::bigint[], :withdrawn::bigint[]
+) AS new (event_id, holds, confirmed, expired, cancelled, joined, fulfilled, withdrawn)
+ON CONFLICT (event_id) DO UPDATE
+SET
+    holds = event_conversions.holds + excluded.holds,
+    confirmed = event_conversions.confirmed + excluded.confirmed,
+    expired = event_conversions.expired + excluded.expired,
+    cancelled = event_conversions.cancelled + excluded.cancelled,
+    joined = event_conversions.joined + excluded.joined,
+    fulfilled = event_conversions.fulfilled + excluded.fulfilled,
+    withdrawn = event_conversions.withdrawn + excluded.withdrawn;

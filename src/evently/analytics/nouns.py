@@ -51,6 +51,26 @@ class Sums(msgspec.Struct):
     cancelled_minor: int = 0
 
 
+class Conversions(msgspec.Struct):
+    """What became of holds, offers to the waitlist included, and how many waitlist entries there were."""
+
+    holds: int = 0
+    confirmed: int = 0
+    expired: int = 0
+    cancelled: int = 0
+    joined: int = 0
+    fulfilled: int = 0
+    withdrawn: int = 0
+
+    def held(self) -> int:
+        """Return the holds that are neither confirmed, expired nor cancelled."""
+        return self.holds - self.confirmed - self.expired - self.cancelled
+
+    def waiting(self) -> int:
+        """Return the waitlist entries that wait, or have an offer."""
+        return self.joined - self.fulfilled - self.withdrawn
+
+
 class Revenue(msgspec.Struct, frozen=True):
     """The ledger, in minor units.
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import msgspec
 
+from evently.audit.figures import CONVERSIONS, SOURCES, ReplayedFigures
 from evently.audit.findings import Tally
 from evently.db import Connection, Query, Record, load_queries
 from evently.sales.facts import NO_HASH, chain, decode_facts
@@ -73,6 +74,7 @@ class _EventComparison:
         self._delivered_at: datetime | None = None
         self._counted = Totals()  # up to the last journal row that the roll-ups have counted
         self._quarters: dict[datetime, tuple[int, ...]] = {}
+        self._figures = ReplayedFigures()  # up to the same row
         self._seats: list[tuple[str, str]] = []  # id and label by number
 
     async def compare(self, snapshot: Connection) -> None:
@@ -89,6 +91,7 @@ class _EventComparison:
         for sentence in self._replay.overtaken:
             self._found("I10", sentence)
         await self._compare_sums(snapshot)
+        await self._compare_figures(snapshot)
         await self._compare_bookings(snapshot)
         for part in range(1, self._parts):
             self._replay = Replay((part, self._parts))
@@ -120,6 +123,7 @@ class _EventComparison:
                 return
             if seq <= self._sale["counted_seq"]:
                 self._add_to_quarter(row["at"], before)
+                self._figures.add(row["at"], decode_facts(row["facts"]))
         if (seq, hash_before) != (self._sale["seq"], self._sale["head_hash"]):
             self._found(
                 "I11",
@@ -466,6 +470,30 @@ class _EventComparison:
                 quarters.get(quarter_at),
                 self._quarters.get(quarter_at),
             )
+
+    async def _compare_figures(self, snapshot: Connection) -> None:
+        """Compare the tickets by minute, what became of holds, and the sources, up to the same row."""
+        figures = self._figures
+        rows = await snapshot.fetch(*sql.read_conversions(event_id=self._event_id))
+        stored = tuple(rows[0].values()) if rows else ()
+        if stored != figures.conversions:
+            self._compare("I12", "the holds", CONVERSIONS, stored or None, figures.conversions or None)
+        minutes = {
+            row["minute_at"]: (row["tickets"],) for row in await self._fetch(snapshot, sql.read_minutes)
+        }
+        # Older minutes are deleted
+        kept = {at: (tickets,) for at, tickets in figures.minutes.items() if minutes and at >= min(minutes)}
+        for at in _differing(minutes, kept):
+            self._compare("I12", f"the minute {at}", ("tickets",), minutes.get(at), kept.get(at))
+        sources = {via: tuple(sums) for via, *sums in await self._fetch(snapshot, sql.read_sources)}
+        for via in _differing(sources, figures.sources):
+            self._compare("I12", f"the source {via}", SOURCES, sources.get(via), figures.sources.get(via))
+        found = {row[0]: row[1] for row in await self._fetch(snapshot, sql.read_booking_sources)}
+        for booking_id in _differing(found, figures.booking_sources):
+            self._found("I12", f"the source of booking {booking_id} differs from the journal")
+
+    async def _fetch(self, snapshot: Connection, query: Query) -> list[Record]:
+        return await snapshot.fetch(*query(event_id=self._event_id))
 
 
 _BOOKING: Final = (

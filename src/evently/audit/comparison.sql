@@ -77,6 +77,36 @@ SELECT
 FROM event_quarters
 WHERE event_quarters.event_id = :event_id;
 
+-- name: read_minutes
+-- The tickets of an event by minute, as far as they are kept.
+SELECT event_minutes.minute_at, event_minutes.tickets
+FROM event_minutes
+WHERE event_minutes.event_id = :event_id;
+
+-- name: read_conversions
+-- What became of the holds and waitlist entries of an event.
+SELECT
+    event_conversions.holds, event_conversions.confirmed, event_conversions.expired,
+    event_conversions.cancelled, event_conversions.joined, event_conversions.fulfilled,
+    event_conversions.withdrawn
+FROM event_conversions
+WHERE event_conversions.event_id = :event_id;
+
+-- name: read_sources
+-- What came from each source.
+SELECT
+    event_sources.via, event_sources.placed, event_sources.bookings, event_sources.tickets,
+    event_sources.amount_minor, event_sources.cancelled_bookings, event_sources.cancelled_tickets,
+    event_sources.cancelled_minor
+FROM event_sources
+WHERE event_sources.event_id = :event_id;
+
+-- name: read_booking_sources
+-- The sources of bookings.
+SELECT booking_sources.booking_id, booking_sources.via
+FROM booking_sources
+WHERE booking_sources.event_id = :event_id;
+
 -- name: read_claims
 -- The claimed seats of an event: taken by a ticket, or blocked.
 SELECT seat_claims.seat_number, seat_claims.ticket_id

@@ -13,7 +13,18 @@ from uuid import UUID
 
 import msgspec
 
-from evently import accounts, attendees, catalogue, checkout, jobs, mail, notifications, push, sales
+from evently import (
+    accounts,
+    analytics,
+    attendees,
+    catalogue,
+    checkout,
+    jobs,
+    mail,
+    notifications,
+    push,
+    sales,
+)
 from evently.accounts import Accounts
 from evently.checkout import Checkout
 from evently.db import Connection, Database
@@ -307,4 +318,5 @@ async def forget_expired(services: Services, _since: datetime | None) -> bool:
     await mail.forget_old(services.database, now)
     await sales.leaving.forget_addresses(services.database, now)
     await services.checkout.forget_notices()
+    await analytics.forget_minutes(services.database, now)
     return False

@@ -56,6 +56,10 @@ class Engine:
         lane = self._lanes[hash(command.event_id) % len(self._lanes)]
         return await lane.add(command)
 
+    def queued(self) -> int:
+        """Return how many commands wait for a lane of this process."""
+        return sum(lane.queued() for lane in self._lanes)
+
     def find_glance(self, event_id: UUID) -> Glance | None:
         """Return the glance of an event that this process has in memory, if any."""
         return self._glances.find(event_id)

@@ -120,6 +120,7 @@ class BookingHeld(_Fact, frozen=True):
     entry_id: UUID | None = None  # the booking is an offer to this entry
     replaces: tuple[UUID | None, ...] = ()
     fee_taxes: tuple[int, ...] = ()
+    via: str = ""  # the source that its buyer came from: the tag of a campaign link
 
 
 class BookingConfirmed(_Fact, frozen=True):
@@ -133,6 +134,7 @@ class BookingConfirmed(_Fact, frozen=True):
     conditions_version: int = 0
     promo_id: UUID | None = None
     fee_taxes: tuple[int, ...] = ()
+    via: str = ""
 
 
 class HoldExtended(_Fact, frozen=True):

@@ -141,6 +141,10 @@ class Lane:
         if self._task is not None:
             await self._task
 
+    def queued(self) -> int:
+        """Return how many commands wait."""
+        return len(self._pending)
+
     def add(self, command: Command) -> asyncio.Future[Outcome]:
         """Queue a command. Its future is its own, so that a cancelled request cancels nothing else."""
         if self._stopping or len(self._pending) >= self._options.queue_commands_max:

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from evently.analytics import Evenings
 from evently.attendees import NameReader
 from evently.checkout import Checkout
 from evently.db import Probe
@@ -39,6 +40,7 @@ class Services(context.Context):
     names: NameReader
     boards: SeatBoards
     hub: Hub
+    evenings: Evenings
     waitlist_positions: WaitlistPositions
     checkout: Checkout
     printer: TicketPrinter

@@ -45,6 +45,7 @@ class PlaceBooking(Command, frozen=True):
     key: str | None = None  # the Idempotency-Key of the request; unique within (event, actor)
     fingerprint: bytes = b""  # of the request: a request with the same key and another fingerprint is refused
     promo_code: str | None = None  # case does not matter
+    via: str = ""  # the source of the booking: recorded in the journal, and without effect on the sale
 
     @property
     def actor_id(self) -> UUID:

@@ -162,7 +162,7 @@ def is_due(booking: Booking, now: datetime) -> bool:
 # Units ------------------------------------------------------------------------------------------------------
 
 
-def place(sale: Sale, batch: Batch, booking: Booking) -> None:
+def place(sale: Sale, batch: Batch, booking: Booking, via: str = "") -> None:
     """Give a new booking its units and seats.
 
     The caller has checked the units and taken the seats in the hall.
@@ -176,7 +176,7 @@ def place(sale: Sale, batch: Batch, booking: Booking) -> None:
         if ticket.seat_number is not None and ticket.replaces is None:
             claim_seat(batch, ticket.seat_number, ticket.ticket_id, was_taken=False)
     batch.placed.append(booking)
-    batch.facts.append(_placed_fact(booking))
+    batch.facts.append(_placed_fact(booking, via))
     if booking.expires_at is not None:
         if booking.entry_id is None:
             holds = batch.buyer_holds.setdefault(booking.buyer_id, {})
@@ -185,7 +185,7 @@ def place(sale: Sale, batch: Batch, booking: Booking) -> None:
         sale.next_expiry_at = min(booking.expires_at, sale.next_expiry_at or booking.expires_at)
 
 
-def _placed_fact(booking: Booking) -> facts.Fact:
+def _placed_fact(booking: Booking, via: str) -> facts.Fact:
     tickets = booking.tickets
     seats = seats_of(tickets)
     money = money_of(tickets)
@@ -202,6 +202,7 @@ def _placed_fact(booking: Booking) -> facts.Fact:
             booking.conditions_version,
             booking.promo_id,
             fee_taxes,
+            via,
         )
     replaces = tuple([ticket.replaces for ticket in tickets]) if booking.entry_id is not None else ()
     return facts.BookingHeld(
@@ -216,6 +217,7 @@ def _placed_fact(booking: Booking) -> facts.Fact:
         booking.entry_id,
         replaces if any(replaces) else (),
         fee_taxes,
+        via,
     )
 
 

@@ -72,7 +72,7 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
         return seats
     # After this point the booking must succeed.
     booking = _new_booking(sale, batch, command, seats, discounts, promo)
-    place(sale, batch, booking)
+    place(sale, batch, booking, command.via)
     if promo is not None:
         use_promo(batch, promo, booking)
     return Booked(booking)

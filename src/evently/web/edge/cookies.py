@@ -37,10 +37,21 @@ def read_cookie(request: Request, name: str) -> str | None:
 
 
 def set_cookie(
-    request: Request, name: str, value: str, *, seconds: int = _YEAR, secret: bool = False
+    request: Request,
+    name: str,
+    value: str,
+    *,
+    seconds: int | None = _YEAR,
+    secret: bool = False,
+    path: str = "/",
 ) -> None:
-    """Set a cookie with the response to a request. `secret`: scripts cannot read it."""
-    parts = [f"{name}={value}", "Path=/", f"Max-Age={seconds}", "SameSite=Lax"]
+    """Set a cookie with the response to a request. `secret`: scripts cannot read it.
+
+    `seconds` is None for a cookie that ends with the visit. `path`: under which it is sent back.
+    """
+    parts = [f"{name}={value}", f"Path={path}", "SameSite=Lax"]
+    if seconds is not None:
+        parts.append(f"Max-Age={seconds}")
     if secret:
         parts.append("HttpOnly")
     if _is_https(request):

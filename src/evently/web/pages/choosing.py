@@ -31,6 +31,7 @@ from evently.web.pages.forms import Form, FormError, parse_form, read_form
 from evently.web.pages.passkeys import passkey_offer
 from evently.web.pages.rendering import act, new_key, render, see_other, show
 from evently.web.pages.seats import seats_of
+from evently.web.pages.sources import source_of
 from evently.web.paying import refuse_unpayable
 from evently.web.services import Request
 from evently.web.unlocking import count_guess
@@ -168,6 +169,7 @@ async def _place(
         key=f"page-{key}",
         fingerprint=fingerprint_of("place", event_id, choice),
         promo_code=choice.code or None,
+        via=source_of(request),
     )
     outcome = await request.context.engine.submit(command)
     if isinstance(outcome, No):

@@ -43,6 +43,7 @@ from evently.web.pages.browsing import event_address
 from evently.web.pages.forms import FormError
 from evently.web.pages.poster_picture import HEIGHT, WIDTH, poster_address
 from evently.web.pages.rendering import new_key, render, render_kept, render_with_key, see_other, show
+from evently.web.pages.sources import Via, forbid_storing, keep_source
 from evently.web.services import Request
 from evently.web.unlocking import REFUSALS, count_guess
 
@@ -106,10 +107,10 @@ class EventOnPage(NamedTuple):
 
 @show("/events/{event_id}", **policy(PUBLIC))
 async def show_event_by_id(
-    request: Request, event_id: FromPath[EventId], code: Code = ""
+    request: Request, event_id: FromPath[EventId], code: Code = "", via: Via = ""
 ) -> Response[bytes] | Response[str] | Response[None]:
     """Return the page of an event."""
-    return await _show(request, event_id, None, code.strip())
+    return await _show_to_visitor(request, event_id, None, code.strip(), via)
 
 
 @show("/events/{event_id}/{slug}", **policy(PUBLIC))
@@ -118,9 +119,20 @@ async def show_event(
     event_id: FromPath[EventId],
     slug: FromPath[str],
     code: Code = "",
+    via: Via = "",
 ) -> Response[bytes] | Response[str] | Response[None]:
     """Return the page of an event; an address with a title of before leads to that of now."""
-    return await _show(request, event_id, slug, code.strip())
+    return await _show_to_visitor(request, event_id, slug, code.strip(), via)
+
+
+async def _show_to_visitor(
+    request: Request, event_id: UUID, slug: str | None, code: str, via: str
+) -> Response[bytes] | Response[str] | Response[None]:
+    """Return the page, and keep the source of a visitor who came by a campaign link."""
+    response = await _show(request, event_id, slug, code)
+    if via and keep_source(request, event_id, via):
+        forbid_storing(response)
+    return response
 
 
 async def _show(

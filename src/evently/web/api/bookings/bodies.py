@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from evently import sales
+from evently.analytics import SOURCE_CHARACTERS_MAX
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import TicketId, TicketTypeId
 from evently.sales.commands.bookings import LINES_MAX, UNITS_MAX, BookingLine
@@ -23,6 +24,16 @@ PromoCode = Annotated[
         max_length=sales.terms.PROMO_CODE_CHARACTERS_MAX,
         description="A promo code, in upper or lower case.",
         examples=["EARLYBIRD"],
+    ),
+]
+
+Source = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=SOURCE_CHARACTERS_MAX,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        examples=["poster"],
     ),
 ]
 
@@ -48,10 +59,14 @@ class BookingLineBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
 
 
 class BookingBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """The tickets to book. Each ticket type and each seat may be named once."""
+    """The tickets to book. Each ticket type and each seat may be named once.
+
+    `via` is the source of the booking, for the organizer's figures: the word of a campaign link.
+    """
 
     lines: Annotated[list[BookingLineBody], msgspec.Meta(min_length=1, max_length=LINES_MAX)]
     promo_code: PromoCode | None = None
+    via: Source | None = None
 
 
 class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from evently import sales
+from evently.analytics import read_source
 from evently.kit.ids import BookingId, EventId
 from evently.sales.commands.bookings import ExtendHold, PlaceBooking
 from evently.sales.outcomes import SalesRefusal
@@ -75,6 +76,7 @@ async def place_booking(
         key=key_of(idempotency_key),
         fingerprint=fingerprint_of("place", event_id, data),
         promo_code=data.promo_code,
+        via="" if data.via is None else read_source(data.via),
     )
     return answer_booking(request, await request.context.engine.submit(command), created=True)
 
