@@ -25,6 +25,7 @@ from evently import reactions
 from evently.accounts import Accounts, TokenOptions, read_secret
 from evently.analytics import Evenings
 from evently.attendees import NameReader
+from evently.checkin import ListSigner
 from evently.checkout import Checkout
 from evently.config import Config, read_config
 from evently.db import CheckedClock, Database, Probe
@@ -205,6 +206,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         waitlist_positions=WaitlistPositions(database, clock),
         printer=printer,
         wallets=Wallets(config.wallet_options()),
+        list_signer=ListSigner(secret),
         checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
         mail=Mail(database, mail_options, secret, clock, attach=files.attach),
         push=Push(database, config.push_options(), clock),

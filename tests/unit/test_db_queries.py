@@ -18,6 +18,7 @@ from evently.accounts.passkeys import Passkey
 from evently.accounts.people import Person
 from evently.analytics import Revenue, Sums
 from evently.catalogue import Event, Venue
+from evently.checkin import Scanner
 from evently.checkout import Payment, RefundRow
 from evently.db import Queries, load_queries
 from evently.notifications import Notification
@@ -29,7 +30,11 @@ from evently.sales.terms import PromoTerms, SeatBlockTerms, TicketTypeTerms
 from evently.seating import SeatMapVersion
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "evently"
-FROM_OTHER_TABLES: Final = {Booking: {"currency", "tickets"}, RefundRow: {"currency"}}
+FROM_OTHER_TABLES: Final = {
+    Scanner: {"last_used_at"},
+    Booking: {"currency", "tickets"},
+    RefundRow: {"currency"},
+}
 STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("audit", "ticket_type_put"): TicketTypePut,
     ("catalogue", "event"): Event,
@@ -53,6 +58,8 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("sales", "scan"): Scan,
     ("sales", "check_in"): CheckIn,
     ("sales", "seat_block"): SeatBlockTerms,
+    ("checkin", "scan"): Scan,
+    ("checkin", "scanner"): Scanner,
     ("checkout", "payment"): Payment,
     ("checkout", "refund"): RefundRow,
     ("analytics", "sums"): Sums,

@@ -13,7 +13,8 @@ organizer_id, name, contact_email, version, created_at;
 invitation_id, organizer_id, email, role, invited_by, created_at, expires_at;
 
 -- columns: api_key
-api_key_id, organizer_id, name, hint, scopes, created_by, created_at, last_used_at, revoked_at;
+api_key_id, organizer_id, name, hint, scopes, created_by, created_at, last_used_at, revoked_at,
+only_event_id;
 
 -- columns: passkey
 passkey_id, person_id, credential_id, name, transports, synced, created_at, last_used_at, copied_at;

@@ -50,7 +50,10 @@ _SHAPE: Final = re.compile(r"(evk_[0-9a-hjkmnp-tv-z]{52})([0-9a-hjkmnp-tv-z]{8})
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """A key without its secret. `hint` is its first characters."""
+    """A key without its secret. `hint` is its first characters.
+
+    `only_event_id`: it works for this event alone.
+    """
 
     api_key_id: UUID
     organizer_id: UUID
@@ -61,6 +64,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     created_at: datetime
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    only_event_id: UUID | None = None
 
 
 class KeyRing:
@@ -112,13 +116,20 @@ class KeyRing:
 
 
 async def create_key(
-    tx: Connection, organizer_id: UUID, name: str, scopes: frozenset[str], created_by: UUID, now: datetime
+    tx: Connection,
+    organizer_id: UUID,
+    name: str,
+    scopes: frozenset[str],
+    created_by: UUID,
+    now: datetime,
+    only_event_id: UUID | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key of a locked organizer; returns it with its text, which is not stored.
 
+    `only_event_id`: the key of a device, which works for this event alone. Its caller limits their number.
     Refuses with `limit-reached`.
     """
-    if await tx.fetchval(*sql.count_live(organizer_id=organizer_id)) >= KEYS_MAX:
+    if only_event_id is None and await tx.fetchval(*sql.count_live(organizer_id=organizer_id)) >= KEYS_MAX:
         raise Refused(AccountsRefusal.LIMIT_REACHED, "api_keys", count_max=KEYS_MAX)
     # After this point the key must be created.
     body = KEY_PREFIX + crockford(secrets.token_bytes(_SECRET_BYTES)).lower()
@@ -131,6 +142,7 @@ async def create_key(
         scopes=scopes,
         created_by=created_by,
         created_at=now,
+        only_event_id=only_event_id,
     )
     await tx.execute(
         *sql.add_key(
@@ -142,6 +154,7 @@ async def create_key(
             scopes=sorted(scopes),
             created_by=created_by,
             now=now,
+            only_event_id=only_event_id,
         )
     )
     return key, text

@@ -1,24 +1,28 @@
 -- name: count_live
--- Count the live keys of an organizer.
+-- Count the live keys of an organizer, without those of devices.
 SELECT count(*)
 FROM api_keys
-WHERE organizer_id = :organizer_id AND revoked_at IS NULL;
+WHERE organizer_id = :organizer_id AND only_event_id IS NULL AND revoked_at IS NULL;
 
 -- name: add_key
 -- Add a key.
 INSERT INTO api_keys (
     api_key_id, organizer_id, name, hint, secret_hash, scopes, created_by, created_at,
-    last_used_at, revoked_at
+    last_used_at, revoked_at, only_event_id
 )
 VALUES (
-    :api_key_id, :organizer_id, :name, :hint, :secret_hash, :scopes, :created_by, :now, NULL, NULL
+    :api_key_id, :organizer_id, :name, :hint, :secret_hash, :scopes, :created_by, :now, NULL, NULL,
+    :only_event_id
 );
 
 -- name: list_keys
--- Return the keys of an organizer, newest first.
+-- Return the keys of an organizer, newest first, without those of devices.
 SELECT {api_key}
 FROM api_keys
-WHERE organizer_id = :organizer_id AND (:after::uuid IS NULL OR api_key_id < :after)
+WHERE
+    organizer_id = :organizer_id
+    AND only_event_id IS NULL
+    AND (:after::uuid IS NULL OR api_key_id < :after)
 ORDER BY api_key_id DESC
 LIMIT :limit;
 

@@ -131,6 +131,12 @@ class InvitationId(PrefixedId):
     prefix = "inv"
 
 
+class ScannerId(PrefixedId):
+    """The id of a device at a door."""
+
+    prefix = "scn"
+
+
 class MessageId(PrefixedId):
     """The id of an e-mail."""
 

@@ -13,11 +13,12 @@ from uuid import UUID
 import msgspec
 
 from evently.accounts import Accounts, AccountsRefusal, Grant, MemberRole
+from evently.accounts.keys import ApiKey
 from evently.accounts.members import find_role
 from evently.db import Database
 from evently.kit.clock import Clock
 from evently.kit.errors import CommonRefusal, Refused
-from evently.kit.ids import NO_ID
+from evently.kit.ids import NO_ID, show_id
 from evently.web.edge.refusals import EdgeRefusal
 
 _RANKS: Final[dict[str, int]] = {"door": 1, "manager": 2, "owner": 3}
@@ -26,7 +27,10 @@ _BEARER: Final = b"bearer "
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """The caller. `id` is that of a person or an API key; an anonymous caller has none."""
+    """The caller. `id` is that of a person or an API key; an anonymous caller has none.
+
+    `only_event_id`: the key is that of a device, which may do something for this event alone.
+    """
 
     kind: Literal["anonymous", "person", "api_key"]
     id: UUID
@@ -34,6 +38,7 @@ class Actor(msgspec.Struct, frozen=True):
     session_id: UUID | None = None
     organizer_id: UUID | None = None
     scopes: frozenset[str] = frozenset()
+    only_event_id: UUID | None = None
 
 
 ANONYMOUS: Final = Actor(kind="anonymous", id=NO_ID)
@@ -94,6 +99,11 @@ class Access:
             return None
         return Actor("person", claims.person_id, claims.role, claims.session_id)
 
+    async def find_device(self, key: str, count_guess: Callable[[], Awaitable[None]]) -> Actor | None:
+        """Return the device whose browser has this key, or None when the key does not work (any more)."""
+        found = await self._accounts.keys.find_key(self._database, key, self._clock(), count_guess)
+        return None if found is None or found.only_event_id is None else _actor_of(found)
+
     async def renew_visitor(self, browser_secret: str) -> Visit | None:
         """Return whose browser this is, with a new access token, or None when its session has ended."""
         grant = await self._accounts.continue_in_browser(browser_secret)
@@ -139,6 +149,10 @@ class Access:
         `hides`: 404 in either case, for a page about the resource that only members see.
         """
         assert wanted.role is not None, "such policies are made by organizer(role, scope)"
+        if actor.only_event_id is not None and path_values.get("event_id") != show_id(
+            "evt", actor.only_event_id
+        ):
+            raise Refused(CommonRefusal.NOT_FOUND)
         owner = await self._find_owner(path_values)
         if await self.is_member(actor, owner.organizer_id, wanted.role, wanted.scope, certainly=True):
             return owner.organizer_id
@@ -153,7 +167,17 @@ class Access:
         key = await self._accounts.keys.find_key(self._database, text, self._clock(), count_guess)
         if key is None:
             raise Refused(AccountsRefusal.TOKEN_INVALID, "api_key")
-        return Actor("api_key", key.api_key_id, organizer_id=key.organizer_id, scopes=key.scopes)
+        return _actor_of(key)
+
+
+def _actor_of(key: ApiKey) -> Actor:
+    return Actor(
+        "api_key",
+        key.api_key_id,
+        organizer_id=key.organizer_id,
+        scopes=key.scopes,
+        only_event_id=key.only_event_id,
+    )
 
 
 def check_scope(actor: Actor, scope: str | None) -> None:

@@ -1,20 +1,12 @@
-"""Check-in: who comes in at the door of an event, and what the organizer allows there.
-
-    find_settings, put_settings   gates and their ticket types, times, re-entry
-    scan_tickets                  scans, decided under the lock of the sale; a repeated scan is harmless
-    undo_scan                     a check-in was a mistake
-    list_scans, count_check_ins   what happened at the door, newest first; how many are inside
-
-The engine decides (sales/rules/check_ins.py). This module reads codes, tells the engine what the organizer
-allows at a gate, and finds the names that people at the door want to see.
-"""
+"""Scans at the door of an event, and what the organizer allows there."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -23,7 +15,7 @@ from evently.catalogue import Seen, whichever_version
 from evently.db import Connection, Database, load_queries
 from evently.kit.complaints import Complaints
 from evently.kit.cursors import Page, read_cursor, write_cursor
-from evently.kit.ids import TicketTypeId
+from evently.kit.ids import TicketTypeId, find_id
 from evently.kit.shapes import Instant, copy_fields, items, text
 from evently.sales import Engine
 from evently.sales.commands.check_ins import ScanTicket, UndoScan
@@ -31,7 +23,7 @@ from evently.sales.nouns import Scan
 from evently.sales.outcomes import No, Scanned
 from evently.sales.reads import read_sale
 from evently.sales.states import Direction
-from evently.sales.ticket_code import read_code
+from evently.sales.ticket_code import TicketCode, read_code
 
 sql: Final = load_queries(__name__)
 
@@ -39,6 +31,8 @@ GATES_MAX: Final = 50
 SCANS_MAX: Final = 200  # in one request: what a device has gathered without a network
 CODE_CHARACTERS_MAX: Final = 2_000  # a QR code that is no ticket may hold anything
 REASON_CHARACTERS_MAX: Final = 200
+REFERENCE_BYTES: Final = 5  # of a booking's id, its last ones (kit/ids.py)
+TICKETS_MAX: Final = 20  # found by a name: a person at the door looks at no more
 
 GateName = Annotated[str, text(80, "West gate")]
 
@@ -55,12 +49,14 @@ class CheckInTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `reentry`: who has left may come back with the same ticket. Before `opens_at` and from `closes_at` on,
     nobody is admitted; null: no limit. A scan at a gate that is not in `gates` admits every ticket type.
+    `names_offline`: the list that devices keep has the names on the tickets.
     """
 
     reentry: bool = False
     opens_at: Instant | None = None
     closes_at: Instant | None = None
     gates: Annotated[tuple[Gate, ...], items(GATES_MAX)] = ()
+    names_offline: bool = False
 
 
 class CheckInSettings(msgspec.Struct, frozen=True):
@@ -71,11 +67,15 @@ class CheckInSettings(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """A scan as a device reports it. `scan_id` is made by the device, and the same when it is sent again."""
+    """A scan as a device reports it. `scan_id` is made by the device, and the same when it is sent again.
+
+    `ticket_id` instead of a code: a person at the door has found the ticket by a name.
+    """
 
     scan_id: UUID
-    code: str
     scanned_at: datetime
+    code: str | None = None
+    ticket_id: UUID | None = None
     direction: Direction = "in"
     gate: str = ""
     offline: bool = False
@@ -92,6 +92,20 @@ class Holder(msgspec.Struct, frozen=True):
     holder_name: str | None
 
 
+class FoundTicket(msgspec.Struct, frozen=True):
+    """A ticket that was looked for by a name. `inside` is null when it was not used."""
+
+    holder: Holder
+    inside: bool | None
+
+
+class RecordedScan(msgspec.Struct, frozen=True):
+    """A scan in a list. `before`: of a refused scan, the accepted scan of its ticket before it."""
+
+    scan: Scan
+    before: Scan | None
+
+
 class Counts(msgspec.Struct, frozen=True):
     """How many tickets are valid, how many were checked in, how many of those are inside now."""
 
@@ -106,6 +120,7 @@ async def find_settings(database: Database, event_id: UUID) -> CheckInSettings:
     if row is None:
         return CheckInSettings()
     terms = CheckInTerms(row["reentry"], row["opens_at"], row["closes_at"], _read_gates(row["gates"]))
+    terms = msgspec.structs.replace(terms, names_offline=row["names_offline"])
     return CheckInSettings(terms, row["version"])
 
 
@@ -134,6 +149,7 @@ async def put_settings(
             opens_at=terms.opens_at,
             closes_at=terms.closes_at,
             gates=_write_gates(terms.gates),
+            names_offline=terms.names_offline,
             now=now,
         )
     )
@@ -147,8 +163,12 @@ async def scan_tickets(
     """Record scans, in one batch of the engine when it is idle; returns their outcomes in order."""
     terms = (await find_settings(database, event_id)).terms
     gates = {gate.name.strip(): gate.ticket_type_ids for gate in terms.gates}
+    codes = await _find_codes(database, event_id, attempts)
     outcomes = await asyncio.gather(
-        *[engine.submit(_command(event_id, each, scanned_by, terms, gates)) for each in attempts]
+        *[
+            engine.submit(_command(event_id, each, code, scanned_by, terms, gates))
+            for each, code in zip(attempts, codes, strict=True)
+        ]
     )
     for outcome in outcomes:
         if isinstance(outcome, No):
@@ -156,14 +176,32 @@ async def scan_tickets(
     return [outcome for outcome in outcomes if isinstance(outcome, Scanned)]
 
 
+async def _find_codes(
+    database: Database, event_id: UUID, attempts: Sequence[Attempt]
+) -> list[TicketCode | None]:
+    """Return what was scanned: the code that was read, or that of the ticket that was found by a name."""
+    if named := [each.ticket_id for each in attempts if each.ticket_id is not None]:
+        rows = await database.fetch(*sql.find_secrets(event_id=event_id, ticket_ids=named))
+        secrets = {row["ticket_id"]: row["secret"] for row in rows}
+    found: list[TicketCode | None] = []
+    for each in attempts:
+        if each.ticket_id is None:
+            found.append(read_code(each.code or ""))
+        else:
+            secret = secrets.get(each.ticket_id)
+            found.append(None if secret is None else TicketCode(each.ticket_id, secret))
+    return found
+
+
 def _command(
     event_id: UUID,
     attempt: Attempt,
+    code: TicketCode | None,
     scanned_by: UUID,
     terms: CheckInTerms,
     gates: Mapping[str, Sequence[UUID] | None],
 ) -> ScanTicket:
-    code, gate = read_code(attempt.code), attempt.gate.strip()
+    gate = attempt.gate.strip()
     allowed = gates.get(gate)
     return ScanTicket(
         event_id,
@@ -207,7 +245,7 @@ async def list_scans(
     *,
     conflicts: bool = False,
     ticket_id: UUID | None = None,
-) -> Page[Scan]:
+) -> Page[RecordedScan]:
     """Return a page of the scans of an event, the newest first.
 
     `conflicts`: only those that a device without a network had admitted, and that are refused now.
@@ -223,9 +261,43 @@ async def list_scans(
             limit=limit + 1,
         )
     )
-    scans = [Scan(*row.values()) for row in rows[:limit]]
-    cursor = write_cursor((scans[-1].received_at, scans[-1].scan_id)) if len(rows) > limit else None
+    scans = [_recorded(*row.values()) for row in rows[:limit]]
+    last = scans[-1].scan if scans else None
+    cursor = write_cursor((last.received_at, last.scan_id)) if last and len(rows) > limit else None
     return Page(scans, cursor)
+
+
+def _recorded(*values: Any) -> RecordedScan:
+    own, before = values[: len(Scan.__struct_fields__)], values[len(Scan.__struct_fields__) :]
+    return RecordedScan(Scan(*own), None if before[0] is None else Scan(*before))
+
+
+async def find_scanned_by(database: Database, scans: Iterable[Scan | None]) -> dict[UUID, str]:
+    """Return the names of the people and devices that scanned, by their ids."""
+    ids = {scan.scanned_by for scan in scans if scan is not None}
+    if not ids:
+        return {}
+    rows = await database.fetch(*sql.find_scanned_by(ids=list(ids)))
+    return {row["id"]: row["name"] for row in rows}
+
+
+async def find_tickets(database: Database, event_id: UUID, words: str) -> list[FoundTicket]:
+    """Return tickets of confirmed bookings by a name, a seat or the reference of a booking.
+
+    At most TICKETS_MAX; names and seats contain the words.
+    """
+    reference = find_id("bkg", "bkg_" + "0" * 18 + "".join(words.split()).replace("-", "").lower())
+    pattern = "%" + re.sub(r"([\\%_])", r"\\\1", " ".join(words.split())) + "%"
+    rows = await database.fetch(
+        *sql.find_tickets(
+            event_id=event_id,
+            pattern=pattern,
+            ending=None if reference is None else reference.bytes[-REFERENCE_BYTES:],
+            limit=TICKETS_MAX,
+        )
+    )
+    holders = await find_holders(database, event_id, [row["ticket_id"] for row in rows])
+    return [FoundTicket(holders[row["ticket_id"]], row["inside"]) for row in rows]
 
 
 async def count_check_ins(database: Database, event_id: UUID) -> Counts:

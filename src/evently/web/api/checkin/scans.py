@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 
 from evently import checkin
-from evently.checkin import CheckInSettings, CheckInTerms, Holder
+from evently.checkin import CheckInSettings, CheckInTerms, Holder, RecordedScan
+from evently.db import Database
 from evently.kit.complaints import Complaints
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, TicketId, reference_of, show_id
@@ -29,6 +30,7 @@ from evently.web.services import Request
 
 _TAG: Final = "Organizer: check-in"
 _DOOR: Final = organizer("door", "checkin:write")
+_UNPROVEN: Final = frozenset(("unknown", "forged", "passed_on"))
 _SCAN_ID: Final = "0b7c8e0e-3f0e-4d0a-9a7e-2f1f6d6a8c11"
 
 
@@ -36,12 +38,15 @@ class ScanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A scan. The device makes the `id`, a random UUID, and sends the same one when it sends the scan again.
 
     `scanned_at` is the time by the clock of the device. `offline`: the device had no network, and has
-    admitted the holder by its list.
+    admitted the holder by its list. `ticket_id` instead of `code`: a person has found the ticket by a name.
     """
 
     id: Annotated[UUID, msgspec.Meta(examples=[_SCAN_ID])]
-    code: Annotated[str, text(checkin.CODE_CHARACTERS_MAX, "01M7Y4EF72EV2SXMCNXFSE27ZPD3XK9W2R7QJ5MB8A")]
     scanned_at: Instant
+    code: (
+        Annotated[str, text(checkin.CODE_CHARACTERS_MAX, "01M7Y4EF72EV2SXMCNXFSE27ZPD3XK9W2R7QJ5MB8A")] | None
+    ) = None
+    ticket_id: TicketId | None = None
     direction: Direction = "in"
     gate: Annotated[str, text(80, "West gate", blank=True)] = ""
     offline: bool = False
@@ -80,8 +85,8 @@ class ScanView(msgspec.Struct, frozen=True, kw_only=True):
     other ticket types); too_early, too_late; inside (the ticket was used, and its holder has not left);
     no_reentry (the holder has left, and cannot come back); outside (a scan outward of a ticket whose holder
     is not inside).
-    `ticket` is null when the code proves none, and in lists. `before`: the ticket's accepted scan before
-    this one, which may be why it is refused.
+    `ticket` is null when the code proves none. `before`: the ticket's accepted scan before this one, which
+    may be why it is refused. `scanned_by_name`: a person, or a scanner; null when the account was closed.
     """
 
     id: Annotated[str, msgspec.Meta(examples=[_SCAN_ID])]
@@ -94,6 +99,7 @@ class ScanView(msgspec.Struct, frozen=True, kw_only=True):
     undone_at: datetime | None
     undo_reason: str
     ticket_id: str | None
+    scanned_by_name: Annotated[str | None, msgspec.Meta(examples=["Phone of Mina"])] = None
     ticket: ScannedTicketView | None = None
     before: ScanBeforeView | None = None
 
@@ -105,12 +111,27 @@ class ScanBeforeView(msgspec.Struct, frozen=True):
     direction: Direction
     gate: str
     scanned_at: datetime
+    received_at: datetime
+    scanned_by_name: Annotated[str | None, msgspec.Meta(examples=["Phone of Mina"])] = None
 
 
 class ScansView(msgspec.Struct, frozen=True):
     """Scans, in the order of the request."""
 
     data: list[ScanView]
+
+
+class FoundTicketView(msgspec.Struct, frozen=True):
+    """A ticket. `inside` is null when it was not used."""
+
+    ticket: ScannedTicketView
+    inside: bool | None
+
+
+class FoundTicketsView(msgspec.Struct, frozen=True):
+    """Tickets, by name."""
+
+    data: list[FoundTicketView]
 
 
 class CheckInView(CheckInTerms, frozen=True, kw_only=True):
@@ -179,14 +200,13 @@ async def scan_tickets(
     request: Request, event_id: FromPath[EventId], data: JSONBody[ScansBody]
 ) -> Response[ScansView]:
     """Record scans."""
-    _check(data)
+    _check_scans(data)
     context = request.context
     attempts = [copy_fields(checkin.Attempt, each, scan_id=each.id) for each in data.scans]
     scanned = await checkin.scan_tickets(
         context.database, context.engine, event_id, attempts, request.actor.id
     )
-    holders = await checkin.find_holders(context.database, event_id, _tickets_of(scanned))
-    return Response(ScansView([_show_scanned(each, holders) for each in scanned]), headers=NO_STORE)
+    return Response(ScansView(await _show_all(context.database, event_id, scanned)), headers=NO_STORE)
 
 
 @post(
@@ -213,8 +233,8 @@ async def undo_scan(
     except ValueError:
         raise Refused(SalesRefusal.SCAN_NOT_FOUND) from None
     undone = await checkin.undo_scan(context.engine, event_id, named, request.actor.id, data.reason)
-    holders = await checkin.find_holders(context.database, event_id, _tickets_of([undone]))
-    return Response(_show_scanned(undone, holders), headers=NO_STORE)
+    (view,) = await _show_all(context.database, event_id, [undone])
+    return Response(view, headers=NO_STORE)
 
 
 @get(
@@ -242,10 +262,41 @@ async def list_scans(
     after: After = None,
 ) -> Response[PageView[ScanView]]:
     """List the scans of an event, accepted and refused ones, the newest first."""
+    database = request.context.database
     page = await checkin.list_scans(
-        request.context.database, event_id, limit, after, conflicts=conflicts, ticket_id=ticket_id
+        database, event_id, limit, after, conflicts=conflicts, ticket_id=ticket_id
     )
-    return paginated(request, page, _show)
+    shown = [each.scan for each in page.data]
+    names = await checkin.find_scanned_by(database, [*shown, *(each.before for each in page.data)])
+    holders = await checkin.find_holders(database, event_id, _proven(shown))
+    return paginated(request, page, partial(_show_recorded, names=names, holders=holders))
+
+
+@get(
+    "/v1/events/{event_id}/check-in/tickets",
+    operation_id="findCheckInTickets",
+    summary="Find tickets at the door",
+    description=(
+        "For holders whose code cannot be read: valid and used tickets whose name or seat contains the "
+        "words, or whose booking has this reference; at most 20. The id of a ticket can be scanned instead "
+        "of its code."
+    ),
+    tags=[_TAG],
+    responses=problems(),
+    **policy(_DOOR),
+)
+async def find_tickets(
+    request: Request,
+    event_id: FromPath[EventId],
+    *,
+    q: Annotated[
+        str, QueryParameter(description="A name, a seat, or a reference.", min_length=2, max_length=100)
+    ],
+) -> Response[FoundTicketsView]:
+    """Find tickets by what a guest says."""
+    found = await checkin.find_tickets(request.context.database, event_id, q)
+    views = [FoundTicketView(_show_holder(each.holder), each.inside) for each in found]
+    return Response(FoundTicketsView(views), headers=NO_STORE)
 
 
 async def _answer(request: Request, event_id: UUID, settings: CheckInSettings) -> Response[CheckInView]:
@@ -255,6 +306,7 @@ async def _answer(request: Request, event_id: UUID, settings: CheckInSettings) -
         settings.terms.opens_at,
         settings.terms.closes_at,
         settings.terms.gates,
+        settings.terms.names_offline,
         valid=counts.valid,
         checked_in=counts.checked_in,
         inside=counts.inside,
@@ -268,25 +320,59 @@ def _check(data: msgspec.Struct) -> None:
     complaints.refuse_if_any()
 
 
+def _check_scans(data: ScansBody) -> None:
+    complaints = Complaints()
+    complaints.check("", data)
+    for number, scan in enumerate(data.scans):
+        if (scan.code is None) == (scan.ticket_id is None):
+            complaints.about(f"/scans/{number}/code", "code-or-ticket")
+    complaints.refuse_if_any()
+
+
 def _tickets_of(scanned: Sequence[Scanned]) -> list[UUID]:
     return [each.ticket.ticket_id for each in scanned if each.ticket is not None]
 
 
-def _show_scanned(scanned: Scanned, holders: Mapping[UUID, Holder]) -> ScanView:
+async def _show_all(database: Database, event_id: UUID, scanned: Sequence[Scanned]) -> list[ScanView]:
+    holders = await checkin.find_holders(database, event_id, _tickets_of(scanned))
+    names = await checkin.find_scanned_by(database, [each.before for each in scanned])
+    return [_show_scanned(each, holders, names) for each in scanned]
+
+
+def _show_scanned(scanned: Scanned, holders: Mapping[UUID, Holder], names: Mapping[UUID, str]) -> ScanView:
     holder = None if scanned.ticket is None else holders.get(scanned.ticket.ticket_id)
-    before = (
-        None
-        if scanned.before is None
-        else copy_fields(ScanBeforeView, scanned.before, id=str(scanned.before.scan_id))
-    )
-    return msgspec.structs.replace(
-        _show(scanned.scan), ticket=None if holder is None else _show_holder(holder), before=before
-    )
+    return _show(scanned.scan, scanned.before, holder, names)
 
 
-def _show(scan: Scan) -> ScanView:
-    ticket_id = None if scan.ticket_id is None else show_id("tkt", scan.ticket_id)
-    return copy_fields(ScanView, scan, id=str(scan.scan_id), ticket_id=ticket_id)
+def _show_recorded(
+    recorded: RecordedScan, names: Mapping[UUID, str], holders: Mapping[UUID, Holder]
+) -> ScanView:
+    scan = recorded.scan
+    holder = holders.get(scan.ticket_id) if scan.ticket_id is not None else None
+    return _show(scan, recorded.before, None if scan.result in _UNPROVEN else holder, names)
+
+
+def _proven(scans: Sequence[Scan]) -> list[UUID]:
+    return [scan.ticket_id for scan in scans if scan.ticket_id is not None and scan.result not in _UNPROVEN]
+
+
+def _show(scan: Scan, before: Scan | None, holder: Holder | None, names: Mapping[UUID, str]) -> ScanView:
+    return copy_fields(
+        ScanView,
+        scan,
+        id=str(scan.scan_id),
+        ticket_id=None if scan.ticket_id is None else show_id("tkt", scan.ticket_id),
+        scanned_by_name=names.get(scan.scanned_by),
+        ticket=None if holder is None else _show_holder(holder),
+        before=None
+        if before is None
+        else copy_fields(
+            ScanBeforeView,
+            before,
+            id=str(before.scan_id),
+            scanned_by_name=names.get(before.scanned_by),
+        ),
+    )
 
 
 def _show_holder(holder: Holder) -> ScannedTicketView:
@@ -301,4 +387,4 @@ def _show_holder(holder: Holder) -> ScannedTicketView:
     )
 
 
-routes: Final = [get_check_in, put_check_in, scan_tickets, undo_scan, list_scans]
+routes: Final = [get_check_in, put_check_in, scan_tickets, undo_scan, list_scans, find_tickets]

@@ -1,0 +1,129 @@
+-- The door: what organizers allow there, and what happened.
+
+-- name: find_settings
+-- What is allowed at the door of an event; no row: the defaults.
+SELECT reentry, opens_at, closes_at, gates, names_offline, version
+FROM check_in_settings
+WHERE event_id = :event_id;
+
+-- name: put_settings
+-- Write what is allowed at the door, and return the new version. A second editor waits here.
+INSERT INTO check_in_settings (
+    event_id, reentry, opens_at, closes_at, gates, names_offline, version, changed_at
+)
+VALUES (:event_id, :reentry, :opens_at, :closes_at, :gates, :names_offline, 1, :now)
+ON CONFLICT (event_id) DO UPDATE SET
+    reentry = excluded.reentry,
+    opens_at = excluded.opens_at,
+    closes_at = excluded.closes_at,
+    gates = excluded.gates,
+    names_offline = excluded.names_offline,
+    version = check_in_settings.version + 1,
+    changed_at = excluded.changed_at
+RETURNING version;
+
+-- name: find_holders
+-- What people at the door want to see of tickets.
+SELECT
+    tickets.ticket_id,
+    tickets.booking_id,
+    ticket_types.name AS type_name,
+    coalesce(tickets.seat_label, tickets.seat_id) AS seat_label,
+    attendee_names.name AS attendee_name,
+    people.name AS holder_name
+FROM tickets
+INNER JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
+INNER JOIN ticket_types
+    ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
+LEFT JOIN attendee_names
+    ON
+        attendee_names.event_id = tickets.event_id
+        AND attendee_names.ticket_id = tickets.ticket_id
+        AND attendee_names.buyer_id = coalesce(tickets.holder_id, bookings.buyer_id)
+LEFT JOIN people
+    ON people.person_id = coalesce(tickets.holder_id, bookings.buyer_id) AND people.erased_at IS NULL
+WHERE tickets.event_id = :event_id AND tickets.ticket_id = ANY(:ticket_ids::uuid[]);
+
+-- name: list_scans
+-- The scans of an event, or of a ticket, the newest first. A conflict is a refused scan whose holder a device
+-- without a network had admitted. Each refused scan has the accepted scan of its ticket before it.
+SELECT {scans.scan}, {accepted.scan}
+FROM scans
+LEFT JOIN LATERAL (
+    SELECT {earlier.scan}
+    FROM scans AS earlier
+    WHERE
+        scans.result != 'accepted'
+        AND earlier.event_id = scans.event_id
+        AND earlier.ticket_id = scans.ticket_id
+        AND earlier.result = 'accepted'
+        AND earlier.received_at <= scans.received_at
+    ORDER BY earlier.received_at DESC, earlier.scan_id DESC
+    LIMIT 1
+) AS accepted ON TRUE
+WHERE
+    scans.event_id = :event_id
+    AND (:ticket_id::uuid IS NULL OR scans.ticket_id = :ticket_id)
+    AND (NOT :conflicts OR (scans.offline AND scans.result != 'accepted'))
+    AND (:after_at::timestamptz IS NULL OR (scans.received_at, scans.scan_id) < (:after_at, :after_id::uuid))
+ORDER BY scans.received_at DESC, scans.scan_id DESC
+LIMIT :limit;
+
+-- name: find_scanned_by
+-- The names of people and of devices that scanned.
+SELECT person_id AS id, name
+FROM people
+WHERE person_id = ANY(:ids::uuid[]) AND erased_at IS NULL
+
+UNION ALL
+
+SELECT api_key_id AS id, name
+FROM api_keys
+WHERE api_key_id = ANY(:ids::uuid[]);
+
+-- name: find_secrets
+-- The codes of tickets that a person at the door has found by a name.
+SELECT ticket_id, secret
+FROM tickets
+WHERE event_id = :event_id AND ticket_id = ANY(:ticket_ids::uuid[]);
+
+-- name: find_tickets
+-- Tickets whose names or seats contain some words, or whose booking has a reference; by name.
+SELECT tickets.ticket_id, check_ins.inside
+FROM tickets
+INNER JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
+LEFT JOIN check_ins ON check_ins.event_id = tickets.event_id AND check_ins.ticket_id = tickets.ticket_id
+LEFT JOIN attendee_names
+    ON
+        attendee_names.event_id = tickets.event_id
+        AND attendee_names.ticket_id = tickets.ticket_id
+        AND attendee_names.buyer_id = coalesce(tickets.holder_id, bookings.buyer_id)
+LEFT JOIN people
+    ON people.person_id = coalesce(tickets.holder_id, bookings.buyer_id) AND people.erased_at IS NULL
+WHERE
+    tickets.event_id = :event_id
+    AND tickets.state != 'void'
+    AND bookings.state = 'confirmed'
+    AND (
+        attendee_names.name ILIKE :pattern
+        OR people.name ILIKE :pattern
+        OR coalesce(tickets.seat_label, tickets.seat_id) ILIKE :pattern
+        OR substr(uuid_send(tickets.booking_id), 12) = :ending::bytea
+    )
+ORDER BY coalesce(attendee_names.name, people.name), tickets.ticket_id
+LIMIT :limit;
+
+-- name: count_check_ins
+-- How many tickets are valid, were checked in, and are inside.
+SELECT
+    (
+        SELECT count(*)
+        FROM tickets
+        INNER JOIN bookings
+            ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
+        WHERE tickets.event_id = :event_id AND tickets.state != 'void' AND bookings.state = 'confirmed'
+    ) AS valid,
+    count(*) AS checked_in,
+    count(*) FILTER (WHERE inside) AS inside
+FROM check_ins
+WHERE event_id = :event_id;

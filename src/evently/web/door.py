@@ -1,0 +1,45 @@
+"""What the devices at a door read again and again, kept for all: the signed list and the counters."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from evently import checkin
+from evently.web.edge.conditional import NO_STORE, etag_of
+from evently.web.edge.memory import Kept, kept
+from evently.web.services import Request
+
+# A list of 20,000 tickets takes the database 0.1 s; devices ask each minute
+LIST_SECONDS: Final = 15.0
+COUNTS_SECONDS: Final = 1.0
+_TAG_BYTES: Final = 9
+
+
+async def list_of(request: Request, event_id: UUID) -> Kept:
+    """Return the signed list of an event as JSON. Its tag is the same while only the time changes."""
+    context = request.context
+
+    async def make() -> Kept:
+        content = await checkin.read_list(context.database, event_id, context.clock())
+        signed = context.list_signer.sign(content)
+        timeless = msgspec.json.encode((replace(content, made_at=None), signed.key_id))
+        etag = etag_of(blake2b(timeless, digest_size=_TAG_BYTES).hexdigest())
+        return Kept(msgspec.json.encode(signed), etag, "no-store", {**NO_STORE, "etag": etag}, LIST_SECONDS)
+
+    return await context.memory.get(("check-in list", event_id), make)
+
+
+async def counts_of(request: Request, event_id: UUID) -> Kept:
+    """Return the counters of a door as JSON."""
+    context = request.context
+
+    async def make() -> Kept:
+        counts = await checkin.count_door(context.database, event_id, context.clock())
+        return kept(msgspec.json.encode(counts), "no-store", seconds=COUNTS_SECONDS)
+
+    return await context.memory.get(("check-in counters", event_id), make)
