@@ -280,11 +280,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def engine_options(self) -> EngineOptions:
         """Return the options of the sales engine."""
         return EngineOptions(
-            self.lanes,
-            self.batch_commands_max,
-            self.batch_events_max,
-            self.queue_commands_max,
-            self.batch_seconds_max,
+            lanes=self.lanes,
+            batch_commands_max=self.batch_commands_max,
+            batch_events_max=self.batch_events_max,
+            queue_commands_max=self.queue_commands_max,
+            batch_seconds_max=self.batch_seconds_max,
         )
 
     def payment_options(self) -> PaymentOptions:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from evently.config import PREFIX, Config, ConfigError, read_config, settings_table, variables_for_workers
+from evently.sales import EngineOptions
 from evently.web.edge.options import RateOptions
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -90,6 +92,18 @@ def test_every_rate_can_be_set() -> None:
         Config.__struct_fields__
     )
     assert Config().web_options(pretty_logs=False).rates == RateOptions()
+
+
+def test_the_engine_has_its_limits_and_those_that_are_set() -> None:
+    assert Config().engine_options() == EngineOptions()
+    limits: dict[str, Any] = {
+        "lanes": 3,
+        "batch_commands_max": 7,
+        "batch_events_max": 1,
+        "queue_commands_max": 50,
+        "batch_seconds_max": 2.5,
+    }
+    assert Config(**limits).engine_options() == EngineOptions(**limits)
 
 
 def test_the_documentation_lists_every_setting() -> None:

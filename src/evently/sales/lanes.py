@@ -69,7 +69,7 @@ _locked = Counter(
 )
 
 
-class EngineOptions(msgspec.Struct, frozen=True):
+class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of the engine."""
 
     lanes: int = 2
