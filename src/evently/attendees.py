@@ -1,6 +1,6 @@
 """Whose names are on tickets: one for each ticket, given by its holder until a time that the organizer sets.
 
-    find_names        the names on the tickets of a booking; NameReader shares statements
+    find_names        the names on the tickets of a booking; find_names_of: of some; NameReader shares
     put_names         give, change or take back names; refuses what can no longer be changed
     why_fixed         why the name on a ticket cannot be changed, if so
     clear_names       forget the names on tickets that have got other holders
@@ -145,6 +145,13 @@ class NameReader:
 async def find_names(database: Database | Connection, booking: Booking) -> dict[UUID, TicketName]:
     """Return the names that the holders of the tickets of a booking gave them, by ticket."""
     return await _find(database, [booking])
+
+
+async def find_names_of(
+    database: Database | Connection, bookings: Sequence[Booking]
+) -> dict[UUID, TicketName]:
+    """Return the same for some bookings, in one statement."""
+    return await _find(database, bookings) if bookings else {}
 
 
 async def put_names(

@@ -32,6 +32,11 @@ async def test_a_ticket_is_offered_accepted_and_given_back(office: BoxOffice) ->
     assert giver.path == form
     assert stage.receiver.email in giver.text
     assert "Take the offer back" in giver.text
+    booking = f"/bookings/{stage.booking['id']}"
+    for page in (page_of(stage), booking):
+        assert f"Offered to {stage.receiver.email}" in await giver.read(page)
+        assert "See the offer" in giver.text
+    assert (await giver.read(booking)).count("Offered to") == 1, "of two tickets, one is offered"
 
     assert "A ticket for you" in await receiver.read("/me/tickets")
     rows = await office.context.database.fetch("SELECT transfer_id FROM transfers")
@@ -60,6 +65,33 @@ async def test_a_ticket_is_offered_accepted_and_given_back(office: BoxOffice) ->
     assert receiver.path == "/me/tickets"
     assert "Passed on to you" not in receiver.text
     assert 'class="qr"' in await giver.read(page_of(stage))
+    for page in (page_of(stage), booking):
+        assert "Offered to" not in await giver.read(page)
+
+
+async def test_to_whom_a_receiver_offers_a_ticket_further_is_not_said_to_its_buyer(office: BoxOffice) -> None:
+    stage = await set_stage(office)
+    giver, receiver = Visitor(office, stage.giver.headers), Visitor(office, stage.receiver.headers)
+    transfer = (await offer(office, stage))["id"]
+    await receiver.read(f"/transfers/{transfer}")
+    await receiver.submit(f"/transfers/{transfer}/accept")
+    form, third = f"{page_of(stage)}/pass-on", "third@example.org"
+    await receiver.read(form)
+    await receiver.submit(form, email=third)
+    assert third in receiver.text
+    assert f"Offered to {third}" in await receiver.read(page_of(stage))
+    for page in (page_of(stage), f"/bookings/{stage.booking['id']}"):
+        assert third not in await giver.read(page)
+        assert "Passed on" in giver.text
+
+
+async def test_an_address_of_a_transfer_without_a_verb_is_not_there(office: BoxOffice) -> None:
+    stage = await set_stage(office)
+    transfer = (await offer(office, stage))["id"]
+    receiver = Visitor(office, stage.receiver.headers)
+    await receiver.send(f"/transfers/{transfer}/steal", {})
+    assert receiver.status == 404
+    assert "A ticket for you" in await receiver.read("/me/tickets")
 
 
 async def test_an_offer_is_declined_or_taken_back(office: BoxOffice) -> None:

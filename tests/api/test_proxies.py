@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -14,6 +15,7 @@ from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Request, Response
 from evently.web.edge.options import RateOptions
 from evently.web.edge.routing import get, post
+from tests.support import proxies
 from tests.support.edge import listening
 from tests.support.proxies import MISSING, documented, haproxy, haproxy_version, nginx
 
@@ -198,3 +200,18 @@ def test_the_proxy_protocol_is_refused(options: str) -> None:
         status, body = ask(front)
         assert status == 400
         assert "malformed" in body
+
+
+def test_a_port_for_a_proxy_is_free_on_both_loopback_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET6) as taken, socket.socket() as other:
+        taken.bind(("::1", 0))
+        port = taken.getsockname()[1]
+        try:
+            other.bind(("127.0.0.1", port))  # the address that alone was looked at once
+        except OSError:
+            pytest.skip("somebody has the same port there")
+        other.close()
+        monkeypatch.setattr(proxies, "PORTS", [port])
+        with pytest.raises(AssertionError, match="no port is free"):
+            proxies.free_port()
+    assert proxies.free_port() == port

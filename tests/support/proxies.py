@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 import socket
@@ -9,12 +10,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
 START_SECONDS_MAX: Final = 20.0
+PORTS: Final = range(20_000, 32_000)  # Linux gives away those from 32,768 on, others those from 49,152 on
+PORTS_TRIED_MAX: Final = 100
 PROGRAMS: Final = {
     name: shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin")
     for name in ("haproxy", "nginx")
@@ -122,11 +125,18 @@ def nginx(target: int, rules: str = "", *, text: str | None = None) -> Iterator[
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on, neither on 127.0.0.1 nor on ::1.
+
+    It is below those that the kernel gives to outgoing connections and to servers that ask for any port: one
+    of them would take it before the proxy does.
+    """
+    for _ in range(PORTS_TRIED_MAX):
+        port = random.choice(PORTS)  # no secret
+        with socket.socket() as first, socket.socket(socket.AF_INET6) as second, suppress(OSError):
+            first.bind(("127.0.0.1", port))
+            second.bind(("::1", port))
+            return port
+    raise AssertionError("no port is free on both loopback addresses")
 
 
 def _filled(text: str, values: dict[str, str]) -> str:

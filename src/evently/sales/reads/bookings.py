@@ -56,9 +56,9 @@ class Bookings:
 
     async def get(self, booking_id: UUID) -> Booking:
         """Return a booking with its tickets, or refuse an unknown one."""
-        return (await self.see(booking_id)).booking
+        return (await self.get_with_offers(booking_id)).booking
 
-    async def see(self, booking_id: UUID) -> SeenBooking:
+    async def get_with_offers(self, booking_id: UUID) -> SeenBooking:
         """Return a booking with what is offered of it, or refuse an unknown one."""
         return _found(await self._together.add(booking_id))
 
@@ -70,6 +70,11 @@ class Bookings:
 async def get_booking(database: Database, booking_id: UUID) -> Booking:
     """Return a booking with its tickets, or refuse an unknown one."""
     return _found((await _read(database, [booking_id])).get(booking_id)).booking
+
+
+async def get_bookings(database: Database | Connection, booking_ids: Collection[UUID]) -> dict[UUID, Booking]:
+    """Return bookings with their tickets, by id; unknown ones are left out."""
+    return {key: seen.booking for key, seen in (await _read(database, booking_ids)).items()}
 
 
 async def locate_booking(database: Database, booking_id: UUID) -> BookingOwner:
@@ -182,7 +187,7 @@ async def list_reschedulings(
     return found
 
 
-async def _read(database: Database, booking_ids: Sequence[UUID]) -> dict[UUID, SeenBooking]:
+async def _read(database: Database | Connection, booking_ids: Collection[UUID]) -> dict[UUID, SeenBooking]:
     """Return the bookings that exist, by id."""
     found: dict[UUID, SeenBooking] = {}
     rows = await database.fetch(*sql.read_bookings(booking_ids=list(set(booking_ids))))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -63,10 +63,10 @@ class TransferStory(msgspec.Struct, frozen=True):
 
 async def get_transfer(database: Database, transfer_id: UUID) -> TransferStory:
     """Return a transfer, or refuse an unknown one."""
-    row = await database.fetch_row(*sql.find_transfer(transfer_id=transfer_id))
-    if row is None:
+    found = await _list_stories(database, [transfer_id])
+    if not found:
         raise Refused(SalesRefusal.TRANSFER_NOT_FOUND)
-    return _story(tuple(row.values()))
+    return found[0]
 
 
 async def list_transfers_of_person(
@@ -80,7 +80,7 @@ async def list_transfers_of_person(
     rows = await database.fetch(
         *sql.list_of_person(person_id=person_id, address=address, at=at, key=key, limit=limit + 1)
     )
-    found = [_story(tuple(row.values())) for row in rows[:limit]]
+    found = await _list_stories(database, [row["transfer_id"] for row in rows[:limit]])
     if len(rows) <= limit:
         return Page(found, None)
     last = found[-1].transfer
@@ -121,7 +121,7 @@ async def list_received_upcoming(
     ]
 
 
-async def list_open_of_giver(database: Database, person_id: UUID, limit: int) -> list[Transfer]:
+async def list_open_of_giver(database: Database | Connection, person_id: UUID, limit: int) -> list[Transfer]:
     """Return open transfers that a person has made."""
     rows = await database.fetch(*sql.list_open_of_giver(person_id=person_id, limit=limit))
     return [Transfer(*row.values()) for row in rows]
@@ -152,6 +152,13 @@ async def count_transfers(
     return TransferCounts(**row)
 
 
-def _story(row: tuple[Any, ...]) -> TransferStory:
-    columns = len(Transfer.__struct_fields__)
-    return TransferStory(Transfer(*row[:columns]), *row[columns:])
+async def _list_stories(database: Database, transfer_ids: Sequence[UUID]) -> list[TransferStory]:
+    """Return the transfers with these ids, in this order; unknown ones are left out."""
+    if not transfer_ids:
+        return []
+    columns, found = len(Transfer.__struct_fields__), dict[UUID, TransferStory]()
+    for row in await database.fetch(*sql.list_stories(transfer_ids=list(transfer_ids))):
+        values = tuple(row.values())
+        story = TransferStory(Transfer(*values[:columns]), *values[columns:])
+        found[story.transfer.transfer_id] = story
+    return [found[each] for each in transfer_ids if each in found]

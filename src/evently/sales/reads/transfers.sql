@@ -1,7 +1,7 @@
 -- Reads tickets that are passed on.
 
--- name: find_transfer
--- One transfer, by its id alone, with what people read about it.
+-- name: list_stories
+-- Transfers, by their ids alone, with what people read about them.
 SELECT
     {transfers.transfer},
     (
@@ -22,30 +22,12 @@ INNER JOIN tickets ON tickets.event_id = transfers.event_id AND tickets.ticket_i
 INNER JOIN bookings ON bookings.event_id = transfers.event_id AND bookings.booking_id = transfers.booking_id
 INNER JOIN ticket_types
     ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
-WHERE transfers.transfer_id = :transfer_id;
+WHERE transfers.transfer_id = ANY(:transfer_ids::uuid[]);
 
 -- name: list_of_person
 -- The transfers that a person made or accepted, and those to their address, newest first.
-SELECT
-    {transfers.transfer},
-    (
-        SELECT people.name FROM people
-        WHERE people.person_id = transfers.giver_id AND people.erased_at IS NULL
-    ) AS giver,
-    (
-        SELECT people.name FROM people
-        WHERE people.person_id = transfers.receiver_id AND people.erased_at IS NULL
-    ) AS receiver,
-    tickets.ticket_type_id,
-    ticket_types.name AS type_name,
-    coalesce(tickets.seat_label, tickets.seat_id) AS seat_label,
-    tickets.state AS ticket_state,
-    coalesce(tickets.holder_id, bookings.buyer_id) AS holder_id
+SELECT transfers.transfer_id
 FROM transfers
-INNER JOIN tickets ON tickets.event_id = transfers.event_id AND tickets.ticket_id = transfers.ticket_id
-INNER JOIN bookings ON bookings.event_id = transfers.event_id AND bookings.booking_id = transfers.booking_id
-INNER JOIN ticket_types
-    ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
 WHERE
     (
         transfers.giver_id = :person_id

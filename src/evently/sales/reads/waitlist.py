@@ -134,18 +134,35 @@ class WaitlistPositions:
 
     async def get_position(self, entry: WaitlistEntry) -> WaitlistPosition:
         """Return a waiting entry's position with an estimate, or the end of an entry's offer."""
-        if entry.state == "waiting":
-            now, key = self._clock(), (entry.event_id, entry.ticket_type_id)
-            for _ in range(SNAPSHOTS_TRIED_MAX):
-                snapshot = await self._snapshots.get(key, partial(self._read, key))
-                if (position := snapshot.position_of(entry, now)) is not None:
-                    return position
-                # An entry that has just joined is not in a snapshot of a second ago
-                self._snapshots.forget_value(key, snapshot)
-        ends_at = await self._database.fetch_value(
-            *sql.find_offer_end(event_id=entry.event_id, entry_id=entry.entry_id)
-        )
-        return WaitlistPosition(None, None, None, ends_at)
+        return (await self.get_positions([entry]))[entry.entry_id]
+
+    async def get_positions(self, entries: Sequence[WaitlistEntry]) -> dict[UUID, WaitlistPosition]:
+        """Return the same for some entries, by entry: the ends of their offers in one statement."""
+        found: dict[UUID, WaitlistPosition] = {}
+        for entry in entries:
+            if entry.state == "waiting" and (position := await self._find(entry)) is not None:
+                found[entry.entry_id] = position
+        rest = [each for each in entries if each.entry_id not in found]
+        if rest:
+            rows = await self._database.fetch(
+                *sql.list_offer_ends(
+                    event_ids=[each.event_id for each in rest], entry_ids=[each.entry_id for each in rest]
+                )
+            )
+            ends = {row["entry_id"]: row["expires_at"] for row in rows}
+            for each in rest:
+                found[each.entry_id] = WaitlistPosition(None, None, None, ends.get(each.entry_id))
+        return found
+
+    async def _find(self, entry: WaitlistEntry) -> WaitlistPosition | None:
+        now, key = self._clock(), (entry.event_id, entry.ticket_type_id)
+        for _ in range(SNAPSHOTS_TRIED_MAX):
+            snapshot = await self._snapshots.get(key, partial(self._read, key))
+            if (position := snapshot.position_of(entry, now)) is not None:
+                return position
+            # An entry that has just joined is not in a snapshot of a second ago
+            self._snapshots.forget_value(key, snapshot)
+        return None
 
     async def _read(self, key: tuple[UUID, UUID]) -> WaitlistSnapshot:
         (event_id, ticket_type_id), now = key, self._clock()

@@ -12,16 +12,17 @@ SELECT code
 FROM promo_codes
 WHERE event_id = :event_id AND promo_id = :promo_id;
 
--- name: find_offer_end
--- When the offer of an entry ends; NULL without an offer.
-SELECT bookings.expires_at
-FROM waitlist_entries AS entries
-LEFT JOIN bookings
+-- name: list_offer_ends
+-- When the offers of entries end, by entry; entries without an offer are left out.
+SELECT entries.entry_id, bookings.expires_at
+FROM unnest(:event_ids::uuid[], :entry_ids::uuid[]) AS named (event_id, entry_id)
+INNER JOIN waitlist_entries AS entries
+    ON entries.event_id = named.event_id AND entries.entry_id = named.entry_id
+INNER JOIN bookings
     ON
         bookings.event_id = entries.event_id
         AND bookings.booking_id = entries.booking_id
-        AND bookings.state = 'held'
-WHERE entries.event_id = :event_id AND entries.entry_id = :entry_id;
+        AND bookings.state = 'held';
 
 -- name: list_waiting
 -- All waiting entries for a ticket type in the order of joining, with their quantities. Their number is

@@ -1,8 +1,8 @@
 """The page of one booking: what its template sees, and how bookings that are alike share one rendering.
 
-In an on-sale, thousands of buyers look at new bookings that differ by their ids alone. So the template gets a
-`Look`, all of it and nothing else but the event, in which marks stand for what is the reader's own. Equal
-looks give equal pages: the page is rendered once and filled in for each reader. It is forgotten when the
+In an on-sale, thousands of buyers read pages of bookings that differ by their ids alone. So the template gets
+a `ShownBooking` and nothing else but the event, and marks stand in it for what is the reader's own. Equal
+ones give equal pages: such a page is rendered once, and filled in for each reader. It is forgotten when the
 event is read again, a quarter of a second later. No page with a name on it, an error or a payment is kept.
 
 A booking of one ticket: 230 us of processor to render, 25 to fill in.
@@ -58,6 +58,7 @@ class BookingOnPage(NamedTuple):
     id: str
     reference: str
     tickets: tuple[TicketOnPage, ...]
+    total: Money
     payment: Payment | None
 
     @property
@@ -75,11 +76,6 @@ class BookingOnPage(NamedTuple):
         """When a hold ends, at the venue."""
         at = self.booking.expires_at
         return None if at is None else at.astimezone(self.event.place.zone)
-
-    @property
-    def total(self) -> Money:
-        """What the live tickets cost."""
-        return Money(self.booking.total_minor(), self.booking.currency)
 
     @property
     def live_tickets(self) -> tuple[TicketOnPage, ...]:
@@ -119,7 +115,7 @@ MARKS: Final = Own(
 )
 
 
-class Look(NamedTuple):
+class ShownBooking(NamedTuple):
     """What the page of a booking shows, but for its event."""
 
     own: Own
@@ -162,14 +158,14 @@ def own_of(found: BookingOnPage, seconds: int) -> Own:
     )
 
 
-def look_of(
+def shown_booking(
     found: BookingOnPage, own: Own, names: NamesOnPage | None, moved: Moved | None, *, saved: bool = False
-) -> Look:
+) -> ShownBooking:
     """Return what the page shows, with `own` for what is the reader's own: theirs, or marks."""
     booking, payment = found.booking, found.payment
     currency, back = booking.currency, booking.refunded_minor + booking.outside_minor
     asking = payment is not None and payment.state == "action_needed" and payment.next_action is not None
-    return Look(
+    return ShownBooking(
         own,
         found.state,
         found.tickets,
@@ -200,7 +196,7 @@ def marked(
     ):
         return None
     marks = {each.id: mark for each, mark in zip(found.tickets, MARKS.tickets, strict=False)}
-    if names is not None and (names := names.without_ids(marks)) is None:
+    if names is not None and (names := names.marked(marks)) is None:
         return None
     own = Own(
         MARKS.id,

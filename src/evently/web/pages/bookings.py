@@ -32,12 +32,12 @@ from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.booking_page import (
     BookingOnPage,
-    Look,
     Moved,
+    ShownBooking,
     TicketOnPage,
-    look_of,
     marked,
     own_of,
+    shown_booking,
 )
 from evently.web.pages.forms import Form, FormError, read_form
 from evently.web.pages.holding import forget_hold, hold_of, keep_hold
@@ -172,8 +172,10 @@ async def my_tickets(request: Request) -> Response[str]:
         page = await sales.reads.list_bookings_of_buyer(
             context.database, request.actor.id, kind, context.clock(), limit, None
         )
-        lists[kind] = await _show_all(request, page.data)
-    lists["upcoming"].sort(key=lambda each: each.event.starts_at)
+        lists[kind] = page.data
+    shown = iter(await _show_all(request, [each for kind in lists.values() for each in kind]))
+    upcoming, past, cancelled = [[next(shown) for _ in kind] for kind in lists.values()]
+    upcoming.sort(key=lambda each: each.event.starts_at)
     received = await sales.reads.list_received_tickets(context.database, request.actor.id, _UPCOMING_MAX)
     offered = await _offered_to(request)
     event_ids = {each.event_id for each in received} | {each.transfer.event_id for each in offered}
@@ -182,9 +184,9 @@ async def my_tickets(request: Request) -> Response[str]:
         request,
         "my_tickets.html",
         headers=kept_for(request),
-        upcoming=lists["upcoming"],
-        past=lists["past"],
-        cancelled=lists["cancelled"],
+        upcoming=upcoming,
+        past=past,
+        cancelled=cancelled,
         received=[(each, events[each.event_id]) for each in received],
         offered=[(each, events[each.transfer.event_id]) for each in offered],
     )
@@ -205,7 +207,7 @@ async def _offered_to(request: Request) -> list[sales.reads.TransferStory]:
 async def read_booking(request: Request, booking_id: UUID) -> BookingOnPage:
     """Return a booking of the reader; another person's is not found."""
     context = request.context
-    booking, offered_to = await context.bookings.see(booking_id)
+    booking, offered_to = await context.bookings.get_with_offers(booking_id)
     if booking.buyer_id != request.actor.id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
     type_ids = {ticket.ticket_type_id for ticket in booking.tickets}
@@ -250,6 +252,7 @@ def _show(
         show_id("bkg", booking.booking_id),
         reference_of(booking.booking_id),
         tuple(_show_ticket(ticket, names, booking, offered_to) for ticket in booking.tickets),
+        Money(booking.total_minor(), booking.currency),
         payment,
     )
 
@@ -295,12 +298,12 @@ async def _page(
     is_plain = refused is None and not errors and found.state != "paying" and hold_of(request) is None
     if is_plain and (alike := marked(found, names)) is not None:
         like, unnamed, marks = alike
-        look = look_of(like, marks, unnamed, moved, saved=saved)
+        shown = shown_booking(like, marks, unnamed, moved, saved=saved)
 
         def values() -> dict[str, Any]:
-            return _values(found, look, None) | {"here": look.address}
+            return _values(found, shown, None) | {"here": shown.address}
 
-        key = (found.since, look)
+        key = (found.since, shown)
         return render_alike(request, key, "booking.html", values, marks.texts(), own.texts())
     no = None if refused is None else sentence_of(refused)
     if refused is not None and isinstance(refused.refusal, AttendeesRefusal):
@@ -310,16 +313,16 @@ async def _page(
         "booking.html",
         status=PROBLEMS[refused.refusal].status if refused is not None else 422 if errors else 200,
         headers={"refresh": str(_ASKED_AGAIN_SECONDS)} if found.state == "paying" else {},
-        **_values(found, look_of(found, own, names, moved, saved=saved), no),
+        **_values(found, shown_booking(found, own, names, moved, saved=saved), no),
     )
 
 
-def _values(found: BookingOnPage, look: Look, no: str | None) -> dict[str, Any]:
+def _values(found: BookingOnPage, shown: ShownBooking, no: str | None) -> dict[str, Any]:
     return {
-        "found": look,
+        "found": shown,
         "event": found.event,
         "event_address": found.event_address,
-        "names": look.names,
+        "names": shown.names,
         "no": no,
     }
 

@@ -52,7 +52,7 @@ class NamesOnPage(NamedTuple):
         """Return the name on a ticket, or an empty text."""
         return next((field.value for field in self.fields if field.ticket_id == ticket_id), "")
 
-    def without_ids(self, marks: Mapping[str, str]) -> NamesOnPage | None:
+    def marked(self, marks: Mapping[str, str]) -> NamesOnPage | None:
         """Return the same with marks for the ids of tickets; None if there is a name or an error."""
         if self.errors or any(field.value for field in self.fields):
             return None

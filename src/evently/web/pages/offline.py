@@ -103,15 +103,14 @@ async def tickets_to_keep(request: Request) -> Response[TicketsToKeep]:
     async with context.database.snapshot() as snapshot:
         events = await catalogue.find_events(snapshot, event_ids)
         names = await sales.reads.list_type_names(snapshot, event_ids)
-        given = {
-            booking.booking_id: await attendees.find_names(snapshot, booking)
-            for booking in bookings
-            if events[booking.event_id].attendee_names != "not_asked"
-        }
+        named = [each for each in bookings if events[each.event_id].attendee_names != "not_asked"]
+        given = await attendees.find_names_of(snapshot, named)
+        transfers = await sales.reads.list_open_of_giver(snapshot, request.actor.id, _TICKETS_MAX)
+    offered = {each.ticket_id: each.address for each in transfers}
     bookings = [each for each in bookings if events[each.event_id].state != "cancelled"]
     bookings.sort(key=lambda each: events[each.event_id].starts_at)
     found = [
-        _ticket(booking, number, events[booking.event_id], names, given.get(booking.booking_id))
+        _ticket(booking, number, events[booking.event_id], names, (given.get(ticket.ticket_id), offered))
         for booking in bookings
         for number, ticket in enumerate(booking.tickets)
         if ticket.state != "void"
@@ -129,7 +128,8 @@ async def _received(request: Request) -> dict[UUID, Booking]:
     database, person_id = request.context.database, request.actor.id
     async with database.transaction() as tx:
         held = await sales.reads.list_received_upcoming(tx, person_id, request.context.clock(), _BOOKINGS_MAX)
-    return {each.ticket_id: await sales.reads.get_booking(database, each.booking_id) for each in held}
+        bookings = await sales.reads.get_bookings(tx, {each.booking_id for each in held})
+    return {each.ticket_id: bookings[each.booking_id] for each in held}
 
 
 def _ticket(
@@ -137,14 +137,16 @@ def _ticket(
     number: int,
     event: catalogue.Event,
     names: dict[UUID, str],
-    given: dict[UUID, attendees.TicketName] | None,
+    more: tuple[attendees.TicketName | None, dict[UUID, str | None]],
 ) -> TicketToKeep:
-    ticket, count = booking.tickets[number], len(booking.tickets)
+    """Return a ticket; `more` of it: its name, and to whom its holder offers which tickets."""
+    ticket, count, (given, offered) = booking.tickets[number], len(booking.tickets), more
     name = names.get(ticket.ticket_type_id, "Ticket")
     printed = msgspec.json.encode(
         (
             ticket,
-            (given or {}).get(ticket.ticket_id),
+            given,
+            offered.get(ticket.ticket_id),
             event.version,
             event.venue_name,
             event.city,

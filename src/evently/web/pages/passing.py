@@ -8,7 +8,7 @@ from uuid import UUID
 
 from evently import catalogue, sales, tickets
 from evently.accounts import AccountsRefusal
-from evently.kit.errors import Invalid, Refused
+from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import TicketId, TransferId, show_id
 from evently.kit.money import Money
 from evently.sales.nouns import Transfer
@@ -30,6 +30,8 @@ from evently.web.passing import (
 )
 from evently.web.services import Request
 
+_WITHDRAW: Final = "withdraw"
+_VERBS: Final = {"accept": accept_ticket, "decline": decline_ticket, _WITHDRAW: take_offer_back}
 Page = Response[str] | Response[None]
 
 
@@ -76,39 +78,23 @@ async def transfer_page(request: Request, transfer_id: FromPath[TransferId]) -> 
     return await _transfer(request, transfer_id)
 
 
-@act("/transfers/{transfer_id}/accept", **policy(SIGNED_IN, rate="bookings"))
-async def accept(request: Request, transfer_id: FromPath[TransferId]) -> Page:
-    """Accept a ticket."""
+@act("/transfers/{transfer_id}/{verb}", **policy(SIGNED_IN, rate="bookings"))
+async def answer(request: Request, transfer_id: FromPath[TransferId], verb: FromPath[str]) -> Page:
+    """Accept or decline a ticket as its receiver, or take its offer back as its giver (`withdraw`)."""
     await read_form(request)
+    act_on = _VERBS.get(verb)
+    if act_on is None:
+        raise Refused(CommonRefusal.NOT_FOUND)
+    seen = await see_transfer(request, transfer_id) if verb == _WITHDRAW else None
     try:
-        await accept_ticket(request, transfer_id)
+        await act_on(request, transfer_id)
     except Refused as exc:
+        if seen is not None:
+            return await _pass_on(request, seen.story.transfer.ticket_id, refused=exc)
         return await _transfer(request, transfer_id, exc)
+    if seen is not None:
+        return see_other(_address(seen.story.transfer.ticket_id))
     return see_other(f"/transfers/{show_id('trf', transfer_id)}")
-
-
-@act("/transfers/{transfer_id}/decline", **policy(SIGNED_IN, rate="bookings"))
-async def decline(request: Request, transfer_id: FromPath[TransferId]) -> Page:
-    """Decline a ticket."""
-    await read_form(request)
-    try:
-        await decline_ticket(request, transfer_id)
-    except Refused as exc:
-        return await _transfer(request, transfer_id, exc)
-    return see_other(f"/transfers/{show_id('trf', transfer_id)}")
-
-
-@act("/transfers/{transfer_id}/withdraw", **policy(SIGNED_IN, rate="bookings"))
-async def withdraw(request: Request, transfer_id: FromPath[TransferId]) -> Page:
-    """Take the offer of a ticket back."""
-    await read_form(request)
-    seen = await see_transfer(request, transfer_id)
-    ticket_id = seen.story.transfer.ticket_id
-    try:
-        await take_offer_back(request, transfer_id)
-    except Refused as exc:
-        return await _pass_on(request, ticket_id, refused=exc)
-    return see_other(_address(ticket_id))
 
 
 async def _pass_on(
@@ -206,4 +192,4 @@ def _address(ticket_id: UUID) -> str:
     return f"/tickets/{show_id('tkt', ticket_id)}/pass-on"
 
 
-routes: Final = [pass_on_page, pass_on, give_back, transfer_page, accept, decline, withdraw]
+routes: Final = [pass_on_page, pass_on, give_back, transfer_page, answer]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import markupsafe
 
-from evently import attendees, tickets
+from evently import attendees, sales, tickets
 from evently.attendees import AttendeesRefusal
 from evently.kit.errors import Invalid, Refused
 from evently.kit.ids import BookingId, TicketId, show_id
@@ -37,7 +37,7 @@ async def show_ticket(request: Request, ticket_id: FromPath[TicketId], saved: Sa
     """Return a ticket of the reader, as large as the door's reader wants it."""
     database, reader_id = request.context.database, request.actor.id
     issued, ticket = await tickets.load_ticket_of_person(database, reader_id, ticket_id)
-    return _page(request, issued, ticket, saved=saved == "name")
+    return await _page(request, issued, ticket, saved=saved == "name")
 
 
 @act("/tickets/{ticket_id}/name", **policy(SIGNED_IN))
@@ -50,7 +50,7 @@ async def name_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
         name, wrong = attendees.check_name(typed, f"/{_NAME}")
         if wrong:
             errors = errors_of(Invalid(wrong[:1]), {f"/{_NAME}": _NAME})
-            return _page(request, issued, ticket, typed=typed, errors=errors)
+            return await _page(request, issued, ticket, typed=typed, errors=errors)
     try:
         if not ticket.held:
             raise Refused(AttendeesRefusal.NAME_FIXED, "passed_on")
@@ -60,11 +60,11 @@ async def name_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
     except Refused as exc:
         if not isinstance(exc.refusal, AttendeesRefusal):
             raise
-        return _page(request, issued, ticket, refused=exc)
+        return await _page(request, issued, ticket, refused=exc)
     return see_other(f"/tickets/{show_id('tkt', ticket_id)}?saved=name#name")
 
 
-def _page(
+async def _page(
     request: Request,
     issued: IssuedTickets,
     ticket: IssuedTicket,
@@ -102,7 +102,16 @@ def _page(
         errors=errors,
         no=None if refused is None else why_not_saved(refused, event),
         saved=saved,
+        offered_to=await _offered_to(request, issued, ticket),
     )
+
+
+async def _offered_to(request: Request, issued: IssuedTickets, ticket: IssuedTicket) -> str | None:
+    """Return the address to which the reader offers a ticket now."""
+    event_id, reader_id = issued.event.event_id, request.actor.id
+    found = await sales.reads.list_transfers_of_ticket(request.context.database, event_id, ticket.ticket_id)
+    mine = [each for each in found if each.state == "offered" and each.giver_id == reader_id]
+    return mine[0].address if mine else None
 
 
 @show("/tickets/{ticket_id}/apple.pkpass", **policy(SIGNED_IN))

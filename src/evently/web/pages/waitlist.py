@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple
 from urllib.parse import urlencode
@@ -191,11 +192,9 @@ async def _list(
     page = await sales.reads.list_entries_of_buyer(
         context.database, request.actor.id, _ENTRIES_MAX, None, live=False
     )
-    live: list[EntryOnPage] = []
-    over: list[EntryOnPage] = []
-    for entry in page.data:
-        shown = await _show(request, entry)
-        (live if entry.state in ("waiting", "offered") else over).append(shown)
+    shown = await _show_all(request, page.data)
+    live = [each for each in shown if each.entry.state in ("waiting", "offered")]
+    over = [each for each in shown if each.entry.state not in ("waiting", "offered")]
     live.sort(key=lambda each: each.entry.state != "offered")  # what must be decided comes first
     return render(
         request,
@@ -209,21 +208,36 @@ async def _list(
     )
 
 
-async def _show(request: Request, entry: WaitlistEntry) -> EntryOnPage:
-    context = request.context
+async def _show_all(request: Request, entries: Sequence[WaitlistEntry]) -> list[EntryOnPage]:
+    """Return entries as pages show them: their events and ticket types are read together."""
+    if not entries:
+        return []
+    context, event_ids = request.context, list({entry.event_id for entry in entries})
     async with context.database.snapshot() as snapshot:
-        event = (await catalogue.find_events(snapshot, [entry.event_id]))[entry.event_id]
-        sale = await sales.reads.read_sale(snapshot, entry.event_id)
-    position = await context.waitlist_positions.get_position(entry)
-    zone = event.place.zone
-    estimate, ends = position.estimate, position.offer_expires_at
-    terms = sale.ticket_types.get(entry.ticket_type_id)
+        events = await catalogue.find_events(snapshot, event_ids)
+        names = await sales.reads.list_type_names(snapshot, event_ids)
+    positions = await context.waitlist_positions.get_positions(entries)
+    return [
+        _show(
+            each,
+            events[each.event_id],
+            names.get(each.ticket_type_id, "Ticket"),
+            positions[each.entry_id],
+        )
+        for each in entries
+    ]
+
+
+def _show(
+    entry: WaitlistEntry, event: catalogue.Event, type_name: str, position: WaitlistPosition
+) -> EntryOnPage:
+    zone, estimate, ends = event.place.zone, position.estimate, position.offer_expires_at
     query = urlencode({"type": show_id("tty", entry.ticket_type_id), "quantity": entry.quantity})
     return EntryOnPage(
         show_id("wle", entry.entry_id),
         entry,
         event,
-        "Ticket" if terms is None else terms.name,
+        type_name,
         event_address(event),
         position,
         None if ends is None else ends.astimezone(zone),
