@@ -21,6 +21,7 @@ from evently.sales.commands.bookings import BookingLine, CancelBooking, PlaceBoo
 from evently.sales.outcomes import Booked, Listed, No, Outcome
 from evently.sales.reads import Pool, find_sale
 from tests.support.catalogue import until_somebody_waits
+from tests.support.sales_desk import PATIENT
 
 DEADLINE_SECONDS: Final = 30.0
 
@@ -29,7 +30,7 @@ DEADLINE_SECONDS: Final = 30.0
 async def open_engine(url: str, clock: Clock, **options: Any) -> AsyncIterator[Engine]:
     """Run an engine as in another process: with a pool, connections and a memory of its own."""
     database = await Database.open(DatabaseOptions(url))
-    engine = Engine(database, EngineOptions(**options), clock, new_id)
+    engine = Engine(database, EngineOptions(**(PATIENT | options)), clock, new_id)
     await engine.start()
     try:
         yield engine
