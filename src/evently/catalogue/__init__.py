@@ -20,6 +20,7 @@ from evently.catalogue.checks import (
     check_start,
     check_times,
     countries,
+    zones_of_countries,
 )
 from evently.catalogue.events import (
     delete_event,
@@ -169,4 +170,5 @@ __all__ = [
     "update_venue",
     "wall_time_of",
     "whichever_version",
+    "zones_of_countries",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -35,10 +36,23 @@ class CatalogueRefusal(Refusal):
 
 
 @cache
-def countries() -> frozenset[str]:
-    """Return the codes of ISO 3166-1 alpha-2, as the IANA time zone database lists them."""
-    lines = files("tzdata.zoneinfo").joinpath("iso3166.tab").read_text(encoding="utf-8").splitlines()
-    return frozenset(line[:2] for line in lines if not line.startswith("#"))
+def countries() -> Mapping[str, str]:
+    """Return the names of countries by their codes of ISO 3166-1 alpha-2, as the IANA database has them."""
+    return {row[0]: row[1] for row in _read_table("iso3166.tab")}
+
+
+@cache
+def zones_of_countries() -> Mapping[str, tuple[str, ...]]:
+    """Return the time zones of each country, as the IANA time zone database lists them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for code, _, zone, *_ in _read_table("zone.tab"):
+        found[code] = (*found.get(code, ()), zone)
+    return found
+
+
+def _read_table(name: str) -> list[list[str]]:
+    lines = files("tzdata.zoneinfo").joinpath(name).read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines if not line.startswith("#")]
 
 
 def check_venue(complaints: Complaints, terms: VenueTerms) -> None:

@@ -20,7 +20,7 @@ from evently.organizing.conditions import (
     change_conditions,
 )
 from evently.organizing.copies import EventCopy, copy_event
-from evently.organizing.edits import Added, Edited, get_part, refuse_online_payment
+from evently.organizing.edits import Added, Edited, get_part, refuse_online_payment, refuse_unpayable
 from evently.organizing.events import (
     EventChanges,
     cancel_event,
@@ -45,6 +45,7 @@ from evently.organizing.promos import (
     get_promo,
     retire_promo_code,
 )
+from evently.organizing.publishing import list_obstacles
 from evently.organizing.rehearsals import copy_for_rehearsal, make_for_rehearsal, plain_hall
 from evently.organizing.seat_blocks import (
     BlockName,
@@ -131,11 +132,13 @@ __all__ = [
     "get_part",
     "get_promo",
     "get_seat_block",
+    "list_obstacles",
     "make_for_rehearsal",
     "plain_hall",
     "publish_event",
     "put_seating",
     "refuse_online_payment",
+    "refuse_unpayable",
     "remove_pool",
     "remove_seat_block",
     "retire_promo_code",

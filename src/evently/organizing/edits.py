@@ -93,6 +93,12 @@ def refuse_online_payment(sale: Sale) -> None:
         raise Refused(SalesRefusal.NO_GATEWAY, "publishing")
 
 
+def refuse_unpayable(edited: Edited, *, payable: bool) -> None:
+    """Refuse an edit that makes a published event paid online where no gateway is named; a draft may be."""
+    if edited.event.state == "published" and not payable:
+        refuse_online_payment(edited.sale)
+
+
 def get_part(parts: Mapping[UUID, Part], part_id: UUID) -> Part:
     """Return a pool or a ticket type of a sale. Refuses `not-found`."""
     part = parts.get(part_id)

@@ -42,11 +42,10 @@ from evently.organizing.edits import (
     edit_sale,
     edit_times,
     lock_for_edit,
-    refuse_online_payment,
     write_version,
 )
 from evently.organizing.maps import copy_map
-from evently.organizing.payable import check_sale_payable
+from evently.organizing.publishing import list_obstacles
 from evently.organizing.terms import SaleTerms, check_sale, pools_of, ticket_types_of
 from evently.organizing.windows import check_window
 from evently.organizing.zones import seats_by_zone
@@ -173,11 +172,8 @@ async def publish_event(
     event, sale = await lock_for_edit(tx, event_id)
     if event.state == "published":
         return Edited(event, sale)
-    if event.starts_at <= now:
-        raise Refused(CatalogueRefusal.STARTED_ALREADY)
-    if not paid_online:
-        refuse_online_payment(sale)
-    check_sale_payable(denominations, sale)
+    if obstacles := list_obstacles(event, sale, now, denominations, paid_online=paid_online):
+        raise obstacles[0]
     await catalogue.mark_published(tx, event_id, now)
     return await edit_sale(tx, sale, OpenSale(event_id), now)
 

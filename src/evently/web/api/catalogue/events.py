@@ -44,11 +44,11 @@ from evently.web.api.catalogue.shapes import (
     TypeView,
 )
 from evently.web.api.catalogue.venues import MANAGERS, show_venue
-from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
+from evently.web.edge.auth import PUBLIC, SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import require_if_match
 from evently.web.edge.context import Response
 from evently.web.edge.memory import Kept, kept
-from evently.web.edge.problems import problems
+from evently.web.edge.problems import problems, sentence_of
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, patch, post
 from evently.web.services import Request, Services
 from evently.web.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
@@ -61,6 +61,19 @@ _ORGANIZERS: Final = "Organizer: events"
 Shown = TypeVar("Shown", bound=TypeView)
 
 _encode: Final = msgspec.json.Encoder().encode
+
+
+class ObstacleView(msgspec.Struct, frozen=True):
+    """A problem that publishing would have: its code, and what it says about the event."""
+
+    code: Annotated[str, msgspec.Meta(examples=["nothing-to-sell"])]
+    detail: Annotated[str, msgspec.Meta(examples=["The event has no ticket type that can be sold."])]
+
+
+class PublishingCheckView(msgspec.Struct, frozen=True):
+    """What keeps a draft from being published."""
+
+    obstacles: list[ObstacleView]
 
 
 @post(
@@ -209,6 +222,34 @@ async def publish_event(request: Request, event_id: FromPath[EventId]) -> Respon
     return await _answer_edited(request, edited)
 
 
+@get(
+    "/v1/events/{event_id}/publishing-check",
+    operation_id="checkPublishing",
+    summary="Check whether an event can be published",
+    description="What `publishEvent` would refuse now, all of it. Nothing: the draft can be published.",
+    tags=[_ORGANIZERS],
+    responses=problems(),
+    **policy(organizer("manager", "events:read")),
+)
+async def check_publishing(request: Request, event_id: FromPath[EventId]) -> Response[PublishingCheckView]:
+    """Return what keeps a draft from being published."""
+    context = request.context
+    async with context.database.snapshot() as snapshot:
+        event = (await catalogue.find_events(snapshot, [event_id])).get(event_id)
+        if event is None:
+            raise Refused(CommonRefusal.NOT_FOUND)
+        sale = await read_sale(snapshot, event_id)
+    found = organizing.list_obstacles(
+        event,
+        sale,
+        context.clock(),
+        context.checkout.denominations,
+        paid_online=context.checkout.gateway is not None,
+    )
+    view = PublishingCheckView([ObstacleView(each.refusal.value, sentence_of(each)) for each in found])
+    return Response(view, headers={"cache-control": _PRIVATE})
+
+
 @post(
     "/v1/events/{event_id}/cancel",
     operation_id="cancelEvent",
@@ -350,4 +391,13 @@ def show_seating(hall: Hall) -> SeatingView:
     return SeatingView(hall.plan.digest, sum(zone.seats for zone in zones), zones)
 
 
-routes: Final = [create_event, copy_event, get_event, change_event, publish_event, cancel_event, delete_event]
+routes: Final = [
+    create_event,
+    copy_event,
+    get_event,
+    change_event,
+    check_publishing,
+    publish_event,
+    cancel_event,
+    delete_event,
+]

@@ -14,7 +14,7 @@ from evently.catalogue import Event
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import EventId, PoolId, TicketTypeId, show_id
 from evently.kit.shapes import copy_fields
-from evently.organizing import AddedTicketType, NewPool, PoolChanges, TicketTypeChanges, get_part
+from evently.organizing import AddedTicketType, Edited, NewPool, PoolChanges, TicketTypeChanges, get_part
 from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Pool, Sale, read_sale
 from evently.sales.terms import TicketTypeTerms
@@ -177,7 +177,7 @@ async def add_ticket_type(
         added = await organizing.add_ticket_type(
             tx, event_id, data, context.clock(), context.checkout.denominations
         )
-        refuse_unpayable(added.event, added.sale, payable=payable)
+        organizing.refuse_unpayable(Edited(added.event, added.sale), payable=payable)
     view = _show_type(context, added.sale, added.sale.ticket_types[added.part_id])
     return answer_added_part(request, added.event, "ticket-types", view.id, view)
 
@@ -206,7 +206,7 @@ async def change_ticket_type(
         event, sale = await organizing.change_ticket_type(
             tx, event_id, ticket_type_id, data, context.clock(), seen, context.checkout.denominations
         )
-        refuse_unpayable(event, sale, payable=payable)
+        organizing.refuse_unpayable(Edited(event, sale), payable=payable)
     return answer_changed_part(request, event, _show_type(context, sale, sale.ticket_types[ticket_type_id]))
 
 
@@ -232,12 +232,6 @@ async def retire_ticket_type(
 async def is_payable(context: Services) -> bool:
     """Return whether bookings can be paid online. Ask before a transaction: it may read the database."""
     return await context.checkout.find_gateway() is not None
-
-
-def refuse_unpayable(event: Event, sale: Sale, *, payable: bool) -> None:
-    """Refuse an edit that makes a published event paid online where no gateway is named; a draft may be."""
-    if event.state == "published" and not payable:
-        organizing.refuse_online_payment(sale)
 
 
 async def read_event_and_sale(context: Services, event_id: UUID) -> tuple[Event, Sale]:

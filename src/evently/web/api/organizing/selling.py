@@ -12,7 +12,7 @@ from typing import Final
 from evently import organizing
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId
-from evently.organizing import ConditionsChanges, SeatChoice, SeatingDraft
+from evently.organizing import ConditionsChanges, Edited, SeatChoice, SeatingDraft
 from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Sale
 from evently.seating import SeatState
@@ -28,7 +28,6 @@ from evently.web.api.organizing.parts import (
     answer_part,
     is_payable,
     read_event_and_sale,
-    refuse_unpayable,
 )
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import require_if_match
@@ -80,7 +79,7 @@ async def change_conditions(
         event, sale = await organizing.change_conditions(
             tx, event_id, data, context.clock(), seen, context.checkout.denominations
         )
-        refuse_unpayable(event, sale, payable=payable)
+        organizing.refuse_unpayable(Edited(event, sale), payable=payable)
     return answer_changed_part(request, event, _show_conditions(sale))
 
 

@@ -2,7 +2,12 @@
 
 desk      the frame of every page: who reads it, with which role, and the pages that the role may open
 home      choosing or making an organizer; its home: what is ahead, what was sold, what needs a person
-events    an event at a glance
+events    an event at a glance, its checklist, publishing it
+creating  a new event in one form
+editing   what people read about an event; moving it
+tickets   ticket types and pools; codes: promo codes; terms: money back, names, the door
+saving    errors at their fields, and both versions when two people edit
+typed     what organizers type: times, prices, shares
 
 A page calls the verbs that the API calls, with the policy of the API's route. A page of an event is one line
 in `desk.TABS`; the routes of each module are listed here.
@@ -10,8 +15,16 @@ in `desk.TABS`; the routes of each module are listed here.
 
 from typing import Final
 
-from evently.web.pages.organize import events, home
+from evently.web.pages.organize import codes, creating, editing, events, home, terms, tickets
 
 __all__ = ["routes"]
 
-routes: Final = [*home.routes, *events.routes]
+routes: Final = [
+    *home.routes,
+    *creating.routes,
+    *events.routes,
+    *editing.routes,
+    *tickets.routes,
+    *codes.routes,
+    *terms.routes,
+]

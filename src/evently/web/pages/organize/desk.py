@@ -47,7 +47,15 @@ class Group(NamedTuple):
 TABS: Final = (
     Group("", (Tab("", "Overview", "door"),)),
     Group("Sale", ()),
-    Group("Set up", ()),
+    Group(
+        "Set up",
+        (
+            Tab("edit", "Details"),
+            Tab("tickets", "Tickets"),
+            Tab("codes", "Codes"),
+            Tab("terms", "Terms"),
+        ),
+    ),
     Group("On the day", ()),
 )
 # The pages of an organizer, likewise.
@@ -82,6 +90,16 @@ class Desk(NamedTuple):
     def address(self) -> str:
         """The home of the organizer."""
         return organizer_address(self.organizer.organizer_id)
+
+    @property
+    def event_address(self) -> str:
+        """The event's address at the desk."""
+        assert self.event is not None, "only pages of an event have one"
+        return event_address(self.event.event_id)
+
+    def opens(self, address: str) -> bool:
+        """Return whether the menu leads to a page."""
+        return any(link.address == address for menu in self.tabs or () for link in menu.links)
 
     @property
     def zone(self) -> ZoneInfo:

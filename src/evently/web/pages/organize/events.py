@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from datetime import datetime
+from typing import Annotated, Final, Literal, NamedTuple
+from uuid import UUID
 
+from evently import organizing
+from evently.catalogue import CatalogueRefusal, Event
+from evently.kit.errors import Refusal, Refused
 from evently.kit.ids import EventId
 from evently.kit.money import Money
+from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import (
     OnSaleState,
     Sale,
@@ -17,10 +23,15 @@ from evently.sales.reads import (
 )
 from evently.web.edge.auth import policy
 from evently.web.edge.context import Response
-from evently.web.edge.routing import FromPath
-from evently.web.pages.organize.desk import MEMBERS, open_event, render_desk
-from evently.web.pages.rendering import show
+from evently.web.edge.problems import sentence_of
+from evently.web.edge.routing import FromPath, QueryParameter
+from evently.web.pages import words
+from evently.web.pages.browsing import event_address as buyers_address
+from evently.web.pages.organize.desk import MANAGERS, MEMBERS, event_address, open_event, render_desk
+from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
+
+Done = Annotated[str, QueryParameter(max_length=20)]
 
 
 class TypeRow(NamedTuple):
@@ -34,27 +45,105 @@ class TypeRow(NamedTuple):
     zone: str | None
 
 
+class Step(NamedTuple):
+    """A line of the checklist of a draft: done, missing (it cannot be published), or better (advice)."""
+
+    kind: Literal["done", "missing", "better"]
+    text: str
+    link: str = ""  # the page on which it is mended
+    name: str = ""
+
+
+_DONE: Final = {
+    "made": "The draft is made. Here is what it needs before you publish it.",
+    "published": "It is published. Buyers find it under the address below.",
+}
+_MENDED_AT: Final[dict[Refusal, tuple[str, str]]] = {
+    CatalogueRefusal.STARTED_ALREADY: ("edit", "Change the time"),
+    SalesRefusal.NOTHING_TO_SELL: ("tickets", "Add tickets"),
+    SalesRefusal.NO_GATEWAY: ("terms", "Change how it is paid"),
+    SalesRefusal.AMOUNT_NOT_PAYABLE: ("tickets", "Change the price"),
+}
+
+
 @show("/organize/events/{event_id}", **policy(MEMBERS))
-async def show_event(request: Request, event_id: FromPath[EventId]) -> Response[str]:
-    """Return an event at a glance."""
+async def show_event(request: Request, event_id: FromPath[EventId], done: Done = "") -> Response[str]:
+    """Return an event at a glance; of a draft, also what is missing."""
+    return await _page(request, event_id, done=_DONE.get(done, ""))
+
+
+@act("/organize/events/{event_id}/publish", **policy(MANAGERS))
+async def publish_event(request: Request, event_id: FromPath[EventId]) -> Response[str] | Response[None]:
+    """Publish a draft; or say what it still needs."""
+    context = request.context
+    try:
+        async with context.database.transaction() as tx:
+            await organizing.publish_event(
+                tx,
+                event_id,
+                context.clock(),
+                context.checkout.denominations,
+                paid_online=context.checkout.gateway is not None,
+            )
+    except Refused as exc:
+        if exc.refusal not in _MENDED_AT:
+            raise
+        return await _page(request, event_id, refused=sentence_of(exc))
+    context.memory.forget(event_id)
+    return see_other(f"{event_address(event_id)}?done=published")
+
+
+async def _page(request: Request, event_id: UUID, *, done: str = "", refused: str = "") -> Response[str]:
     desk = await open_event(request, event_id)
+    assert desk.event is not None, "it was just read"
     sale, now = await find_sale(request.context.database, event_id), request.context.clock()
     sold = [terms for terms in sale.ticket_types.values() if not terms.retired]
     state = state_of_sale(sale, [(terms, sale.available_at(terms, now)) for terms in sold], now)
+    is_draft = desk.event.state == "draft"
     return render_desk(
         request,
         desk,
         "event.html",
+        status=409 if refused else 200,
+        done=done,
+        refused=refused,
+        steps=_checklist(request, desk.event, sale, now) if is_draft and desk.manages else [],
         places=places_of(sale),
         state=state,
-        types=_types(sale, request),
-        opens=sale.on_sale_at.astimezone(desk.zone),
+        types=_types(sale, now),
+        address=buyers_address(desk.event),
         now=now,
     )
 
 
-def _types(sale: Sale, request: Request) -> list[TypeRow]:
-    now = request.context.clock()
+def _checklist(request: Request, event: Event, sale: Sale, now: datetime) -> list[Step]:
+    """Return what a draft has, what it cannot be published without, and what makes it better."""
+    checkout, at = request.context.checkout, event_address(event.event_id)
+    found = organizing.list_obstacles(
+        event, sale, now, checkout.denominations, paid_online=checkout.gateway is not None
+    )
+    steps = []
+    for exc in found:
+        tab, name = _MENDED_AT[exc.refusal]
+        steps.append(Step("missing", sentence_of(exc), f"{at}/{tab}", name))
+    refusals = {exc.refusal for exc in found}
+    if CatalogueRefusal.STARTED_ALREADY not in refusals:
+        starts = words.moment(event.starts_at_local)
+        steps.append(Step("done", f"It starts on {starts}, at {event.venue_name} in {event.city}."))
+    if SalesRefusal.NOTHING_TO_SELL not in refusals:
+        count = sum(not terms.retired for terms in sale.ticket_types.values())
+        steps.append(Step("done", f"It has {words.count(count, 'ticket type')}."))
+    if not event.description.strip():
+        steps.append(Step("better", "It has no description yet.", f"{at}/edit", "Write one"))
+    if event.image_url is None:
+        steps.append(Step("better", "It has no picture: a poster is drawn for it.", f"{at}/edit", "Add one"))
+    _, conditions = sale.conditions_now()
+    refunds = words.refund_terms(conditions, event.starts_at, event.place.zone)[0]
+    steps.append(Step("better", f"Refunds, as buyers read it: {refunds}", f"{at}/terms", "Change the terms"))
+    return steps
+
+
+def _types(sale: Sale, now: datetime) -> list[TypeRow]:
     rows = []
     for terms in sorted(sale.ticket_types.values(), key=lambda each: each.position):
         if terms.retired:
@@ -66,4 +155,4 @@ def _types(sale: Sale, request: Request) -> list[TypeRow]:
     return rows
 
 
-routes: Final = [show_event]
+routes: Final = [show_event, publish_event]

@@ -1,0 +1,115 @@
+"""Saving what an editor typed: every error at its field, or both versions when another editor was first.
+
+save          carry out a verb; returns the status of the answer, 0 when it was saved
+show_stale    the page with both versions: keep mine, or take theirs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from evently import organizing
+from evently.db import Connection
+from evently.kit.errors import CommonRefusal, Invalid, Refused
+from evently.organizing import Edited
+from evently.web.edge.context import Response
+from evently.web.edge.problems import PROBLEMS, sentence_of
+from evently.web.pages.forms import Form
+from evently.web.pages.organize.desk import Desk, render_desk
+from evently.web.pages.organize.typed import Typed, errors_at
+from evently.web.services import Request
+
+SAVED: Final = 0
+_NOT_KEPT: Final = frozenset({"version", "confirmed", "door_version"})
+
+
+class Difference(NamedTuple):
+    """A field of which two editors have different versions."""
+
+    label: str
+    mine: str
+    theirs: str
+
+
+class _Wrong(Exception):
+    """Raised in a transaction that must not be committed."""
+
+
+async def save(
+    request: Request,
+    event_id: UUID,
+    typed: Typed,
+    fields: Mapping[str, str],
+    change: Callable[[Connection], Awaitable[Any]],
+    *,
+    dry_run: bool = False,
+) -> int:
+    """Carry out an edit of an event; return 0, or the status of the answer with what `typed` has noted.
+
+    `fields`: the id of the input for each pointer of a refusal. `dry_run`: check everything, change nothing.
+    """
+    context = request.context
+    payable = await context.checkout.find_gateway() is not None
+    try:
+        async with context.database.transaction() as tx:
+            changed = await change(tx)
+            if isinstance(changed, tuple):  # an event with its sale: `Edited` or `Added`
+                organizing.refuse_unpayable(Edited(changed[0], changed[1]), payable=payable)
+            if typed.errors or dry_run:
+                raise _Wrong
+    except _Wrong:
+        return HTTPStatus.UNPROCESSABLE_ENTITY if typed.errors else SAVED
+    except Invalid as exc:
+        for error in errors_at(exc, fields):
+            typed.wrong(*error)
+        return HTTPStatus.UNPROCESSABLE_ENTITY
+    except Refused as exc:
+        status = PROBLEMS[exc.refusal].status
+        if status == HTTPStatus.CONFLICT:
+            typed.wrong("main", sentence_of(exc))
+        elif exc.refusal is not CommonRefusal.STALE:
+            raise
+        return status
+    context.memory.forget(event_id)
+    return SAVED
+
+
+def show_stale(
+    request: Request,
+    desk: Desk,
+    form: Form,
+    version: int,
+    labels: Mapping[str, str],
+    theirs: Mapping[str, str],
+    back: str,
+    *,
+    name: str = "version",
+) -> Response[str]:
+    """Return the page with both versions. `theirs`: the fields as they are; `back`: the page of the form.
+
+    `name`: of the field with the version.
+    """
+    differences = [
+        Difference(label, form.text(field), theirs[field])
+        for field, label in labels.items()
+        if field in theirs and _same(form.text(field)) != _same(theirs[field])
+    ]
+    return render_desk(
+        request,
+        desk,
+        "stale.html",
+        status=HTTPStatus.PRECONDITION_FAILED,
+        action=request.scope["path"],
+        pairs=[pair for pair in form.pairs if pair[0] not in _NOT_KEPT],
+        version=version,
+        version_name=name,
+        differences=differences,
+        back=back,
+    )
+
+
+def _same(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()

@@ -1,0 +1,359 @@
+"""An event at the desk, from a form to a published sale, as a browser without script uses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from evently import checkin, organizing
+from evently.catalogue import find_events
+from evently.kit.clock import utc_now
+from evently.kit.ids import find_id, show_id
+from evently.organizing import EventChanges
+from evently.sales.reads import find_sale
+from tests.support.box_office import BoxOffice, open_box_office, problem_of
+from tests.support.catalogue import make_organizer
+from tests.support.desk import address_of, open_desk
+from tests.support.forms import form_of
+from tests.support.visitor import Visitor
+
+NEXT_YEAR = f"{utc_now().year + 1}-05-20"
+NEW = "/organize/events/new"
+
+
+@pytest.fixture
+async def office(database_url: str) -> AsyncIterator[BoxOffice]:
+    async with open_box_office(database_url) as opened:
+        yield opened
+
+
+async def _new_organizer(office: BoxOffice) -> tuple[Visitor, str]:
+    organizer_id = await make_organizer(office.context.database, "Seven Lighthouses")
+    return Visitor(office, await office.as_member("owner", organizer_id)), show_id("org", organizer_id)
+
+
+async def test_a_first_event_with_a_new_venue_in_one_form(office: BoxOffice) -> None:
+    visitor, organizer = await _new_organizer(office)
+    await visitor.read(f"/organize/{organizer}")
+    assert f"{NEW}?organizer={organizer}" in visitor.text
+    await visitor.read(NEW)
+    assert visitor.heading() == "New event", "the only organizer of a person need not be named"
+    await visitor.submit(
+        NEW,
+        title="Fog & Brass",
+        starts_day=NEXT_YEAR,
+        starts_clock="8 pm",
+        venue="new",
+        venue_name="Pier 7",
+        venue_address="Pier 7, Hamburg",
+        venue_city="Hamburg",
+        venue_country="DE",
+        currency="EUR",
+        payment="online",
+        price_1="29,90",
+        places_1="1,200",
+        type_2="Child",
+        places_2="50",
+    )
+    assert visitor.status == 422, "Germany has two time zones in the database"
+    assert "Choose the time zone" in visitor.text
+    assert visitor.form(NEW)["price_1"] == "29,90"
+    await visitor.submit(
+        NEW,
+        venue="new",
+        venue_address="Pier 7, Hamburg",
+        venue_country="DE",
+        venue_time_zone="Europe/Berlin",
+        currency="EUR",
+        payment="online",
+    )
+    assert visitor.heading() == "Fog & Brass", visitor.text
+    event_id = find_id("evt", visitor.path.rpartition("/")[2])
+    assert event_id is not None
+    event = (await find_events(office.context.database, [event_id]))[event_id]
+    assert (event.state, event.city, event.time_zone) == ("draft", "Hamburg", "Europe/Berlin")
+    assert f"{event.starts_at_local:%Y-%m-%d %H:%M}" == f"{NEXT_YEAR} 20:00"
+    assert event.ends_at - event.starts_at == timedelta(hours=3)
+    sale = await find_sale(office.context.database, event_id)
+    sold = {
+        terms.name: (terms.price_minor, sale.pools[terms.pool_ids[0]].capacity)
+        for terms in sale.ticket_types.values()
+    }
+    assert sold == {"Regular": (2990, 1200), "Child": (0, 50)}
+    assert sale.conditions_now()[1].payment == "online"
+
+
+async def test_every_error_of_a_new_event_at_once_and_nothing_is_lost(office: BoxOffice) -> None:
+    visitor, _ = await _new_organizer(office)
+    await visitor.read(NEW)
+    typed = {
+        "starts_day": "tomorrow",
+        "starts_clock": "25:00",
+        "price_1": "cheap",
+        "places_1": "many",
+        "type_2": "regular",
+        "venue_city": "Hamburg",
+        "description": "<b>Two sets</b>",
+        "venue_country": "DE",
+        "currency": "EUR",
+    }
+    await visitor.submit(NEW, **typed)
+    assert visitor.status == 422
+    for field in ("title", "starts_day", "starts_clock", "price_1", "places_1", "places_2", "venue_name"):
+        assert f'id="{field}-wrong"' in visitor.text, field
+    form = visitor.form(NEW)
+    assert {name: form[name] for name in typed if name in form} == {
+        name: value for name, value in typed.items() if name in form
+    }
+    assert "&lt;b&gt;Two sets&lt;/b&gt;</textarea>" in visitor.text
+    assert await office.context.database.fetch_value("SELECT count(*) FROM events") == 0
+    assert await office.context.database.fetch_value("SELECT count(*) FROM venues") == 1, (
+        "none was left behind"
+    )
+    await visitor.submit(NEW, **typed, more="yes")
+    assert 'name="type_6"' in visitor.text, "more rows, and what was typed stays"
+    assert visitor.form(NEW)["price_1"] == "cheap"
+
+
+async def test_a_form_that_is_sent_twice_makes_one_draft(office: BoxOffice) -> None:
+    desk = await open_desk(office)
+    await desk.visitor.read(NEW)
+    venue = show_id("ven", office.venue.venue_id)
+    sent = {"title": "Twice", "starts_day": NEXT_YEAR, "places_1": "5", "currency": "EUR", "venue": venue}
+    fields = desk.visitor.form(NEW) | sent
+    await desk.visitor.send(NEW, fields)
+    first = desk.visitor.path
+    await desk.visitor.send(NEW, fields)
+    assert desk.visitor.path == first
+    count = "SELECT count(*) FROM events WHERE title = 'Twice'"
+    assert await office.context.database.fetch_value(count) == 1
+
+
+async def test_a_draft_says_what_is_missing_as_the_api_does_and_is_published(office: BoxOffice) -> None:
+    desk = await open_desk(office)
+    draft = await office.open_event(publish=False)
+    path = f"/v1/events/{show_id('evt', draft.event_id)}"
+    types = (await office.client.get(f"{path}/ticket-types", headers=desk.headers)).json()["data"]
+    etag = (await office.client.get(path, headers=desk.headers)).headers["etag"]
+    await office.client.delete(
+        f"{path}/ticket-types/{types[0]['id']}", headers=desk.headers | {"if-match": etag}
+    )
+    checked = (await office.client.get(f"{path}/publishing-check", headers=desk.headers)).json()
+    assert [each["code"] for each in checked["obstacles"]] == ["nothing-to-sell"]
+    visitor = desk.visitor
+    assert checked["obstacles"][0]["detail"] in await visitor.read(address_of(draft))
+    await visitor.submit(f"{address_of(draft)}/publish")
+    assert visitor.status == 409
+    assert "It was not published." in visitor.text
+    await office.post(f"{path}/ticket-types", desk.headers, name="Regular")
+    checked = (await office.client.get(f"{path}/publishing-check", headers=desk.headers)).json()
+    assert checked == {"obstacles": []}
+    await visitor.submit(f"{address_of(draft)}/publish")
+    assert visitor.path == address_of(draft)
+    assert "It is published." in visitor.text
+    assert "Page for buyers" in visitor.text
+    assert (await office.client.get(path)).status_code == 200, "everybody sees it"
+
+
+async def test_a_draft_is_seen_as_a_buyer_will_see_it(office: BoxOffice) -> None:
+    desk = await open_desk(office)
+    draft = await office.open_event(publish=False)
+    await desk.visitor.read(f"/events/{show_id('evt', draft.event_id)}")
+    assert "This is a draft" in desk.visitor.text
+    assert address_of(draft) in desk.visitor.text, "and a way back"
+    stranger = Visitor(office, office.as_buyer())
+    await stranger.read(f"/events/{show_id('evt', draft.event_id)}")
+    assert stranger.status == 404
+
+
+async def test_at_the_door_nobody_makes_or_publishes_events(office: BoxOffice) -> None:
+    desk = await open_desk(office, "door")
+    draft = await office.open_event(publish=False)
+    organizer = show_id("org", office.venue.organizer_id)
+    assert "New event" not in await desk.visitor.read(desk.home)
+    await desk.visitor.read(f"{NEW}?organizer={organizer}")
+    assert desk.visitor.status == 403
+    assert "Publish it" not in await desk.visitor.read(address_of(draft))
+    await desk.visitor.send(f"{address_of(draft)}/publish", {})
+    assert desk.visitor.status == 403
+    path = f"/v1/events/{show_id('evt', draft.event_id)}/publishing-check"
+    assert problem_of(await office.client.get(path, headers=desk.headers), 403) == "forbidden"
+
+
+async def _edit_form(visitor: Visitor, address: str, **typed: str) -> None:
+    """Send the form of the page that was read, as a browser would, with its text areas and choices."""
+    fields = form_of(visitor.text, address) | typed
+    await visitor.send(address, fields)
+
+
+async def test_two_editors_see_both_versions_and_one_decides(office: BoxOffice) -> None:
+    desk = await open_desk(office)
+    edit = f"{desk.address}/edit"
+    first, second = desk.visitor, Visitor(office, await office.as_member("manager"))
+    office.context.accounts.roles.forget(office.venue.organizer_id)
+    await first.read(edit)
+    await second.read(edit)
+    await _edit_form(first, edit, title="Jazz by day", tags="jazz, tea")
+    assert "It is saved" in first.text, first.text
+    await _edit_form(second, edit, title="Jazz by dawn")
+    assert second.status == 412
+    assert second.heading() == "Another editor was first"
+    assert "Jazz by day" in second.text
+    assert "Jazz by dawn" in second.text
+    assert "jazz, tea" in second.text, "every field in which the two differ"
+    event = (await find_events(office.context.database, [desk.event.event_id]))[desk.event.event_id]
+    assert event.title == "Jazz by day", "nothing is saved before the editor decides"
+    await second.submit(edit)
+    assert "It is saved" in second.text
+    event = (await find_events(office.context.database, [desk.event.event_id]))[desk.event.event_id]
+    assert (event.title, event.tags) == ("Jazz by dawn", ("jazz", "live"))
+
+
+async def test_a_move_says_what_it_means_before_it_is_made(office: BoxOffice) -> None:
+    desk = await open_desk(office, capacity=10)
+    await office.book(desk.event, office.as_buyer(), 2)
+    edit = f"{desk.address}/edit"
+    await desk.visitor.read(edit)
+    before = form_of(desk.visitor.text, edit)
+    await _edit_form(
+        desk.visitor, edit, starts_day=NEXT_YEAR, ends_day=NEXT_YEAR, starts_clock="19.30", ends_clock="23h"
+    )
+    assert desk.visitor.heading() == "Move it?"
+    assert "1 booking" in desk.visitor.text
+    assert "For 14 days" in desk.visitor.text
+    await desk.visitor.read(edit)
+    assert form_of(desk.visitor.text, edit) == before, "nothing is changed yet"
+    await _edit_form(desk.visitor, edit, starts_day=NEXT_YEAR, ends_day="2020-01-01")
+    assert desk.visitor.status == 422, "what is wrong is said before anything is asked"
+    await desk.visitor.read(edit)
+    await _edit_form(
+        desk.visitor, edit, starts_day=NEXT_YEAR, ends_day=NEXT_YEAR, starts_clock="19.30", ends_clock="23h"
+    )
+    await desk.visitor.submit(edit)
+    assert "It is saved" in desk.visitor.text
+    event = (await find_events(office.context.database, [desk.event.event_id]))[desk.event.event_id]
+    assert f"{event.starts_at_local:%Y-%m-%d %H:%M}" == f"{NEXT_YEAR} 19:30"
+
+
+async def test_ticket_types_are_added_changed_and_retired(office: BoxOffice) -> None:
+    desk = await open_desk(office, capacity=10)
+    await office.book(desk.event, office.as_buyer(), 4)
+    visitor, address = desk.visitor, f"{desk.address}/tickets"
+    await visitor.read(f"{address}/new")
+    await _edit_form(visitor, f"{address}/new", name="", price="x", pool="own", places="")
+    assert visitor.status == 422
+    for field in ("name", "price", "places"):
+        assert f'id="{field}-wrong"' in visitor.text
+    await _edit_form(
+        visitor, f"{address}/new", name="Balcony", price="12,50", tax="7", pool="own", places="30"
+    )
+    assert visitor.path == address, visitor.text
+    assert "Balcony" in visitor.text
+    types = await office.types(desk.event)
+    regular = f"{address}/{types['Regular']}"
+    await visitor.read(regular)
+    await _edit_form(visitor, regular, price="27.50", on_day="2020-01-01", on_clock="10", hidden="yes")
+    assert visitor.path == address
+    sale = await find_sale(office.context.database, desk.event.event_id)
+    changed = {terms.name: terms for terms in sale.ticket_types.values()}
+    assert (changed["Regular"].price_minor, changed["Regular"].hidden) == (2750, True)
+    assert changed["Balcony"].tax_basis_points == 700
+    pool = show_id("pol", changed["Regular"].pool_ids[0])
+    await visitor.submit(f"{address}/pools/{pool}", **{f"places_{pool}": "3"})
+    assert visitor.status == 409
+    assert f'id="places_{pool}-wrong"' in visitor.text, "four are sold already"
+    await visitor.submit(f"{address}/pools/{pool}", **{f"places_{pool}": "40"})
+    assert "The number of places is saved" in visitor.text
+    await visitor.read(regular)
+    await visitor.submit(f"{regular}/retire")
+    assert "No longer sold (1)" in visitor.text
+
+
+async def test_codes_are_added_changed_and_retired(office: BoxOffice) -> None:
+    desk = await open_desk(office, capacity=10)
+    visitor, address = desk.visitor, f"{desk.address}/codes"
+    await visitor.read(address)
+    await _edit_form(visitor, address, code="not a code!", kind="percent", value="120")
+    assert visitor.status == 422
+    assert 'id="code-wrong"' in visitor.text
+    assert 'id="value-wrong"' in visitor.text
+    await _edit_form(visitor, address, code="spring", kind="percent", value="12,5 %", uses_max="100")
+    assert "SPRING" in visitor.text
+    assert "12.5 % off each ticket" in visitor.text
+    found = re.search(rf'href="({address}/prm_\w+)"', visitor.text)
+    assert found is not None
+    await visitor.read(found[1])
+    await _edit_form(visitor, found[1], value="20", until_day=NEXT_YEAR, until_clock="midday")
+    assert 'id="until_clock-wrong"' in visitor.text
+    await _edit_form(visitor, found[1], value="20", until_day="", until_clock="")
+    assert "20 % off each ticket" in visitor.text
+    await _edit_form(visitor, address, code="Spring", kind="fixed", value="3")
+    assert visitor.status == 409, "the name is taken"
+    await visitor.read(found[1])
+    await visitor.submit(f"{found[1]}/retire")
+    assert "No longer accepted (1)" in visitor.text
+
+
+async def test_terms_are_for_later_bookings_and_say_what_buyers_read(office: BoxOffice) -> None:
+    desk = await open_desk(office, capacity=10)
+    visitor, address = desk.visitor, f"{desk.address}/terms"
+    await visitor.read(address)
+    await _edit_form(
+        visitor,
+        address,
+        payment="online",
+        hold_minutes="15",
+        fee_fixed="1",
+        fee_share="2,5",
+        hours_1="336",
+        share_1="100",
+        hours_2="400",
+        share_2="50",
+    )
+    assert visitor.status == 422
+    assert 'id="hours_2-wrong"' in visitor.text, "a window that ends before the one above it"
+    await _edit_form(visitor, address, hours_2="48")
+    assert "The terms are saved" in visitor.text, visitor.text
+    assert "50 % of what you paid" in visitor.text
+    _, conditions = (await find_sale(office.context.database, desk.event.event_id)).conditions_now()
+    assert (conditions.payment, conditions.hold_seconds) == ("online", 900)
+    assert (conditions.fees.fixed_minor, conditions.fees.basis_points) == (100, 250)
+    await _edit_form(visitor, f"{address}/names", attendee_names="required", names_hours_before="24")
+    event = (await find_events(office.context.database, [desk.event.event_id]))[desk.event.event_id]
+    assert (event.attendee_names, event.names_hours_before) == ("required", 24)
+    starts = event.starts_at_local
+    await _edit_form(
+        visitor, f"{address}/door", reentry="yes", opens_day=f"{starts:%Y-%m-%d}", opens_clock="2 am"
+    )
+    settings = await checkin.find_settings(office.context.database, desk.event.event_id)
+    assert settings.terms.reentry
+    stale = Visitor(office, desk.headers)
+    await stale.read(address)
+    await _edit_form(visitor, f"{address}/door", reentry="yes", opens_day="", opens_clock="")
+    await _edit_form(stale, f"{address}/door", opens_day="", opens_clock="")
+    assert stale.status == 412
+    await stale.submit(f"{address}/door")
+    assert "It is saved" in stale.text
+
+
+@pytest.mark.parametrize("tab", ["edit", "tickets", "tickets/new", "codes", "terms"])
+async def test_at_the_door_nobody_sees_codes_prices_or_terms(office: BoxOffice, tab: str) -> None:
+    desk = await open_desk(office, "door")
+    await desk.visitor.read(f"{desk.address}/{tab}")
+    assert desk.visitor.status == 403
+    assert f"/{tab}" not in await desk.visitor.read(desk.address)
+
+
+@pytest.mark.parametrize("tab", ["edit", "tickets", "tickets/new", "codes", "terms"])
+async def test_names_with_markup_are_text_everywhere(office: BoxOffice, tab: str) -> None:
+    bad = "<script>alert(1)</script>\"'"
+    desk = await open_desk(office, name=bad)
+    async with office.context.database.transaction() as tx:
+        await organizing.change_event(tx, desk.event.event_id, EventChanges(title=bad), utc_now())
+    text = await desk.visitor.read(f"{desk.address}/{tab}")
+    assert desk.visitor.status == 200
+    assert "<script>alert" not in text
+    assert "\"'" not in text
