@@ -270,6 +270,46 @@ async def test_seats_are_blocked_under_a_name(
     assert proof.json()["differences"] == []
 
 
+async def test_seats_are_painted_with_a_zone(
+    office: BoxOffice, manager: Headers, hall: str, door: Headers
+) -> None:
+    draft = await make(office, manager, publish=False, **seated(hall))
+    where = draft.headers["location"]
+    paint = f"{where}/seating/paint"
+
+    async def painted(**body: Any) -> Any:
+        return await office.client.post(paint, json=body, headers=await seen_now())
+
+    async def seen_now() -> Headers:
+        return manager | {"if-match": (await office.client.get(where, headers=manager)).headers["etag"]}
+
+    assert (await office.client.post(paint, json={"zone": "x"}, headers=manager)).status_code == 428
+    made = await painted(zone="Front", rows=["Stalls/A"])
+    assert made.status_code == 200, made.text
+    assert {zone["name"]: zone["seats"] for zone in made.json()["zones"]} == {
+        "Stalls": 6,
+        "Balcony": 4,
+        "Front": 6,
+    }
+    again = await painted(zone=" front ", seats=["S-B-1"])
+    assert {zone["name"]: zone["seats"] for zone in again.json()["zones"]}["Front"] == 7
+    pools = await office.client.get(f"{where}/pools", headers=manager)
+    assert {each["name"]: each["capacity"] for each in pools.json()["data"]}["Stalls"] == 5
+    assert (await painted(zone=None, rows=["Stalls/A"])).json()["not_for_sale"] == 6
+    assert code_of(await painted(zone="Front", sections=["Stalls"]), 409) == "seats-in-use"
+    assert pointers(await painted(zone="", rows=["Stalls/A"])) == {"/zone"}
+    assert pointers(await painted(zone="Front", rows=["Stalls/Z"])) == {"/rows/0"}
+    await book(
+        office,
+        (public := (await make(office, manager, **seated(hall)))).headers["location"],
+        public.json()["ticket_types"][0],
+        "S-A-1",
+    )
+    where, paint = public.headers["location"], f"{public.headers['location']}/seating/paint"
+    assert code_of(await painted(zone="Front", rows=["Stalls/A"]), 409) == "seats-in-use"
+    assert (await painted(zone="Balcony", rows=["Stalls/B"])).status_code == 200
+
+
 async def test_a_held_seat_is_told_from_a_sold_one(office: BoxOffice, manager: Headers, hall: str) -> None:
     event = await make(office, manager, **seated(hall, conditions={"payment": "online"}))
     where = event.headers["location"]

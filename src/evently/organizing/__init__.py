@@ -57,7 +57,7 @@ from evently.organizing.seat_blocks import (
     remove_seat_block,
     seat_ids_of,
 )
-from evently.organizing.seats import block_seats, put_seating, unblock_seats
+from evently.organizing.seats import block_seats, paint_seats, put_seating, unblock_seats
 from evently.organizing.terms import NewEvent, SaleTerms
 from evently.organizing.ticket_types import (
     AddedTicketType,
@@ -70,7 +70,7 @@ from evently.organizing.ticket_types import (
     retire_ticket_type,
 )
 from evently.organizing.venues import ChangedVenue, VenueMove, change_venue
-from evently.organizing.zones import SeatChoice, SeatingDraft, ZoneDraft, ZoneName
+from evently.organizing.zones import SeatChoice, SeatingDraft, ZoneDraft, ZoneName, ZonePainting
 
 __all__ = [
     "Added",
@@ -111,6 +111,7 @@ __all__ = [
     "VenueMove",
     "ZoneDraft",
     "ZoneName",
+    "ZonePainting",
     "add_pool",
     "add_promo_code",
     "add_seat_block",
@@ -134,6 +135,7 @@ __all__ = [
     "get_seat_block",
     "list_obstacles",
     "make_for_rehearsal",
+    "paint_seats",
     "plain_hall",
     "publish_event",
     "put_seating",

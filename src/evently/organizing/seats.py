@@ -13,9 +13,18 @@ from evently.catalogue import Seen, whichever_version
 from evently.db import Connection
 from evently.kit.complaints import Complaints
 from evently.kit.errors import Refused
+from evently.kit.visible import fold_name
 from evently.organizing.edits import Edited, lock_changeable, lock_for_edit, write_version
 from evently.organizing.maps import copy_map
-from evently.organizing.zones import SeatChoice, SeatingDraft, SeatNames, check_zone_names, seats_by_zone
+from evently.organizing.zones import (
+    SeatChoice,
+    SeatingDraft,
+    SeatNames,
+    ZoneDraft,
+    ZonePainting,
+    check_zone_names,
+    seats_by_zone,
+)
 from evently.sales import carry_out
 from evently.sales.commands.sale_terms import PutPool
 from evently.sales.commands.seats import BlockSeats, PutSeating, UnblockSeats
@@ -47,6 +56,25 @@ async def put_seating(
     for pool in _resized(sale, before, after):
         _, sale = await carry_out(tx, PutPool(event_id, pool), now, known=sale)
     return await write_version(tx, sale, now)
+
+
+async def paint_seats(
+    tx: Connection, event_id: UUID, painting: ZonePainting, now: datetime, seen: Seen = whichever_version
+) -> Edited:
+    """Move chosen seats to a zone, which may be new, or take them out of all zones.
+
+    Zones without seats end. Refuses `seats-in-use` like `put_seating`, and `not-seated`.
+    """
+    event = await lock_changeable(tx, event_id, seen)
+    before = await read_seating(tx, event_id)
+    if before is None:
+        raise Refused(SalesRefusal.NOT_SEATED, "general_admission")
+    if painting.zone is not None:
+        complaints = Complaints()
+        complaints.check("", painting)
+        complaints.refuse_if_any()
+    draft = await asyncio.to_thread(_painted, before, painting)
+    return await put_seating(tx, event.event_id, draft, now)
 
 
 async def block_seats(tx: Connection, event_id: UUID, choice: SeatChoice, now: datetime) -> Edited:
@@ -83,6 +111,31 @@ def _seats_of(layout: bytes, choice: SeatChoice) -> tuple[str, ...]:
     numbers = {number for _, some in names.find(complaints, "", choice) for number in some}
     complaints.refuse_if_any()
     return tuple([names.ids[number] for number in sorted(numbers)])
+
+
+def _painted(before: Seating, painting: ZonePainting) -> SeatingDraft:
+    """Return the zones after chosen seats were moved: in a thread, for there may be 100,000."""
+    chosen = set(
+        _seats_of(
+            before.layout,
+            SeatChoice(**{name: getattr(painting, name) for name in SeatChoice.__struct_fields__}),
+        )
+    )
+    seats: dict[str, list[str]] = {zone: [] for zone in before.zones}
+    zone = None if painting.zone is None else painting.zone.strip()
+    if zone is not None:
+        # A zone is known by its name, however its letters are written
+        zone = next((each for each in before.zones if fold_name(each) == fold_name(zone)), zone)
+        seats.setdefault(zone, [])
+    for seat_id, index in zip(SeatNames(before.layout).ids, before.zone_of, strict=True):
+        if seat_id in chosen:
+            if zone is not None:
+                seats[zone].append(seat_id)
+        elif index < len(before.zones):
+            seats[before.zones[index]].append(seat_id)
+    return SeatingDraft(
+        zones=tuple([ZoneDraft(name=name, seats=tuple(ids)) for name, ids in seats.items() if ids])
+    )
 
 
 def _resized(sale: Sale, before: Seating | None, after: Seating) -> list[PoolTerms]:

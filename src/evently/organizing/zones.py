@@ -52,6 +52,12 @@ class ZoneDraft(SeatChoice, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: ZoneName
 
 
+class ZonePainting(SeatChoice, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Seats for a zone: one that is there, or a new one. Null: they are in no zone, and not for sale."""
+
+    zone: ZoneName | None
+
+
 class SeatingDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The seats of an event: a copy of a seat map of its venue, divided into zones.
 

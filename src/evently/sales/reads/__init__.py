@@ -63,6 +63,7 @@ from evently.sales.reads.seats import (
     ZoneType,
     list_held_seats,
     picture_digest,
+    show_states,
 )
 from evently.sales.reads.transfers import (
     HeldTicket,
@@ -181,6 +182,7 @@ __all__ = [
     "read_sale",
     "read_seating",
     "read_types_for",
+    "show_states",
     "state_of",
     "state_of_sale",
     "sum_outside",

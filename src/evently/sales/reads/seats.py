@@ -44,6 +44,9 @@ CHARACTERS: Final = {
     SeatState.BLOCKED: "1",
     SeatState.NOT_FOR_SALE: "-",
 }
+# What organizers see, in the order of `SeatState`; a held seat is one of the taken
+_FOR_ORGANIZERS: Final = bytes.maketrans(bytes([*SeatState]), b"0sb-")
+_HELD: Final = ord("h")
 _TRANSLATION: Final = bytes.maketrans(
     bytes(CHARACTERS), "".join(CHARACTERS.values()).encode("ascii")
 )  # from the bytes of `Hall.states`
@@ -218,6 +221,14 @@ async def list_held_seats(snapshot: Connection, event_id: UUID) -> list[int]:
     """Return the numbers of the seats that are held, and not yet sold."""
     held: list[int] = await snapshot.fetchval(*sql.list_held_seats(event_id=event_id))
     return held
+
+
+def show_states(hall: Hall, held: Sequence[int]) -> str:
+    """Return a character for each seat: `0` available, `h` held, `s` sold, `b` blocked, `-` in no zone."""
+    states = bytearray(hall.states().translate(_FOR_ORGANIZERS))
+    for number in held:
+        states[number] = _HELD
+    return states.decode("ascii")
 
 
 async def _news(snapshot: Connection, older: Sale, sale: Sale) -> list[tuple[Fact, ...]] | None:

@@ -15,8 +15,7 @@ from evently.kit.errors import Refused
 from evently.kit.ids import EventId, SeatBlockId, show_id
 from evently.organizing import BlockName, SeatBlockChanges, SeatBlockDraft
 from evently.sales.outcomes import SalesRefusal
-from evently.sales.reads import Sale, SeatBlock, list_held_seats, read_sale
-from evently.seating import Hall, SeatState
+from evently.sales.reads import Sale, SeatBlock, list_held_seats, read_sale, show_states
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.api.organizing.parts import answer_changed_part, answer_part, read_event_and_sale
 from evently.web.api.organizing.selling import SEATS_BYTES_MAX
@@ -28,9 +27,6 @@ from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, pos
 from evently.web.services import Request
 
 _TAG: Final = "Organizer: seating"
-# In the order of `SeatState`; a held seat is taken, too
-CHARACTERS: Final = bytes.maketrans(bytes([*SeatState]), b"0sb-")
-_HELD: Final = ord("h")
 
 SeatBlockIdText = Annotated[str, msgspec.Meta(examples=["blk_01m7y4ef72ev2sxmcnxfse27zp"])]
 
@@ -164,14 +160,6 @@ async def remove_seat_block(
     async with context.database.transaction() as tx:
         event, _ = await organizing.remove_seat_block(tx, event_id, seat_block_id, context.clock())
     return answer_changed_part(request, event, None)
-
-
-def show_states(hall: Hall, held: Sequence[int]) -> str:
-    """Return one character for each seat."""
-    states = bytearray(hall.states().translate(CHARACTERS))
-    for number in held:
-        states[number] = _HELD
-    return states.decode("ascii")
 
 
 def _answer(request: Request, event: Event, sale: Sale, block_id: UUID) -> Response[SeatBlockView]:

@@ -12,7 +12,7 @@ from typing import Final
 from evently import organizing
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId
-from evently.organizing import ConditionsChanges, Edited, SeatChoice, SeatingDraft
+from evently.organizing import ConditionsChanges, Edited, SeatChoice, SeatingDraft, ZonePainting
 from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Sale
 from evently.seating import SeatState
@@ -124,6 +124,36 @@ async def put_seating(
 
 
 @post(
+    "/v1/events/{event_id}/seating/paint",
+    operation_id="paintSeats",
+    summary="Move seats to a price zone",
+    description=(
+        "The other seats keep their zones. A zone that is left without seats ends. Taken seats must stay in "
+        "their zone, and a zone that a ticket type sells must keep a seat."
+    ),
+    tags=[_SEATING],
+    status_code=200,
+    responses=problems(
+        SalesRefusal.SEATS_IN_USE,
+        SalesRefusal.CAPACITY_TAKEN,
+        SalesRefusal.NOT_SEATED,
+        SalesRefusal.EVENT_CANCELLED,
+        412,
+        428,
+    ),
+    **policy(MANAGERS, rate="heavy", body_bytes_max=SEATS_BYTES_MAX),
+)
+async def paint_seats(
+    request: Request, event_id: FromPath[EventId], data: JSONBody[ZonePainting]
+) -> Response[OrganizersSeatingView]:
+    """Move seats to a zone."""
+    context, seen = request.context, partial(require_if_match, request)
+    async with context.database.transaction() as tx:
+        event, sale = await organizing.paint_seats(tx, event_id, data, context.clock(), seen)
+    return answer_changed_part(request, event, _show_seating(sale))
+
+
+@post(
     "/v1/events/{event_id}/seats/block",
     operation_id="blockSeats",
     summary="Block seats",
@@ -191,4 +221,12 @@ def _show_zone(counts: Counter[tuple[int, int]], index: int, zone: str) -> ZoneC
     return ZoneCountsView(zone, free + taken + blocked, free, taken, blocked)
 
 
-routes: Final = [get_conditions, change_conditions, get_seating, put_seating, block_seats, unblock_seats]
+routes: Final = [
+    get_conditions,
+    change_conditions,
+    get_seating,
+    put_seating,
+    paint_seats,
+    block_seats,
+    unblock_seats,
+]

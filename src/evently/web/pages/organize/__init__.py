@@ -8,6 +8,7 @@ editing   what people read about an event; moving it
 tickets   ticket types and pools; codes: promo codes; terms: money back, names, the door
 saving    errors at their fields, and both versions when two people edit
 typed     what organizers type: times, prices, shares
+seats     zones, blocks and the state of every seat of an event
 
 A page calls the verbs that the API calls, with the policy of the API's route. A page of an event is one line
 in `desk.TABS`; the routes of each module are listed here.
@@ -15,7 +16,7 @@ in `desk.TABS`; the routes of each module are listed here.
 
 from typing import Final
 
-from evently.web.pages.organize import codes, creating, editing, events, home, terms, tickets
+from evently.web.pages.organize import codes, creating, editing, events, home, seats, terms, tickets
 
 __all__ = ["routes"]
 
@@ -27,4 +28,5 @@ routes: Final = [
     *tickets.routes,
     *codes.routes,
     *terms.routes,
+    *seats.routes,
 ]

@@ -52,6 +52,7 @@ TABS: Final = (
         (
             Tab("edit", "Details"),
             Tab("tickets", "Tickets"),
+            Tab("seats", "Seats", "door"),
             Tab("codes", "Codes"),
             Tab("terms", "Terms"),
         ),

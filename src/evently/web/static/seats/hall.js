@@ -4,6 +4,9 @@
 export const FREE = 0;
 export const TAKEN = 1;
 export const NOT_FOR_SALE = 2;
+/** Only organizers see these two; for buyers such seats are taken. */
+export const HELD = 3;
+export const BLOCKED = 4;
 
 export const STANDARD = 0;
 export const RESTRICTED_VIEW = 1;
@@ -129,6 +132,22 @@ export class Hall {
    */
   setStates(characters) {
     for (let seat = 0; seat < this.size; seat += 1) this.state[seat] = this.#stateOf(seat, characters[seat]);
+  }
+
+  /**
+   * Take the state of every seat as organizers see it; return the seats whose state is another now.
+   * @param {string} characters
+   */
+  setOrganizersStates(characters) {
+    const states = { 0: FREE, s: TAKEN, h: HELD, b: BLOCKED };
+    const changed = [];
+    for (let seat = 0; seat < this.size; seat += 1) {
+      const state = states[characters[seat]] ?? NOT_FOR_SALE;
+      if (state === this.state[seat]) continue;
+      this.state[seat] = state;
+      changed.push(seat);
+    }
+    return changed;
   }
 
   /** Take the seats that the reader holds. @param {string[]} ids */

@@ -1,7 +1,7 @@
 // Draws the hall as SVG with few elements: for each section one path for each zone, kind and state. A seat is a
 // line of no length with round or square ends. To zoom or pan changes one attribute.
 
-import { ACCESSIBLE, COMPANION, FREE, RESTRICTED_VIEW, TAKEN } from "./hall.js";
+import { ACCESSIBLE, BLOCKED, COMPANION, FREE, HELD, RESTRICTED_VIEW, TAKEN } from "./hall.js";
 
 /** @typedef {import("./hall.js").Hall} Hall */
 /** @typedef {import("./view.js").View} View */
@@ -43,6 +43,7 @@ export class Picture {
     this.focus = hall.focus;
     this.world = draw("g", {}, svg);
     this.#drawShapes(draw("g", { class: "shapes" }, this.world));
+    this.selection = draw("path", { class: "selection", fill: "none" }, this.world);
     const seats = draw("g", { class: "seats", fill: "none" }, this.world);
     this.sectionGroups = hall.sections.map(() => draw("g", {}, seats));
     this.texts = draw("g", { class: "texts" }, this.world);
@@ -137,6 +138,14 @@ export class Picture {
         const cross = `M${(hall.x[seat] - arm).toFixed(2)} ${(hall.y[seat] - arm).toFixed(2)}l${crossOf(arm)}`;
         add("0 dot", { class: "taken dot", "stroke-width": seatSize * 0.6, "stroke-linecap": "round" }, dot);
         add("0 cross", { class: "taken cross", "stroke-width": seatSize * 0.11 }, cross);
+      } else if (hall.state[seat] === HELD) {
+        add("0 held", { class: "held-seat", "stroke-width": seatSize, "stroke-linecap": "round" }, dot);
+        add("1 held", { class: "hole", "stroke-width": seatSize * 0.5, "stroke-linecap": "round" }, dot);
+      } else if (hall.state[seat] === BLOCKED) {
+        const half = seatSize * 0.26;
+        const bar = `M${(hall.x[seat] - half).toFixed(2)} ${y}h${(half * 2).toFixed(2)}`;
+        add("0 blocked", { class: "blocked", "stroke-width": seatSize * 0.8, "stroke-linecap": "square" }, dot);
+        add("1 blocked", { class: "blocked-bar", "stroke-width": seatSize * 0.16 }, bar);
       } else {
         add("0 closed", { class: "closed", "stroke-width": seatSize * 0.3, "stroke-linecap": "round" }, dot);
       }
@@ -179,6 +188,14 @@ export class Picture {
     }
     this.#placeMarks();
     this.#settleSoon();
+  }
+
+  /** Draw a wide line around chosen seats, however many. @param {Iterable<number>} seats */
+  setSelection(seats) {
+    const parts = [];
+    for (const seat of seats) parts.push(`M${this.hall.x[seat].toFixed(2)} ${this.hall.y[seat].toFixed(2)}h.001`);
+    this.selection.setAttribute("d", parts.join(""));
+    this.selection.setAttribute("stroke-width", String(this.hall.pitch * 1.12));
   }
 
   /** @param {number} seat or -1 */
