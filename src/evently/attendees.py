@@ -161,8 +161,12 @@ async def put_names(
     names: Mapping[UUID, str | None],
     now: datetime,
     seen: Seen = whichever_version,
+    *,
+    by_organizer: bool = False,
 ) -> dict[UUID, TicketName]:
     """Write names on tickets that a person holds, and return those of the booking. None takes a name back.
+
+    `by_organizer`: also after the time until which the person can change it.
 
     One person holds all the tickets that are named. `names` passed `check_name`. `seen` gets the version of
     each and may refuse it (If-Match). Refuses `names-not-asked` and `name-fixed`; then nothing is written. A
@@ -170,6 +174,8 @@ async def put_names(
     """
     for ticket in booking.tickets:
         if ticket.ticket_id in names and (refused := _why_fixed(event, booking, ticket, now)) is not None:
+            if by_organizer and refused.reason == "too_late":
+                continue
             raise refused
     holders = {_holder(booking, ticket) for ticket in booking.tickets if ticket.ticket_id in names}
     holder_id = holders.pop() if holders else booking.buyer_id

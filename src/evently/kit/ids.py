@@ -37,6 +37,9 @@ _HALVES: Final = struct.Struct(">QQ")
 _SECRET: Final = struct.Struct(">QH")
 _TEXT_LENGTH: Final = 26
 _SECRET_LENGTH: Final = 16
+_REFERENCE_LENGTH: Final = 8
+_REFERENCE_BYTES: Final = 5
+_HEARD: Final = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
 _JSON_NAMES: Final = {int: "int", float: "float", bool: "bool", type(None): "null", list: "array"}
 
 
@@ -290,6 +293,21 @@ def reference_of(booking_id: UUID) -> str:
     """
     text = show_id("bkg", booking_id)[-8:].upper()
     return f"{text[:4]}-{text[4:]}"
+
+
+def read_reference(text: str) -> bytes | None:
+    """Return the end of a booking's id that a reference shows, or None where it is no reference.
+
+    Dashes and spaces do not count; letters that are not in the alphabet are read as the digits that they look
+    like, as Crockford says.
+    """
+    plain = text.lower().translate(_HEARD)
+    if len(plain) != _REFERENCE_LENGTH or not plain.isascii():
+        return None
+    try:
+        return int(plain.encode().translate(_TO_DIGITS), 32).to_bytes(_REFERENCE_BYTES, "big")
+    except ValueError:
+        return None
 
 
 def show_secret(secret: bytes) -> str:

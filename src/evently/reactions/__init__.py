@@ -19,7 +19,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from evently import analytics, checkout, jobs
+from evently import analytics, checkout, finding, jobs
 from evently.db import CONNECTION_ERRORS, DatabaseOptions
 from evently.jobs import Task
 from evently.kit.errors import Trouble
@@ -44,6 +44,7 @@ EFFECTS: Final[tuple[Effect, ...]] = (
     tasks.notify,
     tasks.forget_names,
     checkout.begin_refunds,
+    finding.add_references,
     partial(tasks.store_jobs, REACTIONS),
 )
 SCHEDULE: Final = (

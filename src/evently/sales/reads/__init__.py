@@ -20,7 +20,7 @@ from evently.sales.reads.bookings import (
     locate_booking,
     sum_outside,
 )
-from evently.sales.reads.journal import JournalRow, list_journal
+from evently.sales.reads.journal import JournalRow, list_facts_of_booking, list_journal
 from evently.sales.reads.on_sale import (
     OnSaleState,
     list_sale_summaries,
@@ -147,6 +147,7 @@ __all__ = [
     "list_entries_of_buyer",
     "list_events_to_release",
     "list_events_to_serve",
+    "list_facts_of_booking",
     "list_heads",
     "list_held_bookings",
     "list_held_seats",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
 
-from evently import mail, tickets
+from evently.attendees import AttendeesRefusal
 from evently.kit.errors import FieldError, Invalid, Refused
-from evently.kit.ids import BookingId, EventId, TicketId
+from evently.kit.ids import BookingId, EventId, TicketId, show_id
 from evently.mail import MailRefusal
 from evently.sales.commands.bookings import UNITS_MAX
 from evently.sales.commands.exchanges import ExchangeTickets
@@ -16,13 +17,16 @@ from evently.sales.outcomes import SalesRefusal
 from evently.tickets import TicketsRefusal
 from evently.web.api.bookings.bodies import SeatName
 from evently.web.api.bookings.views import BookingView, answer_booking
+from evently.web.api.tickets.views import AttendeeName
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.problems import problems
-from evently.web.edge.routing import FromPath, JSONBody, post
+from evently.web.edge.routing import FromPath, JSONBody, get, post, put
+from evently.web.mending import put_name, send_again
 from evently.web.services import Request
+from evently.web.stories import read_story
 
 _TAG: Final = "Organizer: bookings"
 
@@ -38,6 +42,33 @@ class ExchangeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The new seats. No ticket and no seat is named twice."""
 
     seats: Annotated[list[SeatOfTicket], msgspec.Meta(min_length=1, max_length=UNITS_MAX)]
+
+
+class TicketNameBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The name on a ticket; null takes it back."""
+
+    attendee_name: AttendeeName | None
+
+
+class TicketNameView(msgspec.Struct, frozen=True):
+    """The name on a ticket."""
+
+    ticket_id: str
+    attendee_name: AttendeeName | None
+
+
+class StepView(msgspec.Struct, frozen=True):
+    """One thing that happened to a booking, in words, with times at the venue. `kind`: of the fact."""
+
+    at: datetime
+    kind: Annotated[str, msgspec.Meta(examples=["HoldConfirmed"])]
+    text: Annotated[str, msgspec.Meta(examples=["Paid € 80.00, and confirmed: 2 × Stalls."])]
+
+
+class StoryView(msgspec.Struct, frozen=True):
+    """What happened to a booking, oldest first."""
+
+    steps: list[StepView]
 
 
 class ResentView(msgspec.Struct, frozen=True):
@@ -116,14 +147,59 @@ async def resend_tickets(
     request: Request, event_id: FromPath[EventId], booking_id: FromPath[BookingId]
 ) -> Response[ResentView]:
     """Send the tickets of a booking of the organizer's event again."""
-    context = request.context
-    booking = await context.bookings.get(booking_id)
+    booking = await request.context.bookings.get(booking_id)
     if booking.event_id != event_id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    tickets.check_valid(await tickets.load_tickets(context.database, booking, booking.buyer_id))
-    async with context.database.transaction() as tx:
-        address = await mail.resend_tickets(tx, event_id, booking_id, booking.buyer_id, context.clock())
+    address = await send_again(request, booking)
     return Response(ResentView(address), status_code=202, headers=NO_STORE)
+
+
+@put(
+    "/v1/events/{event_id}/tickets/{ticket_id}/name",
+    operation_id="nameTicket",
+    summary="Change the name on a ticket of an event",
+    description=(
+        "For the organizer, until the ticket is used, also after the time until which its holder can change "
+        "it. Refused where the event asks for no names."
+    ),
+    tags=[_TAG],
+    responses=problems(
+        TicketsRefusal.TICKET_NOT_FOUND, AttendeesRefusal.NAMES_NOT_ASKED, AttendeesRefusal.NAME_FIXED
+    ),
+    **policy(organizer("manager", "bookings:write")),
+)
+async def name_ticket(
+    request: Request,
+    event_id: FromPath[EventId],
+    ticket_id: FromPath[TicketId],
+    data: JSONBody[TicketNameBody],
+) -> Response[TicketNameView]:
+    """Change the name on a ticket of the organizer's event."""
+    name = await put_name(request, event_id, ticket_id, data.attendee_name)
+    return Response(TicketNameView(show_id("tkt", ticket_id), name), headers=NO_STORE)
+
+
+@get(
+    "/v1/events/{event_id}/bookings/{booking_id}/story",
+    operation_id="readStory",
+    summary="Read the story of a booking",
+    description=(
+        "What happened to a booking, in words, from the facts of the journal. It searches the journal since "
+        "the booking was placed."
+    ),
+    tags=[_TAG],
+    responses=problems(SalesRefusal.BOOKING_NOT_FOUND),
+    **policy(organizer("manager", "bookings:read")),
+)
+async def show_story(
+    request: Request, event_id: FromPath[EventId], booking_id: FromPath[BookingId]
+) -> Response[StoryView]:
+    """Return the story of a booking of the organizer's event."""
+    booking = await request.context.bookings.get(booking_id)
+    if booking.event_id != event_id:
+        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
+    steps = await read_story(request.context.database, booking)
+    return Response(StoryView([StepView(*step) for step in steps]), headers=NO_STORE)
 
 
 def _refuse_repeated(seats: list[SeatOfTicket]) -> None:
@@ -138,4 +214,4 @@ def _refuse_repeated(seats: list[SeatOfTicket]) -> None:
         raise Invalid(errors)
 
 
-routes: Final = [exchange_tickets, resend_tickets]
+routes: Final = [exchange_tickets, resend_tickets, name_ticket, show_story]
