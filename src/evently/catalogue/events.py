@@ -33,6 +33,8 @@ _WRITTEN: Final = [name for name in EventTerms.__struct_fields__ if not name.end
 _REMINDED_AHEAD: Final = timedelta(hours=37)
 # Events that one statement renames: ten megabytes if every description has the largest length
 _COPY_PAGE: Final = 500
+# Dates of a series: more than a year of evenings
+SERIES_DATES_MAX: Final = 400
 # Events whose words one transaction makes again: a megabyte, if every description has the largest length
 INDEXED_MAX: Final = 50
 # The words of a longer text are made in a thread: they take up to 0.1 s, which the event loop cannot wait
@@ -48,6 +50,7 @@ async def insert_event(
     now: datetime,
     *,
     sandbox: bool = False,
+    series_id: UUID | None = None,
 ) -> None:
     """Write a new draft at a venue, whose row is locked. `terms` has start and end as instants."""
     await tx.execute(
@@ -56,15 +59,37 @@ async def insert_event(
             organizer_id=place.organizer_id,
             currency=currency,
             sandbox=sandbox,
+            series_id=series_id,
             now=now,
-            **await _columns(terms, place),
+            **await _columns(terms, place, series_id),
         )
     )
 
 
-async def update_event(tx: Connection, event_id: UUID, terms: EventTerms, place: VenueCopy) -> None:
+async def update_event(
+    tx: Connection, event_id: UUID, terms: EventTerms, place: VenueCopy, series_id: UUID | None
+) -> None:
     """Write the terms of an event, with start and end as instants. If it moves, the venue's row is locked."""
-    await tx.execute(*sql.update_event(event_id=event_id, **await _columns(terms, place)))
+    await tx.execute(*sql.update_event(event_id=event_id, **await _columns(terms, place, series_id)))
+
+
+async def join_series(tx: Connection, event: Event, terms: EventTerms, series_id: UUID) -> None:
+    """Make an event, whose row is locked, the first date of a series."""
+    columns = await _columns(terms, event.place, series_id)
+    await tx.execute(
+        *sql.join_series(
+            event_id=event.event_id,
+            series_id=series_id,
+            lexemes=columns["lexemes"],
+            words_version=WORDS_VERSION,
+        )
+    )
+
+
+async def list_dates(database: Database | Connection, series_id: UUID) -> list[Event]:
+    """Return the dates of a series in every state, the soonest first."""
+    rows = await database.fetch(*sql.list_dates(series_id=series_id, limit=SERIES_DATES_MAX))
+    return [read_event(row) for row in rows]
 
 
 async def mark_published(tx: Connection, event_id: UUID, now: datetime) -> None:
@@ -193,9 +218,9 @@ def _found(row: Record | None) -> Event:
     return read_event(row)
 
 
-async def _columns(terms: EventTerms, place: VenueCopy) -> dict[str, object]:
+async def _columns(terms: EventTerms, place: VenueCopy, series_id: UUID | None) -> dict[str, object]:
     texts = (terms.title, terms.description, terms.category, terms.tags)
-    where = (place.organizer_id, place.venue_name, place.city)
+    where = (place.organizer_id, series_id, place.venue_name, place.city)
     if len(terms.description) <= _INLINE_CHARACTERS_MAX:
         lexemes = _lexemes(*texts, *where)
     else:
@@ -216,7 +241,8 @@ def _list_lexemes(rows: Sequence[Record], place: VenueCopy | None = None) -> lis
     return [
         " ".join(
             _lexemes(
-                *(row["title"], row["description"], row["category"], row["tags"], row["organizer_id"]),
+                *(row["title"], row["description"], row["category"], row["tags"]),
+                *(row["organizer_id"], row["series_id"]),
                 *((place.venue_name, place.city) if place else (row["venue_name"], row["city"])),
             )
         )
@@ -230,8 +256,15 @@ def _lexemes(  # the columns of an event of which its words consist
     category: str,
     tags: Iterable[str],
     organizer_id: UUID,
+    series_id: UUID | None,
     venue_name: str,
     city: str,
 ) -> list[str]:
-    facets = {"city": [city], "category": [category], "tag": tags, "organizer": [organizer_id.hex]}
+    facets = {
+        "city": [city],
+        "category": [category],
+        "tag": tags,
+        "organizer": [organizer_id.hex],
+        "series": [] if series_id is None else [series_id.hex],
+    }
     return lexemes_of(title, [description, venue_name, city, *tags], facets)

@@ -3,19 +3,20 @@
 -- columns: event
 event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city, time_zone,
 starts_at, ends_at, state, sandbox, currency, version, created_at, changed_at, published_at, cancelled_at,
-attendee_names, names_hours_before, names_until, seated;
+attendee_names, names_hours_before, names_until, seated, series_id;
 
 -- name: insert_event
 -- Write a new draft.
 INSERT INTO events (
     event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city,
     time_zone, starts_at, ends_at, state, sandbox, search, words_version, currency, price_from_minor, version,
-    created_at, changed_at, attendee_names, names_hours_before, names_until
+    created_at, changed_at, attendee_names, names_hours_before, names_until, series_id
 )
 VALUES (
     :event_id, :organizer_id, :venue_id, :title, :description, :category, :tags, :image_url, :venue_name,
     :city, :time_zone, :starts_at, :ends_at, 'draft', :sandbox, array_to_tsvector(:lexemes::text[]),
-    :words_version, :currency, NULL, 1, :now, :now, :attendee_names, :names_hours_before, :names_until
+    :words_version, :currency, NULL, 1, :now, :now, :attendee_names, :names_hours_before, :names_until,
+    :series_id
 );
 
 -- name: find_events
@@ -54,6 +55,20 @@ UPDATE events
 SET state = 'cancelled', cancelled_at = :now
 WHERE event_id = :event_id AND state = 'published';
 
+-- name: join_series
+-- Make an event the first date of a series. The row is locked. Lexemes contain no spaces.
+UPDATE events
+SET series_id = :series_id, search = array_to_tsvector(:lexemes::text[]), words_version = :words_version
+WHERE event_id = :event_id AND series_id IS NULL;
+
+-- name: list_dates
+-- The dates of a series, the soonest first.
+SELECT {event}
+FROM events
+WHERE series_id = :series_id
+ORDER BY starts_at, event_id
+LIMIT :limit;
+
 -- name: note_change
 -- Write a new version of an event, its lowest price and whether it has seats, after its sale was changed in
 -- the same transaction.
@@ -80,7 +95,7 @@ FOR UPDATE;
 -- name: lock_events_of_venue
 -- Some events at a venue, in the order of their keys, to copy the venue's new name to them. An event that
 -- moves away in the meantime is skipped; one that moves here waits for the lock of the venue.
-SELECT event_id, organizer_id, title, description, category, tags, time_zone, starts_at, ends_at
+SELECT event_id, organizer_id, series_id, title, description, category, tags, time_zone, starts_at, ends_at
 FROM events
 WHERE venue_id = :venue_id AND event_id > :after
 ORDER BY event_id
@@ -102,7 +117,7 @@ WHERE events.event_id = new.event_id;
 -- name: lock_outdated_words
 -- Some events whose words have an older form (events_words_ix). Events that an organizer edits at this moment
 -- are skipped: the edit writes their words.
-SELECT event_id, organizer_id, title, description, category, tags, venue_name, city
+SELECT event_id, organizer_id, series_id, title, description, category, tags, venue_name, city
 FROM events
 WHERE words_version < 2
 ORDER BY event_id

@@ -216,7 +216,8 @@ class EventTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Event(msgspec.Struct, frozen=True):
     """One gathering at one venue with one start. `state`: draft, published or cancelled.
 
-    `seated`: a ticket type that everybody sees has seats to choose.
+    `seated`: a ticket type that everybody sees has seats to choose. `series_id`: what the dates of a series
+    have in common.
     """
 
     event_id: UUID
@@ -244,6 +245,7 @@ class Event(msgspec.Struct, frozen=True):
     names_hours_before: int = 0
     names_until: datetime | None = None
     seated: bool = False
+    series_id: UUID | None = None
 
     @property
     def names_end_at(self) -> datetime:

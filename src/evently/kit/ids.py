@@ -212,6 +212,12 @@ class SessionId(PrefixedId):
     prefix = "ses"
 
 
+class SeriesId(PrefixedId):
+    """The id of a series of events."""
+
+    prefix = "ser"
+
+
 class TicketId(PrefixedId):
     """The id of a ticket."""
 

@@ -37,8 +37,10 @@ class EventCopy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     starts_at_local: WallTime | None = None
 
 
-async def copy_event(tx: Connection, event_id: UUID, copy: EventCopy, now: datetime) -> Edited:
-    """Create a draft like this event, in any state, that starts at another time.
+async def copy_event(
+    tx: Connection, event_id: UUID, copy: EventCopy, now: datetime, *, series_id: UUID | None = None
+) -> Edited:
+    """Create a draft like this event, in any state, that starts at another time. `series_id`: the copy's.
 
     The end, the end of the sale, the windows of ticket types and the time until which names can be changed
     stay as far from the start, on the clocks at the venue. The sale begins when that of the original does,
@@ -80,7 +82,7 @@ async def copy_event(tx: Connection, event_id: UUID, copy: EventCopy, now: datet
         ends_at_local=None,
         names_until=None if until is None else min(moved(until), ends_at),
     )
-    await catalogue.insert_event(tx, made, terms, venue.place, sale.currency, now)
+    await catalogue.insert_event(tx, made, terms, venue.place, sale.currency, now, series_id=series_id)
     command = await set_up_copy(tx, sale, made, (on_sale_at, off_sale_at), moved=moved)
     return await write_version(tx, (await carry_out(tx, command, now)).sale, now, versions=0)
 

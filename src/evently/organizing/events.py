@@ -148,7 +148,7 @@ async def change_event(
     complaints.refuse_if_any()
     # After this point the change must succeed.
     if terms != terms_of(event) or place != event.place:
-        await catalogue.update_event(tx, event_id, terms, place)
+        await catalogue.update_event(tx, event_id, terms, place, event.series_id)
     elif (on_sale_at, off_sale_at) == (sale.on_sale_at, sale.off_sale_at):
         return Edited(event, sale)
     assert terms.starts_at is not None, "the times were checked"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from evently import catalogue, seating
+from evently import catalogue, organizing, seating
 from evently.accounts.organizers import get_organizer
 from evently.db import Database
 from evently.kit.ids import parse_id
@@ -31,6 +31,10 @@ class Owners:
             return await self._of_event(parse_id("evt", text))
         if (text := path_values.get("seat_map_id")) is not None:
             return Owner(await seating.get_owner(self._database, parse_id("smp", text)), public=False)
+        if (text := path_values.get("series_id")) is not None:
+            return Owner(
+                await organizing.get_series_owner(self._database, parse_id("ser", text)), public=False
+            )
         venue = await catalogue.get_venue(self._database, parse_id("ven", path_values["venue_id"]))
         return Owner(venue.organizer_id, public=False)
 

@@ -7,7 +7,8 @@ Every route has a policy, `**policy(...)` in its decorator. Policies:
     ADMIN                    a person with the platform role admin
     organizer(role, scope)   a member of the organizer, with at least that role (owner > manager > door); an
                              API key of that organizer with that scope (None: no API key); or an admin. The
-                             path names the organizer: organizer_id, event_id, venue_id or seat_map_id
+                             path names the organizer: organizer_id, event_id, venue_id,
+                             seat_map_id or series_id
 
 The draft of another organizer is not found (404); a published event of another organizer is forbidden (403).
 Pages of the desk of another organizer are not found in either case.

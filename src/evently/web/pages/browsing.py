@@ -12,11 +12,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 from urllib.parse import urlencode
+from uuid import UUID
 
 from evently import catalogue
 from evently.catalogue import Category, EventCard, EventSearch, Search, Sort, search_for, slug_of
 from evently.kit.cursors import Page
-from evently.kit.ids import show_id
+from evently.kit.ids import find_id, show_id
 from evently.kit.money import AMOUNT_MINOR_MAX, CURRENCIES, Money, exponent_of
 from evently.sales.reads import list_sale_summaries, list_totals_from
 from evently.web.edge.auth import PUBLIC, policy
@@ -47,6 +48,7 @@ Free: TypeAlias = Annotated[str, QueryParameter(name="free", max_length=4)]
 Seats: TypeAlias = Annotated[str, QueryParameter(name="seated", max_length=4)]
 PriceMax: TypeAlias = Annotated[str, QueryParameter(name="price_max", max_length=20)]
 InCurrency: TypeAlias = Annotated[str, QueryParameter(name="currency", max_length=3)]
+OfSeries: TypeAlias = Annotated[str, QueryParameter(name="series", max_length=40)]
 View: TypeAlias = Annotated[str, QueryParameter(name="view", max_length=10)]
 OfMonth: TypeAlias = Annotated[str, QueryParameter(name="month", max_length=10)]
 Cursor: TypeAlias = Annotated[str, QueryParameter(name="after", max_length=1000)]
@@ -85,6 +87,7 @@ class Wanted(NamedTuple):
     available: bool = False
     seated: bool = False
     price_max: Money | None = None
+    series: UUID | None = None
     month: date | None = None
 
     def query(self, **changes: Any) -> str:
@@ -102,6 +105,7 @@ class Wanted(NamedTuple):
             "seated": "on" if wanted.seated else "",
             "price_max": wanted.price_max and words.figures(wanted.price_max),
             "currency": wanted.price_max and wanted.price_max.currency,
+            "series": wanted.series and show_id("ser", wanted.series),
             "view": wanted.month and "month",
             "month": wanted.month and f"{wanted.month:%Y-%m}",
         }
@@ -144,6 +148,7 @@ async def list_events(
     seated: Seats = "",
     price_max: PriceMax = "",
     currency: InCurrency = "",
+    series: OfSeries = "",
     view: View = "",
     month: OfMonth = "",
     after: Cursor = "",
@@ -160,6 +165,7 @@ async def list_events(
         available=bool(available),
         seated=bool(seated),
         price_max=_price(price_max, currency),
+        series=find_id("ser", series),
         month=read_month(month, request.context.clock()) if view == "month" else None,
     )
     if wanted.month is not None:
@@ -273,6 +279,8 @@ def _search(wanted: Wanted) -> EventSearch:
         facets.append(("category", wanted.category.value))
     if wanted.city:
         facets.append(("city", wanted.city))
+    if wanted.series is not None:
+        facets.append(("series", wanted.series.hex))
     found = search_for(wanted.typed, facets) if wanted.typed or facets else Search()
     return EventSearch(
         found,
@@ -314,6 +322,8 @@ def _filters(wanted: Wanted) -> list[Filter]:
         on.append(Filter(wanted.category.value.replace("-", " "), wanted.query(category=None)))
     if wanted.tag:
         on.append(Filter(f"#{wanted.tag}", wanted.query(tag="")))
+    if wanted.series is not None:
+        on.append(Filter("the dates of one title", wanted.query(series=None)))
     if wanted.without_price:
         on.append(Filter("free", wanted.query(without_price=False)))
     if wanted.price_max is not None:

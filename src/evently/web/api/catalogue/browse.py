@@ -24,7 +24,7 @@ from evently.catalogue import (
     search_for,
 )
 from evently.kit.errors import FieldError, Invalid
-from evently.kit.ids import OrganizerId, show_id
+from evently.kit.ids import OrganizerId, SeriesId, show_id
 from evently.kit.money import AMOUNT_MINOR_MAX, CURRENCIES, Money
 from evently.kit.shapes import copy_fields
 from evently.sales.reads import Places, list_places, list_sale_summaries
@@ -94,6 +94,9 @@ InCategory: TypeAlias = Annotated[
 ]
 OfOrganizer: TypeAlias = Annotated[
     OrganizerId | None, QueryParameter(description="Only events of this organizer.")
+]
+OfSeries: TypeAlias = Annotated[
+    SeriesId | None, QueryParameter(name="series", description="Only the dates of this series.")
 ]
 PriceMax: TypeAlias = Annotated[
     int | None,
@@ -165,13 +168,20 @@ async def list_events(
     available: Available = None,
     seated: Seated = None,
     organizer_id: OfOrganizer = None,
+    series_id: OfSeries = None,
     sort: SortBy = Sort.SOONEST,
     limit: Limit = LIMIT,
     after: After = None,
 ) -> Response[PageView[EventCardView]] | Response[None]:
     """Return a page of events, at most a quarter of a second old."""
     errors: list[FieldError] = []
-    facets = _facets(city=city, category=category, tags=tagged or (), organizer_id=organizer_id)
+    facets = _facets(
+        city=city,
+        category=category,
+        tags=tagged or (),
+        organizer_id=organizer_id,
+        series_id=series_id,
+    )
     search = search_for(typed or "", facets)
     if typed is not None and not search.words:
         errors.append(FieldError("?q", "no-letter-or-digit"))
@@ -274,6 +284,7 @@ def show_card(card: EventCard) -> EventCardView:
         id=show_id("evt", event.event_id),
         organizer_id=show_id("org", event.organizer_id),
         venue_id=show_id("ven", event.venue_id),
+        series_id=None if event.series_id is None else show_id("ser", event.series_id),
         summary=_summary(event.description),
         price_from=None if price_minor is None else Money(price_minor, event.currency),
         available=card.available,
@@ -301,7 +312,12 @@ def _summary(description: str) -> str:
 
 
 def _facets(
-    *, city: str | None, category: Category | None, tags: Sequence[str], organizer_id: UUID | None
+    *,
+    city: str | None,
+    category: Category | None,
+    tags: Sequence[str],
+    organizer_id: UUID | None,
+    series_id: UUID | None,
 ) -> list[tuple[str, str]]:
     facets = [("tag", tag) for tag in tags]
     if category is not None:
@@ -310,6 +326,8 @@ def _facets(
         facets.append(("city", city))
     if organizer_id is not None:
         facets.append(("organizer", organizer_id.hex))
+    if series_id is not None:
+        facets.append(("series", series_id.hex))
     return facets
 
 

@@ -358,6 +358,7 @@ async def _show_event(
         EventView,
         event,
         id=show_id("evt", event.event_id),
+        series_id=None if event.series_id is None else show_id("ser", event.series_id),
         organizer=HostView(show_id("org", host.organizer_id), host.name, host.contact_email),
         venue=show_venue(venue),
         on_sale_at=sale.on_sale_at,

@@ -29,6 +29,12 @@ from evently.web.api.catalogue.sale_shapes import BuyersConditionsView, SeatingV
 
 OrganizerIdText = Annotated[str, msgspec.Meta(examples=["org_01m7y4ef72ev2sxmcnxfse27zp"])]
 VenueIdText = Annotated[str, msgspec.Meta(examples=["ven_01m7y4ef72ev2sxmcnxfse27zp"])]
+SeriesIdText = Annotated[
+    str,
+    msgspec.Meta(
+        description="What the dates of a series have in common.", examples=["ser_01m7y4ef72ev2sxmcnxfse27zp"]
+    ),
+]
 EventIdText = Annotated[str, msgspec.Meta(examples=["evt_01m7y4ef72ev2sxmcnxfse27zp"])]
 PoolIdText = Annotated[str, msgspec.Meta(examples=["pol_01m7y4ef72ev2sxmcnxfse27zp"])]
 TicketTypeIdText = Annotated[str, msgspec.Meta(examples=["tty_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -153,6 +159,7 @@ class EventView(msgspec.Struct, frozen=True):
     attendee_names: AttendeeNames
     names_hours_before: NamesHoursBefore
     names_until: datetime | None
+    series_id: SeriesIdText | None
 
 
 class EventCardView(msgspec.Struct, frozen=True):
@@ -183,6 +190,7 @@ class EventCardView(msgspec.Struct, frozen=True):
     available: bool
     seated: bool
     published_at: datetime | None
+    series_id: SeriesIdText | None
 
 
 class UpcomingEventView(msgspec.Struct, frozen=True):
