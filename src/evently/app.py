@@ -38,6 +38,7 @@ from evently.kit.repeating import repeating
 from evently.mail import Files, Mail
 from evently.payments import open_gateways
 from evently.push import Push
+from evently.questions import QuestionReader
 from evently.realtime import Hub
 from evently.sales import Engine
 from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
@@ -200,6 +201,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         bookings=Bookings(database),
         booked_events=BookedEvents(database),
         names=NameReader(database),
+        questions=QuestionReader(database),
         boards=boards,
         hub=Hub(database, engine, boards, clock),
         evenings=Evenings(database, clock),

@@ -21,6 +21,7 @@ from evently.checkout import Checkout
 from evently.db import CheckedClock, Database, DatabaseOptions, Probe
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
+from evently.questions import QuestionReader
 from evently.realtime import Hub
 from evently.sales import Engine, EngineOptions
 from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
@@ -64,6 +65,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         bookings=Bookings(database),
         booked_events=BookedEvents(database),
         names=NameReader(database),
+        questions=QuestionReader(database),
         boards=boards,
         hub=Hub(database, engine, boards, utc_now),
         evenings=Evenings(database, utc_now),

@@ -56,7 +56,8 @@ class Visitor:
         for tag in re.findall(r"<input[^>]*>", found[0]):
             name = re.search(r'name="([^"]*)"', tag)
             value = re.search(r'value="([^"]*)"', tag)
-            if name and 'type="checkbox"' not in tag:
+            chosen = 'type="radio"' not in tag or " checked" in tag
+            if name and chosen and 'type="checkbox"' not in tag:
                 fields[name[1]] = unescape(value[1]) if value else ""
         return fields
 

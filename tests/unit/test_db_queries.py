@@ -23,6 +23,7 @@ from evently.checkout import Payment, RefundRow
 from evently.db import Queries, load_queries
 from evently.notifications import Notification
 from evently.payments import DemoCharge, DemoEffect
+from evently.questions import Question
 from evently.sales.facts import TicketTypePut
 from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
 from evently.sales.rules.state import Pool, Refund, Sale
@@ -45,6 +46,7 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("accounts", "invitation"): Invitation,
     ("accounts", "api_key"): ApiKey,
     ("accounts", "passkey"): Passkey,
+    ("questions", "question"): Question,
     ("seating", "seat_map_version"): SeatMapVersion,
     ("sales", "sale"): Sale,
     ("sales", "pool"): Pool,

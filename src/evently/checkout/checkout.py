@@ -20,6 +20,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from evently import questions
 from evently.checkout import store
 from evently.checkout.nouns import (
     LIVE,
@@ -165,7 +166,9 @@ class Checkout:
         fingerprint = hashlib.sha256(booking_id.bytes + msgspec.json.encode(choice)).digest()
         for _ in range(BEGIN_TRIES_MAX):
             now = self._clock()
-            no = self._no_payment(due, gateway, now)
+            no = self._no_payment(due, gateway, now) or await questions.why_unanswered(
+                self._database, due.event_id, booking_id
+            )
             begun = (
                 None
                 if gateway is None or no is not None

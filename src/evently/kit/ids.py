@@ -188,6 +188,12 @@ class PasskeyId(PrefixedId):
     prefix = "pky"
 
 
+class QuestionId(PrefixedId):
+    """The id of a question to buyers."""
+
+    prefix = "qst"
+
+
 class RefundId(PrefixedId):
     """The id of a refund."""
 
@@ -253,7 +259,9 @@ class WaitlistEntryId(PrefixedId):
 # other.
 if TYPE_CHECKING:
     PoolReference: TypeAlias = UUID
+    QuestionReference: TypeAlias = UUID
     SeatMapReference: TypeAlias = UUID
+    TicketReference: TypeAlias = UUID
     TicketTypeReference: TypeAlias = UUID
     VenueReference: TypeAlias = UUID
 else:
@@ -263,8 +271,18 @@ else:
 
         unknown = NO_ID
 
+    class QuestionReference(QuestionId):
+        """A question that a body names."""
+
+        unknown = NO_ID
+
     class SeatMapReference(SeatMapId):
         """A seat map that a body names."""
+
+        unknown = NO_ID
+
+    class TicketReference(TicketId):
+        """A ticket that a body names."""
 
         unknown = NO_ID
 

@@ -14,6 +14,7 @@ from evently.mail.nouns import (
     AccountChange,
     EmailChange,
     EmailChanged,
+    MemberInvited,
     Message,
     PasskeyAdded,
     PasskeyCopied,
@@ -41,6 +42,24 @@ def write_email_change(message: Message, about: EmailChange, base_url: str) -> L
             "Nobody from Evently ever asks you for this code.",
         ),
         why=f"You get this because {message.address} was entered at {base_url}.",
+    )
+
+
+def write_invitation(message: Message, about: MemberInvited, base_url: str) -> Letter:
+    """Write to the address that an owner invites to an organizer."""
+    inviter, organizer = isolated(about.inviter), isolated(about.organizer)
+    return Letter(
+        subject=f"{plain(about.inviter)} invites you to {plain(about.organizer)}",
+        preview=f"Join {plain(about.organizer)} as {about.role}.",
+        heading=f"Join {organizer}",
+        paragraphs=(f"{inviter} invites you to work with {organizer}, as {about.role}.",),
+        rows=(("Accept until", _day(message)),),
+        action=Link("Accept the invitation", base_url + about.path),
+        notes=(
+            "Log in with this address, or make an account with it: the invitation is for this address alone.",
+            "If you do not know them, ignore this message: nothing happens.",
+        ),
+        why=f"You get this because {inviter} entered {message.address} at {base_url}.",
     )
 
 
@@ -90,6 +109,11 @@ def write_account_change(message: Message, about: AccountChange, base_url: str) 
         notes=(if_not_you,),
         why=f"You get this because {message.address} {belongs} to an account at {base_url}.",
     )
+
+
+def _day(message: Message) -> str:
+    at = message.expires_at.astimezone(UTC)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
 
 
 def _moment(message: Message) -> str:

@@ -58,6 +58,7 @@ KINDS: Final[Mapping[str, KindTerms]] = {
     "passkey_added": KindTerms(None, _MONEY_KEPT),
     "passkey_removed": KindTerms(None, _MONEY_KEPT),
     "passkey_copied": KindTerms(None, _MONEY_KEPT),
+    "member_invited": KindTerms(None, timedelta(days=14)),
     "ticket_offered": KindTerms(None, timedelta(days=7), urgent=True),
     "booking_confirmed": KindTerms("tickets", _MONEY_KEPT),
     "payment_failed": KindTerms("tickets", _MONEY_KEPT),
@@ -137,6 +138,15 @@ class PasskeyCopied(msgspec.Struct, frozen=True, tag="passkey_copied"):
     name: str
 
 
+class MemberInvited(msgspec.Struct, frozen=True, tag="member_invited"):
+    """To the address that an owner invites to an organizer. `role`: in words; `path`: as in `SignInCode`."""
+
+    organizer: str
+    inviter: str
+    role: str
+    path: str
+
+
 class TicketOffered(msgspec.Struct, frozen=True, tag="ticket_offered"):
     """To the address to which a person passes a ticket on. `ticket`: its type and seat, for people."""
 
@@ -159,7 +169,13 @@ class Notified(msgspec.Struct, frozen=True, tag="notification", omit_defaults=Tr
 # What a person has just asked for; what is secret in it is deleted
 AccountChange: TypeAlias = PasswordChanged | EmailChanged | PasskeyAdded | PasskeyRemoved | PasskeyCopied
 Requested: TypeAlias = (
-    SignInCode | PasswordReset | AlreadyRegistered | TicketOffered | EmailChange | AccountChange
+    SignInCode
+    | PasswordReset
+    | AlreadyRegistered
+    | MemberInvited
+    | TicketOffered
+    | EmailChange
+    | AccountChange
 )
 Subject: TypeAlias = Requested | Notified
 

@@ -24,7 +24,7 @@ from evently.db import Database
 from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
 from evently.mail import outbox
-from evently.mail.account_letters import write_account_change, write_email_change
+from evently.mail.account_letters import write_account_change, write_email_change, write_invitation
 from evently.mail.envelope import Attachment, address_of, compose
 from evently.mail.letters import Letter
 from evently.mail.nouns import (
@@ -32,6 +32,7 @@ from evently.mail.nouns import (
     AccountChange,
     EmailChange,
     MailOptions,
+    MemberInvited,
     Message,
     MessageState,
     Notified,
@@ -249,6 +250,8 @@ class Mail:
                 await self._reader.check_offered(message.data.transfer_id)
             about = await self._reader.read_about(message.data.event_id, now)
             return write_offered(message, message.data, about, Setting(base, now)), ()
+        if isinstance(message.data, MemberInvited):
+            return write_invitation(message, message.data, base), ()
         if isinstance(message.data, EmailChange):
             return write_email_change(message, message.data, base), ()
         if isinstance(message.data, AccountChange):

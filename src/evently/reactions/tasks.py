@@ -23,6 +23,7 @@ from evently import (
     mail,
     notifications,
     push,
+    questions,
     sales,
 )
 from evently.accounts import Accounts
@@ -105,7 +106,7 @@ async def send_later(tx: Connection, new: Sequence[Notification]) -> None:
 
 
 async def forget_names(tx: Connection, rows: Sequence[JournalFacts]) -> None:
-    """Forget the names on tickets that have got other holders."""
+    """Forget the names on tickets that have got other holders, and what earlier ones answered about them."""
     passed_on = [
         (row.event_id, fact.ticket_id)
         for row in rows
@@ -119,6 +120,7 @@ async def forget_names(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     if passed_on:
         events, tickets = zip(*passed_on, strict=True)
         await attendees.clear_names(tx, events, tickets)
+        await questions.clear_answers(tx, events, tickets)
 
 
 # Jobs -------------------------------------------------------------------------------------------------------

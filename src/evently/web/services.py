@@ -14,6 +14,7 @@ from evently.db import Probe
 from evently.kit.memory import Memory
 from evently.mail import Mail
 from evently.push import Push
+from evently.questions import QuestionReader
 from evently.realtime import Hub
 from evently.sales import Engine
 from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
@@ -39,6 +40,7 @@ class Services(context.Context):
     bookings: Bookings
     booked_events: BookedEvents
     names: NameReader
+    questions: QuestionReader
     boards: SeatBoards
     hub: Hub
     evenings: Evenings

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, cast
 
 import msgspec
 
-from evently import accounts, attendees, mail, notifications, push, sales
+from evently import accounts, attendees, mail, notifications, push, questions, sales
 from evently.accounts import AccountsRefusal, Grant, Person, PlatformRole
 from evently.accounts.codes import VALID_FOR, ByCode, Purpose, normalise_code
 from evently.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
@@ -617,6 +617,7 @@ async def close_account(
         mail.forget_person,
         push.forget_person,
         attendees.forget_person,
+        questions.forget_person,
         partial(
             sales.leaving.end_claims_later, confirmed=cast("sales.leaving.Confirmed | None", confirm), now=now
         ),

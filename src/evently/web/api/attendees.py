@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Annotated, Final
+from uuid import UUID
 
 import msgspec
 
-from evently import attendees
+from evently import attendees, questions
 from evently.attendees import Attendee
+from evently.db import Database
 from evently.kit.ids import EventId, reference_of, show_id
+from evently.questions import GivenAnswer, Question
 from evently.sales.states import TicketState
 from evently.web.api.analytics.exports import BYTE_ORDER_MARK, CSV, ByteOrderMark, cell, encode_rows
 from evently.web.api.tickets.views import AttendeeName
@@ -82,7 +85,8 @@ async def list_attendees(
     summary="Export the attendees of an event",
     description=(
         "Returns a CSV file of the tickets of confirmed bookings at one instant, without void ones, the "
-        "oldest first: in UTF-8, and escaped for spreadsheets as `exportBookings` does."
+        "oldest first: in UTF-8, and escaped for spreadsheets as `exportBookings` does. Each question to "
+        "buyers has a column, also after it was retired."
     ),
     tags=[_TAG],
     media_type="text/csv",
@@ -93,21 +97,41 @@ async def export_attendees(
     request: Request, event_id: FromPath[EventId], *, byte_order_mark: ByteOrderMark = True
 ) -> Response[bytes]:
     """Write the attendees of an event as CSV; then send the file, without the database."""
-    lists = attendees.export_attendees(request.context.database, event_id)
-    parts = _csv_of(lists, BYTE_ORDER_MARK if byte_order_mark else b"")
+    database = request.context.database
+    asked = await questions.list_questions(database, event_id)
+    lists = attendees.export_attendees(database, event_id)
+    parts = _csv_of(database, event_id, asked, lists, BYTE_ORDER_MARK if byte_order_mark else b"")
     file = await request.context.downloads.write(parts, request.organizer_id, request.receive)
     request.exchange.leave_slot()
     return Download(file, filename=f"attendees-{show_id('evt', event_id)}.csv", media_type=CSV)
 
 
-async def _csv_of(lists: AsyncGenerator[list[Attendee], None], mark: bytes) -> AsyncGenerator[bytes, None]:
-    yield mark + encode_rows([_COLUMNS])
+async def _csv_of(
+    database: Database,
+    event_id: UUID,
+    asked: Sequence[Question],
+    lists: AsyncGenerator[list[Attendee], None],
+    mark: bytes,
+) -> AsyncGenerator[bytes, None]:
+    yield mark + encode_rows([(*_COLUMNS, *[cell(each.label) for each in asked])])
     async with aclosing(lists):
         async for found in lists:
-            yield encode_rows(map(_row, found))
+            given = await _answers_about(database, event_id, found) if asked else {}
+            yield encode_rows([_row(each, asked, given) for each in found])
 
 
-def _row(attendee: Attendee) -> Sequence[str]:
+async def _answers_about(
+    database: Database, event_id: UUID, found: Sequence[Attendee]
+) -> Mapping[tuple[UUID, UUID], GivenAnswer]:
+    """Return the answers about these tickets and their bookings, by question and by ticket or booking."""
+    subjects = [each.ticket_id for each in found] + [each.booking_id for each in found]
+    given = await questions.list_given(database, event_id, subjects)
+    return {(each.question_id, each.ticket_id or each.booking_id): each for each in given}
+
+
+def _row(
+    attendee: Attendee, asked: Sequence[Question], given: Mapping[tuple[UUID, UUID], GivenAnswer]
+) -> Sequence[str]:
     return (
         reference_of(attendee.booking_id),
         show_id("bkg", attendee.booking_id),
@@ -117,6 +141,21 @@ def _row(attendee: Attendee) -> Sequence[str]:
         attendee.state,
         cell(attendee.name),
         cell(attendee.buyer_name),
+        *[cell(_words_of(given.get((each.question_id, _subject_of(each, attendee))))) for each in asked],
+    )
+
+
+def _subject_of(question: Question, attendee: Attendee) -> UUID:
+    return attendee.ticket_id if question.asked_per == "ticket" else attendee.booking_id
+
+
+def _words_of(given: GivenAnswer | None) -> str | None:
+    if given is None:
+        return None
+    return (
+        f"{given.answer} (to an earlier wording)"
+        if given.kind == "consent" and given.reworded
+        else given.answer
     )
 
 

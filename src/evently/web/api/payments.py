@@ -23,6 +23,7 @@ from evently.checkout import (
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import BookingId, EventId, PaymentId, RefundId, show_id
 from evently.kit.money import Money
+from evently.questions import QuestionsRefusal
 from evently.sales.outcomes import SalesRefusal
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, organizer, policy
 from evently.web.edge.conditional import NO_STORE
@@ -231,6 +232,7 @@ _PAYING: Final = (
     CheckoutRefusal.NOTHING_TO_PAY,
     SalesRefusal.AMOUNT_NOT_PAYABLE,
     SalesRefusal.NOT_OFFERED,
+    QuestionsRefusal.ANSWERS_MISSING,
 )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated, Any, Final, cast
 from zoneinfo import ZoneInfo
 
-from evently import attendees, mail, notifications, push, sales
+from evently import attendees, mail, notifications, push, questions, sales
 from evently.accounts import AccountsRefusal, organizers, passkeys, people, sessions
 from evently.accounts.codes import ByCode, Given, is_code, normalise_code
 from evently.accounts.sessions import LOGIN_AGE_MAX, Session
@@ -247,6 +247,7 @@ async def close_account(request: Request) -> Page:
             mail.forget_person,
             push.forget_person,
             attendees.forget_person,
+            questions.forget_person,
             partial(
                 sales.leaving.end_claims_later,
                 confirmed=cast("sales.leaving.Confirmed | None", confirmed),

@@ -18,8 +18,9 @@ from evently import catalogue, sales
 from evently.attendees import AttendeesRefusal
 from evently.checkout import CheckoutRefusal, Payment, PaymentChoice
 from evently.kit.errors import Refused
-from evently.kit.ids import BookingId, find_id, reference_of, show_id
+from evently.kit.ids import BookingId, find_id, parse_id, reference_of, show_id
 from evently.kit.money import Money
+from evently.questions import QuestionsRefusal
 from evently.sales.commands import Command
 from evently.sales.commands.bookings import CancelBooking, ExtendHold, KeepTickets, ReturnTickets
 from evently.sales.nouns import Booking, Ticket
@@ -43,6 +44,8 @@ from evently.web.pages.forms import Form, FormError, read_form
 from evently.web.pages.holding import forget_hold, hold_of, keep_hold
 from evently.web.pages.names import save_names, show_names, why_not_saved
 from evently.web.pages.offline import kept_for
+from evently.web.pages.questions import FIELDS_MAX, QuestionsOnPage, save_typed, show_questions
+from evently.web.pages.questions import why_not_saved as why_no_answers
 from evently.web.pages.rendering import act, new_key, render, render_alike, see_other, show
 from evently.web.services import Request
 
@@ -50,13 +53,14 @@ _PAYING: Final = ("authorising", "authorised")
 _ASKED_AGAIN_SECONDS: Final = 5
 _UPCOMING_MAX: Final = 50
 _PAST_MAX: Final = 20
+_ANSWERS_BYTES_MAX: Final = 1_000_000  # a form with answers about a hundred tickets
 Saved = Annotated[str, QueryParameter(max_length=10)]
 
 
 @show("/bookings/{booking_id}", **policy(SIGNED_IN))
 async def show_booking(request: Request, booking_id: FromPath[BookingId], saved: Saved = "") -> Response[str]:
     """Return a booking of the reader."""
-    return await _page(request, await read_booking(request, booking_id), saved=saved == "names")
+    return await _page(request, await read_booking(request, booking_id), saved=saved)
 
 
 @act("/bookings/{booking_id}/names", **policy(SIGNED_IN))
@@ -78,10 +82,27 @@ async def name_tickets(request: Request, booking_id: FromPath[BookingId]) -> Res
     return see_other(f"{found.address}?saved=names#names")
 
 
-@act("/bookings/{booking_id}/pay", **policy(SIGNED_IN, rate="bookings"))
+@act("/bookings/{booking_id}/answers", **policy(SIGNED_IN, body_bytes_max=_ANSWERS_BYTES_MAX))
+async def answer_questions(
+    request: Request, booking_id: FromPath[BookingId]
+) -> Response[str] | Response[None]:
+    """Write what the buyer answers to the questions of the organizer."""
+    form = await read_form(request, FIELDS_MAX)
+    found = await read_booking(request, booking_id)
+    return await _answer(request, found, form) or see_other(f"{found.address}?saved=answers#questions")
+
+
+@act("/bookings/{booking_id}/pay", **policy(SIGNED_IN, rate="bookings", body_bytes_max=_ANSWERS_BYTES_MAX))
 async def pay(request: Request, booking_id: FromPath[BookingId]) -> Response[str] | Response[None]:
-    """Begin a payment, and go to the page of the gateway, or back to the booking."""
-    await read_form(request)
+    """Begin a payment, and go to the page of the gateway, or back to the booking.
+
+    The form has the answers to the questions of the organizer, too.
+    """
+    form = await read_form(request, FIELDS_MAX)
+    if form.pairs:
+        found = await read_booking(request, booking_id)
+        if found.state == "held" and (wrong := await _answer(request, found, form, strict=True)) is not None:
+            return wrong
     address = f"/bookings/{show_id('bkg', booking_id)}"
     choice = PaymentChoice(hosted=True, return_url=f"{_origin(request)}{address}")
     try:
@@ -204,6 +225,22 @@ async def _offered_to(request: Request) -> list[sales.reads.TransferStory]:
     ]
 
 
+async def _answer(
+    request: Request, found: BookingOnPage, form: Form, *, strict: bool = False
+) -> Response[str] | None:
+    """Store the answers of a form, or return the page that says what is wrong with them."""
+    # Whether answers can be given is decided by the event as it is now
+    event = await catalogue.get_event(request.context.database, found.booking.event_id)
+    found = found._replace(event=event)
+    try:
+        errors = await save_typed(request, event, found.booking, form, strict=strict)
+    except Refused as exc:
+        if not isinstance(exc.refusal, QuestionsRefusal):
+            raise
+        return await _page(request, found, exc, answers=form)
+    return await _page(request, found, answers=form, errors=errors) if errors else None
+
+
 async def read_booking(request: Request, booking_id: UUID) -> BookingOnPage:
     """Return a booking of the reader; another person's is not found."""
     context = request.context
@@ -280,8 +317,9 @@ async def _page(
     refused: Refused | None = None,
     *,
     typed: Form | None = None,
+    answers: Form | None = None,
     errors: Sequence[FormError] = (),
-    saved: bool = False,
+    saved: str = "",
 ) -> Response[str]:
     expires_at = found.booking.expires_at
     seconds = max(0, math.ceil((expires_at - request.context.clock()).total_seconds())) if expires_at else 0
@@ -289,32 +327,54 @@ async def _page(
         keep_hold(request, found.booking, seconds)
     else:
         forget_hold(request, found.booking)
-    names, moved = None, None
+    names, asked, moved = None, None, None
     if found.state in ("held", "confirmed"):
-        names = await show_names(request, found.event, found.booking, typed, errors)
+        names_wrong = errors if answers is None else ()
+        names = await show_names(request, found.event, found.booking, typed, names_wrong)
+        asked = await _ask(request, found, answers, errors)
     if found.state == "confirmed":
         moved = await _find_move(request, found)
-    own = own_of(found, seconds)
+    own, names_saved = own_of(found, seconds), saved == "names"
     is_plain = refused is None and not errors and found.state != "paying" and hold_of(request) is None
-    if is_plain and (alike := marked(found, names)) is not None:
+    if is_plain and asked is None and (alike := marked(found, names)) is not None:
         like, unnamed, marks = alike
-        shown = shown_booking(like, marks, unnamed, moved, saved=saved)
+        shown = shown_booking(like, marks, unnamed, moved, saved=names_saved)
 
         def values() -> dict[str, Any]:
             return _values(found, shown, None) | {"here": shown.address}
 
         key = (found.since, shown)
         return render_alike(request, key, "booking.html", values, marks.texts(), own.texts())
-    no = None if refused is None else sentence_of(refused)
-    if refused is not None and isinstance(refused.refusal, AttendeesRefusal):
-        no = why_not_saved(refused, found.event)
     return render(
         request,
         "booking.html",
         status=PROBLEMS[refused.refusal].status if refused is not None else 422 if errors else 200,
         headers={"refresh": str(_ASKED_AGAIN_SECONDS)} if found.state == "paying" else {},
-        **_values(found, shown_booking(found, own, names, moved, saved=saved), no),
+        **_values(found, shown_booking(found, own, names, moved, saved=names_saved), _no(refused, found))
+        | {"asked": asked, "errors": list(errors), "saved": saved},
     )
+
+
+async def _ask(
+    request: Request, found: BookingOnPage, answers: Form | None, errors: Sequence[FormError]
+) -> QuestionsOnPage | None:
+    """Return what the buyer is asked. `answers`: what was typed, of which the errors are."""
+    labels = {
+        parse_id("tkt", ticket.id): f"Ticket {number}: {ticket.label}"
+        for number, ticket in enumerate(found.live_tickets, 1)
+    }
+    wrong = errors if answers is not None else ()
+    return await show_questions(request, found.event, found.booking, labels, answers, wrong)
+
+
+def _no(refused: Refused | None, found: BookingOnPage) -> str | None:
+    if refused is None:
+        return None
+    if isinstance(refused.refusal, AttendeesRefusal):
+        return why_not_saved(refused, found.event)
+    if isinstance(refused.refusal, QuestionsRefusal):
+        return why_no_answers(refused, found.event)
+    return sentence_of(refused)
 
 
 def _values(found: BookingOnPage, shown: ShownBooking, no: str | None) -> dict[str, Any]:
@@ -323,6 +383,9 @@ def _values(found: BookingOnPage, shown: ShownBooking, no: str | None) -> dict[s
         "event": found.event,
         "event_address": found.event_address,
         "names": shown.names,
+        "asked": None,
+        "errors": [],
+        "saved": "",
         "no": no,
     }
 
@@ -437,6 +500,7 @@ def _origin(request: Request) -> str:
 routes: Final = [
     show_booking,
     name_tickets,
+    answer_questions,
     pay,
     extend,
     show_cancelling,

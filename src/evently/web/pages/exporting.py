@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import attendees, notifications, push, sales
+from evently import attendees, notifications, push, questions, sales
 from evently.accounts import organizers, passkeys, people, sessions
 from evently.attendees import ExportedName
 from evently.db import Database
@@ -21,6 +21,7 @@ from evently.kit.cursors import Page
 from evently.kit.ids import reference_of, show_id
 from evently.kit.money import Money
 from evently.notifications import Notification
+from evently.questions import GivenAnswer
 from evently.sales.nouns import Booking, Ticket, Transfer, WaitlistEntry
 from evently.web.services import Request
 
@@ -51,6 +52,7 @@ async def export_person(request: Request) -> bytes:
         **await _account(database, person_id, now),
         "bookings": [_booking(each) for each in bookings],
         "attendee_names": [_name(each) for each in await attendees.list_names_of(database, person_id)],
+        "answers": [_answer(each) for each in await questions.list_answers_of(database, person_id)],
         "transfers": [_transfer(each.transfer, person_id) for each in transfers],
         "waitlist": [_entry(each) for each in entries],
         "notifications": [_notification(each) for each in told],
@@ -138,6 +140,18 @@ def _name(given: ExportedName) -> dict[str, Any]:
         "event_id": show_id("evt", given.event_id),
         "name": given.name,
         "changed_at": given.named_at,
+    }
+
+
+def _answer(given: GivenAnswer) -> dict[str, Any]:
+    return {
+        "event_id": show_id("evt", given.event_id),
+        "booking_id": show_id("bkg", given.booking_id),
+        "ticket_id": None if given.ticket_id is None else show_id("tkt", given.ticket_id),
+        "question": given.label,
+        "explanation": given.hint,
+        "answer": given.answer,
+        "answered_at": given.answered_at,
     }
 
 

@@ -44,17 +44,17 @@ class Form:
         return [value for given, value in self.pairs if given == name]
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, fields_max: int = _FIELDS_MAX) -> Form:
     """Return the form in the body of a request."""
     if not (request.header("content-type") or _FORM).lower().startswith(_FORM):
         raise Refused(EdgeRefusal.MEDIA_TYPE)
-    return parse_form((await request.body()).decode("latin-1"))
+    return parse_form((await request.body()).decode("latin-1"), fields_max)
 
 
-def parse_form(encoded: str) -> Form:
+def parse_form(encoded: str, fields_max: int = _FIELDS_MAX) -> Form:
     """Return the form of an encoded query or body."""
     try:
-        pairs = parse_qsl(encoded, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX)
+        pairs = parse_qsl(encoded, keep_blank_values=True, errors="strict", max_num_fields=fields_max)
     except ValueError as exc:
         raise Refused(EdgeRefusal.MALFORMED, "form") from exc
     if any("\x00" in value for _, value in pairs):
@@ -65,9 +65,16 @@ def parse_form(encoded: str) -> Form:
 def errors_of(exc: Refused, fields: dict[str, str]) -> list[FormError]:
     """Return the errors of a refusal, each with the id of its input; `fields` maps pointers to ids."""
     assert isinstance(exc, Invalid), "only wrong values have fields"
-    return [FormError(fields.get(error.pointer, "main"), _sentence(error)) for error in exc.errors]
+    return [FormError(fields.get(error.pointer, "main"), sentence_of_field(error)) for error in exc.errors]
 
 
-def _sentence(error: FieldError) -> str:
+def sentence_of_field(error: FieldError) -> str:
+    """Return what is wrong with a field as a sentence."""
     text = error.detail
     return f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def sentence_about(error: FieldError) -> str:
+    """Return what is wrong with a field as the end of a sentence, after a colon."""
+    text = sentence_of_field(error)
+    return f"{text[0].lower()}{text[1:]}"

@@ -11,9 +11,11 @@ import markupsafe
 
 from evently import attendees, sales, tickets
 from evently.attendees import AttendeesRefusal
+from evently.catalogue import Event
 from evently.kit.errors import Invalid, Refused
 from evently.kit.ids import BookingId, TicketId, show_id
 from evently.kit.money import Money
+from evently.questions import QuestionsRefusal
 from evently.sales.outcomes import SalesRefusal
 from evently.tickets import APPLE_PASS, IssuedTicket, IssuedTickets, TicketsRefusal
 from evently.web.edge.auth import SIGNED_IN, policy
@@ -22,9 +24,11 @@ from evently.web.edge.context import Response
 from evently.web.edge.problems import PROBLEMS
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages.browsing import event_address
-from evently.web.pages.forms import FormError, errors_of, read_form
+from evently.web.pages.forms import Form, FormError, errors_of, read_form
 from evently.web.pages.names import why_not_saved
 from evently.web.pages.offline import kept_for
+from evently.web.pages.questions import QuestionsOnPage, save_typed, show_questions
+from evently.web.pages.questions import why_not_saved as why_no_answers
 from evently.web.pages.rendering import act, render, see_other, show
 from evently.web.services import Request
 
@@ -37,7 +41,8 @@ async def show_ticket(request: Request, ticket_id: FromPath[TicketId], saved: Sa
     """Return a ticket of the reader, as large as the door's reader wants it."""
     database, reader_id = request.context.database, request.actor.id
     issued, ticket = await tickets.load_ticket_of_person(database, reader_id, ticket_id)
-    return await _page(request, issued, ticket, saved=saved == "name")
+    asked = await _ask(request, issued, ticket)
+    return await _page(request, issued, ticket, saved=saved, asked=asked)
 
 
 @act("/tickets/{ticket_id}/name", **policy(SIGNED_IN))
@@ -64,6 +69,42 @@ async def name_ticket(request: Request, ticket_id: FromPath[TicketId]) -> Respon
     return see_other(f"/tickets/{show_id('tkt', ticket_id)}?saved=name#name")
 
 
+@act("/tickets/{ticket_id}/answers", **policy(SIGNED_IN))
+async def answer_questions(request: Request, ticket_id: FromPath[TicketId]) -> Response[str] | Response[None]:
+    """Write what the reader, to whom a ticket was passed on, answers to the questions of the organizer."""
+    form = await read_form(request)
+    issued, ticket = await tickets.load_ticket_of_person(
+        request.context.database, request.actor.id, ticket_id
+    )
+    try:
+        errors = await save_typed(request, issued.event, issued.booking, form, only=ticket_id)
+    except Refused as exc:
+        if not isinstance(exc.refusal, QuestionsRefusal):
+            raise
+        asked = await _ask(request, issued, ticket, form)
+        return await _page(request, issued, ticket, refused=exc, asked=asked)
+    if errors:
+        asked = await _ask(request, issued, ticket, form, errors)
+        return await _page(request, issued, ticket, errors=errors, asked=asked)
+    return see_other(f"/tickets/{show_id('tkt', ticket_id)}?saved=answers#questions")
+
+
+async def _ask(
+    request: Request,
+    issued: IssuedTickets,
+    ticket: IssuedTicket,
+    typed: Form | None = None,
+    errors: Sequence[FormError] = (),
+) -> QuestionsOnPage | None:
+    """Return what the reader is asked about a ticket that was passed on; its buyer answers on the booking."""
+    if issued.booking.buyer_id == request.actor.id:
+        return None
+    label = {ticket.ticket_id: tickets.label_of(issued, ticket)}
+    return await show_questions(
+        request, issued.event, issued.booking, label, typed, errors, only=ticket.ticket_id
+    )
+
+
 async def _page(
     request: Request,
     issued: IssuedTickets,
@@ -72,7 +113,8 @@ async def _page(
     typed: str | None = None,
     errors: Sequence[FormError] = (),
     refused: Refused | None = None,
-    saved: bool = False,
+    saved: str = "",
+    asked: QuestionsOnPage | None = None,
 ) -> Response[str]:
     event, numbers = issued.event, [each.ticket_id for each in issued.admitting]
     here = numbers.index(ticket.ticket_id) if ticket.ticket_id in numbers else None
@@ -100,8 +142,9 @@ async def _page(
         name_ends=ends_at and ends_at.astimezone(event.place.zone),
         typed=ticket.attendee_name or "" if typed is None else typed,
         errors=errors,
-        no=None if refused is None else why_not_saved(refused, event),
+        no=None if refused is None else _why_not(refused, event),
         saved=saved,
+        asked=asked,
         offered_to=await _offered_to(request, issued, ticket),
     )
 
@@ -112,6 +155,12 @@ async def _offered_to(request: Request, issued: IssuedTickets, ticket: IssuedTic
     found = await sales.reads.list_transfers_of_ticket(request.context.database, event_id, ticket.ticket_id)
     mine = [each for each in found if each.state == "offered" and each.giver_id == reader_id]
     return mine[0].address if mine else None
+
+
+def _why_not(refused: Refused, event: Event) -> str:
+    if isinstance(refused.refusal, QuestionsRefusal):
+        return why_no_answers(refused, event)
+    return why_not_saved(refused, event)
 
 
 @show("/tickets/{ticket_id}/apple.pkpass", **policy(SIGNED_IN))
@@ -167,4 +216,12 @@ async def booking_calendar(request: Request, booking_id: FromPath[BookingId]) ->
     return Response(body, headers=headers, media_type="text/calendar; charset=utf-8")
 
 
-routes: Final = [show_ticket, name_ticket, apple_pass, google_wallet, tickets_pdf, booking_calendar]
+routes: Final = [
+    show_ticket,
+    name_ticket,
+    answer_questions,
+    apple_pass,
+    google_wallet,
+    tickets_pdf,
+    booking_calendar,
+]

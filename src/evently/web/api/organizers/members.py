@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -11,8 +12,9 @@ from evently import accounts
 from evently.accounts import AccountsRefusal, MemberRole
 from evently.accounts.invitations import Invitation
 from evently.accounts.members import Member
-from evently.kit.errors import CommonRefusal, Invalid
+from evently.kit.errors import CommonRefusal
 from evently.kit.ids import InvitationId, OrganizerId, PersonId, show_id
+from evently.web import organizers as web_organizers
 from evently.web.api.accounts import Email
 from evently.web.api.organizers.organizers import MembershipView, PersonIdText, show_organizer
 from evently.web.edge.auth import SIGNED_IN, organizer, policy
@@ -21,7 +23,6 @@ from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, delete, get, patch, post
-from evently.web.organizers import log_change
 from evently.web.services import Request
 
 _PRIVATE: Final = {"cache-control": "no-store"}
@@ -130,23 +131,10 @@ async def edit_member(
     data: JSONBody[MemberPatch],
 ) -> Response[MemberView]:
     """Change the role of a member."""
-    context = request.context
-    async with context.database.transaction() as tx:
-        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
-        member = await accounts.members.read_member(tx, locked.organizer_id, person_id)
-        require_if_match(request, member.version)
-        if data.role is msgspec.UNSET or data.role == member.role:
-            return _answer_member(member)
-        member = await accounts.members.change_member_role(tx, member, data.role)
-    context.accounts.roles.forget(member.organizer_id)
-    log_change(
-        request,
-        "member role changed",
-        organizer_id=member.organizer_id,
-        person_id=member.person_id,
-        role=member.role,
-    )
-    return _answer_member(member)
+    role = None if data.role is msgspec.UNSET else data.role
+    seen = partial(require_if_match, request)
+    changed = await web_organizers.change_member(request, organizer_id, person_id, role, seen)
+    return _answer_member(changed)
 
 
 @delete(
@@ -163,12 +151,8 @@ async def remove_member(
     request: Request, organizer_id: FromPath[OrganizerId], person_id: FromPath[PersonId]
 ) -> Response[None]:
     """Remove a member of an organizer."""
-    async with request.context.database.transaction() as tx:
-        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
-        member = await accounts.members.read_member(tx, locked.organizer_id, person_id)
-        require_if_match(request, member.version)
-        await accounts.members.remove_member(tx, member)
-    return _answer_removed(request, member)
+    await web_organizers.remove_member(request, organizer_id, person_id, partial(require_if_match, request))
+    return Response(None, headers=_PRIVATE)
 
 
 @post(
@@ -198,7 +182,8 @@ async def leave_organizer(request: Request, organizer_id: FromPath[OrganizerId])
     operation_id="invite",
     summary="Invite a member",
     description=(
-        "Creates a code for one person. It is shown only once: send it to the person yourself. A person who "
+        "Creates a code for one person, who gets it by e-mail where this installation sends mail. The code "
+        "is shown only once; you may also send it yourself. A person who "
         "is logged in with that e-mail accepts the invitation with the code. The answer is the same whether "
         "or not the e-mail has an account. An earlier invitation to the same e-mail stops working."
     ),
@@ -211,21 +196,7 @@ async def invite(
     request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[InvitationBody]
 ) -> Response[NewInvitationView]:
     """Invite a person to an organizer."""
-    context, email = request.context, accounts.people.normalise_email(data.email)
-    if errors := accounts.people.email_errors(email, "/email"):
-        raise Invalid(errors)
-    async with context.database.transaction() as tx:
-        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
-        invitation, code = await accounts.invitations.invite(
-            tx, locked.organizer_id, email, data.role, request.actor.id, context.clock()
-        )
-    log_change(
-        request,
-        "member invited",
-        organizer_id=locked.organizer_id,
-        invitation_id=invitation.invitation_id,
-        role=data.role,
-    )
+    invitation, code = await web_organizers.invite(request, organizer_id, data.email, data.role)
     view = _show_invitation(invitation)
     return Response(
         NewInvitationView(**msgspec.structs.asdict(view), code=code), status_code=201, headers=_PRIVATE
@@ -264,15 +235,7 @@ async def withdraw_invitation(
     request: Request, organizer_id: FromPath[OrganizerId], invitation_id: FromPath[InvitationId]
 ) -> Response[None]:
     """Withdraw an invitation."""
-    async with request.context.database.transaction() as tx:
-        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
-        await accounts.invitations.withdraw_invitation(tx, locked.organizer_id, invitation_id)
-    log_change(
-        request,
-        "invitation withdrawn",
-        organizer_id=locked.organizer_id,
-        invitation_id=invitation_id,
-    )
+    await web_organizers.withdraw_invitation(request, organizer_id, invitation_id)
     return Response(None, headers=_PRIVATE)
 
 
@@ -293,14 +256,8 @@ async def withdraw_invitation(
 )
 async def accept_invitation(request: Request, data: JSONBody[CodeBody]) -> Response[MembershipView]:
     """Make the caller a member of the organizer."""
-    context = request.context
-    async with context.database.transaction() as tx:
-        invitation = await accounts.invitations.accept_invitation(
-            tx, request.actor.id, data.code, context.clock()
-        )
-    context.accounts.roles.forget(invitation.organizer_id)
-    log_change(request, "invitation accepted", organizer_id=invitation.organizer_id, role=invitation.role)
-    joined = await accounts.organizers.get_organizer(context.database, invitation.organizer_id)
+    invitation = await web_organizers.accept_invitation(request, data.code)
+    joined = await accounts.organizers.get_organizer(request.context.database, invitation.organizer_id)
     return Response(MembershipView(show_organizer(joined), invitation.role), headers=_PRIVATE)
 
 
@@ -309,7 +266,9 @@ async def accept_invitation(request: Request, data: JSONBody[CodeBody]) -> Respo
 
 def _answer_removed(request: Request, member: Member) -> Response[None]:
     request.context.accounts.roles.forget(member.organizer_id)
-    log_change(request, "member removed", organizer_id=member.organizer_id, person_id=member.person_id)
+    web_organizers.log_change(
+        request, "member removed", organizer_id=member.organizer_id, person_id=member.person_id
+    )
     return Response(None, headers=_PRIVATE)
 
 

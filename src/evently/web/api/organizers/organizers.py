@@ -11,7 +11,7 @@ from evently import accounts
 from evently.accounts import AccountsRefusal, MemberRole, Organizer
 from evently.accounts.keys import SCOPES, ApiKey, ScopeName
 from evently.accounts.organizers import Membership
-from evently.kit.errors import CommonRefusal, Invalid
+from evently.kit.errors import CommonRefusal
 from evently.kit.ids import ApiKeyId, OrganizerId, show_id
 from evently.web import organizers as web_organizers
 from evently.web.api.accounts import Email, Name
@@ -21,7 +21,6 @@ from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, get, patch, post
-from evently.web.organizers import log_change
 from evently.web.services import Request
 
 _PRIVATE: Final = {"cache-control": "no-store"}
@@ -195,21 +194,7 @@ async def create_api_key(
     request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[ApiKeyBody]
 ) -> Response[NewApiKeyView]:
     """Create an API key of an organizer."""
-    context, name = request.context, accounts.people.normalise_name(data.name)
-    if errors := accounts.people.name_errors(name, "/name"):
-        raise Invalid(errors)
-    async with context.database.transaction() as tx:
-        locked = await accounts.organizers.lock_organizer(tx, organizer_id)
-        key, text = await accounts.keys.create_key(
-            tx, locked.organizer_id, name, frozenset(data.scopes), request.actor.id, context.clock()
-        )
-    log_change(
-        request,
-        "API key created",
-        organizer_id=locked.organizer_id,
-        api_key_id=key.api_key_id,
-        scopes=sorted(key.scopes),
-    )
+    key, text = await web_organizers.create_key(request, organizer_id, data.name, frozenset(data.scopes))
     return Response(
         NewApiKeyView(**msgspec.structs.asdict(_show_key(key)), key=text), status_code=201, headers=_PRIVATE
     )
@@ -249,11 +234,7 @@ async def revoke_api_key(
     request: Request, organizer_id: FromPath[OrganizerId], api_key_id: FromPath[ApiKeyId]
 ) -> Response[ApiKeyView]:
     """Revoke an API key of an organizer."""
-    context = request.context
-    async with context.database.transaction() as tx:
-        key = await accounts.keys.revoke_key(tx, organizer_id, api_key_id, context.clock())
-    context.accounts.keys.forget_all()
-    log_change(request, "API key revoked", organizer_id=key.organizer_id, api_key_id=key.api_key_id)
+    key = await web_organizers.revoke_key(request, organizer_id, api_key_id)
     return Response(_show_key(key), headers=_PRIVATE)
 
 

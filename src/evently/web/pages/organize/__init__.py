@@ -9,6 +9,9 @@ tickets   ticket types and pools; codes: promo codes; terms: money back, names, 
 saving    errors at their fields, and both versions when two people edit
 typed     what organizers type: times, prices, shares
 seats     zones, blocks and the state of every seat of an event
+questions what buyers are asked
+people    members, roles, invitations
+keys      API keys
 
 A page calls the verbs that the API calls, with the policy of the API's route. A page of an event is one line
 in `desk.TABS`; the routes of each module are listed here.
@@ -16,7 +19,19 @@ in `desk.TABS`; the routes of each module are listed here.
 
 from typing import Final
 
-from evently.web.pages.organize import codes, creating, editing, events, home, seats, terms, tickets
+from evently.web.pages.organize import (
+    codes,
+    creating,
+    editing,
+    events,
+    home,
+    keys,
+    people,
+    questions,
+    seats,
+    terms,
+    tickets,
+)
 
 __all__ = ["routes"]
 
@@ -29,4 +44,7 @@ routes: Final = [
     *codes.routes,
     *terms.routes,
     *seats.routes,
+    *questions.routes,
+    *people.routes,
+    *keys.routes,
 ]

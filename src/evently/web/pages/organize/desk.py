@@ -24,6 +24,7 @@ from evently.web.services import Request
 # Who may open a page of the desk, as the API says it; a page of the desk has no other policies
 MEMBERS: Final = organizer("door", "events:read")
 MANAGERS: Final = organizer("manager", "events:write")
+OWNERS: Final = organizer("owner")
 FIGURES: Final = organizer("manager", "analytics:read")
 _ROLES: Final[tuple[MemberRole, ...]] = ("owner", "manager", "door")  # the highest first
 
@@ -55,12 +56,15 @@ TABS: Final = (
             Tab("seats", "Seats", "door"),
             Tab("codes", "Codes"),
             Tab("terms", "Terms"),
+            Tab("questions", "Questions"),
         ),
     ),
     Group("On the day", ()),
 )
 # The pages of an organizer, likewise.
-PLACES: Final = (Group("", (Tab("", "Events", "door"),)),)
+PLACES: Final = (
+    Group("", (Tab("", "Events", "door"), Tab("people", "People"), Tab("keys", "API keys", "owner"))),
+)
 
 
 class Link(NamedTuple):

@@ -1,13 +1,13 @@
-"""Events are the dates of a series."""
+"""Organizers ask buyers questions."""
 
 from alembic import op
 
 from evently.db.migrations.runner import read_revision
 
-revision = "0036"
-down_revision = "0035"
+revision = "0038"
+down_revision = "0037"
 
 
 def upgrade() -> None:
-    """Add the column and its index."""
+    """Create the tables."""
     op.execute(read_revision(__file__))

@@ -1,0 +1,74 @@
+"""The desk: questions to buyers, added, changed and deleted as a browser without script does it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.api.test_questions import answer
+from tests.api.test_tickets import as_named_buyer
+from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.desk import open_desk
+from tests.support.visitor import Visitor
+
+
+@pytest.fixture
+async def office(database_url: str) -> AsyncIterator[BoxOffice]:
+    async with open_box_office(database_url) as opened:
+        yield opened
+
+
+async def test_a_question_is_added_changed_and_deleted_with_its_answers(office: BoxOffice) -> None:
+    desk = await open_desk(office, "manager")
+    address, visitor = f"{desk.address}/questions", desk.visitor
+    await visitor.read(address)
+    assert "Nothing is asked" in visitor.text
+    await visitor.submit(address, label="What do you eat?", choices="Fish\n\nfish\nVegan", smallest="old")
+    assert visitor.status == 422
+    assert "Choose what kind of answer you want." in visitor.text
+    assert "Enter a whole number, or nothing." in visitor.text
+    assert "Fish\n\nfish\nVegan</textarea>" in visitor.text.replace("\r", ""), "nothing typed is lost"
+    typed = {"label": "What do you eat?", "choices": "Fish\n\nfish\nVegan", "kind": "choice"}
+    await visitor.submit(address, **typed, asked_per="ticket", smallest="")
+    assert visitor.status == 422
+    assert "Line 2: given more than once." in visitor.text
+    await visitor.submit(address, **typed | {"choices": "Fish\r\nVegan"}, asked_per="ticket", required="yes")
+    assert "The question is added." in visitor.text
+    assert "Fish, Vegan" in visitor.text
+    (one,) = set(re.findall(rf'href="({address}/qst_\w+)"', visitor.text))
+    buyer = await as_named_buyer(office, "Ada Lovelace")
+    booking = (await office.book(desk.event, buyer, 2)).json()
+    given = {"question_id": one.rsplit("/", 1)[1], "ticket_id": booking["tickets"][0]["id"], "answer": "Fish"}
+    assert (await answer(office, buyer, booking, given)).status_code == 200
+    await visitor.read(one)
+    assert "1 answer so far" in visitor.text
+    stale = visitor.form(one) | {"label": "What would you eat?", "choices": "Vegan\nSoup"}
+    await visitor.submit(one, label="What will you eat?", choices="Vegan\nSoup", required="yes")
+    assert "The question is changed." in visitor.text
+    await visitor.send(one, stale)
+    assert visitor.status == 412
+    assert "Another person has changed this question meanwhile" in visitor.text
+    assert "What will you eat?" in visitor.text
+    assert visitor.form(one)["label"] == "What would you eat?", "what was typed"
+    await visitor.submit(one, choices="Vegan\nSoup")
+    assert "What would you eat?" in visitor.text, "saved again, it is kept"
+    await visitor.read(f"{one}/delete")
+    assert "1 answer is" in visitor.text
+    await visitor.submit(f"{one}/delete")
+    assert "The question is deleted, with its answers." in visitor.text
+    assert await office.context.database.fetch_value("SELECT count(*) FROM question_answers") == 0
+    await visitor.read(one)
+    assert visitor.status == 404
+
+
+async def test_door_members_and_strangers_do_not_ask(office: BoxOffice) -> None:
+    desk = await open_desk(office, "door")
+    await desk.visitor.read(f"{desk.address}/questions")
+    assert desk.visitor.status == 403
+    await desk.visitor.send(f"{desk.address}/questions", {"kind": "text", "label": "Who?"})
+    assert desk.visitor.status == 403
+    stranger = Visitor(office, office.as_buyer())
+    await stranger.read(f"{desk.address}/questions")
+    assert stranger.status == 404
