@@ -1,4 +1,4 @@
-"""The build hook that fetches Swagger UI, ReDoc and typefaces from npm; they are not in the repository.
+"""The build hook that fetches scripts (Swagger UI, ReDoc, uPlot) and typefaces from npm, which are not here.
 
 Each package is pinned by version and by the SHA-512 of its archive, and only the named files are kept. `npm`
 fetches the archive, so that the configured registry is used. Without `npm` on the machine, the build installs
@@ -70,6 +70,12 @@ PACKAGES: Final = (
             "files/instrument-sans-latin-ext-wght-normal.woff2",
             "LICENSE",
         ),
+    ),
+    Package(
+        "uplot",
+        "1.6.32",
+        "sha512-KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw==",
+        ("dist/uPlot.iife.min.js", "dist/uPlot.min.css", "LICENSE"),
     ),
 )
 
@@ -168,7 +174,8 @@ class VendoredAssets(BuildHookInterface[Any]):
         self._fetch(
             VENDOR,
             PACKAGES,
-            "The API documentation pages will show a notice, and pages use the system's typeface",
+            "The API documentation pages will show a notice, curves stand still, and pages use the system's "
+            "typeface",
         )
         self._fetch(
             TICKET_TYPEFACES,

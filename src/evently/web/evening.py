@@ -220,13 +220,19 @@ def show_evening(evening: Evening, context: Services) -> EveningView:
     )
 
 
-async def open_evening_stream(request: Request, event_id: UUID) -> EveningStream:
-    """Return the stream of an evening, within the limits of all streams; refuses an unknown event."""
+Show: TypeAlias = Callable[[Evening, Services], Any]  # a struct with `minutes`
+
+
+async def open_evening_stream(request: Request, event_id: UUID, show: Show = show_evening) -> EveningStream:
+    """Return the stream of an evening, within the limits of all streams; refuses an unknown event.
+
+    `show` makes the message of an evening.
+    """
     hub, exchange = request.context.hub, request.exchange
     key = address_key(exchange.client)
     # The edge calls it when the stream has ended, however it ends
     exchange.release = hub.admit(key, UNKNOWN_TIMES if isinstance(key, UnknownClients) else 1)
-    return EveningStream(request.context, event_id, await request.context.evenings.get(event_id))
+    return EveningStream(request.context, event_id, await request.context.evenings.get(event_id), show)
 
 
 class EveningStream(Response[bytes]):
@@ -237,6 +243,7 @@ class EveningStream(Response[bytes]):
         context: Services,
         event_id: UUID,
         first: Evening,
+        show: Show = show_evening,
         *,
         seconds_max: float = STREAM_SECONDS_MAX,
         monotonic: Callable[[], float] = time.monotonic,
@@ -245,6 +252,7 @@ class EveningStream(Response[bytes]):
         self._context = context
         self._event_id = event_id
         self._first = first
+        self._show = show
         self._seconds_max = seconds_max
         self._monotonic = monotonic
 
@@ -283,7 +291,7 @@ class EveningStream(Response[bytes]):
 
     def _message(self, evening: Evening, sent: Evening | None) -> bytes:
         """Return an evening as it is sent, with the minutes that the reader does not have yet."""
-        view = show_evening(evening, self._context)
+        view = self._show(evening, self._context)
         if sent is not None and sent.minutes:
             since = sent.minutes[-1][0]  # it may have grown
             new = [each for each in evening.minutes if each[0] >= since]

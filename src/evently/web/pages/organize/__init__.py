@@ -3,6 +3,8 @@
 desk      the frame of every page: who reads it, with which role, and the pages that the role may open
 home      choosing or making an organizer; its home: what is ahead, what was sold, what needs a person
 events    an event at a glance, its checklist, publishing it
+live      the evening of its on-sale, on the same page: its figures, and the stream of them
+analytics  the figures in depth; the waitlist
 creating  a new event in one form
 editing   what people read about an event; moving it
 tickets   ticket types and pools; codes: promo codes; terms: money back, names, the door
@@ -20,12 +22,14 @@ in `desk.TABS`; the routes of each module are listed here.
 from typing import Final
 
 from evently.web.pages.organize import (
+    analytics,
     codes,
     creating,
     editing,
     events,
     home,
     keys,
+    live,
     people,
     questions,
     seats,
@@ -39,6 +43,8 @@ routes: Final = [
     *home.routes,
     *creating.routes,
     *events.routes,
+    *live.routes,
+    *analytics.routes,
     *editing.routes,
     *tickets.routes,
     *codes.routes,

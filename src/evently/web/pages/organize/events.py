@@ -28,6 +28,7 @@ from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.browsing import event_address as buyers_address
 from evently.web.pages.organize.desk import MANAGERS, MEMBERS, event_address, open_event, render_desk
+from evently.web.pages.organize.live import data_of, read_panel
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
 
@@ -113,6 +114,8 @@ async def _page(request: Request, event_id: UUID, *, done: str = "", refused: st
         types=_types(sale, now),
         address=buyers_address(desk.event),
         now=now,
+        evening=(evening := await read_panel(request, desk) if desk.manages and not is_draft else None),
+        evening_data=None if evening is None else data_of(evening.now),
     )
 
 
