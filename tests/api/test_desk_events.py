@@ -339,7 +339,7 @@ async def test_terms_are_for_later_bookings_and_say_what_buyers_read(office: Box
     assert "It is saved" in stale.text
 
 
-@pytest.mark.parametrize("tab", ["edit", "tickets", "tickets/new", "codes", "terms"])
+@pytest.mark.parametrize("tab", ["edit", "tickets", "tickets/new", "codes", "terms", "copy", "cancel"])
 async def test_at_the_door_nobody_sees_codes_prices_or_terms(office: BoxOffice, tab: str) -> None:
     desk = await open_desk(office, "door")
     await desk.visitor.read(f"{desk.address}/{tab}")
@@ -347,7 +347,7 @@ async def test_at_the_door_nobody_sees_codes_prices_or_terms(office: BoxOffice, 
     assert f"/{tab}" not in await desk.visitor.read(desk.address)
 
 
-@pytest.mark.parametrize("tab", ["edit", "tickets", "tickets/new", "codes", "terms"])
+@pytest.mark.parametrize("tab", ["edit", "tickets", "tickets/new", "codes", "terms", "copy", "cancel"])
 async def test_names_with_markup_are_text_everywhere(office: BoxOffice, tab: str) -> None:
     bad = "<script>alert(1)</script>\"'"
     desk = await open_desk(office, name=bad)
@@ -357,3 +357,60 @@ async def test_names_with_markup_are_text_everywhere(office: BoxOffice, tab: str
     assert desk.visitor.status == 200
     assert "<script>alert" not in text
     assert "\"'" not in text
+
+
+async def test_cancelling_says_first_what_happens_to_the_money(office: BoxOffice) -> None:
+    desk = await open_desk(office, capacity=10)
+    await office.book(desk.event, office.as_buyer(), 2)
+    visitor, address = desk.visitor, f"{desk.address}/cancel"
+    await visitor.read(address)
+    assert "Nothing is cancelled yet" in visitor.text
+    assert re.search(r"Bookings that are cancelled[^<]*</dt><dd>1</dd>", visitor.text)
+    assert re.search(r"at the door[^<]*</dt><dd>€\u00a050.00</dd>", visitor.text)
+    found = await find_events(office.context.database, [desk.event.event_id])
+    assert found[desk.event.event_id].state == "published"
+    await _edit_form(visitor, address, keep_door_money="yes")
+    assert visitor.path == desk.address
+    assert "This event is cancelled." in visitor.text
+    assert "1 booking of 1 are still to be cancelled" in visitor.text
+    await visitor.send(address, {})
+    assert visitor.path == desk.address, "safe to repeat"
+    assert "See how far it is" in await visitor.read(address)
+    for tab in ("edit", "terms"):
+        assert "cannot change any more" in await visitor.read(f"{desk.address}/{tab}")
+
+
+async def test_a_draft_is_deleted_unless_it_was_changed_meanwhile(office: BoxOffice) -> None:
+    desk = await open_desk(office)
+    draft = await office.open_event(publish=False)
+    address = f"{address_of(draft)}/cancel"
+    await desk.visitor.read(address)
+    old = form_of(desk.visitor.text, f"{address_of(draft)}/delete")
+    async with office.context.database.transaction() as tx:
+        await organizing.change_event(tx, draft.event_id, EventChanges(title="Kept"), utc_now())
+    await desk.visitor.send(f"{address_of(draft)}/delete", old)
+    assert desk.visitor.status == 412
+    assert "is not deleted" in desk.visitor.text
+    await desk.visitor.submit(f"{address_of(draft)}/delete")
+    assert desk.visitor.path == desk.home
+    await desk.visitor.read(address_of(draft))
+    assert desk.visitor.status == 404
+    await desk.visitor.send(f"{desk.address}/delete", {"version": str(desk.event.version)})
+    assert desk.visitor.status == 409, "what is published is cancelled, never deleted"
+
+
+async def test_an_event_is_used_again_on_another_day(office: BoxOffice) -> None:
+    desk = await open_desk(office, capacity=7)
+    address = f"{desk.address}/copy"
+    await desk.visitor.read(address)
+    assert form_of(desk.visitor.text, address)["title"] == desk.event.title
+    await _edit_form(desk.visitor, address, title="")
+    assert desk.visitor.status == 422
+    assert 'id="title-wrong"' in desk.visitor.text
+    assert 'id="starts_day-wrong"' in desk.visitor.text
+    await _edit_form(desk.visitor, address, title="Encore", starts_day="2020-01-01", starts_clock="8 pm")
+    assert desk.visitor.status == 422
+    await _edit_form(desk.visitor, address, title="Encore", starts_day=NEXT_YEAR, starts_clock="8 pm")
+    assert desk.visitor.heading() == "Encore"
+    assert "Before you publish it" in desk.visitor.text
+    assert "of 7" in desk.visitor.text

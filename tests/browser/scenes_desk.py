@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from evently.kit.clock import utc_now
@@ -68,3 +69,39 @@ async def _first_event(gallery: Gallery, organizer: str) -> None:
     await page.go_back()
     await page.get_by_role("button", name="Publish it").click()
     await gallery.shot("desk-published")
+    event = urlsplit(page.url).path
+    await _setting_up(gallery, event)
+
+
+async def _setting_up(gallery: Gallery, event: str) -> None:
+    """Photograph the pages on which a sale is set up, and what they say to a second editor."""
+    page = gallery.page
+    await gallery.visit("desk-edit", f"{event}/edit", whole=True, narrow=True)
+    await gallery.visit("desk-tickets", f"{event}/tickets", narrow=True)
+    await gallery.visit("desk-ticket-type", f"{event}/tickets/new", whole=True)
+    await page.goto(f"{event}/tickets")
+    await page.get_by_role("link", name="Regular").click()
+    await gallery.shot("desk-ticket-type-change", whole=True)
+    await page.goto(f"{event}/codes")
+    await page.get_by_label("Code").fill("SPRING")
+    await page.get_by_label("How much off").fill("10")
+    await page.get_by_role("button", name="Add the code").click()
+    await gallery.shot("desk-codes", whole=True, narrow=True)
+    await gallery.visit("desk-terms", f"{event}/terms", whole=True, narrow=True)
+    await gallery.visit("desk-copy", f"{event}/copy")
+    await gallery.visit("desk-cancel", f"{event}/cancel", narrow=True)
+    await page.goto(f"{event}/edit")
+    await page.get_by_label("Day").first.fill(f"{utc_now().year + 1}-06-20")
+    await page.get_by_label("Day").last.fill(f"{utc_now().year + 1}-06-20")
+    await page.get_by_role("button", name="Save").click()
+    await gallery.shot("desk-move")
+    await page.goto(f"{event}/edit")
+    other = await page.context.new_page()
+    await other.goto(f"{event}/edit")
+    await other.get_by_label("Title").fill("Fog and Brass: Two Concerts on the Pier")
+    await other.get_by_role("button", name="Save").click()
+    await other.close()
+    await page.get_by_label("Title").fill("Fog and Brass: an Evening on the Pier")
+    await page.get_by_label("Tags").fill("brass, harbour")
+    await page.get_by_role("button", name="Save").click()
+    await gallery.shot("desk-two-editors", narrow=True)

@@ -8,6 +8,7 @@ analytics  the figures in depth; the waitlist
 creating  a new event in one form
 editing   what people read about an event; moving it
 tickets   ticket types and pools; codes: promo codes; terms: money back, names, the door
+ending    cancelling, deleting a draft, using an event again
 saving    errors at their fields, and both versions when two people edit
 typed     what organizers type: times, prices, shares
 seats     zones, blocks and the state of every seat of an event
@@ -26,6 +27,7 @@ from evently.web.pages.organize import (
     codes,
     creating,
     editing,
+    ending,
     events,
     home,
     keys,
@@ -53,4 +55,5 @@ routes: Final = [
     *questions.routes,
     *people.routes,
     *keys.routes,
+    *ending.routes,
 ]

@@ -57,6 +57,8 @@ TABS: Final = (
             Tab("codes", "Codes"),
             Tab("terms", "Terms"),
             Tab("questions", "Questions"),
+            Tab("copy", "Use it again"),
+            Tab("cancel", "Cancel"),
         ),
     ),
     Group("On the day", ()),

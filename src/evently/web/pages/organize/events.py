@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Final, Literal, NamedTuple
 from uuid import UUID
 
-from evently import organizing
+from evently import checkout, organizing
 from evently.catalogue import CatalogueRefusal, Event
 from evently.kit.errors import Refusal, Refused
 from evently.kit.ids import EventId
@@ -100,7 +100,9 @@ async def _page(request: Request, event_id: UUID, *, done: str = "", refused: st
     sale, now = await find_sale(request.context.database, event_id), request.context.clock()
     sold = [terms for terms in sale.ticket_types.values() if not terms.retired]
     state = state_of_sale(sale, [(terms, sale.available_at(terms, now)) for terms in sold], now)
-    is_draft = desk.event.state == "draft"
+    is_draft, progress = desk.event.state == "draft", None
+    if desk.event.state == "cancelled" and desk.manages:
+        progress = await checkout.read_cancellation(request.context.database, event_id)
     return render_desk(
         request,
         desk,
@@ -109,6 +111,9 @@ async def _page(request: Request, event_id: UUID, *, done: str = "", refused: st
         done=done,
         refused=refused,
         steps=_checklist(request, desk.event, sale, now) if is_draft and desk.manages else [],
+        progress=progress,
+        paid_back=None if progress is None else Money(progress.refunded_minor, progress.currency),
+        to_refund=None if progress is None else Money(progress.to_refund_minor, progress.currency),
         places=places_of(sale),
         state=state,
         types=_types(sale, now),
@@ -121,9 +126,9 @@ async def _page(request: Request, event_id: UUID, *, done: str = "", refused: st
 
 def _checklist(request: Request, event: Event, sale: Sale, now: datetime) -> list[Step]:
     """Return what a draft has, what it cannot be published without, and what makes it better."""
-    checkout, at = request.context.checkout, event_address(event.event_id)
+    context, at = request.context, event_address(event.event_id)
     found = organizing.list_obstacles(
-        event, sale, now, checkout.denominations, paid_online=checkout.gateway is not None
+        event, sale, now, context.checkout.denominations, paid_online=context.checkout.gateway is not None
     )
     steps = []
     for exc in found:
