@@ -8,10 +8,13 @@ draw                        a seat map as SVG (drawing.py)
 mend                        a choice that would leave a single seat alone (mending.py)
 compact                     the layout for the map on a page (compact.py)
 arena, theatre              generated seat maps (generate.py)
+make_map, make_section      sections from a few numbers (patterns.py)
+compare                     what differs between two versions of a map (comparing.py)
 import_pretix               seating plans of pretix (pretix.py, pretix_format.py)
 """
 
 from evently.seating.compact import compact
+from evently.seating.comparing import MapDifference, compare
 from evently.seating.hall import Hall, SeatState
 from evently.seating.maps import (
     SeatMapVersion,
@@ -21,25 +24,31 @@ from evently.seating.maps import (
     find_seat_map,
     get_owner,
     get_seat_map,
+    list_digests,
     list_seat_maps,
 )
 from evently.seating.mending import Mended, mend
+from evently.seating.patterns import SectionPattern, check_pattern, make_map, make_section
 from evently.seating.plan import Plan, known_plan, plan_of
 from evently.seating.seatmap import SeatMap, canonical, check, decode_map, digest_of, json_schema, parse
 
 __all__ = [
     "Hall",
+    "MapDifference",
     "Mended",
     "Plan",
     "SeatMap",
     "SeatMapVersion",
     "SeatState",
+    "SectionPattern",
     "StoredSeatMap",
     "add_seat_map",
     "add_version",
     "canonical",
     "check",
+    "check_pattern",
     "compact",
+    "compare",
     "decode_map",
     "digest_of",
     "find_seat_map",
@@ -47,7 +56,10 @@ __all__ = [
     "get_seat_map",
     "json_schema",
     "known_plan",
+    "list_digests",
     "list_seat_maps",
+    "make_map",
+    "make_section",
     "mend",
     "parse",
     "plan_of",

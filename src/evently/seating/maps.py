@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -61,15 +62,22 @@ async def add_seat_map(
     return added
 
 
-async def add_version(tx: Connection, seat_map_id: UUID, seat_map: SeatMap, now: datetime) -> SeatMapVersion:
+async def add_version(
+    tx: Connection,
+    seat_map_id: UUID,
+    seat_map: SeatMap,
+    now: datetime,
+    seen: Callable[[int], None] = lambda _latest: None,
+) -> SeatMapVersion:
     """Add the next version of a seat map; a map equal to the latest version adds none.
 
-    Refuses with `not-found`.
+    `seen` gets the number of the latest version, and may refuse. Refuses with `not-found`.
     """
     row = await tx.fetchrow(*sql.lock_latest(seat_map_id=seat_map_id))
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "seat_map")
     latest = SeatMapVersion(**row)
+    seen(latest.version)
     digest, packed = await asyncio.to_thread(_packed, seat_map)
     if digest == latest.digest:
         return latest
@@ -112,6 +120,11 @@ async def get_owner(database: Database, seat_map_id: UUID) -> UUID:
         raise Refused(CommonRefusal.NOT_FOUND, "seat_map")
     owner: UUID = row["organizer_id"]
     return owner
+
+
+async def list_digests(snapshot: Connection, seat_map_id: UUID) -> list[str]:
+    """Return the digests of all versions of a seat map."""
+    return [row["digest"] for row in await snapshot.fetch(*sql.list_digests(seat_map_id=seat_map_id))]
 
 
 async def list_seat_maps(

@@ -33,6 +33,14 @@ SELECT organizer_id
 FROM seat_maps
 WHERE seat_map_id = :seat_map_id AND version = 1;
 
+-- name: list_digests
+-- Return the digests of the newest versions of a seat map.
+SELECT DISTINCT digest, version
+FROM seat_maps
+WHERE seat_map_id = :seat_map_id
+ORDER BY version DESC
+LIMIT 1000;
+
 -- name: list_of_venue
 -- Return the latest versions of the seat maps of a venue, the oldest map first.
 SELECT DISTINCT ON (seat_map_id) {seat_map_version}

@@ -217,6 +217,12 @@ class SeatBoards:
         return SeatBoard(sale, sale.hall, _types_by_zone(sale))
 
 
+async def list_events_with_map(snapshot: Connection, digests: Sequence[str], limit: int) -> list[UUID]:
+    """Return the newest events that have a copy of one of these layouts."""
+    rows = await snapshot.fetch(*sql.list_events_with_map(digests=list(digests), limit=limit))
+    return [row["event_id"] for row in rows]
+
+
 async def list_held_seats(snapshot: Connection, event_id: UUID) -> list[int]:
     """Return the numbers of the seats that are held, and not yet sold."""
     held: list[int] = await snapshot.fetchval(*sql.list_held_seats(event_id=event_id))

@@ -6,6 +6,9 @@ at its field, and nothing that was typed is lost.
 
 from __future__ import annotations
 
+import asyncio
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -14,6 +17,7 @@ from evently.web.edge.refusals import EdgeRefusal
 from evently.web.services import Request
 
 _FORM: Final = "application/x-www-form-urlencoded"
+_UPLOAD: Final = "multipart/form-data"
 _FIELDS_MAX: Final = 500  # a booking names at most a hundred seats
 
 
@@ -49,6 +53,34 @@ async def read_form(request: Request, fields_max: int = _FIELDS_MAX) -> Form:
     if not (request.header("content-type") or _FORM).lower().startswith(_FORM):
         raise Refused(EdgeRefusal.MEDIA_TYPE)
     return parse_form((await request.body()).decode("latin-1"), fields_max)
+
+
+async def read_upload(request: Request) -> Form:
+    """Return a form that may have files (multipart/form-data, RFC 7578); a file is the text in it."""
+    kind = request.header("content-type") or ""
+    if not kind.lower().startswith(_UPLOAD):
+        return await read_form(request)
+    body = await request.body()
+    return await asyncio.to_thread(_parse_upload, kind, body)
+
+
+def _parse_upload(kind: str, body: bytes) -> Form:
+    whole = BytesParser(policy=HTTP).parsebytes(
+        b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + body
+    )
+    parts = list(whole.iter_parts()) if whole.is_multipart() else []
+    if not 0 < len(parts) <= _FIELDS_MAX:
+        raise Refused(EdgeRefusal.MALFORMED, "form")
+    pairs = []
+    for part in parts:
+        content, name = part.get_payload(decode=True), part.get_param("name", header="content-disposition")
+        if not isinstance(content, bytes) or not isinstance(name, str):
+            raise Refused(EdgeRefusal.MALFORMED, "form")
+        text = content.decode("utf-8-sig", "replace")
+        if "\x00" in text:
+            raise Refused(EdgeRefusal.MALFORMED, "form")
+        pairs.append((name, text))
+    return Form(pairs)
 
 
 def parse_form(encoded: str, fields_max: int = _FIELDS_MAX) -> Form:

@@ -10,12 +10,16 @@ from uuid import UUID
 import msgspec
 
 from evently import catalogue, seating
+from evently.kit.complaints import Complaints
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import SeatMapId, VenueId, show_id
-from evently.seating import SeatMap, SeatMapVersion
+from evently.kit.shapes import items, text
+from evently.seating import SeatMap, SeatMapVersion, SectionPattern
 from evently.seating.generate import ARENA_SEATS, THEATRE_SEATS, arena, theatre
+from evently.seating.patterns import PATTERNS_MAX
 from evently.seating.pretix import ZoneChoice, import_plan
 from evently.seating.pretix_format import PretixPlan
+from evently.seating.seatmap import NAME_CHARACTERS_MAX
 from evently.web.api.catalogue.sale_shapes import SeatMapIdText
 from evently.web.api.catalogue.shapes import VenueIdText
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
@@ -77,6 +81,20 @@ class ImportedSeatMapView(SeatMapView, frozen=True):
     zones: list[ZoneChoice]
 
 
+class MapDifferenceView(msgspec.Struct, frozen=True):
+    """How many seats differ from the latest version, which is `version`.
+
+    `relabelled`: what tickets print, the section, the row or the seat's label, is another.
+    """
+
+    version: int
+    added: int
+    removed: int
+    moved: int
+    relabelled: int
+    other_kind: int
+
+
 View = TypeVar("View", bound=SeatMapView)
 
 
@@ -87,14 +105,22 @@ class GenerateBody(msgspec.Struct, forbid_unknown_fields=True):
     seats: Annotated[int, msgspec.Meta(examples=[20_000])]
 
 
+class BuildBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A hall of sections, each described by a few numbers: rows, seats, aisles, arcs."""
+
+    name: Annotated[str, text(NAME_CHARACTERS_MAX, "Great hall")]
+    sections: Annotated[tuple[SectionPattern, ...], items(PATTERNS_MAX)]
+
+
 class SeatMapBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A seat map: either `map`, or one to `generate`.
+    """A seat map: either `map`, or one to `generate`, or one to `build`.
 
     A map has sections of rows of seats, in metres, the front row first.
     """
 
     map: SeatMap | None = None
     generate: GenerateBody | None = None
+    build: BuildBody | None = None
 
 
 @post(
@@ -188,6 +214,29 @@ async def add_seat_map_version(
 
 
 @post(
+    "/v1/seat-maps/{seat_map_id}/versions/preview",
+    operation_id="previewSeatMapVersion",
+    summary="See what a version of a seat map would change",
+    description=(
+        "Changes nothing. Compares a map with the latest version, seat by seat: a seat is known by its `id`."
+    ),
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(413),
+    **policy(MANAGERS, rate="heavy", body_bytes_max=MAP_BYTES_MAX),
+)
+async def preview_seat_map_version(
+    request: Request, seat_map_id: FromPath[SeatMapId], data: JSONBody[SeatMapBody]
+) -> Response[MapDifferenceView]:
+    """Compare a map with the latest version."""
+    seat_map = await asyncio.to_thread(_map_of, data)
+    latest = await seating.get_seat_map(request.context.database, seat_map_id)
+    found = await asyncio.to_thread(lambda: seating.compare(seating.decode_map(latest.layout), seat_map))
+    view = MapDifferenceView(version=latest.version, **found._asdict())
+    return Response(view, headers={"cache-control": "no-store"})
+
+
+@post(
     "/v1/seat-maps/{seat_map_id}/versions/import-pretix",
     operation_id="importSeatMapVersion",
     summary="Import a version of a seat map from pretix",
@@ -221,14 +270,26 @@ def _map_of(body: SeatMapBody) -> SeatMap:
 
     Runs in a thread: the largest map takes a second, and other requests need the event loop.
     """
-    if (body.map is None) == (body.generate is None):
+    if sum(each is not None for each in (body.map, body.generate, body.build)) != 1:
         raise Invalid([FieldError("/map", "map-or-generate")])
     if body.generate is not None:
         return _generated(body.generate)
-    assert body.map is not None, "either map or generate is given"
-    if faults := seating.check(body.map):
-        raise Invalid([FieldError(f"/map{fault.pointer}", fault.code, fault.data) for fault in faults])
-    return body.map
+    pointer, seat_map = "/map", body.map
+    if body.build is not None:
+        pointer, seat_map = "/build", _built(body.build)
+    assert seat_map is not None, "one of them is given"
+    if faults := seating.check(seat_map):
+        raise Invalid([FieldError(f"{pointer}{fault.pointer}", fault.code, fault.data) for fault in faults])
+    return seat_map
+
+
+def _built(wanted: BuildBody) -> SeatMap:
+    complaints = Complaints()
+    complaints.check("/build", wanted)
+    for number, pattern in enumerate(wanted.sections[:PATTERNS_MAX]):
+        seating.check_pattern(complaints, f"/build/sections/{number}", pattern)
+    complaints.refuse_if_any()
+    return seating.make_map(wanted.name.strip(), wanted.sections)
 
 
 def _generated(wanted: GenerateBody) -> SeatMap:
@@ -269,5 +330,6 @@ routes: Final = [
     list_seat_maps,
     get_seat_map,
     add_seat_map_version,
+    preview_seat_map_version,
     import_seat_map_version,
 ]

@@ -15,6 +15,7 @@ seats     zones, blocks and the state of every seat of an event
 questions what buyers are asked
 people    members, roles, invitations
 keys      API keys
+venues    venues; seat_maps: import, generate, edit
 
 A page calls the verbs that the API calls, with the policy of the API's route. A page of an event is one line
 in `desk.TABS`; the routes of each module are listed here.
@@ -34,9 +35,11 @@ from evently.web.pages.organize import (
     live,
     people,
     questions,
+    seat_maps,
     seats,
     terms,
     tickets,
+    venues,
 )
 
 __all__ = ["routes"]
@@ -56,4 +59,6 @@ routes: Final = [
     *people.routes,
     *keys.routes,
     *ending.routes,
+    *venues.routes,
+    *seat_maps.routes,
 ]

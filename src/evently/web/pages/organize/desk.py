@@ -65,7 +65,15 @@ TABS: Final = (
 )
 # The pages of an organizer, likewise.
 PLACES: Final = (
-    Group("", (Tab("", "Events", "door"), Tab("people", "People"), Tab("keys", "API keys", "owner"))),
+    Group(
+        "",
+        (
+            Tab("", "Events", "door"),
+            Tab("venues", "Venues", "door"),
+            Tab("people", "People"),
+            Tab("keys", "API keys", "owner"),
+        ),
+    ),
 )
 
 
