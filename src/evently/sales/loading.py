@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -18,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from evently.db import Connection, Record, load_queries
-from evently.sales.commands import Command
+from evently.sales.commands import Command, Needs
 from evently.sales.commands.bookings import OutsideRefund
 from evently.sales.facts import chain, decode_facts
 from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
@@ -255,42 +256,48 @@ async def _update_hall(connection: Connection, sale: Sale, older: Sale) -> bool:
 
 async def load_needs(connection: Connection, works: Sequence[Work]) -> None:
     """Load what the commands need: answers, entries, bookings, refunds, the buyers' units and codes."""
-    await _load_answers(connection, works)
+    needing = _by_need(works)
+    await _load_answers(connection, works, needing)
     if lacking := {
         work.event_id: work.sale for work in works if work.sale is not None and _lacks_waitlists(work.sale)
     }:
         await load_waitlists(connection, lacking)
-    await _load_entries(connection, works)
-    await _load_scans(connection, works)
-    await _load_bookings(connection, works)
-    await _load_refunds(connection, works)
-    await _load_transfers(connection, works)
-    await _load_outside(connection, works)
-    await _load_posted(connection, works)
+    await _load_entries(connection, works, needing)
+    await _load_scans(connection, works, needing)
+    await _load_bookings(connection, works, needing)
+    await _load_refunds(connection, works, needing)
+    await _load_transfers(connection, works, needing)
+    await _load_outside(connection, works, needing)
+    await _load_posted(connection, works, needing)
     await _load_buyer_units(connection, works)
-    await _load_buyer_holds(connection, works)
-    await _load_promo_uses(connection, works)
+    await _load_buyer_holds(connection, works, needing)
+    await _load_promo_uses(connection, works, needing)
 
 
-def _naming(works: Iterable[Work], need: str) -> Iterator[tuple[UUID, Any]]:
-    """Yield the commands that declare a need, with their events.
+# Commands by what they need, with their events. They are typed as Any, because a need is about their fields:
+# a test holds that they have those
+Needing: TypeAlias = Mapping[str, Sequence[tuple[UUID, Any]]]
 
-    They are typed as Any, because a need is about their fields; a test holds that they have those.
-    """
+
+def _by_need(works: Iterable[Work]) -> Needing:
+    needing: dict[str, list[tuple[UUID, Any]]] = {need: [] for need in Needs.__struct_fields__}
     for work in works:
-        event_id = work.event_id
-        kinds: set[type[Command]] = {type(command) for command in work.commands}
-        needy = {kind for kind in kinds if getattr(kind.needs, need)}
-        if needy:
-            for command in work.commands:
-                if type(command) in needy:
-                    yield event_id, command
+        for command in work.commands:
+            named = work.event_id, command
+            for need in _needs_of(type(command)):
+                needing[need].append(named)
+    return needing
 
 
-async def _load_answers(connection: Connection, works: Sequence[Work]) -> None:
+@cache
+def _needs_of(kind: type[Command]) -> tuple[str, ...]:
+    return tuple([need for need in Needs.__struct_fields__ if getattr(kind.needs, need)])
+
+
+async def _load_answers(connection: Connection, works: Sequence[Work], needing: Needing) -> None:
     named = [
         (event_id, command.actor_id, command.key)
-        for event_id, command in _naming(works, "key")
+        for event_id, command in needing["key"]
         if command.key is not None
     ]
     if not named:
@@ -337,12 +344,12 @@ def _lacks_waitlists(sale: Sale) -> bool:
     )
 
 
-async def _load_entries(connection: Connection, works: Sequence[Work]) -> None:
-    named = [(event_id, command.entry_id) for event_id, command in _naming(works, "entry")]
-    buyers = [(event_id, command.buyer_id) for event_id, command in _naming(works, "live_entries")]
+async def _load_entries(connection: Connection, works: Sequence[Work], needing: Needing) -> None:
+    named = [(event_id, command.entry_id) for event_id, command in needing["entry"]]
+    buyers = [(event_id, command.buyer_id) for event_id, command in needing["live_entries"]]
     if named or buyers:
         await _fetch_entries(connection, works, named, buyers)
-    if all_of := {event_id for event_id, _ in _naming(works, "waiting_entries")}:
+    if all_of := {event_id for event_id, _ in needing["waiting_entries"]}:
         _keep_entries(works, await connection.fetch(*sql.load_waiting_entries(event_ids=list(all_of))))
 
 
@@ -368,12 +375,14 @@ def _keep_entries(works: Sequence[Work], rows: Iterable[Record]) -> None:
             batch.live.add((entry.buyer_id, entry.ticket_type_id))
 
 
-async def _load_bookings(connection: Connection, works: Sequence[Work]) -> None:
+async def _load_bookings(connection: Connection, works: Sequence[Work], needing: Needing) -> None:
     by_event = {work.event_id: work for work in works if work.sale is not None}
-    named = [(event_id, command.booking_id) for event_id, command in _naming(by_event.values(), "booking")]
-    if scanned := _scanned_tickets(by_event.values()):
-        named += await _bookings_of_tickets(connection, scanned)
-    for event_id in {event_id for event_id, _ in _naming(by_event.values(), "entry")}:
+    named = [
+        (event_id, command.booking_id) for event_id, command in needing["booking"] if event_id in by_event
+    ]
+    if scanned := _scanned_tickets(works, needing):
+        named += [row for row in await _bookings_of_tickets(connection, scanned) if row[0] in by_event]
+    for event_id in {event_id for event_id, _ in needing["entry"] if event_id in by_event}:
         named += [(event_id, booking_id) for booking_id in _bookings_of_entries(by_event[event_id])]
     if due_events := [work.event_id for work in by_event.values() if _may_have_due(work)]:
         nows = [by_event[event_id].batch.now for event_id in due_events]
@@ -470,14 +479,14 @@ def _may_have_due(work: Work) -> bool:
     return work.sale.next_expiry_at is not None and work.sale.next_expiry_at <= work.batch.now
 
 
-async def _load_scans(connection: Connection, works: Sequence[Work]) -> None:
+async def _load_scans(connection: Connection, works: Sequence[Work], needing: Needing) -> None:
     """Load the scans that commands name; check-ins of their tickets and the others named, and their scans."""
     by_event = {work.event_id: work.batch for work in works}
-    named = [(event_id, command.scan_id) for event_id, command in _naming(works, "scan")]
+    named = [(event_id, command.scan_id) for event_id, command in needing["scan"]]
     if not named:
         return
     await _fetch_scans(connection, by_event, named)
-    tickets = _scanned_tickets(works)
+    tickets = _scanned_tickets(works, needing)
     for event_id, *check_in in await connection.fetch(
         *sql.load_check_ins(
             event_ids=[event for event, _ in tickets], ticket_ids=[each for _, each in tickets]
@@ -519,16 +528,15 @@ async def _fetch_scans(
         by_event[event_id].scans[scan[0]] = Scan(*scan)
 
 
-def _scanned_tickets(works: Iterable[Work]) -> list[EventRow]:
+def _scanned_tickets(works: Iterable[Work], needing: Needing) -> list[EventRow]:
     """Return the tickets that commands name, and those of scans that are loaded."""
-    works = list(works)
-    named = [(event_id, command.ticket_id) for event_id, command in _naming(works, "ticket")]
+    named = [(event_id, command.ticket_id) for event_id, command in needing["ticket"]]
     named += [(work.event_id, scan.ticket_id) for work in works for scan in work.batch.scans.values()]
     return list(dict.fromkeys([each for each in named if each[1] is not None]))
 
 
-async def _load_refunds(connection: Connection, works: Sequence[Work]) -> None:
-    named = [(event_id, command.refund_id) for event_id, command in _naming(works, "refund")]
+async def _load_refunds(connection: Connection, works: Sequence[Work], needing: Needing) -> None:
+    named = [(event_id, command.refund_id) for event_id, command in needing["refund"]]
     if not named:
         return
     by_event = {work.event_id: work.batch for work in works}
@@ -538,8 +546,8 @@ async def _load_refunds(connection: Connection, works: Sequence[Work]) -> None:
         by_event[event_id].refunds[refund[0]] = Refund(*refund)
 
 
-async def _load_transfers(connection: Connection, works: Sequence[Work]) -> None:
-    named = [(event_id, command.transfer_id) for event_id, command in _naming(works, "transfer")]
+async def _load_transfers(connection: Connection, works: Sequence[Work], needing: Needing) -> None:
+    named = [(event_id, command.transfer_id) for event_id, command in needing["transfer"]]
     if not named:
         return
     by_event = {work.event_id: work.batch for work in works}
@@ -551,8 +559,8 @@ async def _load_transfers(connection: Connection, works: Sequence[Work]) -> None
         by_event[row["event_id"]].transfers[row["transfer_id"]] = Transfer(*row.values())
 
 
-async def _load_outside(connection: Connection, works: Sequence[Work]) -> None:
-    named = [(event_id, command.booking_id) for event_id, command in _naming(works, "outside")]
+async def _load_outside(connection: Connection, works: Sequence[Work], needing: Needing) -> None:
+    named = [(event_id, command.booking_id) for event_id, command in needing["outside"]]
     if not named:
         return
     by_event = {work.event_id: work.batch for work in works}
@@ -562,10 +570,10 @@ async def _load_outside(connection: Connection, works: Sequence[Work]) -> None:
         by_event[event_id].outside.setdefault(booking_id, {})[OutsideRefund(*outside)] = refund_id
 
 
-async def _load_posted(connection: Connection, works: Sequence[Work]) -> None:
+async def _load_posted(connection: Connection, works: Sequence[Work], needing: Needing) -> None:
     """Load what the ledger has of paid bookings that commands name, or of which tickets may be replaced."""
     by_event = {work.event_id: work.batch for work in works}
-    named = {(event_id, command.booking_id) for event_id, command in _naming(works, "posted")}
+    named = {(event_id, command.booking_id) for event_id, command in needing["posted"]}
     wanted = [
         (event_id, booking.booking_id)
         for event_id, batch in by_event.items()
@@ -621,7 +629,7 @@ async def _add_received_units(
         by_event[event_id].buyer_units[buyer_id, ticket_type_id] += units
 
 
-async def _load_buyer_holds(connection: Connection, works: Sequence[Work]) -> None:
+async def _load_buyer_holds(connection: Connection, works: Sequence[Work], needing: Needing) -> None:
     """Load the live holds of buyers whose bookings may be held; nothing where all is paid on site."""
     by_event = {work.event_id: work for work in works if work.sale is not None}
     online = {
@@ -631,8 +639,8 @@ async def _load_buyer_holds(connection: Connection, works: Sequence[Work]) -> No
     }
     counted = {
         (event_id, command.buyer_id)
-        for event_id, command in _naming(by_event.values(), "buyer_holds")
-        if event_id in online or command.hold_seconds is not None
+        for event_id, command in needing["buyer_holds"]
+        if event_id in online or (command.hold_seconds is not None and event_id in by_event)
     }
     if not counted:
         return
@@ -658,7 +666,8 @@ def _limited_types(work: Work) -> set[UUID]:
 def _limited_buyers(work: Work, limited: set[UUID]) -> Iterable[UUID]:
     """Yield the buyers who may get units of limited ticket types, by their commands or by offers."""
     assert work.sale is not None
-    for _, command in _naming([work], "buyer_units"):
+    needing: list[Any] = [command for command in work.commands if command.needs.buyer_units]
+    for command in needing:
         if not limited.isdisjoint(command.ticket_type_ids()):
             yield command.buyer_id
     if work.sale.waitlists and not releases_nothing(work):
@@ -680,14 +689,12 @@ def releases_nothing(work: Work) -> bool:
     return not may_release and not work.batch.due and not can_serve(work.sale, work.batch)
 
 
-async def _load_promo_uses(connection: Connection, works: Sequence[Work]) -> None:
-    by_event = {work.event_id: work.batch for work in works}
+async def _load_promo_uses(connection: Connection, works: Sequence[Work], needing: Needing) -> None:
+    by_event = {work.event_id: work.batch for work in works if work.sale is not None and work.sale.promos}
     counted = {
         (event_id, command.buyer_id)
-        for event_id, command in _naming(
-            [work for work in works if work.sale is not None and work.sale.promos], "promo_uses"
-        )
-        if command.promo_code is not None or _has_code(by_event[event_id], command)
+        for event_id, command in needing["promo_uses"]
+        if event_id in by_event and (command.promo_code is not None or _has_code(by_event[event_id], command))
     }
     if not counted:
         return
