@@ -28,7 +28,7 @@ from evently import demo
 from evently.db import DatabaseOptions
 from evently.kit.errors import Busy, Refused
 from evently.web.edge.refusals import EdgeRefusal
-from tests.browser import scenes_desk, scenes_evening, scenes_seats
+from tests.browser import scenes_desk, scenes_desk_bookings, scenes_evening, scenes_seats
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, SETTINGS
 from tests.browser.scenes import Buyer, Scenes, set_scenes
 from tests.support.box_office import BoxOffice, open_box_office
@@ -48,6 +48,7 @@ HEIGHT_MAX: Final = 2_200  # of a page that is shown as a whole
 # The desk and the door: each part photographs its pages in a browser of its own, with sessions that it makes.
 # The names of its pictures begin with the word here, so that they can be made without all others.
 PARTS: Final = {
+    "desk-booking": scenes_desk_bookings.photograph,
     "desk": scenes_desk.photograph,
     "seats-desk": scenes_seats.photograph,
     "evening": scenes_evening.photograph,

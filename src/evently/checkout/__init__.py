@@ -30,6 +30,7 @@ from evently.checkout.store import (
     list_attempted,
     list_payments,
     list_refunds,
+    list_refunds_of_booking,
     preview_cancellation,
     read_cancellation,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "list_attempted",
     "list_payments",
     "list_refunds",
+    "list_refunds_of_booking",
     "preview_cancellation",
     "read_cancellation",
 ]

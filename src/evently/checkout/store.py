@@ -204,6 +204,16 @@ async def list_attempted(tx: Connection, bookings: Sequence[tuple[UUID, UUID]]) 
     return frozenset(row["booking_id"] for row in rows)
 
 
+async def list_refunds_of_booking(
+    database: Database, event_id: UUID, booking_id: UUID, payment_id: UUID
+) -> list[ListedRefund]:
+    """Return the refunds of a booking that was paid online, oldest first; those by another hand, too."""
+    query = sql.list_refunds_of_booking(
+        event_id=event_id, booking_id=booking_id, payment_id=payment_id, limit=REFUNDS_OF_PAYMENT_MAX
+    )
+    return [ListedRefund(**row) for row in await database.fetch(*query)]
+
+
 async def list_refunds(
     database: Database, event_id: UUID, state: str | None, limit: int, after: str | None
 ) -> Page[ListedRefund]:

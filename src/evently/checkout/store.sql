@@ -237,6 +237,32 @@ INNER JOIN payments
     ON payments.event_id = payment_refunds.event_id AND payments.payment_id = payment_refunds.payment_id
 WHERE payment_refunds.event_id = :event_id AND payment_refunds.refund_id = :refund_id;
 
+-- name: list_refunds_of_booking
+-- The refunds of a booking at the gateway (payment_refunds_payment_ix), and those by another hand, oldest
+-- first.
+SELECT
+    payment_refunds.refund_id, payment_refunds.booking_id, payment_refunds.payment_id,
+    'evently' AS origin, payment_refunds.state, payment_refunds.amount_minor, payments.currency,
+    payment_refunds.attempt, payment_refunds.reference, payment_refunds.failure_code,
+    payment_refunds.failure_message, payment_refunds.created_at, payment_refunds.changed_at
+FROM payments
+INNER JOIN payment_refunds
+    ON payment_refunds.event_id = payments.event_id AND payment_refunds.payment_id = payments.payment_id
+WHERE payments.event_id = :event_id AND payments.payment_id = :payment_id::uuid
+UNION ALL
+SELECT
+    outside_refunds.refund_id, outside_refunds.booking_id, :payment_id AS payment_id,
+    CASE outside_refunds.kind WHEN 'refund' THEN 'gateway' ELSE outside_refunds.kind END AS origin,
+    CASE WHEN outside_refunds.reversed_at IS NULL THEN 'settled' ELSE 'reversed' END AS state,
+    outside_refunds.amount_minor, sales.currency, 1 AS attempt, outside_refunds.reference,
+    NULL AS failure_code, NULL AS failure_message, outside_refunds.recorded_at AS created_at,
+    coalesce(outside_refunds.reversed_at, outside_refunds.recorded_at) AS changed_at
+FROM outside_refunds
+INNER JOIN sales ON sales.event_id = outside_refunds.event_id
+WHERE outside_refunds.event_id = :event_id AND outside_refunds.booking_id = :booking_id
+ORDER BY refund_id
+LIMIT :limit;
+
 -- name: list_refunds
 -- The refunds of an event, the latest first: of one state, or all. Those of the checkout, and those by
 -- another hand; each part reads no more than a page.

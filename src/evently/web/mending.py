@@ -10,7 +10,7 @@ from evently.sales.nouns import Booking
 from evently.web.services import Request
 
 
-async def send_again(request: Request, booking: Booking) -> str:
+async def resend(request: Request, booking: Booking) -> str:
     """Send the valid tickets of a booking to its buyer once more; return the address."""
     context = request.context
     tickets.check_valid(await tickets.load_tickets(context.database, booking, booking.buyer_id))

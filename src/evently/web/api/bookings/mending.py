@@ -24,7 +24,7 @@ from evently.web.edge.context import Response
 from evently.web.edge.idempotency import IdempotencyKey, fingerprint_of, key_of
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, get, post, put
-from evently.web.mending import put_name, send_again
+from evently.web.mending import put_name, resend
 from evently.web.services import Request
 from evently.web.stories import read_story
 
@@ -150,7 +150,7 @@ async def resend_tickets(
     booking = await request.context.bookings.get(booking_id)
     if booking.event_id != event_id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    address = await send_again(request, booking)
+    address = await resend(request, booking)
     return Response(ResentView(address), status_code=202, headers=NO_STORE)
 
 

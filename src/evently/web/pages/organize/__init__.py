@@ -11,6 +11,7 @@ tickets   ticket types and pools; codes: promo codes; terms: money back, names, 
 ending    cancelling, deleting a draft, using an event again
 saving    errors at their fields, and both versions when two people edit
 typed     what organizers type: times, prices, shares
+bookings  finding bookings; one with its story, and what is done when a buyer calls
 seats     zones, blocks and the state of every seat of an event
 questions what buyers are asked
 people    members, roles, invitations
@@ -25,6 +26,7 @@ from typing import Final
 
 from evently.web.pages.organize import (
     analytics,
+    bookings,
     codes,
     creating,
     editing,
@@ -49,6 +51,7 @@ routes: Final = [
     *creating.routes,
     *events.routes,
     *live.routes,
+    *bookings.routes,
     *analytics.routes,
     *editing.routes,
     *tickets.routes,

@@ -47,7 +47,14 @@ class Group(NamedTuple):
 # The pages of an event, in the order in which the desk shows them: a part adds its page here alone.
 TABS: Final = (
     Group("", (Tab("", "Overview", "door"),)),
-    Group("Sale", (Tab("analytics", "Figures"), Tab("waitlist", "Waitlist"))),
+    Group(
+        "Sale",
+        (
+            Tab("bookings", "Bookings"),
+            Tab("analytics", "Figures"),
+            Tab("waitlist", "Waitlist"),
+        ),
+    ),
     Group(
         "Set up",
         (
